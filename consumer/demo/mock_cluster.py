@@ -1,0 +1,155 @@
+"""The child process behind `EmbeddedKafka`: librdkafka's mock cluster, steered by JSON lines on stdin.
+
+Protocol, one JSON object a line. The first line out is `{"bootstrap": "127.0.0.1:port,…"}`. Then every line in,
+`{"do": name, "args": […]}`, is answered by one line out: `{"ok": true}` or `{"error": "a sentence"}`. End of stdin ends
+the process: a parent that dies closes the pipe, and so no broker outlives it.
+
+Non-obvious:
+
+* The mock's control functions are not in the Python API. They are exported by the librdkafka that confluent-kafka's
+  wheel bundles, and are reached by ctypes with the `rd_kafka_t *` that stands right behind a Producer's object header.
+  That rests on CPython's object layout and on an experimental interface of librdkafka (`rdkafka_mock.h`).
+* Numbers are passed with their exact C type: ctypes would otherwise pass an `int` for an `int16_t` or a `size_t`.
+"""
+
+import ctypes
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import confluent_kafka
+
+_LIBRARY_PATTERNS = (
+    "confluent_kafka.libs/librdkafka-*.so*",  # Linux wheels (auditwheel)
+    "confluent_kafka/.dylibs/librdkafka*.dylib",  # macOS wheels (delocate)
+)
+
+
+class UnsupportedError(Exception):
+    """This installation of confluent-kafka has no librdkafka that ctypes can reach."""
+
+
+def bundled_librdkafka() -> Path:
+    """Return the librdkafka which the installed wheel of confluent-kafka carries.
+
+    Raises:
+        UnsupportedError: there is none, as on Windows or when confluent-kafka was built from source.
+    """
+    site = Path(confluent_kafka.__file__).parent.parent
+    for pattern in _LIBRARY_PATTERNS:
+        for found in sorted(site.glob(pattern)):
+            return found
+    raise UnsupportedError(
+        "embedded Kafka needs the librdkafka that confluent-kafka's wheels for Linux and macOS carry, and on "
+        f"{sys.platform} there is none beside {site / 'confluent_kafka'}: install the wheel "
+        "(pip install --only-binary confluent-kafka confluent-kafka) or use a real Kafka"
+    )
+
+
+class MockCluster:
+    """One mock cluster, and the faults it can be made to have.
+
+    The functions named here are those of librdkafka's `rdkafka_mock.h`.
+    """
+
+    def __init__(self, brokers: int) -> None:
+        self._lib = ctypes.CDLL(str(bundled_librdkafka()))
+        self._producer = confluent_kafka.Producer(
+            {
+                "bootstrap.servers": "ignored:1",  # replaced by the mock's own addresses
+                "test.mock.num.brokers": brokers,
+                "log_level": 0,  # faults are wanted: their log lines are noise on the parent's terminal
+            }
+        )
+        self._cluster = self._handle()
+        # Without this every first join of a group waits three seconds.
+        self._lib.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, ctypes.c_int32(0))
+
+    def _handle(self) -> ctypes.c_void_p:
+        """Return the cluster's handle: the Producer's first field after its object header is its `rd_kafka_t *`."""
+        pointer = ctypes.cast(id(self._producer) + object.__basicsize__, ctypes.POINTER(ctypes.c_void_p))
+        self._lib.rd_kafka_handle_mock_cluster.restype = ctypes.c_void_p  # the default, int, would cut the pointer
+        cluster = self._lib.rd_kafka_handle_mock_cluster(ctypes.c_void_p(pointer[0]))
+        if not cluster:
+            raise UnsupportedError("librdkafka gave no mock cluster for this producer")
+        return ctypes.c_void_p(cluster)
+
+    @property
+    def bootstrap(self) -> str:
+        """The brokers' addresses as `bootstrap.servers` takes them."""
+        self._lib.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
+        return bytes(self._lib.rd_kafka_mock_cluster_bootstraps(self._cluster)).decode()
+
+    def create_topic(self, name: str, partitions: int) -> None:
+        """Create a topic, replicated once."""
+        self._expect(
+            self._lib.rd_kafka_mock_topic_create(
+                self._cluster, name.encode(), ctypes.c_int(partitions), ctypes.c_int(1)
+            ),
+            f"create topic {name}",
+        )
+
+    def broker_down(self, broker: int) -> None:
+        """Close a broker's connections and refuse new ones; -1 for all brokers. What it holds stays."""
+        self._expect(
+            self._lib.rd_kafka_mock_broker_set_down(self._cluster, ctypes.c_int32(broker)), f"broker {broker} down"
+        )
+
+    def broker_up(self, broker: int) -> None:
+        """Let a broker answer again; -1 for all."""
+        self._expect(
+            self._lib.rd_kafka_mock_broker_set_up(self._cluster, ctypes.c_int32(broker)), f"broker {broker} up"
+        )
+
+    def set_rtt(self, rtt_ms: int) -> None:
+        """Delay every answer of every broker by this many milliseconds."""
+        self._expect(
+            self._lib.rd_kafka_mock_broker_set_rtt(self._cluster, ctypes.c_int32(-1), ctypes.c_int(rtt_ms)), "rtt"
+        )
+
+    def push_request_errors(self, api_key: int, errors: list[int]) -> None:
+        """Answer the next requests of this kind with these error codes, in turn."""
+        self._lib.rd_kafka_mock_push_request_errors_array(
+            self._cluster, ctypes.c_int16(api_key), ctypes.c_size_t(len(errors)), (ctypes.c_int * len(errors))(*errors)
+        )
+
+    def clear_request_errors(self, api_key: int) -> None:
+        """Forget the errors still waiting for this kind of request."""
+        self._lib.rd_kafka_mock_clear_request_errors(self._cluster, ctypes.c_int16(api_key))
+
+    def _expect(self, code: int, what: str) -> None:
+        if code != 0:
+            reason = confluent_kafka.KafkaError(code).str()
+            raise confluent_kafka.KafkaException(confluent_kafka.KafkaError(code, f"{what}: {reason}"))
+
+
+def answer(cluster: MockCluster, line: str) -> dict[str, Any]:
+    """Do what one line of the parent asks, and return the answer to print."""
+    commands: dict[str, Callable[..., None]] = {
+        "create_topic": cluster.create_topic,
+        "broker_down": cluster.broker_down,
+        "broker_up": cluster.broker_up,
+        "set_rtt": cluster.set_rtt,
+        "push_request_errors": cluster.push_request_errors,
+        "clear_request_errors": cluster.clear_request_errors,
+    }
+    asked = json.loads(line)
+    try:
+        commands[asked["do"]](*asked["args"])
+    except confluent_kafka.KafkaException as error:
+        return {"error": error.args[0].str()}
+    return {"ok": True}
+
+
+def main() -> None:
+    """Serve one cluster until stdin ends."""
+    try:
+        cluster = MockCluster(int(sys.argv[1]))
+    except UnsupportedError as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+        return
+    print(json.dumps({"bootstrap": cluster.bootstrap}), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(cluster, line)), flush=True)
