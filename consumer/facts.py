@@ -1,0 +1,161 @@
+"""What a pipeline is at one instant, as plain numbers: asked for by whoever looks, never pushed.
+
+Two clocks, told apart by the name: `…_ms` is the wall clock in epoch milliseconds, `…_at_s` is `time.monotonic()` in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from consumer.model import Cause, Partition, SchemaKey, Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBooks:
+    """The books of records: taken = settled + open + released."""
+
+    taken: int = 0
+    settled: int = 0
+    open: int = 0
+    """Counted from the ledger, never derived from the others."""
+    released: int = 0
+
+    @property
+    def difference(self) -> int:
+        """What the books cannot account for: anything but 0 is a bug of ours."""
+        return self.taken - self.settled - self.open - self.released
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryBooks:
+    """The books of one destination: owed = delivered + skipped + dead-lettered + open + released."""
+
+    owed: int = 0
+    delivered: int = 0
+    skipped: int = 0
+    dead_lettered: int = 0
+    open: int = 0
+    """Counted from the ledger, never derived from the others."""
+    released: int = 0
+
+    @property
+    def difference(self) -> int:
+        """What the books cannot account for: anything but 0 is a bug of ours."""
+        return self.owed - self.delivered - self.skipped - self.dead_lettered - self.open - self.released
+
+
+@dataclass(frozen=True, slots=True)
+class HoldFacts:
+    """One endpoint that is held. There is no detail: what a person may read of it was logged when the hold began."""
+
+    endpoint: str
+    cause: Cause | Trouble
+    since_ms: int
+    next_probe_ms: int | None = None
+    """When the prober asks again; `None` while a probe is on the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationFacts:
+    """One destination of a pipeline."""
+
+    name: str
+    books: DeliveryBooks = field(default_factory=DeliveryBooks)
+    lanes: int = 0
+    calls: int = 0
+    """Calls on the wire."""
+    open_events: int = 0
+    """Deliveries in its lanes or on the wire."""
+    open_bytes: int = 0
+    """Their bodies' bytes."""
+    oldest_open_ms: int | None = None
+    """Kafka timestamp of the oldest delivery that has not ended; `None` if there is none."""
+    holds: tuple[HoldFacts, ...] = ()
+    waiting_until_ms: int | None = None
+    """The instant before which the destination asked not to be called; `None` if it did not ask."""
+    rate: float | None = None
+    """Calls a second that this process may make now: its share of the configured rate; `None` = no rate."""
+    credentials_valid: bool | None = None
+    """Whether the last decisive answer took the credentials; `None` before the first."""
+    credentials_proven: bool = False
+    """Whether they were taken at least once since the start: from then on a rejection is news, not a bad rollout."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionFacts:
+    """One partition that is assigned to this process."""
+
+    partition: Partition
+    tenure: int
+    frontier: int
+    """The offset below which nothing is owed."""
+    taken_to: int
+    """The offset after the last record taken (before the first: where the tenure started)."""
+    open_records: int = 0
+    open_bytes: int = 0
+    head_ms: int | None = None
+    """Kafka timestamp of the oldest record that is not settled; `None` if there is none."""
+    paused: bool = False
+    full: bool = False
+    """Its share of the limits is used up."""
+    log_end: int | None = None
+    """Last stable offset when the brokers were last asked (`PipelineFacts.lag_updated_ms`); `None` = not known yet."""
+    committed: int | None = None
+    """Committed offset as of the same moment; `None` = none, or not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterFacts:
+    """The way to the dead-letter topic."""
+
+    topic: str = ""
+    stuck: str | None = None
+    """Why letters cannot be written now, as the client's error code; `None` while they can."""
+    in_flight: int = 0
+    """Letters handed over and not yet acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineFacts:
+    """One pipeline, whole. Everything here may be shown to anybody: no value, key, header, address or secret."""
+
+    name: str
+    group: str
+    protocol: str
+    """`classic` or `consumer`, librdkafka's `group.protocol`."""
+    joined: bool = False
+    """The member has joined its group at least once, possibly with no partition."""
+    leaving: bool = False
+    left: bool = False
+    fenced: bool = False
+    """The poll thread stood still too long: no call starts until a commit was accepted."""
+    lost_since_ms: int | None = None
+    """Since when the member is out of its group without having left; `None` while it is in."""
+    fatal: str | None = None
+    """Code of the client's fatal error, if it had one: nothing works after it."""
+    partitions: tuple[PartitionFacts, ...] = ()
+    destinations: tuple[DestinationFacts, ...] = ()
+    records: RecordBooks = field(default_factory=RecordBooks)
+    dead_letters: DeadLetterFacts = field(default_factory=DeadLetterFacts)
+    poll_turned_at_s: float | None = None
+    """Monotonic instant of the poll thread's last turn; `None` before the first."""
+    loop_turned_at_s: float | None = None
+    """Monotonic instant at which the loop was last seen to turn; `None` before the first."""
+    lag_updated_ms: int | None = None
+    """When the brokers were last asked for the log ends and committed offsets."""
+    max_poll_interval_s: float = 300.0
+    max_records: int = 0
+    max_bytes: int = 0
+    missing_topics: tuple[str, ...] = ()
+    """Subscribed topics, or the dead-letter topic, that are not there and are waited for."""
+    schema_waits: Mapping[SchemaKey, int] = field(default_factory=dict)
+    """Schemas that records wait for, with the epoch milliseconds since when."""
+
+
+class Facts(Protocol):
+    """Somebody who can be asked."""
+
+    def facts(self) -> PipelineFacts:
+        """Return the facts of this instant. Called from a thread that is not the loop's: must not wait, must not raise."""
