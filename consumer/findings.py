@@ -1,0 +1,75 @@
+"""What a person's files got wrong: each complaint with its place, what it means and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Severity: TypeAlias = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found wrong. Neither `message` nor `hint` ever holds a secret, or a value that could be one."""
+
+    severity: Severity
+    file: str
+    line: int | None
+    """1-based; `None` = the whole file, or no file at all."""
+    column: int | None
+    """1-based, in characters."""
+    path: str
+    """Where in the file's own terms: `destinations.copilot.url`; "" = the file itself."""
+    message: str
+    hint: str = ""
+    """What to do about it: a sentence, or ""."""
+
+    def where(self) -> str:
+        """Return `file:line:column`, as far as known: editors and terminals make a link of it."""
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part not in {None, ""})
+
+    def text(self) -> str:
+        """Return one readable line, and the hint on a second one."""
+        head = ": ".join(part for part in (self.where(), self.severity, self.path, self.message) if part)
+        return f"{head}\n    {self.hint}" if self.hint else head
+
+    def as_json(self) -> dict[str, str | int | None]:
+        """Return the finding as a JSON object: every field, always."""
+        return {
+            "severity": self.severity,
+            "file": self.file,
+            "line": self.line,
+            "column": self.column,
+            "path": self.path,
+            "message": self.message,
+            "hint": self.hint,
+        }
+
+
+def errors(findings: Iterable[Finding]) -> list[Finding]:
+    """Return those findings that nothing may start with."""
+    return [finding for finding in findings if finding.severity == "error"]
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings as a reader of the files meets them: by file, line, column; repeats left out."""
+    return sorted(dict.fromkeys(findings), key=lambda each: (each.file, each.line or 0, each.column or 0))
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """Return the name that `word` was most likely meant to be, or `None` if none is close."""
+    by_folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[close[0]] if close else None
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """Return the hint for an unknown name: the nearest one, else all of them (if they are few), else ""."""
+    known = sorted(names)
+    name = nearest(word, known)
+    if name is not None:
+        return f"did you mean `{name}`?"
+    few = 15
+    return "known here: " + ", ".join(f"`{each}`" for each in known) if 0 < len(known) <= few else ""
