@@ -1,0 +1,74 @@
+"""Packing deliveries into calls that never exceed a limit and never let one event of a key pass another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable, Sequence
+
+    from consumer.delivery.delivery import Delivery
+
+SCAN = 4
+"""How many times a call's count is looked through for deliveries of its shape before the call goes as it is."""
+
+
+def form(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None) -> list[Delivery]:
+    """Take the next batch out of `queue`, oldest first; what stays keeps its order.
+
+    The oldest eligible delivery gives the shape; later ones of that shape (and of the same half, once split) join while count and bytes allow. A
+    key that was passed over once is passed over to the end, so that per key the order of the queue is the order of the calls. No
+    identity comes twice: a destination that overwrites by id, or names refused events by id, could not tell them apart.
+    `admit` tells whether a delivery is eligible; one that is not has been set aside or ended by it, and leaves the queue. So does one whose
+    tenure sends no more.
+    """
+    batch: list[Delivery] = []
+    left: list[Delivery] = []
+    passed: set[int] = set()
+    identities: set[str] = set()
+    shape = None
+    piece = size = most = scanned = room = 0
+    while queue:
+        delivery = queue.popleft()
+        if not delivery.tenure.sending or (admit is not None and not admit(delivery)):
+            continue
+        if shape is None:
+            shape, piece, most = delivery.shape, delivery.piece, delivery.shape.max_events
+            room = shape.max_bytes - len(shape.prefix) - len(shape.suffix)
+            size = -1  # the first one needs no comma
+        scanned += 1
+        if delivery.key in passed:
+            left.append(delivery)
+        elif (delivery.shape is not shape and delivery.shape != shape) or delivery.piece != piece or delivery.identity in identities:
+            passed.add(delivery.key)
+            left.append(delivery)
+        elif batch and size + 1 + len(delivery.body) > room:
+            left.append(delivery)
+            break
+        else:
+            size += 1 + len(delivery.body)
+            identities.add(delivery.identity)
+            batch.append(delivery)
+            if len(batch) == most:
+                break
+        if scanned >= SCAN * most:
+            break
+    queue.extendleft(reversed(left))
+    return batch
+
+
+def body_of(batch: Sequence[Delivery]) -> bytes:
+    """Return the body of the call that carries a batch."""
+    shape = batch[0].shape
+    return b"".join((shape.prefix, b",".join([delivery.body for delivery in batch]), shape.suffix))
+
+
+def halve(batch: Sequence[Delivery], next_piece: Callable[[], int]) -> None:
+    """Mark the two halves of a refused batch, so that neither ever grows again or meets the other."""
+    middle = (len(batch) + 1) // 2
+    first, second = next_piece(), next_piece()
+    for delivery in batch[:middle]:
+        delivery.piece = first
+    for delivery in batch[middle:]:
+        delivery.piece = second

@@ -1,0 +1,68 @@
+"""The books: what was taken and owed, and how it ended. What is open is counted from the ledger, never derived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from consumer.delivery.ledger import Tenure
+
+
+@dataclass(slots=True)
+class Account:
+    """One destination's deliveries; the pipeline's own account, named "", has the records that could not be decoded."""
+
+    owed: int = 0
+    delivered: int = 0
+    skipped: int = 0
+    dead_lettered: int = 0
+    released: int = 0
+
+    def difference(self, still_open: int) -> int:
+        """Return what does not add up: 0 when the books balance."""
+        return self.owed - self.delivered - self.skipped - self.dead_lettered - self.released - still_open
+
+
+class Books:
+    """The accounts of one pipeline, tenures that have ended included."""
+
+    def __init__(self, destinations: Sequence[str]) -> None:
+        """Open one account a destination, and the pipeline's own."""
+        self.names = (*destinations, "")
+        self.accounts = {name: Account() for name in self.names}
+        self._past_taken = 0
+        self._past_settled = 0
+        self.released_records = 0
+
+    def close(self, tenure: Tenure) -> int:
+        """End a tenure and book what it leaves open as released; return how many deliveries that were."""
+        tenure.end()
+        released = 0
+        for index, name in enumerate(self.names):
+            count = tenure.open_deliveries(index)
+            self.accounts[name].released += count
+            released += count
+        self.released_records += tenure.count_open_records()
+        self._past_taken += tenure.taken
+        self._past_settled += tenure.settled
+        return released
+
+    def records(self, tenures: Iterable[Tenure]) -> tuple[int, int, int, int]:
+        """Return (taken, settled, open, released) records, over all tenures there ever were."""
+        taken, settled, still_open = self._past_taken, self._past_settled, 0
+        for tenure in tenures:
+            taken += tenure.taken
+            settled += tenure.settled
+            still_open += tenure.count_open_records()
+        return taken, settled, still_open, self.released_records
+
+    def open(self, tenures: Iterable[Tenure]) -> dict[str, int]:
+        """Count what is open, by destination, in the tenures given."""
+        counts = dict.fromkeys(self.names, 0)
+        for tenure in tenures:
+            for index, name in enumerate(self.names):
+                counts[name] += tenure.open_deliveries(index)
+        return counts

@@ -1,0 +1,78 @@
+"""Holds: endpoints where *we* are wrong, and who probes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from consumer.model import Endpoint, Fault
+
+
+class Hold:
+    """One held endpoint. It is probed with one delivery at a time, of different keys in turn, so that one bad event cannot keep it shut."""
+
+    def __init__(self, fault: Fault, now: float, probe_s: float) -> None:
+        """Hold from `now` (monotonic seconds), and probe `probe_s` later."""
+        self.fault = fault
+        self.since = now
+        self.next_probe = now + probe_s
+        self.probing = False
+        self.probed_keys: set[int] = set()
+
+
+class Holds:
+    """All holds of one destination."""
+
+    def __init__(self, probe_s: float) -> None:
+        """Start with nothing held."""
+        self.probe_s = probe_s
+        self._holds: dict[Endpoint, Hold] = {}
+        self._succeeded: dict[Endpoint, float] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is held."""
+        return bool(self._holds)
+
+    def __contains__(self, endpoint: Endpoint) -> bool:
+        """Tell whether an endpoint is held."""
+        return endpoint in self._holds
+
+    def __iter__(self) -> Iterator[tuple[Endpoint, Hold]]:
+        """Go through what is held."""
+        return iter(tuple(self._holds.items()))
+
+    def get(self, endpoint: Endpoint) -> Hold | None:
+        """Return the hold of an endpoint, if it is held."""
+        return self._holds.get(endpoint)
+
+    def succeeded_since(self, endpoint: Endpoint, started: float) -> bool:
+        """Tell whether a call to the endpoint succeeded after `started`: a barred answer is then this call's own, not the endpoint's."""
+        return self._succeeded.get(endpoint, float("-inf")) > started
+
+    def barred(self, endpoint: Endpoint, fault: Fault, now: float) -> bool:
+        """Note a barred answer; tell whether the hold is new."""
+        hold = self._holds.get(endpoint)
+        if hold is None:
+            self._holds[endpoint] = Hold(fault, now, self.probe_s)
+            return True
+        hold.fault, hold.next_probe, hold.probing = fault, now + self.probe_s, False
+        return False
+
+    def unanswered(self, endpoint: Endpoint, now: float) -> None:
+        """Note that a probe got no answer at all: that ends nothing."""
+        hold = self._holds.get(endpoint)
+        if hold is not None:
+            hold.next_probe, hold.probing = now + self.probe_s, False
+
+    def answered(self, endpoint: Endpoint, now: float, *, success: bool) -> Hold | None:
+        """Note an answer that is not barred; return the hold it ends, if there was one."""
+        if success:
+            self._succeeded[endpoint] = now
+        return self._holds.pop(endpoint, None)
+
+    def probe_now(self, now: float) -> None:
+        """Let every hold be probed at once: something on our side has changed."""
+        for hold in self._holds.values():
+            hold.next_probe = min(hold.next_probe, now)

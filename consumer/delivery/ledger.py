@@ -1,0 +1,149 @@
+"""What we still owe, and therefore how far it is safe to commit.
+
+Non-obvious: offsets have holes (compaction, transaction markers), so the frontier is always one of the offsets that were *given*, or one past
+the last of them, never a sum. A tenure that has ended moves nothing any more: its late outcomes are ignored here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.model import Message, Partition
+
+_COMPACT_AFTER = 4096
+"""Ended slots are forgotten in runs of at least this many: forgetting one by one would cost a shift of the arrays each time."""
+
+
+class LedgerError(Exception):
+    """A bug: something was settled that was not owed, or offsets did not rise."""
+
+
+class Tenure:
+    """One assignment of one partition: the records taken under it and what each still owes, by destination.
+
+    A *slot* numbers the records of a tenure from 0 in the order they were taken. `owed[d]` counts the open deliveries of each slot to
+    destination `d`; a slot with nothing left in any of them has ended, and its record is let go.
+    """
+
+    __slots__ = ("_ended_to", "_first", "_kept", "_left", "_offsets", "_owed", "_weights", "live", "next_offset", "number", "open_bytes",
+                 "open_records", "partition", "sending", "settled", "taken")
+
+    def __init__(self, partition: Partition, number: int, start: int, destinations: int) -> None:
+        """Begin at offset `start` with nothing owed."""
+        self.partition = partition
+        self.number = number
+        self.live = True
+        """Whether outcomes still count."""
+        self.sending = True
+        """Whether new calls may carry its deliveries: false as soon as the partition is being given back."""
+        self.next_offset = start
+        self.open_records = 0
+        self.open_bytes = 0
+        self.taken = 0
+        self.settled = 0
+        self._first = 0
+        self._ended_to = 0  # index of the oldest slot not ended; everything below it has
+        self._offsets = array("q")
+        self._left = array("L")
+        self._owed = [array("L") for _ in range(destinations)]
+        self._weights = array("Q")
+        self._kept: list[Message | None] = []
+
+    def open(self, records: Sequence[Message], owed: Sequence[Sequence[int]], weights: Sequence[int]) -> int:
+        """Take records in offset order, with what each owes to each destination and its weight in bytes; return the first one's slot."""
+        offsets = array("q", [record.offset() for record in records])
+        before = self.next_offset - 1
+        for offset in offsets:
+            if offset <= before:
+                msg = f"offset {offset} of {self.partition} came after {before}"
+                raise LedgerError(msg)
+            before = offset
+        slot = self._first + len(self._offsets)
+        left = array("L", map(sum, zip(*owed, strict=True)))
+        self._offsets.extend(offsets)
+        self._left.extend(left)
+        for mine, new in zip(self._owed, owed, strict=True):
+            mine.extend(new)
+        self._weights.extend(weights)
+        self._kept.extend(records)
+        self.next_offset = before + 1
+        self.taken += len(records)
+        self.open_records += len(records)
+        self.open_bytes += sum(weights)
+        if 0 in left:
+            base = slot - self._first
+            for index, count in enumerate(left, base):
+                if not count:
+                    self._end(index)
+        return slot
+
+    def settle(self, slot: int, destination: int) -> bool:
+        """Note that one delivery ended; tell whether it counted (it does not once the tenure is over)."""
+        if not self.live:
+            return False
+        index = slot - self._first
+        owed = self._owed[destination]
+        if index < 0 or not owed[index]:
+            msg = f"slot {slot} of {self.partition} owes nothing to destination {destination}"
+            raise LedgerError(msg)
+        owed[index] -= 1
+        left = self._left[index] - 1
+        self._left[index] = left
+        if not left:
+            self._end(index)
+        return True
+
+    def _end(self, index: int) -> None:
+        self.open_records -= 1
+        self.settled += 1
+        self.open_bytes -= self._weights[index]
+        self._kept[index] = None
+        if index != self._ended_to:
+            return
+        left, end, size = self._left, index + 1, len(self._left)
+        while end < size and not left[end]:
+            end += 1
+        self._ended_to = end
+        if end >= _COMPACT_AFTER and end * 2 >= size:
+            self._forget(end)
+
+    def _forget(self, count: int) -> None:
+        for column in (self._offsets, self._left, self._weights, self._kept, *self._owed):
+            del column[:count]
+        self._first += count
+        self._ended_to = 0
+
+    def frontier(self) -> int:
+        """Return the offset below which nothing is owed: the oldest open record's, else the one after the last taken."""
+        if self._ended_to < len(self._offsets):
+            return self._offsets[self._ended_to]
+        return self.next_offset
+
+    def record(self, slot: int) -> Message:
+        """Return the kept record of an open slot."""
+        message = self._kept[slot - self._first]
+        if message is None:
+            msg = f"slot {slot} of {self.partition} has ended"
+            raise LedgerError(msg)
+        return message
+
+    def oldest(self) -> Message | None:
+        """Return the oldest open record, or `None` when nothing is open."""
+        return self._kept[self._ended_to] if self._ended_to < len(self._kept) else None
+
+    def open_deliveries(self, destination: int) -> int:
+        """Count what is open to one destination: counted from the slots, never derived from other figures."""
+        return sum(self._owed[destination][self._ended_to :])
+
+    def count_open_records(self) -> int:
+        """Count the open records, slot by slot."""
+        return sum(1 for left in self._left[self._ended_to :] if left)
+
+    def end(self) -> None:
+        """End the tenure: what is open stays as it is for the books, and no outcome moves it any more."""
+        self.live = False
+        self.sending = False

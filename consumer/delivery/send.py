@@ -1,0 +1,97 @@
+"""One HTTP exchange, signed and bounded: in time as a whole, in the bytes it reads, and in the errors it lets through (httpx2's only door).
+
+httpx2 is httpx's maintained successor with the same interface; its connection pool does not slow down with the number of connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx2
+
+from consumer.model import Barred, Call, Deferred, Fault, Reply, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from consumer.delivery.credentials import Credentials
+    from consumer.model import Endpoint
+
+_MAX_REPLY_BYTES = 4 * 1024 * 1024
+"""No contract answers with more; what lies beyond is not read, and a cut answer is never taken for a good one."""
+
+_REFUSED_CREDENTIALS = (401, 403)
+
+
+class Wire:
+    """One connection to a destination, used by one lane: one call at a time."""
+
+    def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
+        """Call paths below `url`; a whole exchange takes at most `timeout_s` seconds."""
+        self._url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        # identity: a compressed answer could unfold to any size before the bound on bytes is met
+        self._headers = {**headers, "accept-encoding": "identity"}
+        self._urls: dict[Endpoint, httpx2.URL] = {}
+        self._client = httpx2.AsyncClient(
+            timeout=None,  # noqa: S113 - the deadline below is for the whole exchange; a phase's would let a trickle last for ever
+            limits=httpx2.Limits(max_connections=2, max_keepalive_connections=2, keepalive_expiry=60.0),
+            verify=urlsplit(url).scheme != "http",
+            follow_redirects=False,
+        )
+
+    async def exchange(self, call: Call, signature: Mapping[str, str]) -> Reply | Fault:
+        """Make one call; return the answer, or the trouble there was in getting one. Never raises for what the network does."""
+        url = self._urls.get(call.endpoint)
+        if url is None:
+            url = self._urls[call.endpoint] = httpx2.URL(self._url + call.endpoint.path)
+        request = httpx2.Request(call.endpoint.method, url, headers={**self._headers, **signature}, content=call.body)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._client.send(request, stream=True)
+                try:
+                    return await _read(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            return Fault(Trouble.TIMED_OUT, f"no whole answer within {self._timeout_s:g} s")
+        except httpx2.TimeoutException:
+            return Fault(Trouble.TIMED_OUT, "the connection timed out")
+        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
+            # Only the class: the text of a foreign error may quote the address, credentials included.
+            return Fault(Trouble.UNREACHABLE, type(error).__name__)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+
+async def _read(response: httpx2.Response) -> Reply:
+    parts: list[bytes] = []
+    size = 0
+    truncated = False
+    async for part in response.aiter_raw():
+        parts.append(part)
+        size += len(part)
+        if size > _MAX_REPLY_BYTES:
+            truncated = True
+            break
+    return Reply(response.status_code, {name.lower(): value for name, value in response.headers.items()}, b"".join(parts), truncated)
+
+
+async def send(wire: Wire, call: Call, credentials: Credentials) -> Reply | Fault | Barred | Deferred:
+    """Make one signed call. Refused credentials are renewed, and the call made again, once; the answer to that stands."""
+    signature = await credentials.current()
+    if isinstance(signature, Barred | Deferred):
+        return signature
+    reply = await wire.exchange(call, signature)
+    if isinstance(reply, Fault) or reply.status not in _REFUSED_CREDENTIALS:
+        return reply
+    renewed = await credentials.renew(signature)
+    if renewed is None:
+        return reply
+    if isinstance(renewed, Barred | Deferred):
+        return renewed
+    return await wire.exchange(call, renewed)

@@ -1,0 +1,92 @@
+"""The protocol every destination shares: pure, no clock, no I/O, no randomness of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias
+
+from consumer.model import Endpoint, Fault, Reply, Shape, Verdict
+from consumer.shape import Fields
+
+
+class Encoded(NamedTuple):
+    """One delivery in the destination's words, encoded once: `body` is joined into calls of `shape` as it is."""
+
+    body: bytes
+    shape: Shape
+    identity: str
+
+
+Encoder: TypeAlias = Callable[[Fields, bytes, int], "Encoded | Fault"]
+"""(fields, identity as 16 bytes, event time in epoch nanoseconds) → the body, or what the contract forbids."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """One field a target knows: whether it must be there, and the fields inside it where these are fixed too."""
+
+    mandatory: bool = False
+    fields: Mapping[str, FieldRule] | None = None
+    """The fields of an object whose names are fixed; `None` = any value, or an object with free names."""
+    free: bool = True
+    """With `fields`: whether other names may stand beside them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What one `to: destination.target` of the mapping may say; checked when the mapping is loaded."""
+
+    name: str
+    named: bool = False
+    """Whether the entry's `name:` is mandatory (`True`) or not understood (`False`)."""
+    name_optional: bool = False
+    fields: Mapping[str, FieldRule] = field(default_factory=dict)
+    free: bool = False
+    """Whether fields with other names may stand beside the known ones."""
+    one_of: tuple[tuple[str, ...], ...] = ()
+    """Of each group at least one field must be mapped."""
+    carries_consent: bool = False
+    """Consent changes are never gated by a consent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basic:
+    """HTTP Basic credentials: the names of the two secrets in the destination's options; a `None` password is blank."""
+
+    user: str
+    password: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token fetched by a call of its own and sent in a header; renewed when refused or older than `life_s` seconds."""
+
+    header: str
+    endpoint: Endpoint
+    secret: str
+    """Name of the secret among the destination's options that `body` needs."""
+    life_s: float
+    body: Callable[[str], bytes]
+    """The secret's value → body of the token call."""
+    read: Callable[[Reply], str | Fault]
+    """The token call's reply → the token, or why there is none."""
+
+
+class Destination(Protocol):
+    """One destination: what may be said to it, how it is said, and what its answers mean."""
+
+    name: str
+    kind: str
+    targets: Mapping[str, Target]
+    endpoints: Sequence[Endpoint]
+    """All endpoints, so that metrics know their labels before the first call."""
+    headers: Mapping[str, str]
+    """Constant headers of every call."""
+    credential: Basic | Token
+
+    def encoder(self, target: str, name: str | None) -> Encoder:
+        """Return the function that says one entry's events; `name` is the entry's `name:`."""
+
+    def judge(self, shape: Shape, identities: Sequence[str], reply: Reply) -> Verdict:
+        """Read one answer, whole: total over every status and any body."""

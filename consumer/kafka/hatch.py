@@ -1,0 +1,67 @@
+"""What crosses between the poll thread and the loop: plain data, by the lot.
+
+The thread moves records and offsets and decides nothing; the loop decides everything and never touches the consumer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from consumer.model import Message, Partition
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Partitions that came: for each its tenure number and the offset its first record will be at or after."""
+
+    tenures: Mapping[Partition, int]
+    starts: Mapping[Partition, int]
+    held: int
+    """Partitions this member holds now, these included."""
+    total: int
+    """Partitions of all subscribed topics, as far as known: a member's share of a destination's rate is held ÷ total."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Records as they came, in one hand-over; per partition their offsets rise."""
+
+    messages: Sequence[Message]
+    tenures: Mapping[Partition, int]
+    """The tenures in force when these records were taken: a record of an older one is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """For each partition the tenure and the offset below which nothing is owed: always whole, never a difference."""
+
+    offsets: Mapping[Partition, tuple[int, int]]
+
+
+class Road(Protocol):
+    """The loop's side of the hatch. Every method runs in the loop; the thread calls them through it, in order."""
+
+    full: frozenset[Partition]
+    """Partitions with no room now; replaced whole by the loop, read by the thread each turn, with hysteresis already in it."""
+
+    def assigned(self, assignment: Assignment) -> None:
+        """Begin tenures."""
+
+    async def accept(self, lot: Lot) -> None:
+        """Take a lot, and return when the next one may come: at least one partition has room."""
+
+    async def drain(self, partitions: Collection[Partition]) -> Frontier:
+        """End tenures: wait for their calls on the wire only (within the drain budget), release the rest, tell the frontier."""
+
+    def lost(self, partitions: Collection[Partition]) -> None:
+        """End tenures that are already another member's: nothing commits for them."""
+
+    async def finish(self) -> Frontier:
+        """Deliver what can be delivered within the drain budget, release the rest, tell the frontier: the service is leaving."""
+
+    def frontier(self) -> Frontier:
+        """Tell the frontier of every tenure in force."""

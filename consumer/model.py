@@ -1,0 +1,265 @@
+"""The nouns that move between rooms, in the order a record meets them.
+
+Glossary (one idea, one word, everywhere): a *record* is read from a *position* (partition and offset) under a *tenure* (one assignment of one
+partition to this process). It holds one *event*; each *entry* of the mapping that speaks of the event makes *deliveries* of it, which
+are owed. Deliveries of one *shape* travel as a *batch* in a *call*; the *reply* is judged into a *verdict*, which gives each delivery its
+*outcome*. An ended delivery is *settled*; what was refused is *shelved* as a *dead letter* first. The *frontier* is the
+offset below which nothing is owed. What is given up unfinished when a partition goes is *released*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Partition(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    index: int
+
+
+class Message(Protocol):
+    """What is used of a Kafka client's message: it *is* the kept record, its bytes never altered."""
+
+    def topic(self) -> str:
+        """Return the topic's name."""
+
+    def partition(self) -> int:
+        """Return the partition's index."""
+
+    def offset(self) -> int:
+        """Return the offset within the partition."""
+
+    def key(self) -> bytes | None:
+        """Return the key's bytes."""
+
+    def value(self) -> bytes | None:
+        """Return the value's bytes; `None` is a tombstone."""
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        """Return the headers in order, repeated names included."""
+
+    def timestamp(self) -> tuple[int, int]:
+        """Return the timestamp's type and its value in epoch milliseconds."""
+
+
+class Cause(StrEnum):
+    """Why a delivery went to the dead-letter topic: a closed list, part of the dead-letter contract (version 1)."""
+
+    UNDECODABLE = "undecodable"
+    UNKNOWN_SCHEMA = "unknown_schema"
+    UNMAPPABLE = "unmappable"
+    CONTRACT = "contract"
+    OUT_OF_WINDOW = "out_of_window"
+    TOO_LARGE = "too_large"
+    REFUSED = "refused"
+    NEVER_ACCEPTED = "never_accepted"
+    REPEATED_ELEMENT = "repeated_element"
+    QUARANTINED = "quarantined"
+
+
+class Trouble(StrEnum):
+    """Why a call must be made again, or cannot be made now: a closed list, never a reason for a dead letter."""
+
+    THROTTLED = "throttled"
+    SERVER_ERROR = "server_error"
+    TIMED_OUT = "timed_out"
+    UNREACHABLE = "unreachable"
+    UNAUTHORIZED = "unauthorized"
+    GONE = "gone"
+    UNEXPECTED = "unexpected"
+    UNINTELLIGIBLE = "unintelligible"
+    MIXED = "mixed"
+    CLOCK_SKEW = "clock_skew"
+
+
+class Skip(StrEnum):
+    """Why a delivery was deliberately not made: counted, never silent, outside the objective."""
+
+    FILTERED = "filtered"
+    NO_CONSENT = "no_consent"
+    DISABLED = "disabled"
+    NO_MAPPING = "no_mapping"
+    TOMBSTONE = "tombstone"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong: `cause` for machines, `detail` for people (scrubbed: no value, key or secret in it; never a label)."""
+
+    cause: Cause | Trouble
+    detail: str = ""
+    status: int | None = None
+
+
+# ── The mapping's side ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the mapping: what it is called, where it goes, and the event it speaks of."""
+
+    event_type: str
+    destination: str
+    label: str
+    target: str
+
+
+class Endpoint(NamedTuple):
+    """One address of a destination. A hold belongs to it: while it is held the other endpoints go on."""
+
+    name: str
+    method: str
+    path: str
+
+
+class Shape(NamedTuple):
+    """What deliveries must have in common to share a call, and the limits of that call.
+
+    The body of a call is exactly `prefix + b",".join(bodies) + suffix`, so sizes are known before sending: bytes, all of them.
+    """
+
+    endpoint: Endpoint
+    prefix: bytes
+    suffix: bytes
+    max_events: int
+    max_bytes: int
+    max_age_ms: int | None = None
+    """Events older than this, or ahead of the clock, are outside the destination's window; `None` = no window."""
+
+
+class Column:
+    """The deliveries of one lot to one destination, as parallel lists: a noun for each would cost more than the budget."""
+
+    __slots__ = ("bodies", "entries", "identities", "keys", "records", "shapes", "times_ms")
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.bodies: list[bytes] = []
+        self.keys: list[int] = []
+        """Hash of (topic, partition, ordering key): orders deliveries, and chooses the lane."""
+        self.shapes: list[Shape] = []
+        self.identities: list[str] = []
+        """The delivery's id as the destination receives it."""
+        self.times_ms: list[int] = []
+        """The event's time, epoch milliseconds."""
+        self.entries: list[Entry] = []
+        self.records: list[int] = []
+        """Index of the record within the lot; rises, and repeats where an `each` makes several deliveries."""
+
+
+SchemaKey: TypeAlias = int | str
+"""A registry's numeric id, or a text: a registry's GUID, or the hex fingerprint of single-object encoding."""
+
+
+class FaultyRecord(NamedTuple):
+    """A record, or one delivery of it, that cannot be said: it goes to the dead-letter topic without any call."""
+
+    record: int
+    entry: Entry | None
+    """`None`: the whole record, once for the pipeline (it could not be decoded)."""
+    fault: Fault
+    identity: str
+
+
+@dataclass(slots=True)
+class Translation:
+    """What became of one lot."""
+
+    columns: dict[str, Column]
+    """By destination name."""
+    skipped: dict[tuple[str, str, Skip], int] = field(default_factory=dict)
+    """Deliveries (and whole records) deliberately not made, by (destination or "", event type or "", reason)."""
+    faults: list[FaultyRecord] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
+    """Indices of records left untranslated, in order: their schema, or that of an earlier record of the same partition, is missing."""
+    missing: set[SchemaKey] = field(default_factory=set)
+    decoded: dict[str, int] = field(default_factory=dict)
+    """Records decoded, by event type."""
+
+
+# ── The delivery's side ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP exchange to be made: the body is final, credentials are added at the door."""
+
+    endpoint: Endpoint
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the destination answered. Header names are lower-case; the body is cut at a limit far above any contract."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """It has every delivery of the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """It has every delivery of the call but these (by index in the batch), which it will never take."""
+
+    refused: Mapping[int, Fault]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It will never take this one delivery (a call of one)."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Later. `wait_s` is the least time it asked for, in seconds; `everyone`: the whole destination waits, not only this lane."""
+
+    fault: Fault
+    wait_s: float | None = None
+    everyone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """We are wrong: hold the endpoint, dead-letter nothing, probe slowly."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """Something in here is bad and the answer does not say what: halve."""
+
+    fault: Fault
+
+
+Verdict: TypeAlias = Delivered | Listed | Refused | Deferred | Barred | Mixed
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One delivery (or undecodable record) on its way to the dead-letter topic, with its original record untouched."""
+
+    message: Message
+    fault: Fault
+    delivery_id: str
+    entry: Entry | None
+    event_type: str | None
+    schema_id: str | None
+    attempts: int
+    first_failed_ms: int
+    last_failed_ms: int
