@@ -1,0 +1,136 @@
+"""Apache Kafka from its published jars: one node, KRaft, on loopback, stopped by its process id."""
+
+import subprocess
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from tests.brokers.broker import RealBroker, answers, free_port
+from tests.brokers.jars import KAFKA_VERSION, java, libraries
+
+_UP_WITHIN_S = 60.0
+_DOWN_WITHIN_S = 30.0
+
+
+class ApacheBroker(RealBroker):
+    """A broker process of our own: it can be stopped, killed and started again with what it held.
+
+    Args:
+        folder: where its configuration, its log and its data go.
+
+    Raises:
+        NoJarsError: there is no Java, or the jars cannot be had.
+        ApacheKafkaError: the process did not come up; the end of its log is in the text.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._java, self._libs = java(), libraries()
+        port, controller = free_port(), free_port()
+        super().__init__(f"127.0.0.1:{port}", f"Apache Kafka {KAFKA_VERSION} from its jars")
+        self._folder = folder
+        self._settings = folder / "server.properties"
+        self._settings.write_text(_settings(folder / "data", port, controller))
+        self._log = folder / "kafka.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._leash: subprocess.Popen[bytes] | None = None
+        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self._run("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._settings)).wait(_UP_WITHIN_S)
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def pid(self) -> int | None:
+        """The broker's process, while it runs."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        self._process = self._run("kafka.Kafka", str(self._settings))
+        # A test run that is killed must not leave a broker behind: the leash sees its stdin end and kills it.
+        self._leash = subprocess.Popen(
+            ["/bin/sh", "-c", 'cat >/dev/null; kill -9 "$0"', str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + _UP_WITHIN_S
+        while not answers(self.bootstrap, within_s=1.0):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise ApacheKafkaError(f"Apache Kafka did not come up: {self._last_words()}")
+
+    def stop(self) -> None:
+        self._end(kill=False)
+
+    def kill(self) -> None:
+        """End the broker without a goodbye, as a machine that loses its power."""
+        self._end(kill=True)
+
+    def close(self) -> None:
+        self._end(kill=True)
+
+    def _end(self, *, kill: bool) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill() if kill else process.terminate()
+            try:
+                process.wait(_DOWN_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        leash, self._leash = self._leash, None
+        if leash is not None:
+            leash.kill()  # before its stdin is closed: the process id may be somebody else's by now
+            leash.communicate()
+
+    def _run(self, main: str, *args: str) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [self._java, "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", f"{self._libs}/*", main, *args],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the tests: the broker goes when they have said goodbye
+            )
+
+    def _last_words(self) -> str:
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+
+
+class ApacheKafkaError(Exception):
+    """The broker's process did not do what it should; the end of its log is in the text."""
+
+
+def _settings(data: Path, port: int, controller: int) -> str:
+    return f"""\
+node.id=1
+process.roles=broker,controller
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+log.dirs={data}
+# One node holds everything once.
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+# Fewer files to open at the first commit: the defaults are 50.
+offsets.topic.num.partitions=4
+transaction.state.log.num.partitions=4
+# A topic that is missing must stay missing: the service says so and waits.
+auto.create.topics.enable=false
+# Tests do not wait for members that will not come, and may ask for short sessions.
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+group.consumer.min.session.timeout.ms=1000
+group.consumer.session.timeout.ms=6000
+group.consumer.min.heartbeat.interval.ms=200
+group.consumer.heartbeat.interval.ms=500
+# Compaction is looked at soon, for topics that ask for it.
+log.cleaner.backoff.ms=500
+"""

@@ -1,0 +1,80 @@
+"""The books of a session: which test ran on which broker, what was skipped and why, and what ran nowhere."""
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+Key = tuple[str, ...]
+
+BROKERS = ("embedded", "apache")
+
+
+@dataclass(slots=True)
+class Record:
+    """What happened to the tests of one session.
+
+    Attributes:
+        real: where the Apache Kafka came from; none if there was none, or no test asked for it.
+        reasons: why the providers asked before could not give one.
+    """
+
+    real: str | None = None
+    reasons: tuple[str, ...] = ()
+    _brokers: dict[str, tuple[Key, str]] = field(default_factory=dict)
+    _ran: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _skipped: dict[str, str] = field(default_factory=dict)
+
+    def expect(self, test: str, key: Key, broker: str) -> None:
+        """A test will run on a broker; tests with equal keys are the same test on another one."""
+        self._brokers[test] = (key, broker)
+
+    def ran(self, test: str) -> None:
+        """A test was called, whatever came of it."""
+        if test in self._brokers:
+            key, broker = self._brokers[test]
+            self._ran[key].add(broker)
+
+    def skipped(self, test: str, reason: str) -> None:
+        """A test was skipped."""
+        self._skipped[test] = re.sub(r"^Skipped: ", "", reason)
+        if test in self._brokers:
+            key, broker = self._brokers[test]
+            self._ran[key].discard(broker)
+
+    def counts(self) -> dict[str, int]:
+        """How many tests ran on each broker."""
+        ran = Counter(broker for brokers in self._ran.values() for broker in brokers)
+        return {broker: ran[broker] for broker in BROKERS}
+
+    def skips(self) -> dict[str, list[str]]:
+        """The skipped tests, by reason."""
+        by_reason: dict[str, list[str]] = defaultdict(list)
+        for test, reason in self._skipped.items():
+            by_reason[reason].append(test)
+        return dict(by_reason)
+
+    def ran_nowhere(self) -> list[str]:
+        """Tests that were to run on an Apache Kafka too and were skipped on every broker they were collected for."""
+        on: dict[Key, dict[str, str]] = defaultdict(dict)
+        for test, (key, broker) in self._brokers.items():
+            on[key][broker] = test
+        return [
+            tests["apache"]
+            for key, tests in on.items()
+            if "apache" in tests and not self._ran[key] and all(test in self._skipped for test in tests.values())
+        ]
+
+    def complaints(self, *, require_real: bool, embedded_only: bool) -> list[str]:
+        """Why the session fails although no test did."""
+        found = []
+        if require_real and not self.counts()["apache"]:
+            why = "; ".join(self.reasons) or "no test asked for one"
+            found.append(f"CDP_REQUIRE_REAL_KAFKA is set, and no test ran on an Apache Kafka: {why}")
+        nowhere = [] if embedded_only else self.ran_nowhere()
+        found += [f"ran on no broker: {test}" for test in nowhere]
+        if nowhere:
+            found.append(
+                "give them an Apache Kafka (KAFKA_BOOTSTRAP_SERVERS, Docker, or a JRE 17 with Maven), "
+                "or accept it with CDP_EMBEDDED_ONLY=1"
+            )
+        return found

@@ -1,0 +1,127 @@
+"""Brokers for every test that asks, and at the end of the session which test ran on which."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.brokers import Broker, EmbeddedBroker, RealBroker
+from tests.brokers.choose import Choice, choose_here
+from tests.brokers.record import BROKERS, Key, Record
+
+_RECORD = pytest.StashKey[Record]()
+
+
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[EmbeddedBroker]:
+    """The embedded cluster, with its faults; prefer `broker`."""
+    broker = EmbeddedBroker()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture(scope="session")
+def chosen_broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Choice]:
+    """What became of the search for an Apache Kafka; made once."""
+    choice = choose_here(tmp_path_factory.mktemp("kafka"))
+    record = pytestconfig.stash[_RECORD]
+    record.reasons = choice.reasons
+    record.real = choice.broker.origin if choice.broker else None
+    yield choice
+    if choice.broker:
+        choice.broker.close()
+
+
+@pytest.fixture(scope="session")
+def apache_broker(chosen_broker: Choice) -> RealBroker:
+    """An Apache Kafka; the test is skipped where none can be had. Prefer `broker`."""
+    if chosen_broker.broker is None:
+        pytest.skip(f"no Apache Kafka: {'; '.join(chosen_broker.reasons)}")
+    return chosen_broker.broker
+
+
+@pytest.fixture(params=BROKERS)
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Every broker in turn: the shared suite runs on the embedded cluster and on an Apache Kafka."""
+    mark = request.node.get_closest_marker("needs_real_broker")
+    if mark is not None:
+        reason = mark.args[0] if mark.args else ""
+        if not reason:
+            pytest.fail("needs_real_broker must say why: needs_real_broker('what the embedded cluster cannot do')")
+        if request.param == "embedded":
+            pytest.skip(f"needs a real broker: {reason}")
+    chosen: Broker = request.getfixturevalue(f"{request.param}_broker")
+    return chosen
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the books."""
+    config.stash[_RECORD] = Record()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note for every test that is to run which broker it is for."""
+    record = session.config.stash[_RECORD]
+    for item in session.items:
+        if isinstance(item, pytest.Function) and (name := _broker_of(item)) is not None:
+            record.expect(item.nodeid, _key(item), name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Note what became of each phase of a test."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    record = item.config.stash[_RECORD]
+    if report.skipped and isinstance(report.longrepr, tuple):
+        record.skipped(item.nodeid, str(report.longrepr[2]))
+    elif report.when == "call":
+        record.ran(item.nodeid)
+    return report  # type: ignore[return-value]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a session in which a promise was tested nowhere, or not where it had to be."""
+    if session.exitstatus == pytest.ExitCode.OK and _complaints(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print how many tests ran on which broker, and every skip with its reason."""
+    record = config.stash[_RECORD]
+    write = terminalreporter.write_line
+    terminalreporter.section("brokers")
+    for name, count in record.counts().items():
+        origin = EmbeddedBroker.origin if name == "embedded" else record.real or "none"
+        write(f"{name}: {count} tests ran ({origin})")
+    for reason in record.reasons:
+        write(f"  not chosen: {reason}")
+    for reason, tests in record.skips().items():
+        write(f"skipped, {reason}:")
+        for test in tests:
+            write(f"  {test}")
+    for complaint in _complaints(config):
+        write(f"FAILED: {complaint}", red=True)
+
+
+def _complaints(config: pytest.Config) -> list[str]:
+    if config.option.collectonly:
+        return []
+    return config.stash[_RECORD].complaints(
+        require_real=bool(os.environ.get("CDP_REQUIRE_REAL_KAFKA")),
+        embedded_only=bool(os.environ.get("CDP_EMBEDDED_ONLY")),
+    )
+
+
+def _broker_of(item: pytest.Function) -> str | None:
+    if hasattr(item, "callspec") and "broker" in item.callspec.params:
+        return str(item.callspec.params["broker"])
+    return next((name for name in BROKERS if f"{name}_broker" in item.fixturenames), None)
+
+
+def _key(item: pytest.Function) -> Key:
+    """What is the same for one test on every broker: where it stands, its name, its other parameters."""
+    others = item.callspec.params.items() if hasattr(item, "callspec") else ()
+    values = sorted(f"{name}={value!r}" for name, value in others if name != "broker")
+    parent = item.parent.nodeid if item.parent else ""
+    return (parent, item.originalname, *values)
