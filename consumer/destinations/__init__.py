@@ -10,6 +10,36 @@ from consumer.model import Endpoint, Fault, Reply, Shape, Verdict
 from consumer.shape import Fields
 
 
+class EntryError(ValueError):
+    """An entry of the mapping that its destination cannot serve, found before anything runs.
+
+    Args:
+        message: what is wrong, one sentence.
+        hint: what to do instead.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class OptionError(ValueError):
+    """An option of a destination that cannot be meant.
+
+    Args:
+        option: its name, as the configuration file has it.
+        message: what is wrong, one sentence, without the value.
+        hint: what to write instead.
+    """
+
+    def __init__(self, option: str, message: str, hint: str = "") -> None:
+        super().__init__(f"{option}: {message}")
+        self.option = option
+        self.message = message
+        self.hint = hint
+
+
 class Encoded(NamedTuple):
     """One delivery in the destination's words, encoded once: `body` is joined into calls of `shape` as it is."""
 
@@ -31,6 +61,8 @@ class FieldRule:
     """The fields of an object whose names are fixed; `None` = any value, or an object with free names."""
     free: bool = True
     """With `fields`: whether other names may stand beside them."""
+    carries_consent: bool = False
+    """Whether it states a consent: an entry that maps it is never gated by one, else no withdrawal would be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +80,8 @@ class Target:
     """Of each group at least one field must be mapped."""
     carries_consent: bool = False
     """Consent changes are never gated by a consent."""
+    by_name: Mapping[str, Target] = field(default_factory=dict)
+    """What certain names of the entry need instead: `target.by_name.get(name.strip(), target)` is the contract."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,126 @@
+"""What a status means, the same for every destination: total over all there are.
+
+A destination asks here first and keeps only its own 2xx to itself.
+
+| Status | Verdict |
+|---|---|
+| 2xx | `None`: the destination's own matter |
+| 408, 425, 429, 5xx | Deferred; for everyone if it is a 429 or states a wait |
+| 400, 409, 413, 422 | Mixed for a batch, Refused for a call of one |
+| 401, 403 | Barred (unauthorized) |
+| 404, 410 | Barred (gone) |
+| any other, 1xx and redirects included | Barred (unexpected) |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import orjson
+
+from consumer.destinations.scrub import said
+from consumer.model import Barred, Cause, Deferred, Fault, Mixed, Refused, Reply, Trouble, Verdict
+
+LONGEST_WAIT_S = 3600.0
+"""A stated wait is obeyed up to this: one call an hour burdens nobody, and a mistaken header must not cost a day."""
+_RESET_IS_A_DATE_S = 86_400.0
+"""A reset beyond this is not seconds to wait but another unit (epoch seconds, say): it tells us nothing."""
+
+_SECONDS = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*")
+_TOO_MANY = 429
+_TIMEOUT = 408
+_LATER = frozenset({_TIMEOUT, 425, _TOO_MANY, *range(500, 600)})
+_BAD = frozenset({400, 409, 413, 422})
+_NO_ENTRY = frozenset({401, 403})
+_GONE = frozenset({404, 410})
+_SUCCESS = range(200, 300)
+
+
+def judge_status(reply: Reply, events: int) -> Verdict | None:
+    """Judge a reply by its status alone, or return `None` for a 2xx.
+
+    Args:
+        reply: the answer.
+        events: how many deliveries the call carried.
+    """
+    status = reply.status
+    if status in _SUCCESS:
+        return None
+    if status in _LATER:
+        return _deferred(reply)
+    if status in _BAD:
+        return bad_event(said(reply), status, events)
+    if status in _NO_ENTRY:
+        return Barred(Fault(Trouble.UNAUTHORIZED, said(reply), status))
+    if status in _GONE:
+        return Barred(Fault(Trouble.GONE, said(reply), status))
+    return Barred(Fault(Trouble.UNEXPECTED, said(reply), status))
+
+
+def bad_event(detail: str, status: int, events: int) -> Verdict:
+    """Return the verdict on a call that holds something bad, unsaid what: halve it, or refuse what stands alone."""
+    if events > 1:
+        return Mixed(Fault(Trouble.MIXED, detail, status))
+    return Refused(Fault(Cause.REFUSED, detail, status))
+
+
+def unintelligible(reply: Reply, detail: str) -> Barred:
+    """Return the verdict on a 2xx whose body is not what the contract says: a proxy's page is not a delivery."""
+    return Barred(Fault(Trouble.UNINTELLIGIBLE, detail, reply.status))
+
+
+def json_object(reply: Reply) -> dict[str, object] | None:
+    """Return the reply's whole body as a JSON object, or `None` if it is anything else."""
+    if reply.truncated:
+        return None
+    try:
+        document = orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _deferred(reply: Reply) -> Deferred:
+    status = reply.status
+    throttled = status == _TOO_MANY
+    stated = "retry-after" in reply.headers
+    wait_s = _retry_after_s(reply.headers) if stated else None
+    if throttled:
+        # RateLimit-Reset stands on other answers too, where it asks nobody to wait.
+        reset_s = _reset_s(reply.headers.get("ratelimit-reset", ""))
+        if reset_s is not None:
+            wait_s = reset_s if wait_s is None else max(wait_s, reset_s)
+    trouble = Trouble.THROTTLED if throttled else Trouble.TIMED_OUT if status == _TIMEOUT else Trouble.SERVER_ERROR
+    return Deferred(Fault(trouble, "", status), wait_s, everyone=throttled or wait_s is not None)
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of `Retry-After` in either form (RFC 9110 §10.2.3); `None` for garbage.
+
+    A date is measured against the answer's own `Date`, so that nobody's clock matters; without one it tells us nothing.
+    """
+    text = headers["retry-after"]
+    if seconds := _SECONDS.fullmatch(text):
+        return min(float(seconds[1]), LONGEST_WAIT_S)
+    until, now = _date(text), _date(headers.get("date", ""))
+    if until is None or now is None:
+        return None
+    return min(max((until - now).total_seconds(), 0.0), LONGEST_WAIT_S)
+
+
+def _reset_s(text: str) -> float | None:
+    seconds = _SECONDS.fullmatch(text)
+    if seconds is None or float(seconds[1]) > _RESET_IS_A_DATE_S:
+        return None
+    return min(float(seconds[1]), LONGEST_WAIT_S)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError, OverflowError):  # all of them are known to come out of arbitrary text
+        return None
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date

@@ -1,0 +1,199 @@
+"""How values become JSON: exact numbers, ISO 8601 times, and a fault that names the field which cannot be said.
+
+Non-obvious:
+
+* orjson writes a subclass of `int` as a number and NaN as `null`. Both would be silent: an `Instant` would arrive as
+  nanoseconds, a NaN as "nothing". Subclasses are therefore passed to `_say`, and a body that holds `null` is looked
+  through before it is believed.
+* A detail quotes a field's name only where it looks like one a person wrote into a mapping: names inside an object may
+  come from an event's map, and be someone's address.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from consumer.model import Cause, Fault
+from consumer.shape import Instant
+
+MOST_DIGITS = 100
+"""Of a decimal, on either side of the point: far above money and measures, far below a number that fills the memory."""
+
+_DECIMAL = re.compile(r"-?[0-9]{1,100}(?:\.[0-9]{1,100})?")
+_WRITTEN_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,39}")
+_LARGEST, _SMALLEST = 2**64 - 1, -(2**63)
+_DEEPEST = 200
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout; a zone would quadruple the cost of formatting
+
+SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
+_OPTIONS = orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def exact(number: Decimal) -> str | None:
+    """Return a decimal's exact text without exponent, or `None` if it is not finite or has too many digits."""
+    text = str(number)
+    if _DECIMAL.fullmatch(text):
+        return text
+    if not number.is_finite() or abs(number.adjusted()) >= MOST_DIGITS:
+        return None
+    text = format(number, "f")
+    return text if _DECIMAL.fullmatch(text) else None
+
+
+def iso(time_ns: int) -> str | None:
+    """Return ISO 8601 text in UTC of an epoch time in nanoseconds, or `None` outside the years 1 to 9999.
+
+    The fraction has 0, 3, 6 or 9 digits: as many as needed.
+    """
+    minute, nanos = divmod(time_ns, 60_000_000_000)
+    start = _minute(minute)
+    if start is None:
+        return None
+    second, nanos = divmod(nanos, 1_000_000_000)
+    if nanos == 0:
+        return f"{start}{second:02d}Z"
+    millis, rest = divmod(nanos, 1_000_000)
+    if rest == 0:
+        return f"{start}{second:02d}.{millis:03d}Z"
+    return f"{start}{second:02d}.{nanos // 1000:06d}Z" if rest % 1000 == 0 else f"{start}{second:02d}.{nanos:09d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _minute(minute: int) -> str | None:
+    """Return an epoch minute's text up to its seconds; neighbours in a topic share it, and formatting dates is dear."""
+    try:
+        return (_EPOCH + timedelta(minutes=minute)).isoformat()[:17]
+    except OverflowError:
+        return None
+
+
+def dumps(value: Mapping[str, Any]) -> bytes | None:
+    """Encode an object as JSON, or return `None` if something in it cannot be said: `why_not` then tells what."""
+    try:
+        body = orjson.dumps(value, _say, _OPTIONS)
+    except TypeError:
+        return None
+    return None if b"null" in body and why_not(value) else body
+
+
+def canonical(value: Mapping[str, Any]) -> bytes | None:
+    """Encode like `dumps`, keys sorted: equal objects give equal bytes."""
+    try:
+        body = orjson.dumps(value, _say, SORTED)
+    except TypeError:
+        return None
+    return None if b"null" in body and why_not(value) else body
+
+
+def fault(value: Mapping[str, Any]) -> Fault:
+    """Return what is wrong with an object `dumps` refused."""
+    return Fault(Cause.CONTRACT, why_not(value) or "the fields cannot be written as JSON")
+
+
+def broken(path: str, what: str) -> Fault:
+    """Return the fault of one field that breaks the destination's contract."""
+    return Fault(Cause.CONTRACT, f"{path}: {what}")
+
+
+def quoted(name: object) -> str:
+    """Return a field's name if a mapping's author wrote it by all appearance, else words that say nothing about it."""
+    return name if isinstance(name, str) and _WRITTEN_NAME.fullmatch(name) else "(a name not quoted)"
+
+
+def why_not(value: Mapping[str, Any]) -> str | None:
+    """Return which field cannot be written as JSON, and why; `None` if there is none.
+
+    Slow, and never recursive: it meets only what orjson stumbled over, which may be the depth.
+    """
+    open_values: list[tuple[str, Any, int]] = [("", value, 0)]
+    while open_values:
+        path, item, depth = open_values.pop()
+        if depth > _DEEPEST:
+            return "the fields are nested too deeply"
+        if isinstance(item, Mapping):
+            for name, inner in item.items():
+                within = f"{path}.{quoted(name)}" if path else quoted(name)
+                if problem := _name_problem(name):
+                    return f"{within}: {problem}"
+                open_values.append((within if depth < 3 else path, inner, depth + 1))  # noqa: PLR2004 - paths stay short
+        elif isinstance(item, list):
+            open_values.extend((path, inner, depth + 1) for inner in item)
+        elif problem := _value_problem(item):
+            return f"{path}: {problem}"
+    return None
+
+
+def _name_problem(name: object) -> str | None:
+    if type(name) is not str:
+        return "a name must be text"
+    return _value_problem(name)
+
+
+def _value_problem(value: object) -> str | None:
+    match value:
+        case bool() | None | bytes():
+            return None
+        case Instant():
+            return None if iso(value) else "the time lies outside the years 1 to 9999"
+        case int():
+            return None if _SMALLEST <= value <= _LARGEST else "the integer does not fit in 64 bits"
+        case float():
+            return None if math.isfinite(value) else "the number is not finite"
+        case Decimal():
+            return None if exact(value) else "the number is not finite, or has too many digits"
+        case str():
+            return None if value.isascii() or _is_unicode(value) else "the text is not valid Unicode"
+        case _:
+            return "a value of this type has no JSON form"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _say(value: object) -> object:
+    """Say what orjson does not know; a `TypeError` ends the encoding."""
+    say = _SAID.get(type(value))
+    said = say(value) if say else _plain(value)
+    if said is None:
+        raise TypeError
+    return said
+
+
+def _say_decimal(value: Decimal) -> orjson.Fragment | None:
+    text = exact(value)
+    return None if text is None else orjson.Fragment(text)
+
+
+def _plain(value: object) -> object:
+    """Return the plain value of a subclass (a record that knows its name, say), or `None`."""
+    for plain in _PLAIN:
+        if isinstance(value, plain):
+            return plain(value)
+    return None
+
+
+_PLAIN: tuple[type[Any], ...] = (dict, list, str, int, float, bytes, Decimal)
+_SAID: dict[type, Callable[[Any], object]] = {
+    Instant: iso,
+    Decimal: _say_decimal,
+    bytes: lambda value: b64encode(value).decode(),
+}
+
+
+def size_fault(size: int, limit: int) -> Fault:
+    """Return the fault of a delivery that no call of its destination can carry (sizes in bytes)."""
+    return Fault(Cause.TOO_LARGE, f"{size} bytes where {limit} fit")
