@@ -1,6 +1,7 @@
 """What a pipeline is at one instant, as plain numbers: asked for by whoever looks, never pushed.
 
-Two clocks, told apart by the name: `…_ms` is the wall clock in epoch milliseconds, `…_at_s` is `time.monotonic()` in seconds.
+Two clocks, told apart by the name: `…_ms` is the wall clock in epoch milliseconds, `…_at_s` is `time.monotonic()`,
+in seconds.
 """
 
 from __future__ import annotations
@@ -158,4 +159,4 @@ class Facts(Protocol):
     """Somebody who can be asked."""
 
     def facts(self) -> PipelineFacts:
-        """Return the facts of this instant. Called from a thread that is not the loop's: must not wait, must not raise."""
+        """Return the facts of this instant. Called from a thread that is not the loop's: must not wait, nor raise."""

@@ -1,0 +1,145 @@
+"""The series that are read at scrape time: a partition that went takes its series with it, and none can go stale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from consumer.facts import DestinationFacts, PartitionFacts, PipelineFacts
+from consumer.watch.checks import Limits, Moment, live, ready, startup
+from consumer.watch.labels import OTHER
+from consumer.watch.scraped import COUNTERS, GAUGES
+from consumer.watch.sources import Sources
+
+Endpoints = Mapping[str, Mapping[str, Sequence[str]]]
+"""By pipeline and destination, the endpoints that are shown held or not held."""
+
+
+class FactsCollector(Collector):
+    """Asks all pipelines once a scrape."""
+
+    def __init__(self, sources: Sources, endpoints: Endpoints, limits: Limits) -> None:
+        self._sources = sources
+        self._endpoints = endpoints
+        self._limits = limits
+
+    def describe(self) -> Iterator[Metric]:
+        """Name the families, so that the registry can refuse second ones."""
+        return _Sheet().families()
+
+    def collect(self) -> Iterator[Metric]:
+        """Return every family, those without series included: a help text is worth having before the first event."""
+        sheet = _Sheet()
+        answers, silent = self._sources.ask()
+        moment = Moment.now()
+        for facts in answers:
+            self._pipeline(sheet, facts, moment)
+        for name in silent:
+            sheet.put("cdp_health_check", 0, name, "answering")
+        for check in (*live(answers, moment, self._limits), *ready(answers, moment, self._limits)):
+            sheet.put("cdp_health_check", check.ok, check.pipeline, check.name)
+        for check in startup(answers, moment, self._limits):
+            sheet.put("cdp_health_check", check.ok, check.pipeline, check.name)
+        return sheet.families()
+
+    def _pipeline(self, sheet: _Sheet, facts: PipelineFacts, moment: Moment) -> None:
+        name = facts.name
+        books = facts.records
+        sheet.put("cdp_health_check", 1, name, "answering")
+        sheet.put("cdp_kafka_consumer_info", 1, name, facts.group, facts.protocol)
+        sheet.put("cdp_max_poll_interval_seconds", facts.max_poll_interval_s, name)
+        sheet.put("cdp_kafka_fenced", facts.fenced, name)
+        sheet.put("cdp_kafka_missing_topics", len(facts.missing_topics), name)
+        sheet.put("cdp_schema_waits", len(facts.schema_waits), name)
+        sheet.put("cdp_records_taken_total", books.taken, name)
+        sheet.put("cdp_records_settled_total", books.settled, name)
+        sheet.put("cdp_records_released_total", books.released, name)
+        sheet.put("cdp_records_open", books.open, name)
+        sheet.put("cdp_records_open_bytes", sum(each.open_bytes for each in facts.partitions), name)
+        sheet.put("cdp_records_limit", facts.max_records, name)
+        sheet.put("cdp_records_limit_bytes", facts.max_bytes, name)
+        sheet.put("cdp_books_records_difference", books.difference, name)
+        sheet.put("cdp_dead_letters_in_flight", facts.dead_letters.in_flight, name)
+        sheet.put("cdp_dead_letters_stuck", facts.dead_letters.stuck is not None, name)
+        if facts.lag_updated_ms is not None:
+            sheet.put("cdp_kafka_lag_updated_timestamp_seconds", facts.lag_updated_ms / 1000, name)
+        for loop, at_s in (("poll", facts.poll_turned_at_s), ("deliver", facts.loop_turned_at_s)):
+            if at_s is not None:
+                turned_s = moment.wall_ms / 1000 - (moment.monotonic_s - at_s)
+                sheet.put("cdp_loop_last_tick_timestamp_seconds", turned_s, name, loop)
+        _partitions(sheet, name, facts.partitions, moment)
+        for destination in facts.destinations:
+            known = self._endpoints.get(name, {}).get(destination.name, ())
+            _destination(sheet, name, destination, known, moment)
+
+
+def _partitions(sheet: _Sheet, name: str, partitions: Iterable[PartitionFacts], moment: Moment) -> None:
+    assigned: dict[str, int] = {}
+    paused: dict[str, int] = {}
+    for each in partitions:
+        topic, index = each.partition.topic, str(each.partition.index)
+        assigned[topic] = assigned.get(topic, 0) + 1
+        paused[topic] = paused.get(topic, 0) + each.paused
+        sheet.put("cdp_kafka_head_age_seconds", _age_s(each.head_ms, moment), name, topic, index)
+        if each.log_end is not None and each.log_end >= 0:
+            sheet.put("cdp_kafka_log_end_offset", each.log_end, name, topic, index)
+        if each.committed is not None and each.committed >= 0:
+            sheet.put("cdp_kafka_committed_offset", each.committed, name, topic, index)
+            if each.log_end is not None and each.log_end >= 0:
+                sheet.put("cdp_kafka_consumer_lag", max(0, each.log_end - each.committed), name, topic, index)
+    for topic, count in assigned.items():
+        sheet.put("cdp_kafka_assigned_partitions", count, name, topic)
+        sheet.put("cdp_kafka_paused_partitions", paused[topic], name, topic)
+
+
+def _destination(sheet: _Sheet, name: str, facts: DestinationFacts, known: Sequence[str], moment: Moment) -> None:
+    to, books = facts.name, facts.books
+    sheet.put("cdp_deliveries_owed_total", books.owed, name, to)
+    sheet.put("cdp_deliveries_total", books.delivered, name, to, "delivered")
+    sheet.put("cdp_deliveries_total", books.dead_lettered, name, to, "dead_lettered")
+    sheet.put("cdp_deliveries_total", books.released, name, to, "released")
+    sheet.put("cdp_deliveries_skipped_total", books.skipped, name, to)
+    sheet.put("cdp_deliveries_open", books.open, name, to)
+    sheet.put("cdp_books_difference", books.difference, name, to)
+    sheet.put("cdp_lanes", facts.lanes, name, to)
+    sheet.put("cdp_requests_in_flight", facts.calls, name, to)
+    sheet.put("cdp_events_in_flight", facts.open_events, name, to)
+    sheet.put("cdp_bytes_in_flight", facts.open_bytes, name, to)
+    sheet.put("cdp_oldest_unacked_age_seconds", _age_s(facts.oldest_open_ms, moment), name, to)
+    until = facts.waiting_until_ms
+    sheet.put(
+        "cdp_destination_wait_seconds", 0 if until is None else max(0.0, (until - moment.wall_ms) / 1000), name, to
+    )
+    if facts.rate is not None:
+        sheet.put("cdp_rate_limit_permits", facts.rate, name, to)
+    held = {hold.endpoint if hold.endpoint in known else OTHER for hold in facts.holds}
+    for endpoint in (*known, *(held - set(known))):
+        sheet.put("cdp_destination_held", endpoint in held, name, to, endpoint)
+
+
+def _age_s(since_ms: int | None, moment: Moment) -> float:
+    return 0.0 if since_ms is None else max(0.0, (moment.wall_ms - since_ms) / 1000)
+
+
+class _Sheet:
+    """The families of one scrape, being filled."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
+        for name, (labels, text) in COUNTERS.items():
+            self._families[name] = CounterMetricFamily(name, text, labels=labels)
+        for name, (labels, text) in GAUGES.items():
+            self._families[name] = GaugeMetricFamily(name, text, labels=labels)
+        self._seen: set[tuple[str, ...]] = set()
+
+    def put(self, name: str, value: float, *labels: str) -> None:
+        """Add a sample; a repeated label set is dropped, because with it the whole page would be refused."""
+        if (name, *labels) not in self._seen:
+            self._seen.add((name, *labels))
+            self._families[name].add_metric(labels, value)
+
+    def families(self) -> Iterator[Metric]:
+        """Return all families, filled or not."""
+        yield from self._families.values()
