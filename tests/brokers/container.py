@@ -1,5 +1,6 @@
 """Apache Kafka in a container, where Docker answers and can get the images within a bounded wait."""
 
+import gc
 import threading
 import warnings
 
@@ -28,30 +29,21 @@ class ContainerBroker(RealBroker):
 
     def __init__(self) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the library's own deprecations are not ours to mend
+            warnings.simplefilter("ignore")  # deprecations and open sockets inside the libraries are not ours to mend
             from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - only where Docker may be
             from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - the same
 
             _have_images(_IMAGE, testcontainers_config.ryuk_image)
             port = free_port()
-            container = DockerContainer(_IMAGE)
+            container = DockerContainer(_IMAGE).with_bind_ports(9092, port)
             host = container.get_docker_client().host()  # "localhost", unless Docker is on another machine
-            self._container = (
-                container.with_bind_ports(9092, port)
-                .with_env("KAFKA_NODE_ID", "1")
-                .with_env("KAFKA_PROCESS_ROLES", "broker,controller")
-                .with_env("KAFKA_LISTENERS", "PLAINTEXT://:9092,CONTROLLER://:9093")
-                .with_env("KAFKA_ADVERTISED_LISTENERS", f"PLAINTEXT://{host}:{port}")
-                .with_env("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER")
-                .with_env("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT")
-                .with_env("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@localhost:9093")
-                .with_env("KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", "1")
-                .with_env("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1")
-                .with_env("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1")
-                .with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
-                .with_env("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0")
-                .start()
-            )
+            for name, value in _settings(host, port).items():
+                container.with_env(name, value)
+            self._container = container
+            try:
+                container.start()
+            except (DockerException, OSError, RuntimeError) as error:
+                raise NoContainerError(f"{_IMAGE} did not start: {type(error).__name__}") from error
         super().__init__(f"{host}:{port}", f"{_IMAGE} by Docker")
         if not answers(self.bootstrap, within_s=_UP_WITHIN_S):
             self.close()
@@ -61,28 +53,37 @@ class ContainerBroker(RealBroker):
         self._container.stop()
 
 
+def _settings(host: str, port: int) -> dict[str, str]:
+    return {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://{host}:{port}",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+    }
+
+
 def _have_images(*images: str) -> None:
     """Make sure that every image is on this machine, or say why it is not.
 
     The pull runs in a thread that may be left behind: Docker's own waits have no end when a registry cannot be reached.
     """
-    try:
-        client = docker.from_env(timeout=_DOCKER_ANSWERS_WITHIN_S)
-        client.ping()
-    except DockerException as error:
-        raise NoContainerError("Docker does not answer") from error
-    patient = docker.from_env(timeout=_PULL_WITHIN_S)
+    patient = _client()
     faults: list[str] = []
 
     def pull() -> None:
         for image in images:
             try:
-                patient.images.get(image)
-            except ImageNotFound:
-                try:
-                    patient.images.pull(image)
-                except (DockerException, OSError):
-                    faults.append(image)
+                _pull(patient, image)
+            except (DockerException, OSError):
+                faults.append(image)
 
     thread = threading.Thread(target=pull, daemon=True)
     thread.start()
@@ -91,5 +92,27 @@ def _have_images(*images: str) -> None:
         raise NoContainerError(f"Docker answers, but did not get {' and '.join(images)} within {_PULL_WITHIN_S:g} s")
     if faults:
         raise NoContainerError(f"Docker answers, but cannot get {' and '.join(faults)}")
-    client.close()
     patient.close()
+
+
+def _pull(client: docker.DockerClient, image: str) -> None:
+    try:
+        client.images.get(image)
+    except ImageNotFound:
+        client.images.pull(image)
+
+
+def _client() -> docker.DockerClient:
+    """Return a client of a Docker that answers, patient enough for a pull."""
+    client = None
+    try:
+        client = docker.from_env(timeout=_DOCKER_ANSWERS_WITHIN_S)
+        client.ping()
+        return docker.from_env(timeout=_PULL_WITHIN_S)
+    except (DockerException, OSError):
+        pass
+    finally:
+        if client is not None:
+            client.close()
+    gc.collect()  # a client that failed to connect leaves its socket to the collector: a warning in some later test
+    raise NoContainerError("Docker does not answer")

@@ -1,0 +1,56 @@
+# Two commands for a fresh machine: `make demo` and `make test`. They need Python 3.11 or later and nothing else.
+#
+#   make demo DEMO="--for 10"      options for the demo
+#   make test TESTS="-k ledger"    options for pytest
+
+VENV := .venv
+BIN  := $(VENV)/bin
+PIP  := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# The newest Python that is there and new enough; a name on the PATH may be a shim for one that is not.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: demo test lint bench lock clean
+
+demo: $(VENV)/.ready
+	@$(BIN)/cdp-consumer demo $(DEMO)
+
+test: lint
+	$(BIN)/pytest $(TESTS)
+
+lint: $(VENV)/.ready-for-tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.ready-for-tests
+	@$(BIN)/python -m tests.bench $(BENCH)
+
+$(VENV)/.ready: pyproject.toml deploy/requirements.txt | $(BIN)/pip
+	$(PIP) install --require-hashes -r deploy/requirements.txt
+	$(PIP) install --no-deps -e .
+	@touch $@
+
+$(VENV)/.ready-for-tests: $(VENV)/.ready deploy/requirements-dev.txt
+	$(PIP) install --require-hashes -r deploy/requirements-dev.txt
+	@touch $@
+
+$(BIN)/pip:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later found (looked for python3.13, .12, .11, python3): install one," \
+		"or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments:" \
+		"install its venv package (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Pins what is installed, with hashes and without an index's address. Needs pip-tools.
+LOCK := pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+lock:
+	$(LOCK) -o deploy/requirements.txt pyproject.toml
+	$(LOCK) --extra dev -c deploy/requirements.txt -o deploy/requirements-dev.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .coverage
+	find consumer tests -name __pycache__ -type d -prune -exec rm -rf {} +
