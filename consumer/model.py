@@ -21,7 +21,7 @@ class Partition(NamedTuple):
     """One partition of one topic."""
 
     topic: str
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index on purpose: nobody searches a partition
 
 
 class Message(Protocol):

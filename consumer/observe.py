@@ -70,7 +70,9 @@ class Observer:
 
     # ── Delivery ──
 
-    def called(self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float) -> None:
+    def called(
+        self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float
+    ) -> None:
         """A call ended: its status (`None` = no answer), events, body bytes, and seconds."""
 
     def delivered(self, destination: str, append_s: Sequence[float], event_s: Sequence[float]) -> None:

@@ -40,7 +40,11 @@ def form(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None) -> li
         scanned += 1
         if delivery.key in passed:
             left.append(delivery)
-        elif (delivery.shape is not shape and delivery.shape != shape) or delivery.piece != piece or delivery.identity in identities:
+        elif (
+            (delivery.shape is not shape and delivery.shape != shape)
+            or delivery.piece != piece
+            or delivery.identity in identities
+        ):
             passed.add(delivery.key)
             left.append(delivery)
         elif batch and size + 1 + len(delivery.body) > room:

@@ -88,7 +88,9 @@ class BasicCredentials:
 class TokenCredentials:
     """A token fetched by a call of its own, kept until it is refused or old."""
 
-    def __init__(self, token: Token, secrets: Mapping[str, Secret], exchange: Callable[[Call], Awaitable[Reply | Fault]]) -> None:
+    def __init__(
+        self, token: Token, secrets: Mapping[str, Secret], exchange: Callable[[Call], Awaitable[Reply | Fault]]
+    ) -> None:
         """Fetch tokens through `exchange`, an unsigned call."""
         self._token = token
         self._secret = secrets[token.secret]

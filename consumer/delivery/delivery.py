@@ -12,10 +12,30 @@ if TYPE_CHECKING:
 class Delivery:
     """One delivery on its way through a lane. Mutable and slotted on purpose: it is made once an event, and a frozen noun costs twice as much."""
 
-    __slots__ = ("attempts", "body", "entry", "event_ms", "first_failed_ms", "identity", "key", "piece", "shape", "slot", "tenure")
+    __slots__ = (
+        "attempts",
+        "body",
+        "entry",
+        "event_ms",
+        "first_failed_ms",
+        "identity",
+        "key",
+        "piece",
+        "shape",
+        "slot",
+        "tenure",
+    )
 
     def __init__(  # noqa: PLR0913 - one argument a column of the lot, given by position from a zip
-        self, body: bytes, key: int, shape: Shape, identity: str, event_ms: int, entry: Entry, tenure: Tenure, slot: int,
+        self,
+        body: bytes,
+        key: int,
+        shape: Shape,
+        identity: str,
+        event_ms: int,
+        entry: Entry,
+        tenure: Tenure,
+        slot: int,
     ) -> None:
         """Make one from a row of a lot's columns and its place in the ledger."""
         self.body = body

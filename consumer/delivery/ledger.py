@@ -29,8 +29,24 @@ class Tenure:
     destination `d`; a slot with nothing left in any of them has ended, and its record is let go.
     """
 
-    __slots__ = ("_ended_to", "_first", "_kept", "_left", "_offsets", "_owed", "_weights", "live", "next_offset", "number", "open_bytes",
-                 "open_records", "partition", "sending", "settled", "taken")
+    __slots__ = (
+        "_ended_to",
+        "_first",
+        "_kept",
+        "_left",
+        "_offsets",
+        "_owed",
+        "_weights",
+        "live",
+        "next_offset",
+        "number",
+        "open_bytes",
+        "open_records",
+        "partition",
+        "sending",
+        "settled",
+        "taken",
+    )
 
     def __init__(self, partition: Partition, number: int, start: int, destinations: int) -> None:
         """Begin at offset `start` with nothing owed."""
@@ -112,8 +128,9 @@ class Tenure:
             self._forget(end)
 
     def _forget(self, count: int) -> None:
-        for column in (self._offsets, self._left, self._weights, self._kept, *self._owed):
+        for column in (self._offsets, self._left, self._weights, *self._owed):
             del column[:count]
+        del self._kept[:count]
         self._first += count
         self._ended_to = 0
 

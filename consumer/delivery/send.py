@@ -78,7 +78,12 @@ async def _read(response: httpx2.Response) -> Reply:
         if size > _MAX_REPLY_BYTES:
             truncated = True
             break
-    return Reply(response.status_code, {name.lower(): value for name, value in response.headers.items()}, b"".join(parts), truncated)
+    return Reply(
+        response.status_code,
+        {name.lower(): value for name, value in response.headers.items()},
+        b"".join(parts),
+        truncated,
+    )
 
 
 async def send(wire: Wire, call: Call, credentials: Credentials) -> Reply | Fault | Barred | Deferred:

@@ -1,0 +1,141 @@
+"""Records handed over and not yet translated, and which partitions have room for more.
+
+Non-obvious: each partition has its own share of the limits, so that one stuck key cannot starve the others; and one record is always admitted
+where nothing is open, however large it is, or it would wait for ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from consumer.delivery.ledger import Tenure
+    from consumer.model import Message, Partition
+
+_ROOM_AGAIN = 0.5
+"""A full partition has room again below this part of its share: resuming costs a second of fetching, so it must be seldom."""
+
+CHUNK_BYTES = 1024 * 1024
+"""Record bytes translated in one go at the most: what may stand above a limit for a moment."""
+
+
+class Limits(NamedTuple):
+    """What one pipeline may have open at once."""
+
+    records: int
+    size: int
+    """Bytes of records and of the bodies made of them."""
+
+
+class Chunk(NamedTuple):
+    """Records of one tenure to be translated now."""
+
+    tenure: Tenure
+    messages: Sequence[Message]
+
+
+def size_of(message: Message) -> int:
+    """Return the bytes of a record's key and value."""
+    return len(message.value() or b"") + len(message.key() or b"")
+
+
+class Intake:
+    """The tenures in force, their backlog of untranslated records, and their room."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Start with no tenure."""
+        self._limits = limits
+        self.tenures: dict[Partition, Tenure] = {}
+        self._backlog: dict[Partition, deque[Message]] = {}
+        self._waiting: set[Partition] = set()
+        self._full: set[Partition] = set()
+
+    def begin(self, tenure: Tenure) -> None:
+        """Let records of a new tenure come."""
+        self.tenures[tenure.partition] = tenure
+        self._backlog[tenure.partition] = deque()
+
+    def end(self, partition: Partition) -> None:
+        """Drop a tenure and its backlog: nothing of that was taken, the next owner reads it again."""
+        self.tenures.pop(partition, None)
+        self._backlog.pop(partition, None)
+        self._waiting.discard(partition)
+        self._full.discard(partition)
+
+    def put(self, messages: Sequence[Message], numbers: Mapping[Partition, int]) -> None:
+        """Add records as they came; those of another tenure than the one in force are dropped."""
+        backlog = self._backlog
+        current = {p: backlog[p] for p, t in self.tenures.items() if t.sending and numbers.get(p) == t.number}
+        for message in messages:
+            queue = current.get((message.topic(), message.partition()))  # type: ignore[call-overload]  # a tuple equals its named form
+            if queue is not None:
+                queue.append(message)
+
+    def put_back(self, tenure: Tenure, messages: Sequence[Message]) -> None:
+        """Return records whose schema is missing: their partition waits."""
+        if self.tenures.get(tenure.partition) is tenure:
+            self._backlog[tenure.partition].extendleft(reversed(messages))
+            self._waiting.add(tenure.partition)
+
+    def schemas_changed(self) -> None:
+        """Let partitions that wait for a schema try again."""
+        self._waiting.clear()
+
+    def drop_backlog(self) -> None:
+        """Take nothing more in: the pipeline is leaving."""
+        for queue in self._backlog.values():
+            queue.clear()
+
+    def chunks(self, most: int) -> list[Chunk]:
+        """Take up to `most` records that may be translated now, from all partitions with room, oldest first in each."""
+        found: list[Chunk] = []
+        size = 0
+        for partition, queue in self._backlog.items():
+            if not queue or partition in self._waiting:
+                continue
+            tenure = self.tenures[partition]
+            if not tenure.sending:
+                continue  # being given back: what is not open yet is the next owner's
+            records, weight = tenure.open_records, tenure.open_bytes
+            taken: list[Message] = []
+            while queue and most > 0 and size < CHUNK_BYTES and self._fits(partition, records, weight):
+                message = queue.popleft()
+                taken.append(message)
+                records += 1
+                weight += size_of(message)
+                size += size_of(message)
+                most -= 1
+            if taken:
+                found.append(Chunk(tenure, taken))
+            if most <= 0 or size >= CHUNK_BYTES:
+                break
+        return found
+
+    def _fits(self, partition: Partition, records: int, weight: int) -> bool:
+        share = _ROOM_AGAIN if partition in self._full else 1.0
+        count = len(self.tenures)
+        fits = records == 0 or (
+            records < share * self._limits.records / count and weight < share * self._limits.size / count
+        )
+        if not fits:
+            self._full.add(partition)
+        elif partition in self._full:
+            self._full.discard(partition)
+        return fits
+
+    def full(self) -> frozenset[Partition]:
+        """Return the partitions that can take nothing more now: no room, or older records of theirs still wait here."""
+        for partition, tenure in self.tenures.items():
+            self._fits(partition, tenure.open_records, tenure.open_bytes)
+        return frozenset(partition for partition in self.tenures if partition in self._full or self._backlog[partition])
+
+    def stalled(self) -> Collection[Partition]:
+        """Return the partitions that wait for a schema."""
+        return tuple(self._waiting)
+
+    def some_full(self) -> bool:
+        """Tell whether any partition was short of room when last asked."""
+        return bool(self._full)

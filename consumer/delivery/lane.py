@@ -1,0 +1,214 @@
+"""One lane: an ordered queue of a destination with one call on the wire at a time, until every delivery has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, assert_never
+
+from consumer.delivery.batch import body_of, halve
+from consumer.delivery.queue import KeyedQueue
+from consumer.delivery.send import send
+from consumer.model import Barred, Call, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from consumer.delivery.delivery import Delivery
+    from consumer.delivery.lanes import Lanes
+    from consumer.delivery.queue import Scope
+    from consumer.delivery.send import Wire
+    from consumer.model import Endpoint, Verdict
+
+
+class Lane:
+    """One lane. Its state belongs to the loop; `run` is its only task."""
+
+    def __init__(self, road: Lanes, wire: Wire) -> None:
+        """Start empty."""
+        self._road = road
+        self._wire = wire
+        self._queue = KeyedQueue()
+        self._wake = asyncio.Event()
+        self._queued_bytes = 0  # a hint for lingering only: exact while nothing was set aside
+        self._since = 0.0
+        self._failures = 0
+        self.not_before = 0.0
+        self.on_wire: Sequence[Delivery] = ()
+        self.answered: asyncio.Future[None] | None = None
+        self.probe: Endpoint | None = None
+
+    # ── What others do to it ──
+
+    def put(self, deliveries: Collection[Delivery], size: int) -> None:
+        """Queue deliveries in order; `size` is the bytes of their bodies."""
+        if not self._queue:
+            self._since, self._queued_bytes = time.monotonic(), 0
+        self._queue.put(deliveries)
+        self._queued_bytes += size
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Let the lane look again at what it may do."""
+        self._wake.set()
+
+    def release(self, scope: Scope) -> None:
+        """Let go what waited for `scope`."""
+        self._queue.release(scope)
+        self._wake.set()
+
+    def waits_for(self, endpoint: Endpoint) -> bool:
+        """Tell whether anything waits for a held endpoint."""
+        return self._queue.waits_for("endpoint", endpoint)
+
+    def withdraw(self) -> None:
+        """Forget deliveries whose tenure sends no more; a call on the wire stays there."""
+        self._queue.withdraw()
+        self._wake.set()
+
+    def can_go(self, now: float) -> bool:
+        """Tell whether it still gets somewhere without repeating anything: what leaving waits for."""
+        return bool(self.on_wire) or self._queue.letters() or (bool(self._queue) and self.not_before <= now)
+
+    # ── Its own life ──
+
+    async def run(self) -> None:
+        """Call, for ever."""
+        while True:
+            if self.probe is None and not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            if self.probe is None:
+                await self._gather()
+            await self._road.turn(self)
+            # Nothing may be awaited between forming a batch and putting it on the wire: a partition could go in between.
+            batch = (
+                self._probe_batch()
+                if self.probe is not None
+                else self._queue.take(self._road.admission(), self._unsayable)
+            )
+            if batch:
+                await self._call(batch)
+            else:
+                await asyncio.sleep(0)
+
+    async def _gather(self) -> None:
+        """Wait for company until a call would be full, or until the oldest has lingered long enough."""
+        while self._queue and not self._road.hurry and self.probe is None:
+            first = self._queue.first()
+            shape = first.shape
+            if len(self._queue) >= shape.max_events or self._queued_bytes >= shape.max_bytes or first.attempts:
+                return
+            left = self._since + self._road.options.linger_s - time.monotonic()
+            if left <= 0:
+                return
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
+
+    def _probe_batch(self) -> list[Delivery]:
+        """Take one delivery of a held endpoint, of another key than the probes before it."""
+        endpoint, self.probe = self.probe, None
+        hold = None if endpoint is None else self._road.holds.get(endpoint)
+        if hold is None:
+            return []
+        for _ in range(2):
+            chosen = self._queue.take_one(
+                ("endpoint", endpoint),
+                lambda delivery: delivery.key not in hold.probed_keys and not self._road.outside_window(delivery),
+            )
+            if chosen is not None:
+                hold.probed_keys.add(chosen.key)
+                return [chosen]
+            hold.probed_keys.clear()
+        hold.probing = False
+        return []
+
+    async def _call(self, batch: list[Delivery]) -> None:
+        road = self._road
+        endpoint = batch[0].shape.endpoint
+        body = body_of(batch)
+        self.on_wire = batch
+        self.answered = asyncio.get_running_loop().create_future()
+        started = time.monotonic()
+        road.started(started)
+        try:
+            answer = await send(self._wire, Call(endpoint, body), road.credentials)
+            road.ended(endpoint, answer, len(batch), len(body), time.monotonic() - started)
+            verdict = road.judge(batch, answer)
+            self._conclude(batch, verdict, started)
+            road.learn(endpoint, verdict, started)
+        finally:
+            self.on_wire = ()
+            self.answered.set_result(None)
+
+    # ── Outcomes ──
+
+    def _conclude(self, batch: list[Delivery], verdict: Verdict, started: float) -> None:
+        road = self._road
+        if not isinstance(verdict, Deferred):
+            self._failures = 0
+        match verdict:
+            case Delivered():
+                road.ends.delivered(batch)
+            case Listed(refused):
+                road.ends.delivered([delivery for index, delivery in enumerate(batch) if index not in refused])
+                for index in sorted(refused):
+                    self._refuse(batch[index], refused[index])
+            case Refused(fault) | Mixed(fault) if len(batch) == 1:
+                self._refuse(batch[0], fault)
+            case Refused() | Mixed():
+                self._failed(batch)
+                halve(batch, road.next_piece)
+                self._queue.again(batch)
+                road.observer.split(road.name, len(batch))
+            case Deferred(fault, asked_s, everyone):
+                self._later(batch, fault, asked_s, everyone=everyone)
+            case Barred(fault):
+                if road.holds.succeeded_since(batch[0].shape.endpoint, started):
+                    self._later(batch, fault, None, everyone=False)
+                else:
+                    self._failed(batch)
+                    self._queue.again(batch)
+            case _:
+                assert_never(verdict)
+
+    def _failed(self, batch: Iterable[Delivery]) -> None:
+        now_ms = int(time.time() * 1000)
+        for delivery in batch:
+            delivery.attempts += 1
+            delivery.first_failed_ms = delivery.first_failed_ms or now_ms
+
+    def _later(self, batch: Sequence[Delivery], fault: Fault, asked_s: float | None, *, everyone: bool) -> None:
+        self._failed(batch)
+        self._queue.again(batch)
+        self._failures += 1
+        wait_s = self._road.options.backoff.wait(self._failures, asked_s, self._road.dice)
+        until = time.monotonic() + wait_s
+        if everyone:
+            self._road.pace.told(until)
+        else:
+            self.not_before = until
+        self._road.observer.deferred(self._road.name, fault, len(batch), wait_s)
+
+    def _refuse(self, delivery: Delivery, fault: Fault) -> None:
+        """Dead-letter a delivery that was sent."""
+        self._failed([delivery])
+        self._unsayable(delivery, fault)
+
+    def _unsayable(self, delivery: Delivery, fault: Fault) -> None:
+        """Dead-letter a delivery. Its key waits for the letter's acknowledgement; other keys go on."""
+        key = delivery.key
+        self._queue.block(key)
+        if not isinstance(fault.cause, Cause):
+            fault = Fault(Cause.REFUSED, fault.detail, fault.status)
+
+        def acknowledged() -> None:
+            self._queue.acknowledged(key)
+            self._wake.set()
+
+        self._road.ends.refused(delivery, fault, acknowledged)

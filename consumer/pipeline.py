@@ -1,0 +1,272 @@
+"""The path of one pipeline: records in → translate → lanes → settle → commit.
+
+Everything here runs in the loop, by the lot. What a refused or unsayable delivery needs is done one by one: that is the exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.intake import Chunk, Intake, Limits, size_of
+from consumer.delivery.ledger import Tenure
+from consumer.kafka.hatch import Assignment, Frontier, Lot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from consumer.delivery.lanes import Lanes
+    from consumer.model import Message, Partition, SchemaKey, Translation
+    from consumer.observe import Observer
+    from consumer.settling import Settling
+
+_CHUNK_S = 0.005
+"""How long one translation may keep the loop: calls and probes wait that long at the most."""
+
+_LEAVE_LOOK_S = 0.02
+_GRACE_LOOK_S = 1.0
+
+
+class Translates(Protocol):
+    """The one door of translation."""
+
+    def translate(self, lot: Sequence[Message]) -> Translation:
+        """Turn a lot into deliveries, skips and faults; never waits."""
+
+
+class Pipeline:
+    """One consumer group with its destinations: the loop's side of the hatch."""
+
+    def __init__(  # noqa: PLR0913 - the composition root joins rooms here
+        self,
+        name: str,
+        *,
+        limits: Limits,
+        drain_s: float,
+        translator: Translates,
+        settling: Settling,
+        want: Callable[[SchemaKey], None],
+        observer: Observer,
+    ) -> None:
+        """Make an idle pipeline; `lanes` are added before it runs, `want` asks for a schema without waiting."""
+        self.name = name
+        self.lanes: dict[str, Lanes] = {}
+        self.settling = settling
+        self.books = settling.books
+        self.intake = Intake(limits)
+        self.full: frozenset[Partition] = frozenset()
+        self.joined = False
+        self.leaving = False
+        self.loop_turned_at = time.monotonic()
+        self._drain_s = drain_s
+        self._translator = translator
+        self._want = want
+        self._observer = observer
+        self._kick = asyncio.Event()
+        self._roomy = asyncio.Event()
+        self._per_chunk = 32
+        self._translating = False
+        settling.room = self._room_again
+
+    # ── The hatch: what the poll thread asks of the loop ──
+
+    def assigned(self, assignment: Assignment) -> None:
+        """Begin tenures, and use this member's share of each destination's rate."""
+        self.joined = True
+        for partition, number in assignment.tenures.items():
+            self.intake.begin(Tenure(partition, number, assignment.starts[partition], len(self.books.names)))
+        self._share(assignment.held, assignment.total)
+        self._republish()
+
+    async def accept(self, lot: Lot) -> None:
+        """Take a lot, and return when the next one may come."""
+        if self.leaving:
+            return
+        self.intake.put(lot.messages, lot.tenures)
+        self._translating = True
+        self._kick.set()
+        while self._translating or (self.full and len(self.full) == len(self.intake.tenures)):
+            self._roomy.clear()
+            await self._roomy.wait()
+
+    async def drain(self, partitions: Collection[Partition]) -> Frontier:
+        """Wait for calls on the wire, release the rest, and tell the frontier."""
+        tenures = [self.intake.tenures[partition] for partition in partitions if partition in self.intake.tenures]
+        return await self._close(tenures, time.monotonic() + self._drain_s)
+
+    def lost(self, partitions: Collection[Partition]) -> None:
+        """Release everything of partitions that already belong to another member."""
+        tenures = [self.intake.tenures[partition] for partition in partitions if partition in self.intake.tenures]
+        for tenure in tenures:
+            tenure.sending = False
+        for lanes in self.lanes.values():
+            lanes.withdraw(tenures)
+        self._release(tenures)
+
+    async def finish(self) -> Frontier:
+        """Deliver what can be delivered without repeating anything, release the rest, and tell the frontier."""
+        self.leaving = True
+        self._observer.leaving()
+        deadline = time.monotonic() + self._drain_s
+        self.intake.drop_backlog()
+        for lanes in self.lanes.values():
+            lanes.hasten()
+        while time.monotonic() < deadline and any(tenure.open_records for tenure in self.intake.tenures.values()):
+            if not any(lanes.can_go() for lanes in self.lanes.values()) and not self.settling.writing():
+                break
+            await asyncio.sleep(_LEAVE_LOOK_S)
+        return await self._close(list(self.intake.tenures.values()), deadline)
+
+    def frontier(self) -> Frontier:
+        """Tell the frontier of every tenure in force."""
+        return Frontier({p: (tenure.number, tenure.frontier()) for p, tenure in self.intake.tenures.items()})
+
+    async def _close(self, tenures: Sequence[Tenure], deadline: float) -> Frontier:
+        for tenure in tenures:
+            tenure.sending = False
+        answers = [answer for lanes in self.lanes.values() for answer in lanes.withdraw(tenures)]
+        if answers:
+            await asyncio.wait(answers, timeout=max(0.0, deadline - time.monotonic()))
+        while self.settling.writing(tenures) and time.monotonic() < deadline:
+            await asyncio.sleep(_LEAVE_LOOK_S)
+        frontier = Frontier({tenure.partition: (tenure.number, tenure.frontier()) for tenure in tenures})
+        self._release(tenures)
+        return frontier
+
+    def _release(self, tenures: Sequence[Tenure]) -> None:
+        released = 0
+        for tenure in tenures:
+            released += self.books.close(tenure)
+            self.intake.end(tenure.partition)
+        if self.leaving:
+            self._observer.left(released)
+        self._republish()
+
+    def share(self, held: int, total: int) -> None:
+        """Use `held` of `total` parts of each destination's rate."""
+        self._share(held, total)
+
+    def _share(self, held: int, total: int) -> None:
+        now = time.monotonic()
+        for lanes in self.lanes.values():
+            lanes.pace.share(held / total if total else 0.0, now)
+
+    # ── Records in ──
+
+    async def run(self, commit: Callable[[Frontier], None], every_s: float) -> None:
+        """Run the path and all lanes, until cancelled or one of them falls; hand the frontier to `commit` as it moves."""
+        async with asyncio.TaskGroup() as house:
+            house.create_task(self._pump(), name=f"{self.name}-pump")
+            house.create_task(self._commit(commit, every_s), name=f"{self.name}-commit")
+            for name, lanes in self.lanes.items():
+                house.create_task(lanes.run(), name=f"{self.name}-{name}")
+
+    async def _pump(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(_GRACE_LOOK_S if self.intake.stalled() else None):
+                    await self._kick.wait()
+            except TimeoutError:
+                self.intake.schemas_changed()  # an unknown id is judged by the record's age: that changes by itself
+            self._kick.clear()
+            while chunks := self.intake.chunks(self._per_chunk):
+                self._open(chunks)
+                await asyncio.sleep(0)
+            self._translating = False
+            self._republish()
+
+    def _republish(self) -> None:
+        self.full = self.intake.full()
+        self._roomy.set()
+
+    def schemas_changed(self) -> None:
+        """Let records that wait for a schema try again."""
+        self.intake.schemas_changed()
+        self._kick.set()
+
+    def _open(self, chunks: Sequence[Chunk]) -> None:
+        """Translate records, enter what they owe in the ledger, and queue the deliveries."""
+        lot = [message for chunk in chunks for message in chunk.messages]
+        began = time.perf_counter()
+        translation = self._translator.translate(lot)
+        spent = (time.perf_counter() - began) / len(lot)
+        self._per_chunk = max(1, min(256, int(_CHUNK_S / spent) if spent else 256))
+        tenures, slots = self._enter(chunks, translation, lot)
+        for name, column in translation.columns.items():
+            self.books.accounts[name].owed += len(column.bodies)
+            rows = zip(
+                column.bodies,
+                column.keys,
+                column.shapes,
+                column.identities,
+                column.times_ms,
+                column.entries,
+                map(tenures.__getitem__, column.records),
+                map(slots.__getitem__, column.records),
+                strict=True,
+            )
+            self.lanes[name].put([Delivery(*row) for row in rows])
+        for (destination, _, _), count in translation.skipped.items():
+            if destination:
+                self.books.accounts[destination].owed += count
+                self.books.accounts[destination].skipped += count
+        self._observer.decoded(translation.decoded)
+        self._observer.skipped(translation.skipped)
+        for faulty in translation.faults:
+            self.settling.unsaid(faulty, lot[faulty.record], tenures[faulty.record], slots[faulty.record])
+        for key in translation.missing:
+            self._want(key)
+
+    def _enter(
+        self, chunks: Sequence[Chunk], translation: Translation, lot: Sequence[Message]
+    ) -> tuple[list[Tenure], list[int]]:
+        """Enter in the ledger what each record owes; return each record's tenure and slot. What waits for a schema goes back."""
+        owed, weights = self._owed(translation, lot)
+        waiting = set(translation.waiting)
+        tenures: list[Tenure] = []
+        slots: list[int] = []
+        start = 0
+        for tenure, messages in chunks:
+            end = start + len(messages)
+            ready = end
+            if waiting:
+                ready = next((index for index in range(start, end) if index in waiting), end)
+            if ready < end:
+                self.intake.put_back(tenure, messages[ready - start :])
+            columns = [column[start:ready] for column in owed]
+            first = tenure.open(messages[: ready - start], columns, weights[start:ready])
+            tenures += [tenure] * (end - start)
+            slots += range(first, first + end - start)
+            self._observer.took(tenure.partition.topic, ready - start, sum(weights[start:ready]))
+            start = end
+        return tenures, slots
+
+    def _owed(self, translation: Translation, lot: Sequence[Message]) -> tuple[list[list[int]], list[int]]:
+        count = len(lot)
+        weights = [size_of(message) for message in lot]
+        owed = [[0] * count for _ in self.books.names]
+        for name, column in translation.columns.items():
+            mine = owed[self.settling.index[name]]
+            for record, body in zip(column.records, column.bodies, strict=True):
+                mine[record] += 1
+                weights[record] += len(body)
+        for faulty in translation.faults:
+            owed[self.settling.index[faulty.entry.destination if faulty.entry else ""]][faulty.record] += 1
+        return owed, weights
+
+    def _room_again(self) -> None:
+        """Note that something was settled: a full partition may have room again."""
+        if self.full:
+            self._kick.set()
+
+    async def _commit(self, commit: Callable[[Frontier], None], every_s: float) -> None:
+        last: Mapping[Partition, tuple[int, int]] = {}
+        while True:
+            await asyncio.sleep(every_s)
+            self.loop_turned_at = time.monotonic()
+            frontier = self.frontier()
+            if frontier.offsets != last:
+                last = frontier.offsets
+                commit(frontier)
