@@ -1,0 +1,214 @@
+"""Customer.io's Data Pipelines API as a server: six calls, a batch, and the many ways in which 200 means nothing."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from consumer.demo.fakes.books import Item
+from consumer.demo.fakes.customerio_rules import (
+    BATCHABLE,
+    KINDS,
+    complaints,
+    doubts,
+    is_context,
+    is_switches,
+)
+from consumer.demo.fakes.customerio_semantics import semantic_complaints
+from consumer.demo.fakes.fake import Fake, json_reply
+from consumer.demo.fakes.faults import Incoming
+from consumer.demo.fakes.reading import Document, UnreadableError, basic, is_moment, read_object, says_json
+from consumer.demo.fakes.server import Reply
+
+_BATCH_KEYS = frozenset({"batch", "context", "integrations", "sentAt", "messageId"})
+_MAX_UNPACKED_BYTES = 16 << 20
+
+
+class CustomerIo(Fake):
+    """Customer.io's Data Pipelines API.
+
+    Without `X-Strict-Mode: 1` everything is answered 200, a wrong key included, and what is wrong is dropped. With it
+    what is wrong is answered 400 or 401 and nothing of the request is kept. Over the size limits it is 200 and dropped
+    in either mode.
+
+    Args:
+        api_key: user of Basic authentication; the password is blank.
+        max_call_bytes: limit of one call, alone or in a batch, in bytes as sent.
+        max_batch_bytes: limit of a batch's body, in bytes before compression.
+        clock: epoch seconds, for the answers' `Date`.
+        port: 0 for any free one.
+    """
+
+    prefix = "/v1"
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        max_call_bytes: int = 32_000,
+        max_batch_bytes: int = 500_000,
+        clock: Callable[[], float] = time.time,
+        port: int = 0,
+    ) -> None:
+        super().__init__("customerio", clock=clock, port=port)
+        self._api_key = api_key
+        self._max_call_bytes = max_call_bytes
+        self._max_batch_bytes = max_batch_bytes
+
+    def accept(self, *, api_key: str) -> None:
+        """Accept this key from now on, and no longer the old one."""
+        self._api_key = api_key
+
+    def read(self, incoming: Incoming) -> list[Item]:
+        """Find the one call, or the calls of a batch; a compressed body is unpacked in place."""
+        if incoming.headers.get("content-encoding", "identity") == "gzip":
+            incoming.body = _unpack(incoming.body)
+        kind = _kind(incoming.path)
+        incoming.document, raws = read_object(incoming.body, "batch" if kind == "batch" else None)
+        if kind != "batch":
+            return [_call(incoming.document, kind, incoming.body)]
+        calls = incoming.document.get("batch")
+        if not isinstance(calls, list):
+            return []
+        return [_call(call, "", raw) for call, raw in zip(calls, raws, strict=True) if isinstance(call, dict)]
+
+    def process(self, incoming: Incoming) -> Reply:
+        """Judge one request as the reference says, strictly or permissively."""
+        kind = _kind(incoming.path)
+        if incoming.method != "POST" or (kind != "batch" and kind not in KINDS):
+            return self.error(404, "there is no such endpoint")
+        strict = incoming.headers.get("x-strict-mode") == "1"
+        if basic(incoming.headers.get("authorization")) != (self._api_key, ""):
+            if strict:
+                return self.error(401, "the key is not accepted")
+            return self._drop_all(incoming, "the key is not accepted")
+        if self._is_too_large(incoming, kind):
+            return self._drop_all(incoming, "over the size limit")
+        wrong = list(self._whole(incoming, kind))
+        blamed = [] if wrong else self._blame(incoming, kind)
+        if not wrong and not blamed:
+            self._doubt(incoming, kind)
+            self.take(incoming.items, incoming.number)
+            return json_reply(200, {})
+        if not strict:
+            return self._keep_the_rest(incoming, blamed, wrong)
+        if wrong:
+            self.refuse_whole(incoming, "; ".join(wrong))
+        for item, reason in blamed:
+            self.refuse(item, reason, incoming.number)
+        return json_reply(400, {"meta": {"errors": [*wrong, *(reason for _, reason in blamed)]}})
+
+    def error(self, status: int, message: str) -> Reply:
+        """Return `meta.errors`, the body of a refusal."""
+        return json_reply(status, {"meta": {"errors": [message]}})
+
+    def _drop_all(self, incoming: Incoming, reason: str) -> Reply:
+        self.drop_whole(incoming, reason)
+        return json_reply(200, {})
+
+    def _keep_the_rest(self, incoming: Incoming, blamed: list[tuple[Item, str]], wrong: list[str]) -> Reply:
+        if wrong:
+            return self._drop_all(incoming, "; ".join(wrong))
+        for item, reason in blamed:
+            self.drop(item, reason, incoming.number)
+        bad = {id(item) for item, _ in blamed}
+        self.take((item for item in incoming.items if id(item) not in bad), incoming.number)
+        return json_reply(200, {})
+
+    def _is_too_large(self, incoming: Incoming, kind: str) -> bool:
+        if kind != "batch":
+            return len(incoming.body) > self._max_call_bytes
+        return len(incoming.body) > self._max_batch_bytes or any(
+            len(item.raw) > self._max_call_bytes for item in incoming.items
+        )
+
+    def _whole(self, incoming: Incoming, kind: str) -> Iterator[str]:
+        """Say what is wrong with the request before any single call is looked at."""
+        document = incoming.document
+        if not says_json(incoming.headers.get("content-type", "")):
+            yield "the content type is not application/json"
+        if document is None:
+            yield incoming.problem
+        elif kind == "batch":
+            calls = document.get("batch")
+            if not isinstance(calls, list) or not calls:
+                yield "batch is not an array with something in it"
+            elif len(calls) != len(incoming.items):
+                yield "something in the batch is not an object"
+            if not is_context(document.get("context", {})) or not is_switches(document.get("integrations", {})):
+                yield "context or integrations is not what it has to be"
+            if "sentAt" in document and not is_moment(document["sentAt"]):
+                yield "sentAt is not an ISO 8601 moment"
+
+    def _blame(self, incoming: Incoming, kind: str) -> list[tuple[Item, str]]:
+        """Return the calls that are wrong, each with what is wrong with it."""
+        shared = (incoming.document or {}).get("context") if kind == "batch" else None
+        counts = Counter(item.id for item in incoming.items)
+        blamed: list[tuple[Item, str]] = []
+        for item in incoming.items:
+            if kind == "batch" and item.kind not in BATCHABLE:
+                blamed.append((item, "type is missing, or not one that a batch may hold"))
+                continue
+            wrong = list(chain(complaints(item.document, item.kind), _semantic(item, shared)))
+            if item.id and counts[item.id] > 1:
+                wrong.append("messageId stands twice in this batch")
+            if wrong:
+                blamed.append((item, "; ".join(wrong)))
+        return blamed
+
+    def _doubt(self, incoming: Incoming, kind: str) -> None:
+        for item in incoming.items:
+            for reason in doubts(item.document, item.kind):
+                self.remark(item, reason, incoming.number)
+        document = incoming.document or {}
+        if kind != "batch":
+            return
+        for name in document.keys() - _BATCH_KEYS:
+            self.remark(None, f"{name} means nothing in a batch", incoming.number)
+        for name in ("context", "integrations"):
+            shared = document.get(name)
+            said = [item.document.get(name, shared) for item in incoming.items]
+            if any(one != (said[0] if shared is None else shared) for one in said):
+                self.remark(None, f"{name} differs within a batch: one value wins for all", incoming.number)
+
+
+def _semantic(item: Item, shared_context: object) -> Iterator[str]:
+    return semantic_complaints(item.document, shared_context) if item.kind == "track" else iter(())
+
+
+def _kind(path: str) -> str:
+    return path.removeprefix("/v1/") if path.startswith("/v1/") else ""
+
+
+def _call(call: Document, kind: str, raw: bytes) -> Item:
+    traits = call.get("traits")
+    email = traits.get("email") if isinstance(traits, dict) else None
+    people = (call.get("userId"), call.get("anonymousId"), email)
+    kind = kind or _text(call.get("type")) or ""
+    name = _text(call.get("event")) if kind == "track" else _text(call.get("name"))
+    return Item(
+        _text(call.get("messageId")),
+        kind,
+        name.strip() if name else None,
+        next((person for person in people if isinstance(person, str) and person), None),
+        call,
+        raw,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _unpack(body: bytes) -> bytes:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = unpacker.decompress(body, _MAX_UNPACKED_BYTES)
+    except zlib.error as error:
+        raise UnreadableError("the body is not what its Content-Encoding says") from error
+    if not unpacker.eof:
+        raise UnreadableError("the compressed body is cut off, or far too long")
+    return unpacked

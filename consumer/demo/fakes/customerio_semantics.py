@@ -1,0 +1,83 @@
+"""What the track calls need whose event names act on a Customer.io workspace (API reference, "Journeys" events)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from consumer.demo.fakes.customerio_rules import is_type_id
+from consumer.demo.fakes.reading import Document, is_text, is_whole
+
+_METRICS = ("delivered", "clicked", "converted", "opened")
+_ACTIONS = ("viewed_content", "clicked_content")
+_PHONES = ("ios", "android", "web")
+
+
+def semantic_complaints(call: Document, shared_context: object) -> Iterator[str]:
+    """Say what a track call lacks whose name is reserved; a name that is not, a misspelt one included, lacks nothing.
+
+    Args:
+        call: the track call.
+        shared_context: the batch's context, for a call that has none of its own.
+    """
+    event = call.get("event")
+    name = event.strip() if isinstance(event, str) else ""
+    properties = call.get("properties")
+    fields: Document = properties if isinstance(properties, dict) else {}
+    for needs in _RESERVED.get(name, ()):
+        for lack in needs(call, fields, shared_context):
+            yield f"{name} needs {lack}"
+
+
+def _user(call: Document, _fields: Document, _context: object) -> Iterator[str]:
+    if not is_text(call.get("userId")):
+        yield "a userId"
+
+
+def _anonymous(call: Document, _fields: Document, _context: object) -> Iterator[str]:
+    if not is_text(call.get("anonymousId")):
+        yield "an anonymousId"
+
+
+def _device(call: Document, _fields: Document, context: object) -> Iterator[str]:
+    context = call.get("context", context)
+    device = context.get("device") if isinstance(context, dict) else None
+    if not isinstance(device, dict) or not is_text(device.get("token")):
+        yield "context.device.token"
+    elif device.get("type", "ios") not in _PHONES:
+        yield "ios, android or web as context.device.type"
+
+
+def _object(_call: Document, fields: Document, _context: object) -> Iterator[str]:
+    if not is_text(fields.get("objectId")):
+        yield "properties.objectId"
+    if not is_type_id(fields.get("objectTypeId", "1")):
+        yield "a whole number in a string as properties.objectTypeId"
+
+
+def _delivery(_call: Document, fields: Document, _context: object) -> Iterator[str]:
+    if not is_text(fields.get("deliveryId")):
+        yield "properties.deliveryId"
+    if fields.get("metric") not in _METRICS:
+        yield "one of the four metrics"
+
+
+def _content(_call: Document, fields: Document, _context: object) -> Iterator[str]:
+    # The vendor's own schema and its list of required members call it by different names.
+    if fields.get("actionType", fields.get("activityType")) not in _ACTIONS:
+        yield "one of the two action types"
+    for name in ("contentId", "templateId"):
+        if not is_whole(fields.get(name, 0)):
+            yield f"an integer as properties.{name}"
+
+
+_RESERVED: Mapping[str, tuple[Callable[[Document, Document, object], Iterator[str]], ...]] = {
+    "User Deleted": (_user,),
+    "User Suppressed": (_user,),
+    "User Unsuppressed": (_user,),
+    "Device Created or Updated": (_user, _device),
+    "Device Deleted": (_user, _device),
+    "Relationship Deleted": (_user, _object),
+    "Object Deleted": (_anonymous, _object),
+    "Report Delivery Event": (_delivery,),
+    "Report Content Event": (_content,),
+}
