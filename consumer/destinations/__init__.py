@@ -94,7 +94,7 @@ class Basic:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token fetched by a call of its own and sent in a header; renewed when refused or older than `life_s` seconds."""
+    """A token fetched by a call of its own, sent in a header; renewed when refused or older than `life_s` seconds."""
 
     header: str
     endpoint: Endpoint

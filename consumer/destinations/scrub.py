@@ -56,9 +56,8 @@ def said(reply: Reply) -> str:
         return ""
     if not isinstance(document, dict):
         return ""
-    codes = [code for code in (document.get("reason"), document.get("code")) if _is_code(code)]
-    texts = [scrubbed(text) for text in _texts(document)]
-    return "; ".join(dict.fromkeys(codes + [text for text in texts if text]))[:LONGEST]
+    words = [_code(document.get("reason")), _code(document.get("code")), *map(scrubbed, _texts(document))]
+    return "; ".join(dict.fromkeys(filter(None, words)))[:LONGEST]
 
 
 def scrubbed(text: object) -> str:
@@ -75,8 +74,8 @@ def scrubbed(text: object) -> str:
     return " ".join(kept)[:LONGEST] if any(word != "…" for word in kept) else ""
 
 
-def _is_code(code: object) -> bool:
-    return isinstance(code, str) and _CODE.fullmatch(code) is not None
+def _code(code: object) -> str:
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
 
 
 def _texts(document: dict[str, Any]) -> list[object]:

@@ -1,0 +1,190 @@
+"""Copilot's event types as data: which fields each knows, of which kind, and what of a value may be said.
+
+Source: Copilot Collect API reference (docs.copilot.cx/docs/server-api-your-own/reference/collect-api-reference), its
+release notes for the character pattern and the 20 properties, and the consent endpoint's page. Where they contradict
+each other the narrower reading is taken; what it lets through wrongly comes back in `invalid_events`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from consumer.destinations import FieldRule, Target
+from consumer.destinations.encoding import exact
+from consumer.shape import Instant
+
+MOST_PROPERTIES = 20
+"""Keys of one payload, ids and subtype included (since API 2.1.4)."""
+PATTERN = re.compile(r"[a-zA-Z0-9:\-._+@]*")
+"""The characters of ids, codes and property names: no space, no slash, no letter beyond ASCII."""
+
+_UTC_OFFSET = re.compile(r"Z|0000|-(?:0[0-9]|1[01])[0-5][0-9]|-1200|\+(?:0[0-9]|1[0-4])[0-5][0-9]")
+_LARGEST, _SMALLEST = 2**63 - 1, -(2**63)
+
+
+class Kind(NamedTuple):
+    """One kind of value: `say` returns what is sent, or `None` if `must` does not hold."""
+
+    say: Callable[[Any], object | None]
+    must: str
+
+
+def _id(value: object) -> str | None:
+    return value if isinstance(value, str) and value and PATTERN.fullmatch(value) else None
+
+
+def _code(value: object) -> str | None:
+    return value if isinstance(value, str) and PATTERN.fullmatch(value) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _boolean(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _moment(value: object) -> int | None:
+    """Return epoch milliseconds; a plain integer is taken for them."""
+    if isinstance(value, Instant):
+        return value.ms
+    return _integer(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _utc_offset(value: object) -> str | None:
+    return value if isinstance(value, str) and _UTC_OFFSET.fullmatch(value) else None
+
+
+def _integer(value: int) -> int | None:
+    return value if _SMALLEST <= value <= _LARGEST else None
+
+
+def primitive(value: object) -> str | int | bool | None:
+    """Return the text, integer or Boolean said for a free property; `None` if there is none (null, nesting, NaN).
+
+    Fractions are not among the documented types: they become decimal text, whole numbers integers.
+    """
+    match value:
+        case str() | bool():
+            return value
+        case Instant():
+            return value.ms
+        case int():
+            return _integer(value)
+        case Decimal():
+            return _number(exact(value))
+        case float():
+            return _number(exact(Decimal(repr(value))))
+        case bytes():
+            return b64encode(value).decode()
+        case _:
+            return None
+
+
+def _number(text: str | None) -> str | int | None:
+    if text is None:
+        return None
+    whole, _, fraction = text.partition(".")
+    return text if fraction.strip("0") else _integer(int(whole))
+
+
+def _properties(value: object) -> dict[str, object] | None:
+    """Return `custom_properties`: flat, fractions left as numbers (the reference's own example holds 20.5)."""
+    if not isinstance(value, dict):
+        return None
+    said: dict[str, object] = {}
+    for name, inner in value.items():
+        if not name or not PATTERN.fullmatch(name):
+            return None
+        fraction = isinstance(inner, Decimal) or (isinstance(inner, float) and math.isfinite(inner))
+        one = inner if fraction else primitive(inner)
+        if one is None:
+            return None
+        said[name] = one
+    return said
+
+
+_CHARACTERS = "letters, digits and : - . _ + @"
+ID = Kind(_id, f"must be text of {_CHARACTERS}, and not empty")
+CODE = Kind(_code, f"must be text of {_CHARACTERS}")
+TEXT = Kind(_text, "must be text")
+BOOLEAN = Kind(_boolean, "must be true or false")
+MOMENT = Kind(_moment, "must be a time, or epoch milliseconds")
+UTC_OFFSET = Kind(_utc_offset, "must be +HHMM or -HHMM from -1200 to +1459, Z or 0000")
+PROPERTIES = Kind(_properties, f"must hold only text, numbers and Booleans, under names of {_CHARACTERS}")
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """The payload of one event type; `free` = any other property may stand beside the known fields."""
+
+    mandatory: Mapping[str, Kind]
+    optional: Mapping[str, Kind]
+    free: bool = False
+
+
+_USER = {"user_id": ID}
+_THING = {"thing_id": ID}
+_PERSON = {"first_name": TEXT, "last_name": TEXT, "email": CODE, "utc_offset": UTC_OFFSET}
+_CONSENT = {"copilot_analysis_consent": BOOLEAN}
+_MACHINE = {"user_id": ID, "firmware_version": CODE, "model": CODE}
+_CREATED = {"original_creation_date": MOMENT}
+
+_user = EventType(_USER, _PERSON | _CONSENT | {"custom_properties": PROPERTIES})
+_thing = EventType(_THING, _MACHINE | {"custom_properties": PROPERTIES})
+_pair = EventType(_USER | _THING, {})
+_firmware = EventType(_THING, {"user_id": ID, "firmware_version": CODE})
+_marker = EventType({}, {})
+
+EVENT_TYPES: Mapping[str, EventType] = {
+    "user_created": _user,
+    "user_updated": _user,
+    "user_deleted": EventType(_USER, {}),
+    "thing_created": _thing,
+    "thing_updated": _thing,
+    "user_thing_associated": _pair,
+    "user_thing_disassociated": _pair,
+    "thing_status_changed": EventType(
+        _THING | {"status_key": CODE, "status_value": TEXT}, {"status_date": MOMENT, "user_id": ID}
+    ),
+    "thing_interaction": EventType(_THING, _USER, free=True),
+    "thing_connected": EventType(_THING, _USER),
+    "consumable_usage": EventType(_THING, {"user_id": ID, "consumable_type": CODE}),
+    "firmware_upgrade_started": _firmware,
+    "firmware_upgrade_completed": _firmware,
+    "custom_event": EventType({}, _USER | _THING, free=True),
+    "unsubscribe": EventType({"email": CODE}, {}),
+    "preexisting_sync_started": _marker,
+    "preexisting_sync_completed": _marker,
+    "preexisting_user_created": EventType(_USER, _PERSON | _CONSENT | _CREATED),
+    "preexisting_thing_created": EventType(_THING, _MACHINE | _CREATED),
+    "preexisting_user_thing_associated": EventType(_USER | _THING, {"original_association_date": MOMENT}),
+}
+"""Collect's event types (reference pages for user, thing, custom, misc. and preexisting sync events)."""
+
+CONSENT = EventType({"user_id": ID, "consent_value": BOOLEAN}, {})
+"""The body of the consent endpoint: one user a call, no envelope."""
+
+
+def target(name: str, event_type: EventType) -> Target:
+    """Return what an entry of the mapping may say to one event type, or to the consent endpoint."""
+    custom = name == "custom_event"
+    fields = {field: FieldRule(mandatory=True) for field in event_type.mandatory} | {
+        field: FieldRule(carries_consent=field in _CONSENT) for field in event_type.optional
+    }
+    return Target(
+        name,
+        named=custom,
+        fields=fields,
+        free=event_type.free,
+        # Without either id the event is taken with a 200 and ignored.
+        one_of=(("user_id", "thing_id"),) if custom else (),
+        carries_consent=name in {"consent", "unsubscribe"},
+    )

@@ -1,0 +1,99 @@
+"""What Yotpo's custom customer event may hold: who the customer is, and flat properties under short names.
+
+Sources: the page of the custom customer event; "working with custom properties" of the Core API reference for names
+and lengths (a general page; that it covers this endpoint is our reading).
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from consumer.destinations import FieldRule, Target
+from consumer.destinations.encoding import quoted
+from consumer.shape import Fields
+
+MOST_CHARACTERS = 255
+"""Of a text value, of the event's type and of its source."""
+
+_SNAKE_CASE = re.compile(r"[a-z0-9][a-z0-9_]{0,254}")
+_NAME = re.compile(r"[a-z0-9_]{1,32}")
+_E164 = re.compile(r"\+[1-9][0-9]{1,14}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+TARGET = Target(
+    "event",
+    named=True,
+    fields={
+        "customer": FieldRule(
+            mandatory=True,
+            fields={
+                "external_id": FieldRule(),
+                "phone_number": FieldRule(),
+                "email": FieldRule(),
+                "custom_properties": FieldRule(),
+            },
+            free=False,
+        ),
+        "properties": FieldRule(),
+    },
+)
+"""The one target: a custom customer event."""
+
+_CUSTOMER = TARGET.fields["customer"].fields or {}
+
+
+def is_snake_case(name: str) -> bool:
+    """Return whether a name can be an event's type or source."""
+    return _SNAKE_CASE.fullmatch(name) is not None
+
+
+def problem_with(fields: Fields) -> str | None:
+    """Return what an event at Yotpo cannot hold, by field and without its value; `None` if all is well."""
+    for name in fields:
+        if name not in TARGET.fields:
+            return f"{quoted(name)}: an event at Yotpo has customer and properties only"
+    return _customer_problem(fields.get("customer")) or _flat_problem("properties", fields.get("properties", {}))
+
+
+def _customer_problem(customer: object) -> str | None:
+    """Return what is wrong with the customer: one who cannot be found gets no event, and a wrong one gets another's."""
+    if not isinstance(customer, dict):
+        return "customer: is missing, or no object"
+    for name, value in customer.items():
+        if name not in _CUSTOMER:
+            return f"customer.{quoted(name)}: not a field of the customer"
+        if value is None:
+            return f"customer.{name}: null is not supported"
+    external_id, phone, email = (customer.get(name) for name in ("external_id", "phone_number", "email"))
+    if external_id is None and (phone is None) == (email is None):
+        return "customer: needs external_id, or exactly one of phone_number and email"
+    if external_id is not None and not (isinstance(external_id, str) and external_id.strip()):
+        return "customer.external_id: must be text, and not blank"
+    if phone is not None and not (isinstance(phone, str) and _E164.fullmatch(phone)):
+        return "customer.phone_number: must be a number in E.164 form, + and digits"
+    if email is not None and not (isinstance(email, str) and _EMAIL.fullmatch(email)):
+        return "customer.email: must be an email address"
+    properties = customer.get("custom_properties")
+    return None if properties is None else _flat_problem("customer.custom_properties", properties)
+
+
+def _flat_problem(path: str, properties: object) -> str | None:
+    """Return what is wrong with an object of flat properties: no null, no nesting, short names, short texts."""
+    if not isinstance(properties, dict):
+        return f"{path}: must be an object"
+    for name, value in properties.items():
+        if not _NAME.fullmatch(name):
+            return f"{path}.{quoted(name)}: a name has lower-case letters, digits and _, at most 32"
+        if not isinstance(value, str | bytes | bool | int | float | Decimal):
+            return f"{path}.{quoted(name)}: must be text, a number, a Boolean or a time"
+        if _length(value) > MOST_CHARACTERS:
+            return f"{path}.{quoted(name)}: more than {MOST_CHARACTERS} characters"
+    return None
+
+
+def _length(value: object) -> int:
+    """Return the characters a text value takes; bytes are sent as base64."""
+    if isinstance(value, bytes):
+        return (len(value) + 2) // 3 * 4
+    return len(value) if isinstance(value, str) else 0
