@@ -56,6 +56,7 @@ class BasicCredentials:
         """Sign with the secrets that `basic` names."""
         self._user = secrets[basic.user]
         self._password = None if basic.password is None else secrets[basic.password]
+        self._lock = asyncio.Lock()
         self._signature = self._sign()
 
     def _sign(self) -> Signature:
@@ -69,8 +70,9 @@ class BasicCredentials:
 
     async def renew(self, refused: Signature) -> Signature | None:
         """Return a newer signature if the secrets have changed since the refused one was made."""
-        if self._signature is refused:
-            self.refresh()
+        async with self._lock:
+            if self._signature is refused:
+                await asyncio.to_thread(self.refresh)  # reading a file twice, to be sure it is whole, takes a moment
         return None if self._signature is refused else self._signature
 
     def refresh(self) -> bool:
@@ -113,7 +115,7 @@ class TokenCredentials:
         async with self._lock:
             if self._signature is not None and self._signature is not old:
                 return self._signature
-            self._secret.refresh()
+            await asyncio.to_thread(self._secret.refresh)
             reply = await self._exchange(Call(self._token.endpoint, self._token.body(self._secret.reveal())))
             if isinstance(reply, Fault):
                 return Deferred(reply)
