@@ -73,7 +73,7 @@ class Families:
             "cdp_poll_interval_seconds",
             _PIPELINE,
             histogram.POLL_S,
-            "Seconds between turns of the poll thread. At cdp_max_poll_interval_seconds the member is put out of its group.",
+            "Seconds between turns of the poll thread. At cdp_max_poll_interval_seconds the group goes on without us.",
         )
         self.standstills = counter(
             "cdp_kafka_standstills_total",

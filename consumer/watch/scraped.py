@@ -90,7 +90,7 @@ GAUGES: Final[Declared] = {
     "cdp_bytes_in_flight": (_TO, "Body bytes of the deliveries in lanes or on the wire."),
     "cdp_oldest_unacked_age_seconds": (
         _TO,
-        "Age of the oldest delivery that has not ended: it names the culprit, cdp_kafka_head_age_seconds the partition.",
+        "Age of the oldest delivery that has not ended: names who is slow, as cdp_kafka_head_age_seconds names where.",
     ),
     "cdp_destination_wait_seconds": (_TO, "Seconds still to wait because the destination asked for patience."),
     "cdp_rate_limit_permits": (

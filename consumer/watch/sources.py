@@ -25,7 +25,7 @@ class Sources:
             self._sources.pop(name, None)
 
     def ask(self) -> tuple[list[PipelineFacts], list[str]]:
-        """Return the facts of all who answered, and the names of those who could not: one bug must not blind the rest."""
+        """Return the facts of all who answered, and the names of those who could not: a bug blinds nobody else."""
         with self._lock:
             sources = list(self._sources.items())
         answers: list[PipelineFacts] = []
