@@ -34,8 +34,7 @@ class ApacheBroker(RealBroker):
         self._log = folder / "kafka.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._leash: subprocess.Popen[bytes] | None = None
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        self._run("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._settings)).wait(_UP_WITHIN_S)
+        self._format()
         try:
             self.start()
         except BaseException:
@@ -84,6 +83,14 @@ class ApacheBroker(RealBroker):
         if leash is not None:
             leash.kill()  # before its stdin is closed: the process id may be somebody else's by now
             leash.communicate()
+
+    def _format(self) -> None:
+        # Half of the byte's values are enough: an id that begins with a dash would be taken for an option.
+        raw = uuid.uuid4().bytes
+        cluster_id = urlsafe_b64encode(bytes([raw[0] & 0x7F]) + raw[1:]).decode().rstrip("=")
+        tool = self._run("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._settings))
+        if tool.wait(_UP_WITHIN_S) != 0:
+            raise ApacheKafkaError(f"Apache Kafka's storage could not be formatted: {self._last_words()}")
 
     def _run(self, main: str, *args: str) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:

@@ -45,12 +45,22 @@ class ContainerBroker(RealBroker):
             except (DockerException, OSError, RuntimeError) as error:
                 raise NoContainerError(f"{_IMAGE} did not start: {type(error).__name__}") from error
         super().__init__(f"{host}:{port}", f"{_IMAGE} by Docker")
-        if not answers(self.bootstrap, within_s=_UP_WITHIN_S):
-            self.close()
-            raise NoContainerError(f"{_IMAGE} did not answer within {_UP_WITHIN_S:g} s")
+        self._await_answer()
+
+    def start(self) -> None:
+        self._container.get_wrapped_container().start()
+        self._await_answer()
+
+    def stop(self) -> None:
+        self._container.get_wrapped_container().stop()
 
     def close(self) -> None:
         self._container.stop()
+
+    def _await_answer(self) -> None:
+        if not answers(self.bootstrap, within_s=_UP_WITHIN_S):
+            self.close()
+            raise NoContainerError(f"{_IMAGE} did not answer within {_UP_WITHIN_S:g} s")
 
 
 def _settings(host: str, port: int) -> dict[str, str]:
