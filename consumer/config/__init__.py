@@ -1,0 +1,30 @@
+"""The one YAML file, parsed once into small frozen pieces: every complaint at once, secrets out of sight."""
+
+from consumer.config.file import Loaded, json_schema, load
+from consumer.config.secrets import MASK, Properties, Secret, SecretFile
+from consumer.config.settings import (
+    Budgets,
+    DeadLetterSettings,
+    DestinationSettings,
+    HttpSettings,
+    LaneSettings,
+    PipelineSettings,
+    Settings,
+)
+
+__all__ = [
+    "MASK",
+    "Budgets",
+    "DeadLetterSettings",
+    "DestinationSettings",
+    "HttpSettings",
+    "LaneSettings",
+    "Loaded",
+    "PipelineSettings",
+    "Properties",
+    "Secret",
+    "SecretFile",
+    "Settings",
+    "json_schema",
+    "load",
+]

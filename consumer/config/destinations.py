@@ -1,0 +1,152 @@
+"""The `destinations` of the file: each read by the table of its kind, with the kind's own limits held against it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from consumer.config import table, values
+from consumer.config.grammar import NOTHING
+from consumer.config.reading import Reading, below, shown
+from consumer.config.settings import DestinationSettings, LaneSettings
+from consumer.destinations import OptionError
+from consumer.destinations.kinds import KINDS
+from consumer.findings import did_you_mean
+from consumer.yaml_source import Node, Scalar, Table
+
+_ENABLED = table.DESTINATION["enabled"]
+_UNSET = {"url": "https://unset.invalid", "store_id": "unset"}
+"""What stands in for a mandatory option of a destination that this run never calls."""
+_IN_FILE = {"events": "batch.events", "bytes": "batch.bytes"}
+
+
+def enabled_names(node: Node | None, reading: Reading) -> dict[str, bool]:
+    """Return every destination's name and whether it is enabled; what is wrong with it is said by `read`."""
+    names = {}
+    silent = Reading(reading.file, reading.folder, reading.environ, offline=True)
+    for key, inner in node.entries if isinstance(node, Table) else ():
+        switch = inner.get("enabled") if isinstance(inner, Table) else None
+        value = _ENABLED.kind.read(switch, "", silent) if switch is not None else True
+        names[key.text] = value if isinstance(value, bool) else True
+    return names
+
+
+def read(node: Node | None, used: dict[str, bool], reading: Reading) -> dict[str, DestinationSettings]:
+    """Read all destinations; `used` tells which of them this run delivers to."""
+    if node is None:
+        return {}
+    if not isinstance(node, Table) or not node.entries:
+        reading.complain(node, "destinations", "must be a mapping of destinations", "write `copilot:` and its options")
+        return {}
+    found = {}
+    for key, inner in node.entries:
+        with reading.part(used=used.get(key.text, False)):
+            settings = _one(key, inner, reading)
+        if settings is not None:
+            found[key.text] = settings
+    return found
+
+
+def with_rate(node: Node | None) -> set[str]:
+    """Return the destinations whose `rate` stands in the file."""
+    entries = node.entries if isinstance(node, Table) else ()
+    return {key.text for key, inner in entries if isinstance(inner, Table) and inner.get("rate") is not None}
+
+
+def _one(key: Scalar, node: Node, reading: Reading) -> DestinationSettings | None:
+    name, path = key.text, below("destinations", key.text)
+    checked = values.name(name)
+    if isinstance(checked, values.Bad):
+        reading.complain(key, path, f"{shown(key)} {checked.message}", checked.hint)
+        return None
+    if not isinstance(node, Table):
+        reading.complain(node, path, "must be a mapping of options", "`url` and the credentials are mandatory")
+        return None
+    kind = _kind(key, node, path, reading)
+    if kind is None:
+        return None
+    read_values = table.destination(kind).read(node, path, reading)
+    options = _options(kind, name, read_values, node, reading)
+    if options is None:
+        return None
+    lanes = _lanes(kind, read_values, node, path, reading)
+    secrets = {secret: read_values[secret] for secret in KINDS[kind].secrets if read_values[secret] is not None}
+    return DestinationSettings(name, kind, read_values["enabled"], options, secrets, lanes)
+
+
+def _kind(key: Scalar, node: Table, path: str, reading: Reading) -> str | None:
+    said = node.get("kind")
+    if said is not None:
+        read_kind = table.DESTINATION["kind"].kind.read(said, below(path, "kind"), reading)
+        return None if read_kind is NOTHING else str(read_kind)
+    if key.text in KINDS:
+        return key.text
+    hint = f"{did_you_mean(key.text, KINDS)}; for a name of your own say `kind: …`"
+    reading.complain(key, path, f"{shown(key)} is no kind of destination, and `kind` is missing", hint)
+    return None
+
+
+def _options(kind: str, name: str, read_values: dict[str, Any], node: Table, reading: Reading) -> object | None:
+    path = below("destinations", name)
+    before = len(reading.findings)
+    known = {field.name: field for field in dataclasses.fields(KINDS[kind].options)}
+    said = {"url": read_values["url"], **{option: read_values[option] for option in table.OF_KIND.get(kind, {})}}
+    for option in ("events", "bytes"):
+        said[option] = value = read_values["batch"][option]
+        limit = KINDS[kind].limits.get(option)
+        place = _place(node, _IN_FILE[option])
+        if value is not None and option not in known:
+            reading.complain(place, below(path, _IN_FILE[option]), f"{kind} takes one event a call", "remove the line")
+            said[option] = None
+        elif value is not None and limit is not None and value > limit:
+            reading.complain(place, below(path, _IN_FILE[option]), f"is above the limit of {kind}, {limit}")
+    for option, limit in KINDS[kind].limits.items():
+        value = said.get(option)
+        if option not in _IN_FILE and isinstance(value, int) and value > limit:
+            reading.complain(_place(node, option), below(path, option), f"is above the limit of {kind}, {limit}")
+    given = {option: value for option, value in said.items() if value is not None}
+    given = {option: frozenset(value) if isinstance(value, tuple) else value for option, value in given.items()}
+    for option, stand_in in _UNSET.items():
+        if option in known and option not in given:
+            given[option] = stand_in
+    try:
+        options: object = KINDS[kind].options(name=name, **given)
+    except OptionError as error:
+        if len(reading.findings) == before and not given.keys().isdisjoint(said):
+            in_file = _IN_FILE.get(error.option, error.option)
+            reading.complain(_place(node, in_file), below(path, in_file), error.message, error.hint)
+        return None
+    return options
+
+
+def _lanes(kind: str, read_values: dict[str, Any], node: Table, path: str, reading: Reading) -> LaneSettings:
+    documented, rate = KINDS[kind].rate_per_s, read_values["rate"]
+    if rate is not None and documented is not None and rate > documented:
+        message = f"is above the rate {kind} documents, {documented:g}/s"
+        reading.warn(node.get("rate"), below(path, "rate"), message, "expect 429 answers, or dropped data")
+    address = node.get("url")
+    if read_values["url"] is not None and values.is_plain_http(read_values["url"]):
+        hint = "use https: anyone on the way can read the credentials and the customers' data"
+        reading.warn(address, below(path, "url"), "is not encrypted", hint)
+    backoff = read_values["backoff"]
+    if backoff["first"] > backoff["cap"]:
+        reading.complain(_place(node, "backoff.first"), below(path, "backoff"), "`first` is above `cap`", "swap them")
+    return LaneSettings(
+        lanes=read_values["lanes"],
+        timeout_s=read_values["timeout"],
+        backoff_first_s=backoff["first"],
+        backoff_cap_s=backoff["cap"],
+        probe_s=read_values["probe"],
+        linger_s=read_values["batch"]["linger"],
+        rate_per_s=rate if rate is not None else KINDS[kind].default_rate_per_s,
+    )
+
+
+def _place(node: Node, path: str) -> Node:
+    """Return the deepest part along `path` that is there."""
+    for name in path.split("."):
+        inner = node.get(name) if isinstance(node, Table) else None
+        if inner is None:
+            return node
+        node = inner
+    return node

@@ -1,0 +1,99 @@
+"""What must hold between the parts of the file: time budgets, the dead-letter topic, Kafka's properties."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from consumer.config.reading import Reading, below
+from consumer.config.secrets import MASK
+from consumer.config.settings import LONGEST_POLL_GAP_S, Budgets, DestinationSettings, Settings
+from consumer.kafka.options import commit_timeout_s, complaints, max_poll_interval_s
+from consumer.kafka.registry import registry_complaints
+from consumer.kafka.topics import matches
+from consumer.yaml_source import Node, Table
+
+_WORTH_HIDING = 3  # characters; a shorter value would be masked within ordinary words
+
+
+def complain_of_kafka(settings: Settings, tree: Table, reading: Reading) -> None:
+    """Refuse what the promises rest on, and a file without brokers."""
+    node = tree.get("kafka")
+    if "bootstrap.servers" not in settings.kafka and not _is_given(node, "bootstrap.servers"):
+        hint = "write `bootstrap.servers: ${KAFKA_BOOTSTRAP_SERVERS}`"
+        reading.complain(node, "kafka", "`bootstrap.servers` is missing", hint)
+    for said in complaints(settings.kafka):
+        _complain_of_property(said, settings.kafka, node, "kafka", reading)
+    if settings.registry is not None and "url" not in settings.registry:
+        schemas = tree.get("schemas")
+        registry = schemas.get("registry") if isinstance(schemas, Table) else None
+        if not _is_given(registry, "url"):
+            reading.complain(registry, "schemas.registry", "`url` is missing", "write `url: ${SCHEMA_REGISTRY_URL}`")
+    if settings.registry is not None and "url" in settings.registry:
+        place = _inside(tree, "schemas", "registry")
+        for said in registry_complaints(settings.registry):
+            _complain_of_property(said, settings.registry, place, "schemas.registry", reading)
+
+
+def _complain_of_property(
+    said: str, properties: Mapping[str, str], node: Node | None, path: str, reading: Reading
+) -> None:
+    """Put a foreign client's objection at the property it names; the value is never repeated."""
+    name = next((each for each in properties if re.search(rf"(?<![\w.]){re.escape(each)}(?![\w.])", said)), None)
+    value = properties.get(name, "") if name is not None else ""
+    hidden = said.replace(value, MASK) if len(value) >= _WORTH_HIDING else said
+    place = node.get(name) if isinstance(node, Table) and name is not None else node
+    reading.complain(place, below(path, name) if name is not None else path, hidden.removeprefix(f"{name}: "))
+
+
+def complain_of_topics(settings: Settings, tree: Table, reading: Reading) -> None:
+    """Refuse a subscription that would read the dead letters as events, over and over."""
+    caught = [each for each in settings.topics if matches((each,), settings.dead_letters.topic)]
+    if caught:
+        message = f"`{caught[0]}` matches the dead-letter topic `{settings.dead_letters.topic}`"
+        hint = "narrow the pattern, or give the dead letters another topic"
+        reading.complain(tree.get("topics"), "topics", message, hint)
+
+
+def complain_of_time(settings: Settings, used: Sequence[DestinationSettings], tree: Table, reading: Reading) -> None:
+    """Hold the time budgets against one another: each must leave room for the one inside it."""
+    budgets = settings.budgets
+    place = _inside(tree, "budgets", "drain")
+    for destination in used:
+        if destination.lanes.timeout_s >= budgets.drain_s:
+            node = _inside(tree, "destinations", destination.name, "timeout")
+            message = f"a call may take {destination.lanes.timeout_s:g}s, the drain only {budgets.drain_s:g}s"
+            hint = "shorten the timeout, or lengthen `budgets.drain`: else a drain gives calls up that would have ended"
+            reading.complain(node, f"destinations.{destination.name}.timeout", message, hint)
+    needed, parts = leaving_s(budgets, settings)
+    interval = max_poll_interval_s(settings.kafka)
+    if needed >= interval:
+        message = f"{parts} = {needed:g}s is not below max.poll.interval.ms ({interval:g}s)"
+        hint = "shorten the drain, or raise `max.poll.interval.ms`: else the group expels a member that is draining"
+        reading.complain(place, "budgets.drain", message, hint)
+    if needed >= budgets.termination_grace_s:
+        message = f"{parts} = {needed:g}s is not below the termination grace ({budgets.termination_grace_s:g}s)"
+        hint = "shorten the drain, or raise `budgets.termination_grace` and the platform's: else it is killed midway"
+        reading.complain(place, "budgets.drain", message, hint)
+
+
+def leaving_s(budgets: Budgets, settings: Settings) -> tuple[float, str]:
+    """Return the seconds that leaving may take, and the sum in words."""
+    commit = commit_timeout_s(settings.kafka)
+    parts = f"drain {budgets.drain_s:g}s + poll gap {LONGEST_POLL_GAP_S:g}s + commit {commit:g}s"
+    return budgets.drain_s + LONGEST_POLL_GAP_S + commit, parts
+
+
+def _is_given(node: Node | None, name: str) -> bool:
+    """Return whether the key is written at all: what is wrong with its value is said already."""
+    return isinstance(node, Table) and node.get(name) is not None
+
+
+def _inside(tree: Table, *names: str) -> Node | None:
+    node: Node | None = tree
+    for name in names:
+        inner = node.get(name) if isinstance(node, Table) else None
+        if inner is None:
+            return node if node is not tree else None
+        node = inner
+    return node
