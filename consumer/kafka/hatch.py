@@ -23,7 +23,7 @@ class Assignment:
     held: int
     """Partitions this member holds now, these included."""
     total: int
-    """Partitions of all subscribed topics, as far as known: a member's share of a destination's rate is held ÷ total."""
+    """Partitions of all subscribed topics, as far as known: this member's share of a rate is held ÷ total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Road(Protocol):
     """The loop's side of the hatch. Every method runs in the loop; the thread calls them through it, in order."""
 
     full: frozenset[Partition]
-    """Partitions with no room now; replaced whole by the loop, read by the thread each turn, with hysteresis already in it."""
+    """Partitions with no room now, hysteresis included; replaced whole by the loop, read by the thread each turn."""
 
     def assigned(self, assignment: Assignment) -> None:
         """Begin tenures."""
@@ -55,13 +55,13 @@ class Road(Protocol):
         """Take a lot, and return when the next one may come: at least one partition has room."""
 
     async def drain(self, partitions: Collection[Partition]) -> Frontier:
-        """End tenures: wait for their calls on the wire only (within the drain budget), release the rest, tell the frontier."""
+        """End tenures: wait, within the drain budget, for calls on the wire; release the rest; tell the frontier."""
 
     def lost(self, partitions: Collection[Partition]) -> None:
         """End tenures that are already another member's: nothing commits for them."""
 
     async def finish(self) -> Frontier:
-        """Deliver what can be delivered within the drain budget, release the rest, tell the frontier: the service is leaving."""
+        """Deliver what can be delivered within the drain budget, release the rest, tell the frontier, and leave."""
 
     def frontier(self) -> Frontier:
         """Tell the frontier of every tenure in force."""

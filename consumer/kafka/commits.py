@@ -1,0 +1,161 @@
+"""What may be committed, what has been sent, and what the broker has confirmed.
+
+Non-obvious:
+
+* The loop tells whole frontiers, so any of them may be skipped, and a commit that failed is repeated by the next one.
+* A partition with nothing owed commits the consumer's position instead of its frontier: the markers of transactions at
+  the end of a log are records to nobody, and would look like lag for ever.
+* Nothing is ever committed below what was confirmed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from consumer.kafka.hatch import Frontier
+from consumer.kafka.start import Starts, encode
+from consumer.model import Partition
+from consumer.observe import Observer
+
+
+@dataclass(slots=True)
+class _Standing:
+    """One tenure: how far the loop got, the offset after the last record taken, and what the broker has."""
+
+    tenure: int
+    reached: int
+    following: int
+    confirmed: int
+
+
+class Commits:
+    """The commits of one consumer; every method is called by its thread.
+
+    Args:
+        observer: told what was accepted and what was refused.
+    """
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._standings: dict[Partition, _Standing] = {}
+        self._metadata = ""
+        self._sent: dict[Partition, int] | None = None
+        self._sent_at_s = 0.0
+
+    def begin(self, tenures: Mapping[Partition, int], starts: Starts) -> None:
+        """Begin tenures at their starts."""
+        self._metadata = encode(starts.origin)
+        for partition, tenure in tenures.items():
+            at = starts.offsets[partition]
+            self._standings[partition] = _Standing(tenure, at, at, starts.confirmed.get(partition, -1))
+
+    def end(self, partitions: Iterable[Partition]) -> None:
+        """End tenures: nothing is committed for them any more."""
+        for partition in partitions:
+            self._standings.pop(partition, None)
+
+    def took(self, last: Mapping[Partition, int]) -> None:
+        """Note the offsets of the last records taken."""
+        for partition, offset in last.items():
+            self._standings[partition].following = offset + 1
+
+    def reached(self, frontier: Frontier) -> None:
+        """Note how far the loop got; what it says of an older tenure is ignored."""
+        for partition, (tenure, offset) in frontier.offsets.items():
+            standing = self._standings.get(partition)
+            if standing is not None and standing.tenure == tenure and offset > standing.reached:
+                standing.reached = offset
+
+    def unconfirmed(self) -> set[Partition]:
+        """Return the partitions of which the broker has no commit of this group yet: nothing of them may be fetched."""
+        return {partition for partition, standing in self._standings.items() if standing.confirmed < 0}
+
+    def send(self, consumer: Consumer) -> None:
+        """Send what has moved, without waiting; while an answer is outstanding nothing more is sent."""
+        if self._sent is not None:
+            return
+        moved = self._moved(consumer, self._standings.keys())
+        if not moved:
+            return
+        self._sent, self._sent_at_s = moved, time.monotonic()
+        try:
+            consumer.commit(offsets=self._offsets(moved), asynchronous=True)
+        except KafkaException as error:
+            self._sent = None
+            self._refused(error.args[0], self._sent_at_s)
+
+    def answered(self, error: KafkaError | None, answers: Collection[TopicPartition]) -> None:
+        """Take the answer to `send`: the client's callback."""
+        sent, self._sent = self._sent, None
+        if sent is None:
+            return
+        if error is not None:
+            self._refused(error, self._sent_at_s)
+        else:
+            self._take(answers, self._sent_at_s)
+
+    def settle(self, consumer: Consumer, partitions: Collection[Partition], *, whole: bool = False) -> bool:
+        """Commit and wait for the answer; return whether all was accepted.
+
+        Args:
+            consumer: the thread's consumer.
+            partitions: those to commit.
+            whole: also what the broker has already: an accepted commit proves that this member still holds them.
+        """
+        held = [partition for partition in partitions if partition in self._standings]
+        moved = self._moved(consumer, held, whole=whole)
+        if not moved:
+            return True
+        began_s = time.monotonic()
+        try:
+            answers = consumer.commit(offsets=self._offsets(moved), asynchronous=False)
+        except KafkaException as error:
+            self._refused(error.args[0], began_s)
+            return False
+        return self._take(answers, began_s)
+
+    def _moved(
+        self, consumer: Consumer, partitions: Collection[Partition], *, whole: bool = False
+    ) -> dict[Partition, int]:
+        goals = {partition: self._standings[partition].reached for partition in partitions}
+        idle = [one for one, goal in goals.items() if goal >= self._standings[one].following]
+        if idle:
+            for place in consumer.position([TopicPartition(*partition) for partition in idle]):
+                partition = Partition(place.topic, place.partition)
+                if place.error is None and place.offset > goals[partition]:  # negative: nothing was fetched yet
+                    goals[partition] = place.offset
+        floor = {partition: self._standings[partition].confirmed for partition in goals}
+        if whole:
+            return {partition: max(goal, floor[partition]) for partition, goal in goals.items()}
+        return {partition: goal for partition, goal in goals.items() if goal > floor[partition]}
+
+    def _offsets(self, goals: Mapping[Partition, int]) -> list[TopicPartition]:
+        return [TopicPartition(*partition, goal, metadata=self._metadata) for partition, goal in goals.items()]
+
+    def _take(self, answers: Collection[TopicPartition], began_s: float) -> bool:
+        accepted: dict[Partition, int] = {}
+        errors = [answer.error for answer in answers if answer.error is not None]
+        for answer in answers:
+            standing = self._standings.get(Partition(answer.topic, answer.partition))
+            if answer.error is None and standing is not None:
+                standing.confirmed = max(standing.confirmed, answer.offset)
+                accepted[Partition(answer.topic, answer.partition)] = answer.offset
+        if accepted:
+            self._observer.committed(accepted, time.monotonic() - began_s)
+        if errors:
+            self._refused(errors[0], began_s)
+        return not errors
+
+    def _refused(self, error: KafkaError, began_s: float) -> None:
+        """Report a refusal: whatever the reason, it is "not now", because the next commit says the same and more.
+
+        Raises:
+            KafkaException: the client can never commit again.
+        """
+        self._observer.commit_refused(error.name(), time.monotonic() - began_s)
+        if error.fatal():
+            raise KafkaException(error)

@@ -1,0 +1,167 @@
+"""Partitions that come and go: what happens inside the client's rebalance callbacks.
+
+Non-obvious:
+
+* A pause outlives the assignment: a partition given back paused comes back paused, and its records never come. They go
+  back resumed.
+* The start of a partition without a commit is committed before the partition is assigned, and if that is not accepted
+  the partition stays paused until it is: a group that begins at `latest` and falls before its first commit would begin
+  at a later `latest`.
+* Nothing is committed for partitions that were lost: they are another member's already.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from consumer.kafka.commits import Commits
+from consumer.kafka.crossing import Crossing
+from consumer.kafka.fence import Fence
+from consumer.kafka.hatch import Assignment, Frontier, Road
+from consumer.kafka.options import PollOptions, is_incremental, max_poll_interval_s
+from consumer.kafka.start import Starter, Starts
+from consumer.kafka.topics import TopicWatch
+from consumer.model import Partition
+from consumer.observe import Observer
+
+_TENURES = itertools.count(1)
+"""Numbers of this process's tenures: one counter for all pipelines, so that none is ever used twice."""
+
+_ASK_AGAIN_S = 0.5
+_DRAIN_SLACK_S = 1.0  # the loop keeps the drain's budget; the thread waits a little longer for its answer
+
+
+class PollError(Exception):
+    """The poll thread cannot go on; the text is one sentence for a person."""
+
+
+class Membership:
+    """What this member holds, and how it changes. Every method is called by the poll thread; `held` is read by anyone.
+
+    Args:
+        options: what the thread was told.
+        road: the loop's side.
+        crossing: the way to it.
+        commits: the thread's commits.
+        fence: ticked while a callback waits: the thread is alive, and the client's own thread sends the heartbeats.
+        observer: told what came and what went.
+    """
+
+    def __init__(
+        self, options: PollOptions, road: Road, crossing: Crossing, commits: Commits, fence: Fence, observer: Observer
+    ) -> None:
+        self._options = options
+        self._road = road
+        self._crossing = crossing
+        self._commits = commits
+        self._fence = fence
+        self._observer = observer
+        self._incremental = is_incremental(options.properties)
+        self._longest_s = max_poll_interval_s(options.properties)
+        # One question may not take so long that the thread itself looks as if it stood still.
+        self.question_s = min(5.0, self._longest_s / 10)
+        self._starter = Starter(options.start, lambda: int(time.time() * 1000), self.question_s)
+        self.topics = TopicWatch(options.topics, observer.topic_missing)
+        self.held: dict[Partition, int] = {}
+        """The tenure of each partition held; replaced whole, so that other threads may read it."""
+        self.joined = False
+        self.ending = False
+        """The consumer is being closed: what is taken away now has been drained already, or never will be."""
+
+    def assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Give new partitions their starts and tenures."""
+        if self.ending:
+            return
+        self._join()
+        came = _names(partitions)
+        if came:
+            starts = self._starts(consumer, came)
+            tenures = {partition: next(_TENURES) for partition in came}
+            self._commits.begin(tenures, starts)
+            self._commits.settle(consumer, self._commits.unconfirmed() & came)
+            self._assign(consumer, starts)
+            self.held = {**self.held, **tenures}
+            total = max(self.topics.total, len(self.held))
+            news = Assignment(tenures, dict(starts.offsets), len(self.held), total)
+            self._crossing.tell(lambda: self._road.assigned(news))
+            self._observer.assigned(starts.offsets)
+        elif not self._incremental:
+            consumer.assign([])
+
+    def revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Drain partitions that another member waits for, commit what has ended, and give them back."""
+        began_s = time.monotonic()
+        going = _names(partitions) & self.held.keys()
+        if not self.ending and going:
+            answer = self._crossing.ask(self._road.drain(going))
+            patience_s = min(self._options.drain_s + _DRAIN_SLACK_S, self._longest_s / 2)
+            if self._crossing.wait(answer, patience_s, self._fence.turned):
+                self._commits.reached(answer.result())
+            self._commits.settle(consumer, going)
+        self._give_back(consumer, partitions, going)
+        self._observer.revoked(going, lost=False, seconds=time.monotonic() - began_s)
+
+    def lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Let go of partitions that are another member's already."""
+        began_s = time.monotonic()
+        gone = _names(partitions) & self.held.keys()
+        if not self.ending:
+            self._crossing.tell(lambda: self._road.lost(gone))
+        self._give_back(consumer, partitions, gone)
+        self._observer.revoked(gone, lost=True, seconds=time.monotonic() - began_s)
+
+    def finish(self) -> Future[Frontier]:
+        """Ask the loop to end everything that can be ended."""
+        return self._crossing.ask(self._road.finish())
+
+    def _join(self) -> None:
+        if not self.joined:
+            self.joined = True
+            self._observer.joined(self._options.group, str(self._options.properties.get("group.protocol", "classic")))
+
+    def _starts(self, consumer: Consumer, partitions: Iterable[Partition]) -> Starts:
+        """Ask where partitions start, again and again for a while: without an answer nothing can be taken."""
+        wanted = list(partitions)
+        deadline_s = time.monotonic() + self._longest_s / 3
+        while True:
+            self._fence.turned()
+            try:
+                self.topics.look(consumer, self.question_s)
+                return self._starter.starts(consumer, wanted, self.topics.partitions)
+            except KafkaException as error:
+                why = error.args[0]
+                if why.fatal() or time.monotonic() > deadline_s:
+                    raise PollError(
+                        f"group {self._options.group}: the brokers do not say where {len(wanted)} partitions start "
+                        f"({why.name()}: {why.str()}): check the brokers, and that this client may read the group's "
+                        "offsets and describe its topics"
+                    ) from error
+                self._observer.client_error(why.name(), why.str(), fatal=False)
+            time.sleep(_ASK_AGAIN_S)
+
+    def _assign(self, consumer: Consumer, starts: Starts) -> None:
+        offsets = [TopicPartition(*partition, offset) for partition, offset in starts.offsets.items()]
+        if self._incremental:
+            consumer.incremental_assign(offsets)
+        else:
+            consumer.assign(offsets)
+
+    def _give_back(self, consumer: Consumer, partitions: list[TopicPartition], gone: Iterable[Partition]) -> None:
+        lot = set(gone)
+        self._commits.end(lot)
+        self.held = {partition: tenure for partition, tenure in self.held.items() if partition not in lot}
+        if partitions:
+            consumer.resume(partitions)  # a pause outlives the assignment
+        if self._incremental:
+            consumer.incremental_unassign(partitions)
+        else:
+            consumer.unassign()
+
+
+def _names(partitions: Iterable[TopicPartition]) -> set[Partition]:
+    return {Partition(one.topic, one.partition) for one in partitions}

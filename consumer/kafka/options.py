@@ -1,0 +1,167 @@
+"""Which librdkafka properties the consumer runs with, and which ones are not a user's to set."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from confluent_kafka import Consumer, KafkaException
+
+Start: TypeAlias = Literal["earliest", "latest"] | int
+"""The oldest records, the moment of the group's first assignment, or an instant in epoch milliseconds."""
+
+LIBRDKAFKA_LOG = logging.getLogger("librdkafka")
+"""Where the client's own log lines go, handed out by `poll`; without a logger they are printed on standard error."""
+
+_MUTE = logging.getLogger("librdkafka.muted")
+_MUTE.addHandler(logging.NullHandler())
+_MUTE.propagate = False
+
+_DEFAULTS: Mapping[str, str] = {
+    "client.id": "cdp-consumer",
+    "isolation.level": "read_committed",
+    "partition.assignment.strategy": "cooperative-sticky",
+    # With the default, a second, fetching stops for a second whenever the local queue was full.
+    "fetch.queue.backoff.ms": "50",
+    # Part of the memory ceiling: the default is 64 MiB for each client.
+    "queued.max.messages.kbytes": "16384",
+    "max.poll.interval.ms": "300000",
+    # New partitions and new topics of a pattern are found within this time; the default is five minutes.
+    "topic.metadata.refresh.interval.ms": "30000",
+    # A synchronous commit takes no timeout of its own: this bounds it. The default is a minute.
+    "socket.timeout.ms": "10000",
+}
+
+_SESSION_TIMEOUT_MS = 45_000  # librdkafka's default, and the brokers' default for the new protocol
+
+_FORCED: Mapping[str, str] = {
+    "enable.auto.commit": "false",
+    "enable.auto.offset.store": "false",
+    "auto.offset.reset": "error",
+    "enable.partition.eof": "false",
+    "allow.auto.create.topics": "false",
+}
+
+_REFUSED: Mapping[str, str] = {
+    "group.id": "the group is the pipeline's name",
+    "enable.auto.commit": "offsets are committed only after delivery",
+    "enable.auto.offset.store": "offsets are committed only after delivery",
+    "auto.offset.reset": "a missing offset is never skipped over: use `start` for where a group begins",
+    "enable.partition.eof": "it is the consumer's own",
+    "allow.auto.create.topics": "a missing topic is waited for, not created",
+}
+
+_REFUSED_BY_THE_NEW_PROTOCOL = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
+
+
+@dataclass(frozen=True, slots=True)
+class PollOptions:
+    """What one pipeline's poll thread is told.
+
+    Attributes:
+        properties: the user's librdkafka properties, as they stand.
+        group: the consumer group.
+        topics: names, or regular expressions that begin with `^`.
+        start: where the group starts if it never committed.
+        drain_s: how long calls on the wire may take to end when partitions go.
+        commit_every_s: how often the frontier is committed, in seconds.
+        lot: the most records handed over at once.
+    """
+
+    properties: Mapping[str, str]
+    group: str
+    topics: tuple[str, ...]
+    start: Start
+    drain_s: float
+    commit_every_s: float = 1.0
+    lot: int = 500
+
+
+def is_new_protocol(properties: Mapping[str, str]) -> bool:
+    """Whether the group is one of KIP-848 (`group.protocol=consumer`)."""
+    return str(properties.get("group.protocol", "classic")).lower() == "consumer"
+
+
+def is_incremental(properties: Mapping[str, str]) -> bool:
+    """Whether partitions come and go one by one; eager protocols take all away first."""
+    strategy = str(properties.get("partition.assignment.strategy", _DEFAULTS["partition.assignment.strategy"]))
+    return is_new_protocol(properties) or "cooperative" in strategy
+
+
+def session_timeout_s(properties: Mapping[str, str]) -> float:
+    """Return after how many seconds of silence the group takes this member for dead.
+
+    A group of the new protocol has it from its brokers, where the default is the same 45 seconds.
+    """
+    return _milliseconds(properties, "session.timeout.ms", _SESSION_TIMEOUT_MS)
+
+
+def max_poll_interval_s(properties: Mapping[str, str]) -> float:
+    """Return how long the thread may stay away from `poll`, in seconds."""
+    return _milliseconds(properties, "max.poll.interval.ms", int(_DEFAULTS["max.poll.interval.ms"]))
+
+
+def commit_timeout_s(properties: Mapping[str, str]) -> float:
+    """Return how long a synchronous commit may take, in seconds: the client's socket timeout."""
+    return _milliseconds(properties, "socket.timeout.ms", int(_DEFAULTS["socket.timeout.ms"]))
+
+
+def effective_properties(options: PollOptions) -> dict[str, str]:
+    """Return what the consumer is really given: defaults, then the user's, then what the promises rest on."""
+    given = {name: str(value) for name, value in options.properties.items()}
+    defaults = dict(_DEFAULTS)
+    if is_new_protocol(given):
+        for name in _REFUSED_BY_THE_NEW_PROTOCOL:
+            defaults.pop(name, None)  # librdkafka refuses to start with them, even with their default values
+    return {**defaults, **given, **_FORCED, "group.id": options.group}
+
+
+def refusals(properties: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each property that is not the user's to set."""
+    found = [f"{name}: may not be set: {reason}" for name, reason in _REFUSED.items() if name in properties]
+    if is_new_protocol(properties):
+        found += [
+            f"{name}: may not be set with group.protocol=consumer: the brokers decide it for the group"
+            for name in _REFUSED_BY_THE_NEW_PROTOCOL
+            if name in properties
+        ]
+    return found
+
+
+def complaints(properties: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each property that cannot be used, librdkafka's own objections included.
+
+    A client is made and closed for it, without any broker to connect to: a few milliseconds.
+    """
+    found = refusals(properties)
+    rest = {name: str(value) for name, value in properties.items() if name not in _REFUSED}
+    if is_new_protocol(rest):
+        rest = {name: value for name, value in rest.items() if name not in _REFUSED_BY_THE_NEW_PROTOCOL}
+    rest.pop("bootstrap.servers", None)
+    rest.pop("metadata.broker.list", None)
+    while (objection := _objection(effective_properties(PollOptions(rest, "check", (), "earliest", 0)))) is not None:
+        found.append(objection)
+        named = [name for name in rest if f'"{name}"' in objection or f"`{name}`" in objection]
+        if not named:
+            break  # it names none of theirs: asking again would say the same
+        for name in named:
+            del rest[name]
+    return found
+
+
+def _objection(properties: dict[str, str]) -> str | None:
+    try:
+        Consumer(properties, logger=_MUTE).close()
+    except KafkaException as error:
+        return str(error.args[0].str())
+    return None
+
+
+def _milliseconds(properties: Mapping[str, str], name: str, default_ms: int) -> float:
+    """Return a property in seconds; what is no number is librdkafka's to complain about."""
+    try:
+        return float(properties.get(name, default_ms)) / 1000
+    except ValueError:
+        return default_ms / 1000

@@ -1,0 +1,251 @@
+"""The poll thread: it moves records and offsets between Kafka and the loop, and decides nothing.
+
+Non-obvious:
+
+* `consume(n, t)` waits for n records or the whole time, so one record is waited for and the rest is taken as it lies
+  there.
+* A pause throws away what was fetched ahead, and the next record comes a second after the resume. So the thread first
+  waits a little for room without pausing; it pauses only when that takes longer, because it must go on polling to stay
+  in the group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import cast
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from consumer.kafka.commits import Commits
+from consumer.kafka.crossing import Crossing
+from consumer.kafka.fence import Fence
+from consumer.kafka.hatch import Frontier, Lot, Road
+from consumer.kafka.membership import Membership, PollError
+from consumer.kafka.options import (
+    LIBRDKAFKA_LOG,
+    PollOptions,
+    commit_timeout_s,
+    effective_properties,
+    max_poll_interval_s,
+    session_timeout_s,
+)
+from consumer.kafka.taking import Taking
+from consumer.model import Message as Record
+from consumer.model import Partition
+from consumer.observe import Observer
+
+__all__ = ["PollError", "Poller"]
+
+_POLL_S = 0.1
+_PATIENCE_S = 0.5
+
+
+class Poller:
+    """One consumer and its thread.
+
+    Args:
+        options: what to read, and how.
+        road: the loop's side.
+        loop: the loop.
+        observer: told what happens; from the thread.
+
+    Attributes:
+        done: ends when the thread has ended: with a result after `leave`, with an exception when it fell or the client
+        reported
+            a fatal error. Whoever owns it must then end the process.
+    """
+
+    def __init__(self, options: PollOptions, road: Road, loop: asyncio.AbstractEventLoop, observer: Observer) -> None:
+        self.done: asyncio.Future[None] = loop.create_future()
+        self._options = options
+        self._road = road
+        self._loop = loop
+        self._observer = observer
+        self._fence = Fence(session_timeout_s(options.properties) / 2)
+        self._patience_s = min(_PATIENCE_S, max_poll_interval_s(options.properties) / 10)
+        self._crossing = Crossing(loop)
+        self._commits = Commits(observer)
+        self._membership = Membership(options, road, self._crossing, self._commits, self._fence, observer)
+        self._taking = Taking(self._membership, self._commits, observer)
+        self._frontiers: SimpleQueue[Frontier] = SimpleQueue()
+        self._leaving = threading.Event()
+        self._fatal: KafkaError | None = None
+        self._accepting: Future[None] | None = None
+        self._finishing: Future[Frontier] | None = None
+        self._paused: frozenset[Partition] = frozenset()
+        self._wanting: frozenset[Partition] = frozenset()
+        self._told_shut = False
+        self._commit_due_s = 0.0
+        # A daemon: if the loop died, nobody would end the thread, and the process must still end.
+        self._thread = threading.Thread(target=self._run, name=f"kafka-poll-{options.group}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; what goes wrong from here on ends `done`."""
+        self._thread.start()
+
+    def commit(self, frontier: Frontier) -> None:
+        """Have a frontier committed soon; from any thread. A later one replaces it."""
+        self._frontiers.put(frontier)
+
+    def may_call(self) -> bool:
+        """Whether a call may start now: `False` after a standstill, until a commit was accepted."""
+        return self._fence.may_call()
+
+    def held(self) -> Mapping[Partition, int]:
+        """Return the partitions held now, with their tenures."""
+        return self._membership.held
+
+    async def leave(self) -> None:
+        """Leave: take nothing more, let the loop finish, commit, leave the group.
+
+        Raises:
+            TimeoutError: the thread has not ended within the drain, a commit, and what closing takes.
+        """
+        self._leaving.set()
+        commit_s = commit_timeout_s(self._options.properties)
+        within_s = self._options.drain_s + 3 * commit_s + 5
+        if self._thread.ident is not None:
+            ended, _ = await asyncio.wait([self.done], timeout=within_s)
+            if not ended:
+                raise TimeoutError(f"group {self._options.group}: the poll thread has not ended within {within_s:g} s")
+
+    # ── The thread ──
+
+    def _run(self) -> None:
+        failure: BaseException | None = None
+        try:
+            consumer = Consumer(
+                {
+                    **effective_properties(self._options),
+                    "error_cb": self._error,
+                    "on_commit": self._commits.answered,
+                },
+                logger=LIBRDKAFKA_LOG,
+            )
+            try:
+                self._work(consumer)
+            finally:
+                self._fence.shut()
+                self._membership.ending = True
+                consumer.close()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the process, by way of `done`
+            failure = error
+        self._fence.shut()
+        self._end(failure)
+
+    def _end(self, failure: BaseException | None) -> None:
+        def tell() -> None:
+            if self.done.done():
+                return
+            if failure is None:
+                self.done.set_result(None)
+            else:
+                self.done.set_exception(failure)
+
+        try:
+            if self._accepting is not None:
+                self._accepting.cancel()
+            self._loop.call_soon_threadsafe(tell)
+        except RuntimeError:
+            return  # the loop is closed: nobody is left to tell
+
+    def _work(self, consumer: Consumer) -> None:
+        self._fence.turned()
+        member = self._membership
+        consumer.subscribe(
+            list(self._options.topics), on_assign=member.assigned, on_revoke=member.revoked, on_lost=member.lost
+        )
+        while not self._leaving.is_set():
+            self._turn(consumer)
+        self._finishing = member.finish()
+        deadline_s = time.monotonic() + self._options.drain_s + 1.0
+        while not self._finishing.done() and time.monotonic() < deadline_s:
+            self._turn(consumer)
+        if self._finishing.done():
+            self._commits.reached(self._finishing.result())
+        self._empty_frontiers()
+        commit_by_s = time.monotonic() + commit_timeout_s(self._options.properties)
+        # "Not now" while the group rebalances: polling lets it get on.
+        while not self._commits.settle(consumer, member.held.keys()) and time.monotonic() < commit_by_s:
+            self._turn(consumer)
+
+    def _turn(self, consumer: Consumer) -> None:
+        self._observer.poll_turned(self._fence.turned())
+        self._crossing.check()
+        self._empty_frontiers()
+        now_s = time.monotonic()
+        self._membership.topics.turn(consumer, now_s, self._membership.question_s)
+        if now_s >= self._commit_due_s:
+            self._commits.send(consumer)
+            self._commit_due_s = now_s + self._options.commit_every_s
+        if self._accepting is not None and self._accepting.done():
+            self._accepting.result()
+            self._accepting = None
+        waiting = self._accepting or self._finishing
+        self._match_pauses(consumer, everything=waiting is not None)
+        if waiting is not None:
+            self._taking.early(consumer)
+            self._crossing.wait(waiting, _POLL_S)
+        else:
+            self._hand_over(self._taking.take(consumer, self._options.lot, _POLL_S))
+        self._look_at_fence(consumer)
+        if self._fatal is not None:
+            raise PollError(f"group {self._options.group}: the Kafka client cannot go on: {self._fatal.str()}")
+
+    def _hand_over(self, messages: list[Message]) -> None:
+        if not messages:
+            return
+        # The client's types allow for messages without parts; one without an error has them all.
+        lot = Lot(cast("list[Record]", messages), self._membership.held)
+        self._accepting = self._crossing.ask(self._road.accept(lot))
+        self._crossing.wait(self._accepting, self._patience_s)
+
+    def _empty_frontiers(self) -> None:
+        latest: Frontier | None = None
+        try:
+            while True:
+                latest = self._frontiers.get_nowait()
+        except Empty:
+            if latest is not None:
+                self._commits.reached(latest)
+
+    def _match_pauses(self, consumer: Consumer, *, everything: bool) -> None:
+        """Pause what has no room and resume what has; the rest stays as it is, with what was fetched ahead."""
+        held = frozenset(self._membership.held)
+        full = held if everything else self._road.full & held
+        wanted = full | (held & (self._taking.stopped | self._commits.unconfirmed()))
+        paused = self._paused & held
+        if pause := wanted - paused:
+            consumer.pause([TopicPartition(*partition) for partition in pause])
+        if resume := paused - wanted:
+            consumer.resume([TopicPartition(*partition) for partition in resume])
+        self._paused = wanted
+        if full != self._wanting:
+            self._wanting = full
+            self._observer.paused(full)
+
+    def _look_at_fence(self, consumer: Consumer) -> None:
+        """After a standstill polling has told what was lost; an accepted commit proves that the rest is still ours."""
+        if self._fence.is_shut and not self._told_shut:
+            self._told_shut = True
+            self._observer.fenced()
+        elif (
+            self._fence.is_shut
+            and self._membership.held
+            and self._commits.settle(consumer, self._membership.held.keys(), whole=True)
+        ):
+            self._fence.opened()
+        if self._told_shut and not self._fence.is_shut:
+            self._told_shut = False
+            self._observer.unfenced()
+
+    def _error(self, error: KafkaError) -> None:
+        """Take the client's own errors: it mends most of them by itself."""
+        if error.fatal():
+            self._fatal = error
+        self._observer.client_error(error.name(), error.str(), fatal=error.fatal())

@@ -1,0 +1,141 @@
+"""Taking records: which of what the client returns are records of a tenure in force, and which are errors."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+
+from consumer.kafka.commits import Commits
+from consumer.kafka.membership import Membership
+from consumer.model import Partition
+from consumer.observe import Observer
+
+_STOPS = frozenset(
+    {
+        KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001 - librdkafka's constants begin with an underscore
+        KafkaError.OFFSET_OUT_OF_RANGE,
+        KafkaError._LOG_TRUNCATION,  # noqa: SLF001
+        KafkaError._BAD_MSG,  # noqa: SLF001
+        KafkaError._BAD_COMPRESSION,  # noqa: SLF001
+        KafkaError.INVALID_MSG,
+    }
+)
+"""After these the next record of the partition need not be the next one of the log: it stops, nothing is skipped."""
+
+_NO_TOPIC = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+    }
+)
+
+
+class Taking:
+    """Takes records from the consumer, by the lot.
+
+    Args:
+        membership: what is held.
+        commits: told how far was taken.
+        observer: told what was taken, and what was wrong.
+    """
+
+    def __init__(self, membership: Membership, commits: Commits, observer: Observer) -> None:
+        self._membership = membership
+        self._commits = commits
+        self._observer = observer
+        self._early: list[tuple[int, Message]] = []
+        self._stopped: dict[Partition, int] = {}
+
+    @property
+    def stopped(self) -> set[Partition]:
+        """Partitions whose next offset is not to be had: they wait for an operator, or for the next assignment."""
+        held = self._membership.held
+        self._stopped = {one: tenure for one, tenure in self._stopped.items() if held.get(one) == tenure}
+        return set(self._stopped)
+
+    def take(self, consumer: Consumer, most: int, within_s: float) -> list[Message]:
+        """Return the records that are there, waiting for the first one."""
+        lot = self._late() if self._early else self._polled(consumer, most, within_s)
+        if lot:
+            self._count(lot)
+        return lot
+
+    def early(self, consumer: Consumer) -> None:
+        """Poll while everything is paused: what comes in spite of it is kept for the next lot."""
+        lot = self._polled(consumer, 1, 0)
+        held = self._membership.held
+        self._early += [(held[_place(one)], one) for one in lot]
+
+    def _late(self) -> list[Message]:
+        held = self._membership.held
+        early, self._early = self._early, []
+        return [one for tenure, one in early if held.get(_place(one)) == tenure]
+
+    def _polled(self, consumer: Consumer, most: int, within_s: float) -> list[Message]:
+        first = consumer.poll(within_s)
+        if first is None:
+            return []
+        before = self._membership.held
+        lot = [first, *consumer.consume(most - 1, 0)] if most > 1 else [first]
+        after = self._membership.held
+        if after is not before and first.error() is None and before.get(_place(first)) != after.get(_place(first)):
+            del lot[0]  # its tenure ended in a callback of `consume`; what `consume` itself takes the client sorts out
+        if any(map(Message.error, lot)):
+            lot = self._without_errors(lot)
+        last = _last_offsets(lot)
+        if not last.keys() <= after.keys():
+            lot = [one for one in lot if _place(one) in after]
+            last = _last_offsets(lot)
+        self._commits.took(last)
+        return lot
+
+    def _without_errors(self, lot: list[Message]) -> list[Message]:
+        records = []
+        for message in lot:
+            error = message.error()
+            if error is not None:
+                self._trouble(message, error)
+            elif _place(message) not in self._stopped:
+                records.append(message)
+        return records
+
+    def _trouble(self, message: Message, error: KafkaError) -> None:
+        """Handle an error by its name; none of them may look like an idle topic.
+
+        Raises:
+            KafkaException: the client cannot go on.
+        """
+        code = error.code()
+        if error.fatal():
+            raise KafkaException(error)
+        if code == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            return
+        if code in _NO_TOPIC:
+            self._membership.topics.suspect()
+            self._observer.topic_missing(message.topic() or "")
+            return
+        place = _place(message)
+        if code in _STOPS and place in self._membership.held:
+            self._stopped[place] = self._membership.held[place]
+        self._observer.client_error(error.name(), f"{place.topic}[{place.index}]: {error.str()}", fatal=False)
+
+    def _count(self, lot: list[Message]) -> None:
+        """Report what was taken, by topic; nearly always there is one."""
+        sizes = [len(one) + len(one.key() or b"") for one in lot]
+        topics = [one.topic() or "" for one in lot]
+        for topic in set(topics):
+            own = [size for size, name in zip(sizes, topics, strict=True) if name == topic]
+            self._observer.took(topic, len(own), sum(own))
+
+
+def _place(message: Message) -> Partition:
+    return Partition(message.topic() or "", -1 if (index := message.partition()) is None else index)
+
+
+def _last_offsets(lot: list[Message]) -> dict[Partition, int]:
+    """Return the last offset of each partition in a lot: later records overwrite earlier ones, at C's speed."""
+    places = zip(map(Message.topic, lot), map(Message.partition, lot), strict=True)
+    # A plain pair is equal to a `Partition`, and hashes like one.
+    return cast("dict[Partition, int]", dict(zip(places, map(Message.offset, lot), strict=True)))
