@@ -160,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answered(self) -> _Answer:
         try:
-            return cast(_Server, self.server).answer(self.path, self.headers.get("Accept"))
+            return cast("_Server", self.server).answer(self.path, self.headers.get("Accept"))
         except Exception as error:  # noqa: BLE001  one broken page must not take the probes with it
             return HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, f"This is a bug: {type(error).__name__}\n".encode()
 

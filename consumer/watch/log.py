@@ -90,7 +90,7 @@ class Log:
             self._put(level, event, fields)
 
     def repeat(self, level: str, event: str, kind: tuple[str, ...], **fields: Field) -> None:
-        """Write a line that may come often: at once, then every ten seconds with how many of its kind were held back."""
+        """Write a line that may come often: at once, then every 10 seconds with how many of its kind were held back."""
         if not self.hears(level):
             return
         self.summaries()

@@ -1,4 +1,4 @@
-"""The page a person reads at three in the morning: what is wrong first, then the numbers. Plain HTML, nothing fetched."""
+"""The page a person reads at three in the morning: what is wrong first, then the numbers, nothing fetched."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def _links() -> str:
 def _troubles(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
     for to in facts.destinations:
         for hold in to.holds:
-            yield f"{facts.name}: {to.name} {hold.endpoint} is held since {_age(hold.since_ms, moment)}, {hold.cause.value}"
+            age = _age(hold.since_ms, moment)
+            yield f"{facts.name}: {to.name} {hold.endpoint} is held, for {age} now ({hold.cause.value})"
         if to.books.difference:
             yield f"{facts.name}: the books of {to.name} are off by {to.books.difference}; this is a bug"
     if facts.records.difference:
@@ -55,7 +56,7 @@ def _troubles(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
     for topic in facts.missing_topics:
         yield f"{facts.name}: topic {topic} is missing"
     for key, since_ms in facts.schema_waits.items():
-        yield f"{facts.name}: records wait for schema {key} since {_age(since_ms, moment)}"
+        yield f"{facts.name}: records wait for schema {key}, for {_age(since_ms, moment)} now"
 
 
 def _pipeline(facts: PipelineFacts, moment: Moment) -> str:
@@ -68,7 +69,7 @@ def _pipeline(facts: PipelineFacts, moment: Moment) -> str:
         ("records open", f"{_number(books.open)} of {_number(facts.max_records)}"),
         ("bytes open", f"{_size(sum(each.open_bytes for each in facts.partitions))} of {_size(facts.max_bytes)}"),
         ("records settled", f"{_number(books.settled)} of {_number(books.taken)}"),
-        ("dead letters in flight", _number(facts.dead_letters.in_flight)),
+        ("letters in flight", _number(facts.dead_letters.in_flight)),
     )
     listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles)
     return (

@@ -1,0 +1,95 @@
+"""What makes a pipeline dead, unready or not started, and what never does."""
+
+from dataclasses import replace
+
+import pytest
+
+from consumer.facts import DestinationFacts, HoldFacts, PipelineFacts, RecordBooks
+from consumer.model import Trouble
+from consumer.watch.checks import Check, Limits, Moment, live, ready, startup
+
+NOW = Moment(wall_ms=1_000_000_000, monotonic_s=10_000.0)
+GOOD = PipelineFacts(
+    "cdp",
+    "cdp",
+    "classic",
+    joined=True,
+    poll_turned_at_s=9_999.0,
+    loop_turned_at_s=9_999.0,
+    records=RecordBooks(9, 4, 5),
+)
+LIMITS = Limits()
+
+
+def failing(checks: list[Check]) -> set[str]:
+    return {check.name for check in checks if not check.ok}
+
+
+def all_failing(facts: PipelineFacts) -> set[str]:
+    return set().union(*(failing(probe([facts], NOW, LIMITS)) for probe in (live, ready, startup)))
+
+
+def test_a_pipeline_that_works_passes_every_check() -> None:
+    assert all_failing(GOOD) == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"poll_turned_at_s": 9_849.0}, {"poll_turning"}),
+        ({"poll_turned_at_s": 9_851.0}, set()),
+        ({"poll_turned_at_s": None}, {"poll_started"}),
+        ({"loop_turned_at_s": 9_939.0}, {"loop_turning"}),
+        ({"loop_turned_at_s": 9_939.0, "records": RecordBooks(4, 4, 0)}, set()),
+        ({"loop_turned_at_s": None}, {"loop_started"}),
+        ({"fatal": "_FATAL"}, {"client_alive"}),
+        ({"joined": False}, {"joined"}),
+        ({"leaving": True}, {"staying"}),
+        ({"left": True}, {"staying"}),
+        ({"left": True, "poll_turned_at_s": 1.0, "loop_turned_at_s": 1.0}, {"staying"}),
+        ({"lost_since_ms": 1_000_000_000 - 301_000}, {"in_group"}),
+        ({"lost_since_ms": 1_000_000_000 - 299_000}, set()),
+        ({"destinations": (DestinationFacts("yotpo", credentials_valid=False),)}, {"credentials_taken"}),
+    ],
+)
+def test_each_thing_wrong_fails_its_own_check_alone(change: dict[str, object], expected: set[str]) -> None:
+    assert all_failing(replace(GOOD, **change)) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"destinations": (DestinationFacts("yotpo", holds=(HoldFacts("events", Trouble.GONE, 0),)),)},
+        {"destinations": (DestinationFacts("yotpo", credentials_valid=False, credentials_proven=True),)},
+        {"destinations": (DestinationFacts("yotpo", waiting_until_ms=9_000_000_000, oldest_open_ms=0),)},
+        {"partitions": ()},
+        {"missing_topics": ("cdp-dead-letters",)},
+        {"schema_waits": {7: 0}},
+        {"fenced": True},
+    ],
+)
+def test_a_hold_an_outage_or_a_wait_makes_nothing_dead_or_unready(change: dict[str, object]) -> None:
+    assert all_failing(replace(GOOD, **change)) == set()  # type: ignore[arg-type]
+
+
+def test_a_longer_poll_interval_makes_liveness_more_patient() -> None:
+    slow = replace(GOOD, poll_turned_at_s=9_000.0, max_poll_interval_s=3_600.0)
+    assert failing(live([slow], NOW, LIMITS)) == set()
+    assert failing(live([slow], NOW, Limits(poll_s=60.0))) == {"poll_turning"}
+
+
+def test_before_the_first_pipeline_the_process_is_alive_but_neither_started_nor_ready() -> None:
+    assert live([], NOW, LIMITS) == []
+    assert failing(ready([], NOW, LIMITS)) == {"pipeline_started"}
+    assert failing(startup([], NOW, LIMITS)) == {"pipeline_started"}
+
+
+def test_one_pipeline_unready_is_named() -> None:
+    checks = ready([GOOD, replace(GOOD, name="second", joined=False)], NOW, LIMITS)
+    assert [(check.pipeline, check.name) for check in checks if not check.ok] == [("second", "joined")]
+
+
+def test_a_clock_set_back_gives_no_negative_age() -> None:
+    odd = replace(GOOD, poll_turned_at_s=10_050.0, lost_since_ms=1_000_900_000)
+    ages = [check.age_s for probe in (live, ready, startup) for check in probe([odd], NOW, LIMITS)]
+    assert all(age is None or age >= 0 for age in ages)

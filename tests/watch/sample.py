@@ -1,0 +1,118 @@
+"""Facts to look at: one pipeline well, one with everything wrong that can be."""
+
+import time
+
+from consumer.facts import (
+    DeadLetterFacts,
+    DeliveryBooks,
+    DestinationFacts,
+    HoldFacts,
+    PartitionFacts,
+    PipelineFacts,
+    RecordBooks,
+)
+from consumer.model import Partition, Trouble
+
+
+class Fixed:
+    """A source that answers the same again and again."""
+
+    def __init__(self, facts: PipelineFacts) -> None:
+        self.answer = facts
+
+    def facts(self) -> PipelineFacts:
+        return self.answer
+
+
+class Broken:
+    """A source with a bug."""
+
+    def facts(self) -> PipelineFacts:
+        raise RuntimeError("canary@example.com")
+
+
+def well(name: str = "cdp-copilot") -> PipelineFacts:
+    now_ms = time.time_ns() // 1_000_000
+    now_s = time.monotonic()
+    return PipelineFacts(
+        name,
+        name,
+        "classic",
+        joined=True,
+        partitions=(
+            PartitionFacts(Partition("shop.orders", 0), 1, 90, 100, 10, 5_000, now_ms - 800, log_end=104, committed=88),
+            PartitionFacts(Partition("shop.orders", 1), 2, 70, 70, log_end=70, committed=70),
+        ),
+        destinations=(
+            DestinationFacts(
+                "copilot",
+                DeliveryBooks(owed=170, delivered=140, skipped=15, dead_lettered=3, open=12),
+                lanes=8,
+                calls=2,
+                open_events=12,
+                open_bytes=3_400,
+                oldest_open_ms=now_ms - 800,
+                rate=5.0,
+                credentials_valid=True,
+                credentials_proven=True,
+            ),
+        ),
+        records=RecordBooks(taken=170, settled=160, open=10),
+        dead_letters=DeadLetterFacts("cdp-dead-letters"),
+        poll_turned_at_s=now_s,
+        loop_turned_at_s=now_s,
+        lag_updated_ms=now_ms - 4_000,
+        max_records=50_000,
+        max_bytes=64 * 1024 * 1024,
+    )
+
+
+def ill(name: str = "cdp-customerio") -> PipelineFacts:
+    now_ms = time.time_ns() // 1_000_000
+    now_s = time.monotonic()
+    return PipelineFacts(
+        name,
+        name,
+        "consumer",
+        joined=True,
+        fenced=True,
+        partitions=tuple(
+            PartitionFacts(
+                Partition("shop.customers.<b>eu</b>", index),
+                3,
+                1_000 * index,
+                1_000 * index + 400,
+                400,
+                900_000,
+                now_ms - 4_000_000,
+                paused=True,
+                full=index % 2 == 0,
+                log_end=24_000,
+                committed=1_000 * index,
+            )
+            for index in range(6)
+        ),
+        destinations=(
+            DestinationFacts(
+                "customerio",
+                DeliveryBooks(owed=5_400, delivered=2_990, skipped=4, open=2_400, released=5),
+                lanes=4,
+                calls=1,
+                open_events=2_400,
+                open_bytes=1_100_000,
+                oldest_open_ms=now_ms - 4_000_000,
+                holds=(HoldFacts("batch", Trouble.UNAUTHORIZED, now_ms - 3_600_000, now_ms + 12_000),),
+                credentials_valid=False,
+                credentials_proven=True,
+            ),
+        ),
+        records=RecordBooks(taken=5_000, settled=2_600, open=2_400),
+        dead_letters=DeadLetterFacts("cdp-dead-letters", stuck="UNKNOWN_TOPIC_OR_PART", in_flight=7),
+        poll_turned_at_s=now_s,
+        loop_turned_at_s=now_s,
+        lag_updated_ms=now_ms,
+        max_records=2_400,
+        max_bytes=6_000_000,
+        missing_topics=("cdp-dead-letters",),
+        schema_waits={1234: now_ms - 60_000},
+    )
