@@ -1,0 +1,128 @@
+"""What of an expression can be checked before any event is seen: syntax errors in words, functions, literals."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from jmespath.exceptions import EmptyExpressionError, IncompleteExpressionError, JMESPathError, LexerError, ParseError
+
+from consumer.findings import did_you_mean
+from consumer.shape import Value
+from consumer.translation.expressions.interpreter import Ast
+from consumer.translation.expressions.own import META, Functions
+
+_TABLE = Functions.FUNCTION_TABLE
+_LITERAL_ARGUMENT = {"is": 1, "meta": 0, "header": 0}
+"""Functions with an argument that must be a text as it stands, and which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an expression cannot be compiled."""
+
+    message: str
+    at: int
+    """Where: characters from the expression's beginning."""
+    hint: str = ""
+
+
+def says_where(error: JMESPathError, text: str) -> Problem:
+    """Return a syntax error of the library in words of ours."""
+    match error:
+        case IncompleteExpressionError():
+            return Problem("is not a whole expression: something is missing at its end", len(text))
+        case LexerError():
+            what = str(error.message).partition(" ")[0].lower()
+            found = "a quote or backtick is not closed" if what == "unclosed" else "a character has no meaning there"
+            return Problem(f"is not JMESPath: {found}", error.lexer_position)
+        case ParseError():
+            return Problem(f"is not JMESPath at `{text[error.lex_position :][:20]}`", error.lex_position)
+        case EmptyExpressionError():
+            return Problem("is empty", 0, "write an expression")
+        case _:
+            return Problem("is not JMESPath", 0)
+
+
+def checked(node: Ast, text: str, asks_about: set[str]) -> Ast | Problem:
+    """Check a parsed expression; return it with exact literals (a copy: the library caches what it parsed).
+
+    Args:
+        node: the syntax tree.
+        text: what it was parsed from, for places.
+        asks_about: receives the record names that `is()` mentions.
+    """
+    kind = node["type"]
+    if kind == "literal":
+        value = _exact(node["value"])
+        return value if isinstance(value, Problem) else {**node, "value": value[0]}
+    if kind == "slice" and node["children"][2] == 0:
+        return Problem("holds a slice with a step of zero", text.find("["))
+    children = []
+    for child in node["children"]:
+        if isinstance(child, dict):
+            inner = checked(child, text, asks_about)
+            if isinstance(inner, Problem):
+                return inner
+            child = inner  # noqa: PLW2901 - the checked one takes its place
+        children.append(child)
+    if kind == "function_expression":
+        problem = _call(node["value"], children, text, asks_about)
+        if problem is not None:
+            return problem
+    return {**node, "children": children}
+
+
+def _call(name: str, arguments: Sequence[Ast], text: str, asks_about: set[str]) -> Problem | None:
+    found = re.search(rf"\b{re.escape(name)}\s*\(", text)
+    at = found.start() if found else 0
+    if name not in _TABLE:
+        return Problem(f"calls {name}(), which is no function here", at, did_you_mean(name, _TABLE))
+    wanted: Sequence[dict[str, Value]] = _TABLE[name]["signature"]
+    variadic = bool(wanted) and bool(wanted[-1].get("variadic"))
+    least = sum(not each.get("optional") for each in wanted)
+    if len(arguments) < least or (len(arguments) > len(wanted) and not variadic):
+        most = " or more" if variadic else f" or {len(wanted)}" if least < len(wanted) else ""
+        plural = "" if least == 1 and not most else "s"
+        return Problem(f"calls {name}() with {len(arguments)}, but it takes {least}{most} argument{plural}", at)
+    for index, argument in enumerate(arguments):
+        types = wanted[min(index, len(wanted) - 1)]["types"]
+        assert isinstance(types, list)  # noqa: S101 - the library's table has no types of its own
+        if ("expref" in types) != (argument["type"] == "expref"):
+            said = "an expression with `&` before it" if "expref" in types else "a value: no `&` before it"
+            return Problem(f"calls {name}(), whose argument {index + 1} is {said}", at)
+    return _literal_argument(name, arguments, at, asks_about)
+
+
+def _literal_argument(name: str, arguments: Sequence[Ast], at: int, asks_about: set[str]) -> Problem | None:
+    index = _LITERAL_ARGUMENT.get(name)
+    if index is None:
+        return None
+    argument = arguments[index]
+    if argument["type"] != "literal" or not isinstance(argument["value"], str):
+        return Problem(f"calls {name}() with a name that is not a text in 'single quotes'", at)
+    if name == "is":
+        asks_about.add(argument["value"])
+    elif name == "meta" and argument["value"] not in META:
+        return Problem(f"calls meta('{argument['value']}')", at, did_you_mean(argument["value"], META))
+    return None
+
+
+def _exact(value: object) -> tuple[Value] | Problem:
+    """Return a literal with decimals instead of binary floats, wrapped because null is a literal, too."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return Problem("holds a number that is too large", 0)
+        return (Decimal(repr(value)),)
+    if isinstance(value, list | dict):
+        pairs = list(enumerate(value)) if isinstance(value, list) else list(value.items())
+        inner = [(name, _exact(each)) for name, each in pairs]
+        for _, each in inner:
+            if isinstance(each, Problem):
+                return each
+        whole = {name: each[0] for name, each in inner if not isinstance(each, Problem)}
+        return (list(whole.values()) if isinstance(value, list) else whole,)  # type: ignore[return-value]
+    return (value,)  # type: ignore[return-value]

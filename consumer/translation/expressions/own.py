@@ -1,0 +1,124 @@
+"""The functions that fill JMESPath's gaps: `if concat cents time is header meta event`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from jmespath.functions import signature
+
+from consumer.shape import Instant, Value
+from consumer.translation.expressions.compare import EXACT, exact, is_number
+from consumer.translation.expressions.instants import instant_of
+from consumer.translation.expressions.scope import Scope, UnmappableError, kind_of
+from consumer.translation.expressions.standard import StandardFunctions, plain, text_of
+from consumer.translation.record import Record
+
+META = ("topic", "partition", "offset", "timestamp", "key")
+"""What `meta()` can tell of a record."""
+
+_MOST_EXPONENT = 3_000
+
+
+class Functions(StandardFunctions):
+    """Every function an expression may call. `scope` is the record at hand, set before each evaluation."""
+
+    scope: Scope
+
+    @signature({"types": []}, {"types": []}, {"types": [], "optional": True})
+    def _func_if(self, *_arguments: Any) -> Value:  # noqa: ANN401 - the library hands over anything
+        raise UnmappableError("if() is evaluated by the interpreter")  # pragma: no cover - it must be lazy
+
+    @signature({"types": [], "variadic": True})
+    def _func_concat(self, *arguments: Any) -> str | None:  # noqa: ANN401 - the library hands over anything
+        """Join texts, exact numbers, times and booleans; null if any of them is null."""
+        parts = []
+        for argument in arguments:
+            if argument is None:
+                return None
+            if isinstance(argument, str | Instant | bool):
+                parts.append(text_of(argument))
+            elif is_number(argument):
+                parts.append(plain(argument))
+            else:
+                raise UnmappableError(f"concat() joins texts, not {kind_of(argument)}")
+        return "".join(parts)
+
+    @signature({"types": ["number", "null"]})
+    def _func_cents(self, arg: float | Decimal | None) -> int | None:
+        """Multiply an exact amount by 100, which must be whole."""
+        if arg is None:
+            return None
+        amount = exact(arg)
+        if isinstance(amount, int):
+            return amount * 100
+        if not amount.is_finite() or abs(amount.adjusted()) > _MOST_EXPONENT:
+            raise UnmappableError("cents() needs a finite amount")
+        cents = EXACT.scaleb(amount, 2)
+        if cents != EXACT.to_integral_value(cents):
+            raise UnmappableError("cents() needs an amount with at most two decimals")
+        return int(cents)
+
+    @signature({"types": ["string", "number", "time", "null"]})
+    def _func_time(self, arg: Value) -> Instant | None:
+        """Read ISO 8601 text with an offset, or whole epoch milliseconds."""
+        return time_in(arg)
+
+    @signature({"types": []}, {"types": ["string"]})
+    def _func_is(self, arg: Value, full_name: str) -> bool:
+        """Tell whether a value is a record of this type."""
+        return isinstance(arg, Record) and arg.full_name == full_name
+
+    @signature({"types": ["string"]})
+    def _func_header(self, name: str) -> str | None:
+        """Return the last header of this name as text."""
+        for each, content in reversed(self.scope.message.headers() or ()):
+            if each == name:
+                return None if content is None else utf8(content, "header()")
+        return None
+
+    @signature({"types": ["string"]})
+    def _func_meta(self, name: str) -> Value:
+        """Return what Kafka knows of the record."""
+        message = self.scope.message
+        if name == "topic":
+            return message.topic()
+        if name == "partition":
+            return message.partition()
+        if name == "offset":
+            return message.offset()
+        if name == "timestamp":
+            return instant_of(message.timestamp()[1])
+        key = message.key()
+        return None if key is None else utf8(key, "meta('key')")
+
+    @signature()
+    def _func_event(self) -> Value:
+        """Return the whole event, from within an `each` too."""
+        return self.scope.event
+
+
+def time_in(value: Value) -> Instant | None:
+    """Return the instant that a value is or says; null stays null.
+
+    Raises:
+        UnmappableError: it says none.
+    """
+    if value is None or isinstance(value, Instant):
+        return value
+    moment = instant_of(value) if type(value) is str or type(value) is int else None
+    if moment is None:
+        raise UnmappableError("time() needs ISO 8601 with an offset, or whole epoch milliseconds")
+    return moment
+
+
+def utf8(content: bytes, what: str) -> str:
+    """Return bytes as text.
+
+    Raises:
+        UnmappableError: they are not UTF-8.
+    """
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise UnmappableError(f"{what} is not UTF-8 text") from None

@@ -1,0 +1,170 @@
+"""A strict walk over a datum's bytes before fastavro may see them, for the few schemas that can hurt the process.
+
+fastavro's compiled reader recurses on the C stack: five thousand nested records in five thousand bytes end the process with a
+segmentation fault, not with an exception. And an array of items without bytes (nulls, empty records) may claim 2^60 of them
+in nine bytes. Schemas that can do either are walked first; all others never come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from consumer.translation.logical import Json
+
+DEEPEST = 200
+"""Levels of records, arrays, maps and unions within one datum (orjson gives up at 254)."""
+
+_MOST_EMPTY_ITEMS = 100_000
+_LONGEST_VARINT = 70  # bits
+_SIZES = {"boolean": 1, "float": 4, "double": 8}
+
+
+class HostileError(ValueError):
+    """Bytes that the schema cannot have written, or that are deeper than anybody means. Never holds a value."""
+
+
+class Guard:
+    """Walks data of one schema; `names` are its named types by full name."""
+
+    def __init__(self, schema: Json, names: Mapping[str, Json]) -> None:
+        """Keep what the walk needs."""
+        self._schema = schema
+        self._names = names
+        self._data = b""
+        self._at = 0
+        self._empty_items = 0
+
+    def check(self, data: bytes, start: int) -> None:
+        """Walk the datum that begins at `start`.
+
+        Raises:
+            HostileError: it is cut short, too deep, or claims what its bytes cannot hold.
+        """
+        self._data = data
+        self._at = start
+        self._empty_items = 0
+        try:
+            self._walk(self._schema, 0)
+        finally:
+            self._data = b""
+
+    def _walk(self, schema: Json, depth: int) -> None:
+        if depth > DEEPEST:
+            raise HostileError(f"it is nested more than {DEEPEST} levels deep")
+        if isinstance(schema, list):
+            self._walk(schema[self._index(len(schema))], depth + 1)
+            return
+        kind = schema["type"] if isinstance(schema, dict) else schema
+        if kind == "null":
+            return
+        if kind in _SIZES:
+            self._skip(_SIZES[kind])
+        elif kind in {"int", "long"}:
+            self._long()
+        elif kind in {"bytes", "string"}:
+            self._skip(self._long())
+        elif kind in {"record", "error"}:
+            for field in schema["fields"]:
+                self._walk(field["type"], depth + 1)
+        elif kind == "array":
+            self._blocks(schema["items"], depth, keyed=False)
+        elif kind == "map":
+            self._blocks(schema["values"], depth, keyed=True)
+        elif kind == "enum":
+            self._index(len(schema["symbols"]))
+        elif kind == "fixed":
+            self._skip(schema["size"])
+        else:
+            self._walk(self._names[kind], depth)
+
+    def _blocks(self, inner: Json, depth: int, *, keyed: bool) -> None:
+        while (count := self._long()) != 0:
+            if count < 0:
+                count = -count
+                self._long()
+            for _ in range(count):
+                before = self._at
+                if keyed:
+                    self._skip(self._long())
+                self._walk(inner, depth + 1)
+                if self._at == before:
+                    self._empty_items += 1
+                    if self._empty_items > _MOST_EMPTY_ITEMS:
+                        raise HostileError(f"it claims more than {_MOST_EMPTY_ITEMS} items that take no bytes")
+
+    def _index(self, count: int) -> int:
+        index = self._long()
+        if not 0 <= index < count:
+            raise HostileError("it names a branch or symbol that the schema does not have")
+        return index
+
+    def _skip(self, size: int) -> None:
+        self._at += size
+        if size < 0 or self._at > len(self._data):
+            raise HostileError("it ends too early")
+
+    def _long(self) -> int:
+        number, self._at = read_long(self._data, self._at)
+        return number
+
+
+def read_long(data: bytes, at: int) -> tuple[int, int]:
+    """Read one zigzag varint; return it and where the next thing begins.
+
+    Raises:
+        HostileError: the data end within it, or it is longer than 64 bits.
+    """
+    bits = shift = 0
+    end = len(data)
+    while at < end and shift < _LONGEST_VARINT:
+        byte = data[at]
+        at += 1
+        bits |= (byte & 0x7F) << shift
+        if byte < 0x80:  # noqa: PLR2004 - the continuation bit
+            return (bits >> 1) ^ -(bits & 1), at
+        shift += 7
+    raise HostileError("it ends too early" if at >= end else "a number is longer than 64 bits")
+
+
+def needs_guard(schema: Json, names: Mapping[str, Json]) -> bool:
+    """Tell whether data of this schema can be endless: it contains itself, or an array whose items may take no bytes."""
+    return _Shape(names).endless(schema, ())
+
+
+class _Shape:
+    """Questions about a schema's shape, each named type answered once."""
+
+    def __init__(self, names: Mapping[str, Json]) -> None:
+        self._names = names
+        self._fine: set[str] = set()
+
+    def endless(self, schema: Json, within: tuple[str, ...]) -> bool:
+        if isinstance(schema, list):
+            return any(self.endless(each, within) for each in schema)
+        if isinstance(schema, str):
+            if schema in within:
+                return True
+            return schema in self._names and self.endless(self._names[schema], within)
+        kind = schema["type"]
+        if kind == "array":
+            return self.weightless(schema["items"], ()) or self.endless(schema["items"], within)
+        if kind == "map":
+            return self.endless(schema["values"], within)
+        if kind not in {"record", "error"}:
+            return isinstance(kind, str) and kind in self._names and self.endless(kind, within)
+        name = schema["name"]
+        if name in self._fine:
+            return False
+        found = any(self.endless(field["type"], (*within, name)) for field in schema["fields"])
+        if not found:
+            self._fine.add(name)
+        return found
+
+    def weightless(self, schema: Json, within: tuple[str, ...]) -> bool:
+        if isinstance(schema, str) and schema in self._names:
+            return schema in within or self.weightless(self._names[schema], within)
+        kind = schema["type"] if isinstance(schema, dict) else schema
+        if kind in {"record", "error"}:
+            inner = (*within, schema["name"])
+            return all(self.weightless(field["type"], inner) for field in schema["fields"])
+        return kind == "null" or (kind == "fixed" and schema["size"] == 0)
