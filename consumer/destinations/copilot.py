@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from consumer.destinations import Basic, Encoded, Encoder, EntryError, Target
+from consumer.destinations import Basic, Encoded, Encoder, EntryError, Target, Token
 from consumer.destinations.answers import bad_event, json_object, judge_status, unintelligible
 from consumer.destinations.copilot_contract import (
     CONSENT,
     EVENT_TYPES,
+    FREE,
     ID,
     MOST_PROPERTIES,
     PATTERN,
     EventType,
-    primitive,
+    Kind,
     target,
 )
 from consumer.destinations.encoding import broken, dumps, fault, quoted, size_fault
@@ -63,7 +64,7 @@ class Copilot:
     """The destination; see `Destination` for what its parts mean."""
 
     kind = "copilot"
-    credential = Basic(user="client_id", password="client_secret")  # noqa: S106 - the secrets' names
+    credential: Basic | Token = Basic(user="client_id", password="client_secret")  # noqa: S106 - the secrets' names
     headers: Mapping[str, str] = {"content-type": "application/json"}
 
     def __init__(self, options: CopilotOptions) -> None:
@@ -147,32 +148,34 @@ def _closed(target: str, event_type: EventType) -> Payload:
 
 def _free(target: str, event_type: EventType, subtype: str | None) -> Payload:
     """Return the payload's maker for a type that takes any flat property."""
-    ids = {**event_type.mandatory, **event_type.optional}
-    start: dict[str, object] = {} if subtype is None else {"subtype": subtype}
+    kinds = {**event_type.mandatory, **event_type.optional}
+    needed = tuple(event_type.mandatory) or tuple(kinds)
+    start: Fields = {} if subtype is None else {"subtype": subtype}
     most = MOST_PROPERTIES - len(start)
-    needed = "thing_id" if "thing_id" in event_type.mandatory else "user_id or thing_id"
-    good_names: set[str] = set()
 
-    def good(name: str) -> bool:
+    def learnt(name: str) -> Kind | None:
+        """Return the kind of a free property not met before; `None` if Copilot takes no such name here."""
         if not name or not PATTERN.fullmatch(name) or name in start:
-            return False
-        if len(good_names) < _NAMES_REMEMBERED:  # names can come out of an event's map, without end
-            good_names.add(name)
-        return True
+            return None
+        if len(kinds) < _NAMES_REMEMBERED:  # names can come out of an event's map, without end
+            kinds[name] = FREE
+        return FREE
 
     def payload(fields: Fields) -> dict[str, object] | Fault:
-        if "thing_id" not in fields and (needed == "thing_id" or "user_id" not in fields):
-            return broken(needed, "is missing")
+        if not any(name in fields for name in needed):
+            return broken(" or ".join(needed), "is missing")
         if len(fields) > most:
             return Fault(Cause.CONTRACT, f"{target} may hold {MOST_PROPERTIES} properties, ids and subtype included")
-        said = start.copy()
+        said: dict[str, object] = {**start, **fields}
         for name, value in fields.items():
-            kind = ids.get(name)
-            one = primitive(value) if kind is None else kind.say(value)
-            if one is None:
-                return broken(quoted(name), kind.must if kind else "must be text, an integer or a Boolean")
-            if name not in good_names and not good(name):
+            kind = kinds.get(name) or learnt(name)
+            if kind is None:
                 return broken(quoted(name), "not a property name Copilot takes here")
+            if kind is FREE and type(value) is str:
+                continue
+            one = kind.say(value)
+            if one is None:
+                return broken(quoted(name), kind.must)
             said[name] = one
         return said
 
@@ -180,7 +183,7 @@ def _free(target: str, event_type: EventType, subtype: str | None) -> Payload:
 
 
 def _event_encoder(target: str, payload: Payload, shape: Shape) -> Encoder:
-    head = b'{"type":"%b","event_id":"' % target.encode()
+    head = f'{{"type":"{target}","event_id":"'
     room = shape.max_bytes - len(shape.prefix) - len(shape.suffix)
 
     def encode(fields: Fields, identity: bytes, time_ns: int) -> Encoded | Fault:
@@ -191,7 +194,7 @@ def _event_encoder(target: str, payload: Payload, shape: Shape) -> Encoder:
         if content is None:
             return fault(said)
         event_id = uuid_text(identity)
-        body = b'%b%b","timestamp":%d,"payload":%b}' % (head, event_id.encode(), time_ns // 1_000_000, content)
+        body = f'{head}{event_id}","timestamp":{time_ns // 1_000_000},"payload":'.encode() + content + b"}"
         return Encoded(body, shape, event_id) if len(body) <= room else size_fault(len(body), room)
 
     return encode

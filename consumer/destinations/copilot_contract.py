@@ -71,21 +71,8 @@ def primitive(value: object) -> str | int | bool | None:
 
     Fractions are not among the documented types: they become decimal text, whole numbers integers.
     """
-    match value:
-        case str() | bool():
-            return value
-        case Instant():
-            return value.ms
-        case int():
-            return _integer(value)
-        case Decimal():
-            return _number(exact(value))
-        case float():
-            return _number(exact(Decimal(repr(value))))
-        case bytes():
-            return b64encode(value).decode()
-        case _:
-            return None
+    say = _PRIMITIVES.get(type(value))
+    return say(value) if say else None
 
 
 def _number(text: str | None) -> str | int | None:
@@ -93,6 +80,17 @@ def _number(text: str | None) -> str | int | None:
         return None
     whole, _, fraction = text.partition(".")
     return text if fraction.strip("0") else _integer(int(whole))
+
+
+_PRIMITIVES: Mapping[type, Callable[[Any], str | int | bool | None]] = {
+    str: lambda value: value,
+    bool: lambda value: value,
+    int: _integer,
+    Instant: lambda value: value.ms,
+    Decimal: lambda value: _number(exact(value)),
+    float: lambda value: _number(exact(Decimal(repr(value)))),
+    bytes: lambda value: b64encode(value).decode(),
+}
 
 
 def _properties(value: object) -> dict[str, object] | None:
@@ -118,6 +116,7 @@ TEXT = Kind(_text, "must be text")
 BOOLEAN = Kind(_boolean, "must be true or false")
 MOMENT = Kind(_moment, "must be a time, or epoch milliseconds")
 UTC_OFFSET = Kind(_utc_offset, "must be +HHMM or -HHMM from -1200 to +1459, Z or 0000")
+FREE = Kind(primitive, "must be text, an integer or a Boolean")
 PROPERTIES = Kind(_properties, f"must hold only text, numbers and Booleans, under names of {_CHARACTERS}")
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from struct import Struct
+
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(a + b for a in _CROCKFORD for b in _CROCKFORD)
 """Text of every 10-bit number: two letters at a time halve the work of a ULID."""
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _LATEST_MS = 2**48 - 1
+_LAST_TEN = Struct(">6xQH").unpack
 
 
 def uuid_text(identity: bytes) -> str:
@@ -23,13 +27,18 @@ def ulid_text(identity: bytes, time_ms: int) -> str:
 
     A time before 1970 counts as 1970, one beyond 48 bits as the last there is: the hash alone tells deliveries apart.
     """
-    time = min(max(time_ms, 0), _LATEST_MS)
+    time = time_ms if 0 <= time_ms <= _LATEST_MS else 0 if time_ms < 0 else _LATEST_MS
     pairs = _PAIRS
-    high = int.from_bytes(identity[6:11], "big")
-    low = int.from_bytes(identity[11:], "big")
+    high, low = _LAST_TEN(identity)
     return (
-        f"{pairs[time >> 40]}{pairs[time >> 30 & 1023]}{pairs[time >> 20 & 1023]}"
-        f"{pairs[time >> 10 & 1023]}{pairs[time & 1023]}"
-        f"{pairs[high >> 30]}{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}"
-        f"{pairs[low >> 30]}{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
+        f"{_second(time >> 10)}{pairs[time & 1023]}"
+        f"{pairs[high >> 54]}{pairs[high >> 44 & 1023]}{pairs[high >> 34 & 1023]}{pairs[high >> 24 & 1023]}"
+        f"{pairs[high >> 14 & 1023]}{pairs[high >> 4 & 1023]}"
+        f"{pairs[(high & 15) << 6 | low >> 10]}{pairs[low & 1023]}"
     )
+
+
+@lru_cache(maxsize=4096)
+def _second(time: int) -> str:
+    """Return the first 8 letters of a ULID: neighbours in a topic share them for a second."""
+    return "".join(_PAIRS[time >> shift & 1023] for shift in (30, 20, 10, 0))

@@ -1,6 +1,6 @@
 """Yotpo: create or update a custom customer event, one a call, with a token that lives two weeks.
 
-Sources: Yotpo Core API reference (core-api.yotpo.com/reference: authentication, guidelines and conventions) and the page
+Sources: Yotpo Core API reference (core-api.yotpo.com/reference: authentication, guidelines, conventions) and the page
 of the custom customer event. That page's key names are known only in part, so the names of the body's keys and an outer
 wrapper are options; some of their defaults are guesses, and the first live call should be a supervised one.
 
@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import orjson
 
-from consumer.destinations import Encoded, Encoder, EntryError, FieldRule, OptionError, Target, Token
+from consumer.destinations import Basic, Encoded, Encoder, EntryError, OptionError, Target, Token
 from consumer.destinations.answers import json_object, judge_status, unintelligible
 from consumer.destinations.encoding import dumps, fault, iso, size_fault
 from consumer.destinations.identities import uuid_text
@@ -81,7 +81,7 @@ class Yotpo:
         events = Endpoint("customer_events", "PATCH", f"{store}/customer_events")
         self.endpoints: Sequence[Endpoint] = (events, tokens)
         self.targets: Mapping[str, Target] = {TARGET.name: TARGET}
-        self.credential = Token(
+        self.credential: Basic | Token = Token(
             header="x-yotpo-token",
             endpoint=tokens,
             secret="secret",  # noqa: S106 - the secret's name
@@ -122,7 +122,7 @@ class Yotpo:
             if occurred_at is None:
                 return Fault(Cause.CONTRACT, "the event's time lies outside the years 1 to 9999")
             event_id = uuid_text(identity)
-            document = {**constant, keys["id"]: event_id, keys["occurred_at"]: occurred_at}
+            document: Fields = {**constant, keys["id"]: event_id, keys["occurred_at"]: occurred_at}
             document |= {keys[name]: value for name, value in fields.items() if value}
             body = dumps(document)
             if body is None:
