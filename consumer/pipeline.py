@@ -1,6 +1,6 @@
 """The path of one pipeline: records in → translate → lanes → settle → commit.
 
-Everything here runs in the loop, by the lot. What a refused or unsayable delivery needs is done one by one: that is the exception.
+Everything here runs in the loop, by the lot.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Translates(Protocol):
 class Pipeline:
     """One consumer group with its destinations: the loop's side of the hatch."""
 
-    def __init__(  # noqa: PLR0913 - the composition root joins rooms here
+    def __init__(
         self,
         name: str,
         *,
@@ -59,7 +59,8 @@ class Pipeline:
         self.full: frozenset[Partition] = frozenset()
         self.joined = False
         self.leaving = False
-        self.loop_turned_at = time.monotonic()
+        self.left = False
+        self._hurried = False
         self._drain_s = drain_s
         self._translator = translator
         self._want = want
@@ -77,7 +78,9 @@ class Pipeline:
         self.joined = True
         for partition, number in assignment.tenures.items():
             self.intake.begin(Tenure(partition, number, assignment.starts[partition], len(self.books.names)))
-        self._share(assignment.held, assignment.total)
+        now = time.monotonic()
+        for lanes in self.lanes.values():
+            lanes.pace.share(assignment.held / assignment.total, now)
         self._republish()
 
     async def accept(self, lot: Lot) -> None:
@@ -113,11 +116,23 @@ class Pipeline:
         self.intake.drop_backlog()
         for lanes in self.lanes.values():
             lanes.hasten()
-        while time.monotonic() < deadline and any(tenure.open_records for tenure in self.intake.tenures.values()):
-            if not any(lanes.can_go() for lanes in self.lanes.values()) and not self.settling.writing():
-                break
+        while time.monotonic() < deadline and self._gets_somewhere():  # noqa: ASYNC110 - many things end it, seldom
             await asyncio.sleep(_LEAVE_LOOK_S)
-        return await self._close(list(self.intake.tenures.values()), deadline)
+        before = self.books.released()
+        frontier = await self._close(list(self.intake.tenures.values()), deadline)
+        self.left = True
+        self._observer.left(self.books.released() - before)
+        return frontier
+
+    def _gets_somewhere(self) -> bool:
+        """Tell whether anything is open that may still end without a call being repeated."""
+        if self._hurried or not any(tenure.open_records for tenure in self.intake.tenures.values()):
+            return False
+        return self.settling.writing() or any(lanes.can_go() for lanes in self.lanes.values())
+
+    def hurry(self) -> None:
+        """Wait for calls on the wire only: somebody asked to leave twice."""
+        self._hurried = True
 
     def frontier(self) -> Frontier:
         """Tell the frontier of every tenure in force."""
@@ -129,34 +144,22 @@ class Pipeline:
         answers = [answer for lanes in self.lanes.values() for answer in lanes.withdraw(tenures)]
         if answers:
             await asyncio.wait(answers, timeout=max(0.0, deadline - time.monotonic()))
-        while self.settling.writing(tenures) and time.monotonic() < deadline:
+        while self.settling.writing(tenures) and time.monotonic() < deadline:  # noqa: ASYNC110 - as above
             await asyncio.sleep(_LEAVE_LOOK_S)
         frontier = Frontier({tenure.partition: (tenure.number, tenure.frontier()) for tenure in tenures})
         self._release(tenures)
         return frontier
 
     def _release(self, tenures: Sequence[Tenure]) -> None:
-        released = 0
         for tenure in tenures:
-            released += self.books.close(tenure)
+            self.books.close(tenure)
             self.intake.end(tenure.partition)
-        if self.leaving:
-            self._observer.left(released)
         self._republish()
-
-    def share(self, held: int, total: int) -> None:
-        """Use `held` of `total` parts of each destination's rate."""
-        self._share(held, total)
-
-    def _share(self, held: int, total: int) -> None:
-        now = time.monotonic()
-        for lanes in self.lanes.values():
-            lanes.pace.share(held / total if total else 0.0, now)
 
     # ── Records in ──
 
     async def run(self, commit: Callable[[Frontier], None], every_s: float) -> None:
-        """Run the path and all lanes, until cancelled or one of them falls; hand the frontier to `commit` as it moves."""
+        """Run the path and all lanes until cancelled or one falls; hand the frontier to `commit` as it moves."""
         async with asyncio.TaskGroup() as house:
             house.create_task(self._pump(), name=f"{self.name}-pump")
             house.create_task(self._commit(commit, every_s), name=f"{self.name}-commit")
@@ -222,7 +225,7 @@ class Pipeline:
     def _enter(
         self, chunks: Sequence[Chunk], translation: Translation, lot: Sequence[Message]
     ) -> tuple[list[Tenure], list[int]]:
-        """Enter in the ledger what each record owes; return each record's tenure and slot. What waits for a schema goes back."""
+        """Enter in the ledger what each record owes; return its tenure and slot. What waits for a schema goes back."""
         owed, weights = self._owed(translation, lot)
         waiting = set(translation.waiting)
         tenures: list[Tenure] = []
@@ -239,7 +242,6 @@ class Pipeline:
             first = tenure.open(messages[: ready - start], columns, weights[start:ready])
             tenures += [tenure] * (end - start)
             slots += range(first, first + end - start)
-            self._observer.took(tenure.partition.topic, ready - start, sum(weights[start:ready]))
             start = end
         return tenures, slots
 
@@ -265,7 +267,6 @@ class Pipeline:
         last: Mapping[Partition, tuple[int, int]] = {}
         while True:
             await asyncio.sleep(every_s)
-            self.loop_turned_at = time.monotonic()
             frontier = self.frontier()
             if frontier.offsets != last:
                 last = frontier.offsets

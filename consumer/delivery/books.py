@@ -37,18 +37,18 @@ class Books:
         self._past_settled = 0
         self.released_records = 0
 
-    def close(self, tenure: Tenure) -> int:
-        """End a tenure and book what it leaves open as released; return how many deliveries that were."""
+    def close(self, tenure: Tenure) -> None:
+        """End a tenure and book what it leaves open as released."""
         tenure.end()
-        released = 0
         for index, name in enumerate(self.names):
-            count = tenure.open_deliveries(index)
-            self.accounts[name].released += count
-            released += count
+            self.accounts[name].released += tenure.open_deliveries(index)
         self.released_records += tenure.count_open_records()
         self._past_taken += tenure.taken
         self._past_settled += tenure.settled
-        return released
+
+    def released(self) -> int:
+        """Count the deliveries given up unfinished so far."""
+        return sum(account.released for account in self.accounts.values())
 
     def records(self, tenures: Iterable[Tenure]) -> tuple[int, int, int, int]:
         """Return (taken, settled, open, released) records, over all tenures there ever were."""

@@ -1,0 +1,209 @@
+"""The composition root of `run`: builds the rooms of every pipeline, joins them, and leaves in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from consumer import __version__
+from consumer.delivery.credentials import BasicCredentials, Credentials, TokenCredentials
+from consumer.delivery.intake import Limits
+from consumer.delivery.lanes import LaneOptions, Lanes
+from consumer.delivery.pace import Backoff
+from consumer.delivery.send import Wire
+from consumer.destinations import Basic, Destination
+from consumer.kafka.dead_letters import DeadLetters
+from consumer.kafka.lag import Lag
+from consumer.kafka.options import PollOptions, commit_timeout_s, max_poll_interval_s
+from consumer.kafka.poll import Poller
+from consumer.kafka.registry import Registry
+from consumer.learning import Learning, NoRegistry
+from consumer.observe import Observer
+from consumer.pipeline import Pipeline
+from consumer.plan import destinations_of
+from consumer.settling import Settling
+from consumer.standing import Heard, Standing
+from consumer.translation import Translator
+from consumer.watch.together import Together
+
+if TYPE_CHECKING:
+    from consumer.config.settings import DestinationSettings, PipelineSettings
+    from consumer.plan import Plan
+    from consumer.watch.sources import Sources
+
+_LOOK_EVERY_S = 0.5
+_REGISTRY_TIMEOUT_S = 10.0
+_SHELF_CLOSE_S = 5.0
+
+Watchers: TypeAlias = Callable[[str, Mapping[str, Destination]], Observer]
+"""(pipeline's name, its destinations) → who is told what happens in it."""
+
+
+class Running:
+    """One pipeline with its poll thread, its dead letters, and what else serves it alone."""
+
+    def __init__(self, plan: Plan, options: PipelineSettings, watchers: Watchers, commit_every_s: float) -> None:
+        """Build the rooms and join them; call it in the loop."""
+        settings = plan.settings
+        loop = asyncio.get_running_loop()
+        destinations = destinations_of(settings, options)
+        disabled = frozenset(name for name in destinations if not settings.destinations[name].enabled)
+        self.name = options.name
+        self.heard = Heard()
+        observer: Observer = Together(self.heard, watchers(options.name, destinations))
+        translator = Translator(
+            plan.mapping,
+            destinations,
+            schemas=plan.schemas,
+            grace_s=settings.schema_grace_s,
+            clock_ms=plan.clock_ms,
+            disabled=disabled,
+        )
+        registry = NoRegistry() if settings.registry is None else Registry(settings.registry, _REGISTRY_TIMEOUT_S)
+        self._learning = Learning(registry, translator, self._schemas_changed, observer)
+        self._shelf = DeadLetters(
+            settings.kafka,
+            settings.dead_letters.topic,
+            options.name,
+            plan.mapping.version,
+            loop,
+            observer,
+            connect_headers=settings.dead_letters.connect_headers,
+        )
+        limits = Limits(settings.budgets.records, settings.budgets.bytes)
+        self.pipeline = Pipeline(
+            options.name,
+            limits=limits,
+            drain_s=settings.budgets.drain_s,
+            translator=translator,
+            settling=Settling(list(destinations), self._shelf, translator, observer),
+            want=self._learning.want,
+            observer=observer,
+        )
+        poll_options = PollOptions(
+            properties=settings.kafka,
+            group=options.name,
+            topics=settings.topics,
+            start=settings.start,
+            drain_s=settings.budgets.drain_s,
+            commit_every_s=commit_every_s,
+        )
+        self.poller = Poller(poll_options, self.pipeline, loop, observer)
+        self._commit_every_s = commit_every_s
+        self._token_wires: list[Wire] = []
+        for name, destination in destinations.items():
+            if name not in disabled:
+                self.pipeline.lanes[name] = self._lanes(destination, settings.destinations[name], observer)
+        self._lag = Lag(settings.kafka, options.name, lambda: tuple(self.poller.held()))
+        self.standing = Standing(
+            self.pipeline,
+            self.heard,
+            protocol=settings.kafka.get("group.protocol", "classic"),
+            dead_letter_topic=settings.dead_letters.topic,
+            max_poll_interval_s=max_poll_interval_s(settings.kafka),
+            limits=limits,
+            lag=lambda: (self._lag.snapshot(), self._lag.updated_at),
+            schema_waits=lambda: self._learning.waits,
+        )
+        self._leave_within_s = settings.budgets.drain_s + commit_timeout_s(settings.kafka) + _SHELF_CLOSE_S
+
+    def _lanes(self, destination: Destination, settings: DestinationSettings, observer: Observer) -> Lanes:
+        lanes, url = settings.lanes, settings.options.url
+        headers = {**destination.headers, "user-agent": f"cdp-consumer/{__version__}"}
+
+        def wire() -> Wire:
+            return Wire(url, headers, lanes.timeout_s)
+
+        credential = destination.credential
+        credentials: Credentials
+        if isinstance(credential, Basic):
+            credentials = BasicCredentials(credential, settings.secrets)
+        else:
+            token_wire = wire()
+            self._token_wires.append(token_wire)
+            credentials = TokenCredentials(credential, settings.secrets, lambda call: token_wire.exchange(call, {}))
+        return Lanes(
+            destination,
+            LaneOptions(
+                lanes=lanes.lanes,
+                timeout_s=lanes.timeout_s,
+                linger_s=lanes.linger_s,
+                backoff=Backoff(lanes.backoff_first_s, lanes.backoff_cap_s),
+                probe_s=lanes.probe_s,
+                rate_per_s=lanes.rate_per_s,
+            ),
+            wire=wire,
+            credentials=credentials,
+            ends=self.pipeline.settling.ends(destination.name),
+            may_call=self._may_call,
+            observer=observer,
+        )
+
+    def _schemas_changed(self) -> None:
+        self.pipeline.schemas_changed()
+
+    def _may_call(self) -> bool:
+        return self.poller.may_call()
+
+    async def run(self, leave: asyncio.Event) -> None:
+        """Run until `leave` is set and everything has ended in order; raises what made the pipeline fall."""
+        self._shelf.start()
+        self._lag.start()
+        self.poller.start()
+        path = asyncio.create_task(self.pipeline.run(self.poller.commit, self._commit_every_s), name=self.name)
+        look = asyncio.create_task(self._look(), name=f"{self.name}-look")
+        asked = asyncio.create_task(leave.wait(), name=f"{self.name}-leave")
+        try:
+            await asyncio.wait([path, look, asked, self.poller.done], return_when=asyncio.FIRST_COMPLETED)
+            for ended in (path, look, self.poller.done):
+                if ended.done():
+                    ended.result()
+            async with asyncio.timeout(self._leave_within_s):
+                await self.poller.leave()
+            self.standing.look()
+        finally:
+            for task in (path, look, asked):
+                task.cancel()
+            await asyncio.gather(path, look, asked, return_exceptions=True)
+            await self._learning.close()
+            await self._shelf.close(_SHELF_CLOSE_S)
+            self._lag.close()
+            for token_wire in self._token_wires:
+                await token_wire.close()
+
+    async def _look(self) -> None:
+        while True:
+            self.standing.look()
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def run(
+    plan: Plan,
+    *,
+    watchers: Watchers,
+    sources: Sources,
+    leave: asyncio.Event,
+    started: Callable[[list[Running]], None] | None = None,
+    commit_every_s: float = 1.0,
+) -> list[BaseException]:
+    """Run every pipeline of the plan until `leave` is set; return what made any of them fall (nothing = all left in order).
+
+    The first to fall makes the others leave in order: the process then ends, and is started again as a whole.
+    """
+    pipelines = [Running(plan, options, watchers, commit_every_s) for options in plan.settings.pipelines]
+    for each in pipelines:
+        sources.add(each.name, each.standing)
+    if started is not None:
+        started(pipelines)
+    fallen: list[BaseException] = []
+
+    async def one(running: Running) -> None:
+        try:
+            await running.run(leave)
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is told, and the others leave in order
+            fallen.append(error)
+            leave.set()
+
+    await asyncio.gather(*(one(each) for each in pipelines))
+    return fallen

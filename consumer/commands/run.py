@@ -1,0 +1,122 @@
+"""`cdp-consumer run`: the service."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from consumer import __version__
+from consumer.app import Running
+from consumer.app import run as run_app
+from consumer.findings import errors
+from consumer.kafka.options import librdkafka_version
+from consumer.plan import read_plan
+from consumer.watch.http import StatusServer
+from consumer.watch.log import Log
+from consumer.watch.metrics import Metrics
+from consumer.watch.sources import Sources
+from consumer.watch.together import Together
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from consumer.destinations import Destination
+    from consumer.observe import Observer
+    from consumer.plan import Plan
+
+ENDED, FAILED, WRONG = 0, 1, 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--config", default="cdp.yaml", metavar="FILE", help="the configuration (default: cdp.yaml)")
+    parser.add_argument("--pipeline", metavar="NAME", help="run this pipeline of the file only")
+    parser.add_argument("--log", choices=("json", "text"), default="json", help="how lines are written (default: json)")
+    parser.add_argument(
+        "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="default: info"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the service until SIGTERM or SIGINT; 0 if every pipeline left in order."""
+    planned = read_plan(Path(args.config), pipeline=args.pipeline)
+    if planned.plan is None:
+        wrong = errors(planned.findings)
+        print("cdp-consumer cannot start:", file=sys.stderr)
+        for finding in wrong:
+            print(f"  {finding.text()}", file=sys.stderr)
+        return WRONG
+    log_stream = sys.stdout
+    metrics = Metrics(build={"version": __version__, "librdkafka": librdkafka_version()})
+    log = Log(log_stream, args.log_level, text=args.log == "text", counted=metrics.log_counted)
+    log.capture()
+    for finding in planned.findings:
+        log.write("warning", "configuration warning", finding=finding.text())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            return runner.run(_serve(planned.plan, log, metrics))
+        finally:
+            log.close()
+
+
+async def _serve(plan: Plan, log: Log, metrics: Metrics) -> int:
+    settings = plan.settings
+    sources = Sources()
+    leave = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    running: list[Running] = []
+
+    def asked_to_leave() -> None:
+        if leave.is_set():
+            for each in running:
+                each.pipeline.hurry()  # asked twice: what is not delivered by now is given up, and read again next time
+        leave.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_leave)
+
+    def watchers(pipeline: str, destinations: Mapping[str, Destination]) -> Observer:
+        endpoints = {name: [endpoint.name for endpoint in each.endpoints] for name, each in destinations.items()}
+        counting = metrics.observer(pipeline, endpoints, tuple(plan.mapping.events), settings.topics)
+        return Together(counting, log.observer(pipeline))
+
+    server = StatusServer((settings.http.host, settings.http.port), metrics, sources)
+    metrics.watch(sources)
+    try:
+        port = server.start()
+    except OSError as error:
+        address = f"{settings.http.host}:{settings.http.port}"
+        print(
+            f"cdp-consumer cannot start:\n  http.address: {address} cannot be used: {error.strerror}", file=sys.stderr
+        )
+        return FAILED
+    log.write(
+        "info", "starting", version=__version__, port=port, pipelines=", ".join(p.name for p in settings.pipelines)
+    )
+    try:
+        fallen = await run_app(plan, watchers=watchers, sources=sources, leave=leave, started=running.extend)
+    finally:
+        server.close()
+    for error in fallen:
+        log.write("error", "pipeline fell", error=describe(error))
+    log.write("info", "ended", code=FAILED if fallen else ENDED)
+    return FAILED if fallen else ENDED
+
+
+def describe(error: BaseException) -> str:
+    """Return what may be said of an error: our own words, else its class and where it arose; no foreign text."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(describe(each) for each in error.exceptions)
+    if type(error).__module__.startswith("consumer."):
+        return str(error)
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = "" if place is None else f" at {Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}"
+    return f"{type(error).__name__}{where}"

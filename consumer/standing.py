@@ -1,0 +1,206 @@
+"""What a pipeline is right now, put together from its rooms for whoever asks."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from consumer.facts import (
+    DeadLetterFacts,
+    DeliveryBooks,
+    DestinationFacts,
+    HoldFacts,
+    PartitionFacts,
+    PipelineFacts,
+    RecordBooks,
+)
+from consumer.observe import Observer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from consumer.delivery.lanes import Lanes
+    from consumer.delivery.ledger import Tenure
+    from consumer.model import Partition, SchemaKey
+    from consumer.pipeline import Pipeline
+
+
+class Heard(Observer):
+    """What only the poll thread knows, noted as it says it."""
+
+    def __init__(self) -> None:
+        """Start with nothing heard."""
+        self.joined_group = False
+        self.fenced_now = False
+        self.fatal: str | None = None
+        self.lost_since_ms: int | None = None
+        self.poll_turned_at_s: float | None = None
+        self.paused_now: frozenset[Partition] = frozenset()
+        self.missing: dict[str, float] = {}
+
+    def joined(self, group: str, protocol: str) -> None:  # noqa: ARG002
+        """Note that the member is in its group."""
+        self.joined_group, self.lost_since_ms = True, None
+
+    def assigned(self, partitions: Mapping[Partition, int]) -> None:
+        """Note that the member is (again) in its group, and which topics are there."""
+        self.joined_group, self.lost_since_ms = True, None
+        for partition in partitions:
+            self.missing.pop(partition.topic, None)
+
+    def revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:  # noqa: ARG002
+        """Note that the group went on without this member."""
+        if lost:
+            self.lost_since_ms = int(time.time() * 1000)
+
+    def paused(self, partitions: Collection[Partition]) -> None:
+        """Note what is paused."""
+        self.paused_now = frozenset(partitions)
+
+    def poll_turned(self, interval_s: float) -> None:  # noqa: ARG002
+        """Note that the poll thread turned."""
+        self.poll_turned_at_s = time.monotonic()
+
+    def client_error(self, code: str, text: str, *, fatal: bool) -> None:  # noqa: ARG002
+        """Note a fatal error."""
+        if fatal:
+            self.fatal = code
+
+    def topic_missing(self, topic: str) -> None:
+        """Note a topic that is not there; said again every half a minute while it is missing."""
+        self.missing[topic] = time.monotonic()
+
+    def fenced(self) -> None:
+        """Note the fence."""
+        self.fenced_now = True
+
+    def unfenced(self) -> None:
+        """Note its end."""
+        self.fenced_now = False
+
+
+_MISSING_FOR_S = 65.0
+
+
+class Standing:
+    """One pipeline's facts: seen in the loop, where nothing moves meanwhile; told to whoever asks, from any thread."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        heard: Heard,
+        *,
+        protocol: str,
+        dead_letter_topic: str,
+        max_poll_interval_s: float,
+        limits: tuple[int, int],
+        lag: Callable[[], tuple[Mapping[Partition, tuple[int, int]], float]],
+        schema_waits: Callable[[], Mapping[SchemaKey, int]],
+    ) -> None:
+        """Look into `pipeline` and what was `heard` of its poll thread."""
+        self._pipeline = pipeline
+        self._heard = heard
+        self._protocol = protocol
+        self._dead_letter_topic = dead_letter_topic
+        self._max_poll_interval_s = max_poll_interval_s
+        self._limits = limits
+        self._lag = lag
+        self._schema_waits = schema_waits
+        self._last = self.look()
+
+    def facts(self) -> PipelineFacts:
+        """Return what was seen last, with the poll thread's own clock."""
+        heard = self._heard
+        return replace(self._last, poll_turned_at_s=heard.poll_turned_at_s, fatal=heard.fatal, fenced=heard.fenced_now)
+
+    def look(self) -> PipelineFacts:
+        """See how everything stands; in the loop only."""
+        pipeline, heard = self._pipeline, self._heard
+        tenures = tuple(pipeline.intake.tenures.values())
+        lag, lag_updated = self._lag()
+        settling = pipeline.settling
+        taken, settled, still_open, released = pipeline.books.records(tenures)
+        now = time.monotonic()
+        self._last = PipelineFacts(
+            name=pipeline.name,
+            group=pipeline.name,
+            protocol=self._protocol,
+            joined=heard.joined_group or pipeline.joined,
+            leaving=pipeline.leaving,
+            left=pipeline.left,
+            fenced=heard.fenced_now,
+            lost_since_ms=heard.lost_since_ms,
+            fatal=heard.fatal,
+            partitions=tuple(self._partition(tenure, lag) for tenure in tenures),
+            destinations=tuple(self._destination(lanes, tenures) for lanes in pipeline.lanes.values()),
+            records=RecordBooks(taken, settled, still_open, released),
+            dead_letters=DeadLetterFacts(self._dead_letter_topic, settling.stuck(), settling.letters()),
+            poll_turned_at_s=heard.poll_turned_at_s,
+            loop_turned_at_s=now,
+            lag_updated_ms=int(lag_updated * 1000) if lag_updated else None,
+            max_poll_interval_s=self._max_poll_interval_s,
+            max_records=self._limits[0],
+            max_bytes=self._limits[1],
+            missing_topics=tuple(sorted(t for t, at in tuple(heard.missing.items()) if now - at < _MISSING_FOR_S)),
+            schema_waits=dict(self._schema_waits()),
+        )
+        return self._last
+
+    def _partition(self, tenure: Tenure, lag: Mapping[Partition, tuple[int, int]]) -> PartitionFacts:
+        partition = tenure.partition
+        head = tenure.oldest()
+        log_end, committed = lag.get(partition, (None, None))
+        return PartitionFacts(
+            partition=partition,
+            tenure=tenure.number,
+            frontier=tenure.frontier(),
+            taken_to=tenure.next_offset,
+            open_records=tenure.open_records,
+            open_bytes=tenure.open_bytes,
+            head_ms=None if head is None else head.timestamp()[1],
+            paused=partition in self._heard.paused_now,
+            full=partition in self._pipeline.full,
+            log_end=log_end,
+            committed=committed,
+        )
+
+    def _destination(self, lanes: Lanes, tenures: Sequence[Tenure]) -> DestinationFacts:
+        pipeline, name = self._pipeline, lanes.name
+        account, index = pipeline.books.accounts[name], pipeline.settling.index[name]
+        still_open = sum(tenure.open_deliveries(index) for tenure in tenures)
+        now, wall_ms = time.monotonic(), int(time.time() * 1000)
+        heads = [
+            head.timestamp()[1] for tenure in tenures if tenure.open_deliveries(index) and (head := tenure.oldest())
+        ]
+        told = lanes.pace.told_until
+        rate = lanes.pace.rate_per_s
+        return DestinationFacts(
+            name=name,
+            books=DeliveryBooks(
+                owed=account.owed,
+                delivered=account.delivered,
+                skipped=account.skipped,
+                dead_lettered=account.dead_lettered,
+                open=still_open,
+                released=account.released,
+            ),
+            lanes=len(lanes.lanes),
+            calls=lanes.calls,
+            open_events=still_open,
+            open_bytes=sum(tenure.open_bytes for tenure in tenures if tenure.open_deliveries(index)),
+            oldest_open_ms=min(heads, default=None),
+            holds=tuple(
+                HoldFacts(
+                    endpoint=endpoint.name,
+                    cause=hold.fault.cause,
+                    since_ms=wall_ms - int((now - hold.since) * 1000),
+                    next_probe_ms=None if hold.probing else wall_ms + int((hold.next_probe - now) * 1000),
+                )
+                for endpoint, hold in lanes.holds
+            ),
+            waiting_until_ms=wall_ms + int((told - now) * 1000) if told > now else None,
+            rate=None if rate is None else rate * lanes.pace.share_at(now),
+            credentials_valid=lanes.credentials_valid,
+            credentials_proven=lanes.credentials_proven,
+        )
