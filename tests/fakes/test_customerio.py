@@ -1,6 +1,7 @@
 """Customer.io's server refuses aloud in strict mode, drops in silence otherwise, and over size always."""
 
 import gzip
+
 import pytest
 
 from consumer.demo.fakes import CustomerIo, threaded

@@ -1,0 +1,257 @@
+"""Yotpo's server: tokens that die, a rate a second, exact bodies, and namesakes that overwrite."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from consumer.demo.fakes import Yotpo, YotpoKeys, threaded
+from consumer.demo.fakes.yotpo import _Rate
+from tests.fakes.speaking import JSON, Document, client, happening, patch, token, without
+
+
+def test_a_token_is_given_for_the_secret_and_opens_the_door(yotpo: Yotpo) -> None:
+    one = happening()
+    assert patch(yotpo, one, token(yotpo)).status_code in {200, 201, 204}
+    assert yotpo.held() == {one["id"]}
+    (arrival,) = yotpo.received
+    assert (arrival.kind, arrival.name, arrival.person) == ("event", "order_placed", "c1")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"secret":"wrong"}', 401),
+        (b"{}", 400),
+        (b'{"secret":1}', 400),
+        (b'{"secret":"secret","more":1}', 400),
+        (b"secret", 400),
+        (b'{"secret":"secret","secret":"secret"}', 400),
+    ],
+)
+def test_no_token_is_given_for_anything_else(yotpo: Yotpo, body: bytes, status: int) -> None:
+    with client(yotpo) as http:
+        reply = http.post("/stores/store/access_tokens", content=body)
+    assert reply.status_code == status
+    assert list(reply.json()["errors"][0]) == ["message"]
+
+
+def test_a_rotated_secret_counts_at_once_and_tokens_that_are_out_stay_good(yotpo: Yotpo) -> None:
+    key = token(yotpo)
+    yotpo.accept(secret="new")
+    with client(yotpo) as http:
+        assert http.post("/stores/store/access_tokens", json={"secret": "secret"}).status_code == 401
+        assert http.post("/stores/store/access_tokens", json={"secret": "new"}).status_code == 200
+    assert patch(yotpo, happening(), key).is_success
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_expired_tokens_are_dead_and_a_new_one_lives(yotpo: Yotpo, status: int) -> None:
+    old = token(yotpo)
+    yotpo.expire_tokens(status)
+    assert patch(yotpo, happening(), old).status_code == status
+    assert patch(yotpo, happening(), "made-up").status_code == status
+    assert yotpo.held() == set()
+    assert patch(yotpo, happening(), token(yotpo)).is_success
+
+
+def test_a_token_dies_of_old_age() -> None:
+    fake = Yotpo(store_id="store", secret="secret", rate=None, token_life_s=0.0)
+    with threaded(fake):
+        assert patch(fake, happening(), token(fake)).status_code == 401
+
+
+def test_no_token_at_all_is_401_even_for_a_bad_body(yotpo: Yotpo) -> None:
+    with client(yotpo) as http:
+        assert http.patch("/stores/store/customer_events", content=b"x").status_code == 401
+    assert yotpo.refused == []
+
+
+def test_the_three_success_statuses_take_turns_and_204_has_no_body(yotpo: Yotpo) -> None:
+    key = token(yotpo)
+    replies = [patch(yotpo, happening(), key) for _ in range(3)]
+    assert sorted(reply.status_code for reply in replies) == [200, 201, 204]
+    assert [reply.content for reply in replies if reply.status_code == 204] == [b""]
+
+
+def test_the_same_id_overwrites_and_the_log_keeps_both(yotpo: Yotpo) -> None:
+    key = token(yotpo)
+    first, second = happening(id="e1", type="cart_left"), happening(id="e1", type="order_placed")
+    patch(yotpo, first, key)
+    patch(yotpo, second, key)
+    assert yotpo.held() == {"e1"}
+    assert yotpo.documents() == {"e1": second}
+    assert [arrival.document for arrival in yotpo.received] == [first, second]
+
+
+def _customer(**fields: object) -> Document:
+    return happening(customer=fields)
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        _customer(external_id="c1"),
+        _customer(email="a@b.example"),
+        _customer(phone_number="+491701234567"),
+        _customer(external_id="c1", email="a@b.example", phone_number="+491701234567"),
+        _customer(external_id="c1", custom_properties={"tier": "gold", "vip": True, "since": "2026-09-21", "n": 1.5}),
+        without(happening(), "properties"),
+        happening(properties={"a_1": "x" * 255, "empty": ""}),
+        happening(occurred_at="2026-09-21T14:13:19.123+02:00"),
+    ],
+)
+def test_the_forms_that_the_reference_allows_are_taken(yotpo: Yotpo, good: Document) -> None:
+    assert patch(yotpo, good, token(yotpo)).is_success
+    assert yotpo.held() == {good["id"]}
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (without(happening(), "type"), "type"),
+        (happening(type="Order Placed"), "type"),
+        (happening(type="orderPlaced"), "type"),
+        (happening(type="order_"), "type"),
+        (happening(type="x" * 256), "type"),
+        (happening(type=""), "type"),
+        (happening(source="My Shop"), "source"),
+        (happening(source=None), "source"),
+        (without(happening(), "occurred_at"), "occurred_at"),
+        (happening(occurred_at=1_790_000_000), "occurred_at"),
+        (happening(occurred_at="2026-09-21"), "occurred_at"),
+        (without(happening(), "id"), "id"),
+        (happening(id=""), "id"),
+        (happening(id=7), "id"),
+        (happening(id="x" * 256), "id"),
+        (without(happening(), "customer"), "customer"),
+        (happening(customer="c1"), "customer"),
+        (_customer(), "exactly one"),
+        (_customer(email="a@b.example", phone_number="+491701234567"), "exactly one"),
+        (_customer(external_id=""), "external_id"),
+        (_customer(external_id=None, email="a@b.example"), "external_id"),
+        (_customer(external_id=7), "external_id"),
+        (_customer(email="nobody"), "email"),
+        (_customer(phone_number="0170 1234567"), "phone_number"),
+        (_customer(phone_number="+0170123456"), "phone_number"),
+        (_customer(external_id="c1", first_name="A"), "first_name"),
+        (_customer(external_id="c1", custom_properties={"a": None}), "custom_properties.a"),
+        (_customer(external_id="c1", custom_properties=[]), "custom_properties"),
+        (happening(properties={"a": None}), "properties.a"),
+        (happening(properties={"a": {"b": 1}}), "properties.a"),
+        (happening(properties={"a": [1]}), "properties.a"),
+        (happening(properties=None), "properties"),
+        (happening(properties={"Total": 1}), "name"),
+        (happening(properties={"two words": 1}), "name"),
+        (happening(properties={"x" * 33: 1}), "name"),
+        (happening(properties={"": 1}), "name"),
+        (happening(properties={"a": "x" * 256}), "255"),
+        (happening(event_time="2026-09-21T14:13:19Z"), "event_time"),
+    ],
+)
+def test_what_the_reference_does_not_allow_is_400_with_the_reason(yotpo: Yotpo, bad: Document, why: str) -> None:
+    reply = patch(yotpo, bad, token(yotpo))
+    assert reply.status_code == 400
+    assert why in " ".join(error["message"] for error in reply.json()["errors"])
+    assert yotpo.held() == set()
+    assert [rejection.document for rejection in yotpo.refused] == [bad]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"id":"a","id":"b"}'])
+def test_a_body_that_is_no_object_is_400(yotpo: Yotpo, body: bytes) -> None:
+    with client(yotpo) as http:
+        headers = {**JSON, "x-yotpo-token": token(yotpo)}
+        assert http.patch("/stores/store/customer_events", content=body, headers=headers).status_code == 400
+    assert [rejection.id for rejection in yotpo.refused] == [None]
+
+
+def test_a_body_that_does_not_say_json_is_400(yotpo: Yotpo) -> None:
+    headers = {"content-type": "text/plain", "x-yotpo-token": token(yotpo)}
+    with client(yotpo) as http:
+        assert http.patch("/stores/store/customer_events", content=b"{}", headers=headers).status_code == 400
+        plain = {"content-type": "text/plain"}
+        assert http.post("/stores/store/access_tokens", content=b'{"secret":"secret"}', headers=plain).is_error
+
+
+def test_an_event_without_a_source_is_taken_with_a_warning(yotpo: Yotpo) -> None:
+    one = without(happening(), "source")
+    assert patch(yotpo, one, token(yotpo)).is_success
+    assert [remark.id for remark in yotpo.warnings] == [one["id"]]
+
+
+def test_the_names_of_the_members_and_the_wrapper_are_options() -> None:
+    keys = YotpoKeys(time="event_time", id="event_id", wrapper="customer_event")
+    fake = Yotpo(store_id="store", secret="secret", keys=keys, rate=None)
+    inner = {**without(happening(), "occurred_at", "id"), "event_time": "2026-09-21T14:13:19Z", "event_id": "e1"}
+    with threaded(fake):
+        key = token(fake)
+        assert patch(fake, {"customer_event": inner}, key).is_success
+        assert fake.documents() == {"e1": inner}
+        assert patch(fake, inner, key).status_code == 400
+        assert patch(fake, {"customer_event": inner, "more": 1}, key).status_code == 400
+        assert patch(fake, {"customer_event": happening()}, key).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PATCH", "/stores/other/customer_events"),
+        ("PATCH", "/stores/store/customer_events/"),
+        ("PATCH", "/stores/store/customers"),
+        ("POST", "/stores/store/customer_events"),
+        ("PATCH", "/stores/store/access_tokens"),
+        ("PATCH", "/customer_events"),
+    ],
+)
+def test_another_store_path_or_method_is_404(yotpo: Yotpo, method: str, path: str) -> None:
+    with client(yotpo) as http:
+        reply = http.request(method, path, json=happening(), headers={"x-yotpo-token": token(yotpo)})
+    assert reply.status_code == 404
+    assert yotpo.held() == set()
+
+
+def test_the_stores_id_is_percent_encoded_in_the_path() -> None:
+    fake = Yotpo(store_id="a/b c", secret="secret")
+    with threaded(fake), client(fake) as http:
+        assert http.post("/stores/a%2Fb%20c/access_tokens", json={"secret": "secret"}).status_code == 200
+        assert http.post("/stores/a/b%20c/access_tokens", json={"secret": "secret"}).status_code == 404
+
+
+def test_the_sixth_request_of_a_second_is_429_and_says_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("consumer.demo.fakes.yotpo.time", SimpleNamespace(monotonic=lambda: now[0]))
+    fake = Yotpo(store_id="store", secret="secret")
+    with threaded(fake), client(fake) as http:
+
+        def ask() -> tuple[int, str, str]:
+            reply = http.post("/stores/store/access_tokens", json={"secret": "secret"})
+            return reply.status_code, reply.headers["ratelimit-remaining"], reply.headers["ratelimit-reset"]
+
+        assert [ask() for _ in range(5)] == [(200, str(left), "0") for left in (4, 3, 2, 1, 0)]
+        now[0] = 1000.5
+        assert [ask(), ask()] == [(429, "0", "1")] * 2
+        now[0] = 1001.0
+        assert ask() == (200, "4", "0")
+
+
+def test_events_and_tokens_share_one_rate_and_429_keeps_nothing() -> None:
+    fake = Yotpo(store_id="store", secret="secret", rate=0.01)
+    with threaded(fake):
+        key = token(fake)
+        reply = patch(fake, happening(), key)
+    assert (reply.status_code, reply.headers["ratelimit-reset"]) == (429, "100")
+    assert (fake.held(), fake.refused) == (set(), [])
+
+
+def test_no_sliding_second_holds_more_than_the_rate() -> None:
+    rate = _Rate(5.0)
+    asked = [number / 16 for number in range(160)]
+    taken = [now for now in asked if rate.take(now) == 0.0]
+    for start in taken:
+        assert sum(start <= other < start + 1.0 for other in taken) <= 5
+    assert len(taken) == 50
+
+
+def test_it_says_exactly_how_long_to_wait() -> None:
+    rate = _Rate(2.0)
+    waits = [rate.take(now) for now in (10.0, 10.25, 10.5, 10.75, 11.0)]
+    assert waits == [0.0, 0.0, 0.5, 0.25, 0.0]
