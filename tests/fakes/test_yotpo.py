@@ -1,11 +1,8 @@
 """Yotpo's server: tokens that die, a rate a second, exact bodies, and namesakes that overwrite."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from consumer.demo.fakes import Yotpo, YotpoKeys, threaded
-from consumer.demo.fakes.yotpo import _Rate
 from tests.fakes.speaking import JSON, Document, client, happening, patch, token, without
 
 
@@ -214,44 +211,3 @@ def test_the_stores_id_is_percent_encoded_in_the_path() -> None:
     with threaded(fake), client(fake) as http:
         assert http.post("/stores/a%2Fb%20c/access_tokens", json={"secret": "secret"}).status_code == 200
         assert http.post("/stores/a/b%20c/access_tokens", json={"secret": "secret"}).status_code == 404
-
-
-def test_the_sixth_request_of_a_second_is_429_and_says_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [1000.0]
-    monkeypatch.setattr("consumer.demo.fakes.yotpo.time", SimpleNamespace(monotonic=lambda: now[0]))
-    fake = Yotpo(store_id="store", secret="secret")
-    with threaded(fake), client(fake) as http:
-
-        def ask() -> tuple[int, str, str]:
-            reply = http.post("/stores/store/access_tokens", json={"secret": "secret"})
-            return reply.status_code, reply.headers["ratelimit-remaining"], reply.headers["ratelimit-reset"]
-
-        assert [ask() for _ in range(5)] == [(200, str(left), "0") for left in (4, 3, 2, 1, 0)]
-        now[0] = 1000.5
-        assert [ask(), ask()] == [(429, "0", "1")] * 2
-        now[0] = 1001.0
-        assert ask() == (200, "4", "0")
-
-
-def test_events_and_tokens_share_one_rate_and_429_keeps_nothing() -> None:
-    fake = Yotpo(store_id="store", secret="secret", rate=0.01)
-    with threaded(fake):
-        key = token(fake)
-        reply = patch(fake, happening(), key)
-    assert (reply.status_code, reply.headers["ratelimit-reset"]) == (429, "100")
-    assert (fake.held(), fake.refused) == (set(), [])
-
-
-def test_no_sliding_second_holds_more_than_the_rate() -> None:
-    rate = _Rate(5.0)
-    asked = [number / 16 for number in range(160)]
-    taken = [now for now in asked if rate.take(now) == 0.0]
-    for start in taken:
-        assert sum(start <= other < start + 1.0 for other in taken) <= 5
-    assert len(taken) == 50
-
-
-def test_it_says_exactly_how_long_to_wait() -> None:
-    rate = _Rate(2.0)
-    waits = [rate.take(now) for now in (10.0, 10.25, 10.5, 10.75, 11.0)]
-    assert waits == [0.0, 0.0, 0.5, 0.25, 0.0]

@@ -1,0 +1,110 @@
+"""Reserved event names need what they act on, and what is legal and doubtful is warned of."""
+
+import pytest
+
+from consumer.demo.fakes import CustomerIo
+from tests.fakes.speaking import Document, batch, call, send, ulid, without
+
+
+def _track(**changed: object) -> Document:
+    return call("track", **changed)
+
+
+_DEVICE: Document = {"context": {"device": {"token": "t", "type": "ios"}}}
+
+
+@pytest.mark.parametrize(
+    ("good", "spoilt"),
+    [
+        (_track(event="User Deleted"), {"userId": None, "anonymousId": "a"}),
+        (_track(event="User Suppressed"), {"userId": None, "anonymousId": "a"}),
+        (_track(event="User Unsuppressed"), {"userId": None, "anonymousId": "a"}),
+        (_track(event="Device Created or Updated", **_DEVICE), {"context": {}}),
+        (_track(event="Device Created or Updated", **_DEVICE), {"context": {"device": {"token": ""}}}),
+        (_track(event="Device Created or Updated", **_DEVICE), {"context": {"device": {"token": "t", "type": "tv"}}}),
+        (_track(event="Device Deleted", **_DEVICE), {"context": {}, "properties": {"device": {"token": "t"}}}),
+        (_track(event="Device Deleted", **_DEVICE), {"userId": None, "anonymousId": "a"}),
+        (_track(event="Relationship Deleted", properties={"objectId": "o"}), {"properties": {}}),
+        (_track(event="Relationship Deleted", properties={"objectId": "o"}), {"userId": None, "anonymousId": "a"}),
+        (_track(event="Relationship Deleted", properties={"objectId": "o"}), {"properties": {"objectId": 1}}),
+        (
+            _track(event="Object Deleted", anonymousId="a", properties={"objectId": "o", "objectTypeId": "2"}),
+            {"properties": {"objectId": "o", "objectTypeId": 2}},
+        ),
+        (_track(event="Object Deleted", anonymousId="a", properties={"objectId": "o"}), {"anonymousId": None}),
+        (
+            _track(event="Report Delivery Event", properties={"deliveryId": "d", "metric": "opened"}),
+            {"properties": {"deliveryId": "d", "metric": "seen"}},
+        ),
+        (
+            _track(event="Report Delivery Event", properties={"deliveryId": "d", "metric": "opened"}),
+            {"properties": {"metric": "opened"}},
+        ),
+        (
+            _track(event="Report Content Event", properties={"actionType": "clicked_content", "contentId": 1}),
+            {"properties": {"actionType": "clicked_content", "contentId": "1"}},
+        ),
+        (
+            _track(event="Report Content Event", properties={"activityType": "viewed_content"}),
+            {"properties": {}},
+        ),
+    ],
+)
+def test_a_reserved_event_needs_what_it_acts_on_and_a_misspelt_one_needs_nothing(
+    customerio: CustomerIo, good: Document, spoilt: Document
+) -> None:
+    assert batch(customerio, [good]).status_code == 200
+    changed = {name: value for name, value in {**good, **spoilt}.items() if value is not None}
+    bad = {**changed, "messageId": ulid()}
+    assert batch(customerio, [bad]).status_code == 400
+    misspelt = {**bad, "event": bad["event"].lower()}
+    assert batch(customerio, [misspelt]).status_code == 200
+    assert customerio.held() == {good["messageId"], bad["messageId"]}
+
+
+def test_a_devices_token_may_stand_in_the_context_of_the_batch(customerio: CustomerIo) -> None:
+    one = _track(event="Device Deleted")
+    assert batch(customerio, [one], _DEVICE).status_code == 200
+    assert batch(customerio, [{**one, "messageId": ulid()}], {"context": {}}).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["context", "integrations"])
+def test_what_differs_within_a_batch_is_warned_of(customerio: CustomerIo, name: str) -> None:
+    one: Document = {"locale": "de"} if name == "context" else {"All": True}
+    other: Document = {"locale": "en"} if name == "context" else {"All": False}
+    calls = [call(), call()]
+    assert batch(customerio, [{**part, name: one} for part in calls], {name: one}).status_code == 200
+    assert batch(customerio, [{**part, name: one} for part in calls]).status_code == 200
+    assert batch(customerio, calls, {name: one}).status_code == 200
+    assert customerio.warnings == []
+    for differing in (
+        batch(customerio, [{**calls[0], name: one}, {**calls[1], name: other}]),
+        batch(customerio, [{**calls[0], name: one}, calls[1]]),
+        batch(customerio, [{**calls[0], name: one}], {name: other}),
+    ):
+        assert differing.status_code == 200
+    assert [(remark.id, remark.request) for remark in customerio.warnings] == [(None, 4), (None, 5), (None, 6)]
+    assert all(name in remark.reason for remark in customerio.warnings)
+
+
+@pytest.mark.parametrize(
+    ("doubtful", "why"),
+    [
+        (without(call(), "timestamp"), "time of receipt"),
+        (call(traits={}), "traits"),
+        (call(event="é" * 51), "100 bytes"),
+        (call(anonymousId="a"), "anonymousId"),
+        (call(event="Relationship Deleted", properties={"objectId": "o"}), "objectTypeId"),
+        (call("identify", traits={str(n): n for n in range(301)}), "300"),
+        (call("identify", traits={"x" * 151: 1}), "150"),
+        (call("identify", traits={"bio": "x" * 1001}), "bio"),
+    ],
+)
+def test_what_is_legal_and_doubtful_is_taken_with_a_warning(
+    customerio: CustomerIo, doubtful: Document, why: str
+) -> None:
+    assert send(customerio, f"/{doubtful['type']}", doubtful).status_code == 200
+    assert customerio.held() == {doubtful["messageId"]}
+    ((remark),) = customerio.warnings
+    assert (remark.id, remark.request) == (doubtful["messageId"], 1)
+    assert why in remark.reason

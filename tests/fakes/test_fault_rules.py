@@ -1,0 +1,159 @@
+"""Rules act on the requests they are for, as often as they may."""
+
+import random
+import threading
+
+import pytest
+
+from consumer.demo.fakes import (
+    Action,
+    Answer,
+    Copilot,
+    CustomerIo,
+    Fake,
+    Incoming,
+    MarkInvalid,
+    Predicate,
+    Yotpo,
+    all_of,
+    carries,
+    chance,
+    contains,
+    endpoint,
+    every,
+    nth,
+)
+from tests.fakes.speaking import as_json, batch, call, client, collect, event, send
+
+
+def statuses(fake: CustomerIo, count: int) -> list[int]:
+    return [send(fake, "/track", call()).status_code for _ in range(count)]
+
+
+# ── which requests ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _busy(fake: CustomerIo, when: Predicate, times: int | None = None) -> None:
+    fake.faults.add(Answer(503), when=when, times=times)
+
+
+def test_the_nth_and_every_nth_request_are_counted_from_one(customerio: CustomerIo) -> None:
+    _busy(customerio, nth(2))
+    _busy(customerio, every(4))
+    assert statuses(customerio, 8) == [200, 503, 200, 503, 200, 200, 200, 503]
+
+
+def test_a_rule_acts_no_more_often_than_it_may(customerio: CustomerIo) -> None:
+    rule = customerio.faults.add(Answer(503), times=2, name="busy")
+    assert statuses(customerio, 4) == [503, 503, 200, 200]
+    assert rule.hits == 2
+    assert [request.fault for request in customerio.requests] == ["busy", "busy", None, None]
+
+
+def test_the_first_rule_that_fits_acts_and_a_used_up_one_makes_room(customerio: CustomerIo) -> None:
+    customerio.faults.add(Answer(500), times=1)
+    last = customerio.faults.add(Answer(502))
+    assert statuses(customerio, 2) == [500, 502]
+    customerio.faults.remove(last)
+    customerio.faults.remove(last)
+    assert statuses(customerio, 1) == [200]
+    customerio.faults.add(Answer(502))
+    customerio.faults.clear()
+    assert statuses(customerio, 1) == [200]
+
+
+def test_rules_can_look_at_the_path_the_body_and_the_ids(customerio: CustomerIo) -> None:
+    one, other, third = call(), call(event="Marked"), call("identify")
+    _busy(customerio, carries(one["messageId"]))
+    _busy(customerio, all_of(contains("Marked"), endpoint("/track")))
+    _busy(customerio, endpoint("/identify"))
+    assert batch(customerio, [call(), one]).status_code == 503
+    assert send(customerio, "/track", other).status_code == 503
+    assert batch(customerio, [other]).status_code == 200
+    assert send(customerio, "/identify", third).status_code == 503
+    assert batch(customerio, [third]).status_code == 200
+
+
+def test_dice_of_ones_own_make_the_same_faults_again(customerio: CustomerIo) -> None:
+    _busy(customerio, chance(0.5, random.Random(7)))
+    dice = random.Random(7)
+    expected = [503 if dice.random() < 0.5 else 200 for _ in range(20)]
+    assert statuses(customerio, 20) == expected
+    assert set(expected) == {200, 503}
+
+
+def test_an_action_can_be_chosen_for_each_request_and_none_counts_for_nothing(customerio: CustomerIo) -> None:
+    def choose(incoming: Incoming) -> Action | None:
+        return Answer(500 + incoming.number) if incoming.number % 2 else None
+
+    rule = customerio.faults.add(choose)
+    assert statuses(customerio, 4) == [501, 200, 503, 200]
+    assert rule.hits == 2
+
+
+def test_only_copilot_can_mark_events_invalid(copilot: Copilot, customerio: CustomerIo, yotpo: Yotpo) -> None:
+    assert copilot.faults.add(MarkInvalid()).hits == 0
+    for fake in (customerio, yotpo):
+        with pytest.raises(ValueError, match="Copilot"):
+            fake.faults.add(MarkInvalid())
+
+
+# ── ready-made ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_outage_ends_when_its_rule_is_removed(customerio: CustomerIo) -> None:
+    rule = customerio.outage(500)
+    assert statuses(customerio, 2) == [500, 500]
+    customerio.faults.remove(rule)
+    assert statuses(customerio, 1) == [200]
+
+
+def test_poison_refuses_its_whole_batch_without_saying_who(copilot: Copilot) -> None:
+    copilot.poison("POISON")
+    good = event()
+    bad = event(payload={"subtype": "s", "user_id": "u1", "note": "POISON"})
+    reply = collect(copilot, good, bad)
+    assert reply.status_code == 400
+    assert bad["event_id"] not in reply.text
+    assert copilot.held() == set()
+    assert [rejection.id for rejection in copilot.refused] == [bad["event_id"]]
+    assert collect(copilot, good).status_code == 200
+
+
+def test_poison_that_breaks_the_server_refuses_nothing(copilot: Copilot) -> None:
+    copilot.poison("POISON", status=500)
+    assert collect(copilot, event(payload={"subtype": "POISON", "user_id": "u"})).status_code == 500
+    assert copilot.refused == []
+
+
+def test_a_lying_server_loses_one_event_and_says_it_has_it(copilot: Copilot, customerio: CustomerIo) -> None:
+    fakes: tuple[Fake, ...] = (copilot, customerio)
+    for fake in fakes:
+        fake.drop_one()
+    first, second = event(), event()
+    assert collect(copilot, event(event_id="a b")).status_code == 200
+    assert collect(copilot, first, second).json() == {"invalid_events": []}
+    assert (copilot.held(), [lost.id for lost in copilot.lost]) == ({second["event_id"]}, [first["event_id"]])
+    assert collect(copilot, first).status_code == 200
+    assert copilot.held() == {first["event_id"], second["event_id"]}
+    lost = call()
+    assert batch(customerio, [lost]).status_code == 200
+    assert (customerio.held(), len(customerio.lost), customerio.dropped) == (set(), 1, [])
+
+
+def test_rules_may_be_added_and_removed_by_one_thread_while_another_sends(customerio: CustomerIo) -> None:
+    done = threading.Event()
+
+    def meddle() -> None:
+        while not done.is_set():
+            customerio.faults.remove(customerio.faults.add(Answer(503)))
+
+    meddler = threading.Thread(target=meddle)
+    meddler.start()
+    try:
+        with client(customerio, ("key", "")) as http:
+            seen = {http.post("/track", content=as_json(call())).status_code for _ in range(50)}
+    finally:
+        done.set()
+        meddler.join()
+    assert seen <= {200, 503}
