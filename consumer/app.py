@@ -187,7 +187,7 @@ async def run(
     started: Callable[[list[Running]], None] | None = None,
     commit_every_s: float = 1.0,
 ) -> list[BaseException]:
-    """Run every pipeline of the plan until `leave` is set; return what made any of them fall (nothing = all left in order).
+    """Run every pipeline of the plan until `leave` is set; return what made any fall (nothing = all left in order).
 
     The first to fall makes the others leave in order: the process then ends, and is started again as a whole.
     """
