@@ -189,7 +189,7 @@ def _json(said: object) -> bytes:
 
 
 def _parsed(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:  # noqa: PLR2004  the largest port there is
+    host, colon, port = address.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:  # noqa: PLR2004  the largest port there is
         raise ValueError(f"{address!r} is no host:port, like 0.0.0.0:9464")
     return host.strip("[]"), int(port)

@@ -18,7 +18,9 @@ _SECRETS: Final = (
     (re.compile(r"(\w+://[^\s?#]*)[?#]\S*"), r"\1"),
 )
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_BROKER: Final = re.compile(r"(?:^|[\s/'\[(])([A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?:\d{2,5})(?![\w@.:-])")
+_BROKER: Final = re.compile(
+    r"(?:^|[\s/'\[(])([A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?:\d{2,5})(?![\w@-]|[.:]\S)"
+)
 
 Value = TypeVar("Value")
 

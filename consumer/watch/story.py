@@ -77,7 +77,7 @@ class Story(Observer):
         self._log.repeat(
             "error" if fatal else "warning",
             "kafka client error",
-            (self._pipeline, code),
+            (self._pipeline, code, "fatal" if fatal else ""),
             pipeline=self._pipeline,
             code=code,
             fatal=fatal,

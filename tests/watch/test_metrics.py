@@ -9,97 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 from prometheus_client import CollectorRegistry, Metric
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from consumer.facts import PartitionFacts, PipelineFacts
-from consumer.model import Cause, Fault, Partition, Skip, Trouble
+from consumer.model import Cause, Fault, Skip, Trouble
 from consumer.observe import Observer
 from consumer.watch.metrics import Metrics
-from consumer.watch.sources import Sources
-from tests.watch.sample import Broken, Fixed, ill, well
-
-OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-DESTINATIONS = {"copilot": ("collect", "consent"), "customerio": ("batch",)}
-EVENTS = ("shop.OrderPlaced", "shop.CustomerSignedUp")
-
-
-def made() -> tuple[Metrics, Observer]:
-    metrics = Metrics(CollectorRegistry())
-    return metrics, metrics.observer("cdp", DESTINATIONS, EVENTS, ("shop.orders", "^shop[.]c.*"))
-
-
-def families(metrics: Metrics) -> list[Metric]:
-    return list(parse_openmetrics(metrics.page(OPENMETRICS)[0].decode()))
-
-
-def value(metrics: Metrics, name: str, **labels: str) -> float | None:
-    return metrics.registry.get_sample_value(name, labels)
+from tests.watch.pages import DESTINATIONS, EVENTS, OPENMETRICS, families, made, value, watched
+from tests.watch.sample import Fixed, ill, well
+from tests.watch.verbs import CALLS, tell_anything
 
 
 def series(metrics: Metrics) -> int:
     return sum(len(family.samples) for family in families(metrics))
-
-
-WORDS = st.one_of(
-    st.sampled_from(["copilot", "customerio", "collect", "batch", "shop.OrderPlaced", "shop.orders", ""]),
-    st.text(max_size=20),
-)
-COUNTS = st.integers(min_value=0, max_value=10_000)
-SECONDS = st.floats(min_value=-1e3, max_value=1e5)
-PARTITIONS = st.dictionaries(st.builds(Partition, WORDS, COUNTS), COUNTS, max_size=3)
-CAUSES = st.sampled_from(list(Cause))
-FAULTS = st.builds(
-    Fault, st.one_of(CAUSES, st.sampled_from(list(Trouble))), WORDS, st.none() | st.integers(min_value=0, max_value=999)
-)
-LATENCIES = st.lists(SECONDS, max_size=5)
-BOOLS = st.booleans()
-
-CALLS: dict[str, tuple[dict[str, st.SearchStrategy[object]], ...]] = {}
-
-
-def _verb(name: str, **arguments: st.SearchStrategy[object]) -> None:
-    CALLS[name] = (arguments,)
-
-
-_verb("joined", group=WORDS, protocol=WORDS)
-_verb("assigned", partitions=PARTITIONS)
-_verb("revoked", partitions=PARTITIONS, lost=BOOLS, seconds=SECONDS)
-_verb("took", topic=WORDS, records=COUNTS, size=COUNTS)
-_verb("paused", partitions=PARTITIONS)
-_verb("committed", offsets=PARTITIONS, seconds=SECONDS)
-_verb("commit_refused", code=WORDS, seconds=SECONDS)
-_verb("client_error", code=WORDS, text=WORDS, fatal=BOOLS)
-_verb("poll_turned", interval_s=SECONDS)
-_verb("topic_missing", topic=WORDS)
-_verb("fenced")
-_verb("unfenced")
-_verb("decoded", events=st.dictionaries(WORDS, COUNTS, max_size=3))
-_verb("skipped", counts=st.dictionaries(st.tuples(WORDS, WORDS, st.sampled_from(list(Skip))), COUNTS, max_size=3))
-_verb("faulty", topic=WORDS, destination=WORDS, cause=CAUSES, count=COUNTS)
-_verb("schema_fetched", key=st.one_of(COUNTS, WORDS), result=WORDS, seconds=SECONDS)
-_verb(
-    "called",
-    destination=WORDS,
-    endpoint=WORDS,
-    status=st.none() | st.integers(min_value=-1, max_value=1_000),
-    events=COUNTS,
-    size=COUNTS,
-    seconds=SECONDS,
-)
-_verb("delivered", destination=WORDS, append_s=LATENCIES, event_s=LATENCIES)
-_verb("refused", destination=WORDS, event_type=WORDS, fault=FAULTS)
-_verb("deferred", destination=WORDS, fault=FAULTS, events=COUNTS, wait_s=SECONDS)
-_verb("split", destination=WORDS, events=COUNTS)
-_verb("held", destination=WORDS, endpoint=WORDS, fault=FAULTS)
-_verb("resumed", destination=WORDS, endpoint=WORDS, seconds=SECONDS)
-_verb("throttled", destination=WORDS, source=WORDS, seconds=SECONDS)
-_verb("credential_renewed", destination=WORDS, ok=BOOLS)
-_verb("credentials", destination=WORDS, valid=BOOLS)
-_verb("shelved", destination=WORDS, cause=CAUSES, count=COUNTS)
-_verb("shelf_failed", code=WORDS)
-_verb("leaving")
-_verb("left", released=COUNTS)
 
 
 def test_every_verb_of_the_observer_is_tried_here() -> None:
@@ -110,9 +31,7 @@ def test_every_verb_of_the_observer_is_tried_here() -> None:
 @given(st.data())
 def test_whatever_is_told_in_whatever_order_nothing_raises_and_the_page_parses(data: DataObject) -> None:
     metrics, observer = made()
-    for verb in data.draw(st.lists(st.sampled_from(sorted(CALLS)), min_size=1, max_size=12)):
-        (arguments,) = CALLS[verb]
-        getattr(observer, verb)(**{name: data.draw(strategy) for name, strategy in arguments.items()})
+    tell_anything(observer, data)
     families(metrics)
     list(parse_text(metrics.page()[0].decode()))
 
@@ -202,70 +121,6 @@ def test_what_was_told_is_what_is_counted() -> None:
     assert value(metrics, "cdp_delivery_retries_total", **to, cause="other") == 1, "the two lists stay apart"
     assert value(metrics, "cdp_destination_hold_seconds_total", **to) == 12.5
     assert value(metrics, "cdp_kafka_rebalances_total", pipeline="cdp", event="lost") == 1
-
-
-def watched(*sources: object, names: tuple[str, ...] = ("a", "b", "c")) -> Metrics:
-    metrics, _ = made()
-    asked = Sources()
-    for name, source in zip(names, sources, strict=False):
-        asked.add(name, source)  # type: ignore[arg-type]
-    metrics.watch(asked)
-    return metrics
-
-
-def test_facts_are_on_the_page_as_they_are_at_the_scrape() -> None:
-    source = Fixed(well())
-    metrics = watched(source)
-    where = {"pipeline": "cdp-copilot", "topic": "shop.orders", "partition": "0"}
-    to = {"pipeline": "cdp-copilot", "destination": "copilot"}
-    assert value(metrics, "cdp_kafka_consumer_lag", **where) == 16
-    assert 0.8 <= (value(metrics, "cdp_kafka_head_age_seconds", **where) or 0) < 60
-    assert value(metrics, "cdp_deliveries_total", **to, outcome="dead_lettered") == 3
-    assert value(metrics, "cdp_books_difference", **to) == 0
-    assert value(metrics, "cdp_rate_limit_permits", **to) == 5
-    assert value(metrics, "cdp_kafka_assigned_partitions", pipeline="cdp-copilot", topic="shop.orders") == 2
-    source.answer = PipelineFacts("cdp-copilot", "cdp-copilot", "classic")
-    assert value(metrics, "cdp_kafka_consumer_lag", **where) is None, "a partition that went leaves no stale series"
-
-
-def test_an_offset_nobody_knows_is_not_exported() -> None:
-    unknown = (
-        PartitionFacts(Partition("t", 0), 1, 0, 0, log_end=-1001, committed=5),
-        PartitionFacts(Partition("t", 1), 1, 0, 0, log_end=5, committed=None),
-    )
-    metrics = watched(Fixed(PipelineFacts("p", "g", "classic", partitions=unknown)))
-    assert value(metrics, "cdp_kafka_consumer_lag", pipeline="p", topic="t", partition="0") is None
-    assert value(metrics, "cdp_kafka_log_end_offset", pipeline="p", topic="t", partition="0") is None
-    assert value(metrics, "cdp_kafka_consumer_lag", pipeline="p", topic="t", partition="1") is None
-    assert value(metrics, "cdp_kafka_log_end_offset", pipeline="p", topic="t", partition="1") == 5
-
-
-def test_books_that_do_not_balance_show_by_how_much() -> None:
-    metrics = watched(Fixed(ill()))
-    assert value(metrics, "cdp_books_difference", pipeline="cdp-customerio", destination="customerio") == 1
-
-
-def test_a_held_endpoint_shows_beside_those_that_are_not() -> None:
-    metrics = Metrics(CollectorRegistry())
-    metrics.observer("cdp-customerio", {"customerio": ("batch", "identify")}, EVENTS, ())
-    sources = Sources()
-    sources.add("cdp-customerio", Fixed(ill()))
-    metrics.watch(sources)
-    to = {"pipeline": "cdp-customerio", "destination": "customerio"}
-    assert value(metrics, "cdp_destination_held", **to, endpoint="batch") == 1
-    assert value(metrics, "cdp_destination_held", **to, endpoint="identify") == 0
-
-
-def test_a_pipeline_that_cannot_answer_blinds_nobody_else() -> None:
-    metrics = watched(Broken(), Fixed(well()))
-    assert value(metrics, "cdp_health_check", pipeline="a", check="answering") == 0
-    assert value(metrics, "cdp_health_check", pipeline="cdp-copilot", check="answering") == 1
-    assert value(metrics, "cdp_records_open", pipeline="cdp-copilot") == 10
-    assert "canary" not in metrics.page()[0].decode()
-
-
-def test_two_sources_that_claim_one_name_do_not_spoil_the_page() -> None:
-    families(watched(Fixed(well()), Fixed(well())))
 
 
 def _ours(metrics: Metrics) -> Iterator[Metric]:
