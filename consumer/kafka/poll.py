@@ -119,14 +119,8 @@ class Poller:
     def _run(self) -> None:
         failure: BaseException | None = None
         try:
-            consumer = Consumer(
-                {
-                    **effective_properties(self._options),
-                    "error_cb": self._error,
-                    "on_commit": self._commits.answered,
-                },
-                logger=LIBRDKAFKA_LOG,
-            )
+            callbacks = {"error_cb": self._error, "on_commit": self._commits.answered}
+            consumer = Consumer({**effective_properties(self._options), **callbacks}, logger=LIBRDKAFKA_LOG)
             try:
                 self._work(consumer)
             finally:

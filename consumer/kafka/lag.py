@@ -1,0 +1,97 @@
+"""How far behind the group is, asked of the brokers: the client's own figures stand still during a pause."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from consumer.kafka.options import PollOptions, effective_properties
+from consumer.model import Partition
+
+_TIMEOUT_S = 5.0
+_CLOSING_S = 1.0
+
+
+class Lag:
+    """Asks at intervals, in a thread of its own, through a plain consumer that never subscribes.
+
+    Not through an AdminClient: one that asked for offsets while a broker restarted ended the process by an assertion
+    (confluent-kafka 2.16.1).
+
+    Args:
+        properties: the user's librdkafka properties, as they stand.
+        group: the consumer group.
+        held: the partitions to ask about; called from the thread.
+        every_s: seconds between two rounds.
+    """
+
+    def __init__(
+        self,
+        properties: Mapping[str, str],
+        group: str,
+        held: Callable[[], Iterable[Partition]],
+        *,
+        every_s: float = 15.0,
+    ) -> None:
+        # Whatever is wrong with the brokers the poll thread's client says already.
+        self._properties = {**effective_properties(PollOptions(properties, group, (), "earliest", 0)), "log_level": "0"}
+        self._held = held
+        self._every_s = every_s
+        self._snapshot: Mapping[Partition, tuple[int, int]] = MappingProxyType({})
+        self._updated_at = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"kafka-lag-{group}", daemon=True)
+
+    @property
+    def updated_at(self) -> float:
+        """When the last round that was answered ended, epoch seconds; 0.0 = never."""
+        return self._updated_at
+
+    def start(self) -> None:
+        """Start asking."""
+        self._thread.start()
+
+    def snapshot(self) -> Mapping[Partition, tuple[int, int]]:
+        """Return the log end and the committed offset of each partition held at the last round.
+
+        A partition without a commit, or one whose log end is not known, is not in it.
+        """
+        return self._snapshot
+
+    def close(self) -> None:
+        """Stop asking. The thread ends by itself if a broker keeps it waiting."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(_CLOSING_S)
+
+    def _run(self) -> None:
+        consumer = Consumer(self._properties)
+        try:
+            while not self._stop.is_set():
+                consumer.poll(0)  # hands out what the client has to say: else it would pile up
+                try:
+                    self._snapshot = self._ask(consumer, list(self._held()))
+                    self._updated_at = time.time()
+                except KafkaException:
+                    pass  # the old numbers stay, and `updated_at` says how old they are
+                self._stop.wait(self._every_s)
+        finally:
+            consumer.close()
+
+    def _ask(self, consumer: Consumer, held: list[Partition]) -> Mapping[Partition, tuple[int, int]]:
+        if not held:
+            return MappingProxyType({})
+        found: dict[Partition, tuple[int, int]] = {}
+        for answer in consumer.committed([TopicPartition(*partition) for partition in held], _TIMEOUT_S):
+            if self._stop.is_set():
+                break
+            if answer.error is None and answer.offset >= 0:
+                place = TopicPartition(answer.topic, answer.partition)
+                _, log_end = consumer.get_watermark_offsets(place, _TIMEOUT_S, cached=False)
+                if log_end >= 0:
+                    found[Partition(answer.topic, answer.partition)] = (log_end, answer.offset)
+        return MappingProxyType(found)

@@ -1,0 +1,207 @@
+"""Writing letters: in order, until the broker has them, each as whole as its topic takes it.
+
+Non-obvious:
+
+* A topic limits the size of a batch, not of a record. A letter that came back as too large is first written alone, then
+  without its value, and at last with our own headers only.
+* `produce` raises at once, with no report to follow, when the client knows the topic to be missing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import cast
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from consumer.kafka.letter_headers import Headers
+from consumer.kafka.options import LIBRDKAFKA_LOG
+from consumer.model import DeadLetter
+from consumer.observe import Observer
+
+REPORTS_S = 0.05
+_QUESTION_S = 5.0
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+
+_NO_TOPIC = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - librdkafka's constants begin with an underscore
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+    }
+)
+_TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
+
+
+class Form(IntEnum):
+    """How a letter is written: each form is tried once the one before was too large."""
+
+    AMONG_OTHERS = 0
+    ALONE = 1
+    WITHOUT_VALUE = 2
+    COORDINATES_ONLY = 3
+
+
+@dataclass(slots=True)
+class Sheet:
+    """A letter on its way, whom to tell, and the form it is written in."""
+
+    number: int
+    letter: DeadLetter
+    acked: Callable[[], None]
+    form: Form = Form.AMONG_OTHERS
+
+
+class Writing:
+    """The letters of one thread and its producer.
+
+    Args:
+        properties: the producer's.
+        topic: the dead-letter topic.
+        headers: a letter's headers in the form it is written in.
+        observer: told what failed.
+    """
+
+    def __init__(
+        self,
+        properties: Mapping[str, str],
+        topic: str,
+        headers: Callable[[DeadLetter, Form], Headers],
+        observer: Observer,
+    ) -> None:
+        self._properties = dict(properties)
+        self._topic = topic
+        self._headers = headers
+        self._observer = observer
+        self._pile: deque[Sheet] = deque()
+        self._out: dict[int, Sheet] = {}
+        self._back: list[Sheet] = []
+        self._done: list[Sheet] = []
+        self._pause_s = _FIRST_PAUSE_S
+        self._not_before_s = 0.0
+        self._fatal = False
+        self._leaving = False
+        self.failing: tuple[str, float] | None = None
+        """The code of the last failure, and since when (monotonic) no letter was acknowledged; read by anyone."""
+        self._producer = self._new()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is to be written or reported."""
+        return not self._pile and not self._out
+
+    @property
+    def rest_s(self) -> float:
+        """Seconds to wait before anything can be done."""
+        return 0.0 if self._out or not self._pile else max(0.0, self._not_before_s - time.monotonic())
+
+    def look(self) -> None:
+        """Say at once if the topic is not there, before any letter needs it."""
+        try:
+            found = self._producer.list_topics(timeout=_QUESTION_S).topics
+        except KafkaException:
+            return  # the brokers do not answer: the client says that itself
+        if self._topic not in found:
+            self._observer.topic_missing(self._topic)
+
+    def add(self, sheet: Sheet) -> None:
+        """Take a letter."""
+        self._pile.append(sheet)
+
+    def turn(self) -> list[Sheet]:
+        """Write what can be written, and return the letters that the broker has acknowledged since."""
+        if self._fatal and not self._out:
+            self._fatal = False
+            self._producer = self._new()  # after a fatal error it takes nothing any more
+        if not self._fatal and time.monotonic() >= self._not_before_s:
+            self._write()
+        self._producer.poll(REPORTS_S if self._out else 0)
+        if self._fatal:
+            self._producer.purge(blocking=False)  # every letter still with it comes back
+        return self._sorted()
+
+    def leave(self) -> list[Sheet]:
+        """Take back what is not acknowledged, and return the letters that were."""
+        self._leaving = True
+        self._producer.purge(blocking=False)
+        self._producer.poll(0)
+        return self._sorted()
+
+    def _new(self) -> Producer:
+        return Producer({**self._properties, "error_cb": self._error}, logger=LIBRDKAFKA_LOG)
+
+    def _write(self) -> None:
+        """Give letters to the producer in order; one that goes alone waits for those before it, and others for it."""
+        while self._pile and not any(sheet.form is not Form.AMONG_OTHERS for sheet in self._out.values()):
+            sheet = self._pile[0]
+            if sheet.form is not Form.AMONG_OTHERS and self._out:
+                return
+            message = sheet.letter.message
+            try:
+                self._producer.produce(
+                    self._topic,
+                    value=message.value() if sheet.form < Form.WITHOUT_VALUE else None,
+                    key=message.key() if sheet.form < Form.COORDINATES_ONLY else None,
+                    headers=cast("list[tuple[str, str | bytes | None]]", self._headers(sheet.letter, sheet.form)),
+                    on_delivery=self._reporter(sheet),
+                )
+            except BufferError:
+                return  # full: reports make room
+            except KafkaException as error:
+                self._failed(error.args[0], sheet)
+                self._ask_for_topic(error.args[0])
+                return
+            self._pile.popleft()
+            self._out[sheet.number] = sheet
+
+    def _reporter(self, sheet: Sheet) -> Callable[[KafkaError | None, Message], None]:
+        def report(error: KafkaError | None, _: Message) -> None:
+            del self._out[sheet.number]
+            if error is None:
+                self._done.append(sheet)
+            else:
+                self._back.append(sheet)
+                self._failed(error, sheet)
+
+        return report
+
+    def _failed(self, error: KafkaError, sheet: Sheet) -> None:
+        if self._leaving:
+            return  # taken back, not refused
+        if error.code() in _TOO_LARGE and sheet.form is not Form.COORDINATES_ONLY:
+            sheet.form = Form(sheet.form + 1)
+        else:
+            self._not_before_s = time.monotonic() + self._pause_s
+            self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+        self.failing = (error.name(), time.monotonic() if self.failing is None else self.failing[1])
+        self._observer.shelf_failed(error.name())
+
+    def _ask_for_topic(self, error: KafkaError) -> None:
+        if error.code() not in _NO_TOPIC:
+            return
+        self._observer.topic_missing(self._topic)
+        try:
+            # Without asking, the client would learn of a topic created meanwhile only after minutes.
+            self._producer.list_topics(self._topic, timeout=_QUESTION_S)
+        except KafkaException:
+            return
+
+    def _sorted(self) -> list[Sheet]:
+        """Put what came back before what has not been written yet, in the old order; return what is done."""
+        if self._back:
+            self._pile.extendleft(sorted(self._back, key=lambda sheet: -sheet.number))
+            self._back = []
+        done, self._done = self._done, []
+        if done:
+            self.failing, self._pause_s, self._not_before_s = None, _FIRST_PAUSE_S, 0.0
+        return done
+
+    def _error(self, error: KafkaError) -> None:
+        self._fatal = self._fatal or error.fatal()
+        # Never fatal to the process: another producer is made, and what was not acknowledged is written again.
+        self._observer.client_error(error.name(), error.str(), fatal=False)

@@ -1,0 +1,144 @@
+"""Schemas from a registry that speaks Confluent's API, through the client that confluent-kafka brings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from consumer.model import SchemaKey
+
+if TYPE_CHECKING:
+    from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+
+_NOT_FOUND = 404
+_SCHEMA_NOT_FOUND = 40403
+_REFUSED = (401, 403)
+_TOKEN_REFUSED = (400, 401, 403)
+
+_BOUNDED: Mapping[str, int] = {"max.retries": 1, "retries.wait.ms": 200, "retries.max.wait.ms": 1000}
+_NUMBERS = frozenset(
+    {"timeout", "cache.capacity", "cache.latest.ttl.sec", "max.retries", "retries.wait.ms", "retries.max.wait.ms"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The schema, and by name the schemas it refers to, transitively: each after those it refers to itself."""
+
+    schema_text: str
+    references: Mapping[str, str] = field(default_factory=dict)
+    schema_type: str = "AVRO"
+    """As the registry calls it: `AVRO`, `JSON` or `PROTOBUF`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The registry itself says that it has no such schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """It did not answer, or not as a registry does; `detail` is for people, with nothing of the answer's body in it."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorized:
+    """It refused our credentials."""
+
+    detail: str
+
+
+Answer: TypeAlias = Found | Unknown | Unreachable | Unauthorized
+
+
+class Registry:
+    """A schema registry.
+
+    Args:
+        properties: as the client names them (`url`, `basic.auth.user.info`, `ssl.*`, `bearer.auth.*`).
+        timeout_s: how long one request may wait for each part of its answer, unless the properties say.
+
+    Raises:
+        ValueError: the client does not take these properties.
+    """
+
+    def __init__(self, properties: Mapping[str, object], timeout_s: float) -> None:
+        try:
+            self._client = _client({"timeout": timeout_s, **properties})
+        except (TypeError, ValueError, OSError) as error:
+            raise ValueError(f"schema registry: {error}") from error
+
+    async def fetch(self, key: SchemaKey) -> Answer:
+        """Return the schema of a numeric id or a GUID."""
+        return await asyncio.to_thread(self._fetch, key)
+
+    def _fetch(self, key: SchemaKey) -> Answer:
+        from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError  # noqa: PLC0415
+
+        try:
+            schema = self._client.get_schema(key) if isinstance(key, int) else self._client.get_schema_by_guid(key)
+        except SchemaRegistryError as error:
+            if error.http_status_code == _NOT_FOUND and error.error_code == _SCHEMA_NOT_FOUND:
+                return Unknown()
+            return _trouble(error)
+        except OAuthTokenError as error:
+            return _token_trouble(error)
+        except Exception as error:  # noqa: BLE001 - the client lets its HTTP library's exceptions through
+            return Unreachable(f"no usable answer ({type(error).__name__})")
+        try:
+            references: dict[str, str] = {}
+            self._follow(schema, references)
+        except SchemaRegistryError as error:
+            # A reference that is missing is the registry's fault, whatever it answers: never the record's.
+            return _trouble(error)
+        except OAuthTokenError as error:
+            return _token_trouble(error)
+        except Exception as error:  # noqa: BLE001 - as above
+            return Unreachable(f"no usable answer ({type(error).__name__})")
+        return Found(schema.schema_str or "", references, schema.schema_type or "AVRO")
+
+    def _follow(self, schema: Schema, found: dict[str, str]) -> None:
+        for reference in schema.references or []:
+            name, subject, version = reference.name, reference.subject, reference.version
+            if name is None or subject is None or version is None or name in found:
+                continue
+            # Deleted ones too: a schema that was deleted softly is still what records were written with.
+            referred = self._client.get_version(subject, version, deleted=True).schema
+            self._follow(referred, found)
+            found[name] = referred.schema_str or ""
+
+
+def registry_complaints(properties: Mapping[str, object]) -> list[str]:
+    """Return a sentence for each thing the client objects to; nothing is connected to."""
+    try:
+        _client(properties)
+    except (TypeError, ValueError, OSError) as error:
+        return [str(error)]
+    return []
+
+
+def _client(properties: Mapping[str, object]) -> SchemaRegistryClient:
+    # Imported only where there is a registry: it takes a third of a second.
+    from confluent_kafka.schema_registry import SchemaRegistryClient  # noqa: PLC0415
+
+    settings: dict[str, Any] = {**_BOUNDED, **properties}
+    for name in _NUMBERS & settings.keys():
+        if isinstance(settings[name], str):
+            settings[name] = float(settings[name])
+    return SchemaRegistryClient(settings)
+
+
+def _trouble(error: Any) -> Unreachable | Unauthorized:  # noqa: ANN401 - its class is imported late
+    # Not the message: for an answer that is no registry's it is the answer's body.
+    detail = f"HTTP {error.http_status_code}, code {error.error_code}"
+    return Unauthorized(detail) if error.http_status_code in _REFUSED else Unreachable(detail)
+
+
+def _token_trouble(error: Any) -> Unreachable | Unauthorized:  # noqa: ANN401 - as above
+    if error.status_code in _TOKEN_REFUSED:
+        return Unauthorized(f"the token endpoint answered HTTP {error.status_code}")
+    return Unreachable("the token endpoint gave no token")
