@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from consumer.watch.http import StatusServer
+from consumer.watch.http import StatusServer, _Handler
 from consumer.watch.metrics import Metrics
 from consumer.watch.sources import Sources
 from tests.watch.sample import Broken, Fixed, ill, well
@@ -37,11 +37,19 @@ class Served:
             connection.close()
 
 
-@pytest.fixture
-def served() -> Iterator[Served]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
     served = Served()
     yield served
     served.server.close()
+
+
+@pytest.fixture
+def served(server: Served) -> Served:
+    """The one server, with no pipeline yet: to start and stop one for each test would take most of the time."""
+    for name in ("cdp", "cdp-copilot", "cdp-customerio", "broken"):
+        server.sources.remove(name)
+    return server
 
 
 PROBES = ("/livez", "/readyz", "/startupz")
@@ -196,6 +204,20 @@ def test_connections_that_say_nothing_do_not_silence_the_probes(served: Served) 
             connection.close()
 
 
+def test_connections_that_never_speak_are_closed_and_make_room_for_probes(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _Handler.timeout == 5.0, "as long as a liveness probe waits"
+    monkeypatch.setattr(_Handler, "timeout", 0.2)
+    silent = [socket.create_connection(("127.0.0.1", served.port), timeout=10) for _ in range(40)]
+    try:
+        assert served.ask("/livez")[0] == 200
+        assert silent[0].recv(1) == b"", "the server hung up"
+    finally:
+        for connection in silent:
+            connection.close()
+
+
 def test_an_answer_tells_nothing_of_what_runs_below(served: Served) -> None:
     _, _, headers = served.ask("/livez")
     assert headers["Server"].strip() == "cdp-consumer"
@@ -215,7 +237,8 @@ def test_an_address_without_a_port_is_refused(address: str) -> None:
         StatusServer(address, Metrics(CollectorRegistry()), Sources())
 
 
-def test_closing_twice_does_nothing(served: Served) -> None:
+def test_closing_twice_does_nothing() -> None:
+    served = Served()
     served.server.close()
     served.server.close()
     with pytest.raises(OSError):
