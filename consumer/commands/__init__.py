@@ -1,1 +1,1 @@
-"""One file a command: parse, call, print; decide nothing."""
+"""One file a command: it parses, calls and prints, and decides nothing."""

@@ -10,7 +10,7 @@ from consumer.config.settings import Budgets, DeadLetterSettings, HttpSettings, 
 from consumer.destinations.kinds import KINDS
 
 _DAY_S = 86_400.0
-_SECRET = "A secret: from the environment (`${NAME}`) or from a file (`{file: path}`)."
+_FROM = "A secret: from the environment (`${NAME}`) or from a file (`{file: path}`)."
 _LANES = LaneSettings()
 _BUDGETS = Budgets()
 
@@ -88,7 +88,7 @@ OF_KIND: Mapping[str, Mapping[str, Option]] = {
 
 def destination(kind: str) -> Section:
     """Return the table of one destination of `kind`."""
-    secrets = {name: Option(kinds.SecretValue(), _SECRET, required=True) for name in KINDS[kind].secrets}
+    secrets = {name: Option(kinds.SecretValue(), _FROM, required=True) for name in KINDS[kind].secrets}
     return Section({**DESTINATION, **secrets, **OF_KIND.get(kind, {})})
 
 
