@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from threading import Lock
 
@@ -21,6 +21,10 @@ EVENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 SIZE_BYTES = (1_000, 4_000, 16_000, 32_000, 64_000, 128_000, 256_000, 490_000, 1_000_000)
 
 
+_FEW = 4
+"""Up to so many values, one by one is cheaper than sorting them and looking for every bound."""
+
+
 class Distribution:
     """The buckets of one series. Safe to touch from several threads."""
 
@@ -33,8 +37,14 @@ class Distribution:
         self._lock = Lock()
 
     def add(self, value: float) -> None:
-        """Count one value."""
-        self.add_all((value,))
+        """Count one value, as `add_all` would."""
+        if not math.isfinite(value):
+            return
+        value = max(value, 0.0)
+        index = bisect_left(self._bounds, value)
+        with self._lock:
+            self._counts[index] += 1
+            self._sum += value
 
     def add_all(self, values: Sequence[float]) -> None:
         """Count all of a list under one lock.
@@ -42,9 +52,11 @@ class Distribution:
         A clock that runs ahead makes a negative age: it counts as 0, because a falling sum would look like a restart.
         What is not a finite number is left out, because one of it would spoil the sum for good.
         """
-        ordered = sorted(values)
-        if not ordered:
+        if len(values) <= _FEW:
+            for value in values:
+                self.add(value)
             return
+        ordered = sorted(values)
         total = sum(ordered)
         if ordered[0] < 0 or not math.isfinite(total):
             ordered = sorted(max(value, 0.0) for value in ordered if math.isfinite(value))

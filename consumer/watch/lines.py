@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -38,8 +39,12 @@ def masked(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
 
 
-def shown(value: Value) -> Value | str | list[str]:
+def shown(value: Value) -> Value | str | list[str] | dict[str, object] | None:
     """Return a field's value as it may be written."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON has no word for it
+    if isinstance(value, dict):
+        return {masked(str(name)): each for name, each in value.items()}
     if isinstance(value, str):
         return masked(value)
     if isinstance(value, list):

@@ -54,6 +54,11 @@ def test_a_readable_line_quotes_what_has_spaces() -> None:
     assert line == '22:13:20.500 warning delivery refused  destination=yotpo detail="no such field"'
 
 
+def test_names_inside_a_field_are_printable_too_and_odd_numbers_are_left_out() -> None:
+    assert shown({"shop\x85orders": [1]}) == {"shop orders": [1]}
+    assert shown(float("nan")) is None
+
+
 def test_a_long_list_is_cut_and_says_so() -> None:
     assert shown([str(n) for n in range(60)]) == [*(str(n) for n in range(50)), "and 10 more"]
 
