@@ -92,6 +92,10 @@ class Registry:
         try:
             references: dict[str, str] = {}
             self._follow(schema, references)
+            if not schema.schema_str or not all(references.values()):
+                # The client would give the same nothing again.
+                self._client.clear_caches()  # type: ignore[no-untyped-call]
+                return Unreachable("it answered without a schema")
         except SchemaRegistryError as error:
             # A reference that is missing is the registry's fault, whatever it answers: never the record's.
             return _trouble(error)
@@ -99,7 +103,7 @@ class Registry:
             return _token_trouble(error)
         except Exception as error:  # noqa: BLE001 - as above
             return Unreachable(f"no usable answer ({type(error).__name__})")
-        return Found(schema.schema_str or "", references, schema.schema_type or "AVRO")
+        return Found(schema.schema_str, references, schema.schema_type or "AVRO")
 
     def _follow(self, schema: Schema, found: dict[str, str]) -> None:
         for reference in schema.references or []:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
@@ -70,6 +71,10 @@ def written(broker: Broker, topic: str, count: int) -> list[Message]:
     return found
 
 
+def headers_in(message: Message) -> list[tuple[str, bytes | None]]:
+    return cast("list[tuple[str, bytes | None]]", message.headers() or [])
+
+
 class Desk:
     """Dead letters with what was acknowledged of them."""
 
@@ -105,7 +110,7 @@ def test_a_letter_keeps_the_record_and_says_what_happened(broker: Broker) -> Non
     asyncio.run(run())
     (one,) = written(broker, topic, 1)
     assert (one.key(), one.value()) == (b"\x00k", b"\x00\xffvalue")
-    headers = one.headers() or []
+    headers = headers_in(one)
     assert headers[:3] == [("trace", b"1"), ("trace", b"\xff\x00"), ("empty", None)]
     assert dict(headers[3:])["cdp-cause"] == b"refused"
     assert dict(headers[3:])["cdp-redrives"] == b"2"
@@ -125,7 +130,7 @@ def test_letters_are_written_in_order_and_each_is_acknowledged_once(broker: Brok
         assert await desk.letters.close(5) == 0
 
     asyncio.run(run())
-    ids = [dict(one.headers() or [])["cdp-delivery-id"] for one in written(broker, topic, 500)]
+    ids = [dict(headers_in(one))["cdp-delivery-id"] for one in written(broker, topic, 500)]
     assert ids == [b"id-%d" % number for number in range(500)]
 
 
@@ -168,8 +173,8 @@ def test_only_the_letter_that_does_not_fit_loses_its_value(broker: Broker) -> No
         assert await desk.letters.close(5) == 0
 
     asyncio.run(run())
-    found = {dict(one.headers() or [])["cdp-delivery-id"]: one for one in written(broker, topic, 42)}
-    omitted = [name for name, one in found.items() if "cdp-value-omitted" in dict(one.headers() or [])]
+    found = {dict(headers_in(one))["cdp-delivery-id"]: one for one in written(broker, topic, 42)}
+    omitted = [name for name, one in found.items() if "cdp-value-omitted" in dict(headers_in(one))]
     assert omitted == [b"id-40"]
     assert found[b"id-40"].value() is None
     assert found[b"id-40"].key() == b"\x00k"
