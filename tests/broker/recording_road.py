@@ -1,7 +1,9 @@
 """The loop's side of the hatch as a test sees it: it keeps what came, and settles what it is told to."""
 
+# ruff: noqa: ARG002 - an observer hears more than a test wants to know
+
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,7 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from consumer.kafka.hatch import Assignment, Frontier, Lot
 from consumer.kafka.options import PollOptions
 from consumer.kafka.poll import Poller
-from consumer.model import Partition
+from consumer.model import Cause, Partition
 from consumer.observe import Observer
 from tests.brokers import Broker
 
@@ -98,7 +100,7 @@ class Heard(Observer):
     def joined(self, group: str, protocol: str) -> None:
         self.joins.append(protocol)
 
-    def committed(self, offsets: Any, seconds: float) -> None:
+    def committed(self, offsets: Mapping[Partition, int], seconds: float) -> None:
         self.committed_offsets.append(dict(offsets))
 
     def commit_refused(self, code: str, seconds: float) -> None:
@@ -129,7 +131,7 @@ class Heard(Observer):
     def shelf_failed(self, code: str) -> None:
         self.shelf_codes.append(code)
 
-    def shelved(self, destination: str, cause: Any, count: int) -> None:
+    def shelved(self, destination: str, cause: Cause, count: int) -> None:
         self.shelf.append((destination, str(cause), count))
 
 
@@ -152,7 +154,7 @@ class Member:
                 await asyncio.sleep(0.02)
 
 
-def options(broker: Broker, topics: tuple[str, ...], group: str, **more: Any) -> PollOptions:
+def options(broker: Broker, topics: tuple[str, ...], group: str, **more: Any) -> PollOptions:  # noqa: ANN401 - fields of PollOptions
     """Return options with a short session and quick commits; properties by `properties={…}`."""
     properties = broker.client(**more.pop("properties", {}))
     if properties.get("group.protocol") != "consumer":
