@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from consumer.destinations import Basic, Encoded, Encoder, EntryError, Target, Token
 from consumer.destinations.answers import bad_event, json_object, judge_status, unintelligible
 from consumer.destinations.copilot_contract import (
@@ -41,7 +43,7 @@ _OK = 200
 class CopilotOptions:
     """Where Copilot is, and how much a call may carry: no limit is documented, so these are ours.
 
-    A path may be a whole address: environments with a second host for reports are in use.
+    The paths are appended to `url`. Environments with a second host for reports are in use: a destination for each.
     """
 
     url: str
@@ -149,26 +151,18 @@ def _closed(target: str, event_type: EventType) -> Payload:
 def _free(target: str, event_type: EventType, subtype: str | None) -> Payload:
     """Return the payload's maker for a type that takes any flat property."""
     kinds = {**event_type.mandatory, **event_type.optional}
-    needed = tuple(event_type.mandatory) or tuple(kinds)
+    needed = frozenset(event_type.mandatory or kinds)
     start: Fields = {} if subtype is None else {"subtype": subtype}
     most = MOST_PROPERTIES - len(start)
 
-    def learnt(name: str) -> Kind | None:
-        """Return the kind of a free property not met before; `None` if Copilot takes no such name here."""
-        if not name or not PATTERN.fullmatch(name) or name in start:
-            return None
-        if len(kinds) < _NAMES_REMEMBERED:  # names can come out of an event's map, without end
-            kinds[name] = FREE
-        return FREE
-
     def payload(fields: Fields) -> dict[str, object] | Fault:
-        if not any(name in fields for name in needed):
-            return broken(" or ".join(needed), "is missing")
+        if needed.isdisjoint(fields):
+            return broken(" or ".join(sorted(needed)), "is missing")
         if len(fields) > most:
             return Fault(Cause.CONTRACT, f"{target} may hold {MOST_PROPERTIES} properties, ids and subtype included")
         said: dict[str, object] = {**start, **fields}
         for name, value in fields.items():
-            kind = kinds.get(name) or learnt(name)
+            kind = kinds.get(name) or _learnt(name, kinds)
             if kind is None:
                 return broken(quoted(name), "not a property name Copilot takes here")
             if kind is FREE and type(value) is str:
@@ -180,6 +174,15 @@ def _free(target: str, event_type: EventType, subtype: str | None) -> Payload:
         return said
 
     return payload
+
+
+def _learnt(name: str, kinds: dict[str, Kind]) -> Kind | None:
+    """Return the kind of a free property not met before; `None` if Copilot takes no such name here."""
+    if not name or not PATTERN.fullmatch(name) or name == "subtype":
+        return None
+    if len(kinds) < _NAMES_REMEMBERED:  # names can come out of an event's map, without end
+        kinds[name] = FREE
+    return FREE
 
 
 def _event_encoder(target: str, payload: Payload, shape: Shape) -> Encoder:
@@ -207,11 +210,9 @@ def _consent_encoder(shape: Shape) -> Encoder:
         said = payload(fields)
         if isinstance(said, Fault):
             return said
-        content = dumps(said)
-        if content is None:
-            return fault(said)
+        body = orjson.dumps(said)  # ASCII text and a Boolean by now: there is nothing it could stumble over
         room = shape.max_bytes
-        return Encoded(content, shape, uuid_text(identity)) if len(content) <= room else size_fault(len(content), room)
+        return Encoded(body, shape, uuid_text(identity)) if len(body) <= room else size_fault(len(body), room)
 
     return encode
 

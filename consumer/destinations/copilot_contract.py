@@ -82,13 +82,18 @@ def _number(text: str | None) -> str | int | None:
     return text if fraction.strip("0") else _integer(int(whole))
 
 
+def _fraction(text: str) -> str | int | None:
+    """Return what is said for a binary number's shortest text, which may be `1e-07` or `nan`."""
+    return _number(exact(Decimal(text)) if "e" in text or "n" in text else text)
+
+
 _PRIMITIVES: Mapping[type, Callable[[Any], str | int | bool | None]] = {
     str: lambda value: value,
     bool: lambda value: value,
     int: _integer,
     Instant: lambda value: value.ms,
     Decimal: lambda value: _number(exact(value)),
-    float: lambda value: _number(exact(Decimal(repr(value)))),
+    float: lambda value: _fraction(repr(value)),
     bytes: lambda value: b64encode(value).decode(),
 }
 
@@ -151,7 +156,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
     "user_thing_associated": _pair,
     "user_thing_disassociated": _pair,
     "thing_status_changed": EventType(
-        _THING | {"status_key": CODE, "status_value": TEXT}, {"status_date": MOMENT, "user_id": ID}
+        _THING | {"status_key": ID, "status_value": TEXT}, {"status_date": MOMENT, "user_id": ID}
     ),
     "thing_interaction": EventType(_THING, _USER, free=True),
     "thing_connected": EventType(_THING, _USER),
@@ -159,7 +164,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
     "firmware_upgrade_started": _firmware,
     "firmware_upgrade_completed": _firmware,
     "custom_event": EventType({}, _USER | _THING, free=True),
-    "unsubscribe": EventType({"email": CODE}, {}),
+    "unsubscribe": EventType({"email": ID}, {}),
     "preexisting_sync_started": _marker,
     "preexisting_sync_completed": _marker,
     "preexisting_user_created": EventType(_USER, _PERSON | _CONSENT | _CREATED),

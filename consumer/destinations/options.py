@@ -21,13 +21,13 @@ def check_url(url: str) -> None:
 
 
 def check_path(option: str, path: str) -> None:
-    """Refuse what is neither a path below `url` nor a whole address.
+    """Refuse what is no path below `url`.
 
     Raises:
-        OptionError: it is neither.
+        OptionError: it does not start with a slash, or holds a query.
     """
-    if not (_PATH.fullmatch(path) or _URL.fullmatch(path)):
-        raise OptionError(option, "not a path", "a path that starts with /, or a whole https:// address")
+    if not _PATH.fullmatch(path):
+        raise OptionError(option, "not a path", "a path that starts with /; it is appended to url")
 
 
 def check_least(option: str, value: int, least: int) -> None:

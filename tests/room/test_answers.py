@@ -1,0 +1,152 @@
+"""What a status means, whoever answers."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from consumer.destinations.answers import LONGEST_WAIT_S, json_object, judge_status
+from consumer.destinations.scrub import LONGEST, said, scrubbed
+from consumer.model import Barred, Cause, Deferred, Fault, Mixed, Refused, Reply, Trouble
+
+DATE = "Tue, 15 Nov 1994 08:12:31 GMT"
+
+
+def reply(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
+    return Reply(status, headers or {}, body)
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+def test_a_2xx_is_the_destinations_own_matter(status: int) -> None:
+    assert judge_status(reply(status), 1) is None
+
+
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
+def test_a_bad_request_halves_a_batch_and_refuses_what_stands_alone(status: int) -> None:
+    assert judge_status(reply(status), 2) == Mixed(Fault(Trouble.MIXED, "", status))
+    assert judge_status(reply(status), 1) == Refused(Fault(Cause.REFUSED, "", status))
+
+
+@pytest.mark.parametrize(
+    ("status", "trouble"),
+    [
+        (401, Trouble.UNAUTHORIZED),
+        (403, Trouble.UNAUTHORIZED),
+        (404, Trouble.GONE),
+        (410, Trouble.GONE),
+        (100, Trouble.UNEXPECTED),
+        (301, Trouble.UNEXPECTED),
+        (304, Trouble.UNEXPECTED),
+        (402, Trouble.UNEXPECTED),
+        (418, Trouble.UNEXPECTED),
+        (600, Trouble.UNEXPECTED),
+    ],
+)
+def test_what_is_our_fault_holds_and_refuses_nothing(status: int, trouble: Trouble) -> None:
+    assert judge_status(reply(status), 100) == Barred(Fault(trouble, "", status))
+
+
+@pytest.mark.parametrize(
+    ("status", "trouble"),
+    [(408, Trouble.TIMED_OUT), (425, Trouble.SERVER_ERROR), (500, Trouble.SERVER_ERROR), (599, Trouble.SERVER_ERROR)],
+)
+def test_a_failure_of_theirs_waits_in_this_lane_only(status: int, trouble: Trouble) -> None:
+    assert judge_status(reply(status), 3) == Deferred(Fault(trouble, "", status), None, everyone=False)
+
+
+def test_a_429_stops_everyone_even_if_it_states_no_wait() -> None:
+    assert judge_status(reply(429), 3) == Deferred(Fault(Trouble.THROTTLED, "", 429), None, everyone=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"retry-after": "120"}, 120.0),
+        ({"retry-after": " 2.5 "}, 2.5),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": "9" * 400}, LONGEST_WAIT_S),
+        ({"retry-after": "Tue, 15 Nov 1994 08:13:01 GMT", "date": DATE}, 30.0),
+        ({"retry-after": "Tue, 15 Nov 1994 08:13:01 -0000", "date": DATE}, 30.0),
+        ({"retry-after": "Tuesday, 15-Nov-94 08:13:01 GMT", "date": DATE}, 30.0),
+        ({"retry-after": "Tue, 15 Nov 1994 08:00:00 GMT", "date": DATE}, 0.0),
+        ({"retry-after": "Tue, 15 Nov 2094 08:00:00 GMT", "date": DATE}, LONGEST_WAIT_S),
+    ],
+)
+def test_a_stated_wait_is_obeyed_by_everyone_within_reason(headers: dict[str, str], wait_s: float) -> None:
+    assert judge_status(reply(503, headers=headers), 1) == Deferred(
+        Fault(Trouble.SERVER_ERROR, "", 503), wait_s, everyone=True
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"retry-after": "soon"},
+        {"retry-after": ""},
+        {"retry-after": "-3"},
+        {"retry-after": "١٢"},
+        {"retry-after": "Tue, 15 Nov 1994 08:13:01 GMT"},
+        {"retry-after": "Tue, 99 Nov 1994 08:13:01 GMT", "date": DATE},
+        {"retry-after": "Tue, 15 Nov 1994 08:13:01 GMT", "date": "yesterday"},
+        {"ratelimit-reset": "20"},
+    ],
+)
+def test_a_wait_that_says_nothing_is_no_wait(headers: dict[str, str]) -> None:
+    assert judge_status(reply(500, headers=headers), 1) == Deferred(Fault(Trouble.SERVER_ERROR, "", 500))
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"ratelimit-reset": "3"}, 3.0),
+        ({"ratelimit-reset": "7200"}, LONGEST_WAIT_S),
+        ({"ratelimit-reset": "3", "retry-after": "1"}, 3.0),
+        ({"ratelimit-reset": "1", "retry-after": "3"}, 3.0),
+        ({"ratelimit-reset": "1700000000"}, None),
+        ({"ratelimit-reset": "never"}, None),
+    ],
+)
+def test_a_429_waits_for_the_later_of_both_headers(headers: dict[str, str], wait_s: float | None) -> None:
+    assert judge_status(reply(429, headers=headers), 1) == Deferred(
+        Fault(Trouble.THROTTLED, "", 429), wait_s, everyone=True
+    )
+
+
+def test_only_a_whole_object_is_a_json_object() -> None:
+    assert json_object(reply(200, b'{"a":1}')) == {"a": 1}
+    for body in (b"", b"[]", b"<html>", b'{"a":', b'"\xff"'):
+        assert json_object(reply(200, body)) is None
+    assert json_object(Reply(200, {}, b"{}", truncated=True)) is None
+
+
+def test_a_vendors_words_are_kept_and_what_it_quotes_is_not() -> None:
+    assert scrubbed("jane.doe@acme.test is not a valid email!") == "… is not a valid email"
+    assert scrubbed("Property 'favourite colour' is unknown") == "Property … is unknown"
+    assert scrubbed("first_name: May Long is not allowed") == "first_name … is not allowed"
+    assert scrubbed("Jane Doe 4711") == ""
+    assert scrubbed({"not": "text"}) == ""
+    assert len(scrubbed("event " * 1000)) == LONGEST
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            b'{"reason":"COMMON.REQUEST_VALIDATION","error_message":"bad value 42"}',
+            "COMMON.REQUEST_VALIDATION; bad value …",
+        ),
+        (b'{"reason":"jane"}', ""),
+        (b'{"code":"TOO.LARGE","message":"payload too large"}', "TOO.LARGE; payload too …"),
+        (b'{"meta":{"errors":["userId is required","userId is required"]}}', "userId is required"),
+        (b'{"errors":[{"message":"invalid phone +4912345"},"missing id"]}', "invalid phone …; missing id"),
+        (b'{"meta":3,"errors":7,"error":null}', ""),
+        (b"[1]", ""),
+        (b"<html>not allowed</html>", ""),
+        (b"", ""),
+        (b'{"error":"not allowed"}' + b" " * 70_000, ""),
+    ],
+)
+def test_details_come_from_where_the_vendors_put_them(body: bytes, words: str) -> None:
+    assert said(reply(400, body)) == words
+    verdict = judge_status(reply(400, body), 1)
+    assert isinstance(verdict, Refused)
+    assert verdict.fault.detail == words

@@ -1,0 +1,259 @@
+"""What is said to Yotpo, what is not, what its answers mean, and how its token is got."""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from consumer.destinations import Encoded, EntryError, OptionError, Token
+from consumer.destinations.yotpo import TOKEN_LIFE_S, Yotpo, YotpoOptions
+from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Refused, Reply, Trouble
+from consumer.shape import Fields, Instant, Value
+
+URL = "https://api.yotpo.com/core/v3"
+YOTPO = Yotpo(YotpoOptions(url=URL, store_id="store/1 "))
+IDENTITY = bytes(range(16))
+EVENT_ID = "00010203-0405-8607-8809-0a0b0c0d0e0f"
+TIME_NS = 1_700_000_000_123_000_000
+
+
+def say(fields: Fields, yotpo: Yotpo = YOTPO, time_ns: int = TIME_NS) -> Encoded | Fault:
+    return yotpo.encoder("event", "order_placed")(fields, IDENTITY, time_ns)
+
+
+def detail(fields: Fields) -> str:
+    said = say(fields)
+    assert isinstance(said, Fault), said
+    assert said.cause is Cause.CONTRACT
+    return said.detail
+
+
+def test_an_event_in_full() -> None:
+    said = say(
+        {
+            "customer": {
+                "external_id": "c-1",
+                "phone_number": "+491711234567",
+                "email": "jane@acme.test",
+                "custom_properties": {"tier": "gold", "points": Decimal("7.10")},
+            },
+            "properties": {"number": 5, "paid": True, "at": Instant(0), "ratio": 0.5, "raw": b"\x00"},
+        }
+    )
+    assert isinstance(said, Encoded)
+    assert b'"points":7.10' in said.body
+    assert json.loads(said.body) == {
+        "source": "cdp_consumer",
+        "type": "order_placed",
+        "id": EVENT_ID,
+        "occurred_at": "2023-11-14T22:13:20.123Z",
+        "customer": {
+            "external_id": "c-1",
+            "phone_number": "+491711234567",
+            "email": "jane@acme.test",
+            "custom_properties": {"tier": "gold", "points": 7.1},
+        },
+        "properties": {"number": 5, "paid": True, "at": "1970-01-01T00:00:00Z", "ratio": 0.5, "raw": "AA=="},
+    }
+    assert said.identity == EVENT_ID
+    assert said.shape.endpoint == ("customer_events", "PATCH", "/stores/store%2F1/customer_events")
+    assert (said.shape.max_events, said.shape.prefix, said.shape.suffix) == (1, b"", b"")
+
+
+def test_properties_that_are_empty_are_left_out() -> None:
+    for fields in ({"customer": {"external_id": "c"}}, {"customer": {"external_id": "c"}, "properties": {}}):
+        said = say(fields)  # type: ignore[arg-type]
+        assert isinstance(said, Encoded)
+        assert "properties" not in json.loads(said.body)
+
+
+def test_keys_source_and_wrapper_are_configurable() -> None:
+    keys = {"occurred_at": "action_time", "type": "action_name"}
+    yotpo = Yotpo(YotpoOptions(url=URL, store_id="s", source="shop", keys=keys, wrapper='cust"om'))
+    said = say({"customer": {"email": "jane@acme.test"}}, yotpo)
+    assert isinstance(said, Encoded)
+    assert json.loads(said.shape.prefix + said.body + said.shape.suffix) == {
+        'cust"om': {
+            "source": "shop",
+            "action_name": "order_placed",
+            "id": EVENT_ID,
+            "action_time": "2023-11-14T22:13:20.123Z",
+            "customer": {"email": "jane@acme.test"},
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    "customer", [{"external_id": "c"}, {"phone_number": "+4917112345"}, {"email": "jane@acme.test"}]
+)
+def test_a_customer_is_found_by_any_one_id(customer: Value) -> None:
+    assert isinstance(say({"customer": customer}), Encoded)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({}, "customer"),
+        ({"customer": "c"}, "customer"),
+        ({"customer": {}}, "customer"),
+        ({"customer": {"custom_properties": {"a": 1}}}, "customer"),
+        ({"customer": {"email": "jane@acme.test", "phone_number": "+4917112345"}}, "customer"),
+        ({"customer": {"external_id": " "}}, "customer.external_id"),
+        ({"customer": {"external_id": 7}}, "customer.external_id"),
+        ({"customer": {"external_id": None}}, "customer.external_id"),
+        ({"customer": {"phone_number": "0171 12345"}}, "customer.phone_number"),
+        ({"customer": {"phone_number": "+0171"}}, "customer.phone_number"),
+        ({"customer": {"phone_number": "+1234567890123456"}}, "customer.phone_number"),
+        ({"customer": {"phone_number": 49}}, "customer.phone_number"),
+        ({"customer": {"email": "jane"}}, "customer.email"),
+        ({"customer": {"email": ["jane@acme.test"]}}, "customer.email"),
+        ({"customer": {"external_id": "c", "name": "Jane"}}, "customer.name"),
+        ({"customer": {"external_id": "c", "custom_properties": 1}}, "customer.custom_properties"),
+        ({"customer": {"external_id": "c", "custom_properties": {"A": 1}}}, "customer.custom_properties.A"),
+        ({"customer": {"external_id": "c"}, "properties": 1}, "properties"),
+        ({"customer": {"external_id": "c"}, "properties": {"a": None}}, "properties.a"),
+        ({"customer": {"external_id": "c"}, "properties": {"a": [1]}}, "properties.a"),
+        ({"customer": {"external_id": "c"}, "properties": {"a": {}}}, "properties.a"),
+        ({"customer": {"external_id": "c"}, "properties": {"a": "x" * 256}}, "properties.a"),
+        ({"customer": {"external_id": "c"}, "properties": {"a": b"x" * 192}}, "properties.a"),
+        ({"customer": {"external_id": "c"}, "properties": {"a" * 33: 1}}, "properties." + "a" * 33),
+        ({"customer": {"external_id": "c"}, "properties": {"two words": 1}}, "properties.(a name not quoted)"),
+        ({"customer": {"external_id": "c"}, "properties": {"a": float("nan")}}, "properties.a"),
+        ({"customer": {"external_id": "c"}, "properties": {"a": 2**64}}, "properties.a"),
+        ({"customer": {"external_id": "c"}, "source": "mine"}, "source"),
+    ],
+)
+def test_fields_that_break_the_contract_never_leave(fields: Fields, field: str) -> None:
+    assert detail(fields).startswith(f"{field}: ")
+
+
+def test_the_longest_values_and_names_pass() -> None:
+    properties: Fields = {"a" * 32: "x" * 255, "b": b"x" * 189}
+    assert isinstance(say({"customer": {"external_id": "c"}, "properties": properties}), Encoded)
+
+
+def test_a_time_nobody_can_write_is_a_fault() -> None:
+    said = say({"customer": {"external_id": "c"}}, time_ns=10**30)
+    assert isinstance(said, Fault)
+    assert said.cause is Cause.CONTRACT
+
+
+def test_an_event_is_too_large_to_the_byte() -> None:
+    fields: Fields = {"customer": {"external_id": "c" * 2000}}
+    said = say(fields)
+    assert isinstance(said, Encoded)
+    wrapped = len(said.body) + len(b'{"w":}')
+    fits = Yotpo(YotpoOptions(url=URL, store_id="s", wrapper="w", bytes=wrapped))
+    assert isinstance(say(fields, fits), Encoded)
+    over = say(fields, Yotpo(YotpoOptions(url=URL, store_id="s", wrapper="w", bytes=wrapped - 1)))
+    assert isinstance(over, Fault)
+    assert over.cause is Cause.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [("track", "order_placed"), ("event", None), ("event", ""), ("event", "Order Placed"), ("event", "a" * 256)],
+)
+def test_entries_that_cannot_work_are_found_at_load(target: str, name: str | None) -> None:
+    with pytest.raises(EntryError) as error:
+        YOTPO.encoder(target, name)
+    assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"url": "ftp://acme.test"},
+        {"store_id": " "},
+        {"source": "My Tool"},
+        {"bytes": 1},
+        {"keys": {"time": "at"}},
+        {"keys": {"id": ""}},
+        {"keys": {"id": "type"}},
+        {"wrapper": ""},
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError) as error:
+        YotpoOptions(**{"url": URL, "store_id": "s", **options})
+    assert error.value.option == list(options)[-1]
+
+
+# ── answers ──
+
+
+def judge(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> object:
+    return YOTPO.judge(YOTPO._shape, ["id"], Reply(status, headers or {}, body))
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+@pytest.mark.parametrize("body", [b"", b" \n", b"{}", b"[]", b'"ok"', b'{"id":1}'])
+def test_a_success_is_empty_or_json(status: int, body: bytes) -> None:
+    assert judge(status, body) == Delivered()
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (201, b"ok"), (202, b"{}"), (206, b"")])
+def test_any_other_2xx_is_no_delivery(status: int, body: bytes) -> None:
+    verdict = judge(status, body)
+    assert isinstance(verdict, Barred)
+    assert verdict.fault.cause is Trouble.UNINTELLIGIBLE
+
+
+def test_a_success_that_was_cut_off_is_no_delivery() -> None:
+    assert isinstance(YOTPO.judge(YOTPO._shape, ["id"], Reply(200, {}, b"{}", truncated=True)), Barred)
+
+
+def test_every_other_status_is_judged_as_for_all() -> None:
+    reset = judge(429, headers={"ratelimit-reset": "2", "ratelimit-remaining": "0"})
+    assert reset == Deferred(Fault(Trouble.THROTTLED, "", 429), 2.0, everyone=True)
+    refused = judge(400, b'{"errors":[{"message":"phone_number +49171 is invalid"}]}')
+    assert refused == Refused(Fault(Cause.REFUSED, "phone_number … is invalid", 400))
+    assert judge(410) == Barred(Fault(Trouble.GONE, "", 410))
+
+
+# ── token ──
+
+
+def read(status: int, body: bytes) -> str | Fault:
+    assert isinstance(YOTPO.credential, Token)
+    return YOTPO.credential.read(Reply(status, {}, body))
+
+
+def test_a_token_is_asked_for_with_the_secret_and_sent_in_a_header() -> None:
+    token = YOTPO.credential
+    assert isinstance(token, Token)
+    assert token.endpoint == ("access_tokens", "POST", "/stores/store%2F1/access_tokens")
+    assert token.body('s"1') == b'{"secret":"s\\"1"}'
+    assert (token.header, token.secret, token.life_s) == ("x-yotpo-token", "secret", TOKEN_LIFE_S)
+    assert read(200, b'{"access_token":"abc.DEF-1"}') == "abc.DEF-1"
+    assert read(201, b'{"access_token":"abc"}') == "abc"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b"[]", b"<html>", b'{"access_token":""}', b'{"access_token":7}', b'{"access_token":"a\\r\\nx: y"}'],
+)
+def test_an_answer_without_a_token_that_fits_a_header_is_none(body: bytes) -> None:
+    fault = read(200, body)
+    assert isinstance(fault, Fault)
+    assert fault.cause is Trouble.UNINTELLIGIBLE
+
+
+@pytest.mark.parametrize(
+    ("status", "trouble"),
+    [
+        (400, Trouble.UNAUTHORIZED),
+        (422, Trouble.UNAUTHORIZED),
+        (401, Trouble.UNAUTHORIZED),
+        (404, Trouble.GONE),
+        (429, Trouble.THROTTLED),
+        (500, Trouble.SERVER_ERROR),
+        (302, Trouble.UNEXPECTED),
+    ],
+)
+def test_why_there_is_no_token_is_told(status: int, trouble: Trouble) -> None:
+    fault = read(status, b"{}")
+    assert isinstance(fault, Fault)
+    assert (fault.cause, fault.status) == (trouble, status)
