@@ -34,16 +34,16 @@ class WriterSchema:
     branches: tuple[Branch, ...]
     is_union: bool
 
-    def branch(self, value: bytes, start: int) -> tuple[Branch, int] | Fault:
-        """Return which branch the datum at `start` is, and where its own bytes begin."""
+    def branch(self, value: bytes, start: int) -> tuple[int, int] | Fault:
+        """Return which branch (by index) the datum at `start` is, and where its own bytes begin."""
         if not self.is_union:
-            return self.branches[0], start
+            return 0, start
         try:
             index, start = read_long(value, start)
         except HostileError as error:
             return _undecodable(error)
         if 0 <= index < len(self.branches):
-            return self.branches[index], start
+            return index, start
         return Fault(Cause.UNDECODABLE, "the value names a branch that its schema does not have")
 
 
@@ -54,7 +54,7 @@ def decode(branch: Branch, value: bytes, start: int) -> Value | Fault:
     try:
         if branch.guard is not None:
             branch.guard.check(value, start)
-        datum: Value = schemaless_reader(stream, branch.schema, None)  # type: ignore[assignment]
+        datum: Value = schemaless_reader(stream, branch.schema, None)
     except Exception as error:  # noqa: BLE001 - random bytes lead fastavro into exceptions of every kind
         return _undecodable(error)
     if stream.tell() != len(value):

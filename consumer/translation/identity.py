@@ -1,21 +1,17 @@
 """A delivery's identity: the same 128 bits on every attempt, restart and redrive.
 
-BLAKE2b with a digest of 16 bytes over these parts, each preceded by its length (4 bytes, big-endian): the event's full name,
-the destination, the label; then `id` and the event's own id as text, or `at`, topic, partition (4 bytes) and offset (8 bytes,
-big-endian); then, of an element of an `each`, its own id. The mapping's version and an entry's place in it are left out: a
-rollout must not make new deliveries of old ones.
+BLAKE2b with a digest of 16 bytes over these parts, each preceded by its length (4 bytes, big-endian): the event's full
+name, the destination, the label; then `id` and the event's own id as text, or `at`, topic, partition (4 bytes) and
+offset (8 bytes), numbers big-endian; then, of an element of an `each`, its own id. The mapping's version and an entry's
+place in it are left out: a rollout must not make new deliveries of old ones.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from consumer.shape import Instant, Value
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 _SIZE = 16
 _OWN = (2).to_bytes(4, "big") + b"id"
@@ -29,7 +25,7 @@ def part(content: bytes) -> bytes:
     return len(content).to_bytes(4, "big") + content
 
 
-def of_entry(event_type: str, destination: str, label: str) -> _Hash:
+def of_entry(event_type: str, destination: str, label: str) -> blake2b:
     """Return the hash that all deliveries of one entry begin with: `finish` copies it."""
     return blake2b(part(event_type.encode()) + part(destination.encode()) + part(label.encode()), digest_size=_SIZE)
 
@@ -49,7 +45,7 @@ def at(place_of_partition: bytes, offset: int) -> bytes:
     return place_of_partition + offset.to_bytes(8, "big", signed=True)
 
 
-def finish(begun: _Hash, event: bytes, element: str | None = None) -> bytes:
+def finish(begun: blake2b, event: bytes, element: str | None = None) -> bytes:
     """Return the 16 bytes of one delivery."""
     state = begun.copy()
     state.update(event if element is None else event + part(element.encode(errors="surrogatepass")))

@@ -1,8 +1,8 @@
 """Avro's logical types as the values of `consumer.shape`, read in the decoder's own pass over the bytes.
 
-fastavro looks a reader up by `<type>-<logicalType>` for every value that has a logical type, and lets users add names of
-their own. Schemas are rewritten to private names (`cdp.…`), so that fastavro means for everybody else what it always did.
-A logical type that the Avro specification calls invalid is dropped: the value keeps its underlying type.
+fastavro looks a reader up by `<type>-<logicalType>` for every value that has a logical type, and lets users add names
+of their own. Schemas are rewritten to private names (`cdp.…`), so that fastavro does for everybody else what it always
+did. A logical type that the Avro specification calls invalid is dropped: the value keeps its underlying type.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class OutOfRangeError(ValueError):
     """A value that its logical type does not allow. The message never holds the value."""
 
 
-def _instant(scale: int) -> Callable[..., Value]:
+def _instant(scale: int) -> Callable[..., Instant]:
     least, end = _FIRST_S * (1_000_000_000 // scale), _LAST_S * (1_000_000_000 // scale)
 
-    def read(data: int, _writer: Json = None, _reader: Json = None) -> Value:
+    def read(data: int, _writer: Json = None, _reader: Json = None) -> Instant:
         if least <= data < end:
             return Instant(data * scale)
         raise OutOfRangeError("a timestamp is outside the years 1 to 9999")
@@ -52,9 +52,7 @@ def _local(scale: int) -> Callable[..., Value]:
     instant = _instant(scale)
 
     def read(data: int, _writer: Json = None, _reader: Json = None) -> Value:
-        moment = instant(data)
-        assert isinstance(moment, Instant)  # noqa: S101 - narrows what the factory's type does not say
-        return moment.iso().removesuffix("Z")
+        return instant(data).iso().removesuffix("Z")
 
     return read
 

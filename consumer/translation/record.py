@@ -6,7 +6,7 @@ from consumer.shape import Value
 
 
 class Record(dict[str, Value]):
-    """A record's fields with the full name of its type. Made only for types that some `is(x, 'full.Name')` asks about."""
+    """A record's fields with the full name of its type: only where some `is(x, 'full.Name')` asks about that type."""
 
     __slots__ = ("full_name",)
 

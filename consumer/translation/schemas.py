@@ -30,7 +30,7 @@ class SchemaDirectory:
     """What the directory's files say."""
 
     by_name: Mapping[str, Schema] = field(default_factory=dict)
-    """By full name of the record (or other named type) a file defines at its top, branches of a top-level union included."""
+    """By full name of the named type at a file's top, or of each such branch if a union stands there."""
     by_fingerprint: Mapping[str, Schema] = field(default_factory=dict)
     """By CRC-64-AVRO fingerprint of the parsing canonical form: 16 hex digits, most significant first."""
 
@@ -59,7 +59,8 @@ def load_schemas(directory: Path | None, *, shown: str | None = None) -> tuple[S
         return SchemaDirectory(), []
     name = shown if shown is not None else str(directory)
     if not directory.is_dir():
-        return SchemaDirectory(), [_error(name, "is not a directory", "schemas.directory names the folder of *.avsc files")]
+        hint = "schemas.directory names the folder of *.avsc files"
+        return SchemaDirectory(), [_error(name, "is not a directory", hint)]
     findings: list[Finding] = []
     files = []
     for path in sorted(directory.rglob("*.avsc")):
@@ -80,10 +81,11 @@ def _read(shown: str, text: str) -> tuple[_File | None, list[Finding]]:
     try:
         return _File(shown, text, adapted(json.loads(text))), []
     except json.JSONDecodeError as error:
-        message = f"is not JSON: {error.msg.lower()}"
-        return None, [Finding("error", shown, error.lineno, error.colno, "", message, "an Avro schema is a JSON document")]
+        message, hint = f"is not JSON: {error.msg.lower()}", "an Avro schema is a JSON document"
+        return None, [Finding("error", shown, error.lineno, error.colno, "", message, hint)]
     except (KeyError, TypeError, AttributeError, RecursionError):
-        return None, [_error(shown, "is not an Avro schema", "each type needs its `type`, and each field `name` and `type`")]
+        hint = "each type needs its `type`, and each field `name` and `type`"
+        return None, [_error(shown, "is not an Avro schema", hint)]
 
 
 def _resolve(files: list[_File]) -> tuple[dict[str, Json], list[Finding]]:
@@ -103,7 +105,7 @@ def _resolve(files: list[_File]) -> tuple[dict[str, Json], list[Finding]]:
                 missing[file.shown] = str(error.name)
                 later.append(file)
                 continue
-            except Exception as error:  # noqa: BLE001 - fastavro's complaints about a schema are of many kinds
+            except Exception as error:  # noqa: BLE001 - fastavro complains of a schema in many ways
                 findings.append(_bad(file, error))
                 progress = True
                 continue
@@ -112,7 +114,8 @@ def _resolve(files: list[_File]) -> tuple[dict[str, Json], list[Finding]]:
             file.names = {name: schema for name, schema in attempt.items() if name not in names}
             twice = [name for name in _defined(parsed) if name in homes]
             if twice:
-                findings.append(_error(file.shown, f"defines {twice[0]} again", f"it stands in {homes[twice[0]]} already"))
+                hint = f"it stands in {homes[twice[0]]} already"
+                findings.append(_error(file.shown, f"defines {twice[0]} again", hint))
                 file.parsed = None
                 continue
             homes |= dict.fromkeys(file.names, file.shown)
@@ -120,7 +123,8 @@ def _resolve(files: list[_File]) -> tuple[dict[str, Json], list[Finding]]:
         waiting = later
     for file in waiting:
         unknown = missing[file.shown]
-        findings.append(_error(file.shown, f"refers to {unknown}, which no file here defines", did_you_mean(unknown, names)))
+        message = f"refers to {unknown}, which no file here defines"
+        findings.append(_error(file.shown, message, did_you_mean(unknown, names)))
     return names, findings
 
 
@@ -134,7 +138,7 @@ def _directory(files: list[_File], names: Mapping[str, Json]) -> SchemaDirectory
     by_name: dict[str, Schema] = {}
     by_fingerprint: dict[str, Schema] = {}
     for file in files:
-        references = {other.names and next(iter(other.names)) or other.shown: other.text for other in _needed(file, home)}
+        references = {next(iter(other.names)): other.text for other in _needed(file, home)}
         branches = file.parsed if isinstance(file.parsed, list) else [file.parsed]
         for branch in branches:
             top = branch["name"] if isinstance(branch, dict) and "name" in branch else None
@@ -143,7 +147,7 @@ def _directory(files: list[_File], names: Mapping[str, Json]) -> SchemaDirectory
                 more = references if not isinstance(file.parsed, list) else {**references, f"{top}#": file.text}
                 by_name[top] = Schema(top, text, more, file.shown)
         canonical = to_parsing_canonical_form(_whole(file.parsed, names, set()))
-        key = bytes.fromhex(fingerprint(canonical, "CRC-64-AVRO"))[::-1].hex()  # fastavro gives it as it is sent: reversed
+        key = bytes.fromhex(fingerprint(canonical, "CRC-64-AVRO"))[::-1].hex()  # fastavro has it as it is sent
         by_fingerprint[key] = Schema(_title(file.parsed), file.text, references, file.shown)
     return SchemaDirectory(by_name, by_fingerprint)
 
@@ -186,7 +190,7 @@ def _inner(node: Json) -> list[Json]:
 
 
 def _whole(node: Json, names: Mapping[str, Json], said: set[str]) -> Json:
-    """Write each named type out where it is first used: the schema as its writer has it, of which the fingerprint is."""
+    """Write each named type out where it is first used: so its writer has it, and so it is fingerprinted."""
     if isinstance(node, list):
         return [_whole(each, names, said) for each in node]
     if isinstance(node, str):

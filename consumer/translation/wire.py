@@ -28,14 +28,14 @@ def written_with(message: Message, value: bytes) -> tuple[SchemaKey, int] | Faul
     Confluent's prefix (0x00, 4-byte id, big-endian) or with Avro's single-object marker (C3 01, 8-byte CRC-64-AVRO
     fingerprint, little-endian).
     """
+    if not value:
+        return _EMPTY
     headers = message.headers()
     if headers:
         for name, content in reversed(headers):
             if name == _HEADER and content is not None:
                 key = _in_header(content)
                 return _HEADER_MALFORMED if key is None else (key, 0)
-    if not value:
-        return _EMPTY
     if value[0] == _BY_ID and len(value) >= _ID_SIZE:
         return int.from_bytes(value[1:_ID_SIZE], "big"), _ID_SIZE
     if value.startswith(_SINGLE_OBJECT) and len(value) >= _SINGLE_OBJECT_SIZE:

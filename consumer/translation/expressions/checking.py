@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from jmespath.exceptions import EmptyExpressionError, IncompleteExpressionError, JMESPathError, LexerError, ParseError
 
@@ -67,8 +68,9 @@ def checked(node: Ast, text: str, asks_about: set[str]) -> Ast | Problem:
             inner = checked(child, text, asks_about)
             if isinstance(inner, Problem):
                 return inner
-            child = inner  # noqa: PLW2901 - the checked one takes its place
-        children.append(child)
+            children.append(inner)
+        else:
+            children.append(child)
     if kind == "function_expression":
         problem = _call(node["value"], children, text, asks_about)
         if problem is not None:
@@ -81,7 +83,7 @@ def _call(name: str, arguments: Sequence[Ast], text: str, asks_about: set[str]) 
     at = found.start() if found else 0
     if name not in _TABLE:
         return Problem(f"calls {name}(), which is no function here", at, did_you_mean(name, _TABLE))
-    wanted: Sequence[dict[str, Value]] = _TABLE[name]["signature"]
+    wanted: Sequence[dict[str, Any]] = _TABLE[name]["signature"]
     variadic = bool(wanted) and bool(wanted[-1].get("variadic"))
     least = sum(not each.get("optional") for each in wanted)
     if len(arguments) < least or (len(arguments) > len(wanted) and not variadic):
@@ -90,7 +92,6 @@ def _call(name: str, arguments: Sequence[Ast], text: str, asks_about: set[str]) 
         return Problem(f"calls {name}() with {len(arguments)}, but it takes {least}{most} argument{plural}", at)
     for index, argument in enumerate(arguments):
         types = wanted[min(index, len(wanted) - 1)]["types"]
-        assert isinstance(types, list)  # noqa: S101 - the library's table has no types of its own
         if ("expref" in types) != (argument["type"] == "expref"):
             said = "an expression with `&` before it" if "expref" in types else "a value: no `&` before it"
             return Problem(f"calls {name}(), whose argument {index + 1} is {said}", at)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from consumer.shape import Instant
 
-_ORDER: dict[str, Callable[[object, object], bool]] = {
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
     "gt": operator.gt,
     "lte": operator.le,
@@ -54,7 +55,7 @@ def ordered(name: str, left: object, right: object) -> bool | None:
     """Compare by `lt`, `gt`, `lte` or `gte`: numbers, texts or instants, each with its own kind; else null."""
     if is_number(left) and is_number(right):
         left, right = exact(left), exact(right)
-        if left != left or right != right:  # noqa: PLR0124 - not a number
+        if math.isnan(left) or math.isnan(right):
             return None
     elif not (isinstance(left, str) and isinstance(right, str)) and not (
         isinstance(left, Instant) and isinstance(right, Instant)

@@ -18,6 +18,7 @@ from consumer.translation.expressions.scope import Scope
 Run: TypeAlias = Callable[[Value, Scope], Value]
 """(the value the expression is about, the record at hand) → its value. Raises `UnmappableError`, nothing else."""
 
+_TWO = 2
 _LONGEST = 10_000  # characters; the parser recurses
 
 
@@ -68,7 +69,9 @@ def _quick(ast: Ast) -> Run | None:
     if ast["type"] != "subexpression" or any(child["type"] != "field" for child in ast["children"]):
         return None
     names = [child["value"] for child in ast["children"]]
-    return _path_of_two(*names) if len(names) == 2 else _path(names)  # noqa: PLR2004 - the name says it
+    if len(names) == _TWO:
+        return _path_of_two(*names)
+    return _path(names)
 
 
 def _path_of_one(name: str) -> Run:

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from consumer.shape import Instant
 
 _ISO = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(?:([Zz])|([+-])(\d\d):?(\d\d)?)", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?"
+    r"(?:[Zz]|([+-])(\d\d):?(\d\d)?)",
+    re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_MS = -62_135_596_800_000
@@ -18,16 +20,17 @@ _LAST_MS = 253_402_300_800_000
 def instant_of(value: str | int) -> Instant | None:
     """Read ISO 8601 text with an offset or `Z`, or whole epoch milliseconds.
 
-    `None`: it is neither, or outside the years 1 to 9999. Text without an offset names no instant and is not guessed at.
+    `None`: it is neither, or outside the years 1 to 9999. Text without an offset names no instant.
     """
     if isinstance(value, int):
         return Instant(value * 1_000_000) if _FIRST_MS <= value < _LAST_MS else None
     match = _ISO.fullmatch(value)
     if match is None:
         return None
-    year, month, day, hour, minute, second, fraction, _, sign, hours, minutes = match.groups()
+    year, month, day, hour, minute, second, fraction, sign, hours, minutes = match.groups()
     try:
-        zone = UTC if sign is None else timezone(int(sign + "1") * timedelta(hours=int(hours), minutes=int(minutes or 0)))
+        away = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+        zone = timezone(-away if sign == "-" else away)
         moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), tzinfo=zone)
     except ValueError:
         return None

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
-
-from jmespath.functions import signature
 
 from consumer.shape import Instant, Value
 from consumer.translation.expressions.compare import EXACT, exact, is_number
 from consumer.translation.expressions.instants import instant_of
 from consumer.translation.expressions.scope import Scope, UnmappableError, kind_of
-from consumer.translation.expressions.standard import StandardFunctions, plain, text_of
+from consumer.translation.expressions.standard import StandardFunctions, plain, takes, text_of
 from consumer.translation.record import Record
 
 META = ("topic", "partition", "offset", "timestamp", "key")
@@ -25,12 +22,12 @@ class Functions(StandardFunctions):
 
     scope: Scope
 
-    @signature({"types": []}, {"types": []}, {"types": [], "optional": True})
-    def _func_if(self, *_arguments: Any) -> Value:  # noqa: ANN401 - the library hands over anything
+    @takes({"types": []}, {"types": []}, {"types": [], "optional": True})
+    def _func_if(self, *_arguments: Value) -> Value:
         raise UnmappableError("if() is evaluated by the interpreter")  # pragma: no cover - it must be lazy
 
-    @signature({"types": [], "variadic": True})
-    def _func_concat(self, *arguments: Any) -> str | None:  # noqa: ANN401 - the library hands over anything
+    @takes({"types": [], "variadic": True})
+    def _func_concat(self, *arguments: Value) -> str | None:
         """Join texts, exact numbers, times and booleans; null if any of them is null."""
         parts = []
         for argument in arguments:
@@ -44,7 +41,7 @@ class Functions(StandardFunctions):
                 raise UnmappableError(f"concat() joins texts, not {kind_of(argument)}")
         return "".join(parts)
 
-    @signature({"types": ["number", "null"]})
+    @takes({"types": ["number", "null"]})
     def _func_cents(self, arg: float | Decimal | None) -> int | None:
         """Multiply an exact amount by 100, which must be whole."""
         if arg is None:
@@ -59,17 +56,17 @@ class Functions(StandardFunctions):
             raise UnmappableError("cents() needs an amount with at most two decimals")
         return int(cents)
 
-    @signature({"types": ["string", "number", "time", "null"]})
+    @takes({"types": ["string", "number", "time", "null"]})
     def _func_time(self, arg: Value) -> Instant | None:
         """Read ISO 8601 text with an offset, or whole epoch milliseconds."""
         return time_in(arg)
 
-    @signature({"types": []}, {"types": ["string"]})
+    @takes({"types": []}, {"types": ["string"]})
     def _func_is(self, arg: Value, full_name: str) -> bool:
         """Tell whether a value is a record of this type."""
         return isinstance(arg, Record) and arg.full_name == full_name
 
-    @signature({"types": ["string"]})
+    @takes({"types": ["string"]})
     def _func_header(self, name: str) -> str | None:
         """Return the last header of this name as text."""
         for each, content in reversed(self.scope.message.headers() or ()):
@@ -77,7 +74,7 @@ class Functions(StandardFunctions):
                 return None if content is None else utf8(content, "header()")
         return None
 
-    @signature({"types": ["string"]})
+    @takes({"types": ["string"]})
     def _func_meta(self, name: str) -> Value:
         """Return what Kafka knows of the record."""
         message = self.scope.message
@@ -92,7 +89,7 @@ class Functions(StandardFunctions):
         key = message.key()
         return None if key is None else utf8(key, "meta('key')")
 
-    @signature()
+    @takes()
     def _func_event(self) -> Value:
         """Return the whole event, from within an `each` too."""
         return self.scope.event

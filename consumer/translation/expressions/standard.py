@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 
 import orjson
 from jmespath import functions
 from jmespath.exceptions import JMESPathTypeError
-from jmespath.functions import signature
 
 from consumer.shape import Instant, Value
 from consumer.translation.expressions.compare import EXACT, equal, exact, is_number
@@ -22,6 +21,23 @@ _MEAN = Context(prec=34, traps=[])  # an average need not end
 Number = int | Decimal | float
 
 
+class ByExpression(Protocol):
+    """The library's own value of `&expression`."""
+
+    expression: dict[str, Any]
+
+    def visit(self, node: dict[str, Any], value: Value) -> Value:
+        """Evaluate for one element."""
+
+
+_Function = TypeVar("_Function", bound=Callable[..., Value])
+
+
+def takes(*arguments: Mapping[str, object]) -> Callable[[_Function], _Function]:
+    """Declare a function's arguments to the library: for each the `types` it may have, and whether it repeats."""
+    return cast("Callable[[_Function], _Function]", functions.signature(*arguments))
+
+
 class StandardFunctions(functions.Functions):  # type: ignore[misc]  # published without types
     """The published functions; those that count, order or print know decimals and instants."""
 
@@ -32,21 +48,19 @@ class StandardFunctions(functions.Functions):  # type: ignore[misc]  # published
             raise JMESPathTypeError(function_name, None, actual, sorted(allowed))
         inner = {each.partition("-")[2] for each in types if each.startswith(f"{actual}-")}
         if inner and isinstance(current, list) and current:
-            first = _jmespath_kind(current[0])
-            same = all(_jmespath_kind(each) == first for each in current)
-            if first not in inner or not same:
-                raise JMESPathTypeError(function_name, None, "mixed array" if not same else f"{first} array", sorted(types))
+            kinds = {_jmespath_kind(each) for each in current}
+            if len(kinds) > 1 or not kinds <= inner:
+                raise JMESPathTypeError(function_name, None, f"array of {' and '.join(sorted(kinds))}", sorted(types))
 
     def _convert_to_jmespath_type(self, pyobject: str) -> str:
-        return {"Decimal": "number", "Instant": "time", "Record": "object"}.get(
-            pyobject, super()._convert_to_jmespath_type(pyobject)
-        )
+        known = {"Decimal": "number", "Instant": "time", "Record": "object"}
+        return known.get(pyobject) or str(super()._convert_to_jmespath_type(pyobject))
 
-    @signature({"types": ["number"]})
+    @takes({"types": ["number"]})
     def _func_abs(self, arg: Number) -> Number:
         return arg.copy_abs() if isinstance(arg, Decimal) else abs(arg)
 
-    @signature({"types": ["array-number"]})
+    @takes({"types": ["array-number"]})
     def _func_avg(self, arg: list[Number]) -> Number | None:
         if not arg:
             return None
@@ -55,59 +69,59 @@ class StandardFunctions(functions.Functions):  # type: ignore[misc]  # published
             return total // len(arg)
         return _MEAN.divide(Decimal(total), len(arg))
 
-    @signature({"types": ["array-number"]})
+    @takes({"types": ["array-number"]})
     def _func_sum(self, arg: list[Number]) -> Number:
         return _sum(arg)
 
-    @signature({"types": ["number"]})
+    @takes({"types": ["number"]})
     def _func_ceil(self, arg: Number) -> Number:
         return _whole(arg, ROUND_CEILING)
 
-    @signature({"types": ["number"]})
+    @takes({"types": ["number"]})
     def _func_floor(self, arg: Number) -> Number:
         return _whole(arg, ROUND_FLOOR)
 
-    @signature({"types": ["array", "string"]}, {"types": []})
+    @takes({"types": ["array", "string"]}, {"types": []})
     def _func_contains(self, subject: list[Value] | str, search: Value) -> bool:
         if isinstance(subject, str):
             return isinstance(search, str) and search in subject
         return any(equal(each, search) for each in subject)
 
-    @signature({"types": ["array-number", "array-string", "array-time"]})
+    @takes({"types": ["array-number", "array-string", "array-time"]})
     def _func_max(self, arg: list[Any]) -> Value:
         return max(arg, key=_order) if arg else None
 
-    @signature({"types": ["array-number", "array-string", "array-time"]})
+    @takes({"types": ["array-number", "array-string", "array-time"]})
     def _func_min(self, arg: list[Any]) -> Value:
         return min(arg, key=_order) if arg else None
 
-    @signature({"types": ["array-number", "array-string", "array-time"]})
+    @takes({"types": ["array-number", "array-string", "array-time"]})
     def _func_sort(self, arg: list[Any]) -> list[Value]:
         return sorted(arg, key=_order)
 
-    @signature({"types": ["array"]}, {"types": ["expref"]})
-    def _func_sort_by(self, array: list[Value], expref: Any) -> list[Value]:  # noqa: ANN401 - the library's own type
+    @takes({"types": ["array"]}, {"types": ["expref"]})
+    def _func_sort_by(self, array: list[Value], expref: ByExpression) -> list[Value]:
         return [value for _, value in sorted(_keyed("sort_by", array, expref), key=lambda pair: pair[0])]
 
-    @signature({"types": ["array"]}, {"types": ["expref"]})
-    def _func_min_by(self, array: list[Value], expref: Any) -> Value:  # noqa: ANN401 - the library's own type
+    @takes({"types": ["array"]}, {"types": ["expref"]})
+    def _func_min_by(self, array: list[Value], expref: ByExpression) -> Value:
         return min(_keyed("min_by", array, expref), key=lambda pair: pair[0], default=(None, None))[1]
 
-    @signature({"types": ["array"]}, {"types": ["expref"]})
-    def _func_max_by(self, array: list[Value], expref: Any) -> Value:  # noqa: ANN401 - the library's own type
+    @takes({"types": ["array"]}, {"types": ["expref"]})
+    def _func_max_by(self, array: list[Value], expref: ByExpression) -> Value:
         return max(_keyed("max_by", array, expref), key=lambda pair: pair[0], default=(None, None))[1]
 
-    @signature({"types": []})
+    @takes({"types": []})
     def _func_to_number(self, arg: Value) -> Number | None:
         if is_number(arg):
             return arg
         return number_in(arg) if isinstance(arg, str) else None
 
-    @signature({"types": []})
+    @takes({"types": []})
     def _func_to_string(self, arg: Value) -> str:
         return text_of(arg)
 
-    @signature({"types": []})
+    @takes({"types": []})
     def _func_type(self, arg: Value) -> str:
         return kind_of(arg)
 
@@ -190,9 +204,8 @@ def _order(value: Any) -> Any:  # noqa: ANN401 - whatever can be ordered
     return exact(value) if is_number(value) else value
 
 
-def _keyed(function: str, array: list[Value], expref: Any) -> list[tuple[Any, Value]]:  # noqa: ANN401 - the library's own type
-    visit: Callable[[Value], Value] = lambda value: expref.visit(expref.expression, value)  # noqa: E731
-    pairs = [(visit(value), value) for value in array]
+def _keyed(function: str, array: list[Value], expref: ByExpression) -> list[tuple[Any, Value]]:
+    pairs = [(expref.visit(expref.expression, value), value) for value in array]
     kinds = {kind_of(key) for key, _ in pairs}
     if len(kinds) > 1 or not kinds <= _ORDERABLE:
         raise JMESPathTypeError(function, None, " and ".join(sorted(kinds)), sorted(_ORDERABLE))

@@ -1,0 +1,139 @@
+"""One entry of the mapping, ready to run: from an event to a row of a column, a skip or a fault."""
+
+from __future__ import annotations
+
+from consumer.destinations import Destination
+from consumer.model import Cause, Entry, Fault, FaultyRecord, Skip, Translation
+from consumer.shape import Value
+from consumer.translation import identity
+from consumer.translation.expressions import Run, Scope, UnmappableError, kind_of
+from consumer.translation.fields import blame, object_maker
+from consumer.translation.mapping.rules import EntryRule, Object
+
+
+class EntryPlan:
+    """What one entry makes of each event."""
+
+    __slots__ = ("_begun", "_consent", "_each", "_encoder", "_fields", "_id", "_make", "_when", "entry")
+
+    def __init__(self, rule: EntryRule, destination: Destination) -> None:
+        """Do once what need not be done for each event."""
+        self.entry = rule.entry
+        self._encoder = destination.encoder(rule.entry.target, rule.name)
+        self._begun = identity.of_entry(rule.entry.event_type, rule.entry.destination, rule.entry.label)
+        self._fields = Object(rule.fields.fields, mandatory=True)
+        self._make = object_maker(self._fields)
+        self._when = rule.when.run if rule.when is not None else None
+        self._consent = rule.consent.run if rule.consent is not None else None
+        self._each: Run | None = rule.each.run if rule.each is not None else None
+        self._id: Run | None = rule.id.run if rule.id is not None else None
+
+    def translate(self, record: int, scope: Scope, who: bytes, time_ns: int, key: int, out: Translation) -> None:
+        """Add this entry's deliveries of one event, or why there are none, to `out`.
+
+        Args:
+            record: the record's index within its lot.
+            scope: the record at hand.
+            who: the part of the identity that says which event.
+            time_ns: the event's time.
+            key: the hash that orders deliveries.
+            out: receives rows, skips and faults.
+        """
+        if self._each is None:
+            self._deliver(record, scope.event, scope, self._identity(who), time_ns, key, out)
+            return
+        try:
+            elements = self._each(scope.event, scope)
+        except UnmappableError as error:
+            self.refuse(record, who, f"each: {error.said}", out)
+            return
+        if elements is not None and not isinstance(elements, list):
+            self.refuse(record, who, f"each: it takes an array, not {kind_of(elements)}", out)
+            return
+        seen: set[str] = set()
+        for position, element in enumerate(elements or ()):
+            if element is None:
+                continue
+            name = self._name(record, element, scope, who, position, out)
+            if name is None:
+                continue
+            if name in seen:
+                fault = Fault(Cause.REPEATED_ELEMENT, f"{self.entry.label}: an element's id stands twice in the record")
+                out.faults.append(FaultyRecord(record, self.entry, fault, self._unnamed(who, position)))
+                continue
+            seen.add(name)
+            self._deliver(record, element, scope, self._identity(who, name), time_ns, key, out)
+
+    def refuse(self, record: int, who: bytes, why: str, out: Translation) -> None:
+        """Add the fault of an event that this entry cannot make anything of."""
+        self._unmappable(record, self._identity(who), why, out)
+
+    def _deliver(  # noqa: PLR0917 - one row; a noun for it would cost more than the budget
+        self, record: int, value: Value, scope: Scope, digest: bytes, time_ns: int, key: int, out: Translation
+    ) -> None:
+        entry = self.entry
+        stage = "when"
+        try:
+            if self._when is not None:
+                allowed = self._when(value, scope)
+                if allowed is False:
+                    _skip(out, entry, Skip.FILTERED)
+                    return
+                if allowed is not True:
+                    self._unmappable(record, digest, f"when: it must be boolean, not {kind_of(allowed)}", out)
+                    return
+            stage = "consent"
+            if self._consent is not None and self._consent(value, scope) is not True:
+                _skip(out, entry, Skip.NO_CONSENT)
+                return
+            stage = ""
+            fields = self._make(value, scope)
+        except UnmappableError as error:
+            why = f"{stage}: {error.said}" if stage else blame(self._fields, value, scope)
+            self._unmappable(record, digest, why, out)
+            return
+        encoded = self._encoder(fields, digest, time_ns)  # type: ignore[arg-type]  # an object that is kept when empty
+        if isinstance(encoded, Fault):
+            out.faults.append(FaultyRecord(record, entry, encoded, digest.hex()))
+            return
+        column = out.columns[entry.destination]
+        column.bodies.append(encoded.body)
+        column.keys.append(key)
+        column.shapes.append(encoded.shape)
+        column.identities.append(encoded.identity)
+        column.times_ms.append(time_ns // 1_000_000)
+        column.entries.append(entry)
+        column.records.append(record)
+
+    def _name(
+        self, record: int, element: Value, scope: Scope, who: bytes, position: int, out: Translation
+    ) -> str | None:
+        """Return an element's own id as text; `None` after a fault."""
+        try:
+            value = self._id(element, scope) if self._id is not None else None
+        except UnmappableError as error:
+            why = error.said
+        else:
+            name = identity.as_text(value)
+            if name is not None:
+                return name
+            why = f"it is {kind_of(value)}, which names nothing"
+        fault = Fault(Cause.UNMAPPABLE, f"{self.entry.label}: id: {why}")
+        out.faults.append(FaultyRecord(record, self.entry, fault, self._unnamed(who, position)))
+        return None
+
+    def _identity(self, who: bytes, element: str | None = None) -> bytes:
+        return identity.finish(self._begun, who, element)
+
+    def _unnamed(self, who: bytes, position: int) -> str:
+        """Return the identity of an element without an id of its own: two parts more, so it is nobody else's."""
+        return self._identity(who + identity.part(b"#"), str(position)).hex()
+
+    def _unmappable(self, record: int, digest: bytes, why: str, out: Translation) -> None:
+        fault = Fault(Cause.UNMAPPABLE, f"{self.entry.label}: {why}")
+        out.faults.append(FaultyRecord(record, self.entry, fault, digest.hex()))
+
+
+def _skip(out: Translation, entry: Entry, why: Skip) -> None:
+    scope = (entry.destination, entry.event_type, why)
+    out.skipped[scope] = out.skipped.get(scope, 0) + 1
