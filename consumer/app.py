@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer import __version__
 from consumer.delivery.credentials import BasicCredentials, Credentials, TokenCredentials
@@ -153,10 +153,11 @@ class Running:
         self.poller.start()
         path = asyncio.create_task(self.pipeline.run(self.poller.commit, self._commit_every_s), name=self.name)
         look = asyncio.create_task(self._look(), name=f"{self.name}-look")
-        asked = asyncio.create_task(leave.wait(), name=f"{self.name}-leave")
+        asked: asyncio.Future[Any] = asyncio.create_task(leave.wait(), name=f"{self.name}-leave")
         try:
-            await asyncio.wait([path, look, asked, self.poller.done], return_when=asyncio.FIRST_COMPLETED)
-            for ended in (path, look, self.poller.done):
+            ends: list[asyncio.Future[None]] = [path, look, self.poller.done]
+            await asyncio.wait([*ends, asked], return_when=asyncio.FIRST_COMPLETED)
+            for ended in ends:
                 if ended.done():
                     ended.result()
             async with asyncio.timeout(self._leave_within_s):

@@ -103,8 +103,8 @@ async def _serve(plan: Plan, log: Log, metrics: Metrics) -> int:
         fallen = await run_app(plan, watchers=watchers, sources=sources, leave=leave, started=running.extend)
     finally:
         server.close()
-    for error in fallen:
-        log.write("error", "pipeline fell", error=describe(error))
+    for each in fallen:
+        log.write("error", "pipeline fell", error=describe(each))
     log.write("info", "ended", code=FAILED if fallen else ENDED)
     return FAILED if fallen else ENDED
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from consumer.config.secrets import Properties, Secret
+from consumer.kafka.options import Start
 
 LONGEST_POLL_GAP_S = 0.5
 """How long the poll thread waits for room without polling."""
@@ -87,7 +88,7 @@ class Settings:
     file: Path
     kafka: Properties
     topics: tuple[str, ...]
-    start: str | int
+    start: Start
     """`earliest`, `latest`, or epoch milliseconds."""
     registry: Properties | None
     schema_directory: Path | None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaException, libversion
 
 Start: TypeAlias = Literal["earliest", "latest"] | int
 """The oldest records, the moment of the group's first assignment, or an instant in epoch milliseconds."""
@@ -165,3 +165,8 @@ def _milliseconds(properties: Mapping[str, str], name: str, default_ms: int) -> 
         return float(properties.get(name, default_ms)) / 1000
     except ValueError:
         return default_ms / 1000
+
+
+def librdkafka_version() -> str:
+    """Return the version of librdkafka inside the client, such as `2.16.0`."""
+    return str(libversion()[0])
