@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeAlias
@@ -208,6 +208,9 @@ class _Reader:
                 hint = f"it stands on line {entries[key.text][0].line} already: keep one of the two"
                 self._complain(inner, f"the key `{key.text}` is given twice", hint)
             else:
+                if isinstance(value, Scalar) and value.plain and not value.text:
+                    # The parser puts a value that is not there wherever the next word stands: on a later line, mostly.
+                    value = replace(value, line=key.line, column=key.column, after="")
                 entries[key.text] = (key, value)
         return Table(tuple(entries.values()), *_place(start), flow=bool(start.flow_style))
 

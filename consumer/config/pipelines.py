@@ -41,7 +41,7 @@ def read(node: Node | None, enabled: Mapping[str, bool], reading: Reading) -> tu
                 owner[destination] = name
                 members.append(destination)
         pipelines.append(PipelineSettings(name, tuple(members), accepted))
-    if isinstance(found, dict):
+    if isinstance(found, dict) and isinstance(node, Table) and len(found) == len(node.entries):
         for destination, is_on in enabled.items():
             if is_on and destination not in owner:
                 hint = "name it under a pipeline, or say `enabled: false`"

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 
 from consumer.config.reading import Reading, below
-from consumer.config.secrets import MASK
+from consumer.config.secrets import MASK, is_secret_name
 from consumer.config.settings import LONGEST_POLL_GAP_S, Budgets, DestinationSettings, Settings
 from consumer.kafka.options import commit_timeout_s, complaints, max_poll_interval_s
 from consumer.kafka.registry import registry_complaints
 from consumer.kafka.topics import matches
-from consumer.yaml_source import Node, Table
+from consumer.yaml_source import Node, Scalar, Table
 
 _WORTH_HIDING = 3  # characters; a shorter value would be masked within ordinary words
 
@@ -39,11 +39,18 @@ def _complain_of_property(
     said: str, properties: Mapping[str, str], node: Node | None, path: str, reading: Reading
 ) -> None:
     """Put a foreign client's objection at the property it names; the value is never repeated."""
-    name = next((each for each in properties if re.search(rf"(?<![\w.]){re.escape(each)}(?![\w.])", said)), None)
-    value = properties.get(name, "") if name is not None else ""
-    hidden = said.replace(value, MASK) if len(value) >= _WORTH_HIDING else said
+    named = [each for each in properties if re.search(rf"(?<![\w.]){re.escape(each)}(?![\w.])", said)]
+    name = min(named, key=said.index, default=None)
+    for each, value in properties.items():
+        if len(value) >= _WORTH_HIDING and (is_secret_name(each) or not _stands_in_file(node, each)):
+            said = said.replace(value, MASK)  # it came from the environment or a file: it could be anything
     place = node.get(name) if isinstance(node, Table) and name is not None else node
-    reading.complain(place, below(path, name) if name is not None else path, hidden.removeprefix(f"{name}: "))
+    reading.complain(place, below(path, name) if name is not None else path, said.removeprefix(f"{name}: "))
+
+
+def _stands_in_file(node: Node | None, name: str) -> bool:
+    written = node.get(name) if isinstance(node, Table) else None
+    return isinstance(written, Scalar) and "${" not in written.text
 
 
 def complain_of_topics(settings: Settings, tree: Table, reading: Reading) -> None:
