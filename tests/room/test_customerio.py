@@ -273,6 +273,13 @@ def test_a_delivery_report_names_its_delivery() -> None:
     )
 
 
+def test_reports_say_what_happened_in_the_documented_words() -> None:
+    odd: Fields = {"deliveryId": "d", "metric": "seen"}
+    assert detail("track", {"properties": odd}, "Report Delivery Event").startswith("properties.metric: must be one of")
+    assert document("track", {"properties": {"actionType": "viewed_content"}}, "Report Content Event")["anonymousId"]
+    assert detail("track", {"properties": {}}, "Report Content Event").startswith("properties.actionType")
+
+
 def test_what_a_name_needs_is_known_to_the_mapping() -> None:
     track = CUSTOMERIO.targets["track"]
     assert track.one_of == (("userId", "anonymousId"),)

@@ -27,9 +27,11 @@ def completion(need: Need) -> Completion:
         properties = said.get("properties", {})
         if not isinstance(properties, dict):
             return "properties: must be an object"
-        for name in need.properties:
+        for name, allowed in need.properties.items():
             if problem := blank(properties, name):
                 return f"properties.{problem}"
+            if allowed and properties[name] not in allowed:
+                return f"properties.{name}: must be one of {', '.join(allowed)}"
         if need.thing:
             return _thing(said, properties)
         return _device(said, properties) if need.device else said

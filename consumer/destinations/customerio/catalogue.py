@@ -8,7 +8,7 @@ stored as an ordinary custom event, nothing acts on it, and nobody is told.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Need:
     """A device with its token, written both to `context.device` and `properties.device`: the reference names either."""
     thing: bool = False
     """`properties.objectId` and `properties.objectTypeId`. With a wrong or defaulted type nothing happens, silently."""
-    properties: tuple[str, ...] = ()
-    """Other properties that must be there."""
+    properties: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Other properties that must be there as text, and the texts each may have; none named = any that is not blank."""
 
 
 ACTING: Mapping[str, Need] = {
@@ -35,8 +35,10 @@ ACTING: Mapping[str, Need] = {
     "Device Deleted": Need(user=True, device=True),
     "Relationship Deleted": Need(user=True, thing=True),
     "Object Deleted": Need(nobody=True, thing=True),
-    "Report Delivery Event": Need(nobody=True, properties=("deliveryId", "metric")),
-    "Report Content Event": Need(nobody=True),
+    "Report Delivery Event": Need(
+        nobody=True, properties={"deliveryId": (), "metric": ("delivered", "clicked", "converted", "opened")}
+    ),
+    "Report Content Event": Need(nobody=True, properties={"actionType": ("viewed_content", "clicked_content")}),
 }
 """Events that delete people, devices or objects, or change what is counted: each must be allowed by name."""
 
