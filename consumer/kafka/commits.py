@@ -4,7 +4,9 @@ Non-obvious:
 
 * The loop tells whole frontiers, so any of them may be skipped, and a commit that failed is repeated by the next one.
 * A partition with nothing owed commits the consumer's position instead of its frontier: the markers of transactions at
-  the end of a log are records to nobody, and would look like lag for ever.
+  the end of a log are records to nobody, and would look like lag for ever. Not while a record is in hand: the position
+  is beyond it already, and a callback within `consume` would commit what was never handed over. Nor for a partition
+  that was stopped, whose later records were let fall.
 * Nothing is ever committed below what was confirmed.
 """
 
@@ -30,6 +32,11 @@ class _Standing:
     reached: int
     following: int
     confirmed: int
+    stopped: bool = False
+
+    def is_idle(self, goal: int) -> bool:
+        """Whether nothing is owed below the goal, and nothing was taken at or above it."""
+        return goal >= self.following and not self.stopped
 
 
 class Commits:
@@ -45,6 +52,8 @@ class Commits:
         self._metadata = ""
         self._sent: dict[Partition, int] | None = None
         self._sent_at_s = 0.0
+        self.in_hand = False
+        """Whether the thread may hold a record that `took` was not told of."""
 
     def begin(self, tenures: Mapping[Partition, int], starts: Starts) -> None:
         """Begin tenures at their starts."""
@@ -62,6 +71,10 @@ class Commits:
         """Note the offsets of the last records taken."""
         for partition, offset in last.items():
             self._standings[partition].following = offset + 1
+
+    def stopped(self, partition: Partition) -> None:
+        """Note that records of this tenure may have been let fall: from now on only its frontier counts."""
+        self._standings[partition].stopped = True
 
     def reached(self, frontier: Frontier) -> None:
         """Note how far the loop got; what it says of an older tenure is ignored."""
@@ -122,8 +135,8 @@ class Commits:
         self, consumer: Consumer, partitions: Collection[Partition], *, whole: bool = False
     ) -> dict[Partition, int]:
         goals = {partition: self._standings[partition].reached for partition in partitions}
-        idle = [one for one, goal in goals.items() if goal >= self._standings[one].following]
-        if idle:
+        idle = [one for one, goal in goals.items() if self._standings[one].is_idle(goal)]
+        if idle and not self.in_hand:
             for place in consumer.position([TopicPartition(*partition) for partition in idle]):
                 partition = Partition(place.topic, place.partition)
                 if place.error is None and place.offset > goals[partition]:  # negative: nothing was fetched yet

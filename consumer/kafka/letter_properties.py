@@ -29,6 +29,8 @@ _DEFAULTS: Mapping[str, str] = {
     "client.id": "cdp-consumer",
     # A letter that could not be written is said after this long, and written again. The default is five minutes.
     "message.timeout.ms": "30000",
+    # A topic that is missing is said after this long; the default is half a minute.
+    "topic.metadata.propagation.max.ms": "5000",
     "linger.ms": "5",
 }
 

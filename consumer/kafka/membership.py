@@ -73,6 +73,12 @@ class Membership:
         self.ending = False
         """The consumer is being closed: what is taken away now has been drained already, or never will be."""
 
+    def turn(self, consumer: Consumer, now_s: float) -> None:
+        """Look, between two polls, for topics that are missing and for a membership that came without a callback."""
+        self.topics.turn(consumer, now_s, self.question_s)
+        if not self.joined and _generation(consumer) > 0:
+            self._join()
+
     def assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Give new partitions their starts and tenures."""
         if self.ending:
@@ -161,6 +167,19 @@ class Membership:
             consumer.incremental_unassign(partitions)
         else:
             consumer.unassign()
+
+
+def _generation(consumer: Consumer) -> int:
+    """Return the generation of the group as the client knows it, or the member epoch; -1 if it has none.
+
+    A member of the new protocol that gets no partition hears of no assignment, not even of an empty one (tried). The
+    only trace of its membership is in this text of librdkafka's own: `CGMDv2:`, then the generation as four bytes, the
+    least first.
+    """
+    text: object = consumer.consumer_group_metadata()
+    if isinstance(text, bytes) and text.startswith(b"CGMDv2:"):
+        return int.from_bytes(text[7:11], "little", signed=True)
+    return -1
 
 
 def _names(partitions: Iterable[TopicPartition]) -> set[Partition]:

@@ -19,7 +19,7 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import cast
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message
 
 from consumer.kafka.commits import Commits
 from consumer.kafka.crossing import Crossing
@@ -34,6 +34,7 @@ from consumer.kafka.options import (
     max_poll_interval_s,
     session_timeout_s,
 )
+from consumer.kafka.pauses import Pauses
 from consumer.kafka.taking import Taking
 from consumer.model import Message as Record
 from consumer.model import Partition
@@ -71,14 +72,13 @@ class Poller:
         self._crossing = Crossing(loop)
         self._commits = Commits(observer)
         self._membership = Membership(options, road, self._crossing, self._commits, self._fence, observer)
+        self._pauses = Pauses(observer)
         self._taking = Taking(self._membership, self._commits, observer)
         self._frontiers: SimpleQueue[Frontier] = SimpleQueue()
         self._leaving = threading.Event()
         self._fatal: KafkaError | None = None
         self._accepting: Future[None] | None = None
         self._finishing: Future[Frontier] | None = None
-        self._paused: frozenset[Partition] = frozenset()
-        self._wanting: frozenset[Partition] = frozenset()
         self._told_shut = False
         self._commit_due_s = 0.0
         # A daemon: if the loop died, nobody would end the thread, and the process must still end.
@@ -173,7 +173,7 @@ class Poller:
         self._crossing.check()
         self._empty_frontiers()
         now_s = time.monotonic()
-        self._membership.topics.turn(consumer, now_s, self._membership.question_s)
+        self._membership.turn(consumer, now_s)
         if now_s >= self._commit_due_s:
             self._commits.send(consumer)
             self._commit_due_s = now_s + self._options.commit_every_s
@@ -181,7 +181,9 @@ class Poller:
             self._accepting.result()
             self._accepting = None
         waiting = self._accepting or self._finishing
-        self._match_pauses(consumer, everything=waiting is not None)
+        held = self._membership.held
+        full = self._road.full if waiting is None else frozenset(held)
+        self._pauses.match(consumer, held, full, self._taking.stopped | self._commits.unconfirmed())
         if waiting is not None:
             self._taking.early(consumer)
             self._crossing.wait(waiting, _POLL_S)
@@ -207,21 +209,6 @@ class Poller:
         except Empty:
             if latest is not None:
                 self._commits.reached(latest)
-
-    def _match_pauses(self, consumer: Consumer, *, everything: bool) -> None:
-        """Pause what has no room and resume what has; the rest stays as it is, with what was fetched ahead."""
-        held = frozenset(self._membership.held)
-        full = held if everything else self._road.full & held
-        wanted = full | (held & (self._taking.stopped | self._commits.unconfirmed()))
-        paused = self._paused & held
-        if pause := wanted - paused:
-            consumer.pause([TopicPartition(*partition) for partition in pause])
-        if resume := paused - wanted:
-            consumer.resume([TopicPartition(*partition) for partition in resume])
-        self._paused = wanted
-        if full != self._wanting:
-            self._wanting = full
-            self._observer.paused(full)
 
     def _look_at_fence(self, consumer: Consumer) -> None:
         """After a standstill polling has told what was lost; an accepted commit proves that the rest is still ours."""

@@ -78,6 +78,7 @@ class Taking:
         if first is None:
             return []
         before = self._membership.held
+        self._commits.in_hand = True
         lot = [first, *consumer.consume(most - 1, 0)] if most > 1 else [first]
         after = self._membership.held
         if after is not before and first.error() is None and before.get(_place(first)) != after.get(_place(first)):
@@ -89,6 +90,7 @@ class Taking:
             lot = [one for one in lot if _place(one) in after]
             last = _last_offsets(lot)
         self._commits.took(last)
+        self._commits.in_hand = False
         return lot
 
     def _without_errors(self, lot: list[Message]) -> list[Message]:
@@ -119,6 +121,7 @@ class Taking:
         place = _place(message)
         if code in _STOPS and place in self._membership.held:
             self._stopped[place] = self._membership.held[place]
+            self._commits.stopped(place)
         self._observer.client_error(error.name(), f"{place.topic}[{place.index}]: {error.str()}", fatal=False)
 
     def _count(self, lot: list[Message]) -> None:
