@@ -1,55 +1,22 @@
-"""What is said to Copilot, what is not, and what its answers mean."""
+"""What is said to Copilot, field by field, and what is not."""
 
 import json
 from decimal import Decimal
-from typing import Any
 
-import orjson
 import pytest
 
-from consumer.destinations import Encoded, EntryError, OptionError
-from consumer.destinations.copilot import MAX_AGE_MS, Copilot, CopilotOptions
+from consumer.destinations import Encoded
 from consumer.destinations.copilot_contract import EVENT_TYPES
-from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused, Reply, Trouble
 from consumer.shape import Fields, Instant, Value
-
-URL = "https://api.acme.bycopilot.com"
-COPILOT = Copilot(CopilotOptions(url=URL))
-IDENTITY = bytes(range(16))
-EVENT_ID = "00010203-0405-8607-8809-0a0b0c0d0e0f"
-TIME_NS = 1_700_000_000_123_456_789
-BATCH, SINGLE = COPILOT._batch, COPILOT._single
-MINIMUM: dict[str, Fields] = {
-    "user_id": {"user_id": "u-1"},
-    "thing_id": {"thing_id": "t-1"},
-    "status_key": {"status_key": "mode"},
-    "status_value": {"status_value": "on the run"},
-    "email": {"email": "jane+x@acme.test"},
-}
-
-
-def least(target: str) -> Fields:
-    fields: Fields = {}
-    for name in EVENT_TYPES[target].mandatory:
-        fields |= MINIMUM[name]
-    return fields or ({"user_id": "u-1"} if target == "custom_event" else {})
-
-
-def say(target: str, fields: Fields, copilot: Copilot = COPILOT) -> Encoded | Fault:
-    return copilot.encoder(target, "clicked" if target == "custom_event" else None)(fields, IDENTITY, TIME_NS)
-
-
-def payload(target: str, fields: Fields) -> dict[str, object]:
-    said = say(target, fields)
-    assert isinstance(said, Encoded), said
-    return json.loads(said.body)["payload"]  # type: ignore[no-any-return]
-
-
-def detail(target: str, fields: Fields) -> str:
-    said = say(target, fields)
-    assert isinstance(said, Fault), said
-    assert said.cause is Cause.CONTRACT
-    return said.detail
+from tests.room.saying_copilot import (
+    BATCH,
+    COPILOT,
+    EVENT_ID,
+    detail,
+    least,
+    payload,
+    say,
+)
 
 
 @pytest.mark.parametrize("target", EVENT_TYPES)
@@ -206,164 +173,3 @@ def test_times_of_the_past_are_epoch_milliseconds() -> None:
 
 def test_a_custom_event_of_nobody_is_refused_for_copilot_would_ignore_it() -> None:
     assert detail("custom_event", {"free": 1}) == "thing_id or user_id: is missing"
-
-
-def test_twenty_properties_fit_and_one_more_does_not() -> None:
-    many: Fields = {f"p{number}": number for number in range(18)}
-    assert len(payload("custom_event", {"user_id": "u", **many})) == 20
-    assert "20 properties" in detail("custom_event", {"user_id": "u", "one_more": 1, **many})
-    assert len(payload("thing_interaction", {"thing_id": "t", "one_more": 1, **many})) == 20
-
-
-def test_names_out_of_a_map_are_not_remembered_without_end() -> None:
-    encode = Copilot(CopilotOptions(url=URL)).encoder("custom_event", "x")
-    for number in range(1500):
-        assert isinstance(encode({"user_id": "u", f"p{number}": 1}, IDENTITY, TIME_NS), Encoded)
-    assert isinstance(encode({"user_id": "u", "p 1": 1}, IDENTITY, TIME_NS), Fault)
-
-
-def test_an_event_that_fits_no_batch_is_too_large_to_the_byte() -> None:
-    body = say("custom_event", {"user_id": "u", "text": "x" * 1000})
-    assert isinstance(body, Encoded)
-    exact = len(body.body) + len(BATCH.prefix) + len(BATCH.suffix)
-    fits = say("custom_event", {"user_id": "u", "text": "x" * 1000}, Copilot(CopilotOptions(url=URL, bytes=exact)))
-    assert isinstance(fits, Encoded)
-    over = say("custom_event", {"user_id": "u", "text": "x" * 1000}, Copilot(CopilotOptions(url=URL, bytes=exact - 1)))
-    assert isinstance(over, Fault)
-    assert over.cause is Cause.TOO_LARGE
-
-
-def test_a_batch_of_one_is_a_whole_request() -> None:
-    said = say("custom_event", {"user_id": "u"})
-    assert isinstance(said, Encoded)
-    assert list(json.loads(BATCH.prefix + said.body + b"," + said.body + BATCH.suffix)) == ["events"]
-    assert (BATCH.max_events, BATCH.max_bytes, BATCH.max_age_ms) == (100, 500_000, MAX_AGE_MS)
-    assert BATCH.endpoint == ("collect", "POST", "/v2/collect")
-
-
-def test_a_consent_goes_alone_and_without_an_envelope() -> None:
-    said = say("consent", {"user_id": "u-1", "consent_value": False})
-    assert said == Encoded(b'{"user_id":"u-1","consent_value":false}', SINGLE, EVENT_ID)
-    assert (SINGLE.max_events, SINGLE.max_age_ms) == (1, None)
-    assert SINGLE.endpoint == ("consent", "POST", "/v2/api/report/user_copilot_analysis_consent_changed")
-    assert detail("consent", {"user_id": "u-1"}) == "consent_value: is missing"
-    assert detail("consent", {"user_id": "u-1", "consent_value": 1}).startswith("consent_value")
-    long = say("consent", {"user_id": "u" * 2000, "consent_value": True}, Copilot(CopilotOptions(url=URL, bytes=1000)))
-    assert isinstance(long, Fault)
-    assert long.cause is Cause.TOO_LARGE
-
-
-@pytest.mark.parametrize(
-    ("target", "name"),
-    [
-        ("order_placed", None),
-        ("user_created", "name"),
-        ("consent", "name"),
-        ("custom_event", None),
-        ("custom_event", " "),
-        ("custom_event", "Order Placed"),
-    ],
-)
-def test_entries_that_cannot_work_are_found_at_load(target: str, name: str | None) -> None:
-    with pytest.raises(EntryError) as error:
-        COPILOT.encoder(target, name)
-    assert error.value.message
-    assert error.value.hint
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"url": "api.acme.test"},
-        {"url": "https://user:secret@acme.test"},
-        {"url": URL, "events": 0},
-        {"url": URL, "bytes": 10},
-        {"url": URL, "collect_path": "v2/collect"},
-        {"url": URL, "consent_path": "/a?b"},
-    ],
-)
-def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(OptionError) as error:
-        CopilotOptions(**options)
-    assert error.value.option == list(options)[-1]
-
-
-# ── answers ──
-
-
-def judge(body: object, events: int = 3, *, status: int = 200, consent: bool = False) -> object:
-    content = body if isinstance(body, bytes) else orjson.dumps(body)
-    ids = [f"id-{number}" for number in range(events)]
-    return COPILOT.judge(SINGLE if consent else BATCH, ids, Reply(status, {}, content))
-
-
-@pytest.mark.parametrize("body", [{}, {"invalid_events": []}, {"invalid_events": None}, {"status": "ok"}])
-def test_a_200_that_lists_nothing_has_everything(body: object) -> None:
-    assert judge(body) == Delivered()
-    assert judge(body, 1, consent=True) == Delivered()
-
-
-def test_listed_events_are_lost_and_the_others_are_in() -> None:
-    body = {
-        "invalid_events": [
-            {"event_id": "id-2", "index": 0, "error": "timestamp of jane@acme.test is too old"},
-            {"event_id": "id-0", "index": 9},
-        ]
-    }
-    assert judge(body) == Listed(
-        {2: Fault(Cause.REFUSED, "timestamp of … is too old", 200), 0: Fault(Cause.REFUSED, "", 200)}
-    )
-
-
-@pytest.mark.parametrize(
-    "listed",
-    [
-        [{"event_id": "id-9"}],
-        [{"event_id": "id-0"}, {"event_id": "id-9"}],
-        [{"event_id": "id-0"}, {"event_id": "id-0"}],
-        [{"index": 0}],
-        [{"event_id": ["id-0"]}],
-        ["id-0"],
-        [None],
-    ],
-)
-def test_a_list_that_does_not_say_whom_it_means_halves_a_batch_and_refuses_one(listed: list[object]) -> None:
-    assert isinstance(judge({"invalid_events": listed}), Mixed)
-    assert isinstance(judge({"invalid_events": listed}, 1), Refused)
-
-
-def test_a_call_of_one_is_refused_in_the_vendors_words() -> None:
-    body = {"invalid_events": [{"event_id": "id-0", "error": "user_id is missing"}]}
-    assert judge(body, 1) == Refused(Fault(Cause.REFUSED, "user_id is missing", 200))
-    assert judge(body, 1, consent=True) == Refused(Fault(Cause.REFUSED, "user_id is missing", 200))
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"[]", b"null", b"<html>login</html>", b'{"invalid_events":', {"invalid_events": "all"}, {"reason": "X.Y"}],
-)
-def test_a_page_under_a_200_is_no_delivery(body: object) -> None:
-    for consent in (False, True):
-        verdict = judge(body, 1, consent=consent)
-        assert isinstance(verdict, Barred)
-        assert verdict.fault.cause is Trouble.UNINTELLIGIBLE
-
-
-def test_only_consent_may_answer_204_and_only_without_a_body() -> None:
-    assert judge(b"", 1, status=204, consent=True) == Delivered()
-    for verdict in (
-        judge(b"{}", 1, status=204, consent=True),
-        judge(b"", 1, status=204),
-        judge({}, 1, status=201),
-        judge({}, 1, status=202, consent=True),
-    ):
-        assert isinstance(verdict, Barred)
-        assert verdict.fault.cause is Trouble.UNINTELLIGIBLE
-
-
-def test_every_other_status_is_judged_as_for_all() -> None:
-    assert isinstance(judge(b"", 2, status=400), Mixed)
-    assert isinstance(judge(b"", 1, status=400), Refused)
-    assert isinstance(judge(b"", 1, status=503), Deferred)
-    reason = {"reason": "AUTH.UNAUTHORIZED", "error_message": "who is jane@acme.test"}
-    assert judge(reason, status=401) == Barred(Fault(Trouble.UNAUTHORIZED, "AUTH.UNAUTHORIZED; … is …", 401))

@@ -1,4 +1,4 @@
-"""What is said to Yotpo, what is not, what its answers mean, and how its token is got."""
+"""What is said to Yotpo, what is not, and what its answers mean."""
 
 import json
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from consumer.destinations import Encoded, EntryError, OptionError, Token
-from consumer.destinations.yotpo import TOKEN_LIFE_S, Yotpo, YotpoOptions
+from consumer.destinations import Encoded, EntryError, OptionError
+from consumer.destinations.yotpo import Yotpo, YotpoOptions
 from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Refused, Reply, Trouble
 from consumer.shape import Fields, Instant, Value
 
@@ -211,49 +211,3 @@ def test_every_other_status_is_judged_as_for_all() -> None:
     refused = judge(400, b'{"errors":[{"message":"phone_number +49171 is invalid"}]}')
     assert refused == Refused(Fault(Cause.REFUSED, "phone_number … is invalid", 400))
     assert judge(410) == Barred(Fault(Trouble.GONE, "", 410))
-
-
-# ── token ──
-
-
-def read(status: int, body: bytes) -> str | Fault:
-    assert isinstance(YOTPO.credential, Token)
-    return YOTPO.credential.read(Reply(status, {}, body))
-
-
-def test_a_token_is_asked_for_with_the_secret_and_sent_in_a_header() -> None:
-    token = YOTPO.credential
-    assert isinstance(token, Token)
-    assert token.endpoint == ("access_tokens", "POST", "/stores/store%2F1/access_tokens")
-    assert token.body('s"1') == b'{"secret":"s\\"1"}'
-    assert (token.header, token.secret, token.life_s) == ("x-yotpo-token", "secret", TOKEN_LIFE_S)
-    assert read(200, b'{"access_token":"abc.DEF-1"}') == "abc.DEF-1"
-    assert read(201, b'{"access_token":"abc"}') == "abc"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"{}", b"[]", b"<html>", b'{"access_token":""}', b'{"access_token":7}', b'{"access_token":"a\\r\\nx: y"}'],
-)
-def test_an_answer_without_a_token_that_fits_a_header_is_none(body: bytes) -> None:
-    fault = read(200, body)
-    assert isinstance(fault, Fault)
-    assert fault.cause is Trouble.UNINTELLIGIBLE
-
-
-@pytest.mark.parametrize(
-    ("status", "trouble"),
-    [
-        (400, Trouble.UNAUTHORIZED),
-        (422, Trouble.UNAUTHORIZED),
-        (401, Trouble.UNAUTHORIZED),
-        (404, Trouble.GONE),
-        (429, Trouble.THROTTLED),
-        (500, Trouble.SERVER_ERROR),
-        (302, Trouble.UNEXPECTED),
-    ],
-)
-def test_why_there_is_no_token_is_told(status: int, trouble: Trouble) -> None:
-    fault = read(status, b"{}")
-    assert isinstance(fault, Fault)
-    assert (fault.cause, fault.status) == (trouble, status)

@@ -1,0 +1,47 @@
+"""Saying things to Copilot: the destination, one identity, one time, and what came of it."""
+
+import json
+
+from consumer.destinations import Encoded
+from consumer.destinations.copilot import Copilot, CopilotOptions
+from consumer.destinations.copilot_contract import EVENT_TYPES
+from consumer.model import Cause, Fault
+from consumer.shape import Fields
+
+URL = "https://api.acme.bycopilot.com"
+COPILOT = Copilot(CopilotOptions(url=URL))
+IDENTITY = bytes(range(16))
+EVENT_ID = "00010203-0405-8607-8809-0a0b0c0d0e0f"
+TIME_NS = 1_700_000_000_123_456_789
+BATCH, SINGLE = COPILOT._batch, COPILOT._single
+MINIMUM: dict[str, Fields] = {
+    "user_id": {"user_id": "u-1"},
+    "thing_id": {"thing_id": "t-1"},
+    "status_key": {"status_key": "mode"},
+    "status_value": {"status_value": "on the run"},
+    "email": {"email": "jane+x@acme.test"},
+}
+
+
+def least(target: str) -> Fields:
+    fields: Fields = {}
+    for name in EVENT_TYPES[target].mandatory:
+        fields |= MINIMUM[name]
+    return fields or ({"user_id": "u-1"} if target == "custom_event" else {})
+
+
+def say(target: str, fields: Fields, copilot: Copilot = COPILOT) -> Encoded | Fault:
+    return copilot.encoder(target, "clicked" if target == "custom_event" else None)(fields, IDENTITY, TIME_NS)
+
+
+def payload(target: str, fields: Fields) -> dict[str, object]:
+    said = say(target, fields)
+    assert isinstance(said, Encoded), said
+    return json.loads(said.body)["payload"]  # type: ignore[no-any-return]
+
+
+def detail(target: str, fields: Fields) -> str:
+    said = say(target, fields)
+    assert isinstance(said, Fault), said
+    assert said.cause is Cause.CONTRACT
+    return said.detail

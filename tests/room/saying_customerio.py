@@ -1,0 +1,53 @@
+"""Saying things to Customer.io: the destination, one identity, one time, and what came of it."""
+
+import json
+from typing import Any
+
+from consumer.destinations import Encoded
+from consumer.destinations.customerio import Customerio, CustomerioOptions
+from consumer.model import Cause, Fault
+from consumer.shape import Fields
+
+URL = "https://cdp.customer.io/v1"
+ACTING = frozenset(
+    {
+        "User Deleted",
+        "User Suppressed",
+        "User Unsuppressed",
+        "Device Created or Updated",
+        "Device Deleted",
+        "Relationship Deleted",
+        "Object Deleted",
+        "Report Delivery Event",
+        "Report Content Event",
+    }
+)
+CUSTOMERIO = Customerio(CustomerioOptions(url=URL, allow_events=ACTING))
+IDENTITY = bytes.fromhex("00112233445566778899aabbccddeeff")
+TIME_NS = 1_469_918_176_385_000_000
+MESSAGE_ID = "01ARYZ6S41CSVRH6DAQF6DVVQZ"
+COMMON = {"messageId": MESSAGE_ID, "timestamp": "2016-07-30T22:36:16.385Z", "context": {"channel": "server"}}
+
+
+def say(
+    target: str, fields: Fields, name: str | None = None, *, customerio: Customerio = CUSTOMERIO, time_ns: int = TIME_NS
+) -> Encoded | Fault:
+    return customerio.encoder(target, name)(fields, IDENTITY, time_ns)
+
+
+def encoded(target: str, fields: Fields, name: str | None = None, *, customerio: Customerio = CUSTOMERIO) -> Encoded:
+    said = say(target, fields, name, customerio=customerio)
+    assert isinstance(said, Encoded), said
+    return said
+
+
+def document(target: str, fields: Fields, name: str | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(encoded(target, fields, name).body)
+    return found
+
+
+def detail(target: str, fields: Fields, name: str | None = None) -> str:
+    said = say(target, fields, name)
+    assert isinstance(said, Fault), said
+    assert said.cause is Cause.CONTRACT
+    return said.detail
