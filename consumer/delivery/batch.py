@@ -17,30 +17,37 @@ SCAN = 4
 def form(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None) -> list[Delivery]:
     """Take the next batch out of `queue`, oldest first; what stays keeps its order.
 
-    The oldest eligible delivery gives the shape; later ones of that shape (and of the same half, once split) join while count and bytes allow. A
-    key that was passed over once is passed over to the end, so that per key the order of the queue is the order of the calls. No
-    identity comes twice: a destination that overwrites by id, or names refused events by id, could not tell them apart.
-    `admit` tells whether a delivery is eligible; one that is not has been set aside or ended by it, and leaves the queue. So does one whose
-    tenure sends no more.
+    The oldest eligible delivery gives the shape; later ones of that shape (and of the same half, once split) join while
+    count and bytes allow. A key that was passed over once is passed over to the end, so that per key the order of the
+    queue is the order of the calls. No identity comes twice: a destination that overwrites by id, or names refused
+    events by id, could not tell them apart. `admit` tells whether a delivery is eligible; one that is not has been set
+    aside or ended by it, and leaves the queue. So does one whose tenure sends no more.
     """
     batch: list[Delivery] = []
     left: list[Delivery] = []
     passed: set[int] = set()
     identities: set[str] = set()
     shape = None
-    piece = size = most = scanned = room = 0
-    while queue:
+    piece = size = scanned = room = 0
+    most = 1
+    while queue and len(batch) < most and scanned < SCAN * most:
         delivery = queue.popleft()
-        if not delivery.tenure.sending or (admit is not None and not admit(delivery)):
+        if not delivery.tenure.sending:
             continue
+        if delivery.key in passed:
+            # Before `admit`: it could set this one aside while an earlier one of its key stays here, and then find that
+            # one blocked behind it.
+            left.append(delivery)
+            scanned += 1
+            continue
+        if admit is not None and not admit(delivery):
+            continue
+        scanned += 1
         if shape is None:
             shape, piece, most = delivery.shape, delivery.piece, delivery.shape.max_events
             room = shape.max_bytes - len(shape.prefix) - len(shape.suffix)
             size = -1  # the first one needs no comma
-        scanned += 1
-        if delivery.key in passed:
-            left.append(delivery)
-        elif (
+        if (
             (delivery.shape is not shape and delivery.shape != shape)
             or delivery.piece != piece
             or delivery.identity in identities
@@ -54,10 +61,6 @@ def form(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None) -> li
             size += 1 + len(delivery.body)
             identities.add(delivery.identity)
             batch.append(delivery)
-            if len(batch) == most:
-                break
-        if scanned >= SCAN * most:
-            break
     queue.extendleft(reversed(left))
     return batch
 

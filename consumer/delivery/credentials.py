@@ -7,7 +7,8 @@ import base64
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from consumer.model import Barred, Call, Deferred, Fault, Trouble
+from consumer.destinations.answers import judge_status
+from consumer.model import Barred, Call, Deferred, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from consumer.destinations import Basic, Token
     from consumer.model import Reply
 
-_THROTTLED = 429
-_SERVER_ERROR = 500
-_RETRIED = (408, 425)
+
+def _unheard(_: bool) -> None:  # noqa: FBT001 - the shape of what is called back
+    pass
 
 
 class Secret(Protocol):
@@ -27,7 +28,10 @@ class Secret(Protocol):
         """Return the value now in force."""
 
     def refresh(self) -> bool:
-        """Read it again where it came from; tell whether it changed. A half-written or empty one never replaces a good one."""
+        """Read it again where it came from; tell whether it changed. Blocks for a moment: call it in a thread.
+
+        A half-written or empty one never replaces a good one.
+        """
 
 
 class Signature(dict[str, str]):
@@ -45,18 +49,20 @@ class Credentials(Protocol):
     async def renew(self, refused: Signature) -> Signature | Barred | Deferred | None:
         """Return a signature newer than the `refused` one; `None` if there is no other."""
 
-    def refresh(self) -> bool:
+    async def refresh(self) -> bool:
         """Read the secrets again; tell whether one changed."""
 
 
 class BasicCredentials:
     """HTTP Basic: renewing means reading the secrets again, once."""
 
-    def __init__(self, basic: Basic, secrets: Mapping[str, Secret]) -> None:
-        """Sign with the secrets that `basic` names."""
+    def __init__(self, basic: Basic, secrets: Mapping[str, Secret], renewed: Callable[[bool], None] = _unheard) -> None:
+        """Sign with the secrets that `basic` names; `renewed` is told of each renewal whether it found another."""
+        self._renewed = renewed
         self._user = secrets[basic.user]
         self._password = None if basic.password is None else secrets[basic.password]
         self._lock = asyncio.Lock()
+        self._reads = 0
         self._signature = self._sign()
 
     def _sign(self) -> Signature:
@@ -70,16 +76,22 @@ class BasicCredentials:
 
     async def renew(self, refused: Signature) -> Signature | None:
         """Return a newer signature if the secrets have changed since the refused one was made."""
+        reads = self._reads
         async with self._lock:
-            if self._signature is refused:
-                await asyncio.to_thread(self.refresh)  # reading a file twice, to be sure it is whole, takes a moment
+            if self._signature is refused and self._reads == reads:  # else another lane has read them while we waited
+                self._renewed(await self._read_again())
         return None if self._signature is refused else self._signature
 
-    def refresh(self) -> bool:
+    async def refresh(self) -> bool:
         """Read the secrets again; tell whether the signature changed."""
-        self._user.refresh()
-        if self._password is not None:
-            self._password.refresh()
+        async with self._lock:
+            return await self._read_again()
+
+    async def _read_again(self) -> bool:
+        for secret in (self._user, self._password):
+            if secret is not None:
+                await asyncio.to_thread(secret.refresh)
+        self._reads += 1
         signature = self._sign()
         if signature == self._signature:
             return False
@@ -91,15 +103,23 @@ class TokenCredentials:
     """A token fetched by a call of its own, kept until it is refused or old."""
 
     def __init__(
-        self, token: Token, secrets: Mapping[str, Secret], exchange: Callable[[Call], Awaitable[Reply | Fault]]
+        self,
+        token: Token,
+        secrets: Mapping[str, Secret],
+        exchange: Callable[[Call], Awaitable[Reply | Fault]],
+        renewed: Callable[[bool], None] = _unheard,
     ) -> None:
-        """Fetch tokens through `exchange`, an unsigned call."""
+        """Fetch tokens through `exchange`, an unsigned call; `renewed` is told of each whether a token was had."""
+        self._renewed = renewed
         self._token = token
         self._secret = secrets[token.secret]
         self._exchange = exchange
         self._lock = asyncio.Lock()
         self._signature: Signature | None = None
         self._fetched_at = 0.0
+        self._fetches = 0
+        self._failed: Barred | Deferred | None = None
+        self._reading = asyncio.Lock()
 
     async def current(self) -> Signature | Barred | Deferred:
         """Return the token in force; the first caller fetches it and the others wait for that one call."""
@@ -112,26 +132,40 @@ class TokenCredentials:
         return await self._fetch(refused)
 
     async def _fetch(self, old: Signature | None) -> Signature | Barred | Deferred:
+        fetches = self._fetches
         async with self._lock:
             if self._signature is not None and self._signature is not old:
                 return self._signature
-            await asyncio.to_thread(self._secret.refresh)
-            reply = await self._exchange(Call(self._token.endpoint, self._token.body(self._secret.reveal())))
-            if isinstance(reply, Fault):
-                return Deferred(reply)
-            if reply.status == _THROTTLED:
-                return Deferred(Fault(Trouble.THROTTLED, "the token call", reply.status), everyone=True)
-            if reply.status >= _SERVER_ERROR or reply.status in _RETRIED:
-                return Deferred(Fault(Trouble.SERVER_ERROR, "the token call", reply.status))
-            token = self._token.read(reply)
-            if isinstance(token, Fault):
-                return Barred(token)
-            self._signature, self._fetched_at = Signature({self._token.header: token}), time.monotonic()
-            return self._signature
+            if self._fetches != fetches and self._failed is not None:
+                return self._failed  # the call that was made while we waited has failed for all of us
+            await self.refresh()
+            secret = self._secret.reveal()
+            result = self._read(await self._exchange(Call(self._token.endpoint, self._token.body(secret))))
+            self._fetches += 1
+            self._renewed(isinstance(result, Signature))
+            if isinstance(result, Signature):
+                self._failed = None
+                self._fetched_at = time.monotonic()
+                # made with a secret that has changed meanwhile, it serves this call and no other
+                self._signature = result if secret == self._secret.reveal() else None
+            else:
+                self._failed = result
+            return result
 
-    def refresh(self) -> bool:
+    def _read(self, reply: Reply | Fault) -> Signature | Barred | Deferred:
+        if isinstance(reply, Fault):
+            return Deferred(reply)
+        verdict = judge_status(reply, 1)
+        if isinstance(verdict, Deferred):
+            fault = Fault(verdict.fault.cause, "the token call", reply.status)
+            return Deferred(fault, verdict.wait_s, verdict.everyone)
+        token = self._token.read(reply)
+        return Barred(token) if isinstance(token, Fault) else Signature({self._token.header: token})
+
+    async def refresh(self) -> bool:
         """Read the secret again; a changed one makes the token stale."""
-        if not self._secret.refresh():
-            return False
+        async with self._reading:
+            if not await asyncio.to_thread(self._secret.refresh):
+                return False
         self._signature = None
         return True

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 
 class Delivery:
-    """One delivery on its way through a lane. Mutable and slotted on purpose: it is made once an event, and a frozen noun costs twice as much."""
+    """One delivery on its way through a lane.
+
+    Mutable and slotted on purpose: it is made once an event, and a frozen noun costs twice as much.
+    """
 
     __slots__ = (
         "attempts",
@@ -26,7 +29,7 @@ class Delivery:
         "tenure",
     )
 
-    def __init__(  # noqa: PLR0913 - one argument a column of the lot, given by position from a zip
+    def __init__(  # noqa: PLR0917 - one argument a column of the lot, given by position from a zip
         self,
         body: bytes,
         key: int,
@@ -47,6 +50,6 @@ class Delivery:
         self.tenure = tenure
         self.slot = slot
         self.piece = 0
-        """Which half of a split batch it belongs to; 0 = none. Deliveries of different pieces never share a call again."""
+        """Which half of a split batch it belongs to; 0 = none. Different pieces never share a call again."""
         self.attempts = 0
         self.first_failed_ms = 0

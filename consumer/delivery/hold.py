@@ -1,4 +1,4 @@
-"""Holds: endpoints where *we* are wrong, and who probes them."""
+"""Holds: endpoints where *we* are wrong, and what is known of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class Hold:
-    """One held endpoint. It is probed with one delivery at a time, of different keys in turn, so that one bad event cannot keep it shut."""
+    """One held endpoint.
+
+    It is probed with one delivery at a time, of different keys in turn, so that one bad event cannot keep it shut.
+    """
 
     def __init__(self, fault: Fault, now: float, probe_s: float) -> None:
         """Hold from `now` (monotonic seconds), and probe `probe_s` later."""
@@ -48,23 +51,20 @@ class Holds:
         return self._holds.get(endpoint)
 
     def succeeded_since(self, endpoint: Endpoint, started: float) -> bool:
-        """Tell whether a call to the endpoint succeeded after `started`: a barred answer is then this call's own, not the endpoint's."""
+        """Tell whether a call there succeeded after `started`: a barred answer is not the endpoint's then."""
         return self._succeeded.get(endpoint, float("-inf")) > started
 
     def barred(self, endpoint: Endpoint, fault: Fault, now: float) -> bool:
-        """Note a barred answer; tell whether the hold is new."""
-        hold = self._holds.get(endpoint)
-        if hold is None:
-            self._holds[endpoint] = Hold(fault, now, self.probe_s)
-            return True
-        hold.fault, hold.next_probe, hold.probing = fault, now + self.probe_s, False
-        return False
+        """Note a barred answer; tell whether the hold is new. Those of calls started before the hold change nothing."""
+        if endpoint in self._holds:
+            return False
+        self._holds[endpoint] = Hold(fault, now, self.probe_s)
+        return True
 
-    def unanswered(self, endpoint: Endpoint, now: float) -> None:
-        """Note that a probe got no answer at all: that ends nothing."""
-        hold = self._holds.get(endpoint)
-        if hold is not None:
-            hold.next_probe, hold.probing = now + self.probe_s, False
+    def probed(self, hold: Hold, now: float, fault: Fault | None = None) -> None:
+        """Note that a probe ended without an answer that ends the hold; `fault`: the barred answer it had."""
+        hold.fault = fault or hold.fault
+        hold.next_probe, hold.probing = now + self.probe_s, False
 
     def answered(self, endpoint: Endpoint, now: float, *, success: bool) -> Hold | None:
         """Note an answer that is not barred; return the hold it ends, if there was one."""

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, assert_never
 from consumer.delivery.batch import body_of, halve
 from consumer.delivery.queue import KeyedQueue
 from consumer.delivery.send import send
-from consumer.model import Barred, Call, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused
+from consumer.model import Barred, Call, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from consumer.delivery.delivery import Delivery
+    from consumer.delivery.hold import Hold
     from consumer.delivery.lanes import Lanes
     from consumer.delivery.queue import Scope
     from consumer.delivery.send import Wire
@@ -59,7 +60,7 @@ class Lane:
 
     def waits_for(self, endpoint: Endpoint) -> bool:
         """Tell whether anything waits for a held endpoint."""
-        return self._queue.waits_for("endpoint", endpoint)
+        return self._queue.waits_for(("endpoint", endpoint))
 
     def withdraw(self) -> None:
         """Forget deliveries whose tenure sends no more; a call on the wire stays there."""
@@ -67,8 +68,11 @@ class Lane:
         self._wake.set()
 
     def can_go(self, now: float) -> bool:
-        """Tell whether it still gets somewhere without repeating anything: what leaving waits for."""
-        return bool(self.on_wire) or self._queue.letters() or (bool(self._queue) and self.not_before <= now)
+        """Tell whether it still gets somewhere without repeating anything: what leaving waits for.
+
+        Letters are not counted: whether the dead-letter topic takes them is not known here.
+        """
+        return bool(self.on_wire) or (bool(self._queue) and self.not_before <= now)
 
     # ── Its own life ──
 
@@ -81,15 +85,16 @@ class Lane:
                 continue
             if self.probe is None:
                 await self._gather()
-            await self._road.turn(self)
-            # Nothing may be awaited between forming a batch and putting it on the wire: a partition could go in between.
-            batch = (
-                self._probe_batch()
-                if self.probe is not None
-                else self._queue.take(self._road.admission(), self._unsayable)
-            )
+            await self._road.turns.wait(self)
+            # Nothing may be awaited between forming a batch and putting it on the wire: a partition could go between.
+            hold = None
+            if self.probe is not None:
+                hold, batch = self._probe_batch(self.probe)
+                self.probe = None
+            else:
+                batch = self._queue.take(self._road.admission(), self._unsayable)
             if batch:
-                await self._call(batch)
+                await self._call(batch, hold)
             else:
                 await asyncio.sleep(0)
 
@@ -110,38 +115,54 @@ class Lane:
             except TimeoutError:
                 return
 
-    def _probe_batch(self) -> list[Delivery]:
+    def _probe_batch(self, endpoint: Endpoint) -> tuple[Hold | None, list[Delivery]]:
         """Take one delivery of a held endpoint, of another key than the probes before it."""
-        endpoint, self.probe = self.probe, None
-        hold = None if endpoint is None else self._road.holds.get(endpoint)
+        hold = self._road.holds.get(endpoint)
         if hold is None:
-            return []
-        for _ in range(2):
-            chosen = self._queue.take_one(
-                ("endpoint", endpoint),
-                lambda delivery: delivery.key not in hold.probed_keys and not self._road.outside_window(delivery),
-            )
-            if chosen is not None:
-                hold.probed_keys.add(chosen.key)
-                return [chosen]
-            hold.probed_keys.clear()
-        hold.probing = False
-        return []
+            return None, []
 
-    async def _call(self, batch: list[Delivery]) -> None:
+        def fit(delivery: Delivery) -> bool:
+            return (
+                delivery.shape.endpoint == endpoint
+                and delivery.key not in hold.probed_keys
+                and not isinstance(self._road.window.reason(delivery), tuple)  # its time will come by itself
+            )
+
+        while True:
+            chosen = self._queue.take_one(("endpoint", endpoint), fit)
+            if chosen is None and hold.probed_keys:
+                hold.probed_keys.clear()  # every key had its turn
+            elif chosen is None:
+                self._road.holds.probed(hold, time.monotonic())
+                return None, []
+            elif isinstance(fault := self._road.window.reason(chosen), Fault):
+                # Too old by now, and for ever. Kept, it would fill the limits, and no younger one could come to probe.
+                self._unsayable(chosen, fault)
+            else:
+                hold.probed_keys.add(chosen.key)
+                return hold, [chosen]
+
+    async def _call(self, batch: list[Delivery], probed: Hold | None) -> None:
         road = self._road
         endpoint = batch[0].shape.endpoint
         body = body_of(batch)
+        self._queued_bytes -= len(body)
         self.on_wire = batch
         self.answered = asyncio.get_running_loop().create_future()
         started = time.monotonic()
         road.started(started)
         try:
-            answer = await send(self._wire, Call(endpoint, body), road.credentials)
+            answer = await send(
+                self._wire,
+                Call(endpoint, body),
+                road.credentials,
+                may_start=lambda: road.turns.may_start(batch),
+                may_repeat=lambda: road.turns.may_repeat(batch),
+            )
             road.ended(endpoint, answer, len(batch), len(body), time.monotonic() - started)
             verdict = road.judge(batch, answer)
             self._conclude(batch, verdict, started)
-            road.learn(endpoint, verdict, started)
+            road.learn(endpoint, verdict, started, answered=isinstance(answer, Reply), probe=probed)
         finally:
             self.on_wire = ()
             self.answered.set_result(None)
@@ -150,7 +171,7 @@ class Lane:
 
     def _conclude(self, batch: list[Delivery], verdict: Verdict, started: float) -> None:
         road = self._road
-        if not isinstance(verdict, Deferred):
+        if not isinstance(verdict, Deferred | Barred):
             self._failures = 0
         match verdict:
             case Delivered():

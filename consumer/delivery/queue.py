@@ -1,7 +1,8 @@
 """A lane's deliveries in order, and what of them may go now.
 
-Non-obvious: what may not go is set *aside* under the scope it waits for, and its key is blocked with it, so that later deliveries of the key
-follow it aside. Aside always comes before the queue when a scope is released: that keeps the order of every key without any numbering.
+Non-obvious: what may not go is set *aside* under the scope it waits for, and its key is blocked with it, so that later
+deliveries of the key follow it aside. All that is aside of one key is under one scope, the one its oldest waits for,
+and aside always comes before the queue when a scope is released: that keeps the order of every key without numbering.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from consumer.delivery.batch import form
 from consumer.model import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from consumer.delivery.delivery import Delivery
 
 Scope: TypeAlias = tuple[str, object]
-"""What deliveries wait for: ("endpoint", a held one), ("letter", the key of one being dead-lettered), ("clock", when their time comes)."""
+"""What deliveries wait for: ("endpoint", a held one), ("letter", key of one being dead-lettered), ("clock", when)."""
 
 Waits: TypeAlias = "Callable[[Delivery], Scope | Fault | None]"
 """What a delivery must wait for, why it can never go, or `None` where it may go now."""
@@ -47,15 +48,21 @@ class KeyedQueue:
         self._queue.extend(deliveries)
 
     def again(self, batch: Sequence[Delivery]) -> None:
-        """Put a batch that has not ended back where it was taken from, those of tenures that send no more left out."""
+        """Put a batch that has not ended back to where it came from, those of tenures that send no more left out."""
+        batch = [delivery for delivery in batch if delivery.tenure.sending]
+        if self._blocked:
+            # Later ones of a key may have been set aside when the batch was formed. They wait for a scope of their own,
+            # which says nothing about this one: all of the key is looked at anew.
+            self._unblock({delivery.key for delivery in batch if delivery.key not in self._letters})
         for delivery in reversed(batch):
-            if delivery.tenure.sending:
-                # a probe was taken from aside, and later ones of its key are still there: it must come before them
-                scope = self._blocked.get(delivery.key)
-                (self._queue if scope is None else self._aside.setdefault(scope, deque())).appendleft(delivery)
+            scope = self._blocked.get(delivery.key)
+            (self._queue if scope is None else self._aside.setdefault(scope, deque())).appendleft(delivery)
 
     def take(self, waits: Waits | None, refuse: Callable[[Delivery, Fault], None]) -> list[Delivery]:
-        """Take the next batch. `waits` is asked about each delivery, unless there is nothing it could say: the common case pays nothing."""
+        """Take the next batch. `waits` is asked about each delivery, unless there is nothing it could say.
+
+        The common case, with nothing blocked and nothing to ask, pays nothing for it.
+        """
         if waits is None and not self._blocked:
             return form(self._queue, None)
 
@@ -75,49 +82,76 @@ class KeyedQueue:
         return form(self._queue, admit)
 
     def take_one(self, scope: Scope, fit: Callable[[Delivery], bool]) -> Delivery | None:
-        """Take the first delivery aside under `scope` that is the oldest of its key and `fit`."""
-        waiting = self._aside.get(scope, deque())
-        seen: set[int] = set()
-        for delivery in waiting:
+        """Take the first delivery aside under `scope` that is the oldest of its key and `fit`, to be sent by itself.
+
+        The rest of its key goes back to the queue, to be looked at anew when that call has ended.
+        """
+        seen: set[int] = set(self._letters)
+        for delivery in self._aside.get(scope, ()):
             if delivery.key in seen or not delivery.tenure.sending:
                 continue
             seen.add(delivery.key)
             if fit(delivery):
-                waiting.remove(delivery)
+                self._unblock({delivery.key})
+                self._queue.remove(delivery)
                 return delivery
         return None
 
-    def waits_for(self, kind: str, what: object = None) -> bool:
-        """Tell whether anything is aside under a scope of this kind (and of exactly `what`, if given)."""
-        return any(waiting for scope, waiting in self._aside.items() if scope[0] == kind and what in (None, scope[1]))
+    def waits_for(self, scope: Scope) -> bool:
+        """Tell whether anything is aside under `scope`."""
+        return bool(self._aside.get(scope))
 
     def release(self, scope: Scope) -> None:
         """Put back what waited for `scope`, before everything queued."""
         for key in [key for key, blocked in self._blocked.items() if blocked == scope]:
-            del self._blocked[key]
+            self._unmark(key)
         self._queue.extendleft(reversed(self._aside.pop(scope, ())))
 
     def block(self, key: int) -> None:
         """Let nothing of `key` go until as many letters as are written for it were acknowledged."""
         self._letters[key] = self._letters.get(key, 0) + 1
-        self._blocked[key] = ("letter", key)
+        # What is aside already stays under the scope it waits for: a letter acknowledged does not end that wait.
+        self._blocked.setdefault(key, ("letter", key))
 
     def acknowledged(self, key: int) -> None:
         """Note that one letter of `key` was acknowledged."""
         self._letters[key] -= 1
         if not self._letters[key]:
             del self._letters[key]
-            self.release(("letter", key))
-
-    def letters(self) -> bool:
-        """Tell whether letters are still to be acknowledged."""
-        return bool(self._letters)
+            letter: Scope = ("letter", key)
+            if self._blocked.get(key) == letter:
+                del self._blocked[key]
+                self._queue.extendleft(reversed(self._aside.pop(letter, ())))
 
     def withdraw(self) -> None:
-        """Forget deliveries whose tenure sends no more."""
+        """Forget deliveries whose tenure sends no more, and look anew at what was behind them."""
+        # A key may have been blocked by one that is forgotten now: what came after it need not wait for the same, and
+        # nobody would release it.
+        for scope in list(self._aside):
+            if scope[0] != "letter":
+                self.release(scope)
+        for key, scope in list(self._blocked.items()):
+            if scope not in self._aside:
+                self._unmark(key)
         self._queue = _sending(self._queue)
-        self._aside = {scope: _sending(waiting) for scope, waiting in self._aside.items()}
+        self._aside = {scope: some for scope, waiting in self._aside.items() if (some := _sending(waiting))}
+
+    def _unmark(self, key: int) -> None:
+        """Block a key no more, but for the letters that are still to be acknowledged."""
+        if key in self._letters:
+            self._blocked[key] = ("letter", key)
+        else:
+            del self._blocked[key]
+
+    def _unblock(self, keys: set[int]) -> None:
+        """Put back what is aside of these keys, before everything queued."""
+        scopes = {self._blocked.pop(key) for key in keys if key in self._blocked}
+        for scope in scopes:
+            waiting = self._aside.pop(scope, deque())
+            self._queue.extendleft(reversed([delivery for delivery in waiting if delivery.key in keys]))
+            if rest := deque(delivery for delivery in waiting if delivery.key not in keys):
+                self._aside[scope] = rest
 
 
-def _sending(deliveries: Collection[Delivery]) -> deque[Delivery]:
+def _sending(deliveries: Iterable[Delivery]) -> deque[Delivery]:
     return deque(delivery for delivery in deliveries if delivery.tenure.sending)

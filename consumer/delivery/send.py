@@ -1,6 +1,7 @@
-"""One HTTP exchange, signed and bounded: in time as a whole, in the bytes it reads, and in the errors it lets through (httpx2's only door).
+"""One HTTP exchange, signed and bounded: in time as a whole, in the bytes it reads, in the errors it lets through.
 
-httpx2 is httpx's maintained successor with the same interface; its connection pool does not slow down with the number of connections.
+httpx2's only door. It is httpx's maintained successor with the same interface; its connection pool does not slow down
+with the number of connections.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import httpx2
 from consumer.model import Barred, Call, Deferred, Fault, Reply, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from consumer.delivery.credentials import Credentials
     from consumer.model import Endpoint
@@ -23,6 +24,8 @@ _MAX_REPLY_BYTES = 4 * 1024 * 1024
 """No contract answers with more; what lies beyond is not read, and a cut answer is never taken for a good one."""
 
 _REFUSED_CREDENTIALS = (401, 403)
+
+_LAPSED = Deferred(Fault(Trouble.THROTTLED, "not sent: its turn had passed when the credentials were there"))
 
 
 class Wire:
@@ -36,19 +39,20 @@ class Wire:
         self._headers = {**headers, "accept-encoding": "identity"}
         self._urls: dict[Endpoint, httpx2.URL] = {}
         self._client = httpx2.AsyncClient(
-            timeout=None,  # noqa: S113 - the deadline below is for the whole exchange; a phase's would let a trickle last for ever
+            timeout=None,  # the deadline is for the whole exchange; a phase's would let a trickle last for ever
             limits=httpx2.Limits(max_connections=2, max_keepalive_connections=2, keepalive_expiry=60.0),
             verify=urlsplit(url).scheme != "http",
             follow_redirects=False,
         )
 
     async def exchange(self, call: Call, signature: Mapping[str, str]) -> Reply | Fault:
-        """Make one call; return the answer, or the trouble there was in getting one. Never raises for what the network does."""
-        url = self._urls.get(call.endpoint)
-        if url is None:
-            url = self._urls[call.endpoint] = httpx2.URL(self._url + call.endpoint.path)
-        request = httpx2.Request(call.endpoint.method, url, headers={**self._headers, **signature}, content=call.body)
+        """Make one call; return the answer, or the trouble in getting one. Never raises for what the network does."""
         try:
+            url = self._urls.get(call.endpoint)
+            if url is None:
+                url = self._urls[call.endpoint] = httpx2.URL(self._url + call.endpoint.path)
+            headers = {**self._headers, **signature}
+            request = httpx2.Request(call.endpoint.method, url, headers=headers, content=call.body)
             async with asyncio.timeout(self._timeout_s):
                 response = await self._client.send(request, stream=True)
                 try:
@@ -86,11 +90,24 @@ async def _read(response: httpx2.Response) -> Reply:
     )
 
 
-async def send(wire: Wire, call: Call, credentials: Credentials) -> Reply | Fault | Barred | Deferred:
-    """Make one signed call. Refused credentials are renewed, and the call made again, once; the answer to that stands."""
+async def send(
+    wire: Wire,
+    call: Call,
+    credentials: Credentials,
+    *,
+    may_start: Callable[[], bool] = lambda: True,
+    may_repeat: Callable[[], Awaitable[bool]] | None = None,
+) -> Reply | Fault | Barred | Deferred:
+    """Make one signed call. Refused credentials are renewed, and the call made again, once; the answer to that stands.
+
+    `may_start` is asked before the call, `may_repeat` before it is made again: fetching credentials takes time, and
+    meanwhile the call may have lost its right to start. It is then deferred, and nothing was sent.
+    """
     signature = await credentials.current()
     if isinstance(signature, Barred | Deferred):
         return signature
+    if not may_start():
+        return _LAPSED
     reply = await wire.exchange(call, signature)
     if isinstance(reply, Fault) or reply.status not in _REFUSED_CREDENTIALS:
         return reply
@@ -99,4 +116,6 @@ async def send(wire: Wire, call: Call, credentials: Credentials) -> Reply | Faul
         return reply
     if isinstance(renewed, Barred | Deferred):
         return renewed
+    if not (may_start() if may_repeat is None else await may_repeat()):
+        return _LAPSED
     return await wire.exchange(call, renewed)

@@ -1,0 +1,253 @@
+"""One destination's lanes with everything real around them but Kafka: ledger, books, settlement, sockets."""
+
+# ruff: noqa: ARG002 - a listener hears more than it keeps
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from consumer.delivery.credentials import BasicCredentials, Credentials, TokenCredentials
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.lanes import LaneOptions, Lanes
+from consumer.delivery.ledger import Tenure
+from consumer.delivery.pace import Backoff
+from consumer.delivery.send import Wire
+from consumer.demo.fakes import Copilot, CustomerIo, Fake, Yotpo
+from consumer.destinations import Basic, Destination, Encoded
+from consumer.destinations.kinds import KINDS
+from consumer.model import Cause, DeadLetter, Entry, Fault, Message, Partition
+from consumer.observe import Observer
+from consumer.settling import Settling
+
+PARTITION = Partition("orders", 0)
+
+
+@dataclass
+class FakeRecord:
+    at: int
+
+    def offset(self) -> int:
+        return self.at
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, int(time.time() * 1000)
+
+
+class FakeSecret:
+    """A secret that a test changes as somebody would change its file."""
+
+    def __init__(self, value: str) -> None:
+        self.value = self.on_disk = value
+        self.reads = 0
+
+    def reveal(self) -> str:
+        return self.value
+
+    def refresh(self) -> bool:
+        self.reads += 1
+        changed = self.value != self.on_disk
+        self.value = self.on_disk
+        return changed
+
+
+class FakeShelf:
+    """A dead-letter topic that acknowledges at once, or when it is told to."""
+
+    def __init__(self) -> None:
+        self.letters: list[DeadLetter] = []
+        self.waiting: list[Callable[[], None]] = []
+        self.at_once = True
+
+    def shelve(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
+        self.letters.append(letter)
+        if self.at_once:
+            asyncio.get_running_loop().call_soon(acked)
+        else:
+            self.waiting.append(acked)
+
+    def acknowledge(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for acked in waiting:
+            acked()
+
+    def stuck(self) -> str | None:
+        return None
+
+    def schema_id(self, message: Message) -> str | None:
+        return None
+
+    def event_type(self, message: Message) -> str | None:
+        return None
+
+
+class Watching(Observer):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.holds: list[tuple[str, Fault]] = []
+        self.resumes: list[str] = []
+        self.splits: list[int] = []
+        self.waits: list[tuple[Fault, float]] = []
+        self.throttles: list[tuple[str, float]] = []
+        self.statuses: list[int | None] = []
+        self.renewals: list[bool] = []
+        self.validity: list[bool] = []
+
+    def held(self, destination: str, endpoint: str, fault: Fault) -> None:
+        self.holds.append((endpoint, fault))
+
+    def resumed(self, destination: str, endpoint: str, seconds: float) -> None:
+        self.resumes.append(endpoint)
+
+    def split(self, destination: str, events: int) -> None:
+        self.splits.append(events)
+
+    def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
+        self.waits.append((fault, wait_s))
+
+    def throttled(self, destination: str, source: str, seconds: float) -> None:
+        self.throttles.append((source, seconds))
+
+    def called(
+        self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float
+    ) -> None:
+        self.statuses.append(status)
+
+    def credential_renewed(self, destination: str, *, ok: bool) -> None:
+        self.renewals.append(ok)
+
+    def credentials(self, destination: str, *, valid: bool) -> None:
+        self.validity.append(valid)
+
+
+class Road:
+    """The lanes of one destination, and what they owe."""
+
+    def __init__(self, fake: Fake, options: LaneOptions, destination_options: Mapping[str, Any]) -> None:
+        kind = KINDS[{Copilot: "copilot", CustomerIo: "customerio", Yotpo: "yotpo"}[type(fake)]]
+        self.fake = fake
+        self.destination: Destination = kind.construct(kind.options(url=fake.url, **destination_options))
+        self.name = self.destination.name
+        self.shelf, self.observer = FakeShelf(), Watching()
+        self.settling = Settling([self.name], self.shelf, self.shelf, self.observer)
+        self.index = self.settling.index[self.name]
+        self.fenced = False
+        self.tenure = Tenure(PARTITION, 1, 0, len(self.settling.books.names))
+        self.past: list[Tenure] = []
+        self.secrets = {name: FakeSecret(value) for name, value in SECRETS.items()}
+        credential = self.destination.credential
+        self.token_wire = self.wire(options.timeout_s)
+        credentials: Credentials = (
+            BasicCredentials(credential, self.secrets)
+            if isinstance(credential, Basic)
+            else TokenCredentials(credential, self.secrets, lambda call: self.token_wire.exchange(call, {}))
+        )
+        self.lanes = Lanes(
+            self.destination,
+            options,
+            wire=lambda: self.wire(options.timeout_s),
+            credentials=credentials,
+            ends=self.settling.ends(self.name),
+            may_call=lambda: not self.fenced,
+            observer=self.observer,
+        )
+
+    def wire(self, timeout_s: float) -> Wire:
+        return Wire(self.fake.url, {**self.destination.headers, "user-agent": "cdp-consumer/test"}, timeout_s)
+
+    def encode(self, text: str, key: int, target: str, at_ms: int) -> Encoded:
+        name, fields = WORDS[target](f"u{key}", text)
+        encoded = self.destination.encoder(target, name)(fields, uuid.uuid4().bytes, at_ms * 1_000_000)
+        assert isinstance(encoded, Encoded), encoded
+        return encoded
+
+    def owe(self, texts: Sequence[str], keys: Sequence[int], target: str, at_ms: int | None = None) -> list[str]:
+        """Take one record a text, each owing one delivery, and queue them; return their identities."""
+        now_ms = int(time.time() * 1000) - 1000 if at_ms is None else at_ms
+        made = [self.encode(text, key, target, now_ms) for text, key in zip(texts, keys, strict=True)]
+        offset = self.tenure.next_offset
+        records: Any = [FakeRecord(offset + number) for number in range(len(made))]
+        owed = [[int(index == self.index)] * len(made) for index in range(len(self.settling.books.names))]
+        first = self.tenure.open(records, owed, [len(one.body) for one in made])
+        self.settling.books.accounts[self.name].owed += len(made)
+        entry = Entry("shop.Order", self.name, f"{self.name}.{target}", target)
+        self.lanes.put(
+            [
+                Delivery(one.body, key, one.shape, one.identity, now_ms, entry, self.tenure, first + number)
+                for number, (one, key) in enumerate(zip(made, keys, strict=True))
+            ]
+        )
+        return [one.identity for one in made]
+
+    def go(self) -> None:
+        """Give the partition away, as a rebalance does; a new tenure takes over."""
+        self.tenure.sending = False
+        self.lanes.withdraw([self.tenure])
+        self.settling.books.close(self.tenure)
+        self.past.append(self.tenure)
+        self.tenure = Tenure(PARTITION, self.tenure.number + 1, self.tenure.frontier(), 2)
+
+    async def until(self, predicate: Callable[[], bool], timeout_s: float = 10.0) -> None:
+        async with asyncio.timeout(timeout_s):
+            while not predicate():  # noqa: ASYNC110 - what is looked at is told by nobody
+                await asyncio.sleep(0.002)
+
+    async def all_ended(self, timeout_s: float = 15.0) -> None:
+        await self.until(lambda: not self.tenure.open_records, timeout_s)
+        account = self.settling.books.accounts[self.name]
+        assert account.difference(0) == 0
+
+    def causes(self) -> list[Cause]:
+        return [Cause(letter.fault.cause) for letter in self.shelf.letters]
+
+    def calls(self) -> list[Any]:
+        """What was called but for tokens."""
+        return [request for request in self.fake.requests if not request.path.endswith("access_tokens")]
+
+
+SECRETS = {"client_id": "id", "client_secret": "secret", "api_key": "key", "secret": "secret"}
+
+WORDS: dict[str, Callable[[str, str], tuple[str | None, Any]]] = {
+    "custom_event": lambda user, text: ("order_placed", {"user_id": user, "note": text}),
+    "consent": lambda user, text: (None, {"user_id": user, "copilot_analysis_consent": text == "yes"}),
+    "track": lambda user, text: ("Thing Done", {"userId": user, "properties": {"note": text}}),
+    "event": lambda user, text: (
+        "order_placed",
+        {"customer": {"external_id": user}, "properties": {"note": text}},
+    ),
+}
+
+QUICK = {"lanes": 4, "timeout_s": 2.0, "linger_s": 0.0, "backoff": Backoff(0.01, 0.05), "probe_s": 0.2}
+
+
+@asynccontextmanager
+async def road(fake: Fake, destination: Mapping[str, Any] | None = None, **options: Any) -> AsyncIterator[Road]:  # noqa: ANN401
+    """Run lanes against a local server that is already there, then take them down; a lane that fell fails the test."""
+    made = Road(fake, LaneOptions(**{**QUICK, **options}), destination or {})
+    running = asyncio.create_task(made.lanes.run())
+    try:
+        yield made
+        assert not running.done(), "a lane fell"
+    finally:
+        fallen = running.done() and not running.cancelled() and running.exception() is not None
+        running.cancel()
+        if fallen:
+            await running
+        with suppress(asyncio.CancelledError):
+            await running
+        await made.token_wire.close()
+
+
+def check_order(fake: Fake, keys: Mapping[str, int], identities: Sequence[str]) -> None:
+    """First arrivals and last arrivals of every key rise in the order they were owed."""
+    arrived = [arrival.id for arrival in fake.received]
+    for key in set(keys.values()):
+        mine = [identity for identity in identities if keys[identity] == key and identity in arrived]
+        firsts = [arrived.index(identity) for identity in mine]
+        lasts = [len(arrived) - arrived[::-1].index(identity) for identity in mine]
+        assert firsts == sorted(firsts)
+        assert lasts == sorted(lasts)

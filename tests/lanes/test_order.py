@@ -1,0 +1,160 @@
+"""Order per key, one call of a lane at a time, and halving that finds the poison, over real sockets."""
+
+import asyncio
+import itertools
+import random
+from math import ceil, log2
+
+import pytest
+
+from consumer.demo.fakes import Answer, CustomerIo, Gate, Hang, LoseAnswer, Reset, Until, chance
+from consumer.model import Cause
+from tests.lanes.road import check_order, road
+
+
+@pytest.fixture
+def dice() -> random.Random:
+    return random.Random(7)
+
+
+def test_every_key_keeps_its_order_through_errors_resets_lost_answers_and_timeouts(dice: random.Random) -> None:
+    async def run() -> None:
+        async with CustomerIo(api_key="key") as fake, road(fake, timeout_s=0.25, destination={"events": 5}) as lanes:
+            rules = [
+                fake.faults.add(Answer(500), when=chance(0.15, dice)),
+                fake.faults.add(Reset(), when=chance(0.1, dice)),
+                fake.faults.add(LoseAnswer(), when=chance(0.1, dice)),
+                fake.faults.add(Hang(5), when=chance(0.1, dice), times=4),
+            ]
+            keys = [dice.randrange(12) for _ in range(200)]
+            ids: list[str] = []
+            for start in range(0, 200, 40):
+                ids += lanes.owe([str(n) for n in range(start, start + 40)], keys[start : start + 40], "track")
+                await fake.until(lambda least=start / 2: len(fake.held()) >= least)
+            await lanes.all_ended(30)
+            assert fake.held() == set(ids)
+            assert all(rule.hits for rule in rules)
+            assert not lanes.shelf.letters
+            check_order(fake, dict(zip(ids, keys, strict=True)), ids)
+
+    asyncio.run(run())
+
+
+def test_calls_of_one_lane_never_overlap() -> None:
+    async def run() -> None:
+        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
+            fake.faults.add(Answer(503), when=chance(0.3, random.Random(3)))
+            lanes.owe([str(n) for n in range(40)], [n % 7 for n in range(40)], "track")
+            await lanes.all_ended()
+            requests = sorted(fake.requests, key=lambda request: request.started)
+            assert len(requests) > 40
+            for one, other in itertools.pairwise(requests):
+                assert one.ended < other.started
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("place", [0, 1, 6, 7, 11, 12])
+def test_one_poisoned_event_at_any_place_is_found_alone_and_costs_no_other(place: int) -> None:
+    async def run() -> None:
+        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": 13}) as lanes:
+            fake.poison("POISON")
+            texts = ["POISON" if n == place else f"fine-{n}" for n in range(13)]
+            ids = lanes.owe(texts, [n % 3 for n in range(13)], "track")
+            await lanes.all_ended()
+            assert fake.held() == set(ids) - {ids[place]}
+            assert [letter.delivery_id for letter in lanes.shelf.letters] == [ids[place]]
+            assert lanes.causes() == [Cause.REFUSED]
+            assert len([1 for request in fake.requests if request.status == 400]) <= ceil(log2(13)) + 1
+            good = [identity for identity in ids if identity != ids[place]]
+            check_order(fake, {identity: ids.index(identity) % 3 for identity in good}, good)
+
+    asyncio.run(run())
+
+
+def test_several_poisoned_events_cost_no_more_than_their_number_times_the_depth() -> None:
+    async def run() -> None:
+        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": 64}) as lanes:
+            fake.poison("POISON")
+            bad = {3, 4, 40, 63}
+            ids = lanes.owe(["POISON" if n in bad else f"fine-{n}" for n in range(64)], list(range(64)), "track")
+            await lanes.all_ended()
+            assert {letter.delivery_id for letter in lanes.shelf.letters} == {ids[n] for n in bad}
+            assert fake.held() == {ids[n] for n in range(64) if n not in bad}
+            refused = [1 for request in fake.requests if request.status == 400]
+            assert len(refused) <= len(bad) * (ceil(log2(64)) + 1)
+
+    asyncio.run(run())
+
+
+def test_a_refused_event_blocks_its_key_until_its_letter_is_acknowledged_and_no_other_key() -> None:
+    async def run() -> None:
+        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
+            lanes.shelf.at_once = False
+            fake.poison("POISON")
+            ids = lanes.owe(["POISON", "behind", "other"], [1, 1, 2], "track")
+            await lanes.until(lambda: fake.held() == {ids[2]} and len(lanes.shelf.waiting) == 1)
+            assert lanes.tenure.frontier() == 0
+            more = lanes.owe(["other again"], [2], "track")
+            await lanes.until(lambda: fake.held() == {ids[2], more[0]})
+            lanes.shelf.acknowledge()
+            await lanes.all_ended()
+            assert fake.held() == {ids[1], ids[2], more[0]}
+
+    asyncio.run(run())
+
+
+def test_a_refused_event_whose_partition_went_holds_its_key_no_longer_than_its_letter() -> None:
+    async def run() -> None:
+        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
+            lanes.shelf.at_once = False
+            fake.poison("POISON")
+            lanes.owe(["POISON"], [1], "track")
+            await lanes.until(lambda: bool(lanes.shelf.waiting))
+            lanes.go()
+            (later,) = lanes.owe(["later"], [1], "track")
+            lanes.shelf.acknowledge()
+            await lanes.all_ended()
+            assert fake.held() == {later}
+            assert lanes.settling.books.accounts["customerio"].dead_lettered == 0
+            assert lanes.settling.books.accounts["customerio"].released == 1
+
+    asyncio.run(run())
+
+
+def test_what_is_withdrawn_during_a_call_is_not_sent_again_and_moves_nothing() -> None:
+    async def run() -> None:
+        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
+            fake.faults.add(Hang(0.2), times=1)
+            lanes.owe(["on the wire", "waiting"], [1, 2], "track")
+            await fake.until(lambda: fake.in_flight == 1)
+            lanes.tenure.sending = False
+            (answered,) = lanes.lanes.withdraw([lanes.tenure])
+            assert not answered.done()
+            await asyncio.wait_for(answered, 5)
+            lanes.go()
+            (later,) = lanes.owe(["later"], [1], "track")
+            await lanes.all_ended()
+            assert fake.held() == {later}
+            assert len(fake.requests) == 2
+            assert lanes.past[0].frontier() == 0
+
+    asyncio.run(run())
+
+
+def test_a_call_answered_after_its_partition_was_released_settles_nothing() -> None:
+    async def run() -> None:
+        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1) as lanes:
+            gate = Gate()
+            fake.faults.add(Until(gate), times=1)
+            (first,) = lanes.owe(["a"], [1], "track")
+            await fake.until(lambda: fake.held() == {first})
+            lanes.go()
+            gate.open()
+            (later,) = lanes.owe(["b"], [1], "track")
+            await lanes.all_ended()
+            assert fake.held() == {first, later}
+            account = lanes.settling.books.accounts["customerio"]
+            assert (account.owed, account.delivered, account.released) == (2, 1, 1)
+
+    asyncio.run(run())

@@ -1,0 +1,141 @@
+"""Batches: never over a limit, never out of order, nothing lost or doubled, halves that find the poison."""
+
+import itertools
+from collections import deque
+from dataclasses import dataclass
+from math import ceil, log2
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.delivery.batch import body_of, form, halve
+from consumer.delivery.delivery import Delivery
+from consumer.model import Endpoint, Entry, Shape
+
+ENTRY = Entry("shop.Order", "copilot", "copilot.custom_event", "custom_event")
+COLLECT = Endpoint("collect", "POST", "/collect")
+CONSENT = Endpoint("consent", "POST", "/consent")
+SHAPES = (
+    Shape(COLLECT, b'{"batch":[', b"]}", 4, 60),
+    Shape(COLLECT, b'{"x":1,"batch":[', b"]}", 3, 44),
+    Shape(CONSENT, b"", b"", 1, 40),
+)
+
+
+@dataclass(eq=False)
+class FakeTenure:
+    sending: bool = True
+
+
+def delivery(key: int, shape: Shape, identity: str, body: bytes, tenure: FakeTenure, slot: int = 0) -> Delivery:
+    return Delivery(body, key, shape, identity, 0, ENTRY, tenure, slot)  # type: ignore[arg-type]
+
+
+def largest(shape: Shape) -> int:
+    return shape.max_bytes - len(shape.prefix) - len(shape.suffix)
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> list[Delivery]:
+    live, gone = FakeTenure(), FakeTenure(sending=False)
+    made = []
+    for slot in range(draw(st.integers(0, 40))):
+        shape = draw(st.sampled_from(SHAPES))
+        body = b"b" * draw(st.integers(1, largest(shape)))
+        identity = f"id-{draw(st.integers(0, 30))}"
+        tenure = gone if draw(st.integers(0, 9)) == 0 else live
+        one = delivery(draw(st.integers(0, 5)), shape, identity, body, tenure, slot)
+        one.piece = draw(st.sampled_from((0, 0, 0, 1, 2)))
+        made.append(one)
+    return made
+
+
+@given(deliveries())
+def test_batches_keep_every_limit_every_order_and_everything(all_of_them: list[Delivery]) -> None:
+    queue = deque(all_of_them)
+    sent: list[Delivery] = []
+    while queue:
+        batch = form(queue, None)
+        if not batch:
+            assert not queue
+            break
+        shape = batch[0].shape
+        assert {each.shape for each in batch} == {shape}
+        assert len({each.piece for each in batch}) == 1
+        assert len(batch) <= shape.max_events
+        assert len(body_of(batch)) <= shape.max_bytes
+        assert len({each.identity for each in batch}) == len(batch)
+        sent += batch
+    expected = [each for each in all_of_them if each.tenure.sending]
+    assert sorted(each.slot for each in sent) == [each.slot for each in expected]
+    for key in range(6):
+        assert [each.slot for each in sent if each.key == key] == [each.slot for each in expected if each.key == key]
+
+
+@given(deliveries())
+def test_a_batch_starts_with_the_oldest_and_what_stays_keeps_its_order(all_of_them: list[Delivery]) -> None:
+    queue = deque(all_of_them)
+    batch = form(queue, None)
+    live = [each for each in all_of_them if each.tenure.sending]
+    assert batch[:1] == live[:1]
+    assert [each.slot for each in queue] == sorted(each.slot for each in queue)
+
+
+def test_a_body_that_fills_the_limit_exactly_goes_and_one_byte_more_does_not() -> None:
+    shape, tenure = Shape(COLLECT, b"[", b"]", 10, 11), FakeTenure()
+    fits = [delivery(1, shape, "a", b"1234", tenure), delivery(2, shape, "b", b"1234", tenure)]
+    queue = deque(fits)
+    assert len(body_of(form(queue, None))) == 11
+    assert not queue
+    queue = deque([fits[0], delivery(2, shape, "b", b"12345", tenure)])
+    assert form(queue, None) == fits[:1]
+    assert len(queue) == 1
+
+
+def test_a_delivery_behind_one_of_its_key_that_was_passed_over_is_not_even_asked_about() -> None:
+    tenure = FakeTenure()
+    first = delivery(1, SHAPES[0], "a", b"1", tenure)
+    passed = delivery(2, SHAPES[1], "b", b"1", tenure)
+    behind = delivery(2, SHAPES[2], "c", b"1", tenure)
+    asked: list[Delivery] = []
+
+    def admit(each: Delivery) -> bool:
+        asked.append(each)
+        return True
+
+    queue = deque([first, passed, behind])
+    assert form(queue, admit) == [first]
+    assert asked == [first, passed]
+    assert list(queue) == [passed, behind]
+
+
+@given(st.integers(1, 40), st.data())
+def test_halving_finds_exactly_the_poison_in_few_refused_calls(count: int, data: st.DataObject) -> None:
+    poison = data.draw(st.sets(st.integers(0, count - 1), max_size=4))
+    tenure, pieces = FakeTenure(), itertools.count(1)
+    shape = Shape(COLLECT, b"[", b"]", count, 10_000)
+    queue = deque(delivery(n % 7, shape, str(n), b"{}", tenure, n) for n in range(count))
+    members: dict[int, set[int]] = {}
+    delivered: list[int] = []
+    dead: list[int] = []
+    refused = 0
+    while queue:
+        batch = form(queue, None)
+        slots = [each.slot for each in batch]
+        if batch[0].piece:
+            assert set(slots) <= members[batch[0].piece]
+        if not poison & set(slots):
+            delivered += slots
+            continue
+        refused += 1
+        if len(batch) == 1:
+            dead += slots
+            continue
+        halve(batch, lambda: next(pieces))
+        for each in batch:
+            members.setdefault(each.piece, set()).add(each.slot)
+        assert max(len([1 for each in batch if each.piece == piece]) for piece in {b.piece for b in batch}) < len(batch)
+        queue.extendleft(reversed(batch))
+    assert sorted(dead) == sorted(poison)
+    assert sorted(delivered) == sorted(set(range(count)) - poison)
+    assert refused <= len(poison) * (ceil(log2(count)) + 1)

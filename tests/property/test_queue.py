@@ -1,0 +1,229 @@
+"""A lane's queue as a state machine: order of every key, nothing lost, and nothing that nobody would release."""
+
+import itertools
+from collections import Counter
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from consumer.delivery.batch import body_of, halve
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.queue import KeyedQueue, Scope
+from consumer.model import Cause, Endpoint, Fault
+from tests.property.test_batch import CONSENT, SHAPES, FakeTenure, delivery, largest
+
+KEYS = 4
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """One lane: one call at a time, endpoints that are held, times that have not come, letters, partitions that go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue = KeyedQueue()
+        self.serials = itertools.count()
+        self.pieces = itertools.count(1)
+        self.tenures = {key % 2: FakeTenure() for key in range(KEYS)}
+        self.owed: dict[int, list[Delivery]] = {key: [] for key in range(KEYS)}  # by key, in order, not ended
+        self.wire: list[Delivery] = []
+        self.letters: list[Delivery] = []
+        self.acknowledges_at_once = False
+        self.held: set[Endpoint] = set()
+        self.early: set[int] = set()
+        self.hopeless: set[int] = set()
+        self.members: dict[int, set[int]] = {}
+
+    @initialize(at_once=st.booleans())
+    def choose_the_dead_letter_topic(self, *, at_once: bool) -> None:
+        self.acknowledges_at_once = at_once
+
+    # ── What the lane's road would say ──
+
+    def waits(self, each: Delivery) -> Scope | Fault | None:
+        if each.shape.endpoint in self.held:
+            return "endpoint", each.shape.endpoint
+        if each.slot in self.early:
+            return "clock", each.slot % 3
+        return Fault(Cause.OUT_OF_WINDOW) if each.slot in self.hopeless else None
+
+    def refuse(self, each: Delivery, _: Fault) -> None:
+        self.queue.block(each.key)
+        self.letters.append(each)
+        if self.acknowledges_at_once:
+            self.acknowledge(each)
+
+    def acknowledge(self, each: Delivery) -> None:
+        self.letters.remove(each)
+        if each in self.owed[each.key]:  # else its partition went
+            self.owed[each.key].remove(each)
+        self.queue.acknowledged(each.key)
+
+    def look_at(self, batch: list[Delivery]) -> None:
+        shape = batch[0].shape
+        assert {each.shape for each in batch} == {shape}
+        assert len({each.piece for each in batch}) == 1
+        assert len(batch) <= shape.max_events
+        assert len(body_of(batch)) <= shape.max_bytes
+        assert len({each.identity for each in batch}) == len(batch)
+        assert all(each.tenure.sending for each in batch)
+        if batch[0].piece:
+            assert {each.slot for each in batch} <= self.members[batch[0].piece]
+        for key in {each.key for each in batch}:
+            mine = [each for each in batch if each.key == key]
+            assert mine == self.owed[key][: len(mine)], "passed an earlier one of its key"
+
+    # ── What happens ──
+
+    @rule(data=st.data(), count=st.integers(1, 6))
+    def put(self, data: st.DataObject, count: int) -> None:
+        some = []
+        for _ in range(count):
+            key, slot = data.draw(st.integers(0, KEYS - 1)), next(self.serials)
+            shape = data.draw(st.sampled_from(SHAPES))
+            body = b"b" * data.draw(st.integers(1, largest(shape)))
+            identity = f"id-{slot if data.draw(st.integers(0, 4)) else slot // 2}"
+            some.append(delivery(key, shape, identity, body, self.tenures[key % 2], slot))
+            self.owed[key].append(some[-1])
+            fate = data.draw(st.integers(0, 9))
+            if fate < 2:
+                self.early.add(slot)
+            elif fate == 2:
+                self.hopeless.add(slot)
+        self.queue.put(some)
+
+    @precondition(lambda self: not self.wire)
+    @rule()
+    def take(self) -> None:
+        self.wire = self.queue.take(self.waits if self.held or self.early or self.hopeless else None, self.refuse)
+        if self.wire:
+            self.look_at(self.wire)
+            assert all(self.waits(each) is None for each in self.wire)
+
+    @precondition(lambda self: not self.wire and self.held)
+    @rule(data=st.data())
+    def probe(self, data: st.DataObject) -> None:
+        endpoint = data.draw(st.sampled_from(sorted(self.held)))
+        one = self.queue.take_one(("endpoint", endpoint), lambda each: each.shape.endpoint == endpoint)
+        if one is not None:
+            self.wire = [one]
+            self.look_at(self.wire)
+            assert one.shape.endpoint == endpoint
+
+    @precondition(lambda self: self.wire)
+    @rule()
+    def delivered(self) -> None:
+        for each in self.wire:
+            if each.tenure.sending:
+                self.owed[each.key].remove(each)
+        self.wire = []
+
+    @precondition(lambda self: self.wire)
+    @rule()
+    def deferred(self) -> None:
+        self.queue.again(self.wire)
+        self.wire = []
+
+    @precondition(lambda self: len(self.wire) > 1)
+    @rule()
+    def halved(self) -> None:
+        halve(self.wire, lambda: next(self.pieces))
+        for each in self.wire:
+            self.members.setdefault(each.piece, set()).add(each.slot)
+        self.deferred()
+
+    @precondition(lambda self: self.wire)
+    @rule(data=st.data())
+    def some_refused(self, data: st.DataObject) -> None:
+        batch, self.wire = self.wire, []
+        bad = data.draw(st.sets(st.sampled_from(range(len(batch))), min_size=1))
+        for index, each in enumerate(batch):
+            if index not in bad and each.tenure.sending:
+                self.owed[each.key].remove(each)
+        for index in sorted(bad):
+            self.refuse(batch[index], Fault(Cause.REFUSED))
+
+    @precondition(lambda self: self.letters)
+    @rule(data=st.data())
+    def letter_acknowledged(self, data: st.DataObject) -> None:
+        self.acknowledge(data.draw(st.sampled_from(self.letters)))
+
+    @rule(endpoint=st.sampled_from([CONSENT, SHAPES[0].endpoint]))
+    def hold(self, endpoint: Endpoint) -> None:
+        self.held.add(endpoint)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def resume(self, data: st.DataObject) -> None:
+        endpoint = data.draw(st.sampled_from(sorted(self.held)))
+        self.held.discard(endpoint)
+        self.queue.release(("endpoint", endpoint))
+
+    @precondition(lambda self: self.early)
+    @rule(second=st.integers(0, 2))
+    def time_came(self, second: int) -> None:
+        self.early = {slot for slot in self.early if slot % 3 != second}
+        self.queue.release(("clock", second))
+
+    @rule(partition=st.integers(0, 1))
+    def partition_goes(self, partition: int) -> None:
+        self.tenures[partition].sending = False
+        self.queue.withdraw()
+        self.tenures[partition] = FakeTenure()
+        for key in range(partition, KEYS, 2):
+            self.owed[key] = []
+
+    # ── What is always so ──
+
+    def aside(self) -> list[Delivery]:
+        return [each for waiting in self.queue._aside.values() for each in waiting]
+
+    @invariant()
+    def nothing_is_lost_or_doubled(self) -> None:
+        here = [each for each in [*self.queue._queue, *self.aside(), *self.wire] if each.tenure.sending]
+        letters = [each for each in self.letters if each in self.owed[each.key]]
+        assert Counter(map(id, here + letters)) == Counter(id(each) for some in self.owed.values() for each in some)
+
+    @invariant()
+    def whatever_waits_somebody_will_release(self) -> None:
+        lettered = {each.key for each in self.letters}
+        for scope, waiting in self.queue._aside.items():
+            kind, what = scope
+            heads = {each.key: each for each in reversed(waiting)}
+            for key, head in heads.items():
+                assert self.queue._blocked[key] == scope
+                if kind == "letter":
+                    assert key == what
+                    assert key in lettered
+                elif key not in lettered:
+                    if kind == "endpoint":
+                        assert head.shape.endpoint == what
+                        assert what in self.held
+                    else:
+                        assert head.slot in self.early
+        for key, scope in self.queue._blocked.items():
+            assert any(each.key == key for each in self.queue._aside.get(scope, ())) or key in lettered
+
+    def teardown(self) -> None:
+        """Mend everything: all that is still owed must then go, in order."""
+        if self.wire:
+            self.deferred()
+        self.early.clear()
+        self.hopeless.clear()
+        for second in range(3):
+            self.queue.release(("clock", second))
+        for endpoint in list(self.held):
+            self.held.discard(endpoint)
+            self.queue.release(("endpoint", endpoint))
+        for each in list(self.letters):
+            self.acknowledge(each)
+        while self.queue:
+            self.take()
+            self.delivered()
+        assert not any(self.owed.values())
+        assert not self.queue._blocked
+        assert not any(self.queue._aside.values())
+
+
+TestTheQueue = QueueMachine.TestCase
+TestTheQueue.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
