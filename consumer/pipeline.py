@@ -61,6 +61,7 @@ class Pipeline:
         self.leaving = False
         self.left = False
         self._hurried = False
+        self._total = 0
         self._drain_s = drain_s
         self._translator = translator
         self._want = want
@@ -76,12 +77,18 @@ class Pipeline:
     def assigned(self, assignment: Assignment) -> None:
         """Begin tenures, and use this member's share of each destination's rate."""
         self.joined = True
+        if again := assignment.tenures.keys() & self.intake.tenures.keys():
+            self.lost(again)  # a drain that nobody waited for to the end is still at work on the earlier tenure
         for partition, number in assignment.tenures.items():
             self.intake.begin(Tenure(partition, number, assignment.starts[partition], len(self.books.names)))
-        now = time.monotonic()
-        for lanes in self.lanes.values():
-            lanes.pace.share(assignment.held / assignment.total, now)
+        self._total = assignment.total
+        self._share()
         self._republish()
+
+    def _share(self) -> None:
+        share, now = len(self.intake.tenures) / max(1, self._total), time.monotonic()
+        for lanes in self.lanes.values():
+            lanes.pace.share(share, now)
 
     async def accept(self, lot: Lot) -> None:
         """Take a lot, and return when the next one may come."""
@@ -152,8 +159,10 @@ class Pipeline:
 
     def _release(self, tenures: Sequence[Tenure]) -> None:
         for tenure in tenures:
-            self.books.close(tenure)
-            self.intake.end(tenure.partition)
+            if tenure.live:  # a partition can be lost while it is being drained: it is booked once
+                self.books.close(tenure)
+                self.intake.end(tenure)
+        self._share()  # what is lost counts at once: its next owner uses that part of the rate already
         self._republish()
 
     # ── Records in ──
@@ -167,12 +176,19 @@ class Pipeline:
                 house.create_task(lanes.run(), name=f"{self.name}-{name}")
 
     async def _pump(self) -> None:
+        looked = time.monotonic()
         while True:
+            due = looked + _GRACE_LOOK_S if self.intake.stalled() else None
             try:
-                async with asyncio.timeout(_GRACE_LOOK_S if self.intake.stalled() else None):
+                async with asyncio.timeout(None if due is None else due - time.monotonic()):
                     await self._kick.wait()
             except TimeoutError:
-                self.intake.schemas_changed()  # an unknown id is judged by the record's age: that changes by itself
+                pass
+            # An unknown id is judged by the record's age, which changes by itself. By the clock, and not by a quiet
+            # second: where other partitions are busy there is none.
+            if due is None or time.monotonic() >= due:
+                looked = time.monotonic()
+                self.intake.schemas_changed()
             self._kick.clear()
             while chunks := self.intake.chunks(self._per_chunk):
                 self._open(chunks)

@@ -1,7 +1,7 @@
 """Records handed over and not yet translated, and which partitions have room for more.
 
-Non-obvious: each partition has its own share of the limits, so that one stuck key cannot starve the others; and one record is always admitted
-where nothing is open, however large it is, or it would wait for ever.
+Non-obvious: each partition has its own share of the limits, so that one stuck key cannot starve the others; and one
+record is always admitted where nothing is open, however large it is, or it would wait for ever.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from consumer.model import Message, Partition
 
 _ROOM_AGAIN = 0.5
-"""A full partition has room again below this part of its share: resuming costs a second of fetching, so it must be seldom."""
+"""A full partition has room again below this part of its share: resuming costs a second, so be it seldom."""
 
 CHUNK_BYTES = 1024 * 1024
 """Record bytes translated in one go at the most: what may stand above a limit for a moment."""
@@ -58,9 +58,12 @@ class Intake:
         self.tenures[tenure.partition] = tenure
         self._backlog[tenure.partition] = deque()
 
-    def end(self, partition: Partition) -> None:
+    def end(self, tenure: Tenure) -> None:
         """Drop a tenure and its backlog: nothing of that was taken, the next owner reads it again."""
-        self.tenures.pop(partition, None)
+        partition = tenure.partition
+        if self.tenures.get(partition) is not tenure:
+            return
+        del self.tenures[partition]
         self._backlog.pop(partition, None)
         self._waiting.discard(partition)
         self._full.discard(partition)

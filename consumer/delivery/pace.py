@@ -9,30 +9,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SLACK = 1.02
-"""Calls are spaced a little wider than the rate says: two that leave exactly a window apart may arrive closer together than that."""
+"""Calls are spaced a little wider than the rate says: two a window apart may arrive closer."""
 
 _WINDOW_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait before the n-th repetition: anywhere between nothing and a ceiling that doubles up to `cap_s` seconds."""
+    """How long to wait before the n-th repetition: anywhere below a ceiling that doubles up to `cap_s` seconds."""
 
     first_s: float
     cap_s: float
 
     def wait(self, attempt: int, asked_s: float | None, dice: Callable[[], float]) -> float:
-        """Return seconds to wait after the `attempt`-th failure in a row (from 1); never less than `asked_s`. `dice` gives 0 ≤ x < 1."""
+        """Return seconds to wait after the `attempt`-th failure in a row (from 1), never less than `asked_s`.
+
+        `dice` gives 0 ≤ x < 1.
+        """
         ceiling = min(self.cap_s, self.first_s * 2.0 ** min(attempt - 1, 60))
         jittered = ceiling * dice()
-        return jittered if asked_s is None else max(asked_s, asked_s + jittered)
+        return jittered if asked_s is None else asked_s + jittered
 
 
 class Pace:
     """One destination's clock: told waits stop all its lanes; a rate spaces its calls.
 
-    A rate belongs to the destination's account, so that a process may use only its share of it, by assigned ÷ all partitions. A lost share counts at
-    once, a gained one after a window: the member that had it may have used it until now.
+    A rate belongs to the destination's account, so that a process may use only its share of it, by assigned ÷ all
+    partitions. A lost share counts at once, a gained one after a window: the member that had it may have used it until
+    now.
     """
 
     def __init__(self, rate_per_s: float | None) -> None:
@@ -47,7 +51,10 @@ class Pace:
         """Set this process's share of the rate, 0 to 1."""
         current = self.share_at(now)
         if share > current:
-            self._share, self._gain = current, (now + _WINDOW_S, share)
+            due = now + _WINDOW_S
+            if self._gain is not None and share <= self._gain[1]:
+                due = self._gain[0]  # told again, not gained again: repeats would put it off for ever
+            self._share, self._gain = current, (due, share)
         else:
             self._share, self._gain = share, None
 
