@@ -1,0 +1,107 @@
+"""Which properties the client runs with, and what a user is told of those that cannot be."""
+
+import pytest
+
+from consumer.kafka.letter_properties import producer_properties
+from consumer.kafka.options import (
+    PollOptions,
+    commit_timeout_s,
+    complaints,
+    effective_properties,
+    is_incremental,
+    max_poll_interval_s,
+    refusals,
+    session_timeout_s,
+)
+from consumer.kafka.topics import matches, matching, missing
+
+USABLE = {"bootstrap.servers": "broker.invalid:9092"}
+
+
+def effective(properties: dict[str, str]) -> dict[str, str]:
+    return effective_properties(PollOptions(properties, "cdp-copilot", ("orders",), "earliest", 20))
+
+
+def test_the_promises_rest_on_properties_that_a_user_cannot_change() -> None:
+    found = effective({**USABLE, "enable.auto.commit": "true", "auto.offset.reset": "latest", "group.id": "mine"})
+    assert found["enable.auto.commit"] == "false"
+    assert found["enable.auto.offset.store"] == "false"
+    assert found["auto.offset.reset"] == "error"
+    assert found["group.id"] == "cdp-copilot"
+
+
+def test_defaults_give_way_to_the_user() -> None:
+    assert effective(USABLE)["isolation.level"] == "read_committed"
+    assert effective({**USABLE, "isolation.level": "read_uncommitted"})["isolation.level"] == "read_uncommitted"
+
+
+def test_a_group_of_the_new_protocol_gets_nothing_that_librdkafka_would_refuse() -> None:
+    properties = {**USABLE, "group.protocol": "consumer"}
+    assert "partition.assignment.strategy" not in effective(properties)
+    assert complaints(properties) == []
+
+
+@pytest.mark.parametrize(
+    ("properties", "incremental"),
+    [
+        ({}, True),
+        ({"partition.assignment.strategy": "range,roundrobin"}, False),
+        ({"partition.assignment.strategy": "cooperative-sticky"}, True),
+        ({"group.protocol": "consumer"}, True),
+    ],
+)
+def test_partitions_come_one_by_one_unless_the_protocol_is_eager(properties: dict[str, str], incremental: bool) -> None:
+    assert is_incremental(properties) is incremental
+
+
+@pytest.mark.parametrize("name", ["group.id", "enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset"])
+def test_each_refused_property_gets_its_sentence(name: str) -> None:
+    (said,) = refusals({**USABLE, name: "x"})
+    assert said.startswith(f"{name}: may not be set: ")
+
+
+def test_the_new_protocol_refuses_three_more() -> None:
+    extra = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500", "partition.assignment.strategy": "range"}
+    assert refusals(extra) == []
+    assert len(refusals({**extra, "group.protocol": "consumer"})) == 3
+    assert len(complaints({**extra, "group.protocol": "consumer"})) == 3
+
+
+def test_librdkafkas_own_objections_are_all_told_at_once() -> None:
+    found = complaints({**USABLE, "no.such.thing": "1", "fetch.wait.max.ms": "soon", "group.id": "x"})
+    assert len(found) == 3
+    assert found[0].startswith("group.id")
+    assert any("no.such.thing" in said for said in found)
+    assert any("fetch.wait.max.ms" in said for said in found)
+
+
+def test_contradictions_between_properties_are_told_once() -> None:
+    (said,) = complaints({**USABLE, "session.timeout.ms": "60000", "max.poll.interval.ms": "30000"})
+    assert "max.poll.interval.ms" in said
+
+
+def test_good_properties_are_not_complained_of() -> None:
+    assert complaints(USABLE) == []
+
+
+def test_times_come_from_the_properties_or_from_the_defaults() -> None:
+    assert (session_timeout_s({}), max_poll_interval_s({}), commit_timeout_s({})) == (45, 300, 10)
+    assert session_timeout_s({"session.timeout.ms": "6000"}) == 6
+    assert max_poll_interval_s({"max.poll.interval.ms": "soon"}) == 300
+
+
+def test_a_letter_is_acknowledged_by_all_whatever_the_user_says() -> None:
+    found = producer_properties({**USABLE, "acks": "0", "group.id": "x", "fetch.min.bytes": "1", "sasl.username": "u"})
+    assert (found["acks"], found["enable.idempotence"]) == ("all", "true")
+    assert found["sasl.username"] == "u"
+    assert not {"group.id", "fetch.min.bytes"} & found.keys()
+
+
+def test_a_subscription_is_of_names_and_patterns() -> None:
+    topics = ("shop.orders", "^shop[.]customers[.].*", "^[broken")
+    assert matches(topics, "shop.orders")
+    assert matches(topics, "shop.customers.eu")
+    assert not matches(topics, "shop.orders.eu")
+    assert not matches(topics, "cdp-dead-letters")
+    assert matching(topics, {"shop.orders": 4, "other": 1}) == {"shop.orders": 4}
+    assert missing(topics[:2], ["shop.orders"]) == ["^shop[.]customers[.].*"]
