@@ -1,7 +1,8 @@
 """What we still owe, and therefore how far it is safe to commit.
 
-Non-obvious: offsets have holes (compaction, transaction markers), so the frontier is always one of the offsets that were *given*, or one past
-the last of them, never a sum. A tenure that has ended moves nothing any more: its late outcomes are ignored here and nowhere else.
+Non-obvious: offsets have holes (compaction, transaction markers), so the frontier is always one of the offsets that
+were *given*, or one past the last of them, never a sum. A tenure that has ended moves nothing any more: its late
+outcomes are ignored here and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from consumer.model import Message, Partition
 
 _COMPACT_AFTER = 4096
-"""Ended slots are forgotten in runs of at least this many: forgetting one by one would cost a shift of the arrays each time."""
+"""Ended slots are forgotten in runs of at least this many: one by one would cost a shift of the arrays each time."""
 
 
 class LedgerError(Exception):
@@ -25,8 +26,8 @@ class LedgerError(Exception):
 class Tenure:
     """One assignment of one partition: the records taken under it and what each still owes, by destination.
 
-    A *slot* numbers the records of a tenure from 0 in the order they were taken. `owed[d]` counts the open deliveries of each slot to
-    destination `d`; a slot with nothing left in any of them has ended, and its record is let go.
+    A *slot* numbers the records of a tenure from 0 in the order they were taken. `owed[d]` counts the open deliveries
+    of each slot to destination `d`; a slot with nothing left in any of them has ended, and its record is let go.
     """
 
     __slots__ = (
@@ -70,7 +71,16 @@ class Tenure:
         self._kept: list[Message | None] = []
 
     def open(self, records: Sequence[Message], owed: Sequence[Sequence[int]], weights: Sequence[int]) -> int:
-        """Take records in offset order, with what each owes to each destination and its weight in bytes; return the first one's slot."""
+        """Take records in offset order and return the first one's slot.
+
+        Args:
+            records: the records; their offsets rise.
+            owed: for each destination, how many deliveries each record owes it.
+            weights: bytes each record counts for while it is open.
+
+        Raises:
+            LedgerError: an offset that is not above the last one.
+        """
         offsets = array("q", [record.offset() for record in records])
         before = self.next_offset - 1
         for offset in offsets:
@@ -91,10 +101,11 @@ class Tenure:
         self.open_records += len(records)
         self.open_bytes += sum(weights)
         if 0 in left:
-            base = slot - self._first
-            for index, count in enumerate(left, base):
+            for index, count in enumerate(left, slot - self._first):
                 if not count:
                     self._end(index)
+            # Only now: forgetting between two of them would shift the places of the rest.
+            self._advance()
         return slot
 
     def settle(self, slot: int, destination: int) -> bool:
@@ -103,7 +114,7 @@ class Tenure:
             return False
         index = slot - self._first
         owed = self._owed[destination]
-        if index < 0 or not owed[index]:
+        if index < 0 or not owed[index]:  # a negative index would silently be another record's
             msg = f"slot {slot} of {self.partition} owes nothing to destination {destination}"
             raise LedgerError(msg)
         owed[index] -= 1
@@ -111,6 +122,8 @@ class Tenure:
         self._left[index] = left
         if not left:
             self._end(index)
+            if index == self._ended_to:
+                self._advance()
         return True
 
     def _end(self, index: int) -> None:
@@ -118,9 +131,9 @@ class Tenure:
         self.settled += 1
         self.open_bytes -= self._weights[index]
         self._kept[index] = None
-        if index != self._ended_to:
-            return
-        left, end, size = self._left, index + 1, len(self._left)
+
+    def _advance(self) -> None:
+        left, end, size = self._left, self._ended_to, len(self._left)
         while end < size and not left[end]:
             end += 1
         self._ended_to = end
@@ -135,14 +148,15 @@ class Tenure:
         self._ended_to = 0
 
     def frontier(self) -> int:
-        """Return the offset below which nothing is owed: the oldest open record's, else the one after the last taken."""
+        """Return the offset below which nothing is owed: the oldest open record's, else the one past the last taken."""
         if self._ended_to < len(self._offsets):
             return self._offsets[self._ended_to]
         return self.next_offset
 
     def record(self, slot: int) -> Message:
         """Return the kept record of an open slot."""
-        message = self._kept[slot - self._first]
+        index = slot - self._first
+        message = self._kept[index] if index >= 0 else None
         if message is None:
             msg = f"slot {slot} of {self.partition} has ended"
             raise LedgerError(msg)
@@ -153,7 +167,7 @@ class Tenure:
         return self._kept[self._ended_to] if self._ended_to < len(self._kept) else None
 
     def open_deliveries(self, destination: int) -> int:
-        """Count what is open to one destination: counted from the slots, never derived from other figures."""
+        """Count what is open to one destination: from the slots, never derived from other figures."""
         return sum(self._owed[destination][self._ended_to :])
 
     def count_open_records(self) -> int:

@@ -1,0 +1,169 @@
+"""The ledger as a state machine, held against a model of plain sets."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from consumer.delivery import ledger
+from consumer.delivery.books import Books
+from consumer.delivery.ledger import LedgerError, Tenure
+from consumer.model import Partition
+
+DESTINATIONS = ("copilot", "yotpo")
+ACCOUNTS = (*DESTINATIONS, "")
+PARTITION = Partition("orders", 3)
+
+
+@dataclass
+class FakeRecord:
+    at: int
+
+    def offset(self) -> int:
+        return self.at
+
+
+@dataclass
+class Model:
+    """A tenure as sets: what each record still owes, by slot."""
+
+    tenure: Tenure
+    next_offset: int
+    offsets: list[int] = field(default_factory=list)
+    owed: list[dict[int, int]] = field(default_factory=list)
+    weights: list[int] = field(default_factory=list)
+    furthest: int = 0
+    ended: bool = False
+
+    def open_slots(self) -> list[int]:
+        return [slot for slot, owed in enumerate(self.owed) if any(owed.values())]
+
+    def frontier(self) -> int:
+        return min((self.offsets[slot] for slot in self.open_slots()), default=self.next_offset)
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Tenures come, take records with holes between their offsets, settle in any order, and end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.books = Books(DESTINATIONS)
+        self.past: list[Model] = []
+        self.numbers = 0
+        self.model = self.begin(0)
+
+    def begin(self, start: int) -> Model:
+        self.numbers += 1
+        return Model(Tenure(PARTITION, self.numbers, start, len(ACCOUNTS)), start, furthest=start)
+
+    @rule(
+        gaps=st.lists(st.integers(0, 3), min_size=0, max_size=12),
+        data=st.data(),
+    )
+    def take_records(self, gaps: list[int], data: st.DataObject) -> None:
+        model, offset = self.model, self.model.next_offset
+        owed: list[list[int]] = [[] for _ in ACCOUNTS]
+        records: list[FakeRecord] = []
+        first = len(model.offsets)
+        for gap in gaps:
+            offset += gap
+            counts = data.draw(st.tuples(*[st.integers(0, 2)] * len(ACCOUNTS)))
+            records.append(FakeRecord(offset))
+            for column, count in zip(owed, counts, strict=True):
+                column.append(count)
+            model.offsets.append(offset)
+            model.owed.append(dict(enumerate(counts)))
+            model.weights.append(data.draw(st.integers(0, 9)))
+            for name, count in zip(ACCOUNTS, counts, strict=True):
+                self.books.accounts[name].owed += count
+            offset += 1
+        model.next_offset = offset
+        assert model.tenure.open(records, owed, model.weights[first:]) == first  # type: ignore[arg-type]
+
+    @precondition(lambda self: bool(self.model.open_slots()))
+    @rule(data=st.data())
+    def settle_one(self, data: st.DataObject) -> None:
+        slot = data.draw(st.sampled_from(self.model.open_slots()))
+        destination = data.draw(st.sampled_from([d for d, left in self.model.owed[slot].items() if left]))
+        assert self.model.tenure.record(slot).offset() == self.model.offsets[slot]
+        assert self.model.tenure.settle(slot, destination)
+        self.model.owed[slot][destination] -= 1
+        self.books.accounts[ACCOUNTS[destination]].delivered += 1
+
+    @precondition(lambda self: bool(self.model.open_slots()))
+    @rule()
+    def settle_everything_from_the_end(self) -> None:
+        for slot in reversed(self.model.open_slots()):
+            for destination, left in self.model.owed[slot].items():
+                for _ in range(left):
+                    assert self.model.tenure.settle(slot, destination)
+                self.books.accounts[ACCOUNTS[destination]].delivered += left
+                self.model.owed[slot][destination] = 0
+
+    @precondition(lambda self: bool(self.model.offsets))
+    @rule(data=st.data())
+    def settle_what_is_not_owed(self, data: st.DataObject) -> None:
+        slot = data.draw(st.integers(0, len(self.model.offsets) - 1))
+        free = [destination for destination, left in self.model.owed[slot].items() if not left]
+        for destination in free:
+            with pytest.raises(LedgerError):
+                self.model.tenure.settle(slot, destination)
+        if len(free) == len(ACCOUNTS):
+            with pytest.raises(LedgerError):
+                self.model.tenure.record(slot)
+
+    @precondition(lambda self: bool(self.model.offsets))
+    @rule()
+    def take_an_offset_again(self) -> None:
+        with pytest.raises(LedgerError):
+            self.model.tenure.open([FakeRecord(self.model.offsets[-1])], [[1], [0], [0]], [1])  # type: ignore[list-item]
+
+    @rule()
+    def end_the_tenure(self) -> None:
+        self.books.close(self.model.tenure)
+        self.model.ended = True
+        self.past.append(self.model)
+        self.model = self.begin(self.model.frontier())
+
+    @precondition(lambda self: bool(self.past))
+    @rule(data=st.data())
+    def a_late_outcome_of_an_ended_tenure_moves_nothing(self, data: st.DataObject) -> None:
+        model = data.draw(st.sampled_from(self.past))
+        before = model.tenure.frontier()
+        for slot in model.open_slots():
+            for destination in model.owed[slot]:
+                assert not model.tenure.settle(slot, destination)
+        assert model.tenure.frontier() == before
+
+    @invariant()
+    def the_frontier_is_the_oldest_open_offset_and_never_goes_back(self) -> None:
+        for model in (self.model, *self.past):
+            assert model.tenure.frontier() == model.frontier() >= model.furthest
+            model.furthest = model.frontier()
+
+    @invariant()
+    def what_is_open_is_what_the_model_has_open(self) -> None:
+        tenure, slots = self.model.tenure, self.model.open_slots()
+        assert tenure.count_open_records() == tenure.open_records == len(slots)
+        assert tenure.open_bytes == sum(self.model.weights[slot] for slot in slots)
+        for destination in range(len(ACCOUNTS)):
+            assert tenure.open_deliveries(destination) == sum(owed[destination] for owed in self.model.owed)
+        oldest = tenure.oldest()
+        assert (None if oldest is None else oldest.offset()) == (self.model.frontier() if slots else None)
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        still_open = self.books.open([self.model.tenure])
+        for name, account in self.books.accounts.items():
+            assert account.difference(still_open[name]) == 0
+        taken, settled, open_records, released = self.books.records([self.model.tenure])
+        assert taken == settled + open_records + released == sum(len(m.offsets) for m in (self.model, *self.past))
+        assert released == sum(len(model.open_slots()) for model in self.past)
+
+
+@pytest.mark.parametrize("compact_after", [1, 2, 7, 4096])
+def test_the_ledger_agrees_with_a_model_of_sets(compact_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "_COMPACT_AFTER", compact_after)
+    run_state_machine_as_test(LedgerMachine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))
