@@ -91,6 +91,9 @@ class Membership:
             self._commits.begin(tenures, starts)
             self._commits.settle(consumer, self._commits.unconfirmed() & came)
             self._assign(consumer, starts)
+            if uncommitted := self._commits.unconfirmed() & came:
+                # Now: this very call of `poll` goes on after the callback, and would return their first record.
+                consumer.pause([TopicPartition(*partition) for partition in uncommitted])
             self.held = {**self.held, **tenures}
             total = max(self.topics.total, len(self.held))
             news = Assignment(tenures, dict(starts.offsets), len(self.held), total)

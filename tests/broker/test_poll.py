@@ -184,9 +184,9 @@ def test_two_members_hand_over_what_was_committed_and_take_it_back(broker: Broke
             # Full partitions are given back paused, unless somebody sees to it.
             old.road.full = frozenset(Partition(topic, index) for index in range(4))
             await old.until(lambda: old.heard.pauses and len(old.heard.pauses[-1]) == 4)
-            old.road.full = frozenset()
             async with member(given) as new:
                 await new.until(lambda: len(new.poller.held()) == 2 and len(old.poller.held()) == 2)
+                old.road.full = frozenset()
                 moved = frozenset(new.poller.held())
                 assert moved <= frozenset(old.road.gone)
                 for partition in range(4):
