@@ -33,11 +33,8 @@ DELIVERY_BYTES = 512
 WIRE_COPIES = 2
 """A batch as its parts are joined, and as the transport buffers it."""
 
-ANSWER_BYTES = 1 * MIB
+ANSWER_BYTES = 4 * MIB
 """An answer is read whole up to this."""
-
-LETTER_QUEUE_BYTES = 16 * MIB
-"""Dead letters written and not yet acknowledged."""
 
 LARGEST_RECORD_BYTES = 1 * MIB
 """The brokers' default of `message.max.bytes`."""
@@ -91,7 +88,8 @@ def ceiling(
             ("records in flight", records * (RECORD_BYTES + DELIVERY_BYTES * len(rooms))),
             (f"one more record in each of {partitions} partitions", largest * partitions),
             ("calls on the wire", calls),
-            ("dead letters being written", LETTER_QUEUE_BYTES),
+            # Each refused delivery's record is copied once more until the dead-letter topic has acknowledged it.
+            ("dead letters being written", size * len(rooms)),
         )
     )
 

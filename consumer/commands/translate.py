@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
         return _WRONG
     with contextlib.ExitStack() as stack:
         try:
+            if args.events == "-" and sys.stdin.isatty():
+                print("cdp-consumer translate: reading events from the terminal, one a line", file=sys.stderr)
             stream = sys.stdin.buffer if args.events == "-" else stack.enter_context(Path(args.events).open("rb"))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "no such file can be"

@@ -170,7 +170,8 @@ def read_container(
     """Read an Avro container file: its records keep the very bytes they have there, and its own writer schema."""
     count = 0
     try:
-        blocks = block_reader(stream)
+        # fastavro notes where each block begins, which a pipe cannot tell
+        blocks = block_reader(stream if stream.seekable() else BytesIO(stream.read()))
         text = str(blocks.metadata["avro.schema"])
         number, bare = schemas.number(text, {}), parse_schema(_bare(json.loads(text)))
         for block in blocks:

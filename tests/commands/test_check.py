@@ -1,0 +1,93 @@
+"""`check` says everything that is wrong, and what a run may need."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.commands.shell import cdp
+from tests.commands.shop import CONFIG, ENVIRON, configured
+
+
+def test_a_good_configuration_is_told_its_needs(tmp_path: Path) -> None:
+    ended = cdp("check", cwd=configured(tmp_path), environ=ENVIRON)
+    assert ended.code == 0
+    assert ended.out.endswith("\nnothing wrong\n")
+    assert "one more record in each of 12 partitions" in ended.out
+    assert "drain 20s + poll gap 0.5s + commit 10s = 30.5s" in ended.out
+    assert "canary" not in ended.said
+
+
+def test_everything_wrong_is_in_one_block_on_stdout(tmp_path: Path) -> None:
+    text = CONFIG.replace("topics:", "topisc:").replace("https://cdp", "gopher://cdp")
+    ended = cdp("check", cwd=configured(tmp_path, text))
+    assert ended.code == 2
+    assert ended.err == ""
+    assert "cdp.yaml:2:1: error: topisc: unknown key `topisc`\n    did you mean `topics`?" in ended.out
+    assert "cdp.yaml:7:21: error: destinations.customerio.url: is not a URL" in ended.out
+    assert "KAFKA is not set in the environment" in ended.out
+    assert ended.out.endswith("\n9 errors\n")
+
+
+def test_findings_and_needs_as_json(tmp_path: Path) -> None:
+    text = CONFIG + "directives: d.yaml\n"
+    ended = cdp("check", "--format", "json", "--partitions", "3", cwd=configured(tmp_path, text), environ=ENVIRON)
+    assert ended.code == 0
+    said = json.loads(ended.out)
+    assert (said["errors"], said["warnings"]) == (0, 1)
+    assert said["findings"][0] == {
+        "severity": "warning",
+        "file": "cdp.yaml",
+        "line": 9,
+        "column": 13,
+        "path": "directives",
+        "message": "directives are not acted on by this version",
+        "hint": "nothing in that file has any effect yet",
+    }
+    pipelines = said["memory"]["pipelines"]
+    assert list(pipelines) == ["cdp-copilot", "cdp-customerio", "cdp-yotpo"]
+    total = said["memory"]["process_bytes"] + sum(each["total_bytes"] for each in pipelines.values())
+    assert said["memory"]["total_bytes"] == total
+    assert pipelines["cdp-yotpo"]["parts"]["one more record in each of 3 partitions"] == 3 * 1024 * 1024
+    assert said["times"] == {"leaving_s": 30.5, "max_poll_interval_s": 300.0, "termination_grace_s": 60.0}
+
+
+def test_wrong_as_json_has_no_needs_and_exit_code_2(tmp_path: Path) -> None:
+    ended = cdp("check", "--format", "json", cwd=tmp_path)
+    assert ended.code == 2
+    said = json.loads(ended.out)
+    assert said["memory"] is None
+    assert said["errors"] == 1
+    assert said["findings"][0]["message"] == "cannot be read: no such file or directory"
+
+
+def test_the_mappings_findings_are_there_too(tmp_path: Path) -> None:
+    (tmp_path / "mapping.yaml").write_text(
+        "version: 1\nevents:\n  a.B:\n    deliver:\n      - to: copilot.user_creatd\n"
+    )
+    text = CONFIG.replace(CONFIG[CONFIG.index("mapping: ") : CONFIG.index("destinations:")], "mapping: mapping.yaml\n")
+    ended = cdp("check", "--offline", cwd=configured(tmp_path, text))
+    assert ended.code == 2
+    assert "mapping.yaml:5:21: error:" in ended.out
+    assert "user_created" in ended.out
+
+
+def test_offline_and_one_pipeline_ask_for_less(tmp_path: Path) -> None:
+    assert cdp("check", "--offline", cwd=configured(tmp_path)).code == 0
+    environ = {"KAFKA": "k", "API_KEY": "x"}
+    assert cdp("check", "--pipeline", "cdp-customerio", cwd=tmp_path, environ=environ).code == 0
+    ended = cdp("check", "--pipeline", "cdp-customeroi", cwd=tmp_path, environ=ENVIRON)
+    assert ended.code == 2
+    assert "there is no pipeline `cdp-customeroi`\n    did you mean `cdp-customerio`?" in ended.out
+
+
+def test_the_json_schema_is_printed_without_any_configuration(tmp_path: Path) -> None:
+    ended = cdp("check", "--schema", cwd=tmp_path)
+    assert ended.code == 0
+    assert json.loads(ended.out)["title"] == "cdp-consumer configuration"
+
+
+def test_a_files_content_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    ended = cdp("check", cwd=configured(tmp_path, '"bad\\e[31mkey": 1\n'))
+    assert ended.code == 2
+    assert "bad\ufffd[31mkey" in ended.out

@@ -1,0 +1,80 @@
+"""Wrong usage is one readable block and exit code 2; nothing a person can cause is a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from consumer import __version__, cli
+from tests.commands.shell import ROOT, cdp
+
+
+def test_help_names_every_command_and_imports_none(tmp_path: Path) -> None:
+    ended = cdp("--help", cwd=tmp_path)
+    assert ended.code == 0
+    for command in cli.COMMANDS:
+        assert f"  {command} " in ended.out
+    code = "import sys; from consumer import cli; cli.main(['--help']); print(sorted(sys.modules))"
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True, text=True)
+    for library in ("confluent_kafka", "fastavro", "httpx2", "orjson", "ruamel.yaml", "consumer.commands"):
+        assert f"'{library}'" not in done.stdout
+
+
+def test_the_version_is_said(tmp_path: Path) -> None:
+    ended = cdp("--version", cwd=tmp_path)
+    assert (ended.code, ended.out) == (0, f"cdp-consumer {__version__}\n")
+
+
+@pytest.mark.parametrize("command", sorted(cli.COMMANDS))
+def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
+    ended = cdp(command, "--help", cwd=tmp_path)
+    assert ended.code == 0
+    assert f"usage: cdp-consumer {command}" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "a command is missing: `demo`, `run`, `check`, `translate`"),
+        (["chek"], "there is no command `chek`: did you mean `check`?"),
+        (["frobnicate"], "there is no command `frobnicate`: use `demo`, `run`, `check`, `translate`"),
+        (["--versio"], "`--versio` is not understood (did you mean `--version`?)"),
+        (["check", "--confg=x"], "`--confg` is not understood (did you mean `--config`?)"),
+        (["check", "stray"], "`stray` is not understood"),
+        (["check", "--config"], "argument --config: expected one argument"),
+        (["check", "--format", "xml"], "argument --format: invalid choice: 'xml' (choose from"),
+        (["check", "--partitions", "0"], "argument --partitions: `0` is not a number of partitions"),
+        (["check", "--largest-record", "1MB"], "argument --largest-record: `1MB` is not a size"),
+        (["translate", "--event", "x"], "`--event` is not understood (did you mean `--events`?)"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_wrong_usage_is_one_block_with_the_name_that_was_meant(tmp_path: Path, words: list[str], said: str) -> None:
+    ended = cdp(*words, cwd=tmp_path)
+    assert ended.code == 2
+    assert ended.out == ""
+    first, second = ended.err.splitlines()
+    assert said in first
+    assert second.strip().startswith("see `cdp-consumer")
+
+
+def test_ctrl_c_ends_in_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_words: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_run", interrupted)
+    assert cli.main([]) == 1
+    assert capsys.readouterr().err == "cdp-consumer: interrupted\n"
+
+
+def test_a_reader_that_leaves_is_no_error_message(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m consumer check --schema | head -c 1; exit ${{PIPESTATUS[0]}}"
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, check=False, text=True)  # noqa: S607 - any shell with PIPESTATUS
+    assert done.stderr == ""
+    assert done.stdout == "{"
