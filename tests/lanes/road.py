@@ -213,7 +213,7 @@ SECRETS = {"client_id": "id", "client_secret": "secret", "api_key": "key", "secr
 
 WORDS: dict[str, Callable[[str, str], tuple[str | None, Any]]] = {
     "custom_event": lambda user, text: ("order_placed", {"user_id": user, "note": text}),
-    "consent": lambda user, text: (None, {"user_id": user, "copilot_analysis_consent": text == "yes"}),
+    "consent": lambda user, text: (None, {"user_id": user, "consent_value": text == "yes"}),
     "track": lambda user, text: ("Thing Done", {"userId": user, "properties": {"note": text}}),
     "event": lambda user, text: (
         "order_placed",

@@ -30,7 +30,7 @@ def test_every_key_keeps_its_order_through_errors_resets_lost_answers_and_timeou
             ids: list[str] = []
             for start in range(0, 200, 40):
                 ids += lanes.owe([str(n) for n in range(start, start + 40)], keys[start : start + 40], "track")
-                await fake.until(lambda least=start / 2: len(fake.held()) >= least)
+                await lanes.until(lambda: lanes.tenure.settled * 2 >= lanes.tenure.taken - 40)
             await lanes.all_ended(30)
             assert fake.held() == set(ids)
             assert all(rule.hits for rule in rules)
