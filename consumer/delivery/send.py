@@ -63,7 +63,7 @@ class Wire:
             return Fault(Trouble.TIMED_OUT, f"no whole answer within {self._timeout_s:g} s")
         except httpx2.TimeoutException:
             return Fault(Trouble.TIMED_OUT, "the connection timed out")
-        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
+        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError, UnicodeError) as error:
             # Only the class: the text of a foreign error may quote the address, credentials included.
             return Fault(Trouble.UNREACHABLE, type(error).__name__)
 

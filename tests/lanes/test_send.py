@@ -1,0 +1,296 @@
+"""One exchange: bounded in time as a whole and in bytes, and no foreign exception gets out."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+import httpx2
+import pytest
+
+from consumer.delivery.credentials import Signature
+from consumer.delivery.send import Wire, send
+from consumer.model import Barred, Call, Deferred, Endpoint, Fault, Reply, Trouble
+
+CALL = Call(Endpoint("batch", "POST", "/batch"), b"{}")
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def with_server(
+    serve: Serve, timeout_s: float = 1.0, signature: Mapping[str, str] | None = None
+) -> Reply | Fault:
+    """Make one call to a server that does exactly what `serve` says once it has the request."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"{}")
+            await serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    wire = Wire(f"http://127.0.0.1:{port}", {"content-type": "application/json"}, timeout_s)
+    try:
+        async with asyncio.timeout(10):
+            return await wire.exchange(CALL, signature or {})
+    finally:
+        await wire.close()
+        server.close()
+
+
+def writes(data: bytes) -> Serve:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+        await writer.drain()
+
+    return serve
+
+
+def ok(body: bytes, *more: bytes) -> bytes:
+    lines = [b"HTTP/1.1 200 OK", b"content-length: %d" % len(body), *more]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def test_an_answer_is_read_whole_with_its_header_names_in_lower_case() -> None:
+    reply = asyncio.run(with_server(writes(ok(b'{"a":1}', b"Retry-After: 3"))))
+    assert isinstance(reply, Reply)
+    assert (reply.status, reply.body, reply.truncated) == (200, b'{"a":1}', False)
+    assert reply.headers["retry-after"] == "3"
+
+
+def test_the_deadline_is_for_the_whole_exchange_however_steadily_it_trickles() -> None:
+    async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        for _piece in range(1000):
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    began = time.monotonic()
+    reply = asyncio.run(with_server(trickle, timeout_s=0.4))
+    assert isinstance(reply, Fault)
+    assert reply.cause is Trouble.TIMED_OUT
+    assert 0.35 <= time.monotonic() - began < 3
+
+
+def test_a_server_that_says_nothing_is_timed_out() -> None:
+    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    reply = asyncio.run(with_server(hang, timeout_s=0.2))
+    assert isinstance(reply, Fault)
+    assert reply.cause is Trouble.TIMED_OUT
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00\xff\x13\x37 not http\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: nonsense\r\n\r\n",
+        b"HTTP/1.1 999999 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000 + b"\r\n\r\n",
+    ],
+    ids=["nothing", "garbage", "truncated", "bad chunk", "bad length", "bad status", "endless header"],
+)
+def test_what_is_no_answer_is_unreachable_and_names_no_address(data: bytes) -> None:
+    reply = asyncio.run(with_server(writes(data)))
+    assert isinstance(reply, Fault)
+    assert reply.cause is Trouble.UNREACHABLE
+    assert "127.0.0.1" not in reply.detail
+
+
+def test_a_reset_is_unreachable() -> None:
+    async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    reply = asyncio.run(with_server(reset))
+    assert isinstance(reply, Fault)
+    assert reply.cause is Trouble.UNREACHABLE
+
+
+def test_nobody_listening_is_unreachable() -> None:
+    async def run() -> Reply | Fault:
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        server.close()
+        await server.wait_closed()
+        wire = Wire(f"http://127.0.0.1:{port}", {}, 1.0)
+        try:
+            return await wire.exchange(CALL, {})
+        finally:
+            await wire.close()
+
+    reply = asyncio.run(run())
+    assert isinstance(reply, Fault)
+    assert reply.cause is Trouble.UNREACHABLE
+
+
+def test_a_body_of_a_hundred_megabytes_is_cut_long_before_its_end() -> None:
+    sent = 0
+
+    async def pour(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n")
+        for _piece in range(1000):
+            writer.write(b"x" * 100_000)
+            await writer.drain()
+            sent += 100_000
+
+    reply = asyncio.run(with_server(pour, timeout_s=10))
+    assert isinstance(reply, Reply)
+    assert reply.truncated
+    assert 4 * 1024 * 1024 < len(reply.body) < 6 * 1024 * 1024
+    assert sent < 50_000_000
+
+
+def test_a_compressed_answer_is_not_unfolded() -> None:
+    reply = asyncio.run(with_server(writes(ok(b"\x1f\x8b bomb", b"content-encoding: gzip"))))
+    assert isinstance(reply, Reply)
+    assert reply.body == b"\x1f\x8b bomb"
+
+
+@pytest.mark.parametrize(
+    "location", [b"/elsewhere", b"http://127.0.0.1:1/other", b"http://[", b"\xff\xfe", b"mailto:x", b""]
+)
+def test_a_redirect_is_an_answer_and_is_not_followed_wherever_it_points(location: bytes) -> None:
+    data = b"HTTP/1.1 307 Temporary Redirect\r\ncontent-length: 0\r\nlocation: " + location + b"\r\n\r\n"
+    reply = asyncio.run(with_server(writes(data)))
+    assert isinstance(reply, Reply)
+    assert reply.status == 307
+
+
+@pytest.mark.parametrize("value", ["line\nbreak", "\u20ac", "nul\x00"])
+def test_a_signature_that_is_no_header_is_a_trouble_and_no_crash(value: str) -> None:
+    reply = asyncio.run(with_server(writes(ok(b"{}")), signature={"authorization": value}))
+    assert isinstance(reply, Fault)
+    assert value not in reply.detail
+
+
+# ── Foreign exceptions ──
+
+NOT_OF_A_CALL = {
+    "CookieConflict",  # raised by asking a jar for a cookie by name
+    "SSEError",  # raised while reading server-sent events
+}
+
+
+def foreign() -> list[type[Exception]]:
+    """Every exception class httpx2 shows, but those that no call can raise."""
+    classes = [thing for _, thing in inspect.getmembers(httpx2, inspect.isclass) if issubclass(thing, Exception)]
+    return [each for each in classes if each.__name__ not in NOT_OF_A_CALL]
+
+
+def an_instance(kind: type[Exception]) -> Exception:
+    """Make one whatever its arguments are called: only its class matters."""
+    made = kind.__new__(kind)
+    Exception.__init__(made, "https://user:secret@host/path")
+    return made
+
+
+@pytest.mark.parametrize("kind", foreign(), ids=lambda kind: kind.__name__)
+def test_every_exception_of_httpx2_becomes_a_trouble(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> Reply | Fault:
+        wire = Wire("http://127.0.0.1:1", {}, 1.0)
+
+        async def fall(*_: object, **__: object) -> httpx2.Response:
+            raise an_instance(kind)
+
+        monkeypatch.setattr(wire._client, "send", fall)
+        try:
+            return await wire.exchange(CALL, {})
+        finally:
+            await wire.close()
+
+    reply = asyncio.run(run())
+    assert isinstance(reply, Fault)
+    assert reply.cause in {Trouble.TIMED_OUT, Trouble.UNREACHABLE}
+    assert "secret" not in reply.detail
+    assert reply.status is None
+
+
+# ── Signing ──
+
+
+class Door:
+    """Credentials that hand out numbered signatures."""
+
+    def __init__(self, *results: Signature | Barred | Deferred | None) -> None:
+        self.results = list(results)
+        self.asked: list[str] = []
+
+    async def current(self) -> Signature | Barred | Deferred:
+        self.asked.append("current")
+        result = self.results.pop(0)
+        assert result is not None
+        return result
+
+    async def renew(self, refused: Signature) -> Signature | Barred | Deferred | None:
+        self.asked.append(f"renew {refused['authorization']}")
+        return self.results.pop(0)
+
+    async def refresh(self) -> bool:
+        return False
+
+
+class CountingWire(Wire):
+    """Answers with the statuses it was given, and keeps what it was signed with."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.statuses = list(statuses)
+        self.signed: list[str] = []
+
+    async def exchange(self, call: Call, signature: Mapping[str, str]) -> Reply | Fault:  # noqa: ARG002
+        self.signed.append(signature["authorization"])
+        return Reply(self.statuses.pop(0), {}, b"")
+
+
+OLD, NEW = Signature(authorization="old"), Signature(authorization="new")
+FAULT = Fault(Trouble.UNAUTHORIZED, "no")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_credentials_are_renewed_and_the_call_is_made_again_once(status: int) -> None:
+    wire = CountingWire(status, status)
+    answer = asyncio.run(send(wire, CALL, Door(OLD, NEW)))
+    assert isinstance(answer, Reply)
+    assert answer.status == status
+    assert wire.signed == ["old", "new"]
+
+
+def test_where_there_is_no_other_signature_the_refusal_stands() -> None:
+    wire = CountingWire(401)
+    answer = asyncio.run(send(wire, CALL, Door(OLD, None)))
+    assert isinstance(answer, Reply)
+    assert answer.status == 401
+
+
+@pytest.mark.parametrize("result", [Barred(FAULT), Deferred(FAULT)])
+def test_without_a_signature_nothing_is_sent(result: Barred | Deferred) -> None:
+    wire = CountingWire()
+    assert asyncio.run(send(wire, CALL, Door(result))) is result
+    wire = CountingWire(401)
+    assert asyncio.run(send(wire, CALL, Door(OLD, result))) is result
+    assert wire.signed == ["old"]
+
+
+def test_a_call_whose_turn_passed_while_credentials_were_fetched_is_not_sent() -> None:
+    wire = CountingWire()
+    answer = asyncio.run(send(wire, CALL, Door(OLD), may_start=lambda: False))
+    assert isinstance(answer, Deferred)
+    assert not wire.signed
+
+
+def test_a_call_whose_turn_passed_during_the_renewal_is_not_made_again() -> None:
+    async def no() -> bool:
+        return False
+
+    wire = CountingWire(401)
+    answer = asyncio.run(send(wire, CALL, Door(OLD, NEW), may_repeat=no))
+    assert isinstance(answer, Deferred)
+    assert wire.signed == ["old"]
