@@ -1,0 +1,98 @@
+"""Kafka as an outsider sees it: producing the shop's records, reading a topic to its end, asking for offsets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+
+from tests.brokers import Broker
+from tests.system.owed import Headers, Sent
+
+_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One record of the dead-letter topic."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    def text(self, name: str) -> str | None:
+        """Return the one header of this name as text; a name that stands twice counts as none."""
+        found = [value for header, value in self.headers if header == name]
+        return found[0].decode() if len(found) == 1 and found[0] is not None else None
+
+
+def produce(broker: Broker, topic: str, records: Iterable[Sent]) -> None:
+    """Produce records; each must get the offset it was made with."""
+    wrong: list[str] = []
+
+    def done(sent: Sent) -> object:
+        def report(error: KafkaError | None, message: Message) -> None:
+            if error is not None or message.offset() != sent.offset:
+                wrong.append(f"{sent.kind} went to {message.offset()}, not {sent.offset}: {error}")
+
+        return report
+
+    producer = Producer(broker.client(enable_idempotence=True, linger_ms=5))
+    for sent in records:
+        while True:
+            try:
+                producer.produce(
+                    topic,
+                    sent.value,
+                    sent.key,
+                    partition=sent.partition,
+                    headers=sent.headers,
+                    timestamp=sent.timestamp_ms,
+                    on_delivery=done(sent),
+                )
+                break
+            except BufferError:
+                producer.poll(0.1)
+        producer.poll(0)
+    assert producer.flush(_WITHIN_S) == 0, "not everything was produced"
+    assert not wrong, wrong[:3]
+
+
+def log_ends(broker: Broker, topic: str, partitions: int) -> dict[int, int]:
+    """Return where each partition's log ends."""
+    with _reader(broker) as consumer:
+        return {
+            index: consumer.get_watermark_offsets(TopicPartition(topic, index), timeout=_WITHIN_S)[1]
+            for index in range(partitions)
+        }
+
+
+def committed(broker: Broker, group: str, topic: str, partitions: int) -> dict[int, int]:
+    """Return what a group has committed; a partition without a commit stands at -1."""
+    with _reader(broker, group) as consumer:
+        asked = [TopicPartition(topic, index) for index in range(partitions)]
+        answers = consumer.committed(asked, timeout=_WITHIN_S)
+    assert all(answer.error is None for answer in answers), answers
+    return {answer.partition: max(-1, answer.offset) for answer in answers}
+
+
+def read_letters(broker: Broker, topic: str) -> list[Letter]:
+    """Return everything the dead-letter topic holds now."""
+    letters: list[Letter] = []
+    with _reader(broker) as consumer:
+        partition = TopicPartition(topic, 0, 0)
+        end = consumer.get_watermark_offsets(partition, timeout=_WITHIN_S)[1]
+        consumer.assign([partition])
+        deadline = time.monotonic() + _WITHIN_S
+        while end and consumer.position([partition])[0].offset < end:
+            assert time.monotonic() < deadline, "the dead-letter topic could not be read to its end"
+            for message in consumer.consume(500, 0.2):
+                assert message.error() is None, message.error()
+                letters.append(Letter(message.key(), message.value(), message.headers() or []))
+    return letters
+
+
+def _reader(broker: Broker, group: str = "nobody") -> Consumer:
+    return Consumer(broker.client(group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"))

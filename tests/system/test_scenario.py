@@ -1,0 +1,121 @@
+"""End to end: the real service in processes of its own, a real Kafka, strict servers that misbehave, and an oracle."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.brokers import Broker
+from tests.system import accounts, logs, oracle
+from tests.system.evidence import gather
+from tests.system.plan import FaultPlan
+from tests.system.shop import ISOLATED, Shop
+from tests.system.world import PARTITIONS, World
+
+_KINDS = {
+    "order",
+    "profile",
+    "consent",
+    "merge",
+    "page",
+    "unmapped",
+    "tombstone",
+    "undecodable",
+    "unknown schema",
+    "poison for customerio",
+    "poison for copilot",
+    "poison for yotpo",
+    "listed invalid",
+    "oversize",
+    "out of window",
+    "breaks the contract",
+    "repeated element",
+}
+_FAULTS = {"poison", "500", "503", "429", "hang", "late", "lost answer", "reset"}
+_STATUSES = {"copilot": {200, 204, 400, 429, 500}, "customerio": {200, 400, 429, 500}, "yotpo": {200, 201, 204, 400}}
+
+
+def _records(world: World, dice: random.Random, count: int, bad: int) -> Shop:
+    """Make `count` records, the bad ones sprinkled in `bad` places."""
+    shop = Shop(world.topic, PARTITIONS, world.pipelines, dice)
+    each = count // bad
+    while len(shop.records) < count:
+        before = len(shop.records)
+        shop.trouble()
+        shop.live(min(each - (len(shop.records) - before), count - len(shop.records)))
+    return shop
+
+
+def _all_ended(world: World, shop: Shop) -> bool:
+    """Whether every server holds what is owed to it."""
+    return all(
+        {one.kept_as for one in shop.owed if one.destination == name and one.cause is None} <= server.held()
+        for name, server in world.servers.items()
+    )
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.slow
+def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothing(
+    broker: Broker, tmp_path: Path
+) -> None:
+    count = 20_000 if broker.is_real else 4_000
+    with World(broker, tmp_path, ISOLATED) as world:
+        shop = _records(world, random.Random(20), count, bad=12)
+        plan = FaultPlan(world, random.Random(3), each=8)
+        with world.member() as stays, world.member() as leaves:
+            stays.wait_for_partitions(PARTITIONS // 2)
+            leaves.wait_for_partitions(PARTITIONS // 2)
+            logs.produce(broker, world.topic, shop.records)
+            owed = len([one for one in shop.owed if one.destination == "customerio"])
+            world.customerio.wait_until(lambda: len(world.customerio.held()) > owed * 0.3, 60)
+            leaves.ask_to_leave()
+            books_of_leaver = leaves.last_status()
+            assert leaves.wait() == 0
+            in_the_middle = not _all_ended(world, shop)
+            released = {line["pipeline"]: line["released"] for line in leaves.lines("left")}
+            stays.wait_for_partitions(PARTITIONS)
+            stays.wait_until(lambda: _all_ended(world, shop), 120, "not everything arrived")
+            stays.wait_until(
+                lambda: all(not pipeline["records"]["open"] for pipeline in stays.status().values()), 30, "still open"
+            )
+            books_of_stayer = stays.status()
+            assert stays.leave() == 0
+        evidence = gather(world)
+        hits = plan.hits()
+        print(f"\n{count} records on {broker.name}: {dict(shop.kinds)}")
+        print(f"faults: { {name: dict(counted) for name, counted in hits.items()} }; released at the leave: {released}")
+        print(f"arrived twice: { {name: len(found) for name, found in oracle.repeated(evidence).items()} }")
+
+        assert oracle.complaints(shop.records, evidence) == []
+        assert accounts.unbalanced(books_of_leaver) == []
+        assert accounts.unbalanced(books_of_stayer) == []
+        assert in_the_middle, "the member left when everything was over"
+        # A proof that never met what it is about proves nothing.
+        assert {kind for kind in _KINDS if not shop.kinds[kind]} == set()
+        assert {fault: name for name, counted in hits.items() for fault in _FAULTS if not counted[fault]} == {}
+        assert hits["copilot"]["200 with invalid"] > 0
+        for name, statuses in _STATUSES.items():
+            answered = Counter(request.status for request in evidence.requests[name])
+            assert {status for status in statuses if not answered[status]} == set(), name
+
+
+@pytest.mark.timeout(180)
+def test_a_shared_pipeline_reads_once_and_its_books_agree_with_the_oracle(broker: Broker, tmp_path: Path) -> None:
+    with World(broker, tmp_path, {"cdp": ("customerio", "copilot", "yotpo")}) as world:
+        shop = _records(world, random.Random(7), 1_500, bad=4)
+        plan = FaultPlan(world, random.Random(11), each=2)
+        with world.member() as member:
+            logs.produce(broker, world.topic, shop.records)
+            member.wait_until(lambda: _all_ended(world, shop), 90, "not everything arrived")
+            member.wait_until(
+                lambda: all(not pipeline["records"]["open"] for pipeline in member.status().values()), 30, "still open"
+            )
+            disagreements = accounts.disagreements(shop.records, member.status(), member.metrics())
+            assert member.leave() == 0
+        assert oracle.complaints(shop.records, gather(world)) == []
+        assert disagreements == []
+        assert all(counted["poison"] for counted in plan.hits().values())
