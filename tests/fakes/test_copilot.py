@@ -95,6 +95,13 @@ def test_a_malformed_request_is_400_as_a_whole(
     assert [one.id for one in copilot.refused] == [None]
 
 
+def test_an_event_that_is_invalid_anyway_keeps_its_own_reason_when_marked(copilot: Copilot) -> None:
+    copilot.faults.add(MarkInvalid("not today"))
+    reply = collect(copilot, bad := event(extra=1), event())
+    assert "extra" in errors(reply)[bad["event_id"]]
+    assert len(errors(reply)) == 2
+
+
 def test_only_post_is_an_endpoint(copilot: Copilot) -> None:
     with client(copilot, ("id", "secret")) as http:
         assert http.put("/v2/collect", json={"events": [event()]}).status_code == 400
@@ -135,7 +142,7 @@ def consent(fake: Copilot, document: object, auth: tuple[str, str] = ("id", "sec
 def test_consent_is_kept_by_user_and_value_and_both_success_statuses_are_given(copilot: Copilot) -> None:
     assert consent(copilot, {"user_id": "u1", "consent_value": True}) == 200
     assert consent(copilot, {"user_id": "u1", "consent_value": False}) == 204
-    assert copilot.held() == {consent_id("u1", True), "u1=false"}
+    assert copilot.held() == {"u1=true", "u1=false"} == {consent_id("u1", True), consent_id("u1", False)}
     assert [(one.kind, one.person) for one in copilot.received] == [("consent", "u1")] * 2
 
 

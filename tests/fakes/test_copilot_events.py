@@ -164,6 +164,7 @@ def _custom(**fields: object) -> Document:
         (event("user_created", payload={"user_id": "u1", "custom_properties": {"a": {"b": 1}}}), "custom_properties.a"),
         (event("user_created", payload={"user_id": "u1", "custom_properties": {"a": None}}), "custom_properties.a"),
         (event("user_created", payload={"user_id": "u1", "custom_properties": {"a b": 1}}), "custom property"),
+        (event("user_created", payload={"user_id": "u1", "custom_properties": {"": 1}}), "custom property"),
         (event("thing_updated", payload={"thing_id": "t", "firmware": "1"}), "firmware"),
         (event("preexisting_sync_started", payload={"note": 1}), "note"),
     ],
@@ -188,6 +189,10 @@ def test_the_window_is_inclusive_at_both_ends_and_follows_the_clock(copilot: Cop
     reply = collect(copilot, event(timestamp=NOW_MS + 1000), old := event(timestamp=NOW_MS - 30 * DAY_MS))
     assert errors(reply).keys() == {old["event_id"]}
     assert reply.headers["date"] == "Mon, 21 Sep 2026 14:13:21 GMT"
+
+
+def test_an_id_of_fifty_characters_is_allowed(copilot: Copilot) -> None:
+    assert errors(collect(copilot, event(event_id="x" * 50))) == {}
 
 
 def test_twenty_properties_are_allowed(copilot: Copilot) -> None:

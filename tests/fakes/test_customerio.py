@@ -179,7 +179,7 @@ def test_a_batch_that_is_none_is_400_when_strict_and_lost_when_not(customerio: C
 
 
 def test_the_type_must_be_the_endpoints(customerio: CustomerIo) -> None:
-    assert send(customerio, "/track", call("page")).status_code == 400
+    assert send(customerio, "/track", call("track", type="page")).status_code == 400
 
 
 def test_a_body_that_does_not_say_json_is_refused(customerio: CustomerIo) -> None:

@@ -93,7 +93,9 @@ def _customer(**fields: object) -> Document:
         _customer(external_id="c1", email="a@b.example", phone_number="+491701234567"),
         _customer(external_id="c1", custom_properties={"tier": "gold", "vip": True, "since": "2026-09-21", "n": 1.5}),
         without(happening(), "properties"),
-        happening(properties={"a_1": "x" * 255, "empty": ""}),
+        happening(properties={"a_1": "x" * 255, "x" * 32: ""}),
+        happening(id="x" * 255, type="x" * 255),
+        _customer(external_id="x" * 255),
         happening(occurred_at="2026-09-21T14:13:19.123+02:00"),
     ],
 )
@@ -127,6 +129,7 @@ def test_the_forms_that_the_reference_allows_are_taken(yotpo: Yotpo, good: Docum
         (_customer(external_id=""), "external_id"),
         (_customer(external_id=None, email="a@b.example"), "external_id"),
         (_customer(external_id=7), "external_id"),
+        (_customer(external_id="x" * 256), "external_id"),
         (_customer(email="nobody"), "email"),
         (_customer(phone_number="0170 1234567"), "phone_number"),
         (_customer(phone_number="+0170123456"), "phone_number"),
@@ -151,6 +154,7 @@ def test_what_the_reference_does_not_allow_is_400_with_the_reason(yotpo: Yotpo, 
     assert why in " ".join(error["message"] for error in reply.json()["errors"])
     assert yotpo.held() == set()
     assert [rejection.document for rejection in yotpo.refused] == [bad]
+    assert [rejection.kind for rejection in yotpo.refused] == ["event"]
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"id":"a","id":"b"}'])
@@ -164,7 +168,7 @@ def test_a_body_that_is_no_object_is_400(yotpo: Yotpo, body: bytes) -> None:
 def test_a_body_that_does_not_say_json_is_400(yotpo: Yotpo) -> None:
     headers = {"content-type": "text/plain", "x-yotpo-token": token(yotpo)}
     with client(yotpo) as http:
-        assert http.patch("/stores/store/customer_events", content=b"{}", headers=headers).status_code == 400
+        assert http.patch("/stores/store/customer_events", json=happening(), headers=headers).status_code == 400
         plain = {"content-type": "text/plain"}
         assert http.post("/stores/store/access_tokens", content=b'{"secret":"secret"}', headers=plain).is_error
 
@@ -186,6 +190,7 @@ def test_the_names_of_the_members_and_the_wrapper_are_options() -> None:
         assert patch(fake, inner, key).status_code == 400
         assert patch(fake, {"customer_event": inner, "more": 1}, key).status_code == 400
         assert patch(fake, {"customer_event": happening()}, key).status_code == 400
+        assert patch(fake, {"customer_event": "e1"}, key).status_code == 400
 
 
 @pytest.mark.parametrize(

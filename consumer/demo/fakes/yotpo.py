@@ -6,7 +6,7 @@ import math
 import secrets
 import time
 from collections import deque
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from consumer.demo.fakes.books import Item
 from consumer.demo.fakes.fake import Fake, json_reply
@@ -86,11 +86,7 @@ class Yotpo(Fake):
     def _endpoint(self, incoming: Incoming) -> str | None:
         store, _, endpoint = incoming.path.removeprefix(_STORES).partition("/")
         method = {"access_tokens": "POST", "customer_events": "PATCH"}.get(endpoint)
-        ours = (
-            incoming.path.startswith(_STORES)
-            and unquote(store) == self._store_id
-            and quote(unquote(store), "") == store
-        )
+        ours = incoming.path.startswith(_STORES) and unquote(store) == self._store_id
         return endpoint if ours and method == incoming.method else None
 
     def _token(self, incoming: Incoming) -> Reply:
