@@ -139,7 +139,6 @@ class Settling:
                 del self._letters[tenure]
             if tenure.settle(slot, self.index[account]):
                 self.books.accounts[account].dead_lettered += 1
-                self._observer.shelved(account, Cause(letter.fault.cause), 1)
             then()
             self.room()
 
