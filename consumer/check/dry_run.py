@@ -86,7 +86,7 @@ class DryRun:
             tuple(delivery.entry.label for delivery in batch),
             tuple(delivery.identity for delivery in batch),
             endpoint.method,
-            endpoint.path if "://" in endpoint.path else self._urls[name] + endpoint.path,
+            self._urls[name] + endpoint.path,
             {**destination.headers, **signed},
             body_of(batch),
         )

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from consumer.check.advice import advice
 from consumer.check.budgets import BASE_BYTES, LARGEST_RECORD_BYTES, Needs, needs_of, shown_bytes
 from consumer.commands.printed import Ink, print_findings, summary
 from consumer.config import json_schema
@@ -50,14 +51,16 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(json_schema(), indent=2))
         return _ENDED
     planned = read_plan(Path(args.config), pipeline=args.pipeline, offline=args.offline)
+    findings = list(planned.findings)
     needs = None
     if planned.plan is not None:
+        findings += advice(planned.plan.mapping, planned.plan.settings)
         needs = needs_of(planned.plan.settings, partitions=args.partitions, largest=args.largest_record)
     if args.format == "json":
-        print(json.dumps(_as_json(planned.findings, needs), indent=2))
+        print(json.dumps(_as_json(findings, needs), indent=2))
     else:
-        _print(planned.findings, needs)
-    return _WRONG if errors(planned.findings) else _ENDED
+        _print(findings, needs)
+    return _WRONG if errors(findings) else _ENDED
 
 
 def _print(findings: Sequence[Finding], needs: Needs | None) -> None:

@@ -112,7 +112,7 @@ def _options(kind: str, name: str, read_values: dict[str, Any], node: Table, rea
     try:
         options: object = KINDS[kind].options(name=name, **given)
     except OptionError as error:
-        if len(reading.findings) == before and not given.keys().isdisjoint(said):
+        if len(reading.findings) == before:
             in_file = _IN_FILE.get(error.option, error.option)
             reading.complain(_place(node, in_file), below(path, in_file), error.message, error.hint)
         return None

@@ -57,8 +57,8 @@ DESTINATION: Mapping[str, Option] = {
 
 OF_KIND: Mapping[str, Mapping[str, Option]] = {
     "copilot": {
-        "collect_path": Option(kinds.text(), "Path (or whole URL) of the collect endpoint.", None, "/v2/collect"),
-        "consent_path": Option(kinds.text(), "Path (or whole URL) of the consent endpoint.", None, "the API's own"),
+        "collect_path": Option(kinds.text(), "Path below `url` of the collect endpoint.", None, "/v2/collect"),
+        "consent_path": Option(kinds.text(), "Path below `url` of the consent endpoint.", None, "the API's own"),
     },
     "customerio": {
         "call_bytes": Option(kinds.size(1000), "Most bytes of one event.", None, "32000"),

@@ -33,6 +33,8 @@ def decimal_bytes(value: Json, schema: Json, path: str) -> bytes:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise UnfitError(path, "must be a number, as such or as text")
     number = _number(value)
+    if number is None and not isinstance(value, str):
+        raise UnfitError(path, f"has more than {_MOST_DIGITS} digits")
     if number is None:
         content = str(value).encode("latin-1", "replace")
         if size is not None and len(content) != size:

@@ -72,6 +72,25 @@ def test_the_mappings_findings_are_there_too(tmp_path: Path) -> None:
     assert "user_created" in ended.out
 
 
+def test_a_name_that_journeys_would_not_take_is_a_warning(tmp_path: Path) -> None:
+    mapping = f"""\
+version: 1
+events:
+  a.B:
+    deliver:
+      - to: customerio.track
+        name: {"x" * 101}
+        label: long
+        fields: {{userId: id}}
+"""
+    (tmp_path / "mapping.yaml").write_text(mapping)
+    text = CONFIG.replace(CONFIG[CONFIG.index("mapping: ") : CONFIG.index("destinations:")], "mapping: mapping.yaml\n")
+    ended = cdp("check", "--offline", cwd=configured(tmp_path, text))
+    assert ended.code == 0
+    assert "mapping.yaml: warning: events.a.B.long: the event's name is longer than the 100 bytes" in ended.out
+    assert ended.out.endswith("\n1 warning\n")
+
+
 def test_offline_and_one_pipeline_ask_for_less(tmp_path: Path) -> None:
     assert cdp("check", "--offline", cwd=configured(tmp_path)).code == 0
     environ = {"KAFKA": "k", "API_KEY": "x"}

@@ -66,6 +66,13 @@ TABLE = [
     (CUSTOMERIO + "    context: web\n", 13, 14, "destinations.customerio.context", "must be a mapping", ""),
     (YOTPO + "    batch: {events: 2}\n", 14, 21, "destinations.yotpo.batch.events", "yotpo takes one event a call",
      "remove the line"),
+    (YOTPO + "    source: Shop\n", 14, 13, "destinations.yotpo.source", "not snake_case",
+     "lower-case letters, digits and _, at most 255"),
+    (CUSTOMERIO + "    context: {a: .inf}\n", 13, 18, "destinations.customerio.context.a",
+     "is a number JSON does not know", ""),
+    ("schemas: {registry: {timeout: 5}}\n", 10, 21, "schemas.registry", "`url` is missing",
+     "write `url: ${SCHEMA_REGISTRY_URL}`"),
+    ("schemas: {directory: {}}\n", 10, 22, "schemas.directory", "must be a single value, not a mapping", ""),
     ("start: yesterday\n", 10, 8, "start", "`yesterday` is no place to start",
      "write `earliest`, `latest`, or an instant such as `2026-11-01T00:00:00Z`"),
     ("http: {address: 9464}\n", 10, 17, "http.address", "`9464` is not an address",
@@ -170,32 +177,6 @@ def test_a_complaint_has_its_place_its_words_and_no_other_beside_it(
     assert {each.file for each in wrong} == {str(tmp_path / "cdp.yaml")}
 
 
-WARNINGS = [
-    (("https://api", "http://api"), 7, 10, "destinations.copilot.url", "is not encrypted"),
-    (("${COPILOT_CLIENT_ID}", "hunter2"), 8, 16, "destinations.copilot.client_id",
-     "a secret stands in the file itself"),
-    (("${COPILOT_CLIENT_ID}", "${NO:-hunter2}"), 8, 16, "destinations.copilot.client_id",
-     "a secret stands in the file itself"),
-    (("kafka:\n", "kafka:\n  sasl.password: hunter2\n"), 2, 18, "kafka.sasl.password",
-     "a secret stands in the file itself"),
-    (CUSTOMERIO + "    rate: 1001/s\n", 13, 11, "destinations.customerio.rate",
-     "is above the rate customerio documents, 1000/s"),
-    (YOTPO + "    rate: 6/s\n", 14, 11, "destinations.yotpo.rate", "is above the rate yotpo documents, 5/s"),
-    ("directives: d.yaml\n", 10, 13, "directives", "directives are not acted on by this version"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("change", "line", "column", "path", "message"), WARNINGS)
-def test_a_warning_stops_nothing(
-    tmp_path: Path, change: str | tuple[str, str], line: int, column: int, path: str, message: str
-) -> None:
-    found = loaded(tmp_path, GOOD + change if isinstance(change, str) else GOOD.replace(*change))
-    assert found.settings is not None
-    said = [(each.severity, each.line, each.column, each.path, each.message) for each in found.findings]
-    assert said == [("warning", line, column, path, message)]
-    assert all("hunter2" not in each.text() for each in found.findings)
-
-
 def test_everything_wrong_is_said_in_one_go_and_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = GOOD.replace("topics:", "topic:").replace("https://", "gopher://") + "    lanes: 0\nhtpp: {}\n"
     found = loaded(tmp_path, text, {})
@@ -229,6 +210,18 @@ def test_a_file_that_is_no_configuration_is_one_complaint(tmp_path: Path, text: 
     found = loaded(tmp_path, text)
     assert found.settings is None
     assert len(found.findings) == 1
+
+
+def test_the_registry_clients_objections_stand_at_its_property(tmp_path: Path) -> None:
+    text = GOOD + "schemas:\n  registry:\n    url: https://r\n    retry.most: 1\n"
+    found = loaded(tmp_path, text)
+    assert [(each.line, each.path) for each in found.findings] == [(13, "schemas.registry.retry.most")]
+
+
+@pytest.mark.parametrize("said", ["[]", "{}", "5"])
+def test_destinations_that_are_none_are_one_complaint(tmp_path: Path, said: str) -> None:
+    found = loaded(tmp_path, GOOD[: GOOD.index("destinations:")] + f"destinations: {said}\n")
+    assert "must be a mapping of destinations" in [each.message for each in found.findings]
 
 
 def test_a_file_that_is_not_there_is_one_complaint(tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ NAMED = {"type": "record", "name": "a.Named", "fields": [{"name": "name", "type"
         (["null", POINT, NAMED], {"name": "n"}, {"name": "n"}),
         (["null", POINT, NAMED], {"a.Named": {"name": "n"}}, {"name": "n"}),
         ([{"type": "map", "values": "int"}, "null"], {"a.Point": 1}, {"a.Point": 1}),
+        ([POINT, {"type": "map", "values": "int"}], {"a.Point": 1}, {"a.Point": 1}),
+        (logical("int", "time-millis"), 1000, time(0, 0, 1)),
     ],
 )  # fmt: skip
 def test_a_value_reads_back_as_it_was_meant(schema: Any, value: Any, means: Any) -> None:  # noqa: ANN401 - JSON
@@ -156,6 +158,7 @@ def test_left_out_fields_have_their_defaults_or_null() -> None:
         (logical("bytes", "decimal", precision=3, scale=1), 1.25, "has more than 1 digits after the point"),
         (logical("bytes", "decimal", precision=3, scale=1), 1000, "has more than 3 digits"),
         (logical("bytes", "decimal", precision=3, scale=1), True, "must be a number, as such or as text"),
+        (logical("bytes", "decimal", precision=3, scale=1), 10**1001, "has more than 1000 digits"),
         (logical("fixed", "decimal", name="D", size=1, precision=9), 999, "does not fit into 1 bytes"),
         (logical("fixed", "decimal", name="D", size=4, precision=9), "x", "must be a number, or exactly 4 bytes"),
         (logical("long", "timestamp-millis"), "2026-11-01", "must be a number or an ISO 8601 time"),
