@@ -1,4 +1,4 @@
-"""The README's table of settings, from the table that validates them: `python -m tests.promises.reference` writes it."""
+"""The README's settings, from the table that validates them: `python -m tests.promises.reference` writes them."""
 
 from __future__ import annotations
 
