@@ -1,0 +1,66 @@
+"""Lag as the brokers tell it, on both of them, whatever is paused."""
+
+import time
+from collections.abc import Callable
+
+from confluent_kafka import Consumer, TopicPartition
+
+from consumer.kafka.lag import Lag
+from consumer.model import Partition
+from tests.broker.recording_road import WITHIN_S, produce
+from tests.brokers import Broker
+
+
+def until(what: Callable[[], object]) -> None:
+    deadline_s = time.monotonic() + WITHIN_S
+    while not what():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+def commit(broker: Broker, group: str, place: TopicPartition) -> None:
+    client = Consumer({**broker.client(), "group.id": group})
+    client.commit(offsets=[place], asynchronous=False)
+    client.close()
+
+
+def test_the_log_end_and_the_commit_are_asked_of_the_brokers(broker: Broker) -> None:
+    topic, group = broker.create_topic("orders", 2), broker.unique("group")
+    first, second = Partition(topic, 0), Partition(topic, 1)
+    produce(broker, topic, 10)
+    commit(broker, group, TopicPartition(topic, 0, 4))
+    held = [first, second]
+    lag = Lag(broker.client(), group, lambda: tuple(held), every_s=0.05)
+    assert lag.updated_at == 0.0
+    lag.start()
+    try:
+        until(lambda: lag.snapshot() == {first: (10, 4)})  # the second has no commit: nothing is made up for it
+        assert abs(time.time() - lag.updated_at) < WITHIN_S
+        produce(broker, topic, 5)
+        commit(broker, group, TopicPartition(topic, 1, 0))
+        until(lambda: lag.snapshot() == {first: (15, 4), second: (0, 0)})
+        held.remove(first)
+        until(lambda: lag.snapshot() == {second: (0, 0)})
+    finally:
+        lag.close()
+
+
+def test_brokers_that_do_not_answer_leave_the_old_numbers_and_their_age(broker: Broker) -> None:
+    topic, group = broker.create_topic("orders"), broker.unique("group")
+    only = Partition(topic, 0)
+    produce(broker, topic, 10)
+    commit(broker, group, TopicPartition(topic, 0, 4))
+    lag = Lag(broker.client(), group, lambda: [only], every_s=0.05)
+    lag.start()
+    try:
+        until(lambda: lag.snapshot() == {only: (10, 4)})
+        broker.stop()
+        try:
+            before = lag.updated_at
+            until(lambda: time.time() - lag.updated_at > 1)
+            assert lag.snapshot() == {only: (10, 4)}
+        finally:
+            broker.start()
+        until(lambda: lag.updated_at > before + 1)
+    finally:
+        lag.close()
