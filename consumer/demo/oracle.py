@@ -1,0 +1,95 @@
+"""What must be where when all is over: ids at each destination, and letters, worked out without the service."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from consumer.demo import identities
+from consumer.demo.happening import NAMESPACE, Arrives, Happening, Owed
+from consumer.demo.notes import Written
+from consumer.model import Cause, Partition, Skip
+
+_AFTER_ENCODING = frozenset({Cause.REFUSED, Cause.OUT_OF_WINDOW})
+"""Causes found only when the delivery had its destination's form of the id; before, the id is plain hex."""
+
+
+class Letter(NamedTuple):
+    """One dead letter, by everything that tells it from any other."""
+
+    label: str
+    """"" = the whole record."""
+    cause: str
+    partition: Partition
+    offset: int
+    delivery_id: str
+
+
+@dataclass(slots=True)
+class Expected:
+    """What one destination's pipeline owes."""
+
+    arrivals: dict[str, Written] = field(default_factory=dict)
+    """By the id the destination keeps it under."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """Each arrival's label."""
+    letters: dict[Letter, Written] = field(default_factory=dict)
+    skips: Counter[tuple[str, str, Skip]] = field(default_factory=Counter)
+    """As the service counts them: destination ("" = the whole record), event type, reason."""
+    records: dict[Partition, int] = field(default_factory=dict)
+    """Offset behind the last record of each partition."""
+    taken: int = 0
+
+    @property
+    def owed(self) -> int:
+        """Count what is owed to the destination itself: whole records are nobody's."""
+        skipped = sum(count for (destination, _, _), count in self.skips.items() if destination)
+        return len(self.arrivals) + skipped + sum(1 for letter in self.letters if letter.label)
+
+    @property
+    def skipped(self) -> int:
+        """Count the deliveries deliberately not made."""
+        return sum(count for (destination, _, _), count in self.skips.items() if destination)
+
+
+def expect(destination: str, written: Iterable[Written]) -> Expected:
+    """Return what `destination` must come to hold of these records, and what its pipeline must shelve and skip."""
+    expected = Expected()
+    for one in written:
+        expected.taken += 1
+        expected.records[one.partition] = max(expected.records.get(one.partition, 0), one.offset + 1)
+        for owed in one.happening.owed:
+            if owed.destination == destination:
+                _enter(expected, owed, one)
+    return expected
+
+
+def _enter(expected: Expected, owed: Owed, written: Written) -> None:
+    happening, end = written.happening, owed.end
+    if isinstance(end, Skip):
+        event_type = f"{NAMESPACE}.{happening.kind}" if happening.kind else ""
+        expected.skips[owed.destination if owed.label else "", event_type, end] += 1
+        return
+    sixteen = _sixteen(owed, happening, written)
+    in_form = identities.in_form_of(owed.destination, sixteen, happening.time_ms)
+    if isinstance(end, Arrives):
+        name = owed.arrives_as or in_form
+        expected.arrivals[name] = written
+        expected.labels[name] = owed.label
+        return
+    delivery_id = in_form if end in _AFTER_ENCODING and owed.label else sixteen.hex()
+    expected.letters[Letter(owed.label, str(end), written.partition, written.offset, delivery_id)] = written
+
+
+def _sixteen(owed: Owed, happening: Happening, written: Written) -> bytes:
+    place = identities.by_place(*written.partition, written.offset)
+    if not owed.label:
+        return identities.digest("", "", "", place)
+    own_id = happening.own_id
+    who = place if own_id is None else identities.by_own_id(own_id)
+    element: tuple[str, ...] = () if owed.element is None else (owed.element,)
+    if owed.repeated_at is not None:
+        element = ("#", str(owed.repeated_at))
+    return identities.digest(f"{NAMESPACE}.{happening.kind}", owed.destination, owed.label, who, *element)

@@ -1,0 +1,196 @@
+"""A shop that lives: customers sign up, browse, order, consent, own devices; the same life for the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from consumer.demo.happening import CUSTOMERS, DEVICES, ORDERS, VIEWS, Happening
+from consumer.demo.obligations import owed_for
+from consumer.demo.people import Customer, Device, catalogue, new_customer, new_device
+
+_OPENING = 12
+"""The first customers: before them there is nobody who could do anything."""
+
+
+class Shop:
+    """Makes one event after another. Whoever acts has signed up before, and owns what reports."""
+
+    def __init__(self, seed: int) -> None:
+        """Open a shop without customers."""
+        self.dice = Random(seed)
+        self.products = catalogue()
+        self.customers: list[Customer] = []
+        self._owners: list[tuple[Customer, Device]] = []
+        self._people = self._things = self._orders = 0
+        self._habits: tuple[tuple[Callable[[int], Happening], float], ...] = (
+            (self.view, 0.70),
+            (self.report, 0.14),
+            (self.consent, 0.04),
+            (self.update, 0.035),
+            (self.order, 0.03),
+            (self.register, 0.03),
+            (self.sign_up, 0.025),
+        )
+
+    def next(self, now_ms: int) -> Happening:
+        """Return what happens next, at `now_ms`, epoch milliseconds."""
+        if not self.is_open:
+            return self.sign_up(now_ms)
+        habits, weights = zip(*self._habits, strict=True)
+        habit: Callable[[int], Happening] = self.dice.choices(habits, weights)[0]
+        return habit(now_ms)
+
+    # ── what can happen ──
+
+    def sign_up(self, now_ms: int) -> Happening:
+        """Somebody opens an account."""
+        customer = self.stranger()
+        self.customers.append(customer)
+        return self.signed_up(customer, now_ms)
+
+    def signed_up(self, customer: Customer, now_ms: int) -> Happening:
+        """Return the event of this customer's account."""
+        event = {"customer": customer.said(), "channel": self.dice.choice(("WEB", "APP", "STORE")), "referrer": None}
+        happening = self._happening(CUSTOMERS, customer.id, "CustomerSignedUp", event, now_ms)
+        if self.dice.random() < 0.3:  # noqa: PLR2004 - some come by an advertisement
+            return replace(happening, headers=(("campaign", b"autumn"),))
+        return happening
+
+    def stranger(self) -> Customer:
+        """Return somebody whom nothing else will ever happen to."""
+        self._people += 1
+        return new_customer(self.dice, self._people)
+
+    def view(self, now_ms: int) -> Happening:
+        """Somebody, known or not, looks at a product."""
+        product = self.dice.choice(self.products)
+        if self.dice.random() < 0.6:  # noqa: PLR2004 - most are known
+            return self.viewed(self.somebody(), product, now_ms)
+        return self.viewed(None, product, now_ms)
+
+    def viewed(self, customer: Customer | None, product: Mapping[str, Any], now_ms: int, query: str = "") -> Happening:
+        """Return the event of a product looked at; without a customer by a visitor known by a cookie."""
+        if customer is not None:
+            key = customer.id
+            visitor: tuple[str, dict[str, str]] = ("com.acme.shop.KnownVisitor", {"customer_id": key})
+        else:
+            key = f"v-{self.dice.randrange(400):04d}"
+            visitor = ("com.acme.shop.AnonymousVisitor", {"cookie": key})
+        event = {
+            "event_id": self._id().bytes,
+            "occurred_at": now_ms * 1000 + self.dice.randrange(1000),
+            "visitor": visitor,
+            "product": product,
+            "url": f"https://shop.example/p/{product['sku'].lower()}{query}",
+        }
+        return self._happening(VIEWS, key, "ProductViewed", event, now_ms)
+
+    def order(self, now_ms: int) -> Happening:
+        """A customer orders."""
+        return self.ordered(self.somebody(), now_ms)
+
+    def ordered(self, customer: Customer, now_ms: int, **said: object) -> Happening:
+        """Return the event of an order by this customer; `said` overrides members of the event."""
+        self._orders += 1
+        items: list[dict[str, Any]] = [
+            {
+                "line_id": f"{self._orders}-{line}",
+                "product": self.dice.choice(self.products),
+                "quantity": self.dice.randrange(1, 4),
+                "gift": self.dice.random() < 0.2,  # noqa: PLR2004 - one in five
+            }
+            for line in range(self.dice.choice((1, 1, 2, 3)))
+        ]
+        today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+        event = {
+            "number": self._orders,
+            "status": self.dice.choices(("PAID", "PENDING", "CANCELLED"), (75, 20, 5))[0],
+            "currency": "EUR",
+            "total": sum((item["quantity"] * item["product"]["price"] for item in items), Decimal(0)),
+            "coupon": "WELCOME" if self.dice.random() < 0.2 else None,  # noqa: PLR2004 - one in five
+            "customer": customer.said(),
+            "items": items,
+            "deliver_on": today + timedelta(days=2) if self.dice.random() < 0.5 else None,  # noqa: PLR2004 - one half
+            **said,
+        }
+        return self._happening(ORDERS, customer.id, "OrderPlaced", event, now_ms)
+
+    def update(self, now_ms: int) -> Happening:
+        """A customer's data change."""
+        customer = self.somebody()
+        customer.tier = self.dice.choice(("BASIC", "SILVER", "GOLD"))
+        attributes = {"size": self.dice.choice("SML")} if self.dice.random() < 0.5 else {}  # noqa: PLR2004 - one half
+        event = {"customer": customer.said(), "tier": customer.tier, "attributes": attributes}
+        return self._happening(CUSTOMERS, customer.id, "CustomerUpdated", event, now_ms)
+
+    def consent(self, now_ms: int) -> Happening:
+        """A customer gives a consent, or takes it back."""
+        customer = self.somebody()
+        # Copilot's endpoint has no id for a change: the same one said twice could not be told apart there.
+        if len(customer.analysis) < 2 and self.dice.random() < 0.5:  # noqa: PLR2004 - given once, withdrawn once
+            purpose, granted = "ANALYSIS", not customer.analysis
+            customer.analysis.append(granted)
+        else:
+            purpose, granted = "MARKETING", not customer.marketing_ok
+            customer.marketing_ok = granted
+        event = {"customer_id": customer.id, "purpose": purpose, "granted": granted}
+        return self._happening(CUSTOMERS, customer.id, "ConsentChanged", event, now_ms)
+
+    def register(self, now_ms: int) -> Happening:
+        """A customer registers a device."""
+        customer, device = self.somebody(), self.device()
+        customer.devices.append(device)
+        self._owners.append((customer, device))
+        return self.registered(customer, device, now_ms)
+
+    def device(self) -> Device:
+        """Return a device nobody owns yet."""
+        self._things += 1
+        return new_device(self.dice, self._things)
+
+    def registered(self, customer: Customer, device: Device, now_ms: int) -> Happening:
+        """Return the event of a device registered."""
+        event = {"customer_id": customer.id, "device": device.said()}
+        return self._happening(CUSTOMERS, customer.id, "DeviceRegistered", event, now_ms)
+
+    def report(self, now_ms: int) -> Happening:
+        """A device says how it is; before there is any, one is registered."""
+        if not self._owners:
+            return self.register(now_ms)
+        customer, device = self.dice.choice(self._owners)
+        device.battery = (device.battery - Decimal(self.dice.randrange(100)).scaleb(-2)) % 100
+        event = {
+            "occurred_at": now_ms,
+            "device_id": device.id,
+            "customer_id": customer.id,
+            "status": self.dice.choices(("ONLINE", "OFFLINE", "FAULTY"), (80, 15, 5))[0],
+            "battery": device.battery.quantize(Decimal("0.01")) if self.dice.random() < 0.9 else None,  # noqa: PLR2004
+            "firmware": f"1.{len(customer.devices)}.0",
+        }
+        return Happening(
+            DEVICES, customer.id, "DeviceStatusChanged", event, now_ms, owed_for("DeviceStatusChanged", event)
+        )
+
+    # ── how it is said ──
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are customers enough for a life."""
+        return len(self.customers) >= _OPENING
+
+    def somebody(self) -> Customer:
+        """Return any customer of a shop that is open."""
+        return self.dice.choice(self.customers)
+
+    def _id(self) -> UUID:
+        return UUID(int=self.dice.getrandbits(128), version=4)
+
+    def _happening(self, topic: str, key: str, kind: str, event: Mapping[str, Any], now_ms: int) -> Happening:
+        said = {"event_id": str(self._id()), "occurred_at": now_ms, **event}
+        return Happening(topic, key, kind, said, now_ms, owed_for(kind, said))
