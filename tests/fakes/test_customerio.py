@@ -71,6 +71,8 @@ _BAD: list[tuple[Document, str]] = [
     (call("group", objectTypeId="x"), "objectTypeId"),
     (call("group", traits={"object_type_id": 2}), "object_type_id"),
     (without(call("screen"), "userId"), "userId"),
+    (without(call("page", traits={"email": "a@b.example"}), "userId"), "userId"),
+    (without(call("page", groupId="g1"), "userId"), "userId"),
 ]
 
 
@@ -180,6 +182,11 @@ def test_a_batch_that_is_none_is_400_when_strict_and_lost_when_not(customerio: C
 
 def test_the_type_must_be_the_endpoints(customerio: CustomerIo) -> None:
     assert send(customerio, "/track", call("track", type="page")).status_code == 400
+
+
+def test_an_alias_is_between_two_known_ids(customerio: CustomerIo) -> None:
+    assert send(customerio, "/alias", call("alias", userId="", anonymousId="a")).status_code == 400
+    assert send(customerio, "/alias", without(call("alias"), "previousId")).status_code == 400
 
 
 def test_a_body_that_does_not_say_json_is_refused(customerio: CustomerIo) -> None:
