@@ -72,7 +72,7 @@ def read_committed(bootstrap: str, group: str, partitions: Iterable[Partition]) 
     """
     consumer = _consumer(bootstrap, group)
     try:
-        answers = consumer.committed([TopicPartition(*partition) for partition in partitions], _WITHIN_S)
+        answers = consumer.committed([TopicPartition(each.topic, each.index) for each in partitions], _WITHIN_S)
     except KafkaException as error:
         raise UnreadableError(f"the offsets of {group} could not be read: {error.args[0].str()}") from error
     finally:

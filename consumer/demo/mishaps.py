@@ -118,9 +118,9 @@ class Mishaps:
 
     def _line_twice(self, now_ms: int) -> Happening:
         order = self._shop.ordered(self._shop.somebody(), now_ms)
-        assert order.event is not None
-        first = order.event["items"][0]
-        event = {**order.event, "items": [first, {**first, "quantity": 1}]}
+        said = order.event or {}
+        first = said["items"][0]
+        event = {**said, "items": [first, {**first, "quantity": 1}]}
         return replace(order, event=event, owed=owed_for(order.kind, event), why="a line twice")
 
     def _unlisted(self, now_ms: int) -> Happening:

@@ -104,10 +104,9 @@ def read_schemas(folder: Path) -> Schemas:
         for name, text in tuple(waiting.items()):
             attempt = dict(named)
             try:
-                parsed = parse_schema(json.loads(text), attempt)
+                parsed: Any = parse_schema(json.loads(text), attempt)
             except UnknownType:
                 continue
-            assert isinstance(parsed, dict)
             used = {home[each] for each in _names_used(parsed) if each in home}
             schemas._add(text, parsed, tuple(sorted(used)))  # noqa: SLF001 - the one who fills it
             home |= {each: parsed["name"] for each in attempt if each not in named}

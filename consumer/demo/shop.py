@@ -12,7 +12,7 @@ from uuid import UUID
 
 from consumer.demo.happening import CUSTOMERS, DEVICES, ORDERS, VIEWS, Happening
 from consumer.demo.obligations import owed_for
-from consumer.demo.people import Customer, Device, catalogue, new_customer, new_device
+from consumer.demo.people import CONSENTING, Customer, Device, catalogue, new_customer, new_device
 
 _OPENING = 12
 """The first customers: before them there is nobody who could do anything."""
@@ -29,13 +29,13 @@ class Shop:
         self._owners: list[tuple[Customer, Device]] = []
         self._people = self._things = self._orders = 0
         self._habits: tuple[tuple[Callable[[int], Happening], float], ...] = (
-            (self.view, 0.70),
+            (self.view, 0.712),
             (self.report, 0.14),
             (self.consent, 0.04),
             (self.update, 0.035),
-            (self.order, 0.03),
+            (self.order, 0.025),
             (self.register, 0.03),
-            (self.sign_up, 0.025),
+            (self.sign_up, 0.018),
         )
 
     def next(self, now_ms: int) -> Happening:
@@ -137,7 +137,7 @@ class Shop:
             purpose, granted = "ANALYSIS", not customer.analysis
             customer.analysis.append(granted)
         else:
-            purpose, granted = "MARKETING", not customer.marketing_ok
+            purpose, granted = "MARKETING", self.dice.random() < CONSENTING
             customer.marketing_ok = granted
         event = {"customer_id": customer.id, "purpose": purpose, "granted": granted}
         return self._happening(CUSTOMERS, customer.id, "ConsentChanged", event, now_ms)
