@@ -46,9 +46,9 @@ def read_plan(
     `offline` is for a run that talks to nobody and needs no secret.
     """
     loaded = load_settings(path, os.environ if environ is None else environ, pipeline=pipeline, offline=offline)
-    if loaded.settings is None:
-        return Planned(None, loaded.findings)
-    settings = loaded.settings
+    settings = loaded.settings or loaded.understood
+    if settings is None or any(each.path.startswith("destinations") for each in errors(loaded.findings)):
+        return Planned(None, loaded.findings)  # a destination that was not understood would look unknown to the mapping
     schemas, schema_findings = load_schemas(settings.schema_directory)
     mapping, mapping_findings = load_mapping(settings.mapping, all_destinations(settings))
     findings = tuple(in_order([*loaded.findings, *schema_findings, *mapping_findings]))
