@@ -116,14 +116,14 @@ class Pipeline:
         self._release(tenures)
 
     async def finish(self) -> Frontier:
-        """Deliver what can be delivered without repeating anything, release the rest, and tell the frontier."""
+        """Deliver what can be delivered in the time there is, release the rest, and tell the frontier."""
         self.leaving = True
         self._observer.leaving()
         deadline = time.monotonic() + self._drain_s
         self.intake.drop_backlog()
         for lanes in self.lanes.values():
             lanes.hasten()
-        while time.monotonic() < deadline and self._gets_somewhere():  # noqa: ASYNC110 - many things end it, seldom
+        while time.monotonic() < deadline and self._gets_somewhere(deadline):  # noqa: ASYNC110 - many things end it
             await asyncio.sleep(_LEAVE_LOOK_S)
         before = self.books.released()
         frontier = await self._close(list(self.intake.tenures.values()), deadline)
@@ -131,11 +131,15 @@ class Pipeline:
         self._observer.left(self.books.released() - before)
         return frontier
 
-    def _gets_somewhere(self) -> bool:
-        """Tell whether anything is open that may still end without a call being repeated."""
+    def _gets_somewhere(self, deadline: float) -> bool:
+        """Tell whether anything is open that may still end in time.
+
+        A back-off that is over by then is worth its wait: whatever is given up holds the frontier back, and everything
+        above it, delivered or not, would be delivered again.
+        """
         if self._hurried or not any(tenure.open_records for tenure in self.intake.tenures.values()):
             return False
-        return self.settling.writing() or any(lanes.can_go() for lanes in self.lanes.values())
+        return self.settling.writing() or any(lanes.can_go(deadline) for lanes in self.lanes.values())
 
     def hurry(self) -> None:
         """Wait for calls on the wire only: somebody asked to leave twice."""

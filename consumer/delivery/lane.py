@@ -67,12 +67,12 @@ class Lane:
         self._queue.withdraw()
         self._wake.set()
 
-    def can_go(self, now: float) -> bool:
-        """Tell whether it still gets somewhere without repeating anything: what leaving waits for.
+    def can_go(self, by: float) -> bool:
+        """Tell whether it still gets somewhere by this time: what leaving waits for.
 
         Letters are not counted: whether the dead-letter topic takes them is not known here.
         """
-        return bool(self.on_wire) or (bool(self._queue) and self.not_before <= now)
+        return bool(self.on_wire) or (bool(self._queue) and self.not_before <= by)
 
     # ── Its own life ──
 

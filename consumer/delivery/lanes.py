@@ -113,11 +113,11 @@ class Lanes:
             if lane.answered is not None and any(delivery.tenure in tenures for delivery in lane.on_wire)
         ]
 
-    def can_go(self) -> bool:
-        """Tell whether any lane still gets somewhere without repeating anything."""
-        now = time.monotonic()
+    def can_go(self, until: float | None = None) -> bool:
+        """Tell whether any lane still gets somewhere by `until` (monotonic seconds; default: at once)."""
+        by = time.monotonic() if until is None else until
         return any(lane.on_wire for lane in self.lanes) or (
-            self.pace.told_until <= now and any(lane.can_go(now) for lane in self.lanes)
+            self.pace.told_until <= by and any(lane.can_go(by) for lane in self.lanes)
         )
 
     def hasten(self) -> None:
