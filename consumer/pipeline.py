@@ -157,7 +157,9 @@ class Pipeline:
             await asyncio.wait(answers, timeout=max(0.0, deadline - time.monotonic()))
         while self.settling.writing(tenures) and time.monotonic() < deadline:  # noqa: ASYNC110 - as above
             await asyncio.sleep(_LEAVE_LOOK_S)
-        frontier = Frontier({tenure.partition: (tenure.number, tenure.frontier()) for tenure in tenures})
+        # Nothing commits for a partition that was lost while it was drained.
+        kept = [tenure for tenure in tenures if tenure.live]
+        frontier = Frontier({tenure.partition: (tenure.number, tenure.frontier()) for tenure in kept})
         self._release(tenures)
         return frontier
 

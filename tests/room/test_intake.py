@@ -1,0 +1,159 @@
+"""Records handed over: each partition's share of room, and what waits for a schema."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.delivery import intake as module
+from consumer.delivery.intake import Intake, Limits
+from consumer.delivery.ledger import Tenure
+from consumer.model import Partition
+
+P, Q = Partition("orders", 0), Partition("orders", 1)
+
+
+@dataclass(eq=False)
+class FakeMessage:
+    where: Partition
+    at: int
+    size: int = 10
+
+    def topic(self) -> str:
+        return self.where.topic
+
+    def partition(self) -> int:
+        return self.where.index
+
+    def offset(self) -> int:
+        return self.at
+
+    def key(self) -> bytes | None:
+        return None
+
+    def value(self) -> bytes:
+        return b"v" * self.size
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, 0
+
+
+def messages(where: Partition, *offsets: int, size: int = 10) -> list[Any]:
+    return [FakeMessage(where, offset, size) for offset in offsets]
+
+
+def intake(records: int = 10, size: int = 10_000, partitions: tuple[Partition, ...] = (P,)) -> Intake:
+    made = Intake(Limits(records, size))
+    for partition in partitions:
+        made.begin(Tenure(partition, 1, 0, 1))
+    return made
+
+
+def take(room: Intake, most: int = 1000) -> list[int]:
+    """Open everything that may be opened now; return the offsets."""
+    taken = []
+    while chunks := room.chunks(most):
+        for chunk in chunks:
+            weights = [module.size_of(message) for message in chunk.messages]
+            chunk.tenure.open(chunk.messages, [[1] * len(weights)], weights)
+            taken += [message.offset() for message in chunk.messages]
+    return taken
+
+
+def test_records_come_out_in_order_and_no_more_than_the_limit() -> None:
+    room = intake(records=4)
+    room.put(messages(P, *range(10)), {P: 1})
+    assert take(room) == [0, 1, 2, 3]
+    assert room.full() == {P}
+
+
+def test_room_comes_back_only_below_half_of_the_share() -> None:
+    room = intake(records=4)
+    room.put(messages(P, *range(6)), {P: 1})
+    take(room)
+    tenure = room.tenures[P]
+    tenure.settle(0, 0)
+    tenure.settle(1, 0)
+    assert take(room) == []
+    tenure.settle(2, 0)
+    assert take(room) == [4, 5]
+    assert room.full() == frozenset()
+
+
+def test_one_partition_that_is_stuck_leaves_the_others_their_share() -> None:
+    room = intake(records=8, partitions=(P, Q))
+    room.put([*messages(P, *range(20)), *messages(Q, *range(3))], {P: 1, Q: 1})
+    take(room)
+    assert room.tenures[P].open_records == 4
+    assert room.tenures[Q].open_records == 3
+    assert room.full() == {P}
+
+
+def test_one_record_is_always_admitted_however_large() -> None:
+    room = intake(size=100)
+    room.put(messages(P, 0, 1, size=5000), {P: 1})
+    assert take(room) == [0]
+    room.tenures[P].settle(0, 0)
+    assert take(room) == [1]
+
+
+@given(st.lists(st.integers(1, 400), max_size=30), st.integers(1, 12), st.integers(1, 800))
+def test_what_is_open_never_passes_the_limit_by_more_than_one_record(sizes: list[int], records: int, size: int) -> None:
+    room = intake(records=records, size=size)
+    room.put([FakeMessage(P, offset, each) for offset, each in enumerate(sizes)], {P: 1})  # type: ignore[misc]
+    take(room)
+    tenure = room.tenures[P]
+    assert tenure.open_records <= records
+    assert tenure.open_bytes <= size + max(sizes, default=0)
+    slot = 0
+    while tenure.open_records:
+        tenure.settle(slot, 0)
+        slot += 1
+        take(room)
+    assert tenure.taken == len(sizes), "nothing waits for ever"
+
+
+def test_records_of_another_tenure_than_the_one_in_force_are_dropped() -> None:
+    room = intake()
+    room.put(messages(P, 0), {P: 7})
+    room.put(messages(Q, 0), {Q: 1})
+    room.put(messages(P, 1), {})
+    assert take(room) == []
+    room.tenures[P].sending = False
+    room.put(messages(P, 2), {P: 1})
+    assert take(room) == []
+
+
+def test_a_partition_that_waits_for_a_schema_waits_alone_and_in_order() -> None:
+    room = intake(partitions=(P, Q))
+    room.put([*messages(P, 0, 1, 2), *messages(Q, 0)], {P: 1, Q: 1})
+    first = {chunk.tenure.partition: chunk for chunk in room.chunks(100)}
+    room.put_back(first[P].tenure, first[P].messages[1:])
+    room.put(messages(P, 3), {P: 1})
+    assert room.chunks(100) == []
+    assert room.stalled() == (P,)
+    assert P in room.full()
+    assert Q not in room.full()
+    room.schemas_changed()
+    assert [message.offset() for chunk in room.chunks(100) for message in chunk.messages] == [1, 2, 3]
+
+
+def test_an_ended_tenure_takes_its_backlog_along_and_leaves_its_successor_alone() -> None:
+    room = intake()
+    old = room.tenures[P]
+    room.put(messages(P, 0, 1), {P: 1})
+    room.end(old)
+    assert room.chunks(100) == []
+    new = Tenure(P, 2, 0, 1)
+    room.begin(new)
+    room.end(old)
+    assert room.tenures == {P: new}
+    room.put_back(old, messages(P, 0))
+    assert not room.stalled()
+
+
+def test_a_chunk_ends_where_its_bytes_do() -> None:
+    room = intake(records=100, size=100 * module.CHUNK_BYTES)
+    room.put(messages(P, 0, 1, 2, size=module.CHUNK_BYTES // 2), {P: 1})
+    assert [len(chunk.messages) for chunk in room.chunks(100)] == [2]

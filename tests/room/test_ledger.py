@@ -1,0 +1,72 @@
+"""The ledger's cases worth a name; the rest is its state machine."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from consumer.delivery.ledger import LedgerError, Tenure
+from consumer.model import Partition
+
+
+@dataclass
+class FakeRecord:
+    at: int
+
+    def offset(self) -> int:
+        return self.at
+
+
+def tenure(*offsets: int, owed: int = 1, start: int = 0) -> Tenure:
+    made = Tenure(Partition("orders", 0), 1, start, 1)
+    made.open([FakeRecord(offset) for offset in offsets], [[owed] * len(offsets)], [10] * len(offsets))  # type: ignore[misc]
+    return made
+
+
+def test_with_nothing_taken_the_frontier_is_the_start() -> None:
+    assert Tenure(Partition("orders", 0), 1, 17, 2).frontier() == 17
+
+
+def test_the_frontier_skips_the_holes_of_compaction_and_transaction_markers() -> None:
+    made = tenure(3, 7, 20)
+    assert made.frontier() == 3
+    made.settle(1, 0)
+    assert made.frontier() == 3
+    made.settle(0, 0)
+    assert made.frontier() == 20
+    made.settle(2, 0)
+    assert made.frontier() == 21
+
+
+@pytest.mark.parametrize("before", [0, 4000, 4095])
+def test_any_number_of_records_that_owe_nothing_may_come_at_once(before: int) -> None:
+    made = tenure(*range(before), owed=0)
+    made.open([FakeRecord(before + n) for n in range(5000)], [[0] * 5000], [1] * 5000)  # type: ignore[misc]
+    assert made.frontier() == before + 5000
+    assert (made.open_records, made.open_bytes, made.settled) == (0, 0, before + 5000)
+
+
+def test_slots_stay_good_across_forgetting() -> None:
+    made = tenure(*range(10_000))
+    for slot in range(9_999):
+        made.settle(slot, 0)
+    assert made.record(9_999).offset() == 9_999
+    with pytest.raises(LedgerError):
+        made.record(5_000)
+    with pytest.raises(LedgerError):
+        made.settle(5_000, 0)
+    assert made.frontier() == 9_999
+
+
+def test_nothing_is_settled_twice() -> None:
+    made = tenure(0)
+    made.settle(0, 0)
+    with pytest.raises(LedgerError):
+        made.settle(0, 0)
+
+
+def test_a_late_outcome_of_an_ended_tenure_moves_nothing() -> None:
+    made = tenure(0, 1)
+    made.end()
+    assert not made.settle(0, 0)
+    assert made.frontier() == 0
+    assert made.count_open_records() == 2

@@ -1,0 +1,127 @@
+"""The queue's cases worth a name: each lost the order of a key, or a key itself, before."""
+
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.queue import KeyedQueue, Scope, Waits
+from consumer.model import Cause, Fault
+from tests.property.test_batch import CONSENT, SHAPES, FakeTenure, delivery
+
+COLLECT_SHAPE, OTHER_SHAPE, CONSENT_SHAPE = SHAPES
+TENURE = FakeTenure()
+HELD: Scope = ("endpoint", CONSENT)
+CLOCK: Scope = ("clock", 7)
+
+
+def one(key: int, slot: int, *, consent: bool = False, tenure: FakeTenure = TENURE) -> Delivery:
+    return delivery(key, CONSENT_SHAPE if consent else COLLECT_SHAPE, str(slot), b"x", tenure, slot)
+
+
+def consents_are_held(each: Delivery) -> Scope | None:
+    return HELD if each.shape.endpoint == CONSENT else None
+
+
+def nothing_waits(_: Delivery) -> None:
+    return None
+
+
+def never(_: Delivery, __: Fault) -> None:
+    raise AssertionError("nothing is refused here")
+
+
+def slots(queue: KeyedQueue, waits: Waits = nothing_waits) -> list[int]:
+    return [each.slot for each in queue.take(waits, never)]
+
+
+def test_one_that_was_passed_over_is_not_overtaken_by_a_later_one_of_its_key_set_aside() -> None:
+    queue = KeyedQueue()
+    passed = one(1, 1)
+    passed.piece = 5
+    queue.put([one(2, 0), passed, one(1, 2, consent=True)])
+    assert slots(queue, consents_are_held) == [0]
+    assert slots(queue, consents_are_held) == [1]
+    assert slots(queue, consents_are_held) == []
+    queue.release(HELD)
+    assert slots(queue) == [2]
+
+
+def test_a_letter_acknowledged_releases_nothing_that_waits_for_something_else() -> None:
+    queue = KeyedQueue()
+    queue.put([one(1, 0), one(1, 1, consent=True)])
+    assert slots(queue, consents_are_held) == [0]
+    queue.block(1)
+    queue.acknowledged(1)
+    queue.put([one(1, 2)])
+    assert slots(queue, consents_are_held) == []
+    queue.release(HELD)
+    assert slots(queue) == [1]
+    assert slots(queue) == [2]
+
+
+def test_a_hold_that_ends_releases_nothing_that_waits_for_a_letter() -> None:
+    queue = KeyedQueue()
+    queue.put([one(1, 0), one(1, 1, consent=True)])
+    assert slots(queue, consents_are_held) == [0]
+    queue.block(1)
+    queue.release(HELD)
+    assert slots(queue) == []
+    queue.acknowledged(1)
+    assert slots(queue) == [1]
+
+
+def test_a_batch_put_back_waits_for_nothing_that_only_its_successors_wait_for() -> None:
+    queue = KeyedQueue()
+    queue.put([one(1, 0), one(1, 1, consent=True)])
+    batch = queue.take(consents_are_held, never)
+    queue.again(batch)
+    assert slots(queue, consents_are_held) == [0]
+
+
+def test_a_probe_takes_the_oldest_of_its_key_and_is_still_before_the_rest_when_put_back() -> None:
+    queue = KeyedQueue()
+    queue.put([one(1, 0, consent=True), one(1, 1, consent=True), one(2, 2, consent=True)])
+    assert slots(queue, consents_are_held) == []
+    probe = queue.take_one(HELD, lambda each: each.key == 1)
+    assert probe is not None
+    assert probe.slot == 0
+    queue.again([probe])
+    assert slots(queue, consents_are_held) == []
+    queue.release(HELD)
+    assert [slots(queue) for _ in range(3)].count([0]) == 1
+
+
+def test_what_comes_after_a_withdrawn_delivery_is_not_blocked_by_it() -> None:
+    queue, gone = KeyedQueue(), FakeTenure()
+    queue.put([one(1, 0, consent=True, tenure=gone)])
+    assert slots(queue, consents_are_held) == []
+    gone.sending = False
+    queue.withdraw()
+    queue.put([one(1, 1)])
+    assert slots(queue, consents_are_held) == [1]
+
+
+def test_two_letters_of_a_key_are_both_waited_for() -> None:
+    queue = KeyedQueue()
+    queue.block(1)
+    queue.block(1)
+    queue.put([one(1, 0)])
+    assert slots(queue) == []
+    queue.acknowledged(1)
+    assert slots(queue) == []
+    queue.acknowledged(1)
+    assert slots(queue) == [0]
+
+
+def test_one_that_can_never_go_is_refused_and_its_key_waits_for_the_letter() -> None:
+    queue, refused = KeyedQueue(), list[int]()
+
+    def refuse(each: Delivery, _: Fault) -> None:
+        refused.append(each.slot)
+        queue.block(each.key)
+
+    def hopeless(each: Delivery) -> Scope | Fault | None:
+        return Fault(Cause.OUT_OF_WINDOW) if each.slot == 0 else None
+
+    queue.put([one(1, 0), one(1, 1), one(2, 2)])
+    assert [each.slot for each in queue.take(hopeless, refuse)] == [2]
+    assert refused == [0]
+    queue.acknowledged(1)
+    assert [each.slot for each in queue.take(hopeless, refuse)] == [1]

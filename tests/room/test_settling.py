@@ -1,0 +1,119 @@
+"""Where deliveries end: once, in the right account, and only on the broker's word."""
+
+import pytest
+
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.ledger import LedgerError, Tenure
+from consumer.model import Cause, Endpoint, Entry, Fault, FaultyRecord, Partition, Shape
+from consumer.observe import Observer
+from consumer.settling import Settling
+from tests.lanes.road import FakeRecord, FakeShelf
+
+ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
+SHAPE = Shape(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
+REFUSED = Fault(Cause.REFUSED, "no", 400)
+
+
+class House:
+    def __init__(self, owed: int = 1) -> None:
+        self.shelf = FakeShelf()
+        self.shelf.at_once = False
+        self.settling = Settling(["copilot", "yotpo"], self.shelf, self.shelf, Observer())
+        self.rooms = 0
+        self.settling.room = self.room
+        self.tenure = Tenure(Partition("orders", 0), 1, 0, 3)
+        self.tenure.open([FakeRecord(0), FakeRecord(1)], [[0, 0], [owed, owed], [0, 0]], [1, 1])  # type: ignore[list-item]
+        self.settling.books.accounts["yotpo"].owed += 2 * owed
+        self.deliveries = [Delivery(b"x", 1, SHAPE, f"id-{n}", 0, ENTRY, self.tenure, n) for n in range(2)]
+        self.acknowledged = 0
+
+    def room(self) -> None:
+        self.rooms += 1
+
+    def ack(self) -> None:
+        self.acknowledged += 1
+
+    def balanced(self) -> bool:
+        still_open = self.settling.books.open([self.tenure] if self.tenure.live else [])
+        return all(a.difference(still_open[name]) == 0 for name, a in self.settling.books.accounts.items())
+
+
+def test_what_was_delivered_is_settled_and_booked_and_makes_room() -> None:
+    house = House()
+    house.settling.ends("yotpo").delivered(house.deliveries)
+    assert house.tenure.frontier() == 2
+    assert house.settling.books.accounts["yotpo"].delivered == 2
+    assert house.balanced()
+    assert house.rooms == 1
+
+
+def test_nothing_is_settled_twice() -> None:
+    house = House()
+    house.settling.delivered("yotpo", house.deliveries)
+    with pytest.raises(LedgerError):
+        house.settling.delivered("yotpo", house.deliveries)
+
+
+def test_a_refused_delivery_is_settled_when_its_letter_is_acknowledged_and_never_before() -> None:
+    house = House()
+    house.settling.ends("yotpo").refused(house.deliveries[0], REFUSED, house.ack)
+    assert (house.tenure.frontier(), house.acknowledged, house.settling.letters()) == (0, 0, 1)
+    assert house.settling.writing([house.tenure])
+    assert house.settling.books.accounts["yotpo"].dead_lettered == 0
+    assert house.balanced()
+    house.shelf.acknowledge()
+    assert (house.tenure.frontier(), house.acknowledged, house.settling.letters()) == (1, 1, 0)
+    assert not house.settling.writing()
+    assert house.settling.books.accounts["yotpo"].dead_lettered == 1
+    assert house.balanced()
+
+
+def test_a_letter_says_what_was_refused_how_often_and_since_when() -> None:
+    house = House()
+    house.deliveries[0].attempts, house.deliveries[0].first_failed_ms = 3, 77
+    house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
+    (letter,) = house.shelf.letters
+    assert (letter.delivery_id, letter.fault, letter.entry, letter.event_type) == ("id-0", REFUSED, ENTRY, "shop.Order")
+    assert (letter.attempts, letter.first_failed_ms) == (3, 77)
+    assert letter.last_failed_ms >= letter.first_failed_ms
+    assert letter.message is house.tenure.record(0)
+
+
+def test_late_outcomes_of_a_released_tenure_move_nothing_and_free_the_key() -> None:
+    house = House()
+    house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
+    house.settling.books.close(house.tenure)
+    house.shelf.acknowledge()
+    house.settling.delivered("yotpo", house.deliveries)
+    house.settling.refused("yotpo", house.deliveries[1], REFUSED, house.ack)
+    assert house.acknowledged == 2
+    assert len(house.shelf.letters) == 1
+    account = house.settling.books.accounts["yotpo"]
+    assert (account.delivered, account.dead_lettered, account.released) == (0, 0, 2)
+    assert house.tenure.frontier() == 0
+    assert house.balanced()
+
+
+def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
+    house = House(owed=0)
+    tenure = Tenure(Partition("orders", 1), 1, 0, 3)
+    record = FakeRecord(5)
+    tenure.open([record], [[0], [1], [1]], [1])  # type: ignore[list-item]
+    for entry in (ENTRY, None):
+        faulty = FaultyRecord(0, entry, Fault(Cause.CONTRACT if entry else Cause.UNDECODABLE), "id")
+        house.settling.unsaid(faulty, record, tenure, 0)  # type: ignore[arg-type]
+    assert [letter.attempts for letter in house.shelf.letters] == [0, 0]
+    assert tenure.frontier() == 5
+    house.shelf.acknowledge()
+    assert tenure.frontier() == 6
+    accounts = house.settling.books.accounts
+    assert [(accounts[n].owed, accounts[n].dead_lettered) for n in ("copilot", "yotpo", "")] == [(0, 0), (1, 1), (1, 1)]
+
+
+def test_letters_to_a_topic_that_takes_none_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
+    assert house.settling.writing()
+    monkeypatch.setattr(house.shelf, "stuck", lambda: "TOPIC_AUTHORIZATION_FAILED")
+    assert not house.settling.writing()
+    assert house.settling.letters() == 1
