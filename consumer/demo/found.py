@@ -94,9 +94,10 @@ def _consumer(bootstrap: str, group: str) -> Consumer:
 
 
 def _letter(message: Message) -> FoundLetter:
+    said = message.headers() or []
     headers: Mapping[str, str] = {
         name: (value if isinstance(value, bytes) else b"").decode(errors="replace")
-        for name, value in message.headers() or ()
+        for name, value in (said.items() if isinstance(said, dict) else said)
         if name.startswith("cdp-")
     }
     try:

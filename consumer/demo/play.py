@@ -96,7 +96,7 @@ def play(options: Options, console: Console) -> int:
         for line in about:
             console.out(line, highlight=False)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            pages = runner.run(_perform(options, stage, console, about))
+            pages = runner.run(_perform(options, stage, console))
     print_books(console, pages)
     return FAILED if any(page.wrong for page in pages) else ENDED
 
@@ -147,7 +147,7 @@ def _folder(*, keep: bool, say: Callable[[str], None]) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _perform(options: Options, stage: _Stage, console: Console, about: list[str]) -> list[Page]:
+async def _perform(options: Options, stage: _Stage, console: Console) -> list[Page]:
     loop = asyncio.get_running_loop()
     leave, asked_to_end = asyncio.Event(), asyncio.Event()
     running: list[Running] = []
@@ -182,16 +182,18 @@ async def _perform(options: Options, stage: _Stage, console: Console, about: lis
         )
     )
     stage.till.start()
-    with Screen(console, looking, about, until_s):
+    with Screen(console, looking, until_s):
         await _business(stage, faults, app, looking.began)
+        looking.phase = "the shop is closed; the rest is being delivered"
         if options.keep_running and not asked_to_end.is_set():
-            faults.news.append((time.monotonic() - looking.began, f"the shop is closed: {stage.till.why}; Ctrl-C ends"))
+            looking.phase = f"the shop is closed: {stage.till.why}; Ctrl-C ends the demo"
             await asyncio.wait(
                 [app, waiting := asyncio.create_task(asked_to_end.wait())], return_when="FIRST_COMPLETED"
             )
             waiting.cancel()
         faults.mend(time.monotonic() - looking.began)
         await _all_settled(stage, running, app, leave)
+        looking.phase = "leaving: commits and goodbyes"
         leave.set()
         fallen = await app
     if stage.till.notes.failed is not None:

@@ -69,7 +69,14 @@ def _identified(pages: Sequence[Page]) -> Table:
 
 
 def _table(title: str, first: str) -> Table:
-    table = Table(title=Text(title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(
+        title=Text(title, "bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1),
+        collapse_padding=True,
+    )
     table.add_column(first, style="bold")
     return table
 

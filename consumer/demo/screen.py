@@ -11,6 +11,7 @@ from typing import Self
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -20,16 +21,17 @@ from consumer.model import Cause
 _REDRAW_S = 0.25
 _LINE_S = 2.0
 _NEWS = 4
+_STATE = 28
+"""Characters for what a destination waits for: without room of its own the table would jump."""
 
 
 class Screen:
     """Shows how everything stands while its `with` block lasts, from a thread of its own."""
 
-    def __init__(self, console: Console, looking: Looking, about: Sequence[str], until_s: float | None) -> None:
-        """Show `about` above the table; `until_s` is when business is over, if that is known."""
+    def __init__(self, console: Console, looking: Looking, until_s: float | None) -> None:
+        """`until_s` is when business is over, if that is known."""
         self._console = console
         self._looking = looking
-        self._about = about
         self._until_s = until_s
         self._stop = Event()
         self._live = console.is_terminal and not console.is_dumb_terminal
@@ -48,7 +50,7 @@ class Screen:
     def _redraw(self) -> None:
         with Live(console=self._console, auto_refresh=False, transient=True) as live:
             while not self._stop.wait(_REDRAW_S):
-                live.update(drawn(self._looking.look(), self._about, self._until_s), refresh=True)
+                live.update(drawn(self._looking.look(), self._until_s), refresh=True)
 
     def _print(self) -> None:
         told = 0
@@ -70,32 +72,29 @@ def said(snapshot: Snapshot) -> str:
     return " | ".join(parts)
 
 
-def drawn(snapshot: Snapshot, about: Sequence[str], until_s: float | None) -> RenderableType:
+def drawn(snapshot: Snapshot, until_s: float | None) -> RenderableType:
     """Return one moment as what a terminal shows."""
-    until = "" if until_s is None else f" of {_clock(until_s)}"
-    head = Text.assemble(
-        ("cdp-consumer demo", "bold"),
-        f"   {_clock(snapshot.seconds)}{until}   ",
-        (f"{snapshot.made:,}".replace(",", " "), "bold cyan"),
-        " events from the shop",
-    )
-    parts: list[RenderableType] = [head, *(Text(line, "dim", no_wrap=True) for line in about), Text(), _now(snapshot)]
+    head = Table.grid(padding=(0, 2))
+    cells: list[RenderableType] = [Text(_clock(snapshot.seconds), "bold")]
+    if until_s is not None:
+        cells += [ProgressBar(until_s, min(snapshot.seconds, until_s), width=24), Text(_clock(until_s), "dim")]
+    events = Text.assemble((f"{snapshot.made:,}".replace(",", " "), "bold cyan"), " events")
+    head.add_row(*cells, events, Text(snapshot.phase, "dim"))
+    parts: list[RenderableType] = [Text(), head, _now(snapshot)]
     causes = _causes(snapshot.lines)
     if causes is not None:
-        parts += [Text(), causes]
-    if snapshot.news:
-        parts.append(Text())
-        parts += [Text.assemble((f"{_clock(at)}  ", "dim"), (text, "yellow")) for at, text in snapshot.news[-_NEWS:]]
+        parts.append(causes)
+    parts += [Text.assemble((f" {_clock(at)}  ", "dim"), (text, "yellow")) for at, text in snapshot.news[-_NEWS:]]
     return Group(*parts)
 
 
 def _now(snapshot: Snapshot) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, expand=False, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
     table.add_column("destination", style="bold", min_width=11)
-    for name, width in (("delivered", 9), ("per s", 6), ("calls", 5), ("open", 6), ("lag", 6), ("skipped", 7)):
+    for name, width in (("delivered", 9), ("per s", 5), ("calls", 5), ("open", 5), ("lag", 5), ("skipped", 7)):
         table.add_column(name, justify="right", min_width=width)
     table.add_column("dead letters", justify="right", min_width=12)
-    table.add_column("", min_width=24, no_wrap=True)
+    table.add_column("", min_width=_STATE, no_wrap=True)
     for line in snapshot.lines:
         letters = line.letters.total()
         table.add_row(
@@ -119,7 +118,7 @@ def _causes(lines: Sequence[Line]) -> Table | None:
         total += line.letters
     if not total:
         return None
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
     table.add_column("dead letters by cause", style="magenta", min_width=22)
     for line in lines:
         table.add_column(line.name, justify="right", min_width=10)

@@ -14,6 +14,8 @@ from consumer.model import Cause
 from consumer.watch.sources import Sources
 
 _RATE_OVER_S = 3.0
+_SLOW_PER_S = 100.0
+"""A rate up to this is worth telling: calls wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Snapshot:
     made: int
     """Records the shop has written."""
     lines: tuple[Line, ...]
+    phase: str
+    """What is going on, in a few words."""
     news: tuple[tuple[float, str], ...] = ()
 
 
@@ -57,6 +61,7 @@ class Looking:
     notes: Notes
     news: list[tuple[float, str]]
     began: float = field(default_factory=time.monotonic)
+    phase: str = "the shop is open"
     _past: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
 
     def look(self) -> Snapshot:
@@ -68,7 +73,7 @@ class Looking:
             settled = {each.partition: each.frontier for each in facts.partitions}
             lag = sum(max(0, end - settled.get(partition, 0)) for partition, end in ends.items())
             lines.extend(self._line(each, facts, lag, now) for each in facts.destinations)
-        return Snapshot(now - self.began, self.notes.made, tuple(lines), tuple(self.news))
+        return Snapshot(now - self.began, self.notes.made, tuple(lines), self.phase, tuple(self.news))
 
     def _line(self, facts: DestinationFacts, pipeline: PipelineFacts, lag: int, now: float) -> Line:
         tally = self.tallies[pipeline.name]
@@ -110,8 +115,5 @@ def _state(facts: DestinationFacts, pipeline: PipelineFacts, tally: Tally, now: 
     if not pipeline.partitions:
         return "joining its group", False
     if facts.books.open and facts.rate is not None and facts.rate <= _SLOW_PER_S:
-        return f"paced: {facts.rate:g} calls a second", False
+        return f"paced: {facts.rate:g} calls/s", False
     return "delivering" if facts.books.open else "idle", False
-
-
-_SLOW_PER_S = 100.0
