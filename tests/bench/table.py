@@ -1,0 +1,91 @@
+"""The table and the ratios: what was measured, summed up, beside what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tests.bench.measure import Spread, spread
+from tests.bench.rows import Row
+
+Runs = Mapping[str, Sequence[Mapping[str, Any]]]
+"""By row: the figures of each run."""
+
+
+class Ratio(NamedTuple):
+    """A figure that carries over to another machine."""
+
+    name: str
+    needs: tuple[str, ...]
+    value: Callable[[Mapping[str, Mapping[str, Any]]], float]
+    goal: str
+
+
+RATIOS = (
+    Ratio("S1 / D", ("S1", "D"), lambda at: at["S1"]["cpu_us"] / at["D"]["cpu_us"], ""),
+    Ratio(
+        "(S1 - T) / D",
+        ("S1", "T", "D"),
+        lambda at: (at["S1"]["cpu_us"] - at["T"]["cpu_us"]) / at["D"]["cpu_us"],
+        "<= 0.25",
+    ),
+    Ratio("S2 / D", ("S2", "D"), lambda at: at["S2"]["cpu_us"] / at["D"]["cpu_us"], ""),
+    Ratio(
+        "(S2 - T-copilot) / D",
+        ("S2", "T-copilot", "D"),
+        lambda at: (at["S2"]["cpu_us"] - at["T-copilot"]["cpu_us"]) / at["D"]["cpu_us"],
+        "",
+    ),
+    Ratio(
+        "S4 / N1@20ms", ("S4", "N1@20ms"), lambda at: at["S4"]["events_per_s"] / at["N1@20ms"]["events_per_s"], ">= 35"
+    ),
+    Ratio("S3 / N1", ("S3", "N1"), lambda at: at["S3"]["events_per_s"] / at["N1"]["events_per_s"], ""),
+    Ratio("S1 / N2", ("S1", "N2"), lambda at: at["S1"]["events_per_s"] / at["N2"]["events_per_s"], ""),
+)
+
+_SHOWN = (
+    ("events_per_s", "ev/s", 0),
+    ("cpu_us", "CPU us/ev", 1),
+    ("events_per_request", "ev/call", 0),
+    ("resident_most_mib", "RSS MiB", 0),
+    ("ceiling_mib", "ceiling MiB", 0),
+    ("open_records_most", "open", 0),
+    ("paused_share", "paused", 2),
+)
+
+
+def summed_up(runs: Runs) -> dict[str, dict[str, Spread]]:
+    """Return median, least and most of each figure of each row."""
+    return {name: {figure: spread([each[figure] for each in found]) for figure in found[0]} for name, found in runs.items() if found}
+
+
+def ratios(runs: Runs) -> dict[str, Spread]:
+    """Return each ratio: formed within each round of rows, then summed up."""
+    found = {}
+    for ratio in RATIOS:
+        if all(runs.get(name) for name in ratio.needs):
+            rounds = min(len(runs[name]) for name in ratio.needs)
+            found[ratio.name] = spread([ratio.value({name: runs[name][i] for name in ratio.needs}) for i in range(rounds)])
+    return found
+
+
+def printed(rows: Sequence[Row], runs: Runs) -> str:
+    """Return the tables as text."""
+    figures = summed_up(runs)
+    lines = [["row", "what", *(title for _, title, _ in _SHOWN)]]
+    for row in rows:
+        if row.name in figures:
+            mine = figures[row.name]
+            cells = [mine[figure].text(digits) if figure in mine else "" for figure, _, digits in _SHOWN]
+            lines.append([row.name, row.what, *cells])
+    said = [_aligned(lines), ""]
+    goals = {ratio.name: ratio.goal for ratio in RATIOS}
+    held = [["ratio", "value", "goal"]] + [[name, value.text(2), goals[name]] for name, value in ratios(runs).items()]
+    return "\n".join([*said, _aligned(held)])
+
+
+def _aligned(lines: list[list[str]]) -> str:
+    kept = [at for at in range(len(lines[0])) if any(line[at] for line in lines[1:])]
+    wide = {at: max(len(line[at]) for line in lines) for at in kept}
+    rows = ["| " + " | ".join(line[at].ljust(wide[at]) for at in kept) + " |" for line in lines]
+    return "\n".join([rows[0], "|" + "|".join("-" * (wide[at] + 2) for at in kept) + "|", *rows[1:]])
