@@ -87,6 +87,18 @@ def test_what_differs_within_a_batch_is_warned_of(customerio: CustomerIo, name: 
     assert all(name in remark.reason for remark in customerio.warnings)
 
 
+def test_what_is_just_within_the_vendors_limits_raises_no_doubt(customerio: CustomerIo) -> None:
+    calls = [
+        call(event="x" * 100),
+        call("identify", traits={str(n): n for n in range(300)}),
+        call("identify", traits={"x" * 150: "y" * 1000}),
+        call(event="Object Deleted", anonymousId="a", properties={"objectId": "o", "objectTypeId": "2"}),
+        without(call(anonymousId="a"), "userId"),
+    ]
+    assert batch(customerio, calls).status_code == 200
+    assert customerio.warnings == []
+
+
 @pytest.mark.parametrize(
     ("doubtful", "why"),
     [
@@ -100,18 +112,6 @@ def test_what_differs_within_a_batch_is_warned_of(customerio: CustomerIo, name: 
         (call("identify", traits={"bio": "x" * 1001}), "bio"),
     ],
 )
-def test_what_is_just_within_the_vendors_limits_raises_no_doubt(customerio: CustomerIo) -> None:
-    calls = [
-        call(event="x" * 100),
-        call("identify", traits={str(n): n for n in range(300)}),
-        call("identify", traits={"x" * 150: "y" * 1000}),
-        call(event="Object Deleted", anonymousId="a", properties={"objectId": "o", "objectTypeId": "2"}),
-        without(call(anonymousId="a"), "userId"),
-    ]
-    assert batch(customerio, calls).status_code == 200
-    assert customerio.warnings == []
-
-
 def test_what_is_legal_and_doubtful_is_taken_with_a_warning(
     customerio: CustomerIo, doubtful: Document, why: str
 ) -> None:
