@@ -139,8 +139,6 @@ def _finished(node: Json, names: Mapping[str, Json], named: frozenset[str], need
         copy["items"] = _finished(copy["items"], names, named, needed)
     elif kind == "map":
         copy["values"] = _finished(copy["values"], names, named, needed)
-    elif kind in names:
-        _finished(kind, names, named, needed)
     return copy
 
 

@@ -152,7 +152,7 @@ class _Shape:
         if kind == "map":
             return self.endless(schema["values"], within)
         if kind not in {"record", "error"}:
-            return isinstance(kind, str) and kind in self._names and self.endless(kind, within)
+            return False
         name = schema["name"]
         if name in self._fine:
             return False
@@ -162,6 +162,8 @@ class _Shape:
         return found
 
     def weightless(self, schema: Json, within: tuple[str, ...]) -> bool:
+        if isinstance(schema, list):
+            return False  # the branch's number takes a byte
         if isinstance(schema, str) and schema in self._names:
             return schema in within or self.weightless(self._names[schema], within)
         kind = schema["type"] if isinstance(schema, dict) else schema

@@ -12,6 +12,7 @@ from datetime import date
 from decimal import MAX_EMAX, MIN_EMIN, Context
 from typing import Any, TypeAlias
 
+from fastavro.const import AVRO_TYPES
 from fastavro.read import LOGICAL_READERS
 
 from consumer.shape import Instant, Value
@@ -132,6 +133,8 @@ def adapted(node: Json) -> Json:
     kind = node["type"]
     if isinstance(kind, dict | list):
         return adapted(kind)
+    if kind not in AVRO_TYPES:
+        return kind  # {"type": "shop.Money"}: a name in braces, which fastavro does not look up
     kept = {name: node[name] for name in ("type", "name", "namespace", "size", "symbols") if name in node}
     if kind in {"record", "error"}:
         kept["fields"] = [{"name": field["name"], "type": adapted(field["type"])} for field in node["fields"]]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from jmespath.exceptions import EmptyExpressionError, IncompleteExpressionError, JMESPathError, LexerError, ParseError
+from jmespath.exceptions import IncompleteExpressionError, JMESPathError, LexerError, ParseError
 
 from consumer.findings import did_you_mean
-from consumer.shape import Value
-from consumer.translation.expressions.interpreter import Ast
+from consumer.translation.expressions.grammar import LITERAL, Ast
 from consumer.translation.expressions.own import META, Functions
 
 _TABLE = Functions.FUNCTION_TABLE
+_MOST_EXPONENT = 3_000
 _LITERAL_ARGUMENT = {"is": 1, "meta": 0, "header": 0}
 """Functions with an argument that must be a text as it stands, and which."""
 
@@ -36,20 +35,19 @@ def says_where(error: JMESPathError, text: str) -> Problem:
     match error:
         case IncompleteExpressionError():
             return Problem("is not a whole expression: something is missing at its end", len(text))
+        case LexerError(message=message) if message == LITERAL:
+            return Problem(f"is not JMESPath: {LITERAL}", error.lexer_position, "text stands in 'single quotes'")
         case LexerError():
             what = str(error.message).partition(" ")[0].lower()
             found = "a quote or backtick is not closed" if what == "unclosed" else "a character has no meaning there"
             return Problem(f"is not JMESPath: {found}", error.lexer_position)
-        case ParseError():
-            return Problem(f"is not JMESPath at `{text[error.lex_position :][:20]}`", error.lex_position)
-        case EmptyExpressionError():
-            return Problem("is empty", 0, "write an expression")
         case _:
-            return Problem("is not JMESPath", 0)
+            at = error.lex_position if isinstance(error, ParseError) else 0
+            return Problem(f"is not JMESPath at `{text[at:][:20]}`", at)
 
 
 def checked(node: Ast, text: str, asks_about: set[str]) -> Ast | Problem:
-    """Check a parsed expression; return it with exact literals (a copy: the library caches what it parsed).
+    """Check a parsed expression; return it (a copy: the library caches what it parsed).
 
     Args:
         node: the syntax tree.
@@ -58,8 +56,7 @@ def checked(node: Ast, text: str, asks_about: set[str]) -> Ast | Problem:
     """
     kind = node["type"]
     if kind == "literal":
-        value = _exact(node["value"])
-        return value if isinstance(value, Problem) else {**node, "value": value[0]}
+        return Problem("holds a number that is too large", text.find("`")) if _too_large(node["value"]) else node
     if kind == "slice" and node["children"][2] == 0:
         return Problem("holds a slice with a step of zero", text.find("["))
     children = []
@@ -112,18 +109,9 @@ def _literal_argument(name: str, arguments: Sequence[Ast], at: int, asks_about: 
     return None
 
 
-def _exact(value: object) -> tuple[Value] | Problem:
-    """Return a literal with decimals instead of binary floats, wrapped because null is a literal, too."""
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return Problem("holds a number that is too large", 0)
-        return (Decimal(repr(value)),)
-    if isinstance(value, list | dict):
-        pairs = list(enumerate(value)) if isinstance(value, list) else list(value.items())
-        inner = [(name, _exact(each)) for name, each in pairs]
-        for _, each in inner:
-            if isinstance(each, Problem):
-                return each
-        whole = {name: each[0] for name, each in inner if not isinstance(each, Problem)}
-        return (list(whole.values()) if isinstance(value, list) else whole,)  # type: ignore[return-value]
-    return (value,)  # type: ignore[return-value]
+def _too_large(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_too_large, value.values()))
+    if isinstance(value, list):
+        return any(map(_too_large, value))
+    return isinstance(value, Decimal) and abs(value.adjusted()) > _MOST_EXPONENT

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from jmespath.exceptions import JMESPathError
-from jmespath.parser import Parser
 
 from consumer.shape import Value
 from consumer.translation.expressions.checking import Problem, checked, says_where
-from consumer.translation.expressions.interpreter import Ast, Interpreter
+from consumer.translation.expressions.grammar import Ast, ExactParser
+from consumer.translation.expressions.interpreter import Interpreter
 from consumer.translation.expressions.scope import Scope
 
 Run: TypeAlias = Callable[[Value, Scope], Value]
@@ -39,13 +38,9 @@ def compile_expression(text: str) -> Expression | Problem:
     if len(text) > _LONGEST:
         return Problem(f"is longer than {_LONGEST} characters", 0, "")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # the library takes `no JSON` in backticks for text, with a warning
-            ast: Ast = Parser().parse(text).parsed
+        ast: Ast = ExactParser().parse(text).parsed
     except JMESPathError as error:
         return says_where(error, text)
-    except PendingDeprecationWarning:
-        return Problem("holds backticks around what is not JSON", text.find("`"), "text stands in 'single quotes'")
     except (RecursionError, ValueError, LookupError, TypeError):
         return Problem("is not a JMESPath expression", 0, "")
     names: set[str] = set()

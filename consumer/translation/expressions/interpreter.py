@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.visitor import Options, TreeInterpreter
 
 from consumer.shape import Value
 from consumer.translation.expressions.compare import equal, ordered
+from consumer.translation.expressions.grammar import Ast
 from consumer.translation.expressions.own import Functions
 from consumer.translation.expressions.scope import Scope, UnmappableError, kind_of
-
-Ast: TypeAlias = dict[str, Any]
 
 _WITH_ELSE = 3
 
@@ -49,13 +46,6 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc]  # published without t
     def visit_not_expression(self, node: Ast, value: Value) -> bool:
         """Negate by JMESPath's idea of truth, which knows neither zero nor empty bytes as false."""
         return bool(self._is_false(self.visit(node["children"][0], value)))
-
-    def visit_slice(self, node: Ast, value: Value) -> Value:
-        """Slice a list; a step of zero has no value."""
-        try:
-            return super().visit_slice(node, value)  # type: ignore[no-any-return]
-        except ValueError:
-            raise UnmappableError("a slice has a step of zero") from None
 
     def visit_function_expression(self, node: Ast, value: Value) -> Value:
         """Call a function; only the branch of an `if` that is taken is evaluated."""

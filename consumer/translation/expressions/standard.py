@@ -52,10 +52,6 @@ class StandardFunctions(functions.Functions):  # type: ignore[misc]  # published
             if len(kinds) > 1 or not kinds <= inner:
                 raise JMESPathTypeError(function_name, None, f"array of {' and '.join(sorted(kinds))}", sorted(types))
 
-    def _convert_to_jmespath_type(self, pyobject: str) -> str:
-        known = {"Decimal": "number", "Instant": "time", "Record": "object"}
-        return known.get(pyobject) or str(super()._convert_to_jmespath_type(pyobject))
-
     @takes({"types": ["number"]})
     def _func_abs(self, arg: Number) -> Number:
         return arg.copy_abs() if isinstance(arg, Decimal) else abs(arg)

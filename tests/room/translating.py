@@ -1,0 +1,145 @@
+"""What tests of translation need: a small destination, messages, and bytes as producers write them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from fastavro import parse_schema, schemaless_writer
+
+from consumer.destinations import Basic, Encoded, Encoder, EntryError, FieldRule, Target, Token
+from consumer.model import Cause, Delivered, Endpoint, Fault, Reply, Shape, Verdict
+from consumer.shape import Fields
+from consumer.translation import EventMapping, SchemaDirectory, Translator, load_mapping_text
+
+Json: TypeAlias = Any
+"""A schema, or a value of one."""
+
+NOW_MS = 1_790_000_000_000
+ENDPOINT = Endpoint("say", "POST", "/say")
+SHAPE = Shape(ENDPOINT, b"[", b"]", 10, 10_000)
+
+
+class Teller:
+    """A destination that takes anything but a field called `forbidden`."""
+
+    kind = "teller"
+    endpoints: Sequence[Endpoint] = (ENDPOINT,)
+    headers: Mapping[str, str] = {}
+    credential: Basic | Token = Basic("user", None)
+    targets: Mapping[str, Target] = {
+        "say": Target("say", name_optional=True, free=True),
+        "call": Target("call", named=True, free=True),
+        "consent": Target("consent", fields={"user": FieldRule(mandatory=True)}, free=True, carries_consent=True),
+        "strict": Target(
+            "strict",
+            fields={
+                "user": FieldRule(mandatory=True),
+                "extra": FieldRule(mandatory=True, fields={"city": FieldRule()}, free=False),
+                "opted_out": FieldRule(carries_consent=True),
+                "mail": FieldRule(),
+                "phone": FieldRule(),
+            },
+            one_of=(("mail", "phone"),),
+        ),
+    }
+
+    def __init__(self, name: str = "teller") -> None:
+        self.name = name
+
+    def encoder(self, target: str, name: str | None) -> Encoder:
+        if name == "misspelt":
+            raise EntryError("this name is misspelt", "spell it well")
+
+        def encode(fields: Fields, identity: bytes, time_ns: int) -> Encoded | Fault:
+            if "forbidden" in fields:
+                return Fault(Cause.CONTRACT, "forbidden: is no field here")
+            body = {"target": target, "name": name, "at": time_ns, "fields": fields}
+            return Encoded(json.dumps(body, default=str).encode(), SHAPE, identity.hex())
+
+        return encode
+
+    def judge(self, shape: Shape, identities: Sequence[str], reply: Reply) -> Verdict:  # noqa: ARG002 - all are well
+        return Delivered()
+
+
+@dataclass
+class Kept:
+    """A message as the client hands it over."""
+
+    content: bytes | None
+    at: int = 0
+    of: tuple[str, int] = ("shop", 0)
+    by: bytes | None = b"k"
+    named: list[tuple[str, bytes | None]] | None = None
+    stamp_ms: int = NOW_MS
+
+    def topic(self) -> str:
+        return self.of[0]
+
+    def partition(self) -> int:
+        return self.of[1]
+
+    def offset(self) -> int:
+        return self.at
+
+    def key(self) -> bytes | None:
+        return self.by
+
+    def value(self) -> bytes | None:
+        return self.content
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        return self.named
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, self.stamp_ms
+
+
+def written(schema: Json, value: Json) -> bytes:
+    """Return a datum as a producer writes it, without any prefix."""
+    stream = io.BytesIO()
+    schemaless_writer(stream, parse_schema(schema), value)
+    return stream.getvalue()
+
+
+def framed(key: int, datum: bytes) -> bytes:
+    """Return a datum in Confluent's wire format."""
+    return b"\x00" + key.to_bytes(4, "big") + datum
+
+
+def record(name: str, /, **fields: Json) -> dict[str, Json]:
+    """Return a record's schema; each argument is a field's type."""
+    return {"type": "record", "name": name, "fields": [{"name": field, "type": kind} for field, kind in fields.items()]}
+
+
+def mapping(text: str, *names: str) -> EventMapping:
+    """Load a mapping that has nothing wrong."""
+    loaded, findings = load_mapping_text(text, "mapping.yaml", {name: Teller(name) for name in names or ("teller",)})
+    assert not findings, [finding.text() for finding in findings]
+    assert loaded is not None
+    return loaded
+
+
+def translator(text: str, schema: Json | None = None, *, clock: list[int] | None = None, **more: Json) -> Translator:
+    """Return a translator to `teller` that knows `schema` as id 1."""
+    now = clock if clock is not None else [NOW_MS]
+    more.setdefault("destinations", {"teller": Teller()})
+    more.setdefault("schemas", SchemaDirectory())
+    destinations = more.pop("destinations")
+    made = Translator(mapping(text, *destinations), destinations, grace_s=60, clock_ms=lambda: now[0], **more)
+    if schema is not None:
+        assert made.learn(1, json.dumps(schema), {}) is None
+    return made
+
+
+def entry(fields: str, *, beside: str = "", event: str = "", name: str = "shop.E") -> str:
+    """Return a mapping of one event to `teller.say`."""
+    lines = [f"version: 1\nevents:\n  {name}:\n"]
+    lines += [f"    {line}\n" for line in event.splitlines() if line]
+    lines.append("    deliver:\n      - to: teller.say\n")
+    lines += [f"        {line}\n" for line in beside.splitlines() if line]
+    return "".join([*lines, f"        fields: {fields}\n"])
