@@ -8,7 +8,8 @@ from typing import Any
 
 from tests.system.owed import Sent
 
-Metrics = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
+Sample = tuple[str, tuple[tuple[str, str], ...]]
+Metrics = Mapping[Sample, float]
 Status = Mapping[str, Mapping[str, Any]]
 
 
@@ -64,14 +65,25 @@ def _pipeline(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -
 
 
 def _metrics(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any], metrics: Metrics) -> Iterator[str]:
-    wanted: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
+    wanted = _wanted(records, name, pipeline)
+    for sample, count in wanted.items():
+        if metrics.get(sample) != count:
+            yield f"/metrics: {sample[0]}{dict(sample[1])} is {metrics.get(sample)}, not {count}"
+    for sample in metrics:
+        known = sample[0] in {"cdp_dead_letters_total", "cdp_events_skipped_total"}
+        if known and ("pipeline", name) in sample[1] and metrics[sample] and sample not in wanted:
+            yield f"/metrics: {sample[0]}{dict(sample[1])} is {metrics[sample]}, and nothing of it was owed"
 
-    def want(metric: str, count: float, **labels: str) -> None:
-        wanted[metric, tuple(sorted({"pipeline": name, **labels}.items()))] += count  # type: ignore[assignment]
 
-    taken = pipeline["records"]
-    want("cdp_records_taken_total", taken["taken"])
-    want("cdp_records_settled_total", taken["settled"])
+def _wanted(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -> Counter[Sample]:
+    """Return what `/metrics` must say: the oracle's counts, and those of `/status`, which were checked already."""
+    wanted: Counter[Sample] = Counter()
+
+    def want(metric: str, count: int, **labels: str) -> None:
+        wanted[metric, tuple(sorted({"pipeline": name, **labels}.items()))] += count
+
+    want("cdp_records_taken_total", pipeline["records"]["taken"])
+    want("cdp_records_settled_total", pipeline["records"]["settled"])
     want("cdp_books_records_difference", 0)
     for record in records:
         for (whose, whom, reason), count in record.skips.items():
@@ -86,10 +98,4 @@ def _metrics(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any], me
         want("cdp_deliveries_total", books["delivered"], destination=to, outcome="delivered")
         want("cdp_deliveries_total", books["dead_lettered"], destination=to, outcome="dead_lettered")
         want("cdp_books_difference", 0, destination=to)
-    for sample, count in wanted.items():
-        if metrics.get(sample) != count:
-            yield f"/metrics: {sample[0]}{dict(sample[1])} is {metrics.get(sample)}, not {count}"
-    for sample in metrics:
-        known = sample[0] in {"cdp_dead_letters_total", "cdp_events_skipped_total"}
-        if known and ("pipeline", name) in sample[1] and metrics[sample] and sample not in wanted:
-            yield f"/metrics: {sample[0]}{dict(sample[1])} is {metrics[sample]}, and nothing of it was owed"
+    return wanted

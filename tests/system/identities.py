@@ -1,4 +1,4 @@
-"""Delivery identities worked out a second time, from their description alone, so that the product's own can be wrong."""
+"""Delivery identities worked out a second time, from their description alone: the product's own can be wrong."""
 
 from __future__ import annotations
 

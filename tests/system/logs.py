@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
@@ -32,7 +32,7 @@ def produce(broker: Broker, topic: str, records: Iterable[Sent]) -> None:
     """Produce records; each must get the offset it was made with."""
     wrong: list[str] = []
 
-    def done(sent: Sent) -> object:
+    def done(sent: Sent) -> Callable[[KafkaError | None, Message], None]:
         def report(error: KafkaError | None, message: Message) -> None:
             if error is not None or message.offset() != sent.offset:
                 wrong.append(f"{sent.kind} went to {message.offset()}, not {sent.offset}: {error}")
@@ -48,7 +48,7 @@ def produce(broker: Broker, topic: str, records: Iterable[Sent]) -> None:
                     sent.value,
                     sent.key,
                     partition=sent.partition,
-                    headers=sent.headers,
+                    headers=list(sent.headers),
                     timestamp=sent.timestamp_ms,
                     on_delivery=done(sent),
                 )
@@ -90,8 +90,14 @@ def read_letters(broker: Broker, topic: str) -> list[Letter]:
             assert time.monotonic() < deadline, "the dead-letter topic could not be read to its end"
             for message in consumer.consume(500, 0.2):
                 assert message.error() is None, message.error()
-                letters.append(Letter(message.key(), message.value(), message.headers() or []))
+                letters.append(Letter(message.key(), message.value(), _pairs(message)))
     return letters
+
+
+def _pairs(message: Message) -> Headers:
+    headers = message.headers() or []
+    assert isinstance(headers, list)
+    return [(name, value.encode() if isinstance(value, str) else value) for name, value in headers]
 
 
 def _reader(broker: Broker, group: str = "nobody") -> Consumer:

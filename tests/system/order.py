@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from consumer.demo.fakes import Arrival, Request
 from tests.system.owed import Owed
@@ -65,5 +66,5 @@ def _sequence(arrived: Sequence[Owed]) -> Iterator[str]:
     finals = list(dict.fromkeys(reversed(seen)))[::-1]
     if finals != sorted(finals):
         yield f"order: final arrivals do not rise ({who})"
-    if any(later > earlier + 1 for earlier, later in zip(seen, seen[1:], strict=False)):
+    if any(later > earlier + 1 for earlier, later in pairwise(seen)):
         yield f"order: a repeat is not a whole suffix ({who})"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from consumer.demo.fakes import Answer, Delay, Fake, Hang, LoseAnswer, MarkInvalid, Reset, Rule, chance, contains
+from consumer.demo.fakes import Answer, Delay, Fake, Hang, LoseAnswer, MarkInvalid, Reset, Rule, contains
+from consumer.demo.fakes.faults import Incoming, Predicate
 from tests.system.shop import INVALID, POISON
 from tests.system.world import TIMEOUT_S, World
 
@@ -15,11 +16,12 @@ class FaultPlan:
 
     Args:
         world: whose servers.
-        dice: when they act.
-        each: how often at most each passing fault strikes each server.
+        dice: in which order they act.
+        each: how often the commoner faults strike each server.
+        every: the calls from one fault to the next.
     """
 
-    def __init__(self, world: World, dice: random.Random, each: int) -> None:
+    def __init__(self, world: World, dice: random.Random, *, each: int, every: int) -> None:
         self._rules: dict[str, list[Rule]] = {}
         for name in {member for members in world.pipelines.values() for member in members}:
             server = world.servers[name]
@@ -29,14 +31,34 @@ class FaultPlan:
                 found = contains(INVALID)
                 mark = MarkInvalid("not a property of this type", lambda item: INVALID.encode() in item.raw)
                 rules.append(server.faults.add(mark, when=found, name="200 with invalid"))
-            self._rules[name] = rules + _passing(server, name, dice, each)
+            self._rules[name] = rules + _passing(server, name, dice, each, every)
 
     def hits(self) -> dict[str, Counter[str]]:
         """How often each fault struck, by server."""
         return {name: Counter({rule.name: rule.hits for rule in rules}) for name, rules in self._rules.items()}
 
 
-def _passing(server: Fake, name: str, dice: random.Random, each: int) -> list[Rule]:
+class _Turns:
+    """Whose turn it is: every so many calls the next fault of a shuffled row."""
+
+    def __init__(self, row: list[str], every: int) -> None:
+        self._row = row
+        self._every = every
+        self._calls = 0
+        self._now: str | None = None
+
+    def count(self, _: Incoming) -> bool:
+        """Count a call that no other rule has taken; never take it."""
+        self._calls += 1
+        self._now = self._row.pop() if self._row and self._calls % self._every == 0 else None
+        return False
+
+    def of(self, fault: str) -> Predicate:
+        """Fit the calls that are this fault's."""
+        return lambda _: self._now == fault
+
+
+def _passing(server: Fake, name: str, dice: random.Random, each: int, every: int) -> list[Rule]:
     told = {"ratelimit-reset": "1"} if name == "yotpo" else {"retry-after": "1"}
     plan = (
         (Answer(500), "500", each),
@@ -47,6 +69,8 @@ def _passing(server: Fake, name: str, dice: random.Random, each: int) -> list[Ru
         (LoseAnswer(), "lost answer", each),
         (Reset(), "reset", each),
     )
-    return [
-        server.faults.add(action, when=chance(0.03, dice), times=times, name=fault) for action, fault, times in plan
-    ]
+    row = [fault for _, fault, times in plan for _ in range(times)]
+    dice.shuffle(row)
+    turns = _Turns(row, every)
+    server.faults.add(Reset(), when=turns.count)
+    return [server.faults.add(action, when=turns.of(fault), name=fault) for action, fault, _ in plan]

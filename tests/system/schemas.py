@@ -1,4 +1,4 @@
-"""The events of the test shop: their Avro schemas, the ways their bytes are framed, and the mapping that speaks of them."""
+"""The events of the test shop: their Avro schemas, the frames around their bytes, and their mapping."""
 
 from __future__ import annotations
 

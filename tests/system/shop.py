@@ -7,6 +7,7 @@ import time
 import uuid
 import zlib
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 
 from consumer.demo.fakes import consent_id
@@ -45,7 +46,7 @@ class Shop:
         self,
         topic: str,
         partitions: int,
-        pipelines: dict[str, tuple[str, ...]],
+        pipelines: Mapping[str, tuple[str, ...]],
         dice: random.Random,
         *,
         customers: int = 60,
@@ -267,7 +268,7 @@ class Shop:
 class _Making:
     """What one record owes, entry by entry."""
 
-    def __init__(  # noqa: PLR0917 - a row, given by position by the methods above
+    def __init__(
         self,
         shop: Shop,
         record: Sent,

@@ -65,17 +65,21 @@ def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothi
     count = 20_000 if broker.is_real else 4_000
     with World(broker, tmp_path, ISOLATED) as world:
         shop = _records(world, random.Random(20), count, bad=12)
-        plan = FaultPlan(world, random.Random(3), each=8)
+        plan = FaultPlan(world, random.Random(3), each=8 if broker.is_real else 3, every=6 if broker.is_real else 4)
         with world.member() as stays, world.member() as leaves:
             stays.wait_for_partitions(PARTITIONS // 2)
             leaves.wait_for_partitions(PARTITIONS // 2)
-            logs.produce(broker, world.topic, shop.records)
-            owed = len([one for one in shop.owed if one.destination == "customerio"])
-            world.customerio.wait_until(lambda: len(world.customerio.held()) > owed * 0.3, 60)
+            early = len(shop.records) // 2
+            logs.produce(broker, world.topic, shop.records[:early])
+            due = len(
+                [one for record in shop.records[:early] for one in record.owed if one.destination == "customerio"]
+            )
+            world.customerio.wait_until(lambda: len(world.customerio.held()) > due * 0.3, 60)
+            open_at_leave = sum(pipeline["records"]["open"] for pipeline in leaves.status().values())
             leaves.ask_to_leave()
+            logs.produce(broker, world.topic, shop.records[early:])
             books_of_leaver = leaves.last_status()
             assert leaves.wait() == 0
-            in_the_middle = not _all_ended(world, shop)
             released = {line["pipeline"]: line["released"] for line in leaves.lines("left")}
             stays.wait_for_partitions(PARTITIONS)
             stays.wait_until(lambda: _all_ended(world, shop), 120, "not everything arrived")
@@ -86,14 +90,19 @@ def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothi
             assert stays.leave() == 0
         evidence = gather(world)
         hits = plan.hits()
+        said = stays.log.read_text() + leaves.log.read_text() + stays.errors.read_text() + leaves.errors.read_text()
         print(f"\n{count} records on {broker.name}: {dict(shop.kinds)}")
-        print(f"faults: { {name: dict(counted) for name, counted in hits.items()} }; released at the leave: {released}")
+        print(f"faults: { {name: dict(counted) for name, counted in hits.items()} }")
+        print(f"open when asked to leave: {open_at_leave}; released: {released}")
         print(f"arrived twice: { {name: len(found) for name, found in oracle.repeated(evidence).items()} }")
 
         assert oracle.complaints(shop.records, evidence) == []
         assert accounts.unbalanced(books_of_leaver) == []
         assert accounts.unbalanced(books_of_stayer) == []
-        assert in_the_middle, "the member left when everything was over"
+        assert open_at_leave > 0, "the member left when nothing was under way"
+        assert not [word for word in ("customer-0", "subject-", "poison-", "secret") if word in said], (
+            "personal or secret"
+        )
         # A proof that never met what it is about proves nothing.
         assert {kind for kind in _KINDS if not shop.kinds[kind]} == set()
         assert {fault: name for name, counted in hits.items() for fault in _FAULTS if not counted[fault]} == {}
@@ -107,7 +116,7 @@ def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothi
 def test_a_shared_pipeline_reads_once_and_its_books_agree_with_the_oracle(broker: Broker, tmp_path: Path) -> None:
     with World(broker, tmp_path, {"cdp": ("customerio", "copilot", "yotpo")}) as world:
         shop = _records(world, random.Random(7), 1_500, bad=4)
-        plan = FaultPlan(world, random.Random(11), each=2)
+        plan = FaultPlan(world, random.Random(11), each=1, every=3)
         with world.member() as member:
             logs.produce(broker, world.topic, shop.records)
             member.wait_until(lambda: _all_ended(world, shop), 90, "not everything arrived")
@@ -118,4 +127,4 @@ def test_a_shared_pipeline_reads_once_and_its_books_agree_with_the_oracle(broker
             assert member.leave() == 0
         assert oracle.complaints(shop.records, gather(world)) == []
         assert disagreements == []
-        assert all(counted["poison"] for counted in plan.hits().values())
+        assert {fault: name for name, counted in plan.hits().items() for fault in _FAULTS if not counted[fault]} == {}
