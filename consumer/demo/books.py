@@ -41,6 +41,8 @@ class Found:
     """Events the server answered with a success and dropped."""
     taken: int = 0
     """Events it took, repeats included."""
+    answers: Counter[int | None] = field(default_factory=Counter)
+    """What it answered, by status; `None` = nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ def close_books(
             committed=read_committed(bootstrap, each.name, notes.ends()),
             thrown_away=len(fake.dropped),
             taken=len(fake.received),
+            answers=Counter(request.status for request in fake.requests),
         )
         said = Said(destination.books, facts.records, Counter(tally.skips), Counter(tally.letters))
         expected = expect(destination.name, written)
