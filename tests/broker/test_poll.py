@@ -144,11 +144,10 @@ def test_back_pressure_longer_than_the_poll_interval_keeps_membership(broker: Br
 
     async def run() -> None:
         async with member(given) as one:
-            await one.until(lambda: one.road.assignments)
-            one.road.room.clear()
+            one.road.room.clear()  # before the loop runs: the first lot must find no room after it
             await one.until(lambda: one.heard.pauses and len(one.heard.pauses[-1]) == 2)
             taken = len(one.road.taken)
-            assert 0 < taken < 1400
+            assert 0 < taken <= 100
             await asyncio.sleep(8)  # longer than the poll interval and the session: the point of the test
             assert len(one.road.taken) == taken
             assert one.poller.may_call()
