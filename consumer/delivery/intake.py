@@ -138,7 +138,3 @@ class Intake:
     def stalled(self) -> Collection[Partition]:
         """Return the partitions that wait for a schema."""
         return tuple(self._waiting)
-
-    def some_full(self) -> bool:
-        """Tell whether any partition was short of room when last asked."""
-        return bool(self._full)

@@ -254,3 +254,59 @@ def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> No
             assert waits == pytest.approx([0.01, 0.02, 0.04, 0.05], rel=0.01)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("lapse", ["partition went", "fence shut", "told to wait"])
+def test_a_call_is_not_made_again_after_a_renewal_when_its_turn_has_passed(lapse: str) -> None:
+    async def run() -> None:
+        async with (
+            Yotpo(store_id="store", secret="secret", rate=None) as fake,
+            road(fake, {"store_id": "store"}, lanes=1) as lanes,
+        ):
+            lanes.owe(["warm"], [1], "event")
+            await lanes.all_ended()
+            fake.expire_tokens()
+            gate = Gate()
+            fake.faults.add(Until(gate), when=lambda call: "access_tokens" in call.path, times=1)
+            lanes.owe(["again"], [1], "event")
+            await fake.until(lambda: [request.status for request in lanes.calls()][1:] == [401])
+            match lapse:
+                case "partition went":
+                    lanes.go()
+                case "fence shut":
+                    lanes.fenced = True
+                case _:
+                    lanes.lanes.pace.told(time.monotonic() + 0.5)
+            gate.open()
+            await lanes.until(lambda: not lanes.lanes.calls)
+            assert len(lanes.calls()) == 2
+            assert not lanes.observer.holds
+            lanes.fenced = False
+            await lanes.all_ended()
+            assert len(lanes.calls()) == (2 if lapse == "partition went" else 3)
+
+    asyncio.run(run())
+
+
+def test_calls_made_again_after_a_renewal_keep_to_the_rate() -> None:
+    async def run() -> None:
+        async with (
+            Yotpo(store_id="store", secret="secret", rate=None) as fake,
+            road(fake, {"store_id": "store"}, lanes=8, rate_per_s=20.0) as lanes,
+        ):
+            lanes.lanes.pace.share(1.0, time.monotonic() - 1.0)
+            lanes.owe(["warm"], [0], "event")
+            await lanes.all_ended()
+            fake.expire_tokens()
+            gate = Gate()
+            fake.faults.add(Until(gate), when=lambda call: "access_tokens" in call.path, times=1)
+            lanes.owe(["again"] * 8, list(range(8)), "event")
+            await lanes.until(lambda: lanes.lanes.calls == 8)
+            await lanes.until(lambda: len([1 for request in lanes.calls() if request.status == 401]) == 8)
+            gate.open()
+            await lanes.all_ended()
+            starts = sorted(request.started for request in lanes.calls() if request.status != 401)[1:]
+            assert len(starts) == 8
+            assert starts[-1] - starts[0] >= 7 * 0.05 - 0.02
+
+    asyncio.run(run())

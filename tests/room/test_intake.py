@@ -125,6 +125,14 @@ def test_records_of_another_tenure_than_the_one_in_force_are_dropped() -> None:
     assert take(room) == []
 
 
+def test_what_is_not_open_when_a_partition_is_given_back_is_left_to_its_next_owner() -> None:
+    room = intake()
+    room.put(messages(P, 0, 1), {P: 1})
+    room.tenures[P].sending = False
+    assert take(room) == []
+    assert room.tenures[P].frontier() == 0
+
+
 def test_a_partition_that_waits_for_a_schema_waits_alone_and_in_order() -> None:
     room = intake(partitions=(P, Q))
     room.put([*messages(P, 0, 1, 2), *messages(Q, 0)], {P: 1, Q: 1})
