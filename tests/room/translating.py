@@ -14,6 +14,7 @@ from consumer.destinations import Basic, Encoded, Encoder, EntryError, FieldRule
 from consumer.model import Cause, Delivered, Endpoint, Fault, Reply, Shape, Verdict
 from consumer.shape import Fields
 from consumer.translation import EventMapping, SchemaDirectory, Translator, load_mapping_text
+from consumer.translation.decode import WriterSchema, read_schema
 
 Json: TypeAlias = Any
 """A schema, or a value of one."""
@@ -143,3 +144,10 @@ def entry(fields: str, *, beside: str = "", event: str = "", name: str = "shop.E
     lines.append("    deliver:\n      - to: teller.say\n")
     lines += [f"        {line}\n" for line in beside.splitlines() if line]
     return "".join([*lines, f"        fields: {fields}\n"])
+
+
+def schema_of(schema: Json, references: dict[str, Json] | None = None, named: tuple[str, ...] = ()) -> WriterSchema:
+    texts = {name: json.dumps(each) for name, each in (references or {}).items()}
+    result = read_schema(json.dumps(schema), texts, named)
+    assert isinstance(result, WriterSchema), result
+    return result
