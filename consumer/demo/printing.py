@@ -18,11 +18,16 @@ def print_books(console: Console, pages: Sequence[Page]) -> None:
     """Print every page: what the service counts, what is really there, and what differs."""
     console.print(_counted(pages))
     console.print(_identified(pages))
+    for page in pages:
+        console.print(_answers(page))
+    console.print()
     wrong = [f"{page.pipeline}: {one}" for page in pages for one in page.wrong]
     if not wrong:
-        console.print(
-            Text("The books balance, by identity: nothing is lost, nothing is anywhere it was not owed.", "bold green")
-        )
+        good = "The books balance, by identity: nothing is lost, nothing is anywhere it was not owed."
+        console.print(Text(good, "bold green"))
+        if released := sum(page.said.deliveries.released for page in pages):
+            early = f"Made to leave early, it released {released}: not committed, they would be read again."
+            console.print(early, highlight=False)
         return
     console.print(Text(f"The books do not balance: {len(wrong)} differ.", "bold red"))
     for one in wrong[:_MOST_WRONG]:
@@ -66,6 +71,12 @@ def _identified(pages: Sequence[Page]) -> Table:
             _mark(not page.wrong),
         )
     return table
+
+
+def _answers(page: Page) -> Text:
+    counted = sorted(page.found.answers.items(), key=lambda one: one[0] or 0)
+    said = "  ".join(f"{status or 'none'} ×{count}" for status, count in counted)
+    return Text.assemble((f" {page.destination:<11}", "bold"), "  answered  ", (said or "nothing", "dim"))
 
 
 def _table(title: str, first: str) -> Table:
