@@ -240,14 +240,3 @@ async def road(fake: Fake, destination: Mapping[str, Any] | None = None, **optio
         with suppress(asyncio.CancelledError):
             await running
         await made.token_wire.close()
-
-
-def check_order(fake: Fake, keys: Mapping[str, int], identities: Sequence[str]) -> None:
-    """First arrivals and last arrivals of every key rise in the order they were owed."""
-    arrived = [arrival.id for arrival in fake.received]
-    for key in set(keys.values()):
-        mine = [identity for identity in identities if keys[identity] == key and identity in arrived]
-        firsts = [arrived.index(identity) for identity in mine]
-        lasts = [len(arrived) - arrived[::-1].index(identity) for identity in mine]
-        assert firsts == sorted(firsts)
-        assert lasts == sorted(lasts)

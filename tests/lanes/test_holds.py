@@ -1,4 +1,4 @@
-"""Credentials renewed once, holds with one prober, and what is not held meanwhile."""
+"""Holds: one prober, what is not held meanwhile, and how each ends."""
 
 import asyncio
 import itertools
@@ -7,53 +7,9 @@ import time
 import pytest
 
 from consumer.delivery import prober
-from consumer.demo.fakes import Answer, Copilot, CustomerIo, Gate, Until, Yotpo, endpoint
+from consumer.demo.fakes import Answer, Copilot, CustomerIo, endpoint
 from consumer.model import Trouble
-from tests.lanes.road import Road, road
-
-
-def token_calls(lanes: Road) -> int:
-    return len([request for request in lanes.fake.requests if request.path.endswith("access_tokens")])
-
-
-def test_sixteen_lanes_that_meet_a_dead_token_renew_it_once() -> None:
-    async def run() -> None:
-        async with (
-            Yotpo(store_id="store", secret="secret", rate=None) as fake,
-            road(fake, {"store_id": "store"}, lanes=16) as lanes,
-        ):
-            lanes.owe(["warm"] * 16, list(range(16)), "event")
-            await lanes.all_ended()
-            assert token_calls(lanes) == 1
-            fake.expire_tokens()
-            ids = lanes.owe(["again"] * 32, [n % 16 for n in range(32)], "event")
-            await lanes.all_ended()
-            assert token_calls(lanes) == 2
-            assert set(ids) <= fake.held()
-            assert not lanes.shelf.letters
-            assert not lanes.observer.holds
-
-    asyncio.run(run())
-
-
-def test_lanes_that_wait_for_a_token_share_its_failure() -> None:
-    async def run() -> None:
-        async with (
-            Yotpo(store_id="store", secret="secret", rate=None) as fake,
-            road(fake, {"store_id": "store"}, lanes=16, probe_s=30.0) as lanes,
-        ):
-            gate = Gate()
-            fake.accept(secret="another")
-            fake.faults.add(Until(gate), when=lambda call: "access_tokens" in call.path, times=1)
-            lanes.owe(["x"] * 16, list(range(16)), "event")
-            await lanes.until(lambda: lanes.lanes.calls == 16)
-            gate.open()
-            await lanes.until(lambda: not lanes.lanes.calls)
-            assert token_calls(lanes) == 1
-            assert len(lanes.observer.holds) == 1
-            assert lanes.tenure.open_records == 16
-
-    asyncio.run(run())
+from tests.lanes.road import road
 
 
 def test_refused_credentials_hold_with_one_prober_and_resume_at_once_when_the_secret_changes() -> None:
@@ -213,29 +169,6 @@ def test_a_held_partition_that_goes_leaves_no_key_blocked_for_the_next_tenure() 
     asyncio.run(run())
 
 
-def test_trouble_at_the_token_call_neither_ends_a_hold_nor_calls_credentials_good() -> None:
-    async def run() -> None:
-        async with (
-            Yotpo(store_id="store", secret="secret", rate=None) as fake,
-            road(fake, {"store_id": "store"}, lanes=2, probe_s=0.05) as lanes,
-        ):
-            fake.accept(secret="new")
-            lanes.owe(["a"], [0], "event")
-            await lanes.until(lambda: bool(lanes.observer.holds))
-            broken = fake.outage(503)
-            before = token_calls(lanes)
-            await fake.until(lambda: token_calls(lanes) >= before + 3)
-            assert not lanes.observer.resumes
-            assert lanes.lanes.credentials_valid is False
-            fake.faults.remove(broken)
-            lanes.secrets["secret"].on_disk = "new"
-            await lanes.all_ended()
-            assert not lanes.shelf.letters
-            assert lanes.observer.resumes == ["customer_events"]
-
-    asyncio.run(run())
-
-
 def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> None:
     async def run() -> None:
         async with (
@@ -252,61 +185,5 @@ def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> No
             assert not lanes.observer.holds
             waits = [wait_s for _, wait_s in lanes.observer.waits]
             assert waits == pytest.approx([0.01, 0.02, 0.04, 0.05], rel=0.01)
-
-    asyncio.run(run())
-
-
-@pytest.mark.parametrize("lapse", ["partition went", "fence shut", "told to wait"])
-def test_a_call_is_not_made_again_after_a_renewal_when_its_turn_has_passed(lapse: str) -> None:
-    async def run() -> None:
-        async with (
-            Yotpo(store_id="store", secret="secret", rate=None) as fake,
-            road(fake, {"store_id": "store"}, lanes=1) as lanes,
-        ):
-            lanes.owe(["warm"], [1], "event")
-            await lanes.all_ended()
-            fake.expire_tokens()
-            gate = Gate()
-            fake.faults.add(Until(gate), when=lambda call: "access_tokens" in call.path, times=1)
-            lanes.owe(["again"], [1], "event")
-            await fake.until(lambda: [request.status for request in lanes.calls()][1:] == [401])
-            match lapse:
-                case "partition went":
-                    lanes.go()
-                case "fence shut":
-                    lanes.fenced = True
-                case _:
-                    lanes.lanes.pace.told(time.monotonic() + 0.5)
-            gate.open()
-            await lanes.until(lambda: not lanes.lanes.calls)
-            assert len(lanes.calls()) == 2
-            assert not lanes.observer.holds
-            lanes.fenced = False
-            await lanes.all_ended()
-            assert len(lanes.calls()) == (2 if lapse == "partition went" else 3)
-
-    asyncio.run(run())
-
-
-def test_calls_made_again_after_a_renewal_keep_to_the_rate() -> None:
-    async def run() -> None:
-        async with (
-            Yotpo(store_id="store", secret="secret", rate=None) as fake,
-            road(fake, {"store_id": "store"}, lanes=8, rate_per_s=20.0) as lanes,
-        ):
-            lanes.lanes.pace.share(1.0, time.monotonic() - 1.0)
-            lanes.owe(["warm"], [0], "event")
-            await lanes.all_ended()
-            fake.expire_tokens()
-            gate = Gate()
-            fake.faults.add(Until(gate), when=lambda call: "access_tokens" in call.path, times=1)
-            lanes.owe(["again"] * 8, list(range(8)), "event")
-            await lanes.until(lambda: lanes.lanes.calls == 8)
-            await lanes.until(lambda: len([1 for request in lanes.calls() if request.status == 401]) == 8)
-            gate.open()
-            await lanes.all_ended()
-            starts = sorted(request.started for request in lanes.calls() if request.status != 401)[1:]
-            assert len(starts) == 8
-            assert starts[-1] - starts[0] >= 7 * 0.05 - 0.02
 
     asyncio.run(run())

@@ -3,13 +3,25 @@
 import asyncio
 import itertools
 import random
+from collections.abc import Mapping, Sequence
 from math import ceil, log2
 
 import pytest
 
-from consumer.demo.fakes import Answer, CustomerIo, Gate, Hang, LoseAnswer, Reset, Until, chance
+from consumer.demo.fakes import Answer, CustomerIo, Fake, Gate, Hang, LoseAnswer, Reset, Until, chance
 from consumer.model import Cause
-from tests.lanes.road import check_order, road
+from tests.lanes.road import road
+
+
+def check_order(fake: Fake, keys: Mapping[str, int], identities: Sequence[str]) -> None:
+    """First arrivals and last arrivals of every key rise in the order they were owed."""
+    arrived = [arrival.id for arrival in fake.received]
+    for key in set(keys.values()):
+        mine = [identity for identity in identities if keys[identity] == key and identity in arrived]
+        firsts = [arrived.index(identity) for identity in mine]
+        lasts = [len(arrived) - arrived[::-1].index(identity) for identity in mine]
+        assert firsts == sorted(firsts)
+        assert lasts == sorted(lasts)
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import httpx2
 import pytest
 
-from consumer.delivery.credentials import Signature
-from consumer.delivery.send import Wire, send
-from consumer.model import Barred, Call, Deferred, Endpoint, Fault, Reply, Trouble
+from consumer.delivery.send import Wire
+from consumer.model import Call, Endpoint, Fault, Reply, Trouble
 
 CALL = Call(Endpoint("batch", "POST", "/batch"), b"{}")
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -212,85 +211,3 @@ def test_every_exception_of_httpx2_becomes_a_trouble(kind: type[Exception], monk
     assert reply.cause in {Trouble.TIMED_OUT, Trouble.UNREACHABLE}
     assert "secret" not in reply.detail
     assert reply.status is None
-
-
-# ── Signing ──
-
-
-class Door:
-    """Credentials that hand out numbered signatures."""
-
-    def __init__(self, *results: Signature | Barred | Deferred | None) -> None:
-        self.results = list(results)
-        self.asked: list[str] = []
-
-    async def current(self) -> Signature | Barred | Deferred:
-        self.asked.append("current")
-        result = self.results.pop(0)
-        assert result is not None
-        return result
-
-    async def renew(self, refused: Signature) -> Signature | Barred | Deferred | None:
-        self.asked.append(f"renew {refused['authorization']}")
-        return self.results.pop(0)
-
-    async def refresh(self) -> bool:
-        return False
-
-
-class CountingWire(Wire):
-    """Answers with the statuses it was given, and keeps what it was signed with."""
-
-    def __init__(self, *statuses: int) -> None:
-        self.statuses = list(statuses)
-        self.signed: list[str] = []
-
-    async def exchange(self, call: Call, signature: Mapping[str, str]) -> Reply | Fault:  # noqa: ARG002
-        self.signed.append(signature["authorization"])
-        return Reply(self.statuses.pop(0), {}, b"")
-
-
-OLD, NEW = Signature(authorization="old"), Signature(authorization="new")
-FAULT = Fault(Trouble.UNAUTHORIZED, "no")
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_refused_credentials_are_renewed_and_the_call_is_made_again_once(status: int) -> None:
-    wire = CountingWire(status, status)
-    answer = asyncio.run(send(wire, CALL, Door(OLD, NEW)))
-    assert isinstance(answer, Reply)
-    assert answer.status == status
-    assert wire.signed == ["old", "new"]
-
-
-def test_where_there_is_no_other_signature_the_refusal_stands() -> None:
-    wire = CountingWire(401)
-    answer = asyncio.run(send(wire, CALL, Door(OLD, None)))
-    assert isinstance(answer, Reply)
-    assert answer.status == 401
-
-
-@pytest.mark.parametrize("result", [Barred(FAULT), Deferred(FAULT)])
-def test_without_a_signature_nothing_is_sent(result: Barred | Deferred) -> None:
-    wire = CountingWire()
-    assert asyncio.run(send(wire, CALL, Door(result))) is result
-    wire = CountingWire(401)
-    assert asyncio.run(send(wire, CALL, Door(OLD, result))) is result
-    assert wire.signed == ["old"]
-
-
-def test_a_call_whose_turn_passed_while_credentials_were_fetched_is_not_sent() -> None:
-    wire = CountingWire()
-    answer = asyncio.run(send(wire, CALL, Door(OLD), may_start=lambda: False))
-    assert isinstance(answer, Deferred)
-    assert not wire.signed
-
-
-def test_a_call_whose_turn_passed_during_the_renewal_is_not_made_again() -> None:
-    async def no() -> bool:
-        return False
-
-    wire = CountingWire(401)
-    answer = asyncio.run(send(wire, CALL, Door(OLD, NEW), may_repeat=no))
-    assert isinstance(answer, Deferred)
-    assert wire.signed == ["old"]

@@ -1,0 +1,166 @@
+"""One pipeline whose translator and lanes a test holds in its hands."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.intake import Limits
+from consumer.delivery.ledger import Tenure
+from consumer.delivery.pace import Pace
+from consumer.kafka.hatch import Assignment, Frontier, Lot
+from consumer.model import (
+    Cause,
+    Column,
+    Endpoint,
+    Entry,
+    Fault,
+    FaultyRecord,
+    Message,
+    Partition,
+    Shape,
+    Skip,
+    Translation,
+)
+from consumer.observe import Observer
+from consumer.pipeline import Pipeline
+from consumer.settling import Settling
+from tests.lanes.road import FakeShelf
+from tests.room.test_intake import FakeMessage
+
+P, Q = Partition("orders", 0), Partition("orders", 1)
+ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
+SHAPE = Shape(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
+MISSING = 42
+
+
+class FakeTranslator:
+    """One delivery a record, but for offsets that are skipped, bad, or wait for a schema."""
+
+    def __init__(self) -> None:
+        self.skip: set[int] = set()
+        self.bad: set[int] = set()
+        self.waits: set[int] = set()
+        self.turns = 0
+
+    def translate(self, lot: Sequence[Message]) -> Translation:
+        self.turns += 1
+        made = Translation({"yotpo": (column := Column())})
+        stuck: set[int] = set()
+        for index, message in enumerate(lot):
+            offset = message.offset()
+            if message.partition() in stuck or offset in self.waits:
+                stuck.add(message.partition())
+                made.waiting.append(index)
+                made.missing.add(MISSING)
+            elif offset in self.bad:
+                made.faults.append(FaultyRecord(index, None, Fault(Cause.UNDECODABLE), f"bad-{offset}"))
+            elif offset in self.skip:
+                key = ("yotpo", "shop.Order", Skip.FILTERED)
+                made.skipped[key] = made.skipped.get(key, 0) + 1
+            else:
+                column.bodies.append(b"body")
+                column.keys.append(offset)
+                column.shapes.append(SHAPE)
+                column.identities.append(str(offset))
+                column.times_ms.append(0)
+                column.entries.append(ENTRY)
+                column.records.append(index)
+        return made
+
+
+class FakeLanes:
+    """Keeps what is put; the test delivers it."""
+
+    def __init__(self) -> None:
+        self.name = "yotpo"
+        self.pace = Pace(5.0)
+        self.here: list[Delivery] = []
+        self.on_wire: list[Delivery] = []
+        self.answer: asyncio.Future[None] | None = None
+        self.hurried = False
+        self.goes = True
+
+    def put(self, deliveries: list[Delivery]) -> None:
+        self.here += deliveries
+
+    def withdraw(self, tenures: Sequence[Tenure]) -> list[asyncio.Future[None]]:
+        self.here = [each for each in self.here if each.tenure.sending]
+        return [self.answer] if self.answer and any(each.tenure in tenures for each in self.on_wire) else []
+
+    def can_go(self, until: float | None = None) -> bool:  # noqa: ARG002
+        return self.goes and bool(self.here or self.on_wire)
+
+    def hasten(self) -> None:
+        self.hurried = True
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+class House:
+    def __init__(self, records: int, drain_s: float) -> None:
+        self.shelf = FakeShelf()
+        self.translator, self.lanes = FakeTranslator(), FakeLanes()
+        self.settling = Settling(["yotpo"], self.shelf, self.shelf, Observer())
+        self.wanted: list[int | str] = []
+        self.committed: list[Frontier] = []
+        self.pipeline = Pipeline(
+            "cdp-yotpo",
+            limits=Limits(records, 1_000_000),
+            drain_s=drain_s,
+            translator=self.translator,
+            settling=self.settling,
+            want=self.wanted.append,
+            observer=Observer(),
+        )
+        self.pipeline.lanes["yotpo"] = self.lanes  # type: ignore[assignment]
+        self.number = 0
+        self.tenures: dict[Partition, int] = {}
+
+    def assign(self, *partitions: Partition, start: int = 0, total: int = 4) -> None:
+        news = {}
+        for partition in partitions:
+            self.number += 1
+            news[partition] = self.tenures[partition] = self.number
+        self.pipeline.assigned(Assignment(news, dict.fromkeys(partitions, start), len(self.tenures), total))
+
+    async def give(self, partition: Partition, *offsets: int) -> None:
+        lot: list[Any] = [FakeMessage(partition, offset) for offset in offsets]
+        await asyncio.wait_for(self.pipeline.accept(Lot(lot, dict(self.tenures))), 5)
+
+    def deliver(self, count: int | None = None) -> None:
+        some, self.lanes.here = self.lanes.here[:count], self.lanes.here[len(self.lanes.here[:count]) :]
+        self.settling.delivered("yotpo", some)
+
+    def frontier(self, partition: Partition) -> int:
+        return self.pipeline.frontier().offsets[partition][1]
+
+    def check_books(self) -> None:
+        tenures = tuple(self.pipeline.intake.tenures.values())
+        still_open = self.settling.books.open(tenures)
+        for name, account in self.settling.books.accounts.items():
+            assert account.difference(still_open[name]) == 0
+        taken, settled, open_records, released = self.settling.books.records(tenures)
+        assert taken == settled + open_records + released
+
+
+@asynccontextmanager
+async def house(records: int = 100, drain_s: float = 5.0, every_s: float = 0.01) -> AsyncIterator[House]:
+    made = House(records, drain_s)
+    running = asyncio.create_task(made.pipeline.run(made.committed.append, every_s))
+    try:
+        yield made
+        assert not running.done()
+        made.check_books()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def until(predicate: Any) -> None:  # noqa: ANN401
+    async with asyncio.timeout(5):
+        while not predicate():  # noqa: ASYNC110 - what is looked at is told by nobody
+            await asyncio.sleep(0.002)
