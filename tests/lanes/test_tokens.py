@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import pytest
+
 from consumer.demo.fakes import Gate, Until, Yotpo
 from tests.lanes.road import Road, road
 
