@@ -10,7 +10,8 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.intake import Chunk, Intake, Limits, size_of
+from consumer.delivery.entering import enter
+from consumer.delivery.intake import Chunk, Intake, Limits
 from consumer.delivery.ledger import Tenure
 from consumer.kafka.hatch import Assignment, Frontier, Lot
 
@@ -218,7 +219,9 @@ class Pipeline:
         translation = self._translator.translate(lot)
         spent = (time.perf_counter() - began) / len(lot)
         self._per_chunk = max(1, min(256, int(_CHUNK_S / spent) if spent else 256))
-        tenures, slots = self._enter(chunks, translation, lot)
+        places = enter(chunks, translation, lot, self.settling.index)
+        for tenure, messages in places.back:
+            self.intake.put_back(tenure, messages)
         for name, column in translation.columns.items():
             self.books.accounts[name].owed += len(column.bodies)
             rows = zip(
@@ -228,8 +231,8 @@ class Pipeline:
                 column.identities,
                 column.times_ms,
                 column.entries,
-                map(tenures.__getitem__, column.records),
-                map(slots.__getitem__, column.records),
+                map(places.tenures.__getitem__, column.records),
+                map(places.slots.__getitem__, column.records),
                 strict=True,
             )
             self.lanes[name].put([Delivery(*row) for row in rows])
@@ -240,45 +243,10 @@ class Pipeline:
         self._observer.decoded(translation.decoded)
         self._observer.skipped(translation.skipped)
         for faulty in translation.faults:
-            self.settling.unsaid(faulty, lot[faulty.record], tenures[faulty.record], slots[faulty.record])
+            at = faulty.record
+            self.settling.unsaid(faulty, lot[at], places.tenures[at], places.slots[at])
         for key in translation.missing:
             self._want(key)
-
-    def _enter(
-        self, chunks: Sequence[Chunk], translation: Translation, lot: Sequence[Message]
-    ) -> tuple[list[Tenure], list[int]]:
-        """Enter in the ledger what each record owes; return its tenure and slot. What waits for a schema goes back."""
-        owed, weights = self._owed(translation, lot)
-        waiting = set(translation.waiting)
-        tenures: list[Tenure] = []
-        slots: list[int] = []
-        start = 0
-        for tenure, messages in chunks:
-            end = start + len(messages)
-            ready = end
-            if waiting:
-                ready = next((index for index in range(start, end) if index in waiting), end)
-            if ready < end:
-                self.intake.put_back(tenure, messages[ready - start :])
-            columns = [column[start:ready] for column in owed]
-            first = tenure.open(messages[: ready - start], columns, weights[start:ready])
-            tenures += [tenure] * (end - start)
-            slots += range(first, first + end - start)
-            start = end
-        return tenures, slots
-
-    def _owed(self, translation: Translation, lot: Sequence[Message]) -> tuple[list[list[int]], list[int]]:
-        count = len(lot)
-        weights = [size_of(message) for message in lot]
-        owed = [[0] * count for _ in self.books.names]
-        for name, column in translation.columns.items():
-            mine = owed[self.settling.index[name]]
-            for record, body in zip(column.records, column.bodies, strict=True):
-                mine[record] += 1
-                weights[record] += len(body)
-        for faulty in translation.faults:
-            owed[self.settling.index[faulty.entry.destination if faulty.entry else ""]][faulty.record] += 1
-        return owed, weights
 
     def _room_again(self) -> None:
         """Note that something was settled: a full partition may have room again."""

@@ -1,0 +1,63 @@
+"""Entering a translated lot in the ledger: what each record owes, and where it stands from then on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from consumer.delivery.intake import size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consumer.delivery.intake import Chunk
+    from consumer.delivery.ledger import Tenure
+    from consumer.model import Message, Translation
+
+
+class Places(NamedTuple):
+    """Where the records of a lot stand: by index in the lot, each one's tenure and slot."""
+
+    tenures: list[Tenure]
+    slots: list[int]
+    back: list[tuple[Tenure, Sequence[Message]]]
+    """What was not entered: its schema is missing, or that of an earlier record of its partition."""
+
+
+def enter(
+    chunks: Sequence[Chunk], translation: Translation, lot: Sequence[Message], accounts: Mapping[str, int]
+) -> Places:
+    """Enter the records of `chunks`, which make up `lot` in order; `accounts` are the ledger's, by destination."""
+    owed, weights = _owed(translation, lot, accounts)
+    waiting = set(translation.waiting)
+    places = Places([], [], [])
+    start = 0
+    for tenure, messages in chunks:
+        end = start + len(messages)
+        ready = end
+        if waiting:
+            ready = next((index for index in range(start, end) if index in waiting), end)
+        if ready < end:
+            places.back.append((tenure, messages[ready - start :]))
+        columns = [column[start:ready] for column in owed]
+        first = tenure.open(messages[: ready - start], columns, weights[start:ready])
+        places.tenures.extend([tenure] * (end - start))
+        places.slots.extend(range(first, first + end - start))
+        start = end
+    return places
+
+
+def _owed(
+    translation: Translation, lot: Sequence[Message], accounts: Mapping[str, int]
+) -> tuple[list[list[int]], list[int]]:
+    """Return how many deliveries each record owes to each account, and its weight: its own bytes and its bodies'."""
+    count = len(lot)
+    weights = [size_of(message) for message in lot]
+    owed = [[0] * count for _ in accounts]
+    for name, column in translation.columns.items():
+        mine = owed[accounts[name]]
+        for record, body in zip(column.records, column.bodies, strict=True):
+            mine[record] += 1
+            weights[record] += len(body)
+    for faulty in translation.faults:
+        owed[accounts[faulty.entry.destination if faulty.entry else ""]][faulty.record] += 1
+    return owed, weights
