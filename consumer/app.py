@@ -15,7 +15,7 @@ from consumer.delivery.send import Wire
 from consumer.destinations import Basic, Destination
 from consumer.kafka.dead_letters import DeadLetters
 from consumer.kafka.lag import Lag
-from consumer.kafka.options import PollOptions, commit_timeout_s, max_poll_interval_s
+from consumer.kafka.options import PollOptions, max_poll_interval_s
 from consumer.kafka.poll import Poller
 from consumer.kafka.registry import Registry
 from consumer.learning import Learning, NoRegistry
@@ -106,7 +106,6 @@ class Running:
             lag=lambda: (self._lag.snapshot(), self._lag.updated_at),
             schema_waits=lambda: self._learning.waits,
         )
-        self._leave_within_s = settings.budgets.drain_s + commit_timeout_s(settings.kafka) + _SHELF_CLOSE_S
 
     def _lanes(self, destination: Destination, settings: DestinationSettings, observer: Observer) -> Lanes:
         lanes, url = settings.lanes, settings.options.url
@@ -115,14 +114,19 @@ class Running:
         def wire() -> Wire:
             return Wire(url, headers, lanes.timeout_s)
 
+        def renewed(ok: bool) -> None:  # noqa: FBT001 - it is the whole news
+            observer.credential_renewed(destination.name, ok=ok)
+
         credential = destination.credential
         credentials: Credentials
         if isinstance(credential, Basic):
-            credentials = BasicCredentials(credential, settings.secrets)
+            credentials = BasicCredentials(credential, settings.secrets, renewed)
         else:
             token_wire = wire()
             self._token_wires.append(token_wire)
-            credentials = TokenCredentials(credential, settings.secrets, lambda call: token_wire.exchange(call, {}))
+            credentials = TokenCredentials(
+                credential, settings.secrets, lambda call: token_wire.exchange(call, {}), renewed
+            )
         return Lanes(
             destination,
             LaneOptions(
@@ -155,13 +159,12 @@ class Running:
         look = asyncio.create_task(self._look(), name=f"{self.name}-look")
         asked: asyncio.Future[Any] = asyncio.create_task(leave.wait(), name=f"{self.name}-leave")
         try:
-            ends: list[asyncio.Future[None]] = [path, look, self.poller.done]
+            ends: list[asyncio.Future[None]] = [path, look, self.poller.done, self._shelf.done]
             await asyncio.wait([*ends, asked], return_when=asyncio.FIRST_COMPLETED)
             for ended in ends:
                 if ended.done():
                     ended.result()
-            async with asyncio.timeout(self._leave_within_s):
-                await self.poller.leave()
+            await self.poller.leave()
             self.standing.look()
         finally:
             for task in (path, look, asked):

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     log = Log(log_stream, args.log_level, text=args.log == "text", counted=metrics.log_counted)
     log.capture()
     for finding in planned.findings:
-        log.write("warning", "configuration warning", finding=finding.text())
+        log.write("warning", "configuration warning", at=finding.where(), about=finding.path, message=finding.message)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             return runner.run(_serve(planned.plan, log, metrics))

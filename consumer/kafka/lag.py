@@ -14,6 +14,7 @@ from consumer.model import Partition
 
 _TIMEOUT_S = 5.0
 _CLOSING_S = 1.0
+_LOOK_S = 0.5
 
 
 class Lag:
@@ -73,14 +74,22 @@ class Lag:
         try:
             while not self._stop.is_set():
                 consumer.poll(0)  # hands out what the client has to say: else it would pile up
+                held = set(self._held())
                 try:
-                    self._snapshot = self._ask(consumer, list(self._held()))
+                    self._snapshot = self._ask(consumer, list(held))
                     self._updated_at = time.time()
                 except KafkaException:
                     pass  # the old numbers stay, and `updated_at` says how old they are
-                self._stop.wait(self._every_s)
+                self._rest(held)
         finally:
             consumer.close()
+
+    def _rest(self, asked: set[Partition]) -> None:
+        """Wait for the next round, which comes early where other partitions are held by then: nothing is known of them."""
+        due_s = time.monotonic() + self._every_s
+        while time.monotonic() < due_s and not self._stop.wait(min(_LOOK_S, self._every_s)):
+            if set(self._held()) != asked:
+                return
 
     def _ask(self, consumer: Consumer, held: list[Partition]) -> Mapping[Partition, tuple[int, int]]:
         if not held:
