@@ -36,7 +36,7 @@ class Evidence:
     cut: tuple[float, ...] = field(default=())
 
 
-def gather(world: World, *, cut: tuple[float, ...] = ()) -> Evidence:
+def gather(world: World, *, timeout_s: float = TIMEOUT_S, cut: tuple[float, ...] = ()) -> Evidence:
     """Ask everyone, once all members are gone."""
     return Evidence(
         topic=world.topic,
@@ -45,5 +45,6 @@ def gather(world: World, *, cut: tuple[float, ...] = ()) -> Evidence:
         letters=logs.read_letters(world.broker, world.dead_letters),
         log_ends=logs.log_ends(world.broker, world.topic, world.partitions),
         committed={name: logs.committed(world.broker, name, world.topic, world.partitions) for name in world.pipelines},
+        timeout_s=timeout_s,
         cut=cut,
     )

@@ -91,11 +91,12 @@ class World:
         """The configuration file."""
         return self.folder / "cdp.yaml"
 
-    def configure(self, *, bootstrap: str | None = None, drain: str = "20s", probe: str = "1s") -> None:
+    def configure(self, *, bootstrap: str | None = None, timeout_s: float = TIMEOUT_S) -> None:
         """Write the configuration file."""
         kafka = {**self.broker.client(group_id="-"), "bootstrap.servers": bootstrap or self.broker.bootstrap}
         del kafka["group.id"]
-        common = {"timeout": f"{TIMEOUT_S:g}s", "backoff": {"first": "100ms", "cap": "1s"}, "probe": probe, "lanes": 4}
+        kafka["topic.metadata.refresh.interval.ms"] = 1000  # a topic that is made while a member waits is seen soon
+        common = {"timeout": f"{timeout_s:g}s", "backoff": {"first": "100ms", "cap": "1s"}, "probe": "1s", "lanes": 4}
         batch = {"batch": {"events": 50, "linger": "50ms"}}
         destinations = {
             "copilot": {"url": self.copilot.url, "client_id": "id", "client_secret": "secret", **common, **batch},
@@ -119,7 +120,7 @@ class World:
             "destinations": destinations,
             "dead_letters": {"topic": self.dead_letters},
             "http": {"address": "127.0.0.1:0"},
-            "budgets": {"drain": drain},
+            "budgets": {"drain": "20s"},
         }
         # JSON is YAML, and needs no library to write.
         self.config.write_text(json.dumps(said, indent=1), encoding="utf-8")
