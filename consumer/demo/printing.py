@@ -29,7 +29,9 @@ def print_books(console: Console, pages: Sequence[Page]) -> None:
             early = f"Made to leave early, it released {released}: not committed, they would be read again."
             console.print(early, highlight=False)
         return
-    console.print(Text(f"The books do not balance: {len(wrong)} differ.", "bold red"))
+    console.print(
+        Text(f"The books do not balance: {len(wrong)} difference{'' if len(wrong) == 1 else 's'}.", "bold red")
+    )
     for one in wrong[:_MOST_WRONG]:
         console.print(Text(f"  {one}", overflow="fold"))
     if len(wrong) > _MOST_WRONG:

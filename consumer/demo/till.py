@@ -52,14 +52,14 @@ class Till(Thread):
         self._mishaps = Mishaps(shop, schemas)
         self._schemas = schemas
         self._pace = pace
-        self._stop = Event()
+        self._closing = Event()
         self._letter_bytes = 0
         self._most_letter_bytes = MOST_BYTES * letter_partitions // 2
         self._producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 5, "log_level": 0})
 
     def close(self) -> None:
         """Let the shop close early; `ended` follows."""
-        self._stop.set()
+        self._closing.set()
 
     def run(self) -> None:
         """Do business at the pace asked for."""
@@ -74,7 +74,7 @@ class Till(Thread):
 
     def _open(self) -> str:
         began = time.monotonic()
-        while not self._stop.is_set():
+        while not self._closing.is_set():
             seconds = time.monotonic() - began
             if self._pace.for_s is not None and seconds >= self._pace.for_s:
                 return "time is up"
@@ -87,7 +87,7 @@ class Till(Thread):
                     return "the embedded cluster keeps no more than this"
                 self._write(self._next())
             self._producer.poll(0)
-            self._stop.wait(_TURN_S)
+            self._closing.wait(_TURN_S)
         return "it was asked to close"
 
     def _next(self) -> Happening:
