@@ -219,7 +219,7 @@ class Pipeline:
         translation = self._translator.translate(lot)
         spent = (time.perf_counter() - began) / len(lot)
         self._per_chunk = max(1, min(256, int(_CHUNK_S / spent) if spent else 256))
-        places = enter(chunks, translation, lot, self.settling.index)
+        places = enter(chunks, translation, self.settling.index)
         for tenure, messages in places.back:
             self.intake.put_back(tenure, messages)
         for name, column in translation.columns.items():

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from consumer.delivery.intake import size_of
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -23,15 +21,14 @@ class Places(NamedTuple):
     """What was not entered: its schema is missing, or that of an earlier record of its partition."""
 
 
-def enter(
-    chunks: Sequence[Chunk], translation: Translation, lot: Sequence[Message], accounts: Mapping[str, int]
-) -> Places:
-    """Enter the records of `chunks`, which make up `lot` in order; `accounts` are the ledger's, by destination."""
-    owed, weights = _owed(translation, lot, accounts)
+def enter(chunks: Sequence[Chunk], translation: Translation, accounts: Mapping[str, int]) -> Places:
+    """Enter the records of `chunks`, translated in this order; `accounts` are the ledger's, by destination."""
+    weights = [size for chunk in chunks for size in chunk.sizes]
+    owed = _owed(translation, weights, accounts)
     waiting = set(translation.waiting)
     places = Places([], [], [])
     start = 0
-    for tenure, messages in chunks:
+    for tenure, messages, _ in chunks:
         end = start + len(messages)
         ready = end
         if waiting:
@@ -46,13 +43,9 @@ def enter(
     return places
 
 
-def _owed(
-    translation: Translation, lot: Sequence[Message], accounts: Mapping[str, int]
-) -> tuple[list[list[int]], list[int]]:
-    """Return how many deliveries each record owes to each account, and its weight: its own bytes and its bodies'."""
-    count = len(lot)
-    weights = [size_of(message) for message in lot]
-    owed = [[0] * count for _ in accounts]
+def _owed(translation: Translation, weights: list[int], accounts: Mapping[str, int]) -> list[list[int]]:
+    """Return how many deliveries each record owes to each account; add the bytes of its bodies to its weight."""
+    owed = [[0] * len(weights) for _ in accounts]
     for name, column in translation.columns.items():
         mine = owed[accounts[name]]
         for record, body in zip(column.records, column.bodies, strict=True):
@@ -60,4 +53,4 @@ def _owed(
             weights[record] += len(body)
     for faulty in translation.faults:
         owed[accounts[faulty.entry.destination if faulty.entry else ""]][faulty.record] += 1
-    return owed, weights
+    return owed

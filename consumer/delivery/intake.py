@@ -35,6 +35,8 @@ class Chunk(NamedTuple):
 
     tenure: Tenure
     messages: Sequence[Message]
+    sizes: Sequence[int]
+    """Each record's bytes, as `size_of` has them."""
 
 
 def size_of(message: Message) -> int:
@@ -102,20 +104,32 @@ class Intake:
             tenure = self.tenures[partition]
             if not tenure.sending:
                 continue  # being given back: what is not open yet is the next owner's
-            records, weight = tenure.open_records, tenure.open_bytes
-            taken: list[Message] = []
-            while queue and most > 0 and size < CHUNK_BYTES and self._fits(partition, records, weight):
-                message = queue.popleft()
-                taken.append(message)
-                records += 1
-                weight += size_of(message)
-                size += size_of(message)
-                most -= 1
-            if taken:
-                found.append(Chunk(tenure, taken))
+            if not self._fits(partition, tenure.open_records, tenure.open_bytes):
+                continue
+            chunk = self._chunk(tenure, queue, most, CHUNK_BYTES - size)
+            found.append(chunk)
+            most -= len(chunk.messages)
+            size += sum(chunk.sizes)
             if most <= 0 or size >= CHUNK_BYTES:
                 break
         return found
+
+    def _chunk(self, tenure: Tenure, queue: deque[Message], most: int, most_bytes: int) -> Chunk:
+        """Take at least one record off a partition's backlog, and more while its room and the chunk's allow."""
+        room = self._limits.records / len(self.tenures) - tenure.open_records
+        room_bytes = self._limits.size / len(self.tenures) - tenure.open_bytes
+        taken: list[Message] = []
+        sizes: list[int] = []
+        size = 0
+        while queue and len(taken) < most and size < most_bytes:
+            if taken and (len(taken) >= room or size >= room_bytes):
+                self._full.add(tenure.partition)
+                break
+            message = queue.popleft()
+            taken.append(message)
+            sizes.append(size_of(message))
+            size += sizes[-1]
+        return Chunk(tenure, taken, sizes)
 
     def _fits(self, partition: Partition, records: int, weight: int) -> bool:
         share = _ROOM_AGAIN if partition in self._full else 1.0

@@ -33,6 +33,7 @@ class Lane:
         self._wake = asyncio.Event()
         self._queued_bytes = 0  # a hint for lingering only: exact while nothing was set aside
         self._since = 0.0
+        self._enough = self._enough_bytes = 0  # what makes a lingering lane look up: events and bytes
         self._failures = 0
         self.not_before = 0.0
         self.on_wire: Sequence[Delivery] = ()
@@ -47,7 +48,9 @@ class Lane:
             self._since, self._queued_bytes = time.monotonic(), 0
         self._queue.put(deliveries)
         self._queued_bytes += size
-        self._wake.set()
+        # While it lingers, each lot would wake it only to find that the call is not full yet.
+        if len(self._queue) >= self._enough or self._queued_bytes >= self._enough_bytes:
+            self._wake.set()
 
     def wake(self) -> None:
         """Let the lane look again at what it may do."""
@@ -109,11 +112,14 @@ class Lane:
             if left <= 0:
                 return
             self._wake.clear()
+            self._enough, self._enough_bytes = shape.max_events, shape.max_bytes
             try:
                 async with asyncio.timeout(left):
                     await self._wake.wait()
             except TimeoutError:
                 return
+            finally:
+                self._enough = self._enough_bytes = 0
 
     def _probe_batch(self, endpoint: Endpoint) -> tuple[Hold | None, list[Delivery]]:
         """Take one delivery of a held endpoint, of another key than the probes before it."""

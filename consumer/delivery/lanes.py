@@ -96,11 +96,13 @@ class Lanes:
         """Queue deliveries, in order, each in the lane its key chooses."""
         count = len(self.lanes)
         by_lane: dict[int, list[Delivery]] = defaultdict(list)
+        shape = None
         for delivery in deliveries:
             by_lane[delivery.key % count].append(delivery)
+            if delivery.shape is not shape:
+                shape = delivery.shape
+                self.window.active = self.window.active or shape.max_age_ms is not None
         for number, some in by_lane.items():
-            if not self.window.active:
-                self.window.active = any(delivery.shape.max_age_ms is not None for delivery in some)
             self.lanes[number].put(some, sum([len(delivery.body) for delivery in some]))
 
     def withdraw(self, tenures: Collection[Tenure]) -> list[asyncio.Future[None]]:

@@ -11,7 +11,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from consumer.model import Message, Partition
 
@@ -125,6 +125,28 @@ class Tenure:
             if index == self._ended_to:
                 self._advance()
         return True
+
+    def settle_all(self, slots: Iterable[int], destination: int) -> list[Message]:
+        """Note that one delivery of each slot ended; return the records (none once the tenure is over)."""
+        if not self.live:
+            return []
+        first, kept, owed, left = self._first, self._kept, self._owed[destination], self._left
+        records: list[Message] = []
+        for slot in slots:
+            index = slot - first
+            message = kept[index] if index >= 0 else None
+            if message is None or not owed[index]:
+                msg = f"slot {slot} of {self.partition} owes nothing to destination {destination}"
+                raise LedgerError(msg)
+            records.append(message)
+            owed[index] -= 1
+            left[index] -= 1
+            if not left[index]:
+                self._end(index)
+        # Only now: forgetting between two of them would shift the places of the rest.
+        if self._ended_to < len(left) and not left[self._ended_to]:
+            self._advance()
+        return records
 
     def _end(self, index: int) -> None:
         self.open_records -= 1
