@@ -85,7 +85,7 @@ class Lag:
             consumer.close()
 
     def _rest(self, asked: set[Partition]) -> None:
-        """Wait for the next round, which comes early where other partitions are held by then: nothing is known of them."""
+        """Wait for the next round; it comes early where other partitions are held by then: nothing is known."""
         due_s = time.monotonic() + self._every_s
         while time.monotonic() < due_s and not self._stop.wait(min(_LOOK_S, self._every_s)):
             if set(self._held()) != asked:
