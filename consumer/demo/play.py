@@ -184,9 +184,9 @@ async def _perform(options: Options, stage: _Stage, console: Console) -> list[Pa
     stage.till.start()
     with Screen(console, looking, until_s):
         await _business(stage, faults, app, looking.began)
-        looking.phase = "the shop is closed; the rest is being delivered"
+        looking.phase = "the shop is closed, delivering the rest"
         if options.keep_running and not asked_to_end.is_set():
-            looking.phase = f"the shop is closed: {stage.till.why}; Ctrl-C ends the demo"
+            looking.phase = f"the shop is closed: {stage.till.why}; Ctrl-C ends"
             await asyncio.wait(
                 [app, waiting := asyncio.create_task(asked_to_end.wait())], return_when="FIRST_COMPLETED"
             )

@@ -21,7 +21,7 @@ from consumer.model import Cause
 _REDRAW_S = 0.25
 _LINE_S = 2.0
 _NEWS = 4
-_STATE = 28
+_STATE = 24
 """Characters for what a destination waits for: without room of its own the table would jump."""
 
 
@@ -79,7 +79,7 @@ def drawn(snapshot: Snapshot, until_s: float | None) -> RenderableType:
     if until_s is not None:
         cells += [ProgressBar(until_s, min(snapshot.seconds, until_s), width=24), Text(_clock(until_s), "dim")]
     events = Text.assemble((f"{snapshot.made:,}".replace(",", " "), "bold cyan"), " events")
-    head.add_row(*cells, events, Text(snapshot.phase, "dim"))
+    head.add_row(*cells, events, Text(snapshot.phase, "dim", no_wrap=True, overflow="ellipsis"))
     parts: list[RenderableType] = [Text(), head, _now(snapshot)]
     causes = _causes(snapshot.lines)
     if causes is not None:

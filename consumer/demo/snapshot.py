@@ -102,14 +102,13 @@ def _state(facts: DestinationFacts, pipeline: PipelineFacts, tally: Tally, now: 
     if pipeline.left:
         return "left", False
     if facts.holds:
-        hold = facts.holds[0]
-        return f"held: {hold.cause} at {', '.join(each.endpoint for each in facts.holds)}", True
+        return f"held: {facts.holds[0].cause}", True
     if pipeline.dead_letters.stuck:
         return f"dead letters stuck: {pipeline.dead_letters.stuck}", True
     if tally.trouble is not None and tally.trouble[0] > now:
         return f"waiting: {tally.trouble[1]}", True
     if facts.waiting_until_ms is not None:
-        return "waiting, as it was asked to", True
+        return "waiting, as it was asked", True
     if pipeline.schema_waits:
         return "waiting for a schema", False
     if not pipeline.partitions:

@@ -61,8 +61,7 @@ class Tally(Observer):
     def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
         """Note that a batch waits, and why."""
         del destination, events
-        status = f" {fault.status}" if fault.status else ""
-        self.trouble = (time.monotonic() + wait_s, f"{fault.cause}{status}")
+        self.trouble = (time.monotonic() + wait_s, f"{fault.status or fault.cause}")
 
     def causes(self) -> Counter[Cause]:
         """Return the letters by cause."""
