@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from consumer.demo.fakes import consent_id
 from tests.system import identities, schemas
+from tests.system.making import Making
 from tests.system.owed import Headers, Owed, Sent
 from tests.system.schemas import BEAT, CONSENT, IDS, MERGE, ORDER, PAGE, PROFILE
 
@@ -124,7 +125,7 @@ class Shop:
             "lines": [{"line_id": line, "quantity": 1} for line in lines],
         }
         record = self._record(kind, who, schemas.confluent(ORDER, event))
-        makes = _Making(self, record, ORDER, who, identities.by_own_id(own), at_ms, str(IDS[ORDER]), own)
+        makes = Making(self._pipelines, record, ORDER, who, identities.by_own_id(own), at_ms, str(IDS[ORDER]), own)
         large = "too_large" if note else None
         makes.one("customerio", "track:Order Completed", *((large, None) if large else _poisoned("customerio", tag)))
         seen: set[str] = set()
@@ -157,7 +158,7 @@ class Shop:
         event = {"event_id": own, "occurred_at": at_ms, "customer": who, "tag": None, "marketing_ok": agreed}
         header: Headers = [("__value_schema_id", b"\0" + IDS[PROFILE].to_bytes(4, "big"))]
         record = self._record("profile", who, schemas.datum(PROFILE, event), header)
-        makes = _Making(self, record, PROFILE, who, identities.by_own_id(own), at_ms, str(IDS[PROFILE]), own)
+        makes = Making(self._pipelines, record, PROFILE, who, identities.by_own_id(own), at_ms, str(IDS[PROFILE]), own)
         if agreed:
             makes.one("customerio", "identify")
         else:
@@ -172,7 +173,7 @@ class Shop:
         subject = f"subject-{own}"
         event = {"event_id": own, "occurred_at": at_ms, "customer": who, "subject": subject, "granted": granted}
         record = self._record("consent", who, schemas.confluent(CONSENT, event))
-        makes = _Making(self, record, CONSENT, who, identities.by_own_id(own), at_ms, str(IDS[CONSENT]), own)
+        makes = Making(self._pipelines, record, CONSENT, who, identities.by_own_id(own), at_ms, str(IDS[CONSENT]), own)
         makes.one("copilot", "consent", kept_as=consent_id(subject, granted))
         makes.one("customerio", "unsubscribed")
         makes.uninterested("yotpo")
@@ -184,7 +185,7 @@ class Shop:
         event = {"event_id": own, "occurred_at": at_ms, "customer": who}
         record = self._record("merge", who, schemas.single_object(MERGE, event))
         who_id = identities.by_own_id(own)
-        makes = _Making(self, record, MERGE, who, who_id, at_ms, schemas.fingerprint(MERGE), own)
+        makes = Making(self._pipelines, record, MERGE, who, who_id, at_ms, schemas.fingerprint(MERGE), own)
         makes.one("customerio", "alias")
         makes.uninterested("copilot", "yotpo")
 
@@ -193,7 +194,7 @@ class Shop:
         who, ref = self._customer(), self._uuid()
         record = self._record("page", who, schemas.confluent(PAGE, {"cookie": who, "ref": ref}))
         place = identities.by_place(self.topic, record.partition, record.offset)
-        makes = _Making(self, record, PAGE, who, place, record.timestamp_ms, str(IDS[PAGE]), ref)
+        makes = Making(self._pipelines, record, PAGE, who, place, record.timestamp_ms, str(IDS[PAGE]), ref)
         makes.one("customerio", "page:Shop")
         makes.uninterested("copilot", "yotpo")
 
@@ -219,10 +220,6 @@ class Shop:
 
     # ── how they are made ──
 
-    def pipeline_of(self, destination: str) -> str | None:
-        """Return the pipeline of a destination, if it has one here."""
-        return self._of.get(destination)
-
     def _customer(self) -> str:
         return self._dice.choice(self._customers)
 
@@ -246,92 +243,9 @@ class Shop:
     def _letters(self, record: Sent, cause: str, event_type: str | None, schema_id: str | None) -> None:
         place = identities.by_place(self.topic, record.partition, record.offset)
         name = identities.digest("", "", "", place).hex()
+        where, about = (record.partition, record.offset), {"event_type": event_type, "schema_id": schema_id}
         for pipeline in self._pipelines:
-            record.owed.append(
-                Owed(
-                    pipeline,
-                    None,
-                    None,
-                    name,
-                    "",
-                    "",
-                    record.partition,
-                    record.offset,
-                    0,
-                    cause=cause,
-                    event_type=event_type,
-                    schema_id=schema_id,
-                )
-            )
-
-
-class _Making:
-    """What one record owes, entry by entry."""
-
-    def __init__(
-        self,
-        shop: Shop,
-        record: Sent,
-        event_type: str,
-        key: str,
-        who: tuple[bytes, ...],
-        at_ms: int,
-        schema_id: str,
-        mark: str,
-    ) -> None:
-        self._shop, self._record, self._event_type, self._key = shop, record, event_type, key
-        self._who, self._at_ms, self._schema_id, self._mark = who, at_ms, schema_id, mark
-
-    def one(
-        self,
-        destination: str,
-        label: str,
-        cause: str | None = None,
-        status: int | None = None,
-        *,
-        element: tuple[str, ...] = (),
-        mark: str | None = None,
-        kept_as: str | None = None,
-    ) -> None:
-        """Owe one delivery."""
-        pipeline = self._shop.pipeline_of(destination)
-        if pipeline is None:
-            return
-        bits = identities.digest(self._event_type, destination, label, self._who, *element)
-        ours = identities.as_ulid(bits, self._at_ms) if destination == "customerio" else identities.as_uuid(bits)
-        # What fails before it was ever put into words has no id in the destination's form.
-        unsaid = cause in {"too_large", "contract", "repeated_element", "unmappable"}
-        mine = [owed for owed in self._record.owed if owed.destination == destination]
-        self._record.owed.append(
-            Owed(
-                pipeline,
-                destination,
-                label,
-                bits.hex() if unsaid else ours,
-                ours if kept_as is None else kept_as,
-                self._key,
-                self._record.partition,
-                self._record.offset,
-                len(mine),
-                (mark or (self._mark if kept_as is None else kept_as.partition("=")[0])).encode(),
-                cause,
-                status,
-                self._event_type,
-                self._schema_id,
-            )
-        )
-
-    def skip(self, destination: str, reason: str) -> None:
-        """Deliberately not deliver one."""
-        pipeline = self._shop.pipeline_of(destination)
-        if pipeline is not None:
-            self._record.skips[pipeline, destination, reason] += 1
-
-    def uninterested(self, *destinations: str) -> None:
-        """Note that no entry speaks of the event to these: a pipeline with nobody else skips the record undecoded."""
-        for pipeline, members in self._shop._pipelines.items():
-            if set(members) <= set(destinations):
-                self._record.skips[pipeline, "none", "no_mapping"] += 1
+            record.owed.append(Owed(pipeline, None, None, name, "", "", *where, 0, cause=cause, **about))
 
 
 def _poisoned(destination: str, tag: str | None) -> tuple[str | None, int | None]:

@@ -1,0 +1,171 @@
+"""Copilot's own cases: verdicts by event, the window, properties, sizes, consents."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from decimal import Decimal
+
+from consumer.demo.fakes import Copilot, Fake, MarkInvalid, contains
+from consumer.shape import Fields, Instant
+from tests.contract import passing
+from tests.contract.saying import Case, Saying
+
+_DAY_S = 24 * 3600.0
+_PERSON: Fields = {
+    "user_id": "u-1",
+    "first_name": "Anne Marie",
+    "last_name": "Müller",
+    "email": "a@b.example",
+    "copilot_analysis_consent": False,
+    "utc_offset": "+0200",
+}
+_THING: Fields = {"thing_id": "AA:BB", "user_id": "u-1", "firmware_version": "1.2", "model": "m-1"}
+_PAIR: Fields = {"user_id": "u-1", "thing_id": "AA:BB"}
+_MOMENT = Instant(1_700_000_000_123_000_000)
+_FULL: dict[str, Fields] = {
+    "user_created": {**_PERSON, "custom_properties": {"city": "São Paulo", "vip": False, "age": 3, "size": 20.5}},
+    "user_updated": _PERSON,
+    "user_deleted": {"user_id": "u-1"},
+    "thing_created": {**_THING, "custom_properties": {"weight": 1.5}},
+    "thing_updated": _THING,
+    "user_thing_associated": _PAIR,
+    "user_thing_disassociated": _PAIR,
+    "thing_status_changed": {**_PAIR, "status_key": "door", "status_value": "half open", "status_date": _MOMENT},
+    "thing_interaction": {**_PAIR, "button": 3, "text": "a b", "long": True},
+    "thing_connected": _PAIR,
+    "consumable_usage": {**_PAIR, "consumable_type": "filter"},
+    "firmware_upgrade_started": {**_PAIR, "firmware_version": "2"},
+    "firmware_upgrade_completed": {**_PAIR, "firmware_version": "2"},
+    "custom_event": {**_PAIR, "count": 1, "is_fault": False, "note": "x/y z", "price": Decimal("9.90"), "at": _MOMENT},
+    "unsubscribe": {"email": "a@b.example"},
+    "preexisting_sync_started": {},
+    "preexisting_sync_completed": {},
+    "preexisting_user_created": {**_PERSON, "original_creation_date": _MOMENT},
+    "preexisting_thing_created": {**_THING, "original_creation_date": _MOMENT},
+    "preexisting_user_thing_associated": {**_PAIR, "original_association_date": _MOMENT},
+}
+_AS_SAID: dict[str, object] = {
+    "status_date": 1_700_000_000_123,
+    "original_creation_date": 1_700_000_000_123,
+    "original_association_date": 1_700_000_000_123,
+    "at": 1_700_000_000_123,
+    "price": "9.90",
+}
+
+
+def server() -> Fake:
+    """Return a fresh server."""
+    return Copilot(client_id="id", client_secret="secret")
+
+
+def ordinary(key: int, text: str) -> Saying:
+    """Return an event like any other."""
+    return Saying(target="custom_event", name="noted", fields={"user_id": f"u-{key}", "note": text}, key=key, age_s=5.0)
+
+
+def _custom(cause: str | None, fields: Fields, key: int = 1, age_s: float = 60.0) -> Saying:
+    return Saying(target="custom_event", name="noted", fields=fields, cause=cause, key=key, age_s=age_s)
+
+
+def _of(target: str, fields: Fields, cause: str | None = None) -> Saying:
+    said = {name: _AS_SAID.get(name, value) for name, value in fields.items()}
+    name = "noted" if target == "custom_event" else None
+    return Saying(target=target, name=name, fields=fields, said=said, cause=cause)
+
+
+async def _wrong_then_right(copilot: Copilot) -> None:
+    await copilot.until(lambda: any(request.status == 401 for request in copilot.requests))
+    await asyncio.sleep(0.1)
+    copilot.accept(client_id="id", client_secret="secret")
+
+
+def _sent_nothing(copilot: Copilot) -> Iterator[str]:
+    if copilot.refused:
+        yield f"sent and refused: {copilot.refused[0].reason}"
+
+
+CASES: list[Case] = [
+    *passing.cases(ordinary, "/v2/collect"),
+    Case(
+        name="every event type in full",
+        sayings=tuple(_of(target, fields) for target, fields in _FULL.items()),
+        also=_sent_nothing,
+    ),
+    Case(
+        name="consents are calls of their own",
+        sayings=(
+            Saying(target="consent", fields={"user_id": "u-1", "consent_value": True}, key=1),
+            Saying(target="consent", fields={"user_id": "u-1", "consent_value": False}, key=1),
+            Saying(target="consent", fields={"user_id": "with a space", "consent_value": False}, cause="contract"),
+            ordinary(1, "beside them"),
+        ),
+        also=_sent_nothing,
+    ),
+    Case(
+        name="a 200 that lists invalid events",
+        sayings=(
+            ordinary(1, "good"),
+            _custom("refused", {"user_id": "u-1", "note": "BAD"}),
+            ordinary(2, "good"),
+            _custom("refused", {"user_id": "u-2", "note": "BAD"}, key=2),
+        ),
+        prepare=lambda copilot: copilot.faults.add(
+            MarkInvalid("wrong", lambda item: b"BAD" in item.raw), when=contains("BAD")
+        ),
+    ),
+    Case(
+        name="what breaks the contract is not sent",
+        sayings=(
+            _custom("contract", {"note": "about nobody"}),
+            _custom("contract", {"user_id": "u-1", **{f"p{number}": number for number in range(20)}}),
+            _custom("contract", {"user_id": "u-1", "deep": {"er": 1}}),
+            _custom("contract", {"user_id": "u 1"}),
+            _custom("contract", {"user_id": "u-1", "a name": 1}),
+            _of("user_updated", {"user_id": "u-1", "shoe_size": 43}, "contract"),
+            _of("unsubscribe", {"email": "no address"}, "contract"),
+            _of("thing_connected", {"user_id": "u-1"}, "contract"),
+            ordinary(1, "good"),
+        ),
+        also=_sent_nothing,
+    ),
+    Case(
+        name="the window of 30 days",
+        sayings=(
+            _custom("out_of_window", {"user_id": "u-1", "note": "old"}, age_s=31 * _DAY_S),
+            _custom("out_of_window", {"user_id": "u-1", "note": "far ahead"}, age_s=-3600),
+            _custom(None, {"user_id": "u-1", "note": "just in time"}, age_s=29.9 * _DAY_S),
+            _custom(None, {"user_id": "u-2", "note": "a moment ahead"}, key=2, age_s=-1.0),
+        ),
+        also=_sent_nothing,
+    ),
+    Case(
+        name="bodies stay below the limit",
+        sayings=tuple(ordinary(key, "x" * 40_000) for key in range(30)),
+        also=lambda copilot: iter(["too large a body"] if any(r.status == 413 for r in copilot.requests) else []),
+    ),
+    Case(
+        name="as many as there may be",
+        sayings=tuple(ordinary(key, "short") for key in range(250)),
+        also=lambda copilot: iter(["too many events"] if any(r.status == 413 for r in copilot.requests) else []),
+    ),
+    Case(
+        name="one that no call can carry",
+        sayings=(_custom("too_large", {"user_id": "u-1", "note": "x" * 500_000}), ordinary(1, "good")),
+    ),
+    Case(
+        name="rejected credentials are nobody's dead letter",
+        sayings=(ordinary(1, "waits"), ordinary(2, "waits")),
+        prepare=lambda copilot: copilot.accept(client_id="id", client_secret="another"),
+        meanwhile=_wrong_then_right,
+    ),
+    Case(
+        name="entries that cannot be meant",
+        unsayable=(
+            ("custom_event", None),
+            ("custom_event", "with a space"),
+            ("user_created", "named"),
+            ("no_such_type", None),
+        ),
+    ),
+]

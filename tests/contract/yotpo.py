@@ -1,0 +1,128 @@
+"""Yotpo's own cases: who the customer is, flat properties, ids that overwrite, tokens that die."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+from consumer.demo.fakes import Answer, Fake, Yotpo, endpoint
+from consumer.shape import Fields, Instant
+from tests.contract import passing
+from tests.contract.saying import Case, Saying
+
+
+def server() -> Fake:
+    """Return a fresh server."""
+    return Yotpo(store_id="store", secret="secret", rate=None)
+
+
+def ordinary(key: int, text: str) -> Saying:
+    """Return an event like any other."""
+    return _event({"external_id": f"u-{key}"}, {"note": text}, key=key)
+
+
+def _event(
+    customer: Fields,
+    properties: Fields | None = None,
+    *,
+    said: Fields | None = None,
+    cause: str | None = None,
+    key: int = 1,
+) -> Saying:
+    fields: Fields = {"customer": customer}
+    if properties is not None:
+        fields["properties"] = properties
+    return Saying(target="event", name="order_placed", fields=fields, said=said, cause=cause, key=key)
+
+
+def _sent_nothing(yotpo: Yotpo) -> Iterator[str]:
+    if yotpo.refused:
+        yield f"sent and refused: {yotpo.refused[0].reason}"
+
+
+def _few_tokens(most: int) -> Callable[[Yotpo], Iterator[str]]:
+    def also(yotpo: Yotpo) -> Iterator[str]:
+        fetched = [request for request in yotpo.requests if request.path.endswith("access_tokens")]
+        if len(fetched) > most:
+            yield f"{len(fetched)} tokens were fetched where {most} would do"
+
+    return also
+
+
+async def _expire(yotpo: Yotpo) -> None:
+    await yotpo.until(lambda: len(yotpo.held()) >= 3, 3)
+    yotpo.expire_tokens(403)
+
+
+_TYPES: Fields = {
+    "number": 5,
+    "paid": True,
+    "ratio": 0.5,
+    "total": Decimal("7.10"),
+    "at": Instant(0),
+    "raw": b"\0",
+    "text": "y" * 255,
+}
+_TYPES_SAID: Fields = {**_TYPES, "total": 7.1, "at": "1970-01-01T00:00:00Z", "raw": "AA=="}
+_WHO: Fields = {"external_id": "u-1", "phone_number": "+491711234567", "email": "a@b.example"}
+
+CASES: list[Case] = [
+    *passing.cases(ordinary, "/customer_events"),
+    Case(
+        name="an event in full",
+        sayings=(
+            _event(
+                {**_WHO, "custom_properties": {"tier": "gold"}},
+                _TYPES,
+                said={"customer": {**_WHO, "custom_properties": {"tier": "gold"}}, "properties": _TYPES_SAID},
+            ),
+            _event({"email": "a@b.example"}),
+            _event({"phone_number": "+491711234567"}, {}, said={"customer": {"phone_number": "+491711234567"}}),
+        ),
+        also=_sent_nothing,
+    ),
+    Case(
+        name="what breaks the contract is not sent",
+        sayings=(
+            _event({"email": "a@b.example", "phone_number": "+491711234567"}, cause="contract"),
+            _event({}, cause="contract"),
+            _event({"email": "no address"}, cause="contract"),
+            _event({"phone_number": "0171 1234567"}, cause="contract"),
+            _event({"external_id": "u-1", "shoe_size": 43}, cause="contract"),
+            _event({"external_id": "u-1"}, {"deep": {"er": 1}}, cause="contract"),
+            _event({"external_id": "u-1"}, {"list": [1]}, cause="contract"),
+            _event({"external_id": "u-1"}, {"Name": 1}, cause="contract"),
+            _event({"external_id": "u-1"}, {"n" * 33: 1}, cause="contract"),
+            _event({"external_id": "u-1"}, {"text": "y" * 256}, cause="contract"),
+            ordinary(1, "good"),
+        ),
+        also=_sent_nothing,
+    ),
+    Case(
+        name="equal content is not the same event",
+        sayings=tuple(_event({"external_id": "u-1"}, {"order": 7}) for _ in range(3)),
+    ),
+    Case(
+        name="a token dies once for all lanes",
+        sayings=tuple(ordinary(key, "text") for key in range(12)),
+        meanwhile=_expire,
+        also=_few_tokens(2),
+    ),
+    Case(
+        name="no token to be had for a while",
+        sayings=(ordinary(1, "waits"), ordinary(2, "waits")),
+        prepare=lambda yotpo: yotpo.faults.add(Answer(401), when=endpoint("/access_tokens"), times=2),
+    ),
+    Case(
+        name="told by the rate's own header",
+        sayings=(ordinary(1, "waits"), ordinary(1, "too")),
+        prepare=lambda yotpo: yotpo.faults.add(
+            Answer(429, {"ratelimit-reset": "1"}), when=endpoint("/customer_events"), times=1
+        ),
+        also=passing.waited,
+    ),
+    Case(
+        name="entries that cannot be meant",
+        unsayable=(("event", None), ("event", "Not Snake"), ("event", "x" * 256), ("no_such_target", "x")),
+    ),
+]
