@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _TENURE = attrgetter("tenure")
+_SLOT = attrgetter("slot")
 
 
 class Shelf(Protocol):
@@ -80,14 +81,13 @@ class Settling:
     def delivered(self, destination: str, batch: Sequence[Delivery]) -> None:
         """Settle deliveries that a destination has; a late answer of an earlier tenure moves nothing."""
         index = self.index[destination]
+        batch = [delivery for delivery in batch if delivery.tenure.live]
+        records: list[Message] = []
+        for tenure, run in groupby(batch, _TENURE):  # neighbours nearly always share one
+            records += tenure.settle_all(map(_SLOT, run), index)
         now_ms = time.time() * 1000
-        append_s: list[float] = []
-        event_s: list[float] = []
-        for tenure, some in groupby(batch, _TENURE):  # neighbours nearly always share one
-            run = list(some)
-            if records := tenure.settle_all([delivery.slot for delivery in run], index):
-                append_s += [(now_ms - record.timestamp()[1]) / 1000 for record in records]
-                event_s += [(now_ms - delivery.event_ms) / 1000 for delivery in run]
+        append_s = [(now_ms - record.timestamp()[1]) / 1000 for record in records]
+        event_s = [(now_ms - delivery.event_ms) / 1000 for delivery in batch]
         self.books.accounts[destination].delivered += len(append_s)
         self._observer.delivered(destination, append_s, event_s)
         self.room()

@@ -126,9 +126,10 @@ class Intake:
                 self._full.add(tenure.partition)
                 break
             message = queue.popleft()
+            own = size_of(message)
             taken.append(message)
-            sizes.append(size_of(message))
-            size += sizes[-1]
+            sizes.append(own)
+            size += own
         return Chunk(tenure, taken, sizes)
 
     def _fits(self, partition: Partition, records: int, weight: int) -> bool:

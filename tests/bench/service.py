@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 _LEAVE_S = 60.0
 
 _DESTINATIONS = {
-    "customerio": "url: {sink}/v1\n    api_key: bench\n    batch: {{events: 5000}}",
+    "customerio": "url: {sink}/v1\n    api_key: bench\n    batch: {{events: 5000, linger: 1s}}",
     "copilot": "url: {sink}\n    client_id: bench\n    client_secret: bench",
     # Its documented rate is 5 a second: the row asks what we can do, not what Yotpo allows.
     "yotpo": "url: {sink}/core/v3\n    store_id: bench\n    secret: bench\n    rate: 1000000/s",

@@ -200,7 +200,7 @@ def test_every_exception_of_httpx2_becomes_a_trouble(kind: type[Exception], monk
         async def fall(*_: object, **__: object) -> httpx2.Response:
             raise an_instance(kind)
 
-        monkeypatch.setattr(wire._client, "send", fall)
+        monkeypatch.setattr(httpx2.AsyncHTTPTransport, "handle_async_request", fall)
         try:
             return await wire.exchange(CALL, {})
         finally:
