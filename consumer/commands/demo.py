@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console  # noqa: PLC0415 - `--help` is quick without them
 
     from consumer.demo.faults import Asked  # noqa: PLC0415
-    from consumer.demo.play import DemoError, Options, play  # noqa: PLC0415
+    from consumer.demo.play import play  # noqa: PLC0415
+    from consumer.demo.stage import DemoError, Options  # noqa: PLC0415
     from consumer.demo.till import Pace  # noqa: PLC0415
 
     for_s = args.for_s
