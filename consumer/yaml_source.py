@@ -40,6 +40,9 @@ _CONSTANTS |= {"false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FRACTION = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
 _UNBOUNDED = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+# The scanner has states its authors did not foresee (an escape beyond all characters, `"\UFFFFFFFF"`, overflows): a
+# file of nonsense must still end in a sentence.
+_UNFORESEEN = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _TEXT_TAG = "tag:yaml.org,2002:str"
 
 
@@ -126,8 +129,7 @@ def read_text(text: str, file: str) -> tuple[Node | None, list[Finding]]:
         finding = Finding("error", file, line, column, "", "holds a character that YAML does not allow", "remove it")
     except _RefusedError as error:
         finding = error.finding
-    except (YAMLError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError):
-        # The scanner has states its authors did not foresee; a file of nonsense must still end in a sentence.
+    except (YAMLError, *_UNFORESEEN):
         finding = Finding("error", file, None, None, "", "is not YAML", "check quotes, brackets and indentation")
     return None, [*reader.findings, finding]
 
@@ -187,7 +189,7 @@ class _Reader:
         elif isinstance(event, MappingStartEvent):
             self._no_tag(event)
             node = self._table(event, events, depth)
-        else:
+        else:  # pragma: no cover - the parser has no other events; a later one must not pass for a value
             raise TypeError(type(event).__name__)
         if self._count > _MOST:
             self._refuse(event, f"holds more than {_MOST} values, aliases written out", "use fewer aliases of aliases")

@@ -51,6 +51,8 @@ def value_of(text: str) -> object:
         ("'12'", "12"),
         ("!!str 12", "12"),
         ("<<", "<<"),
+        ("9" * 1000, int("9" * 1000)),
+        ("9" * 1001, "9" * 1001),
     ],
 )
 def test_the_core_schema_and_nothing_else_gives_scalars_their_meaning(written: str, meant: object) -> None:
@@ -119,6 +121,15 @@ def test_what_is_wrong_is_said_with_its_place(text: str, line: int, column: int,
     assert (finding.file, finding.line, finding.column) == ("f.yaml", line, column)
     assert finding.message.startswith(message)
     assert finding.hint
+
+
+@pytest.mark.parametrize("text", ['a: "\\UFFFFFFFF"', 'a: "\\U00110000"', "%YAML 1.3\n---\na: 1"])
+def test_where_the_library_trips_the_file_still_ends_in_a_sentence(text: str) -> None:
+    node, findings = read_text(text, "f.yaml")
+    assert node is None
+    assert [finding.text() for finding in findings] == [
+        "f.yaml: error: is not YAML\n    check quotes, brackets and indentation"
+    ]
 
 
 def test_anchors_are_shared_and_a_bomb_of_them_is_refused() -> None:
