@@ -150,30 +150,6 @@ class Property:
         return {"anyOf": [_TEXT, _FILE]}
 
 
-class Anything:
-    """A piece of JSON, as it stands."""
-
-    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — any JSON value, or NOTHING
-        """Return the value with its variables replaced."""
-        if isinstance(node, Table):
-            pairs = [(key.text, self.read(inner, below(path, key.text), reading)) for key, inner in node.entries]
-            return {name: value for name, value in pairs if value is not NOTHING}
-        if isinstance(node, Items):
-            read = [self.read(item, f"{path}[{index}]", reading) for index, item in enumerate(node.items)]
-            return [value for value in read if value is not NOTHING]
-        if isinstance(node.value, str):
-            expanded = reading.expand(node, path)
-            return NOTHING if expanded is None else expanded.text
-        if isinstance(node.value, float):
-            reading.complain(node, path, "is a number JSON does not know")
-            return NOTHING
-        return float(node.value) if isinstance(node.value, Decimal) else node.value
-
-    def schema(self) -> JsonSchema:
-        """Describe anything."""
-        return {}
-
-
 class JsonObject:
     """A JSON object, as it stands."""
 
@@ -182,7 +158,7 @@ class JsonObject:
         if not isinstance(node, Table):
             reading.complain(node, path, "must be a mapping")
             return NOTHING
-        return Anything().read(node, path, reading)
+        return _json(node, path, reading)
 
     def schema(self) -> JsonSchema:
         """Describe an object."""
@@ -206,3 +182,20 @@ class _Either:
 
     def schema(self) -> JsonSchema:
         return {"anyOf": [self._plain.schema(), self._other.schema()]}
+
+
+def _json(node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — any JSON value, or NOTHING
+    """Return a piece of JSON as it stands, with its variables replaced."""
+    if isinstance(node, Table):
+        pairs = [(key.text, _json(inner, below(path, key.text), reading)) for key, inner in node.entries]
+        return {name: value for name, value in pairs if value is not NOTHING}
+    if isinstance(node, Items):
+        read = [_json(item, f"{path}[{index}]", reading) for index, item in enumerate(node.items)]
+        return [value for value in read if value is not NOTHING]
+    if isinstance(node.value, str):
+        expanded = reading.expand(node, path)
+        return NOTHING if expanded is None else expanded.text
+    if isinstance(node.value, float):
+        reading.complain(node, path, "is a number JSON does not know")
+        return NOTHING
+    return float(node.value) if isinstance(node.value, Decimal) else node.value

@@ -40,7 +40,3 @@ class Sources:
     def all(self) -> list[PipelineFacts]:
         """Return the facts of all who answered."""
         return self.ask()[0]
-
-    def silent(self) -> list[str]:
-        """Return the names of those who could not answer."""
-        return self.ask()[1]

@@ -82,10 +82,11 @@ def _document(
         reading.complain(table, "", "misses `version`", f"version: {_VERSION}")
     elif not isinstance(version, Scalar) or version.value != _VERSION or isinstance(version.value, bool):
         reading.complain(version, "version", f"must be {_VERSION}")
-    if table.get("events") is None:
+    events_node = table.get("events")
+    if events_node is None:
         reading.complain(table, "", "misses `events`", "events: the full names of Avro records, each with `deliver`")
         return
-    found = reading.table(table.get("events"), "events", "a mapping of Avro record names")
+    found = reading.table(events_node, "events", "a mapping of Avro record names")
     for key, inner in found.entries if found is not None else ():
         if key.text in homes:
             reading.complain(key, f"events.{key.text}", f"stands in {homes[key.text]} already", "keep one of the two")

@@ -90,5 +90,5 @@ def _plain(reading: Reading, node: Node, path: str) -> Value:
         case Scalar() if is_empty(node):
             reading.complain(node, path, "is empty", "write the constant, or null")
             return None
-        case Scalar(value=value):
+        case Scalar(value=value):  # pragma: no branch - mypy proves the match total
             return value

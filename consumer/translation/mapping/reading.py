@@ -30,12 +30,11 @@ class Reading:
             if key.text not in names:
                 self.complain(key, _under(path, key.text), "is unknown here", did_you_mean(key.text, names))
 
-    def table(self, node: Node | None, path: str, what: str) -> Table | None:
+    def table(self, node: Node, path: str, what: str) -> Table | None:
         """Return a mapping, or complain that `what` should stand there."""
         if isinstance(node, Table):
             return node
-        if node is not None:
-            self.complain(node, path, f"must be {what}", "indent its keys below it" if is_empty(node) else "")
+        self.complain(node, path, f"must be {what}", "indent its keys below it" if is_empty(node) else "")
         return None
 
     def word(self, node: Node | None, path: str) -> str | None:
