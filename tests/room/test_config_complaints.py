@@ -42,6 +42,8 @@ TABLE = [
      "write calls per time: `5/s`, `300/m`"),
     ("    batch: 5\n", 10, 12, "destinations.copilot.batch", "must be a mapping, not a single value",
      "known keys: `events`, `bytes`, `linger`"),
+    ("pipelines: 5\n", 10, 12, "pipelines", "must be a mapping, not a single value",
+     "write `name: value` lines under it"),
     ("    batch:\n", 10, 5, "destinations.copilot.batch", "must be a mapping, not nothing",
      "known keys: `events`, `bytes`, `linger`"),
     ("    batch: {byte: 5}\n", 10, 13, "destinations.copilot.batch.byte", "unknown key `byte`",
@@ -222,6 +224,16 @@ def test_the_registry_clients_objections_stand_at_its_property(tmp_path: Path) -
 def test_destinations_that_are_none_are_one_complaint(tmp_path: Path, said: str) -> None:
     found = loaded(tmp_path, GOOD[: GOOD.index("destinations:")] + f"destinations: {said}\n")
     assert "must be a mapping of destinations" in [each.message for each in found.findings]
+
+
+def test_a_kind_refuses_nothing_of_options_that_were_complained_of_already(tmp_path: Path) -> None:
+    found = loaded(tmp_path, GOOD + YOTPO + "    batch: {events: 2}\n    source: Shop\n")
+    assert [(each.line, each.message) for each in found.findings] == [(14, "yotpo takes one event a call")]
+
+
+def test_without_any_destinations_all_that_needs_them_is_said(tmp_path: Path) -> None:
+    found = loaded(tmp_path, GOOD[: GOOD.index("destinations:")])
+    assert [(each.path, each.message) for each in found.findings] == [("destinations", "is missing")]
 
 
 def test_a_file_that_is_not_there_is_one_complaint(tmp_path: Path) -> None:

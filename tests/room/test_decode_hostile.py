@@ -88,6 +88,23 @@ def test_a_branch_that_the_union_does_not_have_is_undecodable() -> None:
         assert isinstance(schema.branch(value, 0), Fault)
 
 
+def test_a_branch_or_symbol_that_is_not_there_is_undecodable_under_guard_too() -> None:
+    schema = record("G", e={"type": "enum", "name": "E", "symbols": ["A"]}, me=["null", "G"])
+    branch = schema_of(schema).branches[0]
+    assert branch.guard is not None
+    assert decode(branch, b"\x00\x00", 0) == {"e": "A", "me": None}
+    for damaged in (b"\x02\x00", b"\x00\x04", b"\x01\x00", b"\x00\x01"):
+        result = decode(branch, damaged, 0)
+        assert isinstance(result, Fault)
+        assert "a branch or symbol that the schema does not have" in result.detail
+
+
+def test_a_type_spoken_of_twice_needs_no_guard_and_one_that_holds_itself_does() -> None:
+    place = record("Place", city="string")
+    assert schema_of(record("R", a=place, b="Place", c="Place")).branches[0].guard is None
+    assert schema_of(record("R", a=place, b="Place", c=["null", "R"])).branches[0].guard is not None
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -124,6 +141,13 @@ def test_a_schema_that_cannot_be_used_is_a_fault(text: str, said: str) -> None:
     result = read_schema(text, {})
     assert isinstance(result, Fault)
     assert said in result.detail
+
+
+@pytest.mark.parametrize("size", [1 << 63, 1 << 70])
+def test_a_schema_of_a_size_no_machine_has_makes_its_records_undecodable(size: int) -> None:
+    schema = schema_of({"type": "fixed", "name": "F", "size": size})
+    result = decode(schema.branches[0], b"abc", 0)
+    assert result == Fault(Cause.UNDECODABLE, "the value does not decode: a length in it is impossible")
 
 
 def test_a_default_that_does_not_fit_its_type_does_not_matter_to_what_was_written() -> None:

@@ -53,6 +53,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ("an unknown destination", DELIVER + "      - to: tellr.say", 5, 13, "`tellr` is no destination", "`teller`"),
     ("an unknown target", DELIVER + "      - to: teller.sya", 5, 20, "teller has no target `sya`", "`say`"),
     ("no target", DELIVER + "      - to: teller", 5, 13, "`teller` names no target", ""),
+    ("a destination that is a number", DELIVER + "      - to: 5", 5, 13, "YAML reads a number", 'quote it: "5"'),
     ("a misspelt key", SAY + "        wen: a", 6, 9, "is unknown here", "`when`"),
     ("an entry that is a text", DELIVER + "      - teller.say", 5, 9, "must be a mapping that begins with `to", ""),
     # names and labels

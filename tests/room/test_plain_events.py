@@ -81,6 +81,7 @@ NAMED = {"type": "record", "name": "a.Named", "fields": [{"name": "name", "type"
         (logical("fixed", "duration", name="D", size=12), "P1Y2M3DT4.5S",
          bytes([14, 0, 0, 0, 3, 0, 0, 0, 148, 17, 0, 0])),
         (logical("fixed", "uuid", name="U", size=16), "00000000-0000-0000-0000-000000000001", bytes(15) + b"\1"),
+        (logical("fixed", "uuid", name="U", size=16), "\u0000" * 15 + "\u00ff", bytes(15) + b"\xff"),
         (logical("string", "unheard-of"), "x", "x"),
         (["null", "string"], None, None),
         (["null", "string"], "x", "x"),

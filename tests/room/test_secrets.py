@@ -144,6 +144,12 @@ def test_no_secret_of_a_configuration_is_ever_printed(tmp_path: Path) -> None:
         assert "canary" not in shown
 
 
+def test_an_empty_secret_matters_only_to_a_run_that_uses_it(tmp_path: Path) -> None:
+    text = GOOD.replace("${COPILOT_CLIENT_SECRET}", '""')
+    assert [each.message for each in loaded(tmp_path, text).findings] == ["is empty"]
+    assert loaded(tmp_path, text, {}, offline=True).settings is not None
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from consumer.model import Cause, Fault
+from consumer.model import Cause, Fault, Skip
 from consumer.translation import identity, load_schemas
 from tests.room.orders import EVENT, SCHEMA, kept, one_fault, said
-from tests.room.translating import NOW_MS, Kept, entry, framed, translator, written
+from tests.room.translating import NOW_MS, Kept, Teller, entry, framed, translator, written
 
 # ── What is refused ──
 
@@ -179,6 +179,21 @@ def test_one_delivery_of_a_record_can_be_had_alone() -> None:
     alone = made.one(kept(3), whole.entries[1]).columns["teller"]
     assert alone.bodies == whole.bodies[1:]
     assert alone.identities == whole.identities[1:]
+
+
+def test_one_delivery_alone_counts_and_refuses_nothing_of_the_others() -> None:
+    text = entry("{s: status}", event="id: items")
+    text += "      - to: teller.say\n        label: b\n        fields: {s: status}\n"
+    text += "      - to: other.say\n        label: c\n        fields: {s: status}\n"
+    destinations = {"teller": Teller(), "other": Teller("other")}
+    made = translator(text, SCHEMA, destinations=destinations, disabled=["other"])
+    whole = made.translate([kept()])
+    first, second = [each.entry for each in whole.faults]
+    assert whole.skipped == {("other", "shop.E", Skip.DISABLED): 1}
+    assert second is not None
+    alone = made.one(kept(), second)
+    assert [each.entry for each in alone.faults] == [second] != [first]
+    assert not alone.skipped
 
 
 def test_what_a_dead_letter_says_of_a_record_is_known_without_decoding() -> None:

@@ -30,6 +30,10 @@ def test_a_header_may_name_an_id() -> None:
     assert read(b"x", [("other", b"1"), (HEADER, b"\x00\x00\x00\x00\x09")]) == (9, 0)
 
 
+def test_headers_that_name_no_schema_leave_it_to_the_bytes() -> None:
+    assert read(b"\x00\x00\x00\x01\x02rest", [("other", b"1"), (HEADER, None)]) == (258, 5)
+
+
 def test_of_several_headers_the_last_counts_and_one_of_the_key_does_not() -> None:
     headers: list[tuple[str, bytes | None]] = [
         (HEADER, b"\x00\x00\x00\x00\x08"),

@@ -1,0 +1,68 @@
+"""A dry run gives the requests of a service that is never started: whole, in order, without credentials."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from consumer.check.advice import advice
+from consumer.check.dry_run import DryRun, Outcome, Refusal
+from consumer.config import MASK
+from consumer.destinations import Token
+from tests.room.configured import GOOD, settings_of
+from tests.room.orders import SCHEMA, kept
+from tests.room.translating import ENDPOINT, Kept, Teller, entry, mapping, translator
+
+THREE = entry("{n: n}", beside="each: items\nid: sku")
+URL = "https://say.example"
+CUSTOMERIO = "  customerio:\n    url: https://cdp.customer.io/v1\n    api_key: ${CUSTOMERIO_KEY}\n"
+
+
+def dry(text: str, teller: Teller | None = None) -> DryRun:
+    told = teller if teller is not None else Teller()
+    return DryRun(translator(text, SCHEMA, destinations={"teller": told}), {"teller": told}, {"teller": URL})
+
+
+def items(count: int) -> Sequence[dict[str, object]]:
+    return [{"sku": f"s-{n}", "n": n} for n in range(count)]
+
+
+def test_deliveries_share_a_request_as_far_as_the_destination_takes_them() -> None:
+    outcome = dry(THREE).one(kept(items=items(23)))
+    assert [len(each.identities) for each in outcome.requests] == [10, 10, 3]
+    said = [each["fields"]["n"] for request in outcome.requests for each in json.loads(request.body)]
+    assert said == list(range(23))
+    assert {(each.destination, each.method, each.url) for each in outcome.requests} == {
+        ("teller", "POST", f"{URL}/say")
+    }
+    assert outcome.requests[-1].labels == ("say",) * 3
+
+
+def test_credentials_are_masked_whichever_header_they_stand_in() -> None:
+    by_token = Teller()
+    by_token.credential = Token("x-token", ENDPOINT, "secret", 60, str.encode, lambda _: "token")
+    for teller, headers in ((Teller(), {"authorization": f"Basic {MASK}"}), (by_token, {"x-token": MASK})):
+        [request] = dry(entry("{s: status}"), teller).one(kept()).requests
+        assert request.headers == headers
+
+
+def test_what_is_skipped_or_refused_makes_no_request() -> None:
+    assert dry(THREE).one(Kept(None)) == Outcome((), (("", "tombstone", 1),), ())
+    undecodable = dry(THREE).one(Kept(b""))
+    assert undecodable == Outcome((), (), (Refusal("", "", "undecodable", "the value is empty"),))
+    [refusal] = dry(entry("{s: cents(status)}")).one(kept()).refusals
+    assert (refusal.destination, refusal.label, refusal.cause) == ("teller", "say", "unmappable")
+
+
+def test_a_name_its_readers_would_drop_is_advised_against_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "mapping.yaml").write_text("")
+    settings = settings_of(tmp_path, GOOD + CUSTOMERIO)
+    text = (
+        "version: 1\nevents:\n  shop.E:\n    deliver:\n"
+        f"      - {{to: copilot.say, name: {'x' * 101}}}\n"
+        f"      - {{to: customerio.say, name: {'x' * 101}, label: long}}\n"
+        f"      - {{to: customerio.say, name: {'x' * 100}, label: fits}}\n"
+    )
+    [finding] = advice(mapping(text, "copilot", "customerio"), settings)
+    assert (finding.severity, finding.path, finding.hint) == ("warning", "events.shop.E.long", "shorten it")

@@ -1,0 +1,43 @@
+"""Several mapping files make one mapping: what is wrong in any of them, and the version of them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from consumer.translation import load_mapping
+from consumer.translation.mapping.canonical import version_of
+from consumer.yaml_source import Node, read_text
+from tests.room.translating import Teller
+
+GOOD = "version: 1\nevents:\n  shop.E:\n    deliver: [{to: teller.say}]\n"
+BAD = "version: 1\nevents:\n  shop.F:\n    deliver: [{to: teller.sya}]\n"
+
+
+def tree(text: str) -> Node:
+    node, findings = read_text(text, "f.yaml")
+    assert node is not None
+    assert not findings
+    return node
+
+
+def test_a_file_that_cannot_be_read_hides_nothing_that_is_wrong_in_the_next(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(BAD)
+    files = [tmp_path / "none.yaml", tmp_path / "bad.yaml"]
+    mapping, findings = load_mapping(files, {"teller": Teller()}, shown=["none.yaml", "bad.yaml"])
+    assert mapping is None
+    said = "\n".join(finding.text() for finding in findings)
+    assert "none.yaml: error: cannot be read: no such file or directory" in said
+    assert "bad.yaml:4:27: error:" in said
+
+
+def test_a_mapping_without_one_of_its_files_is_no_mapping(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD)
+    mapping, findings = load_mapping([tmp_path / "good.yaml", tmp_path / "none.yaml"], {"teller": Teller()})
+    assert mapping is None, "its deliveries would be skipped, and their offsets committed"
+    assert len(findings) == 1
+
+
+def test_what_holds_no_events_adds_nothing_to_the_version() -> None:
+    alone = version_of([tree(GOOD)])
+    assert version_of([tree(GOOD), tree("events: {}"), tree("version: 1"), tree("[]")]) == alone
+    assert version_of([tree(GOOD), tree(BAD)]) != alone

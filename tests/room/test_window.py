@@ -1,0 +1,185 @@
+"""Time windows by themselves, on clocks that are set by hand: what waits, what is past hope, whose clock is wrong."""
+
+# ruff: noqa: ARG002 - an observer hears more than it keeps
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.queue import Scope
+from consumer.delivery.window import Window
+from consumer.model import Cause, Fault, Shape
+from consumer.observe import Observer
+from tests.property.test_batch import COLLECT, FakeTenure, delivery
+
+NOW_S = 1_795_168_800.0
+HOUR_MS = 3_600_000
+SKEW: Scope = ("clock", "skew")
+
+
+class Told(Observer):
+    """Keeps which holds began and ended."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def held(self, destination: str, endpoint: str, fault: Fault) -> None:
+        self.said.append(f"held {endpoint}: {fault.cause}")
+
+    def resumed(self, destination: str, endpoint: str, seconds: float) -> None:
+        self.said.append(f"resumed {endpoint}")
+
+
+class Clocks:
+    """The wall clock and the monotonic one; `wall_s` can be put wrong without the other noticing."""
+
+    def __init__(self) -> None:
+        self.wall_s = NOW_S
+
+    def time(self) -> float:
+        return self.wall_s
+
+    def monotonic(self) -> float:
+        return 500.0
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    made = Clocks()
+    monkeypatch.setattr("consumer.delivery.window.time", made)
+    return made
+
+
+class Watched:
+    """A window, what it was told to release and what it said. Made within a loop: it sets timers there."""
+
+    def __init__(self, look_s: float = 60.0) -> None:
+        self.released: list[Scope] = []
+        self.observer = Told()
+        self.window = Window("copilot", look_s, self.released.append, self.observer)
+
+    def reason(self, event_s: float, max_age_ms: int | None = HOUR_MS) -> Scope | Fault | None:
+        return self.window.reason(dated(event_s, max_age_ms))
+
+
+def dated(event_s: float, max_age_ms: int | None) -> Delivery:
+    made = delivery(1, Shape(COLLECT, b"[", b"]", 10, 1000, max_age_ms), "a", b"{}", FakeTenure())
+    made.event_ms = int(event_s * 1000)
+    return made
+
+
+def in_loop(test: Callable[[], None]) -> None:
+    async def run() -> None:
+        test()
+
+    asyncio.run(run())
+
+
+def test_without_a_window_no_time_is_too_old_or_too_new(clocks: Clocks) -> None:
+    watched = Watched()
+    assert [watched.reason(at, None) for at in (0, NOW_S, NOW_S * 2)] == [None, None, None]
+
+
+def test_within_the_window_nothing_waits_and_outside_of_it_nothing_can_go(clocks: Clocks) -> None:
+    watched = Watched()
+    assert watched.reason(NOW_S) is None
+    assert watched.reason(NOW_S - 3600) is None
+    past, future = watched.reason(NOW_S - 3601), watched.reason(NOW_S + 61)
+    assert past == Fault(Cause.OUT_OF_WINDOW, "the event is older than the destination takes")
+    assert future == Fault(Cause.OUT_OF_WINDOW, "the event's time lies in the future")
+
+
+def test_events_of_one_second_ahead_share_one_timer(clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test() -> None:
+        set_for: list[float] = []
+        loop = asyncio.get_running_loop()
+        real = loop.call_later
+
+        def noted(wait_s: float, *rest: Any) -> asyncio.TimerHandle:  # noqa: ANN401 - the loop's own signature
+            set_for.append(wait_s)
+            return real(wait_s, *rest)
+
+        monkeypatch.setattr(loop, "call_later", noted)
+        watched = Watched()
+        first, second = watched.reason(NOW_S + 30), watched.reason(NOW_S + 30.5)
+        assert first == second == ("clock", int(NOW_S) + 30)
+        assert set_for == [30.0]
+        watched.window.close()
+
+    in_loop(test)
+
+
+def test_a_closed_window_releases_nothing_any_more(clocks: Clocks) -> None:
+    async def run() -> None:
+        left, closed = Watched(), Watched()
+        scopes = [each.reason(NOW_S + 0.01) for each in (closed, left)]
+        closed.window.close()
+        async with asyncio.timeout(10):
+            while not left.released:  # noqa: ASYNC110 - its timer was set after the other's
+                await asyncio.sleep(0.005)
+        assert left.released == scopes[1:]
+        assert not closed.released
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Foo 2026", "Thu, 01 Jan 99999999999 00:00:00 GMT"])
+def test_what_is_no_date_teaches_nothing(clocks: Clocks, date: str | None) -> None:
+    watched = Watched()
+    watched.window.heard(date)
+    assert watched.window.skew_s == 0
+    assert isinstance(watched.reason(NOW_S + 600), Fault), "nothing says that our clock is wrong"
+
+
+@pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000"])
+def test_a_date_is_read_in_utc_however_its_zone_is_written(clocks: Clocks, zone: str) -> None:
+    watched = Watched()
+    watched.window.heard(formatdate(NOW_S + 90).replace("-0000", zone))
+    assert watched.window.skew_s == pytest.approx(90)
+
+
+def test_while_the_clocks_disagree_it_holds_and_says_so_once(clocks: Clocks) -> None:
+    def test() -> None:
+        watched = Watched()
+        watched.window.heard(formatdate(NOW_S + 600, usegmt=True))
+        assert [watched.reason(NOW_S + 600), watched.reason(NOW_S - 7200)] == [SKEW, SKEW]
+        watched.window.heard(formatdate(NOW_S + 600, usegmt=True))
+        assert watched.observer.said == ["held clock: clock_skew"]
+        assert watched.released == []
+        watched.window.close()
+
+    in_loop(test)
+
+
+def test_an_answer_that_shows_the_clocks_agree_releases_at_once_what_was_held(clocks: Clocks) -> None:
+    def test() -> None:
+        watched = Watched()
+        watched.window.heard(formatdate(NOW_S + 600, usegmt=True))
+        assert watched.reason(NOW_S + 600) == SKEW
+        clocks.wall_s += 600
+        watched.window.heard(formatdate(NOW_S + 600, usegmt=True))
+        assert watched.observer.said == ["held clock: clock_skew", "resumed clock"]
+        assert watched.released == [SKEW]
+
+    in_loop(test)
+
+
+def test_a_clock_put_right_is_seen_at_the_next_look_without_another_answer(clocks: Clocks) -> None:
+    async def run() -> None:
+        watched = Watched(look_s=0.01)
+        watched.window.heard(formatdate(NOW_S + 600, usegmt=True))
+        assert watched.reason(NOW_S + 600) == SKEW
+        clocks.wall_s += 600
+        async with asyncio.timeout(10):
+            while not watched.released:  # noqa: ASYNC110 - a timer tells nobody
+                await asyncio.sleep(0.005)
+        assert watched.released == [SKEW], "once, though the hold ended too"
+        assert watched.observer.said == ["held clock: clock_skew", "resumed clock"]
+
+    asyncio.run(run())
