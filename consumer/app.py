@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,6 +20,7 @@ from consumer.kafka.options import PollOptions, max_poll_interval_s
 from consumer.kafka.poll import Poller
 from consumer.kafka.registry import Registry
 from consumer.learning import Learning, NoRegistry
+from consumer.model import Call, Fault, Reply
 from consumer.observe import Observer
 from consumer.pipeline import Pipeline
 from consumer.plan import destinations_of
@@ -117,6 +119,10 @@ class Running:
         def renewed(ok: bool) -> None:  # noqa: FBT001 - it is the whole news
             observer.credential_renewed(destination.name, ok=ok)
 
+        async def fetch(call: Call) -> Reply | Fault:
+            self.pipeline.lanes[destination.name].pace.started(time.monotonic())  # its rate counts the token call too
+            return await token_wire.exchange(call, {})
+
         credential = destination.credential
         credentials: Credentials
         if isinstance(credential, Basic):
@@ -124,9 +130,7 @@ class Running:
         else:
             token_wire = wire()
             self._token_wires.append(token_wire)
-            credentials = TokenCredentials(
-                credential, settings.secrets, lambda call: token_wire.exchange(call, {}), renewed
-            )
+            credentials = TokenCredentials(credential, settings.secrets, fetch, renewed)
         return Lanes(
             destination,
             LaneOptions(

@@ -162,7 +162,7 @@ class Lane:
                 self._wire,
                 Call(endpoint, body),
                 road.credentials,
-                may_start=lambda: road.turns.may_start(batch),
+                may_start=lambda: road.turns.may_start(batch, started),
                 may_repeat=lambda: road.turns.may_repeat(batch),
             )
             road.ended(endpoint, answer, len(batch), len(body), time.monotonic() - started)

@@ -44,7 +44,8 @@ class Pace:
         self.rate_per_s = rate_per_s
         self._share = 0.0
         self._gain: tuple[float, float] | None = None
-        self._last_call = float("-inf")
+        self.last_call = float("-inf")
+        """When the last call started, a call for a token included."""
         self.told_until = float("-inf")
 
     def share(self, share: float, now: float) -> None:
@@ -78,8 +79,8 @@ class Pace:
         share = self.share_at(now)
         if share <= 0:
             return _WINDOW_S / 10, "local"
-        return max(0.0, self._last_call + _SLACK / (self.rate_per_s * share) - now), "local"
+        return max(0.0, self.last_call + _SLACK / (self.rate_per_s * share) - now), "local"
 
     def started(self, now: float) -> None:
         """Note that a call starts now."""
-        self._last_call = now
+        self.last_call = now

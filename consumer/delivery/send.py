@@ -121,13 +121,17 @@ async def _read(response: httpx2.Response, stream: httpx2.AsyncByteStream) -> Re
     )
 
 
+async def _always() -> bool:
+    return True
+
+
 async def send(
     wire: Wire,
     call: Call,
     credentials: Credentials,
     *,
-    may_start: Callable[[], bool] = lambda: True,
-    may_repeat: Callable[[], Awaitable[bool]] | None = None,
+    may_start: Callable[[], Awaitable[bool]] = _always,
+    may_repeat: Callable[[], Awaitable[bool]] = _always,
 ) -> Reply | Fault | Barred | Deferred:
     """Make one signed call. Refused credentials are renewed, and the call made again, once; the answer to that stands.
 
@@ -137,7 +141,7 @@ async def send(
     signature = await credentials.current()
     if isinstance(signature, Barred | Deferred):
         return signature
-    if not may_start():
+    if not await may_start():
         return _LAPSED
     reply = await wire.exchange(call, signature)
     if isinstance(reply, Fault) or reply.status not in _REFUSED_CREDENTIALS:
@@ -147,6 +151,6 @@ async def send(
         return reply
     if isinstance(renewed, Barred | Deferred):
         return renewed
-    if not (may_start() if may_repeat is None else await may_repeat()):
+    if not await may_repeat():
         return _LAPSED
     return await wire.exchange(call, renewed)

@@ -47,11 +47,17 @@ class Turns:
             if source:
                 self._observer.throttled(self._name, source, wait_s)
 
-    def may_start(self, batch: Sequence[Delivery]) -> bool:
-        """Tell whether a call may still start that was put off since its batch was formed.
+    async def may_start(self, batch: Sequence[Delivery], began: float) -> bool:
+        """Tell whether a call whose turn came at `began` may start now.
 
-        A partition may have gone meanwhile, the fence may have shut, or another lane been told to wait.
+        While its credentials were fetched a partition may have gone, the fence may have shut, or another lane been told
+        to wait. And others called, the token call at least: a rate counts that too, so the turn is waited for anew.
         """
+        if self._pace.rate_per_s is None or self._pace.last_call == began:
+            return self._still(batch)
+        return await self.may_repeat(batch)
+
+    def _still(self, batch: Sequence[Delivery]) -> bool:
         return (
             self._may_call()
             and self._pace.told_until <= time.monotonic()
@@ -60,7 +66,7 @@ class Turns:
 
     async def may_repeat(self, batch: Sequence[Delivery]) -> bool:
         """Wait for a call's second turn under the rate; tell whether it may still start."""
-        while self.may_start(batch):
+        while self._still(batch):
             now = time.monotonic()
             wait_s, _ = self._pace.delay(now)
             if wait_s <= 0:

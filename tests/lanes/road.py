@@ -19,7 +19,7 @@ from consumer.delivery.send import Wire
 from consumer.demo.fakes import Copilot, CustomerIo, Fake, Yotpo
 from consumer.destinations import Basic, Destination, Encoded
 from consumer.destinations.kinds import KINDS
-from consumer.model import Cause, DeadLetter, Entry, Fault, Message, Partition
+from consumer.model import Call, Cause, DeadLetter, Entry, Fault, Message, Partition, Reply
 from consumer.observe import Observer
 from consumer.settling import Settling
 
@@ -144,7 +144,7 @@ class Road:
         credentials: Credentials = (
             BasicCredentials(credential, self.secrets)
             if isinstance(credential, Basic)
-            else TokenCredentials(credential, self.secrets, lambda call: self.token_wire.exchange(call, {}))
+            else TokenCredentials(credential, self.secrets, self._token_call)
         )
         self.lanes = Lanes(
             self.destination,
@@ -155,6 +155,10 @@ class Road:
             may_call=lambda: not self.fenced,
             observer=self.observer,
         )
+
+    async def _token_call(self, call: Call) -> Reply | Fault:
+        self.lanes.pace.started(time.monotonic())
+        return await self.token_wire.exchange(call, {})
 
     def wire(self, timeout_s: float) -> Wire:
         return Wire(self.fake.url, {**self.destination.headers, "user-agent": "cdp-consumer/test"}, timeout_s)

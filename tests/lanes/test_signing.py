@@ -74,17 +74,18 @@ def test_without_a_signature_nothing_is_sent(result: Barred | Deferred) -> None:
     assert wire.signed == ["old"]
 
 
+async def no() -> bool:
+    return False
+
+
 def test_a_call_whose_turn_passed_while_credentials_were_fetched_is_not_sent() -> None:
     wire = CountingWire()
-    answer = asyncio.run(send(wire, CALL, Door(OLD), may_start=lambda: False))
+    answer = asyncio.run(send(wire, CALL, Door(OLD), may_start=no))
     assert isinstance(answer, Deferred)
     assert not wire.signed
 
 
 def test_a_call_whose_turn_passed_during_the_renewal_is_not_made_again() -> None:
-    async def no() -> bool:
-        return False
-
     wire = CountingWire(401)
     answer = asyncio.run(send(wire, CALL, Door(OLD, NEW), may_repeat=no))
     assert isinstance(answer, Deferred)

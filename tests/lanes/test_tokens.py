@@ -130,3 +130,18 @@ def test_calls_made_again_after_a_renewal_keep_to_the_rate() -> None:
             assert starts[-1] - starts[0] >= 7 * 0.05 - 0.02
 
     asyncio.run(run())
+
+
+def test_the_call_for_a_token_counts_towards_the_rate() -> None:
+    async def run() -> None:
+        async with (
+            Yotpo(store_id="store", secret="secret", rate=5.0) as fake,
+            road(fake, {"store_id": "store"}, lanes=8, rate_per_s=5.0) as lanes,
+        ):
+            lanes.lanes.pace.share(1.0, time.monotonic() - 1.0)
+            lanes.owe(["first"] * 8, list(range(8)), "event")
+            await lanes.all_ended()
+            assert [request.status for request in fake.requests if request.status == 429] == []
+            assert len(lanes.calls()) == 8
+
+    asyncio.run(run())
