@@ -25,7 +25,6 @@ OLD_MS = 31 * 24 * 3600 * 1000
 """Older than what Copilot takes, younger than what the others mind."""
 LONG_AGO_MS = 3600 * 1000
 """A record of an unknown schema is judged by its age: this is beyond any grace."""
-
 ISOLATED = {f"cdp-{name}": (name,) for name in ("customerio", "copilot", "yotpo")}
 
 
@@ -40,7 +39,7 @@ class Shop:
         pipelines: pipeline → its destinations.
         dice: what the customers do.
         customers: how many there are, each a key.
-        now_ms: the wall clock.
+        now_ms: the wall clock; none: ours.
     """
 
     def __init__(
@@ -243,9 +242,8 @@ class Shop:
     def _letters(self, record: Sent, cause: str, event_type: str | None, schema_id: str | None) -> None:
         place = identities.by_place(self.topic, record.partition, record.offset)
         name = identities.digest("", "", "", place).hex()
-        where, about = (record.partition, record.offset), {"event_type": event_type, "schema_id": schema_id}
-        for pipeline in self._pipelines:
-            record.owed.append(Owed(pipeline, None, None, name, "", "", *where, 0, cause=cause, **about))
+        at, last = (record.partition, record.offset, 0), (event_type, schema_id)
+        record.owed += [Owed(one, None, None, name, "", "", *at, b"", cause, None, *last) for one in self._pipelines]
 
 
 def _poisoned(destination: str, tag: str | None) -> tuple[str | None, int | None]:
