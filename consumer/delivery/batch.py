@@ -34,7 +34,7 @@ def form(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None) -> li
         delivery = queue.popleft()
         if not delivery.tenure.sending:
             continue
-        if delivery.key in passed:
+        if passed and delivery.key in passed:
             # Before `admit`: it could set this one aside while an earlier one of its key stays here, and then find that
             # one blocked behind it.
             left.append(delivery)
@@ -47,20 +47,21 @@ def form(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None) -> li
             shape, piece, most = delivery.shape, delivery.piece, delivery.shape.max_events
             room = shape.max_bytes - len(shape.prefix) - len(shape.suffix)
             size = -1  # the first one needs no comma
+        identity = delivery.identity
         if (
             (delivery.shape is not shape and delivery.shape != shape)
             or delivery.piece != piece
-            or delivery.identity in identities
+            or identity in identities
         ):
             passed.add(delivery.key)
             left.append(delivery)
-        elif batch and size + 1 + len(delivery.body) > room:
+            continue
+        size += 1 + len(delivery.body)
+        if size > room and batch:
             left.append(delivery)
             break
-        else:
-            size += 1 + len(delivery.body)
-            identities.add(delivery.identity)
-            batch.append(delivery)
+        identities.add(identity)
+        batch.append(delivery)
     queue.extendleft(reversed(left))
     return batch
 

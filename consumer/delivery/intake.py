@@ -6,7 +6,10 @@ record is always admitted where nothing is open, however large it is, or it woul
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
+from itertools import accumulate
+from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -117,19 +120,13 @@ class Intake:
     def _chunk(self, tenure: Tenure, queue: deque[Message], most: int, most_bytes: int) -> Chunk:
         """Take at least one record off a partition's backlog, and more while its room and the chunk's allow."""
         room = self._limits.records / len(self.tenures) - tenure.open_records
-        room_bytes = self._limits.size / len(self.tenures) - tenure.open_bytes
-        taken: list[Message] = []
-        sizes: list[int] = []
-        size = 0
-        while queue and len(taken) < most and size < most_bytes:
-            if taken and (len(taken) >= room or size >= room_bytes):
-                self._full.add(tenure.partition)
-                break
-            message = queue.popleft()
-            own = size_of(message)
-            taken.append(message)
-            sizes.append(own)
-            size += own
+        room_bytes = min(most_bytes, self._limits.size / len(self.tenures) - tenure.open_bytes)
+        taken = [queue.popleft() for _ in range(min(len(queue), most, max(1, ceil(room))))]
+        sizes = [size_of(message) for message in taken]
+        # By the lot: nearly always all of them fit. Each but the first needs some room left by those before it.
+        count = 1 + bisect_left(list(accumulate(sizes[:-1])), room_bytes)
+        queue.extendleft(reversed(taken[count:]))
+        del taken[count:], sizes[count:]
         return Chunk(tenure, taken, sizes)
 
     def _fits(self, partition: Partition, records: int, weight: int) -> bool:

@@ -131,6 +131,7 @@ class Tenure:
         if not self.live:
             return []
         first, kept, owed, left = self._first, self._kept, self._owed[destination], self._left
+        weights, size, ended = self._weights, 0, 0
         records: list[Message] = []
         for slot in slots:
             index = slot - first
@@ -140,9 +141,14 @@ class Tenure:
                 raise LedgerError(msg)
             records.append(message)
             owed[index] -= 1
-            left[index] -= 1
-            if not left[index]:
-                self._end(index)
+            rest = left[index] = left[index] - 1
+            if not rest:
+                kept[index] = None
+                size += weights[index]
+                ended += 1
+        self.open_records -= ended
+        self.settled += ended
+        self.open_bytes -= size
         # Only now: forgetting between two of them would shift the places of the rest.
         if self._ended_to < len(left) and not left[self._ended_to]:
             self._advance()
