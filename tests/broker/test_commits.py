@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002 - the doubles have the signatures of what they stand for
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -195,31 +195,3 @@ def test_a_commit_that_was_refused_for_good_is_raised() -> None:
     obedient.refusal = KafkaError(KafkaError.FENCED_INSTANCE_ID, fatal=True)
     with pytest.raises(KafkaException):
         commits.settle(consumer, [P])
-
-
-def test_while_an_answer_is_outstanding_nothing_more_is_sent() -> None:
-    obedient, consumer, commits = begun()
-    commits.send(consumer)
-    commits.took({P: 14})
-    commits.reached(Frontier({P: (1, 15)}))
-    commits.send(consumer)
-    assert obedient.commits == [{P: 10}]
-    commits.answered(None, answers({P: 10}))
-    commits.send(consumer)
-    assert obedient.commits == [{P: 10}, {P: 15}]
-
-
-def test_one_partition_refused_among_others_is_sent_again_alone() -> None:
-    obedient, consumer, commits = begun()
-    commits.begin({Q: 2}, Starts({Q: 3}, {}, Origin("earliest")))
-    assert commits.unconfirmed() == {Q}
-    commits.send(consumer)
-    refused_one = TopicPartition(*Q, 3)
-    answer: Any = type("Answer", (), {"topic": Q.topic, "partition": 1, "offset": 3, "error": None})()
-    answer.error = KafkaError(KafkaError.UNKNOWN_MEMBER_ID)
-    commits.answered(None, [*answers({P: 10}), answer])
-    assert commits.unconfirmed() == {Q}
-    commits.send(consumer)
-    assert obedient.commits == [{P: 10, Q: 3}, {Q: 3}]
-    commits.answered(None, [refused_one])
-    assert commits.unconfirmed() == set()

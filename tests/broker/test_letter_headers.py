@@ -137,3 +137,12 @@ def test_no_header_of_the_original_is_lost_moved_or_changed(original: list[tuple
     found = headers_of(letter(original), "cdp-copilot", "f00d")
     assert found[: len(others)] == others
     assert all(name.startswith("cdp-") for name, _ in found[len(others) :])
+
+
+def test_what_is_not_known_is_left_out_and_not_written_empty() -> None:
+    bare = replace(letter(), fault=Fault(Cause.UNDECODABLE), entry=None, event_type=None, schema_id=None)
+    names = dict(headers_of(bare, "cdp-copilot", "f00d", connect_headers=True))
+    absent = ("detail", "http-status", "destination", "delivery-label", "event-type", "schema-id")
+    assert not names.keys() & {f"cdp-{name}" for name in absent}
+    assert "__connect.errors.exception.message" not in names
+    assert names["__connect.errors.stage"] == b"VALUE_CONVERTER"

@@ -9,6 +9,7 @@ from consumer.kafka.options import (
     complaints,
     effective_properties,
     is_incremental,
+    librdkafka_version,
     max_poll_interval_s,
     refusals,
     session_timeout_s,
@@ -78,6 +79,22 @@ def test_librdkafkas_own_objections_are_all_told_at_once() -> None:
 def test_contradictions_between_properties_are_told_once() -> None:
     (said,) = complaints({**USABLE, "session.timeout.ms": "60000", "max.poll.interval.ms": "30000"})
     assert "max.poll.interval.ms" in said
+
+
+def test_an_objection_that_names_no_property_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[dict[str, str]]()
+
+    def objecting(properties: dict[str, str]) -> str:
+        asked.append(properties)
+        return "out of everything"
+
+    monkeypatch.setattr("consumer.kafka.options._objection", objecting)
+    assert complaints(USABLE) == ["out of everything"]
+    assert len(asked) == 1, "it would say the same for ever"
+
+
+def test_the_client_says_its_version() -> None:
+    assert librdkafka_version().split(".")[0].isdigit()
 
 
 def test_good_properties_are_not_complained_of() -> None:

@@ -1,7 +1,8 @@
 """Where partitions start, decided without a broker."""
 
 import json
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -147,3 +148,26 @@ def test_brokers_that_do_not_answer_are_an_error_not_a_start() -> None:
     archive.error = KafkaError(KafkaError._TRANSPORT)
     with pytest.raises(KafkaException):
         Starter("latest", lambda: NOW_MS, 1.0).starts(cast("Consumer", archive), [A0], {"a": 2})
+
+
+def test_one_partition_that_is_refused_an_answer_stops_the_start_of_all() -> None:
+    class Refusing(Archive):
+        def committed(self, partitions: list[TopicPartition], _: float) -> list[TopicPartition]:
+            refused: Any = SimpleNamespace(error=KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+            return [*super().committed(partitions[1:], _), refused]
+
+    with pytest.raises(KafkaException):
+        Starter("latest", lambda: NOW_MS, 1.0).starts(cast("Consumer", Refusing({})), [A0, A1], {"a": 2})
+
+
+def test_where_all_have_commits_or_none_are_there_no_empty_question_is_asked() -> None:
+    class Strict(Archive):
+        def committed(self, partitions: list[TopicPartition], _: float) -> list[TopicPartition]:
+            assert partitions, "librdkafka takes an empty question for an error"
+            return super().committed(partitions, _)
+
+    starter = Starter("latest", lambda: NOW_MS, 1.0)
+    found = starter.starts(cast("Consumer", Strict({})), [], {"a": 2})
+    assert found.offsets == {}
+    known = Strict({A0: (17, None), A1: (3, None)})
+    assert starter.starts(cast("Consumer", known), [A0, A1, B0], {"a": 2}).offsets[A0] == 17

@@ -70,3 +70,24 @@ def test_a_late_outcome_of_an_ended_tenure_moves_nothing() -> None:
     assert not made.settle(0, 0)
     assert made.frontier() == 0
     assert made.count_open_records() == 2
+
+
+def test_a_batch_settled_in_part_moves_the_frontier_only_past_what_has_ended() -> None:
+    made = Tenure(Partition("orders", 0), 1, 0, 2)
+    made.open([FakeRecord(n) for n in range(3)], [[1, 1, 1], [0, 1, 0]], [10] * 3)  # type: ignore[misc]
+    assert [each.offset() for each in made.settle_all([1, 2], 0)] == [1, 2]
+    assert made.frontier() == 0, "the first is owed still"
+    assert [each.offset() for each in made.settle_all([0], 0)] == [0]
+    assert made.frontier() == 1, "the other destination is owed the second"
+    made.settle_all([1], 1)
+    assert made.frontier() == 3
+    made.end()
+    assert made.settle_all([1], 1) == []
+
+
+def test_one_ended_behind_one_that_is_owed_moves_the_frontier_only_when_that_has_ended() -> None:
+    made = tenure(0, 1, 2)
+    made.settle(1, 0)
+    assert made.frontier() == 0
+    made.settle(0, 0)
+    assert made.frontier() == 2

@@ -54,6 +54,11 @@ def test_a_readable_line_quotes_what_has_spaces() -> None:
     assert line == '22:13:20.500 warning delivery refused  destination=yotpo detail="no such field"'
 
 
+def test_a_readable_line_rounds_fractions_and_shows_that_a_text_is_empty() -> None:
+    line = as_text(0.0, "info", "call ended", {"seconds": 0.123456, "detail": "", "bytes": 5})
+    assert line.endswith('call ended  seconds=0.123 detail="" bytes=5')
+
+
 def test_names_inside_a_field_are_printable_too_and_odd_numbers_are_left_out() -> None:
     assert shown({"shop\x85orders": [1]}) == {"shop orders": [1]}
     assert shown(float("nan")) is None

@@ -125,3 +125,77 @@ def test_one_that_can_never_go_is_refused_and_its_key_waits_for_the_letter() -> 
     assert refused == [0]
     queue.acknowledged(1)
     assert [each.slot for each in queue.take(hopeless, refuse)] == [1]
+
+
+def test_a_probe_is_neither_of_a_partition_that_went_nor_of_a_key_that_waits_for_a_letter() -> None:
+    queue, gone = KeyedQueue(), FakeTenure()
+    queue.put([one(1, 0, consent=True, tenure=gone), one(2, 1, consent=True), one(3, 2, consent=True)])
+    assert slots(queue, consents_are_held) == []
+    assert queue.waits_for(HELD)
+    gone.sending = False
+    queue.block(2)
+    probe = queue.take_one(HELD, lambda _: True)
+    assert probe is not None
+    assert probe.slot == 2
+
+
+def test_a_probe_asks_about_the_oldest_of_each_key_only() -> None:
+    queue, asked = KeyedQueue(), list[int]()
+    queue.put([one(1, 0, consent=True), one(1, 1, consent=True), one(2, 2, consent=True)])
+    assert slots(queue, consents_are_held) == []
+
+    def fits(each: Delivery) -> bool:
+        asked.append(each.slot)
+        return False
+
+    assert queue.take_one(HELD, fits) is None
+    assert asked == [0, 2]
+    assert queue.take_one(CLOCK, fits) is None
+
+
+def test_what_is_put_back_while_its_key_waits_for_a_letter_waits_with_it_and_stays_first() -> None:
+    queue = KeyedQueue()
+    queue.put([one(1, 0), one(1, 1)])
+    batch = queue.take(None, never)
+    queue.block(1)
+    queue.put([one(1, 2), one(2, 3)])
+    queue.again(batch)
+    assert slots(queue) == [3]
+    queue.acknowledged(1)
+    assert slots(queue) == [0, 1, 2]
+
+
+def test_a_partition_that_goes_takes_its_own_and_leaves_the_letters_waited_for() -> None:
+    queue, gone = KeyedQueue(), FakeTenure()
+    queue.put([one(1, 0, tenure=gone), one(1, 1), one(2, 2, consent=True), one(2, 3, tenure=gone)])
+    queue.block(1)
+    assert slots(queue, consents_are_held) == []
+    gone.sending = False
+    queue.withdraw()
+    assert slots(queue, consents_are_held) == []
+    queue.acknowledged(1)
+    assert slots(queue, consents_are_held) == [1]
+    queue.release(HELD)
+    assert slots(queue) == [2]
+
+
+def test_a_batch_put_back_while_nothing_is_blocked_is_first_again() -> None:
+    queue = KeyedQueue()
+    queue.put([one(1, 0), one(2, 1)])
+    batch = queue.take(None, never)
+    queue.put([one(1, 2)])
+    queue.again(batch)
+    assert (len(queue), queue.first().slot) == (3, 0)
+    assert slots(queue) == [0, 1, 2]
+
+
+def test_a_withdrawn_key_that_waits_for_a_letter_goes_on_waiting_for_it() -> None:
+    queue = KeyedQueue()
+    queue.put([one(1, 0, consent=True)])
+    assert slots(queue, consents_are_held) == []
+    queue.block(1)
+    queue.release(HELD)
+    queue.withdraw()
+    assert slots(queue) == []
+    queue.acknowledged(1)
+    assert slots(queue) == [0]

@@ -61,5 +61,15 @@ def test_a_pipeline_that_cannot_answer_blinds_nobody_else() -> None:
     assert "canary" not in metrics.page()[0].decode()
 
 
+def test_those_who_answered_can_be_had_alone() -> None:
+    sources = Sources()
+    sources.add("broken", Broken())
+    sources.add("well", Fixed(well()))
+    assert [facts.name for facts in sources.all()] == ["cdp-copilot"]
+    sources.remove("well")
+    sources.remove("nobody")
+    assert sources.all() == []
+
+
 def test_two_sources_that_claim_one_name_do_not_spoil_the_page() -> None:
     families(watched(Fixed(well()), Fixed(well())))

@@ -54,6 +54,31 @@ def test_the_same_thing_is_said_at_once_and_then_summed_up_every_ten_seconds() -
     assert [line.get("suppressed") for line in written.lines] == [None, 999, None], "after quiet it is news again"
 
 
+def test_each_kind_is_summed_up_when_its_own_ten_seconds_are_over() -> None:
+    written = Written()
+    story = written.log.observer("cdp")
+    for destination in ("copilot", "copilot", "yotpo", "yotpo"):
+        story.refused(destination, "t", REFUSED)
+        written.clock.now_s += 2.0
+    written.clock.now_s += 2.5  # 10.5 s after the first kind, 6.5 s after the second
+    story.poll_turned(0.5)
+    assert [(line["destination"], line.get("suppressed")) for line in written.lines] == [
+        ("copilot", None), ("yotpo", None), ("copilot", 1),
+    ]  # fmt: skip
+    written.clock.now_s += 4.0
+    story.poll_turned(0.5)
+    assert (written.lines[-1]["destination"], written.lines[-1]["suppressed"]) == ("yotpo", 1)
+
+
+def test_more_kinds_than_can_be_kept_share_one_summary() -> None:
+    written = Written()
+    for n in range(2_003):
+        written.log.repeat("info", "library message", (str(n),), n=n)
+    assert len(written.lines) == 2_001, "each kind that is kept, and one for all the others"
+    written.log.close()
+    assert [line.get("suppressed") for line in written.lines[2_001:]] == [2]
+
+
 def test_another_cause_or_destination_is_another_thing() -> None:
     written = Written()
     story = written.log.observer("cdp")
@@ -163,6 +188,14 @@ def test_a_fatal_error_is_said_even_right_after_the_same_code() -> None:
     story.client_error("_FATAL", "", fatal=False)
     story.client_error("_FATAL", "", fatal=True)
     assert [line["level"] for line in written.lines] == ["warning", "error"]
+
+
+def test_what_is_below_the_level_is_not_written() -> None:
+    written = Written("warning")
+    story = written.log.observer("cdp")
+    story.left(0)
+    story.split("copilot", 8)
+    assert written.lines == []
 
 
 def test_an_unknown_level_is_refused() -> None:

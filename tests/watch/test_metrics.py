@@ -171,6 +171,15 @@ def test_any_accept_header_gets_a_page(accept: str | None) -> None:
     assert "text" in content_type
 
 
+def test_log_lines_are_counted_by_level_and_an_unknown_level_as_an_error() -> None:
+    metrics, _ = made()
+    metrics.log_counted("warning", 2, 5)
+    metrics.log_counted("loud", 1, 0)
+    assert value(metrics, "cdp_log_messages_total", level="warning") == 2
+    assert value(metrics, "cdp_log_messages_suppressed_total", level="warning") == 5
+    assert value(metrics, "cdp_log_messages_total", level="error") == 1
+
+
 def test_counting_a_delivered_lot_stays_cheap() -> None:
     metrics, observer = made()
     lot = [0.1 * n for n in range(200)]

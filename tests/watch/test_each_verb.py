@@ -1,0 +1,127 @@
+"""Each verb of the observer by itself: the line it writes and the series it moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumer.model import Cause, Fault, Partition, Skip, Trouble
+from tests.watch.pages import made
+from tests.watch.verbs import CALLS
+from tests.watch.written import Written
+
+BUSY = Fault(Trouble.SERVER_ERROR, "said 503", 503)
+P = Partition("shop.orders", 0)
+TO = {"destination": "copilot"}
+
+# verb, what it is told, (level, line) or None, (sample, its labels, how far it moves) or None
+VERBS: list[
+    tuple[str, dict[str, object], tuple[str, str] | None, tuple[str, dict[str, str], float] | None]
+] = [
+    ("joined", {"group": "cdp", "protocol": "classic"}, ("info", "joined group"), None),
+    ("assigned", {"partitions": {P: 1}}, ("info", "partitions assigned"),
+     ("cdp_kafka_rebalances_total", {"event": "assign"}, 1)),
+    ("revoked", {"partitions": [P], "lost": False, "seconds": 0.2}, ("info", "partitions revoked"),
+     ("cdp_kafka_rebalance_duration_seconds_sum", {"event": "revoke"}, 0.2)),
+    ("revoked", {"partitions": [P], "lost": True, "seconds": 0.2}, ("warning", "partitions lost"),
+     ("cdp_kafka_rebalances_total", {"event": "lost"}, 1)),
+    ("took", {"topic": "shop.orders", "records": 7, "size": 90}, None,
+     ("cdp_kafka_consumed_bytes_total", {"topic": "shop.orders"}, 90)),
+    ("paused", {"partitions": [P]}, ("debug", "partitions paused"), None),
+    ("committed", {"offsets": {P: 5}, "seconds": 0.2}, ("debug", "offsets committed"),
+     ("cdp_kafka_commits_total", {"result": "success"}, 1)),
+    ("commit_refused", {"code": "REBALANCE_IN_PROGRESS", "seconds": 0.2}, ("warning", "commit put off"),
+     ("cdp_kafka_commits_total", {"result": "failure"}, 1)),
+    ("client_error", {"code": "_TRANSPORT", "text": "", "fatal": False}, ("warning", "kafka client error"),
+     ("cdp_kafka_client_errors_total", {"code": "_TRANSPORT", "fatal": "false"}, 1)),
+    ("poll_turned", {"interval_s": 0.5}, None, ("cdp_poll_interval_seconds_sum", {}, 0.5)),
+    ("topic_missing", {"topic": "shop.orders"}, ("warning", "topic missing"), None),
+    ("fenced", {}, ("error", "standstill"), ("cdp_kafka_standstills_total", {}, 1)),
+    ("unfenced", {}, ("info", "standstill over"), None),
+    ("decoded", {"events": {"shop.OrderPlaced": 3}}, None,
+     ("cdp_events_decoded_total", {"event": "shop.OrderPlaced"}, 3)),
+    ("skipped", {"counts": {("copilot", "shop.OrderPlaced", Skip.FILTERED): 4}}, None,
+     ("cdp_events_skipped_total", {**TO, "reason": "filtered"}, 4)),
+    ("faulty", {"topic": "shop.orders", "destination": "copilot", "cause": Cause.UNMAPPABLE, "count": 2},
+     ("warning", "delivery cannot be made"), ("cdp_translation_failures_total", {**TO, "cause": "unmappable"}, 2)),
+    ("faulty", {"topic": "shop.orders", "destination": "", "cause": Cause.UNDECODABLE, "count": 2},
+     ("warning", "record cannot be decoded"),
+     ("cdp_decode_failures_total", {"topic": "shop.orders", "cause": "undecodable"}, 2)),
+    ("schema_fetched", {"key": 7, "result": "found", "seconds": 0.2}, ("debug", "schema fetched"),
+     ("cdp_schema_registry_request_duration_seconds_sum", {}, 0.2)),
+    ("schema_fetched", {"key": 7, "result": "unknown", "seconds": 0.2}, ("warning", "schema not had"),
+     ("cdp_schema_registry_requests_total", {"result": "unknown"}, 1)),
+    ("called", {"destination": "copilot", "endpoint": "collect", "status": 403, "events": 9, "size": 80,
+                "seconds": 0.2}, ("debug", "call ended"), ("cdp_destination_auth_failures_total", TO, 1)),
+    ("called", {"destination": "nobody", "endpoint": "collect", "status": 200, "events": 9, "size": 80,
+                "seconds": 0.2}, ("debug", "call ended"),
+     ("cdp_request_events_sum", {"destination": "other"}, 9)),
+    ("delivered", {"destination": "copilot", "append_s": [0.5], "event_s": [0.75]}, None,
+     ("cdp_event_time_latency_seconds_sum", TO, 0.75)),
+    ("refused", {"destination": "copilot", "event_type": "shop.OrderPlaced", "fault": Fault(Cause.REFUSED)},
+     ("warning", "delivery refused"), ("cdp_deliveries_refused_total", {**TO, "event": "shop.OrderPlaced"}, 1)),
+    ("deferred", {"destination": "copilot", "fault": BUSY, "events": 5, "wait_s": 1.0}, ("warning", "batch deferred"),
+     ("cdp_delivery_retries_total", {**TO, "cause": "server_error"}, 1)),
+    ("split", {"destination": "copilot", "events": 8}, ("info", "batch split"), ("cdp_batches_split_total", TO, 1)),
+    ("held", {"destination": "copilot", "endpoint": "collect", "fault": BUSY}, ("error", "endpoint held"),
+     ("cdp_destination_holds_total", {**TO, "cause": "server_error"}, 1)),
+    ("resumed", {"destination": "copilot", "endpoint": "collect", "seconds": 9.0}, ("info", "hold ended"),
+     ("cdp_destination_hold_seconds_total", TO, 9)),
+    ("resumed", {"destination": "copilot", "endpoint": "collect", "seconds": -9.0}, ("info", "hold ended"),
+     ("cdp_destination_hold_seconds_total", TO, 0)),
+    ("throttled", {"destination": "copilot", "source": "told", "seconds": 2.0}, ("debug", "call waited"),
+     ("cdp_rate_limit_wait_seconds_total", {**TO, "source": "told"}, 2)),
+    ("throttled", {"destination": "copilot", "source": "told", "seconds": -2.0}, ("debug", "call waited"),
+     ("cdp_rate_limit_wait_seconds_total", {**TO, "source": "told"}, 0)),
+    ("credential_renewed", {"destination": "copilot", "ok": True}, ("info", "credential renewed"),
+     ("cdp_credential_renewals_total", {**TO, "result": "success"}, 1)),
+    ("credential_renewed", {"destination": "copilot", "ok": False}, ("warning", "credential not renewed"),
+     ("cdp_credential_renewals_total", {**TO, "result": "failure"}, 1)),
+    ("credentials", {"destination": "copilot", "valid": True}, ("info", "credentials taken"),
+     ("cdp_destination_credentials_valid", TO, 1)),
+    ("credentials", {"destination": "copilot", "valid": False}, ("error", "credentials rejected"),
+     ("cdp_destination_credentials_valid", TO, 0)),
+    ("shelved", {"destination": "", "cause": Cause.UNDECODABLE, "count": 3}, ("warning", "dead letters written"),
+     ("cdp_dead_letters_total", {"destination": "none", "cause": "undecodable"}, 3)),
+    ("shelf_failed", {"code": "_TIMED_OUT"}, ("error", "dead letter not written"),
+     ("cdp_dead_letter_write_failures_total", {}, 1)),
+    ("leaving", {}, ("info", "leaving"), None),
+    ("left", {"released": 4}, ("info", "left"), None),
+]  # fmt: skip
+
+IDS = [f"{number}-{verb}" for number, (verb, *_) in enumerate(VERBS)]
+
+
+def test_no_verb_is_left_out() -> None:
+    assert {verb for verb, *_ in VERBS} == set(CALLS)
+
+
+@pytest.mark.parametrize(("verb", "told", "line", "sample"), VERBS, ids=IDS)
+def test_a_verb_writes_its_one_line_at_its_level_or_none(
+    verb: str, told: dict[str, object], line: tuple[str, str] | None, sample: object
+) -> None:
+    written = Written("debug")
+    getattr(written.log.observer("cdp"), verb)(**told)
+    assert [(each["level"], each["event"]) for each in written.lines] == ([] if line is None else [line])
+
+
+@pytest.mark.parametrize(("verb", "told", "line", "sample"), VERBS, ids=IDS)
+def test_a_verb_moves_its_series_by_what_it_was_told(
+    verb: str, told: dict[str, object], line: object, sample: tuple[str, dict[str, str], float] | None
+) -> None:
+    metrics, observer = made()
+    before = metrics.page()[0]
+    getattr(observer, verb)(**told)
+    if sample is None:
+        counted = [each for each in metrics.page()[0].splitlines() if each.startswith(b"cdp_")]
+        assert counted == [each for each in before.splitlines() if each.startswith(b"cdp_")]
+        return
+    name, labels, value = sample
+    assert metrics.registry.get_sample_value(name, {"pipeline": "cdp", **labels}) == pytest.approx(value)
+
+
+def test_a_debug_verb_costs_a_quiet_log_nothing() -> None:
+    written = Written("info")
+    story = written.log.observer("cdp")
+    story.paused([P])
+    story.throttled("copilot", "told", 1.0)
+    assert written.lines == []

@@ -1,0 +1,50 @@
+"""Histograms that take a list at once: the same buckets as one by one, and a sum that nothing can spoil."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from consumer.watch.histogram import Distribution, Histogram
+
+BOUNDS = (1.0, 2.0, 5.0)
+ODD = [0.0, 1.0, 1.5, 2.0, 5.0, 7.0, -3.0, math.nan, math.inf, -math.inf]
+
+
+def one_by_one(values: list[float]) -> Distribution:
+    made = Distribution(BOUNDS)
+    for value in values:
+        made.add(value)
+    return made
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[], [1.0], [7.0, 1.0, 3.0], [0.5, 1.0, 1.5, 2.0, 5.0, 7.0], [-1.0, -2.0, 1.0, 2.0, 9.0], ODD, ODD[:4]],
+    ids=["none", "one", "few", "many", "ahead of the clock", "odd", "on the bounds"],
+)
+def test_a_list_counts_as_its_values_would_one_by_one(values: list[float]) -> None:
+    made = Distribution(BOUNDS)
+    made.add_all(values)
+    assert made.read() == one_by_one(values).read()
+
+
+def test_what_is_no_number_is_left_out_and_what_is_negative_counts_as_nothing() -> None:
+    buckets, total = one_by_one(ODD).read()
+    assert total == 16.5
+    assert dict(buckets) == {"1.0": 3, "2.0": 5, "5.0": 6, "+Inf": 7}
+
+
+def test_a_series_with_labels_too_many_or_too_few_is_a_bug() -> None:
+    histogram = Histogram("h_seconds", "Help.", ("pipeline",), BOUNDS, CollectorRegistry())
+    with pytest.raises(ValueError, match="h_seconds has the labels"):
+        histogram.labels("a", "b")
+
+
+def test_a_name_is_taken_once() -> None:
+    registry = CollectorRegistry()
+    Histogram("h_seconds", "Help.", (), BOUNDS, registry)
+    with pytest.raises(ValueError, match="Duplicated timeseries"):
+        Histogram("h_seconds", "Help.", (), BOUNDS, registry)
