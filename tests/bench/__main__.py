@@ -49,7 +49,11 @@ def main() -> int:
                     runs[row.name].append(bench.run(row))
                 except (WrongError, RuntimeError) as error:
                     wrong.append(str(error))
-                print(f"  run {number + 1} of {rounds}: {row.name}{' FAILED' if wrong else ''}", file=sys.stderr, flush=True)
+                print(
+                    f"  run {number + 1} of {rounds}: {row.name}{' FAILED' if wrong else ''}",
+                    file=sys.stderr,
+                    flush=True,
+                )
     print(printed(rows, runs))
     for complaint in wrong:
         print(f"WRONG: {complaint}")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 from confluent_kafka import Consumer, Message
@@ -22,6 +22,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from fastavro import parse_schema, schemaless_reader
 
+from consumer.model import Message as Record
 from consumer.plan import destinations_of, read_plan
 from consumer.translation import Translator
 from tests.bench.workload import SCHEMA, SCHEMA_ID, records
@@ -58,7 +59,7 @@ def translate(args: argparse.Namespace) -> dict[str, float]:
         clock_ms=planned.clock_ms,
     )
     translator.learn(SCHEMA_ID, json.dumps(SCHEMA), {})
-    messages = _consumed(_consumer(args), args.events)
+    messages = cast("list[Record]", _consumed(_consumer(args), args.events))
     lots = [messages[at : at + _LOT] for at in range(0, len(messages), _LOT)]
     for lot in lots[: max(1, len(lots) // 5)]:
         translator.translate(lot)
@@ -80,7 +81,7 @@ def naive(args: argparse.Namespace) -> dict[str, float]:
             message = _next(consumer)
             document = _said(read(message))
             client.patch(f"{args.sink}/core/v3/stores/bench/customer_events", json=document).raise_for_status()
-            consumer.commit(message, asynchronous=False)
+            consumer.commit(message=message, asynchronous=False)
     consumer.close()
     return {}
 
@@ -144,7 +145,7 @@ def _consumed(consumer: Consumer, count: int) -> list[Message]:
 def _reader(args: argparse.Namespace) -> Callable[[Message], dict[str, Any]]:
     deserialize = AvroDeserializer(SchemaRegistryClient({"url": args.sink}))
     context = SerializationContext(args.topic, MessageField.VALUE)
-    return lambda message: deserialize(message.value(), context)  # type: ignore[no-any-return, no-untyped-call]
+    return lambda message: deserialize(message.value(), context)
 
 
 def _said(event: dict[str, Any]) -> dict[str, Any]:

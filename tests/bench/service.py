@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,7 @@ class Service:
                 return None
             self._port = int(json.loads(starting)["port"])
         with contextlib.suppress(OSError):
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/status", timeout=5) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/status", timeout=5) as answer:
                 pipelines = json.load(answer)["pipelines"]
             return dict(pipelines[0]) if pipelines else None
         return None
@@ -142,8 +142,10 @@ def running(config: Path, pin: frozenset[int] | None) -> Iterator[Service]:
 def printed_ceiling(config: Path, largest: int) -> int:
     """Return the bytes that `check` prints as the most the process needs."""
     said = subprocess.run(
-        [sys.executable, "-m", "consumer", "check", "--config", str(config), "--format", "json"]
-        + ["--partitions", str(PARTITIONS), "--largest-record", str(largest)],
+        [
+            *(sys.executable, "-m", "consumer", "check", "--config", str(config), "--format", "json"),
+            *("--partitions", str(PARTITIONS), "--largest-record", str(largest)),
+        ],
         cwd=ROOT,
         env=clean_environment(),
         check=True,
@@ -154,16 +156,15 @@ def printed_ceiling(config: Path, largest: int) -> int:
     return int(json.loads(said)["memory"]["total_bytes"])
 
 
-def wait_while(service: Service | None, busy: object, within_s: float, what: str) -> None:
+def wait_while(service: Service, busy: Callable[[], bool], within_s: float, what: str) -> None:
     """Wait until `busy()` is false.
 
     Raises:
         RuntimeError: the service has ended meanwhile, or it took too long.
     """
-    assert callable(busy)
     deadline = time.monotonic() + within_s
     while busy():
-        if service is not None and (words := service.failed()):
+        if words := service.failed():
             raise RuntimeError(words)
         if time.monotonic() > deadline:
             raise RuntimeError(f"{what}: not within {within_s:g} s")

@@ -56,7 +56,11 @@ _SHOWN = (
 
 def summed_up(runs: Runs) -> dict[str, dict[str, Spread]]:
     """Return median, least and most of each figure of each row."""
-    return {name: {figure: spread([each[figure] for each in found]) for figure in found[0]} for name, found in runs.items() if found}
+    return {
+        name: {figure: spread([each[figure] for each in found]) for figure in found[0]}
+        for name, found in runs.items()
+        if found
+    }
 
 
 def ratios(runs: Runs) -> dict[str, Spread]:
@@ -65,7 +69,9 @@ def ratios(runs: Runs) -> dict[str, Spread]:
     for ratio in RATIOS:
         if all(runs.get(name) for name in ratio.needs):
             rounds = min(len(runs[name]) for name in ratio.needs)
-            found[ratio.name] = spread([ratio.value({name: runs[name][i] for name in ratio.needs}) for i in range(rounds)])
+            found[ratio.name] = spread(
+                [ratio.value({name: runs[name][i] for name in ratio.needs}) for i in range(rounds)]
+            )
     return found
 
 

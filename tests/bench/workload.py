@@ -1,4 +1,4 @@
-"""What the benchmark feeds in: one schema, 5 000 distinct records of it from a fixed seed, and a mapping for each API."""
+"""What the benchmark feeds in: a schema, 5 000 distinct records of it from a fixed seed, and a mapping for each API."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ SCHEMA: dict[str, Any] = _named(
                     ),
                     _field(
                         "loyalty",
-                        ["null", _named("record", "Loyalty", fields=[_field("tier", "string"), _field("points", "int")])],
+                        [
+                            "null",
+                            _named("record", "Loyalty", fields=[_field("tier", "string"), _field("points", "int")]),
+                        ],
                     ),
                 ],
             ),
@@ -161,8 +164,8 @@ def _moment(epoch_ms: int) -> datetime:
     return datetime.fromtimestamp(epoch_ms / 1000, UTC)
 
 
-# Twelve leaves: two- and three-level paths, an array's element, a path that may be null, a default, a choice of three, a
-# time, a decimal, a UUID, two constants.
+# Twelve leaves with the person: two- and three-level paths, an array's element, a path that may be null, a default, a
+# choice of three, a time, a decimal, a UUID, two constants.
 _LEAVES = """
             event: event_id
             total: total
