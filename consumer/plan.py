@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from consumer.config.file import Loaded
 from consumer.config.file import load as load_settings
 from consumer.config.settings import PipelineSettings, Settings
 from consumer.destinations import Destination
@@ -45,16 +46,26 @@ def read_plan(
 
     `offline` is for a run that talks to nobody and needs no secret.
     """
-    loaded = load_settings(path, os.environ if environ is None else environ, pipeline=pipeline, offline=offline)
-    settings = loaded.settings or loaded.understood
-    if settings is None or any(each.path.startswith("destinations") for each in errors(loaded.findings)):
-        return Planned(None, loaded.findings)  # a destination that was not understood would look unknown to the mapping
+    environ = os.environ if environ is None else environ
+    loaded = load_settings(path, environ, pipeline=pipeline, offline=offline)
+    settings, lacking = loaded.settings or loaded.understood, _lacks_destinations(loaded)
+    if lacking:  # most often a variable that is not set: without it there is still enough to look at the mapping
+        unsecret = load_settings(path, environ, pipeline=pipeline, offline=True)
+        settings, lacking = unsecret.settings or unsecret.understood, _lacks_destinations(unsecret)
+    if settings is None:
+        return Planned(None, loaded.findings)
     schemas, schema_findings = load_schemas(settings.schema_directory)
     mapping, mapping_findings = load_mapping(settings.mapping, all_destinations(settings))
+    if lacking:  # what was not understood only looks unknown to the mapping
+        mapping_findings = [each for each in mapping_findings if not each.path.endswith(".to")]
     findings = tuple(in_order([*loaded.findings, *schema_findings, *mapping_findings]))
-    if mapping is None or errors(findings):
+    if mapping is None or loaded.settings is None or errors(findings):
         return Planned(None, findings)
-    return Planned(Plan(settings, mapping, schemas), findings)
+    return Planned(Plan(loaded.settings, mapping, schemas), findings)
+
+
+def _lacks_destinations(loaded: Loaded) -> bool:
+    return any(each.path.startswith("destinations") for each in errors(loaded.findings))
 
 
 def all_destinations(settings: Settings) -> dict[str, Destination]:

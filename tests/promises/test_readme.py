@@ -49,9 +49,7 @@ def test_the_readmes_configuration_and_mapping_can_be_used_as_they_stand(
     configuration = next(each for each in blocks if each.startswith("kafka:"))
     mapping = next(each for each in blocks if each.startswith("version:"))
     (tmp_path / "avro").symlink_to(ROOT / "avro")
-    (tmp_path / "cdp.yaml").write_text(
-        configuration + "\n  yotpo:\n    url: http://127.0.0.1:1/core/v3\n    store_id: s\n    secret: x\n"
-    )
+    (tmp_path / "cdp.yaml").write_text(configuration)
     (tmp_path / "other.yaml").write_text(mapping)
     for name in (tmp_path / "cdp.yaml", _with_mapping(tmp_path, "other.yaml")):
         planned = read_plan(name, {}, offline=True)

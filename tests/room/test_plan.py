@@ -1,0 +1,52 @@
+"""Configuration and mapping are read together: whoever writes both sees all complaints of both at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from consumer.plan import Planned, read_plan
+
+MAPPING = """
+version: 1
+events:
+  shop.Seen:
+    deliver:
+      - to: customerio.trak
+        name: Seen
+        fields: {userId: who}
+"""
+
+
+def planned(folder: Path, destination: str, mapping: str = MAPPING) -> Planned:
+    (folder / "mapping.yaml").write_text(mapping)
+    (folder / "cdp.yaml").write_text(
+        "kafka: {bootstrap.servers: 'a:1'}\ntopics: [a]\nmapping: mapping.yaml\n"
+        f"destinations:\n  customerio: {destination}\n"
+    )
+    return read_plan(folder / "cdp.yaml", {})
+
+
+def paths(found: Planned) -> set[str]:
+    return {each.path for each in found.findings if each.severity == "error"}
+
+
+def test_a_variable_that_is_not_set_hides_nothing_of_the_mapping(tmp_path: Path) -> None:
+    found = planned(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: "${NOPE}"}')
+    assert found.plan is None
+    assert paths(found) == {"destinations.customerio.api_key", "events.shop.Seen.deliver[0].to"}
+
+
+def test_a_destination_that_was_not_understood_is_not_called_unknown(tmp_path: Path) -> None:
+    found = planned(tmp_path, "{api_key: x}", MAPPING.replace("trak", "track"))
+    assert paths(found) == {"destinations.customerio.url"}
+
+
+def test_a_whole_plan_keeps_its_warnings(tmp_path: Path) -> None:
+    found = planned(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: x}', MAPPING.replace("trak", "track"))
+    assert found.plan is not None
+    assert [each.severity for each in found.findings] == ["warning"]
+
+
+def test_what_is_no_configuration_is_all_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "cdp.yaml").write_text("- a list\n")
+    assert [each.path for each in read_plan(tmp_path / "cdp.yaml", {}).findings] == [""]
