@@ -122,5 +122,11 @@ class Destination(Protocol):
     def encoder(self, target: str, name: str | None) -> Encoder:
         """Return the function that says one entry's events; `name` is the entry's `name:`."""
 
+    def identity(self, digest: bytes, time_ms: int, /) -> str:
+        """Return a delivery's 16 bytes in this destination's form, on every attempt, letter and redrive the same.
+
+        `time_ms` is the event's time in epoch milliseconds, whatever it is: the form may hold it.
+        """
+
     def judge(self, shape: Shape, identities: Sequence[str], reply: Reply) -> Verdict:
         """Read one answer, whole: total over every status and any body."""

@@ -24,7 +24,7 @@ from consumer.destinations.copilot_contract import (
     Kind,
     target,
 )
-from consumer.destinations.encoding import broken, dumps, fault, quoted, size_fault
+from consumer.destinations.encoding import broken, dumps, fault, kept, quoted, size_fault
 from consumer.destinations.identities import uuid_text
 from consumer.destinations.options import check_least, check_path, check_url
 from consumer.destinations.scrub import scrubbed
@@ -68,6 +68,7 @@ class Copilot:
     kind = "copilot"
     credential: Basic | Token = Basic(user="client_id", password="client_secret")  # noqa: S106 - the secrets' names
     headers: Mapping[str, str] = {"content-type": "application/json"}
+    identity = staticmethod(uuid_text)
 
     def __init__(self, options: CopilotOptions) -> None:
         self.name = options.name
@@ -196,7 +197,7 @@ def _event_encoder(target: str, payload: Payload, shape: Shape) -> Encoder:
         content = dumps(said)
         if content is None:
             return fault(said)
-        event_id = uuid_text(identity)
+        event_id = Copilot.identity(identity)
         body = f'{head}{event_id}","timestamp":{time_ns // 1_000_000},"payload":'.encode() + content + b"}"
         return Encoded(body, shape, event_id) if len(body) <= room else size_fault(len(body), room)
 
@@ -212,7 +213,8 @@ def _consent_encoder(shape: Shape) -> Encoder:
             return said
         body = orjson.dumps(said)  # ASCII text and a Boolean by now: there is nothing it could stumble over
         room = shape.max_bytes
-        return Encoded(body, shape, uuid_text(identity)) if len(body) <= room else size_fault(len(body), room)
+        said_id = Copilot.identity(identity)
+        return Encoded(kept(body), shape, said_id) if len(body) <= room else size_fault(len(body), room)
 
     return encode
 

@@ -13,10 +13,10 @@ _LATEST_MS = 2**48 - 1
 _LAST_TEN = Struct(">6xQH").unpack
 
 
-def uuid_text(identity: bytes) -> str:
+def uuid_text(identity: bytes, _time_ms: int = 0) -> str:
     """Return the 16 bytes as an RFC 9562 UUID of version 8 (a vendor-defined hash), in lower case.
 
-    Six of the 128 bits give way to version and variant, so that a strict reader accepts it.
+    Six of the 128 bits give way to version and variant, so that a strict reader accepts it. There is no time in it.
     """
     digits = identity.hex()
     return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"

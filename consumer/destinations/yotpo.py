@@ -18,7 +18,7 @@ import orjson
 
 from consumer.destinations import Basic, Encoded, Encoder, EntryError, OptionError, Target, Token
 from consumer.destinations.answers import json_object, judge_status, unintelligible
-from consumer.destinations.encoding import dumps, fault, iso, size_fault
+from consumer.destinations.encoding import dumps, fault, iso, kept, size_fault
 from consumer.destinations.identities import uuid_text
 from consumer.destinations.options import check_least, check_url
 from consumer.destinations.yotpo_contract import MOST_CHARACTERS, TARGET, is_snake_case, problem_with
@@ -73,6 +73,7 @@ class Yotpo:
 
     kind = "yotpo"
     headers: Mapping[str, str] = {"content-type": "application/json"}
+    identity = staticmethod(uuid_text)
 
     def __init__(self, options: YotpoOptions) -> None:
         self.name = options.name
@@ -110,7 +111,7 @@ class Yotpo:
                 "an event at Yotpo needs a name in snake_case",
                 f"lower-case letters, digits and _, at most {MOST_CHARACTERS}",
             )
-        keys, shape = self._keys, self._shape
+        keys, shape, said_id = self._keys, self._shape, self.identity
         constant = {keys["source"]: self._source, keys["type"]: event_type}
         room = shape.max_bytes - len(shape.prefix) - len(shape.suffix)
 
@@ -121,13 +122,13 @@ class Yotpo:
             occurred_at = iso(time_ns)
             if occurred_at is None:
                 return Fault(Cause.CONTRACT, "the event's time lies outside the years 1 to 9999")
-            event_id = uuid_text(identity)
+            event_id = said_id(identity)
             document: Fields = {**constant, keys["id"]: event_id, keys["occurred_at"]: occurred_at}
             document |= {keys[name]: value for name, value in fields.items() if value}
             body = dumps(document)
             if body is None:
                 return fault(fields)
-            return Encoded(body, shape, event_id) if len(body) <= room else size_fault(len(body), room)
+            return Encoded(kept(body), shape, event_id) if len(body) <= room else size_fault(len(body), room)
 
         return encode
 

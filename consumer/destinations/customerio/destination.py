@@ -68,6 +68,7 @@ class Customerio:
     credential: Basic | Token = Basic(user="api_key", password=None)
     headers: Mapping[str, str] = {"content-type": "application/json", "x-strict-mode": "1"}
     targets: Mapping[str, Target] = {name: call.target for name, call in CALLS.items()}
+    identity = staticmethod(ulid_text)
 
     def __init__(self, options: CustomerioOptions) -> None:
         self.name = options.name
@@ -184,7 +185,7 @@ def _encoder(call: Call, parts: _Parts, options: CustomerioOptions) -> Encoder:
             return fault(said)
         if time is None:
             return Fault(Cause.CONTRACT, "the event's time lies outside the years 1 to 9999")
-        message_id = ulid_text(identity, time_ns // 1_000_000)
+        message_id = Customerio.identity(identity, time_ns // 1_000_000)
         # Whoever the call speaks of is in `content`, so it is never empty.
         body = f'{head}{message_id}","timestamp":"{time}{tail}'.encode() + content[1:]
         return Encoded(body, shape, message_id) if len(body) <= room else size_fault(len(body), room)
