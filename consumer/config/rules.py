@@ -57,7 +57,9 @@ def complain_of_topics(settings: Settings, tree: Table, reading: Reading) -> Non
     """Refuse a subscription that would read the dead letters as events, over and over."""
     caught = [each for each in settings.topics if matches((each,), settings.dead_letters.topic)]
     if caught:
-        message = f"`{caught[0]}` matches the dead-letter topic `{settings.dead_letters.topic}`"
+        named = ", ".join(f"`{each}`" for each in caught)
+        match = "matches" if len(caught) == 1 else "match"
+        message = f"{named} {match} the dead-letter topic `{settings.dead_letters.topic}`"
         hint = "narrow the pattern, or give the dead letters another topic"
         reading.complain(tree.get("topics"), "topics", message, hint)
 

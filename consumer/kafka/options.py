@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from confluent_kafka import Consumer, KafkaException, libversion
+from confluent_kafka import Consumer, KafkaException, Producer, libversion
+
+from consumer.kafka.letter_properties import producer_properties
 
 Start: TypeAlias = Literal["earliest", "latest"] | int
 """The oldest records, the moment of the group's first assignment, or an instant in epoch milliseconds."""
@@ -51,6 +54,10 @@ _REFUSED: Mapping[str, str] = {
     "auto.offset.reset": "a missing offset is never skipped over: use `start` for where a group begins",
     "enable.partition.eof": "it is the consumer's own",
     "allow.auto.create.topics": "a missing topic is waited for, not created",
+    "transactional.id": "dead letters are written outside of transactions",
+    "delivery.report.only.error": "a delivery is settled by the report that its dead letter was written",
+    "default.topic.config": "topic properties stand among the others",
+    "logger": "it is the Python client's, and no librdkafka property",
 }
 
 _REFUSED_BY_THE_NEW_PROTOCOL = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
@@ -121,6 +128,8 @@ def effective_properties(options: PollOptions) -> dict[str, str]:
 def refusals(properties: Mapping[str, str]) -> list[str]:
     """Return a sentence for each property that is not the user's to set."""
     found = [f"{name}: may not be set: {reason}" for name, reason in _REFUSED.items() if name in properties]
+    # Given as text the client raises for some of these what is no KafkaException.
+    found += [f"{name}: may not be set: hooks of the client are not properties" for name in properties if "_" in name]
     if is_new_protocol(properties):
         found += [
             f"{name}: may not be set with group.protocol=consumer: the brokers decide it for the group"
@@ -133,29 +142,46 @@ def refusals(properties: Mapping[str, str]) -> list[str]:
 def complaints(properties: Mapping[str, str]) -> list[str]:
     """Return a sentence for each property that cannot be used, librdkafka's own objections included.
 
-    A client is made and closed for it, without any broker to connect to: a few milliseconds.
+    Both clients that run with them are made and closed, without any broker to connect to: a few milliseconds.
     """
     found = refusals(properties)
-    rest = {name: str(value) for name, value in properties.items() if name not in _REFUSED}
+    rest = {name: str(value) for name, value in properties.items() if name not in _REFUSED and "_" not in name}
+    # The client cuts a value at a zero character, and falls over half of a surrogate pair.
+    for name in [name for name, value in rest.items() if re.search(r"[\x00\ud800-\udfff]", value)]:
+        found.append(f"{name}: holds a character that no property can have")
+        del rest[name]
     if is_new_protocol(rest):
         rest = {name: value for name, value in rest.items() if name not in _REFUSED_BY_THE_NEW_PROTOCOL}
     rest.pop("bootstrap.servers", None)
     rest.pop("metadata.broker.list", None)
-    while (objection := _objection(effective_properties(PollOptions(rest, "check", (), "earliest", 0)))) is not None:
-        found.append(objection)
-        named = [name for name in rest if f'"{name}"' in objection or f"`{name}`" in objection]
-        if not named:
-            break  # it names none of theirs: asking again would say the same
-        for name in named:
-            del rest[name]
+    for trial, whose in ((_consumer_objection, ""), (_letters_objection, " (for the producer of dead letters)")):
+        while (objection := trial(rest)) is not None:
+            if objection not in found:
+                found.append(f"{objection}{whose}")
+            named = [name for name in rest if f'"{name}"' in objection or f"`{name}`" in objection]
+            if not named:
+                break  # it names none of theirs: asking again would say the same
+            for name in named:
+                del rest[name]
     return found
 
 
-def _objection(properties: dict[str, str]) -> str | None:
+def _consumer_objection(properties: Mapping[str, str]) -> str | None:
+    return _objection(Consumer, effective_properties(PollOptions(properties, "check", (), "earliest", 0)))
+
+
+def _letters_objection(properties: Mapping[str, str]) -> str | None:
+    """Return what the producer of dead letters has against the properties: it rests on more than the consumer."""
+    return _objection(Producer, producer_properties(properties))
+
+
+def _objection(client: Callable[..., Consumer | Producer], properties: dict[str, str]) -> str | None:
     try:
-        Consumer(properties, logger=_MUTE).close()
+        made = client(properties, logger=_MUTE)
     except KafkaException as error:
-        return str(error.args[0].str())
+        return re.sub(r"^Failed to create (consumer|producer): ", "", str(error.args[0].str()).strip())
+    if isinstance(made, Consumer):
+        made.close()
     return None
 
 

@@ -1,6 +1,9 @@
 """Which properties the client runs with, and what a user is told of those that cannot be."""
 
+import logging
+
 import pytest
+from confluent_kafka import Consumer, Producer
 
 from consumer.kafka.letter_properties import producer_properties
 from consumer.kafka.options import (
@@ -82,15 +85,53 @@ def test_contradictions_between_properties_are_told_once() -> None:
 
 
 def test_an_objection_that_names_no_property_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = list[dict[str, str]]()
+    asked = list[object]()
 
-    def objecting(properties: dict[str, str]) -> str:
-        asked.append(properties)
+    def objecting(client: object, _: dict[str, str]) -> str:
+        asked.append(client)
         return "out of everything"
 
     monkeypatch.setattr("consumer.kafka.options._objection", objecting)
     assert complaints(USABLE) == ["out of everything"]
-    assert len(asked) == 1, "it would say the same for ever"
+    assert asked == [Consumer, Producer], "each would say the same for ever"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("retries", "0"), ("message.timeout.ms", "1"), ("queuing.strategy", "lifo"), ("linger.ms", "40000")],
+)
+def test_what_only_the_producer_of_dead_letters_cannot_run_with_is_told_before_it_falls(name: str, value: str) -> None:
+    Consumer(effective({**USABLE, name: value}), logger=logging.getLogger("unheard")).close()  # it has no objection
+    (said,) = complaints({**USABLE, name: value})
+    assert f"`{name}`" in said
+    assert said.endswith(" (for the producer of dead letters)")
+
+
+def test_letters_are_not_written_in_transactions_and_their_reports_are_not_to_be_had_less() -> None:
+    found = complaints({**USABLE, "transactional.id": "x", "delivery.report.only.error": "true"})
+    assert [said.partition(": may not be set: ")[0] for said in found] == [
+        "transactional.id",
+        "delivery.report.only.error",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["stats_cb", "error_cb", "throttle_cb", "oauth_cb", "on_commit", "on_delivery", "logger", "default.topic.config"],
+)
+def test_what_the_python_client_takes_for_an_object_of_its_own_is_a_complaint_and_no_exception(name: str) -> None:
+    (said,) = complaints({**USABLE, name: "print"})
+    assert said.startswith(f"{name}: may not be set: ")
+
+
+@pytest.mark.parametrize("value", ["a\0b", "a\ud800"])
+def test_a_value_that_the_client_would_cut_or_fall_over_is_a_complaint(value: str) -> None:
+    assert complaints({**USABLE, "client.id": value}) == ["client.id: holds a character that no property can have"]
+
+
+def test_what_both_clients_say_is_told_once() -> None:
+    (said,) = complaints({**USABLE, "security.protocol": "ssl", "ssl.key.pem": "no key"})
+    assert "PEM" in said
 
 
 def test_the_client_says_its_version() -> None:
