@@ -9,6 +9,8 @@ from tests.brokers import Broker, EmbeddedBroker, RealBroker
 from tests.brokers.choose import Choice, choose_here
 from tests.brokers.record import BROKERS, Key, Record
 
+pytest_plugins = ("tests.coverage_floor",)
+
 _RECORD = pytest.StashKey[Record]()
 
 

@@ -81,6 +81,14 @@ def test_a_batch_starts_with_the_oldest_and_what_stays_keeps_its_order(all_of_th
     assert [each.slot for each in queue] == sorted(each.slot for each in queue)
 
 
+def test_what_a_partition_that_went_has_left_is_in_no_batch() -> None:
+    live, gone = FakeTenure(), FakeTenure(sending=False)
+    made = [delivery(1, SHAPES[0], str(slot), b"1", gone if slot == 1 else live, slot) for slot in range(3)]
+    queue = deque(made)
+    assert form(queue, None) == [made[0], made[2]]
+    assert not queue
+
+
 def test_a_body_that_fills_the_limit_exactly_goes_and_one_byte_more_does_not() -> None:
     shape, tenure = Shape(COLLECT, b"[", b"]", 10, 11), FakeTenure()
     fits = [delivery(1, shape, "a", b"1234", tenure), delivery(2, shape, "b", b"1234", tenure)]

@@ -124,6 +124,12 @@ def test_types_of_other_schemas_are_found_in_whatever_order_they_are_given() -> 
         assert decode(schema_of(outer, references).branches[0], written(whole, value), 0) == value
 
 
+def test_a_type_within_a_type_is_that_type_and_keeps_its_meaning() -> None:
+    wrapped = record("R", at={"type": logical("long", "timestamp-millis")}, either={"type": ["null", "string"]})
+    datum = written(record("R", at="long", either=["null", "string"]), {"at": 1000, "either": "x"})
+    assert decode(schema_of(wrapped).branches[0], datum, 0) == {"at": Instant(1_000_000_000), "either": "x"}
+
+
 def test_a_type_may_be_named_within_braces() -> None:
     leaf = {"type": "enum", "name": "Leaf", "symbols": ["X"]}
     tree = record("Tree", a=leaf, b={"type": "Leaf"}, c=["null", {"type": "Tree"}])

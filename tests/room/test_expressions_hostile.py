@@ -46,8 +46,8 @@ def test_a_text_that_holds_a_number_of_too_many_digits_holds_none(text: str) -> 
 
 
 @pytest.mark.parametrize("text", ["a", "a.b", "a.b.c"])
-@pytest.mark.parametrize("event", [None, "text", 5, [1], {"a": "text"}, {"a": {"b": 5}}])
-def test_a_path_through_what_is_no_object_ends_in_null(text: str, event: Value) -> None:
+@pytest.mark.parametrize("event", [None, "text", 5, [1], {"a": "text"}, {"a": {"b": 5}}, {"a": {"b": {"c": 1}}}])
+def test_a_path_ends_in_what_stands_there_and_through_what_is_no_object_in_null(text: str, event: Value) -> None:
     expected = event
     for name in text.split("."):
         expected = expected.get(name) if isinstance(expected, dict) else None
