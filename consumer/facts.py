@@ -105,6 +105,8 @@ class PartitionFacts:
     """Last stable offset when the brokers were last asked (`PipelineFacts.lag_updated_ms`); `None` = not known yet."""
     committed: int | None = None
     """Committed offset as of the same moment; `None` = none, or not known yet."""
+    kept_records: int = 0
+    """From the oldest open one to the last taken, settled ones included: what the limit of records counts."""
 
 
 @dataclass(frozen=True, slots=True)

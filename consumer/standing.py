@@ -157,6 +157,7 @@ class Standing:
             frontier=tenure.frontier(),
             taken_to=tenure.next_offset,
             open_records=tenure.open_records,
+            kept_records=tenure.span,
             open_bytes=tenure.open_bytes,
             head_ms=None if head is None else head.timestamp()[1],
             paused=partition in self._heard.paused_now,

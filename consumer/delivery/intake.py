@@ -29,6 +29,7 @@ class Limits(NamedTuple):
     """What one pipeline may have open at once."""
 
     records: int
+    """Records from the oldest open one of each partition to the last taken, settled ones between them included."""
     size: int
     """Bytes of records and of the bodies made of them."""
 
@@ -107,7 +108,7 @@ class Intake:
             tenure = self.tenures[partition]
             if not tenure.sending:
                 continue  # being given back: what is not open yet is the next owner's
-            if not self._fits(partition, tenure.open_records, tenure.open_bytes):
+            if not self._fits(tenure):
                 continue
             chunk = self._chunk(tenure, queue, most, CHUNK_BYTES - size)
             found.append(chunk)
@@ -119,7 +120,7 @@ class Intake:
 
     def _chunk(self, tenure: Tenure, queue: deque[Message], most: int, most_bytes: int) -> Chunk:
         """Take at least one record off a partition's backlog, and more while its room and the chunk's allow."""
-        room = self._limits.records / len(self.tenures) - tenure.open_records
+        room = self._limits.records / len(self.tenures) - tenure.span
         room_bytes = min(most_bytes, self._limits.size / len(self.tenures) - tenure.open_bytes)
         taken = [queue.popleft() for _ in range(min(len(queue), most, max(1, ceil(room))))]
         sizes = [size_of(message) for message in taken]
@@ -129,11 +130,17 @@ class Intake:
         del taken[count:], sizes[count:]
         return Chunk(tenure, taken, sizes)
 
-    def _fits(self, partition: Partition, records: int, weight: int) -> bool:
+    def _fits(self, tenure: Tenure) -> bool:
+        """Tell whether a partition has room, hysteresis included.
+
+        What counts is the span. Were it the open records, one that never ends would let all that is taken after it be
+        kept for ever, and be delivered again after a crash, without any limit.
+        """
+        partition = tenure.partition
         share = _ROOM_AGAIN if partition in self._full else 1.0
-        count = len(self.tenures)
-        fits = records == 0 or (
-            records < share * self._limits.records / count and weight < share * self._limits.size / count
+        count, span = len(self.tenures), tenure.span
+        fits = span == 0 or (
+            span < share * self._limits.records / count and tenure.open_bytes < share * self._limits.size / count
         )
         if not fits:
             self._full.add(partition)
@@ -143,8 +150,8 @@ class Intake:
 
     def full(self) -> frozenset[Partition]:
         """Return the partitions that can take nothing more now: no room, or older records of theirs still wait here."""
-        for partition, tenure in self.tenures.items():
-            self._fits(partition, tenure.open_records, tenure.open_bytes)
+        for tenure in self.tenures.values():
+            self._fits(tenure)
         return frozenset(partition for partition in self.tenures if partition in self._full or self._backlog[partition])
 
     def stalled(self) -> Collection[Partition]:

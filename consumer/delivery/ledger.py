@@ -36,6 +36,7 @@ class Tenure:
         "_kept",
         "_left",
         "_offsets",
+        "_open",
         "_owed",
         "_weights",
         "live",
@@ -67,6 +68,7 @@ class Tenure:
         self._offsets = array("q")
         self._left = array("L")
         self._owed = [array("L") for _ in range(destinations)]
+        self._open = [0] * destinations
         self._weights = array("Q")
         self._kept: list[Message | None] = []
 
@@ -92,8 +94,9 @@ class Tenure:
         left = array("L", map(sum, zip(*owed, strict=True)))
         self._offsets.extend(offsets)
         self._left.extend(left)
-        for mine, new in zip(self._owed, owed, strict=True):
+        for destination, (mine, new) in enumerate(zip(self._owed, owed, strict=True)):
             mine.extend(new)
+            self._open[destination] += sum(new)
         self._weights.extend(weights)
         self._kept.extend(records)
         self.next_offset = before + 1
@@ -118,6 +121,7 @@ class Tenure:
             msg = f"slot {slot} of {self.partition} owes nothing to destination {destination}"
             raise LedgerError(msg)
         owed[index] -= 1
+        self._open[destination] -= 1
         left = self._left[index] - 1
         self._left[index] = left
         if not left:
@@ -146,6 +150,7 @@ class Tenure:
                 kept[index] = None
                 size += weights[index]
                 ended += 1
+        self._open[destination] -= len(records)
         self.open_records -= ended
         self.settled += ended
         self.open_bytes -= size
@@ -194,12 +199,21 @@ class Tenure:
         """Return the oldest open record, or `None` when nothing is open."""
         return self._kept[self._ended_to] if self._ended_to < len(self._kept) else None
 
+    @property
+    def span(self) -> int:
+        """Slots from the oldest open one to the last taken, settled ones included: what is kept, and not committed."""
+        return len(self._left) - self._ended_to
+
     def open_deliveries(self, destination: int) -> int:
-        """Count what is open to one destination: from the slots, never derived from other figures."""
+        """Return how many deliveries to one destination are open, as counted where a slot changes."""
+        return self._open[destination]
+
+    def count_open_deliveries(self, destination: int) -> int:
+        """Count what is open to one destination, slot by slot: what the running count is held against."""
         return sum(self._owed[destination][self._ended_to :])
 
     def count_open_records(self) -> int:
-        """Count the open records, slot by slot."""
+        """Count the open records, slot by slot: what `open_records` is held against."""
         return sum(1 for left in self._left[self._ended_to :] if left)
 
     def end(self) -> None:

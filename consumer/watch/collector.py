@@ -57,6 +57,7 @@ class FactsCollector(Collector):
         sheet.put("cdp_records_settled_total", books.settled, name)
         sheet.put("cdp_records_released_total", books.released, name)
         sheet.put("cdp_records_open", books.open, name)
+        sheet.put("cdp_records_kept", sum(each.kept_records for each in facts.partitions), name)
         sheet.put("cdp_records_open_bytes", sum(each.open_bytes for each in facts.partitions), name)
         sheet.put("cdp_records_limit", facts.max_records, name)
         sheet.put("cdp_records_limit_bytes", facts.max_bytes, name)

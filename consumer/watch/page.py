@@ -66,7 +66,11 @@ def _pipeline(facts: PipelineFacts, moment: Moment) -> str:
         ("state", _state(facts)),
         ("lag", _number(sum(lags)) if lags else "not known yet"),
         ("partitions", f"{len(facts.partitions)}, {sum(each.paused for each in facts.partitions)} paused"),
-        ("records open", f"{_number(books.open)} of {_number(facts.max_records)}"),
+        ("records open", _number(books.open)),
+        (
+            "records kept",
+            f"{_number(sum(each.kept_records for each in facts.partitions))} of {_number(facts.max_records)}",
+        ),
         ("bytes open", f"{_size(sum(each.open_bytes for each in facts.partitions))} of {_size(facts.max_bytes)}"),
         ("records settled", f"{_number(books.settled)} of {_number(books.taken)}"),
         ("letters in flight", _number(facts.dead_letters.in_flight)),

@@ -72,8 +72,12 @@ GAUGES: Final[Declared] = {
         "Schemas that records wait for: is the registry there, does it take our credentials?",
     ),
     "cdp_records_open": (_PIPELINE, "Records taken and not settled, counted from the ledger."),
+    "cdp_records_kept": (
+        _PIPELINE,
+        "Records from each partition's oldest open one to its last taken. Far above cdp_records_open: one is stuck.",
+    ),
     "cdp_records_open_bytes": (_PIPELINE, "Bytes of the records taken and not settled."),
-    "cdp_records_limit": (_PIPELINE, "The most records that may be open; at the limit, partitions are paused."),
+    "cdp_records_limit": (_PIPELINE, "The most records that may be kept (cdp_records_kept); at the limit, partitions are paused."),
     "cdp_records_limit_bytes": (
         _PIPELINE,
         "The most bytes of records that may be open; at the limit, partitions are paused.",

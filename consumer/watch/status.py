@@ -109,6 +109,7 @@ def _partition(facts: PartitionFacts) -> dict[str, object]:
         "frontier": facts.frontier,
         "taken_to": facts.taken_to,
         "open_records": facts.open_records,
+        "kept_records": facts.kept_records,
         "open_bytes": facts.open_bytes,
         "head": _instant(facts.head_ms),
         "paused": facts.paused,

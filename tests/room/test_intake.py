@@ -90,6 +90,22 @@ def test_one_partition_that_is_stuck_leaves_the_others_their_share() -> None:
     assert room.full() == {P}
 
 
+def test_behind_one_that_never_ends_no_more_is_kept_than_the_limit_however_much_of_it_has_ended() -> None:
+    room = intake(records=8)
+    room.put(messages(P, *range(100)), {P: 1})
+    taken = take(room)
+    tenure = room.tenures[P]
+    for slot in range(1, len(taken)):
+        tenure.settle(slot, 0)
+        taken += take(room)
+    assert len(taken) == tenure.span == 8
+    assert tenure.open_records == 1
+    assert room.full() == {P}
+    tenure.settle(0, 0)
+    assert tenure.span == 0
+    assert take(room) == list(range(8, 16))
+
+
 def test_one_record_is_always_admitted_however_large() -> None:
     room = intake(size=100)
     room.put(messages(P, 0, 1, size=5000), {P: 1})

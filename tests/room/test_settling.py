@@ -34,8 +34,9 @@ class House:
         self.acknowledged += 1
 
     def balanced(self) -> bool:
-        still_open = self.settling.books.open([self.tenure] if self.tenure.live else [])
-        return all(a.difference(still_open[name]) == 0 for name, a in self.settling.books.accounts.items())
+        accounts = self.settling.books.accounts.values()
+        still_open = [self.tenure.open_deliveries(index) if self.tenure.live else 0 for index in range(len(accounts))]
+        return all(a.difference(left) == 0 for a, left in zip(accounts, still_open, strict=True))
 
 
 def test_what_was_delivered_is_settled_and_booked_and_makes_room() -> None:

@@ -40,7 +40,18 @@ def well(name: str = "cdp-copilot") -> PipelineFacts:
         "classic",
         joined=True,
         partitions=(
-            PartitionFacts(Partition("shop.orders", 0), 1, 90, 100, 10, 5_000, now_ms - 800, log_end=104, committed=88),
+            PartitionFacts(
+                Partition("shop.orders", 0),
+                1,
+                90,
+                100,
+                10,
+                5_000,
+                now_ms - 800,
+                log_end=104,
+                committed=88,
+                kept_records=12,
+            ),
             PartitionFacts(Partition("shop.orders", 1), 2, 70, 70, log_end=70, committed=70),
         ),
         destinations=(

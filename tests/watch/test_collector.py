@@ -21,6 +21,7 @@ def test_facts_are_on_the_page_as_they_are_at_the_scrape() -> None:
     assert value(metrics, "cdp_books_difference", **to) == 0
     assert value(metrics, "cdp_rate_limit_permits", **to) == 5
     assert value(metrics, "cdp_kafka_assigned_partitions", pipeline="cdp-copilot", topic="shop.orders") == 2
+    assert value(metrics, "cdp_records_kept", pipeline="cdp-copilot") == 12
     source.answer = PipelineFacts("cdp-copilot", "cdp-copilot", "classic")
     assert value(metrics, "cdp_kafka_consumer_lag", **where) is None, "a partition that went leaves no stale series"
 

@@ -79,6 +79,10 @@ def test_an_age_is_said_in_a_unit_that_suits_it(age_ms: int, text: str) -> None:
     assert f"<td>{text}</td>" in shown(replace(well(), destinations=(to,)))
 
 
+def test_the_limit_of_records_is_shown_beside_what_it_counts() -> None:
+    assert "<dt>records kept</dt><dd>12 of 50\u202f000</dd>" in shown(well())
+
+
 def test_of_very_many_partitions_those_with_most_lag_are_listed() -> None:
     many = tuple(PartitionFacts(Partition("t", n), 1, 0, 0, log_end=n, committed=0) for n in range(250))
     text = shown(replace(well(), partitions=many))
