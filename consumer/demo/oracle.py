@@ -10,10 +10,7 @@ from typing import NamedTuple
 from consumer.demo import identities
 from consumer.demo.happening import NAMESPACE, Arrives, Happening, Owed
 from consumer.demo.notes import Written
-from consumer.model import Cause, Partition, Skip
-
-_AFTER_ENCODING = frozenset({Cause.REFUSED, Cause.OUT_OF_WINDOW})
-"""Causes found only when the delivery had its destination's form of the id; before, the id is plain hex."""
+from consumer.model import Partition, Skip
 
 
 class Letter(NamedTuple):
@@ -79,7 +76,7 @@ def _enter(expected: Expected, owed: Owed, written: Written) -> None:
         expected.arrivals[name] = written
         expected.labels[name] = owed.label
         return
-    delivery_id = in_form if end in _AFTER_ENCODING and owed.label else sixteen.hex()
+    delivery_id = in_form if owed.label else sixteen.hex()  # what nobody could decode is nobody's: plain hex
     expected.letters[Letter(owed.label, str(end), written.partition, written.offset, delivery_id)] = written
 
 

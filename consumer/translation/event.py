@@ -70,9 +70,10 @@ class EventPlan:
             stage = "key"
             key = self._ordering_key(scope)
         except UnmappableError as error:
+            who, time_ms = who or identity.at(place, message.offset()), self._time_or_stamp_ms(scope)
             for plan in self._entries:
                 if only is None or plan.entry == only:
-                    plan.refuse(record, who or identity.at(place, message.offset()), f"{stage}: {error.said}", out)
+                    plan.refuse(record, who, time_ms, f"{stage}: {error.said}", out)
             return
         if not who:
             who = identity.at(place, message.offset())
@@ -93,6 +94,13 @@ class EventPlan:
             if moment is not None:
                 return int(moment)
         return _stamp_ms(scope.message) * 1_000_000
+
+    def _time_or_stamp_ms(self, scope: Scope) -> int:
+        """Return the event's time for the id of what cannot be said; where it could not be had, the record's."""
+        try:
+            return self._time_ns(scope) // 1_000_000
+        except UnmappableError:
+            return _stamp_ms(scope.message)
 
     def _ordering_key(self, scope: Scope) -> int:
         message = scope.message

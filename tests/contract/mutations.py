@@ -31,6 +31,10 @@ class Doctored:
         """Say one entry's events, perhaps wrongly."""
         return self.encode(target, name)
 
+    def identity(self, digest: bytes, time_ms: int, /) -> str:
+        """Name a delivery as the real one does."""
+        return self._real.identity(digest, time_ms)
+
     def judge(self, shape: Shape, identities: Sequence[str], reply: Reply) -> Verdict:
         """Read an answer, perhaps wrongly."""
         return self.opinion(shape, identities, reply, self._real.judge(shape, identities, reply))

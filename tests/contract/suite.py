@@ -137,7 +137,8 @@ def queue(
         digest = hashlib.blake2b(f"{case.name}{place}".encode(), digest_size=16).digest()
         time_ns = int((time.time() - saying.age_s) * 1000) * 1_000_000
         encoded = destination.encoder(saying.target, saying.name)(saying.fields, digest, time_ns)
-        name = digest.hex() if isinstance(encoded, Fault) else encoded.identity
+        time_ms = time_ns // 1_000_000
+        name = destination.identity(digest, time_ms) if isinstance(encoded, Fault) else encoded.identity
         said.append(Said(saying, name, _kept_as(server, saying, name), time_ns // 1_000_000))
         if isinstance(encoded, Fault):
             ends.faults[name] = encoded

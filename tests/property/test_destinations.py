@@ -213,6 +213,7 @@ def test_whatever_is_mapped_is_said_in_valid_json_within_limits_or_refused(
     assert isinstance(request(said.body, said.shape), dict)
     assert len(said.shape.prefix + said.body + said.shape.suffix) <= said.shape.max_bytes
     assert said.shape.endpoint in destination.endpoints
+    assert said.identity == destination.identity(identity, time_ns // 1_000_000)
     assert said.identity in {uuid_text(identity), ulid_text(identity, time_ns // 1_000_000)}
 
 

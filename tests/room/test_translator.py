@@ -16,7 +16,7 @@ def test_a_record_becomes_one_row_of_its_column() -> None:
     column = out.columns["teller"]
     who = identity.finish(identity.of_entry("shop.E", "teller", "say"), identity.own("e-1"))
     assert said(out) == [{"s": "PAID"}]
-    assert column.identities == [who.hex()]
+    assert column.identities == [f"1000-{who.hex()}"]
     assert column.times_ms == [1000]
     assert column.keys == [hash(("shop", 0, "PAID"))]
     assert [each.label for each in column.entries] == ["say"]
@@ -31,7 +31,8 @@ def test_without_id_time_and_key_the_place_the_timestamp_and_the_records_key_sta
     made = translator(entry("{s: status}"), SCHEMA)
     column = made.translate([kept(7)]).columns["teller"]
     who = identity.at(identity.place("shop", 0), 7)
-    assert column.identities == [identity.finish(identity.of_entry("shop.E", "teller", "say"), who).hex()]
+    digest = identity.finish(identity.of_entry("shop.E", "teller", "say"), who)
+    assert column.identities == [f"{NOW_MS}-{digest.hex()}"]
     assert column.times_ms == [NOW_MS]
     assert column.keys == [hash(("shop", 0, b"k"))]
 
@@ -94,7 +95,7 @@ def test_each_element_becomes_a_delivery_with_the_event_in_reach() -> None:
     assert said(out) == [{"sku": "a", "status": "PAID"}, {"sku": "b", "status": "PAID"}]
     assert out.columns["teller"].records == [0, 0]
     assert out.columns["teller"].identities == [
-        identity.finish(begun, identity.own("e-1"), sku).hex() for sku in ("a", "b")
+        f"{NOW_MS}-{identity.finish(begun, identity.own('e-1'), sku).hex()}" for sku in ("a", "b")
     ]
 
 

@@ -59,6 +59,33 @@ def test_what_the_destination_does_not_take_is_a_fault_of_that_delivery() -> Non
     assert [each.label for each in out.columns["teller"].entries] == ["fine"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "beside", "event", "time_ms"),
+    [
+        ("{forbidden: status}", "", "id: id\ntime: at", 1000),
+        ("{a: cents(status)}", "", "id: id\ntime: at", 1000),
+        ("{a: status}", "when: status", "id: id\ntime: at", 1000),
+        ("{a: status}", "each: status\nid: sku", "id: id\ntime: at", 1000),
+        ("{a: status}", "each: cents(status)\nid: sku", "id: id\ntime: at", 1000),
+        ("{a: status}", "", "id: id\ntime: at\nkey: more", 1000),
+        ("{a: status}", "", "id: id\ntime: status", NOW_MS),
+    ],
+)
+def test_what_cannot_be_said_has_the_id_that_the_destination_would_have_had(
+    fields: str, beside: str, event: str, time_ms: int
+) -> None:
+    out = translator(entry(fields, beside=beside, event=event), SCHEMA).translate([kept(7)])
+    digest = identity.finish(identity.of_entry("shop.E", "teller", "say"), identity.own("e-1"))
+    assert [each.identity for each in out.faults] == [f"{time_ms}-{digest.hex()}"]
+
+
+def test_an_event_whose_own_id_cannot_be_had_is_known_by_its_place_and_its_own_time() -> None:
+    out = translator(entry("{a: status}", event="id: nothing\ntime: at"), SCHEMA).translate([kept(7)])
+    who = identity.at(identity.place("shop", 0), 7)
+    digest = identity.finish(identity.of_entry("shop.E", "teller", "say"), who)
+    assert [each.identity for each in out.faults] == [f"1000-{digest.hex()}"]
+
+
 def test_an_undecodable_record_has_an_identity_of_its_place_alone() -> None:
     out = translator(entry("{s: status}"), SCHEMA).translate([Kept(framed(1, b"\xff"), 41, ("shop.orders", 3))])
     who = identity.at(identity.place("shop.orders", 3), 41)

@@ -59,9 +59,12 @@ class Teller:
             if "forbidden" in fields:
                 return Fault(Cause.CONTRACT, "forbidden: is no field here")
             body = {"target": target, "name": name, "at": time_ns, "fields": fields}
-            return Encoded(json.dumps(body, default=str).encode(), SHAPE, identity.hex())
+            return Encoded(json.dumps(body, default=str).encode(), SHAPE, self.identity(identity, time_ns // 1_000_000))
 
         return encode
+
+    def identity(self, digest: bytes, time_ms: int, /) -> str:
+        return f"{time_ms}-{digest.hex()}"
 
     def judge(self, shape: Shape, identities: Sequence[str], reply: Reply) -> Verdict:  # noqa: ARG002 - all are well
         return Delivered()

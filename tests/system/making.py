@@ -42,16 +42,14 @@ class Making:
             return
         bits = identities.digest(self._event_type, destination, label, self._who, *element)
         ours = identities.as_ulid(bits, self._at_ms) if destination == "customerio" else identities.as_uuid(bits)
-        # What fails before it was ever put into words has no id in the destination's form.
-        unsaid = cause in {"too_large", "contract", "repeated_element", "unmappable"}
         mine = [owed for owed in self._record.owed if owed.destination == destination]
         self._record.owed.append(
             Owed(
                 pipeline,
                 destination,
                 label,
-                bits.hex() if unsaid else ours,
-                ours if kept_as is None else kept_as,
+                ours,
+                kept_as or ours,
                 self._key,
                 self._record.partition,
                 self._record.offset,
