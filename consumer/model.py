@@ -203,6 +203,8 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
     truncated: bool = False
+    received_ms: int = 0
+    """When it came, by our clock, epoch milliseconds; 0 = not known."""
 
 
 @dataclass(frozen=True, slots=True)

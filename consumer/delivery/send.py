@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -118,6 +119,7 @@ async def _read(response: httpx2.Response, stream: httpx2.AsyncByteStream) -> Re
         {name.lower(): value for name, value in response.headers.items()},
         b"".join(parts),
         truncated,
+        received_ms=int(time.time() * 1000),
     )
 
 

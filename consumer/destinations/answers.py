@@ -15,7 +15,6 @@ A destination asks here first and keeps only its own 2xx to itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -24,10 +23,11 @@ import orjson
 from consumer.destinations.scrub import said
 from consumer.model import Barred, Cause, Deferred, Fault, Mixed, Refused, Reply, Trouble, Verdict
 
-LONGEST_WAIT_S = 3600.0
-"""A stated wait is obeyed up to this: one call an hour burdens nobody, and a mistaken header must not cost a day."""
-_RESET_IS_A_DATE_S = 86_400.0
-"""A reset beyond this is not seconds to wait but another unit (epoch seconds, say): it tells us nothing."""
+LONGEST_WAIT_S = 86_400.0
+"""A stated wait is obeyed up to this, a day; a longer one counts as this. No limit of the vendors' lasts longer, and a
+mistaken header must not silence a destination for good: one call a day asks again."""
+_EARLIEST_INSTANT_S = 1e9
+"""A reset from here on, a wait of 31 years, is no wait but an instant in epoch seconds, as some gateways say it."""
 
 _SECONDS = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*")
 _TOO_MANY = 429
@@ -87,35 +87,44 @@ def _deferred(reply: Reply) -> Deferred:
     status = reply.status
     throttled = status == _TOO_MANY
     stated = "retry-after" in reply.headers
-    wait_s = _retry_after_s(reply.headers) if stated else None
+    wait_s = _retry_after_s(reply) if stated else None
     if throttled:
         # RateLimit-Reset stands on other answers too, where it asks nobody to wait.
-        reset_s = _reset_s(reply.headers.get("ratelimit-reset", ""))
+        reset_s = _reset_s(reply)
         if reset_s is not None:
             wait_s = reset_s if wait_s is None else max(wait_s, reset_s)
     trouble = Trouble.THROTTLED if throttled else Trouble.TIMED_OUT if status == _TIMEOUT else Trouble.SERVER_ERROR
     return Deferred(Fault(trouble, "", status), wait_s, everyone=throttled or wait_s is not None)
 
 
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of `Retry-After` in either form (RFC 9110 §10.2.3); `None` for garbage.
-
-    A date is measured against the answer's own `Date`, so that nobody's clock matters; without one it tells us nothing.
-    """
-    text = headers["retry-after"]
+def _retry_after_s(reply: Reply) -> float | None:
+    """Return the seconds of `Retry-After` in either form (RFC 9110 §10.2.3); `None` for garbage."""
+    text = reply.headers["retry-after"]
     if seconds := _SECONDS.fullmatch(text):
         return min(float(seconds[1]), LONGEST_WAIT_S)
-    until, now = _date(text), _date(headers.get("date", ""))
-    if until is None or now is None:
-        return None
-    return min(max((until - now).total_seconds(), 0.0), LONGEST_WAIT_S)
+    until = _date(text)
+    return None if until is None else _until(until.timestamp(), reply)
 
 
-def _reset_s(text: str) -> float | None:
-    seconds = _SECONDS.fullmatch(text)
-    if seconds is None or float(seconds[1]) > _RESET_IS_A_DATE_S:
+def _reset_s(reply: Reply) -> float | None:
+    seconds = _SECONDS.fullmatch(reply.headers.get("ratelimit-reset", ""))
+    if seconds is None:
         return None
-    return min(float(seconds[1]), LONGEST_WAIT_S)
+    reset = float(seconds[1])
+    instant_s = _until(reset, reply) if reset >= _EARLIEST_INSTANT_S else None
+    return min(reset, LONGEST_WAIT_S) if instant_s is None else instant_s
+
+
+def _until(epoch_s: float, reply: Reply) -> float | None:
+    """Return the seconds from the answer until an instant; `None` if nobody says when the answer was given.
+
+    The answer's own `Date` says it best: then nobody's clock matters. Without one ours has to do.
+    """
+    date = _date(reply.headers.get("date", ""))
+    if date is None and not reply.received_ms:
+        return None
+    now_s = reply.received_ms / 1000 if date is None else date.timestamp()
+    return min(max(epoch_s - now_s, 0.0), LONGEST_WAIT_S)
 
 
 def _date(text: str) -> datetime | None:

@@ -60,6 +60,13 @@ def test_an_answer_is_read_whole_with_its_header_names_in_lower_case() -> None:
     assert reply.headers["retry-after"] == "3"
 
 
+def test_an_answer_says_when_it_came() -> None:
+    before_ms = int(time.time() * 1000)
+    reply = asyncio.run(with_server(writes(ok(b"{}"))))
+    assert isinstance(reply, Reply)
+    assert before_ms <= reply.received_ms <= time.time() * 1000
+
+
 def test_the_deadline_is_for_the_whole_exchange_however_steadily_it_trickles() -> None:
     async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")

@@ -1,6 +1,7 @@
 """What a status means, whoever answers."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,8 +12,10 @@ from consumer.model import Barred, Cause, Deferred, Fault, Mixed, Refused, Reply
 DATE = "Tue, 15 Nov 1994 08:12:31 GMT"
 
 
-def reply(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
-    return Reply(status, headers or {}, body)
+def reply(
+    status: int, body: bytes = b"", headers: Mapping[str, str] | None = None, received: datetime | None = None
+) -> Reply:
+    return Reply(status, headers or {}, body, received_ms=0 if received is None else round(received.timestamp() * 1000))
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
@@ -63,6 +66,9 @@ def test_a_429_stops_everyone_even_if_it_states_no_wait() -> None:
         ({"retry-after": "120"}, 120.0),
         ({"retry-after": " 2.5 "}, 2.5),
         ({"retry-after": "0"}, 0.0),
+        ({"retry-after": "7200"}, 7200.0),
+        ({"retry-after": "86400"}, 86_400.0),
+        ({"retry-after": "86401"}, LONGEST_WAIT_S),
         ({"retry-after": "9" * 400}, LONGEST_WAIT_S),
         ({"retry-after": "Tue, 15 Nov 1994 08:13:01 GMT", "date": DATE}, 30.0),
         ({"retry-after": "Tue, 15 Nov 1994 08:13:01 -0000", "date": DATE}, 30.0),
@@ -98,10 +104,13 @@ def test_a_wait_that_says_nothing_is_no_wait(headers: dict[str, str]) -> None:
     ("headers", "wait_s"),
     [
         ({"ratelimit-reset": "3"}, 3.0),
-        ({"ratelimit-reset": "7200"}, LONGEST_WAIT_S),
+        ({"ratelimit-reset": "7200"}, 7200.0),
+        ({"ratelimit-reset": "90000"}, LONGEST_WAIT_S),
         ({"ratelimit-reset": "3", "retry-after": "1"}, 3.0),
         ({"ratelimit-reset": "1", "retry-after": "3"}, 3.0),
-        ({"ratelimit-reset": "1700000000"}, None),
+        ({"ratelimit-reset": "1700000000"}, LONGEST_WAIT_S),
+        ({"ratelimit-reset": "1700000000", "date": "Tue, 14 Nov 2023 22:13:00 GMT"}, 20.0),
+        ({"ratelimit-reset": "1700000000", "date": "Tue, 14 Nov 2023 23:13:00 GMT"}, 0.0),
         ({"ratelimit-reset": "never"}, None),
     ],
 )
@@ -109,6 +118,24 @@ def test_a_429_waits_for_the_later_of_both_headers(headers: dict[str, str], wait
     assert judge_status(reply(429, headers=headers), 1) == Deferred(
         Fault(Trouble.THROTTLED, "", 429), wait_s, everyone=True
     )
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"retry-after": "Tue, 15 Nov 1994 08:13:01 GMT"}, 25.5),
+        ({"retry-after": "Tue, 15 Nov 1994 08:13:01 GMT", "date": "yesterday"}, 25.5),
+        ({"retry-after": "Tue, 15 Nov 1994 08:13:01 GMT", "date": DATE}, 30.0),
+        ({"retry-after": "Tue, 15 Nov 1994 08:12:00 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+    ],
+)
+def test_a_date_is_held_against_our_clock_where_the_answer_has_none(
+    headers: dict[str, str], wait_s: float | None
+) -> None:
+    received = datetime(1994, 11, 15, 8, 12, 35, 500_000, UTC)
+    verdict = judge_status(reply(503, headers=headers, received=received), 1)
+    assert verdict == Deferred(Fault(Trouble.SERVER_ERROR, "", 503), wait_s, everyone=wait_s is not None)
 
 
 def test_only_a_whole_object_is_a_json_object() -> None:
