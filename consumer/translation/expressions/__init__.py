@@ -5,7 +5,8 @@ decimals and integers compare exactly, instants compare with instants, and compa
 """
 
 from consumer.translation.expressions.checking import Problem
-from consumer.translation.expressions.expression import Expression, Run, compile_expression
+from consumer.translation.expressions.closures import Run
+from consumer.translation.expressions.expression import Expression, compile_expression
 from consumer.translation.expressions.instants import instant_of
 from consumer.translation.expressions.scope import Scope, UnmappableError, kind_of
 
