@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import repeat, starmap
 
 from consumer.config import MASK
 from consumer.delivery.batch import body_of, form
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.ledger import Tenure
+from consumer.delivery.window import placed
 from consumer.destinations import Basic, Destination
-from consumer.model import Message, Partition, Translation
+from consumer.model import Column, Entry, Fault, Message, Partition, Translation
 from consumer.translation import Translator
 
 _PLACE = Partition("translate", 0)
@@ -56,25 +57,46 @@ class DryRun:
     """Runs events through the translator and the batches of a service that is never started."""
 
     def __init__(
-        self, translator: Translator, destinations: Mapping[str, Destination], urls: Mapping[str, str]
+        self,
+        translator: Translator,
+        destinations: Mapping[str, Destination],
+        urls: Mapping[str, str],
+        clock_ms: Callable[[], int],
     ) -> None:
-        """Speak to the destinations named in `urls`, by base address."""
+        """Speak to the destinations named in `urls`, by base address; `clock_ms` is what time windows are held to."""
         self._translator = translator
         self._destinations = destinations
         self._urls = urls
+        self._clock_ms = clock_ms
 
     def one(self, record: Message) -> Outcome:
         """Return what one record comes to. Its schema must have been learnt."""
         translation = self._translator.translate([record])
-        return Outcome(tuple(self._requests(translation)), _skips(translation), _refusals(translation))
-
-    def _requests(self, translation: Translation) -> Iterator[Request]:
-        tenure = Tenure(_PLACE, 1, 0, len(self._destinations))
+        refusals = _refusals(translation)
+        requests: list[Request] = []
         for name, column in translation.columns.items():
-            columns = (column.bodies, column.keys, column.shapes, column.identities, column.times_ms, column.entries)
-            queue = deque(Delivery(*row) for row in zip(*columns, repeat(tenure), repeat(0), strict=False))
-            while queue:
-                yield self._request(name, form(queue, None))
+            deliveries, late = self._in_time(column)
+            requests += self._requests(name, deliveries)
+            refusals += late
+        return Outcome(tuple(requests), _skips(translation), tuple(refusals))
+
+    def _in_time(self, column: Column) -> tuple[deque[Delivery], list[Refusal]]:
+        """Return the deliveries a service would send now, or in a moment, and those whose time is past hope."""
+        tenure, now_ms = Tenure(_PLACE, 1, 0, len(self._destinations)), self._clock_ms()
+        columns = (column.bodies, column.keys, column.shapes, column.identities, column.times_ms, column.entries)
+        deliveries: deque[Delivery] = deque()
+        late: list[Refusal] = []
+        for delivery in starmap(Delivery, zip(*columns, repeat(tenure), repeat(0), strict=False)):
+            stands = placed(delivery.event_ms, delivery.shape.max_age_ms, now_ms)
+            if isinstance(stands, Fault):
+                late.append(_refusal(delivery.entry, stands))
+            else:
+                deliveries.append(delivery)
+        return deliveries, late
+
+    def _requests(self, name: str, deliveries: deque[Delivery]) -> Iterator[Request]:
+        while deliveries:
+            yield self._request(name, form(deliveries, None))
 
     def _request(self, name: str, batch: list[Delivery]) -> Request:
         destination = self._destinations[name]
@@ -96,13 +118,10 @@ def _skips(translation: Translation) -> tuple[tuple[str, str, int], ...]:
     return tuple((destination, reason.value, count) for (destination, _, reason), count in translation.skipped.items())
 
 
-def _refusals(translation: Translation) -> tuple[Refusal, ...]:
-    return tuple(
-        Refusal(
-            faulty.entry.destination if faulty.entry is not None else "",
-            faulty.entry.label if faulty.entry is not None else "",
-            faulty.fault.cause.value,
-            faulty.fault.detail,
-        )
-        for faulty in translation.faults
-    )
+def _refusals(translation: Translation) -> list[Refusal]:
+    return [_refusal(faulty.entry, faulty.fault) for faulty in translation.faults]
+
+
+def _refusal(entry: Entry | None, fault: Fault) -> Refusal:
+    destination, label = ("", "") if entry is None else (entry.destination, entry.label)
+    return Refusal(destination, label, fault.cause.value, fault.detail)

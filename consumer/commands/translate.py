@@ -69,7 +69,8 @@ def _translate(plan: Plan, stream: BinaryIO, args: argparse.Namespace) -> int:
         clock_ms=plan.clock_ms,
         disabled=frozenset(name for name, each in settings.items() if not each.enabled),
     )
-    dry = DryRun(translator, destinations, {name: each.options.url for name, each in settings.items()})
+    urls = {name: each.options.url for name, each in settings.items()}
+    dry = DryRun(translator, destinations, urls, plan.clock_ms)
     schemas = Schemas(plan.schemas.by_name, translator.learn)
     wrong: list[Finding] = []
     refused = False

@@ -27,6 +27,25 @@ AHEAD_S = 60.0
 _SKEW: Scope = ("clock", "skew")
 
 
+def placed(event_ms: int, max_age_ms: int | None, now_ms: float) -> float | Fault | None:
+    """Return where an event's time stands in its destination's window, by one clock.
+
+    All times are epoch milliseconds; `max_age_ms` is the window's, `None` = there is none.
+
+    Returns:
+        `None` inside the window; the seconds until it is there, if it is a little ahead; else why it will never be.
+    """
+    if max_age_ms is None:
+        return None
+    age_ms = now_ms - event_ms
+    if 0 <= age_ms <= max_age_ms:
+        return None
+    if age_ms > 0:
+        return Fault(Cause.OUT_OF_WINDOW, "the event is older than the destination takes")
+    ahead_s = -age_ms / 1000
+    return ahead_s if ahead_s <= AHEAD_S else Fault(Cause.OUT_OF_WINDOW, "the event's time lies in the future")
+
+
 class Window:
     """One destination's view of time. `active` once any of its deliveries has a window at all."""
 
@@ -61,22 +80,15 @@ class Window:
 
     def reason(self, delivery: Delivery) -> Scope | Fault | None:
         """Return what a delivery must wait for, why it can never go, or `None` where its time is all right."""
-        oldest_ms = delivery.shape.max_age_ms
-        if oldest_ms is None:
+        stands = placed(delivery.event_ms, delivery.shape.max_age_ms, time.time() * 1000)
+        if stands is None:
             return None
-        age_ms = time.time() * 1000 - delivery.event_ms
-        if 0 <= age_ms <= oldest_ms:
-            return None
-        ahead_s = -age_ms / 1000
-        if 0 < ahead_s <= AHEAD_S:
-            return self._until(("clock", delivery.event_ms // 1000), ahead_s)
+        if isinstance(stands, float):
+            return self._until(("clock", delivery.event_ms // 1000), stands)
         if abs(self.skew_s) > AHEAD_S:
             self._hold()
             return self._until(_SKEW, self._look_s)
-        return Fault(
-            Cause.OUT_OF_WINDOW,
-            "the event's time lies in the future" if ahead_s > 0 else "the event is older than the destination takes",
-        )
+        return stands
 
     def close(self) -> None:
         """Let no timer of ours fire any more."""

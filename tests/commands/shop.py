@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ CONSENT = {
 
 ORDER = {
     "event_id": "0b0b0b0b-0000-4000-8000-000000000001",
-    "occurred_at": "2026-11-20T10:00:00Z",
+    "occurred_at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="milliseconds"),
     "number": 1001,
     "status": "PAID",
     "currency": "EUR",

@@ -69,6 +69,14 @@ def test_what_cannot_be_said_is_shown_with_its_cause_and_counts_only_when_strict
     assert (letter["destination"], letter["label"], letter["cause"]) == ("copilot", "consent", "contract")
 
 
+def test_an_event_that_a_run_would_find_too_old_is_no_request(tmp_path: Path) -> None:
+    given = event("OrderPlaced", {**ORDER, "occurred_at": "2025-11-20T10:00:00Z"})
+    ended = cdp("translate", "--strict", "--pipeline", "cdp-copilot", cwd=configured(tmp_path), given=given)
+    assert ended.code == 1
+    assert "POST" not in ended.out
+    assert "dead letter: copilot · custom_event:order_placed: out_of_window: the event is older" in ended.out
+
+
 def test_a_tombstone_is_skipped(tmp_path: Path) -> None:
     ended = cdp("translate", cwd=configured(tmp_path), given=event("OrderPlaced", None))
     assert ended.out == "stdin:1\n  skipped: tombstone\n\n"

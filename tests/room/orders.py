@@ -29,8 +29,8 @@ EVENT: dict[str, Json] = {
 }
 
 
-def kept(at: int = 0, key: int = 1, **changes: Json) -> Kept:
-    return Kept(framed(key, written(SCHEMA, {**EVENT, **changes})), at)
+def kept(offset: int = 0, key: int = 1, **changes: Json) -> Kept:
+    return Kept(framed(key, written(SCHEMA, {**EVENT, **changes})), offset)
 
 
 def said(out: Translation) -> list[Json]:

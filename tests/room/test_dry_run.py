@@ -6,13 +6,17 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from consumer.check.advice import advice
 from consumer.check.dry_run import DryRun, Outcome, Refusal
 from consumer.config import MASK
 from consumer.destinations import Token
 from tests.room.configured import GOOD, settings_of
 from tests.room.orders import SCHEMA, kept
-from tests.room.translating import ENDPOINT, Kept, Teller, entry, mapping, translator
+from tests.room.translating import ENDPOINT, NOW_MS, Kept, Teller, entry, mapping, translator
+
+HOUR_MS = 3_600_000
 
 THREE = entry("{n: n}", beside="each: items\nid: sku")
 URL = "https://say.example"
@@ -21,7 +25,8 @@ CUSTOMERIO = "  customerio:\n    url: https://cdp.customer.io/v1\n    api_key: $
 
 def dry(text: str, teller: Teller | None = None) -> DryRun:
     told = teller if teller is not None else Teller()
-    return DryRun(translator(text, SCHEMA, destinations={"teller": told}), {"teller": told}, {"teller": URL})
+    made = translator(text, SCHEMA, destinations={"teller": told})
+    return DryRun(made, {"teller": told}, {"teller": URL}, lambda: NOW_MS)
 
 
 def items(count: int) -> Sequence[dict[str, object]]:
@@ -53,6 +58,23 @@ def test_what_is_skipped_or_refused_makes_no_request() -> None:
     assert undecodable == Outcome((), (), (Refusal("", "", "undecodable", "the value is empty"),))
     [refusal] = dry(entry("{s: cents(status)}")).one(kept()).refusals
     assert (refusal.destination, refusal.label, refusal.cause) == ("teller", "say", "unmappable")
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "detail"),
+    [
+        (HOUR_MS, None),
+        (-60_000, None),
+        (HOUR_MS + 1, "the event is older than the destination takes"),
+        (-60_001, "the event's time lies in the future"),
+    ],
+)
+def test_an_event_outside_its_destinations_window_becomes_a_letter_and_no_request(
+    age_ms: int, detail: str | None
+) -> None:
+    outcome = dry(entry("{s: status}", event="time: at"), Teller(max_age_ms=HOUR_MS)).one(kept(at=NOW_MS - age_ms))
+    expected = () if detail is None else (Refusal("teller", "say", "out_of_window", detail),)
+    assert (len(outcome.requests), outcome.refusals) == (detail is None, expected)
 
 
 def test_a_name_its_readers_would_drop_is_advised_against_and_no_other(tmp_path: Path) -> None:

@@ -48,8 +48,9 @@ class Teller:
         ),
     }
 
-    def __init__(self, name: str = "teller") -> None:
+    def __init__(self, name: str = "teller", max_age_ms: int | None = None) -> None:
         self.name = name
+        self.shape = SHAPE._replace(max_age_ms=max_age_ms)
 
     def encoder(self, target: str, name: str | None) -> Encoder:
         if name == "misspelt":
@@ -59,7 +60,9 @@ class Teller:
             if "forbidden" in fields:
                 return Fault(Cause.CONTRACT, "forbidden: is no field here")
             body = {"target": target, "name": name, "at": time_ns, "fields": fields}
-            return Encoded(json.dumps(body, default=str).encode(), SHAPE, self.identity(identity, time_ns // 1_000_000))
+            return Encoded(
+                json.dumps(body, default=str).encode(), self.shape, self.identity(identity, time_ns // 1_000_000)
+            )
 
         return encode
 
