@@ -220,6 +220,7 @@ class Pipeline:
         spent = (time.perf_counter() - began) / len(lot)
         self._per_chunk = max(1, min(256, int(_CHUNK_S / spent) if spent else 256))
         places = enter(chunks, translation, self.settling.index)
+        self.intake.grew(sum(sum(chunk.sizes) for chunk in chunks), places.weight)
         for tenure, messages in places.back:
             self.intake.put_back(tenure, messages)
         for name, column in translation.columns.items():

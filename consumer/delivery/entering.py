@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from consumer.model import Message, Translation
 
 
+DELIVERY_BYTES = 302
+"""A delivery besides its body (measured): its object, its identity's text, its places in queues and books."""
+
+
 class Places(NamedTuple):
     """Where the records of a lot stand: by index in the lot, each one's tenure and slot."""
 
@@ -19,6 +23,8 @@ class Places(NamedTuple):
     slots: list[int]
     back: list[tuple[Tenure, Sequence[Message]]]
     """What was not entered: its schema is missing, or that of an earlier record of its partition."""
+    weight: int
+    """Bytes that the whole lot counts for, with all it owes."""
 
 
 def enter(chunks: Sequence[Chunk], translation: Translation, accounts: Mapping[str, int]) -> Places:
@@ -26,7 +32,7 @@ def enter(chunks: Sequence[Chunk], translation: Translation, accounts: Mapping[s
     weights = [size for chunk in chunks for size in chunk.sizes]
     owed = _owed(translation, weights, accounts)
     waiting = set(translation.waiting)
-    places = Places([], [], [])
+    places = Places([], [], [], sum(weights))
     start = 0
     for tenure, messages, _ in chunks:
         end = start + len(messages)
@@ -44,13 +50,17 @@ def enter(chunks: Sequence[Chunk], translation: Translation, accounts: Mapping[s
 
 
 def _owed(translation: Translation, weights: list[int], accounts: Mapping[str, int]) -> list[list[int]]:
-    """Return how many deliveries each record owes to each account; add the bytes of its bodies to its weight."""
+    """Return how many deliveries each record owes to each account; add their bytes to its weight.
+
+    Each counts for more than its body: else an `each` of many small elements would pass any limit unnoticed.
+    """
     owed = [[0] * len(weights) for _ in accounts]
     for name, column in translation.columns.items():
         mine = owed[accounts[name]]
         for record, body in zip(column.records, column.bodies, strict=True):
             mine[record] += 1
-            weights[record] += len(body)
+            weights[record] += len(body) + DELIVERY_BYTES
     for faulty in translation.faults:
         owed[accounts[faulty.entry.destination if faulty.entry else ""]][faulty.record] += 1
+        weights[faulty.record] += DELIVERY_BYTES  # a letter's, until it is acknowledged
     return owed

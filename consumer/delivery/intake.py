@@ -22,7 +22,12 @@ _ROOM_AGAIN = 0.5
 """A full partition has room again below this part of its share: resuming costs a second, so be it seldom."""
 
 CHUNK_BYTES = 1024 * 1024
-"""Record bytes translated in one go at the most: what may stand above a limit for a moment."""
+"""Record bytes translated in one go at the most."""
+
+HEADER_BYTES = 310
+"""A header besides its name and value (measured)."""
+
+_GROWTH_KEPT = 0.9
 
 
 class Limits(NamedTuple):
@@ -31,7 +36,7 @@ class Limits(NamedTuple):
     records: int
     """Records from the oldest open one of each partition to the last taken, settled ones between them included."""
     size: int
-    """Bytes of records and of the bodies made of them."""
+    """Bytes of records and of the deliveries made of them."""
 
 
 class Chunk(NamedTuple):
@@ -44,8 +49,11 @@ class Chunk(NamedTuple):
 
 
 def size_of(message: Message) -> int:
-    """Return the bytes of a record's key and value."""
-    return len(message.value() or b"") + len(message.key() or b"")
+    """Return the bytes of a record: value, key, and the names and values of its headers."""
+    size = len(message.value() or b"") + len(message.key() or b"")
+    if headers := message.headers():
+        size += sum([HEADER_BYTES + len(name) + len(value or b"") for name, value in headers])
+    return size
 
 
 class Intake:
@@ -58,6 +66,7 @@ class Intake:
         self._backlog: dict[Partition, deque[Message]] = {}
         self._waiting: set[Partition] = set()
         self._full: set[Partition] = set()
+        self._growth = 1.0
 
     def begin(self, tenure: Tenure) -> None:
         """Let records of a new tenure come."""
@@ -88,6 +97,14 @@ class Intake:
         if self.tenures.get(tenure.partition) is tenure:
             self._backlog[tenure.partition].extendleft(reversed(messages))
             self._waiting.add(tenure.partition)
+
+    def grew(self, size: int, weight: int) -> None:
+        """Learn that records of `size` bytes count for `weight` once their deliveries are made.
+
+        An `each` can make a hundred deliveries of one record. The next chunk is cut by what such records came to, so
+        that it does not pass the limit of bytes; what is learnt fades slowly.
+        """
+        self._growth = max(1.0, self._growth * _GROWTH_KEPT, weight / max(1, size))
 
     def schemas_changed(self) -> None:
         """Let partitions that wait for a schema try again."""
@@ -121,7 +138,7 @@ class Intake:
     def _chunk(self, tenure: Tenure, queue: deque[Message], most: int, most_bytes: int) -> Chunk:
         """Take at least one record off a partition's backlog, and more while its room and the chunk's allow."""
         room = self._limits.records / len(self.tenures) - tenure.span
-        room_bytes = min(most_bytes, self._limits.size / len(self.tenures) - tenure.open_bytes)
+        room_bytes = min(most_bytes, (self._limits.size / len(self.tenures) - tenure.open_bytes) / self._growth)
         taken = [queue.popleft() for _ in range(min(len(queue), most, max(1, ceil(room))))]
         sizes = [size_of(message) for message in taken]
         # By the lot: nearly always all of them fit. Each but the first needs some room left by those before it.

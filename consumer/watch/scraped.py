@@ -76,11 +76,14 @@ GAUGES: Final[Declared] = {
         _PIPELINE,
         "Records from each partition's oldest open one to its last taken. Far above cdp_records_open: one is stuck.",
     ),
-    "cdp_records_open_bytes": (_PIPELINE, "Bytes of the records taken and not settled."),
-    "cdp_records_limit": (_PIPELINE, "The most records that may be kept (cdp_records_kept); at the limit, partitions are paused."),
+    "cdp_records_open_bytes": (_PIPELINE, "Bytes of the records taken and not settled, and of what is made of them."),
+    "cdp_records_limit": (
+        _PIPELINE,
+        "The most records that may be kept (cdp_records_kept); at the limit, partitions are paused.",
+    ),
     "cdp_records_limit_bytes": (
         _PIPELINE,
-        "The most bytes of records that may be open; at the limit, partitions are paused.",
+        "The most bytes that may be open (cdp_records_open_bytes); at the limit, partitions are paused.",
     ),
     "cdp_books_records_difference": (
         _PIPELINE,

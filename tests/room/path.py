@@ -43,6 +43,7 @@ class FakeTranslator:
         self.bad: set[int] = set()
         self.waits: set[int] = set()
         self.turns = 0
+        self.each = 1
 
     def translate(self, lot: Sequence[Message]) -> Translation:
         self.turns += 1
@@ -60,13 +61,13 @@ class FakeTranslator:
                 key = ("yotpo", "shop.Order", Skip.FILTERED)
                 made.skipped[key] = made.skipped.get(key, 0) + 1
             else:
-                column.bodies.append(b"body")
-                column.keys.append(offset)
-                column.shapes.append(SHAPE)
-                column.identities.append(str(offset))
-                column.times_ms.append(0)
-                column.entries.append(ENTRY)
-                column.records.append(index)
+                column.bodies += [b"body"] * self.each
+                column.keys += [offset] * self.each
+                column.shapes += [SHAPE] * self.each
+                column.identities += [str(offset)] * self.each
+                column.times_ms += [0] * self.each
+                column.entries += [ENTRY] * self.each
+                column.records += [index] * self.each
         return made
 
 

@@ -39,7 +39,7 @@ def test_each_part_of_the_ceiling_counts() -> None:
     assert total(largest=2 * MIB) - least == 4 * MIB
     assert total(batch=500_001) - least == 8
     assert total(kafka={"queued.max.messages.kbytes": "16385"}) - least == 2 * KIB
-    assert total(records=1001) - least == 1408
+    assert total(records=1001) - least == KIB
     assert total(size=11 * MIB) - least == int(2.25 * MIB)
     assert total(rooms=2) > least
     assert total(lanes=5) > least

@@ -19,6 +19,7 @@ class FakeMessage:
     where: Partition
     at: int
     size: int = 10
+    extra: list[tuple[str, bytes | None]] | None = None
 
     def topic(self) -> str:
         return self.where.topic
@@ -34,6 +35,9 @@ class FakeMessage:
 
     def value(self) -> bytes:
         return b"v" * self.size
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        return self.extra
 
     def timestamp(self) -> tuple[int, int]:
         return 1, 0
@@ -175,6 +179,22 @@ def test_an_ended_tenure_takes_its_backlog_along_and_leaves_its_successor_alone(
     assert room.tenures == {P: new}
     room.put_back(old, messages(P, 0))
     assert not room.stalled()
+
+
+def test_headers_count_with_their_names() -> None:
+    bare: Any = FakeMessage(P, 0, 10)
+    dressed: Any = FakeMessage(P, 0, 10, [("trace", b"12345678"), ("trace", None)])
+    assert (module.size_of(bare), module.size_of(dressed)) == (10, 28 + 2 * module.HEADER_BYTES)
+
+
+def test_records_that_grow_are_taken_fewer_at_a_time() -> None:
+    room = intake(records=1000, size=1000)
+    room.put(messages(P, *range(100)), {P: 1})
+    room.grew(10, 200)
+    assert len(room.chunks(1000)[0].messages) == 5
+    for _ in range(100):
+        room.grew(10, 10)
+    assert len(room.chunks(1000)[0].messages) == 95
 
 
 def test_a_chunk_ends_where_its_bytes_do() -> None:

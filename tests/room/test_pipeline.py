@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from consumer import pipeline as module
+from consumer.delivery.entering import DELIVERY_BYTES
 from tests.room.path import P, Q, house, until
 
 
@@ -58,6 +59,20 @@ def test_a_full_pipeline_accepts_no_more_until_there_is_room_and_forgets_nothing
                 await asyncio.sleep(0.005)
             assert seen == list(range(10))
             assert here.pipeline.full == frozenset()
+
+    asyncio.run(run())
+
+
+def test_many_small_deliveries_of_one_record_fill_the_limit_of_bytes() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P)
+            here.translator.each = 100
+            await here.give(P, 0)
+            tenure = here.pipeline.intake.tenures[P]
+            assert tenure.open_bytes == 10 + 100 * (len(b"body") + DELIVERY_BYTES)
+            here.deliver()
+            assert tenure.open_bytes == 0
 
     asyncio.run(run())
 
