@@ -40,6 +40,7 @@ ROWS = (
     Row("S4", "Yotpo, one a call, 64 lanes, API after 20 ms", "service", "yotpo", 10_000, 64, 0.02),
     Row("S-slow", "Copilot, 4 lanes, API after 100 ms", "service", "copilot", 40_000, 4, 0.1),
     Row("HELD", "Customer.io answers 404 from the start", "held", "customerio", 240_000),
+    Row("HELD-yotpo", "Yotpo answers 404 from the start", "held", "yotpo", 240_000),
     Row("N1", "naive loop, API at once", "naive", "yotpo", 2_000),
     Row("N1@20ms", "naive loop, API after 20 ms", "naive", "yotpo", 300, 1, 0.02),
     Row("N2", "naive batching, API at once", "batching", "customerio", 20_000),

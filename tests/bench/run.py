@@ -136,7 +136,7 @@ class Bench:
             "resident_mib": now / 2**20,
             "resident_most_mib": most / 2**20,
             "ceiling_mib": ceiling / 2**20,
-            "open_records": status["records"]["open"],
+            "open_records_most": status["records"]["open"],
             "open_bytes_mib": sum(each["open_bytes"] for each in status["destinations"]) / 2**20,
         }
 

@@ -39,6 +39,9 @@ RATIOS = (
     Ratio(
         "S4 / N1@20ms", ("S4", "N1@20ms"), lambda at: at["S4"]["events_per_s"] / at["N1@20ms"]["events_per_s"], ">= 35"
     ),
+    Ratio("S4 / what 64 lanes and 20 ms allow", ("S4",), lambda at: at["S4"]["events_per_s"] / (64 / 0.02), ""),
+    Ratio("S-slow / what its API allows", ("S-slow",), lambda at: at["S-slow"]["events_per_s"] / (4 * 100 / 0.1), ""),
+    Ratio("HELD / ceiling", ("HELD",), lambda at: at["HELD"]["resident_most_mib"] / at["HELD"]["ceiling_mib"], "<= 1"),
     Ratio("S3 / N1", ("S3", "N1"), lambda at: at["S3"]["events_per_s"] / at["N1"]["events_per_s"], ""),
     Ratio("S1 / N2", ("S1", "N2"), lambda at: at["S1"]["events_per_s"] / at["N2"]["events_per_s"], ""),
 )
