@@ -48,6 +48,9 @@ class Observer:
     def topic_missing(self, topic: str) -> None:
         """A subscribed topic, or the dead-letter topic, is not there; waiting for it."""
 
+    def topic_found(self, topic: str) -> None:
+        """A topic that was said to be missing is there."""
+
     def fenced(self) -> None:
         """The poll thread stood still too long: no call starts until a commit was accepted."""
 

@@ -71,6 +71,10 @@ class Heard(Observer):
         """Note a topic that is not there; said again every half a minute while it is missing."""
         self.missing[topic] = time.monotonic()
 
+    def topic_found(self, topic: str) -> None:
+        """Note that it is there now."""
+        self.missing.pop(topic, None)
+
     def fenced(self) -> None:
         """Note the fence."""
         self.fenced_now = True

@@ -109,7 +109,6 @@ class DeadLetters:
         failure: BaseException | None = None
         try:
             self._writing = writing = Writing(self._properties, self._topic, self._headers, self._observer)
-            writing.look()
             while not self._stop.is_set():
                 self._take(writing)
                 self._stop.wait(min(writing.rest_s, _IDLE_S))

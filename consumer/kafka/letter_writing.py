@@ -20,6 +20,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.kafka.letter_headers import Headers
 from consumer.kafka.options import LIBRDKAFKA_LOG
+from consumer.kafka.topics import TopicWatch
 from consumer.model import DeadLetter
 from consumer.observe import Observer
 
@@ -88,6 +89,7 @@ class Writing:
         self._leaving = False
         self.failing: tuple[str, float] | None = None
         """The code of the last failure, and since when (monotonic) no letter was acknowledged; read by anyone."""
+        self._watch = TopicWatch((topic,), observer.topic_missing, self._topic_found)
         self._producer = self._new()
 
     @property
@@ -100,15 +102,6 @@ class Writing:
         """Seconds to wait before anything can be done."""
         return 0.0 if self._out or not self._pile else max(0.0, self._not_before_s - time.monotonic())
 
-    def look(self) -> None:
-        """Say at once if the topic is not there, before any letter needs it."""
-        try:
-            found = self._producer.list_topics(timeout=_QUESTION_S).topics
-        except KafkaException:
-            return  # the brokers do not answer: the client says that itself
-        if self._topic not in found:
-            self._observer.topic_missing(self._topic)
-
     def add(self, sheet: Sheet) -> None:
         """Take a letter."""
         self._pile.append(sheet)
@@ -118,6 +111,9 @@ class Writing:
         if self._fatal and not self._out:
             self._fatal = False
             self._producer = self._new()  # after a fatal error it takes nothing any more
+        # Before any letter needs the topic, and again while it is missing: the client itself would learn of a topic
+        # created meanwhile only after minutes.
+        self._watch.turn(self._producer, time.monotonic(), _QUESTION_S)
         if not self._fatal and time.monotonic() >= self._not_before_s:
             self._write()
         self._producer.poll(REPORTS_S if self._out else 0)
@@ -154,7 +150,6 @@ class Writing:
                 return  # full: reports make room
             except KafkaException as error:
                 self._failed(error.args[0], sheet)
-                self._ask_for_topic(error.args[0])
                 return
             self._pile.popleft()
             self._out[sheet.number] = sheet
@@ -178,18 +173,14 @@ class Writing:
         else:
             self._not_before_s = time.monotonic() + self._pause_s
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+        if error.code() in _NO_TOPIC:
+            self._watch.hurry()
         self.failing = (error.name(), time.monotonic() if self.failing is None else self.failing[1])
         self._observer.shelf_failed(error.name())
 
-    def _ask_for_topic(self, error: KafkaError) -> None:
-        if error.code() not in _NO_TOPIC:
-            return
-        self._observer.topic_missing(self._topic)
-        try:
-            # Without asking, the client would learn of a topic created meanwhile only after minutes.
-            self._producer.list_topics(self._topic, timeout=_QUESTION_S)
-        except KafkaException:
-            return
+    def _topic_found(self, topic: str) -> None:
+        self._not_before_s = 0.0  # what was put off for want of the topic need not wait any longer
+        self._observer.topic_found(topic)
 
     def _sorted(self) -> list[Sheet]:
         """Put what came back before what has not been written yet, in the old order; return what is done."""

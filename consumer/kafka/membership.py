@@ -66,7 +66,7 @@ class Membership:
         # One question may not take so long that the thread itself looks as if it stood still.
         self.question_s = min(5.0, self._longest_s / 10)
         self._starter = Starter(options.start, lambda: int(time.time() * 1000), self.question_s)
-        self.topics = TopicWatch(options.topics, observer.topic_missing)
+        self.topics = TopicWatch(options.topics, observer.topic_missing, observer.topic_found)
         self.held: dict[Partition, int] = {}
         """The tenure of each partition held; replaced whole, so that other threads may read it."""
         self.joined = False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaException, Producer
 
 
 def matches(topics: Iterable[str], name: str) -> bool:
@@ -42,13 +43,22 @@ class TopicWatch:
     Args:
         topics: the subscription.
         missed: told each topic (or pattern) that is not there, whenever it was looked for in vain.
+        found: told each of those once it is there.
         every_s: the least time between two looks, in seconds.
     """
 
-    def __init__(self, topics: tuple[str, ...], missed: Callable[[str], None], every_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        topics: tuple[str, ...],
+        missed: Callable[[str], None],
+        found: Callable[[str], None],
+        every_s: float = 30.0,
+    ) -> None:
         self._topics = topics
         self._missed = missed
+        self._found = found
         self._every_s = every_s
+        self._absent: set[str] = set()
         self._next_s: float | None = 0.0
         self.partitions: dict[str, int] = {}
         """The subscribed topics that exist, with their numbers of partitions, as last seen."""
@@ -63,26 +73,35 @@ class TopicWatch:
         if self._next_s is None:
             self._next_s = 0.0
 
-    def turn(self, consumer: Consumer, now_s: float, timeout_s: float) -> None:
+    def hurry(self) -> None:
+        """Look at the next turn, however short ago the last look was."""
+        self._next_s = 0.0
+
+    def turn(self, client: Consumer | Producer, now_s: float, timeout_s: float) -> None:
         """Look, if something is missing and it is time."""
         if self._next_s is None or now_s < self._next_s:
             return
         self._next_s = now_s + self._every_s  # also if the brokers do not answer: a thread that only asks does not poll
         with contextlib.suppress(KafkaException):  # reported through the client's error callback
-            self.look(consumer, timeout_s)
+            self.look(client, timeout_s)
 
-    def look(self, consumer: Consumer, timeout_s: float) -> None:
+    def look(self, client: Consumer | Producer, timeout_s: float) -> None:
         """Ask which topics exist.
 
         Raises:
             KafkaException: the brokers did not answer in time.
         """
         # All topics, never one by name: asking for a name makes some clusters create it.
-        found = consumer.list_topics(timeout=timeout_s).topics
+        found = client.list_topics(timeout=timeout_s).topics
         existing = {name: len(topic.partitions) for name, topic in found.items() if topic.error is None}
         self.partitions = matching(self._topics, existing)
         absent = missing(self._topics, existing)
         for topic in absent:
             self._missed(topic)
+        for topic in self._absent.difference(absent):
+            self._found(topic)
+        self._absent = set(absent)
         if not absent:
             self._next_s = None
+        elif self._next_s is None:
+            self._next_s = time.monotonic() + self._every_s

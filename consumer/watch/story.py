@@ -91,6 +91,9 @@ class Story(Observer):
     def topic_missing(self, topic: str) -> None:
         self._log.repeat("warning", "topic missing", (self._pipeline, topic), pipeline=self._pipeline, topic=topic)
 
+    def topic_found(self, topic: str) -> None:
+        self._log.write("info", "topic found", pipeline=self._pipeline, topic=topic)
+
     def fenced(self) -> None:
         self._log.write("error", "standstill", pipeline=self._pipeline, advice="calls wait for an accepted commit")
 

@@ -88,6 +88,7 @@ class Heard(Observer):
         self.refusals: list[str] = []
         self.errors: list[tuple[str, bool]] = []
         self.missing: list[str] = []
+        self.found: list[str] = []
         self.pauses: list[frozenset[Partition]] = []
         self.revocations: list[tuple[frozenset[Partition], bool]] = []
         self.joins: list[str] = []
@@ -111,6 +112,9 @@ class Heard(Observer):
 
     def topic_missing(self, topic: str) -> None:
         self.missing.append(topic)
+
+    def topic_found(self, topic: str) -> None:
+        self.found.append(topic)
 
     def paused(self, partitions: Collection[Partition]) -> None:
         self.pauses.append(frozenset(partitions))

@@ -151,6 +151,7 @@ def test_a_missing_topic_is_said_and_waited_for(broker: Broker) -> None:
         assert desk.acked == []
         await asyncio.to_thread(broker.create_topic, topic, exact=True)
         await desk.until(lambda: desk.acked == [1, 2])
+        assert desk.heard.found == [topic]
         assert desk.letters.stuck() is None
         assert await desk.letters.close(5) == 0
 

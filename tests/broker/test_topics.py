@@ -1,5 +1,6 @@
 """Which subscribed topics are there: looked for while one is missing, and never oftener than it is time."""
 
+import time
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -36,7 +37,8 @@ class Watched:
     def __init__(self, cluster: Cluster, *topics: str) -> None:
         self.cluster = cluster
         self.missed: list[str] = []
-        self.watch = TopicWatch(topics, self.missed.append, every_s=30.0)
+        self.found: list[str] = []
+        self.watch = TopicWatch(topics, self.missed.append, self.found.append, every_s=30.0)
 
     def turn(self, now_s: float) -> None:
         self.watch.turn(cast("Consumer", self.cluster), now_s, 1.0)
@@ -61,6 +63,35 @@ def test_once_all_are_there_nobody_is_asked_until_one_is_suspected_gone() -> Non
     watched.watch.suspect()
     watched.turn(101.0)
     assert (watched.cluster.looks, watched.watch.total, watched.missed) == (2, 4, ["late"])
+
+
+def test_a_topic_that_was_missing_is_said_once_when_it_is_there() -> None:
+    watched = Watched(Cluster(orders=4), "orders", "late", "^cust.*")
+    watched.turn(1.0)
+    watched.cluster.topics.update({"late": 1})
+    watched.turn(32.0)
+    assert (watched.missed, watched.found) == (["late", "^cust.*", "^cust.*"], ["late"])
+    watched.cluster.topics.update({"customers": 1})
+    watched.turn(63.0)
+    watched.turn(94.0)
+    assert (watched.cluster.looks, watched.found) == (3, ["late", "^cust.*"])
+
+
+def test_a_topic_that_a_look_out_of_turn_finds_gone_is_looked_for_until_it_is_back() -> None:
+    watched = Watched(Cluster(orders=4), "orders")
+    watched.turn(1.0)
+    del watched.cluster.topics["orders"]
+    watched.watch.look(cast("Consumer", watched.cluster), 1.0)
+    watched.turn(time.monotonic() + 31.0)
+    assert watched.missed == ["orders", "orders"]
+
+
+def test_a_look_can_be_hurried() -> None:
+    watched = Watched(Cluster(), "orders")
+    watched.turn(1.0)
+    watched.watch.hurry()
+    watched.turn(2.0)
+    assert watched.cluster.looks == 2
 
 
 def test_a_suspicion_does_not_hurry_a_look_that_is_due_anyway() -> None:

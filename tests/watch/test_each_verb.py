@@ -35,6 +35,7 @@ VERBS: list[
      ("cdp_kafka_client_errors_total", {"code": "_TRANSPORT", "fatal": "false"}, 1)),
     ("poll_turned", {"interval_s": 0.5}, None, ("cdp_poll_interval_seconds_sum", {}, 0.5)),
     ("topic_missing", {"topic": "shop.orders"}, ("warning", "topic missing"), None),
+    ("topic_found", {"topic": "shop.orders"}, ("info", "topic found"), None),
     ("fenced", {}, ("error", "standstill"), ("cdp_kafka_standstills_total", {}, 1)),
     ("unfenced", {}, ("info", "standstill over"), None),
     ("decoded", {"events": {"shop.OrderPlaced": 3}}, None,
