@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -49,7 +50,7 @@ class Lag:
 
     @property
     def updated_at(self) -> float:
-        """When the last round that was answered ended, epoch seconds; 0.0 = never."""
+        """When the brokers last answered a round, epoch seconds; 0.0 = never. With nothing held nobody is asked."""
         return self._updated_at
 
     def start(self) -> None:
@@ -75,11 +76,9 @@ class Lag:
             while not self._stop.is_set():
                 consumer.poll(0)  # hands out what the client has to say: else it would pile up
                 held = set(self._held())
-                try:
+                # Without an answer the old numbers stay, and `updated_at` says how old they are.
+                with contextlib.suppress(KafkaException):
                     self._snapshot = self._ask(consumer, list(held))
-                    self._updated_at = time.time()
-                except KafkaException:
-                    pass  # the old numbers stay, and `updated_at` says how old they are
                 self._rest(held)
         finally:
             consumer.close()
@@ -93,14 +92,18 @@ class Lag:
 
     def _ask(self, consumer: Consumer, held: list[Partition]) -> Mapping[Partition, tuple[int, int]]:
         if not held:
-            return MappingProxyType({})
+            return MappingProxyType({})  # and `updated_at` stays as it was: no broker was reached
         found: dict[Partition, tuple[int, int]] = {}
-        for answer in consumer.committed([TopicPartition(*partition) for partition in held], _TIMEOUT_S):
+        answers = consumer.committed([TopicPartition(*partition) for partition in held], _TIMEOUT_S)
+        answered = [answer for answer in answers if answer.error is None]
+        for answer in answered:
             if self._stop.is_set():
                 break
-            if answer.error is None and answer.offset >= 0:
+            if answer.offset >= 0:
                 place = TopicPartition(answer.topic, answer.partition)
                 _, log_end = consumer.get_watermark_offsets(place, _TIMEOUT_S, cached=False)
                 if log_end >= 0:
                     found[Partition(answer.topic, answer.partition)] = (log_end, answer.offset)
+        if answered:
+            self._updated_at = time.time()
         return MappingProxyType(found)

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
-from confluent_kafka import Consumer, TopicPartition
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.kafka.lag import Lag
 from consumer.model import Partition
@@ -41,6 +43,65 @@ def test_the_log_end_and_the_commit_are_asked_of_the_brokers(broker: Broker) -> 
         until(lambda: lag.snapshot() == {first: (15, 4), second: (0, 0)})
         held.remove(first)
         until(lambda: lag.snapshot() == {second: (0, 0)})
+    finally:
+        lag.close()
+
+
+class Client:
+    """A consumer whose brokers answer as they are told; counts the rounds it was looked after in."""
+
+    def __init__(self) -> None:
+        self.rounds = 0
+        self.error: KafkaError | None = None
+        self.silent = False
+
+    def __call__(self, _: object) -> "Client":
+        return self
+
+    def poll(self, _: float) -> None:
+        self.rounds += 1
+
+    def committed(self, places: list[TopicPartition], _: float) -> list[object]:
+        if self.silent:
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+        return [SimpleNamespace(topic=one.topic, partition=one.partition, offset=4, error=self.error) for one in places]
+
+    def get_watermark_offsets(self, *_: object, cached: bool) -> tuple[int, int]:
+        assert not cached
+        return (0, 10)
+
+    def close(self) -> None:
+        pass
+
+
+def test_only_an_answer_makes_the_figures_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, held = Client(), list[Partition]()
+    monkeypatch.setattr("consumer.kafka.lag.Consumer", client)
+    lag = Lag({}, "group", lambda: tuple(held), every_s=0.01)
+
+    def some_rounds() -> None:
+        seen = client.rounds
+        until(lambda: client.rounds > seen + 2)
+
+    lag.start()
+    try:
+        some_rounds()
+        assert lag.updated_at == 0.0, "nothing is held: nobody was asked"
+        client.silent = True
+        held.append(Partition("orders", 0))
+        some_rounds()
+        assert lag.updated_at == 0.0
+        client.silent, client.error = False, KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)
+        some_rounds()
+        assert (lag.updated_at, lag.snapshot()) == (0.0, {})
+        client.error = None
+        until(lambda: lag.snapshot() == {Partition("orders", 0): (10, 4)})
+        assert lag.updated_at > 0
+        held.clear()
+        until(lambda: lag.snapshot() == {})
+        before = lag.updated_at
+        some_rounds()
+        assert lag.updated_at == before
     finally:
         lag.close()
 
