@@ -107,6 +107,7 @@ class Running:
             limits=limits,
             lag=lambda: (self._lag.snapshot(), self._lag.updated_at),
             schema_waits=lambda: self._learning.waits,
+            schemas_known=lambda: translator.schemas_known,
         )
 
     def _lanes(self, destination: Destination, settings: DestinationSettings, observer: Observer) -> Lanes:

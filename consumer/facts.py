@@ -153,6 +153,8 @@ class PipelineFacts:
     max_bytes: int = 0
     missing_topics: tuple[str, ...] = ()
     """Subscribed topics, or the dead-letter topic, that are not there and are waited for."""
+    schemas_known: int = 0
+    """Schemas kept: from the registry, and those of the directory that records named."""
     schema_waits: Mapping[SchemaKey, int] = field(default_factory=dict)
     """Schemas that records wait for, with the epoch milliseconds since when."""
 

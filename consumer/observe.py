@@ -62,11 +62,14 @@ class Observer:
     def decoded(self, events: Mapping[str, int]) -> None:
         """Records were decoded, by event type."""
 
+    def translated(self, destination: str, events: Mapping[str, int]) -> None:
+        """Deliveries to one destination were made of records, by event type."""
+
     def skipped(self, counts: Mapping[tuple[str, str, Skip], int]) -> None:
         """Deliveries were deliberately not made, by (destination or "", event type or "", reason)."""
 
-    def faulty(self, topic: str, destination: str, cause: Cause, count: int) -> None:
-        """Records or deliveries could not be said; `destination` is "" where a record could not be decoded."""
+    def faulty(self, topic: str, destination: str, event_type: str, cause: Cause, count: int) -> None:
+        """Records or deliveries could not be said; `destination` and `event_type` are "" where one is not decoded."""
 
     def schema_fetched(self, key: SchemaKey, result: str, seconds: float) -> None:
         """The registry was asked: `result` is `found`, `unknown`, `unreachable` or `refused`."""
@@ -83,6 +86,9 @@ class Observer:
 
     def refused(self, destination: str, event_type: str, fault: Fault) -> None:
         """One delivery was refused, or failed its contract before any call."""
+
+    def listed(self, destination: str, events: int, refused: int) -> None:
+        """A call of so many events was taken but for those that its answer refuses by name."""
 
     def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
         """A batch must be sent again, after `wait_s` seconds."""

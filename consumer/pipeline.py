@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from consumer.delivery.delivery import Delivery
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 _CHUNK_S = 0.005
 """How long one translation may keep the loop: calls and probes wait that long at the most."""
+
+_EVENT_TYPE = attrgetter("event_type")
 
 _LEAVE_LOOK_S = 0.02
 _GRACE_LOOK_S = 1.0
@@ -237,6 +241,7 @@ class Pipeline:
                 strict=True,
             )
             self.lanes[name].put([Delivery(*row) for row in rows])
+            self._observer.translated(name, Counter(map(_EVENT_TYPE, column.entries)))
         for (destination, _, _), count in translation.skipped.items():
             if destination:
                 self.books.accounts[destination].owed += count

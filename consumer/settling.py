@@ -118,7 +118,8 @@ class Settling:
         """Dead-letter what could not be said at all."""
         account = faulty.entry.destination if faulty.entry else ""
         self.books.accounts[account].owed += 1
-        self._observer.faulty(tenure.partition.topic, account, Cause(faulty.fault.cause), 1)
+        event_type = faulty.entry.event_type if faulty.entry else ""
+        self._observer.faulty(tenure.partition.topic, account, event_type, Cause(faulty.fault.cause), 1)
         now_ms = int(time.time() * 1000)
         letter = DeadLetter(
             message=message,

@@ -183,6 +183,7 @@ class Lane:
             case Delivered():
                 road.ends.delivered(batch)
             case Listed(refused):
+                road.observer.listed(road.name, len(batch), len(refused))
                 road.ends.delivered([delivery for index, delivery in enumerate(batch) if index not in refused])
                 for index in sorted(refused):
                     self._refuse(batch[index], refused[index])

@@ -65,6 +65,10 @@ class Known:
             found = self._keys[key]
         return found
 
+    def __len__(self) -> int:
+        """Count the schemas kept, those that cannot be used included."""
+        return len(self._keys)
+
     def learn(self, key: SchemaKey, text: str, references: Mapping[str, str]) -> Fault | None:
         """Take in a schema; a fault says that no record written with it can be read."""
         self._unknown.pop(key, None)

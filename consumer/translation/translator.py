@@ -66,6 +66,11 @@ class Translator:
         """
         return self._known.learn(key, schema_text, references)
 
+    @property
+    def schemas_known(self) -> int:
+        """How many schemas are kept."""
+        return len(self._known)
+
     def learn_unknown(self, key: SchemaKey, at_ms: int) -> None:
         """Take in the registry's word, of that moment, that there is no such schema; believed for 30 seconds."""
         self._known.learn_unknown(key, at_ms)

@@ -52,6 +52,7 @@ class FactsCollector(Collector):
         sheet.put("cdp_max_poll_interval_seconds", facts.max_poll_interval_s, name)
         sheet.put("cdp_kafka_fenced", facts.fenced, name)
         sheet.put("cdp_kafka_missing_topics", len(facts.missing_topics), name)
+        sheet.put("cdp_schema_cache_entries", facts.schemas_known, name)
         sheet.put("cdp_schema_waits", len(facts.schema_waits), name)
         sheet.put("cdp_records_taken_total", books.taken, name)
         sheet.put("cdp_records_settled_total", books.settled, name)
@@ -92,7 +93,7 @@ def _partitions(sheet: _Sheet, name: str, partitions: Iterable[PartitionFacts], 
                 sheet.put("cdp_kafka_consumer_lag", max(0, each.log_end - each.committed), name, topic, index)
     for topic, count in assigned.items():
         sheet.put("cdp_kafka_assigned_partitions", count, name, topic)
-        sheet.put("cdp_kafka_paused_partitions", paused[topic], name, topic)
+        sheet.put("cdp_kafka_paused_partitions", paused[topic], name, topic, "backpressure")
 
 
 def _destination(sheet: _Sheet, name: str, facts: DestinationFacts, known: Sequence[str], moment: Moment) -> None:

@@ -15,6 +15,8 @@ from consumer.watch.labels import NONE, OTHER, Children, Lid, codes, status_clas
 _RESULTS = ("found", "unknown", "unreachable", "refused")
 _CLASSES = ("2xx", "4xx", "429", "5xx", "error")
 _ENDS = ("success", "failure")
+_OPERATIONS = ("by_id", "by_guid")
+_UNSAID = (Cause.UNMAPPABLE, Cause.CONTRACT, Cause.TOO_LARGE, Cause.REPEATED_ELEMENT)
 _UNDECODED = (Cause.UNDECODABLE, Cause.UNKNOWN_SCHEMA)
 
 
@@ -55,11 +57,13 @@ class Counting(Observer):
         self._standstills = f.standstills.labels(pipeline)
         self._decoded = Children(f.decoded, pipeline)
         self._decode_failures = Children(f.decode_failures, pipeline)
+        self._translated = Children(f.translated, pipeline)
         self._translation_failures = Children(f.translation_failures, pipeline)
         self._skipped = Children(f.skipped, pipeline)
         self._registry_requests = Children(f.registry_requests, pipeline)
-        self._registry_s = f.registry_s.labels(pipeline)
+        self._registry_s = Children(f.registry_s, pipeline)
         self._retries = Children(f.retries, pipeline)
+        self._partial_failures = Children(f.partial_failures, pipeline)
         self._splits = Children(f.splits, pipeline)
         self._refused = Children(f.refused, pipeline)
         self._event_s = Children(f.event_s, pipeline)
@@ -86,19 +90,21 @@ class Counting(Observer):
         _begin((self._rebalances,), ("assign", "revoke", "lost"))
         _begin((self._rebalance_s,), ("revoke", "lost"))
         _begin((self._commits,), _ENDS)
-        _begin((self._registry_requests,), _RESULTS)
+        _begin((self._registry_requests,), _OPERATIONS, _RESULTS)
+        _begin((self._registry_s,), _OPERATIONS)
         _begin((self._decoded,), events)
         _begin((self._dead_letters,), (NONE,), _UNDECODED)
         names = tuple(self._endpoints)
         _begin((self._skipped,), (*names, NONE), Skip)
-        _begin((self._splits, self._held_s, self._auth_failures), names)
+        _begin((self._splits, self._partial_failures, self._held_s, self._auth_failures), names)
         _begin((self._event_s, self._append_s, self._call_events, self._call_bytes), names)
-        _begin((self._dead_letters, self._translation_failures), names, Cause)
+        _begin((self._dead_letters,), names, Cause)
+        _begin((self._translation_failures,), names, events, _UNSAID)
         _begin((self._retries,), names, Trouble)
         _begin((self._holds,), names, (*Trouble, OTHER))
         _begin((self._waited_s,), names, ("local", "told"))
         _begin((self._renewals,), names, _ENDS)
-        _begin((self._refused,), names, events)
+        _begin((self._translated, self._refused), names, events)
         for name, endpoints in self._endpoints.items():
             _begin((self._call_s,), (name,), endpoints.known, _CLASSES)
 
@@ -141,19 +147,25 @@ class Counting(Observer):
         for event, count in events.items():
             self._decoded(self._event(event)).inc(count)
 
+    def translated(self, destination: str, events: Mapping[str, int]) -> None:
+        label = self._destination(destination)
+        for event, count in events.items():
+            self._translated(label, self._event(event)).inc(count)
+
     def skipped(self, counts: Mapping[tuple[str, str, Skip], int]) -> None:
         for (destination, _, reason), count in counts.items():
             self._skipped(self._to(destination), reason).inc(count)
 
-    def faulty(self, topic: str, destination: str, cause: Cause, count: int) -> None:
+    def faulty(self, topic: str, destination: str, event_type: str, cause: Cause, count: int) -> None:
         if destination:
-            self._translation_failures(self._destination(destination), cause).inc(count)
+            self._translation_failures(self._destination(destination), self._event(event_type), cause).inc(count)
         else:
             self._decode_failures(self._topic(topic), cause).inc(count)
 
     def schema_fetched(self, key: SchemaKey, result: str, seconds: float) -> None:
-        self._registry_requests(self._result(result)).inc()
-        self._registry_s.add(seconds)
+        operation = "by_id" if isinstance(key, int) else "by_guid"
+        self._registry_requests(operation, self._result(result)).inc()
+        self._registry_s(operation).add(seconds)
 
     # ── Delivery ──
 
@@ -177,6 +189,9 @@ class Counting(Observer):
 
     def refused(self, destination: str, event_type: str, fault: Fault) -> None:
         self._refused(self._destination(destination), self._event(event_type)).inc()
+
+    def listed(self, destination: str, events: int, refused: int) -> None:
+        self._partial_failures(self._destination(destination)).inc()
 
     def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
         self._retries(self._destination(destination), _trouble(fault)).inc()

@@ -92,9 +92,14 @@ class Families:
             (*_PIPELINE, "topic", "cause"),
             "Records that could not be decoded and went to the dead-letter topic. Many at once: wrong registry?",
         )
+        self.translated = counter(
+            "cdp_events_translated_total",
+            (*_TO, "event"),
+            "Deliveries made of records, by configured event type.",
+        )
         self.translation_failures = counter(
             "cdp_translation_failures_total",
-            (*_TO, "cause"),
+            (*_TO, "event", "cause"),
             "Deliveries that failed the mapping or the contract before any call, and went to the dead-letter topic.",
         )
         self.skipped = counter(
@@ -104,12 +109,12 @@ class Families:
         )
         self.registry_requests = counter(
             "cdp_schema_registry_requests_total",
-            (*_PIPELINE, "result"),
+            (*_PIPELINE, "operation", "result"),
             "Questions to the schema registry. `refused` is our credentials, `unreachable` makes partitions wait.",
         )
         self.registry_s = spread(
             "cdp_schema_registry_request_duration_seconds",
-            _PIPELINE,
+            (*_PIPELINE, "operation"),
             histogram.REQUEST_S,
             "Seconds the schema registry took to answer.",
         )
@@ -119,6 +124,11 @@ class Families:
             "cdp_delivery_retries_total",
             (*_TO, "cause"),
             "Batches that must be sent again, by what was wrong. None of these is lost.",
+        )
+        self.partial_failures = counter(
+            "cdp_partial_failures_total",
+            _TO,
+            "Answers that took a batch but for some of its events, which they name; those became dead letters.",
         )
         self.splits = counter(
             "cdp_batches_split_total",

@@ -33,6 +33,8 @@ COUNTERS: Final[Declared] = {
     ),
 }
 
+# Left out on purpose: the depth of the fetch queue and the brokers that are up. librdkafka tells them only in its
+# statistics, kilobytes of JSON for each broker and partition, parsed on the poll thread.
 GAUGES: Final[Declared] = {
     "cdp_kafka_consumer_lag": (
         _PARTITION,
@@ -52,7 +54,10 @@ GAUGES: Final[Declared] = {
         "When the brokers were last asked for offsets; old means that the lag shown is not today's.",
     ),
     "cdp_kafka_assigned_partitions": (_TOPIC, "Partitions assigned to this process."),
-    "cdp_kafka_paused_partitions": (_TOPIC, "Partitions paused for want of room: what they owe is in flight, or held."),
+    "cdp_kafka_paused_partitions": (
+        (*_TOPIC, "reason"),
+        "Partitions paused, `backpressure`: for want of room, because what they owe is in flight, or held.",
+    ),
     "cdp_kafka_consumer_info": ((*_PIPELINE, "group", "protocol"), "Always 1: the consumer group and its protocol."),
     "cdp_kafka_fenced": (
         _PIPELINE,
@@ -66,6 +71,10 @@ GAUGES: Final[Declared] = {
     "cdp_loop_last_tick_timestamp_seconds": (
         (*_PIPELINE, "loop"),
         "When the poll thread (`poll`) and the loop (`deliver`) last turned: what liveness looks at.",
+    ),
+    "cdp_schema_cache_entries": (
+        _PIPELINE,
+        "Schemas kept, one for each id that records named. Rising without end: a producer registers at every start?",
     ),
     "cdp_schema_waits": (
         _PIPELINE,

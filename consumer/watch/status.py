@@ -56,6 +56,7 @@ def _pipeline(facts: PipelineFacts, moment: Moment) -> dict[str, object]:
             "difference": books.difference,
         },
         "missing_topics": list(facts.missing_topics),
+        "schemas_known": facts.schemas_known,
         "schema_waits": [{"schema": str(key), "since": _instant(ms)} for key, ms in facts.schema_waits.items()],
         "dead_letters": {
             "topic": facts.dead_letters.topic,

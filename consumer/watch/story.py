@@ -102,14 +102,15 @@ class Story(Observer):
 
     # ── Translation ──
 
-    def faulty(self, topic: str, destination: str, cause: Cause, count: int) -> None:
+    def faulty(self, topic: str, destination: str, event_type: str, cause: Cause, count: int) -> None:
         self._log.repeat(
             "warning",
             "delivery cannot be made" if destination else "record cannot be decoded",
-            (self._pipeline, topic, destination, cause),
+            (self._pipeline, topic, destination, event_type, cause),
             pipeline=self._pipeline,
             topic=topic,
             destination=destination or None,
+            event_type=event_type or None,
             cause=cause.value,
             count=count,
         )

@@ -91,6 +91,7 @@ class Watching(Observer):
         self.holds: list[tuple[str, Fault]] = []
         self.resumes: list[str] = []
         self.splits: list[int] = []
+        self.partial: list[tuple[int, int]] = []
         self.waits: list[tuple[Fault, float]] = []
         self.throttles: list[tuple[str, float]] = []
         self.statuses: list[int | None] = []
@@ -105,6 +106,9 @@ class Watching(Observer):
 
     def split(self, destination: str, events: int) -> None:
         self.splits.append(events)
+
+    def listed(self, destination: str, events: int, refused: int) -> None:
+        self.partial.append((events, refused))
 
     def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
         self.waits.append((fault, wait_s))

@@ -1,7 +1,8 @@
 """One pipeline whose translator and lanes a test holds in its hands."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -100,12 +101,23 @@ class FakeLanes:
         await asyncio.Event().wait()
 
 
+class Told(Observer):
+    """Keeps how many deliveries were made of records, by event type."""
+
+    def __init__(self) -> None:
+        self.made: Counter[tuple[str, str]] = Counter()
+
+    def translated(self, destination: str, events: Mapping[str, int]) -> None:
+        self.made += Counter({(destination, event): count for event, count in events.items()})
+
+
 class House:
     def __init__(self, records: int, drain_s: float) -> None:
         self.shelf = FakeShelf()
         self.translator, self.lanes = FakeTranslator(), FakeLanes()
         self.settling = Settling(["yotpo"], self.shelf, self.shelf, Observer())
         self.wanted: list[int | str] = []
+        self.told = Told()
         self.committed: list[Frontier] = []
         self.pipeline = Pipeline(
             "cdp-yotpo",
@@ -114,7 +126,7 @@ class House:
             translator=self.translator,
             settling=self.settling,
             want=self.wanted.append,
-            observer=Observer(),
+            observer=self.told,
         )
         self.pipeline.lanes["yotpo"] = self.lanes  # type: ignore[assignment]
         self.number = 0

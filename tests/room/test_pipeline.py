@@ -43,6 +43,17 @@ def test_skipped_records_are_booked_and_pass_and_bad_ones_wait_for_their_letter(
     asyncio.run(run())
 
 
+def test_the_deliveries_made_of_records_are_told_by_event_type() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P)
+            here.translator.skip, here.translator.bad, here.translator.each = {0}, {1}, 3
+            await here.give(P, 0, 1, 2, 3)
+            assert here.told.made == {("yotpo", "shop.Order"): 6}
+
+    asyncio.run(run())
+
+
 def test_a_full_pipeline_accepts_no_more_until_there_is_room_and_forgets_nothing() -> None:
     async def run() -> None:
         async with house(records=4) as here:

@@ -1,5 +1,7 @@
 """Where deliveries end: once, in the right account, and only on the broker's word."""
 
+# ruff: noqa: ARG002 - an observer hears more than it keeps
+
 import pytest
 
 from consumer.delivery.delivery import Delivery
@@ -14,11 +16,22 @@ SHAPE = Shape(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
 REFUSED = Fault(Cause.REFUSED, "no", 400)
 
 
+class Told(Observer):
+    """Keeps what could not be said."""
+
+    def __init__(self) -> None:
+        self.faulty_ones: list[tuple[str, str, Cause]] = []
+
+    def faulty(self, topic: str, destination: str, event_type: str, cause: Cause, count: int) -> None:
+        self.faulty_ones.append((destination, event_type, cause))
+
+
 class House:
     def __init__(self, owed: int = 1) -> None:
         self.shelf = FakeShelf()
         self.shelf.at_once = False
-        self.settling = Settling(["copilot", "yotpo"], self.shelf, self.shelf, Observer())
+        self.told = Told()
+        self.settling = Settling(["copilot", "yotpo"], self.shelf, self.shelf, self.told)
         self.rooms = 0
         self.settling.room = self.room
         self.tenure = Tenure(Partition("orders", 0), 1, 0, 3)
@@ -107,6 +120,7 @@ def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
     assert tenure.frontier() == 5
     house.shelf.acknowledge()
     assert tenure.frontier() == 6
+    assert house.told.faulty_ones == [("yotpo", "shop.Order", Cause.CONTRACT), ("", "", Cause.UNDECODABLE)]
     accounts = house.settling.books.accounts
     assert [(accounts[n].owed, accounts[n].dead_lettered) for n in ("copilot", "yotpo", "")] == [(0, 0), (1, 1), (1, 1)]
 

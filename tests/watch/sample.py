@@ -52,8 +52,9 @@ def well(name: str = "cdp-copilot") -> PipelineFacts:
                 committed=88,
                 kept_records=12,
             ),
-            PartitionFacts(Partition("shop.orders", 1), 2, 70, 70, log_end=70, committed=70),
+            PartitionFacts(Partition("shop.orders", 1), 2, 70, 70, log_end=70, committed=70, paused=True),
         ),
+        schemas_known=3,
         destinations=(
             DestinationFacts(
                 "copilot",

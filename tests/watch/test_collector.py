@@ -22,6 +22,9 @@ def test_facts_are_on_the_page_as_they_are_at_the_scrape() -> None:
     assert value(metrics, "cdp_rate_limit_permits", **to) == 5
     assert value(metrics, "cdp_kafka_assigned_partitions", pipeline="cdp-copilot", topic="shop.orders") == 2
     assert value(metrics, "cdp_records_kept", pipeline="cdp-copilot") == 12
+    assert value(metrics, "cdp_schema_cache_entries", pipeline="cdp-copilot") == 3
+    paused = {"pipeline": "cdp-copilot", "topic": "shop.orders", "reason": "backpressure"}
+    assert value(metrics, "cdp_kafka_paused_partitions", **paused) == 1
     source.answer = PipelineFacts("cdp-copilot", "cdp-copilot", "classic")
     assert value(metrics, "cdp_kafka_consumer_lag", **where) is None, "a partition that went leaves no stale series"
 

@@ -41,8 +41,10 @@ def hostile(observer: Observer, word: str, status: int) -> None:
     observer.took(word, 1, 1)
     observer.decoded({word: 1})
     observer.skipped({(word, word, Skip.FILTERED): 1})
-    observer.faulty(word, "", Cause.UNDECODABLE, 1)
-    observer.faulty(word, word, Cause.CONTRACT, 1)
+    observer.translated(word, {word: 1})
+    observer.faulty(word, "", "", Cause.UNDECODABLE, 1)
+    observer.faulty(word, word, word, Cause.CONTRACT, 1)
+    observer.listed(word, 2, 1)
     observer.called(word, word, status, 1, 1, 0.1)
     observer.called("copilot", word, status, 1, 1, 0.1)
     observer.delivered(word, [0.1], [0.1])
@@ -91,6 +93,8 @@ def test_known_series_are_there_at_nought_before_anything_happened() -> None:
     for event in (*EVENTS, "other"):
         assert value(metrics, "cdp_deliveries_refused_total", **to, event=event) == 0
         assert value(metrics, "cdp_events_decoded_total", pipeline="cdp", event=event) == 0
+        assert value(metrics, "cdp_events_translated_total", **to, event=event) == 0
+        assert value(metrics, "cdp_translation_failures_total", **to, event=event, cause="contract") == 0
     for kind in ("2xx", "4xx", "429", "5xx", "error"):
         name = "cdp_http_request_duration_seconds_count"
         assert value(metrics, name, **to, endpoint="consent", status_class=kind) == 0
@@ -145,7 +149,7 @@ def test_every_metric_has_a_sentence_and_a_name_by_the_rules() -> None:
         assert labels <= {
             *("pipeline", "topic", "partition", "destination", "endpoint", "event", "cause", "reason", "outcome"),
             *("result", "code", "fatal", "status_class", "source", "loop", "check", "level", "group", "protocol", "le"),
-            *("version", "revision", "librdkafka", "python"),
+            *("operation", "version", "revision", "librdkafka", "python"),
         }, family.name
         if family.name not in {"cdp_build", "cdp_log_messages", "cdp_log_messages_suppressed"}:
             assert all("pipeline" in sample.labels for sample in family.samples), family.name

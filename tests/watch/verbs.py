@@ -44,7 +44,8 @@ _verb("fenced")
 _verb("unfenced")
 _verb("decoded", events=st.dictionaries(WORDS, COUNTS, max_size=3))
 _verb("skipped", counts=st.dictionaries(st.tuples(WORDS, WORDS, st.sampled_from(list(Skip))), COUNTS, max_size=3))
-_verb("faulty", topic=WORDS, destination=WORDS, cause=CAUSES, count=COUNTS)
+_verb("translated", destination=WORDS, events=st.dictionaries(WORDS, COUNTS, max_size=3))
+_verb("faulty", topic=WORDS, destination=WORDS, event_type=WORDS, cause=CAUSES, count=COUNTS)
 _verb("schema_fetched", key=st.one_of(COUNTS, WORDS), result=WORDS, seconds=SECONDS)
 _verb(
     "called",
@@ -57,6 +58,7 @@ _verb(
 )
 _verb("delivered", destination=WORDS, append_s=LATENCIES, event_s=LATENCIES)
 _verb("refused", destination=WORDS, event_type=WORDS, fault=FAULTS)
+_verb("listed", destination=WORDS, events=COUNTS, refused=COUNTS)
 _verb("deferred", destination=WORDS, fault=FAULTS, events=COUNTS, wait_s=SECONDS)
 _verb("split", destination=WORDS, events=COUNTS)
 _verb("held", destination=WORDS, endpoint=WORDS, fault=FAULTS)
