@@ -1,10 +1,11 @@
 """The nouns that move between rooms, in the order a record meets them.
 
-Glossary (one idea, one word, everywhere): a *record* is read from a *position* (partition and offset) under a *tenure* (one assignment of one
-partition to this process). It holds one *event*; each *entry* of the mapping that speaks of the event makes *deliveries* of it, which
-are owed. Deliveries of one *shape* travel as a *batch* in a *call*; the *reply* is judged into a *verdict*, which gives each delivery its
-*outcome*. An ended delivery is *settled*; what was refused is *shelved* as a *dead letter* first. The *frontier* is the
-offset below which nothing is owed. What is given up unfinished when a partition goes is *released*.
+Glossary (one idea, one word, everywhere): a *record* is read from a *position* (partition and offset) under a
+*tenure* (one assignment of one partition to this process). It holds one *event*; each *entry* of the mapping that
+speaks of the event makes *deliveries* of it, which are owed. Deliveries of one *shape* travel as a *batch* in a *call*;
+the *reply* is judged into a *verdict*, which gives each delivery its *outcome*. An ended delivery is *settled*; what
+was refused is *shelved* as a *dead letter* first. The *frontier* is the offset below which nothing is owed. What is
+given up unfinished when a partition goes is *released*.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class Skip(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong: `cause` for machines, `detail` for people (scrubbed: no value, key or secret in it; never a label)."""
+    """What is wrong: `cause` for machines, `detail` for people (scrubbed of values and secrets; never a label)."""
 
     cause: Cause | Trouble
     detail: str = ""
@@ -122,7 +123,7 @@ class Endpoint(NamedTuple):
 class Shape(NamedTuple):
     """What deliveries must have in common to share a call, and the limits of that call.
 
-    The body of a call is exactly `prefix + b",".join(bodies) + suffix`, so sizes are known before sending: bytes, all of them.
+    The body of a call is exactly `prefix + b",".join(bodies) + suffix`, so its size is known before.
     """
 
     endpoint: Endpoint
@@ -135,7 +136,7 @@ class Shape(NamedTuple):
 
 
 class Column:
-    """The deliveries of one lot to one destination, as parallel lists: a noun for each would cost more than the budget."""
+    """The deliveries of one lot to one destination, as parallel lists: a noun for each would cost too much."""
 
     __slots__ = ("bodies", "entries", "identities", "keys", "records", "shapes", "times_ms")
 
@@ -178,7 +179,7 @@ class Translation:
     """Deliveries (and whole records) deliberately not made, by (destination or "", event type or "", reason)."""
     faults: list[FaultyRecord] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
-    """Indices of records left untranslated, in order: their schema, or that of an earlier record of the same partition, is missing."""
+    """Records left untranslated, in order: their schema is missing, or that of an earlier one of the partition."""
     missing: set[SchemaKey] = field(default_factory=set)
     decoded: dict[str, int] = field(default_factory=dict)
     """Records decoded, by event type."""
@@ -228,7 +229,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Later. `wait_s` is the least time it asked for, in seconds; `everyone`: the whole destination waits, not only this lane."""
+    """Later. `wait_s`: the least time it asked for; `everyone`: the whole destination waits, not this lane only."""
 
     fault: Fault
     wait_s: float | None = None

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class Observer:
     """A listener of one pipeline. This one is silent; watchers override what they care about.
 
-    Calls come from the pipeline's loop and from its poll thread: what is kept must be safe to touch from both. No method may raise or wait.
+    Calls come from the pipeline's loop and from its poll thread: what is kept must be safe to touch from both. No
+    method may raise or wait.
     """
 
     # ── Kafka ──

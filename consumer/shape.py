@@ -31,8 +31,8 @@ class Instant(int):
         return f"{text}.{digits[:6]}Z" if digits.endswith("000") else f"{text}.{digits}Z"
 
 
-Value: TypeAlias = "None | bool | int | Decimal | float | str | bytes | Instant | list[Value] | dict[str, Value]"
-"""What an expression may see and a mapping may make: UUIDs, enums, dates, times of day and durations are text by then."""
+Value: TypeAlias = "bool | int | Decimal | float | str | bytes | Instant | list[Value] | dict[str, Value] | None"
+"""What an expression may see and a mapping may make: UUIDs, enums, dates and times of day are text by then."""
 
 Fields: TypeAlias = dict[str, Value]
 """What a mapping's `fields` made of an event, nulls already left out at every depth."""

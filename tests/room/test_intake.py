@@ -121,7 +121,7 @@ def test_one_record_is_always_admitted_however_large() -> None:
 @given(st.lists(st.integers(1, 400), max_size=30), st.integers(1, 12), st.integers(1, 800))
 def test_what_is_open_never_passes_the_limit_by_more_than_one_record(sizes: list[int], records: int, size: int) -> None:
     room = intake(records=records, size=size)
-    room.put([FakeMessage(P, offset, each) for offset, each in enumerate(sizes)], {P: 1})  # type: ignore[misc]
+    room.put([FakeMessage(P, offset, each) for offset, each in enumerate(sizes)], {P: 1})
     take(room)
     tenure = room.tenures[P]
     assert tenure.open_records <= records
