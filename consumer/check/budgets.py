@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from consumer.config import Settings
-from consumer.config.rules import leaving_s
+from consumer.kafka.leaving import giving_back_s, leaving_s
 from consumer.kafka.options import max_poll_interval_s
 
 KIB = 1 << 10
@@ -27,8 +27,8 @@ BYTES_OVERHEAD = 1.25
 RECORD_BYTES = 1 * KIB
 """A kept record besides its key, value and headers: the client's message object, its slot in the ledger.
 
-Measured: 630 bytes. A settled slot behind an open one is covered by it, too, and needs less than a tenth. What is owed of
-a record counts as bytes in flight.
+Measured: 630 bytes. A settled slot behind an open one is covered by it, too, and needs less than a tenth. What is owed
+of a record counts as bytes in flight.
 """
 
 WIRE_COPIES = 2
@@ -111,10 +111,13 @@ def fetch_queue_bytes(kafka: Mapping[str, str]) -> int:
 class Times:
     """The time budgets, in seconds."""
 
-    leaving_s: float
-    in_words: str
-    """The sum that `leaving_s` is."""
+    giving_back_s: float
+    giving_back: str
+    """The sum that `giving_back_s` is, in words."""
     max_poll_interval_s: float
+    leaving_s: float
+    leaving: str
+    """The sum that `leaving_s` is, in words."""
     termination_grace_s: float
 
 
@@ -145,8 +148,13 @@ def needs_of(settings: Settings, *, partitions: int, largest: int = LARGEST_RECO
         )
         for each in settings.pipelines
     }
-    seconds, words = leaving_s(settings.budgets, settings)
-    times = Times(seconds, words, max_poll_interval_s(settings.kafka), settings.budgets.termination_grace_s)
+    kafka, budgets = settings.kafka, settings.budgets
+    times = Times(
+        *giving_back_s(kafka, budgets.drain_s),
+        max_poll_interval_s(kafka),
+        *leaving_s(kafka, budgets.drain_s),
+        budgets.termination_grace_s,
+    )
     return Needs(ceilings, times)
 
 

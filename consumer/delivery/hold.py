@@ -54,11 +54,14 @@ class Holds:
         """Tell whether a call there succeeded after `started`: a barred answer is not the endpoint's then."""
         return self._succeeded.get(endpoint, float("-inf")) > started
 
-    def barred(self, endpoint: Endpoint, fault: Fault, now: float) -> bool:
-        """Note a barred answer; tell whether the hold is new. Those of calls started before the hold change nothing."""
+    def barred(self, endpoint: Endpoint, fault: Fault, now: float, first_s: float | None = None) -> bool:
+        """Note a barred answer; tell whether the hold is new. Those of calls started before the hold change nothing.
+
+        `first_s`: seconds to the first probe, where it is not as far off as every other.
+        """
         if endpoint in self._holds:
             return False
-        self._holds[endpoint] = Hold(fault, now, self.probe_s)
+        self._holds[endpoint] = Hold(fault, now, self.probe_s if first_s is None else first_s)
         return True
 
     def probed(self, hold: Hold, now: float, fault: Fault | None = None) -> None:

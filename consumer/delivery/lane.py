@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 from consumer.delivery.batch import body_of, halve
 from consumer.delivery.queue import KeyedQueue
 from consumer.delivery.send import send
+from consumer.delivery.window import CLOCK, SKEW
 from consumer.model import Barred, Call, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused, Reply
 
 if TYPE_CHECKING:
@@ -127,21 +128,24 @@ class Lane:
         if hold is None:
             return None, []
 
+        holds, window = self._road.holds, self._road.window
+
         def fit(delivery: Delivery) -> bool:
-            return (
-                delivery.shape.endpoint == endpoint
-                and delivery.key not in hold.probed_keys
-                and not isinstance(self._road.window.reason(delivery), tuple)  # its time will come by itself
-            )
+            to = delivery.shape.endpoint
+            if delivery.key in hold.probed_keys or (to in holds if endpoint == CLOCK else to != endpoint):
+                return False
+            reason = window.reason(delivery)
+            # Its time will come by itself, unless nobody knows what time it is: the answer to a probe says that.
+            return not isinstance(reason, tuple) or (reason == SKEW and not window.known)
 
         while True:
             chosen = self._queue.take_one(("endpoint", endpoint), fit)
             if chosen is None and hold.probed_keys:
                 hold.probed_keys.clear()  # every key had its turn
             elif chosen is None:
-                self._road.holds.probed(hold, time.monotonic())
+                holds.probed(hold, time.monotonic())
                 return None, []
-            elif isinstance(fault := self._road.window.reason(chosen), Fault):
+            elif isinstance(fault := window.reason(chosen), Fault):
                 # Too old by now, and for ever. Kept, it would fill the limits, and no younger one could come to probe.
                 self._unsayable(chosen, fault)
             else:
@@ -226,7 +230,8 @@ class Lane:
     def _refuse(self, delivery: Delivery, fault: Fault) -> None:
         """Dead-letter a delivery that was sent."""
         self._failed([delivery])
-        self._unsayable(delivery, fault)
+        late = self._road.window.past_hope(delivery)  # where the answer itself had to say what time it is
+        self._unsayable(delivery, fault if late is None else Fault(late.cause, late.detail, fault.status))
 
     def _unsayable(self, delivery: Delivery, fault: Fault) -> None:
         """Dead-letter a delivery. Its key waits for the letter's acknowledgement; other keys go on."""

@@ -14,7 +14,7 @@ from consumer.delivery.lane import Lane
 from consumer.delivery.pace import Backoff, Pace
 from consumer.delivery.prober import Prober
 from consumer.delivery.turns import Turns
-from consumer.delivery.window import Window
+from consumer.delivery.window import CLOCK, Window
 from consumer.model import Barred, Deferred, Delivered, Fault, Listed, Reply, Trouble
 
 if TYPE_CHECKING:
@@ -80,13 +80,13 @@ class Lanes:
         self.pace = Pace(options.rate_per_s)
         self.turns = Turns(self.name, self.pace, may_call, observer)
         self.holds = Holds(options.probe_s)
-        self.window = Window(self.name, options.probe_s, self._release, observer)
+        self._prober = Prober(self)
+        self.window = Window(self.name, self.holds, self._release, self._prober.wake, observer)
         self.hurry = False
         self.calls = 0
         self.credentials_valid: bool | None = None
         self.credentials_proven = False
         self._pieces = 0
-        self._prober = Prober(self)
         self._wires = [wire() for _ in range(options.lanes)]
         self.lanes = [Lane(self, each) for each in self._wires]
 
@@ -109,6 +109,7 @@ class Lanes:
         """Forget what waits of tenures that send no more; return a future for each call that carries some of theirs."""
         for lane in self.lanes:
             lane.withdraw()
+        self.window.withdrawn()
         return [
             lane.answered
             for lane in self.lanes
@@ -149,6 +150,10 @@ class Lanes:
     def _waits(self, delivery: Delivery) -> Scope | Fault | None:
         endpoint = delivery.shape.endpoint
         return ("endpoint", endpoint) if endpoint in self.holds else self.window.reason(delivery)
+
+    def tells(self, held: Endpoint) -> bool:
+        """Tell whether a probe may end a hold: that of clocks known to disagree ends when one is put right."""
+        return held != CLOCK or not self.window.known
 
     # ── What a lane tells after a call ──
 
@@ -191,11 +196,14 @@ class Lanes:
         `answered`: the endpoint itself said so, not the door of credentials before it. `probe`: the hold it probed.
         """
         now = time.monotonic()
+        if probe is not None:
+            mine = probe is self.holds.get(endpoint)
+            self.holds.probed(probe, now, verdict.fault if mine and isinstance(verdict, Barred) else None)
+            if answered and not isinstance(verdict, Barred | Deferred):
+                probe.next_probe = now  # it ended the delivery: if it taught no time, the next one may be asked at once
         if isinstance(verdict, Barred):
             if verdict.fault.cause is Trouble.UNAUTHORIZED:
                 self._credentials(valid=False)
-            if probe is not None:
-                self.holds.probed(probe, now, verdict.fault)
             if not self.holds.succeeded_since(endpoint, started) and self.holds.barred(endpoint, verdict.fault, now):
                 self.observer.held(self.name, endpoint.name, verdict.fault)
                 self._prober.wake()
@@ -203,8 +211,6 @@ class Lanes:
                     lane.wake()
             return
         if not answered:
-            if probe is not None:
-                self.holds.probed(probe, now)
             return
         # An overloaded gateway that says "later" has not looked at the credentials.
         if not isinstance(verdict, Deferred) and not self.credentials_valid:

@@ -43,7 +43,7 @@ class Prober:
                 secrets_read = time.monotonic()
             now = time.monotonic()
             for endpoint, hold in holds:
-                if not hold.probing and now >= hold.next_probe:
+                if not hold.probing and now >= hold.next_probe and self._road.tells(endpoint):
                     hold.probing = self._ask(endpoint)
 
     def _ask(self, endpoint: Endpoint) -> bool:

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from consumer.delivery.delivery import Delivery
+from consumer.delivery.hold import Holds
 from consumer.delivery.queue import Scope
-from consumer.delivery.window import Window
-from consumer.model import Cause, Fault, Shape
+from consumer.delivery.window import CLOCK, KNOWN_FOR_S, SKEW, Window
+from consumer.model import Cause, Fault, Shape, Trouble
 from consumer.observe import Observer
 from tests.property.test_batch import COLLECT, FakeTenure, delivery
 
 NOW_S = 1_795_168_800.0
 HOUR_MS = 3_600_000
-SKEW: Scope = ("clock", "skew")
 
 
 class Told(Observer):
@@ -41,12 +41,13 @@ class Clocks:
 
     def __init__(self) -> None:
         self.wall_s = NOW_S
+        self.turned_s = 500.0
 
     def time(self) -> float:
         return self.wall_s
 
     def monotonic(self) -> float:
-        return 500.0
+        return self.turned_s
 
 
 @pytest.fixture
@@ -62,7 +63,16 @@ class Watched:
     def __init__(self, look_s: float = 60.0) -> None:
         self.released: list[Scope] = []
         self.observer = Told()
-        self.window = Window("copilot", look_s, self.released.append, self.observer)
+        self.holds = Holds(look_s)
+        self.began = 0
+        self.window = Window("copilot", self.holds, self.released.append, self.begin, self.observer)
+
+    def begin(self) -> None:
+        self.began += 1
+
+    def agreeing(self) -> Watched:
+        self.window.heard(formatdate(NOW_S, usegmt=True))
+        return self
 
     def reason(self, event_s: float, max_age_ms: int | None = HOUR_MS) -> Scope | Fault | None:
         return self.window.reason(dated(event_s, max_age_ms))
@@ -87,7 +97,7 @@ def test_without_a_window_no_time_is_too_old_or_too_new(clocks: Clocks) -> None:
 
 
 def test_within_the_window_nothing_waits_and_outside_of_it_nothing_can_go(clocks: Clocks) -> None:
-    watched = Watched()
+    watched = Watched().agreeing()
     assert watched.reason(NOW_S) is None
     assert watched.reason(NOW_S - 3600) is None
     past, future = watched.reason(NOW_S - 3601), watched.reason(NOW_S + 61)
@@ -133,6 +143,8 @@ def test_a_closed_window_releases_nothing_any_more(clocks: Clocks) -> None:
 def test_what_is_no_date_teaches_nothing(clocks: Clocks, date: str | None) -> None:
     watched = Watched()
     watched.window.heard(date)
+    assert not watched.window.known
+    watched.agreeing().window.heard(date)
     assert watched.window.skew_s == 0
     assert isinstance(watched.reason(NOW_S + 600), Fault), "nothing says that our clock is wrong"
 
@@ -144,6 +156,51 @@ def test_a_date_is_read_in_utc_however_its_zone_is_written(clocks: Clocks, zone:
     assert watched.window.skew_s == pytest.approx(90)
 
 
+@pytest.mark.parametrize("event_s", [NOW_S + 61, NOW_S - 3601], ids=["ahead", "too old"])
+def test_before_their_clock_is_known_nothing_is_refused_and_a_probe_is_due_soon(clocks: Clocks, event_s: float) -> None:
+    def test() -> None:
+        watched = Watched()
+        assert [watched.reason(event_s), watched.reason(event_s), watched.reason(NOW_S)] == [SKEW, SKEW, None]
+        [(held, hold)] = watched.holds
+        assert (held, hold.fault.cause, hold.next_probe) == (CLOCK, Trouble.CLOCK_SKEW, 501.0)
+        assert (watched.began, watched.observer.said) == (1, ["held clock: clock_skew"])
+        assert watched.window.past_hope(dated(event_s, HOUR_MS)) is None
+        watched.agreeing()
+        assert (list(watched.holds), watched.released) == ([], [SKEW])
+        assert watched.reason(event_s) == watched.window.past_hope(dated(event_s, HOUR_MS)) != None  # noqa: E711
+        watched.window.close()
+
+    in_loop(test)
+
+
+def test_what_was_heard_long_ago_says_nothing_of_today(clocks: Clocks) -> None:
+    def test() -> None:
+        watched = Watched().agreeing()
+        for now in (clocks.turned_s + KNOWN_FOR_S, clocks.turned_s + KNOWN_FOR_S + 1):
+            clocks.wall_s += now - clocks.turned_s
+            clocks.turned_s = now
+            old = watched.reason(clocks.wall_s - 7200)
+            assert isinstance(old, Fault) if watched.window.known else old == SKEW
+        assert not watched.window.known
+        watched.window.close()
+
+    in_loop(test)
+
+
+def test_where_everything_that_waited_is_looked_at_anew_the_hold_begins_anew(clocks: Clocks) -> None:
+    def test() -> None:
+        watched = Watched()
+        watched.window.withdrawn()
+        watched.reason(NOW_S + 600)
+        watched.window.withdrawn()
+        assert (list(watched.holds), watched.released) == ([], [SKEW])
+        watched.reason(NOW_S + 600)
+        assert watched.observer.said == ["held clock: clock_skew", "resumed clock", "held clock: clock_skew"]
+        watched.window.close()
+
+    in_loop(test)
+
+
 def test_while_the_clocks_disagree_it_holds_and_says_so_once(clocks: Clocks) -> None:
     def test() -> None:
         watched = Watched()
@@ -152,6 +209,8 @@ def test_while_the_clocks_disagree_it_holds_and_says_so_once(clocks: Clocks) -> 
         watched.window.heard(formatdate(NOW_S + 600, usegmt=True))
         assert watched.observer.said == ["held clock: clock_skew"]
         assert watched.released == []
+        [(_, hold)] = watched.holds
+        assert hold.next_probe == 560.0, "nothing is asked: the clock is looked at again"
         watched.window.close()
 
     in_loop(test)
