@@ -5,8 +5,8 @@ Non-obvious:
 * orjson writes a subclass of `int` as a number and NaN as `null`. Both would be silent: an `Instant` would arrive as
   nanoseconds, a NaN as "nothing". Subclasses are therefore passed to `_say`, and a body that holds `null` is looked
   through before it is believed.
-* A detail quotes a field's name only where it looks like one a person wrote into a mapping: names inside an object may
-  come from an event's map, and be someone's address.
+* A detail quotes the names of a delivery's own fields, which the mapping wrote, and never one inside an object: that
+  may come from an event's map, and be someone's name or address.
 """
 
 from __future__ import annotations
@@ -112,12 +112,15 @@ def broken(path: str, what: str) -> Fault:
 
 
 def quoted(name: object) -> str:
-    """Return a field's name if a mapping's author wrote it by all appearance, else words that say nothing about it."""
+    """Return the name of one of a delivery's own fields, which the mapping wrote; odd ones become words about nothing.
+
+    Never for a name inside an object: `JaneDoe` out of an event's map looks like any field's name.
+    """
     return name if isinstance(name, str) and _WRITTEN_NAME.fullmatch(name) else "(a name not quoted)"
 
 
 def why_not(value: Mapping[str, Any]) -> str | None:
-    """Return which field cannot be written as JSON, and why; `None` if there is none.
+    """Return which of an object's own fields cannot be written as JSON, and why; `None` if there is none.
 
     Slow, and never recursive: it meets only what orjson stumbled over, which may be the depth.
     """
@@ -128,10 +131,10 @@ def why_not(value: Mapping[str, Any]) -> str | None:
             return "the fields are nested too deeply"
         if isinstance(item, Mapping):
             for name, inner in item.items():
-                within = f"{path}.{quoted(name)}" if path else quoted(name)
+                within = path or quoted(name)
                 if problem := _name_problem(name):
                     return f"{within}: {problem}"
-                open_values.append((within if depth < 3 else path, inner, depth + 1))  # noqa: PLR2004 - paths stay short
+                open_values.append((within, inner, depth + 1))
         elif isinstance(item, list):
             open_values.extend((path, inner, depth + 1) for inner in item)
         elif problem := _value_problem(item):

@@ -62,7 +62,7 @@ def _customer_problem(customer: object) -> str | None:
         return "customer: is missing, or no object"
     for name, value in customer.items():
         if name not in _CUSTOMER:
-            return f"customer.{quoted(name)}: not a field of the customer"
+            return "customer: holds a field that Yotpo's customers do not have"
         if value is None:
             return f"customer.{name}: null is not supported"
     external_id, phone, email = (customer.get(name) for name in ("external_id", "phone_number", "email"))
@@ -79,16 +79,19 @@ def _customer_problem(customer: object) -> str | None:
 
 
 def _flat_problem(path: str, properties: object) -> str | None:
-    """Return what is wrong with an object of flat properties: no null, no nesting, short names, short texts."""
+    """Return what is wrong with an object of flat properties: no null, no nesting, short names, short texts.
+
+    Which property it is stays unsaid: its name may be out of an event's map.
+    """
     if not isinstance(properties, dict):
         return f"{path}: must be an object"
     for name, value in properties.items():
         if not _NAME.fullmatch(name):
-            return f"{path}.{quoted(name)}: a name has lower-case letters, digits and _, at most 32"
+            return f"{path}: a name has lower-case letters, digits and _, at most 32"
         if not isinstance(value, str | bytes | bool | int | float | Decimal):
-            return f"{path}.{quoted(name)}: must be text, a number, a Boolean or a time"
+            return f"{path}: each must be text, a number, a Boolean or a time"
         if _length(value) > MOST_CHARACTERS:
-            return f"{path}.{quoted(name)}: more than {MOST_CHARACTERS} characters"
+            return f"{path}: one has more than {MOST_CHARACTERS} characters"
     return None
 
 

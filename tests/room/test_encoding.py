@@ -106,7 +106,8 @@ def deep(levels: int) -> dict[str, Value]:
 @pytest.mark.parametrize(
     ("value", "detail"),
     [
-        ({"a": {"b": [1, float("nan")]}}, "a.b: the number is not finite"),
+        ({"a": {"JaneDoe": [1, float("nan")]}}, "a: the number is not finite"),
+        ({"a": {"JaneDoe": {"\ud800": 1}}}, "a: the text is not valid Unicode"),
         ({"a": float("-inf")}, "a: the number is not finite"),
         ({"a": Decimal("NaN")}, "a: the number is not finite, or has too many digits"),
         ({"a": 2**64}, "a: the integer does not fit in 64 bits"),
@@ -130,11 +131,7 @@ def test_good_values_survive_the_slow_look() -> None:
     assert fault({"a": 1}) == Fault(Cause.CONTRACT, "the fields cannot be written as JSON")
 
 
-def test_paths_of_deep_fields_stay_short() -> None:
-    assert why_not({"a": {"b": {"c": {"d": {"e": float("nan")}}}}}) == "a.b.c: the number is not finite"
-
-
-def test_a_name_is_quoted_only_if_somebody_wrote_it() -> None:
+def test_a_name_is_quoted_only_if_it_looks_like_one_somebody_wrote() -> None:
     assert quoted("order_total") == "order_total"
     assert quoted("customer 4711") == "(a name not quoted)"
     assert quoted(7) == "(a name not quoted)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 from consumer.shape import Value
 from consumer.translation.mapping.reading import Reading, is_empty, was_cut
@@ -56,6 +57,12 @@ def _table(reading: Reading, table: Table, path: str) -> Making | None:
         return _constant(reading, table.entries[0][1], path)
     if "each" in names and set(names) <= {"each", "fields"}:
         return _each(reading, table, path)
+    value = table.get("value")
+    if isinstance(value, Scalar) and isinstance(value.value, bool | int | Decimal):
+        # Beside other keys it would silently become one field of an object.
+        hint = "a constant stands alone: `{value: 1}`; of an object's field named `value` write `value: {value: 1}`"
+        reading.complain(value, f"{path}.value", "is a constant with other keys beside it", hint)
+        return None
     if not names:
         reading.complain(table, path, "is an empty mapping", "leave the field out, or write {value: {}}")
         return None
