@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat, starmap
 
+from consumer.check.advice import advice_on
 from consumer.config import MASK
 from consumer.delivery.batch import body_of, form
 from consumer.delivery.delivery import Delivery
@@ -51,6 +52,8 @@ class Outcome:
     skips: tuple[tuple[str, str, int], ...]
     """(destination or "", reason, how many)."""
     refusals: tuple[Refusal, ...]
+    warnings: tuple[tuple[str, str, str], ...] = ()
+    """(destination, label, what its readers might drop although it takes it)."""
 
 
 class DryRun:
@@ -74,11 +77,13 @@ class DryRun:
         translation = self._translator.translate([record])
         refusals = _refusals(translation)
         requests: list[Request] = []
+        warnings: list[tuple[str, str, str]] = []
         for name, column in translation.columns.items():
             deliveries, late = self._in_time(column)
+            warnings += self._warnings(name, deliveries)
             requests += self._requests(name, deliveries)
             refusals += late
-        return Outcome(tuple(requests), _skips(translation), tuple(refusals))
+        return Outcome(tuple(requests), _skips(translation), tuple(refusals), tuple(warnings))
 
     def _in_time(self, column: Column) -> tuple[deque[Delivery], list[Refusal]]:
         """Return the deliveries a service would send now, or in a moment, and those whose time is past hope."""
@@ -93,6 +98,12 @@ class DryRun:
             else:
                 deliveries.append(delivery)
         return deliveries, late
+
+    def _warnings(self, name: str, deliveries: Iterable[Delivery]) -> Iterator[tuple[str, str, str]]:
+        kind = self._destinations[name].kind
+        for delivery in deliveries:
+            for said in advice_on(kind, delivery.entry.target, delivery.body):
+                yield name, delivery.entry.label, said
 
     def _requests(self, name: str, deliveries: deque[Delivery]) -> Iterator[Request]:
         while deliveries:

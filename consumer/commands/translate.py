@@ -114,6 +114,8 @@ def _print(given: Record, kind: str | None, outcome: Outcome, *, raw: bool) -> N
     for each in outcome.refusals:
         place = f"{each.destination} · {printable(each.label)}: " if each.destination else ""
         print(f"  {ink.red('dead letter')}: {place}{each.cause}: {printable(each.detail)}")
+    for destination, label, said in outcome.warnings:
+        print(f"  {ink.yellow('warning')}: {destination} · {printable(label)}: {said}")
     print()
 
 
@@ -145,5 +147,9 @@ def _as_json(given: Record, kind: str | None, outcome: Outcome) -> dict[str, obj
         "dead_letters": [
             {"destination": each.destination, "label": each.label, "cause": each.cause, "detail": each.detail}
             for each in outcome.refusals
+        ],
+        "warnings": [
+            {"destination": destination, "label": label, "detail": said}
+            for destination, label, said in outcome.warnings
         ],
     }

@@ -77,6 +77,19 @@ def test_an_event_that_a_run_would_find_too_old_is_no_request(tmp_path: Path) ->
     assert "dead letter: copilot · custom_event:order_placed: out_of_window: the event is older" in ended.out
 
 
+def test_what_the_readers_behind_a_destination_would_drop_is_a_warning_beside_its_request(tmp_path: Path) -> None:
+    customer = {"id": "c-1", "email": "ada@example.com", "first_name": "x" * 1001}
+    value = {"event_id": CONSENT["event_id"], "occurred_at": ORDER["occurred_at"], "customer": customer}
+    given = event("CustomerUpdated", {**value, "tier": "GOLD"})
+    warning = "an attribute is longer than the 1000 bytes Journeys takes"
+    ended = cdp("translate", "--strict", cwd=configured(tmp_path), given=given)
+    assert ended.code == 0
+    assert f"  warning: customerio · identify: traits: {warning}\n" in ended.out
+    said = cdp("translate", "--format", "json", cwd=tmp_path, given=given)
+    [warned] = lines(said.out)[0]["warnings"]
+    assert warned == {"destination": "customerio", "label": "identify", "detail": f"traits: {warning}"}
+
+
 def test_a_tombstone_is_skipped(tmp_path: Path) -> None:
     ended = cdp("translate", cwd=configured(tmp_path), given=event("OrderPlaced", None))
     assert ended.out == "stdin:1\n  skipped: tombstone\n\n"

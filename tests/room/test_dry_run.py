@@ -80,11 +80,16 @@ def test_an_event_outside_its_destinations_window_becomes_a_letter_and_no_reques
 def test_a_name_its_readers_would_drop_is_advised_against_and_no_other(tmp_path: Path) -> None:
     (tmp_path / "mapping.yaml").write_text("")
     settings = settings_of(tmp_path, GOOD + CUSTOMERIO)
+    long = "x" * 151
     text = (
         "version: 1\nevents:\n  shop.E:\n    deliver:\n"
+        f"      - {{to: customerio.say, label: trait, fields: {{traits: {{{long}: status}}}}}}\n"
+        f"      - {{to: customerio.say, label: value, fields: {{traits: {{a: {{value: {'x' * 1001}}}, b: status}}}}}}\n"
+        f"      - {{to: customerio.say, label: unknown, fields: {{traits: more}}}}\n"
         f"      - {{to: copilot.say, name: {'x' * 101}}}\n"
         f"      - {{to: customerio.say, name: {'x' * 101}, label: long}}\n"
         f"      - {{to: customerio.say, name: {'x' * 100}, label: fits}}\n"
     )
-    [finding] = advice(mapping(text, "copilot", "customerio"), settings)
-    assert (finding.severity, finding.path, finding.hint) == ("warning", "events.shop.E.long", "shorten it")
+    found = advice(mapping(text, "copilot", "customerio"), settings)
+    assert [finding.path for finding in found] == [f"events.shop.E.{label}" for label in ("trait", "value", "long")]
+    assert {(finding.severity, finding.hint) for finding in found} == {("warning", "shorten it")}

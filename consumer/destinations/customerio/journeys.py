@@ -5,7 +5,6 @@ Source: docs.customer.io/journeys/invalid-api-requests. It is written for anothe
 
 from __future__ import annotations
 
-from consumer.destinations.encoding import quoted
 from consumer.shape import Fields
 
 _NAME_BYTES = 100
@@ -15,9 +14,14 @@ _ATTRIBUTES = 300
 
 
 def warnings(target: str, name: str | None, fields: Fields | None = None) -> list[str]:
-    """Return what Journeys would probably drop of one entry, or of one event if its fields are given.
+    """Return what Journeys would probably drop of one entry, or of one event: each thing once.
 
     Sentences for people; neither a name out of an event's map nor a value is quoted.
+
+    Args:
+        target: the entry's call.
+        name: the entry's `name:`.
+        fields: an event's fields, or as many of them as the mapping itself tells.
     """
     found: list[str] = []
     if name is not None and len(name.encode()) > _NAME_BYTES:
@@ -31,5 +35,5 @@ def warnings(target: str, name: str | None, fields: Fields | None = None) -> lis
         if len(attribute.encode(errors="replace")) > _ATTRIBUTE_NAME_BYTES:
             found.append(f"traits: an attribute's name is longer than the {_ATTRIBUTE_NAME_BYTES} bytes Journeys takes")
         if isinstance(value, str) and len(value.encode(errors="replace")) > _ATTRIBUTE_VALUE_BYTES:
-            found.append(f"traits.{quoted(attribute)}: longer than the {_ATTRIBUTE_VALUE_BYTES} bytes Journeys takes")
-    return found
+            found.append(f"traits: an attribute is longer than the {_ATTRIBUTE_VALUE_BYTES} bytes Journeys takes")
+    return list(dict.fromkeys(found))
