@@ -96,6 +96,7 @@ class PartitionFacts:
     """The offset after the last record taken (before the first: where the tenure started)."""
     open_records: int = 0
     open_bytes: int = 0
+    """Bytes of the records taken and not settled, and of the deliveries made of them."""
     head_ms: int | None = None
     """Kafka timestamp of the oldest record that is not settled; `None` if there is none."""
     paused: bool = False
@@ -115,7 +116,7 @@ class DeadLetterFacts:
 
     topic: str = ""
     stuck: str | None = None
-    """Why letters cannot be written now, as the client's error code; `None` while they can."""
+    """Why letters cannot be written now, in a sentence for people; `None` while they can."""
     in_flight: int = 0
     """Letters handed over and not yet acknowledged."""
 
