@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_S = 0.5
 _REGISTRY_TIMEOUT_S = 10.0
-_SHELF_CLOSE_S = 5.0
 
 Watchers: TypeAlias = Callable[[str, Mapping[str, Destination]], Observer]
 """(pipeline's name, its destinations) → who is told what happens in it."""
@@ -107,6 +106,7 @@ class Running:
             limits=limits,
             lag=lambda: (self._lag.snapshot(), self._lag.updated_at),
             schema_waits=lambda: self._learning.waits,
+            schema_troubles=lambda: self._learning.troubles,
             schemas_known=lambda: translator.schemas_known,
         )
 
@@ -164,7 +164,7 @@ class Running:
         look = asyncio.create_task(self._look(), name=f"{self.name}-look")
         asked: asyncio.Future[Any] = asyncio.create_task(leave.wait(), name=f"{self.name}-leave")
         try:
-            ends: list[asyncio.Future[None]] = [path, look, self.poller.done, self._shelf.done]
+            ends: list[asyncio.Future[None]] = [path, look, self.poller.done, self._shelf.done, self._learning.done]
             await asyncio.wait([*ends, asked], return_when=asyncio.FIRST_COMPLETED)
             for ended in ends:
                 if ended.done():
@@ -176,7 +176,8 @@ class Running:
                 task.cancel()
             await asyncio.gather(path, look, asked, return_exceptions=True)
             await self._learning.close()
-            await self._shelf.close(_SHELF_CLOSE_S)
+            # Nothing commits any more: a letter not acknowledged by now is written again, with its record read again.
+            await self._shelf.close(0)
             self._lag.close()
             for token_wire in self._token_wires:
                 await token_wire.close()

@@ -47,6 +47,10 @@ class DeliveryBooks:
         return self.owed - self.delivered - self.skipped - self.dead_lettered - self.open - self.released
 
 
+CLOCK = "clock"
+"""Endpoint of a hold that belongs to none: the destination's clock and ours disagree, or its is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class HoldFacts:
     """One endpoint that is held. There is no detail: what a person may read of it was logged when the hold began."""
@@ -158,6 +162,8 @@ class PipelineFacts:
     """Schemas kept: from the registry, and those of the directory that records named."""
     schema_waits: Mapping[SchemaKey, int] = field(default_factory=dict)
     """Schemas that records wait for, with the epoch milliseconds since when."""
+    schema_troubles: Mapping[SchemaKey, str] = field(default_factory=dict)
+    """What the registry last answered to those: `unreachable` or `refused` (our credentials); absent = nothing yet."""
 
 
 class Facts(Protocol):

@@ -48,8 +48,13 @@ class Learning:
     """Asks for each missing schema once at a time, until the registry has answered."""
 
     def __init__(self, registry: Asks, translator: Learns, learned: Callable[[], None], observer: Observer) -> None:
-        """Call `learned` whenever records that wait should be tried again."""
+        """Call `learned` whenever records that wait should be tried again. Make it in the loop."""
         self.waits: dict[SchemaKey, int] = {}
+        """What is asked for, with the epoch milliseconds since when."""
+        self.troubles: dict[SchemaKey, str] = {}
+        """Why it is not there yet, as last answered: `unreachable` or `refused`."""
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Ends, with an exception, when asking fell: records would wait for ever, and nobody would say so."""
         self._registry = registry
         self._translator = translator
         self._learned = learned
@@ -64,7 +69,12 @@ class Learning:
         self.waits[key] = int(time.time() * 1000)
         task = asyncio.get_running_loop().create_task(self._ask(key), name=f"schema-{key}")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and not self.done.done():
+            self.done.set_exception(error)
 
     async def _ask(self, key: SchemaKey) -> None:
         """A registry that is down, or refuses us, is asked again: that is never a record's fault."""
@@ -84,13 +94,16 @@ class Learning:
                     break
                 case Unreachable():
                     self._observer.schema_fetched(key, "unreachable", seconds)
+                    self.troubles[key] = "unreachable"
                 case Unauthorized():
                     self._observer.schema_fetched(key, "refused", seconds)
+                    self.troubles[key] = "refused"
                 case _:
                     assert_never(answer)
             attempt += 1
             await asyncio.sleep(max(0.2, _BACKOFF.wait(attempt, None, self._dice)))
         del self.waits[key]
+        self.troubles.pop(key, None)
         self._learned()
 
     async def close(self) -> None:
@@ -98,3 +111,4 @@ class Learning:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.done.cancel()

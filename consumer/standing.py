@@ -101,6 +101,7 @@ class Standing:
         limits: tuple[int, int],
         lag: Callable[[], tuple[Mapping[Partition, tuple[int, int]], float]],
         schema_waits: Callable[[], Mapping[SchemaKey, int]],
+        schema_troubles: Callable[[], Mapping[SchemaKey, str]],
         schemas_known: Callable[[], int],
     ) -> None:
         """Look into `pipeline` and what was `heard` of its poll thread."""
@@ -112,6 +113,7 @@ class Standing:
         self._limits = limits
         self._lag = lag
         self._schema_waits = schema_waits
+        self._schema_troubles = schema_troubles
         self._schemas_known = schemas_known
         self._last = self.look()
 
@@ -150,6 +152,7 @@ class Standing:
             max_bytes=self._limits[1],
             missing_topics=tuple(sorted(t for t, at in tuple(heard.missing.items()) if now - at < _MISSING_FOR_S)),
             schema_waits=dict(self._schema_waits()),
+            schema_troubles=dict(self._schema_troubles()),
             schemas_known=self._schemas_known(),
         )
         return self._last

@@ -14,6 +14,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from consumer import facts
 from consumer.model import Cause, Endpoint, Fault, Trouble
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ AHEAD_S = 60.0
 KNOWN_FOR_S = 600.0
 """How long a `Date` tells that the clocks agree: ours may be put wrong meanwhile."""
 
-CLOCK = Endpoint("clock", "", "")
+CLOCK = Endpoint(facts.CLOCK, "", "")
 """What is held while the clocks disagree or theirs is not known: no address, but shown and probed like one."""
 
 SKEW: Scope = ("endpoint", CLOCK)

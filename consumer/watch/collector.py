@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from consumer.facts import DestinationFacts, PartitionFacts, PipelineFacts
+from consumer.facts import CLOCK, DestinationFacts, PartitionFacts, PipelineFacts
 from consumer.watch.checks import Limits, Moment, live, ready, startup
 from consumer.watch.labels import OTHER
 from consumer.watch.scraped import COUNTERS, GAUGES
@@ -116,8 +116,9 @@ def _destination(sheet: _Sheet, name: str, facts: DestinationFacts, known: Seque
     )
     if facts.rate is not None:
         sheet.put("cdp_rate_limit_permits", facts.rate, name, to)
-    held = {hold.endpoint if hold.endpoint in known else OTHER for hold in facts.holds}
-    for endpoint in (*known, *(held - set(known))):
+    shown = (*known, CLOCK)
+    held = {hold.endpoint if hold.endpoint in shown else OTHER for hold in facts.holds}
+    for endpoint in (*shown, *(held - set(shown))):
         sheet.put("cdp_destination_held", endpoint in held, name, to, endpoint)
 
 

@@ -13,6 +13,11 @@ from consumer.watch.status import lag
 
 _PARTITIONS_LIMIT = 200
 
+_SCHEMA_TROUBLES = {
+    "unreachable": ": the registry gives no usable answer",
+    "refused": ": the registry refuses our credentials",
+}
+
 
 def page(answers: Sequence[PipelineFacts], silent: Sequence[str], checks: Sequence[Check], moment: Moment) -> str:
     """Return the page."""
@@ -56,7 +61,8 @@ def _troubles(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
     for topic in facts.missing_topics:
         yield f"{facts.name}: topic {topic} is missing"
     for key, since_ms in facts.schema_waits.items():
-        yield f"{facts.name}: records wait for schema {key}, for {_age(since_ms, moment)} now"
+        why = _SCHEMA_TROUBLES.get(facts.schema_troubles.get(key, ""), "")
+        yield f"{facts.name}: records wait for schema {key}, for {_age(since_ms, moment)} now{why}"
 
 
 def _pipeline(facts: PipelineFacts, moment: Moment) -> str:

@@ -115,7 +115,7 @@ GAUGES: Final[Declared] = {
     ),
     "cdp_destination_held": (
         (*_TO, "endpoint"),
-        "1 while the endpoint is held: something of ours is wrong; the log and the status page say what.",
+        "1 while the endpoint is held: something of ours is wrong, the log says what. `clock`: the time is in doubt.",
     ),
     "cdp_dead_letters_in_flight": (_PIPELINE, "Letters handed to the Kafka client and not yet acknowledged."),
     "cdp_dead_letters_stuck": (_PIPELINE, "1 while letters cannot be written, and so commits wait: act now."),

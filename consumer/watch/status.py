@@ -57,7 +57,10 @@ def _pipeline(facts: PipelineFacts, moment: Moment) -> dict[str, object]:
         },
         "missing_topics": list(facts.missing_topics),
         "schemas_known": facts.schemas_known,
-        "schema_waits": [{"schema": str(key), "since": _instant(ms)} for key, ms in facts.schema_waits.items()],
+        "schema_waits": [
+            {"schema": str(key), "since": _instant(ms), "trouble": facts.schema_troubles.get(key)}
+            for key, ms in facts.schema_waits.items()
+        ],
         "dead_letters": {
             "topic": facts.dead_letters.topic,
             "stuck": facts.dead_letters.stuck,

@@ -113,7 +113,10 @@ def ill(name: str = "cdp-customerio") -> PipelineFacts:
                 open_events=2_400,
                 open_bytes=1_100_000,
                 oldest_open_ms=now_ms - 4_000_000,
-                holds=(HoldFacts("batch", Trouble.UNAUTHORIZED, now_ms - 3_600_000, now_ms + 12_000),),
+                holds=(
+                    HoldFacts("batch", Trouble.UNAUTHORIZED, now_ms - 3_600_000, now_ms + 12_000),
+                    HoldFacts("clock", Trouble.CLOCK_SKEW, now_ms - 1_000),
+                ),
                 credentials_valid=False,
                 credentials_proven=True,
             ),
@@ -126,5 +129,6 @@ def ill(name: str = "cdp-customerio") -> PipelineFacts:
         max_records=2_400,
         max_bytes=6_000_000,
         missing_topics=("cdp-dead-letters",),
-        schema_waits={1234: now_ms - 60_000},
+        schema_waits={1234: now_ms - 60_000, 77: now_ms - 60_000},
+        schema_troubles={1234: "refused"},
     )

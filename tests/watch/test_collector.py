@@ -55,6 +55,8 @@ def test_a_held_endpoint_shows_beside_those_that_are_not() -> None:
     to = {"pipeline": "cdp-customerio", "destination": "customerio"}
     assert value(metrics, "cdp_destination_held", **to, endpoint="batch") == 1
     assert value(metrics, "cdp_destination_held", **to, endpoint="identify") == 0
+    assert value(metrics, "cdp_destination_held", **to, endpoint="clock") == 1
+    assert value(metrics, "cdp_destination_held", **to, endpoint="other") is None
 
 
 def test_a_pipeline_that_cannot_answer_blinds_nobody_else() -> None:

@@ -79,6 +79,22 @@ def test_an_age_is_said_in_a_unit_that_suits_it(age_ms: int, text: str) -> None:
     assert f"<td>{text}</td>" in shown(replace(well(), destinations=(to,)))
 
 
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ({}, "for 60 s now"),
+        ({7: "refused"}, "for 60 s now: the registry refuses our credentials"),
+        ({7: "unreachable"}, "for 60 s now: the registry gives no usable answer"),
+    ],
+)
+def test_why_a_schema_is_waited_for_is_said(trouble: dict[int | str, str], said: str) -> None:
+    waiting = replace(well(), schema_waits={7: NOW.wall_ms - 60 * SECOND_MS}, schema_troubles=trouble)
+    assert f"records wait for schema 7, {said}</li>" in shown(waiting)
+    pipelines: object = status([waiting], [], NOW)["pipelines"]
+    assert isinstance(pipelines, list)
+    assert pipelines[0]["schema_waits"][0]["trouble"] == trouble.get(7)
+
+
 def test_the_limit_of_records_is_shown_beside_what_it_counts() -> None:
     assert "<dt>records kept</dt><dd>12 of 50\u202f000</dd>" in shown(well())
 

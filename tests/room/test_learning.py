@@ -1,0 +1,122 @@
+"""Schemas that records wait for: asked for until they are known; nobody waits for an answer that never comes."""
+
+# ruff: noqa: ARG002 - a translator is told more than this one keeps
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from consumer import learning as module
+from consumer.delivery.pace import Backoff
+from consumer.kafka.registry import Answer, Found, Unauthorized, Unknown, Unreachable
+from consumer.learning import Learning, NoRegistry
+from consumer.model import Fault, SchemaKey
+from consumer.observe import Observer
+
+
+class FakeRegistry:
+    """Answers as it is told, one after another; then never."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers: Iterator[Answer] = iter(answers)
+        self.asked = asyncio.Semaphore(0)
+        self.goes = asyncio.Semaphore(0)
+
+    async def fetch(self, key: SchemaKey) -> Answer:
+        self.asked.release()
+        await self.goes.acquire()
+        return next(self.answers)
+
+
+class FakeTranslator:
+    def __init__(self) -> None:
+        self.learnt: list[SchemaKey] = []
+        self.unknown: list[SchemaKey] = []
+        self.falls = False
+
+    def learn(self, key: SchemaKey, schema_text: str, references: Mapping[str, str]) -> Fault | None:
+        if self.falls:
+            raise RuntimeError("a bug")
+        self.learnt.append(key)
+        return None
+
+    def learn_unknown(self, key: SchemaKey, at_ms: int) -> None:
+        self.unknown.append(key)
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_BACKOFF", Backoff(0.0, 0.0))
+
+
+def test_why_a_schema_is_not_there_is_known_until_it_is() -> None:
+    async def run() -> None:
+        registry, translator, learned = (
+            FakeRegistry(Unreachable("x"), Unauthorized("x"), Found("{}")),
+            FakeTranslator(),
+            asyncio.Event(),
+        )
+        learning = Learning(registry, translator, learned.set, Observer())
+        learning.want(7)
+        learning.want(7)
+        seen = []
+        for _ in range(3):
+            async with asyncio.timeout(5):
+                await registry.asked.acquire()
+            seen.append(dict(learning.troubles))
+            assert list(learning.waits) == [7]
+            registry.goes.release()
+        async with asyncio.timeout(5):
+            await learned.wait()
+        assert seen == [{}, {7: "unreachable"}, {7: "refused"}]
+        assert (learning.waits, learning.troubles, translator.learnt) == ({}, {}, [7])
+        await learning.close()
+        assert learning.done.cancelled()
+
+    asyncio.run(run())
+
+
+def test_an_asking_that_falls_ends_the_pipeline_and_lets_no_record_wait_in_silence() -> None:
+    async def run() -> None:
+        registry, translator = FakeRegistry(Found("{}"), Found("{}")), FakeTranslator()
+        translator.falls = True
+        learning = Learning(registry, translator, lambda: None, Observer())
+        for key in (7, 8):
+            learning.want(key)
+            registry.goes.release()
+        async with asyncio.timeout(5):
+            with pytest.raises(RuntimeError, match="a bug"):
+                await learning.done
+        await learning.close()
+
+    asyncio.run(run())
+
+
+def test_without_a_registry_a_schema_is_unknown_at_once() -> None:
+    async def run() -> None:
+        translator, learned = FakeTranslator(), asyncio.Event()
+        learning = Learning(NoRegistry(), translator, learned.set, Observer())
+        learning.want("ab")
+        async with asyncio.timeout(5):
+            await learned.wait()
+        assert translator.unknown == ["ab"]
+        await learning.close()
+        assert learning.done.cancelled()
+
+    asyncio.run(run())
+
+
+def test_who_stops_asking_is_not_taken_for_fallen() -> None:
+    async def run() -> None:
+        registry = FakeRegistry(Unknown())
+        learning = Learning(registry, FakeTranslator(), lambda: None, Observer())
+        learning.want(7)
+        async with asyncio.timeout(5):
+            await registry.asked.acquire()
+        await learning.close()
+        assert learning.done.cancelled()
+
+    asyncio.run(run())
