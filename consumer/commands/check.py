@@ -77,11 +77,11 @@ def _print(findings: Sequence[Finding], needs: Needs | None) -> None:
         together = f"{'together':40} {shown_bytes(needs.memory_bytes):>9}"
         print(f"  {'':24} {ink.bold(together)}")
         times = needs.times
-        print(ink.bold("time to leave, at the most"))
-        print(f"  {times.in_words} = {times.leaving_s:g}s")
-        print(
-            f"  max.poll.interval.ms {times.max_poll_interval_s:g}s, termination grace {times.termination_grace_s:g}s"
-        )
+        print(ink.bold("time, at the most"))
+        print(f"  to give partitions back: {times.giving_back} = {times.giving_back_s:g}s")
+        print(f"  {'':24} below max.poll.interval.ms, {times.max_poll_interval_s:g}s")
+        print(f"  to leave:                {times.leaving} = {times.leaving_s:g}s")
+        print(f"  {'':24} below the termination grace, {times.termination_grace_s:g}s")
         print()
     print(ink.red(summary(findings)) if errors(findings) else summary(findings))
 
@@ -105,6 +105,7 @@ def _as_json(findings: Sequence[Finding], needs: Needs | None) -> dict[str, obje
             },
         }
         said["times"] = {
+            "giving_back_s": needs.times.giving_back_s,
             "leaving_s": needs.times.leaving_s,
             "max_poll_interval_s": needs.times.max_poll_interval_s,
             "termination_grace_s": needs.times.termination_grace_s,

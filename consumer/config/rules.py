@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from consumer.config.reading import Reading, below
 from consumer.config.secrets import MASK, is_secret_name
-from consumer.config.settings import LONGEST_POLL_GAP_S, Budgets, DestinationSettings, Settings
-from consumer.kafka.options import commit_timeout_s, complaints, max_poll_interval_s
+from consumer.config.settings import DestinationSettings, Settings
+from consumer.kafka.leaving import giving_back_s, leaving_s
+from consumer.kafka.options import complaints, max_poll_interval_s
 from consumer.kafka.registry import registry_complaints
 from consumer.kafka.topics import matches
 from consumer.yaml_source import Node, Scalar, Table
@@ -74,23 +75,16 @@ def complain_of_time(settings: Settings, used: Sequence[DestinationSettings], tr
             message = f"a call may take {destination.lanes.timeout_s:g}s, the drain only {budgets.drain_s:g}s"
             hint = "shorten the timeout, or lengthen `budgets.drain`: else a drain gives calls up that would have ended"
             reading.complain(node, f"destinations.{destination.name}.timeout", message, hint)
-    needed, parts = leaving_s(budgets, settings)
-    interval = max_poll_interval_s(settings.kafka)
-    if needed >= interval:
-        message = f"{parts} = {needed:g}s is not below max.poll.interval.ms ({interval:g}s)"
+    interval, needs = max_poll_interval_s(settings.kafka), giving_back_s(settings.kafka, budgets.drain_s)
+    if needs[0] >= interval:
+        message = f"{needs[1]} = {needs[0]:g}s is not below max.poll.interval.ms ({interval:g}s)"
         hint = "shorten the drain, or raise `max.poll.interval.ms`: else the group expels a member that is draining"
         reading.complain(place, "budgets.drain", message, hint)
-    if needed >= budgets.termination_grace_s:
-        message = f"{parts} = {needed:g}s is not below the termination grace ({budgets.termination_grace_s:g}s)"
+    needs = leaving_s(settings.kafka, budgets.drain_s)
+    if needs[0] >= budgets.termination_grace_s:
+        message = f"{needs[1]} = {needs[0]:g}s is not below the termination grace ({budgets.termination_grace_s:g}s)"
         hint = "shorten the drain, or raise `budgets.termination_grace` and the platform's: else it is killed midway"
         reading.complain(place, "budgets.drain", message, hint)
-
-
-def leaving_s(budgets: Budgets, settings: Settings) -> tuple[float, str]:
-    """Return the seconds that leaving may take, and the sum in words."""
-    commit = commit_timeout_s(settings.kafka)
-    parts = f"drain {budgets.drain_s:g}s + poll gap {LONGEST_POLL_GAP_S:g}s + commit {commit:g}s"
-    return budgets.drain_s + LONGEST_POLL_GAP_S + commit, parts
 
 
 def _is_given(node: Node | None, name: str) -> bool:

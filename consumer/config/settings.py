@@ -10,9 +10,6 @@ from typing import Any
 from consumer.config.secrets import Properties, Secret
 from consumer.kafka.options import Start
 
-LONGEST_POLL_GAP_S = 0.5
-"""How long the poll thread waits for room without polling."""
-
 
 @dataclass(frozen=True, slots=True)
 class LaneSettings:

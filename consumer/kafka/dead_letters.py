@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any, cast
 
+from consumer.kafka.leaving import LETTERS_S
 from consumer.kafka.letter_headers import headers_of
 from consumer.kafka.letter_properties import producer_properties
 from consumer.kafka.letter_writing import Form, Sheet, Writing
@@ -21,7 +22,6 @@ from consumer.model import Cause, DeadLetter
 from consumer.observe import Observer
 
 _IDLE_S = 0.5
-_CLOSING_S = 6.0
 
 
 class DeadLetters:
@@ -100,7 +100,7 @@ class DeadLetters:
         emptied.cancel()
         self._stop.set()
         self._inbox.put(None)  # wakes the thread
-        await asyncio.wait([self.done], timeout=_CLOSING_S)
+        await asyncio.wait([self.done], timeout=LETTERS_S)
         return self._shelved - self._acknowledged
 
     # ── The thread ──

@@ -10,11 +10,11 @@ from types import MappingProxyType
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from consumer.kafka.leaving import LAG_S
 from consumer.kafka.options import PollOptions, effective_properties
 from consumer.model import Partition
 
 _TIMEOUT_S = 5.0
-_CLOSING_S = 1.0
 _LOOK_S = 0.5
 
 
@@ -68,7 +68,7 @@ class Lag:
         """Stop asking. The thread ends by itself if a broker keeps it waiting."""
         self._stop.set()
         if self._thread.ident is not None:
-            self._thread.join(_CLOSING_S)
+            self._thread.join(LAG_S)
 
     def _run(self) -> None:
         consumer = Consumer(self._properties)

@@ -8,6 +8,8 @@ Non-obvious:
   the partition stays paused until it is: a group that begins at `latest` and falls before its first commit would begin
   at a later `latest`.
 * Nothing is committed for partitions that were lost: they are another member's already.
+* No callback may list topics through its own consumer: the call of `poll` around it would end the process by an
+  assertion as soon as it has anything else to tell (confluent-kafka 2.16.1). Commits and offsets do no harm (tried).
 """
 
 from __future__ import annotations
@@ -16,14 +18,16 @@ import itertools
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
+from contextlib import closing
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from consumer.kafka import leaving
 from consumer.kafka.commits import Commits
 from consumer.kafka.crossing import Crossing
 from consumer.kafka.fence import Fence
 from consumer.kafka.hatch import Assignment, Frontier, Road
-from consumer.kafka.options import PollOptions, is_incremental, max_poll_interval_s
+from consumer.kafka.options import PollOptions, effective_properties, is_incremental, max_poll_interval_s
 from consumer.kafka.start import Starter, Starts
 from consumer.kafka.topics import TopicWatch
 from consumer.model import Partition
@@ -33,7 +37,6 @@ _TENURES = itertools.count(1)
 """Numbers of this process's tenures: one counter for all pipelines, so that none is ever used twice."""
 
 _ASK_AGAIN_S = 0.5
-_DRAIN_SLACK_S = 1.0  # the loop keeps the drain's budget; the thread waits a little longer for its answer
 
 
 class PollError(Exception):
@@ -108,7 +111,7 @@ class Membership:
         going = _names(partitions) & self.held.keys()
         if not self.ending and going:
             answer = self._crossing.ask(self._road.drain(going))
-            patience_s = min(self._options.drain_s + _DRAIN_SLACK_S, self._longest_s / 2)
+            patience_s = min(self._options.drain_s + leaving.DRAIN_SLACK_S, self._longest_s / 2)
             if self._crossing.wait(answer, patience_s, self._fence.turned):
                 self._commits.reached(answer.result())
             self._commits.settle(consumer, going)
@@ -137,21 +140,22 @@ class Membership:
         """Ask where partitions start, again and again for a while: without an answer nothing can be taken."""
         wanted = list(partitions)
         deadline_s = time.monotonic() + self._longest_s / 3
-        while True:
-            self._fence.turned()
-            try:
-                self.topics.look(consumer, self.question_s)
-                return self._starter.starts(consumer, wanted, self.topics.partitions)
-            except KafkaException as error:
-                why = error.args[0]
-                if why.fatal() or time.monotonic() > deadline_s:
-                    raise PollError(
-                        f"group {self._options.group}: the brokers do not say where {len(wanted)} partitions start "
-                        f"({why.name()}: {why.str()}): check the brokers, and that this client may read the group's "
-                        "offsets and describe its topics"
-                    ) from error
-                self._observer.client_error(why.name(), why.str(), fatal=False)
-            time.sleep(_ASK_AGAIN_S)
+        with closing(Consumer({**effective_properties(self._options), "log_level": "0"})) as asker:
+            while True:
+                self._fence.turned()
+                try:
+                    self.topics.look(asker, self.question_s)
+                    return self._starter.starts(consumer, wanted, self.topics.partitions)
+                except KafkaException as error:
+                    why = error.args[0]
+                    if why.fatal() or time.monotonic() > deadline_s:
+                        raise PollError(
+                            f"group {self._options.group}: the brokers do not say where {len(wanted)} partitions start "
+                            f"({why.name()}: {why.str()}): check the brokers, and that this client may read the "
+                            "group's offsets and describe its topics"
+                        ) from error
+                    self._observer.client_error(why.name(), why.str(), fatal=False)
+                time.sleep(_ASK_AGAIN_S)
 
     def _assign(self, consumer: Consumer, starts: Starts) -> None:
         offsets = [TopicPartition(*partition, offset) for partition, offset in starts.offsets.items()]

@@ -21,6 +21,7 @@ from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message
 
+from consumer.kafka import leaving
 from consumer.kafka.commits import Commits
 from consumer.kafka.crossing import Crossing
 from consumer.kafka.fence import Fence
@@ -43,7 +44,6 @@ from consumer.observe import Observer
 __all__ = ["PollError", "Poller"]
 
 _POLL_S = 0.1
-_PATIENCE_S = 0.5
 
 
 class Poller:
@@ -68,7 +68,7 @@ class Poller:
         self._loop = loop
         self._observer = observer
         self._fence = Fence(session_timeout_s(options.properties) / 2)
-        self._patience_s = min(_PATIENCE_S, max_poll_interval_s(options.properties) / 10)
+        self._patience_s = min(leaving.POLL_GAP_S, max_poll_interval_s(options.properties) / 10)
         self._crossing = Crossing(loop)
         self._commits = Commits(observer)
         self._membership = Membership(options, road, self._crossing, self._commits, self._fence, observer)
@@ -104,11 +104,10 @@ class Poller:
         """Leave: take nothing more, let the loop finish, commit, leave the group.
 
         Raises:
-            TimeoutError: the thread has not ended within the drain, a commit, and what closing takes.
+            TimeoutError: the thread has not ended within what `consumer.kafka.leaving` grants it.
         """
         self._leaving.set()
-        commit_s = commit_timeout_s(self._options.properties)
-        within_s = self._options.drain_s + 3 * commit_s + 5
+        within_s = leaving.thread_s(self._options.properties, self._options.drain_s)
         if self._thread.ident is not None:
             ended, _ = await asyncio.wait([self.done], timeout=within_s)
             if not ended:
@@ -157,7 +156,7 @@ class Poller:
         while not self._leaving.is_set():
             self._turn(consumer)
         self._finishing = member.finish()
-        deadline_s = time.monotonic() + self._options.drain_s + 1.0
+        deadline_s = time.monotonic() + self._options.drain_s + leaving.DRAIN_SLACK_S
         while not self._finishing.done() and time.monotonic() < deadline_s:
             self._turn(consumer)
         if self._finishing.done():
@@ -165,8 +164,10 @@ class Poller:
         self._empty_frontiers()
         commit_by_s = time.monotonic() + commit_timeout_s(self._options.properties)
         # "Not now" while the group rebalances: polling lets it get on.
-        while not self._commits.settle(consumer, member.held.keys()) and time.monotonic() < commit_by_s:
+        while not self._commits.settle(consumer, member.held.keys()):
             self._turn(consumer)
+            if time.monotonic() >= commit_by_s:
+                break  # asked only now: no commit begins after its time
 
     def _turn(self, consumer: Consumer) -> None:
         self._observer.poll_turned(self._fence.turned())

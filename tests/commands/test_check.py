@@ -14,7 +14,8 @@ def test_a_good_configuration_is_told_its_needs(tmp_path: Path) -> None:
     assert ended.code == 0
     assert ended.out.endswith("\nnothing wrong\n")
     assert "one more record in each of 12 partitions" in ended.out
-    assert "drain 20s + poll gap 0.5s + commit 10s = 30.5s" in ended.out
+    assert "to give partitions back: drain 20s + poll gap 0.5s + commit 10s = 30.5s" in ended.out
+    assert "drain 20s + poll gap 0.5s + 2 commits of 10s + closing 13s = 53.5s" in ended.out
     assert "canary" not in ended.said
 
 
@@ -49,7 +50,12 @@ def test_findings_and_needs_as_json(tmp_path: Path) -> None:
     total = said["memory"]["process_bytes"] + sum(each["total_bytes"] for each in pipelines.values())
     assert said["memory"]["total_bytes"] == total
     assert pipelines["cdp-yotpo"]["parts"]["one more record in each of 3 partitions"] == 3 * 1024 * 1024
-    assert said["times"] == {"leaving_s": 30.5, "max_poll_interval_s": 300.0, "termination_grace_s": 60.0}
+    assert said["times"] == {
+        "giving_back_s": 30.5,
+        "leaving_s": 53.5,
+        "max_poll_interval_s": 300.0,
+        "termination_grace_s": 60.0,
+    }
 
 
 def test_wrong_as_json_has_no_needs_and_exit_code_2(tmp_path: Path) -> None:

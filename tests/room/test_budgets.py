@@ -62,11 +62,13 @@ def test_the_process_needs_its_base_once_and_every_pipeline_its_own(tmp_path: Pa
 
 def test_the_times_are_those_the_configuration_is_held_against(tmp_path: Path) -> None:
     times = needs_of(settings_of(tmp_path, GOOD), partitions=4).times
-    assert times.in_words == "drain 20s + poll gap 0.5s + commit 10s"
-    assert (times.leaving_s, times.max_poll_interval_s, times.termination_grace_s) == (30.5, 300.0, 60.0)
+    assert times.giving_back == "drain 20s + poll gap 0.5s + commit 10s"
+    assert (times.giving_back_s, times.max_poll_interval_s) == (30.5, 300.0)
+    assert times.leaving == "drain 20s + poll gap 0.5s + 2 commits of 10s + closing 13s"
+    assert (times.leaving_s, times.termination_grace_s) == (53.5, 60.0)
     settings = settings_of(tmp_path, GOOD)
     longer = replace(settings, budgets=replace(settings.budgets, drain_s=25.0))
-    assert needs_of(longer, partitions=4).times.leaving_s == 35.5
+    assert needs_of(longer, partitions=4).times.leaving_s == 58.5
 
 
 def test_sizes_are_shown_for_people() -> None:
