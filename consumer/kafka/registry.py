@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,6 +13,9 @@ from consumer.model import SchemaKey
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+
+_AT_ONCE = 8
+"""Questions under way at the most: each has a thread of its own."""
 
 _NOT_FOUND = 404
 _SCHEMA_NOT_FOUND = 40403
@@ -71,10 +76,23 @@ class Registry:
             self._client = _client({"timeout": timeout_s, **properties})
         except (TypeError, ValueError, OSError) as error:
             raise ValueError(f"schema registry: {error}") from error
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def fetch(self, key: SchemaKey) -> Answer:
         """Return the schema of a numeric id or a GUID."""
-        return await asyncio.to_thread(self._fetch, key)
+        async with self._turns:
+            answer: Future[Answer] = Future()
+            answer.set_running_or_notify_cancel()
+            # A daemon, and none of the loop's own threads: those are waited for at the end of the process, and a
+            # registry that says nothing would keep it until it is killed.
+            threading.Thread(target=self._tell, args=(key, answer), name=f"schema-{key}", daemon=True).start()
+            return await asyncio.wrap_future(answer)
+
+    def _tell(self, key: SchemaKey, answer: Future[Answer]) -> None:
+        try:
+            answer.set_result(self._fetch(key))
+        except BaseException as error:  # noqa: BLE001 - a bug is raised where the answer is awaited
+            answer.set_exception(error)
 
     def _fetch(self, key: SchemaKey) -> Answer:
         from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError  # noqa: PLC0415

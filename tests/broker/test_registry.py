@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -144,6 +146,35 @@ def test_nobody_listening_is_unreachable() -> None:
         port = server.server_port
     properties = {"url": f"http://127.0.0.1:{port}", "retries.wait.ms": 1}
     assert isinstance(asyncio.run(Registry(properties, 1.0).fetch(1)), Unreachable)
+
+
+def test_a_registry_that_says_nothing_does_not_keep_the_process_from_ending() -> None:
+    silent = socket.create_server(("127.0.0.1", 0))  # it takes calls, and never answers
+    properties = {"url": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+
+    async def leave_in_the_middle() -> None:
+        questions = [asyncio.create_task(Registry(properties, 20.0).fetch(key)) for key in range(2)]
+        call, _ = await asyncio.to_thread(silent.accept)
+        for question in questions:
+            question.cancel()
+        await asyncio.gather(*questions, return_exceptions=True)
+        call.close()
+
+    began = time.monotonic()
+    with silent:
+        asyncio.run(leave_in_the_middle())
+        assert time.monotonic() - began < 10
+
+
+def test_what_goes_wrong_in_asking_is_raised_where_the_answer_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = Registry({"url": "http://127.0.0.1:1"}, 1.0)
+
+    def broken(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(registry, "_fetch", broken)
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(registry.fetch(1))
 
 
 def test_basic_credentials_are_sent(server: _Server) -> None:
