@@ -19,7 +19,7 @@ from typing import Any, Self
 from prometheus_client.parser import text_string_to_metric_families
 
 _START_WITHIN_S = 30.0
-_LOOK_S = 0.02
+_LOOK_S = 0.05
 
 
 class Member:

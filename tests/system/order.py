@@ -26,7 +26,8 @@ def complaints(
         owed: what is owed to it.
         arrivals: what its server took, in order.
         requests: its server's log.
-        timeout_s: an exchange is over for the sender when this has passed, whatever the server still does.
+        timeout_s: after this a sender gives a call up, whatever the server still does. What lasted more than half of
+            it counts for that half only.
         cut: when senders were killed: their exchanges were over then.
     """
     known = {one.kept_as: one for one in owed if one.kept_as}
@@ -45,7 +46,9 @@ def _overlaps(
     """Find calls of one key that were on the wire together."""
     last: dict[Key, tuple[float, Request]] = {}
     for request in sorted(requests, key=lambda one: one.started):
-        over = min((request.ended, request.started + timeout_s, *(at for at in cut if at > request.started)))
+        # A sender's clock ran before the server had read the call: how long before is not known.
+        given_up = request.started + timeout_s / 2 if request.ended - request.started > timeout_s / 2 else request.ended
+        over = min((given_up, *(at for at in cut if at > request.started)))
         for key in {(one.partition, one.key) for name in request.ids if (one := known.get(name))}:
             before = last.get(key)
             if before is not None and request.started < before[0]:

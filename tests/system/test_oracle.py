@@ -66,7 +66,7 @@ def test_a_call_that_was_given_up_is_over_even_if_its_server_still_holds_it() ->
             dataclasses.replace(request, ended=request.started + gap + 5) if first.kept_as in request.ids else request
         )
 
-    assert oracle.complaints(shop.records, changed(_with_requests(evidence, held), timeout_s=0.9)) == []
+    assert oracle.complaints(shop.records, changed(_with_requests(evidence, held), timeout_s=1.8)) == []
     assert oracle.complaints(shop.records, changed(_with_requests(evidence, held), timeout_s=gap + 9)) != []
 
 

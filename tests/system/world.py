@@ -15,7 +15,7 @@ from tests.system import schemas
 from tests.system.member import Member
 from tests.system.registry import SchemaRegistry
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 2.0
 """How long the members under test wait for an answer."""
 
 PARTITIONS = 4
