@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from consumer.model import Cause, Partition, SchemaKey, Trouble
+from consumer.lot import SchemaKey
+from consumer.model import Cause, Partition, Trouble
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from consumer.kafka.registry import Found, Unauthorized, Unknown, Unreachable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from consumer.model import Fault, SchemaKey
+    from consumer.lot import SchemaKey
+    from consumer.model import Fault
     from consumer.observe import Observer
 
 _BACKOFF = Backoff(0.5, 15.0)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from consumer.model import Cause, Fault, Partition, SchemaKey, Skip
+    from consumer.lot import SchemaKey
+    from consumer.model import Cause, Fault, Partition, Skip
 
 
 class Observer:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from consumer.delivery.lanes import Lanes
-    from consumer.model import Message, Partition, SchemaKey, Translation
+    from consumer.lot import SchemaKey, Translation
+    from consumer.model import Message, Partition
     from consumer.observe import Observer
     from consumer.settling import Settling
 

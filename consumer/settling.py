@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.ledger import Tenure
-    from consumer.model import Fault, FaultyRecord, Message
+    from consumer.lot import FaultyRecord
+    from consumer.model import Fault, Message
     from consumer.observe import Observer
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from consumer.delivery.lanes import Lanes
     from consumer.delivery.ledger import Tenure
-    from consumer.model import Partition, SchemaKey
+    from consumer.lot import SchemaKey
+    from consumer.model import Partition
     from consumer.pipeline import Pipeline
 
 
@@ -181,9 +182,7 @@ class Standing:
         account, index = pipeline.books.accounts[name], pipeline.settling.index[name]
         still_open = sum(tenure.open_deliveries(index) for tenure in tenures)
         now, wall_ms = time.monotonic(), int(time.time() * 1000)
-        heads = [
-            head.timestamp()[1] for tenure in tenures if tenure.open_deliveries(index) and (head := tenure.oldest())
-        ]
+        heads = [head.timestamp()[1] for tenure in tenures if (head := tenure.oldest_owing(index))]
         told = lanes.pace.told_until
         rate = lanes.pace.rate_per_s
         return DestinationFacts(
@@ -199,7 +198,7 @@ class Standing:
             lanes=len(lanes.lanes),
             calls=lanes.calls,
             open_events=still_open,
-            open_bytes=sum(tenure.open_bytes for tenure in tenures if tenure.open_deliveries(index)),
+            open_bytes=lanes.open_bytes(),
             oldest_open_ms=min(heads, default=None),
             holds=tuple(
                 HoldFacts(

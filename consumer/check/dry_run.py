@@ -14,7 +14,8 @@ from consumer.delivery.delivery import Delivery
 from consumer.delivery.ledger import Tenure
 from consumer.delivery.window import placed
 from consumer.destinations import Basic, Destination
-from consumer.model import Column, Entry, Fault, Message, Partition, Translation
+from consumer.lot import Column, Translation
+from consumer.model import Entry, Fault, Message, Partition
 from consumer.translation import Translator
 
 _PLACE = Partition("translate", 0)

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
     from consumer.delivery.intake import Chunk
     from consumer.delivery.ledger import Tenure
-    from consumer.model import Message, Translation
+    from consumer.lot import Translation
+    from consumer.model import Message
 
 
 DELIVERY_BYTES = 302

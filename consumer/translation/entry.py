@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from consumer.destinations import Destination
-from consumer.model import Cause, Entry, Fault, FaultyRecord, Skip, Translation
+from consumer.lot import FaultyRecord, Translation
+from consumer.model import Cause, Entry, Fault, Skip
 from consumer.shape import Value
 from consumer.translation import identity
 from consumer.translation.expressions import Run, Scope, UnmappableError, kind_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from consumer.model import Cause, Fault, Message, SchemaKey
+from consumer.lot import SchemaKey
+from consumer.model import Cause, Fault, Message
 
 _HEADER = "__value_schema_id"
 _BY_ID = 0

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import product
 
-from consumer.model import Cause, Fault, Partition, SchemaKey, Skip, Trouble
+from consumer.lot import SchemaKey
+from consumer.model import Cause, Fault, Partition, Skip, Trouble
 from consumer.observe import Observer
 from consumer.watch.families import Families
 from consumer.watch.labels import NONE, OTHER, Children, Lid, codes, status_class, status_code, topics

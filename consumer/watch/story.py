@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from consumer.model import Cause, Fault, Partition, SchemaKey
+from consumer.lot import SchemaKey
+from consumer.model import Cause, Fault, Partition
 from consumer.observe import Observer
 from consumer.watch.lines import broker_in
 

@@ -11,19 +11,8 @@ from consumer.delivery.intake import Limits
 from consumer.delivery.ledger import Tenure
 from consumer.delivery.pace import Pace
 from consumer.kafka.hatch import Assignment, Frontier, Lot
-from consumer.model import (
-    Cause,
-    Column,
-    Endpoint,
-    Entry,
-    Fault,
-    FaultyRecord,
-    Message,
-    Partition,
-    Shape,
-    Skip,
-    Translation,
-)
+from consumer.lot import Column, FaultyRecord, Translation
+from consumer.model import Cause, Endpoint, Entry, Fault, Message, Partition, Shape, Skip
 from consumer.observe import Observer
 from consumer.pipeline import Pipeline
 from consumer.settling import Settling

@@ -13,7 +13,8 @@ from consumer import learning as module
 from consumer.delivery.pace import Backoff
 from consumer.kafka.registry import Answer, Found, Unauthorized, Unknown, Unreachable
 from consumer.learning import Learning, NoRegistry
-from consumer.model import Fault, SchemaKey
+from consumer.lot import SchemaKey
+from consumer.model import Fault
 from consumer.observe import Observer
 
 

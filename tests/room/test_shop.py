@@ -14,7 +14,8 @@ from consumer.destinations import Destination
 from consumer.destinations.copilot import Copilot, CopilotOptions
 from consumer.destinations.customerio import Customerio, CustomerioOptions
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
-from consumer.model import Skip, Translation
+from consumer.lot import Translation
+from consumer.model import Skip
 from consumer.translation import Translator, load_mapping, load_schemas
 from tests.room.translating import NOW_MS, Json, Kept, framed
 
