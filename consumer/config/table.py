@@ -11,6 +11,7 @@ from consumer.destinations.kinds import KINDS
 
 _DAY_S = 86_400.0
 _FROM = "A secret: from the environment (`${NAME}`) or from a file (`{file: path}`)."
+_ONCE = "A secret among them (`{file: path}`) is read once, at start: a changed one needs a restart."
 _LANES = LaneSettings()
 _BUDGETS = Budgets()
 
@@ -108,7 +109,7 @@ PIPELINE = kinds.either(
 TOP: Mapping[str, Option] = {
     "kafka": Option(
         Named(kinds.Property(), values.kafka_property),
-        "librdkafka properties, except those the promises rest on; `bootstrap.servers` is mandatory.",
+        f"librdkafka properties, except those the promises rest on; `bootstrap.servers` is mandatory. {_ONCE}",
         default={},
         required=True,
     ),
@@ -129,7 +130,8 @@ TOP: Mapping[str, Option] = {
             {
                 "registry": Option(
                     Named(kinds.Property()),
-                    "The schema registry's properties, as confluent-kafka's client names them; `url` is mandatory.",
+                    "The schema registry's properties, as confluent-kafka's client names them; `url` is mandatory. "
+                    + _ONCE,
                     shown_default="none",
                 ),
                 "directory": Option(
@@ -180,7 +182,9 @@ TOP: Mapping[str, Option] = {
         ),
         "Metrics, probes and the status page.",
     ),
-    "directives": Option(kinds.FilePath(), "What an operator may say while it runs.", None, "none"),
+    "directives": Option(
+        kinds.FilePath(), "What an operator may say while it runs. This version does not act on it.", None, "none"
+    ),
     "budgets": Option(
         Section(
             {

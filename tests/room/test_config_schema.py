@@ -38,6 +38,14 @@ def test_every_key_is_described() -> None:
         walk(table.destination(kind))
 
 
+def test_what_is_not_re_read_and_what_is_not_acted_on_is_said_where_it_is_described() -> None:
+    described = json_schema()["properties"]
+    registry = described["schemas"]["properties"]["registry"]
+    for properties in (described["kafka"], registry):
+        assert "(`{file: path}`) is read once, at start" in properties["description"]
+    assert "This version does not act on it." in described["directives"]["description"]
+
+
 def keys(schema: dict[str, Any], definitions: dict[str, Any]) -> set[str]:
     if "$ref" in schema:
         schema = definitions[schema["$ref"].rpartition("/")[2]]
