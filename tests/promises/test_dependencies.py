@@ -1,0 +1,123 @@
+"""What the service imports is in its lock: nothing that merely happens to be installed beside it."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, files, packages_distributions
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LOCK = (ROOT / "deploy" / "requirements.txt").read_text()
+
+IMPORT_ALL = """
+import importlib, json, pkgutil, sys
+
+importable = frozenset(json.loads(sys.argv[1])) | sys.stdlib_module_names | {"consumer"}
+
+
+class OnlyTheLock:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in importable:
+            raise ModuleNotFoundError(f"{name} is not in the lock", name=name)
+
+
+for name in [name for name in sys.modules if name.partition(".")[0] not in importable and name != "__main__"]:
+    del sys.modules[name]  # what an installation loads at start
+sys.meta_path.insert(0, OnlyTheLock())
+import consumer
+
+names = [module.name for module in pkgutil.walk_packages(consumer.__path__, "consumer.")]
+for name in names + json.loads(sys.argv[2]):
+    if not name.endswith(".__main__"):
+        importlib.import_module(name)
+
+# The registry's client is imported late, and some of what it needs only when it is made.
+from consumer.kafka.registry import registry_complaints
+
+url = {"url": "https://registry.invalid"}
+oauth = {
+    "bearer.auth.credentials.source": "OAUTHBEARER",
+    "bearer.auth.client.id": "id",
+    "bearer.auth.client.secret": "secret",
+    "bearer.auth.scope": "scope",
+    "bearer.auth.issuer.endpoint.url": "https://tokens.invalid",
+    "bearer.auth.logical.cluster": "cluster",
+    "bearer.auth.identity.pool.id": "pool",
+}
+for properties in (url, {**url, "basic.auth.user.info": "user:password"}, {**url, **oauth}):
+    assert registry_complaints(properties) == [], registry_complaints(properties)
+print(len(names))
+"""
+
+
+def normal(name: str) -> str:
+    """Return a distribution's name in its one form (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked(lock: str) -> set[str]:
+    """Return the distributions a lock names."""
+    return {normal(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock, re.MULTILINE)}
+
+
+def importable(distributions: set[str]) -> set[str]:
+    """Return the top-level names that come with these distributions: packages, modules, compiled ones included."""
+    found = set[str]()
+    for name in distributions:
+        try:
+            parts = [file.parts for file in files(name) or []]
+        except PackageNotFoundError:
+            continue  # locked for another platform
+        found |= {part[0].partition(".")[0] for part in parts if part[-1].endswith((".py", ".so", ".pyd"))}
+    return found
+
+
+def imported() -> Iterator[tuple[str, str]]:
+    """Yield each file of the product with each foreign module it imports anywhere, late imports included."""
+    for path in sorted((ROOT / "consumer").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            for name in names:
+                if name.partition(".")[0] not in sys.stdlib_module_names | {"consumer"}:
+                    yield str(path.relative_to(ROOT)), name
+
+
+def import_all(lock: str) -> "subprocess.CompletedProcess[str]":
+    """Import everything in a process where only what the lock names can be imported."""
+    names = sorted({name for _, name in imported()})
+    words = [json.dumps(sorted(importable(locked(lock)))), json.dumps(names)]
+    return subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, *words], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+    )
+
+
+def test_every_foreign_import_belongs_to_a_distribution_of_the_lock() -> None:
+    owners, names = packages_distributions(), locked(LOCK)
+    foreign = list(imported())
+    assert {"confluent_kafka", "fastavro", "httpx2"} <= {name.partition(".")[0] for _, name in foreign}
+    strays = [
+        f"{file} imports {name}"
+        for file, name in foreign
+        if not names & {normal(owner) for owner in owners.get(name.partition(".")[0], [])}
+    ]
+    assert strays == []
+
+
+def test_every_module_can_be_imported_where_nothing_but_the_lock_is_installed() -> None:
+    ended = import_all(LOCK)
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) > 100
+
+
+def test_what_only_the_registrys_client_needs_would_be_missed() -> None:
+    for name in ("authlib", "attrs", "cachetools", "certifi", "httpx2"):
+        assert name in locked(LOCK)
+    ended = import_all(re.sub(r"^certifi==", "#", LOCK, flags=re.MULTILINE))
+    assert "certifi is not in the lock" in ended.stderr
