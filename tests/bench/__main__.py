@@ -39,21 +39,19 @@ def main() -> int:
     if args.quick:
         # HELD needs as many events as fill the limits.
         rows, rounds = [row if row.how == "held" else row.smaller(_QUICK) for row in rows], 1
-    runs: dict[str, list[dict[str, Any]]] = {row.name: [] for row in rows}
+    runs: dict[str, dict[int, dict[str, Any]]] = {row.name: {} for row in rows}
     wrong: list[str] = []
     with Bench() as bench:
         print(_where(bench), flush=True)
         for number in range(rounds):
             for row in rows:
+                ended = "done"
                 try:
-                    runs[row.name].append(bench.run(row))
+                    runs[row.name][number] = bench.run(row)
                 except (WrongError, RuntimeError) as error:
                     wrong.append(str(error))
-                print(
-                    f"  run {number + 1} of {rounds}: {row.name}{' FAILED' if wrong else ''}",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                    ended = "FAILED"
+                print(f"  run {number + 1} of {rounds}: {row.name} {ended}", file=sys.stderr, flush=True)
     print(printed(rows, runs))
     for complaint in wrong:
         print(f"WRONG: {complaint}")

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from tests.bench.measure import Spread, spread
 from tests.bench.rows import Row
 
-Runs = Mapping[str, Sequence[Mapping[str, Any]]]
-"""By row: the figures of each run."""
+Runs = Mapping[str, Mapping[int, Mapping[str, Any]]]
+"""By row and round: its figures. A round in which the row failed is not there, so that no ratio mixes two rounds."""
 
 
 class Ratio(NamedTuple):
@@ -59,22 +59,17 @@ _SHOWN = (
 
 def summed_up(runs: Runs) -> dict[str, dict[str, Spread]]:
     """Return median, least and most of each figure of each row."""
-    return {
-        name: {figure: spread([each[figure] for each in found]) for figure in found[0]}
-        for name, found in runs.items()
-        if found
-    }
+    found = {name: list(rounds.values()) for name, rounds in runs.items() if rounds}
+    return {name: {figure: spread([one[figure] for one in all_]) for figure in all_[0]} for name, all_ in found.items()}
 
 
 def ratios(runs: Runs) -> dict[str, Spread]:
-    """Return each ratio: formed within each round of rows, then summed up."""
+    """Return each ratio: formed within each round in which all its rows ran, then summed up."""
     found = {}
     for ratio in RATIOS:
-        if all(runs.get(name) for name in ratio.needs):
-            rounds = min(len(runs[name]) for name in ratio.needs)
-            found[ratio.name] = spread(
-                [ratio.value({name: runs[name][i] for name in ratio.needs}) for i in range(rounds)]
-            )
+        rounds = set.intersection(*(set(runs.get(name, {})) for name in ratio.needs))
+        if rounds:
+            found[ratio.name] = spread([ratio.value({name: runs[name][at] for name in ratio.needs}) for at in rounds])
     return found
 
 

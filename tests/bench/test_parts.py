@@ -72,9 +72,9 @@ def test_what_was_sent_twice_is_no_figure(bench: Bench, monkeypatch: pytest.Monk
 
 def test_figures_are_summed_up_and_ratios_formed_within_each_round() -> None:
     runs = {
-        "D": [{"cpu_us": 20.0}, {"cpu_us": 40.0}],
-        "T": [{"cpu_us": 30.0}, {"cpu_us": 60.0}],
-        "S1": [{"cpu_us": 35.0, "events_per_s": 1.0}, {"cpu_us": 80.0, "events_per_s": 3.0}],
+        "D": {0: {"cpu_us": 20.0}, 1: {"cpu_us": 40.0}},
+        "T": {0: {"cpu_us": 30.0}, 1: {"cpu_us": 60.0}},
+        "S1": {0: {"cpu_us": 35.0, "events_per_s": 1.0}, 1: {"cpu_us": 80.0, "events_per_s": 3.0}},
     }
     assert summed_up(runs)["S1"]["events_per_s"] == Spread(2.0, 1.0, 3.0)
     assert ratios(runs)["(S1 - T) / D"] == Spread(0.375, 0.25, 0.5)
@@ -83,6 +83,16 @@ def test_figures_are_summed_up_and_ratios_formed_within_each_round() -> None:
     assert "0.38 [0.25..0.50]" in said
     assert "ceiling" not in said
     assert spread([3.0]).text(1) == "3.0"
+
+
+def test_a_round_in_which_a_row_failed_makes_no_ratio() -> None:
+    runs = {
+        "D": {0: {"cpu_us": 20.0}, 1: {"cpu_us": 40.0}},
+        "T": {0: {"cpu_us": 30.0}, 1: {"cpu_us": 60.0}},
+        "S1": {1: {"cpu_us": 80.0}},
+    }
+    assert ratios(runs)["(S1 - T) / D"] == Spread(0.5, 0.5, 0.5)
+    assert "S1 / N2" not in ratios(runs)
 
 
 def test_every_ratio_is_of_rows_there_are() -> None:
