@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from consumer.delivery.delivery import Delivery
 
@@ -70,6 +70,11 @@ def body_of(batch: Sequence[Delivery]) -> bytes:
     """Return the body of the call that carries a batch."""
     shape = batch[0].shape
     return b"".join((shape.prefix, b",".join([delivery.body for delivery in batch]), shape.suffix))
+
+
+def bytes_of(deliveries: Iterable[Delivery]) -> int:
+    """Return the bytes of deliveries' bodies."""
+    return sum([len(delivery.body) for delivery in deliveries])
 
 
 def halve(batch: Sequence[Delivery], next_piece: Callable[[], int]) -> None:

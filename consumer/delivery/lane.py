@@ -6,10 +6,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, assert_never
 
-from consumer.delivery.batch import body_of, halve
+from consumer.delivery.batch import body_of, bytes_of, halve
 from consumer.delivery.queue import KeyedQueue
 from consumer.delivery.send import send
-from consumer.delivery.window import CLOCK, SKEW
 from consumer.model import Barred, Call, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused, Reply
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ class Lane:
         self.on_wire: Sequence[Delivery] = ()
         self.answered: asyncio.Future[None] | None = None
         self.probe: Endpoint | None = None
+        self.open_bytes = 0  # bodies of what is queued, aside or on the wire
 
     # ── What others do to it ──
 
@@ -49,6 +49,7 @@ class Lane:
             self._since, self._queued_bytes = time.monotonic(), 0
         self._queue.put(deliveries)
         self._queued_bytes += size
+        self.open_bytes += size
         # While it lingers, each lot would wake it only to find that the call is not full yet.
         if len(self._queue) >= self._enough or self._queued_bytes >= self._enough_bytes:
             self._wake.set()
@@ -68,7 +69,7 @@ class Lane:
 
     def withdraw(self) -> None:
         """Forget deliveries whose tenure sends no more; a call on the wire stays there."""
-        self._queue.withdraw()
+        self.open_bytes -= self._queue.withdraw()
         self._wake.set()
 
     def can_go(self, by: float) -> bool:
@@ -128,24 +129,14 @@ class Lane:
         if hold is None:
             return None, []
 
-        holds, window = self._road.holds, self._road.window
-
-        def fit(delivery: Delivery) -> bool:
-            to = delivery.shape.endpoint
-            if delivery.key in hold.probed_keys or (to in holds if endpoint == CLOCK else to != endpoint):
-                return False
-            reason = window.reason(delivery)
-            # Its time will come by itself, unless nobody knows what time it is: the answer to a probe says that.
-            return not isinstance(reason, tuple) or (reason == SKEW and not window.known)
-
         while True:
-            chosen = self._queue.take_one(("endpoint", endpoint), fit)
+            chosen = self._queue.take_one(("endpoint", endpoint), self._road.prober.fits(endpoint, hold))
             if chosen is None and hold.probed_keys:
                 hold.probed_keys.clear()  # every key had its turn
             elif chosen is None:
-                holds.probed(hold, time.monotonic())
+                self._road.holds.probed(hold, time.monotonic())
                 return None, []
-            elif isinstance(fault := window.reason(chosen), Fault):
+            elif isinstance(fault := self._road.window.reason(chosen), Fault):
                 # Too old by now, and for ever. Kept, it would fill the limits, and no younger one could come to probe.
                 self._unsayable(chosen, fault)
             else:
@@ -154,8 +145,7 @@ class Lane:
 
     async def _call(self, batch: list[Delivery], probed: Hold | None) -> None:
         road = self._road
-        endpoint = batch[0].shape.endpoint
-        body = body_of(batch)
+        endpoint, body = batch[0].shape.endpoint, body_of(batch)
         self._queued_bytes -= len(body)
         self.on_wire = batch
         self.answered = asyncio.get_running_loop().create_future()
@@ -170,6 +160,11 @@ class Lane:
                 may_repeat=lambda: road.turns.may_repeat(batch),
             )
             road.ended(endpoint, answer, len(batch), len(body), time.monotonic() - started)
+            if answer is None:  # nothing was sent, so that nothing was learnt and nothing failed
+                self._again(batch)
+                if probed is not None:
+                    probed.probing = False
+                return
             verdict = road.judge(batch, answer)
             self._conclude(batch, verdict, started)
             road.learn(endpoint, verdict, started, answered=isinstance(answer, Reply), probe=probed)
@@ -185,10 +180,10 @@ class Lane:
             self._failures = 0
         match verdict:
             case Delivered():
-                road.ends.delivered(batch)
+                self._delivered(batch)
             case Listed(refused):
                 road.observer.listed(road.name, len(batch), len(refused))
-                road.ends.delivered([delivery for index, delivery in enumerate(batch) if index not in refused])
+                self._delivered([delivery for index, delivery in enumerate(batch) if index not in refused])
                 for index in sorted(refused):
                     self._refuse(batch[index], refused[index])
             case Refused(fault) | Mixed(fault) if len(batch) == 1:
@@ -196,7 +191,7 @@ class Lane:
             case Refused() | Mixed():
                 self._failed(batch)
                 halve(batch, road.next_piece)
-                self._queue.again(batch)
+                self._again(batch)
                 road.observer.split(road.name, len(batch))
             case Deferred(fault, asked_s, everyone):
                 self._later(batch, fault, asked_s, everyone=everyone)
@@ -205,9 +200,16 @@ class Lane:
                     self._later(batch, fault, None, everyone=False)
                 else:
                     self._failed(batch)
-                    self._queue.again(batch)
+                    self._again(batch)
             case _:
                 assert_never(verdict)
+
+    def _delivered(self, batch: Sequence[Delivery]) -> None:
+        self.open_bytes -= bytes_of(batch)
+        self._road.ends.delivered(batch)
+
+    def _again(self, batch: Sequence[Delivery]) -> None:
+        self.open_bytes -= self._queue.again(batch)
 
     def _failed(self, batch: Iterable[Delivery]) -> None:
         now_ms = int(time.time() * 1000)
@@ -217,7 +219,7 @@ class Lane:
 
     def _later(self, batch: Sequence[Delivery], fault: Fault, asked_s: float | None, *, everyone: bool) -> None:
         self._failed(batch)
-        self._queue.again(batch)
+        self._again(batch)
         self._failures += 1
         wait_s = self._road.options.backoff.wait(self._failures, asked_s, self._road.dice)
         until = time.monotonic() + wait_s
@@ -236,6 +238,7 @@ class Lane:
     def _unsayable(self, delivery: Delivery, fault: Fault) -> None:
         """Dead-letter a delivery. Its key waits for the letter's acknowledgement; other keys go on."""
         key = delivery.key
+        self.open_bytes -= len(delivery.body)
         self._queue.block(key)
         if not isinstance(fault.cause, Cause):
             fault = Fault(Cause.REFUSED, fault.detail, fault.status)

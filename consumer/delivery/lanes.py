@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
+from consumer.delivery.batch import bytes_of
 from consumer.delivery.hold import Hold, Holds
 from consumer.delivery.lane import Lane
 from consumer.delivery.pace import Backoff, Pace
 from consumer.delivery.prober import Prober
 from consumer.delivery.turns import Turns
-from consumer.delivery.window import CLOCK, Window
+from consumer.delivery.window import Window
 from consumer.model import Barred, Deferred, Delivered, Fault, Listed, Reply, Trouble
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ class Lanes:
         self.pace = Pace(options.rate_per_s)
         self.turns = Turns(self.name, self.pace, may_call, observer)
         self.holds = Holds(options.probe_s)
-        self._prober = Prober(self)
-        self.window = Window(self.name, self.holds, self._release, self._prober.wake, observer)
+        self.prober = Prober(self)
+        self.window = Window(self.name, self.holds, self._release, self.prober.wake, observer)
         self.hurry = False
         self.calls = 0
         self.credentials_valid: bool | None = None
@@ -103,7 +104,7 @@ class Lanes:
                 shape = delivery.shape
                 self.window.active = self.window.active or shape.max_age_ms is not None
         for number, some in by_lane.items():
-            self.lanes[number].put(some, sum([len(delivery.body) for delivery in some]))
+            self.lanes[number].put(some, bytes_of(some))
 
     def withdraw(self, tenures: Collection[Tenure]) -> list[asyncio.Future[None]]:
         """Forget what waits of tenures that send no more; return a future for each call that carries some of theirs."""
@@ -115,6 +116,10 @@ class Lanes:
             for lane in self.lanes
             if lane.answered is not None and any(delivery.tenure in tenures for delivery in lane.on_wire)
         ]
+
+    def open_bytes(self) -> int:
+        """Return the bytes of the bodies that are queued, aside or on the wire."""
+        return sum(lane.open_bytes for lane in self.lanes)
 
     def can_go(self, until: float | None = None) -> bool:
         """Tell whether any lane still gets somewhere by `until` (monotonic seconds; default: at once)."""
@@ -135,7 +140,7 @@ class Lanes:
             async with asyncio.TaskGroup() as house:
                 for number, lane in enumerate(self.lanes):
                     house.create_task(lane.run(), name=f"{self.name}-lane-{number}")
-                house.create_task(self._prober.run(), name=f"{self.name}-prober")
+                house.create_task(self.prober.run(), name=f"{self.name}-prober")
         finally:
             self.window.close()
             for wire in self._wires:
@@ -151,10 +156,6 @@ class Lanes:
         endpoint = delivery.shape.endpoint
         return ("endpoint", endpoint) if endpoint in self.holds else self.window.reason(delivery)
 
-    def tells(self, held: Endpoint) -> bool:
-        """Tell whether a probe may end a hold: that of clocks known to disagree ends when one is put right."""
-        return held != CLOCK or not self.window.known
-
     # ── What a lane tells after a call ──
 
     def next_piece(self) -> int:
@@ -168,7 +169,12 @@ class Lanes:
         self.calls += 1
 
     def ended(
-        self, endpoint: Endpoint, answer: Reply | Fault | Barred | Deferred, events: int, size: int, seconds: float
+        self,
+        endpoint: Endpoint,
+        answer: Reply | Fault | Barred | Deferred | None,
+        events: int,
+        size: int,
+        seconds: float,
     ) -> None:
         """Note that a call ended, with what."""
         self.calls -= 1
@@ -206,7 +212,7 @@ class Lanes:
                 self._credentials(valid=False)
             if not self.holds.succeeded_since(endpoint, started) and self.holds.barred(endpoint, verdict.fault, now):
                 self.observer.held(self.name, endpoint.name, verdict.fault)
-                self._prober.wake()
+                self.prober.wake()
                 for lane in self.lanes:
                     lane.wake()
             return

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _COMPACT_AFTER = 4096
 """Ended slots are forgotten in runs of at least this many: one by one would cost a shift of the arrays each time."""
 
+_NEAR = 10_000
+"""So many slots are looked through for the oldest that owes one destination: whoever looks keeps the loop meanwhile."""
+
 
 class LedgerError(Exception):
     """A bug: something was settled that was not owed, or offsets did not rise."""
@@ -203,6 +206,14 @@ class Tenure:
     def span(self) -> int:
         """Slots from the oldest open one to the last taken, settled ones included: what is kept, and not committed."""
         return len(self._left) - self._ended_to
+
+    def oldest_owing(self, destination: int) -> Message | None:
+        """Return the oldest record that still owes one destination; the oldest of all, if that is far behind it."""
+        if not self._open[destination]:
+            return None
+        start = self._ended_to
+        near = enumerate(self._owed[destination][start : start + _NEAR], start)
+        return self._kept[next((index for index, owed in near if owed), start)]
 
     def open_deliveries(self, destination: int) -> int:
         """Return how many deliveries to one destination are open, as counted where a slot changes."""

@@ -6,7 +6,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from consumer.delivery.window import CLOCK, SKEW
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.delivery.delivery import Delivery
+    from consumer.delivery.hold import Hold
     from consumer.delivery.lanes import Lanes
     from consumer.model import Endpoint
 
@@ -43,8 +49,26 @@ class Prober:
                 secrets_read = time.monotonic()
             now = time.monotonic()
             for endpoint, hold in holds:
-                if not hold.probing and now >= hold.next_probe and self._road.tells(endpoint):
+                if not hold.probing and now >= hold.next_probe and self._tells(endpoint):
                     hold.probing = self._ask(endpoint)
+
+    def fits(self, endpoint: Endpoint, hold: Hold) -> Callable[[Delivery], bool]:
+        """Return what tells whether a delivery may probe a hold."""
+        holds, window = self._road.holds, self._road.window
+
+        def fit(delivery: Delivery) -> bool:
+            to = delivery.shape.endpoint
+            if delivery.key in hold.probed_keys or (to in holds if endpoint == CLOCK else to != endpoint):
+                return False
+            reason = window.reason(delivery)
+            # Its time will come by itself, unless nobody knows what time it is: the answer to a probe says that.
+            return not isinstance(reason, tuple) or (reason == SKEW and not window.known)
+
+        return fit
+
+    def _tells(self, held: Endpoint) -> bool:
+        """Tell whether a probe may end a hold: that of clocks known to disagree ends when one is put right."""
+        return held != CLOCK or not self._road.window.known
 
     def _ask(self, endpoint: Endpoint) -> bool:
         """Have a lane probe an endpoint; tell whether one will."""

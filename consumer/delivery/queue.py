@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
-from consumer.delivery.batch import form
+from consumer.delivery.batch import bytes_of, form
 from consumer.model import Fault
 
 if TYPE_CHECKING:
@@ -47,8 +47,12 @@ class KeyedQueue:
         """Queue deliveries, in order."""
         self._queue.extend(deliveries)
 
-    def again(self, batch: Sequence[Delivery]) -> None:
-        """Put a batch that has not ended back to where it came from, those of tenures that send no more left out."""
+    def again(self, batch: Sequence[Delivery]) -> int:
+        """Put a batch that has not ended back to where it came from, those of tenures that send no more left out.
+
+        Return the bytes of the bodies left out.
+        """
+        left_out = bytes_of(delivery for delivery in batch if not delivery.tenure.sending)
         batch = [delivery for delivery in batch if delivery.tenure.sending]
         if self._blocked:
             # Later ones of a key may have been set aside when the batch was formed. They wait for a scope of their own,
@@ -57,6 +61,7 @@ class KeyedQueue:
         for delivery in reversed(batch):
             scope = self._blocked.get(delivery.key)
             (self._queue if scope is None else self._aside.setdefault(scope, deque())).appendleft(delivery)
+        return left_out
 
     def take(self, waits: Waits | None, refuse: Callable[[Delivery, Fault], None]) -> list[Delivery]:
         """Take the next batch. `waits` is asked about each delivery, unless there is nothing it could say.
@@ -123,8 +128,15 @@ class KeyedQueue:
                 del self._blocked[key]
                 self._queue.extendleft(reversed(self._aside.pop(letter, ())))
 
-    def withdraw(self) -> None:
-        """Forget deliveries whose tenure sends no more, and look anew at what was behind them."""
+    def withdraw(self) -> int:
+        """Forget deliveries whose tenure sends no more, and look anew at what was behind them.
+
+        Return the bytes of the bodies forgotten.
+        """
+        forgotten = sum(
+            bytes_of(delivery for delivery in waiting if not delivery.tenure.sending)
+            for waiting in (self._queue, *self._aside.values())
+        )
         # A key may have been blocked by one that is forgotten now: what came after it need not wait for the same, and
         # nobody would release it.
         for scope in list(self._aside):
@@ -135,6 +147,7 @@ class KeyedQueue:
                 self._unmark(key)
         self._queue = _sending(self._queue)
         self._aside = {scope: some for scope, waiting in self._aside.items() if (some := _sending(waiting))}
+        return forgotten
 
     def _unmark(self, key: int) -> None:
         """Block a key no more, but for the letters that are still to be acknowledged."""

@@ -28,8 +28,6 @@ _MAX_REPLY_BYTES = 4 * 1024 * 1024
 
 _REFUSED_CREDENTIALS = (401, 403)
 
-_LAPSED = Deferred(Fault(Trouble.THROTTLED, "not sent: its turn had passed when the credentials were there"))
-
 
 @cache
 def _trust() -> ssl.SSLContext:
@@ -134,17 +132,17 @@ async def send(
     *,
     may_start: Callable[[], Awaitable[bool]] = _always,
     may_repeat: Callable[[], Awaitable[bool]] = _always,
-) -> Reply | Fault | Barred | Deferred:
+) -> Reply | Fault | Barred | Deferred | None:
     """Make one signed call. Refused credentials are renewed, and the call made again, once; the answer to that stands.
 
     `may_start` is asked before the call, `may_repeat` before it is made again: fetching credentials takes time, and
-    meanwhile the call may have lost its right to start. It is then deferred, and nothing was sent.
+    meanwhile the call may have lost its right to start. It is then not made, and there is nothing to judge: `None`.
     """
     signature = await credentials.current()
     if isinstance(signature, Barred | Deferred):
         return signature
     if not await may_start():
-        return _LAPSED
+        return None
     reply = await wire.exchange(call, signature)
     if isinstance(reply, Fault) or reply.status not in _REFUSED_CREDENTIALS:
         return reply
@@ -154,5 +152,5 @@ async def send(
     if isinstance(renewed, Barred | Deferred):
         return renewed
     if not await may_repeat():
-        return _LAPSED
+        return None
     return await wire.exchange(call, renewed)

@@ -205,7 +205,7 @@ class Road:
                 await asyncio.sleep(0.002)
 
     async def all_ended(self, timeout_s: float = 15.0) -> None:
-        await self.until(lambda: not self.tenure.open_records, timeout_s)
+        await self.until(lambda: not self.tenure.open_records and not self.lanes.open_bytes(), timeout_s)
         account = self.settling.books.accounts[self.name]
         assert account.difference(0) == 0
 

@@ -101,6 +101,9 @@ def test_a_call_is_not_made_again_after_a_renewal_when_its_turn_has_passed(lapse
             await lanes.until(lambda: not lanes.lanes.calls)
             assert len(lanes.calls()) == 2
             assert not lanes.observer.holds
+            assert not lanes.observer.waits, "nothing was sent, so nothing failed"
+            queue = lanes.lanes.lanes[0]._queue._queue
+            assert [each.attempts for each in queue] == ([] if lapse == "partition went" else [0])
             lanes.fenced = False
             await lanes.all_ended()
             assert len(lanes.calls()) == (2 if lapse == "partition went" else 3)

@@ -164,6 +164,14 @@ class LedgerMachine(RuleBasedStateMachine):
             counted = tenure.count_open_deliveries(destination)
             assert tenure.open_deliveries(destination) == counted
             assert counted == sum(owed[destination] for owed in self.model.owed)
+            owing = [slot for slot in slots if self.model.owed[slot][destination]]
+            found = tenure.oldest_owing(destination)
+            if not owing:
+                assert found is None
+            else:
+                near = owing[0] - slots[0] < ledger._NEAR
+                assert found is not None
+                assert found.offset() == self.model.offsets[owing[0] if near else slots[0]]
         assert tenure.span == (len(self.model.offsets) - slots[0] if slots else 0)
         oldest = tenure.oldest()
         assert (None if oldest is None else oldest.offset()) == (self.model.frontier() if slots else None)
@@ -180,4 +188,5 @@ class LedgerMachine(RuleBasedStateMachine):
 @pytest.mark.parametrize("compact_after", [1, 2, 7, 4096])
 def test_the_ledger_agrees_with_a_model_of_sets(compact_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "_COMPACT_AFTER", compact_after)
+    monkeypatch.setattr(ledger, "_NEAR", compact_after)
     run_state_machine_as_test(LedgerMachine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))

@@ -121,7 +121,8 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.wire)
     @rule()
     def deferred(self) -> None:
-        self.queue.again(self.wire)
+        gone = sum(len(each.body) for each in self.wire if not each.tenure.sending)
+        assert self.queue.again(self.wire) == gone
         self.wire = []
 
     @precondition(lambda self: len(self.wire) > 1)
@@ -168,7 +169,8 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(partition=st.integers(0, 1))
     def partition_goes(self, partition: int) -> None:
         self.tenures[partition].sending = False
-        self.queue.withdraw()
+        going = [each for each in [*self.queue._queue, *self.aside()] if not each.tenure.sending]
+        assert self.queue.withdraw() == sum(len(each.body) for each in going)
         self.tenures[partition] = FakeTenure()
         for key in range(partition, KEYS, 2):
             self.owed[key] = []

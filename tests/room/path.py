@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from consumer.delivery.delivery import Delivery
+from consumer.delivery.hold import Hold
 from consumer.delivery.intake import Limits
 from consumer.delivery.ledger import Tenure
 from consumer.delivery.pace import Pace
@@ -72,6 +73,11 @@ class FakeLanes:
         self.answer: asyncio.Future[None] | None = None
         self.hurried = False
         self.goes = True
+        self.calls = 0
+        self.lanes: list[None] = []
+        self.holds: list[tuple[Endpoint, Hold]] = []
+        self.credentials_valid: bool | None = None
+        self.credentials_proven = False
 
     def put(self, deliveries: list[Delivery]) -> None:
         self.here += deliveries
@@ -79,6 +85,9 @@ class FakeLanes:
     def withdraw(self, tenures: Sequence[Tenure]) -> list[asyncio.Future[None]]:
         self.here = [each for each in self.here if each.tenure.sending]
         return [self.answer] if self.answer and any(each.tenure in tenures for each in self.on_wire) else []
+
+    def open_bytes(self) -> int:
+        return sum(len(each.body) for each in self.here)
 
     def can_go(self, until: float | None = None) -> bool:  # noqa: ARG002
         return self.goes and bool(self.here or self.on_wire)
