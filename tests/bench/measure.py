@@ -20,12 +20,14 @@ def cpu_s(pid: int) -> float:
 
 
 def resident_bytes(pid: int) -> tuple[int, int]:
-    """Return a process's resident bytes, now and at the most; noughts if it is gone."""
+    """Return a process's resident bytes, now and at the most; noughts if it has ended, waited for or not."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0, 0
     found = {line.partition(":")[0]: line.split() for line in lines if line.startswith("Vm")}
+    if "VmRSS" not in found:
+        return 0, 0
     return int(found["VmRSS"][1]) * 1024, int(found["VmHWM"][1]) * 1024
 
 

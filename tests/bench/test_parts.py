@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -105,3 +107,6 @@ def test_cpu_and_memory_are_read_of_a_process() -> None:
     now, most = resident_bytes(os.getpid())
     assert 0 < now <= most
     assert resident_bytes(2**22 + 1) == (0, 0)
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        assert resident_bytes(ended.pid) == (0, 0)
