@@ -146,6 +146,8 @@ class PipelineFacts:
     """Code of the client's fatal error, if it had one: nothing works after it."""
     partitions: tuple[PartitionFacts, ...] = ()
     destinations: tuple[DestinationFacts, ...] = ()
+    other_books: Mapping[str, DeliveryBooks] = field(default_factory=dict)
+    """Books of what no lane serves: of disabled destinations, and under "" of records that could not be decoded."""
     records: RecordBooks = field(default_factory=RecordBooks)
     dead_letters: DeadLetterFacts = field(default_factory=DeadLetterFacts)
     poll_turned_at_s: float | None = None

@@ -143,6 +143,9 @@ class Standing:
             fatal=heard.fatal,
             partitions=tuple(self._partition(tenure, lag) for tenure in tenures),
             destinations=tuple(self._destination(lanes, tenures) for lanes in pipeline.lanes.values()),
+            other_books={
+                name: self._books(name, tenures) for name in pipeline.books.names if name not in pipeline.lanes
+            },
             records=RecordBooks(taken, settled, still_open, released),
             dead_letters=DeadLetterFacts(self._dead_letter_topic, settling.stuck(), settling.letters()),
             poll_turned_at_s=heard.poll_turned_at_s,
@@ -177,27 +180,30 @@ class Standing:
             committed=committed,
         )
 
+    def _books(self, name: str, tenures: Sequence[Tenure]) -> DeliveryBooks:
+        account, index = self._pipeline.books.accounts[name], self._pipeline.settling.index[name]
+        return DeliveryBooks(
+            owed=account.owed,
+            delivered=account.delivered,
+            skipped=account.skipped,
+            dead_lettered=account.dead_lettered,
+            open=sum(tenure.open_deliveries(index) for tenure in tenures),
+            released=account.released,
+        )
+
     def _destination(self, lanes: Lanes, tenures: Sequence[Tenure]) -> DestinationFacts:
         pipeline, name = self._pipeline, lanes.name
-        account, index = pipeline.books.accounts[name], pipeline.settling.index[name]
-        still_open = sum(tenure.open_deliveries(index) for tenure in tenures)
+        books, index = self._books(name, tenures), pipeline.settling.index[name]
         now, wall_ms = time.monotonic(), int(time.time() * 1000)
         heads = [head.timestamp()[1] for tenure in tenures if (head := tenure.oldest_owing(index))]
         told = lanes.pace.told_until
         rate = lanes.pace.rate_per_s
         return DestinationFacts(
             name=name,
-            books=DeliveryBooks(
-                owed=account.owed,
-                delivered=account.delivered,
-                skipped=account.skipped,
-                dead_lettered=account.dead_lettered,
-                open=still_open,
-                released=account.released,
-            ),
+            books=books,
             lanes=len(lanes.lanes),
             calls=lanes.calls,
-            open_events=still_open,
+            open_events=books.open,
             open_bytes=lanes.open_bytes(),
             oldest_open_ms=min(heads, default=None),
             holds=tuple(

@@ -26,6 +26,8 @@ class Said:
     records: RecordBooks
     skips: Counter[tuple[str, str, Skip]]
     letters: Counter[tuple[str, Cause]]
+    whole: DeliveryBooks = field(default_factory=DeliveryBooks)
+    """The books of records that could not be decoded: each is owed one letter, whatever the destination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ def _offsets(expected: Expected, found: Found) -> Iterator[str]:
 def _sums(said: Said) -> Iterator[str]:
     if said.deliveries.difference:
         yield f"the service's deliveries do not add up: {said.deliveries}"
+    if said.whole.difference:
+        yield f"the service's records that could not be decoded do not add up: {said.whole}"
     if said.records.difference:
         yield f"the service's records do not add up: {said.records}"
 
@@ -147,6 +151,8 @@ def _counters(expected: Expected, said: Said) -> Iterator[str]:
         "open": (0, said.deliveries.open),
         "released": (0, said.deliveries.released),
         "letters of whole records": (whole, sum(n for (where, _), n in said.letters.items() if not where)),
+        "whole records owed a letter": (whole, said.whole.owed),
+        "whole records dead-lettered": (whole, said.whole.dead_lettered),
         "records taken": (expected.taken, said.records.taken),
         "records settled": (expected.taken, said.records.settled),
     }

@@ -45,7 +45,9 @@ def close_books(
             taken=len(fake.received),
             answers=Counter(request.status for request in fake.requests),
         )
-        said = Said(destination.books, facts.records, Counter(tally.skips), Counter(tally.letters))
+        said = Said(
+            destination.books, facts.records, Counter(tally.skips), Counter(tally.letters), facts.other_books[""]
+        )
         expected = expect(destination.name, written)
         pages.append(balance(each.name, destination.name, expected, found, said, hurried=hurried))
     return pages

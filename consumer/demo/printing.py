@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer.demo.books import Page
+from consumer.facts import DeliveryBooks
 
 _MOST_WRONG = 20
 
@@ -47,11 +48,16 @@ def _counted(pages: Sequence[Page]) -> Table:
             table.add_column(sign, style="dim", justify="center")
     table.add_column("")
     for page in pages:
-        books = page.said.deliveries
-        numbers = (books.owed, books.delivered, books.skipped, books.dead_lettered, books.open, books.released)
-        cells = [cell for number, sign in zip(numbers, "=++++ ", strict=True) for cell in (f"{number}", sign)][:-1]
-        table.add_row(page.pipeline, *cells, _mark(not books.difference))
+        table.add_row(page.pipeline, *_cells(page.said.deliveries))
+        if page.said.whole.owed:
+            table.add_row(Text("  not to be decoded", "dim"), *_cells(page.said.whole))
     return table
+
+
+def _cells(books: DeliveryBooks) -> list[str | Text]:
+    numbers = (books.owed, books.delivered, books.skipped, books.dead_lettered, books.open, books.released)
+    cells = [cell for number, sign in zip(numbers, "=++++ ", strict=True) for cell in (f"{number}", sign)][:-1]
+    return [*cells, _mark(not books.difference)]
 
 
 def _identified(pages: Sequence[Page]) -> Table:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from consumer.facts import CLOCK, DestinationFacts, PartitionFacts, PipelineFacts
+from consumer.facts import CLOCK, DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts
 from consumer.watch.checks import Limits, Moment, live, ready, startup
-from consumer.watch.labels import OTHER
+from consumer.watch.labels import NONE, OTHER
 from consumer.watch.scraped import COUNTERS, GAUGES
 from consumer.watch.sources import Sources
 
@@ -74,7 +74,10 @@ class FactsCollector(Collector):
         _partitions(sheet, name, facts.partitions, moment)
         for destination in facts.destinations:
             known = self._endpoints.get(name, {}).get(destination.name, ())
+            _books(sheet, name, destination.name, destination.books)
             _destination(sheet, name, destination, known, moment)
+        for other, account in facts.other_books.items():
+            _books(sheet, name, other or NONE, account)
 
 
 def _partitions(sheet: _Sheet, name: str, partitions: Iterable[PartitionFacts], moment: Moment) -> None:
@@ -96,8 +99,7 @@ def _partitions(sheet: _Sheet, name: str, partitions: Iterable[PartitionFacts], 
         sheet.put("cdp_kafka_paused_partitions", paused[topic], name, topic, "backpressure")
 
 
-def _destination(sheet: _Sheet, name: str, facts: DestinationFacts, known: Sequence[str], moment: Moment) -> None:
-    to, books = facts.name, facts.books
+def _books(sheet: _Sheet, name: str, to: str, books: DeliveryBooks) -> None:
     sheet.put("cdp_deliveries_owed_total", books.owed, name, to)
     sheet.put("cdp_deliveries_total", books.delivered, name, to, "delivered")
     sheet.put("cdp_deliveries_total", books.dead_lettered, name, to, "dead_lettered")
@@ -105,6 +107,10 @@ def _destination(sheet: _Sheet, name: str, facts: DestinationFacts, known: Seque
     sheet.put("cdp_deliveries_skipped_total", books.skipped, name, to)
     sheet.put("cdp_deliveries_open", books.open, name, to)
     sheet.put("cdp_books_difference", books.difference, name, to)
+
+
+def _destination(sheet: _Sheet, name: str, facts: DestinationFacts, known: Sequence[str], moment: Moment) -> None:
+    to = facts.name
     sheet.put("cdp_lanes", facts.lanes, name, to)
     sheet.put("cdp_requests_in_flight", facts.calls, name, to)
     sheet.put("cdp_events_in_flight", facts.open_events, name, to)

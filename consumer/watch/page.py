@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from consumer.facts import DestinationFacts, PartitionFacts, PipelineFacts
+from consumer.facts import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts
 from consumer.watch.checks import Check, Moment
+from consumer.watch.labels import NONE
 from consumer.watch.lines import timestamp
 from consumer.watch.page_style import STYLE
 from consumer.watch.status import lag
@@ -50,8 +51,9 @@ def _troubles(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
         for hold in to.holds:
             age = _age(hold.since_ms, moment)
             yield f"{facts.name}: {to.name} {hold.endpoint} is held, for {age} now ({hold.cause.value})"
-        if to.books.difference:
-            yield f"{facts.name}: the books of {to.name} are off by {to.books.difference}; this is a bug"
+    for name, books in {**{to.name: to.books for to in facts.destinations}, **facts.other_books}.items():
+        if books.difference:
+            yield f"{facts.name}: the books of {name or NONE} are off by {books.difference}; this is a bug"
     if facts.records.difference:
         yield f"{facts.name}: the books of records are off by {facts.records.difference}; this is a bug"
     if facts.fenced:
@@ -85,7 +87,7 @@ def _pipeline(facts: PipelineFacts, moment: Moment) -> str:
     return (
         f"<section><h2>{escape(facts.name)} <small>group {escape(facts.group)}, {escape(facts.protocol)}</small></h2>"
         f"<dl>{listed}</dl>"
-        f"{_table('Destinations', _DESTINATION, (_destination(to, moment) for to in facts.destinations))}"
+        f"{_table('Destinations', _DESTINATION, _destinations(facts, moment))}"
         f"{_partitions(facts.partitions, moment)}</section>"
     )
 
@@ -115,16 +117,17 @@ _DESTINATION = (
 )
 
 
-def _destination(facts: DestinationFacts, moment: Moment) -> tuple[str, ...]:
-    books = facts.books
+def _destinations(facts: PipelineFacts, moment: Moment) -> Iterable[Sequence[str]]:
+    for to in facts.destinations:
+        calls = f"{to.calls} of {to.lanes}"
+        yield (to.name, _destination_state(to, moment), *_books(to.books), calls, _age(to.oldest_open_ms, moment))
+    for name, books in facts.other_books.items():
+        yield (name or NONE, "disabled" if name else "could not be decoded", *_books(books), "–", "–")
+
+
+def _books(books: DeliveryBooks) -> Iterable[str]:
     counts = (books.owed, books.delivered, books.skipped, books.dead_lettered, books.released, books.open)
-    return (
-        facts.name,
-        _destination_state(facts, moment),
-        *(_number(count) for count in (*counts, books.difference)),
-        f"{facts.calls} of {facts.lanes}",
-        _age(facts.oldest_open_ms, moment),
-    )
+    return (_number(count) for count in (*counts, books.difference))
 
 
 def _destination_state(facts: DestinationFacts, moment: Moment) -> str:

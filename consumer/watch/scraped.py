@@ -21,7 +21,7 @@ COUNTERS: Final[Declared] = {
     ),
     "cdp_deliveries_owed_total": (
         _TO,
-        "Deliveries the books were opened for: owed = delivered + skipped + dead-lettered + open + released.",
+        "What the books were opened for: owed = delivered + skipped + dead-lettered + open + released; `none`: undecoded.",
     ),
     "cdp_deliveries_total": (
         (*_TO, "outcome"),

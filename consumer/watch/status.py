@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from consumer.facts import DestinationFacts, PartitionFacts, PipelineFacts
+from consumer.facts import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts
 from consumer.watch.checks import Check, Moment
+from consumer.watch.labels import NONE
 from consumer.watch.lines import timestamp
 
 
@@ -67,12 +68,24 @@ def _pipeline(facts: PipelineFacts, moment: Moment) -> dict[str, object]:
             "in_flight": facts.dead_letters.in_flight,
         },
         "destinations": [_destination(each) for each in facts.destinations],
+        "other_books": {name or NONE: _books(books) for name, books in facts.other_books.items()},
         "partitions": [_partition(each) for each in facts.partitions],
     }
 
 
+def _books(books: DeliveryBooks) -> dict[str, int]:
+    return {
+        "owed": books.owed,
+        "delivered": books.delivered,
+        "skipped": books.skipped,
+        "dead_lettered": books.dead_lettered,
+        "open": books.open,
+        "released": books.released,
+        "difference": books.difference,
+    }
+
+
 def _destination(facts: DestinationFacts) -> dict[str, object]:
-    books = facts.books
     return {
         "name": facts.name,
         "lanes": facts.lanes,
@@ -84,15 +97,7 @@ def _destination(facts: DestinationFacts) -> dict[str, object]:
         "rate_per_s": facts.rate,
         "credentials_valid": facts.credentials_valid,
         "credentials_proven": facts.credentials_proven,
-        "books": {
-            "owed": books.owed,
-            "delivered": books.delivered,
-            "skipped": books.skipped,
-            "dead_lettered": books.dead_lettered,
-            "open": books.open,
-            "released": books.released,
-            "difference": books.difference,
-        },
+        "books": _books(facts.books),
         "holds": [
             {
                 "endpoint": hold.endpoint,

@@ -1,11 +1,15 @@
 """The books agree when everything is where it must be, and catch whatever is not."""
 
+import io
+import re
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from consumer.demo.books import Found, Page, Said, balance
 from consumer.demo.oracle import Expected, expect
+from consumer.demo.printing import print_books
 from consumer.model import Cause
 from tests.demo.world import as_it_must_be, kinds, life_with_mishaps, without_one, written
 
@@ -96,6 +100,27 @@ def test_a_counter_that_is_one_off_differs(name: str) -> None:
     wrong = page(expected, found, replace(said, deliveries=books)).wrong
     assert any("do not add up" in each for each in wrong)
     assert any(f" {name.replace('_', '-')}, it must be" in each for each in wrong)
+
+
+def test_both_tables_tell_of_the_same_letters() -> None:
+    expected, found, said = parties()
+    console = Console(width=200, record=True, file=io.StringIO())
+    print_books(console, [page(expected, found, said)])
+    printed = console.export_text()
+    rows = re.findall(r"^ *(?:cdp-copilot|not to be decoded) +(.*)agrees", printed, re.MULTILINE)
+    letters = [int(row.split("+")[2]) for row in rows]
+    assert all(letters)
+    assert len(letters) == 2
+    assert f" {sum(letters)} of {sum(letters)} " in printed
+
+
+@pytest.mark.parametrize("name", ["owed", "dead_lettered"])
+def test_a_record_that_could_not_be_decoded_is_counted_like_any_delivery(name: str) -> None:
+    expected, found, said = parties()
+    whole = replace(said.whole, **{name: getattr(said.whole, name) + 1})
+    wrong = page(expected, found, replace(said, whole=whole)).wrong
+    assert any("do not add up" in each for each in wrong)
+    assert any(" whole records " in each for each in wrong)
 
 
 def test_a_letter_counted_under_another_cause_differs() -> None:

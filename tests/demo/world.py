@@ -57,7 +57,10 @@ def as_it_must_be(pipeline: str, destination: str, expected: Expected) -> tuple[
     shelved = sum(1 for letter in expected.letters if letter.label)
     books = DeliveryBooks(expected.owed, len(expected.arrivals), expected.skipped, shelved)
     counted = Counter((destination if each.label else "", Cause(each.cause)) for each in expected.letters)
-    return found, Said(books, RecordBooks(expected.taken, expected.taken), Counter(expected.skips), counted)
+    records = RecordBooks(expected.taken, expected.taken)
+    undecodable = len(expected.letters) - shelved
+    whole = DeliveryBooks(owed=undecodable, dead_lettered=undecodable)
+    return found, Said(books, records, Counter(expected.skips), counted, whole)
 
 
 def without_one(found: Found) -> tuple[Found, str]:

@@ -121,6 +121,10 @@ def ill(name: str = "cdp-customerio") -> PipelineFacts:
                 credentials_proven=True,
             ),
         ),
+        other_books={
+            "yotpo": DeliveryBooks(owed=40, skipped=40),
+            "": DeliveryBooks(owed=9, dead_lettered=6, open=2),
+        },
         records=RecordBooks(taken=5_000, settled=2_600, open=2_400),
         dead_letters=DeadLetterFacts("cdp-dead-letters", stuck="UNKNOWN_TOPIC_OR_PART", in_flight=7),
         poll_turned_at_s=now_s,

@@ -46,6 +46,16 @@ def test_books_that_do_not_balance_show_by_how_much() -> None:
     assert value(metrics, "cdp_books_difference", pipeline="cdp-customerio", destination="customerio") == 1
 
 
+def test_the_books_of_what_no_lane_serves_are_exported_too() -> None:
+    metrics = watched(Fixed(ill()))
+    where = {"pipeline": "cdp-customerio"}
+    assert value(metrics, "cdp_deliveries_skipped_total", **where, destination="yotpo") == 40
+    assert value(metrics, "cdp_deliveries_owed_total", **where, destination="none") == 9
+    assert value(metrics, "cdp_deliveries_total", **where, destination="none", outcome="dead_lettered") == 6
+    assert value(metrics, "cdp_books_difference", **where, destination="none") == 1
+    assert value(metrics, "cdp_books_difference", **where, destination="yotpo") == 0
+
+
 def test_a_held_endpoint_shows_beside_those_that_are_not() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.observer("cdp-customerio", {"customerio": ("batch", "identify")}, EVENTS, ())

@@ -79,6 +79,21 @@ def test_an_age_is_said_in_a_unit_that_suits_it(age_ms: int, text: str) -> None:
     assert f"<td>{text}</td>" in shown(replace(well(), destinations=(to,)))
 
 
+def test_books_of_what_no_lane_serves_are_shown_and_said_when_they_are_off() -> None:
+    others = {"yotpo": DeliveryBooks(owed=4, skipped=4), "": DeliveryBooks(owed=3, dead_lettered=1)}
+    seen = replace(well(), other_books=others)
+    assert "<td>yotpo</td><td>disabled</td><td>4</td>" in shown(seen)
+    assert "<td>none</td><td>could not be decoded</td><td>3</td>" in shown(seen)
+    assert "1 to look at" in shown(seen)
+    assert "cdp-copilot: the books of none are off by 2; this is a bug" in shown(seen)
+    pipelines: object = status([seen], [], NOW)["pipelines"]
+    assert isinstance(pipelines, list)
+    assert [(name, each["difference"]) for name, each in pipelines[0]["other_books"].items()] == [
+        ("yotpo", 0),
+        ("none", 2),
+    ]
+
+
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [

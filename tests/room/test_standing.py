@@ -1,0 +1,120 @@
+"""What is told of a pipeline: for each destination what it is owed itself, and the books of everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from consumer.delivery import ledger
+from consumer.delivery.hold import Hold
+from consumer.delivery.intake import Limits
+from consumer.delivery.ledger import Tenure
+from consumer.delivery.window import CLOCK
+from consumer.facts import DeliveryBooks, DestinationFacts, PipelineFacts
+from consumer.model import Fault, Trouble
+from consumer.observe import Observer
+from consumer.pipeline import Pipeline
+from consumer.settling import Settling
+from consumer.standing import Heard, Standing
+from tests.lanes.road import FakeShelf
+from tests.room.path import FakeLanes, FakeTranslator, P
+from tests.room.test_intake import FakeMessage
+
+NAMES = ("copilot", "yotpo", "customerio")
+
+
+class Dated(FakeMessage):
+    """A record whose timestamp is its offset, in seconds."""
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, self.at * 1000
+
+
+class House:
+    """A shared pipeline: two destinations that are delivered to, and one that is disabled."""
+
+    def __init__(self) -> None:
+        shelf = FakeShelf()
+        self.settling = Settling(NAMES, shelf, shelf, Observer())
+        self.pipeline = Pipeline(
+            "cdp",
+            limits=Limits(100, 10_000),
+            drain_s=1.0,
+            translator=FakeTranslator(),
+            settling=self.settling,
+            want=lambda _: None,
+            observer=Observer(),
+        )
+        self.lanes = [FakeLanes(), FakeLanes()]
+        for lanes, name in zip(self.lanes, NAMES, strict=False):
+            lanes.name = name
+            self.pipeline.lanes[name] = lanes  # type: ignore[assignment]
+        self.tenure = Tenure(P, 1, 0, len(NAMES) + 1)
+        self.pipeline.intake.begin(self.tenure)
+
+    def open(self, *owed: Sequence[int]) -> None:
+        """Take a record for each row of what it owes: copilot, yotpo, customerio, and whole."""
+        records: list[Any] = [Dated(P, self.tenure.next_offset + number) for number in range(len(owed))]
+        self.tenure.open(records, [list(column) for column in zip(*owed, strict=True)], [1] * len(owed))
+        for name, column in zip(self.settling.books.names, zip(*owed, strict=True), strict=True):
+            self.settling.books.accounts[name].owed += sum(column)
+
+    def look(self) -> PipelineFacts:
+        return Standing(
+            self.pipeline,
+            Heard(),
+            protocol="classic",
+            dead_letter_topic="letters",
+            max_poll_interval_s=300.0,
+            limits=Limits(100, 10_000),
+            lag=lambda: ({}, 0.0),
+            schema_waits=lambda: {7: 1},
+            schema_troubles=lambda: {7: "refused"},
+            schemas_known=lambda: 0,
+        ).look()
+
+    def destinations(self) -> dict[str, DestinationFacts]:
+        return {each.name: each for each in self.look().destinations}
+
+
+def test_the_oldest_open_is_told_for_each_destination_by_what_it_is_owed_itself() -> None:
+    house = House()
+    house.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
+    assert {name: each.oldest_open_ms for name, each in house.destinations().items()} == {"copilot": 0, "yotpo": 2000}
+    house.tenure.settle(2, 1)
+    assert house.destinations()["yotpo"].oldest_open_ms is None
+
+
+def test_behind_very_many_the_partitions_oldest_stands_for_a_destinations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "_NEAR", 2)
+    house = House()
+    house.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
+    assert house.destinations()["yotpo"].oldest_open_ms == 0
+
+
+def test_open_bytes_are_those_in_a_destinations_own_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    house.open((1, 1, 0, 0))
+    monkeypatch.setattr(house.lanes[1], "open_bytes", lambda: 400)
+    assert [each.open_bytes for each in house.look().destinations] == [0, 400]
+
+
+def test_disabled_destinations_and_records_nobody_can_decode_have_books_too() -> None:
+    house = House()
+    house.open((1, 0, 0, 0), (0, 0, 0, 1))
+    disabled = house.settling.books.accounts["customerio"]
+    disabled.owed, disabled.skipped = 5, 5
+    looked = house.look()
+    assert looked.other_books == {"customerio": DeliveryBooks(owed=5, skipped=5), "": DeliveryBooks(owed=1, open=1)}
+    assert not any(books.difference for books in looked.other_books.values())
+
+
+def test_a_hold_for_the_clocks_and_why_a_schema_is_waited_for_are_told() -> None:
+    house = House()
+    house.lanes[0].holds.append((CLOCK, Hold(Fault(Trouble.CLOCK_SKEW), 0.0, 30.0)))
+    looked = house.look()
+    [hold] = looked.destinations[0].holds
+    assert (hold.endpoint, hold.cause) == ("clock", Trouble.CLOCK_SKEW)
+    assert (looked.schema_waits, looked.schema_troubles) == ({7: 1}, {7: "refused"})
