@@ -11,7 +11,7 @@ import pytest
 from consumer.check.advice import advice
 from consumer.check.dry_run import DryRun, Outcome, Refusal
 from consumer.config import MASK
-from consumer.destinations import Token
+from consumer.destinations import Encoded, Encoder, Token
 from tests.room.configured import GOOD, settings_of
 from tests.room.orders import SCHEMA, kept
 from tests.room.translating import ENDPOINT, NOW_MS, Kept, Teller, entry, mapping, translator
@@ -75,6 +75,23 @@ def test_an_event_outside_its_destinations_window_becomes_a_letter_and_no_reques
     outcome = dry(entry("{s: status}", event="time: at"), Teller(max_age_ms=HOUR_MS)).one(kept(at=NOW_MS - age_ms))
     expected = () if detail is None else (Refusal("teller", "say", "out_of_window", detail),)
     assert (len(outcome.requests), outcome.refusals) == (detail is None, expected)
+
+
+class Plain(Teller):
+    """A destination of Customer.io's kind that says the fields as they are."""
+
+    kind = "customerio"
+
+    def encoder(self, target: str, name: str | None) -> Encoder:  # noqa: ARG002 - one for all
+        return lambda fields, digest, _: Encoded(json.dumps(fields).encode(), self.shape, digest.hex())
+
+
+def test_what_its_readers_would_drop_of_a_delivery_is_told_beside_its_request_and_by_its_kind_only() -> None:
+    long = kept(status="x" * 1001)
+    said = "traits: an attribute is longer than the 1000 bytes Journeys takes"
+    for teller, warnings in ((Plain(), (("teller", "say", said),)), (Teller(), ())):
+        outcome = dry(entry("{traits: {a: status}}"), teller).one(long)
+        assert (len(outcome.requests), outcome.warnings) == (1, warnings)
 
 
 def test_a_name_its_readers_would_drop_is_advised_against_and_no_other(tmp_path: Path) -> None:
