@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from consumer import __version__
+from consumer.commands import ENDED, FAILED, WRONG
 from consumer.findings import nearest
 
 COMMANDS = {
@@ -22,8 +23,6 @@ COMMANDS = {
     "translate": "events from a file or stdin to the exact requests; nothing is sent",
 }
 """Command → one line of help. Each is a module of `consumer.commands`, imported only when it is called."""
-
-ENDED, FAILED, WRONG = 0, 1, 2
 
 
 class Parser(argparse.ArgumentParser):

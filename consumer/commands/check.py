@@ -10,13 +10,13 @@ from pathlib import Path
 
 from consumer.check.advice import advice
 from consumer.check.budgets import BASE_BYTES, LARGEST_RECORD_BYTES, Needs, needs_of, shown_bytes
+from consumer.commands import ENDED, WRONG
 from consumer.commands.printed import Ink, print_findings, summary
 from consumer.config import json_schema
 from consumer.config.values import Bad, size
 from consumer.findings import Finding, errors
 from consumer.plan import read_plan
 
-_ENDED, _WRONG = 0, 2
 _PARTITIONS = 12
 
 
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Print every finding and what a run may need; 0 if there is no error, else 2."""
     if args.schema:
         print(json.dumps(json_schema(), indent=2))
-        return _ENDED
+        return ENDED
     planned = read_plan(Path(args.config), pipeline=args.pipeline, offline=args.offline)
     findings = list(planned.findings)
     needs = None
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(_as_json(findings, needs), indent=2))
     else:
         _print(findings, needs)
-    return _WRONG if errors(findings) else _ENDED
+    return WRONG if errors(findings) else ENDED
 
 
 def _print(findings: Sequence[Finding], needs: Needs | None) -> None:

@@ -11,6 +11,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from consumer.commands import ENDED, FAILED
 from consumer.config import values
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ DESTINATIONS = ("copilot", "customerio", "yotpo")
 _FOR_S = 30.0
 _PER_S = 250.0
 _MOST_PER_S = 5_000.0
-FAILED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     )
     console = Console(soft_wrap=False, highlight=False, width=None if sys.stdout.isatty() else 110)
     try:
-        return play(options, console)
+        return ENDED if play(options, console) else FAILED
     except DemoError as error:
         print(f"cdp-consumer demo: {error}", file=sys.stderr)
         return FAILED

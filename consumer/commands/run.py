@@ -14,6 +14,7 @@ import uvloop
 from consumer import __version__
 from consumer.app import Running
 from consumer.app import run as run_app
+from consumer.commands import ENDED, FAILED, WRONG
 from consumer.findings import errors
 from consumer.kafka.options import librdkafka_version
 from consumer.plan import read_plan
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from consumer.destinations import Destination
     from consumer.observe import Observer
     from consumer.plan import Plan
-
-ENDED, FAILED, WRONG = 0, 1, 2
 
 _NEW_OBJECTS = 50_000
 

@@ -16,13 +16,13 @@ from typing import BinaryIO
 
 from consumer.check.dry_run import DryRun, Outcome, Request
 from consumer.check.indent import indented
+from consumer.commands import ENDED, FAILED, WRONG
 from consumer.commands.printed import Ink, print_findings, printable
 from consumer.findings import Finding
 from consumer.plan import Plan, all_destinations, read_plan
 from consumer.translation import Translator
 from consumer.translation.given import Record, Schemas, read_container, read_lines
 
-_ENDED, _FAILED, _WRONG = 0, 1, 2
 _CONTAINER = b"Obj\x01"
 
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     planned = read_plan(Path(args.config), pipeline=args.pipeline, offline=True)
     print_findings(planned.findings, sys.stderr)
     if planned.plan is None:
-        return _WRONG
+        return WRONG
     with contextlib.ExitStack() as stack:
         try:
             if args.events == "-" and sys.stdin.isatty():
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "no such file can be"
             print(f"cdp-consumer translate: {printable(args.events)} cannot be read: {reason.lower()}", file=sys.stderr)
-            return _WRONG
+            return WRONG
         return _translate(planned.plan, stream, args)
 
 
@@ -87,8 +87,8 @@ def _translate(plan: Plan, stream: BinaryIO, args: argparse.Namespace) -> int:
         else:
             _print(given, kind, outcome, raw=args.raw)
     if wrong:
-        return _WRONG
-    return _FAILED if refused and args.strict else _ENDED
+        return WRONG
+    return FAILED if refused and args.strict else ENDED
 
 
 def _events(stream: BinaryIO, args: argparse.Namespace, schemas: Schemas, now_ms: int) -> Iterator[Record | Finding]:

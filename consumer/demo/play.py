@@ -27,15 +27,13 @@ from consumer.destinations import Destination
 from consumer.observe import Observer
 from consumer.watch.together import Together
 
-ENDED, FAILED = 0, 1
-
 _LOOK_S = 0.1
 _STANDSTILL_S = 30.0
 """If nothing at all was settled for so long, waiting for the rest makes no sense."""
 
 
-def play(options: Options, console: Console) -> int:
-    """Run the demo; 0 if the books agree.
+def play(options: Options, console: Console) -> bool:
+    """Run the demo; tell whether the books agree.
 
     Raises:
         DemoError: something the demo needs is not to be had.
@@ -51,7 +49,7 @@ def play(options: Options, console: Console) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             pages = runner.run(_perform(options, stage, console))
     print_books(console, pages)
-    return FAILED if any(page.wrong for page in pages) else ENDED
+    return not any(page.wrong for page in pages)
 
 
 async def _perform(options: Options, stage: Stage, console: Console) -> list[Page]:

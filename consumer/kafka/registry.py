@@ -34,8 +34,6 @@ class Found:
 
     schema_text: str
     references: Mapping[str, str] = field(default_factory=dict)
-    schema_type: str = "AVRO"
-    """As the registry calls it: `AVRO`, `JSON` or `PROTOBUF`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ class Registry:
             return _token_trouble(error)
         except Exception as error:  # noqa: BLE001 - as above
             return Unreachable(f"no usable answer ({type(error).__name__})")
-        return Found(schema.schema_str, references, schema.schema_type or "AVRO")
+        return Found(schema.schema_str, references)
 
     def _follow(self, schema: Schema, found: dict[str, str]) -> None:
         for reference in schema.references or []:

@@ -21,7 +21,7 @@ COUNTERS: Final[Declared] = {
     ),
     "cdp_deliveries_owed_total": (
         _TO,
-        "What the books were opened for: owed = delivered + skipped + dead-lettered + open + released; `none`: undecoded.",
+        "Owed = delivered + skipped + dead-lettered + open + released; destination `none`: records never decoded.",
     ),
     "cdp_deliveries_total": (
         (*_TO, "outcome"),

@@ -113,10 +113,8 @@ def test_references_are_followed_and_come_before_what_refers_to_them(server: _Se
     assert list(found.references) == ["Address", "Customer"]
 
 
-def test_a_schema_of_another_kind_says_so(server: _Server) -> None:
-    found = ask(server, 3)
-    assert isinstance(found, Found)
-    assert found.schema_type == "PROTOBUF"
+def test_a_schema_of_another_kind_is_handed_on_as_it_is(server: _Server) -> None:
+    assert ask(server, 3) == Found("syntax = 'proto3';")
 
 
 def test_only_the_registrys_own_word_makes_an_id_unknown(server: _Server) -> None:
