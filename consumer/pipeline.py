@@ -91,6 +91,11 @@ class Pipeline:
         self._share()
         self._republish()
 
+    def resized(self, total: int) -> None:
+        """Use this member's share of each rate, of so many partitions."""
+        self._total = total
+        self._share()
+
     def _share(self) -> None:
         share, now = len(self.intake.tenures) / max(1, self._total), time.monotonic()
         for lanes in self.lanes.values():

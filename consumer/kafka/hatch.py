@@ -51,6 +51,9 @@ class Road(Protocol):
     def assigned(self, assignment: Assignment) -> None:
         """Begin tenures."""
 
+    def resized(self, total: int) -> None:
+        """The subscribed topics have so many partitions now, though none came or went here."""
+
     async def accept(self, lot: Lot) -> None:
         """Take a lot, and return when the next one may come: at least one partition has room."""
 

@@ -38,6 +38,9 @@ _TENURES = itertools.count(1)
 
 _ASK_AGAIN_S = 0.5
 
+_COUNT_AGAIN_S = 300.0
+"""Partitions can be added of which this member gets none; with the new protocol no callback tells of that."""
+
 
 class PollError(Exception):
     """The poll thread cannot go on; the text is one sentence for a person."""
@@ -72,13 +75,22 @@ class Membership:
         self.topics = TopicWatch(options.topics, observer.topic_missing, observer.topic_found)
         self.held: dict[Partition, int] = {}
         """The tenure of each partition held; replaced whole, so that other threads may read it."""
+        self._total = 0
+        self._count_s = 0.0
         self.joined = False
         self.ending = False
         """The consumer is being closed: what is taken away now has been drained already, or never will be."""
 
     def turn(self, consumer: Consumer, now_s: float) -> None:
-        """Look, between two polls, for topics that are missing and for a membership that came without a callback."""
+        """Look, between two polls, at what no callback tells: topics missing or grown, a membership that came."""
+        if now_s >= self._count_s:
+            self._count_s = now_s + _COUNT_AGAIN_S
+            self.topics.hurry()
         self.topics.turn(consumer, now_s, self.question_s)
+        total = max(self.topics.total, len(self.held))
+        if self.held and total != self._total:
+            self._total = total
+            self._crossing.tell(lambda: self._road.resized(total))
         if not self.joined and _generation(consumer) > 0:
             self._join()
 
@@ -98,12 +110,14 @@ class Membership:
                 # Now: this very call of `poll` goes on after the callback, and would return their first record.
                 consumer.pause([TopicPartition(*partition) for partition in uncommitted])
             self.held = {**self.held, **tenures}
-            total = max(self.topics.total, len(self.held))
-            news = Assignment(tenures, dict(starts.offsets), len(self.held), total)
+            self._total = max(self.topics.total, len(self.held))
+            news = Assignment(tenures, dict(starts.offsets), len(self.held), self._total)
             self._crossing.tell(lambda: self._road.assigned(news))
             self._observer.assigned(starts.offsets)
-        elif not self._incremental:
-            consumer.assign([])
+        else:
+            self._count_s = 0.0  # the group was arranged anew: perhaps for partitions that others got
+            if not self._incremental:
+                consumer.assign([])
 
     def revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Drain partitions that another member waits for, commit what has ended, and give them back."""

@@ -28,6 +28,7 @@ class RecordingRoad:
         self.values: list[bytes | None] = []
         self.lots: list[Lot] = []
         self.assignments: list[Assignment] = []
+        self.totals: list[int] = []
         self.events: list[str] = []
         self.gone: list[Partition] = []
         self.room = asyncio.Event()
@@ -41,6 +42,9 @@ class RecordingRoad:
         self.assignments.append(assignment)
         for partition, tenure in assignment.tenures.items():
             self.next[partition] = (tenure, assignment.starts[partition])
+
+    def resized(self, total: int) -> None:
+        self.totals.append(total)
 
     async def accept(self, lot: Lot) -> None:
         self.lots.append(lot)

@@ -95,6 +95,17 @@ def test_the_share_of_the_rate_follows_the_partitions_held_and_shrinks_at_once()
     asyncio.run(run())
 
 
+def test_the_share_of_the_rate_shrinks_when_the_topics_grow_elsewhere() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P, Q, total=4)
+            assert here.lanes.pace.share_at(asyncio.get_running_loop().time() + 2) == 0.5
+            here.pipeline.resized(8)
+            assert here.lanes.pace.share_at(0) == 0.25
+
+    asyncio.run(run())
+
+
 def test_leaving_delivers_what_goes_releases_what_does_not_and_takes_nothing_more() -> None:
     async def run() -> None:
         async with house() as here:
