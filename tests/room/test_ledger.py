@@ -91,3 +91,11 @@ def test_one_ended_behind_one_that_is_owed_moves_the_frontier_only_when_that_has
     assert made.frontier() == 0
     made.settle(0, 0)
     assert made.frontier() == 2
+
+
+@pytest.mark.parametrize("offsets", [(3, 3), (4, 3), (9, 10, 5)])
+def test_records_out_of_order_are_a_bug_and_open_nothing(offsets: tuple[int, ...]) -> None:
+    made = tenure(1)
+    with pytest.raises(LedgerError, match="came after"):
+        made.open([FakeRecord(each) for each in offsets], [[1] * len(offsets)], [10] * len(offsets))  # type: ignore[misc]
+    assert (made.taken, made.open_records, made.next_offset) == (1, 1, 2)
