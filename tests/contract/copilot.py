@@ -132,6 +132,7 @@ CASES: list[Case] = [
     Case(
         name="the window of 30 days",
         sayings=(
+            ordinary(2, "its answer tells the server's clock"),
             _custom("out_of_window", {"user_id": "u-1", "note": "old"}, age_s=31 * _DAY_S),
             _custom("out_of_window", {"user_id": "u-1", "note": "far ahead"}, age_s=-3600),
             _custom(None, {"user_id": "u-1", "note": "just in time"}, age_s=29.9 * _DAY_S),

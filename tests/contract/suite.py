@@ -25,7 +25,7 @@ from tests.contract.saying import Case, Saying
 Client = Callable[[Fake, dict[str, Any]], Destination]
 """(server, options) → the destination under test, as it is or with something wrong with it."""
 
-_OPTIONS = LaneOptions(lanes=2, timeout_s=1.0, linger_s=0.02, backoff=Backoff(0.01, 0.05), probe_s=0.1)
+_OPTIONS = LaneOptions(lanes=2, timeout_s=1.0, linger_s=0.02, backoff=Backoff(0.01, 0.05), probe_s=0.3)
 _SECRETS = {"client_id": "id", "client_secret": "secret", "api_key": "key", "secret": "secret"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from consumer.demo.fakes import Arrival, Request
+from consumer.demo.fakes import Arrival, Fake, Request
 from tests.system import logs
 from tests.system.logs import Letter
 from tests.system.world import TIMEOUT_S, World
@@ -37,7 +37,9 @@ class Evidence:
 
 
 def gather(world: World, *, timeout_s: float = TIMEOUT_S, cut: tuple[float, ...] = ()) -> Evidence:
-    """Ask everyone, once all members are gone."""
+    """Ask everyone, once all members are gone and no server holds an answer back any more."""
+    for server in world.servers.values():
+        _wait_until_idle(server)
     return Evidence(
         topic=world.topic,
         arrivals={name: server.received for name, server in world.servers.items()},
@@ -48,3 +50,8 @@ def gather(world: World, *, timeout_s: float = TIMEOUT_S, cut: tuple[float, ...]
         timeout_s=timeout_s,
         cut=cut,
     )
+
+
+def _wait_until_idle(server: Fake) -> None:
+    """Wait for the last answers: a call is in the log when it has ended, not before."""
+    server.wait_until(lambda: server.in_flight == 0, 30)

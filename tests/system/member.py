@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -137,7 +138,7 @@ class Member:
     def last_status(self) -> dict[str, dict[str, Any]]:
         """Return its status again and again until its page is gone: the last there was."""
         last = self.status()
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, HTTPException):
             while True:
                 last = self.status()
         return last

@@ -15,7 +15,7 @@ from tests.system import logs, oracle
 from tests.system.evidence import gather
 from tests.system.schemas import MERGE, PROFILE
 from tests.system.shop import Shop
-from tests.system.world import CANARY, World
+from tests.system.world import CANARY, TIMEOUT_S, World
 
 _PIPELINE = {"cdp-customerio": ("customerio",)}
 
@@ -80,7 +80,7 @@ def test_a_broker_out_of_reach_is_said_and_waited_for_until_asked_to_leave(
         (lambda text: text.replace('"topics"', '"topcis"'), ("topcis", "topics")),
         (lambda text: text.replace('"mapping.yaml"', '"nowhere.yaml"'), ("nowhere.yaml",)),
         (lambda text: text.replace(f'"{CANARY}"', '"${NOT_SET_ANYWHERE}"'), ("NOT_SET_ANYWHERE",)),
-        (lambda text: text.replace('"timeout": "1s"', '"timeout": "1 parsec"'), ("timeout",)),
+        (lambda text: text.replace(f'"timeout": "{TIMEOUT_S:g}s"', '"timeout": "1 parsec"'), ("timeout",)),
         (lambda text: text[: len(text) // 2], ("cdp.yaml",)),
         (lambda text: text.replace('"kafka": {', '"kafka": {"enable.auto.commit": "true",'), ("enable.auto.commit",)),
     ],

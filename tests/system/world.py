@@ -15,8 +15,8 @@ from tests.system import schemas
 from tests.system.member import Member
 from tests.system.registry import SchemaRegistry
 
-TIMEOUT_S = 2.0
-"""How long the members under test wait for an answer."""
+TIMEOUT_S = 3.0
+"""How long the members under test wait for an answer: no server here is slower than that unless it is meant."""
 
 PARTITIONS = 4
 
