@@ -198,10 +198,16 @@ TOP: Mapping[str, Option] = {
                     kinds.duration(1, _DAY_S), "What the platform grants between SIGTERM and SIGKILL.", 60.0, "60s"
                 ),
                 "records": Option(
-                    kinds.count(1), "Most records in flight in one pipeline.", _BUDGETS.records, "100000"
+                    kinds.count(1),
+                    "Most records from the oldest that has not ended to the last taken, in one pipeline.",
+                    _BUDGETS.records,
+                    "100000",
                 ),
                 "bytes": Option(
-                    kinds.size(1 << 20), "Most bytes of records in flight in one pipeline.", _BUDGETS.bytes, "64MiB"
+                    kinds.size(1 << 20),
+                    "Most bytes in flight in one pipeline: records, their headers, and the bodies made of them.",
+                    _BUDGETS.bytes,
+                    "64MiB",
                 ),
             }
         ),
