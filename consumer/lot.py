@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from operator import attrgetter
+from typing import NamedTuple, Protocol, TypeAlias
 
-from consumer.model import Entry, Fault, Shape, Skip
+from consumer.model import Entry, Fault, Message, Shape, Skip
+
+_EVENT_TYPE = attrgetter("event_type")
 
 
 class Column:
@@ -26,6 +31,10 @@ class Column:
         self.entries: list[Entry] = []
         self.records: list[int] = []
         """Index of the record within the lot; rises, and repeats where an `each` makes several deliveries."""
+
+    def by_event_type(self) -> Mapping[str, int]:
+        """Count the deliveries of each event type."""
+        return Counter(map(_EVENT_TYPE, self.entries))
 
 
 SchemaKey: TypeAlias = int | str
@@ -56,3 +65,10 @@ class Translation:
     missing: set[SchemaKey] = field(default_factory=set)
     decoded: dict[str, int] = field(default_factory=dict)
     """Records decoded, by event type."""
+
+
+class Translates(Protocol):
+    """The one door of translation."""
+
+    def translate(self, lot: Sequence[Message]) -> Translation:
+        """Turn a lot into deliveries, skips and faults; never waits."""

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from operator import attrgetter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from consumer.delivery.delivery import Delivery
 from consumer.delivery.entering import enter
 from consumer.delivery.intake import Chunk, Intake, Limits
 from consumer.delivery.ledger import Tenure
@@ -21,25 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from consumer.delivery.lanes import Lanes
-    from consumer.lot import SchemaKey, Translation
-    from consumer.model import Message, Partition
+    from consumer.lot import SchemaKey, Translates
+    from consumer.model import Partition
     from consumer.observe import Observer
     from consumer.settling import Settling
 
 _CHUNK_S = 0.005
 """How long one translation may keep the loop: calls and probes wait that long at the most."""
 
-_EVENT_TYPE = attrgetter("event_type")
-
 _LEAVE_LOOK_S = 0.02
 _GRACE_LOOK_S = 1.0
-
-
-class Translates(Protocol):
-    """The one door of translation."""
-
-    def translate(self, lot: Sequence[Message]) -> Translation:
-        """Turn a lot into deliveries, skips and faults; never waits."""
 
 
 class Pipeline:
@@ -235,23 +223,9 @@ class Pipeline:
             self.intake.put_back(tenure, messages)
         for name, column in translation.columns.items():
             self.books.accounts[name].owed += len(column.bodies)
-            rows = zip(
-                column.bodies,
-                column.keys,
-                column.shapes,
-                column.identities,
-                column.times_ms,
-                column.entries,
-                map(places.tenures.__getitem__, column.records),
-                map(places.slots.__getitem__, column.records),
-                strict=True,
-            )
-            self.lanes[name].put([Delivery(*row) for row in rows])
-            self._observer.translated(name, Counter(map(_EVENT_TYPE, column.entries)))
-        for (destination, _, _), count in translation.skipped.items():
-            if destination:
-                self.books.accounts[destination].owed += count
-                self.books.accounts[destination].skipped += count
+            self.lanes[name].put(places.deliveries(column))
+            self._observer.translated(name, column.by_event_type())
+        self.books.skipped(translation.skipped)
         self._observer.decoded(translation.decoded)
         self._observer.skipped(translation.skipped)
         for faulty in translation.faults:

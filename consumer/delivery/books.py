@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from consumer.delivery.ledger import Tenure
+    from consumer.model import Skip
 
 
 @dataclass(slots=True)
@@ -36,6 +37,13 @@ class Books:
         self._past_taken = 0
         self._past_settled = 0
         self.released_records = 0
+
+    def skipped(self, counts: Mapping[tuple[str, str, Skip], int]) -> None:
+        """Enter deliveries that were deliberately not made, by (destination, event type, reason); "" owes nothing."""
+        for (destination, _, _), count in counts.items():
+            if destination:
+                self.accounts[destination].owed += count
+                self.accounts[destination].skipped += count
 
     def close(self, tenure: Tenure) -> None:
         """End a tenure and book what it leaves open as released.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from consumer.delivery.delivery import Delivery
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from consumer.delivery.intake import Chunk
     from consumer.delivery.ledger import Tenure
-    from consumer.lot import Translation
+    from consumer.lot import Column, Translation
     from consumer.model import Message
 
 
@@ -26,6 +28,21 @@ class Places(NamedTuple):
     """What was not entered: its schema is missing, or that of an earlier record of its partition."""
     weight: int
     """Bytes that the whole lot counts for, with all it owes."""
+
+    def deliveries(self, column: Column) -> list[Delivery]:
+        """Return one destination's deliveries of the lot, in order, each with its place in the ledger."""
+        rows = zip(
+            column.bodies,
+            column.keys,
+            column.shapes,
+            column.identities,
+            column.times_ms,
+            column.entries,
+            map(self.tenures.__getitem__, column.records),
+            map(self.slots.__getitem__, column.records),
+            strict=True,
+        )
+        return [Delivery(*row) for row in rows]
 
 
 def enter(chunks: Sequence[Chunk], translation: Translation, accounts: Mapping[str, int]) -> Places:
