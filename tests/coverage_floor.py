@@ -13,6 +13,7 @@ from coverage.exceptions import NoDataError
 PURE = (
     "consumer/facts.py",
     "consumer/findings.py",
+    "consumer/lot.py",
     "consumer/model.py",
     "consumer/observe.py",
     "consumer/shape.py",
@@ -32,6 +33,7 @@ PURE = (
     "consumer/destinations/**/*.py",
     "consumer/kafka/commits.py",
     "consumer/kafka/fence.py",
+    "consumer/kafka/leaving.py",
     "consumer/kafka/letter_headers.py",
     "consumer/kafka/letter_properties.py",
     "consumer/kafka/options.py",
