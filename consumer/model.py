@@ -25,6 +25,10 @@ class Partition(NamedTuple):
     index: int  # type: ignore[assignment]  # hides tuple.index on purpose: nobody searches a partition
 
 
+UNREADABLE_HEADERS = "cdp-headers-unreadable"
+"""The mark of a record whose headers could not be read; like all `cdp-*` names it never reaches a dead letter."""
+
+
 class Message(Protocol):
     """What is used of a Kafka client's message: it *is* the kept record, its bytes never altered."""
 

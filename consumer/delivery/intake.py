@@ -10,7 +10,9 @@ from bisect import bisect_left
 from collections import deque
 from itertools import accumulate
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from consumer.model import UNREADABLE_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -51,9 +53,22 @@ class Chunk(NamedTuple):
 def size_of(message: Message) -> int:
     """Return the bytes of a record: value, key, and the names and values of its headers."""
     size = len(message.value() or b"") + len(message.key() or b"")
-    if headers := message.headers():
+    if headers := _headers(message):
         size += sum([HEADER_BYTES + len(name) + len(value or b"") for name, value in headers])
     return size
+
+
+def _headers(message: Message) -> Sequence[tuple[str, bytes | None]] | None:
+    """Return a record's headers; ones that cannot be read are replaced by a mark, and translation refuses the record.
+
+    This is the first look at them. The client raises on a name that is not UTF-8, and leaves a message behind that ends
+    the process when its headers are looked at again (confluent-kafka 2.16.1).
+    """
+    try:
+        return message.headers()
+    except SystemError:
+        cast("Any", message).set_headers([(UNREADABLE_HEADERS, None)])
+        return None
 
 
 class Intake:

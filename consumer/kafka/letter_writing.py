@@ -25,6 +25,7 @@ from consumer.model import DeadLetter
 from consumer.observe import Observer
 
 REPORTS_S = 0.05
+_AT_ONCE = 1000
 _QUESTION_S = 5.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -133,7 +134,10 @@ class Writing:
 
     def _write(self) -> None:
         """Give letters to the producer in order; one that goes alone waits for those before it, and others for it."""
-        while self._pile and not any(sheet.form is not Form.AMONG_OTHERS for sheet in self._out.values()):
+        written = 0
+        # One that goes alone is only ever out by itself, so one look tells: looking at all that are out before each
+        # letter took minutes for a large pile. Nor is a large pile written in one go: reports must be served between.
+        while self._pile and written < _AT_ONCE and not self._one_is_out_alone():
             sheet = self._pile[0]
             if sheet.form is not Form.AMONG_OTHERS and self._out:
                 return
@@ -153,6 +157,10 @@ class Writing:
                 return
             self._pile.popleft()
             self._out[sheet.number] = sheet
+            written += 1
+
+    def _one_is_out_alone(self) -> bool:
+        return len(self._out) == 1 and next(iter(self._out.values())).form is not Form.AMONG_OTHERS
 
     def _reporter(self, sheet: Sheet) -> Callable[[KafkaError | None, Message], None]:
         def report(error: KafkaError | None, _: Message) -> None:

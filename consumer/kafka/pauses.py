@@ -26,6 +26,7 @@ class Pauses:
         # By tenure: a partition goes back resumed, so a pause ends with the tenure it was made in.
         self._paused: dict[Partition, int] = {}
         self._full: frozenset[Partition] = frozenset()
+        self._held: Mapping[Partition, int] = {}
 
     def match(
         self,
@@ -46,7 +47,11 @@ class Pauses:
         paused = {one for one, tenure in self._paused.items() if held.get(one) == tenure}
         if pause := wanted.keys() - paused:
             consumer.pause([TopicPartition(*partition) for partition in pause])
-        if resume := paused - wanted.keys():
+        # A partition can come paused (its start was not committed yet), and be committed before the first look here:
+        # without a resume of what is new it would stay silent until the next rebalance.
+        came = {one for one, tenure in held.items() if self._held.get(one) != tenure}
+        self._held = held
+        if resume := (paused | came) - wanted.keys():
             consumer.resume([TopicPartition(*partition) for partition in resume])
         self._paused = wanted
         if (now_full := full & held.keys()) != self._full:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from consumer.lot import SchemaKey
-from consumer.model import Cause, Fault, Message
+from consumer.model import UNREADABLE_HEADERS, Cause, Fault, Message
 
 _HEADER = "__value_schema_id"
 _BY_ID = 0
@@ -18,6 +18,7 @@ _FINGERPRINT_DIGITS = 16
 
 _EMPTY = Fault(Cause.UNDECODABLE, "the value is empty")
 _HEADER_MALFORMED = Fault(Cause.UNDECODABLE, f"the header {_HEADER} holds neither a schema id nor a GUID")
+_HEADERS_UNREADABLE = Fault(Cause.UNDECODABLE, "a header's name is not UTF-8; the letter has none of the headers")
 _NO_MAGIC = Fault(Cause.UNDECODABLE, "the value begins neither with a schema id nor as single-object encoding")
 
 
@@ -34,6 +35,8 @@ def written_with(message: Message, value: bytes) -> tuple[SchemaKey, int] | Faul
     headers = message.headers()
     if headers:
         for name, content in reversed(headers):
+            if name == UNREADABLE_HEADERS:
+                return _HEADERS_UNREADABLE
             if name == _HEADER and content is not None:
                 key = _in_header(content)
                 return _HEADER_MALFORMED if key is None else (key, 0)

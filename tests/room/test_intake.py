@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.delivery import intake as module
-from consumer.delivery.intake import Intake, Limits
+from consumer.delivery.intake import Intake, Limits, size_of
 from consumer.delivery.ledger import Tenure
-from consumer.model import Partition
+from consumer.model import UNREADABLE_HEADERS, Cause, Fault, Partition
+from consumer.translation.wire import written_with
 
 P, Q = Partition("orders", 0), Partition("orders", 1)
 
@@ -41,6 +42,22 @@ class FakeMessage:
 
     def timestamp(self) -> tuple[int, int]:
         return 1, 0
+
+
+class Garbled(FakeMessage):
+    """What the client makes of a header whose name is not UTF-8: a second look at its headers would end the process."""
+
+    looks = 0
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        if self.extra is None:
+            self.looks += 1
+            assert self.looks == 1
+            raise SystemError
+        return self.extra
+
+    def set_headers(self, headers: list[tuple[str, bytes | None]]) -> None:
+        self.extra = headers
 
 
 def messages(where: Partition, *offsets: int, size: int = 10) -> list[Any]:
@@ -201,3 +218,12 @@ def test_a_chunk_ends_where_its_bytes_do() -> None:
     room = intake(records=100, size=100 * module.CHUNK_BYTES)
     room.put(messages(P, 0, 1, 2, size=module.CHUNK_BYTES // 2), {P: 1})
     assert [len(chunk.messages) for chunk in room.chunks(100)] == [2]
+
+
+def test_headers_that_cannot_be_read_are_looked_at_once_and_the_record_is_refused() -> None:
+    garbled = Garbled(P, 0)
+    assert size_of(garbled) == 10
+    assert garbled.headers() == [(UNREADABLE_HEADERS, None)]
+    fault = written_with(garbled, garbled.value())
+    assert isinstance(fault, Fault)
+    assert fault.cause is Cause.UNDECODABLE

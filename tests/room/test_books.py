@@ -1,0 +1,14 @@
+"""The books: what was deliberately not made is owed and ended at once; a record that nobody maps owes nobody anything."""
+
+from __future__ import annotations
+
+from consumer.delivery.books import Books
+from consumer.model import Skip
+
+
+def test_skips_are_entered_where_a_destination_was_owed_and_nowhere_else() -> None:
+    books = Books(["copilot"])
+    books.skipped({("copilot", "shop.Seen", Skip.FILTERED): 3, ("", "shop.Seen", Skip.NO_MAPPING): 5})
+    assert (books.accounts["copilot"].owed, books.accounts["copilot"].skipped) == (3, 3)
+    assert books.accounts[""].owed == 0
+    assert books.accounts["copilot"].difference(0) == 0
