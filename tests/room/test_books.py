@@ -1,4 +1,4 @@
-"""The books: what was deliberately not made is owed and ended at once; a record that nobody maps owes nobody anything."""
+"""The books: what was deliberately not made is owed and ended at once; a record nobody maps owes nobody anything."""
 
 from __future__ import annotations
 
