@@ -6,10 +6,12 @@ from consumer.config.settings import (
     Budgets,
     DeadLetterSettings,
     DestinationSettings,
+    FloodGuardSettings,
     HttpSettings,
     LaneSettings,
     PipelineSettings,
     Settings,
+    SuspectSettings,
 )
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "Budgets",
     "DeadLetterSettings",
     "DestinationSettings",
+    "FloodGuardSettings",
     "HttpSettings",
     "LaneSettings",
     "Loaded",
@@ -25,6 +28,7 @@ __all__ = [
     "Secret",
     "SecretFile",
     "Settings",
+    "SuspectSettings",
     "json_schema",
     "load",
 ]

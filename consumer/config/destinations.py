@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from consumer.config import table, values
+from consumer.config import destination_table, values
 from consumer.config.grammar import NOTHING
 from consumer.config.reading import Reading, below, shown
-from consumer.config.settings import DestinationSettings, LaneSettings
+from consumer.config.settings import DestinationSettings, LaneSettings, SuspectSettings
 from consumer.destinations import OptionError
 from consumer.destinations.kinds import KINDS
 from consumer.findings import did_you_mean
 from consumer.yaml_source import Node, Scalar, Table
 
-_ENABLED = table.DESTINATION["enabled"]
+_ENABLED = destination_table.EVERY["enabled"]
 _UNSET = {"url": "https://unset.invalid", "store_id": "unset"}
 """What stands in for a mandatory option of a destination that this run never calls."""
 _IN_FILE = {"events": "batch.events", "bytes": "batch.bytes"}
@@ -65,7 +65,7 @@ def _one(key: Scalar, node: Node, reading: Reading) -> DestinationSettings | Non
     kind = _kind(key, node, path, reading)
     if kind is None:
         return None
-    read_values = table.destination(kind).read(node, path, reading)
+    read_values = destination_table.of_kind(kind).read(node, path, reading)
     options = _options(kind, name, read_values, node, reading)
     if options is None:
         return None
@@ -77,7 +77,7 @@ def _one(key: Scalar, node: Node, reading: Reading) -> DestinationSettings | Non
 def _kind(key: Scalar, node: Table, path: str, reading: Reading) -> str | None:
     said = node.get("kind")
     if said is not None:
-        read_kind = table.DESTINATION["kind"].kind.read(said, below(path, "kind"), reading)
+        read_kind = destination_table.EVERY["kind"].kind.read(said, below(path, "kind"), reading)
         return None if read_kind is NOTHING else str(read_kind)
     if key.text in KINDS:
         return key.text
@@ -90,7 +90,10 @@ def _options(kind: str, name: str, read_values: dict[str, Any], node: Table, rea
     path = below("destinations", name)
     before = len(reading.findings)
     known = {field.name: field for field in dataclasses.fields(KINDS[kind].options)}
-    said = {"url": read_values["url"], **{option: read_values[option] for option in table.OF_KIND.get(kind, {})}}
+    said = {
+        "url": read_values["url"],
+        **{option: read_values[option] for option in destination_table.OF_KIND.get(kind, {})},
+    }
     for option in ("events", "bytes"):
         said[option] = value = read_values["batch"][option]
         limit = KINDS[kind].limits.get(option)
@@ -131,6 +134,7 @@ def _lanes(kind: str, read_values: dict[str, Any], node: Table, path: str, readi
     backoff = read_values["backoff"]
     if backoff["first"] > backoff["cap"]:
         reading.complain(_place(node, "backoff.first"), below(path, "backoff"), "`first` is above `cap`", "swap them")
+    suspects = read_values["suspects"]
     return LaneSettings(
         lanes=read_values["lanes"],
         timeout_s=read_values["timeout"],
@@ -139,6 +143,7 @@ def _lanes(kind: str, read_values: dict[str, Any], node: Table, path: str, readi
         probe_s=read_values["probe"],
         linger_s=read_values["batch"]["linger"],
         rate_per_s=rate if rate is not None else KINDS[kind].default_rate_per_s,
+        suspects=SuspectSettings(suspects["failures"], suspects["successes"], suspects["after"], suspects["others"]),
     )
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from consumer.config import destinations, pipelines, rules, table
+from consumer.config import destination_table, destinations, pipelines, rules, table
 from consumer.config.grammar import JsonSchema, Later, Named, Option, Section
 from consumer.config.reading import Reading
 from consumer.config.secrets import Properties
-from consumer.config.settings import Budgets, DeadLetterSettings, HttpSettings, Settings
+from consumer.config.settings import Budgets, DeadLetterSettings, FloodGuardSettings, HttpSettings, Settings
 from consumer.destinations.kinds import KINDS
 from consumer.findings import Finding, errors, in_order
 from consumer.kafka.options import max_poll_interval_s
@@ -69,14 +69,12 @@ def _settings(path: Path, tree: Table, wanted: str | None, reading: Reading) -> 
         dead_letters=DeadLetterSettings(**top["dead_letters"]),
         http=HttpSettings(*top["http"]["address"]),
         directives=top["directives"],
+        flood_guard=FloodGuardSettings(*(top["flood_guard"][name] for name in ("refusals", "window", "share"))),
         budgets=_budgets(top),
     )
     rules.complain_of_kafka(settings, tree, reading)
     rules.complain_of_topics(settings, tree, reading)
     rules.complain_of_time(settings, [found[name] for name in used if used[name] and name in found], tree, reading)
-    if settings.directives is not None:
-        message = "directives are not acted on by this version"
-        reading.warn(tree.get("directives"), "directives", message, "nothing in that file has any effect yet")
     return settings
 
 
@@ -90,7 +88,7 @@ def _budgets(top: dict[str, Any]) -> Budgets:
 
 def json_schema() -> JsonSchema:
     """Return the JSON Schema of the file, for editors: generated from the same table that validates it."""
-    of_kind = {kind: table.destination(kind).schema() for kind in KINDS}
+    of_kind = {kind: destination_table.of_kind(kind).schema() for kind in KINDS}
     named = {kind: {"$ref": f"#/$defs/{kind}"} for kind in KINDS}
     schema = _FILE.schema()
     schema["properties"]["destinations"] = {

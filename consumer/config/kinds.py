@@ -60,6 +60,12 @@ def rate() -> Word:
     return Word(values.rate, _pattern(values.RATE_PATTERN), least=1 / 3600)
 
 
+def share() -> Word:
+    """A share of a whole, from 0 to 1."""
+    described: JsonSchema = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _pattern(values.SHARE_PATTERN)]}
+    return Word(values.share, described, 0, 1)
+
+
 def url() -> Word:
     """A base address."""
     return Word(values.url, {"type": "string", "pattern": "^https?://"}, quoted=False)

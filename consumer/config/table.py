@@ -6,92 +6,12 @@ from collections.abc import Mapping
 
 from consumer.config import kinds, values
 from consumer.config.grammar import Named, Option, Section, Several, Word
-from consumer.config.settings import Budgets, DeadLetterSettings, HttpSettings, LaneSettings
-from consumer.destinations.kinds import KINDS
+from consumer.config.settings import Budgets, DeadLetterSettings, FloodGuardSettings, HttpSettings
 
 _DAY_S = 86_400.0
-_FROM = "A secret: from the environment (`${NAME}`) or from a file (`{file: path}`)."
 _ONCE = "A secret among them (`{file: path}`) is read once, at start: a changed one needs a restart."
-_LANES = LaneSettings()
+_GUARD = FloodGuardSettings()
 _BUDGETS = Budgets()
-
-DESTINATION: Mapping[str, Option] = {
-    "kind": Option(kinds.choice(*KINDS), "What kind of destination this is.", shown_default="the destination's name"),
-    "enabled": Option(kinds.truth(), "Whether anything is delivered to it.", default=True, shown_default="true"),
-    "url": Option(kinds.url(), "Base address of the destination's API.", required=True),
-    "batch": Option(
-        Section(
-            {
-                "events": Option(kinds.count(1), "Most events in one call.", shown_default="the kind's working limit"),
-                "bytes": Option(kinds.size(1000), "Most bytes in one call.", shown_default="the kind's working limit"),
-                "linger": Option(
-                    kinds.duration(0, 60),
-                    "How long a batch that is not full waits for more.",
-                    _LANES.linger_s,
-                    "200ms",
-                ),
-            }
-        ),
-        "How events are put together into calls.",
-    ),
-    "lanes": Option(kinds.count(1, 1024), "Ordered queues, each with one call on the wire.", _LANES.lanes, "4"),
-    "timeout": Option(
-        kinds.duration(0.05, 600), "Deadline of a whole call, not of its phases.", _LANES.timeout_s, "15s"
-    ),
-    "backoff": Option(
-        Section(
-            {
-                "first": Option(
-                    kinds.duration(0.01, 600), "The first wait is at most this.", _LANES.backoff_first_s, "500ms"
-                ),
-                "cap": Option(kinds.duration(0.01, 3600), "No wait is above this.", _LANES.backoff_cap_s, "30s"),
-            }
-        ),
-        "Waits between attempts: full jitter, doubling.",
-    ),
-    "probe": Option(kinds.duration(0.1, 3600), "Between the probes of a hold.", _LANES.probe_s, "30s"),
-    "rate": Option(
-        kinds.rate(), "Calls per time of all processes together.", shown_default="the kind's own, if it documents one"
-    ),
-}
-"""What every destination understands."""
-
-OF_KIND: Mapping[str, Mapping[str, Option]] = {
-    "copilot": {
-        "collect_path": Option(kinds.text(), "Path below `url` of the collect endpoint.", None, "/v2/collect"),
-        "consent_path": Option(kinds.text(), "Path below `url` of the consent endpoint.", None, "the API's own"),
-    },
-    "customerio": {
-        "call_bytes": Option(kinds.size(1000), "Most bytes of one event.", None, "32000"),
-        "context": Option(kinds.JsonObject(), "`context` of every event that maps none.", None, "channel: server"),
-        "integrations": Option(kinds.JsonObject(), "`integrations` of every event that maps none.", None, "{}"),
-        "allow_events": Option(
-            Several(kinds.text(), alone=True, empty=True),
-            "Reserved event names that act or destroy, and that the mapping may use all the same.",
-            None,
-            "none",
-        ),
-    },
-    "yotpo": {
-        "store_id": Option(kinds.text(), "The store's id (its app key).", required=True),
-        "source": Option(kinds.text(), "`source` of every event: snake_case.", None, "cdp_consumer"),
-        "keys": Option(
-            Named(kinds.text(), empty=True),
-            "Other names for keys of the body: any of source, type, occurred_at, id, customer, properties.",
-            None,
-            "the names themselves",
-        ),
-        "wrapper": Option(kinds.text(), "A key the whole body is wrapped in.", None, "none"),
-    },
-}
-"""What one kind understands beside it, and passes to its options as it is."""
-
-
-def destination(kind: str) -> Section:
-    """Return the table of one destination of `kind`."""
-    secrets = {name: Option(kinds.SecretValue(), _FROM, required=True) for name in KINDS[kind].secrets}
-    return Section({**DESTINATION, **secrets, **OF_KIND.get(kind, {})})
-
 
 PIPELINE = kinds.either(
     Section(
@@ -182,8 +102,28 @@ TOP: Mapping[str, Option] = {
         ),
         "Metrics, probes and the status page.",
     ),
+    "flood_guard": Option(
+        Section(
+            {
+                "refusals": Option(
+                    kinds.count(1),
+                    "Refusals of one event type (or topic, where it cannot be decoded) for one cause, from which on more wait.",
+                    _GUARD.refusals,
+                    "50",
+                ),
+                "window": Option(kinds.duration(1, _DAY_S), "The time they are counted in.", _GUARD.window_s, "10m"),
+                "share": Option(
+                    kinds.share(),
+                    "And they must be more than this share of the type's verdicts; at 1 none ever waits.",
+                    _GUARD.share,
+                    "0.5",
+                ),
+            }
+        ),
+        "When refusals are too many to be single bad events: then they wait, and are no dead letters.",
+    ),
     "directives": Option(
-        kinds.FilePath(), "What an operator may say while it runs. This version does not act on it.", None, "none"
+        kinds.FilePath(), "A file of what an operator may say while it runs; re-read every second.", None, "none"
     ),
     "budgets": Option(
         Section(

@@ -13,6 +13,7 @@ SIZE_PATTERN = r"[0-9]+(\.[0-9]+)? ?(B|KiB|MiB|GiB)?"
 RATE_PATTERN = r"[0-9]+(\.[0-9]+)?/(s|m|h)"
 TOPIC_PATTERN = r"[a-zA-Z0-9._-]{1,249}"
 NAME_PATTERN = r"[a-z][a-z0-9_]{0,62}"
+SHARE_PATTERN = r"[0-9]+(\.[0-9]+)?%"
 GROUP_PATTERN = r"[a-zA-Z0-9._-]{1,200}"
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -51,6 +52,14 @@ def rate(text: str) -> float | Bad:
         return Bad("is not a rate", "write calls per time: `5/s`, `300/m`")
     number, unit = text.split("/")
     return float(number) / _SECONDS[unit]
+
+
+def share(text: str) -> float | Bad:
+    """Read `0.5`, a share of a whole; `50%` is the same."""
+    number = text.removesuffix("%")
+    if len(text) > _LONGEST or re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) is None:
+        return Bad("is not a share", "write a number from 0 to 1, or `50%`")
+    return float(number) / (1 if number == text else 100)
 
 
 def whole(text: str) -> int | Bad:

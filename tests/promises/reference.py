@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from consumer.config import table
+from consumer.config import destination_table, table
 from consumer.config.grammar import Option, Section
 from consumer.destinations.kinds import KINDS
 
@@ -30,8 +30,8 @@ def settings() -> str:
     """Return the reference of the configuration as a table."""
     lines = ["| Key | Means | Default |", "|---|---|---|"]
     lines += _rows(table.TOP, "")
-    lines += _rows(table.DESTINATION, "destinations.NAME.")
-    for kind, options in table.OF_KIND.items():
+    lines += _rows(destination_table.EVERY, "destinations.NAME.")
+    for kind, options in destination_table.OF_KIND.items():
         secrets = ", ".join(f"`{name}`" for name in KINDS[kind].secrets)
         lines.append(f"| **{kind}**: {secrets} | Its secrets. | mandatory |")
         lines += _rows(options, f"{kind}: ")

@@ -9,9 +9,11 @@ import pytest
 from consumer.config import (
     Budgets,
     DeadLetterSettings,
+    FloodGuardSettings,
     HttpSettings,
     LaneSettings,
     PipelineSettings,
+    SuspectSettings,
 )
 from consumer.destinations.copilot import CopilotOptions
 from consumer.destinations.customerio import CustomerioOptions
@@ -61,11 +63,11 @@ budgets:
 """
 
 
-def test_the_documented_example_loads_and_says_only_what_is_not_acted_on_yet(tmp_path: Path) -> None:
+def test_the_documented_example_loads_with_nothing_to_complain_of(tmp_path: Path) -> None:
     (tmp_path / "customerio").write_text("canary\n")
     environ = {name: value for name, value in ENVIRON.items() if not name.startswith("YOTPO")}
     found = loaded(tmp_path, WHOLE.replace("FOLDER", str(tmp_path)), environ)
-    assert [(each.severity, each.path) for each in found.findings] == [("warning", "directives")]
+    assert found.findings == ()
     settings = found.settings
     assert settings is not None
     assert settings.pipelines == (
@@ -81,6 +83,7 @@ def test_the_documented_example_loads_and_says_only_what_is_not_acted_on_yet(tmp
     assert settings.destinations["customerio"].secrets["api_key"].reveal() == "canary"
     assert not settings.destinations["yotpo"].enabled
     assert isinstance(settings.destinations["yotpo"].options, YotpoOptions)
+    assert settings.directives == tmp_path / "directives.yaml"
 
 
 def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
@@ -106,7 +109,9 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
         probe_s=30.0,
         linger_s=0.2,
         rate_per_s=None,
+        suspects=SuspectSettings(failures=5, successes=1, after_s=3600.0, others=100),
     )
+    assert settings.flood_guard == FloodGuardSettings(refusals=50, window_s=600.0, share=0.5)
     assert sorted(copilot.secrets) == ["client_id", "client_secret"]
 
 
@@ -127,6 +132,7 @@ mapping: [a.yaml, /b.yaml]
 dead_letters: {topic: letters, connect_headers: true}
 http: {address: "[::1]:0"}
 budgets: {drain: 16s, termination_grace: 90s, records: 10, bytes: 2MiB}
+flood_guard: {refusals: 7, window: 1m, share: 80%}
 pipelines:
   together: {destinations: [one, two, yotpo], shared_pace: accepted}
 destinations:
@@ -143,6 +149,7 @@ destinations:
     backoff: {first: 1s, cap: 2s}
     probe: 3s
     rate: 60/m
+    suspects: {failures: 2, successes: 3, after: 4s, others: 5}
   two:
     kind: customerio
     url: https://two/v1
@@ -172,12 +179,13 @@ destinations:
     assert settings.dead_letters == DeadLetterSettings("letters", connect_headers=True)
     assert settings.http == HttpSettings("::1", 0)
     assert settings.budgets == Budgets(16.0, 90.0, 10, 2 * 1024 * 1024)
+    assert settings.flood_guard == FloodGuardSettings(7, 60.0, 0.8)
     assert settings.pipelines == (PipelineSettings("together", ("one", "two", "yotpo"), shared_pace_accepted=True),)
     one, two, yotpo = (settings.destinations[name] for name in ("one", "two", "yotpo"))
     assert one.options == CopilotOptions(
         name="one", url="https://one", events=7, bytes=5000, collect_path="/c", consent_path="/d"
     )
-    assert one.lanes == LaneSettings(64, 2.0, 1.0, 2.0, 3.0, 1.0, 1.0)
+    assert one.lanes == LaneSettings(64, 2.0, 1.0, 2.0, 3.0, 1.0, 1.0, SuspectSettings(2, 3, 4.0, 5))
     assert two.options == CustomerioOptions(
         name="two",
         url="https://two/v1",

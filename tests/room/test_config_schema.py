@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumer.config import json_schema, load, table
+from consumer.config import destination_table, json_schema, load, table
 from consumer.config.grammar import Section
 from consumer.destinations.kinds import KINDS
 from tests.room.configured import ENVIRON
@@ -23,7 +23,7 @@ def test_every_option_of_a_kind_can_be_configured() -> None:
     beside = {"name", "url", "events", "bytes"}
     for kind, each in KINDS.items():
         fields = {field.name for field in dataclasses.fields(each.options)}
-        assert fields - beside == set(table.OF_KIND[kind]), kind
+        assert fields - beside == set(destination_table.OF_KIND[kind]), kind
 
 
 def test_every_key_is_described() -> None:
@@ -35,15 +35,15 @@ def test_every_key_is_described() -> None:
 
     walk(Section(table.TOP))
     for kind in KINDS:
-        walk(table.destination(kind))
+        walk(destination_table.of_kind(kind))
 
 
-def test_what_is_not_re_read_and_what_is_not_acted_on_is_said_where_it_is_described() -> None:
+def test_what_is_read_once_and_what_is_re_read_is_said_where_it_is_described() -> None:
     described = json_schema()["properties"]
     registry = described["schemas"]["properties"]["registry"]
     for properties in (described["kafka"], registry):
         assert "(`{file: path}`) is read once, at start" in properties["description"]
-    assert "This version does not act on it." in described["directives"]["description"]
+    assert "re-read every second" in described["directives"]["description"]
 
 
 def keys(schema: dict[str, Any], definitions: dict[str, Any]) -> set[str]:

@@ -20,7 +20,6 @@ WARNINGS = [
     (CUSTOMERIO + "    rate: 1001/s\n", 13, 11, "destinations.customerio.rate",
      "is above the rate customerio documents, 1000/s"),
     (YOTPO + "    rate: 6/s\n", 14, 11, "destinations.yotpo.rate", "is above the rate yotpo documents, 5/s"),
-    ("directives: d.yaml\n", 10, 13, "directives", "directives are not acted on by this version"),
 ]  # fmt: skip
 
 
