@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from consumer.delivery.batch import body_of, bytes_of, halve
+from consumer.delivery.batch import body_of
+from consumer.delivery.concluding import Outcomes
 from consumer.delivery.queue import KeyedQueue
 from consumer.delivery.send import send
-from consumer.model import Barred, Call, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused, Reply
+from consumer.model import Call, Fault, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.hold import Hold
     from consumer.delivery.lanes import Lanes
     from consumer.delivery.queue import Scope
     from consumer.delivery.send import Wire
-    from consumer.model import Endpoint, Verdict
+    from consumer.model import Endpoint
 
 
 class Lane:
@@ -31,15 +32,23 @@ class Lane:
         self._wire = wire
         self._queue = KeyedQueue()
         self._wake = asyncio.Event()
+        self._outcomes = Outcomes(road, self._queue, self._wake.set)
         self._queued_bytes = 0  # a hint for lingering only: exact while nothing was set aside
         self._since = 0.0
         self._enough = self._enough_bytes = 0  # what makes a lingering lane look up: events and bytes
-        self._failures = 0
-        self.not_before = 0.0
         self.on_wire: Sequence[Delivery] = ()
         self.answered: asyncio.Future[None] | None = None
         self.probe: Endpoint | None = None
-        self.open_bytes = 0  # bodies of what is queued, aside or on the wire
+
+    @property
+    def open_bytes(self) -> int:
+        """Bytes of the bodies that are queued, aside or on the wire."""
+        return self._outcomes.open_bytes
+
+    @property
+    def not_before(self) -> float:
+        """When its own back-off is over (monotonic seconds)."""
+        return self._outcomes.not_before
 
     # ── What others do to it ──
 
@@ -49,7 +58,7 @@ class Lane:
             self._since, self._queued_bytes = time.monotonic(), 0
         self._queue.put(deliveries)
         self._queued_bytes += size
-        self.open_bytes += size
+        self._outcomes.open_bytes += size
         # While it lingers, each lot would wake it only to find that the call is not full yet.
         if len(self._queue) >= self._enough or self._queued_bytes >= self._enough_bytes:
             self._wake.set()
@@ -69,7 +78,7 @@ class Lane:
 
     def withdraw(self) -> None:
         """Forget deliveries whose tenure sends no more; a call on the wire stays there."""
-        self.open_bytes -= self._queue.withdraw()
+        self._outcomes.open_bytes -= self._queue.withdraw()
         self._wake.set()
 
     def can_go(self, by: float) -> bool:
@@ -97,7 +106,7 @@ class Lane:
                 hold, batch = self._probe_batch(self.probe)
                 self.probe = None
             else:
-                batch = self._queue.take(self._road.admission(), self._unsayable)
+                batch = self._queue.take(self._road.admission(), self._outcomes.unsayable)
             if batch:
                 await self._call(batch, hold)
             else:
@@ -138,7 +147,7 @@ class Lane:
                 return None, []
             elif isinstance(fault := self._road.window.reason(chosen), Fault):
                 # Too old by now, and for ever. Kept, it would fill the limits, and no younger one could come to probe.
-                self._unsayable(chosen, fault)
+                self._outcomes.unsayable(chosen, fault)
             else:
                 hold.probed_keys.add(chosen.key)
                 return hold, [chosen]
@@ -161,90 +170,13 @@ class Lane:
             )
             road.ended(endpoint, answer, len(batch), len(body), time.monotonic() - started)
             if answer is None:  # nothing was sent, so that nothing was learnt and nothing failed
-                self._again(batch)
+                self._outcomes.again(batch)
                 if probed is not None:
                     probed.probing = False
                 return
             verdict = road.judge(batch, answer)
-            self._conclude(batch, verdict, started)
+            self._outcomes.conclude(batch, verdict, started)
             road.learn(endpoint, verdict, started, answered=isinstance(answer, Reply), probe=probed)
         finally:
             self.on_wire = ()
             self.answered.set_result(None)
-
-    # ── Outcomes ──
-
-    def _conclude(self, batch: list[Delivery], verdict: Verdict, started: float) -> None:
-        road = self._road
-        if not isinstance(verdict, Deferred | Barred):
-            self._failures = 0
-        match verdict:
-            case Delivered():
-                self._delivered(batch)
-            case Listed(refused):
-                road.observer.listed(road.name, len(batch), len(refused))
-                self._delivered([delivery for index, delivery in enumerate(batch) if index not in refused])
-                for index in sorted(refused):
-                    self._refuse(batch[index], refused[index])
-            case Refused(fault) | Mixed(fault) if len(batch) == 1:
-                self._refuse(batch[0], fault)
-            case Refused() | Mixed():
-                self._failed(batch)
-                halve(batch, road.next_piece)
-                self._again(batch)
-                road.observer.split(road.name, len(batch))
-            case Deferred(fault, asked_s, everyone):
-                self._later(batch, fault, asked_s, everyone=everyone)
-            case Barred(fault):
-                if road.holds.succeeded_since(batch[0].shape.endpoint, started):
-                    self._later(batch, fault, None, everyone=False)
-                else:
-                    self._failed(batch)
-                    self._again(batch)
-            case _:
-                assert_never(verdict)
-
-    def _delivered(self, batch: Sequence[Delivery]) -> None:
-        self.open_bytes -= bytes_of(batch)
-        self._road.ends.delivered(batch)
-
-    def _again(self, batch: Sequence[Delivery]) -> None:
-        self.open_bytes -= self._queue.again(batch)
-
-    def _failed(self, batch: Iterable[Delivery]) -> None:
-        now_ms = int(time.time() * 1000)
-        for delivery in batch:
-            delivery.attempts += 1
-            delivery.first_failed_ms = delivery.first_failed_ms or now_ms
-
-    def _later(self, batch: Sequence[Delivery], fault: Fault, asked_s: float | None, *, everyone: bool) -> None:
-        self._failed(batch)
-        self._again(batch)
-        self._failures += 1
-        wait_s = self._road.options.backoff.wait(self._failures, asked_s, self._road.dice)
-        until = time.monotonic() + wait_s
-        if everyone:
-            self._road.pace.told(until)
-        else:
-            self.not_before = until
-        self._road.observer.deferred(self._road.name, fault, len(batch), wait_s)
-
-    def _refuse(self, delivery: Delivery, fault: Fault) -> None:
-        """Dead-letter a delivery that was sent."""
-        self._failed([delivery])
-        late = self._road.window.past_hope(delivery)  # where the answer itself had to say what time it is
-        self._unsayable(delivery, fault if late is None else Fault(late.cause, late.detail, fault.status))
-
-    def _unsayable(self, delivery: Delivery, fault: Fault) -> None:
-        """Dead-letter a delivery. Its key waits for the letter's acknowledgement; other keys go on."""
-        key = delivery.key
-        self.open_bytes -= len(delivery.body)
-        self._queue.block(key)
-        if not isinstance(fault.cause, Cause):
-            fault = Fault(Cause.REFUSED, fault.detail, fault.status)
-
-        def acknowledged() -> None:
-            self._queue.acknowledged(key)
-            self._wake.set()
-
-        self._road.ends.refused(delivery, fault, acknowledged)
