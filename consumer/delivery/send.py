@@ -10,7 +10,7 @@ import asyncio
 import ssl
 import time
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import httpx2
@@ -21,12 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from consumer.delivery.credentials import Credentials
+    from consumer.delivery.pace import Pace
     from consumer.model import Endpoint
 
 _MAX_REPLY_BYTES = 4 * 1024 * 1024
 """No contract answers with more; what lies beyond is not read, and a cut answer is never taken for a good one."""
 
+_MAX_REPLY_PARTS = 8192
+"""Nor in more pieces: each costs 20 µs of the loop, and chunks of two bytes would take forty seconds to the limit."""
+
 _REFUSED_CREDENTIALS = (401, 403)
+
+_LONGEST_NAP_S = 1.0
+"""A token's call that waits for the rate looks again after this: the share of it may have changed meanwhile."""
 
 
 @cache
@@ -52,6 +59,8 @@ class Wire:
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
         """Call paths below `url`; a whole exchange takes at most `timeout_s` seconds."""
+        self.rated: Pace | None = None
+        """Told of every call, where the destination has a rate."""
         self._url = url.rstrip("/")
         self._timeout_s = timeout_s
         # identity: a compressed answer could unfold to any size before the bound on bytes is met
@@ -66,6 +75,15 @@ class Wire:
 
     async def exchange(self, call: Call, signature: Mapping[str, str]) -> Reply | Fault:
         """Make one call; return the answer, or the trouble in getting one. Never raises for what the network does."""
+        if self.rated is None:
+            return await self._exchange(call, signature)
+        self.rated.sent()
+        try:
+            return await self._exchange(call, signature)
+        finally:
+            self.rated.answered(time.monotonic())
+
+    async def _exchange(self, call: Call, signature: Mapping[str, str]) -> Reply | Fault:
         try:
             url, headers, transport = self._ways.get(call.endpoint) or self._way(call.endpoint)
             request = httpx2.Request(
@@ -77,10 +95,15 @@ class Wire:
             async with asyncio.timeout(self._timeout_s):
                 response = await transport.handle_async_request(request)
                 stream = cast("httpx2.AsyncByteStream", response.stream)
+                connection = _connection(stream)
                 try:
-                    return await _read(response, stream)
+                    reply = await _read(response, stream)
+                    clean = connection is not None and not connection._h11_state.trailing_data[0]  # noqa: SLF001
                 finally:
                     await stream.aclose()
+                if connection is not None and not clean:
+                    await connection.aclose()
+                return reply
         except TimeoutError:
             return Fault(Trouble.TIMED_OUT, f"no whole answer within {self._timeout_s:g} s")
         except httpx2.TimeoutException:
@@ -102,20 +125,33 @@ class Wire:
         await self._client.aclose()
 
 
+def _connection(stream: httpx2.AsyncByteStream) -> Any:  # noqa: ANN401 - of a class that httpx2 keeps to itself
+    """Return the connection an answer comes on, directly or through a proxy; `None` if httpx2 has changed within.
+
+    What came beyond the end of an answer (its length was a lie, or a 204 had a body) stays in the connection's buffer,
+    where nobody asks for it, and would be read as the answer to the next call: a connection with such bytes is not
+    used again.
+    """
+    found: Any = stream
+    for name in ("_httpcore_stream", "_stream", "_connection"):
+        found = getattr(found, name, None)
+    return found
+
+
 async def _read(response: httpx2.Response, stream: httpx2.AsyncByteStream) -> Reply:
-    parts: list[bytes] = []
-    size = 0
+    body = bytearray()  # not a list of parts: two million of two bytes would take a hundred megabytes
+    parts = 0
     truncated = False
     async for part in stream:
-        parts.append(part)
-        size += len(part)
-        if size > _MAX_REPLY_BYTES:
+        body += part
+        parts += 1
+        if len(body) > _MAX_REPLY_BYTES or parts > _MAX_REPLY_PARTS:
             truncated = True
             break
     return Reply(
         response.status_code,
         {name.lower(): value for name, value in response.headers.items()},
-        b"".join(parts),
+        bytes(body),
         truncated,
         received_ms=int(time.time() * 1000),
     )
@@ -154,3 +190,20 @@ async def send(
     if not await may_repeat():
         return None
     return await wire.exchange(call, renewed)
+
+
+async def fetch_token(wire: Wire, call: Call, pace: Pace) -> Reply | Fault | Deferred:
+    """Make the call for a token in its turn: the rate counts it too, and a told wait is meant for it as well.
+
+    A told wait can be long, and the lane that asks carries deliveries meanwhile: it is told to come again.
+    """
+    while True:
+        now = time.monotonic()
+        wait_s, source = pace.delay(now)
+        if wait_s <= 0:
+            break
+        if source == "told":
+            return Deferred(Fault(Trouble.THROTTLED, "the token call waits until then, too"), wait_s, everyone=True)
+        await asyncio.sleep(min(wait_s, _LONGEST_NAP_S))
+    pace.started(now)
+    return await wire.exchange(call, {})
