@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from consumer.directive import Directive, Directives
+    from consumer.findings import Finding
     from consumer.lot import SchemaKey
     from consumer.model import Cause, Fault, Partition, Skip
 
@@ -59,6 +61,12 @@ class Observer:
     def unfenced(self) -> None:
         """A commit was accepted after a standstill: calls go on."""
 
+    def stopped(self, partition: Partition, offset: int, code: str) -> None:
+        """A partition goes no further: what should come next, at `offset`, cannot be had; somebody must accept it."""
+
+    def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:
+        """A stopped partition goes on at another offset: an operator accepted that what lies between is lost."""
+
     # ── Translation ──
 
     def decoded(self, events: Mapping[str, int]) -> None:
@@ -98,6 +106,9 @@ class Observer:
     def split(self, destination: str, events: int) -> None:
         """A batch of that many events was halved."""
 
+    def suspected(self, destination: str, events: int) -> None:
+        """A batch of that many events is taken for a suspect's, because only it keeps failing, and is halved."""
+
     def held(self, destination: str, endpoint: str, fault: Fault) -> None:
         """An endpoint is held: what is wrong is ours, nothing is dead-lettered, a probe will tell."""
 
@@ -113,6 +124,15 @@ class Observer:
     def credentials(self, destination: str, *, valid: bool) -> None:
         """The last decisive answer accepted or refused the credentials."""
 
+    def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:
+        """The flood guard closed: of so many, an implausible share was refused with this cause; the rest waits.
+
+        `kind` is the event type; for causes of decoding it is the topic, and `destination` is "".
+        """
+
+    def guard_opened(self, destination: str, kind: str, cause: Cause, seconds: float, by: str) -> None:
+        """The flood guard opened after `seconds`, by a `probe` that was taken or by a `directive`."""
+
     # ── Dead letters ──
 
     def shelved(self, destination: str, cause: Cause, count: int) -> None:
@@ -120,6 +140,17 @@ class Observer:
 
     def shelf_failed(self, code: str) -> None:
         """A letter could not be written; it is tried again and nothing is settled."""
+
+    # ── What an operator says: told once a process, to an observer that belongs to no pipeline ──
+
+    def directives_read(self, directives: Directives) -> None:
+        """The directives file was read, and these are what it says now (those that are over included)."""
+
+    def directives_refused(self, findings: Sequence[Finding]) -> None:
+        """The directives file was refused whole; what was read before stays in force."""
+
+    def directive_ended(self, directive: Directive) -> None:
+        """A directive reached its end."""
 
     # ── Leaving ──
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Generic, Protocol, TypeVar
 
 OTHER = "other"
@@ -57,6 +58,11 @@ def topics(known: Iterable[str]) -> Lid:
     return Lid((topic for topic in known if not topic.startswith("^")), limit=_TOPICS_LIMIT)
 
 
+def addressee(destinations: Lid, destination: str) -> str:
+    """Return the label of a destination, `none` for what concerns a whole record."""
+    return destinations(destination) if destination else NONE
+
+
 def status_class(status: int | None) -> str:
     """Return `2xx` and so on, `429` by itself, `error` where no answer came."""
     if status is None:
@@ -95,3 +101,9 @@ class Children(Generic[Child]):
         if child is None:
             child = self._kept[rest] = self._family.labels(*self._first, *rest)
         return child
+
+
+def begin(families: Iterable[Callable[..., object]], *axes: Iterable[str]) -> None:
+    """Make the series of every combination of these label values now, at 0."""
+    for family, values in product(families, product(*axes)):
+        family(*values)

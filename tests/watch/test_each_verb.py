@@ -38,6 +38,10 @@ VERBS: list[
     ("topic_found", {"topic": "shop.orders"}, ("info", "topic found"), None),
     ("fenced", {}, ("error", "standstill"), ("cdp_kafka_standstills_total", {}, 1)),
     ("unfenced", {}, ("info", "standstill over"), None),
+    ("stopped", {"partition": P, "offset": 9, "code": "_AUTO_OFFSET_RESET"}, ("error", "partition stopped"),
+     ("cdp_kafka_partition_stops_total", {"code": "_AUTO_OFFSET_RESET"}, 1)),
+    ("gap_accepted", {"partition": P, "lost_from": 9, "goes_on_at": 30}, ("warning", "gap accepted"),
+     ("cdp_kafka_offset_gaps_total", {"topic": "shop.orders"}, 1)),
     ("decoded", {"events": {"shop.OrderPlaced": 3}}, None,
      ("cdp_events_decoded_total", {"event": "shop.OrderPlaced"}, 3)),
     ("skipped", {"counts": {("copilot", "shop.OrderPlaced", Skip.FILTERED): 4}}, None,
@@ -55,6 +59,8 @@ VERBS: list[
      ("cdp_decode_failures_total", {"topic": "shop.orders", "cause": "undecodable"}, 2)),
     ("schema_fetched", {"key": 7, "result": "found", "seconds": 0.2}, ("debug", "schema fetched"),
      ("cdp_schema_registry_request_duration_seconds_sum", {"operation": "by_id"}, 0.2)),
+    ("schema_fetched", {"key": 7, "result": "refused", "seconds": 0.2}, ("error", "schema not had"),
+     ("cdp_schema_registry_requests_total", {"operation": "by_id", "result": "refused"}, 1)),
     ("schema_fetched", {"key": 7, "result": "unknown", "seconds": 0.2}, ("warning", "schema not had"),
      ("cdp_schema_registry_requests_total", {"operation": "by_id", "result": "unknown"}, 1)),
     ("schema_fetched", {"key": "0b7c", "result": "found", "seconds": 0.2}, ("debug", "schema fetched"),
@@ -72,6 +78,8 @@ VERBS: list[
     ("deferred", {"destination": "copilot", "fault": BUSY, "events": 5, "wait_s": 1.0}, ("warning", "batch deferred"),
      ("cdp_delivery_retries_total", {**TO, "cause": "server_error"}, 1)),
     ("split", {"destination": "copilot", "events": 8}, ("info", "batch split"), ("cdp_batches_split_total", TO, 1)),
+    ("suspected", {"destination": "copilot", "events": 8}, ("warning", "batch suspected"),
+     ("cdp_batches_suspected_total", TO, 1)),
     ("held", {"destination": "copilot", "endpoint": "collect", "fault": BUSY}, ("error", "endpoint held"),
      ("cdp_destination_holds_total", {**TO, "cause": "server_error"}, 1)),
     ("resumed", {"destination": "copilot", "endpoint": "collect", "seconds": 9.0}, ("info", "hold ended"),
@@ -90,6 +98,15 @@ VERBS: list[
      ("cdp_destination_credentials_valid", TO, 1)),
     ("credentials", {"destination": "copilot", "valid": False}, ("error", "credentials rejected"),
      ("cdp_destination_credentials_valid", TO, 0)),
+    ("guard_closed", {**TO, "kind": "shop.OrderPlaced", "cause": Cause.REFUSED, "refused": 51, "of": 90},
+     ("error", "flood guard closed"), ("cdp_flood_guard_closures_total", {**TO, "cause": "refused"}, 1)),
+    ("guard_closed", {"destination": "", "kind": "shop.orders", "cause": Cause.UNKNOWN_SCHEMA, "refused": 51, "of": 51},
+     ("error", "flood guard closed"),
+     ("cdp_flood_guard_closures_total", {"destination": "none", "cause": "unknown_schema"}, 1)),
+    ("guard_opened", {**TO, "kind": "shop.OrderPlaced", "cause": Cause.REFUSED, "seconds": 9.0, "by": "probe"},
+     ("info", "flood guard opened"), ("cdp_flood_guard_seconds_total", TO, 9)),
+    ("guard_opened", {**TO, "kind": "shop.OrderPlaced", "cause": Cause.REFUSED, "seconds": -9.0, "by": "directive"},
+     ("info", "flood guard opened"), ("cdp_flood_guard_seconds_total", TO, 0)),
     ("shelved", {"destination": "", "cause": Cause.UNDECODABLE, "count": 3}, ("warning", "dead letters written"),
      ("cdp_dead_letters_total", {"destination": "none", "cause": "undecodable"}, 3)),
     ("shelf_failed", {"code": "_TIMED_OUT"}, ("error", "dead letter not written"),
@@ -102,7 +119,8 @@ IDS = [f"{number}-{verb}" for number, (verb, *_) in enumerate(VERBS)]
 
 
 def test_no_verb_is_left_out() -> None:
-    assert {verb for verb, *_ in VERBS} == set(CALLS)
+    of_the_process = {"directives_read", "directives_refused", "directive_ended"}  # tests.watch.test_told
+    assert {verb for verb, *_ in VERBS} == set(CALLS) - of_the_process
 
 
 @pytest.mark.parametrize(("verb", "told", "line", "sample"), VERBS, ids=IDS)
@@ -127,6 +145,44 @@ def test_a_verb_moves_its_series_by_what_it_was_told(
         return
     name, labels, value = sample
     assert metrics.registry.get_sample_value(name, {"pipeline": "cdp", **labels}) == pytest.approx(value)
+
+
+def test_a_guard_over_decoding_names_the_topic_and_one_over_deliveries_the_event_type() -> None:
+    written = Written()
+    story = written.log.observer("cdp")
+    story.guard_closed("", "shop.orders", Cause.UNDECODABLE, 51, 60)
+    story.guard_closed("copilot", "shop.OrderPlaced", Cause.CONTRACT, 51, 60)
+    story.guard_closed("copilot", "shop.OrderPlaced", Cause.NEVER_ACCEPTED, 51, 60)
+    records, before, after = written.lines
+    assert (records["topic"], records["refused"], records["of"]) == ("shop.orders", 51, 60)
+    assert "event_type" not in records
+    assert (before["destination"], before["event_type"]) == ("copilot", "shop.OrderPlaced")
+    advice = [str(line["advice"]) for line in (records, before, after)]
+    assert "registry" in advice[0]
+    assert "mapping" in advice[1]
+    assert "destination" in advice[2]
+    assert all("directive" in each for each in advice)
+
+
+@pytest.mark.parametrize("trouble", [Trouble.UNAUTHORIZED, Trouble.GONE, Trouble.UNEXPECTED, Trouble.UNINTELLIGIBLE])
+def test_what_to_do_about_a_hold_is_said_with_it(trouble: Trouble) -> None:
+    written = Written()
+    written.log.observer("cdp").held("copilot", "collect", Fault(trouble))
+    assert written.lines[0]["advice"]
+
+
+def test_letters_that_are_written_again_are_news_once() -> None:
+    written = Written()
+    story = written.log.observer("cdp")
+    story.shelf_failed("UNKNOWN_TOPIC_OR_PART")
+    story.shelved("copilot", Cause.REFUSED, 1)
+    story.shelved("copilot", Cause.REFUSED, 1)
+    assert [line["event"] for line in written.lines] == [
+        "dead letter not written",
+        "dead letters are written again",
+        "dead letters written",
+    ]
+    assert "create it" in str(written.lines[0]["advice"])
 
 
 def test_a_debug_verb_costs_a_quiet_log_nothing() -> None:

@@ -11,7 +11,7 @@ from hypothesis.strategies import DataObject
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from consumer.model import Cause, Fault, Skip, Trouble
+from consumer.model import Cause, Fault, Partition, Skip, Trouble
 from consumer.observe import Observer
 from consumer.watch.metrics import Metrics
 from tests.watch.pages import DESTINATIONS, EVENTS, OPENMETRICS, families, made, value, watched
@@ -55,6 +55,12 @@ def hostile(observer: Observer, word: str, status: int) -> None:
     observer.schema_fetched(word, word, 0.1)
     observer.client_error(word.upper(), word, fatal=False)
     observer.shelved(word, Cause.REFUSED, 1)
+    observer.suspected(word, 1)
+    observer.guard_closed(word, word, Cause.REFUSED, 1, 1)
+    observer.guard_closed("", word, Cause.UNDECODABLE, 1, 1)
+    observer.guard_opened(word, word, Cause.REFUSED, 1.0, word)
+    observer.stopped(Partition(word, 1), 1, word.upper())
+    observer.gap_accepted(Partition(word, 1), 1, 2)
 
 
 def test_hostile_traffic_does_not_grow_the_page_without_end() -> None:
@@ -75,7 +81,10 @@ def test_only_topics_and_codes_may_come_late_and_everything_else_falls_under_oth
     page = metrics.page()[0].decode()
     lines = [line for line in page.splitlines() if "someone" in line]
     assert lines
-    assert all(line.startswith(("cdp_kafka_messages", "cdp_kafka_consumed", "cdp_decode_failures")) for line in lines)
+    assert all(
+        line.startswith(("cdp_kafka_messages", "cdp_kafka_consumed", "cdp_kafka_offset_gaps", "cdp_decode"))
+        for line in lines
+    )
     assert all('topic="someone@example.com"' in line for line in lines)
 
 

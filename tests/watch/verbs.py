@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
+from consumer.directive import AcceptGap, AcceptRefusals, Directives, Pause, Quarantine
+from consumer.findings import Finding
 from consumer.model import Cause, Fault, Partition, Skip, Trouble
 from consumer.observe import Observer
 
@@ -21,6 +23,15 @@ FAULTS = st.builds(
 )
 LATENCIES = st.lists(SECONDS, max_size=5)
 BOOLS = st.booleans()
+NAMES = st.none() | WORDS
+INSTANTS = st.integers(min_value=0, max_value=10**13)
+DIRECTIVES = st.one_of(
+    st.builds(Pause, INSTANTS, WORDS, NAMES, NAMES),
+    st.builds(AcceptRefusals, INSTANTS, WORDS, CAUSES, NAMES, NAMES, NAMES),
+    st.builds(Quarantine, INSTANTS, WORDS, WORDS, COUNTS, COUNTS, NAMES, NAMES),
+    st.builds(AcceptGap, INSTANTS, WORDS, WORDS, COUNTS, st.one_of(st.sampled_from(["earliest", "latest"]), COUNTS)),
+)
+FINDINGS = st.builds(Finding, st.just("error"), WORDS, st.none() | COUNTS, st.none() | COUNTS, WORDS, WORDS, WORDS)
 
 CALLS: dict[str, Mapping[str, st.SearchStrategy[object]]] = {}
 
@@ -42,6 +53,8 @@ _verb("topic_missing", topic=WORDS)
 _verb("topic_found", topic=WORDS)
 _verb("fenced")
 _verb("unfenced")
+_verb("stopped", partition=st.builds(Partition, WORDS, COUNTS), offset=COUNTS, code=WORDS)
+_verb("gap_accepted", partition=st.builds(Partition, WORDS, COUNTS), lost_from=COUNTS, goes_on_at=COUNTS)
 _verb("decoded", events=st.dictionaries(WORDS, COUNTS, max_size=3))
 _verb("skipped", counts=st.dictionaries(st.tuples(WORDS, WORDS, st.sampled_from(list(Skip))), COUNTS, max_size=3))
 _verb("translated", destination=WORDS, events=st.dictionaries(WORDS, COUNTS, max_size=3))
@@ -61,13 +74,19 @@ _verb("refused", destination=WORDS, event_type=WORDS, fault=FAULTS)
 _verb("listed", destination=WORDS, events=COUNTS, refused=COUNTS)
 _verb("deferred", destination=WORDS, fault=FAULTS, events=COUNTS, wait_s=SECONDS)
 _verb("split", destination=WORDS, events=COUNTS)
+_verb("suspected", destination=WORDS, events=COUNTS)
 _verb("held", destination=WORDS, endpoint=WORDS, fault=FAULTS)
 _verb("resumed", destination=WORDS, endpoint=WORDS, seconds=SECONDS)
 _verb("throttled", destination=WORDS, source=WORDS, seconds=SECONDS)
 _verb("credential_renewed", destination=WORDS, ok=BOOLS)
 _verb("credentials", destination=WORDS, valid=BOOLS)
+_verb("guard_closed", destination=WORDS, kind=WORDS, cause=CAUSES, refused=COUNTS, of=COUNTS)
+_verb("guard_opened", destination=WORDS, kind=WORDS, cause=CAUSES, seconds=SECONDS, by=WORDS)
 _verb("shelved", destination=WORDS, cause=CAUSES, count=COUNTS)
 _verb("shelf_failed", code=WORDS)
+_verb("directives_read", directives=st.lists(DIRECTIVES, max_size=3).map(Directives))
+_verb("directives_refused", findings=st.lists(FINDINGS, max_size=3))
+_verb("directive_ended", directive=DIRECTIVES)
 _verb("leaving")
 _verb("left", released=COUNTS)
 

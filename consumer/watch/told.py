@@ -1,0 +1,79 @@
+"""What an operator has said, as this process heard it: written to the log, and kept for whoever looks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from consumer.directive import NONE, Directive, Directives
+from consumer.findings import Finding
+from consumer.observe import Observer
+from consumer.watch.lines import timestamp
+
+if TYPE_CHECKING:
+    from consumer.watch.log import Log
+
+
+class Told(Observer):
+    """The observer of the directives file. One a process; it belongs to no pipeline.
+
+    Of a directive its scope is written and shown (never an ordering key); its reason is shown, not written.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._directives = NONE
+        self.heard = False
+        """Whether a directives file was ever read or refused."""
+        self.findings: tuple[Finding, ...] = ()
+        """Why the file, as it is now, was refused; empty = it was not."""
+
+    def in_force(self, now_ms: int) -> Directives:
+        """Return what is in force at this instant (epoch milliseconds), whoever has yet to notice an end."""
+        return self._directives.in_force(now_ms)
+
+    def directives_read(self, directives: Directives) -> None:
+        """Keep what the file says now, and write each directive that is in force."""
+        self.heard, self.findings, self._directives = True, (), directives
+        in_force = self.in_force(int(time.time() * 1000))
+        self._log.write("info", "directives read", count=len(directives), in_force=len(in_force))
+        for directive in in_force:
+            self._log.write("info", "directive in force", **said(directive))
+
+    def directives_refused(self, findings: Sequence[Finding]) -> None:
+        """Keep why the file was refused, and write it."""
+        self.heard, self.findings = True, tuple(findings)
+        self._log.write(
+            "error",
+            "directives refused",
+            count=len(findings),
+            in_force=len(self.in_force(int(time.time() * 1000))),
+            advice="the file is refused whole and what was read before stays in force: mend it",
+        )
+        for finding in findings:
+            self._log.write(
+                "error",
+                "directives finding",
+                at=finding.where(),
+                about=finding.path or None,
+                message=finding.message,
+                hint=finding.hint or None,
+            )
+
+    def directive_ended(self, directive: Directive) -> None:
+        """Write that a directive reached its end."""
+        self._log.write("info", "directive ended", **said(directive))
+
+
+def said(directive: Directive) -> dict[str, str]:
+    """Return what a directive says, as it may be shown to anybody, without the operator's reason."""
+    return {"directive": directive.kind, **directive.scope(), "until": until(directive)}
+
+
+def until(directive: Directive) -> str:
+    """Return a directive's end, as RFC 3339 says it."""
+    try:
+        return timestamp(directive.until_ms / 1000)
+    except (OverflowError, ValueError, OSError):
+        return "for ever"  # beyond the year 9999
