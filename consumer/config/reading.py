@@ -26,6 +26,8 @@ class Reading:
     findings: list[Finding] = field(default_factory=list)
     offline: bool = False
     """Whether this run talks to nobody: then no variable and no secret need be there, and defaults stand in."""
+    variables: bool = True
+    """Whether `${NAME}` means a variable in this file."""
     used: bool = True
     """Whether this run uses the part being read: an unset variable elsewhere is nobody's loss."""
 
@@ -50,6 +52,8 @@ class Reading:
 
     def expand(self, node: Scalar, path: str) -> Expanded | None:
         """Return the scalar's text with its variables replaced; `None` if that cannot be done, which is said."""
+        if not self.variables:
+            return Expanded(node.text)
         expanded = expand(node.text, self.environ)
         if expanded.malformed:
             hint = "write `${NAME}` or `${NAME:-default}`; `$${` stands for the two characters"

@@ -107,7 +107,7 @@ TOP: Mapping[str, Option] = {
             {
                 "refusals": Option(
                     kinds.count(1),
-                    "Refusals of one event type (or topic, where it cannot be decoded) for one cause, from which on more wait.",
+                    "Refusals of one event type (or topic, if not decoded) for one cause, after which more wait.",
                     _GUARD.refusals,
                     "50",
                 ),

@@ -1,0 +1,140 @@
+"""The directives file: what an operator says while the service runs, read whole or refused whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from consumer.config import directive_table
+from consumer.config.directive_table import Known
+from consumer.config.grammar import NOTHING, Section
+from consumer.config.reading import Reading, below
+from consumer.config.secrets import MASK
+from consumer.config.values import Bad
+from consumer.directive import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
+from consumer.findings import Finding, errors, in_order
+from consumer.model import Cause
+from consumer.yaml_source import Items, Node, Scalar, Table, read_text
+
+_OF_DECODING: Final = (Cause.UNDECODABLE, Cause.UNKNOWN_SCHEMA)
+_KEYS: Final = re.compile(r"""\bkey["']?\s*:\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s,}\]#][^,}\]#\n]*))""")
+_WORTH_HIDING = 3  # characters; a shorter key would be masked within ordinary words
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What reading came to: directives unless there are errors, those that are over included; and every finding."""
+
+    directives: Directives | None
+    findings: tuple[Finding, ...]
+
+
+def read_directives(text: str, file: str, known: Known) -> Read:
+    """Read the directives in a text; `file` is its name in findings. No finding repeats an ordering key."""
+    tree, findings = read_text(text, file)
+    reading = Reading(file, Path(), {}, findings=list(findings), variables=False)
+    directives = NONE if tree is None else _all(tree, reading, known)
+    found = tuple(_without_keys(in_order(reading.findings), text))
+    return Read(None if errors(found) else directives, found)
+
+
+def _all(tree: Node, reading: Reading, known: Known) -> Directives:
+    if _is_empty(tree):
+        return NONE
+    if not isinstance(tree, Table):
+        reading.complain(tree, "", "must be a mapping", "begin with `directives:` and a list under it")
+        return NONE
+    for key, _ in tree.entries:
+        if key.text != "directives":
+            reading.complain(key, key.text, f"unknown key `{key.text}`", "all stands in a list under `directives:`")
+    listed = tree.get("directives")
+    if listed is None or _is_empty(listed):
+        return NONE
+    if not isinstance(listed, Items):
+        reading.complain(listed, "directives", "must be a list", "begin each directive with `- `")
+        return NONE
+    table = directive_table.directive(known)
+    read = [_one(item, f"directives[{index}]", table, reading) for index, item in enumerate(listed.items)]
+    return Directives(each for each in read if each is not None)
+
+
+def _one(node: Node, path: str, table: Section, reading: Reading) -> Directive | None:
+    before = len(reading.findings)
+    said = table.read(node, path, reading)
+    if said is NOTHING or not isinstance(node, Table):
+        return None
+    given = [key for key, _ in node.entries if key.text in _MAKERS]
+    if len(given) != 1:
+        names = ", ".join(f"`{name}`" for name in _MAKERS)
+        what = "says nothing" if not given else "says more than one thing"
+        reading.complain(given[1] if given else node, path, what, f"write one of {names} in each directive")
+    if len(reading.findings) > before:
+        return None
+    (key,) = given
+    made = _MAKERS[key.text](said["until"], said["reason"], said[key.text])
+    if isinstance(made, Bad):
+        reading.complain(key, below(path, key.text), made.message, made.hint)
+        return None
+    return made
+
+
+def _pause(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | Bad:
+    if said["destination"] is None and said["event_type"] is None:
+        return Bad("names nothing", "give it a `destination`, an `event_type`, or both")
+    return Pause(until_ms, reason, said["destination"], said["event_type"])
+
+
+def _accept_refusals(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | Bad:
+    cause, topic = said["cause"], said["topic"]
+    destination, event_type = said["destination"], said["event_type"]
+    if cause in _OF_DECODING:
+        if topic is None or destination is not None or event_type is not None:
+            return Bad(f"`{cause}` is found before there is an event", "name the `topic`, and nothing else beside it")
+    elif topic is not None or (destination is None and event_type is None):
+        return Bad(f"`{cause}` is found for each destination", "name a `destination`, an `event_type`, or both")
+    return AcceptRefusals(until_ms, reason, cause, destination, event_type, topic)
+
+
+def _quarantine(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | Bad:
+    position, topic, key, destination = (said[name] for name in ("position", "topic", "key", "destination"))
+    if position is None and topic is not None and key is not None:
+        return Quarantine(until_ms, reason, topic, key=key, destination=destination)
+    if position is None or topic is not None or key is not None:
+        return Bad("is neither a position nor a key", "write either `position`, or `topic` and `key`")
+    topic, partition, offset = position
+    return Quarantine(until_ms, reason, topic, partition, offset, destination=destination)
+
+
+def _accept_gap(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | Bad:
+    topic, partition = said["partition"]
+    return AcceptGap(until_ms, reason, topic, partition, said["to"])
+
+
+_MAKERS: Final[dict[str, Callable[[int, str, dict[str, Any]], Directive | Bad]]] = {
+    "pause": _pause,
+    "accept_refusals": _accept_refusals,
+    "quarantine": _quarantine,
+    "accept_gap": _accept_gap,
+}
+
+
+def _is_empty(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
+
+
+def _without_keys(findings: Sequence[Finding], text: str) -> list[Finding]:
+    """Return the findings with every ordering key of the text masked: an error of syntax repeats whatever it met."""
+    found = {next(filter(None, groups), "").strip() for groups in _KEYS.findall(text)}
+    hidden = [key for key in found if len(key) >= _WORTH_HIDING]
+
+    def masked(said: str) -> str:
+        for key in hidden:
+            said = said.replace(key, MASK)
+        return said
+
+    return [
+        replace(each, path=masked(each.path), message=masked(each.message), hint=masked(each.hint)) for each in findings
+    ]
