@@ -135,9 +135,9 @@ class Member:
         """Send SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
 
-    def last_status(self) -> dict[str, dict[str, Any]]:
-        """Return its status again and again until its page is gone: the last there was."""
-        last = self.status()
+    def last_status(self, known: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Ask for its status again and again until its page is gone; return the last there was, or what was known."""
+        last = known
         with contextlib.suppress(OSError, ValueError, HTTPException):
             while True:
                 last = self.status()

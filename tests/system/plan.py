@@ -5,7 +5,19 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from consumer.demo.fakes import Answer, Delay, Fake, Hang, LoseAnswer, MarkInvalid, Reset, Rule, contains
+from consumer.demo.fakes import (
+    Answer,
+    Delay,
+    Fake,
+    Gate,
+    Hang,
+    LoseAnswer,
+    MarkInvalid,
+    Reset,
+    Rule,
+    Until,
+    contains,
+)
 from consumer.demo.fakes.faults import Incoming, Predicate
 from tests.system.shop import INVALID, POISON
 from tests.system.world import TIMEOUT_S, World
@@ -23,6 +35,8 @@ class FaultPlan:
 
     def __init__(self, world: World, dice: random.Random, *, each: int, every: int) -> None:
         self._rules: dict[str, list[Rule]] = {}
+        self._holding = False
+        self._gate = Gate()
         for name in {member for members in world.pipelines.values() for member in members}:
             server = world.servers[name]
             # First what is about certain events: a fault that takes a call whole would let a poisoned one pass.
@@ -31,7 +45,18 @@ class FaultPlan:
                 found = contains(INVALID)
                 mark = MarkInvalid("not a property of this type", lambda item: INVALID.encode() in item.raw)
                 rules.append(server.faults.add(mark, when=found, name="200 with invalid"))
+            # A sender may give a held call up: it was processed then, and what is in it may come again.
+            rules.append(server.faults.add(Until(self._gate), when=lambda _: self._holding, name="held answer"))
             self._rules[name] = rules + _passing(server, name, dice, each, every)
+
+    def hold(self) -> None:
+        """Answer no call from now on, but for those about poisoned events."""
+        self._holding = True
+
+    def let_go(self) -> None:
+        """Answer what was held, and hold nothing any more."""
+        self._holding = False
+        self._gate.open()
 
     def hits(self) -> dict[str, Counter[str]]:
         """How often each fault struck, by server."""
