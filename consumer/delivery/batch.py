@@ -80,8 +80,11 @@ def bytes_of(deliveries: Iterable[Delivery]) -> int:
 def halve(batch: Sequence[Delivery], next_piece: Callable[[], int]) -> None:
     """Mark the two halves of a refused batch, so that neither ever grows again or meets the other."""
     middle = (len(batch) + 1) // 2
-    first, second = next_piece(), next_piece()
-    for delivery in batch[:middle]:
-        delivery.piece = first
-    for delivery in batch[middle:]:
-        delivery.piece = second
+    mark(batch[:middle], next_piece())
+    mark(batch[middle:], next_piece())
+
+
+def mark(batch: Iterable[Delivery], piece: int) -> None:
+    """Mark a batch as a piece: from now on it may shrink, but never grow."""
+    for delivery in batch:
+        delivery.piece = piece

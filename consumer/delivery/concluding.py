@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, assert_never
 
-from consumer.delivery.batch import bytes_of, halve
+from consumer.delivery.apart import Apart
+from consumer.delivery.batch import bytes_of, halve, mark
+from consumer.delivery.suspects import speaks_against
 from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.lanes import Lanes
-    from consumer.delivery.queue import KeyedQueue
+    from consumer.delivery.queue import KeyedQueue, Scope
     from consumer.model import Verdict
 
 
@@ -26,43 +28,97 @@ class Outcomes:
         self._queue = queue
         self._wake = wake
         self._failures = 0
+        self.apart = Apart()
         self.not_before = 0.0
         self.open_bytes = 0
 
-    def conclude(self, batch: list[Delivery], verdict: Verdict, started: float) -> None:
-        """End what the verdict ends, and put the rest back to be sent again."""
+    def conclude(self, batch: list[Delivery], verdict: Verdict, started: float, *, called: bool) -> bool:
+        """End what the verdict ends, and put the rest back to be sent again; tell whether the trouble is the batch's.
+
+        `called`: its endpoint was, and not just the door of credentials before it.
+        """
         road = self._road
         if not isinstance(verdict, Deferred | Barred):
             self._failures = 0
+        elif called and speaks_against(verdict):
+            return self._against(batch, verdict, started)
         match verdict:
             case Delivered():
-                self._delivered(batch)
+                self._delivered(batch, started)
             case Listed(refused):
                 road.observer.listed(road.name, len(batch), len(refused))
-                self._delivered([delivery for index, delivery in enumerate(batch) if index not in refused])
-                for index in sorted(refused):
-                    self._refuse(batch[index], refused[index])
+                refusals = [(batch[index], refused[index]) for index in sorted(refused)]
+                road.guarding.begin(refusals)
+                self._delivered([delivery for index, delivery in enumerate(batch) if index not in refused], started)
+                self._refuse(refusals)
             case Refused(fault) | Mixed(fault) if len(batch) == 1:
-                self._refuse(batch[0], fault)
+                self._refuse([(batch[0], fault)])
             case Refused() | Mixed():
                 self._failed(batch)
-                halve(batch, road.next_piece)
+                self._halve(batch)
                 self.again(batch)
-                road.observer.split(road.name, len(batch))
             case Deferred(fault, asked_s, everyone):
+                self._failed(batch)
+                self.again(batch)
                 self._later(batch, fault, asked_s, everyone=everyone)
             case Barred(fault):
+                self._failed(batch)
+                self.again(batch)
                 if road.holds.succeeded_since(batch[0].shape.endpoint, started):
                     self._later(batch, fault, None, everyone=False)
-                else:
-                    self._failed(batch)
-                    self.again(batch)
+                    return True
             case _:
                 assert_never(verdict)
+        return False
 
-    def _delivered(self, batch: Sequence[Delivery]) -> None:
+    def _against(self, batch: list[Delivery], verdict: Deferred | Barred, started: float) -> bool:
+        """Put back what has failed, maybe by its own fault; tell whether it was."""
+        road, now = self._road, time.monotonic()
+        fault, suspicion = verdict.fault, road.suspicion
+        suspicion.failed(batch, now)
+        own = suspicion.suspects(batch)
+        if own and len(batch) == 1 and suspicion.hopeless(batch[0], now):
+            self._pause(None)
+            why = f"it alone failed {batch[0].attempts + 1} times, others were taken meanwhile: {fault.cause.value}"
+            self._refuse([(batch[0], Fault(Cause.NEVER_ACCEPTED, why, fault.status))])
+            return True
+        self._failed(batch)
+        if isinstance(verdict, Barred) and not own and not road.holds.succeeded_since(batch[0].shape.endpoint, started):
+            self.again(batch)  # it is held with all the others of its endpoint
+            return False
+        if own and len(batch) > 1:
+            suspicion.halved(batch)
+            self._halve(batch)
+            road.observer.suspected(road.name, len(batch))
+            self._apart(batch, now, suspects=len(batch))
+        elif suspicion.failing(batch):
+            own_s = road.options.backoff.wait(batch[0].attempts, None, road.dice)
+            if not batch[0].piece:
+                mark(batch, road.next_piece())
+            self._apart(batch, now + own_s, suspects=len(batch) if own else 0)
+        else:
+            self.again(batch)
+        self._later(batch, fault, None, everyone=False)
+        return own or isinstance(verdict, Barred)
+
+    def _apart(self, batch: Sequence[Delivery], due_s: float, *, suspects: int) -> None:
+        """Let a batch wait by itself, its lane going on with other keys."""
+        scope: Scope = ("apart", self._road.next_piece())
+        self.open_bytes -= self._queue.set_apart(batch, scope)
+        if self._queue.waiting(scope):
+            self.apart.put(scope, due_s, suspects)
+
+    def _halve(self, batch: Sequence[Delivery]) -> None:
+        halve(batch, self._road.next_piece)
+        self._road.observer.split(self._road.name, len(batch))
+
+    def _delivered(self, batch: Sequence[Delivery], started: float) -> None:
+        if not batch:
+            return  # an answer that names every one of them
+        self._road.suspicion.succeeded(batch[0].shape.endpoint, len(batch))
         self.open_bytes -= bytes_of(batch)
         self._road.ends.delivered(batch)
+        self._road.guarding.delivered(batch, started)
 
     def again(self, batch: Sequence[Delivery]) -> None:
         """Put a batch back to where it came from."""
@@ -75,8 +131,11 @@ class Outcomes:
             delivery.first_failed_ms = delivery.first_failed_ms or now_ms
 
     def _later(self, batch: Sequence[Delivery], fault: Fault, asked_s: float | None, *, everyone: bool) -> None:
-        self._failed(batch)
-        self.again(batch)
+        """Let the lane wait before its next call, or the whole destination."""
+        wait_s = self._pause(asked_s, everyone=everyone)
+        self._road.observer.deferred(self._road.name, fault, len(batch), wait_s)
+
+    def _pause(self, asked_s: float | None, *, everyone: bool = False) -> float:
         self._failures += 1
         wait_s = self._road.options.backoff.wait(self._failures, asked_s, self._road.dice)
         until = time.monotonic() + wait_s
@@ -84,13 +143,22 @@ class Outcomes:
             self._road.pace.told(until)
         else:
             self.not_before = until
-        self._road.observer.deferred(self._road.name, fault, len(batch), wait_s)
+        return wait_s
 
-    def _refuse(self, delivery: Delivery, fault: Fault) -> None:
-        """Dead-letter a delivery that was sent."""
-        self._failed([delivery])
-        late = self._road.window.past_hope(delivery)  # where the answer itself had to say what time it is
-        self.unsayable(delivery, fault if late is None else Fault(late.cause, late.detail, fault.status))
+    def _refuse(self, refusals: Iterable[tuple[Delivery, Fault]]) -> None:
+        """Dead-letter deliveries that were sent, unless there are so many that the flood guard lets them wait."""
+        waiting: list[Delivery] = []
+        for delivery, answered in refusals:
+            self._failed([delivery])
+            fault = (
+                self._road.window.past_hope(delivery) or answered
+            )  # the answer itself may have to say what time it is
+            cause = fault.cause if isinstance(fault.cause, Cause) else Cause.REFUSED
+            if self._road.guarding.waits(delivery, cause):
+                waiting.append(delivery)
+            else:
+                self.unsayable(delivery, Fault(cause, fault.detail, answered.status))
+        self.again(waiting)  # together: one by one, each would come to stand before the one it follows
 
     def unsayable(self, delivery: Delivery, fault: Fault) -> None:
         """Dead-letter a delivery. Its key waits for the letter's acknowledgement; other keys go on."""

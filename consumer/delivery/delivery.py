@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from consumer.delivery.ledger import Tenure
+    from consumer.delivery.suspects import Evidence
     from consumer.model import Entry, Shape
 
 
@@ -20,6 +21,7 @@ class Delivery:
         "body",
         "entry",
         "event_ms",
+        "evidence",
         "first_failed_ms",
         "identity",
         "key",
@@ -53,3 +55,5 @@ class Delivery:
         """Which half of a split batch it belongs to; 0 = none. Different pieces never share a call again."""
         self.attempts = 0
         self.first_failed_ms = 0
+        self.evidence: Evidence | None = None
+        """What is known against it; nothing until it has failed."""

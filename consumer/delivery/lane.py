@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from consumer.delivery.lanes import Lanes
     from consumer.delivery.queue import Scope
     from consumer.delivery.send import Wire
-    from consumer.model import Endpoint
 
 
 class Lane:
@@ -38,7 +37,7 @@ class Lane:
         self._enough = self._enough_bytes = 0  # what makes a lingering lane look up: events and bytes
         self.on_wire: Sequence[Delivery] = ()
         self.answered: asyncio.Future[None] | None = None
-        self.probe: Endpoint | None = None
+        self.probe: Scope | None = None
 
     @property
     def open_bytes(self) -> int:
@@ -72,13 +71,14 @@ class Lane:
         self._queue.release(scope)
         self._wake.set()
 
-    def waits_for(self, endpoint: Endpoint) -> bool:
-        """Tell whether anything waits for a held endpoint."""
-        return self._queue.waits_for(("endpoint", endpoint))
+    def waiting(self, scope: Scope) -> int:
+        """Count what waits for `scope`."""
+        return self._queue.waiting(scope)
 
     def withdraw(self) -> None:
         """Forget deliveries whose tenure sends no more; a call on the wire stays there."""
         self._outcomes.open_bytes -= self._queue.withdraw()
+        self._outcomes.apart.keep(self._queue.waiting)
         self._wake.set()
 
     def can_go(self, by: float) -> bool:
@@ -86,16 +86,22 @@ class Lane:
 
         Letters are not counted: whether the dead-letter topic takes them is not known here.
         """
-        return bool(self.on_wire) or (bool(self._queue) and self.not_before <= by)
+        waits = bool(self._queue) or self._outcomes.apart.due_s <= by
+        return bool(self.on_wire) or (waits and self.not_before <= by)
+
+    def suspects(self) -> int:
+        """Count the deliveries that are suspects: apart, or tried just now."""
+        evidence = self.on_wire[0].evidence if self.on_wire else None
+        tried = len(self.on_wire) if evidence is not None and evidence.suspected else 0
+        return self._outcomes.apart.suspects + tried
 
     # ── Its own life ──
 
     async def run(self) -> None:
         """Call, for ever."""
         while True:
-            if self.probe is None and not self._queue:
-                self._wake.clear()
-                await self._wake.wait()
+            if self.probe is None and not self._queue and self._outcomes.apart.due_s > time.monotonic():
+                await self._rest()
                 continue
             if self.probe is None:
                 await self._gather()
@@ -106,11 +112,23 @@ class Lane:
                 hold, batch = self._probe_batch(self.probe)
                 self.probe = None
             else:
+                if scope := self._outcomes.apart.next(time.monotonic(), others=bool(self._queue)):
+                    self._queue.release(scope)
                 batch = self._queue.take(self._road.admission(), self._outcomes.unsayable)
             if batch:
                 await self._call(batch, hold)
             else:
                 await asyncio.sleep(0)
+
+    async def _rest(self) -> None:
+        """Wait until there is something to do."""
+        due_s = self._outcomes.apart.due_s
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(None if due_s == float("inf") else due_s - time.monotonic()):
+                await self._wake.wait()
+        except TimeoutError:
+            return
 
     async def _gather(self) -> None:
         """Wait for company until a call would be full, or until the oldest has lingered long enough."""
@@ -132,14 +150,14 @@ class Lane:
             finally:
                 self._enough = self._enough_bytes = 0
 
-    def _probe_batch(self, endpoint: Endpoint) -> tuple[Hold | None, list[Delivery]]:
-        """Take one delivery of a held endpoint, of another key than the probes before it."""
-        hold = self._road.holds.get(endpoint)
+    def _probe_batch(self, scope: Scope) -> tuple[Hold | None, list[Delivery]]:
+        """Take one delivery of what is held, of another key than the probes before it."""
+        hold = self._road.prober.hold(scope)
         if hold is None:
             return None, []
 
         while True:
-            chosen = self._queue.take_one(("endpoint", endpoint), self._road.prober.fits(endpoint, hold))
+            chosen = self._queue.take_one(scope, self._road.prober.fits(scope, hold))
             if chosen is None and hold.probed_keys:
                 hold.probed_keys.clear()  # every key had its turn
             elif chosen is None:
@@ -175,8 +193,8 @@ class Lane:
                     probed.probing = False
                 return
             verdict = road.judge(batch, answer)
-            self._outcomes.conclude(batch, verdict, started)
-            road.learn(endpoint, verdict, started, answered=isinstance(answer, Reply), probe=probed)
+            own = self._outcomes.conclude(batch, verdict, started, called=isinstance(answer, Reply | Fault))
+            road.learn(endpoint, verdict, answered=isinstance(answer, Reply), probe=probed, own=own)
         finally:
             self.on_wire = ()
             self.answered.set_result(None)

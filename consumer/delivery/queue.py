@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
 
 Scope: TypeAlias = tuple[str, object]
-"""What deliveries wait for: ("endpoint", a held one), ("letter", key of one being dead-lettered), ("clock", when)."""
+"""What deliveries wait for: ("endpoint", a held one), ("letter", key of one being dead-lettered), ("clock", when),
+("apart", number: a batch that keeps failing, and waits by itself), ("paused", what)."""
 
 Waits: TypeAlias = "Callable[[Delivery], Scope | Fault | None]"
 """What a delivery must wait for, why it can never go, or `None` where it may go now."""
+
+_THEIR_OWN = ("letter", "apart")
+"""Kinds of scope that end at a time of their own, whatever else changes."""
 
 
 class KeyedQueue:
@@ -52,12 +56,26 @@ class KeyedQueue:
 
         Return the bytes of the bodies left out.
         """
+        return self._put_back(batch, None)
+
+    def set_apart(self, batch: Sequence[Delivery], scope: Scope) -> int:
+        """Put a batch that has not ended aside under a scope of its own, so that other keys can go on without it.
+
+        What comes after it in its keys follows it. Those whose key waits for a letter wait for that. Return the bytes
+        of the bodies left out.
+        """
+        return self._put_back(batch, scope)
+
+    def _put_back(self, batch: Sequence[Delivery], apart: Scope | None) -> int:
         left_out = bytes_of(delivery for delivery in batch if not delivery.tenure.sending)
         batch = [delivery for delivery in batch if delivery.tenure.sending]
+        keys = {delivery.key for delivery in batch if delivery.key not in self._letters}
         if self._blocked:
             # Later ones of a key may have been set aside when the batch was formed. They wait for a scope of their own,
             # which says nothing about this one: all of the key is looked at anew.
-            self._unblock({delivery.key for delivery in batch if delivery.key not in self._letters})
+            self._unblock(keys)
+        if apart is not None:
+            self._blocked.update(dict.fromkeys(keys, apart))
         for delivery in reversed(batch):
             scope = self._blocked.get(delivery.key)
             (self._queue if scope is None else self._aside.setdefault(scope, deque())).appendleft(delivery)
@@ -106,11 +124,21 @@ class KeyedQueue:
         """Tell whether anything is aside under `scope`."""
         return bool(self._aside.get(scope))
 
+    def waiting(self, scope: Scope) -> int:
+        """Count what is aside under `scope`."""
+        return len(self._aside.get(scope, ()))
+
     def release(self, scope: Scope) -> None:
         """Put back what waited for `scope`, before everything queued."""
         for key in [key for key, blocked in self._blocked.items() if blocked == scope]:
             self._unmark(key)
         self._queue.extendleft(reversed(self._aside.pop(scope, ())))
+
+    def look_anew(self, touched: Callable[[Delivery], bool]) -> None:
+        """Put back all that waits for something that may have changed, and what is apart and `touched` by it."""
+        for scope, waiting in list(self._aside.items()):
+            if scope[0] not in _THEIR_OWN or (scope[0] == "apart" and any(map(touched, waiting))):
+                self.release(scope)
 
     def block(self, key: int) -> None:
         """Let nothing of `key` go until as many letters as are written for it were acknowledged."""
@@ -139,14 +167,12 @@ class KeyedQueue:
         )
         # A key may have been blocked by one that is forgotten now: what came after it need not wait for the same, and
         # nobody would release it.
-        for scope in list(self._aside):
-            if scope[0] != "letter":
-                self.release(scope)
-        for key, scope in list(self._blocked.items()):
-            if scope not in self._aside:
-                self._unmark(key)
+        self.look_anew(lambda _: False)
         self._queue = _sending(self._queue)
         self._aside = {scope: some for scope, waiting in self._aside.items() if (some := _sending(waiting))}
+        waiting = {delivery.key for some in self._aside.values() for delivery in some}
+        for key in [key for key in self._blocked if key not in waiting]:
+            self._unmark(key)
         return forgotten
 
     def _unmark(self, key: int) -> None:
