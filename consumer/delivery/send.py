@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from consumer.delivery.credentials import NOT_NOW
 from consumer.model import Barred, Call, Deferred, Fault, Reply, Trouble
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from consumer.delivery.pace import Pace
     from consumer.model import Endpoint
 
-_MAX_REPLY_BYTES = 4 * 1024 * 1024
-"""No contract answers with more; what lies beyond is not read, and a cut answer is never taken for a good one."""
+_MAX_REPLY_BYTES = 1024 * 1024
+"""No contract answers with more; what lies beyond is not read, and a cut answer is never taken for a good one. JSON made
+for it takes twenty times its size in memory (`[[],[],…`), once for each lane."""
 
 _MAX_REPLY_PARTS = 8192
 """Nor in more pieces: each costs 20 µs of the loop, and chunks of two bytes would take forty seconds to the limit."""
@@ -176,7 +178,7 @@ async def send(
     """
     signature = await credentials.current()
     if isinstance(signature, Barred | Deferred):
-        return signature
+        return None if signature is NOT_NOW else signature
     if not await may_start():
         return None
     reply = await wire.exchange(call, signature)
@@ -186,7 +188,7 @@ async def send(
     if renewed is None:
         return reply
     if isinstance(renewed, Barred | Deferred):
-        return renewed
+        return None if renewed is NOT_NOW else renewed
     if not await may_repeat():
         return None
     return await wire.exchange(call, renewed)
@@ -195,7 +197,7 @@ async def send(
 async def fetch_token(wire: Wire, call: Call, pace: Pace) -> Reply | Fault | Deferred:
     """Make the call for a token in its turn: the rate counts it too, and a told wait is meant for it as well.
 
-    A told wait can be long, and the lane that asks carries deliveries meanwhile: it is told to come again.
+    A told wait can be long, and the lane that asks carries deliveries meanwhile: it is sent back to wait as for a call.
     """
     while True:
         now = time.monotonic()
@@ -203,7 +205,8 @@ async def fetch_token(wire: Wire, call: Call, pace: Pace) -> Reply | Fault | Def
         if wait_s <= 0:
             break
         if source == "told":
-            return Deferred(Fault(Trouble.THROTTLED, "the token call waits until then, too"), wait_s, everyone=True)
+            return NOT_NOW
         await asyncio.sleep(min(wait_s, _LONGEST_NAP_S))
     pace.started(now)
+    wire.rated = None if pace.rate_per_s is None else pace
     return await wire.exchange(call, {})

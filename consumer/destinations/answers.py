@@ -100,8 +100,10 @@ def _deferred(reply: Reply) -> Deferred:
 def _retry_after_s(reply: Reply) -> float | None:
     """Return the seconds of `Retry-After` in either form (RFC 9110 §10.2.3); `None` for garbage."""
     text = reply.headers["retry-after"]
-    if seconds := _SECONDS.fullmatch(text):
-        return min(float(seconds[1]), LONGEST_WAIT_S)
+    # Several such headers are one with commas by now (RFC 9110 §5.3): whoever of them says least would be too soon.
+    seconds = [_SECONDS.fullmatch(each) for each in text.split(",")]
+    if waits := [float(each[1]) for each in seconds if each] if None not in seconds else []:
+        return min(max(waits), LONGEST_WAIT_S)
     until = _date(text)
     return None if until is None else _until(until.timestamp(), reply)
 
