@@ -6,7 +6,8 @@ Non-obvious:
 * A partition with nothing owed commits the consumer's position instead of its frontier: the markers of transactions at
   the end of a log are records to nobody, and would look like lag for ever. Not while a record is in hand: the position
   is beyond it already, and a callback within `consume` would commit what was never handed over. Nor for a partition
-  that was stopped, whose later records were let fall.
+  that was stopped, whose later records were let fall; nor where a tenure was begun behind a gap before its first record
+  came: the client's position may still be the one before the gap.
 * Nothing is ever committed below what was confirmed.
 """
 
@@ -33,10 +34,12 @@ class _Standing:
     following: int
     confirmed: int
     stopped: bool = False
+    moved: bool = False
+    """Whether it began behind a gap and has not taken a record since."""
 
     def is_idle(self, goal: int) -> bool:
-        """Whether nothing is owed below the goal, and nothing was taken at or above it."""
-        return goal >= self.following and not self.stopped
+        """Whether nothing is owed below the goal, nothing was taken at or above it, and the position can be trusted."""
+        return goal >= self.following and not self.stopped and not self.moved
 
 
 class Commits:
@@ -51,6 +54,7 @@ class Commits:
         self._standings: dict[Partition, _Standing] = {}
         self._metadata = ""
         self._sent: dict[Partition, int] | None = None
+        """The tenures of what was sent and is not answered yet."""
         self._sent_at_s = 0.0
         self.in_hand = False
         """Whether the thread may hold a record that `took` was not told of."""
@@ -62,6 +66,10 @@ class Commits:
             at = starts.offsets[partition]
             self._standings[partition] = _Standing(tenure, at, at, starts.confirmed.get(partition, -1))
 
+    def begin_behind(self, partition: Partition, tenure: int, offset: int) -> None:
+        """Begin a tenure behind a gap: below earlier commits, if that is where it goes on."""
+        self._standings[partition] = _Standing(tenure, offset, offset, -1, moved=True)
+
     def end(self, partitions: Iterable[Partition]) -> None:
         """End tenures: nothing is committed for them any more."""
         for partition in partitions:
@@ -70,11 +78,21 @@ class Commits:
     def took(self, last: Mapping[Partition, int]) -> None:
         """Note the offsets of the last records taken."""
         for partition, offset in last.items():
-            self._standings[partition].following = offset + 1
+            standing = self._standings[partition]
+            standing.following, standing.moved = offset + 1, False
 
     def stopped(self, partition: Partition) -> None:
         """Note that records of this tenure may have been let fall: from now on only its frontier counts."""
         self._standings[partition].stopped = True
+
+    def following(self, partition: Partition) -> int:
+        """Return the offset after the last record taken."""
+        return self._standings[partition].following
+
+    def is_settled(self, partition: Partition) -> bool:
+        """Whether nothing that was taken is owed any more."""
+        standing = self._standings[partition]
+        return standing.reached >= standing.following
 
     def reached(self, frontier: Frontier) -> None:
         """Note how far the loop got; what it says of an older tenure is ignored."""
@@ -94,7 +112,8 @@ class Commits:
         moved = self._moved(consumer, self._standings.keys())
         if not moved:
             return
-        self._sent, self._sent_at_s = moved, time.monotonic()
+        self._sent = {partition: self._standings[partition].tenure for partition in moved}
+        self._sent_at_s = time.monotonic()
         try:
             consumer.commit(offsets=self._offsets(moved), asynchronous=True)
         except KafkaException as error:
@@ -109,7 +128,8 @@ class Commits:
         if error is not None:
             self._refused(error, self._sent_at_s)
         else:
-            self._take(answers, self._sent_at_s)
+            # An answer about an earlier tenure says nothing of this one, which may have begun below it.
+            self._take([one for one in answers if self._is_of(sent, one)], self._sent_at_s)
 
     def settle(self, consumer: Consumer, partitions: Collection[Partition], *, whole: bool = False) -> bool:
         """Commit and wait for the answer; return whether all was accepted.
@@ -130,6 +150,11 @@ class Commits:
             self._refused(error.args[0], began_s)
             return False
         return self._take(answers, began_s)
+
+    def _is_of(self, sent: Mapping[Partition, int], answer: TopicPartition) -> bool:
+        partition = Partition(answer.topic, answer.partition)
+        standing = self._standings.get(partition)
+        return standing is not None and sent.get(partition) == standing.tenure
 
     def _moved(
         self, consumer: Consumer, partitions: Collection[Partition], *, whole: bool = False

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from consumer.directive import AcceptGap
     from consumer.model import Message, Partition
 
 
@@ -47,6 +48,9 @@ class Road(Protocol):
 
     full: frozenset[Partition]
     """Partitions with no room now, hysteresis included; replaced whole by the loop, read by the thread each turn."""
+
+    accepted_gaps: Mapping[Partition, AcceptGap]
+    """Where a partition that stopped may go on; replaced whole by the loop, read by the thread each turn."""
 
     def assigned(self, assignment: Assignment) -> None:
         """Begin tenures."""

@@ -22,6 +22,7 @@ from contextlib import closing
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from consumer.directive import Goal
 from consumer.kafka import leaving
 from consumer.kafka.commits import Commits
 from consumer.kafka.crossing import Crossing
@@ -140,6 +141,31 @@ class Membership:
             self._crossing.tell(lambda: self._road.lost(gone))
         self._give_back(consumer, partitions, gone)
         self._observer.revoked(gone, lost=True, seconds=time.monotonic() - began_s)
+
+    def begin_behind(self, consumer: Consumer, partition: Partition, goal: Goal) -> int:
+        """End a tenure as lost and begin another where an operator says; return its first offset.
+
+        Raises:
+            KafkaException: the brokers do not say where that is; nothing has changed.
+        """
+        offset = self._starter.offset_at(consumer, partition, goal)
+        tenure = next(_TENURES)
+        if self._incremental:
+            consumer.incremental_unassign([TopicPartition(*partition)])
+            consumer.incremental_assign([TopicPartition(*partition, offset)])
+        else:  # an eager assignment is always whole: the others go on where they are
+            others = self.held.keys() - {partition}
+            places = {one: self._commits.following(one) for one in others} | {partition: offset}
+            consumer.assign([TopicPartition(*one, place) for one, place in places.items()])
+        self._commits.begin_behind(partition, tenure, offset)
+        self.held = {**self.held, partition: tenure}
+        self._commits.settle(consumer, [partition])
+        if partition in self._commits.unconfirmed():
+            consumer.pause([TopicPartition(*partition)])
+        news = Assignment({partition: tenure}, {partition: offset}, len(self.held), self._total)
+        self._crossing.tell(lambda: self._road.lost([partition]))
+        self._crossing.tell(lambda: self._road.assigned(news))
+        return offset
 
     def finish(self) -> Future[Frontier]:
         """Ask the loop to end everything that can be ended."""

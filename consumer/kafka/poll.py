@@ -36,6 +36,7 @@ from consumer.kafka.options import (
     session_timeout_s,
 )
 from consumer.kafka.pauses import Pauses
+from consumer.kafka.stops import Stops
 from consumer.kafka.taking import Taking
 from consumer.model import Message as Record
 from consumer.model import Partition
@@ -73,7 +74,8 @@ class Poller:
         self._commits = Commits(observer)
         self._membership = Membership(options, road, self._crossing, self._commits, self._fence, observer)
         self._pauses = Pauses(observer)
-        self._taking = Taking(self._membership, self._commits, observer)
+        self._stops = Stops(self._membership, self._commits, road, observer)
+        self._taking = Taking(self._membership, self._commits, self._stops, observer)
         self._frontiers: SimpleQueue[Frontier] = SimpleQueue()
         self._leaving = threading.Event()
         self._fatal: KafkaError | None = None
@@ -99,6 +101,10 @@ class Poller:
     def held(self) -> Mapping[Partition, int]:
         """Return the partitions held now, with their tenures."""
         return self._membership.held
+
+    def stopped(self) -> Mapping[Partition, tuple[str, int]]:
+        """Return which partitions wait because their next offset is not to be had: the client's code and the offset."""
+        return self._stops.standing()
 
     async def leave(self) -> None:
         """Leave: take nothing more, let the loop finish, commit, leave the group.
@@ -175,6 +181,8 @@ class Poller:
         self._empty_frontiers()
         now_s = time.monotonic()
         self._membership.turn(consumer, now_s)
+        if self._finishing is None:
+            self._stops.turn(consumer, now_s)
         if now_s >= self._commit_due_s:
             self._commits.send(consumer)
             self._commit_due_s = now_s + self._options.commit_every_s
@@ -184,7 +192,7 @@ class Poller:
         waiting = self._accepting or self._finishing
         held = self._membership.held
         full = self._road.full if waiting is None else frozenset(held)
-        self._pauses.match(consumer, held, full, self._taking.stopped | self._commits.unconfirmed())
+        self._pauses.match(consumer, held, full, self._stops.now().keys() | self._commits.unconfirmed())
         if waiting is not None:
             self._taking.early(consumer)
             self._crossing.wait(waiting, _POLL_S)

@@ -21,6 +21,7 @@ from typing import Literal
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from consumer.directive import Goal
 from consumer.kafka.options import Start
 from consumer.model import Partition
 
@@ -146,6 +147,16 @@ class Starter:
         offsets |= self._offsets_at(consumer, times)
         confirmed = {one: commits[one][0] for one in wanted if one in commits and commits[one][1] is not None}
         return Starts(offsets, confirmed, origin)
+
+    def offset_at(self, consumer: Consumer, partition: Partition, goal: Goal) -> int:
+        """Return the offset that an operator means by `earliest`, by `latest`, or by its number.
+
+        Raises:
+            KafkaException: the brokers could not be asked, or refused to answer.
+        """
+        if isinstance(goal, int):
+            return goal
+        return self._offsets_at(consumer, {partition: BEGINNING if goal == "earliest" else END})[partition]
 
     def _time(self, topic: str, origin: Origin, found: Mapping[Partition, object]) -> int:
         if not found and self.start == "latest":

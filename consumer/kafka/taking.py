@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from consumer.kafka.commits import Commits
 from consumer.kafka.membership import Membership
+from consumer.kafka.stops import Stops
 from consumer.model import Partition
 from consumer.observe import Observer
 
@@ -38,22 +39,16 @@ class Taking:
     Args:
         membership: what is held.
         commits: told how far was taken.
+        stops: told of partitions whose next offset is not to be had.
         observer: told what was taken, and what was wrong.
     """
 
-    def __init__(self, membership: Membership, commits: Commits, observer: Observer) -> None:
+    def __init__(self, membership: Membership, commits: Commits, stops: Stops, observer: Observer) -> None:
         self._membership = membership
         self._commits = commits
+        self._stops = stops
         self._observer = observer
         self._early: list[tuple[int, Message]] = []
-        self._stopped: dict[Partition, int] = {}
-
-    @property
-    def stopped(self) -> set[Partition]:
-        """Partitions whose next offset is not to be had: they wait for an operator, or for the next assignment."""
-        held = self._membership.held
-        self._stopped = {one: tenure for one, tenure in self._stopped.items() if held.get(one) == tenure}
-        return set(self._stopped)
 
     def take(self, consumer: Consumer, most: int, within_s: float) -> list[Message]:
         """Return the records that are there, waiting for the first one."""
@@ -95,11 +90,13 @@ class Taking:
 
     def _without_errors(self, lot: list[Message]) -> list[Message]:
         records = []
+        stops = self._stops.now()
         for message in lot:
             error = message.error()
             if error is not None:
                 self._trouble(message, error)
-            elif _place(message) not in self._stopped:
+                stops = self._stops.now()
+            elif _place(message) not in stops:
                 records.append(message)
         return records
 
@@ -120,8 +117,7 @@ class Taking:
             return
         place = _place(message)
         if code in _STOPS and place in self._membership.held:
-            self._stopped[place] = self._membership.held[place]
-            self._commits.stopped(place)
+            self._stops.note(place, error.name())
         self._observer.client_error(error.name(), f"{place.topic}[{place.index}]: {error.str()}", fatal=False)
 
     def _count(self, lot: list[Message]) -> None:

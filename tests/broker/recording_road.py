@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from consumer.directive import AcceptGap
 from consumer.kafka.hatch import Assignment, Frontier, Lot
 from consumer.kafka.options import PollOptions
 from consumer.kafka.poll import Poller
@@ -24,6 +25,7 @@ class RecordingRoad:
 
     def __init__(self, *, settles: bool = True) -> None:
         self.full: frozenset[Partition] = frozenset()
+        self.accepted_gaps: Mapping[Partition, AcceptGap] = {}
         self.taken: list[tuple[Partition, int]] = []
         self.values: list[bytes | None] = []
         self.lots: list[Lot] = []
@@ -99,6 +101,8 @@ class Heard(Observer):
         self.records = 0
         self.bytes = 0
         self.fences: list[str] = []
+        self.stops: list[tuple[Partition, int, str]] = []
+        self.gaps: list[tuple[Partition, int, int]] = []
         self.shelf_codes: list[str] = []
         self.shelf: list[tuple[str, str, int]] = []
 
@@ -129,6 +133,12 @@ class Heard(Observer):
     def took(self, topic: str, records: int, size: int) -> None:
         self.records += records
         self.bytes += size
+
+    def stopped(self, partition: Partition, offset: int, code: str) -> None:
+        self.stops.append((partition, offset, code))
+
+    def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:
+        self.gaps.append((partition, lost_from, goes_on_at))
 
     def fenced(self) -> None:
         self.fences.append("fenced")

@@ -67,6 +67,16 @@ def test_an_answer_that_comes_after_its_partitions_went_is_told_to_nobody() -> N
     assert heard.refusals == []
 
 
+def test_an_answer_to_an_earlier_tenure_confirms_nothing_of_the_next() -> None:
+    obedient, consumer, commits = begun()
+    commits.send(consumer)
+    commits.begin_behind(P, 2, 3)
+    commits.answered(None, answers({P: 10}))
+    assert commits.unconfirmed() == {P}
+    commits.send(consumer)
+    assert obedient.commits == [{P: 10}, {P: 3}]
+
+
 def test_a_whole_answer_that_is_an_error_is_put_off() -> None:
     obedient, consumer, commits = begun()
     commits.send(consumer)

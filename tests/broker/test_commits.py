@@ -12,9 +12,10 @@ from consumer.kafka.commits import Commits
 from consumer.kafka.hatch import Frontier
 from consumer.kafka.membership import Membership
 from consumer.kafka.start import Origin, Starts
+from consumer.kafka.stops import Stops
 from consumer.kafka.taking import Taking
 from consumer.model import Partition
-from tests.broker.recording_road import Heard
+from tests.broker.recording_road import Heard, RecordingRoad
 
 P = Partition("shop.orders", 0)
 Q = Partition("shop.orders", 1)
@@ -55,6 +56,11 @@ class Held:
 
     def __init__(self, held: dict[Partition, int]) -> None:
         self.held = held
+
+
+def taking_of(held: Held, commits: Commits, heard: Heard) -> Taking:
+    membership = cast("Membership", held)
+    return Taking(membership, commits, Stops(membership, commits, RecordingRoad(), heard), heard)
 
 
 def begun(*, following: int = 10) -> tuple[Obedient, Consumer, Commits]:
@@ -112,7 +118,7 @@ def test_a_position_beyond_the_last_record_is_committed_only_when_nothing_is_owe
 def test_a_record_in_hand_is_never_committed_by_a_callback_within_consume() -> None:
     obedient, consumer, commits = begun()
     held = Held({P: 1})
-    taking = Taking(cast("Membership", held), commits, Heard())
+    taking = taking_of(held, commits, Heard())
     obedient.positions[P] = (
         12  # the client counts records 10 and 11 as taken: one was polled, one lies in consume's hand
     )
@@ -132,7 +138,7 @@ def test_a_record_in_hand_is_never_committed_by_a_callback_within_consume() -> N
 def test_a_record_of_a_tenure_that_ended_while_more_were_taken_is_dropped() -> None:
     obedient, consumer, commits = begun()
     held = Held({P: 1})
-    taking = Taking(cast("Membership", held), commits, Heard())
+    taking = taking_of(held, commits, Heard())
     obedient.first = record(P, 10)
 
     def assigned_anew() -> list[Message]:
@@ -148,20 +154,34 @@ def test_a_record_of_a_tenure_that_ended_while_more_were_taken_is_dropped() -> N
 def test_records_after_a_stop_are_let_fall_and_their_position_never_counts() -> None:
     obedient, consumer, commits = begun()
     heard = Heard()
-    taking = Taking(cast("Membership", Held({P: 1})), commits, heard)
+    taking = taking_of(Held({P: 1}), commits, heard)
     obedient.first = record(P, 10, KafkaError(KafkaError._BAD_COMPRESSION))
     obedient.rest = lambda: [record(P, 11)]
     obedient.positions[P] = 12
     assert taking.take(consumer, 500, 0.1) == []
-    assert taking.stopped == {P}
+    assert heard.stops == [(P, 10, "_BAD_COMPRESSION")]
     assert heard.errors == [("_BAD_COMPRESSION", False)]
     assert commits.settle(consumer, [P])
     assert obedient.commits == [{P: 10}]
 
 
+def test_a_position_from_before_a_gap_is_never_committed() -> None:
+    obedient, consumer, commits = begun()
+    assert commits.settle(consumer, [P])
+    commits.begin_behind(P, 2, 3)
+    assert commits.unconfirmed() == {P}
+    obedient.positions[P] = 10  # the client may still tell where it was
+    assert commits.settle(consumer, [P])
+    commits.took({P: 3})
+    commits.reached(Frontier({P: (2, 4)}))
+    obedient.positions[P] = 5
+    assert commits.settle(consumer, [P])
+    assert obedient.commits == [{P: 10}, {P: 3}, {P: 5}]
+
+
 def test_a_fatal_error_among_the_records_is_raised() -> None:
     obedient, consumer, commits = begun()
-    taking = Taking(cast("Membership", Held({P: 1})), commits, Heard())
+    taking = taking_of(Held({P: 1}), commits, Heard())
     obedient.first = record(P, 10, KafkaError(KafkaError._FATAL, fatal=True))
     with pytest.raises(KafkaException):
         taking.take(consumer, 500, 0.1)
@@ -171,7 +191,7 @@ def test_what_comes_early_waits_for_its_turn_unless_its_tenure_ends() -> None:
     obedient, consumer, commits = begun()
     held = Held({P: 1, Q: 2})
     commits.begin({Q: 2}, Starts({Q: 0}, {Q: 0}, Origin("earliest")))
-    taking = Taking(cast("Membership", held), commits, Heard())
+    taking = taking_of(held, commits, Heard())
     for one in (record(P, 10), record(Q, 0)):
         obedient.first = one
         taking.early(consumer)
