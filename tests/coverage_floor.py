@@ -11,6 +11,7 @@ from coverage import Coverage
 from coverage.exceptions import NoDataError
 
 PURE = (
+    "consumer/directive.py",
     "consumer/facts.py",
     "consumer/findings.py",
     "consumer/lot.py",

@@ -18,6 +18,15 @@ _EXEMPT: Final = (Cause.OUT_OF_WINDOW, Cause.QUARANTINED)
 _POSITION: Final = re.compile(rf"({values.TOPIC_PATTERN})/([0-9]{{1,9}})/([0-9]{{1,18}})")
 _PARTITION: Final = re.compile(rf"({values.TOPIC_PATTERN})/([0-9]{{1,9}})")
 
+WORDS: Final = frozenset(
+    {
+        *("directives", "pause", "accept_refusals", "quarantine", "accept_gap", "until", "reason"),
+        *("destination", "event_type", "topic", "cause", "position", "key", "partition", "to", "earliest", "latest"),
+        *Cause,
+    }
+)
+"""What the file's own words are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:

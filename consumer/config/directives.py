@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from consumer.config import directive_table
 from consumer.config.directive_table import Known
@@ -20,8 +20,13 @@ from consumer.model import Cause
 from consumer.yaml_source import Items, Node, Scalar, Table, read_text
 
 _OF_DECODING: Final = (Cause.UNDECODABLE, Cause.UNKNOWN_SCHEMA)
-_KEYS: Final = re.compile(r"""\bkey["']?\s*:\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s,}\]#][^,}\]#\n]*))""")
+_AFTER_KEY: Final = re.compile(r"""\bkey["']?\s*:\s*(?:[|>][-+]?\s*)?([^\n]*)""")
+_WORD: Final = re.compile(r"""[^\s,{}\[\]"'#]+""")
+_MOST_BYTES = 1 << 20
 _WORTH_HIDING = 3  # characters; a shorter key would be masked within ordinary words
+
+Content: TypeAlias = bytes | Finding | None
+"""What stands in the file: its bytes, why they cannot be had, or nothing, because there is no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +37,44 @@ class Read:
     findings: tuple[Finding, ...]
 
 
+def content_of(path: Path) -> Content:
+    """Return what stands in the file at `path` now. It waits for the disk: in a loop, call it in a thread."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        return _whole(path, f"cannot be read: {reason}", "check the path and its permissions")
+    if len(content) > _MOST_BYTES:
+        return _whole(path, f"is larger than {_MOST_BYTES} bytes", "is it the right file?")
+    return content
+
+
+def read_content(content: Content, path: Path, known: Known) -> Read:
+    """Read what `content_of` returned: no file is no directives."""
+    if content is None:
+        return Read(NONE, ())
+    if isinstance(content, Finding):
+        return Read(None, (content,))
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return Read(None, (_whole(path, f"is not UTF-8 text (byte {error.start})", "save it as UTF-8"),))
+    return read_directives(text, str(path), known)
+
+
+def _whole(path: Path, message: str, hint: str) -> Finding:
+    return Finding("error", str(path), None, None, "", message, hint)
+
+
 def read_directives(text: str, file: str, known: Known) -> Read:
     """Read the directives in a text; `file` is its name in findings. No finding repeats an ordering key."""
     tree, findings = read_text(text, file)
     reading = Reading(file, Path(), {}, findings=list(findings), variables=False)
     directives = NONE if tree is None else _all(tree, reading, known)
-    found = tuple(_without_keys(in_order(reading.findings), text))
+    found = tuple(_without_keys(in_order(reading.findings), text, known))
     return Read(None if errors(found) else directives, found)
 
 
@@ -125,14 +162,18 @@ def _is_empty(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None
 
 
-def _without_keys(findings: Sequence[Finding], text: str) -> list[Finding]:
-    """Return the findings with every ordering key of the text masked: an error of syntax repeats whatever it met."""
-    found = {next(filter(None, groups), "").strip() for groups in _KEYS.findall(text)}
-    hidden = [key for key in found if len(key) >= _WORTH_HIDING]
+def _without_keys(findings: Sequence[Finding], text: str, known: Known) -> list[Finding]:
+    """Return the findings with every ordering key of the text masked: an error of syntax repeats whatever it met.
+
+    A key may be spoilt in any way, so that each word after `key:` counts as one, but for those that are no secret.
+    """
+    open_words = {*directive_table.WORDS, *known.destinations, *known.event_types, *known.topics}
+    words = {word.strip("*&!:") for rest in _AFTER_KEY.findall(text) for word in _WORD.findall(rest)}
+    hidden = [word for word in words - open_words if len(word) >= _WORTH_HIDING]
 
     def masked(said: str) -> str:
-        for key in hidden:
-            said = said.replace(key, MASK)
+        for word in hidden:
+            said = said.replace(word, MASK)
         return said
 
     return [

@@ -1,0 +1,124 @@
+"""The directives file while the service runs: looked at every second, acted on when what is in force has changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from consumer.config.directive_table import Known
+from consumer.config.directives import Content, content_of, read_content
+from consumer.directive import NONE, Directives
+from consumer.observe import Observer
+
+Acts: TypeAlias = Callable[[Directives], None]
+"""Told what is in force, whole, whenever that has changed; in the loop."""
+
+_STEADY_S = 0.1
+_TRIES = 10
+
+
+class Steering:
+    """Keeps what is in force as the file says it.
+
+    A file that is refused is refused whole: what was read before stays in force, until its own ends. A file that is not
+    there directs nothing.
+
+    Args:
+        path: the file.
+        known: what it may speak of.
+        observer: told what was read, refused or has ended. It must not raise.
+        missing: called when there is no file, once until there was one.
+        clock_ms: the wall clock, epoch milliseconds.
+        every_s: between two looks.
+        steady_s: between the two looks at a changed file: half of one that is being written must not pass for it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        known: Known,
+        observer: Observer,
+        *,
+        missing: Callable[[], None],
+        clock_ms: Callable[[], int],
+        every_s: float = 1.0,
+        steady_s: float = _STEADY_S,
+    ) -> None:
+        self.in_force = NONE
+        self._path = path
+        self._known = known
+        self._observer = observer
+        self._missing = missing
+        self._clock_ms = clock_ms
+        self._every_s = every_s
+        self._steady_s = steady_s
+        self._act: Sequence[Acts] = ()
+        self._read: Content | _Unread = _UNREAD
+
+    async def begin(self, act: Sequence[Acts]) -> None:
+        """Read the file for the first time: nobody may have made a call before."""
+        self._act = act
+        for _ in range(_TRIES):
+            if await self._look():
+                break
+
+    async def run(self) -> None:
+        """Look at what has ended, and at the file, until cancelled."""
+        while True:
+            await asyncio.sleep(self._wait_s())
+            await self.look()
+
+    async def look(self) -> None:
+        """End what is over, and read the file if it has changed."""
+        self._end()
+        await self._look()
+
+    async def _look(self) -> bool:
+        """Read the file if it has changed; return whether it stood still."""
+        content = await asyncio.to_thread(content_of, self._path)
+        if content == self._read:
+            return True
+        await asyncio.sleep(self._steady_s)
+        if await asyncio.to_thread(content_of, self._path) != content:
+            return False
+        self._read = content
+        # A long file takes a while to parse: calls and probes do not wait for it.
+        read = await asyncio.to_thread(read_content, content, self._path, self._known)
+        if read.directives is None:
+            self._observer.directives_refused(read.findings)
+            return True
+        if content is None:
+            self._missing()
+        self._observer.directives_read(read.directives)
+        self._direct(read.directives.in_force(self._clock_ms()))
+        return True
+
+    def _end(self) -> None:
+        still = self.in_force.in_force(self._clock_ms())
+        for directive in self.in_force:
+            if directive not in still:
+                self._observer.directive_ended(directive)
+        self._direct(still)
+
+    def _direct(self, directives: Directives) -> None:
+        if directives == self.in_force:
+            return
+        self.in_force = directives
+        for act in self._act:
+            act(directives)
+
+    def _wait_s(self) -> float:
+        """Return the seconds to the next look: an end is kept to the moment, as far as the clock goes on evenly."""
+        ends_ms = min((directive.until_ms for directive in self.in_force), default=None)
+        if ends_ms is None:
+            return self._every_s
+        return max(0.0, min(self._every_s, (ends_ms - self._clock_ms()) / 1000))
+
+
+class _Unread:
+    """What nothing that can be read is equal to."""
+
+
+_UNREAD = _Unread()
