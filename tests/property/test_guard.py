@@ -1,0 +1,82 @@
+"""The flood guard whatever comes in whatever order: it never closes too soon, and bounds what is dead-lettered."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.delivery.guard import Guard, GuardOptions
+from consumer.model import Cause
+from consumer.observe import Observer
+
+WINDOW_S = 100.0
+CAUSES = (Cause.REFUSED, Cause.TOO_LARGE)
+
+VERDICTS = st.lists(
+    st.tuples(
+        st.sampled_from([0.0, 0.0, 0.0, 1.0, 9.0, 40.0, 130.0]),  # seconds since the one before
+        st.sampled_from(["A", "B"]),
+        st.sampled_from([*CAUSES, None]),  # refused with what cause, or taken
+        st.integers(1, 6),
+    ),
+    max_size=120,
+)
+
+
+class Closing(Observer):
+    def __init__(self) -> None:
+        self.closings: list[tuple[str, Cause, int, int]] = []
+
+    def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:  # noqa: ARG002
+        self.closings.append((kind, cause, refused, of))
+
+
+@settings(max_examples=300, deadline=None)
+@given(VERDICTS, st.integers(1, 8), st.sampled_from([0.0, 0.3, 0.5, 0.9]), st.integers(0, 30))
+def test_it_closes_above_its_thresholds_only_and_what_is_written_stays_within_the_stated_bound(
+    verdicts: list[tuple[float, str, Cause | None, int]], refusals: int, share: float, open_every: int
+) -> None:
+    closing = Closing()
+    guard = Guard("d", GuardOptions(refusals, WINDOW_S, share), lambda _kind, _cause: 0, closing)
+    now = 1000.0
+    seen: dict[str, list[tuple[float, Cause | None]]] = {"A": [], "B": []}  # all verdicts, as an outsider saw them
+    letters: dict[tuple[str, Cause], list[float]] = {}
+    for number, (later_s, kind, cause, count) in enumerate(verdicts):
+        now += later_s
+        if open_every and number % (open_every + 3) == 0:
+            for shut in guard.closed():
+                if shut.kind == kind:
+                    letters[kind, shut.cause] = []  # counting starts afresh
+            guard.open(kind, now)
+        if cause is None:
+            guard.fine(kind, count, now)
+            seen[kind] += [(now, None)] * count
+            continue
+        for _ in range(count):
+            closed_before = len(closing.closings)
+            seen[kind].append((now, cause))
+            if not guard.refused(kind, cause, now):
+                letters.setdefault((kind, cause), []).append(now)
+            if len(closing.closings) > closed_before:
+                _, _, refused, of = closing.closings[-1]
+                lately = [each for at, each in seen[kind] if at > now - WINDOW_S]
+                assert refused >= refusals
+                assert refused > share * of
+                assert refused <= lately.count(cause), "it counted more than there was"
+                assert of <= len(lately)
+            written = [at for at in letters.get((kind, cause), []) if at > now - WINDOW_S * 0.9]
+            verdicts_lately = sum(1 for at, _ in seen[kind] if at > now - WINDOW_S)
+            assert len(written) <= max(refusals - 1, share * verdicts_lately)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.booleans(), min_size=1, max_size=400), st.integers(1, 60))
+def test_a_stream_of_which_no_more_than_half_is_refused_never_closes_it(order: list[bool], refusals: int) -> None:
+    guard = Guard("d", GuardOptions(refusals, WINDOW_S, 0.5), lambda _kind, _cause: 0, Observer())
+    guard.begin("A", Cause.REFUSED, 0.0)
+    balance = 0
+    for taken in order:
+        if taken or balance <= 0:
+            guard.fine("A", 1, 0.0)
+            balance += 1
+        else:
+            assert not guard.refused("A", Cause.REFUSED, 0.0)
+            balance -= 1

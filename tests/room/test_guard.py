@@ -1,0 +1,199 @@
+"""The flood guard by itself, on a clock that is set by hand: when it closes, what opens it, what it never counts."""
+
+from consumer.delivery.guard import Closed, Guard, GuardOptions
+from consumer.directive import AcceptRefusals
+from consumer.model import Cause
+from consumer.observe import Observer
+
+ORDER, RETURN = "shop.Order", "shop.Return"
+REFUSED, CONTRACT = Cause.REFUSED, Cause.CONTRACT
+
+
+class Told(Observer):
+    """Keeps what closed and opened."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[object, ...]] = []
+
+    def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:
+        self.said.append(("closed", destination, kind, cause, refused, of))
+
+    def guard_opened(self, destination: str, kind: str, cause: Cause, seconds: float, by: str) -> None:
+        self.said.append(("opened", destination, kind, cause, seconds, by))
+
+
+def made(refusals: int = 5, window_s: float = 100.0, share: float = 0.5, name: str = "copilot") -> tuple[Guard, Told]:
+    told = Told()
+    return Guard(name, GuardOptions(refusals, window_s, share), lambda _kind, _cause: 7, told), told
+
+
+def refuse(guard: Guard, count: int, now: float, kind: str = ORDER, cause: Cause = REFUSED) -> list[bool]:
+    return [guard.refused(kind, cause, now) for _ in range(count)]
+
+
+def accept(cause: Cause = REFUSED, **scope: str) -> AcceptRefusals:
+    return AcceptRefusals(until_ms=0, reason="", cause=cause, **scope)
+
+
+def test_the_refusal_that_closes_it_is_the_first_that_waits_and_all_after_it_do() -> None:
+    guard, told = made()
+    assert refuse(guard, 7, 3.0) == [False, False, False, False, True, True, True]
+    assert guard.is_closed(ORDER)
+    assert guard.closed() == [Closed(ORDER, REFUSED, 3.0, 5, 5, 7)]
+    assert told.said == [("closed", "copilot", ORDER, REFUSED, 5, 5)]
+
+
+def test_neither_another_event_type_nor_another_cause_is_closed_with_it() -> None:
+    guard, _ = made()
+    refuse(guard, 5, 0.0)
+    assert not guard.is_closed(RETURN)
+    assert refuse(guard, 4, 0.0, RETURN) == [False] * 4
+    assert refuse(guard, 4, 0.0, ORDER, CONTRACT) == [False] * 4
+
+
+def test_half_refused_is_not_a_flood_and_one_more_is() -> None:
+    guard, _ = made()
+    guard.begin(ORDER, REFUSED, 0.0)
+    guard.fine(ORDER, 6, 0.0)
+    assert refuse(guard, 6, 0.0) == [False] * 6
+    assert refuse(guard, 1, 0.0) == [True]
+
+
+def test_refusals_of_another_cause_count_as_verdicts_that_this_cause_did_not_give() -> None:
+    guard, _ = made()
+    for _ in range(4):
+        assert not guard.refused(ORDER, REFUSED, 0.0)
+        assert not guard.refused(ORDER, CONTRACT, 0.0)
+    assert refuse(guard, 1, 0.0) == [
+        True
+    ]  # 5 of 9: the first came before the other cause's, which is counted from there
+
+
+def test_nothing_is_counted_while_nothing_is_refused() -> None:
+    guard, _ = made()
+    assert not guard.watching
+    guard.fine(ORDER, 1_000, 0.0)
+    assert refuse(guard, 5, 0.0)[-1], "what was fine before the first refusal was counted"
+
+
+def test_what_came_with_the_first_refusal_is_counted_with_it() -> None:
+    guard, _ = made()
+    guard.begin(ORDER, REFUSED, 0.0)
+    assert guard.watching
+    guard.fine(ORDER, 1_000, 0.0)
+    guard.fine(RETURN, 1_000, 0.0)
+    assert refuse(guard, 500, 0.0) == [False] * 500
+
+
+def test_refusals_that_are_spread_over_more_than_the_window_close_nothing() -> None:
+    guard, _ = made()
+    for number in range(100):
+        assert not guard.refused(ORDER, REFUSED, number * 30.0)
+
+
+def test_refusals_within_the_window_close_it_though_they_come_in_different_parts_of_it() -> None:
+    guard, told = made()
+    assert [guard.refused(ORDER, REFUSED, number * 20.0) for number in range(5)] == [False] * 4 + [True]
+    assert told.said == [("closed", "copilot", ORDER, REFUSED, 5, 5)]
+
+
+def test_a_cause_is_watched_no_longer_once_the_window_has_passed_its_last_refusal() -> None:
+    guard, _ = made()
+    refuse(guard, 4, 0.0)
+    guard.fine(ORDER, 1, 99.0)
+    assert guard.watching
+    guard.fine(ORDER, 1, 101.0)
+    assert not guard.watching
+    assert refuse(guard, 5, 102.0) == [False] * 4 + [True]
+
+
+def test_one_cause_passes_while_another_of_the_same_type_is_still_watched() -> None:
+    guard, _ = made()
+    refuse(guard, 1, 0.0)
+    refuse(guard, 1, 90.0, cause=CONTRACT)
+    guard.fine(ORDER, 1, 101.0)
+    assert guard.watching
+    guard.fine(ORDER, 1, 201.0)
+    assert not guard.watching
+
+
+def test_a_refusal_long_after_the_last_begins_anew() -> None:
+    guard, _ = made()
+    refuse(guard, 4, 0.0)
+    assert refuse(guard, 5, 500.0) == [False] * 4 + [True]
+
+
+def test_events_that_are_too_old_or_quarantined_are_no_flood_however_many() -> None:
+    guard, _ = made()
+    for cause in (Cause.OUT_OF_WINDOW, Cause.QUARANTINED):
+        assert refuse(guard, 100, 0.0, cause=cause) == [False] * 100
+    assert not guard.watching
+
+
+def test_a_probe_opens_it_for_every_cause_of_its_type_and_counting_starts_afresh() -> None:
+    guard, told = made(share=0.0)
+    refuse(guard, 5, 0.0)
+    refuse(guard, 5, 1.0, cause=CONTRACT)
+    refuse(guard, 5, 1.0, RETURN)
+    guard.open(ORDER, 11.0)
+    assert not guard.is_closed(ORDER)
+    assert guard.is_closed(RETURN)
+    assert told.said[3:] == [
+        ("opened", "copilot", ORDER, REFUSED, 11.0, "probe"),
+        ("opened", "copilot", ORDER, CONTRACT, 10.0, "probe"),
+    ]
+    assert refuse(guard, 5, 12.0) == [False] * 4 + [True]
+
+
+def test_only_an_entry_whose_refusals_were_counted_is_a_sign_of_mending() -> None:
+    guard, _ = made()
+    for _ in range(5):
+        guard.refused(ORDER, REFUSED, 0.0, "copilot.custom_event")
+    assert guard.mended_by(ORDER, "copilot.custom_event")
+    assert not guard.mended_by(ORDER, "copilot.consent")
+    assert not guard.mended_by(RETURN, "copilot.custom_event")
+
+
+def test_a_directive_opens_what_it_speaks_of_lets_all_through_and_afterwards_counting_starts_afresh() -> None:
+    guard, told = made()
+    refuse(guard, 5, 0.0)
+    refuse(guard, 5, 0.0, RETURN)
+    assert guard.accept([accept(destination="copilot", event_type=ORDER)], 10.0) == [(ORDER, REFUSED)]
+    assert told.said[-1] == ("opened", "copilot", ORDER, REFUSED, 10.0, "directive")
+    assert refuse(guard, 100, 11.0) == [False] * 100
+    assert guard.is_closed(RETURN)
+    assert guard.accept([], 20.0) == []
+    assert refuse(guard, 5, 21.0) == [False] * 4 + [True]
+
+
+def test_what_was_counted_before_a_directive_is_forgotten_when_it_ends() -> None:
+    guard, _ = made()
+    refuse(guard, 4, 0.0)
+    refuse(guard, 4, 0.0, cause=CONTRACT)
+    guard.accept([accept()], 1.0)
+    guard.begin(ORDER, REFUSED, 1.0)
+    guard.accept([], 2.0)
+    assert refuse(guard, 4, 3.0) == [False] * 4
+    assert guard.watching
+
+
+def test_a_directive_speaks_of_its_own_destination_type_and_cause_only() -> None:
+    for scope in (
+        accept(destination="yotpo"),
+        accept(event_type=RETURN),
+        accept(CONTRACT),
+        accept(topic=ORDER),
+    ):
+        guard, _ = made()
+        refuse(guard, 5, 0.0)
+        assert guard.accept([scope], 1.0) == []
+        assert guard.is_closed(ORDER)
+
+
+def test_a_directive_for_a_cause_of_decoding_names_the_topic() -> None:
+    guard, _ = made(name="")
+    cause = Cause.UNKNOWN_SCHEMA
+    for topic in ("orders", "returns"):
+        refuse(guard, 5, 0.0, topic, cause)
+    assert guard.accept([accept(cause, topic="orders")], 1.0) == [("orders", cause)]
+    assert guard.accept([accept(cause)], 1.0) == [("returns", cause)]
