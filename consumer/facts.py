@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from consumer.directive import Pause
 from consumer.lot import SchemaKey
 from consumer.model import Cause, Partition, Trouble
 
@@ -64,6 +65,21 @@ class HoldFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardFacts:
+    """One scope in which the flood guard is closed: so much was refused that the rest waits."""
+
+    kind: str
+    """The event type; for a cause of decoding the topic."""
+    cause: Cause
+    since_ms: int
+    refused: int
+    of: int
+    """So many were counted when it closed, and so many of them were refused with this cause."""
+    waiting: int
+    """What waits: deliveries, or letters that are not written."""
+
+
+@dataclass(frozen=True, slots=True)
 class DestinationFacts:
     """One destination of a pipeline."""
 
@@ -87,6 +103,12 @@ class DestinationFacts:
     """Whether the last decisive answer took the credentials; `None` before the first."""
     credentials_proven: bool = False
     """Whether they were taken at least once since the start: from then on a rejection is news, not a bad rollout."""
+    guards: tuple[GuardFacts, ...] = ()
+    """What the flood guard keeps back, by event type and cause."""
+    suspects: int = 0
+    """Deliveries that may be what makes calls fail: they are tried by themselves, and others go on past them."""
+    paused: tuple[Pause, ...] = ()
+    """Directives in force that keep deliveries back here, all or those of an event type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +135,17 @@ class PartitionFacts:
     """Committed offset as of the same moment; `None` = none, or not known yet."""
     kept_records: int = 0
     """From the oldest open one to the last taken, settled ones included: what the limit of records counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedFacts:
+    """A partition that goes no further, because what should come next cannot be had."""
+
+    code: str
+    """Why, as librdkafka's constant."""
+    offset: int
+    """Where: what should have come next."""
+    since_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +194,10 @@ class PipelineFacts:
     max_bytes: int = 0
     missing_topics: tuple[str, ...] = ()
     """Subscribed topics, or the dead-letter topic, that are not there and are waited for."""
+    guards: tuple[GuardFacts, ...] = ()
+    """What the flood guard keeps back of records that cannot be decoded, by topic and cause."""
+    stopped: Mapping[Partition, StoppedFacts] = field(default_factory=dict)
+    """Partitions that wait until an operator accepts the gap before them."""
     schemas_known: int = 0
     """Schemas kept: from the registry, and those of the directory that records named."""
     schema_waits: Mapping[SchemaKey, int] = field(default_factory=dict)

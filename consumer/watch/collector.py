@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from consumer.facts import CLOCK, DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts
+from consumer.directive import AcceptGap, AcceptRefusals, Pause, Quarantine
+from consumer.facts import CLOCK, DeliveryBooks, DestinationFacts, PipelineFacts
 from consumer.watch.checks import Limits, Moment, live, ready, startup
 from consumer.watch.labels import NONE, OTHER
 from consumer.watch.scraped import COUNTERS, GAUGES
 from consumer.watch.sources import Sources
+from consumer.watch.told import Told
 
-Endpoints = Mapping[str, Mapping[str, Sequence[str]]]
-"""By pipeline and destination, the endpoints that are shown held or not held."""
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What one pipeline may have series for, as its configuration names it."""
+
+    endpoints: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By destination, the endpoints that are shown held or not held."""
+    events: frozenset[str] = frozenset()
+    """Event types; any other is counted as `other`."""
+
+
+_NOTHING = Known()
+_KINDS = (Pause.kind, AcceptRefusals.kind, Quarantine.kind, AcceptGap.kind)
 
 
 class FactsCollector(Collector):
     """Asks all pipelines once a scrape."""
 
-    def __init__(self, sources: Sources, endpoints: Endpoints, limits: Limits) -> None:
+    def __init__(self, sources: Sources, known: Mapping[str, Known], limits: Limits) -> None:
         self._sources = sources
-        self._endpoints = endpoints
+        self._known = known
         self._limits = limits
 
     def describe(self) -> Iterator[Metric]:
@@ -42,6 +56,8 @@ class FactsCollector(Collector):
             sheet.put("cdp_health_check", check.ok, check.pipeline, check.name)
         for check in startup(answers, moment, self._limits):
             sheet.put("cdp_health_check", check.ok, check.pipeline, check.name)
+        if self._sources.told is not None:
+            _directives(sheet, self._sources.told, moment)
         return sheet.families()
 
     def _pipeline(self, sheet: _Sheet, facts: PipelineFacts, moment: Moment) -> None:
@@ -71,19 +87,33 @@ class FactsCollector(Collector):
             if at_s is not None:
                 turned_s = moment.wall_ms / 1000 - (moment.monotonic_s - at_s)
                 sheet.put("cdp_loop_last_tick_timestamp_seconds", turned_s, name, loop)
-        _partitions(sheet, name, facts.partitions, moment)
+        for reason in ("unreachable", "refused"):
+            sheet.put("cdp_schema_registry_trouble", reason in facts.schema_troubles.values(), name, reason)
+        _partitions(sheet, name, facts, moment)
+        known = self._known.get(name, _NOTHING)
         for destination in facts.destinations:
-            known = self._endpoints.get(name, {}).get(destination.name, ())
             _books(sheet, name, destination.name, destination.books)
-            _destination(sheet, name, destination, known, moment)
+            _destination(sheet, name, destination, known.endpoints.get(destination.name, ()), moment)
+            _standing_back(sheet, name, destination, known.events)
+        for guard in facts.guards:
+            sheet.put("cdp_decode_guard_closed", 1, name, guard.kind, guard.cause)
+        sheet.put("cdp_deliveries_parked", sum(guard.waiting for guard in facts.guards), name, NONE)
         for other, account in facts.other_books.items():
             _books(sheet, name, other or NONE, account)
 
 
-def _partitions(sheet: _Sheet, name: str, partitions: Iterable[PartitionFacts], moment: Moment) -> None:
+def _directives(sheet: _Sheet, told: Told, moment: Moment) -> None:
+    if told.heard:
+        sheet.put("cdp_directives_file_valid", not told.findings)
+    kinds = [directive.kind for directive in told.in_force(moment.wall_ms)]
+    for kind in _KINDS:
+        sheet.put("cdp_directives", kinds.count(kind), kind)
+
+
+def _partitions(sheet: _Sheet, name: str, facts: PipelineFacts, moment: Moment) -> None:
     assigned: dict[str, int] = {}
     paused: dict[str, int] = {}
-    for each in partitions:
+    for each in facts.partitions:
         topic, index = each.partition.topic, str(each.partition.index)
         assigned[topic] = assigned.get(topic, 0) + 1
         paused[topic] = paused.get(topic, 0) + each.paused
@@ -97,6 +127,8 @@ def _partitions(sheet: _Sheet, name: str, partitions: Iterable[PartitionFacts], 
     for topic, count in assigned.items():
         sheet.put("cdp_kafka_assigned_partitions", count, name, topic)
         sheet.put("cdp_kafka_paused_partitions", paused[topic], name, topic, "backpressure")
+        stopped = sum(partition.topic == topic for partition in facts.stopped)
+        sheet.put("cdp_kafka_partitions_stopped", stopped, name, topic)
 
 
 def _books(sheet: _Sheet, name: str, to: str, books: DeliveryBooks) -> None:
@@ -126,6 +158,16 @@ def _destination(sheet: _Sheet, name: str, facts: DestinationFacts, known: Seque
     held = {hold.endpoint if hold.endpoint in shown else OTHER for hold in facts.holds}
     for endpoint in (*shown, *(held - set(shown))):
         sheet.put("cdp_destination_held", endpoint in held, name, to, endpoint)
+
+
+def _standing_back(sheet: _Sheet, name: str, facts: DestinationFacts, events: frozenset[str]) -> None:
+    to = facts.name
+    sheet.put("cdp_suspects", facts.suspects, name, to)
+    sheet.put("cdp_destination_paused", bool(facts.paused), name, to)
+    sheet.put("cdp_deliveries_parked", sum(guard.waiting for guard in facts.guards), name, to)
+    for guard in facts.guards:
+        event = guard.kind if guard.kind in events else OTHER
+        sheet.put("cdp_flood_guard_closed", 1, name, to, event, guard.cause)
 
 
 def _age_s(since_ms: int | None, moment: Moment) -> float:

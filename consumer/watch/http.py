@@ -85,12 +85,16 @@ class StatusServer:
             wrong = [f"{check.pipeline} {check.name}: {check.reason}".strip() for check in checks if not check.ok]
             return code, _TEXT, ("\n".join(wrong or ["ok"]) + "\n").encode()
         if path == "/status":
-            said = status(answers, silent, moment)
+            said = status(answers, silent, moment, self._sources.told)
             said["probes"] = {name: verdict(probe(answers, moment, self._limits)) for name, probe in _PROBES.items()}
             return HTTPStatus.OK, _JSON, _json(said)
         if path == "/":
             checks = [check for probe in _PROBES.values() for check in probe(answers, moment, self._limits)]
-            return HTTPStatus.OK, "text/html; charset=utf-8", page(answers, silent, checks, moment).encode()
+            return (
+                HTTPStatus.OK,
+                "text/html; charset=utf-8",
+                page(answers, silent, checks, moment, self._sources.told).encode(),
+            )
         known = ", ".join(("/", "/status", "/metrics", *_PROBES))
         return HTTPStatus.NOT_FOUND, _TEXT, f"Nothing here. There is: {known}\n".encode()
 

@@ -17,7 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encode
 
 from consumer.observe import Observer
 from consumer.watch.checks import Limits
-from consumer.watch.collector import FactsCollector
+from consumer.watch.collector import FactsCollector, Known
 from consumer.watch.counting import Counting
 from consumer.watch.families import Families
 from consumer.watch.sources import Sources
@@ -32,7 +32,7 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # else OpenMetrics doubles every counter
         self.registry = registry if registry is not None else CollectorRegistry()
         self._families = Families(self.registry)
-        self._endpoints: dict[str, Mapping[str, Sequence[str]]] = {}
+        self._known: dict[str, Known] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -64,12 +64,13 @@ class Metrics:
             event_types: full names of the configured event types; all others are counted as `other`.
             topics: subscribed topics; those written as `^expression` get their series when they come.
         """
-        self._endpoints[pipeline] = {name: tuple(endpoints) for name, endpoints in destinations.items()}
+        endpoints = {name: tuple(each) for name, each in destinations.items()}
+        self._known[pipeline] = Known(endpoints, frozenset(event_types))
         return Counting(self._families, pipeline, destinations, event_types, topics)
 
     def watch(self, sources: Sources, limits: Limits | None = None) -> None:
         """Read the facts of these pipelines at each scrape, and mirror the probes' checks."""
-        self.registry.register(FactsCollector(sources, self._endpoints, limits or Limits()))
+        self.registry.register(FactsCollector(sources, self._known, limits or Limits()))
 
     def log_counted(self, level: str, lines: int, suppressed: int) -> None:
         """Count log lines written and held back (for `Log(counted=…)`)."""

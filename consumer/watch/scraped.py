@@ -67,6 +67,10 @@ GAUGES: Final[Declared] = {
         _PIPELINE,
         "Topics that are not there and are waited for; the status page names them.",
     ),
+    "cdp_kafka_partitions_stopped": (
+        _TOPIC,
+        "Partitions that wait before a gap until an operator accepts it; the status page says where. Nobody else will.",
+    ),
     "cdp_max_poll_interval_seconds": (_PIPELINE, "The limit in force between polls, so that alerts need no constant."),
     "cdp_loop_last_tick_timestamp_seconds": (
         (*_PIPELINE, "loop"),
@@ -79,6 +83,10 @@ GAUGES: Final[Declared] = {
     "cdp_schema_waits": (
         _PIPELINE,
         "Schemas that records wait for: is the registry there, does it take our credentials?",
+    ),
+    "cdp_schema_registry_trouble": (
+        (*_PIPELINE, "reason"),
+        "1 while records wait because the registry is `unreachable`, or `refused` our credentials: mend those.",
     ),
     "cdp_records_open": (_PIPELINE, "Records taken and not settled, counted from the ledger."),
     "cdp_records_kept": (
@@ -117,8 +125,36 @@ GAUGES: Final[Declared] = {
         (*_TO, "endpoint"),
         "1 while the endpoint is held: something of ours is wrong, the log says what. `clock`: the time is in doubt.",
     ),
+    "cdp_flood_guard_closed": (
+        (*_TO, "event", "cause"),
+        "1 while an implausible share of an event type is refused and the rest waits; absent while it does not.",
+    ),
+    "cdp_decode_guard_closed": (
+        (*_TOPIC, "cause"),
+        "1 while an implausible share of a topic cannot be decoded and the rest waits: wrong registry? Absent else.",
+    ),
+    "cdp_deliveries_parked": (
+        _TO,
+        "Deliveries, or letters of refused ones, that wait behind a closed flood guard; `none`: records not decoded.",
+    ),
+    "cdp_suspects": (
+        _TO,
+        "Deliveries that may be what makes calls fail, tried by themselves; in the end taken, or dead-lettered.",
+    ),
+    "cdp_destination_paused": (
+        _TO,
+        "1 while a directive keeps deliveries back here, all or those of an event type; the status page says which.",
+    ),
     "cdp_dead_letters_in_flight": (_PIPELINE, "Letters handed to the Kafka client and not yet acknowledged."),
     "cdp_dead_letters_stuck": (_PIPELINE, "1 while letters cannot be written, and so commits wait: act now."),
+    "cdp_directives": (
+        ("kind",),
+        "Directives in force: what an operator said, with its end; the status page has them.",
+    ),
+    "cdp_directives_file_valid": (
+        (),
+        "0 while the directives file as it is now is refused, and what it said before is in force; the log says why.",
+    ),
     "cdp_health_check": (
         (*_PIPELINE, "check"),
         "1 if the probes' check is content; `/readyz?verbose` and `/livez?verbose` give the reason.",

@@ -1,16 +1,21 @@
-"""Who can be asked for facts: the pipelines of this process, each under its name."""
+"""Who can be asked: the pipelines of this process, each under its name, and who heard what an operator said."""
 
 from __future__ import annotations
 
 from threading import Lock
 
 from consumer.facts import Facts, PipelineFacts
+from consumer.watch.told import Told
 
 
 class Sources:
-    """The pipelines that run. Added and removed by the composition root, asked from any thread."""
+    """The pipelines that run. Added and removed by the composition root, asked from any thread.
 
-    def __init__(self) -> None:
+    `told`: who heard what an operator said in the directives file; `None` = there is no such file.
+    """
+
+    def __init__(self, told: Told | None = None) -> None:
+        self.told = told
         self._sources: dict[str, Facts] = {}
         self._lock = Lock()
 

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from consumer.facts import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts
+from consumer.directive import Directive
+from consumer.facts import DeliveryBooks, DestinationFacts, GuardFacts, PartitionFacts, PipelineFacts
 from consumer.watch.checks import Check, Moment
 from consumer.watch.labels import NONE
 from consumer.watch.lines import timestamp
+from consumer.watch.told import Told, reason, said
 
 
-def status(answers: Sequence[PipelineFacts], silent: Sequence[str], moment: Moment) -> dict[str, object]:
+def status(
+    answers: Sequence[PipelineFacts], silent: Sequence[str], moment: Moment, told: Told | None = None
+) -> dict[str, object]:
     """Return what /status says."""
     return {
         "at": timestamp(moment.wall_ms / 1000),
         "pipelines": [_pipeline(facts, moment) for facts in answers],
         "silent": list(silent),
+        "directives": None if told is None else _directives(told, moment),
     }
+
+
+def _directives(told: Told, moment: Moment) -> dict[str, object]:
+    return {
+        "in_force": [_directive(each) for each in told.in_force(moment.wall_ms)],
+        "refused": list(told.findings),
+    }
+
+
+def _directive(directive: Directive) -> dict[str, str]:
+    """Its scope, end and reason; of an ordering key only that there is one."""
+    return {**said(directive), "reason": reason(directive)}
 
 
 def verdict(checks: Sequence[Check]) -> dict[str, object]:
@@ -57,6 +74,17 @@ def _pipeline(facts: PipelineFacts, moment: Moment) -> dict[str, object]:
             "difference": books.difference,
         },
         "missing_topics": list(facts.missing_topics),
+        "stopped": [
+            {
+                "topic": partition.topic,
+                "partition": partition.index,
+                "offset": stop.offset,
+                "code": stop.code,
+                "since": _instant(stop.since_ms),
+            }
+            for partition, stop in sorted(facts.stopped.items())
+        ],
+        "guards": [{"topic": guard.kind, **_guard(guard)} for guard in facts.guards],
         "schemas_known": facts.schemas_known,
         "schema_waits": [
             {"schema": str(key), "since": _instant(ms), "trouble": facts.schema_troubles.get(key)}
@@ -107,6 +135,19 @@ def _destination(facts: DestinationFacts) -> dict[str, object]:
             }
             for hold in facts.holds
         ],
+        "guards": [{"event_type": guard.kind, **_guard(guard)} for guard in facts.guards],
+        "suspects": facts.suspects,
+        "paused": [_directive(pause) for pause in facts.paused],
+    }
+
+
+def _guard(guard: GuardFacts) -> dict[str, object]:
+    return {
+        "cause": guard.cause.value,
+        "since": _instant(guard.since_ms),
+        "refused": guard.refused,
+        "of": guard.of,
+        "waiting": guard.waiting,
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from consumer.directive import NONE, Directive, Directives
 from consumer.findings import Finding
 from consumer.observe import Observer
-from consumer.watch.lines import timestamp
+from consumer.watch.lines import masked, timestamp
 
 if TYPE_CHECKING:
     from consumer.watch.log import Log
@@ -26,8 +26,8 @@ class Told(Observer):
         self._directives = NONE
         self.heard = False
         """Whether a directives file was ever read or refused."""
-        self.findings: tuple[Finding, ...] = ()
-        """Why the file, as it is now, was refused; empty = it was not."""
+        self.findings: tuple[str, ...] = ()
+        """Why the file, as it is now, was refused, each in a sentence; empty = it was not."""
 
     def in_force(self, now_ms: int) -> Directives:
         """Return what is in force at this instant (epoch milliseconds), whoever has yet to notice an end."""
@@ -43,7 +43,7 @@ class Told(Observer):
 
     def directives_refused(self, findings: Sequence[Finding]) -> None:
         """Keep why the file was refused, and write it."""
-        self.heard, self.findings = True, tuple(findings)
+        self.heard, self.findings = True, tuple(_sentence(finding) for finding in findings)
         self._log.write(
             "error",
             "directives refused",
@@ -69,6 +69,21 @@ class Told(Observer):
 def said(directive: Directive) -> dict[str, str]:
     """Return what a directive says, as it may be shown to anybody, without the operator's reason."""
     return {"directive": directive.kind, **directive.scope(), "until": until(directive)}
+
+
+def reason(directive: Directive) -> str:
+    """Return why, in the operator's words, without what looks like somebody's address."""
+    return masked(directive.reason)
+
+
+def _sentence(finding: Finding) -> str:
+    where = ": ".join(part for part in (finding.where(), finding.path) if part)
+    return f"{where}: {masked(finding.message)}" if where else masked(finding.message)
+
+
+def about(directive: Directive) -> str:
+    """Return what a directive speaks of, as it may be shown to anybody."""
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in directive.scope().items())
 
 
 def until(directive: Directive) -> str:

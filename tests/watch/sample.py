@@ -2,16 +2,19 @@
 
 import time
 
+from consumer.directive import Pause
 from consumer.facts import (
     DeadLetterFacts,
     DeliveryBooks,
     DestinationFacts,
+    GuardFacts,
     HoldFacts,
     PartitionFacts,
     PipelineFacts,
     RecordBooks,
+    StoppedFacts,
 )
-from consumer.model import Partition, Trouble
+from consumer.model import Cause, Partition, Trouble
 
 
 class Fixed:
@@ -119,6 +122,12 @@ def ill(name: str = "cdp-customerio") -> PipelineFacts:
                 ),
                 credentials_valid=False,
                 credentials_proven=True,
+                guards=(
+                    GuardFacts("shop.OrderPlaced", Cause.REFUSED, now_ms - 300_000, 51, 90, 312),
+                    GuardFacts("shop.Unheard", Cause.CONTRACT, now_ms - 5_000, 50, 50, 8),
+                ),
+                suspects=2,
+                paused=(Pause(now_ms + 1_800_000, "why", "customerio", "shop.Left"),),
             ),
         ),
         other_books={
@@ -133,6 +142,10 @@ def ill(name: str = "cdp-customerio") -> PipelineFacts:
         max_records=2_400,
         max_bytes=6_000_000,
         missing_topics=("cdp-dead-letters",),
+        guards=(GuardFacts("shop.orders", Cause.UNKNOWN_SCHEMA, now_ms - 60_000, 50, 52, 7),),
+        stopped={
+            Partition("shop.customers.<b>eu</b>", 3): StoppedFacts("_AUTO_OFFSET_RESET", 3_400, now_ms - 7_300_000)
+        },
         schema_waits={1234: now_ms - 60_000, 77: now_ms - 60_000},
         schema_troubles={1234: "refused"},
     )

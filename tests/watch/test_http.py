@@ -165,7 +165,7 @@ def test_the_page_says_what_is_wrong_first_and_fetches_nothing(served: Served) -
     assert code == 200
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert page.fetched == []
-    assert "9 to look at" in text
+    assert "13 to look at" in text
     assert "customerio batch is held, for 60 min now (unauthorized)" in text
     assert text.index("is held") < text.index("Destinations")
     assert "<b>eu</b>" not in body

@@ -1,0 +1,65 @@
+"""What a person must look at: one sentence for each thing that is not as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from consumer.facts import GuardFacts, PipelineFacts
+from consumer.watch.checks import Moment
+from consumer.watch.labels import NONE
+from consumer.watch.spans import age
+from consumer.watch.told import Told
+
+_SCHEMA_TROUBLES = {
+    "unreachable": ": the registry gives no usable answer",
+    "refused": ": the registry refuses our credentials",
+}
+
+
+def said_wrongly(told: Told) -> Iterable[str]:
+    """Say why the directives file is refused."""
+    for finding in told.findings:
+        yield f"the directives file is refused, what it said before stays in force: {finding}"
+
+
+def troubles(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
+    """Say what is wrong with a pipeline."""
+    for sentences in (_kafka(facts, moment), _destinations(facts, moment), _books(facts)):
+        yield from (f"{facts.name}: {sentence}" for sentence in sentences)
+
+
+def _kafka(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
+    for partition, stop in sorted(facts.stopped.items()):
+        where = f"{partition.topic}/{partition.index} stopped before offset {stop.offset}"
+        yield f"{where}, for {age(stop.since_ms, moment)} now ({stop.code}); somebody must accept the gap"
+    if facts.fenced:
+        yield "the poll thread stood still; calls wait for an accepted commit"
+    if facts.dead_letters.stuck is not None:
+        yield f"dead letters cannot be written ({facts.dead_letters.stuck}); commits wait for them"
+    for topic in facts.missing_topics:
+        yield f"topic {topic} is missing"
+    for key, since_ms in facts.schema_waits.items():
+        why = _SCHEMA_TROUBLES.get(facts.schema_troubles.get(key, ""), "")
+        yield f"records wait for schema {key}, for {age(since_ms, moment)} now{why}"
+    yield from (_guarded(guard, moment) for guard in facts.guards)
+
+
+def _destinations(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
+    for to in facts.destinations:
+        for hold in to.holds:
+            since = age(hold.since_ms, moment)
+            yield f"{to.name} {hold.endpoint} is held, for {since} now ({hold.cause.value})"
+        yield from (f"{to.name}, {_guarded(guard, moment)}" for guard in to.guards)
+
+
+def _books(facts: PipelineFacts) -> Iterable[str]:
+    for name, books in {**{to.name: to.books for to in facts.destinations}, **facts.other_books}.items():
+        if books.difference:
+            yield f"the books of {name or NONE} are off by {books.difference}; this is a bug"
+    if facts.records.difference:
+        yield f"the books of records are off by {facts.records.difference}; this is a bug"
+
+
+def _guarded(guard: GuardFacts, moment: Moment) -> str:
+    of = f"{guard.kind}: {guard.refused} of {guard.of} refused ({guard.cause.value})"
+    return f"{of}, so {guard.waiting} wait and are not dead-lettered, for {age(guard.since_ms, moment)} now"
