@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from consumer.model import Message
 
 
-DELIVERY_BYTES = 302
+DELIVERY_BYTES = 310
 """A delivery besides its body (measured): its object, its identity's text, its places in queues and books."""
 
 

@@ -13,7 +13,7 @@ from consumer.delivery.send import send
 from consumer.model import Call, Fault, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.hold import Hold
@@ -78,6 +78,12 @@ class Lane:
     def withdraw(self) -> None:
         """Forget deliveries whose tenure sends no more; a call on the wire stays there."""
         self._outcomes.open_bytes -= self._queue.withdraw()
+        self._outcomes.apart.keep(self._queue.waiting)
+        self._wake.set()
+
+    def look_anew(self, reason: Callable[[Delivery], object | None]) -> None:
+        """Look anew at all that waits for what may have changed, and at what is apart and has a `reason` now."""
+        self._queue.look_anew(lambda delivery: delivery.tenure.sending and reason(delivery) is not None)
         self._outcomes.apart.keep(self._queue.waiting)
         self._wake.set()
 

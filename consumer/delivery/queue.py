@@ -120,10 +120,6 @@ class KeyedQueue:
                 return delivery
         return None
 
-    def waits_for(self, scope: Scope) -> bool:
-        """Tell whether anything is aside under `scope`."""
-        return bool(self._aside.get(scope))
-
     def waiting(self, scope: Scope) -> int:
         """Count what is aside under `scope`."""
         return len(self._aside.get(scope, ()))

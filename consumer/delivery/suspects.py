@@ -38,7 +38,10 @@ class SuspectOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What is known against a delivery. Frozen, so that all of a batch with the same past share one."""
+    """What is known against a delivery. Frozen, so that all of a batch with the same past share one.
+
+    A failed call makes one or few, so that their memory is that of calls, not of deliveries.
+    """
 
     failures: int
     damning: int
@@ -53,10 +56,6 @@ class Evidence:
     """When its first damning failure was (monotonic seconds)."""
     delivered: int
     """How many deliveries its endpoint had taken by then."""
-
-
-EVIDENCE_BYTES = 170
-"""One of them (measured), where a delivery shares it with no other."""
 
 
 def speaks_against(verdict: Verdict) -> bool:

@@ -131,7 +131,7 @@ def test_a_probe_is_neither_of_a_partition_that_went_nor_of_a_key_that_waits_for
     queue, gone = KeyedQueue(), FakeTenure()
     queue.put([one(1, 0, consent=True, tenure=gone), one(2, 1, consent=True), one(3, 2, consent=True)])
     assert slots(queue, consents_are_held) == []
-    assert queue.waits_for(HELD)
+    assert queue.waiting(HELD)
     gone.sending = False
     queue.block(2)
     probe = queue.take_one(HELD, lambda _: True)

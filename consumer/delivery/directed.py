@@ -1,0 +1,73 @@
+"""What an operator lets wait or keeps from being sent: pauses and quarantines, as one destination meets them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumer.directive import NONE
+from consumer.model import Cause, Fault
+
+if TYPE_CHECKING:
+    from consumer.delivery.delivery import Delivery
+    from consumer.delivery.queue import Scope
+    from consumer.directive import Directives, Pause, Quarantine
+    from consumer.model import Partition
+
+_PAUSED: Scope = ("paused", "")
+"""One for all: whenever anything about pauses changes, all that waits is looked at anew."""
+
+_QUARANTINED = Fault(Cause.QUARANTINED, "by an operator's directive")
+
+
+class Directed:
+    """The pauses and quarantines of one destination; false while there are none."""
+
+    def __init__(self, destination: str, directives: Directives = NONE) -> None:
+        """Take those that speak of `destination`."""
+        self.pauses: tuple[Pause, ...] = tuple(
+            each for each in directives.pauses if each.destination in {None, destination}
+        )
+        self.quarantines: tuple[Quarantine, ...] = tuple(
+            each for each in directives.quarantines if each.destination in {None, destination}
+        )
+        self._paused_types = {each.event_type for each in self.pauses}
+        self._positions = {(each.topic, each.partition, each.offset) for each in self.quarantines if each.key is None}
+        self._topics = {topic for topic, _, _ in self._positions}
+        self._words = [(each.topic, each.partition, each.key) for each in self.quarantines if each.key is not None]
+        self._keys: dict[Partition, frozenset[int]] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to be asked about."""
+        return bool(self.pauses or self.quarantines)
+
+    def reason(self, delivery: Delivery) -> Scope | Fault | None:
+        """Return what a delivery must wait for, why it is never sent, or `None` where nothing was said of it."""
+        if self.quarantines and self._quarantined(delivery):
+            return _QUARANTINED
+        if None in self._paused_types or delivery.entry.event_type in self._paused_types:
+            return _PAUSED
+        return None
+
+    def _quarantined(self, delivery: Delivery) -> bool:
+        tenure = delivery.tenure
+        partition = tenure.partition
+        if self._words and delivery.key in self._keys_of(partition):
+            return True
+        return partition.topic in self._topics and (
+            (partition.topic, partition.index, tenure.record(delivery.slot).offset()) in self._positions
+        )
+
+    def _keys_of(self, partition: Partition) -> frozenset[int]:
+        """Return the ordering keys that are quarantined in a partition, hashed as the translation hashes them.
+
+        An ordering key is text where the mapping names one, else the record's bytes: what the operator wrote is both.
+        """
+        keys = self._keys.get(partition)
+        if keys is None:
+            keys = self._keys[partition] = frozenset(
+                hash((partition.topic, partition.index, key))
+                for topic, index, word in self._words
+                if topic == partition.topic and index in {None, partition.index}
+                for key in (word, word.encode(errors="surrogatepass"))
+            )
+        return keys
