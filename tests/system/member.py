@@ -30,18 +30,22 @@ class Member:
         config: its configuration file.
         log: where its output goes; standard error goes beside it.
         options: more of the command line.
+        program: what is run in place of `python -m consumer`, with its own arguments.
+        listens: whether its standard input is a pipe, for a program that is told more while it runs.
     """
 
-    def __init__(self, config: Path, log: Path, *options: str) -> None:
+    def __init__(
+        self, config: Path, log: Path, *options: str, program: tuple[str, ...] = ("consumer",), listens: bool = False
+    ) -> None:
         self.log = log
         self.errors = log.with_suffix(".err")
         self._port: int | None = None
         with log.open("wb") as out, self.errors.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "consumer", "run", "--config", str(config), *options],
+                [sys.executable, "-m", *program, "run", "--config", str(config), *options],
                 cwd=Path(__file__).parents[2],
                 env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
             )
@@ -55,6 +59,8 @@ class Member:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         if error is not None:
             print(f"--- the last of {self.log.name}:\n{self.last_words()}")
 

@@ -13,7 +13,7 @@ from tests.system import letters, order
 from tests.system.evidence import Evidence
 from tests.system.owed import Owed, Sent
 
-LATE = frozenset({"late", "held answer"})
+LATE = frozenset({"late", "held answer", "trickle"})
 """Names of fault rules that process a call and answer it when the sender has left."""
 
 

@@ -18,9 +18,16 @@ class SchemaRegistry:
 
     Args:
         schemas: JSON-able schemas by number.
+
+    Attributes:
+        down: whether it answers 503 to everything now.
+        turned_away: how many questions it has answered so.
     """
 
     def __init__(self, schemas: Mapping[int, object]) -> None:
+        self.down = False
+        self.turned_away = 0
+        registry = self
         texts = {number: json.dumps(schema) for number, schema in schemas.items()}
 
         class Handler(BaseHTTPRequestHandler):
@@ -31,6 +38,9 @@ class SchemaRegistry:
                 text = texts.get(int(asked[1])) if asked else None
                 status = 404 if text is None else 200
                 said = {"error_code": 40403, "message": "Schema not found"} if text is None else {"schema": text}
+                if registry.down:
+                    registry.turned_away += 1
+                    status, said = 503, {"error_code": 50301, "message": "Down"}
                 body = json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("content-type", "application/vnd.schemaregistry.v1+json")

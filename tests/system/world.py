@@ -61,7 +61,7 @@ class World:
             "yotpo": self.yotpo,
         }
         self.threaded: Threaded = threaded(*self.servers.values())
-        self._registry = SchemaRegistry(
+        self.registry = SchemaRegistry(
             {number: schemas.SCHEMAS[name] for name, number in schemas.IDS.items() if name != schemas.MERGE}
         )
         self._stack = ExitStack()
@@ -78,7 +78,7 @@ class World:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(self.threaded)
-            stack.enter_context(self._registry)
+            stack.enter_context(self.registry)
             self._stack = stack.pop_all()
         schemas.write(self.folder)
         self.configure()
@@ -94,7 +94,7 @@ class World:
         """The configuration file."""
         return self.folder / "cdp.yaml"
 
-    def configure(self, *, bootstrap: str | None = None, timeout_s: float = TIMEOUT_S) -> None:
+    def configure(self, *, bootstrap: str | None = None, timeout_s: float = TIMEOUT_S, drain_s: float = 20.0) -> None:
         """Write the configuration file."""
         kafka = {**self.broker.client(group_id="-"), "bootstrap.servers": bootstrap or self.broker.bootstrap}
         del kafka["group.id"]
@@ -114,7 +114,7 @@ class World:
             "kafka": kafka,
             "topics": [self.topic],
             "start": "earliest",
-            "schemas": {"registry": {"url": self._registry.url}, "directory": "avro"},
+            "schemas": {"registry": {"url": self.registry.url}, "directory": "avro"},
             "mapping": "mapping.yaml",
             "pipelines": {
                 name: list(members) if len(members) == 1 else {"destinations": list(members), "shared_pace": "accepted"}
@@ -123,7 +123,7 @@ class World:
             "destinations": destinations,
             "dead_letters": {"topic": self.dead_letters},
             "http": {"address": "127.0.0.1:0"},
-            "budgets": {"drain": "20s"},
+            "budgets": {"drain": f"{drain_s:g}s"},
         }
         # JSON is YAML, and needs no library to write.
         self.config.write_text(json.dumps(said, indent=1), encoding="utf-8")

@@ -1,0 +1,15 @@
+"""Faults on purpose: real members on a real broker, everything that can break breaking, and an oracle at the end.
+
+A *scenario* of your own is a test file here. What there is for it:
+
+* `tests.system.world.World` has the broker's topics, the three strict servers (`world.servers`, rules in
+  `server.faults`), a registry (`world.registry`), and starts members (`world.member()`).
+* `tests.system.shop.Shop` makes records and knows what each owes; `tests.system.logs.produce` produces them.
+* `members.Composed` is a member with a journal (assignments, commits, deferrals by monotonic time), kill points
+  (`points.POINTS`) and deliberate bugs (`bugs.BUGS`); in the product there is nothing of these.
+* `judged.judge(shop, evidence, journals)` says everything that is wrong, `tests.system.accounts.unbalanced` what is
+  wrong with a member's books.
+* `catalogue.FAULTS` are the faults as data; one more line there is one more kind in the short form (`test_storm.py`),
+  in `make faults` and in `make soak`. A fault locks what it needs, so that two never fight over one thing; it counts
+  its hits, and a kind that was never hit fails the run.
+"""

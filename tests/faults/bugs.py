@@ -1,0 +1,106 @@
+"""Bugs that the product does not have: each can be switched on in a test's own process, to see that it is caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from consumer.delivery import batch as batches
+from consumer.delivery import lane
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.lanes import Lanes
+from consumer.delivery.ledger import Tenure
+from consumer.destinations.copilot import Copilot
+from consumer.kafka.dead_letters import DeadLetters
+from consumer.model import DeadLetter, Delivered, Message, Reply, Verdict
+
+COMMIT_BEFORE_DELIVERY = "commit before delivery"
+INVALID_EVENTS_IGNORED = "invalid_events ignored"
+EARLIER_TENURE_ACCEPTED = "outcome of an earlier tenure accepted"
+TWO_CALLS_OF_A_LANE = "two calls of a lane at once"
+SETTLED_BEFORE_ACK = "letter settled before its ack"
+HALVES_SWAPPED = "halves sent in the wrong order"
+SETTLE_REMOVED = "one settle removed"
+
+
+def _commit_before_delivery() -> None:
+    Tenure.frontier = lambda self: self.next_offset  # type: ignore[method-assign]
+
+
+def _invalid_events_ignored() -> None:
+    judge = Copilot.judge
+
+    def blind(self: Copilot, shape: Any, identities: Sequence[str], reply: Reply) -> Verdict:  # noqa: ANN401
+        return Delivered() if reply.status == 200 else judge(self, shape, identities, reply)
+
+    Copilot.judge = blind  # type: ignore[method-assign]
+
+
+def _earlier_tenure_accepted() -> None:
+    def end(self: Tenure) -> None:
+        self.sending = False  # and `live` stays true
+
+    Tenure.end = end  # type: ignore[method-assign]
+
+
+def _two_calls_of_a_lane() -> None:
+    build = Lanes.__init__
+
+    def twice(self: Lanes, *args: Any, **more: Any) -> None:  # noqa: ANN401 - whatever the lanes take
+        build(self, *args, **more)
+        one_wire = self.lanes
+        run = self.run
+
+        async def both() -> None:
+            self.lanes = [*one_wire, *one_wire]  # every lane gets a second task
+            await run()
+
+        self.run = both  # type: ignore[method-assign]
+
+    Lanes.__init__ = twice  # type: ignore[method-assign]
+
+
+def _settled_before_ack() -> None:
+    shelve = DeadLetters.shelve
+
+    def hasty(self: DeadLetters, letter: DeadLetter, acked: Callable[[], None]) -> None:
+        shelve(self, letter, lambda: None)
+        acked()
+
+    DeadLetters.shelve = hasty  # type: ignore[method-assign]
+
+
+def _halves_swapped() -> None:
+    halve = batches.halve
+
+    def swapped(batch: list[Delivery], next_piece: Callable[[], int]) -> None:
+        halve(batch, next_piece)
+        middle = (len(batch) + 1) // 2
+        batch[:] = batch[middle:] + batch[:middle]
+
+    vars(lane)["halve"] = swapped
+
+
+def _settle_removed() -> None:
+    settle_all, forgotten = Tenure.settle_all, [False]
+
+    def all_but_one(self: Tenure, slots: Iterable[int], destination: int) -> list[Message]:
+        every = list(slots)
+        if forgotten[0] or len(every) < 2:
+            return settle_all(self, every, destination)
+        forgotten[0] = True
+        return [*settle_all(self, every[1:], destination), self.record(every[0])]
+
+    Tenure.settle_all = all_but_one  # type: ignore[method-assign]
+
+
+BUGS: Mapping[str, Callable[[], None]] = {
+    COMMIT_BEFORE_DELIVERY: _commit_before_delivery,
+    INVALID_EVENTS_IGNORED: _invalid_events_ignored,
+    EARLIER_TENURE_ACCEPTED: _earlier_tenure_accepted,
+    TWO_CALLS_OF_A_LANE: _two_calls_of_a_lane,
+    SETTLED_BEFORE_ACK: _settled_before_ack,
+    HALVES_SWAPPED: _halves_swapped,
+    SETTLE_REMOVED: _settle_removed,
+}
+"""What each bug is called, and what breaks the product so; in a process that ends with the test."""

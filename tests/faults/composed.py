@@ -1,0 +1,94 @@
+"""A main for tests only: `cdp-consumer run`, composed with a journal, kill points and, if asked for, one bug.
+
+    python -m tests.faults.composed --journal FILE [--bug NAME] -- run --config cdp.yaml
+
+It listens on standard input: `kill POINT` arms a point, `census` has the process count what it holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+import consumer.app
+import consumer.commands.run
+from consumer.app import Watchers
+from consumer.cli import main
+from consumer.destinations import Destination
+from consumer.kafka.dead_letters import DeadLetters
+from consumer.model import DeadLetter
+from consumer.observe import Observer
+from consumer.plan import Plan
+from consumer.watch.together import Together
+from tests.faults.bugs import BUGS
+from tests.faults.points import AFTER_LETTER, AFTER_SEND, Journal, Points, Watching, census
+
+_BEFORE_ANSWER = "http11.receive_response_headers.started"
+
+
+def compose(journal: Journal, points: Points) -> None:
+    """Put the journal and the points around what `run` builds."""
+    serve = consumer.app.run
+
+    async def run(plan: Plan, *, watchers: Watchers, **more: Any) -> list[BaseException]:  # noqa: ANN401 - `run`'s own
+        def watched(pipeline: str, destinations: Mapping[str, Destination]) -> Observer:
+            return Together(watchers(pipeline, destinations), Watching(pipeline, journal, points))
+
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=_listen, args=(loop, journal, points), name="listen", daemon=True).start()
+        return await serve(plan, watchers=watched, **more)
+
+    class Shelf(DeadLetters):
+        def shelve(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
+            def acknowledged() -> None:
+                points.reach(AFTER_LETTER)
+                acked()
+
+            super().shelve(letter, acknowledged)
+
+    transport = httpx2.AsyncHTTPTransport.handle_async_request
+
+    async def trace(name: str, _: Mapping[str, Any]) -> None:
+        if name == _BEFORE_ANSWER:
+            points.reach(AFTER_SEND)
+
+    async def traced(self: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
+        request.extensions["trace"] = trace
+        return await transport(self, request)
+
+    vars(consumer.commands.run)["run_app"] = run
+    vars(consumer.app)["DeadLetters"] = Shelf
+    httpx2.AsyncHTTPTransport.handle_async_request = traced  # type: ignore[method-assign]
+
+
+def _listen(loop: asyncio.AbstractEventLoop, journal: Journal, points: Points) -> None:
+    for line in sys.stdin:
+        word, _, rest = line.strip().partition(" ")
+        if word == "kill":
+            points.armed = rest
+        elif word == "census":
+            loop.call_soon_threadsafe(census, journal)
+
+
+def _run(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--journal", type=Path, required=True)
+    parser.add_argument("--bug", choices=BUGS)
+    parser.add_argument("command", nargs="+")
+    args = parser.parse_args(argv)
+    journal = Journal(args.journal)
+    compose(journal, Points(journal))
+    if args.bug:
+        BUGS[args.bug]()
+    return main(args.command)
+
+
+if __name__ == "__main__":
+    sys.exit(_run(sys.argv[1:]))

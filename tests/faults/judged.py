@@ -1,0 +1,155 @@
+"""The verdict: the oracle of `tests.system`, and what only the members' journals allow to be judged exactly.
+
+A delivery may arrive again although it was answered only if a tenure that began meanwhile started at or below its
+record: that is what "at least once" means after a crash or a rebalance, and nothing else is. And what was committed is
+over: nothing below a commit that the broker accepted ever arrives afterwards.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.faults.members import Line, Told, told
+from tests.system import oracle
+from tests.system.evidence import Evidence
+from tests.system.oracle import LATE
+from tests.system.owed import Owed
+from tests.system.shop import Shop
+
+Place = tuple[str, int]
+"""A pipeline and a partition."""
+
+_CLOCKS_S = 0.05
+"""A journal's line is written a moment after what it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A member that ended with no goodbye.
+
+    Attributes:
+        what: how it ended.
+        at: monotonic seconds.
+        committed: what the broker had of each pipeline and partition then.
+        taken: what its servers had taken by then at or above that: these may come again.
+        again: how many of these did come again; filled in at the end.
+    """
+
+    what: str
+    at: float
+    committed: dict[Place, int]
+    taken: frozenset[str]
+    again: int = 0
+
+
+def judge(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> list[str]:
+    """Return everything that is wrong; see the top of this file."""
+    excused = _Excused(shop, evidence, journals)
+    return [
+        *oracle.complaints(shop.records, evidence, may_repeat=excused.ids()),
+        *excused.complaints(),
+        *_below_commits(shop, evidence, journals),
+        *_starts_below_commits(journals),
+    ]
+
+
+class _Excused:
+    """What may have come again, and why."""
+
+    def __init__(self, shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> None:
+        self._evidence = evidence
+        self._owed = shop.owed
+        self._starts: dict[Place, list[Told]] = defaultdict(list)
+        for start in sorted(told(journals, "assigned"), key=lambda one: one.at):
+            self._starts[start.pipeline, start.partition].append(start)
+
+    def ids(self) -> frozenset[str]:
+        """Return every id that some second tenure could see: what is left for `complaints` to judge one by one."""
+        found: set[str] = set()
+        for one in self._owed:
+            starts = self._starts[one.pipeline, one.partition]
+            if any(start.offset <= one.offset for start in starts[1:]):
+                found |= {one.kept_as, one.delivery_id}
+        return frozenset(found)
+
+    def complaints(self) -> Iterator[str]:
+        """Judge each repeat: its answer was lost, or a tenure began between the two that had to take it again."""
+        for destination, arrivals in self._evidence.arrivals.items():
+            known = {one.kept_as: one for one in self._owed if one.destination == destination}
+            answered = {request.number: request for request in self._evidence.requests[destination]}
+            last: dict[str, tuple[float, int]] = {}
+            for arrival in arrivals:
+                before, one = last.get(arrival.id), known.get(arrival.id)
+                last[arrival.id] = (arrival.at, arrival.request)
+                if before is None or one is None:
+                    continue
+                request = answered.get(before[1])
+                lost = request is not None and (request.status is None or request.fault in LATE)
+                if not lost and not self._taken_again(one, before[0], arrival.at):
+                    yield (
+                        f"duplicate: {destination} took {arrival.id} again although it had answered, and no tenure "
+                        f"began at or below partition {one.partition}, offset {one.offset} meanwhile"
+                    )
+
+    def _taken_again(self, one: Owed, after: float, before: float) -> bool:
+        starts = self._starts[one.pipeline, one.partition]
+        return any(start.offset <= one.offset and after - _CLOCKS_S < start.at < before for start in starts)
+
+
+def _below_commits(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> Iterator[str]:
+    """Find arrivals of what had been committed: it was over, for everyone and for ever."""
+    commits: dict[Place, list[Told]] = defaultdict(list)
+    for commit in sorted(told(journals, "committed"), key=lambda one: one.at):
+        commits[commit.pipeline, commit.partition].append(commit)
+    for destination, arrivals in evidence.arrivals.items():
+        known = {one.kept_as: one for one in shop.owed if one.destination == destination}
+        reached: dict[Place, tuple[int, int]] = {}
+        for arrival in arrivals:
+            one = known.get(arrival.id)
+            if one is None:
+                continue
+            place = (one.pipeline, one.partition)
+            index, highest = reached.get(place, (0, -1))
+            mine = commits[place]
+            while index < len(mine) and mine[index].at < arrival.at:
+                highest = max(highest, mine[index].offset)
+                index += 1
+            reached[place] = (index, highest)
+            if one.offset < highest:
+                yield f"{destination} took offset {one.offset} of partition {one.partition} below commit {highest}"
+
+
+def _starts_below_commits(journals: list[list[Line]]) -> Iterator[str]:
+    """Find tenures that began below what the broker had accepted: they took again what was over."""
+    commits: dict[Place, list[Told]] = defaultdict(list)
+    for commit in told(journals, "committed"):
+        commits[commit.pipeline, commit.partition].append(commit)
+    for start in told(journals, "assigned"):
+        before = [one.offset for one in commits[start.pipeline, start.partition] if one.at < start.at - _CLOCKS_S]
+        if before and start.offset < max(before):
+            yield f"{start.pipeline}: partition {start.partition} began at {start.offset}, below commit {max(before)}"
+
+
+def crashed(what: str, at: float, shop: Shop, committed: dict[Place, int], arrived: Sequence[str]) -> Crash:
+    """Note a crash: what the broker had, and what the servers had taken above it."""
+    had = set(arrived)
+    above = {one.kept_as for one in shop.owed if one.offset >= committed.get((one.pipeline, one.partition), 0)}
+    return Crash(what, at, committed, frozenset(had & above))
+
+
+def repeats(crashes: Sequence[Crash], shop: Shop, evidence: Evidence) -> tuple[list[Crash], list[str]]:
+    """Count what came again after each crash; complain of what was not among what might."""
+    known = {(one.destination, one.kept_as): one for one in shop.owed}
+    counted: list[Crash] = []
+    complaints: list[str] = []
+    for crash, until in zip(crashes, [*(one.at for one in crashes[1:]), float("inf")], strict=True):
+        again: set[str] = set()
+        for destination, arrivals in evidence.arrivals.items():
+            before = {one.id for one in arrivals if one.at <= crash.at and (destination, one.id) in known}
+            again |= {one.id for one in arrivals if crash.at < one.at <= until and one.id in before}
+        if beyond := again - crash.taken:
+            complaints.append(f"after the crash {crash.what!r} {len(beyond)} came again that were committed")
+        counted.append(Crash(crash.what, crash.at, crash.committed, crash.taken, len(again)))
+    return counted, complaints

@@ -1,0 +1,112 @@
+"""Named points at which a member dies, and the journal it keeps: an observer, and what a test composes around rooms."""
+
+# ruff: noqa: ARG002 - the verbs are the observer's, and so are their arguments
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from consumer.model import Fault, Partition
+from consumer.observe import Observer
+
+AFTER_SEND = "after send, before answer"
+AFTER_LETTER = "after letter, before ack"
+AFTER_SETTLE = "after settle, before commit"
+AFTER_COMMIT = "after commit"
+AFTER_ASSIGNMENT = "after assignment"
+AFTER_DEFERRAL = "after deferral"
+AFTER_SPLIT = "after split"
+
+POINTS = (
+    AFTER_SEND,
+    AFTER_LETTER,
+    AFTER_SETTLE,
+    AFTER_COMMIT,
+    AFTER_ASSIGNMENT,
+    AFTER_DEFERRAL,
+    AFTER_SPLIT,
+)
+
+
+class Journal:
+    """Lines of JSON in a file: each is whole and with the operating system before the process can die."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def write(self, event: str, **fields: object) -> None:
+        """Write one line."""
+        line = json.dumps({"at": time.monotonic(), "event": event, **fields})
+        os.write(self._file, line.encode() + b"\n")
+
+
+class Points:
+    """The point that is armed, if one is: whoever reaches it dies there, with no goodbye."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.armed: str | None = None
+        """Written by the thread that listens, read by everyone: one plain assignment."""
+
+    def reach(self, point: str) -> None:
+        """Die, if this is the armed point."""
+        if self.armed == point:
+            self._journal.write("died", point=point)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Watching(Observer):
+    """Writes the journal of one pipeline and reaches the points that an observer can see."""
+
+    def __init__(self, pipeline: str, journal: Journal, points: Points) -> None:
+        self._pipeline = pipeline
+        self._journal = journal
+        self._points = points
+
+    def assigned(self, partitions: Mapping[Partition, int]) -> None:
+        self._write("assigned", [[one.index, start] for one, start in partitions.items()])
+        self._points.reach(AFTER_ASSIGNMENT)
+
+    def revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
+        self._write("lost" if lost else "revoked", [[one.index] for one in partitions])
+
+    def committed(self, offsets: Mapping[Partition, int], seconds: float) -> None:
+        self._write("committed", [[one.index, offset] for one, offset in offsets.items()])
+        self._points.reach(AFTER_COMMIT)
+
+    def delivered(self, destination: str, append_s: Sequence[float], event_s: Sequence[float]) -> None:
+        if append_s:
+            self._points.reach(AFTER_SETTLE)
+
+    def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
+        self._journal.write("deferred", destination=destination, cause=str(fault.cause))
+        self._points.reach(AFTER_DEFERRAL)
+
+    def split(self, destination: str, events: int) -> None:
+        self._points.reach(AFTER_SPLIT)
+
+    def _write(self, event: str, partitions: list[list[int]]) -> None:
+        self._journal.write(event, pipeline=self._pipeline, partitions=partitions)
+
+
+def census(journal: Journal) -> None:
+    """Write down what the process holds: tasks of this loop, threads, descriptors by kind. Call it in the loop."""
+    kinds: dict[str, int] = {}
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - the names alone are wanted
+        try:
+            kind = str(Path(f"/proc/self/fd/{name}").readlink()).partition(":")[0]
+        except OSError:
+            continue  # the folder's own descriptor
+        kind = kind if kind in {"socket", "pipe", "anon_inode"} else "file"
+        kinds[kind] = kinds.get(kind, 0) + 1
+    # Python's own count misses the threads of the Kafka client.
+    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - as above
+    names = sorted(thread.name for thread in threading.enumerate())
+    journal.write("census", tasks=len(asyncio.all_tasks()), threads=threads, python_threads=names, descriptors=kinds)
