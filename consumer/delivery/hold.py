@@ -1,17 +1,22 @@
-"""Holds: endpoints where *we* are wrong, and what is known of each."""
+"""Holds: what nothing is sent to but probes, and what is known of each.
+
+Endpoints where *we* are wrong, and event types for which the flood guard is closed.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.model import Endpoint, Fault
+    from consumer.model import Fault
+
+Held = TypeVar("Held")
 
 
 class Hold:
-    """One held endpoint.
+    """One thing held.
 
     It is probed with one delivery at a time, of different keys in turn, so that one bad event cannot keep it shut.
     """
@@ -25,43 +30,43 @@ class Hold:
         self.probed_keys: set[int] = set()
 
 
-class Holds:
-    """All holds of one destination."""
+class Holds(Generic[Held]):
+    """All holds of one kind within one destination."""
 
     def __init__(self, probe_s: float) -> None:
         """Start with nothing held."""
         self.probe_s = probe_s
-        self._holds: dict[Endpoint, Hold] = {}
-        self._succeeded: dict[Endpoint, float] = {}
+        self._holds: dict[Held, Hold] = {}
+        self._succeeded: dict[Held, float] = {}
 
     def __bool__(self) -> bool:
         """Tell whether anything is held."""
         return bool(self._holds)
 
-    def __contains__(self, endpoint: Endpoint) -> bool:
-        """Tell whether an endpoint is held."""
-        return endpoint in self._holds
+    def __contains__(self, held: Held) -> bool:
+        """Tell whether it is held."""
+        return held in self._holds
 
-    def __iter__(self) -> Iterator[tuple[Endpoint, Hold]]:
+    def __iter__(self) -> Iterator[tuple[Held, Hold]]:
         """Go through what is held."""
         return iter(tuple(self._holds.items()))
 
-    def get(self, endpoint: Endpoint) -> Hold | None:
-        """Return the hold of an endpoint, if it is held."""
-        return self._holds.get(endpoint)
+    def get(self, held: Held) -> Hold | None:
+        """Return the hold of it, if it is held."""
+        return self._holds.get(held)
 
-    def succeeded_since(self, endpoint: Endpoint, started: float) -> bool:
+    def succeeded_since(self, held: Held, started: float) -> bool:
         """Tell whether a call there succeeded after `started`: a barred answer is not the endpoint's then."""
-        return self._succeeded.get(endpoint, float("-inf")) > started
+        return self._succeeded.get(held, float("-inf")) > started
 
-    def barred(self, endpoint: Endpoint, fault: Fault, now: float, first_s: float | None = None) -> bool:
+    def barred(self, held: Held, fault: Fault, now: float, first_s: float | None = None) -> bool:
         """Note a barred answer; tell whether the hold is new. Those of calls started before the hold change nothing.
 
         `first_s`: seconds to the first probe, where it is not as far off as every other.
         """
-        if endpoint in self._holds:
+        if held in self._holds:
             return False
-        self._holds[endpoint] = Hold(fault, now, self.probe_s if first_s is None else first_s)
+        self._holds[held] = Hold(fault, now, self.probe_s if first_s is None else first_s)
         return True
 
     def probed(self, hold: Hold, now: float, fault: Fault | None = None) -> None:
@@ -69,11 +74,11 @@ class Holds:
         hold.fault = fault or hold.fault
         hold.next_probe, hold.probing = now + self.probe_s, False
 
-    def answered(self, endpoint: Endpoint, now: float, *, success: bool) -> Hold | None:
+    def answered(self, held: Held, now: float, *, success: bool) -> Hold | None:
         """Note an answer that is not barred; return the hold it ends, if there was one."""
         if success:
-            self._succeeded[endpoint] = now
-        return self._holds.pop(endpoint, None)
+            self._succeeded[held] = now
+        return self._holds.pop(held, None)
 
     def probe_now(self, now: float) -> None:
         """Let every hold be probed at once: something on our side has changed."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from consumer.delivery.batch import bytes_of
+from consumer.delivery.directed import Directed
+from consumer.delivery.guarding import Guarding
 from consumer.delivery.hold import Hold, Holds
 from consumer.delivery.lane import Lane
-from consumer.delivery.pace import Backoff, Pace
+from consumer.delivery.pace import Pace
 from consumer.delivery.prober import Prober
+from consumer.delivery.suspects import Suspicion
+from consumer.delivery.terms import LaneOptions
 from consumer.delivery.turns import Turns
 from consumer.delivery.window import Window
 from consumer.model import Barred, Deferred, Delivered, Fault, Listed, Reply, Trouble
@@ -26,33 +29,13 @@ if TYPE_CHECKING:
     from consumer.delivery.ledger import Tenure
     from consumer.delivery.queue import Scope, Waits
     from consumer.delivery.send import Wire
+    from consumer.delivery.terms import Ends
     from consumer.destinations import Destination
+    from consumer.directive import Directives
     from consumer.model import Endpoint, Verdict
     from consumer.observe import Observer
 
-_BACKOFF = Backoff(0.5, 30.0)
-
-
-@dataclass(frozen=True, slots=True)
-class LaneOptions:
-    """How one destination is called. All times in seconds."""
-
-    lanes: int = 4
-    timeout_s: float = 15.0
-    linger_s: float = 0.2
-    backoff: Backoff = _BACKOFF
-    probe_s: float = 30.0
-    rate_per_s: float | None = None
-
-
-class Ends(Protocol):
-    """Where deliveries end."""
-
-    def delivered(self, batch: Sequence[Delivery]) -> None:
-        """The destination has them."""
-
-    def refused(self, delivery: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
-        """The destination will never take it: dead-letter it, and say when the dead-letter topic has it."""
+__all__ = ["LaneOptions", "Lanes"]
 
 
 class Lanes:
@@ -80,15 +63,21 @@ class Lanes:
         self.dice = (dice or Random()).random  # noqa: S311 - jitter, not a secret
         self.pace = Pace(options.rate_per_s)
         self.turns = Turns(self.name, self.pace, may_call, observer)
-        self.holds = Holds(options.probe_s)
+        self.holds: Holds[Endpoint] = Holds(options.probe_s)
         self.prober = Prober(self)
-        self.window = Window(self.name, self.holds, self._release, self.prober.wake, observer)
+        self.suspicion = Suspicion(options.suspects)
+        self.said = Directed(self.name)
+        self.guarding = Guarding(self.name, options.guard, options.probe_s, self, observer)
+        self.window = Window(self.name, self.holds, self.release, self.prober.wake, observer)
         self.hurry = False
         self.calls = 0
         self.credentials_valid: bool | None = None
         self.credentials_proven = False
         self._pieces = 0
         self._wires = [wire() for _ in range(options.lanes)]
+        if options.rate_per_s is not None:
+            for each in self._wires:
+                each.rated = self.pace
         self.lanes = [Lane(self, each) for each in self._wires]
 
     # ── In and out ──
@@ -121,6 +110,15 @@ class Lanes:
         """Return the bytes of the bodies that are queued, aside or on the wire."""
         return sum(lane.open_bytes for lane in self.lanes)
 
+    def waiting(self, scope: Scope) -> int:
+        """Count what waits for `scope`."""
+        return sum(lane.waiting(scope) for lane in self.lanes)
+
+    @property
+    def suspects(self) -> int:
+        """How many deliveries are suspects now."""
+        return sum(lane.suspects() for lane in self.lanes)
+
     def can_go(self, until: float | None = None) -> bool:
         """Tell whether any lane still gets somewhere by `until` (monotonic seconds; default: at once)."""
         by = time.monotonic() if until is None else until
@@ -150,11 +148,23 @@ class Lanes:
 
     def admission(self) -> Waits | None:
         """Return what decides whether a delivery may go, or `None` where nothing can stand in its way."""
-        return self._waits if self.window.active or self.holds else None
+        return self._waits if self.window.active or self.holds or self.guarding.held or self.said else None
 
     def _waits(self, delivery: Delivery) -> Scope | Fault | None:
+        if self.said and (reason := self.said.reason(delivery)):
+            return reason
         endpoint = delivery.shape.endpoint
-        return ("endpoint", endpoint) if endpoint in self.holds else self.window.reason(delivery)
+        if endpoint in self.holds:
+            return "endpoint", endpoint
+        return self.guarding.reason(delivery) or self.window.reason(delivery)
+
+    def directed(self, directives: Directives) -> None:
+        """Act on what an operator says from now on."""
+        self.guarding.accept(directives.accepted)
+        before, self.said = self.said, Directed(self.name, directives)
+        if (before.pauses, before.quarantines) != (self.said.pauses, self.said.quarantines):
+            for lane in self.lanes:
+                lane.look_anew(self.said.reason)
 
     # ── What a lane tells after a call ──
 
@@ -194,23 +204,21 @@ class Lanes:
             return Barred(Fault(Trouble.UNINTELLIGIBLE, "the answer is longer than any contract's", answer.status))
         return self.destination.judge(batch[0].shape, [delivery.identity for delivery in batch], answer)
 
-    def learn(
-        self, endpoint: Endpoint, verdict: Verdict, started: float, *, answered: bool, probe: Hold | None
-    ) -> None:
+    def learn(self, endpoint: Endpoint, verdict: Verdict, *, answered: bool, probe: Hold | None, own: bool) -> None:
         """Let the verdict on one call begin, keep or end a hold.
 
         `answered`: the endpoint itself said so, not the door of credentials before it. `probe`: the hold it probed.
+        `own`: a barred answer is the batch's own trouble, and says nothing of the endpoint.
         """
         now = time.monotonic()
         if probe is not None:
-            mine = probe is self.holds.get(endpoint)
-            self.holds.probed(probe, now, verdict.fault if mine and isinstance(verdict, Barred) else None)
-            if answered and not isinstance(verdict, Barred | Deferred):
-                probe.next_probe = now  # it ended the delivery: if it taught no time, the next one may be asked at once
+            self._probed(probe, endpoint, verdict, now, answered=answered)
         if isinstance(verdict, Barred):
+            if own:
+                return
             if verdict.fault.cause is Trouble.UNAUTHORIZED:
                 self._credentials(valid=False)
-            if not self.holds.succeeded_since(endpoint, started) and self.holds.barred(endpoint, verdict.fault, now):
+            if self.holds.barred(endpoint, verdict.fault, now):
                 self.observer.held(self.name, endpoint.name, verdict.fault)
                 self.prober.wake()
                 for lane in self.lanes:
@@ -224,13 +232,21 @@ class Lanes:
         ended = self.holds.answered(endpoint, now, success=isinstance(verdict, Delivered | Listed))
         if ended is not None:
             self.observer.resumed(self.name, endpoint.name, now - ended.since)
-            self._release(("endpoint", endpoint))
+            self.release(("endpoint", endpoint))
+
+    def _probed(self, probe: Hold, endpoint: Endpoint, verdict: Verdict, now: float, *, answered: bool) -> None:
+        mine = probe is self.holds.get(endpoint)
+        self.holds.probed(probe, now, verdict.fault if mine and isinstance(verdict, Barred) else None)
+        taken = isinstance(verdict, Delivered)
+        if answered and (taken if self.guarding.is_probe(probe) else not isinstance(verdict, Barred | Deferred)):
+            probe.next_probe = now  # it ended the delivery: if it taught nothing, the next one may be asked at once
 
     def _credentials(self, *, valid: bool) -> None:
         self.credentials_valid = valid
         self.credentials_proven = self.credentials_proven or valid
         self.observer.credentials(self.name, valid=valid)
 
-    def _release(self, scope: Scope) -> None:
+    def release(self, scope: Scope) -> None:
+        """Let go what waited for `scope`."""
         for lane in self.lanes:
             lane.release(scope)

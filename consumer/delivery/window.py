@@ -63,7 +63,12 @@ class Window:
     """One destination's view of time. `active` once any of its deliveries has a window at all."""
 
     def __init__(
-        self, name: str, holds: Holds, release: Callable[[Scope], None], began: Callable[[], None], observer: Observer
+        self,
+        name: str,
+        holds: Holds[Endpoint],
+        release: Callable[[Scope], None],
+        began: Callable[[], None],
+        observer: Observer,
     ) -> None:
         """Let `release` be told when a wait is over, and `began` when a hold begins.
 

@@ -15,7 +15,7 @@ from consumer.delivery.delivery import Delivery
 from consumer.delivery.hold import Holds
 from consumer.delivery.queue import Scope
 from consumer.delivery.window import CLOCK, KNOWN_FOR_S, SKEW, Window
-from consumer.model import Cause, Fault, Shape, Trouble
+from consumer.model import Cause, Endpoint, Fault, Shape, Trouble
 from consumer.observe import Observer
 from tests.property.test_batch import COLLECT, FakeTenure, delivery
 
@@ -63,7 +63,7 @@ class Watched:
     def __init__(self, look_s: float = 60.0) -> None:
         self.released: list[Scope] = []
         self.observer = Told()
-        self.holds = Holds(look_s)
+        self.holds: Holds[Endpoint] = Holds(look_s)
         self.began = 0
         self.window = Window("copilot", self.holds, self.released.append, self.begin, self.observer)
 

@@ -1,0 +1,44 @@
+"""On what terms one destination is called: what its lanes are told when they are made, and where deliveries end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from consumer.delivery.guard import GuardOptions
+from consumer.delivery.pace import Backoff
+from consumer.delivery.suspects import SuspectOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from consumer.delivery.delivery import Delivery
+    from consumer.model import Fault
+
+_BACKOFF = Backoff(0.5, 30.0)
+_GUARD = GuardOptions()
+_SUSPECTS = SuspectOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class LaneOptions:
+    """How one destination is called. All times in seconds."""
+
+    lanes: int = 4
+    timeout_s: float = 15.0
+    linger_s: float = 0.2
+    backoff: Backoff = _BACKOFF
+    probe_s: float = 30.0
+    rate_per_s: float | None = None
+    guard: GuardOptions = _GUARD
+    suspects: SuspectOptions = _SUSPECTS
+
+
+class Ends(Protocol):
+    """Where deliveries end."""
+
+    def delivered(self, batch: Sequence[Delivery]) -> None:
+        """The destination has them."""
+
+    def refused(self, delivery: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
+        """The destination will never take it: dead-letter it, and say when the dead-letter topic has it."""
