@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from consumer.config.directive_table import Known
 from consumer.config.file import Loaded
 from consumer.config.file import load as load_settings
 from consumer.config.settings import PipelineSettings, Settings
@@ -76,3 +77,8 @@ def all_destinations(settings: Settings) -> dict[str, Destination]:
 def destinations_of(settings: Settings, pipeline: PipelineSettings) -> dict[str, Destination]:
     """Return the destinations of one pipeline, disabled ones included."""
     return {name: each for name, each in all_destinations(settings).items() if name in pipeline.destinations}
+
+
+def known_to(plan: Plan) -> Known:
+    """Return what directives may speak of."""
+    return Known(tuple(plan.settings.destinations), tuple(plan.mapping.events), plan.settings.topics)

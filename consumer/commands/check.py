@@ -10,6 +10,7 @@ from pathlib import Path
 
 from consumer.check.advice import advice
 from consumer.check.budgets import BASE_BYTES, LARGEST_RECORD_BYTES, Needs, needs_of, shown_bytes
+from consumer.check.directives import directive_findings
 from consumer.commands import ENDED, WRONG
 from consumer.commands.printed import Ink, print_findings, summary
 from consumer.config import json_schema
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     needs = None
     if planned.plan is not None:
         findings += advice(planned.plan.mapping, planned.plan.settings)
+        findings += directive_findings(planned.plan)
         needs = needs_of(planned.plan.settings, partitions=args.partitions, largest=args.largest_record)
     if args.format == "json":
         print(json.dumps(_as_json(findings, needs), indent=2))

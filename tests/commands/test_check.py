@@ -36,15 +36,17 @@ def test_findings_and_needs_as_json(tmp_path: Path) -> None:
     assert ended.code == 0
     said = json.loads(ended.out)
     assert (said["errors"], said["warnings"]) == (0, 1)
-    assert said["findings"][0] == {
-        "severity": "warning",
-        "file": "cdp.yaml",
-        "line": 9,
-        "column": 13,
-        "path": "directives",
-        "message": "directives are not acted on by this version",
-        "hint": "nothing in that file has any effect yet",
-    }
+    assert said["findings"] == [
+        {
+            "severity": "warning",
+            "file": "d.yaml",
+            "line": None,
+            "column": None,
+            "path": "",
+            "message": "is not there: nothing is directed",
+            "hint": "make it when there is something to say; a running service sees it within a second or two",
+        }
+    ]
     pipelines = said["memory"]["pipelines"]
     assert list(pipelines) == ["cdp-copilot", "cdp-customerio", "cdp-yotpo"]
     total = said["memory"]["process_bytes"] + sum(each["total_bytes"] for each in pipelines.values())
@@ -56,6 +58,35 @@ def test_findings_and_needs_as_json(tmp_path: Path) -> None:
         "max_poll_interval_s": 300.0,
         "termination_grace_s": 60.0,
     }
+
+
+def test_the_directives_files_findings_are_there_too_and_no_key_in_them(tmp_path: Path) -> None:
+    (tmp_path / "d.yaml").write_text("""\
+directives:
+  - pause: {destination: copilto}
+    until: 2026-11-01T00:00:00
+  - quarantine: {topic: shop.orders, offset: 5, key: canary@example.com}
+    until: 2026-11-01T00:00:00Z
+""")
+    ended = cdp("check", cwd=configured(tmp_path, CONFIG + "directives: d.yaml\n"), environ=ENVIRON)
+    assert ended.code == 2
+    for said in (
+        "d.yaml:2:26: error: directives[0].pause.destination: `copilto` is no destination\n    did you mean `copilot`?",
+        "d.yaml:3:12: error: directives[0].until: `2026-11-01T00:00:00` is an instant without a time zone",
+        "d.yaml:4:38: error: directives[1].quarantine.offset: unknown key `offset`",
+    ):
+        assert said in ended.out
+    assert ended.out.endswith("\n3 errors\n")
+    assert "canary" not in ended.said
+
+
+def test_a_good_directives_file_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "d.yaml").write_text(
+        "directives:\n  - pause: {event_type: com.acme.shop.OrderPlaced}\n    until: 1999-01-01T00:00:00Z\n"
+    )
+    ended = cdp("check", cwd=configured(tmp_path, CONFIG + "directives: d.yaml\n"), environ=ENVIRON)
+    assert ended.code == 0
+    assert ended.out.endswith("\nnothing wrong\n")
 
 
 def test_wrong_as_json_has_no_needs_and_exit_code_2(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""`check` reads what an operator says at the moment, and a file that is not there is no error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from consumer.check.directives import directive_findings
+from consumer.plan import Plan, read_plan
+
+MAPPING = """\
+version: 1
+events:
+  shop.Seen:
+    deliver:
+      - to: copilot.custom_event
+        name: seen
+        fields: {user_id: who}
+"""
+CONFIG = """\
+kafka: {bootstrap.servers: "a:1"}
+topics: [orders]
+mapping: mapping.yaml
+destinations:
+  copilot: {url: "https://api.acme.bycopilot.com", client_id: "${ID:-}", client_secret: "${SECRET:-}"}
+"""
+
+
+def plan(folder: Path, more: str = "") -> Plan:
+    (folder / "mapping.yaml").write_text(MAPPING)
+    (folder / "cdp.yaml").write_text(CONFIG + more)
+    planned = read_plan(folder / "cdp.yaml", {}, offline=True)
+    assert planned.plan is not None, planned.findings
+    return planned.plan
+
+
+def test_without_a_directives_file_in_the_configuration_there_is_nothing_to_find(tmp_path: Path) -> None:
+    assert directive_findings(plan(tmp_path)) == []
+
+
+def test_a_file_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
+    (said,) = directive_findings(plan(tmp_path, "directives: d.yaml\n"))
+    assert (said.severity, said.file, said.message) == (
+        "warning",
+        str(tmp_path / "d.yaml"),
+        "is not there: nothing is directed",
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("pause: {event_type: shop.Seen}", []),
+        ("pause: {event_type: shop.Sen}", ["`shop.Sen` is no event type of the mapping"]),
+        ("accept_gap: {partition: order/1, to: latest}", ["is of a topic that is not read"]),
+    ],
+)
+def test_a_file_is_held_against_the_configuration_and_the_mapping(tmp_path: Path, said: str, found: list[str]) -> None:
+    (tmp_path / "d.yaml").write_text(f"directives:\n  - {said}\n    until: 2026-11-01T00:00:00Z\n")
+    assert [each.message for each in directive_findings(plan(tmp_path, "directives: d.yaml\n"))] == found
