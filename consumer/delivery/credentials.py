@@ -8,13 +8,17 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from consumer.destinations.answers import judge_status
-from consumer.model import Barred, Call, Deferred, Fault
+from consumer.model import Barred, Call, Deferred, Fault, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from consumer.destinations import Basic, Token
     from consumer.model import Reply
+
+
+NOT_NOW = Deferred(Fault(Trouble.THROTTLED, "the call for a token has to wait"))
+"""The destination asked for patience: no call was made, so that nothing failed. Told by identity."""
 
 
 def _unheard(_: bool) -> None:  # noqa: FBT001 - the shape of what is called back
@@ -106,7 +110,7 @@ class TokenCredentials:
         self,
         token: Token,
         secrets: Mapping[str, Secret],
-        exchange: Callable[[Call], Awaitable[Reply | Fault]],
+        exchange: Callable[[Call], Awaitable[Reply | Fault | Deferred]],
         renewed: Callable[[bool], None] = _unheard,
     ) -> None:
         """Fetch tokens through `exchange`, an unsigned call; `renewed` is told of each whether a token was had."""
@@ -142,7 +146,10 @@ class TokenCredentials:
             secret = self._secret.reveal()
             result = self._read(await self._exchange(Call(self._token.endpoint, self._token.body(secret))))
             self._fetches += 1
-            self._renewed(isinstance(result, Signature))
+            if result is not NOT_NOW:
+                self._renewed(isinstance(result, Signature))
+            if result is NOT_NOW:
+                self._signature = None  # it was refused: a call signed with it would only be refused again
             if isinstance(result, Signature):
                 self._failed = None
                 self._fetched_at = time.monotonic()
@@ -152,7 +159,9 @@ class TokenCredentials:
                 self._failed = result
             return result
 
-    def _read(self, reply: Reply | Fault) -> Signature | Barred | Deferred:
+    def _read(self, reply: Reply | Fault | Deferred) -> Signature | Barred | Deferred:
+        if isinstance(reply, Deferred):
+            return reply
         if isinstance(reply, Fault):
             return Deferred(reply)
         verdict = judge_status(reply, 1)

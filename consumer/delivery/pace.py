@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ _SLACK = 1.02
 """Calls are spaced a little wider than the rate says: two a window apart may arrive closer."""
 
 _WINDOW_S = 1.0
+
+_WIRE_NAP_S = 0.02
+"""How often to look for an answer, where all that the rate allows is on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,16 @@ class Backoff:
 
 
 class Pace:
-    """One destination's clock: told waits stop all its lanes; a rate spaces its calls.
+    """One destination's clock: told waits stop all its lanes; a rate spaces its calls, and counts them.
 
     A rate belongs to the destination's account, so that a process may use only its share of it, by assigned ÷ all
     partitions. A lost share counts at once, a gained one after a window: the member that had it may have used it until
     now.
+
+    Spacing alone would keep the average, and not every window: two members that may each make 2.5 calls a second can
+    both make a third within one, and a call that is late on its way arrives beside the next. So whole calls are
+    counted, from their start until a second after their answer, whenever in between they arrived: of a share of 2.5
+    that is 2 in any second. A share below one call a second is spaced only.
     """
 
     def __init__(self, rate_per_s: float | None) -> None:
@@ -47,6 +56,8 @@ class Pace:
         self.last_call = float("-inf")
         """When the last call started, a call for a token included."""
         self.told_until = float("-inf")
+        self._on_wire = 0
+        self._answered: deque[float] = deque()
 
     def share(self, share: float, now: float) -> None:
         """Set this process's share of the rate, 0 to 1."""
@@ -76,11 +87,29 @@ class Pace:
             return told, "told"
         if self.rate_per_s is None:
             return 0.0, ""
-        share = self.share_at(now)
-        if share <= 0:
+        mine = self.rate_per_s * self.share_at(now)
+        if mine <= 0:
             return _WINDOW_S / 10, "local"
-        return max(0.0, self.last_call + _SLACK / (self.rate_per_s * share) - now), "local"
+        return max(0.0, self.last_call + _SLACK / mine - now, self._full_for(mine, now)), "local"
+
+    def _full_for(self, mine: float, now: float) -> float:
+        """Return seconds until fewer calls than `mine` a second may have arrived within any second from now on."""
+        while self._answered and self._answered[0] <= now - _WINDOW_S:
+            self._answered.popleft()
+        too_many = self._on_wire + len(self._answered) - max(1, int(mine + 1e-9))  # a third of 3 is 1, in floats too
+        if too_many < 0:
+            return 0.0
+        return self._answered[too_many] + _WINDOW_S - now if too_many < len(self._answered) else _WIRE_NAP_S
 
     def started(self, now: float) -> None:
-        """Note that a call starts now."""
+        """Note that a call's turn has come."""
         self.last_call = now
+
+    def sent(self) -> None:
+        """Note that a call goes on the wire: from now on it may arrive at any time."""
+        self._on_wire += 1
+
+    def answered(self, now: float) -> None:
+        """Note that a call on the wire has ended, and so has arrived by now or never will."""
+        self._on_wire -= 1
+        self._answered.append(now)

@@ -15,11 +15,11 @@ from consumer.delivery.delivery import Delivery
 from consumer.delivery.lanes import LaneOptions, Lanes
 from consumer.delivery.ledger import Tenure
 from consumer.delivery.pace import Backoff
-from consumer.delivery.send import Wire
+from consumer.delivery.send import Wire, fetch_token
 from consumer.demo.fakes import Copilot, CustomerIo, Fake, Yotpo
 from consumer.destinations import Basic, Destination, Encoded
 from consumer.destinations.kinds import KINDS
-from consumer.model import Call, Cause, DeadLetter, Entry, Fault, Message, Partition, Reply
+from consumer.model import Call, Cause, DeadLetter, Deferred, Entry, Fault, Message, Partition, Reply
 from consumer.observe import Observer
 from consumer.settling import Settling
 
@@ -91,6 +91,7 @@ class Watching(Observer):
         self.holds: list[tuple[str, Fault]] = []
         self.resumes: list[str] = []
         self.splits: list[int] = []
+        self.suspicions: list[int] = []
         self.partial: list[tuple[int, int]] = []
         self.waits: list[tuple[Fault, float]] = []
         self.throttles: list[tuple[str, float]] = []
@@ -106,6 +107,9 @@ class Watching(Observer):
 
     def split(self, destination: str, events: int) -> None:
         self.splits.append(events)
+
+    def suspected(self, destination: str, events: int) -> None:
+        self.suspicions.append(events)
 
     def listed(self, destination: str, events: int, refused: int) -> None:
         self.partial.append((events, refused))
@@ -160,9 +164,8 @@ class Road:
             observer=self.observer,
         )
 
-    async def _token_call(self, call: Call) -> Reply | Fault:
-        self.lanes.pace.started(time.monotonic())
-        return await self.token_wire.exchange(call, {})
+    async def _token_call(self, call: Call) -> Reply | Fault | Deferred:
+        return await fetch_token(self.token_wire, call, self.lanes.pace)
 
     def wire(self, timeout_s: float) -> Wire:
         return Wire(self.fake.url, {**self.destination.headers, "user-agent": "cdp-consumer/test"}, timeout_s)

@@ -80,3 +80,73 @@ def test_a_share_lost_before_its_gain_counted_never_counts() -> None:
     pace.share(0.5, 0.0)
     pace.share(0.0, 0.5)
     assert pace.share_at(5.0) == pytest.approx(0.0)
+
+
+def test_no_more_calls_than_the_share_allows_can_have_arrived_within_a_second() -> None:
+    pace = Pace(5.0)
+    pace.share(0.5, -1.0)  # 2.5 calls a second: spaced by 0.4 s, three would fit in one
+    for at in (10.0, 10.41):
+        assert pace.delay(at)[0] == 0.0
+        pace.started(at)
+        pace.sent()
+        pace.answered(at + 0.1)
+    assert pace.delay(10.82)[0] == pytest.approx(10.1 + 1.0 - 10.82)
+    assert pace.delay(11.1)[0] == 0.0
+
+
+def test_a_call_without_an_answer_may_arrive_at_any_time_and_counts_until_a_second_after_its_end() -> None:
+    pace = Pace(2.0)
+    pace.share(1.0, -1.0)
+    for at in (10.0, 11.0):
+        pace.started(at)
+        pace.sent()
+    assert 0.0 < pace.delay(30.0)[0] < 0.1, "whoever waits for an answer looks for it"
+    pace.answered(30.0)
+    assert pace.delay(30.0)[0] == 1.0
+    pace.answered(30.5)
+    assert pace.delay(31.0)[0] == 0.0
+
+
+def test_after_a_share_was_lost_nothing_starts_until_a_second_holds_no_more_than_is_left() -> None:
+    pace = Pace(4.0)
+    pace.share(1.0, -1.0)
+    for at in (10.0, 10.25, 10.5, 10.75):
+        pace.started(at)
+        pace.sent()
+        pace.answered(at)
+    pace.share(0.5, 10.75)
+    assert pace.delay(10.75)[0] == pytest.approx(0.75), "with one more there would be three since 10.5"
+    pace.share(0.1, 10.75)
+    assert pace.delay(10.75)[0] == pytest.approx(2.55), "less than one a second is spaced"
+
+
+@given(
+    st.sampled_from([3.0, 5.0, 20.0]),
+    st.sampled_from([(1, 1), (2, 3)]),
+    st.lists(st.tuples(st.floats(0, 0.3), st.floats(0, 0.9)), min_size=1, max_size=60),
+)
+def test_two_members_keep_every_second_at_the_server_however_late_calls_arrive(
+    rate: float, shares: tuple[int, int], calls: list[tuple[float, float]]
+) -> None:
+    members = [Pace(rate) for _ in shares]
+    for pace, part in zip(members, shares, strict=True):
+        pace.share(part / sum(shares), -1.0)
+    now, arrivals = 10.0, list[float]()
+    under_way: list[tuple[float, Pace]] = []
+    for number, (takes_s, later_s) in enumerate(calls):
+        pace = members[number % 2]
+        while True:
+            for end, whose in sorted(under_way, key=lambda one: one[0]):
+                if end <= now:
+                    whose.answered(end)
+            under_way = [one for one in under_way if one[0] > now]
+            wait_s = pace.delay(now)[0]
+            if wait_s <= 0:
+                break
+            now += wait_s + 1e-6
+        pace.started(now)
+        pace.sent()
+        arrivals.append(now + takes_s * later_s)
+        under_way.append((now + takes_s, pace))
+    for start in arrivals:
+        assert sum(start <= other < start + 1.0 for other in arrivals) <= rate
