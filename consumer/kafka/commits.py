@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from consumer.kafka.fatal import is_fatal
 from consumer.kafka.hatch import Frontier
 from consumer.kafka.start import Starts, encode
 from consumer.model import Partition
@@ -195,5 +196,5 @@ class Commits:
             KafkaException: the client can never commit again.
         """
         self._observer.commit_refused(error.name(), time.monotonic() - began_s)
-        if error.fatal():
+        if is_fatal(error):
             raise KafkaException(error)

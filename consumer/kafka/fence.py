@@ -29,7 +29,7 @@ class Fence:
     """
 
     def __init__(self, limit_s: float, clock: Callable[[], float] = now_s) -> None:
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._clock = clock
         self._last_s = clock()
         self._shut = False
@@ -43,7 +43,7 @@ class Fence:
         """Note a turn of the thread and return the seconds since the one before."""
         now = self._clock()
         interval_s = now - self._last_s
-        if interval_s > self._limit_s:
+        if interval_s > self.limit_s:
             self._shut = True  # before the time is noted: the loop must never see a fresh turn and an open fence
         self._last_s = now
         return interval_s
@@ -58,4 +58,4 @@ class Fence:
 
     def may_call(self) -> bool:
         """Whether a call may start now."""
-        return self._clock() - self._last_s <= self._limit_s and not self._shut
+        return self._clock() - self._last_s <= self.limit_s and not self._shut

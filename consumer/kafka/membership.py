@@ -71,7 +71,7 @@ class Membership:
         self._incremental = is_incremental(options.properties)
         self._longest_s = max_poll_interval_s(options.properties)
         # One question may not take so long that the thread itself looks as if it stood still.
-        self.question_s = min(5.0, self._longest_s / 10)
+        self.question_s = min(5.0, self._longest_s / 10, fence.limit_s * 0.8)
         self._starter = Starter(options.start, lambda: int(time.time() * 1000), self.question_s)
         self.topics = TopicWatch(options.topics, observer.topic_missing, observer.topic_found)
         self.held: dict[Partition, int] = {}

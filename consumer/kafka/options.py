@@ -37,7 +37,10 @@ _DEFAULTS: Mapping[str, str] = {
     "socket.timeout.ms": "10000",
 }
 
-_SESSION_TIMEOUT_MS = 45_000  # librdkafka's default, and the brokers' default for the new protocol
+_SESSION_TIMEOUT_MS = 45_000  # librdkafka's default
+
+_UNTOLD_SESSION_S = 6.0
+"""A group of the new protocol has its session from its brokers, and no client is told: a short one is assumed."""
 
 _FORCED: Mapping[str, str] = {
     "enable.auto.commit": "false",
@@ -98,10 +101,13 @@ def is_incremental(properties: Mapping[str, str]) -> bool:
 
 
 def session_timeout_s(properties: Mapping[str, str]) -> float:
-    """Return after how many seconds of silence the group takes this member for dead.
+    """Return after how many seconds of silence the group takes this member for dead, at the earliest.
 
-    A group of the new protocol has it from its brokers, where the default is the same 45 seconds.
+    With the new protocol it is assumed to be short: what comes of a fence that falls too soon is one commit, and of
+    one that falls too late a call for a partition that is another member's.
     """
+    if is_new_protocol(properties):
+        return _UNTOLD_SESSION_S
     return _milliseconds(properties, "session.timeout.ms", _SESSION_TIMEOUT_MS)
 
 

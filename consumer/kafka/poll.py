@@ -19,11 +19,12 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import cast
 
-from confluent_kafka import Consumer, KafkaError, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from consumer.kafka import leaving
 from consumer.kafka.commits import Commits
 from consumer.kafka.crossing import Crossing
+from consumer.kafka.fatal import in_words, is_fatal, name_of
 from consumer.kafka.fence import Fence
 from consumer.kafka.hatch import Frontier, Lot, Road
 from consumer.kafka.membership import Membership, PollError
@@ -132,6 +133,11 @@ class Poller:
                 self._fence.shut()
                 self._membership.ending = True
                 consumer.close()
+        except KafkaException as error:
+            why = error.args[0]
+            failure = (
+                PollError(in_words(why, self._options.group, self._options.properties)) if is_fatal(why) else error
+            )
         except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the process, by way of `done`
             failure = error
         self._fence.shut()
@@ -200,7 +206,7 @@ class Poller:
             self._hand_over(self._taking.take(consumer, self._options.lot, _POLL_S))
         self._look_at_fence(consumer)
         if self._fatal is not None:
-            raise PollError(f"group {self._options.group}: the Kafka client cannot go on: {self._fatal.str()}")
+            raise KafkaException(self._fatal)
 
     def _hand_over(self, messages: list[Message]) -> None:
         if not messages:
@@ -236,6 +242,6 @@ class Poller:
 
     def _error(self, error: KafkaError) -> None:
         """Take the client's own errors: it mends most of them by itself."""
-        if error.fatal():
+        if is_fatal(error):
             self._fatal = error
-        self._observer.client_error(error.name(), error.str(), fatal=error.fatal())
+        self._observer.client_error(name_of(error), error.str(), fatal=is_fatal(error))

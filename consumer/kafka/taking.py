@@ -7,6 +7,7 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from consumer.kafka.commits import Commits
+from consumer.kafka.fatal import is_fatal, name_of
 from consumer.kafka.membership import Membership
 from consumer.kafka.stops import Stops
 from consumer.model import Partition
@@ -107,7 +108,8 @@ class Taking:
             KafkaException: the client cannot go on.
         """
         code = error.code()
-        if error.fatal():
+        if is_fatal(error):
+            self._observer.client_error(name_of(error), error.str(), fatal=True)
             raise KafkaException(error)
         if code == KafkaError._PARTITION_EOF:  # noqa: SLF001
             return
