@@ -10,16 +10,18 @@ from consumer.facts import (
     DeadLetterFacts,
     DeliveryBooks,
     DestinationFacts,
+    GuardFacts,
     HoldFacts,
     PartitionFacts,
     PipelineFacts,
     RecordBooks,
 )
-from consumer.observe import Observer
+from consumer.heard import Heard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from consumer.delivery.guard import Closed
     from consumer.delivery.lanes import Lanes
     from consumer.delivery.ledger import Tenure
     from consumer.lot import SchemaKey
@@ -27,63 +29,7 @@ if TYPE_CHECKING:
     from consumer.pipeline import Pipeline
 
 
-class Heard(Observer):
-    """What only the poll thread knows, noted as it says it."""
-
-    def __init__(self) -> None:
-        """Start with nothing heard."""
-        self.joined_group = False
-        self.fenced_now = False
-        self.fatal: str | None = None
-        self.lost_since_ms: int | None = None
-        self.poll_turned_at_s: float | None = None
-        self.paused_now: frozenset[Partition] = frozenset()
-        self.missing: dict[str, float] = {}
-
-    def joined(self, group: str, protocol: str) -> None:  # noqa: ARG002
-        """Note that the member is in its group."""
-        self.joined_group, self.lost_since_ms = True, None
-
-    def assigned(self, partitions: Mapping[Partition, int]) -> None:
-        """Note that the member is (again) in its group, and which topics are there."""
-        self.joined_group, self.lost_since_ms = True, None
-        for partition in partitions:
-            self.missing.pop(partition.topic, None)
-
-    def revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:  # noqa: ARG002
-        """Note that the group went on without this member."""
-        if lost:
-            self.lost_since_ms = int(time.time() * 1000)
-
-    def paused(self, partitions: Collection[Partition]) -> None:
-        """Note what is paused."""
-        self.paused_now = frozenset(partitions)
-
-    def poll_turned(self, interval_s: float) -> None:  # noqa: ARG002
-        """Note that the poll thread turned."""
-        self.poll_turned_at_s = time.monotonic()
-
-    def client_error(self, code: str, text: str, *, fatal: bool) -> None:  # noqa: ARG002
-        """Note a fatal error."""
-        if fatal:
-            self.fatal = code
-
-    def topic_missing(self, topic: str) -> None:
-        """Note a topic that is not there; said again every half a minute while it is missing."""
-        self.missing[topic] = time.monotonic()
-
-    def topic_found(self, topic: str) -> None:
-        """Note that it is there now."""
-        self.missing.pop(topic, None)
-
-    def fenced(self) -> None:
-        """Note the fence."""
-        self.fenced_now = True
-
-    def unfenced(self) -> None:
-        """Note its end."""
-        self.fenced_now = False
-
+__all__ = ["Heard", "Standing"]
 
 _MISSING_FOR_S = 65.0
 
@@ -154,6 +100,8 @@ class Standing:
             max_poll_interval_s=self._max_poll_interval_s,
             max_records=self._limits[0],
             max_bytes=self._limits[1],
+            guards=_guards(pipeline.closed("")),
+            stopped={one: stop for one, stop in tuple(heard.stops.items()) if one in pipeline.intake.tenures},
             missing_topics=tuple(sorted(t for t, at in tuple(heard.missing.items()) if now - at < _MISSING_FOR_S)),
             schema_waits=dict(self._schema_waits()),
             schema_troubles=dict(self._schema_troubles()),
@@ -219,4 +167,22 @@ class Standing:
             rate=None if rate is None else rate * lanes.pace.share_at(now),
             credentials_valid=lanes.credentials_valid,
             credentials_proven=lanes.credentials_proven,
+            guards=_guards(pipeline.closed(name)),
+            suspects=lanes.suspects,
+            paused=lanes.said.pauses,
         )
+
+
+def _guards(closed: Iterable[Closed]) -> tuple[GuardFacts, ...]:
+    now, wall_ms = time.monotonic(), int(time.time() * 1000)
+    return tuple(
+        GuardFacts(
+            kind=each.kind,
+            cause=each.cause,
+            since_ms=wall_ms - int((now - each.since) * 1000),
+            refused=each.refused,
+            of=each.of,
+            waiting=each.waiting,
+        )
+        for each in closed
+    )

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from consumer.delivery import ledger
+from consumer.delivery.directed import Directed
+from consumer.delivery.guard import Closed
 from consumer.delivery.hold import Hold
 from consumer.delivery.intake import Limits
 from consumer.delivery.ledger import Tenure
 from consumer.delivery.window import CLOCK
-from consumer.facts import DeliveryBooks, DestinationFacts, PipelineFacts
-from consumer.model import Fault, Trouble
+from consumer.directive import Directives, Pause
+from consumer.facts import DeliveryBooks, DestinationFacts, GuardFacts, PipelineFacts
+from consumer.heard import Heard
+from consumer.model import Cause, Fault, Partition, Trouble
 from consumer.observe import Observer
 from consumer.pipeline import Pipeline
 from consumer.settling import Settling
-from consumer.standing import Heard, Standing
+from consumer.standing import Standing
 from tests.lanes.road import FakeShelf
 from tests.room.path import FakeLanes, FakeTranslator, P
 from tests.room.test_intake import FakeMessage
@@ -30,6 +35,29 @@ class Dated(FakeMessage):
 
     def timestamp(self) -> tuple[int, int]:
         return 1, self.at * 1000
+
+
+class Guarding:
+    """A flood guard as it stands."""
+
+    def __init__(self) -> None:
+        self.scopes: list[Closed] = []
+
+    def closed(self) -> list[Closed]:
+        return self.scopes
+
+
+class KeptBack(FakeLanes):
+    """Lanes that keep deliveries back."""
+
+    said: Any
+    guarding: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.suspects = 0
+        self.said = Directed("copilot")
+        self.guarding = Guarding()
 
 
 class House:
@@ -47,7 +75,7 @@ class House:
             want=lambda _: None,
             observer=Observer(),
         )
-        self.lanes = [FakeLanes(), FakeLanes()]
+        self.lanes = [KeptBack(), KeptBack()]
         for lanes, name in zip(self.lanes, NAMES, strict=False):
             lanes.name = name
             self.pipeline.lanes[name] = lanes  # type: ignore[assignment]
@@ -61,10 +89,10 @@ class House:
         for name, column in zip(self.settling.books.names, zip(*owed, strict=True), strict=True):
             self.settling.books.accounts[name].owed += sum(column)
 
-    def look(self) -> PipelineFacts:
+    def look(self, heard: Heard | None = None) -> PipelineFacts:
         return Standing(
             self.pipeline,
-            Heard(),
+            heard or Heard(),
             protocol="classic",
             dead_letter_topic="letters",
             max_poll_interval_s=300.0,
@@ -118,3 +146,34 @@ def test_a_hold_for_the_clocks_and_why_a_schema_is_waited_for_are_told() -> None
     [hold] = looked.destinations[0].holds
     assert (hold.endpoint, hold.cause) == ("clock", Trouble.CLOCK_SKEW)
     assert (looked.schema_waits, looked.schema_troubles) == ({7: 1}, {7: "refused"})
+
+
+def test_what_is_kept_back_is_told_with_why() -> None:
+    house = House()
+    pause = Pause(1, "", "copilot")
+    house.lanes[0].guarding.scopes = [Closed("shop.Order", Cause.REFUSED, time.monotonic() - 60, 51, 90, 12)]
+    house.lanes[0].suspects = 2
+    house.lanes[0].said = Directed("copilot", Directives((pause, Pause(1, "", "yotpo"))))
+    facts = house.destinations()["copilot"]
+    (guard,) = facts.guards
+    assert abs(guard.since_ms - (time.time() * 1000 - 60_000)) < 30_000
+    assert guard == GuardFacts("shop.Order", Cause.REFUSED, guard.since_ms, 51, 90, 12)
+    assert (facts.suspects, facts.paused) == (2, (pause,))
+    assert house.look().guards == ()
+    fine = house.destinations()["yotpo"]
+    assert (fine.guards, fine.suspects, fine.paused) == ((), 0, ())
+
+
+def test_a_partition_is_stopped_until_its_gap_is_accepted_or_it_is_assigned_anew() -> None:
+    house, heard = House(), Heard()
+    assert house.look(heard).stopped == {}
+    heard.stopped(P, 70, "_AUTO_OFFSET_RESET")
+    heard.stopped(Partition("gone", 3), 1, "_AUTO_OFFSET_RESET")
+    (stop,) = house.look(heard).stopped.values()
+    assert (stop.code, stop.offset) == ("_AUTO_OFFSET_RESET", 70)
+    assert set(house.look(heard).stopped) == {P}, "that of another member is not ours to show"
+    heard.gap_accepted(P, 70, 90)
+    assert house.look(heard).stopped == {}
+    heard.stopped(P, 95, "_AUTO_OFFSET_RESET")
+    heard.assigned({P: 95})
+    assert house.look(heard).stopped == {}
