@@ -36,18 +36,22 @@ class Apart:
         """Let what is aside under `scope` wait until `due_s`; so many deliveries of it are suspects."""
         self._count += 1  # two may be due at the same time, and scopes have no order
         heappush(self._waits, (due_s, self._count, scope, suspects))
+        self._others_turn = True
 
     def next(self, now: float, *, others: bool) -> Scope | None:
         """Return the scope to be tried now, which waits no more, or `None`: none is due, or it is the others' turn.
 
-        `others`: whether anything else is queued. Every second turn is theirs: with many suspects that are due again
-        and again nothing else would ever go, and no success could prove any of them.
+        `others`: whether anything else is queued. It goes first until one of its calls went well: without that nothing
+        would prove a suspect, and with many of them due again and again nothing else would ever go.
         """
         if self.due_s > now or (others and self._others_turn):
-            self._others_turn = False
             return None
         self._others_turn = True
         return heappop(self._waits)[2]
+
+    def went_well(self) -> None:
+        """Note that a call of the lane did not fail."""
+        self._others_turn = False
 
     def keep(self, wanted: Callable[[Scope], int]) -> None:
         """Forget those under which nothing waits any more."""

@@ -40,6 +40,7 @@ class Outcomes:
         road = self._road
         if not isinstance(verdict, Deferred | Barred):
             self._failures = 0
+            self.apart.went_well()
         elif called and speaks_against(verdict):
             return self._against(batch, verdict, started)
         match verdict:
@@ -76,7 +77,7 @@ class Outcomes:
         road, now = self._road, time.monotonic()
         fault, suspicion = verdict.fault, road.suspicion
         suspicion.failed(batch, now)
-        own = suspicion.suspects(batch)
+        own = suspicion.guilty(batch)
         if own and len(batch) == 1 and suspicion.hopeless(batch[0], now):
             self._pause(None)
             why = f"it alone failed {batch[0].attempts + 1} times, others were taken meanwhile: {fault.cause.value}"
@@ -90,19 +91,20 @@ class Outcomes:
             suspicion.halved(batch)
             self._halve(batch)
             road.observer.suspected(road.name, len(batch))
-            self._apart(batch, now, suspects=len(batch))
+            self._apart(batch, now)
         elif suspicion.failing(batch):
             own_s = road.options.backoff.wait(batch[0].attempts, None, road.dice)
             if not batch[0].piece:
                 mark(batch, road.next_piece())
-            self._apart(batch, now + own_s, suspects=len(batch) if own else 0)
+            self._apart(batch, now + own_s)
         else:
             self.again(batch)
         self._later(batch, fault, None, everyone=False)
         return own or isinstance(verdict, Barred)
 
-    def _apart(self, batch: Sequence[Delivery], due_s: float, *, suspects: int) -> None:
+    def _apart(self, batch: Sequence[Delivery], due_s: float) -> None:
         """Let a batch wait by itself, its lane going on with other keys."""
+        suspects = len(batch) if self._road.suspicion.suspects(batch) else 0
         scope: Scope = ("apart", self._road.next_piece())
         self.open_bytes -= self._queue.set_apart(batch, scope)
         if self._queue.waiting(scope):

@@ -97,8 +97,8 @@ class Lane:
 
     def suspects(self) -> int:
         """Count the deliveries that are suspects: apart, or tried just now."""
-        evidence = self.on_wire[0].evidence if self.on_wire else None
-        tried = len(self.on_wire) if evidence is not None and evidence.suspected else 0
+        batch = self.on_wire
+        tried = len(batch) if batch and self._road.suspicion.suspects(batch) else 0
         return self._outcomes.apart.suspects + tried
 
     # ── Its own life ──

@@ -111,17 +111,17 @@ class Suspicion:
         return evidence is not None and evidence.failures >= self._options.failures
 
     def suspects(self, batch: Sequence[Delivery]) -> bool:
-        """Tell whether a batch that has just failed failed by its own fault, as its oldest delivery's past shows.
+        """Tell whether a batch is a suspect, as its oldest delivery's past shows.
 
-        A half of a suspect is one at its next damning failure: each level of halving costs one, not as many as proved
-        the whole.
+        A half of one stays one: each level of halving costs one damning failure, not as many as proved the whole.
         """
         evidence = batch[0].evidence
-        return (
-            evidence is not None
-            and evidence.lately
-            and (evidence.suspected or evidence.damning >= self._options.failures)
-        )
+        return evidence is not None and (evidence.suspected or evidence.damning >= self._options.failures)
+
+    def guilty(self, batch: Sequence[Delivery]) -> bool:
+        """Tell whether a batch that has just failed did so by its own fault: a suspect's failure that is damning."""
+        evidence = batch[0].evidence
+        return evidence is not None and evidence.lately and self.suspects(batch)
 
     def halved(self, batch: Sequence[Delivery]) -> None:
         """Note that a batch is halved because it is a suspect."""
