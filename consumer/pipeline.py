@@ -10,23 +10,26 @@ import time
 from typing import TYPE_CHECKING
 
 from consumer.delivery.entering import enter
+from consumer.delivery.guard import together
 from consumer.delivery.intake import Chunk, Intake, Limits
 from consumer.delivery.ledger import Tenure
 from consumer.kafka.hatch import Assignment, Frontier, Lot
+from consumer.model import Partition
+from consumer.parting import LOOK_S, Parting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from consumer.delivery.guard import Closed
     from consumer.delivery.lanes import Lanes
+    from consumer.directive import AcceptGap, Directives
     from consumer.lot import SchemaKey, Translates
-    from consumer.model import Partition
     from consumer.observe import Observer
     from consumer.settling import Settling
 
 _CHUNK_S = 0.005
 """How long one translation may keep the loop: calls and probes wait that long at the most."""
 
-_LEAVE_LOOK_S = 0.02
 _GRACE_LOOK_S = 1.0
 
 
@@ -51,12 +54,14 @@ class Pipeline:
         self.books = settling.books
         self.intake = Intake(limits)
         self.full: frozenset[Partition] = frozenset()
+        self.accepted_gaps: Mapping[Partition, AcceptGap] = {}
         self.joined = False
         self.leaving = False
         self.left = False
         self._hurried = False
         self._total = 0
         self._drain_s = drain_s
+        self._parting = Parting(self.intake, settling, self.lanes)
         self._translator = translator
         self._want = want
         self._observer = observer
@@ -102,17 +107,16 @@ class Pipeline:
 
     async def drain(self, partitions: Collection[Partition]) -> Frontier:
         """Wait for calls on the wire, release the rest, and tell the frontier."""
-        tenures = [self.intake.tenures[partition] for partition in partitions if partition in self.intake.tenures]
-        return await self._close(tenures, time.monotonic() + self._drain_s)
+        frontier = await self._parting.close(self._parting.tenures(partitions), time.monotonic() + self._drain_s)
+        self._gone()
+        return frontier
 
     def lost(self, partitions: Collection[Partition]) -> None:
         """Release everything of partitions that already belong to another member."""
-        tenures = [self.intake.tenures[partition] for partition in partitions if partition in self.intake.tenures]
-        for tenure in tenures:
-            tenure.sending = False
-        for lanes in self.lanes.values():
-            lanes.withdraw(tenures)
-        self._release(tenures)
+        tenures = self._parting.tenures(partitions)
+        self._parting.withdraw(tenures)
+        self._parting.release(tenures)
+        self._gone()
 
     async def finish(self) -> Frontier:
         """Deliver what can be delivered in the time there is, release the rest, and tell the frontier."""
@@ -122,51 +126,37 @@ class Pipeline:
         self.intake.drop_backlog()
         for lanes in self.lanes.values():
             lanes.hasten()
-        while time.monotonic() < deadline and self._gets_somewhere(deadline):  # noqa: ASYNC110 - many things end it
-            await asyncio.sleep(_LEAVE_LOOK_S)
+        going = self._parting.gets_somewhere
+        while time.monotonic() < deadline and not self._hurried and going(deadline):  # noqa: ASYNC110 - many things end it
+            await asyncio.sleep(LOOK_S)
         before = self.books.released()
-        frontier = await self._close(list(self.intake.tenures.values()), deadline)
+        frontier = await self._parting.close(list(self.intake.tenures.values()), deadline)
+        self._gone()
         self.left = True
         self._observer.left(self.books.released() - before)
         return frontier
-
-    def _gets_somewhere(self, deadline: float) -> bool:
-        """Tell whether anything is open that may still end in time.
-
-        A back-off that is over by then is worth its wait: whatever is given up holds the frontier back, and everything
-        above it, delivered or not, would be delivered again.
-        """
-        if self._hurried or not any(tenure.open_records for tenure in self.intake.tenures.values()):
-            return False
-        return self.settling.writing() or any(lanes.can_go(deadline) for lanes in self.lanes.values())
 
     def hurry(self) -> None:
         """Wait for calls on the wire only: somebody asked to leave twice."""
         self._hurried = True
 
+    def directed(self, directives: Directives) -> None:
+        """Act on what an operator says from now on: all that is in force, and nothing else."""
+        self.accepted_gaps = {Partition(gap.topic, gap.partition): gap for gap in directives.gaps}
+        for lanes in self.lanes.values():
+            lanes.directed(directives)
+        self.settling.parking.accept(directives.accepted)
+
+    def closed(self, account: str) -> Sequence[Closed]:
+        """Return where the flood guard is closed: for a destination, or under "" for what does not decode."""
+        lanes = self.lanes.get(account)
+        return together([*(lanes.guarding.closed() if lanes else ()), *self.settling.parking.closed(account)])
+
     def frontier(self) -> Frontier:
         """Tell the frontier of every tenure in force."""
         return Frontier({p: (tenure.number, tenure.frontier()) for p, tenure in self.intake.tenures.items()})
 
-    async def _close(self, tenures: Sequence[Tenure], deadline: float) -> Frontier:
-        for tenure in tenures:
-            tenure.sending = False
-        answers = [answer for lanes in self.lanes.values() for answer in lanes.withdraw(tenures)]
-        if answers:
-            await asyncio.wait(answers, timeout=max(0.0, deadline - time.monotonic()))
-        while self.settling.writing(tenures) and time.monotonic() < deadline:  # noqa: ASYNC110 - as above
-            await asyncio.sleep(_LEAVE_LOOK_S)
-        # Nothing commits for a partition that was lost while it was drained.
-        kept = [tenure for tenure in tenures if tenure.live]
-        frontier = Frontier({tenure.partition: (tenure.number, tenure.frontier()) for tenure in kept})
-        self._release(tenures)
-        return frontier
-
-    def _release(self, tenures: Sequence[Tenure]) -> None:
-        for tenure in tenures:
-            if tenure.live:  # a partition can be lost while it is being drained: it is booked once
-                self.books.close(tenure)
-                self.intake.end(tenure)
+    def _gone(self) -> None:
         self._share()  # what is lost counts at once: its next owner uses that part of the rate already
         self._republish()
 
@@ -228,9 +218,9 @@ class Pipeline:
         self.books.skipped(translation.skipped)
         self._observer.decoded(translation.decoded)
         self._observer.skipped(translation.skipped)
+        self.settling.parking.translated(lot, translation)
         for faulty in translation.faults:
-            at = faulty.record
-            self.settling.unsaid(faulty, lot[at], places.tenures[at], places.slots[at])
+            self.settling.unsaid(faulty, places.tenures[faulty.record], places.slots[faulty.record])
         for key in translation.missing:
             self._want(key)
 

@@ -8,6 +8,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from consumer.delivery.books import Books
+from consumer.delivery.guard import GuardOptions
+from consumer.delivery.unsaid import Parking
 from consumer.model import Cause, DeadLetter
 
 if TYPE_CHECKING:
@@ -15,11 +17,13 @@ if TYPE_CHECKING:
 
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.ledger import Tenure
+    from consumer.delivery.unsaid import Unsaid
     from consumer.lot import FaultyRecord
     from consumer.model import Fault, Message
     from consumer.observe import Observer
 
 
+_GUARD = GuardOptions()
 _TENURE = attrgetter("tenure")
 _SLOT = attrgetter("slot")
 
@@ -51,9 +55,17 @@ def _nothing() -> None:
 class Settling:
     """One pipeline's settlements. `room` is called after each: something may fit again."""
 
-    def __init__(self, destinations: Sequence[str], shelf: Shelf, describe: Describes, observer: Observer) -> None:
-        """Open the books."""
+    def __init__(
+        self,
+        destinations: Sequence[str],
+        shelf: Shelf,
+        describe: Describes,
+        observer: Observer,
+        guard: GuardOptions = _GUARD,
+    ) -> None:
+        """Open the books; `guard` says when letters of what could not be said are parked."""
         self.books = Books(destinations)
+        self.parking = Parking(self.books.names, guard, self._unsaid, observer)
         self.index = {account: index for index, account in enumerate(self.books.names)}
         self.room: Callable[[], None] = _nothing
         self._shelf = shelf
@@ -115,13 +127,19 @@ class Settling:
         )
         self._shelve(letter, tenure, delivery.slot, destination, acknowledged)
 
-    def unsaid(self, faulty: FaultyRecord, message: Message, tenure: Tenure, slot: int) -> None:
-        """Dead-letter what could not be said at all."""
+    def unsaid(self, faulty: FaultyRecord, tenure: Tenure, slot: int) -> None:
+        """Dead-letter what could not be said at all, or park its letter while the flood guard is closed for it."""
         account = faulty.entry.destination if faulty.entry else ""
         self.books.accounts[account].owed += 1
         event_type = faulty.entry.event_type if faulty.entry else ""
         self._observer.faulty(tenure.partition.topic, account, event_type, Cause(faulty.fault.cause), 1)
-        now_ms = int(time.time() * 1000)
+        self.parking.found(faulty, tenure, slot)
+
+    def _unsaid(self, unsaid: Unsaid) -> None:
+        faulty, tenure, slot, found_ms = unsaid
+        if not tenure.live:
+            return
+        message = tenure.record(slot)
         letter = DeadLetter(
             message=message,
             fault=faulty.fault,
@@ -130,10 +148,14 @@ class Settling:
             event_type=faulty.entry.event_type if faulty.entry else self._describe.event_type(message),
             schema_id=self._describe.schema_id(message),
             attempts=0,
-            first_failed_ms=now_ms,
-            last_failed_ms=now_ms,
+            first_failed_ms=found_ms,
+            last_failed_ms=found_ms,
         )
-        self._shelve(letter, tenure, slot, account, _nothing)
+        self._shelve(letter, tenure, slot, faulty.entry.destination if faulty.entry else "", _nothing)
+
+    def forget(self) -> None:
+        """Forget the letters parked of tenures that have ended."""
+        self.parking.forget()
 
     def _shelve(self, letter: DeadLetter, tenure: Tenure, slot: int, account: str, then: Callable[[], None]) -> None:
         """Write a letter, and settle what it stands for when the broker has it, never before."""

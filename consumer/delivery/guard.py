@@ -116,9 +116,9 @@ class Guard:
         """Tell whether refusals of a cause are written, however many there are."""
         return cause in EXEMPT or any(self._speaks_of(each, kind, cause) for each in self._accepted)
 
-    def is_closed(self, kind: str) -> bool:
-        """Tell whether it is closed for a kind, whatever the cause."""
-        return any(closed == kind for closed, _ in self._closed)
+    def is_closed(self, kind: str, cause: Cause) -> bool:
+        """Tell whether it is closed for a kind and cause."""
+        return (kind, cause) in self._closed
 
     def mended_by(self, kind: str, label: str) -> bool:
         """Tell whether it is a sign of mending that an event was taken: one of an entry whose refusals were counted."""
@@ -170,6 +170,26 @@ class Guard:
         del watched[cause]
         if not watched:
             del self._watched[kind]
+
+
+def together(closed: Iterable[Closed]) -> Sequence[Closed]:
+    """Return each scope once, where guards of what was asked and of what could not be said are closed for the same."""
+    found: dict[tuple[str, Cause], Closed] = {}
+    for one in closed:
+        other = found.get((one.kind, one.cause))
+        found[one.kind, one.cause] = (
+            one
+            if other is None
+            else Closed(
+                one.kind,
+                one.cause,
+                min(one.since, other.since),
+                one.refused + other.refused,
+                one.of + other.of,
+                one.waiting + other.waiting,
+            )
+        )
+    return tuple(found.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class Guarding:
         """Count a refusal; tell whether it waits instead of being dead-lettered.
 
         While the guard is closed for an event type for one cause, its refusals for others wait as well: they are
-        answers to probes, or late ones to calls that had started before.
+        answers to probes, or late ones to calls that had started before. So it is closed for one cause at a time.
         """
         entry = delivery.entry
         kind = entry.event_type
@@ -96,8 +96,7 @@ class Guarding:
     def accept(self, accepted: Iterable[AcceptRefusals]) -> None:
         """Let the refusals through that these directives speak of, and no others."""
         for kind, _ in self._guard.accept(accepted, time.monotonic()):
-            if not self._guard.is_closed(kind):
-                self._let_go(kind)
+            self._let_go(kind)
 
     def _let_go(self, kind: str) -> None:
         self.held.answered(kind, time.monotonic(), success=False)

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
 from typing import Any
 
 from consumer.delivery.delivery import Delivery
@@ -11,6 +12,7 @@ from consumer.delivery.hold import Hold
 from consumer.delivery.intake import Limits
 from consumer.delivery.ledger import Tenure
 from consumer.delivery.pace import Pace
+from consumer.directive import Directives
 from consumer.kafka.hatch import Assignment, Frontier, Lot
 from consumer.lot import Column, FaultyRecord, Translation
 from consumer.model import Cause, Endpoint, Entry, Fault, Message, Partition, Shape, Skip
@@ -78,6 +80,12 @@ class FakeLanes:
         self.holds: list[tuple[Endpoint, Hold]] = []
         self.credentials_valid: bool | None = None
         self.credentials_proven = False
+        self.suspects = 0
+        self.guarding = SimpleNamespace(closed=tuple)
+        self.said: list[Directives] = []
+
+    def directed(self, directives: Directives) -> None:
+        self.said.append(directives)
 
     def put(self, deliveries: list[Delivery]) -> None:
         self.here += deliveries

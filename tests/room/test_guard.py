@@ -1,6 +1,6 @@
 """The flood guard by itself, on a clock that is set by hand: when it closes, what opens it, what it never counts."""
 
-from consumer.delivery.guard import Closed, Guard, GuardOptions
+from consumer.delivery.guard import Closed, Guard, GuardOptions, together
 from consumer.directive import AcceptRefusals
 from consumer.model import Cause
 from consumer.observe import Observer
@@ -31,6 +31,10 @@ def refuse(guard: Guard, count: int, now: float, kind: str = ORDER, cause: Cause
     return [guard.refused(kind, cause, now) for _ in range(count)]
 
 
+def is_watching(guard: Guard) -> bool:
+    return guard.watching
+
+
 def accept(cause: Cause = REFUSED, **scope: str) -> AcceptRefusals:
     return AcceptRefusals(until_ms=0, reason="", cause=cause, **scope)
 
@@ -38,7 +42,7 @@ def accept(cause: Cause = REFUSED, **scope: str) -> AcceptRefusals:
 def test_the_refusal_that_closes_it_is_the_first_that_waits_and_all_after_it_do() -> None:
     guard, told = made()
     assert refuse(guard, 7, 3.0) == [False, False, False, False, True, True, True]
-    assert guard.is_closed(ORDER)
+    assert guard.is_closed(ORDER, REFUSED)
     assert guard.closed() == [Closed(ORDER, REFUSED, 3.0, 5, 5, 7)]
     assert told.said == [("closed", "copilot", ORDER, REFUSED, 5, 5)]
 
@@ -46,7 +50,7 @@ def test_the_refusal_that_closes_it_is_the_first_that_waits_and_all_after_it_do(
 def test_neither_another_event_type_nor_another_cause_is_closed_with_it() -> None:
     guard, _ = made()
     refuse(guard, 5, 0.0)
-    assert not guard.is_closed(RETURN)
+    assert not guard.is_closed(RETURN, REFUSED)
     assert refuse(guard, 4, 0.0, RETURN) == [False] * 4
     assert refuse(guard, 4, 0.0, ORDER, CONTRACT) == [False] * 4
 
@@ -71,7 +75,7 @@ def test_refusals_of_another_cause_count_as_verdicts_that_this_cause_did_not_giv
 
 def test_nothing_is_counted_while_nothing_is_refused() -> None:
     guard, _ = made()
-    assert not guard.watching
+    assert not is_watching(guard)
     guard.fine(ORDER, 1_000, 0.0)
     assert refuse(guard, 5, 0.0)[-1], "what was fine before the first refusal was counted"
 
@@ -79,7 +83,7 @@ def test_nothing_is_counted_while_nothing_is_refused() -> None:
 def test_what_came_with_the_first_refusal_is_counted_with_it() -> None:
     guard, _ = made()
     guard.begin(ORDER, REFUSED, 0.0)
-    assert guard.watching
+    assert is_watching(guard)
     guard.fine(ORDER, 1_000, 0.0)
     guard.fine(RETURN, 1_000, 0.0)
     assert refuse(guard, 500, 0.0) == [False] * 500
@@ -101,9 +105,9 @@ def test_a_cause_is_watched_no_longer_once_the_window_has_passed_its_last_refusa
     guard, _ = made()
     refuse(guard, 4, 0.0)
     guard.fine(ORDER, 1, 99.0)
-    assert guard.watching
+    assert is_watching(guard)
     guard.fine(ORDER, 1, 101.0)
-    assert not guard.watching
+    assert not is_watching(guard)
     assert refuse(guard, 5, 102.0) == [False] * 4 + [True]
 
 
@@ -112,9 +116,9 @@ def test_one_cause_passes_while_another_of_the_same_type_is_still_watched() -> N
     refuse(guard, 1, 0.0)
     refuse(guard, 1, 90.0, cause=CONTRACT)
     guard.fine(ORDER, 1, 101.0)
-    assert guard.watching
+    assert is_watching(guard)
     guard.fine(ORDER, 1, 201.0)
-    assert not guard.watching
+    assert not is_watching(guard)
 
 
 def test_a_refusal_long_after_the_last_begins_anew() -> None:
@@ -127,7 +131,7 @@ def test_events_that_are_too_old_or_quarantined_are_no_flood_however_many() -> N
     guard, _ = made()
     for cause in (Cause.OUT_OF_WINDOW, Cause.QUARANTINED):
         assert refuse(guard, 100, 0.0, cause=cause) == [False] * 100
-    assert not guard.watching
+    assert not is_watching(guard)
 
 
 def test_a_probe_opens_it_for_every_cause_of_its_type_and_counting_starts_afresh() -> None:
@@ -136,8 +140,8 @@ def test_a_probe_opens_it_for_every_cause_of_its_type_and_counting_starts_afresh
     refuse(guard, 5, 1.0, cause=CONTRACT)
     refuse(guard, 5, 1.0, RETURN)
     guard.open(ORDER, 11.0)
-    assert not guard.is_closed(ORDER)
-    assert guard.is_closed(RETURN)
+    assert not guard.is_closed(ORDER, REFUSED)
+    assert guard.is_closed(RETURN, REFUSED)
     assert told.said[3:] == [
         ("opened", "copilot", ORDER, REFUSED, 11.0, "probe"),
         ("opened", "copilot", ORDER, CONTRACT, 10.0, "probe"),
@@ -161,7 +165,7 @@ def test_a_directive_opens_what_it_speaks_of_lets_all_through_and_afterwards_cou
     assert guard.accept([accept(destination="copilot", event_type=ORDER)], 10.0) == [(ORDER, REFUSED)]
     assert told.said[-1] == ("opened", "copilot", ORDER, REFUSED, 10.0, "directive")
     assert refuse(guard, 100, 11.0) == [False] * 100
-    assert guard.is_closed(RETURN)
+    assert guard.is_closed(RETURN, REFUSED)
     assert guard.accept([], 20.0) == []
     assert refuse(guard, 5, 21.0) == [False] * 4 + [True]
 
@@ -174,7 +178,7 @@ def test_what_was_counted_before_a_directive_is_forgotten_when_it_ends() -> None
     guard.begin(ORDER, REFUSED, 1.0)
     guard.accept([], 2.0)
     assert refuse(guard, 4, 3.0) == [False] * 4
-    assert guard.watching
+    assert is_watching(guard)
 
 
 def test_a_directive_speaks_of_its_own_destination_type_and_cause_only() -> None:
@@ -187,7 +191,7 @@ def test_a_directive_speaks_of_its_own_destination_type_and_cause_only() -> None
         guard, _ = made()
         refuse(guard, 5, 0.0)
         assert guard.accept([scope], 1.0) == []
-        assert guard.is_closed(ORDER)
+        assert guard.is_closed(ORDER, REFUSED)
 
 
 def test_a_directive_for_a_cause_of_decoding_names_the_topic() -> None:
@@ -197,3 +201,10 @@ def test_a_directive_for_a_cause_of_decoding_names_the_topic() -> None:
         refuse(guard, 5, 0.0, topic, cause)
     assert guard.accept([accept(cause, topic="orders")], 1.0) == [("orders", cause)]
     assert guard.accept([accept(cause)], 1.0) == [("returns", cause)]
+
+
+def test_what_two_guards_are_closed_for_is_told_once() -> None:
+    asked = Closed(ORDER, Cause.TOO_LARGE, 5.0, 50, 60, 7)
+    unsaid = Closed(ORDER, Cause.TOO_LARGE, 3.0, 51, 51, 2)
+    other = Closed(RETURN, Cause.TOO_LARGE, 4.0, 50, 50, 1)
+    assert together([asked, other, unsaid]) == (Closed(ORDER, Cause.TOO_LARGE, 3.0, 101, 111, 9), other)

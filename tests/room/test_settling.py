@@ -116,7 +116,7 @@ def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
     tenure.open([record], [[0], [1], [1]], [1])  # type: ignore[list-item]
     for entry in (ENTRY, None):
         faulty = FaultyRecord(0, entry, Fault(Cause.CONTRACT if entry else Cause.UNDECODABLE), "id")
-        house.settling.unsaid(faulty, record, tenure, 0)  # type: ignore[arg-type]
+        house.settling.unsaid(faulty, tenure, 0)
     assert [letter.attempts for letter in house.shelf.letters] == [0, 0]
     assert tenure.frontier() == 5
     house.shelf.acknowledge()
