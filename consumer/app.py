@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer import __version__
 from consumer.delivery.credentials import BasicCredentials, Credentials, TokenCredentials
+from consumer.delivery.guard import GuardOptions
 from consumer.delivery.intake import Limits
 from consumer.delivery.lanes import LaneOptions, Lanes
 from consumer.delivery.pace import Backoff
-from consumer.delivery.send import Wire
+from consumer.delivery.send import Wire, fetch_token
+from consumer.delivery.suspects import SuspectOptions
 from consumer.destinations import Basic, Destination
 from consumer.kafka.dead_letters import DeadLetters
 from consumer.kafka.lag import Lag
@@ -20,7 +22,7 @@ from consumer.kafka.options import PollOptions, max_poll_interval_s
 from consumer.kafka.poll import Poller
 from consumer.kafka.registry import Registry
 from consumer.learning import Learning, NoRegistry
-from consumer.model import Call, Fault, Reply
+from consumer.model import Call, Deferred, Fault, Reply
 from consumer.observe import Observer
 from consumer.pipeline import Pipeline
 from consumer.plan import destinations_of
@@ -32,6 +34,7 @@ from consumer.watch.together import Together
 if TYPE_CHECKING:
     from consumer.config.settings import DestinationSettings, PipelineSettings
     from consumer.plan import Plan
+    from consumer.steering import Steering
     from consumer.watch.sources import Sources
 
 _LOOK_EVERY_S = 0.5
@@ -52,6 +55,7 @@ class Running:
         disabled = frozenset(name for name in destinations if not settings.destinations[name].enabled)
         self.name = options.name
         self.heard = Heard()
+        self._guard = GuardOptions(*dataclasses.astuple(settings.flood_guard))
         observer: Observer = Together(self.heard, watchers(options.name, destinations))
         translator = Translator(
             plan.mapping,
@@ -120,9 +124,8 @@ class Running:
         def renewed(ok: bool) -> None:  # noqa: FBT001 - it is the whole news
             observer.credential_renewed(destination.name, ok=ok)
 
-        async def fetch(call: Call) -> Reply | Fault:
-            self.pipeline.lanes[destination.name].pace.started(time.monotonic())  # its rate counts the token call too
-            return await token_wire.exchange(call, {})
+        async def fetch(call: Call) -> Reply | Fault | Deferred:
+            return await fetch_token(token_wire, call, self.pipeline.lanes[destination.name].pace)
 
         credential = destination.credential
         credentials: Credentials
@@ -141,6 +144,8 @@ class Running:
                 backoff=Backoff(lanes.backoff_first_s, lanes.backoff_cap_s),
                 probe_s=lanes.probe_s,
                 rate_per_s=lanes.rate_per_s,
+                suspects=SuspectOptions(*dataclasses.astuple(lanes.suspects)),
+                guard=self._guard,
             ),
             wire=wire,
             credentials=credentials,
@@ -195,9 +200,12 @@ async def run(
     sources: Sources,
     leave: asyncio.Event,
     started: Callable[[list[Running]], None] | None = None,
+    steering: Steering | None = None,
     commit_every_s: float = 1.0,
 ) -> list[BaseException]:
     """Run every pipeline of the plan until `leave` is set; return what made any fall (nothing = all left in order).
+
+    `steering`: what an operator says meanwhile; `None` = there is no file to say it in.
 
     The first to fall makes the others leave in order: the process then ends, and is started again as a whole.
     """
@@ -208,12 +216,21 @@ async def run(
         started(pipelines)
     fallen: list[BaseException] = []
 
-    async def one(running: Running) -> None:
+    async def one(living: Coroutine[Any, Any, None]) -> None:
         try:
-            await running.run(leave)
+            await living
         except Exception as error:  # noqa: BLE001 - whatever it was, it is told, and the others leave in order
             fallen.append(error)
             leave.set()
 
-    await asyncio.gather(*(one(each) for each in pipelines))
+    steered = None
+    if steering is not None:
+        await steering.begin([each.pipeline.directed for each in pipelines])  # before anybody makes a call
+        steered = asyncio.create_task(one(steering.run()), name="steering")
+    try:
+        await asyncio.gather(*(one(each.run(leave)) for each in pipelines))
+    finally:
+        if steered is not None:
+            steered.cancel()
+            await asyncio.gather(steered, return_exceptions=True)
     return fallen

@@ -17,12 +17,14 @@ from consumer.app import run as run_app
 from consumer.commands import ENDED, FAILED, WRONG
 from consumer.findings import errors
 from consumer.kafka.options import librdkafka_version
-from consumer.plan import read_plan
+from consumer.plan import known_to, read_plan
+from consumer.steering import Steering
 from consumer.watch.http import StatusServer
 from consumer.watch.log import Log
 from consumer.watch.metrics import Metrics
 from consumer.watch.sources import Sources
 from consumer.watch.together import Together
+from consumer.watch.told import Told
 
 if TYPE_CHECKING:
     import argparse
@@ -81,7 +83,9 @@ def _collect_seldom() -> None:
 
 async def _serve(plan: Plan, log: Log, metrics: Metrics) -> int:
     settings = plan.settings
-    sources = Sources()
+    told = Told(log)
+    steering = _steering(plan, log, told)
+    sources = Sources(None if steering is None else told)
     leave = asyncio.Event()
     loop = asyncio.get_running_loop()
     running: list[Running] = []
@@ -114,13 +118,31 @@ async def _serve(plan: Plan, log: Log, metrics: Metrics) -> int:
         "info", "starting", version=__version__, port=port, pipelines=", ".join(p.name for p in settings.pipelines)
     )
     try:
-        fallen = await run_app(plan, watchers=watchers, sources=sources, leave=leave, started=running.extend)
+        fallen = await run_app(
+            plan,
+            watchers=watchers,
+            sources=sources,
+            leave=leave,
+            started=running.extend,
+            steering=steering,
+        )
     finally:
         server.close()
     for each in fallen:
         log.write("error", "pipeline fell", error=describe(each))
     log.write("info", "ended", code=FAILED if fallen else ENDED)
     return FAILED if fallen else ENDED
+
+
+def _steering(plan: Plan, log: Log, told: Told) -> Steering | None:
+    path = plan.settings.directives
+    if path is None:
+        return None
+
+    def missing() -> None:
+        log.write("warning", "directives file missing", file=str(path), advice="nothing is directed until it is there")
+
+    return Steering(path, known_to(plan), Together(told), missing=missing, clock_ms=plan.clock_ms)
 
 
 def describe(error: BaseException) -> str:
