@@ -82,7 +82,7 @@ class Running:
             limits=limits,
             drain_s=settings.budgets.drain_s,
             translator=translator,
-            settling=Settling(list(destinations), self._shelf, translator, observer),
+            settling=Settling(list(destinations), self._shelf, translator, observer, self._guard),
             want=self._learning.want,
             observer=observer,
         )
