@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -28,6 +29,8 @@ class Composed(Member):
     def __init__(self, world: World, name: str, *options: str, bug: str | None = None) -> None:
         self.name = name
         self._journal = world.folder / f"{name}.journal"
+        self._lines: list[Line] = []
+        self._read_to = 0
         wrong = ("--bug", bug) if bug else ()
         program = ("tests.faults.composed", "--journal", str(self._journal), *wrong, "--")
         self.started = time.monotonic()
@@ -41,8 +44,13 @@ class Composed(Member):
         stdin.flush()
 
     def journal(self, event: str | None = None) -> list[Line]:
-        """Return its journal, or the lines of one event."""
-        return [line for line in read_journal(self._journal) if event is None or line["event"] == event]
+        """Return its journal, or the lines of one event. Half a line at the end is not read."""
+        with contextlib.suppress(FileNotFoundError), self._journal.open("rb") as file:
+            file.seek(self._read_to)
+            whole, newline, _ = file.read().rpartition(b"\n")
+            self._read_to += len(whole) + len(newline)
+            self._lines += [json.loads(line) for line in whole.splitlines()]
+        return [line for line in self._lines if event is None or line["event"] == event]
 
     def census(self, within_s: float = 30.0) -> Line:
         """Return what it holds now: tasks, threads, descriptors."""
@@ -59,13 +67,6 @@ class Composed(Member):
             return 0.0, 0.0
         found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", said, re.MULTILINE))
         return int(found.get("VmRSS", 0)) / 1024, int(found.get("VmHWM", 0)) / 1024
-
-
-def read_journal(path: Path) -> list[Line]:
-    """Return the whole lines of a journal; none if there is no such file yet."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_bytes().rpartition(b"\n")[0].splitlines()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +86,18 @@ def told(journals: list[list[Line]], event: str) -> Iterator[Told]:
             if line["event"] == event:
                 for partition, offset in line["partitions"]:
                     yield Told(line["at"], line["pipeline"], partition, offset)
+
+
+class Held:
+    """Which partitions a member holds, by its journal.
+
+    Attributes:
+        now: as (pipeline, partition).
+    """
+
+    def __init__(self, journal: list[Line]) -> None:
+        self.now: set[tuple[str, int]] = set()
+        for line in journal:
+            if line["event"] in {"assigned", "revoked", "lost"}:
+                places = {(line["pipeline"], one[0]) for one in line["partitions"]}
+                self.now = self.now | places if line["event"] == "assigned" else self.now - places

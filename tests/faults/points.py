@@ -92,6 +92,9 @@ class Watching(Observer):
     def split(self, destination: str, events: int) -> None:
         self._points.reach(AFTER_SPLIT)
 
+    def shelf_failed(self, code: str) -> None:
+        self._journal.write("letter failed", code=code)
+
     def _write(self, event: str, partitions: list[list[int]]) -> None:
         self._journal.write(event, pipeline=self._pipeline, partitions=partitions)
 

@@ -12,11 +12,9 @@ from consumer.demo.fakes import (
     Gate,
     Hang,
     LoseAnswer,
-    MarkInvalid,
     Reset,
     Rule,
     Until,
-    contains,
 )
 from consumer.demo.fakes.faults import Incoming, Predicate
 from tests.system.shop import INVALID, POISON
@@ -42,9 +40,7 @@ class FaultPlan:
             # First what is about certain events: a fault that takes a call whole would let a poisoned one pass.
             rules = [server.poison(POISON[name])]
             if name == "copilot":
-                found = contains(INVALID)
-                mark = MarkInvalid("not a property of this type", lambda item: INVALID.encode() in item.raw)
-                rules.append(server.faults.add(mark, when=found, name="200 with invalid"))
+                rules.append(world.mark_invalid(INVALID))
             # A sender may give a held call up: it was processed then, and what is in it may come again.
             rules.append(server.faults.add(Until(self._gate), when=lambda _: self._holding, name="held answer"))
             self._rules[name] = rules + _passing(server, name, dice, each, every)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from consumer.demo.fakes import Copilot, CustomerIo, Fake, Threaded, Yotpo, threaded
+from consumer.demo.fakes import Copilot, CustomerIo, Fake, MarkInvalid, Rule, Threaded, Yotpo, contains, threaded
 from tests.brokers import Broker
 from tests.system import schemas
 from tests.system.member import Member
@@ -66,6 +66,11 @@ class World:
         )
         self._stack = ExitStack()
         self._started = 0
+
+    def mark_invalid(self, tag: str) -> Rule:
+        """Let Copilot list every event with this tag among its `invalid_events`."""
+        mark = MarkInvalid("not a property of this type", lambda item: tag.encode() in item.raw)
+        return self.copilot.faults.add(mark, when=contains(tag), name="200 with invalid")
 
     def create_topic(self) -> None:
         """Create the topic the events go to."""

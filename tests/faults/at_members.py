@@ -1,0 +1,95 @@
+"""Faults of the members: they leave, die anywhere and at named points, stand still, and come."""
+
+from __future__ import annotations
+
+import signal
+from random import Random
+from typing import TYPE_CHECKING
+
+from consumer.demo.fakes import Answer, chance
+from tests.faults.points import AFTER_ASSIGNMENT, AFTER_DEFERRAL, POINTS
+from tests.faults.struck import Fault, Struck
+
+if TYPE_CHECKING:
+    from tests.faults.storm import Storm
+
+MEMBERS = ("members",)
+_SESSION_S = 6.0
+
+
+def _leaves(storm: Storm, _: str, dice: Random) -> Struck:
+    member = storm.lose_sight_of(dice.choice(storm.members))
+    member.ask_to_leave()
+    storm.spawn()
+
+    def over() -> None:
+        storm.expect(member.wait(), 0, f"{member.name}, asked to leave,")
+
+    return Struck(lambda: int(member.process.poll() is not None), over)
+
+
+def _killed(storm: Storm, _: str, dice: Random) -> Struck:
+    member = storm.lose_sight_of(dice.choice(storm.members))
+    member.kill()
+    storm.note_crash("SIGKILL")
+    storm.spawn()
+    return Struck(lambda: 1)
+
+
+def _dies_at(point: str) -> Fault:
+    def strike(storm: Storm, _: str, dice: Random) -> Struck:
+        if point == AFTER_ASSIGNMENT:
+            member = storm.lose_sight_of(storm.spawn())  # it dies as soon as it has anything
+        else:
+            member = storm.lose_sight_of(dice.choice(storm.members))
+        rules = []
+        if point == AFTER_DEFERRAL:
+            for server in storm.world.servers.values():
+                rule = server.faults.add(Answer(500), when=chance(0.3, Random(dice.random())), name="to be deferred")
+                rules.append((server, rule))
+        storm.trouble()  # something to be halved, and to become a letter
+        member.tell(f"kill {point}")
+
+        def over() -> None:
+            for server, rule in rules:
+                server.faults.remove(rule)
+            if member.process.poll() is None:
+                member.kill()
+            storm.note_crash(point)
+            if len(storm.members) < storm.wanted:
+                storm.spawn()
+
+        # Reaped by `poll`, and only then is its last line sure to be in the journal.
+        return Struck(lambda: int(member.process.poll() is not None and bool(member.journal("died"))), over)
+
+    return Fault(point, MEMBERS, (0.0, 0.5), strike)
+
+
+def _frozen(storm: Storm, _: str, dice: Random) -> Struck:
+    member = dice.choice(storm.members)
+    member.process.send_signal(signal.SIGSTOP)
+    return Struck(lambda: 1, lambda: member.process.send_signal(signal.SIGCONT))
+
+
+def _joins(storm: Storm, _: str, dice: Random) -> Struck:
+    member = storm.lose_sight_of(storm.spawn())
+    members = [*storm.members, member]
+
+    def over() -> None:
+        # Who leaves again may be an old one.
+        leaver = dice.choice(members)
+        storm.members = [one for one in members if one is not leaver]
+        leaver.ask_to_leave()
+        storm.expect(leaver.wait(), 0, f"{leaver.name}, asked to leave,")
+
+    return Struck(lambda: len(member.journal("assigned")), over)
+
+
+FAULTS = (
+    Fault("SIGTERM", MEMBERS, (0.0, 1.0), _leaves),
+    Fault("SIGKILL", MEMBERS, (0.0, 1.0), _killed),
+    *(_dies_at(point) for point in POINTS),
+    Fault("frozen for less than a session", MEMBERS, (0.6 * _SESSION_S, 0.75 * _SESSION_S), _frozen),
+    Fault("frozen for more than a session", MEMBERS, (1.25 * _SESSION_S, 1.4 * _SESSION_S), _frozen),
+    Fault("a member joins", MEMBERS, (1.0, 3.0), _joins),
+)

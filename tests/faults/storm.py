@@ -1,0 +1,251 @@
+"""A storm: members at work on a stream of records while fault after fault strikes, and at the end a verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Self
+
+from tests.brokers.apache import ApacheBroker
+from tests.faults.feed import Feed
+from tests.faults.judged import crashed
+from tests.faults.members import Composed, Held
+from tests.faults.struck import Fault, Struck
+from tests.faults.tally import Options, Tally
+from tests.system import accounts, logs
+from tests.system.shop import INVALID, ISOLATED, POISON, Shop
+from tests.system.world import PARTITIONS, World
+
+_TICK_S = 0.05
+_AT_ONCE = 3
+_UNTIL_HIT_S = 20.0
+_SETTLED_WITHIN_S = 60.0
+_ARRIVED_WITHIN_S = 120.0
+
+
+@dataclass(slots=True)
+class _InForce:
+    fault: Fault
+    place: str
+    struck: Struck
+    began: float
+    at_least: float
+
+    @property
+    def locks(self) -> set[str]:
+        return {self.place, *self.fault.also}
+
+
+class Storm:
+    """One world, its members, and the faults in force; a context: what it started is gone at the end.
+
+    Args:
+        broker: may be stopped, paused and killed.
+        folder: for logs and journals.
+        dice: everything that is chosen, is chosen by them.
+        options: how it blows.
+        say: told how far it is, now and then.
+    """
+
+    def __init__(
+        self, broker: ApacheBroker, folder: Path, dice: Random, options: Options, say: Callable[[str], None]
+    ) -> None:
+        self.broker = broker
+        self.wanted = options.members
+        self.tally = Tally()
+        self.members: list[Composed] = []
+        self._all: list[Composed] = []
+        self._dice = dice
+        self._options = options
+        self._say = say
+        self.world = World(broker, folder, ISOLATED)
+        self.shop = Shop(self.world.topic, PARTITIONS, self.world.pipelines, Random(dice.random()))
+        self._feed = Feed(broker, self.shop, options.rate_per_s, options.trouble_every)
+        self._in_force: list[_InForce] = []
+        self._stack = contextlib.ExitStack()
+        self._rest_until: float | None = None
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.world)
+        for name, server in self.world.servers.items():
+            # Before every fault: one that took a call whole would let a poisoned event pass.
+            server.poison(POISON[name])
+        self.world.mark_invalid(INVALID)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._in_force:
+            with contextlib.suppress(Exception):
+                each.struck.over()
+        for member in self._all:
+            member.__exit__(None, None, None)
+        self._stack.close()
+
+    # ── What faults use ──
+
+    def spawn(self, bug: str | None = None) -> Composed:
+        """Start a member."""
+        member = Composed(self.world, f"member-{len(self._all) + 1}", bug=bug)
+        self._all.append(member)
+        self.members.append(member)
+        return member
+
+    def lose_sight_of(self, member: Composed) -> Composed:
+        """Let a member end: from now on that is nothing to complain of."""
+        self.members.remove(member)
+        return member
+
+    def expect(self, code: int, wanted: int, who: str) -> None:
+        """Complain of an exit code."""
+        if code != wanted:
+            self.tally.complaints.append(f"{who} ended with {code}, not {wanted}")
+
+    def note_crash(self, what: str) -> None:
+        """Note what the broker has committed now, and what had been taken above it."""
+        committed = {
+            (pipeline, partition): offset
+            for pipeline in self.world.pipelines
+            for partition, offset in logs.committed(
+                self.broker, pipeline, self.world.topic, self.world.partitions
+            ).items()
+        }
+        arrived = [one.id for server in self.world.servers.values() for one in server.received]
+        self.tally.crashes.append(crashed(what, time.monotonic(), self.shop, committed, arrived))
+
+    def trouble(self) -> None:
+        """Produce one record of every bad kind, twice."""
+        self._feed.trouble()
+        self._feed.trouble()
+
+    def deferrals(self, destination: str, cause: str) -> int:
+        """Count the calls that members put off so far for this cause."""
+        return sum(
+            (line["destination"], line["cause"]) == (destination, cause)
+            for member in self._all
+            for line in member.journal("deferred")
+        )
+
+    def letters_refused(self) -> int:
+        """Count the letters that members could not write so far."""
+        return sum(len(member.journal("letter failed")) for member in self._all)
+
+    # ── Its life ──
+
+    def blow(self, faults: Sequence[Fault]) -> None:
+        """Let these faults strike, some at once, none two at one place; then let everything arrive."""
+        for _ in range(self.wanted):
+            self.spawn()
+        self._wait_for(self._settled, _SETTLED_WITHIN_S, "the group did not form")
+        began, waiting, next_word = time.monotonic(), list(faults), 0.0
+        while waiting or self._in_force:
+            now = time.monotonic()
+            if waiting and now - began > self._options.limit_s:
+                self.tally.complaints.append(f"{len(waiting)} faults had no time left to strike")
+                waiting = []
+            self._turn()
+            if waiting and len(self._in_force) < _AT_ONCE:
+                self._begin(waiting)
+            self._end_some()
+            if now - began >= next_word:
+                next_word += 15.0
+                self._say(
+                    f"{now - began:4.0f} s: {sum(self.tally.struck.values())} of {len(faults)} faults, "
+                    f"{len(self.shop.records)} records, {len(self.members)} members; "
+                    f"now {', '.join(each.fault.kind for each in self._in_force) or 'nothing'}"
+                )
+            time.sleep(_TICK_S)
+        self._say("no more faults: everything has to arrive")
+        self._feed.finish()
+        due = {
+            name: {one.kept_as for one in self.shop.owed if one.destination == name and one.cause is None}
+            for name in self.world.servers
+        }
+        self._wait_for(
+            lambda: all(due[name] <= server.held() for name, server in self.world.servers.items()),
+            _ARRIVED_WITHIN_S,
+            "not everything arrived",
+        )
+        self._wait_for(lambda: not any(self._open()), _ARRIVED_WITHIN_S, "something stayed open")
+
+    def part(self) -> None:
+        """Let all members leave, their books balanced."""
+        for member in self.members:
+            self.tally.complaints += [f"{member.name}: {one}" for one in accounts.unbalanced(member.status())]
+        for member in self.members:
+            member.ask_to_leave()
+        for member in self.members:
+            self.expect(member.wait(), 0, f"{member.name}, asked to leave at the end,")
+
+    @property
+    def journals(self) -> list[list[dict[str, object]]]:
+        """What all members wrote down."""
+        return [member.journal() for member in self._all]
+
+    # ── Turn by turn ──
+
+    def _turn(self) -> None:
+        self._feed.turn()
+        for member in self._all:
+            self.tally.peak_mib = max(self.tally.peak_mib, member.memory_mib()[1])
+        for member in [one for one in self.members if one.process.poll() is not None]:
+            self.tally.complaints.append(f"{member.name} ended by itself with {member.process.returncode}")
+            self._say(member.last_words())
+            self.members.remove(member)
+            self.spawn()
+
+    def _begin(self, waiting: list[Fault]) -> None:
+        locked = {place for each in self._in_force for place in each.locks}
+        if self._rest_until is not None:
+            if self._settled() or time.monotonic() > self._rest_until:
+                self._rest_until = None
+            else:
+                locked.add("members")
+        for fault in waiting:
+            free = [place for place in fault.places if place not in locked]
+            if not free or locked & set(fault.also):
+                continue
+            waiting.remove(fault)
+            place, at_least = self._dice.choice(free), self._dice.uniform(*fault.lasts_s)
+            struck = fault.strike(self, place, self._dice)
+            self.tally.struck[fault.kind] += 1
+            self._in_force.append(_InForce(fault, place, struck, time.monotonic(), at_least))
+            return
+
+    def _end_some(self) -> None:
+        now = time.monotonic()
+        for each in [one for one in self._in_force if now - one.began >= one.at_least]:
+            hits = each.struck.hits()
+            if not hits and now - each.began < _UNTIL_HIT_S:
+                each.at_least = now - each.began + 0.3  # it has met nothing yet: it is looked at again soon
+                continue
+            each.struck.over()
+            self._in_force.remove(each)
+            self.tally.hits[each.fault.kind] += hits
+            self.tally.missed[each.fault.kind] += not hits
+            if "members" in each.locks and self._dice.randrange(10) < self._options.settle:
+                self._rest_until = time.monotonic() + _SETTLED_WITHIN_S
+
+    def _settled(self) -> bool:
+        """Tell whether the living hold every partition of every pipeline."""
+        held: set[tuple[str, int]] = set()
+        for member in self.members:
+            held |= Held(member.journal()).now
+        return len(held) == len(self.world.pipelines) * self.world.partitions
+
+    def _open(self) -> Iterator[int]:
+        for member in self.members:
+            for pipeline in member.status().values():
+                yield pipeline["records"]["open"]
+
+    def _wait_for(self, true: Callable[[], bool], within_s: float, otherwise: str) -> None:
+        deadline = time.monotonic() + within_s
+        while not true():
+            self._turn()
+            if time.monotonic() > deadline:
+                said = "\n".join(member.last_words(8) for member in self.members)
+                raise AssertionError(f"{otherwise} within {within_s:g} s\n{said}")
+            time.sleep(_TICK_S * 4)
