@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.plan import read_plan
+from consumer.config.directives import read_directives
+from consumer.plan import known_to, read_plan
 from consumer.watch.metrics import Metrics
 from tests.promises import reference
 
@@ -54,6 +55,19 @@ def test_the_readmes_configuration_and_mapping_can_be_used_as_they_stand(
     for name in (tmp_path / "cdp.yaml", _with_mapping(tmp_path, "other.yaml")):
         planned = read_plan(name, {}, offline=True)
         assert planned.plan is not None, [finding.text() for finding in planned.findings]
+
+
+def test_the_readmes_directives_can_be_said_of_its_own_configuration(tmp_path: Path) -> None:
+    blocks = [_dedented(each) for each in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)]
+    configuration = next(each for each in blocks if each.startswith("kafka:"))
+    directives = next(each for each in blocks if each.startswith("directives:"))
+    (tmp_path / "avro").symlink_to(ROOT / "avro")
+    (tmp_path / "cdp.yaml").write_text(configuration)
+    planned = read_plan(tmp_path / "cdp.yaml", {}, offline=True)
+    assert planned.plan is not None
+    read = read_directives(directives, "README.md", known_to(planned.plan))
+    assert read.directives is not None, [finding.text() for finding in read.findings]
+    assert {each.kind for each in read.directives} == {"pause", "accept_refusals", "quarantine", "accept_gap"}
 
 
 def _with_mapping(folder: Path, mapping: str) -> Path:
