@@ -12,8 +12,17 @@ from fastavro.schema import UnknownType
 
 from consumer.model import Cause, Fault
 from consumer.shape import Value
-from consumer.translation.guard import Guard, HostileError, needs_guard, read_long
-from consumer.translation.logical import NAMED_RECORD, Json, OutOfRangeError, adapted
+from consumer.translation.burden import Burden
+from consumer.translation.finishing import Finishing
+from consumer.translation.guard import Guard, HostileError, read_long
+from consumer.translation.logical import Json, OutOfRangeError, adapted
+
+LARGEST_SCHEMA = 1024 * 1024
+"""Characters of a schema with its references: Confluent's registry keeps each schema in one Kafka message, by default
+of at most a megabyte. Reading it takes a hundred times as much memory for a moment, and a second of the loop's time."""
+
+_MOST_WORK = 1_000_000
+"""Named types that may be gone through while references are brought into order, over and over: a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +82,14 @@ def read_schema(text: str, references: Mapping[str, str], named: Collection[str]
     Returns:
         The schema, or a fault of cause `undecodable`: no record written with it can be read.
     """
+    if len(text) + sum(map(len, references.values())) > LARGEST_SCHEMA:
+        return Fault(Cause.UNDECODABLE, f"the schema and all it refers to is longer than {LARGEST_SCHEMA} characters")
     try:
-        names = _named_types(references)
-        parsed = parse_schema(adapted(json.loads(text)), names)
+        parsed, names = _parsed(adapted(json.loads(text)), _named_types(references))
         schemas = parsed if isinstance(parsed, list) else [parsed]
-        branches = tuple(_branch(schema, names, frozenset(named)) for schema in schemas)
+        finishing = Finishing(names, frozenset(named))
+        burden = Burden(finishing.types)
+        branches = tuple(_branch(schema, names, finishing, burden) for schema in schemas)
     except Exception as error:  # noqa: BLE001 - any JSON may stand there, and each kind fails in its own way
         return Fault(Cause.UNDECODABLE, f"the schema cannot be used: {_what_is_wrong(error)}")
     return WriterSchema(branches, isinstance(parsed, list))
@@ -87,59 +99,44 @@ def _named_types(references: Mapping[str, str]) -> dict[str, Json]:
     """Parse all references, each after those that it needs itself, and return the named types in them."""
     names: dict[str, Json] = {}
     waiting = {name: adapted(json.loads(text)) for name, text in references.items()}
+    work = 0
     while waiting:
         later: dict[str, Json] = {}
         missing: Exception | None = None
         for name, schema in waiting.items():
-            if name in names:
-                continue
-            attempt = dict(names)  # a failed parse leaves half of what it read behind
+            work += 1 + len(names)
+            if work > _MOST_WORK:
+                raise HostileError("its references are too many to bring into order")
             try:
-                parse_schema(schema, attempt)
+                names = _parsed(schema, names)[1]
             except UnknownType as error:
                 later[name], missing = schema, error
-            else:
-                names = attempt
         if missing is not None and len(later) == len(waiting):
             raise missing
-        waiting = later
+        waiting = dict(reversed(later.items()))  # those that stood in the worst order stand in the best one now
     return names
 
 
-def _branch(parsed: Json, names: Mapping[str, Json], named: frozenset[str]) -> Branch:
+def _parsed(schema: Json, names: Mapping[str, Json]) -> tuple[Json, dict[str, Json]]:
+    """Parse a schema that may speak of these named types; return it and the named types there are now."""
+    more = dict(names)  # a failed parse leaves half of what it read behind
+    parsed = parse_schema(schema, more)
+    if any(more[name] is not known and more[name] != known for name, known in names.items()):
+        # fastavro takes the last one for all of them, those before it included.
+        raise HostileError("two of its types have the same name")
+    return parsed, more
+
+
+def _branch(parsed: Json, names: Mapping[str, Json], finishing: Finishing, burden: Burden) -> Branch:
     whole = names[parsed] if isinstance(parsed, str) and parsed in names else parsed
     if isinstance(whole, str):
         return Branch(whole, is_record=False, schema=whole, guard=None)
-    needed: dict[str, Json] = {}
-    schema = _finished(whole, names, named, needed)
-    guard = Guard(schema, needed) if needs_guard(schema, needed) else None
+    schema, needed = finishing.branch(whole)
+    guard = Guard(schema, needed) if burden.needs_guard(schema) else None
     # fastavro's mark of a parsed schema; with only the names that are needed, because it copies them for every datum.
     schema = {**schema, "__fastavro_parsed": True, "__named_schemas": needed}
     kind = schema["type"]
-    return Branch(schema.get("name", kind), is_record=kind in {"record", "error"}, schema=schema, guard=guard)
-
-
-def _finished(node: Json, names: Mapping[str, Json], named: frozenset[str], needed: dict[str, Json]) -> Json:
-    """Copy a parsed schema without fastavro's own marks, with ours on records that must know their name."""
-    if isinstance(node, list):
-        return [_finished(each, names, named, needed) for each in node]
-    if isinstance(node, str):
-        if node in names and node not in needed:
-            needed[node] = None  # a type that contains itself comes back here before it is finished
-            needed[node] = _finished(names[node], names, named, needed)
-        return node
-    copy = {key: value for key, value in node.items() if not key.startswith("__")}
-    kind = copy["type"]
-    if kind in {"record", "error"}:
-        copy["type"] = "record"
-        copy["fields"] = [{**each, "type": _finished(each["type"], names, named, needed)} for each in copy["fields"]]
-        if copy["name"] in named:
-            copy["logicalType"] = NAMED_RECORD
-    elif kind == "array":
-        copy["items"] = _finished(copy["items"], names, named, needed)
-    elif kind == "map":
-        copy["values"] = _finished(copy["values"], names, named, needed)
-    return copy
+    return Branch(schema.get("name", kind), is_record=kind == "record", schema=schema, guard=guard)
 
 
 def _undecodable(error: Exception) -> Fault:

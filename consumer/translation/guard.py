@@ -1,8 +1,9 @@
 """A strict walk over a datum's bytes before fastavro may see them, for the few schemas that can hurt the process.
 
 fastavro's compiled reader recurses on the C stack: five thousand nested records in five thousand bytes end the process
-with a segmentation fault, not with an exception (tried, fastavro 1.13.1). And an array of items without bytes (nulls,
-empty records) may claim 2^60 of them in nine bytes. Schemas that can do either are walked first.
+with a segmentation fault, not with an exception (tried, fastavro 1.13.1). An array of items without bytes (nulls, empty
+records) may claim 2^60 of them in nine bytes, and records that hold each other twice, forty deep, down to an empty one
+are 2^40 records in no bytes at all. Data of schemas that can do any of it are walked first.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from consumer.translation.logical import Json
 DEEPEST = 200
 """Levels of records, arrays, maps and unions within one datum (orjson gives up at 254)."""
 
-_MOST_EMPTY_ITEMS = 100_000
+MOST_EMPTY = 100_000
+"""Nulls and records within one datum that take no bytes; the null of a union takes one."""
+
 _LONGEST_VARINT = 70  # bits
 _MORE = 0x80  # set in each byte of a varint but the last
 _SIZES = {"boolean": 1, "float": 4, "double": 8}
@@ -33,7 +36,7 @@ class Guard:
         self._names = names
         self._data = b""
         self._at = 0
-        self._empty_items = 0
+        self._empty = 0
 
     def check(self, data: bytes, start: int) -> None:
         """Walk the datum that begins at `start`.
@@ -43,7 +46,7 @@ class Guard:
         """
         self._data = data
         self._at = start
-        self._empty_items = 0
+        self._empty = 0
         try:
             self._walk(self._schema, 0)
         finally:
@@ -53,10 +56,13 @@ class Guard:
         if depth > DEEPEST:
             raise HostileError(f"it is nested more than {DEEPEST} levels deep")
         if isinstance(schema, list):
-            self._walk(schema[self._index(len(schema))], depth + 1)
+            chosen = schema[self._index(len(schema))]
+            if chosen != "null":
+                self._walk(chosen, depth + 1)
             return
         kind = schema["type"] if isinstance(schema, dict) else schema
         if kind == "null":
+            self._nothing()
             return
         if kind in _SIZES:
             self._skip(_SIZES[kind])
@@ -65,8 +71,11 @@ class Guard:
         elif kind in {"bytes", "string"}:
             self._skip(self._long())
         elif kind in {"record", "error"}:
+            before = self._at
             for field in schema["fields"]:
                 self._walk(field["type"], depth + 1)
+            if self._at == before:
+                self._nothing()
         elif kind == "array":
             self._blocks(schema["items"], depth, keyed=False)
         elif kind == "map":
@@ -75,6 +84,8 @@ class Guard:
             self._index(len(schema["symbols"]))
         elif kind == "fixed":
             self._skip(schema["size"])
+            if schema["size"] == 0:
+                self._nothing()
         else:
             self._walk(self._names[kind], depth)
 
@@ -84,14 +95,14 @@ class Guard:
                 count = -count
                 self._long()
             for _ in range(count):
-                before = self._at
                 if keyed:
                     self._skip(self._long())
                 self._walk(inner, depth + 1)
-                if self._at == before:
-                    self._empty_items += 1
-                    if self._empty_items > _MOST_EMPTY_ITEMS:
-                        raise HostileError(f"it claims more than {_MOST_EMPTY_ITEMS} items that take no bytes")
+
+    def _nothing(self) -> None:
+        self._empty += 1
+        if self._empty > MOST_EMPTY:
+            raise HostileError(f"it holds more than {MOST_EMPTY} values that take no bytes")
 
     def _index(self, count: int) -> int:
         index = self._long()
@@ -125,49 +136,3 @@ def read_long(data: bytes, at: int) -> tuple[int, int]:
             return (bits >> 1) ^ -(bits & 1), at
         shift += 7
     raise HostileError("it ends too early" if at >= end else "a number is longer than 64 bits")
-
-
-def needs_guard(schema: Json, names: Mapping[str, Json]) -> bool:
-    """Tell whether data of this schema can be endless: it holds itself, or an array whose items take no bytes."""
-    return _Shape(names).endless(schema, ())
-
-
-class _Shape:
-    """Questions about a schema's shape, each named type answered once."""
-
-    def __init__(self, names: Mapping[str, Json]) -> None:
-        self._names = names
-        self._fine: set[str] = set()
-
-    def endless(self, schema: Json, within: tuple[str, ...]) -> bool:
-        if isinstance(schema, list):
-            return any(self.endless(each, within) for each in schema)
-        if isinstance(schema, str):
-            if schema in within:
-                return True
-            return schema in self._names and self.endless(self._names[schema], within)
-        kind = schema["type"]
-        if kind == "array":
-            return self.weightless(schema["items"], ()) or self.endless(schema["items"], within)
-        if kind == "map":
-            return self.endless(schema["values"], within)
-        if kind not in {"record", "error"}:
-            return False
-        name = schema["name"]
-        if name in self._fine:
-            return False
-        found = any(self.endless(field["type"], (*within, name)) for field in schema["fields"])
-        if not found:
-            self._fine.add(name)
-        return found
-
-    def weightless(self, schema: Json, within: tuple[str, ...]) -> bool:
-        if isinstance(schema, list):
-            return False  # the branch's number takes a byte
-        if isinstance(schema, str) and schema in self._names:
-            return schema in within or self.weightless(self._names[schema], within)
-        kind = schema["type"] if isinstance(schema, dict) else schema
-        if kind in {"record", "error"}:
-            inner = (*within, schema["name"])
-            return all(self.weightless(field["type"], inner) for field in schema["fields"])
-        return kind == "null" or (kind == "fixed" and bool(schema["size"] == 0))

@@ -28,7 +28,7 @@ def test_an_array_that_claims_endless_items_without_bytes_is_undecodable(items: 
     hostile = schema_of({"type": "array", "items": items}).branches[0]
     result = decode(hostile, b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f", 0)
     assert isinstance(result, Fault)
-    assert "items that take no bytes" in result.detail
+    assert "values that take no bytes" in result.detail
 
 
 def test_an_array_of_nulls_within_reason_is_read() -> None:
