@@ -98,6 +98,8 @@ class Watching(Observer):
         self.statuses: list[int | None] = []
         self.renewals: list[bool] = []
         self.validity: list[bool] = []
+        self.closings: list[tuple[str, Cause, int, int]] = []
+        self.openings: list[tuple[str, Cause, str]] = []
 
     def held(self, destination: str, endpoint: str, fault: Fault) -> None:
         self.holds.append((endpoint, fault))
@@ -124,6 +126,12 @@ class Watching(Observer):
         self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float
     ) -> None:
         self.statuses.append(status)
+
+    def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:
+        self.closings.append((kind, cause, refused, of))
+
+    def guard_opened(self, destination: str, kind: str, cause: Cause, seconds: float, by: str) -> None:
+        self.openings.append((kind, cause, by))
 
     def credential_renewed(self, destination: str, *, ok: bool) -> None:
         self.renewals.append(ok)
@@ -176,7 +184,14 @@ class Road:
         assert isinstance(encoded, Encoded), encoded
         return encoded
 
-    def owe(self, texts: Sequence[str], keys: Sequence[int], target: str, at_ms: int | None = None) -> list[str]:
+    def owe(
+        self,
+        texts: Sequence[str],
+        keys: Sequence[int],
+        target: str,
+        at_ms: int | None = None,
+        event_type: str = "shop.Order",
+    ) -> list[str]:
         """Take one record a text, each owing one delivery, and queue them; return their identities."""
         now_ms = int(time.time() * 1000) - 1000 if at_ms is None else at_ms
         made = [self.encode(text, key, target, now_ms) for text, key in zip(texts, keys, strict=True)]
@@ -185,7 +200,7 @@ class Road:
         owed = [[int(index == self.index)] * len(made) for index in range(len(self.settling.books.names))]
         first = self.tenure.open(records, owed, [len(one.body) for one in made])
         self.settling.books.accounts[self.name].owed += len(made)
-        entry = Entry("shop.Order", self.name, f"{self.name}.{target}", target)
+        entry = Entry(event_type, self.name, f"{self.name}.{target}", target)
         self.lanes.put(
             [
                 Delivery(one.body, key, one.shape, one.identity, now_ms, entry, self.tenure, first + number)
