@@ -3,75 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from pathlib import Path
 
 import pytest
 
-from consumer.config.directive_table import Known
-from consumer.directive import NONE, Directive, Directives, Pause
-from consumer.findings import Finding
-from consumer.observe import Observer
-from consumer.steering import Steering
-
-KNOWN = Known(("copilot", "customerio"), (), ("orders",))
-NOON, EVENING = "2026-11-01T12:00:00Z", "2026-11-01T20:00:00Z"
-NOON_MS, EVENING_MS = 1_793_534_400_000, 1_793_563_200_000
-COPILOT = Pause(NOON_MS, "", "copilot")
-CUSTOMERIO = Pause(EVENING_MS, "", "customerio")
-
-
-def pause(destination: str, until: str) -> str:
-    return f"  - pause: {{destination: {destination}}}\n    until: {until}\n"
-
-
-BOTH = "directives:\n" + pause("copilot", NOON) + pause("customerio", EVENING)
-
-
-class Story(Observer):
-    """Keeps what it is told, in order."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def directives_read(self, directives: Directives) -> None:
-        self.said.append(f"read {len(directives)}")
-
-    def directives_refused(self, findings: Sequence[Finding]) -> None:
-        self.said.append(f"refused: {findings[0].message}")
-
-    def directive_ended(self, directive: Directive) -> None:
-        self.said.append(f"ended: {directive.kind} {dict(directive.scope())}")
-
-    def missing(self) -> None:
-        self.said.append("missing")
-
-
-class Steered:
-    """A steering whose clock, file and listeners a test holds in its hands."""
-
-    def __init__(self, folder: Path, *, every_s: float = 1.0, steady_s: float = 0.0) -> None:
-        self.path = folder / "directives.yaml"
-        self.story = Story()
-        self.now_ms = NOON_MS - 1000
-        self.acted: list[Directives] = []
-        self.steering = Steering(
-            self.path,
-            KNOWN,
-            self.story,
-            missing=self.story.missing,
-            clock_ms=lambda: self.now_ms,
-            every_s=every_s,
-            steady_s=steady_s,
-        )
-
-    async def begin(self, text: str) -> None:
-        self.path.write_text(text)
-        await self.steering.begin([self.acted.append])
-
-    async def write(self, text: str) -> None:
-        self.path.write_text(text)
-        await self.steering.look()
+from consumer.directive import NONE, Directives
+from tests.room.steered import BOTH, COPILOT, CUSTOMERIO, EVENING_MS, NOON, NOON_MS, Steered, pause
 
 
 @pytest.fixture
@@ -179,56 +117,6 @@ def test_a_file_that_cannot_be_read_is_refused_and_the_old_one_stays(steered: St
         await steered.steering.look()
         assert steered.steering.in_force == Directives((COPILOT, CUSTOMERIO))
         assert steered.story.said == ["read 2", "refused: cannot be read: is a directory"]
-
-    run(scenario())
-
-
-def test_half_a_file_that_is_being_written_changes_nothing(steered: Steered, monkeypatch: pytest.MonkeyPatch) -> None:
-    half = "directives:\n" + pause("copilot", NOON)
-
-    async def scenario() -> None:
-        await steered.begin(BOTH)
-        steered.path.write_text(half)
-
-        async def the_writer_goes_on(_: float) -> None:
-            steered.path.write_text(f"{BOTH}\n")
-
-        monkeypatch.setattr(asyncio, "sleep", the_writer_goes_on)
-        await steered.steering.look()
-        assert steered.steering.in_force == Directives((COPILOT, CUSTOMERIO))
-        assert steered.story.said == ["read 2"]
-        await steered.steering.look()
-        assert len(steered.acted) == 1
-        assert steered.story.said == ["read 2", "read 2"]
-
-    run(scenario())
-
-
-def test_a_start_waits_for_a_file_that_is_being_written(steered: Steered, monkeypatch: pytest.MonkeyPatch) -> None:
-    writing = iter([BOTH[:40], BOTH[:80], BOTH])
-
-    async def the_writer_goes_on(_: float) -> None:
-        steered.path.write_text(next(writing, BOTH))
-
-    async def scenario() -> None:
-        monkeypatch.setattr(asyncio, "sleep", the_writer_goes_on)
-        await steered.begin("")
-        assert steered.acted == [Directives((COPILOT, CUSTOMERIO))]
-        assert steered.story.said == ["read 2"]
-
-    run(scenario())
-
-
-def test_a_file_that_never_stands_still_keeps_nobody_from_starting(
-    steered: Steered, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def the_writer_goes_on(_: float) -> None:
-        steered.path.write_text(f"{steered.path.read_text()}#\n")
-
-    async def scenario() -> None:
-        monkeypatch.setattr(asyncio, "sleep", the_writer_goes_on)
-        await steered.begin(BOTH)
-        assert (steered.acted, steered.story.said) == ([], [])
 
     run(scenario())
 

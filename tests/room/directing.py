@@ -1,0 +1,30 @@
+"""Directives read from a text, against a configuration that knows a few names."""
+
+from __future__ import annotations
+
+from consumer.config.directive_table import Known
+from consumer.config.directives import Read, read_directives
+from consumer.directive import Directive
+
+KNOWN = Known(("copilot", "customerio"), ("shop.OrderPlaced", "shop.Seen"), ("shop.orders", "^shop[.]people[.].*"))
+END, END_MS = "2026-11-01T00:00:00Z", 1_793_491_200_000
+
+
+def read(text: str) -> Read:
+    return read_directives(text, "d.yaml", KNOWN)
+
+
+def one(said: str) -> Read:
+    """Read a file of one directive; what it says begins on line 2, column 5."""
+    return read(f"directives:\n  - {said}\n    until: {END}\n")
+
+
+def directive(said: str) -> Directive:
+    found = one(said)
+    assert found.findings == ()
+    assert found.directives is not None
+    (single,) = found.directives
+    return single
+
+
+CANARY = "canary@example.com"

@@ -1,0 +1,71 @@
+"""A steering whose file, clock and listeners a test holds in its hands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from consumer.config.directive_table import Known
+from consumer.directive import Directive, Directives, Pause
+from consumer.findings import Finding
+from consumer.observe import Observer
+from consumer.steering import Steering
+
+KNOWN = Known(("copilot", "customerio"), (), ("orders",))
+NOON, EVENING = "2026-11-01T12:00:00Z", "2026-11-01T20:00:00Z"
+NOON_MS, EVENING_MS = 1_793_534_400_000, 1_793_563_200_000
+COPILOT = Pause(NOON_MS, "", "copilot")
+CUSTOMERIO = Pause(EVENING_MS, "", "customerio")
+
+
+def pause(destination: str, until: str) -> str:
+    return f"  - pause: {{destination: {destination}}}\n    until: {until}\n"
+
+
+BOTH = "directives:\n" + pause("copilot", NOON) + pause("customerio", EVENING)
+
+
+class Story(Observer):
+    """Keeps what it is told, in order."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def directives_read(self, directives: Directives) -> None:
+        self.said.append(f"read {len(directives)}")
+
+    def directives_refused(self, findings: Sequence[Finding]) -> None:
+        self.said.append(f"refused: {findings[0].message}")
+
+    def directive_ended(self, directive: Directive) -> None:
+        self.said.append(f"ended: {directive.kind} {dict(directive.scope())}")
+
+    def missing(self) -> None:
+        self.said.append("missing")
+
+
+class Steered:
+    """A steering whose clock, file and listeners a test holds in its hands."""
+
+    def __init__(self, folder: Path, *, every_s: float = 1.0, steady_s: float = 0.0) -> None:
+        self.path = folder / "directives.yaml"
+        self.story = Story()
+        self.now_ms = NOON_MS - 1000
+        self.acted: list[Directives] = []
+        self.steering = Steering(
+            self.path,
+            KNOWN,
+            self.story,
+            missing=self.story.missing,
+            clock_ms=lambda: self.now_ms,
+            every_s=every_s,
+            steady_s=steady_s,
+        )
+
+    async def begin(self, text: str) -> None:
+        self.path.write_text(text)
+        await self.steering.begin([self.acted.append])
+
+    async def write(self, text: str) -> None:
+        self.path.write_text(text)
+        await self.steering.look()
