@@ -41,7 +41,7 @@ class Burden:
     def __init__(self, types: Mapping[str, Json]) -> None:
         """Know no answer yet."""
         self._types = types
-        self._harmless: set[str] = set()
+        self._hurt: dict[str, bool] = {}
         self._costs: dict[str, _Cost] = {}
 
     def needs_guard(self, schema: Json) -> bool:
@@ -65,12 +65,12 @@ class Burden:
             return cost.empty or cost.values > HEAVY or self._hurts(schema["items"])
         if kind == "map":
             return self._cost(schema["values"]).values > HEAVY or self._hurts(schema["values"])
-        if kind != "record" or schema["name"] in self._harmless:
+        if kind != "record":
             return False
-        found = any([self._hurts(field["type"]) for field in schema["fields"]])  # noqa: C419 - as above
-        if not found:
-            self._harmless.add(schema["name"])
-        return found
+        name = schema["name"]
+        if name not in self._hurt:
+            self._hurt[name] = any([self._hurts(field["type"]) for field in schema["fields"]])  # noqa: C419 - as above
+        return self._hurt[name]
 
     def _cost(self, schema: Json) -> _Cost:
         if isinstance(schema, list):  # the branch's number takes a byte

@@ -1,0 +1,122 @@
+"""One schema and one datum that mean harm, and noise that nearly means something."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from consumer.model import Fault
+from consumer.translation.decode import decode, read_schema
+
+Json = Any
+FINE = "fine"
+"""It is read: what it holds is not told."""
+
+HUGE = b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f"
+"""2^62 - 1, as Avro writes it."""
+
+LEAST = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+"""-2^63."""
+
+
+@dataclass(frozen=True)
+class Bomb:
+    """One schema, one datum of its last branch (or of the only one), and what is said of them.
+
+    Args:
+        name: what it is.
+        schema: JSON-able, or its text.
+        said: part of what the fault says; `FINE` = it is read.
+        datum: the bytes.
+        references: as a registry gives them.
+    """
+
+    name: str
+    schema: Json
+    said: str
+    datum: bytes = b""
+    references: Mapping[str, Json] = field(default_factory=dict)
+
+    def outcome(self) -> str:
+        """Read the schema, then the datum; return what the fault says, or `FINE`."""
+        texts = {name: json.dumps(each) for name, each in self.references.items()}
+        read = read_schema(self.schema if isinstance(self.schema, str) else json.dumps(self.schema), texts)
+        if isinstance(read, Fault):
+            return read.detail
+        datum = decode(read.branches[-1], self.datum, 0)
+        return datum.detail if isinstance(datum, Fault) else FINE
+
+
+def record(name: str, /, **fields: Json) -> Json:
+    """Return a record's schema; each argument is a field's type."""
+    return {"type": "record", "name": name, "fields": [{"name": field, "type": kind} for field, kind in fields.items()]}
+
+
+def array(items: Json) -> Json:
+    """Return an array's schema."""
+    return {"type": "array", "items": items}
+
+
+def _schema(dice: random.Random, names: list[str], depth: int) -> Json:
+    """Return a schema that may hold itself, nothing, or far too much."""
+    kind = dice.choice(("leaf", "leaf", "record", "array", "map", "union", "enum", "fixed", "name"))
+    if kind == "name" and names:
+        return dice.choice(names)
+    if depth == 0 or kind in {"leaf", "name"}:
+        return dice.choice(("null", "boolean", "int", "long", "float", "double", "bytes", "string"))
+    name = f"N{len(names)}"
+    if kind == "record":
+        names.append(name)
+        fields = [{"name": f"f{n}", "type": _schema(dice, names, depth - 1)} for n in range(dice.randrange(4))]
+        return {"type": "record", "name": name, "fields": fields}
+    if kind == "array":
+        return array(_schema(dice, names, depth - 1))
+    if kind == "map":
+        return {"type": "map", "values": _schema(dice, names, depth - 1)}
+    if kind == "union":
+        branches = {json.dumps(each): each for each in (_schema(dice, names, 0) for _ in range(3))}
+        return list(branches.values())
+    names.append(name)
+    if kind == "enum":
+        return {"type": "enum", "name": name, "symbols": ["A", "B"]}
+    return {"type": "fixed", "name": name, "size": dice.randrange(4)}
+
+
+def _datum(dice: random.Random, schema: Json, types: dict[str, Json], depth: int = 12) -> bytes:
+    """Return bytes that are nearly of this schema: in one place of ten something else stands."""
+    if depth == 0 or dice.random() < 0.1:
+        return dice.choice((b"", b"\x00", b"\x01", b"\x03", b"\xff", HUGE, LEAST, dice.randbytes(3), b"\x02" * 3000))
+    inner = depth - 1
+    if isinstance(schema, list):
+        chosen = dice.randrange(len(schema))
+        return bytes([2 * chosen]) + _datum(dice, schema[chosen], types, inner)
+    if isinstance(schema, str):
+        plain = {"null": b"", "boolean": b"\x01", "float": b"abcd", "double": b"abcdefgh", "string": b"\x02a"}
+        return _datum(dice, types[schema], types, inner) if schema in types else plain.get(schema, b"\x02")
+    match schema["type"]:
+        case "record":
+            types[schema["name"]] = schema
+            return b"".join(_datum(dice, each["type"], types, inner) for each in schema["fields"])
+        case "array":
+            items = [_datum(dice, schema["items"], types, inner) for _ in range(dice.randrange(3))]
+            return b"".join(b"\x02" + each for each in items) + b"\x00"
+        case "map":
+            values = [_datum(dice, schema["values"], types, inner) for _ in range(dice.randrange(3))]
+            return b"".join(b"\x01\x02\x02k" + each for each in values) + b"\x00"
+        case "fixed":
+            types[schema["name"]] = schema
+            return dice.randbytes(schema["size"])
+        case _:
+            types[schema["name"]] = schema
+            return dice.choice((b"\x00", b"\x02", b"\x04"))
+
+
+def noise(seed: int, count: int) -> Iterator[Bomb]:
+    """Make schemas by dice, and for each bytes that are nearly of it."""
+    dice = random.Random(seed)
+    for _ in range(count):
+        schema = _schema(dice, [], 5)
+        yield Bomb("noise", schema, "", _datum(dice, schema, {}))
