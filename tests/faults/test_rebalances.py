@@ -1,0 +1,157 @@
+"""Members join, leave, are killed and stand still while deliveries run: on every group protocol, as real processes."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from consumer.demo.fakes import Delay, Gate, Until
+from tests.brokers import Broker
+from tests.faults.judged import judge
+from tests.faults.members import Composed
+from tests.faults.reconfigured import reconfigure
+from tests.system import accounts, logs, oracle
+from tests.system.evidence import gather
+from tests.system.member import Member
+from tests.system.shop import Shop
+from tests.system.world import World
+
+_PIPELINE = {"cdp-customerio": ("customerio",)}
+_PARTITIONS = 6
+_TIMEOUT_S = 15.0
+"""Longer than a call is held back here."""
+_SLOW = Delay(0.15)
+_PROTOCOLS = [
+    pytest.param({"partition.assignment.strategy": "range"}, id="range"),
+    pytest.param({"partition.assignment.strategy": "cooperative-sticky"}, id="cooperative"),
+    pytest.param({"group.protocol": "consumer"}, id="kip-848"),
+    pytest.param(
+        {"partition.assignment.strategy": "cooperative-sticky", "group.instance.id": "${CDP_TEST_MEMBER}"}, id="static"
+    ),
+]
+
+
+class Group:
+    """The members of one group, what they are to deliver, and the server that takes it."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.world = world
+        self.server = world.customerio
+        (self.name,) = world.pipelines
+        self.shop = Shop(world.topic, _PARTITIONS, world.pipelines, random.Random(17), customers=300)
+        self._due: set[str] = set()
+        self._monkeypatch = monkeypatch
+
+    def member(self, name: str) -> Composed:
+        """Start a member; where members have names of their own, with this one."""
+        self._monkeypatch.setenv("CDP_TEST_MEMBER", name)
+        return Composed(self.world, name)
+
+    def produce(self, count: int) -> None:
+        """Have so many more things happen in the shop."""
+        before = len(self.shop.records)
+        self.shop.live(count)
+        new = self.shop.records[before:]
+        logs.produce(self.world.broker, self.world.topic, new)
+        self._due |= {one.kept_as for record in new for one in record.owed}
+
+    def some_more_arrive(self, member: Member) -> None:
+        """Wait until deliveries run."""
+        before = len(self.server.held())
+        member.wait_until(lambda: len(self.server.held()) > before + 20, 60, "nothing is delivered")
+
+    def everything_ends(self, member: Member) -> None:
+        """Wait until all has arrived and is committed."""
+        member.wait_until(lambda: self._due <= self.server.held(), 90, "not everything arrived")
+        member.wait_until(lambda: self.committed() == self.log_ends(), 60, "not everything was committed")
+
+    def committed(self) -> dict[int, int]:
+        """Return what the broker has of the group."""
+        return logs.committed(self.world.broker, self.name, self.world.topic, _PARTITIONS)
+
+    def log_ends(self) -> dict[int, int]:
+        """Return where the logs end."""
+        return logs.log_ends(self.world.broker, self.world.topic, _PARTITIONS)
+
+    def all_lanes_call(self, member: Member) -> set[int]:
+        """Wait until every lane waits for an answer (then none is about to begin a call); return what is held then."""
+
+        def calling() -> bool:
+            (destination,) = member.status()[self.name]["destinations"]
+            return bool(destination["calls"] == destination["lanes"])
+
+        member.wait_until(calling, 30, "a lane is idle")
+        return {one["partition"] for one in member.status()[self.name]["partitions"]}
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.slow
+@pytest.mark.needs_real_broker(
+    "a second member's join takes the embedded cluster a session, and its KIP-848 is partial"
+)
+@pytest.mark.parametrize("protocol", _PROTOCOLS)
+def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: dict[str, str]
+) -> None:
+    with World(broker, tmp_path, _PIPELINE, partitions=_PARTITIONS) as world:
+        world.configure(timeout_s=_TIMEOUT_S)
+        reconfigure(world, kafka=protocol, batch=5)
+        group = Group(world, monkeypatch)
+        slow = group.server.faults.add(_SLOW)
+        with group.member("frozen") as frozen, group.member("killed") as killed:
+            for member in (frozen, killed):
+                member.wait_for_partitions(3)
+            group.produce(500)
+            group.some_more_arrive(frozen)
+            with group.member("stays") as stays:  # partitions are taken from the others while answers are due
+                for member in (frozen, killed, stays):
+                    member.wait_for_partitions(2)
+                group.everything_ends(stays)
+
+                gate = Gate()
+                group.server.faults.remove(slow)
+                held_back = group.server.faults.add(Until(gate))
+                group.produce(500)
+                theirs = group.all_lanes_call(frozen) | group.all_lanes_call(killed)
+                frozen.process.send_signal(signal.SIGSTOP)
+                committed = group.committed()
+                killed.kill()
+                cut = time.monotonic()
+                group.server.faults.remove(held_back)
+                gate.open()
+                stays.wait_for_partitions(_PARTITIONS)
+                group.everything_ends(stays)
+                ended = group.committed()
+
+                thawed = time.monotonic()
+                frozen.process.send_signal(signal.SIGCONT)
+                for member in (frozen, stays):
+                    member.wait_for_partitions(3)
+                frozen.wait_for_line("standstill over")
+                heard = time.monotonic()
+                assert group.committed() == ended, "the member that stood still committed what it had lost"
+
+                group.server.faults.add(_SLOW)
+                group.produce(300)
+                group.some_more_arrive(stays)
+                assert stays.leave() == 0
+                group.everything_ends(frozen)
+                books = accounts.unbalanced(frozen.status())
+                lost = frozen.lines("partitions lost")
+                assert frozen.leave() == 0
+        # All was delivered and committed while it stood still: whatever it calls before its new tenures is a ghost's.
+        assert [one.number for one in group.server.requests if thawed < one.started < heard] == [], "a ghost called"
+        evidence = gather(world, timeout_s=_TIMEOUT_S, cut=(cut,))
+        assert judge(group.shop, evidence, [member.journal() for member in (frozen, killed, stays)]) == []
+        again = oracle.repeated(evidence)["customerio"]
+        on_the_wire = {
+            one.kept_as for one in group.shop.owed if one.partition in theirs and one.offset >= committed[one.partition]
+        }
+        print(f"\n{len(again)} came again; {len(again & on_the_wire)} of them after the kill and the standstill")
+        assert again & on_the_wire, "no call was on the wire when its member went"
+        assert lost, "the group was not arranged without the member that stood still"
+        assert books == []
