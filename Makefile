@@ -2,6 +2,8 @@
 #
 #   make demo DEMO="--for 10"      options for the demo
 #   make test TESTS="-k ledger"    options for pytest; without any, the floor under coverage is kept, too
+#   make faults FAULTS="--seed 7"  hundreds of faults at random moments, on an Apache Kafka of its own, and a report
+#   make soak SOAK="--minutes 10"  faults for so long, and whether memory, tasks, threads and sockets stay as they were
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -11,7 +13,7 @@ PIP  := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench faults soak lock clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/cdp-consumer demo $(DEMO)
@@ -27,6 +29,12 @@ lint: $(VENV)/.ready-for-tests
 
 bench: $(VENV)/.ready-for-tests
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+faults: $(VENV)/.ready-for-tests
+	@$(BIN)/python -m tests.faults $(FAULTS)
+
+soak: $(VENV)/.ready-for-tests
+	@$(BIN)/python -m tests.faults.soak $(SOAK)
 
 $(VENV)/.ready: pyproject.toml deploy/requirements.txt | $(BIN)/pip
 	$(PIP) install --require-hashes -r deploy/requirements.txt

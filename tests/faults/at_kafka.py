@@ -60,13 +60,11 @@ def _registry_down(storm: Storm, _: str, dice: Random) -> Struck:
     """Who runs has every schema already: one that starts asks."""
     registry = storm.world.registry
     before, registry.down = registry.turned_away, True
-    leaver = storm.lose_sight_of(dice.choice(storm.members))
-    leaver.ask_to_leave()
+    storm.see_off(dice.choice(storm.members))
     storm.spawn()
 
     def over() -> None:
         registry.down = False
-        storm.expect(leaver.wait(), 0, f"{leaver.name}, asked to leave,")
 
     return Struck(lambda: registry.turned_away - before, over)
 

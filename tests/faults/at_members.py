@@ -18,14 +18,10 @@ _SESSION_S = 6.0
 
 
 def _leaves(storm: Storm, _: str, dice: Random) -> Struck:
-    member = storm.lose_sight_of(dice.choice(storm.members))
-    member.ask_to_leave()
+    member = dice.choice(storm.members)
+    storm.see_off(member)
     storm.spawn()
-
-    def over() -> None:
-        storm.expect(member.wait(), 0, f"{member.name}, asked to leave,")
-
-    return Struck(lambda: int(member.process.poll() is not None), over)
+    return Struck(lambda: int(member.process.poll() is not None))
 
 
 def _killed(storm: Storm, _: str, dice: Random) -> Struck:
@@ -72,17 +68,9 @@ def _frozen(storm: Storm, _: str, dice: Random) -> Struck:
 
 
 def _joins(storm: Storm, _: str, dice: Random) -> Struck:
-    member = storm.lose_sight_of(storm.spawn())
-    members = [*storm.members, member]
-
-    def over() -> None:
-        # Who leaves again may be an old one.
-        leaver = dice.choice(members)
-        storm.members = [one for one in members if one is not leaver]
-        leaver.ask_to_leave()
-        storm.expect(leaver.wait(), 0, f"{leaver.name}, asked to leave,")
-
-    return Struck(lambda: len(member.journal("assigned")), over)
+    member = storm.spawn()
+    # Who leaves again may be an old one.
+    return Struck(lambda: len(member.journal("assigned")), lambda: storm.see_off(dice.choice(storm.members)))
 
 
 FAULTS = (

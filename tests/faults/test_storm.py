@@ -1,0 +1,52 @@
+"""The short form: every kind of fault once, real members, a real broker of their own that is paused and killed, too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.brokers import RealBroker
+from tests.brokers.apache import ApacheBroker
+from tests.faults import report
+from tests.faults.catalogue import FAULTS, each_once
+from tests.faults.storm import Storm
+from tests.faults.tally import Options
+
+_SEED = 4
+_OPTIONS = Options(limit_s=300.0, settle=3)
+
+
+@pytest.fixture
+def own_apache_broker(apache_broker: RealBroker, tmp_path: Path) -> Iterator[ApacheBroker]:
+    """A broker that nobody else uses: killing it disturbs nobody."""
+    if not isinstance(apache_broker, ApacheBroker):
+        pytest.skip(f"a broker that may be killed is needed: {apache_broker.origin}")
+    folder = tmp_path / "kafka"
+    folder.mkdir()
+    broker = ApacheBroker(folder)
+    yield broker
+    broker.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_fault_strikes_once_and_nothing_is_lost_or_out_of_order_or_wrongly_dead_lettered(
+    own_apache_broker: ApacheBroker, tmp_path: Path
+) -> None:
+    of_deck, of_storm = report.seeds(_SEED)
+    faults = each_once(of_deck)
+    began = time.monotonic()
+    folder = tmp_path / "world"
+    folder.mkdir()
+    with Storm(own_apache_broker, folder, of_storm, _OPTIONS, print) as storm:
+        storm.blow(faults)
+        storm.part()
+        found = report.run(storm, faults, _SEED, time.monotonic() - began)
+    print(f"\n{found.text()}")
+    assert found.complaints == []
+    assert {kind for kind, count in found.faults.items() if count.hits} == {fault.kind for fault in FAULTS}
+    for crash in found.crashes:
+        assert crash.again <= crash.bound, crash
