@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 DELIVERY_BYTES = 310
 """A delivery besides its body (measured): its object, its identity's text, its places in queues and books."""
 
+LETTER_BYTES = 512
+"""What could not be said, until its letter is acknowledged (measured, parked: 470, with what is wrong in a line)."""
+
 
 class Places(NamedTuple):
     """Where the records of a lot stand: by index in the lot, each one's tenure and slot."""
@@ -80,5 +83,5 @@ def _owed(translation: Translation, weights: list[int], accounts: Mapping[str, i
             weights[record] += len(body) + DELIVERY_BYTES
     for faulty in translation.faults:
         owed[accounts[faulty.entry.destination if faulty.entry else ""]][faulty.record] += 1
-        weights[faulty.record] += DELIVERY_BYTES  # a letter's, until it is acknowledged
+        weights[faulty.record] += LETTER_BYTES
     return owed

@@ -133,11 +133,10 @@ def test_a_probe_of_another_entry_of_the_type_is_delivered_and_opens_nothing() -
             road(fake, lanes=1, probe_s=0.1, guard=GUARD) as lanes,
         ):
             rule = fake.faults.add(MarkInvalid(which=bad))
-            flood(lanes, "custom_event")
+            flood(lanes, "custom_event", 9)
             await lanes.until(lambda: bool(lanes.observer.closings))
             lanes.owe(["yes"] * 6, list(range(100, 106)), "consent", event_type=RETURN)
-            consents = lambda: [arrival for arrival in fake.received if arrival.kind == "consent"]  # noqa: E731
-            await fake.until(lambda: len(consents()) == 6)
+            await fake.until(lambda: sum(arrival.kind == "consent" for arrival in fake.received) == 6)
             assert not lanes.observer.openings
             assert len(lanes.shelf.letters) == 4
             fake.faults.remove(rule)
@@ -224,7 +223,8 @@ def test_an_endpoint_that_is_held_while_the_guard_is_closed_is_probed_first_and_
             rule = fake.faults.add(MarkInvalid(which=bad))
             orders = lanes.owe(["fine"] * 5, list(range(100, 105)), "custom_event")
             await lanes.until(lambda: bool(lanes.observer.holds))
-            await asyncio.sleep(0.3)  # probes of both kinds are due meanwhile
+            before = len(fake.requests)
+            await fake.until(lambda: len(fake.requests) >= before + 4)
             assert len(lanes.shelf.letters) == 4
             fake.faults.remove(gone)
             await fake.until(lambda: set(orders) <= fake.held())

@@ -1,0 +1,261 @@
+"""What could not be said: dead-lettered one by one, parked once it is a flood, and written when somebody accepts it."""
+
+import asyncio
+
+from consumer.delivery.entering import LETTER_BYTES
+from consumer.delivery.guard import GuardOptions
+from consumer.delivery.ledger import Tenure
+from consumer.directive import NONE, AcceptGap, AcceptRefusals, Directives
+from consumer.lot import Column, FaultyRecord, Translation
+from consumer.model import Cause, Endpoint, Entry, Fault, Partition, Shape
+from consumer.observe import Observer
+from consumer.settling import Settling
+from tests.lanes.road import FakeShelf
+from tests.room.path import House, P, Q, house, until
+from tests.room.test_intake import FakeMessage
+
+GUARD = GuardOptions(refusals=3)
+ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
+OTHER = Entry("shop.Return", "yotpo", "yotpo.event", "event")
+SHAPE = Shape(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
+CONTRACT, UNDECODABLE = Cause.CONTRACT, Cause.UNDECODABLE
+
+
+def accept(cause: Cause = UNDECODABLE, **scope: str) -> Directives:
+    return Directives([AcceptRefusals(until_ms=0, reason="", cause=cause, **scope)])
+
+
+class Lots:
+    """A pipeline's settlements, given lots of one partition whose records are fine or not."""
+
+    def __init__(self) -> None:
+        self.shelf = FakeShelf()
+        self.shelf.at_once = False
+        self.settling = Settling(["yotpo"], self.shelf, self.shelf, Observer(), GUARD)
+        self.tenure = Tenure(Partition("orders", 0), 1, 0, 2)
+
+    def lot(self, fates: str, entry: Entry | None = ENTRY, waiting: str = "") -> None:
+        """Take a lot: `.` is said, `x` cannot be; `waiting` are left untranslated."""
+        start = self.tenure.next_offset
+        messages = [FakeMessage(P, start + index) for index in range(len(fates) + len(waiting))]
+        column = Column()
+        for index, fate in enumerate(fates):
+            if fate == "." and entry is not None:
+                column.bodies.append(b"body")
+                column.entries.append(entry)
+                column.records.append(index)
+        fault = Fault(UNDECODABLE if entry is None else CONTRACT)
+        faults = [FaultyRecord(n, entry, fault, str(start + n)) for n, fate in enumerate(fates) if fate == "x"]
+        left = list(range(len(fates), len(messages)))
+        self.settling.parking.translated(messages, Translation({"yotpo": column}, faults=faults, waiting=left))
+        bad = [int(fate == "x") for fate in fates]
+        none = [0] * len(fates)
+        self.tenure.open(messages[: len(fates)], [none, bad] if entry is None else [bad, none], [1] * len(fates))
+        for faulty in faults:
+            self.settling.unsaid(faulty, self.tenure, start + faulty.record)
+
+    def letters(self) -> list[str]:
+        return [letter.delivery_id for letter in self.shelf.letters]
+
+    def waiting(self, account: str = "yotpo") -> list[int]:
+        return [closed.waiting for closed in self.settling.parking.closed(account)]
+
+    def balanced(self) -> bool:
+        books = self.settling.books
+        open_now = [self.tenure.open_deliveries(index) if self.tenure.live else 0 for index in range(len(books.names))]
+        return all(a.difference(left) == 0 for a, left in zip(books.accounts.values(), open_now, strict=True))
+
+
+def test_the_first_are_dead_lettered_and_the_flood_is_parked_still_owed() -> None:
+    here = Lots()
+    here.lot("xxxxx")
+    assert here.letters() == ["0", "1"]
+    assert here.waiting() == [3]
+    here.shelf.acknowledge()
+    assert here.tenure.frontier() == 2
+    assert here.tenure.open_records == 3
+    assert not here.settling.writing(), "leaving would wait for what is parked"
+    assert here.balanced()
+
+
+def test_good_ones_of_the_same_lot_count_wherever_they_stand_in_it() -> None:
+    here = Lots()
+    here.lot("xxxxxxxx........")  # half: no flood
+    assert len(here.letters()) == 8
+    here.lot(".x.x.x..")
+    assert len(here.letters()) == 11
+    assert here.waiting() == []
+
+
+def test_good_ones_of_later_lots_count_while_refusals_are_watched() -> None:
+    here = Lots()
+    here.lot("xx")
+    here.lot("......")
+    here.lot("xxxx")
+    assert len(here.letters()) == 6
+
+
+def test_another_event_type_is_neither_parked_nor_counted() -> None:
+    here = Lots()
+    here.lot("xxx")
+    here.lot("xx", OTHER)
+    here.lot(".........", OTHER)
+    here.lot("xx")
+    assert here.letters() == ["0", "1", "3", "4"]
+    assert here.waiting() == [3]
+
+
+def test_records_that_do_not_decode_are_counted_by_topic_among_all_its_records() -> None:
+    here = Lots()
+    here.lot("xx....", None)
+    here.lot("xx", None)
+    here.lot("x", None, waiting="..........")  # what waits for its schema is nothing yet
+    assert len(here.letters()) == 4
+    assert here.waiting("") == [1]
+    (closed,) = here.settling.parking.closed("")
+    assert (closed.kind, closed.cause, closed.refused, closed.of) == ("orders", UNDECODABLE, 5, 9)
+    assert here.waiting() == []
+
+
+def test_what_is_parked_is_written_in_order_once_it_is_accepted_and_settled_on_its_acknowledgement() -> None:
+    async def run() -> None:
+        here = Lots()
+        here.lot("x" * 1000)
+        here.settling.parking.accept(accept(CONTRACT, destination="copilot").accepted)
+        assert here.waiting() == [998]
+        here.settling.parking.accept(accept(CONTRACT, destination="yotpo").accepted)
+        here.lot("xx")  # behind those that are parked
+        assert len(here.letters()) < 1000, "so many at once keep the loop"
+        await until(lambda: len(here.letters()) == 1002)
+        assert here.letters() == [str(n) for n in range(1002)]
+        assert here.waiting() == []
+        here.lot("x")
+        assert here.letters()[-1] == "1002"
+        here.shelf.acknowledge()
+        assert here.tenure.frontier() == 1003
+        assert here.balanced()
+
+    asyncio.run(run())
+
+
+def test_a_guard_that_closes_again_keeps_what_was_not_written_yet() -> None:
+    async def run() -> None:
+        here = Lots()
+        here.lot("x" * 1000)
+        here.settling.parking.accept(accept(CONTRACT).accepted)
+        here.settling.parking.accept(())
+        here.lot("xxx")
+        written = len(here.letters())
+        assert here.waiting() == [1003 - written]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(here.letters()) == written
+        here.settling.parking.accept(accept(CONTRACT).accepted)
+        await until(lambda: len(here.letters()) == 1003)
+        assert here.letters() == [str(n) for n in range(1003)]
+
+    asyncio.run(run())
+
+
+def test_what_is_parked_of_a_tenure_that_ended_is_forgotten_and_released() -> None:
+    async def run() -> None:
+        here = Lots()
+        here.lot("x" * 10)
+        gone = here.tenure
+        here.settling.books.close(gone)
+        here.tenure = Tenure(Partition("orders", 0), 2, 2, 2)
+        here.lot("xx")
+        here.settling.forget()
+        assert here.waiting() == [2]
+        here.settling.books.close(here.tenure)
+        here.settling.forget()
+        assert here.waiting() == [0]
+        here.settling.parking.accept(accept(CONTRACT).accepted)
+        assert len(here.letters()) == 2
+        assert here.settling.books.accounts["yotpo"].released == 12
+
+    asyncio.run(run())
+
+
+def test_what_is_parked_of_a_tenure_that_ended_while_it_is_written_is_not_written() -> None:
+    async def run() -> None:
+        here = Lots()
+        here.lot("x" * 1000)
+        here.settling.parking.accept(accept(CONTRACT).accepted)
+        before = len(here.letters())
+        here.settling.books.close(here.tenure)
+        here.settling.parking.accept(accept(CONTRACT).accepted)
+        await asyncio.sleep(0.01)
+        assert len(here.letters()) == before
+
+    asyncio.run(run())
+
+
+async def flooded(here: House, count: int = 200) -> None:
+    here.assign(P)
+    here.translator.bad = set(range(count))
+    await here.give(P, *range(count))
+
+
+def test_parked_records_fill_their_share_of_the_limits_and_good_ones_of_their_topic_go_on() -> None:
+    async def run() -> None:
+        async with house(records=100) as here:
+            here.translator.bad = set(range(0, 1000, 2)) | set(range(80))
+            here.assign(P)
+            await here.give(P, *range(100, 110))
+            assert len(here.lanes.here) == 5
+            assert [each.delivery_id for each in here.shelf.letters] == [f"bad-{n}" for n in range(100, 110, 2)]
+            accepting = asyncio.create_task(here.give(P, *range(1000, 1300)))
+            here.translator.bad |= set(range(1000, 1300)) - {1100}
+            await until(lambda: here.pipeline.full == {P})
+            (closed,) = here.pipeline.closed("")
+            assert closed.kind == "orders"
+            letters = len(here.shelf.letters)
+            here.check_books()
+            assert not accepting.done()
+            here.pipeline.directed(accept(topic="orders"))
+            await until(lambda: here.deliver() or accepting.done())  # type: ignore[func-returns-value]
+            await until(lambda: len(here.shelf.letters) == 5 + 299)
+            await until(lambda: here.settling.books.accounts[""].dead_lettered == 304)
+            assert letters < 60
+            assert here.lanes.said[-1].accepted
+
+    asyncio.run(run())
+
+
+def test_a_parked_record_weighs_what_its_letter_takes_in_memory() -> None:
+    async def run() -> None:
+        async with house() as here:
+            await flooded(here, 90)
+            tenure = here.pipeline.intake.tenures[P]
+            await until(lambda: tenure.open_records == 90 - 49)
+            assert tenure.open_bytes == (90 - 49) * (10 + LETTER_BYTES)
+
+    asyncio.run(run())
+
+
+def test_leaving_does_not_wait_for_what_is_parked_and_gives_it_up() -> None:
+    async def run() -> None:
+        async with house(drain_s=60.0) as here:
+            await flooded(here, 90)
+            await until(lambda: here.settling.books.accounts[""].dead_lettered == 49)
+            frontier = await asyncio.wait_for(here.pipeline.finish(), 5)
+            assert frontier.offsets == {P: (1, 49)}
+            assert here.settling.books.accounts[""].released == 90 - 49
+            assert [each.waiting for each in here.pipeline.closed("")] == [0]
+
+    asyncio.run(run())
+
+
+def test_directives_reach_the_lanes_the_guards_and_the_poll_thread() -> None:
+    async def run() -> None:
+        async with house() as here:
+            gap = AcceptGap(until_ms=0, reason="", topic="orders", partition=1, to="latest")
+            here.pipeline.directed(Directives([gap]))
+            assert here.pipeline.accepted_gaps == {Q: gap}
+            assert here.lanes.said == [Directives([gap])]
+            here.pipeline.directed(NONE)
+            assert here.pipeline.accepted_gaps == {}
+            assert here.pipeline.closed("yotpo") == ()
+
+    asyncio.run(run())
