@@ -1,85 +1,54 @@
-"""The stream of records while faults strike: made by the shop, produced at a steady pace, each at its own offset."""
+"""A shop that produces as it goes, and knows when the servers hold everything it is owed."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import random
 
-from confluent_kafka import KafkaError, Message, Producer
-
-from tests.brokers import Broker
+from tests.system import logs
 from tests.system.owed import Sent
 from tests.system.shop import Shop
+from tests.system.world import World
 
-_FLUSH_WITHIN_S = 60.0
+_WITHIN_S = 60.0
 
 
-class Feed:
-    """Produces what the shop makes.
+class Feed(Shop):
+    """The only producer of a world's topic.
 
     Args:
-        broker: whose topic; it may be away for a while.
-        shop: makes the records.
-        rate_per_s: records a second.
-        trouble_every: a record of every bad kind each so many records.
+        world: whose topic it is.
+        seed: of what its customers do.
+        customers: how many there are, each a key.
     """
 
-    def __init__(self, broker: Broker, shop: Shop, rate_per_s: float, trouble_every: int) -> None:
-        self._shop = shop
-        self._rate_per_s = rate_per_s
-        self._trouble_every = trouble_every
-        self._since_trouble = 0
-        self._made = 0.0
-        self._looked = time.monotonic()
-        self._wrong: list[str] = []
-        # Idempotence keeps offsets as they were made: a record repeated for want of an answer is written once.
-        self._producer = Producer(broker.client(enable_idempotence=True, linger_ms=5, message_timeout_ms=120_000))
+    def __init__(self, world: World, seed: int, *, customers: int = 200) -> None:
+        super().__init__(world.topic, world.partitions, world.pipelines, random.Random(seed), customers=customers)
+        self._world = world
+        self._produced = 0
 
-    def turn(self) -> None:
-        """Produce what is due by now."""
-        now = time.monotonic()
-        # After a standstill of this very process the stream goes on; it does not make up for lost time.
-        self._made += min(1.0, now - self._looked) * self._rate_per_s
-        self._looked = now
-        count, self._made = int(self._made), self._made % 1
-        self._since_trouble += count
-        if count:
-            self.live(count)
-        if self._since_trouble >= self._trouble_every:
-            self._since_trouble = 0
-            self.trouble()
-        self._producer.poll(0)
+    def orders(self, count: int, **like: str | bool | None) -> list[Sent]:
+        """Make orders that every destination is owed, produce them, and return them."""
+        for _ in range(count):
+            self.order(**{"vip": True, **like})  # type: ignore[arg-type]
+        return self.produce()
 
-    def live(self, count: int) -> None:
-        """Produce ordinary business now."""
-        self._send(lambda: self._shop.live(count))
+    def produce(self) -> list[Sent]:
+        """Produce what was made and is not produced yet, and return it."""
+        made = self.records[self._produced :]
+        self._produced = len(self.records)
+        logs.produce(self._world.broker, self._world.topic, made)
+        return made
 
-    def trouble(self) -> None:
-        """Produce one record of every bad kind now."""
-        self._send(self._shop.trouble)
+    def missing(self, *names: str) -> dict[str, set[str]]:
+        """Return, by server, the ids it must hold and does not; of these servers, or of all."""
+        held = {name: self._world.servers[name].held() for name in names or self._world.servers}
+        due: dict[str, set[str]] = {name: set() for name in held}
+        for record in self.records[: self._produced]:
+            for one in record.owed:
+                if one.cause is None and one.destination in due and one.kept_as not in held[one.destination]:
+                    due[one.destination].add(one.kept_as)
+        return {name: names for name, names in due.items() if names}
 
-    def _send(self, make: Callable[[], None]) -> None:
-        before = len(self._shop.records)
-        make()
-        for sent in self._shop.records[before:]:
-            self._producer.produce(
-                self._shop.topic,
-                sent.value,
-                sent.key,
-                partition=sent.partition,
-                headers=list(sent.headers),
-                timestamp=sent.timestamp_ms,
-                on_delivery=self._reporter(sent),
-            )
-
-    def _reporter(self, sent: Sent) -> Callable[[KafkaError | None, Message], None]:
-        def report(error: KafkaError | None, message: Message) -> None:
-            if error is not None or message.offset() != sent.offset:
-                self._wrong.append(f"{sent.kind} went to {message.offset()}, not {sent.offset}: {error}")
-
-        return report
-
-    def finish(self) -> None:
-        """Wait until the broker has everything."""
-        assert self._producer.flush(_FLUSH_WITHIN_S) == 0, "not everything was produced"
-        assert not self._wrong, self._wrong[:3]
+    def wait_until_delivered(self, *names: str, within_s: float = _WITHIN_S) -> None:
+        """Wait until these servers, or all, hold what they are owed."""
+        self._world.copilot.wait_until(lambda: not self.missing(*names), within_s)

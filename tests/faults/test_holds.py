@@ -1,0 +1,94 @@
+"""Endpoints that are gone, moved, or answer somebody else's pages: held one by one, and gone on by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from consumer.demo.fakes import Answer, endpoint
+from consumer.demo.fakes.faults import Action
+from tests.brokers import RealBroker
+from tests.faults.alarms import shortest_rests, wait_for_holds, wait_for_probes, wait_until_quiet
+from tests.faults.canaries import OF_THE_SHOP, Said
+from tests.faults.feed import Feed
+from tests.faults.settings import change
+from tests.system import oracle
+from tests.system.evidence import gather
+from tests.system.shop import ISOLATED
+from tests.system.world import World
+
+_PROBE_S = 1
+_CONSENT = "/user_copilot_analysis_consent_changed"
+_MOVED, _PAGE = "moved-canary-5a1c", "page-canary-90be"
+_ELSEWHERE = {"location": f"http://127.0.0.1:9/{_MOVED}"}
+_SOMEBODY_ELSES = f"<html>{_PAGE}</html>".encode()
+_ROUNDS: tuple[Mapping[str, tuple[Action, str]], ...] = (
+    {
+        "customerio": (Answer(404), "gone"),
+        "copilot": (Answer(302, _ELSEWHERE), "unexpected"),
+        "yotpo": (Answer(200, {}, _SOMEBODY_ELSES), "unintelligible"),
+    },
+    {
+        "customerio": (Answer(200, {}, _SOMEBODY_ELSES), "unintelligible"),
+        "copilot": (Answer(410), "gone"),
+        "yotpo": (Answer(308, _ELSEWHERE), "unexpected"),
+    },
+)
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("wrong", _ROUNDS, ids=["404, 302, a page", "a page, 410, 308"])
+def test_what_is_gone_moved_or_unintelligible_holds_and_alarms_and_ends_by_itself(
+    apache_broker: RealBroker, tmp_path: Path, wrong: Mapping[str, tuple[Action, str]]
+) -> None:
+    with World(apache_broker, tmp_path, ISOLATED) as world:
+        change(world, every={"probe": f"{_PROBE_S}s"})
+        shop, said = Feed(world, 51), Said()
+        with world.member() as member:
+            shop.orders(50)
+            shop.wait_until_delivered()
+            rules = {name: world.servers[name].faults.add(action) for name, (action, _) in wrong.items()}
+            shop.orders(400)
+            wait_for_holds(member, [(name, cause) for name, (_, cause) in wrong.items()])
+            quiet = wait_until_quiet(member)
+            wait_for_probes(world, world.servers, 3)
+            for name, server in world.servers.items():
+                rests = shortest_rests(server, quiet)
+                print(f"\n{name}: probes, seconds apart at the least: {rests}")
+                assert rests
+                assert min(rests.values()) >= _PROBE_S, "one prober, and slow"
+            said.pages(member)
+            for name, rule in rules.items():
+                world.servers[name].faults.remove(rule)
+            shop.wait_until_delivered()
+            assert {line["destination"] for line in member.lines("hold ended")} == set(world.servers)
+            assert member.leave() == 0
+        said.files(world.folder)
+        assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
+        assert said.leaks((*OF_THE_SHOP, _MOVED, _PAGE)) == []
+
+
+@pytest.mark.timeout(120)
+def test_a_hold_of_the_consent_endpoint_leaves_collect_going(apache_broker: RealBroker, tmp_path: Path) -> None:
+    with World(apache_broker, tmp_path, {"cdp-copilot": ("copilot",)}) as world:
+        change(world, every={"probe": f"{_PROBE_S}s"})
+        shop, server = Feed(world, 52), world.copilot
+        gone = server.faults.add(Answer(404), when=endpoint(_CONSENT))
+        with world.member() as member:
+            for _ in range(40):
+                shop.consent()
+            shop.produce()
+            wait_for_holds(member, [("copilot", "gone")])
+            # Whoever has a consent waiting waits too, in order: it is everybody else who goes on.
+            for number in range(300):
+                shop.order(customer=f"visitor-{number:03}")
+            visits = {one.kept_as for record in shop.produce() for one in record.owed}
+            server.wait_until(lambda: visits <= server.held(), 60)
+            (pipeline,) = member.status().values()
+            assert [hold["endpoint"] for hold in pipeline["destinations"][0]["holds"]] == ["consent"]
+            server.faults.remove(gone)
+            shop.wait_until_delivered()
+            assert member.leave() == 0
+        assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
