@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from consumer.delivery.batch import body_of, halve
+from consumer.delivery.batch import body_of, halve, mark
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.queue import KeyedQueue, Scope
 from consumer.model import Cause, Endpoint, Fault
@@ -17,7 +17,10 @@ KEYS = 4
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """One lane: one call at a time, endpoints that are held, times that have not come, letters, partitions that go."""
+    """One lane: one call at a time, and all that deliveries wait for in it.
+
+    Endpoints that are held, times that have not come, letters, failures of their own; and partitions that go.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,6 +36,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.early: set[int] = set()
         self.hopeless: set[int] = set()
         self.members: dict[int, set[int]] = {}
+        self.apart: dict[int, set[int]] = {}  # by number: the slots that wait by themselves
 
     @initialize(at_once=st.booleans())
     def choose_the_dead_letter_topic(self, *, at_once: bool) -> None:
@@ -134,6 +138,38 @@ class QueueMachine(RuleBasedStateMachine):
         self.deferred()
 
     @precondition(lambda self: self.wire)
+    @rule(again=st.booleans())
+    def failed_by_itself(self, *, again: bool) -> None:
+        if not self.wire[0].piece or again:
+            mark(self.wire, next(self.pieces))
+        for each in self.wire:
+            self.members.setdefault(each.piece, set()).add(each.slot)
+        gone = sum(len(each.body) for each in self.wire if not each.tenure.sending)
+        number = next(self.pieces)
+        assert self.queue.set_apart(self.wire, ("apart", number)) == gone
+        if self.queue.waiting(("apart", number)):
+            self.apart[number] = {each.slot for each in self.wire}
+        self.wire = []
+
+    @precondition(lambda self: self.apart)
+    @rule(data=st.data())
+    def its_own_wait_is_over(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(self.apart)))
+        del self.apart[number]
+        self.queue.release(("apart", number))
+
+    @rule(slot=st.integers(0, 30))
+    def something_is_said_of_one(self, slot: int) -> None:
+        self.queue.look_anew(lambda each: each.slot == slot)
+        self.forget_what_is_empty()
+        assert {kind for kind, _ in self.queue._aside} <= {"letter", "apart"}
+        kept = [each for scope, waiting in self.queue._aside.items() if scope[0] == "apart" for each in waiting]
+        assert slot not in {each.slot for each in kept}
+
+    def forget_what_is_empty(self) -> None:
+        self.apart = {number: some for number, some in self.apart.items() if self.queue.waiting(("apart", number))}
+
+    @precondition(lambda self: self.wire)
     @rule(data=st.data())
     def some_refused(self, data: st.DataObject) -> None:
         batch, self.wire = self.wire, []
@@ -171,6 +207,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.tenures[partition].sending = False
         going = [each for each in [*self.queue._queue, *self.aside()] if not each.tenure.sending]
         assert self.queue.withdraw() == sum(len(each.body) for each in going)
+        self.forget_what_is_empty()
         self.tenures[partition] = FakeTenure()
         for key in range(partition, KEYS, 2):
             self.owed[key] = []
@@ -198,7 +235,9 @@ class QueueMachine(RuleBasedStateMachine):
                     assert key == what
                     assert key in lettered
                 elif key not in lettered:
-                    if kind == "endpoint":
+                    if kind == "apart":
+                        assert what in self.apart
+                    elif kind == "endpoint":
                         assert head.shape.endpoint == what
                         assert what in self.held
                     else:
@@ -217,6 +256,8 @@ class QueueMachine(RuleBasedStateMachine):
         for endpoint in list(self.held):
             self.held.discard(endpoint)
             self.queue.release(("endpoint", endpoint))
+        for number in self.apart:
+            self.queue.release(("apart", number))
         for each in list(self.letters):
             self.acknowledge(each)
         while self.queue:

@@ -1,0 +1,197 @@
+"""Suspects as a lane meets them: found in few refused calls where others succeed, and never where nothing does."""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from math import ceil, log2
+from types import SimpleNamespace
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.delivery.concluding import Outcomes
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.hold import Holds
+from consumer.delivery.pace import Backoff
+from consumer.delivery.queue import KeyedQueue
+from consumer.delivery.suspects import SuspectOptions, Suspicion
+from consumer.delivery.terms import LaneOptions
+from consumer.model import Barred, Cause, Deferred, Delivered, Endpoint, Fault, Shape, Trouble, Verdict
+from tests.property.test_batch import COLLECT, FakeTenure, delivery
+
+LONG_AGO = 0.0
+"""When calls started, so that others succeeded since: a barred answer then holds nobody."""
+
+FAILURES: tuple[Verdict, ...] = (
+    Deferred(Fault(Trouble.SERVER_ERROR, "", 500)),
+    Deferred(Fault(Trouble.TIMED_OUT)),
+    Barred(Fault(Trouble.UNAUTHORIZED, "", 403)),
+)
+
+
+class LaneAlone:
+    """A lane's queue and outcomes with all that is around them in memory; a back-off apart is over at once."""
+
+    def __init__(self, options: SuspectOptions, most: int) -> None:
+        self.shape = Shape(COLLECT, b"[", b"]", most, 100_000)
+        self.queue, self.tenure, pieces = KeyedQueue(), FakeTenure(), itertools.count(1)
+        self.slots = itertools.count()
+        self.arrived: list[Delivery] = []
+        self.dead: list[Delivery] = []
+        self.suspicions = self.calls = 0
+        road: Any = SimpleNamespace(
+            name="copilot",
+            options=LaneOptions(backoff=Backoff(0.5, 30.0), suspects=options),
+            suspicion=Suspicion(options),
+            holds=Holds[Endpoint](30.0),
+            guarding=SimpleNamespace(waits=lambda *_: False, delivered=lambda *_: None),
+            window=SimpleNamespace(past_hope=lambda _: None),
+            ends=self,
+            observer=self,
+            dice=lambda: 0.5,
+            next_piece=lambda: next(pieces),
+        )
+        self.holds = road.holds
+        self.outcomes = Outcomes(road, self.queue, lambda: None)
+
+    def owe(self, count: int, keys: int) -> list[Delivery]:
+        slots = list(itertools.islice(self.slots, count))
+        some = [delivery(slot % keys, self.shape, str(slot), b"{}", self.tenure, slot) for slot in slots]
+        self.queue.put(some)
+        self.outcomes.open_bytes += 2 * count
+        return some
+
+    def passing(self) -> None:
+        """Owe one to a customer of its own."""
+        slot = next(self.slots)
+        self.queue.put([delivery(-slot, self.shape, str(slot), b"{}", self.tenure, slot)])
+        self.outcomes.open_bytes += 2
+
+    def call(self, answer: Callable[[Sequence[Delivery]], Verdict]) -> list[Delivery]:
+        """Make the lane's next call, if there is one to be made."""
+        apart = self.outcomes.apart
+        if scope := apart.next(float("inf") if apart.due_s < float("inf") else 0.0, others=bool(self.queue)):
+            self.queue.release(scope)
+        batch = self.queue.take(None, self.outcomes.unsayable)
+        if batch:
+            self.calls += 1
+            verdict, before = answer(batch), time.monotonic()
+            self.outcomes.conclude(batch, verdict, LONG_AGO, called=True)
+            if isinstance(verdict, Deferred):
+                assert self.outcomes.not_before > before, "a failed call must be waited after"
+        return batch
+
+    # ── Where deliveries end, and who hears of it ──
+
+    def delivered(self, batch: Sequence[Delivery], *_: object) -> None:
+        self.arrived += batch
+        self.holds.answered(COLLECT, time.monotonic(), success=True)
+
+    def refused(self, each: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
+        assert fault.cause is Cause.NEVER_ACCEPTED
+        self.dead.append(each)
+        acknowledged()
+
+    def suspected(self, *_: object) -> None:
+        self.suspicions += 1
+
+    def split(self, *_: object) -> None:
+        pass
+
+    def deferred(self, *_: object) -> None:
+        pass
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(1, 4), st.integers(1, 12), st.data())
+def test_so_many_bad_ones_cost_no_more_failed_calls_than_their_number_times_the_depth_once_they_are_suspects(
+    count: int, failures: int, keys: int, data: st.DataObject
+) -> None:
+    lane = LaneAlone(SuspectOptions(failures=failures, after_s=0.0, others=0), count)
+    lane.passing()
+    lane.call(lambda _: Delivered())
+    owed = lane.owe(count, keys)
+    bad = data.draw(st.sets(st.sampled_from(owed), min_size=1, max_size=4))
+    failed = 0
+
+    def answer(batch: Sequence[Delivery]) -> Verdict:
+        nonlocal failed
+        if not bad & set(batch):
+            return Delivered()
+        failed += 1
+        return data.draw(st.sampled_from(FAILURES))
+
+    while len(lane.dead) < len(bad) or set(owed) - set(lane.arrived) - bad:
+        lane.passing()
+        lane.call(answer)
+        assert lane.calls < 2000, "it is not found"
+    assert set(lane.dead) == bad
+    assert len(lane.dead) == len(bad)
+    mine = [each for each in lane.arrived if each in owed]
+    assert len(mine) == count - len(bad)
+    for key in range(keys):
+        slots = [each.slot for each in mine if each.key == key]
+        assert slots == sorted(slots)
+    # What proves a suspect: it waits by itself after so many failures, and so many more are damning.
+    assert failed <= 2 * failures - 1 + len(bad) * (ceil(log2(count)) + 1)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 4), st.integers(1, 12), st.data())
+def test_while_nothing_succeeds_nobody_is_suspected_and_nothing_is_given_up(
+    count: int, most: int, failures: int, keys: int, data: st.DataObject
+) -> None:
+    lane = LaneAlone(SuspectOptions(failures=failures, after_s=0.0, others=0), most)
+    for _ in range(data.draw(st.integers(0, 3))):
+        lane.owe(1, keys)
+        lane.call(lambda _: Delivered())
+    before = len(lane.arrived)
+    owed = lane.owe(count, keys)
+    failures_drawn = itertools.cycle(data.draw(st.lists(st.sampled_from(FAILURES), min_size=1, max_size=5)))
+    for _ in range(150):
+        lane.call(lambda _: next(failures_drawn))
+    assert not lane.suspicions
+    assert not lane.dead
+    while lane.outcomes.open_bytes:
+        lane.call(lambda _: Delivered())
+        assert lane.calls < 2000, "something waits for ever"
+    mine = lane.arrived[before:]
+    assert {each.slot for each in mine} == {each.slot for each in owed}
+    assert len(mine) == len(owed)
+
+
+@settings(deadline=None)
+@given(
+    st.builds(SuspectOptions, st.integers(1, 3), st.integers(1, 2), st.just(0.0), st.integers(0, 6)),
+    st.lists(st.booleans(), min_size=1, max_size=12).filter(any),
+    st.sets(st.integers(0, 11), max_size=3),
+)
+def test_none_is_given_up_without_the_failures_and_the_others_that_it_takes(
+    options: SuspectOptions, weather: list[bool], bad: set[int]
+) -> None:
+    lane = LaneAlone(options, 4)
+    lane.owe(12, 5)
+    taken: list[int] = []  # by each, how many deliveries each successful call took
+    failed_at: dict[int, list[int]] = {}  # by slot, how many calls had succeeded at each failure
+
+    def answer(batch: Sequence[Delivery]) -> Verdict:
+        up = weather[lane.calls % len(weather)]
+        if up and not any(each.slot in bad for each in batch):
+            taken.append(len(batch))
+            return Delivered()
+        for each in batch:
+            failed_at.setdefault(each.slot, []).append(len(taken))
+        return FAILURES[0]
+
+    for _ in range(120):
+        lane.passing()
+        dead = len(lane.dead)
+        batch = lane.call(answer)
+        for each in lane.dead[dead:]:
+            assert batch == [each]
+            at = failed_at[each.slot]
+            damning = [now for before, now in itertools.pairwise(at) if now - before >= options.successes]
+            assert len(damning) >= options.failures
+            assert damning[-1] == at[-1]
+            assert sum(taken[damning[0] :]) >= options.others

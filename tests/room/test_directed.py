@@ -1,0 +1,110 @@
+"""What an operator lets wait, or keeps from being sent, as one destination's deliveries meet it."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.directed import Directed
+from consumer.directive import AcceptRefusals, Directive, Directives, Pause, Quarantine
+from consumer.model import Cause, Entry, Fault, Partition
+from tests.property.test_batch import SHAPES
+
+ORDERS = Partition("orders", 1)
+
+
+@dataclass
+class AtOffset:
+    at: int
+
+    def offset(self) -> int:
+        return self.at
+
+
+@dataclass(eq=False)
+class FakeTenure:
+    """Its records stand at a hundred and their slot."""
+
+    partition: Partition = ORDERS
+    sending: bool = True
+
+    def record(self, slot: int) -> AtOffset:
+        return AtOffset(100 + slot)
+
+
+def one(
+    *, key: str | bytes = "k", event_type: str = "shop.Order", slot: int = 0, partition: Partition = ORDERS
+) -> Delivery:
+    """Return a delivery whose ordering key is hashed as the translation does it."""
+    hashed = hash((partition.topic, partition.index, key))
+    entry = Entry(event_type, "copilot", "copilot.custom_event", "custom_event")
+    return Delivery(b"{}", hashed, SHAPES[0], "id", 0, entry, FakeTenure(partition), slot)  # type: ignore[arg-type]
+
+
+def said(*directives: Directive) -> Directed:
+    return Directed("copilot", Directives(directives))
+
+
+def quarantined(directed: Directed, delivery: Delivery) -> bool:
+    reason = directed.reason(delivery)
+    return isinstance(reason, Fault) and reason.cause is Cause.QUARANTINED
+
+
+def test_nothing_said_is_nothing_to_ask_about() -> None:
+    assert not Directed("copilot")
+    assert not said(Pause(9, "", "yotpo"), AcceptRefusals(9, "", Cause.REFUSED))
+    assert not said(Quarantine(9, "", "orders", key="k", destination="yotpo"))
+    assert said(Pause(9, "", "copilot"))
+
+
+@pytest.mark.parametrize(
+    ("pause", "waits"),
+    [
+        (Pause(9, "", destination="copilot"), True),
+        (Pause(9, "", destination="yotpo"), False),
+        (Pause(9, "", event_type="shop.Order"), True),
+        (Pause(9, "", event_type="shop.Other"), False),
+        (Pause(9, "", destination="copilot", event_type="shop.Order"), True),
+        (Pause(9, "", destination="copilot", event_type="shop.Other"), False),
+        (Pause(9, "", destination="yotpo", event_type="shop.Order"), False),
+    ],
+)
+def test_what_is_paused_waits(pause: Pause, *, waits: bool) -> None:
+    assert (said(pause).reason(one()) == ("paused", "")) is waits
+
+
+@pytest.mark.parametrize(
+    ("quarantine", "hit"),
+    [
+        (Quarantine(9, "", "orders", 1, 103), True),
+        (Quarantine(9, "", "orders", 1, 104), False),
+        (Quarantine(9, "", "orders", 2, 103), False),
+        (Quarantine(9, "", "others", 1, 103), False),
+        (Quarantine(9, "", "orders", key="k"), True),
+        (Quarantine(9, "", "orders", 1, key="k"), True),
+        (Quarantine(9, "", "orders", 2, key="k"), False),
+        (Quarantine(9, "", "others", key="k"), False),
+        (Quarantine(9, "", "orders", key="other"), False),
+        (Quarantine(9, "", "orders", key="k", destination="copilot"), True),
+        (Quarantine(9, "", "orders", 1, 103, destination="copilot"), True),
+    ],
+)
+def test_a_position_or_a_key_in_quarantine_is_never_sent(quarantine: Quarantine, *, hit: bool) -> None:
+    assert quarantined(said(quarantine), one(slot=3)) is hit
+
+
+@pytest.mark.parametrize(
+    "key", ["müller", "müller".encode(), "plain", b"plain"], ids=["text", "its bytes", "ASCII", "ASCII bytes"]
+)
+def test_a_key_is_meant_as_text_and_as_the_bytes_of_a_record(key: str | bytes) -> None:
+    word = key if isinstance(key, str) else key.decode()
+    directed = said(Quarantine(9, "", "orders", key=word))
+    assert quarantined(directed, one(key=key))
+    assert quarantined(directed, one(key=key, partition=Partition("orders", 7)))
+    assert not quarantined(directed, one(key=word + "x"))
+
+
+def test_quarantine_comes_before_a_pause() -> None:
+    directed = said(Pause(9, "", "copilot"), Quarantine(9, "", "orders", key="k"))
+    assert quarantined(directed, one())
+    assert directed.reason(one(key="other")) == ("paused", "")
