@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 from consumer.config import directive_table
 from consumer.config.directive_table import Known
 from consumer.config.grammar import NOTHING, Section
-from consumer.config.reading import Reading, below
+from consumer.config.reading import Reading, below, shown
 from consumer.config.secrets import MASK
 from consumer.config.values import Bad
 from consumer.directive import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
@@ -22,6 +22,7 @@ from consumer.yaml_source import Items, Node, Scalar, Table, read_text
 _OF_DECODING: Final = (Cause.UNDECODABLE, Cause.UNKNOWN_SCHEMA)
 _AFTER_KEY: Final = re.compile(r"""\bkey["']?\s*:\s*(?:[|>][-+]?\s*)?([^\n]*)""")
 _WORD: Final = re.compile(r"""[^\s,{}\[\]"'#]+""")
+_NAME: Final = re.compile(r"[a-z_]+")
 _MOST_BYTES = 1 << 20
 _WORTH_HIDING = 3  # characters; a shorter key would be masked within ordinary words
 
@@ -74,7 +75,8 @@ def read_directives(text: str, file: str, known: Known) -> Read:
     tree, findings = read_text(text, file)
     reading = Reading(file, Path(), {}, findings=list(findings), variables=False)
     directives = NONE if tree is None else _all(tree, reading, known)
-    found = tuple(_without_keys(in_order(reading.findings), text, known))
+    hidden = [*_after_keys(text, known), *_odd_names(tree)]
+    found = tuple(_masked(each, hidden) for each in in_order(reading.findings))
     return Read(None if errors(found) else directives, found)
 
 
@@ -162,20 +164,31 @@ def _is_empty(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None
 
 
-def _without_keys(findings: Sequence[Finding], text: str, known: Known) -> list[Finding]:
-    """Return the findings with every ordering key of the text masked: an error of syntax repeats whatever it met.
+def _after_keys(text: str, known: Known) -> Iterator[str]:
+    """Yield what may be part of an ordering key: each word after `key:`, but for those that are no secret.
 
-    A key may be spoilt in any way, so that each word after `key:` counts as one, but for those that are no secret.
+    A key may be spoilt in any way, and an error of syntax repeats whatever it met.
     """
     open_words = {*directive_table.WORDS, *known.destinations, *known.event_types, *known.topics}
     words = {word.strip("*&!:") for rest in _AFTER_KEY.findall(text) for word in _WORD.findall(rest)}
-    hidden = [word for word in words - open_words if len(word) >= _WORTH_HIDING]
+    yield from (word for word in words - open_words if len(word) >= _WORTH_HIDING)
 
-    def masked(said: str) -> str:
-        for word in hidden:
-            said = said.replace(word, MASK)
-        return said
 
-    return [
-        replace(each, path=masked(each.path), message=masked(each.message), hint=masked(each.hint)) for each in findings
-    ]
+def _odd_names(node: Node | None) -> Iterator[str]:
+    """Yield names of the file that nobody means for one: values have slipped into them."""
+    if isinstance(node, Items):
+        for item in node.items:
+            yield from _odd_names(item)
+    elif isinstance(node, Table):
+        for key, inner in node.entries:
+            if key.text.strip() and _NAME.fullmatch(key.text) is None:
+                yield from (key.text, shown(key).strip("`"))
+            yield from _odd_names(inner)
+
+
+def _masked(finding: Finding, hidden: Iterable[str]) -> Finding:
+    """Return the finding with every ordering key masked."""
+    said = {name: getattr(finding, name) for name in ("path", "message", "hint")}
+    for word in hidden:
+        said = {name: text.replace(word, MASK) for name, text in said.items()}
+    return replace(finding, **said)
