@@ -167,10 +167,10 @@ def test_a_registry_that_says_nothing_does_not_keep_the_process_from_ending() ->
 def test_what_goes_wrong_in_asking_is_raised_where_the_answer_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = Registry({"url": "http://127.0.0.1:1"}, 1.0)
 
-    def broken(_: object) -> None:
+    def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(registry, "_fetch", broken)
+    monkeypatch.setattr("consumer.kafka.registry._fetch", broken)
     with pytest.raises(ZeroDivisionError):
         asyncio.run(registry.fetch(1))
 

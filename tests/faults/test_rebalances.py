@@ -24,6 +24,7 @@ _PIPELINE = {"cdp-customerio": ("customerio",)}
 _PARTITIONS = 6
 _TIMEOUT_S = 15.0
 """Longer than a call is held back here."""
+_LANES = 4
 _SLOW = Delay(0.15)
 _PROTOCOLS = [
     pytest.param({"partition.assignment.strategy": "range"}, id="range"),
@@ -44,6 +45,7 @@ class Group:
         (self.name,) = world.pipelines
         self.shop = Shop(world.topic, _PARTITIONS, world.pipelines, random.Random(17), customers=300)
         self._due: set[str] = set()
+        self._before = 0
         self._monkeypatch = monkeypatch
 
     def member(self, name: str) -> Composed:
@@ -53,16 +55,16 @@ class Group:
 
     def produce(self, count: int) -> None:
         """Have so many more things happen in the shop."""
-        before = len(self.shop.records)
+        self._before = len(self.server.held())
+        made = len(self.shop.records)
         self.shop.live(count)
-        new = self.shop.records[before:]
+        new = self.shop.records[made:]
         logs.produce(self.world.broker, self.world.topic, new)
         self._due |= {one.kept_as for record in new for one in record.owed}
 
-    def some_more_arrive(self, member: Member) -> None:
-        """Wait until deliveries run."""
-        before = len(self.server.held())
-        member.wait_until(lambda: len(self.server.held()) > before + 20, 60, "nothing is delivered")
+    def some_arrive(self, member: Member) -> None:
+        """Wait until deliveries of what was produced last run."""
+        member.wait_until(lambda: len(self.server.held()) > self._before + 20, 60, "nothing is delivered")
 
     def everything_ends(self, member: Member) -> None:
         """Wait until all has arrived and is committed."""
@@ -77,15 +79,20 @@ class Group:
         """Return where the logs end."""
         return logs.log_ends(self.world.broker, self.world.topic, _PARTITIONS)
 
-    def all_lanes_call(self, member: Member) -> set[int]:
-        """Wait until every lane waits for an answer (then none is about to begin a call); return what is held then."""
+    def all_lanes_call(self, *members: Member) -> None:
+        """Wait until every lane waits for an answer: then none is about to begin a call."""
+        for member in members:
+            member.wait_until(lambda one=member: _calls_with_all_lanes(one, self.name), 30, "a lane is idle")  # type: ignore[misc]
+        self.server.wait_until(lambda: self.server.in_flight == _LANES * len(members), 30)
 
-        def calling() -> bool:
-            (destination,) = member.status()[self.name]["destinations"]
-            return bool(destination["calls"] == destination["lanes"])
+    def partitions_of(self, *members: Member) -> set[int]:
+        """Return what members hold."""
+        return {one["partition"] for member in members for one in member.status()[self.name]["partitions"]}
 
-        member.wait_until(calling, 30, "a lane is idle")
-        return {one["partition"] for one in member.status()[self.name]["partitions"]}
+
+def _calls_with_all_lanes(member: Member, group: str) -> bool:
+    (destination,) = member.status()[group]["destinations"]
+    return bool(destination["calls"] == destination["lanes"] == _LANES)
 
 
 @pytest.mark.timeout(240)
@@ -106,7 +113,7 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
             for member in (frozen, killed):
                 member.wait_for_partitions(3)
             group.produce(500)
-            group.some_more_arrive(frozen)
+            group.some_arrive(frozen)
             with group.member("stays") as stays:  # partitions are taken from the others while answers are due
                 for member in (frozen, killed, stays):
                     member.wait_for_partitions(2)
@@ -116,7 +123,8 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
                 group.server.faults.remove(slow)
                 held_back = group.server.faults.add(Until(gate))
                 group.produce(500)
-                theirs = group.all_lanes_call(frozen) | group.all_lanes_call(killed)
+                group.all_lanes_call(frozen, killed, stays)
+                theirs = group.partitions_of(frozen, killed)
                 frozen.process.send_signal(signal.SIGSTOP)
                 committed = group.committed()
                 killed.kill()
@@ -137,7 +145,7 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
 
                 group.server.faults.add(_SLOW)
                 group.produce(300)
-                group.some_more_arrive(stays)
+                group.some_arrive(stays)
                 assert stays.leave() == 0
                 group.everything_ends(frozen)
                 books = accounts.unbalanced(frozen.status())
