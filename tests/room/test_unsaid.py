@@ -2,8 +2,9 @@
 
 import asyncio
 
-from consumer.delivery.entering import LETTER_BYTES
+from consumer.delivery.entering import LETTER_BYTES, enter
 from consumer.delivery.guard import GuardOptions
+from consumer.delivery.intake import Chunk
 from consumer.delivery.ledger import Tenure
 from consumer.directive import NONE, AcceptGap, AcceptRefusals, Directives
 from consumer.lot import Column, FaultyRecord, Translation
@@ -11,8 +12,10 @@ from consumer.model import Cause, Endpoint, Entry, Fault, Partition, Shape
 from consumer.observe import Observer
 from consumer.settling import Settling
 from tests.lanes.road import FakeShelf
+from tests.room.orders import SCHEMA, kept
 from tests.room.path import House, P, Q, house, until
 from tests.room.test_intake import FakeMessage
+from tests.room.translating import NOW_MS, Kept, entry, framed, translator
 
 GUARD = GuardOptions(refusals=3)
 ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
@@ -259,3 +262,22 @@ def test_directives_reach_the_lanes_the_guards_and_the_poll_thread() -> None:
             assert here.pipeline.closed("yotpo") == ()
 
     asyncio.run(run())
+
+
+def test_with_the_real_translator_a_registry_that_knows_no_id_parks_all_but_the_first() -> None:
+    made = translator(entry("{s: status}"), SCHEMA)
+    made.learn_unknown(2, NOW_MS)
+    lot = [Kept(framed(2, b""), offset, stamp_ms=NOW_MS - 3_600_000) for offset in range(10)]
+    shelf = FakeShelf()
+    shelf.at_once = False
+    settling = Settling(["teller"], shelf, made, Observer(), GUARD)
+    tenure = Tenure(Partition("shop", 0), 1, 0, 2)
+    translation = made.translate(lot)
+    places = enter([Chunk(tenure, lot, [1] * 10)], translation, settling.index)
+    settling.parking.translated(lot, translation)
+    for faulty in translation.faults:
+        settling.unsaid(faulty, places.tenures[faulty.record], places.slots[faulty.record])
+    (closed,) = settling.parking.closed("")
+    assert (closed.kind, closed.cause, closed.waiting) == ("shop", Cause.UNKNOWN_SCHEMA, 8)
+    assert [letter.schema_id for letter in shelf.letters] == ["2", "2"]
+    assert made.translate([kept(10)]).columns["teller"].bodies, "good records of the topic go on"
