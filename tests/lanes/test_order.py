@@ -66,35 +66,34 @@ def test_calls_of_one_lane_never_overlap() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("place", [0, 1, 6, 7, 11, 12])
-def test_one_poisoned_event_at_any_place_is_found_alone_and_costs_no_other(place: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "bad"),
+    [
+        *[(13, {place}) for place in range(13)],
+        (13, {0, 12}),
+        (13, {5, 6, 7}),
+        (13, set(range(13))),
+        (64, {3, 4, 40, 63}),
+        (48, set(range(48))),
+    ],
+    ids=lambda value: ",".join(map(str, sorted(value))) if isinstance(value, set) and len(value) < 5 else None,
+)
+def test_bad_events_at_any_places_are_found_alone_in_few_calls_and_cost_no_other(count: int, bad: set[int]) -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": 13}) as lanes:
+        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": count}) as lanes:
             fake.poison("POISON")
-            texts = ["POISON" if n == place else f"fine-{n}" for n in range(13)]
-            ids = lanes.owe(texts, [n % 3 for n in range(13)], "track")
-            await lanes.all_ended()
-            assert fake.held() == set(ids) - {ids[place]}
-            assert [letter.delivery_id for letter in lanes.shelf.letters] == [ids[place]]
-            assert lanes.causes() == [Cause.REFUSED]
-            assert len([1 for request in fake.requests if request.status == 400]) <= ceil(log2(13)) + 1
-            good = [identity for identity in ids if identity != ids[place]]
-            check_order(fake, {identity: ids.index(identity) % 3 for identity in good}, good)
-
-    asyncio.run(run())
-
-
-def test_several_poisoned_events_cost_no_more_than_their_number_times_the_depth() -> None:
-    async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": 64}) as lanes:
-            fake.poison("POISON")
-            bad = {3, 4, 40, 63}
-            ids = lanes.owe(["POISON" if n in bad else f"fine-{n}" for n in range(64)], list(range(64)), "track")
-            await lanes.all_ended()
+            texts = ["POISON" if n in bad else f"fine-{n}" for n in range(count)]
+            ids = lanes.owe(texts, [n % 3 for n in range(count)], "track")
+            await lanes.all_ended(60)
+            good = [ids[n] for n in range(count) if n not in bad]
+            assert sorted(arrival.id for arrival in fake.received) == sorted(good)
+            assert fake.held() == set(good)
             assert {letter.delivery_id for letter in lanes.shelf.letters} == {ids[n] for n in bad}
-            assert fake.held() == {ids[n] for n in range(64) if n not in bad}
-            refused = [1 for request in fake.requests if request.status == 400]
-            assert len(refused) <= len(bad) * (ceil(log2(64)) + 1)
+            assert lanes.causes() == [Cause.REFUSED] * len(bad)
+            most = len(bad) * (ceil(log2(count)) + 1)
+            assert len([1 for request in fake.requests if request.status == 400]) <= most
+            assert len(fake.requests) <= 2 * most
+            check_order(fake, {identity: ids.index(identity) % 3 for identity in good}, good)
 
     asyncio.run(run())
 

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 from math import ceil, log2
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.delivery.batch import body_of, form, halve
@@ -50,6 +50,7 @@ def deliveries(draw: st.DrawFn) -> list[Delivery]:
     return made
 
 
+@settings(deadline=None)
 @given(deliveries())
 def test_batches_keep_every_limit_every_order_and_everything(all_of_them: list[Delivery]) -> None:
     queue = deque(all_of_them)
@@ -72,6 +73,7 @@ def test_batches_keep_every_limit_every_order_and_everything(all_of_them: list[D
         assert [each.slot for each in sent if each.key == key] == [each.slot for each in expected if each.key == key]
 
 
+@settings(deadline=None)
 @given(deliveries())
 def test_a_batch_starts_with_the_oldest_and_what_stays_keeps_its_order(all_of_them: list[Delivery]) -> None:
     queue = deque(all_of_them)
@@ -117,18 +119,20 @@ def test_a_delivery_behind_one_of_its_key_that_was_passed_over_is_not_even_asked
     assert list(queue) == [passed, behind]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.data())
 def test_halving_finds_exactly_the_poison_in_few_refused_calls(count: int, data: st.DataObject) -> None:
-    poison = data.draw(st.sets(st.integers(0, count - 1), max_size=4))
+    poison = data.draw(st.sets(st.integers(0, count - 1)))
     tenure, pieces = FakeTenure(), itertools.count(1)
     shape = Shape(COLLECT, b"[", b"]", count, 10_000)
     queue = deque(delivery(n % 7, shape, str(n), b"{}", tenure, n) for n in range(count))
     members: dict[int, set[int]] = {}
     delivered: list[int] = []
     dead: list[int] = []
-    refused = 0
+    refused = calls = 0
     while queue:
         batch = form(queue, None)
+        calls += 1
         slots = [each.slot for each in batch]
         if batch[0].piece:
             assert set(slots) <= members[batch[0].piece]
@@ -146,4 +150,6 @@ def test_halving_finds_exactly_the_poison_in_few_refused_calls(count: int, data:
         queue.extendleft(reversed(batch))
     assert sorted(dead) == sorted(poison)
     assert sorted(delivered) == sorted(set(range(count)) - poison)
-    assert refused <= len(poison) * (ceil(log2(count)) + 1)
+    most = len(poison) * (ceil(log2(count)) + 1)
+    assert refused <= most
+    assert calls <= max(1, 2 * most)
