@@ -125,7 +125,7 @@ class Shop:
         }
         record = self._record(kind, who, schemas.confluent(ORDER, event))
         makes = Making(self._pipelines, record, ORDER, who, identities.by_own_id(own), at_ms, str(IDS[ORDER]), own)
-        large = "too_large" if note else None
+        large = "too_large" if note and len(note) >= len(OVERSIZE) else None
         makes.one("customerio", "track:Order Completed", *((large, None) if large else _poisoned("customerio", tag)))
         seen: set[str] = set()
         for position, line in enumerate(lines):
