@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from consumer.delivery.queue import KeyedQueue, Scope
     from consumer.model import Verdict
 
+_REST = 3.0
+"""A suspect waits at least so many times as long as its call took: one that is never answered, tried again whenever its
+back-off is over, would have its lane to itself for half of an hour."""
+
 
 class Outcomes:
     """One lane's outcomes."""
@@ -94,6 +98,8 @@ class Outcomes:
             self._apart(batch, now)
         elif suspicion.failing(batch):
             own_s = road.options.backoff.wait(batch[0].attempts, None, road.dice)
+            if suspicion.suspects(batch):
+                own_s = max(own_s, _REST * (now - started))
             if not batch[0].piece:
                 mark(batch, road.next_piece())
             self._apart(batch, now + own_s)
