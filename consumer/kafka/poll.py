@@ -103,10 +103,6 @@ class Poller:
         """Return the partitions held now, with their tenures."""
         return self._membership.held
 
-    def stopped(self) -> Mapping[Partition, tuple[str, int]]:
-        """Return which partitions wait because their next offset is not to be had: the client's code and the offset."""
-        return self._stops.standing()
-
     async def leave(self) -> None:
         """Leave: take nothing more, let the loop finish, commit, leave the group.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from consumer.kafka.registry_bounds import ANSWERS_KEPT, Bounds
 from consumer.lot import SchemaKey
 
 if TYPE_CHECKING:
@@ -22,7 +24,15 @@ _SCHEMA_NOT_FOUND = 40403
 _REFUSED = (401, 403)
 _TOKEN_REFUSED = (400, 401, 403)
 
-_BOUNDED: Mapping[str, int] = {"max.retries": 1, "retries.wait.ms": 200, "retries.max.wait.ms": 1000}
+_WHOLE = 6
+"""One question with all it leads to may take so many times what each part of an answer may."""
+
+_BOUNDED: Mapping[str, int] = {
+    "max.retries": 1,
+    "retries.wait.ms": 200,
+    "retries.max.wait.ms": 1000,
+    "cache.capacity": ANSWERS_KEPT,
+}
 _NUMBERS = frozenset(
     {"timeout", "cache.capacity", "cache.latest.ttl.sec", "max.retries", "retries.wait.ms", "retries.max.wait.ms"}
 )
@@ -63,15 +73,18 @@ class Registry:
 
     Args:
         properties: as the client names them (`url`, `basic.auth.user.info`, `ssl.*`, `bearer.auth.*`).
-        timeout_s: how long one request may wait for each part of its answer, unless the properties say.
+        timeout_s: how long one request may wait for each part of its answer, unless the properties say; six times as
+            long is a question's whole time.
 
     Raises:
         ValueError: the client does not take these properties.
     """
 
     def __init__(self, properties: Mapping[str, object], timeout_s: float) -> None:
+        self._properties = {"timeout": timeout_s, **properties}
+        self._bounds = Bounds(_WHOLE * float(str(self._properties["timeout"])))
         try:
-            self._client = _client({"timeout": timeout_s, **properties})
+            self._client = self._connected()
         except (TypeError, ValueError, OSError) as error:
             raise ValueError(f"schema registry: {error}") from error
         self._turns = asyncio.Semaphore(_AT_ONCE)
@@ -81,63 +94,87 @@ class Registry:
         async with self._turns:
             answer: Future[Answer] = Future()
             answer.set_running_or_notify_cancel()
+            client = self._client
             # A daemon, and none of the loop's own threads: those are waited for at the end of the process, and a
             # registry that says nothing would keep it until it is killed.
-            threading.Thread(target=self._tell, args=(key, answer), name=f"schema-{key}", daemon=True).start()
-            return await asyncio.wrap_future(answer)
+            threading.Thread(target=self._tell, args=(client, key, answer), name=f"schema-{key}", daemon=True).start()
+            try:
+                async with asyncio.timeout(self._bounds.whole_s):
+                    return await asyncio.wrap_future(answer)
+            except TimeoutError:
+                self._abandon(client)
+                return Unreachable(f"no whole answer within {self._bounds.whole_s:g} s")
 
-    def _tell(self, key: SchemaKey, answer: Future[Answer]) -> None:
+    def _abandon(self, client: SchemaRegistryClient) -> None:
+        """Go on with new connections: an answer's head can trickle for ever, and only their end ends its thread."""
+        if self._client is client:
+            with contextlib.suppress(TypeError, ValueError, OSError):  # a file that it reads may be gone for now
+                self._client = self._connected()
+            threading.Thread(target=client.__exit__, args=(None, None, None), name="schemas-close", daemon=True).start()
+
+    def _connected(self) -> SchemaRegistryClient:
+        client = _client(self._properties)
+        self._bounds.hold(client)
+        return client
+
+    def _tell(self, client: SchemaRegistryClient, key: SchemaKey, answer: Future[Answer]) -> None:
         try:
-            answer.set_result(self._fetch(key))
+            self._bounds.begin()
+            answer.set_result(_fetch(client, key))
         except BaseException as error:  # noqa: BLE001 - a bug is raised where the answer is awaited
             answer.set_exception(error)
 
-    def _fetch(self, key: SchemaKey) -> Answer:
-        from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError  # noqa: PLC0415
 
-        try:
-            schema = self._client.get_schema(key) if isinstance(key, int) else self._client.get_schema_by_guid(key)
-        except SchemaRegistryError as error:
-            if error.http_status_code == _NOT_FOUND and error.error_code == _SCHEMA_NOT_FOUND:
-                return Unknown()
-            return _trouble(error)
-        except OAuthTokenError as error:
-            return _token_trouble(error)
-        except Exception as error:  # noqa: BLE001 - the client lets its HTTP library's exceptions through
-            return Unreachable(f"no usable answer ({type(error).__name__})")
-        try:
-            references: dict[str, str] = {}
-            self._follow(schema, references)
-            if not schema.schema_str or not all(references.values()):
-                # The client would give the same nothing again.
-                self._client.clear_caches()  # type: ignore[no-untyped-call]
-                return Unreachable("it answered without a schema")
-        except SchemaRegistryError as error:
-            # A reference that is missing is the registry's fault, whatever it answers: never the record's.
-            return _trouble(error)
-        except OAuthTokenError as error:
-            return _token_trouble(error)
-        except Exception as error:  # noqa: BLE001 - as above
-            return Unreachable(f"no usable answer ({type(error).__name__})")
-        return Found(schema.schema_str, references)
+def _fetch(client: SchemaRegistryClient, key: SchemaKey) -> Answer:
+    from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError  # noqa: PLC0415
 
-    def _follow(self, schema: Schema, found: dict[str, str]) -> None:
-        for reference in schema.references or []:
-            name, subject, version = reference.name, reference.subject, reference.version
-            if name is None or subject is None or version is None or name in found:
-                continue
-            # Deleted ones too: a schema that was deleted softly is still what records were written with.
-            referred = self._client.get_version(subject, version, deleted=True).schema
-            self._follow(referred, found)
-            found[name] = referred.schema_str or ""
+    try:
+        schema = client.get_schema(key) if isinstance(key, int) else client.get_schema_by_guid(key)
+    except SchemaRegistryError as error:
+        if error.http_status_code == _NOT_FOUND and error.error_code == _SCHEMA_NOT_FOUND:
+            return Unknown()
+        return _trouble(error)
+    except OAuthTokenError as error:
+        return _token_trouble(error)
+    except Exception as error:  # noqa: BLE001 - the client lets its HTTP library's exceptions through
+        return Unreachable(f"no usable answer ({type(error).__name__})")
+    try:
+        references: dict[str, str] = {}
+        _follow(client, schema, references)
+    except SchemaRegistryError as error:
+        # A reference that is missing is the registry's fault, whatever it answers: never the record's.
+        return _trouble(error)
+    except OAuthTokenError as error:
+        return _token_trouble(error)
+    except Exception as error:  # noqa: BLE001 - as above, and references in a circle
+        return Unreachable(f"no usable answer ({type(error).__name__})")
+    text = schema.schema_str
+    if not isinstance(text, str) or not text or not all(isinstance(each, str) and each for each in references.values()):
+        client.clear_caches()  # type: ignore[no-untyped-call]  # it would give the same nothing again
+        return Unreachable("it answered without a schema")
+    return Found(text, references)
+
+
+def _follow(client: SchemaRegistryClient, schema: Schema, found: dict[str, str]) -> None:
+    for reference in schema.references or []:
+        name, subject, version = reference.name, reference.subject, reference.version
+        if name is None or subject is None or version is None or name in found:
+            continue
+        # Deleted ones too: a schema that was deleted softly is still what records were written with.
+        referred = client.get_version(subject, version, deleted=True).schema
+        _follow(client, referred, found)
+        found[name] = referred.schema_str or ""
 
 
 def registry_complaints(properties: Mapping[str, object]) -> list[str]:
-    """Return a sentence for each thing the client objects to; nothing is connected to."""
+    """Return a sentence for each thing the client objects to, without any value; nothing is connected to."""
     try:
         _client(properties)
     except (TypeError, ValueError, OSError) as error:
-        return [str(error)]
+        said = str(error)
+        for value in properties.values():  # it quotes them: a URL may carry a password, a password is one
+            said = said.replace(str(value), "…") if str(value) else said
+        return [said]
     return []
 
 

@@ -43,7 +43,7 @@ class Stop(NamedTuple):
 
 
 class Stops:
-    """The stops of one consumer; every method but `standing` is called by its thread.
+    """The stops of one consumer; every method is called by its thread.
 
     Args:
         membership: what is held.
@@ -77,11 +77,6 @@ class Stops:
         if any(held.get(partition) != stop.tenure for partition, stop in self._stops.items()):
             self._stops = {one: stop for one, stop in self._stops.items() if held.get(one) == stop.tenure}
         return self._stops
-
-    def standing(self) -> Mapping[Partition, tuple[str, int]]:
-        """Return the reason and the offset of each stop; from any thread."""
-        held = self._membership.held
-        return {one: (stop.code, stop.offset) for one, stop in self._stops.items() if held.get(one) == stop.tenure}
 
     def turn(self, consumer: Consumer, now_s: float) -> None:
         """Let partitions go on whose gap is accepted, and of which nothing is owed any more."""
