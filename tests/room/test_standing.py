@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from consumer.delivery.window import CLOCK
 from consumer.directive import Directives, Pause
 from consumer.facts import DeliveryBooks, DestinationFacts, GuardFacts, PipelineFacts
 from consumer.heard import Heard
-from consumer.model import Cause, Fault, Partition, Trouble
+from consumer.model import Cause, Fault, Message, Partition, Trouble
 from consumer.observe import Observer
 from consumer.pipeline import Pipeline
 from consumer.settling import Settling
@@ -26,6 +27,8 @@ from consumer.standing import Standing
 from tests.lanes.road import FakeShelf
 from tests.room.path import FakeLanes, FakeTranslator, P
 from tests.room.test_intake import FakeMessage
+from tests.watch.pages import value, watched
+from tests.watch.sample import Fixed
 
 NAMES = ("copilot", "yotpo", "customerio")
 
@@ -177,3 +180,36 @@ def test_a_partition_is_stopped_until_its_gap_is_accepted_or_it_is_assigned_anew
     heard.stopped(P, 95, "_AUTO_OFFSET_RESET")
     heard.assigned({P: 95})
     assert house.look(heard).stopped == {}
+
+
+class Forgetful:
+    """A tenure that settles all but the first, and says that all are."""
+
+    live = True
+
+    def __init__(self, tenure: Tenure) -> None:
+        self.tenure = tenure
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Forgetful) and other.tenure is self.tenure
+
+    __hash__ = object.__hash__
+
+    def settle_all(self, slots: Iterable[int], destination: int) -> list[Message]:
+        first, *rest = slots
+        return [self.tenure.record(first), *self.tenure.settle_all(rest, destination)]
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_one_settle_less_and_the_difference_is_exported(forgets: bool) -> None:
+    house = House()
+    house.open((1, 0, 0, 0), (1, 0, 0, 0))
+    tenure = house.tenure
+    batch: Any = [
+        SimpleNamespace(tenure=Forgetful(tenure) if forgets else tenure, slot=slot, event_ms=0) for slot in (0, 1)
+    ]
+    house.settling.delivered("copilot", batch)
+    looked = house.look()
+    assert looked.destinations[0].books == DeliveryBooks(owed=2, delivered=2, open=int(forgets))
+    exported = value(watched(Fixed(looked)), "cdp_books_difference", pipeline="cdp", destination="copilot")
+    assert exported == (-1 if forgets else 0)

@@ -1,0 +1,124 @@
+"""A main for tests only: `cdp-consumer run`, which also writes down by identity what its books count.
+
+    python -m tests.faults.bookkept FILE run --config cdp.yaml
+
+When it has left it writes down its books as they are then, too: nobody can ask a process that has gone.
+Books are numbers, and two wrongs can make a right number: the identities tell which deliveries were meant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from consumer.app import Running
+from consumer.cli import main
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.lanes import Lanes
+from consumer.delivery.ledger import Tenure
+from consumer.lot import FaultyRecord
+from consumer.model import DeadLetter
+from consumer.settling import Settling
+from consumer.watch.checks import Moment
+from consumer.watch.status import status
+from tests.faults.points import Journal
+
+_BOOKS = "books"
+Whose = tuple[str, str]
+"""(destination, or "" for what could not be decoded; identity)."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """What one process wrote down: each counted as often as it happened."""
+
+    owed: Counter[Whose] = field(default_factory=Counter)
+    delivered: Counter[Whose] = field(default_factory=Counter)
+    lettered: Counter[Whose] = field(default_factory=Counter)
+
+    @property
+    def unfinished(self) -> Counter[Whose]:
+        """What was owed and has not ended: open, or released."""
+        return self.owed - self.delivered - self.lettered
+
+    def count(self, what: Counter[Whose], destination: str) -> int:
+        """Return how many there are of one destination."""
+        return sum(number for (to, _), number in what.items() if to == destination)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().rpartition(b"\n")[0].splitlines()]
+
+
+def books(path: Path) -> dict[str, dict[str, Any]]:
+    """Read the books with which a process left: what `/status` would have said, by pipeline."""
+    return {line["pipeline"]: line["status"] for line in _lines(path) if line["event"] == _BOOKS}
+
+
+def kept(path: Path) -> Kept:
+    """Read what a process wrote down."""
+    found = Kept()
+    for line in _lines(path):
+        if line["event"] == _BOOKS:
+            continue
+        counter: Counter[Whose] = getattr(found, line["event"])
+        counter.update((line["to"], identity) for identity in line["ids"])
+    return found
+
+
+def keep(journal: Journal) -> None:
+    """Write down what is owed, delivered and acknowledged, where the product enters it in its books."""
+
+    def note(event: str, destination: str, identities: Sequence[str]) -> None:
+        if identities:
+            journal.write(event, to=destination, ids=list(identities))
+
+    put, delivered, shelve, unsaid = Lanes.put, Settling.delivered, Settling._shelve, Settling.unsaid
+
+    def owing(self: Lanes, deliveries: Iterable[Delivery]) -> None:
+        every = list(deliveries)
+        note("owed", self.name, [delivery.identity for delivery in every])
+        put(self, every)
+
+    def owing_unsaid(self: Settling, faulty: FaultyRecord, tenure: Tenure, slot: int) -> None:
+        note("owed", faulty.entry.destination if faulty.entry else "", [faulty.identity])
+        unsaid(self, faulty, tenure, slot)
+
+    def settled(self: Settling, destination: str, batch: Sequence[Delivery]) -> None:
+        live = [delivery.identity for delivery in batch if delivery.tenure.live]
+        delivered(self, destination, batch)
+        note("delivered", destination, live)
+
+    def written(
+        self: Settling, letter: DeadLetter, tenure: Tenure, slot: int, account: str, then: Callable[[], None]
+    ) -> None:
+        def acknowledged() -> None:
+            if tenure.live:
+                note("lettered", account, [letter.delivery_id])
+            then()
+
+        shelve(self, letter, tenure, slot, account, acknowledged)
+
+    live = Running.run
+
+    async def living(self: Running, leave: asyncio.Event) -> None:
+        await live(self, leave)
+        (said,) = cast("list[object]", status([self.standing.facts()], [], Moment.now())["pipelines"])
+        journal.write(_BOOKS, pipeline=self.name, status=said)
+
+    Running.run = living  # type: ignore[method-assign]
+    Lanes.put = owing  # type: ignore[method-assign]
+    Settling.unsaid = owing_unsaid  # type: ignore[method-assign]
+    Settling.delivered = settled  # type: ignore[method-assign]
+    Settling._shelve = written  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    keep(Journal(Path(sys.argv[1])))
+    sys.exit(main(sys.argv[2:]))
