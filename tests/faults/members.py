@@ -69,6 +69,13 @@ class Composed(Member):
         return int(found.get("VmRSS", 0)) / 1024, int(found.get("VmHWM", 0)) / 1024
 
 
+def read_journal(path: Path) -> list[Line]:
+    """Return the whole lines of a journal; none if there is no such file yet."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_bytes().rpartition(b"\n")[0].splitlines()]
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """Something a member noted about one partition: it was assigned from an offset, or committed one."""

@@ -32,12 +32,15 @@ class Stream:
         self._made = 0.0
         self._looked = time.monotonic()
         self._wrong: list[str] = []
+        self._finished = False
         # Idempotence keeps offsets as they were made: a record repeated for want of an answer is written once.
-        patient = broker.client(enable_idempotence=True, linger_ms=5, message_timeout_ms=120_000, log_level=0)
-        self._producer = Producer(patient)
+        patient = broker.client(enable_idempotence=True, linger_ms=5, message_timeout_ms=120_000)
+        self._producer = Producer({**patient, "log_level": 0})  # that the broker is away is known
 
     def turn(self) -> None:
-        """Produce what is due by now."""
+        """Produce what is due by now; nothing any more once it was finished."""
+        if self._finished:
+            return
         now = time.monotonic()
         # After a standstill of this very process the stream goes on; it does not make up for lost time.
         self._made += min(1.0, now - self._looked) * self._rate_per_s
@@ -81,6 +84,7 @@ class Stream:
         return report
 
     def finish(self) -> None:
-        """Wait until the broker has everything."""
+        """Produce no more, and wait until the broker has everything."""
+        self._finished = True
         assert self._producer.flush(_FLUSH_WITHIN_S) == 0, "not everything was produced"
         assert not self._wrong, self._wrong[:3]
