@@ -14,7 +14,7 @@ from consumer.watch.page_style import STYLE
 from consumer.watch.spans import age, span
 from consumer.watch.status import lag
 from consumer.watch.told import Told, about, reason, until
-from consumer.watch.troubles import said_wrongly, troubles
+from consumer.watch.troubles import to_look_at
 
 _PARTITIONS_LIMIT = 200
 _BAD = ("held: ", "guarded: ", "stopped")
@@ -29,9 +29,7 @@ def page(
     told: Told | None = None,
 ) -> str:
     """Return the page."""
-    wrong = [trouble for facts in answers for trouble in troubles(facts, moment)]
-    wrong += [] if told is None else said_wrongly(told)
-    wrong += [f"{name}: does not say how it is; this is a bug" for name in silent]
+    wrong = to_look_at(answers, silent, moment, told)
     wrong += [f"{check.pipeline} {check.name}: {check.reason}".strip() for check in checks if not check.ok]
     state = "bad" if wrong else "good"
     headline = f"{len(wrong)} to look at" if wrong else "All is well"

@@ -10,6 +10,7 @@ from consumer.watch.checks import Check, Moment
 from consumer.watch.labels import NONE
 from consumer.watch.lines import timestamp
 from consumer.watch.told import Told, reason, said
+from consumer.watch.troubles import to_look_at
 
 
 def status(
@@ -20,6 +21,7 @@ def status(
         "at": timestamp(moment.wall_ms / 1000),
         "pipelines": [_pipeline(facts, moment) for facts in answers],
         "silent": list(silent),
+        "troubles": to_look_at(answers, silent, moment, told),
         "directives": None if told is None else _directives(told, moment),
     }
 

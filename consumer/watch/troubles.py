@@ -16,10 +16,17 @@ _SCHEMA_TROUBLES = {
 }
 
 
-def said_wrongly(told: Told) -> Iterable[str]:
-    """Say why the directives file is refused."""
-    for finding in told.findings:
-        yield f"the directives file is refused, what it said before stays in force: {finding}"
+def to_look_at(
+    answers: Iterable[PipelineFacts], silent: Iterable[str], moment: Moment, told: Told | None = None
+) -> list[str]:
+    """Return a sentence for everything that somebody must look at; the probes' checks have their own."""
+    said = [sentence for facts in answers for sentence in troubles(facts, moment)]
+    said += [f"{name}: does not say how it is; this is a bug" for name in silent]
+    findings = told.findings if told is not None else ()
+    return [
+        *said,
+        *(f"the directives file is refused, what it said before stays in force: {each}" for each in findings),
+    ]
 
 
 def troubles(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
