@@ -13,6 +13,9 @@ from typing import Any
 LARGEST_BYTES = 4 * 1024 * 1024
 """For a schema and all it refers to. Four times what may be read of them: JSON in JSON has its quotes escaped."""
 
+_LEAST_BYTES = 512
+"""What each piece of an answer counts at least: chunks of two bytes would take minutes to the limit."""
+
 ANSWERS_KEPT = 20
 """Schemas the client remembers, and with them their texts: what many schemas refer to is not asked for each time."""
 
@@ -51,7 +54,7 @@ class Bounds:
         content = bytearray()
         for part in response.iter_raw():
             content += part
-            self._mine.left -= len(part)
+            self._mine.left -= max(len(part), _LEAST_BYTES)
             if self._mine.left < 0 or time.monotonic() > self._mine.until:
                 raise EndlessAnswerError
         response._content = bytes(content)  # noqa: SLF001 - where the library keeps what it has read
