@@ -13,8 +13,6 @@ from consumer.model import Partition
 from tests.broker.recording_road import WITHIN_S, Member, committed, member, options, produce
 from tests.brokers import Broker, EmbeddedBroker
 
-NOT_NOW = [KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID]
-
 
 def test_a_refused_commit_is_said_and_put_off(embedded_broker: EmbeddedBroker) -> None:
     broker = embedded_broker
@@ -78,45 +76,6 @@ def test_brokers_that_never_say_where_to_start_end_the_thread_in_one_sentence(em
             await one.poller.leave()
         finally:
             broker.kafka.clear_request_errors(ApiKey.OFFSET_FETCH)
-
-    asyncio.run(run())
-
-
-def test_after_a_standstill_calls_wait_for_an_accepted_commit(broker: Broker) -> None:
-    topic, group = broker.create_topic("orders"), broker.unique("group")
-    produce(broker, topic, 10)
-
-    async def run() -> None:
-        async with member(options(broker, (topic,), group)) as one:
-            await one.until(lambda: len(one.road.taken) == 10)
-            await one.until(lambda: one.heard.committed_offsets[-1:] == [{Partition(topic, 0): 10}])
-            assert one.poller.may_call()
-            commits = len(one.heard.committed_offsets)
-            fence = one.poller._fence
-            fence._last_s -= 4  # as if the thread had stood still for longer than half the session of six seconds
-            await one.until(lambda: one.heard.fences == ["fenced", "unfenced"])
-            assert one.heard.committed_offsets[commits:] == [{Partition(topic, 0): 10}]
-            assert one.poller.may_call()
-
-    asyncio.run(run())
-
-
-def test_a_standstill_that_cost_the_commit_keeps_calls_waiting(embedded_broker: EmbeddedBroker) -> None:
-    broker = embedded_broker
-    topic, group = broker.create_topic("orders"), broker.unique("group")
-    produce(broker, topic, 10)
-
-    async def run() -> None:
-        async with member(options(broker, (topic,), group)) as one:
-            await one.until(lambda: one.heard.committed_offsets[-1:] == [{Partition(topic, 0): 10}])
-            broker.kafka.push_request_errors(ApiKey.OFFSET_COMMIT, NOT_NOW)
-            try:
-                one.poller._fence._last_s -= 4
-                await one.until(lambda: one.heard.refusals)
-                await one.until(lambda: "unfenced" in one.heard.fences)
-            finally:
-                broker.kafka.clear_request_errors(ApiKey.OFFSET_COMMIT)
-            assert one.heard.fences == ["fenced", "unfenced"]
 
     asyncio.run(run())
 

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.directive import Goal
 from consumer.kafka.options import Start
 from consumer.kafka.start import (
     BEGINNING,
@@ -141,6 +142,12 @@ def test_only_commits_with_our_metadata_are_confirmed() -> None:
     archive = Archive({A0: (48, "tool"), A1: (9, json.dumps({"v": 1, "start": "earliest"}))})
     found = Starter("earliest", lambda: NOW_MS, 1.0).starts(cast("Consumer", archive), [A0, A1], {"a": 2})
     assert found.confirmed == {A1: 9}
+
+
+def test_an_operator_means_the_logs_own_ends_or_the_offset_as_it_stands() -> None:
+    starter, log = Starter("latest", lambda: NOW_MS, 1.0), cast("Consumer", Archive({}))
+    goals: tuple[Goal, ...] = ("earliest", "latest", 17)
+    assert [starter.offset_at(log, A0, goal) for goal in goals] == [5, 50, 17]
 
 
 def test_brokers_that_do_not_answer_are_an_error_not_a_start() -> None:
