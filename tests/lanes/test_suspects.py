@@ -75,7 +75,8 @@ def test_an_event_that_is_never_accepted_is_given_up_its_neighbours_arrive_once_
             assert (letter.delivery_id, letter.fault.cause) == (bad, Cause.NEVER_ACCEPTED)
             assert letter.fault.status == status
             assert letter.attempts > SURE.failures
-            assert sum(lanes.observer.suspicions) >= 2
+            # Probes of a hold go one by one: what proves it may have been a probe each time, with nothing to be halved.
+            assert sum(lanes.observer.suspicions) >= 2 or status == 403
             assert not lanes.lanes.suspects
             ids += await outage(fake, lanes, 500, calls=30)
             ids += await outage(fake, lanes, 403, calls=3)
@@ -118,8 +119,10 @@ def test_what_fails_by_itself_does_not_hold_its_lane() -> None:
             await lanes.until(lambda: poison.hits >= 2)
             ids = lanes.owe(["behind it", "other"], [1, 2], "track")
             await lanes.until(lambda: fake.held() == {ids[1]})
+            hits = poison.hits
+            await lanes.until(lambda: poison.hits >= hits + 2)  # the first of them came after the other's answer
             more = lanes.owe(["another"], [3], "track")
-            await lanes.until(lambda: fake.held() == {ids[1], *more} and poison.hits >= 5)
+            await lanes.until(lambda: fake.held() == {ids[1], *more})
             await lanes.until(lambda: lanes.lanes.suspects == 1)
             assert not lanes.shelf.letters
             fake.faults.remove(poison)
