@@ -104,6 +104,7 @@ class Storm:
         """Ask a member to leave, without waiting: it has to end by itself, with 0."""
         if member in self.members:
             self.members.remove(member)
+        member.port  # noqa: B018 - before it is there, nobody in the process listens to signals
         member.ask_to_leave()
         self._leaving.append(member)
 

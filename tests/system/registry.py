@@ -13,6 +13,11 @@ from typing import Self
 _PATH = re.compile(r"/schemas/ids/([0-9]+)(?:\?.*)?")
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: who asked was killed meanwhile."""
+
+
 class SchemaRegistry:
     """Serves schemas by their number while the `with` block lasts.
 
@@ -51,7 +56,7 @@ class SchemaRegistry:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
