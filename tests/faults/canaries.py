@@ -109,13 +109,16 @@ class Said:
     def leaks(self, canaries: Iterable[str]) -> list[Leak]:
         """Return every canary that was said anywhere, in any form that can be read back."""
         sought = [(canary, form, word) for canary in canaries for form, word in forms(canary)]
-        return [
-            Leak(channel, canary, form, around)
-            for channel, texts in sorted(self._said.items())
-            for text in sorted(texts)
-            for canary, form, word in sought
-            for around in _found(text, word, exact=form.startswith("base64"))
-        ]
+        found = []
+        for channel, texts in sorted(self._said.items()):
+            for text in sorted(texts):
+                folded = text.lower()
+                for canary, form, word in sought:
+                    at = text.find(word) if form.startswith("base64") else folded.find(word.lower())
+                    if at >= 0:
+                        around = text[max(0, at - _AROUND) : at + len(word) + _AROUND]
+                        found.append(Leak(channel, canary, form, around.decode(errors="replace")))
+        return found
 
 
 def forms(canary: str) -> Iterator[tuple[str, bytes]]:
@@ -137,9 +140,3 @@ def forms(canary: str) -> Iterator[tuple[str, bytes]]:
         inner = whole[(0, 2, 3)[shift] : len(whole) - 4]
         if len(inner) >= 8:
             yield f"base64 at {shift}", inner
-
-
-def _found(text: bytes, word: bytes, *, exact: bool) -> Iterator[str]:
-    at = text.find(word) if exact else text.lower().find(word.lower())
-    if at >= 0:
-        yield text[max(0, at - _AROUND) : at + len(word) + _AROUND].decode(errors="replace")
