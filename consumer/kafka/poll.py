@@ -183,7 +183,7 @@ class Poller:
         self._empty_frontiers()
         now_s = time.monotonic()
         self._membership.turn(consumer, now_s)
-        if self._finishing is None:
+        if self._finishing is None and not self._fence.is_shut:
             self._stops.turn(consumer, now_s)
         if now_s >= self._commit_due_s:
             self._commits.send(consumer)
