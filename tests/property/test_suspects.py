@@ -70,8 +70,7 @@ class LaneAlone:
 
     def call(self, answer: Callable[[Sequence[Delivery]], Verdict]) -> list[Delivery]:
         """Make the lane's next call, if there is one to be made."""
-        apart = self.outcomes.apart
-        if scope := apart.next(float("inf") if apart.due_s < float("inf") else 0.0, others=bool(self.queue)):
+        if scope := self.outcomes.apart.next(time.monotonic() + 3600, others=bool(self.queue)):
             self.queue.release(scope)
         batch = self.queue.take(None, self.outcomes.unsayable)
         if batch:

@@ -1,0 +1,118 @@
+"""What becomes of a batch that failed: whose trouble it is, and where it waits."""
+
+import time
+
+import pytest
+
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.suspects import SuspectOptions
+from consumer.model import Barred, Deferred, Fault, Trouble, Verdict
+from tests.property.test_batch import COLLECT
+from tests.property.test_suspects import LONG_AGO, LaneAlone
+
+DOWN = Deferred(Fault(Trouble.SERVER_ERROR, "", 500))
+DENIED = Barred(Fault(Trouble.UNAUTHORIZED, "", 403))
+BUSY = Deferred(Fault(Trouble.SERVER_ERROR, "", 503), 0.5, everyone=False)
+JUST_NOW = float("inf")
+"""When a call started, so that none succeeded since."""
+
+
+class Case:
+    """A lane with a batch of two, that is a suspect after two damning failures and is given up after an hour."""
+
+    def __init__(self, story: str = "") -> None:
+        """Live through `story`: `f` it failed, `s` another call succeeded."""
+        self.lane = LaneAlone(SuspectOptions(failures=2), 2)
+        self.owed = self.lane.owe(2, 2)
+        self.outcomes, self.queue = self.lane.outcomes, self.lane.queue
+        for happened in story:
+            if happened == "s":
+                self.outcomes._road.suspicion.succeeded(COLLECT, 1)
+            else:
+                self.end(DOWN)
+
+    def end(self, verdict: Verdict, started: float = LONG_AGO, *, called: bool = True) -> bool:
+        """Let a call that carries the batch, or its first half, end like this."""
+        if scope := self.outcomes.apart.next(time.monotonic() + 3600, others=False):
+            self.queue.release(scope)
+        batch = self.queue.take(None, self.outcomes.unsayable)
+        assert self.owed[0] in batch
+        return self.outcomes.conclude(batch, verdict, started, called=called)
+
+    @property
+    def oldest(self) -> Delivery:
+        return self.owed[0]
+
+    def apart(self) -> float:
+        """Return in how many seconds what is apart may go; infinite where nothing is."""
+        return self.outcomes.apart.due_s - time.monotonic()
+
+
+def test_what_failed_seldom_goes_first_again_and_may_still_grow() -> None:
+    case = Case("f")
+    assert case.apart() == float("inf")
+    assert case.queue.first() is case.oldest
+    assert not case.oldest.piece
+
+
+def test_what_keeps_failing_waits_by_itself_no_longer_than_its_back_off_and_grows_no_more() -> None:
+    case = Case("ff")
+    assert case.apart() <= 30.0
+    assert not case.queue
+    assert not case.outcomes.apart.suspects
+    assert case.owed[0].piece == case.owed[1].piece > 0
+
+
+def test_a_suspect_is_halved_and_its_halves_may_go_as_soon_as_others_had_their_turn() -> None:
+    case = Case("fsfsf")
+    assert case.lane.suspicions == 1
+    assert case.apart() <= 0
+    assert case.outcomes.apart.suspects == 2
+    assert case.owed[0].piece != case.owed[1].piece
+
+
+def test_a_suspect_by_itself_waits_three_times_as_long_as_its_call_took() -> None:
+    case = Case("fsfsf")
+    case.end(DOWN, time.monotonic() - 100)
+    assert 290 < case.outcomes.apart.due_s - time.monotonic() <= 301
+
+
+def test_what_is_no_suspect_waits_its_back_off_however_long_its_call_took() -> None:
+    case = Case("ff")
+    case.end(DOWN, time.monotonic() - 100)
+    assert case.apart() <= 30.0
+
+
+@pytest.mark.parametrize(
+    ("story", "started", "own"),
+    [
+        ("", JUST_NOW, False),
+        ("f", JUST_NOW, False),
+        ("fsf", JUST_NOW, False),  # one failure short of a suspect, before this one
+        ("fsfs", JUST_NOW, True),
+        ("fsfsfs", JUST_NOW, True),
+        ("fsfsf", JUST_NOW, False),  # a suspect, but nothing succeeded since its last failure
+    ],
+)
+def test_a_barred_answer_is_the_trouble_of_a_suspect_where_others_succeeded_since_its_last_failure(
+    story: str, started: float, *, own: bool
+) -> None:
+    assert Case(story).end(DENIED, started) is own
+
+
+def test_a_barred_answer_is_no_endpoints_if_a_call_succeeded_there_since_its_own_began() -> None:
+    case = Case()
+    case.lane.delivered([])
+    assert case.end(DENIED, LONG_AGO)
+    assert case.queue.first() is case.oldest
+    assert case.outcomes.not_before > 0
+
+
+@pytest.mark.parametrize(("verdict", "called"), [(BUSY, True), (DOWN, False), (DENIED, False)])
+def test_who_is_told_to_wait_or_not_let_through_the_door_of_credentials_has_nothing_against_it(
+    verdict: Verdict, *, called: bool
+) -> None:
+    case = Case()
+    assert not case.end(verdict, JUST_NOW, called=called)
+    assert case.oldest.evidence is None
+    assert case.oldest.attempts == 1
