@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from consumer.model import Fault
     from consumer.observe import Observer
 
-_BACKOFF = Backoff(0.5, 15.0)
+_BACKOFF = Backoff(0.5, 5.0)
 
 
 class Learns(Protocol):

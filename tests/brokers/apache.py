@@ -18,19 +18,21 @@ class ApacheBroker(RealBroker):
 
     Args:
         folder: where its configuration, its log and its data go.
+        front: the port of a second listener SLOW, and the one that it advertises, where something stands before it.
+        more: lines of `server.properties` after ours.
 
     Raises:
         NoJarsError: there is no Java, or the jars cannot be had.
         ApacheKafkaError: the process did not come up; the end of its log is in the text.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, front: tuple[int, int] | None = None, more: str = "") -> None:
         self._java, self._libs = java(), libraries()
         port, controller = free_port(), free_port()
         super().__init__(f"127.0.0.1:{port}", f"Apache Kafka {KAFKA_VERSION} from its jars")
         self._folder = folder
         self._settings = folder / "server.properties"
-        self._settings.write_text(_settings(folder / "data", port, controller))
+        self._settings.write_text(_settings(folder / "data", port, controller, front) + more)
         self._log = folder / "kafka.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._leash: subprocess.Popen[bytes] | None = None
@@ -111,13 +113,16 @@ class ApacheKafkaError(Exception):
     """The broker's process did not do what it should; the end of its log is in the text."""
 
 
-def _settings(data: Path, port: int, controller: int) -> str:
+def _settings(data: Path, port: int, controller: int, front: tuple[int, int] | None) -> str:
+    first = f"PLAINTEXT://127.0.0.1:{port}"
+    second, advertised = (f",SLOW://127.0.0.1:{one}" for one in front) if front else ("", "")
     return f"""\
 node.id=1
 process.roles=broker,controller
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={first},CONTROLLER://127.0.0.1:{controller}{second}
+advertised.listeners={first}{advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SLOW:PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs={data}
 # One node holds everything once.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from tests.system import logs
 from tests.system.owed import Sent
@@ -26,10 +27,10 @@ class Feed(Shop):
         self._world = world
         self._produced = 0
 
-    def orders(self, count: int, **like: str | bool | None) -> list[Sent]:
-        """Make orders that every destination is owed, produce them, and return them."""
+    def orders(self, count: int, **like: Any) -> list[Sent]:  # noqa: ANN401 - each of its own type
+        """Make orders that every destination is owed, produce them, and return them; `like` is what `order` takes."""
         for _ in range(count):
-            self.order(**{"vip": True, **like})  # type: ignore[arg-type]
+            self.order(**{"vip": True, **like})
         return self.produce()
 
     def produce(self) -> list[Sent]:

@@ -1,0 +1,56 @@
+"""An Apache Kafka of the scenarios' own: restarted, guarded by an authorizer, slow to take what is produced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType as Pattern
+from confluent_kafka.admin._resource import ResourceType as Resource
+
+from tests.brokers.apache import ApacheBroker
+from tests.brokers.broker import free_port
+from tests.faults.slow_letters import SlowLetters
+
+_WITHIN_S = 30.0
+_WRITING = ("User:ANONYMOUS", "*", AclOperation.WRITE, AclPermissionType.DENY)
+
+_AUTHORIZER = """\
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+"""
+
+
+class OwnKafka(ApacheBroker):
+    """A broker with an authorizer that lets everybody do what nobody was denied, and a second listener.
+
+    Attributes:
+        slow: before the second listener; give members its `bootstrap`.
+        slow_bootstrap: where they reach it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        front, behind = free_port(), free_port()
+        self.slow = SlowLetters(front, behind)
+        self.slow_bootstrap = f"127.0.0.1:{front}"
+        super().__init__(folder, front=(behind, front), more=_AUTHORIZER)
+
+    def deny_writing(self, topic: str) -> None:
+        """Let nobody write to a topic any more; everything else stays allowed."""
+        admin = AdminClient(self.client())
+        everything = (AclOperation.ALL, AclPermissionType.ALLOW)
+        bindings = [
+            AclBinding(Resource.TOPIC, topic, Pattern.LITERAL, *_WRITING),
+            # With any rule about a topic the rest of it is denied, unless it is said to be allowed.
+            AclBinding(Resource.TOPIC, topic, Pattern.LITERAL, "User:ANONYMOUS", "*", *everything),
+        ]
+        for answer in admin.create_acls(bindings).values():
+            answer.result(_WITHIN_S)
+
+    def allow_writing(self, topic: str) -> None:
+        """Take the denial back."""
+        admin = AdminClient(self.client())
+        denied = AclBindingFilter(Resource.TOPIC, topic, Pattern.LITERAL, *_WRITING)
+        for answer in admin.delete_acls([denied]).values():
+            answer.result(_WITHIN_S)
