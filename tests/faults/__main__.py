@@ -40,10 +40,11 @@ def main() -> int:
         try:
             of_deck, of_storm = report.seeds(args.seed)
             faults = deck(args.faults, of_deck, args.only)
-            options = Options(limit_s=args.minutes * 60)
             began = time.monotonic()
-            with Storm(broker, folder / "world", of_storm, options, lambda said: print(said, flush=True)) as storm:
-                storm.blow(faults)
+            with Storm(broker, folder / "world", of_storm, Options(), lambda said: print(said, flush=True)) as storm:
+                storm.form()
+                storm.strike(faults, args.minutes * 60)
+                storm.calm()
                 storm.part()
                 found = report.run(storm, faults, args.seed, time.monotonic() - began)
         finally:

@@ -56,12 +56,12 @@ def _alter(storm: Storm, topic: str, value: str) -> None:
         answer.result(_WITHIN_S)
 
 
-def _registry_down(storm: Storm, _: str, dice: Random) -> Struck:
+def _registry_down(storm: Storm, _: str, __: Random) -> Struck:
     """Who runs has every schema already: one that starts asks."""
     registry = storm.world.registry
     before, registry.down = registry.turned_away, True
-    storm.see_off(dice.choice(storm.members))
-    storm.spawn()
+    storm.crew.see_off(storm.crew.one())
+    storm.crew.spawn()
 
     def over() -> None:
         registry.down = False

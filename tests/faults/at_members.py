@@ -17,27 +17,27 @@ MEMBERS = ("members",)
 _SESSION_S = 6.0
 
 
-def _leaves(storm: Storm, _: str, dice: Random) -> Struck:
-    member = dice.choice(storm.members)
-    storm.see_off(member)
-    storm.spawn()
+def _leaves(storm: Storm, _: str, __: Random) -> Struck:
+    member = storm.crew.one()
+    storm.crew.see_off(member)
+    storm.crew.spawn()
     return Struck(lambda: int(member.process.poll() is not None))
 
 
-def _killed(storm: Storm, _: str, dice: Random) -> Struck:
-    member = storm.lose_sight_of(dice.choice(storm.members))
+def _killed(storm: Storm, _: str, __: Random) -> Struck:
+    member = storm.crew.lose_sight_of(storm.crew.one())
     member.kill()
     storm.note_crash("SIGKILL")
-    storm.spawn()
+    storm.crew.spawn()
     return Struck(lambda: 1)
 
 
 def _dies_at(point: str) -> Fault:
     def strike(storm: Storm, _: str, dice: Random) -> Struck:
         if point == AFTER_ASSIGNMENT:
-            member = storm.lose_sight_of(storm.spawn())  # it dies as soon as it has anything
+            member = storm.crew.lose_sight_of(storm.crew.spawn())  # it dies as soon as it has anything
         else:
-            member = storm.lose_sight_of(dice.choice(storm.members))
+            member = storm.crew.lose_sight_of(storm.crew.one())
         rules = []
         if point == AFTER_DEFERRAL:
             for server in storm.world.servers.values():
@@ -52,8 +52,8 @@ def _dies_at(point: str) -> Fault:
             if member.process.poll() is None:
                 member.kill()
             storm.note_crash(point)
-            if len(storm.members) < storm.wanted:
-                storm.spawn()
+            if len(storm.crew.members) < storm.wanted:
+                storm.crew.spawn()
 
         # Reaped by `poll`, and only then is its last line sure to be in the journal.
         return Struck(lambda: int(member.process.poll() is not None and bool(member.journal("died"))), over)
@@ -61,16 +61,16 @@ def _dies_at(point: str) -> Fault:
     return Fault(point, MEMBERS, (0.0, 0.5), strike)
 
 
-def _frozen(storm: Storm, _: str, dice: Random) -> Struck:
-    member = dice.choice(storm.members)
+def _frozen(storm: Storm, _: str, __: Random) -> Struck:
+    member = storm.crew.one()
     member.process.send_signal(signal.SIGSTOP)
     return Struck(lambda: 1, lambda: member.process.send_signal(signal.SIGCONT))
 
 
-def _joins(storm: Storm, _: str, dice: Random) -> Struck:
-    member = storm.spawn()
+def _joins(storm: Storm, _: str, __: Random) -> Struck:
+    member = storm.crew.spawn()
     # Who leaves again may be an old one.
-    return Struck(lambda: len(member.journal("assigned")), lambda: storm.see_off(dice.choice(storm.members)))
+    return Struck(lambda: len(member.journal("assigned")), lambda: storm.crew.see_off(storm.crew.one()))
 
 
 FAULTS = (

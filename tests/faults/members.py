@@ -31,6 +31,7 @@ class Composed(Member):
         self._journal = world.folder / f"{name}.journal"
         self._lines: list[Line] = []
         self._read_to = 0
+        self._held: set[tuple[str, int]] = set()
         wrong = ("--bug", bug) if bug else ()
         program = ("tests.faults.composed", "--journal", str(self._journal), *wrong, "--")
         self.started = time.monotonic()
@@ -49,8 +50,21 @@ class Composed(Member):
             file.seek(self._read_to)
             whole, newline, _ = file.read().rpartition(b"\n")
             self._read_to += len(whole) + len(newline)
-            self._lines += [json.loads(line) for line in whole.splitlines()]
+            new = [json.loads(line) for line in whole.splitlines()]
+            self._lines += new
+            self._follow(new)
         return [line for line in self._lines if event is None or line["event"] == event]
+
+    def _follow(self, lines: list[Line]) -> None:
+        for line in lines:
+            if line["event"] in {"assigned", "revoked", "lost"}:
+                places = {(line["pipeline"], one[0]) for one in line["partitions"]}
+                self._held = self._held | places if line["event"] == "assigned" else self._held - places
+
+    def held(self) -> set[tuple[str, int]]:
+        """Return what it holds by its journal, as (pipeline, partition)."""
+        self.journal("")
+        return self._held
 
     def census(self, within_s: float = 30.0) -> Line:
         """Return what it holds now: tasks, threads, descriptors."""
@@ -93,18 +107,3 @@ def told(journals: list[list[Line]], event: str) -> Iterator[Told]:
             if line["event"] == event:
                 for partition, offset in line["partitions"]:
                     yield Told(line["at"], line["pipeline"], partition, offset)
-
-
-class Held:
-    """Which partitions a member holds, by its journal.
-
-    Attributes:
-        now: as (pipeline, partition).
-    """
-
-    def __init__(self, journal: list[Line]) -> None:
-        self.now: set[tuple[str, int]] = set()
-        for line in journal:
-            if line["event"] in {"assigned", "revoked", "lost"}:
-                places = {(line["pipeline"], one[0]) for one in line["partitions"]}
-                self.now = self.now | places if line["event"] == "assigned" else self.now - places

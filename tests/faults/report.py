@@ -88,7 +88,7 @@ class Report:
 def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Report:
     """Judge a storm that has blown out; every one of `faults` had to hit something, by its kind."""
     evidence = gather(storm.world, cut=tuple(crash.at for crash in storm.tally.crashes))
-    wrong = judge(storm.shop, evidence, storm.journals)
+    wrong = judge(storm.shop, evidence, storm.crew.journals)
     crashes, beyond = repeats(storm.tally.crashes, storm.shop, evidence)
     tally = storm.tally
     unmet = [f"{kind} never hit anything" for kind in {one.kind for one in faults} if not tally.hits[kind]]
@@ -106,7 +106,7 @@ def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Rep
         repeated=sum(_repeated(evidence, name) for name in evidence.arrivals),
         crashes=[Repeats(one.what, one.again, len(one.taken)) for one in crashes],
         longest_pause_s={name: _longest_pause(evidence, name) for name in evidence.arrivals},
-        peak_memory_mib=tally.peak_mib,
+        peak_memory_mib=storm.crew.peak_mib,
         complaints=[*tally.complaints, *wrong, *beyond, *sorted(unmet)],
     )
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Self
 
 from tests.brokers.apache import ApacheBroker
+from tests.faults.crew import Crew
 from tests.faults.judged import crashed
-from tests.faults.members import Composed, Held
 from tests.faults.stream import Stream
 from tests.faults.struck import Fault, Struck
 from tests.faults.tally import Options, Tally
-from tests.system import accounts, logs
+from tests.system import logs
 from tests.system.shop import INVALID, ISOLATED, POISON, Shop
 from tests.system.world import PARTITIONS, World
 
@@ -57,14 +57,12 @@ class Storm:
         self.broker = broker
         self.wanted = options.members
         self.tally = Tally()
-        self.members: list[Composed] = []
-        self._all: list[Composed] = []
-        self._leaving: list[Composed] = []
+        self.world = World(broker, folder, ISOLATED)
+        self.shop = Shop(self.world.topic, PARTITIONS, self.world.pipelines, Random(dice.random()))
+        self.crew = Crew(self.world, dice, self.tally.complaints.append)
         self._dice = dice
         self._options = options
         self._say = say
-        self.world = World(broker, folder, ISOLATED)
-        self.shop = Shop(self.world.topic, PARTITIONS, self.world.pipelines, Random(dice.random()))
         self._stream = Stream(broker, self.shop, options.rate_per_s, options.trouble_every)
         self._in_force: list[_InForce] = []
         self._stack = contextlib.ExitStack()
@@ -82,31 +80,10 @@ class Storm:
         for each in self._in_force:
             with contextlib.suppress(Exception):
                 each.struck.over()
-        for member in self._all:
-            member.__exit__(None, None, None)
+        self.crew.end()
         self._stack.close()
 
     # ── What faults use ──
-
-    def spawn(self, bug: str | None = None) -> Composed:
-        """Start a member."""
-        member = Composed(self.world, f"member-{len(self._all) + 1}", bug=bug)
-        self._all.append(member)
-        self.members.append(member)
-        return member
-
-    def lose_sight_of(self, member: Composed) -> Composed:
-        """Let a member end: from now on that is nothing to complain of."""
-        self.members.remove(member)
-        return member
-
-    def see_off(self, member: Composed) -> None:
-        """Ask a member to leave, without waiting: it has to end by itself, with 0."""
-        if member in self.members:
-            self.members.remove(member)
-        member.port  # noqa: B018 - before it is there, nobody in the process listens to signals
-        member.ask_to_leave()
-        self._leaving.append(member)
 
     def note_crash(self, what: str) -> None:
         """Note what the broker has committed now, and what had been taken above it."""
@@ -129,26 +106,39 @@ class Storm:
         """Count the calls that members put off so far for this cause."""
         return sum(
             (line["destination"], line["cause"]) == (destination, cause)
-            for member in self._all
+            for member in self.crew.all
             for line in member.journal("deferred")
         )
 
     def letters_refused(self) -> int:
         """Count the letters that members could not write so far."""
-        return sum(len(member.journal("letter failed")) for member in self._all)
+        return sum(len(member.journal("letter failed")) for member in self.crew.all)
 
     # ── Its life ──
 
-    def blow(self, faults: Sequence[Fault]) -> None:
-        """Let these faults strike, some at once, none two at one place; then let everything arrive."""
+    def form(self) -> None:
+        """Start the members, and wait until they hold everything between them."""
+        for _ in range(self._options.anchors):
+            self.crew.anchor()
         for _ in range(self.wanted):
-            self.spawn()
-        self._wait_for(self._settled, _SETTLED_WITHIN_S, "the group did not form")
+            self.crew.spawn()
+        self._wait_for(self.crew.settled, _SETTLED_WITHIN_S, "the group did not form")
+
+    def strike(self, faults: Sequence[Fault], within_s: float, *, all_of_them: bool = True) -> None:
+        """Let these faults strike, some at once, none two at one place.
+
+        Args:
+            faults: in this order, but for those whose place is taken.
+            within_s: seconds after which no more begin.
+            all_of_them: whether it is a complaint that some had no time left.
+        """
         began, waiting, next_word = time.monotonic(), list(faults), 0.0
+        self._stream.resume()
         while waiting or self._in_force:
             now = time.monotonic()
-            if waiting and now - began > self._options.limit_s:
-                self.tally.complaints.append(f"{len(waiting)} faults had no time left to strike")
+            if waiting and now - began > within_s:
+                if all_of_them:
+                    self.tally.complaints.append(f"{len(waiting)} faults had no time left to strike")
                 waiting = []
             self._turn()
             if waiting and len(self._in_force) < _AT_ONCE:
@@ -157,11 +147,14 @@ class Storm:
             if now - began >= next_word:
                 next_word += 15.0
                 self._say(
-                    f"{now - began:4.0f} s: {sum(self.tally.struck.values())} of {len(faults)} faults, "
-                    f"{len(self.shop.records)} records, {len(self.members)} members; "
+                    f"{now - began:4.0f} s: {self.tally.struck.total()} faults, {len(self.shop.records)} records, "
+                    f"{len(self.crew.living)} members; "
                     f"now {', '.join(each.fault.kind for each in self._in_force) or 'nothing'}"
                 )
             time.sleep(_TICK_S)
+
+    def calm(self) -> None:
+        """Produce no more, and wait until everything has arrived and nothing is open."""
         self._say("no more faults: everything has to arrive")
         self._stream.finish()
         due = {
@@ -173,42 +166,28 @@ class Storm:
             _ARRIVED_WITHIN_S,
             "not everything arrived",
         )
-        self._wait_for(lambda: not any(self._open()), _ARRIVED_WITHIN_S, "something stayed open")
+        self._wait_for(self.crew.settled, _SETTLED_WITHIN_S, "the group did not come to rest")
+        self._wait_for(lambda: not any(self.crew.open()), _ARRIVED_WITHIN_S, "something stayed open")
 
     def part(self) -> None:
         """Let all members leave, their books balanced."""
-        for member in self.members:
-            self.tally.complaints += [f"{member.name}: {one}" for one in accounts.unbalanced(member.status())]
-        for member in [*self.members]:
-            self.see_off(member)
-        self._wait_for(lambda: not self._leaving, _SETTLED_WITHIN_S, "a member that was asked to leave did not end")
-
-    @property
-    def journals(self) -> list[list[dict[str, object]]]:
-        """What all members wrote down."""
-        return [member.journal() for member in self._all]
+        self.crew.see_all_off()
+        self._wait_for(self.crew.has_left, _SETTLED_WITHIN_S, "a member that was asked to leave did not end")
 
     # ── Turn by turn ──
 
     def _turn(self) -> None:
         self._stream.turn()
-        for member in self._all:
-            self.tally.peak_mib = max(self.tally.peak_mib, member.memory_mib()[1])
-        for member in [one for one in self._leaving if one.process.poll() is not None]:
-            self._leaving.remove(member)
-            if member.process.returncode != 0:
-                self.tally.complaints.append(f"{member.name}, asked to leave, ended with {member.process.returncode}")
-                self._say(member.last_words())
-        for member in [one for one in self.members if one.process.poll() is not None]:
-            self.tally.complaints.append(f"{member.name} ended by itself with {member.process.returncode}")
-            self._say(member.last_words())
-            self.members.remove(member)
-            self.spawn()
+        self.crew.look()
+        self.sample()
+
+    def sample(self) -> None:
+        """Do nothing: a longer storm measures here, once a turn."""
 
     def _begin(self, waiting: list[Fault]) -> None:
         locked = {place for each in self._in_force for place in each.locks}
         if self._rest_until is not None:
-            if self._settled() or time.monotonic() > self._rest_until:
+            if self.crew.settled() or time.monotonic() > self._rest_until:
                 self._rest_until = None
             else:
                 locked.add("members")
@@ -237,23 +216,11 @@ class Storm:
             if "members" in each.locks and self._dice.randrange(10) < self._options.settle:
                 self._rest_until = time.monotonic() + _SETTLED_WITHIN_S
 
-    def _settled(self) -> bool:
-        """Tell whether the living hold every partition of every pipeline."""
-        held: set[tuple[str, int]] = set()
-        for member in self.members:
-            held |= Held(member.journal()).now
-        return len(held) == len(self.world.pipelines) * self.world.partitions
-
-    def _open(self) -> Iterator[int]:
-        for member in self.members:
-            for pipeline in member.status().values():
-                yield pipeline["records"]["open"]
-
     def _wait_for(self, true: Callable[[], bool], within_s: float, otherwise: str) -> None:
         deadline = time.monotonic() + within_s
         while not true():
             self._turn()
             if time.monotonic() > deadline:
-                said = "\n".join(member.last_words(8) for member in self.members)
+                said = "\n".join(member.last_words(8) for member in self.crew.living)
                 raise AssertionError(f"{otherwise} within {within_s:g} s\n{said}")
             time.sleep(_TICK_S * 4)

@@ -83,6 +83,10 @@ class Stream:
 
         return report
 
+    def resume(self) -> None:
+        """Go on after `finish`."""
+        self._finished, self._looked = False, time.monotonic()
+
     def finish(self) -> None:
         """Produce no more, and wait until the broker has everything."""
         self._finished = True

@@ -13,17 +13,17 @@ class Options:
     """How a storm blows.
 
     Attributes:
-        members: at work at any time, give or take one.
+        members: at work at any time, give or take one, that faults may meet.
+        anchors: members besides, that none may touch.
         rate_per_s: records a second.
         trouble_every: a record of every bad kind each so many records.
-        limit_s: after this no fault begins any more.
         settle: how often, of ten times, the group is let come to rest after a fault of its members.
     """
 
     members: int = 3
+    anchors: int = 0
     rate_per_s: float = 50.0
     trouble_every: int = 150
-    limit_s: float = 840.0
     settle: int = 5
 
 
@@ -36,4 +36,3 @@ class Tally:
     missed: Counter[str] = field(default_factory=Counter)
     crashes: list[Crash] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
-    peak_mib: float = 0.0
