@@ -15,8 +15,9 @@ from consumer.translation.logical import Json
 DEEPEST = 200
 """Levels of records, arrays, maps and unions within one datum (orjson gives up at 254)."""
 
-MOST_EMPTY = 100_000
-"""Nulls and records within one datum that take no bytes; the null of a union takes one."""
+SPARE_EMPTY = 1_000
+"""Nulls and records that take no bytes (the null of a union takes one) within one datum, beyond one for each of its
+bytes: so that a few bytes cannot cost more than a few bytes do."""
 
 _LONGEST_VARINT = 70  # bits
 _MORE = 0x80  # set in each byte of a varint but the last
@@ -36,7 +37,7 @@ class Guard:
         self._names = names
         self._data = b""
         self._at = 0
-        self._empty = 0
+        self._spare = 0
 
     def check(self, data: bytes, start: int) -> None:
         """Walk the datum that begins at `start`.
@@ -46,7 +47,7 @@ class Guard:
         """
         self._data = data
         self._at = start
-        self._empty = 0
+        self._spare = SPARE_EMPTY + len(data) - start
         try:
             self._walk(self._schema, 0)
         finally:
@@ -100,9 +101,9 @@ class Guard:
                 self._walk(inner, depth + 1)
 
     def _nothing(self) -> None:
-        self._empty += 1
-        if self._empty > MOST_EMPTY:
-            raise HostileError(f"it holds more than {MOST_EMPTY} values that take no bytes")
+        self._spare -= 1
+        if self._spare < 0:
+            raise HostileError("it holds far more values that take no bytes than it has bytes")
 
     def _index(self, count: int) -> int:
         index = self._long()

@@ -21,9 +21,9 @@ def row(count: int, last: Json) -> list[Json]:
     return [record(f"R{n}", a=f"R{n - 1}" if n else last) for n in range(count)]
 
 
-def twice(count: int, last: Json) -> list[Json]:
-    """Return records that each hold the one before twice."""
-    return [record(f"R{n}", a=f"R{n - 1}", b=f"R{n - 1}") if n else last for n in range(count)]
+def twice(count: int, last: Json, space: str = "") -> list[Json]:
+    """Return records that each hold the one before twice; their names stand in a namespace, `space`."""
+    return [record(f"{space}R{n}", a=f"{space}R{n - 1}", b=f"{space}R{n - 1}") if n else last for n in range(count)]
 
 
 _TOO_LONG = "is longer than"
