@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from consumer.model import Endpoint
 
 _MAX_REPLY_BYTES = 1024 * 1024
-"""No contract answers with more; what lies beyond is not read, and a cut answer is never taken for a good one. JSON made
-for it takes twenty times its size in memory (`[[],[],…`), once for each lane."""
+"""No contract answers with more; what lies beyond is not read, and a cut answer is never taken for a good one. JSON
+made for it takes twenty times its size in memory (`[[],[],…`), once for each lane."""
 
 _MAX_REPLY_PARTS = 8192
 """Nor in more pieces: each costs 20 µs of the loop, and chunks of two bytes would take forty seconds to the limit."""
