@@ -22,6 +22,9 @@ from tests.system.world import PARTITIONS, World
 
 _TICK_S = 0.05
 _AT_ONCE = 3
+_AHEAD = 12
+"""So far down the deck a fault is looked for whose place is free: members have the most, and would all come last."""
+
 _UNTIL_HIT_S = 20.0
 _SETTLED_WITHIN_S = 60.0
 _ARRIVED_WITHIN_S = 120.0
@@ -191,7 +194,7 @@ class Storm:
                 self._rest_until = None
             else:
                 locked.add("members")
-        for fault in waiting:
+        for fault in waiting[:_AHEAD]:
             free = [place for place in fault.places if place not in locked]
             if not free or locked & set(fault.also):
                 continue
