@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes import Answer, Fake, Gate, Request, Until
+from consumer.demo.fakes import Answer, Fake, Gate, Until
 from consumer.demo.fakes.faults import Incoming
 from tests.brokers import RealBroker
 from tests.faults.canaries import OF_THE_SHOP, Said
@@ -111,21 +111,20 @@ def test_a_rate_holds_in_every_second_at_the_server_for_two_members_and_across_r
             server.wait_until(lambda: len(server.requests) >= 2 * _RATE, 60)
             with world.member() as second:
                 second.wait_for_partitions(PARTITIONS // 2)
+                server.wait_until(lambda: _tokens(server) == 2, 60)  # now both are at work
                 both = len(server.requests)
-                first.wait_until(lambda: len(server.requests) >= both + 2 * _RATE, 60, "nothing arrives")
+                server.wait_until(lambda: len(server.requests) >= both + _RATE, 60)
                 server.expire_tokens()  # the calls for new ones count, too
-                first.wait_until(lambda: len(server.requests) >= both + 4 * _RATE, 60, "nothing arrives")
+                server.wait_until(lambda: _tokens(server) > 2, 60)
                 assert first.leave() == 0
                 second.wait_for_partitions(PARTITIONS)
                 second.wait_until(lambda: due <= server.held(), 60, "not everything arrived")
                 assert second.leave() == 0
         evidence = gather(world)
         most = _most_within(server, _A_SECOND)
-        tokens = len([one for one in server.requests if not _is_delivery(one)])
-        print(f"\nat {_RATE} a second: {len(server.requests)} requests, {tokens} of them for tokens;", end=" ")
+        print(f"\nat {_RATE} a second: {len(server.requests)} requests, {_tokens(server)} of them for tokens;", end=" ")
         print(f"the busiest second saw {most}")
         assert most <= _RATE
-        assert tokens == 4
         # A rebalance releases what was not below the frontier, answered or not.
         assert oracle.complaints(shop.records, evidence, may_repeat=frozenset(due)) == []
 
@@ -142,8 +141,9 @@ def _delivers(call: Incoming) -> bool:
     return not call.path.endswith("access_tokens")
 
 
-def _is_delivery(request: Request) -> bool:
-    return not request.path.endswith("access_tokens")
+def _tokens(server: Fake) -> int:
+    """Return how many calls for a token there were."""
+    return len([request for request in server.requests if request.path.endswith("access_tokens")])
 
 
 def _waiting(status: dict[str, dict[str, object]]) -> set[str]:
