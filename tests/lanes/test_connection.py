@@ -76,6 +76,26 @@ def test_an_answer_that_was_cut_takes_its_connection_with_it() -> None:
     assert connections == 2
 
 
+def test_no_compressed_answer_is_asked_for() -> None:
+    asked = b""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked = await read_call(reader)
+        writer.write(GOOD)
+        await reader.read()
+
+    async def run() -> None:
+        async with listening(handle) as url:
+            wire = Wire(url, {}, 30.0)
+            await wire.exchange(SMALL, {})
+            await wire.close()
+
+    asyncio.run(run())
+    assert asked.lower().count(b"accept-encoding:") == 1
+    assert b"accept-encoding: identity\r\n" in asked.lower()
+
+
 def test_a_connection_closed_between_calls_is_replaced_before_the_next_one_starts() -> None:
     connections = 0
     closed = asyncio.Event()
