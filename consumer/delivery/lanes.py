@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
+from itertools import count
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,8 @@ class Lanes:
         self.calls = 0
         self.credentials_valid: bool | None = None
         self.credentials_proven = False
-        self._pieces = 0
+        self.next_piece: Callable[[], int] = count(1).__next__
+        """Return a number no half has had."""
         self._wires = [wire() for _ in range(options.lanes)]
         if options.rate_per_s is not None:
             for each in self._wires:
@@ -84,11 +86,11 @@ class Lanes:
 
     def put(self, deliveries: Iterable[Delivery]) -> None:
         """Queue deliveries, in order, each in the lane its key chooses."""
-        count = len(self.lanes)
+        lanes = len(self.lanes)
         by_lane: dict[int, list[Delivery]] = defaultdict(list)
         shape = None
         for delivery in deliveries:
-            by_lane[delivery.key % count].append(delivery)
+            by_lane[delivery.key % lanes].append(delivery)
             if delivery.shape is not shape:
                 shape = delivery.shape
                 self.window.active = self.window.active or shape.max_age_ms is not None
@@ -148,13 +150,14 @@ class Lanes:
 
     def admission(self) -> Waits | None:
         """Return what decides whether a delivery may go, or `None` where nothing can stand in its way."""
-        return self._waits if self.window.active or self.holds or self.guarding.held or self.said else None
+        if self.holds or self.guarding.held or self.said:
+            return self._waits
+        return self.window.reason if self.window.active else None
 
     def _waits(self, delivery: Delivery) -> Scope | Fault | None:
         if self.said and (reason := self.said.reason(delivery)):
             return reason
-        endpoint = delivery.shape.endpoint
-        if endpoint in self.holds:
+        if (endpoint := delivery.shape.endpoint) in self.holds:
             return "endpoint", endpoint
         return self.guarding.reason(delivery) or self.window.reason(delivery)
 
@@ -167,11 +170,6 @@ class Lanes:
                 lane.look_anew(self.said.reason)
 
     # ── What a lane tells after a call ──
-
-    def next_piece(self) -> int:
-        """Return a number no half has had."""
-        self._pieces += 1
-        return self._pieces
 
     def started(self, now: float) -> None:
         """Note that a call starts."""
