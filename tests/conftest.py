@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.brokers import Broker, EmbeddedBroker, RealBroker
 from tests.brokers.choose import Choice, choose_here
@@ -12,6 +13,10 @@ from tests.brokers.record import BROKERS, Key, Record
 pytest_plugins = ("tests.coverage_floor",)
 
 _RECORD = pytest.StashKey[Record]()
+
+# An example is as slow as the machine is busy: that is no property of what is tested.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
