@@ -163,3 +163,22 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
         assert again & on_the_wire, "no call was on the wire when its member went"
         assert lost, "the group was not arranged without the member that stood still"
         assert books == []
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.needs_real_broker("the embedded cluster knows no static members")
+def test_of_two_processes_with_one_name_one_ends_and_says_why_in_a_sentence(broker: Broker, tmp_path: Path) -> None:
+    with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
+        (group,) = world.pipelines
+        reconfigure(world, kafka={"group.instance.id": "pod-0"})
+        with world.member() as older:
+            older.wait_for_partitions(2)
+            with world.member() as younger:
+                younger.wait_for_partitions(2)
+                assert older.wait() == 1
+                (fell,) = older.lines("pipeline fell")
+                assert fell["error"].startswith(
+                    f"group {group}: there is another member of the name group.instance.id=pod-0 (FENCED_INSTANCE_ID): "
+                )
+                assert older.errors.read_text() == "", "a sentence, and no traceback"
+                assert younger.leave() == 0
