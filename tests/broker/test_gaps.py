@@ -33,6 +33,25 @@ def delete_below(broker: Broker, topic: str, offset: int) -> None:
         answer.result(timeout=30)
 
 
+def test_an_offset_out_of_range_stops_its_partition_alone_and_skips_nothing(broker: Broker) -> None:
+    topic, group = broker.create_topic("orders", 2), broker.unique("group")
+    for partition in (0, 1):
+        produce(broker, topic, 10, partition=partition)
+    commit_for(broker, group, topic, 5000, 4)
+
+    async def run() -> None:
+        async with member(options(broker, (topic,), group)) as one:
+            await one.until(lambda: len(one.road.taken) == 6)
+            await one.until(lambda: ("_AUTO_OFFSET_RESET", False) in one.heard.errors)
+            produce(broker, topic, 5, partition=0)
+            produce(broker, topic, 5, partition=1)
+            await one.until(lambda: len(one.road.taken) == 11)
+            assert {partition for partition, _ in one.road.taken} == {Partition(topic, 1)}
+
+    asyncio.run(run())
+    assert committed(broker, group, topic)[0][0] == 5000
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("to", "first"), [("earliest", 0), (4, 4)])
 def test_a_partition_committed_beyond_its_log_goes_on_below_where_it_was(

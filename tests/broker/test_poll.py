@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from consumer.model import Partition
 from tests.broker.recording_road import WITHIN_S, committed, member, options, produce
@@ -243,24 +243,3 @@ def test_a_missing_topic_is_said_waited_for_and_then_read(broker: Broker) -> Non
             await one.until(lambda: len(one.road.taken) == 5)
 
     asyncio.run(run())
-
-
-def test_an_offset_out_of_range_stops_its_partition_alone_and_skips_nothing(broker: Broker) -> None:
-    topic, group = broker.create_topic("orders", 2), broker.unique("group")
-    for partition in (0, 1):
-        produce(broker, topic, 10, partition=partition)
-    client = Consumer({**broker.client(), "group.id": group})
-    client.commit(offsets=[TopicPartition(topic, 0, 5000), TopicPartition(topic, 1, 4)], asynchronous=False)
-    client.close()
-
-    async def run() -> None:
-        async with member(options(broker, (topic,), group)) as one:
-            await one.until(lambda: len(one.road.taken) == 6)
-            await one.until(lambda: ("_AUTO_OFFSET_RESET", False) in one.heard.errors)
-            produce(broker, topic, 5, partition=0)
-            produce(broker, topic, 5, partition=1)
-            await one.until(lambda: len(one.road.taken) == 11)
-            assert {partition for partition, _ in one.road.taken} == {Partition(topic, 1)}
-
-    asyncio.run(run())
-    assert committed(broker, group, topic)[0][0] == 5000
