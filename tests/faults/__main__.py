@@ -13,7 +13,7 @@ from tests.brokers.apache import ApacheBroker, ApacheKafkaError
 from tests.brokers.jars import NoJarsError
 from tests.faults import report
 from tests.faults.catalogue import FAULTS, deck
-from tests.faults.storm import Storm
+from tests.faults.storm import Storm, seldom_collected
 from tests.faults.tally import Options
 
 
@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there as JSON, too")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep logs and journals there")
     args = parser.parse_args()
+    seldom_collected()
     print(f"python -m tests.faults --seed {args.seed} --faults {args.faults}", flush=True)
     with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
         folder = args.keep or Path(temporary)

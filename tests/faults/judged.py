@@ -1,8 +1,10 @@
 """The verdict: the oracle of `tests.system`, and what only the members' journals allow to be judged exactly.
 
 A delivery may arrive again although it was answered only if a tenure that began meanwhile started at or below its
-record: that is what "at least once" means after a crash or a rebalance, and nothing else is. And what was committed is
-over: nothing below a commit that the broker accepted ever arrives afterwards.
+record: that is what "at least once" means after a crash or a rebalance; or if a member noted meanwhile that a call to
+that destination got no answer in time, which on a machine that is busy, or from a member that stood still, can be true
+of an answer that was given (these are counted apart). Nothing else excuses a repeat. And what was committed is over:
+nothing below a commit that the broker accepted ever arrives afterwards.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from tests.system.shop import Shop
 Place = tuple[str, int]
 """A pipeline and a partition."""
 
+_NO_ANSWER = frozenset({"timed_out", "unreachable"})
+
 _CLOCKS_S = 0.05
 """A journal's line is written a moment after what it is about."""
 
@@ -33,45 +37,68 @@ class Crash:
         what: how it ended.
         at: monotonic seconds.
         committed: what the broker had of each pipeline and partition then.
-        taken: what its servers had taken by then at or above that: these may come again.
-        again: how many of these did come again; filled in at the end.
     """
 
     what: str
     at: float
     committed: dict[Place, int]
-    taken: frozenset[str]
-    again: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """What came of one crash.
+
+    Attributes:
+        crash: how the member ended.
+        again: deliveries taken before it that came again after it, before the next crash.
+        bound: how many could have: what had been taken at or above the committed offsets.
+    """
+
+    crash: str
+    again: int
+    bound: int
 
 
 def judge(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> list[str]:
     """Return everything that is wrong; see the top of this file."""
+    return judge_and_count(shop, evidence, journals)[0]
+
+
+def judge_and_count(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> tuple[list[str], int]:
+    """Return everything that is wrong, and how many repeats only the word of a sender excuses."""
     excused = _Excused(shop, evidence, journals)
-    return [
+    wrong = [
         *oracle.complaints(shop.records, evidence, may_repeat=excused.ids()),
         *excused.complaints(),
         *_below_commits(shop, evidence, journals),
         *_starts_below_commits(journals),
     ]
+    return wrong, excused.unheard
 
 
 class _Excused:
     """What may have come again, and why."""
 
     def __init__(self, shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> None:
+        self.unheard = 0
         self._evidence = evidence
         self._owed = shop.owed
+        self._without_answer: dict[str, list[float]] = defaultdict(list)
+        for journal in journals:
+            for line in journal:
+                if line["event"] == "deferred" and line["cause"] in _NO_ANSWER:
+                    self._without_answer[line["destination"]].append(line["at"])
         self._starts: dict[Place, list[Told]] = defaultdict(list)
         for start in sorted(told(journals, "assigned"), key=lambda one: one.at):
             self._starts[start.pipeline, start.partition].append(start)
 
     def ids(self) -> frozenset[str]:
-        """Return every id that some second tenure could see: what is left for `complaints` to judge one by one."""
-        found: set[str] = set()
+        """Return every id there is but letters' that no second tenure could see: `complaints` judges one by one."""
+        found = {one.kept_as for one in self._owed if one.cause is None}
         for one in self._owed:
             starts = self._starts[one.pipeline, one.partition]
             if any(start.offset <= one.offset for start in starts[1:]):
-                found |= {one.kept_as, one.delivery_id}
+                found.add(one.delivery_id)
         return frozenset(found)
 
     def complaints(self) -> Iterator[str]:
@@ -87,7 +114,11 @@ class _Excused:
                     continue
                 request = answered.get(before[1])
                 lost = request is not None and (request.status is None or request.fault in LATE)
-                if not lost and not self._taken_again(one, before[0], arrival.at):
+                if lost or self._taken_again(one, before[0], arrival.at):
+                    continue
+                if any(before[0] < at < arrival.at for at in self._without_answer[destination]):
+                    self.unheard += 1
+                else:
                     yield (
                         f"duplicate: {destination} took {arrival.id} again although it had answered, and no tenure "
                         f"began at or below partition {one.partition}, offset {one.offset} meanwhile"
@@ -132,24 +163,25 @@ def _starts_below_commits(journals: list[list[Line]]) -> Iterator[str]:
             yield f"{start.pipeline}: partition {start.partition} began at {start.offset}, below commit {max(before)}"
 
 
-def crashed(what: str, at: float, shop: Shop, committed: dict[Place, int], arrived: Sequence[str]) -> Crash:
-    """Note a crash: what the broker had, and what the servers had taken above it."""
-    had = set(arrived)
-    above = {one.kept_as for one in shop.owed if one.offset >= committed.get((one.pipeline, one.partition), 0)}
-    return Crash(what, at, committed, frozenset(had & above))
-
-
-def repeats(crashes: Sequence[Crash], shop: Shop, evidence: Evidence) -> tuple[list[Crash], list[str]]:
-    """Count what came again after each crash; complain of what was not among what might."""
+def repeats(crashes: Sequence[Crash], shop: Shop, evidence: Evidence) -> tuple[list[Repeats], list[str]]:
+    """Count what came again after each crash; complain of what was committed when it came again."""
     known = {(one.destination, one.kept_as): one for one in shop.owed}
-    counted: list[Crash] = []
+    counted: list[Repeats] = []
     complaints: list[str] = []
     for crash, until in zip(crashes, [*(one.at for one in crashes[1:]), float("inf")], strict=True):
-        again: set[str] = set()
+        again = bound = beyond = 0
         for destination, arrivals in evidence.arrivals.items():
             before = {one.id for one in arrivals if one.at <= crash.at and (destination, one.id) in known}
-            again |= {one.id for one in arrivals if crash.at < one.at <= until and one.id in before}
-        if beyond := again - crash.taken:
-            complaints.append(f"after the crash {crash.what!r} {len(beyond)} came again that were committed")
-        counted.append(Crash(crash.what, crash.at, crash.committed, crash.taken, len(again)))
+            after = {one.id for one in arrivals if crash.at < one.at <= until}
+            above = {name for name in before if _is_above(known[destination, name], crash)}
+            again += len(after & before)
+            bound += len(above)
+            beyond += len(after & before - above)
+        if beyond:
+            complaints.append(f"after the crash {crash.what!r} {beyond} came again that were committed")
+        counted.append(Repeats(crash.what, again, bound))
     return counted, complaints
+
+
+def _is_above(one: Owed, crash: Crash) -> bool:
+    return one.offset >= crash.committed.get((one.pipeline, one.partition), 0)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from random import Random
 
-from tests.faults.judged import judge, repeats
+from tests.faults.judged import Repeats, judge_and_count, repeats
 from tests.faults.storm import Storm
 from tests.faults.struck import Fault
 from tests.system.evidence import Evidence, gather
@@ -24,19 +24,12 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Repeats:
-    """One crash: what came again after it, and what could have at the most."""
-
-    crash: str
-    again: int
-    bound: int
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """A storm's report.
 
     Attributes:
+        repeated: arrivals of what had arrived before.
+        unheard: those among them that only the word of a sender excuses, who says that it got no answer in time.
         longest_pause_s: by destination, the longest time in which it took nothing while records came.
         complaints: everything that was wrong; empty, or the run has failed.
     """
@@ -52,6 +45,7 @@ class Report:
     order_violations: int
     wrongly_dead_lettered: int
     repeated: int
+    unheard: int
     crashes: list[Repeats]
     longest_pause_s: dict[str, float]
     peak_memory_mib: float
@@ -72,7 +66,8 @@ class Report:
         for kind, one in sorted(self.faults.items()):
             yield f"  {kind:34} {one.struck:4} {one.hits:6} {one.missed:4}"
         yield f"lost {self.lost}, out of order {self.order_violations}"
-        yield f"wrongly dead-lettered {self.wrongly_dead_lettered}, taken more than once {self.repeated}"
+        yield f"wrongly dead-lettered {self.wrongly_dead_lettered}, taken more than once {self.repeated} "
+        yield f"({self.unheard} of these for want of an answer that the server says it gave)"
         yield f"crashes: {len(self.crashes)}; taken again after each, of what had been taken above the commits:"
         for crash in self.crashes:
             yield f"  {crash.crash:34} {crash.again:5} of {crash.bound}"
@@ -88,7 +83,7 @@ class Report:
 def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Report:
     """Judge a storm that has blown out; every one of `faults` had to hit something, by its kind."""
     evidence = gather(storm.world, cut=tuple(crash.at for crash in storm.tally.crashes))
-    wrong = judge(storm.shop, evidence, storm.crew.journals)
+    wrong, unheard = judge_and_count(storm.shop, evidence, storm.crew.journals)
     crashes, beyond = repeats(storm.tally.crashes, storm.shop, evidence)
     tally = storm.tally
     unmet = [f"{kind} never hit anything" for kind in {one.kind for one in faults} if not tally.hits[kind]]
@@ -104,7 +99,8 @@ def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Rep
         order_violations=_those(wrong, "order: "),
         wrongly_dead_lettered=_those(wrong, "a letter that nobody owed"),
         repeated=sum(_repeated(evidence, name) for name in evidence.arrivals),
-        crashes=[Repeats(one.what, one.again, len(one.taken)) for one in crashes],
+        unheard=unheard,
+        crashes=crashes,
         longest_pause_s={name: _longest_pause(evidence, name) for name in evidence.arrivals},
         peak_memory_mib=storm.crew.peak_mib,
         complaints=[*tally.complaints, *wrong, *beyond, *sorted(unmet)],

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from consumer.demo.fakes import Arrival
-from tests.faults.judged import crashed, judge, repeats
+from tests.faults.judged import Crash, judge, judge_and_count, repeats
 from tests.faults.members import Line
 from tests.system.evidence import Evidence
 from tests.system.owed import Owed
@@ -77,18 +75,28 @@ def test_a_tenure_that_begins_below_a_commit_is_seen() -> None:
     assert judge(shop, right(shop), [[journal[0], _line("assigned", _LATER + 1, one, 9)]]) == []
 
 
+def test_a_repeat_for_want_of_an_answer_is_counted_apart() -> None:
+    shop = shop_of_six()
+    one = _last(shop)
+    first = _line("assigned", -1.0, one, 0)
+    unheard: Line = {"at": _LATER - 1, "event": "deferred", "destination": "customerio", "cause": "timed_out"}
+    assert judge_and_count(shop, _again(right(shop), one), [[first, unheard]]) == ([], 1)
+    for otherwise in ({"cause": "server_error"}, {"destination": "copilot"}, {"at": _LATER + 1}):
+        complaints, count = judge_and_count(shop, _again(right(shop), one), [[first, {**unheard, **otherwise}]])
+        assert len(complaints) == 1
+        assert count == 0
+
+
 def test_what_comes_again_after_a_crash_is_held_against_what_the_broker_had() -> None:
     shop = shop_of_six()
     one = _last(shop)
     evidence = _again(right(shop), one)
-    arrived = [each.id for arrivals in right(shop).arrivals.values() for each in arrivals]
     places = {(each.pipeline, each.partition): 10**6 for each in shop.owed}
-    at_or_above = {**places, (one.pipeline, one.partition): one.offset}
-    (counted,), complaints = repeats([crashed("a kill", _LATER - 1, shop, at_or_above, arrived)], shop, evidence)
+    at_its_offset = {**places, (one.pipeline, one.partition): one.offset}
+    (counted,), complaints = repeats([Crash("a kill", _LATER - 1, at_its_offset)], shop, evidence)
     assert (counted.again, complaints) == (1, [])
-    assert one.kept_as in counted.taken
-    _, complaints = repeats([crashed("a kill", _LATER - 1, shop, places, arrived)], shop, evidence)
+    assert counted.bound >= 1
+    _, complaints = repeats([Crash("a kill", _LATER - 1, places)], shop, evidence)
     assert complaints == ["after the crash 'a kill' 1 came again that were committed"]
-    nothing_again = dataclasses.replace(right(shop))
-    (counted,), complaints = repeats([crashed("a kill", _LATER, shop, places, arrived)], shop, nothing_again)
-    assert (counted.again, complaints) == (0, [])
+    (counted,), complaints = repeats([Crash("a kill", _LATER - 1, places)], shop, right(shop))
+    assert (counted.again, counted.bound, complaints) == (0, 0, [])
