@@ -82,8 +82,8 @@ class Registry:
 
     def __init__(self, properties: Mapping[str, object], timeout_s: float) -> None:
         self._properties = {"timeout": timeout_s, **properties}
-        self._bounds = Bounds(_WHOLE * float(str(self._properties["timeout"])))
         try:
+            self._bounds = Bounds(_WHOLE * float(str(self._properties["timeout"])))
             self._client = self._connected()
         except (TypeError, ValueError, OSError) as error:
             raise ValueError(f"schema registry: {error}") from error
