@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from tests.brokers import Broker
 from tests.system.owed import Headers, Sent
 
 _WITHIN_S = 30.0
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +66,19 @@ def produce(broker: Broker, topic: str, records: Iterable[Sent]) -> None:
 def log_ends(broker: Broker, topic: str, partitions: int) -> dict[int, int]:
     """Return where each partition's log ends."""
     with _reader(broker) as consumer:
-        return {
-            index: consumer.get_watermark_offsets(TopicPartition(topic, index), timeout=_WITHIN_S)[1]
-            for index in range(partitions)
-        }
+        return _in_the_end(
+            lambda: {
+                index: consumer.get_watermark_offsets(TopicPartition(topic, index), timeout=_WITHIN_S)[1]
+                for index in range(partitions)
+            }
+        )
 
 
 def committed(broker: Broker, group: str, topic: str, partitions: int) -> dict[int, int]:
     """Return what a group has committed; a partition without a commit stands at -1."""
     with _reader(broker, group) as consumer:
         asked = [TopicPartition(topic, index) for index in range(partitions)]
-        answers = consumer.committed(asked, timeout=_WITHIN_S)
+        answers = _in_the_end(lambda: consumer.committed(asked, timeout=_WITHIN_S))
     assert all(answer.error is None for answer in answers), answers
     return {answer.partition: max(-1, answer.offset) for answer in answers}
 
@@ -92,6 +97,18 @@ def read_letters(broker: Broker, topic: str) -> list[Letter]:
                 assert message.error() is None, message.error()
                 letters.append(Letter(message.key(), message.value(), _pairs(message)))
     return letters
+
+
+def _in_the_end(ask: Callable[[], _Answer]) -> _Answer:
+    """Return the answer, asked for again while there is none: a broker that has just come up knows no coordinator."""
+    deadline = time.monotonic() + _WITHIN_S
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].fatal() or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def _pairs(message: Message) -> Headers:
