@@ -72,7 +72,7 @@ def _registry_down(storm: Storm, _: str, __: Random) -> Struck:
 FAULTS = (
     Fault("broker restarted", BROKER, (0.2, 1.5), _stopped, also=("members", "dead letters")),
     Fault("broker killed", BROKER, (0.2, 1.0), _killed, also=("members", "dead letters")),
-    Fault("broker paused", BROKER, (1.0, 2.5), _paused, also=("members", "dead letters")),
+    Fault("broker paused", BROKER, (0.5, 1.5), _paused, also=("members", "dead letters")),
     Fault("dead letters refused", ("dead letters",), (0.5, 2.0), _letters_refused, also=BROKER),
     Fault("registry down", ("registry",), (1.0, 3.0), _registry_down, also=("members", "broker")),
 )

@@ -63,8 +63,9 @@ def _dies_at(point: str) -> Fault:
 
 def _frozen(storm: Storm, _: str, __: Random) -> Struck:
     member = storm.crew.one()
-    member.process.send_signal(signal.SIGSTOP)
-    return Struck(lambda: 1, lambda: member.process.send_signal(signal.SIGCONT))
+    before = len(member.journal("frozen"))
+    member.tell("freeze")
+    return Struck(lambda: len(member.journal("frozen")) - before, lambda: member.process.send_signal(signal.SIGCONT))
 
 
 def _joins(storm: Storm, _: str, __: Random) -> Struck:

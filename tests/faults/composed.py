@@ -2,7 +2,8 @@
 
     python -m tests.faults.composed --journal FILE [--bug NAME] -- run --config cdp.yaml
 
-It listens on standard input: `kill POINT` arms a point, `census` has the process count what it holds.
+It listens on standard input: `kill POINT` arms a point, `freeze` has the process stop itself, `census` has it count
+what it holds.
 """
 
 from __future__ import annotations
@@ -55,13 +56,18 @@ def compose(journal: Journal, points: Points) -> None:
 
     transport = httpx2.AsyncHTTPTransport.handle_async_request
 
-    async def trace(name: str, _: Mapping[str, Any]) -> None:
-        if name == _BEFORE_ANSWER:
-            points.reach(AFTER_SEND)
-
     async def traced(self: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
+        async def trace(name: str, _: Mapping[str, Any]) -> None:
+            if name == _BEFORE_ANSWER:
+                points.unsent.discard(request)
+                points.reach(AFTER_SEND)
+
+        points.unsent.add(request)
         request.extensions["trace"] = trace
-        return await transport(self, request)
+        try:
+            return await transport(self, request)
+        finally:
+            points.unsent.discard(request)
 
     vars(consumer.commands.run)["run_app"] = run
     vars(consumer.app)["DeadLetters"] = Shelf
@@ -73,6 +79,8 @@ def _listen(loop: asyncio.AbstractEventLoop, journal: Journal, points: Points) -
         word, _, rest = line.strip().partition(" ")
         if word == "kill":
             points.armed = rest
+        elif word == "freeze":
+            loop.call_soon_threadsafe(points.freeze)
         elif word == "census":
             loop.call_soon_threadsafe(census, journal)
 

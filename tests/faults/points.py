@@ -54,12 +54,26 @@ class Points:
         self._journal = journal
         self.armed: str | None = None
         """Written by the thread that listens, read by everyone: one plain assignment."""
+        self.unsent: set[object] = set()
+        """Calls that have their permission to start and are not written yet."""
 
     def reach(self, point: str) -> None:
         """Die, if this is the armed point."""
         if self.armed == point:
             self._journal.write("died", point=point)
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Stand still until somebody sends SIGCONT. Call it in the loop.
+
+        Not while a call is being written: stopped there, it would go out when its partition has long been another
+        member's, and no sender can know.
+        """
+        if self.unsent:
+            asyncio.get_running_loop().call_later(0.001, self.freeze)
+        else:
+            self._journal.write("frozen")
+            os.kill(os.getpid(), signal.SIGSTOP)
 
 
 class Watching(Observer):

@@ -26,9 +26,10 @@ _AT_ONCE = 3
 _AHEAD = 12
 """So far down the deck a fault is looked for whose place is free: members have the most, and would all come last."""
 
-_UNTIL_HIT_S = 20.0
-_SETTLED_WITHIN_S = 60.0
-_ARRIVED_WITHIN_S = 120.0
+_UNTIL_HIT_S = 60.0
+_REST_S = 30.0
+_SETTLED_WITHIN_S = 120.0
+_ARRIVED_WITHIN_S = 240.0
 
 
 @dataclass(slots=True)
@@ -217,7 +218,7 @@ class Storm:
             self.tally.hits[each.fault.kind] += hits
             self.tally.missed[each.fault.kind] += not hits
             if "members" in each.locks and self._dice.randrange(10) < self._options.settle:
-                self._rest_until = time.monotonic() + _SETTLED_WITHIN_S
+                self._rest_until = time.monotonic() + _REST_S
 
     def _wait_for(self, true: Callable[[], bool], within_s: float, otherwise: str) -> None:
         deadline = time.monotonic() + within_s

@@ -17,7 +17,7 @@ from tests.faults.tally import Options
 
 _SEED = 4
 _OPTIONS = Options(settle=3)
-_WITHIN_S = 400.0
+_WITHIN_S = 600.0
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def own_apache_broker(apache_broker: RealBroker, tmp_path: Path) -> Iterator[Apa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1100)
 def test_every_fault_strikes_once_and_nothing_is_lost_or_out_of_order_or_wrongly_dead_lettered(
     own_apache_broker: ApacheBroker, tmp_path: Path
 ) -> None:
