@@ -45,6 +45,7 @@ def test_a_flood_closes_the_guard_other_types_go_on_and_a_probe_that_is_taken_op
             await lanes.until(lambda: bool(lanes.observer.closings) and set(free) <= fake.held())
             assert lanes.observer.closings == [(RETURN, REFUSED, 5, 5)]
             assert len(lanes.shelf.letters) == 4
+            await lanes.until(lambda: lanes.tenure.open_records == lanes.lanes.waiting(("guard", RETURN)))
             before = len(fake.requests)
             await fake.until(lambda: len(fake.requests) >= before + 4)
             probes = fake.requests[before : before + 4]
