@@ -9,6 +9,8 @@ A *scenario* of your own is a test file here. What there is for it:
   (`points.POINTS`) and deliberate bugs (`bugs.BUGS`); in the product there is nothing of these.
 * `judged.judge(shop, evidence, journals)` says everything that is wrong, `tests.system.accounts.unbalanced` what is
   wrong with a member's books.
+* `storm.Storm` is all of that at work: a crew of members on a stream of records (`crew.py`, `stream.py`), faults
+  striking, and at the end a report (`report.py`). `make faults` and `make soak` are storms of a seed.
 * `catalogue.FAULTS` are the faults as data; one more line there is one more kind in the short form (`test_storm.py`),
   in `make faults` and in `make soak`. A fault locks what it needs, so that two never fight over one thing; it counts
   its hits, and a kind that was never hit fails the run.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from random import Random
@@ -86,7 +86,6 @@ def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Rep
     wrong, unheard = judge_and_count(storm.shop, evidence, storm.crew.journals)
     crashes, beyond = repeats(storm.tally.crashes, storm.shop, evidence)
     tally = storm.tally
-    unmet = [f"{kind} never hit anything" for kind in {one.kind for one in faults} if not tally.hits[kind]]
     return Report(
         seed=seed,
         broker=storm.broker.origin,
@@ -103,8 +102,13 @@ def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Rep
         crashes=crashes,
         longest_pause_s={name: _longest_pause(evidence, name) for name in evidence.arrivals},
         peak_memory_mib=storm.crew.peak_mib,
-        complaints=[*tally.complaints, *wrong, *beyond, *sorted(unmet)],
+        complaints=[*tally.complaints, *wrong, *beyond, *unmet(faults, tally.hits)],
     )
+
+
+def unmet(faults: Sequence[Fault], hits: Mapping[str, int]) -> list[str]:
+    """Complain of every kind among these that never hit anything: it has proved nothing."""
+    return [f"{kind} never hit anything" for kind in sorted({fault.kind for fault in faults}) if not hits.get(kind)]
 
 
 def _those(complaints: Sequence[str], kind: str) -> int:
