@@ -28,6 +28,8 @@ Waits: TypeAlias = "Callable[[Delivery], Scope | Fault | None]"
 _THEIR_OWN = ("letter", "apart")
 """Kinds of scope that end at a time of their own, whatever else changes."""
 
+_NOWHERE: Scope = ("", None)
+
 
 class KeyedQueue:
     """The queue of one lane: per key strictly first in, first out."""
@@ -139,7 +141,7 @@ class KeyedQueue:
     def block(self, key: int) -> None:
         """Let nothing of `key` go until as many letters as are written for it were acknowledged."""
         self._letters[key] = self._letters.get(key, 0) + 1
-        # What is aside already stays under the scope it waits for: a letter acknowledged does not end that wait.
+        # What is aside already stays under the scope it waits for, and is looked at anew after the last letter.
         self._blocked.setdefault(key, ("letter", key))
 
     def acknowledged(self, key: int) -> None:
@@ -147,10 +149,10 @@ class KeyedQueue:
         self._letters[key] -= 1
         if not self._letters[key]:
             del self._letters[key]
-            letter: Scope = ("letter", key)
-            if self._blocked.get(key) == letter:
-                del self._blocked[key]
-                self._queue.extendleft(reversed(self._aside.pop(letter, ())))
+            # One put back meanwhile stands before what was aside under a scope that speaks of a later one: whoever ends
+            # that scope, or probes it, would never reach this one. All of the key is looked at anew.
+            if self._blocked.get(key, _NOWHERE)[0] != "apart":
+                self._unblock({key})
 
     def withdraw(self) -> int:
         """Forget deliveries whose tenure sends no more, and look anew at what was behind them.

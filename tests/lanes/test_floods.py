@@ -236,3 +236,32 @@ def test_an_endpoint_that_is_held_while_the_guard_is_closed_is_probed_first_and_
             assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
 
     asyncio.run(run())
+
+
+def test_a_key_with_a_letter_a_closed_guard_and_a_held_endpoint_ends_once_all_is_mended() -> None:
+    async def run() -> None:
+        async with (
+            Copilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=0.1, guard=GUARD) as lanes,
+        ):
+            gone = fake.faults.add(Answer(404), when=lambda request: "consent" in request.path)
+            rule = fake.faults.add(MarkInvalid(which=bad))
+            lanes.owe(["yes"], [900], "consent")
+            await lanes.until(lambda: bool(lanes.observer.holds))
+            lanes.go()  # the hold stays, with nothing behind it
+            lanes.shelf.at_once = False
+            # The fourth is dead-lettered, and the fifth, of the same key, closes the guard.
+            events = lanes.owe(["spoilt"] * 5, [1, 2, 3, 7, 7], "custom_event", event_type=RETURN)
+            lanes.owe(["yes"], [7], "consent")
+            await lanes.until(lambda: bool(lanes.observer.closings))
+            assert len(lanes.shelf.letters) == 4
+            lanes.shelf.at_once = True
+            lanes.shelf.acknowledge()
+            fake.faults.remove(gone)
+            fake.faults.remove(rule)
+            await lanes.all_ended(60)
+            assert fake.held() == {events[4], "u7=true"}
+            assert not lanes.lanes.holds
+            assert not lanes.lanes.guarding.closed()
+
+    asyncio.run(run())

@@ -19,7 +19,7 @@ KEYS = 4
 class QueueMachine(RuleBasedStateMachine):
     """One lane: one call at a time, and all that deliveries wait for in it.
 
-    Endpoints that are held, times that have not come, letters, failures of their own; and partitions that go.
+    Endpoints that are held, times that have not come, letters, guards, failures of their own; and partitions that go.
     """
 
     def __init__(self) -> None:
@@ -35,6 +35,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.held: set[Endpoint] = set()
         self.early: set[int] = set()
         self.hopeless: set[int] = set()
+        self.guarded: set[int] = set()
         self.members: dict[int, set[int]] = {}
         self.apart: dict[int, set[int]] = {}  # by number: the slots that wait by themselves
 
@@ -49,6 +50,8 @@ class QueueMachine(RuleBasedStateMachine):
             return "endpoint", each.shape.endpoint
         if each.slot in self.early:
             return "clock", each.slot % 3
+        if each.slot in self.guarded:
+            return "guard", each.slot % 2
         return Fault(Cause.OUT_OF_WINDOW) if each.slot in self.hopeless else None
 
     def refuse(self, each: Delivery, _: Fault) -> None:
@@ -99,7 +102,8 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.wire)
     @rule()
     def take(self) -> None:
-        self.wire = self.queue.take(self.waits if self.held or self.early or self.hopeless else None, self.refuse)
+        asks = self.held or self.early or self.hopeless or self.guarded
+        self.wire = self.queue.take(self.waits if asks else None, self.refuse)
         if self.wire:
             self.look_at(self.wire)
             assert all(self.waits(each) is None for each in self.wire)
@@ -113,6 +117,17 @@ class QueueMachine(RuleBasedStateMachine):
             self.wire = [one]
             self.look_at(self.wire)
             assert one.shape.endpoint == endpoint
+
+    @precondition(lambda self: not self.wire and self.guarded)
+    @rule(kind=st.integers(0, 1))
+    def probe_a_guard(self, kind: int) -> None:
+        waiting = list(self.queue._aside.get(("guard", kind), ()))
+        one = self.queue.take_one(("guard", kind), lambda each: each.slot in self.guarded)
+        if one is not None:
+            self.wire = [one]
+            self.look_at(self.wire)
+        else:
+            assert {each.key for each in waiting} <= {each.key for each in self.letters}
 
     @precondition(lambda self: self.wire)
     @rule()
@@ -172,13 +187,36 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.wire)
     @rule(data=st.data())
     def some_refused(self, data: st.DataObject) -> None:
+        bad = data.draw(st.sets(st.sampled_from(range(len(self.wire))), min_size=1))
+        self.end(bad, data.draw(st.sets(st.sampled_from(sorted(bad)))))
+
+    def end(self, bad: set[int], guarded: set[int]) -> None:
         batch, self.wire = self.wire, []
-        bad = data.draw(st.sets(st.sampled_from(range(len(batch))), min_size=1))
         for index, each in enumerate(batch):
             if index not in bad and each.tenure.sending:
                 self.owed[each.key].remove(each)
-        for index in sorted(bad):
+        for index in sorted(bad - guarded):
             self.refuse(batch[index], Fault(Cause.REFUSED))
+        waiting = [batch[index] for index in sorted(guarded)]
+        self.guarded |= {each.slot for each in waiting}
+        self.queue.again(waiting)
+
+    @precondition(lambda self: not self.wire)
+    @rule(key=st.integers(0, KEYS - 1))
+    def first_refused_then_guarded_then_held(self, key: int) -> None:
+        """One key may wait for a letter, a guard and an endpoint at once: in a step, since chance hardly gets there."""
+        self.held.add(CONSENT)
+        collect, _, consent = SHAPES
+        some = [delivery(key, shape, "", b"b", self.tenures[key % 2]) for shape in (collect, collect, consent)]
+        for each in some:
+            each.slot = next(self.serials)
+            each.identity = f"id-{each.slot}"
+        self.owed[key] += some
+        self.queue.put(some)
+        self.take()
+        mine = [index for index, each in enumerate(self.wire) if each.key == key]
+        if len(mine) > 1:
+            self.end(set(mine), set(mine[1:]))
 
     @precondition(lambda self: self.letters)
     @rule(data=st.data())
@@ -201,6 +239,12 @@ class QueueMachine(RuleBasedStateMachine):
     def time_came(self, second: int) -> None:
         self.early = {slot for slot in self.early if slot % 3 != second}
         self.queue.release(("clock", second))
+
+    @precondition(lambda self: self.guarded)
+    @rule(kind=st.integers(0, 1))
+    def guard_opens(self, kind: int) -> None:
+        self.guarded = {slot for slot in self.guarded if slot % 2 != kind}
+        self.queue.release(("guard", kind))
 
     @rule(partition=st.integers(0, 1))
     def partition_goes(self, partition: int) -> None:
@@ -240,6 +284,9 @@ class QueueMachine(RuleBasedStateMachine):
                     elif kind == "endpoint":
                         assert head.shape.endpoint == what
                         assert what in self.held
+                    elif kind == "guard":
+                        assert head.slot in self.guarded
+                        assert head.slot % 2 == what
                     else:
                         assert head.slot in self.early
         for key, scope in self.queue._blocked.items():
@@ -251,6 +298,9 @@ class QueueMachine(RuleBasedStateMachine):
             self.deferred()
         self.early.clear()
         self.hopeless.clear()
+        self.guarded.clear()
+        for kind in range(2):
+            self.queue.release(("guard", kind))
         for second in range(3):
             self.queue.release(("clock", second))
         for endpoint in list(self.held):

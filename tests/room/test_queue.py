@@ -9,6 +9,7 @@ COLLECT_SHAPE, OTHER_SHAPE, CONSENT_SHAPE = SHAPES
 TENURE = FakeTenure()
 HELD: Scope = ("endpoint", CONSENT)
 CLOCK: Scope = ("clock", 7)
+GUARD: Scope = ("guard", "shop.Return")
 
 
 def one(key: int, slot: int, *, consent: bool = False, tenure: FakeTenure = TENURE) -> Delivery:
@@ -199,3 +200,38 @@ def test_a_withdrawn_key_that_waits_for_a_letter_goes_on_waiting_for_it() -> Non
     assert slots(queue) == []
     queue.acknowledged(1)
     assert slots(queue) == [0]
+
+
+def test_the_oldest_of_a_key_waits_for_a_reason_of_its_own_once_its_keys_letters_are_acknowledged() -> None:
+    queue = KeyedQueue()
+    queue.put([one(1, 0), one(1, 1), one(1, 2, consent=True)])
+    batch = queue.take(consents_are_held, never)
+    queue.block(1)
+    queue.again(batch[1:])
+
+    def held_or_guarded(each: Delivery) -> Scope | None:
+        return GUARD if each.slot == 1 else consents_are_held(each)
+
+    assert slots(queue, held_or_guarded) == []
+    assert queue.take_one(HELD, lambda _: True) is None
+    queue.acknowledged(1)
+    assert slots(queue, held_or_guarded) == []
+    assert queue.take_one(HELD, lambda _: True) is None
+    probe = queue.take_one(GUARD, lambda _: True)
+    assert probe is not None
+    assert probe.slot == 1
+    assert slots(queue, held_or_guarded) == []
+    assert queue.waiting(HELD) == 1
+
+
+def test_a_letter_acknowledged_leaves_apart_what_failed_by_itself() -> None:
+    queue, apart = KeyedQueue(), ("apart", 1)
+    queue.put([one(1, 0), one(1, 1)])
+    batch = queue.take(None, never)
+    queue.set_apart(batch, apart)
+    queue.block(1)
+    queue.acknowledged(1)
+    assert queue.waiting(apart) == 2
+    assert slots(queue) == []
+    queue.release(apart)
+    assert slots(queue) == [0, 1]
