@@ -70,8 +70,8 @@ def _frozen(storm: Storm, _: str, __: Random) -> Struck:
 
 def _joins(storm: Storm, _: str, __: Random) -> Struck:
     member = storm.crew.spawn()
-    # Who leaves again may be an old one.
-    return Struck(lambda: len(member.journal("assigned")), lambda: storm.crew.see_off(storm.crew.one()))
+    # Perhaps to no partition, where there are as many members already. Who leaves again may be an old one.
+    return Struck(lambda: len(member.lines("joined group")), lambda: storm.crew.see_off(storm.crew.one()))
 
 
 FAULTS = (
