@@ -85,7 +85,11 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class AcceptGap:
-    """A partition whose next offset is gone may go on elsewhere: what lies between is lost, and somebody said so."""
+    """A partition whose next offset is gone may go on elsewhere: what lies between is lost, and somebody said so.
+
+    It speaks of the one stop before `stopped_at`. A later gap of the same partition would otherwise be passed over
+    silently, after a restart or on another member, for as long as the directive stands in its file.
+    """
 
     kind: ClassVar[str] = "accept_gap"
 
@@ -93,11 +97,13 @@ class AcceptGap:
     reason: str = field(repr=False)
     topic: str
     partition: int
+    stopped_at: int
+    """The offset that it stopped before, as the status, the log and the page tell it; `from` in the file."""
     to: Goal
 
     def scope(self) -> Mapping[str, str]:
         """Return what it speaks of, as it may be shown to anybody."""
-        return _said(partition=f"{self.topic}/{self.partition}", to=str(self.to))
+        return {"partition": f"{self.topic}/{self.partition}", "from": str(self.stopped_at), "to": str(self.to)}
 
 
 Directive: TypeAlias = "Pause | AcceptRefusals | Quarantine | AcceptGap"

@@ -54,7 +54,7 @@ class Pipeline:
         self.books = settling.books
         self.intake = Intake(limits)
         self.full: frozenset[Partition] = frozenset()
-        self.accepted_gaps: Mapping[Partition, AcceptGap] = {}
+        self.accepted_gaps: Sequence[AcceptGap] = ()
         self.joined = False
         self.leaving = False
         self.left = False
@@ -142,10 +142,10 @@ class Pipeline:
 
     def directed(self, directives: Directives) -> None:
         """Act on what an operator says from now on: all that is in force, and nothing else."""
-        self.accepted_gaps = {Partition(gap.topic, gap.partition): gap for gap in directives.gaps}
+        self.accepted_gaps = directives.gaps
         for lanes in self.lanes.values():
             lanes.directed(directives)
-        self.settling.parking.accept(directives.accepted)
+        self.settling.parking.directed(directives)
 
     def closed(self, account: str) -> Sequence[Closed]:
         """Return where the flood guard is closed: for a destination, or under "" for what does not decode."""

@@ -17,11 +17,14 @@ from consumer.model import Cause
 _EXEMPT: Final = (Cause.OUT_OF_WINDOW, Cause.QUARANTINED)
 _POSITION: Final = re.compile(rf"({values.TOPIC_PATTERN})/([0-9]{{1,9}})/([0-9]{{1,18}})")
 _PARTITION: Final = re.compile(rf"({values.TOPIC_PATTERN})/([0-9]{{1,9}})")
+_HIGHEST_OFFSET: Final = 2**63 - 1
+"""Kafka's offsets are of 64 bits, with a sign; what is larger is an exception in the client."""
 
 WORDS: Final = frozenset(
     {
         *("directives", "pause", "accept_refusals", "quarantine", "accept_gap", "until", "reason"),
-        *("destination", "event_type", "topic", "cause", "position", "key", "partition", "to", "earliest", "latest"),
+        *("destination", "event_type", "topic", "cause", "position", "key", "partition", "from", "to"),
+        *("earliest", "latest"),
         *Cause,
     }
 )
@@ -89,6 +92,11 @@ def directive(known: Known) -> Section:
                 Section(
                     {
                         "partition": Option(partition, "Topic and partition: `shop.orders/3`.", required=True),
+                        "from": Option(
+                            Word(_offset, {}),
+                            "The offset it stopped before, as `/status` and the log show it.",
+                            required=True,
+                        ),
                         "to": Option(Word(_goal, {}), "`earliest`, `latest` or an offset.", required=True),
                     }
                 ),
@@ -127,7 +135,14 @@ def _cause(text: str) -> Cause | Bad:
 def _goal(text: str) -> str | int | Bad:
     if text in {"earliest", "latest"}:
         return text
-    offset = values.whole(text)
-    if isinstance(offset, int) and offset >= 0:
+    offset = _offset(text)
+    if isinstance(offset, int):
         return offset
     return Bad("is no place to go on", "write `earliest`, `latest` or an offset")
+
+
+def _offset(text: str) -> int | Bad:
+    offset = values.whole(text)
+    if isinstance(offset, int) and 0 <= offset <= _HIGHEST_OFFSET:
+        return offset
+    return Bad("is no offset", "write the `offset` that `/status` and the log show of the stop")

@@ -149,7 +149,7 @@ def _quarantine(until_ms: int, reason: str, said: dict[str, Any]) -> Directive |
 
 def _accept_gap(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | Bad:
     topic, partition = said["partition"]
-    return AcceptGap(until_ms, reason, topic, partition, said["to"])
+    return AcceptGap(until_ms, reason, topic, partition, said["from"], said["to"])
 
 
 _MAKERS: Final[dict[str, Callable[[int, str, dict[str, Any]], Directive | Bad]]] = {

@@ -90,6 +90,14 @@ class Commits:
         """Return the offset after the last record taken."""
         return self._standings[partition].following
 
+    def stopped_at(self, partition: Partition) -> int:
+        """Return the offset before which a stop is: a member that comes later starts there, and says the same.
+
+        A commit can be beyond the last record, behind the markers of transactions.
+        """
+        standing = self._standings[partition]
+        return max(standing.following, standing.confirmed)
+
     def is_settled(self, partition: Partition) -> bool:
         """Whether nothing that was taken is owed any more."""
         standing = self._standings[partition]

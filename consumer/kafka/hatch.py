@@ -49,8 +49,8 @@ class Road(Protocol):
     full: frozenset[Partition]
     """Partitions with no room now, hysteresis included; replaced whole by the loop, read by the thread each turn."""
 
-    accepted_gaps: Mapping[Partition, AcceptGap]
-    """Where a partition that stopped may go on; replaced whole by the loop, read by the thread each turn."""
+    accepted_gaps: Sequence[AcceptGap]
+    """Where partitions that stopped may go on; replaced whole by the loop, read by the thread each turn."""
 
     def assigned(self, assignment: Assignment) -> None:
         """Begin tenures."""

@@ -20,6 +20,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.kafka.letter_headers import Headers
 from consumer.kafka.options import LIBRDKAFKA_LOG
+from consumer.kafka.stranded import EVERY_MS, Stranded
 from consumer.kafka.topics import TopicWatch
 from consumer.model import DeadLetter
 from consumer.observe import Observer
@@ -118,6 +119,7 @@ class Writing:
         if not self._fatal and time.monotonic() >= self._not_before_s:
             self._write()
         self._producer.poll(REPORTS_S if self._out else 0)
+        self._fatal = self._fatal or self._stranded.for_good
         if self._fatal:
             self._producer.purge(blocking=False)  # every letter still with it comes back
         return self._sorted()
@@ -130,7 +132,9 @@ class Writing:
         return self._sorted()
 
     def _new(self) -> Producer:
-        return Producer({**self._properties, "error_cb": self._error}, logger=LIBRDKAFKA_LOG)
+        self._stranded = Stranded()
+        callbacks = {"error_cb": self._error, "stats_cb": self._stranded.look}
+        return Producer({"statistics.interval.ms": EVERY_MS, **self._properties, **callbacks}, logger=LIBRDKAFKA_LOG)
 
     def _write(self) -> None:
         """Give letters to the producer in order; one that goes alone waits for those before it, and others for it."""

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import closing
+from dataclasses import replace
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -29,7 +30,7 @@ from consumer.kafka.crossing import Crossing
 from consumer.kafka.fence import Fence
 from consumer.kafka.hatch import Assignment, Frontier, Road
 from consumer.kafka.options import PollOptions, effective_properties, is_incremental, max_poll_interval_s
-from consumer.kafka.start import Starter, Starts
+from consumer.kafka.start import Outside, Starter, Starts
 from consumer.kafka.topics import TopicWatch
 from consumer.model import Partition
 from consumer.observe import Observer
@@ -38,6 +39,9 @@ _TENURES = itertools.count(1)
 """Numbers of this process's tenures: one counter for all pipelines, so that none is ever used twice."""
 
 _ASK_AGAIN_S = 0.5
+
+_HASTY_S = 2.0
+"""How long one question on behalf of one partition may keep all the others from being polled."""
 
 _COUNT_AGAIN_S = 300.0
 """Partitions can be added of which this member gets none; with the new protocol no callback tells of that."""
@@ -73,9 +77,12 @@ class Membership:
         # One question may not take so long that the thread itself looks as if it stood still.
         self.question_s = min(5.0, self._longest_s / 10, fence.limit_s * 0.8)
         self._starter = Starter(options.start, lambda: int(time.time() * 1000), self.question_s)
+        self._hasty = replace(self._starter, timeout_s=min(_HASTY_S, self.question_s))
         self.topics = TopicWatch(options.topics, observer.topic_missing, observer.topic_found)
         self.held: dict[Partition, int] = {}
         """The tenure of each partition held; replaced whole, so that other threads may read it."""
+        self._unassigned: set[Partition] = set()
+        """Held, but between two assignments of the client: it refused the second one."""
         self._total = 0
         self._count_s = 0.0
         self.joined = False
@@ -142,30 +149,39 @@ class Membership:
         self._give_back(consumer, partitions, gone)
         self._observer.revoked(gone, lost=True, seconds=time.monotonic() - began_s)
 
-    def begin_behind(self, consumer: Consumer, partition: Partition, goal: Goal) -> int:
-        """End a tenure as lost and begin another where an operator says; return its first offset.
+    def offset_at(self, consumer: Consumer, partition: Partition, goal: Goal) -> int | Outside:
+        """Return where an operator wants a partition to go on.
 
         Raises:
-            KafkaException: the brokers do not say where that is; nothing has changed.
+            KafkaException: the brokers do not say where that is.
         """
-        offset = self._starter.offset_at(consumer, partition, goal)
+        return self._hasty.offset_at(consumer, partition, goal)
+
+    def begin_behind(self, consumer: Consumer, partition: Partition, offset: int) -> None:
+        """End a tenure as lost and begin another at an offset that is in the log.
+
+        Raises:
+            KafkaException: the client did not do it; the tenure is the old one, and this may be tried again.
+        """
         tenure = next(_TENURES)
         if self._incremental:
-            consumer.incremental_unassign([TopicPartition(*partition)])
+            if partition not in self._unassigned:
+                consumer.incremental_unassign([TopicPartition(*partition)])
+                self._unassigned.add(partition)
             consumer.incremental_assign([TopicPartition(*partition, offset)])
+            self._unassigned.discard(partition)
         else:  # an eager assignment is always whole: the others go on where they are
             others = self.held.keys() - {partition}
             places = {one: self._commits.following(one) for one in others} | {partition: offset}
             consumer.assign([TopicPartition(*one, place) for one, place in places.items()])
         self._commits.begin_behind(partition, tenure, offset)
         self.held = {**self.held, partition: tenure}
-        self._commits.settle(consumer, [partition])
-        if partition in self._commits.unconfirmed():
-            consumer.pause([TopicPartition(*partition)])
         news = Assignment({partition: tenure}, {partition: offset}, len(self.held), self._total)
         self._crossing.tell(lambda: self._road.lost([partition]))
         self._crossing.tell(lambda: self._road.assigned(news))
-        return offset
+        self._commits.settle(consumer, [partition])
+        if partition in self._commits.unconfirmed():
+            consumer.pause([TopicPartition(*partition)])
 
     def finish(self) -> Future[Frontier]:
         """Ask the loop to end everything that can be ended."""
@@ -211,7 +227,9 @@ class Membership:
         if partitions:
             consumer.resume(partitions)  # a pause outlives the assignment
         if self._incremental:
-            consumer.incremental_unassign(partitions)
+            # Of what it has not assigned the client complains, and gives nothing back.
+            consumer.incremental_unassign([one for one in partitions if _name(one) not in self._unassigned])
+            self._unassigned -= lot
         else:
             consumer.unassign()
 
@@ -230,4 +248,8 @@ def _generation(consumer: Consumer) -> int:
 
 
 def _names(partitions: Iterable[TopicPartition]) -> set[Partition]:
-    return {Partition(one.topic, one.partition) for one in partitions}
+    return {_name(one) for one in partitions}
+
+
+def _name(one: TopicPartition) -> Partition:
+    return Partition(one.topic, one.partition)

@@ -38,6 +38,7 @@ from consumer.kafka.options import (
 )
 from consumer.kafka.pauses import Pauses
 from consumer.kafka.stops import Stops
+from consumer.kafka.stranded import EVERY_MS, Stranded
 from consumer.kafka.taking import Taking
 from consumer.model import Message as Record
 from consumer.model import Partition
@@ -80,6 +81,7 @@ class Poller:
         self._frontiers: SimpleQueue[Frontier] = SimpleQueue()
         self._leaving = threading.Event()
         self._fatal: KafkaError | None = None
+        self._stranded = Stranded()
         self._accepting: Future[None] | None = None
         self._finishing: Future[Frontier] | None = None
         self._told_shut = False
@@ -121,8 +123,9 @@ class Poller:
     def _run(self) -> None:
         failure: BaseException | None = None
         try:
-            callbacks = {"error_cb": self._error, "on_commit": self._commits.answered}
-            consumer = Consumer({**effective_properties(self._options), **callbacks}, logger=LIBRDKAFKA_LOG)
+            callbacks = {"error_cb": self._error, "on_commit": self._commits.answered, "stats_cb": self._stranded.look}
+            properties = {"statistics.interval.ms": EVERY_MS, **effective_properties(self._options)}
+            consumer = Consumer({**properties, **callbacks}, logger=LIBRDKAFKA_LOG)
             try:
                 self._work(consumer)
             finally:
@@ -203,6 +206,8 @@ class Poller:
         self._look_at_fence(consumer)
         if self._fatal is not None:
             raise KafkaException(self._fatal)
+        if self._stranded.for_good:
+            raise PollError(f"group {self._options.group}: the Kafka client has lost every broker and cannot find one")
 
     def _hand_over(self, messages: list[Message]) -> None:
         if not messages:

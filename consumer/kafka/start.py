@@ -109,6 +109,14 @@ class Starts:
 
 
 @dataclass(frozen=True, slots=True)
+class Outside:
+    """An offset is not in its log, which begins at one and ends before another."""
+
+    begins: int
+    ends: int
+
+
+@dataclass(frozen=True, slots=True)
 class Starter:
     """Asks the brokers where partitions start.
 
@@ -148,14 +156,15 @@ class Starter:
         confirmed = {one: commits[one][0] for one in wanted if one in commits and commits[one][1] is not None}
         return Starts(offsets, confirmed, origin)
 
-    def offset_at(self, consumer: Consumer, partition: Partition, goal: Goal) -> int:
-        """Return the offset that an operator means by `earliest`, by `latest`, or by its number.
+    def offset_at(self, consumer: Consumer, partition: Partition, goal: Goal) -> int | Outside:
+        """Return the offset that an operator means by `earliest`, by `latest`, or by its number, if the log has it.
 
         Raises:
             KafkaException: the brokers could not be asked, or refused to answer.
         """
         if isinstance(goal, int):
-            return goal
+            ends = consumer.get_watermark_offsets(TopicPartition(*partition), self.timeout_s, cached=False)
+            return goal if ends[0] <= goal <= ends[1] else Outside(*ends)
         return self._offsets_at(consumer, {partition: BEGINNING if goal == "earliest" else END})[partition]
 
     def _time(self, topic: str, origin: Origin, found: Mapping[Partition, object]) -> int:

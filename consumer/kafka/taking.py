@@ -90,19 +90,24 @@ class Taking:
         return lot
 
     def _without_errors(self, lot: list[Message]) -> list[Message]:
-        records = []
+        records: list[Message] = []
         stops = self._stops.now()
         for message in lot:
             error = message.error()
             if error is not None:
-                self._trouble(message, error)
+                self._trouble(message, error, records)
                 stops = self._stops.now()
             elif _place(message) not in stops:
                 records.append(message)
         return records
 
-    def _trouble(self, message: Message, error: KafkaError) -> None:
+    def _trouble(self, message: Message, error: KafkaError, before: list[Message]) -> None:
         """Handle an error by its name; none of them may look like an idle topic.
+
+        Args:
+            message: the error, in the place of a record.
+            error: what it says.
+            before: the records that came before it in the same lot.
 
         Raises:
             KafkaException: the client cannot go on.
@@ -119,6 +124,8 @@ class Taking:
             return
         place = _place(message)
         if code in _STOPS and place in self._membership.held:
+            # Without them the stop would be said before records that are delivered, and an operator would accept it.
+            self._commits.took(_last_offsets([one for one in before if _place(one) == place]))
             self._stops.note(place, error.name())
         self._observer.client_error(error.name(), f"{place.topic}[{place.index}]: {error.str()}", fatal=False)
 

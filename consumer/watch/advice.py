@@ -18,6 +18,7 @@ KAFKA: Final[Mapping[str, str]] = {
     "_TRANSPORT": "a connection to a broker failed; the client tries again by itself",
     "CLUSTER_AUTHORIZATION_FAILED": "our principal lacks a right on the cluster",
     "GROUP_AUTHORIZATION_FAILED": "our principal may not read with this group",
+    "OFFSET_OUT_OF_RANGE": "an offset is not in the log; where a directive accepts a gap, let `to` name one that is",
     "SASL_AUTHENTICATION_FAILED": "the brokers do not take our credentials",
     "TOPIC_AUTHORIZATION_FAILED": "our principal may not use this topic",
     "UNKNOWN_TOPIC_OR_PART": "a topic is missing",

@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002 - an observer hears more than a test wants to know
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ class RecordingRoad:
 
     def __init__(self, *, settles: bool = True) -> None:
         self.full: frozenset[Partition] = frozenset()
-        self.accepted_gaps: Mapping[Partition, AcceptGap] = {}
+        self.accepted_gaps: Sequence[AcceptGap] = ()
         self.taken: list[tuple[Partition, int]] = []
         self.values: list[bytes | None] = []
         self.lots: list[Lot] = []

@@ -12,7 +12,7 @@ from consumer.kafka.commits import Commits
 from consumer.kafka.hatch import Frontier
 from consumer.kafka.membership import Membership
 from consumer.kafka.start import Origin, Starts
-from consumer.kafka.stops import Stops
+from consumer.kafka.stops import Stop, Stops
 from consumer.kafka.taking import Taking
 from consumer.model import Partition
 from tests.broker.recording_road import Heard, RecordingRoad
@@ -215,3 +215,25 @@ def test_a_commit_that_was_refused_for_good_is_raised() -> None:
     obedient.refusal = KafkaError(KafkaError.FENCED_INSTANCE_ID, fatal=True)
     with pytest.raises(KafkaException):
         commits.settle(consumer, [P])
+
+
+def test_a_stop_is_said_behind_the_records_that_came_in_the_same_lot() -> None:
+    obedient, consumer, commits = begun()
+    heard = Heard()
+    stops = Stops(cast("Membership", Held({P: 1, Q: 2})), commits, RecordingRoad(), heard)
+    commits.begin({Q: 2}, Starts({Q: 0}, {Q: 0}, Origin("earliest")))
+    taking = Taking(cast("Membership", Held({P: 1, Q: 2})), commits, stops, heard)
+    obedient.first = record(P, 10)
+    obedient.rest = lambda: [
+        record(Q, 3),
+        record(P, 11),
+        record(P, 12, KafkaError(KafkaError._AUTO_OFFSET_RESET)),
+        record(Q, 4),
+    ]
+    assert [one.offset() for one in taking.take(consumer, 500, 0.1)] == [10, 3, 11, 4]
+    assert heard.stops == [(P, 12, "_AUTO_OFFSET_RESET")]
+    assert stops.now() == {P: Stop(1, 12, "_AUTO_OFFSET_RESET")}
+    assert not commits.is_settled(P)
+    commits.reached(Frontier({P: (1, 12)}))
+    assert commits.is_settled(P)
+    assert commits.following(Q) == 5

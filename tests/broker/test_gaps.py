@@ -14,8 +14,8 @@ from tests.broker.test_poll import HAND_OVER, PROTOCOLS
 from tests.brokers import Broker
 
 
-def accepted(partition: Partition, to: Goal) -> dict[Partition, AcceptGap]:
-    return {partition: AcceptGap(2**53, "the topic was made anew", partition.topic, partition.index, to)}
+def accepted(partition: Partition, stopped_at: int, to: Goal) -> list[AcceptGap]:
+    return [AcceptGap(2**53, "the topic was made anew", partition.topic, partition.index, stopped_at, to)]
 
 
 def commit_for(broker: Broker, group: str, topic: str, *offsets: int) -> None:
@@ -67,7 +67,7 @@ def test_a_partition_committed_beyond_its_log_goes_on_below_where_it_was(
         async with member(options(broker, (topic,), group, properties=protocol)) as one:
             await one.until(lambda: len(one.road.taken) == 6 and one.heard.stops)
             assert one.heard.stops == [(stuck, 5000, "_AUTO_OFFSET_RESET")]
-            one.road.accepted_gaps = accepted(stuck, to)
+            one.road.accepted_gaps = accepted(stuck, 5000, to)
             await one.until(lambda: len(one.road.taken) == 6 + 10 - first)
             assert one.heard.gaps == [(stuck, 5000, first)]
             assert one.road.events.count("lost") == 1
@@ -102,7 +102,7 @@ def test_records_that_are_gone_before_they_were_read_hold_their_partition_until_
             assert (one.road.taken, one.heard.gaps) == ([], [])
         assert committed(broker, group, topic)[0][0] == 3, "a member that leaves has passed nothing over"
         async with member(given) as one:
-            one.road.accepted_gaps = accepted(only, "earliest")
+            one.road.accepted_gaps = accepted(only, 3, "earliest")
             await one.until(lambda: len(one.road.taken) == 8)
             assert one.heard.gaps == [(only, 3, 12)]
             assert one.road.taken[0] == (only, 12)
@@ -112,22 +112,51 @@ def test_records_that_are_gone_before_they_were_read_hold_their_partition_until_
 
 
 @pytest.mark.needs_real_broker("the embedded cluster deletes no records")
-def test_an_acceptance_is_not_good_for_the_next_gap(broker: Broker) -> None:
+def test_an_acceptance_is_not_good_for_the_next_gap_whoever_meets_it(broker: Broker) -> None:
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 20)
     commit_for(broker, group, topic, 3)
     delete_below(broker, topic, 10)
     only = Partition(topic, 0)
+    directive = accepted(only, 3, "earliest")
 
     async def run() -> None:
         async with member(options(broker, (topic,), group)) as one:
-            one.road.accepted_gaps = accepted(only, 6)  # it is gone, too
-            await one.until(lambda: len(one.heard.stops) == 2)
-            assert one.heard.stops == [(only, 3, "_AUTO_OFFSET_RESET"), (only, 6, "_AUTO_OFFSET_RESET")]
-            one.road.accepted_gaps = accepted(only, "latest")
-            await one.until(lambda: one.heard.gaps == [(only, 3, 6), (only, 6, 20)])
+            one.road.accepted_gaps = directive
+            await one.until(lambda: len(one.road.taken) == 10)
+            assert one.heard.gaps == [(only, 3, 10)]
+        assert committed(broker, group, topic)[0][0] == 20
+        produce(broker, topic, 10)
+        delete_below(broker, topic, 25)
+        async with member(options(broker, (topic,), group)) as another:
+            another.road.accepted_gaps = directive
+            await another.until(lambda: another.heard.stops)
+            assert another.heard.stops == [(only, 20, "_AUTO_OFFSET_RESET")]
+            another.road.accepted_gaps = [*directive, *accepted(only, 20, "latest")]
+            await another.until(lambda: another.heard.gaps)
+            assert another.heard.gaps == [(only, 20, 30)], "the acceptance of the gap before 3 was used for it"
             produce(broker, topic, 1)
-            await one.until(lambda: one.road.taken == [(only, 20)])
+            await another.until(lambda: another.road.taken == [(only, 30)])
+
+    asyncio.run(run())
+
+
+def test_an_offset_that_is_not_in_the_log_is_never_committed(broker: Broker) -> None:
+    topic, group = broker.create_topic("orders"), broker.unique("group")
+    produce(broker, topic, 10)
+    commit_for(broker, group, topic, 5000)
+    only = Partition(topic, 0)
+
+    async def run() -> None:
+        async with member(options(broker, (topic,), group)) as one:
+            one.road.accepted_gaps = accepted(only, 5000, 11)
+            await one.until(lambda: ("OFFSET_OUT_OF_RANGE", False) in one.heard.errors)
+            assert (one.heard.gaps, one.road.taken) == ([], [])
+            one.road.accepted_gaps = accepted(only, 5000, 10)  # the log's end is a place to go on
+            await one.until(lambda: one.heard.gaps == [(only, 5000, 10)])
+            produce(broker, topic, 1)
+            await one.until(lambda: one.road.taken == [(only, 10)])
+            assert {offsets[only] for offsets in one.heard.committed_offsets} <= {5000, 10, 11}
 
     asyncio.run(run())
 
@@ -140,7 +169,7 @@ def test_a_gap_is_passed_only_after_what_was_taken_before_it_has_ended(broker: B
     async def run() -> None:
         async with member(options(broker, (topic,), group), settles=False) as one:
             await one.until(lambda: len(one.road.taken) == 10)
-            one.road.accepted_gaps = accepted(only, 2)
+            one.road.accepted_gaps = accepted(only, 10, 2)
             # As if the log ended here: whatever the reason, the tenth record's answer is still due.
             one.poller._stops.note(only, "_BAD_MSG")
             one.road.settle(only, 9)
@@ -163,7 +192,7 @@ def test_a_late_frontier_of_the_tenure_before_the_gap_moves_nothing(broker: Brok
         async with member(options(broker, (topic,), group), settles=False) as one:
             await one.until(lambda: one.heard.stops)
             old = dict(one.road.next)
-            one.road.accepted_gaps = accepted(only, "earliest")
+            one.road.accepted_gaps = accepted(only, 5000, "earliest")
             await one.until(lambda: len(one.road.taken) == 10)
             one.poller.commit(Frontier({only: (old[only][0], 6000)}))
             one.road.settle(only, 7)

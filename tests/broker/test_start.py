@@ -14,6 +14,7 @@ from consumer.kafka.options import Start
 from consumer.kafka.start import (
     BEGINNING,
     Origin,
+    Outside,
     Starter,
     asked_for,
     decode,
@@ -56,6 +57,10 @@ class Archive:
 
     def offsets_for_times(self, partitions: list[TopicPartition], _: float) -> list[TopicPartition]:
         return [TopicPartition(one.topic, one.partition, self._at(one)) for one in partitions]
+
+    def get_watermark_offsets(self, one: TopicPartition, _: float, *, cached: bool) -> tuple[int, int]:
+        assert not cached, "what was fetched last says nothing of the log's ends now"
+        return LOG[Partition(one.topic, one.partition)]
 
     def _at(self, asked: TopicPartition) -> int:
         first, end = LOG[Partition(asked.topic, asked.partition)]
@@ -144,10 +149,11 @@ def test_only_commits_with_our_metadata_are_confirmed() -> None:
     assert found.confirmed == {A1: 9}
 
 
-def test_an_operator_means_the_logs_own_ends_or_the_offset_as_it_stands() -> None:
+def test_an_operator_means_the_logs_own_ends_or_an_offset_that_is_in_it() -> None:
     starter, log = Starter("latest", lambda: NOW_MS, 1.0), cast("Consumer", Archive({}))
-    goals: tuple[Goal, ...] = ("earliest", "latest", 17)
-    assert [starter.offset_at(log, A0, goal) for goal in goals] == [5, 50, 17]
+    goals: tuple[Goal, ...] = ("earliest", "latest", 5, 17, 50)
+    assert [starter.offset_at(log, A0, goal) for goal in goals] == [5, 50, 5, 17, 50]
+    assert [starter.offset_at(log, A0, goal) for goal in (4, 51, 2**63)] == [Outside(5, 50)] * 3
 
 
 def test_brokers_that_do_not_answer_are_an_error_not_a_start() -> None:

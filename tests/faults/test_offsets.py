@@ -207,7 +207,7 @@ def test_a_member_whose_offset_is_gone_says_so_waits_and_goes_on_where_an_operat
             assert arrived_once(world) == other
             assert logs.committed(broker, group, world.topic, 2)[0] == 5
             accepted = {
-                "accept_gap": {"partition": f"{world.topic}/0", "to": "earliest"},
+                "accept_gap": {"partition": f"{world.topic}/0", "from": said["offset"], "to": "earliest"},
                 "until": "2100-01-01T00:00:00Z",
             }
             directives.write_text(json.dumps({"directives": [accepted]}))

@@ -46,14 +46,22 @@ TABLE = [
      "did you mean `shop.orders`?"),
     ("quarantine: {topic: shop.orders, key: ''}", 2, 43, ".quarantine.key", "is empty",
      "give it a value, or remove the line"),
-    ("accept_gap: {partition: shop.orders/0}", 2, 17, ".accept_gap.to", "is missing",
+    ("accept_gap: {partition: shop.orders/0, from: 5}", 2, 17, ".accept_gap.to", "is missing",
      "`earliest`, `latest` or an offset."),
-    ("accept_gap: {partition: shop.orders, to: latest}", 2, 29, ".accept_gap.partition", "is no partition",
+    ("accept_gap: {partition: shop.orders/0, to: earliest}", 2, 17, ".accept_gap.from", "is missing",
+     "The offset it stopped before, as `/status` and the log show it."),
+    ("accept_gap: {partition: shop.orders/0, from: earliest, to: latest}", 2, 50, ".accept_gap.from",
+     "`earliest` is no offset", "write the `offset` that `/status` and the log show of the stop"),
+    ("accept_gap: {partition: shop.orders/0, from: 9223372036854775808, to: latest}", 2, 50, ".accept_gap.from",
+     "`9223372036854775808` is no offset", "write the `offset` that `/status` and the log show of the stop"),
+    ("accept_gap: {partition: shop.orders, from: 5, to: latest}", 2, 29, ".accept_gap.partition", "is no partition",
      "write `topic/partition, such as shop.orders/3`"),
-    ("accept_gap: {partition: shop.orders/0, to: end}", 2, 48, ".accept_gap.to", "`end` is no place to go on",
+    ("accept_gap: {partition: shop.orders/0, from: 5, to: end}", 2, 57, ".accept_gap.to", "`end` is no place to go on",
      "write `earliest`, `latest` or an offset"),
-    ("accept_gap: {partition: shop.orders/0, to: -1}", 2, 48, ".accept_gap.to", "`-1` is no place to go on",
+    ("accept_gap: {partition: shop.orders/0, from: 5, to: -1}", 2, 57, ".accept_gap.to", "`-1` is no place to go on",
      "write `earliest`, `latest` or an offset"),
+    ("accept_gap: {partition: shop.orders/0, from: 5, to: 9223372036854775808}", 2, 57, ".accept_gap.to",
+     "`9223372036854775808` is no place to go on", "write `earliest`, `latest` or an offset"),
     ("reason: just so", 2, 5, "", "says nothing",
      "write one of `pause`, `accept_refusals`, `quarantine`, `accept_gap` in each directive"),
     ("{pause: {destination: copilot}, quarantine: {position: shop.orders/1/2}, until: 2026-11-01T00:00:00Z}\n  -",
@@ -123,7 +131,7 @@ directives:
     until: {END}
   - pause: {{destination: yotpo}}
     until: soon
-  - accept_gap: {{partition: elsewhere/1, to: 5}}
+  - accept_gap: {{partition: elsewhere/1, from: 3, to: 5}}
     unti: {END}
 """)
     assert found.directives is None
@@ -152,7 +160,7 @@ directives:
         f"directives:\n  - quarantine: {{topic: shop.orders, key:|S\n {CANARY}: [x], '': y}}\n    until: {END}\n",
         f"- {CANARY}: x\n  {CANARY}: y\n",
         f"directives:\n  - quarantine: {{position: {CANARY}}}\n    until: {END}\n",
-        f"directives:\n  - accept_gap: {{partition: {CANARY}, to: earliest}}\n    until: {END}\n",
+        f"directives:\n  - accept_gap: {{partition: {CANARY}, from: 5, to: earliest}}\n    until: {END}\n",
         f"directives:\n  - pause: {{destination: {CANARY}}}\n    key: {CANARY}\n    until: {END}\n",
     ],
 )

@@ -53,7 +53,7 @@ def test_a_file_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
     [
         ("pause: {event_type: shop.Seen}", []),
         ("pause: {event_type: shop.Sen}", ["`shop.Sen` is no event type of the mapping"]),
-        ("accept_gap: {partition: order/1, to: latest}", ["is of a topic that is not read"]),
+        ("accept_gap: {partition: order/1, from: 5, to: latest}", ["is of a topic that is not read"]),
     ],
 )
 def test_a_file_is_held_against_the_configuration_and_the_mapping(tmp_path: Path, said: str, found: list[str]) -> None:

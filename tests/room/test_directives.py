@@ -40,9 +40,18 @@ LOST = "the brokers lost a disk"
             Quarantine(END_MS, "", "shop.orders", key="17", destination="copilot"),
         ),
         ("quarantine: {topic: shop.orders, key: '${KEY} '}", Quarantine(END_MS, "", "shop.orders", key="${KEY} ")),
-        ("accept_gap: {partition: shop.orders/0, to: earliest}", AcceptGap(END_MS, "", "shop.orders", 0, "earliest")),
-        ("accept_gap: {partition: shop.orders/0, to: latest}", AcceptGap(END_MS, "", "shop.orders", 0, "latest")),
-        ("accept_gap: {partition: shop.orders/12, to: 99}", AcceptGap(END_MS, "", "shop.orders", 12, 99)),
+        (
+            "accept_gap: {partition: shop.orders/0, from: 7, to: earliest}",
+            AcceptGap(END_MS, "", "shop.orders", 0, 7, "earliest"),
+        ),
+        (
+            "accept_gap: {partition: shop.orders/0, from: 0, to: latest}",
+            AcceptGap(END_MS, "", "shop.orders", 0, 0, "latest"),
+        ),
+        (
+            "accept_gap: {partition: shop.orders/12, from: 9223372036854775807, to: 0}",
+            AcceptGap(END_MS, "", "shop.orders", 12, 2**63 - 1, 0),
+        ),
     ],
 )
 def test_each_directive_is_read_as_documented(said: str, meant: Directive) -> None:
@@ -55,12 +64,12 @@ def test_directives_keep_the_order_of_the_file_and_those_that_are_over_are_no_er
 directives:
   - pause: {{destination: copilot}}
     until: 1990-01-01T00:00:00+02:00
-  - accept_gap: {{partition: shop.orders/1, to: 5}}
+  - accept_gap: {{partition: shop.orders/1, from: 3, to: 5}}
     until: {END}
     reason: {LOST}
 """)
     assert found == Read(
-        Directives((Pause(631_144_800_000, "", "copilot"), AcceptGap(END_MS, LOST, "shop.orders", 1, 5))), ()
+        Directives((Pause(631_144_800_000, "", "copilot"), AcceptGap(END_MS, LOST, "shop.orders", 1, 3, 5))), ()
     )
     assert found.directives is not None
     assert found.directives.in_force(END_MS - 1) == found.directives[1:]
@@ -93,7 +102,10 @@ def test_a_key_is_in_nothing_that_a_directive_shows_of_itself() -> None:
             "quarantine: {position: shop.orders/3/12, destination: copilot}",
             {"position": "shop.orders/3/12", "destination": "copilot"},
         ),
-        ("accept_gap: {partition: shop.orders/3, to: 7}", {"partition": "shop.orders/3", "to": "7"}),
+        (
+            "accept_gap: {partition: shop.orders/3, from: 5, to: 7}",
+            {"partition": "shop.orders/3", "from": "5", "to": "7"},
+        ),
     ],
 )
 def test_what_a_directive_speaks_of_can_be_shown(said: str, scope: dict[str, str]) -> None:
@@ -102,7 +114,7 @@ def test_what_a_directive_speaks_of_can_be_shown(said: str, scope: dict[str, str
 
 def test_each_kind_is_found_among_the_others() -> None:
     pause, accepted = Pause(1, "", "copilot"), AcceptRefusals(2, "", Cause.CONTRACT, "copilot")
-    quarantine, gap = Quarantine(3, "", "t", 1, 2), AcceptGap(4, "", "t", 1, "earliest")
+    quarantine, gap = Quarantine(3, "", "t", 1, 2), AcceptGap(4, "", "t", 1, 9, "earliest")
     all_of_them = Directives((gap, pause, quarantine, accepted))
     assert all_of_them.pauses == (pause,)
     assert all_of_them.accepted == (accepted,)
@@ -153,7 +165,7 @@ GOOD = f"""\
 directives:
   - quarantine: {{topic: shop.orders, key: {CANARY}}}
     until: {END}
-  - accept_gap: {{partition: shop.orders/1, to: 5}}
+  - accept_gap: {{partition: shop.orders/1, from: 3, to: 5}}
     until: {END}
 """
 

@@ -97,7 +97,7 @@ def directives_page(heard: Told | None) -> Metrics:
 
 
 def test_directives_are_counted_by_kind_while_they_are_in_force() -> None:
-    heard = told(Pause(later(), "", "copilot"), Pause(1, "", "yotpo"), AcceptGap(later(), "", "t", 1, 5))
+    heard = told(Pause(later(), "", "copilot"), Pause(1, "", "yotpo"), AcceptGap(later(), "", "t", 1, 2, 5))
     metrics = directives_page(heard)
     kinds = ("pause", "accept_refusals", "quarantine", "accept_gap")
     assert [value(metrics, "cdp_directives", kind=kind) for kind in kinds] == [1, 0, 0, 1]

@@ -76,7 +76,7 @@ def test_a_refused_file_is_written_with_all_its_findings_and_the_old_one_stays_i
         (AcceptRefusals(0, "", Cause.UNDECODABLE, topic="t"), {"topic": "t", "cause": "undecodable"}),
         (Quarantine(0, "", "t", key="canary@example.com"), {"topic": "t", "key": "set"}),
         (Quarantine(0, "", "t", 3, 12), {"position": "t/3/12"}),
-        (AcceptGap(0, "", "t", 3, "latest"), {"partition": "t/3", "to": "latest"}),
+        (AcceptGap(0, "", "t", 3, 70, "latest"), {"partition": "t/3", "from": "70", "to": "latest"}),
     ],
 )
 def test_the_end_of_a_directive_is_written_with_its_scope(directive: Directive, scope: dict[str, str]) -> None:

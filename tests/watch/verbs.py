@@ -29,7 +29,9 @@ DIRECTIVES = st.one_of(
     st.builds(Pause, INSTANTS, WORDS, NAMES, NAMES),
     st.builds(AcceptRefusals, INSTANTS, WORDS, CAUSES, NAMES, NAMES, NAMES),
     st.builds(Quarantine, INSTANTS, WORDS, WORDS, COUNTS, COUNTS, NAMES, NAMES),
-    st.builds(AcceptGap, INSTANTS, WORDS, WORDS, COUNTS, st.one_of(st.sampled_from(["earliest", "latest"]), COUNTS)),
+    st.builds(
+        AcceptGap, INSTANTS, WORDS, WORDS, COUNTS, COUNTS, st.one_of(st.sampled_from(["earliest", "latest"]), COUNTS)
+    ),
 )
 FINDINGS = st.builds(Finding, st.just("error"), WORDS, st.none() | COUNTS, st.none() | COUNTS, WORDS, WORDS, WORDS)
 
