@@ -9,6 +9,7 @@ from consumer.model import Cause, Fault
 
 if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
+    from consumer.delivery.ledger import Tenure
     from consumer.delivery.queue import Scope
     from consumer.directive import Directives, Pause, Quarantine
     from consumer.model import Partition
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 _PAUSED: Scope = ("paused", "")
 """One for all: whenever anything about pauses changes, all that waits is looked at anew."""
 
-_QUARANTINED = Fault(Cause.QUARANTINED, "by an operator's directive")
+QUARANTINED = Fault(Cause.QUARANTINED, "by an operator's directive")
+"""What a quarantine makes of whatever it names."""
 
 
 class Directed:
@@ -43,19 +45,21 @@ class Directed:
     def reason(self, delivery: Delivery) -> Scope | Fault | None:
         """Return what a delivery must wait for, why it is never sent, or `None` where nothing was said of it."""
         if self.quarantines and self._quarantined(delivery):
-            return _QUARANTINED
+            return QUARANTINED
         if None in self._paused_types or delivery.entry.event_type in self._paused_types:
             return _PAUSED
         return None
 
     def _quarantined(self, delivery: Delivery) -> bool:
         tenure = delivery.tenure
-        partition = tenure.partition
-        if self._words and delivery.key in self._keys_of(partition):
+        if self._words and delivery.key in self._keys_of(tenure.partition):
             return True
-        return partition.topic in self._topics and (
-            (partition.topic, partition.index, tenure.record(delivery.slot).offset()) in self._positions
-        )
+        return self.names(tenure, delivery.slot)
+
+    def names(self, tenure: Tenure, slot: int) -> bool:
+        """Tell whether the position of a record is quarantined, whatever it owes."""
+        topic, index = tenure.partition
+        return topic in self._topics and (topic, index, tenure.record(slot).offset()) in self._positions
 
     def _keys_of(self, partition: Partition) -> frozenset[int]:
         """Return the ordering keys that are quarantined in a partition, hashed as the translation hashes them.

@@ -1,7 +1,8 @@
 """What could not be said at all: dead-lettered, unless the flood guard is closed for it; then its letters are parked.
 
 A parked letter is still owed: the frontier stays below its record, and the limits of records and bytes bound how much
-is parked. The event types and topics it is parked for go on meanwhile, as far as they can be said.
+is parked. The event types and topics it is parked for go on meanwhile, as far as they can be said, and so do later
+events of its own ordering key, which nobody may know: where a record does not decode there is none.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from consumer.delivery.directed import QUARANTINED, Directed
 from consumer.delivery.guard import Guard
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from consumer.delivery.guard import Closed, GuardOptions
     from consumer.delivery.ledger import Tenure
-    from consumer.directive import AcceptRefusals
+    from consumer.directive import AcceptRefusals, Directives
     from consumer.lot import FaultyRecord, Translation
     from consumer.model import Cause, Message
     from consumer.observe import Observer
@@ -51,6 +53,7 @@ class Parking:
     ) -> None:
         """Start with nothing parked; `write` writes a letter."""
         self._guards = {each: Guard(each, options, partial(self._count, each), observer) for each in accounts}
+        self._said = {account: Directed(account) for account in self._guards}
         self._write = write
         self._parked: dict[tuple[str, str, Cause], deque[Unsaid]] = {}
 
@@ -71,15 +74,40 @@ class Parking:
                 self._guards[""].fine(topic, count, now)
 
     def found(self, faulty: FaultyRecord, tenure: Tenure, slot: int) -> None:
-        """Write a letter, or park it behind a closed guard, or behind those that are parked for the same already."""
+        """Write a letter, or park it behind a closed guard, or behind those that are parked for the same already.
+
+        What is quarantined by its position is written as that, and neither counted nor parked.
+        """
         account, kind = _scope(faulty, tenure.partition.topic)
         cause = cast("Cause", faulty.fault.cause)
         unsaid = Unsaid(faulty, tenure, slot, int(time.time() * 1000))
         scope = (account, kind, cause)
-        if self._guards[account].refused(kind, cause, time.monotonic()) or scope in self._parked:
+        if self._said[account].names(tenure, slot):
+            self._write(_quarantined(unsaid))
+        elif self._guards[account].refused(kind, cause, time.monotonic()) or scope in self._parked:
             self._parked.setdefault(scope, deque()).append(unsaid)
         else:
             self._write(unsaid)
+
+    def directed(self, directives: Directives) -> None:
+        """Act on what an operator says from now on: accepted refusals, and quarantined positions.
+
+        A quarantine by an ordering key finds nothing here: what could not be said has none that is known.
+        """
+        self._said = {account: Directed(account, directives) for account in self._guards}
+        for scope, parked in list(self._parked.items()):
+            said = self._said[scope[0]]
+            left: deque[Unsaid] = deque()
+            for unsaid in parked:
+                if unsaid.tenure.live and said.names(unsaid.tenure, unsaid.slot):
+                    self._write(_quarantined(unsaid))
+                else:
+                    left.append(unsaid)
+            if left:
+                self._parked[scope] = left
+            else:
+                del self._parked[scope]
+        self.accept(directives.accepted)
 
     def accept(self, accepted: Sequence[AcceptRefusals]) -> None:
         """Let the letters go that these directives speak of, in the order in which they were parked."""
@@ -114,6 +142,10 @@ class Parking:
             asyncio.get_running_loop().call_soon(self._go_on, scope)
         else:
             del self._parked[scope]
+
+
+def _quarantined(unsaid: Unsaid) -> Unsaid:
+    return unsaid._replace(faulty=unsaid.faulty._replace(fault=QUARANTINED))
 
 
 def _scope(faulty: FaultyRecord, topic: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ import asyncio
 
 from consumer.delivery.guard import GuardOptions
 from consumer.delivery.ledger import Tenure
-from consumer.directive import AcceptRefusals, Directives
+from consumer.directive import NONE, AcceptRefusals, Directives, Quarantine
 from consumer.lot import Column, FaultyRecord, Translation
 from consumer.model import Cause, Endpoint, Entry, Fault, Partition, Shape
 from consumer.observe import Observer
@@ -22,6 +22,10 @@ CONTRACT, UNDECODABLE = Cause.CONTRACT, Cause.UNDECODABLE
 
 def accept(cause: Cause = UNDECODABLE, **scope: str) -> Directives:
     return Directives([AcceptRefusals(until_ms=0, reason="", cause=cause, **scope)])
+
+
+def quarantine(*offsets: int, destination: str | None = None) -> Directives:
+    return Directives([Quarantine(0, "", "orders", 0, offset, destination=destination) for offset in offsets])
 
 
 class Lots:
@@ -188,3 +192,62 @@ def test_what_is_parked_of_a_tenure_that_ended_while_it_is_written_is_not_writte
         assert len(here.letters()) == before
 
     asyncio.run(run())
+
+
+def test_a_quarantine_of_positions_writes_what_is_parked_of_them_as_that_and_leaves_the_rest() -> None:
+    here = Lots()
+    here.lot("xxxxxx")
+    here.shelf.acknowledge()
+    here.settling.parking.directed(quarantine(2, 4))
+    assert [(each.delivery_id, each.fault.cause) for each in here.shelf.letters[2:]] == [
+        ("2", Cause.QUARANTINED),
+        ("4", Cause.QUARANTINED),
+    ]
+    assert here.waiting() == [2]
+    here.shelf.acknowledge()
+    assert here.tenure.frontier() == 3
+    assert here.balanced()
+    here.settling.parking.directed(quarantine(3, 5))
+    here.shelf.acknowledge()
+    assert here.waiting() == [0]
+    assert here.tenure.frontier() == 6
+    here.lot("x")
+    assert here.waiting() == [1], "its guard is still closed"
+
+
+def test_a_quarantine_reaches_records_that_do_not_decode_unless_it_names_a_destination() -> None:
+    here = Lots()
+    here.lot("xxxx", None)
+    here.settling.parking.directed(quarantine(2, destination="yotpo"))
+    assert here.waiting("") == [2]
+    here.settling.parking.directed(quarantine(2))
+    assert here.waiting("") == [1]
+    assert here.shelf.letters[-1].fault.cause is Cause.QUARANTINED
+
+
+def test_what_is_quarantined_already_when_it_is_found_is_neither_counted_nor_parked() -> None:
+    here = Lots()
+    here.settling.parking.directed(quarantine(0, 1, 4))
+    here.lot("xxxxxx")
+    causes = [(each.delivery_id, each.fault.cause) for each in here.shelf.letters]
+    named, own = Cause.QUARANTINED, CONTRACT
+    assert causes == [("0", named), ("1", named), ("2", own), ("3", own), ("4", named)]
+    assert here.waiting() == [1]
+    here.settling.parking.directed(NONE)
+    here.lot("x")
+    assert here.waiting() == [2]
+
+
+def test_a_quarantine_by_key_reaches_nothing_that_could_not_be_said() -> None:
+    here = Lots()
+    here.lot("xxxx")
+    here.settling.parking.directed(Directives([Quarantine(0, "", "orders", key="k")]))
+    assert here.waiting() == [2]
+
+
+def test_a_quarantine_writes_nothing_of_a_tenure_that_ended() -> None:
+    here = Lots()
+    here.lot("xxxx")
+    here.settling.books.close(here.tenure)
+    here.settling.parking.directed(quarantine(2, 3))
+    assert len(here.letters()) == 2
