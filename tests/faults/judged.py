@@ -168,7 +168,8 @@ def repeats(crashes: Sequence[Crash], shop: Shop, evidence: Evidence) -> tuple[l
     known = {(one.destination, one.kept_as): one for one in shop.owed}
     counted: list[Repeats] = []
     complaints: list[str] = []
-    for crash, until in zip(crashes, [*(one.at for one in crashes[1:]), float("inf")], strict=True):
+    nexts = [one.at for one in crashes[1:]] + [float("inf")] * bool(crashes)
+    for crash, until in zip(crashes, nexts, strict=True):
         again = bound = beyond = 0
         for destination, arrivals in evidence.arrivals.items():
             before = {one.id for one in arrivals if one.at <= crash.at and (destination, one.id) in known}

@@ -100,3 +100,4 @@ def test_what_comes_again_after_a_crash_is_held_against_what_the_broker_had() ->
     assert complaints == ["after the crash 'a kill' 1 came again that were committed"]
     (counted,), complaints = repeats([Crash("a kill", _LATER - 1, places)], shop, right(shop))
     assert (counted.again, counted.bound, complaints) == (0, 0, [])
+    assert repeats([], shop, right(shop)) == ([], [])
