@@ -148,8 +148,6 @@ class TokenCredentials:
             self._fetches += 1
             if result is not NOT_NOW:
                 self._renewed(isinstance(result, Signature))
-            if result is NOT_NOW:
-                self._signature = None  # it was refused: a call signed with it would only be refused again
             if isinstance(result, Signature):
                 self._failed = None
                 self._fetched_at = time.monotonic()
@@ -157,6 +155,7 @@ class TokenCredentials:
                 self._signature = result if secret == self._secret.reveal() else None
             else:
                 self._failed = result
+                self._signature = None  # refused, or too old: a call signed with it would only be refused again
             return result
 
     def _read(self, reply: Reply | Fault | Deferred) -> Signature | Barred | Deferred:

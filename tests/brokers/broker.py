@@ -130,13 +130,15 @@ class RealBroker(Broker):
 
 
 def answers(bootstrap: str, within_s: float) -> bool:
-    """Whether a Kafka answers at these addresses before the time is over."""
+    """Whether a Kafka answers at these addresses before the time is over, and has a broker that may serve.
+
+    One that has just started knows of none, itself included.
+    """
     silent = {"bootstrap.servers": bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 200}
     try:
-        Producer(silent).list_topics(timeout=within_s)
+        return bool(Producer(silent).list_topics(timeout=within_s).brokers)
     except KafkaException:
         return False
-    return True
 
 
 def free_port() -> int:

@@ -52,4 +52,8 @@ class Feed(Shop):
 
     def wait_until_delivered(self, *names: str, within_s: float = _WITHIN_S) -> None:
         """Wait until these servers, or all, hold what they are owed."""
-        self._world.copilot.wait_until(lambda: not self.missing(*names), within_s)
+        try:
+            self._world.copilot.wait_until(lambda: not self.missing(*names), within_s)
+        except TimeoutError:
+            left = {name: len(ids) for name, ids in self.missing(*names).items()}
+            raise AssertionError(f"still missing after {within_s:g} s: {left}") from None

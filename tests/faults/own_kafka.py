@@ -11,7 +11,7 @@ from confluent_kafka.admin._resource import ResourceType as Resource
 
 from tests.brokers.apache import ApacheBroker
 from tests.brokers.broker import free_port
-from tests.faults.slow_letters import SlowLetters
+from tests.faults.front import Front
 
 _WITHIN_S = 30.0
 _WRITING = ("User:ANONYMOUS", "*", AclOperation.WRITE, AclPermissionType.DENY)
@@ -26,15 +26,17 @@ class OwnKafka(ApacheBroker):
     """A broker with an authorizer that lets everybody do what nobody was denied, and a second listener.
 
     Attributes:
-        slow: before the second listener; give members its `bootstrap`.
-        slow_bootstrap: where they reach it.
+        front_bootstrap: where members reach the second listener, through what `front` puts before it.
     """
 
     def __init__(self, folder: Path) -> None:
-        front, behind = free_port(), free_port()
-        self.slow = SlowLetters(front, behind)
-        self.slow_bootstrap = f"127.0.0.1:{front}"
-        super().__init__(folder, front=(behind, front), more=_AUTHORIZER)
+        self._front, self._behind = free_port(), free_port()
+        self.front_bootstrap = f"127.0.0.1:{self._front}"
+        super().__init__(folder, front=(self._behind, self._front), more=_AUTHORIZER)
+
+    def front(self) -> Front:
+        """Return what stands before the second listener while its `with` block lasts."""
+        return Front(self._front, self._behind)
 
     def deny_writing(self, topic: str) -> None:
         """Let nobody write to a topic any more; everything else stays allowed."""

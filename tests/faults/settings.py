@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from tests.system.world import World
+
+_LONG_S = os.environ.get("CDP_OUTAGE_SECONDS")
+OUTAGE_S = float(_LONG_S or 11)
+"""How long an outage lasts: in the short form a little longer than the poll interval, in the long form as one likes."""
+SHORT_POLL_INTERVAL: Mapping[str, Any] = {
+    "max.poll.interval.ms": 10_000,
+    "socket.timeout.ms": 5000,  # so much of it may go to a commit, and `DRAIN_S` to a drain
+}
+DRAIN_S = 3.0
+
+
+def stay_out(since: float) -> None:
+    """In the long form, let an outage that began at a moment last as long as the others."""
+    if _LONG_S is not None:
+        time.sleep(max(0.0, since + OUTAGE_S - time.monotonic()))  # it is the event itself
 
 
 def change(

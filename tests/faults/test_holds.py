@@ -11,9 +11,9 @@ from consumer.demo.fakes import Answer, endpoint
 from consumer.demo.fakes.faults import Action
 from tests.brokers import RealBroker
 from tests.faults.alarms import shortest_rests, wait_for_holds, wait_for_probes, wait_until_quiet
-from tests.faults.canaries import OF_THE_SHOP, Said
 from tests.faults.feed import Feed
 from tests.faults.settings import change
+from tests.faults.silence import leaks
 from tests.system import oracle
 from tests.system.evidence import gather
 from tests.system.shop import ISOLATED
@@ -45,7 +45,7 @@ def test_what_is_gone_moved_or_unintelligible_holds_and_alarms_and_ends_by_itsel
 ) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
         change(world, every={"probe": f"{_PROBE_S}s"})
-        shop, said = Feed(world, 51), Said()
+        shop = Feed(world, 51)
         with world.member() as member:
             shop.orders(50)
             shop.wait_until_delivered()
@@ -59,15 +59,13 @@ def test_what_is_gone_moved_or_unintelligible_holds_and_alarms_and_ends_by_itsel
                 print(f"\n{name}: probes, seconds apart at the least: {rests}")
                 assert rests
                 assert min(rests.values()) >= _PROBE_S, "one prober, and slow"
-            said.pages(member)
             for name, rule in rules.items():
                 world.servers[name].faults.remove(rule)
             shop.wait_until_delivered()
             assert {line["destination"] for line in member.lines("hold ended")} == set(world.servers)
+            assert leaks(world, member, _MOVED, _PAGE) == []
             assert member.leave() == 0
-        said.files(world.folder)
         assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
-        assert said.leaks((*OF_THE_SHOP, _MOVED, _PAGE)) == []
 
 
 @pytest.mark.timeout(120)
@@ -90,5 +88,6 @@ def test_a_hold_of_the_consent_endpoint_leaves_collect_going(apache_broker: Real
             assert [hold["endpoint"] for hold in pipeline["destinations"][0]["holds"]] == ["consent"]
             server.faults.remove(gone)
             shop.wait_until_delivered()
+            assert leaks(world, member) == []
             assert member.leave() == 0
         assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"

@@ -11,9 +11,9 @@ from consumer.demo.fakes import Answer, Gate, Until
 from consumer.demo.fakes.faults import Incoming
 from tests.brokers import RealBroker
 from tests.faults.alarms import shortest_rests, wait_for_holds, wait_for_probes, wait_until_quiet
-from tests.faults.canaries import OF_THE_SHOP, Said
 from tests.faults.feed import Feed
 from tests.faults.settings import change
+from tests.faults.silence import leaks
 from tests.system import oracle
 from tests.system.evidence import gather
 from tests.system.member import Member
@@ -53,6 +53,7 @@ def test_a_token_that_dies_is_renewed_once_however_many_lanes_meet_it(
                 assert len([one for one in server.requests if one.status == 401]) == lanes * expiry
                 assert len([one for one in server.requests if one.path.endswith("access_tokens")]) == 1 + expiry
             assert not member.lines("endpoint held")
+            assert leaks(world, member) == []
             assert member.leave() == 0
         assert oracle.complaints(shop.records, gather(world)) == []
 
@@ -63,7 +64,7 @@ def test_refused_credentials_hold_and_alarm_with_one_slow_prober_and_end_by_them
 ) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
         change(world, every={"probe": f"{_PROBE_S}s"})
-        shop, said = Feed(world, 42), Said()
+        shop = Feed(world, 42)
         with world.member() as member:
             shop.orders(50)
             shop.wait_until_delivered()
@@ -80,16 +81,14 @@ def test_refused_credentials_hold_and_alarm_with_one_slow_prober_and_end_by_them
                 print(f"\n{name}: probes, seconds apart at the least: {rests}")
                 assert rests
                 assert min(rests.values()) >= _PROBE_S, "one prober, and slow"
-            said.pages(member)
+            assert leaks(world, member, _NEW) == []
             _accept(world, CANARY)
             shop.wait_until_delivered()
             member.wait_until(lambda: set(_valid(member).values()) == {1}, 30, "the alarm stays")
-            said.pages(member)
             assert {line["destination"] for line in member.lines("hold ended")} == set(world.servers)
+            assert leaks(world, member, _NEW) == []
             assert member.leave() == 0
-        said.files(world.folder)
         assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
-        assert said.leaks((*OF_THE_SHOP, _NEW)) == []
 
 
 @pytest.mark.timeout(150)
@@ -139,6 +138,7 @@ def test_a_changed_credentials_file_ends_the_hold_at_once_and_a_half_written_one
             file.write_text(_NEW, encoding="utf-8")
             began = time.monotonic()
             shop.wait_until_delivered()
+            assert leaks(world, member, _NEW) == []
             print(f"\neverything had arrived {time.monotonic() - began:.1f} s after the file was changed")
             assert member.leave() == 0
         assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,8 @@ from consumer.demo.fakes.faults import Action, Incoming
 from tests.brokers import RealBroker
 from tests.faults.feed import Feed
 from tests.faults.gauges import MIB, Gauges, assignment, rebalances, stated_ceiling_bytes
-from tests.faults.settings import change
+from tests.faults.settings import DRAIN_S, OUTAGE_S, SHORT_POLL_INTERVAL, change
+from tests.faults.silence import leaks
 from tests.system import oracle
 from tests.system.evidence import gather
 from tests.system.member import Member
@@ -22,9 +22,6 @@ from tests.system.owed import Sent
 from tests.system.shop import ISOLATED
 from tests.system.world import PARTITIONS, World
 
-_OUTAGE_S = float(os.environ.get("CDP_OUTAGE_SECONDS", "11"))
-"""How long each lasts: in the short form a little longer than the poll interval, in the long form a minute."""
-_POLL_INTERVAL_S = 10
 _CAP_S = 1.0
 _TIMEOUT_S = 0.8
 """With the longest back-off it stays below twice that: a call that hangs when all is mended must be given up first."""
@@ -56,14 +53,10 @@ def test_an_outage_costs_no_partition_no_memory_and_no_other_pipeline_and_is_ove
     apache_broker: RealBroker, tmp_path: Path, down: Mapping[str, Callable[[Incoming], Action]]
 ) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
-        world.configure(timeout_s=_TIMEOUT_S, drain_s=3)
+        world.configure(timeout_s=_TIMEOUT_S, drain_s=DRAIN_S)
         change(
             world,
-            kafka={
-                "max.poll.interval.ms": _POLL_INTERVAL_S * 1000,
-                "socket.timeout.ms": 5000,  # of it a commit may take so much
-                "queued.max.messages.kbytes": 1024,
-            },
+            kafka={**SHORT_POLL_INTERVAL, "queued.max.messages.kbytes": 1024},
             budgets={"bytes": "2MiB", "records": 20_000},
             every={"lanes": _LANES, "backoff": {"first": "100ms", "cap": f"{_CAP_S:g}s"}},
         )
@@ -79,7 +72,7 @@ def test_an_outage_costs_no_partition_no_memory_and_no_other_pipeline_and_is_ove
             shop.orders(_BACKLOG, note=_NOTE, vip=False)
             member.wait_until(lambda: _full(member) == len(down), 60, "the limits were not reached")
             full = time.monotonic()
-            meanwhile = _trade_until(shop, began + _OUTAGE_S)
+            meanwhile = _trade_until(shop, began + OUTAGE_S)
             mended = time.monotonic()
             for name, rule in rules.items():
                 world.servers[name].faults.remove(rule)
@@ -101,6 +94,7 @@ def test_an_outage_costs_no_partition_no_memory_and_no_other_pipeline_and_is_ove
             slowest = max(_delays(world.yotpo, meanwhile))
             print(f"meanwhile {len(meanwhile)} events went to yotpo, the slowest in {slowest:.2f} s")
             assert slowest <= _SOON_S
+            assert leaks(world, member) == []
             assert member.leave() == 0
         # Calls that were given up may have been processed: what is asked here is that nothing is lost or out of order.
         ids = frozenset(one.kept_as for one in shop.owed)

@@ -13,11 +13,11 @@ import pytest
 from tests.brokers import RealBroker
 from tests.brokers.apache import ApacheKafkaError
 from tests.brokers.jars import NoJarsError
-from tests.faults.canaries import OF_THE_SHOP, Said
 from tests.faults.feed import Feed
 from tests.faults.gauges import assignment, rebalances
 from tests.faults.own_kafka import OwnKafka
-from tests.faults.settings import change
+from tests.faults.settings import DRAIN_S, SHORT_POLL_INTERVAL, change, stay_out
+from tests.faults.silence import leaks
 from tests.system import logs, oracle
 from tests.system.evidence import gather
 from tests.system.logs import Letter
@@ -47,34 +47,34 @@ def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKafka]:
     broker.close()
 
 
-# ── The registry ──
-
-
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_registry_that_is_down_at_start_and_midway_makes_records_wait_and_costs_nothing_else(
     apache_broker: RealBroker, tmp_path: Path
 ) -> None:
     with World(apache_broker, tmp_path, _ONE) as world:
+        _poll_often(world)
         shop, registry = Feed(world, 71), world.registry
-        registry.down = True
+        registry.down, down = True, time.monotonic()
         with world.member() as member:
             member.wait_for_partitions(PARTITIONS)
             held, counted = assignment(member), rebalances(member)
             shop.orders(100)
             member.wait_until(lambda: _schema_trouble(member) == {"unreachable"}, 30, "nobody says why records wait")
             member.wait_for_line("schema not had", result="unreachable")
+            stay_out(down)
             assert world.customerio.received == []
             registry.down = False
             mended = time.monotonic()
             shop.wait_until_delivered(within_s=_AGAIN_S + 20)
             print(f"\nthe registry was up: all delivered {time.monotonic() - mended:.1f} s later", end="")
-            registry.down = True
+            registry.down, down = True, time.monotonic()
             # What is known goes on; a record of a new schema waits, and with it its partition.
             shop.page()
             (page,) = shop.produce()
             others = [one for one in shop.orders(100) if one.partition != page.partition]
             _wait_until_held(world, others)
             member.wait_until(lambda: _schema_trouble(member) == {"unreachable"}, 30, "nobody says why records wait")
+            stay_out(down)
             assert page.owed[0].kept_as not in world.customerio.held()
             registry.down = False
             mended = time.monotonic()
@@ -82,17 +82,16 @@ def test_a_registry_that_is_down_at_start_and_midway_makes_records_wait_and_cost
             print(f", and {time.monotonic() - mended:.1f} s the second time")
             member.wait_until(lambda: not _schema_trouble(member), 30, "it is said still")
             assert (assignment(member), rebalances(member)) == (held, counted)
+            assert leaks(world, member) == []
             assert member.leave() == 0
         assert registry.turned_away >= 2
         assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
 
 
-# ── The broker ──
-
-
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 def test_a_broker_that_restarts_costs_no_partition_no_event_and_no_repeat(own_kafka: OwnKafka, tmp_path: Path) -> None:
-    with World(own_kafka, tmp_path, ISOLATED) as world:
+    with own_kafka.front() as front, World(own_kafka, tmp_path, ISOLATED) as world:
+        world.configure(bootstrap=own_kafka.front_bootstrap)
         change(world, kafka={"session.timeout.ms": _SESSION_MS})
         shop = Feed(world, 72)
         with world.member() as member:
@@ -101,44 +100,52 @@ def test_a_broker_that_restarts_costs_no_partition_no_event_and_no_repeat(own_ka
             shop.wait_until_delivered()
             member.wait_until(lambda: _all_settled(member), 30, "still open")
             held, counted = assignment(member), rebalances(member)
+            # A lone broker that goes or comes tells of no broker at all for a moment. A client that hears it may lose
+            # all for good (https://github.com/confluentinc/librdkafka/issues/5301); where others answer it never does.
+            front.shut()
             own_kafka.stop()
             member.wait_until(lambda: bool(member.lines("kafka client error")), 30, "nobody noticed")
             began = time.monotonic()
             own_kafka.start()
+            front.open()
             came = time.monotonic()
             shop.orders(300)
             shop.wait_until_delivered()
             print(f"\nit took {came - began:.1f} s to come; all was delivered {time.monotonic() - came:.1f} s later")
             member.wait_until(lambda: _all_settled(member), 30, "still open")
             assert (assignment(member), rebalances(member)) == (held, counted)
+            assert leaks(world, member) == []
             assert member.leave() == 0
         assert oracle.complaints(shop.records, gather(world)) == []
 
 
-# ── The dead-letter topic ──
-
-
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_dead_letter_topic_that_is_missing_or_takes_no_large_letter_loses_none(
     apache_broker: RealBroker, tmp_path: Path
 ) -> None:
     most = 20_000
     with World(apache_broker, tmp_path, _ONE, topics=False) as world:
         world.create_topic()
+        _poll_often(world)
         world.customerio.poison(POISON["customerio"])
         shop = Feed(world, 73)
         with world.member() as member:
             member.wait_for_line("topic missing", topic=world.dead_letters)
+            member.wait_for_partitions(PARTITIONS)
+            held, counted, missing = assignment(member), rebalances(member), time.monotonic()
             shop.orders(5, **_BAD)
             (large,) = shop.orders(1, **_BAD, note="n" * (most + 1000))
             good = shop.orders(300)
             _wait_until_stuck(member, world)
             _wait_until_held(world, good)
+            stay_out(missing)
             apache_broker.create_topic(world.dead_letters, exact=True, max_message_bytes=str(most))
             came = time.monotonic()
             member.wait_until(lambda: not _stuck(member), _AGAIN_S + 20, "the alarm stays")
             member.wait_until(lambda: _all_settled(member), 60, "still open")
             print(f"\nthe topic came: all {len(good)} behind the letters settled {time.monotonic() - came:.1f} s later")
+            assert (assignment(member), rebalances(member)) == (held, counted)
+            assert leaks(world, member) == []
             assert member.leave() == 0
         evidence = gather(world)
         (small,) = [one for one in evidence.letters if one.text("cdp-value-omitted") is not None]
@@ -148,35 +155,38 @@ def test_a_dead_letter_topic_that_is_missing_or_takes_no_large_letter_loses_none
         assert oracle.complaints(shop.records, dataclasses.replace(evidence, letters=whole)) == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_letters_that_nobody_may_write_wait_and_are_written_once_somebody_may(
     own_kafka: OwnKafka, tmp_path: Path
 ) -> None:
     with World(own_kafka, tmp_path, _ONE) as world:
+        _poll_often(world)
         own_kafka.deny_writing(world.dead_letters)
         world.customerio.poison(POISON["customerio"])
-        shop, said = Feed(world, 74), Said()
+        shop = Feed(world, 74)
         with world.member() as member:
+            member.wait_for_partitions(PARTITIONS)
+            held, counted, denied = assignment(member), rebalances(member), time.monotonic()
             shop.orders(10, **_BAD)
             good = shop.orders(300)
             _wait_until_stuck(member, world)
             assert member.wait_for_line("dead letter not written")["code"] == "TOPIC_AUTHORIZATION_FAILED"
             _wait_until_held(world, good)
+            stay_out(denied)
             assert logs.read_letters(own_kafka, world.dead_letters) == []
-            said.pages(member)
             own_kafka.allow_writing(world.dead_letters)
             member.wait_until(lambda: not _stuck(member), _AGAIN_S + 20, "the alarm stays")
             member.wait_until(lambda: _all_settled(member), 60, "still open")
+            assert (assignment(member), rebalances(member)) == (held, counted)
+            assert leaks(world, member) == []
             assert member.leave() == 0
-        said.files(world.folder)
         assert oracle.complaints(shop.records, gather(world)) == []
-        assert said.leaks(OF_THE_SHOP) == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_dead_letter_topic_that_is_slow_keeps_only_what_became_letters(own_kafka: OwnKafka, tmp_path: Path) -> None:
-    with own_kafka.slow as slow, World(own_kafka, tmp_path, _ONE) as world:
-        world.configure(bootstrap=own_kafka.slow_bootstrap)
+    with own_kafka.front() as slow, World(own_kafka, tmp_path, _ONE) as world:
+        world.configure(bootstrap=own_kafka.front_bootstrap)
         slow.delay_s = _SLOW_S
         world.customerio.poison(POISON["customerio"])
         shop = Feed(world, 75)
@@ -189,9 +199,15 @@ def test_a_dead_letter_topic_that_is_slow_keeps_only_what_became_letters(own_kaf
             member.wait_until(lambda: _all_settled(member), 60, "still open")
             print(f"\na letter took {_SLOW_S:g} s: when all else was delivered {written} of {len(bad)} were written")
             assert (assignment(member), rebalances(member)) == (held, counted)
+            assert leaks(world, member) == []
             assert member.leave() == 0
         assert slow.delayed > 0
         assert oracle.complaints(shop.records, gather(world)) == []
+
+
+def _poll_often(world: World) -> None:
+    """Let members that are not heard of for ten seconds be expelled."""
+    change(world, kafka=SHORT_POLL_INTERVAL, budgets={"drain": f"{DRAIN_S:g}s"}, every={"timeout": "2s"})
 
 
 def _wait_until_held(world: World, records: Iterable[Sent]) -> None:

@@ -15,8 +15,8 @@ import pytest
 from consumer.demo.fakes import Answer, Fake, Gate, Until
 from consumer.demo.fakes.faults import Incoming
 from tests.brokers import RealBroker
-from tests.faults.canaries import OF_THE_SHOP, Said
 from tests.faults.settings import change
+from tests.faults.silence import leaks
 from tests.system import logs, oracle
 from tests.system.evidence import gather
 from tests.system.owed import Sent
@@ -82,10 +82,8 @@ def test_no_request_starts_before_the_time_that_a_destination_asked_for(
             world.yotpo.expire_tokens()
             gate.open()
             member.wait_until(lambda: _all_held(world, due), 60, "not everything arrived")
-            said = Said()
-            said.pages(member)
+            assert leaks(world, member) == []
             assert member.leave() == 0
-        said.files(world.folder)
         for name, server in world.servers.items():
             (told,) = [one for one in server.requests if one.fault == "asks"]
             earliest = told.ended + _WAIT_S if name not in until else until[name] - wall_less_monotonic
@@ -93,7 +91,6 @@ def test_no_request_starts_before_the_time_that_a_destination_asked_for(
             print(f"\n{name}: asked at 0, for {earliest - told.ended:.2f} s, next at {later[0] - told.ended:.2f} s")
             assert later[0] >= earliest - (0.001 if name in until else 0), name  # two clocks are read one after another
         assert oracle.complaints(shop.records, gather(world, timeout_s=15)) == []
-        assert said.leaks(OF_THE_SHOP) == []
 
 
 @pytest.mark.timeout(120)
@@ -119,6 +116,7 @@ def test_a_rate_holds_in_every_second_at_the_server_for_two_members_and_across_r
                 assert first.leave() == 0
                 second.wait_for_partitions(PARTITIONS)
                 second.wait_until(lambda: due <= server.held(), 60, "not everything arrived")
+                assert leaks(world, second) == []
                 assert second.leave() == 0
         evidence = gather(world)
         most = _most_within(server, _A_SECOND)

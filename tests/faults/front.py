@@ -1,4 +1,4 @@
-"""A listener of a broker that takes its time with everything that is produced through it, and with nothing else."""
+"""What stands before a broker: it takes its time with what is produced, or lets nobody through."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PRODUCE = 0
 _HEAD = struct.Struct(">ih")
 
 
-class SlowLetters:
+class Front:
     """Stands before a broker's port for as long as the `with` block lasts.
 
     Every request begins with its length and its key, so that the slow ones can be told; answers pass as they come.
@@ -30,6 +30,7 @@ class SlowLetters:
     def __init__(self, port: int, behind: int) -> None:
         self.delay_s = 0.0
         self.delayed = 0
+        self._shut = False
         self._port, self._behind = port, behind
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -44,6 +45,20 @@ class SlowLetters:
     ) -> None:
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
+
+    def shut(self) -> None:
+        """End every connection, and every new one at once."""
+
+        def end() -> None:
+            for task in tuple(self._tasks):
+                task.cancel()
+
+        self._shut = True
+        self._loop.call_soon_threadsafe(end)
+
+    def open(self) -> None:
+        """Let connections through again."""
+        self._shut = False
 
     def _run(self) -> None:
         asyncio.run(self._serve())
@@ -66,6 +81,8 @@ class SlowLetters:
         self._tasks.add(task)
         answers = None
         try:
+            if self._shut:
+                return
             to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._behind)
             answers = asyncio.create_task(_pass_on(to_reader, writer))
             while True:
@@ -94,3 +111,5 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
             await writer.drain()
     except OSError:
         pass
+    finally:
+        writer.close()  # the broker has gone: its client must see that

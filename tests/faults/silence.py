@@ -1,0 +1,15 @@
+"""At the end of a scenario: nothing personal or secret stands on a page or in a log."""
+
+from __future__ import annotations
+
+from tests.faults.canaries import OF_THE_SHOP, Leak, Said
+from tests.system.member import Member
+from tests.system.world import World
+
+
+def leaks(world: World, member: Member, *more: str) -> list[Leak]:
+    """Return what leaked until now, of the world's canaries and `more`: call it before the member leaves."""
+    said = Said()
+    said.pages(member)
+    said.files(world.folder)
+    return said.leaks((*OF_THE_SHOP, *more))
