@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from consumer.model import Verdict
 
 _REST = 3.0
-"""A suspect waits at least so many times as long as its call took: one that is never answered, tried again whenever its
-back-off is over, would have its lane to itself for half of an hour."""
+"""A suspect waits at least so many times as long as its call took, and as its answer asked all to wait: tried again
+whenever its back-off is over, it would have its lane, or with a stated wait every lane, stand still for half of an
+hour."""
 
 
 class Outcomes:
@@ -80,11 +81,13 @@ class Outcomes:
         """Put back what has failed, maybe by its own fault; tell whether it was."""
         road, now = self._road, time.monotonic()
         fault, suspicion = verdict.fault, road.suspicion
+        asked_s, everyone = (verdict.wait_s, verdict.everyone) if isinstance(verdict, Deferred) else (None, False)
         suspicion.failed(batch, now)
         own = suspicion.guilty(batch)
         if own and len(batch) == 1 and suspicion.hopeless(batch[0], now):
-            self._pause(None)
-            why = f"it alone failed {batch[0].attempts + 1} times, others were taken meanwhile: {fault.cause.value}"
+            self._pause(asked_s, everyone=everyone)
+            alone = batch[0].evidence.alone if batch[0].evidence else 0
+            why = f"it failed {alone} times by itself, others were taken meanwhile: {fault.cause.value}"
             self._refuse([(batch[0], Fault(Cause.NEVER_ACCEPTED, why, fault.status))])
             return True
         self._failed(batch)
@@ -97,15 +100,15 @@ class Outcomes:
             road.observer.suspected(road.name, len(batch))
             self._apart(batch, now)
         elif suspicion.failing(batch):
-            own_s = road.options.backoff.wait(batch[0].attempts, None, road.dice)
+            own_s = road.options.backoff.wait(batch[0].attempts, asked_s, road.dice)
             if suspicion.suspects(batch):
-                own_s = max(own_s, _REST * (now - started))
+                own_s = max(own_s, _REST * (now - started + (asked_s or 0)))
             if not batch[0].piece:
                 mark(batch, road.next_piece())
             self._apart(batch, now + own_s)
         else:
             self.again(batch)
-        self._later(batch, fault, None, everyone=False)
+        self._later(batch, fault, asked_s, everyone=everyone)
         return own or isinstance(verdict, Barred)
 
     def _apart(self, batch: Sequence[Delivery], due_s: float) -> None:
@@ -123,7 +126,7 @@ class Outcomes:
     def _delivered(self, batch: Sequence[Delivery], started: float) -> None:
         if not batch:
             return  # an answer that names every one of them
-        self._road.suspicion.succeeded(batch[0].shape.endpoint, len(batch))
+        self._road.suspicion.succeeded(batch)
         self.open_bytes -= bytes_of(batch)
         self._road.ends.delivered(batch)
         self._road.guarding.delivered(batch, started)

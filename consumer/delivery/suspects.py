@@ -3,6 +3,12 @@
 Non-obvious: a failure says nothing by itself. It speaks against the deliveries it met (it is *damning*) only if, since
 their failure before it, other calls to the same endpoint succeeded: then the destination is up, and the trouble is
 theirs. In an outage nothing succeeds, so that no failure is damning however long it lasts, and nobody is suspected.
+
+Nor does a success now and then prove the destination well: one that comes up for seconds, or answers every fifth call,
+fails what is healthy again and again. So a delivery is given up by what it did alone, from its first lone failure on;
+a failure met together with others', none of which got through, sets its past back; and most of the others' calls must
+have succeeded meanwhile. *Others* are those that do not wait by themselves: a suspect's failures are no news of the
+destination, and two suspects would excuse each other for ever.
 """
 
 from __future__ import annotations
@@ -33,7 +39,8 @@ class SuspectOptions:
     after_s: float = 3600.0
     """Seconds since its first damning failure after which a lone delivery may be given up."""
     others: int = 100
-    """Deliveries the endpoint must have taken since then, for a lone one to be given up."""
+    """Deliveries the endpoint must have taken since then, for a lone one to be given up; and of the others' calls
+    since then most must have succeeded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,25 +50,49 @@ class Evidence:
     A failed call makes one or few, so that their memory is that of calls, not of deliveries.
     """
 
-    failures: int
-    damning: int
-    """How many of the failures were."""
-    lately: bool
-    """Whether the last one was."""
-    suspected: bool
-    """Whether it was in a batch that was halved for it."""
     calls: int
     """How many calls to its endpoint had succeeded at its last failure."""
-    first_s: float
-    """When its first damning failure was (monotonic seconds)."""
-    delivered: int
+    failed: int
+    """How many of the others' calls had failed there by then, its own counted where it was one of the others."""
+    failures: int = 0
+    damning: int = 0
+    """How many of the failures were, since it first stood alone or last failed in an outage."""
+    alone: int = 0
+    """How many of its last failures it met by itself."""
+    lately: bool = False
+    """Whether the last one was damning."""
+    suspected: bool = False
+    """Whether it was in a batch that was halved for it."""
+    first_s: float = 0.0
+    """When the first of its damning failures was (monotonic seconds)."""
+    delivered: int = 0
     """How many deliveries its endpoint had taken by then."""
+    others_taken: int = 0
+    """How many of the others' calls had succeeded by then."""
+    others_failed: int = 0
+    """How many of the others' calls have failed since then."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What became of one endpoint's calls."""
+
+    calls: int = 0
+    """Those that succeeded."""
+    delivered: int = 0
+    """What they took."""
+    others_taken: int = 0
+    """Those of them that carried nothing that waits by itself."""
+    others_failed: int = 0
 
 
 def speaks_against(verdict: Verdict) -> bool:
-    """Tell whether a verdict may be the fault of what was in the call: one that asks to wait never is."""
+    """Tell whether a verdict may be the fault of what was in the call: a status that says "later" never is.
+
+    A 5xx that states a wait may be: gateways add one to whatever a crashed worker left unanswered.
+    """
     if isinstance(verdict, Deferred):
-        return verdict.wait_s is None and not verdict.everyone and verdict.fault.status not in _LATER
+        return verdict.fault.status not in _LATER
     return isinstance(verdict, Barred)
 
 
@@ -71,39 +102,66 @@ class Suspicion:
     def __init__(self, options: SuspectOptions) -> None:
         """Know nothing yet."""
         self._options = options
-        self._calls: dict[Endpoint, int] = {}
-        self._delivered: dict[Endpoint, int] = {}
+        self._tallies: dict[Endpoint, _Tally] = {}
 
-    def succeeded(self, endpoint: Endpoint, deliveries: int) -> None:
-        """Note that a call to `endpoint` succeeded, and how many deliveries it took."""
-        self._calls[endpoint] = self._calls.get(endpoint, 0) + 1
-        self._delivered[endpoint] = self._delivered.get(endpoint, 0) + deliveries
+    def succeeded(self, batch: Sequence[Delivery]) -> None:
+        """Note that a call succeeded, and took these deliveries."""
+        tally = self._tally(batch)
+        tally.calls += 1
+        tally.delivered += len(batch)
+        tally.others_taken += not self._by_itself(batch)
 
     def failed(self, batch: Sequence[Delivery], now: float) -> None:
         """Note a failure that speaks against a batch, at `now` (monotonic seconds)."""
-        endpoint = batch[0].shape.endpoint
+        tally = self._tally(batch)
+        others_failed = tally.others_failed
+        tally.others_failed += not self._by_itself(batch)
         after: dict[Evidence | None, Evidence] = {}
         for delivery in batch:
             before = delivery.evidence
             if before not in after:
-                after[before] = self._more(before, endpoint, now)
+                after[before] = self._more(before, tally, others_failed, now, alone=len(batch) == 1)
             delivery.evidence = after[before]
 
-    def _more(self, before: Evidence | None, endpoint: Endpoint, now: float) -> Evidence:
-        calls, delivered = self._calls.get(endpoint, 0), self._delivered.get(endpoint, 0)
-        if before is None:
-            return Evidence(1, 0, lately=False, suspected=False, calls=calls, first_s=now, delivered=delivered)
-        lately = calls - before.calls >= self._options.successes
-        first = lately and not before.damning
+    def _tally(self, batch: Sequence[Delivery]) -> _Tally:
+        endpoint = batch[0].shape.endpoint
+        tally = self._tallies.get(endpoint)
+        if tally is None:
+            tally = self._tallies[endpoint] = _Tally()
+        return tally
+
+    def _by_itself(self, batch: Sequence[Delivery]) -> bool:
+        evidence = batch[0].evidence
+        return evidence is not None and (evidence.suspected or evidence.failures >= self._options.failures)
+
+    def _more(self, before: Evidence | None, tally: _Tally, others_failed: int, now: float, *, alone: bool) -> Evidence:
+        """Return what is known after one failure more; `others_failed`: how many of theirs had before it."""
+        past = before or Evidence(tally.calls, tally.others_failed)
+        lately = before is not None and tally.calls - past.calls >= self._options.successes
+        anew = self._outages(past, tally, others_failed) or (alone and not past.alone)
+        damning = lately + (0 if anew else past.damning)
+        first = damning == lately
         return Evidence(
-            before.failures + 1,
-            before.damning + lately,
-            lately,
-            before.suspected,
-            calls,
-            now if first else before.first_s,
-            delivered if first else before.delivered,
+            calls=tally.calls,
+            failed=tally.others_failed,
+            failures=past.failures + 1,
+            damning=damning,
+            alone=past.alone + 1 if alone else 0,
+            lately=lately,
+            suspected=past.suspected,
+            first_s=now if first else past.first_s,
+            delivered=tally.delivered if first else past.delivered,
+            others_taken=tally.others_taken if first else past.others_taken,
+            others_failed=0 if first else past.others_failed + others_failed - past.failed,
         )
+
+    @staticmethod
+    def _outages(before: Evidence, tally: _Tally, others_failed: int) -> bool:
+        """Tell whether a failure is an outage's: since the one before others failed, and no call succeeded.
+
+        Where nobody else was there to fail, nothing is known: that neither speaks against it nor for it.
+        """
+        return tally.calls == before.calls and others_failed > before.failed
 
     def failing(self, batch: Sequence[Delivery]) -> bool:
         """Tell whether a batch has failed so often that it waits by itself: others may fare better."""
@@ -132,12 +190,17 @@ class Suspicion:
                 delivery.evidence = after.setdefault(before, replace(before, suspected=True))
 
     def hopeless(self, delivery: Delivery, now: float) -> bool:
-        """Tell whether a delivery that has just failed by itself is given up, by its own past alone."""
+        """Tell whether a delivery that has just failed by itself is given up, by its own past alone.
+
+        Where most of the others' calls failed since that past began, the destination is what is ill.
+        """
         evidence, options = delivery.evidence, self._options
+        tally = self._tally([delivery])
         return (
             evidence is not None
             and evidence.lately
             and evidence.damning >= options.failures
             and now - evidence.first_s >= options.after_s
-            and self._delivered.get(delivery.shape.endpoint, 0) - evidence.delivered >= options.others
+            and tally.delivered - evidence.delivered >= options.others
+            and tally.others_taken - evidence.others_taken > evidence.others_failed
         )

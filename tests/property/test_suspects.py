@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from consumer.delivery.concluding import Outcomes
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.hold import Holds
-from consumer.delivery.pace import Backoff
+from consumer.delivery.pace import Backoff, Pace
 from consumer.delivery.queue import KeyedQueue
 from consumer.delivery.suspects import SuspectOptions, Suspicion
 from consumer.delivery.terms import LaneOptions
@@ -23,9 +23,13 @@ from tests.property.test_batch import COLLECT, FakeTenure, delivery
 LONG_AGO = 0.0
 """When calls started, so that others succeeded since: a barred answer then holds nobody."""
 
+FAR_OFF = 1e12
+"""When all that is apart is due, however long ago its calls started."""
+
 FAILURES: tuple[Verdict, ...] = (
     Deferred(Fault(Trouble.SERVER_ERROR, "", 500)),
     Deferred(Fault(Trouble.TIMED_OUT)),
+    Deferred(Fault(Trouble.SERVER_ERROR, "", 503), 1.0, everyone=True),
     Barred(Fault(Trouble.UNAUTHORIZED, "", 403)),
 )
 
@@ -39,10 +43,13 @@ class LaneAlone:
         self.slots = itertools.count()
         self.arrived: list[Delivery] = []
         self.dead: list[Delivery] = []
+        self.details: list[str] = []
+        self.pace = Pace(None)
         self.suspicions = self.calls = 0
         road: Any = SimpleNamespace(
             name="copilot",
             options=LaneOptions(backoff=Backoff(0.5, 30.0), suspects=options),
+            pace=self.pace,
             suspicion=Suspicion(options),
             holds=Holds[Endpoint](30.0),
             guarding=SimpleNamespace(waits=lambda *_: False, delivered=lambda *_: None),
@@ -70,7 +77,7 @@ class LaneAlone:
 
     def call(self, answer: Callable[[Sequence[Delivery]], Verdict]) -> list[Delivery]:
         """Make the lane's next call, if there is one to be made."""
-        if scope := self.outcomes.apart.next(time.monotonic() + 3600, others=bool(self.queue)):
+        if scope := self.outcomes.apart.next(FAR_OFF, others=bool(self.queue)):
             self.queue.release(scope)
         batch = self.queue.take(None, self.outcomes.unsayable)
         if batch:
@@ -78,7 +85,8 @@ class LaneAlone:
             verdict, before = answer(batch), time.monotonic()
             self.outcomes.conclude(batch, verdict, LONG_AGO, called=True)
             if isinstance(verdict, Deferred):
-                assert self.outcomes.not_before > before, "a failed call must be waited after"
+                until = self.pace.told_until if verdict.everyone else self.outcomes.not_before
+                assert until > before, "a failed call must be waited after"
         return batch
 
     # ── Where deliveries end, and who hears of it ──
@@ -90,6 +98,7 @@ class LaneAlone:
     def refused(self, each: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
         assert fault.cause is Cause.NEVER_ACCEPTED
         self.dead.append(each)
+        self.details.append(fault.detail)
         acknowledged()
 
     def suspected(self, *_: object) -> None:
@@ -132,8 +141,9 @@ def test_so_many_bad_ones_cost_no_more_failed_calls_than_their_number_times_the_
     for key in range(keys):
         slots = [each.slot for each in mine if each.key == key]
         assert slots == sorted(slots)
-    # What proves a suspect: it waits by itself after so many failures, and so many more are damning.
-    assert failed <= 2 * failures - 1 + len(bad) * (ceil(log2(count)) + 1)
+    # What proves a suspect: it waits by itself after so many failures, and so many more are damning. What gives one up:
+    # as many that it met alone; each half that was taken meanwhile may let it try once more before any others were.
+    assert failed <= 2 * failures - 1 + len(bad) * (2 * (ceil(log2(count)) + 1) + failures)
 
 
 @settings(deadline=None)
@@ -172,25 +182,43 @@ def test_none_is_given_up_without_the_failures_and_the_others_that_it_takes(
     lane = LaneAlone(options, 4)
     lane.owe(12, 5)
     taken: list[int] = []  # by each, how many deliveries each successful call took
-    failed_at: dict[int, list[int]] = {}  # by slot, how many calls had succeeded at each failure
+    past: dict[int, list[tuple[int, int, bool]]] = {}  # by slot: at each failure, calls before it; and was it alone?
+    others: list[bool] = []  # whether each call succeeded that carried neither a suspect nor what kept failing
+
+    def by_itself(batch: Sequence[Delivery]) -> bool:
+        before = past.get(batch[0].slot, [])
+        return len(before) >= options.failures or batch[0].slot in halved
 
     def answer(batch: Sequence[Delivery]) -> Verdict:
         up = weather[lane.calls % len(weather)]
-        if up and not any(each.slot in bad for each in batch):
+        good = up and not any(each.slot in bad for each in batch)
+        reckoned = not by_itself(batch)
+        if good:
             taken.append(len(batch))
-            return Delivered()
-        for each in batch:
-            failed_at.setdefault(each.slot, []).append(len(taken))
-        return FAILURES[0]
+        for each in batch if not good else ():
+            past.setdefault(each.slot, []).append((len(taken), len(others), len(batch) == 1))
+        if reckoned:
+            others.append(good)
+        return Delivered() if good else FAILURES[0]
 
+    halved: set[int] = set()
     for _ in range(120):
         lane.passing()
-        dead = len(lane.dead)
+        dead, suspicions = len(lane.dead), lane.suspicions
         batch = lane.call(answer)
+        if lane.suspicions > suspicions:
+            halved.update(each.slot for each in batch)
         for each in lane.dead[dead:]:
             assert batch == [each]
-            at = failed_at[each.slot]
-            damning = [now for before, now in itertools.pairwise(at) if now - before >= options.successes]
-            assert len(damning) >= options.failures
+            at = past[each.slot]
+            alone = list(itertools.takewhile(lambda one: one[2], reversed(at)))[::-1]
+            pairs = list(itertools.pairwise(at))[-len(alone) :]
+            damning = [now for before, now in pairs if now[0] - before[0] >= options.successes]
+            first = damning[-options.failures]  # there were so many, or this falls
             assert damning[-1] == at[-1]
-            assert sum(taken[damning[0] :]) >= options.others
+            outages = [now for before, now in pairs if now[0] == before[0] and False in others[before[1] : now[1]]]
+            assert not any(now > first for now in outages)
+            since = next(now for now in damning if not any(outage > now for outage in outages))
+            assert sum(taken[since[0] :]) >= options.others
+            met = others[since[1] :]
+            assert met.count(True) > met.count(False)

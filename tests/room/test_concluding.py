@@ -7,33 +7,36 @@ import pytest
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.suspects import SuspectOptions
 from consumer.model import Barred, Deferred, Fault, Trouble, Verdict
-from tests.property.test_batch import COLLECT
-from tests.property.test_suspects import LONG_AGO, LaneAlone
+from tests.property.test_batch import delivery
+from tests.property.test_suspects import FAR_OFF, LONG_AGO, LaneAlone
 
 DOWN = Deferred(Fault(Trouble.SERVER_ERROR, "", 500))
 DENIED = Barred(Fault(Trouble.UNAUTHORIZED, "", 403))
-BUSY = Deferred(Fault(Trouble.SERVER_ERROR, "", 503), 0.5, everyone=False)
+BUSY = Deferred(Fault(Trouble.THROTTLED, "", 429), 0.5, everyone=True)
+DOWN_FOR = Deferred(Fault(Trouble.SERVER_ERROR, "", 503), 20.0, everyone=True)
+TWICE = SuspectOptions(failures=2)
 JUST_NOW = float("inf")
 """When a call started, so that none succeeded since."""
 
 
 class Case:
-    """A lane with a batch of two, that is a suspect after two damning failures and is given up after an hour."""
+    """A lane with one batch, that is a suspect after two damning failures and is given up after an hour."""
 
-    def __init__(self, story: str = "") -> None:
-        """Live through `story`: `f` it failed, `s` another call succeeded."""
-        self.lane = LaneAlone(SuspectOptions(failures=2), 2)
-        self.owed = self.lane.owe(2, 2)
+    def __init__(self, story: str = "", count: int = 2, options: SuspectOptions = TWICE) -> None:
+        """Live through `story`: `f` it failed, `s` another call succeeded. The batch is of `count`."""
+        self.lane = LaneAlone(options, count)
+        self.owed = self.lane.owe(count, count)
+        self.passer = delivery(9, self.lane.shape, "9", b"{}", self.lane.tenure, 9)
         self.outcomes, self.queue = self.lane.outcomes, self.lane.queue
         for happened in story:
             if happened == "s":
-                self.outcomes._road.suspicion.succeeded(COLLECT, 1)
+                self.outcomes._road.suspicion.succeeded([self.passer])
             else:
                 self.end(DOWN)
 
     def end(self, verdict: Verdict, started: float = LONG_AGO, *, called: bool = True) -> bool:
         """Let a call that carries the batch, or its first half, end like this."""
-        if scope := self.outcomes.apart.next(time.monotonic() + 3600, others=False):
+        if scope := self.outcomes.apart.next(FAR_OFF, others=False):
             self.queue.release(scope)
         batch = self.queue.take(None, self.outcomes.unsayable)
         assert self.owed[0] in batch
@@ -82,6 +85,34 @@ def test_what_is_no_suspect_waits_its_back_off_however_long_its_call_took() -> N
     case = Case("ff")
     case.end(DOWN, time.monotonic() - 100)
     assert case.apart() <= 30.0
+
+
+def test_a_server_error_that_states_a_wait_stops_everyone_so_long_and_speaks_against_its_batch_all_the_same() -> None:
+    case = Case("fs")
+    began, lanes_own = time.monotonic(), case.outcomes.not_before
+    case.end(DOWN_FOR)
+    assert case.lane.pace.told_until >= began + 20
+    assert case.outcomes.not_before == lanes_own
+    assert case.oldest.evidence is not None
+    assert case.oldest.evidence.damning == 1
+    assert case.outcomes.apart.due_s >= began + 20
+    assert not case.queue
+
+
+def test_a_suspect_that_makes_everyone_wait_goes_again_after_three_times_as_long() -> None:
+    case = Case("fsfsf")
+    began = time.monotonic()
+    case.end(DOWN_FOR, began)
+    assert case.outcomes.apart.due_s >= began + 60
+
+
+def test_the_letter_says_how_often_it_failed_by_itself_and_a_wait_its_last_answer_states_is_kept() -> None:
+    case = Case("fsfs", 1, SuspectOptions(failures=2, after_s=0.0, others=1))
+    began = time.monotonic()
+    assert case.end(DOWN_FOR)
+    assert case.lane.dead == [case.oldest]
+    assert case.lane.details == ["it failed 3 times by itself, others were taken meanwhile: server_error"]
+    assert case.lane.pace.told_until >= began + 20
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import pytest
 
 from consumer.delivery.apart import Apart
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.suspects import SuspectOptions, Suspicion, speaks_against
+from consumer.delivery.suspects import Evidence, SuspectOptions, Suspicion, speaks_against
 from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused, Trouble, Verdict
-from tests.property.test_batch import COLLECT, CONSENT, SHAPES, FakeTenure, delivery
+from tests.property.test_batch import SHAPES, FakeTenure, delivery
 
 TENURE = FakeTenure()
 DOWN = Fault(Trouble.SERVER_ERROR, "", 500)
@@ -17,13 +17,29 @@ def one(slot: int = 0, *, consent: bool = False) -> Delivery:
 
 
 def past(story: str, options: SuspectOptions | None = None) -> tuple[Suspicion, Delivery]:
-    """Live through a story, a second a letter: `f` it failed, `s` another call took one delivery, `c` consent did."""
+    """Live through a story, a second a letter.
+
+    `f` it failed by itself, `b` together with another one; `s` another call took one delivery, `c` consent did; `x`
+    another call failed, `y` consent did; `p` one that waits by itself failed.
+    """
     suspicion, mine = Suspicion(options or SuspectOptions()), one()
+    other_suspect = one(1)
+    other_suspect.evidence = Evidence(0, 0, failures=100)
+    batches = {
+        "f": [mine],
+        "b": [mine, one(2)],
+        "s": [one(3)],
+        "c": [one(4, consent=True)],
+        "x": [one(3)],
+        "y": [one(4, consent=True)],
+        "p": [other_suspect],
+    }
     for second, happened in enumerate(story):
-        if happened == "f":
-            suspicion.failed([mine], float(second))
+        if happened in "sc":
+            suspicion.succeeded(batches[happened])
         else:
-            suspicion.succeeded(COLLECT if happened == "s" else CONSENT, 1)
+            batches["x"], batches["y"] = [one(3)], [one(4, consent=True)]
+            suspicion.failed(batches[happened], float(second))
     return suspicion, mine
 
 
@@ -38,8 +54,10 @@ def past(story: str, options: SuspectOptions | None = None) -> tuple[Suspicion, 
         (Deferred(Fault(Trouble.TIMED_OUT, "", 408)), False),
         (Deferred(Fault(Trouble.SERVER_ERROR, "", 425)), False),
         (Deferred(Fault(Trouble.THROTTLED, "", 429), everyone=True), False),
-        (Deferred(DOWN, 3.0, everyone=True), False),
-        (Deferred(DOWN, 3.0), False),
+        (Deferred(Fault(Trouble.THROTTLED, "", 429), 3.0, everyone=True), False),
+        (Deferred(Fault(Trouble.TIMED_OUT, "", 408), 3.0, everyone=True), False),
+        (Deferred(DOWN, 3.0, everyone=True), True),
+        (Deferred(DOWN, 3.0), True),
         (Delivered(), False),
         (Listed({}), False),
         (Refused(Fault(Cause.REFUSED)), False),
@@ -62,8 +80,21 @@ def test_a_failure_speaks_against_what_was_sent_unless_it_says_later(verdict: Ve
         ("fsff", 3, 1),  # the success was before the failure before
         ("fsfsf", 3, 2),
         ("ffffff", 6, 0),  # an outage
-        ("fsffffff", 7, 1),  # an outage that began in between
+        ("fsffffff", 7, 1),  # with nobody else there, nothing is known
         ("fffsf", 4, 1),
+        ("fxf", 2, 0),
+        ("fsfxf", 3, 0),  # an outage that began in between
+        ("bsbxb", 3, 0),
+        ("fsfxfsf", 4, 1),
+        ("fsfsxf", 3, 2),  # another failed, but not all did
+        ("fsfyf", 3, 1),  # another endpoint's outage
+        ("fsfpf", 3, 1),  # what waits by itself fails whatever the destination does
+        ("bsbsb", 3, 2),
+        ("bsbsbf", 4, 0),  # alone it is judged by what it does alone
+        ("bsbsbsf", 4, 1),
+        ("bsbsbsfsf", 5, 2),
+        ("fsfsb", 3, 2),
+        ("fsfsbsf", 4, 1),
     ],
 )
 def test_a_failure_is_damning_if_others_succeeded_since_the_one_before(story: str, failures: int, damning: int) -> None:
@@ -110,6 +141,16 @@ def test_a_batch_is_guilty_by_enough_damning_failures_of_its_oldest_the_last_one
         ("fsffffsssf", 12.0, True),
         ("fsffffsssff", 100.0, False),  # the last failure may be an outage's
         ("fsssf", 100.0, False),  # damning once only
+        ("bsbsbsssf", 100.0, False),  # it stood alone once only
+        ("bsbsbsfsssf", 16.0, True),
+        ("bsbsbsfsssf", 15.9, False),  # the time is that since it stood alone
+        ("fsfxfsfsssf", 16.0, True),
+        ("fsfxfsfsssf", 15.9, False),  # or since the outage
+        ("fsfssssxxxf", 100.0, True),  # most others were taken
+        ("fsfsssxxxf", 100.0, False),  # half of them were not
+        ("fsfssspppppf", 100.0, True),  # suspects are not asked
+        ("fxxxxsfsssf", 100.0, True),  # nor is what was before
+        ("fsfspppsf", 100.0, False),
     ],
 )
 def test_a_lone_one_is_given_up_after_the_time_and_the_others_that_it_takes(
@@ -122,9 +163,10 @@ def test_a_lone_one_is_given_up_after_the_time_and_the_others_that_it_takes(
 def test_a_half_of_a_suspect_is_guilty_at_its_next_damning_failure_but_given_up_by_its_own_past_only() -> None:
     suspicion = Suspicion(SuspectOptions(failures=2, after_s=0.0, others=1))
     old, young, unheard = one(0), one(1), one(2)
+    others = [one(n) for n in range(10, 15)]
     for batch in ([old], [old], [old, young]):
         suspicion.failed(batch, 0.0)
-        suspicion.succeeded(COLLECT, 5)
+        suspicion.succeeded(others)
     assert suspicion.guilty([old, young])
     suspicion.halved([old, young, unheard])
     assert unheard.evidence is None
@@ -132,7 +174,7 @@ def test_a_half_of_a_suspect_is_guilty_at_its_next_damning_failure_but_given_up_
     assert not suspicion.guilty([young])
     suspicion.failed([young], 1.0)
     assert suspicion.guilty([young])
-    suspicion.succeeded(COLLECT, 5)
+    suspicion.succeeded(others)
     assert not suspicion.hopeless(young, 1.0)
     suspicion.failed([young], 2.0)
     assert suspicion.hopeless(young, 2.0)
@@ -141,7 +183,7 @@ def test_a_half_of_a_suspect_is_guilty_at_its_next_damning_failure_but_given_up_
 def test_what_failed_together_shares_its_evidence_and_what_did_not_keeps_its_own() -> None:
     suspicion, batch = Suspicion(SuspectOptions()), [one(n) for n in range(4)]
     suspicion.failed(batch[:2], 0.0)
-    suspicion.succeeded(COLLECT, 1)
+    suspicion.succeeded([one(9)])
     suspicion.failed(batch[1:], 1.0)
     assert batch[2].evidence is batch[3].evidence
     assert [each.evidence and (each.evidence.failures, each.evidence.damning) for each in batch] == [
@@ -150,6 +192,27 @@ def test_what_failed_together_shares_its_evidence_and_what_did_not_keeps_its_own
         (1, 0),
         (1, 0),
     ]
+
+
+def test_how_often_it_failed_alone_is_counted_from_when_it_last_stood_alone() -> None:
+    told = {story: past(story)[1].evidence for story in ("b", "f", "bff", "ffbf", "ffxf")}
+    assert {story: known and known.alone for story, known in told.items()} == {
+        "b": 0,
+        "f": 1,
+        "bff": 2,
+        "ffbf": 1,
+        "ffxf": 3,
+    }
+
+
+def test_what_is_halved_stays_a_suspect_through_an_outage_that_sets_its_past_back() -> None:
+    suspicion, mine = past("bsb", SuspectOptions(failures=1))
+    suspicion.halved([mine, one(1)])
+    suspicion.failed([one(2)], 5.0)
+    suspicion.failed([mine], 6.0)
+    assert mine.evidence is not None
+    assert not mine.evidence.damning
+    assert suspicion.suspects([mine])
 
 
 # ── Waiting apart ──
