@@ -149,6 +149,9 @@ class Observer:
     def directives_refused(self, findings: Sequence[Finding]) -> None:
         """The directives file was refused whole; what was read before stays in force."""
 
+    def directives_unread(self, directives: Directives, findings: Sequence[Finding]) -> None:
+        """The directives file was refused and none was read before: these hold everything until one is, or is gone."""
+
     def directive_ended(self, directive: Directive) -> None:
         """A directive reached its end."""
 

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from consumer.config.directive_table import Known
 from consumer.config.directives import Content, content_of, read_content
-from consumer.directive import NONE, Directives
+from consumer.directive import NONE, Directives, Pause
+from consumer.findings import Finding
 from consumer.observe import Observer
 
 Acts: TypeAlias = Callable[[Directives], None]
@@ -17,13 +18,15 @@ Acts: TypeAlias = Callable[[Directives], None]
 
 _STEADY_S = 0.1
 _TRIES = 10
+_NEVER_MS = 253_402_300_800_000  # the year 10000: only another file ends it
 
 
 class Steering:
     """Keeps what is in force as the file says it.
 
-    A file that is refused is refused whole: what was read before stays in force, until its own ends. A file that is not
-    there directs nothing.
+    A file that is refused is refused whole: what was read before stays in force, until its own ends. Where nothing was
+    read before, at a start, everything is paused until the file is mended or gone: a pause may stand in it, and a
+    restart must not lift that. A file that is not there directs nothing.
 
     Args:
         path: the file.
@@ -56,13 +59,17 @@ class Steering:
         self._steady_s = steady_s
         self._act: Sequence[Acts] = ()
         self._read: Content | _Unread = _UNREAD
+        self._ever = False  # whether it was read since the start, or not there
 
     async def begin(self, act: Sequence[Acts]) -> None:
         """Read the file for the first time: nobody may have made a call before."""
         self._act = act
         for _ in range(_TRIES):
             if await self._look():
-                break
+                return
+        self._refused(
+            [Finding("error", str(self._path), None, None, "", "never stands still", "write it once, and leave it")]
+        )
 
     async def run(self) -> None:
         """Look at what has ended, and at the file, until cancelled."""
@@ -87,13 +94,23 @@ class Steering:
         # A long file takes a while to parse: calls and probes do not wait for it.
         read = await asyncio.to_thread(read_content, content, self._path, self._known)
         if read.directives is None:
-            self._observer.directives_refused(read.findings)
+            self._refused(read.findings)
             return True
+        self._ever = True
         if content is None:
             self._missing()
         self._observer.directives_read(read.directives)
         self._direct(read.directives.in_force(self._clock_ms()))
         return True
+
+    def _refused(self, findings: Sequence[Finding]) -> None:
+        if self._ever:
+            self._observer.directives_refused(findings)
+            return
+        why = "the directives file could not be read at the start"
+        hold = Directives(Pause(_NEVER_MS, why, destination) for destination in self._known.destinations)
+        self._observer.directives_unread(hold, findings)
+        self._direct(hold)
 
     def _end(self) -> None:
         still = self.in_force.in_force(self._clock_ms())

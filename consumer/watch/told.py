@@ -28,6 +28,8 @@ class Told(Observer):
         """Whether a directives file was ever read or refused."""
         self.findings: tuple[str, ...] = ()
         """Why the file, as it is now, was refused, each in a sentence; empty = it was not."""
+        self.unread = False
+        """Whether everything is held because no file was read since the start, though one is there."""
 
     def in_force(self, now_ms: int) -> Directives:
         """Return what is in force at this instant (epoch milliseconds), whoever has yet to notice an end."""
@@ -35,7 +37,7 @@ class Told(Observer):
 
     def directives_read(self, directives: Directives) -> None:
         """Keep what the file says now, and write each directive that is in force."""
-        self.heard, self.findings, self._directives = True, (), directives
+        self.heard, self.unread, self.findings, self._directives = True, False, (), directives
         in_force = self.in_force(int(time.time() * 1000))
         self._log.write("info", "directives read", count=len(directives), in_force=len(in_force))
         for directive in in_force:
@@ -43,13 +45,21 @@ class Told(Observer):
 
     def directives_refused(self, findings: Sequence[Finding]) -> None:
         """Keep why the file was refused, and write it."""
+        self._refused(findings, "the file is refused whole and what was read before stays in force: mend it")
+
+    def directives_unread(self, directives: Directives, findings: Sequence[Finding]) -> None:
+        """Keep what holds everything, and why; and write it."""
+        self.unread, self._directives = True, directives
+        self._refused(findings, "nothing is sent before the file is mended or removed: a pause may stand in it")
+
+    def _refused(self, findings: Sequence[Finding], advice: str) -> None:
         self.heard, self.findings = True, tuple(_sentence(finding) for finding in findings)
         self._log.write(
             "error",
             "directives refused",
             count=len(findings),
             in_force=len(self.in_force(int(time.time() * 1000))),
-            advice="the file is refused whole and what was read before stays in force: mend it",
+            advice=advice,
         )
         for finding in findings:
             self._log.write(

@@ -23,9 +23,14 @@ def to_look_at(
     said = [sentence for facts in answers for sentence in troubles(facts, moment)]
     said += [f"{name}: does not say how it is; this is a bug" for name in silent]
     findings = told.findings if told is not None else ()
+    meanwhile = (
+        "nothing is sent before it is mended or removed"
+        if told is not None and told.unread
+        else "what it said before stays in force"
+    )
     return [
         *said,
-        *(f"the directives file is refused, what it said before stays in force: {each}" for each in findings),
+        *(f"the directives file is refused, {meanwhile}: {each}" for each in findings),
     ]
 
 

@@ -37,6 +37,9 @@ class Story(Observer):
     def directives_refused(self, findings: Sequence[Finding]) -> None:
         self.said.append(f"refused: {findings[0].message}")
 
+    def directives_unread(self, directives: Directives, findings: Sequence[Finding]) -> None:
+        self.said.append(f"unread, {len(directives)} hold: {findings[0].message}")
+
     def directive_ended(self, directive: Directive) -> None:
         self.said.append(f"ended: {directive.kind} {dict(directive.scope())}")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from consumer.directive import NONE, Directives
-from tests.room.steered import BOTH, COPILOT, CUSTOMERIO, EVENING_MS, NOON, NOON_MS, Steered, pause
+from tests.room.steered import BOTH, COPILOT, CUSTOMERIO, EVENING_MS, KNOWN, NOON, NOON_MS, Steered, pause
 
 
 @pytest.fixture
@@ -97,13 +97,44 @@ def test_what_the_old_file_said_ends_in_time_though_a_bad_one_stands_there(steer
     run(scenario())
 
 
-def test_a_bad_file_at_the_start_directs_nothing_until_it_is_mended(steered: Steered) -> None:
+def everything_waits(steered: Steered) -> bool:
+    pauses = steered.steering.in_force.pauses
+    return {(each.destination, each.event_type) for each in pauses} == {(name, None) for name in KNOWN.destinations}
+
+
+UNREAD = "unread, 2 hold: `customerol` is no destination"
+
+
+def test_a_bad_file_at_the_start_holds_everything_until_it_is_mended(steered: Steered) -> None:
     async def scenario() -> None:
         await steered.begin(BAD)
-        assert steered.acted == []
+        assert everything_waits(steered)
+        assert steered.acted == [steered.steering.in_force]
+        await steered.write(BAD.replace("customerol", "nobody"))
+        assert everything_waits(steered)
         await steered.write(BOTH)
-        assert steered.acted == [Directives((COPILOT, CUSTOMERIO))]
-        assert steered.story.said == [REFUSED, "read 2"]
+        assert steered.acted[1:] == [Directives((COPILOT, CUSTOMERIO))]
+        await steered.write(BAD)
+        assert steered.steering.in_force == Directives((COPILOT, CUSTOMERIO))
+        assert steered.story.said == [UNREAD, "unread, 2 hold: `nobody` is no destination", "read 2", REFUSED]
+
+    run(scenario())
+
+
+def test_what_a_bad_file_at_the_start_holds_goes_on_when_the_file_is_removed_and_never_by_itself(
+    steered: Steered,
+) -> None:
+    async def scenario() -> None:
+        await steered.begin(BAD)
+        steered.now_ms = EVENING_MS + 100 * 365 * 86_400_000
+        await steered.steering.look()
+        assert everything_waits(steered)
+        steered.path.unlink()
+        await steered.steering.look()
+        assert steered.acted[1:] == [NONE]
+        await steered.write(BAD)
+        assert steered.acted[2:] == []
+        assert steered.story.said == [UNREAD, "missing", "read 0", REFUSED]
 
     run(scenario())
 

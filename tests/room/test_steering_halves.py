@@ -52,15 +52,21 @@ def test_a_start_waits_for_a_file_that_is_being_written(steered: Steered, monkey
     asyncio.run(scenario())
 
 
-def test_a_file_that_never_stands_still_keeps_nobody_from_starting(
+def test_a_file_that_never_stands_still_keeps_nobody_from_starting_and_holds_everything_until_it_does(
     steered: Steered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def the_writer_goes_on(_: float) -> None:
         steered.path.write_text(f"{steered.path.read_text()}#\n")
 
     async def scenario() -> None:
-        monkeypatch.setattr(asyncio, "sleep", the_writer_goes_on)
-        await steered.begin(BOTH)
-        assert (steered.acted, steered.story.said) == ([], [])
+        with monkeypatch.context() as writing:
+            writing.setattr(asyncio, "sleep", the_writer_goes_on)
+            await steered.begin(BOTH)
+            await steered.steering.look()
+        assert [each.destination for each in steered.steering.in_force.pauses] == ["copilot", "customerio"]
+        assert steered.story.said == ["unread, 2 hold: never stands still"]
+        await steered.steering.look()
+        assert steered.acted[1:] == [Directives((COPILOT, CUSTOMERIO))]
+        assert steered.story.said[1:] == ["read 2"]
 
     asyncio.run(scenario())

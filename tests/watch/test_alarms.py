@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import pytest
 from prometheus_client import CollectorRegistry
 
+from consumer.directive import NONE
 from consumer.facts import (
     CLOCK,
     DeadLetterFacts,
@@ -164,4 +165,8 @@ def test_a_directives_file_that_is_refused_and_a_pipeline_that_does_not_answer_a
     assert status([], ["cdp"], Moment.now(), told)["troubles"] == [
         "cdp: does not say how it is; this is a bug",
         "the directives file is refused, what it said before stays in force: directives.yaml:1:1: is no mapping",
+    ]
+    told.directives_unread(NONE, [Finding("error", "directives.yaml", None, None, "", "no mapping")])
+    assert status([], [], Moment.now(), told)["troubles"] == [
+        "the directives file is refused, nothing is sent before it is mended or removed: directives.yaml: no mapping",
     ]

@@ -119,7 +119,12 @@ IDS = [f"{number}-{verb}" for number, (verb, *_) in enumerate(VERBS)]
 
 
 def test_no_verb_is_left_out() -> None:
-    of_the_process = {"directives_read", "directives_refused", "directive_ended"}  # tests.watch.test_told
+    of_the_process = {
+        "directives_read",
+        "directives_refused",
+        "directives_unread",
+        "directive_ended",
+    }  # tests.watch.test_told
     assert {verb for verb, *_ in VERBS} == set(CALLS) - of_the_process
 
 

@@ -9,7 +9,7 @@ import pytest
 from consumer.directive import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
 from consumer.findings import Finding
 from consumer.model import Cause
-from consumer.watch.told import Told, said
+from consumer.watch.told import Told, said, until
 from tests.watch.written import Written
 
 HOUR_MS = 3_600_000
@@ -67,6 +67,24 @@ def test_a_refused_file_is_written_with_all_its_findings_and_the_old_one_stays_i
     assert len(told.in_force(now_ms())) == 1
     told.directives_read(Directives(()))
     assert not told.findings
+
+
+def test_a_file_refused_at_the_start_is_written_with_what_it_holds_until_one_is_read() -> None:
+    written = Written()
+    told = Told(written.log)
+    hold = Directives((Pause(253_402_300_800_000, "", destination="copilot"),))
+    told.directives_unread(hold, [Finding("error", "directives.yaml", 3, 5, "directives[0]", "no")])
+    assert [(line["level"], line["event"]) for line in written.lines] == [
+        ("error", "directives refused"),
+        ("error", "directives finding"),
+    ]
+    assert written.lines[0]["in_force"] == 1
+    assert "nothing is sent" in str(written.lines[0]["advice"])
+    assert told.in_force(now_ms()) == hold
+    assert (told.heard, told.unread, told.findings) == (True, True, ("directives.yaml:3:5: directives[0]: no",))
+    assert until(hold[0]) == "for ever"
+    told.directives_read(Directives(()))
+    assert (told.unread, told.findings, told.in_force(now_ms())) == (False, (), ())
 
 
 @pytest.mark.parametrize(

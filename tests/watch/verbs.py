@@ -88,6 +88,11 @@ _verb("shelved", destination=WORDS, cause=CAUSES, count=COUNTS)
 _verb("shelf_failed", code=WORDS)
 _verb("directives_read", directives=st.lists(DIRECTIVES, max_size=3).map(Directives))
 _verb("directives_refused", findings=st.lists(FINDINGS, max_size=3))
+_verb(
+    "directives_unread",
+    directives=st.lists(DIRECTIVES, max_size=3).map(Directives),
+    findings=st.lists(FINDINGS, max_size=3),
+)
 _verb("directive_ended", directive=DIRECTIVES)
 _verb("leaving")
 _verb("left", released=COUNTS)
