@@ -23,14 +23,13 @@ from dataclasses import replace
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from consumer.directive import Goal
 from consumer.kafka import leaving
 from consumer.kafka.commits import Commits
 from consumer.kafka.crossing import Crossing
 from consumer.kafka.fence import Fence
 from consumer.kafka.hatch import Assignment, Frontier, Road
 from consumer.kafka.options import PollOptions, effective_properties, is_incremental, max_poll_interval_s
-from consumer.kafka.start import Outside, Starter, Starts
+from consumer.kafka.start import Starter, Starts
 from consumer.kafka.topics import TopicWatch
 from consumer.model import Partition
 from consumer.observe import Observer
@@ -77,7 +76,7 @@ class Membership:
         # One question may not take so long that the thread itself looks as if it stood still.
         self.question_s = min(5.0, self._longest_s / 10, fence.limit_s * 0.8)
         self._starter = Starter(options.start, lambda: int(time.time() * 1000), self.question_s)
-        self._hasty = replace(self._starter, timeout_s=min(_HASTY_S, self.question_s))
+        self.hasty = replace(self._starter, timeout_s=min(_HASTY_S, self.question_s))
         self.topics = TopicWatch(options.topics, observer.topic_missing, observer.topic_found)
         self.held: dict[Partition, int] = {}
         """The tenure of each partition held; replaced whole, so that other threads may read it."""
@@ -148,14 +147,6 @@ class Membership:
             self._crossing.tell(lambda: self._road.lost(gone))
         self._give_back(consumer, partitions, gone)
         self._observer.revoked(gone, lost=True, seconds=time.monotonic() - began_s)
-
-    def offset_at(self, consumer: Consumer, partition: Partition, goal: Goal) -> int | Outside:
-        """Return where an operator wants a partition to go on.
-
-        Raises:
-            KafkaException: the brokers do not say where that is.
-        """
-        return self._hasty.offset_at(consumer, partition, goal)
 
     def begin_behind(self, consumer: Consumer, partition: Partition, offset: int) -> None:
         """End a tenure as lost and begin another at an offset that is in the log.

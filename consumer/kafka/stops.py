@@ -123,7 +123,7 @@ class Stops:
     def _go_on(self, consumer: Consumer, partition: Partition, stop: Stop, gap: AcceptGap) -> bool:
         """Have a partition go on where an operator says; return whether it does."""
         try:
-            offset = self._membership.offset_at(consumer, partition, gap.to)
+            offset = self._membership.hasty.offset_at(consumer, partition, gap.to)
             if isinstance(offset, Outside):
                 self._observer.client_error("OFFSET_OUT_OF_RANGE", _refusal(partition, gap, offset), fatal=False)
                 return False

@@ -27,6 +27,7 @@ class Member:
 
     def __init__(self, commits: Commits) -> None:
         self.held = {P: 1, Q: 2}
+        self.hasty = self
         self.asked: list[Partition] = []
         self.silent: dict[Partition, KafkaError] = {}
         self._commits = commits
