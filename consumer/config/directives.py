@@ -23,6 +23,8 @@ _OF_DECODING: Final = (Cause.UNDECODABLE, Cause.UNKNOWN_SCHEMA)
 _AFTER_KEY: Final = re.compile(r"""\bkey["']?\s*:\s*(?:[|>][-+]?\s*)?([^\n]*)""")
 _WORD: Final = re.compile(r"""[^\s,{}\[\]"'#]+""")
 _NAME: Final = re.compile(r"[a-z_]+")
+_QUOTED: Final = re.compile(r"""`(?P<shown>.*)`|'(?!<)[^'\n]{2,}'|"[^"\n]{2,}\"""", re.DOTALL)
+_ANCHOR: Final = re.compile("`&.*`", re.DOTALL)
 _MOST_BYTES = 1 << 20
 _WORTH_HIDING = 3  # characters; a shorter key would be masked within ordinary words
 
@@ -73,14 +75,16 @@ def _whole(path: Path, message: str, hint: str) -> Finding:
 def read_directives(text: str, file: str, known: Known) -> Read:
     """Read the directives in a text; `file` is its name in findings. No finding repeats an ordering key."""
     tree, findings = read_text(text, file)
-    reading = Reading(file, Path(), {}, findings=list(findings), variables=False)
-    directives = NONE if tree is None else _all(tree, reading, known)
-    hidden = [*_after_keys(text, known), *_odd_names(tree)]
+    open_words = frozenset({*directive_table.WORDS, *known.destinations, *known.event_types, *known.topics})
+    unread = [_unquoted(each, open_words) for each in findings]  # nobody knows in what they were found
+    reading = Reading(file, Path(), {}, findings=unread, variables=False)
+    directives = NONE if tree is None else _all(tree, reading, known, open_words)
+    hidden = [*_after_keys(text, open_words), *_odd_names(tree)]
     found = tuple(_masked(each, hidden) for each in in_order(reading.findings))
     return Read(None if errors(found) else directives, found)
 
 
-def _all(tree: Node, reading: Reading, known: Known) -> Directives:
+def _all(tree: Node, reading: Reading, known: Known, open_words: frozenset[str]) -> Directives:
     if _is_empty(tree):
         return NONE
     if not isinstance(tree, Table):
@@ -96,8 +100,19 @@ def _all(tree: Node, reading: Reading, known: Known) -> Directives:
         reading.complain(listed, "directives", "must be a list", "begin each directive with `- `")
         return NONE
     table = directive_table.directive(known)
-    read = [_one(item, f"directives[{index}]", table, reading) for index, item in enumerate(listed.items)]
+    read = []
+    for index, item in enumerate(listed.items):
+        before = len(reading.findings)
+        read.append(_one(item, f"directives[{index}]", table, reading))
+        if _may_hold_a_key(item):
+            reading.findings[before:] = [_unquoted(each, open_words) for each in reading.findings[before:]]
     return Directives(each for each in read if each is not None)
+
+
+def _may_hold_a_key(node: Node) -> bool:
+    """Tell whether a directive is a quarantine, or a word away from one: a key may stand anywhere in it, misplaced."""
+    names = set(node.names()) if isinstance(node, Table) else set()
+    return "quarantine" in names or not names & _MAKERS.keys()
 
 
 def _one(node: Node, path: str, table: Section, reading: Reading) -> Directive | None:
@@ -164,12 +179,11 @@ def _is_empty(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None
 
 
-def _after_keys(text: str, known: Known) -> Iterator[str]:
+def _after_keys(text: str, open_words: frozenset[str]) -> Iterator[str]:
     """Yield what may be part of an ordering key: each word after `key:`, but for those that are no secret.
 
     A key may be spoilt in any way, and an error of syntax repeats whatever it met.
     """
-    open_words = {*directive_table.WORDS, *known.destinations, *known.event_types, *known.topics}
     words = {word.strip("*&!:") for rest in _AFTER_KEY.findall(text) for word in _WORD.findall(rest)}
     yield from (word for word in words - open_words if len(word) >= _WORTH_HIDING)
 
@@ -184,6 +198,22 @@ def _odd_names(node: Node | None) -> Iterator[str]:
             if key.text.strip() and _NAME.fullmatch(key.text) is None:
                 yield from (key.text, shown(key).strip("`"))
             yield from _odd_names(inner)
+
+
+def _unquoted(finding: Finding, open_words: frozenset[str]) -> Finding:
+    """Return the finding without what it quotes of the file, but for words that are no secret."""
+
+    def mask(quoted: re.Match[str]) -> str:
+        shown_text = quoted["shown"]
+        if shown_text is None:
+            return MASK
+        return quoted[0] if shown_text in open_words else f"`{MASK}`"
+
+    root, *names = finding.path.split(".")
+    named = next((index for index, name in enumerate(names) if name not in open_words), None)
+    path = finding.path if named is None else ".".join([root, *names[:named], MASK])
+    hint = _ANCHOR.sub(MASK, finding.hint)
+    return replace(finding, path=path, message=_QUOTED.sub(mask, finding.message), hint=hint)
 
 
 def _masked(finding: Finding, hidden: Iterable[str]) -> Finding:

@@ -162,6 +162,15 @@ directives:
         f"directives:\n  - quarantine: {{position: {CANARY}}}\n    until: {END}\n",
         f"directives:\n  - accept_gap: {{partition: {CANARY}, from: 5, to: earliest}}\n    until: {END}\n",
         f"directives:\n  - pause: {{destination: {CANARY}}}\n    key: {CANARY}\n    until: {END}\n",
+        f"directives:\n  - quarantine: {{topic: {CANARY}, key: shop.orders}}\n    until: {END}\n",
+        f"directives:\n  - quarantine: {{topic: shop.orders, key: x, destination: {CANARY}}}\n    until: {END}\n",
+        f"directives:\n  - quarantine: {{topic: '`{CANARY}` and', key: shop.orders}}\n    until: {END}\n",
+        f"directives:\n  - quarantine: {{topic: {CANARY}{'x' * 40}, key: shop.orders}}\n    until: {END}\n",
+        f"directives:\n  - quarantine: {{topic: shop.orders, key: x}}\n    until: {CANARY}\n",
+        f"directives:\n  - quarantin: {{topic: shop.orders, key: x}}\n    until: {CANARY}\n",
+        f"directives:\n  - until: {CANARY}\n    pause: {{destination: {CANARY}}}\n    quarantine: {{}}\n",
+        f"directives:\n  - quarantine: {{topic: *{CANARY}, key: shop.orders}}\n    until: {END}\n",
+        f"directives:\n  - quarantine: {{topic: shop.orders}}\n    {CANARY}: 1\n    {CANARY}: 2\n",
     ],
 )
 def test_no_complaint_repeats_an_ordering_key(text: str) -> None:
@@ -169,6 +178,43 @@ def test_no_complaint_repeats_an_ordering_key(text: str) -> None:
     assert found.directives is None
     assert found.findings
     assert all(CANARY not in str(each.as_json()) for each in found.findings)
+
+
+NAME = "janedoe"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        (
+            f"quarantine: {{topic: {NAME}, key: shop.orders}}",
+            "quarantine.topic",
+            "`********` is a topic that is not read",
+        ),
+        (f"quarantine: {{topic: shop.orders, {NAME}: x}}", "quarantine.********", "unknown key `********`"),
+        (f"quarantine: {{topic: shop.orders, key: x}}\n    {NAME}: x", "********", "unknown key `********`"),
+        (f"{NAME}: {{topic: shop.orders, key: x}}", "********", "unknown key `********`"),
+        ("quarantine: {topic: kk, key: shop.orders}", "quarantine.topic", "`********` is a topic that is not read"),
+        ("quarantine: {topic: copilot, key: x}", "quarantine.topic", "`copilot` is a topic that is not read"),
+    ],
+)
+def test_a_complaint_of_a_quarantine_repeats_nothing_but_the_files_own_words_and_known_names(
+    text: str, path: str, message: str
+) -> None:
+    found = one(text)
+    assert (f"directives[0].{path}", message) in [(each.path, each.message) for each in found.findings]
+    assert all(NAME not in str(each.as_json()) for each in found.findings)
+
+
+def test_an_error_of_syntax_repeats_nothing_that_may_be_a_key() -> None:
+    found = read(f"directives:\n  - quarantine: {{topic: *{NAME}, key: shop.orders}}\n")
+    assert [(each.message, each.hint) for each in found.findings] == [
+        ("`********` has no finished anchor before it", "define ******** first")
+    ]
+    found = read(f"directives:\n  - quarantine: {{topic: !{NAME}!x y, key: shop.orders}}\n")
+    assert [each.message for each in found.findings] == [
+        "is not YAML: while parsing a node, found undefined tag handle ********"
+    ]
 
 
 def test_a_complaint_beside_a_key_still_names_what_may_be_named() -> None:
