@@ -10,7 +10,6 @@ from tests.brokers.broker import RealBroker, answers, free_port
 from tests.brokers.jars import KAFKA_VERSION, java, libraries
 
 _UP_WITHIN_S = 60.0
-_DOWN_WITHIN_S = 30.0
 
 
 class ApacheBroker(RealBroker):
@@ -63,24 +62,22 @@ class ApacheBroker(RealBroker):
                 raise ApacheKafkaError(f"Apache Kafka did not come up: {self._last_words()}")
 
     def stop(self) -> None:
-        self._end(kill=False)
+        # Without a goodbye: a lone broker that takes its leave tells its clients that there is no broker at all, and
+        # some never ask again (https://github.com/confluentinc/librdkafka/issues/5301). What it holds stays either way.
+        self._end()
 
     def kill(self) -> None:
         """End the broker without a goodbye, as a machine that loses its power."""
-        self._end(kill=True)
+        self._end()
 
     def close(self) -> None:
-        self._end(kill=True)
+        self._end()
 
-    def _end(self, *, kill: bool) -> None:
+    def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            process.kill() if kill else process.terminate()
-            try:
-                process.wait(_DOWN_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.kill()
+            process.wait()
         leash, self._leash = self._leash, None
         if leash is not None:
             leash.kill()  # before its stdin is closed: the process id may be somebody else's by now
