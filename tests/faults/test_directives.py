@@ -169,3 +169,32 @@ def test_an_event_that_hangs_the_vendor_is_quarantined_and_so_is_a_customer(brok
             for said in (*seen, member.log.read_text(), member.errors.read_text()):
                 assert whose not in said
         assert oracle.complaints(shop.records, gather(world)) == []
+
+
+@pytest.mark.timeout(180)
+def test_a_start_with_a_refused_file_sends_nothing_until_it_is_mended(broker: Broker, tmp_path: Path) -> None:
+    with World(broker, tmp_path, {"cdp-customerio": ("customerio",)}, partitions=_PARTITIONS) as world:
+        path = directed(world)
+        shop = Shop(world.topic, _PARTITIONS, world.pipelines, random.Random(13), customers=5)
+        shop.live(20)
+        write(path, "pause: {destination: customerio}", "pause: {destination: customerol}")
+        with world.member() as member:
+            member.wait_for_partitions(_PARTITIONS)
+            member.wait_for_line("directives refused")
+            logs.produce(broker, world.topic, shop.records)
+            member.wait_until(
+                lambda: sum(each["records"]["taken"] for each in member.status().values()) == len(shop.records),
+                60,
+                "not all was taken",
+            )
+            said = said_of_directives(member)
+            assert ("pause", "customerio") in [(each["directive"], each["destination"]) for each in said["in_force"]]
+            assert len(said["refused"]) == 1
+            metrics = member.metrics()
+            assert [paused for (name, _), paused in metrics.items() if name == "cdp_destination_paused"] == [1]
+            assert metrics["cdp_directives_file_valid", ()] == 0
+            assert not world.customerio.received
+            write(path)
+            wait_for_commits(world, member)
+            assert member.leave() == 0
+        assert oracle.complaints(shop.records, gather(world)) == []
