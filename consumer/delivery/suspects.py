@@ -39,8 +39,8 @@ class SuspectOptions:
     after_s: float = 3600.0
     """Seconds since its first damning failure after which a lone delivery may be given up."""
     others: int = 100
-    """Deliveries the endpoint must have taken since then, for a lone one to be given up; and of the others' calls
-    since then most must have succeeded."""
+    """Deliveries the others' calls must have brought there since then, for a lone one to be given up; and most of
+    these calls must have succeeded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +66,7 @@ class Evidence:
     first_s: float = 0.0
     """When the first of its damning failures was (monotonic seconds)."""
     delivered: int = 0
-    """How many deliveries its endpoint had taken by then."""
+    """How many deliveries the others' calls had brought there by then."""
     others_taken: int = 0
     """How many of the others' calls had succeeded by then."""
     others_failed: int = 0
@@ -80,9 +80,9 @@ class _Tally:
     calls: int = 0
     """Those that succeeded."""
     delivered: int = 0
-    """What they took."""
+    """What the others' calls brought there."""
     others_taken: int = 0
-    """Those of them that carried nothing that waits by itself."""
+    """The others' calls that succeeded."""
     others_failed: int = 0
 
 
@@ -108,8 +108,9 @@ class Suspicion:
         """Note that a call succeeded, and took these deliveries."""
         tally = self._tally(batch)
         tally.calls += 1
-        tally.delivered += len(batch)
-        tally.others_taken += not self._by_itself(batch)
+        if not self._by_itself(batch):
+            tally.delivered += len(batch)
+            tally.others_taken += 1
 
     def failed(self, batch: Sequence[Delivery], now: float) -> None:
         """Note a failure that speaks against a batch, at `now` (monotonic seconds)."""

@@ -61,16 +61,18 @@ async def outage(fake: Fake, lanes: Road, status: int, calls: int) -> list[str]:
 
 
 @pytest.mark.parametrize("count", [1, 4])
-@pytest.mark.parametrize("status", [500, 403])
+@pytest.mark.parametrize(
+    ("status", "headers"), [(500, {}), (403, {}), (503, {"Retry-After": "0"})], ids=["500", "403", "503 and a wait"]
+)
 def test_an_event_that_is_never_accepted_is_given_up_its_neighbours_arrive_once_and_an_outage_gives_up_none(
-    status: int, count: int
+    status: int, headers: dict[str, str], count: int
 ) -> None:
     async def run() -> None:
         async with (
             CustomerIo(api_key="key") as fake,
             road(fake, lanes=count, timeout_s=10.0, suspects=SURE, destination={"events": EVENTS}) as lanes,
         ):
-            bad, ids = await find(fake, lanes, Answer(status))
+            bad, ids = await find(fake, lanes, Answer(status, headers))
             (letter,) = lanes.shelf.letters
             assert (letter.delivery_id, letter.fault.cause) == (bad, Cause.NEVER_ACCEPTED)
             assert letter.fault.status == status

@@ -181,7 +181,7 @@ def test_none_is_given_up_without_the_failures_and_the_others_that_it_takes(
 ) -> None:
     lane = LaneAlone(options, 4)
     lane.owe(12, 5)
-    taken: list[int] = []  # by each, how many deliveries each successful call took
+    taken: list[int] = []  # by each successful call, how many deliveries it took that are others
     past: dict[int, list[tuple[int, int, bool]]] = {}  # by slot: at each failure, calls before it; and was it alone?
     others: list[bool] = []  # whether each call succeeded that carried neither a suspect nor what kept failing
 
@@ -194,7 +194,7 @@ def test_none_is_given_up_without_the_failures_and_the_others_that_it_takes(
         good = up and not any(each.slot in bad for each in batch)
         reckoned = not by_itself(batch)
         if good:
-            taken.append(len(batch))
+            taken.append(len(batch) * reckoned)
         for each in batch if not good else ():
             past.setdefault(each.slot, []).append((len(taken), len(others), len(batch) == 1))
         if reckoned:

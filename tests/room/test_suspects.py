@@ -20,11 +20,11 @@ def past(story: str, options: SuspectOptions | None = None) -> tuple[Suspicion, 
     """Live through a story, a second a letter.
 
     `f` it failed by itself, `b` together with another one; `s` another call took one delivery, `c` consent did; `x`
-    another call failed, `y` consent did; `p` one that waits by itself failed.
+    another call failed, `y` consent did; `p` one that waits by itself failed, `t` one was taken.
     """
     suspicion, mine = Suspicion(options or SuspectOptions()), one()
-    other_suspect = one(1)
-    other_suspect.evidence = Evidence(0, 0, failures=100)
+    other_suspect, taken_suspect = one(1), one(5)
+    other_suspect.evidence = taken_suspect.evidence = Evidence(0, 0, failures=100)
     batches = {
         "f": [mine],
         "b": [mine, one(2)],
@@ -33,9 +33,10 @@ def past(story: str, options: SuspectOptions | None = None) -> tuple[Suspicion, 
         "x": [one(3)],
         "y": [one(4, consent=True)],
         "p": [other_suspect],
+        "t": [taken_suspect],
     }
     for second, happened in enumerate(story):
-        if happened in "sc":
+        if happened in "sct":
             suspicion.succeeded(batches[happened])
         else:
             batches["x"], batches["y"] = [one(3)], [one(4, consent=True)]
@@ -151,6 +152,8 @@ def test_a_batch_is_guilty_by_enough_damning_failures_of_its_oldest_the_last_one
         ("fsfssspppppf", 100.0, True),  # suspects are not asked
         ("fxxxxsfsssf", 100.0, True),  # nor is what was before
         ("fsfspppsf", 100.0, False),
+        ("fsfsstf", 100.0, False),  # nor is one of them that was taken
+        ("ftfssstf", 100.0, True),  # though it, too, shows that the destination is up
     ],
 )
 def test_a_lone_one_is_given_up_after_the_time_and_the_others_that_it_takes(
