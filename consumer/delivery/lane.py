@@ -10,7 +10,7 @@ from consumer.delivery.batch import body_of
 from consumer.delivery.concluding import Outcomes
 from consumer.delivery.queue import KeyedQueue
 from consumer.delivery.send import send
-from consumer.model import Call, Fault, Reply
+from consumer.model import Barred, Call, Deferred, Fault, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -200,6 +200,8 @@ class Lane:
                 return
             verdict = road.judge(batch, answer)
             own = self._outcomes.conclude(batch, verdict, started, called=isinstance(answer, Reply | Fault))
+            if isinstance(verdict, Deferred | Barred) and road.suspicion.failing(batch):
+                self._wire.renew()  # else it may be the server that this connection leads to, which others never meet
             road.learn(endpoint, verdict, answered=isinstance(answer, Reply), probe=probed, own=own)
         finally:
             self.on_wire = ()

@@ -68,12 +68,25 @@ class Wire:
         # identity: a compressed answer could unfold to any size before the bound on bytes is met
         self._headers = {**headers, "accept-encoding": "identity"}
         self._ways: dict[Endpoint, _Way] = {}
-        self._client = httpx2.AsyncClient(
+        self._trusted = _trust() if urlsplit(url).scheme != "http" else False
+        self._client = self._new_client()
+        self._worn = False
+
+    def _new_client(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
             timeout=None,  # the deadline is for the whole exchange; a phase's would let a trickle last for ever
             limits=httpx2.Limits(max_connections=2, max_keepalive_connections=2, keepalive_expiry=60.0),
-            verify=_trust() if urlsplit(url).scheme != "http" else False,
+            verify=self._trusted,
             follow_redirects=False,
         )
+
+    def renew(self) -> None:
+        """Let the next call take a new connection.
+
+        A balancer of connections leads each to one server, so that a kept one to a server that is ill would make it all
+        that this lane ever meets.
+        """
+        self._worn = True
 
     async def exchange(self, call: Call, signature: Mapping[str, str]) -> Reply | Fault:
         """Make one call; return the answer, or the trouble in getting one. Never raises for what the network does."""
@@ -87,6 +100,8 @@ class Wire:
 
     async def _exchange(self, call: Call, signature: Mapping[str, str]) -> Reply | Fault:
         try:
+            if self._worn:
+                await self._reconnect()
             url, headers, transport = self._ways.get(call.endpoint) or self._way(call.endpoint)
             request = httpx2.Request(
                 call.endpoint.method,
@@ -113,6 +128,11 @@ class Wire:
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError, UnicodeError) as error:
             # Only the class: the text of a foreign error may quote the address, credentials included.
             return Fault(Trouble.UNREACHABLE, type(error).__name__)
+
+    async def _reconnect(self) -> None:
+        old, self._client, self._worn = self._client, self._new_client(), False
+        self._ways.clear()
+        await old.aclose()
 
     def _way(self, endpoint: Endpoint) -> _Way:
         url = httpx2.URL(self._url + endpoint.path)
