@@ -35,7 +35,7 @@ def test_a_lane_whose_connection_leads_to_the_one_sick_server_takes_another_once
                 await asyncio.gather(pipe(reader, back), pipe(there, writer))
 
             async with listening(balance) as url, road(sound, lanes=1, suspects=never) as lanes:
-                lanes.lanes.lanes[0]._wire = wire = Wire(url + sound.prefix, lanes.destination.headers, 10.0)
+                lanes.lanes.lanes[0]._wire = wire = Wire(url + sound.prefix, lanes.destination.headers, 60.0)
                 ids = lanes.owe([f"fine-{n}" for n in range(20)], list(range(20)), "track")
                 await lanes.all_ended(60)
                 assert [len(sick.requests), len(sick.received)] == [FAILURES, 0]
@@ -52,7 +52,7 @@ def test_a_destination_that_answers_every_fifth_call_only_has_nothing_given_up_h
         quick = Backoff(0.001, 0.005)
         async with (
             CustomerIo(api_key="key") as fake,
-            road(fake, {"events": 1}, suspects=soon, backoff=quick) as lanes,
+            road(fake, {"events": 1}, suspects=soon, backoff=quick, timeout_s=60.0) as lanes,
         ):
             ill = fake.faults.add(Answer(500), when=chance(0.8, random.Random(1)), name="ill")
             ids: list[str] = []
