@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -74,6 +75,10 @@ def _run(words: list[str]) -> int:
         meant = nearest(command, COMMANDS)
         named = ", ".join(f"`{name}`" for name in COMMANDS)
         top.error(f"there is no command `{command}`: " + (f"did you mean `{meant}`?" if meant else f"use {named}"))
+    if command == "run":
+        # Until the service has handlers of its own nothing was taken, so that nothing has to be given back: a platform
+        # that changes its mind this early must not read of a crash.
+        signal.signal(signal.SIGTERM, _ended)
     module = importlib.import_module(f"consumer.commands.{command}")
     parser = Parser(
         prog=f"{top.prog} {command}",
@@ -83,6 +88,10 @@ def _run(words: list[str]) -> int:
     )
     module.add_arguments(parser)
     return int(module.run(parser.parse(words[at + 1 :])))
+
+
+def _ended(*_: object) -> NoReturn:
+    sys.exit(ENDED)
 
 
 def _top() -> Parser:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,26 @@ def test_a_reader_that_leaves_is_no_error_message(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, check=False, text=True)  # noqa: S607 - any shell with PIPESTATUS
     assert done.stderr == ""
     assert done.stdout == "{"
+
+
+def test_a_service_asked_to_leave_before_it_began_ends_as_asked(tmp_path: Path) -> None:
+    config = tmp_path / "cdp.yaml"
+    os.mkfifo(config)  # it is read no further than we want it to be
+    command = [sys.executable, "-m", "consumer", "run", "--config", str(config)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        writer = _once_it_is_read(config)  # open to the end: closed, it would be an empty configuration
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        assert process.wait(30) == 0
+        os.close(writer)
+
+
+def _once_it_is_read(fifo: Path) -> int:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # nobody has it open for reading
+            time.sleep(0.02)
+    raise AssertionError("nobody read the configuration")
