@@ -73,7 +73,7 @@ directives:
     for said in (
         "d.yaml:2:26: error: directives[0].pause.destination: `copilto` is no destination\n    did you mean `copilot`?",
         "d.yaml:3:12: error: directives[0].until: `2026-11-01T00:00:00` is an instant without a time zone",
-        "d.yaml:4:38: error: directives[1].quarantine.offset: unknown key `offset`",
+        "d.yaml:4:38: error: directives[1].quarantine.********: unknown key `********`",
     ):
         assert said in ended.out
     assert ended.out.endswith("\n3 errors\n")
