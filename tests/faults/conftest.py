@@ -1,11 +1,18 @@
-"""Over the whole fault suite: no member of any scenario writes down whom it serves, or a secret."""
+"""Over the whole fault suite: a real broker, and no member of any scenario writes down whom it serves, or a secret."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.brokers import Broker
 from tests.faults import canaries
+
+
+@pytest.fixture(params=["apache"])
+def broker(apache_broker: Broker) -> Broker:
+    """The real one alone: these scenarios are about what real processes do to each other, and take their time."""
+    return apache_broker
 
 
 @pytest.fixture(autouse=True)

@@ -176,7 +176,6 @@ class Sum:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.needs_real_broker("a kill, and a rebalance with all that both leave behind, are the broker's own")
 def test_the_books_of_all_members_add_up_to_what_was_received_across_a_rebalance_and_a_kill(
     broker: Broker, tmp_path: Path
 ) -> None:

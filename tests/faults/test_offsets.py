@@ -53,7 +53,6 @@ def wait_for_lag(member: Member, group: str, lags: dict[tuple[str, int], float])
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.needs_real_broker("the embedded cluster adds no partitions to a topic")
 def test_partitions_and_topics_that_come_later_are_read_from_their_beginning_though_the_group_began_at_latest(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -98,7 +97,6 @@ def test_partitions_and_topics_that_come_later_are_read_from_their_beginning_tho
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.needs_real_broker("the embedded cluster has no transactions, and no topic that is compacted")
 def test_compacted_transactional_and_empty_partitions_come_to_a_lag_of_nothing(broker: Broker, tmp_path: Path) -> None:
     compacted = broker.create_topic(
         "compacted",
@@ -175,7 +173,6 @@ def _records(broker: Broker, topic: str, end: int) -> int:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.needs_real_broker("the embedded cluster deletes no records")
 def test_a_member_whose_offset_is_gone_says_so_waits_and_goes_on_where_an_operator_accepts_it(
     broker: Broker, tmp_path: Path
 ) -> None:

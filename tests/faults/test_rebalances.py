@@ -97,9 +97,6 @@ def _calls_with_all_lanes(member: Member, group: str) -> bool:
 
 @pytest.mark.timeout(240)
 @pytest.mark.slow
-@pytest.mark.needs_real_broker(
-    "a second member's join takes the embedded cluster a session, and its KIP-848 is partial"
-)
 @pytest.mark.parametrize("protocol", _PROTOCOLS)
 def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: dict[str, str]
@@ -166,7 +163,6 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.needs_real_broker("the embedded cluster knows no static members")
 def test_of_two_processes_with_one_name_one_ends_and_says_why_in_a_sentence(broker: Broker, tmp_path: Path) -> None:
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
         (group,) = world.pipelines
