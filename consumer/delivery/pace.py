@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import insort
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,9 @@ _SLACK = 1.02
 """Calls are spaced a little wider than the rate says: two a window apart may arrive closer."""
 
 _WINDOW_S = 1.0
+
+_ARRIVED_S = 1.0
+"""A call that was on its way for so long has arrived. Counted longer, one that hangs would stop all the others."""
 
 _WIRE_NAP_S = 0.02
 """How often to look for an answer, where all that the rate allows is on the wire."""
@@ -44,8 +47,8 @@ class Pace:
 
     Spacing alone would keep the average, and not every window: two members that may each make 2.5 calls a second can
     both make a third within one, and a call that is late on its way arrives beside the next. So whole calls are
-    counted, from their start until a second after their answer, whenever in between they arrived: of a share of 2.5
-    that is 2 in any second. A share below one call a second is spaced only.
+    counted, from their start until a second after the last instant at which they can have arrived: that of their
+    answer, or a second after their start. Of a share of 2.5 that is 2 in any second, of any below 2 it is 1.
     """
 
     def __init__(self, rate_per_s: float | None) -> None:
@@ -56,8 +59,8 @@ class Pace:
         self.last_call = float("-inf")
         """When the last call started, a call for a token included."""
         self.told_until = float("-inf")
-        self._on_wire = 0
-        self._answered: deque[float] = deque()
+        self._on_wire: list[float] = []
+        self._arrived: list[float] = []  # by when at the latest, rising; none of them a second ago
 
     def share(self, share: float, now: float) -> None:
         """Set this process's share of the rate, 0 to 1."""
@@ -94,22 +97,23 @@ class Pace:
 
     def _full_for(self, mine: float, now: float) -> float:
         """Return seconds until fewer calls than `mine` a second may have arrived within any second from now on."""
-        while self._answered and self._answered[0] <= now - _WINDOW_S:
-            self._answered.popleft()
-        too_many = self._on_wire + len(self._answered) - max(1, int(mine + 1e-9))  # a third of 3 is 1, in floats too
+        self._arrived = [at for at in self._arrived if at > now - _WINDOW_S]
+        arriving = [at + _ARRIVED_S for at in self._on_wire if at + _ARRIVED_S > now - _WINDOW_S]
+        too_many = len(self._arrived) + len(arriving) - max(1, int(mine + 1e-9))  # a third of 3 is 1, in floats too
         if too_many < 0:
             return 0.0
-        return self._answered[too_many] + _WINDOW_S - now if too_many < len(self._answered) else _WIRE_NAP_S
+        wait_s = sorted(self._arrived + arriving)[too_many] + _WINDOW_S - now
+        return min(wait_s, _WIRE_NAP_S) if arriving else wait_s  # an answer may come sooner
 
     def started(self, now: float) -> None:
         """Note that a call's turn has come."""
         self.last_call = now
 
-    def sent(self) -> None:
+    def sent(self, now: float) -> None:
         """Note that a call goes on the wire: from now on it may arrive at any time."""
-        self._on_wire += 1
+        self._on_wire.append(now)
 
-    def answered(self, now: float) -> None:
-        """Note that a call on the wire has ended, and so has arrived by now or never will."""
-        self._on_wire -= 1
-        self._answered.append(now)
+    def answered(self, sent: float, now: float) -> None:
+        """Note that the call that went on the wire at `sent` has ended, and so has arrived by now or never will."""
+        self._on_wire.remove(sent)
+        insort(self._arrived, min(now, sent + _ARRIVED_S))

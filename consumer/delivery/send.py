@@ -92,11 +92,12 @@ class Wire:
         """Make one call; return the answer, or the trouble in getting one. Never raises for what the network does."""
         if self.rated is None:
             return await self._exchange(call, signature)
-        self.rated.sent()
+        sent = time.monotonic()
+        self.rated.sent(sent)
         try:
             return await self._exchange(call, signature)
         finally:
-            self.rated.answered(time.monotonic())
+            self.rated.answered(sent, time.monotonic())
 
     async def _exchange(self, call: Call, signature: Mapping[str, str]) -> Reply | Fault:
         try:
