@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from consumer.kafka.registry_bounds import ANSWERS_KEPT, Bounds
+from consumer.kafka.registry_bounds import ANSWERS_KEPT, Bounds, Question
 from consumer.lot import SchemaKey
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _REFUSED = (401, 403)
 _TOKEN_REFUSED = (400, 401, 403)
 
 _WHOLE = 6
-"""One question with all it leads to may take so many times what each part of an answer may."""
+"""An answer, with what is tried again to get it, may take so many times what each part of it may."""
 
 _BOUNDED: Mapping[str, int] = {
     "max.retries": 1,
@@ -68,13 +68,22 @@ class Unauthorized:
 Answer: TypeAlias = Found | Unknown | Unreachable | Unauthorized
 
 
+@dataclass(slots=True)
+class _Line:
+    """A client's connections, and how many questions go by them."""
+
+    client: SchemaRegistryClient
+    asking: int = 0
+    abandoned: bool = False
+
+
 class Registry:
     """A schema registry.
 
     Args:
         properties: as the client names them (`url`, `basic.auth.user.info`, `ssl.*`, `bearer.auth.*`).
         timeout_s: how long one request may wait for each part of its answer, unless the properties say; six times as
-            long is a question's whole time.
+            long may pass until an answer has ended.
 
     Raises:
         ValueError: the client does not take these properties.
@@ -84,7 +93,7 @@ class Registry:
         self._properties = {"timeout": timeout_s, **properties}
         try:
             self._bounds = Bounds(_WHOLE * float(str(self._properties["timeout"])))
-            self._client = self._connected()
+            self._line = self._connected()
         except (TypeError, ValueError, OSError) as error:
             raise ValueError(f"schema registry: {error}") from error
         self._turns = asyncio.Semaphore(_AT_ONCE)
@@ -92,37 +101,53 @@ class Registry:
     async def fetch(self, key: SchemaKey) -> Answer:
         """Return the schema of a numeric id or a GUID."""
         async with self._turns:
-            answer: Future[Answer] = Future()
-            answer.set_running_or_notify_cancel()
-            client = self._client
-            # A daemon, and none of the loop's own threads: those are waited for at the end of the process, and a
-            # registry that says nothing would keep it until it is killed.
-            threading.Thread(target=self._tell, args=(client, key, answer), name=f"schema-{key}", daemon=True).start()
+            if self._line.abandoned:
+                try:
+                    self._line = self._connected()
+                except (TypeError, ValueError, OSError) as error:  # a file that it reads may be gone for now
+                    return Unreachable(f"no new connection ({type(error).__name__})")
+            line = self._line
+            line.asking += 1
             try:
-                async with asyncio.timeout(self._bounds.whole_s):
-                    return await asyncio.wrap_future(answer)
-            except TimeoutError:
-                self._abandon(client)
-                return Unreachable(f"no whole answer within {self._bounds.whole_s:g} s")
+                return await self._ask(line, key)
+            finally:
+                line.asking -= 1
+                if line.abandoned and not line.asking:
+                    leave = line.client.__exit__
+                    threading.Thread(target=leave, args=(None, None, None), name="schemas-close", daemon=True).start()
 
-    def _abandon(self, client: SchemaRegistryClient) -> None:
-        """Go on with new connections: an answer's head can trickle for ever, and only their end ends its thread."""
-        if self._client is client:
-            with contextlib.suppress(TypeError, ValueError, OSError):  # a file that it reads may be gone for now
-                self._client = self._connected()
-            threading.Thread(target=client.__exit__, args=(None, None, None), name="schemas-close", daemon=True).start()
+    async def _ask(self, line: _Line, key: SchemaKey) -> Answer:
+        question, told = self._bounds.question(), Future[Answer]()
+        told.set_running_or_notify_cancel()
+        # A daemon, and none of the loop's own threads: those are waited for at the end of the process, and a
+        # registry that says nothing would keep it until it is killed.
+        asked = (line.client, question, key, told)
+        threading.Thread(target=self._tell, args=asked, name=f"schema-{key}", daemon=True).start()
+        answer = asyncio.wrap_future(told)
+        try:
+            while not answer.done():
+                left_s = question.until - time.monotonic()
+                if left_s <= 0:
+                    # The next questions go by new connections: an answer's head can trickle for ever, and only their
+                    # end ends its thread. They are closed when the last question has left them: others may be well.
+                    line.abandoned = True
+                    return Unreachable(f"no whole answer within {self._bounds.answer_s:g} s")
+                await asyncio.wait({answer}, timeout=left_s)
+            return answer.result()
+        finally:
+            answer.cancel()
 
-    def _connected(self) -> SchemaRegistryClient:
+    def _connected(self) -> _Line:
         client = _client(self._properties)
         self._bounds.hold(client)
-        return client
+        return _Line(client)
 
-    def _tell(self, client: SchemaRegistryClient, key: SchemaKey, answer: Future[Answer]) -> None:
+    def _tell(self, client: SchemaRegistryClient, question: Question, key: SchemaKey, told: Future[Answer]) -> None:
         try:
-            self._bounds.begin()
-            answer.set_result(_fetch(client, key))
+            self._bounds.begin(question)
+            told.set_result(_fetch(client, key))
         except BaseException as error:  # noqa: BLE001 - a bug is raised where the answer is awaited
-            answer.set_exception(error)
+            told.set_exception(error)
 
 
 def _fetch(client: SchemaRegistryClient, key: SchemaKey) -> Answer:

@@ -34,7 +34,7 @@ async def asked(url: str, timeout_s: float) -> AsyncIterator[Registry]:
         async with asyncio.timeout(240):
             yield registry
     finally:
-        registry._client.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+        registry._line.client.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
 
 async def ask(serve: bytes | Serve, timeout_s: float) -> tuple[Answer, Answer]:
@@ -129,6 +129,11 @@ def test_an_answer_that_never_ends_is_unreachable_and_leaves_no_thread_behind(na
         assert second == Found('"int"')
 
     asyncio.run(run())
+    assert_no_thread_is_left()
+
+
+def assert_no_thread_is_left() -> None:
+    """Wait for what ends by itself."""
     for thread in threading.enumerate():
         if thread.name.startswith("schema"):
             thread.join(30)

@@ -1,0 +1,113 @@
+"""A registry that is slow and well, and one of which only a part is ill: what is well is had, however long it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import trustme
+
+from consumer.kafka.registry import Answer, Found, Registry, Unreachable
+from tests.broker.test_registry_hostile import GOOD, PATIENT_S, answer, asked, assert_no_thread_is_left, found, refers
+from tests.lanes.hostile import trickling
+from tests.lanes.test_hostile_answers import listening
+
+MANY = 30
+TRICKLE = trickling(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n")
+
+
+def version(number: int) -> bytes:
+    """Return what is answered of a schema that others refer to."""
+    return answer({"subject": f"s{number}", "version": 1, "id": 100 + number, "schema": '"int"'})
+
+
+def test_many_references_each_answered_well_but_slowly_are_all_had_in_the_end() -> None:
+    async def run() -> Answer:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                asked = await reader.readuntil(b"\r\n\r\n")
+                await asyncio.sleep(0.1)
+                if b"/schemas/ids/1 " in asked:
+                    references = [refers(f"n{number}", f"s{number}") for number in range(MANY)]
+                    writer.write(answer({"schema": '"int"', "references": references}))
+                else:
+                    writer.write(version(int(asked.split(b"/subjects/s")[1].split(b"/")[0])))
+                await writer.drain()
+
+        async with listening(handle) as url, asked(url, PATIENT_S) as registry:
+            registry._bounds.answer_s = MANY * 0.1 - 0.5  # all of them together take longer, each by itself does not
+            async with asyncio.timeout(60):
+                return await found(registry, 1)
+
+    assert asyncio.run(run()) == Found('"int"', {f"n{number}": '"int"' for number in range(MANY)})
+
+
+def test_a_question_that_is_given_up_takes_nothing_from_the_others_under_way() -> None:
+    async def run() -> tuple[Answer, Answer, Answer]:
+        trickles, waits, given_up = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                asked = await reader.readuntil(b"\r\n\r\n")
+                if b"/schemas/ids/1 " in asked:
+                    trickles.set()
+                    await TRICKLE(reader, writer)
+                elif b"/schemas/ids/2 " in asked:
+                    writer.write(answer({"schema": '"int"', "references": [refers("n7", "s7")]}))
+                elif b"/schemas/ids/3 " in asked:
+                    writer.write(GOOD)
+                else:
+                    waits.set()
+                    await given_up.wait()
+                    writer.write(version(7))
+                await writer.drain()
+
+        async with listening(handle) as url, asked(url, PATIENT_S) as registry:
+            registry._bounds.answer_s = 2.0
+            bad = asyncio.create_task(registry.fetch(1))
+            await trickles.wait()
+            registry._bounds.answer_s = 60.0
+            good = asyncio.create_task(registry.fetch(2))
+            await waits.wait()
+            first = await bad
+            third = await registry.fetch(3)
+            given_up.set()
+            return first, await good, third
+
+    first, second, third = asyncio.run(run())
+    assert isinstance(first, Unreachable)
+    assert second == Found('"int"', {"n7": '"int"'})
+    assert third == Found('"int"')
+    assert_no_thread_is_left()
+
+
+def test_a_file_that_is_gone_when_connections_are_made_anew_is_waited_for(tmp_path: Path) -> None:
+    authorities = tmp_path / "ca.pem"
+    authority = trustme.CA().cert_pem
+    authority.write_to_path(str(authorities))
+
+    async def run() -> tuple[Answer, Answer, Answer]:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                asked = await reader.readuntil(b"\r\n\r\n")
+                if b"/schemas/ids/1 " in asked:
+                    await TRICKLE(reader, writer)
+                writer.write(GOOD)
+                await writer.drain()
+
+        async with listening(handle) as url:
+            registry = Registry({"url": url, "ssl.ca.location": str(authorities)}, PATIENT_S)
+            registry._bounds.answer_s = 0.5
+            first = await registry.fetch(1)
+            registry._bounds.answer_s = 60.0
+            authorities.unlink()
+            second = await registry.fetch(2)
+            authority.write_to_path(str(authorities))
+            third = await registry.fetch(2)
+            registry._line.client.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            return first, second, third
+
+    first, second, third = asyncio.run(run())
+    assert isinstance(first, Unreachable)
+    assert second == Unreachable("no new connection (FileNotFoundError)")
+    assert third == Found('"int"')
