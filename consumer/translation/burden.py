@@ -73,9 +73,9 @@ class Burden:
         return self._hurt[name]
 
     def _cost(self, schema: Json) -> _Cost:
-        if isinstance(schema, list):  # the branch's number takes a byte
+        if isinstance(schema, list):  # the branch's number takes a byte, which pays for one of the values
             branches = [self._cost(each) for each in schema]
-            values = max((each.values for each in branches), default=0)
+            values = max(0, max((each.values for each in branches), default=0) - 1)
             return _Cost(empty=False, values=values, depth=1 + max((each.depth for each in branches), default=0))
         if isinstance(schema, str):
             if schema in self._types:
