@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.kafka.leaving import LAG_S
 from consumer.kafka.options import PollOptions, effective_properties
+from consumer.kafka.stranded import Stranded
 from consumer.model import Partition
 
 _TIMEOUT_S = 5.0
@@ -71,10 +72,18 @@ class Lag:
             self._thread.join(LAG_S)
 
     def _run(self) -> None:
-        consumer = Consumer(self._properties)
+        while not self._stop.is_set():
+            self._ask_until_stranded()
+
+    def _ask_until_stranded(self) -> None:
+        """Ask through one client, until it is to stop or the client has forgotten every broker: another one has not."""
+        stranded = Stranded()
+        consumer = Consumer({**self._properties, **stranded.properties()})
         try:
             while not self._stop.is_set():
                 consumer.poll(0)  # hands out what the client has to say: else it would pile up
+                if stranded.for_good:
+                    return
                 held = set(self._held())
                 # Without an answer the old numbers stay, and `updated_at` says how old they are.
                 with contextlib.suppress(KafkaException):

@@ -20,7 +20,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.kafka.letter_headers import Headers
 from consumer.kafka.options import LIBRDKAFKA_LOG
-from consumer.kafka.stranded import EVERY_MS, Stranded
+from consumer.kafka.stranded import Stranded
 from consumer.kafka.topics import TopicWatch
 from consumer.model import DeadLetter
 from consumer.observe import Observer
@@ -112,7 +112,7 @@ class Writing:
         """Write what can be written, and return the letters that the broker has acknowledged since."""
         if self._fatal and not self._out:
             self._fatal = False
-            self._producer = self._new()  # after a fatal error it takes nothing any more
+            self._producer = self._new()  # after a fatal error, or without any broker, it writes nothing any more
         # Before any letter needs the topic, and again while it is missing: the client itself would learn of a topic
         # created meanwhile only after minutes.
         self._watch.turn(self._producer, time.monotonic(), _QUESTION_S)
@@ -133,8 +133,8 @@ class Writing:
 
     def _new(self) -> Producer:
         self._stranded = Stranded()
-        callbacks = {"error_cb": self._error, "stats_cb": self._stranded.look}
-        return Producer({"statistics.interval.ms": EVERY_MS, **self._properties, **callbacks}, logger=LIBRDKAFKA_LOG)
+        callbacks = {"error_cb": self._error, **self._stranded.properties()}
+        return Producer({**self._properties, **callbacks}, logger=LIBRDKAFKA_LOG)
 
     def _write(self) -> None:
         """Give letters to the producer in order; one that goes alone waits for those before it, and others for it."""
@@ -197,6 +197,10 @@ class Writing:
     def _sorted(self) -> list[Sheet]:
         """Put what came back before what has not been written yet, in the old order; return what is done."""
         if self._back:
+            # A producer gives letters back in several portions: a later one may belong behind an earlier one.
+            last = max(sheet.number for sheet in self._back)
+            while self._pile and self._pile[0].number < last:
+                self._back.append(self._pile.popleft())
             self._pile.extendleft(sorted(self._back, key=lambda sheet: -sheet.number))
             self._back = []
         done, self._done = self._done, []

@@ -57,6 +57,7 @@ _REFUSED: Mapping[str, str] = {
     "auto.offset.reset": "a missing offset is never skipped over: use `start` for where a group begins",
     "enable.partition.eof": "it is the consumer's own",
     "allow.auto.create.topics": "a missing topic is waited for, not created",
+    "statistics.interval.ms": "a client that has lost every broker is found by its statistics",
     "transactional.id": "dead letters are written outside of transactions",
     "delivery.report.only.error": "a delivery is settled by the report that its dead letter was written",
     "default.topic.config": "topic properties stand among the others",

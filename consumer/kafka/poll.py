@@ -38,7 +38,7 @@ from consumer.kafka.options import (
 )
 from consumer.kafka.pauses import Pauses
 from consumer.kafka.stops import Stops
-from consumer.kafka.stranded import EVERY_MS, Stranded
+from consumer.kafka.stranded import Stranded
 from consumer.kafka.taking import Taking
 from consumer.model import Message as Record
 from consumer.model import Partition
@@ -123,9 +123,8 @@ class Poller:
     def _run(self) -> None:
         failure: BaseException | None = None
         try:
-            callbacks = {"error_cb": self._error, "on_commit": self._commits.answered, "stats_cb": self._stranded.look}
-            properties = {"statistics.interval.ms": EVERY_MS, **effective_properties(self._options)}
-            consumer = Consumer({**properties, **callbacks}, logger=LIBRDKAFKA_LOG)
+            callbacks = {"error_cb": self._error, "on_commit": self._commits.answered, **self._stranded.properties()}
+            consumer = Consumer({**effective_properties(self._options), **callbacks}, logger=LIBRDKAFKA_LOG)
             try:
                 self._work(consumer)
             finally:

@@ -8,8 +8,14 @@ It reports no error. While brokers are merely down they stay in its list.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
+STATISTICS: Final = "statistics.interval.ms"
+"""Ours on every client that is looked at, whatever else it is given: without it nothing is ever seen."""
+
 EVERY_MS = "10000"
-"""`statistics.interval.ms` for this: the text is not parsed, only searched."""
+"""How often: the text is not parsed, only searched."""
 
 _KNOWN = ('"source":"learned"', '"source":"configured"')
 """Where a real broker is known from; what else is listed, coordinators for instance, only points to one."""
@@ -27,6 +33,10 @@ class Stranded:
     def __init__(self) -> None:
         self.for_good = False
         self._looks = 0
+
+    def properties(self) -> dict[str, str | Callable[[str], None]]:
+        """Return what has the client looked at; given to it after all else, so that nothing replaces it."""
+        return {STATISTICS: EVERY_MS, "stats_cb": self.look}
 
     def look(self, statistics: str) -> None:
         """Take a client's statistics, as JSON text: its `stats_cb`."""

@@ -58,7 +58,10 @@ def test_partitions_come_one_by_one_unless_the_protocol_is_eager(properties: dic
     assert is_incremental(properties) is incremental
 
 
-@pytest.mark.parametrize("name", ["group.id", "enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset"])
+@pytest.mark.parametrize(
+    "name",
+    ["group.id", "enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset", "statistics.interval.ms"],
+)
 def test_each_refused_property_gets_its_sentence(name: str) -> None:
     (said,) = refusals({**USABLE, name: "x"})
     assert said.startswith(f"{name}: may not be set: ")

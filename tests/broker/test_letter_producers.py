@@ -1,0 +1,99 @@
+"""A producer that is lost with letters out is replaced once it gave them back; each is acknowledged once, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from confluent_kafka import KafkaError, Message
+
+from consumer.kafka.letter_writing import Sheet, Writing
+from tests.broker.recording_road import Heard
+from tests.broker.test_dead_letters import letter
+
+Report = Callable[[KafkaError | None, Message], None]
+TOPIC = "cdp-dead-letters"
+
+
+class Press:
+    """A producer that reports on three letters in each poll: as written, or after a purge as given back."""
+
+    def __init__(self, properties: Mapping[str, Any]) -> None:
+        self.properties = properties
+        self.given: list[int] = []
+        self.out: list[Report] = []
+        self.says: Callable[[], None] = lambda: None
+        self.purged = False
+
+    def produce(self, _: str, *, headers: list[tuple[str, bytes]], on_delivery: Report, **__: object) -> None:
+        assert not self.purged, "nothing is given to a producer that is lost"
+        self.given += [int(number) for _, number in headers]
+        self.out.append(on_delivery)
+
+    def poll(self, _: float) -> None:
+        self.says()
+        reports, self.out = self.out[:3], self.out[3:]
+        for report in reports:
+            # The client's constants begin with an underscore.
+            report(KafkaError(KafkaError._PURGE_QUEUE) if self.purged else None, cast("Message", None))
+
+    def purge(self, *, blocking: bool) -> None:
+        assert not blocking, "it would wait for reports that only this thread serves"
+        self.purged = True
+
+    def list_topics(self, *, timeout: float) -> object:  # noqa: ARG002 - the library's own signature
+        return SimpleNamespace(topics={TOPIC: SimpleNamespace(partitions={0: None}, error=None)})
+
+
+class Hall:
+    """Writing with its presses and a clock of its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.presses: list[Press] = []
+        self.now_s = 1000.0
+        monkeypatch.setattr("consumer.kafka.letter_writing.Producer", self.press)
+        monkeypatch.setattr("consumer.kafka.letter_writing.time", SimpleNamespace(monotonic=lambda: self.now_s))
+        self.writing = Writing({}, TOPIC, lambda one, _: [("number", b"%d" % one.message.offset())], Heard())
+        self.done: list[int] = []
+
+    def press(self, properties: Mapping[str, Any], **_: object) -> Press:
+        assert all(not press.out for press in self.presses), "letters would be written past those that are out"
+        self.presses.append(Press(properties))
+        return self.presses[-1]
+
+    def turn(self) -> None:
+        self.now_s += 1.0
+        self.done += [sheet.number for sheet in self.writing.turn()]
+
+
+def forget_every_broker(press: Press) -> None:
+    for _ in range(3):
+        press.properties["stats_cb"]('{"brokers":{}}')
+
+
+def fail_for_good(press: Press) -> None:
+    # What the client says of a fatal error, in the parts that are looked at.
+    told = SimpleNamespace(fatal=lambda: True, name=lambda: "_FATAL", str=lambda: "fatal")
+    press.properties["error_cb"](told)
+
+
+@pytest.mark.parametrize("lose", [forget_every_broker, fail_for_good])
+def test_a_producer_lost_with_letters_out_is_replaced_once_it_gave_them_back(
+    monkeypatch: pytest.MonkeyPatch, lose: Callable[[Press], None]
+) -> None:
+    hall = Hall(monkeypatch)
+    for number in range(10):
+        hall.writing.add(Sheet(number, letter(number=number), lambda: None))
+    hall.turn()
+    first = hall.presses[0]
+    assert (hall.done, first.given) == ([0, 1, 2], list(range(10)))
+    first.says = lambda: lose(first)
+    for number in range(10, 14):
+        hall.writing.add(Sheet(number, letter(number=number), lambda: None))
+    for _ in range(30):
+        hall.turn()
+    assert hall.writing.is_idle
+    assert hall.done == list(range(14))
+    assert [press.given for press in hall.presses] == [list(range(14)), list(range(6, 14))]
