@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,8 +60,9 @@ class Pace:
         self.last_call = float("-inf")
         """When the last call started, a call for a token included."""
         self.told_until = float("-inf")
-        self._on_wire: list[float] = []
-        self._arrived: list[float] = []  # by when at the latest, rising; none of them a second ago
+        self._calls = 0
+        self._on_wire: dict[int, float] = {}  # when each call started, in that order
+        self._arrived: deque[float] = deque()  # by when at the latest, rising
 
     def share(self, share: float, now: float) -> None:
         """Set this process's share of the rate, 0 to 1."""
@@ -97,23 +99,27 @@ class Pace:
 
     def _full_for(self, mine: float, now: float) -> float:
         """Return seconds until fewer calls than `mine` a second may have arrived within any second from now on."""
-        self._arrived = [at for at in self._arrived if at > now - _WINDOW_S]
-        arriving = [at + _ARRIVED_S for at in self._on_wire if at + _ARRIVED_S > now - _WINDOW_S]
-        too_many = len(self._arrived) + len(arriving) - max(1, int(mine + 1e-9))  # a third of 3 is 1, in floats too
+        while self._on_wire and (late := next(iter(self._on_wire.items())))[1] <= now - _ARRIVED_S:
+            self.answered(late[0], now)
+        while self._arrived and self._arrived[0] <= now - _WINDOW_S:
+            self._arrived.popleft()
+        most = max(1, int(mine + 1e-9))  # a third of 3 is 1, in floats too
+        too_many = len(self._on_wire) + len(self._arrived) - most
         if too_many < 0:
             return 0.0
-        wait_s = sorted(self._arrived + arriving)[too_many] + _WINDOW_S - now
-        return min(wait_s, _WIRE_NAP_S) if arriving else wait_s  # an answer may come sooner
+        return self._arrived[too_many] + _WINDOW_S - now if too_many < len(self._arrived) else _WIRE_NAP_S
 
     def started(self, now: float) -> None:
         """Note that a call's turn has come."""
         self.last_call = now
 
-    def sent(self, now: float) -> None:
-        """Note that a call goes on the wire: from now on it may arrive at any time."""
-        self._on_wire.append(now)
+    def sent(self, now: float) -> int:
+        """Note that a call goes on the wire: from now on it may arrive at any time. Return its number."""
+        self._calls += 1
+        self._on_wire[self._calls] = now
+        return self._calls
 
-    def answered(self, sent: float, now: float) -> None:
-        """Note that the call that went on the wire at `sent` has ended, and so has arrived by now or never will."""
-        self._on_wire.remove(sent)
-        insort(self._arrived, min(now, sent + _ARRIVED_S))
+    def answered(self, call: int, now: float) -> None:
+        """Note that a call on the wire has ended, and so has arrived by now or never will."""
+        if (sent := self._on_wire.pop(call, None)) is not None:
+            insort(self._arrived, min(now, sent + _ARRIVED_S))

@@ -92,12 +92,11 @@ class Wire:
         """Make one call; return the answer, or the trouble in getting one. Never raises for what the network does."""
         if self.rated is None:
             return await self._exchange(call, signature)
-        sent = time.monotonic()
-        self.rated.sent(sent)
+        number = self.rated.sent(time.monotonic())
         try:
             return await self._exchange(call, signature)
         finally:
-            self.rated.answered(sent, time.monotonic())
+            self.rated.answered(number, time.monotonic())
 
     async def _exchange(self, call: Call, signature: Mapping[str, str]) -> Reply | Fault:
         try:

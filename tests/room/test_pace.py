@@ -88,8 +88,7 @@ def test_no_more_calls_than_the_share_allows_can_have_arrived_within_a_second() 
     for at in (10.0, 10.41):
         assert pace.delay(at)[0] == 0.0
         pace.started(at)
-        pace.sent(at)
-        pace.answered(at, at + 0.1)
+        pace.answered(pace.sent(at), at + 0.1)
     assert pace.delay(10.82)[0] == pytest.approx(10.1 + 1.0 - 10.82)
     assert pace.delay(11.1)[0] == 0.0
 
@@ -97,14 +96,15 @@ def test_no_more_calls_than_the_share_allows_can_have_arrived_within_a_second() 
 def test_a_call_that_hangs_counts_for_two_seconds_and_one_that_is_answered_until_a_second_after() -> None:
     pace = Pace(2.0)
     pace.share(1.0, -1.0)
-    for at in (10.0, 10.6):
-        pace.started(at)
-        pace.sent(at)
-    assert 0.0 < pace.delay(11.2)[0] < 0.1, "whoever waits for an answer looks for it"
-    pace.answered(10.6, 11.2)
-    assert 0.0 < pace.delay(11.9)[0] < 0.1, "the other may just have arrived"
+    pace.started(10.0)
+    hangs = pace.sent(10.0)
+    pace.started(10.3)
+    other = pace.sent(10.3)
+    assert 0.0 < pace.delay(10.9)[0] < 0.1, "whoever waits for an answer looks for it"
+    pace.answered(other, 11.2)
+    assert pace.delay(11.9)[0] == pytest.approx(0.1), "the one that hangs may have arrived at 11.0"
     assert pace.delay(12.0)[0] == 0.0
-    pace.answered(10.0, 25.0)
+    pace.answered(hangs, 25.0)
     assert pace.delay(25.0)[0] == 0.0, "it arrived long ago, if ever"
 
 
@@ -113,8 +113,7 @@ def test_after_a_share_was_lost_nothing_starts_until_a_second_holds_no_more_than
     pace.share(1.0, -1.0)
     for at in (10.0, 10.25, 10.5, 10.75):
         pace.started(at)
-        pace.sent(at)
-        pace.answered(at, at)
+        pace.answered(pace.sent(at), at)
     pace.share(0.5, 10.75)
     assert pace.delay(10.75)[0] == pytest.approx(0.75), "with one more there would be three since 10.5"
     pace.share(0.1, 10.75)
@@ -133,21 +132,20 @@ def test_two_members_keep_every_second_at_the_server_however_late_calls_arrive(
     for pace, part in zip(members, shares, strict=True):
         pace.share(part / sum(shares), -1.0)
     now, arrivals = 10.0, list[float]()
-    under_way: list[tuple[float, float, Pace]] = []
+    under_way: list[tuple[float, int, Pace]] = []
     for number, (takes_s, later_s) in enumerate(calls):
         pace = members[number % 2]
         while True:
-            for end, sent, whose in sorted(under_way, key=lambda one: one[0]):
+            for end, call, whose in sorted(under_way, key=lambda one: one[0]):
                 if end <= now:
-                    whose.answered(sent, end)
+                    whose.answered(call, end)
             under_way = [one for one in under_way if one[0] > now]
             wait_s = pace.delay(now)[0]
             if wait_s <= 0:
                 break
             now += wait_s + 1e-6
         pace.started(now)
-        pace.sent(now)
         arrivals.append(now + min(takes_s, 1.0) * later_s)
-        under_way.append((now + takes_s, now, pace))
+        under_way.append((now + takes_s, pace.sent(now), pace))
     for start in arrivals:
         assert sum(start <= other < start + 1.0 for other in arrivals) <= rate
