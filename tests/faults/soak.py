@@ -36,6 +36,9 @@ _BOUND_MIB_PER_H = 30.0
 _CONNECTIONS = 15
 """One a lane and one for tokens: those that rest are there at one time and not at another."""
 
+_THREADS = 2
+"""A Kafka client has a thread for each address of a broker; those of the first address come and go."""
+
 _POOLS = ("asyncio_", "ThreadPoolExecutor")
 """Threads of pools of a fixed size: they come when they are wanted, and stay."""
 
@@ -76,7 +79,7 @@ def grown(before: Line, after: Line) -> Iterator[str]:
     """Say what a member holds more of than it did, beyond what comes and goes."""
     if after["tasks"] > before["tasks"]:
         yield f"tasks: {before['tasks']}, then {after['tasks']}"
-    if _threads(after) > _threads(before):
+    if _threads(after) > _threads(before) + _THREADS:
         yield f"threads: {_threads(before)}, then {_threads(after)}"
     for kind, count in after["descriptors"].items():
         had = before["descriptors"].get(kind, 0)

@@ -41,6 +41,7 @@ def test_what_comes_and_goes_is_not_kept() -> None:
     assert [*grown(_HELD, _HELD)] == []
     pools = {"threads": 48, "python_threads": [*_HELD["python_threads"], "asyncio_0", "asyncio_1"]}
     assert [*grown(_HELD, {**_HELD, **pools})] == []
+    assert [*grown(_HELD, {**_HELD, "threads": 48})] == []
     assert [*grown(_HELD, {**_HELD, "descriptors": {**_HELD["descriptors"], "socket": 40}})] == []
 
 
@@ -48,7 +49,7 @@ def test_what_comes_and_goes_is_not_kept() -> None:
     ("more", "said"),
     [
         ({"tasks": 38}, "tasks: 37, then 38"),
-        ({"threads": 47}, "threads: 46, then 47"),
+        ({"threads": 49}, "threads: 46, then 49"),
         ({"descriptors": {"socket": 90}}, "descriptors (socket): 30, then 90"),
         ({"descriptors": {"pipe": 54}}, "descriptors (pipe): 53, then 54"),
     ],
