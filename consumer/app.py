@@ -225,7 +225,7 @@ async def run(
 
     steered = None
     if steering is not None:
-        await steering.begin([each.pipeline.directed for each in pipelines])  # before anybody makes a call
+        await steering.begin([each.pipeline.directed for each in pipelines], leave)  # before anybody makes a call
         steered = asyncio.create_task(one(steering.run()), name="steering")
     try:
         await asyncio.gather(*(one(each.run(leave)) for each in pipelines))

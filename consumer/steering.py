@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -18,6 +20,7 @@ Acts: TypeAlias = Callable[[Directives], None]
 
 _STEADY_S = 0.1
 _TRIES = 10
+_WITHIN_S = 10.0
 _NEVER_MS = 253_402_300_800_000  # the year 10000: only another file ends it
 
 
@@ -26,7 +29,8 @@ class Steering:
 
     A file that is refused is refused whole: what was read before stays in force, until its own ends. Where nothing was
     read before, at a start, everything is paused until the file is mended or gone: a pause may stand in it, and a
-    restart must not lift that. A file that is not there directs nothing.
+    restart must not lift that. The same while it cannot be told at a start whether anything stands there, because its
+    disk does not answer. A file that is not there directs nothing.
 
     Args:
         path: the file.
@@ -36,6 +40,7 @@ class Steering:
         clock_ms: the wall clock, epoch milliseconds.
         every_s: between two looks.
         steady_s: between the two looks at a changed file: half of one that is being written must not pass for it.
+        within_s: how long a start waits for the file.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Steering:
         clock_ms: Callable[[], int],
         every_s: float = 1.0,
         steady_s: float = _STEADY_S,
+        within_s: float = _WITHIN_S,
     ) -> None:
         self.in_force = NONE
         self._path = path
@@ -57,19 +63,32 @@ class Steering:
         self._clock_ms = clock_ms
         self._every_s = every_s
         self._steady_s = steady_s
+        self._within_s = within_s
         self._act: Sequence[Acts] = ()
         self._read: Content | _Unread = _UNREAD
         self._ever = False  # whether it was read since the start, or not there
 
-    async def begin(self, act: Sequence[Acts]) -> None:
-        """Read the file for the first time: nobody may have made a call before."""
+    async def begin(self, act: Sequence[Acts], leave: asyncio.Event) -> None:
+        """Read the file for the first time: nobody may have made a call before.
+
+        It returns when the file was read, or has not been for too long, or `leave` is set; in the last two cases
+        everything is paused until a later look has read it.
+        """
         self._act = act
-        for _ in range(_TRIES):
-            if await self._look():
-                return
-        self._refused(
-            [Finding("error", str(self._path), None, None, "", "never stands still", "write it once, and leave it")]
-        )
+        first = asyncio.create_task(self._first(), name="directives-first")
+        asked = asyncio.create_task(leave.wait(), name="directives-leave")
+        try:
+            # A disk that hangs must keep neither the service from starting nor a platform from ending it.
+            await asyncio.wait([first, asked], timeout=self._within_s, return_when=asyncio.FIRST_COMPLETED)
+            if first.done():
+                first.result()
+            elif leave.is_set():
+                self._direct(self._everything())
+            else:
+                self._refused([self._finding("is not read yet", "see whether its disk answers")])
+        finally:
+            first.cancel()
+            asked.cancel()
 
     async def run(self) -> None:
         """Look at what has ended, and at the file, until cancelled."""
@@ -82,17 +101,23 @@ class Steering:
         self._end()
         await self._look()
 
+    async def _first(self) -> None:
+        for _ in range(_TRIES):
+            if await self._look():
+                return
+        self._refused([self._finding("never stands still", "write it once, and leave it")])
+
     async def _look(self) -> bool:
         """Read the file if it has changed; return whether it stood still."""
-        content = await asyncio.to_thread(content_of, self._path)
+        content = await _content(self._path)
         if content == self._read:
             return True
         await asyncio.sleep(self._steady_s)
-        if await asyncio.to_thread(content_of, self._path) != content:
+        if await _content(self._path) != content:
             return False
-        self._read = content
         # A long file takes a while to parse: calls and probes do not wait for it.
         read = await asyncio.to_thread(read_content, content, self._path, self._known)
+        self._read = content  # not before: a first look that was given up would pass for one that was acted on
         if read.directives is None:
             self._refused(read.findings)
             return True
@@ -107,10 +132,16 @@ class Steering:
         if self._ever:
             self._observer.directives_refused(findings)
             return
-        why = "the directives file could not be read at the start"
-        hold = Directives(Pause(_NEVER_MS, why, destination) for destination in self._known.destinations)
+        hold = self._everything()
         self._observer.directives_unread(hold, findings)
         self._direct(hold)
+
+    def _everything(self) -> Directives:
+        why = "the directives file could not be read at the start"
+        return Directives(Pause(_NEVER_MS, why, destination) for destination in self._known.destinations)
+
+    def _finding(self, message: str, advice: str) -> Finding:
+        return Finding("error", str(self._path), None, None, "", message, advice)
 
     def _end(self) -> None:
         still = self.in_force.in_force(self._clock_ms())
@@ -132,6 +163,24 @@ class Steering:
         if ends_ms is None:
             return self._every_s
         return max(0.0, min(self._every_s, (ends_ms - self._clock_ms()) / 1000))
+
+
+async def _content(path: Path) -> Content:
+    """Return what stands in the file, however long its disk takes, in a thread that nobody has to wait for.
+
+    The loop's own threads are all waited for when it closes: with them a disk that hangs would keep the process.
+    """
+    content: concurrent.futures.Future[Content] = concurrent.futures.Future()
+    content.set_running_or_notify_cancel()  # from now on it cannot be cancelled, so that the thread may always answer
+
+    def read() -> None:
+        try:
+            content.set_result(content_of(path))
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the answer gets it, else it waits for ever
+            content.set_exception(error)
+
+    threading.Thread(target=read, name="directives", daemon=True).start()
+    return await asyncio.wrap_future(content)
 
 
 class _Unread:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import random
 import time
 from collections.abc import Iterable
@@ -198,3 +199,17 @@ def test_a_start_with_a_refused_file_sends_nothing_until_it_is_mended(broker: Br
             wait_for_commits(world, member)
             assert member.leave() == 0
         assert oracle.complaints(shop.records, gather(world)) == []
+
+
+@pytest.mark.timeout(180)
+def test_a_member_whose_directives_file_hangs_at_the_start_leaves_when_asked(broker: Broker, tmp_path: Path) -> None:
+    with World(broker, tmp_path, {"cdp-customerio": ("customerio",)}, partitions=_PARTITIONS) as world:
+        path = directed(world)
+        os.mkfifo(path)  # open for writing and never written to, it keeps its reader as a disk does that hangs
+        writer = os.open(path, os.O_RDWR)
+        try:
+            with world.member() as member:
+                member.wait_for_line("starting")
+                assert member.leave() == 0
+        finally:
+            os.close(writer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,11 +51,12 @@ class Story(Observer):
 class Steered:
     """A steering whose clock, file and listeners a test holds in its hands."""
 
-    def __init__(self, folder: Path, *, every_s: float = 1.0, steady_s: float = 0.0) -> None:
+    def __init__(self, folder: Path, *, every_s: float = 1.0, within_s: float = 60.0) -> None:
         self.path = folder / "directives.yaml"
         self.story = Story()
         self.now_ms = NOON_MS - 1000
         self.acted: list[Directives] = []
+        self.leave = asyncio.Event()
         self.steering = Steering(
             self.path,
             KNOWN,
@@ -62,13 +64,18 @@ class Steered:
             missing=self.story.missing,
             clock_ms=lambda: self.now_ms,
             every_s=every_s,
-            steady_s=steady_s,
+            steady_s=0.0,
+            within_s=within_s,
         )
 
     async def begin(self, text: str) -> None:
         self.path.write_text(text)
-        await self.steering.begin([self.acted.append])
+        await self.steering.begin([self.acted.append], self.leave)
 
     async def write(self, text: str) -> None:
         self.path.write_text(text)
         await self.steering.look()
+
+    def everything_waits(self) -> bool:
+        pauses = self.steering.in_force.pauses
+        return {(each.destination, each.event_type) for each in pauses} == {(name, None) for name in KNOWN.destinations}

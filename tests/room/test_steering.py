@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from consumer.directive import NONE, Directives
-from tests.room.steered import BOTH, COPILOT, CUSTOMERIO, EVENING_MS, KNOWN, NOON, NOON_MS, Steered, pause
+from tests.room.steered import BOTH, COPILOT, CUSTOMERIO, EVENING_MS, NOON, NOON_MS, Steered, pause
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_swapped_link_counts_by_its_content(tmp_path: Path, steered: Steered) 
         (tmp_path / "one").write_text(BOTH)
         (tmp_path / "two").write_text("directives:\n" + pause("copilot", NOON))
         steered.path.symlink_to(tmp_path / "one")
-        await steered.steering.begin([steered.acted.append])
+        await steered.steering.begin([steered.acted.append], steered.leave)
         steered.path.unlink()
         steered.path.symlink_to(tmp_path / "two")
         await steered.steering.look()
@@ -97,21 +97,16 @@ def test_what_the_old_file_said_ends_in_time_though_a_bad_one_stands_there(steer
     run(scenario())
 
 
-def everything_waits(steered: Steered) -> bool:
-    pauses = steered.steering.in_force.pauses
-    return {(each.destination, each.event_type) for each in pauses} == {(name, None) for name in KNOWN.destinations}
-
-
 UNREAD = "unread, 2 hold: `customerol` is no destination"
 
 
 def test_a_bad_file_at_the_start_holds_everything_until_it_is_mended(steered: Steered) -> None:
     async def scenario() -> None:
         await steered.begin(BAD)
-        assert everything_waits(steered)
+        assert steered.everything_waits()
         assert steered.acted == [steered.steering.in_force]
         await steered.write(BAD.replace("customerol", "nobody"))
-        assert everything_waits(steered)
+        assert steered.everything_waits()
         await steered.write(BOTH)
         assert steered.acted[1:] == [Directives((COPILOT, CUSTOMERIO))]
         await steered.write(BAD)
@@ -128,7 +123,7 @@ def test_what_a_bad_file_at_the_start_holds_goes_on_when_the_file_is_removed_and
         await steered.begin(BAD)
         steered.now_ms = EVENING_MS + 100 * 365 * 86_400_000
         await steered.steering.look()
-        assert everything_waits(steered)
+        assert steered.everything_waits()
         steered.path.unlink()
         await steered.steering.look()
         assert steered.acted[1:] == [NONE]
@@ -168,7 +163,7 @@ def test_a_file_that_goes_takes_its_directives_with_it_and_is_said_to_be_missing
 
 def test_no_file_at_the_start_is_said_once_and_nobody_acts(steered: Steered) -> None:
     async def scenario() -> None:
-        await steered.steering.begin([steered.acted.append])
+        await steered.steering.begin([steered.acted.append], steered.leave)
         await steered.steering.look()
         assert steered.acted == []
         assert steered.story.said == ["missing", "read 0"]
@@ -215,7 +210,7 @@ def test_while_it_runs_it_looks_again_and_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         changed = asyncio.Event()
         steered.path.write_text("directives:\n" + pause("copilot", NOON))
-        await steered.steering.begin([steered.acted.append, lambda _: changed.set()])
+        await steered.steering.begin([steered.acted.append, lambda _: changed.set()], steered.leave)
         changed.clear()
         running = asyncio.create_task(steered.steering.run())
         (tmp_path / "next").write_text(BOTH)
