@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from consumer.delivery.queue import Scope
 from consumer.delivery.suspects import SuspectOptions
 from consumer.demo.fakes import Answer, CustomerIo, Gate, Until, contains
 from consumer.directive import NONE, Directives, Pause, Quarantine
@@ -51,7 +54,9 @@ def test_a_pause_stops_what_failed_before_it_and_no_other_destination() -> None:
     asyncio.run(run())
 
 
-def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it() -> None:
+def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def run() -> None:
         async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, probe_s=0.02) as lanes:
             fake.faults.add(Answer(404))
@@ -61,8 +66,18 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it() -> No
             await lanes.until(lambda: not lanes.lanes.calls and lanes.lanes.waiting(("paused", "")) == 1)
             asked = len(fake.requests)
             fake.faults.clear()
-            await asyncio.sleep(0.2)  # ten probes' time: that nothing comes can only be waited for
+            turns = 0
+            ask = lanes.lanes.prober._ask
+
+            def counted(scope: Scope) -> bool:
+                nonlocal turns
+                turns += 1
+                return ask(scope)
+
+            monkeypatch.setattr(lanes.lanes.prober, "_ask", counted)
+            await lanes.until(lambda: turns >= 10 or len(fake.requests) > asked)  # its time came, and it came again
             assert len(fake.requests) == asked
+            assert not lanes.lanes.calls
             lanes.lanes.directed(NONE)
             await lanes.all_ended()
             assert fake.held() == set(ids)
