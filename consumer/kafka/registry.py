@@ -31,7 +31,6 @@ _BOUNDED: Mapping[str, int] = {
     "max.retries": 1,
     "retries.wait.ms": 200,
     "retries.max.wait.ms": 1000,
-    "cache.capacity": ANSWERS_KEPT,
 }
 _NUMBERS = frozenset(
     {"timeout", "cache.capacity", "cache.latest.ttl.sec", "max.retries", "retries.wait.ms", "retries.max.wait.ms"}
@@ -74,6 +73,7 @@ class _Line:
 
     client: SchemaRegistryClient
     asking: int = 0
+    found: int = 0
     abandoned: bool = False
 
 
@@ -109,7 +109,12 @@ class Registry:
             line = self._line
             line.asking += 1
             try:
-                return await self._ask(line, key)
+                answer = await self._ask(line, key)
+                if isinstance(answer, Found):
+                    line.found += 1
+                    if line.found % ANSWERS_KEPT == 0:
+                        line.client.clear_caches()  # type: ignore[no-untyped-call]  # its capacity does not bound them
+                return answer
             finally:
                 line.asking -= 1
                 if line.abandoned and not line.asking:

@@ -19,7 +19,9 @@ _LEAST_BYTES = 512
 """What each piece of an answer counts at least: chunks of two bytes would take minutes to the limit."""
 
 ANSWERS_KEPT = 20
-"""Schemas the client remembers, and with them their texts: what many schemas refer to is not asked for each time."""
+"""Schemas the client remembers at the most, with their texts and those they refer to: then it forgets all of them.
+
+It remembers at all because what many schemas refer to is not to be asked for each time."""
 
 
 class EndlessAnswerError(Exception):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from consumer.kafka.registry import Found, Registry, Unauthorized, Unknown, Unreachable, registry_complaints
+from consumer.kafka.registry_bounds import ANSWERS_KEPT
 
 GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 ORDER = '{"type":"record","name":"Order","fields":[{"name":"by","type":"Customer"}]}'
@@ -111,6 +112,30 @@ def test_references_are_followed_and_come_before_what_refers_to_them(server: _Se
     assert found == Found(ORDER, {"Address": ADDRESS, "Customer": CUSTOMER})
     assert isinstance(found, Found)
     assert list(found.references) == ["Address", "Customer"]
+
+
+def test_the_client_forgets_the_texts_of_many_schemas_and_remembers_those_of_a_few(
+    server: _Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = range(10_000, 10_000 + ANSWERS_KEPT)
+    for key in others:
+        monkeypatch.setitem(ANSWERS, f"/schemas/ids/{key}", (200, {"schema": ADDRESS}))
+
+    async def ask_of_one() -> tuple[int, int]:
+        registry = Registry({"url": f"http://127.0.0.1:{server.server_port}"}, 5.0)
+
+        async def times_asked() -> int:
+            assert await registry.fetch(2) == Found(ORDER, {"Address": ADDRESS, "Customer": CUSTOMER})
+            return sum(path == "/subjects/addr%2Fv/versions/1" for path, _ in server.asked)
+
+        await registry.fetch(1)
+        assert await times_asked() == 1
+        soon = await times_asked()
+        for key in others:
+            assert await registry.fetch(key) == Found(ADDRESS)
+        return soon, await times_asked()
+
+    assert asyncio.run(ask_of_one()) == (1, 2)
 
 
 def test_a_schema_of_another_kind_is_handed_on_as_it_is(server: _Server) -> None:
