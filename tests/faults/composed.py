@@ -68,6 +68,8 @@ def compose(journal: Journal, points: Points) -> None:
             return await transport(self, request)
         finally:
             points.unsent.discard(request)
+            # It knows the request: every call's, with its body, would stay until cycles are looked for, in hours maybe.
+            del request.extensions["trace"]
 
     vars(consumer.commands.run)["run_app"] = run
     vars(consumer.app)["DeadLetters"] = Shelf
