@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer import __version__
 from consumer.delivery.credentials import BasicCredentials, Credentials, TokenCredentials
-from consumer.delivery.guard import GuardOptions
 from consumer.delivery.intake import Limits
 from consumer.delivery.lanes import LaneOptions, Lanes
 from consumer.delivery.pace import Backoff
 from consumer.delivery.send import Wire, fetch_token
-from consumer.delivery.suspects import SuspectOptions
 from consumer.destinations import Basic, Destination
 from consumer.kafka.dead_letters import DeadLetters
 from consumer.kafka.lag import Lag
@@ -55,7 +52,7 @@ class Running:
         disabled = frozenset(name for name in destinations if not settings.destinations[name].enabled)
         self.name = options.name
         self.heard = Heard()
-        self._guard = GuardOptions(*dataclasses.astuple(settings.flood_guard))
+        self._guard = settings.flood_guard
         observer: Observer = Together(self.heard, watchers(options.name, destinations))
         translator = Translator(
             plan.mapping,
@@ -144,7 +141,7 @@ class Running:
                 backoff=Backoff(lanes.backoff_first_s, lanes.backoff_cap_s),
                 probe_s=lanes.probe_s,
                 rate_per_s=lanes.rate_per_s,
-                suspects=SuspectOptions(*dataclasses.astuple(lanes.suspects)),
+                suspects=lanes.suspects,
                 guard=self._guard,
             ),
             wire=wire,

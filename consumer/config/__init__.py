@@ -6,12 +6,10 @@ from consumer.config.settings import (
     Budgets,
     DeadLetterSettings,
     DestinationSettings,
-    FloodGuardSettings,
     HttpSettings,
     LaneSettings,
     PipelineSettings,
     Settings,
-    SuspectSettings,
 )
 
 __all__ = [
@@ -19,7 +17,6 @@ __all__ = [
     "Budgets",
     "DeadLetterSettings",
     "DestinationSettings",
-    "FloodGuardSettings",
     "HttpSettings",
     "LaneSettings",
     "Loaded",
@@ -28,7 +25,6 @@ __all__ = [
     "Secret",
     "SecretFile",
     "Settings",
-    "SuspectSettings",
     "json_schema",
     "load",
 ]

@@ -8,7 +8,8 @@ from typing import Any
 from consumer.config import destination_table, values
 from consumer.config.grammar import NOTHING
 from consumer.config.reading import Reading, below, shown
-from consumer.config.settings import DestinationSettings, LaneSettings, SuspectSettings
+from consumer.config.settings import DestinationSettings, LaneSettings
+from consumer.delivery.suspects import SuspectOptions
 from consumer.destinations import OptionError
 from consumer.destinations.kinds import KINDS
 from consumer.findings import did_you_mean
@@ -143,7 +144,12 @@ def _lanes(kind: str, read_values: dict[str, Any], node: Table, path: str, readi
         probe_s=read_values["probe"],
         linger_s=read_values["batch"]["linger"],
         rate_per_s=rate if rate is not None else KINDS[kind].default_rate_per_s,
-        suspects=SuspectSettings(suspects["failures"], suspects["successes"], suspects["after"], suspects["others"]),
+        suspects=SuspectOptions(
+            failures=suspects["failures"],
+            successes=suspects["successes"],
+            after_s=suspects["after"],
+            others=suspects["others"],
+        ),
     )
 
 

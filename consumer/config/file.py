@@ -11,7 +11,8 @@ from consumer.config import destination_table, destinations, pipelines, rules, t
 from consumer.config.grammar import JsonSchema, Later, Named, Option, Section
 from consumer.config.reading import Reading
 from consumer.config.secrets import Properties
-from consumer.config.settings import Budgets, DeadLetterSettings, FloodGuardSettings, HttpSettings, Settings
+from consumer.config.settings import Budgets, DeadLetterSettings, HttpSettings, Settings
+from consumer.delivery.guard import GuardOptions
 from consumer.destinations.kinds import KINDS
 from consumer.findings import Finding, errors, in_order
 from consumer.kafka.options import max_poll_interval_s
@@ -55,6 +56,7 @@ def _settings(path: Path, tree: Table, wanted: str | None, reading: Reading) -> 
     found = destinations.read(tree.get("destinations"), used, reading)
     said = destinations.with_rate(tree.get("destinations"))
     pipelines.complain_of_paces(all_pipelines, found, said, tree.get("pipelines"), reading)
+    guard = top["flood_guard"]
     settings = Settings(
         file=path,
         kafka=Properties(top["kafka"]),
@@ -69,7 +71,7 @@ def _settings(path: Path, tree: Table, wanted: str | None, reading: Reading) -> 
         dead_letters=DeadLetterSettings(**top["dead_letters"]),
         http=HttpSettings(*top["http"]["address"]),
         directives=top["directives"],
-        flood_guard=FloodGuardSettings(*(top["flood_guard"][name] for name in ("refusals", "window", "share"))),
+        flood_guard=GuardOptions(refusals=guard["refusals"], window_s=guard["window"], share=guard["share"]),
         budgets=_budgets(top),
     )
     rules.complain_of_kafka(settings, tree, reading)

@@ -8,21 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from consumer.config.secrets import Properties, Secret
+from consumer.delivery.guard import GuardOptions
+from consumer.delivery.suspects import SuspectOptions
 from consumer.kafka.options import Start
-
-
-@dataclass(frozen=True, slots=True)
-class SuspectSettings:
-    """When an event that is never taken, and never refused either, is given up."""
-
-    failures: int = 5
-    """Failures of a batch, each while others succeeded, after which it is halved."""
-    successes: int = 1
-    """Other calls to the same endpoint that must have succeeded since, for a failure to count."""
-    after_s: float = 3600.0
-    """A lone event is given up no sooner than this after its first such failure, ..."""
-    others: int = 100
-    """... and not before so many others were delivered there since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +29,7 @@ class LaneSettings:
     """How long a batch that is not full waits for more."""
     rate_per_s: float | None = None
     """Calls per second of all processes together; `None` = no limit of ours."""
-    suspects: SuspectSettings = field(default_factory=SuspectSettings)
+    suspects: SuspectOptions = field(default_factory=SuspectOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +82,6 @@ class Budgets:
 
 
 @dataclass(frozen=True, slots=True)
-class FloodGuardSettings:
-    """When refusals of one type for one cause are too many to be single bad events: then they wait."""
-
-    refusals: int = 50
-    """At least so many ..."""
-    window_s: float = 600.0
-    """... within this time, ..."""
-    share: float = 0.5
-    """... and more than this share of the type's verdicts; at 1 the guard never closes."""
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration of one run: what `pipeline` left out is not in it."""
 
@@ -125,7 +101,7 @@ class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     directives: Path | None = None
     """The file of what an operator may say; it need not be there."""
-    flood_guard: FloodGuardSettings = field(default_factory=FloodGuardSettings)
+    flood_guard: GuardOptions = field(default_factory=GuardOptions)
     budgets: Budgets = field(default_factory=Budgets)
 
     def enabled(self, pipeline: PipelineSettings) -> tuple[DestinationSettings, ...]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from consumer.config import kinds, values
 from consumer.config.grammar import Named, Option, Section, Several, Word
-from consumer.config.settings import Budgets, DeadLetterSettings, FloodGuardSettings, HttpSettings
+from consumer.config.settings import Budgets, DeadLetterSettings, HttpSettings
+from consumer.delivery.guard import GuardOptions
 
 _DAY_S = 86_400.0
 _ONCE = "A secret among them (`{file: path}`) is read once, at start: a changed one needs a restart."
-_GUARD = FloodGuardSettings()
+_GUARD = GuardOptions()
 _BUDGETS = Budgets()
 
 PIPELINE = kinds.either(

@@ -9,12 +9,12 @@ import pytest
 from consumer.config import (
     Budgets,
     DeadLetterSettings,
-    FloodGuardSettings,
     HttpSettings,
     LaneSettings,
     PipelineSettings,
-    SuspectSettings,
 )
+from consumer.delivery.guard import GuardOptions
+from consumer.delivery.suspects import SuspectOptions
 from consumer.destinations.copilot import CopilotOptions
 from consumer.destinations.customerio import CustomerioOptions
 from consumer.destinations.yotpo import YotpoOptions
@@ -109,9 +109,9 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
         probe_s=30.0,
         linger_s=0.2,
         rate_per_s=None,
-        suspects=SuspectSettings(failures=5, successes=1, after_s=3600.0, others=100),
+        suspects=SuspectOptions(failures=5, successes=1, after_s=3600.0, others=100),
     )
-    assert settings.flood_guard == FloodGuardSettings(refusals=50, window_s=600.0, share=0.5)
+    assert settings.flood_guard == GuardOptions(refusals=50, window_s=600.0, share=0.5)
     assert sorted(copilot.secrets) == ["client_id", "client_secret"]
 
 
@@ -179,13 +179,13 @@ destinations:
     assert settings.dead_letters == DeadLetterSettings("letters", connect_headers=True)
     assert settings.http == HttpSettings("::1", 0)
     assert settings.budgets == Budgets(16.0, 90.0, 10, 2 * 1024 * 1024)
-    assert settings.flood_guard == FloodGuardSettings(7, 60.0, 0.8)
+    assert settings.flood_guard == GuardOptions(7, 60.0, 0.8)
     assert settings.pipelines == (PipelineSettings("together", ("one", "two", "yotpo"), shared_pace_accepted=True),)
     one, two, yotpo = (settings.destinations[name] for name in ("one", "two", "yotpo"))
     assert one.options == CopilotOptions(
         name="one", url="https://one", events=7, bytes=5000, collect_path="/c", consent_path="/d"
     )
-    assert one.lanes == LaneSettings(64, 2.0, 1.0, 2.0, 3.0, 1.0, 1.0, SuspectSettings(2, 3, 4.0, 5))
+    assert one.lanes == LaneSettings(64, 2.0, 1.0, 2.0, 3.0, 1.0, 1.0, SuspectOptions(2, 3, 4.0, 5))
     assert two.options == CustomerioOptions(
         name="two",
         url="https://two/v1",
