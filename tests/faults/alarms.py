@@ -76,3 +76,14 @@ def wait_for_probes(world: World, names: Iterable[str], count: int) -> None:
     for name, before in {name: len(world.servers[name].requests) for name in names}.items():
         server = world.servers[name]
         server.wait_until(lambda server=server, before=before: len(server.requests) >= before + count, _WITHIN_S)  # type: ignore[misc]
+
+
+def see_one_slow_prober(world: World, member: Member, probe_s: float) -> None:
+    """Watch every server be probed three times, and hold the rests between against the interval, in seconds."""
+    quiet = wait_until_quiet(member)
+    wait_for_probes(world, world.servers, 3)
+    for name, server in world.servers.items():
+        rests = shortest_rests(server, quiet)
+        print(f"\n{name}: probes, seconds apart at the least: {rests}")
+        assert rests
+        assert min(rests.values()) >= probe_s, "one prober, and slow"

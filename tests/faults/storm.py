@@ -82,11 +82,11 @@ class Storm:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for each in self._in_force:
-            with contextlib.suppress(Exception):
-                each.struck.over()
-        self.crew.end()
-        self._stack.close()
+        # All of it happens, whatever fails; and what fails is told.
+        with self._stack:
+            self._stack.callback(self.crew.end)
+            for each in self._in_force:
+                self._stack.callback(each.struck.over)
 
     # ── What faults use ──
 

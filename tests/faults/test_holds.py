@@ -10,7 +10,7 @@ import pytest
 from consumer.demo.fakes import Answer, endpoint
 from consumer.demo.fakes.faults import Action
 from tests.brokers import RealBroker
-from tests.faults.alarms import shortest_rests, wait_for_holds, wait_for_probes, wait_until_quiet
+from tests.faults.alarms import see_one_slow_prober, wait_for_holds
 from tests.faults.feed import Feed
 from tests.faults.settings import change
 from tests.faults.silence import leaks
@@ -52,13 +52,7 @@ def test_what_is_gone_moved_or_unintelligible_holds_and_alarms_and_ends_by_itsel
             rules = {name: world.servers[name].faults.add(action) for name, (action, _) in wrong.items()}
             shop.orders(400)
             wait_for_holds(member, [(name, cause) for name, (_, cause) in wrong.items()])
-            quiet = wait_until_quiet(member)
-            wait_for_probes(world, world.servers, 3)
-            for name, server in world.servers.items():
-                rests = shortest_rests(server, quiet)
-                print(f"\n{name}: probes, seconds apart at the least: {rests}")
-                assert rests
-                assert min(rests.values()) >= _PROBE_S, "one prober, and slow"
+            see_one_slow_prober(world, member, _PROBE_S)
             for name, rule in rules.items():
                 world.servers[name].faults.remove(rule)
             shop.wait_until_delivered()

@@ -10,7 +10,7 @@ import pytest
 from consumer.demo.fakes import Answer, Gate, Until
 from consumer.demo.fakes.faults import Incoming
 from tests.brokers import RealBroker
-from tests.faults.alarms import shortest_rests, wait_for_holds, wait_for_probes, wait_until_quiet
+from tests.faults.alarms import see_one_slow_prober, wait_for_holds, wait_for_probes, wait_until_quiet
 from tests.faults.feed import Feed
 from tests.faults.settings import change
 from tests.faults.silence import leaks
@@ -74,13 +74,7 @@ def test_refused_credentials_hold_and_alarm_with_one_slow_prober_and_end_by_them
             wait_for_holds(member, [(name, "unauthorized") for name in world.servers])
             assert set(_valid(member).values()) == {0}
             assert {line["destination"] for line in member.lines("credentials rejected")} == set(world.servers)
-            quiet = wait_until_quiet(member)
-            wait_for_probes(world, world.servers, 3)
-            for name, server in world.servers.items():
-                rests = shortest_rests(server, quiet)
-                print(f"\n{name}: probes, seconds apart at the least: {rests}")
-                assert rests
-                assert min(rests.values()) >= _PROBE_S, "one prober, and slow"
+            see_one_slow_prober(world, member, _PROBE_S)
             assert leaks(world, member, _NEW) == []
             _accept(world, CANARY)
             shop.wait_until_delivered()
