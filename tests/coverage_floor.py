@@ -19,6 +19,7 @@ PURE = (
     "consumer/observe.py",
     "consumer/shape.py",
     "consumer/yaml_source.py",
+    "consumer/yaml_tree.py",
     "consumer/check/*.py",
     "consumer/config/*.py",
     "consumer/delivery/apart.py",

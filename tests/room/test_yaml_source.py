@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.yaml_source import Items, Node, Scalar, Table, read_file, read_text
+from consumer.yaml_source import read_file, read_text
+from consumer.yaml_tree import Items, Node, Scalar, Table
 
 
 def table(text: str) -> Table:
