@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.brokers import RealBroker
-from tests.brokers.apache import ApacheBroker
+from tests.brokers.apache import ApacheBroker, ApacheKafkaError
+from tests.brokers.jars import NoJarsError
 from tests.faults import report
 from tests.faults.catalogue import FAULTS, each_once
 from tests.faults.storm import Storm
@@ -23,11 +24,12 @@ _WITHIN_S = 600.0
 @pytest.fixture
 def own_apache_broker(apache_broker: RealBroker, tmp_path: Path) -> Iterator[ApacheBroker]:
     """A broker that nobody else uses: killing it disturbs nobody."""
-    if not isinstance(apache_broker, ApacheBroker):
-        pytest.skip(f"a broker that may be killed is needed: {apache_broker.origin}")
     folder = tmp_path / "kafka"
     folder.mkdir()
-    broker = ApacheBroker(folder)
+    try:
+        broker = ApacheBroker(folder)
+    except (NoJarsError, ApacheKafkaError) as reason:
+        pytest.skip(f"no Apache Kafka that may be killed, beside {apache_broker.origin}: {reason}")
     yield broker
     broker.close()
 
