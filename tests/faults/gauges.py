@@ -51,9 +51,9 @@ class Gauges:
         """Return the most resident memory between two moments."""
         return max(size for at, size in self._memory if after <= at <= before)
 
-    def stood_still_s(self, after: float) -> float:
-        """Return for how long the machine kept this process waiting since a moment."""
-        return sum(late for at, late in self._late if at >= after)
+    def stood_still_s(self, after: float, before: float) -> float:
+        """Return for how long the machine kept this process waiting between two moments."""
+        return sum(late for at, late in self._late if after <= at <= before)
 
     def _watch(self) -> None:
         asked = time.monotonic()

@@ -22,10 +22,10 @@ from tests.system.owed import Sent
 from tests.system.shop import ISOLATED
 from tests.system.world import PARTITIONS, World
 
-_CAP_S = 2.0
-_TIMEOUT_S = 0.8
+_CAP_S = 1.0
+_TIMEOUT_S = 0.4
 """A call that hangs when all is mended must be given up first, and the longest back-off comes after that: together they
-stay so far below twice the cap that a slow machine has more than a second."""
+stay so far below twice the cap that a machine has more than half a second to be slow in."""
 _LANES = 4
 _BACKLOG = 2500
 _NOTE = "n" * 1500
@@ -74,9 +74,9 @@ def test_an_outage_costs_no_partition_no_memory_and_no_other_pipeline_and_is_ove
             member.wait_until(lambda: _full(member) == len(down), 60, "the limits were not reached")
             full = time.monotonic()
             meanwhile = _trade_until(shop, began + OUTAGE_S)
-            mended = time.monotonic()
             for name, rule in rules.items():
                 world.servers[name].faults.remove(rule)
+            mended = time.monotonic()
             shop.wait_until_delivered(within_s=120)
             assert (assignment(member), rebalances(member)) == (held, counted), "the group went on without the member"
             first_half = gauges.peak_bytes(full, (full + mended) / 2)
@@ -86,10 +86,8 @@ def test_an_outage_costs_no_partition_no_memory_and_no_other_pipeline_and_is_ove
             assert peak <= ceiling + _ALLOWED
             assert later <= first_half + _ALLOWED, "not flat"
             for name in down:
-                speed_s, still_s = (
-                    _full_speed_s(world.servers[name], shop.records, mended),
-                    gauges.stood_still_s(mended),
-                )
+                speed_s = _full_speed_s(world.servers[name], shop.records, mended)
+                still_s = gauges.stood_still_s(mended, mended + speed_s)
                 print(f"{name}: all lanes at work {speed_s:.2f} s after it was mended ({still_s:.2f} s of standstills)")
                 assert speed_s <= 2 * _CAP_S + still_s
             slowest = max(_delays(world.yotpo, meanwhile))
@@ -126,7 +124,7 @@ def _delays(server: Fake, made: Sequence[tuple[float, Sent]]) -> list[float]:
 
 
 def _full_speed_s(server: Fake, records: Sequence[Sent], mended: float) -> float:
-    """Return how long after a moment the last lane started a call that was answered well.
+    """Return how long after a moment the last lane started its first call to the mended server.
 
     Which lane an event took is told by the company it kept: the keys of a call are all of one lane.
     """
@@ -137,9 +135,11 @@ def _full_speed_s(server: Fake, records: Sequence[Sent], mended: float) -> float
         apart = [lane for lane in lanes if not lane & mine]
         lanes = [*apart, mine.union(*(lane for lane in lanes if lane & mine))]
     assert len(lanes) == _LANES, "it cannot be told who is in which lane"
-    good = [request for request in server.requests if request.started > mended and _is_good(request)]
+    anew = [request for request in server.requests if request.started > mended]
+    # What is not answered well by now was given up by a member that the machine let wait: no fault is left.
+    assert [request.number for request in anew if not _is_good(request) and request.status is not None] == []
     return max(
-        min(one.started for one in good if any(keys[name] in lane for name in one.ids)) - mended for lane in lanes
+        min(one.started for one in anew if any(keys[name] in lane for name in one.ids)) - mended for lane in lanes
     )
 
 
