@@ -89,6 +89,7 @@ class Running:
             topics=settings.topics,
             start=settings.start,
             drain_s=settings.budgets.drain_s,
+            untold_session_s=settings.budgets.session_s,
             commit_every_s=commit_every_s,
         )
         self.poller = Poller(poll_options, self.pipeline, loop, observer)

@@ -56,10 +56,10 @@ class Observer:
         """A topic that was said to be missing is there."""
 
     def fenced(self) -> None:
-        """The poll thread stood still too long: no call starts until a commit was accepted."""
+        """No commit was accepted for half a session: no call starts until one is."""
 
     def unfenced(self) -> None:
-        """A commit was accepted after a standstill: calls go on."""
+        """A commit was accepted: calls go on. Or nothing is held any more."""
 
     def stopped(self, partition: Partition, offset: int, code: str) -> None:
         """A partition goes no further: what should come next, at `offset`, cannot be had; somebody must accept it."""

@@ -86,7 +86,8 @@ def _budgets(top: dict[str, Any]) -> Budgets:
     drain_s = said["drain"]
     if drain_s is None:
         drain_s = min(Budgets().drain_s, max_poll_interval_s(top["kafka"]) / 3)
-    return Budgets(drain_s, said["termination_grace"], said["records"], said["bytes"])
+    session_s = Budgets().session_s if said["session"] is None else said["session"]
+    return Budgets(drain_s, said["termination_grace"], session_s, said["records"], said["bytes"])
 
 
 def json_schema() -> JsonSchema:

@@ -9,7 +9,7 @@ from consumer.config.reading import Reading, below
 from consumer.config.secrets import MASK, is_secret_name
 from consumer.config.settings import DestinationSettings, Settings
 from consumer.kafka.leaving import giving_back_s, leaving_s
-from consumer.kafka.options import complaints, max_poll_interval_s
+from consumer.kafka.options import complaints, is_new_protocol, max_poll_interval_s, session_timeout_s
 from consumer.kafka.registry import registry_complaints
 from consumer.kafka.topics import matches
 from consumer.yaml_tree import Node, Scalar, Table
@@ -75,6 +75,7 @@ def complain_of_time(settings: Settings, used: Sequence[DestinationSettings], tr
             message = f"a call may take {destination.lanes.timeout_s:g}s, the drain only {budgets.drain_s:g}s"
             hint = "shorten the timeout, or lengthen `budgets.drain`: else a drain gives calls up that would have ended"
             reading.complain(node, f"destinations.{destination.name}.timeout", message, hint)
+    _warn_of_session(settings, used, tree, reading)
     interval, needs = max_poll_interval_s(settings.kafka), giving_back_s(settings.kafka, budgets.drain_s)
     if needs[0] >= interval:
         message = f"{needs[1]} = {needs[0]:g}s is not below max.poll.interval.ms ({interval:g}s)"
@@ -85,6 +86,23 @@ def complain_of_time(settings: Settings, used: Sequence[DestinationSettings], tr
         message = f"{needs[1]} = {needs[0]:g}s is not below the termination grace ({budgets.termination_grace_s:g}s)"
         hint = "shorten the drain, or raise `budgets.termination_grace` and the platform's: else it is killed midway"
         reading.complain(place, "budgets.drain", message, hint)
+
+
+def _warn_of_session(settings: Settings, used: Sequence[DestinationSettings], tree: Table, reading: Reading) -> None:
+    """Hold calls against the group's session: none starts in its second half unless the group was heard."""
+    is_new = is_new_protocol(settings.kafka)
+    if _is_given(tree.get("budgets"), "session") and not is_new:
+        message = "is for `group.protocol: consumer` only"
+        hint = "a classic group's session is `session.timeout.ms`, under `kafka`"
+        reading.complain(_inside(tree, "budgets", "session"), "budgets.session", message, hint)
+    session_s = session_timeout_s(settings.kafka, settings.budgets.session_s)
+    for destination in used:
+        if destination.lanes.timeout_s > session_s / 2:
+            node = _inside(tree, "destinations", destination.name, "timeout")
+            message = f"a call may take {destination.lanes.timeout_s:g}s, longer than half the session, {session_s:g}s"
+            said = "say the brokers' in `budgets.session`" if is_new else "raise `session.timeout.ms`"
+            hint = f"shorten it, or {said}: else a member cut off from its group may still call for what is another's"
+            reading.warn(node, f"destinations.{destination.name}.timeout", message, hint)
 
 
 def _is_given(node: Node | None, name: str) -> bool:

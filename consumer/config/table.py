@@ -138,6 +138,13 @@ TOP: Mapping[str, Option] = {
                 "termination_grace": Option(
                     kinds.duration(1, _DAY_S), "What the platform grants between SIGTERM and SIGKILL.", 60.0, "60s"
                 ),
+                "session": Option(
+                    kinds.duration(1, _DAY_S),
+                    "With `group.protocol: consumer` only: their `group.consumer.session.timeout.ms`. Calls wait when "
+                    "no commit was accepted for half of it.",
+                    None,
+                    "6s, to be on the safe side; the brokers' own default is 45s",
+                ),
                 "records": Option(
                     kinds.count(1),
                     "Most records from the oldest that has not ended to the last taken, in one pipeline.",

@@ -9,17 +9,19 @@ Non-obvious:
   that was stopped, whose later records were let fall; nor where a tenure was begun behind a gap before its first record
   came: the client's position may still be the one before the gap.
 * Nothing is ever committed below what was confirmed.
+* An accepted commit is also what shows that this member is one still, and the fence lives on it: from time to time the
+  whole is sent although nothing has moved.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.kafka.fatal import is_fatal
+from consumer.kafka.fence import Fence
 from consumer.kafka.hatch import Frontier
 from consumer.kafka.start import Starts, encode
 from consumer.model import Partition
@@ -48,10 +50,12 @@ class Commits:
 
     Args:
         observer: told what was accepted and what was refused.
+        fence: told when what was accepted had been sent.
     """
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, fence: Fence) -> None:
         self._observer = observer
+        self._fence = fence
         self._standings: dict[Partition, _Standing] = {}
         self._metadata = ""
         self._sent: dict[Partition, int] | None = None
@@ -114,15 +118,20 @@ class Commits:
         """Return the partitions of which the broker has no commit of this group yet: nothing of them may be fetched."""
         return {partition for partition, standing in self._standings.items() if standing.confirmed < 0}
 
-    def send(self, consumer: Consumer) -> None:
-        """Send what has moved, without waiting; while an answer is outstanding nothing more is sent."""
+    def send(self, consumer: Consumer, *, whole: bool = False) -> None:
+        """Send what has moved, without waiting; while an answer is outstanding nothing more is sent.
+
+        Args:
+            consumer: the thread's consumer.
+            whole: also what the broker has already: an accepted commit proves that this member still is one.
+        """
         if self._sent is not None:
             return
-        moved = self._moved(consumer, self._standings.keys())
+        moved = self._moved(consumer, self._standings.keys(), whole=whole)
         if not moved:
             return
         self._sent = {partition: self._standings[partition].tenure for partition in moved}
-        self._sent_at_s = time.monotonic()
+        self._sent_at_s = self._fence.clock()
         try:
             consumer.commit(offsets=self._offsets(moved), asynchronous=True)
         except KafkaException as error:
@@ -146,13 +155,13 @@ class Commits:
         Args:
             consumer: the thread's consumer.
             partitions: those to commit.
-            whole: also what the broker has already: an accepted commit proves that this member still holds them.
+            whole: also what the broker has already, as in `send`.
         """
         held = [partition for partition in partitions if partition in self._standings]
         moved = self._moved(consumer, held, whole=whole)
         if not moved:
             return True
-        began_s = time.monotonic()
+        began_s = self._fence.clock()
         try:
             answers = consumer.commit(offsets=self._offsets(moved), asynchronous=False)
         except KafkaException as error:
@@ -192,7 +201,8 @@ class Commits:
                 standing.confirmed = max(standing.confirmed, answer.offset)
                 accepted[Partition(answer.topic, answer.partition)] = answer.offset
         if accepted:
-            self._observer.committed(accepted, time.monotonic() - began_s)
+            self._fence.accepted(began_s)
+            self._observer.committed(accepted, self._fence.clock() - began_s)
         if errors:
             self._refused(errors[0], began_s)
         return not errors
@@ -203,6 +213,6 @@ class Commits:
         Raises:
             KafkaException: the client can never commit again.
         """
-        self._observer.commit_refused(error.name(), time.monotonic() - began_s)
+        self._observer.commit_refused(error.name(), self._fence.clock() - began_s)
         if is_fatal(error):
             raise KafkaException(error)

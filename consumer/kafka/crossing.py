@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-
-_SLICE_S = 0.25
 
 
 class Crossing:
@@ -49,12 +46,9 @@ class Crossing:
         while self._told and self._told[0].done():
             self._told.pop(0).result()
 
-    def wait(self, answer: Future[Any], within_s: float, tick: Callable[[], object] = bool) -> bool:
-        """Wait for an answer, ticking meanwhile; return whether it came."""
-        deadline = time.monotonic() + within_s
-        while not answer.done() and (rest_s := deadline - time.monotonic()) > 0:
-            tick()
-            wait_for([answer], min(rest_s, _SLICE_S))
+    def wait(self, answer: Future[Any], within_s: float) -> bool:
+        """Wait for an answer; return whether it came."""
+        wait_for([answer], within_s)
         return answer.done()
 
 

@@ -1,4 +1,11 @@
-"""Whether this process may still act for its partitions: not after a standstill in which they may have gone."""
+"""Whether this process may still act for its partitions: only for a while after the group has shown that it knows it.
+
+Non-obvious: the group takes a member for dead when it has not heard from it for a session, and gives its partitions to
+others; the member may hear of that much later: it was frozen, or cut off from its brokers, or its client waits for an
+answer that does not come. But a commit is accepted of members only. Whoever had one accepted that was sent less than
+half a session ago is a member still, by any order of events, and for as long again: what it starts now is over, or
+given up, before its partitions can be another's.
+"""
 
 from __future__ import annotations
 
@@ -16,46 +23,42 @@ def now_s() -> float:
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
+_LONG_AGO = float("-inf")
+
 
 class Fence:
-    """Promise 4: no call starts when the poll thread has not turned for too long, until a commit was accepted since.
+    """Promise 4: no call starts unless a commit was accepted that was sent within the last half of a session.
 
-    The thread calls `turned`, `opened` and `shut`; `may_call` is for the loop. Each is one or two plain assignments, in
-    an order that errs towards "no", so that no lock is needed.
+    The thread calls `accepted` and `shut`; `may_call` is for the loop. Each is one or two plain assignments, in an
+    order that errs towards "no", so that no lock is needed.
 
     Args:
-        limit_s: the longest time between two turns, in seconds: half the session timeout.
+        limit_s: how long an accepted commit is good for, in seconds: half the session timeout.
         clock: seconds, rising.
     """
 
     def __init__(self, limit_s: float, clock: Callable[[], float] = now_s) -> None:
         self.limit_s = limit_s
-        self._clock = clock
-        self._last_s = clock()
-        self._shut = False
+        self.clock = clock
+        self._sent_s = _LONG_AGO
+        self._ended = False
 
-    @property
-    def is_shut(self) -> bool:
-        """Whether a standstill was seen and no commit has been accepted since."""
-        return self._shut
+    def accepted(self, sent_s: float) -> None:
+        """Note that a commit was accepted.
 
-    def turned(self) -> float:
-        """Note a turn of the thread and return the seconds since the one before."""
-        now = self._clock()
-        interval_s = now - self._last_s
-        if interval_s > self.limit_s:
-            self._shut = True  # before the time is noted: the loop must never see a fresh turn and an open fence
-        self._last_s = now
-        return interval_s
-
-    def opened(self) -> None:
-        """Note that a synchronous commit was accepted."""
-        self._shut = False
+        Args:
+            sent_s: when it was sent, by this fence's clock: its answer may have lain unread for a session.
+        """
+        self._sent_s = max(self._sent_s, sent_s)
 
     def shut(self) -> None:
         """Let no call start any more: the thread is ending."""
-        self._shut = True
+        self._ended = True
 
     def may_call(self) -> bool:
         """Whether a call may start now."""
-        return self._clock() - self._last_s <= self.limit_s and not self._shut
+        return not self._ended and self.clock() - self._sent_s <= self.limit_s
+
+    def is_due(self) -> bool:
+        """Whether another commit should be sent, even of what was committed before: a third of the time is gone."""
+        return self.clock() - self._sent_s > self.limit_s / 3

@@ -58,7 +58,7 @@ class Membership:
         road: the loop's side.
         crossing: the way to it.
         commits: the thread's commits.
-        fence: ticked while a callback waits: the thread is alive, and the client's own thread sends the heartbeats.
+        fence: asked whether a commit has to show that this member is one.
         observer: told what came and what went.
     """
 
@@ -73,7 +73,7 @@ class Membership:
         self._observer = observer
         self._incremental = is_incremental(options.properties)
         self._longest_s = max_poll_interval_s(options.properties)
-        # One question may not take so long that the thread itself looks as if it stood still.
+        # One question may not take so long that no commit can be sent meanwhile, and calls wait.
         self.question_s = min(5.0, self._longest_s / 10, fence.limit_s * 0.8)
         self._starter = Starter(options.start, lambda: int(time.time() * 1000), self.question_s)
         self.hasty = replace(self._starter, timeout_s=min(_HASTY_S, self.question_s))
@@ -111,7 +111,9 @@ class Membership:
             starts = self._starts(consumer, came)
             tenures = {partition: next(_TENURES) for partition in came}
             self._commits.begin(tenures, starts)
-            self._commits.settle(consumer, self._commits.unconfirmed() & came)
+            # Before their first call: a member that held nothing has nothing yet that shows it to be one.
+            whole = self._fence.is_due()
+            self._commits.settle(consumer, came if whole else self._commits.unconfirmed() & came, whole=whole)
             self._assign(consumer, starts)
             if uncommitted := self._commits.unconfirmed() & came:
                 # Now: this very call of `poll` goes on after the callback, and would return their first record.
@@ -133,7 +135,7 @@ class Membership:
         if not self.ending and going:
             answer = self._crossing.ask(self._road.drain(going))
             patience_s = min(self._options.drain_s + leaving.DRAIN_SLACK_S, self._longest_s / 2)
-            if self._crossing.wait(answer, patience_s, self._fence.turned):
+            if self._crossing.wait(answer, patience_s):
                 self._commits.reached(answer.result())
             self._commits.settle(consumer, going)
         self._give_back(consumer, partitions, going)
@@ -189,7 +191,6 @@ class Membership:
         deadline_s = time.monotonic() + self._longest_s / 3
         with closing(Consumer({**effective_properties(self._options), "log_level": "0"})) as asker:
             while True:
-                self._fence.turned()
                 try:
                     self.topics.look(asker, self.question_s)
                     return self._starter.starts(consumer, wanted, self.topics.partitions)

@@ -39,7 +39,7 @@ _DEFAULTS: Mapping[str, str] = {
 
 _SESSION_TIMEOUT_MS = 45_000  # librdkafka's default
 
-_UNTOLD_SESSION_S = 6.0
+UNTOLD_SESSION_S = 6.0
 """A group of the new protocol has its session from its brokers, and no client is told: a short one is assumed."""
 
 _FORCED: Mapping[str, str] = {
@@ -77,6 +77,7 @@ class PollOptions:
         topics: names, or regular expressions that begin with `^`.
         start: where the group starts if it never committed.
         drain_s: how long calls on the wire may take to end when partitions go.
+        untold_session_s: the brokers' `group.consumer.session.timeout.ms`, in seconds; only the new protocol needs it.
         commit_every_s: how often the frontier is committed, in seconds.
         lot: the most records handed over at once.
     """
@@ -86,6 +87,7 @@ class PollOptions:
     topics: tuple[str, ...]
     start: Start
     drain_s: float
+    untold_session_s: float = UNTOLD_SESSION_S
     commit_every_s: float = 1.0
     lot: int = 500
 
@@ -101,14 +103,15 @@ def is_incremental(properties: Mapping[str, str]) -> bool:
     return is_new_protocol(properties) or "cooperative" in strategy
 
 
-def session_timeout_s(properties: Mapping[str, str]) -> float:
+def session_timeout_s(properties: Mapping[str, str], untold_s: float) -> float:
     """Return after how many seconds of silence the group takes this member for dead, at the earliest.
 
-    With the new protocol it is assumed to be short: what comes of a fence that falls too soon is one commit, and of
-    one that falls too late a call for a partition that is another member's.
+    Args:
+        properties: the user's; with the new protocol they cannot say it.
+        untold_s: what it is then.
     """
     if is_new_protocol(properties):
-        return _UNTOLD_SESSION_S
+        return untold_s
     return _milliseconds(properties, "session.timeout.ms", _SESSION_TIMEOUT_MS)
 
 

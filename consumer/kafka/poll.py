@@ -25,7 +25,7 @@ from consumer.kafka import leaving
 from consumer.kafka.commits import Commits
 from consumer.kafka.crossing import Crossing
 from consumer.kafka.fatal import in_words, is_fatal, name_of
-from consumer.kafka.fence import Fence
+from consumer.kafka.fence import Fence, now_s
 from consumer.kafka.hatch import Frontier, Lot, Road
 from consumer.kafka.membership import Membership, PollError
 from consumer.kafka.options import (
@@ -70,10 +70,10 @@ class Poller:
         self._road = road
         self._loop = loop
         self._observer = observer
-        self._fence = Fence(session_timeout_s(options.properties) / 2)
+        self._fence = Fence(session_timeout_s(options.properties, options.untold_session_s) / 2)
         self._patience_s = min(leaving.POLL_GAP_S, max_poll_interval_s(options.properties) / 10)
         self._crossing = Crossing(loop)
-        self._commits = Commits(observer)
+        self._commits = Commits(observer, self._fence)
         self._membership = Membership(options, road, self._crossing, self._commits, self._fence, observer)
         self._pauses = Pauses(observer)
         self._stops = Stops(self._membership, self._commits, road, observer)
@@ -86,6 +86,7 @@ class Poller:
         self._finishing: Future[Frontier] | None = None
         self._told_shut = False
         self._commit_due_s = 0.0
+        self._turned_s = now_s()
         # A daemon: if the loop died, nobody would end the thread, and the process must still end.
         self._thread = threading.Thread(target=self._run, name=f"kafka-poll-{options.group}", daemon=True)
 
@@ -98,7 +99,7 @@ class Poller:
         self._frontiers.put(frontier)
 
     def may_call(self) -> bool:
-        """Whether a call may start now: `False` after a standstill, until a commit was accepted."""
+        """Whether a call may start now: only while the group is known to know this member."""
         return self._fence.may_call()
 
     def held(self) -> Mapping[Partition, int]:
@@ -158,7 +159,6 @@ class Poller:
             return  # the loop is closed: nobody is left to tell
 
     def _work(self, consumer: Consumer) -> None:
-        self._fence.turned()
         member = self._membership
         consumer.subscribe(
             list(self._options.topics), on_assign=member.assigned, on_revoke=member.revoked, on_lost=member.lost
@@ -180,16 +180,18 @@ class Poller:
                 break  # asked only now: no commit begins after its time
 
     def _turn(self, consumer: Consumer) -> None:
-        self._observer.poll_turned(self._fence.turned())
+        now = now_s()
+        self._observer.poll_turned(now - self._turned_s)
+        self._turned_s = now
         self._crossing.check()
         self._empty_frontiers()
-        now_s = time.monotonic()
-        self._membership.turn(consumer, now_s)
-        if self._finishing is None and not self._fence.is_shut:
-            self._stops.turn(consumer, now_s)
-        if now_s >= self._commit_due_s:
-            self._commits.send(consumer)
-            self._commit_due_s = now_s + self._options.commit_every_s
+        self._membership.turn(consumer, now)
+        if self._finishing is None and self._fence.may_call():
+            self._stops.turn(consumer, now)
+        if now >= self._commit_due_s:
+            self._commits.send(consumer, whole=self._fence.is_due())
+            # Looked at more often than it comes due: one that is refused is repeated while the last is still good.
+            self._commit_due_s = now + min(self._options.commit_every_s, self._fence.limit_s / 6)
         if self._accepting is not None and self._accepting.done():
             self._accepting.result()
             self._accepting = None
@@ -202,7 +204,7 @@ class Poller:
             self._crossing.wait(waiting, _POLL_S)
         else:
             self._hand_over(self._taking.take(consumer, self._options.lot, _POLL_S))
-        self._look_at_fence(consumer)
+        self._look_at_fence()
         if self._fatal is not None:
             raise KafkaException(self._fatal)
         if self._stranded.for_good:
@@ -225,20 +227,15 @@ class Poller:
             if latest is not None:
                 self._commits.reached(latest)
 
-    def _look_at_fence(self, consumer: Consumer) -> None:
-        """After a standstill polling has told what was lost; an accepted commit proves that the rest is still ours."""
-        if self._fence.is_shut and not self._told_shut:
-            self._told_shut = True
-            self._observer.fenced()
-        elif (
-            self._fence.is_shut
-            and self._membership.held
-            and self._commits.settle(consumer, self._membership.held.keys(), whole=True)
-        ):
-            self._fence.opened()
-        if self._told_shut and not self._fence.is_shut:
-            self._told_shut = False
-            self._observer.unfenced()
+    def _look_at_fence(self) -> None:
+        """Tell when calls wait for an accepted commit, and when they do no more: nobody waits who holds nothing."""
+        shut = bool(self._membership.held) and not self._fence.may_call()
+        if shut != self._told_shut:
+            self._told_shut = shut
+            if shut:
+                self._observer.fenced()
+            else:
+                self._observer.unfenced()
 
     def _error(self, error: KafkaError) -> None:
         """Take the client's own errors: it mends most of them by itself."""

@@ -30,6 +30,11 @@ STOPPED: Final = (
     "or set the group's offset while it is stopped"
 )
 
+FENCED: Final = (
+    "no commit was accepted for half a session, so the partitions may be another member's: calls wait for one; "
+    "a frozen process and brokers that were away mend by themselves"
+)
+
 REGISTRY: Final[Mapping[str, str]] = {
     "refused": "the schema registry rejects our credentials: mend the secret; records of this schema wait meanwhile",
     "unreachable": "the schema registry gives no usable answer; records of this schema wait, and it is asked again",

@@ -46,7 +46,7 @@ class CountingRecords(Observer):
         self._last_commit = Children(f.last_commit, pipeline)
         self._client_errors = Children(f.client_errors, pipeline)
         self._poll_s = f.poll_s.labels(pipeline)
-        self._standstills = f.standstills.labels(pipeline)
+        self._fences = f.fences.labels(pipeline)
         self._stops = Children(f.stops, pipeline)
         self._gaps = Children(f.gaps, pipeline)
         self._decoded = Children(f.decoded, pipeline)
@@ -104,7 +104,7 @@ class CountingRecords(Observer):
         self._poll_s.add(interval_s)
 
     def fenced(self) -> None:
-        self._standstills.inc()
+        self._fences.inc()
 
     def stopped(self, partition: Partition, offset: int, code: str) -> None:
         self._stops(self._stop(code)).inc()

@@ -62,10 +62,10 @@ class RecordFamilies:
             histogram.POLL_S,
             "Seconds between turns of the poll thread. At cdp_max_poll_interval_seconds the group goes on without us.",
         )
-        self.standstills = declare.counter(
-            "cdp_kafka_standstills_total",
+        self.fences = declare.counter(
+            "cdp_kafka_fences_total",
             _PIPELINE,
-            "Times the poll thread stood still so long that calls had to wait for an accepted commit: frozen process?",
+            "Times no commit was accepted for half a session and calls had to wait: cut off, or a frozen process?",
         )
         self.stops = declare.counter(
             "cdp_kafka_partition_stops_total",

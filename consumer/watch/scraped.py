@@ -61,7 +61,7 @@ GAUGES: Final[Declared] = {
     "cdp_kafka_consumer_info": ((*_PIPELINE, "group", "protocol"), "Always 1: the consumer group and its protocol."),
     "cdp_kafka_fenced": (
         _PIPELINE,
-        "1 while no call starts because the poll thread stood still; it ends with the next accepted commit.",
+        "1 while no call starts because no commit was accepted for half a session; the next accepted one ends it.",
     ),
     "cdp_kafka_missing_topics": (
         _PIPELINE,

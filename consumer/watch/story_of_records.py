@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from consumer.lot import SchemaKey
 from consumer.model import Cause, Partition
 from consumer.observe import Observer
-from consumer.watch.advice import KAFKA, REGISTRY, STOPPED
+from consumer.watch.advice import FENCED, KAFKA, REGISTRY, STOPPED
 from consumer.watch.lines import broker_in
 
 if TYPE_CHECKING:
@@ -79,10 +79,10 @@ class StoryOfRecords(Observer):
         self._log.write("info", "topic found", pipeline=self._pipeline, topic=topic)
 
     def fenced(self) -> None:
-        self._log.write("error", "standstill", pipeline=self._pipeline, advice="calls wait for an accepted commit")
+        self._log.write("error", "fenced", pipeline=self._pipeline, advice=FENCED)
 
     def unfenced(self) -> None:
-        self._log.write("info", "standstill over", pipeline=self._pipeline)
+        self._log.write("info", "fence lifted", pipeline=self._pipeline)
 
     def stopped(self, partition: Partition, offset: int, code: str) -> None:
         self._log.write(

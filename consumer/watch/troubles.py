@@ -45,7 +45,7 @@ def _kafka(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
         where = f"{partition.topic}/{partition.index} stopped before offset {stop.offset}"
         yield f"{where}, for {age(stop.since_ms, moment)} now ({stop.code}); somebody must accept the gap"
     if facts.fenced:
-        yield "the poll thread stood still; calls wait for an accepted commit"
+        yield "no commit was accepted for half a session: calls wait for one"
     if facts.dead_letters.stuck is not None:
         yield f"dead letters cannot be written ({facts.dead_letters.stuck}); commits wait for them"
     for topic in facts.missing_topics:

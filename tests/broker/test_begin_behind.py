@@ -90,11 +90,12 @@ class Gone:
 
     def __init__(self, strategy: str = "cooperative-sticky") -> None:
         self.client, self.road, self.heard = Client(), RecordingRoad(), Heard()
-        self.commits = Commits(self.heard)
+        fence = Fence(10.0)
+        self.commits = Commits(self.heard, fence)
         self.commits.begin({P: OLD, Q: OTHER}, Starts({P: 10, Q: 20}, {P: 10, Q: 20}, Origin("earliest")))
         options = PollOptions({"partition.assignment.strategy": strategy}, "cdp", ("orders",), "earliest", 1.0)
         crossing = cast("Crossing", AtOnce())
-        self.member = Membership(options, self.road, crossing, self.commits, Fence(10.0), self.heard)
+        self.member = Membership(options, self.road, crossing, self.commits, fence, self.heard)
         self.member.held = {P: OLD, Q: OTHER}
         self.stops = Stops(self.member, self.commits, self.road, self.heard)
         self.stops.note(P, "_AUTO_OFFSET_RESET")

@@ -5,6 +5,7 @@ from typing import Any, cast
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from consumer.kafka.commits import Commits
+from consumer.kafka.fence import Fence
 from consumer.kafka.hatch import Frontier
 from consumer.kafka.start import Origin, Starts
 from tests.broker.recording_road import Heard
@@ -57,7 +58,7 @@ def test_an_answer_nobody_waits_for_confirms_nothing() -> None:
 
 def test_an_answer_that_comes_after_its_partitions_went_is_told_to_nobody() -> None:
     heard, obedient = Heard(), Obedient()
-    commits = Commits(heard)
+    commits = Commits(heard, Fence(10.0))
     commits.begin({P: 1}, Starts({P: 0}, {P: 0}, Origin("earliest")))
     commits.reached(Frontier({P: (1, 10)}))
     commits.send(cast("Consumer", obedient))

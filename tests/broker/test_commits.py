@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.kafka.commits import Commits
+from consumer.kafka.fence import Fence
 from consumer.kafka.hatch import Frontier
 from consumer.kafka.membership import Membership
 from consumer.kafka.start import Origin, Starts
@@ -65,7 +66,7 @@ def taking_of(held: Held, commits: Commits, heard: Heard) -> Taking:
 
 def begun(*, following: int = 10) -> tuple[Obedient, Consumer, Commits]:
     """Return commits with P begun at 0 under tenure 1, and its records below `following` taken and settled."""
-    obedient, commits = Obedient(), Commits(Heard())
+    obedient, commits = Obedient(), Commits(Heard(), Fence(10.0))
     commits.begin({P: 1}, Starts({P: 0}, {P: 0}, Origin("earliest")))
     commits.took({P: following - 1})
     commits.reached(Frontier({P: (1, following)}))

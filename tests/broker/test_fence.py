@@ -11,38 +11,67 @@ class Clock:
         return self.now
 
 
-def test_calls_start_while_the_thread_turns() -> None:
+def test_no_call_starts_before_a_commit_was_accepted() -> None:
+    clock = Clock()
+    fence = Fence(3.0, clock)
+    assert not fence.may_call()
+    assert fence.is_due()
+    fence.accepted(clock.now)
+    assert fence.may_call()
+    assert not fence.is_due()
+
+
+def test_calls_start_while_commits_are_accepted_in_time() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
     for _ in range(10):
+        fence.accepted(clock.now)
         clock.now += 2.9
         assert fence.may_call()
-        assert fence.turned() > 2.8
+
+
+def test_no_call_starts_once_commits_are_late() -> None:
+    clock = Clock()
+    fence = Fence(3.0, clock)
+    fence.accepted(clock.now)
+    clock.now += 3.1
+    assert not fence.may_call()
+    fence.accepted(clock.now)
     assert fence.may_call()
 
 
-def test_no_call_starts_once_the_thread_is_late() -> None:
+def test_another_commit_is_due_long_before_the_last_one_is_good_no_more() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
-    clock.now += 3.1
-    assert not fence.may_call()
+    fence.accepted(clock.now)
+    clock.now += 0.9
+    assert not fence.is_due()
+    clock.now += 0.2
+    assert fence.is_due()
+    assert fence.may_call()
 
 
-def test_after_a_standstill_turning_alone_is_not_enough() -> None:
+def test_an_answer_that_lay_unread_is_as_old_as_its_question() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
+    sent_s = clock.now
     clock.now += 60
-    fence.turned()
-    assert fence.is_shut
-    clock.now += 0.1
-    fence.turned()
+    fence.accepted(sent_s)
     assert not fence.may_call()
-    fence.opened()
+
+
+def test_an_old_answer_takes_nothing_back() -> None:
+    clock = Clock()
+    fence = Fence(3.0, clock)
+    fence.accepted(clock.now)
+    fence.accepted(clock.now - 60)
     assert fence.may_call()
 
 
 def test_an_ended_thread_lets_nothing_start() -> None:
-    fence = Fence(3.0, Clock())
+    clock = Clock()
+    fence = Fence(3.0, clock)
+    fence.accepted(clock.now)
     fence.shut()
     assert not fence.may_call()
 

@@ -64,7 +64,7 @@ class AtOnce:
         answer.set_result(asyncio.run(question))
         return answer
 
-    def wait(self, answer: Future[Frontier], within_s: float, tick: Callable[[], object]) -> bool:  # noqa: ARG002
+    def wait(self, answer: Future[Frontier], within_s: float) -> bool:  # noqa: ARG002
         return answer.done()
 
 
@@ -73,10 +73,11 @@ class Holding:
 
     def __init__(self, strategy: str) -> None:
         self.client, self.road, self.heard = Client(), RecordingRoad(), Heard()
-        self.commits = Commits(self.heard)
+        fence = Fence(10.0)
+        self.commits = Commits(self.heard, fence)
         options = PollOptions({"partition.assignment.strategy": strategy}, "cdp", ("orders",), "earliest", 1.0)
         crossing = cast("Crossing", AtOnce())
-        self.member = Membership(options, self.road, crossing, self.commits, Fence(10.0), self.heard)
+        self.member = Membership(options, self.road, crossing, self.commits, fence, self.heard)
         self.commits.begin({P: 1, Q: 2}, Starts({P: 0, Q: 0}, {P: 0, Q: 0}, Origin("earliest")))
         self.commits.took({P: 9, Q: 9})
         self.road.next = {P: (1, 7), Q: (2, 4)}

@@ -55,8 +55,8 @@ def members() -> tuple[Membership, RecordingRoad, Group]:
         drain_s=1.0,
         commit_every_s=1.0,
     )
-    told = Observer()
-    made = Membership(options, road, cast("Crossing", AtOnce()), Commits(told), Fence(10.0), told)
+    told, fence = Observer(), Fence(10.0)
+    made = Membership(options, road, cast("Crossing", AtOnce()), Commits(told, fence), fence, told)
     made.held = {Partition("orders", 0): 1}
     return made, road, Group()
 

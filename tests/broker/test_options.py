@@ -146,9 +146,9 @@ def test_good_properties_are_not_complained_of() -> None:
 
 
 def test_times_come_from_the_properties_or_from_the_defaults() -> None:
-    assert (session_timeout_s({}), max_poll_interval_s({}), commit_timeout_s({})) == (45, 300, 10)
-    assert session_timeout_s({"session.timeout.ms": "6000"}) == 6
-    assert session_timeout_s({"group.protocol": "consumer"}) == 6, "the brokers have it, and tell nobody"
+    assert (session_timeout_s({}, 9), max_poll_interval_s({}), commit_timeout_s({})) == (45, 300, 10)
+    assert session_timeout_s({"session.timeout.ms": "6000"}, 9) == 6
+    assert session_timeout_s({"group.protocol": "consumer"}, 9) == 9, "the brokers have it, and tell nobody"
     assert max_poll_interval_s({"max.poll.interval.ms": "soon"}) == 300
 
 

@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from consumer.directive import AcceptGap, Goal
 from consumer.kafka.commits import Commits
+from consumer.kafka.fence import Fence
 from consumer.kafka.hatch import Frontier
 from consumer.kafka.membership import Membership
 from consumer.kafka.start import Origin, Outside, Starts
@@ -55,7 +56,7 @@ class Stopped:
 
     def __init__(self) -> None:
         self.heard, self.road = Heard(), RecordingRoad()
-        self.commits = Commits(self.heard)
+        self.commits = Commits(self.heard, Fence(10.0))
         self.commits.begin({P: 1, Q: 2}, Starts({P: 0, Q: 0}, {}, Origin("earliest")))
         self.commits.took({P: 9})
         self.commits.reached(Frontier({P: (1, 10)}))

@@ -1,4 +1,4 @@
-"""What stands before a broker: it takes its time with what is produced, or lets nobody through."""
+"""What stands before a broker: it takes its time with what is produced, lets nobody through, or keeps everything."""
 
 from __future__ import annotations
 
@@ -60,12 +60,21 @@ class Front:
         """Let connections through again."""
         self._shut = False
 
+    def jam(self) -> None:
+        """Let nothing through either way, and end no connection: nobody is told, as when a cable is pulled."""
+        self._loop.call_soon_threadsafe(self._flows.clear)
+
+    def clear(self) -> None:
+        """Let everything through again, what was kept first."""
+        self._loop.call_soon_threadsafe(self._flows.set)
+
     def _run(self) -> None:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._over = asyncio.Event()
+        self._over, self._flows = asyncio.Event(), asyncio.Event()
+        self._flows.set()
         self._tasks: set[asyncio.Task[None]] = set()
         server = await asyncio.start_server(self._met, "127.0.0.1", self._port)
         self._ready.set()
@@ -84,7 +93,7 @@ class Front:
             if self._shut:
                 return
             to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._behind)
-            answers = asyncio.create_task(_pass_on(to_reader, writer))
+            answers = asyncio.create_task(self._pass_on(to_reader, writer))
             while True:
                 head = await reader.readexactly(_HEAD.size)
                 length, key = _HEAD.unpack(head)
@@ -92,6 +101,7 @@ class Front:
                 if key == _PRODUCE and self.delay_s:
                     self.delayed += 1
                     await asyncio.sleep(self.delay_s)
+                await self._flows.wait()
                 to_writer.write(head + rest)
                 await to_writer.drain()
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -103,13 +113,13 @@ class Front:
             writer.close()
             self._tasks.discard(task)
 
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while part := await reader.read(65536):
-            writer.write(part)
-            await writer.drain()
-    except OSError:
-        pass
-    finally:
-        writer.close()  # the broker has gone: its client must see that
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while part := await reader.read(65536):
+                await self._flows.wait()
+                writer.write(part)
+                await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.close()  # the broker has gone: its client must see that

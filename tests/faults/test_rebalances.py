@@ -136,7 +136,7 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
                 frozen.process.send_signal(signal.SIGCONT)
                 for member in (frozen, stays):
                     member.wait_for_partitions(3)
-                frozen.wait_for_line("standstill over")
+                frozen.wait_for_line("fence lifted")
                 heard = time.monotonic()
                 assert group.committed() == ended, "the member that stood still committed what it had lost"
 

@@ -124,14 +124,14 @@ def test_the_drain_defaults_to_a_third_of_a_short_poll_interval(tmp_path: Path) 
 
 def test_every_option_of_every_kind_reaches_its_place(tmp_path: Path) -> None:
     text = """\
-kafka: {bootstrap.servers: b, enable.ssl.certificate.verification: false, fetch.min.bytes: 1}
+kafka: {bootstrap.servers: b, group.protocol: consumer, enable.ssl.certificate.verification: false, fetch.min.bytes: 1}
 topics: shop.orders
 start: 2026-11-01T00:00:00Z
 schemas: {grace: 1m}
 mapping: [a.yaml, /b.yaml]
 dead_letters: {topic: letters, connect_headers: true}
 http: {address: "[::1]:0"}
-budgets: {drain: 16s, termination_grace: 90s, records: 10, bytes: 2MiB}
+budgets: {drain: 16s, termination_grace: 90s, session: 45s, records: 10, bytes: 2MiB}
 flood_guard: {refusals: 7, window: 1m, share: 80%}
 pipelines:
   together: {destinations: [one, two, yotpo], shared_pace: accepted}
@@ -169,6 +169,7 @@ destinations:
     settings = settings_of(tmp_path, text)
     assert settings.kafka == {
         "bootstrap.servers": "b",
+        "group.protocol": "consumer",
         "enable.ssl.certificate.verification": "false",
         "fetch.min.bytes": "1",
     }
@@ -178,7 +179,7 @@ destinations:
     assert settings.mapping == (tmp_path / "a.yaml", Path("/b.yaml"))
     assert settings.dead_letters == DeadLetterSettings("letters", connect_headers=True)
     assert settings.http == HttpSettings("::1", 0)
-    assert settings.budgets == Budgets(16.0, 90.0, 10, 2 * 1024 * 1024)
+    assert settings.budgets == Budgets(16.0, 90.0, 45.0, 10, 2 * 1024 * 1024)
     assert settings.flood_guard == GuardOptions(7, 60.0, 0.8)
     assert settings.pipelines == (PipelineSettings("together", ("one", "two", "yotpo"), shared_pace_accepted=True),)
     one, two, yotpo = (settings.destinations[name] for name in ("one", "two", "yotpo"))

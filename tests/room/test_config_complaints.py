@@ -92,6 +92,8 @@ TABLE = [
     ("budgets: {drain: 290s, termination_grace: 1h}\n", 10, 18, "budgets.drain",
      "drain 290s + poll gap 0.5s + commit 10s = 300.5s is not below max.poll.interval.ms (300s)",
      "shorten the drain, or raise `max.poll.interval.ms`: else the group expels a member that is draining"),
+    ("budgets: {session: 45s}\n", 10, 20, "budgets.session", "is for `group.protocol: consumer` only",
+     "a classic group's session is `session.timeout.ms`, under `kafka`"),
     ("budgets: {bytes: 5}\n", 10, 18, "budgets.bytes", "must be at least 1.04858e+06 bytes", ""),
     ("flood_guard: {refusals: 0}\n", 10, 25, "flood_guard.refusals", "must be at least 1", ""),
     ("flood_guard: {share: 150%}\n", 10, 22, "flood_guard.share", "must be at most 1", ""),

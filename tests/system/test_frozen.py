@@ -55,7 +55,7 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(br
 
             def over() -> bool:
                 commits.add(_last_commit(member, group))
-                return bool(member.lines("standstill over"))
+                return bool(member.lines("fence lifted"))
 
             member.wait_until(over, 20, "the fence stayed")
             commits.add(_last_commit(member, group))
@@ -65,9 +65,9 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(br
                 30,
                 "not everything was committed",
             )
-            standstills = member.metrics()["cdp_kafka_standstills_total", (("pipeline", group),)]
+            fences = member.metrics()["cdp_kafka_fences_total", (("pipeline", group),)]
             assert member.leave() == 0
-            opened = datetime.fromisoformat(member.lines("standstill over")[0]["ts"]).timestamp()
+            opened = datetime.fromisoformat(member.lines("fence lifted")[0]["ts"]).timestamp()
         # What the broker accepted last before the fence was said to be open: not what it accepted later.
         accepted = max(at for at in commits if at <= opened + 0.001) - wall_less_monotonic
         first = min(one.started for one in server.requests if one.started > thawed)
@@ -75,11 +75,11 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(br
         print(f"the first call began {first - accepted:.3f} s later")
         may_repeat = frozenset(one.kept_as for one in shop.owed if one.offset >= committed[one.partition])
         assert oracle.complaints(shop.records, gather(world, timeout_s=_TIMEOUT_S), may_repeat=may_repeat) == []
-        assert [line["event"] for line in member.lines() if line["event"].startswith("standstill")] == [
-            "standstill",
-            "standstill over",
+        assert [line["event"] for line in member.lines() if line["event"].startswith("fence")] == [
+            "fenced",
+            "fence lifted",
         ]
-        assert standstills == 1
+        assert fences == 1
         assert thawed < accepted < first
 
 

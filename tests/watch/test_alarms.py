@@ -119,13 +119,13 @@ ALARMS = {
         "flood guard closed",
         "copilot, shop.OrderPlaced: 51 of 60 refused (refused), so 9 wait",
     ),
-    "a standstill": Alarm(
+    "a fence": Alarm(
         lambda facts: replace(facts, fenced=True),
         lambda rooms: rooms.fenced(),
         "cdp_kafka_fenced",
         {},
-        "standstill",
-        "the poll thread stood still; calls wait for an accepted commit",
+        "fenced",
+        "no commit was accepted for half a session: calls wait for one",
     ),
 }
 

@@ -88,4 +88,6 @@ def test_those_who_answered_can_be_had_alone() -> None:
 
 
 def test_two_sources_that_claim_one_name_do_not_spoil_the_page() -> None:
-    families(watched(Fixed(well()), Fixed(well())))
+    metrics = watched(Fixed(well()), Fixed(well()))
+    assert "cdp_records_open" in {family.name for family in families(metrics)}
+    assert value(metrics, "cdp_records_open", pipeline="cdp-copilot") == 10

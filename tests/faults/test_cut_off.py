@@ -1,0 +1,86 @@
+"""A member is cut off from its brokers, and nobody tells it: it stops calling before its partitions are another's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from consumer.demo.fakes import Delay
+from tests.brokers.apache import ApacheKafkaError
+from tests.brokers.jars import NoJarsError
+from tests.faults.feed import Feed
+from tests.faults.own_kafka import OwnKafka
+from tests.faults.reconfigured import reconfigure
+from tests.system import oracle
+from tests.system.evidence import gather
+from tests.system.member import Member
+from tests.system.world import World
+
+_ONE = {"cdp-customerio": ("customerio",)}
+_SESSION_S = 6.0
+"""Of the broker, too, for the protocol whose members it does not tell."""
+_CALL_S = 0.1
+_SLACK_S = 0.5
+"""Between a moment that this process notes and the one that the member goes by."""
+_PROTOCOLS = {
+    "classic": {},
+    "kip-848": {"group.protocol": "consumer"},
+}
+
+
+@pytest.fixture(scope="module")
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKafka]:
+    """A broker with something before it."""
+    try:
+        broker = OwnKafka(tmp_path_factory.mktemp("own-kafka"))
+    except (NoJarsError, ApacheKafkaError) as reason:
+        pytest.skip(f"no Apache Kafka of our own: {reason}")
+    yield broker
+    broker.close()
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("protocol", _PROTOCOLS.values(), ids=list(_PROTOCOLS))
+def test_a_member_that_is_cut_off_stops_calling_before_its_partitions_are_anothers(
+    own_kafka: OwnKafka, tmp_path: Path, protocol: dict[str, str]
+) -> None:
+    with own_kafka.front() as front, World(own_kafka, tmp_path, _ONE, partitions=2) as world:
+        world.configure(bootstrap=own_kafka.front_bootstrap)
+        reconfigure(world, kafka=protocol, batch=1)
+        shop = Feed(world, 81)
+        with world.member() as cut:
+            cut.wait_for_partitions(2)
+            world.configure()  # its successor comes by the front door
+            reconfigure(world, kafka=protocol)
+            rule = world.customerio.faults.add(Delay(_CALL_S))
+            shop.orders(400, vip=False)
+            world.customerio.wait_until(lambda: len(world.customerio.received) >= 10, 30)
+            front.jam()
+            jammed = time.monotonic()
+            with world.member() as heir:
+                heir.wait_for_partitions(2)
+                world.customerio.faults.remove(rule)
+                taken = _moment(heir, "partitions assigned")
+                shop.wait_until_delivered()
+                front.clear()
+                cut.wait_for_line("partitions lost")
+                cut.wait_for_line("fence lifted")
+                assert cut.leave() == 0
+                assert heir.leave() == 0
+        calls = [one.started for one in world.customerio.requests if one.ids]
+        last = max(at for at in calls if at < taken)
+        print(f"\ncalls went on for {last - jammed:.2f} s; {taken - jammed:.2f} s after it all was another's")
+        assert any(jammed < at for at in calls if at < taken), "it had something to call for"
+        assert last <= jammed + _SESSION_S / 2 + _SLACK_S
+        ids = frozenset(one.kept_as for one in shop.owed)
+        assert oracle.complaints(shop.records, gather(world), may_repeat=ids) == []
+
+
+def _moment(member: Member, event: str) -> float:
+    """Return when a member wrote its first line of an event, in monotonic seconds."""
+    said = datetime.fromisoformat(member.lines(event)[0]["ts"]).timestamp()
+    return said - (time.time() - time.monotonic())
