@@ -24,6 +24,23 @@ def test_a_standstill_is_noticed_on_every_protocol(broker: Broker, protocol: dic
     _stands_still(broker, protocol)
 
 
+def test_who_has_nothing_to_commit_shows_all_the_same_that_it_is_a_member(broker: Broker) -> None:
+    topic, group = broker.create_topic("orders"), broker.unique("group")
+    produce(broker, topic, 10)
+
+    async def run() -> None:
+        async with member(options(broker, (topic,), group)) as one:
+            await one.until(lambda: one.heard.committed_offsets[-1:] == [{Partition(topic, 0): 10}])
+            began, commits = asyncio.get_running_loop().time(), len(one.heard.committed_offsets)
+            limit_s = broker.session_ms / 2000
+            await one.until(lambda: asyncio.get_running_loop().time() > began + 1.5 * limit_s)
+            again = one.heard.committed_offsets[commits:]
+            assert len(again) >= 2
+            assert all(offsets == {Partition(topic, 0): 10} for offsets in again)
+
+    asyncio.run(run())
+
+
 def _stands_still(broker: Broker, protocol: dict[str, str]) -> None:
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 10)
