@@ -36,6 +36,7 @@ def test_a_destination_keeps_its_contract(name: str, case: Case) -> None:
 
 
 def test_the_cases_speak_of_every_target_a_destination_has() -> None:
+    assert CONTRACTS.keys() == KINDS.keys()
     for name, (server, cases) in CONTRACTS.items():
         spoken = {saying.target for case in cases for saying in case.sayings if saying.cause is None}
         assert spoken == set(real(server(), {}).targets), name

@@ -86,6 +86,7 @@ def test_an_answer_always_ends_before_the_next_request_of_its_sender_starts(cust
         for _ in range(50):
             http.post("/track", json=call())
     ended = [(request.started, request.ended) for request in customerio.requests]
+    assert len(ended) == 50
     assert all(before[1] < after[0] for before, after in pairwise(ended))
 
 

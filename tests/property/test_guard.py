@@ -29,11 +29,10 @@ class Closing(Observer):
         self.closings.append((kind, cause, refused, of))
 
 
-@settings(max_examples=300, deadline=None)
-@given(VERDICTS, st.integers(1, 8), st.sampled_from([0.0, 0.3, 0.5, 0.9]), st.integers(0, 30))
-def test_it_closes_above_its_thresholds_only_and_what_is_written_stays_within_the_stated_bound(
+def closings_seen_from_outside(
     verdicts: list[tuple[float, str, Cause | None, int]], refusals: int, share: float, open_every: int
-) -> None:
+) -> int:
+    """Check each closing, and all that is written, against what was counted outside; return how often it closed."""
     closing = Closing()
     guard = Guard("d", GuardOptions(refusals, WINDOW_S, share), lambda _kind, _cause: 0, closing)
     now = 1000.0
@@ -65,6 +64,19 @@ def test_it_closes_above_its_thresholds_only_and_what_is_written_stays_within_th
             written = [at for at in letters.get((kind, cause), []) if at > now - WINDOW_S * 0.9]
             verdicts_lately = sum(1 for at, _ in seen[kind] if at > now - WINDOW_S)
             assert len(written) <= max(refusals - 1, share * verdicts_lately)
+    return len(closing.closings)
+
+
+@settings(max_examples=300, deadline=None)
+@given(VERDICTS, st.integers(1, 8), st.sampled_from([0.0, 0.3, 0.5, 0.9]), st.integers(0, 30))
+def test_it_closes_above_its_thresholds_only_and_what_is_written_stays_within_the_stated_bound(
+    verdicts: list[tuple[float, str, Cause | None, int]], refusals: int, share: float, open_every: int
+) -> None:
+    closings_seen_from_outside(verdicts, refusals, share, open_every)
+
+
+def test_it_does_close_and_once_more_after_it_was_opened() -> None:
+    assert closings_seen_from_outside([(1.0, "A", Cause.REFUSED, 6)] * 8, 8, 0.5, 1) == 2
 
 
 @settings(max_examples=100, deadline=None)

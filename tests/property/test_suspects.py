@@ -170,15 +170,8 @@ def test_while_nothing_succeeds_nobody_is_suspected_and_nothing_is_given_up(
     assert len(mine) == len(owed)
 
 
-@settings(deadline=None)
-@given(
-    st.builds(SuspectOptions, st.integers(1, 3), st.integers(1, 2), st.just(0.0), st.integers(0, 6)),
-    st.lists(st.booleans(), min_size=1, max_size=12).filter(any),
-    st.sets(st.integers(0, 11), max_size=3),
-)
-def test_none_is_given_up_without_the_failures_and_the_others_that_it_takes(
-    options: SuspectOptions, weather: list[bool], bad: set[int]
-) -> None:
+def given_up_as_it_takes(options: SuspectOptions, weather: list[bool], bad: set[int]) -> int:
+    """Hold each that is given up against the failures and the others before it; return how many are."""
     lane = LaneAlone(options, 4)
     lane.owe(12, 5)
     taken: list[int] = []  # by each successful call, how many deliveries it took that are others
@@ -222,3 +215,20 @@ def test_none_is_given_up_without_the_failures_and_the_others_that_it_takes(
             assert sum(taken[since[0] :]) >= options.others
             met = others[since[1] :]
             assert met.count(True) > met.count(False)
+    return len(lane.dead)
+
+
+@settings(deadline=None)
+@given(
+    st.builds(SuspectOptions, st.integers(1, 3), st.integers(1, 2), st.just(0.0), st.integers(0, 6)),
+    st.lists(st.booleans(), min_size=1, max_size=12).filter(any),
+    st.sets(st.integers(0, 11), max_size=3),
+)
+def test_none_is_given_up_without_the_failures_and_the_others_that_it_takes(
+    options: SuspectOptions, weather: list[bool], bad: set[int]
+) -> None:
+    given_up_as_it_takes(options, weather, bad)
+
+
+def test_who_is_never_accepted_is_given_up_and_nobody_else() -> None:
+    assert given_up_as_it_takes(SuspectOptions(2, 1, 0.0, 3), [True, True, False], {3, 7}) == 2

@@ -136,8 +136,9 @@ def test_surroundings_stand_on_the_batch_and_in_each_call() -> None:
     batch = json.loads(said.shape.prefix + said.body + b"," + said.body + said.shape.suffix)
     assert batch["context"] == {"channel": "server", "ip": "::1"}
     assert batch["integrations"] == {"All": False, "Mixpanel": True}
-    for call in batch["batch"]:
-        assert (call["context"], call["integrations"]) == (batch["context"], batch["integrations"])
+    assert [(call["context"], call["integrations"]) for call in batch["batch"]] == [
+        (batch["context"], batch["integrations"])
+    ] * 2
 
 
 def test_no_surroundings_at_all_are_left_out() -> None:

@@ -131,6 +131,7 @@ def test_a_null_among_elements_is_nobody() -> None:
 def test_no_elements_are_no_deliveries() -> None:
     for path in ("items", "nothing"):
         out = translator(entry("{n: n}", beside=f"each: {path}\nid: sku"), SCHEMA).translate([kept(items=[])])
+        assert sum(out.decoded.values()) == 1
         assert not out.faults
         assert not out.columns["teller"].bodies
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer.yaml_source import read_file, read_text
@@ -178,6 +178,7 @@ def check_places(node: Node, lines: int) -> None:
 
 
 @given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("{}[],:&*#?|->'\"%@`!\n\t ab1.")), max_size=60))
+@example("a: {b: [c, [d]]}\n? e\n: |\n  f\n")  # a random text is hardly ever a tree
 def test_any_text_is_a_tree_or_findings_and_never_an_exception(text: str) -> None:
     node, findings = read_text(text, "f.yaml")
     if node is None:
