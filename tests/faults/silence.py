@@ -12,4 +12,5 @@ def leaks(world: World, member: Member, *more: str) -> list[Leak]:
     said = Said()
     said.pages(member)
     said.files(world.folder)
+    assert "log" in said.channels, "nobody was listened to"
     return said.leaks((*OF_THE_SHOP, *more))

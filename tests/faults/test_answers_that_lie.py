@@ -128,4 +128,5 @@ def test_no_answer_that_lies_loses_an_event_or_keeps_a_member(apache_broker: Rea
         assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
         assert set(_twice(world)) == set(world.servers)
         assert grown < _MOST_MORE_BYTES
+        assert "log" in said.channels
         assert said.leaks((*OF_THE_SHOP, _PAGE)) == []

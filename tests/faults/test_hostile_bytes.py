@@ -146,6 +146,7 @@ def test_hostile_records_become_letters_untouched_and_cost_no_good_one(
         print(f"\n{len(shop.records)} records: {dict(shop.kinds)}; letters: {len(evidence.letters)}")
         assert oracle.complaints(shop.records, evidence) == []
         assert disagreements == []
+        assert "log" in said.channels
         assert said.leaks(OF_THE_SHOP) == []
 
 

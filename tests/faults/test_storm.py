@@ -53,5 +53,6 @@ def test_every_fault_strikes_once_and_nothing_is_lost_or_out_of_order_or_wrongly
     print(f"\n{found.text()}")
     assert found.complaints == []
     assert {kind for kind, count in found.faults.items() if count.hits} == {fault.kind for fault in FAULTS}
+    assert found.crashes
     for crash in found.crashes:
         assert crash.again <= crash.bound, crash
