@@ -52,7 +52,10 @@ def _overlaps(
         for key in {(one.partition, one.key) for name in request.ids if (one := known.get(name))}:
             before = last.get(key)
             if before is not None and request.started < before[0]:
-                yield f"order: call {request.number} began before call {before[1].number} of the same key was over"
+                yield (
+                    f"order: call {request.number} began {before[0] - request.started:.3f} s before call "
+                    f"{before[1].number} of the same key was over"
+                )
             if before is None or over > before[0]:
                 last[key] = (over, request)
 
