@@ -66,29 +66,22 @@ def chunked(body: bytes, *headers: bytes) -> bytes:
     return head(b"transfer-encoding: chunked", *headers) + body
 
 
-def endless(first: bytes, piece: bytes) -> Serve:
-    """Write `first`, then `piece` again and again, as fast as they are taken."""
+def endless(first: bytes, piece: bytes, rest_s: float = 0.0) -> Serve:
+    """Write `first`, then `piece` again and again: as fast as they are taken, or with a rest after each."""
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
         while True:
             writer.write(piece)
             await writer.drain()
+            await asyncio.sleep(rest_s)
 
     return serve
 
 
 def trickling(first: bytes, piece: bytes) -> Serve:
     """Write `first`, then `piece` now and then, for ever: no phase is slow, only the whole."""
-
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(first)
-        while True:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0.02)
-
-    return serve
+    return endless(first, piece, rest_s=0.02)
 
 
 def mute(first: bytes) -> Serve:

@@ -3,9 +3,11 @@
 import asyncio
 import itertools
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from consumer.delivery.guard import GuardOptions
-from consumer.demo.fakes import Answer, Copilot, CustomerIo, Incoming, MarkInvalid, Yotpo, endpoint
+from consumer.demo.fakes import Answer, Copilot, CustomerIo, MarkInvalid, Rule, Yotpo, endpoint
 from consumer.directive import NONE, AcceptRefusals, Directives
 from consumer.model import Cause
 from tests.lanes.road import Road, road
@@ -19,12 +21,28 @@ def bad(item: object) -> bool:
     return b"spoilt" in item.raw  # type: ignore[attr-defined]
 
 
-def is_event(request: Incoming) -> bool:
-    return "access_tokens" not in request.path
+@asynccontextmanager
+async def refusing_copilot(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tuple[Copilot, Road, Rule]]:
+    """Copilot, and the rule by which it refuses what is spoilt."""
+    async with (
+        Copilot(client_id="id", client_secret="secret") as fake,
+        road(fake, lanes=lanes, probe_s=probe_s, guard=GUARD) as way,
+    ):
+        yield fake, way, fake.faults.add(MarkInvalid(which=bad), when=endpoint("/v2/collect"))
 
 
-def flood(lanes: Road, target: str, count: int = 30, first_key: int = 0) -> list[str]:
-    return lanes.owe(["spoilt"] * count, range(first_key, first_key + count), target, event_type=RETURN)
+@asynccontextmanager
+async def refusing_yotpo(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tuple[Yotpo, Road, Rule]]:
+    """Yotpo, and the rule by which it refuses every event."""
+    async with (
+        Yotpo(store_id="store", secret="secret", rate=None) as fake,
+        road(fake, {"store_id": "store"}, lanes=lanes, probe_s=probe_s, guard=GUARD, rate_per_s=None) as way,
+    ):
+        yield fake, way, fake.faults.add(Answer(400), when=lambda request: "access_tokens" not in request.path)
+
+
+def flood(lanes: Road, target: str, count: int = 30) -> list[str]:
+    return lanes.owe(["spoilt"] * count, range(count), target, event_type=RETURN)
 
 
 def accept_all(cause: Cause = REFUSED) -> Directives:
@@ -33,11 +51,7 @@ def accept_all(cause: Cause = REFUSED) -> Directives:
 
 def test_a_flood_closes_the_guard_other_types_go_on_and_a_probe_that_is_taken_opens_it() -> None:
     async def run() -> None:
-        async with (
-            Copilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=2, probe_s=0.1, guard=GUARD) as lanes,
-        ):
-            rule = fake.faults.add(MarkInvalid(which=bad))
+        async with refusing_copilot(lanes=2) as (fake, lanes, rule):
             returns = flood(lanes, "custom_event")
             orders = lanes.owe(["fine"] * 20, list(range(20)), "custom_event")
             # those of keys for which nothing waits arrive at once; the others follow what waits
@@ -70,11 +84,7 @@ def test_a_flood_closes_the_guard_other_types_go_on_and_a_probe_that_is_taken_op
 
 def test_refusals_that_come_after_it_closed_wait_though_many_calls_were_on_the_wire() -> None:
     async def run() -> None:
-        async with (
-            Yotpo(store_id="store", secret="secret", rate=None) as fake,
-            road(fake, {"store_id": "store"}, lanes=8, probe_s=600.0, guard=GUARD, rate_per_s=None) as lanes,
-        ):
-            fake.faults.add(Answer(400), when=is_event)
+        async with refusing_yotpo(lanes=8, probe_s=600.0) as (fake, lanes, _):
             returns = flood(lanes, "event", 64)
             await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
             await lanes.until(lambda: lanes.lanes.waiting(("guard", RETURN)) == len(returns) - 4)
@@ -88,10 +98,7 @@ def test_refusals_that_come_after_it_closed_wait_though_many_calls_were_on_the_w
 
 def test_a_call_that_is_refused_whole_is_halved_no_further_once_its_type_waits() -> None:
     async def run() -> None:
-        async with (
-            CustomerIo(api_key="key") as fake,
-            road(fake, lanes=1, probe_s=0.1, guard=GUARD) as lanes,
-        ):
+        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, probe_s=0.1, guard=GUARD) as lanes:
             rule = fake.poison("spoilt")
             returns = flood(lanes, "track", 32)
             others = lanes.owe(["fine"] * 8, list(range(100, 108)), "track")
@@ -108,11 +115,7 @@ def test_a_call_that_is_refused_whole_is_halved_no_further_once_its_type_waits()
 
 def test_what_waits_keeps_the_order_of_its_key_and_later_ones_of_the_key_wait_behind_it() -> None:
     async def run() -> None:
-        async with (
-            Yotpo(store_id="store", secret="secret", rate=None) as fake,
-            road(fake, {"store_id": "store"}, lanes=1, probe_s=0.1, guard=GUARD, rate_per_s=None) as lanes,
-        ):
-            rule = fake.faults.add(Answer(400), when=is_event)
+        async with refusing_yotpo(lanes=1) as (fake, lanes, rule):
             flood(lanes, "event", 5)
             await lanes.until(lambda: bool(lanes.observer.closings))
             first = lanes.owe(["a", "b"], [77, 77], "event", event_type=RETURN)
@@ -129,11 +132,7 @@ def test_what_waits_keeps_the_order_of_its_key_and_later_ones_of_the_key_wait_be
 
 def test_a_probe_of_another_entry_of_the_type_is_delivered_and_opens_nothing() -> None:
     async def run() -> None:
-        async with (
-            Copilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=1, probe_s=0.1, guard=GUARD) as lanes,
-        ):
-            rule = fake.faults.add(MarkInvalid(which=bad))
+        async with refusing_copilot(lanes=1) as (fake, lanes, rule):
             flood(lanes, "custom_event", 9)
             await lanes.until(lambda: bool(lanes.observer.closings))
             lanes.owe(["yes"] * 6, list(range(100, 106)), "consent", event_type=RETURN)
@@ -149,11 +148,7 @@ def test_a_probe_of_another_entry_of_the_type_is_delivered_and_opens_nothing() -
 
 def test_a_directive_opens_it_at_once_all_that_waited_is_dead_lettered_and_afterwards_counting_starts_afresh() -> None:
     async def run() -> None:
-        async with (
-            Copilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=2, probe_s=600.0, guard=GUARD) as lanes,
-        ):
-            fake.faults.add(MarkInvalid(which=bad))
+        async with refusing_copilot(lanes=2, probe_s=600.0) as (_, lanes, _):
             returns = flood(lanes, "custom_event")
             await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
             lanes.lanes.directed(accept_all(Cause.CONTRACT))
@@ -172,10 +167,7 @@ def test_a_directive_opens_it_at_once_all_that_waited_is_dead_lettered_and_after
 
 def test_events_that_are_too_old_are_dead_lettered_however_many_there_are() -> None:
     async def run() -> None:
-        async with (
-            Copilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=1, guard=GUARD) as lanes,
-        ):
+        async with refusing_copilot(lanes=1) as (_, lanes, _):
             lanes.owe(["fine"], [1], "custom_event")
             await lanes.all_ended()
             long_ago = int(time.time() * 1000) - 400 * 86_400_000
@@ -189,11 +181,7 @@ def test_events_that_are_too_old_are_dead_lettered_however_many_there_are() -> N
 
 def test_a_partition_that_goes_leaves_the_guard_closed_and_the_next_tenures_first_probe_opens_it() -> None:
     async def run() -> None:
-        async with (
-            Copilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=2, probe_s=0.1, guard=GUARD) as lanes,
-        ):
-            rule = fake.faults.add(MarkInvalid(which=bad))
+        async with refusing_copilot(lanes=2) as (fake, lanes, rule):
             flood(lanes, "custom_event")
             await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
             await lanes.until(lambda: lanes.tenure.open_records == 26)
@@ -212,16 +200,12 @@ def test_a_partition_that_goes_leaves_the_guard_closed_and_the_next_tenures_firs
 
 def test_an_endpoint_that_is_held_while_the_guard_is_closed_is_probed_first_and_both_end() -> None:
     async def run() -> None:
-        async with (
-            Copilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=2, probe_s=0.1, guard=GUARD) as lanes,
-        ):
-            rule = fake.faults.add(MarkInvalid(which=bad))
+        async with refusing_copilot(lanes=2) as (fake, lanes, rule):
             returns = flood(lanes, "custom_event")
             await lanes.until(lambda: bool(lanes.observer.closings))
             fake.faults.remove(rule)
             gone = fake.faults.add(Answer(404), when=endpoint("/v2/collect"))
-            rule = fake.faults.add(MarkInvalid(which=bad))
+            behind_it = fake.faults.add(MarkInvalid(which=bad))
             orders = lanes.owe(["fine"] * 5, list(range(100, 105)), "custom_event")
             await lanes.until(lambda: bool(lanes.observer.holds))
             before = len(fake.requests)
@@ -230,7 +214,7 @@ def test_an_endpoint_that_is_held_while_the_guard_is_closed_is_probed_first_and_
             fake.faults.remove(gone)
             await fake.until(lambda: set(orders) <= fake.held())
             assert not lanes.observer.openings
-            fake.faults.remove(rule)
+            fake.faults.remove(behind_it)
             await lanes.all_ended()
             assert len(fake.held()) == len(returns) - 4 + 5
             assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
@@ -240,12 +224,8 @@ def test_an_endpoint_that_is_held_while_the_guard_is_closed_is_probed_first_and_
 
 def test_a_key_with_a_letter_a_closed_guard_and_a_held_endpoint_ends_once_all_is_mended() -> None:
     async def run() -> None:
-        async with (
-            Copilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=1, probe_s=0.1, guard=GUARD) as lanes,
-        ):
+        async with refusing_copilot(lanes=1) as (fake, lanes, rule):
             gone = fake.faults.add(Answer(404), when=lambda request: "consent" in request.path)
-            rule = fake.faults.add(MarkInvalid(which=bad))
             lanes.owe(["yes"], [900], "consent")
             await lanes.until(lambda: bool(lanes.observer.holds))
             lanes.go()  # the hold stays, with nothing behind it
