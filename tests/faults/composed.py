@@ -3,7 +3,7 @@
     python -m tests.faults.composed --journal FILE [--bug NAME] -- run --config cdp.yaml
 
 It listens on standard input: `kill POINT` arms a point, `freeze` has the process stop itself, `census` has it count
-what it holds.
+what it holds, `memory` has it note its memory.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from consumer.model import DeadLetter
 from consumer.observe import Observer
 from consumer.plan import Plan
 from consumer.watch.together import Together
+from tests.faults.allocator import in_use_mib, resident_mib
 from tests.faults.bugs import BUGS
 from tests.faults.points import AFTER_LETTER, AFTER_SEND, Journal, Points, Watching, census
 
@@ -85,6 +86,8 @@ def _listen(loop: asyncio.AbstractEventLoop, journal: Journal, points: Points) -
             loop.call_soon_threadsafe(points.freeze)
         elif word == "census":
             loop.call_soon_threadsafe(census, journal)
+        elif word == "memory":
+            journal.write("memory", resident_mib=resident_mib(), in_use_mib=in_use_mib())
 
 
 def _run(argv: list[str]) -> int:

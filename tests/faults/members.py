@@ -38,7 +38,7 @@ class Composed(Member):
         super().__init__(world.config, world.folder / f"{name}.log", *options, program=program, listens=True)
 
     def tell(self, line: str) -> None:
-        """Write a line to its standard input: `kill POINT` or `census`."""
+        """Write a line to its standard input: `kill POINT`, `census` or `memory`."""
         stdin = self.process.stdin
         assert stdin is not None
         stdin.write(line.encode() + b"\n")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -124,6 +125,15 @@ def census(journal: Journal) -> None:
         kind = kind if kind in {"socket", "pipe", "anon_inode"} else "file"
         kinds[kind] = kinds.get(kind, 0) + 1
     # Python's own count misses the threads of the Kafka client.
-    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - as above
-    names = sorted(thread.name for thread in threading.enumerate())
-    journal.write("census", tasks=len(asyncio.all_tasks()), threads=threads, python_threads=names, descriptors=kinds)
+    names = []
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # it has just ended
+            names.append((thread / "comm").read_text().strip())
+    journal.write(
+        "census",
+        tasks=len(asyncio.all_tasks()),
+        threads=len(names),
+        names=sorted(names),
+        python_threads=sorted(thread.name for thread in threading.enumerate()),
+        descriptors=kinds,
+    )

@@ -1,13 +1,23 @@
-"""Whether memory grows: a line of least squares through its samples, and how sure one can be of its slope."""
+"""Whether memory grows: the slope that most of its samples agree on, and what it rose by from the first to the last.
+
+A leak goes on: it lifts every later sample above every earlier one. A pool that found its size once makes one step, and
+then stays. The median of the slopes between every two windows (Theil and Sen's) sees the first and is not moved by
+the second, nor by peaks; the rise sees a step, too, however late it came. The larger of the two is judged, with nothing
+taken off for doubt.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from itertools import combinations
+from statistics import median
 
 _WINDOW_S = 10.0
-"""Samples are taken together by windows: neighbours tell the same, and would make the line look surer than it is."""
+"""Samples are taken together by windows: neighbours tell the same."""
+
+_END_S = 60.0
+"""So much at either end is what it rose from, and to: a minute has calls in flight, and none."""
 
 Sample = tuple[float, float]
 """Seconds, and MiB."""
@@ -15,32 +25,45 @@ Sample = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """A line's slope and its standard error, in MiB an hour."""
+    """How memory grew, in MiB an hour.
 
-    mib_per_h: float
-    error: float
+    Attributes:
+        steady: what most pairs of windows agree on.
+        rise: from the first minute's median to the last's.
+    """
+
+    steady: float
+    rise: float
 
     @property
-    def at_least(self) -> float:
-        """What it is with two standard errors taken off."""
-        return self.mib_per_h - 2 * self.error
+    def worst(self) -> float:
+        """The larger of the two: what is judged."""
+        return max(self.steady, self.rise)
 
 
 def slope(samples: Sequence[Sample]) -> Slope:
-    """Return the slope through the means of windows of ten seconds.
+    """Return how memory grew.
+
+    Args:
+        samples: in the order of time.
 
     Raises:
-        ValueError: there are fewer than three windows: no error could be told.
+        ValueError: they tell of less than two minutes.
     """
+    if not samples or samples[-1][0] - samples[0][0] < 2 * _END_S:
+        raise ValueError("a slope needs samples of two minutes")
     windows: dict[int, list[Sample]] = {}
     for at, mib in samples:
-        windows.setdefault(int(at // _WINDOW_S), []).append((at, mib))
-    points = [tuple(sum(column) / len(some) for column in zip(*some, strict=True)) for some in windows.values()]
-    if len(points) < 3:
-        raise ValueError("a slope needs three windows of ten seconds")
-    mean_t = sum(t for t, _ in points) / len(points)
-    mean_m = sum(m for _, m in points) / len(points)
-    spread = sum((t - mean_t) ** 2 for t, _ in points)
-    rise = sum((t - mean_t) * (m - mean_m) for t, m in points) / spread
-    off = sum((m - mean_m - rise * (t - mean_t)) ** 2 for t, m in points)
-    return Slope(rise * 3600, sqrt(off / (len(points) - 2) / spread) * 3600)
+        windows.setdefault(int((at - samples[0][0]) // _WINDOW_S), []).append((at, mib))
+    points = [_middle(some) for some in windows.values()]
+    first = _middle([one for one in samples if one[0] - samples[0][0] < _END_S])
+    last = _middle([one for one in samples if samples[-1][0] - one[0] < _END_S])
+    return Slope(median(_between(*pair) for pair in combinations(points, 2)), _between(first, last))
+
+
+def _middle(samples: Sequence[Sample]) -> Sample:
+    return median(at for at, _ in samples), median(mib for _, mib in samples)
+
+
+def _between(earlier: Sample, later: Sample) -> float:
+    return (later[1] - earlier[1]) / (later[0] - earlier[0]) * 3600

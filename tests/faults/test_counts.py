@@ -39,9 +39,10 @@ def test_a_seed_brings_the_same_faults_back_and_the_long_form_has_every_kind() -
 
 def test_what_comes_and_goes_is_not_kept() -> None:
     assert [*grown(_HELD, _HELD)] == []
-    pools = {"threads": 48, "python_threads": [*_HELD["python_threads"], "asyncio_0", "asyncio_1"]}
+    pools = {"threads": 48, "python_threads": [*_HELD["python_threads"], "asyncio_0", "uvloop_1"]}
     assert [*grown(_HELD, {**_HELD, **pools})] == []
-    assert [*grown(_HELD, {**_HELD, "threads": 48})] == []
+    client = {"threads": 48, "descriptors": {**_HELD["descriptors"], "pipe": 57}}
+    assert [*grown(_HELD, {**_HELD, **client})] == []
     assert [*grown(_HELD, {**_HELD, "descriptors": {**_HELD["descriptors"], "socket": 40}})] == []
 
 
@@ -51,7 +52,8 @@ def test_what_comes_and_goes_is_not_kept() -> None:
         ({"tasks": 38}, "tasks: 37, then 38"),
         ({"threads": 49}, "threads: 46, then 49"),
         ({"descriptors": {"socket": 90}}, "descriptors (socket): 30, then 90"),
-        ({"descriptors": {"pipe": 54}}, "descriptors (pipe): 53, then 54"),
+        ({"descriptors": {"pipe": 58}}, "descriptors (pipe): 53, then 58"),
+        ({"descriptors": {"file": 5}}, "descriptors (file): 4, then 5"),
     ],
 )
 def test_a_task_a_thread_a_socket_or_a_descriptor_that_is_kept_is_seen(more: Line, said: str) -> None:
