@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from pathlib import Path
@@ -14,9 +15,10 @@ import uvloop
 from consumer import __version__
 from consumer.app import Running
 from consumer.app import run as run_app
-from consumer.commands import ENDED, FAILED, WRONG
+from consumer.commands import ENDED, FAILED, WRONG, add_config
 from consumer.findings import errors
 from consumer.kafka.options import librdkafka_version
+from consumer.memory import share_one_pool
 from consumer.plan import known_to, read_plan
 from consumer.steering import Steering
 from consumer.watch.http import StatusServer
@@ -39,7 +41,7 @@ _NEW_OBJECTS = 50_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--config", default="cdp.yaml", metavar="FILE", help="the configuration (default: cdp.yaml)")
+    add_config(parser)
     parser.add_argument("--pipeline", metavar="NAME", help="run this pipeline of the file only")
     parser.add_argument("--log", choices=("json", "text"), default="json", help="how lines are written (default: json)")
     parser.add_argument(
@@ -49,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the service until SIGTERM or SIGINT; 0 if every pipeline left in order."""
+    share_one_pool(os.environ)
     planned = read_plan(Path(args.config), pipeline=args.pipeline)
     if planned.plan is None:
         wrong = errors(planned.findings)
