@@ -1,5 +1,6 @@
-"""One file a command: it parses, calls and prints, and decides nothing. Here is what their exit codes mean."""
+"""One file a command: it parses, calls and prints, and decides nothing. Here is what they say and take alike."""
 
+import argparse
 from typing import Final
 
 ENDED: Final = 0
@@ -10,3 +11,8 @@ FAILED: Final = 1
 
 WRONG: Final = 2
 """Wrong usage, configuration or mapping."""
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Declare where a command's configuration stands."""
+    parser.add_argument("--config", default="cdp.yaml", metavar="FILE", help="the configuration (default: cdp.yaml)")

@@ -11,7 +11,7 @@ from pathlib import Path
 from consumer.check.advice import advice
 from consumer.check.budgets import BASE_BYTES, LARGEST_RECORD_BYTES, Needs, needs_of, shown_bytes
 from consumer.check.directives import directive_findings
-from consumer.commands import ENDED, WRONG
+from consumer.commands import ENDED, WRONG, add_config
 from consumer.commands.printed import Ink, print_findings, summary
 from consumer.config import json_schema
 from consumer.config.values import Bad, size
@@ -23,7 +23,7 @@ _PARTITIONS = 12
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--config", default="cdp.yaml", metavar="FILE", help="the configuration (default: cdp.yaml)")
+    add_config(parser)
     parser.add_argument("--pipeline", metavar="NAME", help="examine what this pipeline of the file uses")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     parser.add_argument(

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from consumer.check.dry_run import DryRun, Outcome, Request
 from consumer.check.indent import indented
-from consumer.commands import ENDED, FAILED, WRONG
+from consumer.commands import ENDED, FAILED, WRONG, add_config
 from consumer.commands.printed import Ink, print_findings, printable
 from consumer.findings import Finding
 from consumer.plan import Plan, all_destinations, read_plan
@@ -28,7 +28,7 @@ _CONTAINER = b"Obj\x01"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--config", default="cdp.yaml", metavar="FILE", help="the configuration (default: cdp.yaml)")
+    add_config(parser)
     parser.add_argument("--pipeline", metavar="NAME", help="only the destinations of this pipeline")
     parser.add_argument(
         "--events", default="-", metavar="FILE", help="JSON lines or an Avro container (default: stdin)"
