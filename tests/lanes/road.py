@@ -1,7 +1,5 @@
 """One destination's lanes with everything real around them but Kafka: ledger, books, settlement, sockets."""
 
-# ruff: noqa: ARG002 - a listener hears more than it keeps
-
 import asyncio
 import time
 import uuid
@@ -20,8 +18,8 @@ from consumer.demo.fakes import Copilot, CustomerIo, Fake, Yotpo
 from consumer.destinations import Basic, Destination, Encoded
 from consumer.destinations.kinds import KINDS
 from consumer.model import Call, Cause, DeadLetter, Deferred, Entry, Fault, Message, Partition, Reply
-from consumer.observe import Observer
 from consumer.settling import Settling
+from tests.lanes.watching import Watching
 
 PARTITION = Partition("orders", 0)
 
@@ -77,67 +75,11 @@ class FakeShelf:
     def stuck(self) -> str | None:
         return None
 
-    def schema_id(self, message: Message) -> str | None:
+    def schema_id(self, message: Message) -> str | None:  # noqa: ARG002 - the same of every one
         return None
 
-    def event_type(self, message: Message) -> str | None:
+    def event_type(self, message: Message) -> str | None:  # noqa: ARG002 - the same of every one
         return None
-
-
-class Watching(Observer):
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.holds: list[tuple[str, Fault]] = []
-        self.resumes: list[str] = []
-        self.splits: list[int] = []
-        self.suspicions: list[int] = []
-        self.partial: list[tuple[int, int]] = []
-        self.waits: list[tuple[Fault, float]] = []
-        self.throttles: list[tuple[str, float]] = []
-        self.statuses: list[int | None] = []
-        self.renewals: list[bool] = []
-        self.validity: list[bool] = []
-        self.closings: list[tuple[str, Cause, int, int]] = []
-        self.openings: list[tuple[str, Cause, str]] = []
-
-    def held(self, destination: str, endpoint: str, fault: Fault) -> None:
-        self.holds.append((endpoint, fault))
-
-    def resumed(self, destination: str, endpoint: str, seconds: float) -> None:
-        self.resumes.append(endpoint)
-
-    def split(self, destination: str, events: int) -> None:
-        self.splits.append(events)
-
-    def suspected(self, destination: str, events: int) -> None:
-        self.suspicions.append(events)
-
-    def listed(self, destination: str, events: int, refused: int) -> None:
-        self.partial.append((events, refused))
-
-    def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
-        self.waits.append((fault, wait_s))
-
-    def throttled(self, destination: str, source: str, seconds: float) -> None:
-        self.throttles.append((source, seconds))
-
-    def called(
-        self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float
-    ) -> None:
-        self.statuses.append(status)
-
-    def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:
-        self.closings.append((kind, cause, refused, of))
-
-    def guard_opened(self, destination: str, kind: str, cause: Cause, seconds: float, by: str) -> None:
-        self.openings.append((kind, cause, by))
-
-    def credential_renewed(self, destination: str, *, ok: bool) -> None:
-        self.renewals.append(ok)
-
-    def credentials(self, destination: str, *, valid: bool) -> None:
-        self.validity.append(valid)
 
 
 class Road:
