@@ -1,0 +1,131 @@
+"""Whatever is mapped is said in valid JSON within the limits, or refused, and no complaint quotes it."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.destinations import Encoded
+from consumer.destinations.encoding import MOST_DIGITS, exact
+from consumer.destinations.identities import ulid_text, uuid_text
+from consumer.model import Cause, Fault, Shape
+from consumer.shape import Fields, Instant, Value
+from tests.property.test_destinations import COPILOT, CUSTOMERIO, SHAPES, YOTPO
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**66), 2**66)
+    | st.decimals(allow_nan=True, allow_infinity=True)
+    | st.floats()
+    | st.text(st.characters(codec=None), max_size=30)
+    | st.binary(max_size=20)
+    | st.integers(-(2**80), 2**80).map(Instant),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=15,
+)
+good_ids = st.text("abcXYZ019-", min_size=1, max_size=10)
+good_values = (
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=20) | st.decimals(-1000, 1000, places=2)
+)
+good_objects = st.dictionaries(st.text("abc_", min_size=1, max_size=8), good_values, max_size=6)
+NAMES = sorted({name for destination, _ in SHAPES for target in destination.targets.values() for name in target.fields})
+fields_of_any_kind = st.dictionaries(
+    st.sampled_from(NAMES) | st.text(max_size=8), values | good_ids | good_objects, max_size=8
+)
+sensible_fields = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("user_id", "thing_id", "userId", "anonymousId", "groupId", "previousId", "email"), good_ids),
+        **dict.fromkeys(("properties", "traits", "context", "custom_properties"), good_objects),
+        "customer": st.fixed_dictionaries({"external_id": good_ids}),
+        "consent_value": st.booleans(),
+    },
+)
+ENTRIES = [
+    (destination, target, name)
+    for destination in (COPILOT, CUSTOMERIO, YOTPO)
+    for target, contract in destination.targets.items()
+    for name in ((*contract.by_name, "order_placed") if contract.named else (None,))
+]
+
+
+def request(body: bytes, shape: Shape) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return a call of one, read with duplicate keys refused."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len(dict(pairs)) == len(pairs)
+        return dict(pairs)
+
+    return json.loads((shape.prefix + body + shape.suffix).decode(), object_pairs_hook=once, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("place", range(len(ENTRIES)))
+@settings(max_examples=60, deadline=None)
+@given(
+    fields=fields_of_any_kind | sensible_fields,
+    identity=st.binary(min_size=16, max_size=16),
+    time_ns=st.integers(-(2**70), 2**70) | st.integers(0, 2**61),
+)
+def test_whatever_is_mapped_is_said_in_valid_json_within_limits_or_refused(
+    place: int, fields: Fields, identity: bytes, time_ns: int
+) -> None:
+    destination, target, name = ENTRIES[place]
+    before = repr(fields)
+    said = destination.encoder(target, name)(fields, identity, time_ns)
+    assert repr(fields) == before
+    if isinstance(said, Fault):
+        assert said.cause in {Cause.CONTRACT, Cause.TOO_LARGE}
+        assert said.detail
+        return
+    assert isinstance(request(said.body, said.shape), dict)
+    assert len(said.shape.prefix + said.body + said.shape.suffix) <= said.shape.max_bytes
+    assert said.shape.endpoint in destination.endpoints
+    assert said.identity == destination.identity(identity, time_ns // 1_000_000)
+    assert said.identity in {uuid_text(identity), ulid_text(identity, time_ns // 1_000_000)}
+
+
+@settings(deadline=None)
+@given(secret=st.text("qxzQXZ0789@", min_size=12, max_size=20), place=st.integers(0, len(ENTRIES) - 1), data=st.data())
+def test_no_fault_quotes_a_value_or_a_strange_name(secret: str, place: int, data: st.DataObject) -> None:
+    destination, target, name = ENTRIES[place]
+    secret += "@1"
+    planted: st.SearchStrategy[Value] = st.sampled_from(
+        [
+            secret,
+            {secret: 1},
+            {"a": secret},
+            [secret],
+            {secret: float("nan")},
+            {"JaneDoe": float("nan")},
+            {"JaneDoe": []},
+        ]
+    )
+    fields: Fields = data.draw(st.dictionaries(st.sampled_from([*NAMES, secret]), planted, max_size=5))
+    said = destination.encoder(target, name)(fields, bytes(16), 0)
+    assert isinstance(said, Encoded) or not any(word in said.detail for word in (secret, "JaneDoe"))
+
+
+@settings(deadline=None)
+@given(identity=st.binary(min_size=16, max_size=16), time_ms=st.integers(0, 2**48 - 1))
+def test_a_ulid_is_its_bits_in_crockfords_letters(identity: bytes, time_ms: int) -> None:
+    number = 0
+    for letter in ulid_text(identity, time_ms):
+        number = number * 32 + CROCKFORD.index(letter)
+    assert number == time_ms << 80 | int.from_bytes(identity[6:], "big")
+
+
+@settings(deadline=None)
+@given(number=st.decimals())
+def test_an_exact_text_is_the_same_number(number: Decimal) -> None:
+    text = exact(number)
+    if text is None:
+        assert not number.is_finite() or len(number.as_tuple().digits) + abs(number.adjusted()) >= MOST_DIGITS
+    else:
+        assert Decimal(text) == number
+        assert "E" not in text
