@@ -20,7 +20,7 @@ from consumer.check.budgets import (
 )
 from consumer.check.indent import indented
 from tests.room.configured import GOOD, settings_of
-from tests.room.test_config import SHARED
+from tests.room.test_config_pipelines import SHARED
 
 
 def total(kafka: dict[str, str] | None = None, rooms: int = 1, **changes: int) -> int:

@@ -1,0 +1,57 @@
+"""Lots of which some records cannot be said, as a pipeline's settlements meet them."""
+
+from consumer.delivery.guard import GuardOptions
+from consumer.delivery.ledger import Tenure
+from consumer.lot import Column, FaultyRecord, Translation
+from consumer.model import Cause, Endpoint, Entry, Fault, Partition, Shape
+from consumer.observe import Observer
+from consumer.settling import Settling
+from tests.lanes.road import FakeShelf
+from tests.room.path import P
+from tests.room.test_intake import FakeMessage
+
+GUARD = GuardOptions(refusals=3)
+ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
+SHAPE = Shape(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
+CONTRACT, UNDECODABLE = Cause.CONTRACT, Cause.UNDECODABLE
+
+
+class Lots:
+    """A pipeline's settlements, given lots of one partition whose records are fine or not."""
+
+    def __init__(self) -> None:
+        self.shelf = FakeShelf()
+        self.shelf.at_once = False
+        self.settling = Settling(["yotpo"], self.shelf, self.shelf, Observer(), GUARD)
+        self.tenure = Tenure(Partition("orders", 0), 1, 0, 2)
+
+    def lot(self, fates: str, entry: Entry | None = ENTRY, waiting: str = "") -> None:
+        """Take a lot: `.` is said, `x` cannot be; `waiting` are left untranslated."""
+        start = self.tenure.next_offset
+        messages = [FakeMessage(P, start + index) for index in range(len(fates) + len(waiting))]
+        column = Column()
+        for index, fate in enumerate(fates):
+            if fate == "." and entry is not None:
+                column.bodies.append(b"body")
+                column.entries.append(entry)
+                column.records.append(index)
+        fault = Fault(UNDECODABLE if entry is None else CONTRACT)
+        faults = [FaultyRecord(n, entry, fault, str(start + n)) for n, fate in enumerate(fates) if fate == "x"]
+        left = list(range(len(fates), len(messages)))
+        self.settling.parking.translated(messages, Translation({"yotpo": column}, faults=faults, waiting=left))
+        bad = [int(fate == "x") for fate in fates]
+        none = [0] * len(fates)
+        self.tenure.open(messages[: len(fates)], [none, bad] if entry is None else [bad, none], [1] * len(fates))
+        for faulty in faults:
+            self.settling.unsaid(faulty, self.tenure, start + faulty.record)
+
+    def letters(self) -> list[str]:
+        return [letter.delivery_id for letter in self.shelf.letters]
+
+    def waiting(self, account: str = "yotpo") -> list[int]:
+        return [closed.waiting for closed in self.settling.parking.closed(account)]
+
+    def balanced(self) -> bool:
+        books = self.settling.books
+        open_now = [self.tenure.open_deliveries(index) if self.tenure.live else 0 for index in range(len(books.names))]
+        return all(a.difference(left) == 0 for a, left in zip(books.accounts.values(), open_now, strict=True))
