@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ from consumer.demo.fakes import Answer, Fake, Garbage, MarkInvalid, contains
 from consumer.demo.fakes.faults import Action, Incoming, Rule
 from tests.brokers import Broker
 from tests.faults import canaries
+from tests.faults.babbling_registry import NEVER, REGISTERED, UNUSABLE, Registry
 from tests.faults.canaries import Said
 from tests.system import accounts, logs, schemas
 from tests.system.member import Member
@@ -24,7 +22,7 @@ from tests.system.shop import ISOLATED, LONG_AGO_MS, OLD_MS, Shop
 from tests.system.world import CANARY, World
 
 FIELD, KEY, HEADER = "canary.field-51c2", "canary.key-9d01@example.com", "canary.header-77aa"
-ANSWERED, AHEAD, REGISTERED = "canary.answer-2b40", "canary.ahead-c8e6", "canary.registry-6f13"
+ANSWERED, AHEAD = "canary.answer-2b40", "canary.ahead-c8e6"
 DIRECTED, USER, PASSWORD, QUERY = "canary.directive-0a9e", "canary.user-d4d4", "canary.pass-e5b1", "canary.query-1f7a"
 ALL = (FIELD, KEY, HEADER, ANSWERED, AHEAD, REGISTERED, DIRECTED, USER, PASSWORD, QUERY, CANARY)
 
@@ -34,9 +32,6 @@ HEADERS = {
     "set-cookie": f"session={AHEAD}",
     "x-request-id": AHEAD,
 }
-UNUSABLE, NEVER = 501, 99_998
-"""Ids of schemas: one whose text is of no use, one that nobody knows."""
-UNUSABLE_TEXT = json.dumps({"type": "record", "name": REGISTERED, "fields": [{"name": REGISTERED, "type": "no such"}]})
 
 
 def echo(status: int, **more: str) -> Action:
@@ -74,54 +69,6 @@ def brew(server: Fake) -> list[Rule]:
     """Let a server answer each of the storm's ways once, and refuse every event that asks for it."""
     rules = [server.faults.add(action, times=1, name=name) for name, action in STORM.items()]
     return [*rules, server.faults.add(echo(400), when=contains("refuse-me"), name="400")]
-
-
-class Registry:
-    """A registry that answers badly at first: every question three times, each time otherwise, and then rightly."""
-
-    def __init__(self) -> None:
-        self.answers: Counter[int] = Counter()
-        asked: Counter[str] = Counter()
-        texts = {number: json.dumps(schemas.SCHEMAS[name]) for name, number in schemas.IDS.items()}
-        texts[UNUSABLE] = UNUSABLE_TEXT
-        registry = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                path = self.path.partition("?")[0]
-                asked[path] += 1
-                number = int(path.rpartition("/")[2])
-                text = json.dumps({"message": REGISTERED, "error_code": 40403, "schema": None})
-                status, body = {1: (401, text), 2: (200, f"<p>{REGISTERED}"), 3: (500, text)}.get(
-                    asked[path], (200, json.dumps({"schema": texts[number]})) if number in texts else (404, text)
-                )
-                registry.answers[status] += 1
-                self.send_response(status)
-                self.send_header("x-said", REGISTERED)
-                self.send_header("content-type", "application/vnd.schemaregistry.v1+json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-
-    @contextmanager
-    def running(self) -> Iterator[str]:
-        """Serve, and give the address."""
-        thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{self.server.server_address[1]}"
-        finally:
-            self.server.shutdown()
-            self.server.server_close()
-            thread.join()
 
 
 def configure(world: World, registry: str) -> None:
