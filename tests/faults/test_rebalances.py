@@ -11,6 +11,7 @@ import pytest
 
 from consumer.demo.fakes import Delay, Gate, Until
 from tests.brokers import Broker
+from tests.faults.gauges import assignment, rebalances
 from tests.faults.judged import judge
 from tests.faults.members import Composed
 from tests.faults.reconfigured import reconfigure
@@ -25,14 +26,14 @@ _PARTITIONS = 6
 _TIMEOUT_S = 15.0
 """Longer than a call is held back here."""
 _LANES = 4
+_LONG_SESSION = {"session.timeout.ms": "60000"}
+"""A start may take as long as it likes: with the new protocol it is the brokers' word, and partitions may move."""
 _SLOW = Delay(0.15)
+_STATIC = {"group.instance.id": "${CDP_TEST_MEMBER}"}
 _PROTOCOLS = [
     pytest.param({"partition.assignment.strategy": "range"}, id="range"),
     pytest.param({"partition.assignment.strategy": "cooperative-sticky"}, id="cooperative"),
     pytest.param({"group.protocol": "consumer"}, id="kip-848"),
-    pytest.param(
-        {"partition.assignment.strategy": "cooperative-sticky", "group.instance.id": "${CDP_TEST_MEMBER}"}, id="static"
-    ),
 ]
 
 
@@ -48,9 +49,9 @@ class Group:
         self._before = 0
         self._monkeypatch = monkeypatch
 
-    def member(self, name: str) -> Composed:
-        """Start a member; where members have names of their own, with this one."""
-        self._monkeypatch.setenv("CDP_TEST_MEMBER", name)
+    def member(self, name: str, instance: str | None = None) -> Composed:
+        """Start a member; where members have names of their own, with this one or that of an `instance` before it."""
+        self._monkeypatch.setenv("CDP_TEST_MEMBER", instance or name)
         return Composed(self.world, name)
 
     def produce(self, count: int) -> None:
@@ -97,7 +98,10 @@ def _calls_with_all_lanes(member: Member, group: str) -> bool:
 
 @pytest.mark.timeout(240)
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol", _PROTOCOLS)
+@pytest.mark.parametrize(
+    "protocol",
+    [*_PROTOCOLS, pytest.param({"partition.assignment.strategy": "cooperative-sticky", **_STATIC}, id="static")],
+)
 def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: dict[str, str]
 ) -> None:
@@ -160,6 +164,53 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
         assert again & on_the_wire, "no call was on the wire when its member went"
         assert lost, "the group was not arranged without the member that stood still"
         assert books == []
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("protocol", _PROTOCOLS)
+def test_a_member_with_a_name_restarts_politely_and_after_a_kill_and_moves_no_partition_of_another_if_it_need_not(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: dict[str, str]
+) -> None:
+    classic = "group.protocol" not in protocol
+    with World(broker, tmp_path, _PIPELINE, partitions=_PARTITIONS) as world:
+        world.configure(timeout_s=_TIMEOUT_S)
+        reconfigure(world, kafka={**protocol, **_STATIC, **_LONG_SESSION}, batch=5)
+        group = Group(world, monkeypatch)
+        slow = group.server.faults.add(_SLOW)
+        with group.member("stays") as stays, group.member("first") as first:
+            for member in (stays, first):
+                member.wait_for_partitions(3)
+            held = assignment(stays), rebalances(stays)
+            mine = group.partitions_of(first)
+            group.produce(300)
+            group.some_arrive(first)
+            assert first.leave() == 0
+            with group.member("second", "first") as second:
+                second.wait_for_partitions(3)
+                assert group.partitions_of(second) == mine or not classic
+                gate = Gate()
+                group.server.faults.remove(slow)
+                group.server.faults.add(Until(gate))
+                group.produce(300)
+                group.all_lanes_call(second, stays)
+                second.kill()
+                cut = time.monotonic()
+                gate.open()
+            if not classic:  # its name is taken until its session is over, which the other hears first
+                stays.wait_for_partitions(_PARTITIONS)
+            with group.member("third", "first") as third:
+                third.wait_for_partitions(3)
+                group.everything_ends(third)
+                if classic:
+                    assert (assignment(stays), rebalances(stays)) == held, "partitions moved that need not"
+                    assert group.partitions_of(third) == mine
+                assert third.leave() == 0
+            assert stays.leave() == 0
+        evidence = gather(world, timeout_s=_TIMEOUT_S, cut=(cut,))
+        assert judge(group.shop, evidence, [one.journal() for one in (stays, first, second, third)]) == []
+        again = oracle.repeated(evidence)["customerio"]
+        print(f"\n{len(again)} came again after the kill")
+        assert again, "no call was on the wire when its member was killed"
 
 
 @pytest.mark.timeout(120)
