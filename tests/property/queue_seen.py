@@ -1,0 +1,108 @@
+"""A lane's queue as somebody outside sees it: what it owes and waits for, and what is always so of it."""
+
+import itertools
+from collections import Counter
+
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+
+from consumer.delivery.batch import body_of
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.queue import KeyedQueue, Scope
+from consumer.model import Cause, Endpoint, Fault
+from tests.property.test_batch import FakeTenure
+
+KEYS = 4
+
+
+class QueueSeen(RuleBasedStateMachine):
+    """What was put and has not ended, why anything waits, and what nobody may ever find otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue = KeyedQueue()
+        self.serials = itertools.count()
+        self.pieces = itertools.count(1)
+        self.tenures = {key % 2: FakeTenure() for key in range(KEYS)}
+        self.owed: dict[int, list[Delivery]] = {key: [] for key in range(KEYS)}  # by key, in order, not ended
+        self.wire: list[Delivery] = []
+        self.letters: list[Delivery] = []
+        self.acknowledges_at_once = False
+        self.held: set[Endpoint] = set()
+        self.early: set[int] = set()
+        self.hopeless: set[int] = set()
+        self.guarded: set[int] = set()
+        self.members: dict[int, set[int]] = {}
+        self.apart: dict[int, set[int]] = {}  # by number: the slots that wait by themselves
+
+    # ── What the lane's road would say ──
+
+    def waits(self, each: Delivery) -> Scope | Fault | None:
+        if each.shape.endpoint in self.held:
+            return "endpoint", each.shape.endpoint
+        if each.slot in self.early:
+            return "clock", each.slot % 3
+        if each.slot in self.guarded:
+            return "guard", each.slot % 2
+        return Fault(Cause.OUT_OF_WINDOW) if each.slot in self.hopeless else None
+
+    def refuse(self, each: Delivery, _: Fault) -> None:
+        self.queue.block(each.key)
+        self.letters.append(each)
+        if self.acknowledges_at_once:
+            self.acknowledge(each)
+
+    def acknowledge(self, each: Delivery) -> None:
+        self.letters.remove(each)
+        if each in self.owed[each.key]:  # else its partition went
+            self.owed[each.key].remove(each)
+        self.queue.acknowledged(each.key)
+
+    def look_at(self, batch: list[Delivery]) -> None:
+        shape = batch[0].shape
+        assert {each.shape for each in batch} == {shape}
+        assert len({each.piece for each in batch}) == 1
+        assert len(batch) <= shape.max_events
+        assert len(body_of(batch)) <= shape.max_bytes
+        assert len({each.identity for each in batch}) == len(batch)
+        assert all(each.tenure.sending for each in batch)
+        if batch[0].piece:
+            assert {each.slot for each in batch} <= self.members[batch[0].piece]
+        for key in {each.key for each in batch}:
+            mine = [each for each in batch if each.key == key]
+            assert mine == self.owed[key][: len(mine)], "passed an earlier one of its key"
+
+    # ── What is always so ──
+
+    def aside(self) -> list[Delivery]:
+        return [each for waiting in self.queue._aside.values() for each in waiting]
+
+    @invariant()
+    def nothing_is_lost_or_doubled(self) -> None:
+        here = [each for each in [*self.queue._queue, *self.aside(), *self.wire] if each.tenure.sending]
+        letters = [each for each in self.letters if each in self.owed[each.key]]
+        assert Counter(map(id, here + letters)) == Counter(id(each) for some in self.owed.values() for each in some)
+
+    @invariant()
+    def whatever_waits_somebody_will_release(self) -> None:
+        lettered = {each.key for each in self.letters}
+        for scope, waiting in self.queue._aside.items():
+            kind, what = scope
+            heads = {each.key: each for each in reversed(waiting)}
+            for key, head in heads.items():
+                assert self.queue._blocked[key] == scope
+                if kind == "letter":
+                    assert key == what
+                    assert key in lettered
+                elif key not in lettered:
+                    if kind == "apart":
+                        assert what in self.apart
+                    elif kind == "endpoint":
+                        assert head.shape.endpoint == what
+                        assert what in self.held
+                    elif kind == "guard":
+                        assert head.slot in self.guarded
+                        assert head.slot % 2 == what
+                    else:
+                        assert head.slot in self.early
+        for key, scope in self.queue._blocked.items():
+            assert any(each.key == key for each in self.queue._aside.get(scope, ())) or key in lettered
