@@ -38,6 +38,26 @@ def test_a_mapping_without_one_of_its_files_is_no_mapping(tmp_path: Path) -> Non
     assert len(findings) == 1
 
 
+def test_an_event_that_stands_in_two_files_is_refused(tmp_path: Path) -> None:
+    for name in ("one.yaml", "two.yaml"):
+        (tmp_path / name).write_text(GOOD)
+    files = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
+    mapping, findings = load_mapping(files, {"teller": Teller()}, shown=["one.yaml", "two.yaml"])
+    assert mapping is None
+    assert [finding.text() for finding in findings] == [
+        "two.yaml:3:3: error: events.shop.E: stands in one.yaml already\n    keep one of the two"
+    ]
+
+
+def test_events_of_several_files_are_taken_together(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(GOOD)
+    (tmp_path / "two.yaml").write_text(GOOD.replace("shop.E", "shop.F"))
+    mapping, findings = load_mapping([tmp_path / "one.yaml", tmp_path / "two.yaml"], {"teller": Teller()})
+    assert not findings
+    assert mapping is not None
+    assert [entry.event_type for entry in mapping.entries()] == ["shop.E", "shop.F"]
+
+
 def test_what_holds_no_events_adds_nothing_to_the_version() -> None:
     alone = version_of([tree(GOOD)])
     assert version_of([tree(GOOD), tree("events: {}"), tree("version: 1"), tree("[]")]) == alone

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from consumer.findings import Finding
-from consumer.translation import EventMapping, load_mapping, load_mapping_text
+from consumer.translation import EventMapping, load_mapping_text
 from tests.room.translating import Teller
 
 HEAD = "version: 1\nevents:\n  shop.E:\n"
@@ -208,26 +206,6 @@ def test_what_is_allowed_loads_without_findings(fields: str) -> None:
     mapping, findings = load(SAY + f"        fields: {fields}")
     assert not findings
     assert mapping is not None
-
-
-def test_an_event_that_stands_in_two_files_is_refused(tmp_path: Path) -> None:
-    for name in ("one.yaml", "two.yaml"):
-        (tmp_path / name).write_text(SAY)
-    files = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
-    mapping, findings = load_mapping(files, {"teller": Teller()}, shown=["one.yaml", "two.yaml"])
-    assert mapping is None
-    assert [finding.text() for finding in findings] == [
-        "two.yaml:3:3: error: events.shop.E: stands in one.yaml already\n    keep one of the two"
-    ]
-
-
-def test_events_of_several_files_are_taken_together(tmp_path: Path) -> None:
-    (tmp_path / "one.yaml").write_text(SAY)
-    (tmp_path / "two.yaml").write_text(SAY.replace("shop.E", "shop.F"))
-    mapping, findings = load_mapping([tmp_path / "one.yaml", tmp_path / "two.yaml"], {"teller": Teller()})
-    assert not findings
-    assert mapping is not None
-    assert [entry.event_type for entry in mapping.entries()] == ["shop.E", "shop.F"]
 
 
 def version(text: str) -> str:
