@@ -59,37 +59,30 @@ def any_success_is_delivery(it: Doctored) -> None:
     it.opinion = lambda _s, _i, reply, verdict: Delivered() if reply.status < 300 else verdict
 
 
-def a_bad_batch_is_all_bad(it: Doctored) -> None:
-    """Dead-letter a whole batch for one event of it."""
+def dumping(kind: type) -> Judge:
+    """Dead-letter all of a batch, where the verdict is of this kind."""
 
     def opinion(_shape: Shape, identities: Sequence[str], _reply: Reply, verdict: Verdict) -> Verdict:
-        if isinstance(verdict, Mixed):
+        if isinstance(verdict, kind):
             return Listed(dict.fromkeys(range(len(identities)), Fault(Cause.REFUSED)))
         return verdict
 
-    it.opinion = opinion
+    return opinion
+
+
+def a_bad_batch_is_all_bad(it: Doctored) -> None:
+    """Dead-letter a whole batch for one event of it."""
+    it.opinion = dumping(Mixed)
 
 
 def what_is_ours_is_dumped(it: Doctored) -> None:
     """Dead-letter what a hold is for."""
-
-    def opinion(_shape: Shape, identities: Sequence[str], _reply: Reply, verdict: Verdict) -> Verdict:
-        if isinstance(verdict, Barred):
-            return Listed(dict.fromkeys(range(len(identities)), Fault(Cause.REFUSED)))
-        return verdict
-
-    it.opinion = opinion
+    it.opinion = dumping(Barred)
 
 
 def later_is_never(it: Doctored) -> None:
     """Dead-letter what should be sent again."""
-
-    def opinion(_shape: Shape, identities: Sequence[str], _reply: Reply, verdict: Verdict) -> Verdict:
-        if isinstance(verdict, Deferred):
-            return Listed(dict.fromkeys(range(len(identities)), Fault(Cause.REFUSED)))
-        return verdict
-
-    it.opinion = opinion
+    it.opinion = dumping(Deferred)
 
 
 def deaf_to_waits(it: Doctored) -> None:

@@ -5,11 +5,10 @@ from collections import Counter
 
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from consumer.delivery.batch import body_of
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.queue import KeyedQueue, Scope
 from consumer.model import Cause, Endpoint, Fault
-from tests.property.test_batch import FakeTenure
+from tests.property.test_batch import FakeTenure, check_batch
 
 KEYS = 4
 
@@ -58,12 +57,7 @@ class QueueSeen(RuleBasedStateMachine):
         self.queue.acknowledged(each.key)
 
     def look_at(self, batch: list[Delivery]) -> None:
-        shape = batch[0].shape
-        assert {each.shape for each in batch} == {shape}
-        assert len({each.piece for each in batch}) == 1
-        assert len(batch) <= shape.max_events
-        assert len(body_of(batch)) <= shape.max_bytes
-        assert len({each.identity for each in batch}) == len(batch)
+        check_batch(batch)
         assert all(each.tenure.sending for each in batch)
         if batch[0].piece:
             assert {each.slot for each in batch} <= self.members[batch[0].piece]

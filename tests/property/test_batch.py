@@ -2,6 +2,7 @@
 
 import itertools
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, log2
 
@@ -50,6 +51,16 @@ def deliveries(draw: st.DrawFn) -> list[Delivery]:
     return made
 
 
+def check_batch(batch: Sequence[Delivery]) -> None:
+    """A batch is of one shape and piece, within the shape's limits, and says nothing twice."""
+    shape = batch[0].shape
+    assert {each.shape for each in batch} == {shape}
+    assert len({each.piece for each in batch}) == 1
+    assert len(batch) <= shape.max_events
+    assert len(body_of(batch)) <= shape.max_bytes
+    assert len({each.identity for each in batch}) == len(batch)
+
+
 @settings(deadline=None)
 @given(deliveries())
 def test_batches_keep_every_limit_every_order_and_everything(all_of_them: list[Delivery]) -> None:
@@ -60,12 +71,7 @@ def test_batches_keep_every_limit_every_order_and_everything(all_of_them: list[D
         if not batch:
             assert not queue
             break
-        shape = batch[0].shape
-        assert {each.shape for each in batch} == {shape}
-        assert len({each.piece for each in batch}) == 1
-        assert len(batch) <= shape.max_events
-        assert len(body_of(batch)) <= shape.max_bytes
-        assert len({each.identity for each in batch}) == len(batch)
+        check_batch(batch)
         sent += batch
     expected = [each for each in all_of_them if each.tenure.sending]
     assert sorted(each.slot for each in sent) == [each.slot for each in expected]
