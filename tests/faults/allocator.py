@@ -30,6 +30,13 @@ class _Mallinfo2(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_size_t) for name in _FIELDS)
 
 
+_MALLINFO2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
+"""Looked up once: each look makes a class of its own, which stays until cycles are looked for, in hours maybe."""
+
+if _MALLINFO2 is not None:
+    _MALLINFO2.restype = _Mallinfo2
+
+
 def resident_mib() -> float:
     """Return this process's resident memory."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES / MIB
@@ -40,9 +47,7 @@ def in_use_mib() -> float | None:
 
     `None` where the C library does not tell: before glibc 2.33, and on any other.
     """
-    mallinfo2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
-    if mallinfo2 is None:
+    if _MALLINFO2 is None:
         return None
-    mallinfo2.restype = _Mallinfo2
-    said = mallinfo2()
+    said = _MALLINFO2()
     return float(said.uordblks + said.hblkhd + sys.getallocatedblocks() * _BLOCK_BYTES) / MIB
