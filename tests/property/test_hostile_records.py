@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumer.model import UNREADABLE_HEADERS, Cause, Fault
@@ -44,6 +44,7 @@ HEADERS = st.none() | st.lists(st.tuples(NAMES, CONTENTS), max_size=5)
 def datum(draw: st.DrawFn) -> bytes:
     """Return a good event with some of its bytes replaced, cut out or put in between."""
     leaf = {**LEAF, "name": draw(st.text(max_size=5)), "rings": draw(st.lists(st.integers(-9, 9), max_size=4))}
+    leaf["kind"] = draw(st.sampled_from(["ELM", "OAK"]))
     tree = {**leaf, "branches": [leaf] * draw(st.integers(0, 2)), "notes": {"a": None, "b": b"\xff"}}
     good = written(SCHEMA, tree)
     for _ in range(draw(st.integers(0, 3))):
@@ -63,6 +64,7 @@ def kept(draw: st.DrawFn) -> Kept:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(kept(), max_size=6))
+@example([Kept(framed(1, written(SCHEMA, {**LEAF, "kind": "OAK"})), named=[("trace", b"\xff")])])  # one entry alone
 def test_a_record_of_any_bytes_ends_exactly_once(lot: list[Kept]) -> None:
     out = translator(MAPPING, SCHEMA).translate(lot)
     ended = [out.columns["teller"].records.count(index) for index in range(len(lot))]
