@@ -155,6 +155,9 @@ class Observer:
     def directive_ended(self, directive: Directive) -> None:
         """A directive reached its end."""
 
+    def directive_back(self, directive: Directive) -> None:
+        """A directive that had reached its end is in force again: the clock was ahead, and has been put right."""
+
     # ── Leaving ──
 
     def leaving(self) -> None:

@@ -27,6 +27,9 @@ _NEVER_MS = 253_402_300_800_000  # the year 10000: only another file ends it
 class Steering:
     """Keeps what is in force as the file says it.
 
+    What the file said is kept as it was read, and what is in force is found anew from it and the clock at each look: a
+    clock that jumps ahead and is put right takes nothing away for good.
+
     A file that is refused is refused whole: what was read before stays in force, until its own ends. Where nothing was
     read before, at a start, everything is paused until the file is mended or gone: a pause may stand in it, and a
     restart must not lift that. The same while it cannot be told at a start whether anything stands there, because its
@@ -66,6 +69,7 @@ class Steering:
         self._within_s = within_s
         self._act: Sequence[Acts] = ()
         self._read: Content | _Unread = _UNREAD
+        self._said = NONE  # what was read last, or holds everything: those that are over included
         self._ever = False  # whether it was read since the start, or not there
 
     async def begin(self, act: Sequence[Acts], leave: asyncio.Event) -> None:
@@ -83,7 +87,7 @@ class Steering:
             if first.done():
                 first.result()
             elif leave.is_set():
-                self._direct(self._everything())
+                self._say(self._everything())
             else:
                 self._refused([self._finding("is not read yet", "see whether its disk answers")])
         finally:
@@ -98,7 +102,7 @@ class Steering:
 
     async def look(self) -> None:
         """End what is over, and read the file if it has changed."""
-        self._end()
+        self._see()
         await self._look()
 
     async def _first(self) -> None:
@@ -125,7 +129,7 @@ class Steering:
         if content is None:
             self._missing()
         self._observer.directives_read(read.directives)
-        self._direct(read.directives.in_force(self._clock_ms()))
+        self._say(read.directives)
         return True
 
     def _refused(self, findings: Sequence[Finding]) -> None:
@@ -134,7 +138,7 @@ class Steering:
             return
         hold = self._everything()
         self._observer.directives_unread(hold, findings)
-        self._direct(hold)
+        self._say(hold)
 
     def _everything(self) -> Directives:
         why = "the directives file could not be read at the start"
@@ -143,12 +147,20 @@ class Steering:
     def _finding(self, message: str, advice: str) -> Finding:
         return Finding("error", str(self._path), None, None, "", message, advice)
 
-    def _end(self) -> None:
-        still = self.in_force.in_force(self._clock_ms())
-        for directive in self.in_force:
-            if directive not in still:
+    def _say(self, directives: Directives) -> None:
+        self._said = directives
+        self._direct(directives.in_force(self._clock_ms()))
+
+    def _see(self) -> None:
+        """Find what is in force now; tell what has ended, and what is back since the clock was put right."""
+        before, now = self.in_force, self._said.in_force(self._clock_ms())
+        for directive in before:
+            if directive not in now:
                 self._observer.directive_ended(directive)
-        self._direct(still)
+        for directive in now:
+            if directive not in before:
+                self._observer.directive_back(directive)
+        self._direct(now)
 
     def _direct(self, directives: Directives) -> None:
         if directives == self.in_force:

@@ -75,6 +75,12 @@ class Told(Observer):
         """Write that a directive reached its end."""
         self._log.write("info", "directive ended", **said(directive))
 
+    def directive_back(self, directive: Directive) -> None:
+        """Write that a directive that had ended is in force again."""
+        self._log.write(
+            "warning", "directive in force again", **said(directive), advice="see whether the clock is right"
+        )
+
 
 def said(directive: Directive) -> dict[str, str]:
     """Return what a directive says, as it may be shown to anybody, without the operator's reason."""

@@ -11,6 +11,7 @@ from consumer.directive import Directive, Directives, Pause
 from consumer.findings import Finding
 from consumer.observe import Observer
 from consumer.steering import Steering
+from consumer.watch.together import Together
 
 KNOWN = Known(("copilot", "customerio"), (), ("orders",))
 NOON, EVENING = "2026-11-01T12:00:00Z", "2026-11-01T20:00:00Z"
@@ -44,6 +45,9 @@ class Story(Observer):
     def directive_ended(self, directive: Directive) -> None:
         self.said.append(f"ended: {directive.kind} {dict(directive.scope())}")
 
+    def directive_back(self, directive: Directive) -> None:
+        self.said.append(f"back: {directive.kind} {dict(directive.scope())}")
+
     def missing(self) -> None:
         self.said.append("missing")
 
@@ -51,7 +55,9 @@ class Story(Observer):
 class Steered:
     """A steering whose clock, file and listeners a test holds in its hands."""
 
-    def __init__(self, folder: Path, *, every_s: float = 1.0, within_s: float = 60.0) -> None:
+    def __init__(
+        self, folder: Path, *, every_s: float = 1.0, within_s: float = 60.0, also: Observer | None = None
+    ) -> None:
         self.path = folder / "directives.yaml"
         self.story = Story()
         self.now_ms = NOON_MS - 1000
@@ -60,7 +66,7 @@ class Steered:
         self.steering = Steering(
             self.path,
             KNOWN,
-            self.story,
+            self.story if also is None else Together(self.story, also),
             missing=self.story.missing,
             clock_ms=lambda: self.now_ms,
             every_s=every_s,

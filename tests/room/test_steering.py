@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Coroutine
 from pathlib import Path
 
 import pytest
 
 from consumer.directive import NONE, Directives
+from consumer.watch.log import Log
+from consumer.watch.told import Told
 from tests.room.steered import BOTH, COPILOT, CUSTOMERIO, EVENING_MS, NOON, NOON_MS, Steered, pause
 
 
@@ -171,7 +174,7 @@ def test_no_file_at_the_start_is_said_once_and_nobody_acts(steered: Steered) -> 
     run(scenario())
 
 
-def test_each_directive_ends_by_itself_and_comes_not_back_when_the_clock_is_set_back(steered: Steered) -> None:
+def test_each_directive_ends_by_itself(steered: Steered) -> None:
     async def scenario() -> None:
         await steered.begin(BOTH)
         steered.now_ms = NOON_MS - 1
@@ -179,7 +182,6 @@ def test_each_directive_ends_by_itself_and_comes_not_back_when_the_clock_is_set_
         assert len(steered.acted) == 1
         steered.now_ms = NOON_MS
         await steered.steering.look()
-        steered.now_ms = NOON_MS - 5000
         await steered.steering.look()
         assert steered.acted[1:] == [Directives((CUSTOMERIO,))]
         steered.now_ms = EVENING_MS
@@ -189,6 +191,27 @@ def test_each_directive_ends_by_itself_and_comes_not_back_when_the_clock_is_set_
             "read 2",
             "ended: pause {'destination': 'copilot'}",
             "ended: pause {'destination': 'customerio'}",
+        ]
+
+    run(scenario())
+
+
+def test_a_clock_that_was_ahead_and_is_put_right_gives_back_what_it_ended(tmp_path: Path) -> None:
+    shown = Told(Log(io.StringIO()))
+    steered = Steered(tmp_path, also=shown)
+
+    async def scenario() -> None:
+        await steered.begin(BOTH)
+        right_ms = steered.now_ms
+        for now_ms, in_force in ((NOON_MS, (CUSTOMERIO,)), (EVENING_MS, ()), (right_ms, (COPILOT, CUSTOMERIO))):
+            steered.now_ms = now_ms
+            await steered.steering.look()
+            assert steered.steering.in_force == in_force
+            assert shown.in_force(now_ms) == in_force, "what is shown is what is acted on"
+        assert steered.acted == [(COPILOT, CUSTOMERIO), (CUSTOMERIO,), (), (COPILOT, CUSTOMERIO)]
+        assert steered.story.said[-2:] == [
+            "back: pause {'destination': 'copilot'}",
+            "back: pause {'destination': 'customerio'}",
         ]
 
     run(scenario())

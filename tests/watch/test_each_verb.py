@@ -124,6 +124,7 @@ def test_no_verb_is_left_out() -> None:
         "directives_refused",
         "directives_unread",
         "directive_ended",
+        "directive_back",
     }  # tests.watch.test_told
     assert {verb for verb, *_ in VERBS} == set(CALLS) - of_the_process
 

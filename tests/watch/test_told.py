@@ -107,5 +107,14 @@ def test_the_end_of_a_directive_is_written_with_its_scope(directive: Directive, 
     assert "canary" not in written.stream.getvalue()
 
 
+def test_a_directive_that_is_back_is_written_as_a_warning_that_doubts_the_clock() -> None:
+    written = Written()
+    Told(written.log).directive_back(Pause(0, "canary words", "yotpo"))
+    (line,) = written.lines
+    assert (line["level"], line["event"], line["destination"]) == ("warning", "directive in force again", "yotpo")
+    assert "clock" in str(line["advice"])
+    assert "canary" not in written.stream.getvalue()
+
+
 def test_an_end_beyond_all_calendars_is_said_too() -> None:
     assert said(Pause(1 << 62, "", "yotpo"))["until"] == "for ever"

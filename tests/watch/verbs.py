@@ -94,6 +94,7 @@ _verb(
     findings=st.lists(FINDINGS, max_size=3),
 )
 _verb("directive_ended", directive=DIRECTIVES)
+_verb("directive_back", directive=DIRECTIVES)
 _verb("leaving")
 _verb("left", released=COUNTS)
 
