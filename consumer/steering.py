@@ -95,15 +95,26 @@ class Steering:
             asked.cancel()
 
     async def run(self) -> None:
-        """Look at what has ended, and at the file, until cancelled."""
-        while True:
-            await asyncio.sleep(self._wait_s())
-            await self.look()
+        """Keep ends, and look at the file, until cancelled."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._keep_ends(), name="directives-ends")
+            both.create_task(self._keep_reading(), name="directives-file")
 
     async def look(self) -> None:
         """End what is over, and read the file if it has changed."""
         self._see()
         await self._look()
+
+    async def _keep_ends(self) -> None:
+        # Never behind the look at the file: its disk may hang, and an end is promised all the same.
+        while True:
+            await asyncio.sleep(self._wait_s())
+            self._see()
+
+    async def _keep_reading(self) -> None:
+        while True:
+            await asyncio.sleep(self._every_s)
+            await self._look()
 
     async def _first(self) -> None:
         for _ in range(_TRIES):

@@ -12,6 +12,7 @@ import pytest
 from consumer.directive import NONE, Directives
 from consumer.watch.log import Log
 from consumer.watch.told import Told
+from tests.room.hung_mount import HungMount
 from tests.room.steered import BOTH, COPILOT, CUSTOMERIO, EVENING_MS, NOON, NOON_MS, Steered, pause
 
 
@@ -248,6 +249,38 @@ def test_while_it_runs_it_looks_again_and_again(tmp_path: Path) -> None:
             Directives((COPILOT, CUSTOMERIO)),
             Directives((CUSTOMERIO,)),
         ]
+
+    run(scenario())
+
+
+def test_an_end_is_kept_to_the_moment_while_the_files_disk_hangs(tmp_path: Path) -> None:
+    steered = Steered(tmp_path, every_s=0.01)
+
+    async def scenario() -> None:
+        await steered.begin(BOTH)
+        ended = asyncio.Event()
+        steered.steering._act = [steered.acted.append, lambda _: ended.set()]
+        with HungMount(steered.path) as mount:
+            running = asyncio.create_task(steered.steering.run())
+            await mount.asked()
+            steered.now_ms = NOON_MS
+            await asyncio.wait_for(ended.wait(), 30)
+            running.cancel()
+        assert steered.acted[1:] == [Directives((CUSTOMERIO,))]
+        assert steered.story.said == ["read 2", "ended: pause {'destination': 'copilot'}"]
+
+    run(scenario())
+
+
+def test_what_falls_while_it_runs_is_told_to_whoever_waits_for_it(
+    steered: Steered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        await steered.begin(BOTH)
+        monkeypatch.setattr(steered.story, "directive_ended", None)
+        steered.now_ms = NOON_MS
+        with pytest.RaisesGroup(TypeError):
+            await asyncio.wait_for(steered.steering.run(), 30)
 
     run(scenario())
 
