@@ -67,16 +67,6 @@ class Unauthorized:
 Answer: TypeAlias = Found | Unknown | Unreachable | Unauthorized
 
 
-@dataclass(slots=True)
-class _Line:
-    """A client's connections, and how many questions go by them."""
-
-    client: SchemaRegistryClient
-    asking: int = 0
-    found: int = 0
-    abandoned: bool = False
-
-
 class Registry:
     """A schema registry.
 
@@ -93,64 +83,47 @@ class Registry:
         self._properties = {"timeout": timeout_s, **properties}
         try:
             self._bounds = Bounds(_WHOLE * float(str(self._properties["timeout"])))
-            self._line = self._connected()
+            self._grace_s = self._bounds.answer_s
+            self._client = _client(self._properties)
         except (TypeError, ValueError, OSError) as error:
             raise ValueError(f"schema registry: {error}") from error
+        self._bounds.hold(self._client)
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._found = 0
 
     async def fetch(self, key: SchemaKey) -> Answer:
         """Return the schema of a numeric id or a GUID."""
         async with self._turns:
-            if self._line.abandoned:
-                try:
-                    self._line = self._connected()
-                except (TypeError, ValueError, OSError) as error:  # a file that it reads may be gone for now
-                    return Unreachable(f"no new connection ({type(error).__name__})")
-            line = self._line
-            line.asking += 1
-            try:
-                answer = await self._ask(line, key)
-                if isinstance(answer, Found):
-                    line.found += 1
-                    if line.found % ANSWERS_KEPT == 0:
-                        line.client.clear_caches()  # type: ignore[no-untyped-call]  # its capacity does not bound them
-                return answer
-            finally:
-                line.asking -= 1
-                if line.abandoned and not line.asking:
-                    leave = line.client.__exit__
-                    threading.Thread(target=leave, args=(None, None, None), name="schemas-close", daemon=True).start()
+            answer = await self._ask(key)
+        if isinstance(answer, Found):
+            self._found += 1
+            if self._found % ANSWERS_KEPT == 0:
+                self._client.clear_caches()  # type: ignore[no-untyped-call]  # its capacity does not bound them
+        return answer
 
-    async def _ask(self, line: _Line, key: SchemaKey) -> Answer:
+    async def _ask(self, key: SchemaKey) -> Answer:
         question, told = self._bounds.question(), Future[Answer]()
         told.set_running_or_notify_cancel()
         # A daemon, and none of the loop's own threads: those are waited for at the end of the process, and a
         # registry that says nothing would keep it until it is killed.
-        asked = (line.client, question, key, told)
-        threading.Thread(target=self._tell, args=asked, name=f"schema-{key}", daemon=True).start()
+        threading.Thread(target=self._tell, args=(question, key, told), name=f"schema-{key}", daemon=True).start()
         answer = asyncio.wrap_future(told)
         try:
             while not answer.done():
-                left_s = question.until - time.monotonic()
+                left_s = question.until + self._grace_s - time.monotonic()
                 if left_s <= 0:
-                    # The next questions go by new connections: an answer's head can trickle for ever, and only their
-                    # end ends its thread. They are closed when the last question has left them: others may be well.
-                    line.abandoned = True
+                    # Only what no bound reaches takes so long, the search for a name for instance: the place is
+                    # another's meanwhile, and the thread ends when that does.
                     return Unreachable(f"no whole answer within {self._bounds.answer_s:g} s")
                 await asyncio.wait({answer}, timeout=left_s)
             return answer.result()
         finally:
             answer.cancel()
 
-    def _connected(self) -> _Line:
-        client = _client(self._properties)
-        self._bounds.hold(client)
-        return _Line(client)
-
-    def _tell(self, client: SchemaRegistryClient, question: Question, key: SchemaKey, told: Future[Answer]) -> None:
+    def _tell(self, question: Question, key: SchemaKey, told: Future[Answer]) -> None:
         try:
             self._bounds.begin(question)
-            told.set_result(_fetch(client, key))
+            told.set_result(_fetch(self._client, key))
         except BaseException as error:  # noqa: BLE001 - a bug is raised where the answer is awaited
             told.set_exception(error)
 

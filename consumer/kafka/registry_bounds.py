@@ -1,14 +1,20 @@
 """What a registry's answers may cost: bytes for one question with all it leads to, and time for each of its answers.
 
 The client's own timeout is for each part of an answer, so that a trickle lasts for ever, and it reads what comes,
-unfolded, to its end. There is no bound for the time of a question as a whole: a registry that is slow and well would
-never get to the end of a schema with many references. The bytes bound their number.
+unfolded, to its end. So every wait at a socket is given what is left of the answer's time, at the most, and the thread
+that asks ends by itself. Nobody may close a connection under it: the number of a closed socket is soon another one's,
+and OpenSSL goes on reading and writing by the number.
+
+There is no bound for the time of a question as a whole: a registry that is slow and well would never get to the end of
+a schema with many references. The bytes bound their number.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,11 +60,37 @@ class Bounds:
 
     def hold(self, client: Any) -> None:  # noqa: ANN401 - a registry client, imported late
         """Keep every answer this client gets within the bounds."""
-        session = client._rest_client.session  # noqa: SLF001 - it shows no other way to its connections
-        session.headers["accept-encoding"] = "identity"
-        session.event_hooks = {"response": [self._read]}
+        self._hold(client._rest_client.session)  # noqa: SLF001 - it shows no other way to its connections
 
-    def _read(self, response: Any) -> None:  # noqa: ANN401 - of the client's HTTP library, which is its own affair
+    def _hold(self, http: Any) -> None:  # noqa: ANN401 - of the client's HTTP library, which is its own affair
+        http.headers["accept-encoding"] = "identity"
+        http.event_hooks = {"response": [self._read]}
+        # Beside its own way it has one for each proxy that the environment names.
+        for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001 - as above
+            if transport is not None:
+                pool = transport._pool  # noqa: SLF001 - as above
+                pool._network_backend = _Network(pool._network_backend, self)  # noqa: SLF001 - as above
+
+    @contextmanager
+    def wait(self, timeout_s: float | None) -> Iterator[float]:
+        """Give the seconds that this thread may wait for one thing: so many, but no longer than the answer may take.
+
+        Raises:
+            EndlessAnswerError: the answer's time is over, at the beginning or at the end. Of all that may be raised
+                at a socket this alone is not tried again.
+        """
+        question: Question = self._mine.question
+        left_s = question.until - time.monotonic()
+        if left_s <= 0:
+            raise EndlessAnswerError
+        try:
+            yield left_s if timeout_s is None else min(timeout_s, left_s)
+        except Exception as error:
+            if time.monotonic() >= question.until:
+                raise EndlessAnswerError from error
+            raise
+
+    def _read(self, response: Any) -> None:  # noqa: ANN401 - as above
         """Read an answer before the client does.
 
         Raises:
@@ -75,3 +107,45 @@ class Bounds:
                 raise EndlessAnswerError
         question.until = time.monotonic() + self.answer_s
         response._content = bytes(content)  # noqa: SLF001 - where the library keeps what it has read
+
+
+class _Network:
+    """What a client connects by, within the bounds."""
+
+    def __init__(self, network: Any, bounds: Bounds) -> None:  # noqa: ANN401 - as above
+        self._network = network
+        self._bounds = bounds
+
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **more: object) -> _Stream:
+        with self._bounds.wait(timeout) as allowed_s:
+            return _Stream(self._network.connect_tcp(host, port, timeout=allowed_s, **more), self._bounds)
+
+
+class _Stream:
+    """A connection whose every wait is within the bounds of the question that goes by it then."""
+
+    def __init__(self, stream: Any, bounds: Bounds) -> None:  # noqa: ANN401 - as above
+        self._stream = stream
+        self._bounds = bounds
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> Any:  # noqa: ANN401 - as above
+        with self._bounds.wait(timeout) as allowed_s:
+            return self._stream.read(max_bytes, allowed_s)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        with self._bounds.wait(timeout) as allowed_s:
+            self._stream.write(buffer, allowed_s)
+
+    def start_tls(self, ssl_context: Any, server_hostname: Any = None, timeout: float | None = None) -> _Stream:  # noqa: ANN401 - as above
+        try:
+            with self._bounds.wait(timeout) as allowed_s:
+                return _Stream(self._stream.start_tls(ssl_context, server_hostname, allowed_s), self._bounds)
+        except BaseException:
+            self.close()  # a connection that is not secured is nobody's: none else would close it
+            raise
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - as above
+        return self._stream.get_extra_info(info)

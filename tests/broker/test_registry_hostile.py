@@ -27,14 +27,14 @@ MOST_BYTES = 60_000_000
 
 
 @asynccontextmanager
-async def asked(url: str, timeout_s: float) -> AsyncIterator[Registry]:
+async def asked(url: str, timeout_s: float, **more: object) -> AsyncIterator[Registry]:
     """Ask at this address; at the end close what is connected, which a service leaves to its end."""
-    registry = Registry({"url": url, "retries.wait.ms": 1, "retries.max.wait.ms": 1}, timeout_s)
+    registry = Registry({"url": url, "retries.wait.ms": 1, "retries.max.wait.ms": 1, **more}, timeout_s)
     try:
         async with asyncio.timeout(240):
             yield registry
     finally:
-        registry._line.client.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+        registry._client.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
 
 async def ask(serve: bytes | Serve, timeout_s: float) -> tuple[Answer, Answer]:

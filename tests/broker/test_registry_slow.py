@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
-import trustme
-
-from consumer.kafka.registry import Answer, Found, Registry, Unreachable
+from consumer.kafka.registry import Answer, Found, Unreachable
 from tests.broker.test_registry_hostile import GOOD, PATIENT_S, answer, asked, assert_no_thread_is_left, found, refers
 from tests.lanes.hostile import trickling
 from tests.lanes.test_hostile_answers import listening
@@ -79,35 +76,3 @@ def test_a_question_that_is_given_up_takes_nothing_from_the_others_under_way() -
     assert second == Found('"int"', {"n7": '"int"'})
     assert third == Found('"int"')
     assert_no_thread_is_left()
-
-
-def test_a_file_that_is_gone_when_connections_are_made_anew_is_waited_for(tmp_path: Path) -> None:
-    authorities = tmp_path / "ca.pem"
-    authority = trustme.CA().cert_pem
-    authority.write_to_path(str(authorities))
-
-    async def run() -> tuple[Answer, Answer, Answer]:
-        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            while True:
-                asked = await reader.readuntil(b"\r\n\r\n")
-                if b"/schemas/ids/1 " in asked:
-                    await TRICKLE(reader, writer)
-                writer.write(GOOD)
-                await writer.drain()
-
-        async with listening(handle) as url:
-            registry = Registry({"url": url, "ssl.ca.location": str(authorities)}, PATIENT_S)
-            registry._bounds.answer_s = 0.5
-            first = await registry.fetch(1)
-            registry._bounds.answer_s = 60.0
-            authorities.unlink()
-            second = await registry.fetch(2)
-            authority.write_to_path(str(authorities))
-            third = await registry.fetch(2)
-            registry._line.client.__exit__(None, None, None)  # type: ignore[no-untyped-call]
-            return first, second, third
-
-    first, second, third = asyncio.run(run())
-    assert isinstance(first, Unreachable)
-    assert second == Unreachable("no new connection (FileNotFoundError)")
-    assert third == Found('"int"')

@@ -1,0 +1,211 @@
+"""Connections to a registry over TLS, or by a proxy: a thread leaves its own by itself, and touches no other's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+from consumer.kafka.registry import Answer, Found, Unreachable
+from tests.broker.test_registry_hostile import GOOD, PATIENT_S, SLOW, Serve, asked, assert_no_thread_is_left, found
+from tests.lanes.hostile import trickling
+from tests.lanes.test_hostile_answers import listening
+
+TRICKLE = SLOW["a head that trickles"]
+BEFORE_TLS: dict[str, Serve] = {
+    "nothing at all": SLOW["nothing at all"],
+    "a handshake that trickles": trickling(b"\x16\x03\x03\x20\x00", b"\x02"),
+}
+STRANGERS_BYTES = b"\x17\x03\x03\x00\x40" + b"A" * 64
+
+
+class Secure:
+    """A registry behind TLS, by a certificate of an authority of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        authority = trustme.CA()
+        self.authorities = str(folder / "ca.pem")
+        authority.cert_pem.write_to_path(self.authorities)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(self.context)
+        self.callers: list[int] = []
+        """The port of each that was connected."""
+
+    @asynccontextmanager
+    async def serving(self, serve: Serve) -> AsyncIterator[str]:
+        """Answer whoever asks for schema 1 like this, and others well; give the address."""
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.callers.append(writer.get_extra_info("peername")[1])
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                while True:
+                    asked = await reader.readuntil(b"\r\n\r\n")
+                    if b"/schemas/ids/1 " in asked:
+                        await serve(reader, writer)
+                    writer.write(GOOD)
+                    await writer.drain()
+            writer.close()
+
+        tasks: set[asyncio.Task[None]] = set()
+        server = await asyncio.start_server(
+            lambda *ends: tasks.add(asyncio.create_task(handle(*ends))), "127.0.0.1", 0, ssl=self.context
+        )
+        try:
+            yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Secure:
+    return Secure(tmp_path)
+
+
+def descriptor_bound_to(port: int) -> int:
+    """Return the number of this process's connection from a port."""
+    for entry in Path("/dev/fd").iterdir():
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(entry.name))) as other:
+            if other.family == socket.AF_INET and other.getsockname()[1] == port:
+                return int(entry.name)
+    raise AssertionError(port)
+
+
+async def closed(number: int) -> None:
+    """Wait until a number is free."""
+    with contextlib.suppress(OSError):
+        while True:
+            os.fstat(number)
+            await asyncio.sleep(0.005)
+
+
+def strangers(number: int) -> list[tuple[socket.socket, socket.socket]]:
+    """Return pairs of sockets, one of which has this number, with something to be read at the first of each pair."""
+    pairs = []
+    for _ in range(100):
+        pairs.append(socket.socketpair())
+        if number in {end.fileno() for pair in pairs for end in pair}:
+            break
+    for one, other in pairs:
+        for end in (one, other):
+            end.setblocking(False)
+            end.send(STRANGERS_BYTES)
+    return pairs
+
+
+def waiting(end: socket.socket) -> bytes:
+    """Return all that can be read at once."""
+    try:
+        return end.recv(1000)
+    except BlockingIOError:
+        return b""
+
+
+def test_what_trickles_past_its_time_is_left_by_its_own_thread_which_touches_no_strangers_socket(
+    secure: Secure,
+) -> None:
+    async def run() -> tuple[Answer, Answer, list[bytes]]:
+        async with (
+            secure.serving(TRICKLE) as url,
+            asked(url, 5.0, **{"ssl.ca.location": secure.authorities}) as registry,
+        ):
+            assert await found(registry, 2) == Found('"int"')  # so that a connection is there, and its number known
+            registry._bounds.answer_s = 2.0
+            (caller,) = secure.callers
+            number = descriptor_bound_to(caller)
+            first = await registry.fetch(1)
+            async with asyncio.timeout(60):
+                await closed(number)
+            pairs = strangers(number)
+            await asyncio.to_thread(assert_no_thread_is_left)
+            read = [waiting(end) for pair in pairs for end in pair]
+            for pair in pairs:
+                for end in pair:
+                    end.close()
+            return first, await found(registry, 2), read
+
+    first, second, read = asyncio.run(run())
+    assert isinstance(first, Unreachable)
+    assert second == Found('"int"')
+    assert set(read) == {STRANGERS_BYTES}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_what_never_ends_over_tls_is_unreachable_and_leaves_no_thread_behind(secure: Secure, name: str) -> None:
+    async def run() -> Answer:
+        async with (
+            secure.serving(SLOW[name]) as url,
+            asked(url, PATIENT_S, **{"ssl.ca.location": secure.authorities}) as registry,
+        ):
+            registry._bounds.answer_s = 0.5
+            answer = await registry.fetch(1)
+            await asyncio.to_thread(assert_no_thread_is_left)
+            return answer
+
+    assert isinstance(asyncio.run(run()), Unreachable)
+
+
+@pytest.mark.parametrize("name", BEFORE_TLS)
+def test_a_handshake_that_never_ends_is_unreachable_and_leaves_no_thread_behind(secure: Secure, name: str) -> None:
+    async def run() -> Answer:
+        more = {"ssl.ca.location": secure.authorities}
+        async with (
+            listening(BEFORE_TLS[name]) as url,
+            asked(url.replace("http", "https"), PATIENT_S, **more) as registry,
+        ):
+            registry._bounds.answer_s = 0.5
+            answer = await registry.fetch(1)
+            await asyncio.to_thread(assert_no_thread_is_left)
+            return answer
+
+    assert isinstance(asyncio.run(run()), Unreachable)
+
+
+@pytest.mark.parametrize("by", ["the property", "the environment"])
+def test_a_proxy_that_never_ends_its_answer_is_bounded_too(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await TRICKLE(reader, writer)
+
+    async def run() -> Answer:
+        async with listening(handle) as proxy:
+            if by == "the environment":
+                monkeypatch.setenv("HTTP_PROXY", proxy)
+            more = {"proxy": proxy} if by == "the property" else {}
+            async with asked("http://registry.invalid", PATIENT_S, **more) as registry:
+                registry._bounds.answer_s = 0.5
+                answer = await registry.fetch(1)
+                await asyncio.to_thread(assert_no_thread_is_left)
+                return answer
+
+    assert isinstance(asyncio.run(run()), Unreachable)
+
+
+def test_what_no_bound_reaches_costs_a_question_its_answer_and_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved = threading.Event()
+
+    def stuck(*_: object) -> Answer:
+        resolved.wait()
+        return Found("late")
+
+    async def run() -> Answer:
+        monkeypatch.setattr("consumer.kafka.registry._fetch", stuck)
+        async with asked("http://127.0.0.1:1", PATIENT_S) as registry:
+            registry._bounds.answer_s, registry._grace_s = 0.05, 0.05
+            answer = await registry.fetch(1)
+            resolved.set()
+            await asyncio.to_thread(assert_no_thread_is_left)
+            return answer
+
+    assert asyncio.run(run()) == Unreachable("no whole answer within 0.05 s")
