@@ -25,7 +25,7 @@ _REFUSED = (401, 403)
 _TOKEN_REFUSED = (400, 401, 403)
 
 _WHOLE = 6
-"""An answer, with what is tried again to get it, may take so many times what each part of it may."""
+"""A whole answer may take so many times what each part of it may."""
 
 _BOUNDED: Mapping[str, int] = {
     "max.retries": 1,
@@ -73,18 +73,19 @@ class Registry:
     Args:
         properties: as the client names them (`url`, `basic.auth.user.info`, `ssl.*`, `bearer.auth.*`).
         timeout_s: how long one request may wait for each part of its answer, unless the properties say; six times as
-            long may pass until an answer has ended.
+            long may pass until its answer has ended. There is one for each address and each of its tries.
 
     Raises:
         ValueError: the client does not take these properties.
     """
 
     def __init__(self, properties: Mapping[str, object], timeout_s: float) -> None:
-        self._properties = {"timeout": timeout_s, **properties}
+        settings: Mapping[str, object] = {**_BOUNDED, "timeout": timeout_s, **properties}
         try:
-            self._bounds = Bounds(_WHOLE * float(str(self._properties["timeout"])))
-            self._grace_s = self._bounds.answer_s
-            self._client = _client(self._properties)
+            self._bounds = Bounds(_WHOLE * float(str(settings["timeout"])))
+            # Between two tries the client waits; and where it searches for a name, no bound reaches it.
+            self._grace_s = self._bounds.answer_s + float(str(settings["retries.max.wait.ms"])) / 1000
+            self._client = _client(settings)
         except (TypeError, ValueError, OSError) as error:
             raise ValueError(f"schema registry: {error}") from error
         self._bounds.hold(self._client)
@@ -112,8 +113,7 @@ class Registry:
             while not answer.done():
                 left_s = question.until + self._grace_s - time.monotonic()
                 if left_s <= 0:
-                    # Only what no bound reaches takes so long, the search for a name for instance: the place is
-                    # another's meanwhile, and the thread ends when that does.
+                    # The place is another's meanwhile, and the thread ends with what it waits for.
                     return Unreachable(f"no whole answer within {self._bounds.answer_s:g} s")
                 await asyncio.wait({answer}, timeout=left_s)
             return answer.result()

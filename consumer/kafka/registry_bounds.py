@@ -1,12 +1,13 @@
-"""What a registry's answers may cost: bytes for one question with all it leads to, and time for each of its answers.
+"""What a registry's answers may cost: bytes for one question with all it leads to, and time for each try of it.
 
 The client's own timeout is for each part of an answer, so that a trickle lasts for ever, and it reads what comes,
-unfolded, to its end. So every wait at a socket is given what is left of the answer's time, at the most, and the thread
+unfolded, to its end. So every wait at a socket is given what is left of the try's time, at the most, and the thread
 that asks ends by itself. Nobody may close a connection under it: the number of a closed socket is soon another one's,
 and OpenSSL goes on reading and writing by the number.
 
-There is no bound for the time of a question as a whole: a registry that is slow and well would never get to the end of
-a schema with many references. The bytes bound their number.
+How many tries there are, at how many addresses, is the client's affair: what one of them may take is not the next one's
+loss. Nor is there a bound for the time of a question as a whole: a registry that is slow and well would never get to
+the end of a schema with many references. The bytes bound their number.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class EndlessAnswerError(Exception):
 
 @dataclass(slots=True)
 class Question:
-    """One question under way: what it may still read, and until when (monotonic seconds) its next answer must end."""
+    """One question under way: what it may still read, and until when (monotonic seconds) its try must end."""
 
     left_bytes: int
     until: float
@@ -46,7 +47,7 @@ class Bounds:
     """The bounds of each question under way: every question has a thread of its own."""
 
     def __init__(self, answer_s: float) -> None:
-        """Let each answer take `answer_s` seconds from the end of the one before, with all that is tried to get it."""
+        """Let each try of getting an answer take `answer_s` seconds until that has ended."""
         self.answer_s = answer_s
         self._mine = threading.local()
 
@@ -64,7 +65,7 @@ class Bounds:
 
     def _hold(self, http: Any) -> None:  # noqa: ANN401 - of the client's HTTP library, which is its own affair
         http.headers["accept-encoding"] = "identity"
-        http.event_hooks = {"response": [self._read]}
+        http.event_hooks = {"request": [self._try], "response": [self._read]}
         # Beside its own way it has one for each proxy that the environment names.
         for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001 - as above
             if transport is not None:
@@ -73,11 +74,11 @@ class Bounds:
 
     @contextmanager
     def wait(self, timeout_s: float | None) -> Iterator[float]:
-        """Give the seconds that this thread may wait for one thing: so many, but no longer than the answer may take.
+        """Give the seconds that this thread may wait for one thing: so many, but no longer than the try may take.
 
         Raises:
-            EndlessAnswerError: the answer's time is over, at the beginning or at the end. Of all that may be raised
-                at a socket this alone is not tried again.
+            EndlessAnswerError: the try's time is over, at the beginning or at the end. Of all that may be raised at a
+                socket this alone is not tried again at the same address.
         """
         question: Question = self._mine.question
         left_s = question.until - time.monotonic()
@@ -90,6 +91,10 @@ class Bounds:
                 raise EndlessAnswerError from error
             raise
 
+    def _try(self, _: object) -> None:
+        question: Question = self._mine.question
+        question.until = time.monotonic() + self.answer_s
+
     def _read(self, response: Any) -> None:  # noqa: ANN401 - as above
         """Read an answer before the client does.
 
@@ -99,13 +104,13 @@ class Bounds:
         if response.headers.get("content-encoding", "identity") != "identity":
             raise EndlessAnswerError  # it could unfold to any size
         question: Question = self._mine.question
-        content = bytearray()
+        content, left_bytes = bytearray(), question.left_bytes
         for part in response.iter_raw():
             content += part
-            question.left_bytes -= max(len(part), _LEAST_BYTES)
-            if question.left_bytes < 0 or time.monotonic() > question.until:
+            left_bytes -= max(len(part), _LEAST_BYTES)
+            if left_bytes < 0 or time.monotonic() > question.until:
                 raise EndlessAnswerError
-        question.until = time.monotonic() + self.answer_s
+        question.left_bytes = left_bytes  # what was not read to its end is not kept, and the next address's to read
         response._content = bytes(content)  # noqa: SLF001 - where the library keeps what it has read
 
 

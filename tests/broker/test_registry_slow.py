@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+
+import pytest
 
 from consumer.kafka.registry import Answer, Found, Unreachable
-from tests.broker.test_registry_hostile import GOOD, PATIENT_S, answer, asked, assert_no_thread_is_left, found, refers
-from tests.lanes.hostile import trickling
+from tests.broker.test_registry_hostile import (
+    GOOD,
+    HASTY_S,
+    PATIENT_S,
+    SLOW,
+    Serve,
+    answer,
+    asked,
+    assert_no_thread_is_left,
+    found,
+    refers,
+)
+from tests.lanes.hostile import endless, head, trickling
 from tests.lanes.test_hostile_answers import listening
 
 MANY = 30
@@ -76,3 +90,37 @@ def test_a_question_that_is_given_up_takes_nothing_from_the_others_under_way() -
     assert second == Found('"int"', {"n7": '"int"'})
     assert third == Found('"int"')
     assert_no_thread_is_left()
+
+
+ILL: dict[str, tuple[Serve, int, Mapping[str, object]]] = {
+    "four say nothing": (SLOW["nothing at all"], 4, {}),
+    "one says nothing, as often as it is asked": (SLOW["nothing at all"], 1, {"max.retries": "9"}),
+    "two trickle": (SLOW["a body that trickles"], 2, {}),
+    "two never end": (endless(head(), b" " * 65_536), 2, {}),
+}
+
+
+@pytest.mark.parametrize("name", ILL)
+def test_the_last_address_is_reached_whatever_those_before_it_do(name: str) -> None:
+    serve, addresses, more = ILL[name]
+
+    async def ill(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await serve(reader, writer)
+
+    async def well(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(GOOD)
+            await writer.drain()
+
+    async def run() -> Answer:
+        async with (
+            listening(ill) as first,
+            listening(well) as last,
+            asked(",".join([*[first] * addresses, last]), HASTY_S, **more) as registry,
+            asyncio.timeout(120),
+        ):
+            return await found(registry, 1)
+
+    assert asyncio.run(run()) == Found('"int"')
