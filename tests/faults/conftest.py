@@ -5,14 +5,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import Broker
+from tests.brokers import Broker, RealBroker
+from tests.brokers.apache import ApacheKafkaError
+from tests.brokers.jars import NoJarsError
 from tests.faults import canaries
+from tests.faults.own_kafka import OwnKafka
 
 
 @pytest.fixture(params=["apache"])
 def broker(apache_broker: Broker) -> Broker:
     """The real one alone: these scenarios are about what real processes do to each other, and take their time."""
     return apache_broker
+
+
+@pytest.fixture(scope="session")
+def own_kafka(apache_broker: RealBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKafka]:
+    """A broker that no other test minds the loss of: it is stopped, killed, stood in front of."""
+    try:
+        broker = OwnKafka(tmp_path_factory.mktemp("own-kafka"))
+    except (NoJarsError, ApacheKafkaError) as reason:
+        pytest.skip(f"no Apache Kafka that may be killed, beside {apache_broker.origin}: {reason}")
+    yield broker
+    broker.close()
 
 
 @pytest.fixture(autouse=True)

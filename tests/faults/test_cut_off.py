@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from consumer.demo.fakes import Delay
-from tests.brokers.apache import ApacheKafkaError
-from tests.brokers.jars import NoJarsError
 from tests.faults.feed import Feed
 from tests.faults.own_kafka import OwnKafka
 from tests.faults.reconfigured import reconfigure
@@ -30,17 +27,6 @@ _PROTOCOLS = {
     "classic": {},
     "kip-848": {"group.protocol": "consumer"},
 }
-
-
-@pytest.fixture(scope="module")
-def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKafka]:
-    """A broker with something before it."""
-    try:
-        broker = OwnKafka(tmp_path_factory.mktemp("own-kafka"))
-    except (NoJarsError, ApacheKafkaError) as reason:
-        pytest.skip(f"no Apache Kafka of our own: {reason}")
-    yield broker
-    broker.close()
 
 
 @pytest.mark.timeout(180)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.brokers import RealBroker
-from tests.brokers.apache import ApacheKafkaError
-from tests.brokers.jars import NoJarsError
 from tests.faults.feed import Feed
 from tests.faults.gauges import assignment, rebalances
 from tests.faults.own_kafka import OwnKafka
@@ -34,17 +32,6 @@ _AGAIN_S = 10.0
 _SLOW_S = 2.0
 _BAD: Mapping[str, Any] = {"tag": POISON["customerio"], "customer": "customer-000-who-is-bad", "lines": ()}
 """Orders that become letters, of somebody who has no others: whoever comes behind a letter waits for it, in order."""
-
-
-@pytest.fixture(scope="module")
-def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKafka]:
-    """A broker that no other test minds the loss of."""
-    try:
-        broker = OwnKafka(tmp_path_factory.mktemp("own-kafka"))
-    except (NoJarsError, ApacheKafkaError) as reason:
-        pytest.skip(f"no Apache Kafka of our own: {reason}")
-    yield broker
-    broker.close()
 
 
 @pytest.mark.timeout(300)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.brokers import RealBroker
-from tests.brokers.apache import ApacheBroker, ApacheKafkaError
-from tests.brokers.jars import NoJarsError
 from tests.faults import report
 from tests.faults.catalogue import FAULTS, each_once
+from tests.faults.own_kafka import OwnKafka
 from tests.faults.storm import Storm
 from tests.faults.tally import Options
 
@@ -21,30 +18,17 @@ _OPTIONS = Options(settle=3)
 _WITHIN_S = 600.0
 
 
-@pytest.fixture
-def own_apache_broker(apache_broker: RealBroker, tmp_path: Path) -> Iterator[ApacheBroker]:
-    """A broker that nobody else uses: killing it disturbs nobody."""
-    folder = tmp_path / "kafka"
-    folder.mkdir()
-    try:
-        broker = ApacheBroker(folder)
-    except (NoJarsError, ApacheKafkaError) as reason:
-        pytest.skip(f"no Apache Kafka that may be killed, beside {apache_broker.origin}: {reason}")
-    yield broker
-    broker.close()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1100)
 def test_every_fault_strikes_once_and_nothing_is_lost_or_out_of_order_or_wrongly_dead_lettered(
-    own_apache_broker: ApacheBroker, tmp_path: Path
+    own_kafka: OwnKafka, tmp_path: Path
 ) -> None:
     of_deck, of_storm = report.seeds(_SEED)
     faults = each_once(of_deck)
     began = time.monotonic()
     folder = tmp_path / "world"
     folder.mkdir()
-    with Storm(own_apache_broker, folder, of_storm, _OPTIONS, print) as storm:
+    with Storm(own_kafka, folder, of_storm, _OPTIONS, print) as storm:
         storm.form()
         storm.strike(faults, _WITHIN_S)
         storm.calm()
