@@ -19,7 +19,7 @@ from consumer.kafka.options import PollOptions, max_poll_interval_s
 from consumer.kafka.poll import Poller
 from consumer.kafka.registry import Registry
 from consumer.learning import Learning, NoRegistry
-from consumer.model import Call, Deferred, Fault, Reply
+from consumer.model import Call, Deferred, Doubt, Fault, Reply
 from consumer.observe import Observer
 from consumer.pipeline import Pipeline
 from consumer.plan import destinations_of
@@ -122,17 +122,20 @@ class Running:
         def renewed(ok: bool) -> None:  # noqa: FBT001 - it is the whole news
             observer.credential_renewed(destination.name, ok=ok)
 
+        def doubted(doubt: Doubt | None) -> None:
+            observer.secrets_doubted(destination.name, doubt)
+
         async def fetch(call: Call) -> Reply | Fault | Deferred:
             return await fetch_token(token_wire, call, self.pipeline.lanes[destination.name].pace)
 
         credential = destination.credential
         credentials: Credentials
         if isinstance(credential, Basic):
-            credentials = BasicCredentials(credential, settings.secrets, renewed)
+            credentials = BasicCredentials(credential, settings.secrets, renewed, doubted)
         else:
             token_wire = wire()
             self._token_wires.append(token_wire)
-            credentials = TokenCredentials(credential, settings.secrets, fetch, renewed)
+            credentials = TokenCredentials(credential, settings.secrets, fetch, renewed, doubted)
         return Lanes(
             destination,
             LaneOptions(

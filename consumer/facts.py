@@ -12,7 +12,7 @@ from typing import Protocol
 
 from consumer.directive import Pause
 from consumer.lot import SchemaKey
-from consumer.model import Cause, Partition, Trouble
+from consumer.model import Cause, Doubt, Partition, Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,8 @@ class DestinationFacts:
     """Whether the last decisive answer took the credentials; `None` before the first."""
     credentials_proven: bool = False
     """Whether they were taken at least once since the start: from then on a rejection is news, not a bad rollout."""
+    secrets_doubt: Doubt | None = None
+    """Why what stands in the files of its secrets may be another than what signs; `None` = no reason is known."""
     guards: tuple[GuardFacts, ...] = ()
     """What the flood guard keeps back, by event type and cause."""
     suspects: int = 0

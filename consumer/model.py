@@ -84,6 +84,12 @@ class Trouble(StrEnum):
     CLOCK_SKEW = "clock_skew"
 
 
+class Doubt(StrEnum):
+    """Why it is not known whether calls are signed with what stands in the files of their secrets now."""
+
+    UNREAD = "unread"
+
+
 class Skip(StrEnum):
     """Why a delivery was deliberately not made: counted, never silent, outside the objective."""
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from consumer.directive import Directive, Directives
     from consumer.findings import Finding
     from consumer.lot import SchemaKey
-    from consumer.model import Cause, Fault, Partition, Skip
+    from consumer.model import Cause, Doubt, Fault, Partition, Skip
 
 
 class Observer:
@@ -123,6 +123,9 @@ class Observer:
 
     def credentials(self, destination: str, *, valid: bool) -> None:
         """The last decisive answer accepted or refused the credentials."""
+
+    def secrets_doubted(self, destination: str, doubt: Doubt | None) -> None:
+        """What stands in the files of a destination's secrets may be another than what signs; `None` = not any more."""
 
     def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:
         """The flood guard closed: of so many, an implausible share was refused with this cause; the rest waits.

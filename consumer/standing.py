@@ -167,6 +167,7 @@ class Standing:
             rate=None if rate is None else rate * lanes.pace.share_at(now),
             credentials_valid=lanes.credentials_valid,
             credentials_proven=lanes.credentials_proven,
+            secrets_doubt=lanes.credentials.doubt(),
             guards=_guards(pipeline.closed(name)),
             suspects=lanes.suspects,
             paused=lanes.said.pauses,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from consumer.config.directive_table import Known
 from consumer.config.directives import Content, content_of, read_content
+from consumer.config.disk import UNANSWERED, Look
 from consumer.directive import NONE, Directives, Pause
 from consumer.findings import Finding
 from consumer.observe import Observer
@@ -43,7 +42,7 @@ class Steering:
         clock_ms: the wall clock, epoch milliseconds.
         every_s: between two looks.
         steady_s: between the two looks at a changed file: half of one that is being written must not pass for it.
-        within_s: how long a start waits for the file.
+        within_s: how long a start waits for the file, and a look for its disk before that is said.
     """
 
     def __init__(
@@ -67,6 +66,8 @@ class Steering:
         self._every_s = every_s
         self._steady_s = steady_s
         self._within_s = within_s
+        self._file = Look(lambda: content_of(path), within_s)
+        self._unanswered = False  # and that was said
         self._act: Sequence[Acts] = ()
         self._read: Content | _Unread = _UNREAD
         self._said = NONE  # what was read last, or holds everything: those that are over included
@@ -89,7 +90,7 @@ class Steering:
             elif leave.is_set():
                 self._say(self._everything())
             else:
-                self._refused([self._finding("is not read yet", "see whether its disk answers")])
+                self._not_read()
         finally:
             first.cancel()
             asked.cancel()
@@ -124,14 +125,18 @@ class Steering:
 
     async def _look(self) -> bool:
         """Read the file if it has changed; return whether it stood still."""
-        content = await _content(self._path)
+        content = await self._file()
+        if content is UNANSWERED:
+            self._not_read()
+            return True
         if content == self._read:
             return True
         await asyncio.sleep(self._steady_s)
-        if await _content(self._path) != content:
+        if await self._file() != content:
             return False
         # A long file takes a while to parse: calls and probes do not wait for it.
         read = await asyncio.to_thread(read_content, content, self._path, self._known)
+        self._unanswered = False
         self._read = content  # not before: a first look that was given up would pass for one that was acted on
         if read.directives is None:
             self._refused(read.findings)
@@ -142,6 +147,13 @@ class Steering:
         self._observer.directives_read(read.directives)
         self._say(read.directives)
         return True
+
+    def _not_read(self) -> None:
+        """Say that the disk does not answer, once; what stands there is read anew as soon as it does."""
+        if not self._unanswered:
+            self._unanswered = True
+            self._read = _UNREAD
+            self._refused([self._finding("is not read yet", "see whether its disk answers")])
 
     def _refused(self, findings: Sequence[Finding]) -> None:
         if self._ever:
@@ -186,24 +198,6 @@ class Steering:
         if ends_ms is None:
             return self._every_s
         return max(0.0, min(self._every_s, (ends_ms - self._clock_ms()) / 1000))
-
-
-async def _content(path: Path) -> Content:
-    """Return what stands in the file, however long its disk takes, in a thread that nobody has to wait for.
-
-    The loop's own threads are all waited for when it closes: with them a disk that hangs would keep the process.
-    """
-    content: concurrent.futures.Future[Content] = concurrent.futures.Future()
-    content.set_running_or_notify_cancel()  # from now on it cannot be cancelled, so that the thread may always answer
-
-    def read() -> None:
-        try:
-            content.set_result(content_of(path))
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the answer gets it, else it waits for ever
-            content.set_exception(error)
-
-    threading.Thread(target=read, name="directives", daemon=True).start()
-    return await asyncio.wrap_future(content)
 
 
 class _Unread:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+from consumer.config.disk import UNANSWERED, Look
 
 MASK = "********"
 
 _STEADY_S = 0.05
+_WITHIN_S = 1.0
 _MOST_BYTES = 64 * 1024
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -27,7 +30,11 @@ class Secret:
         """Return the secret itself: for the wire, and for nothing else."""
         return self._value
 
-    def refresh(self) -> bool:
+    def hangs(self) -> bool:
+        """Tell whether where it comes from does not answer. Here it always has."""
+        return False
+
+    async def refresh(self) -> bool:
         """Look whether there is a newer value, and return whether one was taken. Here there never is."""
         return False
 
@@ -52,26 +59,43 @@ class SecretFile(Secret):
     """A secret in a file, re-read when its content changes, so that keys rotate without a restart.
 
     The content decides, not the file's number or date: a mounted Kubernetes Secret is swapped by a symbolic link.
+
+    Args:
+        path: the file.
+        value: what was read from it.
+        pause: waits so many seconds, between two looks.
+        within_s: how long a look waits for the disk.
     """
 
-    __slots__ = ("_pause", "path")
+    __slots__ = ("_look", "_pause", "path")
 
-    def __init__(self, path: Path, value: str, pause: Callable[[float], None] = time.sleep) -> None:
-        """Start with the `value` that was read from `path`."""
+    def __init__(
+        self,
+        path: Path,
+        value: str,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        within_s: float = _WITHIN_S,
+    ) -> None:
         super().__init__(value)
         self.path = path
         self._pause = pause
+        self._look = Look(lambda: read_secret(path), within_s)
 
-    def refresh(self) -> bool:
-        """Re-read the file, and return whether its content is a new secret. Blocks up to 50 ms: call it in a thread.
+    def hangs(self) -> bool:
+        """Tell whether the file's disk does not answer: nobody waits for it any more, and the value stays."""
+        return self._look.hangs()
 
-        A file that is gone, empty, not text or still being written leaves the value that was good before.
+    async def refresh(self) -> bool:
+        """Re-read the file, and return whether its content is a new secret. It takes two seconds at the very most.
+
+        A file that is gone, empty, not text, still being written or on a disk that does not answer leaves the value
+        that was good before.
         """
-        found = read_secret(self.path)
-        if found is None or found == self._value:
+        found = await self._look()
+        if found is UNANSWERED or found is None or found == self._value:
             return False
-        self._pause(_STEADY_S)  # without the second look half of a key could replace a good one
-        if read_secret(self.path) != found:
+        await self._pause(_STEADY_S)  # without the second look half of a key could replace a good one
+        if await self._look() != found:
             return False
         self._value = found
         return True

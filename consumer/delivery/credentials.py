@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from consumer.destinations.answers import judge_status
-from consumer.model import Barred, Call, Deferred, Fault, Trouble
+from consumer.model import Barred, Call, Deferred, Doubt, Fault, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from consumer.destinations import Basic, Token
     from consumer.model import Reply
@@ -21,7 +21,7 @@ NOT_NOW = Deferred(Fault(Trouble.THROTTLED, "the call for a token has to wait"))
 """The destination asked for patience: no call was made, so that nothing failed. Told by identity."""
 
 
-def _unheard(_: bool) -> None:  # noqa: FBT001 - the shape of what is called back
+def _unheard(_: object) -> None:
     pass
 
 
@@ -31,8 +31,11 @@ class Secret(Protocol):
     def reveal(self) -> str:
         """Return the value now in force."""
 
-    def refresh(self) -> bool:
-        """Read it again where it came from; tell whether it changed. Blocks for a moment: call it in a thread.
+    def hangs(self) -> bool:
+        """Tell whether where it came from does not answer: the value stays until it does."""
+
+    async def refresh(self) -> bool:
+        """Read it again where it came from; tell whether it changed. It waits for a disk a second or two, no longer.
 
         A half-written or empty one never replaces a good one.
         """
@@ -54,17 +57,48 @@ class Credentials(Protocol):
         """Return a signature newer than the `refused` one; `None` if there is no other."""
 
     async def refresh(self) -> bool:
-        """Read the secrets again; tell whether one changed."""
+        """Read the secrets again; tell whether one changed. Calls go on with what is known meanwhile."""
+
+    def doubt(self) -> Doubt | None:
+        """Return why what stands in the secrets' files now may be another; `None` = there is no such reason."""
+
+
+class _Doubts:
+    """Tells of a doubt when it comes and when it is gone, not each time that it is met."""
+
+    def __init__(self, doubted: Callable[[Doubt | None], None]) -> None:
+        self._doubted = doubted
+        self._told: Doubt | None = None
+
+    def tell(self, doubt: Doubt | None) -> None:
+        if doubt is not self._told:
+            self._told = doubt
+            self._doubted(doubt)
+
+
+def _unread(secrets: Iterable[Secret]) -> Doubt | None:
+    return Doubt.UNREAD if any(secret.hangs() for secret in secrets) else None
 
 
 class BasicCredentials:
     """HTTP Basic: renewing means reading the secrets again, once."""
 
-    def __init__(self, basic: Basic, secrets: Mapping[str, Secret], renewed: Callable[[bool], None] = _unheard) -> None:
-        """Sign with the secrets that `basic` names; `renewed` is told of each renewal whether it found another."""
+    def __init__(
+        self,
+        basic: Basic,
+        secrets: Mapping[str, Secret],
+        renewed: Callable[[bool], None] = _unheard,
+        doubted: Callable[[Doubt | None], None] = _unheard,
+    ) -> None:
+        """Sign with the secrets that `basic` names.
+
+        `renewed` is told of each renewal whether it found another; `doubted`, of each doubt and of its end.
+        """
         self._renewed = renewed
+        self._doubts = _Doubts(doubted)
         self._user = secrets[basic.user]
         self._password = None if basic.password is None else secrets[basic.password]
+        self._secrets = [secret for secret in (self._user, self._password) if secret is not None]
         self._lock = asyncio.Lock()
         self._reads = 0
         self._signature = self._sign()
@@ -91,10 +125,13 @@ class BasicCredentials:
         async with self._lock:
             return await self._read_again()
 
+    def doubt(self) -> Doubt | None:
+        """Return why what stands in the secrets' files now may be another."""
+        return _unread(self._secrets)
+
     async def _read_again(self) -> bool:
-        for secret in (self._user, self._password):
-            if secret is not None:
-                await asyncio.to_thread(secret.refresh)
+        await asyncio.gather(*(secret.refresh() for secret in self._secrets))
+        self._doubts.tell(self.doubt())
         self._reads += 1
         signature = self._sign()
         if signature == self._signature:
@@ -112,9 +149,14 @@ class TokenCredentials:
         secrets: Mapping[str, Secret],
         exchange: Callable[[Call], Awaitable[Reply | Fault | Deferred]],
         renewed: Callable[[bool], None] = _unheard,
+        doubted: Callable[[Doubt | None], None] = _unheard,
     ) -> None:
-        """Fetch tokens through `exchange`, an unsigned call; `renewed` is told of each whether a token was had."""
+        """Fetch tokens through `exchange`, an unsigned call.
+
+        `renewed` is told of each whether a token was had; `doubted`, of each doubt and of its end.
+        """
         self._renewed = renewed
+        self._doubts = _Doubts(doubted)
         self._token = token
         self._secret = secrets[token.secret]
         self._exchange = exchange
@@ -173,7 +215,13 @@ class TokenCredentials:
     async def refresh(self) -> bool:
         """Read the secret again; a changed one makes the token stale."""
         async with self._reading:
-            if not await asyncio.to_thread(self._secret.refresh):
-                return False
+            changed = await self._secret.refresh()
+        self._doubts.tell(self.doubt())
+        if not changed:
+            return False
         self._signature = None
         return True
+
+    def doubt(self) -> Doubt | None:
+        """Return why what stands in the secret's file now may be another."""
+        return _unread([self._secret])

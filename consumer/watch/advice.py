@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from consumer.model import Cause, Trouble
+from consumer.model import Cause, Doubt, Trouble
 
 KAFKA: Final[Mapping[str, str]] = {
     "_ALL_BROKERS_DOWN": "no broker can be reached: is the address right, is the network open?",
@@ -47,6 +47,10 @@ HELD: Final[Mapping[str, str]] = {
     Trouble.UNEXPECTED: "an answer no contract knows: is something between us and the destination, has it moved?",
     Trouble.UNINTELLIGIBLE: "a yes that says nothing the contract knows: is a proxy answering in its place?",
     Trouble.CLOCK_SKEW: "the destination's clock and ours disagree: is the time on this machine right?",
+}
+
+SECRETS: Final[Mapping[Doubt, str]] = {
+    Doubt.UNREAD: "the disk of a secret's file does not answer: mend the mount; what was read before signs meanwhile",
 }
 
 LETTERS: Final[Mapping[str, str]] = {

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from consumer.directive import AcceptGap, AcceptRefusals, Pause, Quarantine
 from consumer.facts import CLOCK, DeliveryBooks, DestinationFacts, PipelineFacts
+from consumer.model import Doubt
 from consumer.watch.checks import Limits, Moment, live, ready, startup
 from consumer.watch.labels import NONE, OTHER
 from consumer.watch.scraped import COUNTERS, GAUGES
@@ -154,6 +155,8 @@ def _destination(sheet: _Sheet, name: str, facts: DestinationFacts, known: Seque
     )
     if facts.rate is not None:
         sheet.put("cdp_rate_limit_permits", facts.rate, name, to)
+    for doubt in Doubt:
+        sheet.put("cdp_destination_secrets_doubted", facts.secrets_doubt is doubt, name, to, doubt)
     shown = (*known, CLOCK)
     held = {hold.endpoint if hold.endpoint in shown else OTHER for hold in facts.holds}
     for endpoint in (*shown, *(held - set(shown))):

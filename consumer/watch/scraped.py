@@ -125,6 +125,10 @@ GAUGES: Final[Declared] = {
         (*_TO, "endpoint"),
         "1 while the endpoint is held: something of ours is wrong, the log says what. `clock`: the time is in doubt.",
     ),
+    "cdp_destination_secrets_doubted": (
+        (*_TO, "reason"),
+        "1 while other secrets may stand in the files than those that sign; `unread`: their disk does not answer.",
+    ),
     "cdp_flood_guard_closed": (
         (*_TO, "event", "cause"),
         "1 while an implausible share of an event type is refused and the rest waits; absent while it does not.",

@@ -127,6 +127,7 @@ def _destination(facts: DestinationFacts) -> dict[str, object]:
         "rate_per_s": facts.rate,
         "credentials_valid": facts.credentials_valid,
         "credentials_proven": facts.credentials_proven,
+        "secrets_doubt": None if facts.secrets_doubt is None else facts.secrets_doubt.value,
         "books": _books(facts.books),
         "holds": [
             {

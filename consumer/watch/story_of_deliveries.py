@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.model import Cause, Fault
+from consumer.model import Cause, Doubt, Fault
 from consumer.observe import Observer
-from consumer.watch.advice import HELD, LETTERS, guarded
+from consumer.watch.advice import HELD, LETTERS, SECRETS, guarded
 
 if TYPE_CHECKING:
     from consumer.watch.log import Log
@@ -96,6 +96,13 @@ class StoryOfDeliveries(Observer):
             return
         level, event = ("info", "credentials taken") if valid else ("error", "credentials rejected")
         self._log.write(level, event, pipeline=self._pipeline, destination=destination)
+
+    def secrets_doubted(self, destination: str, doubt: Doubt | None) -> None:
+        about = {"pipeline": self._pipeline, "destination": destination}
+        if doubt is None:
+            self._log.write("info", "secrets no longer doubted", **about)
+        else:
+            self._log.write("error", "secrets doubted", **about, reason=doubt.value, advice=SECRETS[doubt])
 
     # ── Flood guard ──
 

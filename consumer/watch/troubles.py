@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from consumer.facts import GuardFacts, PipelineFacts
+from consumer.model import Doubt
 from consumer.watch.checks import Moment
 from consumer.watch.labels import NONE
 from consumer.watch.spans import age
@@ -13,6 +14,10 @@ from consumer.watch.told import Told
 _SCHEMA_TROUBLES = {
     "unreachable": ": the registry gives no usable answer",
     "refused": ": the registry refuses our credentials",
+}
+
+_SECRETS = {
+    Doubt.UNREAD: "the disk of its secrets does not answer: calls are signed with what was read before",
 }
 
 
@@ -61,6 +66,8 @@ def _destinations(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
         for hold in to.holds:
             since = age(hold.since_ms, moment)
             yield f"{to.name} {hold.endpoint} is held, for {since} now ({hold.cause.value})"
+        if to.secrets_doubt is not None:
+            yield f"{to.name}: {_SECRETS[to.secrets_doubt]}"
         yield from (f"{to.name}, {_guarded(guard, moment)}" for guard in to.guards)
 
 

@@ -36,7 +36,10 @@ class _Secret:
     def reveal(self) -> str:
         return self._value
 
-    def refresh(self) -> bool:
+    def hangs(self) -> bool:
+        return False
+
+    async def refresh(self) -> bool:
         return False
 
 

@@ -14,6 +14,7 @@ from tests.faults.alarms import see_one_slow_prober, wait_for_holds, wait_for_pr
 from tests.faults.feed import Feed
 from tests.faults.settings import change
 from tests.faults.silence import leaks
+from tests.room.hung_mount import HungMount
 from tests.system import oracle
 from tests.system.evidence import gather
 from tests.system.member import Member
@@ -138,6 +139,44 @@ def test_a_changed_credentials_file_ends_the_hold_at_once_and_a_half_written_one
         assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
 
 
+@pytest.mark.timeout(150)
+def test_a_disk_of_secrets_that_hangs_is_said_and_keeps_neither_deliveries_nor_the_process(
+    apache_broker: RealBroker, tmp_path: Path
+) -> None:
+    with World(apache_broker, tmp_path, ISOLATED) as world:
+        file = tmp_path / "secret"
+        file.write_text(CANARY, encoding="utf-8")
+        change(
+            world,
+            every={"probe": "1s"},
+            budgets={"drain": "5s"},
+            destinations={
+                "customerio": {"api_key": {"file": str(file)}},
+                "copilot": {"client_secret": {"file": str(file)}},
+                "yotpo": {"secret": {"file": str(file)}},
+            },
+        )
+        shop = Feed(world, 44)
+        with world.member() as member:
+            shop.orders(50)
+            shop.wait_until_delivered()
+            with HungMount(file):
+                for server in world.servers.values():
+                    server.faults.add(Answer(401), when=_delivers, times=4)
+                shop.orders(400)
+                shop.wait_until_delivered()
+                shop.orders(50)
+                shop.wait_until_delivered()
+                for name in world.servers:
+                    member.wait_for_line("secrets doubted", destination=name, reason="unread", level="error")
+                assert len(member.lines("secrets doubted")) == len(world.servers), "each is said once"
+                assert set(_of_each(member, "cdp_destination_secrets_doubted", reason="unread").values()) == {1}
+                assert "the disk of its secrets does not answer" in member.page("/status")[1]
+                assert leaks(world, member) == []
+                assert member.leave(within_s=30) == 0
+        assert oracle.complaints(shop.records, gather(world)) == []
+
+
 def _delivers(call: Incoming) -> bool:
     return not call.path.endswith("access_tokens")
 
@@ -162,10 +201,15 @@ def _requests(world: World) -> dict[str, int]:
 
 def _valid(member: Member) -> dict[str, float]:
     """Return what `/metrics` says of each destination's credentials."""
+    return _of_each(member, "cdp_destination_credentials_valid")
+
+
+def _of_each(member: Member, metric: str, **labels: str) -> dict[str, float]:
+    """Return what a metric says of each destination."""
     return {
-        dict(labels)["destination"]: value
-        for (name, labels), value in member.metrics().items()
-        if name == "cdp_destination_credentials_valid"
+        dict(found)["destination"]: value
+        for (name, found), value in member.metrics().items()
+        if name == metric and labels.items() <= dict(found).items()
     }
 
 

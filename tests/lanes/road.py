@@ -45,7 +45,10 @@ class FakeSecret:
     def reveal(self) -> str:
         return self.value
 
-    def refresh(self) -> bool:
+    def hangs(self) -> bool:
+        return False
+
+    async def refresh(self) -> bool:
         self.reads += 1
         changed = self.value != self.on_disk
         self.value = self.on_disk

@@ -17,28 +17,28 @@ class HungMount:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._kept, self._pipe = path.with_name(f"{path.name}.kept"), path.with_name(f"{path.name}.pipe")
+        self._answered = False
         self._before = set(threading.enumerate())
 
     def __enter__(self) -> Self:
         os.link(self._path, self._kept)
         os.mkfifo(self._pipe)
-        self.hang()
+        again = self._path.with_name(f"{self._path.name}.again")
+        os.link(self._pipe, again)
+        again.replace(self._path)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.answer()
-
-    def hang(self) -> None:
-        """Answer nobody from now on."""
-        again = self._path.with_name(f"{self._path.name}.again")
-        os.link(self._pipe, again)
-        again.replace(self._path)
+        if not self._answered:
+            self.answer()
+        self._pipe.unlink()
+        self._kept.unlink()
 
     def waiting(self) -> list[threading.Thread]:
-        """Return the threads of this process that nobody need wait for and that were not there before."""
-        return [each for each in threading.enumerate() if each.daemon and each not in self._before]
+        """Return the threads of this process that look at a disk and were not there before."""
+        return [each for each in threading.enumerate() if each.name == "disk" and each not in self._before]
 
     async def asked(self) -> None:
         """Wait until somebody of this process reads."""
@@ -47,6 +47,7 @@ class HungMount:
 
     def answer(self, content: bytes | None = None) -> None:
         """Be well again, with other content if some is given; who waits is told the old one, and has ended after."""
+        self._answered = True
         old = self._kept.read_bytes()
         mended = self._path.with_name(f"{self._path.name}.mended")
         mended.write_bytes(old if content is None else content)

@@ -80,6 +80,7 @@ class FakeLanes:
         self.holds: list[tuple[Endpoint, Hold]] = []
         self.credentials_valid: bool | None = None
         self.credentials_proven = False
+        self.credentials = SimpleNamespace(doubt=lambda: None)
         self.suspects = 0
         self.guarding = SimpleNamespace(closed=tuple)
         self.said: list[Directives] = []

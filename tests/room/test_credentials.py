@@ -3,13 +3,16 @@
 import asyncio
 import base64
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from consumer.config import SecretFile
 from consumer.delivery.credentials import BasicCredentials, Signature, TokenCredentials
 from consumer.destinations import Basic, Token
-from consumer.model import Barred, Call, Deferred, Endpoint, Fault, Reply, Trouble
+from consumer.model import Barred, Call, Deferred, Doubt, Endpoint, Fault, Reply, Trouble
 from tests.lanes.road import FakeSecret
+from tests.room.hung_mount import HungMount
 
 TOKENS = Endpoint("access_tokens", "POST", "/tokens")
 TOKEN = Token("x-token", TOKENS, "secret", 100.0, lambda secret: secret.encode(), lambda reply: reply.body.decode())
@@ -147,5 +150,59 @@ def test_a_blank_password_is_signed_as_blank_and_refresh_tells_a_change_once() -
         key.on_disk = "other"
         assert await door.refresh()
         assert not await door.refresh()
+
+    asyncio.run(run())
+
+
+def test_a_disk_that_hangs_keeps_no_basic_credentials_from_signing_and_is_said_once(tmp_path: Path) -> None:
+    user, password = tmp_path / "user", tmp_path / "password"
+    user.write_text("id")
+    password.write_text("good")
+    secrets = {
+        "user": SecretFile(user, "id", within_s=30),
+        "password": SecretFile(password, "good", within_s=0.05),
+    }
+    renewals: list[bool] = []
+    doubts: list[Doubt | None] = []
+
+    async def run() -> None:
+        door = BasicCredentials(Basic("user", "password"), secrets, renewals.append, doubts.append)
+        signature = await door.current()
+        with HungMount(password) as mount:
+            assert door.doubt() is None
+            assert await door.renew(signature) is None
+            assert not await door.refresh()
+            assert await door.current() is signature
+            assert (door.doubt(), doubts, renewals) == (Doubt.UNREAD, [Doubt.UNREAD], [False])
+            mount.answer(b"new")
+        assert door.doubt() is None, "as soon as the disk has answered, whoever reads next"
+        secrets["password"]._look._within_s = 30
+        assert await door.renew(signature) == {"authorization": "Basic " + base64.b64encode(b"id:new").decode()}
+        assert doubts == [Doubt.UNREAD, None]
+
+    asyncio.run(run())  # the loop closes while no thread of its own waits for a disk
+
+
+def test_a_disk_that_hangs_keeps_no_token_from_being_renewed_with_the_secret_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("good")
+    secret = SecretFile(path, "good", within_s=0.05)
+    doubts: list[Doubt | None] = []
+
+    async def run() -> None:
+        exchange = Exchange(numbered)
+        door = TokenCredentials(TOKEN, {"secret": secret}, exchange, doubted=doubts.append)
+        with HungMount(path) as mount:
+            for count in (1, 2, 3):
+                signature = await door.current()
+                assert signature == {"x-token": f"token-{count}"}
+                assert isinstance(signature, Signature)
+                door._fetched_at -= 101
+            assert (door.doubt(), doubts) == (Doubt.UNREAD, [Doubt.UNREAD])
+            mount.answer()
+        secret._look._within_s = 30
+        assert not await door.refresh()
+        assert (door.doubt(), doubts) == (None, [Doubt.UNREAD, None])
+        assert set(exchange.bodies) == {b"good"}
 
     asyncio.run(run())

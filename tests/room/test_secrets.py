@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import pickle
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from consumer.config import MASK, Properties, Secret, SecretFile
 from consumer.config.secrets import is_secret_name, read_secret
 from tests.room.configured import ENVIRON, GOOD, loaded, settings_of
+from tests.room.hung_mount import HungMount
 
 
 def test_a_secret_is_asterisks_however_it_is_printed() -> None:
@@ -24,16 +26,21 @@ def test_a_secret_is_asterisks_however_it_is_printed() -> None:
         assert MASK in shown
 
 
+def refreshed(secret: Secret) -> bool:
+    return asyncio.run(secret.refresh())
+
+
 def test_a_secret_copied_by_serialisation_is_only_its_mask() -> None:
     assert pickle.loads(pickle.dumps(Secret("canary"))).reveal() == MASK  # noqa: S301 - our own bytes
     assert Secret("canary").reveal() == "canary"
     assert Secret("a") == Secret("a")
     assert Secret("a") != Secret("b")
-    assert Secret("canary").refresh() is False
+    assert refreshed(Secret("canary")) is False
+    assert not Secret("canary").hangs()
     assert copy.copy(Secret("canary")).reveal() == MASK
 
 
-def no_pause(_seconds: float) -> None:
+async def no_pause(_seconds: float) -> None:
     pass
 
 
@@ -41,11 +48,11 @@ def test_a_changed_file_gives_its_new_secret_once(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("old\n")
     secret = SecretFile(path, "old", no_pause)
-    assert secret.refresh() is False
+    assert refreshed(secret) is False
     path.write_text("new\n")
-    assert secret.refresh() is True
+    assert refreshed(secret) is True
     assert secret.reveal() == "new"
-    assert secret.refresh() is False
+    assert refreshed(secret) is False
 
 
 def test_a_swapped_link_counts_by_its_content(tmp_path: Path) -> None:
@@ -56,7 +63,7 @@ def test_a_swapped_link_counts_by_its_content(tmp_path: Path) -> None:
     secret = SecretFile(link, "old", no_pause)
     link.unlink()
     link.symlink_to(tmp_path / "two")
-    assert secret.refresh() is True
+    assert refreshed(secret) is True
     assert secret.reveal() == "new"
 
 
@@ -65,10 +72,10 @@ def test_what_is_no_secret_never_replaces_a_good_one(tmp_path: Path, content: by
     path = tmp_path / "key"
     path.write_bytes(content)
     secret = SecretFile(path, "good", no_pause)
-    assert secret.refresh() is False
+    assert refreshed(secret) is False
     assert secret.reveal() == "good"
     path.unlink()
-    assert secret.refresh() is False
+    assert refreshed(secret) is False
     assert secret.reveal() == "good"
 
 
@@ -76,14 +83,37 @@ def test_a_file_still_being_written_is_left_for_the_next_time(tmp_path: Path) ->
     path = tmp_path / "key"
     path.write_text("hal")
 
-    def writer_goes_on(_seconds: float) -> None:
+    async def writer_goes_on(_seconds: float) -> None:
         path.write_text("half no more")
 
     secret = SecretFile(path, "good", writer_goes_on)
-    assert secret.refresh() is False
+    assert refreshed(secret) is False
     assert secret.reveal() == "good"
-    assert secret.refresh() is True
+    assert refreshed(secret) is True
     assert secret.reveal() == "half no more"
+
+
+def test_a_disk_that_hangs_leaves_the_value_and_is_waited_for_once_until_it_answers(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("good")
+    secret = SecretFile(path, "good", no_pause, within_s=0.05)
+
+    async def scenario() -> None:
+        with HungMount(path) as mount:
+            assert not secret.hangs()
+            assert await secret.refresh() is False
+            assert secret.hangs()
+            (reader,) = mount.waiting()
+            assert await secret.refresh() is False
+            assert mount.waiting() == [reader], "one thread at most waits for the disk"
+            mount.answer(b"new")
+        assert not secret.hangs()
+        assert secret.reveal() == "good", "what came when nobody waited is not taken"
+
+    asyncio.run(scenario())  # its loop has closed while the disk hung, and waits for nobody
+    patient = SecretFile(path, "good", no_pause, within_s=30)
+    assert refreshed(patient) is True
+    assert patient.reveal() == "new"
 
 
 @given(st.binary(max_size=200))

@@ -101,6 +101,7 @@ def test_what_the_old_file_said_ends_in_time_though_a_bad_one_stands_there(steer
     run(scenario())
 
 
+HANGS = "refused: is not read yet"
 UNREAD = "unread, 2 hold: `customerol` is no destination"
 
 
@@ -268,6 +269,33 @@ def test_an_end_is_kept_to_the_moment_while_the_files_disk_hangs(tmp_path: Path)
             running.cancel()
         assert steered.acted[1:] == [Directives((CUSTOMERIO,))]
         assert steered.story.said == ["read 2", "ended: pause {'destination': 'copilot'}"]
+
+    run(scenario())
+
+
+def test_a_disk_that_hangs_while_it_runs_is_said_once_and_the_file_is_read_anew_when_it_answers(
+    tmp_path: Path,
+) -> None:
+    steered = Steered(tmp_path, within_s=30)
+
+    async def scenario() -> None:
+        await steered.begin(BOTH)
+        steered.steering._file._within_s = 0.05
+        with HungMount(steered.path) as mount:
+            await steered.steering.look()
+            await steered.steering.look()
+            assert steered.story.said == ["read 2", HANGS]
+            assert len(steered.acted) == 1, "what was read before stays in force"
+            mount.answer()
+        steered.steering._file._within_s = 30
+        await steered.steering.look()
+        await steered.steering.look()
+        assert steered.story.said == ["read 2", HANGS, "read 2"]
+        with HungMount(steered.path):
+            steered.steering._file._within_s = 0.05
+            await steered.steering.look()
+        assert steered.story.said == ["read 2", HANGS, "read 2", HANGS]
+        assert len(steered.acted) == 1
 
     run(scenario())
 

@@ -47,7 +47,9 @@ def test_a_file_not_read_in_time_at_the_start_holds_everything_until_it_is(
             assert steered.story.said == [UNTOLD]
         finally:
             hung.may.set()
-        await steered.steering.look()
+        while len(steered.acted) < 2:
+            await steered.steering.look()
+            await asyncio.sleep(0.005)
         assert steered.acted[1:] == [Directives((COPILOT, CUSTOMERIO))]
         assert steered.story.said == [UNTOLD, "read 2"]
 

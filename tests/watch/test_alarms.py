@@ -22,7 +22,7 @@ from consumer.facts import (
     StoppedFacts,
 )
 from consumer.findings import Finding
-from consumer.model import Cause, Fault, Partition, Trouble
+from consumer.model import Cause, Doubt, Fault, Partition, Trouble
 from consumer.observe import Observer
 from consumer.watch.checks import Moment
 from consumer.watch.log import Log
@@ -57,6 +57,10 @@ def held(cause: Trouble, endpoint: str = "collect") -> Callable[[PipelineFacts],
     return lambda facts: replace(facts, destinations=(DestinationFacts("copilot", holds=holds),))
 
 
+def doubted(doubt: Doubt) -> Callable[[PipelineFacts], PipelineFacts]:
+    return lambda facts: replace(facts, destinations=(DestinationFacts("copilot", secrets_doubt=doubt),))
+
+
 def guarded(facts: PipelineFacts) -> PipelineFacts:
     guards = (GuardFacts("shop.OrderPlaced", Cause.REFUSED, SINCE_MS, 51, 60, 9),)
     return replace(facts, destinations=(DestinationFacts("copilot", guards=guards),))
@@ -78,6 +82,14 @@ ALARMS = {
         {**TO, "endpoint": "collect"},
         "endpoint held",
         "copilot collect is held, for 10 min now (gone)",
+    ),
+    "secrets on a disk that hangs": Alarm(
+        doubted(Doubt.UNREAD),
+        lambda rooms: rooms.secrets_doubted("copilot", Doubt.UNREAD),
+        "cdp_destination_secrets_doubted",
+        {**TO, "reason": "unread"},
+        "secrets doubted",
+        "copilot: the disk of its secrets does not answer: calls are signed with what was read before",
     ),
     "a clock that is wrong": Alarm(
         held(Trouble.CLOCK_SKEW, CLOCK),

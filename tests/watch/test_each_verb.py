@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.model import Cause, Fault, Partition, Skip, Trouble
+from consumer.model import Cause, Doubt, Fault, Partition, Skip, Trouble
 from tests.watch.pages import made
 from tests.watch.verbs import CALLS
 from tests.watch.written import Written
@@ -98,6 +98,8 @@ VERBS: list[
      ("cdp_destination_credentials_valid", TO, 1)),
     ("credentials", {"destination": "copilot", "valid": False}, ("error", "credentials rejected"),
      ("cdp_destination_credentials_valid", TO, 0)),
+    ("secrets_doubted", {"destination": "copilot", "doubt": Doubt.UNREAD}, ("error", "secrets doubted"), None),
+    ("secrets_doubted", {"destination": "copilot", "doubt": None}, ("info", "secrets no longer doubted"), None),
     ("guard_closed", {**TO, "kind": "shop.OrderPlaced", "cause": Cause.REFUSED, "refused": 51, "of": 90},
      ("error", "flood guard closed"), ("cdp_flood_guard_closures_total", {**TO, "cause": "refused"}, 1)),
     ("guard_closed", {"destination": "", "kind": "shop.orders", "cause": Cause.UNKNOWN_SCHEMA, "refused": 51, "of": 51},

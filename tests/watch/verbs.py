@@ -7,7 +7,7 @@ from hypothesis.strategies import DataObject
 
 from consumer.directive import AcceptGap, AcceptRefusals, Directives, Pause, Quarantine
 from consumer.findings import Finding
-from consumer.model import Cause, Fault, Partition, Skip, Trouble
+from consumer.model import Cause, Doubt, Fault, Partition, Skip, Trouble
 from consumer.observe import Observer
 
 WORDS = st.one_of(
@@ -82,6 +82,7 @@ _verb("resumed", destination=WORDS, endpoint=WORDS, seconds=SECONDS)
 _verb("throttled", destination=WORDS, source=WORDS, seconds=SECONDS)
 _verb("credential_renewed", destination=WORDS, ok=BOOLS)
 _verb("credentials", destination=WORDS, valid=BOOLS)
+_verb("secrets_doubted", destination=WORDS, doubt=st.sampled_from([None, *Doubt]))
 _verb("guard_closed", destination=WORDS, kind=WORDS, cause=CAUSES, refused=COUNTS, of=COUNTS)
 _verb("guard_opened", destination=WORDS, kind=WORDS, cause=CAUSES, seconds=SECONDS, by=WORDS)
 _verb("shelved", destination=WORDS, cause=CAUSES, count=COUNTS)
