@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer.kafka.registry_bounds import ANSWERS_KEPT, Bounds, Question
+from consumer.kafka.registry_token import renew
 from consumer.lot import SchemaKey
 
 if TYPE_CHECKING:
@@ -123,13 +124,27 @@ class Registry:
     def _tell(self, question: Question, key: SchemaKey, told: Future[Answer]) -> None:
         try:
             self._bounds.begin(question)
-            told.set_result(_fetch(self._client, key))
+            told.set_result(_fetch(self._client, key, question))
         except BaseException as error:  # noqa: BLE001 - a bug is raised where the answer is awaited
             told.set_exception(error)
 
 
-def _fetch(client: SchemaRegistryClient, key: SchemaKey) -> Answer:
-    from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError  # noqa: PLC0415
+def _fetch(client: SchemaRegistryClient, key: SchemaKey, question: Question) -> Answer:
+    from confluent_kafka.schema_registry.error import OAuthTokenError  # noqa: PLC0415
+
+    try:
+        answer = _answered(client, key)
+        if isinstance(answer, Unauthorized) and renew(client, question.authorization):
+            answer = _answered(client, key)
+    except OAuthTokenError:  # it does not say what it was answered with
+        return _token_trouble(question.status)
+    except Exception as error:  # noqa: BLE001 - the client lets its HTTP library's through; and references in a circle
+        return Unreachable(f"no usable answer ({type(error).__name__})")
+    return answer
+
+
+def _answered(client: SchemaRegistryClient, key: SchemaKey) -> Answer:
+    from confluent_kafka.schema_registry.error import SchemaRegistryError  # noqa: PLC0415
 
     try:
         schema = client.get_schema(key) if isinstance(key, int) else client.get_schema_by_guid(key)
@@ -137,20 +152,12 @@ def _fetch(client: SchemaRegistryClient, key: SchemaKey) -> Answer:
         if error.http_status_code == _NOT_FOUND and error.error_code == _SCHEMA_NOT_FOUND:
             return Unknown()
         return _trouble(error)
-    except OAuthTokenError as error:
-        return _token_trouble(error)
-    except Exception as error:  # noqa: BLE001 - the client lets its HTTP library's exceptions through
-        return Unreachable(f"no usable answer ({type(error).__name__})")
     try:
         references: dict[str, str] = {}
         _follow(client, schema, references)
     except SchemaRegistryError as error:
         # A reference that is missing is the registry's fault, whatever it answers: never the record's.
         return _trouble(error)
-    except OAuthTokenError as error:
-        return _token_trouble(error)
-    except Exception as error:  # noqa: BLE001 - as above, and references in a circle
-        return Unreachable(f"no usable answer ({type(error).__name__})")
     text = schema.schema_str
     if not isinstance(text, str) or not text or not all(isinstance(each, str) and each for each in references.values()):
         client.clear_caches()  # type: ignore[no-untyped-call]  # it would give the same nothing again
@@ -198,7 +205,7 @@ def _trouble(error: Any) -> Unreachable | Unauthorized:  # noqa: ANN401 - its cl
     return Unauthorized(detail) if error.http_status_code in _REFUSED else Unreachable(detail)
 
 
-def _token_trouble(error: Any) -> Unreachable | Unauthorized:  # noqa: ANN401 - as above
-    if error.status_code in _TOKEN_REFUSED:
-        return Unauthorized(f"the token endpoint answered HTTP {error.status_code}")
+def _token_trouble(status: int) -> Unreachable | Unauthorized:
+    if status in _TOKEN_REFUSED:
+        return Unauthorized(f"the token endpoint answered HTTP {status}")
     return Unreachable("the token endpoint gave no token")

@@ -37,10 +37,17 @@ class EndlessAnswerError(Exception):
 
 @dataclass(slots=True)
 class Question:
-    """One question under way: what it may still read, and until when (monotonic seconds) its try must end."""
+    """One question under way: what it may still read, and until when (monotonic seconds) its try must end.
+
+    Attributes:
+        authorization: what its last request said in the header of this name.
+        status: how that was answered; 0 if it was not.
+    """
 
     left_bytes: int
     until: float
+    authorization: str = ""
+    status: int = 0
 
 
 class Bounds:
@@ -61,7 +68,12 @@ class Bounds:
 
     def hold(self, client: Any) -> None:  # noqa: ANN401 - a registry client, imported late
         """Keep every answer this client gets within the bounds."""
-        self._hold(client._rest_client.session)  # noqa: SLF001 - it shows no other way to its connections
+        rest = client._rest_client  # noqa: SLF001 - it shows no other way to its connections
+        self._hold(rest.session)
+        token = getattr(rest.bearer_field_provider, "client", None)
+        if token is not None:
+            token.timeout = rest.session.timeout
+            self._hold(token)
 
     def _hold(self, http: Any) -> None:  # noqa: ANN401 - of the client's HTTP library, which is its own affair
         http.headers["accept-encoding"] = "identity"
@@ -91,9 +103,11 @@ class Bounds:
                 raise EndlessAnswerError from error
             raise
 
-    def _try(self, _: object) -> None:
+    def _try(self, request: Any) -> None:  # noqa: ANN401 - as above
         question: Question = self._mine.question
         question.until = time.monotonic() + self.answer_s
+        question.authorization = request.headers.get("authorization", "")
+        question.status = 0
 
     def _read(self, response: Any) -> None:  # noqa: ANN401 - as above
         """Read an answer before the client does.
@@ -101,9 +115,10 @@ class Bounds:
         Raises:
             EndlessAnswerError: it goes beyond the bounds.
         """
+        question: Question = self._mine.question
+        question.status = response.status_code
         if response.headers.get("content-encoding", "identity") != "identity":
             raise EndlessAnswerError  # it could unfold to any size
-        question: Question = self._mine.question
         content, left_bytes = bytearray(), question.left_bytes
         for part in response.iter_raw():
             content += part

@@ -34,6 +34,9 @@ async def asked(url: str, timeout_s: float, **more: object) -> AsyncIterator[Reg
         async with asyncio.timeout(240):
             yield registry
     finally:
+        token = getattr(registry._client._rest_client.bearer_field_provider, "client", None)
+        if token is not None:
+            token.close()
         registry._client.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
 

@@ -41,15 +41,15 @@ class Secure:
         """The port of each that was connected."""
 
     @asynccontextmanager
-    async def serving(self, serve: Serve) -> AsyncIterator[str]:
-        """Answer whoever asks for schema 1 like this, and others well; give the address."""
+    async def serving(self, serve: Serve, path: str = "/schemas/ids/1") -> AsyncIterator[str]:
+        """Answer whoever asks for this path like this, and others well; give the address."""
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.callers.append(writer.get_extra_info("peername")[1])
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 while True:
                     asked = await reader.readuntil(b"\r\n\r\n")
-                    if b"/schemas/ids/1 " in asked:
+                    if f"{path} ".encode() in asked:
                         await serve(reader, writer)
                     writer.write(GOOD)
                     await writer.drain()
