@@ -78,7 +78,11 @@ class Lag:
     def _ask_until_stranded(self) -> None:
         """Ask through one client, until it is to stop or the client has forgotten every broker: another one has not."""
         stranded = Stranded()
-        consumer = Consumer({**self._properties, **stranded.properties()})
+        try:
+            consumer = Consumer({**self._properties, **stranded.properties()})
+        except KafkaException:  # a file that it reads may be gone for now: the figures grow old meanwhile, and say so
+            self._stop.wait(self._every_s)
+            return
         try:
             while not self._stop.is_set():
                 consumer.poll(0)  # hands out what the client has to say: else it would pile up

@@ -1,7 +1,8 @@
 """Lag as the brokers tell it, on both of them, whatever is paused."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from consumer.kafka.lag import Lag
 from consumer.model import Partition
 from tests.broker.recording_road import WITHIN_S, produce
-from tests.brokers import Broker
+from tests.brokers import Broker, EmbeddedBroker
 
 
 def until(what: Callable[[], object]) -> None:
@@ -125,3 +126,41 @@ def test_brokers_that_do_not_answer_leave_the_old_numbers_and_their_age(broker: 
         until(lambda: lag.updated_at > before + 1)
     finally:
         lag.close()
+
+
+def test_a_client_that_cannot_be_made_is_made_once_the_file_it_reads_is_back(
+    embedded_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    failures = list[KafkaException]()
+
+    def client(properties: Mapping[str, object]) -> Consumer:
+        if len(failures) < 3:
+            try:
+                return Consumer({**properties, "security.protocol": "ssl", "ssl.ca.location": str(tmp_path / "ca.pem")})
+            except KafkaException as error:
+                failures.append(error)
+                raise
+        return Consumer(dict(properties))
+
+    topic, group = embedded_broker.create_topic("orders"), embedded_broker.unique("group")
+    only = Partition(topic, 0)
+    produce(embedded_broker, topic, 10)
+    commit(embedded_broker, group, TopicPartition(topic, 0, 4))
+    monkeypatch.setattr("consumer.kafka.lag.Consumer", client)
+    lag = Lag(embedded_broker.client(), group, lambda: [only], every_s=0.05)
+    lag.start()
+    try:
+        until(lambda: lag.snapshot() == {only: (10, 4)})
+    finally:
+        lag.close()
+    assert len(failures) == 3
+
+
+def test_asking_stops_at_once_while_no_client_can_be_made(tmp_path: Path) -> None:
+    properties = {"bootstrap.servers": "127.0.0.1:1", "security.protocol": "ssl"}
+    lag = Lag({**properties, "ssl.ca.location": str(tmp_path / "ca.pem")}, "group", list, every_s=3600)
+    lag.start()
+    lag.close()
+    lag._thread.join(WITHIN_S)
+    assert not lag._thread.is_alive()
+    assert lag.updated_at == 0.0
