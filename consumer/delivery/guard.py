@@ -120,9 +120,9 @@ class Guard:
         """Tell whether it is closed for a kind and cause."""
         return (kind, cause) in self._closed
 
-    def mended_by(self, kind: str, label: str) -> bool:
-        """Tell whether it is a sign of mending that an event was taken: one of an entry whose refusals were counted."""
-        return any(kind == closed and label in closure.labels for (closed, _), closure in self._closed.items())
+    def labels(self, kind: str) -> frozenset[str]:
+        """Return the entries whose refusals closed it for a kind: that one of theirs is taken is a sign of mending."""
+        return frozenset().union(*(closure.labels for (closed, _), closure in self._closed.items() if closed == kind))
 
     def open(self, kind: str, now: float) -> None:
         """Open for a kind, since a probe was taken."""

@@ -15,7 +15,7 @@ from consumer.delivery.hold import Holds
 from consumer.model import Cause, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.hold import Hold
@@ -48,6 +48,11 @@ class Guarding:
         event_type = delivery.entry.event_type
         return ("guard", event_type) if event_type in self.held else None
 
+    def proves(self, kind: str) -> Callable[[Delivery], bool]:
+        """Return what tells whether a delivery that is taken opens the guard for an event type."""
+        labels = self._guard.labels(kind)
+        return lambda delivery: delivery.entry.label in labels and delivery.entry.event_type == kind
+
     def is_probe(self, hold: Hold) -> bool:
         """Tell whether a probe is one of ours, and not that of a hold."""
         return any(hold is mine for _, mine in self.held)
@@ -61,13 +66,12 @@ class Guarding:
             hold = self.held.get(kind)
             if hold is None:
                 self._guard.fine(kind, count, now)
-            elif started > hold.since and any(
-                self._guard.mended_by(kind, delivery.entry.label)
-                for delivery in batch
-                if delivery.entry.event_type == kind
-            ):
+            elif started > hold.since and any(map(self.proves(kind), batch)):
                 self._guard.open(kind, now)
                 self._let_go(kind)
+            else:
+                for delivery in batch:
+                    hold.keeps_turn(delivery.key)
 
     def begin(self, refusals: Iterable[tuple[Delivery, Fault]]) -> None:
         """Watch what an answer refuses, before what it takes is counted: those verdicts belong together."""
@@ -84,12 +88,16 @@ class Guarding:
         """
         entry = delivery.entry
         kind = entry.event_type
-        if kind in self.held:
-            return not self._guard.lets(kind, cause)
+        hold = self.held.get(kind)
+        if hold is not None:
+            lets = self._guard.lets(kind, cause)
+            if lets and not self.proves(kind)(delivery):
+                hold.keeps_turn(delivery.key)
+            return not lets
         now = time.monotonic()
         if not self._guard.refused(kind, cause, now, entry.label):
             return False
-        self.held.barred(kind, Fault(cause), now)
+        self.held.barred(kind, Fault(cause), now, others=True)
         self._road.prober.wake()
         return True
 

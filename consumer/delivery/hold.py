@@ -5,6 +5,7 @@ Endpoints where *we* are wrong, and event types for which the flood guard is clo
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -26,8 +27,32 @@ class Hold:
         self.fault = fault
         self.since = now
         self.next_probe = now + probe_s
+        self.next_other = float("inf")
+        """When one goes that waits with the others and can prove nothing; never, but at the flood guard."""
         self.probing = False
-        self.probed_keys: set[int] = set()
+        self.other = False
+        """Whether its probe is such a one."""
+        self.tried: defaultdict[object, set[int]] = defaultdict(set)
+        """Of each lane, the keys that had a turn since all of its keys had one."""
+
+    def due(self, now: float) -> bool:
+        """Tell whether one goes now, a probe before any other."""
+        if self.probing:
+            return False
+        self.other = now < self.next_probe
+        return not self.other or now >= self.next_other
+
+    def go_on(self, at: float) -> None:
+        """Let the next delivery go `at` this time (monotonic seconds): of the sort that went last."""
+        if self.other:
+            self.next_other = at
+        else:
+            self.next_probe = at
+
+    def keeps_turn(self, key: int) -> None:
+        """Give a key its turn back: what was tried of it has ended, and could say nothing of what is held."""
+        for tried in self.tried.values():
+            tried.discard(key)
 
 
 class Holds(Generic[Held]):
@@ -59,20 +84,26 @@ class Holds(Generic[Held]):
         """Tell whether a call there succeeded after `started`: a barred answer is not the endpoint's then."""
         return self._succeeded.get(held, float("-inf")) > started
 
-    def barred(self, held: Held, fault: Fault, now: float, first_s: float | None = None) -> bool:
+    def barred(
+        self, held: Held, fault: Fault, now: float, first_s: float | None = None, *, others: bool = False
+    ) -> bool:
         """Note a barred answer; tell whether the hold is new. Those of calls started before the hold change nothing.
 
-        `first_s`: seconds to the first probe, where it is not as far off as every other.
+        `first_s`: seconds to the first probe, where it is not as far off as every other. `others`: there are some that
+        can prove nothing.
         """
         if held in self._holds:
             return False
-        self._holds[held] = Hold(fault, now, self.probe_s if first_s is None else first_s)
+        hold = self._holds[held] = Hold(fault, now, self.probe_s if first_s is None else first_s)
+        if others:
+            hold.next_other = now
         return True
 
     def probed(self, hold: Hold, now: float, fault: Fault | None = None) -> None:
         """Note that a probe ended without an answer that ends the hold; `fault`: the barred answer it had."""
         hold.fault = fault or hold.fault
-        hold.next_probe, hold.probing = now + self.probe_s, False
+        hold.go_on(now + self.probe_s)
+        hold.probing = False
 
     def answered(self, held: Held, now: float, *, success: bool) -> Hold | None:
         """Note an answer that is not barred; return the hold it ends, if there was one."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.hold import Hold
     from consumer.delivery.lanes import Lanes
-    from consumer.delivery.queue import Scope
+    from consumer.delivery.queue import Proof, Scope
     from consumer.delivery.send import Wire
 
 
@@ -38,6 +38,7 @@ class Lane:
         self.on_wire: Sequence[Delivery] = ()
         self.answered: asyncio.Future[None] | None = None
         self.probe: Scope | None = None
+        self._probed = False  # by its last call or try of one
 
     @property
     def open_bytes(self) -> int:
@@ -74,6 +75,10 @@ class Lane:
     def waiting(self, scope: Scope) -> int:
         """Count what waits for `scope`."""
         return self._queue.waiting(scope)
+
+    def finds(self, scope: Scope, fit: Callable[[Delivery], bool], proof: Proof) -> bool:
+        """Tell whether anything that waits for `scope` can probe it."""
+        return self._queue.find(scope, fit, proof) is not None
 
     def withdraw(self) -> None:
         """Forget deliveries whose tenure sends no more; a call on the wire stays there."""
@@ -114,7 +119,10 @@ class Lane:
             await self._road.turns.wait(self)
             # Nothing may be awaited between forming a batch and putting it on the wire: a partition could go between.
             hold = None
-            if self.probe is not None:
+            # Between two probes all that is queued has its turn. With the next probe always there already, as under a
+            # rate, it would never go, and what stands behind a probe that ended would never be looked at.
+            self._probed = self.probe is not None and not (self._probed and self._queue)
+            if self.probe is not None and self._probed:
                 hold, batch = self._probe_batch(self.probe)
                 self.probe = None
             else:
@@ -161,20 +169,24 @@ class Lane:
         hold = self._road.prober.hold(scope)
         if hold is None:
             return None, []
-
-        while True:
-            chosen = self._queue.take_one(scope, self._road.prober.fits(scope, hold))
-            if chosen is None and hold.probed_keys:
-                hold.probed_keys.clear()  # every key had its turn
-            elif chosen is None:
-                self._road.holds.probed(hold, time.monotonic())
-                return None, []
-            elif isinstance(fault := self._road.window.reason(chosen), Fault):
+        while (chosen := self._choose(scope, hold)) is not None:
+            if isinstance(fault := self._road.window.reason(chosen), Fault):
                 # Too old by now, and for ever. Kept, it would fill the limits, and no younger one could come to probe.
                 self._outcomes.unsayable(chosen, fault)
             else:
-                hold.probed_keys.add(chosen.key)
+                hold.tried[self].add(chosen.key)
                 return hold, [chosen]
+        self._road.holds.probed(hold, time.monotonic())
+        return None, []
+
+    def _choose(self, scope: Scope, hold: Hold) -> Delivery | None:
+        """Take what probes a hold: of a key that was not tried since all of them were, if there is one."""
+        prober, tried = self._road.prober, hold.tried[self]
+        proof = prober.proof(scope, hold)
+        chosen = self._queue.take_one(scope, prober.fits(scope, tried), proof)
+        if chosen is None and (chosen := self._queue.take_one(scope, prober.fits(scope, ()), proof)) is not None:
+            tried.clear()
+        return chosen
 
     async def _call(self, batch: list[Delivery], probed: Hold | None) -> None:
         road = self._road

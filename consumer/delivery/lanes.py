@@ -237,7 +237,7 @@ class Lanes:
         self.holds.probed(probe, now, verdict.fault if mine and isinstance(verdict, Barred) else None)
         taken = isinstance(verdict, Delivered)
         if answered and (taken if self.guarding.is_probe(probe) else not isinstance(verdict, Barred | Deferred)):
-            probe.next_probe = now  # it ended the delivery: if it taught nothing, the next one may be asked at once
+            probe.go_on(now)  # it ended the delivery: if it taught nothing, the next one may be asked at once
 
     def _credentials(self, *, valid: bool) -> None:
         self.credentials_valid = valid

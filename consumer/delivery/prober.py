@@ -6,10 +6,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from consumer.delivery.queue import ANY, Proof
 from consumer.delivery.window import SKEW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.hold import Hold
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _LOOK_S = 0.05
 _SECRETS_EVERY_S = 2.0
+_NOTHING_S = 1.0
+"""Where nothing that waits can go, it is looked at again after this: all of it was gone through."""
 
 
 class Prober:
@@ -48,9 +51,10 @@ class Prober:
                     holds.probe_now(time.monotonic())
                 secrets_read = time.monotonic()
             now = time.monotonic()
-            for scope, hold in self._held():
-                if not hold.probing and now >= hold.next_probe and self._tells(scope):
-                    hold.probing = self._ask(scope)
+            # Probes first: what goes in between at one guard could keep the lanes from the probe of another.
+            for scope, hold in sorted(self._held(), key=lambda held: now < held[1].next_probe):
+                if hold.due(now) and self._tells(scope):
+                    hold.probing = self._ask(scope, hold)
 
     def _held(self) -> list[tuple[Scope, Hold]]:
         endpoints: list[tuple[Scope, Hold]] = [(("endpoint", endpoint), hold) for endpoint, hold in self._road.holds]
@@ -60,8 +64,8 @@ class Prober:
         """Return what is held under `scope`, if it still is."""
         return next((hold for held, hold in self._held() if held == scope), None)
 
-    def fits(self, scope: Scope, hold: Hold) -> Callable[[Delivery], bool]:
-        """Return what tells whether a delivery may probe a hold."""
+    def fits(self, scope: Scope, tried: Collection[int]) -> Callable[[Delivery], bool]:
+        """Return what tells whether a delivery may probe what is held under `scope`: not of keys `tried` already."""
         holds, window = self._road.holds, self._road.window
         kind, held = scope
 
@@ -69,7 +73,7 @@ class Prober:
             to = delivery.shape.endpoint
             # The guard's event types and the clock have no endpoint of their own: they are probed where none is held.
             elsewhere = to != held if kind == "endpoint" and scope != SKEW else to in holds
-            if delivery.key in hold.probed_keys or elsewhere:
+            if delivery.key in tried or elsewhere:
                 return False
             reason = window.reason(delivery)
             # Its time will come by itself, unless nobody knows what time it is: the answer to a probe says that.
@@ -77,20 +81,46 @@ class Prober:
 
         return fit
 
+    def proof(self, scope: Scope, hold: Hold) -> Proof:
+        """Return what a hold is probed for now.
+
+        Any answer tells whether an endpoint is mended; the flood guard waits for one to an entry that was refused.
+        Others of its event type go in between, one at a time, and are no probes: new keys may come faster than they go,
+        each beginning with one that proves nothing.
+        """
+        kind, held = scope
+        if kind != "guard":
+            return ANY
+        road = self._road
+        proves = road.guarding.proves(str(held))
+        if hold.other:
+            return Proof(lambda delivery: not proves(delivery), lambda _: False)
+
+        def passes(delivery: Delivery) -> bool:
+            if delivery.shape.endpoint in road.holds or road.guarding.reason(delivery) not in {None, scope}:
+                return False
+            return not isinstance(road.said.reason(delivery), tuple)  # what is quarantined ends, and is in nobody's way
+
+        return Proof(proves, passes)
+
     def _tells(self, scope: Scope) -> bool:
         """Tell whether a probe may end a hold: that of clocks known to disagree ends when one is put right."""
         return scope != SKEW or not self._road.window.known
 
-    def _ask(self, scope: Scope) -> bool:
+    def _ask(self, scope: Scope, hold: Hold) -> bool:
         """Have a lane probe what is held; tell whether one will."""
         lanes = self._road.lanes
-        for step in range(len(lanes)):
-            number = (self._next_lane + step) % len(lanes)
-            lane = lanes[number]
-            # A lane asked already would forget the other scope, and nobody would ask for that one again.
-            if lane.probe is None and lane.waiting(scope):
+        numbers = [(self._next_lane + step) % len(lanes) for step in range(len(lanes))]
+        waiting = [number for number in numbers if lanes[number].waiting(scope)]
+        # A lane asked already would forget the other scope, and nobody would ask for that one again.
+        able = [number for number in waiting if lanes[number].probe is None]
+        proof, fits = self.proof(scope, hold), self.fits(scope, ())
+        for number in able:
+            if lanes[number].finds(scope, fits, proof):
                 self._next_lane = number + 1
-                lane.probe = scope
-                lane.wake()
+                lanes[number].probe = scope
+                lanes[number].wake()
                 return True
+        if able and able == waiting:
+            hold.go_on(time.monotonic() + min(_NOTHING_S, self._road.holds.probe_s))
         return False

@@ -8,7 +8,7 @@ and aside always comes before the queue when a scope is released: that keeps the
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from consumer.delivery.batch import bytes_of, form
 from consumer.model import Fault
@@ -29,6 +29,20 @@ _THEIR_OWN = ("letter", "apart")
 """Kinds of scope that end at a time of their own, whatever else changes."""
 
 _NOWHERE: Scope = ("", None)
+
+_NEVER = float("inf")
+
+
+class Proof(NamedTuple):
+    """What a probe is for: not every delivery that waits for a scope can show that it has ended."""
+
+    proves: Callable[[Delivery], bool]
+    """Whether a delivery can."""
+    passes: Callable[[Delivery], bool]
+    """Whether one that stands behind the oldest of its key could go once that is gone, as far as can be foreseen."""
+
+
+ANY = Proof(lambda _: True, lambda _: True)
 
 
 class KeyedQueue:
@@ -106,21 +120,43 @@ class KeyedQueue:
 
         return form(self._queue, admit)
 
-    def take_one(self, scope: Scope, fit: Callable[[Delivery], bool]) -> Delivery | None:
-        """Take the first delivery aside under `scope` that is the oldest of its key and `fit`, to be sent by itself.
+    def take_one(self, scope: Scope, fit: Callable[[Delivery], bool], proof: Proof = ANY) -> Delivery | None:
+        """Take a delivery aside under `scope` that is the oldest of its key and `fit`, to be sent by itself.
 
-        The rest of its key goes back to the queue, to be looked at anew when that call has ended.
+        The first that can prove something. Where none can that is the oldest of its key: that of the key in which the
+        fewest stand before one that can, since these must go before it. The rest of the key goes back to the queue, to
+        be looked at anew when that call has ended.
         """
-        seen: set[int] = set(self._letters)
+        chosen = self.find(scope, fit, proof)
+        if chosen is not None:
+            self._unblock({chosen.key})
+            self._queue.remove(chosen)
+        return chosen
+
+    def find(self, scope: Scope, fit: Callable[[Delivery], bool], proof: Proof = ANY) -> Delivery | None:
+        """Return what `take_one` would take."""
+        chosen, fewest = None, _NEVER
+        heads: dict[int, Delivery] = {}
+        before: dict[int, float] = dict.fromkeys(self._letters, _NEVER)  # of each key, how many cannot prove anything
         for delivery in self._aside.get(scope, ()):
-            if delivery.key in seen or not delivery.tenure.sending:
+            if not delivery.tenure.sending:
                 continue
-            seen.add(delivery.key)
-            if fit(delivery):
-                self._unblock({delivery.key})
-                self._queue.remove(delivery)
-                return delivery
-        return None
+            key = delivery.key
+            count = before.get(key, 0)
+            if not count:
+                heads[key] = delivery
+            if count >= fewest:
+                continue
+            before[key] = _NEVER
+            if count and not proof.passes(delivery):
+                continue
+            if not proof.proves(delivery):
+                before[key] = count + 1
+            elif fit(heads[key]):
+                chosen, fewest = heads[key], count
+                if not count:
+                    break
+        return chosen
 
     def waiting(self, scope: Scope) -> int:
         """Count what is aside under `scope`."""

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from consumer.delivery.hold import Hold
 from consumer.delivery.queue import Scope
 from consumer.delivery.suspects import SuspectOptions
 from consumer.demo.fakes import Answer, CustomerIo, Gate, Until, contains
@@ -69,10 +70,10 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
             turns = 0
             ask = lanes.lanes.prober._ask
 
-            def counted(scope: Scope) -> bool:
+            def counted(scope: Scope, hold: Hold) -> bool:
                 nonlocal turns
                 turns += 1
-                return ask(scope)
+                return ask(scope, hold)
 
             monkeypatch.setattr(lanes.lanes.prober, "_ask", counted)
             await lanes.until(lambda: turns >= 10 or len(fake.requests) > asked)  # its time came, and it came again

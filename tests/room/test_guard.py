@@ -153,9 +153,8 @@ def test_only_an_entry_whose_refusals_were_counted_is_a_sign_of_mending() -> Non
     guard, _ = made()
     for _ in range(5):
         guard.refused(ORDER, REFUSED, 0.0, "copilot.custom_event")
-    assert guard.mended_by(ORDER, "copilot.custom_event")
-    assert not guard.mended_by(ORDER, "copilot.consent")
-    assert not guard.mended_by(RETURN, "copilot.custom_event")
+    assert guard.labels(ORDER) == {"copilot.custom_event"}
+    assert guard.labels(RETURN) == frozenset()
 
 
 def test_a_directive_opens_what_it_speaks_of_lets_all_through_and_afterwards_counting_starts_afresh() -> None:
