@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8
 """Questions under way at the most: each has a thread of its own."""
+
+_AGAIN = 4
+"""How many of them may be of schemas that the last question did not get: a registry that hangs for some of its schemas
+has a place for the others, however many those are."""
 
 _NOT_FOUND = 404
 _SCHEMA_NOT_FOUND = 40403
@@ -91,12 +96,18 @@ class Registry:
             raise ValueError(f"schema registry: {error}") from error
         self._bounds.hold(self._client)
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._again = asyncio.Semaphore(_AGAIN)
+        self._missed: set[SchemaKey] = set()
         self._found = 0
 
     async def fetch(self, key: SchemaKey) -> Answer:
         """Return the schema of a numeric id or a GUID."""
-        async with self._turns:
+        async with self._again if key in self._missed else nullcontext(), self._turns:
             answer = await self._ask(key)
+        if isinstance(answer, Unreachable):
+            self._missed.add(key)
+        else:
+            self._missed.discard(key)
         if isinstance(answer, Found):
             self._found += 1
             if self._found % ANSWERS_KEPT == 0:

@@ -124,3 +124,39 @@ def test_the_last_address_is_reached_whatever_those_before_it_do(name: str) -> N
             return await found(registry, 1)
 
     assert asyncio.run(run()) == Found('"int"')
+
+
+def test_schemas_for_which_the_registry_hangs_keep_no_place_from_one_that_was_never_asked_for() -> None:
+    async def run() -> tuple[Answer, list[Answer]]:
+        asked_again, at_last = asyncio.Event(), asyncio.Event()
+        asked_for = list[bytes]()
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].split(b"?")[0]
+                asked_for.append(path)
+                if path.endswith(b"/99") or at_last.is_set():
+                    writer.write(GOOD)
+                elif asked_for.count(path) == 1:
+                    writer.write(answer({}))
+                else:
+                    asked_again.set()
+                    await at_last.wait()
+                    writer.write(GOOD)
+                await writer.drain()
+
+        async with listening(handle) as url, asked(url, 100.0) as registry:
+            missed = await asyncio.gather(*(registry.fetch(number) for number in range(12)))
+            assert all(isinstance(each, Unreachable) for each in missed)
+            again = [asyncio.create_task(registry.fetch(number)) for number in range(12)]
+            await asked_again.wait()
+            other = await registry.fetch(99)
+            assert not any(each.done() for each in again)
+            at_last.set()
+            last = await asyncio.gather(*again)
+            assert not registry._missed
+            return other, last
+
+    other, last = asyncio.run(run())
+    assert other == Found('"int"')
+    assert last == [Found('"int"')] * 12
