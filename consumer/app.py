@@ -7,11 +7,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer import __version__
-from consumer.delivery.credentials import BasicCredentials, Credentials, TokenCredentials
+from consumer.delivery.credentials import BasicCredentials, Credentials
 from consumer.delivery.intake import Limits
 from consumer.delivery.lanes import LaneOptions, Lanes
 from consumer.delivery.pace import Backoff
 from consumer.delivery.send import Wire, fetch_token
+from consumer.delivery.tokens import TokenCredentials
 from consumer.destinations import Basic, Destination
 from consumer.kafka.dead_letters import DeadLetters
 from consumer.kafka.lag import Lag

@@ -104,7 +104,7 @@ class DestinationFacts:
     credentials_proven: bool = False
     """Whether they were taken at least once since the start: from then on a rejection is news, not a bad rollout."""
     secrets_doubt: Doubt | None = None
-    """Why what stands in the files of its secrets may be another than what signs; `None` = no reason is known."""
+    """Why what stands in the files of its secrets is not what signs, or may not be; `None` = no reason is known."""
     guards: tuple[GuardFacts, ...] = ()
     """What the flood guard keeps back, by event type and cause."""
     suspects: int = 0

@@ -85,9 +85,12 @@ class Trouble(StrEnum):
 
 
 class Doubt(StrEnum):
-    """Why it is not known whether calls are signed with what stands in the files of their secrets now."""
+    """Why calls are not signed with what stands in the files of their secrets, or may not be."""
 
     UNREAD = "unread"
+    """Their disk does not answer: what was read before signs."""
+    REFUSED = "refused"
+    """What stands there was refused, and what was taken before still is."""
 
 
 class Skip(StrEnum):

@@ -125,7 +125,7 @@ class Observer:
         """The last decisive answer accepted or refused the credentials."""
 
     def secrets_doubted(self, destination: str, doubt: Doubt | None) -> None:
-        """What stands in the files of a destination's secrets may be another than what signs; `None` = not any more."""
+        """What signs is not what stands in the files of a destination's secrets, or may not be; `None` = it is."""
 
     def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:
         """The flood guard closed: of so many, an implausible share was refused with this cause; the rest waits.

@@ -58,7 +58,9 @@ class Secret:
 class SecretFile(Secret):
     """A secret in a file, re-read when its content changes, so that keys rotate without a restart.
 
-    The content decides, not the file's number or date: a mounted Kubernetes Secret is swapped by a symbolic link.
+    The content decides, not the file's number or date: a mounted Kubernetes Secret is swapped by a symbolic link. Two
+    looks spare most halves of a secret that is being written their try; none can be told from a whole one by looking,
+    and whoever signs with a new value keeps the one before until a call was taken with the new one.
 
     Args:
         path: the file.
@@ -94,7 +96,7 @@ class SecretFile(Secret):
         found = await self._look()
         if found is UNANSWERED or found is None or found == self._value:
             return False
-        await self._pause(_STEADY_S)  # without the second look half of a key could replace a good one
+        await self._pause(_STEADY_S)
         if await self._look() != found:
             return False
         self._value = found

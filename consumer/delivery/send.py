@@ -21,7 +21,7 @@ from consumer.model import Barred, Call, Deferred, Fault, Reply, Trouble
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from consumer.delivery.credentials import Credentials
+    from consumer.delivery.credentials import Credentials, Signature
     from consumer.delivery.pace import Pace
     from consumer.model import Endpoint
 
@@ -33,6 +33,7 @@ _MAX_REPLY_PARTS = 8192
 """Nor in more pieces: each costs 20 µs of the loop, and chunks of two bytes would take forty seconds to the limit."""
 
 _REFUSED_CREDENTIALS = (401, 403)
+_SUCCESSES = range(200, 300)
 
 _LONGEST_NAP_S = 1.0
 """A token's call that waits for the rate looks again after this: the share of it may have changed meanwhile."""
@@ -201,7 +202,7 @@ async def send(
         return None if signature is NOT_NOW else signature
     if not await may_start():
         return None
-    reply = await wire.exchange(call, signature)
+    reply = await _signed(wire, call, credentials, signature)
     if isinstance(reply, Fault) or reply.status not in _REFUSED_CREDENTIALS:
         return reply
     renewed = await credentials.renew(signature)
@@ -211,7 +212,14 @@ async def send(
         return None if renewed is NOT_NOW else renewed
     if not await may_repeat():
         return None
-    return await wire.exchange(call, renewed)
+    return await _signed(wire, call, credentials, renewed)
+
+
+async def _signed(wire: Wire, call: Call, credentials: Credentials, signature: Signature) -> Reply | Fault:
+    reply = await wire.exchange(call, signature)
+    if isinstance(reply, Reply) and reply.status in _SUCCESSES:
+        credentials.taken(signature)
+    return reply
 
 
 async def fetch_token(wire: Wire, call: Call, pace: Pace) -> Reply | Fault | Deferred:

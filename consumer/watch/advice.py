@@ -51,6 +51,7 @@ HELD: Final[Mapping[str, str]] = {
 
 SECRETS: Final[Mapping[Doubt, str]] = {
     Doubt.UNREAD: "the disk of a secret's file does not answer: mend the mount; what was read before signs meanwhile",
+    Doubt.REFUSED: "what stands in a secret's file is refused, what was taken before still is: is the file whole?",
 }
 
 LETTERS: Final[Mapping[str, str]] = {

@@ -127,7 +127,7 @@ GAUGES: Final[Declared] = {
     ),
     "cdp_destination_secrets_doubted": (
         (*_TO, "reason"),
-        "1 while other secrets may stand in the files than those that sign; `unread`: their disk does not answer.",
+        "1 while others sign than stand in the secrets' files: their disk hangs (`unread`), or those are `refused`.",
     ),
     "cdp_flood_guard_closed": (
         (*_TO, "event", "cause"),

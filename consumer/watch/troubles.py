@@ -18,6 +18,7 @@ _SCHEMA_TROUBLES = {
 
 _SECRETS = {
     Doubt.UNREAD: "the disk of its secrets does not answer: calls are signed with what was read before",
+    Doubt.REFUSED: "what stands in the files of its secrets is refused: calls are signed with what was taken before",
 }
 
 

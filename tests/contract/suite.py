@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from consumer.delivery.credentials import BasicCredentials, Credentials, TokenCredentials
+from consumer.delivery.credentials import BasicCredentials, Credentials
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.lanes import LaneOptions, Lanes
 from consumer.delivery.ledger import Tenure
 from consumer.delivery.pace import Backoff
 from consumer.delivery.send import Wire
+from consumer.delivery.tokens import TokenCredentials
 from consumer.demo.fakes import Copilot, Fake, Yotpo, consent_id
 from consumer.destinations import Basic, Destination, EntryError
 from consumer.model import Entry, Fault, Partition

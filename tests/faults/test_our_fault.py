@@ -170,7 +170,11 @@ def test_a_disk_of_secrets_that_hangs_is_said_and_keeps_neither_deliveries_nor_t
                 for name in world.servers:
                     member.wait_for_line("secrets doubted", destination=name, reason="unread", level="error")
                 assert len(member.lines("secrets doubted")) == len(world.servers), "each is said once"
-                assert set(_of_each(member, "cdp_destination_secrets_doubted", reason="unread").values()) == {1}
+                member.wait_until(
+                    lambda: set(_of_each(member, "cdp_destination_secrets_doubted", reason="unread").values()) == {1},
+                    30,
+                    "no metric says so",
+                )
                 assert "the disk of its secrets does not answer" in member.page("/status")[1]
                 assert leaks(world, member) == []
                 assert member.leave(within_s=30) == 0

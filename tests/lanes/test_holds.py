@@ -8,7 +8,7 @@ import pytest
 
 from consumer.delivery import prober
 from consumer.demo.fakes import Answer, Copilot, CustomerIo, endpoint
-from consumer.model import Trouble
+from consumer.model import Doubt, Trouble
 from tests.lanes.road import road
 
 
@@ -51,6 +51,31 @@ def test_a_changed_secret_is_tried_long_before_the_next_probe(monkeypatch: pytes
             lanes.secrets["api_key"].on_disk = "new"
             await lanes.all_ended(5)
             assert fake.held() == set(ids)
+
+    asyncio.run(run())
+
+
+def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_the_good_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prober, "_SECRETS_EVERY_S", 0.05)
+
+    async def run() -> None:
+        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, probe_s=0.1) as lanes:
+            ids = lanes.owe(["a"], [0], "track")
+            await lanes.all_ended()
+            gone = fake.outage(404)
+            ids += lanes.owe(["b", "c"], [1, 2], "track")
+            await lanes.until(lambda: bool(lanes.observer.holds))
+            lanes.secrets["api_key"].on_disk = "ke"
+            await lanes.until(lambda: lanes.secrets["api_key"].value == "ke")
+            fake.faults.remove(gone)
+            await lanes.all_ended()
+            assert fake.held() == set(ids)
+            assert [fault.cause for _, fault in lanes.observer.holds] == [Trouble.GONE]
+            assert [request.status for request in fake.requests].count(401) == 1
+            assert lanes.lanes.credentials.doubt() is Doubt.REFUSED
+            assert not lanes.shelf.letters
 
     asyncio.run(run())
 

@@ -32,6 +32,9 @@ class Door:
     async def refresh(self) -> bool:
         return False
 
+    def taken(self, signature: Signature) -> None:
+        self.asked.append(f"taken {signature['authorization']}")
+
     def doubt(self) -> None:
         return None
 
@@ -93,3 +96,20 @@ def test_a_call_whose_turn_passed_during_the_renewal_is_not_made_again() -> None
     answer = asyncio.run(send(wire, CALL, Door(OLD, NEW), may_repeat=no))
     assert answer is None
     assert wire.signed == ["old"]
+
+
+@pytest.mark.parametrize("status", [199, 300, 400, 404, 429, 500])
+def test_a_call_that_is_not_taken_proves_no_signature(status: int) -> None:
+    door = Door(OLD)
+    asyncio.run(send(CountingWire(status), CALL, door))
+    assert door.asked == ["current"]
+
+
+@pytest.mark.parametrize("status", [200, 204, 299])
+def test_whichever_signature_a_call_was_taken_with_is_proven(status: int) -> None:
+    door = Door(OLD)
+    asyncio.run(send(CountingWire(status), CALL, door))
+    assert door.asked == ["current", "taken old"]
+    door = Door(OLD, NEW)
+    asyncio.run(send(CountingWire(401, status), CALL, door))
+    assert door.asked == ["current", "renew old", "taken new"]

@@ -1,125 +1,15 @@
-"""Credentials: renewed once however many meet the expiry, never replaced by nothing."""
+"""Basic credentials: read again once however many are refused, never replaced by nothing, half or a disk that hangs."""
 
 import asyncio
 import base64
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from consumer.config import SecretFile
-from consumer.delivery.credentials import BasicCredentials, Signature, TokenCredentials
-from consumer.destinations import Basic, Token
-from consumer.model import Barred, Call, Deferred, Doubt, Endpoint, Fault, Reply, Trouble
+from consumer.delivery.credentials import BasicCredentials
+from consumer.destinations import Basic
+from consumer.model import Doubt
 from tests.lanes.road import FakeSecret
 from tests.room.hung_mount import HungMount
-
-TOKENS = Endpoint("access_tokens", "POST", "/tokens")
-TOKEN = Token("x-token", TOKENS, "secret", 100.0, lambda secret: secret.encode(), lambda reply: reply.body.decode())
-SAD = Token("x-token", TOKENS, "secret", 100.0, lambda secret: secret.encode(), lambda _: Fault(Trouble.UNAUTHORIZED))
-
-
-class Exchange:
-    """Answers token calls, with what it is given, when it is let."""
-
-    def __init__(self, answer: Callable[[int], Reply | Fault]) -> None:
-        self.answer = answer
-        self.bodies: list[bytes] = []
-
-    async def __call__(self, call: Call) -> Reply | Fault:
-        self.bodies.append(call.body)
-        await asyncio.sleep(0.01)
-        return self.answer(len(self.bodies))
-
-
-def numbered(count: int) -> Reply:
-    return Reply(200, {}, b"token-%d" % count)
-
-
-def test_a_token_is_fetched_once_for_all_who_ask_and_kept() -> None:
-    async def run() -> None:
-        exchange = Exchange(numbered)
-        door = TokenCredentials(TOKEN, {"secret": FakeSecret("s")}, exchange)
-        got = await asyncio.gather(*(door.current() for _ in range(16)))
-        assert all(each is got[0] for each in got)
-        assert got[0] == {"x-token": "token-1"}
-        assert await door.current() is got[0]
-        assert exchange.bodies == [b"s"]
-
-    asyncio.run(run())
-
-
-def test_a_token_refused_in_many_lanes_is_renewed_once_and_again_when_that_one_dies() -> None:
-    async def run() -> None:
-        exchange = Exchange(numbered)
-        heard: list[bool] = []
-        door = TokenCredentials(TOKEN, {"secret": FakeSecret("s")}, exchange, heard.append)
-        for count in (1, 2, 3):
-            signature = await door.current()
-            assert signature == {"x-token": f"token-{count}"}
-            assert isinstance(signature, Signature)
-            await asyncio.gather(*(door.renew(signature) for _ in range(16)))
-        assert len(exchange.bodies) == 4
-        assert heard == [True] * 4
-
-    asyncio.run(run())
-
-
-def test_an_old_token_is_replaced_before_it_dies() -> None:
-    async def run() -> None:
-        door = TokenCredentials(TOKEN, {"secret": FakeSecret("s")}, Exchange(numbered))
-        first = await door.current()
-        door._fetched_at -= 99
-        assert await door.current() is first
-        door._fetched_at -= 2
-        assert await door.current() == {"x-token": "token-2"}
-
-    asyncio.run(run())
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        (Fault(Trouble.TIMED_OUT, "late"), Deferred(Fault(Trouble.TIMED_OUT, "late"))),
-        (Reply(503, {}, b""), Deferred(Fault(Trouble.SERVER_ERROR, "the token call", 503))),
-        (
-            Reply(429, {"retry-after": "7"}, b""),
-            Deferred(Fault(Trouble.THROTTLED, "the token call", 429), 7.0, everyone=True),
-        ),
-        (Reply(401, {}, b""), Barred(Fault(Trouble.UNAUTHORIZED))),
-    ],
-    ids=["no answer", "server error", "throttled", "refused"],
-)
-def test_a_token_call_that_fails_fails_all_who_waited_for_it_and_is_made_anew_for_the_next(
-    answer: Reply | Fault, expected: Barred | Deferred
-) -> None:
-    async def run() -> None:
-        exchange = Exchange(lambda _: answer)
-        door = TokenCredentials(SAD, {"secret": FakeSecret("s")}, exchange)
-        assert await asyncio.gather(*(door.current() for _ in range(16))) == [expected] * 16
-        assert len(exchange.bodies) == 1
-        assert await door.current() == expected
-        assert len(exchange.bodies) == 2
-
-    asyncio.run(run())
-
-
-def test_a_changed_secret_makes_the_token_stale_even_while_one_is_fetched() -> None:
-    async def run() -> None:
-        secret = FakeSecret("old")
-        exchange = Exchange(numbered)
-        door = TokenCredentials(TOKEN, {"secret": secret}, exchange)
-        fetching = asyncio.create_task(door.current())
-        while not exchange.bodies:  # noqa: ASYNC110
-            await asyncio.sleep(0)
-        assert not await door.refresh()
-        secret.on_disk = "new"
-        assert await door.refresh()
-        await fetching
-        assert await door.current() == {"x-token": "token-2"}
-        assert exchange.bodies == [b"old", b"new"]
-
-    asyncio.run(run())
 
 
 def test_basic_credentials_are_read_again_once_however_many_lanes_were_refused() -> None:
@@ -183,26 +73,91 @@ def test_a_disk_that_hangs_keeps_no_basic_credentials_from_signing_and_is_said_o
     asyncio.run(run())  # the loop closes while no thread of its own waits for a disk
 
 
-def test_a_disk_that_hangs_keeps_no_token_from_being_renewed_with_the_secret_in_memory(tmp_path: Path) -> None:
-    path = tmp_path / "secret"
-    path.write_text("good")
-    secret = SecretFile(path, "good", within_s=0.05)
-    doubts: list[Doubt | None] = []
+def basic(key: str) -> dict[str, str]:
+    return {"authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode()}
 
+
+def test_half_of_a_key_is_tried_and_gives_way_to_the_one_that_was_taken_until_it_is_whole() -> None:
     async def run() -> None:
-        exchange = Exchange(numbered)
-        door = TokenCredentials(TOKEN, {"secret": secret}, exchange, doubted=doubts.append)
-        with HungMount(path) as mount:
-            for count in (1, 2, 3):
-                signature = await door.current()
-                assert signature == {"x-token": f"token-{count}"}
-                assert isinstance(signature, Signature)
-                door._fetched_at -= 101
-            assert (door.doubt(), doubts) == (Doubt.UNREAD, [Doubt.UNREAD])
-            mount.answer()
-        secret._look._within_s = 30
+        key = FakeSecret("good")
+        renewals: list[bool] = []
+        doubts: list[Doubt | None] = []
+        door = BasicCredentials(Basic("key", None), {"key": key}, renewals.append, doubts.append)
+        door.taken(good := await door.current())
+        key.on_disk = "hal"
+        assert await door.refresh()
+        half = await door.current()
+        assert half == basic("hal")
+        assert [await door.renew(half) for _ in range(3)] == [good] * 3, "the writer may pause for any time"
+        assert (await door.current(), doubts, renewals) == (good, [], [False])
+        door.taken(good)
+        door.taken(good)
+        assert (door.doubt(), doubts) == (Doubt.REFUSED, [Doubt.REFUSED])
         assert not await door.refresh()
-        assert (door.doubt(), doubts) == (None, [Doubt.UNREAD, None])
-        assert set(exchange.bodies) == {b"good"}
+        assert await door.current() is good
+        reads, key.on_disk = key.reads, "half no more"
+        assert door._look_at > 0
+        door._look_at = float("inf")
+        assert await door.current() is good
+        assert key.reads == reads, "not at every call"
+        door._look_at = 0.0
+        whole = await door.current()
+        assert whole == basic("half no more")
+        assert doubts == [Doubt.REFUSED, None]
+        door.taken(whole)
+        assert await door.renew(whole) is None, "what was replaced is not gone back to"
+        assert await door.current() is whole
+        assert doubts == [Doubt.REFUSED, None]
+
+    asyncio.run(run())
+
+
+def test_of_two_keys_that_are_refused_neither_is_given_up_before_one_is_taken() -> None:
+    async def run() -> None:
+        key = FakeSecret("old")
+        doubts: list[Doubt | None] = []
+        door = BasicCredentials(Basic("key", None), {"key": key}, doubted=doubts.append)
+        door.taken(old := await door.current())
+        key.on_disk = "new"
+        new = await door.renew(old)
+        assert new == basic("new")
+        assert await door.renew(new) is old
+        assert await door.renew(old) is new
+        assert await door.renew(new) is old
+        assert doubts == [], "none of them was taken"
+        door.taken(old)
+        assert await door.renew(old) is new
+        door.taken(new)
+        assert await door.renew(new) is None
+        assert doubts == [Doubt.REFUSED, None]
+
+    asyncio.run(run())
+
+
+def test_a_key_that_was_never_taken_is_nothing_to_go_back_to() -> None:
+    async def run() -> None:
+        key = FakeSecret("wrong")
+        door = BasicCredentials(Basic("key", None), {"key": key})
+        wrong = await door.current()
+        assert await door.renew(wrong) is None
+        key.on_disk = "wrong, too"
+        assert (other := await door.renew(wrong)) == basic("wrong, too")
+        assert await door.renew(other) is None
+
+    asyncio.run(run())
+
+
+def test_a_refused_key_gives_way_though_the_file_was_read_by_somebody_else_meanwhile() -> None:
+    async def run() -> None:
+        key = FakeSecret("good")
+        door = BasicCredentials(Basic("key", None), {"key": key})
+        door.taken(good := await door.current())
+        key.on_disk = "hal"
+        assert await door.refresh()
+        half = await door.current()
+        looking = asyncio.create_task(door.refresh())
+        renewing = asyncio.create_task(door.renew(half))
+        assert (await looking, await renewing) == (False, good)
+        assert key.reads == 2
 
     asyncio.run(run())

@@ -91,6 +91,14 @@ ALARMS = {
         "secrets doubted",
         "copilot: the disk of its secrets does not answer: calls are signed with what was read before",
     ),
+    "secrets that are refused while the ones before are taken": Alarm(
+        doubted(Doubt.REFUSED),
+        lambda rooms: rooms.secrets_doubted("copilot", Doubt.REFUSED),
+        "cdp_destination_secrets_doubted",
+        {**TO, "reason": "refused"},
+        "secrets doubted",
+        "copilot: what stands in the files of its secrets is refused: calls are signed with what was taken before",
+    ),
     "a clock that is wrong": Alarm(
         held(Trouble.CLOCK_SKEW, CLOCK),
         lambda rooms: rooms.held("copilot", CLOCK, Fault(Trouble.CLOCK_SKEW)),
