@@ -37,10 +37,10 @@ class Hold:
 
     def due(self, now: float) -> bool:
         """Tell whether one goes now, a probe before any other."""
-        if self.probing:
+        if self.probing or now < min(self.next_probe, self.next_other):
             return False
         self.other = now < self.next_probe
-        return not self.other or now >= self.next_other
+        return True
 
     def go_on(self, at: float) -> None:
         """Let the next delivery go `at` this time (monotonic seconds): of the sort that went last."""

@@ -1,0 +1,49 @@
+"""When a hold is probed, what goes in between, and whose turn it is."""
+
+from consumer.delivery.hold import Hold, Holds
+from consumer.model import Cause, Fault, Trouble
+
+GONE = Fault(Trouble.GONE)
+
+
+def test_a_hold_is_probed_when_its_time_has_come_and_by_one_at_a_time() -> None:
+    hold = Hold(GONE, 0.0, 30.0)
+    assert not hold.due(29.0)
+    assert hold.due(30.0)
+    hold.probing = True
+    assert not hold.due(31.0)
+
+
+def test_an_endpoint_has_probes_only() -> None:
+    holds: Holds[str] = Holds(30.0)
+    assert holds.barred("collect", GONE, 0.0)
+    hold = holds.get("collect")
+    assert hold is not None
+    assert not hold.due(29.0)
+    holds.probed(hold, 30.0)
+    assert not hold.due(59.0)
+
+
+def test_what_can_prove_nothing_goes_at_once_and_takes_no_probe_its_time() -> None:
+    holds: Holds[str] = Holds(30.0)
+    assert holds.barred("shop.Return", Fault(Cause.REFUSED), 0.0, others=True)
+    hold = holds.get("shop.Return")
+    assert hold is not None
+    assert (hold.due(0.0), hold.other) == (True, True)
+    hold.go_on(1.0)
+    assert not hold.due(0.5)
+    assert hold.due(1.0)
+    holds.probed(hold, 2.0)  # it failed
+    assert not hold.due(29.9)
+    assert (hold.due(30.0), hold.other) == (True, False), "a probe that is due goes first"
+    holds.probed(hold, 30.0)
+    assert (hold.due(32.0), hold.other) == (True, True)
+
+
+def test_a_key_keeps_its_turn_in_whichever_lane_it_was_tried() -> None:
+    hold = Hold(GONE, 0.0, 30.0)
+    hold.keeps_turn(1)
+    hold.tried["a lane"] |= {1, 3}
+    hold.tried["another"] |= {2}
+    hold.keeps_turn(1)
+    assert hold.tried == {"a lane": {3}, "another": {2}}
