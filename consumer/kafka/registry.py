@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer.kafka.registry_bounds import ANSWERS_KEPT, Bounds, Question
-from consumer.kafka.registry_token import renew
+from consumer.kafka.registry_token import Token
 from consumer.lot import SchemaKey
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class Registry:
         except (TypeError, ValueError, OSError) as error:
             raise ValueError(f"schema registry: {error}") from error
         self._bounds.hold(self._client)
+        self._token = Token(self._client)
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._again = asyncio.Semaphore(_AGAIN)
         self._missed: set[SchemaKey] = set()
@@ -135,17 +136,17 @@ class Registry:
     def _tell(self, question: Question, key: SchemaKey, told: Future[Answer]) -> None:
         try:
             self._bounds.begin(question)
-            told.set_result(_fetch(self._client, key, question))
+            told.set_result(_fetch(self._client, key, question, self._token))
         except BaseException as error:  # noqa: BLE001 - a bug is raised where the answer is awaited
             told.set_exception(error)
 
 
-def _fetch(client: SchemaRegistryClient, key: SchemaKey, question: Question) -> Answer:
+def _fetch(client: SchemaRegistryClient, key: SchemaKey, question: Question, token: Token) -> Answer:
     from confluent_kafka.schema_registry.error import OAuthTokenError  # noqa: PLC0415
 
     try:
         answer = _answered(client, key)
-        if isinstance(answer, Unauthorized) and renew(client, question.authorization):
+        if isinstance(answer, Unauthorized) and token.renew(question.authorization):
             answer = _answered(client, key)
     except OAuthTokenError:  # it does not say what it was answered with
         return _token_trouble(question.status)

@@ -121,6 +121,7 @@ def test_the_last_address_is_reached_whatever_those_before_it_do(name: str) -> N
             asked(",".join([*[first] * addresses, last]), HASTY_S, **more) as registry,
             asyncio.timeout(120),
         ):
+            registry._bounds.answer_s = 3 * HASTY_S
             return await found(registry, 1)
 
     assert asyncio.run(run()) == Found('"int"')

@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from consumer.kafka.registry import Answer, Found, Unreachable
-from tests.broker.test_registry_hostile import GOOD, PATIENT_S, SLOW, Serve, asked, assert_no_thread_is_left, found
+from tests.broker.test_registry_hostile import GOOD, SLOW, Serve, asked, assert_no_thread_is_left, found
 from tests.lanes.hostile import trickling
 from tests.lanes.test_hostile_answers import listening
 
@@ -25,6 +25,9 @@ BEFORE_TLS: dict[str, Serve] = {
     "nothing at all": SLOW["nothing at all"],
     "a handshake that trickles": trickling(b"\x16\x03\x03\x20\x00", b"\x02"),
 }
+ENDLESS_S = 600.0
+"""No part of an answer is waited for so long: only the bound of the whole can end a question."""
+
 STRANGERS_BYTES = b"\x17\x03\x03\x00\x40" + b"A" * 64
 
 
@@ -146,7 +149,7 @@ def test_what_never_ends_over_tls_is_unreachable_and_leaves_no_thread_behind(sec
     async def run() -> Answer:
         async with (
             secure.serving(SLOW[name]) as url,
-            asked(url, PATIENT_S, **{"ssl.ca.location": secure.authorities}) as registry,
+            asked(url, ENDLESS_S, **{"ssl.ca.location": secure.authorities}) as registry,
         ):
             registry._bounds.answer_s = 0.5
             answer = await registry.fetch(1)
@@ -162,7 +165,7 @@ def test_a_handshake_that_never_ends_is_unreachable_and_leaves_no_thread_behind(
         more = {"ssl.ca.location": secure.authorities}
         async with (
             listening(BEFORE_TLS[name]) as url,
-            asked(url.replace("http", "https"), PATIENT_S, **more) as registry,
+            asked(url.replace("http", "https"), ENDLESS_S, **more) as registry,
         ):
             registry._bounds.answer_s = 0.5
             answer = await registry.fetch(1)
@@ -174,22 +177,27 @@ def test_a_handshake_that_never_ends_is_unreachable_and_leaves_no_thread_behind(
 
 @pytest.mark.parametrize("by", ["the property", "the environment"])
 def test_a_proxy_that_never_ends_its_answer_is_bounded_too(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    calls = list[bytes]()
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        calls.append(await reader.readuntil(b"\r\n\r\n"))
         await TRICKLE(reader, writer)
 
     async def run() -> Answer:
         async with listening(handle) as proxy:
             if by == "the environment":
-                monkeypatch.setenv("HTTP_PROXY", proxy)
+                for name in ("NO_PROXY", "no_proxy"):
+                    monkeypatch.delenv(name, raising=False)
+                monkeypatch.setenv("http_proxy", proxy)
             more = {"proxy": proxy} if by == "the property" else {}
-            async with asked("http://registry.invalid", PATIENT_S, **more) as registry:
+            async with asked("http://registry.invalid", ENDLESS_S, **more) as registry:
                 registry._bounds.answer_s = 0.5
                 answer = await registry.fetch(1)
                 await asyncio.to_thread(assert_no_thread_is_left)
                 return answer
 
     assert isinstance(asyncio.run(run()), Unreachable)
+    assert len(calls) == 1
 
 
 def test_what_no_bound_reaches_costs_a_question_its_answer_and_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +209,7 @@ def test_what_no_bound_reaches_costs_a_question_its_answer_and_no_place(monkeypa
 
     async def run() -> Answer:
         monkeypatch.setattr("consumer.kafka.registry._fetch", stuck)
-        async with asked("http://127.0.0.1:1", PATIENT_S) as registry:
+        async with asked("http://127.0.0.1:1", ENDLESS_S) as registry:
             registry._bounds.answer_s, registry._grace_s = 0.05, 0.05
             answer = await registry.fetch(1)
             resolved.set()

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from consumer.kafka.registry import Answer, Found, Registry, Unauthorized, Unreachable
-from consumer.kafka.registry_token import renew
+from consumer.kafka.registry_token import REST_S, Token
 from tests.broker.test_registry_hostile import (
     GOOD,
     HASTY_S,
@@ -24,7 +24,7 @@ from tests.broker.test_registry_hostile import (
     assert_no_thread_is_left,
     found,
 )
-from tests.broker.test_registry_tls import Secure
+from tests.broker.test_registry_tls import ENDLESS_S, Secure
 from tests.lanes.hostile import endless, head, says
 from tests.lanes.test_hostile_answers import listening
 
@@ -115,9 +115,10 @@ def test_a_token_that_never_comes_leaves_no_thread_behind_and_is_had_once_it_doe
     async def run() -> tuple[Answer, Answer]:
         world.endpoint = SLOW[name]
         async with world.asked(HASTY_S) as registry:
+            registry._bounds.answer_s = 0.3
             first = await registry.fetch(1)
             await asyncio.to_thread(assert_no_thread_is_left)
-            world.endpoint = None
+            world.endpoint, registry._bounds.answer_s = None, PATIENT_S
             return first, await found(registry, 1)
 
     first, second = asyncio.run(run())
@@ -135,7 +136,7 @@ def test_a_token_that_trickles_over_tls_leaves_no_thread_behind(
         async with (
             listening(world.registry) as url,
             secure.serving(SLOW["a body that trickles"], "/token") as issuer,
-            asked(url, PATIENT_S, **oauth(issuer)) as registry,
+            asked(url, ENDLESS_S, **oauth(issuer)) as registry,
         ):
             registry._bounds.answer_s = 0.5
             answer = await registry.fetch(1)
@@ -227,13 +228,52 @@ def test_a_token_that_stands_in_the_configuration_is_asked_with_once(world: Worl
     assert world.authorizations == ["Bearer fixed"]
 
 
+class Provider:
+    """Gives out tokens, as an endpoint would."""
+
+    def __init__(self) -> None:
+        self.token = "t1"
+        self.gives = ["t2", "t3"]
+
+    def generate_access_token(self) -> None:
+        self.token = self.gives.pop(0)
+
+
+def token_of(provider: object, clock: Callable[[], float]) -> Token:
+    return Token(SimpleNamespace(_rest_client=SimpleNamespace(bearer_field_provider=provider)), clock)
+
+
 def test_a_token_that_another_question_has_fetched_meanwhile_is_not_fetched_again() -> None:
-    fetched = []
-    provider = SimpleNamespace(token="t2", generate_access_token=lambda: fetched.append(1))
-    client = SimpleNamespace(_rest_client=SimpleNamespace(bearer_field_provider=provider))
-    assert renew(client, "Bearer t1")
-    assert fetched == []
-    assert renew(client, "Bearer t2")
-    assert fetched == [1]
-    assert not renew(client, "Basic eA==")
-    assert fetched == [1]
+    provider = Provider()
+    token = token_of(provider, lambda: 0.0)
+    assert token.renew("Bearer t1")
+    assert token.renew("Bearer t1")
+    assert provider.token == "t2"
+
+
+def test_new_tokens_that_are_refused_as_well_are_fetched_now_and_then_only() -> None:
+    now = [0.0]
+    provider = Provider()
+    token = token_of(provider, lambda: now[0])
+    assert token.renew("Bearer t1")
+    assert not token.renew("Bearer t2")
+    now[0] = REST_S - 1
+    assert not token.renew("Bearer t2")
+    now[0] = REST_S
+    assert token.renew("Bearer t2")
+    assert provider.token == "t3"
+
+
+def test_a_token_that_could_not_be_fetched_is_fetched_by_the_next_question() -> None:
+    provider = Provider()
+    provider.gives = []
+    token = token_of(provider, lambda: 0.0)
+    with pytest.raises(IndexError):
+        token.renew("Bearer t1")
+    provider.gives = ["t2"]
+    assert token.renew("Bearer t1")
+
+
+def test_what_is_no_token_of_an_endpoint_is_not_fetched_anew() -> None:
+    assert not token_of(Provider(), lambda: 0.0).renew("Basic eA==")
+    assert not token_of(None, lambda: 0.0).renew("Bearer fixed")
