@@ -7,8 +7,10 @@ from itertools import count, islice
 import pytest
 
 from consumer.demo.fakes import Answer, Copilot, Incoming, MarkInvalid
+from consumer.model import Cause, Entry
 from tests.lanes.road import road
 from tests.lanes.test_floods import GUARD, ORDER, REFUSED, RETURN, bad, flood, refusing_copilot
+from tests.property.test_batch import SHAPES, FakeTenure, delivery
 
 
 def is_consent(incoming: Incoming) -> bool:
@@ -120,5 +122,23 @@ def test_under_a_rate_other_types_have_their_turns_between_those_of_what_waits_a
             assert sum(arrival.kind == "consent" for arrival in fake.received) < 30
             fake.faults.remove(rule)
             await lanes.all_ended()
+
+    asyncio.run(run())
+
+
+def test_a_letter_for_a_cause_that_is_let_through_takes_a_key_its_turn_only_where_it_could_have_proved_something() -> (
+    None
+):
+    async def run() -> None:
+        async with refusing_copilot(lanes=1, probe_s=600.0) as (_, lanes, _):
+            flood(lanes, "custom_event", 9)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            ((_, hold),) = lanes.lanes.guarding.held
+            hold.tried["a lane"] |= {1, 2}
+            for key, target in ((1, "consent"), (2, "custom_event")):
+                each = delivery(key, SHAPES[0], "", b"x", FakeTenure())
+                each.entry = Entry(RETURN, "copilot", f"copilot.{target}", target)
+                assert not lanes.lanes.guarding.waits(each, Cause.OUT_OF_WINDOW)
+            assert hold.tried["a lane"] == {2}
 
     asyncio.run(run())

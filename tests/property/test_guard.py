@@ -1,13 +1,18 @@
-"""The flood guard whatever comes in whatever order: it never closes too soon, and bounds what is dead-lettered."""
+"""The flood guard whatever comes in whatever order: when it closes, what little is dead-lettered, what probes it."""
+
+import itertools
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.delivery.guard import Guard, GuardOptions
+from consumer.delivery.queue import KeyedQueue, Proof, Scope
 from consumer.model import Cause
 from consumer.observe import Observer
+from tests.property.test_batch import SHAPES, FakeTenure, delivery
 
 WINDOW_S = 100.0
+WAITING: Scope = ("guard", "A")
 CAUSES = (Cause.REFUSED, Cause.TOO_LARGE)
 
 VERDICTS = st.lists(
@@ -92,3 +97,41 @@ def test_a_stream_of_which_no_more_than_half_is_refused_never_closes_it(order: l
         else:
             assert not guard.refused("A", Cause.REFUSED, 0.0)
             balance -= 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=30),
+    st.lists(st.lists(st.booleans(), max_size=4), min_size=1, max_size=5),
+)
+def test_one_that_proves_goes_after_as_many_as_stand_before_the_nearest_however_many_keys_are_new(
+    old: list[tuple[int, bool]], arriving: list[list[bool]]
+) -> None:
+    queue, owed, proving, numbers = KeyedQueue(), dict[int, list[int]](), set[int](), itertools.count()
+
+    def put(key: int, *, proves: bool) -> None:
+        number, tenure = next(numbers), FakeTenure()
+        proving.update([number] if proves else [])
+        owed.setdefault(key, []).append(number)
+        queue.put([delivery(key, SHAPES[0], str(number), b"x", tenure, number)])
+
+    def all_waits() -> None:
+        assert queue.take(lambda _: WAITING, lambda *_: None) == []
+
+    for key, proves in old:
+        put(key, proves=proves)
+    all_waits()
+    before = [next((at for at, number in enumerate(some) if number in proving), None) for some in owed.values()]
+    nearest = min((at for at in before if at is not None), default=None)
+    proof = Proof(lambda each: each.slot in proving, lambda _: True)
+    assert (queue.find(WAITING, lambda _: True, proof) is None) == (nearest is None)
+    for step in range(nearest + 1 if nearest is not None else 0):
+        one = queue.take_one(WAITING, lambda _: True, proof)
+        assert one is not None
+        assert owed[one.key].pop(0) == one.slot, "it passed an earlier one of its key"
+        if one.slot in proving:
+            return
+        assert step != nearest, "more went before than stood there"
+        for label in arriving[step % len(arriving)]:
+            put(1000 + step, proves=label)
+        all_waits()
