@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -23,8 +24,9 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Gauges:
     """Watches a member from a thread of its own for as long as the `with` block lasts.
 
-    A thread that asks to be woken every so often and is woken later was kept waiting by the machine: what a promise
-    about time allows is lengthened by that, for the member stands on the same machine.
+    A thread that asks to be woken every so often and is woken later was kept waiting by the machine, and so were the
+    servers of its process; how long the member's loop was ready and no processor was free, the kernel tells. What a
+    promise about time allows is lengthened by both.
 
     Args:
         member: who is watched.
@@ -32,7 +34,9 @@ class Gauges:
 
     def __init__(self, member: Member) -> None:
         self._statm = Path(f"/proc/{member.process.pid}/statm")
+        self._schedstat = self._statm.with_name("schedstat")
         self._memory: list[tuple[float, int]] = []
+        self._waited: list[tuple[float, float]] = []
         self._late: list[tuple[float, float]] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -52,8 +56,9 @@ class Gauges:
         return max(size for at, size in self._memory if after <= at <= before)
 
     def stood_still_s(self, after: float, before: float) -> float:
-        """Return for how long the machine kept this process waiting between two moments."""
-        return sum(late for at, late in self._late if after <= at <= before)
+        """Return for how long the machine kept this process and the member waiting between two moments."""
+        waited = [waited for at, waited in self._waited if after <= at <= before] or [0.0]
+        return sum(late for at, late in self._late if after <= at <= before) + waited[-1] - waited[0]
 
     def _watch(self) -> None:
         asked = time.monotonic()
@@ -66,6 +71,8 @@ class Gauges:
             except OSError:
                 return  # it has ended
             self._memory.append((now, resident))
+            with contextlib.suppress(OSError):  # not every kernel counts it
+                self._waited.append((now, int(self._schedstat.read_text(encoding="ascii").split()[1]) / 1e9))
 
 
 def stated_ceiling_bytes(world: World, *, partitions: int, largest: str) -> int:

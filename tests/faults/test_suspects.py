@@ -95,7 +95,8 @@ def _trade_until(shop: Feed, member: Composed, true: Callable[[], bool], otherwi
     """Let orders come until something is true: what others get through is what an event is judged by."""
 
     def traded() -> bool:
-        shop.orders(5)
+        shop.orders(3)
+        time.sleep(0.15)  # it is the pace of the trade
         return true()
 
     member.wait_until(traded, 60, otherwise)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -13,6 +14,9 @@ from tests.brokers import Broker
 from tests.system.owed import Headers, Sent
 
 _WITHIN_S = 30.0
+
+_PRODUCERS: WeakKeyDictionary[Broker, Producer] = WeakKeyDictionary()
+"""One for each broker, for a new one waits half a second before it asks for the number that makes it idempotent."""
 
 _Answer = TypeVar("_Answer")
 
@@ -42,7 +46,9 @@ def produce(broker: Broker, topic: str, records: Iterable[Sent]) -> None:
 
         return report
 
-    producer = Producer(broker.client(enable_idempotence=True, linger_ms=5))
+    # Only one with which all went well is used again.
+    producer = _PRODUCERS.pop(broker, None) or Producer(_properties(broker))
+    producer.list_topics(topic, _WITHIN_S)  # else it would not know of partitions that came since it last looked
     for sent in records:
         while True:
             try:
@@ -61,6 +67,12 @@ def produce(broker: Broker, topic: str, records: Iterable[Sent]) -> None:
         producer.poll(0)
     assert producer.flush(_WITHIN_S) == 0, "not everything was produced"
     assert not wrong, wrong[:3]
+    _PRODUCERS[broker] = producer
+
+
+def _properties(broker: Broker) -> dict[str, Any]:
+    # Between two calls its broker may be gone for a while, or for good: that is known.
+    return {**broker.client(enable_idempotence=True, linger_ms=5), "log_level": 0}
 
 
 def log_ends(broker: Broker, topic: str, partitions: int) -> dict[int, int]:
