@@ -21,7 +21,7 @@ from tests.system.member import Member
 from tests.system.shop import ISOLATED
 from tests.system.world import CANARY, World
 
-_PROBE_S = 2
+_PROBE_S = 1
 _LOOKS_S = 2.5
 """Secrets are read again every two seconds while something is held."""
 _NEW = f"{CANARY}-new"
