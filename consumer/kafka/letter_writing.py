@@ -110,9 +110,8 @@ class Writing:
 
     def turn(self) -> list[Sheet]:
         """Write what can be written, and return the letters that the broker has acknowledged since."""
-        if self._fatal and not self._out:
-            self._fatal = False
-            self._producer = self._new()  # after a fatal error, or without any broker, it writes nothing any more
+        if self._fatal and not self._out and not self._is_made_anew():
+            return self._sorted()
         # Before any letter needs the topic, and again while it is missing: the client itself would learn of a topic
         # created meanwhile only after minutes.
         self._watch.turn(self._producer, time.monotonic(), _QUESTION_S)
@@ -130,6 +129,16 @@ class Writing:
         self._producer.purge(blocking=False)
         self._producer.poll(0)
         return self._sorted()
+
+    def _is_made_anew(self) -> bool:
+        """Make another producer: after a fatal error, or without any broker, one writes nothing any more."""
+        try:
+            self._producer = self._new()
+        except KafkaException as error:
+            self._failed(error.args[0])  # a file that it reads may be away for a moment: letters wait, and nothing ends
+            return False
+        self._fatal = False
+        return True
 
     def _new(self) -> Producer:
         self._stranded = Stranded()
@@ -177,10 +186,10 @@ class Writing:
 
         return report
 
-    def _failed(self, error: KafkaError, sheet: Sheet) -> None:
+    def _failed(self, error: KafkaError, sheet: Sheet | None = None) -> None:
         if self._leaving:
             return  # taken back, not refused
-        if error.code() in _TOO_LARGE and sheet.form is not Form.COORDINATES_ONLY:
+        if sheet is not None and error.code() in _TOO_LARGE and sheet.form is not Form.COORDINATES_ONLY:
             sheet.form = Form(sheet.form + 1)
         else:
             self._not_before_s = time.monotonic() + self._pause_s

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from consumer.kafka.letter_writing import Sheet, Writing
 from tests.broker.recording_road import Heard
@@ -53,12 +53,17 @@ class Hall:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.presses: list[Press] = []
         self.now_s = 1000.0
+        self.refusals = 0
+        """How many presses cannot be made, from now on."""
         monkeypatch.setattr("consumer.kafka.letter_writing.Producer", self.press)
         monkeypatch.setattr("consumer.kafka.letter_writing.time", SimpleNamespace(monotonic=lambda: self.now_s))
         self.writing = Writing({}, TOPIC, lambda one, _: [("number", b"%d" % one.message.offset())], Heard())
         self.done: list[int] = []
 
     def press(self, properties: Mapping[str, Any], **_: object) -> Press:
+        if self.refusals:
+            self.refusals -= 1
+            raise KafkaException(KafkaError(KafkaError._INVALID_ARG, "ssl.ca.location failed: No such file"))
         assert all(not press.out for press in self.presses), "letters would be written past those that are out"
         self.presses.append(Press(properties))
         return self.presses[-1]
@@ -97,3 +102,22 @@ def test_a_producer_lost_with_letters_out_is_replaced_once_it_gave_them_back(
     assert hall.writing.is_idle
     assert hall.done == list(range(14))
     assert [press.given for press in hall.presses] == [list(range(14)), list(range(6, 14))]
+
+
+def test_letters_wait_while_no_other_producer_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    hall = Hall(monkeypatch)
+    hall.writing.add(Sheet(0, letter(number=0), lambda: None))
+    hall.turn()
+    hall.presses[0].says = lambda: forget_every_broker(hall.presses[0])
+    hall.turn()
+    hall.refusals = 2
+    hall.writing.add(Sheet(1, letter(number=1), lambda: None))
+    for _ in range(2):
+        hall.turn()
+        assert (hall.done, len(hall.presses)) == ([0], 1)
+        assert hall.writing.failing == ("_INVALID_ARG", 1003.0)
+        assert hall.writing.rest_s > 0, "it would be tried without a rest"
+    for _ in range(3):
+        hall.turn()
+    assert hall.done == [0, 1]
+    assert [press.given for press in hall.presses] == [[0], [1]]
