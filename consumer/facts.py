@@ -174,7 +174,7 @@ class PipelineFacts:
     leaving: bool = False
     left: bool = False
     fenced: bool = False
-    """The poll thread stood still too long: no call starts until a commit was accepted."""
+    """No commit was accepted for half a session: no call starts until one is."""
     lost_since_ms: int | None = None
     """Since when the member is out of its group without having left; `None` while it is in."""
     fatal: str | None = None

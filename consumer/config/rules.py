@@ -99,7 +99,8 @@ def _warn_of_session(settings: Settings, used: Sequence[DestinationSettings], tr
     for destination in used:
         if destination.lanes.timeout_s > session_s / 2:
             node = _inside(tree, "destinations", destination.name, "timeout")
-            message = f"a call may take {destination.lanes.timeout_s:g}s, longer than half the session, {session_s:g}s"
+            call_s = destination.lanes.timeout_s
+            message = f"a call may take {call_s:g}s, longer than half the session of {session_s:g}s"
             said = "say the brokers' in `budgets.session`" if is_new else "raise `session.timeout.ms`"
             hint = f"shorten it, or {said}: else a member cut off from its group may still call for what is another's"
             reading.warn(node, f"destinations.{destination.name}.timeout", message, hint)

@@ -36,20 +36,20 @@ destinations:
     url: {copilot}
     client_id: ${{COPILOT_CLIENT_ID}}
     client_secret: {{file: secrets/copilot}}
-    timeout: 5s
+    timeout: 3s
     backoff: {{first: 200ms, cap: 2s}}
     probe: 1s
   customerio:
     url: {customerio}
     api_key: {{file: secrets/customerio}}
-    timeout: 5s
+    timeout: 3s
     backoff: {{first: 200ms, cap: 2s}}
     probe: 1s
   yotpo:
     url: {yotpo}
     store_id: ${{YOTPO_STORE_ID}}
     secret: ${{YOTPO_SECRET}}
-    timeout: 5s
+    timeout: 3s
     backoff: {{first: 200ms, cap: 2s}}
     probe: 1s
 dead_letters:

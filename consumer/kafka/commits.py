@@ -9,14 +9,17 @@ Non-obvious:
   that was stopped, whose later records were let fall; nor where a tenure was begun behind a gap before its first record
   came: the client's position may still be the one before the gap.
 * Nothing is ever committed below what was confirmed.
-* An accepted commit is also what shows that this member is one still, and the fence lives on it: from time to time the
-  whole is sent although nothing has moved.
+* An accepted commit is also what shows that this member is one still, and the fence lives on it: while anything is owed
+  one partition is sent from time to time although nothing has moved. Not always the same one: its topic may be gone.
+* Brokers write the offsets of a request as one batch, and refuse all of it when that is larger than a record may be:
+  what is large goes in portions, whoever waited longest first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -26,6 +29,15 @@ from consumer.kafka.hatch import Frontier
 from consumer.kafka.start import Starts, encode
 from consumer.model import Partition
 from consumer.observe import Observer
+
+_REQUEST_BYTES = 512 * 1024
+"""Half of what a broker takes as one batch by default (`message.max.bytes`)."""
+
+_EACH_BYTES = 600
+"""More than one offset takes beside its metadata: a group's and a topic's name at their longest, and the fields."""
+
+_GONE = frozenset({KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID, KafkaError.FENCED_MEMBER_EPOCH})
+"""The group does not know this member any more."""
 
 
 @dataclass(slots=True)
@@ -118,18 +130,27 @@ class Commits:
         """Return the partitions of which the broker has no commit of this group yet: nothing of them may be fetched."""
         return {partition for partition, standing in self._standings.items() if standing.confirmed < 0}
 
-    def send(self, consumer: Consumer, *, whole: bool = False) -> None:
+    def owes(self) -> bool:
+        """Whether anything that was taken is owed still."""
+        return any(standing.reached < standing.following for standing in self._standings.values())
+
+    def send(self, consumer: Consumer, *, proof: bool = False) -> None:
         """Send what has moved, without waiting; while an answer is outstanding nothing more is sent.
 
         Args:
             consumer: the thread's consumer.
-            whole: also what the broker has already: an accepted commit proves that this member still is one.
+            proof: also when nothing has moved: an accepted commit proves that this member still is one.
         """
         if self._sent is not None:
             return
-        moved = self._moved(consumer, self._standings.keys(), whole=whole)
+        moved = next(self._portions(self._moved(consumer, self._standings.keys())), {})
+        if not moved and proof:
+            any_one = islice(self._standings.items(), 1)
+            moved = {partition: max(standing.reached, standing.confirmed) for partition, standing in any_one}
         if not moved:
             return
+        for partition in moved:  # the others come first next time
+            self._standings[partition] = self._standings.pop(partition)
         self._sent = {partition: self._standings[partition].tenure for partition in moved}
         self._sent_at_s = self._fence.clock()
         try:
@@ -149,34 +170,26 @@ class Commits:
             # An answer about an earlier tenure says nothing of this one, which may have begun below it.
             self._take([one for one in answers if self._is_of(sent, one)], self._sent_at_s)
 
-    def settle(self, consumer: Consumer, partitions: Collection[Partition], *, whole: bool = False) -> bool:
-        """Commit and wait for the answer; return whether all was accepted.
-
-        Args:
-            consumer: the thread's consumer.
-            partitions: those to commit.
-            whole: also what the broker has already, as in `send`.
-        """
+    def settle(self, consumer: Consumer, partitions: Collection[Partition]) -> bool:
+        """Commit what has moved of these partitions and wait for the answer; return whether all was accepted."""
         held = [partition for partition in partitions if partition in self._standings]
-        moved = self._moved(consumer, held, whole=whole)
-        if not moved:
-            return True
-        began_s = self._fence.clock()
-        try:
-            answers = consumer.commit(offsets=self._offsets(moved), asynchronous=False)
-        except KafkaException as error:
-            self._refused(error.args[0], began_s)
-            return False
-        return self._take(answers, began_s)
+        accepted = True
+        for portion in self._portions(self._moved(consumer, held)):
+            began_s = self._fence.clock()
+            try:
+                answers = consumer.commit(offsets=self._offsets(portion), asynchronous=False)
+            except KafkaException as error:
+                self._refused(error.args[0], began_s)
+                return False
+            accepted = self._take(answers, began_s) and accepted
+        return accepted
 
     def _is_of(self, sent: Mapping[Partition, int], answer: TopicPartition) -> bool:
         partition = Partition(answer.topic, answer.partition)
         standing = self._standings.get(partition)
         return standing is not None and sent.get(partition) == standing.tenure
 
-    def _moved(
-        self, consumer: Consumer, partitions: Collection[Partition], *, whole: bool = False
-    ) -> dict[Partition, int]:
+    def _moved(self, consumer: Consumer, partitions: Collection[Partition]) -> dict[Partition, int]:
         goals = {partition: self._standings[partition].reached for partition in partitions}
         idle = [one for one, goal in goals.items() if self._standings[one].is_idle(goal)]
         if idle and not self.in_hand:
@@ -184,10 +197,13 @@ class Commits:
                 partition = Partition(place.topic, place.partition)
                 if place.error is None and place.offset > goals[partition]:  # negative: nothing was fetched yet
                     goals[partition] = place.offset
-        floor = {partition: self._standings[partition].confirmed for partition in goals}
-        if whole:
-            return {partition: max(goal, floor[partition]) for partition, goal in goals.items()}
-        return {partition: goal for partition, goal in goals.items() if goal > floor[partition]}
+        return {partition: goal for partition, goal in goals.items() if goal > self._standings[partition].confirmed}
+
+    def _portions(self, goals: Mapping[Partition, int]) -> Iterator[dict[Partition, int]]:
+        """Cut what is to be committed into what a broker takes at once."""
+        most, rest = _REQUEST_BYTES // (len(self._metadata) + _EACH_BYTES), iter(goals.items())
+        while portion := dict(islice(rest, max(1, most))):
+            yield portion
 
     def _offsets(self, goals: Mapping[Partition, int]) -> list[TopicPartition]:
         return [TopicPartition(*partition, goal, metadata=self._metadata) for partition, goal in goals.items()]
@@ -213,6 +229,8 @@ class Commits:
         Raises:
             KafkaException: the client can never commit again.
         """
+        if error.code() in _GONE:
+            self._fence.refused()
         self._observer.commit_refused(error.name(), self._fence.clock() - began_s)
         if is_fatal(error):
             raise KafkaException(error)

@@ -1,10 +1,15 @@
 """Whether this process may still act for its partitions: only for a while after the group has shown that it knows it.
 
-Non-obvious: the group takes a member for dead when it has not heard from it for a session, and gives its partitions to
-others; the member may hear of that much later: it was frozen, or cut off from its brokers, or its client waits for an
-answer that does not come. But a commit is accepted of members only. Whoever had one accepted that was sent less than
-half a session ago is a member still, by any order of events, and for as long again: what it starts now is over, or
-given up, before its partitions can be another's.
+Non-obvious:
+
+* The group takes a member for dead when it has not heard from it for a session, and gives its partitions to others; the
+  member may hear of that much later: it was frozen, or cut off from its brokers, or its client waits for an answer that
+  does not come. But a commit is accepted of members only. The silence of whoever had one accepted that was sent less
+  than half a session ago is not a session old, and what it starts now has the other half to end in.
+* Half, because a classic group counts commits as signs of life, and one of the new protocol only heartbeats: the last
+  of these may be older than the commit, by as much as their interval.
+* What takes partitions away with no silence before it is not seen so: a member of the same `group.instance.id`, or an
+  operator who removes one.
 """
 
 from __future__ import annotations
@@ -50,6 +55,10 @@ class Fence:
             sent_s: when it was sent, by this fence's clock: its answer may have lain unread for a session.
         """
         self._sent_s = max(self._sent_s, sent_s)
+
+    def refused(self) -> None:
+        """Note that the group does not know this member any more."""
+        self._sent_s = _LONG_AGO
 
     def shut(self) -> None:
         """Let no call start any more: the thread is ending."""

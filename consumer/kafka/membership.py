@@ -58,7 +58,7 @@ class Membership:
         road: the loop's side.
         crossing: the way to it.
         commits: the thread's commits.
-        fence: asked whether a commit has to show that this member is one.
+        fence: says how long a question may take at the most.
         observer: told what came and what went.
     """
 
@@ -69,7 +69,6 @@ class Membership:
         self._road = road
         self._crossing = crossing
         self._commits = commits
-        self._fence = fence
         self._observer = observer
         self._incremental = is_incremental(options.properties)
         self._longest_s = max_poll_interval_s(options.properties)
@@ -111,9 +110,7 @@ class Membership:
             starts = self._starts(consumer, came)
             tenures = {partition: next(_TENURES) for partition in came}
             self._commits.begin(tenures, starts)
-            # Before their first call: a member that held nothing has nothing yet that shows it to be one.
-            whole = self._fence.is_due()
-            self._commits.settle(consumer, came if whole else self._commits.unconfirmed() & came, whole=whole)
+            self._commits.settle(consumer, self._commits.unconfirmed() & came)
             self._assign(consumer, starts)
             if uncommitted := self._commits.unconfirmed() & came:
                 # Now: this very call of `poll` goes on after the callback, and would return their first record.

@@ -149,17 +149,32 @@ def refusals(properties: Mapping[str, str]) -> list[str]:
     return found
 
 
+def _complaints_of_times(properties: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each time that the budgets and the fence go by and that is not written plainly.
+
+    librdkafka reads `0x10` and `010` as C does, and stops at the first character that is no digit: it would go by
+    another time than we do.
+    """
+    return [
+        f"{name}: is not a plain number of milliseconds: write digits only, without leading zeros"
+        for name in ("session.timeout.ms", "max.poll.interval.ms", "socket.timeout.ms")
+        if name in properties and not re.fullmatch(r"[1-9][0-9]*", str(properties[name]))
+    ]
+
+
 def complaints(properties: Mapping[str, str]) -> list[str]:
     """Return a sentence for each property that cannot be used, librdkafka's own objections included.
 
     Both clients that run with them are made and closed, without any broker to connect to: a few milliseconds.
     """
-    found = refusals(properties)
+    times = _complaints_of_times(properties)
+    found = refusals(properties) + times
     rest = {name: str(value) for name, value in properties.items() if name not in _REFUSED and "_" not in name}
     # The client cuts a value at a zero character, and falls over half of a surrogate pair.
     for name in [name for name, value in rest.items() if re.search(r"[\x00\ud800-\udfff]", value)]:
         found.append(f"{name}: holds a character that no property can have")
         del rest[name]
+    rest = {name: value for name, value in rest.items() if not any(said.startswith(f"{name}:") for said in times)}
     if is_new_protocol(rest):
         rest = {name: value for name, value in rest.items() if name not in _REFUSED_BY_THE_NEW_PROTOCOL}
     rest.pop("bootstrap.servers", None)

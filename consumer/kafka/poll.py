@@ -48,6 +48,9 @@ __all__ = ["PollError", "Poller"]
 
 _POLL_S = 0.1
 
+_MOMENT_S = 1.0
+"""Who begins to owe needs no longer to show that it is a member, unless something is wrong."""
+
 
 class Poller:
     """One consumer and its thread.
@@ -70,7 +73,9 @@ class Poller:
         self._road = road
         self._loop = loop
         self._observer = observer
-        self._fence = Fence(session_timeout_s(options.properties, options.untold_session_s) / 2)
+        session_s = session_timeout_s(options.properties, options.untold_session_s)
+        # Who has not polled for the second of these leaves the group by itself, heartbeats or none.
+        self._fence = Fence(min(session_s, max_poll_interval_s(options.properties)) / 2)
         self._patience_s = min(leaving.POLL_GAP_S, max_poll_interval_s(options.properties) / 10)
         self._crossing = Crossing(loop)
         self._commits = Commits(observer, self._fence)
@@ -86,7 +91,7 @@ class Poller:
         self._finishing: Future[Frontier] | None = None
         self._told_shut = False
         self._commit_due_s = 0.0
-        self._turned_s = now_s()
+        self._turned_s = self._open_s = now_s()
         # A daemon: if the loop died, nobody would end the thread, and the process must still end.
         self._thread = threading.Thread(target=self._run, name=f"kafka-poll-{options.group}", daemon=True)
 
@@ -185,11 +190,12 @@ class Poller:
         self._turned_s = now
         self._crossing.check()
         self._empty_frontiers()
+        self._look_at_fence(now)  # before a commit is sent: one that stood still is told of, however soon that mends it
         self._membership.turn(consumer, now)
         if self._finishing is None and self._fence.may_call():
             self._stops.turn(consumer, now)
         if now >= self._commit_due_s:
-            self._commits.send(consumer, whole=self._fence.is_due())
+            self._commits.send(consumer, proof=self._fence.is_due() and self._commits.owes())
             # Looked at more often than it comes due: one that is refused is repeated while the last is still good.
             self._commit_due_s = now + min(self._options.commit_every_s, self._fence.limit_s / 6)
         if self._accepting is not None and self._accepting.done():
@@ -203,8 +209,10 @@ class Poller:
             self._taking.early(consumer)
             self._crossing.wait(waiting, _POLL_S)
         else:
-            self._hand_over(self._taking.take(consumer, self._options.lot, _POLL_S))
-        self._look_at_fence()
+            messages = self._taking.take(consumer, self._options.lot, _POLL_S)
+            if messages and self._fence.is_due():
+                self._commits.send(consumer, proof=True)  # who was idle has its proof while they are translated
+            self._hand_over(messages)
         if self._fatal is not None:
             raise KafkaException(self._fatal)
         if self._stranded.for_good:
@@ -227,15 +235,19 @@ class Poller:
             if latest is not None:
                 self._commits.reached(latest)
 
-    def _look_at_fence(self) -> None:
-        """Tell when calls wait for an accepted commit, and when they do no more: nobody waits who holds nothing."""
-        shut = bool(self._membership.held) and not self._fence.may_call()
-        if shut != self._told_shut:
-            self._told_shut = shut
-            if shut:
-                self._observer.fenced()
-            else:
+    def _look_at_fence(self, now: float) -> None:
+        """Tell when calls wait for an accepted commit, and when they do no more: nobody waits who owes nothing.
+
+        Who begins to owe has not shown yet that it is a member, and is given a moment to do so.
+        """
+        if self._fence.may_call() or not self._commits.owes():
+            self._open_s = now
+            if self._told_shut:
+                self._told_shut = False
                 self._observer.unfenced()
+        elif not self._told_shut and now - self._open_s > _MOMENT_S:
+            self._told_shut = True
+            self._observer.fenced()
 
     def _error(self, error: KafkaError) -> None:
         """Take the client's own errors: it mends most of them by itself."""

@@ -32,7 +32,7 @@ STOPPED: Final = (
 
 FENCED: Final = (
     "no commit was accepted for half a session, so the partitions may be another member's: calls wait for one; "
-    "a frozen process and brokers that were away mend by themselves"
+    "a frozen process, brokers that were away and a group that waits for one of its members mend by themselves"
 )
 
 REGISTRY: Final[Mapping[str, str]] = {

@@ -99,13 +99,6 @@ def test_nothing_is_committed_below_what_was_confirmed_and_nothing_twice() -> No
     assert obedient.commits == [{P: 10}]
 
 
-def test_a_proof_of_holding_is_sent_even_if_it_says_nothing_new() -> None:
-    obedient, consumer, commits = begun()
-    assert commits.settle(consumer, [P])
-    assert commits.settle(consumer, [P], whole=True)
-    assert obedient.commits == [{P: 10}, {P: 10}]
-
-
 def test_a_position_beyond_the_last_record_is_committed_only_when_nothing_is_owed() -> None:
     obedient, consumer, commits = begun()
     obedient.positions[P] = 12

@@ -2,13 +2,16 @@
 
 from typing import cast
 
-from confluent_kafka import Consumer
+import pytest
+from confluent_kafka import Consumer, KafkaError
 
 from consumer.kafka.commits import Commits
 from consumer.kafka.fence import Fence
+from consumer.kafka.hatch import Frontier
 from consumer.kafka.start import Origin, Starts
+from consumer.model import Partition
 from tests.broker.recording_road import Heard
-from tests.broker.test_commits import Obedient, P, answers
+from tests.broker.test_commits import Obedient, P, Q, answers
 
 
 def test_what_has_not_moved_is_sent_again_when_the_fence_asks_and_its_answer_counts_from_when_it_was_sent() -> None:
@@ -19,7 +22,7 @@ def test_what_has_not_moved_is_sent_again_when_the_fence_asks_and_its_answer_cou
     commits.begin({P: 1}, Starts({P: 7}, {P: 7}, Origin("earliest")))
     commits.send(consumer)
     assert obedient.commits == []
-    commits.send(consumer, whole=True)
+    commits.send(consumer, proof=True)
     now[0] += 2.0
     commits.answered(None, answers({P: 7}))
     assert obedient.commits == [{P: 7}]
@@ -32,8 +35,72 @@ def test_an_answer_about_an_earlier_tenure_shows_nothing_of_this_one() -> None:
     fence = Fence(3.0)
     obedient, commits = Obedient(), Commits(Heard(), fence)
     commits.begin({P: 1}, Starts({P: 7}, {P: 7}, Origin("earliest")))
-    commits.send(cast("Consumer", obedient), whole=True)
+    commits.send(cast("Consumer", obedient), proof=True)
     commits.end([P])
     commits.begin({P: 2}, Starts({P: 7}, {P: 7}, Origin("earliest")))
     commits.answered(None, answers({P: 7}))
     assert not fence.may_call()
+
+
+def test_one_partition_proves_as_much_as_all_and_it_is_not_always_the_same() -> None:
+    obedient, commits = Obedient(), Commits(Heard(), Fence(3.0))
+    commits.begin({P: 1, Q: 2}, Starts({P: 7, Q: 8}, {P: 7, Q: 8}, Origin("earliest")))
+    for sent in ({P: 7}, {Q: 8}, {P: 7}):
+        commits.send(cast("Consumer", obedient), proof=True)
+        commits.answered(None, answers(sent))
+    assert obedient.commits == [{P: 7}, {Q: 8}, {P: 7}]
+
+
+def test_what_is_more_than_brokers_take_at_once_goes_in_portions_whoever_waited_longest_first() -> None:
+    obedient, commits = Obedient(), Commits(Heard(), Fence(3.0))
+    consumer = cast("Consumer", obedient)
+    many = [Partition("shop.orders", index) for index in range(2000)]
+    commits.begin(dict.fromkeys(many, 1), Starts(dict.fromkeys(many, 0), dict.fromkeys(many, 0), Origin("earliest")))
+    for offset in (1, 2, 3):
+        commits.took(dict.fromkeys(many, offset))
+        commits.reached(Frontier(dict.fromkeys(many, (1, offset))))
+        commits.send(consumer)
+        commits.answered(None, answers(obedient.commits[-1]))
+    first, second, third = obedient.commits
+    assert first.keys().isdisjoint(second.keys())
+    assert first.keys() | second.keys() | third.keys() == set(many)
+    assert commits.settle(consumer, many)
+    assert {one: offset for sent in obedient.commits for one, offset in sent.items()} == dict.fromkeys(many, 3)
+    assert max(map(len, obedient.commits)) < 1000
+
+
+@pytest.mark.parametrize(
+    "code", [KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID, KafkaError.FENCED_MEMBER_EPOCH]
+)
+def test_who_is_told_that_it_is_no_member_calls_no_more(code: int) -> None:
+    fence = Fence(3.0)
+    obedient, commits = Obedient(), Commits(Heard(), fence)
+    commits.begin({P: 1}, Starts({P: 7}, {P: 7}, Origin("earliest")))
+    commits.send(cast("Consumer", obedient), proof=True)
+    commits.answered(None, answers({P: 7}))
+    assert fence.may_call()
+    commits.send(cast("Consumer", obedient), proof=True)
+    commits.answered(KafkaError(code), [])
+    assert not fence.may_call()
+
+
+def test_a_commit_that_is_not_now_proves_nothing_either_way() -> None:
+    fence = Fence(3.0)
+    obedient, commits = Obedient(), Commits(Heard(), fence)
+    commits.begin({P: 1}, Starts({P: 7}, {P: 7}, Origin("earliest")))
+    commits.send(cast("Consumer", obedient), proof=True)
+    commits.answered(None, answers({P: 7}))
+    commits.send(cast("Consumer", obedient), proof=True)
+    commits.answered(KafkaError(KafkaError.REBALANCE_IN_PROGRESS), [])
+    assert fence.may_call()
+
+
+def test_something_is_owed_until_all_that_was_taken_has_ended() -> None:
+    commits = Commits(Heard(), Fence(3.0))
+    commits.begin({P: 1, Q: 2}, Starts({P: 7, Q: 8}, {P: 7, Q: 8}, Origin("earliest")))
+    assert not commits.owes()
+    commits.took({Q: 10})
+    commits.reached(Frontier({P: (1, 7), Q: (2, 10)}))
+    assert commits.owes()
+    commits.reached(Frontier({P: (1, 7), Q: (2, 11)}))
+    assert not commits.owes()

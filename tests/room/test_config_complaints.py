@@ -144,6 +144,8 @@ TABLE = [
     (("kafka:\n", "kafka:\n  group.protocol: consumer\n  session.timeout.ms: 9000\n"), 3, 23,
      "kafka.session.timeout.ms", "may not be set with group.protocol=consumer: the brokers decide it for the group",
      ""),
+    (("kafka:\n", "kafka:\n  session.timeout.ms: 0x1770\n"), 2, 23, "kafka.session.timeout.ms",
+     "is not a plain number of milliseconds: write digits only, without leading zeros", ""),
     (("kafka:\n", "kafka:\n  transactional.id: x\n"), 2, 21, "kafka.transactional.id",
      "may not be set: dead letters are written outside of transactions", ""),
     (("kafka:\n", "kafka:\n  retries: 0\n"), 2, 12, "kafka.retries",

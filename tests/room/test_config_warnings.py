@@ -20,9 +20,9 @@ WARNINGS = [
     (CUSTOMERIO + "    rate: 1001/s\n", 13, 11, "destinations.customerio.rate",
      "is above the rate customerio documents, 1000/s"),
     (("kafka:\n", "kafka:\n  session.timeout.ms: 9000\n"), 8, 5, "destinations.copilot.timeout",
-     "a call may take 15s, longer than half the session, 9s"),
+     "a call may take 15s, longer than half the session of 9s"),
     (("kafka:\n", "kafka:\n  group.protocol: consumer\n"), 8, 5, "destinations.copilot.timeout",
-     "a call may take 15s, longer than half the session, 6s"),
+     "a call may take 15s, longer than half the session of 6s"),
     (YOTPO + "    rate: 6/s\n", 14, 11, "destinations.yotpo.rate", "is above the rate yotpo documents, 5/s"),
 ]  # fmt: skip
 
