@@ -37,6 +37,7 @@ from consumer.kafka.options import (
     session_timeout_s,
 )
 from consumer.kafka.pauses import Pauses
+from consumer.kafka.proving import Proving
 from consumer.kafka.stops import Stops
 from consumer.kafka.stranded import Stranded
 from consumer.kafka.taking import Taking
@@ -47,9 +48,6 @@ from consumer.observe import Observer
 __all__ = ["PollError", "Poller"]
 
 _POLL_S = 0.1
-
-_MOMENT_S = 1.0
-"""Who begins to owe needs no longer to show that it is a member, unless something is wrong."""
 
 
 class Poller:
@@ -82,6 +80,7 @@ class Poller:
         self._membership = Membership(options, road, self._crossing, self._commits, self._fence, observer)
         self._pauses = Pauses(observer)
         self._stops = Stops(self._membership, self._commits, road, observer)
+        self._proving = Proving(self._fence, self._commits, self._stops, observer, options.commit_every_s)
         self._taking = Taking(self._membership, self._commits, self._stops, observer)
         self._frontiers: SimpleQueue[Frontier] = SimpleQueue()
         self._leaving = threading.Event()
@@ -89,9 +88,7 @@ class Poller:
         self._stranded = Stranded()
         self._accepting: Future[None] | None = None
         self._finishing: Future[Frontier] | None = None
-        self._told_shut = False
-        self._commit_due_s = 0.0
-        self._turned_s = self._open_s = now_s()
+        self._turned_s = now_s()
         # A daemon: if the loop died, nobody would end the thread, and the process must still end.
         self._thread = threading.Thread(target=self._run, name=f"kafka-poll-{options.group}", daemon=True)
 
@@ -190,14 +187,10 @@ class Poller:
         self._turned_s = now
         self._crossing.check()
         self._empty_frontiers()
-        self._look_at_fence(now)  # before a commit is sent: one that stood still is told of, however soon that mends it
+        self._proving.turn(consumer, now)
         self._membership.turn(consumer, now)
         if self._finishing is None and self._fence.may_call():
             self._stops.turn(consumer, now)
-        if now >= self._commit_due_s:
-            self._commits.send(consumer, proof=self._fence.is_due() and self._commits.owes())
-            # Looked at more often than it comes due: one that is refused is repeated while the last is still good.
-            self._commit_due_s = now + min(self._options.commit_every_s, self._fence.limit_s / 6)
         if self._accepting is not None and self._accepting.done():
             self._accepting.result()
             self._accepting = None
@@ -208,10 +201,8 @@ class Poller:
         if waiting is not None:
             self._taking.early(consumer)
             self._crossing.wait(waiting, _POLL_S)
-        else:
-            messages = self._taking.take(consumer, self._options.lot, _POLL_S)
-            if messages and self._fence.is_due():
-                self._commits.send(consumer, proof=True)  # who was idle has its proof while they are translated
+        elif messages := self._taking.take(consumer, self._options.lot, _POLL_S):
+            self._proving.took(consumer)
             self._hand_over(messages)
         if self._fatal is not None:
             raise KafkaException(self._fatal)
@@ -219,8 +210,6 @@ class Poller:
             raise PollError(f"group {self._options.group}: the Kafka client has lost every broker and cannot find one")
 
     def _hand_over(self, messages: list[Message]) -> None:
-        if not messages:
-            return
         # The client's types allow for messages without parts; one without an error has them all.
         lot = Lot(cast("list[Record]", messages), self._membership.held)
         self._accepting = self._crossing.ask(self._road.accept(lot))
@@ -234,20 +223,6 @@ class Poller:
         except Empty:
             if latest is not None:
                 self._commits.reached(latest)
-
-    def _look_at_fence(self, now: float) -> None:
-        """Tell when calls wait for an accepted commit, and when they do no more: nobody waits who owes nothing.
-
-        Who begins to owe has not shown yet that it is a member, and is given a moment to do so.
-        """
-        if self._fence.may_call() or not self._commits.owes():
-            self._open_s = now
-            if self._told_shut:
-                self._told_shut = False
-                self._observer.unfenced()
-        elif not self._told_shut and now - self._open_s > _MOMENT_S:
-            self._told_shut = True
-            self._observer.fenced()
 
     def _error(self, error: KafkaError) -> None:
         """Take the client's own errors: it mends most of them by itself."""

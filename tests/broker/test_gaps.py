@@ -52,6 +52,21 @@ def test_an_offset_out_of_range_stops_its_partition_alone_and_skips_nothing(brok
     assert committed(broker, group, topic)[0][0] == 5000
 
 
+def test_a_gap_is_accepted_however_long_nothing_was_owed(broker: Broker) -> None:
+    topic, group = broker.create_topic("orders"), broker.unique("group")
+    produce(broker, topic, 10)
+    commit_for(broker, group, topic, 5000)
+
+    async def run() -> None:
+        async with member(options(broker, (topic,), group)) as one:
+            await one.until(lambda: one.heard.stops)
+            await asyncio.sleep(1.2 * broker.session_ms / 2000)  # by now nothing old shows that it is a member
+            one.road.accepted_gaps = accepted(Partition(topic, 0), 5000, "earliest")
+            await one.until(lambda: len(one.road.taken) == 10)
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("to", "first"), [("earliest", 0), (4, 4)])
 def test_a_partition_committed_beyond_its_log_goes_on_below_where_it_was(
