@@ -43,9 +43,8 @@ class Proving:
         self._look(now_s)  # first: a standstill is told of, however soon the commit mends it
         if now_s >= self._due_s:
             self._due_s = now_s + self._every_s
-            self._commits.send(
-                consumer, proof=self._fence.is_due() and (self._commits.owes() or bool(self._stops.now()))
-            )
+            acts = self._commits.owes() or bool(self._stops.now())
+            self._commits.send(consumer, proof=acts and self._fence.is_due())
 
     def took(self, consumer: Consumer) -> None:
         """Send a proof before the first calls of who was idle: it is answered while the records are translated."""
