@@ -59,7 +59,7 @@ class Observer:
         """No commit was accepted for half a session: no call starts until one is."""
 
     def unfenced(self) -> None:
-        """A commit was accepted: calls go on. Or nothing is held any more."""
+        """A commit was accepted: calls go on. Or nothing is owed any more."""
 
     def stopped(self, partition: Partition, offset: int, code: str) -> None:
         """A partition goes no further: what should come next, at `offset`, cannot be had; somebody must accept it."""

@@ -10,7 +10,8 @@ Non-obvious:
   came: the client's position may still be the one before the gap.
 * Nothing is ever committed below what was confirmed.
 * An accepted commit is also what shows that this member is one still, and the fence lives on it: while anything is owed
-  one partition is sent from time to time although nothing has moved. Not always the same one: its topic may be gone.
+  two partitions are sent from time to time although they have not moved: the one that was accepted last, and whichever
+  waited longest. Commits of the others may be refused for good, because a topic is gone or may not be read.
 * Brokers write the offsets of a request as one batch, and refuse all of it when that is larger than a record may be:
   what is large goes in portions, whoever waited longest first.
 """
@@ -73,6 +74,8 @@ class Commits:
         self._sent: dict[Partition, int] | None = None
         """The tenures of what was sent and is not answered yet."""
         self._sent_at_s = 0.0
+        self._proven: Partition | None = None
+        """The partition of which an offset was accepted last."""
         self.in_hand = False
         """Whether the thread may hold a record that `took` was not told of."""
 
@@ -139,14 +142,13 @@ class Commits:
 
         Args:
             consumer: the thread's consumer.
-            proof: also when nothing has moved: an accepted commit proves that this member still is one.
+            proof: also what has not moved: an accepted commit proves that this member still is one.
         """
         if self._sent is not None:
             return
         moved = next(self._portions(self._moved(consumer, self._standings.keys())), {})
-        if not moved and proof:
-            any_one = islice(self._standings.items(), 1)
-            moved = {partition: max(standing.reached, standing.confirmed) for partition, standing in any_one}
+        if proof:
+            moved |= self._proofs(moved)
         if not moved:
             return
         for partition in moved:  # the others come first next time
@@ -158,6 +160,12 @@ class Commits:
         except KafkaException as error:
             self._sent = None
             self._refused(error.args[0], self._sent_at_s)
+
+    def _proofs(self, moved: Collection[Partition]) -> dict[Partition, int]:
+        """Return what is likely to be accepted, and of what has not moved what was not tried for longest."""
+        found = {self._proven, next((one for one in self._standings if one not in moved), None)}
+        chosen = [(one, self._standings[one]) for one in found if one in self._standings]
+        return {partition: max(standing.reached, standing.confirmed) for partition, standing in chosen}
 
     def answered(self, error: KafkaError | None, answers: Collection[TopicPartition]) -> None:
         """Take the answer to `send`: the client's callback."""
@@ -217,6 +225,7 @@ class Commits:
                 standing.confirmed = max(standing.confirmed, answer.offset)
                 accepted[Partition(answer.topic, answer.partition)] = answer.offset
         if accepted:
+            self._proven = next(iter(accepted))
             self._fence.accepted(began_s)
             self._observer.committed(accepted, self._fence.clock() - began_s)
         if errors:

@@ -18,7 +18,7 @@ import itertools
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -73,7 +73,7 @@ class Membership:
         self._incremental = is_incremental(options.properties)
         self._longest_s = max_poll_interval_s(options.properties)
         # One question may not take so long that no commit can be sent meanwhile, and calls wait.
-        self.question_s = min(5.0, self._longest_s / 10, fence.limit_s * 0.8)
+        self.question_s = min(5.0, self._longest_s / 10, fence.limit_s / 2)
         self._starter = Starter(options.start, lambda: int(time.time() * 1000), self.question_s)
         self.hasty = replace(self._starter, timeout_s=min(_HASTY_S, self.question_s))
         self.topics = TopicWatch(options.topics, observer.topic_missing, observer.topic_found)
@@ -186,9 +186,12 @@ class Membership:
         """Ask where partitions start, again and again for a while: without an answer nothing can be taken."""
         wanted = list(partitions)
         deadline_s = time.monotonic() + self._longest_s / 3
-        with closing(Consumer({**effective_properties(self._options), "log_level": "0"})) as asker:
+        asker: Consumer | None = None
+        with ExitStack() as stack:
             while True:
                 try:
+                    # Within: a file that it reads may be away for a moment.
+                    asker = asker or stack.enter_context(closing(self._asker()))
                     self.topics.look(asker, self.question_s)
                     return self._starter.starts(consumer, wanted, self.topics.partitions)
                 except KafkaException as error:
@@ -201,6 +204,9 @@ class Membership:
                         ) from error
                     self._observer.client_error(why.name(), why.str(), fatal=False)
                 time.sleep(_ASK_AGAIN_S)
+
+    def _asker(self) -> Consumer:
+        return Consumer({**effective_properties(self._options), "log_level": "0"})
 
     def _assign(self, consumer: Consumer, starts: Starts) -> None:
         offsets = [TopicPartition(*partition, offset) for partition, offset in starts.offsets.items()]

@@ -9,8 +9,8 @@ from consumer.kafka.fence import Fence
 from consumer.kafka.stops import Stops
 from consumer.observe import Observer
 
-_MOMENT_S = 1.0
-"""Who begins to owe needs no longer to show that it is a member, unless something is wrong."""
+_MOMENT_S = 5.0
+"""Who begins to owe needs no longer to show that it is a member, unless something is wrong; nor than half the limit."""
 
 
 class Proving:
@@ -34,6 +34,7 @@ class Proving:
         self._observer = observer
         # More often than a proof comes due: one that is refused is repeated while the last is still good.
         self._every_s = min(every_s, fence.limit_s / 6)
+        self._moment_s = min(_MOMENT_S, fence.limit_s / 2)
         self._due_s = 0.0
         self._open_s = fence.clock()
         self._told_shut = False
@@ -57,6 +58,6 @@ class Proving:
             if self._told_shut:
                 self._told_shut = False
                 self._observer.unfenced()
-        elif not self._told_shut and now_s - self._open_s > _MOMENT_S:
+        elif not self._told_shut and now_s - self._open_s > self._moment_s:
             self._told_shut = True
             self._observer.fenced()

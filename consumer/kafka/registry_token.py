@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,7 @@ class Token:
         self._provider = client._rest_client.bearer_field_provider  # noqa: SLF001 - it shows no other way to it
         self._clock = clock
         self._not_before_s = float("-inf")
+        self._lock = threading.Lock()
 
     def renew(self, refused: str) -> bool:
         """Fetch another token in place of one that the registry refused; not so soon after one was fetched thus.
@@ -39,10 +41,11 @@ class Token:
         """
         if not refused.startswith(_SCHEME) or not hasattr(self._provider, "generate_access_token"):
             return False
-        if refused != _SCHEME + self._provider.token:
-            return True  # another question has fetched one meanwhile
-        if self._clock() < self._not_before_s:
-            return False
-        self._provider.generate_access_token()
-        self._not_before_s = self._clock() + REST_S
-        return True
+        with self._lock:  # many questions meet a dead token at once
+            if refused != _SCHEME + self._provider.token:
+                return True  # another question has fetched one meanwhile
+            if self._clock() < self._not_before_s:
+                return False
+            self._provider.generate_access_token()
+            self._not_before_s = self._clock() + REST_S
+            return True

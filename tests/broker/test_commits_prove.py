@@ -1,9 +1,10 @@
 """An accepted commit shows that who sent it was a member then: what is sent for that alone, and what counts."""
 
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from confluent_kafka import Consumer, KafkaError
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from consumer.kafka.commits import Commits
 from consumer.kafka.fence import Fence
@@ -42,13 +43,42 @@ def test_an_answer_about_an_earlier_tenure_shows_nothing_of_this_one() -> None:
     assert not fence.may_call()
 
 
-def test_one_partition_proves_as_much_as_all_and_it_is_not_always_the_same() -> None:
+def test_who_was_accepted_last_proves_it_again_beside_whoever_waited_longest() -> None:
     obedient, commits = Obedient(), Commits(Heard(), Fence(3.0))
-    commits.begin({P: 1, Q: 2}, Starts({P: 7, Q: 8}, {P: 7, Q: 8}, Origin("earliest")))
-    for sent in ({P: 7}, {Q: 8}, {P: 7}):
+    many = {Partition("shop.orders", index): 7 for index in range(5)}
+    commits.begin(dict.fromkeys(many, 1), Starts(many, many, Origin("earliest")))
+    for _ in range(6):
         commits.send(cast("Consumer", obedient), proof=True)
-        commits.answered(None, answers(sent))
-    assert obedient.commits == [{P: 7}, {Q: 8}, {P: 7}]
+        commits.answered(None, answers({P: 7}) if P in obedient.commits[-1] else [refused(one) for one in many])
+    assert [sorted(one.index for one in sent) for sent in obedient.commits] == [
+        [0],
+        [0, 1],
+        [0, 2],
+        [0, 3],
+        [0, 4],
+        [0, 1],
+    ]
+
+
+def test_a_partition_whose_commits_are_refused_for_good_keeps_nobody_from_proof() -> None:
+    fence = Fence(3.0)
+    obedient, commits = Obedient(), Commits(Heard(), fence)
+    commits.begin({P: 1, Q: 2}, Starts({P: 7, Q: 8}, {P: 7, Q: 8}, Origin("earliest")))
+    commits.took({P: 9})
+    commits.reached(Frontier({P: (1, 10)}))
+    for _ in range(3):
+        commits.send(cast("Consumer", obedient), proof=True)
+        assert obedient.commits[-1] == {P: 10, Q: 8}
+        commits.answered(None, [refused(P), *answers({Q: 8})])
+        assert fence.may_call()
+
+
+def refused(partition: Partition) -> TopicPartition:
+    """Return the answer about a partition that may not be committed for."""
+    error = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    return cast(
+        "TopicPartition", SimpleNamespace(topic=partition.topic, partition=partition.index, offset=-1, error=error)
+    )
 
 
 def test_what_is_more_than_brokers_take_at_once_goes_in_portions_whoever_waited_longest_first() -> None:

@@ -1,4 +1,4 @@
-"""What a member learns of its group without a callback: topics that grew while nothing came or went here."""
+"""What a member learns of its group and asks of its topics: what no callback tells, and where partitions start."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
-from confluent_kafka import Consumer
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from consumer.kafka.commits import Commits
 from consumer.kafka.crossing import Crossing
@@ -16,7 +17,8 @@ from consumer.kafka.membership import Membership
 from consumer.kafka.options import PollOptions
 from consumer.model import Partition
 from consumer.observe import Observer
-from tests.broker.recording_road import RecordingRoad
+from tests.broker.recording_road import RecordingRoad, member, options, produce
+from tests.brokers import EmbeddedBroker
 
 
 class Group:
@@ -97,5 +99,28 @@ def test_who_holds_nothing_is_told_nothing() -> None:
         member.held = {}
         member.turn(cast("Consumer", group), 1.0)
         assert (road.totals, group.looks) == ([], 1)
+
+    asyncio.run(run())
+
+
+def test_where_partitions_start_is_asked_once_a_client_can_be_made(
+    embedded_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, group = embedded_broker.create_topic("orders"), embedded_broker.unique("group")
+    produce(embedded_broker, topic, 3)
+    refused: list[str] = []
+
+    def made(properties: dict[str, str]) -> Consumer:
+        if not refused:
+            refused.append("once")
+            raise KafkaException(KafkaError(KafkaError._INVALID_ARG, "ssl.ca.location failed: No such file"))
+        return Consumer(properties)
+
+    monkeypatch.setattr("consumer.kafka.membership.Consumer", made)
+
+    async def run() -> None:
+        async with member(options(embedded_broker, (topic,), group)) as one:
+            await one.until(lambda: len(one.road.taken) == 3)
+            assert refused
 
     asyncio.run(run())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
@@ -248,6 +250,21 @@ def test_a_token_that_another_question_has_fetched_meanwhile_is_not_fetched_agai
     token = token_of(provider, lambda: 0.0)
     assert token.renew("Bearer t1")
     assert token.renew("Bearer t1")
+    assert provider.token == "t2"
+
+
+def test_a_dead_token_that_many_questions_meet_at_once_is_fetched_anew_once() -> None:
+    provider = Provider()
+    fetch = provider.generate_access_token
+
+    def slowly() -> None:
+        time.sleep(0.05)  # the endpoint takes its time, and the others come meanwhile
+        fetch()
+
+    provider.generate_access_token = slowly  # type: ignore[method-assign]
+    token = token_of(provider, lambda: 0.0)
+    with ThreadPoolExecutor(8) as many:
+        assert all(many.map(token.renew, ["Bearer t1"] * 8))
     assert provider.token == "t2"
 
 
