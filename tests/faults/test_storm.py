@@ -14,7 +14,7 @@ from tests.faults.storm import Storm
 from tests.faults.tally import Options
 
 _SEED = 4
-_OPTIONS = Options(settle=3)
+_OPTIONS = Options(settle=1)
 _WITHIN_S = 600.0
 
 
