@@ -49,26 +49,15 @@ class Secure:
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.callers.append(writer.get_extra_info("peername")[1])
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-                while True:
-                    asked = await reader.readuntil(b"\r\n\r\n")
-                    if f"{path} ".encode() in asked:
-                        await serve(reader, writer)
-                    writer.write(GOOD)
-                    await writer.drain()
-            writer.close()
+            while True:
+                asked = await reader.readuntil(b"\r\n\r\n")
+                if f"{path} ".encode() in asked:
+                    await serve(reader, writer)
+                writer.write(GOOD)
+                await writer.drain()
 
-        tasks: set[asyncio.Task[None]] = set()
-        server = await asyncio.start_server(
-            lambda *ends: tasks.add(asyncio.create_task(handle(*ends))), "127.0.0.1", 0, ssl=self.context
-        )
-        try:
-            yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        finally:
-            server.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with listening(handle, self.context) as url:
+            yield url
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -46,8 +47,8 @@ Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def listening(handle: Handle) -> AsyncIterator[str]:
-    """Serve each connection with `handle`; give the address, and end every connection at the end."""
+async def listening(handle: Handle, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """Serve each connection with `handle`, over TLS if told how; give the address, and end every one at the end."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -59,9 +60,11 @@ async def listening(handle: Handle) -> AsyncIterator[str]:
             writer.close()
 
     # A task of its own: the stream library reports a cancelled callback as an error.
-    server = await asyncio.start_server(lambda *ends: tasks.add(asyncio.create_task(run(*ends))), "127.0.0.1", 0)
+    server = await asyncio.start_server(
+        lambda *ends: tasks.add(asyncio.create_task(run(*ends))), "127.0.0.1", 0, ssl=tls
+    )
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for task in tasks:
