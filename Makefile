@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 
 # No resolver runs: the locks are complete, and resolvers differ. pip before 23.3 resolves `coverage[toml]` apart from the
 # pin `coverage`, and fails once there is a newer release.
-INSTALL := $(PIP) install --no-deps --require-hashes
+INSTALL := $(PIP) install --no-compile --no-deps --require-hashes
 
 .PHONY: demo test quick lint bench faults soak lock clean
 
