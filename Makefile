@@ -3,6 +3,7 @@
 #   make quick                     lint, types, layers, unit and property tests: the inner loop
 #   make demo DEMO="--for 10"      options for the demo
 #   make test TESTS="-k ledger"    options for pytest; without any, the floor under coverage is kept, too
+#   make test LOADED=1             beside two processes that keep two processors busy
 #   make faults FAULTS="--seed 7"  hundreds of faults at random moments, on an Apache Kafka of its own, and a report
 #   make soak SOAK="--minutes 10"  faults for so long, and whether memory, tasks, threads and sockets stay as they were
 
@@ -23,8 +24,13 @@ INSTALL := $(PIP) install --no-compile --no-deps --require-hashes
 demo: $(VENV)/.ready
 	@$(BIN)/cdp-consumer demo $(DEMO)
 
+# Most tests wait, for sessions and back-offs: several side by side use what the others leave of two processors.
+WORKERS ?= 4
 test: lint
-	$(BIN)/pytest $(or $(TESTS),--cov --cov-report=)
+	$(BIN)/pytest -n $(WORKERS) --maxschedchunk 1 $(if $(LOADED),--busy-loops 2) $(or $(TESTS),--cov --cov-report=)
+
+quick: lint
+	$(BIN)/pytest -n 2 --hypothesis-profile quick tests/room tests/property
 
 lint: $(VENV)/.ready-for-tests
 	$(BIN)/ruff check

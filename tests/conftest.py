@@ -5,14 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.workermanage import WorkerController
 
 from tests.brokers import Broker, EmbeddedBroker, RealBroker
 from tests.brokers.choose import Choice, choose_here
 from tests.brokers.record import BROKERS, Key, Record
 
-pytest_plugins = ("tests.coverage_floor",)
+pytest_plugins = ("tests.busy", "tests.coverage_floor")
 
 _RECORD = pytest.StashKey[Record]()
+_SENT = "brokers"
 
 # An example is as slow as the machine is busy: that is no property of what is tested.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -62,8 +64,16 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Open the books."""
+    """Begin the record."""
     config.stash[_RECORD] = Record()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Add what a worker sent of its record; one that crashed sends nothing, and its test has failed."""
+    sent = getattr(node, "workeroutput", {}).get(_SENT)
+    if sent is not None:
+        node.config.stash[_RECORD].merge(sent)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -89,7 +99,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a session in which a promise was tested nowhere, or not where it had to be."""
-    if session.exitstatus == pytest.ExitCode.OK and _complaints(session.config):
+    output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[_SENT] = session.config.stash[_RECORD].sent()
+    elif session.exitstatus == pytest.ExitCode.OK and _complaints(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

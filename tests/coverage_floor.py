@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from coverage import Coverage
 from coverage.exceptions import NoDataError
+from xdist.workermanage import WorkerController
 
 PURE = (
     "consumer/directive.py",
@@ -53,6 +54,7 @@ SOCKETS = ("consumer/watch/http.py",)
 """Stands beside pure files and is none."""
 
 _PARTIAL = pytest.StashKey[bool]()
+_SENT = "leaves tests out"
 _SHORTFALL = pytest.StashKey[str]()
 
 
@@ -104,10 +106,21 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
             item.config.stash[_PARTIAL] = True
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Note that a worker was to leave tests out: the controller collects none itself."""
+    if getattr(node, "workeroutput", {}).get(_SENT):
+        node.config.stash[_PARTIAL] = True
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a whole run, otherwise good, that was measured and left a branch out."""
+    """Fail a whole run, otherwise good, that left a branch out; a worker reports whether its run is whole."""
     config = session.config
+    output: dict[str, object] | None = getattr(config, "workeroutput", None)
+    if output is not None:
+        output[_SENT] = config.stash.get(_PARTIAL, False)
+        return
     plugin = config.pluginmanager.getplugin("_cov")
     controller = getattr(plugin, "cov_controller", None)
     if session.exitstatus != pytest.ExitCode.OK or controller is None or not is_whole(config):

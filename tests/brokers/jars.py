@@ -1,5 +1,6 @@
 """Getting Apache Kafka's published jars by Maven, once, into the user's cache."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -63,14 +64,13 @@ def libraries() -> Path:
     if maven is None:
         raise NoJarsError(f"no mvn, and no jars in {libs} yet: install Maven")
     home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home) as folder:
-        _fetch(maven, Path(folder))
-        try:
+    # One process at a time: Maven's own repository is not made for several that fetch the same files.
+    with (home / "lock").open("w") as lock, tempfile.TemporaryDirectory(dir=home) as folder:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not libs.is_dir():
+            _fetch(maven, Path(folder))
             # Whole or not at all: a fetch that was cut short must not look like Kafka.
             (Path(folder) / "libs").rename(libs)
-        except OSError:
-            if not libs.is_dir():  # else another session was quicker, and its jars are the same
-                raise
     return libs
 
 

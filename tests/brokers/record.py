@@ -3,10 +3,21 @@
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 Key = tuple[str, ...]
 
 BROKERS = ("embedded", "apache")
+
+
+class Sent(TypedDict):
+    """A record in the plain values that pass between processes."""
+
+    real: str | None
+    reasons: list[str]
+    expected: list[tuple[str, list[str], str]]
+    ran: list[tuple[list[str], list[str]]]
+    skipped: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -40,6 +51,26 @@ class Record:
         if test in self._brokers:
             key, broker = self._brokers[test]
             self._ran[key].discard(broker)
+
+    def sent(self) -> Sent:
+        """Return all of it in plain values, as a worker sends it to its controller."""
+        return {
+            "real": self.real,
+            "reasons": list(self.reasons),
+            "expected": [(test, list(key), broker) for test, (key, broker) in self._brokers.items()],
+            "ran": [(list(key), sorted(brokers)) for key, brokers in self._ran.items()],
+            "skipped": dict(self._skipped),
+        }
+
+    def merge(self, sent: Sent) -> None:
+        """Add what a worker sent: every worker expects all tests and runs some of them."""
+        self.real = self.real or sent["real"]
+        self.reasons = self.reasons or tuple(sent["reasons"])
+        for test, key, broker in sent["expected"]:
+            self.expect(test, tuple(key), broker)
+        for key, brokers in sent["ran"]:
+            self._ran[tuple(key)].update(brokers)
+        self._skipped.update(sent["skipped"])
 
     def counts(self) -> dict[str, int]:
         """How many tests ran on each broker."""

@@ -1,5 +1,7 @@
 """A session that proved less than it seems to must say so and fail."""
 
+import json
+
 from tests.brokers.record import Record
 
 SAME = ("tests/test_x.py", "test_x")
@@ -60,3 +62,26 @@ def test_tests_are_counted_once_for_each_broker_they_ran_on() -> None:
     record.ran("test_x[apache]")
     record.ran("tests/test_without_a_broker")
     assert record.counts() == {"embedded": 1, "apache": 1}
+
+
+def test_what_workers_send_adds_up_to_one_record() -> None:
+    """Every worker expects all tests and runs some of them; what one skipped another may have run."""
+    first, second, whole = both(), both(), Record()
+    first.ran("test_x[embedded]")
+    second.skipped("test_x[apache]", "Skipped: no Apache Kafka")
+    second.real, second.reasons = "Apache Kafka from its jars", ("Docker does not answer",)
+    for worker in (first, second):
+        whole.merge(json.loads(json.dumps(worker.sent())))
+    assert whole.counts() == {"embedded": 1, "apache": 0}
+    assert whole.skips() == {"no Apache Kafka": ["test_x[apache]"]}
+    assert (whole.real, whole.reasons) == (second.real, second.reasons)
+    assert whole.ran_nowhere() == []
+
+
+def test_a_test_skipped_by_all_workers_still_fails_the_session() -> None:
+    first, second, whole = both(), both(), Record()
+    first.skipped("test_x[embedded]", "needs a real broker: transactions")
+    second.skipped("test_x[apache]", "no Apache Kafka: no java")
+    for worker in (first, second):
+        whole.merge(worker.sent())
+    assert whole.ran_nowhere() == ["test_x[apache]"]
