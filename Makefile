@@ -22,7 +22,8 @@ INSTALL := $(PIP) install --no-compile --no-deps --require-hashes
 .PHONY: demo test quick lint bench faults soak lock clean
 
 demo: $(VENV)/.ready
-	@$(BIN)/cdp-consumer demo $(DEMO)
+	@echo "Starting an embedded Kafka, local servers for the three APIs, and the service: about 3 seconds"
+	@$(BIN)/python -m consumer demo $(DEMO)
 
 # Most tests wait, for sessions and back-offs: several side by side use what the others leave of two processors.
 WORKERS ?= 4
@@ -47,15 +48,17 @@ faults: $(VENV)/.ready-for-tests
 soak: $(VENV)/.ready-for-tests
 	@$(BIN)/python -m tests.faults.soak $(SOAK)
 
-$(VENV)/.ready: pyproject.toml deploy/requirements.txt deploy/requirements-build.txt | $(BIN)/pip
-	@echo "Installing $$(grep -c '==' deploy/requirements.txt) packages into $(VENV): 10 to 40 seconds, this first time only"
-	@$(INSTALL) -r deploy/requirements.txt -r deploy/requirements-build.txt
-	@$(PIP) install --no-deps --no-build-isolation -e .
+# What the service imports, and no more: the demo runs from this folder.
+$(VENV)/.ready: deploy/requirements.txt | $(BIN)/pip
+	@echo "Installing $$(grep -c '==' $<) packages into $(VENV): 10 to 30 seconds, this first time only"
+	@$(INSTALL) -r $<
 	@$(PIP) check
 	@touch $@
 
-$(VENV)/.ready-for-tests: $(VENV)/.ready deploy/requirements-dev.txt
-	$(INSTALL) -r deploy/requirements-dev.txt
+# The build backend comes first: an isolated build would fetch its newest release, untested.
+$(VENV)/.ready-for-tests: $(VENV)/.ready pyproject.toml deploy/requirements-dev.txt deploy/requirements-build.txt
+	$(INSTALL) -r deploy/requirements-dev.txt -r deploy/requirements-build.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
 	$(PIP) check
 	@touch $@
 
@@ -64,7 +67,8 @@ $(BIN)/pip:
 		"or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments:" \
 		"install its venv package (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "Creating a virtual environment in $(VENV) with $(PYTHON): about 5 seconds"
+	@$(PYTHON) -m venv $(VENV)
 
 # Pins what is installed, with hashes and without an index's address. Needs pip-tools.
 LOCK := pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header \

@@ -4,21 +4,19 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
 from xdist.workermanage import WorkerController
 
 from tests.brokers import Broker, EmbeddedBroker, RealBroker
 from tests.brokers.choose import Choice, choose_here
 from tests.brokers.record import BROKERS, Key, Record
+from tests.examples import register_profiles
 
 pytest_plugins = ("tests.busy", "tests.coverage_floor")
 
 _RECORD = pytest.StashKey[Record]()
 _SENT = "brokers"
 
-# An example is as slow as the machine is busy: that is no property of what is tested.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+register_profiles()
 
 
 @pytest.fixture(scope="session")

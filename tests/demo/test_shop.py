@@ -9,6 +9,7 @@ from consumer.demo.happening import DELIVERED, DESTINATIONS, Happening
 from consumer.demo.mishaps import Mishaps
 from consumer.demo.shop import Shop
 from tests.demo.world import SCHEMAS, life, life_with_mishaps, value_of
+from tests.examples import examples
 
 seeds = st.integers(0, 2**32)
 
@@ -23,7 +24,7 @@ def _who(happening: Happening) -> str | None:
     return found
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(seeds)
 def test_the_same_seed_is_the_same_life(seed: int) -> None:
     assert life_with_mishaps(seed, 300) == life_with_mishaps(seed, 300)
@@ -33,7 +34,7 @@ def test_another_seed_is_another_life() -> None:
     assert life(1, 50) != life(2, 50)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(seeds)
 def test_whoever_acts_has_signed_up_before(seed: int) -> None:
     known: set[str] = set()
@@ -48,7 +49,7 @@ def test_whoever_acts_has_signed_up_before(seed: int) -> None:
     assert len(known) >= 12
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(seeds)
 def test_a_device_reports_after_its_owner_registered_it(seed: int) -> None:
     owners: dict[str, str] = {}
@@ -63,7 +64,7 @@ def test_a_device_reports_after_its_owner_registered_it(seed: int) -> None:
     assert reports >= 5
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(seeds)
 def test_nobody_says_the_same_consent_to_analysis_twice(seed: int) -> None:
     kept = [
@@ -72,7 +73,7 @@ def test_nobody_says_the_same_consent_to_analysis_twice(seed: int) -> None:
     assert len(kept) == len(set(kept)) > 0
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(seeds)
 def test_an_order_costs_what_is_in_it_and_its_lines_differ(seed: int) -> None:
     orders = [one.event or {} for one in life(seed, 600) if one.kind == "OrderPlaced"]
@@ -84,7 +85,7 @@ def test_an_order_costs_what_is_in_it_and_its_lines_differ(seed: int) -> None:
         assert len({each["line_id"] for each in order["items"]}) == len(order["items"])
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 @given(seeds)
 def test_every_record_can_be_written_and_every_destination_is_told_what_it_owes(seed: int) -> None:
     for happening in life_with_mishaps(seed, 300):

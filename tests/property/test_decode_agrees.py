@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from consumer.model import Fault
 from consumer.shape import Instant
 from consumer.translation.decode import WriterSchema, decode, read_schema
+from tests.examples import examples
 from tests.room.translating import Json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -124,7 +125,7 @@ def comparable(value: Json) -> Json:
     return (type(value).__name__, value, str(value) if isinstance(value, Decimal | float) else "")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.data())
 def test_what_is_decoded_is_what_fastavro_reads_but_normal(data: st.DataObject) -> None:
     schema, values = data.draw(typed())
@@ -143,7 +144,7 @@ def test_what_is_decoded_is_what_fastavro_reads_but_normal(data: st.DataObject) 
     assert comparable(result) == comparable(normalised(theirs, schema))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.data(), st.binary(max_size=200))
 def test_bytes_of_any_kind_are_decoded_or_a_fault(data: st.DataObject, junk: bytes) -> None:
     schema, _ = data.draw(typed())
@@ -156,7 +157,7 @@ def test_bytes_of_any_kind_are_decoded_or_a_fault(data: st.DataObject, junk: byt
             assert result.detail
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.binary(max_size=400))
 def test_bytes_of_any_kind_against_a_schema_that_contains_itself_are_decoded_or_a_fault(junk: bytes) -> None:
     schema = {
@@ -192,7 +193,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(_JSON)
 def test_a_schema_of_any_kind_is_read_or_a_fault(schema: Json) -> None:
     assert isinstance(read_schema(json.dumps(schema), {}), WriterSchema | Fault)

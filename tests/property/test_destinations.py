@@ -15,6 +15,7 @@ from consumer.destinations.customerio.catalogue import ACTING
 from consumer.destinations.scrub import _VOCABULARY, LONGEST, scrubbed
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
 from consumer.model import Barred, Cause, Deferred, Delivered, Listed, Mixed, Refused, Reply, Shape, Verdict
+from tests.examples import examples
 
 COPILOT = Copilot(CopilotOptions(url="https://a.test", bytes=4000))
 CUSTOMERIO = Customerio(
@@ -74,7 +75,7 @@ def expected(status: int, events: int) -> tuple[type, ...]:
 
 
 @pytest.mark.parametrize("place", range(len(SHAPES)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     status=st.integers(100, 599) | st.sampled_from([200, 201, 204, 429]) | st.integers(),
     body=bodies,

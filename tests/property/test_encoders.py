@@ -13,6 +13,7 @@ from consumer.destinations.encoding import MOST_DIGITS, exact
 from consumer.destinations.identities import ulid_text, uuid_text
 from consumer.model import Cause, Fault, Shape
 from consumer.shape import Fields, Instant, Value
+from tests.examples import examples
 from tests.property.test_destinations import COPILOT, CUSTOMERIO, SHAPES, YOTPO
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -66,7 +67,7 @@ def request(body: bytes, shape: Shape) -> Any:  # noqa: ANN401 - whatever JSON h
 
 
 @pytest.mark.parametrize("place", range(len(ENTRIES)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     fields=fields_of_any_kind | sensible_fields,
     identity=st.binary(min_size=16, max_size=16),

@@ -9,6 +9,7 @@ from consumer.delivery.guard import Guard, GuardOptions
 from consumer.delivery.queue import KeyedQueue, Proof, Scope
 from consumer.model import Cause
 from consumer.observe import Observer
+from tests.examples import examples
 from tests.property.test_batch import SHAPES, FakeTenure, delivery
 
 WINDOW_S = 100.0
@@ -72,7 +73,7 @@ def closings_seen_from_outside(
     return len(closing.closings)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(VERDICTS, st.integers(1, 8), st.sampled_from([0.0, 0.3, 0.5, 0.9]), st.integers(0, 30))
 def test_it_closes_above_its_thresholds_only_and_what_is_written_stays_within_the_stated_bound(
     verdicts: list[tuple[float, str, Cause | None, int]], refusals: int, share: float, open_every: int
@@ -84,7 +85,7 @@ def test_it_does_close_and_once_more_after_it_was_opened() -> None:
     assert closings_seen_from_outside([(1.0, "A", Cause.REFUSED, 6)] * 8, 8, 0.5, 1) == 2
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=400), st.integers(1, 60))
 def test_a_stream_of_which_no_more_than_half_is_refused_never_closes_it(order: list[bool], refusals: int) -> None:
     guard = Guard("d", GuardOptions(refusals, WINDOW_S, 0.5), lambda _kind, _cause: 0, Observer())
@@ -99,7 +100,7 @@ def test_a_stream_of_which_no_more_than_half_is_refused_never_closes_it(order: l
             balance -= 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=30),
     st.lists(st.lists(st.booleans(), max_size=4), min_size=1, max_size=5),

@@ -21,6 +21,7 @@ from consumer.delivery.suspects import SuspectOptions, Suspicion
 from consumer.delivery.terms import LaneOptions
 from consumer.directive import AcceptRefusals
 from consumer.model import Cause, Delivered, Endpoint, Entry, Fault, Listed, Mixed, Refused, Shape, Verdict
+from tests.examples import examples
 from tests.property.test_batch import FakeTenure
 
 KEYS = 8
@@ -226,4 +227,4 @@ class Floods(RuleBasedStateMachine):
 
 
 TestTheLane = Floods.TestCase
-TestTheLane.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestTheLane.settings = settings(max_examples=examples(200), stateful_step_count=40, deadline=None)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from consumer.model import UNREADABLE_HEADERS, Cause, Fault
 from consumer.translation.wire import written_with
+from tests.examples import examples
 from tests.room.translating import NOW_MS, Json, Kept, framed, record, translator, written
 
 SCHEMA: Json = record(
@@ -62,7 +63,7 @@ def kept(draw: st.DrawFn) -> Kept:
     return Kept(value, draw(st.integers(0, 2**62)), ("shop", 0), key, draw(HEADERS), stamp_ms)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(kept(), max_size=6))
 @example([Kept(framed(1, written(SCHEMA, {**LEAF, "kind": "OAK"})), named=[("trace", b"\xff")])])  # one entry alone
 def test_a_record_of_any_bytes_ends_exactly_once(lot: list[Kept]) -> None:
@@ -82,7 +83,7 @@ def test_a_record_of_any_bytes_ends_exactly_once(lot: list[Kept]) -> None:
     assert not any(count and index in out.waiting for index, count in enumerate(ended))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(kept(), st.binary(min_size=12, max_size=20))
 def test_what_is_said_of_a_record_holds_nothing_of_it(message: Kept, secret: bytes) -> None:
     value = None if message.content is None else message.content + secret

@@ -11,6 +11,7 @@ from consumer.delivery import ledger
 from consumer.delivery.books import Books
 from consumer.delivery.ledger import LedgerError, Tenure
 from consumer.model import Partition
+from tests.examples import examples
 
 DESTINATIONS = ("copilot", "yotpo")
 ACCOUNTS = (*DESTINATIONS, "")
@@ -189,4 +190,6 @@ class LedgerMachine(RuleBasedStateMachine):
 def test_the_ledger_agrees_with_a_model_of_sets(compact_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "_COMPACT_AFTER", compact_after)
     monkeypatch.setattr(ledger, "_NEAR", compact_after)
-    run_state_machine_as_test(LedgerMachine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(
+        LedgerMachine, settings=settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
+    )

@@ -6,6 +6,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from consumer.delivery.batch import halve, mark
 from consumer.model import Cause, Endpoint, Fault
+from tests.examples import examples
 from tests.property.queue_seen import KEYS, QueueSeen
 from tests.property.test_batch import CONSENT, SHAPES, FakeTenure, delivery, largest
 
@@ -221,4 +222,4 @@ class QueueMachine(QueueSeen):
 
 
 TestTheQueue = QueueMachine.TestCase
-TestTheQueue.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
+TestTheQueue.settings = settings(max_examples=examples(400), stateful_step_count=40, deadline=None)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.model import Skip
+from tests.examples import examples
 from tests.room.translating import NOW_MS, Json, Kept, Teller, framed, record, translator, written
 
 SCHEMA = [
@@ -49,7 +50,7 @@ def kept(draw: st.DrawFn) -> Kept:
     return Kept(value, draw(st.integers(0, 10**6)), ("shop", draw(st.integers(0, 2))), stamp_ms=stamp)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(kept(), max_size=12))
 def test_each_record_and_entry_ends_exactly_once(lot: list[Kept]) -> None:
     destinations = {"teller": Teller(), "off": Teller("off")}
@@ -86,7 +87,7 @@ def test_each_record_and_entry_ends_exactly_once(lot: list[Kept]) -> None:
     assert out.missing <= {7}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(kept(), max_size=8))
 def test_translating_again_says_the_same(lot: list[Kept]) -> None:
     destinations = {"teller": Teller(), "off": Teller("off")}

@@ -11,6 +11,7 @@ from consumer.model import Cause, Fault, Partition, Trouble
 from consumer.watch.log import Log
 from consumer.watch.story import Story
 from consumer.watch.together import Together
+from tests.examples import examples
 from tests.watch.verbs import tell_anything
 from tests.watch.written import Written
 
@@ -171,7 +172,7 @@ def test_a_stream_that_is_gone_costs_the_line_and_nothing_else() -> None:
     assert written.counts == [("info", 0, 1)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data(), st.sampled_from(["debug", "info", "error"]))
 def test_whatever_is_told_in_whatever_order_every_line_is_an_object(data: DataObject, level: str) -> None:
     written = Written(level)

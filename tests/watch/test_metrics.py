@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from consumer.model import Cause, Fault, Partition, Skip, Trouble
 from consumer.observe import Observer
 from consumer.watch.metrics import Metrics
+from tests.examples import examples
 from tests.watch.pages import DESTINATIONS, EVENTS, OPENMETRICS, families, made, value, watched
 from tests.watch.sample import Fixed, ill, well
 from tests.watch.verbs import CALLS, tell_anything
@@ -27,7 +28,7 @@ def test_every_verb_of_the_observer_is_tried_here() -> None:
     assert set(CALLS) == {name for name in vars(Observer) if not name.startswith("_")}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_whatever_is_told_in_whatever_order_nothing_raises_and_the_page_parses(data: DataObject) -> None:
     metrics, observer = made()
