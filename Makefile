@@ -28,10 +28,10 @@ demo: $(VENV)/.ready
 # Most tests wait, for sessions and back-offs: several side by side use what the others leave of two processors.
 WORKERS ?= 4
 test: lint
-	$(BIN)/pytest -n $(WORKERS) --maxschedchunk 1 $(if $(LOADED),--busy-loops 2) $(or $(TESTS),--cov --cov-report=)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(if $(LOADED),--busy-loops 2) $(or $(TESTS),--cov --cov-report=)
 
 quick: lint
-	$(BIN)/pytest -n 2 --hypothesis-profile quick tests/room tests/property
+	$(BIN)/pytest -n 2 --dist loadgroup --hypothesis-profile quick tests/room tests/property
 
 lint: $(VENV)/.ready-for-tests
 	$(BIN)/ruff check

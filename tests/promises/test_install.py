@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.timeout(600)
+# One worker runs them all: each would download the wheels for itself.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("install")]
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
