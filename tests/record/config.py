@@ -1,0 +1,112 @@
+"""Configurations of the corpus. A key between « and » is one that `renames.toml` may rename."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from tests.record.events import CORPUS, ROOT
+
+ENVIRON = {
+    "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
+    "SCHEMA_REGISTRY_URL": "https://registry",
+    "COPILOT_CLIENT_ID": "id",
+    "COPILOT_CLIENT_SECRET": "secret-1",
+    "CUSTOMERIO_KEY": "secret-2",
+    "YOTPO_STORE_ID": "store",
+    "YOTPO_SECRET": "secret-3",
+}
+
+GOOD = """\
+kafka:
+  bootstrap.servers: ${KAFKA_BOOTSTRAP_SERVERS}
+topics: [shop.orders]
+mapping: mapping.yaml
+destinations:
+  copilot:
+    url: https://api.acme.bycopilot.com
+    client_id: ${COPILOT_CLIENT_ID}
+    client_secret: ${COPILOT_CLIENT_SECRET}
+"""
+"""The least a configuration needs; each situation of `corpus/situations.json` spoils it."""
+
+WHOLE = f"""\
+kafka:
+  bootstrap.servers: ${{KAFKA_BOOTSTRAP_SERVERS}}
+  fetch.wait.max.ms: 20
+  session.timeout.ms: 45000
+  heartbeat.interval.ms: 500
+topics: [TOPICS]
+start: earliest
+schemas:
+  registry: {{url: "${{SCHEMA_REGISTRY_URL}}"}}
+  directory: schemas
+  grace: 30s
+mapping: [{ROOT}/avro/mapping.yaml, {CORPUS}/more.yaml]
+pipelines:
+  cdp-copilot: [copilot]
+  cdp-customerio: [customerio]
+  cdp-yotpo: [yotpo]
+destinations:
+  copilot:
+    url: COPILOT_URL
+    client_id: ${{COPILOT_CLIENT_ID}}
+    client_secret: ${{COPILOT_CLIENT_SECRET}}
+    lanes: 1
+    timeout: 20s
+    batch: {{events: 8, linger: 0ms}}
+    backoff: {{first: 10ms, cap: 20ms}}
+    probe: 1s
+    «suspects»: {{«failures»: 50, «successes»: 1, «after»: 1h, «others»: 100}}
+  customerio:
+    url: CUSTOMERIO_URL
+    api_key: ${{CUSTOMERIO_KEY}}
+    lanes: 1
+    timeout: 20s
+    batch: {{events: 8, linger: 0ms}}
+    backoff: {{first: 10ms, cap: 20ms}}
+    probe: 1s
+  yotpo:
+    url: YOTPO_URL
+    store_id: ${{YOTPO_STORE_ID}}
+    secret: ${{YOTPO_SECRET}}
+    lanes: 1
+    timeout: 20s
+    rate: 1000/s
+    backoff: {{first: 10ms, cap: 20ms}}
+    probe: 1s
+dead_letters:
+  topic: record.dead-letters
+http:
+  address: 127.0.0.1:0
+directives: directives.yaml
+budgets:
+  drain: 30s
+  termination_grace: 2m
+"""
+
+URLS = {
+    "COPILOT_URL": "https://api.acme.bycopilot.com",
+    "CUSTOMERIO_URL": "https://cdp.customer.io/v1",
+    "YOTPO_URL": "https://api.yotpo.com/core/v3",
+}
+
+_KEY = re.compile("«([^»]+)»")
+
+
+def written(text: str, new_names: Mapping[str, str]) -> str:
+    """Return a text of the corpus with its keys as they are called now."""
+    return _KEY.sub(lambda key: new_names.get(key[1], key[1]), text)
+
+
+def column_before(text: str, new_names: Mapping[str, str], line: int | None, column: int | None) -> int | None:
+    """Return the column that a place of the text as it is now would have if no key were renamed."""
+    if line is None or column is None or line > text.count("\n") + 1:
+        return column
+    now = before = 0
+    for index, part in enumerate(_KEY.split(text.split("\n")[line - 1])):
+        long_now, long_before = len(new_names.get(part, part) if index % 2 else part), len(part)
+        if column - 1 < now + long_now:
+            break
+        now, before = now + long_now, before + long_before
+    return column - now + before

@@ -1,0 +1,111 @@
+"""Every import of the product's and the other tests' own modules, so that a move or a rename changes one file here.
+
+Kafka, the registry and the three servers are part of the demo. What a run cannot be made to show every time (each log
+event, each metric, each member of the status) is taken from the samples of the observability tests.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from consumer.cli import main
+from consumer.demo.embedded_kafka import EmbeddedKafka
+from consumer.demo.fakes import Answer, Fake, Gate, MarkInvalid, Until, contains, threaded
+from consumer.demo.fakes import Copilot as FakeCopilot
+from consumer.demo.fakes import CustomerIo as FakeCustomerIo
+from consumer.demo.fakes import Incoming as ReceivedRequest
+from consumer.demo.fakes import Yotpo as FakeYotpo
+from consumer.demo.registry import SchemaRegistry
+from consumer.demo.schemas import Registered as RegisteredSchema
+from consumer.directive import AcceptGap, AcceptRefusals, Directives, Pause, Quarantine
+from consumer.findings import Finding
+from consumer.model import Cause, Doubt, Skip, Trouble
+from consumer.watch.checks import Moment
+from consumer.watch.status import status as status_document
+from consumer.watch.told import Told
+from tests.watch.pages import made, watched
+from tests.watch.sample import Fixed, ill, well
+from tests.watch.test_each_verb import VERBS
+from tests.watch.written import Written
+
+__all__ = [
+    "Answer",
+    "EmbeddedKafka",
+    "Fake",
+    "FakeCopilot",
+    "FakeCustomerIo",
+    "FakeYotpo",
+    "Gate",
+    "MarkInvalid",
+    "ReceivedRequest",
+    "RegisteredSchema",
+    "SchemaRegistry",
+    "Until",
+    "closed_lists",
+    "contains",
+    "main",
+    "occurrences",
+    "sample_metrics",
+    "sample_status",
+    "threaded",
+]
+
+_LATER_MS = 253_402_300_799_000
+_DIRECTIVES = Directives(
+    (
+        Pause(_LATER_MS, "a reason", destination="copilot", event_type="shop.OrderPlaced"),
+        AcceptRefusals(_LATER_MS, "a reason", Cause.CONTRACT, destination="copilot", event_type="shop.OrderPlaced"),
+        AcceptRefusals(_LATER_MS, "", Cause.UNDECODABLE, topic="shop.orders"),
+        Quarantine(_LATER_MS, "", "shop.orders", 0, 12),
+        Quarantine(_LATER_MS, "", "shop.orders", key="c-1", destination="copilot"),
+        AcceptGap(_LATER_MS, "", "shop.orders", 0, 70, "latest"),
+    )
+)
+_FINDINGS = (Finding("error", "directives.yaml", 3, 5, "directives[0].pause", "a message", "a hint"),)
+
+
+def closed_lists() -> dict[str, list[str]]:
+    """Return every value of the closed lists, by the label that carries them."""
+    return {
+        "cause": sorted({*map(str, Cause), *map(str, Trouble)}),
+        "reason": sorted({*map(str, Skip), *map(str, Doubt)}),
+    }
+
+
+def occurrences() -> Iterator[tuple[list[dict[str, object]], str]]:
+    """Yield, for each thing that an observer hears of, the log lines it writes and the metrics page it leaves."""
+    for method, arguments, *_ in VERBS:
+        written = Written("debug")
+        getattr(written.log.observer("cdp"), method)(**arguments)
+        metrics, observer = made()
+        getattr(observer, method)(**arguments)
+        yield written.lines, metrics.page()[0].decode()
+    written = Written("debug")
+    told = Told(written.log)
+    told.directives_read(_DIRECTIVES)
+    told.directives_refused(_FINDINGS)
+    told.directives_unread(_DIRECTIVES, _FINDINGS)
+    told.directive_ended(_DIRECTIVES[0])
+    told.directive_back(_DIRECTIVES[0])
+    yield written.lines, ""
+
+
+def sample_status() -> dict[str, Any]:
+    """Return the status of one healthy pipeline and one with everything wrong, one not answering, and directives."""
+    told = Told(Written().log)
+    told.directives_unread(_DIRECTIVES, _FINDINGS)
+    return status_document([well(), _ill()], ["cdp-yotpo"], Moment.now(), told)
+
+
+def sample_metrics() -> str:
+    """Return the metrics page of the same two pipelines."""
+    return watched(Fixed(well()), Fixed(_ill())).page()[0].decode()
+
+
+def _ill() -> Any:  # noqa: ANN401 - its type is the product's and may be renamed
+    facts = ill()
+    return dataclasses.replace(
+        facts, destinations=tuple(dataclasses.replace(each, secrets_doubt=Doubt.UNREAD) for each in facts.destinations)
+    )
