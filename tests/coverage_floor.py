@@ -18,7 +18,7 @@ PURE = (
     "consumer/model.py",
     "consumer/observe.py",
     "consumer/shape.py",
-    "consumer/yaml_source.py",
+    "consumer/yaml_document.py",
     "consumer/yaml_tree.py",
     "consumer/check/*.py",
     "consumer/config/*.py",

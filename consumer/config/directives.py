@@ -17,7 +17,7 @@ from consumer.config.values import Bad
 from consumer.directive import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
 from consumer.findings import Finding, errors, in_order
 from consumer.model import Cause
-from consumer.yaml_source import read_text
+from consumer.yaml_document import read_text
 from consumer.yaml_tree import Items, Node, Scalar, Table
 
 _OF_DECODING: Final = (Cause.UNDECODABLE, Cause.UNKNOWN_SCHEMA)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from consumer.translation import load_mapping
 from consumer.translation.mapping.canonical import version_of
-from consumer.yaml_source import read_text
+from consumer.yaml_document import read_text
 from consumer.yaml_tree import Node
 from tests.room.translating import Teller
 

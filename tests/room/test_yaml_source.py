@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer.yaml_source import read_file, read_text
+from consumer.yaml_document import read_file, read_text
 from consumer.yaml_tree import Items, Node, Scalar, Table
 
 
