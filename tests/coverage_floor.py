@@ -19,7 +19,6 @@ PURE = (
     "consumer/observe.py",
     "consumer/shape.py",
     "consumer/yaml_document.py",
-    "consumer/yaml_tree.py",
     "consumer/check/*.py",
     "consumer/config/*.py",
     "consumer/delivery/apart.py",

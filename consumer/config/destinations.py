@@ -13,7 +13,7 @@ from consumer.delivery.suspects import SuspectOptions
 from consumer.destinations import OptionError
 from consumer.destinations.kinds import KINDS
 from consumer.findings import did_you_mean
-from consumer.yaml_tree import Node, Scalar, Table
+from consumer.yaml_document import Node, Scalar, Table
 
 _ENABLED = destination_table.EVERY["enabled"]
 _UNSET = {"url": "https://unset.invalid", "store_id": "unset"}

@@ -17,8 +17,7 @@ from consumer.config.values import Bad
 from consumer.directive import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
 from consumer.findings import Finding, errors, in_order
 from consumer.model import Cause
-from consumer.yaml_document import read_text
-from consumer.yaml_tree import Items, Node, Scalar, Table
+from consumer.yaml_document import Items, Node, Scalar, Table, read_text
 
 _OF_DECODING: Final = (Cause.UNDECODABLE, Cause.UNKNOWN_SCHEMA)
 _AFTER_KEY: Final = re.compile(r"""\bkey["']?\s*:\s*(?:[|>][-+]?\s*)?([^\n]*)""")

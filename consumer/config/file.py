@@ -16,8 +16,7 @@ from consumer.delivery.guard import GuardOptions
 from consumer.destinations.kinds import KINDS
 from consumer.findings import Finding, errors, in_order
 from consumer.kafka.options import max_poll_interval_s
-from consumer.yaml_document import read_file
-from consumer.yaml_tree import Table
+from consumer.yaml_document import Table, read_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from consumer.config.reading import Reading, below, shown
 from consumer.config.values import Bad
 from consumer.findings import did_you_mean
-from consumer.yaml_tree import Items, Node, Scalar, Table
+from consumer.yaml_document import Items, Node, Scalar, Table
 
 JsonSchema = dict[str, Any]
 

@@ -9,7 +9,7 @@ from consumer.config import values
 from consumer.config.grammar import NOTHING, JsonSchema, Kind, Word
 from consumer.config.reading import Reading, below
 from consumer.config.secrets import Secret, SecretFile, is_secret_name, read_secret
-from consumer.yaml_tree import Items, Node, Table
+from consumer.yaml_document import Items, Node, Table
 
 _TEXT: JsonSchema = {"type": ["string", "number", "boolean"]}
 

@@ -9,7 +9,7 @@ from consumer.config.grammar import Named
 from consumer.config.reading import Reading, below
 from consumer.config.settings import DestinationSettings, PipelineSettings
 from consumer.findings import did_you_mean
-from consumer.yaml_tree import Node, Table
+from consumer.yaml_document import Node, Table
 
 A_PACE_PER_S = 100.0
 """A kind's own default rate below this is the pace of everything in its group; above it only guards against excess."""

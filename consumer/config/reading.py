@@ -9,7 +9,7 @@ from pathlib import Path
 
 from consumer.config.environment import Expanded, expand
 from consumer.findings import Finding, Severity
-from consumer.yaml_tree import Node, Scalar
+from consumer.yaml_document import Node, Scalar
 
 _SHOWN = 40  # characters of a value worth repeating
 

@@ -12,7 +12,7 @@ from consumer.kafka.leaving import giving_back_s, leaving_s
 from consumer.kafka.options import complaints, is_new_protocol, max_poll_interval_s, session_timeout_s
 from consumer.kafka.registry import registry_complaints
 from consumer.kafka.topics import matches
-from consumer.yaml_tree import Node, Scalar, Table
+from consumer.yaml_document import Node, Scalar, Table
 
 _WORTH_HIDING = 3  # characters; a shorter value would be masked within ordinary words
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from consumer.translation import load_mapping
 from consumer.translation.mapping.canonical import version_of
-from consumer.yaml_document import read_text
-from consumer.yaml_tree import Node
+from consumer.yaml_document import Node, read_text
 from tests.room.translating import Teller
 
 GOOD = "version: 1\nevents:\n  shop.E:\n    deliver: [{to: teller.say}]\n"

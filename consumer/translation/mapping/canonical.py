@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TypeAlias
 
-from consumer.yaml_tree import Items, Node, Scalar, Table
+from consumer.yaml_document import Items, Node, Scalar, Table
 
 _Json: TypeAlias = "bool | int | float | str | list[_Json] | dict[str, _Json] | None"
 

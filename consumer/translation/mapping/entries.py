@@ -12,7 +12,7 @@ from consumer.translation.mapping.making import read_object
 from consumer.translation.mapping.reading import Reading, is_empty
 from consumer.translation.mapping.rules import EntryRule, Object
 from consumer.translation.mapping.targets import fitted, states_consent
-from consumer.yaml_tree import Node, Scalar, Table
+from consumer.yaml_document import Node, Scalar, Table
 
 _KEYS = ("to", "name", "label", "when", "consent", "each", "id", "fields")
 

@@ -12,8 +12,7 @@ from consumer.translation.mapping.canonical import version_of
 from consumer.translation.mapping.entries import label_in, read_entry
 from consumer.translation.mapping.reading import Reading
 from consumer.translation.mapping.rules import EntryRule, EventMapping, EventRule
-from consumer.yaml_document import read_file, read_text
-from consumer.yaml_tree import Items, Node, Scalar
+from consumer.yaml_document import Items, Node, Scalar, read_file, read_text
 
 _TOP = ("version", "events")
 _EVENT = ("id", "time", "key", "deliver")

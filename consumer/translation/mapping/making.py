@@ -8,7 +8,7 @@ from decimal import Decimal
 from consumer.shape import Value
 from consumer.translation.mapping.reading import Reading, is_empty, was_cut
 from consumer.translation.mapping.rules import Constant, Each, Listed, Making, Object
-from consumer.yaml_tree import Items, Node, Scalar, Table
+from consumer.yaml_document import Items, Node, Scalar, Table
 
 
 def read_object(reading: Reading, table: Table, path: str) -> Object:

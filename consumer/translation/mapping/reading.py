@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from consumer.findings import Finding, did_you_mean
 from consumer.translation.expressions import Expression, Problem, compile_expression
-from consumer.yaml_tree import Items, Node, Scalar, Table
+from consumer.yaml_document import Items, Node, Scalar, Table
 
 _QUOTE = "quote the whole expression"
 

@@ -8,7 +8,7 @@ from consumer.destinations import FieldRule, Target
 from consumer.findings import did_you_mean
 from consumer.translation.mapping.reading import Reading
 from consumer.translation.mapping.rules import Making, Object
-from consumer.yaml_tree import Node, Table
+from consumer.yaml_document import Node, Table
 
 
 def fitted(reading: Reading, fields: Object, table: Table, target: Target, path: str) -> Object:
