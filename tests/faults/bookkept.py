@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from consumer.app import Running
-from consumer.cli import main
+from consumer.cli.main import main
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.lanes import Lanes
 from consumer.delivery.ledger import Tenure

@@ -19,9 +19,9 @@ from typing import Any
 import httpx2
 
 import consumer.app
-import consumer.commands.run
+import consumer.cli.run
 from consumer.app import Watchers
-from consumer.cli import main
+from consumer.cli.main import main
 from consumer.destinations import Destination
 from consumer.kafka.dead_letters import DeadLetters
 from consumer.model import DeadLetter
@@ -72,7 +72,7 @@ def compose(journal: Journal, points: Points) -> None:
             # It knows the request: every call's, with its body, would stay until cycles are looked for, in hours maybe.
             del request.extensions["trace"]
 
-    vars(consumer.commands.run)["run_app"] = run
+    vars(consumer.cli.run)["run_app"] = run
     vars(consumer.app)["DeadLetters"] = Shelf
     httpx2.AsyncHTTPTransport.handle_async_request = traced  # type: ignore[method-assign]
 

@@ -15,10 +15,10 @@ import uvloop
 from consumer import __version__
 from consumer.app import Running
 from consumer.app import run as run_app
-from consumer.commands import ENDED, FAILED, WRONG, add_config
+from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
+from consumer.cli.process_tuning import share_one_pool
 from consumer.findings import errors
 from consumer.kafka.options import librdkafka_version
-from consumer.memory import share_one_pool
 from consumer.plan import known_to, read_plan
 from consumer.steering import Steering
 from consumer.watch.http import StatusServer

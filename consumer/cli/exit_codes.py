@@ -1,4 +1,4 @@
-"""One file a command: it parses, calls and prints, and decides nothing. Here is what they say and take alike."""
+"""The exit codes of all commands, and the option they share."""
 
 import argparse
 from typing import Final

@@ -11,8 +11,8 @@ from pathlib import Path
 from consumer.check.advice import advice
 from consumer.check.budgets import BASE_BYTES, LARGEST_RECORD_BYTES, Needs, needs_of, shown_bytes
 from consumer.check.directives import directive_findings
-from consumer.commands import ENDED, WRONG, add_config
-from consumer.commands.printed import Ink, print_findings, summary
+from consumer.cli.exit_codes import ENDED, WRONG, add_config
+from consumer.cli.output import Ink, print_findings, summary
 from consumer.config import json_schema
 from consumer.config.values import Bad, size
 from consumer.findings import Finding, errors

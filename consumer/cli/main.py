@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from consumer import __version__
-from consumer.commands import ENDED, FAILED, WRONG
+from consumer.cli.exit_codes import ENDED, FAILED, WRONG
 from consumer.findings import nearest
 
 COMMANDS = {
@@ -23,7 +23,7 @@ COMMANDS = {
     "check": "find what is wrong with the configuration and the mapping before anything starts",
     "translate": "events from a file or stdin to the exact requests; nothing is sent",
 }
-"""Command → one line of help. Each is a module of `consumer.commands`, imported only when it is called."""
+"""Command → one line of help. Each is a module of `consumer.cli`, imported only when it is called."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("cdp-consumer: interrupted", file=sys.stderr)  # noqa: T201 — a command line speaks
+        print("cdp-consumer: interrupted", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
         # The reader of the pipe left (`| head`). Without this Python would complain once more while it ends.
@@ -79,7 +79,7 @@ def _run(words: list[str]) -> int:
         # Until the service has handlers of its own nothing was taken, so that nothing has to be given back: a platform
         # that changes its mind this early must not read of a crash.
         signal.signal(signal.SIGTERM, _ended)
-    module = importlib.import_module(f"consumer.commands.{command}")
+    module = importlib.import_module(f"consumer.cli.{command}")
     parser = Parser(
         prog=f"{top.prog} {command}",
         description=module.__doc__,

@@ -11,7 +11,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from consumer.commands import ENDED, FAILED
+from consumer.cli.exit_codes import ENDED, FAILED
 from consumer.config import values
 
 if TYPE_CHECKING:

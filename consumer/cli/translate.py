@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 from consumer.check.dry_run import DryRun, Outcome, Request
 from consumer.check.indent import indented
-from consumer.commands import ENDED, FAILED, WRONG, add_config
-from consumer.commands.printed import Ink, print_findings, printable
+from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
+from consumer.cli.output import Ink, print_findings, printable
 from consumer.findings import Finding
 from consumer.plan import Plan, all_destinations, read_plan
 from consumer.translation import Translator
