@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -16,7 +15,7 @@ from consumer import __version__
 from consumer.app import Running
 from consumer.app import run as run_app
 from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
-from consumer.cli.process_tuning import share_one_pool
+from consumer.cli.process_tuning import collect_seldom, share_one_pool
 from consumer.findings import errors
 from consumer.kafka.options import librdkafka_version
 from consumer.plan import known_to, read_plan
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from consumer.destinations import Destination
     from consumer.observe import Observer
     from consumer.plan import Plan
-
-_NEW_OBJECTS = 50_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,23 +62,12 @@ def run(args: argparse.Namespace) -> int:
     log.capture()
     for finding in planned.findings:
         log.write("warning", "configuration warning", at=finding.where(), about=finding.path, message=finding.message)
-    _collect_seldom()
+    collect_seldom()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             return runner.run(_serve(planned.plan, log, metrics))
         finally:
             log.close()
-
-
-def _collect_seldom() -> None:
-    """Have Python look for cycles seldom, and never among what was there before the first record.
-
-    Records in flight make no cycles, but there are many: looking through them all again and again costs more than
-    sending them. What does make cycles (exceptions, mostly) is still found, some tens of megabytes later at the most.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS, 20, 50)
 
 
 async def _serve(plan: Plan, log: Log, metrics: Metrics) -> int:
