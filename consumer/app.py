@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer import __version__
+from consumer.config.run_config import destinations_of
 from consumer.delivery.credentials import BasicCredentials, Credentials
 from consumer.delivery.intake import Limits
 from consumer.delivery.lanes import LaneOptions, Lanes
@@ -23,15 +24,14 @@ from consumer.learning import Learning, NoRegistry
 from consumer.model import Call, Deferred, Doubt, Fault, Reply
 from consumer.observe import Observer
 from consumer.pipeline import Pipeline
-from consumer.plan import destinations_of
 from consumer.settling import Settling
 from consumer.standing import Heard, Standing
 from consumer.translation import Translator
 from consumer.watch.together import Together
 
 if TYPE_CHECKING:
+    from consumer.config.run_config import Plan
     from consumer.config.settings import DestinationSettings, PipelineSettings
-    from consumer.plan import Plan
     from consumer.steering import Steering
     from consumer.watch.sources import Sources
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from consumer.config.bounded_read import UNANSWERED, Look
 from consumer.config.directive_table import Known
 from consumer.config.directives import Content, content_of, read_content
-from consumer.config.disk import UNANSWERED, Look
 from consumer.directive import NONE, Directives, Pause
 from consumer.findings import Finding
 from consumer.observe import Observer

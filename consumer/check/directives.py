@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from consumer.config.directives import content_of, read_content
+from consumer.config.run_config import Plan, known_to
 from consumer.findings import Finding
-from consumer.plan import Plan, known_to
 
 
 def directive_findings(plan: Plan) -> list[Finding]:

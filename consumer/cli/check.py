@@ -14,9 +14,9 @@ from consumer.check.directives import directive_findings
 from consumer.cli.exit_codes import ENDED, WRONG, add_config
 from consumer.cli.output import Ink, print_findings, summary
 from consumer.config import json_schema
-from consumer.config.values import Bad, size
+from consumer.config.run_config import read_plan
+from consumer.config.scalar_parsers import Bad, size
 from consumer.findings import Finding, errors
-from consumer.plan import read_plan
 
 _PARTITIONS = 12
 

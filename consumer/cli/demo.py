@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from consumer.cli.exit_codes import ENDED, FAILED
-from consumer.config import values
+from consumer.config import scalar_parsers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,15 +81,15 @@ def run(args: argparse.Namespace) -> int:
         return FAILED
 
 
-def _parsed(read: Callable[[str], float | values.Bad], text: str) -> float:
+def _parsed(read: Callable[[str], float | scalar_parsers.Bad], text: str) -> float:
     value = read(text)
-    if isinstance(value, values.Bad):
+    if isinstance(value, scalar_parsers.Bad):
         raise argparse.ArgumentTypeError(f"`{text}` {value.message}" + (f" ({value.hint})" if value.hint else ""))
     return value
 
 
 def _seconds(text: str) -> float:
-    seconds = _parsed(values.duration, f"{text}s" if text.isdecimal() else text)
+    seconds = _parsed(scalar_parsers.duration, f"{text}s" if text.isdecimal() else text)
     if seconds <= 0:
         raise argparse.ArgumentTypeError("it must be longer than nothing: 30s, 2m")
     return seconds

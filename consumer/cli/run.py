@@ -16,9 +16,9 @@ from consumer.app import Running
 from consumer.app import run as run_app
 from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
 from consumer.cli.process_tuning import collect_seldom, share_one_pool
+from consumer.config.run_config import known_to, read_plan
 from consumer.findings import errors
 from consumer.kafka.options import librdkafka_version
-from consumer.plan import known_to, read_plan
 from consumer.steering import Steering
 from consumer.watch.http import StatusServer
 from consumer.watch.log import Log
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
+    from consumer.config.run_config import Plan
     from consumer.destinations import Destination
     from consumer.observe import Observer
-    from consumer.plan import Plan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,6 @@
 """The one YAML file, parsed once into small frozen pieces: every complaint at once, secrets out of sight."""
 
-from consumer.config.file import Loaded, json_schema, load
+from consumer.config.loader import Loaded, json_schema, load
 from consumer.config.secrets import MASK, Properties, Secret, SecretFile
 from consumer.config.settings import (
     Budgets,

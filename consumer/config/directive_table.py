@@ -7,16 +7,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from consumer.config import values
-from consumer.config.grammar import Option, Section, Word
-from consumer.config.values import Bad
+from consumer.config import scalar_parsers
+from consumer.config.scalar_parsers import Bad
+from consumer.config.schema_nodes import Option, Section, Word
 from consumer.findings import did_you_mean
 from consumer.kafka.topics import matches
 from consumer.model import Cause
 
 _EXEMPT: Final = (Cause.OUT_OF_WINDOW, Cause.QUARANTINED)
-_POSITION: Final = re.compile(rf"({values.TOPIC_PATTERN})/([0-9]{{1,9}})/([0-9]{{1,18}})")
-_PARTITION: Final = re.compile(rf"({values.TOPIC_PATTERN})/([0-9]{{1,9}})")
+_POSITION: Final = re.compile(rf"({scalar_parsers.TOPIC_PATTERN})/([0-9]{{1,9}})/([0-9]{{1,18}})")
+_PARTITION: Final = re.compile(rf"({scalar_parsers.TOPIC_PATTERN})/([0-9]{{1,9}})")
 _HIGHEST_OFFSET: Final = 2**63 - 1
 """Kafka's offsets are of 64 bits, with a sign; what is larger is an exception in the client."""
 
@@ -103,7 +103,7 @@ def directive(known: Known) -> Section:
                 "Where a stopped partition goes on.",
             ),
             "until": Option(
-                Word(values.instant, {}), "Its end, with the time zone: `2026-11-01T00:00:00Z`.", required=True
+                Word(scalar_parsers.instant, {}), "Its end, with the time zone: `2026-11-01T00:00:00Z`.", required=True
             ),
             "reason": Option(unsaid, "Why, for whoever reads the status.", ""),
         }
@@ -142,7 +142,7 @@ def _goal(text: str) -> str | int | Bad:
 
 
 def _offset(text: str) -> int | Bad:
-    offset = values.whole(text)
+    offset = scalar_parsers.whole(text)
     if isinstance(offset, int) and 0 <= offset <= _HIGHEST_OFFSET:
         return offset
     return Bad("is no offset", "write the `offset` that `/status` and the log show of the stop")

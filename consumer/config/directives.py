@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from consumer.config import directive_table
+from consumer.config.complaints import Reading, below, shown
 from consumer.config.directive_table import Known
-from consumer.config.grammar import NOTHING, Section
-from consumer.config.reading import Reading, below, shown
+from consumer.config.scalar_parsers import Bad
+from consumer.config.schema_nodes import NOTHING, Section
 from consumer.config.secrets import MASK
-from consumer.config.values import Bad
 from consumer.directive import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
 from consumer.findings import Finding, errors, in_order
 from consumer.model import Cause

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consumer import __version__
+from consumer.config.run_config import Plan, read_plan
 from consumer.demo.embedded_kafka import EmbeddedKafka
 from consumer.demo.fakes import threaded
 from consumer.demo.faults import Asked
@@ -22,7 +23,6 @@ from consumer.demo.tally import Tally
 from consumer.demo.till import Pace, Till
 from consumer.findings import errors
 from consumer.kafka.options import librdkafka_version
-from consumer.plan import Plan, read_plan
 from consumer.watch.http import StatusServer
 from consumer.watch.log import Log
 from consumer.watch.metrics import Metrics

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from consumer.config.reading import Reading, below
+from consumer.config.complaints import Reading, below
 from consumer.config.secrets import MASK, is_secret_name
 from consumer.config.settings import DestinationSettings, Settings
 from consumer.kafka.leaving import giving_back_s, leaving_s

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from consumer.config.environment import Expanded, expand
+from consumer.config.env_substitution import Expanded, expand
 from consumer.findings import Finding, Severity
 from consumer.yaml_document import Node, Scalar
 

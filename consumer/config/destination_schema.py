@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from consumer.config import kinds
-from consumer.config.grammar import Named, Option, Section, Several
+from consumer.config import field_types
+from consumer.config.schema_nodes import Named, Option, Section, Several
 from consumer.config.settings import LaneSettings
 from consumer.destinations.kinds import KINDS
 
@@ -15,16 +15,22 @@ _LANES = LaneSettings()
 _SUSPECTS = _LANES.suspects
 
 EVERY: Mapping[str, Option] = {
-    "kind": Option(kinds.choice(*KINDS), "What kind of destination this is.", shown_default="the destination's name"),
-    "enabled": Option(kinds.truth(), "Whether anything is delivered to it.", default=True, shown_default="true"),
-    "url": Option(kinds.url(), "Base address of the destination's API.", required=True),
+    "kind": Option(
+        field_types.choice(*KINDS), "What kind of destination this is.", shown_default="the destination's name"
+    ),
+    "enabled": Option(field_types.truth(), "Whether anything is delivered to it.", default=True, shown_default="true"),
+    "url": Option(field_types.url(), "Base address of the destination's API.", required=True),
     "batch": Option(
         Section(
             {
-                "events": Option(kinds.count(1), "Most events in one call.", shown_default="the kind's working limit"),
-                "bytes": Option(kinds.size(1000), "Most bytes in one call.", shown_default="the kind's working limit"),
+                "events": Option(
+                    field_types.count(1), "Most events in one call.", shown_default="the kind's working limit"
+                ),
+                "bytes": Option(
+                    field_types.size(1000), "Most bytes in one call.", shown_default="the kind's working limit"
+                ),
                 "linger": Option(
-                    kinds.duration(0, 60),
+                    field_types.duration(0, 60),
                     "How long a batch that is not full waits for more.",
                     _LANES.linger_s,
                     "200ms",
@@ -33,48 +39,50 @@ EVERY: Mapping[str, Option] = {
         ),
         "How events are put together into calls.",
     ),
-    "lanes": Option(kinds.count(1, 1024), "Ordered queues, each with one call on the wire.", _LANES.lanes, "4"),
+    "lanes": Option(field_types.count(1, 1024), "Ordered queues, each with one call on the wire.", _LANES.lanes, "4"),
     "timeout": Option(
-        kinds.duration(0.05, 600), "Deadline of a whole call, not of its phases.", _LANES.timeout_s, "15s"
+        field_types.duration(0.05, 600), "Deadline of a whole call, not of its phases.", _LANES.timeout_s, "15s"
     ),
     "backoff": Option(
         Section(
             {
                 "first": Option(
-                    kinds.duration(0.01, 600), "The first wait is at most this.", _LANES.backoff_first_s, "500ms"
+                    field_types.duration(0.01, 600), "The first wait is at most this.", _LANES.backoff_first_s, "500ms"
                 ),
-                "cap": Option(kinds.duration(0.01, 3600), "No wait is above this.", _LANES.backoff_cap_s, "30s"),
+                "cap": Option(field_types.duration(0.01, 3600), "No wait is above this.", _LANES.backoff_cap_s, "30s"),
             }
         ),
         "Waits between attempts: full jitter, doubling.",
     ),
-    "probe": Option(kinds.duration(0.1, 3600), "Between the probes of a hold.", _LANES.probe_s, "30s"),
+    "probe": Option(field_types.duration(0.1, 3600), "Between the probes of a hold.", _LANES.probe_s, "30s"),
     "rate": Option(
-        kinds.rate(), "Calls per time of all processes together.", shown_default="the kind's own, if it documents one"
+        field_types.rate(),
+        "Calls per time of all processes together.",
+        shown_default="the kind's own, if it documents one",
     ),
     "suspects": Option(
         Section(
             {
                 "failures": Option(
-                    kinds.count(1),
+                    field_types.count(1),
                     "A batch that failed so often while other calls to the endpoint succeeded is halved.",
                     _SUSPECTS.failures,
                     "5",
                 ),
                 "successes": Option(
-                    kinds.count(1),
+                    field_types.count(1),
                     "Other calls to the endpoint that must have succeeded since, for a failure to count.",
                     _SUSPECTS.successes,
                     "1",
                 ),
                 "after": Option(
-                    kinds.duration(0, _MONTH_S),
+                    field_types.duration(0, _MONTH_S),
                     "How long after its first such failure a lone event is given up (`never_accepted`).",
                     _SUSPECTS.after_s,
                     "1h",
                 ),
                 "others": Option(
-                    kinds.count(1),
+                    field_types.count(1),
                     "How many other events must have been delivered there since.",
                     _SUSPECTS.others,
                     "100",
@@ -88,30 +96,32 @@ EVERY: Mapping[str, Option] = {
 
 OF_KIND: Mapping[str, Mapping[str, Option]] = {
     "copilot": {
-        "collect_path": Option(kinds.text(), "Path below `url` of the collect endpoint.", None, "/v2/collect"),
-        "consent_path": Option(kinds.text(), "Path below `url` of the consent endpoint.", None, "the API's own"),
+        "collect_path": Option(field_types.text(), "Path below `url` of the collect endpoint.", None, "/v2/collect"),
+        "consent_path": Option(field_types.text(), "Path below `url` of the consent endpoint.", None, "the API's own"),
     },
     "customerio": {
-        "call_bytes": Option(kinds.size(1000), "Most bytes of one event.", None, "32000"),
-        "context": Option(kinds.JsonObject(), "`context` of every event that maps none.", None, "channel: server"),
-        "integrations": Option(kinds.JsonObject(), "`integrations` of every event that maps none.", None, "{}"),
+        "call_bytes": Option(field_types.size(1000), "Most bytes of one event.", None, "32000"),
+        "context": Option(
+            field_types.JsonObject(), "`context` of every event that maps none.", None, "channel: server"
+        ),
+        "integrations": Option(field_types.JsonObject(), "`integrations` of every event that maps none.", None, "{}"),
         "allow_events": Option(
-            Several(kinds.text(), alone=True, empty=True),
+            Several(field_types.text(), alone=True, empty=True),
             "Reserved event names that act or destroy, and that the mapping may use all the same.",
             None,
             "none",
         ),
     },
     "yotpo": {
-        "store_id": Option(kinds.text(), "The store's id (its app key).", required=True),
-        "source": Option(kinds.text(), "`source` of every event: snake_case.", None, "cdp_consumer"),
+        "store_id": Option(field_types.text(), "The store's id (its app key).", required=True),
+        "source": Option(field_types.text(), "`source` of every event: snake_case.", None, "cdp_consumer"),
         "keys": Option(
-            Named(kinds.text(), empty=True),
+            Named(field_types.text(), empty=True),
             "Other names for keys of the body: any of source, type, occurred_at, id, customer, properties.",
             None,
             "the names themselves",
         ),
-        "wrapper": Option(kinds.text(), "A key the whole body is wrapped in.", None, "none"),
+        "wrapper": Option(field_types.text(), "A key the whole body is wrapped in.", None, "none"),
     },
 }
 """What one kind understands beside it, and passes to its options as it is."""
@@ -119,5 +129,5 @@ OF_KIND: Mapping[str, Mapping[str, Option]] = {
 
 def of_kind(kind: str) -> Section:
     """Return the table of one destination of `kind`."""
-    secrets = {name: Option(kinds.SecretValue(), _FROM, required=True) for name in KINDS[kind].secrets}
+    secrets = {name: Option(field_types.SecretValue(), _FROM, required=True) for name in KINDS[kind].secrets}
     return Section({**EVERY, **secrets, **OF_KIND.get(kind, {})})

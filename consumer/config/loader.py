@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from consumer.config import destination_table, destinations, pipelines, rules, table
-from consumer.config.grammar import JsonSchema, Later, Named, Option, Section
-from consumer.config.reading import Reading
+from consumer.config import cross_checks, destination_schema, destinations, pipelines, schema
+from consumer.config.complaints import Reading
+from consumer.config.schema_nodes import JsonSchema, Later, Named, Option, Section
 from consumer.config.secrets import Properties
 from consumer.config.settings import Budgets, DeadLetterSettings, HttpSettings, Settings
 from consumer.delivery.guard import GuardOptions
@@ -74,9 +74,11 @@ def _settings(path: Path, tree: Table, wanted: str | None, reading: Reading) -> 
         flood_guard=GuardOptions(refusals=guard["refusals"], window_s=guard["window"], share=guard["share"]),
         budgets=_budgets(top),
     )
-    rules.complain_of_kafka(settings, tree, reading)
-    rules.complain_of_topics(settings, tree, reading)
-    rules.complain_of_time(settings, [found[name] for name in used if used[name] and name in found], tree, reading)
+    cross_checks.complain_of_kafka(settings, tree, reading)
+    cross_checks.complain_of_topics(settings, tree, reading)
+    cross_checks.complain_of_time(
+        settings, [found[name] for name in used if used[name] and name in found], tree, reading
+    )
     return settings
 
 
@@ -91,10 +93,10 @@ def _budgets(top: dict[str, Any]) -> Budgets:
 
 def json_schema() -> JsonSchema:
     """Return the JSON Schema of the file, for editors: generated from the same table that validates it."""
-    of_kind = {kind: destination_table.of_kind(kind).schema() for kind in KINDS}
+    of_kind = {kind: destination_schema.of_kind(kind).schema() for kind in KINDS}
     named = {kind: {"$ref": f"#/$defs/{kind}"} for kind in KINDS}
-    schema = _FILE.schema()
-    schema["properties"]["destinations"] = {
+    described = _FILE.schema()
+    described["properties"]["destinations"] = {
         "type": "object",
         "description": "What events are delivered to, by name.",
         "minProperties": 1,
@@ -104,14 +106,14 @@ def json_schema() -> JsonSchema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "cdp-consumer configuration",
-        **schema,
+        **described,
         "$defs": of_kind,
     }
 
 
 _FILE = Section(
     {
-        **table.TOP,
+        **schema.TOP,
         "pipelines": Option(Later(pipelines.READS), "Consumer groups and their destinations. Default: one for each."),
         "destinations": Option(Later(Named(Section())), "What events are delivered to, by name.", required=True),
     }

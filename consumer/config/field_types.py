@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from consumer.config import values
-from consumer.config.grammar import NOTHING, JsonSchema, Kind, Word
-from consumer.config.reading import Reading, below
+from consumer.config import scalar_parsers
+from consumer.config.complaints import Reading, below
+from consumer.config.schema_nodes import NOTHING, JsonSchema, Kind, Word
 from consumer.config.secrets import Secret, SecretFile, is_secret_name, read_secret
 from consumer.yaml_document import Items, Node, Table
 
@@ -25,15 +25,15 @@ def text() -> Word:
 
 def truth() -> Word:
     """`true` or `false`."""
-    return Word(values.truth, {"type": "boolean"})
+    return Word(scalar_parsers.truth, {"type": "boolean"})
 
 
 def choice(*words: str) -> Word:
     """One of a few words."""
 
-    def parse(said: str) -> str | values.Bad:
+    def parse(said: str) -> str | scalar_parsers.Bad:
         named = ", ".join(f"`{word}`" for word in words)
-        return said if said in words else values.Bad("is not understood here", f"write {named}")
+        return said if said in words else scalar_parsers.Bad("is not understood here", f"write {named}")
 
     return Word(parse, {"enum": list(words)})
 
@@ -41,34 +41,36 @@ def choice(*words: str) -> Word:
 def count(least: int, most: int | None = None) -> Word:
     """A whole number within bounds."""
     described: JsonSchema = {"type": "integer", "minimum": least}
-    return Word(values.whole, described | ({"maximum": most} if most is not None else {}), least, most)
+    return Word(scalar_parsers.whole, described | ({"maximum": most} if most is not None else {}), least, most)
 
 
 def duration(least_s: float, most_s: float) -> Word:
     """A duration, as seconds."""
-    return Word(values.duration, _pattern(values.DURATION_PATTERN), least_s, most_s, "s")
+    return Word(scalar_parsers.duration, _pattern(scalar_parsers.DURATION_PATTERN), least_s, most_s, "s")
 
 
 def size(least: int) -> Word:
     """A number of bytes."""
-    described: JsonSchema = {"anyOf": [{"type": "integer", "minimum": least}, _pattern(values.SIZE_PATTERN)]}
-    return Word(values.size, described, least, unit=" bytes")
+    described: JsonSchema = {"anyOf": [{"type": "integer", "minimum": least}, _pattern(scalar_parsers.SIZE_PATTERN)]}
+    return Word(scalar_parsers.size, described, least, unit=" bytes")
 
 
 def rate() -> Word:
     """Calls per second."""
-    return Word(values.rate, _pattern(values.RATE_PATTERN), least=1 / 3600)
+    return Word(scalar_parsers.rate, _pattern(scalar_parsers.RATE_PATTERN), least=1 / 3600)
 
 
 def share() -> Word:
     """A share of a whole, from 0 to 1."""
-    described: JsonSchema = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _pattern(values.SHARE_PATTERN)]}
-    return Word(values.share, described, 0, 1)
+    described: JsonSchema = {
+        "anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _pattern(scalar_parsers.SHARE_PATTERN)]
+    }
+    return Word(scalar_parsers.share, described, 0, 1)
 
 
 def url() -> Word:
     """A base address."""
-    return Word(values.url, {"type": "string", "pattern": "^https?://"}, quoted=False)
+    return Word(scalar_parsers.url, {"type": "string", "pattern": "^https?://"}, quoted=False)
 
 
 class FilePath:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consumer.config.directive_table import Known
-from consumer.config.file import Loaded
-from consumer.config.file import load as load_settings
+from consumer.config.loader import Loaded
+from consumer.config.loader import load as load_settings
 from consumer.config.settings import PipelineSettings, Settings
 from consumer.destinations import Destination
 from consumer.destinations.kinds import KINDS

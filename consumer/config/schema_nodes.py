@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from consumer.config.reading import Reading, below, shown
-from consumer.config.values import Bad
+from consumer.config.complaints import Reading, below, shown
+from consumer.config.scalar_parsers import Bad
 from consumer.findings import did_you_mean
 from consumer.yaml_document import Items, Node, Scalar, Table
 
