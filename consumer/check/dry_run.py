@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat, starmap
 
-from consumer.check.advice import advice_on
+from consumer.check.journeys_warnings import advice_on
 from consumer.config import MASK
 from consumer.delivery.batch import body_of, form
 from consumer.delivery.delivery import Delivery

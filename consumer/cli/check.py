@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from consumer.check.advice import advice
-from consumer.check.budgets import BASE_BYTES, LARGEST_RECORD_BYTES, Needs, needs_of, shown_bytes
-from consumer.check.directives import directive_findings
+from consumer.check.directives_check import directive_findings
+from consumer.check.journeys_warnings import advice
+from consumer.check.resource_budget import BASE_BYTES, LARGEST_RECORD_BYTES, Needs, needs_of, shown_bytes
 from consumer.cli.exit_codes import ENDED, WRONG, add_config
 from consumer.cli.output import Ink, print_findings, summary
 from consumer.config import json_schema

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from consumer.check.dry_run import DryRun, Outcome, Request
-from consumer.check.indent import indented
+from consumer.check.json_indent import indented
 from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
 from consumer.cli.output import Ink, print_findings, printable
 from consumer.config.run_config import Plan, all_destinations, read_plan
