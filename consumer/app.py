@@ -22,7 +22,7 @@ from consumer.kafka.poll import Poller
 from consumer.kafka.registry import Registry
 from consumer.learning import Learning, NoRegistry
 from consumer.model import Call, Deferred, Doubt, Fault, Reply
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from consumer.pipeline import Pipeline
 from consumer.settling import Settling
 from consumer.standing import Heard, Standing

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from consumer.facts import StoppedFacts
-from consumer.observe import Observer
+from consumer.model.observer import Observer
+from consumer.model.status import StoppedFacts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -13,9 +13,9 @@ from consumer.kafka.registry import Found, Unauthorized, Unknown, Unreachable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from consumer.lot import SchemaKey
     from consumer.model import Fault
-    from consumer.observe import Observer
+    from consumer.model.delivery_columns import SchemaKey
+    from consumer.model.observer import Observer
 
 _BACKOFF = Backoff(0.5, 5.0)
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from consumer.delivery.guard import Closed
     from consumer.delivery.lanes import Lanes
-    from consumer.directive import AcceptGap, Directives
-    from consumer.lot import SchemaKey, Translates
-    from consumer.observe import Observer
+    from consumer.model.delivery_columns import SchemaKey, Translates
+    from consumer.model.directives import AcceptGap, Directives
+    from consumer.model.observer import Observer
     from consumer.settling import Settling
 
 _CHUNK_S = 0.005

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.ledger import Tenure
     from consumer.delivery.unsaid import Unsaid
-    from consumer.lot import FaultyRecord
     from consumer.model import Fault, Message
-    from consumer.observe import Observer
+    from consumer.model.delivery_columns import FaultyRecord
+    from consumer.model.observer import Observer
 
 
 _GUARD = GuardOptions()

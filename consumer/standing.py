@@ -6,7 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consumer.facts import (
+from consumer.heard import Heard
+from consumer.model.status import (
     DeadLetterFacts,
     DeliveryBooks,
     DestinationFacts,
@@ -16,7 +17,6 @@ from consumer.facts import (
     PipelineFacts,
     RecordBooks,
 )
-from consumer.heard import Heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from consumer.delivery.guard import Closed
     from consumer.delivery.lanes import Lanes
     from consumer.delivery.ledger import Tenure
-    from consumer.lot import SchemaKey
     from consumer.model import Partition
+    from consumer.model.delivery_columns import SchemaKey
     from consumer.pipeline import Pipeline
 
 

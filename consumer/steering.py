@@ -10,9 +10,9 @@ from typing import TypeAlias
 from consumer.config.bounded_read import UNANSWERED, Look
 from consumer.config.directive_table import Known
 from consumer.config.directives import Content, content_of, read_content
-from consumer.directive import NONE, Directives, Pause
-from consumer.findings import Finding
-from consumer.observe import Observer
+from consumer.model.directives import NONE, Directives, Pause
+from consumer.model.findings import Finding
+from consumer.model.observer import Observer
 
 Acts: TypeAlias = Callable[[Directives], None]
 """Told what is in force, whole, whenever that has changed; in the loop."""

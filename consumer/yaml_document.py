@@ -29,7 +29,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from consumer.findings import Finding
+from consumer.model.findings import Finding
 
 Constant: TypeAlias = "bool | int | Decimal | float | str | None"
 """What a scalar means; a float is only ever an infinity or not-a-number."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from consumer.config.directives import content_of, read_content
 from consumer.config.run_config import Plan, known_to
-from consumer.findings import Finding
+from consumer.model.findings import Finding
 
 
 def directive_findings(plan: Plan) -> list[Finding]:

@@ -14,8 +14,8 @@ from consumer.delivery.delivery import Delivery
 from consumer.delivery.ledger import Tenure
 from consumer.delivery.window import placed
 from consumer.destinations import Basic, Destination
-from consumer.lot import Column, Translation
 from consumer.model import Entry, Fault, Message, Partition
+from consumer.model.delivery_columns import Column, Translation
 from consumer.translation import Translator
 
 _PLACE = Partition("translate", 0)

@@ -6,8 +6,8 @@ import json
 
 from consumer.config import Settings
 from consumer.destinations.customerio import warnings
-from consumer.findings import Finding
-from consumer.shape import Fields
+from consumer.model.findings import Finding
+from consumer.model.values import Fields
 from consumer.translation import EventMapping
 from consumer.translation.mapping.rules import Constant, Object
 

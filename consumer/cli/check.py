@@ -16,7 +16,7 @@ from consumer.cli.output import Ink, print_findings, summary
 from consumer.config import json_schema
 from consumer.config.run_config import read_plan
 from consumer.config.scalar_parsers import Bad, size
-from consumer.findings import Finding, errors
+from consumer.model.findings import Finding, errors
 
 _PARTITIONS = 12
 

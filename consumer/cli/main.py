@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from consumer import __version__
 from consumer.cli.exit_codes import ENDED, FAILED, WRONG
-from consumer.findings import nearest
+from consumer.model.findings import nearest
 
 COMMANDS = {
     "demo": "the whole path on this machine, with nothing installed but Python packages",

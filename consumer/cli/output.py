@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import IO
 
-from consumer.findings import Finding, errors
+from consumer.model.findings import Finding, errors
 
 _RED, _YELLOW, _DIM, _BOLD, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 

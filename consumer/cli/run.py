@@ -17,8 +17,8 @@ from consumer.app import run as run_app
 from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
 from consumer.cli.process_tuning import collect_seldom, share_one_pool
 from consumer.config.run_config import known_to, read_plan
-from consumer.findings import errors
 from consumer.kafka.options import librdkafka_version
+from consumer.model.findings import errors
 from consumer.steering import Steering
 from consumer.watch.http import StatusServer
 from consumer.watch.log import Log
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from consumer.config.run_config import Plan
     from consumer.destinations import Destination
-    from consumer.observe import Observer
+    from consumer.model.observer import Observer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

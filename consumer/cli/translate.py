@@ -19,7 +19,7 @@ from consumer.check.json_indent import indented
 from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
 from consumer.cli.output import Ink, print_findings, printable
 from consumer.config.run_config import Plan, all_destinations, read_plan
-from consumer.findings import Finding
+from consumer.model.findings import Finding
 from consumer.translation import Translator
 from consumer.translation.given import Record, Schemas, read_container, read_lines
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from consumer.config.env_substitution import Expanded, expand
-from consumer.findings import Finding, Severity
+from consumer.model.findings import Finding, Severity
 from consumer.yaml_document import Node, Scalar
 
 _SHOWN = 40  # characters of a value worth repeating

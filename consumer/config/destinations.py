@@ -12,7 +12,7 @@ from consumer.config.settings import DestinationSettings, LaneSettings
 from consumer.delivery.suspects import SuspectOptions
 from consumer.destinations import OptionError
 from consumer.destinations.kinds import KINDS
-from consumer.findings import did_you_mean
+from consumer.model.findings import did_you_mean
 from consumer.yaml_document import Node, Scalar, Table
 
 _ENABLED = destination_schema.EVERY["enabled"]

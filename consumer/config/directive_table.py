@@ -10,9 +10,9 @@ from typing import Final
 from consumer.config import scalar_parsers
 from consumer.config.scalar_parsers import Bad
 from consumer.config.schema_nodes import Option, Section, Word
-from consumer.findings import did_you_mean
 from consumer.kafka.topics import matches
 from consumer.model import Cause
+from consumer.model.findings import did_you_mean
 
 _EXEMPT: Final = (Cause.OUT_OF_WINDOW, Cause.QUARANTINED)
 _POSITION: Final = re.compile(rf"({scalar_parsers.TOPIC_PATTERN})/([0-9]{{1,9}})/([0-9]{{1,18}})")

@@ -14,9 +14,9 @@ from consumer.config.directive_table import Known
 from consumer.config.scalar_parsers import Bad
 from consumer.config.schema_nodes import NOTHING, Section
 from consumer.config.secrets import MASK
-from consumer.directive import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
-from consumer.findings import Finding, errors, in_order
 from consumer.model import Cause
+from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
+from consumer.model.findings import Finding, errors, in_order
 from consumer.yaml_document import Items, Node, Scalar, Table, read_text
 
 _OF_DECODING: Final = (Cause.UNDECODABLE, Cause.UNKNOWN_SCHEMA)

@@ -8,7 +8,7 @@ from consumer.config import scalar_parsers, schema
 from consumer.config.complaints import Reading, below
 from consumer.config.schema_nodes import Named
 from consumer.config.settings import DestinationSettings, PipelineSettings
-from consumer.findings import did_you_mean
+from consumer.model.findings import did_you_mean
 from consumer.yaml_document import Node, Table
 
 A_PACE_PER_S = 100.0

@@ -14,7 +14,7 @@ from consumer.config.loader import load as load_settings
 from consumer.config.settings import PipelineSettings, Settings
 from consumer.destinations import Destination
 from consumer.destinations.kinds import KINDS
-from consumer.findings import Finding, errors, in_order
+from consumer.model.findings import Finding, errors, in_order
 from consumer.translation import EventMapping, SchemaDirectory, load_mapping, load_schemas
 
 

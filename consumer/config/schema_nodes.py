@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from consumer.config.complaints import Reading, below, shown
 from consumer.config.scalar_parsers import Bad
-from consumer.findings import did_you_mean
+from consumer.model.findings import did_you_mean
 from consumer.yaml_document import Items, Node, Scalar, Table
 
 JsonSchema = dict[str, Any]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.directive import NONE
 from consumer.model import Cause, Fault
+from consumer.model.directives import NONE
 
 if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.ledger import Tenure
     from consumer.delivery.queue import Scope
-    from consumer.directive import Directives, Pause, Quarantine
     from consumer.model import Partition
+    from consumer.model.directives import Directives, Pause, Quarantine
 
 _PAUSED: Scope = ("paused", "")
 """One for all: whenever anything about pauses changes, all that waits is looked at anew."""

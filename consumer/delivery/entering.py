@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from consumer.delivery.intake import Chunk
     from consumer.delivery.ledger import Tenure
-    from consumer.lot import Column, Translation
     from consumer.model import Message
+    from consumer.model.delivery_columns import Column, Translation
 
 
 DELIVERY_BYTES = 310

@@ -19,8 +19,8 @@ from consumer.model import Cause
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from consumer.directive import AcceptRefusals
-    from consumer.observe import Observer
+    from consumer.model.directives import AcceptRefusals
+    from consumer.model.observer import Observer
 
 EXEMPT = frozenset({Cause.OUT_OF_WINDOW, Cause.QUARANTINED})
 """Causes that are no sign of a fault of ours, however many there are: events grow old, and an operator meant it."""

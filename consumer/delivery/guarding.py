@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from consumer.delivery.hold import Hold
     from consumer.delivery.lanes import Lanes
     from consumer.delivery.queue import Scope
-    from consumer.directive import AcceptRefusals
-    from consumer.observe import Observer
+    from consumer.model.directives import AcceptRefusals
+    from consumer.model.observer import Observer
 
 
 class Guarding:

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from consumer.delivery.send import Wire
     from consumer.delivery.terms import Ends
     from consumer.destinations import Destination
-    from consumer.directive import Directives
     from consumer.model import Endpoint, Verdict
-    from consumer.observe import Observer
+    from consumer.model.directives import Directives
+    from consumer.model.observer import Observer
 
 __all__ = ["LaneOptions", "Lanes"]
 

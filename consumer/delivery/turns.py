@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.lane import Lane
     from consumer.delivery.pace import Pace
-    from consumer.observe import Observer
+    from consumer.model.observer import Observer
 
 _FENCE_POLL_S = 0.02
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from consumer.delivery.guard import Closed, GuardOptions
     from consumer.delivery.ledger import Tenure
-    from consumer.directive import AcceptRefusals, Directives
-    from consumer.lot import FaultyRecord, Translation
     from consumer.model import Cause, Message
-    from consumer.observe import Observer
+    from consumer.model.delivery_columns import FaultyRecord, Translation
+    from consumer.model.directives import AcceptRefusals, Directives
+    from consumer.model.observer import Observer
 
 _AT_ONCE = 200
 """Letters written in one go when a guard opens: tens of thousands at once would keep the loop."""

@@ -14,8 +14,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from consumer import facts
-from consumer.model import Cause, Endpoint, Fault, Trouble
+from consumer.model import Cause, Endpoint, Fault, Trouble, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.hold import Holds
     from consumer.delivery.queue import Scope
-    from consumer.observe import Observer
+    from consumer.model.observer import Observer
 
 AHEAD_S = 60.0
 """How far ahead of our clock an event may be and still be waited for; also how far their clock may be from ours."""
@@ -31,7 +30,7 @@ AHEAD_S = 60.0
 KNOWN_FOR_S = 600.0
 """How long a `Date` tells that the clocks agree: ours may be put wrong meanwhile."""
 
-CLOCK = Endpoint(facts.CLOCK, "", "")
+CLOCK = Endpoint(status.CLOCK, "", "")
 """What is held while the clocks disagree or theirs is not known: no address, but shown and probed like one."""
 
 SKEW: Scope = ("endpoint", CLOCK)

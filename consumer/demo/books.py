@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from consumer.demo.found import FoundLetter
 from consumer.demo.notes import Written
 from consumer.demo.oracle import Expected, Letter
-from consumer.facts import DeliveryBooks, RecordBooks
 from consumer.model import Cause, Partition, Skip
+from consumer.model.status import DeliveryBooks, RecordBooks
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from consumer.demo.screen import Screen
 from consumer.demo.snapshot import Looking
 from consumer.demo.stage import DemoError, Options, Stage, folder_for, set_up
 from consumer.destinations import Destination
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from consumer.watch.together import Together
 
 _LOOK_S = 0.1

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer.demo.books import Page
-from consumer.facts import DeliveryBooks
+from consumer.model.status import DeliveryBooks
 
 _MOST_WRONG = 20
 

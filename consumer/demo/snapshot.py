@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from consumer.demo.notes import Notes
 from consumer.demo.tally import Tally
-from consumer.facts import DestinationFacts, PipelineFacts
 from consumer.model import Cause
+from consumer.model.status import DestinationFacts, PipelineFacts
 from consumer.watch.sources import Sources
 
 _RATE_OVER_S = 3.0

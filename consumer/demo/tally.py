@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from threading import Lock
 
 from consumer.model import Cause, Fault, Skip
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 
 
 class Tally(Observer):

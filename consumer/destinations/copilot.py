@@ -29,7 +29,7 @@ from consumer.destinations.identities import uuid_text
 from consumer.destinations.options import check_least, check_path, check_url
 from consumer.destinations.scrub import scrubbed
 from consumer.model import Cause, Delivered, Endpoint, Fault, Listed, Reply, Shape, Verdict
-from consumer.shape import Fields
+from consumer.model.values import Fields
 
 MAX_AGE_MS = 30 * 24 * 3600 * 1000
 """Collect takes events of the last 30 days, never of the future."""

@@ -29,7 +29,7 @@ from consumer.kafka.fence import Fence
 from consumer.kafka.hatch import Frontier
 from consumer.kafka.start import Starts, encode
 from consumer.model import Partition
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 
 _REQUEST_BYTES = 512 * 1024
 """Half of what a broker takes as one batch by default (`message.max.bytes`)."""

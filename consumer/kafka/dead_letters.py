@@ -19,7 +19,7 @@ from consumer.kafka.letter_headers import headers_of
 from consumer.kafka.letter_properties import producer_properties
 from consumer.kafka.letter_writing import Form, Sheet, Writing
 from consumer.model import Cause, DeadLetter
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 
 _IDLE_S = 0.5
 

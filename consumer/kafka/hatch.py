@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from consumer.directive import AcceptGap
     from consumer.model import Message, Partition
+    from consumer.model.directives import AcceptGap
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from consumer.kafka.options import LIBRDKAFKA_LOG
 from consumer.kafka.stranded import Stranded
 from consumer.kafka.topics import TopicWatch
 from consumer.model import DeadLetter
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 
 REPORTS_S = 0.05
 _AT_ONCE = 1000

@@ -32,7 +32,7 @@ from consumer.kafka.options import PollOptions, effective_properties, is_increme
 from consumer.kafka.start import Starter, Starts
 from consumer.kafka.topics import TopicWatch
 from consumer.model import Partition
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 
 _TENURES = itertools.count(1)
 """Numbers of this process's tenures: one counter for all pipelines, so that none is ever used twice."""

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.model import Partition
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 
 
 class Pauses:

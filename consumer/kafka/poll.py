@@ -43,7 +43,7 @@ from consumer.kafka.stranded import Stranded
 from consumer.kafka.taking import Taking
 from consumer.model import Message as Record
 from consumer.model import Partition
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 
 __all__ = ["PollError", "Poller"]
 

@@ -7,7 +7,7 @@ from confluent_kafka import Consumer
 from consumer.kafka.commits import Commits
 from consumer.kafka.fence import Fence
 from consumer.kafka.stops import Stops
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 
 _MOMENT_S = 5.0
 """Who begins to owe needs no longer to show that it is a member, unless something is wrong; nor than half the limit."""

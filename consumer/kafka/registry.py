@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer.kafka.registry_bounds import ANSWERS_KEPT, Bounds, Question
 from consumer.kafka.registry_token import Token
-from consumer.lot import SchemaKey
+from consumer.model.delivery_columns import SchemaKey
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import Schema, SchemaRegistryClient

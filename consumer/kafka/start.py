@@ -21,9 +21,9 @@ from typing import Literal
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from consumer.directive import Goal
 from consumer.kafka.options import Start
 from consumer.model import Partition
+from consumer.model.directives import Goal
 
 BEGINNING = -2
 """Asked as a time, a broker answers with the oldest offset (Kafka protocol guide, ListOffsets)."""

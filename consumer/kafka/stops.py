@@ -22,14 +22,14 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException
 
-from consumer.directive import AcceptGap
 from consumer.kafka.commits import Commits
 from consumer.kafka.fatal import is_fatal
 from consumer.kafka.hatch import Road
 from consumer.kafka.membership import Membership
 from consumer.kafka.start import Outside
 from consumer.model import Partition
-from consumer.observe import Observer
+from consumer.model.directives import AcceptGap
+from consumer.model.observer import Observer
 
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0

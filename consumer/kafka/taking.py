@@ -11,7 +11,7 @@ from consumer.kafka.fatal import is_fatal, name_of
 from consumer.kafka.membership import Membership
 from consumer.kafka.stops import Stops
 from consumer.model import Partition
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 
 _STOPS = frozenset(
     {

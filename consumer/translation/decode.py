@@ -11,7 +11,7 @@ from fastavro import parse_schema, schemaless_reader
 from fastavro.schema import UnknownType
 
 from consumer.model import Cause, Fault
-from consumer.shape import Value
+from consumer.model.values import Value
 from consumer.translation.burden import Burden
 from consumer.translation.finishing import Finishing
 from consumer.translation.guard import Guard, HostileError, read_long
@@ -57,7 +57,7 @@ class WriterSchema:
 
 
 def decode(branch: Branch, value: bytes, start: int) -> Value | Fault:
-    """Return the datum that fills `value` from `start` to its end, every logical type as `consumer.shape` has it."""
+    """Return the datum that fills `value` from `start` to its end, logical types as `consumer.model.values`."""
     stream = BytesIO(value)
     stream.seek(start)
     try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from consumer.destinations import Destination
-from consumer.lot import FaultyRecord, Translation
 from consumer.model import Cause, Entry, Fault, Skip
-from consumer.shape import Value
+from consumer.model.delivery_columns import FaultyRecord, Translation
+from consumer.model.values import Value
 from consumer.translation import identity
 from consumer.translation.expressions import Run, Scope, UnmappableError, kind_of
 from consumer.translation.fields import blame, object_maker

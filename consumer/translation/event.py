@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from consumer.destinations import Destination
-from consumer.lot import Translation
 from consumer.model import Entry, Message, Skip
+from consumer.model.delivery_columns import Translation
 from consumer.translation import identity
 from consumer.translation.entry import EntryPlan
 from consumer.translation.expressions import Expression, Scope, UnmappableError, kind_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from consumer.shape import Fields, Value
+from consumer.model.values import Fields, Value
 from consumer.translation.expressions import Expression, Run, Scope, UnmappableError, kind_of
 from consumer.translation.mapping.rules import Constant, Each, Listed, Making, Object
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from fastavro import block_reader, parse_schema, schemaless_reader
 
-from consumer.findings import Finding, did_you_mean
+from consumer.model.findings import Finding, did_you_mean
 from consumer.translation.plain import PlainWriter, Unfit, parse_json
 from consumer.translation.plain_bytes import UnfitError
 from consumer.translation.plain_logical import LOGICAL

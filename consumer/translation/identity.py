@@ -11,7 +11,7 @@ from __future__ import annotations
 from decimal import Decimal
 from hashlib import blake2b
 
-from consumer.shape import Instant, Value
+from consumer.model.values import Instant, Value
 
 _SIZE = 16
 _OWN = (2).to_bytes(4, "big") + b"id"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from consumer.lot import SchemaKey
 from consumer.model import Cause, Fault
+from consumer.model.delivery_columns import SchemaKey
 from consumer.translation.decode import Branch, WriterSchema, read_schema
 from consumer.translation.event import EventPlan
 from consumer.translation.schemas import SchemaDirectory

@@ -1,4 +1,4 @@
-"""Avro's logical types as the values of `consumer.shape`, read in the decoder's own pass over the bytes.
+"""Avro's logical types as the values of `consumer.model.values`, read in the decoder's own pass over the bytes.
 
 fastavro looks a reader up by `<type>-<logicalType>` for every value that has a logical type, and lets users add names
 of their own. Schemas are rewritten to private names (`cdp.…`), so that fastavro does for everybody else what it always
@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from fastavro.const import AVRO_TYPES
 from fastavro.read import LOGICAL_READERS
 
-from consumer.shape import Instant, Value
+from consumer.model.values import Instant, Value
 from consumer.translation.record import Record
 
 Json: TypeAlias = Any

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from consumer.findings import did_you_mean
+from consumer.model.findings import did_you_mean
 from consumer.translation.plain_bytes import (
     PRIMITIVES,
     UnfitError,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumer.shape import Value
+from consumer.model.values import Value
 
 
 class Record(dict[str, Value]):

@@ -10,7 +10,7 @@ from pathlib import Path
 from fastavro import parse_schema
 from fastavro.schema import UnknownType, fingerprint, to_parsing_canonical_form
 
-from consumer.findings import Finding, did_you_mean
+from consumer.model.findings import Finding, did_you_mean
 from consumer.translation.logical import Json, adapted
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 from consumer.destinations import Destination
-from consumer.lot import Column, FaultyRecord, SchemaKey, Translation
 from consumer.model import Entry, Fault, Message, Skip
+from consumer.model.delivery_columns import Column, FaultyRecord, SchemaKey, Translation
 from consumer.translation import identity
 from consumer.translation.decode import decode
 from consumer.translation.event import EventPlan

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from consumer.lot import SchemaKey
 from consumer.model import UNREADABLE_HEADERS, Cause, Fault, Message
+from consumer.model.delivery_columns import SchemaKey
 
 _HEADER = "__value_schema_id"
 _BY_ID = 0

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from consumer.facts import PipelineFacts
+from consumer.model.status import PipelineFacts
 
 
 @dataclass(frozen=True, slots=True)

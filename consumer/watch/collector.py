@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from consumer.directive import AcceptGap, AcceptRefusals, Pause, Quarantine
-from consumer.facts import CLOCK, DeliveryBooks, DestinationFacts, PipelineFacts
 from consumer.model import Doubt
+from consumer.model.directives import AcceptGap, AcceptRefusals, Pause, Quarantine
+from consumer.model.status import CLOCK, DeliveryBooks, DestinationFacts, PipelineFacts
 from consumer.watch.checks import Limits, Moment, live, ready, startup
 from consumer.watch.labels import NONE, OTHER
 from consumer.watch.scraped import COUNTERS, GAUGES

@@ -1,12 +1,12 @@
 """One pipeline's observer that counts deliveries on their way out: by call, on series made beforehand."""
-# ruff: noqa: ARG002, D102  what a verb means, and what comes with it, stands with the contract in consumer.observe
+# ruff: noqa: ARG002, D102  what a verb means, and what comes with it, stands with the contract in consumer.model.observer
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from consumer.model import Cause, Fault, Trouble
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from consumer.watch.families_deliveries import DeliveryFamilies
 from consumer.watch.labels import NONE, OTHER, Children, Lid, addressee, begin, status_class, status_code
 

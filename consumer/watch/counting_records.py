@@ -1,14 +1,14 @@
 """One pipeline's observer that counts records on their way in: by lot, on series made beforehand."""
-# ruff: noqa: ARG002, D102  what a verb means, and what comes with it, stands with the contract in consumer.observe
+# ruff: noqa: ARG002, D102  what a verb means, and what comes with it, stands with the contract in consumer.model.observer
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from consumer.lot import SchemaKey
 from consumer.model import Cause, Partition, Skip
-from consumer.observe import Observer
+from consumer.model.delivery_columns import SchemaKey
+from consumer.model.observer import Observer
 from consumer.watch.families_records import RecordFamilies
 from consumer.watch.labels import NONE, OTHER, Children, Lid, addressee, begin, codes, topics
 

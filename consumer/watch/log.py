@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
 from consumer.watch.lines import as_json, as_text, shown
 
 if TYPE_CHECKING:
-    from consumer.observe import Observer
+    from consumer.model.observer import Observer
 
 LEVELS: Final[Mapping[str, int]] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 EVERY_S: Final = 10.0

@@ -15,7 +15,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from consumer.watch.checks import Limits
 from consumer.watch.collector import FactsCollector, Known
 from consumer.watch.counting import Counting

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from consumer.directive import Directive
-from consumer.facts import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts
+from consumer.model.directives import Directive
+from consumer.model.status import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts
 from consumer.watch.checks import Check, Moment
 from consumer.watch.labels import NONE
 from consumer.watch.lines import timestamp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 
-from consumer.facts import Facts, PipelineFacts
+from consumer.model.status import Facts, PipelineFacts
 from consumer.watch.told import Told
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from consumer.directive import Directive
-from consumer.facts import DeliveryBooks, DestinationFacts, GuardFacts, PartitionFacts, PipelineFacts
+from consumer.model.directives import Directive
+from consumer.model.status import DeliveryBooks, DestinationFacts, GuardFacts, PartitionFacts, PipelineFacts
 from consumer.watch.checks import Check, Moment
 from consumer.watch.labels import NONE
 from consumer.watch.lines import timestamp

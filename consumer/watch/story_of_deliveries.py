@@ -1,12 +1,12 @@
 """What the log tells of one pipeline's deliveries, from their calls to their ends."""
-# ruff: noqa: D102  what a verb means, and what comes with it, stands with the contract in consumer.observe
+# ruff: noqa: D102  what a verb means, and what comes with it, stands with the contract in consumer.model.observer
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from consumer.model import Cause, Doubt, Fault
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from consumer.watch.advice import HELD, LETTERS, SECRETS, guarded
 
 if TYPE_CHECKING:

@@ -1,14 +1,14 @@
 """What the log tells of one pipeline's records, from Kafka to what is made of them."""
-# ruff: noqa: ARG002, D102  what a verb means, and what comes with it, stands with the contract in consumer.observe
+# ruff: noqa: ARG002, D102  what a verb means, and what comes with it, stands with the contract in consumer.model.observer
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from consumer.lot import SchemaKey
 from consumer.model import Cause, Partition
-from consumer.observe import Observer
+from consumer.model.delivery_columns import SchemaKey
+from consumer.model.observer import Observer
 from consumer.watch.advice import FENCED, KAFKA, REGISTRY, STOPPED
 from consumer.watch.lines import broker_in
 

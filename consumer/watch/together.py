@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 
 
 def _tell_all(name: str) -> Callable[..., None]:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from consumer.directive import NONE, Directive, Directives
-from consumer.findings import Finding
-from consumer.observe import Observer
+from consumer.model.directives import NONE, Directive, Directives
+from consumer.model.findings import Finding
+from consumer.model.observer import Observer
 from consumer.watch.lines import masked, timestamp
 
 if TYPE_CHECKING:

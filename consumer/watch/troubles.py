@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consumer.facts import GuardFacts, PipelineFacts
 from consumer.model import Doubt
+from consumer.model.status import GuardFacts, PipelineFacts
 from consumer.watch.checks import Moment
 from consumer.watch.labels import NONE
 from consumer.watch.spans import age

@@ -8,7 +8,6 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.directive import AcceptGap
 from consumer.kafka.commits import Commits
 from consumer.kafka.crossing import Crossing
 from consumer.kafka.fence import Fence
@@ -18,6 +17,7 @@ from consumer.kafka.options import PollOptions
 from consumer.kafka.start import Origin, Starts
 from consumer.kafka.stops import Stops
 from consumer.model import Partition
+from consumer.model.directives import AcceptGap
 from tests.broker.recording_road import Heard, RecordingRoad
 
 P, Q = Partition("orders", 0), Partition("orders", 1)

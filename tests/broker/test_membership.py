@@ -16,7 +16,7 @@ from consumer.kafka.fence import Fence
 from consumer.kafka.membership import Membership
 from consumer.kafka.options import PollOptions
 from consumer.model import Partition
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from tests.broker.recording_road import RecordingRoad, member, options, produce
 from tests.brokers import EmbeddedBroker
 

@@ -5,7 +5,6 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from consumer.directive import AcceptGap, Goal
 from consumer.kafka.commits import Commits
 from consumer.kafka.fence import Fence
 from consumer.kafka.hatch import Frontier
@@ -13,6 +12,7 @@ from consumer.kafka.membership import Membership
 from consumer.kafka.start import Origin, Outside, Starts
 from consumer.kafka.stops import Stop, Stops
 from consumer.model import Partition
+from consumer.model.directives import AcceptGap, Goal
 from tests.broker.recording_road import Heard, RecordingRoad
 
 P = Partition("shop.orders", 0)

@@ -20,7 +20,7 @@ from consumer.delivery.tokens import TokenCredentials
 from consumer.demo.fakes import Copilot, Fake, Yotpo, consent_id
 from consumer.destinations import Basic, Destination, EntryError
 from consumer.model import Entry, Fault, Partition
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from tests.contract.saying import Case, Saying
 
 Client = Callable[[Fake, dict[str, Any]], Destination]

@@ -12,8 +12,8 @@ from consumer.demo.notes import Written, digest_of
 from consumer.demo.oracle import Expected
 from consumer.demo.schemas import avro_directory, read_schemas
 from consumer.demo.shop import Shop
-from consumer.facts import DeliveryBooks, RecordBooks
 from consumer.model import Cause, Partition
+from consumer.model.status import DeliveryBooks, RecordBooks
 
 START_MS = 1_790_000_000_000
 SCHEMAS = read_schemas(avro_directory())

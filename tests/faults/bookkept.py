@@ -22,8 +22,8 @@ from consumer.cli.main import main
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.lanes import Lanes
 from consumer.delivery.ledger import Tenure
-from consumer.lot import FaultyRecord
 from consumer.model import DeadLetter
+from consumer.model.delivery_columns import FaultyRecord
 from consumer.settling import Settling
 from consumer.watch.checks import Moment
 from consumer.watch.status import status

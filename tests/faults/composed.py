@@ -26,7 +26,7 @@ from consumer.config.run_config import Plan
 from consumer.destinations import Destination
 from consumer.kafka.dead_letters import DeadLetters
 from consumer.model import DeadLetter
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from consumer.watch.together import Together
 from tests.faults.allocator import in_use_mib, resident_mib
 from tests.faults.bugs import BUGS

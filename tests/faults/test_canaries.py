@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer.facts import DeadLetterFacts, DestinationFacts, PipelineFacts
+from consumer.model.status import DeadLetterFacts, DestinationFacts, PipelineFacts
 from consumer.watch.http import StatusServer
 from consumer.watch.log import Log
 from consumer.watch.metrics import Metrics

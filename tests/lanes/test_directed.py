@@ -8,8 +8,8 @@ from consumer.delivery.hold import Hold
 from consumer.delivery.queue import Scope
 from consumer.delivery.suspects import SuspectOptions
 from consumer.demo.fakes import Answer, CustomerIo, Gate, Until, contains
-from consumer.directive import NONE, Directives, Pause, Quarantine
 from consumer.model import Cause
+from consumer.model.directives import NONE, Directives, Pause, Quarantine
 from tests.lanes.road import Road, road
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.model import Message
-from consumer.shape import Instant, Value
+from consumer.model.values import Instant, Value
 from consumer.translation.expressions import Problem, Scope, UnmappableError, compile_expression
 from consumer.translation.expressions.grammar import ExactParser
 from consumer.translation.expressions.interpreter import Interpreter

@@ -12,7 +12,7 @@ from consumer.destinations import Encoded
 from consumer.destinations.encoding import MOST_DIGITS, exact
 from consumer.destinations.identities import ulid_text, uuid_text
 from consumer.model import Cause, Fault, Shape
-from consumer.shape import Fields, Instant, Value
+from consumer.model.values import Fields, Instant, Value
 from tests.property.test_destinations import COPILOT, CUSTOMERIO, SHAPES, YOTPO
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from consumer.delivery.guard import Guard, GuardOptions
 from consumer.delivery.queue import KeyedQueue, Proof, Scope
 from consumer.model import Cause
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from tests.property.test_batch import SHAPES, FakeTenure, delivery
 
 WINDOW_S = 100.0

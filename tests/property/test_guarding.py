@@ -19,8 +19,8 @@ from consumer.delivery.hold import Holds
 from consumer.delivery.queue import KeyedQueue
 from consumer.delivery.suspects import SuspectOptions, Suspicion
 from consumer.delivery.terms import LaneOptions
-from consumer.directive import AcceptRefusals
 from consumer.model import Cause, Delivered, Endpoint, Entry, Fault, Listed, Mixed, Refused, Shape, Verdict
+from consumer.model.directives import AcceptRefusals
 from tests.property.test_batch import FakeTenure
 
 KEYS = 8

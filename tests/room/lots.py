@@ -2,9 +2,9 @@
 
 from consumer.delivery.guard import GuardOptions
 from consumer.delivery.ledger import Tenure
-from consumer.lot import Column, FaultyRecord, Translation
 from consumer.model import Cause, Endpoint, Entry, Fault, Partition, Shape
-from consumer.observe import Observer
+from consumer.model.delivery_columns import Column, FaultyRecord, Translation
+from consumer.model.observer import Observer
 from consumer.settling import Settling
 from tests.lanes.road import FakeShelf
 from tests.room.path import P

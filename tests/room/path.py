@@ -12,11 +12,11 @@ from consumer.delivery.hold import Hold
 from consumer.delivery.intake import Limits
 from consumer.delivery.ledger import Tenure
 from consumer.delivery.pace import Pace
-from consumer.directive import Directives
 from consumer.kafka.hatch import Assignment, Frontier, Lot
-from consumer.lot import Column, FaultyRecord, Translation
 from consumer.model import Cause, Endpoint, Entry, Fault, Message, Partition, Shape, Skip
-from consumer.observe import Observer
+from consumer.model.delivery_columns import Column, FaultyRecord, Translation
+from consumer.model.directives import Directives
+from consumer.model.observer import Observer
 from consumer.pipeline import Pipeline
 from consumer.settling import Settling
 from tests.lanes.road import FakeShelf

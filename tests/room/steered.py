@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from consumer.config.directive_table import Known
-from consumer.directive import Directive, Directives, Pause
-from consumer.findings import Finding
-from consumer.observe import Observer
+from consumer.model.directives import Directive, Directives, Pause
+from consumer.model.findings import Finding
+from consumer.model.observer import Observer
 from consumer.steering import Steering
 from consumer.watch.together import Together
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from consumer.model import Cause, Fault
-from consumer.shape import Instant
+from consumer.model.values import Instant
 from consumer.translation.decode import decode
 from consumer.translation.record import Record
 from tests.room.translating import Json, record, schema_of, written

@@ -6,8 +6,8 @@ import pytest
 
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.directed import Directed
-from consumer.directive import AcceptRefusals, Directive, Directives, Pause, Quarantine
 from consumer.model import Cause, Entry, Fault, Partition
+from consumer.model.directives import AcceptRefusals, Directive, Directives, Pause, Quarantine
 from tests.property.test_batch import SHAPES
 
 ORDERS = Partition("orders", 1)

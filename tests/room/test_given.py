@@ -10,7 +10,7 @@ from typing import Any
 import fastavro
 import pytest
 
-from consumer.findings import Finding
+from consumer.model.findings import Finding
 from consumer.translation.given import Record, Schemas, read_container, read_lines
 from consumer.translation.schemas import Schema
 from tests.room.translating import NOW_MS, Json, framed, record, written

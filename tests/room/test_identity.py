@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from consumer.shape import Instant, Value
+from consumer.model.values import Instant, Value
 from consumer.translation import identity
 
 BEGUN = ("com.acme.shop.OrderPlaced", "customerio", "track:Order Completed")

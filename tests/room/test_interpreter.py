@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.shape import Value
+from consumer.model.values import Value
 from consumer.translation.expressions import Scope, UnmappableError
 from consumer.translation.expressions.grammar import ExactParser
 from consumer.translation.expressions.interpreter import Interpreter

@@ -13,9 +13,9 @@ from consumer import learning as module
 from consumer.delivery.pace import Backoff
 from consumer.kafka.registry import Answer, Found, Unauthorized, Unknown, Unreachable
 from consumer.learning import Learning, NoRegistry
-from consumer.lot import SchemaKey
 from consumer.model import Fault
-from consumer.observe import Observer
+from consumer.model.delivery_columns import SchemaKey
+from consumer.model.observer import Observer
 
 
 class FakeRegistry:

@@ -6,9 +6,9 @@ from consumer.delivery.entering import LETTER_BYTES, enter
 from consumer.delivery.guard import GuardOptions
 from consumer.delivery.intake import Chunk
 from consumer.delivery.ledger import Tenure
-from consumer.directive import NONE, AcceptGap, AcceptRefusals, Directives
 from consumer.model import Cause, Partition
-from consumer.observe import Observer
+from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directives
+from consumer.model.observer import Observer
 from consumer.settling import Settling
 from tests.lanes.road import FakeShelf
 from tests.room.orders import SCHEMA, kept

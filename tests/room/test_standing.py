@@ -16,11 +16,11 @@ from consumer.delivery.hold import Hold
 from consumer.delivery.intake import Limits
 from consumer.delivery.ledger import Tenure
 from consumer.delivery.window import CLOCK
-from consumer.directive import Directives, Pause
-from consumer.facts import DeliveryBooks, DestinationFacts, GuardFacts, PipelineFacts
 from consumer.heard import Heard
 from consumer.model import Cause, Fault, Message, Partition, Trouble
-from consumer.observe import Observer
+from consumer.model.directives import Directives, Pause
+from consumer.model.observer import Observer
+from consumer.model.status import DeliveryBooks, DestinationFacts, GuardFacts, PipelineFacts
 from consumer.pipeline import Pipeline
 from consumer.settling import Settling
 from consumer.standing import Standing

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.directive import NONE, Directives
+from consumer.model.directives import NONE, Directives
 from consumer.watch.log import Log
 from consumer.watch.told import Told
 from tests.room.hung_mount import HungMount

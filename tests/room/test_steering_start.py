@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from consumer.config.directives import content_of, read_content
-from consumer.directive import Directives
+from consumer.model.directives import Directives
 from tests.room.steered import BOTH, COPILOT, CUSTOMERIO, Steered
 
 

@@ -3,8 +3,8 @@
 import asyncio
 
 from consumer.delivery.ledger import Tenure
-from consumer.directive import NONE, AcceptRefusals, Directives, Quarantine
 from consumer.model import Cause, Entry, Partition
+from consumer.model.directives import NONE, AcceptRefusals, Directives, Quarantine
 from tests.room.lots import CONTRACT, UNDECODABLE, Lots
 from tests.room.path import until
 

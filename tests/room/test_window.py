@@ -16,7 +16,7 @@ from consumer.delivery.hold import Holds
 from consumer.delivery.queue import Scope
 from consumer.delivery.window import CLOCK, KNOWN_FOR_S, SKEW, Window
 from consumer.model import Cause, Endpoint, Fault, Shape, Trouble
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from tests.property.test_batch import COLLECT, FakeTenure, delivery
 
 NOW_S = 1_795_168_800.0

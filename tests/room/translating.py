@@ -12,7 +12,7 @@ from fastavro import parse_schema, schemaless_writer
 
 from consumer.destinations import Basic, Encoded, Encoder, EntryError, FieldRule, Target, Token
 from consumer.model import Cause, Delivered, Endpoint, Fault, Reply, Shape, Verdict
-from consumer.shape import Fields
+from consumer.model.values import Fields
 from consumer.translation import EventMapping, SchemaDirectory, Translator, load_mapping_text
 from consumer.translation.decode import WriterSchema, read_schema
 

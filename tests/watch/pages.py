@@ -3,8 +3,8 @@
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from consumer.facts import Facts
-from consumer.observe import Observer
+from consumer.model.observer import Observer
+from consumer.model.status import Facts
 from consumer.watch.metrics import Metrics
 from consumer.watch.sources import Sources
 

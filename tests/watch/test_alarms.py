@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer.directive import NONE
-from consumer.facts import (
+from consumer.model import Cause, Doubt, Fault, Partition, Trouble
+from consumer.model.directives import NONE
+from consumer.model.findings import Finding
+from consumer.model.observer import Observer
+from consumer.model.status import (
     CLOCK,
     DeadLetterFacts,
     DestinationFacts,
@@ -21,9 +24,6 @@ from consumer.facts import (
     PipelineFacts,
     StoppedFacts,
 )
-from consumer.findings import Finding
-from consumer.model import Cause, Doubt, Fault, Partition, Trouble
-from consumer.observe import Observer
 from consumer.watch.checks import Moment
 from consumer.watch.log import Log
 from consumer.watch.metrics import Metrics

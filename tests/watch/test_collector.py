@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry
 
-from consumer.facts import PartitionFacts, PipelineFacts
 from consumer.model import Partition
+from consumer.model.status import PartitionFacts, PipelineFacts
 from consumer.watch.metrics import Metrics
 from consumer.watch.sources import Sources
 from tests.watch.pages import EVENTS, families, value, watched

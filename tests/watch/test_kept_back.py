@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer.directive import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
-from consumer.facts import DestinationFacts, GuardFacts, PipelineFacts, StoppedFacts
-from consumer.findings import Finding
 from consumer.model import Cause, Partition
+from consumer.model.directives import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
+from consumer.model.findings import Finding
+from consumer.model.status import DestinationFacts, GuardFacts, PipelineFacts, StoppedFacts
 from consumer.watch.checks import Moment
 from consumer.watch.log import Log
 from consumer.watch.metrics import Metrics

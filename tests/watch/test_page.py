@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.facts import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts, RecordBooks
 from consumer.model import Partition
+from consumer.model.status import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts, RecordBooks
 from consumer.watch.checks import Moment
 from consumer.watch.page import page
 from consumer.watch.status import lag, status

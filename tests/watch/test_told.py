@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from consumer.directive import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
-from consumer.findings import Finding
 from consumer.model import Cause
+from consumer.model.directives import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
+from consumer.model.findings import Finding
 from consumer.watch.told import Told, said, until
 from tests.watch.written import Written
 

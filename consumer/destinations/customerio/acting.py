@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from consumer.destinations.customerio.calls import blank, object_type
 from consumer.destinations.customerio.catalogue import Need
-from consumer.shape import Fields
+from consumer.model.values import Fields
 
 NOBODY = "cdp-consumer"
 """The `anonymousId` of events that speak of no person: a constant, so that no profile is made for each."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from consumer.destinations import FieldRule, Target
 from consumer.destinations.customerio.catalogue import ACTING, CONSENT_EVENTS, Need
 from consumer.destinations.encoding import quoted
-from consumer.shape import Fields
+from consumer.model.values import Fields
 
 Problem = Callable[[Fields], "str | None"]
 

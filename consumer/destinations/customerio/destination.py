@@ -25,7 +25,7 @@ from consumer.destinations.encoding import canonical, dumps, fault, iso, size_fa
 from consumer.destinations.identities import ulid_text
 from consumer.destinations.options import check_least, check_url
 from consumer.model import Cause, Delivered, Endpoint, Fault, Reply, Shape, Verdict
-from consumer.shape import Fields
+from consumer.model.values import Fields
 
 _SHAPES_REMEMBERED = 256
 _OK = 200

@@ -5,7 +5,7 @@ Source: docs.customer.io/journeys/invalid-api-requests. It is written for anothe
 
 from __future__ import annotations
 
-from consumer.shape import Fields
+from consumer.model.values import Fields
 
 _NAME_BYTES = 100
 _ATTRIBUTE_NAME_BYTES = 150

@@ -10,7 +10,7 @@ from typing import Any
 
 from jmespath.exceptions import IncompleteExpressionError, JMESPathError, LexerError, ParseError
 
-from consumer.findings import did_you_mean
+from consumer.model.findings import did_you_mean
 from consumer.translation.expressions.grammar import LITERAL, Ast
 from consumer.translation.expressions.own import META, Functions
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from consumer.shape import Value
+from consumer.model.values import Value
 from consumer.translation.expressions.compare import equal, ordered
 from consumer.translation.expressions.grammar import Ast
 from consumer.translation.expressions.interpreter import Interpreter

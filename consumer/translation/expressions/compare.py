@@ -8,7 +8,7 @@ from collections.abc import Callable
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Any, TypeGuard
 
-from consumer.shape import Instant
+from consumer.model.values import Instant
 
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,

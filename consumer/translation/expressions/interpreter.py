@@ -5,7 +5,7 @@ from __future__ import annotations
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.visitor import Options, TreeInterpreter
 
-from consumer.shape import Value
+from consumer.model.values import Value
 from consumer.translation.expressions.compare import equal, ordered
 from consumer.translation.expressions.grammar import Ast
 from consumer.translation.expressions.own import Functions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from consumer.shape import Instant, Value
+from consumer.model.values import Instant, Value
 from consumer.translation.expressions.compare import EXACT, exact, is_number
 from consumer.translation.expressions.instants import instant_of
 from consumer.translation.expressions.scope import Scope, UnmappableError, kind_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from consumer.model import Message
-from consumer.shape import Instant, Value
+from consumer.model.values import Instant, Value
 
 
 class Scope:

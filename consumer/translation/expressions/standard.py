@@ -10,7 +10,7 @@ import orjson
 from jmespath import functions
 from jmespath.exceptions import JMESPathTypeError
 
-from consumer.shape import Instant, Value
+from consumer.model.values import Instant, Value
 from consumer.translation.expressions.compare import EXACT, equal, exact, is_number
 from consumer.translation.expressions.scope import UnmappableError, kind_of
 

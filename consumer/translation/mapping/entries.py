@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from consumer.destinations import Destination, EntryError, Target
-from consumer.findings import did_you_mean
 from consumer.model import Entry
+from consumer.model.findings import did_you_mean
 from consumer.translation.expressions import Expression
 from consumer.translation.mapping.making import read_object
 from consumer.translation.mapping.reading import Reading, is_empty

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from consumer.destinations import Destination
-from consumer.findings import Finding, errors, in_order
+from consumer.model.findings import Finding, errors, in_order
 from consumer.translation.mapping.canonical import version_of
 from consumer.translation.mapping.entries import label_in, read_entry
 from consumer.translation.mapping.reading import Reading

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consumer.findings import Finding, did_you_mean
+from consumer.model.findings import Finding, did_you_mean
 from consumer.translation.expressions import Expression, Problem, compile_expression
 from consumer.yaml_document import Items, Node, Scalar, Table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from consumer.destinations import FieldRule, Target
-from consumer.findings import did_you_mean
+from consumer.model.findings import did_you_mean
 from consumer.translation.mapping.reading import Reading
 from consumer.translation.mapping.rules import Making, Object
 from consumer.yaml_document import Node, Table

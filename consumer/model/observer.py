@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from consumer.directive import Directive, Directives
-    from consumer.findings import Finding
-    from consumer.lot import SchemaKey
     from consumer.model import Cause, Doubt, Fault, Partition, Skip
+    from consumer.model.delivery_columns import SchemaKey
+    from consumer.model.directives import Directive, Directives
+    from consumer.model.findings import Finding
 
 
 class Observer:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from consumer.directive import Pause
-from consumer.lot import SchemaKey
 from consumer.model import Cause, Doubt, Partition, Trouble
+from consumer.model.delivery_columns import SchemaKey
+from consumer.model.directives import Pause
 
 
 @dataclass(frozen=True, slots=True)
