@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from consumer.config.bounded_read import UNANSWERED, Look
-from consumer.config.directive_table import Known
 from consumer.config.directives import Content, content_of, read_content
-from consumer.model.directives import NONE, Directives, Pause
+from consumer.model.directives import NONE, Directives, Known, Pause
 from consumer.model.findings import Finding
 from consumer.model.observer import Observer
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import Final
 
 from consumer.config import scalar_parsers
@@ -12,6 +11,7 @@ from consumer.config.scalar_parsers import Bad
 from consumer.config.schema_nodes import Option, Section, Word
 from consumer.kafka.topics import matches
 from consumer.model import Cause
+from consumer.model.directives import Known
 from consumer.model.findings import did_you_mean
 
 _EXEMPT: Final = (Cause.OUT_OF_WINDOW, Cause.QUARANTINED)
@@ -29,16 +29,6 @@ WORDS: Final = frozenset(
     }
 )
 """What the file's own words are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What directives may speak of."""
-
-    destinations: Collection[str]
-    event_types: Collection[str]
-    topics: Sequence[str]
-    """Names, or regular expressions, as they are subscribed to."""
 
 
 def directive(known: Known) -> Section:

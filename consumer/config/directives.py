@@ -10,12 +10,11 @@ from typing import Any, Final, TypeAlias
 
 from consumer.config import directive_table
 from consumer.config.complaints import Reading, below, shown
-from consumer.config.directive_table import Known
 from consumer.config.scalar_parsers import Bad
 from consumer.config.schema_nodes import NOTHING, Section
 from consumer.config.secrets import MASK
 from consumer.model import Cause
-from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
+from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Known, Pause, Quarantine
 from consumer.model.findings import Finding, errors, in_order
 from consumer.yaml_document import Items, Node, Scalar, Table, read_text
 

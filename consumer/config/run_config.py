@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from consumer.config.directive_table import Known
 from consumer.config.loader import Loaded
 from consumer.config.loader import load as load_settings
 from consumer.config.settings import PipelineSettings, Settings
 from consumer.destinations import Destination
 from consumer.destinations.kinds import KINDS
+from consumer.model.directives import Known
 from consumer.model.findings import Finding, errors, in_order
 from consumer.translation import EventMapping, SchemaDirectory, load_mapping, load_schemas
 

@@ -6,7 +6,7 @@ personal data: it is compared, and never printed, logged or shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
@@ -140,6 +140,16 @@ class Directives(tuple[Directive, ...]):
 
 
 NONE = Directives(())
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What directives may speak of."""
+
+    destinations: Collection[str]
+    event_types: Collection[str]
+    topics: Sequence[str]
+    """Names, or regular expressions, as they are subscribed to."""
 
 
 def _said(**scope: str | None) -> Mapping[str, str]:

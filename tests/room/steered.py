@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from consumer.config.directive_table import Known
-from consumer.model.directives import Directive, Directives, Pause
+from consumer.model.directives import Directive, Directives, Known, Pause
 from consumer.model.findings import Finding
 from consumer.model.observer import Observer
 from consumer.steering import Steering
