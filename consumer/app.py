@@ -32,7 +32,7 @@ from consumer.watch.together import Together
 if TYPE_CHECKING:
     from consumer.config.run_config import Plan
     from consumer.config.settings import DestinationSettings, PipelineSettings
-    from consumer.steering import Steering
+    from consumer.directives.watcher import Steering
     from consumer.watch.sources import Sources
 
 _LOOK_EVERY_S = 0.5

@@ -15,6 +15,7 @@ PURE = (
     "consumer/yaml_document.py",
     "consumer/check/*.py",
     "consumer/config/*.py",
+    "consumer/directives/parser.py",
     "consumer/delivery/apart.py",
     "consumer/delivery/batch.py",
     "consumer/delivery/books.py",

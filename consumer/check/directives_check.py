@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from consumer.config.directives import content_of, read_content
 from consumer.config.run_config import Plan, known_to
+from consumer.directives.parser import content_of, read_content
 from consumer.model.findings import Finding
 
 

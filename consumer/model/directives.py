@@ -1,6 +1,6 @@
 """What an operator may say while the service runs: four kinds of sentence, each with its end.
 
-They are read from a file (`consumer.config.directives`) and acted on by whoever is spoken of. An ordering key is
+They are read from a file (`consumer.directives.parser`) and acted on by whoever is spoken of. An ordering key is
 personal data: it is compared, and never printed, logged or shown.
 """
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config.directives import read_directives
 from consumer.config.run_config import known_to, read_plan
+from consumer.directives.parser import read_directives
 from consumer.watch.metrics import Metrics
 from tests.promises import reference
 

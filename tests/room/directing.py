@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumer.config.directives import Read, read_directives
+from consumer.directives.parser import Read, read_directives
 from consumer.model.directives import Directive, Known
 
 KNOWN = Known(("copilot", "customerio"), ("shop.OrderPlaced", "shop.Seen"), ("shop.orders", "^shop[.]people[.].*"))

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from consumer.directives.watcher import Steering
 from consumer.model.directives import Directive, Directives, Known, Pause
 from consumer.model.findings import Finding
 from consumer.model.observer import Observer
-from consumer.steering import Steering
 from consumer.watch.together import Together
 
 KNOWN = Known(("copilot", "customerio"), (), ("orders",))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from consumer.config.bounded_read import UNANSWERED, Look
-from consumer.config.directives import Content, content_of, read_content
+from consumer.directives.parser import Content, content_of, read_content
 from consumer.model.directives import NONE, Directives, Known, Pause
 from consumer.model.findings import Finding
 from consumer.model.observer import Observer
