@@ -15,11 +15,11 @@ from consumer.delivery.pace import Backoff
 from consumer.delivery.send import Wire, fetch_token
 from consumer.delivery.tokens import TokenCredentials
 from consumer.destinations import Basic, Destination
-from consumer.kafka.dead_letters import DeadLetters
+from consumer.kafka.dead_letters.writer import DeadLetters
 from consumer.kafka.lag import Lag
-from consumer.kafka.options import PollOptions, max_poll_interval_s
-from consumer.kafka.poll import Poller
-from consumer.kafka.registry import Registry
+from consumer.kafka.poller import Poller
+from consumer.kafka.properties import PollOptions, max_poll_interval_s
+from consumer.kafka.schema_registry.client import Registry
 from consumer.learning import Learning, NoRegistry
 from consumer.model import Call, Deferred, Doubt, Fault, Reply
 from consumer.model.observer import Observer

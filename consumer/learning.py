@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 from consumer.delivery.pace import Backoff
-from consumer.kafka.registry import Found, Unauthorized, Unknown, Unreachable
+from consumer.kafka.schema_registry.client import Found, Unauthorized, Unknown, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from consumer.kafka.hatch import Frontier
+from consumer.kafka.bridge import Frontier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

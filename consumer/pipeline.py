@@ -13,7 +13,7 @@ from consumer.delivery.entering import enter
 from consumer.delivery.guard import together
 from consumer.delivery.intake import Chunk, Intake, Limits
 from consumer.delivery.ledger import Tenure
-from consumer.kafka.hatch import Assignment, Frontier, Lot
+from consumer.kafka.bridge import Assignment, Frontier, Lot
 from consumer.model import Partition
 from consumer.parting import LOOK_S, Parting
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from consumer.config import Settings
-from consumer.kafka.leaving import giving_back_s, leaving_s
-from consumer.kafka.options import max_poll_interval_s
+from consumer.kafka.properties import max_poll_interval_s
+from consumer.kafka.timeouts import giving_back_s, leaving_s
 
 KIB = 1 << 10
 MIB = 1 << 20

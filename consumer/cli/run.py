@@ -18,7 +18,7 @@ from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
 from consumer.cli.process_tuning import collect_seldom, share_one_pool
 from consumer.config.run_config import known_to, read_plan
 from consumer.directives.watcher import Steering
-from consumer.kafka.options import librdkafka_version
+from consumer.kafka.properties import librdkafka_version
 from consumer.model.findings import errors
 from consumer.watch.http import StatusServer
 from consumer.watch.log import Log

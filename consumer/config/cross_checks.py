@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from consumer.config.complaints import Reading, below
 from consumer.config.secrets import MASK, is_secret_name
 from consumer.config.settings import DestinationSettings, Settings
-from consumer.kafka.leaving import giving_back_s, leaving_s
-from consumer.kafka.options import complaints, is_new_protocol, max_poll_interval_s, session_timeout_s
-from consumer.kafka.registry import registry_complaints
+from consumer.kafka.properties import complaints, is_new_protocol, max_poll_interval_s, session_timeout_s
+from consumer.kafka.schema_registry.client import registry_complaints
+from consumer.kafka.timeouts import giving_back_s, leaving_s
 from consumer.kafka.topics import matches
 from consumer.yaml_document import Node, Scalar, Table
 

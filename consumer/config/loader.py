@@ -14,7 +14,7 @@ from consumer.config.secrets import Properties
 from consumer.config.settings import Budgets, DeadLetterSettings, HttpSettings, Settings
 from consumer.delivery.guard import GuardOptions
 from consumer.destinations.kinds import KINDS
-from consumer.kafka.options import max_poll_interval_s
+from consumer.kafka.properties import max_poll_interval_s
 from consumer.model.findings import Finding, errors, in_order
 from consumer.yaml_document import Table, read_file
 

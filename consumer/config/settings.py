@@ -10,7 +10,7 @@ from typing import Any
 from consumer.config.secrets import Properties, Secret
 from consumer.delivery.guard import GuardOptions
 from consumer.delivery.suspects import SuspectOptions
-from consumer.kafka.options import UNTOLD_SESSION_S, Start
+from consumer.kafka.properties import UNTOLD_SESSION_S, Start
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from consumer.demo.setting import LETTER_PARTITIONS, LETTERS, Servers, Setting, 
 from consumer.demo.shop import Shop
 from consumer.demo.tally import Tally
 from consumer.demo.till import Pace, Till
-from consumer.kafka.options import librdkafka_version
+from consumer.kafka.properties import librdkafka_version
 from consumer.model.findings import errors
 from consumer.watch.http import StatusServer
 from consumer.watch.log import Log

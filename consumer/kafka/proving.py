@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from confluent_kafka import Consumer
 
-from consumer.kafka.commits import Commits
+from consumer.kafka.committer import Commits
 from consumer.kafka.fence import Fence
-from consumer.kafka.stops import Stops
+from consumer.kafka.stopped_partitions import Stops
 from consumer.model.observer import Observer
 
 _MOMENT_S = 5.0

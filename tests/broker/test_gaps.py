@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumer.kafka.hatch import Frontier
+from consumer.kafka.bridge import Frontier
 from consumer.model import Partition
 from consumer.model.directives import AcceptGap, Goal
 from tests.broker.recording_road import committed, member, options, produce

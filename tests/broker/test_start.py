@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.options import Start
-from consumer.kafka.start import (
+from consumer.kafka.properties import Start
+from consumer.kafka.start_offsets import (
     BEGINNING,
     Origin,
     Outside,

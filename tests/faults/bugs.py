@@ -13,7 +13,7 @@ from consumer.delivery.lane import Lane
 from consumer.delivery.lanes import Lanes
 from consumer.delivery.ledger import Tenure
 from consumer.destinations.copilot import Copilot
-from consumer.kafka.dead_letters import DeadLetters
+from consumer.kafka.dead_letters.writer import DeadLetters
 from consumer.model import DeadLetter, Delivered, Message, Reply, Verdict
 
 COMMIT_BEFORE_DELIVERY = "commit before delivery"

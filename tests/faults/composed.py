@@ -24,7 +24,7 @@ from consumer.app import Watchers
 from consumer.cli.main import main
 from consumer.config.run_config import Plan
 from consumer.destinations import Destination
-from consumer.kafka.dead_letters import DeadLetters
+from consumer.kafka.dead_letters.writer import DeadLetters
 from consumer.model import DeadLetter
 from consumer.model.observer import Observer
 from consumer.watch.together import Together

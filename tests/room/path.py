@@ -12,7 +12,7 @@ from consumer.delivery.hold import Hold
 from consumer.delivery.intake import Limits
 from consumer.delivery.ledger import Tenure
 from consumer.delivery.pace import Pace
-from consumer.kafka.hatch import Assignment, Frontier, Lot
+from consumer.kafka.bridge import Assignment, Frontier, Lot
 from consumer.model import Cause, Endpoint, Entry, Fault, Message, Partition, Shape, Skip
 from consumer.model.delivery_columns import Column, FaultyRecord, Translation
 from consumer.model.directives import Directives

@@ -11,7 +11,7 @@ import pytest
 
 from consumer import learning as module
 from consumer.delivery.pace import Backoff
-from consumer.kafka.registry import Answer, Found, Unauthorized, Unknown, Unreachable
+from consumer.kafka.schema_registry.client import Answer, Found, Unauthorized, Unknown, Unreachable
 from consumer.learning import Learning, NoRegistry
 from consumer.model import Fault
 from consumer.model.delivery_columns import SchemaKey

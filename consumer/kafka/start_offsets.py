@@ -21,7 +21,7 @@ from typing import Literal
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from consumer.kafka.options import Start
+from consumer.kafka.properties import Start
 from consumer.model import Partition
 from consumer.model.directives import Goal
 

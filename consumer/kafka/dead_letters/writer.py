@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any, cast
 
-from consumer.kafka.leaving import LETTERS_S
-from consumer.kafka.letter_headers import headers_of
+from consumer.kafka.dead_letters.headers import headers_of
+from consumer.kafka.dead_letters.producer import Form, Sheet, Writing
 from consumer.kafka.letter_properties import producer_properties
-from consumer.kafka.letter_writing import Form, Sheet, Writing
+from consumer.kafka.timeouts import LETTERS_S
 from consumer.model import Cause, DeadLetter
 from consumer.model.observer import Observer
 

@@ -18,8 +18,8 @@ from typing import cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from consumer.kafka.letter_headers import Headers
-from consumer.kafka.options import LIBRDKAFKA_LOG
+from consumer.kafka.dead_letters.headers import Headers
+from consumer.kafka.properties import LIBRDKAFKA_LOG
 from consumer.kafka.stranded import Stranded
 from consumer.kafka.topics import TopicWatch
 from consumer.model import DeadLetter

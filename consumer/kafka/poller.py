@@ -21,14 +21,15 @@ from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
-from consumer.kafka import leaving
-from consumer.kafka.commits import Commits
+from consumer.kafka import timeouts
+from consumer.kafka.bridge import Frontier, Lot, Road
+from consumer.kafka.client_health import in_words, is_fatal, name_of
+from consumer.kafka.committer import Commits
 from consumer.kafka.crossing import Crossing
-from consumer.kafka.fatal import in_words, is_fatal, name_of
 from consumer.kafka.fence import Fence, now_s
-from consumer.kafka.hatch import Frontier, Lot, Road
-from consumer.kafka.membership import Membership, PollError
-from consumer.kafka.options import (
+from consumer.kafka.fetcher import Taking
+from consumer.kafka.pauses import Pauses
+from consumer.kafka.properties import (
     LIBRDKAFKA_LOG,
     PollOptions,
     commit_timeout_s,
@@ -36,11 +37,10 @@ from consumer.kafka.options import (
     max_poll_interval_s,
     session_timeout_s,
 )
-from consumer.kafka.pauses import Pauses
 from consumer.kafka.proving import Proving
-from consumer.kafka.stops import Stops
+from consumer.kafka.rebalance import Membership, PollError
+from consumer.kafka.stopped_partitions import Stops
 from consumer.kafka.stranded import Stranded
-from consumer.kafka.taking import Taking
 from consumer.model import Message as Record
 from consumer.model import Partition
 from consumer.model.observer import Observer
@@ -74,7 +74,7 @@ class Poller:
         session_s = session_timeout_s(options.properties, options.untold_session_s)
         # Who has not polled for the second of these leaves the group by itself, heartbeats or none.
         self._fence = Fence(min(session_s, max_poll_interval_s(options.properties)) / 2)
-        self._patience_s = min(leaving.POLL_GAP_S, max_poll_interval_s(options.properties) / 10)
+        self._patience_s = min(timeouts.POLL_GAP_S, max_poll_interval_s(options.properties) / 10)
         self._crossing = Crossing(loop)
         self._commits = Commits(observer, self._fence)
         self._membership = Membership(options, road, self._crossing, self._commits, self._fence, observer)
@@ -112,10 +112,10 @@ class Poller:
         """Leave: take nothing more, let the loop finish, commit, leave the group.
 
         Raises:
-            TimeoutError: the thread has not ended within what `consumer.kafka.leaving` grants it.
+            TimeoutError: the thread has not ended within what `consumer.kafka.timeouts` grants it.
         """
         self._leaving.set()
-        within_s = leaving.thread_s(self._options.properties, self._options.drain_s)
+        within_s = timeouts.thread_s(self._options.properties, self._options.drain_s)
         if self._thread.ident is not None:
             ended, _ = await asyncio.wait([self.done], timeout=within_s)
             if not ended:
@@ -168,7 +168,7 @@ class Poller:
         while not self._leaving.is_set():
             self._turn(consumer)
         self._finishing = member.finish()
-        deadline_s = time.monotonic() + self._options.drain_s + leaving.DRAIN_SLACK_S
+        deadline_s = time.monotonic() + self._options.drain_s + timeouts.DRAIN_SLACK_S
         while not self._finishing.done() and time.monotonic() < deadline_s:
             self._turn(consumer)
         if self._finishing.done():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from consumer.kafka.options import commit_timeout_s
+from consumer.kafka.properties import commit_timeout_s
 
 POLL_GAP_S = 0.5
 """How long the poll thread waits for room without polling; it may be within that wait when it is asked to leave."""

@@ -6,10 +6,10 @@ from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
-from consumer.kafka.commits import Commits
-from consumer.kafka.fatal import is_fatal, name_of
-from consumer.kafka.membership import Membership
-from consumer.kafka.stops import Stops
+from consumer.kafka.client_health import is_fatal, name_of
+from consumer.kafka.committer import Commits
+from consumer.kafka.rebalance import Membership
+from consumer.kafka.stopped_partitions import Stops
 from consumer.model import Partition
 from consumer.model.observer import Observer
 

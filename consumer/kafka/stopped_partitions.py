@@ -22,11 +22,11 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException
 
-from consumer.kafka.commits import Commits
-from consumer.kafka.fatal import is_fatal
-from consumer.kafka.hatch import Road
-from consumer.kafka.membership import Membership
-from consumer.kafka.start import Outside
+from consumer.kafka.bridge import Road
+from consumer.kafka.client_health import is_fatal
+from consumer.kafka.committer import Commits
+from consumer.kafka.rebalance import Membership
+from consumer.kafka.start_offsets import Outside
 from consumer.model import Partition
 from consumer.model.directives import AcceptGap
 from consumer.model.observer import Observer

@@ -11,8 +11,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from consumer.kafka.registry_bounds import ANSWERS_KEPT, Bounds, Question
 from consumer.kafka.registry_token import Token
+from consumer.kafka.schema_registry.limits import ANSWERS_KEPT, Bounds, Question
 from consumer.model.delivery_columns import SchemaKey
 
 if TYPE_CHECKING:

@@ -23,13 +23,13 @@ from dataclasses import replace
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from consumer.kafka import leaving
-from consumer.kafka.commits import Commits
+from consumer.kafka import timeouts
+from consumer.kafka.bridge import Assignment, Frontier, Road
+from consumer.kafka.committer import Commits
 from consumer.kafka.crossing import Crossing
 from consumer.kafka.fence import Fence
-from consumer.kafka.hatch import Assignment, Frontier, Road
-from consumer.kafka.options import PollOptions, effective_properties, is_incremental, max_poll_interval_s
-from consumer.kafka.start import Starter, Starts
+from consumer.kafka.properties import PollOptions, effective_properties, is_incremental, max_poll_interval_s
+from consumer.kafka.start_offsets import Starter, Starts
 from consumer.kafka.topics import TopicWatch
 from consumer.model import Partition
 from consumer.model.observer import Observer
@@ -131,7 +131,7 @@ class Membership:
         going = _names(partitions) & self.held.keys()
         if not self.ending and going:
             answer = self._crossing.ask(self._road.drain(going))
-            patience_s = min(self._options.drain_s + leaving.DRAIN_SLACK_S, self._longest_s / 2)
+            patience_s = min(self._options.drain_s + timeouts.DRAIN_SLACK_S, self._longest_s / 2)
             if self._crossing.wait(answer, patience_s):
                 self._commits.reached(answer.result())
             self._commits.settle(consumer, going)

@@ -24,10 +24,10 @@ from itertools import islice
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.kafka.fatal import is_fatal
+from consumer.kafka.bridge import Frontier
+from consumer.kafka.client_health import is_fatal
 from consumer.kafka.fence import Fence
-from consumer.kafka.hatch import Frontier
-from consumer.kafka.start import Starts, encode
+from consumer.kafka.start_offsets import Starts, encode
 from consumer.model import Partition
 from consumer.model.observer import Observer
 
