@@ -14,6 +14,31 @@ from confluent_kafka import KafkaError
 _SAME_NAME = (KafkaError(KafkaError.FENCED_INSTANCE_ID), KafkaError(KafkaError.UNRELEASED_INSTANCE_ID))
 """Two members of one static name: the classic protocol ends the older one, the new one refuses the younger."""
 
+STOPS = frozenset(
+    {
+        KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001 - librdkafka's constants begin with an underscore
+        KafkaError.OFFSET_OUT_OF_RANGE,
+        KafkaError._LOG_TRUNCATION,  # noqa: SLF001
+        KafkaError._BAD_MSG,  # noqa: SLF001
+        KafkaError._BAD_COMPRESSION,  # noqa: SLF001
+        KafkaError.INVALID_MSG,
+    }
+)
+"""After these the next record of the partition need not be the next one of the log: it stops, nothing is skipped."""
+
+NO_TOPIC = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+    }
+)
+"""The topic, or the partition, is not there."""
+
+
+class PollError(Exception):
+    """The poll thread cannot go on; the text is one sentence for a person."""
+
 
 def is_fatal(error: KafkaError) -> bool:
     """Whether the client can do nothing any more."""

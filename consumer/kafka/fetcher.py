@@ -6,32 +6,12 @@ from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
-from consumer.kafka.client_health import is_fatal, name_of
+from consumer.kafka.client_health import NO_TOPIC, STOPS, is_fatal, name_of
 from consumer.kafka.committer import Commits
 from consumer.kafka.rebalance import Membership
 from consumer.kafka.stopped_partitions import Stops
 from consumer.model import Partition
 from consumer.model.observer import Observer
-
-_STOPS = frozenset(
-    {
-        KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001 - librdkafka's constants begin with an underscore
-        KafkaError.OFFSET_OUT_OF_RANGE,
-        KafkaError._LOG_TRUNCATION,  # noqa: SLF001
-        KafkaError._BAD_MSG,  # noqa: SLF001
-        KafkaError._BAD_COMPRESSION,  # noqa: SLF001
-        KafkaError.INVALID_MSG,
-    }
-)
-"""After these the next record of the partition need not be the next one of the log: it stops, nothing is skipped."""
-
-_NO_TOPIC = frozenset(
-    {
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
-        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
-    }
-)
 
 
 class Taking:
@@ -118,12 +98,12 @@ class Taking:
             raise KafkaException(error)
         if code == KafkaError._PARTITION_EOF:  # noqa: SLF001
             return
-        if code in _NO_TOPIC:
+        if code in NO_TOPIC:
             self._membership.topics.suspect()
             self._observer.topic_missing(message.topic() or "")
             return
         place = _place(message)
-        if code in _STOPS and place in self._membership.held:
+        if code in STOPS and place in self._membership.held:
             # Without them the stop would be said before records that are delivered, and an operator would accept it.
             self._commits.took(_last_offsets([one for one in before if _place(one) == place]))
             self._stops.note(place, error.name())

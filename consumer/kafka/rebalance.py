@@ -25,6 +25,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.kafka import timeouts
 from consumer.kafka.bridge import Assignment, Frontier, Road
+from consumer.kafka.client_health import PollError
 from consumer.kafka.committer import Commits
 from consumer.kafka.crossing import Crossing
 from consumer.kafka.fence import Fence
@@ -44,10 +45,6 @@ _HASTY_S = 2.0
 
 _COUNT_AGAIN_S = 300.0
 """Partitions can be added of which this member gets none; with the new protocol no callback tells of that."""
-
-
-class PollError(Exception):
-    """The poll thread cannot go on; the text is one sentence for a person."""
 
 
 class Membership:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from consumer.kafka.client_health import PollError
 from consumer.kafka.lag import Lag
-from consumer.kafka.poller import PollError
 from consumer.kafka.stranded import Stranded
 from consumer.model import Partition
 from tests.broker.recording_road import WITHIN_S, Member, member, options, produce

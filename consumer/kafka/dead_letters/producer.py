@@ -18,6 +18,7 @@ from typing import cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from consumer.kafka.client_health import NO_TOPIC
 from consumer.kafka.dead_letters.headers import Headers
 from consumer.kafka.properties import LIBRDKAFKA_LOG
 from consumer.kafka.stranded import Stranded
@@ -31,13 +32,6 @@ _QUESTION_S = 5.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 5.0
 
-_NO_TOPIC = frozenset(
-    {
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - librdkafka's constants begin with an underscore
-        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
-    }
-)
 _TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 
 
@@ -194,7 +188,7 @@ class Writing:
         else:
             self._not_before_s = time.monotonic() + self._pause_s
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
-        if error.code() in _NO_TOPIC:
+        if error.code() in NO_TOPIC:
             self._watch.hurry()
         self.failing = (error.name(), time.monotonic() if self.failing is None else self.failing[1])
         self._observer.shelf_failed(error.name())
