@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from consumer.kafka.client_health import Stranded
 from consumer.kafka.properties import PollOptions, effective_properties
-from consumer.kafka.stranded import Stranded
 from consumer.kafka.timeouts import LAG_S
 from consumer.model import Partition
 

@@ -23,7 +23,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from consumer.kafka import timeouts
 from consumer.kafka.bridge import Frontier, Lot, Road
-from consumer.kafka.client_health import PollError, in_words, is_fatal, name_of
+from consumer.kafka.client_health import PollError, Stranded, in_words, is_fatal, name_of
 from consumer.kafka.committer import Commits
 from consumer.kafka.crossing import Crossing
 from consumer.kafka.fence import Fence, now_s
@@ -40,7 +40,6 @@ from consumer.kafka.properties import (
 from consumer.kafka.proving import Proving
 from consumer.kafka.rebalance import Membership
 from consumer.kafka.stopped_partitions import Stops
-from consumer.kafka.stranded import Stranded
 from consumer.model import Message as Record
 from consumer.model import Partition
 from consumer.model.observer import Observer

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumer.kafka.client_health import PollError
+from consumer.kafka.client_health import PollError, Stranded
 from consumer.kafka.lag import Lag
-from consumer.kafka.stranded import Stranded
 from consumer.model import Partition
 from tests.broker.recording_road import WITHIN_S, Member, member, options, produce
 from tests.broker.test_dead_letters import Desk, headers_in, letter, written
@@ -20,7 +19,7 @@ from tests.brokers import EmbeddedBroker
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have clients looked at every tenth of a second."""
-    monkeypatch.setattr("consumer.kafka.stranded.EVERY_MS", "100")
+    monkeypatch.setattr("consumer.kafka.client_health.EVERY_MS", "100")
 
 
 class FirstKnowsNobody:

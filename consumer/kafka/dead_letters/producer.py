@@ -18,10 +18,9 @@ from typing import cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from consumer.kafka.client_health import NO_TOPIC
+from consumer.kafka.client_health import NO_TOPIC, Stranded
 from consumer.kafka.dead_letters.headers import Headers
 from consumer.kafka.properties import LIBRDKAFKA_LOG
-from consumer.kafka.stranded import Stranded
 from consumer.kafka.topics import TopicWatch
 from consumer.model import DeadLetter
 from consumer.model.observer import Observer
