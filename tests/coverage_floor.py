@@ -36,7 +36,6 @@ PURE = (
     "consumer/kafka/fence.py",
     "consumer/kafka/timeouts.py",
     "consumer/kafka/dead_letters/headers.py",
-    "consumer/kafka/letter_properties.py",
     "consumer/kafka/properties.py",
     "consumer/kafka/start_offsets.py",
     "consumer/kafka/topics.py",

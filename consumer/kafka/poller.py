@@ -22,13 +22,11 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from consumer.kafka import timeouts
-from consumer.kafka.bridge import Frontier, Lot, Road
+from consumer.kafka.bridge import Crossing, Frontier, Lot, Road
 from consumer.kafka.client_health import PollError, Stranded, in_words, is_fatal, name_of
-from consumer.kafka.committer import Commits
-from consumer.kafka.crossing import Crossing
+from consumer.kafka.committer import Commits, Proving
 from consumer.kafka.fence import Fence, now_s
-from consumer.kafka.fetcher import Taking
-from consumer.kafka.pauses import Pauses
+from consumer.kafka.fetcher import Pauses, Taking
 from consumer.kafka.properties import (
     LIBRDKAFKA_LOG,
     PollOptions,
@@ -37,7 +35,6 @@ from consumer.kafka.properties import (
     max_poll_interval_s,
     session_timeout_s,
 )
-from consumer.kafka.proving import Proving
 from consumer.kafka.rebalance import Membership
 from consumer.kafka.stopped_partitions import Stops
 from consumer.model import Message as Record
@@ -77,7 +74,7 @@ class Poller:
         self._membership = Membership(options, road, self._crossing, self._commits, self._fence, observer)
         self._pauses = Pauses(observer)
         self._stops = Stops(self._membership, self._commits, road, observer)
-        self._proving = Proving(self._fence, self._commits, self._stops, observer, options.commit_every_s)
+        self._proving = Proving(self._fence, self._commits, observer, options.commit_every_s)
         self._taking = Taking(self._membership, self._commits, self._stops, observer)
         self._frontiers: SimpleQueue[Frontier] = SimpleQueue()
         self._leaving = threading.Event()
@@ -184,7 +181,7 @@ class Poller:
         self._turned_s = now
         self._crossing.check()
         self._empty_frontiers()
-        self._proving.turn(consumer, now)
+        self._proving.turn(consumer, now, waiting_for_gap=bool(self._stops.now()))
         self._membership.turn(consumer, now)
         if self._finishing is None and self._fence.may_call():
             self._stops.turn(consumer, now)

@@ -1,4 +1,4 @@
-"""Which librdkafka properties the consumer runs with, and which ones are not a user's to set."""
+"""Which librdkafka properties the consumer and the producer of dead letters run with, and which no user may set."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from confluent_kafka import Consumer, KafkaException, Producer, libversion
-
-from consumer.kafka.letter_properties import producer_properties
 
 Start: TypeAlias = Literal["earliest", "latest"] | int
 """The oldest records, the moment of the group's first assignment, or an instant in epoch milliseconds."""
@@ -65,6 +63,45 @@ _REFUSED: Mapping[str, str] = {
 }
 
 _REFUSED_BY_THE_NEW_PROTOCOL = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
+
+_CONSUMER_ONLY = frozenset(
+    {
+        "allow.auto.create.topics",
+        "auto.offset.reset",
+        "check.crcs",
+        "enable.auto.commit",
+        "enable.auto.offset.store",
+        "enable.partition.eof",
+        "group.id",
+        "group.instance.id",
+        "group.protocol",
+        "group.remote.assignor",
+        "heartbeat.interval.ms",
+        "isolation.level",
+        "max.partition.fetch.bytes",
+        "max.poll.interval.ms",
+        "partition.assignment.strategy",
+        "session.timeout.ms",
+    }
+)
+
+_PRODUCER_DEFAULTS: Mapping[str, str] = {
+    "client.id": "cdp-consumer",
+    # A letter that could not be written is said after this long, and written again. The default is five minutes.
+    "message.timeout.ms": "30000",
+    # A topic that is missing is said after this long; the default is half a minute.
+    "topic.metadata.propagation.max.ms": "5000",
+    "linger.ms": "5",
+}
+
+_PRODUCER_FORCED: Mapping[str, str] = {
+    "acks": "all",
+    "enable.idempotence": "true",
+    # A letter is as large as its record and some headers: what fits is the topic's to say, not this client's.
+    "message.max.bytes": "1000000000",
+}
+
+_PRODUCER_REPLACED = frozenset({"request.required.acks", "max.in.flight", "max.in.flight.requests.per.connection"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,3 +258,13 @@ def _milliseconds(properties: Mapping[str, str], name: str, default_ms: int) -> 
 def librdkafka_version() -> str:
     """Return the version of librdkafka inside the client, such as `2.16.0`."""
     return str(libversion()[0])
+
+
+def producer_properties(properties: Mapping[str, str]) -> dict[str, str]:
+    """Return what the producer is really given: defaults, what of the user's concerns it, and what a letter needs."""
+    given = {
+        name: str(value)
+        for name, value in properties.items()
+        if name not in _CONSUMER_ONLY and name not in _PRODUCER_REPLACED and not name.startswith(("fetch.", "queued."))
+    }
+    return {**_PRODUCER_DEFAULTS, **given, **_PRODUCER_FORCED}

@@ -24,10 +24,9 @@ from dataclasses import replace
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.kafka import timeouts
-from consumer.kafka.bridge import Assignment, Frontier, Road
+from consumer.kafka.bridge import Assignment, Crossing, Frontier, Road
 from consumer.kafka.client_health import PollError
 from consumer.kafka.committer import Commits
-from consumer.kafka.crossing import Crossing
 from consumer.kafka.fence import Fence
 from consumer.kafka.properties import PollOptions, effective_properties, is_incremental, max_poll_interval_s
 from consumer.kafka.start_offsets import Starter, Starts

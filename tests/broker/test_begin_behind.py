@@ -8,9 +8,8 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.kafka.bridge import Frontier
+from consumer.kafka.bridge import Crossing, Frontier
 from consumer.kafka.committer import Commits
-from consumer.kafka.crossing import Crossing
 from consumer.kafka.fence import Fence
 from consumer.kafka.properties import PollOptions
 from consumer.kafka.rebalance import Membership

@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from consumer.kafka.bridge import Crossing
 from consumer.kafka.committer import Commits
-from consumer.kafka.crossing import Crossing
 from consumer.kafka.fence import Fence
 from consumer.kafka.properties import PollOptions
 from consumer.kafka.rebalance import Membership

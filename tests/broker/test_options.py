@@ -5,7 +5,6 @@ import logging
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from consumer.kafka.letter_properties import producer_properties
 from consumer.kafka.properties import (
     PollOptions,
     commit_timeout_s,
@@ -14,6 +13,7 @@ from consumer.kafka.properties import (
     is_incremental,
     librdkafka_version,
     max_poll_interval_s,
+    producer_properties,
     refusals,
     session_timeout_s,
 )

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from confluent_kafka import TopicPartition
 
-from consumer.kafka.pauses import Pauses
+from consumer.kafka.fetcher import Pauses
 from consumer.model import Partition
 from consumer.model.observer import Observer
 

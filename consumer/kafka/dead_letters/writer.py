@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from consumer.kafka.dead_letters.headers import headers_of
 from consumer.kafka.dead_letters.producer import Form, Sheet, Writing
-from consumer.kafka.letter_properties import producer_properties
+from consumer.kafka.properties import producer_properties
 from consumer.kafka.timeouts import LETTERS_S
 from consumer.model import Cause, DeadLetter
 from consumer.model.observer import Observer

@@ -1,22 +1,29 @@
-"""Schemas from a registry that speaks Confluent's API, through the client that confluent-kafka brings."""
+"""Schemas from a registry that speaks Confluent's API, through the client that confluent-kafka brings.
+
+A token that the registry refuses is fetched anew, whatever is left of its life.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from consumer.kafka.registry_token import Token
 from consumer.kafka.schema_registry.limits import ANSWERS_KEPT, Bounds, Question
 from consumer.model.delivery_columns import SchemaKey
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+
+_SCHEME = "Bearer "
+
+REST_S = 30.0
+"""A registry that refuses new tokens, too, is asked on by all that wait for a schema: each would fetch one for it."""
 
 _AT_ONCE = 8
 """Questions under way at the most: each has a thread of its own."""
@@ -71,6 +78,44 @@ class Unauthorized:
 
 
 Answer: TypeAlias = Found | Unknown | Unreachable | Unauthorized
+
+
+class Token:
+    """What a registry client gets its token from, and keeps until that expires.
+
+    Args:
+        client: the registry client.
+        clock: seconds that only rise.
+    """
+
+    def __init__(self, client: Any, clock: Callable[[], float] = time.monotonic) -> None:  # noqa: ANN401 - imported late
+        self._provider = client._rest_client.bearer_field_provider  # noqa: SLF001 - it shows no other way to it
+        self._clock = clock
+        self._not_before_s = float("-inf")
+        self._lock = threading.Lock()
+
+    def renew(self, refused: str) -> bool:
+        """Fetch another token in place of one that the registry refused; not so soon after one was fetched thus.
+
+        Args:
+            refused: the `Authorization` of the request that was refused.
+
+        Returns:
+            Whether there is another one to ask with. A token that stands in the configuration has none.
+
+        Raises:
+            OAuthTokenError: there was none to be had.
+        """
+        if not refused.startswith(_SCHEME) or not hasattr(self._provider, "generate_access_token"):
+            return False
+        with self._lock:  # many questions meet a dead token at once
+            if refused != _SCHEME + self._provider.token:
+                return True  # another question has fetched one meanwhile
+            if self._clock() < self._not_before_s:
+                return False
+            self._provider.generate_access_token()
+            self._not_before_s = self._clock() + REST_S
+            return True
 
 
 class Registry:
