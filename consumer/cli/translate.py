@@ -21,7 +21,7 @@ from consumer.cli.output import Ink, print_findings, printable
 from consumer.config.run_config import Plan, all_destinations, read_plan
 from consumer.model.findings import Finding
 from consumer.translation import Translator
-from consumer.translation.given import Record, Schemas, read_container, read_lines
+from consumer.translation.samples.reader import Record, Schemas, read_container, read_lines
 
 _CONTAINER = b"Obj\x01"
 

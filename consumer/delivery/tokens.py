@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from consumer.delivery.credentials import LOOK_EVERY_S, NOT_NOW, Doubts, Signature, unheard, unread
-from consumer.destinations.answers import judge_status
+from consumer.destinations.status_verdicts import judge_status
 from consumer.model import Barred, Call, Deferred, Doubt, Fault, Trouble
 
 if TYPE_CHECKING:

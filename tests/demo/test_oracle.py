@@ -7,9 +7,9 @@ from consumer.demo import identities
 from consumer.demo.happening import DELIVERED, NAMESPACE
 from consumer.demo.oracle import expect
 from consumer.demo.schemas import avro_directory
-from consumer.destinations.identities import ulid_text, uuid_text
+from consumer.destinations.id_formats import ulid_text, uuid_text
 from consumer.destinations.kinds import KINDS
-from consumer.translation import identity, load_mapping
+from consumer.translation import delivery_id, load_mapping
 from tests.demo.world import life_with_mishaps, written
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -19,15 +19,15 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 def test_the_formula_worked_out_twice_gives_the_same_bytes(
     event_type: str, destination: str, label: str, own_id: str, element: str | None
 ) -> None:
-    begun = identity.of_entry(event_type, destination, label)
+    begun = delivery_id.of_entry(event_type, destination, label)
     more = () if element is None else (element,)
     mine = identities.digest(event_type, destination, label, identities.by_own_id(own_id), *more)
-    assert mine == identity.finish(begun, identity.own(own_id), element)
+    assert mine == delivery_id.finish(begun, delivery_id.own(own_id), element)
 
 
 @given(texts, st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1))
 def test_a_record_without_an_own_id_is_known_by_its_place(topic: str, partition: int, offset: int) -> None:
-    theirs = identity.at(identity.place(topic, partition), offset)
+    theirs = delivery_id.at(delivery_id.place(topic, partition), offset)
     assert identities.by_place(topic, partition, offset) == theirs
 
 

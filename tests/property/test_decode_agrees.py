@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from consumer.model import Fault
 from consumer.model.values import Instant
-from consumer.translation.decode import WriterSchema, decode, read_schema
+from consumer.translation.avro.decoder import WriterSchema, decode, read_schema
 from tests.room.translating import Json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from consumer.delivery import intake as module
 from consumer.delivery.intake import Intake, Limits, size_of
 from consumer.delivery.ledger import Tenure
 from consumer.model import UNREADABLE_HEADERS, Cause, Fault, Partition
-from consumer.translation.wire import written_with
+from consumer.translation.avro.wire_format import written_with
 
 P, Q = Partition("orders", 0), Partition("orders", 1)
 

@@ -14,7 +14,7 @@ from consumer.destinations import Basic, Encoded, Encoder, EntryError, FieldRule
 from consumer.model import Cause, Delivered, Endpoint, Fault, Reply, Shape, Verdict
 from consumer.model.values import Fields
 from consumer.translation import EventMapping, SchemaDirectory, Translator, load_mapping_text
-from consumer.translation.decode import WriterSchema, read_schema
+from consumer.translation.avro.decoder import WriterSchema, read_schema
 
 Json: TypeAlias = Any
 """A schema, or a value of one."""

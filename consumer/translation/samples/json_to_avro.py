@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from consumer.model.findings import did_you_mean
-from consumer.translation.plain_bytes import (
+from consumer.translation.samples.avro_primitives import (
     PRIMITIVES,
     UnfitError,
     content_of,
@@ -23,7 +23,7 @@ from consumer.translation.plain_bytes import (
     typed,
     write_long,
 )
-from consumer.translation.plain_logical import LOGICAL, decimal_bytes
+from consumer.translation.samples.json_logical_types import LOGICAL, decimal_bytes
 
 Json: TypeAlias = Any
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from consumer.destinations import Destination
 from consumer.model.findings import Finding, errors, in_order
-from consumer.translation.mapping.canonical import version_of
-from consumer.translation.mapping.entries import label_in, read_entry
-from consumer.translation.mapping.reading import Reading
+from consumer.translation.mapping.complaints import Reading
+from consumer.translation.mapping.entry_parser import label_in, read_entry
 from consumer.translation.mapping.rules import EntryRule, EventMapping, EventRule
+from consumer.translation.mapping.version import version_of
 from consumer.yaml_document import Items, Node, Scalar, read_file, read_text
 
 _TOP = ("version", "events")

@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 from fastavro import block_reader, parse_schema, schemaless_reader
 
 from consumer.model.findings import Finding, did_you_mean
-from consumer.translation.plain import PlainWriter, Unfit, parse_json
-from consumer.translation.plain_bytes import UnfitError
-from consumer.translation.plain_logical import LOGICAL
-from consumer.translation.schemas import Schema
+from consumer.translation.avro.schema_directory import Schema
+from consumer.translation.samples.avro_primitives import UnfitError
+from consumer.translation.samples.json_logical_types import LOGICAL
+from consumer.translation.samples.json_to_avro import PlainWriter, Unfit, parse_json
 
 _KEYS = ("type", "value", "key", "headers", "timestamp")
 _CREATE_TIME = 1

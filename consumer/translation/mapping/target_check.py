@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from consumer.destinations import FieldRule, Target
 from consumer.model.findings import did_you_mean
-from consumer.translation.mapping.reading import Reading
+from consumer.translation.mapping.complaints import Reading
 from consumer.translation.mapping.rules import Making, Object
 from consumer.yaml_document import Node, Table
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from consumer.translation.logical import Json
+from consumer.translation.avro.logical_types import Json
 
 HEAVY = 256
 """Values without bytes that may come with one byte before the data are looked at first."""

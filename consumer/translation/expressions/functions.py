@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from consumer.model.values import Instant, Value
-from consumer.translation.expressions.compare import EXACT, exact, is_number
-from consumer.translation.expressions.instants import instant_of
-from consumer.translation.expressions.scope import Scope, UnmappableError, kind_of
-from consumer.translation.expressions.standard import StandardFunctions, plain, takes, text_of
-from consumer.translation.record import Record
+from consumer.translation.avro.named_record import Record
+from consumer.translation.expressions.comparison import EXACT, exact, is_number
+from consumer.translation.expressions.jmespath_functions import StandardFunctions, plain, takes, text_of
+from consumer.translation.expressions.record_scope import Scope, UnmappableError, kind_of
+from consumer.translation.expressions.timestamps import instant_of
 
 META = ("topic", "partition", "offset", "timestamp", "key")
 """What `meta()` can tell of a record."""

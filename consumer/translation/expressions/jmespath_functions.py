@@ -11,8 +11,8 @@ from jmespath import functions
 from jmespath.exceptions import JMESPathTypeError
 
 from consumer.model.values import Instant, Value
-from consumer.translation.expressions.compare import EXACT, equal, exact, is_number
-from consumer.translation.expressions.scope import UnmappableError, kind_of
+from consumer.translation.expressions.comparison import EXACT, equal, exact, is_number
+from consumer.translation.expressions.record_scope import UnmappableError, kind_of
 
 _MOST_EXPONENT = 3_000
 _ORDERABLE = {"number", "string", "time"}

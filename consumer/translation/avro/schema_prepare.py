@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
-from consumer.translation.guard import HostileError
-from consumer.translation.logical import NAMED_RECORD, Json
+from consumer.translation.avro.datum_check import HostileError
+from consumer.translation.avro.logical_types import NAMED_RECORD, Json
 
 MOST_NAMES = 200_000
 """Names that all branches of a schema may need together: 500 event types of 400 named types each."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from consumer.translation.logical import Json
+from consumer.translation.avro.logical_types import Json
 
 DEEPEST = 200
 """Levels of records, arrays, maps and unions within one datum (orjson gives up at 254)."""

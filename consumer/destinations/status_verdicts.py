@@ -20,7 +20,7 @@ from email.utils import parsedate_to_datetime
 
 import orjson
 
-from consumer.destinations.scrub import said
+from consumer.destinations.redaction import said
 from consumer.model import Barred, Cause, Deferred, Fault, Mixed, Refused, Reply, Trouble, Verdict
 
 LONGEST_WAIT_S = 86_400.0

@@ -12,10 +12,10 @@ from fastavro.schema import UnknownType
 
 from consumer.model import Cause, Fault
 from consumer.model.values import Value
-from consumer.translation.burden import Burden
-from consumer.translation.finishing import Finishing
-from consumer.translation.guard import Guard, HostileError, read_long
-from consumer.translation.logical import Json, OutOfRangeError, adapted
+from consumer.translation.avro.datum_check import Guard, HostileError, read_long
+from consumer.translation.avro.logical_types import Json, OutOfRangeError, adapted
+from consumer.translation.avro.schema_cost import Burden
+from consumer.translation.avro.schema_prepare import Finishing
 
 LARGEST_SCHEMA = 1024 * 1024
 """Characters of a schema with its references: Confluent's registry keeps each schema in one Kafka message, by default

@@ -9,7 +9,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from consumer.translation.plain_bytes import UnfitError, write_long
+from consumer.translation.samples.avro_primitives import UnfitError, write_long
 
 Json: TypeAlias = Any
 

@@ -16,7 +16,7 @@ from fastavro.const import AVRO_TYPES
 from fastavro.read import LOGICAL_READERS
 
 from consumer.model.values import Instant, Value
-from consumer.translation.record import Record
+from consumer.translation.avro.named_record import Record
 
 Json: TypeAlias = Any
 """A schema's JSON, which may hold anything."""

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from consumer.model.values import Value
-from consumer.translation.expressions.compare import equal, ordered
-from consumer.translation.expressions.grammar import Ast
+from consumer.translation.expressions.comparison import equal, ordered
 from consumer.translation.expressions.interpreter import Interpreter
-from consumer.translation.expressions.scope import Scope, UnmappableError, kind_of
+from consumer.translation.expressions.parser import Ast
+from consumer.translation.expressions.record_scope import Scope, UnmappableError, kind_of
 
 Run: TypeAlias = Callable[[Value, Scope], Value]
 """(the value the expression is about, the record at hand) → its value. Raises `UnmappableError`, nothing else."""

@@ -11,7 +11,7 @@ from fastavro import parse_schema
 from fastavro.schema import UnknownType, fingerprint, to_parsing_canonical_form
 
 from consumer.model.findings import Finding, did_you_mean
-from consumer.translation.logical import Json, adapted
+from consumer.translation.avro.logical_types import Json, adapted
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from consumer.model import Cause, Fault
 from consumer.model.delivery_columns import SchemaKey
-from consumer.translation.decode import Branch, WriterSchema, read_schema
-from consumer.translation.event import EventPlan
-from consumer.translation.schemas import SchemaDirectory
-from consumer.translation.wire import is_fingerprint
+from consumer.translation.avro.decoder import Branch, WriterSchema, read_schema
+from consumer.translation.avro.schema_directory import SchemaDirectory
+from consumer.translation.avro.wire_format import is_fingerprint
+from consumer.translation.event_translator import EventPlan
 
 RETRY_MS = 30_000
 """How long the registry's word that a schema is unknown is believed before it is asked again."""

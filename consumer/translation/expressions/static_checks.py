@@ -11,8 +11,8 @@ from typing import Any
 from jmespath.exceptions import IncompleteExpressionError, JMESPathError, LexerError, ParseError
 
 from consumer.model.findings import did_you_mean
-from consumer.translation.expressions.grammar import LITERAL, Ast
-from consumer.translation.expressions.own import META, Functions
+from consumer.translation.expressions.functions import META, Functions
+from consumer.translation.expressions.parser import LITERAL, Ast
 
 _TABLE = Functions.FUNCTION_TABLE
 _MOST_EXPONENT = 3_000

@@ -6,9 +6,9 @@ from consumer.destinations import Destination
 from consumer.model import Cause, Entry, Fault, Skip
 from consumer.model.delivery_columns import FaultyRecord, Translation
 from consumer.model.values import Value
-from consumer.translation import identity
+from consumer.translation import delivery_id
 from consumer.translation.expressions import Run, Scope, UnmappableError, kind_of
-from consumer.translation.fields import blame, object_maker
+from consumer.translation.field_builder import blame, object_maker
 from consumer.translation.mapping.rules import EntryRule, Object
 
 
@@ -34,7 +34,7 @@ class EntryPlan:
         self.entry = rule.entry
         self._encoder = destination.encoder(rule.entry.target, rule.name)
         self._identify = destination.identity
-        self._begun = identity.of_entry(rule.entry.event_type, rule.entry.destination, rule.entry.label)
+        self._begun = delivery_id.of_entry(rule.entry.event_type, rule.entry.destination, rule.entry.label)
         self._fields = Object(rule.fields.fields, mandatory=True)
         self._make = object_maker(self._fields)
         self._when = rule.when.run if rule.when is not None else None
@@ -132,22 +132,22 @@ class EntryPlan:
         except UnmappableError as error:
             why = error.said
         else:
-            name = identity.as_text(value)
+            name = delivery_id.as_text(value)
             if name is not None:
                 return name
             why = f"it is {kind_of(value)}, which names nothing"
         return Fault(Cause.UNMAPPABLE, f"{self.entry.label}: id: {why}")
 
     def _digest(self, who: bytes, element: str | None = None) -> bytes:
-        return identity.finish(self._begun, who, element)
+        return delivery_id.finish(self._begun, who, element)
 
     def _unnamed(self, who: bytes, position: int) -> bytes:
         """Return the digest of an element without an id of its own: two parts more, so it is nobody else's."""
-        return self._digest(who + identity.part(b"#"), str(position))
+        return self._digest(who + delivery_id.part(b"#"), str(position))
 
-    def _unmappable(self, record: int, delivery_id: str, why: str, out: Translation) -> None:
+    def _unmappable(self, record: int, identity: str, why: str, out: Translation) -> None:
         fault = Fault(Cause.UNMAPPABLE, f"{self.entry.label}: {why}")
-        out.faults.append(FaultyRecord(record, self.entry, fault, delivery_id))
+        out.faults.append(FaultyRecord(record, self.entry, fault, identity))
 
 
 def _skip(out: Translation, entry: Entry, why: Skip) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from consumer.destinations.customerio.calls import blank, object_type
-from consumer.destinations.customerio.catalogue import Need
+from consumer.destinations.customerio.call_contracts import blank, object_type
+from consumer.destinations.customerio.semantic_events import Need
 from consumer.model.values import Fields
 
 NOBODY = "cdp-consumer"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from consumer.destinations import FieldRule, Target
-from consumer.destinations.customerio.catalogue import ACTING, CONSENT_EVENTS, Need
+from consumer.destinations.customerio.semantic_events import ACTING, CONSENT_EVENTS, Need
 from consumer.destinations.encoding import quoted
 from consumer.model.values import Fields
 

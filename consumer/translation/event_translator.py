@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 from consumer.destinations import Destination
 from consumer.model import Entry, Message, Skip
 from consumer.model.delivery_columns import Translation
-from consumer.translation import identity
-from consumer.translation.entry import EntryPlan
+from consumer.translation import delivery_id
+from consumer.translation.entry_translator import EntryPlan
 from consumer.translation.expressions import Expression, Scope, UnmappableError, kind_of
-from consumer.translation.expressions.own import time_in
+from consumer.translation.expressions.functions import time_in
 from consumer.translation.mapping.rules import EventRule
 
 
@@ -71,23 +71,23 @@ class EventPlan:
             stage = "key"
             key = self._ordering_key(scope)
         except UnmappableError as error:
-            who, time_ms = who or identity.at(place, message.offset()), self._time_or_stamp_ms(scope)
+            who, time_ms = who or delivery_id.at(place, message.offset()), self._time_or_stamp_ms(scope)
             for plan in self._entries:
                 if only is None or plan.entry == only:
                     plan.refuse(record, who, time_ms, f"{stage}: {error.said}", out)
             return
         if not who:
-            who = identity.at(place, message.offset())
+            who = delivery_id.at(place, message.offset())
         for plan in self._entries:
             if only is None or plan.entry == only:
                 plan.translate(record, scope, who, time_ns, key, out)
 
     def _own(self, expression: Expression, scope: Scope) -> bytes:
         value = expression.run(scope.event, scope)
-        text = identity.as_text(value)
+        text = delivery_id.as_text(value)
         if text is None:
             raise UnmappableError(f"it is {kind_of(value)}, which names no event")
-        return identity.own(text)
+        return delivery_id.own(text)
 
     def _time_ns(self, scope: Scope) -> int:
         if self._time is not None:
@@ -108,7 +108,7 @@ class EventPlan:
         key: str | bytes | None = None
         if self._key is not None:
             value = self._key.run(scope.event, scope)
-            key = identity.as_text(value)
+            key = delivery_id.as_text(value)
             if key is None and value is not None:
                 raise UnmappableError(f"it is {kind_of(value)}, which orders nothing")
         if key is None:
