@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeAlias
@@ -29,7 +29,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from consumer.model.findings import Finding
+from consumer.model.findings import Finding, Severity
 
 Constant: TypeAlias = "bool | int | Decimal | float | str | None"
 """What a scalar means; a float is only ever an infinity or not-a-number."""
@@ -103,6 +103,42 @@ def meaning(text: str) -> Constant:
     if _FRACTION.fullmatch(text):
         return Decimal(text)
     return float(text.replace(".", "", 1)) if _UNBOUNDED.fullmatch(text) else text
+
+
+def was_cut(node: Scalar) -> bool:
+    """Tell whether YAML may have ended a plain value before its author did: at ` #`, or at a comma within braces."""
+    return node.plain and node.after.startswith(("#", ",", "]", "}", "{", "[")) and node.after not in {"}", "]"}
+
+
+def is_empty(node: Node) -> bool:
+    """Tell whether nothing stands there."""
+    return isinstance(node, Scalar) and node.plain and not node.text
+
+
+@dataclass(slots=True)
+class ReadContext:
+    """One document being read: collects all findings, each with its position."""
+
+    file: str
+    """The file's name in findings."""
+    findings: list[Finding] = field(default_factory=list, kw_only=True)
+
+    def complain(self, node: Node | None, path: str, message: str, hint: str = "", *, shift: int = 0) -> None:
+        """Add an error at the node's position, `shift` characters into it."""
+        self._add("error", node, path, message, hint, shift)
+
+    def warn(self, node: Node | None, path: str, message: str, hint: str = "") -> None:
+        """Add a warning at the node's position."""
+        self._add("warning", node, path, message, hint)
+
+    def _add(self, severity: Severity, node: Node | None, path: str, message: str, hint: str, shift: int = 0) -> None:
+        line, column = (node.line, node.column + shift) if node is not None else (None, None)
+        self.findings.append(Finding(severity, self.file, line, column, path, message, hint))
+
+
+def below(path: str, name: str) -> str:
+    """Return the path of a key inside `path`."""
+    return f"{path}.{name}" if path else name
 
 
 _DEEPEST = 64  # levels; walkers of the tree recurse

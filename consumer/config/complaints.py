@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from consumer.config.env_substitution import Expanded, expand
-from consumer.model.findings import Finding, Severity
-from consumer.yaml_document import Node, Scalar
+from consumer.yaml_document import ReadContext, Scalar
 
 _SHOWN = 40  # characters of a value worth repeating
 
 
 @dataclass(slots=True)
-class Reading:
+class Reading(ReadContext):
     """What reading a file needs and what it finds out."""
 
-    file: str
-    """The file's name in findings."""
     folder: Path
     """Relative paths start here."""
     environ: Mapping[str, str]
-    findings: list[Finding] = field(default_factory=list)
     offline: bool = False
     """Whether this run talks to nobody: then no variable and no secret need be there, and defaults stand in."""
     variables: bool = True
@@ -37,18 +33,6 @@ class Reading:
         before, self.used = self.used, self.used and used
         yield
         self.used = before
-
-    def complain(self, node: Node | None, path: str, message: str, hint: str = "") -> None:
-        """Add an error at the node's place."""
-        self._add("error", node, path, message, hint)
-
-    def warn(self, node: Node | None, path: str, message: str, hint: str = "") -> None:
-        """Add a warning at the node's place."""
-        self._add("warning", node, path, message, hint)
-
-    def _add(self, severity: Severity, node: Node | None, path: str, message: str, hint: str) -> None:
-        line, column = (node.line, node.column) if node is not None else (None, None)
-        self.findings.append(Finding(severity, self.file, line, column, path, message, hint))
 
     def expand(self, node: Scalar, path: str) -> Expanded | None:
         """Return the scalar's text with its variables replaced; `None` if that cannot be done, which is said."""
@@ -72,8 +56,3 @@ def shown(node: Scalar) -> str:
     """Return the value for a message: as it stands in the file, never with its variables replaced."""
     text = " ".join(node.text.split())
     return f"`{text}`" if len(text) <= _SHOWN else f"`{text[:_SHOWN]}…`"
-
-
-def below(path: str, name: str) -> str:
-    """Return the path of a key inside `path`."""
-    return f"{path}.{name}" if path else name

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from consumer.config.complaints import Reading, below
+from consumer.config.complaints import Reading
 from consumer.config.secrets import MASK, is_secret_name
 from consumer.config.settings import DestinationSettings, Settings
 from consumer.kafka.properties import complaints, is_new_protocol, max_poll_interval_s, session_timeout_s
 from consumer.kafka.schema_registry.client import registry_complaints
 from consumer.kafka.timeouts import giving_back_s, leaving_s
 from consumer.kafka.topics import matches
-from consumer.yaml_document import Node, Scalar, Table
+from consumer.yaml_document import Node, Scalar, Table, below
 
 _WORTH_HIDING = 3  # characters; a shorter value would be masked within ordinary words
 

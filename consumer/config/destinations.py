@@ -6,14 +6,14 @@ import dataclasses
 from typing import Any
 
 from consumer.config import destination_schema, scalar_parsers
-from consumer.config.complaints import Reading, below, shown
+from consumer.config.complaints import Reading, shown
 from consumer.config.schema_nodes import NOTHING
 from consumer.config.settings import DestinationSettings, LaneSettings
 from consumer.delivery.suspects import SuspectOptions
 from consumer.destinations import OptionError
 from consumer.destinations.kinds import KINDS
 from consumer.model.findings import did_you_mean
-from consumer.yaml_document import Node, Scalar, Table
+from consumer.yaml_document import Node, Scalar, Table, below
 
 _ENABLED = destination_schema.EVERY["enabled"]
 _UNSET = {"url": "https://unset.invalid", "store_id": "unset"}

@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from consumer.config import scalar_parsers
-from consumer.config.complaints import Reading, below
+from consumer.config.complaints import Reading
 from consumer.config.schema_nodes import NOTHING, JsonSchema, Kind, Word
 from consumer.config.secrets import Secret, SecretFile, is_secret_name, read_secret
-from consumer.yaml_document import Items, Node, Table
+from consumer.yaml_document import Items, Node, Table, below
 
 _TEXT: JsonSchema = {"type": ["string", "number", "boolean"]}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from consumer.config import scalar_parsers, schema
-from consumer.config.complaints import Reading, below
+from consumer.config.complaints import Reading
 from consumer.config.schema_nodes import Named
 from consumer.config.settings import DestinationSettings, PipelineSettings
 from consumer.model.findings import did_you_mean
-from consumer.yaml_document import Node, Table
+from consumer.yaml_document import Node, Table, below
 
 A_PACE_PER_S = 100.0
 """A kind's own default rate below this is the pace of everything in its group; above it only guards against excess."""

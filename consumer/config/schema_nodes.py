@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from consumer.config.complaints import Reading, below, shown
+from consumer.config.complaints import Reading, shown
 from consumer.config.scalar_parsers import Bad
 from consumer.model.findings import did_you_mean
-from consumer.yaml_document import Items, Node, Scalar, Table
+from consumer.yaml_document import Items, Node, Scalar, Table, below
 
 JsonSchema = dict[str, Any]
 

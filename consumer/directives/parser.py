@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from consumer.config import scalar_parsers
-from consumer.config.complaints import Reading, below, shown
+from consumer.config.complaints import Reading, shown
 from consumer.config.scalar_parsers import Bad
 from consumer.config.schema_nodes import NOTHING, Option, Section, Word
 from consumer.config.secrets import MASK
@@ -17,7 +17,7 @@ from consumer.kafka.topics import matches
 from consumer.model import Cause
 from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Known, Pause, Quarantine
 from consumer.model.findings import Finding, did_you_mean, errors, in_order
-from consumer.yaml_document import Items, Node, Scalar, Table, read_text
+from consumer.yaml_document import Items, Node, Scalar, Table, below, read_text
 
 _OF_DECODING: Final = (Cause.UNDECODABLE, Cause.UNKNOWN_SCHEMA)
 _AFTER_KEY: Final = re.compile(r"""\bkey["']?\s*:\s*(?:[|>][-+]?\s*)?([^\n]*)""")

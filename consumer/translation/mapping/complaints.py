@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from consumer.model.findings import Finding, did_you_mean
+from consumer.model.findings import did_you_mean
 from consumer.translation.expressions import Expression, Problem, compile_expression
-from consumer.yaml_document import Items, Node, Scalar, Table
+from consumer.yaml_document import Items, Node, ReadContext, Scalar, Table, below, is_empty, was_cut
 
 _QUOTE = "quote the whole expression"
 
 
-class Reading:
+@dataclass(slots=True)
+class Reading(ReadContext):
     """One file being read: collects findings, all of them."""
-
-    def __init__(self, file: str) -> None:
-        """Begin without findings."""
-        self.file = file
-        self.findings: list[Finding] = []
-
-    def complain(self, at: Node, path: str, message: str, hint: str = "", *, shift: int = 0) -> None:
-        """Add an error at a node's place, `shift` characters into it."""
-        self.findings.append(Finding("error", self.file, at.line, at.column + shift, path, message, hint))
 
     def unknown_keys(self, table: Table, known: Iterable[str], path: str) -> None:
         """Complain of each key that means nothing here."""
         names = tuple(known)
         for key, _ in table.entries:
             if key.text not in names:
-                self.complain(key, _under(path, key.text), "is unknown here", did_you_mean(key.text, names))
+                self.complain(key, below(path, key.text), "is unknown here", did_you_mean(key.text, names))
 
     def table(self, node: Node, path: str, what: str) -> Table | None:
         """Return a mapping, or complain that `what` should stand there."""
@@ -77,20 +70,6 @@ class Reading:
         on_one_line = "\n" not in node.text
         shift = problem.at + (0 if node.plain else 1) if on_one_line else 0
         self.complain(node, path, problem.message, problem.hint, shift=shift)
-
-
-def was_cut(node: Scalar) -> bool:
-    """Tell whether YAML may have ended a plain value before its author did: at ` #`, or at a comma within braces."""
-    return node.plain and node.after.startswith(("#", ",", "]", "}", "{", "[")) and node.after not in {"}", "]"}
-
-
-def is_empty(node: Node) -> bool:
-    """Tell whether nothing stands there."""
-    return isinstance(node, Scalar) and node.plain and not node.text
-
-
-def _under(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
 
 
 def _shape(node: Items | Table) -> str:

@@ -8,11 +8,11 @@ from consumer.destinations import Destination, EntryError, Target
 from consumer.model import Entry
 from consumer.model.findings import did_you_mean
 from consumer.translation.expressions import Expression
-from consumer.translation.mapping.complaints import Reading, is_empty
+from consumer.translation.mapping.complaints import Reading
 from consumer.translation.mapping.field_parser import read_object
 from consumer.translation.mapping.rules import EntryRule, Object
 from consumer.translation.mapping.target_check import fitted, states_consent
-from consumer.yaml_document import Node, Scalar, Table
+from consumer.yaml_document import Node, Scalar, Table, is_empty
 
 _KEYS = ("to", "name", "label", "when", "consent", "each", "id", "fields")
 

@@ -6,9 +6,9 @@ import math
 from decimal import Decimal
 
 from consumer.model.values import Value
-from consumer.translation.mapping.complaints import Reading, is_empty, was_cut
+from consumer.translation.mapping.complaints import Reading
 from consumer.translation.mapping.rules import Constant, Each, Listed, Making, Object
-from consumer.yaml_document import Items, Node, Scalar, Table
+from consumer.yaml_document import Items, Node, Scalar, Table, is_empty, was_cut
 
 
 def read_object(reading: Reading, table: Table, path: str) -> Object:
