@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer import __version__
 from consumer.config.run_config import destinations_of
-from consumer.delivery.credentials import BasicCredentials, Credentials
-from consumer.delivery.intake import Limits
-from consumer.delivery.lanes import LaneOptions, Lanes
-from consumer.delivery.pace import Backoff
-from consumer.delivery.send import Wire, fetch_token
+from consumer.delivery.dispatcher import LaneOptions, Lanes
+from consumer.delivery.http.client import Wire, fetch_token
+from consumer.delivery.http.credentials import BasicCredentials, Credentials
+from consumer.delivery.http.rate_limiter import Backoff
+from consumer.delivery.record_buffer import Limits
 from consumer.delivery.tokens import TokenCredentials
 from consumer.destinations import Basic, Destination
 from consumer.kafka.dead_letters.writer import DeadLetters

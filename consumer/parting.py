@@ -11,9 +11,9 @@ from consumer.kafka.bridge import Frontier
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from consumer.delivery.intake import Intake
-    from consumer.delivery.lanes import Lanes
-    from consumer.delivery.ledger import Tenure
+    from consumer.delivery.dispatcher import Lanes
+    from consumer.delivery.ledger.partition_ledger import Tenure
+    from consumer.delivery.record_buffer import Intake
     from consumer.model import Partition
     from consumer.settling import Settling
 

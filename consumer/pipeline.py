@@ -10,9 +10,9 @@ import time
 from typing import TYPE_CHECKING
 
 from consumer.delivery.entering import enter
-from consumer.delivery.guard import together
-from consumer.delivery.intake import Chunk, Intake, Limits
-from consumer.delivery.ledger import Tenure
+from consumer.delivery.guards.flood_guard import together
+from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.record_buffer import Chunk, Intake, Limits
 from consumer.kafka.bridge import Assignment, Frontier, Lot
 from consumer.model import Partition
 from consumer.parting import LOOK_S, Parting
@@ -20,8 +20,8 @@ from consumer.parting import LOOK_S, Parting
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from consumer.delivery.guard import Closed
-    from consumer.delivery.lanes import Lanes
+    from consumer.delivery.dispatcher import Lanes
+    from consumer.delivery.guards.flood_guard import Closed
     from consumer.model.delivery_columns import SchemaKey, Translates
     from consumer.model.directives import AcceptGap, Directives
     from consumer.model.observer import Observer

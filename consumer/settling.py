@@ -7,17 +7,17 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
-from consumer.delivery.books import Books
-from consumer.delivery.guard import GuardOptions
-from consumer.delivery.unsaid import Parking
+from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.guards.parked_failures import Parking
+from consumer.delivery.ledger.accounting import Books
 from consumer.model import Cause, DeadLetter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.ledger import Tenure
-    from consumer.delivery.unsaid import Unsaid
+    from consumer.delivery.guards.parked_failures import Unsaid
+    from consumer.delivery.ledger.partition_ledger import Tenure
     from consumer.model import Fault, Message
     from consumer.model.delivery_columns import FaultyRecord
     from consumer.model.observer import Observer

@@ -21,9 +21,9 @@ from consumer.model.status import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from consumer.delivery.guard import Closed
-    from consumer.delivery.lanes import Lanes
-    from consumer.delivery.ledger import Tenure
+    from consumer.delivery.dispatcher import Lanes
+    from consumer.delivery.guards.flood_guard import Closed
+    from consumer.delivery.ledger.partition_ledger import Tenure
     from consumer.model import Partition
     from consumer.model.delivery_columns import SchemaKey
     from consumer.pipeline import Pipeline

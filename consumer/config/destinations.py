@@ -9,7 +9,7 @@ from consumer.config import destination_schema, scalar_parsers
 from consumer.config.complaints import Reading, shown
 from consumer.config.schema_nodes import NOTHING
 from consumer.config.settings import DestinationSettings, LaneSettings
-from consumer.delivery.suspects import SuspectOptions
+from consumer.delivery.guards.poison_detector import SuspectOptions
 from consumer.destinations import OptionError
 from consumer.destinations.kinds import KINDS
 from consumer.model.findings import did_you_mean

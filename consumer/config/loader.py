@@ -12,7 +12,7 @@ from consumer.config.complaints import Reading
 from consumer.config.schema_nodes import JsonSchema, Later, Named, Option, Section
 from consumer.config.secrets import Properties
 from consumer.config.settings import Budgets, DeadLetterSettings, HttpSettings, Settings
-from consumer.delivery.guard import GuardOptions
+from consumer.delivery.guards.flood_guard import GuardOptions
 from consumer.destinations.kinds import KINDS
 from consumer.kafka.properties import max_poll_interval_s
 from consumer.model.findings import Finding, errors, in_order

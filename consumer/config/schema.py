@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from consumer.config import field_types, scalar_parsers
 from consumer.config.schema_nodes import Named, Option, Section, Several, Word
 from consumer.config.settings import Budgets, DeadLetterSettings, HttpSettings
-from consumer.delivery.guard import GuardOptions
+from consumer.delivery.guards.flood_guard import GuardOptions
 
 _DAY_S = 86_400.0
 _ONCE = "A secret among them (`{file: path}`) is read once, at start: a changed one needs a restart."

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from consumer.config.secrets import Properties, Secret
-from consumer.delivery.guard import GuardOptions
-from consumer.delivery.suspects import SuspectOptions
+from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.guards.poison_detector import SuspectOptions
 from consumer.kafka.properties import UNTOLD_SESSION_S, Start
 
 

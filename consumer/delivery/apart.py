@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.delivery.queue import Scope
+    from consumer.delivery.keyed_queue import Scope
 
 _Wait: TypeAlias = "tuple[float, int, Scope, int]"
 

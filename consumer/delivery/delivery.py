@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from consumer.delivery.ledger import Tenure
-    from consumer.delivery.suspects import Evidence
+    from consumer.delivery.guards.poison_detector import Evidence
+    from consumer.delivery.ledger.partition_ledger import Tenure
     from consumer.model import Entry, Shape
 
 

@@ -9,8 +9,8 @@ from consumer.delivery.delivery import Delivery
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consumer.delivery.intake import Chunk
-    from consumer.delivery.ledger import Tenure
+    from consumer.delivery.ledger.partition_ledger import Tenure
+    from consumer.delivery.record_buffer import Chunk
     from consumer.model import Message
     from consumer.model.delivery_columns import Column, Translation
 

@@ -10,17 +10,17 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from consumer.delivery.guard import Guard, GuardOptions
-from consumer.delivery.hold import Holds
+from consumer.delivery.guards.circuit_breaker import Holds
+from consumer.delivery.guards.flood_guard import Guard, GuardOptions
 from consumer.model import Cause, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.hold import Hold
-    from consumer.delivery.lanes import Lanes
-    from consumer.delivery.queue import Scope
+    from consumer.delivery.dispatcher import Lanes
+    from consumer.delivery.guards.circuit_breaker import Hold
+    from consumer.delivery.keyed_queue import Scope
     from consumer.model.directives import AcceptRefusals
     from consumer.model.observer import Observer
 

@@ -7,19 +7,19 @@ import time
 from typing import TYPE_CHECKING
 
 from consumer.delivery.batch import body_of
-from consumer.delivery.concluding import Outcomes
-from consumer.delivery.queue import KeyedQueue
-from consumer.delivery.send import send
+from consumer.delivery.http.client import send
+from consumer.delivery.keyed_queue import KeyedQueue
+from consumer.delivery.outcomes import Outcomes
 from consumer.model import Barred, Call, Deferred, Fault, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.hold import Hold
-    from consumer.delivery.lanes import Lanes
-    from consumer.delivery.queue import Proof, Scope
-    from consumer.delivery.send import Wire
+    from consumer.delivery.dispatcher import Lanes
+    from consumer.delivery.guards.circuit_breaker import Hold
+    from consumer.delivery.http.client import Wire
+    from consumer.delivery.keyed_queue import Proof, Scope
 
 
 class Lane:

@@ -6,14 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from consumer.delivery.credentials import LOOK_EVERY_S, NOT_NOW, Doubts, Signature, unheard, unread
+from consumer.delivery.http.credentials import LOOK_EVERY_S, NOT_NOW, Doubts, Signature, unheard, unread
 from consumer.destinations.status_verdicts import judge_status
 from consumer.model import Barred, Call, Deferred, Doubt, Fault, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from consumer.delivery.credentials import Secret
+    from consumer.delivery.http.credentials import Secret
     from consumer.destinations import Token
     from consumer.model import Reply
 

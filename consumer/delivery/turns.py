@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from consumer.delivery.delivery import Delivery
+    from consumer.delivery.http.rate_limiter import Pace
     from consumer.delivery.lane import Lane
-    from consumer.delivery.pace import Pace
     from consumer.model.observer import Observer
 
 _FENCE_POLL_S = 0.02

@@ -20,8 +20,8 @@ from typing import Any, cast
 from consumer.app import Running
 from consumer.cli.main import main
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.lanes import Lanes
-from consumer.delivery.ledger import Tenure
+from consumer.delivery.dispatcher import Lanes
+from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.model import DeadLetter
 from consumer.model.delivery_columns import FaultyRecord
 from consumer.settling import Settling

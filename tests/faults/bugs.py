@@ -9,9 +9,9 @@ from typing import Any
 
 from consumer.delivery import batch as batches
 from consumer.delivery.delivery import Delivery
+from consumer.delivery.dispatcher import Lanes
 from consumer.delivery.lane import Lane
-from consumer.delivery.lanes import Lanes
-from consumer.delivery.ledger import Tenure
+from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.destinations.copilot import Copilot
 from consumer.kafka.dead_letters.writer import DeadLetters
 from consumer.model import DeadLetter, Delivered, Message, Reply, Verdict

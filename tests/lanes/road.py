@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from consumer.delivery.credentials import BasicCredentials, Credentials
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.lanes import LaneOptions, Lanes
-from consumer.delivery.ledger import Tenure
-from consumer.delivery.pace import Backoff
-from consumer.delivery.send import Wire, fetch_token
+from consumer.delivery.dispatcher import LaneOptions, Lanes
+from consumer.delivery.http.client import Wire, fetch_token
+from consumer.delivery.http.credentials import BasicCredentials, Credentials
+from consumer.delivery.http.rate_limiter import Backoff
+from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.delivery.tokens import TokenCredentials
 from consumer.demo.fakes import Copilot, CustomerIo, Fake, Yotpo
 from consumer.destinations import Basic, Destination, Encoded

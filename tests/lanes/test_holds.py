@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from consumer.delivery import prober
+from consumer.delivery.guards import prober
 from consumer.demo.fakes import Answer, Copilot, CustomerIo, endpoint
 from consumer.model import Doubt, Trouble
 from tests.lanes.road import road
@@ -166,7 +166,7 @@ def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one
             old = lanes.owe(["old"], [1], "custom_event")
             await lanes.until(lambda: bool(lanes.observer.holds))
             real = time.time
-            monkeypatch.setattr("consumer.delivery.window.time.time", lambda: real() + 40 * 86_400)
+            monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + 40 * 86_400)
             lanes.lanes.window._ahead_s = real() + 40 * 86_400 - time.monotonic()
             await lanes.until(lambda: lanes.causes() == ["out_of_window"])
             assert [letter.delivery_id for letter in lanes.shelf.letters] == old

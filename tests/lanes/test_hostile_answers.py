@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from consumer.delivery.send import Wire
+from consumer.delivery.http.client import Wire
 from consumer.demo.fakes import Copilot
 from consumer.destinations import Destination
 from consumer.destinations.copilot import CopilotOptions

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from consumer.delivery.suspects import SuspectOptions
+from consumer.delivery.guards.poison_detector import SuspectOptions
 from consumer.demo.fakes import Answer, CustomerIo, Fake, Hang, contains
 from consumer.demo.fakes.faults import Action
 from consumer.model import Cause, Trouble

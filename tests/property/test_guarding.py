@@ -11,14 +11,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from consumer.delivery.concluding import Outcomes
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.guard import GuardOptions
 from consumer.delivery.guarding import Guarding
-from consumer.delivery.hold import Holds
-from consumer.delivery.queue import KeyedQueue
-from consumer.delivery.suspects import SuspectOptions, Suspicion
-from consumer.delivery.terms import LaneOptions
+from consumer.delivery.guards.circuit_breaker import Holds
+from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.guards.poison_detector import SuspectOptions, Suspicion
+from consumer.delivery.keyed_queue import KeyedQueue
+from consumer.delivery.options import LaneOptions
+from consumer.delivery.outcomes import Outcomes
 from consumer.model import Cause, Delivered, Endpoint, Entry, Fault, Listed, Mixed, Refused, Shape, Verdict
 from consumer.model.directives import AcceptRefusals
 from tests.property.test_batch import FakeTenure

@@ -10,13 +10,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.delivery.concluding import Outcomes
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.hold import Holds
-from consumer.delivery.pace import Backoff, Pace
-from consumer.delivery.queue import KeyedQueue
-from consumer.delivery.suspects import SuspectOptions, Suspicion
-from consumer.delivery.terms import LaneOptions
+from consumer.delivery.guards.circuit_breaker import Holds
+from consumer.delivery.guards.poison_detector import SuspectOptions, Suspicion
+from consumer.delivery.http.rate_limiter import Backoff, Pace
+from consumer.delivery.keyed_queue import KeyedQueue
+from consumer.delivery.options import LaneOptions
+from consumer.delivery.outcomes import Outcomes
 from consumer.model import Barred, Cause, Deferred, Delivered, Endpoint, Fault, Shape, Trouble, Verdict
 from tests.property.test_batch import COLLECT, FakeTenure, delivery
 

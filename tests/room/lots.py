@@ -1,7 +1,7 @@
 """Lots of which some records cannot be said, as a pipeline's settlements meet them."""
 
-from consumer.delivery.guard import GuardOptions
-from consumer.delivery.ledger import Tenure
+from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.model import Cause, Endpoint, Entry, Fault, Partition, Shape
 from consumer.model.delivery_columns import Column, FaultyRecord, Translation
 from consumer.model.observer import Observer

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.hold import Hold
-from consumer.delivery.intake import Limits
-from consumer.delivery.ledger import Tenure
-from consumer.delivery.pace import Pace
+from consumer.delivery.guards.circuit_breaker import Hold
+from consumer.delivery.http.rate_limiter import Pace
+from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.record_buffer import Limits
 from consumer.kafka.bridge import Assignment, Frontier, Lot
 from consumer.model import Cause, Endpoint, Entry, Fault, Message, Partition, Shape, Skip
 from consumer.model.delivery_columns import Column, FaultyRecord, Translation

@@ -13,8 +13,8 @@ from consumer.config import (
     LaneSettings,
     PipelineSettings,
 )
-from consumer.delivery.guard import GuardOptions
-from consumer.delivery.suspects import SuspectOptions
+from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.guards.poison_detector import SuspectOptions
 from consumer.destinations.copilot import CopilotOptions
 from consumer.destinations.customerio import CustomerioOptions
 from consumer.destinations.yotpo import YotpoOptions

@@ -1,6 +1,6 @@
 """The flood guard by itself, on a clock that is set by hand: when it closes, what opens it, what it never counts."""
 
-from consumer.delivery.guard import Closed, Guard, GuardOptions, together
+from consumer.delivery.guards.flood_guard import Closed, Guard, GuardOptions, together
 from consumer.model import Cause
 from consumer.model.directives import AcceptRefusals
 from consumer.model.observer import Observer

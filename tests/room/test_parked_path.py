@@ -3,9 +3,9 @@
 import asyncio
 
 from consumer.delivery.entering import LETTER_BYTES, enter
-from consumer.delivery.guard import GuardOptions
-from consumer.delivery.intake import Chunk
-from consumer.delivery.ledger import Tenure
+from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.record_buffer import Chunk
 from consumer.model import Cause, Partition
 from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directives
 from consumer.model.observer import Observer

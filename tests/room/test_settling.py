@@ -5,7 +5,7 @@
 import pytest
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.ledger import LedgerError, Tenure
+from consumer.delivery.ledger.partition_ledger import LedgerError, Tenure
 from consumer.model import Cause, Endpoint, Entry, Fault, Partition, Shape
 from consumer.model.delivery_columns import FaultyRecord
 from consumer.model.observer import Observer

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, assert_never
 
 from consumer.delivery.apart import Apart
 from consumer.delivery.batch import bytes_of, halve, mark
-from consumer.delivery.suspects import speaks_against
+from consumer.delivery.guards.poison_detector import speaks_against
 from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.lanes import Lanes
-    from consumer.delivery.queue import KeyedQueue, Scope
+    from consumer.delivery.dispatcher import Lanes
+    from consumer.delivery.keyed_queue import KeyedQueue, Scope
     from consumer.model import Verdict
 
 _REST = 3.0

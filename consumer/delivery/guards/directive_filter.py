@@ -9,8 +9,8 @@ from consumer.model.directives import NONE
 
 if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.ledger import Tenure
-    from consumer.delivery.queue import Scope
+    from consumer.delivery.keyed_queue import Scope
+    from consumer.delivery.ledger.partition_ledger import Tenure
     from consumer.model import Partition
     from consumer.model.directives import Directives, Pause, Quarantine
 

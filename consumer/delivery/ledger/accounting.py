@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from consumer.delivery.ledger import Tenure
+    from consumer.delivery.ledger.partition_ledger import Tenure
     from consumer.model import Skip
 
 

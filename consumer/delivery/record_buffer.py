@@ -17,7 +17,7 @@ from consumer.model import UNREADABLE_HEADERS
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from consumer.delivery.ledger import Tenure
+    from consumer.delivery.ledger.partition_ledger import Tenure
     from consumer.model import Message, Partition
 
 _ROOM_AGAIN = 0.5

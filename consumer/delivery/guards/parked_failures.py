@@ -14,14 +14,14 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from consumer.delivery.directed import QUARANTINED, Directed
-from consumer.delivery.guard import Guard
+from consumer.delivery.guards.directive_filter import QUARANTINED, Directed
+from consumer.delivery.guards.flood_guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from consumer.delivery.guard import Closed, GuardOptions
-    from consumer.delivery.ledger import Tenure
+    from consumer.delivery.guards.flood_guard import Closed, GuardOptions
+    from consumer.delivery.ledger.partition_ledger import Tenure
     from consumer.model import Cause, Message
     from consumer.model.delivery_columns import FaultyRecord, Translation
     from consumer.model.directives import AcceptRefusals, Directives

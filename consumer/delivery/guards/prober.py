@@ -6,16 +6,16 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from consumer.delivery.queue import ANY, Proof
-from consumer.delivery.window import SKEW
+from consumer.delivery.guards.time_window import SKEW
+from consumer.delivery.keyed_queue import ANY, Proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.hold import Hold
-    from consumer.delivery.lanes import Lanes
-    from consumer.delivery.queue import Scope
+    from consumer.delivery.dispatcher import Lanes
+    from consumer.delivery.guards.circuit_breaker import Hold
+    from consumer.delivery.keyed_queue import Scope
 
 _LOOK_S = 0.05
 _SECRETS_EVERY_S = 2.0

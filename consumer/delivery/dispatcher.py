@@ -10,27 +10,27 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from consumer.delivery.batch import bytes_of
-from consumer.delivery.directed import Directed
 from consumer.delivery.guarding import Guarding
-from consumer.delivery.hold import Hold, Holds
+from consumer.delivery.guards.circuit_breaker import Hold, Holds
+from consumer.delivery.guards.directive_filter import Directed
+from consumer.delivery.guards.poison_detector import Suspicion
+from consumer.delivery.guards.prober import Prober
+from consumer.delivery.guards.time_window import Window
+from consumer.delivery.http.rate_limiter import Pace
 from consumer.delivery.lane import Lane
-from consumer.delivery.pace import Pace
-from consumer.delivery.prober import Prober
-from consumer.delivery.suspects import Suspicion
-from consumer.delivery.terms import LaneOptions
+from consumer.delivery.options import LaneOptions
 from consumer.delivery.turns import Turns
-from consumer.delivery.window import Window
 from consumer.model import Barred, Deferred, Delivered, Fault, Listed, Reply, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from consumer.delivery.credentials import Credentials
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.ledger import Tenure
-    from consumer.delivery.queue import Scope, Waits
-    from consumer.delivery.send import Wire
-    from consumer.delivery.terms import Ends
+    from consumer.delivery.http.client import Wire
+    from consumer.delivery.http.credentials import Credentials
+    from consumer.delivery.keyed_queue import Scope, Waits
+    from consumer.delivery.ledger.partition_ledger import Tenure
+    from consumer.delivery.options import Ends
     from consumer.destinations import Destination
     from consumer.model import Endpoint, Verdict
     from consumer.model.directives import Directives

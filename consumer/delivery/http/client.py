@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from consumer.delivery.credentials import NOT_NOW
+from consumer.delivery.http.credentials import NOT_NOW
 from consumer.model import Barred, Call, Deferred, Fault, Reply, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from consumer.delivery.credentials import Credentials, Signature
-    from consumer.delivery.pace import Pace
+    from consumer.delivery.http.credentials import Credentials, Signature
+    from consumer.delivery.http.rate_limiter import Pace
     from consumer.model import Endpoint
 
 _MAX_REPLY_BYTES = 1024 * 1024

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.hold import Holds
-    from consumer.delivery.queue import Scope
+    from consumer.delivery.guards.circuit_breaker import Holds
+    from consumer.delivery.keyed_queue import Scope
     from consumer.model.observer import Observer
 
 AHEAD_S = 60.0
