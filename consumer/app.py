@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer import __version__
 from consumer.config.run_config import destinations_of
-from consumer.delivery.dispatcher import LaneOptions, Lanes
+from consumer.delivery.backoff import Backoff
+from consumer.delivery.dispatcher import Lanes
 from consumer.delivery.http.client import Wire, fetch_token
 from consumer.delivery.http.credentials import BasicCredentials, Credentials
-from consumer.delivery.http.rate_limiter import Backoff
+from consumer.delivery.options import LaneOptions
 from consumer.delivery.record_buffer import Limits
 from consumer.delivery.tokens import TokenCredentials
 from consumer.destinations import Basic, Destination

@@ -7,7 +7,7 @@ import time
 from random import Random
 from typing import TYPE_CHECKING, Protocol, assert_never
 
-from consumer.delivery.http.rate_limiter import Backoff
+from consumer.delivery.backoff import Backoff
 from consumer.kafka.schema_registry.client import Found, Unauthorized, Unknown, Unreachable
 
 if TYPE_CHECKING:

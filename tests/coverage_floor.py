@@ -17,6 +17,7 @@ PURE = (
     "consumer/config/*.py",
     "consumer/directives/parser.py",
     "consumer/delivery/apart.py",
+    "consumer/delivery/backoff.py",
     "consumer/delivery/batch.py",
     "consumer/delivery/ledger/accounting.py",
     "consumer/delivery/delivery.py",

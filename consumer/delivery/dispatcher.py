@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from consumer.model.directives import Directives
     from consumer.model.observer import Observer
 
-__all__ = ["LaneOptions", "Lanes"]
-
 
 class Lanes:
     """All lanes of one destination within one pipeline."""

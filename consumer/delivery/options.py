@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from consumer.delivery.backoff import Backoff
 from consumer.delivery.guards.flood_guard import GuardOptions
 from consumer.delivery.guards.poison_detector import SuspectOptions
-from consumer.delivery.http.rate_limiter import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from consumer.delivery.backoff import Backoff
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.dispatcher import LaneOptions, Lanes
+from consumer.delivery.dispatcher import Lanes
 from consumer.delivery.http.client import Wire
 from consumer.delivery.http.credentials import BasicCredentials, Credentials
-from consumer.delivery.http.rate_limiter import Backoff
 from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.options import LaneOptions
 from consumer.delivery.tokens import TokenCredentials
 from consumer.demo.fakes import Copilot, Fake, Yotpo, consent_id
 from consumer.destinations import Basic, Destination, EntryError

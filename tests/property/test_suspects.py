@@ -10,10 +10,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumer.delivery.backoff import Backoff
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.guards.circuit_breaker import Holds
 from consumer.delivery.guards.poison_detector import SuspectOptions, Suspicion
-from consumer.delivery.http.rate_limiter import Backoff, Pace
+from consumer.delivery.http.rate_limiter import Pace
 from consumer.delivery.keyed_queue import KeyedQueue
 from consumer.delivery.options import LaneOptions
 from consumer.delivery.outcomes import Outcomes

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from consumer import learning as module
-from consumer.delivery.http.rate_limiter import Backoff
+from consumer.delivery.backoff import Backoff
 from consumer.kafka.schema_registry.client import Answer, Found, Unauthorized, Unknown, Unreachable
 from consumer.learning import Learning, NoRegistry
 from consumer.model import Fault

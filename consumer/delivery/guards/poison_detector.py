@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from consumer.delivery.delivery import Evidence
 from consumer.model import Barred, Deferred
 
 if TYPE_CHECKING:
@@ -41,36 +42,6 @@ class SuspectOptions:
     others: int = 100
     """Deliveries the others' calls must have brought there since then, for a lone one to be given up; and most of
     these calls must have succeeded."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
-    """What is known against a delivery. Frozen, so that all of a batch with the same past share one.
-
-    A failed call makes one or few, so that their memory is that of calls, not of deliveries.
-    """
-
-    calls: int
-    """How many calls to its endpoint had succeeded at its last failure."""
-    failed: int
-    """How many of the others' calls had failed there by then, its own counted where it was one of the others."""
-    failures: int = 0
-    damning: int = 0
-    """How many of the failures were, since it first stood alone or last failed in an outage."""
-    alone: int = 0
-    """How many of its last failures it met by itself."""
-    lately: bool = False
-    """Whether the last one was damning."""
-    suspected: bool = False
-    """Whether it was in a batch that was halved for it."""
-    first_s: float = 0.0
-    """When the first of its damning failures was (monotonic seconds)."""
-    delivered: int = 0
-    """How many deliveries the others' calls had brought there by then."""
-    others_taken: int = 0
-    """How many of the others' calls had succeeded by then."""
-    others_failed: int = 0
-    """How many of the others' calls have failed since then."""
 
 
 @dataclass(slots=True)

@@ -1,14 +1,13 @@
-"""When a call may start, and when to try again: full jitter under a doubling ceiling, never sooner than asked."""
+"""When a call may start: waits that were asked for, the rate, a lane's own back-off and the fence."""
 
 from __future__ import annotations
 
 from bisect import insort
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
 _SLACK = 1.02
 """Calls are spaced a little wider than the rate says: two a window apart may arrive closer."""
@@ -20,23 +19,6 @@ _ARRIVED_S = 1.0
 
 _WIRE_NAP_S = 0.02
 """How often to look for an answer, where all that the rate allows is on the wire."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long to wait before the n-th repetition: anywhere below a ceiling that doubles up to `cap_s` seconds."""
-
-    first_s: float
-    cap_s: float
-
-    def wait(self, attempt: int, asked_s: float | None, dice: Callable[[], float]) -> float:
-        """Return seconds to wait after the `attempt`-th failure in a row (from 1), never less than `asked_s`.
-
-        `dice` gives 0 ≤ x < 1.
-        """
-        ceiling = min(self.cap_s, self.first_s * 2.0 ** min(attempt - 1, 60))
-        jittered = ceiling * dice()
-        return jittered if asked_s is None else asked_s + jittered
 
 
 class Pace:
