@@ -11,10 +11,9 @@ from consumer.config.run_config import destinations_of
 from consumer.delivery.backoff import Backoff
 from consumer.delivery.dispatcher import Lanes
 from consumer.delivery.http.client import Wire, fetch_token
-from consumer.delivery.http.credentials import BasicCredentials, Credentials
+from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
 from consumer.delivery.options import LaneOptions
 from consumer.delivery.record_buffer import Limits
-from consumer.delivery.tokens import TokenCredentials
 from consumer.destinations import Basic, Destination
 from consumer.kafka.dead_letters.writer import DeadLetters
 from consumer.kafka.lag import Lag

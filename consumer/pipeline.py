@@ -9,10 +9,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from consumer.delivery.entering import enter
 from consumer.delivery.guards.flood_guard import together
 from consumer.delivery.ledger.partition_ledger import Tenure
-from consumer.delivery.record_buffer import Chunk, Intake, Limits
+from consumer.delivery.record_buffer import Chunk, Intake, Limits, enter
 from consumer.kafka.bridge import Assignment, Frontier, Lot
 from consumer.model import Partition
 from consumer.parting import LOOK_S, Parting

@@ -1,4 +1,4 @@
-"""A lane's deliveries in order, and what of them may go now.
+"""A lane's deliveries in order, what of them may go now, and the batches that wait apart after failures.
 
 Non-obvious: what may not go is set *aside* under the scope it waits for, and its key is blocked with it, so that later
 deliveries of the key follow it aside. All that is aside of one key is under one scope, the one its oldest waits for,
@@ -8,6 +8,7 @@ and aside always comes before the queue when a scope is released: that keeps the
 from __future__ import annotations
 
 from collections import deque
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from consumer.delivery.batch import bytes_of, form
@@ -24,6 +25,8 @@ Scope: TypeAlias = tuple[str, object]
 
 Waits: TypeAlias = "Callable[[Delivery], Scope | Fault | None]"
 """What a delivery must wait for, why it can never go, or `None` where it may go now."""
+
+_Wait: TypeAlias = "tuple[float, int, Scope, int]"
 
 _THEIR_OWN = ("letter", "apart")
 """Kinds of scope that end at a time of their own, whatever else changes."""
@@ -228,3 +231,49 @@ class KeyedQueue:
 
 def _sending(deliveries: Iterable[Delivery]) -> deque[Delivery]:
     return deque(delivery for delivery in deliveries if delivery.tenure.sending)
+
+
+class Apart:
+    """One lane's batches apart, by when each may be tried again."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._waits: list[_Wait] = []
+        self._count = 0
+        self._others_turn = False
+
+    @property
+    def due_s(self) -> float:
+        """When the next one may be tried (monotonic seconds); infinite without any."""
+        return self._waits[0][0] if self._waits else float("inf")
+
+    @property
+    def suspects(self) -> int:
+        """How many deliveries were suspects when they were set apart."""
+        return sum(suspects for _, _, _, suspects in self._waits)
+
+    def put(self, scope: Scope, due_s: float, suspects: int) -> None:
+        """Let what is aside under `scope` wait until `due_s`; so many deliveries of it are suspects."""
+        self._count += 1  # two may be due at the same time, and scopes have no order
+        heappush(self._waits, (due_s, self._count, scope, suspects))
+        self._others_turn = True
+
+    def next(self, now: float, *, others: bool) -> Scope | None:
+        """Return the scope to be tried now, which waits no more, or `None`: none is due, or it is the others' turn.
+
+        `others`: whether anything else is queued. It goes first until one of its calls went well: without that nothing
+        would prove a suspect, and with many of them due again and again nothing else would ever go.
+        """
+        if self.due_s > now or (others and self._others_turn):
+            return None
+        self._others_turn = True
+        return heappop(self._waits)[2]
+
+    def went_well(self) -> None:
+        """Note that a call of the lane did not fail."""
+        self._others_turn = False
+
+    def keep(self, wanted: Callable[[Scope], int]) -> None:
+        """Forget those under which nothing waits any more."""
+        self._waits = [wait for wait in self._waits if wanted(wait[2])]
+        heapify(self._waits)

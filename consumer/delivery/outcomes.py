@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, assert_never
 
-from consumer.delivery.apart import Apart
 from consumer.delivery.batch import bytes_of, halve, mark
 from consumer.delivery.guards.poison_detector import speaks_against
+from consumer.delivery.keyed_queue import Apart
 from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused
 
 if TYPE_CHECKING:

@@ -14,10 +14,9 @@ from consumer.delivery.backoff import Backoff
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.dispatcher import Lanes
 from consumer.delivery.http.client import Wire
-from consumer.delivery.http.credentials import BasicCredentials, Credentials
+from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
 from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.delivery.options import LaneOptions
-from consumer.delivery.tokens import TokenCredentials
 from consumer.demo.fakes import Copilot, Fake, Yotpo, consent_id
 from consumer.destinations import Basic, Destination, EntryError
 from consumer.model import Entry, Fault, Partition

@@ -12,10 +12,9 @@ from consumer.delivery.backoff import Backoff
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.dispatcher import Lanes
 from consumer.delivery.http.client import Wire, fetch_token
-from consumer.delivery.http.credentials import BasicCredentials, Credentials
+from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
 from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.delivery.options import LaneOptions
-from consumer.delivery.tokens import TokenCredentials
 from consumer.demo.fakes import Copilot, CustomerIo, Fake, Yotpo
 from consumer.destinations import Basic, Destination, Encoded
 from consumer.destinations.kinds import KINDS

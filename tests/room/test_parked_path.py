@@ -2,10 +2,9 @@
 
 import asyncio
 
-from consumer.delivery.entering import LETTER_BYTES, enter
 from consumer.delivery.guards.flood_guard import GuardOptions
 from consumer.delivery.ledger.partition_ledger import Tenure
-from consumer.delivery.record_buffer import Chunk
+from consumer.delivery.record_buffer import LETTER_BYTES, Chunk, enter
 from consumer.model import Cause, Partition
 from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directives
 from consumer.model.observer import Observer

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from consumer import pipeline as module
-from consumer.delivery.entering import DELIVERY_BYTES
+from consumer.delivery.record_buffer import DELIVERY_BYTES
 from tests.room.path import P, Q, house, until
 
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 _SLACK = 1.02
 """Calls are spaced a little wider than the rate says: two a window apart may arrive closer."""
