@@ -10,8 +10,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from consumer.delivery.batch import bytes_of
+from consumer.delivery.context import DestinationContext
 from consumer.delivery.guarding import Guarding
-from consumer.delivery.guards.circuit_breaker import Hold, Holds
+from consumer.delivery.guards.circuit_breaker import EndpointHealth, Holds
 from consumer.delivery.guards.directive_filter import Directed
 from consumer.delivery.guards.poison_detector import Suspicion
 from consumer.delivery.guards.prober import Prober
@@ -20,19 +21,18 @@ from consumer.delivery.http.rate_limiter import Pace
 from consumer.delivery.lane import Lane
 from consumer.delivery.options import LaneOptions
 from consumer.delivery.turns import Turns
-from consumer.model import Barred, Deferred, Delivered, Fault, Listed, Reply, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable
 
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.http.client import Wire
     from consumer.delivery.http.credentials import Credentials
-    from consumer.delivery.keyed_queue import Scope, Waits
+    from consumer.delivery.keyed_queue import Scope
     from consumer.delivery.ledger.partition_ledger import Tenure
     from consumer.delivery.options import Ends
     from consumer.destinations import Destination
-    from consumer.model import Endpoint, Verdict
+    from consumer.model import Endpoint
     from consumer.model.directives import Directives
     from consumer.model.observer import Observer
 
@@ -53,32 +53,63 @@ class Lanes:
         dice: Random | None = None,
     ) -> None:
         """Make the lanes; `run` starts them."""
-        self.destination = destination
         self.name = destination.name
-        self.options = options
         self.credentials = credentials
-        self.ends = ends
-        self.observer = observer
-        self.dice = (dice or Random()).random  # noqa: S311 - jitter, not a secret
         self.pace = Pace(options.rate_per_s)
-        self.turns = Turns(self.name, self.pace, may_call, observer)
         self.holds: Holds[Endpoint] = Holds(options.probe_s)
-        self.prober = Prober(self)
-        self.suspicion = Suspicion(options.suspects)
         self.said = Directed(self.name)
-        self.guarding = Guarding(self.name, options.guard, options.probe_s, self, observer)
-        self.window = Window(self.name, self.holds, self.release, self.prober.wake, observer)
-        self.hurry = False
-        self.calls = 0
-        self.credentials_valid: bool | None = None
-        self.credentials_proven = False
-        self.next_piece: Callable[[], int] = count(1).__next__
-        """Return a number no half has had."""
+        something_held = asyncio.Event()
+        self.window = Window(self.name, self.holds, self.release, something_held.set, observer)
+        self.guarding = Guarding(
+            self.name,
+            options.guard,
+            options.probe_s,
+            observer,
+            count_waiting=self.waiting,
+            release=self.release,
+            wake_prober=something_held.set,
+        )
+        self._health = EndpointHealth(
+            self.name,
+            self.holds,
+            observer,
+            is_guard_probe=self.guarding.is_probe,
+            wake_prober=something_held.set,
+            wake_lanes=self._wake_lanes,
+            release=self.release,
+        )
+        self.prober = Prober(
+            self.name,
+            something_held,
+            circuit_breakers=self.holds,
+            flood_guard=self.guarding,
+            time_window=self.window,
+            directive_filter=self.said,
+            credentials=credentials,
+            observer=observer,
+        )
+        context = DestinationContext(
+            destination=destination,
+            options=options,
+            observer=observer,
+            sink=ends,
+            credentials=credentials,
+            rate_limiter=self.pace,
+            request_gate=Turns(self.name, self.pace, may_call, observer),
+            circuit_breakers=self.holds,
+            endpoint_health=self._health,
+            poison_detector=Suspicion(options.suspects),
+            flood_guard=self.guarding,
+            time_window=self.window,
+            directive_filter=self.said,
+            next_fragment=count(1).__next__,
+            random=(dice or Random()).random,  # noqa: S311 - jitter, not a secret
+        )
         self._wires = [wire() for _ in range(options.lanes)]
         if options.rate_per_s is not None:
             for each in self._wires:
                 each.rated = self.pace
-        self.lanes = [Lane(self, each) for each in self._wires]
+        self.lanes = [Lane(context, self.prober, each) for each in self._wires]
 
     # ── In and out ──
 
@@ -115,6 +146,21 @@ class Lanes:
         return sum(lane.waiting(scope) for lane in self.lanes)
 
     @property
+    def calls(self) -> int:
+        """How many calls are on the wire."""
+        return sum(bool(lane.on_wire) for lane in self.lanes)
+
+    @property
+    def credentials_valid(self) -> bool | None:
+        """Whether the credentials were accepted last; `None` before that is known."""
+        return self._health.credentials_valid
+
+    @property
+    def credentials_proven(self) -> bool:
+        """Whether the credentials were ever accepted."""
+        return self._health.credentials_proven
+
+    @property
     def suspects(self) -> int:
         """How many deliveries are suspects now."""
         return sum(lane.suspects() for lane in self.lanes)
@@ -128,9 +174,8 @@ class Lanes:
 
     def hasten(self) -> None:
         """Linger no more: the pipeline is leaving."""
-        self.hurry = True
         for lane in self.lanes:
-            lane.wake()
+            lane.hurry()
 
     async def run(self) -> None:
         """Run every lane and the prober, until cancelled or one of them falls."""
@@ -138,111 +183,24 @@ class Lanes:
             async with asyncio.TaskGroup() as house:
                 for number, lane in enumerate(self.lanes):
                     house.create_task(lane.run(), name=f"{self.name}-lane-{number}")
-                house.create_task(self.prober.run(), name=f"{self.name}-prober")
+                house.create_task(self.prober.run(self.lanes), name=f"{self.name}-prober")
         finally:
             self.window.close()
             for wire in self._wires:
                 await wire.close()
 
-    # ── What a lane asks before a call ──
-
-    def admission(self) -> Waits | None:
-        """Return what decides whether a delivery may go, or `None` where nothing can stand in its way."""
-        if self.holds or self.guarding.held or self.said:
-            return self._waits
-        return self.window.reason if self.window.active else None
-
-    def _waits(self, delivery: Delivery) -> Scope | Fault | None:
-        if self.said and (reason := self.said.reason(delivery)):
-            return reason
-        if (endpoint := delivery.shape.endpoint) in self.holds:
-            return "endpoint", endpoint
-        return self.guarding.reason(delivery) or self.window.reason(delivery)
-
     def directed(self, directives: Directives) -> None:
         """Act on what an operator says from now on."""
         self.guarding.accept(directives.accepted)
-        before, self.said = self.said, Directed(self.name, directives)
-        if (before.pauses, before.quarantines) != (self.said.pauses, self.said.quarantines):
+        if self.said.replace(directives):
             for lane in self.lanes:
                 lane.look_anew(self.said.reason)
-
-    # ── What a lane tells after a call ──
-
-    def started(self, now: float) -> None:
-        """Note that a call starts."""
-        self.pace.started(now)
-        self.calls += 1
-
-    def ended(
-        self,
-        endpoint: Endpoint,
-        answer: Reply | Fault | Barred | Deferred | None,
-        events: int,
-        size: int,
-        seconds: float,
-    ) -> None:
-        """Note that a call ended, with what."""
-        self.calls -= 1
-        if isinstance(answer, Reply | Fault):  # else the door of credentials stayed shut, and no call was made
-            status = answer.status if isinstance(answer, Reply) else None
-            self.observer.called(self.name, endpoint.name, status, events, size, seconds)
-        if isinstance(answer, Reply) and self.window.active:
-            self.window.heard(answer.headers.get("date"))
-
-    def judge(self, batch: Sequence[Delivery], answer: Reply | Fault | Barred | Deferred) -> Verdict:
-        """Turn what came of a call into a verdict."""
-        if isinstance(answer, Fault):
-            return Deferred(answer)
-        if not isinstance(answer, Reply):
-            return answer
-        if answer.truncated and answer.status < 300:  # noqa: PLR2004 - any 2xx
-            return Barred(Fault(Trouble.UNINTELLIGIBLE, "the answer is longer than any contract's", answer.status))
-        return self.destination.judge(batch[0].shape, [delivery.identity for delivery in batch], answer)
-
-    def learn(self, endpoint: Endpoint, verdict: Verdict, *, answered: bool, probe: Hold | None, own: bool) -> None:
-        """Let the verdict on one call begin, keep or end a hold.
-
-        `answered`: the endpoint itself said so, not the door of credentials before it. `probe`: the hold it probed.
-        `own`: a barred answer is the batch's own trouble, and says nothing of the endpoint.
-        """
-        now = time.monotonic()
-        if probe is not None:
-            self._probed(probe, endpoint, verdict, now, answered=answered)
-        if isinstance(verdict, Barred):
-            if own:
-                return
-            if verdict.fault.cause is Trouble.UNAUTHORIZED:
-                self._credentials(valid=False)
-            if self.holds.barred(endpoint, verdict.fault, now):
-                self.observer.held(self.name, endpoint.name, verdict.fault)
-                self.prober.wake()
-                for lane in self.lanes:
-                    lane.wake()
-            return
-        if not answered:
-            return
-        # An overloaded gateway that says "later" has not looked at the credentials.
-        if not isinstance(verdict, Deferred) and not self.credentials_valid:
-            self._credentials(valid=True)
-        ended = self.holds.answered(endpoint, now, success=isinstance(verdict, Delivered | Listed))
-        if ended is not None:
-            self.observer.resumed(self.name, endpoint.name, now - ended.since)
-            self.release(("endpoint", endpoint))
-
-    def _probed(self, probe: Hold, endpoint: Endpoint, verdict: Verdict, now: float, *, answered: bool) -> None:
-        mine = probe is self.holds.get(endpoint)
-        self.holds.probed(probe, now, verdict.fault if mine and isinstance(verdict, Barred) else None)
-        taken = isinstance(verdict, Delivered)
-        if answered and (taken if self.guarding.is_probe(probe) else not isinstance(verdict, Barred | Deferred)):
-            probe.go_on(now)  # it ended the delivery: if it taught nothing, the next one may be asked at once
-
-    def _credentials(self, *, valid: bool) -> None:
-        self.credentials_valid = valid
-        self.credentials_proven = self.credentials_proven or valid
-        self.observer.credentials(self.name, valid=valid)
 
     def release(self, scope: Scope) -> None:
         """Let go what waited for `scope`."""
         for lane in self.lanes:
             lane.release(scope)
+
+    def _wake_lanes(self) -> None:
+        for lane in self.lanes:
+            lane.wake()

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.dispatcher import Lanes
     from consumer.delivery.guards.circuit_breaker import Hold
     from consumer.delivery.keyed_queue import Scope
     from consumer.model.directives import AcceptRefusals
@@ -33,14 +32,21 @@ class Guarding:
         name: str,
         options: GuardOptions,
         probe_s: float,
-        road: Lanes,
         observer: Observer,
+        *,
+        count_waiting: Callable[[Scope], int],
+        release: Callable[[Scope], None],
+        wake_prober: Callable[[], None],
     ) -> None:
-        """Let deliveries of `road` wait, and have it probe each of their types every `probe_s` seconds."""
+        """Hold deliveries back in the lanes, and have each of their event types probed every `probe_s` seconds.
+
+        `count_waiting` counts the deliveries that wait for a scope, `release` lets them go; both in all lanes.
+        """
         self.held: Holds[str] = Holds(probe_s)
         """The event types whose deliveries wait, each with its prober."""
-        self._guard = Guard(name, options, lambda kind, _: road.waiting(("guard", kind)), observer)
-        self._road = road
+        self._guard = Guard(name, options, lambda kind, _: count_waiting(("guard", kind)), observer)
+        self._release = release
+        self._wake_prober = wake_prober
         self.closed = self._guard.closed
 
     def reason(self, delivery: Delivery) -> Scope | None:
@@ -98,7 +104,7 @@ class Guarding:
         if not self._guard.refused(kind, cause, now, entry.label):
             return False
         self.held.barred(kind, Fault(cause), now, others=True)
-        self._road.prober.wake()
+        self._wake_prober()
         return True
 
     def accept(self, accepted: Iterable[AcceptRefusals]) -> None:
@@ -108,4 +114,4 @@ class Guarding:
 
     def _let_go(self, kind: str) -> None:
         self.held.answered(kind, time.monotonic(), success=False)
-        self._road.release(("guard", kind))
+        self._release(("guard", kind))

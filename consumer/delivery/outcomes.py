@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, assert_never
 from consumer.delivery.batch import bytes_of, halve, mark
 from consumer.delivery.guards.poison_detector import speaks_against
 from consumer.delivery.keyed_queue import Apart
-from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused
+from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused, Reply, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from consumer.delivery.context import DestinationContext
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.dispatcher import Lanes
     from consumer.delivery.keyed_queue import KeyedQueue, Scope
+    from consumer.destinations import Destination
     from consumer.model import Verdict
 
 _REST = 3.0
@@ -27,9 +28,9 @@ hour."""
 class Outcomes:
     """One lane's outcomes."""
 
-    def __init__(self, road: Lanes, queue: KeyedQueue, wake: Callable[[], None]) -> None:
+    def __init__(self, context: DestinationContext, queue: KeyedQueue, wake: Callable[[], None]) -> None:
         """Put back into `queue` what has not ended; `wake` lets the lane look at it again."""
-        self._road = road
+        self._context = context
         self._queue = queue
         self._wake = wake
         self._failures = 0
@@ -42,7 +43,7 @@ class Outcomes:
 
         `called`: its endpoint was, and not just the door of credentials before it.
         """
-        road = self._road
+        context = self._context
         if not isinstance(verdict, Deferred | Barred):
             self._failures = 0
             self.apart.went_well()
@@ -52,9 +53,9 @@ class Outcomes:
             case Delivered():
                 self._delivered(batch, started)
             case Listed(refused):
-                road.observer.listed(road.name, len(batch), len(refused))
+                context.observer.listed(context.name, len(batch), len(refused))
                 refusals = [(batch[index], refused[index]) for index in sorted(refused)]
-                road.guarding.begin(refusals)
+                context.flood_guard.begin(refusals)
                 self._delivered([delivery for index, delivery in enumerate(batch) if index not in refused], started)
                 self._refuse(refusals)
             case Refused(fault) | Mixed(fault) if len(batch) == 1:
@@ -70,7 +71,7 @@ class Outcomes:
             case Barred(fault):
                 self._failed(batch)
                 self.again(batch)
-                if road.holds.succeeded_since(batch[0].shape.endpoint, started):
+                if context.circuit_breakers.succeeded_since(batch[0].shape.endpoint, started):
                     self._later(batch, fault, None, everyone=False)
                     return True
             case _:
@@ -79,32 +80,36 @@ class Outcomes:
 
     def _against(self, batch: list[Delivery], verdict: Deferred | Barred, started: float) -> bool:
         """Put back what has failed, maybe by its own fault; tell whether it was."""
-        road, now = self._road, time.monotonic()
-        fault, suspicion = verdict.fault, road.suspicion
+        context, now = self._context, time.monotonic()
+        fault, poison_detector = verdict.fault, context.poison_detector
         asked_s, everyone = (verdict.wait_s, verdict.everyone) if isinstance(verdict, Deferred) else (None, False)
-        suspicion.failed(batch, now)
-        own = suspicion.guilty(batch)
-        if own and len(batch) == 1 and suspicion.hopeless(batch[0], now):
+        poison_detector.failed(batch, now)
+        own = poison_detector.guilty(batch)
+        if own and len(batch) == 1 and poison_detector.hopeless(batch[0], now):
             self._pause(asked_s, everyone=everyone)
             alone = batch[0].evidence.alone if batch[0].evidence else 0
             why = f"it failed {alone} times by itself, others were taken meanwhile: {fault.cause.value}"
             self._refuse([(batch[0], Fault(Cause.NEVER_ACCEPTED, why, fault.status))])
             return True
         self._failed(batch)
-        if isinstance(verdict, Barred) and not own and not road.holds.succeeded_since(batch[0].shape.endpoint, started):
+        if (
+            isinstance(verdict, Barred)
+            and not own
+            and not context.circuit_breakers.succeeded_since(batch[0].shape.endpoint, started)
+        ):
             self.again(batch)  # it is held with all the others of its endpoint
             return False
         if own and len(batch) > 1:
-            suspicion.halved(batch)
+            poison_detector.halved(batch)
             self._halve(batch)
-            road.observer.suspected(road.name, len(batch))
+            context.observer.suspected(context.name, len(batch))
             self._apart(batch, now)
-        elif suspicion.failing(batch):
-            own_s = road.options.backoff.wait(batch[0].attempts, asked_s, road.dice)
-            if suspicion.suspects(batch):
+        elif poison_detector.failing(batch):
+            own_s = context.options.backoff.wait(batch[0].attempts, asked_s, context.random)
+            if poison_detector.suspects(batch):
                 own_s = max(own_s, _REST * (now - started + (asked_s or 0)))
             if not batch[0].piece:
-                mark(batch, road.next_piece())
+                mark(batch, context.next_fragment())
             self._apart(batch, now + own_s)
         else:
             self.again(batch)
@@ -113,23 +118,23 @@ class Outcomes:
 
     def _apart(self, batch: Sequence[Delivery], due_s: float) -> None:
         """Let a batch wait by itself, its lane going on with other keys."""
-        suspects = len(batch) if self._road.suspicion.suspects(batch) else 0
-        scope: Scope = ("apart", self._road.next_piece())
+        suspects = len(batch) if self._context.poison_detector.suspects(batch) else 0
+        scope: Scope = ("apart", self._context.next_fragment())
         self.open_bytes -= self._queue.set_apart(batch, scope)
         if self._queue.waiting(scope):
             self.apart.put(scope, due_s, suspects)
 
     def _halve(self, batch: Sequence[Delivery]) -> None:
-        halve(batch, self._road.next_piece)
-        self._road.observer.split(self._road.name, len(batch))
+        halve(batch, self._context.next_fragment)
+        self._context.observer.split(self._context.name, len(batch))
 
     def _delivered(self, batch: Sequence[Delivery], started: float) -> None:
         if not batch:
             return  # an answer that names every one of them
-        self._road.suspicion.succeeded(batch)
+        self._context.poison_detector.succeeded(batch)
         self.open_bytes -= bytes_of(batch)
-        self._road.ends.delivered(batch)
-        self._road.guarding.delivered(batch, started)
+        self._context.sink.delivered(batch)
+        self._context.flood_guard.delivered(batch, started)
 
     def again(self, batch: Sequence[Delivery]) -> None:
         """Put a batch back to where it came from."""
@@ -144,14 +149,14 @@ class Outcomes:
     def _later(self, batch: Sequence[Delivery], fault: Fault, asked_s: float | None, *, everyone: bool) -> None:
         """Let the lane wait before its next call, or the whole destination."""
         wait_s = self._pause(asked_s, everyone=everyone)
-        self._road.observer.deferred(self._road.name, fault, len(batch), wait_s)
+        self._context.observer.deferred(self._context.name, fault, len(batch), wait_s)
 
     def _pause(self, asked_s: float | None, *, everyone: bool = False) -> float:
         self._failures += 1
-        wait_s = self._road.options.backoff.wait(self._failures, asked_s, self._road.dice)
+        wait_s = self._context.options.backoff.wait(self._failures, asked_s, self._context.random)
         until = time.monotonic() + wait_s
         if everyone:
-            self._road.pace.told(until)
+            self._context.rate_limiter.told(until)
         else:
             self.not_before = until
         return wait_s
@@ -162,10 +167,10 @@ class Outcomes:
         for delivery, answered in refusals:
             self._failed([delivery])
             fault = (
-                self._road.window.past_hope(delivery) or answered
+                self._context.time_window.past_hope(delivery) or answered
             )  # the answer itself may have to say what time it is
             cause = fault.cause if isinstance(fault.cause, Cause) else Cause.REFUSED
-            if self._road.guarding.waits(delivery, cause):
+            if self._context.flood_guard.waits(delivery, cause):
                 waiting.append(delivery)
             else:
                 self.unsayable(delivery, Fault(cause, fault.detail, answered.status))
@@ -183,4 +188,17 @@ class Outcomes:
             self._queue.acknowledged(key)
             self._wake()
 
-        self._road.ends.refused(delivery, fault, acknowledged)
+        self._context.sink.refused(delivery, fault, acknowledged)
+
+
+def verdict_on(
+    destination: Destination, batch: Sequence[Delivery], answer: Reply | Fault | Barred | Deferred
+) -> Verdict:
+    """Turn what came of a call into a verdict."""
+    if isinstance(answer, Fault):
+        return Deferred(answer)
+    if not isinstance(answer, Reply):
+        return answer
+    if answer.truncated and answer.status < 300:  # noqa: PLR2004 - any 2xx
+        return Barred(Fault(Trouble.UNINTELLIGIBLE, "the answer is longer than any contract's", answer.status))
+    return destination.judge(batch[0].shape, [delivery.identity for delivery in batch], answer)

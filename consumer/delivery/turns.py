@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.http.rate_limiter import Pace
-    from consumer.delivery.lane import Lane
     from consumer.model.observer import Observer
 
 _FENCE_POLL_S = 0.02
@@ -30,13 +29,13 @@ class Turns:
         self._may_call = may_call
         self._observer = observer
 
-    async def wait(self, lane: Lane) -> None:
-        """Return when `lane` may start a call."""
+    async def wait(self, not_before: Callable[[], float]) -> None:
+        """Return when a lane may start a call; `not_before` says when its own back-off is over (monotonic seconds)."""
         while True:
             now = time.monotonic()
             wait_s, source = self._pace.delay(now)
-            if lane.not_before - now > wait_s:
-                wait_s, source = lane.not_before - now, ""
+            if (own_s := not_before() - now) > wait_s:
+                wait_s, source = own_s, ""
             if wait_s <= 0:
                 if self._may_call():
                     return

@@ -56,7 +56,7 @@ def _two_calls_of_a_lane() -> None:
             async with asyncio.TaskGroup() as house:
                 house.create_task(run())
                 for one in self.lanes:
-                    twin = Lane(self, more["wire"]())
+                    twin = Lane(one._context, self.prober, more["wire"]())
                     twin._queue, twin._wake = one._queue, one._wake
                     house.create_task(twin.run())
 

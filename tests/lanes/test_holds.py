@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -202,7 +203,8 @@ def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> No
         ):
             # as if a call of another lane succeeded whenever this one is on the wire
             lanes.lanes.holds._succeeded[lanes.destination.endpoints[0]] = time.monotonic() + 600
-            lanes.lanes.dice = lambda: 0.999
+            for lane in lanes.lanes.lanes:
+                lane._outcomes._context = replace(lane._outcomes._context, random=lambda: 0.999)
             fake.faults.add(Answer(403), times=4)
             lanes.owe(["suspect"], [0], "track")
             await lanes.all_ended()

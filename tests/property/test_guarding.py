@@ -40,22 +40,27 @@ class Floods(RuleBasedStateMachine):
         self.slots = itertools.count()
         pieces = itertools.count(1)
         self.queue = KeyedQueue()
-        road: Any = SimpleNamespace(
+        context: Any = SimpleNamespace(
             name="copilot",
             options=LaneOptions(),
             observer=self,
-            ends=self,
-            dice=lambda: 0.5,
-            holds=Holds(1.0),
-            suspicion=Suspicion(SuspectOptions()),
-            window=SimpleNamespace(past_hope=lambda _: None),
-            prober=SimpleNamespace(wake=lambda: None),
-            next_piece=lambda: next(pieces),
-            waiting=self.queue.waiting,
-            release=self.queue.release,
+            sink=self,
+            random=lambda: 0.5,
+            circuit_breakers=Holds(1.0),
+            poison_detector=Suspicion(SuspectOptions()),
+            time_window=SimpleNamespace(past_hope=lambda _: None),
+            next_fragment=lambda: next(pieces),
         )
-        self.guarding = road.guarding = Guarding("copilot", OPTIONS, 1.0, road, cast("Any", self))
-        self.outcomes = Outcomes(road, self.queue, lambda: None)
+        self.guarding = context.flood_guard = Guarding(
+            "copilot",
+            OPTIONS,
+            1.0,
+            cast("Any", self),
+            count_waiting=self.queue.waiting,
+            release=self.queue.release,
+            wake_prober=lambda: None,
+        )
+        self.outcomes = Outcomes(context, self.queue, lambda: None)
         self.tenure = FakeTenure()
         self.owed: dict[int, list[Delivery]] = {key: [] for key in range(KEYS)}  # by key, in order, not ended
         self.wire: list[Delivery] = []

@@ -30,7 +30,7 @@ class Case:
         self.outcomes, self.queue = self.lane.outcomes, self.lane.queue
         for happened in story:
             if happened == "s":
-                self.outcomes._road.suspicion.succeeded([self.passer])
+                self.outcomes._context.poison_detector.succeeded([self.passer])
             else:
                 self.end(DOWN)
 

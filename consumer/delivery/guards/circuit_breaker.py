@@ -5,13 +5,18 @@ Endpoints where *we* are wrong, and event types for which the flood guard is clo
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from consumer.model import Barred, Deferred, Delivered, Listed, Trouble
 
-    from consumer.model import Fault
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from consumer.delivery.keyed_queue import Scope
+    from consumer.model import Endpoint, Fault, Verdict
+    from consumer.model.observer import Observer
 
 Held = TypeVar("Held")
 
@@ -115,3 +120,81 @@ class Holds(Generic[Held]):
         """Let every hold be probed at once: something on our side has changed."""
         for hold in self._holds.values():
             hold.next_probe = min(hold.next_probe, now)
+
+
+class EndpointHealth:
+    """What the verdicts of one destination say: which endpoints are held, and whether the credentials are valid.
+
+    Attributes:
+        credentials_valid: by the last verdict that tells; `None` before the first one.
+        credentials_proven: whether they were ever accepted.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        circuit_breakers: Holds[Endpoint],
+        observer: Observer,
+        *,
+        is_guard_probe: Callable[[Hold], bool],
+        wake_prober: Callable[[], None],
+        wake_lanes: Callable[[], None],
+        release: Callable[[Scope], None],
+    ) -> None:
+        """Begin, keep and end the holds in `circuit_breakers`.
+
+        `is_guard_probe` tells a probe of the flood guard from that of an endpoint. `wake_prober` and `wake_lanes` are
+        called when a hold begins; `release`, when one has ended.
+        """
+        self.credentials_valid: bool | None = None
+        self.credentials_proven = False
+        self._name = name
+        self._circuit_breakers = circuit_breakers
+        self._observer = observer
+        self._is_guard_probe = is_guard_probe
+        self._wake_prober = wake_prober
+        self._wake_lanes = wake_lanes
+        self._release = release
+
+    def record_verdict(
+        self, endpoint: Endpoint, verdict: Verdict, *, answered: bool, probe: Hold | None, own: bool
+    ) -> None:
+        """Let the verdict on one call begin, keep or end a hold.
+
+        `answered`: the endpoint itself said so, not the door of credentials before it. `probe`: the hold it probed.
+        `own`: a barred answer is the batch's own trouble, and says nothing of the endpoint.
+        """
+        now = time.monotonic()
+        if probe is not None:
+            self._probed(probe, endpoint, verdict, now, answered=answered)
+        if isinstance(verdict, Barred):
+            if own:
+                return
+            if verdict.fault.cause is Trouble.UNAUTHORIZED:
+                self._note_credentials(valid=False)
+            if self._circuit_breakers.barred(endpoint, verdict.fault, now):
+                self._observer.held(self._name, endpoint.name, verdict.fault)
+                self._wake_prober()
+                self._wake_lanes()
+            return
+        if not answered:
+            return
+        # An overloaded gateway that says "later" has not looked at the credentials.
+        if not isinstance(verdict, Deferred) and not self.credentials_valid:
+            self._note_credentials(valid=True)
+        ended = self._circuit_breakers.answered(endpoint, now, success=isinstance(verdict, Delivered | Listed))
+        if ended is not None:
+            self._observer.resumed(self._name, endpoint.name, now - ended.since)
+            self._release(("endpoint", endpoint))
+
+    def _probed(self, probe: Hold, endpoint: Endpoint, verdict: Verdict, now: float, *, answered: bool) -> None:
+        mine = probe is self._circuit_breakers.get(endpoint)
+        self._circuit_breakers.probed(probe, now, verdict.fault if mine and isinstance(verdict, Barred) else None)
+        taken = isinstance(verdict, Delivered)
+        if answered and (taken if self._is_guard_probe(probe) else not isinstance(verdict, Barred | Deferred)):
+            probe.go_on(now)  # it ended the delivery: if it taught nothing, the next one may be asked at once
+
+    def _note_credentials(self, *, valid: bool) -> None:
+        self.credentials_valid = valid
+        self.credentials_proven = self.credentials_proven or valid
+        self._observer.credentials(self._name, valid=valid)

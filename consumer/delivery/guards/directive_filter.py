@@ -26,6 +26,17 @@ class Directed:
 
     def __init__(self, destination: str, directives: Directives = NONE) -> None:
         """Take those that speak of `destination`."""
+        self._destination = destination
+        self._take(directives)
+
+    def replace(self, directives: Directives) -> bool:
+        """Use these directives instead of the present ones; return whether that changes a pause or a quarantine."""
+        before = self.pauses, self.quarantines
+        self._take(directives)
+        return before != (self.pauses, self.quarantines)
+
+    def _take(self, directives: Directives) -> None:
+        destination = self._destination
         self.pauses: tuple[Pause, ...] = tuple(
             each for each in directives.pauses if each.destination in {None, destination}
         )

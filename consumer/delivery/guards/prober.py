@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from consumer.delivery.guards.time_window import SKEW
 from consumer.delivery.keyed_queue import ANY, Proof
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.dispatcher import Lanes
-    from consumer.delivery.guards.circuit_breaker import Hold
+    from consumer.delivery.guarding import Guarding
+    from consumer.delivery.guards.circuit_breaker import Hold, Holds
+    from consumer.delivery.guards.directive_filter import Directed
+    from consumer.delivery.guards.time_window import Window
+    from consumer.delivery.http.credentials import Credentials
     from consumer.delivery.keyed_queue import Scope
+    from consumer.model import Endpoint
+    from consumer.model.observer import Observer
 
 _LOOK_S = 0.05
 _SECRETS_EVERY_S = 2.0
@@ -23,22 +28,53 @@ _NOTHING_S = 1.0
 """Where nothing that waits can go, it is looked at again after this: all of it was gone through."""
 
 
+class ProbeTarget(Protocol):
+    """A lane, as the prober sees it."""
+
+    probe: Scope | None
+    """What it is asked to probe with its next request."""
+
+    def waiting(self, scope: Scope) -> int:
+        """Count what waits for `scope`."""
+
+    def finds(self, scope: Scope, fit: Callable[[Delivery], bool], proof: Proof) -> bool:
+        """Return True if a delivery that waits for `scope` can probe it."""
+
+    def wake(self) -> None:
+        """Look again at what may be done."""
+
+
 class Prober:
     """One destination's prober."""
 
-    def __init__(self, road: Lanes) -> None:
-        """Probe what is held of `road` through its lanes."""
-        self._road = road
-        self._something = asyncio.Event()
+    def __init__(
+        self,
+        name: str,
+        something_held: asyncio.Event,
+        *,
+        circuit_breakers: Holds[Endpoint],
+        flood_guard: Guarding,
+        time_window: Window,
+        directive_filter: Directed,
+        credentials: Credentials,
+        observer: Observer,
+    ) -> None:
+        """Probe what the circuit breakers and the flood guard hold; `something_held` is set when either begins to."""
+        self._name = name
+        self._something = something_held
+        self._circuit_breakers = circuit_breakers
+        self._flood_guard = flood_guard
+        self._time_window = time_window
+        self._directive_filter = directive_filter
+        self._credentials = credentials
+        self._observer = observer
+        self._targets: Sequence[ProbeTarget] = ()
         self._next_lane = 0
 
-    def wake(self) -> None:
-        """Begin: something is held."""
-        self._something.set()
-
-    async def run(self) -> None:
-        """Probe, for ever."""
-        holds, guarded = self._road.holds, self._road.guarding.held
+    async def run(self, targets: Sequence[ProbeTarget]) -> None:
+        """Probe through these lanes, for ever."""
+        self._targets = targets
+        holds, guarded = self._circuit_breakers, self._flood_guard.held
         secrets_read = 0.0
         while True:
             if not holds and not guarded:
@@ -46,8 +82,8 @@ class Prober:
                 await self._something.wait()
             await asyncio.sleep(min(_LOOK_S, holds.probe_s / 4))
             if time.monotonic() - secrets_read >= _SECRETS_EVERY_S:
-                if await self._road.credentials.refresh():
-                    self._road.observer.credential_renewed(self._road.name, ok=True)
+                if await self._credentials.refresh():
+                    self._observer.credential_renewed(self._name, ok=True)
                     holds.probe_now(time.monotonic())
                 secrets_read = time.monotonic()
             now = time.monotonic()
@@ -57,8 +93,10 @@ class Prober:
                     hold.probing = self._ask(scope, hold)
 
     def _held(self) -> list[tuple[Scope, Hold]]:
-        endpoints: list[tuple[Scope, Hold]] = [(("endpoint", endpoint), hold) for endpoint, hold in self._road.holds]
-        return endpoints + [(("guard", event_type), hold) for event_type, hold in self._road.guarding.held]
+        endpoints: list[tuple[Scope, Hold]] = [
+            (("endpoint", endpoint), hold) for endpoint, hold in self._circuit_breakers
+        ]
+        return endpoints + [(("guard", event_type), hold) for event_type, hold in self._flood_guard.held]
 
     def hold(self, scope: Scope) -> Hold | None:
         """Return what is held under `scope`, if it still is."""
@@ -66,7 +104,7 @@ class Prober:
 
     def fits(self, scope: Scope, tried: Collection[int]) -> Callable[[Delivery], bool]:
         """Return what tells whether a delivery may probe what is held under `scope`: not of keys `tried` already."""
-        holds, window = self._road.holds, self._road.window
+        holds, window = self._circuit_breakers, self._time_window
         kind, held = scope
 
         def fit(delivery: Delivery) -> bool:
@@ -91,25 +129,29 @@ class Prober:
         kind, held = scope
         if kind != "guard":
             return ANY
-        road = self._road
-        proves = road.guarding.proves(str(held))
+        proves = self._flood_guard.proves(str(held))
         if hold.other:
             return Proof(lambda delivery: not proves(delivery), lambda _: False)
 
         def passes(delivery: Delivery) -> bool:
-            if delivery.shape.endpoint in road.holds or road.guarding.reason(delivery) not in {None, scope}:
+            if delivery.shape.endpoint in self._circuit_breakers or self._flood_guard.reason(delivery) not in {
+                None,
+                scope,
+            }:
                 return False
-            return not isinstance(road.said.reason(delivery), tuple)  # what is quarantined ends, and is in nobody's way
+            return not isinstance(
+                self._directive_filter.reason(delivery), tuple
+            )  # what is quarantined ends, and is in nobody's way
 
         return Proof(proves, passes)
 
     def _tells(self, scope: Scope) -> bool:
         """Tell whether a probe may end a hold: that of clocks known to disagree ends when one is put right."""
-        return scope != SKEW or not self._road.window.known
+        return scope != SKEW or not self._time_window.known
 
     def _ask(self, scope: Scope, hold: Hold) -> bool:
         """Have a lane probe what is held; tell whether one will."""
-        lanes = self._road.lanes
+        lanes = self._targets
         numbers = [(self._next_lane + step) % len(lanes) for step in range(len(lanes))]
         waiting = [number for number in numbers if lanes[number].waiting(scope)]
         # A lane asked already would forget the other scope, and nobody would ask for that one again.
@@ -122,5 +164,5 @@ class Prober:
                 lanes[number].wake()
                 return True
         if able and able == waiting:
-            hold.go_on(time.monotonic() + min(_NOTHING_S, self._road.holds.probe_s))
+            hold.go_on(time.monotonic() + min(_NOTHING_S, self._circuit_breakers.probe_s))
         return False
