@@ -12,16 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.guarding import Guarding
     from consumer.delivery.guards.circuit_breaker import EndpointHealth, Holds
     from consumer.delivery.guards.directive_filter import Directed
+    from consumer.delivery.guards.flood_guard import Guarding
     from consumer.delivery.guards.poison_detector import Suspicion
     from consumer.delivery.guards.time_window import Window
     from consumer.delivery.http.credentials import Credentials
-    from consumer.delivery.http.rate_limiter import Pace
+    from consumer.delivery.http.rate_limiter import Pace, Turns
     from consumer.delivery.keyed_queue import Scope, Waits
     from consumer.delivery.options import Ends, LaneOptions
-    from consumer.delivery.turns import Turns
     from consumer.destinations import Destination
     from consumer.model import Endpoint, Fault
     from consumer.model.observer import Observer

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 
 from consumer.delivery.batch import bytes_of
 from consumer.delivery.context import DestinationContext
-from consumer.delivery.guarding import Guarding
 from consumer.delivery.guards.circuit_breaker import EndpointHealth, Holds
 from consumer.delivery.guards.directive_filter import Directed
+from consumer.delivery.guards.flood_guard import Guarding
 from consumer.delivery.guards.poison_detector import Suspicion
 from consumer.delivery.guards.prober import Prober
 from consumer.delivery.guards.time_window import Window
-from consumer.delivery.http.rate_limiter import Pace
+from consumer.delivery.http.rate_limiter import Pace, Turns
 from consumer.delivery.lane import Lane
 from consumer.delivery.options import LaneOptions
-from consumer.delivery.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

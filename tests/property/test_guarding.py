@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.guarding import Guarding
 from consumer.delivery.guards.circuit_breaker import Holds
-from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.guards.flood_guard import Guarding, GuardOptions
 from consumer.delivery.guards.poison_detector import SuspectOptions, Suspicion
 from consumer.delivery.keyed_queue import KeyedQueue
 from consumer.delivery.options import LaneOptions

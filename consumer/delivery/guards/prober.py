@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.guarding import Guarding
     from consumer.delivery.guards.circuit_breaker import Hold, Holds
     from consumer.delivery.guards.directive_filter import Directed
+    from consumer.delivery.guards.flood_guard import Guarding
     from consumer.delivery.guards.time_window import Window
     from consumer.delivery.http.credentials import Credentials
     from consumer.delivery.keyed_queue import Scope
