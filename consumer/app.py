@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer import __version__
 from consumer.config.run_config import destinations_of
-from consumer.delivery.backoff import Backoff
 from consumer.delivery.dispatcher import Lanes
 from consumer.delivery.http.client import Wire, fetch_token
 from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
-from consumer.delivery.options import LaneOptions
 from consumer.delivery.record_buffer import Limits
 from consumer.destinations import Basic, Destination
 from consumer.kafka.dead_letters.writer import DeadLetters
@@ -139,16 +138,7 @@ class Running:
             credentials = TokenCredentials(credential, settings.secrets, fetch, renewed, doubted)
         return Lanes(
             destination,
-            LaneOptions(
-                lanes=lanes.lanes,
-                timeout_s=lanes.timeout_s,
-                linger_s=lanes.linger_s,
-                backoff=Backoff(lanes.backoff_first_s, lanes.backoff_cap_s),
-                probe_s=lanes.probe_s,
-                rate_per_s=lanes.rate_per_s,
-                suspects=lanes.suspects,
-                guard=self._guard,
-            ),
+            replace(lanes, guard=self._guard),
             wire=wire,
             credentials=credentials,
             ends=self.pipeline.settling.ends(destination.name),

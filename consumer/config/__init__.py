@@ -7,7 +7,6 @@ from consumer.config.settings import (
     DeadLetterSettings,
     DestinationSettings,
     HttpSettings,
-    LaneSettings,
     PipelineSettings,
     Settings,
 )
@@ -18,7 +17,6 @@ __all__ = [
     "DeadLetterSettings",
     "DestinationSettings",
     "HttpSettings",
-    "LaneSettings",
     "Loaded",
     "PipelineSettings",
     "Properties",

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from consumer.config import field_types
 from consumer.config.schema_nodes import Named, Option, Section, Several
-from consumer.config.settings import LaneSettings
+from consumer.delivery.options import DestinationOptions
 from consumer.destinations.kinds import KINDS
 
 _MONTH_S = 30 * 86_400.0
 _FROM = "A secret: from the environment (`${NAME}`) or from a file (`{file: path}`)."
-_LANES = LaneSettings()
+_LANES = DestinationOptions()
 _SUSPECTS = _LANES.suspects
 
 EVERY: Mapping[str, Option] = {
@@ -47,9 +47,9 @@ EVERY: Mapping[str, Option] = {
         Section(
             {
                 "first": Option(
-                    field_types.duration(0.01, 600), "The first wait is at most this.", _LANES.backoff_first_s, "500ms"
+                    field_types.duration(0.01, 600), "The first wait is at most this.", _LANES.backoff.first_s, "500ms"
                 ),
-                "cap": Option(field_types.duration(0.01, 3600), "No wait is above this.", _LANES.backoff_cap_s, "30s"),
+                "cap": Option(field_types.duration(0.01, 3600), "No wait is above this.", _LANES.backoff.cap_s, "30s"),
             }
         ),
         "Waits between attempts: full jitter, doubling.",

@@ -8,8 +8,10 @@ from typing import Any
 from consumer.config import destination_schema, scalar_parsers
 from consumer.config.complaints import Reading, shown
 from consumer.config.schema_nodes import NOTHING
-from consumer.config.settings import DestinationSettings, LaneSettings
+from consumer.config.settings import DestinationSettings
+from consumer.delivery.backoff import Backoff
 from consumer.delivery.guards.poison_detector import SuspectOptions
+from consumer.delivery.options import DestinationOptions
 from consumer.destinations import OptionError
 from consumer.destinations.kinds import KINDS
 from consumer.model.findings import did_you_mean
@@ -123,7 +125,7 @@ def _options(kind: str, name: str, read_values: dict[str, Any], node: Table, rea
     return options
 
 
-def _lanes(kind: str, read_values: dict[str, Any], node: Table, path: str, reading: Reading) -> LaneSettings:
+def _lanes(kind: str, read_values: dict[str, Any], node: Table, path: str, reading: Reading) -> DestinationOptions:
     documented, rate = KINDS[kind].rate_per_s, read_values["rate"]
     if rate is not None and documented is not None and rate > documented:
         message = f"is above the rate {kind} documents, {documented:g}/s"
@@ -136,11 +138,10 @@ def _lanes(kind: str, read_values: dict[str, Any], node: Table, path: str, readi
     if backoff["first"] > backoff["cap"]:
         reading.complain(_place(node, "backoff.first"), below(path, "backoff"), "`first` is above `cap`", "swap them")
     suspects = read_values["suspects"]
-    return LaneSettings(
+    return DestinationOptions(
         lanes=read_values["lanes"],
         timeout_s=read_values["timeout"],
-        backoff_first_s=backoff["first"],
-        backoff_cap_s=backoff["cap"],
+        backoff=Backoff(backoff["first"], backoff["cap"]),
         probe_s=read_values["probe"],
         linger_s=read_values["batch"]["linger"],
         rate_per_s=rate if rate is not None else KINDS[kind].default_rate_per_s,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from consumer.delivery.http.credentials import Credentials
     from consumer.delivery.http.rate_limiter import Pace, Turns
     from consumer.delivery.keyed_queue import Scope, Waits
-    from consumer.delivery.options import Ends, LaneOptions
+    from consumer.delivery.options import DestinationOptions, Ends
     from consumer.destinations import Destination
     from consumer.model import Endpoint, Fault
     from consumer.model.observer import Observer
@@ -31,7 +31,7 @@ class DestinationContext:
     """What all lanes of one destination share within one pipeline."""
 
     destination: Destination
-    options: LaneOptions
+    options: DestinationOptions
     observer: Observer
     sink: Ends
     """Where deliveries end."""

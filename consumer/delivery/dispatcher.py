@@ -19,7 +19,7 @@ from consumer.delivery.guards.prober import Prober
 from consumer.delivery.guards.time_window import Window
 from consumer.delivery.http.rate_limiter import Pace, Turns
 from consumer.delivery.lane import Lane
-from consumer.delivery.options import LaneOptions
+from consumer.delivery.options import DestinationOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -42,7 +42,7 @@ class Lanes:
     def __init__(
         self,
         destination: Destination,
-        options: LaneOptions,
+        options: DestinationOptions,
         *,
         wire: Callable[[], Wire],
         credentials: Credentials,

@@ -21,15 +21,20 @@ _SUSPECTS = SuspectOptions()
 
 
 @dataclass(frozen=True, slots=True)
-class LaneOptions:
+class DestinationOptions:
     """How one destination is called. All times in seconds."""
 
     lanes: int = 4
+    """Ordered queues, each with one call on the wire."""
     timeout_s: float = 15.0
+    """A whole call: connecting, sending and reading together."""
     linger_s: float = 0.2
+    """How long a batch that is not full waits for more."""
     backoff: Backoff = _BACKOFF
     probe_s: float = 30.0
+    """Between the probes of a hold."""
     rate_per_s: float | None = None
+    """Calls per second of all processes together; `None` = no limit of ours."""
     guard: GuardOptions = _GUARD
     suspects: SuspectOptions = _SUSPECTS
 

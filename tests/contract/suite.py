@@ -16,7 +16,7 @@ from consumer.delivery.dispatcher import Lanes
 from consumer.delivery.http.client import Wire
 from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
 from consumer.delivery.ledger.partition_ledger import Tenure
-from consumer.delivery.options import LaneOptions
+from consumer.delivery.options import DestinationOptions
 from consumer.demo.fakes import Copilot, Fake, Yotpo, consent_id
 from consumer.destinations import Basic, Destination, EntryError
 from consumer.model import Entry, Fault, Partition
@@ -26,7 +26,7 @@ from tests.contract.saying import Case, Saying
 Client = Callable[[Fake, dict[str, Any]], Destination]
 """(server, options) → the destination under test, as it is or with something wrong with it."""
 
-_OPTIONS = LaneOptions(lanes=2, timeout_s=1.0, linger_s=0.02, backoff=Backoff(0.01, 0.05), probe_s=0.3)
+_OPTIONS = DestinationOptions(lanes=2, timeout_s=1.0, linger_s=0.02, backoff=Backoff(0.01, 0.05), probe_s=0.3)
 _SECRETS = {"client_id": "id", "client_secret": "secret", "api_key": "key", "secret": "secret"}
 
 

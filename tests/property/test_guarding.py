@@ -16,7 +16,7 @@ from consumer.delivery.guards.circuit_breaker import Holds
 from consumer.delivery.guards.flood_guard import Guarding, GuardOptions
 from consumer.delivery.guards.poison_detector import SuspectOptions, Suspicion
 from consumer.delivery.keyed_queue import KeyedQueue
-from consumer.delivery.options import LaneOptions
+from consumer.delivery.options import DestinationOptions
 from consumer.delivery.outcomes import Outcomes
 from consumer.model import Cause, Delivered, Endpoint, Entry, Fault, Listed, Mixed, Refused, Shape, Verdict
 from consumer.model.directives import AcceptRefusals
@@ -41,7 +41,7 @@ class Floods(RuleBasedStateMachine):
         self.queue = KeyedQueue()
         context: Any = SimpleNamespace(
             name="copilot",
-            options=LaneOptions(),
+            options=DestinationOptions(),
             observer=self,
             sink=self,
             random=lambda: 0.5,

@@ -16,7 +16,7 @@ from consumer.delivery.guards.circuit_breaker import Holds
 from consumer.delivery.guards.poison_detector import SuspectOptions, Suspicion
 from consumer.delivery.http.rate_limiter import Pace
 from consumer.delivery.keyed_queue import KeyedQueue
-from consumer.delivery.options import LaneOptions
+from consumer.delivery.options import DestinationOptions
 from consumer.delivery.outcomes import Outcomes
 from consumer.model import Barred, Cause, Deferred, Delivered, Endpoint, Fault, Shape, Trouble, Verdict
 from tests.property.test_batch import COLLECT, FakeTenure, delivery
@@ -49,7 +49,7 @@ class LaneAlone:
         self.suspicions = self.calls = 0
         context: Any = SimpleNamespace(
             name="copilot",
-            options=LaneOptions(backoff=Backoff(0.5, 30.0), suspects=options),
+            options=DestinationOptions(backoff=Backoff(0.5, 30.0), suspects=options),
             rate_limiter=self.pace,
             poison_detector=Suspicion(options),
             circuit_breakers=Holds[Endpoint](30.0),
