@@ -19,12 +19,12 @@ from consumer.kafka.lag import Lag
 from consumer.kafka.poller import Poller
 from consumer.kafka.properties import PollOptions, max_poll_interval_s
 from consumer.kafka.schema_registry.client import Registry
-from consumer.learning import Learning, NoRegistry
 from consumer.model import Call, Deferred, Doubt, Fault, Reply
 from consumer.model.observer import Observer
-from consumer.pipeline import Pipeline
-from consumer.settling import Settling
-from consumer.standing import Heard, Standing
+from consumer.pipeline.pipeline import Pipeline
+from consumer.pipeline.schema_fetcher import Learning, NoRegistry
+from consumer.pipeline.settlement import Settling
+from consumer.pipeline.status import Heard, Standing
 from consumer.translation import Translator
 from consumer.watch.together import Together
 

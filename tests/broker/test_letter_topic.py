@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from consumer.kafka.dead_letters.producer import Sheet, Writing
 from consumer.model import Partition
-from consumer.standing import Heard as Standing
+from consumer.pipeline.status import Heard as Standing
 from tests.broker.recording_road import Heard
 from tests.broker.test_dead_letters import letter
 

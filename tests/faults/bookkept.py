@@ -24,7 +24,7 @@ from consumer.delivery.dispatcher import Lanes
 from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.model import DeadLetter
 from consumer.model.delivery_columns import FaultyRecord
-from consumer.settling import Settling
+from consumer.pipeline.settlement import Settling
 from consumer.watch.checks import Moment
 from consumer.watch.status import status
 from tests.faults.points import Journal

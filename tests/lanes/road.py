@@ -19,7 +19,7 @@ from consumer.demo.fakes import Copilot, CustomerIo, Fake, Yotpo
 from consumer.destinations import Basic, Destination, Encoded
 from consumer.destinations.kinds import KINDS
 from consumer.model import Call, Cause, DeadLetter, Deferred, Entry, Fault, Message, Partition, Reply
-from consumer.settling import Settling
+from consumer.pipeline.settlement import Settling
 from tests.lanes.watching import Watching
 
 PARTITION = Partition("orders", 0)

@@ -5,7 +5,7 @@ from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.model import Cause, Endpoint, Entry, Fault, Partition, Shape
 from consumer.model.delivery_columns import Column, FaultyRecord, Translation
 from consumer.model.observer import Observer
-from consumer.settling import Settling
+from consumer.pipeline.settlement import Settling
 from tests.lanes.road import FakeShelf
 from tests.room.path import P
 from tests.room.test_intake import FakeMessage

@@ -17,8 +17,8 @@ from consumer.model import Cause, Endpoint, Entry, Fault, Message, Partition, Sh
 from consumer.model.delivery_columns import Column, FaultyRecord, Translation
 from consumer.model.directives import Directives
 from consumer.model.observer import Observer
-from consumer.pipeline import Pipeline
-from consumer.settling import Settling
+from consumer.pipeline.pipeline import Pipeline
+from consumer.pipeline.settlement import Settling
 from tests.lanes.road import FakeShelf
 from tests.room.test_intake import FakeMessage
 

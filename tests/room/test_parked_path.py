@@ -8,7 +8,7 @@ from consumer.delivery.record_buffer import LETTER_BYTES, Chunk, enter
 from consumer.model import Cause, Partition
 from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directives
 from consumer.model.observer import Observer
-from consumer.settling import Settling
+from consumer.pipeline.settlement import Settling
 from tests.lanes.road import FakeShelf
 from tests.room.orders import SCHEMA, kept
 from tests.room.path import House, P, house, until

@@ -21,9 +21,9 @@ from consumer.model import Cause, Fault, Message, Partition, Trouble
 from consumer.model.directives import Directives, Pause
 from consumer.model.observer import Observer
 from consumer.model.status import DeliveryBooks, DestinationFacts, GuardFacts, PipelineFacts
-from consumer.pipeline import Pipeline
-from consumer.settling import Settling
-from consumer.standing import Standing
+from consumer.pipeline.pipeline import Pipeline
+from consumer.pipeline.settlement import Settling
+from consumer.pipeline.status import Standing
 from tests.lanes.road import FakeShelf
 from tests.room.path import FakeLanes, FakeTranslator, P
 from tests.room.test_intake import FakeMessage

@@ -14,7 +14,7 @@ from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.delivery.record_buffer import Chunk, Intake, Limits, enter
 from consumer.kafka.bridge import Assignment, Frontier, Lot
 from consumer.model import Partition
-from consumer.parting import LOOK_S, Parting
+from consumer.pipeline.drain import LOOK_S, Parting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from consumer.model.delivery_columns import SchemaKey, Translates
     from consumer.model.directives import AcceptGap, Directives
     from consumer.model.observer import Observer
-    from consumer.settling import Settling
+    from consumer.pipeline.settlement import Settling
 
 _CHUNK_S = 0.005
 """How long one translation may keep the loop: calls and probes wait that long at the most."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from consumer.delivery.ledger.partition_ledger import Tenure
     from consumer.delivery.record_buffer import Intake
     from consumer.model import Partition
-    from consumer.settling import Settling
+    from consumer.pipeline.settlement import Settling
 
 LOOK_S = 0.02
 """Between looks at what is told by nobody."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from consumer.delivery.ledger.partition_ledger import Tenure
     from consumer.model import Partition
     from consumer.model.delivery_columns import SchemaKey
-    from consumer.pipeline import Pipeline
+    from consumer.pipeline.pipeline import Pipeline
 
 
 __all__ = ["Heard", "Standing"]
