@@ -16,14 +16,13 @@ from consumer.delivery.guards.time_window import CLOCK
 from consumer.delivery.ledger import partition_ledger
 from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.delivery.record_buffer import Limits
-from consumer.heard import Heard
 from consumer.model import Cause, Fault, Message, Partition, Trouble
 from consumer.model.directives import Directives, Pause
 from consumer.model.observer import Observer
 from consumer.model.status import DeliveryBooks, DestinationFacts, GuardFacts, PipelineFacts
 from consumer.pipeline.pipeline import Pipeline
 from consumer.pipeline.settlement import Settling
-from consumer.pipeline.status import Standing
+from consumer.pipeline.status import Heard, Standing
 from tests.lanes.road import FakeShelf
 from tests.room.path import FakeLanes, FakeTranslator, P
 from tests.room.test_intake import FakeMessage
