@@ -21,18 +21,18 @@ from consumer.kafka.properties import PollOptions, max_poll_interval_s
 from consumer.kafka.schema_registry.client import Registry
 from consumer.model import Call, Deferred, Doubt, Fault, Reply
 from consumer.model.observer import Observer
+from consumer.observability.fan_out import Together
 from consumer.pipeline.pipeline import Pipeline
 from consumer.pipeline.schema_fetcher import Learning, NoRegistry
 from consumer.pipeline.settlement import Settling
 from consumer.pipeline.status import Heard, Standing
 from consumer.translation import Translator
-from consumer.watch.together import Together
 
 if TYPE_CHECKING:
     from consumer.config.run_config import Plan
     from consumer.config.settings import DestinationSettings, PipelineSettings
     from consumer.directives.watcher import Steering
-    from consumer.watch.sources import Sources
+    from consumer.observability.status_sources import Sources
 
 _LOOK_EVERY_S = 0.5
 _REGISTRY_TIMEOUT_S = 10.0

@@ -39,9 +39,9 @@ PURE = (
     "consumer/kafka/start_offsets.py",
     "consumer/kafka/topics.py",
     "consumer/translation/**/*.py",
-    "consumer/watch/*.py",
+    "consumer/observability/**/*.py",
 )
-SOCKETS = ("consumer/watch/http.py",)
+SOCKETS = ("consumer/observability/http/server.py",)
 """Stands beside pure files and is none."""
 
 _PARTIAL = pytest.StashKey[bool]()

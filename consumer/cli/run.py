@@ -20,12 +20,12 @@ from consumer.config.run_config import known_to, read_plan
 from consumer.directives.watcher import Steering
 from consumer.kafka.properties import librdkafka_version
 from consumer.model.findings import errors
-from consumer.watch.http import StatusServer
-from consumer.watch.log import Log
-from consumer.watch.metrics import Metrics
-from consumer.watch.sources import Sources
-from consumer.watch.together import Together
-from consumer.watch.told import Told
+from consumer.observability.directives_observer import Told
+from consumer.observability.fan_out import Together
+from consumer.observability.http.server import StatusServer
+from consumer.observability.log.writer import Log
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
 
 if TYPE_CHECKING:
     import argparse

@@ -25,7 +25,7 @@ from consumer.demo.snapshot import Looking
 from consumer.demo.stage import DemoError, Options, Stage, folder_for, set_up
 from consumer.destinations import Destination
 from consumer.model.observer import Observer
-from consumer.watch.together import Together
+from consumer.observability.fan_out import Together
 
 _LOOK_S = 0.1
 _STANDSTILL_S = 30.0

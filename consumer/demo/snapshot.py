@@ -11,7 +11,7 @@ from consumer.demo.notes import Notes
 from consumer.demo.tally import Tally
 from consumer.model import Cause
 from consumer.model.status import DestinationFacts, PipelineFacts
-from consumer.watch.sources import Sources
+from consumer.observability.status_sources import Sources
 
 _RATE_OVER_S = 3.0
 _SLOW_PER_S = 100.0

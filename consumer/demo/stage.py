@@ -23,10 +23,10 @@ from consumer.demo.tally import Tally
 from consumer.demo.till import Pace, Till
 from consumer.kafka.properties import librdkafka_version
 from consumer.model.findings import errors
-from consumer.watch.http import StatusServer
-from consumer.watch.log import Log
-from consumer.watch.metrics import Metrics
-from consumer.watch.sources import Sources
+from consumer.observability.http.server import StatusServer
+from consumer.observability.log.writer import Log
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
 
 
 class DemoError(Exception):

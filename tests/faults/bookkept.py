@@ -24,9 +24,9 @@ from consumer.delivery.dispatcher import Lanes
 from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.model import DeadLetter
 from consumer.model.delivery_columns import FaultyRecord
+from consumer.observability.health import Moment
+from consumer.observability.http.status_json import status
 from consumer.pipeline.settlement import Settling
-from consumer.watch.checks import Moment
-from consumer.watch.status import status
 from tests.faults.points import Journal
 
 _BOOKS = "books"

@@ -27,7 +27,7 @@ from consumer.destinations import Destination
 from consumer.kafka.dead_letters.writer import DeadLetters
 from consumer.model import DeadLetter
 from consumer.model.observer import Observer
-from consumer.watch.together import Together
+from consumer.observability.fan_out import Together
 from tests.faults.allocator import in_use_mib, resident_mib
 from tests.faults.bugs import BUGS
 from tests.faults.points import AFTER_LETTER, AFTER_SEND, Journal, Points, Watching, census

@@ -10,7 +10,7 @@ from consumer.directives.watcher import Steering
 from consumer.model.directives import Directive, Directives, Known, Pause
 from consumer.model.findings import Finding
 from consumer.model.observer import Observer
-from consumer.watch.together import Together
+from consumer.observability.fan_out import Together
 
 KNOWN = Known(("copilot", "customerio"), (), ("orders",))
 NOON, EVENING = "2026-11-01T12:00:00Z", "2026-11-01T20:00:00Z"

@@ -5,8 +5,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from consumer.model.observer import Observer
 from consumer.model.status import Facts
-from consumer.watch.metrics import Metrics
-from consumer.watch.sources import Sources
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 DESTINATIONS = {"copilot": ("collect", "consent"), "customerio": ("batch",)}

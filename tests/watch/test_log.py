@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from consumer.model import Cause, Fault, Partition, Trouble
-from consumer.watch.log import Log
-from consumer.watch.story import Story
-from consumer.watch.together import Together
+from consumer.observability.fan_out import Together
+from consumer.observability.log.story import Story
+from consumer.observability.log.writer import Log
 from tests.watch.verbs import tell_anything
 from tests.watch.written import Written
 

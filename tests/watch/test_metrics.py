@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from consumer.model import Cause, Fault, Partition, Skip, Trouble
 from consumer.model.observer import Observer
-from consumer.watch.metrics import Metrics
+from consumer.observability.metrics.registry import Metrics
 from tests.watch.pages import DESTINATIONS, EVENTS, OPENMETRICS, families, made, value, watched
 from tests.watch.sample import Fixed, ill, well
 from tests.watch.verbs import CALLS, tell_anything

@@ -9,7 +9,7 @@ import pytest
 from consumer.model import Cause
 from consumer.model.directives import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
 from consumer.model.findings import Finding
-from consumer.watch.told import Told, said, until
+from consumer.observability.directives_observer import Told, said, until
 from tests.watch.written import Written
 
 HOUR_MS = 3_600_000

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from consumer.model import Cause, Partition, Skip
 from consumer.model.delivery_columns import SchemaKey
 from consumer.model.observer import Observer
-from consumer.watch.families_records import RecordFamilies
-from consumer.watch.labels import NONE, OTHER, Children, Lid, addressee, begin, codes, topics
+from consumer.observability.metrics.counters import RecordFamilies
+from consumer.observability.metrics.labels import NONE, OTHER, Children, Lid, addressee, begin, codes, topics
 
 _RESULTS = ("found", "unknown", "unreachable", "refused")
 _OPERATIONS = ("by_id", "by_guid")

@@ -7,8 +7,17 @@ from collections.abc import Mapping, Sequence
 
 from consumer.model import Cause, Fault, Trouble
 from consumer.model.observer import Observer
-from consumer.watch.families_deliveries import DeliveryFamilies
-from consumer.watch.labels import NONE, OTHER, Children, Lid, addressee, begin, status_class, status_code
+from consumer.observability.metrics.families_deliveries import DeliveryFamilies
+from consumer.observability.metrics.labels import (
+    NONE,
+    OTHER,
+    Children,
+    Lid,
+    addressee,
+    begin,
+    status_class,
+    status_code,
+)
 
 _CLASSES = ("2xx", "4xx", "429", "5xx", "error")
 _SOURCES = ("local", "told")

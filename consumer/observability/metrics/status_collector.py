@@ -11,11 +11,11 @@ from prometheus_client.registry import Collector
 from consumer.model import Doubt
 from consumer.model.directives import AcceptGap, AcceptRefusals, Pause, Quarantine
 from consumer.model.status import CLOCK, DeliveryBooks, DestinationFacts, PipelineFacts
-from consumer.watch.checks import Limits, Moment, live, ready, startup
-from consumer.watch.labels import NONE, OTHER
-from consumer.watch.scraped import COUNTERS, GAUGES
-from consumer.watch.sources import Sources
-from consumer.watch.told import Told
+from consumer.observability.directives_observer import Told
+from consumer.observability.health import Limits, Moment, live, ready, startup
+from consumer.observability.metrics.labels import NONE, OTHER
+from consumer.observability.metrics.scraped import COUNTERS, GAUGES
+from consumer.observability.status_sources import Sources
 
 
 @dataclass(frozen=True, slots=True)

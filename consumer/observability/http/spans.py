@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumer.watch.checks import Moment
+from consumer.observability.health import Moment
 
 
 def age(since_ms: int | None, moment: Moment) -> str:

@@ -7,14 +7,14 @@ from html import escape
 
 from consumer.model.directives import Directive
 from consumer.model.status import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts
-from consumer.watch.checks import Check, Moment
-from consumer.watch.labels import NONE
-from consumer.watch.lines import timestamp
-from consumer.watch.page_style import STYLE
-from consumer.watch.spans import age, span
-from consumer.watch.status import lag
-from consumer.watch.told import Told, about, reason, until
-from consumer.watch.troubles import to_look_at
+from consumer.observability.directives_observer import Told, about, reason, until
+from consumer.observability.health import Check, Moment
+from consumer.observability.http.page_style import STYLE
+from consumer.observability.http.problems import to_look_at
+from consumer.observability.http.spans import age, span
+from consumer.observability.http.status_json import lag
+from consumer.observability.log.format import timestamp
+from consumer.observability.metrics.labels import NONE
 
 _PARTITIONS_LIMIT = 200
 _BAD = ("held: ", "guarded: ", "stopped")

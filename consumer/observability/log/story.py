@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.watch.story_of_deliveries import StoryOfDeliveries
-from consumer.watch.story_of_records import StoryOfRecords
+from consumer.observability.log.observer import StoryOfRecords
+from consumer.observability.log.story_of_deliveries import StoryOfDeliveries
 
 if TYPE_CHECKING:
-    from consumer.watch.log import Log
+    from consumer.observability.log.writer import Log
 
 
 class Story(StoryOfRecords, StoryOfDeliveries):

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from consumer.model import Doubt
 from consumer.model.status import GuardFacts, PipelineFacts
-from consumer.watch.checks import Moment
-from consumer.watch.labels import NONE
-from consumer.watch.spans import age
-from consumer.watch.told import Told
+from consumer.observability.directives_observer import Told
+from consumer.observability.health import Moment
+from consumer.observability.http.spans import age
+from consumer.observability.metrics.labels import NONE
 
 _SCHEMA_TROUBLES = {
     "unreachable": ": the registry gives no usable answer",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from consumer.watch.declaring import Declaring
-from consumer.watch.families_deliveries import DeliveryFamilies
-from consumer.watch.families_records import RecordFamilies
+from consumer.observability.metrics.counters import RecordFamilies
+from consumer.observability.metrics.declaring import Declaring
+from consumer.observability.metrics.families_deliveries import DeliveryFamilies
 
 
 class Families:

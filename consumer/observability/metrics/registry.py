@@ -16,11 +16,11 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 
 from consumer.model.observer import Observer
-from consumer.watch.checks import Limits
-from consumer.watch.collector import FactsCollector, Known
-from consumer.watch.counting import Counting
-from consumer.watch.families import Families
-from consumer.watch.sources import Sources
+from consumer.observability.health import Limits
+from consumer.observability.metrics.counting import Counting
+from consumer.observability.metrics.families import Families
+from consumer.observability.metrics.status_collector import FactsCollector, Known
+from consumer.observability.status_sources import Sources
 
 _LEVELS = ("debug", "info", "warning", "error")
 

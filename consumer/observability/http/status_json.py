@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from consumer.model.directives import Directive
 from consumer.model.status import DeliveryBooks, DestinationFacts, GuardFacts, PartitionFacts, PipelineFacts
-from consumer.watch.checks import Check, Moment
-from consumer.watch.labels import NONE
-from consumer.watch.lines import timestamp
-from consumer.watch.told import Told, reason, said
-from consumer.watch.troubles import to_look_at
+from consumer.observability.directives_observer import Told, reason, said
+from consumer.observability.health import Check, Moment
+from consumer.observability.http.problems import to_look_at
+from consumer.observability.log.format import timestamp
+from consumer.observability.metrics.labels import NONE
 
 
 def status(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 
 from consumer.model.status import Facts, PipelineFacts
-from consumer.watch.told import Told
+from consumer.observability.directives_observer import Told
 
 
 class Sources:

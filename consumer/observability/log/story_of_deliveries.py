@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from consumer.model import Cause, Doubt, Fault
 from consumer.model.observer import Observer
-from consumer.watch.advice import HELD, LETTERS, SECRETS, guarded
+from consumer.observability.log.hints import HELD, LETTERS, SECRETS, guarded
 
 if TYPE_CHECKING:
-    from consumer.watch.log import Log
+    from consumer.observability.log.writer import Log
 
 
 class StoryOfDeliveries(Observer):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
 
-from consumer.watch.lines import as_json, as_text, shown
+from consumer.observability.log.format import as_json, as_text, shown
 
 if TYPE_CHECKING:
     from consumer.model.observer import Observer
@@ -79,7 +79,7 @@ class Log:
 
     def observer(self, pipeline: str) -> Observer:
         """Return the observer that tells one pipeline's story."""
-        from consumer.watch.story import Story  # noqa: PLC0415  the story needs the log's type, the log only makes one
+        from consumer.observability.log.story import Story  # noqa: PLC0415  the story needs the log's type, the log only makes one
 
         return Story(self, pipeline)
 

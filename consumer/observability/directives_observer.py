@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from consumer.model.directives import NONE, Directive, Directives
 from consumer.model.findings import Finding
 from consumer.model.observer import Observer
-from consumer.watch.lines import masked, timestamp
+from consumer.observability.log.format import masked, timestamp
 
 if TYPE_CHECKING:
-    from consumer.watch.log import Log
+    from consumer.observability.log.writer import Log
 
 
 class Told(Observer):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from consumer.watch.histogram import Histogram
+from consumer.observability.metrics.histogram import Histogram
 
 
 class Declaring:

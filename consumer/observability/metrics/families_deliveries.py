@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from consumer.watch import histogram
-from consumer.watch.declaring import Declaring
+from consumer.observability.metrics import histogram
+from consumer.observability.metrics.declaring import Declaring
 
 _PIPELINE = ("pipeline",)
 _TO = ("pipeline", "destination")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from consumer.model import Cause, Partition
 from consumer.model.delivery_columns import SchemaKey
 from consumer.model.observer import Observer
-from consumer.watch.advice import FENCED, KAFKA, REGISTRY, STOPPED
-from consumer.watch.lines import broker_in
+from consumer.observability.log.format import broker_in
+from consumer.observability.log.hints import FENCED, KAFKA, REGISTRY, STOPPED
 
 if TYPE_CHECKING:
-    from consumer.watch.log import Log
+    from consumer.observability.log.writer import Log
 
 
 class StoryOfRecords(Observer):

@@ -11,11 +11,11 @@ from threading import BoundedSemaphore, Thread
 from typing import Final, cast
 from urllib.parse import parse_qs
 
-from consumer.watch.checks import Limits, Moment, Probe, live, ready, startup
-from consumer.watch.metrics import Metrics
-from consumer.watch.page import page
-from consumer.watch.sources import Sources
-from consumer.watch.status import status, verdict
+from consumer.observability.health import Limits, Moment, Probe, live, ready, startup
+from consumer.observability.http.status_json import status, verdict
+from consumer.observability.http.status_page import page
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
 
 _PROBES: Final[Mapping[str, Probe]] = {"/livez": live, "/readyz": ready, "/startupz": startup}
 _SILENCE_S: Final = 5.0

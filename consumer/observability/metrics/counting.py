@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from consumer.watch.counting_deliveries import CountingDeliveries
-from consumer.watch.counting_records import CountingRecords
-from consumer.watch.families import Families
+from consumer.observability.metrics.counting_deliveries import CountingDeliveries
+from consumer.observability.metrics.families import Families
+from consumer.observability.metrics.observer import CountingRecords
 
 
 class Counting(CountingRecords, CountingDeliveries):
