@@ -23,6 +23,7 @@ from consumer.model.findings import errors
 from consumer.observability.directives_observer import Told
 from consumer.observability.fan_out import Together
 from consumer.observability.http.server import StatusServer
+from consumer.observability.log.observer import LogObserver
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
 from consumer.observability.status_sources import Sources
@@ -91,7 +92,7 @@ async def _serve(plan: Plan, log: Log, metrics: Metrics) -> int:
     def watchers(pipeline: str, destinations: Mapping[str, Destination]) -> Observer:
         endpoints = {name: [endpoint.name for endpoint in each.endpoints] for name, each in destinations.items()}
         counting = metrics.observer(pipeline, endpoints, tuple(plan.mapping.events), settings.topics)
-        return Together(counting, log.observer(pipeline))
+        return Together(counting, LogObserver(log, pipeline))
 
     server = StatusServer((settings.http.host, settings.http.port), metrics, sources)
     metrics.watch(sources)

@@ -26,6 +26,7 @@ from consumer.demo.stage import DemoError, Options, Stage, folder_for, set_up
 from consumer.destinations import Destination
 from consumer.model.observer import Observer
 from consumer.observability.fan_out import Together
+from consumer.observability.log.observer import LogObserver
 
 _LOOK_S = 0.1
 _STANDSTILL_S = 30.0
@@ -130,7 +131,7 @@ def _watchers(stage: Stage, name: str, destinations: Mapping[str, Destination]) 
     endpoints = {each: [endpoint.name for endpoint in one.endpoints] for each, one in destinations.items()}
     events, topics = tuple(stage.plan.mapping.events), stage.plan.settings.topics
     counting = stage.metrics.observer(name, endpoints, events, topics)
-    return Together(counting, stage.log.observer(name), stage.tallies[name])
+    return Together(counting, LogObserver(stage.log, name), stage.tallies[name])
 
 
 async def _business(stage: Stage, faults: Faults, app: asyncio.Task[list[BaseException]], began: float) -> None:

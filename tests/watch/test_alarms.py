@@ -28,6 +28,7 @@ from consumer.observability.directives_observer import Told
 from consumer.observability.health import Moment
 from consumer.observability.http.status_json import status
 from consumer.observability.http.status_page import page
+from consumer.observability.log.observer import LogObserver
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
 from consumer.observability.status_sources import Sources
@@ -157,7 +158,7 @@ def test_an_alarm_is_a_series_an_error_in_the_log_and_a_sentence_in_status_and_p
     facts = alarm.facts(well("cdp"))
     sources.add("cdp", Fixed(facts))
     metrics.watch(sources)
-    alarm.tells(written.log.observer("cdp"))
+    alarm.tells(LogObserver(written.log, "cdp"))
     (line,) = written.lines
     moment = Moment(SINCE_MS + 600_000, time.monotonic())
 

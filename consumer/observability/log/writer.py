@@ -6,12 +6,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
+from typing import Final, TextIO, TypeAlias
 
 from consumer.observability.log.format import as_json, as_text, shown
-
-if TYPE_CHECKING:
-    from consumer.model.observer import Observer
 
 LEVELS: Final[Mapping[str, int]] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 EVERY_S: Final = 10.0
@@ -76,12 +73,6 @@ class Log:
     def hears(self, level: str) -> bool:
         """Tell whether lines of this level are written: ask before preparing costly ones."""
         return LEVELS[level] >= self._least
-
-    def observer(self, pipeline: str) -> Observer:
-        """Return the observer that tells one pipeline's story."""
-        from consumer.observability.log.story import Story  # noqa: PLC0415  the story needs the log's type, the log only makes one
-
-        return Story(self, pipeline)
 
     def write(self, level: str, event: str, **fields: Field) -> None:
         """Write a line now. `event` is one of a fixed set of words; no field holds anything personal or secret."""

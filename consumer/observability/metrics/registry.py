@@ -17,8 +17,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encode
 
 from consumer.model.observer import Observer
 from consumer.observability.health import Limits
-from consumer.observability.metrics.counting import Counting
-from consumer.observability.metrics.families import Families
+from consumer.observability.metrics.counters import Counters
+from consumer.observability.metrics.observer import MetricsObserver
 from consumer.observability.metrics.status_collector import FactsCollector, Known
 from consumer.observability.status_sources import Sources
 
@@ -31,7 +31,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None, build: Mapping[str, str] | None = None) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # else OpenMetrics doubles every counter
         self.registry = registry if registry is not None else CollectorRegistry()
-        self._families = Families(self.registry)
+        self._counters = Counters(self.registry)
         self._known: dict[str, Known] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -46,8 +46,8 @@ class Metrics:
             }
         )
         for level in _LEVELS:
-            self._families.log_lines.labels(level)
-            self._families.log_suppressed.labels(level)
+            self._counters.log_lines.labels(level)
+            self._counters.log_suppressed.labels(level)
 
     def observer(
         self,
@@ -66,7 +66,7 @@ class Metrics:
         """
         endpoints = {name: tuple(each) for name, each in destinations.items()}
         self._known[pipeline] = Known(endpoints, frozenset(event_types))
-        return Counting(self._families, pipeline, destinations, event_types, topics)
+        return MetricsObserver(self._counters, pipeline, destinations, event_types, topics)
 
     def watch(self, sources: Sources, limits: Limits | None = None) -> None:
         """Read the facts of these pipelines at each scrape, and mirror the probes' checks."""
@@ -75,8 +75,8 @@ class Metrics:
     def log_counted(self, level: str, lines: int, suppressed: int) -> None:
         """Count log lines written and held back (for `Log(counted=…)`)."""
         known = level if level in _LEVELS else "error"
-        self._families.log_lines.labels(known).inc(lines)
-        self._families.log_suppressed.labels(known).inc(suppressed)
+        self._counters.log_lines.labels(known).inc(lines)
+        self._counters.log_suppressed.labels(known).inc(suppressed)
 
     def page(self, accept: str | None = None) -> tuple[bytes, str]:
         """Return the page and its content type, OpenMetrics if `accept` (the request's header) asks for it."""
