@@ -8,7 +8,6 @@ from consumer.model import Doubt
 from consumer.model.status import GuardFacts, PipelineFacts
 from consumer.observability.directives_observer import Told
 from consumer.observability.health import Moment
-from consumer.observability.http.spans import age
 from consumer.observability.metrics.labels import NONE
 
 _SCHEMA_TROUBLES = {
@@ -83,3 +82,16 @@ def _books(facts: PipelineFacts) -> Iterable[str]:
 def _guarded(guard: GuardFacts, moment: Moment) -> str:
     of = f"{guard.kind}: {guard.refused} of {guard.of} refused ({guard.cause.value})"
     return f"{of}, so {guard.waiting} wait and are not dead-lettered, for {age(guard.since_ms, moment)} now"
+
+
+def age(since_ms: int | None, moment: Moment) -> str:
+    """Return how long ago an instant is, in epoch milliseconds."""
+    return "–" if since_ms is None else span(max(0.0, (moment.wall_ms - since_ms) / 1000))
+
+
+def span(seconds: float) -> str:
+    """Return so many seconds in a unit that suits them."""
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Final
 
 from consumer.model.directives import Directive
 from consumer.model.status import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts
 from consumer.observability.directives_observer import Told, about, reason, until
 from consumer.observability.health import Check, Moment
-from consumer.observability.http.page_style import STYLE
-from consumer.observability.http.problems import to_look_at
-from consumer.observability.http.spans import age, span
+from consumer.observability.http.problems import age, span, to_look_at
 from consumer.observability.http.status_json import lag
 from consumer.observability.log.format import timestamp
 from consumer.observability.metrics.labels import NONE
@@ -38,7 +37,7 @@ def page(
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><meta http-equiv="refresh" content="5">'
-        f"<title>{escape(headline)} · cdp-consumer</title><style>{STYLE}</style></head><body>"
+        f"<title>{escape(headline)} · cdp-consumer</title><style>{_STYLE}</style></head><body>"
         f'<header><h1>cdp-consumer</h1><p class="{state}">{escape(headline)}</p>'
         f"<p class=quiet>{timestamp(moment.wall_ms / 1000)}, every 5 s</p></header>"
         f"{f'<ul class=troubles>{said}</ul>' if wrong else ''}"
@@ -189,3 +188,30 @@ def _number(value: int | None) -> str:
 
 def _size(count: int) -> str:
     return f"{count / 1048576:.1f} MiB"
+
+
+_STYLE: Final = """
+:root{--ink:#1c2330;--quiet:#667085;--paper:#f6f7f9;--card:#fff;--line:#e3e6eb;--good:#0f7b4a;--bad:#b42318;--warn:#fff1ee}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--quiet:#98a2b3;--paper:#11151c;--card:#191f29;--line:#2a323f;
+--good:#4cc38a;--bad:#ff8a7a;--warn:#35201d}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:76rem;padding:1.5rem;font:15px/1.45 system-ui,sans-serif;color:var(--ink);
+background:var(--paper)}
+header{display:flex;flex-wrap:wrap;gap:.25rem 1rem;align-items:baseline}
+header p{margin:0}h1{font-size:1.25rem;margin:0}h2{font-size:1.1rem;margin:0 0 .75rem}
+h3{font-size:.85rem;margin:1.25rem 0 .35rem;color:var(--quiet);font-weight:600}
+small,.quiet,footer{color:var(--quiet);font-weight:400}small{font-size:.85rem}
+.good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}
+.troubles{margin:1rem 0 0;padding:.75rem 1rem .75rem 2rem;background:var(--warn);border-left:4px solid var(--bad);
+border-radius:4px}
+section{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:1.1rem 1.25rem;margin:1.25rem 0}
+dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(7.5rem,1fr));gap:.75rem;margin:0}
+dt{font-size:.78rem;color:var(--quiet)}dd{margin:0;font-size:1.05rem;font-variant-numeric:tabular-nums}
+.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.87rem;font-variant-numeric:tabular-nums}
+th,td{padding:.35rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+th:first-child,td:first-child{text-align:left;padding-left:0}th{font-weight:600;color:var(--quiet)}
+.words th,.words td,.states th:nth-child(2),.states td:nth-child(2){text-align:left;white-space:normal}
+.words td:first-child{white-space:nowrap}.states td:nth-child(2){min-width:11rem;overflow-wrap:anywhere}
+h3:first-child{margin-top:0}
+tr:last-child td{border-bottom:0}a{color:inherit}
+"""
