@@ -58,10 +58,10 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 if the books agree, 1 if they do not or it could not be run."""
     from rich.console import Console  # noqa: PLC0415 - `--help` is quick without them
 
-    from consumer.demo.faults import Asked  # noqa: PLC0415
-    from consumer.demo.play import play  # noqa: PLC0415
-    from consumer.demo.stage import DemoError, Options  # noqa: PLC0415
-    from consumer.demo.till import Pace  # noqa: PLC0415
+    from consumer.demo.environment import DemoError, Options  # noqa: PLC0415
+    from consumer.demo.event_producer import Pace  # noqa: PLC0415
+    from consumer.demo.fault_schedule import Asked  # noqa: PLC0415
+    from consumer.demo.runner import play  # noqa: PLC0415
 
     for_s = args.for_s
     if for_s is None and args.events is None and not args.keep_running:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from consumer.demo import identities
-from consumer.demo.happening import NAMESPACE, Arrives, Happening, Owed
-from consumer.demo.notes import Written
+from consumer.demo.events import NAMESPACE, Arrives, Happening, Owed
+from consumer.demo.produced_records import Written
 from consumer.model import Partition, Skip
 
 

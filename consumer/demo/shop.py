@@ -10,8 +10,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from consumer.demo.happening import CUSTOMERS, DEVICES, ORDERS, VIEWS, Happening
-from consumer.demo.obligations import owed_for
+from consumer.demo.events import CUSTOMERS, DEVICES, ORDERS, VIEWS, Happening
+from consumer.demo.expected_deliveries import owed_for
 from consumer.demo.people import CONSENTING, Customer, Device, catalogue, new_customer, new_device
 
 _OPENING = 12

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.demo import identities
-from consumer.demo.happening import DELIVERED, NAMESPACE
+from consumer.demo.events import DELIVERED, NAMESPACE
 from consumer.demo.oracle import expect
 from consumer.demo.schemas import avro_directory
 from consumer.destinations.id_formats import ulid_text, uuid_text

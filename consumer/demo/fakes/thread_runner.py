@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self
 
-from consumer.demo.fakes.fake import Fake
+from consumer.demo.fakes.base import Fake
 
 _WITHIN_S = 10.0
 

@@ -13,16 +13,16 @@ from rich.console import Console
 
 from consumer.app import Running
 from consumer.app import run as run_app
-from consumer.demo.books import Page
-from consumer.demo.closing import close_books
+from consumer.demo.cluster_reader import UnreadableError
 from consumer.demo.embedded_kafka import EmbeddedKafkaError
-from consumer.demo.faults import Faults
-from consumer.demo.found import UnreadableError
-from consumer.demo.printing import print_books
+from consumer.demo.environment import DemoError, Options, Stage, folder_for, set_up
+from consumer.demo.fault_schedule import Faults
+from consumer.demo.live_view import Screen
+from consumer.demo.progress import Looking
+from consumer.demo.reconciliation import Page
+from consumer.demo.report import print_books
 from consumer.demo.schemas import SchemasMissingError
-from consumer.demo.screen import Screen
-from consumer.demo.snapshot import Looking
-from consumer.demo.stage import DemoError, Options, Stage, folder_for, set_up
+from consumer.demo.verify import close_books
 from consumer.destinations import Destination
 from consumer.model.observer import Observer
 from consumer.observability.fan_out import Together

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from consumer import __version__
 from consumer.config.run_config import Plan, read_plan
+from consumer.demo.config_file import LETTER_PARTITIONS, LETTERS, Servers, Setting, make_servers, write_setting
 from consumer.demo.embedded_kafka import EmbeddedKafka
+from consumer.demo.event_producer import Pace, Till
+from consumer.demo.events import TOPICS
 from consumer.demo.fakes import threaded
-from consumer.demo.faults import Asked
-from consumer.demo.happening import TOPICS
+from consumer.demo.fault_schedule import Asked
+from consumer.demo.observer import Tally
 from consumer.demo.registry import SchemaRegistry
 from consumer.demo.schemas import avro_directory, read_schemas
-from consumer.demo.setting import LETTER_PARTITIONS, LETTERS, Servers, Setting, make_servers, write_setting
 from consumer.demo.shop import Shop
-from consumer.demo.tally import Tally
-from consumer.demo.till import Pace, Till
 from consumer.kafka.properties import librdkafka_version
 from consumer.model.findings import errors
 from consumer.observability.http.server import StatusServer

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from consumer.demo.notes import digest_of
 from consumer.demo.oracle import Letter
+from consumer.demo.produced_records import digest_of
 from consumer.model import Partition
 
 _WITHIN_S = 10.0

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from consumer.demo.books import Page
+from consumer.demo.reconciliation import Page
 from consumer.model.status import DeliveryBooks
 
 _MOST_WRONG = 20

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from consumer.demo.fakes.reading import Document
+from consumer.demo.fakes.parsing import Document
 
 _LOOK_AGAIN_S = 0.05
 

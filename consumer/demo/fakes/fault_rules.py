@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from consumer.demo.fakes.books import Item
-from consumer.demo.fakes.reading import Document
+from consumer.demo.fakes.parsing import Document
+from consumer.demo.fakes.recorder import Item
 
 
 @dataclass(slots=True)

@@ -8,9 +8,9 @@ from threading import Event, Thread
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from consumer.demo.happening import DEVICES, Happening
-from consumer.demo.mishaps import Mishaps
-from consumer.demo.notes import Notes, Written, digest_of
+from consumer.demo.bad_records import Mishaps
+from consumer.demo.events import DEVICES, Happening
+from consumer.demo.produced_records import Notes, Written, digest_of
 from consumer.demo.schemas import Schemas
 from consumer.demo.shop import Shop
 from consumer.model import Cause, Partition

@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 
 import h11
 
-from consumer.demo.fakes.faults import Garbage, Hang, Incoming, Reset
+from consumer.demo.fakes.fault_rules import Garbage, Hang, Incoming, Reset
 
 _READ_BYTES = 1 << 18
 _MAX_BODY_BYTES = 64 << 20

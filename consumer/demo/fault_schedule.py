@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from consumer.demo.bad_records import POISON, UNLISTED
+from consumer.demo.config_file import Servers, Setting, expire
 from consumer.demo.fakes import Answer, Fake, MarkInvalid, contains
-from consumer.demo.fakes.books import Item
-from consumer.demo.fakes.faults import Action, Incoming
-from consumer.demo.mishaps import POISON, UNLISTED
-from consumer.demo.setting import Servers, Setting, expire
+from consumer.demo.fakes.fault_rules import Action, Incoming
+from consumer.demo.fakes.recorder import Item
 
 _OUTAGE = 503
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from consumer.demo.found import FoundLetter
-from consumer.demo.notes import Written
+from consumer.demo.cluster_reader import FoundLetter
 from consumer.demo.oracle import Expected, Letter
+from consumer.demo.produced_records import Written
 from consumer.model import Cause, Partition, Skip
 from consumer.model.status import DeliveryBooks, RecordBooks
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
 
-from consumer.demo.happening import Happening
+from consumer.demo.events import Happening
 from consumer.model import Partition
 
 

@@ -11,8 +11,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self, assert_never
 
-from consumer.demo.fakes.books import Books, Item, Request
-from consumer.demo.fakes.faults import (
+from consumer.demo.fakes.fault_rules import (
     Action,
     Answer,
     Delay,
@@ -28,8 +27,9 @@ from consumer.demo.fakes.faults import (
     Until,
     contains,
 )
-from consumer.demo.fakes.reading import UnreadableError
-from consumer.demo.fakes.server import Reply, Sending, Server
+from consumer.demo.fakes.http_server import Reply, Sending, Server
+from consumer.demo.fakes.parsing import UnreadableError
+from consumer.demo.fakes.recorder import Books, Item, Request
 
 _CLIENT_ERRORS = range(400, 500)
 

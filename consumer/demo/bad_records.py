@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from consumer.demo.happening import CUSTOMERS, ORDERS, VIEWS, End, Happening
-from consumer.demo.obligations import owed_for, owed_for_whole
+from consumer.demo.events import CUSTOMERS, ORDERS, VIEWS, End, Happening
+from consumer.demo.expected_deliveries import owed_for, owed_for_whole
 from consumer.demo.schemas import Schemas
 from consumer.demo.shop import Shop
 from consumer.model import Cause, Skip

@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from consumer.demo.snapshot import Line, Looking, Snapshot
+from consumer.demo.progress import Line, Looking, Snapshot
 from consumer.model import Cause
 
 _REDRAW_S = 0.25

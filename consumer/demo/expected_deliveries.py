@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from consumer.demo.happening import DELIVERED, DESTINATIONS, End, Owed
+from consumer.demo.events import DELIVERED, DESTINATIONS, End, Owed
 from consumer.model import Cause, Skip
 
 Event = Mapping[str, Any]

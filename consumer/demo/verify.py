@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from consumer.app import Running
-from consumer.demo.books import Found, Page, Said, balance
+from consumer.demo.cluster_reader import read_committed, read_letters
+from consumer.demo.config_file import LETTERS, Servers
 from consumer.demo.fakes import Fake
-from consumer.demo.found import read_committed, read_letters
-from consumer.demo.notes import Notes
+from consumer.demo.observer import Tally
 from consumer.demo.oracle import expect
-from consumer.demo.setting import LETTERS, Servers
-from consumer.demo.tally import Tally
+from consumer.demo.produced_records import Notes
+from consumer.demo.reconciliation import Found, Page, Said, balance
 
 
 def close_books(

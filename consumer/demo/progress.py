@@ -7,8 +7,8 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from consumer.demo.notes import Notes
-from consumer.demo.tally import Tally
+from consumer.demo.observer import Tally
+from consumer.demo.produced_records import Notes
 from consumer.model import Cause
 from consumer.model.status import DestinationFacts, PipelineFacts
 from consumer.observability.status_sources import Sources

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from consumer.demo.events import TOPICS
 from consumer.demo.fakes import Copilot, CustomerIo, Yotpo
-from consumer.demo.happening import TOPICS
 
 LETTERS = "cdp-dead-letters"
 LETTER_PARTITIONS = 4
