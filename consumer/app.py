@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer import __version__
-from consumer.delivery.credentials import BasicCredentials, Credentials
-from consumer.delivery.intake import Limits
-from consumer.delivery.lanes import LaneOptions, Lanes
-from consumer.delivery.pace import Backoff
-from consumer.delivery.send import Wire, fetch_token
-from consumer.delivery.tokens import TokenCredentials
+from consumer.config.run_config import destinations_of
+from consumer.delivery.dispatcher import Lanes
+from consumer.delivery.http.client import Wire, fetch_token
+from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
+from consumer.delivery.record_buffer import Limits
 from consumer.destinations import Basic, Destination
-from consumer.kafka.dead_letters import DeadLetters
+from consumer.kafka.dead_letters.writer import DeadLetters
 from consumer.kafka.lag import Lag
-from consumer.kafka.options import PollOptions, max_poll_interval_s
-from consumer.kafka.poll import Poller
-from consumer.kafka.registry import Registry
-from consumer.learning import Learning, NoRegistry
+from consumer.kafka.poller import Poller
+from consumer.kafka.properties import PollOptions, max_poll_interval_s
+from consumer.kafka.schema_registry.client import Registry
 from consumer.model import Call, Deferred, Doubt, Fault, Reply
-from consumer.observe import Observer
-from consumer.pipeline import Pipeline
-from consumer.plan import destinations_of
-from consumer.settling import Settling
-from consumer.standing import Heard, Standing
+from consumer.model.observer import Observer
+from consumer.observability.fan_out import Together
+from consumer.pipeline.pipeline import Pipeline
+from consumer.pipeline.schema_fetcher import Learning, NoRegistry
+from consumer.pipeline.settlement import Settling
+from consumer.pipeline.status import Heard, Standing
 from consumer.translation import Translator
-from consumer.watch.together import Together
 
 if TYPE_CHECKING:
+    from consumer.config.run_config import Plan
     from consumer.config.settings import DestinationSettings, PipelineSettings
-    from consumer.plan import Plan
-    from consumer.steering import Steering
-    from consumer.watch.sources import Sources
+    from consumer.directives.watcher import Steering
+    from consumer.observability.status_sources import Sources
 
 _LOOK_EVERY_S = 0.5
 _REGISTRY_TIMEOUT_S = 10.0
@@ -139,16 +138,7 @@ class Running:
             credentials = TokenCredentials(credential, settings.secrets, fetch, renewed, doubted)
         return Lanes(
             destination,
-            LaneOptions(
-                lanes=lanes.lanes,
-                timeout_s=lanes.timeout_s,
-                linger_s=lanes.linger_s,
-                backoff=Backoff(lanes.backoff_first_s, lanes.backoff_cap_s),
-                probe_s=lanes.probe_s,
-                rate_per_s=lanes.rate_per_s,
-                suspects=lanes.suspects,
-                guard=self._guard,
-            ),
+            replace(lanes, guard=self._guard),
             wire=wire,
             credentials=credentials,
             ends=self.pipeline.settling.ends(destination.name),

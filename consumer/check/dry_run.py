@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat, starmap
 
-from consumer.check.advice import advice_on
+from consumer.check.journeys_warnings import advice_on
 from consumer.config import MASK
 from consumer.delivery.batch import body_of, form
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.ledger import Tenure
-from consumer.delivery.window import placed
+from consumer.delivery.guards.time_window import placed
+from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.destinations import Basic, Destination
-from consumer.lot import Column, Translation
 from consumer.model import Entry, Fault, Message, Partition
+from consumer.model.delivery_columns import Column, Translation
 from consumer.translation import Translator
 
 _PLACE = Partition("translate", 0)

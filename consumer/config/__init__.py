@@ -1,13 +1,12 @@
 """The one YAML file, parsed once into small frozen pieces: every complaint at once, secrets out of sight."""
 
-from consumer.config.file import Loaded, json_schema, load
+from consumer.config.loader import Loaded, json_schema, load
 from consumer.config.secrets import MASK, Properties, Secret, SecretFile
 from consumer.config.settings import (
     Budgets,
     DeadLetterSettings,
     DestinationSettings,
     HttpSettings,
-    LaneSettings,
     PipelineSettings,
     Settings,
 )
@@ -18,7 +17,6 @@ __all__ = [
     "DeadLetterSettings",
     "DestinationSettings",
     "HttpSettings",
-    "LaneSettings",
     "Loaded",
     "PipelineSettings",
     "Properties",

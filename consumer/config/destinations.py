@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from consumer.config import destination_table, values
-from consumer.config.grammar import NOTHING
-from consumer.config.reading import Reading, below, shown
-from consumer.config.settings import DestinationSettings, LaneSettings
-from consumer.delivery.suspects import SuspectOptions
+from consumer.config import destination_schema, scalar_parsers
+from consumer.config.complaints import Reading, shown
+from consumer.config.schema_nodes import NOTHING
+from consumer.config.settings import DestinationSettings
+from consumer.delivery.backoff import Backoff
+from consumer.delivery.guards.poison_detector import SuspectOptions
+from consumer.delivery.options import DestinationOptions
 from consumer.destinations import OptionError
 from consumer.destinations.kinds import KINDS
-from consumer.findings import did_you_mean
-from consumer.yaml_tree import Node, Scalar, Table
+from consumer.model.findings import did_you_mean
+from consumer.yaml_document import Node, Scalar, Table, below
 
-_ENABLED = destination_table.EVERY["enabled"]
+_ENABLED = destination_schema.EVERY["enabled"]
 _UNSET = {"url": "https://unset.invalid", "store_id": "unset"}
 """What stands in for a mandatory option of a destination that this run never calls."""
 _IN_FILE = {"events": "batch.events", "bytes": "batch.bytes"}
@@ -56,8 +58,8 @@ def with_rate(node: Node | None) -> set[str]:
 
 def _one(key: Scalar, node: Node, reading: Reading) -> DestinationSettings | None:
     name, path = key.text, below("destinations", key.text)
-    checked = values.name(name)
-    if isinstance(checked, values.Bad):
+    checked = scalar_parsers.name(name)
+    if isinstance(checked, scalar_parsers.Bad):
         reading.complain(key, path, f"{shown(key)} {checked.message}", checked.hint)
         return None
     if not isinstance(node, Table):
@@ -66,7 +68,7 @@ def _one(key: Scalar, node: Node, reading: Reading) -> DestinationSettings | Non
     kind = _kind(key, node, path, reading)
     if kind is None:
         return None
-    read_values = destination_table.of_kind(kind).read(node, path, reading)
+    read_values = destination_schema.of_kind(kind).read(node, path, reading)
     options = _options(kind, name, read_values, node, reading)
     if options is None:
         return None
@@ -78,7 +80,7 @@ def _one(key: Scalar, node: Node, reading: Reading) -> DestinationSettings | Non
 def _kind(key: Scalar, node: Table, path: str, reading: Reading) -> str | None:
     said = node.get("kind")
     if said is not None:
-        read_kind = destination_table.EVERY["kind"].kind.read(said, below(path, "kind"), reading)
+        read_kind = destination_schema.EVERY["kind"].kind.read(said, below(path, "kind"), reading)
         return None if read_kind is NOTHING else str(read_kind)
     if key.text in KINDS:
         return key.text
@@ -93,7 +95,7 @@ def _options(kind: str, name: str, read_values: dict[str, Any], node: Table, rea
     known = {field.name: field for field in dataclasses.fields(KINDS[kind].options)}
     said = {
         "url": read_values["url"],
-        **{option: read_values[option] for option in destination_table.OF_KIND.get(kind, {})},
+        **{option: read_values[option] for option in destination_schema.OF_KIND.get(kind, {})},
     }
     for option in ("events", "bytes"):
         said[option] = value = read_values["batch"][option]
@@ -123,24 +125,23 @@ def _options(kind: str, name: str, read_values: dict[str, Any], node: Table, rea
     return options
 
 
-def _lanes(kind: str, read_values: dict[str, Any], node: Table, path: str, reading: Reading) -> LaneSettings:
+def _lanes(kind: str, read_values: dict[str, Any], node: Table, path: str, reading: Reading) -> DestinationOptions:
     documented, rate = KINDS[kind].rate_per_s, read_values["rate"]
     if rate is not None and documented is not None and rate > documented:
         message = f"is above the rate {kind} documents, {documented:g}/s"
         reading.warn(node.get("rate"), below(path, "rate"), message, "expect 429 answers, or dropped data")
     address = node.get("url")
-    if read_values["url"] is not None and values.is_plain_http(read_values["url"]):
+    if read_values["url"] is not None and scalar_parsers.is_plain_http(read_values["url"]):
         hint = "use https: anyone on the way can read the credentials and the customers' data"
         reading.warn(address, below(path, "url"), "is not encrypted", hint)
     backoff = read_values["backoff"]
     if backoff["first"] > backoff["cap"]:
         reading.complain(_place(node, "backoff.first"), below(path, "backoff"), "`first` is above `cap`", "swap them")
     suspects = read_values["suspects"]
-    return LaneSettings(
+    return DestinationOptions(
         lanes=read_values["lanes"],
         timeout_s=read_values["timeout"],
-        backoff_first_s=backoff["first"],
-        backoff_cap_s=backoff["cap"],
+        backoff=Backoff(backoff["first"], backoff["cap"]),
         probe_s=read_values["probe"],
         linger_s=read_values["batch"]["linger"],
         rate_per_s=rate if rate is not None else KINDS[kind].default_rate_per_s,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from consumer.config import table, values
-from consumer.config.grammar import Named
-from consumer.config.reading import Reading, below
+from consumer.config import scalar_parsers, schema
+from consumer.config.complaints import Reading
+from consumer.config.schema_nodes import Named
 from consumer.config.settings import DestinationSettings, PipelineSettings
-from consumer.findings import did_you_mean
-from consumer.yaml_tree import Node, Table
+from consumer.model.findings import did_you_mean
+from consumer.yaml_document import Node, Table, below
 
 A_PACE_PER_S = 100.0
 """A kind's own default rate below this is the pace of everything in its group; above it only guards against excess."""
 
-READS = Named(table.PIPELINE, values.group)
+READS = Named(schema.PIPELINE, scalar_parsers.group)
 
 
 def read(node: Node | None, enabled: Mapping[str, bool], reading: Reading) -> tuple[PipelineSettings, ...]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from consumer.config.disk import UNANSWERED, Look
+from consumer.config.bounded_read import UNANSWERED, Look
 
 MASK = "********"
 

@@ -8,28 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from consumer.config.secrets import Properties, Secret
-from consumer.delivery.guard import GuardOptions
-from consumer.delivery.suspects import SuspectOptions
-from consumer.kafka.options import UNTOLD_SESSION_S, Start
-
-
-@dataclass(frozen=True, slots=True)
-class LaneSettings:
-    """How calls to one destination are made."""
-
-    lanes: int = 4
-    """Ordered queues, each with one call on the wire."""
-    timeout_s: float = 15.0
-    """A whole call: connecting, sending and reading together."""
-    backoff_first_s: float = 0.5
-    backoff_cap_s: float = 30.0
-    probe_s: float = 30.0
-    """Between the probes of a hold."""
-    linger_s: float = 0.2
-    """How long a batch that is not full waits for more."""
-    rate_per_s: float | None = None
-    """Calls per second of all processes together; `None` = no limit of ours."""
-    suspects: SuspectOptions = field(default_factory=SuspectOptions)
+from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.options import DestinationOptions
+from consumer.kafka.properties import UNTOLD_SESSION_S, Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +23,7 @@ class DestinationSettings:
     options: Any
     """The options dataclass of the kind (`consumer.destinations.kinds.KINDS[kind].options`)."""
     secrets: Mapping[str, Secret]
-    lanes: LaneSettings
+    lanes: DestinationOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,43 @@
-"""The unit that is owed: one event, said once to one destination."""
+"""The unit that is owed: one event, said once to one destination; and what its failures have shown."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from consumer.delivery.ledger import Tenure
-    from consumer.delivery.suspects import Evidence
+    from consumer.delivery.ledger.partition_ledger import Tenure
     from consumer.model import Entry, Shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What is known against a delivery. Frozen, so that all of a batch with the same past share one.
+
+    A failed call makes one or few, so that their memory is that of calls, not of deliveries.
+    """
+
+    calls: int
+    """How many calls to its endpoint had succeeded at its last failure."""
+    failed: int
+    """How many of the others' calls had failed there by then, its own counted where it was one of the others."""
+    failures: int = 0
+    damning: int = 0
+    """How many of the failures were, since it first stood alone or last failed in an outage."""
+    alone: int = 0
+    """How many of its last failures it met by itself."""
+    lately: bool = False
+    """Whether the last one was damning."""
+    suspected: bool = False
+    """Whether it was in a batch that was halved for it."""
+    first_s: float = 0.0
+    """When the first of its damning failures was (monotonic seconds)."""
+    delivered: int = 0
+    """How many deliveries the others' calls had brought there by then."""
+    others_taken: int = 0
+    """How many of the others' calls had succeeded by then."""
+    others_failed: int = 0
+    """How many of the others' calls have failed since then."""
 
 
 class Delivery:

@@ -7,31 +7,34 @@ import time
 from typing import TYPE_CHECKING
 
 from consumer.delivery.batch import body_of
-from consumer.delivery.concluding import Outcomes
-from consumer.delivery.queue import KeyedQueue
-from consumer.delivery.send import send
+from consumer.delivery.http.client import send
+from consumer.delivery.keyed_queue import KeyedQueue
+from consumer.delivery.outcomes import Outcomes, verdict_on
 from consumer.model import Barred, Call, Deferred, Fault, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from consumer.delivery.context import DestinationContext
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.hold import Hold
-    from consumer.delivery.lanes import Lanes
-    from consumer.delivery.queue import Proof, Scope
-    from consumer.delivery.send import Wire
+    from consumer.delivery.guards.circuit_breaker import Hold
+    from consumer.delivery.guards.prober import Prober
+    from consumer.delivery.http.client import Wire
+    from consumer.delivery.keyed_queue import Proof, Scope
+    from consumer.model import Endpoint
 
 
 class Lane:
     """One lane. Its state belongs to the loop; `run` is its only task."""
 
-    def __init__(self, road: Lanes, wire: Wire) -> None:
+    def __init__(self, context: DestinationContext, prober: Prober, wire: Wire) -> None:
         """Start empty."""
-        self._road = road
+        self._context = context
+        self._prober = prober
         self._wire = wire
         self._queue = KeyedQueue()
         self._wake = asyncio.Event()
-        self._outcomes = Outcomes(road, self._queue, self._wake.set)
+        self._outcomes = Outcomes(context, self._queue, self._wake.set)
         self._queued_bytes = 0  # a hint for lingering only: exact while nothing was set aside
         self._since = 0.0
         self._enough = self._enough_bytes = 0  # what makes a lingering lane look up: events and bytes
@@ -39,6 +42,7 @@ class Lane:
         self.answered: asyncio.Future[None] | None = None
         self.probe: Scope | None = None
         self._probed = False  # by its last call or try of one
+        self._hurry = False
 
     @property
     def open_bytes(self) -> int:
@@ -65,6 +69,11 @@ class Lane:
 
     def wake(self) -> None:
         """Let the lane look again at what it may do."""
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """Linger no more: the pipeline is leaving."""
+        self._hurry = True
         self._wake.set()
 
     def release(self, scope: Scope) -> None:
@@ -103,7 +112,7 @@ class Lane:
     def suspects(self) -> int:
         """Count the deliveries that are suspects: apart, or tried just now."""
         batch = self.on_wire
-        tried = len(batch) if batch and self._road.suspicion.suspects(batch) else 0
+        tried = len(batch) if batch and self._context.poison_detector.suspects(batch) else 0
         return self._outcomes.apart.suspects + tried
 
     # ── Its own life ──
@@ -116,7 +125,7 @@ class Lane:
                 continue
             if self.probe is None:
                 await self._gather()
-            await self._road.turns.wait(self)
+            await self._context.request_gate.wait(lambda: self.not_before)
             # Nothing may be awaited between forming a batch and putting it on the wire: a partition could go between.
             hold = None
             # Between two probes all that is queued has its turn. With the next probe always there already, as under a
@@ -128,7 +137,7 @@ class Lane:
             else:
                 if scope := self._outcomes.apart.next(time.monotonic(), others=bool(self._queue)):
                     self._queue.release(scope)
-                batch = self._queue.take(self._road.admission(), self._outcomes.unsayable)
+                batch = self._queue.take(self._context.admission(), self._outcomes.unsayable)
             if batch:
                 await self._call(batch, hold)
             else:
@@ -146,12 +155,12 @@ class Lane:
 
     async def _gather(self) -> None:
         """Wait for company until a call would be full, or until the oldest has lingered long enough."""
-        while self._queue and not self._road.hurry and self.probe is None:
+        while self._queue and not self._hurry and self.probe is None:
             first = self._queue.first()
             shape = first.shape
             if len(self._queue) >= shape.max_events or self._queued_bytes >= shape.max_bytes or first.attempts:
                 return
-            left = self._since + self._road.options.linger_s - time.monotonic()
+            left = self._since + self._context.options.linger_s - time.monotonic()
             if left <= 0:
                 return
             self._wake.clear()
@@ -166,22 +175,22 @@ class Lane:
 
     def _probe_batch(self, scope: Scope) -> tuple[Hold | None, list[Delivery]]:
         """Take one delivery of what is held, of another key than the probes before it."""
-        hold = self._road.prober.hold(scope)
+        hold = self._prober.hold(scope)
         if hold is None:
             return None, []
         while (chosen := self._choose(scope, hold)) is not None:
-            if isinstance(fault := self._road.window.reason(chosen), Fault):
+            if isinstance(fault := self._context.time_window.reason(chosen), Fault):
                 # Too old by now, and for ever. Kept, it would fill the limits, and no younger one could come to probe.
                 self._outcomes.unsayable(chosen, fault)
             else:
                 hold.tried[self].add(chosen.key)
                 return hold, [chosen]
-        self._road.holds.probed(hold, time.monotonic())
+        self._context.circuit_breakers.probed(hold, time.monotonic())
         return None, []
 
     def _choose(self, scope: Scope, hold: Hold) -> Delivery | None:
         """Take what probes a hold: of a key that was not tried since all of them were, if there is one."""
-        prober, tried = self._road.prober, hold.tried[self]
+        prober, tried = self._prober, hold.tried[self]
         proof = prober.proof(scope, hold)
         chosen = self._queue.take_one(scope, prober.fits(scope, tried), proof)
         if chosen is None and (chosen := self._queue.take_one(scope, prober.fits(scope, ()), proof)) is not None:
@@ -189,32 +198,50 @@ class Lane:
         return chosen
 
     async def _call(self, batch: list[Delivery], probed: Hold | None) -> None:
-        road = self._road
+        context = self._context
         endpoint, body = batch[0].shape.endpoint, body_of(batch)
         self._queued_bytes -= len(body)
         self.on_wire = batch
         self.answered = asyncio.get_running_loop().create_future()
         started = time.monotonic()
-        road.started(started)
+        context.rate_limiter.started(started)
         try:
             answer = await send(
                 self._wire,
                 Call(endpoint, body),
-                road.credentials,
-                may_start=lambda: road.turns.may_start(batch, started),
-                may_repeat=lambda: road.turns.may_repeat(batch),
+                context.credentials,
+                may_start=lambda: context.request_gate.may_start(batch, started),
+                may_repeat=lambda: context.request_gate.may_repeat(batch),
             )
-            road.ended(endpoint, answer, len(batch), len(body), time.monotonic() - started)
+            self._report(endpoint, answer, len(batch), len(body), time.monotonic() - started)
             if answer is None:  # nothing was sent, so that nothing was learnt and nothing failed
                 self._outcomes.again(batch)
                 if probed is not None:
                     probed.probing = False
                 return
-            verdict = road.judge(batch, answer)
+            verdict = verdict_on(context.destination, batch, answer)
             own = self._outcomes.conclude(batch, verdict, started, called=isinstance(answer, Reply | Fault))
-            if isinstance(verdict, Deferred | Barred) and road.suspicion.failing(batch):
+            if isinstance(verdict, Deferred | Barred) and context.poison_detector.failing(batch):
                 self._wire.renew()  # else it may be the server that this connection leads to, which others never meet
-            road.learn(endpoint, verdict, answered=isinstance(answer, Reply), probe=probed, own=own)
+            context.endpoint_health.record_verdict(
+                endpoint, verdict, answered=isinstance(answer, Reply), probe=probed, own=own
+            )
         finally:
             self.on_wire = ()
             self.answered.set_result(None)
+
+    def _report(
+        self,
+        endpoint: Endpoint,
+        answer: Reply | Fault | Barred | Deferred | None,
+        events: int,
+        size: int,
+        seconds: float,
+    ) -> None:
+        """Tell what a call ended with, and learn the destination's time from it."""
+        context = self._context
+        if isinstance(answer, Reply | Fault):  # else the door of credentials stayed shut, and no call was made
+            status = answer.status if isinstance(answer, Reply) else None
+            context.observer.called(context.name, endpoint.name, status, events, size, seconds)
+        if isinstance(answer, Reply) and context.time_window.active:
+            context.time_window.heard(answer.headers.get("date"))

@@ -1,16 +1,24 @@
-"""What must be where when all is over: ids at each destination, and letters, worked out without the service."""
+"""What must be where when all is over: ids at each destination, and letters, worked out without the service.
+
+The ids are the documented formula, worked out a second time. Nothing here is shared with the service: an oracle that
+asks the service for its ids would believe whatever it says.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import NamedTuple
+from uuid import UUID
 
-from consumer.demo import identities
-from consumer.demo.happening import NAMESPACE, Arrives, Happening, Owed
-from consumer.demo.notes import Written
+from consumer.demo.events import NAMESPACE, Arrives, Happening, Owed
+from consumer.demo.produced_records import Written
 from consumer.model import Partition, Skip
+
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ULID_LETTERS = 26
 
 
 class Letter(NamedTuple):
@@ -70,7 +78,7 @@ def _enter(expected: Expected, owed: Owed, written: Written) -> None:
         expected.skips[owed.destination if owed.label else "", event_type, end] += 1
         return
     sixteen = _sixteen(owed, happening, written)
-    in_form = identities.in_form_of(owed.destination, sixteen, happening.time_ms)
+    in_form = in_form_of(owed.destination, sixteen, happening.time_ms)
     if isinstance(end, Arrives):
         name = owed.arrives_as or in_form
         expected.arrivals[name] = written
@@ -81,12 +89,51 @@ def _enter(expected: Expected, owed: Owed, written: Written) -> None:
 
 
 def _sixteen(owed: Owed, happening: Happening, written: Written) -> bytes:
-    place = identities.by_place(*written.partition, written.offset)
+    place = by_place(*written.partition, written.offset)
     if not owed.label:
-        return identities.digest("", "", "", place)
+        return digest("", "", "", place)
     own_id = happening.own_id
-    who = place if own_id is None else identities.by_own_id(own_id)
+    who = place if own_id is None else by_own_id(own_id)
     element: tuple[str, ...] = () if owed.element is None else (owed.element,)
     if owed.repeated_at is not None:
         element = ("#", str(owed.repeated_at))
-    return identities.digest(f"{NAMESPACE}.{happening.kind}", owed.destination, owed.label, who, *element)
+    return digest(f"{NAMESPACE}.{happening.kind}", owed.destination, owed.label, who, *element)
+
+
+def _parts(*contents: bytes) -> bytes:
+    return b"".join(len(content).to_bytes(4, "big") + content for content in contents)
+
+
+def by_own_id(own_id: str) -> bytes:
+    """Return the parts that say which event, for one that has an id of its own."""
+    return _parts(b"id", own_id.encode())
+
+
+def by_place(topic: str, partition: int, offset: int) -> bytes:
+    """Return the parts that say which event, for one that is known by where it stands."""
+    return _parts(b"at", topic.encode(), partition.to_bytes(4, "big"), offset.to_bytes(8, "big"))
+
+
+def digest(event_type: str, destination: str, label: str, who: bytes, *element: str) -> bytes:
+    """Return the 16 bytes of a delivery: BLAKE2b over parts that are each preceded by their length."""
+    said = _parts(event_type.encode(), destination.encode(), label.encode()) + who
+    return blake2b(said + _parts(*(each.encode() for each in element)), digest_size=16).digest()
+
+
+def as_uuid(sixteen: bytes) -> str:
+    """Return them as a UUID of version 8: the form of Copilot and Yotpo."""
+    number = int.from_bytes(sixteen, "big")
+    number = number & ~(0xF << 76) | 8 << 76
+    number = number & ~(0b11 << 62) | 0b10 << 62
+    return str(UUID(int=number))
+
+
+def as_ulid(sixteen: bytes, time_ms: int) -> str:
+    """Return them as a ULID of this time, epoch milliseconds: the form of Customer.io."""
+    number = time_ms << 80 | int.from_bytes(sixteen[6:], "big")
+    return "".join(_LETTERS[number >> 5 * place & 31] for place in reversed(range(_ULID_LETTERS)))
+
+
+def in_form_of(destination: str, sixteen: bytes, time_ms: int) -> str:
+    """Return them as `destination` is given them."""
+    return as_ulid(sixteen, time_ms) if destination == "customerio" else as_uuid(sixteen)

@@ -12,7 +12,7 @@ from typing import Any
 from fastavro import parse_schema, schemaless_writer
 from fastavro.schema import UnknownType, fingerprint, to_parsing_canonical_form
 
-from consumer.demo.happening import NAMESPACE
+from consumer.demo.events import NAMESPACE
 
 _FIRST_ID = 100_001
 _SINGLE_OBJECT = b"\xc3\x01"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
 from consumer.model import Endpoint, Fault, Reply, Shape, Verdict
-from consumer.shape import Fields
+from consumer.model.values import Fields
 
 
 class EntryError(ValueError):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import orjson
 
 from consumer.destinations import Basic, Encoded, Encoder, EntryError, Target, Token
-from consumer.destinations.answers import bad_event, json_object, judge_status, unintelligible
 from consumer.destinations.copilot_contract import (
     CONSENT,
     EVENT_TYPES,
@@ -25,11 +24,12 @@ from consumer.destinations.copilot_contract import (
     target,
 )
 from consumer.destinations.encoding import broken, dumps, fault, kept, quoted, size_fault
-from consumer.destinations.identities import uuid_text
-from consumer.destinations.options import check_least, check_path, check_url
-from consumer.destinations.scrub import scrubbed
+from consumer.destinations.id_formats import uuid_text
+from consumer.destinations.option_checks import check_least, check_path, check_url
+from consumer.destinations.redaction import scrubbed
+from consumer.destinations.status_verdicts import bad_event, json_object, judge_status, unintelligible
 from consumer.model import Cause, Delivered, Endpoint, Fault, Listed, Reply, Shape, Verdict
-from consumer.shape import Fields
+from consumer.model.values import Fields
 
 MAX_AGE_MS = 30 * 24 * 3600 * 1000
 """Collect takes events of the last 30 days, never of the future."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from consumer.destinations import FieldRule, Target
 from consumer.destinations.encoding import exact
-from consumer.shape import Instant
+from consumer.model.values import Instant
 
 MOST_PROPERTIES = 20
 """Keys of one payload, ids and subtype included (since API 2.1.4)."""

@@ -23,7 +23,7 @@ from typing import Any
 import orjson
 
 from consumer.model import Cause, Fault
-from consumer.shape import Instant
+from consumer.model.values import Instant
 
 MOST_DIGITS = 100
 """Of a decimal, on either side of the point: far above money and measures, far below a number that fills the memory."""

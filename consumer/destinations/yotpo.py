@@ -17,13 +17,13 @@ from urllib.parse import quote
 import orjson
 
 from consumer.destinations import Basic, Encoded, Encoder, EntryError, OptionError, Target, Token
-from consumer.destinations.answers import json_object, judge_status, unintelligible
 from consumer.destinations.encoding import dumps, fault, iso, kept, size_fault
-from consumer.destinations.identities import uuid_text
-from consumer.destinations.options import check_least, check_url
+from consumer.destinations.id_formats import uuid_text
+from consumer.destinations.option_checks import check_least, check_url
+from consumer.destinations.status_verdicts import json_object, judge_status, unintelligible
 from consumer.destinations.yotpo_contract import MOST_CHARACTERS, TARGET, is_snake_case, problem_with
 from consumer.model import Barred, Cause, Deferred, Delivered, Endpoint, Fault, Reply, Shape, Trouble, Verdict
-from consumer.shape import Fields
+from consumer.model.values import Fields
 
 TOKEN_LIFE_S = 13 * 24 * 3600.0
 """A token lives 14 days and cannot be refreshed: it is renewed a day early."""

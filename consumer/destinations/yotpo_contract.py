@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from consumer.destinations import FieldRule, Target
 from consumer.destinations.encoding import quoted
-from consumer.shape import Fields
+from consumer.model.values import Fields
 
 MOST_CHARACTERS = 255
 """Of a text value, of the event's type and of its source."""

@@ -10,9 +10,9 @@ from types import MappingProxyType
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from consumer.kafka.leaving import LAG_S
-from consumer.kafka.options import PollOptions, effective_properties
-from consumer.kafka.stranded import Stranded
+from consumer.kafka.client_health import Stranded
+from consumer.kafka.properties import PollOptions, effective_properties
+from consumer.kafka.timeouts import LAG_S
 from consumer.model import Partition
 
 _TIMEOUT_S = 5.0

@@ -6,18 +6,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 from consumer.destinations import Destination
-from consumer.lot import Column, FaultyRecord, SchemaKey, Translation
 from consumer.model import Entry, Fault, Message, Skip
-from consumer.translation import identity
-from consumer.translation.decode import decode
-from consumer.translation.event import EventPlan
+from consumer.model.delivery_columns import Column, FaultyRecord, SchemaKey, Translation
+from consumer.translation import delivery_id
+from consumer.translation.avro.decoder import decode
+from consumer.translation.avro.schema_directory import SchemaDirectory
+from consumer.translation.avro.wire_format import written_with
+from consumer.translation.event_translator import EventPlan
 from consumer.translation.expressions import Scope
-from consumer.translation.known import Known
 from consumer.translation.mapping.rules import EventMapping, EventRule, expressions_in
-from consumer.translation.schemas import SchemaDirectory
-from consumer.translation.wire import written_with
+from consumer.translation.schema_cache import Known
 
-_NOBODY = identity.of_entry("", "", "")
+_NOBODY = delivery_id.of_entry("", "", "")
 """Begins the identity of a record that could not be decoded: it belongs to no destination."""
 
 
@@ -106,8 +106,8 @@ class Translator:
                 blocked.add(at)
                 out.waiting.append(index)
             elif fault is not None:
-                who = identity.at(self._place(at), message.offset())
-                out.faults.append(FaultyRecord(index, None, fault, identity.finish(_NOBODY, who).hex()))
+                who = delivery_id.at(self._place(at), message.offset())
+                out.faults.append(FaultyRecord(index, None, fault, delivery_id.finish(_NOBODY, who).hex()))
         return out
 
     def _record(
@@ -149,7 +149,7 @@ class Translator:
     def _place(self, at: tuple[str, int]) -> bytes:
         place = self._places.get(at)
         if place is None:
-            place = self._places[at] = identity.place(*at)
+            place = self._places[at] = delivery_id.place(*at)
         return place
 
 

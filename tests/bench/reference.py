@@ -22,8 +22,8 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from fastavro import parse_schema, schemaless_reader
 
+from consumer.config.run_config import destinations_of, read_plan
 from consumer.model import Message as Record
-from consumer.plan import destinations_of, read_plan
 from consumer.translation import Translator
 from tests.bench.workload import SCHEMA, SCHEMA_ID, records
 

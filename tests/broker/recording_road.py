@@ -9,12 +9,12 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumer.directive import AcceptGap
-from consumer.kafka.hatch import Assignment, Frontier, Lot
-from consumer.kafka.options import PollOptions
-from consumer.kafka.poll import Poller
+from consumer.kafka.bridge import Assignment, Frontier, Lot
+from consumer.kafka.poller import Poller
+from consumer.kafka.properties import PollOptions
 from consumer.model import Cause, Partition
-from consumer.observe import Observer
+from consumer.model.directives import AcceptGap
+from consumer.model.observer import Observer
 from tests.brokers import Broker
 
 WITHIN_S = 60.0

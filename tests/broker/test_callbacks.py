@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer
 
-from consumer.kafka import poll
+from consumer.kafka import poller
 from tests.broker.recording_road import member, options, produce
 from tests.brokers import Broker
 
@@ -43,7 +43,7 @@ class Wary(Consumer):
 
 
 def test_no_callback_lists_topics_through_its_own_consumer(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(poll, "Consumer", Wary)
+    monkeypatch.setattr(poller, "Consumer", Wary)
     topic, group = broker.create_topic("orders", 2), broker.unique("group")
     produce(broker, topic, 10)
 

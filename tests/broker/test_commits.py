@@ -8,13 +8,13 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from consumer.kafka.commits import Commits
+from consumer.kafka.bridge import Frontier
+from consumer.kafka.committer import Commits
 from consumer.kafka.fence import Fence
-from consumer.kafka.hatch import Frontier
-from consumer.kafka.membership import Membership
-from consumer.kafka.start import Origin, Starts
-from consumer.kafka.stops import Stop, Stops
-from consumer.kafka.taking import Taking
+from consumer.kafka.fetcher import Taking
+from consumer.kafka.rebalance import Membership
+from consumer.kafka.start_offsets import Origin, Starts
+from consumer.kafka.stopped_partitions import Stop, Stops
 from consumer.model import Partition
 from tests.broker.recording_road import Heard, RecordingRoad
 

@@ -6,10 +6,10 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from consumer.kafka.commits import Commits
+from consumer.kafka.bridge import Frontier
+from consumer.kafka.committer import Commits
 from consumer.kafka.fence import Fence
-from consumer.kafka.hatch import Frontier
-from consumer.kafka.start import Origin, Starts
+from consumer.kafka.start_offsets import Origin, Starts
 from consumer.model import Partition
 from tests.broker.recording_road import Heard
 from tests.broker.test_commits import Obedient, P, Q, answers

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from consumer.kafka.dead_letters import DeadLetters
+from consumer.kafka.dead_letters.writer import DeadLetters
 from consumer.model import Cause, DeadLetter, Entry, Fault
 from tests.broker.recording_road import WITHIN_S, Heard
 from tests.brokers import Broker

@@ -6,9 +6,9 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumer.directive import AcceptGap, Goal
-from consumer.kafka.hatch import Frontier
+from consumer.kafka.bridge import Frontier
 from consumer.model import Partition
+from consumer.model.directives import AcceptGap, Goal
 from tests.broker.recording_road import committed, member, options, produce
 from tests.broker.test_poll import HAND_OVER, PROTOCOLS
 from tests.brokers import Broker

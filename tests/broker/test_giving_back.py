@@ -10,13 +10,12 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.kafka.commits import Commits
-from consumer.kafka.crossing import Crossing
+from consumer.kafka.bridge import Crossing, Frontier
+from consumer.kafka.committer import Commits
 from consumer.kafka.fence import Fence
-from consumer.kafka.hatch import Frontier
-from consumer.kafka.membership import Membership
-from consumer.kafka.options import PollOptions
-from consumer.kafka.start import Origin, Starts
+from consumer.kafka.properties import PollOptions
+from consumer.kafka.rebalance import Membership
+from consumer.kafka.start_offsets import Origin, Starts
 from consumer.model import Partition
 from tests.broker.recording_road import Heard, RecordingRoad
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka import leaving
-from consumer.kafka.options import PollOptions
-from consumer.kafka.poll import Poller
+from consumer.kafka import timeouts
+from consumer.kafka.poller import Poller
+from consumer.kafka.properties import PollOptions
 from tests.broker.recording_road import Heard, RecordingRoad
 
 SECONDS = st.integers(1, 3000).map(lambda tenths: tenths / 10)
@@ -25,22 +25,22 @@ def added(words: str) -> float:
 @given(SECONDS, st.integers(10, 300_000))
 def test_what_is_printed_is_the_sum_that_its_words_say(drain_s: float, socket_ms: int) -> None:
     properties = {"socket.timeout.ms": str(socket_ms)}
-    for seconds, words in (leaving.leaving_s(properties, drain_s), leaving.giving_back_s(properties, drain_s)):
+    for seconds, words in (timeouts.leaving_s(properties, drain_s), timeouts.giving_back_s(properties, drain_s)):
         assert added(words) == pytest.approx(seconds, rel=1e-4)
 
 
 @given(SECONDS, st.integers(10, 300_000))
 def test_leaving_covers_everyone_who_is_waited_for_one_after_the_other(drain_s: float, socket_ms: int) -> None:
     properties = {"socket.timeout.ms": str(socket_ms)}
-    seconds, _ = leaving.leaving_s(properties, drain_s)
-    assert seconds == pytest.approx(leaving.thread_s(properties, drain_s) + leaving.LETTERS_S + leaving.LAG_S)
-    assert seconds > leaving.giving_back_s(properties, drain_s)[0] == pytest.approx(drain_s + 0.5 + socket_ms / 1000)
+    seconds, _ = timeouts.leaving_s(properties, drain_s)
+    assert seconds == pytest.approx(timeouts.thread_s(properties, drain_s) + timeouts.LETTERS_S + timeouts.LAG_S)
+    assert seconds > timeouts.giving_back_s(properties, drain_s)[0] == pytest.approx(drain_s + 0.5 + socket_ms / 1000)
 
 
 def test_a_poll_thread_that_does_not_end_is_left_behind_after_what_it_was_granted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(leaving, "thread_s", lambda _, drain_s: drain_s / 100)
+    monkeypatch.setattr(timeouts, "thread_s", lambda _, drain_s: drain_s / 100)
 
     async def run() -> None:
         options = PollOptions({}, "group", ("orders",), "earliest", 20)

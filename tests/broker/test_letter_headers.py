@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.letter_headers import headers_of
+from consumer.kafka.dead_letters.headers import headers_of
 from consumer.model import Cause, DeadLetter, Entry, Fault
 
 

@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 from confluent_kafka import KafkaError, Message
 
-from consumer.kafka import letter_writing
-from consumer.kafka.letter_writing import Form, Sheet, Writing
+from consumer.kafka.dead_letters import producer
+from consumer.kafka.dead_letters.producer import Form, Sheet, Writing
 from tests.broker.recording_road import Heard
 from tests.broker.test_dead_letters import letter
 
@@ -44,7 +44,7 @@ class Press:
 
 def written(monkeypatch: pytest.MonkeyPatch, press: Press, count: int) -> list[int]:
     """Have so many letters written; return their numbers in the order in which they were acknowledged."""
-    monkeypatch.setattr(letter_writing, "Producer", lambda *_, **__: press)
+    monkeypatch.setattr(producer, "Producer", lambda *_, **__: press)
     writing = Writing(
         {}, "letters", lambda one, form: [("number", b"%d" % one.message.offset()), ("form", b"%d" % form)], Heard()
     )

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from consumer.kafka.letter_writing import Sheet, Writing
+from consumer.kafka.dead_letters.producer import Sheet, Writing
 from tests.broker.recording_road import Heard
 from tests.broker.test_dead_letters import letter
 
@@ -55,8 +55,8 @@ class Hall:
         self.now_s = 1000.0
         self.refusals = 0
         """How many presses cannot be made, from now on."""
-        monkeypatch.setattr("consumer.kafka.letter_writing.Producer", self.press)
-        monkeypatch.setattr("consumer.kafka.letter_writing.time", SimpleNamespace(monotonic=lambda: self.now_s))
+        monkeypatch.setattr("consumer.kafka.dead_letters.producer.Producer", self.press)
+        monkeypatch.setattr("consumer.kafka.dead_letters.producer.time", SimpleNamespace(monotonic=lambda: self.now_s))
         self.writing = Writing({}, TOPIC, lambda one, _: [("number", b"%d" % one.message.offset())], Heard())
         self.done: list[int] = []
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.kafka.letter_writing import Sheet, Writing
+from consumer.kafka.dead_letters.producer import Sheet, Writing
 from consumer.model import Partition
-from consumer.standing import Heard as Standing
+from consumer.pipeline.status import Heard as Standing
 from tests.broker.recording_road import Heard
 from tests.broker.test_dead_letters import letter
 
@@ -52,8 +52,8 @@ class World:
         self.now_s = 1000.0
         self.cluster = Cluster()
         self.heard = Heard()
-        monkeypatch.setattr("consumer.kafka.letter_writing.Producer", self.cluster)
-        monkeypatch.setattr("consumer.kafka.letter_writing.time", SimpleNamespace(monotonic=lambda: self.now_s))
+        monkeypatch.setattr("consumer.kafka.dead_letters.producer.Producer", self.cluster)
+        monkeypatch.setattr("consumer.kafka.dead_letters.producer.time", SimpleNamespace(monotonic=lambda: self.now_s))
         self.writing = Writing({}, TOPIC, lambda *_: [], self.heard)
 
     def turn(self, after_s: float = 0.0) -> int:

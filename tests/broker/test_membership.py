@@ -10,13 +10,13 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from consumer.kafka.commits import Commits
-from consumer.kafka.crossing import Crossing
+from consumer.kafka.bridge import Crossing
+from consumer.kafka.committer import Commits
 from consumer.kafka.fence import Fence
-from consumer.kafka.membership import Membership
-from consumer.kafka.options import PollOptions
+from consumer.kafka.properties import PollOptions
+from consumer.kafka.rebalance import Membership
 from consumer.model import Partition
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from tests.broker.recording_road import RecordingRoad, member, options, produce
 from tests.brokers import EmbeddedBroker
 
@@ -116,7 +116,7 @@ def test_where_partitions_start_is_asked_once_a_client_can_be_made(
             raise KafkaException(KafkaError(KafkaError._INVALID_ARG, "ssl.ca.location failed: No such file"))
         return Consumer(properties)
 
-    monkeypatch.setattr("consumer.kafka.membership.Consumer", made)
+    monkeypatch.setattr("consumer.kafka.rebalance.Consumer", made)
 
     async def run() -> None:
         async with member(options(embedded_broker, (topic,), group)) as one:

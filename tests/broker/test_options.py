@@ -5,8 +5,7 @@ import logging
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from consumer.kafka.letter_properties import producer_properties
-from consumer.kafka.options import (
+from consumer.kafka.properties import (
     PollOptions,
     commit_timeout_s,
     complaints,
@@ -14,6 +13,7 @@ from consumer.kafka.options import (
     is_incremental,
     librdkafka_version,
     max_poll_interval_s,
+    producer_properties,
     refusals,
     session_timeout_s,
 )
@@ -94,7 +94,7 @@ def test_an_objection_that_names_no_property_is_told_once(monkeypatch: pytest.Mo
         asked.append(client)
         return "out of everything"
 
-    monkeypatch.setattr("consumer.kafka.options._objection", objecting)
+    monkeypatch.setattr("consumer.kafka.properties._objection", objecting)
     assert complaints(USABLE) == ["out of everything"]
     assert asked == [Consumer, Producer], "each would say the same for ever"
 

@@ -7,8 +7,8 @@ import pytest
 from confluent_kafka import KafkaError
 
 from consumer.demo.embedded_kafka import ApiKey
-from consumer.kafka.hatch import Frontier, Lot
-from consumer.kafka.poll import PollError
+from consumer.kafka.bridge import Frontier, Lot
+from consumer.kafka.client_health import PollError
 from consumer.model import Partition
 from tests.broker.recording_road import WITHIN_S, Member, committed, member, options, produce
 from tests.brokers import Broker, EmbeddedBroker

@@ -12,8 +12,15 @@ from typing import Any
 
 import pytest
 
-from consumer.kafka.registry import Found, Registry, Unauthorized, Unknown, Unreachable, registry_complaints
-from consumer.kafka.registry_bounds import ANSWERS_KEPT
+from consumer.kafka.schema_registry.client import (
+    Found,
+    Registry,
+    Unauthorized,
+    Unknown,
+    Unreachable,
+    registry_complaints,
+)
+from consumer.kafka.schema_registry.limits import ANSWERS_KEPT
 
 GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 ORDER = '{"type":"record","name":"Order","fields":[{"name":"by","type":"Customer"}]}'
@@ -195,7 +202,7 @@ def test_what_goes_wrong_in_asking_is_raised_where_the_answer_is_awaited(monkeyp
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("consumer.kafka.registry._fetch", broken)
+    monkeypatch.setattr("consumer.kafka.schema_registry.client._fetch", broken)
     with pytest.raises(ZeroDivisionError):
         asyncio.run(registry.fetch(1))
 

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from consumer.kafka.registry import Answer, Found, Registry, Unknown, Unreachable
+from consumer.kafka.schema_registry.client import Answer, Found, Registry, Unknown, Unreachable
 from consumer.model import Fault
-from consumer.translation.decode import read_schema
+from consumer.translation.avro.decoder import read_schema
 from tests.lanes.hostile import chunked, endless, head, mute, says, trickling
 from tests.lanes.test_hostile_answers import listening
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from consumer.kafka.registry import Answer, Found, Unreachable
+from consumer.kafka.schema_registry.client import Answer, Found, Unreachable
 from tests.broker.test_registry_hostile import (
     GOOD,
     HASTY_S,

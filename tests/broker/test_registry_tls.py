@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from consumer.kafka.registry import Answer, Found, Unreachable
+from consumer.kafka.schema_registry.client import Answer, Found, Unreachable
 from tests.broker.test_registry_hostile import GOOD, SLOW, Serve, asked, assert_no_thread_is_left, found
 from tests.lanes.hostile import trickling
 from tests.lanes.test_hostile_answers import listening
@@ -197,7 +197,7 @@ def test_what_no_bound_reaches_costs_a_question_its_answer_and_no_place(monkeypa
         return Found("late")
 
     async def run() -> Answer:
-        monkeypatch.setattr("consumer.kafka.registry._fetch", stuck)
+        monkeypatch.setattr("consumer.kafka.schema_registry.client._fetch", stuck)
         async with asked("http://127.0.0.1:1", ENDLESS_S) as registry:
             registry._bounds.answer_s, registry._grace_s = 0.05, 0.05
             answer = await registry.fetch(1)

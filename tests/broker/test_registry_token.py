@@ -12,8 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from consumer.kafka.registry import Answer, Found, Registry, Unauthorized, Unreachable
-from consumer.kafka.registry_token import REST_S, Token
+from consumer.kafka.schema_registry.client import REST_S, Answer, Found, Registry, Token, Unauthorized, Unreachable
 from tests.broker.test_registry_hostile import (
     GOOD,
     HASTY_S,

@@ -9,9 +9,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.directive import Goal
-from consumer.kafka.options import Start
-from consumer.kafka.start import (
+from consumer.kafka.properties import Start
+from consumer.kafka.start_offsets import (
     BEGINNING,
     Origin,
     Outside,
@@ -24,6 +23,7 @@ from consumer.kafka.start import (
     sum_of,
 )
 from consumer.model import Partition
+from consumer.model.directives import Goal
 
 NOW_MS = 1_793_000_000_000
 A0, A1, B0 = Partition("a", 0), Partition("a", 1), Partition("b", 0)

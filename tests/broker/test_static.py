@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError
 
-from consumer.kafka.fatal import in_words, is_fatal, name_of
-from consumer.kafka.poll import PollError
+from consumer.kafka.client_health import PollError, in_words, is_fatal, name_of
 from consumer.model import Partition
 from tests.broker.recording_road import WITHIN_S, Member, member, options, produce
 from tests.broker.test_poll import HAND_OVER

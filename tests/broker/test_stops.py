@@ -5,14 +5,14 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from consumer.directive import AcceptGap, Goal
-from consumer.kafka.commits import Commits
+from consumer.kafka.bridge import Frontier
+from consumer.kafka.committer import Commits
 from consumer.kafka.fence import Fence
-from consumer.kafka.hatch import Frontier
-from consumer.kafka.membership import Membership
-from consumer.kafka.start import Origin, Outside, Starts
-from consumer.kafka.stops import Stop, Stops
+from consumer.kafka.rebalance import Membership
+from consumer.kafka.start_offsets import Origin, Outside, Starts
+from consumer.kafka.stopped_partitions import Stop, Stops
 from consumer.model import Partition
+from consumer.model.directives import AcceptGap, Goal
 from tests.broker.recording_road import Heard, RecordingRoad
 
 P = Partition("shop.orders", 0)

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from consumer.kafka.client_health import PollError, Stranded
 from consumer.kafka.lag import Lag
-from consumer.kafka.poll import PollError
-from consumer.kafka.stranded import Stranded
 from consumer.model import Partition
 from tests.broker.recording_road import WITHIN_S, Member, member, options, produce
 from tests.broker.test_dead_letters import Desk, headers_in, letter, written
@@ -20,7 +19,7 @@ from tests.brokers import EmbeddedBroker
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have clients looked at every tenth of a second."""
-    monkeypatch.setattr("consumer.kafka.stranded.EVERY_MS", "100")
+    monkeypatch.setattr("consumer.kafka.client_health.EVERY_MS", "100")
 
 
 class FirstKnowsNobody:
@@ -79,7 +78,7 @@ def test_a_real_client_lists_the_brokers_it_knows_as_the_search_expects(embedded
         switched_off = {"statistics.interval.ms": "0"}  # refused where properties are read; here it moves nothing
         wanted = options(embedded_broker, (topic,), embedded_broker.unique("group"), properties=switched_off)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("consumer.kafka.poll.Stranded", Listening)
+            patch.setattr("consumer.kafka.poller.Stranded", Listening)
             async with member(wanted) as one:
                 await one.until(lambda: one.road.assignments and len(heard) > 3)
                 assert not one.poller._stranded.for_good
@@ -129,9 +128,9 @@ def test_letters_given_to_a_producer_that_knows_nobody_are_written_by_the_next_e
     embedded_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clients = FirstKnowsNobody(Producer)
-    monkeypatch.setattr("consumer.kafka.letter_writing.Producer", clients)
-    monkeypatch.setattr("consumer.kafka.letter_writing._QUESTION_S", 0.5)
-    monkeypatch.setattr("consumer.kafka.letter_writing._LONGEST_PAUSE_S", 0.5)
+    monkeypatch.setattr("consumer.kafka.dead_letters.producer.Producer", clients)
+    monkeypatch.setattr("consumer.kafka.dead_letters.producer._QUESTION_S", 0.5)
+    monkeypatch.setattr("consumer.kafka.dead_letters.producer._LONGEST_PAUSE_S", 0.5)
     topic = embedded_broker.create_topic("letters")
 
     async def run() -> None:

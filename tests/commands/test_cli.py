@@ -11,21 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from consumer import __version__, cli
+from consumer import __version__
+from consumer.cli import main
 from tests.commands.shell import ROOT, cdp
 
 
 def test_help_names_every_command_and_imports_none(tmp_path: Path) -> None:
     ended = cdp("--help", cwd=tmp_path)
     assert ended.code == 0
-    for command in cli.COMMANDS:
+    for command in main.COMMANDS:
         assert f"  {command} " in ended.out
-    code = "import sys; from consumer import cli; cli.main(['--help']); print(sorted(sys.modules))"
+    code = "import sys; from consumer.cli import main; main.main(['--help']); print(sorted(sys.modules))"
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True, text=True)
     for library in ("confluent_kafka", "fastavro", "httpx2", "orjson", "ruamel.yaml"):
         assert f"'{library}'" not in done.stdout
-    assert "'consumer.commands." not in done.stdout
+    assert not [name for name in main.COMMANDS if f"'consumer.cli.{name}'" in done.stdout]
 
 
 def test_the_version_is_said(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_the_version_is_said(tmp_path: Path) -> None:
     assert (ended.code, ended.out) == (0, f"cdp-consumer {__version__}\n")
 
 
-@pytest.mark.parametrize("command", sorted(cli.COMMANDS))
+@pytest.mark.parametrize("command", sorted(main.COMMANDS))
 def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
     ended = cdp(command, "--help", cwd=tmp_path)
     assert ended.code == 0
@@ -70,8 +71,8 @@ def test_ctrl_c_ends_in_one_line(capsys: pytest.CaptureFixture[str], monkeypatch
     def interrupted(_words: list[str]) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_run", interrupted)
-    assert cli.main([]) == 1
+    monkeypatch.setattr(main, "_run", interrupted)
+    assert main.main([]) == 1
     assert capsys.readouterr().err == "cdp-consumer: interrupted\n"
 
 

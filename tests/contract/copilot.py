@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from consumer.demo.fakes import Copilot, Fake, MarkInvalid, contains
-from consumer.shape import Fields, Instant
+from consumer.model.values import Fields, Instant
 from tests.contract import passing
 from tests.contract.saying import Case, Saying
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from consumer.demo.fakes import Fake
-from consumer.shape import Fields
+from consumer.model.values import Fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

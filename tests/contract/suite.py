@@ -10,23 +10,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from consumer.delivery.credentials import BasicCredentials, Credentials
+from consumer.delivery.backoff import Backoff
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.lanes import LaneOptions, Lanes
-from consumer.delivery.ledger import Tenure
-from consumer.delivery.pace import Backoff
-from consumer.delivery.send import Wire
-from consumer.delivery.tokens import TokenCredentials
+from consumer.delivery.dispatcher import Lanes
+from consumer.delivery.http.client import Wire
+from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
+from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.options import DestinationOptions
 from consumer.demo.fakes import Copilot, Fake, Yotpo, consent_id
 from consumer.destinations import Basic, Destination, EntryError
 from consumer.model import Entry, Fault, Partition
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from tests.contract.saying import Case, Saying
 
 Client = Callable[[Fake, dict[str, Any]], Destination]
 """(server, options) → the destination under test, as it is or with something wrong with it."""
 
-_OPTIONS = LaneOptions(lanes=2, timeout_s=1.0, linger_s=0.02, backoff=Backoff(0.01, 0.05), probe_s=0.3)
+_OPTIONS = DestinationOptions(lanes=2, timeout_s=1.0, linger_s=0.02, backoff=Backoff(0.01, 0.05), probe_s=0.3)
 _SECRETS = {"client_id": "id", "client_secret": "secret", "api_key": "key", "secret": "secret"}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from consumer.demo.fakes import Answer, Fake, Yotpo, endpoint
-from consumer.shape import Fields, Instant
+from consumer.model.values import Fields, Instant
 from tests.contract import passing
 from tests.contract.saying import Case, Saying
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from consumer.demo.books import Found, Page, Said, balance
 from consumer.demo.oracle import Expected, expect
-from consumer.demo.printing import print_books
+from consumer.demo.reconciliation import Found, Page, Said, balance
+from consumer.demo.report import print_books
 from consumer.model import Cause
 from tests.demo.world import as_it_must_be, kinds, life_with_mishaps, without_one, written
 

@@ -3,13 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.demo import identities
-from consumer.demo.happening import DELIVERED, NAMESPACE
+from consumer.demo import oracle
+from consumer.demo.events import DELIVERED, NAMESPACE
 from consumer.demo.oracle import expect
 from consumer.demo.schemas import avro_directory
-from consumer.destinations.identities import ulid_text, uuid_text
+from consumer.destinations.id_formats import ulid_text, uuid_text
 from consumer.destinations.kinds import KINDS
-from consumer.translation import identity, load_mapping
+from consumer.translation import delivery_id, load_mapping
 from tests.demo.world import life_with_mishaps, written
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -19,22 +19,22 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 def test_the_formula_worked_out_twice_gives_the_same_bytes(
     event_type: str, destination: str, label: str, own_id: str, element: str | None
 ) -> None:
-    begun = identity.of_entry(event_type, destination, label)
+    begun = delivery_id.of_entry(event_type, destination, label)
     more = () if element is None else (element,)
-    mine = identities.digest(event_type, destination, label, identities.by_own_id(own_id), *more)
-    assert mine == identity.finish(begun, identity.own(own_id), element)
+    mine = oracle.digest(event_type, destination, label, oracle.by_own_id(own_id), *more)
+    assert mine == delivery_id.finish(begun, delivery_id.own(own_id), element)
 
 
 @given(texts, st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1))
 def test_a_record_without_an_own_id_is_known_by_its_place(topic: str, partition: int, offset: int) -> None:
-    theirs = identity.at(identity.place(topic, partition), offset)
-    assert identities.by_place(topic, partition, offset) == theirs
+    theirs = delivery_id.at(delivery_id.place(topic, partition), offset)
+    assert oracle.by_place(topic, partition, offset) == theirs
 
 
 @given(st.binary(min_size=16, max_size=16), st.integers(0, 2**48 - 1))
 def test_both_forms_of_an_id_are_spelt_alike(sixteen: bytes, time_ms: int) -> None:
-    assert identities.as_uuid(sixteen) == uuid_text(sixteen)
-    assert identities.as_ulid(sixteen, time_ms) == ulid_text(sixteen, time_ms)
+    assert oracle.as_uuid(sixteen) == uuid_text(sixteen)
+    assert oracle.as_ulid(sixteen, time_ms) == ulid_text(sixteen, time_ms)
 
 
 def test_the_oracle_speaks_of_every_entry_of_the_mapping_and_of_no_other() -> None:

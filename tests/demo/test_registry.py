@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from consumer.demo.registry import SchemaRegistry
-from consumer.kafka.registry import Found, Registry, Unknown
+from consumer.kafka.schema_registry.client import Found, Registry, Unknown
 from tests.demo.world import SCHEMAS
 
 

@@ -5,8 +5,8 @@ from collections import Counter
 
 from rich.console import Console
 
-from consumer.demo.screen import drawn, said
-from consumer.demo.snapshot import Line, Snapshot
+from consumer.demo.live_view import drawn, said
+from consumer.demo.progress import Line, Snapshot
 from consumer.model import Cause
 
 CAUSES = Counter(dict.fromkeys(Cause, 123))

@@ -5,8 +5,8 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.demo.happening import DELIVERED, DESTINATIONS, Happening
-from consumer.demo.mishaps import Mishaps
+from consumer.demo.bad_records import Mishaps
+from consumer.demo.events import DELIVERED, DESTINATIONS, Happening
 from consumer.demo.shop import Shop
 from tests.demo.world import SCHEMAS, life, life_with_mishaps, value_of
 from tests.examples import examples

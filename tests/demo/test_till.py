@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from consumer.demo import till
+from consumer.demo import event_producer
 from consumer.demo.embedded_kafka import EmbeddedKafka
-from consumer.demo.happening import TOPICS
+from consumer.demo.event_producer import Pace, Till
+from consumer.demo.events import TOPICS
 from consumer.demo.shop import Shop
-from consumer.demo.till import Pace, Till
 from tests.demo.world import SCHEMAS
 
 
@@ -36,15 +36,15 @@ def test_it_writes_as_many_as_asked_for_and_notes_each_once(kafka: EmbeddedKafka
 
 
 def test_it_stops_before_a_partition_is_full(kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(till, "MOST_BYTES", 60_000)
+    monkeypatch.setattr(event_producer, "MOST_BYTES", 60_000)
     done = ended(kafka, Pace(per_s=5000, for_s=30, events=None, poison=0.0))
     assert done.why == "the embedded cluster keeps no more than this"
     assert done.notes.largest() < 60_000 + 50_000
 
 
 def test_it_stops_before_the_dead_letters_are_too_many(kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(till, "MOST_BYTES", 2_000_000)
-    monkeypatch.setattr(till, "_LETTER_OVERHEAD", 100_000)
+    monkeypatch.setattr(event_producer, "MOST_BYTES", 2_000_000)
+    monkeypatch.setattr(event_producer, "_LETTER_OVERHEAD", 100_000)
     done = ended(kafka, Pace(per_s=5000, for_s=30, events=None, poison=1.0))
     assert done.why == "the embedded cluster keeps no more than this"
     assert done.notes.made < 200

@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from consumer.demo.books import Found, Said
-from consumer.demo.found import FoundLetter
-from consumer.demo.happening import TOPICS, Happening
-from consumer.demo.mishaps import Mishaps
-from consumer.demo.notes import Written, digest_of
+from consumer.demo.bad_records import Mishaps
+from consumer.demo.cluster_reader import FoundLetter
+from consumer.demo.events import TOPICS, Happening
 from consumer.demo.oracle import Expected
+from consumer.demo.produced_records import Written, digest_of
+from consumer.demo.reconciliation import Found, Said
 from consumer.demo.schemas import avro_directory, read_schemas
 from consumer.demo.shop import Shop
-from consumer.facts import DeliveryBooks, RecordBooks
 from consumer.model import Cause, Partition
+from consumer.model.status import DeliveryBooks, RecordBooks
 
 START_MS = 1_790_000_000_000
 SCHEMAS = read_schemas(avro_directory())

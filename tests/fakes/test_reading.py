@@ -10,15 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.demo import fakes
-from consumer.demo.fakes.reading import (
-    UnreadableError,
-    basic,
-    is_moment,
-    is_ulid,
-    is_whole,
-    read_object,
-    says_json,
-)
+from consumer.demo.fakes.parsing import UnreadableError, basic, is_moment, is_ulid, is_whole, read_object, says_json
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 _JSON = st.recursive(

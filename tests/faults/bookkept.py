@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from consumer.app import Running
-from consumer.cli import main
+from consumer.cli.main import main
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.lanes import Lanes
-from consumer.delivery.ledger import Tenure
-from consumer.lot import FaultyRecord
+from consumer.delivery.dispatcher import Lanes
+from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.model import DeadLetter
-from consumer.settling import Settling
-from consumer.watch.checks import Moment
-from consumer.watch.status import status
+from consumer.model.delivery_columns import FaultyRecord
+from consumer.observability.health import Moment
+from consumer.observability.http.status_json import status
+from consumer.pipeline.settlement import Settling
 from tests.faults.points import Journal
 
 _BOOKS = "books"

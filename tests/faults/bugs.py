@@ -9,11 +9,11 @@ from typing import Any
 
 from consumer.delivery import batch as batches
 from consumer.delivery.delivery import Delivery
+from consumer.delivery.dispatcher import Lanes
 from consumer.delivery.lane import Lane
-from consumer.delivery.lanes import Lanes
-from consumer.delivery.ledger import Tenure
+from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.destinations.copilot import Copilot
-from consumer.kafka.dead_letters import DeadLetters
+from consumer.kafka.dead_letters.writer import DeadLetters
 from consumer.model import DeadLetter, Delivered, Message, Reply, Verdict
 
 COMMIT_BEFORE_DELIVERY = "commit before delivery"
@@ -56,7 +56,7 @@ def _two_calls_of_a_lane() -> None:
             async with asyncio.TaskGroup() as house:
                 house.create_task(run())
                 for one in self.lanes:
-                    twin = Lane(self, more["wire"]())
+                    twin = Lane(one._context, self.prober, more["wire"]())
                     twin._queue, twin._wake = one._queue, one._wake
                     house.create_task(twin.run())
 

@@ -19,15 +19,15 @@ from typing import Any
 import httpx2
 
 import consumer.app
-import consumer.commands.run
+import consumer.cli.run
 from consumer.app import Watchers
-from consumer.cli import main
+from consumer.cli.main import main
+from consumer.config.run_config import Plan
 from consumer.destinations import Destination
-from consumer.kafka.dead_letters import DeadLetters
+from consumer.kafka.dead_letters.writer import DeadLetters
 from consumer.model import DeadLetter
-from consumer.observe import Observer
-from consumer.plan import Plan
-from consumer.watch.together import Together
+from consumer.model.observer import Observer
+from consumer.observability.fan_out import Together
 from tests.faults.allocator import in_use_mib, resident_mib
 from tests.faults.bugs import BUGS
 from tests.faults.points import AFTER_LETTER, AFTER_SEND, Journal, Points, Watching, census
@@ -72,7 +72,7 @@ def compose(journal: Journal, points: Points) -> None:
             # It knows the request: every call's, with its body, would stay until cycles are looked for, in hours maybe.
             del request.extensions["trace"]
 
-    vars(consumer.commands.run)["run_app"] = run
+    vars(consumer.cli.run)["run_app"] = run
     vars(consumer.app)["DeadLetters"] = Shelf
     httpx2.AsyncHTTPTransport.handle_async_request = traced  # type: ignore[method-assign]
 

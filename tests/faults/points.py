@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from consumer.model import Fault, Partition
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 
 AFTER_SEND = "after send, before answer"
 AFTER_LETTER = "after letter, before ack"

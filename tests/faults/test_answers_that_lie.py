@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.fakes import Answer, Fake, Garbage, LoseAnswer, Predicate, Rule, Trickle, all_of, always, every
-from consumer.demo.fakes.faults import Action, Incoming
+from consumer.demo.fakes.fault_rules import Action, Incoming
 from tests.brokers import RealBroker
 from tests.faults.canaries import OF_THE_SHOP, Said
 from tests.faults.feed import Feed

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer.facts import DeadLetterFacts, DestinationFacts, PipelineFacts
-from consumer.watch.http import StatusServer
-from consumer.watch.log import Log
-from consumer.watch.metrics import Metrics
-from consumer.watch.sources import Sources
+from consumer.model.status import DeadLetterFacts, DestinationFacts, PipelineFacts
+from consumer.observability.http.server import StatusServer
+from consumer.observability.log.writer import Log
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
 from tests.faults.canaries import PAGES, Leak, Said
 from tests.system.logs import Letter
 from tests.watch.sample import Fixed, well

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.fakes import Answer, Fake, Garbage, MarkInvalid, contains
-from consumer.demo.fakes.faults import Action, Incoming, Rule
+from consumer.demo.fakes.fault_rules import Action, Incoming, Rule
 from tests.brokers import Broker
 from tests.faults import canaries
 from tests.faults.babbling_registry import NEVER, REGISTERED, UNUSABLE, Registry

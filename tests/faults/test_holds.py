@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.fakes import Answer, endpoint
-from consumer.demo.fakes.faults import Action
+from consumer.demo.fakes.fault_rules import Action
 from tests.brokers import RealBroker
 from tests.faults.alarms import see_one_slow_prober, wait_for_holds
 from tests.faults.feed import Feed

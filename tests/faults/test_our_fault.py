@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.fakes import Answer, Gate, Until
-from consumer.demo.fakes.faults import Incoming
+from consumer.demo.fakes.fault_rules import Incoming
 from tests.brokers import RealBroker
 from tests.faults.alarms import see_one_slow_prober, wait_for_holds, wait_for_probes, wait_until_quiet
 from tests.faults.feed import Feed

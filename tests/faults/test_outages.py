@@ -12,7 +12,7 @@ from typing import Self
 import pytest
 
 from consumer.demo.fakes import Answer, Delay, Fake, Hang, Request, Reset, Rule, Trickle
-from consumer.demo.fakes.faults import Action, Incoming
+from consumer.demo.fakes.fault_rules import Action, Incoming
 from tests.brokers import RealBroker
 from tests.faults.feed import Feed
 from tests.faults.gauges import MIB, Gauges, assignment, rebalances, stated_ceiling_bytes

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.fakes import Answer, Hang, Rule, contains
-from consumer.demo.fakes.faults import Action, Incoming
+from consumer.demo.fakes.fault_rules import Action, Incoming
 from tests.brokers import RealBroker
 from tests.faults.feed import Feed
 from tests.faults.judged import judge_and_count

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.fakes import Answer, Fake, Gate, Until
-from consumer.demo.fakes.faults import Incoming
+from consumer.demo.fakes.fault_rules import Incoming
 from tests.brokers import RealBroker
 from tests.faults.settings import change
 from tests.faults.silence import leaks

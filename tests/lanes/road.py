@@ -8,18 +8,18 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from consumer.delivery.credentials import BasicCredentials, Credentials
+from consumer.delivery.backoff import Backoff
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.lanes import LaneOptions, Lanes
-from consumer.delivery.ledger import Tenure
-from consumer.delivery.pace import Backoff
-from consumer.delivery.send import Wire, fetch_token
-from consumer.delivery.tokens import TokenCredentials
+from consumer.delivery.dispatcher import Lanes
+from consumer.delivery.http.client import Wire, fetch_token
+from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
+from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.options import DestinationOptions
 from consumer.demo.fakes import Copilot, CustomerIo, Fake, Yotpo
 from consumer.destinations import Basic, Destination, Encoded
 from consumer.destinations.kinds import KINDS
 from consumer.model import Call, Cause, DeadLetter, Deferred, Entry, Fault, Message, Partition, Reply
-from consumer.settling import Settling
+from consumer.pipeline.settlement import Settling
 from tests.lanes.watching import Watching
 
 PARTITION = Partition("orders", 0)
@@ -89,7 +89,7 @@ class FakeShelf:
 class Road:
     """The lanes of one destination, and what they owe."""
 
-    def __init__(self, fake: Fake, options: LaneOptions, destination_options: Mapping[str, Any]) -> None:
+    def __init__(self, fake: Fake, options: DestinationOptions, destination_options: Mapping[str, Any]) -> None:
         kind = KINDS[{Copilot: "copilot", CustomerIo: "customerio", Yotpo: "yotpo"}[type(fake)]]
         self.fake = fake
         self.destination: Destination = kind.construct(kind.options(url=fake.url, **destination_options))
@@ -199,7 +199,7 @@ QUICK = {"lanes": 4, "timeout_s": 2.0, "linger_s": 0.0, "backoff": Backoff(0.01,
 @asynccontextmanager
 async def road(fake: Fake, destination: Mapping[str, Any] | None = None, **options: Any) -> AsyncIterator[Road]:  # noqa: ANN401
     """Run lanes against a local server that is already there, then take them down; a lane that fell fails the test."""
-    made = Road(fake, LaneOptions(**{**QUICK, **options}), destination or {})
+    made = Road(fake, DestinationOptions(**{**QUICK, **options}), destination or {})
     running = asyncio.create_task(made.lanes.run())
     try:
         yield made

@@ -44,7 +44,7 @@ def test_an_event_too_old_is_dead_lettered_before_any_call_once_an_answer_has_to
 def test_while_the_clocks_disagree_nothing_is_refused_for_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
         real, shift = time.time, 0.0
-        monkeypatch.setattr("consumer.delivery.window.time.time", lambda: real() + shift)
+        monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + shift)
         async with Copilot(client_id="id", client_secret="secret", clock=real) as fake, road(fake, lanes=1) as lanes:
             lanes.owe(["teaches"], [1], "custom_event")
             await lanes.all_ended()
@@ -69,7 +69,7 @@ def test_a_slow_clock_of_ours_refuses_nothing_though_no_answer_has_told_the_time
 ) -> None:
     async def run() -> None:
         real, shift = time.time, -600.0  # from the start: everything seems to come from the future
-        monkeypatch.setattr("consumer.delivery.window.time.time", lambda: real() + shift)
+        monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + shift)
         async with (
             Copilot(client_id="id", client_secret="secret", clock=real) as fake,
             road(fake, lanes=lanes_) as lanes,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from consumer.delivery.send import Wire
+from consumer.delivery.http.client import Wire
 from consumer.model import Call, Endpoint, Fault, Reply, Trouble
 from tests.lanes.hostile import says
 from tests.lanes.test_hostile_answers import listening, read_call

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from consumer.delivery.hold import Hold
-from consumer.delivery.queue import Scope
-from consumer.delivery.suspects import SuspectOptions
+from consumer.delivery.guards.circuit_breaker import Hold
+from consumer.delivery.guards.poison_detector import SuspectOptions
+from consumer.delivery.keyed_queue import Scope
 from consumer.demo.fakes import Answer, CustomerIo, Gate, Until, contains
-from consumer.directive import NONE, Directives, Pause, Quarantine
 from consumer.model import Cause
+from consumer.model.directives import NONE, Directives, Pause, Quarantine
 from tests.lanes.road import Road, road
 
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from consumer.delivery.guard import GuardOptions
+from consumer.delivery.guards.flood_guard import GuardOptions
 from consumer.demo.fakes import Answer, Copilot, CustomerIo, MarkInvalid, Rule, Yotpo, endpoint
-from consumer.directive import NONE, AcceptRefusals, Directives
 from consumer.model import Cause
+from consumer.model.directives import NONE, AcceptRefusals, Directives
 from tests.lanes.road import Road, road
 
 ORDER, RETURN = "shop.Order", "shop.Return"

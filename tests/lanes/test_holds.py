@@ -3,10 +3,11 @@
 import asyncio
 import itertools
 import time
+from dataclasses import replace
 
 import pytest
 
-from consumer.delivery import prober
+from consumer.delivery.guards import prober
 from consumer.demo.fakes import Answer, Copilot, CustomerIo, endpoint
 from consumer.model import Doubt, Trouble
 from tests.lanes.road import road
@@ -166,7 +167,7 @@ def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one
             old = lanes.owe(["old"], [1], "custom_event")
             await lanes.until(lambda: bool(lanes.observer.holds))
             real = time.time
-            monkeypatch.setattr("consumer.delivery.window.time.time", lambda: real() + 40 * 86_400)
+            monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + 40 * 86_400)
             lanes.lanes.window._ahead_s = real() + 40 * 86_400 - time.monotonic()
             await lanes.until(lambda: lanes.causes() == ["out_of_window"])
             assert [letter.delivery_id for letter in lanes.shelf.letters] == old
@@ -202,7 +203,8 @@ def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> No
         ):
             # as if a call of another lane succeeded whenever this one is on the wire
             lanes.lanes.holds._succeeded[lanes.destination.endpoints[0]] = time.monotonic() + 600
-            lanes.lanes.dice = lambda: 0.999
+            for lane in lanes.lanes.lanes:
+                lane._outcomes._context = replace(lane._outcomes._context, random=lambda: 0.999)
             fake.faults.add(Answer(403), times=4)
             lanes.owe(["suspect"], [0], "track")
             await lanes.all_ended()

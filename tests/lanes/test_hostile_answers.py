@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from consumer.delivery.send import Wire
+from consumer.delivery.http.client import Wire
 from consumer.demo.fakes import Copilot
 from consumer.destinations import Destination
-from consumer.destinations.answers import LONGEST_WAIT_S
 from consumer.destinations.copilot import CopilotOptions
 from consumer.destinations.customerio.destination import CustomerioOptions
 from consumer.destinations.kinds import KINDS
+from consumer.destinations.status_verdicts import LONGEST_WAIT_S
 from consumer.destinations.yotpo import YotpoOptions
 from consumer.model import Barred, Call, Deferred, Endpoint, Fault, Reply, Shape, Verdict
 from tests.lanes.hostile import ANSWERS, DELIVERED, OBEYED, Hostile

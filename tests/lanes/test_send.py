@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import httpx2
 import pytest
 
-from consumer.delivery.send import Wire
+from consumer.delivery.http.client import Wire
 from consumer.model import Call, Endpoint, Fault, Reply, Trouble
 
 CALL = Call(Endpoint("batch", "POST", "/batch"), b"{}")

@@ -5,9 +5,9 @@ import random
 from collections import Counter
 from itertools import cycle
 
-from consumer.delivery.pace import Backoff
-from consumer.delivery.send import Wire
-from consumer.delivery.suspects import SuspectOptions
+from consumer.delivery.backoff import Backoff
+from consumer.delivery.guards.poison_detector import SuspectOptions
+from consumer.delivery.http.client import Wire
 from consumer.demo.fakes import Answer, CustomerIo, chance
 from tests.lanes.road import road
 from tests.lanes.test_hostile_answers import listening

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from consumer.delivery.credentials import Signature
-from consumer.delivery.send import Wire, send
+from consumer.delivery.http.client import Wire, send
+from consumer.delivery.http.credentials import Signature
 from consumer.model import Barred, Call, Deferred, Endpoint, Fault, Reply, Trouble
 
 CALL = Call(Endpoint("batch", "POST", "/batch"), b"{}")

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from consumer.delivery.suspects import SuspectOptions
+from consumer.delivery.guards.poison_detector import SuspectOptions
 from consumer.demo.fakes import Answer, CustomerIo, Fake, Hang, contains
-from consumer.demo.fakes.faults import Action
+from consumer.demo.fakes.fault_rules import Action
 from consumer.model import Cause, Trouble
 from tests.lanes.road import Road, road
 

@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002 - a listener hears more than it keeps
 
 from consumer.model import Cause, Fault
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 
 
 class Watching(Observer):

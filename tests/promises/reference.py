@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from consumer.config import destination_table, table
-from consumer.config.grammar import Option, Section
+from consumer.config import destination_schema, schema
+from consumer.config.schema_nodes import Option, Section
 from consumer.destinations.kinds import KINDS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -29,9 +29,9 @@ def with_block(name: str, content: str, text: str) -> str:
 def settings() -> str:
     """Return the reference of the configuration as a table."""
     lines = ["| Key | Means | Default |", "|---|---|---|"]
-    lines += _rows(table.TOP, "")
-    lines += _rows(destination_table.EVERY, "destinations.NAME.")
-    for kind, options in destination_table.OF_KIND.items():
+    lines += _rows(schema.TOP, "")
+    lines += _rows(destination_schema.EVERY, "destinations.NAME.")
+    for kind, options in destination_schema.OF_KIND.items():
         secrets = ", ".join(f"`{name}`" for name in KINDS[kind].secrets)
         lines.append(f"| **{kind}**: {secrets} | Its secrets. | mandatory |")
         lines += _rows(options, f"{kind}: ")

@@ -50,5 +50,9 @@ def test_a_run_that_measured_none_of_the_files_is_no_good_run(tmp_path: Path) ->
 
 def test_the_list_names_files_that_are_there_and_none_that_opens_sockets() -> None:
     files = {str(path.relative_to(ROOT)) for path in pure_files(ROOT)}
-    assert {"consumer/model.py", "consumer/destinations/customerio/calls.py"} <= files
-    assert not files & {"consumer/watch/http.py", "consumer/delivery/send.py", "consumer/kafka/poll.py"}
+    assert {"consumer/model/__init__.py", "consumer/destinations/customerio/call_contracts.py"} <= files
+    assert not files & {
+        "consumer/observability/http/server.py",
+        "consumer/delivery/http/client.py",
+        "consumer/kafka/poller.py",
+    }

@@ -35,7 +35,7 @@ for name in names + json.loads(sys.argv[2]):
         importlib.import_module(name)
 
 # The registry's client is imported late, and some of what it needs only when it is made.
-from consumer.kafka.registry import registry_complaints
+from consumer.kafka.schema_registry.client import registry_complaints
 
 url = {"url": "https://registry.invalid"}
 oauth = {

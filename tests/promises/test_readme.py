@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config.directives import read_directives
-from consumer.plan import known_to, read_plan
-from consumer.watch.metrics import Metrics
+from consumer.config.run_config import known_to, read_plan
+from consumer.directives.parser import read_directives
+from consumer.observability.metrics.registry import Metrics
 from tests.promises import reference
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def test_every_metric_the_readme_names_is_on_the_page() -> None:
 
 
 def _only_with_a_pipeline() -> str:
-    return "".join(path.read_text() for path in (ROOT / "consumer" / "watch").glob("*.py"))
+    return "".join(path.read_text() for path in (ROOT / "consumer" / "observability").rglob("*.py"))
 
 
 def test_the_readmes_configuration_and_mapping_can_be_used_as_they_stand(

@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.queue import KeyedQueue, Scope
+from consumer.delivery.keyed_queue import KeyedQueue, Scope
 from consumer.model import Cause, Endpoint, Fault
 from tests.property.test_batch import FakeTenure, check_batch
 

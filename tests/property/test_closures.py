@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.model import Message
-from consumer.shape import Instant, Value
+from consumer.model.values import Instant, Value
+from consumer.translation.avro.named_record import Record
 from consumer.translation.expressions import Problem, Scope, UnmappableError, compile_expression
-from consumer.translation.expressions.grammar import ExactParser
 from consumer.translation.expressions.interpreter import Interpreter
-from consumer.translation.record import Record
+from consumer.translation.expressions.parser import ExactParser
 
 NAMES = st.sampled_from(["a", "b", "c"])
 LITERALS = st.sampled_from(["'x'", "''", "`1`", "`1.5`", "`0`", "`true`", "`false`", "`null`", "`[]`", '`{"a": 1}`'])

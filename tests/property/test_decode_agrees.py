@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.model import Fault
-from consumer.shape import Instant
-from consumer.translation.decode import WriterSchema, decode, read_schema
+from consumer.model.values import Instant
+from consumer.translation.avro.decoder import WriterSchema, decode, read_schema
 from tests.examples import examples
 from tests.room.translating import Json
 
@@ -75,7 +75,7 @@ def typed(draw: st.DrawFn, depth: int = 3, name: str = "N") -> tuple[Json, st.Se
 
 
 def normalised(value: Json, schema: Json) -> Json:
-    """Return what fastavro's reader gave as `consumer.shape` has it, written a second time and without its help."""
+    """Return what fastavro's reader gave as `consumer.model.values` has it, written again without its help."""
     if isinstance(schema, list):
         return None if value is None else normalised(value, _branch_of(value, schema))
     kind, means = (schema["type"], schema.get("logicalType")) if isinstance(schema, dict) else (schema, None)

@@ -8,11 +8,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumer.destinations import Destination
-from consumer.destinations.answers import LONGEST_WAIT_S
 from consumer.destinations.copilot import Copilot, CopilotOptions
 from consumer.destinations.customerio import Customerio, CustomerioOptions
-from consumer.destinations.customerio.catalogue import ACTING
-from consumer.destinations.scrub import _VOCABULARY, LONGEST, scrubbed
+from consumer.destinations.customerio.semantic_events import ACTING
+from consumer.destinations.redaction import _VOCABULARY, LONGEST, scrubbed
+from consumer.destinations.status_verdicts import LONGEST_WAIT_S
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
 from consumer.model import Barred, Cause, Deferred, Delivered, Listed, Mixed, Refused, Reply, Shape, Verdict
 from tests.examples import examples

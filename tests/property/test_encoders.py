@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from consumer.destinations import Encoded
 from consumer.destinations.encoding import MOST_DIGITS, exact
-from consumer.destinations.identities import ulid_text, uuid_text
+from consumer.destinations.id_formats import ulid_text, uuid_text
 from consumer.model import Cause, Fault, Shape
-from consumer.shape import Fields, Instant, Value
+from consumer.model.values import Fields, Instant, Value
 from tests.examples import examples
 from tests.property.test_destinations import COPILOT, CUSTOMERIO, SHAPES, YOTPO
 

@@ -5,10 +5,10 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.delivery.guard import Guard, GuardOptions
-from consumer.delivery.queue import KeyedQueue, Proof, Scope
+from consumer.delivery.guards.flood_guard import Guard, GuardOptions
+from consumer.delivery.keyed_queue import KeyedQueue, Proof, Scope
 from consumer.model import Cause
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from tests.examples import examples
 from tests.property.test_batch import SHAPES, FakeTenure, delivery
 

@@ -11,16 +11,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from consumer.delivery.concluding import Outcomes
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.guard import GuardOptions
-from consumer.delivery.guarding import Guarding
-from consumer.delivery.hold import Holds
-from consumer.delivery.queue import KeyedQueue
-from consumer.delivery.suspects import SuspectOptions, Suspicion
-from consumer.delivery.terms import LaneOptions
-from consumer.directive import AcceptRefusals
+from consumer.delivery.guards.circuit_breaker import Holds
+from consumer.delivery.guards.flood_guard import Guarding, GuardOptions
+from consumer.delivery.guards.poison_detector import SuspectOptions, Suspicion
+from consumer.delivery.keyed_queue import KeyedQueue
+from consumer.delivery.options import DestinationOptions
+from consumer.delivery.outcomes import Outcomes
 from consumer.model import Cause, Delivered, Endpoint, Entry, Fault, Listed, Mixed, Refused, Shape, Verdict
+from consumer.model.directives import AcceptRefusals
 from tests.examples import examples
 from tests.property.test_batch import FakeTenure
 
@@ -41,22 +40,27 @@ class Floods(RuleBasedStateMachine):
         self.slots = itertools.count()
         pieces = itertools.count(1)
         self.queue = KeyedQueue()
-        road: Any = SimpleNamespace(
+        context: Any = SimpleNamespace(
             name="copilot",
-            options=LaneOptions(),
+            options=DestinationOptions(),
             observer=self,
-            ends=self,
-            dice=lambda: 0.5,
-            holds=Holds(1.0),
-            suspicion=Suspicion(SuspectOptions()),
-            window=SimpleNamespace(past_hope=lambda _: None),
-            prober=SimpleNamespace(wake=lambda: None),
-            next_piece=lambda: next(pieces),
-            waiting=self.queue.waiting,
-            release=self.queue.release,
+            sink=self,
+            random=lambda: 0.5,
+            circuit_breakers=Holds(1.0),
+            poison_detector=Suspicion(SuspectOptions()),
+            time_window=SimpleNamespace(past_hope=lambda _: None),
+            next_fragment=lambda: next(pieces),
         )
-        self.guarding = road.guarding = Guarding("copilot", OPTIONS, 1.0, road, cast("Any", self))
-        self.outcomes = Outcomes(road, self.queue, lambda: None)
+        self.guarding = context.flood_guard = Guarding(
+            "copilot",
+            OPTIONS,
+            1.0,
+            cast("Any", self),
+            count_waiting=self.queue.waiting,
+            release=self.queue.release,
+            wake_prober=lambda: None,
+        )
+        self.outcomes = Outcomes(context, self.queue, lambda: None)
         self.tenure = FakeTenure()
         self.owed: dict[int, list[Delivery]] = {key: [] for key in range(KEYS)}  # by key, in order, not ended
         self.wire: list[Delivery] = []

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumer.model import UNREADABLE_HEADERS, Cause, Fault
-from consumer.translation.wire import written_with
+from consumer.translation.avro.wire_format import written_with
 from tests.examples import examples
 from tests.room.translating import NOW_MS, Json, Kept, framed, record, translator, written
 

@@ -7,11 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from consumer.delivery import ledger
-from consumer.delivery.books import Books
-from consumer.delivery.ledger import LedgerError, Tenure
+from consumer.delivery.ledger import partition_ledger
+from consumer.delivery.ledger.accounting import Books
+from consumer.delivery.ledger.partition_ledger import LedgerError, Tenure
 from consumer.model import Partition
-from tests.examples import examples
 
 DESTINATIONS = ("copilot", "yotpo")
 ACCOUNTS = (*DESTINATIONS, "")
@@ -170,7 +169,7 @@ class LedgerMachine(RuleBasedStateMachine):
             if not owing:
                 assert found is None
             else:
-                near = owing[0] - slots[0] < ledger._NEAR
+                near = owing[0] - slots[0] < partition_ledger._NEAR
                 assert found is not None
                 assert found.offset() == self.model.offsets[owing[0] if near else slots[0]]
         assert tenure.span == (len(self.model.offsets) - slots[0] if slots else 0)
@@ -188,8 +187,6 @@ class LedgerMachine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("compact_after", [1, 2, 7, 4096])
 def test_the_ledger_agrees_with_a_model_of_sets(compact_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "_COMPACT_AFTER", compact_after)
-    monkeypatch.setattr(ledger, "_NEAR", compact_after)
-    run_state_machine_as_test(
-        LedgerMachine, settings=settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
-    )
+    monkeypatch.setattr(partition_ledger, "_COMPACT_AFTER", compact_after)
+    monkeypatch.setattr(partition_ledger, "_NEAR", compact_after)
+    run_state_machine_as_test(LedgerMachine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))

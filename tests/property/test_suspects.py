@@ -10,13 +10,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.delivery.concluding import Outcomes
+from consumer.delivery.backoff import Backoff
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.hold import Holds
-from consumer.delivery.pace import Backoff, Pace
-from consumer.delivery.queue import KeyedQueue
-from consumer.delivery.suspects import SuspectOptions, Suspicion
-from consumer.delivery.terms import LaneOptions
+from consumer.delivery.guards.circuit_breaker import Holds
+from consumer.delivery.guards.poison_detector import SuspectOptions, Suspicion
+from consumer.delivery.http.rate_limiter import Pace
+from consumer.delivery.keyed_queue import KeyedQueue
+from consumer.delivery.options import DestinationOptions
+from consumer.delivery.outcomes import Outcomes
 from consumer.model import Barred, Cause, Deferred, Delivered, Endpoint, Fault, Shape, Trouble, Verdict
 from tests.property.test_batch import COLLECT, FakeTenure, delivery
 
@@ -46,21 +47,21 @@ class LaneAlone:
         self.details: list[str] = []
         self.pace = Pace(None)
         self.suspicions = self.calls = 0
-        road: Any = SimpleNamespace(
+        context: Any = SimpleNamespace(
             name="copilot",
-            options=LaneOptions(backoff=Backoff(0.5, 30.0), suspects=options),
-            pace=self.pace,
-            suspicion=Suspicion(options),
-            holds=Holds[Endpoint](30.0),
-            guarding=SimpleNamespace(waits=lambda *_: False, delivered=lambda *_: None),
-            window=SimpleNamespace(past_hope=lambda _: None),
-            ends=self,
+            options=DestinationOptions(backoff=Backoff(0.5, 30.0), suspects=options),
+            rate_limiter=self.pace,
+            poison_detector=Suspicion(options),
+            circuit_breakers=Holds[Endpoint](30.0),
+            flood_guard=SimpleNamespace(waits=lambda *_: False, delivered=lambda *_: None),
+            time_window=SimpleNamespace(past_hope=lambda _: None),
+            sink=self,
             observer=self,
-            dice=lambda: 0.5,
-            next_piece=lambda: next(pieces),
+            random=lambda: 0.5,
+            next_fragment=lambda: next(pieces),
         )
-        self.holds = road.holds
-        self.outcomes = Outcomes(road, self.queue, lambda: None)
+        self.holds = context.circuit_breakers
+        self.outcomes = Outcomes(context, self.queue, lambda: None)
 
     def owe(self, count: int, keys: int) -> list[Delivery]:
         slots = list(itertools.islice(self.slots, count))

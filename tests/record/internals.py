@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from consumer.cli import main
+from consumer.cli.main import main
 from consumer.demo.embedded_kafka import EmbeddedKafka
 from consumer.demo.fakes import Answer, Fake, Gate, MarkInvalid, Until, contains, threaded
 from consumer.demo.fakes import Copilot as FakeCopilot
@@ -19,12 +19,13 @@ from consumer.demo.fakes import Incoming as ReceivedRequest
 from consumer.demo.fakes import Yotpo as FakeYotpo
 from consumer.demo.registry import SchemaRegistry
 from consumer.demo.schemas import Registered as RegisteredSchema
-from consumer.directive import AcceptGap, AcceptRefusals, Directives, Pause, Quarantine
-from consumer.findings import Finding
 from consumer.model import Cause, Doubt, Skip, Trouble
-from consumer.watch.checks import Moment
-from consumer.watch.status import status as status_document
-from consumer.watch.told import Told
+from consumer.model.directives import AcceptGap, AcceptRefusals, Directives, Pause, Quarantine
+from consumer.model.findings import Finding
+from consumer.observability.directives_observer import Told
+from consumer.observability.health import Moment
+from consumer.observability.http.status_json import status as status_document
+from consumer.observability.log.observer import LogObserver
 from tests.watch.pages import made, watched
 from tests.watch.sample import Fixed, ill, well
 from tests.watch.test_each_verb import VERBS
@@ -78,7 +79,7 @@ def occurrences() -> Iterator[tuple[list[dict[str, object]], str]]:
     """Yield, for each thing that an observer hears of, the log lines it writes and the metrics page it leaves."""
     for method, arguments, *_ in VERBS:
         written = Written("debug")
-        getattr(written.log.observer("cdp"), method)(**arguments)
+        getattr(LogObserver(written.log, "cdp"), method)(**arguments)
         metrics, observer = made()
         getattr(observer, method)(**arguments)
         yield written.lines, metrics.page()[0].decode()

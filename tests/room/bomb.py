@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from consumer.model import Fault
-from consumer.translation.decode import decode, read_schema
+from consumer.translation.avro.decoder import decode, read_schema
 
 Json = Any
 FINE = "fine"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from consumer.config.directive_table import Known
-from consumer.config.directives import Read, read_directives
-from consumer.directive import Directive
+from consumer.directives.parser import Read, read_directives
+from consumer.model.directives import Directive, Known
 
 KNOWN = Known(("copilot", "customerio"), ("shop.OrderPlaced", "shop.Seen"), ("shop.orders", "^shop[.]people[.].*"))
 END, END_MS = "2026-11-01T00:00:00Z", 1_793_491_200_000

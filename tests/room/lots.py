@@ -1,11 +1,11 @@
 """Lots of which some records cannot be said, as a pipeline's settlements meet them."""
 
-from consumer.delivery.guard import GuardOptions
-from consumer.delivery.ledger import Tenure
-from consumer.lot import Column, FaultyRecord, Translation
+from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.model import Cause, Endpoint, Entry, Fault, Partition, Shape
-from consumer.observe import Observer
-from consumer.settling import Settling
+from consumer.model.delivery_columns import Column, FaultyRecord, Translation
+from consumer.model.observer import Observer
+from consumer.pipeline.settlement import Settling
 from tests.lanes.road import FakeShelf
 from tests.room.path import P
 from tests.room.test_intake import FakeMessage

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
-from consumer.lot import Translation
 from consumer.model import Fault
+from consumer.model.delivery_columns import Translation
 from tests.room.translating import Json, Kept, framed, record, written
 
 SCHEMA = record(

@@ -8,17 +8,17 @@ from types import SimpleNamespace
 from typing import Any
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.hold import Hold
-from consumer.delivery.intake import Limits
-from consumer.delivery.ledger import Tenure
-from consumer.delivery.pace import Pace
-from consumer.directive import Directives
-from consumer.kafka.hatch import Assignment, Frontier, Lot
-from consumer.lot import Column, FaultyRecord, Translation
+from consumer.delivery.guards.circuit_breaker import Hold
+from consumer.delivery.http.rate_limiter import Pace
+from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.record_buffer import Limits
+from consumer.kafka.bridge import Assignment, Frontier, Lot
 from consumer.model import Cause, Endpoint, Entry, Fault, Message, Partition, Shape, Skip
-from consumer.observe import Observer
-from consumer.pipeline import Pipeline
-from consumer.settling import Settling
+from consumer.model.delivery_columns import Column, FaultyRecord, Translation
+from consumer.model.directives import Directives
+from consumer.model.observer import Observer
+from consumer.pipeline.pipeline import Pipeline
+from consumer.pipeline.settlement import Settling
 from tests.lanes.road import FakeShelf
 from tests.room.test_intake import FakeMessage
 

@@ -6,7 +6,7 @@ from consumer.destinations import Encoded
 from consumer.destinations.copilot import Copilot, CopilotOptions
 from consumer.destinations.copilot_contract import EVENT_TYPES
 from consumer.model import Cause, Fault
-from consumer.shape import Fields
+from consumer.model.values import Fields
 
 URL = "https://api.acme.bycopilot.com"
 COPILOT = Copilot(CopilotOptions(url=URL))

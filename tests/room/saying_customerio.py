@@ -6,7 +6,7 @@ from typing import Any
 from consumer.destinations import Encoded
 from consumer.destinations.customerio import Customerio, CustomerioOptions
 from consumer.model import Cause, Fault
-from consumer.shape import Fields
+from consumer.model.values import Fields
 
 URL = "https://cdp.customer.io/v1"
 ACTING = frozenset(

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from consumer.config.directive_table import Known
-from consumer.directive import Directive, Directives, Pause
-from consumer.findings import Finding
-from consumer.observe import Observer
-from consumer.steering import Steering
-from consumer.watch.together import Together
+from consumer.directives.watcher import Steering
+from consumer.model.directives import Directive, Directives, Known, Pause
+from consumer.model.findings import Finding
+from consumer.model.observer import Observer
+from consumer.observability.fan_out import Together
 
 KNOWN = Known(("copilot", "customerio"), (), ("orders",))
 NOON, EVENING = "2026-11-01T12:00:00Z", "2026-11-01T20:00:00Z"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from consumer.destinations.answers import LONGEST_WAIT_S, json_object, judge_status
-from consumer.destinations.scrub import LONGEST, said, scrubbed
+from consumer.destinations.redaction import LONGEST, said, scrubbed
+from consumer.destinations.status_verdicts import LONGEST_WAIT_S, json_object, judge_status
 from consumer.model import Barred, Cause, Deferred, Fault, Mixed, Refused, Reply, Trouble
 
 DATE = "Tue, 15 Nov 1994 08:12:31 GMT"

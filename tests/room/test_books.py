@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumer.delivery.books import Books
+from consumer.delivery.ledger.accounting import Books
 from consumer.model import Skip
 
 

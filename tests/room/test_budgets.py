@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.check.budgets import (
+from consumer.check.json_indent import indented
+from consumer.check.resource_budget import (
     BASE_BYTES,
     KIB,
     MIB,
@@ -18,7 +19,6 @@ from consumer.check.budgets import (
     needs_of,
     shown_bytes,
 )
-from consumer.check.indent import indented
 from tests.room.configured import GOOD, settings_of
 from tests.room.test_config_pipelines import SHARED
 

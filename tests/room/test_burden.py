@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.translation.burden import HEAVY, Burden
+from consumer.translation.avro.schema_cost import HEAVY, Burden
 from tests.room.bomb import Json, array, record
 
 

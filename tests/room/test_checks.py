@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.facts import DestinationFacts, HoldFacts, PipelineFacts, RecordBooks
 from consumer.model import Trouble
-from consumer.watch.checks import Check, Limits, Moment, live, ready, startup
+from consumer.model.status import DestinationFacts, HoldFacts, PipelineFacts, RecordBooks
+from consumer.observability.health import Check, Limits, Moment, live, ready, startup
 
 NOW = Moment(wall_ms=1_000_000_000, monotonic_s=10_000.0)
 GOOD = PipelineFacts(

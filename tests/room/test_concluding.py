@@ -5,7 +5,7 @@ import time
 import pytest
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.suspects import SuspectOptions
+from consumer.delivery.guards.poison_detector import SuspectOptions
 from consumer.model import Barred, Deferred, Fault, Trouble, Verdict
 from tests.property.test_batch import delivery
 from tests.property.test_suspects import FAR_OFF, LONG_AGO, LaneAlone
@@ -30,7 +30,7 @@ class Case:
         self.outcomes, self.queue = self.lane.outcomes, self.lane.queue
         for happened in story:
             if happened == "s":
-                self.outcomes._road.suspicion.succeeded([self.passer])
+                self.outcomes._context.poison_detector.succeeded([self.passer])
             else:
                 self.end(DOWN)
 

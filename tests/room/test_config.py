@@ -10,11 +10,12 @@ from consumer.config import (
     Budgets,
     DeadLetterSettings,
     HttpSettings,
-    LaneSettings,
     PipelineSettings,
 )
-from consumer.delivery.guard import GuardOptions
-from consumer.delivery.suspects import SuspectOptions
+from consumer.delivery.backoff import Backoff
+from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.guards.poison_detector import SuspectOptions
+from consumer.delivery.options import DestinationOptions
 from consumer.destinations.copilot import CopilotOptions
 from consumer.destinations.customerio import CustomerioOptions
 from consumer.destinations.yotpo import YotpoOptions
@@ -101,11 +102,10 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
     assert copilot.kind == "copilot"
     assert copilot.enabled
     assert copilot.options == CopilotOptions(url="https://api.acme.bycopilot.com")
-    assert copilot.lanes == LaneSettings(
+    assert copilot.lanes == DestinationOptions(
         lanes=4,
         timeout_s=15.0,
-        backoff_first_s=0.5,
-        backoff_cap_s=30.0,
+        backoff=Backoff(0.5, 30.0),
         probe_s=30.0,
         linger_s=0.2,
         rate_per_s=None,
@@ -186,7 +186,15 @@ destinations:
     assert one.options == CopilotOptions(
         name="one", url="https://one", events=7, bytes=5000, collect_path="/c", consent_path="/d"
     )
-    assert one.lanes == LaneSettings(64, 2.0, 1.0, 2.0, 3.0, 1.0, 1.0, SuspectOptions(2, 3, 4.0, 5))
+    assert one.lanes == DestinationOptions(
+        lanes=64,
+        timeout_s=2.0,
+        backoff=Backoff(1.0, 2.0),
+        probe_s=3.0,
+        linger_s=1.0,
+        rate_per_s=1.0,
+        suspects=SuspectOptions(2, 3, 4.0, 5),
+    )
     assert two.options == CustomerioOptions(
         name="two",
         url="https://two/v1",

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumer.config import destination_table, json_schema, load, table
-from consumer.config.grammar import Section
+from consumer.config import destination_schema, json_schema, load, schema
+from consumer.config.schema_nodes import Section
 from consumer.destinations.kinds import KINDS
 from tests.room.configured import ENVIRON
 from tests.room.test_config import WHOLE
@@ -23,7 +23,7 @@ def test_every_option_of_a_kind_can_be_configured() -> None:
     beside = {"name", "url", "events", "bytes"}
     for kind, each in KINDS.items():
         fields = {field.name for field in dataclasses.fields(each.options)}
-        assert fields - beside == set(destination_table.OF_KIND[kind]), kind
+        assert fields - beside == set(destination_schema.OF_KIND[kind]), kind
 
 
 def test_every_key_is_described() -> None:
@@ -33,9 +33,9 @@ def test_every_key_is_described() -> None:
             if isinstance(option.kind, Section):
                 walk(option.kind)
 
-    walk(Section(table.TOP))
+    walk(Section(schema.TOP))
     for kind in KINDS:
-        walk(destination_table.of_kind(kind))
+        walk(destination_schema.of_kind(kind))
 
 
 def test_what_is_read_once_and_what_is_re_read_is_said_where_it_is_described() -> None:

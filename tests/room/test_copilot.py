@@ -7,7 +7,7 @@ import pytest
 
 from consumer.destinations import Encoded
 from consumer.destinations.copilot_contract import EVENT_TYPES
-from consumer.shape import Fields, Instant, Value
+from consumer.model.values import Fields, Instant, Value
 from tests.room.saying_copilot import (
     BATCH,
     COPILOT,

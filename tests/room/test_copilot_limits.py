@@ -8,7 +8,7 @@ import pytest
 from consumer.destinations import Encoded, EntryError, OptionError
 from consumer.destinations.copilot import MAX_AGE_MS, Copilot, CopilotOptions
 from consumer.model import Cause, Fault
-from consumer.shape import Fields
+from consumer.model.values import Fields
 from tests.room.saying_copilot import (
     BATCH,
     COPILOT,

@@ -5,7 +5,7 @@ import base64
 from pathlib import Path
 
 from consumer.config import SecretFile
-from consumer.delivery.credentials import BasicCredentials
+from consumer.delivery.http.credentials import BasicCredentials
 from consumer.destinations import Basic
 from consumer.model import Doubt
 from tests.lanes.road import FakeSecret

@@ -8,7 +8,7 @@ import pytest
 from consumer.destinations import Encoded
 from consumer.destinations.customerio import Customerio, CustomerioOptions
 from consumer.model import Cause, Fault, Shape
-from consumer.shape import Fields, Instant
+from consumer.model.values import Fields, Instant
 from tests.room.saying_customerio import (
     COMMON,
     CUSTOMERIO,

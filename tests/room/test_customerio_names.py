@@ -6,7 +6,7 @@ import pytest
 
 from consumer.destinations import EntryError, OptionError
 from consumer.destinations.customerio import Customerio, CustomerioOptions, warnings
-from consumer.shape import Fields, Value
+from consumer.model.values import Fields, Value
 from tests.room.saying_customerio import ACTING, CUSTOMERIO, URL, detail, document, encoded
 
 

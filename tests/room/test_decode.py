@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from consumer.model import Cause, Fault
-from consumer.shape import Instant
-from consumer.translation.decode import decode
-from consumer.translation.record import Record
+from consumer.model.values import Instant
+from consumer.translation.avro.decoder import decode
+from consumer.translation.avro.named_record import Record
 from tests.room.translating import Json, record, schema_of, written
 
 

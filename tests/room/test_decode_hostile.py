@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from consumer.model import Cause, Fault
-from consumer.translation.decode import decode, read_schema
+from consumer.translation.avro.decoder import decode, read_schema
 from tests.room.translating import Json, record, schema_of, written
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pytest
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.directed import Directed
-from consumer.directive import AcceptRefusals, Directive, Directives, Pause, Quarantine
+from consumer.delivery.guards.directive_filter import Directed
 from consumer.model import Cause, Entry, Fault, Partition
+from consumer.model.directives import AcceptRefusals, Directive, Directives, Pause, Quarantine
 from tests.property.test_batch import SHAPES
 
 ORDERS = Partition("orders", 1)

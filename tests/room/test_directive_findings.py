@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.check.directives import directive_findings
-from consumer.plan import Plan, read_plan
+from consumer.check.directives_check import directive_findings
+from consumer.config.run_config import Plan, read_plan
 
 MAPPING = """\
 version: 1

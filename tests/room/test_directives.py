@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.config.directives import Read, content_of, read_content
-from consumer.directive import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
+from consumer.directives.parser import Read, content_of, read_content
 from consumer.model import Cause
+from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
 from tests.room.directing import CANARY, END, END_MS, KNOWN, directive, read
 
 LOST = "the brokers lost a disk"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config.disk import UNANSWERED, Look
+from consumer.config.bounded_read import UNANSWERED, Look
 from tests.room.hung_mount import HungMount
 
 
@@ -96,7 +96,7 @@ def test_a_process_ends_while_the_disk_hangs(path: Path) -> None:
     before = threading.active_count()
     script = (
         "import asyncio, pathlib\n"
-        "from consumer.config.disk import Look\n"
+        "from consumer.config.bounded_read import Look\n"
         f"look = Look(pathlib.Path({str(path)!r}).read_bytes, 0.05)\n"
         "print(asyncio.run(look()))\n"
     )

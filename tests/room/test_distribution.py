@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from consumer.watch.histogram import LATENCY_S, Distribution, Histogram
+from consumer.observability.metrics.histogram import LATENCY_S, Distribution, Histogram
 
 SECONDS = st.one_of(st.floats(min_value=0, max_value=1e6), st.sampled_from([float(bound) for bound in LATENCY_S]))
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.check.advice import advice
 from consumer.check.dry_run import DryRun, Outcome, Refusal
+from consumer.check.journeys_warnings import advice
 from consumer.config import MASK
 from consumer.destinations import Encoded, Encoder, Token
 from tests.room.configured import GOOD, settings_of

@@ -7,9 +7,9 @@ import orjson
 import pytest
 
 from consumer.destinations.encoding import canonical, dumps, exact, fault, iso, quoted, why_not
-from consumer.destinations.identities import ulid_text, uuid_text
+from consumer.destinations.id_formats import ulid_text, uuid_text
 from consumer.model import Cause, Fault
-from consumer.shape import Instant, Value
+from consumer.model.values import Instant, Value
 
 IDENTITY = bytes.fromhex("00112233445566778899aabbccddeeff")
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from consumer.shape import Instant, Value
+from consumer.model.values import Instant, Value
+from consumer.translation.avro.named_record import Record
 from consumer.translation.expressions import Expression, Scope, UnmappableError, compile_expression
-from consumer.translation.record import Record
 from tests.room.translating import Kept
 
 EVENT: Value = {

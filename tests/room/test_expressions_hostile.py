@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from consumer.shape import Instant, Value
+from consumer.model.values import Instant, Value
 from consumer.translation.expressions import Expression, Scope, UnmappableError, compile_expression, kind_of
 from tests.room.translating import Kept
 

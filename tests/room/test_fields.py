@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.shape import Value
+from consumer.model.values import Value
 from consumer.translation.expressions import Expression, Scope, compile_expression
-from consumer.translation.fields import blame, cleaned, maker
+from consumer.translation.field_builder import blame, cleaned, maker
 from consumer.translation.mapping.rules import Constant, Each, Object
 from tests.room.translating import Kept
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from consumer.findings import Finding, did_you_mean, errors, in_order, nearest
+from consumer.model.findings import Finding, did_you_mean, errors, in_order, nearest
 
 
 def test_a_finding_reads_as_place_severity_path_message_and_hint() -> None:

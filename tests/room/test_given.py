@@ -10,9 +10,9 @@ from typing import Any
 import fastavro
 import pytest
 
-from consumer.findings import Finding
-from consumer.translation.given import Record, Schemas, read_container, read_lines
-from consumer.translation.schemas import Schema
+from consumer.model.findings import Finding
+from consumer.translation.avro.schema_directory import Schema
+from consumer.translation.samples.reader import Record, Schemas, read_container, read_lines
 from tests.room.translating import NOW_MS, Json, framed, record, written
 
 POINT = record("shop.Point", x="int")

@@ -1,9 +1,9 @@
 """The flood guard by itself, on a clock that is set by hand: when it closes, what opens it, what it never counts."""
 
-from consumer.delivery.guard import Closed, Guard, GuardOptions, together
-from consumer.directive import AcceptRefusals
+from consumer.delivery.guards.flood_guard import Closed, Guard, GuardOptions, together
 from consumer.model import Cause
-from consumer.observe import Observer
+from consumer.model.directives import AcceptRefusals
+from consumer.model.observer import Observer
 
 ORDER, RETURN = "shop.Order", "shop.Return"
 REFUSED, CONTRACT = Cause.REFUSED, Cause.CONTRACT

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from consumer.heard import Heard
 from consumer.model import Partition
+from consumer.pipeline.status import Heard
 
 P, Q = Partition("shop.orders", 0), Partition("shop.orders", 1)
 

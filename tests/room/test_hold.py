@@ -1,6 +1,6 @@
 """Holds: when they begin and end, and when they are probed."""
 
-from consumer.delivery.hold import Holds
+from consumer.delivery.guards.circuit_breaker import Holds
 from consumer.model import Endpoint, Fault, Trouble
 
 COLLECT, CONSENT = Endpoint("collect", "POST", "/a"), Endpoint("consent", "POST", "/b")

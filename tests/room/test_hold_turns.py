@@ -1,6 +1,6 @@
 """When a hold is probed, what goes in between, and whose turn it is."""
 
-from consumer.delivery.hold import Hold, Holds
+from consumer.delivery.guards.circuit_breaker import Hold, Holds
 from consumer.model import Cause, Fault, Trouble
 
 GONE = Fault(Trouble.GONE)

@@ -6,44 +6,47 @@ from decimal import Decimal
 
 import pytest
 
-from consumer.shape import Instant, Value
-from consumer.translation import identity
+from consumer.model.values import Instant, Value
+from consumer.translation import delivery_id
 
 BEGUN = ("com.acme.shop.OrderPlaced", "customerio", "track:Order Completed")
 
 
 def test_golden_vector_of_an_event_with_an_id_of_its_own() -> None:
-    assert identity.finish(identity.of_entry(*BEGUN), identity.own("e-1")).hex() == "44b84de741c0b11e97b35750b40893b9"
+    assert (
+        delivery_id.finish(delivery_id.of_entry(*BEGUN), delivery_id.own("e-1")).hex()
+        == "44b84de741c0b11e97b35750b40893b9"
+    )
 
 
 def test_golden_vector_of_an_event_known_by_its_place() -> None:
-    who = identity.at(identity.place("shop.orders", 3), 41)
-    assert identity.finish(identity.of_entry(*BEGUN), who).hex() == "d154e376c4d641bc238a8e47d27cd159"
+    who = delivery_id.at(delivery_id.place("shop.orders", 3), 41)
+    assert delivery_id.finish(delivery_id.of_entry(*BEGUN), who).hex() == "d154e376c4d641bc238a8e47d27cd159"
 
 
 def test_golden_vector_of_an_element() -> None:
     assert (
-        identity.finish(identity.of_entry(*BEGUN), identity.own("e-1"), "line-2").hex()
+        delivery_id.finish(delivery_id.of_entry(*BEGUN), delivery_id.own("e-1"), "line-2").hex()
         == "f3eb9dc4e01761efba06336f564433ac"
     )
 
 
 def test_golden_vector_of_a_record_that_could_not_be_decoded() -> None:
-    who = identity.at(identity.place("shop.orders", 3), 41)
-    assert identity.finish(identity.of_entry("", "", ""), who).hex() == "b880da2510a3359af8d3fb6d67c60654"
+    who = delivery_id.at(delivery_id.place("shop.orders", 3), 41)
+    assert delivery_id.finish(delivery_id.of_entry("", "", ""), who).hex() == "b880da2510a3359af8d3fb6d67c60654"
 
 
 def test_no_two_ways_of_cutting_the_same_text_into_parts_are_one() -> None:
-    begun = identity.of_entry("a", "b", "c")
+    begun = delivery_id.of_entry("a", "b", "c")
     digests = {
-        identity.finish(identity.of_entry("ab", "", "c"), identity.own("x")),
-        identity.finish(begun, identity.own("x")),
-        identity.finish(begun, identity.own("x"), ""),
-        identity.finish(begun, identity.own("x"), "y"),
-        identity.finish(begun, identity.own("xy")),
-        identity.finish(begun, identity.at(identity.place("x", 0), 0)),
-        identity.finish(begun, identity.at(identity.place("x", 0), 1)),
-        identity.finish(begun, identity.at(identity.place("x", 1), 0)),
+        delivery_id.finish(delivery_id.of_entry("ab", "", "c"), delivery_id.own("x")),
+        delivery_id.finish(begun, delivery_id.own("x")),
+        delivery_id.finish(begun, delivery_id.own("x"), ""),
+        delivery_id.finish(begun, delivery_id.own("x"), "y"),
+        delivery_id.finish(begun, delivery_id.own("xy")),
+        delivery_id.finish(begun, delivery_id.at(delivery_id.place("x", 0), 0)),
+        delivery_id.finish(begun, delivery_id.at(delivery_id.place("x", 0), 1)),
+        delivery_id.finish(begun, delivery_id.at(delivery_id.place("x", 1), 0)),
     }
     assert len(digests) == 8
 
@@ -69,4 +72,4 @@ def test_no_two_ways_of_cutting_the_same_text_into_parts_are_one() -> None:
     ],
 )
 def test_an_id_is_text_or_becomes_it_in_one_way_only(value: Value, text: str | None) -> None:
-    assert identity.as_text(value) == text
+    assert delivery_id.as_text(value) == text

@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.delivery import intake as module
-from consumer.delivery.intake import Intake, Limits, size_of
-from consumer.delivery.ledger import Tenure
+from consumer.delivery import record_buffer as module
+from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.record_buffer import Intake, Limits, size_of
 from consumer.model import UNREADABLE_HEADERS, Cause, Fault, Partition
-from consumer.translation.wire import written_with
+from consumer.translation.avro.wire_format import written_with
 
 P, Q = Partition("orders", 0), Partition("orders", 1)
 

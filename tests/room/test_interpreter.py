@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.shape import Value
+from consumer.model.values import Value
 from consumer.translation.expressions import Scope, UnmappableError
-from consumer.translation.expressions.grammar import ExactParser
 from consumer.translation.expressions.interpreter import Interpreter
+from consumer.translation.expressions.parser import ExactParser
 from tests.room.test_expressions import CASES, EVENT, UNMAPPABLE, value_of
 from tests.room.translating import Kept
 

@@ -6,7 +6,7 @@ import pytest
 
 from consumer.destinations import Basic, OptionError
 from consumer.destinations.kinds import KINDS
-from consumer.destinations.options import check_path, check_url
+from consumer.destinations.option_checks import check_path, check_url
 
 MANDATORY = {"url": "https://acme.test/api", "store_id": "s"}
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from consumer import learning as module
-from consumer.delivery.pace import Backoff
-from consumer.kafka.registry import Answer, Found, Unauthorized, Unknown, Unreachable
-from consumer.learning import Learning, NoRegistry
-from consumer.lot import SchemaKey
+from consumer.delivery.backoff import Backoff
+from consumer.kafka.schema_registry.client import Answer, Found, Unauthorized, Unknown, Unreachable
 from consumer.model import Fault
-from consumer.observe import Observer
+from consumer.model.delivery_columns import SchemaKey
+from consumer.model.observer import Observer
+from consumer.pipeline import schema_fetcher as module
+from consumer.pipeline.schema_fetcher import Learning, NoRegistry
 
 
 class FakeRegistry:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from consumer.delivery.ledger import LedgerError, Tenure
+from consumer.delivery.ledger.partition_ledger import LedgerError, Tenure
 from consumer.model import Partition
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.watch.lines import TEXT_LIMIT, as_json, as_text, broker_in, masked, shown, timestamp
+from consumer.observability.log.format import TEXT_LIMIT, as_json, as_text, broker_in, masked, shown, timestamp
 
 CANARIES = (
     "anna.canary@example.com",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from consumer.translation import load_mapping
-from consumer.translation.mapping.canonical import version_of
-from consumer.yaml_source import read_text
-from consumer.yaml_tree import Node
+from consumer.translation.mapping.version import version_of
+from consumer.yaml_document import Node, read_text
 from tests.room.translating import Teller
 
 GOOD = "version: 1\nevents:\n  shop.E:\n    deliver: [{to: teller.say}]\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.findings import Finding
+from consumer.model.findings import Finding
 from consumer.translation import EventMapping, load_mapping_text
 from tests.room.translating import Teller
 

@@ -12,12 +12,12 @@ from typing import NoReturn
 
 import pytest
 
-import consumer.commands.run
-from consumer.memory import share_one_pool
+import consumer.cli.run
+from consumer.cli.process_tuning import share_one_pool
 
 _THREADS = """
 import ctypes, os, sys, threading
-from consumer.memory import share_one_pool
+from consumer.cli.process_tuning import share_one_pool
 from tests.faults.allocator import in_use_mib
 
 done = share_one_pool(os.environ)
@@ -82,8 +82,8 @@ def test_a_run_asks_before_it_does_anything_else(monkeypatch: pytest.MonkeyPatch
         order.append("plan")
         raise InterruptedError
 
-    monkeypatch.setattr(consumer.commands.run, "share_one_pool", lambda _: order.append("one pool"))
-    monkeypatch.setattr(consumer.commands.run, "read_plan", plan)
+    monkeypatch.setattr(consumer.cli.run, "share_one_pool", lambda _: order.append("one pool"))
+    monkeypatch.setattr(consumer.cli.run, "read_plan", plan)
     with pytest.raises(InterruptedError):
-        consumer.commands.run.run(argparse.Namespace(config=tmp_path / "none.yaml", pipeline=None))
+        consumer.cli.run.run(argparse.Namespace(config=tmp_path / "none.yaml", pipeline=None))
     assert order == ["one pool", "plan"]

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.delivery.pace import Backoff, Pace
+from consumer.delivery.backoff import Backoff
+from consumer.delivery.http.rate_limiter import Pace
 
 seconds = st.floats(0, 1000, allow_nan=False)
 

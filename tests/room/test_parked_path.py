@@ -2,14 +2,13 @@
 
 import asyncio
 
-from consumer.delivery.entering import LETTER_BYTES, enter
-from consumer.delivery.guard import GuardOptions
-from consumer.delivery.intake import Chunk
-from consumer.delivery.ledger import Tenure
-from consumer.directive import NONE, AcceptGap, AcceptRefusals, Directives
+from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.record_buffer import LETTER_BYTES, Chunk, enter
 from consumer.model import Cause, Partition
-from consumer.observe import Observer
-from consumer.settling import Settling
+from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directives
+from consumer.model.observer import Observer
+from consumer.pipeline.settlement import Settling
 from tests.lanes.road import FakeShelf
 from tests.room.orders import SCHEMA, kept
 from tests.room.path import House, P, house, until

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 from confluent_kafka import TopicPartition
 
-from consumer.kafka.pauses import Pauses
+from consumer.kafka.fetcher import Pauses
 from consumer.model import Partition
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 
 P, Q = Partition("t", 0), Partition("t", 1)
 

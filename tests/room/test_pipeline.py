@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from consumer import pipeline as module
-from consumer.delivery.entering import DELIVERY_BYTES
+from consumer.delivery.record_buffer import DELIVERY_BYTES
+from consumer.pipeline import pipeline as module
 from tests.room.path import P, Q, house, until
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.translation.plain import PlainWriter, Unfit, parse_json
+from consumer.translation.samples.json_to_avro import PlainWriter, Unfit, parse_json
 
 
 def written(schema: Any, value: Any, references: dict[str, Any] | None = None) -> bytes | Unfit:  # noqa: ANN401 - JSON

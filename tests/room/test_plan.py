@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from consumer.plan import Planned, read_plan
+from consumer.config.run_config import Planned, read_plan
 
 MAPPING = """
 version: 1

@@ -1,7 +1,7 @@
 """The queue's cases worth a name: each lost the order of a key, or a key itself, before."""
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.queue import KeyedQueue, Scope, Waits
+from consumer.delivery.keyed_queue import KeyedQueue, Scope, Waits
 from consumer.model import Cause, Fault
 from tests.property.test_batch import CONSENT, SHAPES, FakeTenure, delivery
 

@@ -1,6 +1,6 @@
 """Batches that wait by themselves in a lane's queue: their keys with them, everything else around them."""
 
-from consumer.delivery.queue import KeyedQueue, Scope
+from consumer.delivery.keyed_queue import KeyedQueue, Scope
 from tests.property.test_batch import FakeTenure
 from tests.room.test_queue import HELD, consents_are_held, never, one, slots
 

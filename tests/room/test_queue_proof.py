@@ -1,7 +1,7 @@
 """Which of what waits probes, where not all of it can prove something."""
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.queue import KeyedQueue, Proof
+from consumer.delivery.keyed_queue import KeyedQueue, Proof
 from tests.property.test_batch import FakeTenure
 from tests.room.test_queue import GUARD, HELD, one, slots
 

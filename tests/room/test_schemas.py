@@ -9,7 +9,7 @@ import pytest
 
 from consumer.model import Fault
 from consumer.translation import load_schemas
-from consumer.translation.decode import read_schema
+from consumer.translation.avro.decoder import read_schema
 from tests.room.translating import Json, record
 
 FINGERPRINTS = [  # as Java's SchemaNormalization has them, as unsigned numbers

@@ -5,11 +5,11 @@
 import pytest
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.ledger import LedgerError, Tenure
-from consumer.lot import FaultyRecord
+from consumer.delivery.ledger.partition_ledger import LedgerError, Tenure
 from consumer.model import Cause, Endpoint, Entry, Fault, Partition, Shape
-from consumer.observe import Observer
-from consumer.settling import Settling
+from consumer.model.delivery_columns import FaultyRecord
+from consumer.model.observer import Observer
+from consumer.pipeline.settlement import Settling
 from tests.lanes.road import FakeRecord, FakeShelf
 
 ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")

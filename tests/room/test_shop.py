@@ -14,8 +14,8 @@ from consumer.destinations import Destination
 from consumer.destinations.copilot import Copilot, CopilotOptions
 from consumer.destinations.customerio import Customerio, CustomerioOptions
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
-from consumer.lot import Translation
 from consumer.model import Skip
+from consumer.model.delivery_columns import Translation
 from consumer.translation import Translator, load_mapping, load_schemas
 from tests.room.translating import NOW_MS, Json, Kept, framed
 

@@ -9,21 +9,20 @@ from typing import Any
 
 import pytest
 
-from consumer.delivery import ledger
-from consumer.delivery.directed import Directed
-from consumer.delivery.guard import Closed
-from consumer.delivery.hold import Hold
-from consumer.delivery.intake import Limits
-from consumer.delivery.ledger import Tenure
-from consumer.delivery.window import CLOCK
-from consumer.directive import Directives, Pause
-from consumer.facts import DeliveryBooks, DestinationFacts, GuardFacts, PipelineFacts
-from consumer.heard import Heard
+from consumer.delivery.guards.circuit_breaker import Hold
+from consumer.delivery.guards.directive_filter import Directed
+from consumer.delivery.guards.flood_guard import Closed
+from consumer.delivery.guards.time_window import CLOCK
+from consumer.delivery.ledger import partition_ledger
+from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.record_buffer import Limits
 from consumer.model import Cause, Fault, Message, Partition, Trouble
-from consumer.observe import Observer
-from consumer.pipeline import Pipeline
-from consumer.settling import Settling
-from consumer.standing import Standing
+from consumer.model.directives import Directives, Pause
+from consumer.model.observer import Observer
+from consumer.model.status import DeliveryBooks, DestinationFacts, GuardFacts, PipelineFacts
+from consumer.pipeline.pipeline import Pipeline
+from consumer.pipeline.settlement import Settling
+from consumer.pipeline.status import Heard, Standing
 from tests.lanes.road import FakeShelf
 from tests.room.path import FakeLanes, FakeTranslator, P
 from tests.room.test_intake import FakeMessage
@@ -119,7 +118,7 @@ def test_the_oldest_open_is_told_for_each_destination_by_what_it_is_owed_itself(
 
 
 def test_behind_very_many_the_partitions_oldest_stands_for_a_destinations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "_NEAR", 2)
+    monkeypatch.setattr(partition_ledger, "_NEAR", 2)
     house = House()
     house.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
     assert house.destinations()["yotpo"].oldest_open_ms == 0

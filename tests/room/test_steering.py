@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from consumer.directive import NONE, Directives
-from consumer.watch.log import Log
-from consumer.watch.told import Told
+from consumer.model.directives import NONE, Directives
+from consumer.observability.directives_observer import Told
+from consumer.observability.log.writer import Log
 from tests.room.hung_mount import HungMount
 from tests.room.steered import BOTH, COPILOT, CUSTOMERIO, EVENING_MS, NOON, NOON_MS, Steered, pause
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.directive import Directives
+from consumer.model.directives import Directives
 from tests.room.steered import BOTH, COPILOT, CUSTOMERIO, NOON, Steered, pause
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from consumer.config.directives import content_of, read_content
-from consumer.directive import Directives
+from consumer.directives.parser import content_of, read_content
+from consumer.model.directives import Directives
 from tests.room.steered import BOTH, COPILOT, CUSTOMERIO, Steered
 
 
@@ -37,7 +37,7 @@ def test_a_file_not_read_in_time_at_the_start_holds_everything_until_it_is(
 ) -> None:
     steered = Steered(tmp_path, every_s=0.01, within_s=0.05)
     hung = Hung(does)
-    monkeypatch.setattr(f"consumer.steering.{name}", hung)
+    monkeypatch.setattr(f"consumer.directives.watcher.{name}", hung)
 
     async def scenario() -> None:
         try:
@@ -60,7 +60,7 @@ def test_whoever_is_asked_to_leave_before_the_file_was_read_waits_for_no_disk_an
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steered, hung = Steered(tmp_path), Hung(content_of)
-    monkeypatch.setattr("consumer.steering.content_of", hung)
+    monkeypatch.setattr("consumer.directives.watcher.content_of", hung)
 
     async def scenario() -> None:
         beginning = asyncio.create_task(steered.begin(BOTH))
@@ -82,6 +82,6 @@ def test_what_falls_while_the_file_is_read_is_told_to_whoever_waits_for_it(
         raise ValueError("a bug")
 
     steered = Steered(tmp_path)
-    monkeypatch.setattr("consumer.steering.content_of", fall)
+    monkeypatch.setattr("consumer.directives.watcher.content_of", fall)
     with pytest.raises(ValueError, match="a bug"):
         asyncio.run(steered.begin(BOTH))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from consumer.delivery.apart import Apart
-from consumer.delivery.delivery import Delivery
-from consumer.delivery.suspects import Evidence, SuspectOptions, Suspicion, speaks_against
+from consumer.delivery.delivery import Delivery, Evidence
+from consumer.delivery.guards.poison_detector import SuspectOptions, Suspicion, speaks_against
+from consumer.delivery.keyed_queue import Apart
 from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused, Trouble, Verdict
 from tests.property.test_batch import SHAPES, FakeTenure, delivery
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from consumer.config import SecretFile
-from consumer.delivery.credentials import Signature
-from consumer.delivery.tokens import TokenCredentials
+from consumer.delivery.http.credentials import Signature, TokenCredentials
 from consumer.destinations import Token
 from consumer.model import Barred, Call, Deferred, Doubt, Endpoint, Fault, Reply, Trouble
 from tests.lanes.road import FakeSecret

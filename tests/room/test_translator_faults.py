@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consumer.model import Cause, Fault, Skip
-from consumer.translation import identity, load_schemas
+from consumer.translation import delivery_id, load_schemas
 from tests.room.orders import EVENT, SCHEMA, kept, one_fault, said
 from tests.room.translating import NOW_MS, Kept, Teller, entry, framed, translator, written
 
@@ -75,21 +75,21 @@ def test_what_cannot_be_said_has_the_id_that_the_destination_would_have_had(
     fields: str, beside: str, event: str, time_ms: int
 ) -> None:
     out = translator(entry(fields, beside=beside, event=event), SCHEMA).translate([kept(7)])
-    digest = identity.finish(identity.of_entry("shop.E", "teller", "say"), identity.own("e-1"))
+    digest = delivery_id.finish(delivery_id.of_entry("shop.E", "teller", "say"), delivery_id.own("e-1"))
     assert [each.identity for each in out.faults] == [f"{time_ms}-{digest.hex()}"]
 
 
 def test_an_event_whose_own_id_cannot_be_had_is_known_by_its_place_and_its_own_time() -> None:
     out = translator(entry("{a: status}", event="id: nothing\ntime: at"), SCHEMA).translate([kept(7)])
-    who = identity.at(identity.place("shop", 0), 7)
-    digest = identity.finish(identity.of_entry("shop.E", "teller", "say"), who)
+    who = delivery_id.at(delivery_id.place("shop", 0), 7)
+    digest = delivery_id.finish(delivery_id.of_entry("shop.E", "teller", "say"), who)
     assert [each.identity for each in out.faults] == [f"1000-{digest.hex()}"]
 
 
 def test_an_undecodable_record_has_an_identity_of_its_place_alone() -> None:
     out = translator(entry("{s: status}"), SCHEMA).translate([Kept(framed(1, b"\xff"), 41, ("shop.orders", 3))])
-    who = identity.at(identity.place("shop.orders", 3), 41)
-    assert out.faults[0].identity == identity.finish(identity.of_entry("", "", ""), who).hex()
+    who = delivery_id.at(delivery_id.place("shop.orders", 3), 41)
+    assert out.faults[0].identity == delivery_id.finish(delivery_id.of_entry("", "", ""), who).hex()
     assert out.faults[0].entry is None
     assert out.faults[0].fault.cause is Cause.UNDECODABLE
 

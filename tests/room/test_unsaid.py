@@ -2,9 +2,9 @@
 
 import asyncio
 
-from consumer.delivery.ledger import Tenure
-from consumer.directive import NONE, AcceptRefusals, Directives, Quarantine
+from consumer.delivery.ledger.partition_ledger import Tenure
 from consumer.model import Cause, Entry, Partition
+from consumer.model.directives import NONE, AcceptRefusals, Directives, Quarantine
 from tests.room.lots import CONTRACT, UNDECODABLE, Lots
 from tests.room.path import until
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.hold import Holds
-from consumer.delivery.queue import Scope
-from consumer.delivery.window import CLOCK, KNOWN_FOR_S, SKEW, Window
+from consumer.delivery.guards.circuit_breaker import Holds
+from consumer.delivery.guards.time_window import CLOCK, KNOWN_FOR_S, SKEW, Window
+from consumer.delivery.keyed_queue import Scope
 from consumer.model import Cause, Endpoint, Fault, Shape, Trouble
-from consumer.observe import Observer
+from consumer.model.observer import Observer
 from tests.property.test_batch import COLLECT, FakeTenure, delivery
 
 NOW_S = 1_795_168_800.0
@@ -53,7 +53,7 @@ class Clocks:
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     made = Clocks()
-    monkeypatch.setattr("consumer.delivery.window.time", made)
+    monkeypatch.setattr("consumer.delivery.guards.time_window.time", made)
     return made
 
 

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from consumer.model import Cause, Fault
-from consumer.translation.wire import is_fingerprint, written_with
+from consumer.translation.avro.wire_format import is_fingerprint, written_with
 from tests.room.translating import Kept
 
 GUID = uuid.UUID("0b7c0b0e-9c7e-4a5e-8a3f-2c2d4f8e1a11")

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer.yaml_source import read_file, read_text
-from consumer.yaml_tree import Items, Node, Scalar, Table
+from consumer.yaml_document import Items, Node, Scalar, Table, read_file, read_text
 
 
 def table(text: str) -> Table:

@@ -10,7 +10,7 @@ import pytest
 from consumer.destinations import Encoded, EntryError, OptionError
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
 from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Refused, Reply, Trouble
-from consumer.shape import Fields, Instant, Value
+from consumer.model.values import Fields, Instant, Value
 
 URL = "https://api.yotpo.com/core/v3"
 YOTPO = Yotpo(YotpoOptions(url=URL, store_id="store/1 "))

@@ -12,9 +12,9 @@ from fastavro import parse_schema, schemaless_writer
 
 from consumer.destinations import Basic, Encoded, Encoder, EntryError, FieldRule, Target, Token
 from consumer.model import Cause, Delivered, Endpoint, Fault, Reply, Shape, Verdict
-from consumer.shape import Fields
+from consumer.model.values import Fields
 from consumer.translation import EventMapping, SchemaDirectory, Translator, load_mapping_text
-from consumer.translation.decode import WriterSchema, read_schema
+from consumer.translation.avro.decoder import WriterSchema, read_schema
 
 Json: TypeAlias = Any
 """A schema, or a value of one."""

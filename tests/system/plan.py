@@ -16,7 +16,7 @@ from consumer.demo.fakes import (
     Rule,
     Until,
 )
-from consumer.demo.fakes.faults import Incoming, Predicate
+from consumer.demo.fakes.fault_rules import Incoming, Predicate
 from tests.system.shop import INVALID, POISON
 from tests.system.world import TIMEOUT_S, World
 

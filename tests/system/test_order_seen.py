@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 
 import pytest
 
-from consumer.delivery.lanes import Lanes
+from consumer.delivery.dispatcher import Lanes
 from consumer.demo.fakes import Delay, endpoint
 from tests.contract import suite, yotpo
 from tests.contract.saying import Case

@@ -3,10 +3,10 @@
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from consumer.facts import Facts
-from consumer.observe import Observer
-from consumer.watch.metrics import Metrics
-from consumer.watch.sources import Sources
+from consumer.model.observer import Observer
+from consumer.model.status import Facts
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 DESTINATIONS = {"copilot": ("collect", "consent"), "customerio": ("batch",)}

@@ -2,8 +2,9 @@
 
 import time
 
-from consumer.directive import Pause
-from consumer.facts import (
+from consumer.model import Cause, Partition, Trouble
+from consumer.model.directives import Pause
+from consumer.model.status import (
     DeadLetterFacts,
     DeliveryBooks,
     DestinationFacts,
@@ -14,7 +15,6 @@ from consumer.facts import (
     RecordBooks,
     StoppedFacts,
 )
-from consumer.model import Cause, Partition, Trouble
 
 
 class Fixed:

@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer.directive import NONE
-from consumer.facts import (
+from consumer.model import Cause, Doubt, Fault, Partition, Trouble
+from consumer.model.directives import NONE
+from consumer.model.findings import Finding
+from consumer.model.observer import Observer
+from consumer.model.status import (
     CLOCK,
     DeadLetterFacts,
     DestinationFacts,
@@ -21,16 +24,14 @@ from consumer.facts import (
     PipelineFacts,
     StoppedFacts,
 )
-from consumer.findings import Finding
-from consumer.model import Cause, Doubt, Fault, Partition, Trouble
-from consumer.observe import Observer
-from consumer.watch.checks import Moment
-from consumer.watch.log import Log
-from consumer.watch.metrics import Metrics
-from consumer.watch.page import page
-from consumer.watch.sources import Sources
-from consumer.watch.status import status
-from consumer.watch.told import Told
+from consumer.observability.directives_observer import Told
+from consumer.observability.health import Moment
+from consumer.observability.http.status_json import status
+from consumer.observability.http.status_page import page
+from consumer.observability.log.observer import LogObserver
+from consumer.observability.log.writer import Log
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
 from tests.watch.pages import DESTINATIONS, EVENTS, value
 from tests.watch.sample import Fixed, well
 from tests.watch.written import Written
@@ -157,7 +158,7 @@ def test_an_alarm_is_a_series_an_error_in_the_log_and_a_sentence_in_status_and_p
     facts = alarm.facts(well("cdp"))
     sources.add("cdp", Fixed(facts))
     metrics.watch(sources)
-    alarm.tells(written.log.observer("cdp"))
+    alarm.tells(LogObserver(written.log, "cdp"))
     (line,) = written.lines
     moment = Moment(SINCE_MS + 600_000, time.monotonic())
 

@@ -2,10 +2,10 @@
 
 from prometheus_client import CollectorRegistry
 
-from consumer.facts import PartitionFacts, PipelineFacts
 from consumer.model import Partition
-from consumer.watch.metrics import Metrics
-from consumer.watch.sources import Sources
+from consumer.model.status import PartitionFacts, PipelineFacts
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
 from tests.watch.pages import EVENTS, families, value, watched
 from tests.watch.sample import Broken, Fixed, ill, well
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumer.model import Cause, Doubt, Fault, Partition, Skip, Trouble
+from consumer.observability.log.observer import LogObserver
 from tests.watch.pages import made
 from tests.watch.verbs import CALLS
 from tests.watch.written import Written
@@ -136,7 +137,7 @@ def test_a_verb_writes_its_one_line_at_its_level_or_none(
     verb: str, told: dict[str, object], line: tuple[str, str] | None, sample: object
 ) -> None:
     written = Written("debug")
-    getattr(written.log.observer("cdp"), verb)(**told)
+    getattr(LogObserver(written.log, "cdp"), verb)(**told)
     assert [(each["level"], each["event"]) for each in written.lines] == ([] if line is None else [line])
 
 
@@ -157,7 +158,7 @@ def test_a_verb_moves_its_series_by_what_it_was_told(
 
 def test_a_guard_over_decoding_names_the_topic_and_one_over_deliveries_the_event_type() -> None:
     written = Written()
-    story = written.log.observer("cdp")
+    story = LogObserver(written.log, "cdp")
     story.guard_closed("", "shop.orders", Cause.UNDECODABLE, 51, 60)
     story.guard_closed("copilot", "shop.OrderPlaced", Cause.CONTRACT, 51, 60)
     story.guard_closed("copilot", "shop.OrderPlaced", Cause.NEVER_ACCEPTED, 51, 60)
@@ -175,13 +176,13 @@ def test_a_guard_over_decoding_names_the_topic_and_one_over_deliveries_the_event
 @pytest.mark.parametrize("trouble", [Trouble.UNAUTHORIZED, Trouble.GONE, Trouble.UNEXPECTED, Trouble.UNINTELLIGIBLE])
 def test_what_to_do_about_a_hold_is_said_with_it(trouble: Trouble) -> None:
     written = Written()
-    written.log.observer("cdp").held("copilot", "collect", Fault(trouble))
+    LogObserver(written.log, "cdp").held("copilot", "collect", Fault(trouble))
     assert written.lines[0]["advice"]
 
 
 def test_letters_that_are_written_again_are_news_once() -> None:
     written = Written()
-    story = written.log.observer("cdp")
+    story = LogObserver(written.log, "cdp")
     story.shelf_failed("UNKNOWN_TOPIC_OR_PART")
     story.shelved("copilot", Cause.REFUSED, 1)
     story.shelved("copilot", Cause.REFUSED, 1)
@@ -195,7 +196,7 @@ def test_letters_that_are_written_again_are_news_once() -> None:
 
 def test_a_debug_verb_costs_a_quiet_log_nothing() -> None:
     written = Written("info")
-    story = written.log.observer("cdp")
+    story = LogObserver(written.log, "cdp")
     story.paused([P])
     story.throttled("copilot", "told", 1.0)
     assert written.lines == []

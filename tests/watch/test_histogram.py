@@ -7,7 +7,7 @@ import math
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer.watch.histogram import Distribution, Histogram
+from consumer.observability.metrics.histogram import Distribution, Histogram
 
 BOUNDS = (1.0, 2.0, 5.0)
 ODD = [0.0, 1.0, 1.5, 2.0, 5.0, 7.0, -3.0, math.nan, math.inf, -math.inf]

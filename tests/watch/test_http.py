@@ -11,9 +11,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from consumer.watch.http import StatusServer, _Handler
-from consumer.watch.metrics import Metrics
-from consumer.watch.sources import Sources
+from consumer.observability.http.server import StatusServer, _Handler
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
 from tests.watch.sample import Broken, Fixed, ill, well
 
 

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer.directive import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
-from consumer.facts import DestinationFacts, GuardFacts, PipelineFacts, StoppedFacts
-from consumer.findings import Finding
 from consumer.model import Cause, Partition
-from consumer.watch.checks import Moment
-from consumer.watch.log import Log
-from consumer.watch.metrics import Metrics
-from consumer.watch.page import page
-from consumer.watch.sources import Sources
-from consumer.watch.status import status
-from consumer.watch.told import Told
+from consumer.model.directives import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
+from consumer.model.findings import Finding
+from consumer.model.status import DestinationFacts, GuardFacts, PipelineFacts, StoppedFacts
+from consumer.observability.directives_observer import Told
+from consumer.observability.health import Moment
+from consumer.observability.http.status_json import status
+from consumer.observability.http.status_page import page
+from consumer.observability.log.writer import Log
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
 from tests.watch.pages import EVENTS, value, watched
 from tests.watch.sample import Fixed, ill, well
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from consumer.model import Cause, Fault, Partition, Trouble
-from consumer.watch.log import Log
-from consumer.watch.story import Story
-from consumer.watch.together import Together
+from consumer.observability.fan_out import Together
+from consumer.observability.log.observer import LogObserver
+from consumer.observability.log.writer import Log
 from tests.examples import examples
 from tests.watch.verbs import tell_anything
 from tests.watch.written import Written
@@ -20,7 +20,7 @@ REFUSED = Fault(Cause.REFUSED, "field total: must be an integer", 400)
 
 def test_a_refused_delivery_is_one_object_on_one_line() -> None:
     written = Written()
-    written.log.observer("cdp-copilot").refused("copilot", "shop.OrderPlaced", REFUSED)
+    LogObserver(written.log, "cdp-copilot").refused("copilot", "shop.OrderPlaced", REFUSED)
     assert written.lines == [
         {
             "ts": "2023-11-14T22:13:20.000Z",
@@ -38,7 +38,7 @@ def test_a_refused_delivery_is_one_object_on_one_line() -> None:
 
 def test_the_same_thing_is_said_at_once_and_then_summed_up_every_ten_seconds() -> None:
     written = Written()
-    story = written.log.observer("cdp")
+    story = LogObserver(written.log, "cdp")
     for _ in range(1_000):
         story.refused("copilot", "shop.OrderPlaced", REFUSED)
     assert [line.get("suppressed") for line in written.lines] == [None]
@@ -57,7 +57,7 @@ def test_the_same_thing_is_said_at_once_and_then_summed_up_every_ten_seconds() -
 
 def test_each_kind_is_summed_up_when_its_own_ten_seconds_are_over() -> None:
     written = Written()
-    story = written.log.observer("cdp")
+    story = LogObserver(written.log, "cdp")
     for destination in ("copilot", "copilot", "yotpo", "yotpo"):
         story.refused(destination, "t", REFUSED)
         written.clock.now_s += 2.0
@@ -82,17 +82,17 @@ def test_more_kinds_than_can_be_kept_share_one_summary() -> None:
 
 def test_another_cause_or_destination_is_another_thing() -> None:
     written = Written()
-    story = written.log.observer("cdp")
+    story = LogObserver(written.log, "cdp")
     story.refused("copilot", "t", REFUSED)
     story.refused("copilot", "t", Fault(Cause.TOO_LARGE))
     story.refused("yotpo", "t", REFUSED)
-    written.log.observer("second").refused("yotpo", "t", REFUSED)
+    LogObserver(written.log, "second").refused("yotpo", "t", REFUSED)
     assert len(written.lines) == 4
 
 
 def test_what_was_held_back_is_said_at_the_end() -> None:
     written = Written()
-    story = written.log.observer("cdp")
+    story = LogObserver(written.log, "cdp")
     for _ in range(3):
         story.shelf_failed("UNKNOWN_TOPIC_OR_PART")
     written.log.close()
@@ -103,7 +103,7 @@ def test_what_was_held_back_is_said_at_the_end() -> None:
 
 def test_whoever_invents_kinds_without_end_does_not_fill_the_memory_nor_the_log() -> None:
     written = Written()
-    story = written.log.observer("cdp")
+    story = LogObserver(written.log, "cdp")
     for n in range(5_000):
         story.topic_missing(f"topic-{n}")
     assert len(written.lines) == 2_001
@@ -111,7 +111,7 @@ def test_whoever_invents_kinds_without_end_does_not_fill_the_memory_nor_the_log(
 
 def test_changes_are_always_said() -> None:
     written = Written()
-    story = written.log.observer("cdp")
+    story = LogObserver(written.log, "cdp")
     story.joined("cdp", "classic")
     story.assigned({Partition("b", 1): 0, Partition("b", 0): 5, Partition("a", 0): 0})
     for _ in range(2):
@@ -140,7 +140,7 @@ def test_changes_are_always_said() -> None:
 
 def test_credentials_are_news_only_when_they_change() -> None:
     written = Written()
-    story = written.log.observer("cdp")
+    story = LogObserver(written.log, "cdp")
     for valid in (True, True, False, False, True):
         story.credentials("yotpo", valid=valid)
     assert [line["event"] for line in written.lines] == [
@@ -153,14 +153,14 @@ def test_credentials_are_news_only_when_they_change() -> None:
 def test_calls_are_told_only_when_debugging() -> None:
     for level, expected in (("info", 0), ("debug", 1)):
         written = Written(level)
-        story = written.log.observer("cdp")
+        story = LogObserver(written.log, "cdp")
         story.called("copilot", "collect", None, 10, 4_000, 0.25)
         assert len(written.lines) == expected
 
 
 def test_readable_lines_are_one_line_each() -> None:
     written = Written(text=True)
-    written.log.observer("cdp").refused("copilot", "t", Fault(Cause.REFUSED, "first\nsecond"))
+    LogObserver(written.log, "cdp").refused("copilot", "t", Fault(Cause.REFUSED, "first\nsecond"))
     assert written.stream.getvalue().count("\n") == 1
     assert "delivery refused" in written.stream.getvalue()
 
@@ -168,7 +168,7 @@ def test_readable_lines_are_one_line_each() -> None:
 def test_a_stream_that_is_gone_costs_the_line_and_nothing_else() -> None:
     written = Written()
     written.stream.close()
-    written.log.observer("cdp").left(0)
+    LogObserver(written.log, "cdp").left(0)
     assert written.counts == [("info", 0, 1)]
 
 
@@ -176,7 +176,7 @@ def test_a_stream_that_is_gone_costs_the_line_and_nothing_else() -> None:
 @given(st.data(), st.sampled_from(["debug", "info", "error"]))
 def test_whatever_is_told_in_whatever_order_every_line_is_an_object(data: DataObject, level: str) -> None:
     written = Written(level)
-    told = tell_anything(written.log.observer("cdp"), data)
+    told = tell_anything(LogObserver(written.log, "cdp"), data)
     written.log.close()
     lines = written.lines
     assert len(lines) <= 2 * told
@@ -185,7 +185,7 @@ def test_whatever_is_told_in_whatever_order_every_line_is_an_object(data: DataOb
 
 def test_a_fatal_error_is_said_even_right_after_the_same_code() -> None:
     written = Written()
-    story = written.log.observer("cdp")
+    story = LogObserver(written.log, "cdp")
     story.client_error("_FATAL", "", fatal=False)
     story.client_error("_FATAL", "", fatal=True)
     assert [line["level"] for line in written.lines] == ["warning", "error"]
@@ -193,7 +193,7 @@ def test_a_fatal_error_is_said_even_right_after_the_same_code() -> None:
 
 def test_what_is_below_the_level_is_not_written() -> None:
     written = Written("warning")
-    story = written.log.observer("cdp")
+    story = LogObserver(written.log, "cdp")
     story.left(0)
     story.split("copilot", 8)
     assert written.lines == []
@@ -207,11 +207,11 @@ def test_an_unknown_level_is_refused() -> None:
 def test_one_watcher_that_fails_stops_neither_the_others_nor_the_room() -> None:
     written = Written()
 
-    class Failing(Story):
+    class Failing(LogObserver):
         def left(self, released: int) -> None:
             raise RuntimeError(released)
 
-    both = Together(Failing(written.log, "first"), written.log.observer("second"))
+    both = Together(Failing(written.log, "first"), LogObserver(written.log, "second"))
     both.left(4)
     both.revoked([Partition("t", 0)], lost=False, seconds=0.5)
     assert both.failures == 1

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from consumer.model import Cause, Fault, Trouble
+from consumer.observability.log.observer import LogObserver
 from tests.watch.written import Written
 
 CANARY = "canary@example.com"
@@ -13,7 +14,7 @@ CANARY = "canary@example.com"
 
 def test_no_verb_lets_a_canary_through() -> None:
     written = Written("debug")
-    story = written.log.observer("cdp")
+    story = LogObserver(written.log, "cdp")
     for cause in (*Cause, *Trouble):
         fault = Fault(cause, f"said {CANARY} and Bearer canarytoken and https://u:canarypass@h/x?k=canary", 400)
         story.refused("copilot", "t", fault)
@@ -29,7 +30,7 @@ def test_no_verb_lets_a_canary_through() -> None:
 
 def test_no_detail_is_longer_than_two_hundred_letters() -> None:
     written = Written()
-    written.log.observer("cdp").refused("copilot", "t", Fault(Cause.REFUSED, "word " * 500))
+    LogObserver(written.log, "cdp").refused("copilot", "t", Fault(Cause.REFUSED, "word " * 500))
     assert 150 < len(str(written.lines[0]["detail"])) <= 200
 
 

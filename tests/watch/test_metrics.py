@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from consumer.model import Cause, Fault, Partition, Skip, Trouble
-from consumer.observe import Observer
-from consumer.watch.metrics import Metrics
+from consumer.model.observer import Observer
+from consumer.observability.metrics.registry import Metrics
 from tests.examples import examples
 from tests.watch.pages import DESTINATIONS, EVENTS, OPENMETRICS, families, made, value, watched
 from tests.watch.sample import Fixed, ill, well

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.facts import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts, RecordBooks
 from consumer.model import Partition
-from consumer.watch.checks import Moment
-from consumer.watch.page import page
-from consumer.watch.status import lag, status
+from consumer.model.status import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts, RecordBooks
+from consumer.observability.health import Moment
+from consumer.observability.http.status_json import lag, status
+from consumer.observability.http.status_page import page
 from tests.watch.sample import well
 
 NOW = Moment(1_795_168_800_000, 5_000.0)

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from consumer.directive import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
-from consumer.findings import Finding
 from consumer.model import Cause
-from consumer.watch.told import Told, said, until
+from consumer.model.directives import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
+from consumer.model.findings import Finding
+from consumer.observability.directives_observer import Told, said, until
 from tests.watch.written import Written
 
 HOUR_MS = 3_600_000

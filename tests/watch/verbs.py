@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from consumer.directive import AcceptGap, AcceptRefusals, Directives, Pause, Quarantine
-from consumer.findings import Finding
 from consumer.model import Cause, Doubt, Fault, Partition, Skip, Trouble
-from consumer.observe import Observer
+from consumer.model.directives import AcceptGap, AcceptRefusals, Directives, Pause, Quarantine
+from consumer.model.findings import Finding
+from consumer.model.observer import Observer
 
 WORDS = st.one_of(
     st.sampled_from(["copilot", "customerio", "collect", "batch", "shop.OrderPlaced", "shop.orders", ""]),

@@ -3,7 +3,7 @@
 import io
 import json
 
-from consumer.watch.log import Log
+from consumer.observability.log.writer import Log
 
 
 class Clock:

@@ -1,10 +1,9 @@
 """The three destinations as strict servers on loopback: the independent reading of the vendors' documents."""
 
-from consumer.demo.fakes.books import Arrival, Item, Rejection, Remark, Request
+from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.copilot import Copilot, consent_id
 from consumer.demo.fakes.customerio import CustomerIo
-from consumer.demo.fakes.fake import Fake
-from consumer.demo.fakes.faults import (
+from consumer.demo.fakes.fault_rules import (
     Action,
     Answer,
     Delay,
@@ -28,7 +27,8 @@ from consumer.demo.fakes.faults import (
     every,
     nth,
 )
-from consumer.demo.fakes.threads import Threaded, threaded
+from consumer.demo.fakes.recorder import Arrival, Item, Rejection, Remark, Request
+from consumer.demo.fakes.thread_runner import Threaded, threaded
 from consumer.demo.fakes.yotpo import Yotpo
 from consumer.demo.fakes.yotpo_rules import YotpoKeys
 

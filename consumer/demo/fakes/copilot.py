@@ -6,12 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from consumer.demo.fakes.books import Item
+from consumer.demo.fakes.base import Fake, json_reply
 from consumer.demo.fakes.copilot_rules import complaint, is_ignored, is_patterned
-from consumer.demo.fakes.fake import Fake, json_reply
-from consumer.demo.fakes.faults import Incoming
-from consumer.demo.fakes.reading import Document, basic, is_text, read_object, says_json
-from consumer.demo.fakes.server import Reply
+from consumer.demo.fakes.fault_rules import Incoming
+from consumer.demo.fakes.http_server import Reply
+from consumer.demo.fakes.parsing import Document, basic, is_text, read_object, says_json
+from consumer.demo.fakes.recorder import Item
 
 COLLECT = "/v2/collect"
 CONSENT = "/v2/api/report/user_copilot_analysis_consent_changed"

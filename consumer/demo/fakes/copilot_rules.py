@@ -7,15 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from consumer.demo.fakes.reading import (
-    Document,
-    Question,
-    is_object,
-    is_string,
-    is_text,
-    is_true_or_false,
-    is_whole,
-)
+from consumer.demo.fakes.parsing import Document, Question, is_object, is_string, is_text, is_true_or_false, is_whole
 
 MAX_PROPERTIES = 20
 MAX_ID_LENGTH = 50

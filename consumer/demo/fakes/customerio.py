@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from consumer.demo.fakes.books import Item
+from consumer.demo.fakes.base import Fake, json_reply
 from consumer.demo.fakes.customerio_rules import (
     BATCHABLE,
     KINDS,
@@ -18,10 +18,10 @@ from consumer.demo.fakes.customerio_rules import (
     is_switches,
 )
 from consumer.demo.fakes.customerio_semantics import semantic_complaints
-from consumer.demo.fakes.fake import Fake, json_reply
-from consumer.demo.fakes.faults import Incoming
-from consumer.demo.fakes.reading import Document, UnreadableError, basic, is_moment, read_object, says_json
-from consumer.demo.fakes.server import Reply
+from consumer.demo.fakes.fault_rules import Incoming
+from consumer.demo.fakes.http_server import Reply
+from consumer.demo.fakes.parsing import Document, UnreadableError, basic, is_moment, read_object, says_json
+from consumer.demo.fakes.recorder import Item
 
 _BATCH_KEYS = frozenset({"batch", "context", "integrations", "sentAt", "messageId"})
 _MAX_UNPACKED_BYTES = 16 << 20

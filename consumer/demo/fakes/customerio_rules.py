@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from consumer.demo.fakes.reading import (
+from consumer.demo.fakes.parsing import (
     Document,
     Question,
     is_moment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from consumer.demo.fakes.customerio_rules import is_type_id
-from consumer.demo.fakes.reading import Document, is_text, is_whole
+from consumer.demo.fakes.parsing import Document, is_text, is_whole
 
 _METRICS = ("delivered", "clicked", "converted", "opened")
 _ACTIONS = ("viewed_content", "clicked_content")

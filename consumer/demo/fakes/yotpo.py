@@ -8,11 +8,11 @@ import time
 from collections import deque
 from urllib.parse import unquote
 
-from consumer.demo.fakes.books import Item
-from consumer.demo.fakes.fake import Fake, json_reply
-from consumer.demo.fakes.faults import Incoming
-from consumer.demo.fakes.reading import Document, is_text, read_object, says_json
-from consumer.demo.fakes.server import Reply
+from consumer.demo.fakes.base import Fake, json_reply
+from consumer.demo.fakes.fault_rules import Incoming
+from consumer.demo.fakes.http_server import Reply
+from consumer.demo.fakes.parsing import Document, is_text, read_object, says_json
+from consumer.demo.fakes.recorder import Item
 from consumer.demo.fakes.yotpo_rules import YotpoKeys, complaints
 
 _LIFE_S = 14 * 24 * 3600.0

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from consumer.demo.fakes.reading import Document, is_moment, is_string, is_text
+from consumer.demo.fakes.parsing import Document, is_moment, is_string, is_text
 
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", re.ASCII)
 _PROPERTY = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)

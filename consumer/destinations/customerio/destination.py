@@ -17,15 +17,15 @@ from typing import Any
 import orjson
 
 from consumer.destinations import Basic, Encoded, Encoder, EntryError, OptionError, Target, Token
-from consumer.destinations.answers import json_object, judge_status, unintelligible
-from consumer.destinations.customerio.acting import Completion, completion, typed_group
-from consumer.destinations.customerio.calls import CALLS, Call, form_problem, integrations_problem
-from consumer.destinations.customerio.catalogue import ACTING, meant
+from consumer.destinations.customerio.call_contracts import CALLS, Call, form_problem, integrations_problem
+from consumer.destinations.customerio.semantic_events import ACTING, meant
+from consumer.destinations.customerio.semantic_fields import Completion, completion, typed_group
 from consumer.destinations.encoding import canonical, dumps, fault, iso, size_fault
-from consumer.destinations.identities import ulid_text
-from consumer.destinations.options import check_least, check_url
+from consumer.destinations.id_formats import ulid_text
+from consumer.destinations.option_checks import check_least, check_url
+from consumer.destinations.status_verdicts import json_object, judge_status, unintelligible
 from consumer.model import Cause, Delivered, Endpoint, Fault, Reply, Shape, Verdict
-from consumer.shape import Fields
+from consumer.model.values import Fields
 
 _SHAPES_REMEMBERED = 256
 _OK = 200

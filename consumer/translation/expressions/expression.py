@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from jmespath.exceptions import JMESPathError
 
-from consumer.translation.expressions.checking import Problem, checked, says_where
-from consumer.translation.expressions.closures import Run, runner
-from consumer.translation.expressions.grammar import Ast, ExactParser
+from consumer.translation.expressions.compiler import Run, runner
+from consumer.translation.expressions.parser import Ast, ExactParser
+from consumer.translation.expressions.static_checks import Problem, checked, says_where
 
 _LONGEST = 10_000  # characters; the parser recurses
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.visitor import Options, TreeInterpreter
 
-from consumer.shape import Value
-from consumer.translation.expressions.compare import equal, ordered
-from consumer.translation.expressions.grammar import Ast
-from consumer.translation.expressions.own import Functions
-from consumer.translation.expressions.scope import Scope, UnmappableError, kind_of
+from consumer.model.values import Value
+from consumer.translation.expressions.comparison import equal, ordered
+from consumer.translation.expressions.functions import Functions
+from consumer.translation.expressions.parser import Ast
+from consumer.translation.expressions.record_scope import Scope, UnmappableError, kind_of
 
 _WITH_ELSE = 3
 

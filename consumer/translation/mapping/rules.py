@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from consumer.model import Entry
-from consumer.shape import Value
+from consumer.model.values import Value
 from consumer.translation.expressions import Expression
 
 

@@ -1,0 +1,66 @@
+"""How commands print what they found: readable on a terminal, plain elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import IO
+
+from consumer.model.findings import Finding, errors
+
+_RED, _YELLOW, _DIM, _BOLD, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
+
+
+class Ink:
+    """Colours, if the stream is a terminal and nobody asked for none (`NO_COLOR`)."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        """Look at the stream and the environment."""
+        self._on = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    def bold(self, text: str) -> str:
+        """Return the text, standing out."""
+        return self._in(_BOLD, text)
+
+    def dim(self, text: str) -> str:
+        """Return the text, standing back."""
+        return self._in(_DIM, text)
+
+    def red(self, text: str) -> str:
+        """Return the text as an error."""
+        return self._in(_RED, text)
+
+    def yellow(self, text: str) -> str:
+        """Return the text as a warning."""
+        return self._in(_YELLOW, text)
+
+    def _in(self, colour: str, text: str) -> str:
+        return f"{colour}{text}{_PLAIN}" if self._on and text else text
+
+
+def print_findings(findings: Iterable[Finding], stream: IO[str]) -> None:
+    """Print each finding: its place, what is wrong, and what to do on a line of its own."""
+    ink = Ink(stream)
+    for finding in findings:
+        severity = ink.red("error") if finding.severity == "error" else ink.yellow("warning")
+        place = ink.bold(printable(finding.where()))
+        said = (place, severity, printable(finding.path), printable(finding.message))
+        print(": ".join(part for part in said if part), file=stream)
+        if finding.hint:
+            print(f"    {ink.dim(printable(finding.hint))}", file=stream)
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """Return `2 errors, 1 warning`."""
+    wrong = len(errors(findings))
+    said = [_counted(wrong, "error"), _counted(len(findings) - wrong, "warning")]
+    return ", ".join(each for each in said if each) or "nothing wrong"
+
+
+def printable(text: str) -> str:
+    """Return the text without control characters: a file's content must not steer the terminal."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+
+
+def _counted(count: int, noun: str) -> str:
+    return "" if not count else f"1 {noun}" if count == 1 else f"{count} {noun}s"

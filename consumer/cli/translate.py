@@ -1,0 +1,155 @@
+"""Events to the exact requests they would become; nothing is sent.
+
+Events are lines of JSON, `{"type": …, "value": …, "key": …, "headers": …, "timestamp": …}`, with the value in plain or
+Avro JSON and its schema in `schemas.directory`; or an Avro container file (`.avro`), which carries its own schema.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from consumer.check.dry_run import DryRun, Outcome, Request
+from consumer.check.json_indent import indented
+from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
+from consumer.cli.output import Ink, print_findings, printable
+from consumer.config.run_config import Plan, all_destinations, read_plan
+from consumer.model.findings import Finding
+from consumer.translation import Translator
+from consumer.translation.samples.reader import Record, Schemas, read_container, read_lines
+
+_CONTAINER = b"Obj\x01"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    add_config(parser)
+    parser.add_argument("--pipeline", metavar="NAME", help="only the destinations of this pipeline")
+    parser.add_argument(
+        "--events", default="-", metavar="FILE", help="JSON lines or an Avro container (default: stdin)"
+    )
+    parser.add_argument("--topic", default="translate", metavar="T", help="the topic they are said to come from")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="json: one line for each event")
+    parser.add_argument("--raw", action="store_true", help="bodies as they are, not indented")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if any event could not be said")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what becomes of each event. 0; 2 if the configuration or an event is no such thing; 1 with `--strict`."""
+    planned = read_plan(Path(args.config), pipeline=args.pipeline, offline=True)
+    print_findings(planned.findings, sys.stderr)
+    if planned.plan is None:
+        return WRONG
+    with contextlib.ExitStack() as stack:
+        try:
+            if args.events == "-" and sys.stdin.isatty():
+                print("cdp-consumer translate: reading events from the terminal, one a line", file=sys.stderr)
+            stream = sys.stdin.buffer if args.events == "-" else stack.enter_context(Path(args.events).open("rb"))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "no such file can be"
+            print(f"cdp-consumer translate: {printable(args.events)} cannot be read: {reason.lower()}", file=sys.stderr)
+            return WRONG
+        return _translate(planned.plan, stream, args)
+
+
+def _translate(plan: Plan, stream: BinaryIO, args: argparse.Namespace) -> int:
+    reached = {name for pipeline in plan.settings.pipelines for name in pipeline.destinations}
+    settings = {name: each for name, each in plan.settings.destinations.items() if name in reached}
+    destinations = {name: each for name, each in all_destinations(plan.settings).items() if name in reached}
+    translator = Translator(
+        plan.mapping,
+        destinations,
+        schemas=plan.schemas,
+        grace_s=plan.settings.schema_grace_s,
+        clock_ms=plan.clock_ms,
+        disabled=frozenset(name for name, each in settings.items() if not each.enabled),
+    )
+    urls = {name: each.options.url for name, each in settings.items()}
+    dry = DryRun(translator, destinations, urls, plan.clock_ms)
+    schemas = Schemas(plan.schemas.by_name, translator.learn)
+    wrong: list[Finding] = []
+    refused = False
+    for given in _events(stream, args, schemas, plan.clock_ms()):
+        if isinstance(given, Finding):
+            wrong.append(given)
+            print_findings([given], sys.stderr)
+            continue
+        outcome = dry.one(given)
+        refused = refused or bool(outcome.refusals)
+        kind = translator.event_type(given)
+        if args.format == "json":
+            print(json.dumps(_as_json(given, kind, outcome), ensure_ascii=False))
+        else:
+            _print(given, kind, outcome, raw=args.raw)
+    if wrong:
+        return WRONG
+    return FAILED if refused and args.strict else ENDED
+
+
+def _events(stream: BinaryIO, args: argparse.Namespace, schemas: Schemas, now_ms: int) -> Iterator[Record | Finding]:
+    shown = "stdin" if args.events == "-" else args.events
+    head = stream.peek(len(_CONTAINER)) if hasattr(stream, "peek") else b""
+    read = read_container if head.startswith(_CONTAINER) else read_lines
+    return read(stream, shown, args.topic, schemas, now_ms)
+
+
+def _print(given: Record, kind: str | None, outcome: Outcome, *, raw: bool) -> None:
+    ink = Ink(sys.stdout)
+    print(ink.bold(f"{printable(given.where)}  {kind or ''}".rstrip()))
+    for request in outcome.requests:
+        print(f"  {request.destination} · {', '.join(printable(label) for label in request.labels)}")
+        print(f"    {request.method} {request.url}")
+        for name, value in request.headers.items():
+            print(f"    {ink.dim(f'{name}: {value}')}")
+        for line in _body(request, raw=raw).splitlines():
+            print(f"    {line}")
+    for destination, reason, count in outcome.skips:
+        times = f" ×{count}" if count > 1 else ""
+        print(f"  {ink.dim(f'skipped{times}: ' + (f'{destination}, ' if destination else '') + reason)}")
+    for each in outcome.refusals:
+        place = f"{each.destination} · {printable(each.label)}: " if each.destination else ""
+        print(f"  {ink.red('dead letter')}: {place}{each.cause}: {printable(each.detail)}")
+    for destination, label, said in outcome.warnings:
+        print(f"  {ink.yellow('warning')}: {destination} · {printable(label)}: {said}")
+    print()
+
+
+def _body(request: Request, *, raw: bool) -> str:
+    text = request.body.decode("utf-8", "replace")
+    return text if raw else indented(text)
+
+
+def _as_json(given: Record, kind: str | None, outcome: Outcome) -> dict[str, object]:
+    return {
+        "event": given.where,
+        "type": kind,
+        "requests": [
+            {
+                "destination": request.destination,
+                "labels": list(request.labels),
+                "identities": list(request.identities),
+                "method": request.method,
+                "url": request.url,
+                "headers": dict(request.headers),
+                "body": request.body.decode("utf-8", "replace"),
+            }
+            for request in outcome.requests
+        ],
+        "skipped": [
+            {"destination": destination, "reason": reason, "count": count}
+            for destination, reason, count in outcome.skips
+        ],
+        "dead_letters": [
+            {"destination": each.destination, "label": each.label, "cause": each.cause, "detail": each.detail}
+            for each in outcome.refusals
+        ],
+        "warnings": [
+            {"destination": destination, "label": label, "detail": said}
+            for destination, label, said in outcome.warnings
+        ],
+    }

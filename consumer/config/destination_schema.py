@@ -1,0 +1,133 @@
+"""What is written about a destination: every key, what it accepts and means, its default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from consumer.config import field_types
+from consumer.config.schema_nodes import Named, Option, Section, Several
+from consumer.delivery.options import DestinationOptions
+from consumer.destinations.kinds import KINDS
+
+_MONTH_S = 30 * 86_400.0
+_FROM = "A secret: from the environment (`${NAME}`) or from a file (`{file: path}`)."
+_LANES = DestinationOptions()
+_SUSPECTS = _LANES.suspects
+
+EVERY: Mapping[str, Option] = {
+    "kind": Option(
+        field_types.choice(*KINDS), "What kind of destination this is.", shown_default="the destination's name"
+    ),
+    "enabled": Option(field_types.truth(), "Whether anything is delivered to it.", default=True, shown_default="true"),
+    "url": Option(field_types.url(), "Base address of the destination's API.", required=True),
+    "batch": Option(
+        Section(
+            {
+                "events": Option(
+                    field_types.count(1), "Most events in one call.", shown_default="the kind's working limit"
+                ),
+                "bytes": Option(
+                    field_types.size(1000), "Most bytes in one call.", shown_default="the kind's working limit"
+                ),
+                "linger": Option(
+                    field_types.duration(0, 60),
+                    "How long a batch that is not full waits for more.",
+                    _LANES.linger_s,
+                    "200ms",
+                ),
+            }
+        ),
+        "How events are put together into calls.",
+    ),
+    "lanes": Option(field_types.count(1, 1024), "Ordered queues, each with one call on the wire.", _LANES.lanes, "4"),
+    "timeout": Option(
+        field_types.duration(0.05, 600), "Deadline of a whole call, not of its phases.", _LANES.timeout_s, "15s"
+    ),
+    "backoff": Option(
+        Section(
+            {
+                "first": Option(
+                    field_types.duration(0.01, 600), "The first wait is at most this.", _LANES.backoff.first_s, "500ms"
+                ),
+                "cap": Option(field_types.duration(0.01, 3600), "No wait is above this.", _LANES.backoff.cap_s, "30s"),
+            }
+        ),
+        "Waits between attempts: full jitter, doubling.",
+    ),
+    "probe": Option(field_types.duration(0.1, 3600), "Between the probes of a hold.", _LANES.probe_s, "30s"),
+    "rate": Option(
+        field_types.rate(),
+        "Calls per time of all processes together.",
+        shown_default="the kind's own, if it documents one",
+    ),
+    "suspects": Option(
+        Section(
+            {
+                "failures": Option(
+                    field_types.count(1),
+                    "A batch that failed so often while other calls to the endpoint succeeded is halved.",
+                    _SUSPECTS.failures,
+                    "5",
+                ),
+                "successes": Option(
+                    field_types.count(1),
+                    "Other calls to the endpoint that must have succeeded since, for a failure to count.",
+                    _SUSPECTS.successes,
+                    "1",
+                ),
+                "after": Option(
+                    field_types.duration(0, _MONTH_S),
+                    "How long after its first such failure a lone event is given up (`never_accepted`).",
+                    _SUSPECTS.after_s,
+                    "1h",
+                ),
+                "others": Option(
+                    field_types.count(1),
+                    "How many other events must have been delivered there since.",
+                    _SUSPECTS.others,
+                    "100",
+                ),
+            }
+        ),
+        "When an event that is never taken, and never refused either, is given up.",
+    ),
+}
+"""What every destination understands."""
+
+OF_KIND: Mapping[str, Mapping[str, Option]] = {
+    "copilot": {
+        "collect_path": Option(field_types.text(), "Path below `url` of the collect endpoint.", None, "/v2/collect"),
+        "consent_path": Option(field_types.text(), "Path below `url` of the consent endpoint.", None, "the API's own"),
+    },
+    "customerio": {
+        "call_bytes": Option(field_types.size(1000), "Most bytes of one event.", None, "32000"),
+        "context": Option(
+            field_types.JsonObject(), "`context` of every event that maps none.", None, "channel: server"
+        ),
+        "integrations": Option(field_types.JsonObject(), "`integrations` of every event that maps none.", None, "{}"),
+        "allow_events": Option(
+            Several(field_types.text(), alone=True, empty=True),
+            "Reserved event names that act or destroy, and that the mapping may use all the same.",
+            None,
+            "none",
+        ),
+    },
+    "yotpo": {
+        "store_id": Option(field_types.text(), "The store's id (its app key).", required=True),
+        "source": Option(field_types.text(), "`source` of every event: snake_case.", None, "cdp_consumer"),
+        "keys": Option(
+            Named(field_types.text(), empty=True),
+            "Other names for keys of the body: any of source, type, occurred_at, id, customer, properties.",
+            None,
+            "the names themselves",
+        ),
+        "wrapper": Option(field_types.text(), "A key the whole body is wrapped in.", None, "none"),
+    },
+}
+"""What one kind understands beside it, and passes to its options as it is."""
+
+
+def of_kind(kind: str) -> Section:
+    """Return the table of one destination of `kind`."""
+    secrets = {name: Option(field_types.SecretValue(), _FROM, required=True) for name in KINDS[kind].secrets}
+    return Section({**EVERY, **secrets, **OF_KIND.get(kind, {})})

@@ -1,0 +1,223 @@
+"""What may stand where in the file: each kind reads its part of the tree, and describes it as JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from consumer.config.complaints import Reading, shown
+from consumer.config.scalar_parsers import Bad
+from consumer.model.findings import did_you_mean
+from consumer.yaml_document import Items, Node, Scalar, Table, below
+
+JsonSchema = dict[str, Any]
+
+
+class _Nothing:
+    """What a part is read as if there is nothing to be had of it: said already, or not needed by this run."""
+
+
+NOTHING: Final = _Nothing()
+
+VARIABLE: JsonSchema = {"type": "string", "pattern": r"\$\{"}
+
+
+class Kind(Protocol):
+    """One kind of value."""
+
+    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — each kind has its own type
+        """Return the value, or `NOTHING`; every complaint goes to `reading`."""
+
+    def schema(self) -> JsonSchema:
+        """Describe the value for editors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A scalar that `parse` understands; anything that begins with `${` may come from the environment."""
+
+    parse: Callable[[str], Any]
+    described: JsonSchema
+    least: float | None = None
+    most: float | None = None
+    unit: str = ""
+    quoted: bool = True
+    """Whether a complaint may repeat the value: a URL may hold a password."""
+
+    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — whatever `parse` makes
+        """Return the word's value."""
+        if not isinstance(node, Scalar):
+            reading.complain(node, path, f"must be a single value, not {_form(node)}")
+            return NOTHING
+        expanded = reading.expand(node, path)
+        if expanded is None:
+            return NOTHING
+        if not expanded.text.strip():
+            source = f"{expanded.names[0]} is empty" if expanded.names else "is empty"
+            reading.complain(node, path, source, "give it a value, or remove the line")
+            return NOTHING
+        value = self.parse(expanded.text)
+        if isinstance(value, Bad):
+            reading.complain(node, path, f"{shown(node)} {value.message}" if self.quoted else value.message, value.hint)
+            return NOTHING
+        if self.least is not None and value < self.least:
+            reading.complain(node, path, f"must be at least {self.least:g}{self.unit}")
+            return NOTHING
+        if self.most is not None and value > self.most:
+            reading.complain(node, path, f"must be at most {self.most:g}{self.unit}")
+            return NOTHING
+        return value
+
+    def schema(self) -> JsonSchema:
+        """Describe a word, or a text with variables in it."""
+        return {"anyOf": [self.described, VARIABLE]}
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """A list; where `alone`, a single value may stand for a list of one."""
+
+    of: Kind
+    alone: bool = False
+    empty: bool = False
+    """Whether a list of nothing means anything."""
+
+    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — a tuple, or NOTHING
+        """Return the values as a tuple."""
+        if isinstance(node, Scalar) and self.alone:
+            value = self.of.read(node, path, reading)
+            return NOTHING if value is NOTHING else (value,)
+        if not isinstance(node, Items):
+            reading.complain(node, path, f"must be a list, not {_form(node)}", "write `[one, two]`")
+            return NOTHING
+        if not node.items and not self.empty:
+            reading.complain(node, path, "is an empty list", "name at least one")
+            return NOTHING
+        read = [self.of.read(item, f"{path}[{index}]", reading) for index, item in enumerate(node.items)]
+        return tuple(value for value in read if value is not NOTHING)
+
+    def schema(self) -> JsonSchema:
+        """Describe a list."""
+        listed: JsonSchema = {"type": "array", "items": self.of.schema()}
+        if not self.empty:
+            listed["minItems"] = 1
+        return {"anyOf": [self.of.schema(), listed]} if self.alone else listed
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A mapping from free names to one kind."""
+
+    of: Kind
+    name: Callable[[str], object] = str
+    """Checks a name; `Bad` refuses it."""
+    empty: bool = False
+
+    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — a dict, or NOTHING
+        """Return the values by name."""
+        if not isinstance(node, Table):
+            reading.complain(node, path, f"must be a mapping, not {_form(node)}", "write `name: value` lines under it")
+            return NOTHING
+        if not node.entries and not self.empty:
+            reading.complain(node, path, "is empty", "name at least one")
+            return NOTHING
+        values = {}
+        for key, inner in node.entries:
+            checked = self.name(key.text)
+            if isinstance(checked, Bad):
+                reading.complain(key, below(path, key.text), f"{shown(key)} {checked.message}", checked.hint)
+                continue
+            value = self.of.read(inner, below(path, key.text), reading)
+            if value is not NOTHING:
+                values[key.text] = value
+        return values
+
+    def schema(self) -> JsonSchema:
+        """Describe a mapping with free names."""
+        return {"type": "object", "additionalProperties": self.of.schema()}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One key of a section."""
+
+    kind: Kind
+    doc: str
+    """One sentence for the editor and the reference."""
+    default: Any = None
+    shown_default: str = ""
+    """The default as one would write it in the file; "" = none."""
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A mapping with fixed keys."""
+
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — a dict, or NOTHING
+        """Return every key's value, defaults filled in."""
+        if not isinstance(node, Table):
+            hint = "known keys: " + ", ".join(f"`{name}`" for name in self.options)
+            reading.complain(node, path, f"must be a mapping, not {_form(node)}", hint)
+            return NOTHING
+        for key, _ in node.entries:
+            if key.text not in self.options:
+                hint = did_you_mean(key.text, self.options)
+                reading.complain(key, below(path, key.text), f"unknown key {shown(key)}", hint)
+        return {name: self._one(node, name, option, path, reading) for name, option in self.options.items()}
+
+    def _one(self, node: Table, name: str, option: Option, path: str, reading: Reading) -> object:
+        inner = node.get(name)
+        value: object = NOTHING
+        if inner is not None:
+            value = option.kind.read(inner, below(path, name), reading)
+        elif option.required and reading.used:
+            reading.complain(node, below(path, name), "is missing", option.doc)
+        if value is not NOTHING:
+            return value
+        return option.kind.defaults() if isinstance(option.kind, Section) else option.default
+
+    def defaults(self) -> dict[str, Any]:
+        """Return what the section says where nothing is written."""
+        return {
+            name: option.kind.defaults() if isinstance(option.kind, Section) else option.default
+            for name, option in self.options.items()
+        }
+
+    def schema(self) -> JsonSchema:
+        """Describe a mapping with fixed keys."""
+        properties: JsonSchema = {}
+        for name, option in self.options.items():
+            described = {**option.kind.schema(), "description": option.doc}
+            if option.shown_default:
+                described["description"] += f" Default: {option.shown_default}."
+            properties[name] = described
+        required = [name for name, option in self.options.items() if option.required]
+        schema: JsonSchema = {"type": "object", "properties": properties, "additionalProperties": False}
+        return {**schema, "required": required} if required else schema
+
+
+def _form(node: Node) -> str:
+    if isinstance(node, Table):
+        return "a mapping"
+    if isinstance(node, Items):
+        return "a list"
+    return "nothing" if node.value is None else "a single value"
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A part that is read by itself, after the others: here it is only described."""
+
+    described: Kind
+
+    def read(self, node: Node, path: str, reading: Reading) -> Node:  # noqa: ARG002 — as every kind
+        """Return the part as it stands."""
+        return node
+
+    def schema(self) -> JsonSchema:
+        """Describe the part."""
+        return self.described.schema()

@@ -1,0 +1,68 @@
+"""What the parts of one destination share: its options, its guards, its rate and its credentials.
+
+Nothing here knows a lane. The dispatcher builds the context and owns the lanes; lanes and outcomes are given it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.delivery.delivery import Delivery
+    from consumer.delivery.guards.circuit_breaker import EndpointHealth, Holds
+    from consumer.delivery.guards.directive_filter import Directed
+    from consumer.delivery.guards.flood_guard import Guarding
+    from consumer.delivery.guards.poison_detector import Suspicion
+    from consumer.delivery.guards.time_window import Window
+    from consumer.delivery.http.credentials import Credentials
+    from consumer.delivery.http.rate_limiter import Pace, Turns
+    from consumer.delivery.keyed_queue import Scope, Waits
+    from consumer.delivery.options import DestinationOptions, Ends
+    from consumer.destinations import Destination
+    from consumer.model import Endpoint, Fault
+    from consumer.model.observer import Observer
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationContext:
+    """What all lanes of one destination share within one pipeline."""
+
+    destination: Destination
+    options: DestinationOptions
+    observer: Observer
+    sink: Ends
+    """Where deliveries end."""
+    credentials: Credentials
+    rate_limiter: Pace
+    request_gate: Turns
+    circuit_breakers: Holds[Endpoint]
+    endpoint_health: EndpointHealth
+    poison_detector: Suspicion
+    flood_guard: Guarding
+    time_window: Window
+    directive_filter: Directed
+    next_fragment: Callable[[], int]
+    """Returns a number that no fragment of a split batch has had."""
+    random: Callable[[], float]
+    """Returns 0 ≤ x < 1, for the jitter of back-offs."""
+
+    @property
+    def name(self) -> str:
+        """The destination's name."""
+        return self.destination.name
+
+    def admission(self) -> Waits | None:
+        """Return the function that says whether a delivery may be sent, or `None` if nothing can hold one back."""
+        if self.circuit_breakers or self.flood_guard.held or self.directive_filter:
+            return self._reason_to_wait
+        return self.time_window.reason if self.time_window.active else None
+
+    def _reason_to_wait(self, delivery: Delivery) -> Scope | Fault | None:
+        if self.directive_filter and (reason := self.directive_filter.reason(delivery)):
+            return reason
+        if (endpoint := delivery.shape.endpoint) in self.circuit_breakers:
+            return "endpoint", endpoint
+        return self.flood_guard.reason(delivery) or self.time_window.reason(delivery)

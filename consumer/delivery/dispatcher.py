@@ -1,0 +1,205 @@
+"""One destination's lanes, and what they share: pace, holds, credentials, and what its answers have taught."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from itertools import count
+from random import Random
+from typing import TYPE_CHECKING
+
+from consumer.delivery.batch import bytes_of
+from consumer.delivery.context import DestinationContext
+from consumer.delivery.guards.circuit_breaker import EndpointHealth, Holds
+from consumer.delivery.guards.directive_filter import Directed
+from consumer.delivery.guards.flood_guard import Guarding
+from consumer.delivery.guards.poison_detector import Suspicion
+from consumer.delivery.guards.prober import Prober
+from consumer.delivery.guards.time_window import Window
+from consumer.delivery.http.rate_limiter import Pace, Turns
+from consumer.delivery.lane import Lane
+from consumer.delivery.options import DestinationOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from consumer.delivery.delivery import Delivery
+    from consumer.delivery.http.client import Wire
+    from consumer.delivery.http.credentials import Credentials
+    from consumer.delivery.keyed_queue import Scope
+    from consumer.delivery.ledger.partition_ledger import Tenure
+    from consumer.delivery.options import Ends
+    from consumer.destinations import Destination
+    from consumer.model import Endpoint
+    from consumer.model.directives import Directives
+    from consumer.model.observer import Observer
+
+
+class Lanes:
+    """All lanes of one destination within one pipeline."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        options: DestinationOptions,
+        *,
+        wire: Callable[[], Wire],
+        credentials: Credentials,
+        ends: Ends,
+        may_call: Callable[[], bool],
+        observer: Observer,
+        dice: Random | None = None,
+    ) -> None:
+        """Make the lanes; `run` starts them."""
+        self.name = destination.name
+        self.credentials = credentials
+        self.pace = Pace(options.rate_per_s)
+        self.holds: Holds[Endpoint] = Holds(options.probe_s)
+        self.said = Directed(self.name)
+        something_held = asyncio.Event()
+        self.window = Window(self.name, self.holds, self.release, something_held.set, observer)
+        self.guarding = Guarding(
+            self.name,
+            options.guard,
+            options.probe_s,
+            observer,
+            count_waiting=self.waiting,
+            release=self.release,
+            wake_prober=something_held.set,
+        )
+        self._health = EndpointHealth(
+            self.name,
+            self.holds,
+            observer,
+            is_guard_probe=self.guarding.is_probe,
+            wake_prober=something_held.set,
+            wake_lanes=self._wake_lanes,
+            release=self.release,
+        )
+        self.prober = Prober(
+            self.name,
+            something_held,
+            circuit_breakers=self.holds,
+            flood_guard=self.guarding,
+            time_window=self.window,
+            directive_filter=self.said,
+            credentials=credentials,
+            observer=observer,
+        )
+        context = DestinationContext(
+            destination=destination,
+            options=options,
+            observer=observer,
+            sink=ends,
+            credentials=credentials,
+            rate_limiter=self.pace,
+            request_gate=Turns(self.name, self.pace, may_call, observer),
+            circuit_breakers=self.holds,
+            endpoint_health=self._health,
+            poison_detector=Suspicion(options.suspects),
+            flood_guard=self.guarding,
+            time_window=self.window,
+            directive_filter=self.said,
+            next_fragment=count(1).__next__,
+            random=(dice or Random()).random,  # noqa: S311 - jitter, not a secret
+        )
+        self._wires = [wire() for _ in range(options.lanes)]
+        if options.rate_per_s is not None:
+            for each in self._wires:
+                each.rated = self.pace
+        self.lanes = [Lane(context, self.prober, each) for each in self._wires]
+
+    # ── In and out ──
+
+    def put(self, deliveries: Iterable[Delivery]) -> None:
+        """Queue deliveries, in order, each in the lane its key chooses."""
+        lanes = len(self.lanes)
+        by_lane: dict[int, list[Delivery]] = defaultdict(list)
+        shape = None
+        for delivery in deliveries:
+            by_lane[delivery.key % lanes].append(delivery)
+            if delivery.shape is not shape:
+                shape = delivery.shape
+                self.window.active = self.window.active or shape.max_age_ms is not None
+        for number, some in by_lane.items():
+            self.lanes[number].put(some, bytes_of(some))
+
+    def withdraw(self, tenures: Collection[Tenure]) -> list[asyncio.Future[None]]:
+        """Forget what waits of tenures that send no more; return a future for each call that carries some of theirs."""
+        for lane in self.lanes:
+            lane.withdraw()
+        self.window.withdrawn()
+        return [
+            lane.answered
+            for lane in self.lanes
+            if lane.answered is not None and any(delivery.tenure in tenures for delivery in lane.on_wire)
+        ]
+
+    def open_bytes(self) -> int:
+        """Return the bytes of the bodies that are queued, aside or on the wire."""
+        return sum(lane.open_bytes for lane in self.lanes)
+
+    def waiting(self, scope: Scope) -> int:
+        """Count what waits for `scope`."""
+        return sum(lane.waiting(scope) for lane in self.lanes)
+
+    @property
+    def calls(self) -> int:
+        """How many calls are on the wire."""
+        return sum(bool(lane.on_wire) for lane in self.lanes)
+
+    @property
+    def credentials_valid(self) -> bool | None:
+        """Whether the credentials were accepted last; `None` before that is known."""
+        return self._health.credentials_valid
+
+    @property
+    def credentials_proven(self) -> bool:
+        """Whether the credentials were ever accepted."""
+        return self._health.credentials_proven
+
+    @property
+    def suspects(self) -> int:
+        """How many deliveries are suspects now."""
+        return sum(lane.suspects() for lane in self.lanes)
+
+    def can_go(self, until: float | None = None) -> bool:
+        """Tell whether any lane still gets somewhere by `until` (monotonic seconds; default: at once)."""
+        by = time.monotonic() if until is None else until
+        return any(lane.on_wire for lane in self.lanes) or (
+            self.pace.told_until <= by and any(lane.can_go(by) for lane in self.lanes)
+        )
+
+    def hasten(self) -> None:
+        """Linger no more: the pipeline is leaving."""
+        for lane in self.lanes:
+            lane.hurry()
+
+    async def run(self) -> None:
+        """Run every lane and the prober, until cancelled or one of them falls."""
+        try:
+            async with asyncio.TaskGroup() as house:
+                for number, lane in enumerate(self.lanes):
+                    house.create_task(lane.run(), name=f"{self.name}-lane-{number}")
+                house.create_task(self.prober.run(self.lanes), name=f"{self.name}-prober")
+        finally:
+            self.window.close()
+            for wire in self._wires:
+                await wire.close()
+
+    def directed(self, directives: Directives) -> None:
+        """Act on what an operator says from now on."""
+        self.guarding.accept(directives.accepted)
+        if self.said.replace(directives):
+            for lane in self.lanes:
+                lane.look_anew(self.said.reason)
+
+    def release(self, scope: Scope) -> None:
+        """Let go what waited for `scope`."""
+        for lane in self.lanes:
+            lane.release(scope)
+
+    def _wake_lanes(self) -> None:
+        for lane in self.lanes:
+            lane.wake()

@@ -1,0 +1,200 @@
+"""Holds: what nothing is sent to but probes, and what is known of each.
+
+Endpoints where *we* are wrong, and event types for which the flood guard is closed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from consumer.model import Barred, Deferred, Delivered, Listed, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from consumer.delivery.keyed_queue import Scope
+    from consumer.model import Endpoint, Fault, Verdict
+    from consumer.model.observer import Observer
+
+Held = TypeVar("Held")
+
+
+class Hold:
+    """One thing held.
+
+    It is probed with one delivery at a time, of different keys in turn, so that one bad event cannot keep it shut.
+    """
+
+    def __init__(self, fault: Fault, now: float, probe_s: float) -> None:
+        """Hold from `now` (monotonic seconds), and probe `probe_s` later."""
+        self.fault = fault
+        self.since = now
+        self.next_probe = now + probe_s
+        self.next_other = float("inf")
+        """When one goes that waits with the others and can prove nothing; never, but at the flood guard."""
+        self.probing = False
+        self.other = False
+        """Whether its probe is such a one."""
+        self.tried: defaultdict[object, set[int]] = defaultdict(set)
+        """Of each lane, the keys that had a turn since all of its keys had one."""
+
+    def due(self, now: float) -> bool:
+        """Tell whether one goes now, a probe before any other."""
+        if self.probing or now < min(self.next_probe, self.next_other):
+            return False
+        self.other = now < self.next_probe
+        return True
+
+    def go_on(self, at: float) -> None:
+        """Let the next delivery go `at` this time (monotonic seconds): of the sort that went last."""
+        if self.other:
+            self.next_other = at
+        else:
+            self.next_probe = at
+
+    def keeps_turn(self, key: int) -> None:
+        """Give a key its turn back: what was tried of it has ended, and could say nothing of what is held."""
+        for tried in self.tried.values():
+            tried.discard(key)
+
+
+class Holds(Generic[Held]):
+    """All holds of one kind within one destination."""
+
+    def __init__(self, probe_s: float) -> None:
+        """Start with nothing held."""
+        self.probe_s = probe_s
+        self._holds: dict[Held, Hold] = {}
+        self._succeeded: dict[Held, float] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is held."""
+        return bool(self._holds)
+
+    def __contains__(self, held: Held) -> bool:
+        """Tell whether it is held."""
+        return held in self._holds
+
+    def __iter__(self) -> Iterator[tuple[Held, Hold]]:
+        """Go through what is held."""
+        return iter(tuple(self._holds.items()))
+
+    def get(self, held: Held) -> Hold | None:
+        """Return the hold of it, if it is held."""
+        return self._holds.get(held)
+
+    def succeeded_since(self, held: Held, started: float) -> bool:
+        """Tell whether a call there succeeded after `started`: a barred answer is not the endpoint's then."""
+        return self._succeeded.get(held, float("-inf")) > started
+
+    def barred(
+        self, held: Held, fault: Fault, now: float, first_s: float | None = None, *, others: bool = False
+    ) -> bool:
+        """Note a barred answer; tell whether the hold is new. Those of calls started before the hold change nothing.
+
+        `first_s`: seconds to the first probe, where it is not as far off as every other. `others`: there are some that
+        can prove nothing.
+        """
+        if held in self._holds:
+            return False
+        hold = self._holds[held] = Hold(fault, now, self.probe_s if first_s is None else first_s)
+        if others:
+            hold.next_other = now
+        return True
+
+    def probed(self, hold: Hold, now: float, fault: Fault | None = None) -> None:
+        """Note that a probe ended without an answer that ends the hold; `fault`: the barred answer it had."""
+        hold.fault = fault or hold.fault
+        hold.go_on(now + self.probe_s)
+        hold.probing = False
+
+    def answered(self, held: Held, now: float, *, success: bool) -> Hold | None:
+        """Note an answer that is not barred; return the hold it ends, if there was one."""
+        if success:
+            self._succeeded[held] = now
+        return self._holds.pop(held, None)
+
+    def probe_now(self, now: float) -> None:
+        """Let every hold be probed at once: something on our side has changed."""
+        for hold in self._holds.values():
+            hold.next_probe = min(hold.next_probe, now)
+
+
+class EndpointHealth:
+    """What the verdicts of one destination say: which endpoints are held, and whether the credentials are valid.
+
+    Attributes:
+        credentials_valid: by the last verdict that tells; `None` before the first one.
+        credentials_proven: whether they were ever accepted.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        circuit_breakers: Holds[Endpoint],
+        observer: Observer,
+        *,
+        is_guard_probe: Callable[[Hold], bool],
+        wake_prober: Callable[[], None],
+        wake_lanes: Callable[[], None],
+        release: Callable[[Scope], None],
+    ) -> None:
+        """Begin, keep and end the holds in `circuit_breakers`.
+
+        `is_guard_probe` tells a probe of the flood guard from that of an endpoint. `wake_prober` and `wake_lanes` are
+        called when a hold begins; `release`, when one has ended.
+        """
+        self.credentials_valid: bool | None = None
+        self.credentials_proven = False
+        self._name = name
+        self._circuit_breakers = circuit_breakers
+        self._observer = observer
+        self._is_guard_probe = is_guard_probe
+        self._wake_prober = wake_prober
+        self._wake_lanes = wake_lanes
+        self._release = release
+
+    def record_verdict(
+        self, endpoint: Endpoint, verdict: Verdict, *, answered: bool, probe: Hold | None, own: bool
+    ) -> None:
+        """Let the verdict on one call begin, keep or end a hold.
+
+        `answered`: the endpoint itself said so, not the door of credentials before it. `probe`: the hold it probed.
+        `own`: a barred answer is the batch's own trouble, and says nothing of the endpoint.
+        """
+        now = time.monotonic()
+        if probe is not None:
+            self._probed(probe, endpoint, verdict, now, answered=answered)
+        if isinstance(verdict, Barred):
+            if own:
+                return
+            if verdict.fault.cause is Trouble.UNAUTHORIZED:
+                self._note_credentials(valid=False)
+            if self._circuit_breakers.barred(endpoint, verdict.fault, now):
+                self._observer.held(self._name, endpoint.name, verdict.fault)
+                self._wake_prober()
+                self._wake_lanes()
+            return
+        if not answered:
+            return
+        # An overloaded gateway that says "later" has not looked at the credentials.
+        if not isinstance(verdict, Deferred) and not self.credentials_valid:
+            self._note_credentials(valid=True)
+        ended = self._circuit_breakers.answered(endpoint, now, success=isinstance(verdict, Delivered | Listed))
+        if ended is not None:
+            self._observer.resumed(self._name, endpoint.name, now - ended.since)
+            self._release(("endpoint", endpoint))
+
+    def _probed(self, probe: Hold, endpoint: Endpoint, verdict: Verdict, now: float, *, answered: bool) -> None:
+        mine = probe is self._circuit_breakers.get(endpoint)
+        self._circuit_breakers.probed(probe, now, verdict.fault if mine and isinstance(verdict, Barred) else None)
+        taken = isinstance(verdict, Delivered)
+        if answered and (taken if self._is_guard_probe(probe) else not isinstance(verdict, Barred | Deferred)):
+            probe.go_on(now)  # it ended the delivery: if it taught nothing, the next one may be asked at once
+
+    def _note_credentials(self, *, valid: bool) -> None:
+        self.credentials_valid = valid
+        self.credentials_proven = self.credentials_proven or valid
+        self._observer.credentials(self._name, valid=valid)

@@ -1,0 +1,325 @@
+"""The flood guard: where an implausible share of recent events is refused, the rest waits and is not dead-lettered.
+
+Counted are verdicts on single events, for each kind (an event type; for causes of decoding a topic) and cause. A cause
+is watched from its first refusal on, until none is left in the window: while nothing is refused, nothing is counted.
+The refusal that closes the guard is the first that waits. So letters of one kind and cause that are written within nine
+tenths of the window are never more than `refusals` - 1, or `share` of the verdicts counted, whichever is more: with the
+defaults 49, where everything is refused. Each process counts for itself, and afresh when it starts and when the guard
+has opened.
+
+Non-obvious: a delivery that is refused by name, in a call that took later ones of its key, waits here too. Should it be
+taken after all it arrives after them: those cannot be taken back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from consumer.delivery.guards.circuit_breaker import Holds
+from consumer.model import Cause, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from consumer.delivery.delivery import Delivery
+    from consumer.delivery.guards.circuit_breaker import Hold
+    from consumer.delivery.keyed_queue import Scope
+    from consumer.model.directives import AcceptRefusals
+    from consumer.model.observer import Observer
+
+EXEMPT = frozenset({Cause.OUT_OF_WINDOW, Cause.QUARANTINED})
+"""Causes that are no sign of a fault of ours, however many there are: events grow old, and an operator meant it."""
+
+_PARTS = 10
+"""The window slides in steps of this part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardOptions:
+    """When the guard closes: so many refusals within so many seconds, and more than this share of the verdicts."""
+
+    refusals: int = 50
+    window_s: float = 600.0
+    share: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """One scope in which nothing is dead-lettered now."""
+
+    kind: str
+    """The event type; for a cause of decoding the topic."""
+    cause: Cause
+    since: float
+    """Monotonic seconds."""
+    refused: int
+    of: int
+    """So many verdicts were counted when it closed, and so many of them were refusals of this cause."""
+    waiting: int
+    """Deliveries, or letters, that wait."""
+
+
+class Guard:
+    """What was refused lately, and what is closed because of it."""
+
+    def __init__(
+        self, name: str, options: GuardOptions, waiting: Callable[[str, Cause], int], observer: Observer
+    ) -> None:
+        """Start open. `name`: the destination, "" for causes of decoding; `waiting` counts what waits in a scope."""
+        self.name = name
+        self._options = options
+        self._waiting = waiting
+        self._observer = observer
+        self._watched: dict[str, dict[Cause, _Tally]] = {}
+        self._closed: dict[tuple[str, Cause], _Closure] = {}
+        self._accepted: tuple[AcceptRefusals, ...] = ()
+
+    @property
+    def watching(self) -> bool:
+        """Whether any verdict must be told at all."""
+        return bool(self._watched)
+
+    def begin(self, kind: str, cause: Cause, now: float) -> None:
+        """Watch a cause, before the verdicts that came together with its first refusal are told (`now`: monotonic)."""
+        if self.lets(kind, cause) or (kind, cause) in self._closed:
+            return
+        step, watched = self._step(now), self._watched.setdefault(kind, {})
+        if cause in watched and watched[cause].last > step - _PARTS:
+            watched[cause].last = step
+        else:
+            watched[cause] = _Tally(step)
+
+    def fine(self, kind: str, count: int, now: float) -> None:
+        """Count verdicts that refused nothing."""
+        if watched := self._watched.get(kind):
+            step = self._step(now)
+            for cause, tally in list(watched.items()):
+                tally.add(step, 0, count)
+                if tally.last <= step - _PARTS:
+                    self._forget(kind, cause)
+
+    def refused(self, kind: str, cause: Cause, now: float, label: str = "") -> bool:
+        """Count a refusal; tell whether it must wait. `label`: that of the mapping's entry, if it is of one."""
+        if self.lets(kind, cause):
+            return False
+        if (kind, cause) in self._closed:
+            return True
+        self.begin(kind, cause, now)
+        step, watched = self._step(now), self._watched[kind]
+        for other, each in watched.items():
+            each.add(step, int(other is cause), 1)
+        tally = watched[cause]
+        tally.labels.add(label)
+        if tally.refused < self._options.refusals or tally.refused <= self._options.share * tally.of:
+            return False
+        self._forget(kind, cause)
+        self._closed[kind, cause] = _Closure(now, tally.refused, tally.of, frozenset(tally.labels))
+        self._observer.guard_closed(self.name, kind, cause, tally.refused, tally.of)
+        return True
+
+    def lets(self, kind: str, cause: Cause) -> bool:
+        """Tell whether refusals of a cause are written, however many there are."""
+        return cause in EXEMPT or any(self._speaks_of(each, kind, cause) for each in self._accepted)
+
+    def is_closed(self, kind: str, cause: Cause) -> bool:
+        """Tell whether it is closed for a kind and cause."""
+        return (kind, cause) in self._closed
+
+    def labels(self, kind: str) -> frozenset[str]:
+        """Return the entries whose refusals closed it for a kind: that one of theirs is taken is a sign of mending."""
+        return frozenset().union(*(closure.labels for (closed, _), closure in self._closed.items() if closed == kind))
+
+    def open(self, kind: str, now: float) -> None:
+        """Open for a kind, since a probe was taken."""
+        self._open([scope for scope in self._closed if scope[0] == kind], now, "probe")
+
+    def accept(self, accepted: Iterable[AcceptRefusals], now: float) -> Sequence[tuple[str, Cause]]:
+        """Let the refusals through that these directives speak of, and no others; return the scopes that opens.
+
+        Where one has ended, counting starts afresh.
+        """
+        self._accepted = tuple(accepted)
+        opened = [scope for scope in self._closed if self.lets(*scope)]
+        self._open(opened, now, "directive")
+        for kind, cause in [(kind, cause) for kind, causes in self._watched.items() for cause in causes]:
+            if self.lets(kind, cause):
+                self._forget(kind, cause)
+        return opened
+
+    def closed(self) -> Sequence[Closed]:
+        """Return the scopes that are closed."""
+        return [
+            Closed(kind, cause, closure.since, closure.refused, closure.of, self._waiting(kind, cause))
+            for (kind, cause), closure in self._closed.items()
+        ]
+
+    def _open(self, scopes: Iterable[tuple[str, Cause]], now: float, by: str) -> None:
+        for kind, cause in scopes:
+            closure = self._closed.pop((kind, cause))
+            self._observer.guard_opened(self.name, kind, cause, now - closure.since, by)
+
+    def _speaks_of(self, accepted: AcceptRefusals, kind: str, cause: Cause) -> bool:
+        if accepted.cause is not cause:
+            return False
+        if not self.name:
+            return accepted.topic in {None, kind}
+        return (
+            accepted.topic is None and accepted.destination in {None, self.name} and accepted.event_type in {None, kind}
+        )
+
+    def _step(self, now: float) -> int:
+        return int(now * _PARTS / self._options.window_s)
+
+    def _forget(self, kind: str, cause: Cause) -> None:
+        watched = self._watched[kind]
+        del watched[cause]
+        if not watched:
+            del self._watched[kind]
+
+
+def together(closed: Iterable[Closed]) -> Sequence[Closed]:
+    """Return each scope once, where guards of what was asked and of what could not be said are closed for the same."""
+    found: dict[tuple[str, Cause], Closed] = {}
+    for one in closed:
+        other = found.get((one.kind, one.cause))
+        found[one.kind, one.cause] = (
+            one
+            if other is None
+            else Closed(
+                one.kind,
+                one.cause,
+                min(one.since, other.since),
+                one.refused + other.refused,
+                one.of + other.of,
+                one.waiting + other.waiting,
+            )
+        )
+    return tuple(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Closure:
+    since: float
+    refused: int
+    of: int
+    labels: frozenset[str]
+
+
+class _Tally:
+    """The verdicts of one kind since a cause is watched, as far as they lie in the window."""
+
+    __slots__ = ("_steps", "labels", "last", "of", "refused")
+
+    def __init__(self, step: int) -> None:
+        self.last = step  # that of its last refusal
+        self.refused = self.of = 0
+        self.labels: set[str] = set()
+        self._steps: deque[list[int]] = deque()
+
+    def add(self, step: int, refused: int, of: int) -> None:
+        if not self._steps or self._steps[-1][0] != step:
+            self._steps.append([step, 0, 0])
+        self._steps[-1][1] += refused
+        self._steps[-1][2] += of
+        self.refused += refused
+        self.of += of
+        while self._steps[0][0] <= step - _PARTS:
+            _, past_refused, past_of = self._steps.popleft()
+            self.refused -= past_refused
+            self.of -= past_of
+
+
+class Guarding:
+    """One destination's guard, as its lanes meet it."""
+
+    def __init__(
+        self,
+        name: str,
+        options: GuardOptions,
+        probe_s: float,
+        observer: Observer,
+        *,
+        count_waiting: Callable[[Scope], int],
+        release: Callable[[Scope], None],
+        wake_prober: Callable[[], None],
+    ) -> None:
+        """Hold deliveries back in the lanes, and have each of their event types probed every `probe_s` seconds.
+
+        `count_waiting` counts the deliveries that wait for a scope, `release` lets them go; both in all lanes.
+        """
+        self.held: Holds[str] = Holds(probe_s)
+        """The event types whose deliveries wait, each with its prober."""
+        self._guard = Guard(name, options, lambda kind, _: count_waiting(("guard", kind)), observer)
+        self._release = release
+        self._wake_prober = wake_prober
+        self.closed = self._guard.closed
+
+    def reason(self, delivery: Delivery) -> Scope | None:
+        """Return what a delivery must wait for, if the guard is closed for its event type."""
+        event_type = delivery.entry.event_type
+        return ("guard", event_type) if event_type in self.held else None
+
+    def proves(self, kind: str) -> Callable[[Delivery], bool]:
+        """Return what tells whether a delivery that is taken opens the guard for an event type."""
+        labels = self._guard.labels(kind)
+        return lambda delivery: delivery.entry.label in labels and delivery.entry.event_type == kind
+
+    def is_probe(self, hold: Hold) -> bool:
+        """Tell whether a probe is one of ours, and not that of a hold."""
+        return any(hold is mine for _, mine in self.held)
+
+    def delivered(self, batch: Sequence[Delivery], started: float) -> None:
+        """Count what was taken; what was sent at `started` (monotonic), after the guard had closed, opens it again."""
+        if not self._guard.watching and not self.held:
+            return
+        now = time.monotonic()
+        for kind, count in Counter(delivery.entry.event_type for delivery in batch).items():
+            hold = self.held.get(kind)
+            if hold is None:
+                self._guard.fine(kind, count, now)
+            elif started > hold.since and any(map(self.proves(kind), batch)):
+                self._guard.open(kind, now)
+                self._let_go(kind)
+            else:
+                for delivery in batch:
+                    hold.keeps_turn(delivery.key)
+
+    def begin(self, refusals: Iterable[tuple[Delivery, Fault]]) -> None:
+        """Watch what an answer refuses, before what it takes is counted: those verdicts belong together."""
+        now = time.monotonic()
+        for delivery, fault in refusals:
+            if isinstance(fault.cause, Cause) and delivery.entry.event_type not in self.held:
+                self._guard.begin(delivery.entry.event_type, fault.cause, now)
+
+    def waits(self, delivery: Delivery, cause: Cause) -> bool:
+        """Count a refusal; tell whether it waits instead of being dead-lettered.
+
+        While the guard is closed for an event type for one cause, its refusals for others wait as well: they are
+        answers to probes, or late ones to calls that had started before. So it is closed for one cause at a time.
+        """
+        entry = delivery.entry
+        kind = entry.event_type
+        hold = self.held.get(kind)
+        if hold is not None:
+            lets = self._guard.lets(kind, cause)
+            if lets and not self.proves(kind)(delivery):
+                hold.keeps_turn(delivery.key)
+            return not lets
+        now = time.monotonic()
+        if not self._guard.refused(kind, cause, now, entry.label):
+            return False
+        self.held.barred(kind, Fault(cause), now, others=True)
+        self._wake_prober()
+        return True
+
+    def accept(self, accepted: Iterable[AcceptRefusals]) -> None:
+        """Let the refusals through that these directives speak of, and no others."""
+        for kind, _ in self._guard.accept(accepted, time.monotonic()):
+            self._let_go(kind)
+
+    def _let_go(self, kind: str) -> None:
+        self.held.answered(kind, time.monotonic(), success=False)
+        self._release(("guard", kind))

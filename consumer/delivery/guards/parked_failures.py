@@ -1,0 +1,153 @@
+"""What could not be said at all: dead-lettered, unless the flood guard is closed for it; then its letters are parked.
+
+A parked letter is still owed: the frontier stays below its record, and the limits of records and bytes bound how much
+is parked. The event types and topics it is parked for go on meanwhile, as far as they can be said, and so do later
+events of its own ordering key, which nobody may know: where a record does not decode there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from consumer.delivery.guards.directive_filter import QUARANTINED, Directed
+from consumer.delivery.guards.flood_guard import Guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from consumer.delivery.guards.flood_guard import Closed, GuardOptions
+    from consumer.delivery.ledger.partition_ledger import Tenure
+    from consumer.model import Cause, Message
+    from consumer.model.delivery_columns import FaultyRecord, Translation
+    from consumer.model.directives import AcceptRefusals, Directives
+    from consumer.model.observer import Observer
+
+_AT_ONCE = 200
+"""Letters written in one go when a guard opens: tens of thousands at once would keep the loop."""
+
+
+class Unsaid(NamedTuple):
+    """A record, or one delivery of it, that could not be said, and its place in the ledger."""
+
+    faulty: FaultyRecord
+    tenure: Tenure
+    slot: int
+    found_ms: int
+    """When that was found, epoch milliseconds."""
+
+
+class Parking:
+    """The guards of what could not be said, one for each account, and what is parked at them.
+
+    That of a destination counts event types, and that of the pipeline's own account, "", topics. What was said counts
+    as taken here: whether the destination takes it is another guard's matter.
+    """
+
+    def __init__(
+        self, accounts: Iterable[str], options: GuardOptions, write: Callable[[Unsaid], None], observer: Observer
+    ) -> None:
+        """Start with nothing parked; `write` writes a letter."""
+        self._guards = {each: Guard(each, options, partial(self._count, each), observer) for each in accounts}
+        self._said = {account: Directed(account) for account in self._guards}
+        self._write = write
+        self._parked: dict[tuple[str, str, Cause], deque[Unsaid]] = {}
+
+    def translated(self, lot: Sequence[Message], translation: Translation) -> None:
+        """Count what of a lot could be said, beside what could not: before that is told by `found`."""
+        now = time.monotonic()
+        for faulty in translation.faults:
+            account, kind = _scope(faulty, lot[faulty.record].topic())
+            self._guards[account].begin(kind, cast("Cause", faulty.fault.cause), now)
+        for name, column in translation.columns.items():
+            if self._guards[name].watching:
+                for event_type, count in column.by_event_type().items():
+                    self._guards[name].fine(event_type, count, now)
+        if self._guards[""].watching:
+            apart = {*translation.waiting, *(faulty.record for faulty in translation.faults if faulty.entry is None)}
+            topics = Counter(message.topic() for index, message in enumerate(lot) if index not in apart)
+            for topic, count in topics.items():
+                self._guards[""].fine(topic, count, now)
+
+    def found(self, faulty: FaultyRecord, tenure: Tenure, slot: int) -> None:
+        """Write a letter, or park it behind a closed guard, or behind those that are parked for the same already.
+
+        What is quarantined by its position is written as that, and neither counted nor parked.
+        """
+        account, kind = _scope(faulty, tenure.partition.topic)
+        cause = cast("Cause", faulty.fault.cause)
+        unsaid = Unsaid(faulty, tenure, slot, int(time.time() * 1000))
+        scope = (account, kind, cause)
+        if self._said[account].names(tenure, slot):
+            self._write(_quarantined(unsaid))
+        elif self._guards[account].refused(kind, cause, time.monotonic()) or scope in self._parked:
+            self._parked.setdefault(scope, deque()).append(unsaid)
+        else:
+            self._write(unsaid)
+
+    def directed(self, directives: Directives) -> None:
+        """Act on what an operator says from now on: accepted refusals, and quarantined positions.
+
+        A quarantine by an ordering key finds nothing here: what could not be said has none that is known.
+        """
+        self._said = {account: Directed(account, directives) for account in self._guards}
+        for scope, parked in list(self._parked.items()):
+            said = self._said[scope[0]]
+            left: deque[Unsaid] = deque()
+            for unsaid in parked:
+                if unsaid.tenure.live and said.names(unsaid.tenure, unsaid.slot):
+                    self._write(_quarantined(unsaid))
+                else:
+                    left.append(unsaid)
+            if left:
+                self._parked[scope] = left
+            else:
+                del self._parked[scope]
+        self.accept(directives.accepted)
+
+    def accept(self, accepted: Sequence[AcceptRefusals]) -> None:
+        """Let the letters go that these directives speak of, in the order in which they were parked."""
+        for account, guard in self._guards.items():
+            for kind, cause in guard.accept(accepted, time.monotonic()):
+                self._go_on((account, kind, cause))
+
+    def forget(self) -> None:
+        """Forget what is parked of tenures that have ended: it is the next owner's."""
+        for scope, parked in list(self._parked.items()):
+            if left := deque(unsaid for unsaid in parked if unsaid.tenure.live):
+                self._parked[scope] = left
+            else:
+                del self._parked[scope]
+
+    def closed(self, account: str) -> Sequence[Closed]:
+        """Return the scopes that are closed."""
+        return self._guards[account].closed()
+
+    def _count(self, account: str, kind: str, cause: Cause) -> int:
+        return len(self._parked.get((account, kind, cause), ()))
+
+    def _go_on(self, scope: tuple[str, str, Cause]) -> None:
+        account, kind, cause = scope
+        parked = self._parked.get(scope)
+        if parked is None or self._guards[account].is_closed(kind, cause):
+            return  # forgotten meanwhile; or closed again, and somebody will open it
+        for unsaid in list(islice(parked, _AT_ONCE)):
+            parked.popleft()
+            self._write(unsaid)
+        if parked:
+            asyncio.get_running_loop().call_soon(self._go_on, scope)
+        else:
+            del self._parked[scope]
+
+
+def _quarantined(unsaid: Unsaid) -> Unsaid:
+    return unsaid._replace(faulty=unsaid.faulty._replace(fault=QUARANTINED))
+
+
+def _scope(faulty: FaultyRecord, topic: str) -> tuple[str, str]:
+    """Return the account and the kind that a fault counts for."""
+    return ("", topic) if faulty.entry is None else (faulty.entry.destination, faulty.entry.event_type)

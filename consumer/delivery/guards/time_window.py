@@ -1,0 +1,176 @@
+"""Time windows: whether an event's time lets it go now, must be waited for, or is past hope.
+
+Non-obvious: their clock is known only from the `Date` of their answers. What was learnt is kept against our monotonic
+clock, so that when our wall clock is put right the skew is gone at once, without another answer. Until a `Date` was
+heard, and again when the last one is long ago, ours may be the one that is wrong: what it puts outside the window is
+held, and one delivery of it is sent, for the sake of the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from consumer.model import Cause, Endpoint, Fault, Trouble, status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.delivery.delivery import Delivery
+    from consumer.delivery.guards.circuit_breaker import Holds
+    from consumer.delivery.keyed_queue import Scope
+    from consumer.model.observer import Observer
+
+AHEAD_S = 60.0
+"""How far ahead of our clock an event may be and still be waited for; also how far their clock may be from ours."""
+
+KNOWN_FOR_S = 600.0
+"""How long a `Date` tells that the clocks agree: ours may be put wrong meanwhile."""
+
+CLOCK = Endpoint(status.CLOCK, "", "")
+"""What is held while the clocks disagree or theirs is not known: no address, but shown and probed like one."""
+
+SKEW: Scope = ("endpoint", CLOCK)
+
+_FIRST_PROBE_S = 1.0
+"""Calls under way bring a `Date` sooner than this, mostly, and no probe is needed."""
+
+
+def placed(event_ms: int, max_age_ms: int | None, now_ms: float) -> float | Fault | None:
+    """Return where an event's time stands in its destination's window, by one clock.
+
+    All times are epoch milliseconds; `max_age_ms` is the window's, `None` = there is none.
+
+    Returns:
+        `None` inside the window; the seconds until it is there, if it is a little ahead; else why it will never be.
+    """
+    if max_age_ms is None:
+        return None
+    age_ms = now_ms - event_ms
+    if 0 <= age_ms <= max_age_ms:
+        return None
+    if age_ms > 0:
+        return Fault(Cause.OUT_OF_WINDOW, "the event is older than the destination takes")
+    ahead_s = -age_ms / 1000
+    return ahead_s if ahead_s <= AHEAD_S else Fault(Cause.OUT_OF_WINDOW, "the event's time lies in the future")
+
+
+class Window:
+    """One destination's view of time. `active` once any of its deliveries has a window at all."""
+
+    def __init__(
+        self,
+        name: str,
+        holds: Holds[Endpoint],
+        release: Callable[[Scope], None],
+        began: Callable[[], None],
+        observer: Observer,
+    ) -> None:
+        """Let `release` be told when a wait is over, and `began` when a hold begins.
+
+        What is held for the clocks is looked at as often as `holds` are probed.
+        """
+        self.active = False
+        self._name = name
+        self._holds = holds
+        self._release = release
+        self._began = began
+        self._observer = observer
+        self._timers: dict[Scope, asyncio.TimerHandle] = {}
+        self._ahead_s = self._heard_at = float("-inf")
+
+    @property
+    def skew_s(self) -> float:
+        """Seconds their clock is ahead of ours, by the last `Date` there was."""
+        return self._ahead_s + time.monotonic() - time.time()
+
+    @property
+    def known(self) -> bool:
+        """Whether their clock is known: a `Date` was heard lately."""
+        return time.monotonic() - self._heard_at <= KNOWN_FOR_S
+
+    @property
+    def agreed(self) -> bool:
+        """Whether their clock is known and ours agrees with it: only then can an event be refused for its time."""
+        return self.known and abs(self.skew_s) <= AHEAD_S
+
+    def heard(self, date: str | None) -> None:
+        """Learn their time from the `Date` header of an answer (RFC 9110 §6.6.1); anything else teaches nothing."""
+        if not date:
+            return
+        try:
+            theirs = parsedate_to_datetime(date)
+            if theirs.tzinfo is None:
+                theirs = theirs.replace(tzinfo=UTC)
+            ahead_s = theirs.timestamp() - time.monotonic()
+        except (TypeError, ValueError, IndexError, OverflowError):  # all of them come out of arbitrary text
+            return
+        self._ahead_s, self._heard_at = ahead_s, time.monotonic()
+        self._look()
+
+    def reason(self, delivery: Delivery) -> Scope | Fault | None:
+        """Return what a delivery must wait for, why it can never go, or `None` where its time is all right."""
+        stands = placed(delivery.event_ms, delivery.shape.max_age_ms, time.time() * 1000)
+        if stands is None:
+            return None
+        if isinstance(stands, float):
+            return self._until(("clock", delivery.event_ms // 1000), stands)
+        if self.agreed:
+            return stands
+        self._hold()
+        return self._until(SKEW, self._holds.probe_s)
+
+    def past_hope(self, delivery: Delivery) -> Fault | None:
+        """Return why a delivery's time can never be right, as far as that can be told."""
+        stands = placed(delivery.event_ms, delivery.shape.max_age_ms, time.time() * 1000)
+        return stands if isinstance(stands, Fault) and self.agreed else None
+
+    def withdrawn(self) -> None:
+        """Hold nothing more: all that waited is looked at anew, and may belong to another member by now."""
+        self._end_hold()
+
+    def close(self) -> None:
+        """Let no timer of ours fire any more."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _until(self, scope: Scope, wait_s: float) -> Scope:
+        if scope not in self._timers:
+            self._timers[scope] = asyncio.get_running_loop().call_later(wait_s, self._time_came, scope)
+        return scope
+
+    def _time_came(self, scope: Scope) -> None:
+        del self._timers[scope]
+        self._look()
+        self._release(scope)
+
+    def _hold(self) -> None:
+        if CLOCK not in self._holds:
+            fault = Fault(
+                Trouble.CLOCK_SKEW,
+                "the destination's clock and ours disagree"
+                if self.known
+                else "outside the time window by our clock, and the destination's is not known yet",
+            )
+            self._holds.barred(CLOCK, fault, time.monotonic(), min(_FIRST_PROBE_S, self._holds.probe_s))
+            self._observer.held(self._name, CLOCK.name, fault)
+            self._began()
+        if self.known and SKEW not in self._timers and (hold := self._holds.get(CLOCK)):
+            hold.next_probe = time.monotonic() + self._holds.probe_s  # nothing is asked: it is when we look again
+
+    def _look(self) -> None:
+        if self.agreed:
+            self._end_hold()
+
+    def _end_hold(self) -> None:
+        now = time.monotonic()
+        if (ended := self._holds.answered(CLOCK, now, success=False)) is None:
+            return
+        self._observer.resumed(self._name, CLOCK.name, now - ended.since)
+        if timer := self._timers.pop(SKEW, None):
+            timer.cancel()
+            self._release(SKEW)

@@ -1,0 +1,1 @@
+"""How a request is made: the client, its credentials, and the rate."""

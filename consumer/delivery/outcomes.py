@@ -1,0 +1,204 @@
+"""What becomes of one lane's batches once their calls were answered: ended, put back, halved, or waited with."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, assert_never
+
+from consumer.delivery.batch import bytes_of, halve, mark
+from consumer.delivery.guards.poison_detector import speaks_against
+from consumer.delivery.keyed_queue import Apart
+from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused, Reply, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from consumer.delivery.context import DestinationContext
+    from consumer.delivery.delivery import Delivery
+    from consumer.delivery.keyed_queue import KeyedQueue, Scope
+    from consumer.destinations import Destination
+    from consumer.model import Verdict
+
+_REST = 3.0
+"""A suspect waits at least so many times as long as its call took, and as its answer asked all to wait: tried again
+whenever its back-off is over, it would have its lane, or with a stated wait every lane, stand still for half of an
+hour."""
+
+
+class Outcomes:
+    """One lane's outcomes."""
+
+    def __init__(self, context: DestinationContext, queue: KeyedQueue, wake: Callable[[], None]) -> None:
+        """Put back into `queue` what has not ended; `wake` lets the lane look at it again."""
+        self._context = context
+        self._queue = queue
+        self._wake = wake
+        self._failures = 0
+        self.apart = Apart()
+        self.not_before = 0.0
+        self.open_bytes = 0
+
+    def conclude(self, batch: list[Delivery], verdict: Verdict, started: float, *, called: bool) -> bool:
+        """End what the verdict ends, and put the rest back to be sent again; tell whether the trouble is the batch's.
+
+        `called`: its endpoint was, and not just the door of credentials before it.
+        """
+        context = self._context
+        if not isinstance(verdict, Deferred | Barred):
+            self._failures = 0
+            self.apart.went_well()
+        elif called and speaks_against(verdict):
+            return self._against(batch, verdict, started)
+        match verdict:
+            case Delivered():
+                self._delivered(batch, started)
+            case Listed(refused):
+                context.observer.listed(context.name, len(batch), len(refused))
+                refusals = [(batch[index], refused[index]) for index in sorted(refused)]
+                context.flood_guard.begin(refusals)
+                self._delivered([delivery for index, delivery in enumerate(batch) if index not in refused], started)
+                self._refuse(refusals)
+            case Refused(fault) | Mixed(fault) if len(batch) == 1:
+                self._refuse([(batch[0], fault)])
+            case Refused() | Mixed():
+                self._failed(batch)
+                self._halve(batch)
+                self.again(batch)
+            case Deferred(fault, asked_s, everyone):
+                self._failed(batch)
+                self.again(batch)
+                self._later(batch, fault, asked_s, everyone=everyone)
+            case Barred(fault):
+                self._failed(batch)
+                self.again(batch)
+                if context.circuit_breakers.succeeded_since(batch[0].shape.endpoint, started):
+                    self._later(batch, fault, None, everyone=False)
+                    return True
+            case _:
+                assert_never(verdict)
+        return False
+
+    def _against(self, batch: list[Delivery], verdict: Deferred | Barred, started: float) -> bool:
+        """Put back what has failed, maybe by its own fault; tell whether it was."""
+        context, now = self._context, time.monotonic()
+        fault, poison_detector = verdict.fault, context.poison_detector
+        asked_s, everyone = (verdict.wait_s, verdict.everyone) if isinstance(verdict, Deferred) else (None, False)
+        poison_detector.failed(batch, now)
+        own = poison_detector.guilty(batch)
+        if own and len(batch) == 1 and poison_detector.hopeless(batch[0], now):
+            self._pause(asked_s, everyone=everyone)
+            alone = batch[0].evidence.alone if batch[0].evidence else 0
+            why = f"it failed {alone} times by itself, others were taken meanwhile: {fault.cause.value}"
+            self._refuse([(batch[0], Fault(Cause.NEVER_ACCEPTED, why, fault.status))])
+            return True
+        self._failed(batch)
+        if (
+            isinstance(verdict, Barred)
+            and not own
+            and not context.circuit_breakers.succeeded_since(batch[0].shape.endpoint, started)
+        ):
+            self.again(batch)  # it is held with all the others of its endpoint
+            return False
+        if own and len(batch) > 1:
+            poison_detector.halved(batch)
+            self._halve(batch)
+            context.observer.suspected(context.name, len(batch))
+            self._apart(batch, now)
+        elif poison_detector.failing(batch):
+            own_s = context.options.backoff.wait(batch[0].attempts, asked_s, context.random)
+            if poison_detector.suspects(batch):
+                own_s = max(own_s, _REST * (now - started + (asked_s or 0)))
+            if not batch[0].piece:
+                mark(batch, context.next_fragment())
+            self._apart(batch, now + own_s)
+        else:
+            self.again(batch)
+        self._later(batch, fault, asked_s, everyone=everyone)
+        return own or isinstance(verdict, Barred)
+
+    def _apart(self, batch: Sequence[Delivery], due_s: float) -> None:
+        """Let a batch wait by itself, its lane going on with other keys."""
+        suspects = len(batch) if self._context.poison_detector.suspects(batch) else 0
+        scope: Scope = ("apart", self._context.next_fragment())
+        self.open_bytes -= self._queue.set_apart(batch, scope)
+        if self._queue.waiting(scope):
+            self.apart.put(scope, due_s, suspects)
+
+    def _halve(self, batch: Sequence[Delivery]) -> None:
+        halve(batch, self._context.next_fragment)
+        self._context.observer.split(self._context.name, len(batch))
+
+    def _delivered(self, batch: Sequence[Delivery], started: float) -> None:
+        if not batch:
+            return  # an answer that names every one of them
+        self._context.poison_detector.succeeded(batch)
+        self.open_bytes -= bytes_of(batch)
+        self._context.sink.delivered(batch)
+        self._context.flood_guard.delivered(batch, started)
+
+    def again(self, batch: Sequence[Delivery]) -> None:
+        """Put a batch back to where it came from."""
+        self.open_bytes -= self._queue.again(batch)
+
+    def _failed(self, batch: Iterable[Delivery]) -> None:
+        now_ms = int(time.time() * 1000)
+        for delivery in batch:
+            delivery.attempts += 1
+            delivery.first_failed_ms = delivery.first_failed_ms or now_ms
+
+    def _later(self, batch: Sequence[Delivery], fault: Fault, asked_s: float | None, *, everyone: bool) -> None:
+        """Let the lane wait before its next call, or the whole destination."""
+        wait_s = self._pause(asked_s, everyone=everyone)
+        self._context.observer.deferred(self._context.name, fault, len(batch), wait_s)
+
+    def _pause(self, asked_s: float | None, *, everyone: bool = False) -> float:
+        self._failures += 1
+        wait_s = self._context.options.backoff.wait(self._failures, asked_s, self._context.random)
+        until = time.monotonic() + wait_s
+        if everyone:
+            self._context.rate_limiter.told(until)
+        else:
+            self.not_before = until
+        return wait_s
+
+    def _refuse(self, refusals: Iterable[tuple[Delivery, Fault]]) -> None:
+        """Dead-letter deliveries that were sent, unless there are so many that the flood guard lets them wait."""
+        waiting: list[Delivery] = []
+        for delivery, answered in refusals:
+            self._failed([delivery])
+            fault = (
+                self._context.time_window.past_hope(delivery) or answered
+            )  # the answer itself may have to say what time it is
+            cause = fault.cause if isinstance(fault.cause, Cause) else Cause.REFUSED
+            if self._context.flood_guard.waits(delivery, cause):
+                waiting.append(delivery)
+            else:
+                self.unsayable(delivery, Fault(cause, fault.detail, answered.status))
+        self.again(waiting)  # together: one by one, each would come to stand before the one it follows
+
+    def unsayable(self, delivery: Delivery, fault: Fault) -> None:
+        """Dead-letter a delivery. Its key waits for the letter's acknowledgement; other keys go on."""
+        key = delivery.key
+        self.open_bytes -= len(delivery.body)
+        self._queue.block(key)
+        if not isinstance(fault.cause, Cause):
+            fault = Fault(Cause.REFUSED, fault.detail, fault.status)
+
+        def acknowledged() -> None:
+            self._queue.acknowledged(key)
+            self._wake()
+
+        self._context.sink.refused(delivery, fault, acknowledged)
+
+
+def verdict_on(
+    destination: Destination, batch: Sequence[Delivery], answer: Reply | Fault | Barred | Deferred
+) -> Verdict:
+    """Turn what came of a call into a verdict."""
+    if isinstance(answer, Fault):
+        return Deferred(answer)
+    if not isinstance(answer, Reply):
+        return answer
+    if answer.truncated and answer.status < 300:  # noqa: PLR2004 - any 2xx
+        return Barred(Fault(Trouble.UNINTELLIGIBLE, "the answer is longer than any contract's", answer.status))
+    return destination.judge(batch[0].shape, [delivery.identity for delivery in batch], answer)

@@ -1,0 +1,223 @@
+"""A small HTTP/1.1 server whose misbehaviour can be chosen down to the socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Protocol, TypeAlias
+
+import h11
+
+from consumer.demo.fakes.fault_rules import Garbage, Hang, Incoming, Reset
+
+_READ_BYTES = 1 << 18
+_MAX_BODY_BYTES = 64 << 20
+_PIECES = 20
+_NO_CONTENT = 204
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer; `over_s` lets its bytes drip out over so many seconds."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    over_s: float = 0.0
+
+
+Sending: TypeAlias = Reply | Reset | Hang | Garbage
+"""What may be done at the socket in place of an answer, or the answer."""
+
+
+class Application(Protocol):
+    """What a server serves."""
+
+    def now_s(self) -> float:
+        """Return epoch seconds, for the answers' `Date`."""
+
+    def begun(self) -> None:
+        """Hear that a request has begun to arrive."""
+
+    async def exchange(self, incoming: Incoming) -> Sending:
+        """Process one request and say what is to be sent."""
+
+    def ended(self, incoming: Incoming | None, status: int | None) -> None:
+        """Hear, just before the answer's last bytes leave, that a request ends; `None`: it never arrived whole."""
+
+
+class Server:
+    """One listening port on loopback, 0 for any free one; after a stop it comes back on the same port."""
+
+    def __init__(self, application: Application, port: int) -> None:
+        self._application = application
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self.port = port
+
+    async def start(self) -> None:
+        """Begin to listen; again is harmless."""
+        if self._server is None:
+            self._server = await asyncio.start_server(
+                self._connected, "127.0.0.1", self.port, limit=_READ_BYTES, backlog=512
+            )
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Refuse new connections and cut the open ones; again is harmless."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.close()
+        open_ones = tuple(self._connections)
+        for connection in open_ones:
+            connection.cancel()
+        await asyncio.gather(*open_ones, return_exceptions=True)
+        await server.wait_closed()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:
+            writer.transport.abort()  # accepted before the stop, seen after it
+            return
+        # The stream library reports a cancelled callback as an error: the connection gets a task of its own.
+        connection = asyncio.create_task(_Connection(self._application, reader, writer).serve())
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+
+class _Connection:
+    """One client's connection: request after request until one side leaves."""
+
+    def __init__(self, application: Application, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._application = application
+        self._reader = reader
+        self._writer = writer
+        self._http = h11.Connection(h11.SERVER)
+        self._open = False
+
+    async def serve(self) -> None:
+        """Serve until someone leaves."""
+        try:
+            while await self._one():
+                self._http.start_next_cycle()
+        except h11.RemoteProtocolError as error:
+            await self._complain(error)
+        except ConnectionError:
+            self._writer.transport.abort()
+        except asyncio.CancelledError:
+            # A close would wait for a client that does not read; whoever stops the server would wait with it.
+            self._writer.transport.abort()
+            raise
+        finally:
+            self._writer.close()
+
+    async def _one(self) -> bool:
+        head = await self._event()
+        if not isinstance(head, h11.Request):
+            return False
+        started = time.monotonic()
+        incoming: Incoming | None = None
+        self._open = True
+        self._application.begun()
+        try:
+            incoming = await self._whole(head, started)
+            return await self._send(incoming, await self._application.exchange(incoming))
+        finally:
+            self._end(incoming, None)
+
+    def _end(self, incoming: Incoming | None, status: int | None) -> None:
+        if self._open:
+            self._open = False
+            self._application.ended(incoming, status)
+
+    async def _event(self) -> object:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            if self._http.they_are_waiting_for_100_continue:
+                go_on = self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
+                self._writer.write(go_on or b"")
+            self._http.receive_data(await self._reader.read(_READ_BYTES))
+        return event
+
+    async def _whole(self, head: h11.Request, started: float) -> Incoming:
+        parts: list[bytes] = []
+        size = 0
+        while isinstance(event := await self._event(), h11.Data):
+            parts.append(bytes(event.data))
+            size += len(parts[-1])
+            if size > _MAX_BODY_BYTES:
+                raise h11.RemoteProtocolError("the body is longer than any contract allows")
+        if not isinstance(event, h11.EndOfMessage):
+            raise ConnectionResetError("the client left in the middle of its request")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
+        return Incoming(head.method.decode("ascii"), head.target.decode("latin-1"), headers, b"".join(parts), started)
+
+    async def _send(self, incoming: Incoming, sending: Sending) -> bool:
+        match sending:
+            case Reply():
+                await self._answer(incoming, sending)
+                return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+            case Garbage(data):
+                self._end(incoming, None)
+                self._writer.write(data)
+                await self._writer.drain()
+            case Hang(seconds):
+                await self._until_gone(seconds)
+                self._end(incoming, None)
+                self._reset()
+            case Reset():
+                self._end(incoming, None)
+                self._reset()
+        return False
+
+    async def _answer(self, incoming: Incoming, reply: Reply) -> None:
+        empty = incoming.method == "HEAD" or reply.status == _NO_CONTENT
+        headers = {"date": formatdate(self._application.now_s(), usegmt=True), **_lower(reply.headers)}
+        body = b"" if empty else reply.body
+        if reply.status != _NO_CONTENT:
+            headers["content-length"] = str(len(body))
+        data = self._http.send(h11.Response(status_code=reply.status, headers=list(headers.items()))) or b""
+        if body:
+            data += self._http.send(h11.Data(data=body)) or b""
+        data += self._http.send(h11.EndOfMessage()) or b""
+        if reply.over_s:
+            piece = -(-len(data) // _PIECES)
+            while len(data) > piece:
+                self._writer.write(data[:piece])
+                await self._writer.drain()
+                data = data[piece:]
+                await asyncio.sleep(reply.over_s / _PIECES)
+        self._end(incoming, reply.status)
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def _until_gone(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(seconds):
+                while await self._reader.read(_READ_BYTES):
+                    pass
+
+    def _reset(self) -> None:
+        sock: socket.socket | None = self._writer.get_extra_info("socket")
+        if sock is not None:
+            # Without a zero linger the close is a polite FIN, which a client may take for an end rather than a reset.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._writer.transport.abort()
+
+    async def _complain(self, error: h11.RemoteProtocolError) -> None:
+        with contextlib.suppress(ConnectionError, h11.LocalProtocolError):
+            if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+                head = h11.Response(
+                    status_code=error.error_status_hint, headers=[("content-length", "0"), ("connection", "close")]
+                )
+                self._writer.write((self._http.send(head) or b"") + (self._http.send(h11.EndOfMessage()) or b""))
+                await self._writer.drain()
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -1,0 +1,53 @@
+"""Closing time: everything that is needed for the books is fetched from where it really is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from consumer.app import Running
+from consumer.demo.cluster_reader import read_committed, read_letters
+from consumer.demo.config_file import LETTERS, Servers
+from consumer.demo.fakes import Fake
+from consumer.demo.observer import Tally
+from consumer.demo.oracle import expect
+from consumer.demo.produced_records import Notes
+from consumer.demo.reconciliation import Found, Page, Said, balance
+
+
+def close_books(
+    running: Sequence[Running],
+    notes: Notes,
+    servers: Servers,
+    tallies: Mapping[str, Tally],
+    bootstrap: str,
+    *,
+    hurried: bool,
+) -> list[Page]:
+    """Return a page for each pipeline, all of which have left.
+
+    Raises:
+        UnreadableError: the brokers do not give what is needed.
+    """
+    letters = read_letters(bootstrap, LETTERS)
+    written = list(notes)
+    pages = []
+    for each in running:
+        facts = each.standing.facts()
+        destination = facts.destinations[0]
+        fake: Fake = getattr(servers, destination.name)
+        tally = tallies[each.name]
+        found = Found(
+            held=fake.held(),
+            letters=[letter for letter in letters if letter.pipeline == each.name],
+            committed=read_committed(bootstrap, each.name, notes.ends()),
+            thrown_away=len(fake.dropped),
+            taken=len(fake.received),
+            answers=Counter(request.status for request in fake.requests),
+        )
+        said = Said(
+            destination.books, facts.records, Counter(tally.skips), Counter(tally.letters), facts.other_books[""]
+        )
+        expected = expect(destination.name, written)
+        pages.append(balance(each.name, destination.name, expected, found, said, hurried=hurried))
+    return pages

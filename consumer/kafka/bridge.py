@@ -1,0 +1,126 @@
+"""What crosses between the poll thread and the loop: plain data, by the lot, and the thread's way into the loop.
+
+The thread moves records and offsets and decides nothing; the loop decides everything and never touches the consumer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from consumer.model import Message, Partition
+    from consumer.model.directives import AcceptGap
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Partitions that came: for each its tenure number and the offset its first record will be at or after."""
+
+    tenures: Mapping[Partition, int]
+    starts: Mapping[Partition, int]
+    held: int
+    """Partitions this member holds now, these included."""
+    total: int
+    """Partitions of all subscribed topics, as far as known: this member's share of a rate is held ÷ total."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Records as they came, in one hand-over; per partition their offsets rise."""
+
+    messages: Sequence[Message]
+    tenures: Mapping[Partition, int]
+    """The tenures in force when these records were taken: a record of an older one is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """For each partition the tenure and the offset below which nothing is owed: always whole, never a difference."""
+
+    offsets: Mapping[Partition, tuple[int, int]]
+
+
+class Road(Protocol):
+    """The loop's side of the hatch. Every method runs in the loop; the thread calls them through it, in order."""
+
+    full: frozenset[Partition]
+    """Partitions with no room now, hysteresis included; replaced whole by the loop, read by the thread each turn."""
+
+    accepted_gaps: Sequence[AcceptGap]
+    """Where partitions that stopped may go on; replaced whole by the loop, read by the thread each turn."""
+
+    def assigned(self, assignment: Assignment) -> None:
+        """Begin tenures."""
+
+    def resized(self, total: int) -> None:
+        """The subscribed topics have so many partitions now, though none came or went here."""
+
+    async def accept(self, lot: Lot) -> None:
+        """Take a lot, and return when the next one may come: at least one partition has room."""
+
+    async def drain(self, partitions: Collection[Partition]) -> Frontier:
+        """End tenures: wait, within the drain budget, for calls on the wire; release the rest; tell the frontier."""
+
+    def lost(self, partitions: Collection[Partition]) -> None:
+        """End tenures that are already another member's: nothing commits for them."""
+
+    async def finish(self) -> Frontier:
+        """Deliver what can be delivered within the drain budget, release the rest, tell the frontier, and leave."""
+
+    def frontier(self) -> Frontier:
+        """Tell the frontier of every tenure in force."""
+
+
+T = TypeVar("T")
+
+
+class Crossing:
+    """The thread's way into the loop.
+
+    Everything becomes a task of its own, plain calls too: their first steps then run in the order in which the thread
+    asked.
+
+    Args:
+        loop: the loop to reach.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._told: list[Future[None]] = []
+
+    def ask(self, question: Coroutine[Any, Any, T]) -> Future[T]:
+        """Begin a coroutine in the loop.
+
+        Raises:
+            RuntimeError: the loop is closed.
+        """
+        try:
+            return asyncio.run_coroutine_threadsafe(question, self._loop)
+        except RuntimeError:
+            question.close()  # else Python warns of a coroutine that nobody awaited, and hides the real cause
+            raise
+
+    def tell(self, news: Callable[[], None]) -> None:
+        """Call something in the loop, without waiting; a failure is raised by `check`."""
+        self._told.append(self.ask(_call(news)))
+
+    def check(self) -> None:
+        """Raise what a call made by `tell` has raised in the loop: it is a bug, and must not be lost."""
+        while self._told and self._told[0].done():
+            self._told.pop(0).result()
+
+    def wait(self, answer: Future[Any], within_s: float) -> bool:
+        """Wait for an answer; return whether it came."""
+        wait_for([answer], within_s)
+        return answer.done()
+
+
+async def _call(news: Callable[[], None]) -> None:
+    news()

@@ -1,0 +1,1 @@
+"""The port for probes, metrics, the status and the status page."""

@@ -1,0 +1,97 @@
+"""What a person must look at: one sentence for each thing that is not as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from consumer.model import Doubt
+from consumer.model.status import GuardFacts, PipelineFacts
+from consumer.observability.directives_observer import Told
+from consumer.observability.health import Moment
+from consumer.observability.metrics.labels import NONE
+
+_SCHEMA_TROUBLES = {
+    "unreachable": ": the registry gives no usable answer",
+    "refused": ": the registry refuses our credentials",
+}
+
+_SECRETS = {
+    Doubt.UNREAD: "the disk of its secrets does not answer: calls are signed with what was read before",
+    Doubt.REFUSED: "what stands in the files of its secrets is refused: calls are signed with what was taken before",
+}
+
+
+def to_look_at(
+    answers: Iterable[PipelineFacts], silent: Iterable[str], moment: Moment, told: Told | None = None
+) -> list[str]:
+    """Return a sentence for everything that somebody must look at; the probes' checks have their own."""
+    said = [sentence for facts in answers for sentence in troubles(facts, moment)]
+    said += [f"{name}: does not say how it is; this is a bug" for name in silent]
+    findings = told.findings if told is not None else ()
+    meanwhile = (
+        "nothing is sent before it is mended or removed"
+        if told is not None and told.unread
+        else "what it said before stays in force"
+    )
+    return [
+        *said,
+        *(f"the directives file is refused, {meanwhile}: {each}" for each in findings),
+    ]
+
+
+def troubles(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
+    """Say what is wrong with a pipeline."""
+    for sentences in (_kafka(facts, moment), _destinations(facts, moment), _books(facts)):
+        yield from (f"{facts.name}: {sentence}" for sentence in sentences)
+
+
+def _kafka(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
+    for partition, stop in sorted(facts.stopped.items()):
+        where = f"{partition.topic}/{partition.index} stopped before offset {stop.offset}"
+        yield f"{where}, for {age(stop.since_ms, moment)} now ({stop.code}); somebody must accept the gap"
+    if facts.fenced:
+        yield "no commit was accepted for half a session: calls wait for one"
+    if facts.dead_letters.stuck is not None:
+        yield f"dead letters cannot be written ({facts.dead_letters.stuck}); commits wait for them"
+    for topic in facts.missing_topics:
+        yield f"topic {topic} is missing"
+    for key, since_ms in facts.schema_waits.items():
+        why = _SCHEMA_TROUBLES.get(facts.schema_troubles.get(key, ""), "")
+        yield f"records wait for schema {key}, for {age(since_ms, moment)} now{why}"
+    yield from (_guarded(guard, moment) for guard in facts.guards)
+
+
+def _destinations(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
+    for to in facts.destinations:
+        for hold in to.holds:
+            since = age(hold.since_ms, moment)
+            yield f"{to.name} {hold.endpoint} is held, for {since} now ({hold.cause.value})"
+        if to.secrets_doubt is not None:
+            yield f"{to.name}: {_SECRETS[to.secrets_doubt]}"
+        yield from (f"{to.name}, {_guarded(guard, moment)}" for guard in to.guards)
+
+
+def _books(facts: PipelineFacts) -> Iterable[str]:
+    for name, books in {**{to.name: to.books for to in facts.destinations}, **facts.other_books}.items():
+        if books.difference:
+            yield f"the books of {name or NONE} are off by {books.difference}; this is a bug"
+    if facts.records.difference:
+        yield f"the books of records are off by {facts.records.difference}; this is a bug"
+
+
+def _guarded(guard: GuardFacts, moment: Moment) -> str:
+    of = f"{guard.kind}: {guard.refused} of {guard.of} refused ({guard.cause.value})"
+    return f"{of}, so {guard.waiting} wait and are not dead-lettered, for {age(guard.since_ms, moment)} now"
+
+
+def age(since_ms: int | None, moment: Moment) -> str:
+    """Return how long ago an instant is, in epoch milliseconds."""
+    return "–" if since_ms is None else span(max(0.0, (moment.wall_ms - since_ms) / 1000))
+
+
+def span(seconds: float) -> str:
+    """Return so many seconds in a unit that suits them."""
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"

@@ -1,0 +1,217 @@
+"""The page a person reads at three in the morning: what is wrong first, then the numbers, nothing fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Final
+
+from consumer.model.directives import Directive
+from consumer.model.status import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts
+from consumer.observability.directives_observer import Told, about, reason, until
+from consumer.observability.health import Check, Moment
+from consumer.observability.http.problems import age, span, to_look_at
+from consumer.observability.http.status_json import lag
+from consumer.observability.log.format import timestamp
+from consumer.observability.metrics.labels import NONE
+
+_PARTITIONS_LIMIT = 200
+_BAD = ("held: ", "guarded: ", "stopped")
+"""How a cell begins that must catch the eye."""
+
+
+def page(
+    answers: Sequence[PipelineFacts],
+    silent: Sequence[str],
+    checks: Sequence[Check],
+    moment: Moment,
+    told: Told | None = None,
+) -> str:
+    """Return the page."""
+    wrong = to_look_at(answers, silent, moment, told)
+    wrong += [f"{check.pipeline} {check.name}: {check.reason}".strip() for check in checks if not check.ok]
+    state = "bad" if wrong else "good"
+    headline = f"{len(wrong)} to look at" if wrong else "All is well"
+    said = "".join(f"<li>{escape(trouble)}</li>" for trouble in wrong)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="color-scheme" content="light dark"><meta http-equiv="refresh" content="5">'
+        f"<title>{escape(headline)} · cdp-consumer</title><style>{_STYLE}</style></head><body>"
+        f'<header><h1>cdp-consumer</h1><p class="{state}">{escape(headline)}</p>'
+        f"<p class=quiet>{timestamp(moment.wall_ms / 1000)}, every 5 s</p></header>"
+        f"{f'<ul class=troubles>{said}</ul>' if wrong else ''}"
+        f"{'' if told is None else _said(told, moment)}"
+        f"<main>{''.join(_pipeline(facts, moment) for facts in answers)}</main>"
+        f"<footer>{_links()}</footer></body></html>\n"
+    )
+
+
+_DIRECTIVE = ("directive", "about", "until", "reason")
+
+
+def _said(told: Told, moment: Moment) -> str:
+    """Return what an operator said, or nothing if nothing of it is in force."""
+    in_force = told.in_force(moment.wall_ms)
+    rows = ((each.kind, about(each), f"{until(each)} ({_left(each, moment)})", reason(each)) for each in in_force)
+    return f"<section>{_table('Said by an operator', _DIRECTIVE, rows, 'words')}</section>" if in_force else ""
+
+
+def _left(directive: Directive, moment: Moment) -> str:
+    return f"{span((directive.until_ms - moment.wall_ms) / 1000)} left"
+
+
+def _links() -> str:
+    paths = ("/status", "/metrics", "/livez?verbose", "/readyz?verbose", "/startupz?verbose")
+    return " · ".join(f'<a href="{path}">{path}</a>' for path in paths)
+
+
+def _pipeline(facts: PipelineFacts, moment: Moment) -> str:
+    lags = [known for each in facts.partitions if (known := lag(each)) is not None]
+    books = facts.records
+    tiles = (
+        ("state", _state(facts)),
+        ("lag", _number(sum(lags)) if lags else "not known yet"),
+        ("partitions", f"{len(facts.partitions)}, {sum(each.paused for each in facts.partitions)} paused"),
+        ("records open", _number(books.open)),
+        (
+            "records kept",
+            f"{_number(sum(each.kept_records for each in facts.partitions))} of {_number(facts.max_records)}",
+        ),
+        ("bytes open", f"{_size(sum(each.open_bytes for each in facts.partitions))} of {_size(facts.max_bytes)}"),
+        ("records settled", f"{_number(books.settled)} of {_number(books.taken)}"),
+        ("letters in flight", _number(facts.dead_letters.in_flight)),
+    )
+    listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles)
+    return (
+        f"<section><h2>{escape(facts.name)} <small>group {escape(facts.group)}, {escape(facts.protocol)}</small></h2>"
+        f"<dl>{listed}</dl>"
+        f"{_table('Destinations', _DESTINATION, _destinations(facts, moment), 'states')}"
+        f"{_partitions(facts, moment)}</section>"
+    )
+
+
+def _state(facts: PipelineFacts) -> str:
+    if facts.left:
+        return "left"
+    if facts.leaving:
+        return "leaving"
+    if facts.fenced:
+        return "fenced"
+    return "in its group" if facts.joined and facts.lost_since_ms is None else "joining"
+
+
+_DESTINATION = (
+    "destination",
+    "state",
+    "owed",
+    "delivered",
+    "skipped",
+    "dead-lettered",
+    "released",
+    "open",
+    "difference",
+    "calls",
+    "oldest open",
+)
+
+
+def _destinations(facts: PipelineFacts, moment: Moment) -> Iterable[Sequence[str]]:
+    for to in facts.destinations:
+        calls = f"{to.calls} of {to.lanes}"
+        yield (to.name, _destination_state(to, moment), *_books(to.books), calls, age(to.oldest_open_ms, moment))
+    for name, books in facts.other_books.items():
+        yield (name or NONE, "disabled" if name else "could not be decoded", *_books(books), "–", "–")
+
+
+def _books(books: DeliveryBooks) -> Iterable[str]:
+    counts = (books.owed, books.delivered, books.skipped, books.dead_lettered, books.released, books.open)
+    return (_number(count) for count in (*counts, books.difference))
+
+
+def _destination_state(facts: DestinationFacts, moment: Moment) -> str:
+    """Return what keeps its deliveries back, all of it, else what it is doing."""
+    held = ", ".join(f"{hold.endpoint} ({hold.cause.value})" for hold in facts.holds)
+    guarded = ", ".join(f"{guard.kind} ({guard.cause.value})" for guard in facts.guards)
+    paused = ", ".join(sorted({pause.event_type or "all" for pause in facts.paused}))
+    back = {"held": held, "guarded": guarded, "paused": paused}
+    said = [f"{word}: {what}" for word, what in back.items() if what] or [_doing(facts, moment)]
+    return "; ".join([*said, f"{_number(facts.suspects)} suspected"] if facts.suspects else said)
+
+
+def _doing(facts: DestinationFacts, moment: Moment) -> str:
+    if facts.waiting_until_ms is not None and facts.waiting_until_ms > moment.wall_ms:
+        return f"told to wait {span((facts.waiting_until_ms - moment.wall_ms) / 1000)}"
+    return "delivering" if facts.open_events or facts.calls else "idle"
+
+
+_PARTITION = ("partition", "committed", "frontier", "taken to", "log end", "lag", "open", "head age", "")
+
+
+def _partitions(facts: PipelineFacts, moment: Moment) -> str:
+    stopped = facts.stopped
+    worst_first = sorted(
+        facts.partitions, key=lambda each: (each.partition not in stopped, -(lag(each) or 0), each.partition)
+    )
+    title = "Partitions"
+    if len(worst_first) > _PARTITIONS_LIMIT:
+        title += f", the {_PARTITIONS_LIMIT} with most lag of {len(worst_first)}"
+    shown = worst_first[:_PARTITIONS_LIMIT]
+    rows = (_partition(each, moment, stopped=each.partition in stopped) for each in shown)
+    return _table(title, _PARTITION, rows)
+
+
+def _partition(facts: PartitionFacts, moment: Moment, *, stopped: bool) -> tuple[str, ...]:
+    marks = [word for word, said in (("stopped", stopped), ("paused", facts.paused), ("full", facts.full)) if said]
+    numbers = (facts.committed, facts.frontier, facts.taken_to, facts.log_end, lag(facts), facts.open_records)
+    name = f"{facts.partition.topic}/{facts.partition.index}"
+    return (name, *(_number(number) for number in numbers), age(facts.head_ms, moment), ", ".join(marks))
+
+
+def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "numbers") -> str:
+    head = "".join(f"<th scope=col>{escape(text)}</th>" for text in heads)
+    body = "".join(f"<tr>{''.join(_cell(text) for text in row)}</tr>" for row in rows)
+    none = f"<tr><td colspan={len(heads)} class=quiet>none</td></tr>"
+    return (
+        f"<h3>{escape(title)}</h3><div class=wide><table class={kind}><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body or none}</tbody></table></div>"
+    )
+
+
+def _cell(text: str) -> str:
+    return f'<td class="bad">{escape(text)}</td>' if text.startswith(_BAD) else f"<td>{escape(text)}</td>"
+
+
+def _number(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}".replace(",", "\u202f")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1048576:.1f} MiB"
+
+
+_STYLE: Final = """
+:root{--ink:#1c2330;--quiet:#667085;--paper:#f6f7f9;--card:#fff;--line:#e3e6eb;--good:#0f7b4a;--bad:#b42318;--warn:#fff1ee}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--quiet:#98a2b3;--paper:#11151c;--card:#191f29;--line:#2a323f;
+--good:#4cc38a;--bad:#ff8a7a;--warn:#35201d}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:76rem;padding:1.5rem;font:15px/1.45 system-ui,sans-serif;color:var(--ink);
+background:var(--paper)}
+header{display:flex;flex-wrap:wrap;gap:.25rem 1rem;align-items:baseline}
+header p{margin:0}h1{font-size:1.25rem;margin:0}h2{font-size:1.1rem;margin:0 0 .75rem}
+h3{font-size:.85rem;margin:1.25rem 0 .35rem;color:var(--quiet);font-weight:600}
+small,.quiet,footer{color:var(--quiet);font-weight:400}small{font-size:.85rem}
+.good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}
+.troubles{margin:1rem 0 0;padding:.75rem 1rem .75rem 2rem;background:var(--warn);border-left:4px solid var(--bad);
+border-radius:4px}
+section{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:1.1rem 1.25rem;margin:1.25rem 0}
+dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(7.5rem,1fr));gap:.75rem;margin:0}
+dt{font-size:.78rem;color:var(--quiet)}dd{margin:0;font-size:1.05rem;font-variant-numeric:tabular-nums}
+.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.87rem;font-variant-numeric:tabular-nums}
+th,td{padding:.35rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+th:first-child,td:first-child{text-align:left;padding-left:0}th{font-weight:600;color:var(--quiet)}
+.words th,.words td,.states th:nth-child(2),.states td:nth-child(2){text-align:left;white-space:normal}
+.words td:first-child{white-space:nowrap}.states td:nth-child(2){min-width:11rem;overflow-wrap:anywhere}
+h3:first-child{margin-top:0}
+tr:last-child td{border-bottom:0}a{color:inherit}
+"""

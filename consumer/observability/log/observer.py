@@ -1,0 +1,291 @@
+"""One pipeline's observer that writes the log: changes always, repetitions seldom, deliveries only when refused."""
+# ruff: noqa: ARG002, D102  what a verb means, and what comes with it, stands with the contract in consumer.model.observer
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from consumer.model import Cause, Doubt, Fault, Partition
+from consumer.model.delivery_columns import SchemaKey
+from consumer.model.observer import Observer
+from consumer.observability.log.format import broker_in
+from consumer.observability.log.hints import FENCED, HELD, KAFKA, LETTERS, REGISTRY, SECRETS, STOPPED, guarded
+
+if TYPE_CHECKING:
+    from consumer.observability.log.writer import Log
+
+
+class LogObserver(Observer):
+    """Writes what happens to one pipeline: to its records, to its deliveries, and its end."""
+
+    def __init__(self, log: Log, pipeline: str) -> None:
+        self._log = log
+        self._pipeline = pipeline
+        self._taken: dict[str, bool] = {}
+        """By destination, whether its credentials were taken when last heard of."""
+        self._unwritten = False
+        """A letter could not be written, and none was written since."""
+
+    # ── Kafka ──
+
+    def joined(self, group: str, protocol: str) -> None:
+        self._log.write("info", "joined group", pipeline=self._pipeline, group=group, protocol=protocol)
+
+    def assigned(self, partitions: Mapping[Partition, int]) -> None:
+        self._log.write("info", "partitions assigned", pipeline=self._pipeline, partitions=_by_topic(partitions))
+
+    def revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
+        level, event = ("warning", "partitions lost") if lost else ("info", "partitions revoked")
+        listed = _by_topic(partitions)
+        self._log.write(level, event, pipeline=self._pipeline, partitions=listed, seconds=round(seconds, 3))
+
+    def paused(self, partitions: Collection[Partition]) -> None:
+        self._log.repeat(
+            "debug", "partitions paused", (self._pipeline,), pipeline=self._pipeline, count=len(partitions)
+        )
+
+    def committed(self, offsets: Mapping[Partition, int], seconds: float) -> None:
+        self._log.repeat(
+            "debug",
+            "offsets committed",
+            (self._pipeline,),
+            pipeline=self._pipeline,
+            count=len(offsets),
+            seconds=seconds,
+        )
+
+    def commit_refused(self, code: str, seconds: float) -> None:
+        self._log.repeat(
+            "warning", "commit put off", (self._pipeline, code), pipeline=self._pipeline, code=code, seconds=seconds
+        )
+
+    def client_error(self, code: str, text: str, *, fatal: bool) -> None:
+        """Write code, broker and our own advice; the client's words stay out: they can name users."""
+        self._log.repeat(
+            "error" if fatal else "warning",
+            "kafka client error",
+            (self._pipeline, code, "fatal" if fatal else ""),
+            pipeline=self._pipeline,
+            code=code,
+            fatal=fatal,
+            broker=broker_in(text),
+            advice=KAFKA.get(code),
+        )
+
+    def poll_turned(self, interval_s: float) -> None:
+        self._log.summaries()  # so that the last summary does not wait for another line
+
+    def topic_missing(self, topic: str) -> None:
+        self._log.repeat("warning", "topic missing", (self._pipeline, topic), pipeline=self._pipeline, topic=topic)
+
+    def topic_found(self, topic: str) -> None:
+        self._log.write("info", "topic found", pipeline=self._pipeline, topic=topic)
+
+    def fenced(self) -> None:
+        self._log.write("error", "fenced", pipeline=self._pipeline, advice=FENCED)
+
+    def unfenced(self) -> None:
+        self._log.write("info", "fence lifted", pipeline=self._pipeline)
+
+    def stopped(self, partition: Partition, offset: int, code: str) -> None:
+        self._log.write(
+            "error",
+            "partition stopped",
+            pipeline=self._pipeline,
+            topic=partition.topic,
+            partition=partition.index,
+            offset=offset,
+            code=code,
+            advice=STOPPED,
+        )
+
+    def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:
+        self._log.write(
+            "warning",
+            "gap accepted",
+            pipeline=self._pipeline,
+            topic=partition.topic,
+            partition=partition.index,
+            lost_from=lost_from,
+            goes_on_at=goes_on_at,
+        )
+
+    # ── Translation ──
+
+    def faulty(self, topic: str, destination: str, event_type: str, cause: Cause, count: int) -> None:
+        self._log.repeat(
+            "warning",
+            "delivery cannot be made" if destination else "record cannot be decoded",
+            (self._pipeline, topic, destination, event_type, cause),
+            pipeline=self._pipeline,
+            topic=topic,
+            destination=destination or None,
+            event_type=event_type or None,
+            cause=cause.value,
+            count=count,
+        )
+
+    def schema_fetched(self, key: SchemaKey, result: str, seconds: float) -> None:
+        level, event = ("debug", "schema fetched") if result == "found" else ("warning", "schema not had")
+        self._log.repeat(
+            "error" if result == "refused" else level,
+            event,
+            (self._pipeline, result),
+            pipeline=self._pipeline,
+            schema=str(key),
+            result=result,
+            seconds=round(seconds, 3),
+            advice=REGISTRY.get(result),
+        )
+
+    # ── Delivery ──
+
+    def called(
+        self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float
+    ) -> None:
+        if self._log.hears("debug"):
+            self._log.write(
+                "debug",
+                "call ended",
+                pipeline=self._pipeline,
+                destination=destination,
+                endpoint=endpoint,
+                http_status=status,
+                events=events,
+                bytes=size,
+                seconds=round(seconds, 4),
+            )
+
+    def refused(self, destination: str, event_type: str, fault: Fault) -> None:
+        self._fault("warning", "delivery refused", destination, fault, event_type=event_type)
+
+    def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
+        self._fault("warning", "batch deferred", destination, fault, events=events, wait_s=round(wait_s, 3))
+
+    def split(self, destination: str, events: int) -> None:
+        kind = (self._pipeline, destination)
+        self._log.repeat("info", "batch split", kind, pipeline=self._pipeline, destination=destination, events=events)
+
+    def suspected(self, destination: str, events: int) -> None:
+        kind = (self._pipeline, destination)
+        told = {"pipeline": self._pipeline, "destination": destination}
+        self._log.repeat("warning", "batch suspected", kind, **told, events=events)
+
+    def held(self, destination: str, endpoint: str, fault: Fault) -> None:
+        self._log.write(
+            "error",
+            "endpoint held",
+            pipeline=self._pipeline,
+            destination=destination,
+            endpoint=endpoint,
+            cause=fault.cause.value,
+            http_status=fault.status,
+            detail=fault.detail or None,
+            advice=HELD.get(fault.cause),
+        )
+
+    def resumed(self, destination: str, endpoint: str, seconds: float) -> None:
+        self._log.write(
+            "info",
+            "hold ended",
+            pipeline=self._pipeline,
+            destination=destination,
+            endpoint=endpoint,
+            seconds=round(seconds, 1),
+        )
+
+    def throttled(self, destination: str, source: str, seconds: float) -> None:
+        kind = (self._pipeline, destination, source)
+        told = {"pipeline": self._pipeline, "destination": destination, "source": source}
+        self._log.repeat("debug", "call waited", kind, **told, seconds=round(seconds, 3))
+
+    def credential_renewed(self, destination: str, *, ok: bool) -> None:
+        level, event = ("info", "credential renewed") if ok else ("warning", "credential not renewed")
+        self._log.repeat(level, event, (self._pipeline, destination), pipeline=self._pipeline, destination=destination)
+
+    def credentials(self, destination: str, *, valid: bool) -> None:
+        before = self._taken.get(destination)
+        self._taken[destination] = valid
+        if before is valid:
+            return
+        level, event = ("info", "credentials taken") if valid else ("error", "credentials rejected")
+        self._log.write(level, event, pipeline=self._pipeline, destination=destination)
+
+    def secrets_doubted(self, destination: str, doubt: Doubt | None) -> None:
+        about = {"pipeline": self._pipeline, "destination": destination}
+        if doubt is None:
+            self._log.write("info", "secrets no longer doubted", **about)
+        else:
+            self._log.write("error", "secrets doubted", **about, reason=doubt.value, advice=SECRETS[doubt])
+
+    # ── Flood guard ──
+
+    def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:
+        self._log.write(
+            "error",
+            "flood guard closed",
+            **self._scope(destination, kind, cause),
+            refused=refused,
+            of=of,
+            advice=guarded(cause),
+        )
+
+    def guard_opened(self, destination: str, kind: str, cause: Cause, seconds: float, by: str) -> None:
+        scope = self._scope(destination, kind, cause)
+        self._log.write("info", "flood guard opened", **scope, seconds=round(seconds, 1), by=by)
+
+    def _scope(self, destination: str, kind: str, cause: Cause) -> dict[str, str]:
+        about = {"destination": destination, "event_type": kind} if destination else {"topic": kind}
+        return {"pipeline": self._pipeline, **about, "cause": cause.value}
+
+    # ── Dead letters ──
+
+    def shelved(self, destination: str, cause: Cause, count: int) -> None:
+        if self._unwritten:
+            self._unwritten = False
+            self._log.write("info", "dead letters are written again", pipeline=self._pipeline)
+        self._log.repeat(
+            "warning",
+            "dead letters written",
+            (self._pipeline, destination, cause),
+            pipeline=self._pipeline,
+            destination=destination or None,
+            cause=cause.value,
+            count=count,
+        )
+
+    def shelf_failed(self, code: str) -> None:
+        self._unwritten = True
+        kind, advice = (self._pipeline, code), LETTERS.get(code)
+        self._log.repeat("error", "dead letter not written", kind, pipeline=self._pipeline, code=code, advice=advice)
+
+    # ── The end ──
+
+    def leaving(self) -> None:
+        """Write that the pipeline was asked to leave."""
+        self._log.write("info", "leaving", pipeline=self._pipeline)
+
+    def left(self, released: int) -> None:
+        """Write that it left."""
+        self._log.write("info", "left", pipeline=self._pipeline, released=released)
+
+    def _fault(self, level: str, event: str, destination: str, fault: Fault, **fields: str | float) -> None:
+        self._log.repeat(
+            level,
+            event,
+            (self._pipeline, destination, fault.cause),
+            pipeline=self._pipeline,
+            destination=destination,
+            cause=fault.cause.value,
+            http_status=fault.status,
+            **fields,
+            detail=fault.detail or None,
+        )
+
+
+def _by_topic(partitions: Iterable[Partition]) -> dict[str, list[int]]:
+    listed: dict[str, list[int]] = {}
+    for topic, index in sorted(partitions):
+        listed.setdefault(topic, []).append(index)
+    return listed

@@ -1,0 +1,1 @@
+"""The metrics: what is counted, and what is read at scrape time."""

@@ -1,0 +1,269 @@
+"""One pipeline's observer that counts: by lot and by call, on series made beforehand."""
+# ruff: noqa: ARG002, D102  what a verb means, and what comes with it, stands with the contract in consumer.model.observer
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+
+from consumer.model import Cause, Fault, Partition, Skip, Trouble
+from consumer.model.delivery_columns import SchemaKey
+from consumer.model.observer import Observer
+from consumer.observability.metrics.counters import Counters
+from consumer.observability.metrics.labels import (
+    NONE,
+    OTHER,
+    Children,
+    Lid,
+    addressee,
+    begin,
+    codes,
+    status_class,
+    status_code,
+    topics,
+)
+
+_RESULTS = ("found", "unknown", "unreachable", "refused")
+_OPERATIONS = ("by_id", "by_guid")
+_UNSAID = (Cause.UNMAPPABLE, Cause.CONTRACT, Cause.TOO_LARGE, Cause.REPEATED_ELEMENT)
+_CLASSES = ("2xx", "4xx", "429", "5xx", "error")
+_SOURCES = ("local", "told")
+_ENDS = ("success", "failure")
+_UNDECODED = (Cause.UNDECODABLE, Cause.UNKNOWN_SCHEMA)
+_EXEMPT = frozenset({Cause.OUT_OF_WINDOW, Cause.QUARANTINED, *_UNDECODED})
+"""Causes that close no destination's flood guard."""
+
+
+class MetricsObserver(Observer):
+    """Counts one pipeline: the records on their way in, and the deliveries on their way out."""
+
+    def __init__(
+        self,
+        counters: Counters,
+        pipeline: str,
+        destinations: Mapping[str, Sequence[str]],
+        event_types: Sequence[str],
+        subscribed: Sequence[str],
+    ) -> None:
+        known = tuple(topic for topic in subscribed if not topic.startswith("^"))
+        self._topic = topics(known)
+        self._event = Lid(event_types)
+        self._code = codes()
+        self._stop = codes()
+        self._result = Lid(_RESULTS)
+        self._destination = Lid(destinations)
+        self._source = Lid(_SOURCES)
+        self._endpoints = {name: Lid(endpoints) for name, endpoints in destinations.items()}
+        self._begin_records(counters, pipeline, known, (*event_types, OTHER))
+        self._begin_deliveries(counters, pipeline, (*event_types, OTHER))
+
+    def _begin_records(self, f: Counters, pipeline: str, known: Sequence[str], events: Sequence[str]) -> None:
+        """Make every known series now: `rate()` misses the first failure of a series that begins with it."""
+        self._records = Children(f.records, pipeline)
+        self._record_bytes = Children(f.record_bytes, pipeline)
+        self._rebalances = Children(f.rebalances, pipeline)
+        self._rebalance_s = Children(f.rebalance_s, pipeline)
+        self._commits = Children(f.commits, pipeline)
+        self._commit_s = f.commit_s.labels(pipeline)
+        self._last_commit = Children(f.last_commit, pipeline)
+        self._client_errors = Children(f.client_errors, pipeline)
+        self._poll_s = f.poll_s.labels(pipeline)
+        self._fences = f.fences.labels(pipeline)
+        self._stops = Children(f.stops, pipeline)
+        self._gaps = Children(f.gaps, pipeline)
+        self._decoded = Children(f.decoded, pipeline)
+        self._decode_failures = Children(f.decode_failures, pipeline)
+        self._translated = Children(f.translated, pipeline)
+        self._translation_failures = Children(f.translation_failures, pipeline)
+        self._skipped = Children(f.skipped, pipeline)
+        self._registry_requests = Children(f.registry_requests, pipeline)
+        self._registry_s = Children(f.registry_s, pipeline)
+        begin((self._records, self._record_bytes, self._gaps), known)
+        begin((self._decode_failures,), known, _UNDECODED)
+        begin((self._rebalances,), ("assign", "revoke", "lost"))
+        begin((self._rebalance_s,), ("revoke", "lost"))
+        begin((self._commits,), ("success", "failure"))
+        begin((self._stops,), ("_AUTO_OFFSET_RESET",))
+        begin((self._registry_requests,), _OPERATIONS, _RESULTS)
+        begin((self._registry_s,), _OPERATIONS)
+        begin((self._decoded,), events)
+        begin((self._skipped,), (*self._destination.known, NONE), Skip)
+        begin((self._translation_failures,), self._destination.known, events, _UNSAID)
+        begin((self._translated,), self._destination.known, events)
+
+    def _begin_deliveries(self, f: Counters, pipeline: str, events: Sequence[str]) -> None:
+        """Make every known series now: `rate()` misses the first failure of a series that begins with it."""
+        self._retries = Children(f.retries, pipeline)
+        self._partial_failures = Children(f.partial_failures, pipeline)
+        self._splits = Children(f.splits, pipeline)
+        self._suspected = Children(f.suspected, pipeline)
+        self._refused = Children(f.refused, pipeline)
+        self._event_s = Children(f.event_s, pipeline)
+        self._append_s = Children(f.append_s, pipeline)
+        self._call_s = Children(f.call_s, pipeline)
+        self._responses = Children(f.responses, pipeline)
+        self._call_events = Children(f.call_events, pipeline)
+        self._call_bytes = Children(f.call_bytes, pipeline)
+        self._waited_s = Children(f.waited_s, pipeline)
+        self._holds = Children(f.holds, pipeline)
+        self._held_s = Children(f.held_s, pipeline)
+        self._credentials_valid = Children(f.credentials_valid, pipeline)
+        self._auth_failures = Children(f.auth_failures, pipeline)
+        self._renewals = Children(f.renewals, pipeline)
+        self._closures = Children(f.closures, pipeline)
+        self._guarded_s = Children(f.guarded_s, pipeline)
+        self._dead_letters = Children(f.dead_letters, pipeline)
+        self._dead_letter_failures = f.dead_letter_failures.labels(pipeline)
+        names = self._destination.known
+        begin((self._dead_letters, self._closures), (NONE,), _UNDECODED)
+        begin((self._dead_letters,), names, Cause)
+        begin((self._closures,), names, (cause for cause in Cause if cause not in _EXEMPT))
+        begin((self._guarded_s,), (*names, NONE))
+        begin((self._splits, self._suspected, self._partial_failures, self._held_s, self._auth_failures), names)
+        begin((self._event_s, self._append_s, self._call_events, self._call_bytes), names)
+        begin((self._retries,), names, Trouble)
+        begin((self._holds,), names, (*Trouble, OTHER))
+        begin((self._waited_s,), names, _SOURCES)
+        begin((self._renewals,), names, _ENDS)
+        begin((self._refused,), names, events)
+        for name, endpoints in self._endpoints.items():
+            begin((self._call_s,), (name,), endpoints.known, _CLASSES)
+
+    # ── Kafka ──
+
+    def assigned(self, partitions: Mapping[Partition, int]) -> None:
+        self._rebalances("assign").inc()
+
+    def revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
+        event = "lost" if lost else "revoke"
+        self._rebalances(event).inc()
+        self._rebalance_s(event).add(seconds)
+
+    def took(self, topic: str, records: int, size: int) -> None:
+        label = self._topic(topic)
+        self._records(label).inc(records)
+        self._record_bytes(label).inc(size)
+
+    def committed(self, offsets: Mapping[Partition, int], seconds: float) -> None:
+        self._commits("success").inc()
+        self._commit_s.add(seconds)
+        self._last_commit().set(time.time())
+
+    def commit_refused(self, code: str, seconds: float) -> None:
+        self._commits("failure").inc()
+        self._commit_s.add(seconds)
+
+    def client_error(self, code: str, text: str, *, fatal: bool) -> None:
+        self._client_errors(self._code(code), "true" if fatal else "false").inc()
+
+    def poll_turned(self, interval_s: float) -> None:
+        self._poll_s.add(interval_s)
+
+    def fenced(self) -> None:
+        self._fences.inc()
+
+    def stopped(self, partition: Partition, offset: int, code: str) -> None:
+        self._stops(self._stop(code)).inc()
+
+    def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:
+        self._gaps(self._topic(partition.topic)).inc()
+
+    # ── Translation ──
+
+    def decoded(self, events: Mapping[str, int]) -> None:
+        for event, count in events.items():
+            self._decoded(self._event(event)).inc(count)
+
+    def translated(self, destination: str, events: Mapping[str, int]) -> None:
+        label = self._destination(destination)
+        for event, count in events.items():
+            self._translated(label, self._event(event)).inc(count)
+
+    def skipped(self, counts: Mapping[tuple[str, str, Skip], int]) -> None:
+        for (destination, _, reason), count in counts.items():
+            self._skipped(addressee(self._destination, destination), reason).inc(count)
+
+    def faulty(self, topic: str, destination: str, event_type: str, cause: Cause, count: int) -> None:
+        if destination:
+            self._translation_failures(self._destination(destination), self._event(event_type), cause).inc(count)
+        else:
+            self._decode_failures(self._topic(topic), cause).inc(count)
+
+    def schema_fetched(self, key: SchemaKey, result: str, seconds: float) -> None:
+        operation = "by_id" if isinstance(key, int) else "by_guid"
+        self._registry_requests(operation, self._result(result)).inc()
+        self._registry_s(operation).add(seconds)
+
+    # ── Calls ──
+
+    def called(
+        self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float
+    ) -> None:
+        label = self._destination(destination)
+        lid = self._endpoints.get(destination)
+        address = lid(endpoint) if lid is not None else OTHER
+        self._call_s(label, address, status_class(status)).add(seconds)
+        self._responses(label, address, status_code(status)).inc()
+        self._call_events(label).add(events)
+        self._call_bytes(label).add(size)
+        if status in {401, 403}:
+            self._auth_failures(label).inc()
+
+    def delivered(self, destination: str, append_s: Sequence[float], event_s: Sequence[float]) -> None:
+        label = self._destination(destination)
+        self._append_s(label).add_all(append_s)
+        self._event_s(label).add_all(event_s)
+
+    def refused(self, destination: str, event_type: str, fault: Fault) -> None:
+        self._refused(self._destination(destination), self._event(event_type)).inc()
+
+    def listed(self, destination: str, events: int, refused: int) -> None:
+        self._partial_failures(self._destination(destination)).inc()
+
+    def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
+        self._retries(self._destination(destination), _trouble(fault)).inc()
+
+    def split(self, destination: str, events: int) -> None:
+        self._splits(self._destination(destination)).inc()
+
+    def suspected(self, destination: str, events: int) -> None:
+        self._suspected(self._destination(destination)).inc()
+
+    def held(self, destination: str, endpoint: str, fault: Fault) -> None:
+        self._holds(self._destination(destination), _trouble(fault)).inc()
+
+    def resumed(self, destination: str, endpoint: str, seconds: float) -> None:
+        if seconds > 0:
+            self._held_s(self._destination(destination)).inc(seconds)
+
+    def throttled(self, destination: str, source: str, seconds: float) -> None:
+        if seconds > 0:
+            self._waited_s(self._destination(destination), self._source(source)).inc(seconds)
+
+    def credential_renewed(self, destination: str, *, ok: bool) -> None:
+        self._renewals(self._destination(destination), "success" if ok else "failure").inc()
+
+    def credentials(self, destination: str, *, valid: bool) -> None:
+        self._credentials_valid(self._destination(destination)).set(valid)
+
+    # ── Flood guard ──
+
+    def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:
+        self._closures(addressee(self._destination, destination), cause).inc()
+
+    def guard_opened(self, destination: str, kind: str, cause: Cause, seconds: float, by: str) -> None:
+        if seconds > 0:
+            self._guarded_s(addressee(self._destination, destination)).inc(seconds)
+
+    # ── Dead letters ──
+
+    def shelved(self, destination: str, cause: Cause, count: int) -> None:
+        self._dead_letters(addressee(self._destination, destination), cause).inc(count)
+
+    def shelf_failed(self, code: str) -> None:
+        self._dead_letter_failures.inc()
+
+
+def _trouble(fault: Fault) -> str:
+    """Keep the two closed lists apart: a cause of dead letters is no reason to wait (a flood guard's hold has one)."""
+    return fault.cause if isinstance(fault.cause, Trouble) else OTHER

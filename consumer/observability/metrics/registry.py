@@ -1,0 +1,87 @@
+"""The metrics of one process: declared once, fed by observers, read at /metrics."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
+
+from consumer.model.observer import Observer
+from consumer.observability.health import Limits
+from consumer.observability.metrics.counters import Counters
+from consumer.observability.metrics.observer import MetricsObserver
+from consumer.observability.metrics.status_collector import FactsCollector, Known
+from consumer.observability.status_sources import Sources
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+class Metrics:
+    """Declares everything; `build` may say version, revision and librdkafka's version (python is known)."""
+
+    def __init__(self, registry: CollectorRegistry | None = None, build: Mapping[str, str] | None = None) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # else OpenMetrics doubles every counter
+        self.registry = registry if registry is not None else CollectorRegistry()
+        self._counters = Counters(self.registry)
+        self._known: dict[str, Known] = {}
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        said = build or {}
+        Info("cdp_build", "What runs here: tell it with every question.", registry=self.registry).info(
+            {
+                "version": said.get("version", ""),
+                "revision": said.get("revision", ""),
+                "librdkafka": said.get("librdkafka", ""),
+                "python": platform.python_version(),
+            }
+        )
+        for level in _LEVELS:
+            self._counters.log_lines.labels(level)
+            self._counters.log_suppressed.labels(level)
+
+    def observer(
+        self,
+        pipeline: str,
+        destinations: Mapping[str, Sequence[str]],
+        event_types: Sequence[str],
+        topics: Sequence[str],
+    ) -> Observer:
+        """Return the observer that counts one pipeline; every known series exists at once, at 0.
+
+        Args:
+            pipeline: the pipeline's name.
+            destinations: by destination name, the names of its endpoints.
+            event_types: full names of the configured event types; all others are counted as `other`.
+            topics: subscribed topics; those written as `^expression` get their series when they come.
+        """
+        endpoints = {name: tuple(each) for name, each in destinations.items()}
+        self._known[pipeline] = Known(endpoints, frozenset(event_types))
+        return MetricsObserver(self._counters, pipeline, destinations, event_types, topics)
+
+    def watch(self, sources: Sources, limits: Limits | None = None) -> None:
+        """Read the facts of these pipelines at each scrape, and mirror the probes' checks."""
+        self.registry.register(FactsCollector(sources, self._known, limits or Limits()))
+
+    def log_counted(self, level: str, lines: int, suppressed: int) -> None:
+        """Count log lines written and held back (for `Log(counted=…)`)."""
+        known = level if level in _LEVELS else "error"
+        self._counters.log_lines.labels(known).inc(lines)
+        self._counters.log_suppressed.labels(known).inc(suppressed)
+
+    def page(self, accept: str | None = None) -> tuple[bytes, str]:
+        """Return the page and its content type, OpenMetrics if `accept` (the request's header) asks for it."""
+        try:
+            encoder, content_type = choose_encoder(accept or "")
+        except Exception:  # noqa: BLE001  the library trips over malformed versions in the header; plain text suits anyone
+            encoder, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
+        return encoder(self.registry), content_type

@@ -1,0 +1,359 @@
+"""The series that are read at scrape time: a partition that went takes its series with it, and none can go stale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from consumer.model import Doubt
+from consumer.model.directives import AcceptGap, AcceptRefusals, Pause, Quarantine
+from consumer.model.status import CLOCK, DeliveryBooks, DestinationFacts, PipelineFacts
+from consumer.observability.directives_observer import Told
+from consumer.observability.health import Limits, Moment, live, ready, startup
+from consumer.observability.metrics.labels import NONE, OTHER
+from consumer.observability.status_sources import Sources
+
+_PIPELINE = ("pipeline",)
+_TO = ("pipeline", "destination")
+_TOPIC = ("pipeline", "topic")
+_PARTITION = ("pipeline", "topic", "partition")
+
+Declared = Mapping[str, tuple[tuple[str, ...], str]]
+
+COUNTERS: Final[Declared] = {
+    "cdp_records_taken_total": (_PIPELINE, "Records the books were opened for: taken = settled + open + released."),
+    "cdp_records_settled_total": (_PIPELINE, "Records of which nothing is owed any more."),
+    "cdp_records_released_total": (
+        _PIPELINE,
+        "Records given up unfinished because their partition went; they come again.",
+    ),
+    "cdp_deliveries_owed_total": (
+        _TO,
+        "Owed = delivered + skipped + dead-lettered + open + released; destination `none`: records never decoded.",
+    ),
+    "cdp_deliveries_total": (
+        (*_TO, "outcome"),
+        "Deliveries that ended: delivered, dead_lettered, or released (given up with the partition; they come again).",
+    ),
+    "cdp_deliveries_skipped_total": (
+        _TO,
+        "Deliveries deliberately not made, as the books have them; cdp_events_skipped_total says why.",
+    ),
+}
+
+# Left out on purpose: the depth of the fetch queue and the brokers that are up. librdkafka tells them only in its
+# statistics, kilobytes of JSON for each broker and partition, parsed on the poll thread.
+GAUGES: Final[Declared] = {
+    "cdp_kafka_consumer_lag": (
+        _PARTITION,
+        "Last stable offset minus committed offset, asked of the brokers; absent until both are known.",
+    ),
+    "cdp_kafka_log_end_offset": (_PARTITION, "Last stable offset when the brokers were last asked."),
+    "cdp_kafka_committed_offset": (
+        _PARTITION,
+        "Committed offset when the brokers were last asked. Still while there is lag: stuck.",
+    ),
+    "cdp_kafka_head_age_seconds": (
+        _PARTITION,
+        "Age of the oldest record taken and not settled, by its Kafka timestamp; 0 when there is none.",
+    ),
+    "cdp_kafka_lag_updated_timestamp_seconds": (
+        _PIPELINE,
+        "When the brokers were last asked for offsets; old means that the lag shown is not today's.",
+    ),
+    "cdp_kafka_assigned_partitions": (_TOPIC, "Partitions assigned to this process."),
+    "cdp_kafka_paused_partitions": (
+        (*_TOPIC, "reason"),
+        "Partitions paused, `backpressure`: for want of room, because what they owe is in flight, or held.",
+    ),
+    "cdp_kafka_consumer_info": ((*_PIPELINE, "group", "protocol"), "Always 1: the consumer group and its protocol."),
+    "cdp_kafka_fenced": (
+        _PIPELINE,
+        "1 while no call starts because no commit was accepted for half a session; the next accepted one ends it.",
+    ),
+    "cdp_kafka_missing_topics": (
+        _PIPELINE,
+        "Topics that are not there and are waited for; the status page names them.",
+    ),
+    "cdp_kafka_partitions_stopped": (
+        _TOPIC,
+        "Partitions that wait before a gap until an operator accepts it; the status page says where. Nobody else will.",
+    ),
+    "cdp_max_poll_interval_seconds": (_PIPELINE, "The limit in force between polls, so that alerts need no constant."),
+    "cdp_loop_last_tick_timestamp_seconds": (
+        (*_PIPELINE, "loop"),
+        "When the poll thread (`poll`) and the loop (`deliver`) last turned: what liveness looks at.",
+    ),
+    "cdp_schema_cache_entries": (
+        _PIPELINE,
+        "Schemas kept, one for each id that records named. Rising without end: a producer registers at every start?",
+    ),
+    "cdp_schema_waits": (
+        _PIPELINE,
+        "Schemas that records wait for: is the registry there, does it take our credentials?",
+    ),
+    "cdp_schema_registry_trouble": (
+        (*_PIPELINE, "reason"),
+        "1 while records wait because the registry is `unreachable`, or `refused` our credentials: mend those.",
+    ),
+    "cdp_records_open": (_PIPELINE, "Records taken and not settled, counted from the ledger."),
+    "cdp_records_kept": (
+        _PIPELINE,
+        "Records from each partition's oldest open one to its last taken. Far above cdp_records_open: one is stuck.",
+    ),
+    "cdp_records_open_bytes": (_PIPELINE, "Bytes of the records taken and not settled, and of what is made of them."),
+    "cdp_records_limit": (
+        _PIPELINE,
+        "The most records that may be kept (cdp_records_kept); at the limit, partitions are paused.",
+    ),
+    "cdp_records_limit_bytes": (
+        _PIPELINE,
+        "The most bytes that may be open (cdp_records_open_bytes); at the limit, partitions are paused.",
+    ),
+    "cdp_books_records_difference": (
+        _PIPELINE,
+        "What the books of records cannot account for: not 0 is a bug, please report it.",
+    ),
+    "cdp_deliveries_open": (_TO, "Deliveries owed and not ended, counted from the ledger."),
+    "cdp_books_difference": (_TO, "What the books of deliveries cannot account for: not 0 is a bug, please report it."),
+    "cdp_lanes": (_TO, "Lanes, each with one call in flight at most."),
+    "cdp_requests_in_flight": (_TO, "Calls on the wire."),
+    "cdp_events_in_flight": (_TO, "Deliveries in lanes or on the wire."),
+    "cdp_bytes_in_flight": (_TO, "Body bytes of the deliveries in lanes or on the wire."),
+    "cdp_oldest_unacked_age_seconds": (
+        _TO,
+        "Age of the oldest delivery that has not ended: names who is slow, as cdp_kafka_head_age_seconds names where.",
+    ),
+    "cdp_destination_wait_seconds": (_TO, "Seconds still to wait because the destination asked for patience."),
+    "cdp_rate_limit_permits": (
+        _TO,
+        "Calls a second this process may make now: its share of the configured rate; absent = none.",
+    ),
+    "cdp_destination_held": (
+        (*_TO, "endpoint"),
+        "1 while the endpoint is held: something of ours is wrong, the log says what. `clock`: the time is in doubt.",
+    ),
+    "cdp_destination_secrets_doubted": (
+        (*_TO, "reason"),
+        "1 while others sign than stand in the secrets' files: their disk hangs (`unread`), or those are `refused`.",
+    ),
+    "cdp_flood_guard_closed": (
+        (*_TO, "event", "cause"),
+        "1 while an implausible share of an event type is refused and the rest waits; absent while it does not.",
+    ),
+    "cdp_decode_guard_closed": (
+        (*_TOPIC, "cause"),
+        "1 while an implausible share of a topic cannot be decoded and the rest waits: wrong registry? Absent else.",
+    ),
+    "cdp_deliveries_parked": (
+        _TO,
+        "Deliveries, or letters of refused ones, that wait behind a closed flood guard; `none`: records not decoded.",
+    ),
+    "cdp_suspects": (
+        _TO,
+        "Deliveries that may be what makes calls fail, tried by themselves; in the end taken, or dead-lettered.",
+    ),
+    "cdp_destination_paused": (
+        _TO,
+        "1 while a directive keeps deliveries back here, all or those of an event type; the status page says which.",
+    ),
+    "cdp_dead_letters_in_flight": (_PIPELINE, "Letters handed to the Kafka client and not yet acknowledged."),
+    "cdp_dead_letters_stuck": (_PIPELINE, "1 while letters cannot be written, and so commits wait: act now."),
+    "cdp_directives": (
+        ("kind",),
+        "Directives in force: what an operator said, with its end; the status page has them.",
+    ),
+    "cdp_directives_file_valid": (
+        (),
+        "0 while the directives file as it is now is refused, and what it said before is in force; the log says why.",
+    ),
+    "cdp_health_check": (
+        (*_PIPELINE, "check"),
+        "1 if the probes' check is content; `/readyz?verbose` and `/livez?verbose` give the reason.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What one pipeline may have series for, as its configuration names it."""
+
+    endpoints: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By destination, the endpoints that are shown held or not held."""
+    events: frozenset[str] = frozenset()
+    """Event types; any other is counted as `other`."""
+
+
+_NOTHING = Known()
+_KINDS = (Pause.kind, AcceptRefusals.kind, Quarantine.kind, AcceptGap.kind)
+
+
+class FactsCollector(Collector):
+    """Asks all pipelines once a scrape."""
+
+    def __init__(self, sources: Sources, known: Mapping[str, Known], limits: Limits) -> None:
+        self._sources = sources
+        self._known = known
+        self._limits = limits
+
+    def describe(self) -> Iterator[Metric]:
+        """Name the families, so that the registry can refuse second ones."""
+        return _Sheet().families()
+
+    def collect(self) -> Iterator[Metric]:
+        """Return every family, those without series included: a help text is worth having before the first event."""
+        sheet = _Sheet()
+        answers, silent = self._sources.ask()
+        moment = Moment.now()
+        for facts in answers:
+            self._pipeline(sheet, facts, moment)
+        for name in silent:
+            sheet.put("cdp_health_check", 0, name, "answering")
+        for check in (*live(answers, moment, self._limits), *ready(answers, moment, self._limits)):
+            sheet.put("cdp_health_check", check.ok, check.pipeline, check.name)
+        for check in startup(answers, moment, self._limits):
+            sheet.put("cdp_health_check", check.ok, check.pipeline, check.name)
+        if self._sources.told is not None:
+            _directives(sheet, self._sources.told, moment)
+        return sheet.families()
+
+    def _pipeline(self, sheet: _Sheet, facts: PipelineFacts, moment: Moment) -> None:
+        name = facts.name
+        books = facts.records
+        sheet.put("cdp_health_check", 1, name, "answering")
+        sheet.put("cdp_kafka_consumer_info", 1, name, facts.group, facts.protocol)
+        sheet.put("cdp_max_poll_interval_seconds", facts.max_poll_interval_s, name)
+        sheet.put("cdp_kafka_fenced", facts.fenced, name)
+        sheet.put("cdp_kafka_missing_topics", len(facts.missing_topics), name)
+        sheet.put("cdp_schema_cache_entries", facts.schemas_known, name)
+        sheet.put("cdp_schema_waits", len(facts.schema_waits), name)
+        sheet.put("cdp_records_taken_total", books.taken, name)
+        sheet.put("cdp_records_settled_total", books.settled, name)
+        sheet.put("cdp_records_released_total", books.released, name)
+        sheet.put("cdp_records_open", books.open, name)
+        sheet.put("cdp_records_kept", sum(each.kept_records for each in facts.partitions), name)
+        sheet.put("cdp_records_open_bytes", sum(each.open_bytes for each in facts.partitions), name)
+        sheet.put("cdp_records_limit", facts.max_records, name)
+        sheet.put("cdp_records_limit_bytes", facts.max_bytes, name)
+        sheet.put("cdp_books_records_difference", books.difference, name)
+        sheet.put("cdp_dead_letters_in_flight", facts.dead_letters.in_flight, name)
+        sheet.put("cdp_dead_letters_stuck", facts.dead_letters.stuck is not None, name)
+        if facts.lag_updated_ms is not None:
+            sheet.put("cdp_kafka_lag_updated_timestamp_seconds", facts.lag_updated_ms / 1000, name)
+        for loop, at_s in (("poll", facts.poll_turned_at_s), ("deliver", facts.loop_turned_at_s)):
+            if at_s is not None:
+                turned_s = moment.wall_ms / 1000 - (moment.monotonic_s - at_s)
+                sheet.put("cdp_loop_last_tick_timestamp_seconds", turned_s, name, loop)
+        for reason in ("unreachable", "refused"):
+            sheet.put("cdp_schema_registry_trouble", reason in facts.schema_troubles.values(), name, reason)
+        _partitions(sheet, name, facts, moment)
+        known = self._known.get(name, _NOTHING)
+        for destination in facts.destinations:
+            _books(sheet, name, destination.name, destination.books)
+            _destination(sheet, name, destination, known.endpoints.get(destination.name, ()), moment)
+            _standing_back(sheet, name, destination, known.events)
+        for guard in facts.guards:
+            sheet.put("cdp_decode_guard_closed", 1, name, guard.kind, guard.cause)
+        sheet.put("cdp_deliveries_parked", sum(guard.waiting for guard in facts.guards), name, NONE)
+        for other, account in facts.other_books.items():
+            _books(sheet, name, other or NONE, account)
+
+
+def _directives(sheet: _Sheet, told: Told, moment: Moment) -> None:
+    if told.heard:
+        sheet.put("cdp_directives_file_valid", not told.findings)
+    kinds = [directive.kind for directive in told.in_force(moment.wall_ms)]
+    for kind in _KINDS:
+        sheet.put("cdp_directives", kinds.count(kind), kind)
+
+
+def _partitions(sheet: _Sheet, name: str, facts: PipelineFacts, moment: Moment) -> None:
+    assigned: dict[str, int] = {}
+    paused: dict[str, int] = {}
+    for each in facts.partitions:
+        topic, index = each.partition.topic, str(each.partition.index)
+        assigned[topic] = assigned.get(topic, 0) + 1
+        paused[topic] = paused.get(topic, 0) + each.paused
+        sheet.put("cdp_kafka_head_age_seconds", _age_s(each.head_ms, moment), name, topic, index)
+        if each.log_end is not None and each.log_end >= 0:
+            sheet.put("cdp_kafka_log_end_offset", each.log_end, name, topic, index)
+        if each.committed is not None and each.committed >= 0:
+            sheet.put("cdp_kafka_committed_offset", each.committed, name, topic, index)
+            if each.log_end is not None and each.log_end >= 0:
+                sheet.put("cdp_kafka_consumer_lag", max(0, each.log_end - each.committed), name, topic, index)
+    for topic, count in assigned.items():
+        sheet.put("cdp_kafka_assigned_partitions", count, name, topic)
+        sheet.put("cdp_kafka_paused_partitions", paused[topic], name, topic, "backpressure")
+        stopped = sum(partition.topic == topic for partition in facts.stopped)
+        sheet.put("cdp_kafka_partitions_stopped", stopped, name, topic)
+
+
+def _books(sheet: _Sheet, name: str, to: str, books: DeliveryBooks) -> None:
+    sheet.put("cdp_deliveries_owed_total", books.owed, name, to)
+    sheet.put("cdp_deliveries_total", books.delivered, name, to, "delivered")
+    sheet.put("cdp_deliveries_total", books.dead_lettered, name, to, "dead_lettered")
+    sheet.put("cdp_deliveries_total", books.released, name, to, "released")
+    sheet.put("cdp_deliveries_skipped_total", books.skipped, name, to)
+    sheet.put("cdp_deliveries_open", books.open, name, to)
+    sheet.put("cdp_books_difference", books.difference, name, to)
+
+
+def _destination(sheet: _Sheet, name: str, facts: DestinationFacts, known: Sequence[str], moment: Moment) -> None:
+    to = facts.name
+    sheet.put("cdp_lanes", facts.lanes, name, to)
+    sheet.put("cdp_requests_in_flight", facts.calls, name, to)
+    sheet.put("cdp_events_in_flight", facts.open_events, name, to)
+    sheet.put("cdp_bytes_in_flight", facts.open_bytes, name, to)
+    sheet.put("cdp_oldest_unacked_age_seconds", _age_s(facts.oldest_open_ms, moment), name, to)
+    until = facts.waiting_until_ms
+    sheet.put(
+        "cdp_destination_wait_seconds", 0 if until is None else max(0.0, (until - moment.wall_ms) / 1000), name, to
+    )
+    if facts.rate is not None:
+        sheet.put("cdp_rate_limit_permits", facts.rate, name, to)
+    for doubt in Doubt:
+        sheet.put("cdp_destination_secrets_doubted", facts.secrets_doubt is doubt, name, to, doubt)
+    shown = (*known, CLOCK)
+    held = {hold.endpoint if hold.endpoint in shown else OTHER for hold in facts.holds}
+    for endpoint in (*shown, *(held - set(shown))):
+        sheet.put("cdp_destination_held", endpoint in held, name, to, endpoint)
+
+
+def _standing_back(sheet: _Sheet, name: str, facts: DestinationFacts, events: frozenset[str]) -> None:
+    to = facts.name
+    sheet.put("cdp_suspects", facts.suspects, name, to)
+    sheet.put("cdp_destination_paused", bool(facts.paused), name, to)
+    sheet.put("cdp_deliveries_parked", sum(guard.waiting for guard in facts.guards), name, to)
+    for guard in facts.guards:
+        event = guard.kind if guard.kind in events else OTHER
+        sheet.put("cdp_flood_guard_closed", 1, name, to, event, guard.cause)
+
+
+def _age_s(since_ms: int | None, moment: Moment) -> float:
+    return 0.0 if since_ms is None else max(0.0, (moment.wall_ms - since_ms) / 1000)
+
+
+class _Sheet:
+    """The families of one scrape, being filled."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
+        for name, (labels, text) in COUNTERS.items():
+            self._families[name] = CounterMetricFamily(name, text, labels=labels)
+        for name, (labels, text) in GAUGES.items():
+            self._families[name] = GaugeMetricFamily(name, text, labels=labels)
+        self._seen: set[tuple[str, ...]] = set()
+
+    def put(self, name: str, value: float, *labels: str) -> None:
+        """Add a sample; a repeated label set is dropped, because with it the whole page would be refused."""
+        if (name, *labels) not in self._seen:
+            self._seen.add((name, *labels))
+            self._families[name].add_metric(labels, value)
+
+    def families(self) -> Iterator[Metric]:
+        """Return all families, filled or not."""
+        yield from self._families.values()

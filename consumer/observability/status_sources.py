@@ -1,0 +1,47 @@
+"""Who can be asked: the pipelines of this process, each under its name, and who heard what an operator said."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from consumer.model.status import Facts, PipelineFacts
+from consumer.observability.directives_observer import Told
+
+
+class Sources:
+    """The pipelines that run. Added and removed by the composition root, asked from any thread.
+
+    `told`: who heard what an operator said in the directives file; `None` = there is no such file.
+    """
+
+    def __init__(self, told: Told | None = None) -> None:
+        self.told = told
+        self._sources: dict[str, Facts] = {}
+        self._lock = Lock()
+
+    def add(self, name: str, source: Facts) -> None:
+        """Have a pipeline seen from now on; a second one of the same name takes the first one's place."""
+        with self._lock:
+            self._sources[name] = source
+
+    def remove(self, name: str) -> None:
+        """Have a pipeline seen no more."""
+        with self._lock:
+            self._sources.pop(name, None)
+
+    def ask(self) -> tuple[list[PipelineFacts], list[str]]:
+        """Return the facts of all who answered, and the names of those who could not: a bug blinds nobody else."""
+        with self._lock:
+            sources = list(self._sources.items())
+        answers: list[PipelineFacts] = []
+        silent: list[str] = []
+        for name, source in sources:
+            try:
+                answers.append(source.facts())
+            except Exception:  # noqa: BLE001  whatever it is, the page must still say what the others are doing
+                silent.append(name)
+        return answers, silent
+
+    def all(self) -> list[PipelineFacts]:
+        """Return the facts of all who answered."""
+        return self.ask()[0]

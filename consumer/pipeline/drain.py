@@ -1,0 +1,71 @@
+"""How partitions go: calls on the wire are waited for, everything else of theirs is released, and each ends once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from consumer.kafka.bridge import Frontier
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from consumer.delivery.dispatcher import Lanes
+    from consumer.delivery.ledger.partition_ledger import Tenure
+    from consumer.delivery.record_buffer import Intake
+    from consumer.model import Partition
+    from consumer.pipeline.settlement import Settling
+
+LOOK_S = 0.02
+"""Between looks at what is told by nobody."""
+
+
+class Parting:
+    """The last steps of one pipeline's tenures."""
+
+    def __init__(self, intake: Intake, settling: Settling, lanes: Mapping[str, Lanes]) -> None:
+        """Let partitions of `intake` go; `lanes` may still be added to."""
+        self._intake = intake
+        self._settling = settling
+        self._lanes = lanes
+
+    def tenures(self, partitions: Collection[Partition]) -> list[Tenure]:
+        """Return those in force."""
+        return [self._intake.tenures[partition] for partition in partitions if partition in self._intake.tenures]
+
+    def withdraw(self, tenures: Sequence[Tenure]) -> list[asyncio.Future[None]]:
+        """Let no call begin that carries theirs; return a future for each that is on the wire."""
+        for tenure in tenures:
+            tenure.sending = False
+        return [answer for lanes in self._lanes.values() for answer in lanes.withdraw(tenures)]
+
+    def release(self, tenures: Sequence[Tenure]) -> None:
+        """End them, with what they still owe."""
+        for tenure in tenures:
+            if tenure.live:  # a partition can be lost while it is being drained: it is booked once
+                self._settling.books.close(tenure)
+                self._intake.end(tenure)
+        self._settling.forget()
+
+    async def close(self, tenures: Sequence[Tenure], deadline: float) -> Frontier:
+        """Wait until `deadline` (monotonic) for their calls and letters, release the rest, and tell the frontier."""
+        if answers := self.withdraw(tenures):
+            await asyncio.wait(answers, timeout=max(0.0, deadline - time.monotonic()))
+        while self._settling.writing(tenures) and time.monotonic() < deadline:  # noqa: ASYNC110 - many things end it
+            await asyncio.sleep(LOOK_S)
+        # Nothing commits for a partition that was lost while it was drained.
+        kept = [tenure for tenure in tenures if tenure.live]
+        frontier = Frontier({tenure.partition: (tenure.number, tenure.frontier()) for tenure in kept})
+        self.release(tenures)
+        return frontier
+
+    def gets_somewhere(self, deadline: float) -> bool:
+        """Tell whether anything is open that may still end in time.
+
+        A back-off that is over by then is worth its wait: whatever is given up holds the frontier back, and everything
+        above it, delivered or not, would be delivered again.
+        """
+        if not any(tenure.open_records for tenure in self._intake.tenures.values()):
+            return False
+        return self._settling.writing() or any(lanes.can_go(deadline) for lanes in self._lanes.values())

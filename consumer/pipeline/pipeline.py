@@ -1,0 +1,238 @@
+"""The path of one pipeline: records in → translate → lanes → settle → commit.
+
+Everything here runs in the loop, by the lot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from consumer.delivery.guards.flood_guard import together
+from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.record_buffer import Chunk, Intake, Limits, enter
+from consumer.kafka.bridge import Assignment, Frontier, Lot
+from consumer.model import Partition
+from consumer.pipeline.drain import LOOK_S, Parting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from consumer.delivery.dispatcher import Lanes
+    from consumer.delivery.guards.flood_guard import Closed
+    from consumer.model.delivery_columns import SchemaKey, Translates
+    from consumer.model.directives import AcceptGap, Directives
+    from consumer.model.observer import Observer
+    from consumer.pipeline.settlement import Settling
+
+_CHUNK_S = 0.005
+"""How long one translation may keep the loop: calls and probes wait that long at the most."""
+
+_GRACE_LOOK_S = 1.0
+
+
+class Pipeline:
+    """One consumer group with its destinations: the loop's side of the hatch."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        limits: Limits,
+        drain_s: float,
+        translator: Translates,
+        settling: Settling,
+        want: Callable[[SchemaKey], None],
+        observer: Observer,
+    ) -> None:
+        """Make an idle pipeline; `lanes` are added before it runs, `want` asks for a schema without waiting."""
+        self.name = name
+        self.lanes: dict[str, Lanes] = {}
+        self.settling = settling
+        self.books = settling.books
+        self.intake = Intake(limits)
+        self.full: frozenset[Partition] = frozenset()
+        self.accepted_gaps: Sequence[AcceptGap] = ()
+        self.joined = False
+        self.leaving = False
+        self.left = False
+        self._hurried = False
+        self._total = 0
+        self._drain_s = drain_s
+        self._parting = Parting(self.intake, settling, self.lanes)
+        self._translator = translator
+        self._want = want
+        self._observer = observer
+        self._kick = asyncio.Event()
+        self._roomy = asyncio.Event()
+        self._per_chunk = 32
+        self._translating = False
+        settling.room = self._room_again
+
+    # ── The hatch: what the poll thread asks of the loop ──
+
+    def assigned(self, assignment: Assignment) -> None:
+        """Begin tenures, and use this member's share of each destination's rate."""
+        self.joined = True
+        if again := assignment.tenures.keys() & self.intake.tenures.keys():
+            self.lost(again)  # a drain that nobody waited for to the end is still at work on the earlier tenure
+        for partition, number in assignment.tenures.items():
+            self.intake.begin(Tenure(partition, number, assignment.starts[partition], len(self.books.names)))
+        self._total = assignment.total
+        self._share()
+        self._republish()
+
+    def resized(self, total: int) -> None:
+        """Use this member's share of each rate, of so many partitions."""
+        self._total = total
+        self._share()
+
+    def _share(self) -> None:
+        share, now = len(self.intake.tenures) / max(1, self._total), time.monotonic()
+        for lanes in self.lanes.values():
+            lanes.pace.share(share, now)
+
+    async def accept(self, lot: Lot) -> None:
+        """Take a lot, and return when the next one may come."""
+        if self.leaving:
+            return
+        self.intake.put(lot.messages, lot.tenures)
+        self._translating = True
+        self._kick.set()
+        while self._translating or (self.full and len(self.full) == len(self.intake.tenures)):
+            self._roomy.clear()
+            await self._roomy.wait()
+
+    async def drain(self, partitions: Collection[Partition]) -> Frontier:
+        """Wait for calls on the wire, release the rest, and tell the frontier."""
+        frontier = await self._parting.close(self._parting.tenures(partitions), time.monotonic() + self._drain_s)
+        self._gone()
+        return frontier
+
+    def lost(self, partitions: Collection[Partition]) -> None:
+        """Release everything of partitions that already belong to another member."""
+        tenures = self._parting.tenures(partitions)
+        self._parting.withdraw(tenures)
+        self._parting.release(tenures)
+        self._gone()
+
+    async def finish(self) -> Frontier:
+        """Deliver what can be delivered in the time there is, release the rest, and tell the frontier."""
+        self.leaving = True
+        self._observer.leaving()
+        deadline = time.monotonic() + self._drain_s
+        self.intake.drop_backlog()
+        for lanes in self.lanes.values():
+            lanes.hasten()
+        going = self._parting.gets_somewhere
+        while time.monotonic() < deadline and not self._hurried and going(deadline):  # noqa: ASYNC110 - many things end it
+            await asyncio.sleep(LOOK_S)
+        before = self.books.released()
+        frontier = await self._parting.close(list(self.intake.tenures.values()), deadline)
+        self._gone()
+        self.left = True
+        self._observer.left(self.books.released() - before)
+        return frontier
+
+    def hurry(self) -> None:
+        """Wait for calls on the wire only: somebody asked to leave twice."""
+        self._hurried = True
+
+    def directed(self, directives: Directives) -> None:
+        """Act on what an operator says from now on: all that is in force, and nothing else."""
+        self.accepted_gaps = directives.gaps
+        for lanes in self.lanes.values():
+            lanes.directed(directives)
+        self.settling.parking.directed(directives)
+
+    def closed(self, account: str) -> Sequence[Closed]:
+        """Return where the flood guard is closed: for a destination, or under "" for what does not decode."""
+        lanes = self.lanes.get(account)
+        return together([*(lanes.guarding.closed() if lanes else ()), *self.settling.parking.closed(account)])
+
+    def frontier(self) -> Frontier:
+        """Tell the frontier of every tenure in force."""
+        return Frontier({p: (tenure.number, tenure.frontier()) for p, tenure in self.intake.tenures.items()})
+
+    def _gone(self) -> None:
+        self._share()  # what is lost counts at once: its next owner uses that part of the rate already
+        self._republish()
+
+    # ── Records in ──
+
+    async def run(self, commit: Callable[[Frontier], None], every_s: float) -> None:
+        """Run the path and all lanes until cancelled or one falls; hand the frontier to `commit` as it moves."""
+        async with asyncio.TaskGroup() as house:
+            house.create_task(self._pump(), name=f"{self.name}-pump")
+            house.create_task(self._commit(commit, every_s), name=f"{self.name}-commit")
+            for name, lanes in self.lanes.items():
+                house.create_task(lanes.run(), name=f"{self.name}-{name}")
+
+    async def _pump(self) -> None:
+        looked = time.monotonic()
+        while True:
+            due = looked + _GRACE_LOOK_S if self.intake.stalled() else None
+            try:
+                async with asyncio.timeout(None if due is None else due - time.monotonic()):
+                    await self._kick.wait()
+            except TimeoutError:
+                pass
+            # An unknown id is judged by the record's age, which changes by itself. By the clock, and not by a quiet
+            # second: where other partitions are busy there is none.
+            if due is None or time.monotonic() >= due:
+                looked = time.monotonic()
+                self.intake.schemas_changed()
+            self._kick.clear()
+            while chunks := self.intake.chunks(self._per_chunk):
+                self._open(chunks)
+                await asyncio.sleep(0)
+            self._translating = False
+            self._republish()
+
+    def _republish(self) -> None:
+        self.full = self.intake.full()
+        self._roomy.set()
+
+    def schemas_changed(self) -> None:
+        """Let records that wait for a schema try again."""
+        self.intake.schemas_changed()
+        self._kick.set()
+
+    def _open(self, chunks: Sequence[Chunk]) -> None:
+        """Translate records, enter what they owe in the ledger, and queue the deliveries."""
+        lot = [message for chunk in chunks for message in chunk.messages]
+        began = time.perf_counter()
+        translation = self._translator.translate(lot)
+        spent = (time.perf_counter() - began) / len(lot)
+        self._per_chunk = max(1, min(256, int(_CHUNK_S / spent) if spent else 256))
+        places = enter(chunks, translation, self.settling.index)
+        self.intake.grew(sum(sum(chunk.sizes) for chunk in chunks), places.weight)
+        for tenure, messages in places.back:
+            self.intake.put_back(tenure, messages)
+        for name, column in translation.columns.items():
+            self.books.accounts[name].owed += len(column.bodies)
+            self.lanes[name].put(places.deliveries(column))
+            self._observer.translated(name, column.by_event_type())
+        self.books.skipped(translation.skipped)
+        self._observer.decoded(translation.decoded)
+        self._observer.skipped(translation.skipped)
+        self.settling.parking.translated(lot, translation)
+        for faulty in translation.faults:
+            self.settling.unsaid(faulty, places.tenures[faulty.record], places.slots[faulty.record])
+        for key in translation.missing:
+            self._want(key)
+
+    def _room_again(self) -> None:
+        """Note that something was settled: a full partition may have room again."""
+        if self.full:
+            self._kick.set()
+
+    async def _commit(self, commit: Callable[[Frontier], None], every_s: float) -> None:
+        last: Mapping[Partition, tuple[int, int]] = {}
+        while True:
+            await asyncio.sleep(every_s)
+            frontier = self.frontier()
+            if frontier.offsets != last:
+                last = frontier.offsets
+                commit(frontier)

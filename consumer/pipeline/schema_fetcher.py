@@ -1,0 +1,115 @@
+"""Schemas that records wait for: asked of the registry beside the path, which never waits for an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from random import Random
+from typing import TYPE_CHECKING, Protocol, assert_never
+
+from consumer.delivery.backoff import Backoff
+from consumer.kafka.schema_registry.client import Found, Unauthorized, Unknown, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from consumer.model import Fault
+    from consumer.model.delivery_columns import SchemaKey
+    from consumer.model.observer import Observer
+
+_BACKOFF = Backoff(0.5, 5.0)
+
+
+class Learns(Protocol):
+    """Translation, as far as it learns schemas."""
+
+    def learn(self, key: SchemaKey, schema_text: str, references: Mapping[str, str]) -> Fault | None:
+        """Use a schema from now on."""
+
+    def learn_unknown(self, key: SchemaKey, at_ms: int) -> None:
+        """Know that there is no such schema."""
+
+
+class Asks(Protocol):
+    """A schema registry."""
+
+    async def fetch(self, key: SchemaKey) -> Found | Unknown | Unreachable | Unauthorized:
+        """Ask for one schema."""
+
+
+class NoRegistry:
+    """The registry of a configuration that names none: it knows no schema."""
+
+    async def fetch(self, key: SchemaKey) -> Unknown:  # noqa: ARG002 - whichever it is
+        """Answer that there is none."""
+        return Unknown()
+
+
+class Learning:
+    """Asks for each missing schema once at a time, until the registry has answered."""
+
+    def __init__(self, registry: Asks, translator: Learns, learned: Callable[[], None], observer: Observer) -> None:
+        """Call `learned` whenever records that wait should be tried again. Make it in the loop."""
+        self.waits: dict[SchemaKey, int] = {}
+        """What is asked for, with the epoch milliseconds since when."""
+        self.troubles: dict[SchemaKey, str] = {}
+        """Why it is not there yet, as last answered: `unreachable` or `refused`."""
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Ends, with an exception, when asking fell: records would wait for ever, and nobody would say so."""
+        self._registry = registry
+        self._translator = translator
+        self._learned = learned
+        self._observer = observer
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._dice = Random().random  # noqa: S311 - jitter, not a secret
+
+    def want(self, key: SchemaKey) -> None:
+        """Ask for a schema, unless it is being asked for already."""
+        if key in self.waits:
+            return
+        self.waits[key] = int(time.time() * 1000)
+        task = asyncio.get_running_loop().create_task(self._ask(key), name=f"schema-{key}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and not self.done.done():
+            self.done.set_exception(error)
+
+    async def _ask(self, key: SchemaKey) -> None:
+        """A registry that is down, or refuses us, is asked again: that is never a record's fault."""
+        attempt = 0
+        while True:
+            began = time.monotonic()
+            answer = await self._registry.fetch(key)
+            seconds = time.monotonic() - began
+            match answer:
+                case Found(schema_text, references):
+                    self._observer.schema_fetched(key, "found", seconds)
+                    self._translator.learn(key, schema_text, references)
+                    break
+                case Unknown():
+                    self._observer.schema_fetched(key, "unknown", seconds)
+                    self._translator.learn_unknown(key, int(time.time() * 1000))
+                    break
+                case Unreachable():
+                    self._observer.schema_fetched(key, "unreachable", seconds)
+                    self.troubles[key] = "unreachable"
+                case Unauthorized():
+                    self._observer.schema_fetched(key, "refused", seconds)
+                    self.troubles[key] = "refused"
+                case _:
+                    assert_never(answer)
+            attempt += 1
+            await asyncio.sleep(max(0.2, _BACKOFF.wait(attempt, None, self._dice)))
+        del self.waits[key]
+        self.troubles.pop(key, None)
+        self._learned()
+
+    async def close(self) -> None:
+        """Ask no more."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.done.cancel()

@@ -1,0 +1,190 @@
+"""Where deliveries end: delivered, or acknowledged by the dead-letter topic; either way entered in the books, once."""
+
+from __future__ import annotations
+
+import time
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Protocol
+
+from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.guards.parked_failures import Parking
+from consumer.delivery.ledger.accounting import Books
+from consumer.model import Cause, DeadLetter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from consumer.delivery.delivery import Delivery
+    from consumer.delivery.guards.parked_failures import Unsaid
+    from consumer.delivery.ledger.partition_ledger import Tenure
+    from consumer.model import Fault, Message
+    from consumer.model.delivery_columns import FaultyRecord
+    from consumer.model.observer import Observer
+
+
+_GUARD = GuardOptions()
+_TENURE = attrgetter("tenure")
+_SLOT = attrgetter("slot")
+
+
+class Shelf(Protocol):
+    """The dead-letter topic."""
+
+    def shelve(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
+        """Write a letter, and say when the broker has it; tried for ever."""
+
+    def stuck(self) -> str | None:
+        """Return why letters cannot be written now."""
+
+
+class Describes(Protocol):
+    """What a dead letter says of its record."""
+
+    def schema_id(self, message: Message) -> str | None:
+        """Return the id of the schema a record was written with, if it says so."""
+
+    def event_type(self, message: Message) -> str | None:
+        """Return the full name of a record's event, if it can be known."""
+
+
+def _nothing() -> None:
+    pass
+
+
+class Settling:
+    """One pipeline's settlements. `room` is called after each: something may fit again."""
+
+    def __init__(
+        self,
+        destinations: Sequence[str],
+        shelf: Shelf,
+        describe: Describes,
+        observer: Observer,
+        guard: GuardOptions = _GUARD,
+    ) -> None:
+        """Open the books; `guard` says when letters of what could not be said are parked."""
+        self.books = Books(destinations)
+        self.parking = Parking(self.books.names, guard, self._unsaid, observer)
+        self.index = {account: index for index, account in enumerate(self.books.names)}
+        self.room: Callable[[], None] = _nothing
+        self._shelf = shelf
+        self._describe = describe
+        self._observer = observer
+        self._letters: dict[Tenure, int] = {}
+
+    def ends(self, destination: str) -> DestinationEnds:
+        """Return where one destination's deliveries end."""
+        return DestinationEnds(self, destination)
+
+    def writing(self, tenures: Collection[Tenure] | None = None) -> bool:
+        """Tell whether letters (of these tenures) are on their way to a dead-letter topic that takes letters."""
+        if self._shelf.stuck():
+            return False
+        return bool(self._letters) if tenures is None else any(tenure in self._letters for tenure in tenures)
+
+    def stuck(self) -> str | None:
+        """Return why letters cannot be written now."""
+        return self._shelf.stuck()
+
+    def letters(self) -> int:
+        """Count the letters not yet acknowledged."""
+        return sum(self._letters.values())
+
+    def delivered(self, destination: str, batch: Sequence[Delivery]) -> None:
+        """Settle deliveries that a destination has; a late answer of an earlier tenure moves nothing."""
+        index = self.index[destination]
+        batch = [delivery for delivery in batch if delivery.tenure.live]
+        records: list[Message] = []
+        for tenure, run in groupby(batch, _TENURE):  # neighbours nearly always share one
+            records += tenure.settle_all(map(_SLOT, run), index)
+        now_ms = time.time() * 1000
+        append_s = [(now_ms - record.timestamp()[1]) / 1000 for record in records]
+        event_s = [(now_ms - delivery.event_ms) / 1000 for delivery in batch]
+        self.books.accounts[destination].delivered += len(append_s)
+        self._observer.delivered(destination, append_s, event_s)
+        self.room()
+
+    def refused(self, destination: str, delivery: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
+        """Dead-letter a delivery; `acknowledged` is called when the dead-letter topic has it."""
+        tenure, entry = delivery.tenure, delivery.entry
+        if not tenure.live:
+            acknowledged()
+            return
+        self._observer.refused(destination, entry.event_type, fault)
+        now_ms = int(time.time() * 1000)
+        message = tenure.record(delivery.slot)
+        letter = DeadLetter(
+            message=message,
+            fault=fault,
+            delivery_id=delivery.identity,
+            entry=entry,
+            event_type=entry.event_type,
+            schema_id=self._describe.schema_id(message),
+            attempts=delivery.attempts,
+            first_failed_ms=delivery.first_failed_ms or now_ms,
+            last_failed_ms=now_ms,
+        )
+        self._shelve(letter, tenure, delivery.slot, destination, acknowledged)
+
+    def unsaid(self, faulty: FaultyRecord, tenure: Tenure, slot: int) -> None:
+        """Dead-letter what could not be said at all, or park its letter while the flood guard is closed for it."""
+        account = faulty.entry.destination if faulty.entry else ""
+        self.books.accounts[account].owed += 1
+        event_type = faulty.entry.event_type if faulty.entry else ""
+        self._observer.faulty(tenure.partition.topic, account, event_type, Cause(faulty.fault.cause), 1)
+        self.parking.found(faulty, tenure, slot)
+
+    def _unsaid(self, unsaid: Unsaid) -> None:
+        faulty, tenure, slot, found_ms = unsaid
+        if not tenure.live:
+            return
+        message = tenure.record(slot)
+        letter = DeadLetter(
+            message=message,
+            fault=faulty.fault,
+            delivery_id=faulty.identity,
+            entry=faulty.entry,
+            event_type=faulty.entry.event_type if faulty.entry else self._describe.event_type(message),
+            schema_id=self._describe.schema_id(message),
+            attempts=0,
+            first_failed_ms=found_ms,
+            last_failed_ms=found_ms,
+        )
+        self._shelve(letter, tenure, slot, faulty.entry.destination if faulty.entry else "", _nothing)
+
+    def forget(self) -> None:
+        """Forget the letters parked of tenures that have ended."""
+        self.parking.forget()
+
+    def _shelve(self, letter: DeadLetter, tenure: Tenure, slot: int, account: str, then: Callable[[], None]) -> None:
+        """Write a letter, and settle what it stands for when the broker has it, never before."""
+        self._letters[tenure] = self._letters.get(tenure, 0) + 1
+
+        def acknowledged() -> None:
+            self._letters[tenure] -= 1
+            if not self._letters[tenure]:
+                del self._letters[tenure]
+            if tenure.settle(slot, self.index[account]):
+                self.books.accounts[account].dead_lettered += 1
+            then()
+            self.room()
+
+        self._shelf.shelve(letter, acknowledged)
+
+
+class DestinationEnds:
+    """Where one destination's deliveries end."""
+
+    def __init__(self, settling: Settling, destination: str) -> None:
+        """End deliveries to `destination`."""
+        self._settling = settling
+        self._destination = destination
+
+    def delivered(self, batch: Sequence[Delivery]) -> None:
+        """Settle what the destination has."""
+        self._settling.delivered(self._destination, batch)
+
+    def refused(self, delivery: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
+        """Dead-letter what it will never take."""
+        self._settling.refused(self._destination, delivery, fault, acknowledged)

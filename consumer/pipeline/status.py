@@ -1,0 +1,259 @@
+"""What a pipeline is right now, put together from its parts for whoever asks.
+
+`Heard` keeps what only the poll thread knows.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from consumer.model.observer import Observer
+from consumer.model.status import (
+    DeadLetterFacts,
+    DeliveryBooks,
+    DestinationFacts,
+    GuardFacts,
+    HoldFacts,
+    PartitionFacts,
+    PipelineFacts,
+    RecordBooks,
+    StoppedFacts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from consumer.delivery.dispatcher import Lanes
+    from consumer.delivery.guards.flood_guard import Closed
+    from consumer.delivery.ledger.partition_ledger import Tenure
+    from consumer.model import Partition
+    from consumer.model.delivery_columns import SchemaKey
+    from consumer.pipeline.pipeline import Pipeline
+
+
+_MISSING_FOR_S = 65.0
+
+
+class Heard(Observer):
+    """Keeps what was said last."""
+
+    def __init__(self) -> None:
+        """Start with nothing heard."""
+        self.joined_group = False
+        self.fenced_now = False
+        self.fatal: str | None = None
+        self.lost_since_ms: int | None = None
+        self.poll_turned_at_s: float | None = None
+        self.paused_now: frozenset[Partition] = frozenset()
+        self.missing: dict[str, float] = {}
+        self.stops: dict[Partition, StoppedFacts] = {}
+
+    def joined(self, group: str, protocol: str) -> None:  # noqa: ARG002
+        """Note that the member is in its group."""
+        self.joined_group, self.lost_since_ms = True, None
+
+    def assigned(self, partitions: Mapping[Partition, int]) -> None:
+        """Note that the member is (again) in its group, and which topics are there."""
+        self.joined_group, self.lost_since_ms = True, None
+        for partition in partitions:
+            self.missing.pop(partition.topic, None)
+            self.stops.pop(partition, None)
+
+    def revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:  # noqa: ARG002
+        """Note that the group went on without this member."""
+        if lost:
+            self.lost_since_ms = int(time.time() * 1000)
+
+    def paused(self, partitions: Collection[Partition]) -> None:
+        """Note what is paused."""
+        self.paused_now = frozenset(partitions)
+
+    def poll_turned(self, interval_s: float) -> None:  # noqa: ARG002
+        """Note that the poll thread turned."""
+        self.poll_turned_at_s = time.monotonic()
+
+    def client_error(self, code: str, text: str, *, fatal: bool) -> None:  # noqa: ARG002
+        """Note a fatal error."""
+        if fatal:
+            self.fatal = code
+
+    def topic_missing(self, topic: str) -> None:
+        """Note a topic that is not there; said again every half a minute while it is missing."""
+        self.missing[topic] = time.monotonic()
+
+    def topic_found(self, topic: str) -> None:
+        """Note that it is there now."""
+        self.missing.pop(topic, None)
+
+    def stopped(self, partition: Partition, offset: int, code: str) -> None:
+        """Note a partition that goes no further: until it goes on elsewhere, or is assigned again."""
+        self.stops[partition] = StoppedFacts(code, offset, int(time.time() * 1000))
+
+    def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:  # noqa: ARG002
+        """Note that it goes on."""
+        self.stops.pop(partition, None)
+
+    def fenced(self) -> None:
+        """Note the fence."""
+        self.fenced_now = True
+
+    def unfenced(self) -> None:
+        """Note its end."""
+        self.fenced_now = False
+
+
+class Standing:
+    """One pipeline's facts: seen in the loop, where nothing moves meanwhile; told to whoever asks, from any thread."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        heard: Heard,
+        *,
+        protocol: str,
+        dead_letter_topic: str,
+        max_poll_interval_s: float,
+        limits: tuple[int, int],
+        lag: Callable[[], tuple[Mapping[Partition, tuple[int, int]], float]],
+        schema_waits: Callable[[], Mapping[SchemaKey, int]],
+        schema_troubles: Callable[[], Mapping[SchemaKey, str]],
+        schemas_known: Callable[[], int],
+    ) -> None:
+        """Look into `pipeline` and what was `heard` of its poll thread."""
+        self._pipeline = pipeline
+        self._heard = heard
+        self._protocol = protocol
+        self._dead_letter_topic = dead_letter_topic
+        self._max_poll_interval_s = max_poll_interval_s
+        self._limits = limits
+        self._lag = lag
+        self._schema_waits = schema_waits
+        self._schema_troubles = schema_troubles
+        self._schemas_known = schemas_known
+        self._last = self.look()
+
+    def facts(self) -> PipelineFacts:
+        """Return what was seen last, with the poll thread's own clock."""
+        heard = self._heard
+        return replace(self._last, poll_turned_at_s=heard.poll_turned_at_s, fatal=heard.fatal, fenced=heard.fenced_now)
+
+    def look(self) -> PipelineFacts:
+        """See how everything stands; in the loop only."""
+        pipeline, heard = self._pipeline, self._heard
+        tenures = tuple(pipeline.intake.tenures.values())
+        lag, lag_updated = self._lag()
+        settling = pipeline.settling
+        taken, settled, still_open, released = pipeline.books.records(tenures)
+        now = time.monotonic()
+        self._last = PipelineFacts(
+            name=pipeline.name,
+            group=pipeline.name,
+            protocol=self._protocol,
+            joined=heard.joined_group or pipeline.joined,
+            leaving=pipeline.leaving,
+            left=pipeline.left,
+            fenced=heard.fenced_now,
+            lost_since_ms=heard.lost_since_ms,
+            fatal=heard.fatal,
+            partitions=tuple(self._partition(tenure, lag) for tenure in tenures),
+            destinations=tuple(self._destination(lanes, tenures) for lanes in pipeline.lanes.values()),
+            other_books={
+                name: self._books(name, tenures) for name in pipeline.books.names if name not in pipeline.lanes
+            },
+            records=RecordBooks(taken, settled, still_open, released),
+            dead_letters=DeadLetterFacts(self._dead_letter_topic, settling.stuck(), settling.letters()),
+            poll_turned_at_s=heard.poll_turned_at_s,
+            loop_turned_at_s=now,
+            lag_updated_ms=int(lag_updated * 1000) if lag_updated else None,
+            max_poll_interval_s=self._max_poll_interval_s,
+            max_records=self._limits[0],
+            max_bytes=self._limits[1],
+            guards=_guards(pipeline.closed("")),
+            stopped={one: stop for one, stop in tuple(heard.stops.items()) if one in pipeline.intake.tenures},
+            missing_topics=tuple(sorted(t for t, at in tuple(heard.missing.items()) if now - at < _MISSING_FOR_S)),
+            schema_waits=dict(self._schema_waits()),
+            schema_troubles=dict(self._schema_troubles()),
+            schemas_known=self._schemas_known(),
+        )
+        return self._last
+
+    def _partition(self, tenure: Tenure, lag: Mapping[Partition, tuple[int, int]]) -> PartitionFacts:
+        partition = tenure.partition
+        head = tenure.oldest()
+        log_end, committed = lag.get(partition, (None, None))
+        return PartitionFacts(
+            partition=partition,
+            tenure=tenure.number,
+            frontier=tenure.frontier(),
+            taken_to=tenure.next_offset,
+            open_records=tenure.open_records,
+            kept_records=tenure.span,
+            open_bytes=tenure.open_bytes,
+            head_ms=None if head is None else head.timestamp()[1],
+            paused=partition in self._heard.paused_now,
+            full=partition in self._pipeline.full,
+            log_end=log_end,
+            committed=committed,
+        )
+
+    def _books(self, name: str, tenures: Sequence[Tenure]) -> DeliveryBooks:
+        account, index = self._pipeline.books.accounts[name], self._pipeline.settling.index[name]
+        return DeliveryBooks(
+            owed=account.owed,
+            delivered=account.delivered,
+            skipped=account.skipped,
+            dead_lettered=account.dead_lettered,
+            open=sum(tenure.open_deliveries(index) for tenure in tenures),
+            released=account.released,
+        )
+
+    def _destination(self, lanes: Lanes, tenures: Sequence[Tenure]) -> DestinationFacts:
+        pipeline, name = self._pipeline, lanes.name
+        books, index = self._books(name, tenures), pipeline.settling.index[name]
+        now, wall_ms = time.monotonic(), int(time.time() * 1000)
+        heads = [head.timestamp()[1] for tenure in tenures if (head := tenure.oldest_owing(index))]
+        told = lanes.pace.told_until
+        rate = lanes.pace.rate_per_s
+        return DestinationFacts(
+            name=name,
+            books=books,
+            lanes=len(lanes.lanes),
+            calls=lanes.calls,
+            open_events=books.open,
+            open_bytes=lanes.open_bytes(),
+            oldest_open_ms=min(heads, default=None),
+            holds=tuple(
+                HoldFacts(
+                    endpoint=endpoint.name,
+                    cause=hold.fault.cause,
+                    since_ms=wall_ms - int((now - hold.since) * 1000),
+                    next_probe_ms=None if hold.probing else wall_ms + int((hold.next_probe - now) * 1000),
+                )
+                for endpoint, hold in lanes.holds
+            ),
+            waiting_until_ms=wall_ms + int((told - now) * 1000) if told > now else None,
+            rate=None if rate is None else rate * lanes.pace.share_at(now),
+            credentials_valid=lanes.credentials_valid,
+            credentials_proven=lanes.credentials_proven,
+            secrets_doubt=lanes.credentials.doubt(),
+            guards=_guards(pipeline.closed(name)),
+            suspects=lanes.suspects,
+            paused=lanes.said.pauses,
+        )
+
+
+def _guards(closed: Iterable[Closed]) -> tuple[GuardFacts, ...]:
+    now, wall_ms = time.monotonic(), int(time.time() * 1000)
+    return tuple(
+        GuardFacts(
+            kind=each.kind,
+            cause=each.cause,
+            since_ms=wall_ms - int((now - each.since) * 1000),
+            refused=each.refused,
+            of=each.of,
+            waiting=each.waiting,
+        )
+        for each in closed
+    )

@@ -1,0 +1,1 @@
+"""Avro: schemas, and the bytes they describe as plain values."""

@@ -1,0 +1,60 @@
+"""Which schema a record was written with, read from its headers or its first bytes."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from consumer.model import UNREADABLE_HEADERS, Cause, Fault, Message
+from consumer.model.delivery_columns import SchemaKey
+
+_HEADER = "__value_schema_id"
+_BY_ID = 0
+_BY_GUID = 1
+_ID_SIZE = 5
+_GUID_SIZE = 17
+_SINGLE_OBJECT = b"\xc3\x01"
+_SINGLE_OBJECT_SIZE = 10
+_FINGERPRINT_DIGITS = 16
+
+_EMPTY = Fault(Cause.UNDECODABLE, "the value is empty")
+_HEADER_MALFORMED = Fault(Cause.UNDECODABLE, f"the header {_HEADER} holds neither a schema id nor a GUID")
+_HEADERS_UNREADABLE = Fault(Cause.UNDECODABLE, "a header's name is not UTF-8; the letter has none of the headers")
+_NO_MAGIC = Fault(Cause.UNDECODABLE, "the value begins neither with a schema id nor as single-object encoding")
+
+
+def written_with(message: Message, value: bytes) -> tuple[SchemaKey, int] | Fault:
+    """Return the key of the writer's schema and where the datum begins in `value`.
+
+    A schema id in the header wins over the bytes: then nothing stands before the datum (Confluent's
+    `HeaderSchemaIdSerializer`: 0x00 and a 4-byte id, or 0x01 and a 16-byte GUID). Otherwise the value begins with
+    Confluent's prefix (0x00, 4-byte id, big-endian) or with Avro's single-object marker (C3 01, 8-byte CRC-64-AVRO
+    fingerprint, little-endian).
+    """
+    if not value:
+        return _EMPTY
+    headers = message.headers()
+    if headers:
+        for name, content in reversed(headers):
+            if name == UNREADABLE_HEADERS:
+                return _HEADERS_UNREADABLE
+            if name == _HEADER and content is not None:
+                key = _in_header(content)
+                return _HEADER_MALFORMED if key is None else (key, 0)
+    if value[0] == _BY_ID and len(value) >= _ID_SIZE:
+        return int.from_bytes(value[1:_ID_SIZE], "big"), _ID_SIZE
+    if value.startswith(_SINGLE_OBJECT) and len(value) >= _SINGLE_OBJECT_SIZE:
+        return f"{int.from_bytes(value[2:_SINGLE_OBJECT_SIZE], 'little'):016x}", _SINGLE_OBJECT_SIZE
+    return _NO_MAGIC
+
+
+def is_fingerprint(key: SchemaKey) -> bool:
+    """Tell whether the key can only be known from the directory, never from a registry."""
+    return isinstance(key, str) and len(key) == _FINGERPRINT_DIGITS
+
+
+def _in_header(content: bytes) -> SchemaKey | None:
+    if len(content) == _ID_SIZE and content[0] == _BY_ID:
+        return int.from_bytes(content[1:], "big")
+    if len(content) == _GUID_SIZE and content[0] == _BY_GUID:
+        return str(UUID(bytes=content[1:]))
+    return None

@@ -1,0 +1,88 @@
+"""Reading single values of the mapping: texts and expressions, with what YAML itself did to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from consumer.model.findings import did_you_mean
+from consumer.translation.expressions import Expression, Problem, compile_expression
+from consumer.yaml_document import Items, Node, ReadContext, Scalar, Table, below, is_empty, was_cut
+
+_QUOTE = "quote the whole expression"
+
+
+@dataclass(slots=True)
+class Reading(ReadContext):
+    """One file being read: collects findings, all of them."""
+
+    def unknown_keys(self, table: Table, known: Iterable[str], path: str) -> None:
+        """Complain of each key that means nothing here."""
+        names = tuple(known)
+        for key, _ in table.entries:
+            if key.text not in names:
+                self.complain(key, below(path, key.text), "is unknown here", did_you_mean(key.text, names))
+
+    def table(self, node: Node, path: str, what: str) -> Table | None:
+        """Return a mapping, or complain that `what` should stand there."""
+        if isinstance(node, Table):
+            return node
+        self.complain(node, path, f"must be {what}", "indent its keys below it" if is_empty(node) else "")
+        return None
+
+    def word(self, node: Node | None, path: str) -> str | None:
+        """Return a text that is taken as it stands: a name, a label. Numbers and booleans must be quoted."""
+        if node is None:
+            return None
+        if not isinstance(node, Scalar):
+            self.complain(node, path, f"must be a text, not {_shape(node)}", "quote it if it is one")
+            return None
+        if not isinstance(node.value, str):
+            self.complain(node, path, *_not_text(node, "a text"))
+            return None
+        if not node.value.strip():
+            self.complain(node, path, "is blank")
+            return None
+        return node.value
+
+    def expression(self, node: Node | None, path: str) -> Expression | None:
+        """Return a compiled expression; `None` if there is none, or after a complaint."""
+        if node is None:
+            return None
+        if not isinstance(node, Scalar):
+            self.complain(node, path, f"must be an expression, but YAML reads {_shape(node)} here", _QUOTE)
+            return None
+        if not isinstance(node.value, str):
+            self.complain(node, path, *_not_text(node, "an expression"))
+            return None
+        result = compile_expression(node.value)
+        if isinstance(result, Problem):
+            self._bad_expression(node, path, result)
+            return None
+        return result
+
+    def _bad_expression(self, node: Scalar, path: str, problem: Problem) -> None:
+        if was_cut(node):
+            cut = "a comment" if node.after.startswith("#") else "the end of the value"
+            message = f"{problem.message}: YAML took `{node.after.partition(' ')[0][:1]}` for {cut}"
+            self.complain(node, path, message, _QUOTE, shift=problem.at)
+            return
+        on_one_line = "\n" not in node.text
+        shift = problem.at + (0 if node.plain else 1) if on_one_line else 0
+        self.complain(node, path, problem.message, problem.hint, shift=shift)
+
+
+def _shape(node: Items | Table) -> str:
+    if isinstance(node, Items):
+        return "a list"
+    return "a mapping (`{…}`)" if node.flow else "a mapping"
+
+
+def _not_text(node: Scalar, wanted: str) -> tuple[str, str]:
+    """Return what is wrong with a scalar that is no text, and what to do."""
+    if is_empty(node):
+        return f"is empty; {wanted} must stand here", ""
+    kind = "null" if node.value is None else "a boolean" if isinstance(node.value, bool) else "a number"
+    if wanted == "a text":
+        return f"must be a text, but YAML reads {kind} here", f'quote it: "{node.text}"'
+    return f"must be an expression, but YAML reads {kind} here", f"as a JMESPath literal: '`{node.text}`', quoted"
