@@ -9,51 +9,53 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer import __version__
 from consumer.config.run_config import destinations_of
-from consumer.delivery.dispatcher import Lanes
-from consumer.delivery.http.client import Wire, fetch_token
+from consumer.delivery.dispatcher import Dispatcher
+from consumer.delivery.http.client import HttpConnection, fetch_token
 from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
-from consumer.delivery.record_buffer import Limits
+from consumer.delivery.record_buffer import BufferLimits
 from consumer.destinations import Basic, Destination
-from consumer.kafka.dead_letters.writer import DeadLetters
-from consumer.kafka.lag import Lag
+from consumer.kafka.dead_letters.writer import DeadLetterWriter
+from consumer.kafka.lag import LagMonitor
 from consumer.kafka.poller import Poller
 from consumer.kafka.properties import PollOptions, max_poll_interval_s
-from consumer.kafka.schema_registry.client import Registry
-from consumer.model import Call, Deferred, Doubt, Fault, Reply
+from consumer.kafka.schema_registry.client import RegistryClient
+from consumer.model import Deferred, Fault, HttpRequest, HttpResponse, SecretProblem
 from consumer.model.observer import Observer
-from consumer.observability.fan_out import Together
+from consumer.observability.fan_out import FanOutObserver
 from consumer.pipeline.pipeline import Pipeline
-from consumer.pipeline.schema_fetcher import Learning, NoRegistry
-from consumer.pipeline.settlement import Settling
-from consumer.pipeline.status import Heard, Standing
+from consumer.pipeline.schema_fetcher import NoRegistry, SchemaFetcher
+from consumer.pipeline.settlement import Settlement
+from consumer.pipeline.status import ConsumerStateObserver, StatusReporter
 from consumer.translation import Translator
 
 if TYPE_CHECKING:
-    from consumer.config.run_config import Plan
+    from consumer.config.run_config import RunConfig
     from consumer.config.settings import DestinationSettings, PipelineSettings
-    from consumer.directives.watcher import Steering
+    from consumer.directives.watcher import DirectivesWatcher
     from consumer.observability.status_sources import Sources
 
 _LOOK_EVERY_S = 0.5
 _REGISTRY_TIMEOUT_S = 10.0
 
-Watchers: TypeAlias = Callable[[str, Mapping[str, Destination]], Observer]
+ObserverFactory: TypeAlias = Callable[[str, Mapping[str, Destination]], Observer]
 """(pipeline's name, its destinations) → who is told what happens in it."""
 
 
-class Running:
+class PipelineRunner:
     """One pipeline with its poll thread, its dead letters, and what else serves it alone."""
 
-    def __init__(self, plan: Plan, options: PipelineSettings, watchers: Watchers, commit_every_s: float) -> None:
+    def __init__(
+        self, plan: RunConfig, options: PipelineSettings, watchers: ObserverFactory, commit_every_s: float
+    ) -> None:
         """Build the rooms and join them; call it in the loop."""
         settings = plan.settings
         loop = asyncio.get_running_loop()
         destinations = destinations_of(settings, options)
         disabled = frozenset(name for name in destinations if not settings.destinations[name].enabled)
         self.name = options.name
-        self.heard = Heard()
+        self.heard = ConsumerStateObserver()
         self._guard = settings.flood_guard
-        observer: Observer = Together(self.heard, watchers(options.name, destinations))
+        observer: Observer = FanOutObserver(self.heard, watchers(options.name, destinations))
         translator = Translator(
             plan.mapping,
             destinations,
@@ -62,9 +64,9 @@ class Running:
             clock_ms=plan.clock_ms,
             disabled=disabled,
         )
-        registry = NoRegistry() if settings.registry is None else Registry(settings.registry, _REGISTRY_TIMEOUT_S)
-        self._learning = Learning(registry, translator, self._schemas_changed, observer)
-        self._shelf = DeadLetters(
+        registry = NoRegistry() if settings.registry is None else RegistryClient(settings.registry, _REGISTRY_TIMEOUT_S)
+        self._learning = SchemaFetcher(registry, translator, self._schemas_changed, observer)
+        self._shelf = DeadLetterWriter(
             settings.kafka,
             settings.dead_letters.topic,
             options.name,
@@ -73,13 +75,13 @@ class Running:
             observer,
             connect_headers=settings.dead_letters.connect_headers,
         )
-        limits = Limits(settings.budgets.records, settings.budgets.bytes)
+        limits = BufferLimits(settings.budgets.records, settings.budgets.bytes)
         self.pipeline = Pipeline(
             options.name,
             limits=limits,
             drain_s=settings.budgets.drain_s,
             translator=translator,
-            settling=Settling(list(destinations), self._shelf, translator, observer, self._guard),
+            settling=Settlement(list(destinations), self._shelf, translator, observer, self._guard),
             want=self._learning.want,
             observer=observer,
         )
@@ -94,12 +96,12 @@ class Running:
         )
         self.poller = Poller(poll_options, self.pipeline, loop, observer)
         self._commit_every_s = commit_every_s
-        self._token_wires: list[Wire] = []
+        self._token_wires: list[HttpConnection] = []
         for name, destination in destinations.items():
             if name not in disabled:
                 self.pipeline.lanes[name] = self._lanes(destination, settings.destinations[name], observer)
-        self._lag = Lag(settings.kafka, options.name, lambda: tuple(self.poller.held()))
-        self.standing = Standing(
+        self._lag = LagMonitor(settings.kafka, options.name, lambda: tuple(self.poller.held()))
+        self.standing = StatusReporter(
             self.pipeline,
             self.heard,
             protocol=settings.kafka.get("group.protocol", "classic"),
@@ -112,20 +114,20 @@ class Running:
             schemas_known=lambda: translator.schemas_known,
         )
 
-    def _lanes(self, destination: Destination, settings: DestinationSettings, observer: Observer) -> Lanes:
+    def _lanes(self, destination: Destination, settings: DestinationSettings, observer: Observer) -> Dispatcher:
         lanes, url = settings.lanes, settings.options.url
         headers = {**destination.headers, "user-agent": f"cdp-consumer/{__version__}"}
 
-        def wire() -> Wire:
-            return Wire(url, headers, lanes.timeout_s)
+        def wire() -> HttpConnection:
+            return HttpConnection(url, headers, lanes.timeout_s)
 
         def renewed(ok: bool) -> None:  # noqa: FBT001 - it is the whole news
             observer.credential_renewed(destination.name, ok=ok)
 
-        def doubted(doubt: Doubt | None) -> None:
+        def doubted(doubt: SecretProblem | None) -> None:
             observer.secrets_doubted(destination.name, doubt)
 
-        async def fetch(call: Call) -> Reply | Fault | Deferred:
+        async def fetch(call: HttpRequest) -> HttpResponse | Fault | Deferred:
             return await fetch_token(token_wire, call, self.pipeline.lanes[destination.name].pace)
 
         credential = destination.credential
@@ -136,7 +138,7 @@ class Running:
             token_wire = wire()
             self._token_wires.append(token_wire)
             credentials = TokenCredentials(credential, settings.secrets, fetch, renewed, doubted)
-        return Lanes(
+        return Dispatcher(
             destination,
             replace(lanes, guard=self._guard),
             wire=wire,
@@ -186,13 +188,13 @@ class Running:
 
 
 async def run(
-    plan: Plan,
+    plan: RunConfig,
     *,
-    watchers: Watchers,
+    watchers: ObserverFactory,
     sources: Sources,
     leave: asyncio.Event,
-    started: Callable[[list[Running]], None] | None = None,
-    steering: Steering | None = None,
+    started: Callable[[list[PipelineRunner]], None] | None = None,
+    steering: DirectivesWatcher | None = None,
     commit_every_s: float = 1.0,
 ) -> list[BaseException]:
     """Run every pipeline of the plan until `leave` is set; return what made any fall (nothing = all left in order).
@@ -201,7 +203,7 @@ async def run(
 
     The first to fall makes the others leave in order: the process then ends, and is started again as a whole.
     """
-    pipelines = [Running(plan, options, watchers, commit_every_s) for options in plan.settings.pipelines]
+    pipelines = [PipelineRunner(plan, options, watchers, commit_every_s) for options in plan.settings.pipelines]
     for each in pipelines:
         sources.add(each.name, each.standing)
     if started is not None:

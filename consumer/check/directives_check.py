@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from consumer.config.run_config import Plan, known_to
+from consumer.config.run_config import RunConfig, known_to
 from consumer.directives.parser import content_of, read_content
 from consumer.model.findings import Finding
 
 
-def directive_findings(plan: Plan) -> list[Finding]:
+def directive_findings(plan: RunConfig) -> list[Finding]:
     """Return what is wrong with the directives file; that it is not there is a warning."""
     path = plan.settings.directives
     if path is None:

@@ -12,17 +12,17 @@ from consumer.config import MASK
 from consumer.delivery.batch import body_of, form
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.guards.time_window import placed
-from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.destinations import Basic, Destination
 from consumer.model import Entry, Fault, Message, Partition
-from consumer.model.delivery_columns import Column, Translation
+from consumer.model.delivery_columns import DeliveryColumns, Translation
 from consumer.translation import Translator
 
 _PLACE = Partition("translate", 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PlannedRequest:
     """One HTTP request as it would be made, but for the credentials."""
 
     destination: str
@@ -49,7 +49,7 @@ class Refusal:
 class Outcome:
     """What one event comes to."""
 
-    requests: tuple[Request, ...]
+    requests: tuple[PlannedRequest, ...]
     skips: tuple[tuple[str, str, int], ...]
     """(destination or "", reason, how many)."""
     refusals: tuple[Refusal, ...]
@@ -77,7 +77,7 @@ class DryRun:
         """Return what one record comes to. Its schema must have been learnt."""
         translation = self._translator.translate([record])
         refusals = _refusals(translation)
-        requests: list[Request] = []
+        requests: list[PlannedRequest] = []
         warnings: list[tuple[str, str, str]] = []
         for name, column in translation.columns.items():
             deliveries, late = self._in_time(column)
@@ -86,9 +86,9 @@ class DryRun:
             refusals += late
         return Outcome(tuple(requests), _skips(translation), tuple(refusals), tuple(warnings))
 
-    def _in_time(self, column: Column) -> tuple[deque[Delivery], list[Refusal]]:
+    def _in_time(self, column: DeliveryColumns) -> tuple[deque[Delivery], list[Refusal]]:
         """Return the deliveries a service would send now, or in a moment, and those whose time is past hope."""
-        tenure, now_ms = Tenure(_PLACE, 1, 0, len(self._destinations)), self._clock_ms()
+        tenure, now_ms = PartitionLedger(_PLACE, 1, 0, len(self._destinations)), self._clock_ms()
         columns = (column.bodies, column.keys, column.shapes, column.identities, column.times_ms, column.entries)
         deliveries: deque[Delivery] = deque()
         late: list[Refusal] = []
@@ -106,16 +106,16 @@ class DryRun:
             for said in advice_on(kind, delivery.entry.target, delivery.body):
                 yield name, delivery.entry.label, said
 
-    def _requests(self, name: str, deliveries: deque[Delivery]) -> Iterator[Request]:
+    def _requests(self, name: str, deliveries: deque[Delivery]) -> Iterator[PlannedRequest]:
         while deliveries:
             yield self._request(name, form(deliveries, None))
 
-    def _request(self, name: str, batch: list[Delivery]) -> Request:
+    def _request(self, name: str, batch: list[Delivery]) -> PlannedRequest:
         destination = self._destinations[name]
         endpoint = batch[0].shape.endpoint
         credential = destination.credential
         signed = {"authorization": f"Basic {MASK}"} if isinstance(credential, Basic) else {credential.header: MASK}
-        return Request(
+        return PlannedRequest(
             name,
             tuple(delivery.entry.label for delivery in batch),
             tuple(delivery.identity for delivery in batch),

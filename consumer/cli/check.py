@@ -15,7 +15,7 @@ from consumer.cli.exit_codes import ENDED, WRONG, add_config
 from consumer.cli.output import Ink, print_findings, summary
 from consumer.config import json_schema
 from consumer.config.run_config import read_plan
-from consumer.config.scalar_parsers import Bad, size
+from consumer.config.scalar_parsers import InvalidValue, size
 from consumer.model.findings import Finding, errors
 
 _PARTITIONS = 12
@@ -123,6 +123,6 @@ def _partitions(text: str) -> int:
 
 def _size(text: str) -> int:
     read = size(text)
-    if isinstance(read, Bad):
+    if isinstance(read, InvalidValue):
         raise argparse.ArgumentTypeError(f"`{text}` {read.message}: {read.hint}")
     return read

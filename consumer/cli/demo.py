@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console  # noqa: PLC0415 - `--help` is quick without them
 
     from consumer.demo.environment import DemoError, Options  # noqa: PLC0415
-    from consumer.demo.event_producer import Pace  # noqa: PLC0415
-    from consumer.demo.fault_schedule import Asked  # noqa: PLC0415
+    from consumer.demo.event_producer import ProductionRate  # noqa: PLC0415
+    from consumer.demo.fault_schedule import FaultSchedule  # noqa: PLC0415
     from consumer.demo.runner import play  # noqa: PLC0415
 
     for_s = args.for_s
@@ -68,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
         for_s = _FOR_S
     options = Options(
         seed=args.seed,
-        pace=Pace(per_s=args.rate, for_s=for_s, events=args.events, poison=args.poison),
-        asked=Asked(args.outage, args.expire_credentials, args.lie),
+        pace=ProductionRate(per_s=args.rate, for_s=for_s, events=args.events, poison=args.poison),
+        asked=FaultSchedule(args.outage, args.expire_credentials, args.lie),
         keep_running=args.keep_running,
         keep=args.keep,
     )
@@ -81,9 +81,9 @@ def run(args: argparse.Namespace) -> int:
         return FAILED
 
 
-def _parsed(read: Callable[[str], float | scalar_parsers.Bad], text: str) -> float:
+def _parsed(read: Callable[[str], float | scalar_parsers.InvalidValue], text: str) -> float:
     value = read(text)
-    if isinstance(value, scalar_parsers.Bad):
+    if isinstance(value, scalar_parsers.InvalidValue):
         raise argparse.ArgumentTypeError(f"`{text}` {value.message}" + (f" ({value.hint})" if value.hint else ""))
     return value
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from consumer import __version__
-from consumer.app import Running
+from consumer.app import PipelineRunner
 from consumer.app import run as run_app
 from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
 from consumer.cli.process_tuning import collect_seldom, share_one_pool
 from consumer.config.run_config import known_to, read_plan
-from consumer.directives.watcher import Steering
+from consumer.directives.watcher import DirectivesWatcher
 from consumer.kafka.properties import librdkafka_version
 from consumer.model.findings import errors
-from consumer.observability.directives_observer import Told
-from consumer.observability.fan_out import Together
+from consumer.observability.directives_observer import DirectivesObserver
+from consumer.observability.fan_out import FanOutObserver
 from consumer.observability.http.server import StatusServer
 from consumer.observability.log.observer import LogObserver
 from consumer.observability.log.writer import Log
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from consumer.config.run_config import Plan
+    from consumer.config.run_config import RunConfig
     from consumer.destinations import Destination
     from consumer.model.observer import Observer
 
@@ -71,14 +71,14 @@ def run(args: argparse.Namespace) -> int:
             log.close()
 
 
-async def _serve(plan: Plan, log: Log, metrics: Metrics) -> int:
+async def _serve(plan: RunConfig, log: Log, metrics: Metrics) -> int:
     settings = plan.settings
-    told = Told(log)
+    told = DirectivesObserver(log)
     steering = _steering(plan, log, told)
     sources = Sources(None if steering is None else told)
     leave = asyncio.Event()
     loop = asyncio.get_running_loop()
-    running: list[Running] = []
+    running: list[PipelineRunner] = []
 
     def asked_to_leave() -> None:
         if leave.is_set():
@@ -92,7 +92,7 @@ async def _serve(plan: Plan, log: Log, metrics: Metrics) -> int:
     def watchers(pipeline: str, destinations: Mapping[str, Destination]) -> Observer:
         endpoints = {name: [endpoint.name for endpoint in each.endpoints] for name, each in destinations.items()}
         counting = metrics.observer(pipeline, endpoints, tuple(plan.mapping.events), settings.topics)
-        return Together(counting, LogObserver(log, pipeline))
+        return FanOutObserver(counting, LogObserver(log, pipeline))
 
     server = StatusServer((settings.http.host, settings.http.port), metrics, sources)
     metrics.watch(sources)
@@ -124,7 +124,7 @@ async def _serve(plan: Plan, log: Log, metrics: Metrics) -> int:
     return FAILED if fallen else ENDED
 
 
-def _steering(plan: Plan, log: Log, told: Told) -> Steering | None:
+def _steering(plan: RunConfig, log: Log, told: DirectivesObserver) -> DirectivesWatcher | None:
     path = plan.settings.directives
     if path is None:
         return None
@@ -132,7 +132,7 @@ def _steering(plan: Plan, log: Log, told: Told) -> Steering | None:
     def missing() -> None:
         log.write("warning", "directives file missing", file=str(path), advice="nothing is directed until it is there")
 
-    return Steering(path, known_to(plan), Together(told), missing=missing, clock_ms=plan.clock_ms)
+    return DirectivesWatcher(path, known_to(plan), FanOutObserver(told), missing=missing, clock_ms=plan.clock_ms)
 
 
 def describe(error: BaseException) -> str:

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from consumer.check.dry_run import DryRun, Outcome, Request
+from consumer.check.dry_run import DryRun, Outcome, PlannedRequest
 from consumer.check.json_indent import indented
 from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
 from consumer.cli.output import Ink, print_findings, printable
-from consumer.config.run_config import Plan, all_destinations, read_plan
+from consumer.config.run_config import RunConfig, all_destinations, read_plan
 from consumer.model.findings import Finding
 from consumer.translation import Translator
-from consumer.translation.samples.reader import Record, Schemas, read_container, read_lines
+from consumer.translation.samples.reader import SampleRecord, SampleSchemas, read_container, read_lines
 
 _CONTAINER = b"Obj\x01"
 
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         return _translate(planned.plan, stream, args)
 
 
-def _translate(plan: Plan, stream: BinaryIO, args: argparse.Namespace) -> int:
+def _translate(plan: RunConfig, stream: BinaryIO, args: argparse.Namespace) -> int:
     reached = {name for pipeline in plan.settings.pipelines for name in pipeline.destinations}
     settings = {name: each for name, each in plan.settings.destinations.items() if name in reached}
     destinations = {name: each for name, each in all_destinations(plan.settings).items() if name in reached}
@@ -71,7 +71,7 @@ def _translate(plan: Plan, stream: BinaryIO, args: argparse.Namespace) -> int:
     )
     urls = {name: each.options.url for name, each in settings.items()}
     dry = DryRun(translator, destinations, urls, plan.clock_ms)
-    schemas = Schemas(plan.schemas.by_name, translator.learn)
+    schemas = SampleSchemas(plan.schemas.by_name, translator.learn)
     wrong: list[Finding] = []
     refused = False
     for given in _events(stream, args, schemas, plan.clock_ms()):
@@ -91,14 +91,16 @@ def _translate(plan: Plan, stream: BinaryIO, args: argparse.Namespace) -> int:
     return FAILED if refused and args.strict else ENDED
 
 
-def _events(stream: BinaryIO, args: argparse.Namespace, schemas: Schemas, now_ms: int) -> Iterator[Record | Finding]:
+def _events(
+    stream: BinaryIO, args: argparse.Namespace, schemas: SampleSchemas, now_ms: int
+) -> Iterator[SampleRecord | Finding]:
     shown = "stdin" if args.events == "-" else args.events
     head = stream.peek(len(_CONTAINER)) if hasattr(stream, "peek") else b""
     read = read_container if head.startswith(_CONTAINER) else read_lines
     return read(stream, shown, args.topic, schemas, now_ms)
 
 
-def _print(given: Record, kind: str | None, outcome: Outcome, *, raw: bool) -> None:
+def _print(given: SampleRecord, kind: str | None, outcome: Outcome, *, raw: bool) -> None:
     ink = Ink(sys.stdout)
     print(ink.bold(f"{printable(given.where)}  {kind or ''}".rstrip()))
     for request in outcome.requests:
@@ -119,12 +121,12 @@ def _print(given: Record, kind: str | None, outcome: Outcome, *, raw: bool) -> N
     print()
 
 
-def _body(request: Request, *, raw: bool) -> str:
+def _body(request: PlannedRequest, *, raw: bool) -> str:
     text = request.body.decode("utf-8", "replace")
     return text if raw else indented(text)
 
 
-def _as_json(given: Record, kind: str | None, outcome: Outcome) -> dict[str, object]:
+def _as_json(given: SampleRecord, kind: str | None, outcome: Outcome) -> dict[str, object]:
     return {
         "event": given.where,
         "type": kind,

@@ -1,6 +1,6 @@
 """The one YAML file, parsed once into small frozen pieces: every complaint at once, secrets out of sight."""
 
-from consumer.config.loader import Loaded, json_schema, load
+from consumer.config.loader import LoadedConfig, json_schema, load
 from consumer.config.secrets import MASK, Properties, Secret, SecretFile
 from consumer.config.settings import (
     Budgets,
@@ -17,7 +17,7 @@ __all__ = [
     "DeadLetterSettings",
     "DestinationSettings",
     "HttpSettings",
-    "Loaded",
+    "LoadedConfig",
     "PipelineSettings",
     "Properties",
     "Secret",

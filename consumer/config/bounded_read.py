@@ -23,7 +23,7 @@ UNANSWERED: Final = Unanswered.UNANSWERED
 NotKnown: TypeAlias = Literal[Unanswered.UNANSWERED]
 
 
-class Look(Generic[Found]):
+class BoundedRead(Generic[Found]):
     """Looks at one file, whenever it is asked to.
 
     The loop's own threads are all waited for when it closes, so that one of them in a disk that hangs would keep the

@@ -14,7 +14,7 @@ _SHOWN = 40  # characters of a value worth repeating
 
 
 @dataclass(slots=True)
-class Reading(ReadContext):
+class ConfigReadContext(ReadContext):
     """What reading a file needs and what it finds out."""
 
     folder: Path

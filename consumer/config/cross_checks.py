@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from consumer.config.complaints import Reading
+from consumer.config.complaints import ConfigReadContext
 from consumer.config.secrets import MASK, is_secret_name
 from consumer.config.settings import DestinationSettings, Settings
 from consumer.kafka.properties import complaints, is_new_protocol, max_poll_interval_s, session_timeout_s
@@ -17,7 +17,7 @@ from consumer.yaml_document import Node, Scalar, Table, below
 _WORTH_HIDING = 3  # characters; a shorter value would be masked within ordinary words
 
 
-def complain_of_kafka(settings: Settings, tree: Table, reading: Reading) -> None:
+def complain_of_kafka(settings: Settings, tree: Table, reading: ConfigReadContext) -> None:
     """Refuse what the promises rest on, and a file without brokers."""
     node = tree.get("kafka")
     if "bootstrap.servers" not in settings.kafka and not _is_given(node, "bootstrap.servers"):
@@ -37,7 +37,7 @@ def complain_of_kafka(settings: Settings, tree: Table, reading: Reading) -> None
 
 
 def _complain_of_property(
-    said: str, properties: Mapping[str, str], node: Node | None, path: str, reading: Reading
+    said: str, properties: Mapping[str, str], node: Node | None, path: str, reading: ConfigReadContext
 ) -> None:
     """Put a foreign client's objection at the property it names; the value is never repeated."""
     named = [each for each in properties if re.search(rf"(?<![\w.]){re.escape(each)}(?![\w.])", said)]
@@ -54,7 +54,7 @@ def _stands_in_file(node: Node | None, name: str) -> bool:
     return isinstance(written, Scalar) and "${" not in written.text
 
 
-def complain_of_topics(settings: Settings, tree: Table, reading: Reading) -> None:
+def complain_of_topics(settings: Settings, tree: Table, reading: ConfigReadContext) -> None:
     """Refuse a subscription that would read the dead letters as events, over and over."""
     caught = [each for each in settings.topics if matches((each,), settings.dead_letters.topic)]
     if caught:
@@ -65,7 +65,9 @@ def complain_of_topics(settings: Settings, tree: Table, reading: Reading) -> Non
         reading.complain(tree.get("topics"), "topics", message, hint)
 
 
-def complain_of_time(settings: Settings, used: Sequence[DestinationSettings], tree: Table, reading: Reading) -> None:
+def complain_of_time(
+    settings: Settings, used: Sequence[DestinationSettings], tree: Table, reading: ConfigReadContext
+) -> None:
     """Hold the time budgets against one another: each must leave room for the one inside it."""
     budgets = settings.budgets
     place = _inside(tree, "budgets", "drain")
@@ -88,7 +90,9 @@ def complain_of_time(settings: Settings, used: Sequence[DestinationSettings], tr
         reading.complain(place, "budgets.drain", message, hint)
 
 
-def _warn_of_session(settings: Settings, used: Sequence[DestinationSettings], tree: Table, reading: Reading) -> None:
+def _warn_of_session(
+    settings: Settings, used: Sequence[DestinationSettings], tree: Table, reading: ConfigReadContext
+) -> None:
     """Hold calls against the group's session: none starts in its second half unless the group was heard."""
     is_new = is_new_protocol(settings.kafka)
     if _is_given(tree.get("budgets"), "session") and not is_new:

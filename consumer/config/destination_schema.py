@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from consumer.config import field_types
-from consumer.config.schema_nodes import Named, Option, Section, Several
+from consumer.config.schema_nodes import ListOption, MapOption, Option, Section
 from consumer.delivery.options import DestinationOptions
 from consumer.destinations.kinds import KINDS
 
@@ -106,7 +106,7 @@ OF_KIND: Mapping[str, Mapping[str, Option]] = {
         ),
         "integrations": Option(field_types.JsonObject(), "`integrations` of every event that maps none.", None, "{}"),
         "allow_events": Option(
-            Several(field_types.text(), alone=True, empty=True),
+            ListOption(field_types.text(), alone=True, empty=True),
             "Reserved event names that act or destroy, and that the mapping may use all the same.",
             None,
             "none",
@@ -116,7 +116,7 @@ OF_KIND: Mapping[str, Mapping[str, Option]] = {
         "store_id": Option(field_types.text(), "The store's id (its app key).", required=True),
         "source": Option(field_types.text(), "`source` of every event: snake_case.", None, "cdp_consumer"),
         "keys": Option(
-            Named(field_types.text(), empty=True),
+            MapOption(field_types.text(), empty=True),
             "Other names for keys of the body: any of source, type, occurred_at, id, customer, properties.",
             None,
             "the names themselves",

@@ -6,11 +6,11 @@ import dataclasses
 from typing import Any
 
 from consumer.config import destination_schema, scalar_parsers
-from consumer.config.complaints import Reading, shown
+from consumer.config.complaints import ConfigReadContext, shown
 from consumer.config.schema_nodes import NOTHING
 from consumer.config.settings import DestinationSettings
 from consumer.delivery.backoff import Backoff
-from consumer.delivery.guards.poison_detector import SuspectOptions
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.delivery.options import DestinationOptions
 from consumer.destinations import OptionError
 from consumer.destinations.kinds import KINDS
@@ -23,10 +23,10 @@ _UNSET = {"url": "https://unset.invalid", "store_id": "unset"}
 _IN_FILE = {"events": "batch.events", "bytes": "batch.bytes"}
 
 
-def enabled_names(node: Node | None, reading: Reading) -> dict[str, bool]:
+def enabled_names(node: Node | None, reading: ConfigReadContext) -> dict[str, bool]:
     """Return every destination's name and whether it is enabled; what is wrong with it is said by `read`."""
     names = {}
-    silent = Reading(reading.file, reading.folder, reading.environ, offline=True)
+    silent = ConfigReadContext(reading.file, reading.folder, reading.environ, offline=True)
     for key, inner in node.entries if isinstance(node, Table) else ():
         switch = inner.get("enabled") if isinstance(inner, Table) else None
         value = _ENABLED.kind.read(switch, "", silent) if switch is not None else True
@@ -34,7 +34,7 @@ def enabled_names(node: Node | None, reading: Reading) -> dict[str, bool]:
     return names
 
 
-def read(node: Node | None, used: dict[str, bool], reading: Reading) -> dict[str, DestinationSettings]:
+def read(node: Node | None, used: dict[str, bool], reading: ConfigReadContext) -> dict[str, DestinationSettings]:
     """Read all destinations; `used` tells which of them this run delivers to."""
     if node is None:
         return {}
@@ -56,10 +56,10 @@ def with_rate(node: Node | None) -> set[str]:
     return {key.text for key, inner in entries if isinstance(inner, Table) and inner.get("rate") is not None}
 
 
-def _one(key: Scalar, node: Node, reading: Reading) -> DestinationSettings | None:
+def _one(key: Scalar, node: Node, reading: ConfigReadContext) -> DestinationSettings | None:
     name, path = key.text, below("destinations", key.text)
     checked = scalar_parsers.name(name)
-    if isinstance(checked, scalar_parsers.Bad):
+    if isinstance(checked, scalar_parsers.InvalidValue):
         reading.complain(key, path, f"{shown(key)} {checked.message}", checked.hint)
         return None
     if not isinstance(node, Table):
@@ -77,7 +77,7 @@ def _one(key: Scalar, node: Node, reading: Reading) -> DestinationSettings | Non
     return DestinationSettings(name, kind, read_values["enabled"], options, secrets, lanes)
 
 
-def _kind(key: Scalar, node: Table, path: str, reading: Reading) -> str | None:
+def _kind(key: Scalar, node: Table, path: str, reading: ConfigReadContext) -> str | None:
     said = node.get("kind")
     if said is not None:
         read_kind = destination_schema.EVERY["kind"].kind.read(said, below(path, "kind"), reading)
@@ -89,7 +89,9 @@ def _kind(key: Scalar, node: Table, path: str, reading: Reading) -> str | None:
     return None
 
 
-def _options(kind: str, name: str, read_values: dict[str, Any], node: Table, reading: Reading) -> object | None:
+def _options(
+    kind: str, name: str, read_values: dict[str, Any], node: Table, reading: ConfigReadContext
+) -> object | None:
     path = below("destinations", name)
     before = len(reading.findings)
     known = {field.name: field for field in dataclasses.fields(KINDS[kind].options)}
@@ -125,7 +127,9 @@ def _options(kind: str, name: str, read_values: dict[str, Any], node: Table, rea
     return options
 
 
-def _lanes(kind: str, read_values: dict[str, Any], node: Table, path: str, reading: Reading) -> DestinationOptions:
+def _lanes(
+    kind: str, read_values: dict[str, Any], node: Table, path: str, reading: ConfigReadContext
+) -> DestinationOptions:
     documented, rate = KINDS[kind].rate_per_s, read_values["rate"]
     if rate is not None and documented is not None and rate > documented:
         message = f"is above the rate {kind} documents, {documented:g}/s"
@@ -145,7 +149,7 @@ def _lanes(kind: str, read_values: dict[str, Any], node: Table, path: str, readi
         probe_s=read_values["probe"],
         linger_s=read_values["batch"]["linger"],
         rate_per_s=rate if rate is not None else KINDS[kind].default_rate_per_s,
-        suspects=SuspectOptions(
+        suspects=PoisonDetectionOptions(
             failures=suspects["failures"],
             successes=suspects["successes"],
             after_s=suspects["after"],

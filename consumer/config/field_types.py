@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from consumer.config import scalar_parsers
-from consumer.config.complaints import Reading
-from consumer.config.schema_nodes import NOTHING, JsonSchema, Kind, Word
+from consumer.config.complaints import ConfigReadContext
+from consumer.config.schema_nodes import NOTHING, JsonSchema, OptionType, ScalarOption
 from consumer.config.secrets import Secret, SecretFile, is_secret_name, read_secret
 from consumer.yaml_document import Items, Node, Table, below
 
@@ -18,65 +18,65 @@ def _pattern(pattern: str) -> JsonSchema:
     return {"type": "string", "pattern": f"^{pattern}$"}
 
 
-def text() -> Word:
+def text() -> ScalarOption:
     """Any text."""
-    return Word(str, _TEXT)
+    return ScalarOption(str, _TEXT)
 
 
-def truth() -> Word:
+def truth() -> ScalarOption:
     """`true` or `false`."""
-    return Word(scalar_parsers.truth, {"type": "boolean"})
+    return ScalarOption(scalar_parsers.truth, {"type": "boolean"})
 
 
-def choice(*words: str) -> Word:
+def choice(*words: str) -> ScalarOption:
     """One of a few words."""
 
-    def parse(said: str) -> str | scalar_parsers.Bad:
+    def parse(said: str) -> str | scalar_parsers.InvalidValue:
         named = ", ".join(f"`{word}`" for word in words)
-        return said if said in words else scalar_parsers.Bad("is not understood here", f"write {named}")
+        return said if said in words else scalar_parsers.InvalidValue("is not understood here", f"write {named}")
 
-    return Word(parse, {"enum": list(words)})
+    return ScalarOption(parse, {"enum": list(words)})
 
 
-def count(least: int, most: int | None = None) -> Word:
+def count(least: int, most: int | None = None) -> ScalarOption:
     """A whole number within bounds."""
     described: JsonSchema = {"type": "integer", "minimum": least}
-    return Word(scalar_parsers.whole, described | ({"maximum": most} if most is not None else {}), least, most)
+    return ScalarOption(scalar_parsers.whole, described | ({"maximum": most} if most is not None else {}), least, most)
 
 
-def duration(least_s: float, most_s: float) -> Word:
+def duration(least_s: float, most_s: float) -> ScalarOption:
     """A duration, as seconds."""
-    return Word(scalar_parsers.duration, _pattern(scalar_parsers.DURATION_PATTERN), least_s, most_s, "s")
+    return ScalarOption(scalar_parsers.duration, _pattern(scalar_parsers.DURATION_PATTERN), least_s, most_s, "s")
 
 
-def size(least: int) -> Word:
+def size(least: int) -> ScalarOption:
     """A number of bytes."""
     described: JsonSchema = {"anyOf": [{"type": "integer", "minimum": least}, _pattern(scalar_parsers.SIZE_PATTERN)]}
-    return Word(scalar_parsers.size, described, least, unit=" bytes")
+    return ScalarOption(scalar_parsers.size, described, least, unit=" bytes")
 
 
-def rate() -> Word:
+def rate() -> ScalarOption:
     """Calls per second."""
-    return Word(scalar_parsers.rate, _pattern(scalar_parsers.RATE_PATTERN), least=1 / 3600)
+    return ScalarOption(scalar_parsers.rate, _pattern(scalar_parsers.RATE_PATTERN), least=1 / 3600)
 
 
-def share() -> Word:
+def share() -> ScalarOption:
     """A share of a whole, from 0 to 1."""
     described: JsonSchema = {
         "anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _pattern(scalar_parsers.SHARE_PATTERN)]
     }
-    return Word(scalar_parsers.share, described, 0, 1)
+    return ScalarOption(scalar_parsers.share, described, 0, 1)
 
 
-def url() -> Word:
+def url() -> ScalarOption:
     """A base address."""
-    return Word(scalar_parsers.url, {"type": "string", "pattern": "^https?://"}, quoted=False)
+    return ScalarOption(scalar_parsers.url, {"type": "string", "pattern": "^https?://"}, quoted=False)
 
 
 class FilePath:
     """A path; a relative one starts at the folder of the configuration."""
 
-    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — a Path, or NOTHING
+    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a Path, or NOTHING
         """Return the path; whether there is anything is for its reader to say."""
         said = text().read(node, path, reading)
         if said is NOTHING:
@@ -94,7 +94,7 @@ class FilePath:
 class SecretValue:
     """A secret: from the environment, or from a file; a literal one is a warning."""
 
-    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — a Secret, or NOTHING
+    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a Secret, or NOTHING
         """Return the secret; no message ever repeats what stands there."""
         if isinstance(node, Table):
             return self._file(node, path, reading)
@@ -114,7 +114,7 @@ class SecretValue:
             reading.warn(node, path, "a secret stands in the file itself", hint)
         return Secret(expanded.text)
 
-    def _file(self, node: Table, path: str, reading: Reading) -> Any:  # noqa: ANN401 — as above
+    def _file(self, node: Table, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — as above
         named = node.get("file")
         if named is None or len(node.entries) != 1:
             reading.complain(node, path, "is not a secret", "write `${NAME}` or `{file: path}`")
@@ -145,7 +145,7 @@ _FILE: JsonSchema = {
 class Property:
     """One property of a foreign client: passed on as text, exactly as it stands."""
 
-    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — a text, or NOTHING
+    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a text, or NOTHING
         """Return the property's text; a secret one may stand in a file."""
         name = path.removeprefix("kafka.").removeprefix("schemas.registry.")
         if isinstance(node, Table) or is_secret_name(name):
@@ -161,7 +161,7 @@ class Property:
 class JsonObject:
     """A JSON object, as it stands."""
 
-    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — a dict, or NOTHING
+    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
         """Return the object."""
         if not isinstance(node, Table):
             reading.complain(node, path, "must be a mapping")
@@ -173,7 +173,7 @@ class JsonObject:
         return {"type": "object"}
 
 
-def either(scalar: Kind, other: Kind, *, table: bool) -> Kind:
+def either(scalar: OptionType, other: OptionType, *, table: bool) -> OptionType:
     """Return the kind that is `other` where a mapping stands (or a list, if not `table`), and `scalar` elsewhere."""
     return _Either(scalar, other, Table if table else Items)
 
@@ -181,10 +181,10 @@ def either(scalar: Kind, other: Kind, *, table: bool) -> Kind:
 class _Either:
     """One of two kinds, chosen by the form of what stands there."""
 
-    def __init__(self, plain: Kind, other: Kind, form: type[Table | Items]) -> None:
+    def __init__(self, plain: OptionType, other: OptionType, form: type[Table | Items]) -> None:
         self._plain, self._other, self._form = plain, other, form
 
-    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — as its parts
+    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — as its parts
         kind = self._other if isinstance(node, self._form) else self._plain
         return kind.read(node, path, reading)
 
@@ -192,7 +192,7 @@ class _Either:
         return {"anyOf": [self._plain.schema(), self._other.schema()]}
 
 
-def _json(node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — any JSON value, or NOTHING
+def _json(node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — any JSON value, or NOTHING
     """Return a piece of JSON as it stands, with its variables replaced."""
     if isinstance(node, Table):
         pairs = [(key.text, _json(inner, below(path, key.text), reading)) for key, inner in node.entries]

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from consumer.config import cross_checks, destination_schema, destinations, pipelines, schema
-from consumer.config.complaints import Reading
-from consumer.config.schema_nodes import JsonSchema, Later, Named, Option, Section
+from consumer.config.complaints import ConfigReadContext
+from consumer.config.schema_nodes import JsonSchema, Later, MapOption, Option, Section
 from consumer.config.secrets import Properties
 from consumer.config.settings import Budgets, DeadLetterSettings, HttpSettings, Settings
-from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.destinations.kinds import KINDS
 from consumer.kafka.properties import max_poll_interval_s
 from consumer.model.findings import Finding, errors, in_order
@@ -20,7 +20,7 @@ from consumer.yaml_document import Table, read_file
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedConfig:
     """What reading the file came to: settings unless there are errors, and every finding, warnings included."""
 
     settings: Settings | None
@@ -29,24 +29,24 @@ class Loaded:
     """What could be understood in spite of errors: to look for more of them, and for nothing else."""
 
 
-def load(path: Path, environ: Mapping[str, str], *, pipeline: str | None = None, offline: bool = False) -> Loaded:
+def load(path: Path, environ: Mapping[str, str], *, pipeline: str | None = None, offline: bool = False) -> LoadedConfig:
     """Read the configuration at `path`.
 
     `pipeline` leaves out what the other pipelines alone would use. `offline` is for a run that talks to nobody: it asks
     for no variable and no secret, and its settings must not be used to call anybody.
     """
     tree, findings = read_file(path)
-    reading = Reading(str(path), path.parent, environ, findings=list(findings), offline=offline)
+    reading = ConfigReadContext(str(path), path.parent, environ, findings=list(findings), offline=offline)
     settings = None
     if isinstance(tree, Table):
         settings = _settings(path, tree, pipeline, reading)
     elif tree is not None:
         reading.complain(tree, "", "is no configuration: it must be a mapping of settings", "begin with `kafka:`")
     found = tuple(in_order(reading.findings))
-    return Loaded(None if errors(found) else settings, found, settings)
+    return LoadedConfig(None if errors(found) else settings, found, settings)
 
 
-def _settings(path: Path, tree: Table, wanted: str | None, reading: Reading) -> Settings | None:
+def _settings(path: Path, tree: Table, wanted: str | None, reading: ConfigReadContext) -> Settings | None:
     top = _FILE.read(tree, "", reading)
     enabled = destinations.enabled_names(tree.get("destinations"), reading)
     all_pipelines = pipelines.read(tree.get("pipelines"), enabled, reading)
@@ -71,7 +71,7 @@ def _settings(path: Path, tree: Table, wanted: str | None, reading: Reading) -> 
         dead_letters=DeadLetterSettings(**top["dead_letters"]),
         http=HttpSettings(*top["http"]["address"]),
         directives=top["directives"],
-        flood_guard=GuardOptions(refusals=guard["refusals"], window_s=guard["window"], share=guard["share"]),
+        flood_guard=FloodGuardOptions(refusals=guard["refusals"], window_s=guard["window"], share=guard["share"]),
         budgets=_budgets(top),
     )
     cross_checks.complain_of_kafka(settings, tree, reading)
@@ -115,6 +115,6 @@ _FILE = Section(
     {
         **schema.TOP,
         "pipelines": Option(Later(pipelines.READS), "Consumer groups and their destinations. Default: one for each."),
-        "destinations": Option(Later(Named(Section())), "What events are delivered to, by name.", required=True),
+        "destinations": Option(Later(MapOption(Section())), "What events are delivered to, by name.", required=True),
     }
 )

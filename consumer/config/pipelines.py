@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from consumer.config import scalar_parsers, schema
-from consumer.config.complaints import Reading
-from consumer.config.schema_nodes import Named
+from consumer.config.complaints import ConfigReadContext
+from consumer.config.schema_nodes import MapOption
 from consumer.config.settings import DestinationSettings, PipelineSettings
 from consumer.model.findings import did_you_mean
 from consumer.yaml_document import Node, Table, below
@@ -14,10 +14,10 @@ from consumer.yaml_document import Node, Table, below
 A_PACE_PER_S = 100.0
 """A kind's own default rate below this is the pace of everything in its group; above it only guards against excess."""
 
-READS = Named(schema.PIPELINE, scalar_parsers.group)
+READS = MapOption(schema.PIPELINE, scalar_parsers.group)
 
 
-def read(node: Node | None, enabled: Mapping[str, bool], reading: Reading) -> tuple[PipelineSettings, ...]:
+def read(node: Node | None, enabled: Mapping[str, bool], reading: ConfigReadContext) -> tuple[PipelineSettings, ...]:
     """Read the pipelines; where there are none each enabled destination has a group of its own."""
     if node is None:
         return tuple(PipelineSettings(f"cdp-{name}", (name,)) for name, is_on in enabled.items() if is_on)
@@ -50,7 +50,7 @@ def read(node: Node | None, enabled: Mapping[str, bool], reading: Reading) -> tu
 
 
 def choose(
-    pipelines: tuple[PipelineSettings, ...], wanted: str | None, enabled: Mapping[str, bool], reading: Reading
+    pipelines: tuple[PipelineSettings, ...], wanted: str | None, enabled: Mapping[str, bool], reading: ConfigReadContext
 ) -> tuple[PipelineSettings, ...]:
     """Return the pipelines of this run: the one wanted, else all that deliver anything."""
     alive = tuple(each for each in pipelines if any(enabled[name] for name in each.destinations))
@@ -74,7 +74,7 @@ def complain_of_paces(
     destinations: Mapping[str, DestinationSettings],
     said: Collection[str],
     node: Node | None,
-    reading: Reading,
+    reading: ConfigReadContext,
 ) -> None:
     """Refuse a rate in a shared group unless its pace is accepted: the slowest destination would set it for all.
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from consumer.config.loader import Loaded
+from consumer.config.loader import LoadedConfig
 from consumer.config.loader import load as load_settings
 from consumer.config.settings import PipelineSettings, Settings
 from consumer.destinations import Destination
 from consumer.destinations.kinds import KINDS
-from consumer.model.directives import Known
+from consumer.model.directives import DirectiveTargets
 from consumer.model.findings import Finding, errors, in_order
 from consumer.translation import EventMapping, SchemaDirectory, load_mapping, load_schemas
 
@@ -23,7 +23,7 @@ def _now_ms() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunConfig:
     """What a run is made of."""
 
     settings: Settings
@@ -33,16 +33,16 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class RunConfigResult:
     """What reading came to: a plan unless there are errors, and every finding, warnings included."""
 
-    plan: Plan | None
+    plan: RunConfig | None
     findings: tuple[Finding, ...]
 
 
 def read_plan(
     path: Path, environ: Mapping[str, str] | None = None, *, pipeline: str | None = None, offline: bool = False
-) -> Planned:
+) -> RunConfigResult:
     """Read the configuration at `path` and all it names.
 
     `offline` is for a run that talks to nobody and needs no secret.
@@ -54,18 +54,18 @@ def read_plan(
         unsecret = load_settings(path, environ, pipeline=pipeline, offline=True)
         settings, lacking = unsecret.settings or unsecret.understood, _lacks_destinations(unsecret)
     if settings is None:
-        return Planned(None, loaded.findings)
+        return RunConfigResult(None, loaded.findings)
     schemas, schema_findings = load_schemas(settings.schema_directory)
     mapping, mapping_findings = load_mapping(settings.mapping, all_destinations(settings))
     if lacking:  # what was not understood only looks unknown to the mapping
         mapping_findings = [each for each in mapping_findings if not each.path.endswith(".to")]
     findings = tuple(in_order([*loaded.findings, *schema_findings, *mapping_findings]))
     if mapping is None or loaded.settings is None or errors(findings):
-        return Planned(None, findings)
-    return Planned(Plan(loaded.settings, mapping, schemas), findings)
+        return RunConfigResult(None, findings)
+    return RunConfigResult(RunConfig(loaded.settings, mapping, schemas), findings)
 
 
-def _lacks_destinations(loaded: Loaded) -> bool:
+def _lacks_destinations(loaded: LoadedConfig) -> bool:
     return any(each.path.startswith("destinations") for each in errors(loaded.findings))
 
 
@@ -79,6 +79,6 @@ def destinations_of(settings: Settings, pipeline: PipelineSettings) -> dict[str,
     return {name: each for name, each in all_destinations(settings).items() if name in pipeline.destinations}
 
 
-def known_to(plan: Plan) -> Known:
+def known_to(plan: RunConfig) -> DirectiveTargets:
     """Return what directives may speak of."""
-    return Known(tuple(plan.settings.destinations), tuple(plan.mapping.events), plan.settings.topics)
+    return DirectiveTargets(tuple(plan.settings.destinations), tuple(plan.mapping.events), plan.settings.topics)

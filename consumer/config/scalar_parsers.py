@@ -23,107 +23,107 @@ _HIGHEST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
+class InvalidValue:
     """Why a text is no such value, and what to write instead."""
 
     message: str
     hint: str = ""
 
 
-def duration(text: str) -> float | Bad:
+def duration(text: str) -> float | InvalidValue:
     """Read `200ms`, `15s`, `5m`, `1h` or `30d` as seconds."""
     if len(text) > _LONGEST or re.fullmatch(DURATION_PATTERN, text) is None:
-        return Bad("is not a duration", "write a number and its unit: `200ms`, `15s`, `5m`, `1h`")
+        return InvalidValue("is not a duration", "write a number and its unit: `200ms`, `15s`, `5m`, `1h`")
     unit = text.lstrip("0123456789.")
     return float(text.removesuffix(unit)) * _SECONDS[unit]
 
 
-def size(text: str) -> int | Bad:
+def size(text: str) -> int | InvalidValue:
     """Read `490000` or `32KiB` as bytes."""
     if len(text) > _LONGEST or re.fullmatch(SIZE_PATTERN, text) is None:
-        return Bad("is not a size", "write bytes, or a number and its unit: `490000`, `32KiB`, `64MiB`")
+        return InvalidValue("is not a size", "write bytes, or a number and its unit: `490000`, `32KiB`, `64MiB`")
     unit = text.lstrip("0123456789.").strip()
     return int(float(text.removesuffix(unit).strip()) * _BYTES[unit or "B"])
 
 
-def rate(text: str) -> float | Bad:
+def rate(text: str) -> float | InvalidValue:
     """Read `5/s`, `300/m` or `3000/h` as calls per second."""
     if len(text) > _LONGEST or re.fullmatch(RATE_PATTERN, text) is None:
-        return Bad("is not a rate", "write calls per time: `5/s`, `300/m`")
+        return InvalidValue("is not a rate", "write calls per time: `5/s`, `300/m`")
     number, unit = text.split("/")
     return float(number) / _SECONDS[unit]
 
 
-def share(text: str) -> float | Bad:
+def share(text: str) -> float | InvalidValue:
     """Read `0.5`, a share of a whole; `50%` is the same."""
     number = text.removesuffix("%")
     if len(text) > _LONGEST or re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) is None:
-        return Bad("is not a share", "write a number from 0 to 1, or `50%`")
+        return InvalidValue("is not a share", "write a number from 0 to 1, or `50%`")
     return float(number) / (1 if number == text else 100)
 
 
-def whole(text: str) -> int | Bad:
+def whole(text: str) -> int | InvalidValue:
     """Read a whole number."""
     if len(text) > _LONGEST or re.fullmatch(r"[-+]?[0-9]+", text) is None:
-        return Bad("is not a whole number")
+        return InvalidValue("is not a whole number")
     return int(text)
 
 
-def truth(text: str) -> bool | Bad:
+def truth(text: str) -> bool | InvalidValue:
     """Read `true` or `false`: nothing else, since `yes` and `no` are text in YAML 1.2."""
     if text.lower() not in {"true", "false"}:
-        return Bad("is neither true nor false", "write `true` or `false`")
+        return InvalidValue("is neither true nor false", "write `true` or `false`")
     return text.lower() == "true"
 
 
-def address(text: str) -> tuple[str, int] | Bad:
+def address(text: str) -> tuple[str, int] | InvalidValue:
     """Read `host:port` or `[::1]:port`; an empty host is every interface, port 0 any free one."""
     host, colon, port = text.rpartition(":")
     bare = host.startswith("[") and host.endswith("]")
     if not colon or not port.isascii() or not port.isdigit() or (":" in host and not bare):
-        return Bad("is not an address", "write `host:port`, such as `0.0.0.0:9464` or `[::1]:9464`")
+        return InvalidValue("is not an address", "write `host:port`, such as `0.0.0.0:9464` or `[::1]:9464`")
     if len(port) > len(str(_HIGHEST_PORT)) or int(port) > _HIGHEST_PORT:
-        return Bad("has a port above 65535")
+        return InvalidValue("has a port above 65535")
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 — what an empty host is documented to mean
 
 
-def instant(text: str) -> int | Bad:
+def instant(text: str) -> int | InvalidValue:
     """Read `2026-11-01T00:00:00Z` as epoch milliseconds."""
     hint = "write a date, a time and its zone: `2026-11-01T00:00:00Z`"
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return Bad("is not an instant", hint)
+        return InvalidValue("is not an instant", hint)
     if moment.tzinfo is None:
-        return Bad("is an instant without a time zone", hint)
+        return InvalidValue("is an instant without a time zone", hint)
     try:
         return max(0, round(moment.astimezone(UTC).timestamp() * 1000))
     except (OverflowError, ValueError):
-        return Bad("is an instant outside of any calendar", hint)
+        return InvalidValue("is an instant outside of any calendar", hint)
 
 
-def start(text: str) -> str | int | Bad:
+def start(text: str) -> str | int | InvalidValue:
     """Read `earliest`, `latest`, or an instant as epoch milliseconds."""
     if text in {"earliest", "latest"}:
         return text
     moment = instant(text)
     hint = "write `earliest`, `latest`, or an instant such as `2026-11-01T00:00:00Z`"
-    return Bad("is no place to start", hint) if isinstance(moment, Bad) else moment
+    return InvalidValue("is no place to start", hint) if isinstance(moment, InvalidValue) else moment
 
 
-def url(text: str) -> str | Bad:
+def url(text: str) -> str | InvalidValue:
     """Check an `https://` (or `http://`) base address; a slash at its end is dropped."""
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return Bad("is not a URL", "write `https://host/path`")
+        return InvalidValue("is not a URL", "write `https://host/path`")
     if parts.scheme not in {"http", "https"} or not host or re.search(r"[\s\x00-\x1f\\]", text):
-        return Bad("is not a URL", "write `https://host/path`")
+        return InvalidValue("is not a URL", "write `https://host/path`")
     if "@" in parts.netloc:
-        return Bad("carries credentials in the URL", "remove them: credentials have settings of their own")
+        return InvalidValue("carries credentials in the URL", "remove them: credentials have settings of their own")
     if parts.query or parts.fragment or "?" in text or "#" in text:
-        return Bad("is a URL with a query or a fragment", "write only `https://host/path`")
+        return InvalidValue("is a URL with a query or a fragment", "write only `https://host/path`")
     return text.rstrip("/")
 
 
@@ -139,38 +139,40 @@ def is_plain_http(text: str) -> bool:
         return True
 
 
-def topic(text: str) -> str | Bad:
+def topic(text: str) -> str | InvalidValue:
     """Check a topic's name, or a regular expression, which begins with `^`."""
     if text.startswith("^"):
         try:
             re.compile(text)
         except (re.error, RecursionError, OverflowError):
-            return Bad("is not a regular expression", "a topic that begins with `^` is one; `[.]` is a dot")
+            return InvalidValue("is not a regular expression", "a topic that begins with `^` is one; `[.]` is a dot")
         return text
     if re.fullmatch(TOPIC_PATTERN, text) is None or text in {".", ".."}:
-        return Bad("is not a topic's name", "letters, digits, `.`, `_`, `-`; a pattern begins with `^`")
+        return InvalidValue("is not a topic's name", "letters, digits, `.`, `_`, `-`; a pattern begins with `^`")
     return text
 
 
-def name(text: str) -> str | Bad:
+def name(text: str) -> str | InvalidValue:
     """Check a destination's name: it is a label of metrics and a word of the mapping."""
     hint = "a small letter, then small letters, digits and `_`, at most 63"
-    return text if re.fullmatch(NAME_PATTERN, text) else Bad("is not a destination's name", hint)
+    return text if re.fullmatch(NAME_PATTERN, text) else InvalidValue("is not a destination's name", hint)
 
 
-def group(text: str) -> str | Bad:
+def group(text: str) -> str | InvalidValue:
     """Check a consumer group's name."""
     hint = "letters, digits, `.`, `_`, `-`, at most 200"
-    return text if re.fullmatch(GROUP_PATTERN, text) else Bad("is not a consumer group's name", hint)
+    return text if re.fullmatch(GROUP_PATTERN, text) else InvalidValue("is not a consumer group's name", hint)
 
 
-def named_topic(text: str) -> str | Bad:
+def named_topic(text: str) -> str | InvalidValue:
     """Check the name of one topic, where a pattern means nothing."""
-    return Bad("is a pattern", "name one topic") if text.startswith("^") else topic(text)
+    return InvalidValue("is a pattern", "name one topic") if text.startswith("^") else topic(text)
 
 
-def kafka_property(text: str) -> str | Bad:
+def kafka_property(text: str) -> str | InvalidValue:
     """Check that a name can be a librdkafka property: callbacks and loggers of the Python client are none."""
     if re.fullmatch(r"[a-z0-9]+(\.[a-z0-9]+)*", text) is None or text == "logger":
-        return Bad("is no librdkafka property", "names are small letters and dots, such as `bootstrap.servers`")
+        return InvalidValue(
+            "is no librdkafka property", "names are small letters and dots, such as `bootstrap.servers`"
+        )
     return text

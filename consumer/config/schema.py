@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from consumer.config import field_types, scalar_parsers
-from consumer.config.schema_nodes import Named, Option, Section, Several, Word
+from consumer.config.schema_nodes import ListOption, MapOption, Option, ScalarOption, Section
 from consumer.config.settings import Budgets, DeadLetterSettings, HttpSettings
-from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.guards.flood_guard import FloodGuardOptions
 
 _DAY_S = 86_400.0
 _ONCE = "A secret among them (`{file: path}`) is read once, at start: a changed one needs a restart."
-_GUARD = GuardOptions()
+_GUARD = FloodGuardOptions()
 _BUDGETS = Budgets()
 
 PIPELINE = field_types.either(
     Section(
         {
             "destinations": Option(
-                Several(field_types.text()), "Destinations that read through this group.", (), required=True
+                ListOption(field_types.text()), "Destinations that read through this group.", (), required=True
             ),
             "shared_pace": Option(
                 field_types.choice("accepted"),
@@ -26,25 +26,25 @@ PIPELINE = field_types.either(
             ),
         }
     ),
-    Several(field_types.text()),
+    ListOption(field_types.text()),
     table=False,
 )
 
 TOP: Mapping[str, Option] = {
     "kafka": Option(
-        Named(field_types.Property(), scalar_parsers.kafka_property),
+        MapOption(field_types.Property(), scalar_parsers.kafka_property),
         f"librdkafka properties, except those the promises rest on; `bootstrap.servers` is mandatory. {_ONCE}",
         default={},
         required=True,
     ),
     "topics": Option(
-        Several(Word(scalar_parsers.topic, {"type": "string"}), alone=True),
+        ListOption(ScalarOption(scalar_parsers.topic, {"type": "string"}), alone=True),
         "Topics to read: names, or regular expressions, which begin with `^`.",
         default=(),
         required=True,
     ),
     "start": Option(
-        Word(scalar_parsers.start, {"type": "string"}),
+        ScalarOption(scalar_parsers.start, {"type": "string"}),
         "Where a group starts: `earliest`, `latest` or an instant.",
         "earliest",
         "earliest",
@@ -53,7 +53,7 @@ TOP: Mapping[str, Option] = {
         Section(
             {
                 "registry": Option(
-                    Named(field_types.Property()),
+                    MapOption(field_types.Property()),
                     "The schema registry's properties, as confluent-kafka's client names them; `url` is mandatory. "
                     + _ONCE,
                     shown_default="none",
@@ -75,7 +75,7 @@ TOP: Mapping[str, Option] = {
         "Where writer schemas come from.",
     ),
     "mapping": Option(
-        Several(field_types.FilePath(), alone=True),
+        ListOption(field_types.FilePath(), alone=True),
         "The mapping: a file, or a list of files.",
         default=(),
         required=True,
@@ -84,7 +84,7 @@ TOP: Mapping[str, Option] = {
         Section(
             {
                 "topic": Option(
-                    Word(
+                    ScalarOption(
                         scalar_parsers.named_topic, {"type": "string", "pattern": f"^{scalar_parsers.TOPIC_PATTERN}$"}
                     ),
                     "The dead-letter topic.",
@@ -105,7 +105,7 @@ TOP: Mapping[str, Option] = {
         Section(
             {
                 "address": Option(
-                    Word(scalar_parsers.address, {"type": "string"}),
+                    ScalarOption(scalar_parsers.address, {"type": "string"}),
                     "Where metrics, probes and the status page are served.",
                     (HttpSettings().host, HttpSettings().port),
                     "0.0.0.0:9464",

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from consumer.config.complaints import Reading, shown
-from consumer.config.scalar_parsers import Bad
+from consumer.config.complaints import ConfigReadContext, shown
+from consumer.config.scalar_parsers import InvalidValue
 from consumer.model.findings import did_you_mean
 from consumer.yaml_document import Items, Node, Scalar, Table, below
 
@@ -23,10 +23,10 @@ NOTHING: Final = _Nothing()
 VARIABLE: JsonSchema = {"type": "string", "pattern": r"\$\{"}
 
 
-class Kind(Protocol):
+class OptionType(Protocol):
     """One kind of value."""
 
-    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — each kind has its own type
+    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — each kind has its own type
         """Return the value, or `NOTHING`; every complaint goes to `reading`."""
 
     def schema(self) -> JsonSchema:
@@ -34,7 +34,7 @@ class Kind(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class ScalarOption:
     """A scalar that `parse` understands; anything that begins with `${` may come from the environment."""
 
     parse: Callable[[str], Any]
@@ -45,7 +45,7 @@ class Word:
     quoted: bool = True
     """Whether a complaint may repeat the value: a URL may hold a password."""
 
-    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — whatever `parse` makes
+    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — whatever `parse` makes
         """Return the word's value."""
         if not isinstance(node, Scalar):
             reading.complain(node, path, f"must be a single value, not {_form(node)}")
@@ -58,7 +58,7 @@ class Word:
             reading.complain(node, path, source, "give it a value, or remove the line")
             return NOTHING
         value = self.parse(expanded.text)
-        if isinstance(value, Bad):
+        if isinstance(value, InvalidValue):
             reading.complain(node, path, f"{shown(node)} {value.message}" if self.quoted else value.message, value.hint)
             return NOTHING
         if self.least is not None and value < self.least:
@@ -75,15 +75,15 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Several:
+class ListOption:
     """A list; where `alone`, a single value may stand for a list of one."""
 
-    of: Kind
+    of: OptionType
     alone: bool = False
     empty: bool = False
     """Whether a list of nothing means anything."""
 
-    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — a tuple, or NOTHING
+    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a tuple, or NOTHING
         """Return the values as a tuple."""
         if isinstance(node, Scalar) and self.alone:
             value = self.of.read(node, path, reading)
@@ -106,15 +106,15 @@ class Several:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class MapOption:
     """A mapping from free names to one kind."""
 
-    of: Kind
+    of: OptionType
     name: Callable[[str], object] = str
-    """Checks a name; `Bad` refuses it."""
+    """Checks a name; `InvalidValue` refuses it."""
     empty: bool = False
 
-    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — a dict, or NOTHING
+    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
         """Return the values by name."""
         if not isinstance(node, Table):
             reading.complain(node, path, f"must be a mapping, not {_form(node)}", "write `name: value` lines under it")
@@ -125,7 +125,7 @@ class Named:
         values = {}
         for key, inner in node.entries:
             checked = self.name(key.text)
-            if isinstance(checked, Bad):
+            if isinstance(checked, InvalidValue):
                 reading.complain(key, below(path, key.text), f"{shown(key)} {checked.message}", checked.hint)
                 continue
             value = self.of.read(inner, below(path, key.text), reading)
@@ -142,7 +142,7 @@ class Named:
 class Option:
     """One key of a section."""
 
-    kind: Kind
+    kind: OptionType
     doc: str
     """One sentence for the editor and the reference."""
     default: Any = None
@@ -157,7 +157,7 @@ class Section:
 
     options: Mapping[str, Option] = field(default_factory=dict)
 
-    def read(self, node: Node, path: str, reading: Reading) -> Any:  # noqa: ANN401 — a dict, or NOTHING
+    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
         """Return every key's value, defaults filled in."""
         if not isinstance(node, Table):
             hint = "known keys: " + ", ".join(f"`{name}`" for name in self.options)
@@ -169,7 +169,7 @@ class Section:
                 reading.complain(key, below(path, key.text), f"unknown key {shown(key)}", hint)
         return {name: self._one(node, name, option, path, reading) for name, option in self.options.items()}
 
-    def _one(self, node: Table, name: str, option: Option, path: str, reading: Reading) -> object:
+    def _one(self, node: Table, name: str, option: Option, path: str, reading: ConfigReadContext) -> object:
         inner = node.get(name)
         value: object = NOTHING
         if inner is not None:
@@ -212,9 +212,9 @@ def _form(node: Node) -> str:
 class Later:
     """A part that is read by itself, after the others: here it is only described."""
 
-    described: Kind
+    described: OptionType
 
-    def read(self, node: Node, path: str, reading: Reading) -> Node:  # noqa: ARG002 — as every kind
+    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Node:  # noqa: ARG002 — as every kind
         """Return the part as it stands."""
         return node
 

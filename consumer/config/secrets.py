@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from consumer.config.bounded_read import UNANSWERED, Look
+from consumer.config.bounded_read import UNANSWERED, BoundedRead
 
 MASK = "********"
 
@@ -81,7 +81,7 @@ class SecretFile(Secret):
         super().__init__(value)
         self.path = path
         self._pause = pause
-        self._look = Look(lambda: read_secret(path), within_s)
+        self._look = BoundedRead(lambda: read_secret(path), within_s)
 
     def hangs(self) -> bool:
         """Tell whether the file's disk does not answer: nobody waits for it any more, and the value stays."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from consumer.config.secrets import Properties, Secret
-from consumer.delivery.guards.flood_guard import GuardOptions
+from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.delivery.options import DestinationOptions
 from consumer.kafka.properties import UNTOLD_SESSION_S, Start
 
@@ -84,7 +84,7 @@ class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     directives: Path | None = None
     """The file of what an operator may say; it need not be there."""
-    flood_guard: GuardOptions = field(default_factory=GuardOptions)
+    flood_guard: FloodGuardOptions = field(default_factory=FloodGuardOptions)
     budgets: Budgets = field(default_factory=Budgets)
 
     def enabled(self, pipeline: PipelineSettings) -> tuple[DestinationSettings, ...]:

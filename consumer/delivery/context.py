@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.guards.circuit_breaker import EndpointHealth, Holds
-    from consumer.delivery.guards.directive_filter import Directed
-    from consumer.delivery.guards.flood_guard import Guarding
-    from consumer.delivery.guards.poison_detector import Suspicion
-    from consumer.delivery.guards.time_window import Window
+    from consumer.delivery.guards.circuit_breaker import CircuitBreakers, EndpointHealth
+    from consumer.delivery.guards.directive_filter import DirectiveFilter
+    from consumer.delivery.guards.flood_guard import DestinationFloodGuard
+    from consumer.delivery.guards.poison_detector import PoisonDetector
+    from consumer.delivery.guards.time_window import TimeWindow
     from consumer.delivery.http.credentials import Credentials
-    from consumer.delivery.http.rate_limiter import Pace, Turns
-    from consumer.delivery.keyed_queue import Scope, Waits
-    from consumer.delivery.options import DestinationOptions, Ends
+    from consumer.delivery.http.rate_limiter import RateLimiter, RequestGate
+    from consumer.delivery.keyed_queue import WaitReason, Waits
+    from consumer.delivery.options import DestinationOptions, SettlementSink
     from consumer.destinations import Destination
     from consumer.model import Endpoint, Fault
     from consumer.model.observer import Observer
@@ -33,17 +33,17 @@ class DestinationContext:
     destination: Destination
     options: DestinationOptions
     observer: Observer
-    sink: Ends
+    sink: SettlementSink
     """Where deliveries end."""
     credentials: Credentials
-    rate_limiter: Pace
-    request_gate: Turns
-    circuit_breakers: Holds[Endpoint]
+    rate_limiter: RateLimiter
+    request_gate: RequestGate
+    circuit_breakers: CircuitBreakers[Endpoint]
     endpoint_health: EndpointHealth
-    poison_detector: Suspicion
-    flood_guard: Guarding
-    time_window: Window
-    directive_filter: Directed
+    poison_detector: PoisonDetector
+    flood_guard: DestinationFloodGuard
+    time_window: TimeWindow
+    directive_filter: DirectiveFilter
     next_fragment: Callable[[], int]
     """Returns a number that no fragment of a split batch has had."""
     random: Callable[[], float]
@@ -60,7 +60,7 @@ class DestinationContext:
             return self._reason_to_wait
         return self.time_window.reason if self.time_window.active else None
 
-    def _reason_to_wait(self, delivery: Delivery) -> Scope | Fault | None:
+    def _reason_to_wait(self, delivery: Delivery) -> WaitReason | Fault | None:
         if self.directive_filter and (reason := self.directive_filter.reason(delivery)):
             return reason
         if (endpoint := delivery.shape.endpoint) in self.circuit_breakers:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from consumer.delivery.ledger.partition_ledger import Tenure
-    from consumer.model import Entry, Shape
+    from consumer.delivery.ledger.partition_ledger import PartitionLedger
+    from consumer.model import BatchEnvelope, Entry
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+class FailureHistory:
     """What is known against a delivery. Frozen, so that all of a batch with the same past share one.
 
     A failed call makes one or few, so that their memory is that of calls, not of deliveries.
@@ -65,11 +65,11 @@ class Delivery:
         self,
         body: bytes,
         key: int,
-        shape: Shape,
+        shape: BatchEnvelope,
         identity: str,
         event_ms: int,
         entry: Entry,
-        tenure: Tenure,
+        tenure: PartitionLedger,
         slot: int,
     ) -> None:
         """Make one from a row of a lot's columns and its place in the ledger."""
@@ -85,5 +85,5 @@ class Delivery:
         """Which half of a split batch it belongs to; 0 = none. Different pieces never share a call again."""
         self.attempts = 0
         self.first_failed_ms = 0
-        self.evidence: Evidence | None = None
+        self.evidence: FailureHistory | None = None
         """What is known against it; nothing until it has failed."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from consumer.delivery.batch import bytes_of
 from consumer.delivery.context import DestinationContext
-from consumer.delivery.guards.circuit_breaker import EndpointHealth, Holds
-from consumer.delivery.guards.directive_filter import Directed
-from consumer.delivery.guards.flood_guard import Guarding
-from consumer.delivery.guards.poison_detector import Suspicion
+from consumer.delivery.guards.circuit_breaker import CircuitBreakers, EndpointHealth
+from consumer.delivery.guards.directive_filter import DirectiveFilter
+from consumer.delivery.guards.flood_guard import DestinationFloodGuard
+from consumer.delivery.guards.poison_detector import PoisonDetector
 from consumer.delivery.guards.prober import Prober
-from consumer.delivery.guards.time_window import Window
-from consumer.delivery.http.rate_limiter import Pace, Turns
+from consumer.delivery.guards.time_window import TimeWindow
+from consumer.delivery.http.rate_limiter import RateLimiter, RequestGate
 from consumer.delivery.lane import Lane
 from consumer.delivery.options import DestinationOptions
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.http.client import Wire
+    from consumer.delivery.http.client import HttpConnection
     from consumer.delivery.http.credentials import Credentials
-    from consumer.delivery.keyed_queue import Scope
-    from consumer.delivery.ledger.partition_ledger import Tenure
-    from consumer.delivery.options import Ends
+    from consumer.delivery.keyed_queue import WaitReason
+    from consumer.delivery.ledger.partition_ledger import PartitionLedger
+    from consumer.delivery.options import SettlementSink
     from consumer.destinations import Destination
     from consumer.model import Endpoint
     from consumer.model.directives import Directives
     from consumer.model.observer import Observer
 
 
-class Lanes:
+class Dispatcher:
     """All lanes of one destination within one pipeline."""
 
     def __init__(
@@ -44,9 +44,9 @@ class Lanes:
         destination: Destination,
         options: DestinationOptions,
         *,
-        wire: Callable[[], Wire],
+        wire: Callable[[], HttpConnection],
         credentials: Credentials,
-        ends: Ends,
+        ends: SettlementSink,
         may_call: Callable[[], bool],
         observer: Observer,
         dice: Random | None = None,
@@ -54,12 +54,12 @@ class Lanes:
         """Make the lanes; `run` starts them."""
         self.name = destination.name
         self.credentials = credentials
-        self.pace = Pace(options.rate_per_s)
-        self.holds: Holds[Endpoint] = Holds(options.probe_s)
-        self.said = Directed(self.name)
+        self.pace = RateLimiter(options.rate_per_s)
+        self.holds: CircuitBreakers[Endpoint] = CircuitBreakers(options.probe_s)
+        self.said = DirectiveFilter(self.name)
         something_held = asyncio.Event()
-        self.window = Window(self.name, self.holds, self.release, something_held.set, observer)
-        self.guarding = Guarding(
+        self.window = TimeWindow(self.name, self.holds, self.release, something_held.set, observer)
+        self.guarding = DestinationFloodGuard(
             self.name,
             options.guard,
             options.probe_s,
@@ -94,10 +94,10 @@ class Lanes:
             sink=ends,
             credentials=credentials,
             rate_limiter=self.pace,
-            request_gate=Turns(self.name, self.pace, may_call, observer),
+            request_gate=RequestGate(self.name, self.pace, may_call, observer),
             circuit_breakers=self.holds,
             endpoint_health=self._health,
-            poison_detector=Suspicion(options.suspects),
+            poison_detector=PoisonDetector(options.suspects),
             flood_guard=self.guarding,
             time_window=self.window,
             directive_filter=self.said,
@@ -125,7 +125,7 @@ class Lanes:
         for number, some in by_lane.items():
             self.lanes[number].put(some, bytes_of(some))
 
-    def withdraw(self, tenures: Collection[Tenure]) -> list[asyncio.Future[None]]:
+    def withdraw(self, tenures: Collection[PartitionLedger]) -> list[asyncio.Future[None]]:
         """Forget what waits of tenures that send no more; return a future for each call that carries some of theirs."""
         for lane in self.lanes:
             lane.withdraw()
@@ -140,7 +140,7 @@ class Lanes:
         """Return the bytes of the bodies that are queued, aside or on the wire."""
         return sum(lane.open_bytes for lane in self.lanes)
 
-    def waiting(self, scope: Scope) -> int:
+    def waiting(self, scope: WaitReason) -> int:
         """Count what waits for `scope`."""
         return sum(lane.waiting(scope) for lane in self.lanes)
 
@@ -195,7 +195,7 @@ class Lanes:
             for lane in self.lanes:
                 lane.look_anew(self.said.reason)
 
-    def release(self, scope: Scope) -> None:
+    def release(self, scope: WaitReason) -> None:
         """Let go what waited for `scope`."""
         for lane in self.lanes:
             lane.release(scope)

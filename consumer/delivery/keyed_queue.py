@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
     from consumer.delivery.delivery import Delivery
 
-Scope: TypeAlias = tuple[str, object]
+WaitReason: TypeAlias = tuple[str, object]
 """What deliveries wait for: ("endpoint", a held one), ("letter", key of one being dead-lettered), ("clock", when),
 ("apart", number: a batch that keeps failing, and waits by itself), ("paused", what)."""
 
-Waits: TypeAlias = "Callable[[Delivery], Scope | Fault | None]"
+Waits: TypeAlias = "Callable[[Delivery], WaitReason | Fault | None]"
 """What a delivery must wait for, why it can never go, or `None` where it may go now."""
 
-_Wait: TypeAlias = "tuple[float, int, Scope, int]"
+_Wait: TypeAlias = "tuple[float, int, WaitReason, int]"
 
 _THEIR_OWN = ("letter", "apart")
 """Kinds of scope that end at a time of their own, whatever else changes."""
 
-_NOWHERE: Scope = ("", None)
+_NOWHERE: WaitReason = ("", None)
 
 _NEVER = float("inf")
 
 
-class Proof(NamedTuple):
+class ProbeFilter(NamedTuple):
     """What a probe is for: not every delivery that waits for a scope can show that it has ended."""
 
     proves: Callable[[Delivery], bool]
@@ -45,7 +45,7 @@ class Proof(NamedTuple):
     """Whether one that stands behind the oldest of its key could go once that is gone, as far as can be foreseen."""
 
 
-ANY = Proof(lambda _: True, lambda _: True)
+ANY = ProbeFilter(lambda _: True, lambda _: True)
 
 
 class KeyedQueue:
@@ -54,8 +54,8 @@ class KeyedQueue:
     def __init__(self) -> None:
         """Start empty."""
         self._queue: deque[Delivery] = deque()
-        self._aside: dict[Scope, deque[Delivery]] = {}
-        self._blocked: dict[int, Scope] = {}
+        self._aside: dict[WaitReason, deque[Delivery]] = {}
+        self._blocked: dict[int, WaitReason] = {}
         self._letters: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -77,7 +77,7 @@ class KeyedQueue:
         """
         return self._put_back(batch, None)
 
-    def set_apart(self, batch: Sequence[Delivery], scope: Scope) -> int:
+    def set_apart(self, batch: Sequence[Delivery], scope: WaitReason) -> int:
         """Put a batch that has not ended aside under a scope of its own, so that other keys can go on without it.
 
         What comes after it in its keys follows it. Those whose key waits for a letter wait for that. Return the bytes
@@ -85,7 +85,7 @@ class KeyedQueue:
         """
         return self._put_back(batch, scope)
 
-    def _put_back(self, batch: Sequence[Delivery], apart: Scope | None) -> int:
+    def _put_back(self, batch: Sequence[Delivery], apart: WaitReason | None) -> int:
         left_out = bytes_of(delivery for delivery in batch if not delivery.tenure.sending)
         batch = [delivery for delivery in batch if delivery.tenure.sending]
         keys = {delivery.key for delivery in batch if delivery.key not in self._letters}
@@ -123,7 +123,7 @@ class KeyedQueue:
 
         return form(self._queue, admit)
 
-    def take_one(self, scope: Scope, fit: Callable[[Delivery], bool], proof: Proof = ANY) -> Delivery | None:
+    def take_one(self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter = ANY) -> Delivery | None:
         """Take a delivery aside under `scope` that is the oldest of its key and `fit`, to be sent by itself.
 
         The first that can prove something. Where none can that is the oldest of its key: that of the key in which the
@@ -136,7 +136,7 @@ class KeyedQueue:
             self._queue.remove(chosen)
         return chosen
 
-    def find(self, scope: Scope, fit: Callable[[Delivery], bool], proof: Proof = ANY) -> Delivery | None:
+    def find(self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter = ANY) -> Delivery | None:
         """Return what `take_one` would take."""
         chosen, fewest = None, _NEVER
         heads: dict[int, Delivery] = {}
@@ -161,11 +161,11 @@ class KeyedQueue:
                     break
         return chosen
 
-    def waiting(self, scope: Scope) -> int:
+    def waiting(self, scope: WaitReason) -> int:
         """Count what is aside under `scope`."""
         return len(self._aside.get(scope, ()))
 
-    def release(self, scope: Scope) -> None:
+    def release(self, scope: WaitReason) -> None:
         """Put back what waited for `scope`, before everything queued."""
         for key in [key for key, blocked in self._blocked.items() if blocked == scope]:
             self._unmark(key)
@@ -233,7 +233,7 @@ def _sending(deliveries: Iterable[Delivery]) -> deque[Delivery]:
     return deque(delivery for delivery in deliveries if delivery.tenure.sending)
 
 
-class Apart:
+class IsolatedBatches:
     """One lane's batches apart, by when each may be tried again."""
 
     def __init__(self) -> None:
@@ -252,13 +252,13 @@ class Apart:
         """How many deliveries were suspects when they were set apart."""
         return sum(suspects for _, _, _, suspects in self._waits)
 
-    def put(self, scope: Scope, due_s: float, suspects: int) -> None:
+    def put(self, scope: WaitReason, due_s: float, suspects: int) -> None:
         """Let what is aside under `scope` wait until `due_s`; so many deliveries of it are suspects."""
         self._count += 1  # two may be due at the same time, and scopes have no order
         heappush(self._waits, (due_s, self._count, scope, suspects))
         self._others_turn = True
 
-    def next(self, now: float, *, others: bool) -> Scope | None:
+    def next(self, now: float, *, others: bool) -> WaitReason | None:
         """Return the scope to be tried now, which waits no more, or `None`: none is due, or it is the others' turn.
 
         `others`: whether anything else is queued. It goes first until one of its calls went well: without that nothing
@@ -273,7 +273,7 @@ class Apart:
         """Note that a call of the lane did not fail."""
         self._others_turn = False
 
-    def keep(self, wanted: Callable[[Scope], int]) -> None:
+    def keep(self, wanted: Callable[[WaitReason], int]) -> None:
         """Forget those under which nothing waits any more."""
         self._waits = [wait for wait in self._waits if wanted(wait[2])]
         heapify(self._waits)

@@ -9,38 +9,38 @@ from typing import TYPE_CHECKING
 from consumer.delivery.batch import body_of
 from consumer.delivery.http.client import send
 from consumer.delivery.keyed_queue import KeyedQueue
-from consumer.delivery.outcomes import Outcomes, verdict_on
-from consumer.model import Barred, Call, Deferred, Fault, Reply
+from consumer.delivery.outcomes import OutcomeHandler, verdict_on
+from consumer.model import Blocked, Deferred, Fault, HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from consumer.delivery.context import DestinationContext
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.guards.circuit_breaker import Hold
+    from consumer.delivery.guards.circuit_breaker import OpenCircuit
     from consumer.delivery.guards.prober import Prober
-    from consumer.delivery.http.client import Wire
-    from consumer.delivery.keyed_queue import Proof, Scope
+    from consumer.delivery.http.client import HttpConnection
+    from consumer.delivery.keyed_queue import ProbeFilter, WaitReason
     from consumer.model import Endpoint
 
 
 class Lane:
     """One lane. Its state belongs to the loop; `run` is its only task."""
 
-    def __init__(self, context: DestinationContext, prober: Prober, wire: Wire) -> None:
+    def __init__(self, context: DestinationContext, prober: Prober, wire: HttpConnection) -> None:
         """Start empty."""
         self._context = context
         self._prober = prober
         self._wire = wire
         self._queue = KeyedQueue()
         self._wake = asyncio.Event()
-        self._outcomes = Outcomes(context, self._queue, self._wake.set)
+        self._outcomes = OutcomeHandler(context, self._queue, self._wake.set)
         self._queued_bytes = 0  # a hint for lingering only: exact while nothing was set aside
         self._since = 0.0
         self._enough = self._enough_bytes = 0  # what makes a lingering lane look up: events and bytes
         self.on_wire: Sequence[Delivery] = ()
         self.answered: asyncio.Future[None] | None = None
-        self.probe: Scope | None = None
+        self.probe: WaitReason | None = None
         self._probed = False  # by its last call or try of one
         self._hurry = False
 
@@ -76,16 +76,16 @@ class Lane:
         self._hurry = True
         self._wake.set()
 
-    def release(self, scope: Scope) -> None:
+    def release(self, scope: WaitReason) -> None:
         """Let go what waited for `scope`."""
         self._queue.release(scope)
         self._wake.set()
 
-    def waiting(self, scope: Scope) -> int:
+    def waiting(self, scope: WaitReason) -> int:
         """Count what waits for `scope`."""
         return self._queue.waiting(scope)
 
-    def finds(self, scope: Scope, fit: Callable[[Delivery], bool], proof: Proof) -> bool:
+    def finds(self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter) -> bool:
         """Tell whether anything that waits for `scope` can probe it."""
         return self._queue.find(scope, fit, proof) is not None
 
@@ -173,7 +173,7 @@ class Lane:
             finally:
                 self._enough = self._enough_bytes = 0
 
-    def _probe_batch(self, scope: Scope) -> tuple[Hold | None, list[Delivery]]:
+    def _probe_batch(self, scope: WaitReason) -> tuple[OpenCircuit | None, list[Delivery]]:
         """Take one delivery of what is held, of another key than the probes before it."""
         hold = self._prober.hold(scope)
         if hold is None:
@@ -188,7 +188,7 @@ class Lane:
         self._context.circuit_breakers.probed(hold, time.monotonic())
         return None, []
 
-    def _choose(self, scope: Scope, hold: Hold) -> Delivery | None:
+    def _choose(self, scope: WaitReason, hold: OpenCircuit) -> Delivery | None:
         """Take what probes a hold: of a key that was not tried since all of them were, if there is one."""
         prober, tried = self._prober, hold.tried[self]
         proof = prober.proof(scope, hold)
@@ -197,7 +197,7 @@ class Lane:
             tried.clear()
         return chosen
 
-    async def _call(self, batch: list[Delivery], probed: Hold | None) -> None:
+    async def _call(self, batch: list[Delivery], probed: OpenCircuit | None) -> None:
         context = self._context
         endpoint, body = batch[0].shape.endpoint, body_of(batch)
         self._queued_bytes -= len(body)
@@ -208,7 +208,7 @@ class Lane:
         try:
             answer = await send(
                 self._wire,
-                Call(endpoint, body),
+                HttpRequest(endpoint, body),
                 context.credentials,
                 may_start=lambda: context.request_gate.may_start(batch, started),
                 may_repeat=lambda: context.request_gate.may_repeat(batch),
@@ -220,11 +220,11 @@ class Lane:
                     probed.probing = False
                 return
             verdict = verdict_on(context.destination, batch, answer)
-            own = self._outcomes.conclude(batch, verdict, started, called=isinstance(answer, Reply | Fault))
-            if isinstance(verdict, Deferred | Barred) and context.poison_detector.failing(batch):
+            own = self._outcomes.conclude(batch, verdict, started, called=isinstance(answer, HttpResponse | Fault))
+            if isinstance(verdict, Deferred | Blocked) and context.poison_detector.failing(batch):
                 self._wire.renew()  # else it may be the server that this connection leads to, which others never meet
             context.endpoint_health.record_verdict(
-                endpoint, verdict, answered=isinstance(answer, Reply), probe=probed, own=own
+                endpoint, verdict, answered=isinstance(answer, HttpResponse), probe=probed, own=own
             )
         finally:
             self.on_wire = ()
@@ -233,15 +233,15 @@ class Lane:
     def _report(
         self,
         endpoint: Endpoint,
-        answer: Reply | Fault | Barred | Deferred | None,
+        answer: HttpResponse | Fault | Blocked | Deferred | None,
         events: int,
         size: int,
         seconds: float,
     ) -> None:
         """Tell what a call ended with, and learn the destination's time from it."""
         context = self._context
-        if isinstance(answer, Reply | Fault):  # else the door of credentials stayed shut, and no call was made
-            status = answer.status if isinstance(answer, Reply) else None
+        if isinstance(answer, HttpResponse | Fault):  # else the door of credentials stayed shut, and no call was made
+            status = answer.status if isinstance(answer, HttpResponse) else None
             context.observer.called(context.name, endpoint.name, status, events, size, seconds)
-        if isinstance(answer, Reply) and context.time_window.active:
+        if isinstance(answer, HttpResponse) and context.time_window.active:
             context.time_window.heard(answer.headers.get("date"))

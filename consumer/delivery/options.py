@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from consumer.delivery.backoff import Backoff
-from consumer.delivery.guards.flood_guard import GuardOptions
-from consumer.delivery.guards.poison_detector import SuspectOptions
+from consumer.delivery.guards.flood_guard import FloodGuardOptions
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from consumer.model import Fault
 
 _BACKOFF = Backoff(0.5, 30.0)
-_GUARD = GuardOptions()
-_SUSPECTS = SuspectOptions()
+_GUARD = FloodGuardOptions()
+_SUSPECTS = PoisonDetectionOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class DestinationOptions:
     """Between the probes of a hold."""
     rate_per_s: float | None = None
     """Calls per second of all processes together; `None` = no limit of ours."""
-    guard: GuardOptions = _GUARD
-    suspects: SuspectOptions = _SUSPECTS
+    guard: FloodGuardOptions = _GUARD
+    suspects: PoisonDetectionOptions = _SUSPECTS
 
 
-class Ends(Protocol):
+class SettlementSink(Protocol):
     """Where deliveries end."""
 
     def delivered(self, batch: Sequence[Delivery]) -> None:

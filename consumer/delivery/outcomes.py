@@ -7,15 +7,26 @@ from typing import TYPE_CHECKING, assert_never
 
 from consumer.delivery.batch import bytes_of, halve, mark
 from consumer.delivery.guards.poison_detector import speaks_against
-from consumer.delivery.keyed_queue import Apart
-from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused, Reply, Trouble
+from consumer.delivery.keyed_queue import IsolatedBatches
+from consumer.model import (
+    BatchRefused,
+    Blocked,
+    DeadLetterCause,
+    Deferred,
+    Delivered,
+    Fault,
+    HttpResponse,
+    PartiallyRefused,
+    Refused,
+    TransientCause,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from consumer.delivery.context import DestinationContext
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.keyed_queue import KeyedQueue, Scope
+    from consumer.delivery.keyed_queue import KeyedQueue, WaitReason
     from consumer.destinations import Destination
     from consumer.model import Verdict
 
@@ -25,7 +36,7 @@ whenever its back-off is over, it would have its lane, or with a stated wait eve
 hour."""
 
 
-class Outcomes:
+class OutcomeHandler:
     """One lane's outcomes."""
 
     def __init__(self, context: DestinationContext, queue: KeyedQueue, wake: Callable[[], None]) -> None:
@@ -34,7 +45,7 @@ class Outcomes:
         self._queue = queue
         self._wake = wake
         self._failures = 0
-        self.apart = Apart()
+        self.apart = IsolatedBatches()
         self.not_before = 0.0
         self.open_bytes = 0
 
@@ -44,7 +55,7 @@ class Outcomes:
         `called`: its endpoint was, and not just the door of credentials before it.
         """
         context = self._context
-        if not isinstance(verdict, Deferred | Barred):
+        if not isinstance(verdict, Deferred | Blocked):
             self._failures = 0
             self.apart.went_well()
         elif called and speaks_against(verdict):
@@ -52,15 +63,15 @@ class Outcomes:
         match verdict:
             case Delivered():
                 self._delivered(batch, started)
-            case Listed(refused):
+            case PartiallyRefused(refused):
                 context.observer.listed(context.name, len(batch), len(refused))
                 refusals = [(batch[index], refused[index]) for index in sorted(refused)]
                 context.flood_guard.begin(refusals)
                 self._delivered([delivery for index, delivery in enumerate(batch) if index not in refused], started)
                 self._refuse(refusals)
-            case Refused(fault) | Mixed(fault) if len(batch) == 1:
+            case Refused(fault) | BatchRefused(fault) if len(batch) == 1:
                 self._refuse([(batch[0], fault)])
-            case Refused() | Mixed():
+            case Refused() | BatchRefused():
                 self._failed(batch)
                 self._halve(batch)
                 self.again(batch)
@@ -68,7 +79,7 @@ class Outcomes:
                 self._failed(batch)
                 self.again(batch)
                 self._later(batch, fault, asked_s, everyone=everyone)
-            case Barred(fault):
+            case Blocked(fault):
                 self._failed(batch)
                 self.again(batch)
                 if context.circuit_breakers.succeeded_since(batch[0].shape.endpoint, started):
@@ -78,22 +89,24 @@ class Outcomes:
                 assert_never(verdict)
         return False
 
-    def _against(self, batch: list[Delivery], verdict: Deferred | Barred, started: float) -> bool:
+    def _against(self, batch: list[Delivery], verdict: Deferred | Blocked, started: float) -> bool:
         """Put back what has failed, maybe by its own fault; tell whether it was."""
         context, now = self._context, time.monotonic()
         fault, poison_detector = verdict.fault, context.poison_detector
-        asked_s, everyone = (verdict.wait_s, verdict.everyone) if isinstance(verdict, Deferred) else (None, False)
+        asked_s, everyone = (
+            (verdict.wait_s, verdict.whole_destination) if isinstance(verdict, Deferred) else (None, False)
+        )
         poison_detector.failed(batch, now)
         own = poison_detector.guilty(batch)
         if own and len(batch) == 1 and poison_detector.hopeless(batch[0], now):
             self._pause(asked_s, everyone=everyone)
             alone = batch[0].evidence.alone if batch[0].evidence else 0
             why = f"it failed {alone} times by itself, others were taken meanwhile: {fault.cause.value}"
-            self._refuse([(batch[0], Fault(Cause.NEVER_ACCEPTED, why, fault.status))])
+            self._refuse([(batch[0], Fault(DeadLetterCause.NEVER_ACCEPTED, why, fault.status))])
             return True
         self._failed(batch)
         if (
-            isinstance(verdict, Barred)
+            isinstance(verdict, Blocked)
             and not own
             and not context.circuit_breakers.succeeded_since(batch[0].shape.endpoint, started)
         ):
@@ -114,12 +127,12 @@ class Outcomes:
         else:
             self.again(batch)
         self._later(batch, fault, asked_s, everyone=everyone)
-        return own or isinstance(verdict, Barred)
+        return own or isinstance(verdict, Blocked)
 
     def _apart(self, batch: Sequence[Delivery], due_s: float) -> None:
         """Let a batch wait by itself, its lane going on with other keys."""
         suspects = len(batch) if self._context.poison_detector.suspects(batch) else 0
-        scope: Scope = ("apart", self._context.next_fragment())
+        scope: WaitReason = ("apart", self._context.next_fragment())
         self.open_bytes -= self._queue.set_apart(batch, scope)
         if self._queue.waiting(scope):
             self.apart.put(scope, due_s, suspects)
@@ -169,7 +182,7 @@ class Outcomes:
             fault = (
                 self._context.time_window.past_hope(delivery) or answered
             )  # the answer itself may have to say what time it is
-            cause = fault.cause if isinstance(fault.cause, Cause) else Cause.REFUSED
+            cause = fault.cause if isinstance(fault.cause, DeadLetterCause) else DeadLetterCause.REFUSED
             if self._context.flood_guard.waits(delivery, cause):
                 waiting.append(delivery)
             else:
@@ -181,8 +194,8 @@ class Outcomes:
         key = delivery.key
         self.open_bytes -= len(delivery.body)
         self._queue.block(key)
-        if not isinstance(fault.cause, Cause):
-            fault = Fault(Cause.REFUSED, fault.detail, fault.status)
+        if not isinstance(fault.cause, DeadLetterCause):
+            fault = Fault(DeadLetterCause.REFUSED, fault.detail, fault.status)
 
         def acknowledged() -> None:
             self._queue.acknowledged(key)
@@ -192,13 +205,13 @@ class Outcomes:
 
 
 def verdict_on(
-    destination: Destination, batch: Sequence[Delivery], answer: Reply | Fault | Barred | Deferred
+    destination: Destination, batch: Sequence[Delivery], answer: HttpResponse | Fault | Blocked | Deferred
 ) -> Verdict:
     """Turn what came of a call into a verdict."""
     if isinstance(answer, Fault):
         return Deferred(answer)
-    if not isinstance(answer, Reply):
+    if not isinstance(answer, HttpResponse):
         return answer
     if answer.truncated and answer.status < 300:  # noqa: PLR2004 - any 2xx
-        return Barred(Fault(Trouble.UNINTELLIGIBLE, "the answer is longer than any contract's", answer.status))
+        return Blocked(Fault(TransientCause.UNINTELLIGIBLE, "the answer is longer than any contract's", answer.status))
     return destination.judge(batch[0].shape, [delivery.identity for delivery in batch], answer)

@@ -18,9 +18,9 @@ from consumer.model import UNREADABLE_HEADERS
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from consumer.delivery.ledger.partition_ledger import Tenure
+    from consumer.delivery.ledger.partition_ledger import PartitionLedger
     from consumer.model import Message, Partition
-    from consumer.model.delivery_columns import Column, Translation
+    from consumer.model.delivery_columns import DeliveryColumns, Translation
 
 _ROOM_AGAIN = 0.5
 """A full partition has room again below this part of its share: resuming costs a second, so be it seldom."""
@@ -40,7 +40,7 @@ LETTER_BYTES = 512
 _GROWTH_KEPT = 0.9
 
 
-class Limits(NamedTuple):
+class BufferLimits(NamedTuple):
     """What one pipeline may have open at once."""
 
     records: int
@@ -52,7 +52,7 @@ class Limits(NamedTuple):
 class Chunk(NamedTuple):
     """Records of one tenure to be translated now."""
 
-    tenure: Tenure
+    tenure: PartitionLedger
     messages: Sequence[Message]
     sizes: Sequence[int]
     """Each record's bytes, as `size_of` has them."""
@@ -79,24 +79,24 @@ def _headers(message: Message) -> Sequence[tuple[str, bytes | None]] | None:
         return None
 
 
-class Intake:
+class RecordBuffer:
     """The tenures in force, their backlog of untranslated records, and their room."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: BufferLimits) -> None:
         """Start with no tenure."""
         self._limits = limits
-        self.tenures: dict[Partition, Tenure] = {}
+        self.tenures: dict[Partition, PartitionLedger] = {}
         self._backlog: dict[Partition, deque[Message]] = {}
         self._waiting: set[Partition] = set()
         self._full: set[Partition] = set()
         self._growth = 1.0
 
-    def begin(self, tenure: Tenure) -> None:
+    def begin(self, tenure: PartitionLedger) -> None:
         """Let records of a new tenure come."""
         self.tenures[tenure.partition] = tenure
         self._backlog[tenure.partition] = deque()
 
-    def end(self, tenure: Tenure) -> None:
+    def end(self, tenure: PartitionLedger) -> None:
         """Drop a tenure and its backlog: nothing of that was taken, the next owner reads it again."""
         partition = tenure.partition
         if self.tenures.get(partition) is not tenure:
@@ -115,7 +115,7 @@ class Intake:
             if queue is not None:
                 queue.append(message)
 
-    def put_back(self, tenure: Tenure, messages: Sequence[Message]) -> None:
+    def put_back(self, tenure: PartitionLedger, messages: Sequence[Message]) -> None:
         """Return records whose schema is missing: their partition waits."""
         if self.tenures.get(tenure.partition) is tenure:
             self._backlog[tenure.partition].extendleft(reversed(messages))
@@ -158,7 +158,7 @@ class Intake:
                 break
         return found
 
-    def _chunk(self, tenure: Tenure, queue: deque[Message], most: int, most_bytes: int) -> Chunk:
+    def _chunk(self, tenure: PartitionLedger, queue: deque[Message], most: int, most_bytes: int) -> Chunk:
         """Take at least one record off a partition's backlog, and more while its room and the chunk's allow."""
         room = self._limits.records / len(self.tenures) - tenure.span
         room_bytes = min(most_bytes, (self._limits.size / len(self.tenures) - tenure.open_bytes) / self._growth)
@@ -170,7 +170,7 @@ class Intake:
         del taken[count:], sizes[count:]
         return Chunk(tenure, taken, sizes)
 
-    def _fits(self, tenure: Tenure) -> bool:
+    def _fits(self, tenure: PartitionLedger) -> bool:
         """Tell whether a partition has room, hysteresis included.
 
         What counts is the span. Were it the open records, one that never ends would let all that is taken after it be
@@ -199,17 +199,17 @@ class Intake:
         return tuple(self._waiting)
 
 
-class Places(NamedTuple):
+class LedgerSlots(NamedTuple):
     """Where the records of a lot stand: by index in the lot, each one's tenure and slot."""
 
-    tenures: list[Tenure]
+    tenures: list[PartitionLedger]
     slots: list[int]
-    back: list[tuple[Tenure, Sequence[Message]]]
+    back: list[tuple[PartitionLedger, Sequence[Message]]]
     """What was not entered: its schema is missing, or that of an earlier record of its partition."""
     weight: int
     """Bytes that the whole lot counts for, with all it owes."""
 
-    def deliveries(self, column: Column) -> list[Delivery]:
+    def deliveries(self, column: DeliveryColumns) -> list[Delivery]:
         """Return one destination's deliveries of the lot, in order, each with its place in the ledger."""
         rows = zip(
             column.bodies,
@@ -225,12 +225,12 @@ class Places(NamedTuple):
         return [Delivery(*row) for row in rows]
 
 
-def enter(chunks: Sequence[Chunk], translation: Translation, accounts: Mapping[str, int]) -> Places:
+def enter(chunks: Sequence[Chunk], translation: Translation, accounts: Mapping[str, int]) -> LedgerSlots:
     """Enter the records of `chunks`, translated in this order; `accounts` are the ledger's, by destination."""
     weights = [size for chunk in chunks for size in chunk.sizes]
     owed = _owed(translation, weights, accounts)
     waiting = set(translation.waiting)
-    places = Places([], [], [], sum(weights))
+    places = LedgerSlots([], [], [], sum(weights))
     start = 0
     for tenure, messages, _ in chunks:
         end = start + len(messages)

@@ -15,7 +15,7 @@ from consumer.model import Partition
 _WITHIN_S = 10.0
 
 
-class UnreadableError(Exception):
+class ClusterReadError(Exception):
     """The brokers did not give what is needed for the books; the text says what."""
 
 
@@ -49,7 +49,7 @@ def read_letters(bootstrap: str, topic: str) -> list[FoundLetter]:
         deadline = time.monotonic() + _WITHIN_S
         while left:
             if time.monotonic() > deadline:
-                raise UnreadableError(f"{topic} could not be read to its end")
+                raise ClusterReadError(f"{topic} could not be read to its end")
             for message in consumer.consume(500, 0.1):
                 if message.error() is None:
                     found.append(_letter(message))
@@ -57,7 +57,7 @@ def read_letters(bootstrap: str, topic: str) -> list[FoundLetter]:
                     if (message.offset() or 0) + 1 >= left.get(message.partition() or 0, 0):
                         left.pop(message.partition() or 0, None)
     except KafkaException as error:
-        raise UnreadableError(f"{topic} could not be read: {error.args[0].str()}") from error
+        raise ClusterReadError(f"{topic} could not be read: {error.args[0].str()}") from error
     else:
         return found
     finally:
@@ -74,7 +74,7 @@ def read_committed(bootstrap: str, group: str, partitions: Iterable[Partition]) 
     try:
         answers = consumer.committed([TopicPartition(each.topic, each.index) for each in partitions], _WITHIN_S)
     except KafkaException as error:
-        raise UnreadableError(f"the offsets of {group} could not be read: {error.args[0].str()}") from error
+        raise ClusterReadError(f"the offsets of {group} could not be read: {error.args[0].str()}") from error
     finally:
         consumer.close()
     return {Partition(each.topic, each.partition): each.offset for each in answers if each.offset >= 0}
@@ -111,5 +111,7 @@ def _letter(message: Message) -> FoundLetter:
         )
         pipeline = headers["cdp-pipeline"]
     except (KeyError, ValueError) as error:
-        raise UnreadableError(f"a dead letter at {message.offset()} lacks a header of its contract: {error}") from error
+        raise ClusterReadError(
+            f"a dead letter at {message.offset()} lacks a header of its contract: {error}"
+        ) from error
     return FoundLetter(pipeline, headers.get("cdp-destination", ""), letter, digest_of(message.key(), message.value()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consumer.demo.events import TOPICS
-from consumer.demo.fakes import Copilot, CustomerIo, Yotpo
+from consumer.demo.fakes import FakeCopilot, FakeCustomerio, FakeYotpo
 
 LETTERS = "cdp-dead-letters"
 LETTER_PARTITIONS = 4
@@ -70,22 +70,22 @@ _FIRST, _SECOND = "demo-secret-1", "demo-secret-2"
 class Servers:
     """The three destinations on loopback."""
 
-    copilot: Copilot
-    customerio: CustomerIo
-    yotpo: Yotpo
+    copilot: FakeCopilot
+    customerio: FakeCustomerio
+    yotpo: FakeYotpo
 
 
 def make_servers() -> Servers:
     """Return the servers as the configuration knows them, not yet listening."""
     return Servers(
-        Copilot(client_id=_CLIENT, client_secret=_FIRST),
-        CustomerIo(api_key=_FIRST),
-        Yotpo(store_id=_STORE, secret=_YOTPO_SECRET),
+        FakeCopilot(client_id=_CLIENT, client_secret=_FIRST),
+        FakeCustomerio(api_key=_FIRST),
+        FakeYotpo(store_id=_STORE, secret=_YOTPO_SECRET),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class DemoConfig:
     """Where the configuration lies, and the environment it is read with."""
 
     file: Path
@@ -97,10 +97,10 @@ class Setting:
         _write(self.file.parent / "secrets" / "customerio", _SECOND)
 
 
-def write_setting(folder: Path, avro: Path, servers: Servers, bootstrap: str, registry: str, port: int) -> Setting:
+def write_setting(folder: Path, avro: Path, servers: Servers, bootstrap: str, registry: str, port: int) -> DemoConfig:
     """Write the configuration and its secrets into `folder`."""
     (folder / "secrets").mkdir()
-    setting = Setting(
+    setting = DemoConfig(
         folder / "cdp.yaml",
         {
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap,

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consumer import __version__
-from consumer.config.run_config import Plan, read_plan
-from consumer.demo.config_file import LETTER_PARTITIONS, LETTERS, Servers, Setting, make_servers, write_setting
+from consumer.config.run_config import RunConfig, read_plan
+from consumer.demo.config_file import LETTER_PARTITIONS, LETTERS, DemoConfig, Servers, make_servers, write_setting
 from consumer.demo.embedded_kafka import EmbeddedKafka
-from consumer.demo.event_producer import Pace, Till
+from consumer.demo.event_producer import EventProducer, ProductionRate
 from consumer.demo.events import TOPICS
 from consumer.demo.fakes import threaded
-from consumer.demo.fault_schedule import Asked
+from consumer.demo.fault_schedule import FaultSchedule
 from consumer.demo.observer import Tally
 from consumer.demo.registry import SchemaRegistry
 from consumer.demo.schemas import avro_directory, read_schemas
@@ -38,27 +38,27 @@ class Options:
     """What was asked for on the command line."""
 
     seed: int
-    pace: Pace
-    asked: Asked
+    pace: ProductionRate
+    asked: FaultSchedule
     keep_running: bool
     keep: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Environment:
     """Everything that stands before the first record is written."""
 
-    plan: Plan
+    plan: RunConfig
     servers: Servers
-    setting: Setting
-    till: Till
+    setting: DemoConfig
+    till: EventProducer
     metrics: Metrics
     log: Log
     sources: Sources
     tallies: dict[str, Tally]
 
 
-def set_up(options: Options, folder: Path, house: ExitStack) -> tuple[Stage, list[str]]:
+def set_up(options: Options, folder: Path, house: ExitStack) -> tuple[Environment, list[str]]:
     """Raise everything in order, to be taken down with `house`; return it, and lines about where it is.
 
     Raises:
@@ -88,14 +88,14 @@ def set_up(options: Options, folder: Path, house: ExitStack) -> tuple[Stage, lis
     if planned.plan is None:
         said = "\n".join(f"  {finding.text()}" for finding in errors(planned.findings))
         raise DemoError(f"the demo's own configuration is refused:\n{said}")
-    till = Till(Shop(options.seed), schemas, options.pace, kafka.bootstrap, LETTER_PARTITIONS)
+    till = EventProducer(Shop(options.seed), schemas, options.pace, kafka.bootstrap, LETTER_PARTITIONS)
     tallies = {pipeline.name: Tally() for pipeline in planned.plan.settings.pipelines}
     about = [
         f"status page    http://127.0.0.1:{port}/   metrics http://127.0.0.1:{port}/metrics",
         f"configuration  {setting.file}   log {folder / 'demo.log'}",
         f"mapping        {avro / 'mapping.yaml'}",
     ]
-    return Stage(planned.plan, servers, setting, till, metrics, log, sources, tallies), about
+    return Environment(planned.plan, servers, setting, till, metrics, log, sources, tallies), about
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from threading import Event, Thread
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from consumer.demo.bad_records import Mishaps
-from consumer.demo.events import DEVICES, Happening
-from consumer.demo.produced_records import Notes, Written, digest_of
+from consumer.demo.bad_records import BadRecords
+from consumer.demo.events import DEVICES, ShopEvent
+from consumer.demo.produced_records import ProducedRecords, Written, digest_of
 from consumer.demo.schemas import Schemas
 from consumer.demo.shop import Shop
-from consumer.model import Cause, Partition
+from consumer.model import DeadLetterCause, Partition
 
 _TURN_S = 0.02
 _ONE_IN = 33
@@ -27,7 +27,7 @@ _FLUSH_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ProductionRate:
     """How much the shop does."""
 
     per_s: float
@@ -39,17 +39,19 @@ class Pace:
     """Share of records that make two destinations refuse whole requests, from 0 to 1."""
 
 
-class Till(Thread):
+class EventProducer(Thread):
     """The shop's thread. `ended` is set when the last record was acknowledged; `why` then says what made it stop."""
 
-    def __init__(self, shop: Shop, schemas: Schemas, pace: Pace, bootstrap: str, letter_partitions: int) -> None:
+    def __init__(
+        self, shop: Shop, schemas: Schemas, pace: ProductionRate, bootstrap: str, letter_partitions: int
+    ) -> None:
         """Prepare a day of business."""
         super().__init__(name="shop", daemon=True)
-        self.notes = Notes()
+        self.notes = ProducedRecords()
         self.ended = Event()
         self.why = ""
         self._shop = shop
-        self._mishaps = Mishaps(shop, schemas)
+        self._mishaps = BadRecords(shop, schemas)
         self._schemas = schemas
         self._pace = pace
         self._closing = Event()
@@ -90,7 +92,7 @@ class Till(Thread):
             self._closing.wait(_TURN_S)
         return "it was asked to close"
 
-    def _next(self) -> Happening:
+    def _next(self) -> ShopEvent:
         now_ms = int(time.time() * 1000)
         if self._shop.is_open:
             if self._pace.poison and self._shop.dice.random() < self._pace.poison:
@@ -99,11 +101,11 @@ class Till(Thread):
                 return self._mishaps.next(now_ms)
         return self._shop.next(now_ms)
 
-    def _write(self, happening: Happening) -> None:
+    def _write(self, happening: ShopEvent) -> None:
         value = self._value(happening)
         key = happening.key.encode() or None
         size = len(value or b"") + len(key or b"") + _OVERHEAD
-        letters = sum(isinstance(one.end, Cause) for one in happening.owed)
+        letters = sum(isinstance(one.end, DeadLetterCause) for one in happening.owed)
         self._letter_bytes += letters * (size + _LETTER_OVERHEAD)
 
         def acknowledged(error: KafkaError | None, message: Message) -> None:
@@ -130,7 +132,7 @@ class Till(Thread):
                 break
         self.notes.made += 1
 
-    def _value(self, happening: Happening) -> bytes | None:
+    def _value(self, happening: ShopEvent) -> bytes | None:
         if happening.event is None:
             return happening.raw
         wrap = self._schemas.single_object if happening.topic == DEVICES else self._schemas.confluent

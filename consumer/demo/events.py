@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from consumer.model import Cause, Skip
+from consumer.model import DeadLetterCause, SkipReason
 
 NAMESPACE = "com.acme.shop"
 
@@ -26,7 +26,7 @@ class Arrives(Enum):
 
 
 DELIVERED = Arrives.DELIVERED
-End: TypeAlias = Arrives | Skip | Cause
+End: TypeAlias = Arrives | SkipReason | DeadLetterCause
 """Delivered, deliberately skipped, or in the dead-letter topic for that cause."""
 
 
@@ -46,7 +46,7 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class ShopEvent:
     """One record to be written."""
 
     topic: str

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from consumer.demo.events import DELIVERED, DESTINATIONS, End, Owed
-from consumer.model import Cause, Skip
+from consumer.model import DeadLetterCause, SkipReason
 
 Event = Mapping[str, Any]
 
@@ -24,7 +24,7 @@ def owed_for_whole(end: End) -> tuple[Owed, ...]:
     return tuple(Owed(destination, "", end) for destination in DESTINATIONS)
 
 
-def _if(condition: bool, otherwise: Skip) -> End:  # noqa: FBT001 - it reads as `if`
+def _if(condition: bool, otherwise: SkipReason) -> End:  # noqa: FBT001 - it reads as `if`
     return DELIVERED if condition else otherwise
 
 
@@ -32,62 +32,62 @@ def _signed_up(event: Event) -> Iterator[Owed]:
     yield Owed("customerio", "identify", DELIVERED)
     yield Owed("customerio", "track:Account Created", DELIVERED)
     yield Owed("copilot", "user_created", DELIVERED)
-    yield Owed("yotpo", "event:signed_up", _if(event["customer"]["marketing_ok"] is True, Skip.NO_CONSENT))
+    yield Owed("yotpo", "event:signed_up", _if(event["customer"]["marketing_ok"] is True, SkipReason.NO_CONSENT))
 
 
 def _updated(_: Event) -> Iterator[Owed]:
     yield Owed("customerio", "identify", DELIVERED)
     yield Owed("copilot", "user_updated", DELIVERED)
-    yield Owed("yotpo", "", Skip.NO_MAPPING)
+    yield Owed("yotpo", "", SkipReason.NO_MAPPING)
 
 
 def _viewed(event: Event) -> Iterator[Owed]:
     known = "customer_id" in event["visitor"][1]
     yield Owed("customerio", "track:Product Viewed", DELIVERED)
-    yield Owed("copilot", "custom_event:product_viewed", _if(known, Skip.FILTERED))
-    yield Owed("yotpo", "", Skip.NO_MAPPING)
+    yield Owed("copilot", "custom_event:product_viewed", _if(known, SkipReason.FILTERED))
+    yield Owed("yotpo", "", SkipReason.NO_MAPPING)
 
 
 def _ordered(event: Event) -> Iterator[Owed]:
     paid = event["status"] == "PAID"
     consents = event["customer"]["marketing_ok"] is True
-    yield Owed("customerio", "track:Order Completed", _if(paid, Skip.FILTERED))
+    yield Owed("customerio", "track:Order Completed", _if(paid, SkipReason.FILTERED))
     seen = set()
     for position, item in enumerate(event["items"]):
         line = item["line_id"]
         if line in seen:
-            yield Owed("customerio", "track:Gift Bought", Cause.REPEATED_ELEMENT, repeated_at=position)
+            yield Owed("customerio", "track:Gift Bought", DeadLetterCause.REPEATED_ELEMENT, repeated_at=position)
             continue
         seen.add(line)
-        end = _if(consents, Skip.NO_CONSENT) if item["gift"] else Skip.FILTERED
+        end = _if(consents, SkipReason.NO_CONSENT) if item["gift"] else SkipReason.FILTERED
         yield Owed("customerio", "track:Gift Bought", end, element=line)
     yield Owed("copilot", "custom_event:order_placed", DELIVERED)
-    yield Owed("yotpo", "event:order_placed", _if(consents, Skip.NO_CONSENT) if paid else Skip.FILTERED)
+    yield Owed("yotpo", "event:order_placed", _if(consents, SkipReason.NO_CONSENT) if paid else SkipReason.FILTERED)
 
 
 def _consented(event: Event) -> Iterator[Owed]:
     analysis = event["purpose"] == "ANALYSIS"
     kept_as = f"{event['customer_id']}={'true' if event['granted'] else 'false'}"
-    yield Owed("copilot", "consent", _if(analysis, Skip.FILTERED), arrives_as=kept_as)
-    yield Owed("customerio", "identify", _if(not analysis, Skip.FILTERED))
-    yield Owed("yotpo", "", Skip.NO_MAPPING)
+    yield Owed("copilot", "consent", _if(analysis, SkipReason.FILTERED), arrives_as=kept_as)
+    yield Owed("customerio", "identify", _if(not analysis, SkipReason.FILTERED))
+    yield Owed("yotpo", "", SkipReason.NO_MAPPING)
 
 
 def _registered(_: Event) -> Iterator[Owed]:
     yield Owed("copilot", "thing_created", DELIVERED)
     yield Owed("copilot", "user_thing_associated", DELIVERED)
     yield Owed("customerio", "track:Device Registered", DELIVERED)
-    yield Owed("yotpo", "", Skip.NO_MAPPING)
+    yield Owed("yotpo", "", SkipReason.NO_MAPPING)
 
 
 def _reported(event: Event) -> Iterator[Owed]:
     yield Owed("copilot", "thing_status_changed", DELIVERED)
-    yield Owed("customerio", "track:Device Faulty", _if(event["status"] == "FAULTY", Skip.FILTERED))
-    yield Owed("yotpo", "", Skip.NO_MAPPING)
+    yield Owed("customerio", "track:Device Faulty", _if(event["status"] == "FAULTY", SkipReason.FILTERED))
+    yield Owed("yotpo", "", SkipReason.NO_MAPPING)
 
 
 def _counted(_: Event) -> Iterator[Owed]:
-    yield from owed_for_whole(Skip.NO_MAPPING)
+    yield from owed_for_whole(SkipReason.NO_MAPPING)
 
 
 _SAYS: Mapping[str, Callable[[Event], Iterator[Owed]]] = {

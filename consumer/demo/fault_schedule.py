@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from consumer.demo.bad_records import POISON, UNLISTED
-from consumer.demo.config_file import Servers, Setting, expire
+from consumer.demo.config_file import DemoConfig, Servers, expire
 from consumer.demo.fakes import Answer, Fake, MarkInvalid, contains
 from consumer.demo.fakes.fault_rules import Action, Incoming
 from consumer.demo.fakes.recorder import Item
@@ -14,7 +14,7 @@ _OUTAGE = 503
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FaultSchedule:
     """The faults asked for."""
 
     outage: str | None = None
@@ -29,8 +29,8 @@ class Faults:
     """Plays the faults as time goes by; `turn` is called now and then."""
 
     servers: Servers
-    setting: Setting
-    asked: Asked
+    setting: DemoConfig
+    asked: FaultSchedule
     length_s: float
     """How long business lasts: a third of it is when faults begin."""
     news: list[tuple[float, str]] = field(default_factory=list)

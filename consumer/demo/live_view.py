@@ -15,8 +15,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from consumer.demo.progress import Line, Looking, Snapshot
-from consumer.model import Cause
+from consumer.demo.progress import Line, ProgressReader, Snapshot
+from consumer.model import DeadLetterCause
 
 _REDRAW_S = 0.25
 _LINE_S = 2.0
@@ -25,10 +25,10 @@ _STATE = 24
 """Characters for what a destination waits for: without room of its own the table would jump."""
 
 
-class Screen:
+class LiveView:
     """Shows how everything stands while its `with` block lasts, from a thread of its own."""
 
-    def __init__(self, console: Console, looking: Looking, until_s: float | None) -> None:
+    def __init__(self, console: Console, looking: ProgressReader, until_s: float | None) -> None:
         """`until_s` is when business is over, if that is known."""
         self._console = console
         self._looking = looking
@@ -113,7 +113,7 @@ def _now(snapshot: Snapshot) -> Table:
 
 def _causes(lines: Sequence[Line]) -> Table | None:
     """Return the dead letters by cause; `None` while there are none."""
-    total: Counter[Cause] = Counter()
+    total: Counter[DeadLetterCause] = Counter()
     for line in lines:
         total += line.letters
     if not total:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from threading import Lock
 
-from consumer.model import Cause, Fault, Skip
+from consumer.model import DeadLetterCause, Fault, SkipReason
 from consumer.model.observer import Observer
 
 
@@ -17,9 +17,9 @@ class Tally(Observer):
     def __init__(self) -> None:
         """Begin at nothing."""
         self._lock = Lock()
-        self.skips: Counter[tuple[str, str, Skip]] = Counter()
+        self.skips: Counter[tuple[str, str, SkipReason]] = Counter()
         """By destination ("" = the whole record), event type and reason."""
-        self.letters: Counter[tuple[str, Cause]] = Counter()
+        self.letters: Counter[tuple[str, DeadLetterCause]] = Counter()
         """Acknowledged ones, by destination ("" = the whole record) and cause."""
         self.calls: Counter[int | None] = Counter()
         """Calls that ended, by status."""
@@ -29,12 +29,12 @@ class Tally(Observer):
         self.trouble: tuple[float, str] | None = None
         """When a batch was last put off (`time.monotonic()`), and why."""
 
-    def skipped(self, counts: Mapping[tuple[str, str, Skip], int]) -> None:
+    def skipped(self, counts: Mapping[tuple[str, str, SkipReason], int]) -> None:
         """Count what was deliberately not delivered."""
         with self._lock:
             self.skips.update(counts)
 
-    def shelved(self, destination: str, cause: Cause, count: int) -> None:
+    def shelved(self, destination: str, cause: DeadLetterCause, count: int) -> None:
         """Count letters."""
         with self._lock:
             self.letters[destination, cause] += count
@@ -63,10 +63,10 @@ class Tally(Observer):
         del destination, events
         self.trouble = (time.monotonic() + wait_s, f"{fault.status or fault.cause}")
 
-    def causes(self) -> Counter[Cause]:
+    def causes(self) -> Counter[DeadLetterCause]:
         """Return the letters by cause."""
         with self._lock:
-            found: Counter[Cause] = Counter()
+            found: Counter[DeadLetterCause] = Counter()
             for (_, cause), count in self.letters.items():
                 found[cause] += count
             return found

@@ -13,9 +13,9 @@ from hashlib import blake2b
 from typing import NamedTuple
 from uuid import UUID
 
-from consumer.demo.events import NAMESPACE, Arrives, Happening, Owed
+from consumer.demo.events import NAMESPACE, Arrives, Owed, ShopEvent
 from consumer.demo.produced_records import Written
-from consumer.model import Partition, Skip
+from consumer.model import Partition, SkipReason
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID_LETTERS = 26
@@ -41,7 +41,7 @@ class Expected:
     labels: dict[str, str] = field(default_factory=dict)
     """Each arrival's label."""
     letters: dict[Letter, Written] = field(default_factory=dict)
-    skips: Counter[tuple[str, str, Skip]] = field(default_factory=Counter)
+    skips: Counter[tuple[str, str, SkipReason]] = field(default_factory=Counter)
     """As the service counts them: destination ("" = the whole record), event type, reason."""
     records: dict[Partition, int] = field(default_factory=dict)
     """Offset behind the last record of each partition."""
@@ -73,7 +73,7 @@ def expect(destination: str, written: Iterable[Written]) -> Expected:
 
 def _enter(expected: Expected, owed: Owed, written: Written) -> None:
     happening, end = written.happening, owed.end
-    if isinstance(end, Skip):
+    if isinstance(end, SkipReason):
         event_type = f"{NAMESPACE}.{happening.kind}" if happening.kind else ""
         expected.skips[owed.destination if owed.label else "", event_type, end] += 1
         return
@@ -88,7 +88,7 @@ def _enter(expected: Expected, owed: Owed, written: Written) -> None:
     expected.letters[Letter(owed.label, str(end), written.partition, written.offset, delivery_id)] = written
 
 
-def _sixteen(owed: Owed, happening: Happening, written: Written) -> bytes:
+def _sixteen(owed: Owed, happening: ShopEvent, written: Written) -> bytes:
     place = by_place(*written.partition, written.offset)
     if not owed.label:
         return digest("", "", "", place)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
 
-from consumer.demo.events import Happening
+from consumer.demo.events import ShopEvent
 from consumer.model import Partition
 
 
@@ -16,7 +16,7 @@ from consumer.model import Partition
 class Written:
     """One record that the brokers have."""
 
-    happening: Happening
+    happening: ShopEvent
     partition: Partition
     offset: int
     digest: bytes
@@ -28,7 +28,7 @@ def digest_of(key: bytes | None, value: bytes | None) -> bytes:
     return blake2b(repr((key, value)).encode(), digest_size=16).digest()
 
 
-class Notes:
+class ProducedRecords:
     """Written by the shop's thread, read by the display and, when all is over, by the books."""
 
     def __init__(self) -> None:

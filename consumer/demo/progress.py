@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from consumer.demo.observer import Tally
-from consumer.demo.produced_records import Notes
-from consumer.model import Cause
-from consumer.model.status import DestinationFacts, PipelineFacts
+from consumer.demo.produced_records import ProducedRecords
+from consumer.model import DeadLetterCause
+from consumer.model.status import DestinationStatus, PipelineStatus
 from consumer.observability.status_sources import Sources
 
 _RATE_OVER_S = 3.0
@@ -31,7 +31,7 @@ class Line:
     """Deliveries owed and not ended."""
     lag: int
     """Records written and not settled."""
-    letters: Counter[Cause]
+    letters: Counter[DeadLetterCause]
     skipped: int
     state: str
     """What it waits for, if it does."""
@@ -53,12 +53,12 @@ class Snapshot:
 
 
 @dataclass(slots=True)
-class Looking:
+class ProgressReader:
     """Looks at everything, and remembers the last seconds for the rates."""
 
     sources: Sources
     tallies: Mapping[str, Tally]
-    notes: Notes
+    notes: ProducedRecords
     news: list[tuple[float, str]]
     began: float = field(default_factory=time.monotonic)
     phase: str = "the shop is open"
@@ -75,7 +75,7 @@ class Looking:
             lines.extend(self._line(each, facts, lag, now) for each in facts.destinations)
         return Snapshot(now - self.began, self.notes.made, tuple(lines), self.phase, tuple(self.news))
 
-    def _line(self, facts: DestinationFacts, pipeline: PipelineFacts, lag: int, now: float) -> Line:
+    def _line(self, facts: DestinationStatus, pipeline: PipelineStatus, lag: int, now: float) -> Line:
         tally = self.tallies[pipeline.name]
         past = self._past.setdefault(facts.name, deque([(self.began, 0)]))
         past.append((now, facts.books.delivered))
@@ -98,7 +98,7 @@ class Looking:
         )
 
 
-def _state(facts: DestinationFacts, pipeline: PipelineFacts, tally: Tally, now: float) -> tuple[str, bool]:
+def _state(facts: DestinationStatus, pipeline: PipelineStatus, tally: Tally, now: float) -> tuple[str, bool]:
     if pipeline.left:
         return "left", False
     if facts.holds:

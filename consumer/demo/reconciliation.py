@@ -14,24 +14,24 @@ from dataclasses import dataclass, field
 from consumer.demo.cluster_reader import FoundLetter
 from consumer.demo.oracle import Expected, Letter
 from consumer.demo.produced_records import Written
-from consumer.model import Cause, Partition, Skip
-from consumer.model.status import DeliveryBooks, RecordBooks
+from consumer.model import DeadLetterCause, Partition, SkipReason
+from consumer.model.status import DeliveryCounts, RecordCounts
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
     """What the service says of itself."""
 
-    deliveries: DeliveryBooks
-    records: RecordBooks
-    skips: Counter[tuple[str, str, Skip]]
-    letters: Counter[tuple[str, Cause]]
-    whole: DeliveryBooks = field(default_factory=DeliveryBooks)
+    deliveries: DeliveryCounts
+    records: RecordCounts
+    skips: Counter[tuple[str, str, SkipReason]]
+    letters: Counter[tuple[str, DeadLetterCause]]
+    whole: DeliveryCounts = field(default_factory=DeliveryCounts)
     """The books of records that could not be decoded: each is owed one letter, whatever the destination."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ClusterContents:
     """What is really there."""
 
     held: AbstractSet[str]
@@ -54,14 +54,14 @@ class Page:
     pipeline: str
     destination: str
     expected: Expected
-    found: Found
+    found: ClusterContents
     said: Said
     wrong: tuple[str, ...] = field(default=())
     """What differs, a sentence each."""
 
 
 def balance(
-    pipeline: str, destination: str, expected: Expected, found: Found, said: Said, *, hurried: bool = False
+    pipeline: str, destination: str, expected: Expected, found: ClusterContents, said: Said, *, hurried: bool = False
 ) -> Page:
     """Hold one pipeline's parties against one another.
 
@@ -95,7 +95,7 @@ class _Required:
         return self._below is None or written.offset < self._below.get(written.partition, 0)
 
 
-def _arrivals(destination: str, expected: Expected, found: Found, must: _Required) -> Iterator[str]:
+def _arrivals(destination: str, expected: Expected, found: ClusterContents, must: _Required) -> Iterator[str]:
     for name, written in expected.arrivals.items():
         if name not in found.held and must(written):
             yield f"{destination} does not hold {name}: {expected.labels[name]} of {_described(written)}"
@@ -105,7 +105,7 @@ def _arrivals(destination: str, expected: Expected, found: Found, must: _Require
         yield f"{destination} answered with a success and threw away {found.thrown_away}"
 
 
-def _letters(expected: Expected, found: Found, must: _Required) -> Iterator[str]:
+def _letters(expected: Expected, found: ClusterContents, must: _Required) -> Iterator[str]:
     held: dict[Letter, FoundLetter] = {}
     for one in found.letters:
         held[one.letter] = one  # letters are at-least-once: the same one twice is one
@@ -123,7 +123,7 @@ def _letters(expected: Expected, found: Found, must: _Required) -> Iterator[str]
             yield f"a dead letter nobody expected: {letter.cause} {letter.delivery_id} for {_label(letter)} of {place}"
 
 
-def _offsets(expected: Expected, found: Found) -> Iterator[str]:
+def _offsets(expected: Expected, found: ClusterContents) -> Iterator[str]:
     for partition, end in sorted(expected.records.items()):
         committed = found.committed.get(partition)
         if committed != end:
@@ -175,11 +175,11 @@ def _different(what: str, right: Counter[str], counted: Counter[str]) -> Iterato
             yield f"the service counted {counted[name]} {what} {name}, it must be {right[name]}"
 
 
-def _named(skips: Counter[tuple[str, str, Skip]]) -> Counter[str]:
+def _named(skips: Counter[tuple[str, str, SkipReason]]) -> Counter[str]:
     return Counter({_skip(*scope): count for scope, count in skips.items()})
 
 
-def _skip(destination: str, event_type: str, reason: Skip) -> str:
+def _skip(destination: str, event_type: str, reason: SkipReason) -> str:
     return f"{reason} of {event_type.rpartition('.')[2] or 'records'}{' whole' if not destination else ''}"
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer.demo.reconciliation import Page
-from consumer.model.status import DeliveryBooks
+from consumer.model.status import DeliveryCounts
 
 _MOST_WRONG = 20
 
@@ -54,7 +54,7 @@ def _counted(pages: Sequence[Page]) -> Table:
     return table
 
 
-def _cells(books: DeliveryBooks) -> list[str | Text]:
+def _cells(books: DeliveryCounts) -> list[str | Text]:
     numbers = (books.owed, books.delivered, books.skipped, books.dead_lettered, books.open, books.released)
     cells = [cell for number, sign in zip(numbers, "=++++ ", strict=True) for cell in (f"{number}", sign)][:-1]
     return [*cells, _mark(not books.difference)]

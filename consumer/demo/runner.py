@@ -11,21 +11,21 @@ from contextlib import ExitStack
 import uvloop
 from rich.console import Console
 
-from consumer.app import Running
+from consumer.app import PipelineRunner
 from consumer.app import run as run_app
-from consumer.demo.cluster_reader import UnreadableError
+from consumer.demo.cluster_reader import ClusterReadError
 from consumer.demo.embedded_kafka import EmbeddedKafkaError
-from consumer.demo.environment import DemoError, Options, Stage, folder_for, set_up
+from consumer.demo.environment import DemoError, Environment, Options, folder_for, set_up
 from consumer.demo.fault_schedule import Faults
-from consumer.demo.live_view import Screen
-from consumer.demo.progress import Looking
+from consumer.demo.live_view import LiveView
+from consumer.demo.progress import ProgressReader
 from consumer.demo.reconciliation import Page
 from consumer.demo.report import print_books
 from consumer.demo.schemas import SchemasMissingError
 from consumer.demo.verify import close_books
 from consumer.destinations import Destination
 from consumer.model.observer import Observer
-from consumer.observability.fan_out import Together
+from consumer.observability.fan_out import FanOutObserver
 from consumer.observability.log.observer import LogObserver
 
 _LOOK_S = 0.1
@@ -53,10 +53,10 @@ def play(options: Options, console: Console) -> bool:
     return not any(page.wrong for page in pages)
 
 
-async def _perform(options: Options, stage: Stage, console: Console) -> list[Page]:
+async def _perform(options: Options, stage: Environment, console: Console) -> list[Page]:
     loop = asyncio.get_running_loop()
     leave, asked_to_end = asyncio.Event(), asyncio.Event()
-    running: list[Running] = []
+    running: list[PipelineRunner] = []
     hurried = False
 
     def interrupted() -> None:
@@ -76,7 +76,7 @@ async def _perform(options: Options, stage: Stage, console: Console) -> list[Pag
     length_s = pace.for_s or (pace.events / pace.per_s if pace.events else 60.0)
     faults = Faults(stage.servers, stage.setting, options.asked, length_s)
     faults.prepare()
-    looking = Looking(stage.sources, stage.tallies, stage.till.notes, faults.news)
+    looking = ProgressReader(stage.sources, stage.tallies, stage.till.notes, faults.news)
     until_s = None if options.keep_running and pace.for_s is None else pace.for_s
     app = asyncio.create_task(
         run_app(
@@ -88,7 +88,7 @@ async def _perform(options: Options, stage: Stage, console: Console) -> list[Pag
         )
     )
     stage.till.start()
-    with Screen(console, looking, until_s):
+    with LiveView(console, looking, until_s):
         await _business(stage, faults, app, looking.began)
         looking.phase = "the shop is closed, delivering the rest"
         if options.keep_running and not asked_to_end.is_set():
@@ -123,18 +123,18 @@ async def _perform(options: Options, stage: Stage, console: Console) -> list[Pag
             stage.setting.environ["KAFKA_BOOTSTRAP_SERVERS"],
             hurried=hurried,
         )
-    except UnreadableError as error:
+    except ClusterReadError as error:
         raise DemoError(str(error)) from error
 
 
-def _watchers(stage: Stage, name: str, destinations: Mapping[str, Destination]) -> Observer:
+def _watchers(stage: Environment, name: str, destinations: Mapping[str, Destination]) -> Observer:
     endpoints = {each: [endpoint.name for endpoint in one.endpoints] for each, one in destinations.items()}
     events, topics = tuple(stage.plan.mapping.events), stage.plan.settings.topics
     counting = stage.metrics.observer(name, endpoints, events, topics)
-    return Together(counting, LogObserver(stage.log, name), stage.tallies[name])
+    return FanOutObserver(counting, LogObserver(stage.log, name), stage.tallies[name])
 
 
-async def _business(stage: Stage, faults: Faults, app: asyncio.Task[list[BaseException]], began: float) -> None:
+async def _business(stage: Environment, faults: Faults, app: asyncio.Task[list[BaseException]], began: float) -> None:
     """Wait until the shop has closed, playing the faults meanwhile."""
     while not stage.till.ended.is_set() and not app.done():
         faults.turn(time.monotonic() - began)
@@ -142,7 +142,7 @@ async def _business(stage: Stage, faults: Faults, app: asyncio.Task[list[BaseExc
 
 
 async def _all_settled(
-    stage: Stage, running: list[Running], app: asyncio.Task[list[BaseException]], leave: asyncio.Event
+    stage: Environment, running: list[PipelineRunner], app: asyncio.Task[list[BaseException]], leave: asyncio.Event
 ) -> None:
     """Wait until every pipeline has settled all that was written, as long as anything still moves."""
     last: list[Mapping[object, object]] = []

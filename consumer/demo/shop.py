@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from consumer.demo.events import CUSTOMERS, DEVICES, ORDERS, VIEWS, Happening
+from consumer.demo.events import CUSTOMERS, DEVICES, ORDERS, VIEWS, ShopEvent
 from consumer.demo.expected_deliveries import owed_for
 
 _FIRST = ("Ada", "Bruno", "Chiara", "Dmitri", "Elif", "Femi", "Greta", "Hugo", "Ines", "Jonas", "Kaya", "Lukas", "Mina")
@@ -130,7 +130,7 @@ class Shop:
         self.customers: list[Customer] = []
         self._owners: list[tuple[Customer, Device]] = []
         self._people = self._things = self._orders = 0
-        self._habits: tuple[tuple[Callable[[int], Happening], float], ...] = (
+        self._habits: tuple[tuple[Callable[[int], ShopEvent], float], ...] = (
             (self.view, 0.712),
             (self.report, 0.14),
             (self.consent, 0.04),
@@ -140,23 +140,23 @@ class Shop:
             (self.sign_up, 0.018),
         )
 
-    def next(self, now_ms: int) -> Happening:
+    def next(self, now_ms: int) -> ShopEvent:
         """Return what happens next, at `now_ms`, epoch milliseconds."""
         if not self.is_open:
             return self.sign_up(now_ms)
         habits, weights = zip(*self._habits, strict=True)
-        habit: Callable[[int], Happening] = self.dice.choices(habits, weights)[0]
+        habit: Callable[[int], ShopEvent] = self.dice.choices(habits, weights)[0]
         return habit(now_ms)
 
     # ── what can happen ──
 
-    def sign_up(self, now_ms: int) -> Happening:
+    def sign_up(self, now_ms: int) -> ShopEvent:
         """Somebody opens an account."""
         customer = self.stranger()
         self.customers.append(customer)
         return self.signed_up(customer, now_ms)
 
-    def signed_up(self, customer: Customer, now_ms: int) -> Happening:
+    def signed_up(self, customer: Customer, now_ms: int) -> ShopEvent:
         """Return the event of this customer's account."""
         event = {"customer": customer.said(), "channel": self.dice.choice(("WEB", "APP", "STORE")), "referrer": None}
         happening = self._happening(CUSTOMERS, customer.id, "CustomerSignedUp", event, now_ms)
@@ -169,14 +169,14 @@ class Shop:
         self._people += 1
         return new_customer(self.dice, self._people)
 
-    def view(self, now_ms: int) -> Happening:
+    def view(self, now_ms: int) -> ShopEvent:
         """Somebody, known or not, looks at a product."""
         product = self.dice.choice(self.products)
         if self.dice.random() < 0.6:  # noqa: PLR2004 - most are known
             return self.viewed(self.somebody(), product, now_ms)
         return self.viewed(None, product, now_ms)
 
-    def viewed(self, customer: Customer | None, product: Mapping[str, Any], now_ms: int, query: str = "") -> Happening:
+    def viewed(self, customer: Customer | None, product: Mapping[str, Any], now_ms: int, query: str = "") -> ShopEvent:
         """Return the event of a product looked at; without a customer by a visitor known by a cookie."""
         if customer is not None:
             key = customer.id
@@ -193,11 +193,11 @@ class Shop:
         }
         return self._happening(VIEWS, key, "ProductViewed", event, now_ms)
 
-    def order(self, now_ms: int) -> Happening:
+    def order(self, now_ms: int) -> ShopEvent:
         """A customer orders."""
         return self.ordered(self.somebody(), now_ms)
 
-    def ordered(self, customer: Customer, now_ms: int, **said: object) -> Happening:
+    def ordered(self, customer: Customer, now_ms: int, **said: object) -> ShopEvent:
         """Return the event of an order by this customer; `said` overrides members of the event."""
         self._orders += 1
         items: list[dict[str, Any]] = [
@@ -223,7 +223,7 @@ class Shop:
         }
         return self._happening(ORDERS, customer.id, "OrderPlaced", event, now_ms)
 
-    def update(self, now_ms: int) -> Happening:
+    def update(self, now_ms: int) -> ShopEvent:
         """A customer's data change."""
         customer = self.somebody()
         customer.tier = self.dice.choice(("BASIC", "SILVER", "GOLD"))
@@ -231,7 +231,7 @@ class Shop:
         event = {"customer": customer.said(), "tier": customer.tier, "attributes": attributes}
         return self._happening(CUSTOMERS, customer.id, "CustomerUpdated", event, now_ms)
 
-    def consent(self, now_ms: int) -> Happening:
+    def consent(self, now_ms: int) -> ShopEvent:
         """A customer gives a consent, or takes it back."""
         customer = self.somebody()
         # Copilot's endpoint has no id for a change: the same one said twice could not be told apart there.
@@ -244,7 +244,7 @@ class Shop:
         event = {"customer_id": customer.id, "purpose": purpose, "granted": granted}
         return self._happening(CUSTOMERS, customer.id, "ConsentChanged", event, now_ms)
 
-    def register(self, now_ms: int) -> Happening:
+    def register(self, now_ms: int) -> ShopEvent:
         """A customer registers a device."""
         customer, device = self.somebody(), self.device()
         customer.devices.append(device)
@@ -256,12 +256,12 @@ class Shop:
         self._things += 1
         return new_device(self.dice, self._things)
 
-    def registered(self, customer: Customer, device: Device, now_ms: int) -> Happening:
+    def registered(self, customer: Customer, device: Device, now_ms: int) -> ShopEvent:
         """Return the event of a device registered."""
         event = {"customer_id": customer.id, "device": device.said()}
         return self._happening(CUSTOMERS, customer.id, "DeviceRegistered", event, now_ms)
 
-    def report(self, now_ms: int) -> Happening:
+    def report(self, now_ms: int) -> ShopEvent:
         """A device says how it is; before there is any, one is registered."""
         if not self._owners:
             return self.register(now_ms)
@@ -275,7 +275,7 @@ class Shop:
             "battery": device.battery.quantize(Decimal("0.01")) if self.dice.random() < 0.9 else None,  # noqa: PLR2004
             "firmware": f"1.{len(customer.devices)}.0",
         }
-        return Happening(
+        return ShopEvent(
             DEVICES, customer.id, "DeviceStatusChanged", event, now_ms, owed_for("DeviceStatusChanged", event)
         )
 
@@ -293,6 +293,6 @@ class Shop:
     def _id(self) -> UUID:
         return UUID(int=self.dice.getrandbits(128), version=4)
 
-    def _happening(self, topic: str, key: str, kind: str, event: Mapping[str, Any], now_ms: int) -> Happening:
+    def _happening(self, topic: str, key: str, kind: str, event: Mapping[str, Any], now_ms: int) -> ShopEvent:
         said = {"event_id": str(self._id()), "occurred_at": now_ms, **event}
-        return Happening(topic, key, kind, said, now_ms, owed_for(kind, said))
+        return ShopEvent(topic, key, kind, said, now_ms, owed_for(kind, said))

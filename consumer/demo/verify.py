@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from consumer.app import Running
+from consumer.app import PipelineRunner
 from consumer.demo.cluster_reader import read_committed, read_letters
 from consumer.demo.config_file import LETTERS, Servers
 from consumer.demo.fakes import Fake
 from consumer.demo.observer import Tally
 from consumer.demo.oracle import expect
-from consumer.demo.produced_records import Notes
-from consumer.demo.reconciliation import Found, Page, Said, balance
+from consumer.demo.produced_records import ProducedRecords
+from consumer.demo.reconciliation import ClusterContents, Page, Said, balance
 
 
 def close_books(
-    running: Sequence[Running],
-    notes: Notes,
+    running: Sequence[PipelineRunner],
+    notes: ProducedRecords,
     servers: Servers,
     tallies: Mapping[str, Tally],
     bootstrap: str,
@@ -37,7 +37,7 @@ def close_books(
         destination = facts.destinations[0]
         fake: Fake = getattr(servers, destination.name)
         tally = tallies[each.name]
-        found = Found(
+        found = ClusterContents(
             held=fake.held(),
             letters=[letter for letter in letters if letter.pipeline == each.name],
             committed=read_committed(bootstrap, each.name, notes.ends()),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
-from consumer.model import Endpoint, Fault, Reply, Shape, Verdict
+from consumer.model import BatchEnvelope, Endpoint, Fault, HttpResponse, Verdict
 from consumer.model.values import Fields
 
 
@@ -44,7 +44,7 @@ class Encoded(NamedTuple):
     """One delivery in the destination's words, encoded once: `body` is joined into calls of `shape` as it is."""
 
     body: bytes
-    shape: Shape
+    shape: BatchEnvelope
     identity: str
 
 
@@ -93,7 +93,7 @@ class Basic:
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class AccessToken:
     """A token fetched by a call of its own, sent in a header; renewed when refused or older than `life_s` seconds."""
 
     header: str
@@ -103,7 +103,7 @@ class Token:
     life_s: float
     body: Callable[[str], bytes]
     """The secret's value → body of the token call."""
-    read: Callable[[Reply], str | Fault]
+    read: Callable[[HttpResponse], str | Fault]
     """The token call's reply → the token, or why there is none."""
 
 
@@ -117,7 +117,7 @@ class Destination(Protocol):
     """All endpoints, so that metrics know their labels before the first call."""
     headers: Mapping[str, str]
     """Constant headers of every call."""
-    credential: Basic | Token
+    credential: Basic | AccessToken
 
     def encoder(self, target: str, name: str | None) -> Encoder:
         """Return the function that says one entry's events; `name` is the entry's `name:`."""
@@ -128,5 +128,5 @@ class Destination(Protocol):
         `time_ms` is the event's time in epoch milliseconds, whatever it is: the form may hold it.
         """
 
-    def judge(self, shape: Shape, identities: Sequence[str], reply: Reply) -> Verdict:
+    def judge(self, shape: BatchEnvelope, identities: Sequence[str], reply: HttpResponse) -> Verdict:
         """Read one answer, whole: total over every status and any body."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from consumer.destinations import Basic, Encoded, Encoder, EntryError, Target, Token
+from consumer.destinations import AccessToken, Basic, Encoded, Encoder, EntryError, Target
 from consumer.destinations.copilot_contract import (
     CONSENT,
     EVENT_TYPES,
@@ -19,8 +19,8 @@ from consumer.destinations.copilot_contract import (
     ID,
     MOST_PROPERTIES,
     PATTERN,
+    CopilotFieldType,
     EventType,
-    Kind,
     target,
 )
 from consumer.destinations.encoding import broken, dumps, fault, kept, quoted, size_fault
@@ -28,7 +28,16 @@ from consumer.destinations.id_formats import uuid_text
 from consumer.destinations.option_checks import check_least, check_path, check_url
 from consumer.destinations.redaction import scrubbed
 from consumer.destinations.status_verdicts import bad_event, json_object, judge_status, unintelligible
-from consumer.model import Cause, Delivered, Endpoint, Fault, Listed, Reply, Shape, Verdict
+from consumer.model import (
+    BatchEnvelope,
+    DeadLetterCause,
+    Delivered,
+    Endpoint,
+    Fault,
+    HttpResponse,
+    PartiallyRefused,
+    Verdict,
+)
 from consumer.model.values import Fields
 
 MAX_AGE_MS = 30 * 24 * 3600 * 1000
@@ -66,7 +75,7 @@ class Copilot:
     """The destination; see `Destination` for what its parts mean."""
 
     kind = "copilot"
-    credential: Basic | Token = Basic(user="client_id", password="client_secret")  # noqa: S106 - the secrets' names
+    credential: Basic | AccessToken = Basic(user="client_id", password="client_secret")  # noqa: S106 - the secrets' names
     headers: Mapping[str, str] = {"content-type": "application/json"}
     identity = staticmethod(uuid_text)
 
@@ -78,8 +87,8 @@ class Copilot:
         self.targets: Mapping[str, Target] = {
             name: target(name, event_type) for name, event_type in {**EVENT_TYPES, "consent": CONSENT}.items()
         }
-        self._batch = Shape(self._collect, b'{"events":[', b"]}", options.events, options.bytes, MAX_AGE_MS)
-        self._single = Shape(self._consent, b"", b"", 1, options.bytes)
+        self._batch = BatchEnvelope(self._collect, b'{"events":[', b"]}", options.events, options.bytes, MAX_AGE_MS)
+        self._single = BatchEnvelope(self._consent, b"", b"", 1, options.bytes)
 
     def encoder(self, target: str, name: str | None) -> Encoder:
         """Return the function that says one entry's events.
@@ -96,7 +105,7 @@ class Copilot:
         payload = _free(target, event_type, subtype) if event_type.free else _closed(target, event_type)
         return _event_encoder(target, payload, self._batch)
 
-    def judge(self, shape: Shape, identities: Sequence[str], reply: Reply) -> Verdict:
+    def judge(self, shape: BatchEnvelope, identities: Sequence[str], reply: HttpResponse) -> Verdict:
         """Read one answer, whole: total over every status and any body."""
         verdict = judge_status(reply, len(identities))
         if verdict is not None:
@@ -160,7 +169,9 @@ def _free(target: str, event_type: EventType, subtype: str | None) -> Payload:
         if needed.isdisjoint(fields):
             return broken(" or ".join(sorted(needed)), "is missing")
         if len(fields) > most:
-            return Fault(Cause.CONTRACT, f"{target} may hold {MOST_PROPERTIES} properties, ids and subtype included")
+            return Fault(
+                DeadLetterCause.CONTRACT, f"{target} may hold {MOST_PROPERTIES} properties, ids and subtype included"
+            )
         said: dict[str, object] = {**start, **fields}
         for name, value in fields.items():
             kind = kinds.get(name) or _learnt(name, kinds)
@@ -177,7 +188,7 @@ def _free(target: str, event_type: EventType, subtype: str | None) -> Payload:
     return payload
 
 
-def _learnt(name: str, kinds: dict[str, Kind]) -> Kind | None:
+def _learnt(name: str, kinds: dict[str, CopilotFieldType]) -> CopilotFieldType | None:
     """Return the kind of a free property not met before; `None` if Copilot takes no such name here."""
     if not name or not PATTERN.fullmatch(name) or name == "subtype":
         return None
@@ -186,7 +197,7 @@ def _learnt(name: str, kinds: dict[str, Kind]) -> Kind | None:
     return FREE
 
 
-def _event_encoder(target: str, payload: Payload, shape: Shape) -> Encoder:
+def _event_encoder(target: str, payload: Payload, shape: BatchEnvelope) -> Encoder:
     head = f'{{"type":"{target}","event_id":"'
     room = shape.max_bytes - len(shape.prefix) - len(shape.suffix)
 
@@ -204,7 +215,7 @@ def _event_encoder(target: str, payload: Payload, shape: Shape) -> Encoder:
     return encode
 
 
-def _consent_encoder(shape: Shape) -> Encoder:
+def _consent_encoder(shape: BatchEnvelope) -> Encoder:
     payload = _closed("consent", CONSENT)
 
     def encode(fields: Fields, identity: bytes, _time_ns: int) -> Encoded | Fault:
@@ -219,7 +230,7 @@ def _consent_encoder(shape: Shape) -> Encoder:
     return encode
 
 
-def _invalid(listed: object, identities: Sequence[str], reply: Reply) -> Verdict:
+def _invalid(listed: object, identities: Sequence[str], reply: HttpResponse) -> Verdict:
     """Judge a 200 by its `invalid_events`: absent, null and empty say that all is well."""
     if listed is None or listed in ([], {}):
         return Delivered()
@@ -234,8 +245,8 @@ def _invalid(listed: object, identities: Sequence[str], reply: Reply) -> Verdict
         place = places.get(named) if isinstance(named, str) else None
         if place is None or place in refused:
             return bad_event("invalid_events does not say which events it means", reply.status, len(identities))
-        refused[place] = Fault(Cause.REFUSED, _error(entry), reply.status)
-    return Listed(refused)
+        refused[place] = Fault(DeadLetterCause.REFUSED, _error(entry), reply.status)
+    return PartiallyRefused(refused)
 
 
 def _error(entry: object) -> str:

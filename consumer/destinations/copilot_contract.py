@@ -28,7 +28,7 @@ _UTC_OFFSET = re.compile(r"Z|0000|-(?:0[0-9]|1[01])[0-5][0-9]|-1200|\+(?:0[0-9]|
 _LARGEST, _SMALLEST = 2**63 - 1, -(2**63)
 
 
-class Kind(NamedTuple):
+class CopilotFieldType(NamedTuple):
     """One kind of value: `say` returns what is sent, or `None` if `must` does not hold."""
 
     say: Callable[[Any], object | None]
@@ -115,22 +115,22 @@ def _properties(value: object) -> dict[str, object] | None:
 
 
 _CHARACTERS = "letters, digits and : - . _ + @"
-ID = Kind(_id, f"must be text of {_CHARACTERS}, and not empty")
-CODE = Kind(_code, f"must be text of {_CHARACTERS}")
-TEXT = Kind(_text, "must be text")
-BOOLEAN = Kind(_boolean, "must be true or false")
-MOMENT = Kind(_moment, "must be a time, or epoch milliseconds")
-UTC_OFFSET = Kind(_utc_offset, "must be +HHMM or -HHMM from -1200 to +1459, Z or 0000")
-FREE = Kind(primitive, "must be text, an integer or a Boolean")
-PROPERTIES = Kind(_properties, f"must hold only text, numbers and Booleans, under names of {_CHARACTERS}")
+ID = CopilotFieldType(_id, f"must be text of {_CHARACTERS}, and not empty")
+CODE = CopilotFieldType(_code, f"must be text of {_CHARACTERS}")
+TEXT = CopilotFieldType(_text, "must be text")
+BOOLEAN = CopilotFieldType(_boolean, "must be true or false")
+MOMENT = CopilotFieldType(_moment, "must be a time, or epoch milliseconds")
+UTC_OFFSET = CopilotFieldType(_utc_offset, "must be +HHMM or -HHMM from -1200 to +1459, Z or 0000")
+FREE = CopilotFieldType(primitive, "must be text, an integer or a Boolean")
+PROPERTIES = CopilotFieldType(_properties, f"must hold only text, numbers and Booleans, under names of {_CHARACTERS}")
 
 
 @dataclass(frozen=True, slots=True)
 class EventType:
     """The payload of one event type; `free` = any other property may stand beside the known fields."""
 
-    mandatory: Mapping[str, Kind]
-    optional: Mapping[str, Kind]
+    mandatory: Mapping[str, CopilotFieldType]
+    optional: Mapping[str, CopilotFieldType]
     free: bool = False
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from consumer.model import Cause, Fault
+from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Instant
 
 MOST_DIGITS = 100
@@ -103,12 +103,12 @@ def kept(body: bytes) -> bytes:
 
 def fault(value: Mapping[str, Any]) -> Fault:
     """Return what is wrong with an object `dumps` refused."""
-    return Fault(Cause.CONTRACT, why_not(value) or "the fields cannot be written as JSON")
+    return Fault(DeadLetterCause.CONTRACT, why_not(value) or "the fields cannot be written as JSON")
 
 
 def broken(path: str, what: str) -> Fault:
     """Return the fault of one field that breaks the destination's contract."""
-    return Fault(Cause.CONTRACT, f"{path}: {what}")
+    return Fault(DeadLetterCause.CONTRACT, f"{path}: {what}")
 
 
 def quoted(name: object) -> str:
@@ -206,4 +206,4 @@ _SAID: dict[type, Callable[[Any], object]] = {
 
 def size_fault(size: int, limit: int) -> Fault:
     """Return the fault of a delivery that no call of its destination can carry (sizes in bytes)."""
-    return Fault(Cause.TOO_LARGE, f"{size} bytes where {limit} fit")
+    return Fault(DeadLetterCause.TOO_LARGE, f"{size} bytes where {limit} fit")

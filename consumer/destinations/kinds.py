@@ -11,7 +11,7 @@ from consumer.destinations.customerio import Customerio, CustomerioOptions
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
 
 
-class Kind(NamedTuple):
+class DestinationKind(NamedTuple):
     """One kind of destination, for whoever reads configuration and knows none of them."""
 
     options: type
@@ -28,11 +28,11 @@ class Kind(NamedTuple):
     """Calls a second where the configuration says nothing; `None` = unlimited."""
 
 
-KINDS: Mapping[str, Kind] = {
-    "copilot": Kind(CopilotOptions, Copilot, ("client_id", "client_secret"), {}, None, None),
-    "customerio": Kind(
+KINDS: Mapping[str, DestinationKind] = {
+    "copilot": DestinationKind(CopilotOptions, Copilot, ("client_id", "client_secret"), {}, None, None),
+    "customerio": DestinationKind(
         CustomerioOptions, Customerio, ("api_key",), {"bytes": 500_000, "call_bytes": 32_768}, 1000.0, 1000.0
     ),
-    "yotpo": Kind(YotpoOptions, Yotpo, ("secret",), {}, 5.0, 5.0),
+    "yotpo": DestinationKind(YotpoOptions, Yotpo, ("secret",), {}, 5.0, 5.0),
 }
 """By the word configuration uses. Customer.io drops data when overrun for long, so its documented rate is a default."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from consumer.model import Reply
+from consumer.model import HttpResponse
 
 LONGEST = 160
 """Characters of a detail: it is a header of a dead letter."""
@@ -46,7 +46,7 @@ _CONTRACTS = """
 _VOCABULARY = frozenset((_ENGLISH + _CONTRACTS).split())
 
 
-def said(reply: Reply) -> str:
+def said(reply: HttpResponse) -> str:
     """Return the scrubbed words of a reply's error body, or `""`: any body is taken, and most say nothing."""
     if not reply.body or len(reply.body) > _MOST_BYTES:
         return ""

@@ -21,7 +21,17 @@ from email.utils import parsedate_to_datetime
 import orjson
 
 from consumer.destinations.redaction import said
-from consumer.model import Barred, Cause, Deferred, Fault, Mixed, Refused, Reply, Trouble, Verdict
+from consumer.model import (
+    BatchRefused,
+    Blocked,
+    DeadLetterCause,
+    Deferred,
+    Fault,
+    HttpResponse,
+    Refused,
+    TransientCause,
+    Verdict,
+)
 
 LONGEST_WAIT_S = 86_400.0
 """A stated wait is obeyed up to this, a day; a longer one counts as this. No limit of the vendors' lasts longer, and a
@@ -39,7 +49,7 @@ _GONE = frozenset({404, 410})
 _SUCCESS = range(200, 300)
 
 
-def judge_status(reply: Reply, events: int) -> Verdict | None:
+def judge_status(reply: HttpResponse, events: int) -> Verdict | None:
     """Judge a reply by its status alone, or return `None` for a 2xx.
 
     Args:
@@ -54,25 +64,25 @@ def judge_status(reply: Reply, events: int) -> Verdict | None:
     if status in _BAD:
         return bad_event(said(reply), status, events)
     if status in _NO_ENTRY:
-        return Barred(Fault(Trouble.UNAUTHORIZED, said(reply), status))
+        return Blocked(Fault(TransientCause.UNAUTHORIZED, said(reply), status))
     if status in _GONE:
-        return Barred(Fault(Trouble.GONE, said(reply), status))
-    return Barred(Fault(Trouble.UNEXPECTED, said(reply), status))
+        return Blocked(Fault(TransientCause.GONE, said(reply), status))
+    return Blocked(Fault(TransientCause.UNEXPECTED, said(reply), status))
 
 
 def bad_event(detail: str, status: int, events: int) -> Verdict:
     """Return the verdict on a call that holds something bad, unsaid what: halve it, or refuse what stands alone."""
     if events > 1:
-        return Mixed(Fault(Trouble.MIXED, detail, status))
-    return Refused(Fault(Cause.REFUSED, detail, status))
+        return BatchRefused(Fault(TransientCause.MIXED, detail, status))
+    return Refused(Fault(DeadLetterCause.REFUSED, detail, status))
 
 
-def unintelligible(reply: Reply, detail: str) -> Barred:
+def unintelligible(reply: HttpResponse, detail: str) -> Blocked:
     """Return the verdict on a 2xx whose body is not what the contract says: a proxy's page is not a delivery."""
-    return Barred(Fault(Trouble.UNINTELLIGIBLE, detail, reply.status))
+    return Blocked(Fault(TransientCause.UNINTELLIGIBLE, detail, reply.status))
 
 
-def json_object(reply: Reply) -> dict[str, object] | None:
+def json_object(reply: HttpResponse) -> dict[str, object] | None:
     """Return the reply's whole body as a JSON object, or `None` if it is anything else."""
     if reply.truncated:
         return None
@@ -83,7 +93,7 @@ def json_object(reply: Reply) -> dict[str, object] | None:
     return document if isinstance(document, dict) else None
 
 
-def _deferred(reply: Reply) -> Deferred:
+def _deferred(reply: HttpResponse) -> Deferred:
     status = reply.status
     throttled = status == _TOO_MANY
     stated = "retry-after" in reply.headers
@@ -93,11 +103,17 @@ def _deferred(reply: Reply) -> Deferred:
         reset_s = _reset_s(reply)
         if reset_s is not None:
             wait_s = reset_s if wait_s is None else max(wait_s, reset_s)
-    trouble = Trouble.THROTTLED if throttled else Trouble.TIMED_OUT if status == _TIMEOUT else Trouble.SERVER_ERROR
-    return Deferred(Fault(trouble, "", status), wait_s, everyone=throttled or wait_s is not None)
+    trouble = (
+        TransientCause.THROTTLED
+        if throttled
+        else TransientCause.TIMED_OUT
+        if status == _TIMEOUT
+        else TransientCause.SERVER_ERROR
+    )
+    return Deferred(Fault(trouble, "", status), wait_s, whole_destination=throttled or wait_s is not None)
 
 
-def _retry_after_s(reply: Reply) -> float | None:
+def _retry_after_s(reply: HttpResponse) -> float | None:
     """Return the seconds of `Retry-After` in either form (RFC 9110 §10.2.3); `None` for garbage."""
     text = reply.headers["retry-after"]
     # Several such headers are one with commas by now (RFC 9110 §5.3): whoever of them says least would be too soon.
@@ -108,7 +124,7 @@ def _retry_after_s(reply: Reply) -> float | None:
     return None if until is None else _until(until.timestamp(), reply)
 
 
-def _reset_s(reply: Reply) -> float | None:
+def _reset_s(reply: HttpResponse) -> float | None:
     seconds = _SECONDS.fullmatch(reply.headers.get("ratelimit-reset", ""))
     if seconds is None:
         return None
@@ -117,7 +133,7 @@ def _reset_s(reply: Reply) -> float | None:
     return min(reset, LONGEST_WAIT_S) if instant_s is None else instant_s
 
 
-def _until(epoch_s: float, reply: Reply) -> float | None:
+def _until(epoch_s: float, reply: HttpResponse) -> float | None:
     """Return the seconds from the answer until an instant; `None` if nobody says when the answer was given.
 
     The answer's own `Date` says it best: then nobody's clock matters. Without one ours has to do.

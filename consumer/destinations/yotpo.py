@@ -16,13 +16,24 @@ from urllib.parse import quote
 
 import orjson
 
-from consumer.destinations import Basic, Encoded, Encoder, EntryError, OptionError, Target, Token
+from consumer.destinations import AccessToken, Basic, Encoded, Encoder, EntryError, OptionError, Target
 from consumer.destinations.encoding import dumps, fault, iso, kept, size_fault
 from consumer.destinations.id_formats import uuid_text
 from consumer.destinations.option_checks import check_least, check_url
 from consumer.destinations.status_verdicts import json_object, judge_status, unintelligible
 from consumer.destinations.yotpo_contract import MOST_CHARACTERS, TARGET, is_snake_case, problem_with
-from consumer.model import Barred, Cause, Deferred, Delivered, Endpoint, Fault, Reply, Shape, Trouble, Verdict
+from consumer.model import (
+    BatchEnvelope,
+    Blocked,
+    DeadLetterCause,
+    Deferred,
+    Delivered,
+    Endpoint,
+    Fault,
+    HttpResponse,
+    TransientCause,
+    Verdict,
+)
 from consumer.model.values import Fields
 
 TOKEN_LIFE_S = 13 * 24 * 3600.0
@@ -82,7 +93,7 @@ class Yotpo:
         events = Endpoint("customer_events", "PATCH", f"{store}/customer_events")
         self.endpoints: Sequence[Endpoint] = (events, tokens)
         self.targets: Mapping[str, Target] = {TARGET.name: TARGET}
-        self.credential: Basic | Token = Token(
+        self.credential: Basic | AccessToken = AccessToken(
             header="x-yotpo-token",
             endpoint=tokens,
             secret="secret",  # noqa: S106 - the secret's name
@@ -93,7 +104,7 @@ class Yotpo:
         prefix, suffix = b"", b""
         if options.wrapper is not None:
             prefix, suffix = b"{%b:" % orjson.dumps(options.wrapper), b"}"
-        self._shape = Shape(events, prefix, suffix, 1, options.bytes)
+        self._shape = BatchEnvelope(events, prefix, suffix, 1, options.bytes)
         self._keys = {**KEYS, **options.keys}
         self._source = options.source
 
@@ -118,10 +129,10 @@ class Yotpo:
         def encode(fields: Fields, identity: bytes, time_ns: int) -> Encoded | Fault:
             problem = problem_with(fields)
             if problem is not None:
-                return Fault(Cause.CONTRACT, problem)
+                return Fault(DeadLetterCause.CONTRACT, problem)
             occurred_at = iso(time_ns)
             if occurred_at is None:
-                return Fault(Cause.CONTRACT, "the event's time lies outside the years 1 to 9999")
+                return Fault(DeadLetterCause.CONTRACT, "the event's time lies outside the years 1 to 9999")
             event_id = said_id(identity)
             document: Fields = {**constant, keys["id"]: event_id, keys["occurred_at"]: occurred_at}
             document |= {keys[name]: value for name, value in fields.items() if value}
@@ -132,7 +143,7 @@ class Yotpo:
 
         return encode
 
-    def judge(self, shape: Shape, identities: Sequence[str], reply: Reply) -> Verdict:  # noqa: ARG002 - one shape only
+    def judge(self, shape: BatchEnvelope, identities: Sequence[str], reply: HttpResponse) -> Verdict:  # noqa: ARG002 - one shape only
         """Read one answer, whole: total over every status and any body."""
         verdict = judge_status(reply, len(identities))
         if verdict is not None:
@@ -142,21 +153,21 @@ class Yotpo:
         return unintelligible(reply, "neither empty nor JSON, or a success of another kind")
 
 
-def read_token(reply: Reply) -> str | Fault:
+def read_token(reply: HttpResponse) -> str | Fault:
     """Read the answer of the token call: the token, or why there is none.
 
     A secret that is refused with any status of a bad request is no less refused than by a 401.
     """
     verdict = judge_status(reply, 1)
-    if isinstance(verdict, Deferred | Barred):
+    if isinstance(verdict, Deferred | Blocked):
         return verdict.fault
     if verdict is not None:
-        return Fault(Trouble.UNAUTHORIZED, "the token call was refused", reply.status)
+        return Fault(TransientCause.UNAUTHORIZED, "the token call was refused", reply.status)
     document = json_object(reply)
     token = document.get("access_token") if document else None
     # What is not printable ASCII would break the header it is put into.
     if not isinstance(token, str) or not token or not all("!" <= letter <= "~" for letter in token):
-        return Fault(Trouble.UNINTELLIGIBLE, "no access_token in the answer of the token call", reply.status)
+        return Fault(TransientCause.UNINTELLIGIBLE, "no access_token in the answer of the token call", reply.status)
     return token
 
 

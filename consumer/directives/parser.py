@@ -9,17 +9,26 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from consumer.config import scalar_parsers
-from consumer.config.complaints import Reading, shown
-from consumer.config.scalar_parsers import Bad
-from consumer.config.schema_nodes import NOTHING, Option, Section, Word
+from consumer.config.complaints import ConfigReadContext, shown
+from consumer.config.scalar_parsers import InvalidValue
+from consumer.config.schema_nodes import NOTHING, Option, ScalarOption, Section
 from consumer.config.secrets import MASK
 from consumer.kafka.topics import matches
-from consumer.model import Cause
-from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Known, Pause, Quarantine
+from consumer.model import DeadLetterCause
+from consumer.model.directives import (
+    NONE,
+    AcceptGap,
+    AcceptRefusals,
+    Directive,
+    Directives,
+    DirectiveTargets,
+    Pause,
+    Quarantine,
+)
 from consumer.model.findings import Finding, did_you_mean, errors, in_order
 from consumer.yaml_document import Items, Node, Scalar, Table, below, read_text
 
-_OF_DECODING: Final = (Cause.UNDECODABLE, Cause.UNKNOWN_SCHEMA)
+_OF_DECODING: Final = (DeadLetterCause.UNDECODABLE, DeadLetterCause.UNKNOWN_SCHEMA)
 _AFTER_KEY: Final = re.compile(r"""\bkey["']?\s*:\s*(?:[|>][-+]?\s*)?([^\n]*)""")
 _WORD: Final = re.compile(r"""[^\s,{}\[\]"'#]+""")
 _NAME: Final = re.compile(r"[a-z_]+")
@@ -27,7 +36,7 @@ _QUOTED: Final = re.compile(r"""`(?P<shown>.*)`|'(?!<)[^'\n]{2,}'|"[^"\n]{2,}\""
 _ANCHOR: Final = re.compile("`&.*`", re.DOTALL)
 _MOST_BYTES = 1 << 20
 _WORTH_HIDING = 3  # characters; a shorter key would be masked within ordinary words
-_EXEMPT: Final = (Cause.OUT_OF_WINDOW, Cause.QUARANTINED)
+_EXEMPT: Final = (DeadLetterCause.OUT_OF_WINDOW, DeadLetterCause.QUARANTINED)
 _POSITION: Final = re.compile(rf"({scalar_parsers.TOPIC_PATTERN})/([0-9]{{1,9}})/([0-9]{{1,18}})")
 _PARTITION: Final = re.compile(rf"({scalar_parsers.TOPIC_PATTERN})/([0-9]{{1,9}})")
 _HIGHEST_OFFSET: Final = 2**63 - 1
@@ -41,34 +50,36 @@ _WORDS: Final = frozenset(
         *("directives", "pause", "accept_refusals", "quarantine", "accept_gap", "until", "reason"),
         *("destination", "event_type", "topic", "cause", "position", "key", "partition", "from", "to"),
         *("earliest", "latest"),
-        *Cause,
+        *DeadLetterCause,
     }
 )
 """What the file's own words are."""
 
 
-def _directive_section(known: Known) -> Section:
+def _directive_section(known: DirectiveTargets) -> Section:
     """Return what one directive may hold."""
     destination = Option(_name(known.destinations, "destination"), "One of the configuration's destinations.")
     event_type = Option(_name(known.event_types, "event type of the mapping"), "The full name of an Avro record.")
-    topic = Option(Word(lambda text: _topic(text, known), {}), "A topic that is read.")
+    topic = Option(ScalarOption(lambda text: _topic(text, known), {}), "A topic that is read.")
 
-    def placed(pattern: re.Pattern[str], what: str, example: str) -> Word:
-        def parse(text: str) -> tuple[str | int, ...] | Bad:
+    def placed(pattern: re.Pattern[str], what: str, example: str) -> ScalarOption:
+        def parse(text: str) -> tuple[str | int, ...] | InvalidValue:
             found = pattern.fullmatch(text)
             if found is None:
-                return Bad(f"is no {what}", f"write `{example}`")
+                return InvalidValue(f"is no {what}", f"write `{example}`")
             checked = _topic(found[1], known)
-            if isinstance(checked, Bad):
-                return Bad(f"is of a topic that {checked.message.removeprefix('is a topic that ')}", checked.hint)
+            if isinstance(checked, InvalidValue):
+                return InvalidValue(
+                    f"is of a topic that {checked.message.removeprefix('is a topic that ')}", checked.hint
+                )
             return (checked, *map(int, found.groups()[1:]))
 
-        return Word(parse, {}, quoted=False)
+        return ScalarOption(parse, {}, quoted=False)
 
     position = placed(_POSITION, "position", "topic/partition/offset, such as shop.orders/3/1234")
     partition = placed(_PARTITION, "partition", "topic/partition, such as shop.orders/3")
     # Whatever stands in a key is personal, and a reason may be: no complaint repeats them.
-    unsaid = Word(str, {}, quoted=False)
+    unsaid = ScalarOption(str, {}, quoted=False)
     return Section(
         {
             "pause": Option(Section({"destination": destination, "event_type": event_type}), "What gets nothing."),
@@ -78,7 +89,7 @@ def _directive_section(known: Known) -> Section:
                         "destination": destination,
                         "event_type": event_type,
                         "topic": topic,
-                        "cause": Option(Word(_cause, {}), "One of the dead letters' causes.", required=True),
+                        "cause": Option(ScalarOption(_cause, {}), "One of the dead letters' causes.", required=True),
                     }
                 ),
                 "Refusals that are meant.",
@@ -99,63 +110,67 @@ def _directive_section(known: Known) -> Section:
                     {
                         "partition": Option(partition, "Topic and partition: `shop.orders/3`.", required=True),
                         "from": Option(
-                            Word(_offset, {}),
+                            ScalarOption(_offset, {}),
                             "The offset it stopped before, as `/status` and the log show it.",
                             required=True,
                         ),
-                        "to": Option(Word(_goal, {}), "`earliest`, `latest` or an offset.", required=True),
+                        "to": Option(ScalarOption(_goal, {}), "`earliest`, `latest` or an offset.", required=True),
                     }
                 ),
                 "Where a stopped partition goes on.",
             ),
             "until": Option(
-                Word(scalar_parsers.instant, {}), "Its end, with the time zone: `2026-11-01T00:00:00Z`.", required=True
+                ScalarOption(scalar_parsers.instant, {}),
+                "Its end, with the time zone: `2026-11-01T00:00:00Z`.",
+                required=True,
             ),
             "reason": Option(unsaid, "Why, for whoever reads the status.", ""),
         }
     )
 
 
-def _name(names: Collection[str], what: str) -> Word:
-    def parse(text: str) -> str | Bad:
-        return text if text in names else Bad(f"is no {what}", did_you_mean(text, names))
+def _name(names: Collection[str], what: str) -> ScalarOption:
+    def parse(text: str) -> str | InvalidValue:
+        return text if text in names else InvalidValue(f"is no {what}", did_you_mean(text, names))
 
-    return Word(parse, {})
+    return ScalarOption(parse, {})
 
 
-def _topic(text: str, known: Known) -> str | Bad:
+def _topic(text: str, known: DirectiveTargets) -> str | InvalidValue:
     if matches(known.topics, text):
         return text
-    return Bad("is a topic that is not read", did_you_mean(text, [each for each in known.topics if each[0] != "^"]))
+    return InvalidValue(
+        "is a topic that is not read", did_you_mean(text, [each for each in known.topics if each[0] != "^"])
+    )
 
 
-def _cause(text: str) -> Cause | Bad:
-    names = [cause.value for cause in Cause if cause not in _EXEMPT]
+def _cause(text: str) -> DeadLetterCause | InvalidValue:
+    names = [cause.value for cause in DeadLetterCause if cause not in _EXEMPT]
     if text in names:
-        return Cause(text)
+        return DeadLetterCause(text)
     if text in {cause.value for cause in _EXEMPT}:
-        return Bad("is never held back", "remove the directive: the flood guard lets it through")
-    return Bad("is no cause", did_you_mean(text, names))
+        return InvalidValue("is never held back", "remove the directive: the flood guard lets it through")
+    return InvalidValue("is no cause", did_you_mean(text, names))
 
 
-def _goal(text: str) -> str | int | Bad:
+def _goal(text: str) -> str | int | InvalidValue:
     if text in {"earliest", "latest"}:
         return text
     offset = _offset(text)
     if isinstance(offset, int):
         return offset
-    return Bad("is no place to go on", "write `earliest`, `latest` or an offset")
+    return InvalidValue("is no place to go on", "write `earliest`, `latest` or an offset")
 
 
-def _offset(text: str) -> int | Bad:
+def _offset(text: str) -> int | InvalidValue:
     offset = scalar_parsers.whole(text)
     if isinstance(offset, int) and 0 <= offset <= _HIGHEST_OFFSET:
         return offset
-    return Bad("is no offset", "write the `offset` that `/status` and the log show of the stop")
+    return InvalidValue("is no offset", "write the `offset` that `/status` and the log show of the stop")
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ParsedDirectives:
     """What reading came to: directives unless there are errors, those that are over included; and every finding."""
 
     directives: Directives | None
@@ -177,16 +192,16 @@ def content_of(path: Path) -> Content:
     return content
 
 
-def read_content(content: Content, path: Path, known: Known) -> Read:
+def read_content(content: Content, path: Path, known: DirectiveTargets) -> ParsedDirectives:
     """Read what `content_of` returned: no file is no directives."""
     if content is None:
-        return Read(NONE, ())
+        return ParsedDirectives(NONE, ())
     if isinstance(content, Finding):
-        return Read(None, (content,))
+        return ParsedDirectives(None, (content,))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        return Read(None, (_whole(path, f"is not UTF-8 text (byte {error.start})", "save it as UTF-8"),))
+        return ParsedDirectives(None, (_whole(path, f"is not UTF-8 text (byte {error.start})", "save it as UTF-8"),))
     return read_directives(text, str(path), known)
 
 
@@ -194,19 +209,19 @@ def _whole(path: Path, message: str, hint: str) -> Finding:
     return Finding("error", str(path), None, None, "", message, hint)
 
 
-def read_directives(text: str, file: str, known: Known) -> Read:
+def read_directives(text: str, file: str, known: DirectiveTargets) -> ParsedDirectives:
     """Read the directives in a text; `file` is its name in findings. No finding repeats an ordering key."""
     tree, findings = read_text(text, file)
     open_words = frozenset({*_WORDS, *known.destinations, *known.event_types, *known.topics})
     unread = [_unquoted(each, open_words) for each in findings]  # nobody knows in what they were found
-    reading = Reading(file, Path(), {}, findings=unread, variables=False)
+    reading = ConfigReadContext(file, Path(), {}, findings=unread, variables=False)
     directives = NONE if tree is None else _all(tree, reading, known, open_words)
     hidden = [*_after_keys(text, open_words), *_odd_names(tree)]
     found = tuple(_masked(each, hidden) for each in in_order(reading.findings))
-    return Read(None if errors(found) else directives, found)
+    return ParsedDirectives(None if errors(found) else directives, found)
 
 
-def _all(tree: Node, reading: Reading, known: Known, open_words: frozenset[str]) -> Directives:
+def _all(tree: Node, reading: ConfigReadContext, known: DirectiveTargets, open_words: frozenset[str]) -> Directives:
     if _is_empty(tree):
         return NONE
     if not isinstance(tree, Table):
@@ -237,7 +252,7 @@ def _may_hold_a_key(node: Node) -> bool:
     return "quarantine" in names or not names & _MAKERS.keys()
 
 
-def _one(node: Node, path: str, table: Section, reading: Reading) -> Directive | None:
+def _one(node: Node, path: str, table: Section, reading: ConfigReadContext) -> Directive | None:
     before = len(reading.findings)
     said = table.read(node, path, reading)
     if said is NOTHING or not isinstance(node, Table):
@@ -251,45 +266,49 @@ def _one(node: Node, path: str, table: Section, reading: Reading) -> Directive |
         return None
     (key,) = given
     made = _MAKERS[key.text](said["until"], said["reason"], said[key.text])
-    if isinstance(made, Bad):
+    if isinstance(made, InvalidValue):
         reading.complain(key, below(path, key.text), made.message, made.hint)
         return None
     return made
 
 
-def _pause(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | Bad:
+def _pause(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | InvalidValue:
     if said["destination"] is None and said["event_type"] is None:
-        return Bad("names nothing", "give it a `destination`, an `event_type`, or both")
+        return InvalidValue("names nothing", "give it a `destination`, an `event_type`, or both")
     return Pause(until_ms, reason, said["destination"], said["event_type"])
 
 
-def _accept_refusals(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | Bad:
+def _accept_refusals(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | InvalidValue:
     cause, topic = said["cause"], said["topic"]
     destination, event_type = said["destination"], said["event_type"]
     if cause in _OF_DECODING:
         if topic is None or destination is not None or event_type is not None:
-            return Bad(f"`{cause}` is found before there is an event", "name the `topic`, and nothing else beside it")
+            return InvalidValue(
+                f"`{cause}` is found before there is an event", "name the `topic`, and nothing else beside it"
+            )
     elif topic is not None or (destination is None and event_type is None):
-        return Bad(f"`{cause}` is found for each destination", "name a `destination`, an `event_type`, or both")
+        return InvalidValue(
+            f"`{cause}` is found for each destination", "name a `destination`, an `event_type`, or both"
+        )
     return AcceptRefusals(until_ms, reason, cause, destination, event_type, topic)
 
 
-def _quarantine(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | Bad:
+def _quarantine(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | InvalidValue:
     position, topic, key, destination = (said[name] for name in ("position", "topic", "key", "destination"))
     if position is None and topic is not None and key is not None:
         return Quarantine(until_ms, reason, topic, key=key, destination=destination)
     if position is None or topic is not None or key is not None:
-        return Bad("is neither a position nor a key", "write either `position`, or `topic` and `key`")
+        return InvalidValue("is neither a position nor a key", "write either `position`, or `topic` and `key`")
     topic, partition, offset = position
     return Quarantine(until_ms, reason, topic, partition, offset, destination=destination)
 
 
-def _accept_gap(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | Bad:
+def _accept_gap(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | InvalidValue:
     topic, partition = said["partition"]
     return AcceptGap(until_ms, reason, topic, partition, said["from"], said["to"])
 
 
-_MAKERS: Final[dict[str, Callable[[int, str, dict[str, Any]], Directive | Bad]]] = {
+_MAKERS: Final[dict[str, Callable[[int, str, dict[str, Any]], Directive | InvalidValue]]] = {
     "pause": _pause,
     "accept_refusals": _accept_refusals,
     "quarantine": _quarantine,

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from consumer.config.bounded_read import UNANSWERED, Look
+from consumer.config.bounded_read import UNANSWERED, BoundedRead
 from consumer.directives.parser import Content, content_of, read_content
-from consumer.model.directives import NONE, Directives, Known, Pause
+from consumer.model.directives import NONE, Directives, DirectiveTargets, Pause
 from consumer.model.findings import Finding
 from consumer.model.observer import Observer
 
@@ -22,7 +22,7 @@ _WITHIN_S = 10.0
 _NEVER_MS = 253_402_300_800_000  # the year 10000: only another file ends it
 
 
-class Steering:
+class DirectivesWatcher:
     """Keeps what is in force as the file says it.
 
     What the file said is kept as it was read, and what is in force is found anew from it and the clock at each look: a
@@ -47,7 +47,7 @@ class Steering:
     def __init__(
         self,
         path: Path,
-        known: Known,
+        known: DirectiveTargets,
         observer: Observer,
         *,
         missing: Callable[[], None],
@@ -65,7 +65,7 @@ class Steering:
         self._every_s = every_s
         self._steady_s = steady_s
         self._within_s = within_s
-        self._file = Look(lambda: content_of(path), within_s)
+        self._file = BoundedRead(lambda: content_of(path), within_s)
         self._unanswered = False  # and that was said
         self._act: Sequence[Acts] = ()
         self._read: Content | _Unread = _UNREAD

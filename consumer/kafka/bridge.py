@@ -32,7 +32,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Lot:
+class RecordBatch:
     """Records as they came, in one hand-over; per partition their offsets rise."""
 
     messages: Sequence[Message]
@@ -41,13 +41,13 @@ class Lot:
 
 
 @dataclass(frozen=True, slots=True)
-class Frontier:
+class CommittableOffsets:
     """For each partition the tenure and the offset below which nothing is owed: always whole, never a difference."""
 
     offsets: Mapping[Partition, tuple[int, int]]
 
 
-class Road(Protocol):
+class PipelineHandler(Protocol):
     """The loop's side of the hatch. Every method runs in the loop; the thread calls them through it, in order."""
 
     full: frozenset[Partition]
@@ -62,26 +62,26 @@ class Road(Protocol):
     def resized(self, total: int) -> None:
         """The subscribed topics have so many partitions now, though none came or went here."""
 
-    async def accept(self, lot: Lot) -> None:
+    async def accept(self, lot: RecordBatch) -> None:
         """Take a lot, and return when the next one may come: at least one partition has room."""
 
-    async def drain(self, partitions: Collection[Partition]) -> Frontier:
+    async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
         """End tenures: wait, within the drain budget, for calls on the wire; release the rest; tell the frontier."""
 
     def lost(self, partitions: Collection[Partition]) -> None:
         """End tenures that are already another member's: nothing commits for them."""
 
-    async def finish(self) -> Frontier:
+    async def finish(self) -> CommittableOffsets:
         """Deliver what can be delivered within the drain budget, release the rest, tell the frontier, and leave."""
 
-    def frontier(self) -> Frontier:
+    def frontier(self) -> CommittableOffsets:
         """Tell the frontier of every tenure in force."""
 
 
 T = TypeVar("T")
 
 
-class Crossing:
+class LoopBridge:
     """The thread's way into the loop.
 
     Everything becomes a task of its own, plain calls too: their first steps then run in the order in which the thread

@@ -88,7 +88,7 @@ _LOOKS = 3
 """It forgets brokers for a moment when it begins anew, and that mends itself."""
 
 
-class Stranded:
+class BrokerLossDetector:
     """Looks at one client's statistics.
 
     Attributes:

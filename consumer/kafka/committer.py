@@ -24,10 +24,10 @@ from itertools import islice
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.kafka.bridge import Frontier
+from consumer.kafka.bridge import CommittableOffsets
 from consumer.kafka.client_health import is_fatal
 from consumer.kafka.fence import Fence
-from consumer.kafka.start_offsets import Starts, encode
+from consumer.kafka.start_offsets import StartOffsets, encode
 from consumer.model import Partition
 from consumer.model.observer import Observer
 
@@ -61,7 +61,7 @@ class _Standing:
         return goal >= self.following and not self.stopped and not self.moved
 
 
-class Commits:
+class OffsetCommitter:
     """The commits of one consumer; every method is called by its thread.
 
     Args:
@@ -82,7 +82,7 @@ class Commits:
         self.in_hand = False
         """Whether the thread may hold a record that `took` was not told of."""
 
-    def begin(self, tenures: Mapping[Partition, int], starts: Starts) -> None:
+    def begin(self, tenures: Mapping[Partition, int], starts: StartOffsets) -> None:
         """Begin tenures at their starts."""
         self._metadata = encode(starts.origin)
         for partition, tenure in tenures.items():
@@ -125,7 +125,7 @@ class Commits:
         standing = self._standings[partition]
         return standing.reached >= standing.following
 
-    def reached(self, frontier: Frontier) -> None:
+    def reached(self, frontier: CommittableOffsets) -> None:
         """Note how far the loop got; what it says of an older tenure is ignored."""
         for partition, (tenure, offset) in frontier.offsets.items():
             standing = self._standings.get(partition)
@@ -248,7 +248,7 @@ class Commits:
             raise KafkaException(error)
 
 
-class Proving:
+class CommitScheduler:
     """Sends the commits of one consumer in time; every method is called by its thread.
 
     Who owes nothing, and waits for no gap to be accepted, does nothing that only members may: it commits nothing that
@@ -261,7 +261,7 @@ class Proving:
         every_s: how often what has moved is sent, in seconds.
     """
 
-    def __init__(self, fence: Fence, commits: Commits, observer: Observer, every_s: float) -> None:
+    def __init__(self, fence: Fence, commits: OffsetCommitter, observer: Observer, every_s: float) -> None:
         self._fence = fence
         self._commits = commits
         self._observer = observer

@@ -12,14 +12,14 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.kafka.client_health import NO_TOPIC, STOPS, is_fatal, name_of
-from consumer.kafka.committer import Commits
-from consumer.kafka.rebalance import Membership
-from consumer.kafka.stopped_partitions import Stops
+from consumer.kafka.committer import OffsetCommitter
+from consumer.kafka.rebalance import GroupMembership
+from consumer.kafka.stopped_partitions import StoppedPartitions
 from consumer.model import Partition
 from consumer.model.observer import Observer
 
 
-class Taking:
+class Fetcher:
     """Takes records from the consumer, by the lot.
 
     Args:
@@ -29,7 +29,9 @@ class Taking:
         observer: told what was taken, and what was wrong.
     """
 
-    def __init__(self, membership: Membership, commits: Commits, stops: Stops, observer: Observer) -> None:
+    def __init__(
+        self, membership: GroupMembership, commits: OffsetCommitter, stops: StoppedPartitions, observer: Observer
+    ) -> None:
         self._membership = membership
         self._commits = commits
         self._stops = stops
@@ -135,7 +137,7 @@ def _last_offsets(lot: list[Message]) -> dict[Partition, int]:
     return cast("dict[Partition, int]", dict(zip(places, map(Message.offset, lot), strict=True)))
 
 
-class Pauses:
+class PartitionPauser:
     """The pauses of one consumer; called by its thread.
 
     Args:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from consumer.kafka.client_health import Stranded
+from consumer.kafka.client_health import BrokerLossDetector
 from consumer.kafka.properties import PollOptions, effective_properties
 from consumer.kafka.timeouts import LAG_S
 from consumer.model import Partition
@@ -19,7 +19,7 @@ _TIMEOUT_S = 5.0
 _LOOK_S = 0.5
 
 
-class Lag:
+class LagMonitor:
     """Asks at intervals, in a thread of its own, through a plain consumer that never subscribes.
 
     Not through an AdminClient: one that asked for offsets while a broker restarted ended the process by an assertion
@@ -77,7 +77,7 @@ class Lag:
 
     def _ask_until_stranded(self) -> None:
         """Ask through one client, until it is to stop or the client has forgotten every broker: another one has not."""
-        stranded = Stranded()
+        stranded = BrokerLossDetector()
         try:
             consumer = Consumer({**self._properties, **stranded.properties()})
         except KafkaException:  # a file that it reads may be gone for now: the figures grow old meanwhile, and say so

@@ -22,11 +22,11 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from consumer.kafka import timeouts
-from consumer.kafka.bridge import Crossing, Frontier, Lot, Road
-from consumer.kafka.client_health import PollError, Stranded, in_words, is_fatal, name_of
-from consumer.kafka.committer import Commits, Proving
+from consumer.kafka.bridge import CommittableOffsets, LoopBridge, PipelineHandler, RecordBatch
+from consumer.kafka.client_health import BrokerLossDetector, PollError, in_words, is_fatal, name_of
+from consumer.kafka.committer import CommitScheduler, OffsetCommitter
 from consumer.kafka.fence import Fence, now_s
-from consumer.kafka.fetcher import Pauses, Taking
+from consumer.kafka.fetcher import Fetcher, PartitionPauser
 from consumer.kafka.properties import (
     LIBRDKAFKA_LOG,
     PollOptions,
@@ -35,8 +35,8 @@ from consumer.kafka.properties import (
     max_poll_interval_s,
     session_timeout_s,
 )
-from consumer.kafka.rebalance import Membership
-from consumer.kafka.stopped_partitions import Stops
+from consumer.kafka.rebalance import GroupMembership
+from consumer.kafka.stopped_partitions import StoppedPartitions
 from consumer.model import Message as Record
 from consumer.model import Partition
 from consumer.model.observer import Observer
@@ -59,7 +59,9 @@ class Poller:
             a fatal error. Whoever owns it must then end the process.
     """
 
-    def __init__(self, options: PollOptions, road: Road, loop: asyncio.AbstractEventLoop, observer: Observer) -> None:
+    def __init__(
+        self, options: PollOptions, road: PipelineHandler, loop: asyncio.AbstractEventLoop, observer: Observer
+    ) -> None:
         self.done: asyncio.Future[None] = loop.create_future()
         self._options = options
         self._road = road
@@ -69,19 +71,19 @@ class Poller:
         # Who has not polled for the second of these leaves the group by itself, heartbeats or none.
         self._fence = Fence(min(session_s, max_poll_interval_s(options.properties)) / 2)
         self._patience_s = min(timeouts.POLL_GAP_S, max_poll_interval_s(options.properties) / 10)
-        self._crossing = Crossing(loop)
-        self._commits = Commits(observer, self._fence)
-        self._membership = Membership(options, road, self._crossing, self._commits, self._fence, observer)
-        self._pauses = Pauses(observer)
-        self._stops = Stops(self._membership, self._commits, road, observer)
-        self._proving = Proving(self._fence, self._commits, observer, options.commit_every_s)
-        self._taking = Taking(self._membership, self._commits, self._stops, observer)
-        self._frontiers: SimpleQueue[Frontier] = SimpleQueue()
+        self._crossing = LoopBridge(loop)
+        self._commits = OffsetCommitter(observer, self._fence)
+        self._membership = GroupMembership(options, road, self._crossing, self._commits, self._fence, observer)
+        self._pauses = PartitionPauser(observer)
+        self._stops = StoppedPartitions(self._membership, self._commits, road, observer)
+        self._proving = CommitScheduler(self._fence, self._commits, observer, options.commit_every_s)
+        self._taking = Fetcher(self._membership, self._commits, self._stops, observer)
+        self._frontiers: SimpleQueue[CommittableOffsets] = SimpleQueue()
         self._leaving = threading.Event()
         self._fatal: KafkaError | None = None
-        self._stranded = Stranded()
+        self._stranded = BrokerLossDetector()
         self._accepting: Future[None] | None = None
-        self._finishing: Future[Frontier] | None = None
+        self._finishing: Future[CommittableOffsets] | None = None
         self._turned_s = now_s()
         # A daemon: if the loop died, nobody would end the thread, and the process must still end.
         self._thread = threading.Thread(target=self._run, name=f"kafka-poll-{options.group}", daemon=True)
@@ -90,7 +92,7 @@ class Poller:
         """Start the thread; what goes wrong from here on ends `done`."""
         self._thread.start()
 
-    def commit(self, frontier: Frontier) -> None:
+    def commit(self, frontier: CommittableOffsets) -> None:
         """Have a frontier committed soon; from any thread. A later one replaces it."""
         self._frontiers.put(frontier)
 
@@ -205,12 +207,12 @@ class Poller:
 
     def _hand_over(self, messages: list[Message]) -> None:
         # The client's types allow for messages without parts; one without an error has them all.
-        lot = Lot(cast("list[Record]", messages), self._membership.held)
+        lot = RecordBatch(cast("list[Record]", messages), self._membership.held)
         self._accepting = self._crossing.ask(self._road.accept(lot))
         self._crossing.wait(self._accepting, self._patience_s)
 
     def _empty_frontiers(self) -> None:
-        latest: Frontier | None = None
+        latest: CommittableOffsets | None = None
         try:
             while True:
                 latest = self._frontiers.get_nowait()

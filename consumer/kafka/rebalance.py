@@ -24,12 +24,12 @@ from dataclasses import replace
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.kafka import timeouts
-from consumer.kafka.bridge import Assignment, Crossing, Frontier, Road
+from consumer.kafka.bridge import Assignment, CommittableOffsets, LoopBridge, PipelineHandler
 from consumer.kafka.client_health import PollError
-from consumer.kafka.committer import Commits
+from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
 from consumer.kafka.properties import PollOptions, effective_properties, is_incremental, max_poll_interval_s
-from consumer.kafka.start_offsets import Starter, Starts
+from consumer.kafka.start_offsets import StartOffsetResolver, StartOffsets
 from consumer.kafka.topics import TopicWatch
 from consumer.model import Partition
 from consumer.model.observer import Observer
@@ -46,7 +46,7 @@ _COUNT_AGAIN_S = 300.0
 """Partitions can be added of which this member gets none; with the new protocol no callback tells of that."""
 
 
-class Membership:
+class GroupMembership:
     """What this member holds, and how it changes. Every method is called by the poll thread; `held` is read by anyone.
 
     Args:
@@ -59,7 +59,13 @@ class Membership:
     """
 
     def __init__(
-        self, options: PollOptions, road: Road, crossing: Crossing, commits: Commits, fence: Fence, observer: Observer
+        self,
+        options: PollOptions,
+        road: PipelineHandler,
+        crossing: LoopBridge,
+        commits: OffsetCommitter,
+        fence: Fence,
+        observer: Observer,
     ) -> None:
         self._options = options
         self._road = road
@@ -70,7 +76,7 @@ class Membership:
         self._longest_s = max_poll_interval_s(options.properties)
         # One question may not take so long that no commit can be sent meanwhile, and calls wait.
         self.question_s = min(5.0, self._longest_s / 10, fence.limit_s / 2)
-        self._starter = Starter(options.start, lambda: int(time.time() * 1000), self.question_s)
+        self._starter = StartOffsetResolver(options.start, lambda: int(time.time() * 1000), self.question_s)
         self.hasty = replace(self._starter, timeout_s=min(_HASTY_S, self.question_s))
         self.topics = TopicWatch(options.topics, observer.topic_missing, observer.topic_found)
         self.held: dict[Partition, int] = {}
@@ -169,7 +175,7 @@ class Membership:
         if partition in self._commits.unconfirmed():
             consumer.pause([TopicPartition(*partition)])
 
-    def finish(self) -> Future[Frontier]:
+    def finish(self) -> Future[CommittableOffsets]:
         """Ask the loop to end everything that can be ended."""
         return self._crossing.ask(self._road.finish())
 
@@ -178,7 +184,7 @@ class Membership:
             self.joined = True
             self._observer.joined(self._options.group, str(self._options.properties.get("group.protocol", "classic")))
 
-    def _starts(self, consumer: Consumer, partitions: Iterable[Partition]) -> Starts:
+    def _starts(self, consumer: Consumer, partitions: Iterable[Partition]) -> StartOffsets:
         """Ask where partitions start, again and again for a while: without an answer nothing can be taken."""
         wanted = list(partitions)
         deadline_s = time.monotonic() + self._longest_s / 3
@@ -204,7 +210,7 @@ class Membership:
     def _asker(self) -> Consumer:
         return Consumer({**effective_properties(self._options), "log_level": "0"})
 
-    def _assign(self, consumer: Consumer, starts: Starts) -> None:
+    def _assign(self, consumer: Consumer, starts: StartOffsets) -> None:
         offsets = [TopicPartition(*partition, offset) for partition, offset in starts.offsets.items()]
         if self._incremental:
             consumer.incremental_assign(offsets)

@@ -23,7 +23,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.kafka.properties import Start
 from consumer.model import Partition
-from consumer.model.directives import Goal
+from consumer.model.directives import ResumeAt
 
 BEGINNING = -2
 """Asked as a time, a broker answers with the oldest offset (Kafka protocol guide, ListOffsets)."""
@@ -34,14 +34,14 @@ _MOST_TOPICS = 200  # brokers take 4096 bytes of metadata by default (offset.met
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class GroupStart:
     """How a group began: its instant, and the topics it had then (`None`: not recorded)."""
 
     start: Literal["earliest"] | int
     topics: frozenset[str] | None = None
 
 
-def encode(origin: Origin) -> str:
+def encode(origin: GroupStart) -> str:
     """Return the metadata of a commit."""
     said: dict[str, object] = {"v": 1, "start": origin.start}
     if origin.topics is not None and origin.start != "earliest":
@@ -49,7 +49,7 @@ def encode(origin: Origin) -> str:
     return json.dumps(said)
 
 
-def decode(text: str | None) -> Origin | None:
+def decode(text: str | None) -> GroupStart | None:
     """Return what a commit's metadata says; `None` if it is not ours."""
     try:
         said = json.loads(text or "")
@@ -59,31 +59,31 @@ def decode(text: str | None) -> Origin | None:
         return None
     start, sums = said.get("start"), said.get("topics")
     if start == "earliest":
-        return Origin("earliest")
+        return GroupStart("earliest")
     if not isinstance(start, int) or isinstance(start, bool):
         return None
-    return Origin(start, _split(sums) if isinstance(sums, str) else None)
+    return GroupStart(start, _split(sums) if isinstance(sums, str) else None)
 
 
-def merged(origins: Iterable[Origin]) -> Origin | None:
+def merged(origins: Iterable[GroupStart]) -> GroupStart | None:
     """Return the one origin of a group: members of a first assignment began within moments of each other."""
     found = tuple(origins)
     instants = [origin.start for origin in found if isinstance(origin.start, int)]
     if not found:
         return None
     if len(instants) < len(found):
-        return Origin("earliest")
+        return GroupStart("earliest")
     recorded = [origin.topics for origin in found]
     topics = frozenset().union(*(names for names in recorded if names is not None)) if None not in recorded else None
-    return Origin(min(instants), topics)
+    return GroupStart(min(instants), topics)
 
 
-def first_origin(start: Start, topics: Iterable[str], now_ms: int) -> Origin:
+def first_origin(start: Start, topics: Iterable[str], now_ms: int) -> GroupStart:
     """Return the origin of a group that begins now."""
     if start == "earliest":
-        return Origin("earliest")
+        return GroupStart("earliest")
     names = frozenset(sum_of(topic) for topic in topics)
-    return Origin(now_ms if start == "latest" else start, names if len(names) <= _MOST_TOPICS else None)
+    return GroupStart(now_ms if start == "latest" else start, names if len(names) <= _MOST_TOPICS else None)
 
 
 def sum_of(topic: str) -> str:
@@ -91,7 +91,7 @@ def sum_of(topic: str) -> str:
     return f"{zlib.crc32(topic.encode()):08x}"
 
 
-def asked_for(topic: str, origin: Origin, topics_with_commits: Iterable[str]) -> int:
+def asked_for(topic: str, origin: GroupStart, topics_with_commits: Iterable[str]) -> int:
     """Return the time at which a partition without a commit starts in a group that has begun, or `BEGINNING`."""
     if origin.start == "earliest":
         return BEGINNING
@@ -100,16 +100,16 @@ def asked_for(topic: str, origin: Origin, topics_with_commits: Iterable[str]) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Starts:
+class StartOffsets:
     """Where partitions start; those offsets the broker has already, with our metadata; and the group's origin."""
 
     offsets: Mapping[Partition, int]
     confirmed: Mapping[Partition, int] = field(default_factory=dict)
-    origin: Origin = field(default_factory=lambda: Origin("earliest"))
+    origin: GroupStart = field(default_factory=lambda: GroupStart("earliest"))
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class OffsetOutOfRange:
     """An offset is not in its log, which begins at one and ends before another."""
 
     begins: int
@@ -117,7 +117,7 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True)
-class Starter:
+class StartOffsetResolver:
     """Asks the brokers where partitions start.
 
     Attributes:
@@ -130,7 +130,7 @@ class Starter:
     clock_ms: Callable[[], int]
     timeout_s: float
 
-    def starts(self, consumer: Consumer, partitions: Iterable[Partition], topics: Mapping[str, int]) -> Starts:
+    def starts(self, consumer: Consumer, partitions: Iterable[Partition], topics: Mapping[str, int]) -> StartOffsets:
         """Return where these partitions start; `topics` are the subscribed ones with their numbers of partitions.
 
         Raises:
@@ -147,16 +147,16 @@ class Starter:
         if origin is None:
             # Commits that say nothing of an instant are somebody's own doing: what has none is then read from its
             # beginning.
-            origin = Origin("earliest") if found else first_origin(self.start, topics, self.clock_ms())
+            origin = GroupStart("earliest") if found else first_origin(self.start, topics, self.clock_ms())
         offsets = {partition: commits[partition][0] for partition in wanted if partition in commits}
         times = {
             partition: self._time(partition.topic, origin, found) for partition in wanted if partition not in commits
         }
         offsets |= self._offsets_at(consumer, times)
         confirmed = {one: commits[one][0] for one in wanted if one in commits and commits[one][1] is not None}
-        return Starts(offsets, confirmed, origin)
+        return StartOffsets(offsets, confirmed, origin)
 
-    def offset_at(self, consumer: Consumer, partition: Partition, goal: Goal) -> int | Outside:
+    def offset_at(self, consumer: Consumer, partition: Partition, goal: ResumeAt) -> int | OffsetOutOfRange:
         """Return the offset that an operator means by `earliest`, by `latest`, or by its number, if the log has it.
 
         Raises:
@@ -164,17 +164,19 @@ class Starter:
         """
         if isinstance(goal, int):
             ends = consumer.get_watermark_offsets(TopicPartition(*partition), self.timeout_s, cached=False)
-            return goal if ends[0] <= goal <= ends[1] else Outside(*ends)
+            return goal if ends[0] <= goal <= ends[1] else OffsetOutOfRange(*ends)
         return self._offsets_at(consumer, {partition: BEGINNING if goal == "earliest" else END})[partition]
 
-    def _time(self, topic: str, origin: Origin, found: Mapping[Partition, object]) -> int:
+    def _time(self, topic: str, origin: GroupStart, found: Mapping[Partition, object]) -> int:
         if not found and self.start == "latest":
             return END  # exactly now, whatever the producers' clocks say
         if not found and isinstance(self.start, int):
             return self.start
         return asked_for(topic, origin, {partition.topic for partition in found})
 
-    def _committed(self, consumer: Consumer, partitions: list[Partition]) -> dict[Partition, tuple[int, Origin | None]]:
+    def _committed(
+        self, consumer: Consumer, partitions: list[Partition]
+    ) -> dict[Partition, tuple[int, GroupStart | None]]:
         if not partitions:
             return {}
         answers = consumer.committed([TopicPartition(*partition) for partition in partitions], self.timeout_s)

@@ -22,11 +22,11 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException
 
-from consumer.kafka.bridge import Road
+from consumer.kafka.bridge import PipelineHandler
 from consumer.kafka.client_health import is_fatal
-from consumer.kafka.committer import Commits
-from consumer.kafka.rebalance import Membership
-from consumer.kafka.start_offsets import Outside
+from consumer.kafka.committer import OffsetCommitter
+from consumer.kafka.rebalance import GroupMembership
+from consumer.kafka.start_offsets import OffsetOutOfRange
 from consumer.model import Partition
 from consumer.model.directives import AcceptGap
 from consumer.model.observer import Observer
@@ -51,7 +51,7 @@ class _PutOff(NamedTuple):
     wait_s: float
 
 
-class Stops:
+class StoppedPartitions:
     """The stops of one consumer; every method is called by its thread.
 
     Args:
@@ -61,7 +61,9 @@ class Stops:
         observer: told of each stop, and of each acceptance acted on.
     """
 
-    def __init__(self, membership: Membership, commits: Commits, road: Road, observer: Observer) -> None:
+    def __init__(
+        self, membership: GroupMembership, commits: OffsetCommitter, road: PipelineHandler, observer: Observer
+    ) -> None:
         self._membership = membership
         self._commits = commits
         self._road = road
@@ -124,7 +126,7 @@ class Stops:
         """Have a partition go on where an operator says; return whether it does."""
         try:
             offset = self._membership.hasty.offset_at(consumer, partition, gap.to)
-            if isinstance(offset, Outside):
+            if isinstance(offset, OffsetOutOfRange):
                 self._observer.client_error("OFFSET_OUT_OF_RANGE", _refusal(partition, gap, offset), fatal=False)
                 return False
             self._membership.begin_behind(consumer, partition, offset)
@@ -139,7 +141,7 @@ class Stops:
         return True
 
 
-def _refusal(partition: Partition, gap: AcceptGap, log: Outside) -> str:
+def _refusal(partition: Partition, gap: AcceptGap, log: OffsetOutOfRange) -> str:
     return (
         f"{partition.topic}[{partition.index}]: a directive would have it go on at offset {gap.to}, "
         f"but the log begins at {log.begins} and ends before {log.ends}: name an offset of the log"

@@ -54,7 +54,7 @@ class Message(Protocol):
         """Return the timestamp's type and its value in epoch milliseconds."""
 
 
-class Cause(StrEnum):
+class DeadLetterCause(StrEnum):
     """Why a delivery went to the dead-letter topic: a closed list, part of the dead-letter contract (version 1)."""
 
     UNDECODABLE = "undecodable"
@@ -69,7 +69,7 @@ class Cause(StrEnum):
     QUARANTINED = "quarantined"
 
 
-class Trouble(StrEnum):
+class TransientCause(StrEnum):
     """Why a call must be made again, or cannot be made now: a closed list, never a reason for a dead letter."""
 
     THROTTLED = "throttled"
@@ -84,7 +84,7 @@ class Trouble(StrEnum):
     CLOCK_SKEW = "clock_skew"
 
 
-class Doubt(StrEnum):
+class SecretProblem(StrEnum):
     """Why calls are not signed with what stands in the files of their secrets, or may not be."""
 
     UNREAD = "unread"
@@ -93,7 +93,7 @@ class Doubt(StrEnum):
     """What stands there was refused, and what was taken before still is."""
 
 
-class Skip(StrEnum):
+class SkipReason(StrEnum):
     """Why a delivery was deliberately not made: counted, never silent, outside the objective."""
 
     FILTERED = "filtered"
@@ -107,7 +107,7 @@ class Skip(StrEnum):
 class Fault:
     """What is wrong: `cause` for machines, `detail` for people (scrubbed of values and secrets; never a label)."""
 
-    cause: Cause | Trouble
+    cause: DeadLetterCause | TransientCause
     detail: str = ""
     status: int | None = None
 
@@ -133,7 +133,7 @@ class Endpoint(NamedTuple):
     path: str
 
 
-class Shape(NamedTuple):
+class BatchEnvelope(NamedTuple):
     """What deliveries must have in common to share a call, and the limits of that call.
 
     The body of a call is exactly `prefix + b",".join(bodies) + suffix`, so its size is known before.
@@ -152,7 +152,7 @@ class Shape(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HttpRequest:
     """One HTTP exchange to be made: the body is final, credentials are added at the door."""
 
     endpoint: Endpoint
@@ -160,7 +160,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpResponse:
     """What the destination answered. Header names are lower-case; the body is cut at a limit far above any contract."""
 
     status: int
@@ -177,7 +177,7 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class PartiallyRefused:
     """It has every delivery of the call but these (by index in the batch), which it will never take."""
 
     refused: Mapping[int, Fault]
@@ -196,24 +196,24 @@ class Deferred:
 
     fault: Fault
     wait_s: float | None = None
-    everyone: bool = False
+    whole_destination: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Barred:
+class Blocked:
     """We are wrong: hold the endpoint, dead-letter nothing, probe slowly."""
 
     fault: Fault
 
 
 @dataclass(frozen=True, slots=True)
-class Mixed:
+class BatchRefused:
     """Something in here is bad and the answer does not say what: halve."""
 
     fault: Fault
 
 
-Verdict: TypeAlias = Delivered | Listed | Refused | Deferred | Barred | Mixed
+Verdict: TypeAlias = Delivered | PartiallyRefused | Refused | Deferred | Blocked | BatchRefused
 
 
 @dataclass(frozen=True, slots=True)

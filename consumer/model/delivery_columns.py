@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeAlias
 
-from consumer.model import Entry, Fault, Message, Shape, Skip
+from consumer.model import BatchEnvelope, Entry, Fault, Message, SkipReason
 
 _EVENT_TYPE = attrgetter("event_type")
 
 
-class Column:
+class DeliveryColumns:
     """The deliveries of one lot to one destination, as parallel lists: a noun for each would cost too much."""
 
     __slots__ = ("bodies", "entries", "identities", "keys", "records", "shapes", "times_ms")
@@ -23,7 +23,7 @@ class Column:
         self.bodies: list[bytes] = []
         self.keys: list[int] = []
         """Hash of (topic, partition, ordering key): orders deliveries, and chooses the lane."""
-        self.shapes: list[Shape] = []
+        self.shapes: list[BatchEnvelope] = []
         self.identities: list[str] = []
         """The delivery's id as the destination receives it."""
         self.times_ms: list[int] = []
@@ -41,7 +41,7 @@ SchemaKey: TypeAlias = int | str
 """A registry's numeric id, or a text: a registry's GUID, or the hex fingerprint of single-object encoding."""
 
 
-class FaultyRecord(NamedTuple):
+class TranslationFailure(NamedTuple):
     """A record, or one delivery of it, that cannot be said: it goes to the dead-letter topic without any call."""
 
     record: int
@@ -55,11 +55,11 @@ class FaultyRecord(NamedTuple):
 class Translation:
     """What became of one lot."""
 
-    columns: dict[str, Column]
+    columns: dict[str, DeliveryColumns]
     """By destination name."""
-    skipped: dict[tuple[str, str, Skip], int] = field(default_factory=dict)
+    skipped: dict[tuple[str, str, SkipReason], int] = field(default_factory=dict)
     """Deliveries (and whole records) deliberately not made, by (destination or "", event type or "", reason)."""
-    faults: list[FaultyRecord] = field(default_factory=list)
+    faults: list[TranslationFailure] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
     """Records left untranslated, in order: their schema is missing, or that of an earlier one of the partition."""
     missing: set[SchemaKey] = field(default_factory=set)

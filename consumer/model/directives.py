@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
-from consumer.model import Cause
+from consumer.model import DeadLetterCause
 
-Goal: TypeAlias = "Literal['earliest', 'latest'] | int"
+ResumeAt: TypeAlias = "Literal['earliest', 'latest'] | int"
 """Where a partition goes on after a gap: its first record, behind its last one, or an offset."""
 
 
@@ -48,7 +48,7 @@ class AcceptRefusals:
 
     until_ms: int
     reason: str = field(repr=False)
-    cause: Cause
+    cause: DeadLetterCause
     destination: str | None = None
     event_type: str | None = None
     topic: str | None = None
@@ -99,7 +99,7 @@ class AcceptGap:
     partition: int
     stopped_at: int
     """The offset that it stopped before, as the status, the log and the page tell it; `from` in the file."""
-    to: Goal
+    to: ResumeAt
 
     def scope(self) -> Mapping[str, str]:
         """Return what it speaks of, as it may be shown to anybody."""
@@ -143,7 +143,7 @@ NONE = Directives(())
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class DirectiveTargets:
     """What directives may speak of."""
 
     destinations: Collection[str]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from consumer.model import Cause, Doubt, Fault, Partition, Skip
+    from consumer.model import DeadLetterCause, Fault, Partition, SecretProblem, SkipReason
     from consumer.model.delivery_columns import SchemaKey
     from consumer.model.directives import Directive, Directives
     from consumer.model.findings import Finding
@@ -75,10 +75,10 @@ class Observer:
     def translated(self, destination: str, events: Mapping[str, int]) -> None:
         """Deliveries to one destination were made of records, by event type."""
 
-    def skipped(self, counts: Mapping[tuple[str, str, Skip], int]) -> None:
+    def skipped(self, counts: Mapping[tuple[str, str, SkipReason], int]) -> None:
         """Deliveries were deliberately not made, by (destination or "", event type or "", reason)."""
 
-    def faulty(self, topic: str, destination: str, event_type: str, cause: Cause, count: int) -> None:
+    def faulty(self, topic: str, destination: str, event_type: str, cause: DeadLetterCause, count: int) -> None:
         """Records or deliveries could not be said; `destination` and `event_type` are "" where one is not decoded."""
 
     def schema_fetched(self, key: SchemaKey, result: str, seconds: float) -> None:
@@ -124,21 +124,21 @@ class Observer:
     def credentials(self, destination: str, *, valid: bool) -> None:
         """The last decisive answer accepted or refused the credentials."""
 
-    def secrets_doubted(self, destination: str, doubt: Doubt | None) -> None:
+    def secrets_doubted(self, destination: str, doubt: SecretProblem | None) -> None:
         """What signs is not what stands in the files of a destination's secrets, or may not be; `None` = it is."""
 
-    def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:
+    def guard_closed(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
         """The flood guard closed: of so many, an implausible share was refused with this cause; the rest waits.
 
         `kind` is the event type; for causes of decoding it is the topic, and `destination` is "".
         """
 
-    def guard_opened(self, destination: str, kind: str, cause: Cause, seconds: float, by: str) -> None:
+    def guard_opened(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
         """The flood guard opened after `seconds`, by a `probe` that was taken or by a `directive`."""
 
     # ── Dead letters ──
 
-    def shelved(self, destination: str, cause: Cause, count: int) -> None:
+    def shelved(self, destination: str, cause: DeadLetterCause, count: int) -> None:
         """The dead-letter topic acknowledged letters; `destination` is "" for undecodable records."""
 
     def shelf_failed(self, code: str) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from consumer.model import Cause, Doubt, Partition, Trouble
+from consumer.model import DeadLetterCause, Partition, SecretProblem, TransientCause
 from consumer.model.delivery_columns import SchemaKey
 from consumer.model.directives import Pause
 
 
 @dataclass(frozen=True, slots=True)
-class RecordBooks:
+class RecordCounts:
     """The books of records: taken = settled + open + released."""
 
     taken: int = 0
@@ -32,7 +32,7 @@ class RecordBooks:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryBooks:
+class DeliveryCounts:
     """The books of one destination: owed = delivered + skipped + dead-lettered + open + released."""
 
     owed: int = 0
@@ -54,23 +54,23 @@ CLOCK = "clock"
 
 
 @dataclass(frozen=True, slots=True)
-class HoldFacts:
+class HoldStatus:
     """One endpoint that is held. There is no detail: what a person may read of it was logged when the hold began."""
 
     endpoint: str
-    cause: Cause | Trouble
+    cause: DeadLetterCause | TransientCause
     since_ms: int
     next_probe_ms: int | None = None
     """When the prober asks again; `None` while a probe is on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
-class GuardFacts:
+class FloodGuardStatus:
     """One scope in which the flood guard is closed: so much was refused that the rest waits."""
 
     kind: str
     """The event type; for a cause of decoding the topic."""
-    cause: Cause
+    cause: DeadLetterCause
     since_ms: int
     refused: int
     of: int
@@ -80,11 +80,11 @@ class GuardFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class DestinationFacts:
+class DestinationStatus:
     """One destination of a pipeline."""
 
     name: str
-    books: DeliveryBooks = field(default_factory=DeliveryBooks)
+    books: DeliveryCounts = field(default_factory=DeliveryCounts)
     lanes: int = 0
     calls: int = 0
     """Calls on the wire."""
@@ -94,7 +94,7 @@ class DestinationFacts:
     """Their bodies' bytes."""
     oldest_open_ms: int | None = None
     """Kafka timestamp of the oldest delivery that has not ended; `None` if there is none."""
-    holds: tuple[HoldFacts, ...] = ()
+    holds: tuple[HoldStatus, ...] = ()
     waiting_until_ms: int | None = None
     """The instant before which the destination asked not to be called; `None` if it did not ask."""
     rate: float | None = None
@@ -103,9 +103,9 @@ class DestinationFacts:
     """Whether the last decisive answer took the credentials; `None` before the first."""
     credentials_proven: bool = False
     """Whether they were taken at least once since the start: from then on a rejection is news, not a bad rollout."""
-    secrets_doubt: Doubt | None = None
+    secrets_doubt: SecretProblem | None = None
     """Why what stands in the files of its secrets is not what signs, or may not be; `None` = no reason is known."""
-    guards: tuple[GuardFacts, ...] = ()
+    guards: tuple[FloodGuardStatus, ...] = ()
     """What the flood guard keeps back, by event type and cause."""
     suspects: int = 0
     """Deliveries that may be what makes calls fail: they are tried by themselves, and others go on past them."""
@@ -114,7 +114,7 @@ class DestinationFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class PartitionFacts:
+class PartitionStatus:
     """One partition that is assigned to this process."""
 
     partition: Partition
@@ -132,7 +132,7 @@ class PartitionFacts:
     full: bool = False
     """Its share of the limits is used up."""
     log_end: int | None = None
-    """Last stable offset when the brokers were last asked (`PipelineFacts.lag_updated_ms`); `None` = not known yet."""
+    """Last stable offset when the brokers were last asked (`PipelineStatus.lag_updated_ms`); `None` = not known yet."""
     committed: int | None = None
     """Committed offset as of the same moment; `None` = none, or not known yet."""
     kept_records: int = 0
@@ -140,7 +140,7 @@ class PartitionFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class StoppedFacts:
+class StoppedPartitionStatus:
     """A partition that goes no further, because what should come next cannot be had."""
 
     code: str
@@ -151,7 +151,7 @@ class StoppedFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetterFacts:
+class DeadLetterStatus:
     """The way to the dead-letter topic."""
 
     topic: str = ""
@@ -162,7 +162,7 @@ class DeadLetterFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class PipelineFacts:
+class PipelineStatus:
     """One pipeline, whole. Everything here may be shown to anybody: no value, key, header, address or secret."""
 
     name: str
@@ -179,12 +179,12 @@ class PipelineFacts:
     """Since when the member is out of its group without having left; `None` while it is in."""
     fatal: str | None = None
     """Code of the client's fatal error, if it had one: nothing works after it."""
-    partitions: tuple[PartitionFacts, ...] = ()
-    destinations: tuple[DestinationFacts, ...] = ()
-    other_books: Mapping[str, DeliveryBooks] = field(default_factory=dict)
+    partitions: tuple[PartitionStatus, ...] = ()
+    destinations: tuple[DestinationStatus, ...] = ()
+    other_books: Mapping[str, DeliveryCounts] = field(default_factory=dict)
     """Books of what no lane serves: of disabled destinations, and under "" of records that could not be decoded."""
-    records: RecordBooks = field(default_factory=RecordBooks)
-    dead_letters: DeadLetterFacts = field(default_factory=DeadLetterFacts)
+    records: RecordCounts = field(default_factory=RecordCounts)
+    dead_letters: DeadLetterStatus = field(default_factory=DeadLetterStatus)
     poll_turned_at_s: float | None = None
     """Monotonic instant of the poll thread's last turn; `None` before the first."""
     loop_turned_at_s: float | None = None
@@ -196,9 +196,9 @@ class PipelineFacts:
     max_bytes: int = 0
     missing_topics: tuple[str, ...] = ()
     """Subscribed topics, or the dead-letter topic, that are not there and are waited for."""
-    guards: tuple[GuardFacts, ...] = ()
+    guards: tuple[FloodGuardStatus, ...] = ()
     """What the flood guard keeps back of records that cannot be decoded, by topic and cause."""
-    stopped: Mapping[Partition, StoppedFacts] = field(default_factory=dict)
+    stopped: Mapping[Partition, StoppedPartitionStatus] = field(default_factory=dict)
     """Partitions that wait until an operator accepts the gap before them."""
     schemas_known: int = 0
     """Schemas kept: from the registry, and those of the directory that records named."""
@@ -208,8 +208,8 @@ class PipelineFacts:
     """What the registry last answered to those: `unreachable` or `refused` (our credentials); absent = nothing yet."""
 
 
-class Facts(Protocol):
+class StatusProvider(Protocol):
     """Somebody who can be asked."""
 
-    def facts(self) -> PipelineFacts:
+    def facts(self) -> PipelineStatus:
         """Return the facts of this instant. Called from a thread that is not the loop's: must not wait, nor raise."""

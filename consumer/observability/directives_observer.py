@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from consumer.observability.log.writer import Log
 
 
-class Told(Observer):
+class DirectivesObserver(Observer):
     """The observer of the directives file. One a process; it belongs to no pipeline.
 
     Of a directive its scope is written and shown (never an ordering key); its reason is shown, not written.

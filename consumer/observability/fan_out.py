@@ -8,7 +8,7 @@ from consumer.model.observer import Observer
 
 
 def _tell_all(name: str) -> Callable[..., None]:
-    def tell(self: Together, *args: object, **kwargs: object) -> None:
+    def tell(self: FanOutObserver, *args: object, **kwargs: object) -> None:
         for method in self._methods[name]:
             try:
                 method(*args, **kwargs)
@@ -18,7 +18,7 @@ def _tell_all(name: str) -> Callable[..., None]:
     return tell
 
 
-class Together(Observer):
+class FanOutObserver(Observer):
     """Tells every observer given, in order. `failures` counts the calls that raised."""
 
     def __init__(self, *observers: Observer) -> None:
@@ -36,4 +36,4 @@ def _verbs() -> list[str]:
 
 
 for _verb in _verbs():
-    setattr(Together, _verb, _tell_all(_verb))
+    setattr(FanOutObserver, _verb, _tell_all(_verb))

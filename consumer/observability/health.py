@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from consumer.model.status import PipelineFacts
+from consumer.model.status import PipelineStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class HealthThresholds:
     """How long something may stand still before a probe says so, in seconds."""
 
     poll_s: float | None = None
@@ -49,20 +49,20 @@ class Check:
     age_s: float | None = None
 
 
-Probe = Callable[[Sequence[PipelineFacts], Moment, Limits], list[Check]]
+Probe = Callable[[Sequence[PipelineStatus], Moment, HealthThresholds], list[Check]]
 
 
-def live(all_facts: Sequence[PipelineFacts], moment: Moment, limits: Limits) -> list[Check]:
+def live(all_facts: Sequence[PipelineStatus], moment: Moment, limits: HealthThresholds) -> list[Check]:
     """Return what a restart would cure: a poll thread or loop that stands still, a client that is dead."""
     return [check for facts in all_facts for check in _live(facts, moment, limits)]
 
 
-def ready(all_facts: Sequence[PipelineFacts], moment: Moment, limits: Limits) -> list[Check]:
+def ready(all_facts: Sequence[PipelineStatus], moment: Moment, limits: HealthThresholds) -> list[Check]:
     """Return what a rollout must wait for: joined, in the group, staying, keys not rejected from the start."""
     return _some(check for facts in all_facts for check in _ready(facts, moment, limits))
 
 
-def startup(all_facts: Sequence[PipelineFacts], moment: Moment, limits: Limits) -> list[Check]:  # noqa: ARG001  a probe
+def startup(all_facts: Sequence[PipelineStatus], moment: Moment, limits: HealthThresholds) -> list[Check]:  # noqa: ARG001  a probe
     """Return whether both worlds have turned once. Brokers and registry may be down: a restart would not raise them."""
     return _some(check for facts in all_facts for check in _startup(facts, moment))
 
@@ -71,7 +71,7 @@ def _some(checks: Iterable[Check]) -> list[Check]:
     return list(checks) or [Check("pipeline_started", "", ok=False, reason="no pipeline has started yet")]
 
 
-def _live(facts: PipelineFacts, moment: Moment, limits: Limits) -> Iterable[Check]:
+def _live(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> Iterable[Check]:
     poll_s = limits.poll_s if limits.poll_s is not None else max(60.0, facts.max_poll_interval_s / 2)
     yield _turning("poll_turning", facts, facts.poll_turned_at_s, moment, poll_s)
     if facts.records.open > 0:
@@ -86,7 +86,7 @@ def _live(facts: PipelineFacts, moment: Moment, limits: Limits) -> Iterable[Chec
         yield Check("client_alive", facts.name, ok=False, reason=f"the Kafka client is dead after {facts.fatal}")
 
 
-def _turning(name: str, facts: PipelineFacts, at_s: float | None, moment: Moment, limit_s: float) -> Check:
+def _turning(name: str, facts: PipelineStatus, at_s: float | None, moment: Moment, limit_s: float) -> Check:
     age = _age(at_s, moment)
     if facts.left:
         return Check(name, facts.name, ok=True, reason="the pipeline has left", age_s=age)
@@ -97,7 +97,7 @@ def _turning(name: str, facts: PipelineFacts, at_s: float | None, moment: Moment
     return Check(name, facts.name, ok=True, reason="turning", age_s=age)
 
 
-def _ready(facts: PipelineFacts, moment: Moment, limits: Limits) -> Iterable[Check]:
+def _ready(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> Iterable[Check]:
     joined = "joined the group" if facts.joined else "has not joined its group yet"
     yield Check("joined", facts.name, ok=facts.joined, reason=joined)
     out_s = None if facts.lost_since_ms is None else max(0.0, (moment.wall_ms - facts.lost_since_ms) / 1000)
@@ -117,7 +117,7 @@ def _ready(facts: PipelineFacts, moment: Moment, limits: Limits) -> Iterable[Che
     yield Check("staying", facts.name, ok=not going, reason="leaving" if going else "not asked to leave")
 
 
-def _startup(facts: PipelineFacts, moment: Moment) -> Iterable[Check]:
+def _startup(facts: PipelineStatus, moment: Moment) -> Iterable[Check]:
     for name, at_s in (("poll_started", facts.poll_turned_at_s), ("loop_started", facts.loop_turned_at_s)):
         begun = at_s is not None
         reason = "has turned" if begun else "has not turned yet"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from threading import Lock
 
-from consumer.model.status import Facts, PipelineFacts
-from consumer.observability.directives_observer import Told
+from consumer.model.status import PipelineStatus, StatusProvider
+from consumer.observability.directives_observer import DirectivesObserver
 
 
 class Sources:
@@ -14,12 +14,12 @@ class Sources:
     `told`: who heard what an operator said in the directives file; `None` = there is no such file.
     """
 
-    def __init__(self, told: Told | None = None) -> None:
+    def __init__(self, told: DirectivesObserver | None = None) -> None:
         self.told = told
-        self._sources: dict[str, Facts] = {}
+        self._sources: dict[str, StatusProvider] = {}
         self._lock = Lock()
 
-    def add(self, name: str, source: Facts) -> None:
+    def add(self, name: str, source: StatusProvider) -> None:
         """Have a pipeline seen from now on; a second one of the same name takes the first one's place."""
         with self._lock:
             self._sources[name] = source
@@ -29,11 +29,11 @@ class Sources:
         with self._lock:
             self._sources.pop(name, None)
 
-    def ask(self) -> tuple[list[PipelineFacts], list[str]]:
+    def ask(self) -> tuple[list[PipelineStatus], list[str]]:
         """Return the facts of all who answered, and the names of those who could not: a bug blinds nobody else."""
         with self._lock:
             sources = list(self._sources.items())
-        answers: list[PipelineFacts] = []
+        answers: list[PipelineStatus] = []
         silent: list[str] = []
         for name, source in sources:
             try:
@@ -42,6 +42,6 @@ class Sources:
                 silent.append(name)
         return answers, silent
 
-    def all(self) -> list[PipelineFacts]:
+    def all(self) -> list[PipelineStatus]:
         """Return the facts of all who answered."""
         return self.ask()[0]

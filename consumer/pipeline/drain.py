@@ -6,41 +6,41 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from consumer.kafka.bridge import Frontier
+from consumer.kafka.bridge import CommittableOffsets
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from consumer.delivery.dispatcher import Lanes
-    from consumer.delivery.ledger.partition_ledger import Tenure
-    from consumer.delivery.record_buffer import Intake
+    from consumer.delivery.dispatcher import Dispatcher
+    from consumer.delivery.ledger.partition_ledger import PartitionLedger
+    from consumer.delivery.record_buffer import RecordBuffer
     from consumer.model import Partition
-    from consumer.pipeline.settlement import Settling
+    from consumer.pipeline.settlement import Settlement
 
 LOOK_S = 0.02
 """Between looks at what is told by nobody."""
 
 
-class Parting:
+class PartitionDrain:
     """The last steps of one pipeline's tenures."""
 
-    def __init__(self, intake: Intake, settling: Settling, lanes: Mapping[str, Lanes]) -> None:
+    def __init__(self, intake: RecordBuffer, settling: Settlement, lanes: Mapping[str, Dispatcher]) -> None:
         """Let partitions of `intake` go; `lanes` may still be added to."""
         self._intake = intake
         self._settling = settling
         self._lanes = lanes
 
-    def tenures(self, partitions: Collection[Partition]) -> list[Tenure]:
+    def tenures(self, partitions: Collection[Partition]) -> list[PartitionLedger]:
         """Return those in force."""
         return [self._intake.tenures[partition] for partition in partitions if partition in self._intake.tenures]
 
-    def withdraw(self, tenures: Sequence[Tenure]) -> list[asyncio.Future[None]]:
+    def withdraw(self, tenures: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
         """Let no call begin that carries theirs; return a future for each that is on the wire."""
         for tenure in tenures:
             tenure.sending = False
         return [answer for lanes in self._lanes.values() for answer in lanes.withdraw(tenures)]
 
-    def release(self, tenures: Sequence[Tenure]) -> None:
+    def release(self, tenures: Sequence[PartitionLedger]) -> None:
         """End them, with what they still owe."""
         for tenure in tenures:
             if tenure.live:  # a partition can be lost while it is being drained: it is booked once
@@ -48,7 +48,7 @@ class Parting:
                 self._intake.end(tenure)
         self._settling.forget()
 
-    async def close(self, tenures: Sequence[Tenure], deadline: float) -> Frontier:
+    async def close(self, tenures: Sequence[PartitionLedger], deadline: float) -> CommittableOffsets:
         """Wait until `deadline` (monotonic) for their calls and letters, release the rest, and tell the frontier."""
         if answers := self.withdraw(tenures):
             await asyncio.wait(answers, timeout=max(0.0, deadline - time.monotonic()))
@@ -56,7 +56,7 @@ class Parting:
             await asyncio.sleep(LOOK_S)
         # Nothing commits for a partition that was lost while it was drained.
         kept = [tenure for tenure in tenures if tenure.live]
-        frontier = Frontier({tenure.partition: (tenure.number, tenure.frontier()) for tenure in kept})
+        frontier = CommittableOffsets({tenure.partition: (tenure.number, tenure.frontier()) for tenure in kept})
         self.release(tenures)
         return frontier
 

@@ -10,21 +10,21 @@ import time
 from typing import TYPE_CHECKING
 
 from consumer.delivery.guards.flood_guard import together
-from consumer.delivery.ledger.partition_ledger import Tenure
-from consumer.delivery.record_buffer import Chunk, Intake, Limits, enter
-from consumer.kafka.bridge import Assignment, Frontier, Lot
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
+from consumer.delivery.record_buffer import BufferLimits, Chunk, RecordBuffer, enter
+from consumer.kafka.bridge import Assignment, CommittableOffsets, RecordBatch
 from consumer.model import Partition
-from consumer.pipeline.drain import LOOK_S, Parting
+from consumer.pipeline.drain import LOOK_S, PartitionDrain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from consumer.delivery.dispatcher import Lanes
-    from consumer.delivery.guards.flood_guard import Closed
+    from consumer.delivery.dispatcher import Dispatcher
+    from consumer.delivery.guards.flood_guard import TrippedGuard
     from consumer.model.delivery_columns import SchemaKey, Translates
     from consumer.model.directives import AcceptGap, Directives
     from consumer.model.observer import Observer
-    from consumer.pipeline.settlement import Settling
+    from consumer.pipeline.settlement import Settlement
 
 _CHUNK_S = 0.005
 """How long one translation may keep the loop: calls and probes wait that long at the most."""
@@ -39,19 +39,19 @@ class Pipeline:
         self,
         name: str,
         *,
-        limits: Limits,
+        limits: BufferLimits,
         drain_s: float,
         translator: Translates,
-        settling: Settling,
+        settling: Settlement,
         want: Callable[[SchemaKey], None],
         observer: Observer,
     ) -> None:
         """Make an idle pipeline; `lanes` are added before it runs, `want` asks for a schema without waiting."""
         self.name = name
-        self.lanes: dict[str, Lanes] = {}
+        self.lanes: dict[str, Dispatcher] = {}
         self.settling = settling
         self.books = settling.books
-        self.intake = Intake(limits)
+        self.intake = RecordBuffer(limits)
         self.full: frozenset[Partition] = frozenset()
         self.accepted_gaps: Sequence[AcceptGap] = ()
         self.joined = False
@@ -60,7 +60,7 @@ class Pipeline:
         self._hurried = False
         self._total = 0
         self._drain_s = drain_s
-        self._parting = Parting(self.intake, settling, self.lanes)
+        self._parting = PartitionDrain(self.intake, settling, self.lanes)
         self._translator = translator
         self._want = want
         self._observer = observer
@@ -78,7 +78,7 @@ class Pipeline:
         if again := assignment.tenures.keys() & self.intake.tenures.keys():
             self.lost(again)  # a drain that nobody waited for to the end is still at work on the earlier tenure
         for partition, number in assignment.tenures.items():
-            self.intake.begin(Tenure(partition, number, assignment.starts[partition], len(self.books.names)))
+            self.intake.begin(PartitionLedger(partition, number, assignment.starts[partition], len(self.books.names)))
         self._total = assignment.total
         self._share()
         self._republish()
@@ -93,7 +93,7 @@ class Pipeline:
         for lanes in self.lanes.values():
             lanes.pace.share(share, now)
 
-    async def accept(self, lot: Lot) -> None:
+    async def accept(self, lot: RecordBatch) -> None:
         """Take a lot, and return when the next one may come."""
         if self.leaving:
             return
@@ -104,7 +104,7 @@ class Pipeline:
             self._roomy.clear()
             await self._roomy.wait()
 
-    async def drain(self, partitions: Collection[Partition]) -> Frontier:
+    async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
         """Wait for calls on the wire, release the rest, and tell the frontier."""
         frontier = await self._parting.close(self._parting.tenures(partitions), time.monotonic() + self._drain_s)
         self._gone()
@@ -117,7 +117,7 @@ class Pipeline:
         self._parting.release(tenures)
         self._gone()
 
-    async def finish(self) -> Frontier:
+    async def finish(self) -> CommittableOffsets:
         """Deliver what can be delivered in the time there is, release the rest, and tell the frontier."""
         self.leaving = True
         self._observer.leaving()
@@ -146,14 +146,14 @@ class Pipeline:
             lanes.directed(directives)
         self.settling.parking.directed(directives)
 
-    def closed(self, account: str) -> Sequence[Closed]:
+    def closed(self, account: str) -> Sequence[TrippedGuard]:
         """Return where the flood guard is closed: for a destination, or under "" for what does not decode."""
         lanes = self.lanes.get(account)
         return together([*(lanes.guarding.closed() if lanes else ()), *self.settling.parking.closed(account)])
 
-    def frontier(self) -> Frontier:
+    def frontier(self) -> CommittableOffsets:
         """Tell the frontier of every tenure in force."""
-        return Frontier({p: (tenure.number, tenure.frontier()) for p, tenure in self.intake.tenures.items()})
+        return CommittableOffsets({p: (tenure.number, tenure.frontier()) for p, tenure in self.intake.tenures.items()})
 
     def _gone(self) -> None:
         self._share()  # what is lost counts at once: its next owner uses that part of the rate already
@@ -161,7 +161,7 @@ class Pipeline:
 
     # ── Records in ──
 
-    async def run(self, commit: Callable[[Frontier], None], every_s: float) -> None:
+    async def run(self, commit: Callable[[CommittableOffsets], None], every_s: float) -> None:
         """Run the path and all lanes until cancelled or one falls; hand the frontier to `commit` as it moves."""
         async with asyncio.TaskGroup() as house:
             house.create_task(self._pump(), name=f"{self.name}-pump")
@@ -228,7 +228,7 @@ class Pipeline:
         if self.full:
             self._kick.set()
 
-    async def _commit(self, commit: Callable[[Frontier], None], every_s: float) -> None:
+    async def _commit(self, commit: Callable[[CommittableOffsets], None], every_s: float) -> None:
         last: Mapping[Partition, tuple[int, int]] = {}
         while True:
             await asyncio.sleep(every_s)

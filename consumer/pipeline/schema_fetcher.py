@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 from consumer.delivery.backoff import Backoff
-from consumer.kafka.schema_registry.client import Found, Unauthorized, Unknown, Unreachable
+from consumer.kafka.schema_registry.client import RegistryUnauthorized, RegistryUnreachable, SchemaFound, SchemaUnknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _BACKOFF = Backoff(0.5, 5.0)
 
 
-class Learns(Protocol):
+class SchemaStore(Protocol):
     """Translation, as far as it learns schemas."""
 
     def learn(self, key: SchemaKey, schema_text: str, references: Mapping[str, str]) -> Fault | None:
@@ -30,25 +30,27 @@ class Learns(Protocol):
         """Know that there is no such schema."""
 
 
-class Asks(Protocol):
+class SchemaSource(Protocol):
     """A schema registry."""
 
-    async def fetch(self, key: SchemaKey) -> Found | Unknown | Unreachable | Unauthorized:
+    async def fetch(self, key: SchemaKey) -> SchemaFound | SchemaUnknown | RegistryUnreachable | RegistryUnauthorized:
         """Ask for one schema."""
 
 
 class NoRegistry:
     """The registry of a configuration that names none: it knows no schema."""
 
-    async def fetch(self, key: SchemaKey) -> Unknown:  # noqa: ARG002 - whichever it is
+    async def fetch(self, key: SchemaKey) -> SchemaUnknown:  # noqa: ARG002 - whichever it is
         """Answer that there is none."""
-        return Unknown()
+        return SchemaUnknown()
 
 
-class Learning:
+class SchemaFetcher:
     """Asks for each missing schema once at a time, until the registry has answered."""
 
-    def __init__(self, registry: Asks, translator: Learns, learned: Callable[[], None], observer: Observer) -> None:
+    def __init__(
+        self, registry: SchemaSource, translator: SchemaStore, learned: Callable[[], None], observer: Observer
+    ) -> None:
         """Call `learned` whenever records that wait should be tried again. Make it in the loop."""
         self.waits: dict[SchemaKey, int] = {}
         """What is asked for, with the epoch milliseconds since when."""
@@ -85,18 +87,18 @@ class Learning:
             answer = await self._registry.fetch(key)
             seconds = time.monotonic() - began
             match answer:
-                case Found(schema_text, references):
+                case SchemaFound(schema_text, references):
                     self._observer.schema_fetched(key, "found", seconds)
                     self._translator.learn(key, schema_text, references)
                     break
-                case Unknown():
+                case SchemaUnknown():
                     self._observer.schema_fetched(key, "unknown", seconds)
                     self._translator.learn_unknown(key, int(time.time() * 1000))
                     break
-                case Unreachable():
+                case RegistryUnreachable():
                     self._observer.schema_fetched(key, "unreachable", seconds)
                     self.troubles[key] = "unreachable"
-                case Unauthorized():
+                case RegistryUnauthorized():
                     self._observer.schema_fetched(key, "refused", seconds)
                     self.troubles[key] = "refused"
                 case _:

@@ -7,28 +7,28 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
-from consumer.delivery.guards.flood_guard import GuardOptions
-from consumer.delivery.guards.parked_failures import Parking
-from consumer.delivery.ledger.accounting import Books
-from consumer.model import Cause, DeadLetter
+from consumer.delivery.guards.flood_guard import FloodGuardOptions
+from consumer.delivery.guards.parked_failures import ParkedFailures
+from consumer.delivery.ledger.accounting import Accounting
+from consumer.model import DeadLetter, DeadLetterCause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.guards.parked_failures import Unsaid
-    from consumer.delivery.ledger.partition_ledger import Tenure
+    from consumer.delivery.guards.parked_failures import FailedDelivery
+    from consumer.delivery.ledger.partition_ledger import PartitionLedger
     from consumer.model import Fault, Message
-    from consumer.model.delivery_columns import FaultyRecord
+    from consumer.model.delivery_columns import TranslationFailure
     from consumer.model.observer import Observer
 
 
-_GUARD = GuardOptions()
+_GUARD = FloodGuardOptions()
 _TENURE = attrgetter("tenure")
 _SLOT = attrgetter("slot")
 
 
-class Shelf(Protocol):
+class DeadLetterSink(Protocol):
     """The dead-letter topic."""
 
     def shelve(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
@@ -52,32 +52,32 @@ def _nothing() -> None:
     pass
 
 
-class Settling:
+class Settlement:
     """One pipeline's settlements. `room` is called after each: something may fit again."""
 
     def __init__(
         self,
         destinations: Sequence[str],
-        shelf: Shelf,
+        shelf: DeadLetterSink,
         describe: Describes,
         observer: Observer,
-        guard: GuardOptions = _GUARD,
+        guard: FloodGuardOptions = _GUARD,
     ) -> None:
         """Open the books; `guard` says when letters of what could not be said are parked."""
-        self.books = Books(destinations)
-        self.parking = Parking(self.books.names, guard, self._unsaid, observer)
+        self.books = Accounting(destinations)
+        self.parking = ParkedFailures(self.books.names, guard, self._unsaid, observer)
         self.index = {account: index for index, account in enumerate(self.books.names)}
         self.room: Callable[[], None] = _nothing
         self._shelf = shelf
         self._describe = describe
         self._observer = observer
-        self._letters: dict[Tenure, int] = {}
+        self._letters: dict[PartitionLedger, int] = {}
 
-    def ends(self, destination: str) -> DestinationEnds:
+    def ends(self, destination: str) -> DestinationSettlement:
         """Return where one destination's deliveries end."""
-        return DestinationEnds(self, destination)
+        return DestinationSettlement(self, destination)
 
-    def writing(self, tenures: Collection[Tenure] | None = None) -> bool:
+    def writing(self, tenures: Collection[PartitionLedger] | None = None) -> bool:
         """Tell whether letters (of these tenures) are on their way to a dead-letter topic that takes letters."""
         if self._shelf.stuck():
             return False
@@ -127,15 +127,15 @@ class Settling:
         )
         self._shelve(letter, tenure, delivery.slot, destination, acknowledged)
 
-    def unsaid(self, faulty: FaultyRecord, tenure: Tenure, slot: int) -> None:
+    def unsaid(self, faulty: TranslationFailure, tenure: PartitionLedger, slot: int) -> None:
         """Dead-letter what could not be said at all, or park its letter while the flood guard is closed for it."""
         account = faulty.entry.destination if faulty.entry else ""
         self.books.accounts[account].owed += 1
         event_type = faulty.entry.event_type if faulty.entry else ""
-        self._observer.faulty(tenure.partition.topic, account, event_type, Cause(faulty.fault.cause), 1)
+        self._observer.faulty(tenure.partition.topic, account, event_type, DeadLetterCause(faulty.fault.cause), 1)
         self.parking.found(faulty, tenure, slot)
 
-    def _unsaid(self, unsaid: Unsaid) -> None:
+    def _unsaid(self, unsaid: FailedDelivery) -> None:
         faulty, tenure, slot, found_ms = unsaid
         if not tenure.live:
             return
@@ -157,7 +157,9 @@ class Settling:
         """Forget the letters parked of tenures that have ended."""
         self.parking.forget()
 
-    def _shelve(self, letter: DeadLetter, tenure: Tenure, slot: int, account: str, then: Callable[[], None]) -> None:
+    def _shelve(
+        self, letter: DeadLetter, tenure: PartitionLedger, slot: int, account: str, then: Callable[[], None]
+    ) -> None:
         """Write a letter, and settle what it stands for when the broker has it, never before."""
         self._letters[tenure] = self._letters.get(tenure, 0) + 1
 
@@ -173,10 +175,10 @@ class Settling:
         self._shelf.shelve(letter, acknowledged)
 
 
-class DestinationEnds:
+class DestinationSettlement:
     """Where one destination's deliveries end."""
 
-    def __init__(self, settling: Settling, destination: str) -> None:
+    def __init__(self, settling: Settlement, destination: str) -> None:
         """End deliveries to `destination`."""
         self._settling = settling
         self._destination = destination

@@ -1,6 +1,6 @@
 """What a pipeline is right now, put together from its parts for whoever asks.
 
-`Heard` keeps what only the poll thread knows.
+`ConsumerStateObserver` keeps what only the poll thread knows.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING
 
 from consumer.model.observer import Observer
 from consumer.model.status import (
-    DeadLetterFacts,
-    DeliveryBooks,
-    DestinationFacts,
-    GuardFacts,
-    HoldFacts,
-    PartitionFacts,
-    PipelineFacts,
-    RecordBooks,
-    StoppedFacts,
+    DeadLetterStatus,
+    DeliveryCounts,
+    DestinationStatus,
+    FloodGuardStatus,
+    HoldStatus,
+    PartitionStatus,
+    PipelineStatus,
+    RecordCounts,
+    StoppedPartitionStatus,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from consumer.delivery.dispatcher import Lanes
-    from consumer.delivery.guards.flood_guard import Closed
-    from consumer.delivery.ledger.partition_ledger import Tenure
+    from consumer.delivery.dispatcher import Dispatcher
+    from consumer.delivery.guards.flood_guard import TrippedGuard
+    from consumer.delivery.ledger.partition_ledger import PartitionLedger
     from consumer.model import Partition
     from consumer.model.delivery_columns import SchemaKey
     from consumer.pipeline.pipeline import Pipeline
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _MISSING_FOR_S = 65.0
 
 
-class Heard(Observer):
+class ConsumerStateObserver(Observer):
     """Keeps what was said last."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Heard(Observer):
         self.poll_turned_at_s: float | None = None
         self.paused_now: frozenset[Partition] = frozenset()
         self.missing: dict[str, float] = {}
-        self.stops: dict[Partition, StoppedFacts] = {}
+        self.stops: dict[Partition, StoppedPartitionStatus] = {}
 
     def joined(self, group: str, protocol: str) -> None:  # noqa: ARG002
         """Note that the member is in its group."""
@@ -89,7 +89,7 @@ class Heard(Observer):
 
     def stopped(self, partition: Partition, offset: int, code: str) -> None:
         """Note a partition that goes no further: until it goes on elsewhere, or is assigned again."""
-        self.stops[partition] = StoppedFacts(code, offset, int(time.time() * 1000))
+        self.stops[partition] = StoppedPartitionStatus(code, offset, int(time.time() * 1000))
 
     def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:  # noqa: ARG002
         """Note that it goes on."""
@@ -104,13 +104,13 @@ class Heard(Observer):
         self.fenced_now = False
 
 
-class Standing:
+class StatusReporter:
     """One pipeline's facts: seen in the loop, where nothing moves meanwhile; told to whoever asks, from any thread."""
 
     def __init__(
         self,
         pipeline: Pipeline,
-        heard: Heard,
+        heard: ConsumerStateObserver,
         *,
         protocol: str,
         dead_letter_topic: str,
@@ -134,12 +134,12 @@ class Standing:
         self._schemas_known = schemas_known
         self._last = self.look()
 
-    def facts(self) -> PipelineFacts:
+    def facts(self) -> PipelineStatus:
         """Return what was seen last, with the poll thread's own clock."""
         heard = self._heard
         return replace(self._last, poll_turned_at_s=heard.poll_turned_at_s, fatal=heard.fatal, fenced=heard.fenced_now)
 
-    def look(self) -> PipelineFacts:
+    def look(self) -> PipelineStatus:
         """See how everything stands; in the loop only."""
         pipeline, heard = self._pipeline, self._heard
         tenures = tuple(pipeline.intake.tenures.values())
@@ -147,7 +147,7 @@ class Standing:
         settling = pipeline.settling
         taken, settled, still_open, released = pipeline.books.records(tenures)
         now = time.monotonic()
-        self._last = PipelineFacts(
+        self._last = PipelineStatus(
             name=pipeline.name,
             group=pipeline.name,
             protocol=self._protocol,
@@ -162,8 +162,8 @@ class Standing:
             other_books={
                 name: self._books(name, tenures) for name in pipeline.books.names if name not in pipeline.lanes
             },
-            records=RecordBooks(taken, settled, still_open, released),
-            dead_letters=DeadLetterFacts(self._dead_letter_topic, settling.stuck(), settling.letters()),
+            records=RecordCounts(taken, settled, still_open, released),
+            dead_letters=DeadLetterStatus(self._dead_letter_topic, settling.stuck(), settling.letters()),
             poll_turned_at_s=heard.poll_turned_at_s,
             loop_turned_at_s=now,
             lag_updated_ms=int(lag_updated * 1000) if lag_updated else None,
@@ -179,11 +179,11 @@ class Standing:
         )
         return self._last
 
-    def _partition(self, tenure: Tenure, lag: Mapping[Partition, tuple[int, int]]) -> PartitionFacts:
+    def _partition(self, tenure: PartitionLedger, lag: Mapping[Partition, tuple[int, int]]) -> PartitionStatus:
         partition = tenure.partition
         head = tenure.oldest()
         log_end, committed = lag.get(partition, (None, None))
-        return PartitionFacts(
+        return PartitionStatus(
             partition=partition,
             tenure=tenure.number,
             frontier=tenure.frontier(),
@@ -198,9 +198,9 @@ class Standing:
             committed=committed,
         )
 
-    def _books(self, name: str, tenures: Sequence[Tenure]) -> DeliveryBooks:
+    def _books(self, name: str, tenures: Sequence[PartitionLedger]) -> DeliveryCounts:
         account, index = self._pipeline.books.accounts[name], self._pipeline.settling.index[name]
-        return DeliveryBooks(
+        return DeliveryCounts(
             owed=account.owed,
             delivered=account.delivered,
             skipped=account.skipped,
@@ -209,14 +209,14 @@ class Standing:
             released=account.released,
         )
 
-    def _destination(self, lanes: Lanes, tenures: Sequence[Tenure]) -> DestinationFacts:
+    def _destination(self, lanes: Dispatcher, tenures: Sequence[PartitionLedger]) -> DestinationStatus:
         pipeline, name = self._pipeline, lanes.name
         books, index = self._books(name, tenures), pipeline.settling.index[name]
         now, wall_ms = time.monotonic(), int(time.time() * 1000)
         heads = [head.timestamp()[1] for tenure in tenures if (head := tenure.oldest_owing(index))]
         told = lanes.pace.told_until
         rate = lanes.pace.rate_per_s
-        return DestinationFacts(
+        return DestinationStatus(
             name=name,
             books=books,
             lanes=len(lanes.lanes),
@@ -225,7 +225,7 @@ class Standing:
             open_bytes=lanes.open_bytes(),
             oldest_open_ms=min(heads, default=None),
             holds=tuple(
-                HoldFacts(
+                HoldStatus(
                     endpoint=endpoint.name,
                     cause=hold.fault.cause,
                     since_ms=wall_ms - int((now - hold.since) * 1000),
@@ -244,10 +244,10 @@ class Standing:
         )
 
 
-def _guards(closed: Iterable[Closed]) -> tuple[GuardFacts, ...]:
+def _guards(closed: Iterable[TrippedGuard]) -> tuple[FloodGuardStatus, ...]:
     now, wall_ms = time.monotonic(), int(time.time() * 1000)
     return tuple(
-        GuardFacts(
+        FloodGuardStatus(
             kind=each.kind,
             cause=each.cause,
             since_ms=wall_ms - int((now - each.since) * 1000),

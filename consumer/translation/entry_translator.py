@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from consumer.destinations import Destination
-from consumer.model import Cause, Entry, Fault, Skip
-from consumer.model.delivery_columns import FaultyRecord, Translation
+from consumer.model import DeadLetterCause, Entry, Fault, SkipReason
+from consumer.model.delivery_columns import Translation, TranslationFailure
 from consumer.model.values import Value
 from consumer.translation import delivery_id
 from consumer.translation.expressions import Run, Scope, UnmappableError, kind_of
@@ -12,7 +12,7 @@ from consumer.translation.field_builder import blame, object_maker
 from consumer.translation.mapping.rules import EntryRule, Object
 
 
-class EntryPlan:
+class EntryTranslator:
     """What one entry makes of each event."""
 
     __slots__ = (
@@ -42,7 +42,7 @@ class EntryPlan:
         self._each: Run | None = rule.each.run if rule.each is not None else None
         self._id: Run | None = rule.id.run if rule.id is not None else None
         label = rule.entry.label
-        self._repeated = Fault(Cause.REPEATED_ELEMENT, f"{label}: an element's id stands twice in the record")
+        self._repeated = Fault(DeadLetterCause.REPEATED_ELEMENT, f"{label}: an element's id stands twice in the record")
 
     def translate(self, record: int, scope: Scope, who: bytes, time_ns: int, key: int, out: Translation) -> None:
         """Add this entry's deliveries of one event, or why there are none, to `out`.
@@ -78,7 +78,7 @@ class EntryPlan:
                 continue
             fault = name if isinstance(name, Fault) else self._repeated
             unnamed = self._identify(self._unnamed(who, position), time_ms)
-            out.faults.append(FaultyRecord(record, self.entry, fault, unnamed))
+            out.faults.append(TranslationFailure(record, self.entry, fault, unnamed))
 
     def refuse(self, record: int, who: bytes, time_ms: int, why: str, out: Translation) -> None:
         """Add the fault of an event that this entry cannot make anything of.
@@ -96,7 +96,7 @@ class EntryPlan:
             if self._when is not None:
                 allowed = self._when(value, scope)
                 if allowed is False:
-                    _skip(out, entry, Skip.FILTERED)
+                    _skip(out, entry, SkipReason.FILTERED)
                     return
                 if allowed is not True:
                     why = f"when: it must be boolean, not {kind_of(allowed)}"
@@ -104,7 +104,7 @@ class EntryPlan:
                     return
             stage = "consent"
             if self._consent is not None and self._consent(value, scope) is not True:
-                _skip(out, entry, Skip.NO_CONSENT)
+                _skip(out, entry, SkipReason.NO_CONSENT)
                 return
             stage = ""
             fields = self._make(value, scope)
@@ -114,7 +114,7 @@ class EntryPlan:
             return
         encoded = self._encoder(fields, digest, time_ns)  # type: ignore[arg-type]  # an object that is kept when empty
         if isinstance(encoded, Fault):
-            out.faults.append(FaultyRecord(record, entry, encoded, self._identify(digest, time_ns // 1_000_000)))
+            out.faults.append(TranslationFailure(record, entry, encoded, self._identify(digest, time_ns // 1_000_000)))
             return
         column = out.columns[entry.destination]
         column.bodies.append(encoded.body)
@@ -136,7 +136,7 @@ class EntryPlan:
             if name is not None:
                 return name
             why = f"it is {kind_of(value)}, which names nothing"
-        return Fault(Cause.UNMAPPABLE, f"{self.entry.label}: id: {why}")
+        return Fault(DeadLetterCause.UNMAPPABLE, f"{self.entry.label}: id: {why}")
 
     def _digest(self, who: bytes, element: str | None = None) -> bytes:
         return delivery_id.finish(self._begun, who, element)
@@ -146,10 +146,10 @@ class EntryPlan:
         return self._digest(who + delivery_id.part(b"#"), str(position))
 
     def _unmappable(self, record: int, identity: str, why: str, out: Translation) -> None:
-        fault = Fault(Cause.UNMAPPABLE, f"{self.entry.label}: {why}")
-        out.faults.append(FaultyRecord(record, self.entry, fault, identity))
+        fault = Fault(DeadLetterCause.UNMAPPABLE, f"{self.entry.label}: {why}")
+        out.faults.append(TranslationFailure(record, self.entry, fault, identity))
 
 
-def _skip(out: Translation, entry: Entry, why: Skip) -> None:
+def _skip(out: Translation, entry: Entry, why: SkipReason) -> None:
     scope = (entry.destination, entry.event_type, why)
     out.skipped[scope] = out.skipped.get(scope, 0) + 1

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from consumer.destinations import Destination
-from consumer.model import Entry, Message, Skip
+from consumer.model import Entry, Message, SkipReason
 from consumer.model.delivery_columns import Translation
 from consumer.translation import delivery_id
-from consumer.translation.entry_translator import EntryPlan
+from consumer.translation.entry_translator import EntryTranslator
 from consumer.translation.expressions import Expression, Scope, UnmappableError, kind_of
 from consumer.translation.expressions.functions import time_in
 from consumer.translation.mapping.rules import EventRule
 
 
-class EventPlan:
+class EventTranslator:
     """The entries of one pipeline for one event type."""
 
     __slots__ = ("_disabled", "_entries", "_id", "_key", "_time", "event_type")
@@ -27,7 +27,7 @@ class EventPlan:
         self._key = rule.key
         mine = [each for each in rule.entries if each.entry.destination in destinations]
         self._entries = tuple(
-            EntryPlan(each, destinations[each.entry.destination])
+            EntryTranslator(each, destinations[each.entry.destination])
             for each in mine
             if each.entry.destination not in disabled
         )
@@ -47,7 +47,7 @@ class EventPlan:
         """Count what disabled destinations do not get of one event."""
         for entry in self._disabled:
             if only is None or entry == only:
-                scope = (entry.destination, self.event_type, Skip.DISABLED)
+                scope = (entry.destination, self.event_type, SkipReason.DISABLED)
                 out.skipped[scope] = out.skipped.get(scope, 0) + 1
 
     def translate(self, record: int, scope: Scope, place: bytes, out: Translation, only: Entry | None = None) -> None:

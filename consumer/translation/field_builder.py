@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from consumer.model.values import Fields, Value
 from consumer.translation.expressions import Expression, Run, Scope, UnmappableError, kind_of
-from consumer.translation.mapping.rules import Constant, Each, Listed, Making, Object
+from consumer.translation.mapping.rules import Constant, Each, EachRule, FieldSource, Object
 
 
-def maker(making: Making) -> Run:
+def maker(making: FieldSource) -> Run:
     """Return the function of one making. Its value is null where there is nothing to say; nothing in it is null.
 
     Null and absent are the same: nulls are left out at every depth, list elements included, and so is an object that
@@ -22,7 +22,7 @@ def maker(making: Making) -> Run:
             return lambda _value, _scope: value
         case Each():
             return _each(making)
-        case Listed():
+        case EachRule():
             return _listed(making.items)
         case Object():  # pragma: no branch - mypy proves the match total
             return object_maker(making)
@@ -46,7 +46,7 @@ def object_maker(made: Object) -> Run:
     return make
 
 
-def _parts(making: Making) -> tuple[Run, bool, bool]:
+def _parts(making: FieldSource) -> tuple[Run, bool, bool]:
     """Return a making's function, whether what it gives must be cleaned, and whether it says null on purpose."""
     if isinstance(making, Expression):
         return making.run, True, False
@@ -75,7 +75,7 @@ def _each(making: Each) -> Run:
     return make
 
 
-def _listed(items: Sequence[Making]) -> Run:
+def _listed(items: Sequence[FieldSource]) -> Run:
     runs = tuple((maker(each), _says_null(each)) for each in items)
 
     def make(value: Value, scope: Scope) -> Value:
@@ -117,7 +117,7 @@ def _blame_within(made: Object, value: Value, scope: Scope, path: str) -> str | 
     return None
 
 
-def _says_null(making: Making) -> bool:
+def _says_null(making: FieldSource) -> bool:
     return isinstance(making, Constant) and making.value is None
 
 

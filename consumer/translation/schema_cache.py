@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from consumer.model import Cause, Fault
+from consumer.model import DeadLetterCause, Fault
 from consumer.model.delivery_columns import SchemaKey
 from consumer.translation.avro.decoder import Branch, WriterSchema, read_schema
 from consumer.translation.avro.schema_directory import SchemaDirectory
 from consumer.translation.avro.wire_format import is_fingerprint
-from consumer.translation.event_translator import EventPlan
+from consumer.translation.event_translator import EventTranslator
 
 RETRY_MS = 30_000
 """How long the registry's word that a schema is unknown is believed before it is asked again."""
@@ -21,11 +21,11 @@ _NOT_IN_DIRECTORY = "no file of the schema directory has this fingerprint"
 
 
 @dataclass(frozen=True, slots=True)
-class KeyPlan:
+class EventSchema:
     """How records of one schema are translated."""
 
     writer: WriterSchema
-    branches: tuple[tuple[Branch, EventPlan | None], ...]
+    branches: tuple[tuple[Branch, EventTranslator | None], ...]
     """Each branch with the plan of its event type; `None` if nothing of this pipeline speaks of it."""
 
 
@@ -37,13 +37,13 @@ class _Unknown:
     """When its fetch is due again."""
 
 
-class Known:
+class SchemaCache:
     """Schemas by key, learned from the registry or found in the directory."""
 
     def __init__(
         self,
         directory: SchemaDirectory,
-        plans: Mapping[str, EventPlan],
+        plans: Mapping[str, EventTranslator],
         asked_about: Collection[str],
         grace_s: float,
         clock_ms: Callable[[], int],
@@ -54,10 +54,10 @@ class Known:
         self._asked_about = asked_about
         self._grace_ms = int(grace_s * 1000)
         self._clock_ms = clock_ms
-        self._keys: dict[SchemaKey, KeyPlan | Fault] = {}
+        self._keys: dict[SchemaKey, EventSchema | Fault] = {}
         self._unknown: dict[SchemaKey, _Unknown] = {}
 
-    def get(self, key: SchemaKey) -> KeyPlan | Fault | None:
+    def get(self, key: SchemaKey) -> EventSchema | Fault | None:
         """Return what records of this key get; `None` if nothing is known of it."""
         found = self._keys.get(key)
         if found is None and isinstance(key, str) and key in self._directory.by_fingerprint:
@@ -80,7 +80,7 @@ class Known:
         branches = tuple(
             (branch, self._plans.get(branch.name) if branch.is_record else None) for branch in writer.branches
         )
-        self._keys[key] = KeyPlan(writer, branches)
+        self._keys[key] = EventSchema(writer, branches)
         return None
 
     def learn_unknown(self, key: SchemaKey, at_ms: int) -> None:
@@ -110,4 +110,4 @@ class Known:
             return None
         if min(stamp_ms, unknown.first_ms) + self._grace_ms > now_ms:
             return None
-        return Fault(Cause.UNKNOWN_SCHEMA, _NOT_IN_DIRECTORY if is_fingerprint(key) else _UNKNOWN)
+        return Fault(DeadLetterCause.UNKNOWN_SCHEMA, _NOT_IN_DIRECTORY if is_fingerprint(key) else _UNKNOWN)

@@ -6,16 +6,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 from consumer.destinations import Destination
-from consumer.model import Entry, Fault, Message, Skip
-from consumer.model.delivery_columns import Column, FaultyRecord, SchemaKey, Translation
+from consumer.model import Entry, Fault, Message, SkipReason
+from consumer.model.delivery_columns import DeliveryColumns, SchemaKey, Translation, TranslationFailure
 from consumer.translation import delivery_id
 from consumer.translation.avro.decoder import decode
 from consumer.translation.avro.schema_directory import SchemaDirectory
 from consumer.translation.avro.wire_format import written_with
-from consumer.translation.event_translator import EventPlan
+from consumer.translation.event_translator import EventTranslator
 from consumer.translation.expressions import Scope
 from consumer.translation.mapping.rules import EventMapping, EventRule, expressions_in
-from consumer.translation.schema_cache import Known
+from consumer.translation.schema_cache import SchemaCache
 
 _NOBODY = delivery_id.of_entry("", "", "")
 """Begins the identity of a record that could not be decoded: it belongs to no destination."""
@@ -45,10 +45,10 @@ class Translator:
             disabled: destinations whose deliveries are skipped as `disabled`.
         """
         self._destinations = tuple(destinations)
-        plans = {name: EventPlan(rule, destinations, disabled) for name, rule in mapping.events.items()}
+        plans = {name: EventTranslator(rule, destinations, disabled) for name, rule in mapping.events.items()}
         self._plans = {name: plan for name, plan in plans.items() if plan.wanted}
         asked_about = {name for rule in mapping.events.values() for name in _asked_about(rule)}
-        self._known = Known(schemas, self._plans, asked_about, grace_s, clock_ms)
+        self._known = SchemaCache(schemas, self._plans, asked_about, grace_s, clock_ms)
         self._places: dict[tuple[str, int], bytes] = {}
 
     def translate(self, lot: Sequence[Message]) -> Translation:
@@ -94,7 +94,7 @@ class Translator:
         return None if isinstance(found, Fault) else plan.writer.branches[found[0]].name
 
     def _translate(self, lot: Sequence[Message], only: Entry | None) -> Translation:
-        out = Translation({name: Column() for name in self._destinations})
+        out = Translation({name: DeliveryColumns() for name in self._destinations})
         blocked: set[tuple[str, int]] = set()
         for index, message in enumerate(lot):
             at = (message.topic(), message.partition())
@@ -107,7 +107,7 @@ class Translator:
                 out.waiting.append(index)
             elif fault is not None:
                 who = delivery_id.at(self._place(at), message.offset())
-                out.faults.append(FaultyRecord(index, None, fault, delivery_id.finish(_NOBODY, who).hex()))
+                out.faults.append(TranslationFailure(index, None, fault, delivery_id.finish(_NOBODY, who).hex()))
         return out
 
     def _record(
@@ -116,7 +116,7 @@ class Translator:
         """Translate one record; a fault is about all of it, `False` says that its schema is missing."""
         value = message.value()
         if value is None:
-            _count(out, "", Skip.TOMBSTONE)
+            _count(out, "", SkipReason.TOMBSTONE)
             return None
         written = written_with(message, value)
         if isinstance(written, Fault):
@@ -133,7 +133,7 @@ class Translator:
             return found
         branch, plan = known.branches[found[0]]
         if plan is None:
-            _count(out, branch.name, Skip.NO_MAPPING)
+            _count(out, branch.name, SkipReason.NO_MAPPING)
             return None
         if not plan.delivers:
             plan.count_disabled(out, only)
@@ -153,7 +153,7 @@ class Translator:
         return place
 
 
-def _count(out: Translation, event_type: str, why: Skip) -> None:
+def _count(out: Translation, event_type: str, why: SkipReason) -> None:
     scope = ("", event_type, why)
     out.skipped[scope] = out.skipped.get(scope, 0) + 1
 

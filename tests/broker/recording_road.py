@@ -9,10 +9,10 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumer.kafka.bridge import Assignment, Frontier, Lot
+from consumer.kafka.bridge import Assignment, CommittableOffsets, RecordBatch
 from consumer.kafka.poller import Poller
 from consumer.kafka.properties import PollOptions
-from consumer.model import Cause, Partition
+from consumer.model import DeadLetterCause, Partition
 from consumer.model.directives import AcceptGap
 from consumer.model.observer import Observer
 from tests.brokers import Broker
@@ -28,7 +28,7 @@ class RecordingRoad:
         self.accepted_gaps: Sequence[AcceptGap] = ()
         self.taken: list[tuple[Partition, int]] = []
         self.values: list[bytes | None] = []
-        self.lots: list[Lot] = []
+        self.lots: list[RecordBatch] = []
         self.assignments: list[Assignment] = []
         self.totals: list[int] = []
         self.events: list[str] = []
@@ -37,7 +37,7 @@ class RecordingRoad:
         self.room.set()
         self.settles = settles
         self.next: dict[Partition, tuple[int, int]] = {}
-        self.commit: Callable[[Frontier], None] = lambda _: None
+        self.commit: Callable[[CommittableOffsets], None] = lambda _: None
 
     def assigned(self, assignment: Assignment) -> None:
         self.events.append("assigned")
@@ -48,7 +48,7 @@ class RecordingRoad:
     def resized(self, total: int) -> None:
         self.totals.append(total)
 
-    async def accept(self, lot: Lot) -> None:
+    async def accept(self, lot: RecordBatch) -> None:
         self.lots.append(lot)
         self.events.append("accept")
         for message in lot.messages:
@@ -60,7 +60,7 @@ class RecordingRoad:
         self.commit(self.frontier())
         await self.room.wait()
 
-    async def drain(self, partitions: Collection[Partition]) -> Frontier:
+    async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
         self.events.append("drain")
         frontier = self.frontier()
         for partition in partitions:
@@ -73,12 +73,12 @@ class RecordingRoad:
         for partition in partitions:
             self.next.pop(partition, None)
 
-    async def finish(self) -> Frontier:
+    async def finish(self) -> CommittableOffsets:
         self.events.append("finish")
         return self.frontier()
 
-    def frontier(self) -> Frontier:
-        return Frontier(dict(self.next))
+    def frontier(self) -> CommittableOffsets:
+        return CommittableOffsets(dict(self.next))
 
     def settle(self, partition: Partition, next_offset: int) -> None:
         """Say that nothing below this offset is owed."""
@@ -149,7 +149,7 @@ class Heard(Observer):
     def shelf_failed(self, code: str) -> None:
         self.shelf_codes.append(code)
 
-    def shelved(self, destination: str, cause: Cause, count: int) -> None:
+    def shelved(self, destination: str, cause: DeadLetterCause, count: int) -> None:
         self.shelf.append((destination, str(cause), count))
 
 

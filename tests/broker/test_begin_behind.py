@@ -8,13 +8,13 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.kafka.bridge import Crossing, Frontier
-from consumer.kafka.committer import Commits
+from consumer.kafka.bridge import CommittableOffsets, LoopBridge
+from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
 from consumer.kafka.properties import PollOptions
-from consumer.kafka.rebalance import Membership
-from consumer.kafka.start_offsets import Origin, Starts
-from consumer.kafka.stopped_partitions import Stops
+from consumer.kafka.rebalance import GroupMembership
+from consumer.kafka.start_offsets import GroupStart, StartOffsets
+from consumer.kafka.stopped_partitions import StoppedPartitions
 from consumer.model import Partition
 from consumer.model.directives import AcceptGap
 from tests.broker.recording_road import Heard, RecordingRoad
@@ -90,13 +90,13 @@ class Gone:
     def __init__(self, strategy: str = "cooperative-sticky") -> None:
         self.client, self.road, self.heard = Client(), RecordingRoad(), Heard()
         fence = Fence(10.0)
-        self.commits = Commits(self.heard, fence)
-        self.commits.begin({P: OLD, Q: OTHER}, Starts({P: 10, Q: 20}, {P: 10, Q: 20}, Origin("earliest")))
+        self.commits = OffsetCommitter(self.heard, fence)
+        self.commits.begin({P: OLD, Q: OTHER}, StartOffsets({P: 10, Q: 20}, {P: 10, Q: 20}, GroupStart("earliest")))
         options = PollOptions({"partition.assignment.strategy": strategy}, "cdp", ("orders",), "earliest", 1.0)
-        crossing = cast("Crossing", AtOnce())
-        self.member = Membership(options, self.road, crossing, self.commits, fence, self.heard)
+        crossing = cast("LoopBridge", AtOnce())
+        self.member = GroupMembership(options, self.road, crossing, self.commits, fence, self.heard)
         self.member.held = {P: OLD, Q: OTHER}
-        self.stops = Stops(self.member, self.commits, self.road, self.heard)
+        self.stops = StoppedPartitions(self.member, self.commits, self.road, self.heard)
         self.stops.note(P, "_AUTO_OFFSET_RESET")
         self.road.accepted_gaps = [AcceptGap(1, "", P.topic, P.index, 10, 57)]
 
@@ -162,7 +162,7 @@ def test_a_partition_the_client_has_not_assigned_is_given_back_all_the_same() ->
     assert one.client.assignment == {}
     assert one.member.held == {}
     one.client.assignment = {P: 10}
-    one.commits.begin({P: LATER}, Starts({P: 10}, {P: 10}, Origin("earliest")))
+    one.commits.begin({P: LATER}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
     one.member.held = {P: LATER}
     one.stops.note(P, "_AUTO_OFFSET_RESET")
     one.turn(60.0)
@@ -176,6 +176,6 @@ def test_a_start_behind_a_gap_that_is_not_committed_yet_is_not_read_from() -> No
     assert one.client.paused == [P]
     assert one.heard.gaps == [(P, 10, 57)]
     one.client.refusing = {}
-    one.commits.reached(Frontier({P: (one.member.held[P], 57)}))
+    one.commits.reached(CommittableOffsets({P: (one.member.held[P], 57)}))
     assert one.commits.settle(cast("Consumer", one.client), [P])
     assert one.client.committed == [{P: 57}]

@@ -4,10 +4,10 @@ from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from consumer.kafka.bridge import Frontier
-from consumer.kafka.committer import Commits
+from consumer.kafka.bridge import CommittableOffsets
+from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
-from consumer.kafka.start_offsets import Origin, Starts
+from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from tests.broker.recording_road import Heard
 from tests.broker.test_commits import Obedient, P, Q, answers, begun
 
@@ -16,7 +16,7 @@ def test_while_an_answer_is_outstanding_nothing_more_is_sent() -> None:
     obedient, consumer, commits = begun()
     commits.send(consumer)
     commits.took({P: 14})
-    commits.reached(Frontier({P: (1, 15)}))
+    commits.reached(CommittableOffsets({P: (1, 15)}))
     commits.send(consumer)
     assert obedient.commits == [{P: 10}]
     commits.answered(None, answers({P: 10}))
@@ -26,7 +26,7 @@ def test_while_an_answer_is_outstanding_nothing_more_is_sent() -> None:
 
 def test_one_partition_refused_among_others_is_sent_again_alone() -> None:
     obedient, consumer, commits = begun()
-    commits.begin({Q: 2}, Starts({Q: 3}, {}, Origin("earliest")))
+    commits.begin({Q: 2}, StartOffsets({Q: 3}, {}, GroupStart("earliest")))
     assert commits.unconfirmed() == {Q}
     commits.send(consumer)
     refused_one = TopicPartition(*Q, 3)
@@ -58,9 +58,9 @@ def test_an_answer_nobody_waits_for_confirms_nothing() -> None:
 
 def test_an_answer_that_comes_after_its_partitions_went_is_told_to_nobody() -> None:
     heard, obedient = Heard(), Obedient()
-    commits = Commits(heard, Fence(10.0))
-    commits.begin({P: 1}, Starts({P: 0}, {P: 0}, Origin("earliest")))
-    commits.reached(Frontier({P: (1, 10)}))
+    commits = OffsetCommitter(heard, Fence(10.0))
+    commits.begin({P: 1}, StartOffsets({P: 0}, {P: 0}, GroupStart("earliest")))
+    commits.reached(CommittableOffsets({P: (1, 10)}))
     commits.send(cast("Consumer", obedient))
     commits.end([P])
     commits.answered(None, answers({P: 10}))

@@ -8,13 +8,13 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from consumer.kafka.bridge import Frontier
-from consumer.kafka.committer import Commits
+from consumer.kafka.bridge import CommittableOffsets
+from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
-from consumer.kafka.fetcher import Taking
-from consumer.kafka.rebalance import Membership
-from consumer.kafka.start_offsets import Origin, Starts
-from consumer.kafka.stopped_partitions import Stop, Stops
+from consumer.kafka.fetcher import Fetcher
+from consumer.kafka.rebalance import GroupMembership
+from consumer.kafka.start_offsets import GroupStart, StartOffsets
+from consumer.kafka.stopped_partitions import Stop, StoppedPartitions
 from consumer.model import Partition
 from tests.broker.recording_road import Heard, RecordingRoad
 
@@ -59,17 +59,17 @@ class Held:
         self.held = held
 
 
-def taking_of(held: Held, commits: Commits, heard: Heard) -> Taking:
-    membership = cast("Membership", held)
-    return Taking(membership, commits, Stops(membership, commits, RecordingRoad(), heard), heard)
+def taking_of(held: Held, commits: OffsetCommitter, heard: Heard) -> Fetcher:
+    membership = cast("GroupMembership", held)
+    return Fetcher(membership, commits, StoppedPartitions(membership, commits, RecordingRoad(), heard), heard)
 
 
-def begun(*, following: int = 10) -> tuple[Obedient, Consumer, Commits]:
+def begun(*, following: int = 10) -> tuple[Obedient, Consumer, OffsetCommitter]:
     """Return commits with P begun at 0 under tenure 1, and its records below `following` taken and settled."""
-    obedient, commits = Obedient(), Commits(Heard(), Fence(10.0))
-    commits.begin({P: 1}, Starts({P: 0}, {P: 0}, Origin("earliest")))
+    obedient, commits = Obedient(), OffsetCommitter(Heard(), Fence(10.0))
+    commits.begin({P: 1}, StartOffsets({P: 0}, {P: 0}, GroupStart("earliest")))
     commits.took({P: following - 1})
-    commits.reached(Frontier({P: (1, following)}))
+    commits.reached(CommittableOffsets({P: (1, following)}))
     return obedient, cast("Consumer", obedient), commits
 
 
@@ -84,9 +84,9 @@ def answers(offsets: dict[Partition, int]) -> list[TopicPartition]:
 def test_a_frontier_of_an_older_tenure_moves_nothing() -> None:
     obedient, consumer, commits = begun()
     commits.end([P])
-    commits.begin({P: 2}, Starts({P: 10}, {P: 10}, Origin("earliest")))
+    commits.begin({P: 2}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
     commits.took({P: 19})
-    commits.reached(Frontier({P: (1, 20)}))
+    commits.reached(CommittableOffsets({P: (1, 20)}))
     assert commits.settle(consumer, [P])
     assert obedient.commits == []
 
@@ -94,7 +94,7 @@ def test_a_frontier_of_an_older_tenure_moves_nothing() -> None:
 def test_nothing_is_committed_below_what_was_confirmed_and_nothing_twice() -> None:
     obedient, consumer, commits = begun()
     assert commits.settle(consumer, [P])
-    commits.reached(Frontier({P: (1, 4)}))
+    commits.reached(CommittableOffsets({P: (1, 4)}))
     assert commits.settle(consumer, [P])
     assert obedient.commits == [{P: 10}]
 
@@ -104,7 +104,7 @@ def test_a_position_beyond_the_last_record_is_committed_only_when_nothing_is_owe
     obedient.positions[P] = 12
     commits.took({P: 10})  # one more record, and it is owed
     assert commits.settle(consumer, [P])
-    commits.reached(Frontier({P: (1, 11)}))
+    commits.reached(CommittableOffsets({P: (1, 11)}))
     assert commits.settle(consumer, [P])
     assert obedient.commits == [{P: 10}, {P: 12}]
 
@@ -137,7 +137,7 @@ def test_a_record_of_a_tenure_that_ended_while_more_were_taken_is_dropped() -> N
 
     def assigned_anew() -> list[Message]:
         commits.end([P])
-        commits.begin({P: 2}, Starts({P: 10}, {P: 10}, Origin("earliest")))
+        commits.begin({P: 2}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
         held.held = {P: 2}
         return [record(P, 10), record(P, 11)]
 
@@ -167,7 +167,7 @@ def test_a_position_from_before_a_gap_is_never_committed() -> None:
     obedient.positions[P] = 10  # the client may still tell where it was
     assert commits.settle(consumer, [P])
     commits.took({P: 3})
-    commits.reached(Frontier({P: (2, 4)}))
+    commits.reached(CommittableOffsets({P: (2, 4)}))
     obedient.positions[P] = 5
     assert commits.settle(consumer, [P])
     assert obedient.commits == [{P: 10}, {P: 3}, {P: 5}]
@@ -184,14 +184,14 @@ def test_a_fatal_error_among_the_records_is_raised() -> None:
 def test_what_comes_early_waits_for_its_turn_unless_its_tenure_ends() -> None:
     obedient, consumer, commits = begun()
     held = Held({P: 1, Q: 2})
-    commits.begin({Q: 2}, Starts({Q: 0}, {Q: 0}, Origin("earliest")))
+    commits.begin({Q: 2}, StartOffsets({Q: 0}, {Q: 0}, GroupStart("earliest")))
     taking = taking_of(held, commits, Heard())
     for one in (record(P, 10), record(Q, 0)):
         obedient.first = one
         taking.early(consumer)
     commits.end([P])
     held.held = {P: 3, Q: 2}
-    commits.begin({P: 3}, Starts({P: 10}, {P: 10}, Origin("earliest")))
+    commits.begin({P: 3}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
     assert [(one.partition(), one.offset()) for one in taking.take(consumer, 500, 0.1)] == [(1, 0)]
 
 
@@ -214,9 +214,9 @@ def test_a_commit_that_was_refused_for_good_is_raised() -> None:
 def test_a_stop_is_said_behind_the_records_that_came_in_the_same_lot() -> None:
     obedient, consumer, commits = begun()
     heard = Heard()
-    stops = Stops(cast("Membership", Held({P: 1, Q: 2})), commits, RecordingRoad(), heard)
-    commits.begin({Q: 2}, Starts({Q: 0}, {Q: 0}, Origin("earliest")))
-    taking = Taking(cast("Membership", Held({P: 1, Q: 2})), commits, stops, heard)
+    stops = StoppedPartitions(cast("GroupMembership", Held({P: 1, Q: 2})), commits, RecordingRoad(), heard)
+    commits.begin({Q: 2}, StartOffsets({Q: 0}, {Q: 0}, GroupStart("earliest")))
+    taking = Fetcher(cast("GroupMembership", Held({P: 1, Q: 2})), commits, stops, heard)
     obedient.first = record(P, 10)
     obedient.rest = lambda: [
         record(Q, 3),
@@ -228,6 +228,6 @@ def test_a_stop_is_said_behind_the_records_that_came_in_the_same_lot() -> None:
     assert heard.stops == [(P, 12, "_AUTO_OFFSET_RESET")]
     assert stops.now() == {P: Stop(1, 12, "_AUTO_OFFSET_RESET")}
     assert not commits.is_settled(P)
-    commits.reached(Frontier({P: (1, 12)}))
+    commits.reached(CommittableOffsets({P: (1, 12)}))
     assert commits.is_settled(P)
     assert commits.following(Q) == 5

@@ -6,10 +6,10 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from consumer.kafka.bridge import Frontier
-from consumer.kafka.committer import Commits
+from consumer.kafka.bridge import CommittableOffsets
+from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
-from consumer.kafka.start_offsets import Origin, Starts
+from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from consumer.model import Partition
 from tests.broker.recording_road import Heard
 from tests.broker.test_commits import Obedient, P, Q, answers
@@ -18,9 +18,9 @@ from tests.broker.test_commits import Obedient, P, Q, answers
 def test_what_has_not_moved_is_sent_again_when_the_fence_asks_and_its_answer_counts_from_when_it_was_sent() -> None:
     now = [100.0]
     fence = Fence(3.0, lambda: now[0])
-    obedient, commits = Obedient(), Commits(Heard(), fence)
+    obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
     consumer = cast("Consumer", obedient)
-    commits.begin({P: 1}, Starts({P: 7}, {P: 7}, Origin("earliest")))
+    commits.begin({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.send(consumer)
     assert obedient.commits == []
     commits.send(consumer, proof=True)
@@ -34,19 +34,19 @@ def test_what_has_not_moved_is_sent_again_when_the_fence_asks_and_its_answer_cou
 
 def test_an_answer_about_an_earlier_tenure_shows_nothing_of_this_one() -> None:
     fence = Fence(3.0)
-    obedient, commits = Obedient(), Commits(Heard(), fence)
-    commits.begin({P: 1}, Starts({P: 7}, {P: 7}, Origin("earliest")))
+    obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
+    commits.begin({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.send(cast("Consumer", obedient), proof=True)
     commits.end([P])
-    commits.begin({P: 2}, Starts({P: 7}, {P: 7}, Origin("earliest")))
+    commits.begin({P: 2}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.answered(None, answers({P: 7}))
     assert not fence.may_call()
 
 
 def test_who_was_accepted_last_proves_it_again_beside_whoever_waited_longest() -> None:
-    obedient, commits = Obedient(), Commits(Heard(), Fence(3.0))
+    obedient, commits = Obedient(), OffsetCommitter(Heard(), Fence(3.0))
     many = {Partition("shop.orders", index): 7 for index in range(5)}
-    commits.begin(dict.fromkeys(many, 1), Starts(many, many, Origin("earliest")))
+    commits.begin(dict.fromkeys(many, 1), StartOffsets(many, many, GroupStart("earliest")))
     for _ in range(6):
         commits.send(cast("Consumer", obedient), proof=True)
         commits.answered(None, answers({P: 7}) if P in obedient.commits[-1] else [refused(one) for one in many])
@@ -62,10 +62,10 @@ def test_who_was_accepted_last_proves_it_again_beside_whoever_waited_longest() -
 
 def test_a_partition_whose_commits_are_refused_for_good_keeps_nobody_from_proof() -> None:
     fence = Fence(3.0)
-    obedient, commits = Obedient(), Commits(Heard(), fence)
-    commits.begin({P: 1, Q: 2}, Starts({P: 7, Q: 8}, {P: 7, Q: 8}, Origin("earliest")))
+    obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
+    commits.begin({P: 1, Q: 2}, StartOffsets({P: 7, Q: 8}, {P: 7, Q: 8}, GroupStart("earliest")))
     commits.took({P: 9})
-    commits.reached(Frontier({P: (1, 10)}))
+    commits.reached(CommittableOffsets({P: (1, 10)}))
     for _ in range(3):
         commits.send(cast("Consumer", obedient), proof=True)
         assert obedient.commits[-1] == {P: 10, Q: 8}
@@ -82,13 +82,15 @@ def refused(partition: Partition) -> TopicPartition:
 
 
 def test_what_is_more_than_brokers_take_at_once_goes_in_portions_whoever_waited_longest_first() -> None:
-    obedient, commits = Obedient(), Commits(Heard(), Fence(3.0))
+    obedient, commits = Obedient(), OffsetCommitter(Heard(), Fence(3.0))
     consumer = cast("Consumer", obedient)
     many = [Partition("shop.orders", index) for index in range(2000)]
-    commits.begin(dict.fromkeys(many, 1), Starts(dict.fromkeys(many, 0), dict.fromkeys(many, 0), Origin("earliest")))
+    commits.begin(
+        dict.fromkeys(many, 1), StartOffsets(dict.fromkeys(many, 0), dict.fromkeys(many, 0), GroupStart("earliest"))
+    )
     for offset in (1, 2, 3):
         commits.took(dict.fromkeys(many, offset))
-        commits.reached(Frontier(dict.fromkeys(many, (1, offset))))
+        commits.reached(CommittableOffsets(dict.fromkeys(many, (1, offset))))
         commits.send(consumer)
         commits.answered(None, answers(obedient.commits[-1]))
     first, second, third = obedient.commits
@@ -104,8 +106,8 @@ def test_what_is_more_than_brokers_take_at_once_goes_in_portions_whoever_waited_
 )
 def test_who_is_told_that_it_is_no_member_calls_no_more(code: int) -> None:
     fence = Fence(3.0)
-    obedient, commits = Obedient(), Commits(Heard(), fence)
-    commits.begin({P: 1}, Starts({P: 7}, {P: 7}, Origin("earliest")))
+    obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
+    commits.begin({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.send(cast("Consumer", obedient), proof=True)
     commits.answered(None, answers({P: 7}))
     assert fence.may_call()
@@ -116,8 +118,8 @@ def test_who_is_told_that_it_is_no_member_calls_no_more(code: int) -> None:
 
 def test_a_commit_that_is_not_now_proves_nothing_either_way() -> None:
     fence = Fence(3.0)
-    obedient, commits = Obedient(), Commits(Heard(), fence)
-    commits.begin({P: 1}, Starts({P: 7}, {P: 7}, Origin("earliest")))
+    obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
+    commits.begin({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.send(cast("Consumer", obedient), proof=True)
     commits.answered(None, answers({P: 7}))
     commits.send(cast("Consumer", obedient), proof=True)
@@ -126,11 +128,11 @@ def test_a_commit_that_is_not_now_proves_nothing_either_way() -> None:
 
 
 def test_something_is_owed_until_all_that_was_taken_has_ended() -> None:
-    commits = Commits(Heard(), Fence(3.0))
-    commits.begin({P: 1, Q: 2}, Starts({P: 7, Q: 8}, {P: 7, Q: 8}, Origin("earliest")))
+    commits = OffsetCommitter(Heard(), Fence(3.0))
+    commits.begin({P: 1, Q: 2}, StartOffsets({P: 7, Q: 8}, {P: 7, Q: 8}, GroupStart("earliest")))
     assert not commits.owes()
     commits.took({Q: 10})
-    commits.reached(Frontier({P: (1, 7), Q: (2, 10)}))
+    commits.reached(CommittableOffsets({P: (1, 7), Q: (2, 10)}))
     assert commits.owes()
-    commits.reached(Frontier({P: (1, 7), Q: (2, 11)}))
+    commits.reached(CommittableOffsets({P: (1, 7), Q: (2, 11)}))
     assert not commits.owes()

@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from consumer.kafka.dead_letters.writer import DeadLetters
-from consumer.model import Cause, DeadLetter, Entry, Fault
+from consumer.kafka.dead_letters.writer import DeadLetterWriter
+from consumer.model import DeadLetter, DeadLetterCause, Entry, Fault
 from tests.broker.recording_road import WITHIN_S, Heard
 from tests.brokers import Broker
 
@@ -44,7 +44,7 @@ class Original:
 def letter(value: bytes | None = b"\x00\xffvalue", number: int = 0) -> DeadLetter:
     return DeadLetter(
         message=Original(value, offset=number),
-        fault=Fault(Cause.REFUSED, "name is too long", 400),
+        fault=Fault(DeadLetterCause.REFUSED, "name is too long", 400),
         delivery_id=f"id-{number}",
         entry=Entry("com.acme.OrderPlaced", "copilot", "copilot.custom_event:order", "copilot.custom_event"),
         event_type="com.acme.OrderPlaced",
@@ -82,7 +82,7 @@ class Desk:
         self.heard = Heard()
         self.acked: list[int] = []
         loop = asyncio.get_running_loop()
-        self.letters = DeadLetters(broker.client(), topic, "cdp-copilot", "f00d", loop, self.heard)
+        self.letters = DeadLetterWriter(broker.client(), topic, "cdp-copilot", "f00d", loop, self.heard)
 
     def shelve(self, one: DeadLetter) -> None:
         self.letters.shelve(one, lambda: self.acked.append(one.message.offset()))

@@ -6,15 +6,15 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumer.kafka.bridge import Frontier
+from consumer.kafka.bridge import CommittableOffsets
 from consumer.model import Partition
-from consumer.model.directives import AcceptGap, Goal
+from consumer.model.directives import AcceptGap, ResumeAt
 from tests.broker.recording_road import committed, member, options, produce
 from tests.broker.test_poll import HAND_OVER, PROTOCOLS
 from tests.brokers import Broker
 
 
-def accepted(partition: Partition, stopped_at: int, to: Goal) -> list[AcceptGap]:
+def accepted(partition: Partition, stopped_at: int, to: ResumeAt) -> list[AcceptGap]:
     return [AcceptGap(2**53, "the topic was made anew", partition.topic, partition.index, stopped_at, to)]
 
 
@@ -70,7 +70,7 @@ def test_a_gap_is_accepted_however_long_nothing_was_owed(broker: Broker) -> None
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("to", "first"), [("earliest", 0), (4, 4)])
 def test_a_partition_committed_beyond_its_log_goes_on_below_where_it_was(
-    broker: Broker, protocol: dict[str, str], to: Goal, first: int
+    broker: Broker, protocol: dict[str, str], to: ResumeAt, first: int
 ) -> None:
     topic, group = broker.create_topic("orders", 2), broker.unique("group")
     for index in (0, 1):
@@ -209,7 +209,7 @@ def test_a_late_frontier_of_the_tenure_before_the_gap_moves_nothing(broker: Brok
             old = dict(one.road.next)
             one.road.accepted_gaps = accepted(only, 5000, "earliest")
             await one.until(lambda: len(one.road.taken) == 10)
-            one.poller.commit(Frontier({only: (old[only][0], 6000)}))
+            one.poller.commit(CommittableOffsets({only: (old[only][0], 6000)}))
             one.road.settle(only, 7)
             await one.until(lambda: {only: 7} in one.heard.committed_offsets)
 

@@ -10,12 +10,12 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.kafka.bridge import Crossing, Frontier
-from consumer.kafka.committer import Commits
+from consumer.kafka.bridge import CommittableOffsets, LoopBridge
+from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
 from consumer.kafka.properties import PollOptions
-from consumer.kafka.rebalance import Membership
-from consumer.kafka.start_offsets import Origin, Starts
+from consumer.kafka.rebalance import GroupMembership
+from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from consumer.model import Partition
 from tests.broker.recording_road import Heard, RecordingRoad
 
@@ -58,12 +58,12 @@ class AtOnce:
     def tell(self, what: Callable[[], None]) -> None:
         what()
 
-    def ask(self, question: Coroutine[Any, Any, Frontier]) -> Future[Frontier]:
-        answer: Future[Frontier] = Future()
+    def ask(self, question: Coroutine[Any, Any, CommittableOffsets]) -> Future[CommittableOffsets]:
+        answer: Future[CommittableOffsets] = Future()
         answer.set_result(asyncio.run(question))
         return answer
 
-    def wait(self, answer: Future[Frontier], within_s: float) -> bool:  # noqa: ARG002
+    def wait(self, answer: Future[CommittableOffsets], within_s: float) -> bool:  # noqa: ARG002
         return answer.done()
 
 
@@ -73,11 +73,11 @@ class Holding:
     def __init__(self, strategy: str) -> None:
         self.client, self.road, self.heard = Client(), RecordingRoad(), Heard()
         fence = Fence(10.0)
-        self.commits = Commits(self.heard, fence)
+        self.commits = OffsetCommitter(self.heard, fence)
         options = PollOptions({"partition.assignment.strategy": strategy}, "cdp", ("orders",), "earliest", 1.0)
-        crossing = cast("Crossing", AtOnce())
-        self.member = Membership(options, self.road, crossing, self.commits, fence, self.heard)
-        self.commits.begin({P: 1, Q: 2}, Starts({P: 0, Q: 0}, {P: 0, Q: 0}, Origin("earliest")))
+        crossing = cast("LoopBridge", AtOnce())
+        self.member = GroupMembership(options, self.road, crossing, self.commits, fence, self.heard)
+        self.commits.begin({P: 1, Q: 2}, StartOffsets({P: 0, Q: 0}, {P: 0, Q: 0}, GroupStart("earliest")))
         self.commits.took({P: 9, Q: 9})
         self.road.next = {P: (1, 7), Q: (2, 4)}
         self.member.held = {P: 1, Q: 2}
@@ -120,7 +120,7 @@ def test_partitions_are_given_back_though_their_commit_was_refused(strategy: str
 @STRATEGIES
 def test_nothing_is_committed_for_partitions_that_were_lost(strategy: str, unassign: str) -> None:
     one = Holding(strategy)
-    one.commits.reached(Frontier({P: (1, 9), Q: (2, 9)}))
+    one.commits.reached(CommittableOffsets({P: (1, 9), Q: (2, 9)}))
     one.lost(P, Q)
     assert one.client.asked == [("resume", {0, 1}), (unassign, {0, 1})]
     assert one.road.events == ["lost"]
@@ -131,7 +131,7 @@ def test_nothing_is_committed_for_partitions_that_were_lost(strategy: str, unass
 def test_a_frontier_that_comes_after_its_partitions_went_commits_nothing() -> None:
     one = Holding("cooperative-sticky")
     one.lost(P)
-    one.commits.reached(Frontier({P: (1, 10), Q: (2, 10)}))
+    one.commits.reached(CommittableOffsets({P: (1, 10), Q: (2, 10)}))
     assert one.commits.settle(cast("Consumer", one.client), [P, Q])
     assert one.client.asked[-1] == ("commit", {1: 10})
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.kafka.dead_letters.headers import headers_of
-from consumer.model import Cause, DeadLetter, Entry, Fault
+from consumer.model import DeadLetter, DeadLetterCause, Entry, Fault
 
 
 class Original:
@@ -40,7 +40,7 @@ class Original:
 def letter(headers: list[tuple[str, bytes | None]] | None = None) -> DeadLetter:
     return DeadLetter(
         message=Original(headers),
-        fault=Fault(Cause.REFUSED, "Name ist zu läng", 400),
+        fault=Fault(DeadLetterCause.REFUSED, "Name ist zu läng", 400),
         delivery_id="9b2f",
         entry=Entry("com.acme.OrderPlaced", "copilot", "copilot.custom_event:order", "copilot.custom_event"),
         event_type="com.acme.OrderPlaced",
@@ -76,7 +76,9 @@ def test_a_letter_says_all_of_the_contract_in_its_order() -> None:
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    undecodable = replace(letter(), fault=Fault(Cause.UNDECODABLE), entry=None, event_type=None, schema_id=None)
+    undecodable = replace(
+        letter(), fault=Fault(DeadLetterCause.UNDECODABLE), entry=None, event_type=None, schema_id=None
+    )
     names = {name for name, _ in headers_of(undecodable, "cdp-copilot", "f00d")}
     absent = {
         "cdp-destination",
@@ -140,7 +142,7 @@ def test_no_header_of_the_original_is_lost_moved_or_changed(original: list[tuple
 
 
 def test_what_is_not_known_is_left_out_and_not_written_empty() -> None:
-    bare = replace(letter(), fault=Fault(Cause.UNDECODABLE), entry=None, event_type=None, schema_id=None)
+    bare = replace(letter(), fault=Fault(DeadLetterCause.UNDECODABLE), entry=None, event_type=None, schema_id=None)
     names = dict(headers_of(bare, "cdp-copilot", "f00d", connect_headers=True))
     absent = ("detail", "http-status", "destination", "delivery-label", "event-type", "schema-id")
     assert not names.keys() & {f"cdp-{name}" for name in absent}

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import KafkaError, Message
 
 from consumer.kafka.dead_letters import producer
-from consumer.kafka.dead_letters.producer import Form, Sheet, Writing
+from consumer.kafka.dead_letters.producer import DeadLetterProducer, PayloadMode, PendingDeadLetter
 from tests.broker.recording_road import Heard
 from tests.broker.test_dead_letters import letter
 
@@ -29,7 +29,7 @@ class Press:
     def produce(self, _: str, *, headers: list[tuple[str, bytes]], on_delivery: Report, **__: object) -> None:
         number, form = (int(value) for _, value in headers)
         self.given.append(number)
-        self._reports.append((number if form == Form.AMONG_OTHERS else -1, on_delivery))
+        self._reports.append((number if form == PayloadMode.AMONG_OTHERS else -1, on_delivery))
 
     def poll(self, _: float) -> None:
         self.portions.append(len(self._reports))
@@ -45,11 +45,11 @@ class Press:
 def written(monkeypatch: pytest.MonkeyPatch, press: Press, count: int) -> list[int]:
     """Have so many letters written; return their numbers in the order in which they were acknowledged."""
     monkeypatch.setattr(producer, "Producer", lambda *_, **__: press)
-    writing = Writing(
+    writing = DeadLetterProducer(
         {}, "letters", lambda one, form: [("number", b"%d" % one.message.offset()), ("form", b"%d" % form)], Heard()
     )
     for number in range(count):
-        writing.add(Sheet(number, letter(number=number), lambda: None))
+        writing.add(PendingDeadLetter(number, letter(number=number), lambda: None))
     done: list[int] = []
     while not writing.is_idle:
         done += [sheet.number for sheet in writing.turn()]

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from consumer.kafka.dead_letters.producer import Sheet, Writing
+from consumer.kafka.dead_letters.producer import DeadLetterProducer, PendingDeadLetter
 from tests.broker.recording_road import Heard
 from tests.broker.test_dead_letters import letter
 
@@ -57,7 +57,7 @@ class Hall:
         """How many presses cannot be made, from now on."""
         monkeypatch.setattr("consumer.kafka.dead_letters.producer.Producer", self.press)
         monkeypatch.setattr("consumer.kafka.dead_letters.producer.time", SimpleNamespace(monotonic=lambda: self.now_s))
-        self.writing = Writing({}, TOPIC, lambda one, _: [("number", b"%d" % one.message.offset())], Heard())
+        self.writing = DeadLetterProducer({}, TOPIC, lambda one, _: [("number", b"%d" % one.message.offset())], Heard())
         self.done: list[int] = []
 
     def press(self, properties: Mapping[str, Any], **_: object) -> Press:
@@ -90,13 +90,13 @@ def test_a_producer_lost_with_letters_out_is_replaced_once_it_gave_them_back(
 ) -> None:
     hall = Hall(monkeypatch)
     for number in range(10):
-        hall.writing.add(Sheet(number, letter(number=number), lambda: None))
+        hall.writing.add(PendingDeadLetter(number, letter(number=number), lambda: None))
     hall.turn()
     first = hall.presses[0]
     assert (hall.done, first.given) == ([0, 1, 2], list(range(10)))
     first.says = lambda: lose(first)
     for number in range(10, 14):
-        hall.writing.add(Sheet(number, letter(number=number), lambda: None))
+        hall.writing.add(PendingDeadLetter(number, letter(number=number), lambda: None))
     for _ in range(30):
         hall.turn()
     assert hall.writing.is_idle
@@ -106,12 +106,12 @@ def test_a_producer_lost_with_letters_out_is_replaced_once_it_gave_them_back(
 
 def test_letters_wait_while_no_other_producer_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
     hall = Hall(monkeypatch)
-    hall.writing.add(Sheet(0, letter(number=0), lambda: None))
+    hall.writing.add(PendingDeadLetter(0, letter(number=0), lambda: None))
     hall.turn()
     hall.presses[0].says = lambda: forget_every_broker(hall.presses[0])
     hall.turn()
     hall.refusals = 2
-    hall.writing.add(Sheet(1, letter(number=1), lambda: None))
+    hall.writing.add(PendingDeadLetter(1, letter(number=1), lambda: None))
     for _ in range(2):
         hall.turn()
         assert (hall.done, len(hall.presses)) == ([0], 1)

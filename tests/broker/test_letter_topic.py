@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.kafka.dead_letters.producer import Sheet, Writing
+from consumer.kafka.dead_letters.producer import DeadLetterProducer, PendingDeadLetter
 from consumer.model import Partition
-from consumer.pipeline.status import Heard as Standing
+from consumer.pipeline.status import ConsumerStateObserver
 from tests.broker.recording_road import Heard
 from tests.broker.test_dead_letters import letter
 
@@ -54,7 +54,7 @@ class World:
         self.heard = Heard()
         monkeypatch.setattr("consumer.kafka.dead_letters.producer.Producer", self.cluster)
         monkeypatch.setattr("consumer.kafka.dead_letters.producer.time", SimpleNamespace(monotonic=lambda: self.now_s))
-        self.writing = Writing({}, TOPIC, lambda *_: [], self.heard)
+        self.writing = DeadLetterProducer({}, TOPIC, lambda *_: [], self.heard)
 
     def turn(self, after_s: float = 0.0) -> int:
         self.now_s += after_s
@@ -92,7 +92,7 @@ def test_a_letter_that_finds_no_topic_has_it_looked_for_at_once_and_goes_as_soon
     world.cluster.there = True
     world.turn()
     world.cluster.there = False  # deleted since
-    world.writing.add(Sheet(1, letter(), lambda: None))
+    world.writing.add(PendingDeadLetter(1, letter(), lambda: None))
     assert world.turn(1.0) == 0
     assert world.turn(0.1) == 0
     assert (world.heard.missing, world.heard.shelf_codes) == ([TOPIC], ["_UNKNOWN_TOPIC"])
@@ -105,7 +105,7 @@ def test_a_letter_that_finds_no_topic_has_it_looked_for_at_once_and_goes_as_soon
 
 
 def test_a_topic_that_is_there_again_is_not_shown_as_missing_any_longer() -> None:
-    heard = Standing()
+    heard = ConsumerStateObserver()
     for topic in (TOPIC, "shop.orders", "shop.customers"):
         heard.topic_missing(topic)
     heard.topic_found(TOPIC)

@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from consumer.kafka.bridge import Crossing
-from consumer.kafka.committer import Commits
+from consumer.kafka.bridge import LoopBridge
+from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
 from consumer.kafka.properties import PollOptions
-from consumer.kafka.rebalance import Membership
+from consumer.kafka.rebalance import GroupMembership
 from consumer.model import Partition
 from consumer.model.observer import Observer
 from tests.broker.recording_road import RecordingRoad, member, options, produce
@@ -47,7 +47,7 @@ class AtOnce:
         what()
 
 
-def members() -> tuple[Membership, RecordingRoad, Group]:
+def members() -> tuple[GroupMembership, RecordingRoad, Group]:
     road = RecordingRoad()
     options = PollOptions(
         properties={"bootstrap.servers": "nowhere"},
@@ -58,7 +58,7 @@ def members() -> tuple[Membership, RecordingRoad, Group]:
         commit_every_s=1.0,
     )
     told, fence = Observer(), Fence(10.0)
-    made = Membership(options, road, cast("Crossing", AtOnce()), Commits(told, fence), fence, told)
+    made = GroupMembership(options, road, cast("LoopBridge", AtOnce()), OffsetCommitter(told, fence), fence, told)
     made.held = {Partition("orders", 0): 1}
     return made, road, Group()
 

@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from consumer.demo.embedded_kafka import ApiKey
-from consumer.kafka.bridge import Frontier, Lot
+from consumer.kafka.bridge import CommittableOffsets, RecordBatch
 from consumer.kafka.client_health import PollError
 from consumer.model import Partition
 from tests.broker.recording_road import WITHIN_S, Member, committed, member, options, produce
@@ -109,7 +109,7 @@ def test_a_bug_in_the_loop_ends_the_thread_with_its_own_exception(embedded_broke
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 10)
 
-    async def accept(_: Lot) -> None:
+    async def accept(_: RecordBatch) -> None:
         raise BrokenError
 
     def assigned(_: object) -> None:
@@ -130,7 +130,7 @@ def test_leaving_is_bounded_even_if_the_loop_never_finishes(broker: Broker) -> N
     produce(broker, topic, 10)
     only = Partition(topic, 0)
 
-    async def never() -> Frontier:
+    async def never() -> CommittableOffsets:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -155,7 +155,7 @@ def test_a_drain_that_takes_too_long_is_not_waited_for(broker: Broker) -> None:
     produce(broker, topic, 10)
     only = Partition(topic, 0)
 
-    async def never(partitions: Collection[Partition]) -> Frontier:
+    async def never(partitions: Collection[Partition]) -> CommittableOffsets:
         await asyncio.Event().wait()
         raise AssertionError
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from consumer.kafka.schema_registry.client import (
-    Found,
-    Registry,
-    Unauthorized,
-    Unknown,
-    Unreachable,
+    RegistryClient,
+    RegistryUnauthorized,
+    RegistryUnreachable,
+    SchemaFound,
+    SchemaUnknown,
     registry_complaints,
 )
 from consumer.kafka.schema_registry.limits import ANSWERS_KEPT
@@ -106,18 +106,18 @@ def server() -> Iterator[_Server]:
 
 def ask(server: _Server, key: int | str, **more: object) -> object:
     properties = {"url": f"http://127.0.0.1:{server.server_port}", "retries.wait.ms": 1, **more}
-    return asyncio.run(Registry(properties, 5.0).fetch(key))
+    return asyncio.run(RegistryClient(properties, 5.0).fetch(key))
 
 
 def test_a_schema_is_found_by_its_id_and_by_its_guid(server: _Server) -> None:
-    assert ask(server, 1) == Found(ADDRESS)
-    assert ask(server, GUID) == Found(ADDRESS)
+    assert ask(server, 1) == SchemaFound(ADDRESS)
+    assert ask(server, GUID) == SchemaFound(ADDRESS)
 
 
 def test_references_are_followed_and_come_before_what_refers_to_them(server: _Server) -> None:
     found = ask(server, 2)
-    assert found == Found(ORDER, {"Address": ADDRESS, "Customer": CUSTOMER})
-    assert isinstance(found, Found)
+    assert found == SchemaFound(ORDER, {"Address": ADDRESS, "Customer": CUSTOMER})
+    assert isinstance(found, SchemaFound)
     assert list(found.references) == ["Address", "Customer"]
 
 
@@ -129,41 +129,41 @@ def test_the_client_forgets_the_texts_of_many_schemas_and_remembers_those_of_a_f
         monkeypatch.setitem(ANSWERS, f"/schemas/ids/{key}", (200, {"schema": ADDRESS}))
 
     async def ask_of_one() -> tuple[int, int]:
-        registry = Registry({"url": f"http://127.0.0.1:{server.server_port}"}, 5.0)
+        registry = RegistryClient({"url": f"http://127.0.0.1:{server.server_port}"}, 5.0)
 
         async def times_asked() -> int:
-            assert await registry.fetch(2) == Found(ORDER, {"Address": ADDRESS, "Customer": CUSTOMER})
+            assert await registry.fetch(2) == SchemaFound(ORDER, {"Address": ADDRESS, "Customer": CUSTOMER})
             return sum(path == "/subjects/addr%2Fv/versions/1" for path, _ in server.asked)
 
         await registry.fetch(1)
         assert await times_asked() == 1
         soon = await times_asked()
         for key in others:
-            assert await registry.fetch(key) == Found(ADDRESS)
+            assert await registry.fetch(key) == SchemaFound(ADDRESS)
         return soon, await times_asked()
 
     assert asyncio.run(ask_of_one()) == (1, 2)
 
 
 def test_a_schema_of_another_kind_is_handed_on_as_it_is(server: _Server) -> None:
-    assert ask(server, 3) == Found("syntax = 'proto3';")
+    assert ask(server, 3) == SchemaFound("syntax = 'proto3';")
 
 
 def test_only_the_registrys_own_word_makes_an_id_unknown(server: _Server) -> None:
-    assert ask(server, 404) == Unknown()
+    assert ask(server, 404) == SchemaUnknown()
 
 
 @pytest.mark.parametrize("key", [405, 406, 500, 200, 201, 4])
 def test_whatever_else_is_not_an_answer_is_unreachable_and_quotes_nothing(server: _Server, key: int) -> None:
     answer = ask(server, key)
-    assert isinstance(answer, Unreachable)
+    assert isinstance(answer, RegistryUnreachable)
     assert answer.detail
     assert "secret" not in answer.detail
 
 
 @pytest.mark.parametrize("key", [401, 403])
 def test_refused_credentials_are_told_apart(server: _Server, key: int) -> None:
-    assert isinstance(ask(server, key), Unauthorized)
+    assert isinstance(ask(server, key), RegistryUnauthorized)
 
 
 def test_a_passing_failure_is_retried_a_bounded_number_of_times(server: _Server) -> None:
@@ -175,7 +175,7 @@ def test_nobody_listening_is_unreachable() -> None:
     with _serving() as server:
         port = server.server_port
     properties = {"url": f"http://127.0.0.1:{port}", "retries.wait.ms": 1}
-    assert isinstance(asyncio.run(Registry(properties, 1.0).fetch(1)), Unreachable)
+    assert isinstance(asyncio.run(RegistryClient(properties, 1.0).fetch(1)), RegistryUnreachable)
 
 
 def test_a_registry_that_says_nothing_does_not_keep_the_process_from_ending() -> None:
@@ -183,7 +183,7 @@ def test_a_registry_that_says_nothing_does_not_keep_the_process_from_ending() ->
     properties = {"url": f"http://127.0.0.1:{silent.getsockname()[1]}"}
 
     async def leave_in_the_middle() -> None:
-        questions = [asyncio.create_task(Registry(properties, 20.0).fetch(key)) for key in range(2)]
+        questions = [asyncio.create_task(RegistryClient(properties, 20.0).fetch(key)) for key in range(2)]
         call, _ = await asyncio.to_thread(silent.accept)
         for question in questions:
             question.cancel()
@@ -197,7 +197,7 @@ def test_a_registry_that_says_nothing_does_not_keep_the_process_from_ending() ->
 
 
 def test_what_goes_wrong_in_asking_is_raised_where_the_answer_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = Registry({"url": "http://127.0.0.1:1"}, 1.0)
+    registry = RegistryClient({"url": "http://127.0.0.1:1"}, 1.0)
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError
@@ -217,5 +217,5 @@ def test_properties_the_client_does_not_take_are_complained_of_without_connectin
     assert "no.such" in registry_complaints({"url": "http://127.0.0.1:1", "no.such": "1"})[0]
     assert "url" in registry_complaints({})[0]
     with pytest.raises(ValueError) as raised:
-        Registry({"url": "ftp://x"}, 1.0)
+        RegistryClient({"url": "ftp://x"}, 1.0)
     assert "schema registry: " in str(raised.value)

@@ -12,7 +12,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from consumer.kafka.schema_registry.client import Answer, Found, Registry, Unknown, Unreachable
+from consumer.kafka.schema_registry.client import (
+    LookupResult,
+    RegistryClient,
+    RegistryUnreachable,
+    SchemaFound,
+    SchemaUnknown,
+)
 from consumer.model import Fault
 from consumer.translation.avro.decoder import read_schema
 from tests.lanes.hostile import chunked, endless, head, mute, says, trickling
@@ -27,9 +33,9 @@ MOST_BYTES = 60_000_000
 
 
 @asynccontextmanager
-async def asked(url: str, timeout_s: float, **more: object) -> AsyncIterator[Registry]:
+async def asked(url: str, timeout_s: float, **more: object) -> AsyncIterator[RegistryClient]:
     """Ask at this address; at the end close what is connected, which a service leaves to its end."""
-    registry = Registry({"url": url, "retries.wait.ms": 1, "retries.max.wait.ms": 1, **more}, timeout_s)
+    registry = RegistryClient({"url": url, "retries.wait.ms": 1, "retries.max.wait.ms": 1, **more}, timeout_s)
     try:
         async with asyncio.timeout(240):
             yield registry
@@ -40,7 +46,7 @@ async def asked(url: str, timeout_s: float, **more: object) -> AsyncIterator[Reg
         registry._client.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
 
-async def ask(serve: bytes | Serve, timeout_s: float) -> tuple[Answer, Answer]:
+async def ask(serve: bytes | Serve, timeout_s: float) -> tuple[LookupResult, LookupResult]:
     """Ask for schema 1, which is answered like this, then for schema 2, which is answered well."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,9 +64,9 @@ async def ask(serve: bytes | Serve, timeout_s: float) -> tuple[Answer, Answer]:
         return await registry.fetch(1), await found(registry, 2)
 
 
-async def found(registry: Registry, number: int) -> Answer:
+async def found(registry: RegistryClient, number: int) -> LookupResult:
     """Ask until there is an answer: a hasty question may be too hasty for a slow machine."""
-    while isinstance(answer := await registry.fetch(number), Unreachable):
+    while isinstance(answer := await registry.fetch(number), RegistryUnreachable):
         pass
     return answer
 
@@ -118,9 +124,9 @@ def test_an_answer_that_is_none_is_unreachable_in_bounded_memory_and_quotes_noth
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert isinstance(first, Unreachable), first
+    assert isinstance(first, RegistryUnreachable), first
     assert "secret" not in first.detail
-    assert second == Found('"int"')
+    assert second == SchemaFound('"int"')
     assert peak < MOST_BYTES
 
 
@@ -128,8 +134,8 @@ def test_an_answer_that_is_none_is_unreachable_in_bounded_memory_and_quotes_noth
 def test_an_answer_that_never_ends_is_unreachable_and_leaves_no_thread_behind(name: str) -> None:
     async def run() -> None:
         first, second = await ask(SLOW[name], HASTY_S)
-        assert isinstance(first, Unreachable), first
-        assert second == Found('"int"')
+        assert isinstance(first, RegistryUnreachable), first
+        assert second == SchemaFound('"int"')
 
     asyncio.run(run())
     assert_no_thread_is_left()
@@ -144,7 +150,7 @@ def assert_no_thread_is_left() -> None:
 
 
 def test_eight_questions_that_are_never_answered_keep_no_place_for_ever() -> None:
-    async def run() -> list[Answer]:
+    async def run() -> list[LookupResult]:
         trickle = SLOW["a head that trickles"]
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -159,15 +165,15 @@ def test_eight_questions_that_are_never_answered_keep_no_place_for_ever() -> Non
             return await asyncio.gather(*(registry.fetch(number) for number in range(8)), found(registry, 99))
 
     *bad, good = asyncio.run(run())
-    assert all(isinstance(each, Unreachable) for each in bad)
-    assert good == Found('"int"')
+    assert all(isinstance(each, RegistryUnreachable) for each in bad)
+    assert good == SchemaFound('"int"')
 
 
 def test_a_schema_of_ten_megabytes_is_not_taken_and_one_that_cannot_be_read_is_a_fault() -> None:
     large, _ = asyncio.run(ask(answer({"schema": '"' + "x" * 10_000_000 + '"'}), PATIENT_S))
-    assert isinstance(large, Unreachable)
+    assert isinstance(large, RegistryUnreachable)
     less, _ = asyncio.run(ask(answer({"schema": '"' + "x" * 2_000_000 + '"'}), PATIENT_S))
-    assert isinstance(less, Found)
+    assert isinstance(less, SchemaFound)
     fault = read_schema(less.schema_text, less.references)
     assert isinstance(fault, Fault)
     assert "longer than" in fault.detail
@@ -176,4 +182,4 @@ def test_a_schema_of_ten_megabytes_is_not_taken_and_one_that_cannot_be_read_is_a
 def test_an_unknown_schema_is_still_unknown_among_lies() -> None:
     said = json.dumps({"error_code": 40403, "message": "x" * 1_000_000}).encode()
     first, _ = asyncio.run(ask(says(said, b"404 Not Found"), PATIENT_S))
-    assert first == Unknown()
+    assert first == SchemaUnknown()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from consumer.kafka.schema_registry.client import Answer, Found, Unreachable
+from consumer.kafka.schema_registry.client import LookupResult, RegistryUnreachable, SchemaFound
 from tests.broker.test_registry_hostile import (
     GOOD,
     HASTY_S,
@@ -33,7 +33,7 @@ def version(number: int) -> bytes:
 
 
 def test_many_references_each_answered_well_but_slowly_are_all_had_in_the_end() -> None:
-    async def run() -> Answer:
+    async def run() -> LookupResult:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while True:
                 asked = await reader.readuntil(b"\r\n\r\n")
@@ -50,11 +50,11 @@ def test_many_references_each_answered_well_but_slowly_are_all_had_in_the_end() 
             async with asyncio.timeout(60):
                 return await found(registry, 1)
 
-    assert asyncio.run(run()) == Found('"int"', {f"n{number}": '"int"' for number in range(MANY)})
+    assert asyncio.run(run()) == SchemaFound('"int"', {f"n{number}": '"int"' for number in range(MANY)})
 
 
 def test_a_question_that_is_given_up_takes_nothing_from_the_others_under_way() -> None:
-    async def run() -> tuple[Answer, Answer, Answer]:
+    async def run() -> tuple[LookupResult, LookupResult, LookupResult]:
         trickles, waits, given_up = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -86,9 +86,9 @@ def test_a_question_that_is_given_up_takes_nothing_from_the_others_under_way() -
             return first, await good, third
 
     first, second, third = asyncio.run(run())
-    assert isinstance(first, Unreachable)
-    assert second == Found('"int"', {"n7": '"int"'})
-    assert third == Found('"int"')
+    assert isinstance(first, RegistryUnreachable)
+    assert second == SchemaFound('"int"', {"n7": '"int"'})
+    assert third == SchemaFound('"int"')
     assert_no_thread_is_left()
 
 
@@ -114,7 +114,7 @@ def test_the_last_address_is_reached_whatever_those_before_it_do(name: str) -> N
             writer.write(GOOD)
             await writer.drain()
 
-    async def run() -> Answer:
+    async def run() -> LookupResult:
         async with (
             listening(ill) as first,
             listening(well) as last,
@@ -124,11 +124,11 @@ def test_the_last_address_is_reached_whatever_those_before_it_do(name: str) -> N
             registry._bounds.answer_s = 3 * HASTY_S
             return await found(registry, 1)
 
-    assert asyncio.run(run()) == Found('"int"')
+    assert asyncio.run(run()) == SchemaFound('"int"')
 
 
 def test_schemas_for_which_the_registry_hangs_keep_no_place_from_one_that_was_never_asked_for() -> None:
-    async def run() -> tuple[Answer, list[Answer]]:
+    async def run() -> tuple[LookupResult, list[LookupResult]]:
         asked_again, at_last = asyncio.Event(), asyncio.Event()
         asked_for = list[bytes]()
 
@@ -148,7 +148,7 @@ def test_schemas_for_which_the_registry_hangs_keep_no_place_from_one_that_was_ne
 
         async with listening(handle) as url, asked(url, 100.0) as registry:
             missed = await asyncio.gather(*(registry.fetch(number) for number in range(12)))
-            assert all(isinstance(each, Unreachable) for each in missed)
+            assert all(isinstance(each, RegistryUnreachable) for each in missed)
             again = [asyncio.create_task(registry.fetch(number)) for number in range(12)]
             await asked_again.wait()
             other = await registry.fetch(99)
@@ -159,5 +159,5 @@ def test_schemas_for_which_the_registry_hangs_keep_no_place_from_one_that_was_ne
             return other, last
 
     other, last = asyncio.run(run())
-    assert other == Found('"int"')
-    assert last == [Found('"int"')] * 12
+    assert other == SchemaFound('"int"')
+    assert last == [SchemaFound('"int"')] * 12

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from consumer.kafka.schema_registry.client import Answer, Found, Unreachable
+from consumer.kafka.schema_registry.client import LookupResult, RegistryUnreachable, SchemaFound
 from tests.broker.test_registry_hostile import GOOD, SLOW, Serve, asked, assert_no_thread_is_left, found
 from tests.lanes.hostile import trickling
 from tests.lanes.test_hostile_answers import listening
@@ -107,12 +107,14 @@ def waiting(end: socket.socket) -> bytes:
 def test_what_trickles_past_its_time_is_left_by_its_own_thread_which_touches_no_strangers_socket(
     secure: Secure,
 ) -> None:
-    async def run() -> tuple[Answer, Answer, list[bytes]]:
+    async def run() -> tuple[LookupResult, LookupResult, list[bytes]]:
         async with (
             secure.serving(TRICKLE) as url,
             asked(url, 5.0, **{"ssl.ca.location": secure.authorities}) as registry,
         ):
-            assert await found(registry, 2) == Found('"int"')  # so that a connection is there, and its number known
+            assert await found(registry, 2) == SchemaFound(
+                '"int"'
+            )  # so that a connection is there, and its number known
             registry._bounds.answer_s = 2.0
             (caller,) = secure.callers
             number = descriptor_bound_to(caller)
@@ -128,14 +130,14 @@ def test_what_trickles_past_its_time_is_left_by_its_own_thread_which_touches_no_
             return first, await found(registry, 2), read
 
     first, second, read = asyncio.run(run())
-    assert isinstance(first, Unreachable)
-    assert second == Found('"int"')
+    assert isinstance(first, RegistryUnreachable)
+    assert second == SchemaFound('"int"')
     assert set(read) == {STRANGERS_BYTES}
 
 
 @pytest.mark.parametrize("name", SLOW)
 def test_what_never_ends_over_tls_is_unreachable_and_leaves_no_thread_behind(secure: Secure, name: str) -> None:
-    async def run() -> Answer:
+    async def run() -> LookupResult:
         async with (
             secure.serving(SLOW[name]) as url,
             asked(url, ENDLESS_S, **{"ssl.ca.location": secure.authorities}) as registry,
@@ -145,12 +147,12 @@ def test_what_never_ends_over_tls_is_unreachable_and_leaves_no_thread_behind(sec
             await asyncio.to_thread(assert_no_thread_is_left)
             return answer
 
-    assert isinstance(asyncio.run(run()), Unreachable)
+    assert isinstance(asyncio.run(run()), RegistryUnreachable)
 
 
 @pytest.mark.parametrize("name", BEFORE_TLS)
 def test_a_handshake_that_never_ends_is_unreachable_and_leaves_no_thread_behind(secure: Secure, name: str) -> None:
-    async def run() -> Answer:
+    async def run() -> LookupResult:
         more = {"ssl.ca.location": secure.authorities}
         async with (
             listening(BEFORE_TLS[name]) as url,
@@ -161,7 +163,7 @@ def test_a_handshake_that_never_ends_is_unreachable_and_leaves_no_thread_behind(
             await asyncio.to_thread(assert_no_thread_is_left)
             return answer
 
-    assert isinstance(asyncio.run(run()), Unreachable)
+    assert isinstance(asyncio.run(run()), RegistryUnreachable)
 
 
 @pytest.mark.parametrize("by", ["the property", "the environment"])
@@ -172,7 +174,7 @@ def test_a_proxy_that_never_ends_its_answer_is_bounded_too(monkeypatch: pytest.M
         calls.append(await reader.readuntil(b"\r\n\r\n"))
         await TRICKLE(reader, writer)
 
-    async def run() -> Answer:
+    async def run() -> LookupResult:
         async with listening(handle) as proxy:
             if by == "the environment":
                 for name in ("NO_PROXY", "no_proxy"):
@@ -185,18 +187,18 @@ def test_a_proxy_that_never_ends_its_answer_is_bounded_too(monkeypatch: pytest.M
                 await asyncio.to_thread(assert_no_thread_is_left)
                 return answer
 
-    assert isinstance(asyncio.run(run()), Unreachable)
+    assert isinstance(asyncio.run(run()), RegistryUnreachable)
     assert len(calls) == 1
 
 
 def test_what_no_bound_reaches_costs_a_question_its_answer_and_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
     resolved = threading.Event()
 
-    def stuck(*_: object) -> Answer:
+    def stuck(*_: object) -> LookupResult:
         resolved.wait()
-        return Found("late")
+        return SchemaFound("late")
 
-    async def run() -> Answer:
+    async def run() -> LookupResult:
         monkeypatch.setattr("consumer.kafka.schema_registry.client._fetch", stuck)
         async with asked("http://127.0.0.1:1", ENDLESS_S) as registry:
             registry._bounds.answer_s, registry._grace_s = 0.05, 0.05
@@ -205,4 +207,4 @@ def test_what_no_bound_reaches_costs_a_question_its_answer_and_no_place(monkeypa
             await asyncio.to_thread(assert_no_thread_is_left)
             return answer
 
-    assert asyncio.run(run()) == Unreachable("no whole answer within 0.05 s")
+    assert asyncio.run(run()) == RegistryUnreachable("no whole answer within 0.05 s")

@@ -12,7 +12,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from consumer.kafka.schema_registry.client import REST_S, Answer, Found, Registry, Token, Unauthorized, Unreachable
+from consumer.kafka.schema_registry.client import (
+    REST_S,
+    LookupResult,
+    RegistryClient,
+    RegistryToken,
+    RegistryUnauthorized,
+    RegistryUnreachable,
+    SchemaFound,
+)
 from tests.broker.test_registry_hostile import (
     GOOD,
     HASTY_S,
@@ -68,7 +76,7 @@ class World:
         await writer.drain()
 
     @asynccontextmanager
-    async def asked(self, timeout_s: float) -> AsyncIterator[Registry]:
+    async def asked(self, timeout_s: float) -> AsyncIterator[RegistryClient]:
         async with (
             listening(self.registry) as url,
             listening(self.issuer) as issuer,
@@ -76,8 +84,8 @@ class World:
         ):
             yield registry
 
-    def ask_once(self) -> Answer:
-        async def run() -> Answer:
+    def ask_once(self) -> LookupResult:
+        async def run() -> LookupResult:
             async with self.asked(PATIENT_S) as registry:
                 return await registry.fetch(1)
 
@@ -113,7 +121,7 @@ def traced() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", SLOW)
 def test_a_token_that_never_comes_leaves_no_thread_behind_and_is_had_once_it_does(world: World, name: str) -> None:
-    async def run() -> tuple[Answer, Answer]:
+    async def run() -> tuple[LookupResult, LookupResult]:
         world.endpoint = SLOW[name]
         async with world.asked(HASTY_S) as registry:
             registry._bounds.answer_s = 0.3
@@ -123,8 +131,8 @@ def test_a_token_that_never_comes_leaves_no_thread_behind_and_is_had_once_it_doe
             return first, await found(registry, 1)
 
     first, second = asyncio.run(run())
-    assert isinstance(first, Unreachable)
-    assert second == Found('"int"')
+    assert isinstance(first, RegistryUnreachable)
+    assert second == SchemaFound('"int"')
 
 
 def test_a_token_that_trickles_over_tls_leaves_no_thread_behind(
@@ -133,7 +141,7 @@ def test_a_token_that_trickles_over_tls_leaves_no_thread_behind(
     secure = Secure(tmp_path_factory.mktemp("authority"))
     monkeypatch.setenv("SSL_CERT_FILE", secure.authorities)  # the client's properties name none for its endpoint
 
-    async def run() -> Answer:
+    async def run() -> LookupResult:
         async with (
             listening(world.registry) as url,
             secure.serving(SLOW["a body that trickles"], "/token") as issuer,
@@ -144,7 +152,7 @@ def test_a_token_that_trickles_over_tls_leaves_no_thread_behind(
             await asyncio.to_thread(assert_no_thread_is_left)
             return answer
 
-    assert asyncio.run(run()) == Unreachable("the token endpoint gave no token")
+    assert asyncio.run(run()) == RegistryUnreachable("the token endpoint gave no token")
     assert secure.callers
 
 
@@ -152,7 +160,7 @@ def test_a_token_that_trickles_over_tls_leaves_no_thread_behind(
 @pytest.mark.parametrize("first", [head(), b"HTTP/1.1 401 Unauthorized\r\n\r\n"])
 def test_a_token_without_an_end_takes_bounded_memory(world: World, first: bytes) -> None:
     world.endpoint = endless(first, b" " * 65_536)
-    assert not isinstance(world.ask_once(), Found)
+    assert not isinstance(world.ask_once(), SchemaFound)
     assert world.tokens == 2
     assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
 
@@ -161,18 +169,18 @@ def test_a_token_without_an_end_takes_bounded_memory(world: World, first: bytes)
 @pytest.mark.parametrize("body", [b'{"error":"invalid_client","error_description":"secret"}', b"{}", b"<html>secret"])
 def test_an_endpoint_that_refuses_our_credentials_is_told_as_that(world: World, status: str, body: bytes) -> None:
     world.endpoint = says(body, status.encode())
-    assert world.ask_once() == Unauthorized(f"the token endpoint answered HTTP {status[:3]}")
+    assert world.ask_once() == RegistryUnauthorized(f"the token endpoint answered HTTP {status[:3]}")
     assert world.authorizations == []
 
 
 @pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "429 Too Many Requests", "503 Service Unavailable"])
 def test_an_endpoint_that_merely_gives_no_token_is_unreachable(world: World, status: str) -> None:
     world.endpoint = says(b"<html>secret", status.encode())
-    assert world.ask_once() == Unreachable("the token endpoint gave no token")
+    assert world.ask_once() == RegistryUnreachable("the token endpoint gave no token")
 
 
 def test_an_endpoint_that_refused_and_is_gone_now_is_unreachable(world: World) -> None:
-    async def run() -> tuple[Answer, Answer]:
+    async def run() -> tuple[LookupResult, LookupResult]:
         world.endpoint = says(b"{}", b"401 Unauthorized")
         async with world.asked(PATIENT_S) as registry:
             first = await registry.fetch(1)
@@ -180,25 +188,25 @@ def test_an_endpoint_that_refused_and_is_gone_now_is_unreachable(world: World) -
             return first, await registry.fetch(1)
 
     first, second = asyncio.run(run())
-    assert isinstance(first, Unauthorized)
-    assert isinstance(second, Unreachable)
+    assert isinstance(first, RegistryUnauthorized)
+    assert isinstance(second, RegistryUnreachable)
 
 
 def test_a_token_that_the_registry_takes_no_more_is_fetched_anew_before_its_time(world: World) -> None:
-    async def run() -> tuple[Answer, Answer]:
+    async def run() -> tuple[LookupResult, LookupResult]:
         async with world.asked(PATIENT_S) as registry:
             first = await registry.fetch(1)
             world.takes = lambda said: said != "Bearer t1"
             return first, await registry.fetch(2)
 
-    assert asyncio.run(run()) == (Found('"int"'), Found('"int"'))
+    assert asyncio.run(run()) == (SchemaFound('"int"'), SchemaFound('"int"'))
     assert world.authorizations == ["Bearer t1", "Bearer t1", "Bearer t2"]
     assert world.tokens == 2
 
 
 def test_a_registry_that_refuses_every_token_is_asked_with_one_more_and_no_further(world: World) -> None:
     world.takes = lambda _: False
-    assert world.ask_once() == Unauthorized("HTTP 401, code 401")
+    assert world.ask_once() == RegistryUnauthorized("HTTP 401, code 401")
     assert world.authorizations == ["Bearer t1", "Bearer t2"]
     assert world.tokens == 2
 
@@ -209,7 +217,7 @@ def test_a_token_that_is_refused_and_cannot_be_had_anew_is_the_endpoints_trouble
         return False
 
     world.takes = refuse
-    assert world.ask_once() == Unauthorized("the token endpoint answered HTTP 400")
+    assert world.ask_once() == RegistryUnauthorized("the token endpoint answered HTTP 400")
     assert world.authorizations == ["Bearer t1"]
 
 
@@ -221,11 +229,11 @@ def test_a_token_that_stands_in_the_configuration_is_asked_with_once(world: Worl
         "bearer.auth.logical.cluster": "lsrc-1",
     }
 
-    async def run() -> Answer:
+    async def run() -> LookupResult:
         async with listening(world.registry) as url, asked(url, PATIENT_S, **fixed) as registry:
             return await registry.fetch(1)
 
-    assert asyncio.run(run()) == Unauthorized("HTTP 401, code 401")
+    assert asyncio.run(run()) == RegistryUnauthorized("HTTP 401, code 401")
     assert world.authorizations == ["Bearer fixed"]
 
 
@@ -240,8 +248,8 @@ class Provider:
         self.token = self.gives.pop(0)
 
 
-def token_of(provider: object, clock: Callable[[], float]) -> Token:
-    return Token(SimpleNamespace(_rest_client=SimpleNamespace(bearer_field_provider=provider)), clock)
+def token_of(provider: object, clock: Callable[[], float]) -> RegistryToken:
+    return RegistryToken(SimpleNamespace(_rest_client=SimpleNamespace(bearer_field_provider=provider)), clock)
 
 
 def test_a_token_that_another_question_has_fetched_meanwhile_is_not_fetched_again() -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from consumer.kafka.properties import Start
 from consumer.kafka.start_offsets import (
     BEGINNING,
-    Origin,
-    Outside,
-    Starter,
+    GroupStart,
+    OffsetOutOfRange,
+    StartOffsetResolver,
     asked_for,
     decode,
     encode,
@@ -23,14 +23,14 @@ from consumer.kafka.start_offsets import (
     sum_of,
 )
 from consumer.model import Partition
-from consumer.model.directives import Goal
+from consumer.model.directives import ResumeAt
 
 NOW_MS = 1_793_000_000_000
 A0, A1, B0 = Partition("a", 0), Partition("a", 1), Partition("b", 0)
 LOG = {A0: (5, 50), A1: (0, 20), B0: (3, 30)}
 
 origins = st.builds(
-    Origin,
+    GroupStart,
     st.integers(min_value=0, max_value=2**53),
     st.none() | st.frozensets(st.text("0123456789abcdef", min_size=8, max_size=8)),
 )
@@ -74,15 +74,15 @@ class Archive:
 
 def starts(
     start: Start, commits: dict[Partition, tuple[int, str | None]], *wanted: Partition
-) -> tuple[dict[Partition, int], Origin, Archive]:
+) -> tuple[dict[Partition, int], GroupStart, Archive]:
     archive = Archive(commits)
-    starter = Starter(start, lambda: NOW_MS, 1.0)
+    starter = StartOffsetResolver(start, lambda: NOW_MS, 1.0)
     found = starter.starts(cast("Consumer", archive), wanted, {"a": 2, "b": 1})
     return dict(found.offsets), found.origin, archive
 
 
 @given(origins)
-def test_what_a_commit_says_is_read_back(origin: Origin) -> None:
+def test_what_a_commit_says_is_read_back(origin: GroupStart) -> None:
     assert decode(encode(origin)) == origin
 
 
@@ -100,9 +100,9 @@ def test_the_metadata_of_many_topics_still_fits_a_commit() -> None:
 
 
 def test_members_that_began_moments_apart_agree_on_the_earlier_instant() -> None:
-    assert merged([Origin(20, frozenset("a")), Origin(10, frozenset("b"))]) == Origin(10, frozenset("ab"))
-    assert merged([Origin(20, frozenset("a")), Origin(10)]) == Origin(10)
-    assert merged([Origin(20), Origin("earliest")]) == Origin("earliest")
+    assert merged([GroupStart(20, frozenset("a")), GroupStart(10, frozenset("b"))]) == GroupStart(10, frozenset("ab"))
+    assert merged([GroupStart(20, frozenset("a")), GroupStart(10)]) == GroupStart(10)
+    assert merged([GroupStart(20), GroupStart("earliest")]) == GroupStart("earliest")
     assert merged([]) is None
 
 
@@ -114,53 +114,53 @@ def test_a_first_assignment_starts_as_configured() -> None:
 
 
 def test_a_commit_goes_before_everything_and_one_question_is_enough() -> None:
-    offsets, origin, archive = starts("latest", {A0: (17, encode(Origin(7)))}, A0)
-    assert (offsets, origin, archive.questions) == ({A0: 17}, Origin(7), 1)
+    offsets, origin, archive = starts("latest", {A0: (17, encode(GroupStart(7)))}, A0)
+    assert (offsets, origin, archive.questions) == ({A0: 17}, GroupStart(7), 1)
 
 
 def test_a_partition_without_a_commit_starts_at_the_groups_instant() -> None:
-    began = encode(Origin(NOW_MS - 6000, frozenset({sum_of("a"), sum_of("b")})))
+    began = encode(GroupStart(NOW_MS - 6000, frozenset({sum_of("a"), sum_of("b")})))
     offsets, origin, _ = starts("latest", {A0: (48, began)}, A1, B0)
     assert offsets == {A1: 14, B0: 24}
     assert origin.start == NOW_MS - 6000
 
 
 def test_a_topic_that_was_not_there_at_the_instant_is_read_from_its_beginning() -> None:
-    began = encode(Origin(NOW_MS - 6000, frozenset({sum_of("a")})))
+    began = encode(GroupStart(NOW_MS - 6000, frozenset({sum_of("a")})))
     assert starts("latest", {A0: (48, began)}, A1, B0)[0] == {A1: 14, B0: 3}
     # Also when another member has committed in it meanwhile.
-    assert asked_for("b", Origin(1, frozenset({sum_of("a")})), {"a", "b"}) == BEGINNING
+    assert asked_for("b", GroupStart(1, frozenset({sum_of("a")})), {"a", "b"}) == BEGINNING
 
 
 def test_without_a_record_of_the_topics_one_without_commits_is_new() -> None:
-    assert asked_for("b", Origin(5), {"a"}) == BEGINNING
-    assert asked_for("a", Origin(5), {"a"}) == 5
+    assert asked_for("b", GroupStart(5), {"a"}) == BEGINNING
+    assert asked_for("a", GroupStart(5), {"a"}) == 5
 
 
 def test_commits_that_name_no_instant_make_nothing_be_skipped() -> None:
     offsets, origin, _ = starts("latest", {A0: (48, None)}, A0, A1, B0)
     assert offsets == {A0: 48, A1: 0, B0: 3}
-    assert origin == Origin("earliest")
+    assert origin == GroupStart("earliest")
 
 
 def test_only_commits_with_our_metadata_are_confirmed() -> None:
     archive = Archive({A0: (48, "tool"), A1: (9, json.dumps({"v": 1, "start": "earliest"}))})
-    found = Starter("earliest", lambda: NOW_MS, 1.0).starts(cast("Consumer", archive), [A0, A1], {"a": 2})
+    found = StartOffsetResolver("earliest", lambda: NOW_MS, 1.0).starts(cast("Consumer", archive), [A0, A1], {"a": 2})
     assert found.confirmed == {A1: 9}
 
 
 def test_an_operator_means_the_logs_own_ends_or_an_offset_that_is_in_it() -> None:
-    starter, log = Starter("latest", lambda: NOW_MS, 1.0), cast("Consumer", Archive({}))
-    goals: tuple[Goal, ...] = ("earliest", "latest", 5, 17, 50)
+    starter, log = StartOffsetResolver("latest", lambda: NOW_MS, 1.0), cast("Consumer", Archive({}))
+    goals: tuple[ResumeAt, ...] = ("earliest", "latest", 5, 17, 50)
     assert [starter.offset_at(log, A0, goal) for goal in goals] == [5, 50, 5, 17, 50]
-    assert [starter.offset_at(log, A0, goal) for goal in (4, 51, 2**63)] == [Outside(5, 50)] * 3
+    assert [starter.offset_at(log, A0, goal) for goal in (4, 51, 2**63)] == [OffsetOutOfRange(5, 50)] * 3
 
 
 def test_brokers_that_do_not_answer_are_an_error_not_a_start() -> None:
     archive = Archive({})
     archive.error = KafkaError(KafkaError._TRANSPORT)
     with pytest.raises(KafkaException):
-        Starter("latest", lambda: NOW_MS, 1.0).starts(cast("Consumer", archive), [A0], {"a": 2})
+        StartOffsetResolver("latest", lambda: NOW_MS, 1.0).starts(cast("Consumer", archive), [A0], {"a": 2})
 
 
 def test_one_partition_that_is_refused_an_answer_stops_the_start_of_all() -> None:
@@ -170,7 +170,7 @@ def test_one_partition_that_is_refused_an_answer_stops_the_start_of_all() -> Non
             return [*super().committed(partitions[1:], _), refused]
 
     with pytest.raises(KafkaException):
-        Starter("latest", lambda: NOW_MS, 1.0).starts(cast("Consumer", Refusing({})), [A0, A1], {"a": 2})
+        StartOffsetResolver("latest", lambda: NOW_MS, 1.0).starts(cast("Consumer", Refusing({})), [A0, A1], {"a": 2})
 
 
 def test_where_all_have_commits_or_none_are_there_no_empty_question_is_asked() -> None:
@@ -179,7 +179,7 @@ def test_where_all_have_commits_or_none_are_there_no_empty_question_is_asked() -
             assert partitions, "librdkafka takes an empty question for an error"
             return super().committed(partitions, _)
 
-    starter = Starter("latest", lambda: NOW_MS, 1.0)
+    starter = StartOffsetResolver("latest", lambda: NOW_MS, 1.0)
     found = starter.starts(cast("Consumer", Strict({})), [], {"a": 2})
     assert found.offsets == {}
     known = Strict({A0: (17, None), A1: (3, None)})

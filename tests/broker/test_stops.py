@@ -5,40 +5,40 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from consumer.kafka.bridge import Frontier
-from consumer.kafka.committer import Commits
+from consumer.kafka.bridge import CommittableOffsets
+from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
-from consumer.kafka.rebalance import Membership
-from consumer.kafka.start_offsets import Origin, Outside, Starts
-from consumer.kafka.stopped_partitions import Stop, Stops
+from consumer.kafka.rebalance import GroupMembership
+from consumer.kafka.start_offsets import GroupStart, OffsetOutOfRange, StartOffsets
+from consumer.kafka.stopped_partitions import Stop, StoppedPartitions
 from consumer.model import Partition
-from consumer.model.directives import AcceptGap, Goal
+from consumer.model.directives import AcceptGap, ResumeAt
 from tests.broker.recording_road import Heard, RecordingRoad
 
 P = Partition("shop.orders", 0)
 Q = Partition("shop.orders", 1)
 
 
-def accepted(stopped_at: int = 10, to: Goal = "earliest", until_ms: int = 1, of: Partition = P) -> AcceptGap:
+def accepted(stopped_at: int = 10, to: ResumeAt = "earliest", until_ms: int = 1, of: Partition = P) -> AcceptGap:
     return AcceptGap(until_ms, "", of.topic, of.index, stopped_at, to)
 
 
 class Member:
     """The part of a membership that stops look at: each log has the offsets from 40 to below 100."""
 
-    def __init__(self, commits: Commits) -> None:
+    def __init__(self, commits: OffsetCommitter) -> None:
         self.held = {P: 1, Q: 2}
         self.hasty = self
         self.asked: list[Partition] = []
         self.silent: dict[Partition, KafkaError] = {}
         self._commits = commits
 
-    def offset_at(self, _: Consumer, partition: Partition, goal: Goal) -> int | Outside:
+    def offset_at(self, _: Consumer, partition: Partition, goal: ResumeAt) -> int | OffsetOutOfRange:
         self.asked.append(partition)
         if partition in self.silent:
             raise KafkaException(self.silent[partition])
         if isinstance(goal, int):
-            return goal if 40 <= goal <= 100 else Outside(40, 100)
+            return goal if 40 <= goal <= 100 else OffsetOutOfRange(40, 100)
         return 40 if goal == "earliest" else 100
 
     def begin_behind(self, _: Consumer, partition: Partition, offset: int) -> None:
@@ -48,7 +48,7 @@ class Member:
         """Begin a tenure."""
         tenure = max(self.held.values()) + 1
         self.held = {**self.held, partition: tenure}
-        self._commits.begin({partition: tenure}, Starts({partition: offset}, {}, Origin("earliest")))
+        self._commits.begin({partition: tenure}, StartOffsets({partition: offset}, {}, GroupStart("earliest")))
 
 
 class Stopped:
@@ -56,17 +56,17 @@ class Stopped:
 
     def __init__(self) -> None:
         self.heard, self.road = Heard(), RecordingRoad()
-        self.commits = Commits(self.heard, Fence(10.0))
-        self.commits.begin({P: 1, Q: 2}, Starts({P: 0, Q: 0}, {}, Origin("earliest")))
+        self.commits = OffsetCommitter(self.heard, Fence(10.0))
+        self.commits.begin({P: 1, Q: 2}, StartOffsets({P: 0, Q: 0}, {}, GroupStart("earliest")))
         self.commits.took({P: 9})
-        self.commits.reached(Frontier({P: (1, 10)}))
+        self.commits.reached(CommittableOffsets({P: (1, 10)}))
         self.member = Member(self.commits)
         self.stops = self.restarted()
         self.stops.note(P, "_AUTO_OFFSET_RESET")
 
-    def restarted(self) -> Stops:
+    def restarted(self) -> StoppedPartitions:
         """Return stops that remember nothing."""
-        return Stops(cast("Membership", self.member), self.commits, self.road, self.heard)
+        return StoppedPartitions(cast("GroupMembership", self.member), self.commits, self.road, self.heard)
 
     def turn(self, now_s: float = 0.0) -> None:
         self.stops.turn(cast("Consumer", None), now_s)
@@ -85,7 +85,7 @@ def test_a_stop_is_said_once_a_tenure_and_ends_with_it() -> None:
 
 def test_a_stop_behind_the_marker_of_a_transaction_is_said_where_the_next_member_says_it() -> None:
     one = Stopped()
-    one.commits.begin({Q: 2}, Starts({Q: 12}, {Q: 14}, Origin("earliest")))
+    one.commits.begin({Q: 2}, StartOffsets({Q: 12}, {Q: 14}, GroupStart("earliest")))
     one.stops.note(Q, "_AUTO_OFFSET_RESET")
     assert one.heard.stops[-1] == (Q, 14, "_AUTO_OFFSET_RESET")
 
@@ -121,7 +121,7 @@ def test_what_was_taken_before_the_stop_ends_before_the_gap_is_passed() -> None:
     one.road.accepted_gaps = [accepted()]
     one.turn()
     assert one.heard.gaps == []
-    one.commits.reached(Frontier({P: (1, 12)}))
+    one.commits.reached(CommittableOffsets({P: (1, 12)}))
     one.turn()
     assert one.heard.gaps == [(P, 10, 40)]
     assert one.stops.now() == {}
@@ -130,7 +130,7 @@ def test_what_was_taken_before_the_stop_ends_before_the_gap_is_passed() -> None:
 @pytest.mark.parametrize(
     ("to", "goes_on_at"), [("earliest", 40), ("latest", 100), (40, 40), (57, 57), (99, 99), (100, 100)]
 )
-def test_a_partition_goes_on_where_the_operator_says(to: Goal, goes_on_at: int) -> None:
+def test_a_partition_goes_on_where_the_operator_says(to: ResumeAt, goes_on_at: int) -> None:
     one = Stopped()
     one.road.accepted_gaps = [accepted(10, to)]
     one.turn()
@@ -155,7 +155,7 @@ def test_the_next_gap_of_a_partition_is_not_accepted_not_even_after_a_restart() 
     one.road.accepted_gaps = [accepted()]
     one.turn()
     one.commits.took({P: 59})
-    one.commits.reached(Frontier({P: (one.member.held[P], 60)}))
+    one.commits.reached(CommittableOffsets({P: (one.member.held[P], 60)}))
     one.stops.note(P, "_AUTO_OFFSET_RESET")
     one.turn()
     one.stops = one.restarted()
@@ -173,7 +173,7 @@ def test_a_partition_that_comes_to_the_same_stop_from_below_is_not_sent_below_fo
     one.road.accepted_gaps = [below]
     one.turn()
     one.commits.took({P: 69})
-    one.commits.reached(Frontier({P: (one.member.held[P], 70)}))
+    one.commits.reached(CommittableOffsets({P: (one.member.held[P], 70)}))
     one.stops.note(P, "_BAD_MSG")
     one.turn()
     assert one.heard.gaps == [(P, 70, 50)]
@@ -181,7 +181,7 @@ def test_a_partition_that_comes_to_the_same_stop_from_below_is_not_sent_below_fo
     for _ in range(4):
         one.turn()
         one.commits.took({P: 69})
-        one.commits.reached(Frontier({P: (one.member.held[P], 70)}))
+        one.commits.reached(CommittableOffsets({P: (one.member.held[P], 70)}))
         one.stops.note(P, "_BAD_MSG")
     assert one.heard.gaps == [(P, 70, 50), (P, 70, 60)], "one of the two was used twice"
 
@@ -218,7 +218,7 @@ def test_brokers_that_do_not_say_where_a_log_begins_are_asked_again_after_longer
 def test_a_partition_whose_broker_is_silent_keeps_no_other_from_going_on() -> None:
     one = Stopped()
     one.commits.took({Q: 19})
-    one.commits.reached(Frontier({Q: (2, 20)}))
+    one.commits.reached(CommittableOffsets({Q: (2, 20)}))
     one.stops.note(Q, "_AUTO_OFFSET_RESET")
     one.road.accepted_gaps = [accepted(), accepted(20, "latest", of=Q)]
     one.member.silent = {P: KafkaError(KafkaError._TIMED_OUT)}

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumer.kafka.client_health import PollError, Stranded
-from consumer.kafka.lag import Lag
+from consumer.kafka.client_health import BrokerLossDetector, PollError
+from consumer.kafka.lag import LagMonitor
 from consumer.model import Partition
 from tests.broker.recording_road import WITHIN_S, Member, member, options, produce
 from tests.broker.test_dead_letters import Desk, headers_in, letter, written
@@ -44,21 +44,21 @@ def said(*sources: str) -> str:
 
 
 def test_brokers_that_are_known_are_known_whether_they_answer_or_not() -> None:
-    stranded = Stranded()
+    stranded = BrokerLossDetector()
     for sources in (("configured",), ("learned", "logical"), ("configured", "learned")) * 3:
         stranded.look(said(*sources))
     assert not stranded.for_good
 
 
 def test_a_client_that_begins_anew_knows_nobody_for_a_moment_only() -> None:
-    stranded = Stranded()
+    stranded = BrokerLossDetector()
     for sources in (("logical",), ("logical",), ("configured",), ("logical",), (), ("learned",)):
         stranded.look(said(*sources))
     assert not stranded.for_good
 
 
 def test_a_client_that_knows_nobody_again_and_again_is_stranded() -> None:
-    stranded = Stranded()
+    stranded = BrokerLossDetector()
     for _ in range(3):
         stranded.look(said("logical", "internal"))
     assert stranded.for_good
@@ -68,7 +68,7 @@ def test_a_client_that_knows_nobody_again_and_again_is_stranded() -> None:
 def test_a_real_client_lists_the_brokers_it_knows_as_the_search_expects(embedded_broker: EmbeddedBroker) -> None:
     heard: list[str] = []
 
-    class Listening(Stranded):
+    class Listening(BrokerLossDetector):
         def look(self, statistics: str) -> None:
             heard.append(statistics)
             super().look(statistics)
@@ -112,7 +112,7 @@ def test_lag_is_asked_through_another_client_once_the_first_knows_nobody(
     commit(embedded_broker, group, TopicPartition(topic, 0, 4))
     monkeypatch.setattr("consumer.kafka.lag.Consumer", clients)
     monkeypatch.setattr("consumer.kafka.lag._TIMEOUT_S", 1.0)
-    lag = Lag({**embedded_broker.client(), "statistics.interval.ms": "0"}, group, lambda: [only], every_s=0.05)
+    lag = LagMonitor({**embedded_broker.client(), "statistics.interval.ms": "0"}, group, lambda: [only], every_s=0.05)
     lag.start()
     try:
         until(lambda: lag.snapshot() == {only: (10, 4)})

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from decimal import Decimal
 
-from consumer.demo.fakes import Copilot, Fake, MarkInvalid, contains
+from consumer.demo.fakes import Fake, FakeCopilot, MarkInvalid, contains
 from consumer.model.values import Fields, Instant
 from tests.contract import passing
 from tests.contract.saying import Case, Saying
@@ -56,7 +56,7 @@ _AS_SAID: dict[str, object] = {
 
 def server() -> Fake:
     """Return a fresh server."""
-    return Copilot(client_id="id", client_secret="secret")
+    return FakeCopilot(client_id="id", client_secret="secret")
 
 
 def ordinary(key: int, text: str) -> Saying:
@@ -74,13 +74,13 @@ def _of(target: str, fields: Fields, cause: str | None = None) -> Saying:
     return Saying(target=target, name=name, fields=fields, said=said, cause=cause)
 
 
-async def _wrong_then_right(copilot: Copilot) -> None:
+async def _wrong_then_right(copilot: FakeCopilot) -> None:
     await copilot.until(lambda: any(request.status == 401 for request in copilot.requests))
     await asyncio.sleep(0.1)
     copilot.accept(client_id="id", client_secret="secret")
 
 
-def _sent_nothing(copilot: Copilot) -> Iterator[str]:
+def _sent_nothing(copilot: FakeCopilot) -> Iterator[str]:
     if copilot.refused:
         yield f"sent and refused: {copilot.refused[0].reason}"
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from decimal import Decimal
 
-from consumer.demo.fakes import CustomerIo, Fake
+from consumer.demo.fakes import Fake, FakeCustomerio
 from consumer.model.values import Fields, Instant
 from tests.contract import passing
 from tests.contract.saying import Case, Saying
@@ -14,7 +14,7 @@ from tests.contract.saying import Case, Saying
 
 def server() -> Fake:
     """Return a fresh server."""
-    return CustomerIo(api_key="key")
+    return FakeCustomerio(api_key="key")
 
 
 def ordinary(key: int, text: str) -> Saying:
@@ -28,18 +28,18 @@ def _track(
     return Saying(target="track", name=name, fields=fields, said=said, cause=cause, key=key)
 
 
-async def _wrong_then_right(customerio: CustomerIo) -> None:
+async def _wrong_then_right(customerio: FakeCustomerio) -> None:
     await customerio.until(lambda: any(request.status == 401 for request in customerio.requests), 2)
     await asyncio.sleep(0.1)
     customerio.accept(api_key="key")
 
 
-def _sent_nothing(customerio: CustomerIo) -> Iterator[str]:
+def _sent_nothing(customerio: FakeCustomerio) -> Iterator[str]:
     if customerio.refused:
         yield f"sent and refused: {customerio.refused[0].reason}"
 
 
-def _below_limits(customerio: CustomerIo) -> Iterator[str]:
+def _below_limits(customerio: FakeCustomerio) -> Iterator[str]:
     if any(request.size > 500_000 for request in customerio.requests):
         yield "a batch over its limit"
 

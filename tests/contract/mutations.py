@@ -8,11 +8,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from consumer.demo.fakes import Fake
-from consumer.destinations import Basic, Destination, Encoded, Encoder, EntryError, Token
-from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused, Reply, Shape, Verdict
+from consumer.destinations import AccessToken, Basic, Destination, Encoded, Encoder, EntryError
+from consumer.model import (
+    BatchEnvelope,
+    BatchRefused,
+    Blocked,
+    DeadLetterCause,
+    Deferred,
+    Delivered,
+    Fault,
+    HttpResponse,
+    PartiallyRefused,
+    Refused,
+    Verdict,
+)
 from tests.contract.suite import Client
 
-Judge = Callable[[Shape, Sequence[str], Reply, Verdict], Verdict]
+Judge = Callable[[BatchEnvelope, Sequence[str], HttpResponse, Verdict], Verdict]
 Rewrite = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -23,7 +35,7 @@ class Doctored:
         self._real = real
         self.name, self.kind, self.targets = real.name, real.kind, real.targets
         self.endpoints, self.headers = real.endpoints, real.headers
-        self.credential: Basic | Token = real.credential
+        self.credential: Basic | AccessToken = real.credential
         self.encode: Callable[[str, str | None], Encoder] = real.encoder
         self.opinion: Judge = lambda _shape, _identities, _reply, verdict: verdict
 
@@ -35,7 +47,7 @@ class Doctored:
         """Name a delivery as the real one does."""
         return self._real.identity(digest, time_ms)
 
-    def judge(self, shape: Shape, identities: Sequence[str], reply: Reply) -> Verdict:
+    def judge(self, shape: BatchEnvelope, identities: Sequence[str], reply: HttpResponse) -> Verdict:
         """Read an answer, perhaps wrongly."""
         return self.opinion(shape, identities, reply, self._real.judge(shape, identities, reply))
 
@@ -62,9 +74,9 @@ def any_success_is_delivery(it: Doctored) -> None:
 def dumping(kind: type) -> Judge:
     """Dead-letter all of a batch, where the verdict is of this kind."""
 
-    def opinion(_shape: Shape, identities: Sequence[str], _reply: Reply, verdict: Verdict) -> Verdict:
+    def opinion(_shape: BatchEnvelope, identities: Sequence[str], _reply: HttpResponse, verdict: Verdict) -> Verdict:
         if isinstance(verdict, kind):
-            return Listed(dict.fromkeys(range(len(identities)), Fault(Cause.REFUSED)))
+            return PartiallyRefused(dict.fromkeys(range(len(identities)), Fault(DeadLetterCause.REFUSED)))
         return verdict
 
     return opinion
@@ -72,12 +84,12 @@ def dumping(kind: type) -> Judge:
 
 def a_bad_batch_is_all_bad(it: Doctored) -> None:
     """Dead-letter a whole batch for one event of it."""
-    it.opinion = dumping(Mixed)
+    it.opinion = dumping(BatchRefused)
 
 
 def what_is_ours_is_dumped(it: Doctored) -> None:
     """Dead-letter what a hold is for."""
-    it.opinion = dumping(Barred)
+    it.opinion = dumping(Blocked)
 
 
 def later_is_never(it: Doctored) -> None:
@@ -148,7 +160,7 @@ def unchecked(
     return spoil
 
 
-def reshaped(change: Callable[[Shape], Shape]) -> Callable[[Doctored], None]:
+def reshaped(change: Callable[[BatchEnvelope], BatchEnvelope]) -> Callable[[Doctored], None]:
     """Let calls have another shape."""
 
     def spoil(it: Doctored) -> None:
@@ -218,17 +230,17 @@ def any_name(it: Doctored) -> None:
 
 def token_in_another_header(it: Doctored) -> None:
     """Send the token where nobody looks."""
-    assert isinstance(it.credential, Token)
+    assert isinstance(it.credential, AccessToken)
     it.credential = dataclasses.replace(it.credential, header="authorization")
 
 
 def dead_tokens_kept(it: Doctored) -> None:
     """Fetch a token once and never another."""
-    assert isinstance(it.credential, Token)
+    assert isinstance(it.credential, AccessToken)
     right = it.credential.read
     first: list[str | Fault] = []
 
-    def read(reply: Reply) -> str | Fault:
+    def read(reply: HttpResponse) -> str | Fault:
         first.append(right(reply))
         return first[0]
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from consumer.delivery.backoff import Backoff
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.dispatcher import Lanes
-from consumer.delivery.http.client import Wire
+from consumer.delivery.dispatcher import Dispatcher
+from consumer.delivery.http.client import HttpConnection
 from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
-from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.delivery.options import DestinationOptions
-from consumer.demo.fakes import Copilot, Fake, Yotpo, consent_id
+from consumer.demo.fakes import Fake, FakeCopilot, FakeYotpo, consent_id
 from consumer.destinations import Basic, Destination, EntryError
 from consumer.model import Entry, Fault, Partition
 from consumer.model.observer import Observer
@@ -114,10 +114,10 @@ def _entries(case: Case, destination: Destination) -> Iterator[str]:
 
 def queue(
     case: Case, server: Fake, destination: Destination, ends: Ends
-) -> tuple[list[Said], Lanes, Callable[[], Any]]:
+) -> tuple[list[Said], Dispatcher, Callable[[], Any]]:
     """Put everything into words and queue it; what cannot be said ends at once."""
     headers = {**destination.headers, "user-agent": "cdp-consumer/contract"}
-    token_wire = Wire(server.url, headers, _OPTIONS.timeout_s)
+    token_wire = HttpConnection(server.url, headers, _OPTIONS.timeout_s)
     secrets = {name: _Secret(value) for name, value in _SECRETS.items()}
     credential = destination.credential
     credentials: Credentials = (
@@ -125,16 +125,16 @@ def queue(
         if isinstance(credential, Basic)
         else TokenCredentials(credential, secrets, lambda call: token_wire.exchange(call, {}))
     )
-    lanes = Lanes(
+    lanes = Dispatcher(
         destination,
         _OPTIONS,
-        wire=lambda: Wire(server.url, headers, _OPTIONS.timeout_s),
+        wire=lambda: HttpConnection(server.url, headers, _OPTIONS.timeout_s),
         credentials=credentials,
         ends=ends,
         may_call=lambda: True,
         observer=Observer(),
     )
-    tenure = Tenure(Partition("events", 0), 1, 0, 1)
+    tenure = PartitionLedger(Partition("events", 0), 1, 0, 1)
     said: list[Said] = []
     deliveries: list[Delivery] = []
     for place, saying in enumerate(case.sayings):
@@ -158,7 +158,7 @@ def queue(
 
 
 def _kept_as(server: Fake, saying: Saying, identity: str) -> str:
-    if isinstance(server, Copilot) and saying.target == "consent":
+    if isinstance(server, FakeCopilot) and saying.target == "consent":
         return consent_id(str(saying.fields.get("user_id")), saying.fields.get("consent_value") is True)
     return identity
 
@@ -206,7 +206,7 @@ def _shelved(server: Fake, one: Said, ends: Ends) -> Iterator[str]:
 def _document(server: Fake, one: Said) -> dict[str, Any]:
     """Return the whole document that the server must hold."""
     content = dict(one.saying.content)
-    if isinstance(server, Copilot):
+    if isinstance(server, FakeCopilot):
         if one.saying.target == "consent":
             return content
         extra = {"subtype": one.saying.name} if one.saying.name else {}
@@ -214,7 +214,7 @@ def _document(server: Fake, one: Said) -> dict[str, Any]:
         return {**event, "payload": {**extra, **content}}
     at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(one.time_ms // 1000))
     at += f".{one.time_ms % 1000:03}Z" if one.time_ms % 1000 else "Z"
-    if isinstance(server, Yotpo):
+    if isinstance(server, FakeYotpo):
         event = {"source": "cdp_consumer", "type": str(one.saying.name), "id": one.identity, "occurred_at": at}
         return {**event, **content}
     call: dict[str, Any] = {"messageId": one.identity, "timestamp": at, "context": {"channel": "server"}}

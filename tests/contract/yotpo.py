@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from consumer.demo.fakes import Answer, Fake, Yotpo, endpoint
+from consumer.demo.fakes import Answer, Fake, FakeYotpo, endpoint
 from consumer.model.values import Fields, Instant
 from tests.contract import passing
 from tests.contract.saying import Case, Saying
@@ -13,7 +13,7 @@ from tests.contract.saying import Case, Saying
 
 def server() -> Fake:
     """Return a fresh server."""
-    return Yotpo(store_id="store", secret="secret", rate=None)
+    return FakeYotpo(store_id="store", secret="secret", rate=None)
 
 
 def ordinary(key: int, text: str) -> Saying:
@@ -35,13 +35,13 @@ def _event(
     return Saying(target="event", name="order_placed", fields=fields, said=said, cause=cause, key=key)
 
 
-def _sent_nothing(yotpo: Yotpo) -> Iterator[str]:
+def _sent_nothing(yotpo: FakeYotpo) -> Iterator[str]:
     if yotpo.refused:
         yield f"sent and refused: {yotpo.refused[0].reason}"
 
 
-def _few_tokens(most: int) -> Callable[[Yotpo], Iterator[str]]:
-    def also(yotpo: Yotpo) -> Iterator[str]:
+def _few_tokens(most: int) -> Callable[[FakeYotpo], Iterator[str]]:
+    def also(yotpo: FakeYotpo) -> Iterator[str]:
         fetched = [request for request in yotpo.requests if request.path.endswith("access_tokens")]
         if len(fetched) > most:
             yield f"{len(fetched)} tokens were fetched where {most} would do"
@@ -49,7 +49,7 @@ def _few_tokens(most: int) -> Callable[[Yotpo], Iterator[str]]:
     return also
 
 
-async def _expire(yotpo: Yotpo) -> None:
+async def _expire(yotpo: FakeYotpo) -> None:
     await yotpo.until(lambda: len(yotpo.held()) >= 3, 3)
     yotpo.expire_tokens(403)
 

@@ -8,21 +8,21 @@ import pytest
 from rich.console import Console
 
 from consumer.demo.oracle import Expected, expect
-from consumer.demo.reconciliation import Found, Page, Said, balance
+from consumer.demo.reconciliation import ClusterContents, Page, Said, balance
 from consumer.demo.report import print_books
-from consumer.model import Cause
+from consumer.model import DeadLetterCause
 from tests.demo.world import as_it_must_be, kinds, life_with_mishaps, without_one, written
 
 LIFE = life_with_mishaps(11, 400)
 RECORDS = written(LIFE)
 
 
-def parties(destination: str = "copilot") -> tuple[Expected, Found, Said]:
+def parties(destination: str = "copilot") -> tuple[Expected, ClusterContents, Said]:
     expected = expect(destination, RECORDS)
     return expected, *as_it_must_be(f"cdp-{destination}", destination, expected)
 
 
-def page(expected: Expected, found: Found, said: Said, *, hurried: bool = False) -> Page:
+def page(expected: Expected, found: ClusterContents, said: Said, *, hurried: bool = False) -> Page:
     return balance("cdp-copilot", "copilot", expected, found, said, hurried=hurried)
 
 
@@ -126,8 +126,8 @@ def test_a_record_that_could_not_be_decoded_is_counted_like_any_delivery(name: s
 def test_a_letter_counted_under_another_cause_differs() -> None:
     expected, found, said = parties()
     letters = said.letters.copy()
-    letters["copilot", Cause.CONTRACT] -= 1
-    letters["copilot", Cause.TOO_LARGE] += 1
+    letters["copilot", DeadLetterCause.CONTRACT] -= 1
+    letters["copilot", DeadLetterCause.TOO_LARGE] += 1
     assert len(page(expected, found, replace(said, letters=letters)).wrong) == 2
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from consumer.demo.registry import SchemaRegistry
-from consumer.kafka.schema_registry.client import Found, Registry, Unknown
+from consumer.kafka.schema_registry.client import RegistryClient, SchemaFound, SchemaUnknown
 from tests.demo.world import SCHEMAS
 
 
@@ -18,12 +18,12 @@ def registry() -> Iterator[SchemaRegistry]:
 
 
 def test_every_schema_comes_with_all_it_refers_to(registry: SchemaRegistry) -> None:
-    client = Registry({"url": registry.url}, 5.0)
+    client = RegistryClient({"url": registry.url}, 5.0)
 
-    async def ask() -> dict[str, Found]:
+    async def ask() -> dict[str, SchemaFound]:
         answers = {name: await client.fetch(each.id) for name, each in SCHEMAS.registered.items()}
-        assert all(isinstance(answer, Found) for answer in answers.values())
-        return {name: answer for name, answer in answers.items() if isinstance(answer, Found)}
+        assert all(isinstance(answer, SchemaFound) for answer in answers.values())
+        return {name: answer for name, answer in answers.items() if isinstance(answer, SchemaFound)}
 
     answers = asyncio.run(ask())
     assert len(answers) == 8
@@ -33,5 +33,5 @@ def test_every_schema_comes_with_all_it_refers_to(registry: SchemaRegistry) -> N
 
 
 def test_an_id_nobody_registered_is_unknown_and_not_an_outage(registry: SchemaRegistry) -> None:
-    client = Registry({"url": registry.url}, 5.0)
-    assert asyncio.run(client.fetch(999_999_999)) == Unknown()
+    client = RegistryClient({"url": registry.url}, 5.0)
+    assert asyncio.run(client.fetch(999_999_999)) == SchemaUnknown()

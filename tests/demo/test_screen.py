@@ -7,9 +7,9 @@ from rich.console import Console
 
 from consumer.demo.live_view import drawn, said
 from consumer.demo.progress import Line, Snapshot
-from consumer.model import Cause
+from consumer.model import DeadLetterCause
 
-CAUSES = Counter(dict.fromkeys(Cause, 123))
+CAUSES = Counter(dict.fromkeys(DeadLetterCause, 123))
 HELD = "held: unauthorized"
 SNAPSHOT = Snapshot(
     seconds=75.0,
@@ -41,11 +41,11 @@ def test_the_screen_says_what_is_held_and_every_cause() -> None:
     text = shown(colour=False)
     assert text.count(HELD) == 3
     assert SNAPSHOT.phase in text
-    assert all(str(cause) in text for cause in Cause)
+    assert all(str(cause) in text for cause in DeadLetterCause)
 
 
 def test_a_line_of_text_is_one_line_without_colours() -> None:
     line = said(SNAPSHOT)
     assert "\n" not in line
     assert "\x1b" not in line
-    assert f"yotpo 98765 (+1234/s, lag 100000, {123 * len(Cause)} dead letters, {HELD})" in line
+    assert f"yotpo 98765 (+1234/s, lag 100000, {123 * len(DeadLetterCause)} dead letters, {HELD})" in line

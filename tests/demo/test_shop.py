@@ -5,8 +5,8 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.demo.bad_records import Mishaps
-from consumer.demo.events import DELIVERED, DESTINATIONS, Happening
+from consumer.demo.bad_records import BadRecords
+from consumer.demo.events import DELIVERED, DESTINATIONS, ShopEvent
 from consumer.demo.shop import Shop
 from tests.demo.world import SCHEMAS, life, life_with_mishaps, value_of
 from tests.examples import examples
@@ -14,7 +14,7 @@ from tests.examples import examples
 seeds = st.integers(0, 2**32)
 
 
-def _who(happening: Happening) -> str | None:
+def _who(happening: ShopEvent) -> str | None:
     """The customer an event speaks of; `None` for a visitor nobody knows."""
     event = happening.event or {}
     if "visitor" in event:
@@ -98,7 +98,7 @@ def test_all_kinds_of_mishap_have_their_turn_before_any_comes_twice() -> None:
     shop = Shop(7)
     while not shop.is_open:
         shop.next(1)
-    mishaps = Mishaps(shop, SCHEMAS)
+    mishaps = BadRecords(shop, SCHEMAS)
     first = [mishaps.next(10**12) for _ in range(len(mishaps))]
     ends = {str(owed.end) for one in first for owed in one.owed}
     assert len({(one.kind, one.why, one.topic) for one in first}) == len(mishaps)

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from consumer.demo.fakes import Copilot, CustomerIo, Fake, Yotpo
+from consumer.demo.fakes import Fake, FakeCopilot, FakeCustomerio, FakeYotpo
 
 NOW_S = 1_790_000_000.0
 """What the servers' clocks say in these tests: 2026-09-21T14:13:20Z."""
@@ -31,7 +31,7 @@ def event(kind: str = "custom_event", **changed: object) -> Document:
     return {**made, **changed}
 
 
-def collect(fake: Copilot, *events: object, auth: tuple[str, str] = ("id", "secret")) -> httpx2.Response:
+def collect(fake: FakeCopilot, *events: object, auth: tuple[str, str] = ("id", "secret")) -> httpx2.Response:
     with client(fake, auth) as http:
         return http.post("/v2/collect", json={"events": events})
 
@@ -69,13 +69,15 @@ def without(document: Document, *names: str) -> Document:
     return {name: value for name, value in document.items() if name not in names}
 
 
-def send(fake: CustomerIo, path: str, document: object, *, strict: bool = True, key: str = "key") -> httpx2.Response:
+def send(
+    fake: FakeCustomerio, path: str, document: object, *, strict: bool = True, key: str = "key"
+) -> httpx2.Response:
     with client(fake, (key, "")) as http:
         return http.post(path, json=document, headers={"x-strict-mode": "1"} if strict else {})
 
 
 def batch(
-    fake: CustomerIo, calls: Sequence[object], shared: Mapping[str, object] | None = None, *, strict: bool = True
+    fake: FakeCustomerio, calls: Sequence[object], shared: Mapping[str, object] | None = None, *, strict: bool = True
 ) -> httpx2.Response:
     return send(fake, "/batch", {"batch": calls, **(shared or {})}, strict=strict)
 
@@ -96,14 +98,14 @@ def happening(**changed: object) -> Document:
     return {**made, **changed}
 
 
-def token(fake: Yotpo) -> str:
+def token(fake: FakeYotpo) -> str:
     with client(fake) as http:
         reply = http.post("/stores/store/access_tokens", json={"secret": "secret"})
     assert reply.status_code == 200
     return str(reply.json()["access_token"])
 
 
-def patch(fake: Yotpo, document: object, key: str) -> httpx2.Response:
+def patch(fake: FakeYotpo, document: object, key: str) -> httpx2.Response:
     with client(fake) as http:
         return http.patch("/stores/store/customer_events", json=document, headers={"x-yotpo-token": key})
 

@@ -2,21 +2,21 @@
 
 import pytest
 
-from consumer.demo.fakes import Copilot, MarkInvalid, consent_id, threaded
+from consumer.demo.fakes import FakeCopilot, MarkInvalid, consent_id, threaded
 from tests.fakes.speaking import JSON, NOW_S, Document, as_json, client, collect, errors, event
 
 CONSENT = "/v2/api/report/user_copilot_analysis_consent_changed"
 DAY_MS = 24 * 3600 * 1000
 
 
-def test_events_that_share_an_id_within_a_batch_are_all_invalid(copilot: Copilot) -> None:
+def test_events_that_share_an_id_within_a_batch_are_all_invalid(copilot: FakeCopilot) -> None:
     one, other = event(event_id="same"), event()
     reply = collect(copilot, one, other, one)
     assert [entry["index"] for entry in reply.json()["invalid_events"]] == [0, 2]
     assert copilot.held() == {other["event_id"]}
 
 
-def test_the_same_id_in_two_requests_is_kept_once_and_logged_twice(copilot: Copilot) -> None:
+def test_the_same_id_in_two_requests_is_kept_once_and_logged_twice(copilot: FakeCopilot) -> None:
     one = event()
     collect(copilot, one)
     collect(copilot, one)
@@ -24,7 +24,7 @@ def test_the_same_id_in_two_requests_is_kept_once_and_logged_twice(copilot: Copi
     assert copilot.held() == {one["event_id"]}
 
 
-def test_a_custom_event_of_nobody_is_answered_200_unlisted_and_gone(copilot: Copilot) -> None:
+def test_a_custom_event_of_nobody_is_answered_200_unlisted_and_gone(copilot: FakeCopilot) -> None:
     nobody = event(payload={"subtype": "s"})
     reply = collect(copilot, nobody)
     assert (reply.status_code, errors(reply)) == (200, {})
@@ -32,7 +32,7 @@ def test_a_custom_event_of_nobody_is_answered_200_unlisted_and_gone(copilot: Cop
     assert [(one.id, one.kind) for one in copilot.dropped] == [(nobody["event_id"], "custom_event")]
 
 
-def test_an_arrival_says_who_what_and_the_exact_bytes(copilot: Copilot) -> None:
+def test_an_arrival_says_who_what_and_the_exact_bytes(copilot: FakeCopilot) -> None:
     sent = event(payload={"subtype": "paid", "user_id": "u7"})
     body = b'{ "events" : [ ' + as_json(sent) + b" ] }"
     with client(copilot, ("id", "secret")) as http:
@@ -47,14 +47,14 @@ def test_an_arrival_says_who_what_and_the_exact_bytes(copilot: Copilot) -> None:
 
 
 @pytest.mark.parametrize("auth", [("id", "wrong"), ("wrong", "secret"), ("id", "")])
-def test_wrong_credentials_are_401_with_the_documented_reason(copilot: Copilot, auth: tuple[str, str]) -> None:
+def test_wrong_credentials_are_401_with_the_documented_reason(copilot: FakeCopilot, auth: tuple[str, str]) -> None:
     reply = collect(copilot, event(), auth=auth)
     assert (reply.status_code, reply.json()["reason"]) == (401, "AUTH.UNAUTHORIZED")
     assert reply.json().keys() == {"reason", "error_message"}
     assert (copilot.held(), copilot.refused) == (set(), [])
 
 
-def test_bearer_no_longer_works_and_rotated_credentials_do_at_once(copilot: Copilot) -> None:
+def test_bearer_no_longer_works_and_rotated_credentials_do_at_once(copilot: FakeCopilot) -> None:
     with client(copilot) as http:
         reply = http.post("/v2/collect", json={"events": [event()]}, headers={"authorization": "Bearer abc"})
     assert reply.status_code == 401
@@ -86,7 +86,7 @@ def test_bearer_no_longer_works_and_rotated_credentials_do_at_once(copilot: Copi
     ],
 )
 def test_a_malformed_request_is_400_as_a_whole(
-    copilot: Copilot, path: str, body: bytes, headers: dict[str, str]
+    copilot: FakeCopilot, path: str, body: bytes, headers: dict[str, str]
 ) -> None:
     with client(copilot, ("id", "secret")) as http:
         reply = http.post(path, content=body, headers={**JSON, **headers})
@@ -95,14 +95,14 @@ def test_a_malformed_request_is_400_as_a_whole(
     assert [one.id for one in copilot.refused] == [None]
 
 
-def test_an_event_that_is_invalid_anyway_keeps_its_own_reason_when_marked(copilot: Copilot) -> None:
+def test_an_event_that_is_invalid_anyway_keeps_its_own_reason_when_marked(copilot: FakeCopilot) -> None:
     copilot.faults.add(MarkInvalid("not today"))
     reply = collect(copilot, bad := event(extra=1), event())
     assert "extra" in errors(reply)[bad["event_id"]]
     assert len(errors(reply)) == 2
 
 
-def test_only_post_is_an_endpoint(copilot: Copilot) -> None:
+def test_only_post_is_an_endpoint(copilot: FakeCopilot) -> None:
     with client(copilot, ("id", "secret")) as http:
         assert http.put("/v2/collect", json={"events": [event()]}).status_code == 400
 
@@ -110,8 +110,8 @@ def test_only_post_is_an_endpoint(copilot: Copilot) -> None:
 def test_too_many_events_or_bytes_are_413_and_nothing_is_kept() -> None:
     one = event()
     size = len(b'{"events":[') + len(as_json(one).replace(b" ", b"")) + len(b"]}")
-    few = Copilot(client_id="id", client_secret="secret", max_events=2, clock=lambda: NOW_S)
-    small = Copilot(client_id="id", client_secret="secret", max_bytes=size, clock=lambda: NOW_S)
+    few = FakeCopilot(client_id="id", client_secret="secret", max_events=2, clock=lambda: NOW_S)
+    small = FakeCopilot(client_id="id", client_secret="secret", max_bytes=size, clock=lambda: NOW_S)
     with threaded(few, small):
         assert collect(few, event(), event()).status_code == 200
         assert collect(few, event(), event(), event()).status_code == 413
@@ -121,11 +121,11 @@ def test_too_many_events_or_bytes_are_413_and_nothing_is_kept() -> None:
         assert small.held() == {one["event_id"]}
 
 
-def test_both_documented_forms_of_success_are_given(copilot: Copilot) -> None:
+def test_both_documented_forms_of_success_are_given(copilot: FakeCopilot) -> None:
     assert [collect(copilot, event()).json() for _ in range(3)] == [{}, {"invalid_events": []}, {}]
 
 
-def test_a_fault_can_have_chosen_events_listed(copilot: Copilot) -> None:
+def test_a_fault_can_have_chosen_events_listed(copilot: FakeCopilot) -> None:
     rule = copilot.faults.add(MarkInvalid("not today", which=lambda item: item.name == "bad"), times=1)
     good, bad = event(), event(payload={"subtype": "bad", "user_id": "u1"})
     assert errors(collect(copilot, good, bad)) == {bad["event_id"]: "not today"}
@@ -134,12 +134,12 @@ def test_a_fault_can_have_chosen_events_listed(copilot: Copilot) -> None:
     assert rule.hits == 1
 
 
-def consent(fake: Copilot, document: object, auth: tuple[str, str] = ("id", "secret")) -> int:
+def consent(fake: FakeCopilot, document: object, auth: tuple[str, str] = ("id", "secret")) -> int:
     with client(fake, auth) as http:
         return http.post(CONSENT, json=document).status_code
 
 
-def test_consent_is_kept_by_user_and_value_and_both_success_statuses_are_given(copilot: Copilot) -> None:
+def test_consent_is_kept_by_user_and_value_and_both_success_statuses_are_given(copilot: FakeCopilot) -> None:
     assert consent(copilot, {"user_id": "u1", "consent_value": True}) == 200
     assert consent(copilot, {"user_id": "u1", "consent_value": False}) == 204
     assert copilot.held() == {"u1=true", "u1=false"} == {consent_id("u1", True), consent_id("u1", False)}
@@ -160,11 +160,11 @@ def test_consent_is_kept_by_user_and_value_and_both_success_statuses_are_given(c
         {"user_id": "u1", "consent_value": True, "more": 1},
     ],
 )
-def test_a_consent_change_is_exactly_a_user_and_a_boolean(copilot: Copilot, document: Document) -> None:
+def test_a_consent_change_is_exactly_a_user_and_a_boolean(copilot: FakeCopilot, document: Document) -> None:
     assert consent(copilot, document) == 400
     assert copilot.held() == set()
     assert len(copilot.refused) == 1
 
 
-def test_consent_wants_credentials_too(copilot: Copilot) -> None:
+def test_consent_wants_credentials_too(copilot: FakeCopilot) -> None:
     assert consent(copilot, {"user_id": "u1", "consent_value": True}, auth=("id", "no")) == 401

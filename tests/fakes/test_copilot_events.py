@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.demo.fakes import Copilot
+from consumer.demo.fakes import FakeCopilot
 from consumer.demo.fakes.copilot_rules import TYPES
 from tests.fakes.speaking import NOW_MS, NOW_S, Document, collect, errors, event
 
@@ -95,7 +95,7 @@ def test_every_documented_type_is_known_and_no_other() -> None:
     assert len(TYPES) == 20
 
 
-def test_every_type_is_taken_with_all_of_its_fields_and_with_the_mandatory_ones_alone(copilot: Copilot) -> None:
+def test_every_type_is_taken_with_all_of_its_fields_and_with_the_mandatory_ones_alone(copilot: FakeCopilot) -> None:
     full = [event(kind, payload=payload) for kind, payload in _FULL.items()]
     bare = [
         event(kind, payload={name: payload[name] for name in _MANDATORY[kind] | ({"user_id"} & payload.keys())})
@@ -108,7 +108,7 @@ def test_every_type_is_taken_with_all_of_its_fields_and_with_the_mandatory_ones_
 
 
 @pytest.mark.parametrize("kind", sorted(TYPES))
-def test_each_mandatory_field_is_missed_and_each_strange_one_refused(copilot: Copilot, kind: str) -> None:
+def test_each_mandatory_field_is_missed_and_each_strange_one_refused(copilot: FakeCopilot, kind: str) -> None:
     whole = _FULL[kind]
     missing = [
         event(kind, payload={name: value for name, value in whole.items() if name != left}) for left in _MANDATORY[kind]
@@ -170,7 +170,7 @@ def _custom(**fields: object) -> Document:
     ],
 )
 def test_one_bad_event_is_listed_with_its_reason_and_the_others_are_taken(
-    copilot: Copilot, bad: Document, why: str
+    copilot: FakeCopilot, bad: Document, why: str
 ) -> None:
     before, after = event(), event()
     reply = collect(copilot, before, bad, after)
@@ -182,7 +182,7 @@ def test_one_bad_event_is_listed_with_its_reason_and_the_others_are_taken(
     assert copilot.held() == {before["event_id"], after["event_id"]}
 
 
-def test_the_window_is_inclusive_at_both_ends_and_follows_the_clock(copilot: Copilot) -> None:
+def test_the_window_is_inclusive_at_both_ends_and_follows_the_clock(copilot: FakeCopilot) -> None:
     edges = [event(timestamp=NOW_MS), event(timestamp=NOW_MS - 30 * DAY_MS)]
     assert errors(collect(copilot, *edges)) == {}
     copilot.clock = lambda: NOW_S + 1
@@ -191,11 +191,11 @@ def test_the_window_is_inclusive_at_both_ends_and_follows_the_clock(copilot: Cop
     assert reply.headers["date"] == "Mon, 21 Sep 2026 14:13:21 GMT"
 
 
-def test_an_id_of_fifty_characters_is_allowed(copilot: Copilot) -> None:
+def test_an_id_of_fifty_characters_is_allowed(copilot: FakeCopilot) -> None:
     assert errors(collect(copilot, event(event_id="x" * 50))) == {}
 
 
-def test_twenty_properties_are_allowed(copilot: Copilot) -> None:
+def test_twenty_properties_are_allowed(copilot: FakeCopilot) -> None:
     assert errors(collect(copilot, _custom(**{f"p{n}": n for n in range(18)}))) == {}
 
 
@@ -218,6 +218,8 @@ def test_twenty_properties_are_allowed(copilot: Copilot) -> None:
         (200, False),
     ],
 )
-def test_an_offset_is_hours_and_minutes_within_the_worlds_range(copilot: Copilot, offset: object, is_one: bool) -> None:
+def test_an_offset_is_hours_and_minutes_within_the_worlds_range(
+    copilot: FakeCopilot, offset: object, is_one: bool
+) -> None:
     reply = collect(copilot, event("user_updated", payload={"user_id": "u1", "utc_offset": offset}))
     assert (errors(reply) == {}) is is_one

@@ -4,13 +4,15 @@ import gzip
 
 import pytest
 
-from consumer.demo.fakes import CustomerIo, threaded
+from consumer.demo.fakes import FakeCustomerio, threaded
 from consumer.demo.fakes.customerio_rules import BATCHABLE, KINDS
 from tests.fakes.speaking import Document, as_json, batch, call, client, send, ulid, without
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_each_call_is_taken_at_its_own_endpoint_with_and_without_its_type(customerio: CustomerIo, kind: str) -> None:
+def test_each_call_is_taken_at_its_own_endpoint_with_and_without_its_type(
+    customerio: FakeCustomerio, kind: str
+) -> None:
     typed, bare = call(kind), without(call(kind), "type")
     assert send(customerio, f"/{kind}", typed).json() == {}
     assert send(customerio, f"/{kind}", bare).status_code == 200
@@ -18,14 +20,14 @@ def test_each_call_is_taken_at_its_own_endpoint_with_and_without_its_type(custom
     assert [arrival.kind for arrival in customerio.received] == [kind, kind]
 
 
-def test_a_batch_takes_every_kind_but_alias(customerio: CustomerIo) -> None:
+def test_a_batch_takes_every_kind_but_alias(customerio: FakeCustomerio) -> None:
     calls = [call(kind) for kind in sorted(BATCHABLE)]
     assert batch(customerio, calls).status_code == 200
     assert customerio.held() == {one["messageId"] for one in calls}
     assert batch(customerio, [call("alias")]).status_code == 400
 
 
-def test_an_arrival_says_who_what_and_the_exact_bytes(customerio: CustomerIo) -> None:
+def test_an_arrival_says_who_what_and_the_exact_bytes(customerio: FakeCustomerio) -> None:
     raw = b'{"type":"track","messageId":"%s","event":" Paid ","anonymousId":"a","properties":{"total":0.10}}'
     raw %= ulid().encode()
     with client(customerio, ("key", "")) as http:
@@ -77,7 +79,9 @@ _BAD: list[tuple[Document, str]] = [
 
 
 @pytest.mark.parametrize(("bad", "why"), _BAD)
-def test_in_strict_mode_one_bad_call_refuses_its_whole_batch(customerio: CustomerIo, bad: Document, why: str) -> None:
+def test_in_strict_mode_one_bad_call_refuses_its_whole_batch(
+    customerio: FakeCustomerio, bad: Document, why: str
+) -> None:
     reply = batch(customerio, [call(), bad, call()])
     assert reply.status_code == 400
     assert reply.json().keys() == {"meta"}
@@ -88,7 +92,7 @@ def test_in_strict_mode_one_bad_call_refuses_its_whole_batch(customerio: Custome
 
 @pytest.mark.parametrize(("bad", "why"), _BAD)
 def test_in_permissive_mode_it_is_dropped_behind_a_200_and_the_others_are_taken(
-    customerio: CustomerIo, bad: Document, why: str
+    customerio: FakeCustomerio, bad: Document, why: str
 ) -> None:
     good = call()
     reply = batch(customerio, [good, bad], strict=False)
@@ -100,13 +104,13 @@ def test_in_permissive_mode_it_is_dropped_behind_a_200_and_the_others_are_taken(
 
 
 @pytest.mark.parametrize("header", ["0", "true", ""])
-def test_only_1_is_strict(customerio: CustomerIo, header: str) -> None:
+def test_only_1_is_strict(customerio: FakeCustomerio, header: str) -> None:
     with client(customerio, ("key", "")) as http:
         reply = http.post("/track", json={}, headers={"x-strict-mode": header})
     assert (reply.status_code, len(customerio.dropped)) == (200, 1)
 
 
-def test_a_wrong_key_is_401_in_strict_mode_and_200_and_nothing_kept_otherwise(customerio: CustomerIo) -> None:
+def test_a_wrong_key_is_401_in_strict_mode_and_200_and_nothing_kept_otherwise(customerio: FakeCustomerio) -> None:
     assert send(customerio, "/track", call(), key="wrong").status_code == 401
     assert send(customerio, "/track", call(), key="wrong", strict=False).status_code == 200
     assert customerio.held() == set()
@@ -122,7 +126,7 @@ def test_a_wrong_key_is_401_in_strict_mode_and_200_and_nothing_kept_otherwise(cu
 def test_over_a_size_limit_it_is_200_and_dropped_strict_or_not(strict: bool) -> None:
     one = call(messageId=ulid())
     limit = len(as_json(one).replace(b", ", b",").replace(b": ", b":"))
-    fake = CustomerIo(api_key="key", max_call_bytes=limit, max_batch_bytes=3 * limit)
+    fake = FakeCustomerio(api_key="key", max_call_bytes=limit, max_batch_bytes=3 * limit)
     with threaded(fake):
         assert send(fake, "/track", one, strict=strict).status_code == 200
         assert fake.held() == {one["messageId"]}
@@ -134,7 +138,7 @@ def test_over_a_size_limit_it_is_200_and_dropped_strict_or_not(strict: bool) -> 
         assert [len(fake.dropped), {rejection.reason for rejection in fake.dropped}] == [6, {"over the size limit"}]
 
 
-def test_the_limits_are_those_of_the_reference_and_count_bytes_not_characters(customerio: CustomerIo) -> None:
+def test_the_limits_are_those_of_the_reference_and_count_bytes_not_characters(customerio: FakeCustomerio) -> None:
     frame = call(properties={"x": ""})
     room = 32_000 - len(as_json(frame).replace(b", ", b",").replace(b": ", b":"))
     exact = {**frame, "properties": {"x": "é" * (room // 2) + "x" * (room % 2)}}
@@ -171,7 +175,7 @@ def test_the_limits_are_those_of_the_reference_and_count_bytes_not_characters(cu
         ),
     ],
 )
-def test_a_batch_that_is_none_is_400_when_strict_and_lost_when_not(customerio: CustomerIo, body: bytes) -> None:
+def test_a_batch_that_is_none_is_400_when_strict_and_lost_when_not(customerio: FakeCustomerio, body: bytes) -> None:
     with client(customerio, ("key", "")) as http:
         assert http.post("/batch", content=body, headers={"x-strict-mode": "1"}).status_code == 400
         assert http.post("/batch", content=body).status_code == 200
@@ -180,23 +184,23 @@ def test_a_batch_that_is_none_is_400_when_strict_and_lost_when_not(customerio: C
     assert len(customerio.dropped) == len(customerio.refused)
 
 
-def test_the_type_must_be_the_endpoints(customerio: CustomerIo) -> None:
+def test_the_type_must_be_the_endpoints(customerio: FakeCustomerio) -> None:
     assert send(customerio, "/track", call("track", type="page")).status_code == 400
 
 
-def test_an_alias_is_between_two_known_ids(customerio: CustomerIo) -> None:
+def test_an_alias_is_between_two_known_ids(customerio: FakeCustomerio) -> None:
     assert send(customerio, "/alias", call("alias", userId="", anonymousId="a")).status_code == 400
     assert send(customerio, "/alias", without(call("alias"), "previousId")).status_code == 400
 
 
-def test_a_body_that_does_not_say_json_is_refused(customerio: CustomerIo) -> None:
+def test_a_body_that_does_not_say_json_is_refused(customerio: FakeCustomerio) -> None:
     with client(customerio, ("key", "")) as http:
         headers = {"x-strict-mode": "1", "content-type": "text/plain"}
         assert http.post("/track", content=as_json(call()), headers=headers).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/", "/track/", "/events", "/Track", "/v1/track"])
-def test_other_paths_and_methods_are_404(customerio: CustomerIo, path: str) -> None:
+def test_other_paths_and_methods_are_404(customerio: FakeCustomerio, path: str) -> None:
     assert send(customerio, path, call()).status_code == 404
     with client(customerio, ("key", "")) as http:
         assert http.put("/track", json=call()).status_code == 404
@@ -216,17 +220,17 @@ def test_other_paths_and_methods_are_404(customerio: CustomerIo, path: str) -> N
         call("track", context={"channel": "server", "device": {"token": "t"}, "campaign": {"name": "c"}}),
     ],
 )
-def test_the_forms_that_the_reference_allows_are_taken(customerio: CustomerIo, good: Document) -> None:
+def test_the_forms_that_the_reference_allows_are_taken(customerio: FakeCustomerio, good: Document) -> None:
     assert send(customerio, f"/{good['type']}", good).status_code == 200
     assert customerio.held() == {good["messageId"]}
 
 
-def test_an_unknown_key_of_a_batch_is_warned_of(customerio: CustomerIo) -> None:
+def test_an_unknown_key_of_a_batch_is_warned_of(customerio: FakeCustomerio) -> None:
     batch(customerio, [call()], {"sentAt": "2026-09-21T14:13:20Z", "writeKey": "x"})
     assert [remark.reason for remark in customerio.warnings] == ["writeKey means nothing in a batch"]
 
 
-def test_a_compressed_body_is_measured_and_read_unpacked(customerio: CustomerIo) -> None:
+def test_a_compressed_body_is_measured_and_read_unpacked(customerio: FakeCustomerio) -> None:
     headers = {"x-strict-mode": "1", "content-encoding": "gzip"}
     one, big = call(), call(properties={"x": "y" * 40_000})
     with client(customerio, ("key", "")) as http:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.demo.fakes import CustomerIo
+from consumer.demo.fakes import FakeCustomerio
 from tests.fakes.speaking import Document, batch, call, send, ulid, without
 
 
@@ -51,7 +51,7 @@ _DEVICE: Document = {"context": {"device": {"token": "t", "type": "ios"}}}
     ],
 )
 def test_a_reserved_event_needs_what_it_acts_on_and_a_misspelt_one_needs_nothing(
-    customerio: CustomerIo, good: Document, spoilt: Document
+    customerio: FakeCustomerio, good: Document, spoilt: Document
 ) -> None:
     assert batch(customerio, [good]).status_code == 200
     changed = {name: value for name, value in {**good, **spoilt}.items() if value is not None}
@@ -62,14 +62,14 @@ def test_a_reserved_event_needs_what_it_acts_on_and_a_misspelt_one_needs_nothing
     assert customerio.held() == {good["messageId"], bad["messageId"]}
 
 
-def test_a_devices_token_may_stand_in_the_context_of_the_batch(customerio: CustomerIo) -> None:
+def test_a_devices_token_may_stand_in_the_context_of_the_batch(customerio: FakeCustomerio) -> None:
     one = _track(event="Device Deleted")
     assert batch(customerio, [one], _DEVICE).status_code == 200
     assert batch(customerio, [{**one, "messageId": ulid()}], {"context": {}}).status_code == 400
 
 
 @pytest.mark.parametrize("name", ["context", "integrations"])
-def test_what_differs_within_a_batch_is_warned_of(customerio: CustomerIo, name: str) -> None:
+def test_what_differs_within_a_batch_is_warned_of(customerio: FakeCustomerio, name: str) -> None:
     one: Document = {"locale": "de"} if name == "context" else {"All": True}
     other: Document = {"locale": "en"} if name == "context" else {"All": False}
     calls = [call(), call()]
@@ -87,7 +87,7 @@ def test_what_differs_within_a_batch_is_warned_of(customerio: CustomerIo, name: 
     assert all(name in remark.reason for remark in customerio.warnings)
 
 
-def test_what_is_just_within_the_vendors_limits_raises_no_doubt(customerio: CustomerIo) -> None:
+def test_what_is_just_within_the_vendors_limits_raises_no_doubt(customerio: FakeCustomerio) -> None:
     calls = [
         call(event="x" * 100),
         call("identify", traits={str(n): n for n in range(300)}),
@@ -113,7 +113,7 @@ def test_what_is_just_within_the_vendors_limits_raises_no_doubt(customerio: Cust
     ],
 )
 def test_what_is_legal_and_doubtful_is_taken_with_a_warning(
-    customerio: CustomerIo, doubtful: Document, why: str
+    customerio: FakeCustomerio, doubtful: Document, why: str
 ) -> None:
     assert send(customerio, f"/{doubtful['type']}", doubtful).status_code == 200
     assert customerio.held() == {doubtful["messageId"]}

@@ -8,13 +8,13 @@ import pytest
 from consumer.demo.fakes import (
     Action,
     Answer,
-    Copilot,
-    CustomerIo,
     Fake,
+    FakeCopilot,
+    FakeCustomerio,
+    FakeYotpo,
     Incoming,
     MarkInvalid,
     Predicate,
-    Yotpo,
     all_of,
     carries,
     chance,
@@ -26,31 +26,31 @@ from consumer.demo.fakes import (
 from tests.fakes.speaking import as_json, batch, call, client, collect, event, send
 
 
-def statuses(fake: CustomerIo, count: int) -> list[int]:
+def statuses(fake: FakeCustomerio, count: int) -> list[int]:
     return [send(fake, "/track", call()).status_code for _ in range(count)]
 
 
 # ── which requests ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _busy(fake: CustomerIo, when: Predicate, times: int | None = None) -> None:
+def _busy(fake: FakeCustomerio, when: Predicate, times: int | None = None) -> None:
     fake.faults.add(Answer(503), when=when, times=times)
 
 
-def test_the_nth_and_every_nth_request_are_counted_from_one(customerio: CustomerIo) -> None:
+def test_the_nth_and_every_nth_request_are_counted_from_one(customerio: FakeCustomerio) -> None:
     _busy(customerio, nth(2))
     _busy(customerio, every(4))
     assert statuses(customerio, 8) == [200, 503, 200, 503, 200, 200, 200, 503]
 
 
-def test_a_rule_acts_no_more_often_than_it_may(customerio: CustomerIo) -> None:
+def test_a_rule_acts_no_more_often_than_it_may(customerio: FakeCustomerio) -> None:
     rule = customerio.faults.add(Answer(503), times=2, name="busy")
     assert statuses(customerio, 4) == [503, 503, 200, 200]
     assert rule.hits == 2
     assert [request.fault for request in customerio.requests] == ["busy", "busy", None, None]
 
 
-def test_the_first_rule_that_fits_acts_and_a_used_up_one_makes_room(customerio: CustomerIo) -> None:
+def test_the_first_rule_that_fits_acts_and_a_used_up_one_makes_room(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Answer(500), times=1)
     last = customerio.faults.add(Answer(502))
     assert statuses(customerio, 2) == [500, 502]
@@ -62,7 +62,7 @@ def test_the_first_rule_that_fits_acts_and_a_used_up_one_makes_room(customerio: 
     assert statuses(customerio, 1) == [200]
 
 
-def test_rules_can_look_at_the_path_the_body_and_the_ids(customerio: CustomerIo) -> None:
+def test_rules_can_look_at_the_path_the_body_and_the_ids(customerio: FakeCustomerio) -> None:
     one, other, third = call(), call(event="Marked"), call("identify")
     _busy(customerio, carries(one["messageId"]))
     _busy(customerio, all_of(contains("Marked"), endpoint("/track")))
@@ -74,7 +74,7 @@ def test_rules_can_look_at_the_path_the_body_and_the_ids(customerio: CustomerIo)
     assert batch(customerio, [third]).status_code == 200
 
 
-def test_dice_of_ones_own_make_the_same_faults_again(customerio: CustomerIo) -> None:
+def test_dice_of_ones_own_make_the_same_faults_again(customerio: FakeCustomerio) -> None:
     _busy(customerio, chance(0.5, random.Random(7)))
     dice = random.Random(7)
     expected = [503 if dice.random() < 0.5 else 200 for _ in range(20)]
@@ -82,7 +82,7 @@ def test_dice_of_ones_own_make_the_same_faults_again(customerio: CustomerIo) -> 
     assert set(expected) == {200, 503}
 
 
-def test_an_action_can_be_chosen_for_each_request_and_none_counts_for_nothing(customerio: CustomerIo) -> None:
+def test_an_action_can_be_chosen_for_each_request_and_none_counts_for_nothing(customerio: FakeCustomerio) -> None:
     def choose(incoming: Incoming) -> Action | None:
         return Answer(500 + incoming.number) if incoming.number % 2 else None
 
@@ -91,7 +91,9 @@ def test_an_action_can_be_chosen_for_each_request_and_none_counts_for_nothing(cu
     assert rule.hits == 2
 
 
-def test_only_copilot_can_mark_events_invalid(copilot: Copilot, customerio: CustomerIo, yotpo: Yotpo) -> None:
+def test_only_copilot_can_mark_events_invalid(
+    copilot: FakeCopilot, customerio: FakeCustomerio, yotpo: FakeYotpo
+) -> None:
     assert copilot.faults.add(MarkInvalid()).hits == 0
     for fake in (customerio, yotpo):
         with pytest.raises(ValueError, match="Copilot"):
@@ -101,14 +103,14 @@ def test_only_copilot_can_mark_events_invalid(copilot: Copilot, customerio: Cust
 # ── ready-made ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_outage_ends_when_its_rule_is_removed(customerio: CustomerIo) -> None:
+def test_an_outage_ends_when_its_rule_is_removed(customerio: FakeCustomerio) -> None:
     rule = customerio.outage(500)
     assert statuses(customerio, 2) == [500, 500]
     customerio.faults.remove(rule)
     assert statuses(customerio, 1) == [200]
 
 
-def test_poison_refuses_its_whole_batch_without_saying_who(copilot: Copilot) -> None:
+def test_poison_refuses_its_whole_batch_without_saying_who(copilot: FakeCopilot) -> None:
     copilot.poison("POISON")
     good = event()
     bad = event(payload={"subtype": "s", "user_id": "u1", "note": "POISON"})
@@ -120,13 +122,13 @@ def test_poison_refuses_its_whole_batch_without_saying_who(copilot: Copilot) -> 
     assert collect(copilot, good).status_code == 200
 
 
-def test_poison_that_breaks_the_server_refuses_nothing(copilot: Copilot) -> None:
+def test_poison_that_breaks_the_server_refuses_nothing(copilot: FakeCopilot) -> None:
     copilot.poison("POISON", status=500)
     assert collect(copilot, event(payload={"subtype": "POISON", "user_id": "u"})).status_code == 500
     assert copilot.refused == []
 
 
-def test_a_lying_server_loses_one_event_and_says_it_has_it(copilot: Copilot, customerio: CustomerIo) -> None:
+def test_a_lying_server_loses_one_event_and_says_it_has_it(copilot: FakeCopilot, customerio: FakeCustomerio) -> None:
     fakes: tuple[Fake, ...] = (copilot, customerio)
     for fake in fakes:
         fake.drop_one()
@@ -141,7 +143,7 @@ def test_a_lying_server_loses_one_event_and_says_it_has_it(copilot: Copilot, cus
     assert (customerio.held(), len(customerio.lost), customerio.dropped) == (set(), 1, [])
 
 
-def test_rules_may_be_added_and_removed_by_one_thread_while_another_sends(customerio: CustomerIo) -> None:
+def test_rules_may_be_added_and_removed_by_one_thread_while_another_sends(customerio: FakeCustomerio) -> None:
     done = threading.Event()
 
     def meddle() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from consumer.demo.fakes import (
     Answer,
-    Copilot,
-    CustomerIo,
     Delay,
+    FakeCopilot,
+    FakeCustomerio,
+    FakeYotpo,
     Garbage,
     Gate,
     Hang,
@@ -19,19 +20,18 @@ from consumer.demo.fakes import (
     Reset,
     Trickle,
     Until,
-    Yotpo,
 )
 from tests.fakes.speaking import call, client, send
 
 
-def statuses(fake: CustomerIo, count: int) -> list[int]:
+def statuses(fake: FakeCustomerio, count: int) -> list[int]:
     return [send(fake, "/track", call()).status_code for _ in range(count)]
 
 
 # ── at the socket ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_reset_comes_before_processing(customerio: CustomerIo) -> None:
+def test_a_reset_comes_before_processing(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Reset(), times=1)
     with pytest.raises(httpx2.ReadError):
         send(customerio, "/track", call())
@@ -39,7 +39,7 @@ def test_a_reset_comes_before_processing(customerio: CustomerIo) -> None:
     assert statuses(customerio, 1) == [200]
 
 
-def test_a_reset_is_a_reset_and_no_polite_end(customerio: CustomerIo) -> None:
+def test_a_reset_is_a_reset_and_no_polite_end(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Reset())
     with socket.create_connection(("127.0.0.1", customerio.port)) as raw:
         raw.sendall(b"POST /v1/track HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
@@ -47,7 +47,7 @@ def test_a_reset_is_a_reset_and_no_polite_end(customerio: CustomerIo) -> None:
             raw.recv(1)
 
 
-def test_a_lost_answer_was_processed(customerio: CustomerIo) -> None:
+def test_a_lost_answer_was_processed(customerio: FakeCustomerio) -> None:
     customerio.faults.add(LoseAnswer(), times=1)
     one = call()
     with pytest.raises(httpx2.ReadError):
@@ -58,7 +58,7 @@ def test_a_lost_answer_was_processed(customerio: CustomerIo) -> None:
     assert [request.status for request in customerio.requests] == [None, 200]
 
 
-def test_a_hang_neither_processes_nor_answers_and_ends_when_the_client_leaves(customerio: CustomerIo) -> None:
+def test_a_hang_neither_processes_nor_answers_and_ends_when_the_client_leaves(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Hang(600.0), times=1)
     with client(customerio, ("key", "")) as http, pytest.raises(httpx2.ReadTimeout):
         http.post("/track", json=call(), timeout=0.05)
@@ -66,7 +66,7 @@ def test_a_hang_neither_processes_nor_answers_and_ends_when_the_client_leaves(cu
     assert (customerio.held(), customerio.requests[0].status, customerio.in_flight) == (set(), None, 0)
 
 
-def test_a_hang_that_is_over_is_a_reset(customerio: CustomerIo) -> None:
+def test_a_hang_that_is_over_is_a_reset(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Hang(0.05))
     with pytest.raises(httpx2.ReadError):
         send(customerio, "/track", call())
@@ -74,7 +74,9 @@ def test_a_hang_that_is_over_is_a_reset(customerio: CustomerIo) -> None:
 
 
 @pytest.mark.parametrize("processed_first", [True, False])
-def test_a_delayed_answer_was_processed_before_or_after_the_wait(customerio: CustomerIo, processed_first: bool) -> None:
+def test_a_delayed_answer_was_processed_before_or_after_the_wait(
+    customerio: FakeCustomerio, processed_first: bool
+) -> None:
     customerio.faults.add(Delay(0.1, processed_first=processed_first))
     assert statuses(customerio, 1) == [200]
     (request,), (arrival,) = customerio.requests, customerio.received
@@ -82,7 +84,7 @@ def test_a_delayed_answer_was_processed_before_or_after_the_wait(customerio: Cus
     assert (arrival.at - request.started < request.ended - arrival.at) is processed_first
 
 
-def test_a_late_event_is_processed_although_its_sender_has_left(customerio: CustomerIo) -> None:
+def test_a_late_event_is_processed_although_its_sender_has_left(customerio: FakeCustomerio) -> None:
     gate = Gate()
     customerio.faults.add(Until(gate, processed_first=False))
     one = call()
@@ -93,7 +95,7 @@ def test_a_late_event_is_processed_although_its_sender_has_left(customerio: Cust
     customerio.wait_until(lambda: customerio.held() == {one["messageId"]})
 
 
-def test_a_gate_holds_an_answer_until_it_is_opened_and_stays_open(customerio: CustomerIo) -> None:
+def test_a_gate_holds_an_answer_until_it_is_opened_and_stays_open(customerio: FakeCustomerio) -> None:
     gate = Gate()
     rule = customerio.faults.add(Until(gate))
     with ThreadPoolExecutor() as pool:
@@ -106,7 +108,7 @@ def test_a_gate_holds_an_answer_until_it_is_opened_and_stays_open(customerio: Cu
     assert rule.hits == 2
 
 
-def test_a_trickled_answer_is_whole_at_the_end(customerio: CustomerIo) -> None:
+def test_a_trickled_answer_is_whole_at_the_end(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Trickle(0.1))
     begun = time.monotonic()
     assert send(customerio, "/track", call()).json() == {}
@@ -116,7 +118,7 @@ def test_a_trickled_answer_is_whole_at_the_end(customerio: CustomerIo) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"220 smtp ready\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{}", b"HTTP/1.1 2"]
 )
-def test_garbage_goes_out_as_it_is_and_nothing_is_processed(customerio: CustomerIo, data: bytes) -> None:
+def test_garbage_goes_out_as_it_is_and_nothing_is_processed(customerio: FakeCustomerio, data: bytes) -> None:
     customerio.faults.add(Garbage(data))
     with pytest.raises(httpx2.RemoteProtocolError):
         send(customerio, "/track", call())
@@ -126,7 +128,7 @@ def test_garbage_goes_out_as_it_is_and_nothing_is_processed(customerio: Customer
     assert customerio.held() == set()
 
 
-def test_an_answer_replaces_processing_with_any_status_headers_and_body(customerio: CustomerIo) -> None:
+def test_an_answer_replaces_processing_with_any_status_headers_and_body(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Answer(429, {"Retry-After": "7", "Date": "yesterday"}, b"<html>slow down"))
     reply = send(customerio, "/track", call())
     assert (reply.status_code, reply.text) == (429, "<html>slow down")
@@ -135,14 +137,16 @@ def test_an_answer_replaces_processing_with_any_status_headers_and_body(customer
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 404, 410, 418, 500, 599])
-def test_any_status_can_be_answered_and_the_connection_lives_on(customerio: CustomerIo, status: int) -> None:
+def test_any_status_can_be_answered_and_the_connection_lives_on(customerio: FakeCustomerio, status: int) -> None:
     customerio.faults.add(Answer(status), times=1)
     with client(customerio, ("key", "")) as http:
         assert http.post("/track", json=call()).status_code == status
         assert http.post("/track", json=call()).status_code == 200
 
 
-def test_an_error_speaks_the_vendors_own_form(copilot: Copilot, customerio: CustomerIo, yotpo: Yotpo) -> None:
+def test_an_error_speaks_the_vendors_own_form(
+    copilot: FakeCopilot, customerio: FakeCustomerio, yotpo: FakeYotpo
+) -> None:
     for fake, key in ((copilot, "reason"), (customerio, "meta"), (yotpo, "errors")):
         fake.outage()
         with client(fake) as http:

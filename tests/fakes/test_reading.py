@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.demo import fakes
-from consumer.demo.fakes.parsing import UnreadableError, basic, is_moment, is_ulid, is_whole, read_object, says_json
+from consumer.demo.fakes.parsing import RequestParseError, basic, is_moment, is_ulid, is_whole, read_object, says_json
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 _JSON = st.recursive(
@@ -36,7 +36,7 @@ def test_it_reads_what_the_standard_library_reads(
 def test_any_bytes_are_either_an_object_or_unreadable(body: bytes) -> None:
     try:
         document, _ = read_object(body, "events")
-    except UnreadableError:
+    except RequestParseError:
         return
     assert json.loads(body) == document
 
@@ -64,13 +64,13 @@ def test_any_bytes_are_either_an_object_or_unreadable(body: bytes) -> None:
     ],
 )
 def test_what_is_not_one_json_object_is_unreadable(body: bytes) -> None:
-    with pytest.raises(UnreadableError):
+    with pytest.raises(RequestParseError):
         read_object(body, "events")
 
 
 @pytest.mark.parametrize("body", [b'{"a":1,"a":1}', b'{"events":[{"a":1,"a":2}]}', b'{"b":{"c":{"a":1,"a":2}}}'])
 def test_a_key_that_stands_twice_is_refused_at_every_depth(body: bytes) -> None:
-    with pytest.raises(UnreadableError, match="twice"):
+    with pytest.raises(RequestParseError, match="twice"):
         read_object(body, "events")
 
 

@@ -9,13 +9,13 @@ from itertools import pairwise
 import httpx2
 import pytest
 
-from consumer.demo.fakes import Copilot, CustomerIo, Gate, Hang, Until, Yotpo, threaded
+from consumer.demo.fakes import FakeCopilot, FakeCustomerio, FakeYotpo, Gate, Hang, Until, threaded
 from tests.fakes.speaking import as_json, batch, call, client, send
 
 _BASIC = "authorization: Basic a2V5Og==\r\n"
 
 
-def _raw(fake: CustomerIo, *pieces: bytes) -> bytes:
+def _raw(fake: FakeCustomerio, *pieces: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", fake.port), timeout=10) as raw:
         for piece in pieces:
             raw.sendall(piece)
@@ -30,14 +30,14 @@ def _post(body: bytes, extra: str = "") -> bytes:
     return head.encode() + f"content-length: {len(body)}\r\n\r\n".encode() + body
 
 
-def test_one_connection_carries_many_requests(customerio: CustomerIo) -> None:
+def test_one_connection_carries_many_requests(customerio: FakeCustomerio) -> None:
     answers = _raw(customerio, _post(as_json(call())), _post(as_json(call())), _post(b"nonsense"))
     assert answers.count(b"HTTP/1.1 200") == 2
     assert answers.count(b"HTTP/1.1 400") == 1
     assert [request.number for request in customerio.requests] == [1, 2, 3]
 
 
-def test_a_request_may_come_in_pieces_and_in_chunks(customerio: CustomerIo) -> None:
+def test_a_request_may_come_in_pieces_and_in_chunks(customerio: FakeCustomerio) -> None:
     whole = _post(as_json(call()))
     assert _raw(customerio, *(whole[at : at + 1] for at in range(len(whole)))).startswith(b"HTTP/1.1 200")
 
@@ -48,7 +48,7 @@ def test_a_request_may_come_in_pieces_and_in_chunks(customerio: CustomerIo) -> N
     assert len(customerio.held()) == 2
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(customerio: CustomerIo) -> None:
+def test_a_client_that_asks_first_is_told_to_go_on(customerio: FakeCustomerio) -> None:
     body = as_json(call())
     head = _post(body, "expect: 100-continue\r\n")[: -len(body)]
     with socket.create_connection(("127.0.0.1", customerio.port), timeout=10) as raw:
@@ -60,7 +60,7 @@ def test_a_client_that_asks_first_is_told_to_go_on(customerio: CustomerIo) -> No
         assert answers.readline().startswith(b"HTTP/1.1 200")
 
 
-def test_close_is_honoured_and_head_has_no_body(customerio: CustomerIo) -> None:
+def test_close_is_honoured_and_head_has_no_body(customerio: FakeCustomerio) -> None:
     answers = _raw(customerio, _post(as_json(call()), "connection: close\r\n") + _post(as_json(call())))
     assert answers.count(b"HTTP/1.1") == 1
     with client(customerio) as http:
@@ -68,12 +68,12 @@ def test_close_is_honoured_and_head_has_no_body(customerio: CustomerIo) -> None:
     assert (reply.status_code, reply.content) == (404, b"")
 
 
-def test_what_is_not_http_is_told_so_and_is_no_request(customerio: CustomerIo) -> None:
+def test_what_is_not_http_is_told_so_and_is_no_request(customerio: FakeCustomerio) -> None:
     assert _raw(customerio, b"hello\r\n\r\n").startswith(b"HTTP/1.1 400")
     assert customerio.requests == []
 
 
-def test_a_request_that_breaks_off_is_no_request(customerio: CustomerIo) -> None:
+def test_a_request_that_breaks_off_is_no_request(customerio: FakeCustomerio) -> None:
     _raw(customerio, _post(as_json(call()))[:-5])
     customerio.wait_until(lambda: customerio.in_flight == 0)
     assert (customerio.requests, customerio.held()) == ([], set())
@@ -81,7 +81,7 @@ def test_a_request_that_breaks_off_is_no_request(customerio: CustomerIo) -> None
     assert customerio.requests[0].number == 1
 
 
-def test_an_answer_always_ends_before_the_next_request_of_its_sender_starts(customerio: CustomerIo) -> None:
+def test_an_answer_always_ends_before_the_next_request_of_its_sender_starts(customerio: FakeCustomerio) -> None:
     with client(customerio, ("key", "")) as http:
         for _ in range(50):
             http.post("/track", json=call())
@@ -90,7 +90,7 @@ def test_an_answer_always_ends_before_the_next_request_of_its_sender_starts(cust
     assert all(before[1] < after[0] for before, after in pairwise(ended))
 
 
-def test_two_requests_in_flight_at_once_are_seen_to_overlap(customerio: CustomerIo) -> None:
+def test_two_requests_in_flight_at_once_are_seen_to_overlap(customerio: FakeCustomerio) -> None:
     gate = Gate()
     rule = customerio.faults.add(Until(gate))
     with ThreadPoolExecutor() as pool:
@@ -103,7 +103,7 @@ def test_two_requests_in_flight_at_once_are_seen_to_overlap(customerio: Customer
 
 
 def test_a_stopped_server_refuses_and_comes_back_on_its_port_with_its_books() -> None:
-    fake = CustomerIo(api_key="key")
+    fake = FakeCustomerio(api_key="key")
     with threaded(fake) as servers:
         url = fake.url
         send(fake, "/track", call())
@@ -119,7 +119,7 @@ def test_a_stopped_server_refuses_and_comes_back_on_its_port_with_its_books() ->
 
 
 def test_a_stop_cuts_what_is_under_way() -> None:
-    fake = CustomerIo(api_key="key")
+    fake = FakeCustomerio(api_key="key")
     rule = fake.faults.add(Hang(600.0))
     with threaded(fake) as servers, ThreadPoolExecutor() as pool:
         sent = pool.submit(send, fake, "/track", call())
@@ -130,7 +130,7 @@ def test_a_stop_cuts_what_is_under_way() -> None:
 
 
 def test_the_thread_ends_with_the_block_and_closing_again_is_harmless() -> None:
-    servers = threaded(Copilot(client_id="id", client_secret="secret"), CustomerIo(api_key="key"))
+    servers = threaded(FakeCopilot(client_id="id", client_secret="secret"), FakeCustomerio(api_key="key"))
     with servers:
         assert any(thread.name == "fakes" for thread in threading.enumerate())
     assert not servers._thread.is_alive()
@@ -141,15 +141,15 @@ def test_a_port_that_is_taken_is_an_error_and_leaves_no_thread() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        servers = threaded(CustomerIo(api_key="key"), CustomerIo(api_key="key", port=taken.getsockname()[1]))
+        servers = threaded(FakeCustomerio(api_key="key"), FakeCustomerio(api_key="key", port=taken.getsockname()[1]))
         with pytest.raises(OSError, match="address"):
             servers.open()
     assert not servers._thread.is_alive()
 
 
 def test_the_address_is_what_the_configuration_wants() -> None:
-    copilot, customerio = Copilot(client_id="id", client_secret="secret"), CustomerIo(api_key="key")
-    yotpo = Yotpo(store_id="store", secret="secret")
+    copilot, customerio = FakeCopilot(client_id="id", client_secret="secret"), FakeCustomerio(api_key="key")
+    yotpo = FakeYotpo(store_id="store", secret="secret")
     with threaded(copilot, customerio, yotpo):
         assert len({copilot.port, customerio.port, yotpo.port} - {0}) == 3
         assert copilot.url == f"http://127.0.0.1:{copilot.port}"
@@ -160,8 +160,8 @@ def test_the_address_is_what_the_configuration_wants() -> None:
 def test_several_servers_share_one_loop_and_can_be_awaited_in_it() -> None:
     async def both() -> tuple[int, int]:
         async with (
-            CustomerIo(api_key="key") as one,
-            CustomerIo(api_key="key") as other,
+            FakeCustomerio(api_key="key") as one,
+            FakeCustomerio(api_key="key") as other,
             httpx2.AsyncClient(auth=("key", "")) as http,
         ):
             replies = [http.post(f"{fake.url}/track", json=call()) for fake in (one, other)]
@@ -175,12 +175,12 @@ def test_several_servers_share_one_loop_and_can_be_awaited_in_it() -> None:
     assert asyncio.run(both()) == (1, 1)
 
 
-def test_waiting_for_what_does_not_happen_ends(customerio: CustomerIo) -> None:
+def test_waiting_for_what_does_not_happen_ends(customerio: FakeCustomerio) -> None:
     with pytest.raises(TimeoutError, match=r"0\.01 s"):
         customerio.wait_until(lambda: False, timeout_s=0.01)
 
 
-def test_lists_that_were_read_do_not_change_and_forgetting_keeps_the_faults(customerio: CustomerIo) -> None:
+def test_lists_that_were_read_do_not_change_and_forgetting_keeps_the_faults(customerio: FakeCustomerio) -> None:
     before = customerio.received
     rule = customerio.faults.add(Hang(0.0), times=0)
     send(customerio, "/track", call())
@@ -190,7 +190,7 @@ def test_lists_that_were_read_do_not_change_and_forgetting_keeps_the_faults(cust
     assert rule in customerio.faults._rules
 
 
-def test_readers_never_see_half_a_batch(customerio: CustomerIo) -> None:
+def test_readers_never_see_half_a_batch(customerio: FakeCustomerio) -> None:
     seen: set[int] = set()
     done = threading.Event()
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from consumer.demo.fakes import Yotpo, YotpoKeys, threaded
+from consumer.demo.fakes import FakeYotpo, YotpoKeys, threaded
 from tests.fakes.speaking import JSON, Document, client, happening, patch, token, without
 
 
-def test_a_token_is_given_for_the_secret_and_opens_the_door(yotpo: Yotpo) -> None:
+def test_a_token_is_given_for_the_secret_and_opens_the_door(yotpo: FakeYotpo) -> None:
     one = happening()
     assert patch(yotpo, one, token(yotpo)).status_code in {200, 201, 204}
     assert yotpo.held() == {one["id"]}
@@ -25,14 +25,14 @@ def test_a_token_is_given_for_the_secret_and_opens_the_door(yotpo: Yotpo) -> Non
         (b'{"secret":"secret","secret":"secret"}', 400),
     ],
 )
-def test_no_token_is_given_for_anything_else(yotpo: Yotpo, body: bytes, status: int) -> None:
+def test_no_token_is_given_for_anything_else(yotpo: FakeYotpo, body: bytes, status: int) -> None:
     with client(yotpo) as http:
         reply = http.post("/stores/store/access_tokens", content=body)
     assert reply.status_code == status
     assert list(reply.json()["errors"][0]) == ["message"]
 
 
-def test_a_rotated_secret_counts_at_once_and_tokens_that_are_out_stay_good(yotpo: Yotpo) -> None:
+def test_a_rotated_secret_counts_at_once_and_tokens_that_are_out_stay_good(yotpo: FakeYotpo) -> None:
     key = token(yotpo)
     yotpo.accept(secret="new")
     with client(yotpo) as http:
@@ -42,7 +42,7 @@ def test_a_rotated_secret_counts_at_once_and_tokens_that_are_out_stay_good(yotpo
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_expired_tokens_are_dead_and_a_new_one_lives(yotpo: Yotpo, status: int) -> None:
+def test_expired_tokens_are_dead_and_a_new_one_lives(yotpo: FakeYotpo, status: int) -> None:
     old = token(yotpo)
     yotpo.expire_tokens(status)
     assert patch(yotpo, happening(), old).status_code == status
@@ -52,25 +52,25 @@ def test_expired_tokens_are_dead_and_a_new_one_lives(yotpo: Yotpo, status: int) 
 
 
 def test_a_token_dies_of_old_age() -> None:
-    fake = Yotpo(store_id="store", secret="secret", rate=None, token_life_s=0.0)
+    fake = FakeYotpo(store_id="store", secret="secret", rate=None, token_life_s=0.0)
     with threaded(fake):
         assert patch(fake, happening(), token(fake)).status_code == 401
 
 
-def test_no_token_at_all_is_401_even_for_a_bad_body(yotpo: Yotpo) -> None:
+def test_no_token_at_all_is_401_even_for_a_bad_body(yotpo: FakeYotpo) -> None:
     with client(yotpo) as http:
         assert http.patch("/stores/store/customer_events", content=b"x").status_code == 401
     assert yotpo.refused == []
 
 
-def test_the_three_success_statuses_take_turns_and_204_has_no_body(yotpo: Yotpo) -> None:
+def test_the_three_success_statuses_take_turns_and_204_has_no_body(yotpo: FakeYotpo) -> None:
     key = token(yotpo)
     replies = [patch(yotpo, happening(), key) for _ in range(3)]
     assert sorted(reply.status_code for reply in replies) == [200, 201, 204]
     assert [reply.content for reply in replies if reply.status_code == 204] == [b""]
 
 
-def test_the_same_id_overwrites_and_the_log_keeps_both(yotpo: Yotpo) -> None:
+def test_the_same_id_overwrites_and_the_log_keeps_both(yotpo: FakeYotpo) -> None:
     key = token(yotpo)
     first, second = happening(id="e1", type="cart_left"), happening(id="e1", type="order_placed")
     patch(yotpo, first, key)
@@ -99,7 +99,7 @@ def _customer(**fields: object) -> Document:
         happening(occurred_at="2026-09-21T14:13:19.123+02:00"),
     ],
 )
-def test_the_forms_that_the_reference_allows_are_taken(yotpo: Yotpo, good: Document) -> None:
+def test_the_forms_that_the_reference_allows_are_taken(yotpo: FakeYotpo, good: Document) -> None:
     assert patch(yotpo, good, token(yotpo)).is_success
     assert yotpo.held() == {good["id"]}
 
@@ -148,7 +148,7 @@ def test_the_forms_that_the_reference_allows_are_taken(yotpo: Yotpo, good: Docum
         (happening(event_time="2026-09-21T14:13:19Z"), "event_time"),
     ],
 )
-def test_what_the_reference_does_not_allow_is_400_with_the_reason(yotpo: Yotpo, bad: Document, why: str) -> None:
+def test_what_the_reference_does_not_allow_is_400_with_the_reason(yotpo: FakeYotpo, bad: Document, why: str) -> None:
     reply = patch(yotpo, bad, token(yotpo))
     assert reply.status_code == 400
     assert why in " ".join(error["message"] for error in reply.json()["errors"])
@@ -158,14 +158,14 @@ def test_what_the_reference_does_not_allow_is_400_with_the_reason(yotpo: Yotpo, 
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"id":"a","id":"b"}'])
-def test_a_body_that_is_no_object_is_400(yotpo: Yotpo, body: bytes) -> None:
+def test_a_body_that_is_no_object_is_400(yotpo: FakeYotpo, body: bytes) -> None:
     with client(yotpo) as http:
         headers = {**JSON, "x-yotpo-token": token(yotpo)}
         assert http.patch("/stores/store/customer_events", content=body, headers=headers).status_code == 400
     assert [rejection.id for rejection in yotpo.refused] == [None]
 
 
-def test_a_body_that_does_not_say_json_is_400(yotpo: Yotpo) -> None:
+def test_a_body_that_does_not_say_json_is_400(yotpo: FakeYotpo) -> None:
     headers = {"content-type": "text/plain", "x-yotpo-token": token(yotpo)}
     with client(yotpo) as http:
         assert http.patch("/stores/store/customer_events", json=happening(), headers=headers).status_code == 400
@@ -173,7 +173,7 @@ def test_a_body_that_does_not_say_json_is_400(yotpo: Yotpo) -> None:
         assert http.post("/stores/store/access_tokens", content=b'{"secret":"secret"}', headers=plain).is_error
 
 
-def test_an_event_without_a_source_is_taken_with_a_warning(yotpo: Yotpo) -> None:
+def test_an_event_without_a_source_is_taken_with_a_warning(yotpo: FakeYotpo) -> None:
     one = without(happening(), "source")
     assert patch(yotpo, one, token(yotpo)).is_success
     assert [remark.id for remark in yotpo.warnings] == [one["id"]]
@@ -181,7 +181,7 @@ def test_an_event_without_a_source_is_taken_with_a_warning(yotpo: Yotpo) -> None
 
 def test_the_names_of_the_members_and_the_wrapper_are_options() -> None:
     keys = YotpoKeys(time="event_time", id="event_id", wrapper="customer_event")
-    fake = Yotpo(store_id="store", secret="secret", keys=keys, rate=None)
+    fake = FakeYotpo(store_id="store", secret="secret", keys=keys, rate=None)
     inner = {**without(happening(), "occurred_at", "id"), "event_time": "2026-09-21T14:13:19Z", "event_id": "e1"}
     with threaded(fake):
         key = token(fake)
@@ -204,7 +204,7 @@ def test_the_names_of_the_members_and_the_wrapper_are_options() -> None:
         ("PATCH", "/customer_events"),
     ],
 )
-def test_another_store_path_or_method_is_404(yotpo: Yotpo, method: str, path: str) -> None:
+def test_another_store_path_or_method_is_404(yotpo: FakeYotpo, method: str, path: str) -> None:
     with client(yotpo) as http:
         reply = http.request(method, path, json=happening(), headers={"x-yotpo-token": token(yotpo)})
     assert reply.status_code == 404
@@ -212,7 +212,7 @@ def test_another_store_path_or_method_is_404(yotpo: Yotpo, method: str, path: st
 
 
 def test_the_stores_id_is_percent_encoded_in_the_path() -> None:
-    fake = Yotpo(store_id="a/b c", secret="secret")
+    fake = FakeYotpo(store_id="a/b c", secret="secret")
     with threaded(fake), client(fake) as http:
         assert http.post("/stores/a%2Fb%20c/access_tokens", json={"secret": "secret"}).status_code == 200
         assert http.post("/stores/a/b%20c/access_tokens", json={"secret": "secret"}).status_code == 404

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from consumer.demo.fakes import Yotpo, threaded
+from consumer.demo.fakes import FakeYotpo, threaded
 from consumer.demo.fakes.yotpo import _Rate
 from tests.fakes.speaking import client, happening, patch, token
 
@@ -12,7 +12,7 @@ from tests.fakes.speaking import client, happening, patch, token
 def test_the_sixth_request_of_a_second_is_429_and_says_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr("consumer.demo.fakes.yotpo.time", SimpleNamespace(monotonic=lambda: now[0]))
-    fake = Yotpo(store_id="store", secret="secret")
+    fake = FakeYotpo(store_id="store", secret="secret")
     with threaded(fake), client(fake) as http:
 
         def ask() -> tuple[int, str, str]:
@@ -27,7 +27,7 @@ def test_the_sixth_request_of_a_second_is_429_and_says_when_to_come_back(monkeyp
 
 
 def test_events_and_tokens_share_one_rate_and_429_keeps_nothing() -> None:
-    fake = Yotpo(store_id="store", secret="secret", rate=0.01)
+    fake = FakeYotpo(store_id="store", secret="secret", rate=0.01)
     with threaded(fake):
         key = token(fake)
         reply = patch(fake, happening(), key)

@@ -17,16 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from consumer.app import Running
+from consumer.app import PipelineRunner
 from consumer.cli.main import main
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.dispatcher import Lanes
-from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.dispatcher import Dispatcher
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.model import DeadLetter
-from consumer.model.delivery_columns import FaultyRecord
+from consumer.model.delivery_columns import TranslationFailure
 from consumer.observability.health import Moment
 from consumer.observability.http.status_json import status
-from consumer.pipeline.settlement import Settling
+from consumer.pipeline.settlement import Settlement
 from tests.faults.points import Journal
 
 _BOOKS = "books"
@@ -79,24 +79,24 @@ def keep(journal: Journal) -> None:
         if identities:
             journal.write(event, to=destination, ids=list(identities))
 
-    put, delivered, shelve, unsaid = Lanes.put, Settling.delivered, Settling._shelve, Settling.unsaid
+    put, delivered, shelve, unsaid = Dispatcher.put, Settlement.delivered, Settlement._shelve, Settlement.unsaid
 
-    def owing(self: Lanes, deliveries: Iterable[Delivery]) -> None:
+    def owing(self: Dispatcher, deliveries: Iterable[Delivery]) -> None:
         every = list(deliveries)
         note("owed", self.name, [delivery.identity for delivery in every])
         put(self, every)
 
-    def owing_unsaid(self: Settling, faulty: FaultyRecord, tenure: Tenure, slot: int) -> None:
+    def owing_unsaid(self: Settlement, faulty: TranslationFailure, tenure: PartitionLedger, slot: int) -> None:
         note("owed", faulty.entry.destination if faulty.entry else "", [faulty.identity])
         unsaid(self, faulty, tenure, slot)
 
-    def settled(self: Settling, destination: str, batch: Sequence[Delivery]) -> None:
+    def settled(self: Settlement, destination: str, batch: Sequence[Delivery]) -> None:
         live = [delivery.identity for delivery in batch if delivery.tenure.live]
         delivered(self, destination, batch)
         note("delivered", destination, live)
 
     def written(
-        self: Settling, letter: DeadLetter, tenure: Tenure, slot: int, account: str, then: Callable[[], None]
+        self: Settlement, letter: DeadLetter, tenure: PartitionLedger, slot: int, account: str, then: Callable[[], None]
     ) -> None:
         def acknowledged() -> None:
             if tenure.live:
@@ -105,18 +105,18 @@ def keep(journal: Journal) -> None:
 
         shelve(self, letter, tenure, slot, account, acknowledged)
 
-    live = Running.run
+    live = PipelineRunner.run
 
-    async def living(self: Running, leave: asyncio.Event) -> None:
+    async def living(self: PipelineRunner, leave: asyncio.Event) -> None:
         await live(self, leave)
         (said,) = cast("list[object]", status([self.standing.facts()], [], Moment.now())["pipelines"])
         journal.write(_BOOKS, pipeline=self.name, status=said)
 
-    Running.run = living  # type: ignore[method-assign]
-    Lanes.put = owing  # type: ignore[method-assign]
-    Settling.unsaid = owing_unsaid  # type: ignore[method-assign]
-    Settling.delivered = settled  # type: ignore[method-assign]
-    Settling._shelve = written  # type: ignore[method-assign]
+    PipelineRunner.run = living  # type: ignore[method-assign]
+    Dispatcher.put = owing  # type: ignore[method-assign]
+    Settlement.unsaid = owing_unsaid  # type: ignore[method-assign]
+    Settlement.delivered = settled  # type: ignore[method-assign]
+    Settlement._shelve = written  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

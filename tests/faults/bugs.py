@@ -9,12 +9,12 @@ from typing import Any
 
 from consumer.delivery import batch as batches
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.dispatcher import Lanes
+from consumer.delivery.dispatcher import Dispatcher
 from consumer.delivery.lane import Lane
-from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.destinations.copilot import Copilot
-from consumer.kafka.dead_letters.writer import DeadLetters
-from consumer.model import DeadLetter, Delivered, Message, Reply, Verdict
+from consumer.kafka.dead_letters.writer import DeadLetterWriter
+from consumer.model import DeadLetter, Delivered, HttpResponse, Message, Verdict
 
 COMMIT_BEFORE_DELIVERY = "commit before delivery"
 INVALID_EVENTS_IGNORED = "invalid_events ignored"
@@ -26,29 +26,29 @@ SETTLE_REMOVED = "one settle removed"
 
 
 def _commit_before_delivery() -> None:
-    Tenure.frontier = lambda self: self.next_offset  # type: ignore[method-assign]
+    PartitionLedger.frontier = lambda self: self.next_offset  # type: ignore[method-assign]
 
 
 def _invalid_events_ignored() -> None:
     judge = Copilot.judge
 
-    def blind(self: Copilot, shape: Any, identities: Sequence[str], reply: Reply) -> Verdict:  # noqa: ANN401
+    def blind(self: Copilot, shape: Any, identities: Sequence[str], reply: HttpResponse) -> Verdict:  # noqa: ANN401
         return Delivered() if reply.status == 200 else judge(self, shape, identities, reply)
 
     Copilot.judge = blind  # type: ignore[method-assign]
 
 
 def _earlier_tenure_accepted() -> None:
-    def end(self: Tenure) -> None:
+    def end(self: PartitionLedger) -> None:
         self.sending = False  # and `live` stays true
 
-    Tenure.end = end  # type: ignore[method-assign]
+    PartitionLedger.end = end  # type: ignore[method-assign]
 
 
 def _two_calls_of_a_lane() -> None:
-    build = Lanes.__init__
+    build = Dispatcher.__init__
 
-    def with_twins(self: Lanes, *args: Any, **more: Any) -> None:  # noqa: ANN401 - whatever the lanes take
+    def with_twins(self: Dispatcher, *args: Any, **more: Any) -> None:  # noqa: ANN401 - whatever the lanes take
         build(self, *args, **more)
         run = self.run
 
@@ -62,17 +62,17 @@ def _two_calls_of_a_lane() -> None:
 
         self.run = both  # type: ignore[method-assign]
 
-    Lanes.__init__ = with_twins  # type: ignore[method-assign]
+    Dispatcher.__init__ = with_twins  # type: ignore[method-assign]
 
 
 def _settled_before_ack() -> None:
-    shelve = DeadLetters.shelve
+    shelve = DeadLetterWriter.shelve
 
-    def hasty(self: DeadLetters, letter: DeadLetter, acked: Callable[[], None]) -> None:
+    def hasty(self: DeadLetterWriter, letter: DeadLetter, acked: Callable[[], None]) -> None:
         shelve(self, letter, lambda: None)
         acked()
 
-    DeadLetters.shelve = hasty  # type: ignore[method-assign]
+    DeadLetterWriter.shelve = hasty  # type: ignore[method-assign]
 
 
 def _halves_swapped() -> None:
@@ -89,16 +89,16 @@ def _halves_swapped() -> None:
 
 
 def _settle_removed() -> None:
-    settle_all, forgotten = Tenure.settle_all, [False]
+    settle_all, forgotten = PartitionLedger.settle_all, [False]
 
-    def all_but_one(self: Tenure, slots: Iterable[int], destination: int) -> list[Message]:
+    def all_but_one(self: PartitionLedger, slots: Iterable[int], destination: int) -> list[Message]:
         every = list(slots)
         if forgotten[0] or len(every) < 2:
             return settle_all(self, every, destination)
         forgotten[0] = True
         return [*settle_all(self, every[1:], destination), self.record(every[0])]
 
-    Tenure.settle_all = all_but_one  # type: ignore[method-assign]
+    PartitionLedger.settle_all = all_but_one  # type: ignore[method-assign]
 
 
 BUGS: Mapping[str, Callable[[], None]] = {

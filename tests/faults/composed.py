@@ -20,14 +20,14 @@ import httpx2
 
 import consumer.app
 import consumer.cli.run
-from consumer.app import Watchers
+from consumer.app import ObserverFactory
 from consumer.cli.main import main
-from consumer.config.run_config import Plan
+from consumer.config.run_config import RunConfig
 from consumer.destinations import Destination
-from consumer.kafka.dead_letters.writer import DeadLetters
+from consumer.kafka.dead_letters.writer import DeadLetterWriter
 from consumer.model import DeadLetter
 from consumer.model.observer import Observer
-from consumer.observability.fan_out import Together
+from consumer.observability.fan_out import FanOutObserver
 from tests.faults.allocator import in_use_mib, resident_mib
 from tests.faults.bugs import BUGS
 from tests.faults.points import AFTER_LETTER, AFTER_SEND, Journal, Points, Watching, census
@@ -39,15 +39,15 @@ def compose(journal: Journal, points: Points) -> None:
     """Put the journal and the points around what `run` builds."""
     serve = consumer.app.run
 
-    async def run(plan: Plan, *, watchers: Watchers, **more: Any) -> list[BaseException]:  # noqa: ANN401 - `run`'s own
+    async def run(plan: RunConfig, *, watchers: ObserverFactory, **more: Any) -> list[BaseException]:  # noqa: ANN401 - `run`'s own
         def watched(pipeline: str, destinations: Mapping[str, Destination]) -> Observer:
-            return Together(watchers(pipeline, destinations), Watching(pipeline, journal, points))
+            return FanOutObserver(watchers(pipeline, destinations), Watching(pipeline, journal, points))
 
         loop = asyncio.get_running_loop()
         threading.Thread(target=_listen, args=(loop, journal, points), name="listen", daemon=True).start()
         return await serve(plan, watchers=watched, **more)
 
-    class Shelf(DeadLetters):
+    class Shelf(DeadLetterWriter):
         def shelve(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
             def acknowledged() -> None:
                 points.reach(AFTER_LETTER)

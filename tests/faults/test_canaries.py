@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer.model.status import DeadLetterFacts, DestinationFacts, PipelineFacts
+from consumer.model.status import DeadLetterStatus, DestinationStatus, PipelineStatus
 from consumer.observability.http.server import StatusServer
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
@@ -37,7 +37,7 @@ class Page:
 
 
 @contextmanager
-def served(facts: PipelineFacts) -> Iterator[Page]:
+def served(facts: PipelineStatus) -> Iterator[Page]:
     sources = Sources()
     sources.add(facts.name, Fixed(facts))
     metrics = Metrics(CollectorRegistry())
@@ -64,11 +64,11 @@ def test_a_leak_on_each_page_is_found() -> None:
 @pytest.mark.parametrize(
     ("facts", "pages"),
     [
-        (replace(well(), dead_letters=DeadLetterFacts("letters", stuck=f"said {LEAKED}")), {"/status", "/"}),
-        (replace(well(), destinations=(DestinationFacts(LEAKED),)), {"/status", "/", "/metrics"}),
+        (replace(well(), dead_letters=DeadLetterStatus("letters", stuck=f"said {LEAKED}")), {"/status", "/"}),
+        (replace(well(), destinations=(DestinationStatus(LEAKED),)), {"/status", "/", "/metrics"}),
     ],
 )
-def test_a_leak_is_found_on_just_the_pages_that_say_it(facts: PipelineFacts, pages: set[str]) -> None:
+def test_a_leak_is_found_on_just_the_pages_that_say_it(facts: PipelineStatus, pages: set[str]) -> None:
     said = Said()
     with served(facts) as server:
         said.pages(server)

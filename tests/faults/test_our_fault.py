@@ -175,7 +175,7 @@ def test_a_disk_of_secrets_that_hangs_is_said_and_keeps_neither_deliveries_nor_t
                     30,
                     "no metric says so",
                 )
-                assert "the disk of its secrets does not answer" in member.page("/status")[1]
+                assert "the disk with its secrets does not answer" in member.page("/status")[1]
                 assert leaks(world, member) == []
                 assert member.leave(within_s=30) == 0
         assert oracle.complaints(shop.records, gather(world)) == []

@@ -11,7 +11,7 @@ from typing import Self
 
 import pytest
 
-from consumer.demo.fakes import Answer, Delay, Fake, Hang, Request, Reset, Rule, Trickle
+from consumer.demo.fakes import Answer, Delay, Fake, Hang, ReceivedRequest, Reset, Rule, Trickle
 from consumer.demo.fakes.fault_rules import Action, Incoming
 from tests.brokers import RealBroker
 from tests.faults.feed import Feed
@@ -203,5 +203,5 @@ def _full_speed_s(server: Fake, records: Sequence[Sent], mended: float) -> float
     )
 
 
-def _is_good(request: Request) -> bool:
+def _is_good(request: ReceivedRequest) -> bool:
     return request.status is not None and request.status < 300

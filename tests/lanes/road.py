@@ -10,16 +10,26 @@ from typing import Any
 
 from consumer.delivery.backoff import Backoff
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.dispatcher import Lanes
-from consumer.delivery.http.client import Wire, fetch_token
+from consumer.delivery.dispatcher import Dispatcher
+from consumer.delivery.http.client import HttpConnection, fetch_token
 from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
-from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.delivery.options import DestinationOptions
-from consumer.demo.fakes import Copilot, CustomerIo, Fake, Yotpo
+from consumer.demo.fakes import Fake, FakeCopilot, FakeCustomerio, FakeYotpo
 from consumer.destinations import Basic, Destination, Encoded
 from consumer.destinations.kinds import KINDS
-from consumer.model import Call, Cause, DeadLetter, Deferred, Entry, Fault, Message, Partition, Reply
-from consumer.pipeline.settlement import Settling
+from consumer.model import (
+    DeadLetter,
+    DeadLetterCause,
+    Deferred,
+    Entry,
+    Fault,
+    HttpRequest,
+    HttpResponse,
+    Message,
+    Partition,
+)
+from consumer.pipeline.settlement import Settlement
 from tests.lanes.watching import Watching
 
 PARTITION = Partition("orders", 0)
@@ -90,16 +100,16 @@ class Road:
     """The lanes of one destination, and what they owe."""
 
     def __init__(self, fake: Fake, options: DestinationOptions, destination_options: Mapping[str, Any]) -> None:
-        kind = KINDS[{Copilot: "copilot", CustomerIo: "customerio", Yotpo: "yotpo"}[type(fake)]]
+        kind = KINDS[{FakeCopilot: "copilot", FakeCustomerio: "customerio", FakeYotpo: "yotpo"}[type(fake)]]
         self.fake = fake
         self.destination: Destination = kind.construct(kind.options(url=fake.url, **destination_options))
         self.name = self.destination.name
         self.shelf, self.observer = FakeShelf(), Watching()
-        self.settling = Settling([self.name], self.shelf, self.shelf, self.observer)
+        self.settling = Settlement([self.name], self.shelf, self.shelf, self.observer)
         self.index = self.settling.index[self.name]
         self.fenced = False
-        self.tenure = Tenure(PARTITION, 1, 0, len(self.settling.books.names))
-        self.past: list[Tenure] = []
+        self.tenure = PartitionLedger(PARTITION, 1, 0, len(self.settling.books.names))
+        self.past: list[PartitionLedger] = []
         self.secrets = {name: FakeSecret(value) for name, value in SECRETS.items()}
         credential = self.destination.credential
         self.token_wire = self.wire(options.timeout_s)
@@ -108,7 +118,7 @@ class Road:
             if isinstance(credential, Basic)
             else TokenCredentials(credential, self.secrets, self._token_call)
         )
-        self.lanes = Lanes(
+        self.lanes = Dispatcher(
             self.destination,
             options,
             wire=lambda: self.wire(options.timeout_s),
@@ -118,11 +128,11 @@ class Road:
             observer=self.observer,
         )
 
-    async def _token_call(self, call: Call) -> Reply | Fault | Deferred:
+    async def _token_call(self, call: HttpRequest) -> HttpResponse | Fault | Deferred:
         return await fetch_token(self.token_wire, call, self.lanes.pace)
 
-    def wire(self, timeout_s: float) -> Wire:
-        return Wire(self.fake.url, {**self.destination.headers, "user-agent": "cdp-consumer/test"}, timeout_s)
+    def wire(self, timeout_s: float) -> HttpConnection:
+        return HttpConnection(self.fake.url, {**self.destination.headers, "user-agent": "cdp-consumer/test"}, timeout_s)
 
     def encode(self, text: str, key: int, target: str, at_ms: int) -> Encoded:
         name, fields = WORDS[target](f"u{key}", text)
@@ -161,7 +171,7 @@ class Road:
         self.lanes.withdraw([self.tenure])
         self.settling.books.close(self.tenure)
         self.past.append(self.tenure)
-        self.tenure = Tenure(PARTITION, self.tenure.number + 1, self.tenure.frontier(), 2)
+        self.tenure = PartitionLedger(PARTITION, self.tenure.number + 1, self.tenure.frontier(), 2)
 
     async def until(self, predicate: Callable[[], bool], timeout_s: float = 10.0) -> None:
         async with asyncio.timeout(timeout_s):
@@ -173,8 +183,8 @@ class Road:
         account = self.settling.books.accounts[self.name]
         assert account.difference(0) == 0
 
-    def causes(self) -> list[Cause]:
-        return [Cause(letter.fault.cause) for letter in self.shelf.letters]
+    def causes(self) -> list[DeadLetterCause]:
+        return [DeadLetterCause(letter.fault.cause) for letter in self.shelf.letters]
 
     def calls(self) -> list[Any]:
         """What was called but for tokens."""

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from consumer.delivery.http.client import Wire
-from consumer.model import Call, Endpoint, Fault, Reply, Trouble
+from consumer.delivery.http.client import HttpConnection
+from consumer.model import Endpoint, Fault, HttpRequest, HttpResponse, TransientCause
 from tests.lanes.hostile import says
 from tests.lanes.test_hostile_answers import listening, read_call
 
 BATCH = Endpoint("batch", "POST", "/batch")
-SMALL = Call(BATCH, b"{}")
-LARGE = Call(BATCH, b"x" * 8_000_000)  # more than the sockets between hold
+SMALL = HttpRequest(BATCH, b"{}")
+LARGE = HttpRequest(BATCH, b"x" * 8_000_000)  # more than the sockets between hold
 GOOD = says(b"{}")
 
 
-async def calls(answers: Sequence[bytes], timeout_s: float = 30.0) -> tuple[list[Reply | Fault], int]:
+async def calls(answers: Sequence[bytes], timeout_s: float = 30.0) -> tuple[list[HttpResponse | Fault], int]:
     """Make a call for each answer, by a server that keeps its connections; also return how many it saw."""
     connections = 0
     waiting = list(answers)
@@ -33,16 +33,16 @@ async def calls(answers: Sequence[bytes], timeout_s: float = 30.0) -> tuple[list
         await reader.read()
 
     async with listening(handle) as url:
-        wire = Wire(url, {}, timeout_s)
+        wire = HttpConnection(url, {}, timeout_s)
         try:
             return [await wire.exchange(SMALL, {}) for _ in answers], connections
         finally:
             await wire.close()
 
 
-def bodies(replies: list[Reply | Fault]) -> list[tuple[int, bytes]]:
+def bodies(replies: list[HttpResponse | Fault]) -> list[tuple[int, bytes]]:
     """Return what was answered."""
-    return [(reply.status, reply.body) for reply in replies if isinstance(reply, Reply)]
+    return [(reply.status, reply.body) for reply in replies if isinstance(reply, HttpResponse)]
 
 
 def test_a_connection_that_only_carried_answers_is_used_again() -> None:
@@ -72,7 +72,7 @@ def test_what_stands_beyond_an_answer_is_never_the_answer_to_the_next_call(
 
 def test_an_answer_that_was_cut_takes_its_connection_with_it() -> None:
     replies, connections = asyncio.run(calls([says(b" " * 3_000_000), GOOD]))
-    assert [isinstance(reply, Reply) and reply.truncated for reply in replies] == [True, False]
+    assert [isinstance(reply, HttpResponse) and reply.truncated for reply in replies] == [True, False]
     assert connections == 2
 
 
@@ -87,7 +87,7 @@ def test_no_compressed_answer_is_asked_for() -> None:
 
     async def run() -> None:
         async with listening(handle) as url:
-            wire = Wire(url, {}, 30.0)
+            wire = HttpConnection(url, {}, 30.0)
             await wire.exchange(SMALL, {})
             await wire.close()
 
@@ -109,9 +109,9 @@ def test_a_connection_closed_between_calls_is_replaced_before_the_next_one_start
         await writer.wait_closed()
         closed.set()
 
-    async def run() -> list[Reply | Fault]:
+    async def run() -> list[HttpResponse | Fault]:
         async with listening(handle) as url:
-            wire = Wire(url, {}, 30.0)
+            wire = HttpConnection(url, {}, 30.0)
             first = await wire.exchange(SMALL, {})
             await closed.wait()
             second = await wire.exchange(SMALL, {})
@@ -132,9 +132,9 @@ def test_a_connection_that_closes_on_a_call_defers_it_because_it_may_have_been_t
         await read_call(reader)
         seen += 1
 
-    async def run() -> list[Reply | Fault]:
+    async def run() -> list[HttpResponse | Fault]:
         async with listening(handle) as url:
-            wire = Wire(url, {}, 30.0)
+            wire = HttpConnection(url, {}, 30.0)
             replies = [await wire.exchange(SMALL, {}) for _ in range(2)]
             await wire.close()
             return replies
@@ -142,7 +142,7 @@ def test_a_connection_that_closes_on_a_call_defers_it_because_it_may_have_been_t
     first, second = asyncio.run(run())
     assert bodies([first]) == [(200, b"{}")]
     assert isinstance(second, Fault)
-    assert second.cause is Trouble.UNREACHABLE
+    assert second.cause is TransientCause.UNREACHABLE
     assert seen == 1, "nothing is sent again behind the back of whoever called"
 
 
@@ -152,16 +152,16 @@ def test_an_answer_given_before_the_body_was_read_counts() -> None:
         writer.write(says(b"", b"413 Content Too Large"))
         await reader.readexactly(len(LARGE.body))
 
-    async def run() -> Reply | Fault:
+    async def run() -> HttpResponse | Fault:
         async with listening(handle) as url:
-            wire = Wire(url, {}, 30.0)
+            wire = HttpConnection(url, {}, 30.0)
             try:
                 return await wire.exchange(LARGE, {})
             finally:
                 await wire.close()
 
     reply = asyncio.run(run())
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, HttpResponse)
     assert reply.status == 413
 
 
@@ -171,9 +171,9 @@ def test_a_server_that_answers_and_never_takes_the_body_holds_nobody_beyond_the_
         writer.write(GOOD)
         await asyncio.Event().wait()
 
-    async def run() -> Reply | Fault:
+    async def run() -> HttpResponse | Fault:
         async with listening(handle) as url:
-            wire = Wire(url, {}, 0.5)
+            wire = HttpConnection(url, {}, 0.5)
             try:
                 async with asyncio.timeout(30):
                     return await wire.exchange(LARGE, {})
@@ -182,4 +182,4 @@ def test_a_server_that_answers_and_never_takes_the_body_holds_nobody_beyond_the_
 
     reply = asyncio.run(run())
     assert isinstance(reply, Fault)
-    assert reply.cause is Trouble.TIMED_OUT
+    assert reply.cause is TransientCause.TIMED_OUT

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from consumer.delivery.guards.circuit_breaker import Hold
-from consumer.delivery.guards.poison_detector import SuspectOptions
-from consumer.delivery.keyed_queue import Scope
-from consumer.demo.fakes import Answer, CustomerIo, Gate, Until, contains
-from consumer.model import Cause
+from consumer.delivery.guards.circuit_breaker import OpenCircuit
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
+from consumer.delivery.keyed_queue import WaitReason
+from consumer.demo.fakes import Answer, FakeCustomerio, Gate, Until, contains
+from consumer.model import DeadLetterCause
 from consumer.model.directives import NONE, Directives, Pause, Quarantine
 from tests.lanes.road import Road, road
 
@@ -21,7 +21,7 @@ def quarantine(lanes: Road, slot: int) -> Directives:
 
 def test_what_is_paused_waits_and_goes_on_in_order_when_it_is_lifted() -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": 2}) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": 2}) as lanes:
             (before,) = lanes.owe(["before"], [1], "track")
             await lanes.until(lambda: fake.held() == {before})
             lanes.lanes.directed(Directives([Pause(9, "", "customerio")]))
@@ -41,7 +41,7 @@ def test_what_is_paused_waits_and_goes_on_in_order_when_it_is_lifted() -> None:
 
 def test_a_pause_stops_what_failed_before_it_and_no_other_destination() -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1) as lanes:
             down = fake.faults.add(Answer(500))
             ids = lanes.owe(["a", "b"], [1, 2], "track")
             await lanes.until(lambda: down.hits >= 3)
@@ -59,7 +59,7 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, probe_s=0.02) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, probe_s=0.02) as lanes:
             fake.faults.add(Answer(404))
             ids = lanes.owe(["a"], [1], "track")
             await lanes.until(lambda: bool(lanes.observer.holds) and len(fake.requests) >= 3)
@@ -70,7 +70,7 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
             turns = 0
             ask = lanes.lanes.prober._ask
 
-            def counted(scope: Scope, hold: Hold) -> bool:
+            def counted(scope: WaitReason, hold: OpenCircuit) -> bool:
                 nonlocal turns
                 turns += 1
                 return ask(scope, hold)
@@ -88,7 +88,7 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
 
 def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes_on() -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1) as lanes:
             lanes.lanes.directed(Directives([Pause(9, "", "customerio")]))
             met = fake.faults.add(Answer(500), when=contains("bad one"))
             ids = lanes.owe(["bad one", "behind it", "other"], [1, 1, 2], "track")
@@ -98,7 +98,7 @@ def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes
             assert fake.held() == {ids[1], ids[2]}
             assert not met.hits
             (letter,) = lanes.shelf.letters
-            assert (letter.delivery_id, letter.fault.cause, letter.attempts) == (ids[0], Cause.QUARANTINED, 0)
+            assert (letter.delivery_id, letter.fault.cause, letter.attempts) == (ids[0], DeadLetterCause.QUARANTINED, 0)
             assert lanes.settling.books.accounts["customerio"].dead_lettered == 1
 
     asyncio.run(run())
@@ -106,7 +106,7 @@ def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes
 
 def test_a_key_in_quarantine_is_dead_lettered_whole_until_it_is_lifted() -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=2) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=2) as lanes:
             partition = lanes.tenure.partition
             key = hash((partition.topic, partition.index, "customer-7"))
             lanes.lanes.directed(Directives([Quarantine(9, "", partition.topic, key="customer-7")]))
@@ -124,22 +124,22 @@ def test_a_key_in_quarantine_is_dead_lettered_whole_until_it_is_lifted() -> None
 
 def test_quarantine_ends_the_wait_of_what_waits_by_itself() -> None:
     async def run() -> None:
-        never = SuspectOptions(failures=1, after_s=3600)
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, suspects=never) as lanes:
+        never = PoisonDetectionOptions(failures=1, after_s=3600)
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, suspects=never) as lanes:
             poison = fake.faults.add(Answer(500), when=contains("POISON"))
             ids = lanes.owe(["POISON", "behind it"], [1, 1], "track")
             await lanes.until(lambda: poison.hits >= 2)
             lanes.lanes.directed(quarantine(lanes, 0))
             await lanes.all_ended()
             assert fake.held() == {ids[1]}
-            assert lanes.causes() == [Cause.QUARANTINED]
+            assert lanes.causes() == [DeadLetterCause.QUARANTINED]
 
     asyncio.run(run())
 
 
 def test_what_is_on_the_wire_when_a_pause_comes_is_answered_and_settled() -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1) as lanes:
             gate = Gate()
             fake.faults.add(Until(gate), when=contains("note"), times=1)
             (first,) = lanes.owe(["a"], [1], "track")

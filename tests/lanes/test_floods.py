@@ -6,15 +6,15 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from consumer.delivery.guards.flood_guard import GuardOptions
-from consumer.demo.fakes import Answer, Copilot, CustomerIo, MarkInvalid, Rule, Yotpo, endpoint
-from consumer.model import Cause
+from consumer.delivery.guards.flood_guard import FloodGuardOptions
+from consumer.demo.fakes import Answer, FakeCopilot, FakeCustomerio, FakeYotpo, MarkInvalid, Rule, endpoint
+from consumer.model import DeadLetterCause
 from consumer.model.directives import NONE, AcceptRefusals, Directives
 from tests.lanes.road import Road, road
 
 ORDER, RETURN = "shop.Order", "shop.Return"
-GUARD = GuardOptions(refusals=5)
-REFUSED = Cause.REFUSED
+GUARD = FloodGuardOptions(refusals=5)
+REFUSED = DeadLetterCause.REFUSED
 
 
 def bad(item: object) -> bool:
@@ -22,20 +22,20 @@ def bad(item: object) -> bool:
 
 
 @asynccontextmanager
-async def refusing_copilot(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tuple[Copilot, Road, Rule]]:
+async def refusing_copilot(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tuple[FakeCopilot, Road, Rule]]:
     """Copilot, and the rule by which it refuses what is spoilt."""
     async with (
-        Copilot(client_id="id", client_secret="secret") as fake,
+        FakeCopilot(client_id="id", client_secret="secret") as fake,
         road(fake, lanes=lanes, probe_s=probe_s, guard=GUARD) as way,
     ):
         yield fake, way, fake.faults.add(MarkInvalid(which=bad), when=endpoint("/v2/collect"))
 
 
 @asynccontextmanager
-async def refusing_yotpo(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tuple[Yotpo, Road, Rule]]:
+async def refusing_yotpo(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tuple[FakeYotpo, Road, Rule]]:
     """Yotpo, and the rule by which it refuses every event."""
     async with (
-        Yotpo(store_id="store", secret="secret", rate=None) as fake,
+        FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
         road(fake, {"store_id": "store"}, lanes=lanes, probe_s=probe_s, guard=GUARD, rate_per_s=None) as way,
     ):
         yield fake, way, fake.faults.add(Answer(400), when=lambda request: "access_tokens" not in request.path)
@@ -45,7 +45,7 @@ def flood(lanes: Road, target: str, count: int = 30) -> list[str]:
     return lanes.owe(["spoilt"] * count, range(count), target, event_type=RETURN)
 
 
-def accept_all(cause: Cause = REFUSED) -> Directives:
+def accept_all(cause: DeadLetterCause = REFUSED) -> Directives:
     return Directives([AcceptRefusals(until_ms=0, reason="", cause=cause, destination=None, event_type=RETURN)])
 
 
@@ -98,7 +98,7 @@ def test_refusals_that_come_after_it_closed_wait_though_many_calls_were_on_the_w
 
 def test_a_call_that_is_refused_whole_is_halved_no_further_once_its_type_waits() -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, probe_s=0.1, guard=GUARD) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, probe_s=0.1, guard=GUARD) as lanes:
             rule = fake.poison("spoilt")
             returns = flood(lanes, "track", 32)
             others = lanes.owe(["fine"] * 8, list(range(100, 108)), "track")
@@ -151,7 +151,7 @@ def test_a_directive_opens_it_at_once_all_that_waited_is_dead_lettered_and_after
         async with refusing_copilot(lanes=2, probe_s=600.0) as (_, lanes, _):
             returns = flood(lanes, "custom_event")
             await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
-            lanes.lanes.directed(accept_all(Cause.CONTRACT))
+            lanes.lanes.directed(accept_all(DeadLetterCause.CONTRACT))
             assert lanes.lanes.guarding.closed(), "it spoke of another cause"
             lanes.lanes.directed(accept_all())
             await lanes.all_ended()
@@ -173,7 +173,7 @@ def test_events_that_are_too_old_are_dead_lettered_however_many_there_are() -> N
             long_ago = int(time.time() * 1000) - 400 * 86_400_000
             lanes.owe(["old"] * 30, list(range(30)), "custom_event", long_ago, RETURN)
             await lanes.all_ended()
-            assert lanes.causes() == [Cause.OUT_OF_WINDOW] * 30
+            assert lanes.causes() == [DeadLetterCause.OUT_OF_WINDOW] * 30
             assert not lanes.observer.closings
 
     asyncio.run(run())

@@ -6,8 +6,8 @@ from itertools import count, islice
 
 import pytest
 
-from consumer.demo.fakes import Answer, Copilot, Incoming, MarkInvalid
-from consumer.model import Cause, Entry
+from consumer.demo.fakes import Answer, FakeCopilot, Incoming, MarkInvalid
+from consumer.model import DeadLetterCause, Entry
 from tests.lanes.road import road
 from tests.lanes.test_floods import GUARD, ORDER, REFUSED, RETURN, bad, flood, refusing_copilot
 from tests.property.test_batch import SHAPES, FakeTenure, delivery
@@ -108,7 +108,7 @@ def test_one_lane_with_a_single_key_takes_no_turn_from_the_keys_of_another() -> 
 def test_under_a_rate_other_types_have_their_turns_between_those_of_what_waits_at_the_guard() -> None:
     async def run() -> None:
         async with (
-            Copilot(client_id="id", client_secret="secret") as fake,
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
             road(fake, lanes=1, probe_s=0.1, guard=GUARD, rate_per_s=20) as lanes,
         ):
             lanes.lanes.pace.share(1.0, time.monotonic() - 1.0)
@@ -138,7 +138,7 @@ def test_a_letter_for_a_cause_that_is_let_through_takes_a_key_its_turn_only_wher
             for key, target in ((1, "consent"), (2, "custom_event")):
                 each = delivery(key, SHAPES[0], "", b"x", FakeTenure())
                 each.entry = Entry(RETURN, "copilot", f"copilot.{target}", target)
-                assert not lanes.lanes.guarding.waits(each, Cause.OUT_OF_WINDOW)
+                assert not lanes.lanes.guarding.waits(each, DeadLetterCause.OUT_OF_WINDOW)
             assert hold.tried["a lane"] == {2}
 
     asyncio.run(run())

@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 
 from consumer.delivery.guards import prober
-from consumer.demo.fakes import Answer, Copilot, CustomerIo, endpoint
-from consumer.model import Doubt, Trouble
+from consumer.demo.fakes import Answer, FakeCopilot, FakeCustomerio, endpoint
+from consumer.model import SecretProblem, TransientCause
 from tests.lanes.road import road
 
 
 def test_refused_credentials_hold_with_one_prober_and_resume_at_once_when_the_secret_changes() -> None:
     async def run() -> None:
         async with (
-            CustomerIo(api_key="key") as fake,
+            FakeCustomerio(api_key="key") as fake,
             road(fake, lanes=8, probe_s=0.3, destination={"events": 1}) as lanes,
         ):
             fake.accept(api_key="new")
@@ -45,7 +45,7 @@ def test_a_changed_secret_is_tried_long_before_the_next_probe(monkeypatch: pytes
     monkeypatch.setattr(prober, "_SECRETS_EVERY_S", 0.1)
 
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=2, probe_s=600.0) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=2, probe_s=600.0) as lanes:
             fake.accept(api_key="new")
             ids = lanes.owe(["a", "b"], [0, 1], "track")
             await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.calls)
@@ -62,7 +62,7 @@ def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_t
     monkeypatch.setattr(prober, "_SECRETS_EVERY_S", 0.05)
 
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, probe_s=0.1) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, probe_s=0.1) as lanes:
             ids = lanes.owe(["a"], [0], "track")
             await lanes.all_ended()
             gone = fake.outage(404)
@@ -73,9 +73,9 @@ def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_t
             fake.faults.remove(gone)
             await lanes.all_ended()
             assert fake.held() == set(ids)
-            assert [fault.cause for _, fault in lanes.observer.holds] == [Trouble.GONE]
+            assert [fault.cause for _, fault in lanes.observer.holds] == [TransientCause.GONE]
             assert [request.status for request in fake.requests].count(401) == 1
-            assert lanes.lanes.credentials.doubt() is Doubt.REFUSED
+            assert lanes.lanes.credentials.doubt() is SecretProblem.REFUSED
             assert not lanes.shelf.letters
 
     asyncio.run(run())
@@ -84,7 +84,7 @@ def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_t
 def test_a_hold_ends_by_itself_when_their_side_is_mended_and_its_probes_take_different_keys() -> None:
     async def run() -> None:
         async with (
-            CustomerIo(api_key="key") as fake,
+            FakeCustomerio(api_key="key") as fake,
             road(fake, lanes=1, probe_s=0.05, destination={"events": 1}) as lanes,
         ):
             outage = fake.outage(404)
@@ -93,7 +93,7 @@ def test_a_hold_ends_by_itself_when_their_side_is_mended_and_its_probes_take_dif
             probed = [request.ids[0] for request in fake.requests[1:8]]
             assert set(probed[:3]) == set(ids)
             assert set(probed[3:6]) == set(ids)
-            assert lanes.observer.holds[0][1].cause is Trouble.GONE
+            assert lanes.observer.holds[0][1].cause is TransientCause.GONE
             fake.faults.remove(outage)
             await lanes.all_ended()
             assert fake.held() == set(ids)
@@ -104,7 +104,10 @@ def test_a_hold_ends_by_itself_when_their_side_is_mended_and_its_probes_take_dif
 
 def test_a_consent_endpoint_that_is_gone_holds_consents_while_collect_flows() -> None:
     async def run() -> None:
-        async with Copilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1, probe_s=0.1) as lanes:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=0.1) as lanes,
+        ):
             path = "/v2/api/report/user_copilot_analysis_consent_changed"
             gone = fake.faults.add(Answer(404), when=endpoint(path))
             consent = lanes.owe(["yes"], [1], "consent")
@@ -126,7 +129,10 @@ def test_a_consent_endpoint_that_is_gone_holds_consents_while_collect_flows() ->
 
 def test_two_endpoints_held_in_one_lane_are_both_probed_until_both_are_mended() -> None:
     async def run() -> None:
-        async with Copilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1, probe_s=0.05) as lanes:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=0.05) as lanes,
+        ):
             outage = fake.outage(410)
             lanes.owe(["yes"], [1], "consent")
             lanes.owe(["x"], [2], "custom_event")
@@ -142,7 +148,10 @@ def test_two_endpoints_held_in_one_lane_are_both_probed_until_both_are_mended() 
 
 def test_a_deferred_call_whose_key_is_held_elsewhere_is_sent_again_and_the_hold_is_still_probed() -> None:
     async def run() -> None:
-        async with Copilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1, probe_s=0.05) as lanes:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=0.05) as lanes,
+        ):
             path = "/v2/api/report/user_copilot_analysis_consent_changed"
             gone = fake.faults.add(Answer(404), when=endpoint(path))
             lanes.owe(["yes"], [9], "consent")
@@ -162,7 +171,10 @@ def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def run() -> None:
-        async with Copilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1, probe_s=0.1) as lanes:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=0.1) as lanes,
+        ):
             outage = fake.outage(404)
             old = lanes.owe(["old"], [1], "custom_event")
             await lanes.until(lambda: bool(lanes.observer.holds))
@@ -182,7 +194,10 @@ def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one
 
 def test_a_held_partition_that_goes_leaves_no_key_blocked_for_the_next_tenure() -> None:
     async def run() -> None:
-        async with Copilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1, probe_s=600) as lanes:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=600) as lanes,
+        ):
             path = "/v2/api/report/user_copilot_analysis_consent_changed"
             fake.faults.add(Answer(404), when=endpoint(path))
             lanes.owe(["yes"], [1], "consent")
@@ -198,7 +213,7 @@ def test_a_held_partition_that_goes_leaves_no_key_blocked_for_the_next_tenure() 
 def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> None:
     async def run() -> None:
         async with (
-            CustomerIo(api_key="key") as fake,
+            FakeCustomerio(api_key="key") as fake,
             road(fake, lanes=2, probe_s=600, destination={"events": 1}) as lanes,
         ):
             # as if a call of another lane succeeded whenever this one is on the wire

@@ -10,15 +10,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from consumer.delivery.http.client import Wire
-from consumer.demo.fakes import Copilot
+from consumer.delivery.http.client import HttpConnection
+from consumer.demo.fakes import FakeCopilot
 from consumer.destinations import Destination
 from consumer.destinations.copilot import CopilotOptions
 from consumer.destinations.customerio.destination import CustomerioOptions
 from consumer.destinations.kinds import KINDS
 from consumer.destinations.status_verdicts import LONGEST_WAIT_S
 from consumer.destinations.yotpo import YotpoOptions
-from consumer.model import Barred, Call, Deferred, Endpoint, Fault, Reply, Shape, Verdict
+from consumer.model import BatchEnvelope, Blocked, Deferred, Endpoint, Fault, HttpRequest, HttpResponse, Verdict
 from tests.lanes.hostile import ANSWERS, DELIVERED, OBEYED, Hostile
 from tests.lanes.road import Road, road
 
@@ -28,7 +28,7 @@ DESTINATIONS: dict[str, Destination] = {
     "customerio": KINDS["customerio"].construct(CustomerioOptions(url=URL)),
     "yotpo": KINDS["yotpo"].construct(YotpoOptions(url=URL, store_id="store")),
 }
-CALL = Call(Endpoint("batch", "POST", "/batch"), b'{"events":[]}')
+CALL = HttpRequest(Endpoint("batch", "POST", "/batch"), b'{"events":[]}')
 IDS = ("id-0", "id-1")
 MOST_BYTES = 12_000_000
 """What one answer may cost at its worst: the limit of a body, twice (gathered, then handed on), and read buffers."""
@@ -72,7 +72,7 @@ async def listening(handle: Handle, tls: ssl.SSLContext | None = None) -> AsyncI
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def answered(row: Hostile) -> Reply | Fault:
+async def answered(row: Hostile) -> HttpResponse | Fault:
     """Make one call to a server that answers as the row says."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -80,7 +80,7 @@ async def answered(row: Hostile) -> Reply | Fault:
         await row(reader, writer)
 
     async with listening(handle) as url:
-        wire = Wire(url, {}, row.timeout_s)
+        wire = HttpConnection(url, {}, row.timeout_s)
         try:
             async with asyncio.timeout(40):
                 return await wire.exchange(CALL, {})
@@ -88,13 +88,13 @@ async def answered(row: Hostile) -> Reply | Fault:
             await wire.close()
 
 
-def outcome(result: Reply | Fault, destination: Destination) -> str:
+def outcome(result: HttpResponse | Fault, destination: Destination) -> str:
     """Say in the table's words what becomes of a batch of two."""
     if isinstance(result, Fault):
         return f"deferred: {result.cause}"
-    shape = Shape(destination.endpoints[0], b"", b"", 100, 500_000)
+    shape = BatchEnvelope(destination.endpoints[0], b"", b"", 100, 500_000)
     verdict: Verdict = destination.judge(shape, IDS, result)
-    if isinstance(verdict, Deferred | Barred):
+    if isinstance(verdict, Deferred | Blocked):
         return f"{type(verdict).__name__.lower()}: {verdict.fault.cause}"
     return type(verdict).__name__.lower()
 
@@ -115,11 +115,11 @@ def test_every_answer_that_lies_has_its_outcome_in_bounded_memory(row: Hostile) 
 @pytest.mark.parametrize("row", OBEYED, ids=lambda row: row.name)
 def test_a_wait_beyond_all_measure_is_a_day(row: Hostile) -> None:
     result = asyncio.run(answered(row))
-    assert isinstance(result, Reply)
+    assert isinstance(result, HttpResponse)
     for destination in DESTINATIONS.values():
-        verdict = destination.judge(Shape(destination.endpoints[0], b"", b"", 100, 500_000), IDS, result)
+        verdict = destination.judge(BatchEnvelope(destination.endpoints[0], b"", b"", 100, 500_000), IDS, result)
         assert isinstance(verdict, Deferred)
-        assert (verdict.wait_s, verdict.everyone) == (LONGEST_WAIT_S, True)
+        assert (verdict.wait_s, verdict.whole_destination) == (LONGEST_WAIT_S, True)
 
 
 class Behind(Road):
@@ -127,13 +127,13 @@ class Behind(Road):
 
     url = ""
 
-    def wire(self, timeout_s: float) -> Wire:
+    def wire(self, timeout_s: float) -> HttpConnection:
         """Call the one in front."""
-        return Wire(self.url, dict(self.destination.headers), timeout_s)
+        return HttpConnection(self.url, dict(self.destination.headers), timeout_s)
 
 
 @asynccontextmanager
-async def liar_before(fake: Copilot, row: Hostile, calls: list[bytes]) -> AsyncIterator[str]:
+async def liar_before(fake: FakeCopilot, row: Hostile, calls: list[bytes]) -> AsyncIterator[str]:
     """Answer the first call as the row says, unseen by the fake, and pass every later connection on to it."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -167,7 +167,7 @@ def test_what_was_answered_with_a_lie_is_sent_again_with_the_same_ids_and_become
 ) -> None:
     async def run() -> None:
         calls: list[bytes] = []
-        async with Copilot(client_id="id", client_secret="secret") as fake, liar_before(fake, row, calls) as url:
+        async with FakeCopilot(client_id="id", client_secret="secret") as fake, liar_before(fake, row, calls) as url:
             monkeypatch.setattr(Behind, "url", url)
             monkeypatch.setattr("tests.lanes.road.Road", Behind)
             async with road(fake, lanes=1, timeout_s=row.timeout_s, probe_s=0.05) as lanes:

@@ -8,8 +8,8 @@ from math import ceil, log2
 
 import pytest
 
-from consumer.demo.fakes import Answer, CustomerIo, Fake, Gate, Hang, LoseAnswer, Reset, Until, chance
-from consumer.model import Cause
+from consumer.demo.fakes import Answer, Fake, FakeCustomerio, Gate, Hang, LoseAnswer, Reset, Until, chance
+from consumer.model import DeadLetterCause
 from tests.lanes.road import road
 
 
@@ -31,7 +31,10 @@ def dice() -> random.Random:
 
 def test_every_key_keeps_its_order_through_errors_resets_lost_answers_and_timeouts(dice: random.Random) -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, timeout_s=0.25, destination={"events": 5}) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            road(fake, timeout_s=0.25, destination={"events": 5}) as lanes,
+        ):
             rules = [
                 fake.faults.add(Answer(500), when=chance(0.15, dice)),
                 fake.faults.add(Reset(), when=chance(0.1, dice)),
@@ -54,7 +57,7 @@ def test_every_key_keeps_its_order_through_errors_resets_lost_answers_and_timeou
 
 def test_calls_of_one_lane_never_overlap() -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
             fake.faults.add(Answer(503), when=chance(0.3, random.Random(3)))
             lanes.owe([str(n) for n in range(40)], [n % 7 for n in range(40)], "track")
             await lanes.all_ended()
@@ -80,7 +83,7 @@ def test_calls_of_one_lane_never_overlap() -> None:
 )
 def test_bad_events_at_any_places_are_found_alone_in_few_calls_and_cost_no_other(count: int, bad: set[int]) -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": count}) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": count}) as lanes:
             fake.poison("POISON")
             texts = ["POISON" if n in bad else f"fine-{n}" for n in range(count)]
             ids = lanes.owe(texts, [n % 3 for n in range(count)], "track")
@@ -89,7 +92,7 @@ def test_bad_events_at_any_places_are_found_alone_in_few_calls_and_cost_no_other
             assert sorted(arrival.id for arrival in fake.received) == sorted(good)
             assert fake.held() == set(good)
             assert {letter.delivery_id for letter in lanes.shelf.letters} == {ids[n] for n in bad}
-            assert lanes.causes() == [Cause.REFUSED] * len(bad)
+            assert lanes.causes() == [DeadLetterCause.REFUSED] * len(bad)
             most = len(bad) * (ceil(log2(count)) + 1)
             assert len([1 for request in fake.requests if request.status == 400]) <= most
             assert len(fake.requests) <= 2 * most
@@ -100,7 +103,7 @@ def test_bad_events_at_any_places_are_found_alone_in_few_calls_and_cost_no_other
 
 def test_a_refused_event_blocks_its_key_until_its_letter_is_acknowledged_and_no_other_key() -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
             lanes.shelf.at_once = False
             fake.poison("POISON")
             ids = lanes.owe(["POISON", "behind", "other"], [1, 1, 2], "track")
@@ -117,7 +120,7 @@ def test_a_refused_event_blocks_its_key_until_its_letter_is_acknowledged_and_no_
 
 def test_a_refused_event_whose_partition_went_holds_its_key_no_longer_than_its_letter() -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
             lanes.shelf.at_once = False
             fake.poison("POISON")
             lanes.owe(["POISON"], [1], "track")
@@ -135,7 +138,7 @@ def test_a_refused_event_whose_partition_went_holds_its_key_no_longer_than_its_l
 
 def test_what_is_withdrawn_during_a_call_is_not_sent_again_and_moves_nothing() -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
             fake.faults.add(Hang(0.2), times=1)
             lanes.owe(["on the wire", "waiting"], [1, 2], "track")
             await fake.until(lambda: fake.in_flight == 1)
@@ -155,7 +158,7 @@ def test_what_is_withdrawn_during_a_call_is_not_sent_again_and_moves_nothing() -
 
 def test_a_call_answered_after_its_partition_was_released_settles_nothing() -> None:
     async def run() -> None:
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1) as lanes:
             gate = Gate()
             fake.faults.add(Until(gate), times=1)
             (first,) = lanes.owe(["a"], [1], "track")

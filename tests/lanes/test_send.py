@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Callable, Mapping
 import httpx2
 import pytest
 
-from consumer.delivery.http.client import Wire
-from consumer.model import Call, Endpoint, Fault, Reply, Trouble
+from consumer.delivery.http.client import HttpConnection
+from consumer.model import Endpoint, Fault, HttpRequest, HttpResponse, TransientCause
 
-CALL = Call(Endpoint("batch", "POST", "/batch"), b"{}")
+CALL = HttpRequest(Endpoint("batch", "POST", "/batch"), b"{}")
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def with_server(
     serve: Serve, timeout_s: float = 1.0, signature: Mapping[str, str] | None = None
-) -> Reply | Fault:
+) -> HttpResponse | Fault:
     """Make one call to a server that does exactly what `serve` says once it has the request."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -31,7 +31,7 @@ async def with_server(
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    wire = Wire(f"http://127.0.0.1:{port}", {"content-type": "application/json"}, timeout_s)
+    wire = HttpConnection(f"http://127.0.0.1:{port}", {"content-type": "application/json"}, timeout_s)
     try:
         async with asyncio.timeout(10):
             return await wire.exchange(CALL, signature or {})
@@ -55,7 +55,7 @@ def ok(body: bytes, *more: bytes) -> bytes:
 
 def test_an_answer_is_read_whole_with_its_header_names_in_lower_case() -> None:
     reply = asyncio.run(with_server(writes(ok(b'{"a":1}', b"Retry-After: 3"))))
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, HttpResponse)
     assert (reply.status, reply.body, reply.truncated) == (200, b'{"a":1}', False)
     assert reply.headers["retry-after"] == "3"
 
@@ -63,7 +63,7 @@ def test_an_answer_is_read_whole_with_its_header_names_in_lower_case() -> None:
 def test_an_answer_says_when_it_came() -> None:
     before_ms = int(time.time() * 1000)
     reply = asyncio.run(with_server(writes(ok(b"{}"))))
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, HttpResponse)
     assert before_ms <= reply.received_ms <= time.time() * 1000
 
 
@@ -78,7 +78,7 @@ def test_the_deadline_is_for_the_whole_exchange_however_steadily_it_trickles() -
     began = time.monotonic()
     reply = asyncio.run(with_server(trickle, timeout_s=0.4))
     assert isinstance(reply, Fault)
-    assert reply.cause is Trouble.TIMED_OUT
+    assert reply.cause is TransientCause.TIMED_OUT
     assert 0.35 <= time.monotonic() - began < 3
 
 
@@ -88,7 +88,7 @@ def test_a_server_that_says_nothing_is_timed_out() -> None:
 
     reply = asyncio.run(with_server(hang, timeout_s=0.2))
     assert isinstance(reply, Fault)
-    assert reply.cause is Trouble.TIMED_OUT
+    assert reply.cause is TransientCause.TIMED_OUT
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_server_that_says_nothing_is_timed_out() -> None:
 def test_what_is_no_answer_is_unreachable_and_names_no_address(data: bytes) -> None:
     reply = asyncio.run(with_server(writes(data)))
     assert isinstance(reply, Fault)
-    assert reply.cause is Trouble.UNREACHABLE
+    assert reply.cause is TransientCause.UNREACHABLE
     assert "127.0.0.1" not in reply.detail
 
 
@@ -117,16 +117,16 @@ def test_a_reset_is_unreachable() -> None:
 
     reply = asyncio.run(with_server(reset))
     assert isinstance(reply, Fault)
-    assert reply.cause is Trouble.UNREACHABLE
+    assert reply.cause is TransientCause.UNREACHABLE
 
 
 def test_nobody_listening_is_unreachable() -> None:
-    async def run() -> Reply | Fault:
+    async def run() -> HttpResponse | Fault:
         server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         server.close()
         await server.wait_closed()
-        wire = Wire(f"http://127.0.0.1:{port}", {}, 1.0)
+        wire = HttpConnection(f"http://127.0.0.1:{port}", {}, 1.0)
         try:
             return await wire.exchange(CALL, {})
         finally:
@@ -134,7 +134,7 @@ def test_nobody_listening_is_unreachable() -> None:
 
     reply = asyncio.run(run())
     assert isinstance(reply, Fault)
-    assert reply.cause is Trouble.UNREACHABLE
+    assert reply.cause is TransientCause.UNREACHABLE
 
 
 def test_a_body_of_a_hundred_megabytes_is_cut_long_before_its_end() -> None:
@@ -149,7 +149,7 @@ def test_a_body_of_a_hundred_megabytes_is_cut_long_before_its_end() -> None:
             sent += 100_000
 
     reply = asyncio.run(with_server(pour, timeout_s=10))
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, HttpResponse)
     assert reply.truncated
     assert 1024 * 1024 < len(reply.body) < 2 * 1024 * 1024
     assert sent < 50_000_000
@@ -157,7 +157,7 @@ def test_a_body_of_a_hundred_megabytes_is_cut_long_before_its_end() -> None:
 
 def test_a_compressed_answer_is_not_unfolded() -> None:
     reply = asyncio.run(with_server(writes(ok(b"\x1f\x8b bomb", b"content-encoding: gzip"))))
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, HttpResponse)
     assert reply.body == b"\x1f\x8b bomb"
 
 
@@ -167,7 +167,7 @@ def test_a_compressed_answer_is_not_unfolded() -> None:
 def test_a_redirect_is_an_answer_and_is_not_followed_wherever_it_points(location: bytes) -> None:
     data = b"HTTP/1.1 307 Temporary Redirect\r\ncontent-length: 0\r\nlocation: " + location + b"\r\n\r\n"
     reply = asyncio.run(with_server(writes(data)))
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, HttpResponse)
     assert reply.status == 307
 
 
@@ -201,8 +201,8 @@ def an_instance(kind: type[Exception]) -> Exception:
 
 @pytest.mark.parametrize("kind", foreign(), ids=lambda kind: kind.__name__)
 def test_every_exception_of_httpx2_becomes_a_trouble(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
-    async def run() -> Reply | Fault:
-        wire = Wire("http://127.0.0.1:1", {}, 1.0)
+    async def run() -> HttpResponse | Fault:
+        wire = HttpConnection("http://127.0.0.1:1", {}, 1.0)
 
         async def fall(*_: object, **__: object) -> httpx2.Response:
             raise an_instance(kind)
@@ -215,6 +215,6 @@ def test_every_exception_of_httpx2_becomes_a_trouble(kind: type[Exception], monk
 
     reply = asyncio.run(run())
     assert isinstance(reply, Fault)
-    assert reply.cause in {Trouble.TIMED_OUT, Trouble.UNREACHABLE}
+    assert reply.cause in {TransientCause.TIMED_OUT, TransientCause.UNREACHABLE}
     assert "secret" not in reply.detail
     assert reply.status is None

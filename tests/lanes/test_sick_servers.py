@@ -6,9 +6,9 @@ from collections import Counter
 from itertools import cycle
 
 from consumer.delivery.backoff import Backoff
-from consumer.delivery.guards.poison_detector import SuspectOptions
-from consumer.delivery.http.client import Wire
-from consumer.demo.fakes import Answer, CustomerIo, chance
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
+from consumer.delivery.http.client import HttpConnection
+from consumer.demo.fakes import Answer, FakeCustomerio, chance
 from tests.lanes.road import road
 from tests.lanes.test_hostile_answers import listening
 
@@ -24,8 +24,8 @@ async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 def test_a_lane_whose_connection_leads_to_the_one_sick_server_takes_another_once_a_batch_keeps_failing() -> None:
     async def run() -> None:
-        never = SuspectOptions(failures=FAILURES, after_s=3600)
-        async with CustomerIo(api_key="key") as sick, CustomerIo(api_key="key") as sound:
+        never = PoisonDetectionOptions(failures=FAILURES, after_s=3600)
+        async with FakeCustomerio(api_key="key") as sick, FakeCustomerio(api_key="key") as sound:
             sick.faults.add(Answer(500), name="sick")
             servers = cycle([sick, sound])
 
@@ -35,7 +35,7 @@ def test_a_lane_whose_connection_leads_to_the_one_sick_server_takes_another_once
                 await asyncio.gather(pipe(reader, back), pipe(there, writer))
 
             async with listening(balance) as url, road(sound, lanes=1, suspects=never) as lanes:
-                lanes.lanes.lanes[0]._wire = wire = Wire(url + sound.prefix, lanes.destination.headers, 60.0)
+                lanes.lanes.lanes[0]._wire = wire = HttpConnection(url + sound.prefix, lanes.destination.headers, 60.0)
                 ids = lanes.owe([f"fine-{n}" for n in range(20)], list(range(20)), "track")
                 await lanes.all_ended(60)
                 assert [len(sick.requests), len(sick.received)] == [FAILURES, 0]
@@ -48,10 +48,10 @@ def test_a_lane_whose_connection_leads_to_the_one_sick_server_takes_another_once
 
 def test_a_destination_that_answers_every_fifth_call_only_has_nothing_given_up_however_long_it_is_so() -> None:
     async def run() -> None:
-        soon = SuspectOptions(after_s=0.2)
+        soon = PoisonDetectionOptions(after_s=0.2)
         quick = Backoff(0.001, 0.005)
         async with (
-            CustomerIo(api_key="key") as fake,
+            FakeCustomerio(api_key="key") as fake,
             road(fake, {"events": 1}, suspects=soon, backoff=quick, timeout_s=60.0) as lanes,
         ):
             ill = fake.faults.add(Answer(500), when=chance(0.8, random.Random(1)), name="ill")

@@ -5,61 +5,61 @@ from collections.abc import Mapping
 
 import pytest
 
-from consumer.delivery.http.client import Wire, send
-from consumer.delivery.http.credentials import Signature
-from consumer.model import Barred, Call, Deferred, Endpoint, Fault, Reply, Trouble
+from consumer.delivery.http.client import HttpConnection, send
+from consumer.delivery.http.credentials import AuthHeaders
+from consumer.model import Blocked, Deferred, Endpoint, Fault, HttpRequest, HttpResponse, TransientCause
 
-CALL = Call(Endpoint("batch", "POST", "/batch"), b"{}")
+CALL = HttpRequest(Endpoint("batch", "POST", "/batch"), b"{}")
 
 
 class Door:
     """Credentials that hand out numbered signatures."""
 
-    def __init__(self, *results: Signature | Barred | Deferred | None) -> None:
+    def __init__(self, *results: AuthHeaders | Blocked | Deferred | None) -> None:
         self.results = list(results)
         self.asked: list[str] = []
 
-    async def current(self) -> Signature | Barred | Deferred:
+    async def current(self) -> AuthHeaders | Blocked | Deferred:
         self.asked.append("current")
         result = self.results.pop(0)
         assert result is not None
         return result
 
-    async def renew(self, refused: Signature) -> Signature | Barred | Deferred | None:
+    async def renew(self, refused: AuthHeaders) -> AuthHeaders | Blocked | Deferred | None:
         self.asked.append(f"renew {refused['authorization']}")
         return self.results.pop(0)
 
     async def refresh(self) -> bool:
         return False
 
-    def taken(self, signature: Signature) -> None:
+    def taken(self, signature: AuthHeaders) -> None:
         self.asked.append(f"taken {signature['authorization']}")
 
     def doubt(self) -> None:
         return None
 
 
-class CountingWire(Wire):
+class CountingWire(HttpConnection):
     """Answers with the statuses it was given, and keeps what it was signed with."""
 
     def __init__(self, *statuses: int) -> None:
         self.statuses = list(statuses)
         self.signed: list[str] = []
 
-    async def exchange(self, call: Call, signature: Mapping[str, str]) -> Reply | Fault:  # noqa: ARG002
+    async def exchange(self, call: HttpRequest, signature: Mapping[str, str]) -> HttpResponse | Fault:  # noqa: ARG002
         self.signed.append(signature["authorization"])
-        return Reply(self.statuses.pop(0), {}, b"")
+        return HttpResponse(self.statuses.pop(0), {}, b"")
 
 
-OLD, NEW = Signature(authorization="old"), Signature(authorization="new")
-FAULT = Fault(Trouble.UNAUTHORIZED, "no")
+OLD, NEW = AuthHeaders(authorization="old"), AuthHeaders(authorization="new")
+FAULT = Fault(TransientCause.UNAUTHORIZED, "no")
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_refused_credentials_are_renewed_and_the_call_is_made_again_once(status: int) -> None:
     wire = CountingWire(status, status)
     answer = asyncio.run(send(wire, CALL, Door(OLD, NEW)))
-    assert isinstance(answer, Reply)
+    assert isinstance(answer, HttpResponse)
     assert answer.status == status
     assert wire.signed == ["old", "new"]
 
@@ -67,12 +67,12 @@ def test_refused_credentials_are_renewed_and_the_call_is_made_again_once(status:
 def test_where_there_is_no_other_signature_the_refusal_stands() -> None:
     wire = CountingWire(401)
     answer = asyncio.run(send(wire, CALL, Door(OLD, None)))
-    assert isinstance(answer, Reply)
+    assert isinstance(answer, HttpResponse)
     assert answer.status == 401
 
 
-@pytest.mark.parametrize("result", [Barred(FAULT), Deferred(FAULT)])
-def test_without_a_signature_nothing_is_sent(result: Barred | Deferred) -> None:
+@pytest.mark.parametrize("result", [Blocked(FAULT), Deferred(FAULT)])
+def test_without_a_signature_nothing_is_sent(result: Blocked | Deferred) -> None:
     wire = CountingWire()
     assert asyncio.run(send(wire, CALL, Door(result))) is result
     wire = CountingWire(401)

@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from consumer.delivery.guards.poison_detector import SuspectOptions
-from consumer.demo.fakes import Answer, CustomerIo, Fake, Hang, contains
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
+from consumer.demo.fakes import Answer, Fake, FakeCustomerio, Hang, contains
 from consumer.demo.fakes.fault_rules import Action
-from consumer.model import Cause, Trouble
+from consumer.model import DeadLetterCause, TransientCause
 from tests.lanes.road import Road, road
 
 EVENTS = 8
-SURE = SuspectOptions(failures=2, successes=1, after_s=0.2, others=10)
+SURE = PoisonDetectionOptions(failures=2, successes=1, after_s=0.2, others=10)
 
 
 @asynccontextmanager
@@ -69,12 +69,12 @@ def test_an_event_that_is_never_accepted_is_given_up_its_neighbours_arrive_once_
 ) -> None:
     async def run() -> None:
         async with (
-            CustomerIo(api_key="key") as fake,
+            FakeCustomerio(api_key="key") as fake,
             road(fake, lanes=count, timeout_s=10.0, suspects=SURE, destination={"events": EVENTS}) as lanes,
         ):
             bad, ids = await find(fake, lanes, Answer(status, headers))
             (letter,) = lanes.shelf.letters
-            assert (letter.delivery_id, letter.fault.cause) == (bad, Cause.NEVER_ACCEPTED)
+            assert (letter.delivery_id, letter.fault.cause) == (bad, DeadLetterCause.NEVER_ACCEPTED)
             assert letter.fault.status == status
             assert letter.attempts > SURE.failures
             # Probes of a hold go one by one: what proves it may have been a probe each time, with nothing to be halved.
@@ -92,21 +92,21 @@ def test_an_event_that_is_never_accepted_is_given_up_its_neighbours_arrive_once_
 def test_an_event_that_is_never_answered_is_given_up_and_an_outage_gives_up_none(count: int) -> None:
     async def run() -> None:
         async with (
-            CustomerIo(api_key="key") as fake,
+            FakeCustomerio(api_key="key") as fake,
             road(fake, lanes=count, timeout_s=0.5, suspects=SURE, destination={"events": EVENTS}) as lanes,
         ):
             bad, ids = await find(fake, lanes, Hang(60))
             (letter,) = lanes.shelf.letters
-            assert (letter.delivery_id, letter.fault.cause) == (bad, Cause.NEVER_ACCEPTED)
+            assert (letter.delivery_id, letter.fault.cause) == (bad, DeadLetterCause.NEVER_ACCEPTED)
             assert letter.fault.status is None
-            assert Trouble.TIMED_OUT.value in letter.fault.detail
+            assert TransientCause.TIMED_OUT.value in letter.fault.detail
             ids += await outage(fake, lanes, 500, calls=30)
             assert len(lanes.shelf.letters) == 1
             arrived = Counter(arrival.id for arrival in fake.received)
             assert set(arrived) == set(ids)
             # Where the machine itself is slower than the time allowed, that call alone is made again.
             hung = sum(rule.hits for rule in fake.faults._rules if rule.name == "poison")
-            late = [fault for fault, _ in lanes.observer.waits if fault.cause is Trouble.TIMED_OUT]
+            late = [fault for fault, _ in lanes.observer.waits if fault.cause is TransientCause.TIMED_OUT]
             assert max(arrived.values()) == 1 or len(late) >= hung
 
     asyncio.run(run())
@@ -114,8 +114,8 @@ def test_an_event_that_is_never_answered_is_given_up_and_an_outage_gives_up_none
 
 def test_what_fails_by_itself_does_not_hold_its_lane() -> None:
     async def run() -> None:
-        never = SuspectOptions(failures=2, after_s=3600)
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, suspects=never) as lanes:
+        never = PoisonDetectionOptions(failures=2, after_s=3600)
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, suspects=never) as lanes:
             poison = fake.faults.add(Answer(500), when=contains("POISON"))
             (bad,) = lanes.owe(["POISON"], [1], "track")
             await lanes.until(lambda: poison.hits >= 2)
@@ -136,8 +136,8 @@ def test_what_fails_by_itself_does_not_hold_its_lane() -> None:
 
 def test_a_suspect_that_is_forbidden_holds_nobody_any_more() -> None:
     async def run() -> None:
-        never = SuspectOptions(failures=2, after_s=3600)
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, suspects=never, probe_s=0.05) as lanes:
+        never = PoisonDetectionOptions(failures=2, after_s=3600)
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, suspects=never, probe_s=0.05) as lanes:
             poison = fake.faults.add(Answer(403), when=contains("POISON"))
             lanes.owe(["POISON"], [1], "track")
             ids: list[str] = []
@@ -157,8 +157,8 @@ def test_a_suspect_that_is_forbidden_holds_nobody_any_more() -> None:
 
 def test_what_waits_by_itself_when_its_partition_goes_is_not_sent_again() -> None:
     async def run() -> None:
-        never = SuspectOptions(failures=1, after_s=3600)
-        async with CustomerIo(api_key="key") as fake, road(fake, lanes=1, suspects=never) as lanes:
+        never = PoisonDetectionOptions(failures=1, after_s=3600)
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, suspects=never) as lanes:
             poison = fake.faults.add(Answer(500), when=contains("POISON"))
             lanes.owe(["POISON", "behind it"], [1, 1], "track")
             await lanes.until(lambda: poison.hits >= 3 and not lanes.lanes.calls)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from consumer.demo.fakes import Gate, Until, Yotpo
+from consumer.demo.fakes import FakeYotpo, Gate, Until
 from tests.lanes.road import Road, road
 
 
@@ -16,7 +16,7 @@ def token_calls(lanes: Road) -> int:
 def test_sixteen_lanes_that_meet_a_dead_token_renew_it_once() -> None:
     async def run() -> None:
         async with (
-            Yotpo(store_id="store", secret="secret", rate=None) as fake,
+            FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
             road(fake, {"store_id": "store"}, lanes=16) as lanes,
         ):
             lanes.owe(["warm"] * 16, list(range(16)), "event")
@@ -36,7 +36,7 @@ def test_sixteen_lanes_that_meet_a_dead_token_renew_it_once() -> None:
 def test_lanes_that_wait_for_a_token_share_its_failure() -> None:
     async def run() -> None:
         async with (
-            Yotpo(store_id="store", secret="secret", rate=None) as fake,
+            FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
             road(fake, {"store_id": "store"}, lanes=16, probe_s=30.0) as lanes,
         ):
             gate = Gate()
@@ -56,7 +56,7 @@ def test_lanes_that_wait_for_a_token_share_its_failure() -> None:
 def test_trouble_at_the_token_call_neither_ends_a_hold_nor_calls_credentials_good() -> None:
     async def run() -> None:
         async with (
-            Yotpo(store_id="store", secret="secret", rate=None) as fake,
+            FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
             road(fake, {"store_id": "store"}, lanes=2, probe_s=0.05) as lanes,
         ):
             fake.accept(secret="new")
@@ -80,7 +80,7 @@ def test_trouble_at_the_token_call_neither_ends_a_hold_nor_calls_credentials_goo
 def test_a_call_is_not_made_again_after_a_renewal_when_its_turn_has_passed(lapse: str) -> None:
     async def run() -> None:
         async with (
-            Yotpo(store_id="store", secret="secret", rate=None) as fake,
+            FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
             road(fake, {"store_id": "store"}, lanes=1) as lanes,
         ):
             lanes.owe(["warm"], [1], "event")
@@ -114,7 +114,7 @@ def test_a_call_is_not_made_again_after_a_renewal_when_its_turn_has_passed(lapse
 def test_calls_made_again_after_a_renewal_keep_to_the_rate() -> None:
     async def run() -> None:
         async with (
-            Yotpo(store_id="store", secret="secret", rate=None) as fake,
+            FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
             road(fake, {"store_id": "store"}, lanes=8, rate_per_s=20.0) as lanes,
         ):
             lanes.lanes.pace.share(1.0, time.monotonic() - 1.0)
@@ -138,7 +138,7 @@ def test_calls_made_again_after_a_renewal_keep_to_the_rate() -> None:
 def test_the_call_for_a_token_counts_towards_the_rate() -> None:
     async def run() -> None:
         async with (
-            Yotpo(store_id="store", secret="secret", rate=5.0) as fake,
+            FakeYotpo(store_id="store", secret="secret", rate=5.0) as fake,
             road(fake, {"store_id": "store"}, lanes=8, rate_per_s=5.0) as lanes,
         ):
             lanes.lanes.pace.share(1.0, time.monotonic() - 1.0)

@@ -2,7 +2,7 @@
 
 # ruff: noqa: ARG002 - a listener hears more than it keeps
 
-from consumer.model import Cause, Fault
+from consumer.model import DeadLetterCause, Fault
 from consumer.model.observer import Observer
 
 
@@ -20,8 +20,8 @@ class Watching(Observer):
         self.statuses: list[int | None] = []
         self.renewals: list[bool] = []
         self.validity: list[bool] = []
-        self.closings: list[tuple[str, Cause, int, int]] = []
-        self.openings: list[tuple[str, Cause, str]] = []
+        self.closings: list[tuple[str, DeadLetterCause, int, int]] = []
+        self.openings: list[tuple[str, DeadLetterCause, str]] = []
 
     def held(self, destination: str, endpoint: str, fault: Fault) -> None:
         self.holds.append((endpoint, fault))
@@ -49,10 +49,10 @@ class Watching(Observer):
     ) -> None:
         self.statuses.append(status)
 
-    def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:
+    def guard_closed(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
         self.closings.append((kind, cause, refused, of))
 
-    def guard_opened(self, destination: str, kind: str, cause: Cause, seconds: float, by: str) -> None:
+    def guard_opened(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
         self.openings.append((kind, cause, by))
 
     def credential_renewed(self, destination: str, *, ok: bool) -> None:

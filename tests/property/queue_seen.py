@@ -6,8 +6,8 @@ from collections import Counter
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.keyed_queue import KeyedQueue, Scope
-from consumer.model import Cause, Endpoint, Fault
+from consumer.delivery.keyed_queue import KeyedQueue, WaitReason
+from consumer.model import DeadLetterCause, Endpoint, Fault
 from tests.property.test_batch import FakeTenure, check_batch
 
 KEYS = 4
@@ -35,14 +35,14 @@ class QueueSeen(RuleBasedStateMachine):
 
     # ── What the lane's road would say ──
 
-    def waits(self, each: Delivery) -> Scope | Fault | None:
+    def waits(self, each: Delivery) -> WaitReason | Fault | None:
         if each.shape.endpoint in self.held:
             return "endpoint", each.shape.endpoint
         if each.slot in self.early:
             return "clock", each.slot % 3
         if each.slot in self.guarded:
             return "guard", each.slot % 2
-        return Fault(Cause.OUT_OF_WINDOW) if each.slot in self.hopeless else None
+        return Fault(DeadLetterCause.OUT_OF_WINDOW) if each.slot in self.hopeless else None
 
     def refuse(self, each: Delivery, _: Fault) -> None:
         self.queue.block(each.key)

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from consumer.delivery.batch import body_of, form, halve
 from consumer.delivery.delivery import Delivery
-from consumer.model import Endpoint, Entry, Shape
+from consumer.model import BatchEnvelope, Endpoint, Entry
 
 ENTRY = Entry("shop.Order", "copilot", "copilot.custom_event", "custom_event")
 COLLECT = Endpoint("collect", "POST", "/collect")
 CONSENT = Endpoint("consent", "POST", "/consent")
 SHAPES = (
-    Shape(COLLECT, b'{"batch":[', b"]}", 4, 60),
-    Shape(COLLECT, b'{"x":1,"batch":[', b"]}", 3, 44),
-    Shape(CONSENT, b"", b"", 1, 40),
+    BatchEnvelope(COLLECT, b'{"batch":[', b"]}", 4, 60),
+    BatchEnvelope(COLLECT, b'{"x":1,"batch":[', b"]}", 3, 44),
+    BatchEnvelope(CONSENT, b"", b"", 1, 40),
 )
 
 
@@ -28,11 +28,11 @@ class FakeTenure:
     sending: bool = True
 
 
-def delivery(key: int, shape: Shape, identity: str, body: bytes, tenure: FakeTenure, slot: int = 0) -> Delivery:
+def delivery(key: int, shape: BatchEnvelope, identity: str, body: bytes, tenure: FakeTenure, slot: int = 0) -> Delivery:
     return Delivery(body, key, shape, identity, 0, ENTRY, tenure, slot)  # type: ignore[arg-type]
 
 
-def largest(shape: Shape) -> int:
+def largest(shape: BatchEnvelope) -> int:
     return shape.max_bytes - len(shape.prefix) - len(shape.suffix)
 
 
@@ -98,7 +98,7 @@ def test_what_a_partition_that_went_has_left_is_in_no_batch() -> None:
 
 
 def test_a_body_that_fills_the_limit_exactly_goes_and_one_byte_more_does_not() -> None:
-    shape, tenure = Shape(COLLECT, b"[", b"]", 10, 11), FakeTenure()
+    shape, tenure = BatchEnvelope(COLLECT, b"[", b"]", 10, 11), FakeTenure()
     fits = [delivery(1, shape, "a", b"1234", tenure), delivery(2, shape, "b", b"1234", tenure)]
     queue = deque(fits)
     assert len(body_of(form(queue, None))) == 11
@@ -130,7 +130,7 @@ def test_a_delivery_behind_one_of_its_key_that_was_passed_over_is_not_even_asked
 def test_halving_finds_exactly_the_poison_in_few_refused_calls(count: int, data: st.DataObject) -> None:
     poison = data.draw(st.sets(st.integers(0, count - 1)))
     tenure, pieces = FakeTenure(), itertools.count(1)
-    shape = Shape(COLLECT, b"[", b"]", count, 10_000)
+    shape = BatchEnvelope(COLLECT, b"[", b"]", count, 10_000)
     queue = deque(delivery(n % 7, shape, str(n), b"{}", tenure, n) for n in range(count))
     members: dict[int, set[int]] = {}
     delivered: list[int] = []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from consumer.model import Message
 from consumer.model.values import Instant, Value
-from consumer.translation.avro.named_record import Record
+from consumer.translation.avro.named_record import AvroRecord
 from consumer.translation.expressions import Problem, Scope, UnmappableError, compile_expression
 from consumer.translation.expressions.interpreter import Interpreter
 from consumer.translation.expressions.parser import ExactParser
@@ -58,7 +58,7 @@ VALUES: st.SearchStrategy[Value] = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(NAMES, inner, max_size=3),
-        st.dictionaries(NAMES, inner, max_size=2).map(lambda fields: Record(fields, "shop.Thing")),
+        st.dictionaries(NAMES, inner, max_size=2).map(lambda fields: AvroRecord(fields, "shop.Thing")),
     ),
     max_leaves=8,
 )

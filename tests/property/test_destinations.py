@@ -14,7 +14,18 @@ from consumer.destinations.customerio.semantic_events import ACTING
 from consumer.destinations.redaction import _VOCABULARY, LONGEST, scrubbed
 from consumer.destinations.status_verdicts import LONGEST_WAIT_S
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
-from consumer.model import Barred, Cause, Deferred, Delivered, Listed, Mixed, Refused, Reply, Shape, Verdict
+from consumer.model import (
+    BatchEnvelope,
+    BatchRefused,
+    Blocked,
+    DeadLetterCause,
+    Deferred,
+    Delivered,
+    HttpResponse,
+    PartiallyRefused,
+    Refused,
+    Verdict,
+)
 from tests.examples import examples
 
 COPILOT = Copilot(CopilotOptions(url="https://a.test", bytes=4000))
@@ -23,7 +34,7 @@ CUSTOMERIO = Customerio(
 )
 YOTPO = Yotpo(YotpoOptions(url="https://a.test/core/v3", store_id="s", bytes=4000, wrapper="w"))
 COLLECT, CONSENT = COPILOT._batch, COPILOT._single
-SHAPES: list[tuple[Destination, Shape]] = [
+SHAPES: list[tuple[Destination, BatchEnvelope]] = [
     (COPILOT, COLLECT),
     (COPILOT, CONSENT),
     (CUSTOMERIO, CUSTOMERIO._shape("")),
@@ -68,10 +79,10 @@ def expected(status: int, events: int) -> tuple[type, ...]:
     if status in {408, 425, 429} or 500 <= status <= 599:
         return (Deferred,)
     if status in {400, 409, 413, 422}:
-        return (Mixed,) if events > 1 else (Refused,)
+        return (BatchRefused,) if events > 1 else (Refused,)
     if 200 <= status <= 299:
-        return (Delivered, Listed, Mixed, Barred) if events > 1 else (Delivered, Refused, Barred)
-    return (Barred,)
+        return (Delivered, PartiallyRefused, BatchRefused, Blocked) if events > 1 else (Delivered, Refused, Blocked)
+    return (Blocked,)
 
 
 @pytest.mark.parametrize("place", range(len(SHAPES)))
@@ -89,21 +100,21 @@ def test_every_status_with_any_body_has_a_verdict_of_its_class(
 ) -> None:
     destination, shape = SHAPES[place]
     events = min(events, shape.max_events)
-    reply = Reply(status, headers, body, truncated=truncated)
+    reply = HttpResponse(status, headers, body, truncated=truncated)
     verdict: Verdict = destination.judge(shape, [f"id-{number}" for number in range(events)], reply)
     assert isinstance(verdict, expected(status, events))
     match verdict:
         case Delivered():
             assert status in {200, 201, 204}
-        case Listed(refused):
+        case PartiallyRefused(refused):
             assert refused
             assert set(refused) <= set(range(events))
-            assert all(fault.cause is Cause.REFUSED for fault in refused.values())
+            assert all(fault.cause is DeadLetterCause.REFUSED for fault in refused.values())
         case Deferred(_, wait_s, _):
             assert wait_s is None or 0 <= wait_s <= LONGEST_WAIT_S
         case Refused(fault):
-            assert fault.cause is Cause.REFUSED
-        case Mixed(fault) | Barred(fault):
+            assert fault.cause is DeadLetterCause.REFUSED
+        case BatchRefused(fault) | Blocked(fault):
             assert fault.status == status
 
 
@@ -111,7 +122,7 @@ def test_every_status_with_any_body_has_a_verdict_of_its_class(
 def test_no_status_is_left_out(status: int) -> None:
     for destination, shape in SHAPES:
         for events in {1, min(3, shape.max_events)}:
-            verdict = destination.judge(shape, [f"id-{n}" for n in range(events)], Reply(status, {}, b"{}"))
+            verdict = destination.judge(shape, [f"id-{n}" for n in range(events)], HttpResponse(status, {}, b"{}"))
             assert isinstance(verdict, expected(status, events))
 
 
@@ -124,7 +135,7 @@ def test_copilot_and_customerio_never_take_what_is_no_object_for_a_delivery(body
         is_object = False
     for destination, shape in SHAPES[:4]:
         if not is_object:
-            assert isinstance(destination.judge(shape, ["id-0"], Reply(200, {}, body)), Barred)
+            assert isinstance(destination.judge(shape, ["id-0"], HttpResponse(200, {}, body)), Blocked)
 
 
 @settings(deadline=None)

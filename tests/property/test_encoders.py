@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from consumer.destinations import Encoded
 from consumer.destinations.encoding import MOST_DIGITS, exact
 from consumer.destinations.id_formats import ulid_text, uuid_text
-from consumer.model import Cause, Fault, Shape
+from consumer.model import BatchEnvelope, DeadLetterCause, Fault
 from consumer.model.values import Fields, Instant, Value
 from tests.examples import examples
 from tests.property.test_destinations import COPILOT, CUSTOMERIO, SHAPES, YOTPO
@@ -56,7 +56,7 @@ ENTRIES = [
 ]
 
 
-def request(body: bytes, shape: Shape) -> Any:  # noqa: ANN401 - whatever JSON holds
+def request(body: bytes, shape: BatchEnvelope) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Return a call of one, read with duplicate keys refused."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def test_whatever_is_mapped_is_said_in_valid_json_within_limits_or_refused(
     said = destination.encoder(target, name)(fields, identity, time_ns)
     assert repr(fields) == before
     if isinstance(said, Fault):
-        assert said.cause in {Cause.CONTRACT, Cause.TOO_LARGE}
+        assert said.cause in {DeadLetterCause.CONTRACT, DeadLetterCause.TOO_LARGE}
         assert said.detail
         return
     assert isinstance(request(said.body, said.shape), dict)

@@ -5,16 +5,16 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.delivery.guards.flood_guard import Guard, GuardOptions
-from consumer.delivery.keyed_queue import KeyedQueue, Proof, Scope
-from consumer.model import Cause
+from consumer.delivery.guards.flood_guard import FloodGuard, FloodGuardOptions
+from consumer.delivery.keyed_queue import KeyedQueue, ProbeFilter, WaitReason
+from consumer.model import DeadLetterCause
 from consumer.model.observer import Observer
 from tests.examples import examples
 from tests.property.test_batch import SHAPES, FakeTenure, delivery
 
 WINDOW_S = 100.0
-WAITING: Scope = ("guard", "A")
-CAUSES = (Cause.REFUSED, Cause.TOO_LARGE)
+WAITING: WaitReason = ("guard", "A")
+CAUSES = (DeadLetterCause.REFUSED, DeadLetterCause.TOO_LARGE)
 
 VERDICTS = st.lists(
     st.tuples(
@@ -29,21 +29,24 @@ VERDICTS = st.lists(
 
 class Closing(Observer):
     def __init__(self) -> None:
-        self.closings: list[tuple[str, Cause, int, int]] = []
+        self.closings: list[tuple[str, DeadLetterCause, int, int]] = []
 
-    def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:  # noqa: ARG002
+    def guard_closed(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:  # noqa: ARG002
         self.closings.append((kind, cause, refused, of))
 
 
 def closings_seen_from_outside(
-    verdicts: list[tuple[float, str, Cause | None, int]], refusals: int, share: float, open_every: int
+    verdicts: list[tuple[float, str, DeadLetterCause | None, int]], refusals: int, share: float, open_every: int
 ) -> int:
     """Check each closing, and all that is written, against what was counted outside; return how often it closed."""
     closing = Closing()
-    guard = Guard("d", GuardOptions(refusals, WINDOW_S, share), lambda _kind, _cause: 0, closing)
+    guard = FloodGuard("d", FloodGuardOptions(refusals, WINDOW_S, share), lambda _kind, _cause: 0, closing)
     now = 1000.0
-    seen: dict[str, list[tuple[float, Cause | None]]] = {"A": [], "B": []}  # all verdicts, as an outsider saw them
-    letters: dict[tuple[str, Cause], list[float]] = {}
+    seen: dict[str, list[tuple[float, DeadLetterCause | None]]] = {
+        "A": [],
+        "B": [],
+    }  # all verdicts, as an outsider saw them
+    letters: dict[tuple[str, DeadLetterCause], list[float]] = {}
     for number, (later_s, kind, cause, count) in enumerate(verdicts):
         now += later_s
         if open_every and number % (open_every + 3) == 0:
@@ -76,27 +79,27 @@ def closings_seen_from_outside(
 @settings(max_examples=examples(300), deadline=None)
 @given(VERDICTS, st.integers(1, 8), st.sampled_from([0.0, 0.3, 0.5, 0.9]), st.integers(0, 30))
 def test_it_closes_above_its_thresholds_only_and_what_is_written_stays_within_the_stated_bound(
-    verdicts: list[tuple[float, str, Cause | None, int]], refusals: int, share: float, open_every: int
+    verdicts: list[tuple[float, str, DeadLetterCause | None, int]], refusals: int, share: float, open_every: int
 ) -> None:
     closings_seen_from_outside(verdicts, refusals, share, open_every)
 
 
 def test_it_does_close_and_once_more_after_it_was_opened() -> None:
-    assert closings_seen_from_outside([(1.0, "A", Cause.REFUSED, 6)] * 8, 8, 0.5, 1) == 2
+    assert closings_seen_from_outside([(1.0, "A", DeadLetterCause.REFUSED, 6)] * 8, 8, 0.5, 1) == 2
 
 
 @settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=400), st.integers(1, 60))
 def test_a_stream_of_which_no_more_than_half_is_refused_never_closes_it(order: list[bool], refusals: int) -> None:
-    guard = Guard("d", GuardOptions(refusals, WINDOW_S, 0.5), lambda _kind, _cause: 0, Observer())
-    guard.begin("A", Cause.REFUSED, 0.0)
+    guard = FloodGuard("d", FloodGuardOptions(refusals, WINDOW_S, 0.5), lambda _kind, _cause: 0, Observer())
+    guard.begin("A", DeadLetterCause.REFUSED, 0.0)
     balance = 0
     for taken in order:
         if taken or balance <= 0:
             guard.fine("A", 1, 0.0)
             balance += 1
         else:
-            assert not guard.refused("A", Cause.REFUSED, 0.0)
+            assert not guard.refused("A", DeadLetterCause.REFUSED, 0.0)
             balance -= 1
 
 
@@ -124,7 +127,7 @@ def test_one_that_proves_goes_after_as_many_as_stand_before_the_nearest_however_
     all_waits()
     before = [next((at for at, number in enumerate(some) if number in proving), None) for some in owed.values()]
     nearest = min((at for at in before if at is not None), default=None)
-    proof = Proof(lambda each: each.slot in proving, lambda _: True)
+    proof = ProbeFilter(lambda each: each.slot in proving, lambda _: True)
     assert (queue.find(WAITING, lambda _: True, proof) is None) == (nearest is None)
     for step in range(nearest + 1 if nearest is not None else 0):
         one = queue.take_one(WAITING, lambda _: True, proof)

@@ -12,22 +12,33 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.guards.circuit_breaker import Holds
-from consumer.delivery.guards.flood_guard import Guarding, GuardOptions
-from consumer.delivery.guards.poison_detector import SuspectOptions, Suspicion
+from consumer.delivery.guards.circuit_breaker import CircuitBreakers
+from consumer.delivery.guards.flood_guard import DestinationFloodGuard, FloodGuardOptions
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions, PoisonDetector
 from consumer.delivery.keyed_queue import KeyedQueue
 from consumer.delivery.options import DestinationOptions
-from consumer.delivery.outcomes import Outcomes
-from consumer.model import Cause, Delivered, Endpoint, Entry, Fault, Listed, Mixed, Refused, Shape, Verdict
+from consumer.delivery.outcomes import OutcomeHandler
+from consumer.model import (
+    BatchEnvelope,
+    BatchRefused,
+    DeadLetterCause,
+    Delivered,
+    Endpoint,
+    Entry,
+    Fault,
+    PartiallyRefused,
+    Refused,
+    Verdict,
+)
 from consumer.model.directives import AcceptRefusals
 from tests.examples import examples
 from tests.property.test_batch import FakeTenure
 
 KEYS = 8
 KINDS = ("A", "B")
-OPTIONS = GuardOptions(refusals=2)
-SHAPE = Shape(Endpoint("collect", "POST", "/collect"), b"[", b"]", 6, 1000)
-REFUSED = Fault(Cause.REFUSED, "no", 400)
+OPTIONS = FloodGuardOptions(refusals=2)
+SHAPE = BatchEnvelope(Endpoint("collect", "POST", "/collect"), b"[", b"]", 6, 1000)
+REFUSED = Fault(DeadLetterCause.REFUSED, "no", 400)
 BAD = b"bad"
 MOSTLY = st.sampled_from([True, True, True, False])
 
@@ -46,12 +57,12 @@ class Floods(RuleBasedStateMachine):
             observer=self,
             sink=self,
             random=lambda: 0.5,
-            circuit_breakers=Holds(1.0),
-            poison_detector=Suspicion(SuspectOptions()),
+            circuit_breakers=CircuitBreakers(1.0),
+            poison_detector=PoisonDetector(PoisonDetectionOptions()),
             time_window=SimpleNamespace(past_hope=lambda _: None),
             next_fragment=lambda: next(pieces),
         )
-        self.guarding = context.flood_guard = Guarding(
+        self.guarding = context.flood_guard = DestinationFloodGuard(
             "copilot",
             OPTIONS,
             1.0,
@@ -60,7 +71,7 @@ class Floods(RuleBasedStateMachine):
             release=self.queue.release,
             wake_prober=lambda: None,
         )
-        self.outcomes = Outcomes(context, self.queue, lambda: None)
+        self.outcomes = OutcomeHandler(context, self.queue, lambda: None)
         self.tenure = FakeTenure()
         self.owed: dict[int, list[Delivery]] = {key: [] for key in range(KEYS)}  # by key, in order, not ended
         self.wire: list[Delivery] = []
@@ -78,13 +89,13 @@ class Floods(RuleBasedStateMachine):
 
     # ── Who hears of it ──
 
-    def guard_closed(self, _destination: str, kind: str, _cause: Cause, refused: int, of: int) -> None:
+    def guard_closed(self, _destination: str, kind: str, _cause: DeadLetterCause, refused: int, of: int) -> None:
         assert refused >= OPTIONS.refusals
         assert refused > OPTIONS.share * of
         assert not self.accepting or kind != "A"
         self.closed_now.add(kind)
 
-    def guard_opened(self, _destination: str, kind: str, _cause: Cause, _seconds: float, _by: str) -> None:
+    def guard_opened(self, _destination: str, kind: str, _cause: DeadLetterCause, _seconds: float, _by: str) -> None:
         self.closed_now.remove(kind)
         self.written[kind] = self.judged[kind] = 0
 
@@ -100,7 +111,7 @@ class Floods(RuleBasedStateMachine):
                 self.owed[each.key].remove(each)
 
     def refused(self, each: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
-        assert fault.cause is Cause.REFUSED
+        assert fault.cause is DeadLetterCause.REFUSED
         kind = each.entry.event_type
         assert kind not in self.closed_now, "dead-lettered behind a closed guard"
         self.judged[kind] += 1
@@ -163,9 +174,9 @@ class Floods(RuleBasedStateMachine):
         if not bad:
             verdict = Delivered()
         elif self.names:
-            verdict = Listed(bad)
+            verdict = PartiallyRefused(bad)
         else:
-            verdict = Refused(REFUSED) if len(batch) == 1 else Mixed(REFUSED)
+            verdict = Refused(REFUSED) if len(batch) == 1 else BatchRefused(REFUSED)
         self.outcomes.conclude(batch, verdict, self.started, called=True)
 
     @precondition(lambda self: self.letters)
@@ -176,7 +187,7 @@ class Floods(RuleBasedStateMachine):
     @rule()
     def an_operator_accepts_or_no_longer_does(self) -> None:
         self.accepting = not self.accepting
-        accepted = AcceptRefusals(until_ms=0, reason="", cause=Cause.REFUSED, event_type="A")
+        accepted = AcceptRefusals(until_ms=0, reason="", cause=DeadLetterCause.REFUSED, event_type="A")
         self.guarding.accept([accepted] if self.accepting else [])
         self.written["A"] = self.judged["A"] = 0
 

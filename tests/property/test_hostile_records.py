@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consumer.model import UNREADABLE_HEADERS, Cause, Fault
+from consumer.model import UNREADABLE_HEADERS, DeadLetterCause, Fault
 from consumer.translation.avro.wire_format import written_with
 from tests.examples import examples
 from tests.room.translating import NOW_MS, Json, Kept, framed, record, translator, written
@@ -104,7 +104,7 @@ def test_ten_thousand_headers_and_a_huge_one_cost_nothing_but_their_reading() ->
         ]
     )
     assert out.columns["teller"].records == [0, 1]
-    assert [(found.record, found.fault.cause) for found in out.faults] == [(2, Cause.UNDECODABLE)]
+    assert [(found.record, found.fault.cause) for found in out.faults] == [(2, DeadLetterCause.UNDECODABLE)]
 
 
 def test_the_last_schema_id_in_the_headers_counts_and_one_that_is_none_is_no_reason_to_guess() -> None:

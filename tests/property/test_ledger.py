@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from consumer.delivery.ledger import partition_ledger
-from consumer.delivery.ledger.accounting import Books
-from consumer.delivery.ledger.partition_ledger import LedgerError, Tenure
+from consumer.delivery.ledger.accounting import Accounting
+from consumer.delivery.ledger.partition_ledger import LedgerError, PartitionLedger
 from consumer.model import Partition
 
 DESTINATIONS = ("copilot", "yotpo")
@@ -29,7 +29,7 @@ class FakeRecord:
 class Model:
     """A tenure as sets: what each record still owes, by slot."""
 
-    tenure: Tenure
+    tenure: PartitionLedger
     next_offset: int
     offsets: list[int] = field(default_factory=list)
     owed: list[dict[int, int]] = field(default_factory=list)
@@ -49,14 +49,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.books = Books(DESTINATIONS)
+        self.books = Accounting(DESTINATIONS)
         self.past: list[Model] = []
         self.numbers = 0
         self.model = self.begin(0)
 
     def begin(self, start: int) -> Model:
         self.numbers += 1
-        return Model(Tenure(PARTITION, self.numbers, start, len(ACCOUNTS)), start, furthest=start)
+        return Model(PartitionLedger(PARTITION, self.numbers, start, len(ACCOUNTS)), start, furthest=start)
 
     @rule(
         gaps=st.lists(st.integers(0, 3), min_size=0, max_size=12),

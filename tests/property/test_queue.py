@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from consumer.delivery.batch import halve, mark
-from consumer.model import Cause, Endpoint, Fault
+from consumer.model import DeadLetterCause, Endpoint, Fault
 from tests.examples import examples
 from tests.property.queue_seen import KEYS, QueueSeen
 from tests.property.test_batch import CONSENT, SHAPES, FakeTenure, delivery, largest
@@ -135,7 +135,7 @@ class QueueMachine(QueueSeen):
             if index not in bad and each.tenure.sending:
                 self.owed[each.key].remove(each)
         for index in sorted(bad - guarded):
-            self.refuse(batch[index], Fault(Cause.REFUSED))
+            self.refuse(batch[index], Fault(DeadLetterCause.REFUSED))
         waiting = [batch[index] for index in sorted(guarded)]
         self.guarded |= {each.slot for each in waiting}
         self.queue.again(waiting)

@@ -12,13 +12,23 @@ from hypothesis import strategies as st
 
 from consumer.delivery.backoff import Backoff
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.guards.circuit_breaker import Holds
-from consumer.delivery.guards.poison_detector import SuspectOptions, Suspicion
-from consumer.delivery.http.rate_limiter import Pace
+from consumer.delivery.guards.circuit_breaker import CircuitBreakers
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions, PoisonDetector
+from consumer.delivery.http.rate_limiter import RateLimiter
 from consumer.delivery.keyed_queue import KeyedQueue
 from consumer.delivery.options import DestinationOptions
-from consumer.delivery.outcomes import Outcomes
-from consumer.model import Barred, Cause, Deferred, Delivered, Endpoint, Fault, Shape, Trouble, Verdict
+from consumer.delivery.outcomes import OutcomeHandler
+from consumer.model import (
+    BatchEnvelope,
+    Blocked,
+    DeadLetterCause,
+    Deferred,
+    Delivered,
+    Endpoint,
+    Fault,
+    TransientCause,
+    Verdict,
+)
 from tests.property.test_batch import COLLECT, FakeTenure, delivery
 
 LONG_AGO = 0.0
@@ -28,31 +38,31 @@ FAR_OFF = 1e12
 """When all that is apart is due, however long ago its calls started."""
 
 FAILURES: tuple[Verdict, ...] = (
-    Deferred(Fault(Trouble.SERVER_ERROR, "", 500)),
-    Deferred(Fault(Trouble.TIMED_OUT)),
-    Deferred(Fault(Trouble.SERVER_ERROR, "", 503), 1.0, everyone=True),
-    Barred(Fault(Trouble.UNAUTHORIZED, "", 403)),
+    Deferred(Fault(TransientCause.SERVER_ERROR, "", 500)),
+    Deferred(Fault(TransientCause.TIMED_OUT)),
+    Deferred(Fault(TransientCause.SERVER_ERROR, "", 503), 1.0, whole_destination=True),
+    Blocked(Fault(TransientCause.UNAUTHORIZED, "", 403)),
 )
 
 
 class LaneAlone:
     """A lane's queue and outcomes with all that is around them in memory; a back-off apart is over at once."""
 
-    def __init__(self, options: SuspectOptions, most: int) -> None:
-        self.shape = Shape(COLLECT, b"[", b"]", most, 100_000)
+    def __init__(self, options: PoisonDetectionOptions, most: int) -> None:
+        self.shape = BatchEnvelope(COLLECT, b"[", b"]", most, 100_000)
         self.queue, self.tenure, pieces = KeyedQueue(), FakeTenure(), itertools.count(1)
         self.slots = itertools.count()
         self.arrived: list[Delivery] = []
         self.dead: list[Delivery] = []
         self.details: list[str] = []
-        self.pace = Pace(None)
+        self.pace = RateLimiter(None)
         self.suspicions = self.calls = 0
         context: Any = SimpleNamespace(
             name="copilot",
             options=DestinationOptions(backoff=Backoff(0.5, 30.0), suspects=options),
             rate_limiter=self.pace,
-            poison_detector=Suspicion(options),
-            circuit_breakers=Holds[Endpoint](30.0),
+            poison_detector=PoisonDetector(options),
+            circuit_breakers=CircuitBreakers[Endpoint](30.0),
             flood_guard=SimpleNamespace(waits=lambda *_: False, delivered=lambda *_: None),
             time_window=SimpleNamespace(past_hope=lambda _: None),
             sink=self,
@@ -61,7 +71,7 @@ class LaneAlone:
             next_fragment=lambda: next(pieces),
         )
         self.holds = context.circuit_breakers
-        self.outcomes = Outcomes(context, self.queue, lambda: None)
+        self.outcomes = OutcomeHandler(context, self.queue, lambda: None)
 
     def owe(self, count: int, keys: int) -> list[Delivery]:
         slots = list(itertools.islice(self.slots, count))
@@ -86,7 +96,7 @@ class LaneAlone:
             verdict, before = answer(batch), time.monotonic()
             self.outcomes.conclude(batch, verdict, LONG_AGO, called=True)
             if isinstance(verdict, Deferred):
-                until = self.pace.told_until if verdict.everyone else self.outcomes.not_before
+                until = self.pace.told_until if verdict.whole_destination else self.outcomes.not_before
                 assert until > before, "a failed call must be waited after"
         return batch
 
@@ -97,7 +107,7 @@ class LaneAlone:
         self.holds.answered(COLLECT, time.monotonic(), success=True)
 
     def refused(self, each: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
-        assert fault.cause is Cause.NEVER_ACCEPTED
+        assert fault.cause is DeadLetterCause.NEVER_ACCEPTED
         self.dead.append(each)
         self.details.append(fault.detail)
         acknowledged()
@@ -117,7 +127,7 @@ class LaneAlone:
 def test_so_many_bad_ones_cost_no_more_failed_calls_than_their_number_times_the_depth_once_they_are_suspects(
     count: int, failures: int, keys: int, data: st.DataObject
 ) -> None:
-    lane = LaneAlone(SuspectOptions(failures=failures, after_s=0.0, others=0), count)
+    lane = LaneAlone(PoisonDetectionOptions(failures=failures, after_s=0.0, others=0), count)
     lane.passing()
     lane.call(lambda _: Delivered())
     owed = lane.owe(count, keys)
@@ -152,7 +162,7 @@ def test_so_many_bad_ones_cost_no_more_failed_calls_than_their_number_times_the_
 def test_while_nothing_succeeds_nobody_is_suspected_and_nothing_is_given_up(
     count: int, most: int, failures: int, keys: int, data: st.DataObject
 ) -> None:
-    lane = LaneAlone(SuspectOptions(failures=failures, after_s=0.0, others=0), most)
+    lane = LaneAlone(PoisonDetectionOptions(failures=failures, after_s=0.0, others=0), most)
     for _ in range(data.draw(st.integers(0, 3))):
         lane.owe(1, keys)
         lane.call(lambda _: Delivered())
@@ -171,7 +181,7 @@ def test_while_nothing_succeeds_nobody_is_suspected_and_nothing_is_given_up(
     assert len(mine) == len(owed)
 
 
-def given_up_as_it_takes(options: SuspectOptions, weather: list[bool], bad: set[int]) -> int:
+def given_up_as_it_takes(options: PoisonDetectionOptions, weather: list[bool], bad: set[int]) -> int:
     """Hold each that is given up against the failures and the others before it; return how many are."""
     lane = LaneAlone(options, 4)
     lane.owe(12, 5)
@@ -221,15 +231,15 @@ def given_up_as_it_takes(options: SuspectOptions, weather: list[bool], bad: set[
 
 @settings(deadline=None)
 @given(
-    st.builds(SuspectOptions, st.integers(1, 3), st.integers(1, 2), st.just(0.0), st.integers(0, 6)),
+    st.builds(PoisonDetectionOptions, st.integers(1, 3), st.integers(1, 2), st.just(0.0), st.integers(0, 6)),
     st.lists(st.booleans(), min_size=1, max_size=12).filter(any),
     st.sets(st.integers(0, 11), max_size=3),
 )
 def test_none_is_given_up_without_the_failures_and_the_others_that_it_takes(
-    options: SuspectOptions, weather: list[bool], bad: set[int]
+    options: PoisonDetectionOptions, weather: list[bool], bad: set[int]
 ) -> None:
     given_up_as_it_takes(options, weather, bad)
 
 
 def test_who_is_never_accepted_is_given_up_and_nobody_else() -> None:
-    assert given_up_as_it_takes(SuspectOptions(2, 1, 0.0, 3), [True, True, False], {3, 7}) == 2
+    assert given_up_as_it_takes(PoisonDetectionOptions(2, 1, 0.0, 3), [True, True, False], {3, 7}) == 2

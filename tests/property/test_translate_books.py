@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.model import Skip
+from consumer.model import SkipReason
 from tests.examples import examples
 from tests.room.translating import NOW_MS, Json, Kept, Teller, framed, record, translator, written
 
@@ -78,7 +78,7 @@ def test_each_record_and_entry_ends_exactly_once(lot: list[Kept]) -> None:
     assert len(lot) == decoded + skipped_whole + sum(whole.values())
     skipped = sum(count for (name, _, _), count in out.skipped.items() if name)
     assert decoded * len(LABELS) == sum(ended.values()) + skipped
-    assert out.skipped.get(("off", "shop.E", Skip.DISABLED), 0) == decoded
+    assert out.skipped.get(("off", "shop.E", SkipReason.DISABLED), 0) == decoded
 
     assert out.waiting == sorted(out.waiting)
     for index, message in enumerate(lot):

@@ -12,17 +12,15 @@ from typing import Any
 
 from consumer.cli.main import main
 from consumer.demo.embedded_kafka import EmbeddedKafka
-from consumer.demo.fakes import Answer, Fake, Gate, MarkInvalid, Until, contains, threaded
-from consumer.demo.fakes import Copilot as FakeCopilot
-from consumer.demo.fakes import CustomerIo as FakeCustomerIo
+from consumer.demo.fakes import Answer, Fake, FakeCopilot, FakeYotpo, Gate, MarkInvalid, Until, contains, threaded
+from consumer.demo.fakes import FakeCustomerio as FakeCustomerIo
 from consumer.demo.fakes import Incoming as ReceivedRequest
-from consumer.demo.fakes import Yotpo as FakeYotpo
 from consumer.demo.registry import SchemaRegistry
 from consumer.demo.schemas import Registered as RegisteredSchema
-from consumer.model import Cause, Doubt, Skip, Trouble
+from consumer.model import DeadLetterCause, SecretProblem, SkipReason, TransientCause
 from consumer.model.directives import AcceptGap, AcceptRefusals, Directives, Pause, Quarantine
 from consumer.model.findings import Finding
-from consumer.observability.directives_observer import Told
+from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.health import Moment
 from consumer.observability.http.status_json import status as status_document
 from consumer.observability.log.observer import LogObserver
@@ -57,8 +55,10 @@ _LATER_MS = 253_402_300_799_000
 _DIRECTIVES = Directives(
     (
         Pause(_LATER_MS, "a reason", destination="copilot", event_type="shop.OrderPlaced"),
-        AcceptRefusals(_LATER_MS, "a reason", Cause.CONTRACT, destination="copilot", event_type="shop.OrderPlaced"),
-        AcceptRefusals(_LATER_MS, "", Cause.UNDECODABLE, topic="shop.orders"),
+        AcceptRefusals(
+            _LATER_MS, "a reason", DeadLetterCause.CONTRACT, destination="copilot", event_type="shop.OrderPlaced"
+        ),
+        AcceptRefusals(_LATER_MS, "", DeadLetterCause.UNDECODABLE, topic="shop.orders"),
         Quarantine(_LATER_MS, "", "shop.orders", 0, 12),
         Quarantine(_LATER_MS, "", "shop.orders", key="c-1", destination="copilot"),
         AcceptGap(_LATER_MS, "", "shop.orders", 0, 70, "latest"),
@@ -70,8 +70,8 @@ _FINDINGS = (Finding("error", "directives.yaml", 3, 5, "directives[0].pause", "a
 def closed_lists() -> dict[str, list[str]]:
     """Return every value of the closed lists, by the label that carries them."""
     return {
-        "cause": sorted({*map(str, Cause), *map(str, Trouble)}),
-        "reason": sorted({*map(str, Skip), *map(str, Doubt)}),
+        "cause": sorted({*map(str, DeadLetterCause), *map(str, TransientCause)}),
+        "reason": sorted({*map(str, SkipReason), *map(str, SecretProblem)}),
     }
 
 
@@ -84,7 +84,7 @@ def occurrences() -> Iterator[tuple[list[dict[str, object]], str]]:
         getattr(observer, method)(**arguments)
         yield written.lines, metrics.page()[0].decode()
     written = Written("debug")
-    told = Told(written.log)
+    told = DirectivesObserver(written.log)
     told.directives_read(_DIRECTIVES)
     told.directives_refused(_FINDINGS)
     told.directives_unread(_DIRECTIVES, _FINDINGS)
@@ -95,7 +95,7 @@ def occurrences() -> Iterator[tuple[list[dict[str, object]], str]]:
 
 def sample_status() -> dict[str, Any]:
     """Return the status of one healthy pipeline and one with everything wrong, one not answering, and directives."""
-    told = Told(Written().log)
+    told = DirectivesObserver(Written().log)
     told.directives_unread(_DIRECTIVES, _FINDINGS)
     return status_document([well(), _ill()], ["cdp-yotpo"], Moment.now(), told)
 
@@ -108,5 +108,8 @@ def sample_metrics() -> str:
 def _ill() -> Any:  # noqa: ANN401 - its type is the product's and may be renamed
     facts = ill()
     return dataclasses.replace(
-        facts, destinations=tuple(dataclasses.replace(each, secrets_doubt=Doubt.UNREAD) for each in facts.destinations)
+        facts,
+        destinations=tuple(
+            dataclasses.replace(each, secrets_doubt=SecretProblem.UNREAD) for each in facts.destinations
+        ),
     )

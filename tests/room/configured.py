@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from consumer.config import Loaded, Settings, load
+from consumer.config import LoadedConfig, Settings, load
 
 ENVIRON = {
     "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
@@ -37,7 +37,7 @@ def loaded(
     *,
     pipeline: str | None = None,
     offline: bool = False,
-) -> Loaded:
+) -> LoadedConfig:
     """Load a text as `cdp.yaml` in `folder`."""
     path = folder / "cdp.yaml"
     path.write_text(text, encoding="utf-8")

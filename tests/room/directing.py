@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from consumer.directives.parser import Read, read_directives
-from consumer.model.directives import Directive, Known
+from consumer.directives.parser import ParsedDirectives, read_directives
+from consumer.model.directives import Directive, DirectiveTargets
 
-KNOWN = Known(("copilot", "customerio"), ("shop.OrderPlaced", "shop.Seen"), ("shop.orders", "^shop[.]people[.].*"))
+KNOWN = DirectiveTargets(
+    ("copilot", "customerio"), ("shop.OrderPlaced", "shop.Seen"), ("shop.orders", "^shop[.]people[.].*")
+)
 END, END_MS = "2026-11-01T00:00:00Z", 1_793_491_200_000
 
 
-def read(text: str) -> Read:
+def read(text: str) -> ParsedDirectives:
     return read_directives(text, "d.yaml", KNOWN)
 
 
-def one(said: str) -> Read:
+def one(said: str) -> ParsedDirectives:
     """Read a file of one directive; what it says begins on line 2, column 5."""
     return read(f"directives:\n  - {said}\n    until: {END}\n")
 

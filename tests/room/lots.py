@@ -1,19 +1,19 @@
 """Lots of which some records cannot be said, as a pipeline's settlements meet them."""
 
-from consumer.delivery.guards.flood_guard import GuardOptions
-from consumer.delivery.ledger.partition_ledger import Tenure
-from consumer.model import Cause, Endpoint, Entry, Fault, Partition, Shape
-from consumer.model.delivery_columns import Column, FaultyRecord, Translation
+from consumer.delivery.guards.flood_guard import FloodGuardOptions
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
+from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Entry, Fault, Partition
+from consumer.model.delivery_columns import DeliveryColumns, Translation, TranslationFailure
 from consumer.model.observer import Observer
-from consumer.pipeline.settlement import Settling
+from consumer.pipeline.settlement import Settlement
 from tests.lanes.road import FakeShelf
 from tests.room.path import P
 from tests.room.test_intake import FakeMessage
 
-GUARD = GuardOptions(refusals=3)
+GUARD = FloodGuardOptions(refusals=3)
 ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
-SHAPE = Shape(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
-CONTRACT, UNDECODABLE = Cause.CONTRACT, Cause.UNDECODABLE
+SHAPE = BatchEnvelope(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
+CONTRACT, UNDECODABLE = DeadLetterCause.CONTRACT, DeadLetterCause.UNDECODABLE
 
 
 class Lots:
@@ -22,21 +22,21 @@ class Lots:
     def __init__(self) -> None:
         self.shelf = FakeShelf()
         self.shelf.at_once = False
-        self.settling = Settling(["yotpo"], self.shelf, self.shelf, Observer(), GUARD)
-        self.tenure = Tenure(Partition("orders", 0), 1, 0, 2)
+        self.settling = Settlement(["yotpo"], self.shelf, self.shelf, Observer(), GUARD)
+        self.tenure = PartitionLedger(Partition("orders", 0), 1, 0, 2)
 
     def lot(self, fates: str, entry: Entry | None = ENTRY, waiting: str = "") -> None:
         """Take a lot: `.` is said, `x` cannot be; `waiting` are left untranslated."""
         start = self.tenure.next_offset
         messages = [FakeMessage(P, start + index) for index in range(len(fates) + len(waiting))]
-        column = Column()
+        column = DeliveryColumns()
         for index, fate in enumerate(fates):
             if fate == "." and entry is not None:
                 column.bodies.append(b"body")
                 column.entries.append(entry)
                 column.records.append(index)
         fault = Fault(UNDECODABLE if entry is None else CONTRACT)
-        faults = [FaultyRecord(n, entry, fault, str(start + n)) for n, fate in enumerate(fates) if fate == "x"]
+        faults = [TranslationFailure(n, entry, fault, str(start + n)) for n, fate in enumerate(fates) if fate == "x"]
         left = list(range(len(fates), len(messages)))
         self.settling.parking.translated(messages, Translation({"yotpo": column}, faults=faults, waiting=left))
         bad = [int(fate == "x") for fate in fates]

@@ -8,23 +8,23 @@ from types import SimpleNamespace
 from typing import Any
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.guards.circuit_breaker import Hold
-from consumer.delivery.http.rate_limiter import Pace
-from consumer.delivery.ledger.partition_ledger import Tenure
-from consumer.delivery.record_buffer import Limits
-from consumer.kafka.bridge import Assignment, Frontier, Lot
-from consumer.model import Cause, Endpoint, Entry, Fault, Message, Partition, Shape, Skip
-from consumer.model.delivery_columns import Column, FaultyRecord, Translation
+from consumer.delivery.guards.circuit_breaker import OpenCircuit
+from consumer.delivery.http.rate_limiter import RateLimiter
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
+from consumer.delivery.record_buffer import BufferLimits
+from consumer.kafka.bridge import Assignment, CommittableOffsets, RecordBatch
+from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Entry, Fault, Message, Partition, SkipReason
+from consumer.model.delivery_columns import DeliveryColumns, Translation, TranslationFailure
 from consumer.model.directives import Directives
 from consumer.model.observer import Observer
 from consumer.pipeline.pipeline import Pipeline
-from consumer.pipeline.settlement import Settling
+from consumer.pipeline.settlement import Settlement
 from tests.lanes.road import FakeShelf
 from tests.room.test_intake import FakeMessage
 
 P, Q = Partition("orders", 0), Partition("orders", 1)
 ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
-SHAPE = Shape(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
+SHAPE = BatchEnvelope(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
 MISSING = 42
 
 
@@ -40,7 +40,7 @@ class FakeTranslator:
 
     def translate(self, lot: Sequence[Message]) -> Translation:
         self.turns += 1
-        made = Translation({"yotpo": (column := Column())})
+        made = Translation({"yotpo": (column := DeliveryColumns())})
         stuck: set[int] = set()
         for index, message in enumerate(lot):
             offset = message.offset()
@@ -49,9 +49,9 @@ class FakeTranslator:
                 made.waiting.append(index)
                 made.missing.add(MISSING)
             elif offset in self.bad:
-                made.faults.append(FaultyRecord(index, None, Fault(Cause.UNDECODABLE), f"bad-{offset}"))
+                made.faults.append(TranslationFailure(index, None, Fault(DeadLetterCause.UNDECODABLE), f"bad-{offset}"))
             elif offset in self.skip:
-                key = ("yotpo", "shop.Order", Skip.FILTERED)
+                key = ("yotpo", "shop.Order", SkipReason.FILTERED)
                 made.skipped[key] = made.skipped.get(key, 0) + 1
             else:
                 column.bodies += [b"body"] * self.each
@@ -69,7 +69,7 @@ class FakeLanes:
 
     def __init__(self) -> None:
         self.name = "yotpo"
-        self.pace = Pace(5.0)
+        self.pace = RateLimiter(5.0)
         self.here: list[Delivery] = []
         self.on_wire: list[Delivery] = []
         self.answer: asyncio.Future[None] | None = None
@@ -77,7 +77,7 @@ class FakeLanes:
         self.goes = True
         self.calls = 0
         self.lanes: list[None] = []
-        self.holds: list[tuple[Endpoint, Hold]] = []
+        self.holds: list[tuple[Endpoint, OpenCircuit]] = []
         self.credentials_valid: bool | None = None
         self.credentials_proven = False
         self.credentials = SimpleNamespace(doubt=lambda: None)
@@ -91,7 +91,7 @@ class FakeLanes:
     def put(self, deliveries: list[Delivery]) -> None:
         self.here += deliveries
 
-    def withdraw(self, tenures: Sequence[Tenure]) -> list[asyncio.Future[None]]:
+    def withdraw(self, tenures: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
         self.here = [each for each in self.here if each.tenure.sending]
         return [self.answer] if self.answer and any(each.tenure in tenures for each in self.on_wire) else []
 
@@ -122,13 +122,13 @@ class House:
     def __init__(self, records: int, drain_s: float) -> None:
         self.shelf = FakeShelf()
         self.translator, self.lanes = FakeTranslator(), FakeLanes()
-        self.settling = Settling(["yotpo"], self.shelf, self.shelf, Observer())
+        self.settling = Settlement(["yotpo"], self.shelf, self.shelf, Observer())
         self.wanted: list[int | str] = []
         self.told = Told()
-        self.committed: list[Frontier] = []
+        self.committed: list[CommittableOffsets] = []
         self.pipeline = Pipeline(
             "cdp-yotpo",
-            limits=Limits(records, 1_000_000),
+            limits=BufferLimits(records, 1_000_000),
             drain_s=drain_s,
             translator=self.translator,
             settling=self.settling,
@@ -148,7 +148,7 @@ class House:
 
     async def give(self, partition: Partition, *offsets: int) -> None:
         lot: list[Any] = [FakeMessage(partition, offset) for offset in offsets]
-        await asyncio.wait_for(self.pipeline.accept(Lot(lot, dict(self.tenures))), 5)
+        await asyncio.wait_for(self.pipeline.accept(RecordBatch(lot, dict(self.tenures))), 5)
 
     def deliver(self, count: int | None = None) -> None:
         some, self.lanes.here = self.lanes.here[:count], self.lanes.here[len(self.lanes.here[:count]) :]

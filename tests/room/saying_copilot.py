@@ -5,7 +5,7 @@ import json
 from consumer.destinations import Encoded
 from consumer.destinations.copilot import Copilot, CopilotOptions
 from consumer.destinations.copilot_contract import EVENT_TYPES
-from consumer.model import Cause, Fault
+from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Fields
 
 URL = "https://api.acme.bycopilot.com"
@@ -43,5 +43,5 @@ def payload(target: str, fields: Fields) -> dict[str, object]:
 def detail(target: str, fields: Fields) -> str:
     said = say(target, fields)
     assert isinstance(said, Fault), said
-    assert said.cause is Cause.CONTRACT
+    assert said.cause is DeadLetterCause.CONTRACT
     return said.detail

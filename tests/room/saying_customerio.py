@@ -5,7 +5,7 @@ from typing import Any
 
 from consumer.destinations import Encoded
 from consumer.destinations.customerio import Customerio, CustomerioOptions
-from consumer.model import Cause, Fault
+from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Fields
 
 URL = "https://cdp.customer.io/v1"
@@ -49,5 +49,5 @@ def document(target: str, fields: Fields, name: str | None = None) -> dict[str, 
 def detail(target: str, fields: Fields, name: str | None = None) -> str:
     said = say(target, fields, name)
     assert isinstance(said, Fault), said
-    assert said.cause is Cause.CONTRACT
+    assert said.cause is DeadLetterCause.CONTRACT
     return said.detail

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from consumer.directives.watcher import Steering
-from consumer.model.directives import Directive, Directives, Known, Pause
+from consumer.directives.watcher import DirectivesWatcher
+from consumer.model.directives import Directive, Directives, DirectiveTargets, Pause
 from consumer.model.findings import Finding
 from consumer.model.observer import Observer
-from consumer.observability.fan_out import Together
+from consumer.observability.fan_out import FanOutObserver
 
-KNOWN = Known(("copilot", "customerio"), (), ("orders",))
+KNOWN = DirectiveTargets(("copilot", "customerio"), (), ("orders",))
 NOON, EVENING = "2026-11-01T12:00:00Z", "2026-11-01T20:00:00Z"
 NOON_MS, EVENING_MS = 1_793_534_400_000, 1_793_563_200_000
 COPILOT = Pause(NOON_MS, "", "copilot")
@@ -62,10 +62,10 @@ class Steered:
         self.now_ms = NOON_MS - 1000
         self.acted: list[Directives] = []
         self.leave = asyncio.Event()
-        self.steering = Steering(
+        self.steering = DirectivesWatcher(
             self.path,
             KNOWN,
-            self.story if also is None else Together(self.story, also),
+            self.story if also is None else FanOutObserver(self.story, also),
             missing=self.story.missing,
             clock_ms=lambda: self.now_ms,
             every_s=every_s,

@@ -7,15 +7,26 @@ import pytest
 
 from consumer.destinations.redaction import LONGEST, said, scrubbed
 from consumer.destinations.status_verdicts import LONGEST_WAIT_S, json_object, judge_status
-from consumer.model import Barred, Cause, Deferred, Fault, Mixed, Refused, Reply, Trouble
+from consumer.model import (
+    BatchRefused,
+    Blocked,
+    DeadLetterCause,
+    Deferred,
+    Fault,
+    HttpResponse,
+    Refused,
+    TransientCause,
+)
 
 DATE = "Tue, 15 Nov 1994 08:12:31 GMT"
 
 
 def reply(
     status: int, body: bytes = b"", headers: Mapping[str, str] | None = None, received: datetime | None = None
-) -> Reply:
-    return Reply(status, headers or {}, body, received_ms=0 if received is None else round(received.timestamp() * 1000))
+) -> HttpResponse:
+    return HttpResponse(
+        status, headers or {}, body, received_ms=0 if received is None else round(received.timestamp() * 1000)
+    )
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
@@ -25,39 +36,46 @@ def test_a_2xx_is_the_destinations_own_matter(status: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
 def test_a_bad_request_halves_a_batch_and_refuses_what_stands_alone(status: int) -> None:
-    assert judge_status(reply(status), 2) == Mixed(Fault(Trouble.MIXED, "", status))
-    assert judge_status(reply(status), 1) == Refused(Fault(Cause.REFUSED, "", status))
+    assert judge_status(reply(status), 2) == BatchRefused(Fault(TransientCause.MIXED, "", status))
+    assert judge_status(reply(status), 1) == Refused(Fault(DeadLetterCause.REFUSED, "", status))
 
 
 @pytest.mark.parametrize(
     ("status", "trouble"),
     [
-        (401, Trouble.UNAUTHORIZED),
-        (403, Trouble.UNAUTHORIZED),
-        (404, Trouble.GONE),
-        (410, Trouble.GONE),
-        (100, Trouble.UNEXPECTED),
-        (301, Trouble.UNEXPECTED),
-        (304, Trouble.UNEXPECTED),
-        (402, Trouble.UNEXPECTED),
-        (418, Trouble.UNEXPECTED),
-        (600, Trouble.UNEXPECTED),
+        (401, TransientCause.UNAUTHORIZED),
+        (403, TransientCause.UNAUTHORIZED),
+        (404, TransientCause.GONE),
+        (410, TransientCause.GONE),
+        (100, TransientCause.UNEXPECTED),
+        (301, TransientCause.UNEXPECTED),
+        (304, TransientCause.UNEXPECTED),
+        (402, TransientCause.UNEXPECTED),
+        (418, TransientCause.UNEXPECTED),
+        (600, TransientCause.UNEXPECTED),
     ],
 )
-def test_what_is_our_fault_holds_and_refuses_nothing(status: int, trouble: Trouble) -> None:
-    assert judge_status(reply(status), 100) == Barred(Fault(trouble, "", status))
+def test_what_is_our_fault_holds_and_refuses_nothing(status: int, trouble: TransientCause) -> None:
+    assert judge_status(reply(status), 100) == Blocked(Fault(trouble, "", status))
 
 
 @pytest.mark.parametrize(
     ("status", "trouble"),
-    [(408, Trouble.TIMED_OUT), (425, Trouble.SERVER_ERROR), (500, Trouble.SERVER_ERROR), (599, Trouble.SERVER_ERROR)],
+    [
+        (408, TransientCause.TIMED_OUT),
+        (425, TransientCause.SERVER_ERROR),
+        (500, TransientCause.SERVER_ERROR),
+        (599, TransientCause.SERVER_ERROR),
+    ],
 )
-def test_a_failure_of_theirs_waits_in_this_lane_only(status: int, trouble: Trouble) -> None:
-    assert judge_status(reply(status), 3) == Deferred(Fault(trouble, "", status), None, everyone=False)
+def test_a_failure_of_theirs_waits_in_this_lane_only(status: int, trouble: TransientCause) -> None:
+    assert judge_status(reply(status), 3) == Deferred(Fault(trouble, "", status), None, whole_destination=False)
 
 
 def test_a_429_stops_everyone_even_if_it_states_no_wait() -> None:
-    assert judge_status(reply(429), 3) == Deferred(Fault(Trouble.THROTTLED, "", 429), None, everyone=True)
+    assert judge_status(reply(429), 3) == Deferred(
+        Fault(TransientCause.THROTTLED, "", 429), None, whole_destination=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,7 +100,7 @@ def test_a_429_stops_everyone_even_if_it_states_no_wait() -> None:
 )
 def test_a_stated_wait_is_obeyed_by_everyone_within_reason(headers: dict[str, str], wait_s: float) -> None:
     assert judge_status(reply(503, headers=headers), 1) == Deferred(
-        Fault(Trouble.SERVER_ERROR, "", 503), wait_s, everyone=True
+        Fault(TransientCause.SERVER_ERROR, "", 503), wait_s, whole_destination=True
     )
 
 
@@ -106,7 +124,7 @@ def test_a_stated_wait_is_obeyed_by_everyone_within_reason(headers: dict[str, st
     ],
 )
 def test_a_wait_that_says_nothing_is_no_wait(headers: dict[str, str]) -> None:
-    assert judge_status(reply(500, headers=headers), 1) == Deferred(Fault(Trouble.SERVER_ERROR, "", 500))
+    assert judge_status(reply(500, headers=headers), 1) == Deferred(Fault(TransientCause.SERVER_ERROR, "", 500))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +143,7 @@ def test_a_wait_that_says_nothing_is_no_wait(headers: dict[str, str]) -> None:
 )
 def test_a_429_waits_for_the_later_of_both_headers(headers: dict[str, str], wait_s: float | None) -> None:
     assert judge_status(reply(429, headers=headers), 1) == Deferred(
-        Fault(Trouble.THROTTLED, "", 429), wait_s, everyone=True
+        Fault(TransientCause.THROTTLED, "", 429), wait_s, whole_destination=True
     )
 
 
@@ -144,14 +162,16 @@ def test_a_date_is_held_against_our_clock_where_the_answer_has_none(
 ) -> None:
     received = datetime(1994, 11, 15, 8, 12, 35, 500_000, UTC)
     verdict = judge_status(reply(503, headers=headers, received=received), 1)
-    assert verdict == Deferred(Fault(Trouble.SERVER_ERROR, "", 503), wait_s, everyone=wait_s is not None)
+    assert verdict == Deferred(
+        Fault(TransientCause.SERVER_ERROR, "", 503), wait_s, whole_destination=wait_s is not None
+    )
 
 
 def test_only_a_whole_object_is_a_json_object() -> None:
     assert json_object(reply(200, b'{"a":1}')) == {"a": 1}
     for body in (b"", b"[]", b"<html>", b'{"a":', b'"\xff"'):
         assert json_object(reply(200, body)) is None
-    assert json_object(Reply(200, {}, b"{}", truncated=True)) is None
+    assert json_object(HttpResponse(200, {}, b"{}", truncated=True)) is None
 
 
 def test_a_vendors_words_are_kept_and_what_it_quotes_is_not() -> None:

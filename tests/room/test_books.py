@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from consumer.delivery.ledger.accounting import Books
-from consumer.model import Skip
+from consumer.delivery.ledger.accounting import Accounting
+from consumer.model import SkipReason
 
 
 def test_skips_are_entered_where_a_destination_was_owed_and_nowhere_else() -> None:
-    books = Books(["copilot"])
-    books.skipped({("copilot", "shop.Seen", Skip.FILTERED): 3, ("", "shop.Seen", Skip.NO_MAPPING): 5})
+    books = Accounting(["copilot"])
+    books.skipped({("copilot", "shop.Seen", SkipReason.FILTERED): 3, ("", "shop.Seen", SkipReason.NO_MAPPING): 5})
     assert (books.accounts["copilot"].owed, books.accounts["copilot"].skipped) == (3, 3)
     assert books.accounts[""].owed == 0
     assert books.accounts["copilot"].difference(0) == 0

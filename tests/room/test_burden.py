@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.translation.avro.schema_cost import HEAVY, Burden
+from consumer.translation.avro.schema_cost import HEAVY, SchemaCost
 from tests.room.bomb import Json, array, record
 
 
@@ -15,7 +15,9 @@ def fields(count: int, kind: Json) -> Json:
 
 def guarded(schema: Json) -> bool:
     """Tell whether data of this schema are walked."""
-    return Burden({"R": schema} if isinstance(schema, dict) and schema["type"] == "record" else {}).needs_guard(schema)
+    return SchemaCost({"R": schema} if isinstance(schema, dict) and schema["type"] == "record" else {}).needs_guard(
+        schema
+    )
 
 
 FREE = {

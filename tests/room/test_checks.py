@@ -4,28 +4,28 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.model import Trouble
-from consumer.model.status import DestinationFacts, HoldFacts, PipelineFacts, RecordBooks
-from consumer.observability.health import Check, Limits, Moment, live, ready, startup
+from consumer.model import TransientCause
+from consumer.model.status import DestinationStatus, HoldStatus, PipelineStatus, RecordCounts
+from consumer.observability.health import Check, HealthThresholds, Moment, live, ready, startup
 
 NOW = Moment(wall_ms=1_000_000_000, monotonic_s=10_000.0)
-GOOD = PipelineFacts(
+GOOD = PipelineStatus(
     "cdp",
     "cdp",
     "classic",
     joined=True,
     poll_turned_at_s=9_999.0,
     loop_turned_at_s=9_999.0,
-    records=RecordBooks(9, 4, 5),
+    records=RecordCounts(9, 4, 5),
 )
-LIMITS = Limits()
+LIMITS = HealthThresholds()
 
 
 def failing(checks: list[Check]) -> set[str]:
     return {check.name for check in checks if not check.ok}
 
 
-def all_failing(facts: PipelineFacts) -> set[str]:
+def all_failing(facts: PipelineStatus) -> set[str]:
     return set().union(*(failing(probe([facts], NOW, LIMITS)) for probe in (live, ready, startup)))
 
 
@@ -40,7 +40,7 @@ def test_a_pipeline_that_works_passes_every_check() -> None:
         ({"poll_turned_at_s": 9_851.0}, set()),
         ({"poll_turned_at_s": None}, {"poll_started"}),
         ({"loop_turned_at_s": 9_939.0}, {"loop_turning"}),
-        ({"loop_turned_at_s": 9_939.0, "records": RecordBooks(4, 4, 0)}, set()),
+        ({"loop_turned_at_s": 9_939.0, "records": RecordCounts(4, 4, 0)}, set()),
         ({"loop_turned_at_s": None}, {"loop_started"}),
         ({"fatal": "_FATAL"}, {"client_alive"}),
         ({"joined": False}, {"joined"}),
@@ -49,7 +49,7 @@ def test_a_pipeline_that_works_passes_every_check() -> None:
         ({"left": True, "poll_turned_at_s": 1.0, "loop_turned_at_s": 1.0}, {"staying"}),
         ({"lost_since_ms": 1_000_000_000 - 301_000}, {"in_group"}),
         ({"lost_since_ms": 1_000_000_000 - 299_000}, set()),
-        ({"destinations": (DestinationFacts("yotpo", credentials_valid=False),)}, {"credentials_taken"}),
+        ({"destinations": (DestinationStatus("yotpo", credentials_valid=False),)}, {"credentials_taken"}),
     ],
 )
 def test_each_thing_wrong_fails_its_own_check_alone(change: dict[str, object], expected: set[str]) -> None:
@@ -59,9 +59,9 @@ def test_each_thing_wrong_fails_its_own_check_alone(change: dict[str, object], e
 @pytest.mark.parametrize(
     "change",
     [
-        {"destinations": (DestinationFacts("yotpo", holds=(HoldFacts("events", Trouble.GONE, 0),)),)},
-        {"destinations": (DestinationFacts("yotpo", credentials_valid=False, credentials_proven=True),)},
-        {"destinations": (DestinationFacts("yotpo", waiting_until_ms=9_000_000_000, oldest_open_ms=0),)},
+        {"destinations": (DestinationStatus("yotpo", holds=(HoldStatus("events", TransientCause.GONE, 0),)),)},
+        {"destinations": (DestinationStatus("yotpo", credentials_valid=False, credentials_proven=True),)},
+        {"destinations": (DestinationStatus("yotpo", waiting_until_ms=9_000_000_000, oldest_open_ms=0),)},
         {"partitions": ()},
         {"missing_topics": ("cdp-dead-letters",)},
         {"schema_waits": {7: 0}},
@@ -75,7 +75,7 @@ def test_a_hold_an_outage_or_a_wait_makes_nothing_dead_or_unready(change: dict[s
 def test_a_longer_poll_interval_makes_liveness_more_patient() -> None:
     slow = replace(GOOD, poll_turned_at_s=9_000.0, max_poll_interval_s=3_600.0)
     assert failing(live([slow], NOW, LIMITS)) == set()
-    assert failing(live([slow], NOW, Limits(poll_s=60.0))) == {"poll_turning"}
+    assert failing(live([slow], NOW, HealthThresholds(poll_s=60.0))) == {"poll_turning"}
 
 
 def test_before_the_first_pipeline_the_process_is_alive_but_neither_started_nor_ready() -> None:

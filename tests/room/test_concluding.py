@@ -5,16 +5,16 @@ import time
 import pytest
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.guards.poison_detector import SuspectOptions
-from consumer.model import Barred, Deferred, Fault, Trouble, Verdict
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
+from consumer.model import Blocked, Deferred, Fault, TransientCause, Verdict
 from tests.property.test_batch import delivery
 from tests.property.test_suspects import FAR_OFF, LONG_AGO, LaneAlone
 
-DOWN = Deferred(Fault(Trouble.SERVER_ERROR, "", 500))
-DENIED = Barred(Fault(Trouble.UNAUTHORIZED, "", 403))
-BUSY = Deferred(Fault(Trouble.THROTTLED, "", 429), 0.5, everyone=True)
-DOWN_FOR = Deferred(Fault(Trouble.SERVER_ERROR, "", 503), 20.0, everyone=True)
-TWICE = SuspectOptions(failures=2)
+DOWN = Deferred(Fault(TransientCause.SERVER_ERROR, "", 500))
+DENIED = Blocked(Fault(TransientCause.UNAUTHORIZED, "", 403))
+BUSY = Deferred(Fault(TransientCause.THROTTLED, "", 429), 0.5, whole_destination=True)
+DOWN_FOR = Deferred(Fault(TransientCause.SERVER_ERROR, "", 503), 20.0, whole_destination=True)
+TWICE = PoisonDetectionOptions(failures=2)
 JUST_NOW = float("inf")
 """When a call started, so that none succeeded since."""
 
@@ -22,7 +22,7 @@ JUST_NOW = float("inf")
 class Case:
     """A lane with one batch, that is a suspect after two damning failures and is given up after an hour."""
 
-    def __init__(self, story: str = "", count: int = 2, options: SuspectOptions = TWICE) -> None:
+    def __init__(self, story: str = "", count: int = 2, options: PoisonDetectionOptions = TWICE) -> None:
         """Live through `story`: `f` it failed, `s` another call succeeded. The batch is of `count`."""
         self.lane = LaneAlone(options, count)
         self.owed = self.lane.owe(count, count)
@@ -107,7 +107,7 @@ def test_a_suspect_that_makes_everyone_wait_goes_again_after_three_times_as_long
 
 
 def test_the_letter_says_how_often_it_failed_by_itself_and_a_wait_its_last_answer_states_is_kept() -> None:
-    case = Case("fsfs", 1, SuspectOptions(failures=2, after_s=0.0, others=1))
+    case = Case("fsfs", 1, PoisonDetectionOptions(failures=2, after_s=0.0, others=1))
     began = time.monotonic()
     assert case.end(DOWN_FOR)
     assert case.lane.dead == [case.oldest]

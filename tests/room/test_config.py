@@ -13,8 +13,8 @@ from consumer.config import (
     PipelineSettings,
 )
 from consumer.delivery.backoff import Backoff
-from consumer.delivery.guards.flood_guard import GuardOptions
-from consumer.delivery.guards.poison_detector import SuspectOptions
+from consumer.delivery.guards.flood_guard import FloodGuardOptions
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.delivery.options import DestinationOptions
 from consumer.destinations.copilot import CopilotOptions
 from consumer.destinations.customerio import CustomerioOptions
@@ -109,9 +109,9 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
         probe_s=30.0,
         linger_s=0.2,
         rate_per_s=None,
-        suspects=SuspectOptions(failures=5, successes=1, after_s=3600.0, others=100),
+        suspects=PoisonDetectionOptions(failures=5, successes=1, after_s=3600.0, others=100),
     )
-    assert settings.flood_guard == GuardOptions(refusals=50, window_s=600.0, share=0.5)
+    assert settings.flood_guard == FloodGuardOptions(refusals=50, window_s=600.0, share=0.5)
     assert sorted(copilot.secrets) == ["client_id", "client_secret"]
 
 
@@ -180,7 +180,7 @@ destinations:
     assert settings.dead_letters == DeadLetterSettings("letters", connect_headers=True)
     assert settings.http == HttpSettings("::1", 0)
     assert settings.budgets == Budgets(16.0, 90.0, 45.0, 10, 2 * 1024 * 1024)
-    assert settings.flood_guard == GuardOptions(7, 60.0, 0.8)
+    assert settings.flood_guard == FloodGuardOptions(7, 60.0, 0.8)
     assert settings.pipelines == (PipelineSettings("together", ("one", "two", "yotpo"), shared_pace_accepted=True),)
     one, two, yotpo = (settings.destinations[name] for name in ("one", "two", "yotpo"))
     assert one.options == CopilotOptions(
@@ -193,7 +193,7 @@ destinations:
         probe_s=3.0,
         linger_s=1.0,
         rate_per_s=1.0,
-        suspects=SuspectOptions(2, 3, 4.0, 5),
+        suspects=PoisonDetectionOptions(2, 3, 4.0, 5),
     )
     assert two.options == CustomerioOptions(
         name="two",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from consumer.config import scalar_parsers
 from consumer.config.env_substitution import expand
-from consumer.config.scalar_parsers import Bad
+from consumer.config.scalar_parsers import InvalidValue
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_value_as_documented_is_read(read: Callable[[str], object], text: str,
 )
 def test_anything_else_is_refused_in_words(read: Callable[[str], object], text: str) -> None:
     refused = read(text)
-    assert isinstance(refused, Bad)
+    assert isinstance(refused, InvalidValue)
     assert refused.message
 
 

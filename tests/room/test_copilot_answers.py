@@ -3,14 +3,25 @@
 import orjson
 import pytest
 
-from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused, Reply, Trouble
+from consumer.model import (
+    BatchRefused,
+    Blocked,
+    DeadLetterCause,
+    Deferred,
+    Delivered,
+    Fault,
+    HttpResponse,
+    PartiallyRefused,
+    Refused,
+    TransientCause,
+)
 from tests.room.saying_copilot import BATCH, COPILOT, SINGLE
 
 
 def judge(body: object, events: int = 3, *, status: int = 200, consent: bool = False) -> object:
     content = body if isinstance(body, bytes) else orjson.dumps(body)
     ids = [f"id-{number}" for number in range(events)]
-    return COPILOT.judge(SINGLE if consent else BATCH, ids, Reply(status, {}, content))
+    return COPILOT.judge(SINGLE if consent else BATCH, ids, HttpResponse(status, {}, content))
 
 
 @pytest.mark.parametrize("body", [{}, {"invalid_events": []}, {"invalid_events": None}, {"status": "ok"}])
@@ -26,8 +37,11 @@ def test_listed_events_are_lost_and_the_others_are_in() -> None:
             {"event_id": "id-0", "index": 9},
         ]
     }
-    assert judge(body) == Listed(
-        {2: Fault(Cause.REFUSED, "timestamp of … is too old", 200), 0: Fault(Cause.REFUSED, "", 200)}
+    assert judge(body) == PartiallyRefused(
+        {
+            2: Fault(DeadLetterCause.REFUSED, "timestamp of … is too old", 200),
+            0: Fault(DeadLetterCause.REFUSED, "", 200),
+        }
     )
 
 
@@ -44,14 +58,14 @@ def test_listed_events_are_lost_and_the_others_are_in() -> None:
     ],
 )
 def test_a_list_that_does_not_say_whom_it_means_halves_a_batch_and_refuses_one(listed: list[object]) -> None:
-    assert isinstance(judge({"invalid_events": listed}), Mixed)
+    assert isinstance(judge({"invalid_events": listed}), BatchRefused)
     assert isinstance(judge({"invalid_events": listed}, 1), Refused)
 
 
 def test_a_call_of_one_is_refused_in_the_vendors_words() -> None:
     body = {"invalid_events": [{"event_id": "id-0", "error": "user_id is missing"}]}
-    assert judge(body, 1) == Refused(Fault(Cause.REFUSED, "user_id is missing", 200))
-    assert judge(body, 1, consent=True) == Refused(Fault(Cause.REFUSED, "user_id is missing", 200))
+    assert judge(body, 1) == Refused(Fault(DeadLetterCause.REFUSED, "user_id is missing", 200))
+    assert judge(body, 1, consent=True) == Refused(Fault(DeadLetterCause.REFUSED, "user_id is missing", 200))
 
 
 @pytest.mark.parametrize(
@@ -61,8 +75,8 @@ def test_a_call_of_one_is_refused_in_the_vendors_words() -> None:
 def test_a_page_under_a_200_is_no_delivery(body: object) -> None:
     for consent in (False, True):
         verdict = judge(body, 1, consent=consent)
-        assert isinstance(verdict, Barred)
-        assert verdict.fault.cause is Trouble.UNINTELLIGIBLE
+        assert isinstance(verdict, Blocked)
+        assert verdict.fault.cause is TransientCause.UNINTELLIGIBLE
 
 
 def test_only_consent_may_answer_204_and_only_without_a_body() -> None:
@@ -73,13 +87,13 @@ def test_only_consent_may_answer_204_and_only_without_a_body() -> None:
         judge({}, 1, status=201),
         judge({}, 1, status=202, consent=True),
     ):
-        assert isinstance(verdict, Barred)
-        assert verdict.fault.cause is Trouble.UNINTELLIGIBLE
+        assert isinstance(verdict, Blocked)
+        assert verdict.fault.cause is TransientCause.UNINTELLIGIBLE
 
 
 def test_every_other_status_is_judged_as_for_all() -> None:
-    assert isinstance(judge(b"", 2, status=400), Mixed)
+    assert isinstance(judge(b"", 2, status=400), BatchRefused)
     assert isinstance(judge(b"", 1, status=400), Refused)
     assert isinstance(judge(b"", 1, status=503), Deferred)
     reason = {"reason": "AUTH.UNAUTHORIZED", "error_message": "who is jane@acme.test"}
-    assert judge(reason, status=401) == Barred(Fault(Trouble.UNAUTHORIZED, "AUTH.UNAUTHORIZED; … is …", 401))
+    assert judge(reason, status=401) == Blocked(Fault(TransientCause.UNAUTHORIZED, "AUTH.UNAUTHORIZED; … is …", 401))

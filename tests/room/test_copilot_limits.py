@@ -7,7 +7,7 @@ import pytest
 
 from consumer.destinations import Encoded, EntryError, OptionError
 from consumer.destinations.copilot import MAX_AGE_MS, Copilot, CopilotOptions
-from consumer.model import Cause, Fault
+from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Fields
 from tests.room.saying_copilot import (
     BATCH,
@@ -45,7 +45,7 @@ def test_an_event_that_fits_no_batch_is_too_large_to_the_byte() -> None:
     assert isinstance(fits, Encoded)
     over = say("custom_event", {"user_id": "u", "text": "x" * 1000}, Copilot(CopilotOptions(url=URL, bytes=exact - 1)))
     assert isinstance(over, Fault)
-    assert over.cause is Cause.TOO_LARGE
+    assert over.cause is DeadLetterCause.TOO_LARGE
 
 
 def test_a_batch_of_one_is_a_whole_request() -> None:
@@ -65,7 +65,7 @@ def test_a_consent_goes_alone_and_without_an_envelope() -> None:
     assert detail("consent", {"user_id": "u-1", "consent_value": 1}).startswith("consent_value")
     long = say("consent", {"user_id": "u" * 2000, "consent_value": True}, Copilot(CopilotOptions(url=URL, bytes=1000)))
     assert isinstance(long, Fault)
-    assert long.cause is Cause.TOO_LARGE
+    assert long.cause is DeadLetterCause.TOO_LARGE
 
 
 @pytest.mark.parametrize(

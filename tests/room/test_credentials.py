@@ -7,7 +7,7 @@ from pathlib import Path
 from consumer.config import SecretFile
 from consumer.delivery.http.credentials import BasicCredentials
 from consumer.destinations import Basic
-from consumer.model import Doubt
+from consumer.model import SecretProblem
 from tests.lanes.road import FakeSecret
 from tests.room.hung_mount import HungMount
 
@@ -53,7 +53,7 @@ def test_a_disk_that_hangs_keeps_no_basic_credentials_from_signing_and_is_said_o
         "password": SecretFile(password, "good", within_s=0.05),
     }
     renewals: list[bool] = []
-    doubts: list[Doubt | None] = []
+    doubts: list[SecretProblem | None] = []
 
     async def run() -> None:
         door = BasicCredentials(Basic("user", "password"), secrets, renewals.append, doubts.append)
@@ -63,12 +63,12 @@ def test_a_disk_that_hangs_keeps_no_basic_credentials_from_signing_and_is_said_o
             assert await door.renew(signature) is None
             assert not await door.refresh()
             assert await door.current() is signature
-            assert (door.doubt(), doubts, renewals) == (Doubt.UNREAD, [Doubt.UNREAD], [False])
+            assert (door.doubt(), doubts, renewals) == (SecretProblem.UNREAD, [SecretProblem.UNREAD], [False])
             mount.answer(b"new")
         assert door.doubt() is None, "as soon as the disk has answered, whoever reads next"
         secrets["password"]._look._within_s = 30
         assert await door.renew(signature) == {"authorization": "Basic " + base64.b64encode(b"id:new").decode()}
-        assert doubts == [Doubt.UNREAD, None]
+        assert doubts == [SecretProblem.UNREAD, None]
 
     asyncio.run(run())  # the loop closes while no thread of its own waits for a disk
 
@@ -81,7 +81,7 @@ def test_half_of_a_key_is_tried_and_gives_way_to_the_one_that_was_taken_until_it
     async def run() -> None:
         key = FakeSecret("good")
         renewals: list[bool] = []
-        doubts: list[Doubt | None] = []
+        doubts: list[SecretProblem | None] = []
         door = BasicCredentials(Basic("key", None), {"key": key}, renewals.append, doubts.append)
         door.taken(good := await door.current())
         key.on_disk = "hal"
@@ -92,7 +92,7 @@ def test_half_of_a_key_is_tried_and_gives_way_to_the_one_that_was_taken_until_it
         assert (await door.current(), doubts, renewals) == (good, [], [False])
         door.taken(good)
         door.taken(good)
-        assert (door.doubt(), doubts) == (Doubt.REFUSED, [Doubt.REFUSED])
+        assert (door.doubt(), doubts) == (SecretProblem.REFUSED, [SecretProblem.REFUSED])
         assert not await door.refresh()
         assert await door.current() is good
         reads, key.on_disk = key.reads, "half no more"
@@ -103,11 +103,11 @@ def test_half_of_a_key_is_tried_and_gives_way_to_the_one_that_was_taken_until_it
         door._look_at = 0.0
         whole = await door.current()
         assert whole == basic("half no more")
-        assert doubts == [Doubt.REFUSED, None]
+        assert doubts == [SecretProblem.REFUSED, None]
         door.taken(whole)
         assert await door.renew(whole) is None, "what was replaced is not gone back to"
         assert await door.current() is whole
-        assert doubts == [Doubt.REFUSED, None]
+        assert doubts == [SecretProblem.REFUSED, None]
 
     asyncio.run(run())
 
@@ -115,7 +115,7 @@ def test_half_of_a_key_is_tried_and_gives_way_to_the_one_that_was_taken_until_it
 def test_of_two_keys_that_are_refused_neither_is_given_up_before_one_is_taken() -> None:
     async def run() -> None:
         key = FakeSecret("old")
-        doubts: list[Doubt | None] = []
+        doubts: list[SecretProblem | None] = []
         door = BasicCredentials(Basic("key", None), {"key": key}, doubted=doubts.append)
         door.taken(old := await door.current())
         key.on_disk = "new"
@@ -129,7 +129,7 @@ def test_of_two_keys_that_are_refused_neither_is_given_up_before_one_is_taken() 
         assert await door.renew(old) is new
         door.taken(new)
         assert await door.renew(new) is None
-        assert doubts == [Doubt.REFUSED, None]
+        assert doubts == [SecretProblem.REFUSED, None]
 
     asyncio.run(run())
 

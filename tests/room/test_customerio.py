@@ -7,7 +7,7 @@ import pytest
 
 from consumer.destinations import Encoded
 from consumer.destinations.customerio import Customerio, CustomerioOptions
-from consumer.model import Cause, Fault, Shape
+from consumer.model import BatchEnvelope, DeadLetterCause, Fault
 from consumer.model.values import Fields, Instant
 from tests.room.saying_customerio import (
     COMMON,
@@ -44,7 +44,7 @@ def test_batchable_calls_carry_type_id_time_and_context(
     said = encoded(target, fields, name)
     assert json.loads(said.body) == {"type": target, **COMMON, **more, **fields}
     assert said.identity == MESSAGE_ID
-    assert said.shape == Shape(
+    assert said.shape == BatchEnvelope(
         said.shape.endpoint, b'{"batch":[', b'],"context":{"channel":"server"}}', 100, 490_000, None
     )
     assert said.shape.endpoint == ("batch", "POST", "/batch")
@@ -53,7 +53,7 @@ def test_batchable_calls_carry_type_id_time_and_context(
 def test_an_alias_goes_alone_and_its_path_says_what_it_is() -> None:
     said = encoded("alias", {"previousId": "a", "userId": "u"})
     assert json.loads(said.body) == {**COMMON, "previousId": "a", "userId": "u"}
-    assert said.shape == Shape(said.shape.endpoint, b"", b"", 1, 32_000)
+    assert said.shape == BatchEnvelope(said.shape.endpoint, b"", b"", 1, 32_000)
     assert said.shape.endpoint == ("alias", "POST", "/alias")
     with_context = encoded("alias", {"previousId": "a", "userId": "u", "context": {"ip": "::1"}})
     assert with_context.shape == said.shape
@@ -117,7 +117,7 @@ def test_numbers_are_exact_and_times_are_iso_8601() -> None:
 def test_a_time_nobody_can_write_is_a_fault() -> None:
     said = say("track", {"userId": "u"}, "Paid", time_ns=10**30)
     assert isinstance(said, Fault)
-    assert said.cause is Cause.CONTRACT
+    assert said.cause is DeadLetterCause.CONTRACT
 
 
 def test_only_calls_with_equal_surroundings_share_a_shape() -> None:
@@ -170,7 +170,7 @@ def test_a_call_is_too_large_to_the_byte() -> None:
         short = Customerio(CustomerioOptions(url=URL, call_bytes=size - 1))
         said = say(target, fields, name, customerio=short)
         assert isinstance(said, Fault)
-        assert said.cause is Cause.TOO_LARGE
+        assert said.cause is DeadLetterCause.TOO_LARGE
 
 
 def test_a_call_that_leaves_no_room_for_its_batch_is_too_large() -> None:

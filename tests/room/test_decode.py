@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from consumer.model import Cause, Fault
+from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Instant
 from consumer.translation.avro.decoder import decode
-from consumer.translation.avro.named_record import Record
+from consumer.translation.avro.named_record import AvroRecord
 from tests.room.translating import Json, record, schema_of, written
 
 
@@ -98,7 +98,7 @@ def test_a_logical_type_that_is_invalid_is_ignored(schema: Json, under: str, val
 def test_a_value_outside_its_logical_type_is_undecodable(schema: Json, under: str, value: Json) -> None:
     result = decode(schema_of(schema).branches[0], written(under, value), 0)
     assert isinstance(result, Fault)
-    assert result.cause is Cause.UNDECODABLE
+    assert result.cause is DeadLetterCause.UNDECODABLE
 
 
 @pytest.mark.parametrize("count", [-(2**63), 2**63 - 1])
@@ -171,5 +171,5 @@ def test_a_record_knows_its_name_only_where_somebody_asks() -> None:
     assert isinstance(plain, dict)
     assert isinstance(named, dict)
     assert type(plain["v"]) is dict
-    assert isinstance(named["v"], Record)
+    assert isinstance(named["v"], AvroRecord)
     assert named["v"].full_name == "shop.B"

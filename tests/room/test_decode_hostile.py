@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from consumer.model import Cause, Fault
+from consumer.model import DeadLetterCause, Fault
 from consumer.translation.avro.decoder import decode, read_schema
 from tests.room.translating import Json, record, schema_of, written
 
@@ -15,7 +15,9 @@ from tests.room.translating import Json, record, schema_of, written
 def test_a_chain_of_records_that_would_end_the_process_is_undecodable() -> None:
     chain = schema_of(record("Chain", next=["null", "Chain"])).branches[0]
     result = decode(chain, b"\x02" * 200_000 + b"\x00", 0)
-    assert result == Fault(Cause.UNDECODABLE, "the value does not decode: it is nested more than 200 levels deep")
+    assert result == Fault(
+        DeadLetterCause.UNDECODABLE, "the value does not decode: it is nested more than 200 levels deep"
+    )
 
 
 def test_a_record_that_can_have_no_end_is_undecodable() -> None:
@@ -121,7 +123,7 @@ def test_damaged_bytes_are_undecodable_and_the_fault_says_how(damage: Callable[[
     schema = record("R", s="string", e={"type": "enum", "name": "E", "symbols": ["A"]})
     result = decode(schema_of(schema).branches[0], damage(written(schema, {"s": "secret", "e": "A"})), 0)
     assert isinstance(result, Fault)
-    assert result.cause is Cause.UNDECODABLE
+    assert result.cause is DeadLetterCause.UNDECODABLE
     assert said in result.detail
     assert "secret" not in result.detail
 
@@ -147,7 +149,7 @@ def test_a_schema_that_cannot_be_used_is_a_fault(text: str, said: str) -> None:
 def test_a_schema_of_a_size_no_machine_has_makes_its_records_undecodable(size: int) -> None:
     schema = schema_of({"type": "fixed", "name": "F", "size": size})
     result = decode(schema.branches[0], b"abc", 0)
-    assert result == Fault(Cause.UNDECODABLE, "the value does not decode: a length in it is impossible")
+    assert result == Fault(DeadLetterCause.UNDECODABLE, "the value does not decode: a length in it is impossible")
 
 
 def test_a_default_that_does_not_fit_its_type_does_not_matter_to_what_was_written() -> None:

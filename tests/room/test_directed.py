@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.guards.directive_filter import Directed
-from consumer.model import Cause, Entry, Fault, Partition
+from consumer.delivery.guards.directive_filter import DirectiveFilter
+from consumer.model import DeadLetterCause, Entry, Fault, Partition
 from consumer.model.directives import AcceptRefusals, Directive, Directives, Pause, Quarantine
 from tests.property.test_batch import SHAPES
 
@@ -41,18 +41,18 @@ def one(
     return Delivery(b"{}", hashed, SHAPES[0], "id", 0, entry, FakeTenure(partition), slot)  # type: ignore[arg-type]
 
 
-def said(*directives: Directive) -> Directed:
-    return Directed("copilot", Directives(directives))
+def said(*directives: Directive) -> DirectiveFilter:
+    return DirectiveFilter("copilot", Directives(directives))
 
 
-def quarantined(directed: Directed, delivery: Delivery) -> bool:
+def quarantined(directed: DirectiveFilter, delivery: Delivery) -> bool:
     reason = directed.reason(delivery)
-    return isinstance(reason, Fault) and reason.cause is Cause.QUARANTINED
+    return isinstance(reason, Fault) and reason.cause is DeadLetterCause.QUARANTINED
 
 
 def test_nothing_said_is_nothing_to_ask_about() -> None:
-    assert not Directed("copilot")
-    assert not said(Pause(9, "", "yotpo"), AcceptRefusals(9, "", Cause.REFUSED))
+    assert not DirectiveFilter("copilot")
+    assert not said(Pause(9, "", "yotpo"), AcceptRefusals(9, "", DeadLetterCause.REFUSED))
     assert not said(Quarantine(9, "", "orders", key="k", destination="yotpo"))
     assert said(Pause(9, "", "copilot"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from consumer.check.directives_check import directive_findings
-from consumer.config.run_config import Plan, read_plan
+from consumer.config.run_config import RunConfig, read_plan
 
 MAPPING = """\
 version: 1
@@ -27,7 +27,7 @@ destinations:
 """
 
 
-def plan(folder: Path, more: str = "") -> Plan:
+def plan(folder: Path, more: str = "") -> RunConfig:
     (folder / "mapping.yaml").write_text(MAPPING)
     (folder / "cdp.yaml").write_text(CONFIG + more)
     planned = read_plan(folder / "cdp.yaml", {}, offline=True)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.directives.parser import Read, content_of, read_content
-from consumer.model import Cause
+from consumer.directives.parser import ParsedDirectives, content_of, read_content
+from consumer.model import DeadLetterCause
 from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
 from tests.room.directing import CANARY, END, END_MS, KNOWN, directive, read
 
@@ -24,15 +24,15 @@ LOST = "the brokers lost a disk"
         ("pause: {destination: copilot, event_type: shop.Seen}", Pause(END_MS, "", "copilot", "shop.Seen")),
         (
             "accept_refusals: {destination: copilot, event_type: shop.Seen, cause: contract}",
-            AcceptRefusals(END_MS, "", Cause.CONTRACT, "copilot", "shop.Seen"),
+            AcceptRefusals(END_MS, "", DeadLetterCause.CONTRACT, "copilot", "shop.Seen"),
         ),
         (
             "accept_refusals: {event_type: shop.Seen, cause: refused}",
-            AcceptRefusals(END_MS, "", Cause.REFUSED, None, "shop.Seen"),
+            AcceptRefusals(END_MS, "", DeadLetterCause.REFUSED, None, "shop.Seen"),
         ),
         (
             "accept_refusals: {topic: shop.people.new, cause: unknown_schema}",
-            AcceptRefusals(END_MS, "", Cause.UNKNOWN_SCHEMA, topic="shop.people.new"),
+            AcceptRefusals(END_MS, "", DeadLetterCause.UNKNOWN_SCHEMA, topic="shop.people.new"),
         ),
         ("quarantine: {position: shop.orders/3/1234}", Quarantine(END_MS, "", "shop.orders", 3, 1234)),
         (
@@ -68,7 +68,7 @@ directives:
     until: {END}
     reason: {LOST}
 """)
-    assert found == Read(
+    assert found == ParsedDirectives(
         Directives((Pause(631_144_800_000, "", "copilot"), AcceptGap(END_MS, LOST, "shop.orders", 1, 3, 5))), ()
     )
     assert found.directives is not None
@@ -78,7 +78,7 @@ directives:
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "directives:\n", "directives: []\n", "{}\n", "\ufeff"])
 def test_an_empty_file_directs_nothing(text: str) -> None:
-    assert read(text) == Read(NONE, ())
+    assert read(text) == ParsedDirectives(NONE, ())
 
 
 def test_a_key_is_in_nothing_that_a_directive_shows_of_itself() -> None:
@@ -113,7 +113,7 @@ def test_what_a_directive_speaks_of_can_be_shown(said: str, scope: dict[str, str
 
 
 def test_each_kind_is_found_among_the_others() -> None:
-    pause, accepted = Pause(1, "", "copilot"), AcceptRefusals(2, "", Cause.CONTRACT, "copilot")
+    pause, accepted = Pause(1, "", "copilot"), AcceptRefusals(2, "", DeadLetterCause.CONTRACT, "copilot")
     quarantine, gap = Quarantine(3, "", "t", 1, 2), AcceptGap(4, "", "t", 1, 9, "earliest")
     all_of_them = Directives((gap, pause, quarantine, accepted))
     assert all_of_them.pauses == (pause,)
@@ -129,7 +129,7 @@ def test_each_kind_is_found_among_the_others() -> None:
 def test_no_file_directs_nothing_and_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
     assert content_of(path) is None
-    assert read_content(None, path, KNOWN) == Read(NONE, ())
+    assert read_content(None, path, KNOWN) == ParsedDirectives(NONE, ())
 
 
 def test_a_file_that_cannot_be_had_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -158,7 +158,9 @@ def test_a_file_that_is_no_such_text_is_refused(tmp_path: Path, content: bytes, 
 def test_a_good_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "d.yaml"
     path.write_text(f"directives:\n  - pause: {{destination: copilot}}\n    until: {END}\n")
-    assert read_content(content_of(path), path, KNOWN) == Read(Directives((Pause(END_MS, "", "copilot"),)), ())
+    assert read_content(content_of(path), path, KNOWN) == ParsedDirectives(
+        Directives((Pause(END_MS, "", "copilot"),)), ()
+    )
 
 
 GOOD = f"""\

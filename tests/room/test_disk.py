@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config.bounded_read import UNANSWERED, Look
+from consumer.config.bounded_read import UNANSWERED, BoundedRead
 from tests.room.hung_mount import HungMount
 
 
@@ -25,7 +25,7 @@ def test_a_look_finds_what_stands_there_now() -> None:
     contents = [b"what stood there"]
 
     async def scenario() -> None:
-        look = Look(lambda: contents[-1], 30)
+        look = BoundedRead(lambda: contents[-1], 30)
         assert await look() == b"what stood there"
         contents.append(b"another")
         assert await look() == b"another"
@@ -36,7 +36,7 @@ def test_a_look_finds_what_stands_there_now() -> None:
 
 def test_all_who_ask_at_once_share_one_thread_and_its_answer(path: Path) -> None:
     async def scenario() -> None:
-        look = Look(path.read_bytes, 30)
+        look = BoundedRead(path.read_bytes, 30)
         with HungMount(path) as mount:
             asking = [asyncio.create_task(look()) for _ in range(5)]
             await mount.asked()
@@ -51,7 +51,7 @@ def test_all_who_ask_at_once_share_one_thread_and_its_answer(path: Path) -> None
 
 def test_a_disk_that_hangs_is_given_up_and_asked_again_when_it_has_answered(path: Path) -> None:
     async def scenario() -> None:
-        look = Look(path.read_bytes, 0.05)
+        look = BoundedRead(path.read_bytes, 0.05)
         with HungMount(path) as mount:
             assert await look() is UNANSWERED
             assert look.hangs()
@@ -67,7 +67,7 @@ def test_a_disk_that_hangs_is_given_up_and_asked_again_when_it_has_answered(path
 
 def test_who_asks_and_goes_away_disturbs_nobody(path: Path) -> None:
     async def scenario() -> None:
-        look = Look(path.read_bytes, 30)
+        look = BoundedRead(path.read_bytes, 30)
         with HungMount(path) as mount:
             gone, stays = asyncio.create_task(look()), asyncio.create_task(look())
             await mount.asked()
@@ -84,7 +84,7 @@ def test_what_falls_in_the_thread_falls_on_who_asks() -> None:
         raise ValueError("a bug")
 
     async def scenario() -> None:
-        look = Look(fall, 30)
+        look = BoundedRead(fall, 30)
         for _ in range(2):
             with pytest.raises(ValueError, match="a bug"):
                 await look()
@@ -96,8 +96,8 @@ def test_a_process_ends_while_the_disk_hangs(path: Path) -> None:
     before = threading.active_count()
     script = (
         "import asyncio, pathlib\n"
-        "from consumer.config.bounded_read import Look\n"
-        f"look = Look(pathlib.Path({str(path)!r}).read_bytes, 0.05)\n"
+        "from consumer.config.bounded_read import BoundedRead\n"
+        f"look = BoundedRead(pathlib.Path({str(path)!r}).read_bytes, 0.05)\n"
         "print(asyncio.run(look()))\n"
     )
     with HungMount(path):

@@ -11,7 +11,7 @@ import pytest
 from consumer.check.dry_run import DryRun, Outcome, Refusal
 from consumer.check.journeys_warnings import advice
 from consumer.config import MASK
-from consumer.destinations import Encoded, Encoder, Token
+from consumer.destinations import AccessToken, Encoded, Encoder
 from tests.room.configured import GOOD, settings_of
 from tests.room.orders import SCHEMA, kept
 from tests.room.translating import ENDPOINT, NOW_MS, Kept, Teller, entry, mapping, translator
@@ -46,7 +46,7 @@ def test_deliveries_share_a_request_as_far_as_the_destination_takes_them() -> No
 
 def test_credentials_are_masked_whichever_header_they_stand_in() -> None:
     by_token = Teller()
-    by_token.credential = Token("x-token", ENDPOINT, "secret", 60, str.encode, lambda _: "token")
+    by_token.credential = AccessToken("x-token", ENDPOINT, "secret", 60, str.encode, lambda _: "token")
     for teller, headers in ((Teller(), {"authorization": f"Basic {MASK}"}), (by_token, {"x-token": MASK})):
         [request] = dry(entry("{s: status}"), teller).one(kept()).requests
         assert request.headers == headers

@@ -8,7 +8,7 @@ import pytest
 
 from consumer.destinations.encoding import canonical, dumps, exact, fault, iso, quoted, why_not
 from consumer.destinations.id_formats import ulid_text, uuid_text
-from consumer.model import Cause, Fault
+from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Instant, Value
 
 IDENTITY = bytes.fromhex("00112233445566778899aabbccddeeff")
@@ -123,12 +123,12 @@ def deep(levels: int) -> dict[str, Value]:
 def test_what_cannot_be_said_names_its_field_and_never_its_value(value: dict[str, Value], detail: str) -> None:
     assert dumps(value) is None
     assert canonical(value) is None
-    assert fault(value) == Fault(Cause.CONTRACT, detail)
+    assert fault(value) == Fault(DeadLetterCause.CONTRACT, detail)
 
 
 def test_good_values_survive_the_slow_look() -> None:
     assert why_not({"a": ["ü", "plain", True, 1.5, Decimal(1), 3, b"", Instant(0)]}) is None
-    assert fault({"a": 1}) == Fault(Cause.CONTRACT, "the fields cannot be written as JSON")
+    assert fault({"a": 1}) == Fault(DeadLetterCause.CONTRACT, "the fields cannot be written as JSON")
 
 
 def test_a_name_is_quoted_only_if_it_looks_like_one_somebody_wrote() -> None:

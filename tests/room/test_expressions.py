@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from consumer.model.values import Instant, Value
-from consumer.translation.avro.named_record import Record
+from consumer.translation.avro.named_record import AvroRecord
 from consumer.translation.expressions import Expression, Scope, UnmappableError, compile_expression
 from tests.room.translating import Kept
 
@@ -21,7 +21,7 @@ EVENT: Value = {
     "nan": float("nan"),
     "at": Instant(1_000_000_000),
     "raw": b"\x00",
-    "who": Record({"id": "c"}, "shop.Known"),
+    "who": AvroRecord({"id": "c"}, "shop.Known"),
     "items": [
         {"n": "a", "p": Decimal("1.50"), "at": Instant(2)},
         {"n": "b", "p": 2, "at": Instant(1)},

@@ -12,7 +12,7 @@ import pytest
 
 from consumer.model.findings import Finding
 from consumer.translation.avro.schema_directory import Schema
-from consumer.translation.samples.reader import Record, Schemas, read_container, read_lines
+from consumer.translation.samples.reader import SampleRecord, SampleSchemas, read_container, read_lines
 from tests.room.translating import NOW_MS, Json, framed, record, written
 
 POINT = record("shop.Point", x="int")
@@ -26,13 +26,13 @@ class Learning:
     def __init__(self) -> None:
         self.learnt: list[tuple[int, Json, Mapping[str, str]]] = []
         known = {each["name"]: Schema(each["name"], json.dumps(each), {}, "f.avsc") for each in BOTH}
-        self.schemas = Schemas(known, lambda *told: self.learnt.append((told[0], json.loads(told[1]), told[2])))
+        self.schemas = SampleSchemas(known, lambda *told: self.learnt.append((told[0], json.loads(told[1]), told[2])))
 
-    def lines(self, *events: object) -> list[Record | Finding]:
+    def lines(self, *events: object) -> list[SampleRecord | Finding]:
         text = "\n".join(each if isinstance(each, str) else json.dumps(each) for each in events)
         return list(read_lines(io.BytesIO(text.encode()), "f", "topic", self.schemas, NOW_MS))
 
-    def container(self, content: bytes, *, pipe: bool = False) -> list[Record | Finding]:
+    def container(self, content: bytes, *, pipe: bool = False) -> list[SampleRecord | Finding]:
         stream = Pipe(content) if pipe else io.BytesIO(content)
         return list(read_container(stream, "f", "topic", self.schemas, NOW_MS))
 
@@ -47,9 +47,9 @@ class Pipe(io.BytesIO):
         raise OSError
 
 
-def only(found: list[Record | Finding]) -> Record:
+def only(found: list[SampleRecord | Finding]) -> SampleRecord:
     [given] = found
-    assert isinstance(given, Record), given.text()
+    assert isinstance(given, SampleRecord), given.text()
     return given
 
 
@@ -78,7 +78,7 @@ def test_each_type_is_learnt_once_and_lines_keep_their_numbers() -> None:
     learning = Learning()
     point = {"type": "shop.Point", "value": {"x": 1}}
     found = learning.lines(point, "", point, {"type": "shop.Named", "value": {"name": "n", "at": 0}})
-    assert [each.where for each in found if isinstance(each, Record)] == ["f:1", "f:3", "f:4"]
+    assert [each.where for each in found if isinstance(each, SampleRecord)] == ["f:1", "f:3", "f:4"]
     assert [(number, schema["name"]) for number, schema, _ in learning.learnt] == [(1, "shop.Point"), (2, "shop.Named")]
 
 
@@ -106,7 +106,7 @@ def test_a_line_that_is_no_event_is_said_and_the_next_is_read(line: object, path
     assert isinstance(complaint, Finding)
     assert (complaint.file, complaint.line, complaint.path) == ("f", 1, path)
     assert complaint.message.startswith(message)
-    assert isinstance(good, Record)
+    assert isinstance(good, SampleRecord)
     assert good.offset() == 1
 
 
@@ -122,7 +122,7 @@ def test_a_containers_records_keep_their_very_bytes(codec: str, *, pipe: bool) -
     learning = Learning()
     values = [{"name": "a", "at": 1}, {"name": "b", "at": 2}]
     found = learning.container(contained(NAMED, *values, codec=codec), pipe=pipe)
-    records = [each for each in found if isinstance(each, Record)]
+    records = [each for each in found if isinstance(each, SampleRecord)]
     assert [each.value() for each in records] == [framed(1, written(NAMED, value)) for value in values]
     assert [(each.where, each.offset()) for each in records] == [("f:record 1", 0), ("f:record 2", 1)]
     assert len(found) == 2
@@ -132,13 +132,13 @@ def test_a_containers_records_keep_their_very_bytes(codec: str, *, pipe: bool) -
 def test_a_container_of_several_types_is_read_with_its_union() -> None:
     found = Learning().container(contained(BOTH, {"x": 1}, {"name": "n", "at": 5}))
     expected = [framed(1, written(BOTH, value)) for value in ({"x": 1}, {"name": "n", "at": 5})]
-    assert [each.value() for each in found if isinstance(each, Record)] == expected
+    assert [each.value() for each in found if isinstance(each, SampleRecord)] == expected
 
 
 def test_a_damaged_container_gives_what_came_before_the_damage() -> None:
     whole = contained(POINT, {"x": 1}, {"x": 2})
     first, complaint = Learning().container(whole[:-3])
-    assert isinstance(first, Record)
+    assert isinstance(first, SampleRecord)
     assert isinstance(complaint, Finding)
     assert complaint.message.startswith("cannot be read after record 1 (")
     [complaint] = Learning().container(b"Obj\x01")

@@ -1,12 +1,12 @@
 """The flood guard by itself, on a clock that is set by hand: when it closes, what opens it, what it never counts."""
 
-from consumer.delivery.guards.flood_guard import Closed, Guard, GuardOptions, together
-from consumer.model import Cause
+from consumer.delivery.guards.flood_guard import FloodGuard, FloodGuardOptions, TrippedGuard, together
+from consumer.model import DeadLetterCause
 from consumer.model.directives import AcceptRefusals
 from consumer.model.observer import Observer
 
 ORDER, RETURN = "shop.Order", "shop.Return"
-REFUSED, CONTRACT = Cause.REFUSED, Cause.CONTRACT
+REFUSED, CONTRACT = DeadLetterCause.REFUSED, DeadLetterCause.CONTRACT
 
 
 class Told(Observer):
@@ -15,27 +15,31 @@ class Told(Observer):
     def __init__(self) -> None:
         self.said: list[tuple[object, ...]] = []
 
-    def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:
+    def guard_closed(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
         self.said.append(("closed", destination, kind, cause, refused, of))
 
-    def guard_opened(self, destination: str, kind: str, cause: Cause, seconds: float, by: str) -> None:
+    def guard_opened(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
         self.said.append(("opened", destination, kind, cause, seconds, by))
 
 
-def made(refusals: int = 5, window_s: float = 100.0, share: float = 0.5, name: str = "copilot") -> tuple[Guard, Told]:
+def made(
+    refusals: int = 5, window_s: float = 100.0, share: float = 0.5, name: str = "copilot"
+) -> tuple[FloodGuard, Told]:
     told = Told()
-    return Guard(name, GuardOptions(refusals, window_s, share), lambda _kind, _cause: 7, told), told
+    return FloodGuard(name, FloodGuardOptions(refusals, window_s, share), lambda _kind, _cause: 7, told), told
 
 
-def refuse(guard: Guard, count: int, now: float, kind: str = ORDER, cause: Cause = REFUSED) -> list[bool]:
+def refuse(
+    guard: FloodGuard, count: int, now: float, kind: str = ORDER, cause: DeadLetterCause = REFUSED
+) -> list[bool]:
     return [guard.refused(kind, cause, now) for _ in range(count)]
 
 
-def is_watching(guard: Guard) -> bool:
+def is_watching(guard: FloodGuard) -> bool:
     return guard.watching
 
 
-def accept(cause: Cause = REFUSED, **scope: str) -> AcceptRefusals:
+def accept(cause: DeadLetterCause = REFUSED, **scope: str) -> AcceptRefusals:
     return AcceptRefusals(until_ms=0, reason="", cause=cause, **scope)
 
 
@@ -43,7 +47,7 @@ def test_the_refusal_that_closes_it_is_the_first_that_waits_and_all_after_it_do(
     guard, told = made()
     assert refuse(guard, 7, 3.0) == [False, False, False, False, True, True, True]
     assert guard.is_closed(ORDER, REFUSED)
-    assert guard.closed() == [Closed(ORDER, REFUSED, 3.0, 5, 5, 7)]
+    assert guard.closed() == [TrippedGuard(ORDER, REFUSED, 3.0, 5, 5, 7)]
     assert told.said == [("closed", "copilot", ORDER, REFUSED, 5, 5)]
 
 
@@ -129,7 +133,7 @@ def test_a_refusal_long_after_the_last_begins_anew() -> None:
 
 def test_events_that_are_too_old_or_quarantined_are_no_flood_however_many() -> None:
     guard, _ = made()
-    for cause in (Cause.OUT_OF_WINDOW, Cause.QUARANTINED):
+    for cause in (DeadLetterCause.OUT_OF_WINDOW, DeadLetterCause.QUARANTINED):
         assert refuse(guard, 100, 0.0, cause=cause) == [False] * 100
     assert not is_watching(guard)
 
@@ -195,7 +199,7 @@ def test_a_directive_speaks_of_its_own_destination_type_and_cause_only() -> None
 
 def test_a_directive_for_a_cause_of_decoding_names_the_topic() -> None:
     guard, _ = made(name="")
-    cause = Cause.UNKNOWN_SCHEMA
+    cause = DeadLetterCause.UNKNOWN_SCHEMA
     for topic in ("orders", "returns"):
         refuse(guard, 5, 0.0, topic, cause)
     assert guard.accept([accept(cause, topic="orders")], 1.0) == [("orders", cause)]
@@ -203,7 +207,7 @@ def test_a_directive_for_a_cause_of_decoding_names_the_topic() -> None:
 
 
 def test_what_two_guards_are_closed_for_is_told_once() -> None:
-    asked = Closed(ORDER, Cause.TOO_LARGE, 5.0, 50, 60, 7)
-    unsaid = Closed(ORDER, Cause.TOO_LARGE, 3.0, 51, 51, 2)
-    other = Closed(RETURN, Cause.TOO_LARGE, 4.0, 50, 50, 1)
-    assert together([asked, other, unsaid]) == (Closed(ORDER, Cause.TOO_LARGE, 3.0, 101, 111, 9), other)
+    asked = TrippedGuard(ORDER, DeadLetterCause.TOO_LARGE, 5.0, 50, 60, 7)
+    unsaid = TrippedGuard(ORDER, DeadLetterCause.TOO_LARGE, 3.0, 51, 51, 2)
+    other = TrippedGuard(RETURN, DeadLetterCause.TOO_LARGE, 4.0, 50, 50, 1)
+    assert together([asked, other, unsaid]) == (TrippedGuard(ORDER, DeadLetterCause.TOO_LARGE, 3.0, 101, 111, 9), other)

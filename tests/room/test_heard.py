@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from consumer.model import Partition
-from consumer.pipeline.status import Heard
+from consumer.pipeline.status import ConsumerStateObserver
 
 P, Q = Partition("shop.orders", 0), Partition("shop.orders", 1)
 
 
 def test_a_member_is_in_its_group_from_the_first_joining_until_it_is_lost_and_again_from_the_next() -> None:
-    heard = Heard()
+    heard = ConsumerStateObserver()
     before = heard.joined_group
     heard.joined("cdp", "classic")
     assert (before, heard.joined_group, heard.lost_since_ms) == (False, True, None)
@@ -22,7 +22,7 @@ def test_a_member_is_in_its_group_from_the_first_joining_until_it_is_lost_and_ag
 
 
 def test_a_topic_is_missing_until_it_is_found_or_a_partition_of_it_is_assigned() -> None:
-    heard = Heard()
+    heard = ConsumerStateObserver()
     heard.topic_missing("letters")
     heard.topic_missing("shop.orders")
     assert set(heard.missing) == {"letters", "shop.orders"}
@@ -34,7 +34,7 @@ def test_a_topic_is_missing_until_it_is_found_or_a_partition_of_it_is_assigned()
 
 
 def test_only_a_fatal_error_is_kept() -> None:
-    heard = Heard()
+    heard = ConsumerStateObserver()
     heard.client_error("_TRANSPORT", "", fatal=False)
     assert heard.fatal is None
     heard.client_error("FENCED_INSTANCE_ID", "", fatal=True)
@@ -42,7 +42,7 @@ def test_only_a_fatal_error_is_kept() -> None:
 
 
 def test_the_fence_the_pauses_and_the_last_turn_are_as_they_were_said_last() -> None:
-    heard = Heard()
+    heard = ConsumerStateObserver()
     heard.fenced()
     during = heard.fenced_now
     heard.unfenced()

@@ -1,14 +1,14 @@
 """Holds: when they begin and end, and when they are probed."""
 
-from consumer.delivery.guards.circuit_breaker import Holds
-from consumer.model import Endpoint, Fault, Trouble
+from consumer.delivery.guards.circuit_breaker import CircuitBreakers
+from consumer.model import Endpoint, Fault, TransientCause
 
 COLLECT, CONSENT = Endpoint("collect", "POST", "/a"), Endpoint("consent", "POST", "/b")
-GONE, DENIED = Fault(Trouble.GONE), Fault(Trouble.UNAUTHORIZED)
+GONE, DENIED = Fault(TransientCause.GONE), Fault(TransientCause.UNAUTHORIZED)
 
 
 def test_a_barred_answer_holds_its_endpoint_and_no_other() -> None:
-    holds = Holds[Endpoint](30.0)
+    holds = CircuitBreakers[Endpoint](30.0)
     assert not holds
     assert holds.barred(CONSENT, GONE, 100.0)
     assert CONSENT in holds
@@ -19,7 +19,7 @@ def test_a_barred_answer_holds_its_endpoint_and_no_other() -> None:
 
 
 def test_late_barred_answers_neither_put_off_the_probe_nor_free_the_prober() -> None:
-    holds = Holds[Endpoint](30.0)
+    holds = CircuitBreakers[Endpoint](30.0)
     holds.barred(COLLECT, GONE, 100.0)
     hold = holds.get(COLLECT)
     assert hold is not None
@@ -29,7 +29,7 @@ def test_late_barred_answers_neither_put_off_the_probe_nor_free_the_prober() -> 
 
 
 def test_a_probe_that_ends_nothing_is_followed_by_the_next_one_interval_later() -> None:
-    holds = Holds[Endpoint](30.0)
+    holds = CircuitBreakers[Endpoint](30.0)
     holds.barred(COLLECT, GONE, 100.0)
     hold = holds.get(COLLECT)
     assert hold is not None
@@ -42,7 +42,7 @@ def test_a_probe_that_ends_nothing_is_followed_by_the_next_one_interval_later() 
 
 
 def test_any_answer_that_is_not_barred_ends_the_hold_once() -> None:
-    holds = Holds[Endpoint](30.0)
+    holds = CircuitBreakers[Endpoint](30.0)
     holds.barred(COLLECT, GONE, 100.0)
     ended = holds.answered(COLLECT, 110.0, success=False)
     assert ended is not None
@@ -52,7 +52,7 @@ def test_any_answer_that_is_not_barred_ends_the_hold_once() -> None:
 
 
 def test_only_a_success_since_the_call_started_makes_a_barred_answer_the_calls_own() -> None:
-    holds = Holds[Endpoint](30.0)
+    holds = CircuitBreakers[Endpoint](30.0)
     holds.answered(COLLECT, 110.0, success=True)
     holds.answered(COLLECT, 120.0, success=False)
     assert holds.succeeded_since(COLLECT, 109.0)
@@ -61,7 +61,7 @@ def test_only_a_success_since_the_call_started_makes_a_barred_answer_the_calls_o
 
 
 def test_a_change_on_our_side_brings_every_probe_forward_and_puts_none_off() -> None:
-    holds = Holds[Endpoint](30.0)
+    holds = CircuitBreakers[Endpoint](30.0)
     holds.barred(COLLECT, GONE, 100.0)
     holds.barred(CONSENT, GONE, 120.0)
     holds.probe_now(140.0)

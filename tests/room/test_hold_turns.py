@@ -1,13 +1,13 @@
 """When a hold is probed, what goes in between, and whose turn it is."""
 
-from consumer.delivery.guards.circuit_breaker import Hold, Holds
-from consumer.model import Cause, Fault, Trouble
+from consumer.delivery.guards.circuit_breaker import CircuitBreakers, OpenCircuit
+from consumer.model import DeadLetterCause, Fault, TransientCause
 
-GONE = Fault(Trouble.GONE)
+GONE = Fault(TransientCause.GONE)
 
 
 def test_a_hold_is_probed_when_its_time_has_come_and_by_one_at_a_time() -> None:
-    hold = Hold(GONE, 0.0, 30.0)
+    hold = OpenCircuit(GONE, 0.0, 30.0)
     assert not hold.due(29.0)
     assert hold.due(30.0)
     hold.probing = True
@@ -15,7 +15,7 @@ def test_a_hold_is_probed_when_its_time_has_come_and_by_one_at_a_time() -> None:
 
 
 def test_an_endpoint_has_probes_only() -> None:
-    holds: Holds[str] = Holds(30.0)
+    holds: CircuitBreakers[str] = CircuitBreakers(30.0)
     assert holds.barred("collect", GONE, 0.0)
     hold = holds.get("collect")
     assert hold is not None
@@ -25,8 +25,8 @@ def test_an_endpoint_has_probes_only() -> None:
 
 
 def test_what_can_prove_nothing_goes_at_once_and_takes_no_probe_its_time() -> None:
-    holds: Holds[str] = Holds(30.0)
-    assert holds.barred("shop.Return", Fault(Cause.REFUSED), 0.0, others=True)
+    holds: CircuitBreakers[str] = CircuitBreakers(30.0)
+    assert holds.barred("shop.Return", Fault(DeadLetterCause.REFUSED), 0.0, others=True)
     hold = holds.get("shop.Return")
     assert hold is not None
     assert (hold.due(0.0), hold.other) == (True, True)
@@ -41,7 +41,7 @@ def test_what_can_prove_nothing_goes_at_once_and_takes_no_probe_its_time() -> No
 
 
 def test_a_key_keeps_its_turn_in_whichever_lane_it_was_tried() -> None:
-    hold = Hold(GONE, 0.0, 30.0)
+    hold = OpenCircuit(GONE, 0.0, 30.0)
     hold.keeps_turn(1)
     hold.tried["a lane"] |= {1, 3}
     hold.tried["another"] |= {2}

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.delivery import record_buffer as module
-from consumer.delivery.ledger.partition_ledger import Tenure
-from consumer.delivery.record_buffer import Intake, Limits, size_of
-from consumer.model import UNREADABLE_HEADERS, Cause, Fault, Partition
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
+from consumer.delivery.record_buffer import BufferLimits, RecordBuffer, size_of
+from consumer.model import UNREADABLE_HEADERS, DeadLetterCause, Fault, Partition
 from consumer.translation.avro.wire_format import written_with
 
 P, Q = Partition("orders", 0), Partition("orders", 1)
@@ -64,14 +64,14 @@ def messages(where: Partition, *offsets: int, size: int = 10) -> list[Any]:
     return [FakeMessage(where, offset, size) for offset in offsets]
 
 
-def intake(records: int = 10, size: int = 10_000, partitions: tuple[Partition, ...] = (P,)) -> Intake:
-    made = Intake(Limits(records, size))
+def intake(records: int = 10, size: int = 10_000, partitions: tuple[Partition, ...] = (P,)) -> RecordBuffer:
+    made = RecordBuffer(BufferLimits(records, size))
     for partition in partitions:
-        made.begin(Tenure(partition, 1, 0, 1))
+        made.begin(PartitionLedger(partition, 1, 0, 1))
     return made
 
 
-def take(room: Intake, most: int = 1000) -> list[int]:
+def take(room: RecordBuffer, most: int = 1000) -> list[int]:
     """Open everything that may be opened now; return the offsets."""
     taken = []
     while chunks := room.chunks(most):
@@ -190,7 +190,7 @@ def test_an_ended_tenure_takes_its_backlog_along_and_leaves_its_successor_alone(
     room.put(messages(P, 0, 1), {P: 1})
     room.end(old)
     assert room.chunks(100) == []
-    new = Tenure(P, 2, 0, 1)
+    new = PartitionLedger(P, 2, 0, 1)
     room.begin(new)
     room.end(old)
     assert room.tenures == {P: new}
@@ -226,4 +226,4 @@ def test_headers_that_cannot_be_read_are_looked_at_once_and_the_record_is_refuse
     assert garbled.headers() == [(UNREADABLE_HEADERS, None)]
     fault = written_with(garbled, garbled.value())
     assert isinstance(fault, Fault)
-    assert fault.cause is Cause.UNDECODABLE
+    assert fault.cause is DeadLetterCause.UNDECODABLE

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.observability.metrics.labels import OTHER, Lid, codes, status_class, status_code, topics
+from consumer.observability.metrics.labels import OTHER, LabelAllowlist, codes, status_class, status_code, topics
 
 
 def test_a_lid_lets_in_what_it_knows_and_nothing_else() -> None:
-    lid = Lid(("a", "b"))
+    lid = LabelAllowlist(("a", "b"))
     assert [lid("a"), lid("b"), lid("c"), lid("")] == ["a", "b", OTHER, OTHER]
 
 

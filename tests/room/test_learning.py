@@ -10,23 +10,29 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from consumer.delivery.backoff import Backoff
-from consumer.kafka.schema_registry.client import Answer, Found, Unauthorized, Unknown, Unreachable
+from consumer.kafka.schema_registry.client import (
+    LookupResult,
+    RegistryUnauthorized,
+    RegistryUnreachable,
+    SchemaFound,
+    SchemaUnknown,
+)
 from consumer.model import Fault
 from consumer.model.delivery_columns import SchemaKey
 from consumer.model.observer import Observer
 from consumer.pipeline import schema_fetcher as module
-from consumer.pipeline.schema_fetcher import Learning, NoRegistry
+from consumer.pipeline.schema_fetcher import NoRegistry, SchemaFetcher
 
 
 class FakeRegistry:
     """Answers as it is told, one after another; then never."""
 
-    def __init__(self, *answers: Answer) -> None:
-        self.answers: Iterator[Answer] = iter(answers)
+    def __init__(self, *answers: LookupResult) -> None:
+        self.answers: Iterator[LookupResult] = iter(answers)
         self.asked = asyncio.Semaphore(0)
         self.goes = asyncio.Semaphore(0)
 
-    async def fetch(self, key: SchemaKey) -> Answer:
+    async def fetch(self, key: SchemaKey) -> LookupResult:
         self.asked.release()
         await self.goes.acquire()
         return next(self.answers)
@@ -56,11 +62,11 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_why_a_schema_is_not_there_is_known_until_it_is() -> None:
     async def run() -> None:
         registry, translator, learned = (
-            FakeRegistry(Unreachable("x"), Unauthorized("x"), Found("{}")),
+            FakeRegistry(RegistryUnreachable("x"), RegistryUnauthorized("x"), SchemaFound("{}")),
             FakeTranslator(),
             asyncio.Event(),
         )
-        learning = Learning(registry, translator, learned.set, Observer())
+        learning = SchemaFetcher(registry, translator, learned.set, Observer())
         learning.want(7)
         learning.want(7)
         seen = []
@@ -82,9 +88,9 @@ def test_why_a_schema_is_not_there_is_known_until_it_is() -> None:
 
 def test_an_asking_that_falls_ends_the_pipeline_and_lets_no_record_wait_in_silence() -> None:
     async def run() -> None:
-        registry, translator = FakeRegistry(Found("{}"), Found("{}")), FakeTranslator()
+        registry, translator = FakeRegistry(SchemaFound("{}"), SchemaFound("{}")), FakeTranslator()
         translator.falls = True
-        learning = Learning(registry, translator, lambda: None, Observer())
+        learning = SchemaFetcher(registry, translator, lambda: None, Observer())
         for key in (7, 8):
             learning.want(key)
             registry.goes.release()
@@ -99,7 +105,7 @@ def test_an_asking_that_falls_ends_the_pipeline_and_lets_no_record_wait_in_silen
 def test_without_a_registry_a_schema_is_unknown_at_once() -> None:
     async def run() -> None:
         translator, learned = FakeTranslator(), asyncio.Event()
-        learning = Learning(NoRegistry(), translator, learned.set, Observer())
+        learning = SchemaFetcher(NoRegistry(), translator, learned.set, Observer())
         learning.want("ab")
         async with asyncio.timeout(5):
             await learned.wait()
@@ -112,8 +118,8 @@ def test_without_a_registry_a_schema_is_unknown_at_once() -> None:
 
 def test_who_stops_asking_is_not_taken_for_fallen() -> None:
     async def run() -> None:
-        registry = FakeRegistry(Unknown())
-        learning = Learning(registry, FakeTranslator(), lambda: None, Observer())
+        registry = FakeRegistry(SchemaUnknown())
+        learning = SchemaFetcher(registry, FakeTranslator(), lambda: None, Observer())
         learning.want(7)
         async with asyncio.timeout(5):
             await registry.asked.acquire()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from consumer.delivery.ledger.partition_ledger import LedgerError, Tenure
+from consumer.delivery.ledger.partition_ledger import LedgerError, PartitionLedger
 from consumer.model import Partition
 
 
@@ -16,14 +16,14 @@ class FakeRecord:
         return self.at
 
 
-def tenure(*offsets: int, owed: int = 1, start: int = 0) -> Tenure:
-    made = Tenure(Partition("orders", 0), 1, start, 1)
+def tenure(*offsets: int, owed: int = 1, start: int = 0) -> PartitionLedger:
+    made = PartitionLedger(Partition("orders", 0), 1, start, 1)
     made.open([FakeRecord(offset) for offset in offsets], [[owed] * len(offsets)], [10] * len(offsets))  # type: ignore[misc]
     return made
 
 
 def test_with_nothing_taken_the_frontier_is_the_start() -> None:
-    assert Tenure(Partition("orders", 0), 1, 17, 2).frontier() == 17
+    assert PartitionLedger(Partition("orders", 0), 1, 17, 2).frontier() == 17
 
 
 def test_the_frontier_skips_the_holes_of_compaction_and_transaction_markers() -> None:
@@ -73,7 +73,7 @@ def test_a_late_outcome_of_an_ended_tenure_moves_nothing() -> None:
 
 
 def test_a_batch_settled_in_part_moves_the_frontier_only_past_what_has_ended() -> None:
-    made = Tenure(Partition("orders", 0), 1, 0, 2)
+    made = PartitionLedger(Partition("orders", 0), 1, 0, 2)
     made.open([FakeRecord(n) for n in range(3)], [[1, 1, 1], [0, 1, 0]], [10] * 3)  # type: ignore[misc]
     assert [each.offset() for each in made.settle_all([1, 2], 0)] == [1, 2]
     assert made.frontier() == 0, "the first is owed still"

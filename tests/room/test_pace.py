@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.delivery.backoff import Backoff
-from consumer.delivery.http.rate_limiter import Pace
+from consumer.delivery.http.rate_limiter import RateLimiter
 
 seconds = st.floats(0, 1000, allow_nan=False)
 
@@ -25,7 +25,7 @@ def test_the_jitter_is_full_under_a_ceiling_that_doubles_up_to_the_cap() -> None
 
 
 def test_without_a_rate_only_a_told_wait_delays_and_the_longest_counts() -> None:
-    pace = Pace(None)
+    pace = RateLimiter(None)
     assert pace.delay(10.0) == (0.0, "")
     pace.told(15.0)
     pace.told(12.0)
@@ -34,13 +34,13 @@ def test_without_a_rate_only_a_told_wait_delays_and_the_longest_counts() -> None
 
 
 def test_a_rate_without_a_share_starts_nothing() -> None:
-    wait_s, source = Pace(5.0).delay(100.0)
+    wait_s, source = RateLimiter(5.0).delay(100.0)
     assert wait_s > 0
     assert source == "local"
 
 
 def test_calls_are_spaced_by_the_share_of_the_rate() -> None:
-    pace = Pace(5.0)
+    pace = RateLimiter(5.0)
     pace.share(0.5, 0.0)
     pace.started(10.0)
     wait_s, source = pace.delay(10.0)
@@ -50,7 +50,7 @@ def test_calls_are_spaced_by_the_share_of_the_rate() -> None:
 
 
 def test_a_gained_share_counts_after_a_window_and_a_lost_one_at_once() -> None:
-    pace = Pace(5.0)
+    pace = RateLimiter(5.0)
     pace.share(0.25, 0.0)
     assert pace.share_at(0.9) == 0.0
     assert pace.share_at(1.0) == 0.25
@@ -62,14 +62,14 @@ def test_a_gained_share_counts_after_a_window_and_a_lost_one_at_once() -> None:
 
 
 def test_a_share_told_again_is_not_put_off_again() -> None:
-    pace = Pace(5.0)
+    pace = RateLimiter(5.0)
     for now in (0.0, 0.3, 0.6, 0.9):
         pace.share(0.5, now)
     assert pace.share_at(1.0) == 0.5
 
 
 def test_a_share_that_grows_further_waits_for_the_window_of_what_it_gained() -> None:
-    pace = Pace(5.0)
+    pace = RateLimiter(5.0)
     pace.share(0.5, 0.0)
     pace.share(1.0, 0.5)
     assert pace.share_at(1.4) == 0.0
@@ -77,14 +77,14 @@ def test_a_share_that_grows_further_waits_for_the_window_of_what_it_gained() -> 
 
 
 def test_a_share_lost_before_its_gain_counted_never_counts() -> None:
-    pace = Pace(5.0)
+    pace = RateLimiter(5.0)
     pace.share(0.5, 0.0)
     pace.share(0.0, 0.5)
     assert pace.share_at(5.0) == pytest.approx(0.0)
 
 
 def test_no_more_calls_than_the_share_allows_can_have_arrived_within_a_second() -> None:
-    pace = Pace(5.0)
+    pace = RateLimiter(5.0)
     pace.share(0.5, -1.0)  # 2.5 calls a second: spaced by 0.4 s, three would fit in one
     for at in (10.0, 10.41):
         assert pace.delay(at)[0] == 0.0
@@ -95,7 +95,7 @@ def test_no_more_calls_than_the_share_allows_can_have_arrived_within_a_second() 
 
 
 def test_a_call_that_hangs_counts_for_two_seconds_and_one_that_is_answered_until_a_second_after() -> None:
-    pace = Pace(2.0)
+    pace = RateLimiter(2.0)
     pace.share(1.0, -1.0)
     pace.started(10.0)
     hangs = pace.sent(10.0)
@@ -110,7 +110,7 @@ def test_a_call_that_hangs_counts_for_two_seconds_and_one_that_is_answered_until
 
 
 def test_after_a_share_was_lost_nothing_starts_until_a_second_holds_no_more_than_is_left() -> None:
-    pace = Pace(4.0)
+    pace = RateLimiter(4.0)
     pace.share(1.0, -1.0)
     for at in (10.0, 10.25, 10.5, 10.75):
         pace.started(at)
@@ -129,11 +129,11 @@ def test_after_a_share_was_lost_nothing_starts_until_a_second_holds_no_more_than
 def test_two_members_keep_every_second_at_the_server_however_late_calls_arrive(
     rate: float, shares: tuple[int, int], calls: list[tuple[float, float]]
 ) -> None:
-    members = [Pace(rate) for _ in shares]
+    members = [RateLimiter(rate) for _ in shares]
     for pace, part in zip(members, shares, strict=True):
         pace.share(part / sum(shares), -1.0)
     now, arrivals = 10.0, list[float]()
-    under_way: list[tuple[float, int, Pace]] = []
+    under_way: list[tuple[float, int, RateLimiter]] = []
     for number, (takes_s, later_s) in enumerate(calls):
         pace = members[number % 2]
         while True:

@@ -2,13 +2,13 @@
 
 import asyncio
 
-from consumer.delivery.guards.flood_guard import GuardOptions
-from consumer.delivery.ledger.partition_ledger import Tenure
+from consumer.delivery.guards.flood_guard import FloodGuardOptions
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.delivery.record_buffer import LETTER_BYTES, Chunk, enter
-from consumer.model import Cause, Partition
+from consumer.model import DeadLetterCause, Partition
 from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directives
 from consumer.model.observer import Observer
-from consumer.pipeline.settlement import Settling
+from consumer.pipeline.settlement import Settlement
 from tests.lanes.road import FakeShelf
 from tests.room.orders import SCHEMA, kept
 from tests.room.path import House, P, house, until
@@ -16,7 +16,7 @@ from tests.room.translating import NOW_MS, Kept, entry, framed, translator
 
 
 def accept(topic: str) -> Directives:
-    return Directives([AcceptRefusals(until_ms=0, reason="", cause=Cause.UNDECODABLE, topic=topic)])
+    return Directives([AcceptRefusals(until_ms=0, reason="", cause=DeadLetterCause.UNDECODABLE, topic=topic)])
 
 
 async def flooded(here: House, count: int = 200) -> None:
@@ -95,14 +95,14 @@ def test_with_the_real_translator_a_registry_that_knows_no_id_parks_all_but_the_
     lot = [Kept(framed(2, b""), offset, stamp_ms=NOW_MS - 3_600_000) for offset in range(10)]
     shelf = FakeShelf()
     shelf.at_once = False
-    settling = Settling(["teller"], shelf, made, Observer(), GuardOptions(refusals=3))
-    tenure = Tenure(Partition("shop", 0), 1, 0, 2)
+    settling = Settlement(["teller"], shelf, made, Observer(), FloodGuardOptions(refusals=3))
+    tenure = PartitionLedger(Partition("shop", 0), 1, 0, 2)
     translation = made.translate(lot)
     places = enter([Chunk(tenure, lot, [1] * 10)], translation, settling.index)
     settling.parking.translated(lot, translation)
     for faulty in translation.faults:
         settling.unsaid(faulty, places.tenures[faulty.record], places.slots[faulty.record])
     (closed,) = settling.parking.closed("")
-    assert (closed.kind, closed.cause, closed.waiting) == ("shop", Cause.UNKNOWN_SCHEMA, 8)
+    assert (closed.kind, closed.cause, closed.waiting) == ("shop", DeadLetterCause.UNKNOWN_SCHEMA, 8)
     assert [letter.schema_id for letter in shelf.letters] == ["2", "2"]
     assert made.translate([kept(10)]).columns["teller"].bodies, "good records of the topic go on"

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from confluent_kafka import TopicPartition
 
-from consumer.kafka.fetcher import Pauses
+from consumer.kafka.fetcher import PartitionPauser
 from consumer.model import Partition
 from consumer.model.observer import Observer
 
@@ -25,7 +25,7 @@ class Client:
 
 
 def test_a_partition_that_came_paused_is_resumed_once_nothing_bars_it() -> None:
-    client, pauses = Client(), Pauses(Observer())
+    client, pauses = Client(), PartitionPauser(Observer())
     consumer = cast("Any", client)
     pauses.match(consumer, {P: 1}, frozenset(), {P})
     pauses.match(consumer, {P: 1}, frozenset(), ())

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.translation.samples.json_to_avro import PlainWriter, Unfit, parse_json
+from consumer.translation.samples.json_to_avro import JsonToAvro, Unfit, parse_json
 
 
 def written(schema: Any, value: Any, references: dict[str, Any] | None = None) -> bytes | Unfit:  # noqa: ANN401 - JSON
     texts = {name: json.dumps(each) for name, each in (references or {}).items()}
-    return PlainWriter(json.dumps(schema), texts).write(parse_json(json.dumps(value)))
+    return JsonToAvro(json.dumps(schema), texts).write(parse_json(json.dumps(value)))
 
 
 def read_back(schema: Any, value: Any, references: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from consumer.config.run_config import Planned, read_plan
+from consumer.config.run_config import RunConfigResult, read_plan
 
 MAPPING = """
 version: 1
@@ -17,7 +17,7 @@ events:
 """
 
 
-def planned(folder: Path, destination: str, mapping: str = MAPPING) -> Planned:
+def planned(folder: Path, destination: str, mapping: str = MAPPING) -> RunConfigResult:
     (folder / "mapping.yaml").write_text(mapping)
     (folder / "cdp.yaml").write_text(
         "kafka: {bootstrap.servers: 'a:1'}\ntopics: [a]\nmapping: mapping.yaml\n"
@@ -26,7 +26,7 @@ def planned(folder: Path, destination: str, mapping: str = MAPPING) -> Planned:
     return read_plan(folder / "cdp.yaml", {})
 
 
-def paths(found: Planned) -> set[str]:
+def paths(found: RunConfigResult) -> set[str]:
     return {each.path for each in found.findings if each.severity == "error"}
 
 

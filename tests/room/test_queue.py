@@ -1,22 +1,22 @@
 """The queue's cases worth a name: each lost the order of a key, or a key itself, before."""
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.keyed_queue import KeyedQueue, Scope, Waits
-from consumer.model import Cause, Fault
+from consumer.delivery.keyed_queue import KeyedQueue, WaitReason, Waits
+from consumer.model import DeadLetterCause, Fault
 from tests.property.test_batch import CONSENT, SHAPES, FakeTenure, delivery
 
 COLLECT_SHAPE, OTHER_SHAPE, CONSENT_SHAPE = SHAPES
 TENURE = FakeTenure()
-HELD: Scope = ("endpoint", CONSENT)
-CLOCK: Scope = ("clock", 7)
-GUARD: Scope = ("guard", "shop.Return")
+HELD: WaitReason = ("endpoint", CONSENT)
+CLOCK: WaitReason = ("clock", 7)
+GUARD: WaitReason = ("guard", "shop.Return")
 
 
 def one(key: int, slot: int, *, consent: bool = False, tenure: FakeTenure = TENURE) -> Delivery:
     return delivery(key, CONSENT_SHAPE if consent else COLLECT_SHAPE, str(slot), b"x", tenure, slot)
 
 
-def consents_are_held(each: Delivery) -> Scope | None:
+def consents_are_held(each: Delivery) -> WaitReason | None:
     return HELD if each.shape.endpoint == CONSENT else None
 
 
@@ -118,8 +118,8 @@ def test_one_that_can_never_go_is_refused_and_its_key_waits_for_the_letter() -> 
         refused.append(each.slot)
         queue.block(each.key)
 
-    def hopeless(each: Delivery) -> Scope | Fault | None:
-        return Fault(Cause.OUT_OF_WINDOW) if each.slot == 0 else None
+    def hopeless(each: Delivery) -> WaitReason | Fault | None:
+        return Fault(DeadLetterCause.OUT_OF_WINDOW) if each.slot == 0 else None
 
     queue.put([one(1, 0), one(1, 1), one(2, 2)])
     assert [each.slot for each in queue.take(hopeless, refuse)] == [2]
@@ -209,7 +209,7 @@ def test_the_oldest_of_a_key_waits_for_a_reason_of_its_own_once_its_keys_letters
     queue.block(1)
     queue.again(batch[1:])
 
-    def held_or_guarded(each: Delivery) -> Scope | None:
+    def held_or_guarded(each: Delivery) -> WaitReason | None:
         return GUARD if each.slot == 1 else consents_are_held(each)
 
     assert slots(queue, held_or_guarded) == []

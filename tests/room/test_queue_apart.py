@@ -1,13 +1,13 @@
 """Batches that wait by themselves in a lane's queue: their keys with them, everything else around them."""
 
-from consumer.delivery.keyed_queue import KeyedQueue, Scope
+from consumer.delivery.keyed_queue import KeyedQueue, WaitReason
 from tests.property.test_batch import FakeTenure
 from tests.room.test_queue import HELD, consents_are_held, never, one, slots
 
 ONE, OTHER = ("apart", 1), ("apart", 2)
 
 
-def apart(queue: KeyedQueue, scope: Scope) -> list[int]:
+def apart(queue: KeyedQueue, scope: WaitReason) -> list[int]:
     """Take a batch and set it apart under `scope`."""
     batch = queue.take(consents_are_held, never)
     assert queue.set_apart(batch, scope) == 0

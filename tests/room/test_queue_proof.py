@@ -1,23 +1,27 @@
 """Which of what waits probes, where not all of it can prove something."""
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.keyed_queue import KeyedQueue, Proof
+from consumer.delivery.keyed_queue import KeyedQueue, ProbeFilter
 from tests.property.test_batch import FakeTenure
 from tests.room.test_queue import GUARD, HELD, one, slots
 
 FINE, REFUSED, ELSEWHERE = "fine", "refused", "elsewhere"
 
 
-def waiting(*rows: tuple[int, str]) -> tuple[KeyedQueue, Proof, list[Delivery]]:
+def waiting(*rows: tuple[int, str]) -> tuple[KeyedQueue, ProbeFilter, list[Delivery]]:
     """Return a queue in which all this waits at a guard, by key and kind, each numbered by its place."""
     queue, made = KeyedQueue(), [one(key, slot) for slot, (key, _) in enumerate(rows)]
     queue.put(made)
     assert slots(queue, lambda _: GUARD) == []
     kinds = [kind for _, kind in rows]
-    return queue, Proof(lambda each: kinds[each.slot] == REFUSED, lambda each: kinds[each.slot] != ELSEWHERE), made
+    return (
+        queue,
+        ProbeFilter(lambda each: kinds[each.slot] == REFUSED, lambda each: kinds[each.slot] != ELSEWHERE),
+        made,
+    )
 
 
-def probed(queue: KeyedQueue, proof: Proof, *, but: tuple[int, ...] = ()) -> int | None:
+def probed(queue: KeyedQueue, proof: ProbeFilter, *, but: tuple[int, ...] = ()) -> int | None:
     chosen = queue.take_one(GUARD, lambda each: each.key not in but, proof)
     return None if chosen is None else chosen.slot
 

@@ -5,25 +5,25 @@
 import pytest
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.ledger.partition_ledger import LedgerError, Tenure
-from consumer.model import Cause, Endpoint, Entry, Fault, Partition, Shape
-from consumer.model.delivery_columns import FaultyRecord
+from consumer.delivery.ledger.partition_ledger import LedgerError, PartitionLedger
+from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Entry, Fault, Partition
+from consumer.model.delivery_columns import TranslationFailure
 from consumer.model.observer import Observer
-from consumer.pipeline.settlement import Settling
+from consumer.pipeline.settlement import Settlement
 from tests.lanes.road import FakeRecord, FakeShelf
 
 ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
-SHAPE = Shape(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
-REFUSED = Fault(Cause.REFUSED, "no", 400)
+SHAPE = BatchEnvelope(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
+REFUSED = Fault(DeadLetterCause.REFUSED, "no", 400)
 
 
 class Told(Observer):
     """Keeps what could not be said."""
 
     def __init__(self) -> None:
-        self.faulty_ones: list[tuple[str, str, Cause]] = []
+        self.faulty_ones: list[tuple[str, str, DeadLetterCause]] = []
 
-    def faulty(self, topic: str, destination: str, event_type: str, cause: Cause, count: int) -> None:
+    def faulty(self, topic: str, destination: str, event_type: str, cause: DeadLetterCause, count: int) -> None:
         self.faulty_ones.append((destination, event_type, cause))
 
 
@@ -32,10 +32,10 @@ class House:
         self.shelf = FakeShelf()
         self.shelf.at_once = False
         self.told = Told()
-        self.settling = Settling(["copilot", "yotpo"], self.shelf, self.shelf, self.told)
+        self.settling = Settlement(["copilot", "yotpo"], self.shelf, self.shelf, self.told)
         self.rooms = 0
         self.settling.room = self.room
-        self.tenure = Tenure(Partition("orders", 0), 1, 0, 3)
+        self.tenure = PartitionLedger(Partition("orders", 0), 1, 0, 3)
         self.tenure.open([FakeRecord(0), FakeRecord(1)], [[0, 0], [owed, owed], [0, 0]], [1, 1])  # type: ignore[list-item]
         self.settling.books.accounts["yotpo"].owed += 2 * owed
         self.deliveries = [Delivery(b"x", 1, SHAPE, f"id-{n}", 0, ENTRY, self.tenure, n) for n in range(2)]
@@ -111,17 +111,22 @@ def test_late_outcomes_of_a_released_tenure_move_nothing_and_free_the_key() -> N
 
 def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
     house = House(owed=0)
-    tenure = Tenure(Partition("orders", 1), 1, 0, 3)
+    tenure = PartitionLedger(Partition("orders", 1), 1, 0, 3)
     record = FakeRecord(5)
     tenure.open([record], [[0], [1], [1]], [1])  # type: ignore[list-item]
     for entry in (ENTRY, None):
-        faulty = FaultyRecord(0, entry, Fault(Cause.CONTRACT if entry else Cause.UNDECODABLE), "id")
+        faulty = TranslationFailure(
+            0, entry, Fault(DeadLetterCause.CONTRACT if entry else DeadLetterCause.UNDECODABLE), "id"
+        )
         house.settling.unsaid(faulty, tenure, 0)
     assert [letter.attempts for letter in house.shelf.letters] == [0, 0]
     assert tenure.frontier() == 5
     house.shelf.acknowledge()
     assert tenure.frontier() == 6
-    assert house.told.faulty_ones == [("yotpo", "shop.Order", Cause.CONTRACT), ("", "", Cause.UNDECODABLE)]
+    assert house.told.faulty_ones == [
+        ("yotpo", "shop.Order", DeadLetterCause.CONTRACT),
+        ("", "", DeadLetterCause.UNDECODABLE),
+    ]
     accounts = house.settling.books.accounts
     assert [(accounts[n].owed, accounts[n].dead_lettered) for n in ("copilot", "yotpo", "")] == [(0, 0), (1, 1), (1, 1)]
 

@@ -14,7 +14,7 @@ from consumer.destinations import Destination
 from consumer.destinations.copilot import Copilot, CopilotOptions
 from consumer.destinations.customerio import Customerio, CustomerioOptions
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
-from consumer.model import Skip
+from consumer.model import SkipReason
 from consumer.model.delivery_columns import Translation
 from consumer.translation import Translator, load_mapping, load_schemas
 from tests.room.translating import NOW_MS, Json, Kept, framed
@@ -157,7 +157,7 @@ def test_an_order_is_said_exactly() -> None:
 def test_without_a_yes_marketing_hears_nothing_of_an_order() -> None:
     out = translated("OrderPlaced", customer={**CUSTOMER, "marketing_ok": None})
     assert not out.columns["yotpo"].bodies
-    assert out.skipped["yotpo", "com.acme.shop.OrderPlaced", Skip.NO_CONSENT] == 1
+    assert out.skipped["yotpo", "com.acme.shop.OrderPlaced", SkipReason.NO_CONSENT] == 1
 
 
 def test_an_order_that_is_not_paid_is_no_completed_order() -> None:

@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from consumer.delivery.guards.circuit_breaker import Hold
-from consumer.delivery.guards.directive_filter import Directed
-from consumer.delivery.guards.flood_guard import Closed
+from consumer.delivery.guards.circuit_breaker import OpenCircuit
+from consumer.delivery.guards.directive_filter import DirectiveFilter
+from consumer.delivery.guards.flood_guard import TrippedGuard
 from consumer.delivery.guards.time_window import CLOCK
 from consumer.delivery.ledger import partition_ledger
-from consumer.delivery.ledger.partition_ledger import Tenure
-from consumer.delivery.record_buffer import Limits
-from consumer.model import Cause, Fault, Message, Partition, Trouble
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
+from consumer.delivery.record_buffer import BufferLimits
+from consumer.model import DeadLetterCause, Fault, Message, Partition, TransientCause
 from consumer.model.directives import Directives, Pause
 from consumer.model.observer import Observer
-from consumer.model.status import DeliveryBooks, DestinationFacts, GuardFacts, PipelineFacts
+from consumer.model.status import DeliveryCounts, DestinationStatus, FloodGuardStatus, PipelineStatus
 from consumer.pipeline.pipeline import Pipeline
-from consumer.pipeline.settlement import Settling
-from consumer.pipeline.status import Heard, Standing
+from consumer.pipeline.settlement import Settlement
+from consumer.pipeline.status import ConsumerStateObserver, StatusReporter
 from tests.lanes.road import FakeShelf
 from tests.room.path import FakeLanes, FakeTranslator, P
 from tests.room.test_intake import FakeMessage
@@ -43,9 +43,9 @@ class Guarding:
     """A flood guard as it stands."""
 
     def __init__(self) -> None:
-        self.scopes: list[Closed] = []
+        self.scopes: list[TrippedGuard] = []
 
-    def closed(self) -> list[Closed]:
+    def closed(self) -> list[TrippedGuard]:
         return self.scopes
 
 
@@ -58,7 +58,7 @@ class KeptBack(FakeLanes):
     def __init__(self) -> None:
         super().__init__()
         self.suspects = 0
-        self.said = Directed("copilot")
+        self.said = DirectiveFilter("copilot")
         self.guarding = Guarding()
 
 
@@ -67,10 +67,10 @@ class House:
 
     def __init__(self) -> None:
         shelf = FakeShelf()
-        self.settling = Settling(NAMES, shelf, shelf, Observer())
+        self.settling = Settlement(NAMES, shelf, shelf, Observer())
         self.pipeline = Pipeline(
             "cdp",
-            limits=Limits(100, 10_000),
+            limits=BufferLimits(100, 10_000),
             drain_s=1.0,
             translator=FakeTranslator(),
             settling=self.settling,
@@ -81,7 +81,7 @@ class House:
         for lanes, name in zip(self.lanes, NAMES, strict=False):
             lanes.name = name
             self.pipeline.lanes[name] = lanes  # type: ignore[assignment]
-        self.tenure = Tenure(P, 1, 0, len(NAMES) + 1)
+        self.tenure = PartitionLedger(P, 1, 0, len(NAMES) + 1)
         self.pipeline.intake.begin(self.tenure)
 
     def open(self, *owed: Sequence[int]) -> None:
@@ -91,21 +91,21 @@ class House:
         for name, column in zip(self.settling.books.names, zip(*owed, strict=True), strict=True):
             self.settling.books.accounts[name].owed += sum(column)
 
-    def look(self, heard: Heard | None = None) -> PipelineFacts:
-        return Standing(
+    def look(self, heard: ConsumerStateObserver | None = None) -> PipelineStatus:
+        return StatusReporter(
             self.pipeline,
-            heard or Heard(),
+            heard or ConsumerStateObserver(),
             protocol="classic",
             dead_letter_topic="letters",
             max_poll_interval_s=300.0,
-            limits=Limits(100, 10_000),
+            limits=BufferLimits(100, 10_000),
             lag=lambda: ({}, 0.0),
             schema_waits=lambda: {7: 1},
             schema_troubles=lambda: {7: "refused"},
             schemas_known=lambda: 0,
         ).look()
 
-    def destinations(self) -> dict[str, DestinationFacts]:
+    def destinations(self) -> dict[str, DestinationStatus]:
         return {each.name: each for each in self.look().destinations}
 
 
@@ -137,29 +137,31 @@ def test_disabled_destinations_and_records_nobody_can_decode_have_books_too() ->
     disabled = house.settling.books.accounts["customerio"]
     disabled.owed, disabled.skipped = 5, 5
     looked = house.look()
-    assert looked.other_books == {"customerio": DeliveryBooks(owed=5, skipped=5), "": DeliveryBooks(owed=1, open=1)}
+    assert looked.other_books == {"customerio": DeliveryCounts(owed=5, skipped=5), "": DeliveryCounts(owed=1, open=1)}
     assert not any(books.difference for books in looked.other_books.values())
 
 
 def test_a_hold_for_the_clocks_and_why_a_schema_is_waited_for_are_told() -> None:
     house = House()
-    house.lanes[0].holds.append((CLOCK, Hold(Fault(Trouble.CLOCK_SKEW), 0.0, 30.0)))
+    house.lanes[0].holds.append((CLOCK, OpenCircuit(Fault(TransientCause.CLOCK_SKEW), 0.0, 30.0)))
     looked = house.look()
     [hold] = looked.destinations[0].holds
-    assert (hold.endpoint, hold.cause) == ("clock", Trouble.CLOCK_SKEW)
+    assert (hold.endpoint, hold.cause) == ("clock", TransientCause.CLOCK_SKEW)
     assert (looked.schema_waits, looked.schema_troubles) == ({7: 1}, {7: "refused"})
 
 
 def test_what_is_kept_back_is_told_with_why() -> None:
     house = House()
     pause = Pause(1, "", "copilot")
-    house.lanes[0].guarding.scopes = [Closed("shop.Order", Cause.REFUSED, time.monotonic() - 60, 51, 90, 12)]
+    house.lanes[0].guarding.scopes = [
+        TrippedGuard("shop.Order", DeadLetterCause.REFUSED, time.monotonic() - 60, 51, 90, 12)
+    ]
     house.lanes[0].suspects = 2
-    house.lanes[0].said = Directed("copilot", Directives((pause, Pause(1, "", "yotpo"))))
+    house.lanes[0].said = DirectiveFilter("copilot", Directives((pause, Pause(1, "", "yotpo"))))
     facts = house.destinations()["copilot"]
     (guard,) = facts.guards
     assert abs(guard.since_ms - (time.time() * 1000 - 60_000)) < 30_000
-    assert guard == GuardFacts("shop.Order", Cause.REFUSED, guard.since_ms, 51, 90, 12)
+    assert guard == FloodGuardStatus("shop.Order", DeadLetterCause.REFUSED, guard.since_ms, 51, 90, 12)
     assert (facts.suspects, facts.paused) == (2, (pause,))
     assert house.look().guards == ()
     fine = house.destinations()["yotpo"]
@@ -167,7 +169,7 @@ def test_what_is_kept_back_is_told_with_why() -> None:
 
 
 def test_a_partition_is_stopped_until_its_gap_is_accepted_or_it_is_assigned_anew() -> None:
-    house, heard = House(), Heard()
+    house, heard = House(), ConsumerStateObserver()
     assert house.look(heard).stopped == {}
     heard.stopped(P, 70, "_AUTO_OFFSET_RESET")
     heard.stopped(Partition("gone", 3), 1, "_AUTO_OFFSET_RESET")
@@ -186,7 +188,7 @@ class Forgetful:
 
     live = True
 
-    def __init__(self, tenure: Tenure) -> None:
+    def __init__(self, tenure: PartitionLedger) -> None:
         self.tenure = tenure
 
     def __eq__(self, other: object) -> bool:
@@ -209,6 +211,6 @@ def test_one_settle_less_and_the_difference_is_exported(forgets: bool) -> None:
     ]
     house.settling.delivered("copilot", batch)
     looked = house.look()
-    assert looked.destinations[0].books == DeliveryBooks(owed=2, delivered=2, open=int(forgets))
+    assert looked.destinations[0].books == DeliveryCounts(owed=2, delivered=2, open=int(forgets))
     exported = value(watched(Fixed(looked)), "cdp_books_difference", pipeline="cdp", destination="copilot")
     assert exported == (-1 if forgets else 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from consumer.model.directives import NONE, Directives
-from consumer.observability.directives_observer import Told
+from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.log.writer import Log
 from tests.room.hung_mount import HungMount
 from tests.room.steered import BOTH, COPILOT, CUSTOMERIO, EVENING_MS, NOON, NOON_MS, Steered, pause
@@ -199,7 +199,7 @@ def test_each_directive_ends_by_itself(steered: Steered) -> None:
 
 
 def test_a_clock_that_was_ahead_and_is_put_right_gives_back_what_it_ended(tmp_path: Path) -> None:
-    shown = Told(Log(io.StringIO()))
+    shown = DirectivesObserver(Log(io.StringIO()))
     steered = Steered(tmp_path, also=shown)
 
     async def scenario() -> None:

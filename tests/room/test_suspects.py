@@ -2,29 +2,40 @@
 
 import pytest
 
-from consumer.delivery.delivery import Delivery, Evidence
-from consumer.delivery.guards.poison_detector import SuspectOptions, Suspicion, speaks_against
-from consumer.delivery.keyed_queue import Apart
-from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Listed, Mixed, Refused, Trouble, Verdict
+from consumer.delivery.delivery import Delivery, FailureHistory
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions, PoisonDetector, speaks_against
+from consumer.delivery.keyed_queue import IsolatedBatches
+from consumer.model import (
+    BatchRefused,
+    Blocked,
+    DeadLetterCause,
+    Deferred,
+    Delivered,
+    Fault,
+    PartiallyRefused,
+    Refused,
+    TransientCause,
+    Verdict,
+)
 from tests.property.test_batch import SHAPES, FakeTenure, delivery
 
 TENURE = FakeTenure()
-DOWN = Fault(Trouble.SERVER_ERROR, "", 500)
+DOWN = Fault(TransientCause.SERVER_ERROR, "", 500)
 
 
 def one(slot: int = 0, *, consent: bool = False) -> Delivery:
     return delivery(slot, SHAPES[2] if consent else SHAPES[0], str(slot), b"x", TENURE, slot)
 
 
-def past(story: str, options: SuspectOptions | None = None) -> tuple[Suspicion, Delivery]:
+def past(story: str, options: PoisonDetectionOptions | None = None) -> tuple[PoisonDetector, Delivery]:
     """Live through a story, a second a letter.
 
     `f` it failed by itself, `b` together with another one; `s` another call took one delivery, `c` consent did; `x`
     another call failed, `y` consent did; `p` one that waits by itself failed, `t` one was taken.
     """
-    suspicion, mine = Suspicion(options or SuspectOptions()), one()
+    suspicion, mine = PoisonDetector(options or PoisonDetectionOptions()), one()
     other_suspect, taken_suspect = one(1), one(5)
-    other_suspect.evidence = taken_suspect.evidence = Evidence(0, 0, failures=100)
+    other_suspect.evidence = taken_suspect.evidence = FailureHistory(0, 0, failures=100)
     batches = {
         "f": [mine],
         "b": [mine, one(2)],
@@ -48,21 +59,21 @@ def past(story: str, options: SuspectOptions | None = None) -> tuple[Suspicion, 
     ("verdict", "against"),
     [
         (Deferred(DOWN), True),
-        (Deferred(Fault(Trouble.TIMED_OUT)), True),
-        (Deferred(Fault(Trouble.UNREACHABLE)), True),
-        (Barred(Fault(Trouble.UNAUTHORIZED, "", 403)), True),
-        (Barred(Fault(Trouble.UNINTELLIGIBLE, "", 200)), True),
-        (Deferred(Fault(Trouble.TIMED_OUT, "", 408)), False),
-        (Deferred(Fault(Trouble.SERVER_ERROR, "", 425)), False),
-        (Deferred(Fault(Trouble.THROTTLED, "", 429), everyone=True), False),
-        (Deferred(Fault(Trouble.THROTTLED, "", 429), 3.0, everyone=True), False),
-        (Deferred(Fault(Trouble.TIMED_OUT, "", 408), 3.0, everyone=True), False),
-        (Deferred(DOWN, 3.0, everyone=True), True),
+        (Deferred(Fault(TransientCause.TIMED_OUT)), True),
+        (Deferred(Fault(TransientCause.UNREACHABLE)), True),
+        (Blocked(Fault(TransientCause.UNAUTHORIZED, "", 403)), True),
+        (Blocked(Fault(TransientCause.UNINTELLIGIBLE, "", 200)), True),
+        (Deferred(Fault(TransientCause.TIMED_OUT, "", 408)), False),
+        (Deferred(Fault(TransientCause.SERVER_ERROR, "", 425)), False),
+        (Deferred(Fault(TransientCause.THROTTLED, "", 429), whole_destination=True), False),
+        (Deferred(Fault(TransientCause.THROTTLED, "", 429), 3.0, whole_destination=True), False),
+        (Deferred(Fault(TransientCause.TIMED_OUT, "", 408), 3.0, whole_destination=True), False),
+        (Deferred(DOWN, 3.0, whole_destination=True), True),
         (Deferred(DOWN, 3.0), True),
         (Delivered(), False),
-        (Listed({}), False),
-        (Refused(Fault(Cause.REFUSED)), False),
-        (Mixed(Fault(Trouble.MIXED)), False),
+        (PartiallyRefused({}), False),
+        (Refused(Fault(DeadLetterCause.REFUSED)), False),
+        (BatchRefused(Fault(TransientCause.MIXED)), False),
     ],
 )
 def test_a_failure_speaks_against_what_was_sent_unless_it_says_later(verdict: Verdict, *, against: bool) -> None:
@@ -105,7 +116,7 @@ def test_a_failure_is_damning_if_others_succeeded_since_the_one_before(story: st
 
 
 def test_as_many_successes_are_needed_as_the_options_say() -> None:
-    _, mine = past("fsfssf", SuspectOptions(successes=2))
+    _, mine = past("fsfssf", PoisonDetectionOptions(successes=2))
     assert mine.evidence is not None
     assert mine.evidence.damning == 1
 
@@ -125,7 +136,7 @@ def test_as_many_successes_are_needed_as_the_options_say() -> None:
 def test_a_batch_is_guilty_by_enough_damning_failures_of_its_oldest_the_last_one_among_them(
     story: str, *, failing: bool, suspect: bool, guilty: bool
 ) -> None:
-    suspicion, mine = past(story, SuspectOptions(failures=2))
+    suspicion, mine = past(story, PoisonDetectionOptions(failures=2))
     batch = [mine, one(1)]
     assert suspicion.failing(batch) is failing
     assert suspicion.suspects(batch) is suspect
@@ -159,12 +170,12 @@ def test_a_batch_is_guilty_by_enough_damning_failures_of_its_oldest_the_last_one
 def test_a_lone_one_is_given_up_after_the_time_and_the_others_that_it_takes(
     story: str, now: float, *, hopeless: bool
 ) -> None:
-    suspicion, mine = past(story, SuspectOptions(failures=2, after_s=10.0, others=3))
+    suspicion, mine = past(story, PoisonDetectionOptions(failures=2, after_s=10.0, others=3))
     assert suspicion.hopeless(mine, now) is hopeless
 
 
 def test_a_half_of_a_suspect_is_guilty_at_its_next_damning_failure_but_given_up_by_its_own_past_only() -> None:
-    suspicion = Suspicion(SuspectOptions(failures=2, after_s=0.0, others=1))
+    suspicion = PoisonDetector(PoisonDetectionOptions(failures=2, after_s=0.0, others=1))
     old, young, unheard = one(0), one(1), one(2)
     others = [one(n) for n in range(10, 15)]
     for batch in ([old], [old], [old, young]):
@@ -184,7 +195,7 @@ def test_a_half_of_a_suspect_is_guilty_at_its_next_damning_failure_but_given_up_
 
 
 def test_what_failed_together_shares_its_evidence_and_what_did_not_keeps_its_own() -> None:
-    suspicion, batch = Suspicion(SuspectOptions()), [one(n) for n in range(4)]
+    suspicion, batch = PoisonDetector(PoisonDetectionOptions()), [one(n) for n in range(4)]
     suspicion.failed(batch[:2], 0.0)
     suspicion.succeeded([one(9)])
     suspicion.failed(batch[1:], 1.0)
@@ -209,7 +220,7 @@ def test_how_often_it_failed_alone_is_counted_from_when_it_last_stood_alone() ->
 
 
 def test_what_is_halved_stays_a_suspect_through_an_outage_that_sets_its_past_back() -> None:
-    suspicion, mine = past("bsb", SuspectOptions(failures=1))
+    suspicion, mine = past("bsb", PoisonDetectionOptions(failures=1))
     suspicion.halved([mine, one(1)])
     suspicion.failed([one(2)], 5.0)
     suspicion.failed([mine], 6.0)
@@ -222,7 +233,7 @@ def test_what_is_halved_stays_a_suspect_through_an_outage_that_sets_its_past_bac
 
 
 def test_what_waits_by_itself_is_tried_when_its_time_has_come_and_others_had_their_turn() -> None:
-    apart = Apart()
+    apart = IsolatedBatches()
     assert apart.due_s == float("inf")
     assert apart.next(100.0, others=False) is None
     apart.put(("apart", 1), 10.0, 4)
@@ -238,7 +249,7 @@ def test_what_waits_by_itself_is_tried_when_its_time_has_come_and_others_had_the
 
 
 def test_what_waits_for_nobody_any_more_is_forgotten() -> None:
-    apart = Apart()
+    apart = IsolatedBatches()
     for number in range(3):
         apart.put(("apart", number), 10.0 - number, 1)
     apart.keep(lambda scope: scope[1] != 2)

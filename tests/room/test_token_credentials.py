@@ -7,32 +7,36 @@ from pathlib import Path
 import pytest
 
 from consumer.config import SecretFile
-from consumer.delivery.http.credentials import Signature, TokenCredentials
-from consumer.destinations import Token
-from consumer.model import Barred, Call, Deferred, Doubt, Endpoint, Fault, Reply, Trouble
+from consumer.delivery.http.credentials import AuthHeaders, TokenCredentials
+from consumer.destinations import AccessToken
+from consumer.model import Blocked, Deferred, Endpoint, Fault, HttpRequest, HttpResponse, SecretProblem, TransientCause
 from tests.lanes.road import FakeSecret
 from tests.room.hung_mount import HungMount
 
 TOKENS = Endpoint("access_tokens", "POST", "/tokens")
-TOKEN = Token("x-token", TOKENS, "secret", 100.0, lambda secret: secret.encode(), lambda reply: reply.body.decode())
-SAD = Token("x-token", TOKENS, "secret", 100.0, lambda secret: secret.encode(), lambda _: Fault(Trouble.UNAUTHORIZED))
+TOKEN = AccessToken(
+    "x-token", TOKENS, "secret", 100.0, lambda secret: secret.encode(), lambda reply: reply.body.decode()
+)
+SAD = AccessToken(
+    "x-token", TOKENS, "secret", 100.0, lambda secret: secret.encode(), lambda _: Fault(TransientCause.UNAUTHORIZED)
+)
 
 
 class Exchange:
     """Answers token calls, with what it is given, when it is let."""
 
-    def __init__(self, answer: Callable[[int], Reply | Fault]) -> None:
+    def __init__(self, answer: Callable[[int], HttpResponse | Fault]) -> None:
         self.answer = answer
         self.bodies: list[bytes] = []
 
-    async def __call__(self, call: Call) -> Reply | Fault:
+    async def __call__(self, call: HttpRequest) -> HttpResponse | Fault:
         self.bodies.append(call.body)
         await asyncio.sleep(0.01)
         return self.answer(len(self.bodies))
 
 
-def numbered(count: int) -> Reply:
-    return Reply(200, {}, b"token-%d" % count)
+def numbered(count: int) -> HttpResponse:
+    return HttpResponse(200, {}, b"token-%d" % count)
 
 
 def test_a_token_is_fetched_once_for_all_who_ask_and_kept() -> None:
@@ -56,7 +60,7 @@ def test_a_token_refused_in_many_lanes_is_renewed_once_and_again_when_that_one_d
         for count in (1, 2, 3):
             signature = await door.current()
             assert signature == {"x-token": f"token-{count}"}
-            assert isinstance(signature, Signature)
+            assert isinstance(signature, AuthHeaders)
             await asyncio.gather(*(door.renew(signature) for _ in range(16)))
         assert len(exchange.bodies) == 4
         assert heard == [True] * 4
@@ -79,18 +83,18 @@ def test_an_old_token_is_replaced_before_it_dies() -> None:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (Fault(Trouble.TIMED_OUT, "late"), Deferred(Fault(Trouble.TIMED_OUT, "late"))),
-        (Reply(503, {}, b""), Deferred(Fault(Trouble.SERVER_ERROR, "the token call", 503))),
+        (Fault(TransientCause.TIMED_OUT, "late"), Deferred(Fault(TransientCause.TIMED_OUT, "late"))),
+        (HttpResponse(503, {}, b""), Deferred(Fault(TransientCause.SERVER_ERROR, "the token call", 503))),
         (
-            Reply(429, {"retry-after": "7"}, b""),
-            Deferred(Fault(Trouble.THROTTLED, "the token call", 429), 7.0, everyone=True),
+            HttpResponse(429, {"retry-after": "7"}, b""),
+            Deferred(Fault(TransientCause.THROTTLED, "the token call", 429), 7.0, whole_destination=True),
         ),
-        (Reply(401, {}, b""), Barred(Fault(Trouble.UNAUTHORIZED))),
+        (HttpResponse(401, {}, b""), Blocked(Fault(TransientCause.UNAUTHORIZED))),
     ],
     ids=["no answer", "server error", "throttled", "refused"],
 )
 def test_a_token_call_that_fails_fails_all_who_waited_for_it_and_is_made_anew_for_the_next(
-    answer: Reply | Fault, expected: Barred | Deferred
+    answer: HttpResponse | Fault, expected: Blocked | Deferred
 ) -> None:
     async def run() -> None:
         exchange = Exchange(lambda _: answer)
@@ -125,7 +129,7 @@ def test_a_disk_that_hangs_keeps_no_token_from_being_renewed_with_the_secret_in_
     path = tmp_path / "secret"
     path.write_text("good")
     secret = SecretFile(path, "good", within_s=0.05)
-    doubts: list[Doubt | None] = []
+    doubts: list[SecretProblem | None] = []
 
     async def run() -> None:
         exchange = Exchange(numbered)
@@ -134,13 +138,13 @@ def test_a_disk_that_hangs_keeps_no_token_from_being_renewed_with_the_secret_in_
             for count in (1, 2, 3):
                 signature = await door.current()
                 assert signature == {"x-token": f"token-{count}"}
-                assert isinstance(signature, Signature)
+                assert isinstance(signature, AuthHeaders)
                 door._fetched_at -= 101
-            assert (door.doubt(), doubts) == (Doubt.UNREAD, [Doubt.UNREAD])
+            assert (door.doubt(), doubts) == (SecretProblem.UNREAD, [SecretProblem.UNREAD])
             mount.answer()
         secret._look._within_s = 30
         assert not await door.refresh()
-        assert (door.doubt(), doubts) == (None, [Doubt.UNREAD, None])
+        assert (door.doubt(), doubts) == (None, [SecretProblem.UNREAD, None])
         assert set(exchange.bodies) == {b"good"}
 
     asyncio.run(run())
@@ -150,24 +154,24 @@ class Taking(Exchange):
     """Gives tokens for some secrets, and refuses all others."""
 
     def __init__(self, *secrets: bytes) -> None:
-        super().__init__(lambda count: numbered(count) if self.bodies[-1] in self.taken else Reply(401, {}, b""))
+        super().__init__(lambda count: numbered(count) if self.bodies[-1] in self.taken else HttpResponse(401, {}, b""))
         self.taken = secrets
 
 
-STRICT = Token(
+STRICT = AccessToken(
     "x-token",
     TOKENS,
     "secret",
     100.0,
     lambda secret: secret.encode(),
-    lambda reply: reply.body.decode() if reply.status == 200 else Fault(Trouble.UNAUTHORIZED),
+    lambda reply: reply.body.decode() if reply.status == 200 else Fault(TransientCause.UNAUTHORIZED),
 )
 
 
 def test_half_of_a_secret_gives_way_to_the_one_that_tokens_were_had_with_until_it_is_whole() -> None:
     async def run() -> None:
         secret, exchange = FakeSecret("good"), Taking(b"good", b"whole")
-        doubts: list[Doubt | None] = []
+        doubts: list[SecretProblem | None] = []
         door = TokenCredentials(STRICT, {"secret": secret}, exchange, doubted=doubts.append)
         assert await door.current() == {"x-token": "token-1"}
         secret.on_disk = "wh"
@@ -177,14 +181,14 @@ def test_half_of_a_secret_gives_way_to_the_one_that_tokens_were_had_with_until_i
         assert exchange.bodies == [b"good", b"wh", b"good"]
         assert await door.current() is signature, "it is kept"
         door.taken(signature)
-        assert (door.doubt(), doubts) == (Doubt.REFUSED, [Doubt.REFUSED])
+        assert (door.doubt(), doubts) == (SecretProblem.REFUSED, [SecretProblem.REFUSED])
         assert door._look_at > 0
         secret.on_disk, door._look_at = "whole", float("inf")
         assert await door.current() is signature
         door._look_at = 0.0
         assert await door.current() == {"x-token": "token-4"}
         assert exchange.bodies[3:] == [b"whole"]
-        assert doubts == [Doubt.REFUSED, None]
+        assert doubts == [SecretProblem.REFUSED, None]
 
     asyncio.run(run())
 
@@ -192,21 +196,21 @@ def test_half_of_a_secret_gives_way_to_the_one_that_tokens_were_had_with_until_i
 def test_of_two_secrets_that_are_refused_neither_is_given_up() -> None:
     async def run() -> None:
         secret, exchange = FakeSecret("old"), Taking(b"old")
-        doubts: list[Doubt | None] = []
+        doubts: list[SecretProblem | None] = []
         door = TokenCredentials(STRICT, {"secret": secret}, exchange, doubted=doubts.append)
         await door.current()
         exchange.taken = ()
         secret.on_disk = "new"
         assert await door.refresh()
         for _ in range(2):
-            assert isinstance(await door.current(), Barred)
+            assert isinstance(await door.current(), Blocked)
         assert exchange.bodies == [b"old", b"new", b"old", b"new", b"old"]
         assert doubts == []
         exchange.taken = (b"new",)
         assert await door.current() == {"x-token": "token-6"}
         exchange.taken = ()
         door._fetched_at -= 101
-        assert isinstance(await door.current(), Barred)
+        assert isinstance(await door.current(), Blocked)
         assert exchange.bodies[5:] == [b"new", b"new"], "what was replaced is not gone back to"
 
     asyncio.run(run())
@@ -216,7 +220,7 @@ def test_a_token_call_that_fails_for_another_reason_is_no_matter_of_secrets() ->
     async def run() -> None:
         secret, exchange = (
             FakeSecret("old"),
-            Exchange(lambda count: numbered(count) if count == 1 else Reply(503, {}, b"")),
+            Exchange(lambda count: numbered(count) if count == 1 else HttpResponse(503, {}, b"")),
         )
         door = TokenCredentials(STRICT, {"secret": secret}, exchange)
         await door.current()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumer.model import Cause, Skip
+from consumer.model import DeadLetterCause, SkipReason
 from consumer.translation import delivery_id
 from tests.room.orders import EVENT, SCHEMA, kept, said
 from tests.room.translating import NOW_MS, Kept, Teller, entry, framed, record, translator, written
@@ -104,9 +104,9 @@ def test_an_element_repeated_in_a_record_is_refused_and_its_first_is_not() -> No
     out = translator(entry("{n: n}", beside="each: items\nid: sku"), SCHEMA).translate([kept(items=items)])
     assert said(out) == [{"n": 1}, {"n": 5}]
     assert [each.fault.cause for each in out.faults] == [
-        Cause.REPEATED_ELEMENT,
-        Cause.REPEATED_ELEMENT,
-        Cause.UNMAPPABLE,
+        DeadLetterCause.REPEATED_ELEMENT,
+        DeadLetterCause.REPEATED_ELEMENT,
+        DeadLetterCause.UNMAPPABLE,
     ]
     assert len({each.identity for each in out.faults} | set(out.columns["teller"].identities)) == 5
 
@@ -141,10 +141,10 @@ def test_no_elements_are_no_deliveries() -> None:
 
 def test_when_and_consent_skip_and_are_counted() -> None:
     for beside, changes, why in (
-        ("when: status == 'OPEN'", {}, Skip.FILTERED),
-        ("consent: ok", {"ok": False}, Skip.NO_CONSENT),
-        ("consent: ok", {"ok": None}, Skip.NO_CONSENT),
-        ("consent: status", {}, Skip.NO_CONSENT),
+        ("when: status == 'OPEN'", {}, SkipReason.FILTERED),
+        ("consent: ok", {"ok": False}, SkipReason.NO_CONSENT),
+        ("consent: ok", {"ok": None}, SkipReason.NO_CONSENT),
+        ("consent: status", {}, SkipReason.NO_CONSENT),
     ):
         out = translator(entry("{s: status}", beside=beside), SCHEMA).translate([kept(**changes)])
         assert out.skipped == {("teller", "shop.E", why): 1}
@@ -154,14 +154,16 @@ def test_when_and_consent_skip_and_are_counted() -> None:
 
 def test_a_tombstone_is_skipped_and_an_empty_value_is_not() -> None:
     out = translator(entry("{s: status}"), SCHEMA).translate([Kept(None), Kept(b"", 1)])
-    assert out.skipped == {("", "", Skip.TOMBSTONE): 1}
-    assert [(each.record, each.entry, each.fault.cause) for each in out.faults] == [(1, None, Cause.UNDECODABLE)]
+    assert out.skipped == {("", "", SkipReason.TOMBSTONE): 1}
+    assert [(each.record, each.entry, each.fault.cause) for each in out.faults] == [
+        (1, None, DeadLetterCause.UNDECODABLE)
+    ]
 
 
 def test_a_type_nobody_speaks_of_is_skipped_without_a_look_at_its_bytes() -> None:
     made = translator(entry("{s: status}"), record("shop.Other", a="string"))
     out = made.translate([Kept(framed(1, b"\xff\xff"))])
-    assert out.skipped == {("", "shop.Other", Skip.NO_MAPPING): 1}
+    assert out.skipped == {("", "shop.Other", SkipReason.NO_MAPPING): 1}
     assert not out.decoded
 
 
@@ -175,7 +177,7 @@ def test_a_top_level_union_is_skipped_by_its_branch() -> None:
         Kept(framed(1, b"\x08")),
     ]
     out = made.translate(lot)
-    assert out.skipped == {("", "null", Skip.NO_MAPPING): 1, ("", "shop.Other", Skip.NO_MAPPING): 1}
+    assert out.skipped == {("", "null", SkipReason.NO_MAPPING): 1, ("", "shop.Other", SkipReason.NO_MAPPING): 1}
     assert out.columns["teller"].records == [2]
     assert [each.record for each in out.faults] == [3]
 
@@ -183,7 +185,7 @@ def test_a_top_level_union_is_skipped_by_its_branch() -> None:
 def test_a_disabled_destination_gets_nothing_and_is_counted_without_decoding() -> None:
     made = translator(entry("{s: status}"), SCHEMA, disabled=["teller"])
     out = made.translate([kept()])
-    assert out.skipped == {("teller", "shop.E", Skip.DISABLED): 1}
+    assert out.skipped == {("teller", "shop.E", SkipReason.DISABLED): 1}
     assert not out.decoded
     assert not out.columns["teller"].bodies
 
@@ -192,6 +194,6 @@ def test_a_disabled_destination_beside_another_is_skipped_alone() -> None:
     text = entry("{s: status}") + "      - to: other.say\n        label: b\n        fields: {s: status}\n"
     destinations = {"teller": Teller(), "other": Teller("other")}
     out = translator(text, SCHEMA, destinations=destinations, disabled=["other"]).translate([kept()])
-    assert out.skipped == {("other", "shop.E", Skip.DISABLED): 1}
+    assert out.skipped == {("other", "shop.E", SkipReason.DISABLED): 1}
     assert len(out.columns["teller"].bodies) == 1
     assert not out.columns["other"].bodies

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.model import Cause, Fault, Skip
+from consumer.model import DeadLetterCause, Fault, SkipReason
 from consumer.translation import delivery_id, load_schemas
 from tests.room.orders import EVENT, SCHEMA, kept, one_fault, said
 from tests.room.translating import NOW_MS, Kept, Teller, entry, framed, translator, written
@@ -48,14 +48,16 @@ from tests.room.translating import NOW_MS, Kept, Teller, entry, framed, translat
 )
 def test_what_has_no_value_is_unmappable_and_says_where(fields: str, beside: str, event: str, detail: str) -> None:
     fault = one_fault(translator(entry(fields, beside=beside, event=event), SCHEMA).translate([kept()]))
-    assert fault == Fault(Cause.UNMAPPABLE, detail)
+    assert fault == Fault(DeadLetterCause.UNMAPPABLE, detail)
     assert "PAID" not in fault.detail
 
 
 def test_what_the_destination_does_not_take_is_a_fault_of_that_delivery() -> None:
     text = entry("{forbidden: status}") + "      - to: teller.say\n        label: fine\n        fields: {s: status}\n"
     out = translator(text, SCHEMA).translate([kept()])
-    assert [(each.fault.cause, each.entry and each.entry.label) for each in out.faults] == [(Cause.CONTRACT, "say")]
+    assert [(each.fault.cause, each.entry and each.entry.label) for each in out.faults] == [
+        (DeadLetterCause.CONTRACT, "say")
+    ]
     assert [each.label for each in out.columns["teller"].entries] == ["fine"]
 
 
@@ -91,7 +93,7 @@ def test_an_undecodable_record_has_an_identity_of_its_place_alone() -> None:
     who = delivery_id.at(delivery_id.place("shop.orders", 3), 41)
     assert out.faults[0].identity == delivery_id.finish(delivery_id.of_entry("", "", ""), who).hex()
     assert out.faults[0].entry is None
-    assert out.faults[0].fault.cause is Cause.UNDECODABLE
+    assert out.faults[0].fault.cause is DeadLetterCause.UNDECODABLE
 
 
 def test_a_schema_that_cannot_be_used_makes_its_records_undecodable() -> None:
@@ -128,7 +130,7 @@ def test_an_unknown_schema_waits_for_its_grace_and_is_then_refused() -> None:
     out = made.translate([old, young])
     assert out.waiting == [1]
     assert not out.missing
-    assert [(each.record, each.fault.cause) for each in out.faults] == [(0, Cause.UNKNOWN_SCHEMA)]
+    assert [(each.record, each.fault.cause) for each in out.faults] == [(0, DeadLetterCause.UNKNOWN_SCHEMA)]
 
 
 def test_the_registrys_no_is_believed_for_thirty_seconds() -> None:
@@ -143,7 +145,7 @@ def test_the_registrys_no_is_believed_for_thirty_seconds() -> None:
     clock[0] += 30_001
     assert made.translate([kept(key=9)]).waiting == [0]
     made.learn_unknown(9, clock[0])
-    assert one_fault(made.translate([kept(key=9)])).cause is Cause.UNKNOWN_SCHEMA
+    assert one_fault(made.translate([kept(key=9)])).cause is DeadLetterCause.UNKNOWN_SCHEMA
 
 
 def test_a_schema_that_is_known_is_not_unlearned() -> None:
@@ -169,7 +171,7 @@ def test_a_record_from_the_future_does_not_wait_for_it() -> None:
     assert made.translate([late]).waiting == [0]
     clock[0] += 60_000
     made.learn_unknown(9, clock[0])
-    assert one_fault(made.translate([late])).cause is Cause.UNKNOWN_SCHEMA
+    assert one_fault(made.translate([late])).cause is DeadLetterCause.UNKNOWN_SCHEMA
 
 
 def test_a_fingerprint_that_is_not_there_waits_and_is_never_asked_for() -> None:
@@ -217,7 +219,7 @@ def test_one_delivery_alone_counts_and_refuses_nothing_of_the_others() -> None:
     made = translator(text, SCHEMA, destinations=destinations, disabled=["other"])
     whole = made.translate([kept()])
     first, second = [each.entry for each in whole.faults]
-    assert whole.skipped == {("other", "shop.E", Skip.DISABLED): 1}
+    assert whole.skipped == {("other", "shop.E", SkipReason.DISABLED): 1}
     assert second is not None
     alone = made.one(kept(), second)
     assert [each.entry for each in alone.faults] == [second] != [first]

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from consumer.delivery.ledger.partition_ledger import Tenure
-from consumer.model import Cause, Entry, Partition
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
+from consumer.model import DeadLetterCause, Entry, Partition
 from consumer.model.directives import NONE, AcceptRefusals, Directives, Quarantine
 from tests.room.lots import CONTRACT, UNDECODABLE, Lots
 from tests.room.path import until
@@ -11,7 +11,7 @@ from tests.room.path import until
 OTHER = Entry("shop.Return", "yotpo", "yotpo.event", "event")
 
 
-def accept(cause: Cause = UNDECODABLE, **scope: str) -> Directives:
+def accept(cause: DeadLetterCause = UNDECODABLE, **scope: str) -> Directives:
     return Directives([AcceptRefusals(until_ms=0, reason="", cause=cause, **scope)])
 
 
@@ -116,7 +116,7 @@ def test_what_is_parked_of_a_tenure_that_ended_is_forgotten_and_released() -> No
         here.lot("x" * 10)
         gone = here.tenure
         here.settling.books.close(gone)
-        here.tenure = Tenure(Partition("orders", 0), 2, 2, 2)
+        here.tenure = PartitionLedger(Partition("orders", 0), 2, 2, 2)
         here.lot("xx")
         here.settling.forget()
         assert here.waiting() == [2]
@@ -150,8 +150,8 @@ def test_a_quarantine_of_positions_writes_what_is_parked_of_them_as_that_and_lea
     here.shelf.acknowledge()
     here.settling.parking.directed(quarantine(2, 4))
     assert [(each.delivery_id, each.fault.cause) for each in here.shelf.letters[2:]] == [
-        ("2", Cause.QUARANTINED),
-        ("4", Cause.QUARANTINED),
+        ("2", DeadLetterCause.QUARANTINED),
+        ("4", DeadLetterCause.QUARANTINED),
     ]
     assert here.waiting() == [2]
     here.shelf.acknowledge()
@@ -172,7 +172,7 @@ def test_a_quarantine_reaches_records_that_do_not_decode_unless_it_names_a_desti
     assert here.waiting("") == [2]
     here.settling.parking.directed(quarantine(2))
     assert here.waiting("") == [1]
-    assert here.shelf.letters[-1].fault.cause is Cause.QUARANTINED
+    assert here.shelf.letters[-1].fault.cause is DeadLetterCause.QUARANTINED
 
 
 def test_what_is_quarantined_already_when_it_is_found_is_neither_counted_nor_parked() -> None:
@@ -180,7 +180,7 @@ def test_what_is_quarantined_already_when_it_is_found_is_neither_counted_nor_par
     here.settling.parking.directed(quarantine(0, 1, 4))
     here.lot("xxxxxx")
     causes = [(each.delivery_id, each.fault.cause) for each in here.shelf.letters]
-    named, own = Cause.QUARANTINED, CONTRACT
+    named, own = DeadLetterCause.QUARANTINED, CONTRACT
     assert causes == [("0", named), ("1", named), ("2", own), ("3", own), ("4", named)]
     assert here.waiting() == [1]
     here.settling.parking.directed(NONE)

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.guards.circuit_breaker import Holds
-from consumer.delivery.guards.time_window import CLOCK, KNOWN_FOR_S, SKEW, Window
-from consumer.delivery.keyed_queue import Scope
-from consumer.model import Cause, Endpoint, Fault, Shape, Trouble
+from consumer.delivery.guards.circuit_breaker import CircuitBreakers
+from consumer.delivery.guards.time_window import CLOCK, KNOWN_FOR_S, SKEW, TimeWindow
+from consumer.delivery.keyed_queue import WaitReason
+from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Fault, TransientCause
 from consumer.model.observer import Observer
 from tests.property.test_batch import COLLECT, FakeTenure, delivery
 
@@ -61,11 +61,11 @@ class Watched:
     """A window, what it was told to release and what it said. Made within a loop: it sets timers there."""
 
     def __init__(self, look_s: float = 60.0) -> None:
-        self.released: list[Scope] = []
+        self.released: list[WaitReason] = []
         self.observer = Told()
-        self.holds: Holds[Endpoint] = Holds(look_s)
+        self.holds: CircuitBreakers[Endpoint] = CircuitBreakers(look_s)
         self.began = 0
-        self.window = Window("copilot", self.holds, self.released.append, self.begin, self.observer)
+        self.window = TimeWindow("copilot", self.holds, self.released.append, self.begin, self.observer)
 
     def begin(self) -> None:
         self.began += 1
@@ -74,12 +74,12 @@ class Watched:
         self.window.heard(formatdate(NOW_S, usegmt=True))
         return self
 
-    def reason(self, event_s: float, max_age_ms: int | None = HOUR_MS) -> Scope | Fault | None:
+    def reason(self, event_s: float, max_age_ms: int | None = HOUR_MS) -> WaitReason | Fault | None:
         return self.window.reason(dated(event_s, max_age_ms))
 
 
 def dated(event_s: float, max_age_ms: int | None) -> Delivery:
-    made = delivery(1, Shape(COLLECT, b"[", b"]", 10, 1000, max_age_ms), "a", b"{}", FakeTenure())
+    made = delivery(1, BatchEnvelope(COLLECT, b"[", b"]", 10, 1000, max_age_ms), "a", b"{}", FakeTenure())
     made.event_ms = int(event_s * 1000)
     return made
 
@@ -101,8 +101,8 @@ def test_within_the_window_nothing_waits_and_outside_of_it_nothing_can_go(clocks
     assert watched.reason(NOW_S) is None
     assert watched.reason(NOW_S - 3600) is None
     past, future = watched.reason(NOW_S - 3601), watched.reason(NOW_S + 61)
-    assert past == Fault(Cause.OUT_OF_WINDOW, "the event is older than the destination takes")
-    assert future == Fault(Cause.OUT_OF_WINDOW, "the event's time lies in the future")
+    assert past == Fault(DeadLetterCause.OUT_OF_WINDOW, "the event is older than the destination takes")
+    assert future == Fault(DeadLetterCause.OUT_OF_WINDOW, "the event's time lies in the future")
 
 
 def test_events_of_one_second_ahead_share_one_timer(clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_before_their_clock_is_known_nothing_is_refused_and_a_probe_is_due_soon(
         watched = Watched()
         assert [watched.reason(event_s), watched.reason(event_s), watched.reason(NOW_S)] == [SKEW, SKEW, None]
         [(held, hold)] = watched.holds
-        assert (held, hold.fault.cause, hold.next_probe) == (CLOCK, Trouble.CLOCK_SKEW, 501.0)
+        assert (held, hold.fault.cause, hold.next_probe) == (CLOCK, TransientCause.CLOCK_SKEW, 501.0)
         assert (watched.began, watched.observer.said) == (1, ["held clock: clock_skew"])
         assert watched.window.past_hope(dated(event_s, HOUR_MS)) is None
         watched.agreeing()

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from consumer.model import Cause, Fault
+from consumer.model import DeadLetterCause, Fault
 from consumer.translation.avro.wire_format import is_fingerprint, written_with
 from tests.room.translating import Kept
 
@@ -55,7 +55,7 @@ def test_single_object_encoding_names_a_fingerprint() -> None:
 def test_anything_else_is_undecodable_at_once(value: bytes) -> None:
     fault = read(value)
     assert isinstance(fault, Fault)
-    assert fault.cause is Cause.UNDECODABLE
+    assert fault.cause is DeadLetterCause.UNDECODABLE
 
 
 @pytest.mark.parametrize("content", [b"", b"\x02abcd", b"\x00abc", b"\x01" + b"x" * 15])

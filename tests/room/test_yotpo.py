@@ -9,7 +9,7 @@ import pytest
 
 from consumer.destinations import Encoded, EntryError, OptionError
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
-from consumer.model import Barred, Cause, Deferred, Delivered, Fault, Refused, Reply, Trouble
+from consumer.model import Blocked, DeadLetterCause, Deferred, Delivered, Fault, HttpResponse, Refused, TransientCause
 from consumer.model.values import Fields, Instant, Value
 
 URL = "https://api.yotpo.com/core/v3"
@@ -26,7 +26,7 @@ def say(fields: Fields, yotpo: Yotpo = YOTPO, time_ns: int = TIME_NS) -> Encoded
 def detail(fields: Fields) -> str:
     said = say(fields)
     assert isinstance(said, Fault), said
-    assert said.cause is Cause.CONTRACT
+    assert said.cause is DeadLetterCause.CONTRACT
     return said.detail
 
 
@@ -137,7 +137,7 @@ def test_the_longest_values_and_names_pass() -> None:
 def test_a_time_nobody_can_write_is_a_fault() -> None:
     said = say({"customer": {"external_id": "c"}}, time_ns=10**30)
     assert isinstance(said, Fault)
-    assert said.cause is Cause.CONTRACT
+    assert said.cause is DeadLetterCause.CONTRACT
 
 
 def test_an_event_is_too_large_to_the_byte() -> None:
@@ -149,7 +149,7 @@ def test_an_event_is_too_large_to_the_byte() -> None:
     assert isinstance(say(fields, fits), Encoded)
     over = say(fields, Yotpo(YotpoOptions(url=URL, store_id="s", wrapper="w", bytes=wrapped - 1)))
     assert isinstance(over, Fault)
-    assert over.cause is Cause.TOO_LARGE
+    assert over.cause is DeadLetterCause.TOO_LARGE
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any]) -> No
 
 
 def judge(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> object:
-    return YOTPO.judge(YOTPO._shape, ["id"], Reply(status, headers or {}, body))
+    return YOTPO.judge(YOTPO._shape, ["id"], HttpResponse(status, headers or {}, body))
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
@@ -197,17 +197,17 @@ def test_a_success_is_empty_or_json(status: int, body: bytes) -> None:
 @pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (201, b"ok"), (202, b"{}"), (206, b"")])
 def test_any_other_2xx_is_no_delivery(status: int, body: bytes) -> None:
     verdict = judge(status, body)
-    assert isinstance(verdict, Barred)
-    assert verdict.fault.cause is Trouble.UNINTELLIGIBLE
+    assert isinstance(verdict, Blocked)
+    assert verdict.fault.cause is TransientCause.UNINTELLIGIBLE
 
 
 def test_a_success_that_was_cut_off_is_no_delivery() -> None:
-    assert isinstance(YOTPO.judge(YOTPO._shape, ["id"], Reply(200, {}, b"{}", truncated=True)), Barred)
+    assert isinstance(YOTPO.judge(YOTPO._shape, ["id"], HttpResponse(200, {}, b"{}", truncated=True)), Blocked)
 
 
 def test_every_other_status_is_judged_as_for_all() -> None:
     reset = judge(429, headers={"ratelimit-reset": "2", "ratelimit-remaining": "0"})
-    assert reset == Deferred(Fault(Trouble.THROTTLED, "", 429), 2.0, everyone=True)
+    assert reset == Deferred(Fault(TransientCause.THROTTLED, "", 429), 2.0, whole_destination=True)
     refused = judge(400, b'{"errors":[{"message":"phone_number +49171 is invalid"}]}')
-    assert refused == Refused(Fault(Cause.REFUSED, "phone_number … is invalid", 400))
-    assert judge(410) == Barred(Fault(Trouble.GONE, "", 410))
+    assert refused == Refused(Fault(DeadLetterCause.REFUSED, "phone_number … is invalid", 400))
+    assert judge(410) == Blocked(Fault(TransientCause.GONE, "", 410))

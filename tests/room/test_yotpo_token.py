@@ -2,21 +2,21 @@
 
 import pytest
 
-from consumer.destinations import Token
+from consumer.destinations import AccessToken
 from consumer.destinations.yotpo import TOKEN_LIFE_S, Yotpo, YotpoOptions
-from consumer.model import Fault, Reply, Trouble
+from consumer.model import Fault, HttpResponse, TransientCause
 
 YOTPO = Yotpo(YotpoOptions(url="https://api.yotpo.com/core/v3", store_id="store/1 "))
 
 
 def read(status: int, body: bytes) -> str | Fault:
-    assert isinstance(YOTPO.credential, Token)
-    return YOTPO.credential.read(Reply(status, {}, body))
+    assert isinstance(YOTPO.credential, AccessToken)
+    return YOTPO.credential.read(HttpResponse(status, {}, body))
 
 
 def test_a_token_is_asked_for_with_the_secret_and_sent_in_a_header() -> None:
     token = YOTPO.credential
-    assert isinstance(token, Token)
+    assert isinstance(token, AccessToken)
     assert token.endpoint == ("access_tokens", "POST", "/stores/store%2F1/access_tokens")
     assert token.body('s"1') == b'{"secret":"s\\"1"}'
     assert (token.header, token.secret, token.life_s) == ("x-yotpo-token", "secret", TOKEN_LIFE_S)
@@ -31,22 +31,22 @@ def test_a_token_is_asked_for_with_the_secret_and_sent_in_a_header() -> None:
 def test_an_answer_without_a_token_that_fits_a_header_is_none(body: bytes) -> None:
     fault = read(200, body)
     assert isinstance(fault, Fault)
-    assert fault.cause is Trouble.UNINTELLIGIBLE
+    assert fault.cause is TransientCause.UNINTELLIGIBLE
 
 
 @pytest.mark.parametrize(
     ("status", "trouble"),
     [
-        (400, Trouble.UNAUTHORIZED),
-        (422, Trouble.UNAUTHORIZED),
-        (401, Trouble.UNAUTHORIZED),
-        (404, Trouble.GONE),
-        (429, Trouble.THROTTLED),
-        (500, Trouble.SERVER_ERROR),
-        (302, Trouble.UNEXPECTED),
+        (400, TransientCause.UNAUTHORIZED),
+        (422, TransientCause.UNAUTHORIZED),
+        (401, TransientCause.UNAUTHORIZED),
+        (404, TransientCause.GONE),
+        (429, TransientCause.THROTTLED),
+        (500, TransientCause.SERVER_ERROR),
+        (302, TransientCause.UNEXPECTED),
     ],
 )
-def test_why_there_is_no_token_is_told(status: int, trouble: Trouble) -> None:
+def test_why_there_is_no_token_is_told(status: int, trouble: TransientCause) -> None:
     fault = read(status, b"{}")
     assert isinstance(fault, Fault)
     assert (fault.cause, fault.status) == (trouble, status)

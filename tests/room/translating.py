@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 from fastavro import parse_schema, schemaless_writer
 
-from consumer.destinations import Basic, Encoded, Encoder, EntryError, FieldRule, Target, Token
-from consumer.model import Cause, Delivered, Endpoint, Fault, Reply, Shape, Verdict
+from consumer.destinations import AccessToken, Basic, Encoded, Encoder, EntryError, FieldRule, Target
+from consumer.model import BatchEnvelope, DeadLetterCause, Delivered, Endpoint, Fault, HttpResponse, Verdict
 from consumer.model.values import Fields
 from consumer.translation import EventMapping, SchemaDirectory, Translator, load_mapping_text
 from consumer.translation.avro.decoder import WriterSchema, read_schema
@@ -21,7 +21,7 @@ Json: TypeAlias = Any
 
 NOW_MS = 1_790_000_000_000
 ENDPOINT = Endpoint("say", "POST", "/say")
-SHAPE = Shape(ENDPOINT, b"[", b"]", 10, 10_000)
+SHAPE = BatchEnvelope(ENDPOINT, b"[", b"]", 10, 10_000)
 
 
 class Teller:
@@ -30,7 +30,7 @@ class Teller:
     kind = "teller"
     endpoints: Sequence[Endpoint] = (ENDPOINT,)
     headers: Mapping[str, str] = {}
-    credential: Basic | Token = Basic("user", None)
+    credential: Basic | AccessToken = Basic("user", None)
     targets: Mapping[str, Target] = {
         "say": Target("say", name_optional=True, free=True),
         "call": Target("call", named=True, free=True),
@@ -58,7 +58,7 @@ class Teller:
 
         def encode(fields: Fields, identity: bytes, time_ns: int) -> Encoded | Fault:
             if "forbidden" in fields:
-                return Fault(Cause.CONTRACT, "forbidden: is no field here")
+                return Fault(DeadLetterCause.CONTRACT, "forbidden: is no field here")
             body = {"target": target, "name": name, "at": time_ns, "fields": fields}
             return Encoded(
                 json.dumps(body, default=str).encode(), self.shape, self.identity(identity, time_ns // 1_000_000)
@@ -69,7 +69,7 @@ class Teller:
     def identity(self, digest: bytes, time_ms: int, /) -> str:
         return f"{time_ms}-{digest.hex()}"
 
-    def judge(self, shape: Shape, identities: Sequence[str], reply: Reply) -> Verdict:  # noqa: ARG002 - all are well
+    def judge(self, shape: BatchEnvelope, identities: Sequence[str], reply: HttpResponse) -> Verdict:  # noqa: ARG002 - all are well
         return Delivered()
 
 

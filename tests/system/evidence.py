@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from consumer.demo.fakes import Arrival, Fake, Request
+from consumer.demo.fakes import Arrival, Fake, ReceivedRequest
 from tests.system import logs
 from tests.system.logs import Letter
 from tests.system.world import TIMEOUT_S, World
@@ -28,7 +28,7 @@ class Evidence:
 
     topic: str
     arrivals: Mapping[str, Sequence[Arrival]]
-    requests: Mapping[str, Sequence[Request]]
+    requests: Mapping[str, Sequence[ReceivedRequest]]
     letters: Sequence[Letter]
     log_ends: Mapping[int, int]
     committed: Mapping[str, Mapping[int, int]]

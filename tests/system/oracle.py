@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from consumer.demo.fakes import Arrival, Request
+from consumer.demo.fakes import Arrival, ReceivedRequest
 from tests.system import letters, order
 from tests.system.evidence import Evidence
 from tests.system.owed import Owed, Sent
@@ -67,7 +67,7 @@ def _servers(records: Sequence[Sent], evidence: Evidence, may_repeat: frozenset[
                 yield f"duplicate: {destination} took {name} again although it had answered"
 
 
-def _lost(request: Request | None) -> bool:
+def _lost(request: ReceivedRequest | None) -> bool:
     """Tell whether the sender can not have had the answer to a call that was processed."""
     return request is not None and (request.status is None or request.fault in LATE)
 

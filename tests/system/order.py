@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from consumer.demo.fakes import Arrival, Request
+from consumer.demo.fakes import Arrival, ReceivedRequest
 from tests.system.owed import Owed
 
 Key = tuple[int, str]
@@ -15,7 +15,7 @@ Key = tuple[int, str]
 def complaints(
     owed: Iterable[Owed],
     arrivals: Sequence[Arrival],
-    requests: Sequence[Request],
+    requests: Sequence[ReceivedRequest],
     *,
     timeout_s: float,
     cut: Sequence[float] = (),
@@ -41,10 +41,10 @@ def complaints(
 
 
 def _overlaps(
-    known: Mapping[str, Owed], requests: Sequence[Request], timeout_s: float, cut: Sequence[float]
+    known: Mapping[str, Owed], requests: Sequence[ReceivedRequest], timeout_s: float, cut: Sequence[float]
 ) -> Iterator[str]:
     """Find calls of one key that were on the wire together."""
-    last: dict[Key, tuple[float, Request]] = {}
+    last: dict[Key, tuple[float, ReceivedRequest]] = {}
     for request in sorted(requests, key=lambda one: one.started):
         # A sender's clock ran before the server had read the call: how long before is not known.
         given_up = request.started + timeout_s / 2 if request.ended - request.started > timeout_s / 2 else request.ended

@@ -6,7 +6,7 @@ import dataclasses
 import random
 from collections.abc import Iterable
 
-from consumer.demo.fakes import Arrival, Request
+from consumer.demo.fakes import Arrival, ReceivedRequest
 from tests.system.evidence import Evidence
 from tests.system.logs import Letter
 from tests.system.owed import Owed, Sent
@@ -22,9 +22,11 @@ def shop_of_six() -> Shop:
     return shop
 
 
-def request_of(number: int, owed: Iterable[Owed], started: float, ended: float, status: int | None = 200) -> Request:
+def request_of(
+    number: int, owed: Iterable[Owed], started: float, ended: float, status: int | None = 200
+) -> ReceivedRequest:
     ids = tuple(one.kept_as for one in owed)
-    return Request(number, "POST", "/", status, started, ended, len(ids), 100, ids, None)
+    return ReceivedRequest(number, "POST", "/", status, started, ended, len(ids), 100, ids, None)
 
 
 def arrival(one: Owed, request: int, at: float) -> Arrival:
@@ -61,7 +63,7 @@ def letter_of(one: Owed, sent: Sent) -> Letter:
 def right(shop: Shop) -> Evidence:
     """Return the evidence of a world without faults: one call for each delivery, one after another."""
     arrivals: dict[str, list[Arrival]] = {name: [] for name in _NAMES}
-    requests: dict[str, list[Request]] = {name: [] for name in _NAMES}
+    requests: dict[str, list[ReceivedRequest]] = {name: [] for name in _NAMES}
     now = 0.0
     for one in shop.owed:
         if one.destination is not None and one.cause is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from consumer.demo.fakes import Arrival, Request
+from consumer.demo.fakes import Arrival, ReceivedRequest
 from tests.system import oracle
 from tests.system.evidence import Evidence
 from tests.system.owed import Owed
@@ -30,7 +30,7 @@ def _with_arrivals(evidence: Evidence, change: Callable[[list[Arrival]], list[Ar
     )
 
 
-def _with_requests(evidence: Evidence, change: Callable[[Request], Request]) -> Evidence:
+def _with_requests(evidence: Evidence, change: Callable[[ReceivedRequest], ReceivedRequest]) -> Evidence:
     return changed(
         evidence, requests={**evidence.requests, "customerio": [change(one) for one in evidence.requests["customerio"]]}
     )
@@ -47,7 +47,7 @@ def test_two_calls_of_one_key_on_the_wire_at_once_are_seen() -> None:
     evidence = right(shop)
     begun = next(one.started for one in evidence.requests["customerio"] if first.kept_as in one.ids)
 
-    def together(request: Request) -> Request:
+    def together(request: ReceivedRequest) -> ReceivedRequest:
         return dataclasses.replace(request, started=begun + 0.25) if second.kept_as in request.ids else request
 
     complaints = oracle.complaints(shop.records, _with_requests(evidence, together))
@@ -61,7 +61,7 @@ def test_a_call_that_was_given_up_is_over_even_if_its_server_still_holds_it() ->
     times = {name: one for one in evidence.requests["customerio"] for name in one.ids}
     gap = times[second.kept_as].started - times[first.kept_as].started
 
-    def held(request: Request) -> Request:
+    def held(request: ReceivedRequest) -> ReceivedRequest:
         return (
             dataclasses.replace(request, ended=request.started + gap + 5) if first.kept_as in request.ids else request
         )
@@ -85,7 +85,7 @@ def test_a_repeat_of_what_was_answered_is_seen_and_one_of_a_lost_answer_is_not()
     def again(arrived: list[Arrival]) -> list[Arrival]:
         return [*arrived, dataclasses.replace(last, request=10_000)]
 
-    def unanswered(request: Request) -> Request:
+    def unanswered(request: ReceivedRequest) -> ReceivedRequest:
         return dataclasses.replace(request, status=None) if request.number == last.request else request
 
     doubled = _with_arrivals(evidence, again)
@@ -112,7 +112,7 @@ def test_an_old_event_that_arrives_last_is_seen_although_first_arrivals_rise() -
     evidence = right(shop)
     old = next(one for one in evidence.arrivals["customerio"] if one.id == first.kept_as)
 
-    def unanswered(request: Request) -> Request:
+    def unanswered(request: ReceivedRequest) -> ReceivedRequest:
         return dataclasses.replace(request, status=None) if request.number == old.request else request
 
     doubled = _with_requests(_with_arrivals(evidence, lambda arrived: [*arrived, old]), unanswered)

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 
 import pytest
 
-from consumer.delivery.dispatcher import Lanes
+from consumer.delivery.dispatcher import Dispatcher
 from consumer.demo.fakes import Delay, endpoint
 from tests.contract import suite, yotpo
 from tests.contract.saying import Case
@@ -38,7 +38,7 @@ async def _complaints(*, broken: bool) -> list[str]:
         return list(order.complaints(owed, server.received, server.requests, timeout_s=1.0))
 
 
-def _twice(lanes: Lanes) -> list[Coroutine[None, None, None]]:
+def _twice(lanes: Dispatcher) -> list[Coroutine[None, None, None]]:
     """Let each lane be run by a second task: nothing in the product can do that by itself."""
     return [lane.run() for lane in lanes.lanes]
 

@@ -9,7 +9,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from consumer.demo.fakes import Copilot, CustomerIo, Fake, MarkInvalid, Rule, Threaded, Yotpo, contains, threaded
+from consumer.demo.fakes import (
+    Fake,
+    FakeCopilot,
+    FakeCustomerio,
+    FakeYotpo,
+    MarkInvalid,
+    Rule,
+    Threaded,
+    contains,
+    threaded,
+)
 from tests.brokers import Broker
 from tests.system import schemas
 from tests.system.member import Member
@@ -52,9 +62,9 @@ class World:
         if topics:
             self.create_topic()
             self.create_dead_letters()
-        self.copilot = Copilot(client_id="id", client_secret=CANARY)
-        self.customerio = CustomerIo(api_key=CANARY)
-        self.yotpo = Yotpo(store_id="store", secret=CANARY, rate=None)
+        self.copilot = FakeCopilot(client_id="id", client_secret=CANARY)
+        self.customerio = FakeCustomerio(api_key=CANARY)
+        self.yotpo = FakeYotpo(store_id="store", secret=CANARY, rate=None)
         self.servers: dict[str, Fake] = {
             "copilot": self.copilot,
             "customerio": self.customerio,

@@ -2,48 +2,48 @@
 
 import time
 
-from consumer.model import Cause, Partition, Trouble
+from consumer.model import DeadLetterCause, Partition, TransientCause
 from consumer.model.directives import Pause
 from consumer.model.status import (
-    DeadLetterFacts,
-    DeliveryBooks,
-    DestinationFacts,
-    GuardFacts,
-    HoldFacts,
-    PartitionFacts,
-    PipelineFacts,
-    RecordBooks,
-    StoppedFacts,
+    DeadLetterStatus,
+    DeliveryCounts,
+    DestinationStatus,
+    FloodGuardStatus,
+    HoldStatus,
+    PartitionStatus,
+    PipelineStatus,
+    RecordCounts,
+    StoppedPartitionStatus,
 )
 
 
 class Fixed:
     """A source that answers the same again and again."""
 
-    def __init__(self, facts: PipelineFacts) -> None:
+    def __init__(self, facts: PipelineStatus) -> None:
         self.answer = facts
 
-    def facts(self) -> PipelineFacts:
+    def facts(self) -> PipelineStatus:
         return self.answer
 
 
 class Broken:
     """A source with a bug."""
 
-    def facts(self) -> PipelineFacts:
+    def facts(self) -> PipelineStatus:
         raise RuntimeError("canary@example.com")
 
 
-def well(name: str = "cdp-copilot") -> PipelineFacts:
+def well(name: str = "cdp-copilot") -> PipelineStatus:
     now_ms = time.time_ns() // 1_000_000
     now_s = time.monotonic()
-    return PipelineFacts(
+    return PipelineStatus(
         name,
         name,
         "classic",
         joined=True,
         partitions=(
-            PartitionFacts(
+            PartitionStatus(
                 Partition("shop.orders", 0),
                 1,
                 90,
@@ -55,13 +55,13 @@ def well(name: str = "cdp-copilot") -> PipelineFacts:
                 committed=88,
                 kept_records=12,
             ),
-            PartitionFacts(Partition("shop.orders", 1), 2, 70, 70, log_end=70, committed=70, paused=True),
+            PartitionStatus(Partition("shop.orders", 1), 2, 70, 70, log_end=70, committed=70, paused=True),
         ),
         schemas_known=3,
         destinations=(
-            DestinationFacts(
+            DestinationStatus(
                 "copilot",
-                DeliveryBooks(owed=170, delivered=140, skipped=15, dead_lettered=3, open=12),
+                DeliveryCounts(owed=170, delivered=140, skipped=15, dead_lettered=3, open=12),
                 lanes=8,
                 calls=2,
                 open_events=12,
@@ -72,8 +72,8 @@ def well(name: str = "cdp-copilot") -> PipelineFacts:
                 credentials_proven=True,
             ),
         ),
-        records=RecordBooks(taken=170, settled=160, open=10),
-        dead_letters=DeadLetterFacts("cdp-dead-letters"),
+        records=RecordCounts(taken=170, settled=160, open=10),
+        dead_letters=DeadLetterStatus("cdp-dead-letters"),
         poll_turned_at_s=now_s,
         loop_turned_at_s=now_s,
         lag_updated_ms=now_ms - 4_000,
@@ -82,17 +82,17 @@ def well(name: str = "cdp-copilot") -> PipelineFacts:
     )
 
 
-def ill(name: str = "cdp-customerio") -> PipelineFacts:
+def ill(name: str = "cdp-customerio") -> PipelineStatus:
     now_ms = time.time_ns() // 1_000_000
     now_s = time.monotonic()
-    return PipelineFacts(
+    return PipelineStatus(
         name,
         name,
         "consumer",
         joined=True,
         fenced=True,
         partitions=tuple(
-            PartitionFacts(
+            PartitionStatus(
                 Partition("shop.customers.<b>eu</b>", index),
                 3,
                 1_000 * index,
@@ -108,43 +108,45 @@ def ill(name: str = "cdp-customerio") -> PipelineFacts:
             for index in range(6)
         ),
         destinations=(
-            DestinationFacts(
+            DestinationStatus(
                 "customerio",
-                DeliveryBooks(owed=5_400, delivered=2_990, skipped=4, open=2_400, released=5),
+                DeliveryCounts(owed=5_400, delivered=2_990, skipped=4, open=2_400, released=5),
                 lanes=4,
                 calls=1,
                 open_events=2_400,
                 open_bytes=1_100_000,
                 oldest_open_ms=now_ms - 4_000_000,
                 holds=(
-                    HoldFacts("batch", Trouble.UNAUTHORIZED, now_ms - 3_600_000, now_ms + 12_000),
-                    HoldFacts("clock", Trouble.CLOCK_SKEW, now_ms - 1_000),
+                    HoldStatus("batch", TransientCause.UNAUTHORIZED, now_ms - 3_600_000, now_ms + 12_000),
+                    HoldStatus("clock", TransientCause.CLOCK_SKEW, now_ms - 1_000),
                 ),
                 credentials_valid=False,
                 credentials_proven=True,
                 guards=(
-                    GuardFacts("shop.OrderPlaced", Cause.REFUSED, now_ms - 300_000, 51, 90, 312),
-                    GuardFacts("shop.Unheard", Cause.CONTRACT, now_ms - 5_000, 50, 50, 8),
+                    FloodGuardStatus("shop.OrderPlaced", DeadLetterCause.REFUSED, now_ms - 300_000, 51, 90, 312),
+                    FloodGuardStatus("shop.Unheard", DeadLetterCause.CONTRACT, now_ms - 5_000, 50, 50, 8),
                 ),
                 suspects=2,
                 paused=(Pause(now_ms + 1_800_000, "why", "customerio", "shop.Left"),),
             ),
         ),
         other_books={
-            "yotpo": DeliveryBooks(owed=40, skipped=40),
-            "": DeliveryBooks(owed=9, dead_lettered=6, open=2),
+            "yotpo": DeliveryCounts(owed=40, skipped=40),
+            "": DeliveryCounts(owed=9, dead_lettered=6, open=2),
         },
-        records=RecordBooks(taken=5_000, settled=2_600, open=2_400),
-        dead_letters=DeadLetterFacts("cdp-dead-letters", stuck="UNKNOWN_TOPIC_OR_PART", in_flight=7),
+        records=RecordCounts(taken=5_000, settled=2_600, open=2_400),
+        dead_letters=DeadLetterStatus("cdp-dead-letters", stuck="UNKNOWN_TOPIC_OR_PART", in_flight=7),
         poll_turned_at_s=now_s,
         loop_turned_at_s=now_s,
         lag_updated_ms=now_ms,
         max_records=2_400,
         max_bytes=6_000_000,
         missing_topics=("cdp-dead-letters",),
-        guards=(GuardFacts("shop.orders", Cause.UNKNOWN_SCHEMA, now_ms - 60_000, 50, 52, 7),),
+        guards=(FloodGuardStatus("shop.orders", DeadLetterCause.UNKNOWN_SCHEMA, now_ms - 60_000, 50, 52, 7),),
         stopped={
-            Partition("shop.customers.<b>eu</b>", 3): StoppedFacts("_AUTO_OFFSET_RESET", 3_400, now_ms - 7_300_000)
+            Partition("shop.customers.<b>eu</b>", 3): StoppedPartitionStatus(
+                "_AUTO_OFFSET_RESET", 3_400, now_ms - 7_300_000
+            )
         },
         schema_waits={1234: now_ms - 60_000, 77: now_ms - 60_000},
         schema_troubles={1234: "refused"},

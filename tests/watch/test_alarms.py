@@ -11,20 +11,20 @@ from dataclasses import dataclass, replace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer.model import Cause, Doubt, Fault, Partition, Trouble
+from consumer.model import DeadLetterCause, Fault, Partition, SecretProblem, TransientCause
 from consumer.model.directives import NONE
 from consumer.model.findings import Finding
 from consumer.model.observer import Observer
 from consumer.model.status import (
     CLOCK,
-    DeadLetterFacts,
-    DestinationFacts,
-    GuardFacts,
-    HoldFacts,
-    PipelineFacts,
-    StoppedFacts,
+    DeadLetterStatus,
+    DestinationStatus,
+    FloodGuardStatus,
+    HoldStatus,
+    PipelineStatus,
+    StoppedPartitionStatus,
 )
-from consumer.observability.directives_observer import Told
+from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.health import Moment
 from consumer.observability.http.status_json import status
 from consumer.observability.http.status_page import page
@@ -45,7 +45,7 @@ TO = {"destination": "copilot"}
 class Alarm:
     """What is wrong, how rooms tell it, and how it must show."""
 
-    facts: Callable[[PipelineFacts], PipelineFacts]
+    facts: Callable[[PipelineStatus], PipelineStatus]
     tells: Callable[[Observer], None]
     series: str
     labels: dict[str, str]
@@ -53,63 +53,63 @@ class Alarm:
     sentence: str
 
 
-def held(cause: Trouble, endpoint: str = "collect") -> Callable[[PipelineFacts], PipelineFacts]:
-    holds = (HoldFacts(endpoint, cause, SINCE_MS),)
-    return lambda facts: replace(facts, destinations=(DestinationFacts("copilot", holds=holds),))
+def held(cause: TransientCause, endpoint: str = "collect") -> Callable[[PipelineStatus], PipelineStatus]:
+    holds = (HoldStatus(endpoint, cause, SINCE_MS),)
+    return lambda facts: replace(facts, destinations=(DestinationStatus("copilot", holds=holds),))
 
 
-def doubted(doubt: Doubt) -> Callable[[PipelineFacts], PipelineFacts]:
-    return lambda facts: replace(facts, destinations=(DestinationFacts("copilot", secrets_doubt=doubt),))
+def doubted(doubt: SecretProblem) -> Callable[[PipelineStatus], PipelineStatus]:
+    return lambda facts: replace(facts, destinations=(DestinationStatus("copilot", secrets_doubt=doubt),))
 
 
-def guarded(facts: PipelineFacts) -> PipelineFacts:
-    guards = (GuardFacts("shop.OrderPlaced", Cause.REFUSED, SINCE_MS, 51, 60, 9),)
-    return replace(facts, destinations=(DestinationFacts("copilot", guards=guards),))
+def guarded(facts: PipelineStatus) -> PipelineStatus:
+    guards = (FloodGuardStatus("shop.OrderPlaced", DeadLetterCause.REFUSED, SINCE_MS, 51, 60, 9),)
+    return replace(facts, destinations=(DestinationStatus("copilot", guards=guards),))
 
 
 ALARMS = {
     "rejected credentials": Alarm(
-        held(Trouble.UNAUTHORIZED),
-        lambda rooms: rooms.held("copilot", "collect", Fault(Trouble.UNAUTHORIZED, "", 401)),
+        held(TransientCause.UNAUTHORIZED),
+        lambda rooms: rooms.held("copilot", "collect", Fault(TransientCause.UNAUTHORIZED, "", 401)),
         "cdp_destination_held",
         {**TO, "endpoint": "collect"},
         "endpoint held",
         "copilot collect is held, for 10 min now (unauthorized)",
     ),
     "an endpoint that is gone": Alarm(
-        held(Trouble.GONE),
-        lambda rooms: rooms.held("copilot", "collect", Fault(Trouble.GONE, "", 404)),
+        held(TransientCause.GONE),
+        lambda rooms: rooms.held("copilot", "collect", Fault(TransientCause.GONE, "", 404)),
         "cdp_destination_held",
         {**TO, "endpoint": "collect"},
         "endpoint held",
         "copilot collect is held, for 10 min now (gone)",
     ),
     "secrets on a disk that hangs": Alarm(
-        doubted(Doubt.UNREAD),
-        lambda rooms: rooms.secrets_doubted("copilot", Doubt.UNREAD),
+        doubted(SecretProblem.UNREAD),
+        lambda rooms: rooms.secrets_doubted("copilot", SecretProblem.UNREAD),
         "cdp_destination_secrets_doubted",
         {**TO, "reason": "unread"},
         "secrets doubted",
-        "copilot: the disk of its secrets does not answer: calls are signed with what was read before",
+        "copilot: the disk with its secrets does not answer; requests use the secret that was read before",
     ),
     "secrets that are refused while the ones before are taken": Alarm(
-        doubted(Doubt.REFUSED),
-        lambda rooms: rooms.secrets_doubted("copilot", Doubt.REFUSED),
+        doubted(SecretProblem.REFUSED),
+        lambda rooms: rooms.secrets_doubted("copilot", SecretProblem.REFUSED),
         "cdp_destination_secrets_doubted",
         {**TO, "reason": "refused"},
         "secrets doubted",
-        "copilot: what stands in the files of its secrets is refused: calls are signed with what was taken before",
+        "copilot: the secret in its files is rejected; requests use the last accepted secret",
     ),
     "a clock that is wrong": Alarm(
-        held(Trouble.CLOCK_SKEW, CLOCK),
-        lambda rooms: rooms.held("copilot", CLOCK, Fault(Trouble.CLOCK_SKEW)),
+        held(TransientCause.CLOCK_SKEW, CLOCK),
+        lambda rooms: rooms.held("copilot", CLOCK, Fault(TransientCause.CLOCK_SKEW)),
         "cdp_destination_held",
         {**TO, "endpoint": "clock"},
         "endpoint held",
         "copilot clock is held, for 10 min now (clock_skew)",
     ),
     "a dead-letter topic that is stuck": Alarm(
-        lambda facts: replace(facts, dead_letters=DeadLetterFacts("letters", stuck="has taken none for 9 s")),
+        lambda facts: replace(facts, dead_letters=DeadLetterStatus("letters", stuck="has taken none for 9 s")),
         lambda rooms: rooms.shelf_failed("TOPIC_AUTHORIZATION_FAILED"),
         "cdp_dead_letters_stuck",
         {},
@@ -125,7 +125,7 @@ ALARMS = {
         "records wait for schema 7, for 10 min now: the registry refuses our credentials",
     ),
     "a partition that stopped": Alarm(
-        lambda facts: replace(facts, stopped={P: StoppedFacts("_AUTO_OFFSET_RESET", 70, SINCE_MS)}),
+        lambda facts: replace(facts, stopped={P: StoppedPartitionStatus("_AUTO_OFFSET_RESET", 70, SINCE_MS)}),
         lambda rooms: rooms.stopped(P, 70, "_AUTO_OFFSET_RESET"),
         "cdp_kafka_partitions_stopped",
         {"topic": "shop.orders"},
@@ -134,7 +134,7 @@ ALARMS = {
     ),
     "a flood of refusals": Alarm(
         guarded,
-        lambda rooms: rooms.guard_closed("copilot", "shop.OrderPlaced", Cause.REFUSED, 51, 60),
+        lambda rooms: rooms.guard_closed("copilot", "shop.OrderPlaced", DeadLetterCause.REFUSED, 51, 60),
         "cdp_flood_guard_closed",
         {**TO, "event": "shop.OrderPlaced", "cause": "refused"},
         "flood guard closed",
@@ -181,7 +181,7 @@ def test_without_anything_wrong_the_same_series_says_nothing_and_nobody_else_doe
 
 
 def test_a_directives_file_that_is_refused_and_a_pipeline_that_does_not_answer_are_said_likewise() -> None:
-    told = Told(Log(io.StringIO()))
+    told = DirectivesObserver(Log(io.StringIO()))
     told.directives_refused([Finding("error", "directives.yaml", 1, 1, "", "is no mapping")])
     assert status([], ["cdp"], Moment.now(), told)["troubles"] == [
         "cdp: does not say how it is; this is a bug",

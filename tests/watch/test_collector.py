@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from consumer.model import Partition
-from consumer.model.status import PartitionFacts, PipelineFacts
+from consumer.model.status import PartitionStatus, PipelineStatus
 from consumer.observability.metrics.registry import Metrics
 from consumer.observability.status_sources import Sources
 from tests.watch.pages import EVENTS, families, value, watched
@@ -25,16 +25,16 @@ def test_facts_are_on_the_page_as_they_are_at_the_scrape() -> None:
     assert value(metrics, "cdp_schema_cache_entries", pipeline="cdp-copilot") == 3
     paused = {"pipeline": "cdp-copilot", "topic": "shop.orders", "reason": "backpressure"}
     assert value(metrics, "cdp_kafka_paused_partitions", **paused) == 1
-    source.answer = PipelineFacts("cdp-copilot", "cdp-copilot", "classic")
+    source.answer = PipelineStatus("cdp-copilot", "cdp-copilot", "classic")
     assert value(metrics, "cdp_kafka_consumer_lag", **where) is None, "a partition that went leaves no stale series"
 
 
 def test_an_offset_nobody_knows_is_not_exported() -> None:
     unknown = (
-        PartitionFacts(Partition("t", 0), 1, 0, 0, log_end=-1001, committed=5),
-        PartitionFacts(Partition("t", 1), 1, 0, 0, log_end=5, committed=None),
+        PartitionStatus(Partition("t", 0), 1, 0, 0, log_end=-1001, committed=5),
+        PartitionStatus(Partition("t", 1), 1, 0, 0, log_end=5, committed=None),
     )
-    metrics = watched(Fixed(PipelineFacts("p", "g", "classic", partitions=unknown)))
+    metrics = watched(Fixed(PipelineStatus("p", "g", "classic", partitions=unknown)))
     assert value(metrics, "cdp_kafka_consumer_lag", pipeline="p", topic="t", partition="0") is None
     assert value(metrics, "cdp_kafka_log_end_offset", pipeline="p", topic="t", partition="0") is None
     assert value(metrics, "cdp_kafka_consumer_lag", pipeline="p", topic="t", partition="1") is None

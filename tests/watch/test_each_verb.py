@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.model import Cause, Doubt, Fault, Partition, Skip, Trouble
+from consumer.model import DeadLetterCause, Fault, Partition, SecretProblem, SkipReason, TransientCause
 from consumer.observability.log.observer import LogObserver
 from tests.watch.pages import made
 from tests.watch.verbs import CALLS
 from tests.watch.written import Written
 
-BUSY = Fault(Trouble.SERVER_ERROR, "said 503", 503)
+BUSY = Fault(TransientCause.SERVER_ERROR, "said 503", 503)
 P = Partition("shop.orders", 0)
 TO = {"destination": "copilot"}
 
@@ -45,17 +45,18 @@ VERBS: list[
      ("cdp_kafka_offset_gaps_total", {"topic": "shop.orders"}, 1)),
     ("decoded", {"events": {"shop.OrderPlaced": 3}}, None,
      ("cdp_events_decoded_total", {"event": "shop.OrderPlaced"}, 3)),
-    ("skipped", {"counts": {("copilot", "shop.OrderPlaced", Skip.FILTERED): 4}}, None,
+    ("skipped", {"counts": {("copilot", "shop.OrderPlaced", SkipReason.FILTERED): 4}}, None,
      ("cdp_events_skipped_total", {**TO, "reason": "filtered"}, 4)),
     ("translated", {"destination": "copilot", "events": {"shop.OrderPlaced": 3}}, None,
      ("cdp_events_translated_total", {**TO, "event": "shop.OrderPlaced"}, 3)),
     ("faulty", {"topic": "shop.orders", "destination": "copilot", "event_type": "shop.OrderPlaced",
-                "cause": Cause.UNMAPPABLE, "count": 2}, ("warning", "delivery cannot be made"),
+                "cause": DeadLetterCause.UNMAPPABLE, "count": 2}, ("warning", "delivery cannot be made"),
      ("cdp_translation_failures_total", {**TO, "event": "shop.OrderPlaced", "cause": "unmappable"}, 2)),
     ("faulty", {"topic": "shop.orders", "destination": "copilot", "event_type": "shop.Unheard",
-                "cause": Cause.CONTRACT, "count": 1}, ("warning", "delivery cannot be made"),
+                "cause": DeadLetterCause.CONTRACT, "count": 1}, ("warning", "delivery cannot be made"),
      ("cdp_translation_failures_total", {**TO, "event": "other", "cause": "contract"}, 1)),
-    ("faulty", {"topic": "shop.orders", "destination": "", "event_type": "", "cause": Cause.UNDECODABLE, "count": 2},
+    ("faulty", {"topic": "shop.orders", "destination": "", "event_type": "",
+      "cause": DeadLetterCause.UNDECODABLE, "count": 2},
      ("warning", "record cannot be decoded"),
      ("cdp_decode_failures_total", {"topic": "shop.orders", "cause": "undecodable"}, 2)),
     ("schema_fetched", {"key": 7, "result": "found", "seconds": 0.2}, ("debug", "schema fetched"),
@@ -73,7 +74,7 @@ VERBS: list[
      ("cdp_request_events_sum", {"destination": "other"}, 9)),
     ("delivered", {"destination": "copilot", "append_s": [0.5], "event_s": [0.75]}, None,
      ("cdp_event_time_latency_seconds_sum", TO, 0.75)),
-    ("refused", {"destination": "copilot", "event_type": "shop.OrderPlaced", "fault": Fault(Cause.REFUSED)},
+    ("refused", {"destination": "copilot", "event_type": "shop.OrderPlaced", "fault": Fault(DeadLetterCause.REFUSED)},
      ("warning", "delivery refused"), ("cdp_deliveries_refused_total", {**TO, "event": "shop.OrderPlaced"}, 1)),
     ("listed", {"destination": "copilot", "events": 40, "refused": 2}, None, ("cdp_partial_failures_total", TO, 1)),
     ("deferred", {"destination": "copilot", "fault": BUSY, "events": 5, "wait_s": 1.0}, ("warning", "batch deferred"),
@@ -99,18 +100,22 @@ VERBS: list[
      ("cdp_destination_credentials_valid", TO, 1)),
     ("credentials", {"destination": "copilot", "valid": False}, ("error", "credentials rejected"),
      ("cdp_destination_credentials_valid", TO, 0)),
-    ("secrets_doubted", {"destination": "copilot", "doubt": Doubt.UNREAD}, ("error", "secrets doubted"), None),
+    ("secrets_doubted", {"destination": "copilot", "doubt": SecretProblem.UNREAD}, ("error", "secrets doubted"), None),
     ("secrets_doubted", {"destination": "copilot", "doubt": None}, ("info", "secrets no longer doubted"), None),
-    ("guard_closed", {**TO, "kind": "shop.OrderPlaced", "cause": Cause.REFUSED, "refused": 51, "of": 90},
+    ("guard_closed", {**TO, "kind": "shop.OrderPlaced", "cause": DeadLetterCause.REFUSED, "refused": 51, "of": 90},
      ("error", "flood guard closed"), ("cdp_flood_guard_closures_total", {**TO, "cause": "refused"}, 1)),
-    ("guard_closed", {"destination": "", "kind": "shop.orders", "cause": Cause.UNKNOWN_SCHEMA, "refused": 51, "of": 51},
+    ("guard_closed", {"destination": "", "kind": "shop.orders",
+      "cause": DeadLetterCause.UNKNOWN_SCHEMA, "refused": 51, "of": 51},
      ("error", "flood guard closed"),
      ("cdp_flood_guard_closures_total", {"destination": "none", "cause": "unknown_schema"}, 1)),
-    ("guard_opened", {**TO, "kind": "shop.OrderPlaced", "cause": Cause.REFUSED, "seconds": 9.0, "by": "probe"},
+    ("guard_opened", {**TO, "kind": "shop.OrderPlaced",
+      "cause": DeadLetterCause.REFUSED, "seconds": 9.0, "by": "probe"},
      ("info", "flood guard opened"), ("cdp_flood_guard_seconds_total", TO, 9)),
-    ("guard_opened", {**TO, "kind": "shop.OrderPlaced", "cause": Cause.REFUSED, "seconds": -9.0, "by": "directive"},
+    ("guard_opened", {**TO, "kind": "shop.OrderPlaced",
+      "cause": DeadLetterCause.REFUSED, "seconds": -9.0, "by": "directive"},
      ("info", "flood guard opened"), ("cdp_flood_guard_seconds_total", TO, 0)),
-    ("shelved", {"destination": "", "cause": Cause.UNDECODABLE, "count": 3}, ("warning", "dead letters written"),
+    ("shelved", {"destination": "",
+      "cause": DeadLetterCause.UNDECODABLE, "count": 3}, ("warning", "dead letters written"),
      ("cdp_dead_letters_total", {"destination": "none", "cause": "undecodable"}, 3)),
     ("shelf_failed", {"code": "_TIMED_OUT"}, ("error", "dead letter not written"),
      ("cdp_dead_letter_write_failures_total", {}, 1)),
@@ -159,9 +164,9 @@ def test_a_verb_moves_its_series_by_what_it_was_told(
 def test_a_guard_over_decoding_names_the_topic_and_one_over_deliveries_the_event_type() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
-    story.guard_closed("", "shop.orders", Cause.UNDECODABLE, 51, 60)
-    story.guard_closed("copilot", "shop.OrderPlaced", Cause.CONTRACT, 51, 60)
-    story.guard_closed("copilot", "shop.OrderPlaced", Cause.NEVER_ACCEPTED, 51, 60)
+    story.guard_closed("", "shop.orders", DeadLetterCause.UNDECODABLE, 51, 60)
+    story.guard_closed("copilot", "shop.OrderPlaced", DeadLetterCause.CONTRACT, 51, 60)
+    story.guard_closed("copilot", "shop.OrderPlaced", DeadLetterCause.NEVER_ACCEPTED, 51, 60)
     records, before, after = written.lines
     assert (records["topic"], records["refused"], records["of"]) == ("shop.orders", 51, 60)
     assert "event_type" not in records
@@ -173,8 +178,11 @@ def test_a_guard_over_decoding_names_the_topic_and_one_over_deliveries_the_event
     assert all("directive" in each for each in advice)
 
 
-@pytest.mark.parametrize("trouble", [Trouble.UNAUTHORIZED, Trouble.GONE, Trouble.UNEXPECTED, Trouble.UNINTELLIGIBLE])
-def test_what_to_do_about_a_hold_is_said_with_it(trouble: Trouble) -> None:
+@pytest.mark.parametrize(
+    "trouble",
+    [TransientCause.UNAUTHORIZED, TransientCause.GONE, TransientCause.UNEXPECTED, TransientCause.UNINTELLIGIBLE],
+)
+def test_what_to_do_about_a_hold_is_said_with_it(trouble: TransientCause) -> None:
     written = Written()
     LogObserver(written.log, "cdp").held("copilot", "collect", Fault(trouble))
     assert written.lines[0]["advice"]
@@ -184,8 +192,8 @@ def test_letters_that_are_written_again_are_news_once() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
     story.shelf_failed("UNKNOWN_TOPIC_OR_PART")
-    story.shelved("copilot", Cause.REFUSED, 1)
-    story.shelved("copilot", Cause.REFUSED, 1)
+    story.shelved("copilot", DeadLetterCause.REFUSED, 1)
+    story.shelved("copilot", DeadLetterCause.REFUSED, 1)
     assert [line["event"] for line in written.lines] == [
         "dead letter not written",
         "dead letters are written again",

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer.model import Cause, Partition
+from consumer.model import DeadLetterCause, Partition
 from consumer.model.directives import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
 from consumer.model.findings import Finding
-from consumer.model.status import DestinationFacts, GuardFacts, PipelineFacts, StoppedFacts
-from consumer.observability.directives_observer import Told
+from consumer.model.status import DestinationStatus, FloodGuardStatus, PipelineStatus, StoppedPartitionStatus
+from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.health import Moment
 from consumer.observability.http.status_json import status
 from consumer.observability.http.status_page import page
@@ -30,8 +30,8 @@ NOW = Moment(1_795_168_800_000, 5_000.0)
 TO = {"pipeline": "cdp-customerio", "destination": "customerio"}
 
 
-def told(*directives: Directive) -> Told:
-    heard = Told(Log(io.StringIO()))
+def told(*directives: Directive) -> DirectivesObserver:
+    heard = DirectivesObserver(Log(io.StringIO()))
     heard.directives_read(Directives(directives))
     return heard
 
@@ -40,11 +40,11 @@ def later() -> int:
     return int(time.time() * 1000) + HOUR_MS
 
 
-def shown(facts: PipelineFacts, heard: Told | None = None) -> str:
+def shown(facts: PipelineStatus, heard: DirectivesObserver | None = None) -> str:
     return page([facts], [], [], NOW, heard)
 
 
-def destination(facts: DestinationFacts) -> PipelineFacts:
+def destination(facts: DestinationStatus) -> PipelineStatus:
     return replace(well(), destinations=(facts,))
 
 
@@ -90,7 +90,7 @@ def test_a_registry_that_refuses_or_is_away_is_an_alarm(
     assert value(metrics, name, **where, reason="refused") == refused
 
 
-def directives_page(heard: Told | None) -> Metrics:
+def directives_page(heard: DirectivesObserver | None) -> Metrics:
     metrics = Metrics(CollectorRegistry())
     metrics.watch(Sources(heard))
     return metrics
@@ -109,10 +109,10 @@ def test_directives_are_counted_by_kind_while_they_are_in_force() -> None:
 
 def test_without_a_directives_file_there_is_nothing_to_be_valid() -> None:
     assert value(directives_page(None), "cdp_directives_file_valid") is None
-    assert value(directives_page(Told(Log(io.StringIO()))), "cdp_directives_file_valid") is None
+    assert value(directives_page(DirectivesObserver(Log(io.StringIO()))), "cdp_directives_file_valid") is None
 
 
-def said(facts: PipelineFacts, heard: Told | None = None) -> Any:  # noqa: ANN401  read like the JSON it becomes
+def said(facts: PipelineStatus, heard: DirectivesObserver | None = None) -> Any:  # noqa: ANN401  read like the JSON it becomes
     return json.loads(json.dumps(status([facts], [], NOW, heard)))
 
 
@@ -134,7 +134,9 @@ def test_the_status_holds_what_is_kept_back_and_why() -> None:
 def test_the_status_holds_what_an_operator_said_and_never_a_key() -> None:
     heard = told(
         Quarantine(NOW.wall_ms + HOUR_MS, "asked by canary@example.com", "shop.orders", key="canary-key"),
-        AcceptRefusals(NOW.wall_ms + HOUR_MS, "the vendor moved", Cause.REFUSED, "copilot", "shop.OrderPlaced"),
+        AcceptRefusals(
+            NOW.wall_ms + HOUR_MS, "the vendor moved", DeadLetterCause.REFUSED, "copilot", "shop.OrderPlaced"
+        ),
         Pause(1, "over", "copilot"),
     )
     heard.directives_refused([Finding("error", "directives.yaml", 3, 5, "directives[0]", "said canary@example.com")])
@@ -170,33 +172,33 @@ def test_without_anything_in_force_the_page_has_no_such_section() -> None:
 @pytest.mark.parametrize(
     ("facts", "state"),
     [
-        (DestinationFacts("copilot", suspects=3), "idle; 3 suspected"),
-        (DestinationFacts("copilot", paused=(Pause(1, "", "copilot"),)), "paused: all"),
+        (DestinationStatus("copilot", suspects=3), "idle; 3 suspected"),
+        (DestinationStatus("copilot", paused=(Pause(1, "", "copilot"),)), "paused: all"),
         (
-            DestinationFacts("copilot", calls=1, paused=(Pause(1, "", None, "b"), Pause(1, "", None, "a"))),
+            DestinationStatus("copilot", calls=1, paused=(Pause(1, "", None, "b"), Pause(1, "", None, "a"))),
             "paused: a, b",
         ),
     ],
 )
-def test_what_keeps_deliveries_back_is_a_destinations_state(facts: DestinationFacts, state: str) -> None:
+def test_what_keeps_deliveries_back_is_a_destinations_state(facts: DestinationStatus, state: str) -> None:
     assert f"<td>{state}</td>" in shown(destination(facts))
 
 
 def test_a_closed_guard_is_to_be_looked_at_with_what_waits_behind_it() -> None:
-    guards = (GuardFacts("shop.OrderPlaced", Cause.REFUSED, NOW.wall_ms - 60_000, 51, 90, 312),)
-    text = shown(destination(DestinationFacts("copilot", guards=guards)))
+    guards = (FloodGuardStatus("shop.OrderPlaced", DeadLetterCause.REFUSED, NOW.wall_ms - 60_000, 51, 90, 312),)
+    text = shown(destination(DestinationStatus("copilot", guards=guards)))
     assert "1 to look at" in text
     assert (
         "cdp-copilot: copilot, shop.OrderPlaced: 51 of 90 refused (refused), "
         "so 312 wait and are not dead-lettered, for 60 s now</li>"
     ) in text
     assert '<td class="bad">guarded: shop.OrderPlaced (refused)</td>' in text
-    over_records = replace(well(), guards=(replace(guards[0], kind="shop.orders", cause=Cause.UNDECODABLE),))
+    over_records = replace(well(), guards=(replace(guards[0], kind="shop.orders", cause=DeadLetterCause.UNDECODABLE),))
     assert "cdp-copilot: shop.orders: 51 of 90 refused (undecodable)" in shown(over_records)
 
 
 def test_a_stopped_partition_comes_first_and_says_before_which_offset() -> None:
-    stopped = {Partition("shop.orders", 1): StoppedFacts("_AUTO_OFFSET_RESET", 70, NOW.wall_ms - 120_000)}
+    stopped = {Partition("shop.orders", 1): StoppedPartitionStatus("_AUTO_OFFSET_RESET", 70, NOW.wall_ms - 120_000)}
     text = shown(replace(well(), stopped=stopped))
     assert "shop.orders/1 stopped before offset 70, for 2 min now (_AUTO_OFFSET_RESET)" in text
     assert '<td class="bad">stopped, paused</td>' in text

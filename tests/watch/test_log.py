@@ -7,15 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from consumer.model import Cause, Fault, Partition, Trouble
-from consumer.observability.fan_out import Together
+from consumer.model import DeadLetterCause, Fault, Partition, TransientCause
+from consumer.observability.fan_out import FanOutObserver
 from consumer.observability.log.observer import LogObserver
 from consumer.observability.log.writer import Log
 from tests.examples import examples
 from tests.watch.verbs import tell_anything
 from tests.watch.written import Written
 
-REFUSED = Fault(Cause.REFUSED, "field total: must be an integer", 400)
+REFUSED = Fault(DeadLetterCause.REFUSED, "field total: must be an integer", 400)
 
 
 def test_a_refused_delivery_is_one_object_on_one_line() -> None:
@@ -84,7 +84,7 @@ def test_another_cause_or_destination_is_another_thing() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
     story.refused("copilot", "t", REFUSED)
-    story.refused("copilot", "t", Fault(Cause.TOO_LARGE))
+    story.refused("copilot", "t", Fault(DeadLetterCause.TOO_LARGE))
     story.refused("yotpo", "t", REFUSED)
     LogObserver(written.log, "second").refused("yotpo", "t", REFUSED)
     assert len(written.lines) == 4
@@ -115,7 +115,7 @@ def test_changes_are_always_said() -> None:
     story.joined("cdp", "classic")
     story.assigned({Partition("b", 1): 0, Partition("b", 0): 5, Partition("a", 0): 0})
     for _ in range(2):
-        story.held("copilot", "collect", Fault(Trouble.GONE, "404 from the collect endpoint", 404))
+        story.held("copilot", "collect", Fault(TransientCause.GONE, "404 from the collect endpoint", 404))
         story.resumed("copilot", "collect", 61.23)
     story.fenced()
     story.unfenced()
@@ -160,7 +160,7 @@ def test_calls_are_told_only_when_debugging() -> None:
 
 def test_readable_lines_are_one_line_each() -> None:
     written = Written(text=True)
-    LogObserver(written.log, "cdp").refused("copilot", "t", Fault(Cause.REFUSED, "first\nsecond"))
+    LogObserver(written.log, "cdp").refused("copilot", "t", Fault(DeadLetterCause.REFUSED, "first\nsecond"))
     assert written.stream.getvalue().count("\n") == 1
     assert "delivery refused" in written.stream.getvalue()
 
@@ -211,7 +211,7 @@ def test_one_watcher_that_fails_stops_neither_the_others_nor_the_room() -> None:
         def left(self, released: int) -> None:
             raise RuntimeError(released)
 
-    both = Together(Failing(written.log, "first"), LogObserver(written.log, "second"))
+    both = FanOutObserver(Failing(written.log, "first"), LogObserver(written.log, "second"))
     both.left(4)
     both.revoked([Partition("t", 0)], lost=False, seconds=0.5)
     assert both.failures == 1

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from consumer.model import Cause, Fault, Trouble
+from consumer.model import DeadLetterCause, Fault, TransientCause
 from consumer.observability.log.observer import LogObserver
 from tests.watch.written import Written
 
@@ -15,7 +15,7 @@ CANARY = "canary@example.com"
 def test_no_verb_lets_a_canary_through() -> None:
     written = Written("debug")
     story = LogObserver(written.log, "cdp")
-    for cause in (*Cause, *Trouble):
+    for cause in (*DeadLetterCause, *TransientCause):
         fault = Fault(cause, f"said {CANARY} and Bearer canarytoken and https://u:canarypass@h/x?k=canary", 400)
         story.refused("copilot", "t", fault)
         story.deferred("copilot", fault, 3, 0.5)
@@ -23,14 +23,14 @@ def test_no_verb_lets_a_canary_through() -> None:
     story.client_error("_AUTHENTICATION", f"user {CANARY} password canary at kafka:9093: refused", fatal=False)
     text = written.stream.getvalue()
     assert "canary" not in text
-    assert len(text.splitlines()) == 3 * len((*Cause, *Trouble)) + 1
+    assert len(text.splitlines()) == 3 * len((*DeadLetterCause, *TransientCause)) + 1
     assert written.lines[-1]["broker"] == "kafka:9093"
     assert "credentials" in str(written.lines[-1]["advice"])
 
 
 def test_no_detail_is_longer_than_two_hundred_letters() -> None:
     written = Written()
-    LogObserver(written.log, "cdp").refused("copilot", "t", Fault(Cause.REFUSED, "word " * 500))
+    LogObserver(written.log, "cdp").refused("copilot", "t", Fault(DeadLetterCause.REFUSED, "word " * 500))
     assert 150 < len(str(written.lines[0]["detail"])) <= 200
 
 

@@ -11,7 +11,7 @@ from hypothesis.strategies import DataObject
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from consumer.model import Cause, Fault, Partition, Skip, Trouble
+from consumer.model import DeadLetterCause, Fault, Partition, SkipReason, TransientCause
 from consumer.model.observer import Observer
 from consumer.observability.metrics.registry import Metrics
 from tests.examples import examples
@@ -38,13 +38,13 @@ def test_whatever_is_told_in_whatever_order_nothing_raises_and_the_page_parses(d
 
 
 def hostile(observer: Observer, word: str, status: int) -> None:
-    fault = Fault(Trouble.SERVER_ERROR, word, status)
+    fault = Fault(TransientCause.SERVER_ERROR, word, status)
     observer.took(word, 1, 1)
     observer.decoded({word: 1})
-    observer.skipped({(word, word, Skip.FILTERED): 1})
+    observer.skipped({(word, word, SkipReason.FILTERED): 1})
     observer.translated(word, {word: 1})
-    observer.faulty(word, "", "", Cause.UNDECODABLE, 1)
-    observer.faulty(word, word, word, Cause.CONTRACT, 1)
+    observer.faulty(word, "", "", DeadLetterCause.UNDECODABLE, 1)
+    observer.faulty(word, word, word, DeadLetterCause.CONTRACT, 1)
     observer.listed(word, 2, 1)
     observer.called(word, word, status, 1, 1, 0.1)
     observer.called("copilot", word, status, 1, 1, 0.1)
@@ -55,11 +55,11 @@ def hostile(observer: Observer, word: str, status: int) -> None:
     observer.throttled(word, word, 1.0)
     observer.schema_fetched(word, word, 0.1)
     observer.client_error(word.upper(), word, fatal=False)
-    observer.shelved(word, Cause.REFUSED, 1)
+    observer.shelved(word, DeadLetterCause.REFUSED, 1)
     observer.suspected(word, 1)
-    observer.guard_closed(word, word, Cause.REFUSED, 1, 1)
-    observer.guard_closed("", word, Cause.UNDECODABLE, 1, 1)
-    observer.guard_opened(word, word, Cause.REFUSED, 1.0, word)
+    observer.guard_closed(word, word, DeadLetterCause.REFUSED, 1, 1)
+    observer.guard_closed("", word, DeadLetterCause.UNDECODABLE, 1, 1)
+    observer.guard_opened(word, word, DeadLetterCause.REFUSED, 1.0, word)
     observer.stopped(Partition(word, 1), 1, word.upper())
     observer.gap_accepted(Partition(word, 1), 1, 2)
 
@@ -96,9 +96,9 @@ def test_known_series_are_there_at_nought_before_anything_happened() -> None:
     assert value(metrics, "cdp_kafka_commits_total", pipeline="cdp", result="failure") == 0
     assert value(metrics, "cdp_dead_letter_write_failures_total", pipeline="cdp") == 0
     assert value(metrics, "cdp_events_skipped_total", pipeline="cdp", destination="none", reason="tombstone") == 0
-    for cause in Cause:
+    for cause in DeadLetterCause:
         assert value(metrics, "cdp_dead_letters_total", **to, cause=cause) == 0
-    for trouble in Trouble:
+    for trouble in TransientCause:
         assert value(metrics, "cdp_delivery_retries_total", **to, cause=trouble) == 0
     for event in (*EVENTS, "other"):
         assert value(metrics, "cdp_deliveries_refused_total", **to, event=event) == 0
@@ -116,9 +116,9 @@ def test_what_was_told_is_what_is_counted() -> None:
     observer.took("shop.orders", 7, 900)
     observer.delivered("customerio", [0.2, 61.0], [0.3, 0.4])
     observer.called("customerio", "batch", 401, 2, 480, 0.3)
-    observer.shelved("", Cause.UNDECODABLE, 3)
-    observer.deferred("customerio", Fault(Trouble.THROTTLED), 40, 1.0)
-    observer.deferred("customerio", Fault(Cause.REFUSED), 40, 1.0)
+    observer.shelved("", DeadLetterCause.UNDECODABLE, 3)
+    observer.deferred("customerio", Fault(TransientCause.THROTTLED), 40, 1.0)
+    observer.deferred("customerio", Fault(DeadLetterCause.REFUSED), 40, 1.0)
     observer.resumed("customerio", "batch", 12.5)
     observer.resumed("customerio", "batch", -1.0)
     observer.revoked([], lost=True, seconds=0.1)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from consumer.model import Partition
-from consumer.model.status import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts, RecordBooks
+from consumer.model.status import DeliveryCounts, DestinationStatus, PartitionStatus, PipelineStatus, RecordCounts
 from consumer.observability.health import Moment
 from consumer.observability.http.status_json import lag, status
 from consumer.observability.http.status_page import page
@@ -17,14 +17,14 @@ NOW = Moment(1_795_168_800_000, 5_000.0)
 SECOND_MS, DAY_MS = 1000, 86_400_000
 
 
-def shown(facts: PipelineFacts) -> str:
+def shown(facts: PipelineStatus) -> str:
     return page([facts], [], [], NOW)
 
 
 def test_books_that_do_not_balance_are_said_first_and_by_how_much() -> None:
     [to] = well().destinations
-    off = replace(well(), records=RecordBooks(taken=9, settled=2), destinations=(
-        replace(to, books=DeliveryBooks(owed=8, delivered=5)),
+    off = replace(well(), records=RecordCounts(taken=9, settled=2), destinations=(
+        replace(to, books=DeliveryCounts(owed=8, delivered=5)),
     ))  # fmt: skip
     text = shown(off)
     assert "2 to look at" in text
@@ -44,22 +44,22 @@ def test_books_that_do_not_balance_are_said_first_and_by_how_much() -> None:
     ],
     ids=["left", "leaving", "fenced", "in its group", "never joined", "put out of it"],
 )
-def test_a_pipelines_state_is_one_word(facts: PipelineFacts, word: str) -> None:
+def test_a_pipelines_state_is_one_word(facts: PipelineStatus, word: str) -> None:
     assert f"<dt>state</dt><dd>{word}</dd>" in shown(facts)
 
 
 @pytest.mark.parametrize(
     ("facts", "word"),
     [
-        (DestinationFacts("copilot", waiting_until_ms=NOW.wall_ms + 90 * SECOND_MS, calls=1), "told to wait 90 s"),
-        (DestinationFacts("copilot", waiting_until_ms=NOW.wall_ms - SECOND_MS), "idle"),
-        (DestinationFacts("copilot", calls=1), "delivering"),
-        (DestinationFacts("copilot", open_events=1), "delivering"),
-        (DestinationFacts("copilot"), "idle"),
+        (DestinationStatus("copilot", waiting_until_ms=NOW.wall_ms + 90 * SECOND_MS, calls=1), "told to wait 90 s"),
+        (DestinationStatus("copilot", waiting_until_ms=NOW.wall_ms - SECOND_MS), "idle"),
+        (DestinationStatus("copilot", calls=1), "delivering"),
+        (DestinationStatus("copilot", open_events=1), "delivering"),
+        (DestinationStatus("copilot"), "idle"),
     ],
     ids=["told to wait", "waited long enough", "calling", "holding work", "idle"],
 )
-def test_a_destinations_state_is_said(facts: DestinationFacts, word: str) -> None:
+def test_a_destinations_state_is_said(facts: DestinationStatus, word: str) -> None:
     assert f"<td>{word}</td>" in shown(replace(well(), destinations=(facts,)))
 
 
@@ -75,12 +75,12 @@ def test_a_destinations_state_is_said(facts: DestinationFacts, word: str) -> Non
     ],
 )
 def test_an_age_is_said_in_a_unit_that_suits_it(age_ms: int, text: str) -> None:
-    to = DestinationFacts("copilot", oldest_open_ms=NOW.wall_ms - age_ms)
+    to = DestinationStatus("copilot", oldest_open_ms=NOW.wall_ms - age_ms)
     assert f"<td>{text}</td>" in shown(replace(well(), destinations=(to,)))
 
 
 def test_books_of_what_no_lane_serves_are_shown_and_said_when_they_are_off() -> None:
-    others = {"yotpo": DeliveryBooks(owed=4, skipped=4), "": DeliveryBooks(owed=3, dead_lettered=1)}
+    others = {"yotpo": DeliveryCounts(owed=4, skipped=4), "": DeliveryCounts(owed=3, dead_lettered=1)}
     seen = replace(well(), other_books=others)
     assert "<td>yotpo</td><td>disabled</td><td>4</td>" in shown(seen)
     assert "<td>none</td><td>could not be decoded</td><td>3</td>" in shown(seen)
@@ -115,7 +115,7 @@ def test_the_limit_of_records_is_shown_beside_what_it_counts() -> None:
 
 
 def test_of_very_many_partitions_those_with_most_lag_are_listed() -> None:
-    many = tuple(PartitionFacts(Partition("t", n), 1, 0, 0, log_end=n, committed=0) for n in range(250))
+    many = tuple(PartitionStatus(Partition("t", n), 1, 0, 0, log_end=n, committed=0) for n in range(250))
     text = shown(replace(well(), partitions=many))
     assert "Partitions, the 200 with most lag of 250" in text
     assert "<td>t/249</td>" in text
@@ -124,7 +124,7 @@ def test_of_very_many_partitions_those_with_most_lag_are_listed() -> None:
 
 
 def test_without_anything_to_list_the_tables_say_none() -> None:
-    text = shown(PipelineFacts("p", "g", "classic"))
+    text = shown(PipelineStatus("p", "g", "classic"))
     assert text.count("class=quiet>none</td>") == 2
     assert "<dt>lag</dt><dd>not known yet</dd>" in text
 
@@ -136,7 +136,7 @@ def test_without_anything_to_list_the_tables_say_none() -> None:
 def test_lag_is_known_only_where_both_offsets_are(
     log_end: int | None, committed: int | None, expected: int | None
 ) -> None:
-    assert lag(PartitionFacts(Partition("t", 0), 1, 0, 0, log_end=log_end, committed=committed)) == expected
+    assert lag(PartitionStatus(Partition("t", 0), 1, 0, 0, log_end=log_end, committed=committed)) == expected
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_lag_is_known_only_where_both_offsets_are(
 def test_a_records_timestamp_can_be_any_number_and_the_status_still_comes(
     head_ms: int | None, text: str | None
 ) -> None:
-    odd = PartitionFacts(Partition("t", 0), 1, 0, 0, head_ms=head_ms)
+    odd = PartitionStatus(Partition("t", 0), 1, 0, 0, head_ms=head_ms)
     said: object = status([replace(well(), partitions=(odd,))], [], NOW)["pipelines"]
     assert isinstance(said, list)
     assert said[0]["partitions"][0]["head"] == text

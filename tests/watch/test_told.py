@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from consumer.model import Cause
+from consumer.model import DeadLetterCause
 from consumer.model.directives import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
 from consumer.model.findings import Finding
-from consumer.observability.directives_observer import Told, said, until
+from consumer.observability.directives_observer import DirectivesObserver, said, until
 from tests.watch.written import Written
 
 HOUR_MS = 3_600_000
@@ -21,7 +21,7 @@ def now_ms() -> int:
 
 def test_each_directive_in_force_is_written_with_its_scope_and_end_and_without_its_reason() -> None:
     written = Written()
-    told = Told(written.log)
+    told = DirectivesObserver(written.log)
     later = now_ms() + HOUR_MS
     told.directives_read(
         Directives((Pause(later, "canary words", destination="copilot"), Pause(1, "over", event_type="shop.Left")))
@@ -37,7 +37,7 @@ def test_each_directive_in_force_is_written_with_its_scope_and_end_and_without_i
 
 
 def test_a_directive_that_is_over_is_not_in_force_even_before_anybody_says_so() -> None:
-    told = Told(Written().log)
+    told = DirectivesObserver(Written().log)
     told.directives_read(Directives((Pause(5_000, "", destination="copilot"),)))
     assert len(told.in_force(4_999)) == 1
     assert len(told.in_force(5_000)) == 0
@@ -45,7 +45,7 @@ def test_a_directive_that_is_over_is_not_in_force_even_before_anybody_says_so() 
 
 def test_a_refused_file_is_written_with_all_its_findings_and_the_old_one_stays_in_force() -> None:
     written = Written()
-    told = Told(written.log)
+    told = DirectivesObserver(written.log)
     assert not told.heard
     told.directives_read(Directives((Pause(now_ms() + HOUR_MS, "", destination="copilot"),)))
     findings = [
@@ -71,7 +71,7 @@ def test_a_refused_file_is_written_with_all_its_findings_and_the_old_one_stays_i
 
 def test_a_file_refused_at_the_start_is_written_with_what_it_holds_until_one_is_read() -> None:
     written = Written()
-    told = Told(written.log)
+    told = DirectivesObserver(written.log)
     hold = Directives((Pause(253_402_300_800_000, "", destination="copilot"),))
     told.directives_unread(hold, [Finding("error", "directives.yaml", 3, 5, "directives[0]", "no")])
     assert [(line["level"], line["event"]) for line in written.lines] == [
@@ -91,7 +91,7 @@ def test_a_file_refused_at_the_start_is_written_with_what_it_holds_until_one_is_
     ("directive", "scope"),
     [
         (Pause(0, "", "yotpo", "shop.Left"), {"destination": "yotpo", "event_type": "shop.Left"}),
-        (AcceptRefusals(0, "", Cause.UNDECODABLE, topic="t"), {"topic": "t", "cause": "undecodable"}),
+        (AcceptRefusals(0, "", DeadLetterCause.UNDECODABLE, topic="t"), {"topic": "t", "cause": "undecodable"}),
         (Quarantine(0, "", "t", key="canary@example.com"), {"topic": "t", "key": "set"}),
         (Quarantine(0, "", "t", 3, 12), {"position": "t/3/12"}),
         (AcceptGap(0, "", "t", 3, 70, "latest"), {"partition": "t/3", "from": "70", "to": "latest"}),
@@ -99,7 +99,7 @@ def test_a_file_refused_at_the_start_is_written_with_what_it_holds_until_one_is_
 )
 def test_the_end_of_a_directive_is_written_with_its_scope(directive: Directive, scope: dict[str, str]) -> None:
     written = Written()
-    Told(written.log).directive_ended(directive)
+    DirectivesObserver(written.log).directive_ended(directive)
     (line,) = written.lines
     assert line["event"] == "directive ended"
     assert scope.items() <= line.items()
@@ -109,7 +109,7 @@ def test_the_end_of_a_directive_is_written_with_its_scope(directive: Directive, 
 
 def test_a_directive_that_is_back_is_written_as_a_warning_that_doubts_the_clock() -> None:
     written = Written()
-    Told(written.log).directive_back(Pause(0, "canary words", "yotpo"))
+    DirectivesObserver(written.log).directive_back(Pause(0, "canary words", "yotpo"))
     (line,) = written.lines
     assert (line["level"], line["event"], line["destination"]) == ("warning", "directive in force again", "yotpo")
     assert "clock" in str(line["advice"])

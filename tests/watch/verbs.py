@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from consumer.model import Cause, Doubt, Fault, Partition, Skip, Trouble
+from consumer.model import DeadLetterCause, Fault, Partition, SecretProblem, SkipReason, TransientCause
 from consumer.model.directives import AcceptGap, AcceptRefusals, Directives, Pause, Quarantine
 from consumer.model.findings import Finding
 from consumer.model.observer import Observer
@@ -17,9 +17,12 @@ WORDS = st.one_of(
 COUNTS = st.integers(min_value=0, max_value=10_000)
 SECONDS = st.floats(min_value=-1e3, max_value=1e5)
 PARTITIONS = st.dictionaries(st.builds(Partition, WORDS, COUNTS), COUNTS, max_size=3)
-CAUSES = st.sampled_from(list(Cause))
+CAUSES = st.sampled_from(list(DeadLetterCause))
 FAULTS = st.builds(
-    Fault, st.one_of(CAUSES, st.sampled_from(list(Trouble))), WORDS, st.none() | st.integers(min_value=0, max_value=999)
+    Fault,
+    st.one_of(CAUSES, st.sampled_from(list(TransientCause))),
+    WORDS,
+    st.none() | st.integers(min_value=0, max_value=999),
 )
 LATENCIES = st.lists(SECONDS, max_size=5)
 BOOLS = st.booleans()
@@ -58,7 +61,7 @@ _verb("unfenced")
 _verb("stopped", partition=st.builds(Partition, WORDS, COUNTS), offset=COUNTS, code=WORDS)
 _verb("gap_accepted", partition=st.builds(Partition, WORDS, COUNTS), lost_from=COUNTS, goes_on_at=COUNTS)
 _verb("decoded", events=st.dictionaries(WORDS, COUNTS, max_size=3))
-_verb("skipped", counts=st.dictionaries(st.tuples(WORDS, WORDS, st.sampled_from(list(Skip))), COUNTS, max_size=3))
+_verb("skipped", counts=st.dictionaries(st.tuples(WORDS, WORDS, st.sampled_from(list(SkipReason))), COUNTS, max_size=3))
 _verb("translated", destination=WORDS, events=st.dictionaries(WORDS, COUNTS, max_size=3))
 _verb("faulty", topic=WORDS, destination=WORDS, event_type=WORDS, cause=CAUSES, count=COUNTS)
 _verb("schema_fetched", key=st.one_of(COUNTS, WORDS), result=WORDS, seconds=SECONDS)
@@ -82,7 +85,7 @@ _verb("resumed", destination=WORDS, endpoint=WORDS, seconds=SECONDS)
 _verb("throttled", destination=WORDS, source=WORDS, seconds=SECONDS)
 _verb("credential_renewed", destination=WORDS, ok=BOOLS)
 _verb("credentials", destination=WORDS, valid=BOOLS)
-_verb("secrets_doubted", destination=WORDS, doubt=st.sampled_from([None, *Doubt]))
+_verb("secrets_doubted", destination=WORDS, doubt=st.sampled_from([None, *SecretProblem]))
 _verb("guard_closed", destination=WORDS, kind=WORDS, cause=CAUSES, refused=COUNTS, of=COUNTS)
 _verb("guard_opened", destination=WORDS, kind=WORDS, cause=CAUSES, seconds=SECONDS, by=WORDS)
 _verb("shelved", destination=WORDS, cause=CAUSES, count=COUNTS)

@@ -9,19 +9,19 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from consumer.model import Barred, Deferred, Delivered, Listed, Trouble
+from consumer.model import Blocked, Deferred, Delivered, PartiallyRefused, TransientCause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from consumer.delivery.keyed_queue import Scope
+    from consumer.delivery.keyed_queue import WaitReason
     from consumer.model import Endpoint, Fault, Verdict
     from consumer.model.observer import Observer
 
 Held = TypeVar("Held")
 
 
-class Hold:
+class OpenCircuit:
     """One thing held.
 
     It is probed with one delivery at a time, of different keys in turn, so that one bad event cannot keep it shut.
@@ -60,13 +60,13 @@ class Hold:
             tried.discard(key)
 
 
-class Holds(Generic[Held]):
+class CircuitBreakers(Generic[Held]):
     """All holds of one kind within one destination."""
 
     def __init__(self, probe_s: float) -> None:
         """Start with nothing held."""
         self.probe_s = probe_s
-        self._holds: dict[Held, Hold] = {}
+        self._holds: dict[Held, OpenCircuit] = {}
         self._succeeded: dict[Held, float] = {}
 
     def __bool__(self) -> bool:
@@ -77,11 +77,11 @@ class Holds(Generic[Held]):
         """Tell whether it is held."""
         return held in self._holds
 
-    def __iter__(self) -> Iterator[tuple[Held, Hold]]:
+    def __iter__(self) -> Iterator[tuple[Held, OpenCircuit]]:
         """Go through what is held."""
         return iter(tuple(self._holds.items()))
 
-    def get(self, held: Held) -> Hold | None:
+    def get(self, held: Held) -> OpenCircuit | None:
         """Return the hold of it, if it is held."""
         return self._holds.get(held)
 
@@ -99,18 +99,18 @@ class Holds(Generic[Held]):
         """
         if held in self._holds:
             return False
-        hold = self._holds[held] = Hold(fault, now, self.probe_s if first_s is None else first_s)
+        hold = self._holds[held] = OpenCircuit(fault, now, self.probe_s if first_s is None else first_s)
         if others:
             hold.next_other = now
         return True
 
-    def probed(self, hold: Hold, now: float, fault: Fault | None = None) -> None:
+    def probed(self, hold: OpenCircuit, now: float, fault: Fault | None = None) -> None:
         """Note that a probe ended without an answer that ends the hold; `fault`: the barred answer it had."""
         hold.fault = fault or hold.fault
         hold.go_on(now + self.probe_s)
         hold.probing = False
 
-    def answered(self, held: Held, now: float, *, success: bool) -> Hold | None:
+    def answered(self, held: Held, now: float, *, success: bool) -> OpenCircuit | None:
         """Note an answer that is not barred; return the hold it ends, if there was one."""
         if success:
             self._succeeded[held] = now
@@ -133,13 +133,13 @@ class EndpointHealth:
     def __init__(
         self,
         name: str,
-        circuit_breakers: Holds[Endpoint],
+        circuit_breakers: CircuitBreakers[Endpoint],
         observer: Observer,
         *,
-        is_guard_probe: Callable[[Hold], bool],
+        is_guard_probe: Callable[[OpenCircuit], bool],
         wake_prober: Callable[[], None],
         wake_lanes: Callable[[], None],
-        release: Callable[[Scope], None],
+        release: Callable[[WaitReason], None],
     ) -> None:
         """Begin, keep and end the holds in `circuit_breakers`.
 
@@ -157,7 +157,7 @@ class EndpointHealth:
         self._release = release
 
     def record_verdict(
-        self, endpoint: Endpoint, verdict: Verdict, *, answered: bool, probe: Hold | None, own: bool
+        self, endpoint: Endpoint, verdict: Verdict, *, answered: bool, probe: OpenCircuit | None, own: bool
     ) -> None:
         """Let the verdict on one call begin, keep or end a hold.
 
@@ -167,10 +167,10 @@ class EndpointHealth:
         now = time.monotonic()
         if probe is not None:
             self._probed(probe, endpoint, verdict, now, answered=answered)
-        if isinstance(verdict, Barred):
+        if isinstance(verdict, Blocked):
             if own:
                 return
-            if verdict.fault.cause is Trouble.UNAUTHORIZED:
+            if verdict.fault.cause is TransientCause.UNAUTHORIZED:
                 self._note_credentials(valid=False)
             if self._circuit_breakers.barred(endpoint, verdict.fault, now):
                 self._observer.held(self._name, endpoint.name, verdict.fault)
@@ -182,16 +182,18 @@ class EndpointHealth:
         # An overloaded gateway that says "later" has not looked at the credentials.
         if not isinstance(verdict, Deferred) and not self.credentials_valid:
             self._note_credentials(valid=True)
-        ended = self._circuit_breakers.answered(endpoint, now, success=isinstance(verdict, Delivered | Listed))
+        ended = self._circuit_breakers.answered(
+            endpoint, now, success=isinstance(verdict, Delivered | PartiallyRefused)
+        )
         if ended is not None:
             self._observer.resumed(self._name, endpoint.name, now - ended.since)
             self._release(("endpoint", endpoint))
 
-    def _probed(self, probe: Hold, endpoint: Endpoint, verdict: Verdict, now: float, *, answered: bool) -> None:
+    def _probed(self, probe: OpenCircuit, endpoint: Endpoint, verdict: Verdict, now: float, *, answered: bool) -> None:
         mine = probe is self._circuit_breakers.get(endpoint)
-        self._circuit_breakers.probed(probe, now, verdict.fault if mine and isinstance(verdict, Barred) else None)
+        self._circuit_breakers.probed(probe, now, verdict.fault if mine and isinstance(verdict, Blocked) else None)
         taken = isinstance(verdict, Delivered)
-        if answered and (taken if self._is_guard_probe(probe) else not isinstance(verdict, Barred | Deferred)):
+        if answered and (taken if self._is_guard_probe(probe) else not isinstance(verdict, Blocked | Deferred)):
             probe.go_on(now)  # it ended the delivery: if it taught nothing, the next one may be asked at once
 
     def _note_credentials(self, *, valid: bool) -> None:

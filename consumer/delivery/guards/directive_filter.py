@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.model import Cause, Fault
+from consumer.model import DeadLetterCause, Fault
 from consumer.model.directives import NONE
 
 if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.keyed_queue import Scope
-    from consumer.delivery.ledger.partition_ledger import Tenure
+    from consumer.delivery.keyed_queue import WaitReason
+    from consumer.delivery.ledger.partition_ledger import PartitionLedger
     from consumer.model import Partition
     from consumer.model.directives import Directives, Pause, Quarantine
 
-_PAUSED: Scope = ("paused", "")
+_PAUSED: WaitReason = ("paused", "")
 """One for all: whenever anything about pauses changes, all that waits is looked at anew."""
 
-QUARANTINED = Fault(Cause.QUARANTINED, "by an operator's directive")
+QUARANTINED = Fault(DeadLetterCause.QUARANTINED, "by an operator's directive")
 """What a quarantine makes of whatever it names."""
 
 
-class Directed:
+class DirectiveFilter:
     """The pauses and quarantines of one destination; false while there are none."""
 
     def __init__(self, destination: str, directives: Directives = NONE) -> None:
@@ -53,7 +53,7 @@ class Directed:
         """Tell whether there is anything to be asked about."""
         return bool(self.pauses or self.quarantines)
 
-    def reason(self, delivery: Delivery) -> Scope | Fault | None:
+    def reason(self, delivery: Delivery) -> WaitReason | Fault | None:
         """Return what a delivery must wait for, why it is never sent, or `None` where nothing was said of it."""
         if self.quarantines and self._quarantined(delivery):
             return QUARANTINED
@@ -67,7 +67,7 @@ class Directed:
             return True
         return self.names(tenure, delivery.slot)
 
-    def names(self, tenure: Tenure, slot: int) -> bool:
+    def names(self, tenure: PartitionLedger, slot: int) -> bool:
         """Tell whether the position of a record is quarantined, whatever it owes."""
         topic, index = tenure.partition
         return topic in self._topics and (topic, index, tenure.record(slot).offset()) in self._positions

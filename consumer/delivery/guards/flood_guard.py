@@ -18,19 +18,19 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.delivery.guards.circuit_breaker import Holds
-from consumer.model import Cause, Fault
+from consumer.delivery.guards.circuit_breaker import CircuitBreakers
+from consumer.model import DeadLetterCause, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.guards.circuit_breaker import Hold
-    from consumer.delivery.keyed_queue import Scope
+    from consumer.delivery.guards.circuit_breaker import OpenCircuit
+    from consumer.delivery.keyed_queue import WaitReason
     from consumer.model.directives import AcceptRefusals
     from consumer.model.observer import Observer
 
-EXEMPT = frozenset({Cause.OUT_OF_WINDOW, Cause.QUARANTINED})
+EXEMPT = frozenset({DeadLetterCause.OUT_OF_WINDOW, DeadLetterCause.QUARANTINED})
 """Causes that are no sign of a fault of ours, however many there are: events grow old, and an operator meant it."""
 
 _PARTS = 10
@@ -38,7 +38,7 @@ _PARTS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class GuardOptions:
+class FloodGuardOptions:
     """When the guard closes: so many refusals within so many seconds, and more than this share of the verdicts."""
 
     refusals: int = 50
@@ -47,12 +47,12 @@ class GuardOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class TrippedGuard:
     """One scope in which nothing is dead-lettered now."""
 
     kind: str
     """The event type; for a cause of decoding the topic."""
-    cause: Cause
+    cause: DeadLetterCause
     since: float
     """Monotonic seconds."""
     refused: int
@@ -62,19 +62,19 @@ class Closed:
     """Deliveries, or letters, that wait."""
 
 
-class Guard:
+class FloodGuard:
     """What was refused lately, and what is closed because of it."""
 
     def __init__(
-        self, name: str, options: GuardOptions, waiting: Callable[[str, Cause], int], observer: Observer
+        self, name: str, options: FloodGuardOptions, waiting: Callable[[str, DeadLetterCause], int], observer: Observer
     ) -> None:
         """Start open. `name`: the destination, "" for causes of decoding; `waiting` counts what waits in a scope."""
         self.name = name
         self._options = options
         self._waiting = waiting
         self._observer = observer
-        self._watched: dict[str, dict[Cause, _Tally]] = {}
-        self._closed: dict[tuple[str, Cause], _Closure] = {}
+        self._watched: dict[str, dict[DeadLetterCause, _Tally]] = {}
+        self._closed: dict[tuple[str, DeadLetterCause], _Closure] = {}
         self._accepted: tuple[AcceptRefusals, ...] = ()
 
     @property
@@ -82,7 +82,7 @@ class Guard:
         """Whether any verdict must be told at all."""
         return bool(self._watched)
 
-    def begin(self, kind: str, cause: Cause, now: float) -> None:
+    def begin(self, kind: str, cause: DeadLetterCause, now: float) -> None:
         """Watch a cause, before the verdicts that came together with its first refusal are told (`now`: monotonic)."""
         if self.lets(kind, cause) or (kind, cause) in self._closed:
             return
@@ -101,7 +101,7 @@ class Guard:
                 if tally.last <= step - _PARTS:
                     self._forget(kind, cause)
 
-    def refused(self, kind: str, cause: Cause, now: float, label: str = "") -> bool:
+    def refused(self, kind: str, cause: DeadLetterCause, now: float, label: str = "") -> bool:
         """Count a refusal; tell whether it must wait. `label`: that of the mapping's entry, if it is of one."""
         if self.lets(kind, cause):
             return False
@@ -120,11 +120,11 @@ class Guard:
         self._observer.guard_closed(self.name, kind, cause, tally.refused, tally.of)
         return True
 
-    def lets(self, kind: str, cause: Cause) -> bool:
+    def lets(self, kind: str, cause: DeadLetterCause) -> bool:
         """Tell whether refusals of a cause are written, however many there are."""
         return cause in EXEMPT or any(self._speaks_of(each, kind, cause) for each in self._accepted)
 
-    def is_closed(self, kind: str, cause: Cause) -> bool:
+    def is_closed(self, kind: str, cause: DeadLetterCause) -> bool:
         """Tell whether it is closed for a kind and cause."""
         return (kind, cause) in self._closed
 
@@ -136,7 +136,7 @@ class Guard:
         """Open for a kind, since a probe was taken."""
         self._open([scope for scope in self._closed if scope[0] == kind], now, "probe")
 
-    def accept(self, accepted: Iterable[AcceptRefusals], now: float) -> Sequence[tuple[str, Cause]]:
+    def accept(self, accepted: Iterable[AcceptRefusals], now: float) -> Sequence[tuple[str, DeadLetterCause]]:
         """Let the refusals through that these directives speak of, and no others; return the scopes that opens.
 
         Where one has ended, counting starts afresh.
@@ -149,19 +149,19 @@ class Guard:
                 self._forget(kind, cause)
         return opened
 
-    def closed(self) -> Sequence[Closed]:
+    def closed(self) -> Sequence[TrippedGuard]:
         """Return the scopes that are closed."""
         return [
-            Closed(kind, cause, closure.since, closure.refused, closure.of, self._waiting(kind, cause))
+            TrippedGuard(kind, cause, closure.since, closure.refused, closure.of, self._waiting(kind, cause))
             for (kind, cause), closure in self._closed.items()
         ]
 
-    def _open(self, scopes: Iterable[tuple[str, Cause]], now: float, by: str) -> None:
+    def _open(self, scopes: Iterable[tuple[str, DeadLetterCause]], now: float, by: str) -> None:
         for kind, cause in scopes:
             closure = self._closed.pop((kind, cause))
             self._observer.guard_opened(self.name, kind, cause, now - closure.since, by)
 
-    def _speaks_of(self, accepted: AcceptRefusals, kind: str, cause: Cause) -> bool:
+    def _speaks_of(self, accepted: AcceptRefusals, kind: str, cause: DeadLetterCause) -> bool:
         if accepted.cause is not cause:
             return False
         if not self.name:
@@ -173,22 +173,22 @@ class Guard:
     def _step(self, now: float) -> int:
         return int(now * _PARTS / self._options.window_s)
 
-    def _forget(self, kind: str, cause: Cause) -> None:
+    def _forget(self, kind: str, cause: DeadLetterCause) -> None:
         watched = self._watched[kind]
         del watched[cause]
         if not watched:
             del self._watched[kind]
 
 
-def together(closed: Iterable[Closed]) -> Sequence[Closed]:
+def together(closed: Iterable[TrippedGuard]) -> Sequence[TrippedGuard]:
     """Return each scope once, where guards of what was asked and of what could not be said are closed for the same."""
-    found: dict[tuple[str, Cause], Closed] = {}
+    found: dict[tuple[str, DeadLetterCause], TrippedGuard] = {}
     for one in closed:
         other = found.get((one.kind, one.cause))
         found[one.kind, one.cause] = (
             one
             if other is None
-            else Closed(
+            else TrippedGuard(
                 one.kind,
                 one.cause,
                 min(one.since, other.since),
@@ -232,32 +232,32 @@ class _Tally:
             self.of -= past_of
 
 
-class Guarding:
+class DestinationFloodGuard:
     """One destination's guard, as its lanes meet it."""
 
     def __init__(
         self,
         name: str,
-        options: GuardOptions,
+        options: FloodGuardOptions,
         probe_s: float,
         observer: Observer,
         *,
-        count_waiting: Callable[[Scope], int],
-        release: Callable[[Scope], None],
+        count_waiting: Callable[[WaitReason], int],
+        release: Callable[[WaitReason], None],
         wake_prober: Callable[[], None],
     ) -> None:
         """Hold deliveries back in the lanes, and have each of their event types probed every `probe_s` seconds.
 
         `count_waiting` counts the deliveries that wait for a scope, `release` lets them go; both in all lanes.
         """
-        self.held: Holds[str] = Holds(probe_s)
+        self.held: CircuitBreakers[str] = CircuitBreakers(probe_s)
         """The event types whose deliveries wait, each with its prober."""
-        self._guard = Guard(name, options, lambda kind, _: count_waiting(("guard", kind)), observer)
+        self._guard = FloodGuard(name, options, lambda kind, _: count_waiting(("guard", kind)), observer)
         self._release = release
         self._wake_prober = wake_prober
         self.closed = self._guard.closed
 
-    def reason(self, delivery: Delivery) -> Scope | None:
+    def reason(self, delivery: Delivery) -> WaitReason | None:
         """Return what a delivery must wait for, if the guard is closed for its event type."""
         event_type = delivery.entry.event_type
         return ("guard", event_type) if event_type in self.held else None
@@ -267,7 +267,7 @@ class Guarding:
         labels = self._guard.labels(kind)
         return lambda delivery: delivery.entry.label in labels and delivery.entry.event_type == kind
 
-    def is_probe(self, hold: Hold) -> bool:
+    def is_probe(self, hold: OpenCircuit) -> bool:
         """Tell whether a probe is one of ours, and not that of a hold."""
         return any(hold is mine for _, mine in self.held)
 
@@ -291,10 +291,10 @@ class Guarding:
         """Watch what an answer refuses, before what it takes is counted: those verdicts belong together."""
         now = time.monotonic()
         for delivery, fault in refusals:
-            if isinstance(fault.cause, Cause) and delivery.entry.event_type not in self.held:
+            if isinstance(fault.cause, DeadLetterCause) and delivery.entry.event_type not in self.held:
                 self._guard.begin(delivery.entry.event_type, fault.cause, now)
 
-    def waits(self, delivery: Delivery, cause: Cause) -> bool:
+    def waits(self, delivery: Delivery, cause: DeadLetterCause) -> bool:
         """Count a refusal; tell whether it waits instead of being dead-lettered.
 
         While the guard is closed for an event type for one cause, its refusals for others wait as well: they are

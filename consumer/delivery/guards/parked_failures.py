@@ -14,16 +14,16 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from consumer.delivery.guards.directive_filter import QUARANTINED, Directed
-from consumer.delivery.guards.flood_guard import Guard
+from consumer.delivery.guards.directive_filter import QUARANTINED, DirectiveFilter
+from consumer.delivery.guards.flood_guard import FloodGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from consumer.delivery.guards.flood_guard import Closed, GuardOptions
-    from consumer.delivery.ledger.partition_ledger import Tenure
-    from consumer.model import Cause, Message
-    from consumer.model.delivery_columns import FaultyRecord, Translation
+    from consumer.delivery.guards.flood_guard import FloodGuardOptions, TrippedGuard
+    from consumer.delivery.ledger.partition_ledger import PartitionLedger
+    from consumer.model import DeadLetterCause, Message
+    from consumer.model.delivery_columns import Translation, TranslationFailure
     from consumer.model.directives import AcceptRefusals, Directives
     from consumer.model.observer import Observer
 
@@ -31,17 +31,17 @@ _AT_ONCE = 200
 """Letters written in one go when a guard opens: tens of thousands at once would keep the loop."""
 
 
-class Unsaid(NamedTuple):
+class FailedDelivery(NamedTuple):
     """A record, or one delivery of it, that could not be said, and its place in the ledger."""
 
-    faulty: FaultyRecord
-    tenure: Tenure
+    faulty: TranslationFailure
+    tenure: PartitionLedger
     slot: int
     found_ms: int
     """When that was found, epoch milliseconds."""
 
 
-class Parking:
+class ParkedFailures:
     """The guards of what could not be said, one for each account, and what is parked at them.
 
     That of a destination counts event types, and that of the pipeline's own account, "", topics. What was said counts
@@ -49,20 +49,24 @@ class Parking:
     """
 
     def __init__(
-        self, accounts: Iterable[str], options: GuardOptions, write: Callable[[Unsaid], None], observer: Observer
+        self,
+        accounts: Iterable[str],
+        options: FloodGuardOptions,
+        write: Callable[[FailedDelivery], None],
+        observer: Observer,
     ) -> None:
         """Start with nothing parked; `write` writes a letter."""
-        self._guards = {each: Guard(each, options, partial(self._count, each), observer) for each in accounts}
-        self._said = {account: Directed(account) for account in self._guards}
+        self._guards = {each: FloodGuard(each, options, partial(self._count, each), observer) for each in accounts}
+        self._said = {account: DirectiveFilter(account) for account in self._guards}
         self._write = write
-        self._parked: dict[tuple[str, str, Cause], deque[Unsaid]] = {}
+        self._parked: dict[tuple[str, str, DeadLetterCause], deque[FailedDelivery]] = {}
 
     def translated(self, lot: Sequence[Message], translation: Translation) -> None:
         """Count what of a lot could be said, beside what could not: before that is told by `found`."""
         now = time.monotonic()
         for faulty in translation.faults:
             account, kind = _scope(faulty, lot[faulty.record].topic())
-            self._guards[account].begin(kind, cast("Cause", faulty.fault.cause), now)
+            self._guards[account].begin(kind, cast("DeadLetterCause", faulty.fault.cause), now)
         for name, column in translation.columns.items():
             if self._guards[name].watching:
                 for event_type, count in column.by_event_type().items():
@@ -73,14 +77,14 @@ class Parking:
             for topic, count in topics.items():
                 self._guards[""].fine(topic, count, now)
 
-    def found(self, faulty: FaultyRecord, tenure: Tenure, slot: int) -> None:
+    def found(self, faulty: TranslationFailure, tenure: PartitionLedger, slot: int) -> None:
         """Write a letter, or park it behind a closed guard, or behind those that are parked for the same already.
 
         What is quarantined by its position is written as that, and neither counted nor parked.
         """
         account, kind = _scope(faulty, tenure.partition.topic)
-        cause = cast("Cause", faulty.fault.cause)
-        unsaid = Unsaid(faulty, tenure, slot, int(time.time() * 1000))
+        cause = cast("DeadLetterCause", faulty.fault.cause)
+        unsaid = FailedDelivery(faulty, tenure, slot, int(time.time() * 1000))
         scope = (account, kind, cause)
         if self._said[account].names(tenure, slot):
             self._write(_quarantined(unsaid))
@@ -94,10 +98,10 @@ class Parking:
 
         A quarantine by an ordering key finds nothing here: what could not be said has none that is known.
         """
-        self._said = {account: Directed(account, directives) for account in self._guards}
+        self._said = {account: DirectiveFilter(account, directives) for account in self._guards}
         for scope, parked in list(self._parked.items()):
             said = self._said[scope[0]]
-            left: deque[Unsaid] = deque()
+            left: deque[FailedDelivery] = deque()
             for unsaid in parked:
                 if unsaid.tenure.live and said.names(unsaid.tenure, unsaid.slot):
                     self._write(_quarantined(unsaid))
@@ -123,14 +127,14 @@ class Parking:
             else:
                 del self._parked[scope]
 
-    def closed(self, account: str) -> Sequence[Closed]:
+    def closed(self, account: str) -> Sequence[TrippedGuard]:
         """Return the scopes that are closed."""
         return self._guards[account].closed()
 
-    def _count(self, account: str, kind: str, cause: Cause) -> int:
+    def _count(self, account: str, kind: str, cause: DeadLetterCause) -> int:
         return len(self._parked.get((account, kind, cause), ()))
 
-    def _go_on(self, scope: tuple[str, str, Cause]) -> None:
+    def _go_on(self, scope: tuple[str, str, DeadLetterCause]) -> None:
         account, kind, cause = scope
         parked = self._parked.get(scope)
         if parked is None or self._guards[account].is_closed(kind, cause):
@@ -144,10 +148,10 @@ class Parking:
             del self._parked[scope]
 
 
-def _quarantined(unsaid: Unsaid) -> Unsaid:
+def _quarantined(unsaid: FailedDelivery) -> FailedDelivery:
     return unsaid._replace(faulty=unsaid.faulty._replace(fault=QUARANTINED))
 
 
-def _scope(faulty: FaultyRecord, topic: str) -> tuple[str, str]:
+def _scope(faulty: TranslationFailure, topic: str) -> tuple[str, str]:
     """Return the account and the kind that a fault counts for."""
     return ("", topic) if faulty.entry is None else (faulty.entry.destination, faulty.entry.event_type)

@@ -16,8 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from consumer.delivery.delivery import Evidence
-from consumer.model import Barred, Deferred
+from consumer.delivery.delivery import FailureHistory
+from consumer.model import Blocked, Deferred
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ _LATER = (408, 425, 429)
 
 
 @dataclass(frozen=True, slots=True)
-class SuspectOptions:
+class PoisonDetectionOptions:
     """How sure one must be."""
 
     failures: int = 5
@@ -64,13 +64,13 @@ def speaks_against(verdict: Verdict) -> bool:
     """
     if isinstance(verdict, Deferred):
         return verdict.fault.status not in _LATER
-    return isinstance(verdict, Barred)
+    return isinstance(verdict, Blocked)
 
 
-class Suspicion:
+class PoisonDetector:
     """What one destination's calls say of each other, by endpoint."""
 
-    def __init__(self, options: SuspectOptions) -> None:
+    def __init__(self, options: PoisonDetectionOptions) -> None:
         """Know nothing yet."""
         self._options = options
         self._tallies: dict[Endpoint, _Tally] = {}
@@ -88,7 +88,7 @@ class Suspicion:
         tally = self._tally(batch)
         others_failed = tally.others_failed
         tally.others_failed += not self._by_itself(batch)
-        after: dict[Evidence | None, Evidence] = {}
+        after: dict[FailureHistory | None, FailureHistory] = {}
         for delivery in batch:
             before = delivery.evidence
             if before not in after:
@@ -106,14 +106,16 @@ class Suspicion:
         evidence = batch[0].evidence
         return evidence is not None and (evidence.suspected or evidence.failures >= self._options.failures)
 
-    def _more(self, before: Evidence | None, tally: _Tally, others_failed: int, now: float, *, alone: bool) -> Evidence:
+    def _more(
+        self, before: FailureHistory | None, tally: _Tally, others_failed: int, now: float, *, alone: bool
+    ) -> FailureHistory:
         """Return what is known after one failure more; `others_failed`: how many of theirs had before it."""
-        past = before or Evidence(tally.calls, tally.others_failed)
+        past = before or FailureHistory(tally.calls, tally.others_failed)
         lately = before is not None and tally.calls - past.calls >= self._options.successes
         anew = self._outages(past, tally, others_failed) or (alone and not past.alone)
         damning = lately + (0 if anew else past.damning)
         first = damning == lately
-        return Evidence(
+        return FailureHistory(
             calls=tally.calls,
             failed=tally.others_failed,
             failures=past.failures + 1,
@@ -128,7 +130,7 @@ class Suspicion:
         )
 
     @staticmethod
-    def _outages(before: Evidence, tally: _Tally, others_failed: int) -> bool:
+    def _outages(before: FailureHistory, tally: _Tally, others_failed: int) -> bool:
         """Tell whether a failure is an outage's: since the one before others failed, and no call succeeded.
 
         Where nobody else was there to fail, nothing is known: that neither speaks against it nor for it.
@@ -155,7 +157,7 @@ class Suspicion:
 
     def halved(self, batch: Sequence[Delivery]) -> None:
         """Note that a batch is halved because it is a suspect."""
-        after: dict[Evidence, Evidence] = {}
+        after: dict[FailureHistory, FailureHistory] = {}
         for delivery in batch:
             before = delivery.evidence
             if before is not None:

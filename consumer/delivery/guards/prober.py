@@ -7,18 +7,18 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from consumer.delivery.guards.time_window import SKEW
-from consumer.delivery.keyed_queue import ANY, Proof
+from consumer.delivery.keyed_queue import ANY, ProbeFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.guards.circuit_breaker import Hold, Holds
-    from consumer.delivery.guards.directive_filter import Directed
-    from consumer.delivery.guards.flood_guard import Guarding
-    from consumer.delivery.guards.time_window import Window
+    from consumer.delivery.guards.circuit_breaker import CircuitBreakers, OpenCircuit
+    from consumer.delivery.guards.directive_filter import DirectiveFilter
+    from consumer.delivery.guards.flood_guard import DestinationFloodGuard
+    from consumer.delivery.guards.time_window import TimeWindow
     from consumer.delivery.http.credentials import Credentials
-    from consumer.delivery.keyed_queue import Scope
+    from consumer.delivery.keyed_queue import WaitReason
     from consumer.model import Endpoint
     from consumer.model.observer import Observer
 
@@ -31,13 +31,13 @@ _NOTHING_S = 1.0
 class ProbeTarget(Protocol):
     """A lane, as the prober sees it."""
 
-    probe: Scope | None
+    probe: WaitReason | None
     """What it is asked to probe with its next request."""
 
-    def waiting(self, scope: Scope) -> int:
+    def waiting(self, scope: WaitReason) -> int:
         """Count what waits for `scope`."""
 
-    def finds(self, scope: Scope, fit: Callable[[Delivery], bool], proof: Proof) -> bool:
+    def finds(self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter) -> bool:
         """Return True if a delivery that waits for `scope` can probe it."""
 
     def wake(self) -> None:
@@ -52,10 +52,10 @@ class Prober:
         name: str,
         something_held: asyncio.Event,
         *,
-        circuit_breakers: Holds[Endpoint],
-        flood_guard: Guarding,
-        time_window: Window,
-        directive_filter: Directed,
+        circuit_breakers: CircuitBreakers[Endpoint],
+        flood_guard: DestinationFloodGuard,
+        time_window: TimeWindow,
+        directive_filter: DirectiveFilter,
         credentials: Credentials,
         observer: Observer,
     ) -> None:
@@ -92,17 +92,17 @@ class Prober:
                 if hold.due(now) and self._tells(scope):
                     hold.probing = self._ask(scope, hold)
 
-    def _held(self) -> list[tuple[Scope, Hold]]:
-        endpoints: list[tuple[Scope, Hold]] = [
+    def _held(self) -> list[tuple[WaitReason, OpenCircuit]]:
+        endpoints: list[tuple[WaitReason, OpenCircuit]] = [
             (("endpoint", endpoint), hold) for endpoint, hold in self._circuit_breakers
         ]
         return endpoints + [(("guard", event_type), hold) for event_type, hold in self._flood_guard.held]
 
-    def hold(self, scope: Scope) -> Hold | None:
+    def hold(self, scope: WaitReason) -> OpenCircuit | None:
         """Return what is held under `scope`, if it still is."""
         return next((hold for held, hold in self._held() if held == scope), None)
 
-    def fits(self, scope: Scope, tried: Collection[int]) -> Callable[[Delivery], bool]:
+    def fits(self, scope: WaitReason, tried: Collection[int]) -> Callable[[Delivery], bool]:
         """Return what tells whether a delivery may probe what is held under `scope`: not of keys `tried` already."""
         holds, window = self._circuit_breakers, self._time_window
         kind, held = scope
@@ -119,7 +119,7 @@ class Prober:
 
         return fit
 
-    def proof(self, scope: Scope, hold: Hold) -> Proof:
+    def proof(self, scope: WaitReason, hold: OpenCircuit) -> ProbeFilter:
         """Return what a hold is probed for now.
 
         Any answer tells whether an endpoint is mended; the flood guard waits for one to an entry that was refused.
@@ -131,7 +131,7 @@ class Prober:
             return ANY
         proves = self._flood_guard.proves(str(held))
         if hold.other:
-            return Proof(lambda delivery: not proves(delivery), lambda _: False)
+            return ProbeFilter(lambda delivery: not proves(delivery), lambda _: False)
 
         def passes(delivery: Delivery) -> bool:
             if delivery.shape.endpoint in self._circuit_breakers or self._flood_guard.reason(delivery) not in {
@@ -143,13 +143,13 @@ class Prober:
                 self._directive_filter.reason(delivery), tuple
             )  # what is quarantined ends, and is in nobody's way
 
-        return Proof(proves, passes)
+        return ProbeFilter(proves, passes)
 
-    def _tells(self, scope: Scope) -> bool:
+    def _tells(self, scope: WaitReason) -> bool:
         """Tell whether a probe may end a hold: that of clocks known to disagree ends when one is put right."""
         return scope != SKEW or not self._time_window.known
 
-    def _ask(self, scope: Scope, hold: Hold) -> bool:
+    def _ask(self, scope: WaitReason, hold: OpenCircuit) -> bool:
         """Have a lane probe what is held; tell whether one will."""
         lanes = self._targets
         numbers = [(self._next_lane + step) % len(lanes) for step in range(len(lanes))]

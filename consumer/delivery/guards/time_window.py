@@ -14,14 +14,14 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from consumer.model import Cause, Endpoint, Fault, Trouble, status
+from consumer.model import DeadLetterCause, Endpoint, Fault, TransientCause, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumer.delivery.delivery import Delivery
-    from consumer.delivery.guards.circuit_breaker import Holds
-    from consumer.delivery.keyed_queue import Scope
+    from consumer.delivery.guards.circuit_breaker import CircuitBreakers
+    from consumer.delivery.keyed_queue import WaitReason
     from consumer.model.observer import Observer
 
 AHEAD_S = 60.0
@@ -33,7 +33,7 @@ KNOWN_FOR_S = 600.0
 CLOCK = Endpoint(status.CLOCK, "", "")
 """What is held while the clocks disagree or theirs is not known: no address, but shown and probed like one."""
 
-SKEW: Scope = ("endpoint", CLOCK)
+SKEW: WaitReason = ("endpoint", CLOCK)
 
 _FIRST_PROBE_S = 1.0
 """Calls under way bring a `Date` sooner than this, mostly, and no probe is needed."""
@@ -53,19 +53,21 @@ def placed(event_ms: int, max_age_ms: int | None, now_ms: float) -> float | Faul
     if 0 <= age_ms <= max_age_ms:
         return None
     if age_ms > 0:
-        return Fault(Cause.OUT_OF_WINDOW, "the event is older than the destination takes")
+        return Fault(DeadLetterCause.OUT_OF_WINDOW, "the event is older than the destination takes")
     ahead_s = -age_ms / 1000
-    return ahead_s if ahead_s <= AHEAD_S else Fault(Cause.OUT_OF_WINDOW, "the event's time lies in the future")
+    return (
+        ahead_s if ahead_s <= AHEAD_S else Fault(DeadLetterCause.OUT_OF_WINDOW, "the event's time lies in the future")
+    )
 
 
-class Window:
+class TimeWindow:
     """One destination's view of time. `active` once any of its deliveries has a window at all."""
 
     def __init__(
         self,
         name: str,
-        holds: Holds[Endpoint],
-        release: Callable[[Scope], None],
+        holds: CircuitBreakers[Endpoint],
+        release: Callable[[WaitReason], None],
         began: Callable[[], None],
         observer: Observer,
     ) -> None:
@@ -79,7 +81,7 @@ class Window:
         self._release = release
         self._began = began
         self._observer = observer
-        self._timers: dict[Scope, asyncio.TimerHandle] = {}
+        self._timers: dict[WaitReason, asyncio.TimerHandle] = {}
         self._ahead_s = self._heard_at = float("-inf")
 
     @property
@@ -111,7 +113,7 @@ class Window:
         self._ahead_s, self._heard_at = ahead_s, time.monotonic()
         self._look()
 
-    def reason(self, delivery: Delivery) -> Scope | Fault | None:
+    def reason(self, delivery: Delivery) -> WaitReason | Fault | None:
         """Return what a delivery must wait for, why it can never go, or `None` where its time is all right."""
         stands = placed(delivery.event_ms, delivery.shape.max_age_ms, time.time() * 1000)
         if stands is None:
@@ -138,12 +140,12 @@ class Window:
             timer.cancel()
         self._timers.clear()
 
-    def _until(self, scope: Scope, wait_s: float) -> Scope:
+    def _until(self, scope: WaitReason, wait_s: float) -> WaitReason:
         if scope not in self._timers:
             self._timers[scope] = asyncio.get_running_loop().call_later(wait_s, self._time_came, scope)
         return scope
 
-    def _time_came(self, scope: Scope) -> None:
+    def _time_came(self, scope: WaitReason) -> None:
         del self._timers[scope]
         self._look()
         self._release(scope)
@@ -151,7 +153,7 @@ class Window:
     def _hold(self) -> None:
         if CLOCK not in self._holds:
             fault = Fault(
-                Trouble.CLOCK_SKEW,
+                TransientCause.CLOCK_SKEW,
                 "the destination's clock and ours disagree"
                 if self.known
                 else "outside the time window by our clock, and the destination's is not known yet",

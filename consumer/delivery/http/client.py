@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 import httpx2
 
 from consumer.delivery.http.credentials import NOT_NOW
-from consumer.model import Barred, Call, Deferred, Fault, Reply, Trouble
+from consumer.model import Blocked, Deferred, Fault, HttpRequest, HttpResponse, TransientCause
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from consumer.delivery.http.credentials import Credentials, Signature
-    from consumer.delivery.http.rate_limiter import Pace
+    from consumer.delivery.http.credentials import AuthHeaders, Credentials
+    from consumer.delivery.http.rate_limiter import RateLimiter
     from consumer.model import Endpoint
 
 _MAX_REPLY_BYTES = 1024 * 1024
@@ -53,7 +53,7 @@ class _Way(NamedTuple):
     transport: httpx2.AsyncBaseTransport
 
 
-class Wire:
+class HttpConnection:
     """One connection to a destination, used by one lane: one call at a time.
 
     Calls go to the client's transport directly. What the client would add for each (cookies, redirects, authentication
@@ -62,7 +62,7 @@ class Wire:
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
         """Call paths below `url`; a whole exchange takes at most `timeout_s` seconds."""
-        self.rated: Pace | None = None
+        self.rated: RateLimiter | None = None
         """Told of every call, where the destination has a rate."""
         self._url = url.rstrip("/")
         self._timeout_s = timeout_s
@@ -89,7 +89,7 @@ class Wire:
         """
         self._worn = True
 
-    async def exchange(self, call: Call, signature: Mapping[str, str]) -> Reply | Fault:
+    async def exchange(self, call: HttpRequest, signature: Mapping[str, str]) -> HttpResponse | Fault:
         """Make one call; return the answer, or the trouble in getting one. Never raises for what the network does."""
         if self.rated is None:
             return await self._exchange(call, signature)
@@ -99,7 +99,7 @@ class Wire:
         finally:
             self.rated.answered(number, time.monotonic())
 
-    async def _exchange(self, call: Call, signature: Mapping[str, str]) -> Reply | Fault:
+    async def _exchange(self, call: HttpRequest, signature: Mapping[str, str]) -> HttpResponse | Fault:
         try:
             if self._worn:
                 await self._reconnect()
@@ -123,12 +123,12 @@ class Wire:
                     await connection.aclose()
                 return reply
         except TimeoutError:
-            return Fault(Trouble.TIMED_OUT, f"no whole answer within {self._timeout_s:g} s")
+            return Fault(TransientCause.TIMED_OUT, f"no whole answer within {self._timeout_s:g} s")
         except httpx2.TimeoutException:
-            return Fault(Trouble.TIMED_OUT, "the connection timed out")
+            return Fault(TransientCause.TIMED_OUT, "the connection timed out")
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError, UnicodeError) as error:
             # Only the class: the text of a foreign error may quote the address, credentials included.
-            return Fault(Trouble.UNREACHABLE, type(error).__name__)
+            return Fault(TransientCause.UNREACHABLE, type(error).__name__)
 
     async def _reconnect(self) -> None:
         old, self._client, self._worn = self._client, self._new_client(), False
@@ -161,7 +161,7 @@ def _connection(stream: httpx2.AsyncByteStream) -> Any:  # noqa: ANN401 - of a c
     return found
 
 
-async def _read(response: httpx2.Response, stream: httpx2.AsyncByteStream) -> Reply:
+async def _read(response: httpx2.Response, stream: httpx2.AsyncByteStream) -> HttpResponse:
     body = bytearray()  # not a list of parts: two million of two bytes would take a hundred megabytes
     parts = 0
     truncated = False
@@ -171,7 +171,7 @@ async def _read(response: httpx2.Response, stream: httpx2.AsyncByteStream) -> Re
         if len(body) > _MAX_REPLY_BYTES or parts > _MAX_REPLY_PARTS:
             truncated = True
             break
-    return Reply(
+    return HttpResponse(
         response.status_code,
         {name.lower(): value for name, value in response.headers.items()},
         bytes(body),
@@ -185,20 +185,20 @@ async def _always() -> bool:
 
 
 async def send(
-    wire: Wire,
-    call: Call,
+    wire: HttpConnection,
+    call: HttpRequest,
     credentials: Credentials,
     *,
     may_start: Callable[[], Awaitable[bool]] = _always,
     may_repeat: Callable[[], Awaitable[bool]] = _always,
-) -> Reply | Fault | Barred | Deferred | None:
+) -> HttpResponse | Fault | Blocked | Deferred | None:
     """Make one signed call. Refused credentials are renewed, and the call made again, once; the answer to that stands.
 
     `may_start` is asked before the call, `may_repeat` before it is made again: fetching credentials takes time, and
     meanwhile the call may have lost its right to start. It is then not made, and there is nothing to judge: `None`.
     """
     signature = await credentials.current()
-    if isinstance(signature, Barred | Deferred):
+    if isinstance(signature, Blocked | Deferred):
         return None if signature is NOT_NOW else signature
     if not await may_start():
         return None
@@ -208,21 +208,23 @@ async def send(
     renewed = await credentials.renew(signature)
     if renewed is None:
         return reply
-    if isinstance(renewed, Barred | Deferred):
+    if isinstance(renewed, Blocked | Deferred):
         return None if renewed is NOT_NOW else renewed
     if not await may_repeat():
         return None
     return await _signed(wire, call, credentials, renewed)
 
 
-async def _signed(wire: Wire, call: Call, credentials: Credentials, signature: Signature) -> Reply | Fault:
+async def _signed(
+    wire: HttpConnection, call: HttpRequest, credentials: Credentials, signature: AuthHeaders
+) -> HttpResponse | Fault:
     reply = await wire.exchange(call, signature)
-    if isinstance(reply, Reply) and reply.status in _SUCCESSES:
+    if isinstance(reply, HttpResponse) and reply.status in _SUCCESSES:
         credentials.taken(signature)
     return reply
 
 
-async def fetch_token(wire: Wire, call: Call, pace: Pace) -> Reply | Fault | Deferred:
+async def fetch_token(wire: HttpConnection, call: HttpRequest, pace: RateLimiter) -> HttpResponse | Fault | Deferred:
     """Make the call for a token in its turn: the rate counts it too, and a told wait is meant for it as well.
 
     A told wait can be long, and the lane that asks carries deliveries meanwhile: it is sent back to wait as for a call.

@@ -11,16 +11,16 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from consumer.destinations.status_verdicts import judge_status
-from consumer.model import Barred, Call, Deferred, Doubt, Fault, Trouble
+from consumer.model import Blocked, Deferred, Fault, HttpRequest, SecretProblem, TransientCause
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from consumer.destinations import Basic, Token
-    from consumer.model import Reply
+    from consumer.destinations import AccessToken, Basic
+    from consumer.model import HttpResponse
 
 
-NOT_NOW = Deferred(Fault(Trouble.THROTTLED, "the call for a token has to wait"))
+NOT_NOW = Deferred(Fault(TransientCause.THROTTLED, "the call for a token has to wait"))
 """The destination asked for patience: no call was made, so that nothing failed. Told by identity."""
 
 LOOK_EVERY_S = 2.0
@@ -31,7 +31,7 @@ def unheard(_: object) -> None:
     """Hear nothing."""
 
 
-class Secret(Protocol):
+class SecretSource(Protocol):
     """A secret that may change while we run."""
 
     def reveal(self) -> str:
@@ -48,7 +48,7 @@ class Secret(Protocol):
         """
 
 
-class Signature(dict[str, str]):
+class AuthHeaders(dict[str, str]):
     """The headers that sign a call. Compared by identity: the one that was refused is the one to renew."""
 
     __slots__ = ()
@@ -57,39 +57,39 @@ class Signature(dict[str, str]):
 class Credentials(Protocol):
     """How one destination's calls are signed."""
 
-    async def current(self) -> Signature | Barred | Deferred:
+    async def current(self) -> AuthHeaders | Blocked | Deferred:
         """Return the signature in force, or why there is none."""
 
-    async def renew(self, refused: Signature) -> Signature | Barred | Deferred | None:
+    async def renew(self, refused: AuthHeaders) -> AuthHeaders | Blocked | Deferred | None:
         """Return a signature newer than the `refused` one; `None` if there is no other."""
 
     async def refresh(self) -> bool:
         """Read the secrets again; tell whether one changed. Calls go on with what is known meanwhile."""
 
-    def taken(self, signature: Signature) -> None:
+    def taken(self, signature: AuthHeaders) -> None:
         """Note that a call signed with it was taken."""
 
-    def doubt(self) -> Doubt | None:
+    def doubt(self) -> SecretProblem | None:
         """Return why what stands in the secrets' files is not what signs, or may not be; `None` = none is known."""
 
 
-class Doubts:
+class SecretProblems:
     """Tells of a doubt when it comes and when it is gone, not each time that it is met."""
 
-    def __init__(self, doubted: Callable[[Doubt | None], None]) -> None:
+    def __init__(self, doubted: Callable[[SecretProblem | None], None]) -> None:
         self._doubted = doubted
-        self._told: Doubt | None = None
+        self._told: SecretProblem | None = None
 
-    def tell(self, doubt: Doubt | None) -> None:
+    def tell(self, doubt: SecretProblem | None) -> None:
         """Tell it, if it is another than was told last."""
         if doubt is not self._told:
             self._told = doubt
             self._doubted(doubt)
 
 
-def unread(secrets: Iterable[Secret]) -> Doubt | None:
+def unread(secrets: Iterable[SecretSource]) -> SecretProblem | None:
     """Return the doubt of a disk that does not answer, if one of theirs does not."""
-    return Doubt.UNREAD if any(secret.hangs() for secret in secrets) else None
+    return SecretProblem.UNREAD if any(secret.hangs() for secret in secrets) else None
 
 
 class BasicCredentials:
@@ -104,39 +104,39 @@ class BasicCredentials:
     def __init__(
         self,
         basic: Basic,
-        secrets: Mapping[str, Secret],
+        secrets: Mapping[str, SecretSource],
         renewed: Callable[[bool], None] = unheard,
-        doubted: Callable[[Doubt | None], None] = unheard,
+        doubted: Callable[[SecretProblem | None], None] = unheard,
     ) -> None:
         """Sign with the secrets that `basic` names.
 
         `renewed` is told of each renewal whether it found another; `doubted`, of each doubt and of its end.
         """
         self._renewed = renewed
-        self._doubts = Doubts(doubted)
+        self._doubts = SecretProblems(doubted)
         self._user = secrets[basic.user]
         self._password = None if basic.password is None else secrets[basic.password]
         self._secrets = [secret for secret in (self._user, self._password) if secret is not None]
         self._lock = asyncio.Lock()
         self._reads = 0
         self._signature = self._of_files = self._sign()
-        self._taken: Signature | None = None
+        self._taken: AuthHeaders | None = None
         self._back = False  # a call was taken with another than the files', which was refused
         self._look_at = 0.0
 
-    def _sign(self) -> Signature:
+    def _sign(self) -> AuthHeaders:
         password = "" if self._password is None else self._password.reveal()
         pair = f"{self._user.reveal()}:{password}".encode()
-        return Signature(authorization="Basic " + base64.b64encode(pair).decode("ascii"))
+        return AuthHeaders(authorization="Basic " + base64.b64encode(pair).decode("ascii"))
 
-    async def current(self) -> Signature:
+    async def current(self) -> AuthHeaders:
         """Return the signature in force. While it is not the files', these are read again now and then."""
         if self._back and time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_EVERY_S
             await self.refresh()
         return self._signature
 
-    async def renew(self, refused: Signature) -> Signature | None:
+    async def renew(self, refused: AuthHeaders) -> AuthHeaders | None:
         """Return a newer signature if the files have changed, else the one that the refused one gives way to."""
         reads = self._reads
         async with self._lock:
@@ -146,13 +146,13 @@ class BasicCredentials:
                 self._give_way(refused)
         return None if self._signature is refused else self._signature
 
-    def _give_way(self, refused: Signature) -> None:
+    def _give_way(self, refused: AuthHeaders) -> None:
         other = self._taken if refused is self._of_files else self._of_files
         if other is not None:
             self._signature, self._back = other, False
             self._doubts.tell(self.doubt())
 
-    def taken(self, signature: Signature) -> None:
+    def taken(self, signature: AuthHeaders) -> None:
         """Note that a call signed with it was taken: it is what is gone back to."""
         self._taken = signature
         if signature is self._signature and signature is not self._of_files and not self._back:
@@ -164,9 +164,9 @@ class BasicCredentials:
         async with self._lock:
             return await self._read_again()
 
-    def doubt(self) -> Doubt | None:
+    def doubt(self) -> SecretProblem | None:
         """Return why what stands in the secrets' files is not what signs, or may not be."""
-        return unread(self._secrets) or (Doubt.REFUSED if self._back else None)
+        return unread(self._secrets) or (SecretProblem.REFUSED if self._back else None)
 
     async def _read_again(self) -> bool:
         await asyncio.gather(*(secret.refresh() for secret in self._secrets))
@@ -189,32 +189,32 @@ class TokenCredentials:
 
     def __init__(
         self,
-        token: Token,
-        secrets: Mapping[str, Secret],
-        exchange: Callable[[Call], Awaitable[Reply | Fault | Deferred]],
+        token: AccessToken,
+        secrets: Mapping[str, SecretSource],
+        exchange: Callable[[HttpRequest], Awaitable[HttpResponse | Fault | Deferred]],
         renewed: Callable[[bool], None] = unheard,
-        doubted: Callable[[Doubt | None], None] = unheard,
+        doubted: Callable[[SecretProblem | None], None] = unheard,
     ) -> None:
         """Fetch tokens through `exchange`, an unsigned call.
 
         `renewed` is told of each whether a token was had; `doubted`, of each doubt and of its end.
         """
         self._renewed = renewed
-        self._doubts = Doubts(doubted)
+        self._doubts = SecretProblems(doubted)
         self._token = token
         self._secret = secrets[token.secret]
         self._exchange = exchange
         self._lock = asyncio.Lock()
-        self._signature: Signature | None = None
+        self._signature: AuthHeaders | None = None
         self._fetched_at = 0.0
         self._fetches = 0
-        self._failed: Barred | Deferred | None = None
+        self._failed: Blocked | Deferred | None = None
         self._reading = asyncio.Lock()
         self._taken: str | None = None
         self._look_at = 0.0
         self._back = False  # the token in force was had with another secret than the file's, which was refused
 
-    async def current(self) -> Signature | Barred | Deferred:
+    async def current(self) -> AuthHeaders | Blocked | Deferred:
         """Return the token in force; the first caller fetches it and the others wait for that one call."""
         if self._back and time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_EVERY_S
@@ -223,11 +223,11 @@ class TokenCredentials:
             return self._signature
         return await self._fetch(self._signature)
 
-    async def renew(self, refused: Signature) -> Signature | Barred | Deferred:
+    async def renew(self, refused: AuthHeaders) -> AuthHeaders | Blocked | Deferred:
         """Return a newer token. Every lane that met the dead one comes here; only the first makes a call."""
         return await self._fetch(refused)
 
-    async def _fetch(self, old: Signature | None) -> Signature | Barred | Deferred:
+    async def _fetch(self, old: AuthHeaders | None) -> AuthHeaders | Blocked | Deferred:
         fetches = self._fetches
         async with self._lock:
             if self._signature is not None and self._signature is not old:
@@ -242,8 +242,8 @@ class TokenCredentials:
                 result = await self._ask(asked)
             self._fetches += 1
             if result is not NOT_NOW:
-                self._renewed(isinstance(result, Signature))
-            if isinstance(result, Signature):
+                self._renewed(isinstance(result, AuthHeaders))
+            if isinstance(result, AuthHeaders):
                 self._failed, self._taken = None, asked
                 self._fetched_at = time.monotonic()
                 # made with a secret that has changed meanwhile, it serves this call and no other
@@ -251,14 +251,14 @@ class TokenCredentials:
             else:
                 self._failed = result
                 self._signature = None  # refused, or too old: a call signed with it would only be refused again
-            self._back = asked != secret and isinstance(result, Signature)
+            self._back = asked != secret and isinstance(result, AuthHeaders)
             self._doubts.tell(self.doubt())
             return result
 
-    async def _ask(self, secret: str) -> Signature | Barred | Deferred:
-        return self._read(await self._exchange(Call(self._token.endpoint, self._token.body(secret))))
+    async def _ask(self, secret: str) -> AuthHeaders | Blocked | Deferred:
+        return self._read(await self._exchange(HttpRequest(self._token.endpoint, self._token.body(secret))))
 
-    def _read(self, reply: Reply | Fault | Deferred) -> Signature | Barred | Deferred:
+    def _read(self, reply: HttpResponse | Fault | Deferred) -> AuthHeaders | Blocked | Deferred:
         if isinstance(reply, Deferred):
             return reply
         if isinstance(reply, Fault):
@@ -266,11 +266,11 @@ class TokenCredentials:
         verdict = judge_status(reply, 1)
         if isinstance(verdict, Deferred):
             fault = Fault(verdict.fault.cause, "the token call", reply.status)
-            return Deferred(fault, verdict.wait_s, verdict.everyone)
+            return Deferred(fault, verdict.wait_s, verdict.whole_destination)
         token = self._token.read(reply)
-        return Barred(token) if isinstance(token, Fault) else Signature({self._token.header: token})
+        return Blocked(token) if isinstance(token, Fault) else AuthHeaders({self._token.header: token})
 
-    def taken(self, signature: Signature) -> None:
+    def taken(self, signature: AuthHeaders) -> None:
         """Note nothing: the token's own call tells whether its secret is taken."""
 
     async def refresh(self) -> bool:
@@ -282,10 +282,10 @@ class TokenCredentials:
         self._doubts.tell(self.doubt())
         return changed
 
-    def doubt(self) -> Doubt | None:
+    def doubt(self) -> SecretProblem | None:
         """Return why what stands in the secret's file is not what tokens are had with, or may not be."""
-        return unread([self._secret]) or (Doubt.REFUSED if self._back else None)
+        return unread([self._secret]) or (SecretProblem.REFUSED if self._back else None)
 
 
-def _is_refusal(result: Signature | Barred | Deferred) -> bool:
-    return isinstance(result, Barred) and result.fault.cause is Trouble.UNAUTHORIZED
+def _is_refusal(result: AuthHeaders | Blocked | Deferred) -> bool:
+    return isinstance(result, Blocked) and result.fault.cause is TransientCause.UNAUTHORIZED

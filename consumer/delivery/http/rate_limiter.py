@@ -32,7 +32,7 @@ _LONGEST_NAP_S = 1.0
 """A lane that waits for the rate looks again after this: the share of it may have changed meanwhile."""
 
 
-class Pace:
+class RateLimiter:
     """One destination's clock: told waits stop all its lanes; a rate spaces its calls, and counts them.
 
     A rate belongs to the destination's account, so that a process may use only its share of it, by assigned ÷ all
@@ -118,10 +118,10 @@ class Pace:
             insort(self._arrived, min(now, sent + _ARRIVED_S))
 
 
-class Turns:
+class RequestGate:
     """One destination's turns."""
 
-    def __init__(self, name: str, pace: Pace, may_call: Callable[[], bool], observer: Observer) -> None:
+    def __init__(self, name: str, pace: RateLimiter, may_call: Callable[[], bool], observer: Observer) -> None:
         """Give turns by `pace`, and none while `may_call` says no: that is the fence."""
         self._name = name
         self._pace = pace

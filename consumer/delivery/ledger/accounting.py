@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from consumer.delivery.ledger.partition_ledger import Tenure
-    from consumer.model import Skip
+    from consumer.delivery.ledger.partition_ledger import PartitionLedger
+    from consumer.model import SkipReason
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class Account:
         return self.owed - self.delivered - self.skipped - self.dead_lettered - self.released - still_open
 
 
-class Books:
+class Accounting:
     """The accounts of one pipeline, tenures that have ended included."""
 
     def __init__(self, destinations: Sequence[str]) -> None:
@@ -38,14 +38,14 @@ class Books:
         self._past_settled = 0
         self.released_records = 0
 
-    def skipped(self, counts: Mapping[tuple[str, str, Skip], int]) -> None:
+    def skipped(self, counts: Mapping[tuple[str, str, SkipReason], int]) -> None:
         """Enter deliveries that were deliberately not made, by (destination, event type, reason); "" owes nothing."""
         for (destination, _, _), count in counts.items():
             if destination:
                 self.accounts[destination].owed += count
                 self.accounts[destination].skipped += count
 
-    def close(self, tenure: Tenure) -> None:
+    def close(self, tenure: PartitionLedger) -> None:
         """End a tenure and book what it leaves open as released.
 
         Counted slot by slot once more: had a running count gone astray, the books would be off from here on.
@@ -61,7 +61,7 @@ class Books:
         """Count the deliveries given up unfinished so far."""
         return sum(account.released for account in self.accounts.values())
 
-    def records(self, tenures: Iterable[Tenure]) -> tuple[int, int, int, int]:
+    def records(self, tenures: Iterable[PartitionLedger]) -> tuple[int, int, int, int]:
         """Return (taken, settled, open, released) records, over all tenures there ever were."""
         taken, settled, still_open = self._past_taken, self._past_settled, 0
         for tenure in tenures:

@@ -26,7 +26,7 @@ class LedgerError(Exception):
     """A bug: something was settled that was not owed, or offsets did not rise."""
 
 
-class Tenure:
+class PartitionLedger:
     """One assignment of one partition: the records taken under it and what each still owes, by destination.
 
     A *slot* numbers the records of a tenure from 0 in the order they were taken. `owed[d]` counts the open deliveries

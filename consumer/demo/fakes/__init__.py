@@ -1,8 +1,8 @@
 """The three destinations as strict servers on loopback: the independent reading of the vendors' documents."""
 
 from consumer.demo.fakes.base import Fake
-from consumer.demo.fakes.copilot import Copilot, consent_id
-from consumer.demo.fakes.customerio import CustomerIo
+from consumer.demo.fakes.copilot import FakeCopilot, consent_id
+from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.fault_rules import (
     Action,
     Answer,
@@ -27,19 +27,20 @@ from consumer.demo.fakes.fault_rules import (
     every,
     nth,
 )
-from consumer.demo.fakes.recorder import Arrival, Item, Rejection, Remark, Request
+from consumer.demo.fakes.recorder import Arrival, Item, ReceivedRequest, Rejection, Remark
 from consumer.demo.fakes.thread_runner import Threaded, threaded
-from consumer.demo.fakes.yotpo import Yotpo
+from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.demo.fakes.yotpo_rules import YotpoKeys
 
 __all__ = [
     "Action",
     "Answer",
     "Arrival",
-    "Copilot",
-    "CustomerIo",
     "Delay",
     "Fake",
+    "FakeCopilot",
+    "FakeCustomerio",
+    "FakeYotpo",
     "Garbage",
     "Gate",
     "Hang",
@@ -48,15 +49,14 @@ __all__ = [
     "LoseAnswer",
     "MarkInvalid",
     "Predicate",
+    "ReceivedRequest",
     "Rejection",
     "Remark",
-    "Request",
     "Reset",
     "Rule",
     "Threaded",
     "Trickle",
     "Until",
-    "Yotpo",
     "YotpoKeys",
     "all_of",
     "always",

@@ -15,7 +15,7 @@ from consumer.demo.fakes.fault_rules import (
     Action,
     Answer,
     Delay,
-    Faults,
+    FaultRules,
     Garbage,
     Hang,
     Incoming,
@@ -27,14 +27,14 @@ from consumer.demo.fakes.fault_rules import (
     Until,
     contains,
 )
-from consumer.demo.fakes.http_server import Reply, Sending, Server
-from consumer.demo.fakes.parsing import UnreadableError
-from consumer.demo.fakes.recorder import Books, Item, Request
+from consumer.demo.fakes.http_server import FakeResponse, Sending, Server
+from consumer.demo.fakes.parsing import RequestParseError
+from consumer.demo.fakes.recorder import Item, ReceivedRequest, Recorder
 
 _CLIENT_ERRORS = range(400, 500)
 
 
-class Fake(Books, ABC):
+class Fake(Recorder, ABC):
     """One destination as a server on loopback that keeps its contract to the letter, until told to misbehave.
 
     Args:
@@ -53,7 +53,7 @@ class Fake(Books, ABC):
         super().__init__()
         self.name = name
         self.clock = clock
-        self.faults = Faults(can_mark=can_mark)
+        self.faults = FaultRules(can_mark=can_mark)
         self._server = Server(self, port)
         self._count = 0
 
@@ -120,11 +120,11 @@ class Fake(Books, ABC):
         """
 
     @abstractmethod
-    def process(self, incoming: Incoming) -> Reply:
+    def process(self, incoming: Incoming) -> FakeResponse:
         """Hold one request against the contract: take, refuse or drop its events, and answer."""
 
     @abstractmethod
-    def error(self, status: int, message: str) -> Reply:
+    def error(self, status: int, message: str) -> FakeResponse:
         """Return an error in the vendor's own form."""
 
     def refuse_whole(self, incoming: Incoming, reason: str) -> None:
@@ -152,7 +152,7 @@ class Fake(Books, ABC):
         incoming.number = self._count
         try:
             incoming.items = self.read(incoming)
-        except UnreadableError as error:
+        except RequestParseError as error:
             incoming.problem = str(error)
         chosen = self.faults.choose(incoming)
         if chosen is None:
@@ -173,7 +173,7 @@ class Fake(Books, ABC):
             return
         ids = tuple(item.id or "" for item in incoming.items)
         self.end(
-            Request(
+            ReceivedRequest(
                 number=incoming.number,
                 method=incoming.method,
                 path=incoming.path,
@@ -191,7 +191,7 @@ class Fake(Books, ABC):
         match action:
             case Answer(status, headers, body):
                 shown = self.error(status, "a fault was asked for")
-                return Reply(status, {**shown.headers, **headers}, shown.body if body is None else body)
+                return FakeResponse(status, {**shown.headers, **headers}, shown.body if body is None else body)
             case Reset() | Hang() | Garbage():
                 return action
             case LoseAnswer():
@@ -218,7 +218,7 @@ def _whole(incoming: Incoming) -> Item:
     return Item(None, "request", None, None, incoming.document or {}, incoming.body)
 
 
-def json_reply(status: int, document: object, headers: Mapping[str, str] | None = None) -> Reply:
+def json_reply(status: int, document: object, headers: Mapping[str, str] | None = None) -> FakeResponse:
     """Return an answer with a JSON body."""
     body = json.dumps(document, separators=(",", ":")).encode()
-    return Reply(status, {"content-type": "application/json", **(headers or {})}, body)
+    return FakeResponse(status, {"content-type": "application/json", **(headers or {})}, body)

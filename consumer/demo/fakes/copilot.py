@@ -9,7 +9,7 @@ from collections.abc import Callable
 from consumer.demo.fakes.base import Fake, json_reply
 from consumer.demo.fakes.copilot_rules import complaint, is_ignored, is_patterned
 from consumer.demo.fakes.fault_rules import Incoming
-from consumer.demo.fakes.http_server import Reply
+from consumer.demo.fakes.http_server import FakeResponse
 from consumer.demo.fakes.parsing import Document, basic, is_text, read_object, says_json
 from consumer.demo.fakes.recorder import Item
 
@@ -24,7 +24,7 @@ def consent_id(user_id: str, value: bool) -> str:  # noqa: FBT001 - the value is
     return f"{user_id}={'true' if value else 'false'}"
 
 
-class Copilot(Fake):
+class FakeCopilot(Fake):
     """Copilot's collect and consent endpoints.
 
     Args:
@@ -65,7 +65,7 @@ class Copilot(Fake):
             return []
         return [_event(event, raw) for event, raw in zip(events, raws, strict=True) if isinstance(event, dict)]
 
-    def process(self, incoming: Incoming) -> Reply:
+    def process(self, incoming: Incoming) -> FakeResponse:
         """Judge one request as the reference says."""
         if basic(incoming.headers.get("authorization")) != self._credentials:
             return self.error(_UNAUTHORIZED, "the credentials are not accepted")
@@ -77,12 +77,12 @@ class Copilot(Fake):
             return self.error(413, "the body is too large")
         if incoming.path == CONSENT:
             self.take(incoming.items, incoming.number)
-            return json_reply(200, {}) if incoming.number % 2 else Reply(204, {}, b"")
+            return json_reply(200, {}) if incoming.number % 2 else FakeResponse(204, {}, b"")
         if len(incoming.items) > self._max_events:
             return self.error(413, "there are too many events")
         return self._collect(incoming)
 
-    def error(self, status: int, message: str) -> Reply:
+    def error(self, status: int, message: str) -> FakeResponse:
         """Return `reason` and `error_message`, the body of every status but 200."""
         reason = "AUTH.UNAUTHORIZED" if status == _UNAUTHORIZED else "COMMON.REQUEST_VALIDATION"
         return json_reply(status, {"reason": reason, "error_message": message})
@@ -106,7 +106,7 @@ class Copilot(Fake):
             return "an event has no event_id"
         return None
 
-    def _collect(self, incoming: Incoming) -> Reply:
+    def _collect(self, incoming: Incoming) -> FakeResponse:
         now_ms = int(self.clock() * 1000)
         counts = Counter(item.id for item in incoming.items)
         good: list[Item] = []

@@ -19,15 +19,15 @@ from consumer.demo.fakes.customerio_rules import (
 )
 from consumer.demo.fakes.customerio_semantics import semantic_complaints
 from consumer.demo.fakes.fault_rules import Incoming
-from consumer.demo.fakes.http_server import Reply
-from consumer.demo.fakes.parsing import Document, UnreadableError, basic, is_moment, read_object, says_json
+from consumer.demo.fakes.http_server import FakeResponse
+from consumer.demo.fakes.parsing import Document, RequestParseError, basic, is_moment, read_object, says_json
 from consumer.demo.fakes.recorder import Item
 
 _BATCH_KEYS = frozenset({"batch", "context", "integrations", "sentAt", "messageId"})
 _MAX_UNPACKED_BYTES = 16 << 20
 
 
-class CustomerIo(Fake):
+class FakeCustomerio(Fake):
     """Customer.io's Data Pipelines API.
 
     Without `X-Strict-Mode: 1` everything is answered 200, a wrong key included, and what is wrong is dropped. With it
@@ -75,7 +75,7 @@ class CustomerIo(Fake):
             return []
         return [_call(call, "", raw) for call, raw in zip(calls, raws, strict=True) if isinstance(call, dict)]
 
-    def process(self, incoming: Incoming) -> Reply:
+    def process(self, incoming: Incoming) -> FakeResponse:
         """Judge one request as the reference says, strictly or permissively."""
         kind = _kind(incoming.path)
         if incoming.method != "POST" or (kind != "batch" and kind not in KINDS):
@@ -101,15 +101,15 @@ class CustomerIo(Fake):
             self.refuse(item, reason, incoming.number)
         return json_reply(400, {"meta": {"errors": [*wrong, *(reason for _, reason in blamed)]}})
 
-    def error(self, status: int, message: str) -> Reply:
+    def error(self, status: int, message: str) -> FakeResponse:
         """Return `meta.errors`, the body of a refusal."""
         return json_reply(status, {"meta": {"errors": [message]}})
 
-    def _drop_all(self, incoming: Incoming, reason: str) -> Reply:
+    def _drop_all(self, incoming: Incoming, reason: str) -> FakeResponse:
         self.drop_whole(incoming, reason)
         return json_reply(200, {})
 
-    def _keep_the_rest(self, incoming: Incoming, blamed: list[tuple[Item, str]], wrong: list[str]) -> Reply:
+    def _keep_the_rest(self, incoming: Incoming, blamed: list[tuple[Item, str]], wrong: list[str]) -> FakeResponse:
         if wrong:
             return self._drop_all(incoming, "; ".join(wrong))
         for item, reason in blamed:
@@ -208,7 +208,7 @@ def _unpack(body: bytes) -> bytes:
     try:
         unpacked = unpacker.decompress(body, _MAX_UNPACKED_BYTES)
     except zlib.error as error:
-        raise UnreadableError("the body is not what its Content-Encoding says") from error
+        raise RequestParseError("the body is not what its Content-Encoding says") from error
     if not unpacker.eof:
-        raise UnreadableError("the compressed body is cut off, or far too long")
+        raise RequestParseError("the compressed body is cut off, or far too long")
     return unpacked

@@ -152,7 +152,7 @@ class Rule:
     hits: int = 0
 
 
-class Faults:
+class FaultRules:
     """The plan of one server: the first rule that fits a request and is not used up acts."""
 
     def __init__(self, *, can_mark: bool) -> None:

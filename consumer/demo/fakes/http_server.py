@@ -23,7 +23,7 @@ _NO_CONTENT = 204
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class FakeResponse:
     """An answer; `over_s` lets its bytes drip out over so many seconds."""
 
     status: int
@@ -32,7 +32,7 @@ class Reply:
     over_s: float = 0.0
 
 
-Sending: TypeAlias = Reply | Reset | Hang | Garbage
+Sending: TypeAlias = FakeResponse | Reset | Hang | Garbage
 """What may be done at the socket in place of an answer, or the answer."""
 
 
@@ -159,7 +159,7 @@ class _Connection:
 
     async def _send(self, incoming: Incoming, sending: Sending) -> bool:
         match sending:
-            case Reply():
+            case FakeResponse():
                 await self._answer(incoming, sending)
                 return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
             case Garbage(data):
@@ -175,7 +175,7 @@ class _Connection:
                 self._reset()
         return False
 
-    async def _answer(self, incoming: Incoming, reply: Reply) -> None:
+    async def _answer(self, incoming: Incoming, reply: FakeResponse) -> None:
         empty = incoming.method == "HEAD" or reply.status == _NO_CONTENT
         headers = {"date": formatdate(self._application.now_s(), usegmt=True), **_lower(reply.headers)}
         body = b"" if empty else reply.body

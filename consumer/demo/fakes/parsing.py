@@ -21,19 +21,19 @@ _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _LONG_DAYS = {1: 31, 2: 29, 3: 31, 4: 30, 5: 31, 6: 30, 7: 31, 8: 31, 9: 30, 10: 31, 11: 30, 12: 31}
 
 
-class UnreadableError(ValueError):
+class RequestParseError(ValueError):
     """A body that is not the one JSON object it ought to be; the text says why."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Document:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise UnreadableError("a key stands twice in one object")
+        raise RequestParseError("a key stands twice in one object")
     return found
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise UnreadableError(f"{name} is not JSON")
+    raise RequestParseError(f"{name} is not JSON")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
@@ -55,17 +55,17 @@ def read_object(body: bytes, array: str | None = None) -> tuple[Document, list[b
         if "\\ud" in text or "\\uD" in text:
             # Half a pair is a text that cannot be written in UTF-8: whoever stores it fails later and elsewhere.
             json.dumps(document, ensure_ascii=False).encode()
-    except UnreadableError:
+    except RequestParseError:
         raise
     except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"not JSON: {type(error).__name__}") from error
+        raise RequestParseError(f"not JSON: {type(error).__name__}") from error
     return document, elements
 
 
 def _members(text: str, array: str | None) -> tuple[Document, list[bytes]]:
     at = _skip(text, 0)
     if text[at : at + 1] != "{":
-        raise UnreadableError("the body is not a JSON object")
+        raise RequestParseError("the body is not a JSON object")
     found: list[tuple[str, Any]] = []
     elements: list[bytes] = []
     at = _skip(text, at + 1)
@@ -73,7 +73,7 @@ def _members(text: str, array: str | None) -> tuple[Document, list[bytes]]:
     at += not more
     while more:
         if text[at : at + 1] != '"':
-            raise UnreadableError("a key of the body is no string")
+            raise RequestParseError("a key of the body is no string")
         key, at = _DECODER.raw_decode(text, at)
         at = _expect(text, at, ":")
         if key == array and text[at : at + 1] == "[":
@@ -83,7 +83,7 @@ def _members(text: str, array: str | None) -> tuple[Document, list[bytes]]:
         found.append((key, value))
         at, more = _comma_or(text, at, "}")
     if _skip(text, at) != len(text):
-        raise UnreadableError("something stands behind the JSON object")
+        raise RequestParseError("something stands behind the JSON object")
     return _unique(found), elements
 
 
@@ -108,7 +108,7 @@ def _skip(text: str, at: int) -> int:
 def _expect(text: str, at: int, mark: str) -> int:
     at = _skip(text, at)
     if text[at : at + 1] != mark:
-        raise UnreadableError(f"expected {mark}")
+        raise RequestParseError(f"expected {mark}")
     return _skip(text, at + 1)
 
 
@@ -118,7 +118,7 @@ def _comma_or(text: str, at: int, end: str) -> tuple[int, bool]:
     if mark == end:
         return at + 1, False
     if mark != ",":
-        raise UnreadableError(f"expected , or {end}")
+        raise RequestParseError(f"expected , or {end}")
     return _skip(text, at + 1), True
 
 

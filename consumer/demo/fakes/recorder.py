@@ -63,7 +63,7 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ReceivedRequest:
     """One ended request.
 
     `ended` (monotonic seconds) is taken just before the last bytes of the answer leave, so a sender that waits for its
@@ -85,7 +85,7 @@ class Request:
     """Name of the rule that acted, if one did."""
 
 
-class Books:
+class Recorder:
     """The log of one server: written by its loop, read from anywhere; every list that is given out is a copy."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class Books:
             self._dropped: list[Rejection] = []
             self._lost: list[Arrival] = []
             self._remarks: list[Remark] = []
-            self._requests: list[Request] = []
+            self._requests: list[ReceivedRequest] = []
 
     # ── written by the server ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -135,7 +135,7 @@ class Books:
         """Write down something legal but doubtful."""
         self._remarks.append(Remark(item.id if item else None, reason, request))
 
-    def end(self, request: Request) -> None:
+    def end(self, request: ReceivedRequest) -> None:
         """Write down an ended request."""
         self._requests.append(request)
         self.changed()
@@ -183,7 +183,7 @@ class Books:
         return list(self._remarks)
 
     @property
-    def requests(self) -> list[Request]:
+    def requests(self) -> list[ReceivedRequest]:
         """Ended requests, in order of their ends."""
         return list(self._requests)
 

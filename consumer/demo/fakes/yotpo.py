@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from consumer.demo.fakes.base import Fake, json_reply
 from consumer.demo.fakes.fault_rules import Incoming
-from consumer.demo.fakes.http_server import Reply
+from consumer.demo.fakes.http_server import FakeResponse
 from consumer.demo.fakes.parsing import Document, is_text, read_object, says_json
 from consumer.demo.fakes.recorder import Item
 from consumer.demo.fakes.yotpo_rules import YotpoKeys, complaints
@@ -19,7 +19,7 @@ _LIFE_S = 14 * 24 * 3600.0
 _STORES = "/core/v3/stores/"
 
 
-class Yotpo(Fake):
+class FakeYotpo(Fake):
     """One store of Yotpo's Core API.
 
     Args:
@@ -67,7 +67,7 @@ class Yotpo(Fake):
         event = self._keys.event_in(incoming.document) if incoming.path.endswith("/customer_events") else None
         return [] if event is None else [self._item(event, incoming)]
 
-    def process(self, incoming: Incoming) -> Reply:
+    def process(self, incoming: Incoming) -> FakeResponse:
         """Judge one request as the reference says."""
         endpoint = self._endpoint(incoming)
         if endpoint is None:
@@ -77,9 +77,9 @@ class Yotpo(Fake):
         if wait_s:
             return json_reply(429, {"errors": [{"message": "too many requests"}]}, limits)
         reply = self._token(incoming) if endpoint == "access_tokens" else self._event(incoming)
-        return Reply(reply.status, {**reply.headers, **limits}, reply.body)
+        return FakeResponse(reply.status, {**reply.headers, **limits}, reply.body)
 
-    def error(self, status: int, message: str) -> Reply:
+    def error(self, status: int, message: str) -> FakeResponse:
         """Return `errors`, the body of a refusal."""
         return json_reply(status, {"errors": [{"message": message}]})
 
@@ -89,7 +89,7 @@ class Yotpo(Fake):
         ours = incoming.path.startswith(_STORES) and unquote(store) == self._store_id
         return endpoint if ours and method == incoming.method else None
 
-    def _token(self, incoming: Incoming) -> Reply:
+    def _token(self, incoming: Incoming) -> FakeResponse:
         document = incoming.document
         if document is None or not says_json(incoming.headers.get("content-type", "")):
             return self.error(400, incoming.problem or "the content type is not application/json")
@@ -101,7 +101,7 @@ class Yotpo(Fake):
         self._tokens = {**self._tokens, token: time.monotonic() + self._life_s}
         return json_reply(200, {"access_token": token})
 
-    def _event(self, incoming: Incoming) -> Reply:
+    def _event(self, incoming: Incoming) -> FakeResponse:
         if self._tokens.get(incoming.headers.get("x-yotpo-token", ""), 0.0) <= time.monotonic():
             return self.error(self._dead_status, "the token is not valid")
         wrong = self._wrong(incoming)
@@ -118,7 +118,7 @@ class Yotpo(Fake):
         # The vendor's module counts all three as success, so all three are given.
         match incoming.number % 3:
             case 0:
-                return Reply(204, {}, b"")
+                return FakeResponse(204, {}, b"")
             case 1:
                 return json_reply(201, {"id": item.id})
             case _:

@@ -33,7 +33,7 @@ _PROPERTIES = {"properties": FieldRule()}
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallContract:
     """One kind of call: its contract for the mapping, and the check of one event's fields."""
 
     target: Target
@@ -120,8 +120,8 @@ def _acting(plain: Target, need: Need) -> Target:
 
 _VIEW = {**_PERSON, **_PROPERTIES, **_SURROUNDINGS}
 
-CALLS: Mapping[str, Call] = {
-    "identify": Call(
+CALLS: Mapping[str, CallContract] = {
+    "identify": CallContract(
         Target(
             "identify",
             fields={**_PERSON, "traits": _TRAITS, **_SURROUNDINGS},
@@ -129,16 +129,18 @@ CALLS: Mapping[str, Call] = {
         ),
         identified,
     ),
-    "track": Call(_track(), somebody),
-    "page": Call(Target("page", name_optional=True, fields=_VIEW, one_of=_SOMEBODY), somebody),
-    "screen": Call(Target("screen", name_optional=True, fields=_VIEW, one_of=_SOMEBODY), somebody),
-    "group": Call(
+    "track": CallContract(_track(), somebody),
+    "page": CallContract(Target("page", name_optional=True, fields=_VIEW, one_of=_SOMEBODY), somebody),
+    "screen": CallContract(Target("screen", name_optional=True, fields=_VIEW, one_of=_SOMEBODY), somebody),
+    "group": CallContract(
         Target(
             "group",
             fields={**_PERSON, "groupId": _MANDATORY, "objectTypeId": FieldRule(), "traits": _TRAITS, **_SURROUNDINGS},
         ),
         grouped,
     ),
-    "alias": Call(Target("alias", fields={"previousId": _MANDATORY, "userId": _MANDATORY, **_SURROUNDINGS}), renamed),
+    "alias": CallContract(
+        Target("alias", fields={"previousId": _MANDATORY, "userId": _MANDATORY, **_SURROUNDINGS}), renamed
+    ),
 }
 """The calls, by the target's name."""

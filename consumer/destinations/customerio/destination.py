@@ -16,15 +16,15 @@ from typing import Any
 
 import orjson
 
-from consumer.destinations import Basic, Encoded, Encoder, EntryError, OptionError, Target, Token
-from consumer.destinations.customerio.call_contracts import CALLS, Call, form_problem, integrations_problem
+from consumer.destinations import AccessToken, Basic, Encoded, Encoder, EntryError, OptionError, Target
+from consumer.destinations.customerio.call_contracts import CALLS, CallContract, form_problem, integrations_problem
 from consumer.destinations.customerio.semantic_events import ACTING, meant
 from consumer.destinations.customerio.semantic_fields import Completion, completion, typed_group
 from consumer.destinations.encoding import canonical, dumps, fault, iso, size_fault
 from consumer.destinations.id_formats import ulid_text
 from consumer.destinations.option_checks import check_least, check_url
 from consumer.destinations.status_verdicts import json_object, judge_status, unintelligible
-from consumer.model import Cause, Delivered, Endpoint, Fault, Reply, Shape, Verdict
+from consumer.model import BatchEnvelope, DeadLetterCause, Delivered, Endpoint, Fault, HttpResponse, Verdict
 from consumer.model.values import Fields
 
 _SHAPES_REMEMBERED = 256
@@ -65,7 +65,7 @@ class Customerio:
     """The destination; see `Destination` for what its parts mean."""
 
     kind = "customerio"
-    credential: Basic | Token = Basic(user="api_key", password=None)
+    credential: Basic | AccessToken = Basic(user="api_key", password=None)
     headers: Mapping[str, str] = {"content-type": "application/json", "x-strict-mode": "1"}
     targets: Mapping[str, Target] = {name: call.target for name, call in CALLS.items()}
     identity = staticmethod(ulid_text)
@@ -76,8 +76,8 @@ class Customerio:
         self._batch = Endpoint("batch", "POST", "/batch")
         self._alias = Endpoint("alias", "POST", "/alias")
         self.endpoints: Sequence[Endpoint] = (self._batch, self._alias)
-        self._shapes: dict[str, Shape] = {}
-        self._alone = Shape(self._alias, b"", b"", 1, options.call_bytes)
+        self._shapes: dict[str, BatchEnvelope] = {}
+        self._alone = BatchEnvelope(self._alias, b"", b"", 1, options.call_bytes)
 
     def encoder(self, target: str, name: str | None) -> Encoder:
         """Return the function that says one entry's events.
@@ -98,7 +98,7 @@ class Customerio:
         parts = _Parts(head, said_name, complete, (lambda _: self._alone) if target == "alias" else self._shape)
         return _encoder(call, parts, self._options)
 
-    def judge(self, shape: Shape, identities: Sequence[str], reply: Reply) -> Verdict:  # noqa: ARG002 - all answer alike
+    def judge(self, shape: BatchEnvelope, identities: Sequence[str], reply: HttpResponse) -> Verdict:  # noqa: ARG002 - all answer alike
         """Read one answer, whole: total over every status and any body."""
         verdict = judge_status(reply, len(identities))
         if verdict is not None:
@@ -133,14 +133,14 @@ class Customerio:
                 )
         return event
 
-    def _shape(self, pair: str) -> Shape:
+    def _shape(self, pair: str) -> BatchEnvelope:
         """Return the shape of a batch with these surroundings; every event may bring others, so few are remembered."""
         shape = self._shapes.get(pair)
         if shape is None:
             if len(self._shapes) >= _SHAPES_REMEMBERED:
                 self._shapes.clear()
             options = self._options
-            shape = Shape(self._batch, b'{"batch":[', f"]{pair}}}".encode(), options.events, options.bytes)
+            shape = BatchEnvelope(self._batch, b'{"batch":[', f"]{pair}}}".encode(), options.events, options.bytes)
             self._shapes[pair] = shape
         return shape
 
@@ -156,10 +156,10 @@ class _Parts:
     head: str
     name: str
     complete: Completion | None
-    shape_of: Callable[[str], Shape]
+    shape_of: Callable[[str], BatchEnvelope]
 
 
-def _encoder(call: Call, parts: _Parts, options: CustomerioOptions) -> Encoder:
+def _encoder(call: CallContract, parts: _Parts, options: CustomerioOptions) -> Encoder:
     head, said_name, complete, shape_of = parts.head, parts.name, parts.complete, parts.shape_of
     known, problem_with, most = frozenset(call.target.fields), call.problem, options.call_bytes
     pair = _pair(options.context, options.integrations) or ""
@@ -171,7 +171,7 @@ def _encoder(call: Call, parts: _Parts, options: CustomerioOptions) -> Encoder:
         said: Fields | str = fields if complete is None else complete(fields)
         problem = said if isinstance(said, str) else form_problem(said, known) or problem_with(said)
         if isinstance(said, str) or problem is not None:
-            return Fault(Cause.CONTRACT, problem or "")
+            return Fault(DeadLetterCause.CONTRACT, problem or "")
         shape, tail, room = constant_shape, constant_tail, constant_room
         if "context" in said or "integrations" in said:
             own = _own_pair(said, options)
@@ -184,7 +184,7 @@ def _encoder(call: Call, parts: _Parts, options: CustomerioOptions) -> Encoder:
         if content is None:
             return fault(said)
         if time is None:
-            return Fault(Cause.CONTRACT, "the event's time lies outside the years 1 to 9999")
+            return Fault(DeadLetterCause.CONTRACT, "the event's time lies outside the years 1 to 9999")
         message_id = Customerio.identity(identity, time_ns // 1_000_000)
         # Whoever the call speaks of is in `content`, so it is never empty.
         body = f'{head}{message_id}","timestamp":"{time}{tail}'.encode() + content[1:]
@@ -193,7 +193,7 @@ def _encoder(call: Call, parts: _Parts, options: CustomerioOptions) -> Encoder:
     return encode
 
 
-def _room(shape: Shape, call_bytes: int) -> int:
+def _room(shape: BatchEnvelope, call_bytes: int) -> int:
     """Return the bytes one call of this shape may have: its own limit, and what a batch of one leaves it."""
     return min(call_bytes, shape.max_bytes - len(shape.prefix) - len(shape.suffix))
 
@@ -202,7 +202,7 @@ def _own_pair(fields: Fields, options: CustomerioOptions) -> str | Fault:
     """Return the surroundings of an event that brings its own, laid over those of the options."""
     context, integrations = _object(fields, "context"), _object(fields, "integrations")
     if problem := integrations_problem(integrations):
-        return Fault(Cause.CONTRACT, problem)
+        return Fault(DeadLetterCause.CONTRACT, problem)
     pair = _pair({**options.context, **context}, {**options.integrations, **integrations})
     return fault({"context": context}) if pair is None else pair
 

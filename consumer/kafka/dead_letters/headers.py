@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from consumer.model import Cause, DeadLetter
+from consumer.model import DeadLetter, DeadLetterCause
 
 Headers: TypeAlias = list[tuple[str, bytes | None]]
 
@@ -89,7 +89,9 @@ def _connect(letter: DeadLetter, pipeline: str) -> dict[str, str]:
         "partition": str(message.partition()),
         "offset": str(message.offset()),
         "connector.name": pipeline,
-        "stage": "VALUE_CONVERTER" if fault.cause in (Cause.UNDECODABLE, Cause.UNKNOWN_SCHEMA) else "TASK_PUT",
+        "stage": "VALUE_CONVERTER"
+        if fault.cause in (DeadLetterCause.UNDECODABLE, DeadLetterCause.UNKNOWN_SCHEMA)
+        else "TASK_PUT",
         "exception.class.name": str(fault.cause),
     }
     if fault.detail:

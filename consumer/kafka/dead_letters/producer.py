@@ -18,7 +18,7 @@ from typing import cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from consumer.kafka.client_health import NO_TOPIC, Stranded
+from consumer.kafka.client_health import NO_TOPIC, BrokerLossDetector
 from consumer.kafka.dead_letters.headers import Headers
 from consumer.kafka.properties import LIBRDKAFKA_LOG
 from consumer.kafka.topics import TopicWatch
@@ -34,7 +34,7 @@ _LONGEST_PAUSE_S = 5.0
 _TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 
 
-class Form(IntEnum):
+class PayloadMode(IntEnum):
     """How a letter is written: each form is tried once the one before was too large."""
 
     AMONG_OTHERS = 0
@@ -44,16 +44,16 @@ class Form(IntEnum):
 
 
 @dataclass(slots=True)
-class Sheet:
+class PendingDeadLetter:
     """A letter on its way, whom to tell, and the form it is written in."""
 
     number: int
     letter: DeadLetter
     acked: Callable[[], None]
-    form: Form = Form.AMONG_OTHERS
+    form: PayloadMode = PayloadMode.AMONG_OTHERS
 
 
-class Writing:
+class DeadLetterProducer:
     """The letters of one thread and its producer.
 
     Args:
@@ -67,17 +67,17 @@ class Writing:
         self,
         properties: Mapping[str, str],
         topic: str,
-        headers: Callable[[DeadLetter, Form], Headers],
+        headers: Callable[[DeadLetter, PayloadMode], Headers],
         observer: Observer,
     ) -> None:
         self._properties = dict(properties)
         self._topic = topic
         self._headers = headers
         self._observer = observer
-        self._pile: deque[Sheet] = deque()
-        self._out: dict[int, Sheet] = {}
-        self._back: list[Sheet] = []
-        self._done: list[Sheet] = []
+        self._pile: deque[PendingDeadLetter] = deque()
+        self._out: dict[int, PendingDeadLetter] = {}
+        self._back: list[PendingDeadLetter] = []
+        self._done: list[PendingDeadLetter] = []
         self._pause_s = _FIRST_PAUSE_S
         self._not_before_s = 0.0
         self._fatal = False
@@ -97,11 +97,11 @@ class Writing:
         """Seconds to wait before anything can be done."""
         return 0.0 if self._out or not self._pile else max(0.0, self._not_before_s - time.monotonic())
 
-    def add(self, sheet: Sheet) -> None:
+    def add(self, sheet: PendingDeadLetter) -> None:
         """Take a letter."""
         self._pile.append(sheet)
 
-    def turn(self) -> list[Sheet]:
+    def turn(self) -> list[PendingDeadLetter]:
         """Write what can be written, and return the letters that the broker has acknowledged since."""
         if self._fatal and not self._out and not self._is_made_anew():
             return self._sorted()
@@ -116,7 +116,7 @@ class Writing:
             self._producer.purge(blocking=False)  # every letter still with it comes back
         return self._sorted()
 
-    def leave(self) -> list[Sheet]:
+    def leave(self) -> list[PendingDeadLetter]:
         """Take back what is not acknowledged, and return the letters that were."""
         self._leaving = True
         self._producer.purge(blocking=False)
@@ -134,7 +134,7 @@ class Writing:
         return True
 
     def _new(self) -> Producer:
-        self._stranded = Stranded()
+        self._stranded = BrokerLossDetector()
         callbacks = {"error_cb": self._error, **self._stranded.properties()}
         return Producer({**self._properties, **callbacks}, logger=LIBRDKAFKA_LOG)
 
@@ -145,14 +145,14 @@ class Writing:
         # letter took minutes for a large pile. Nor is a large pile written in one go: reports must be served between.
         while self._pile and written < _AT_ONCE and not self._one_is_out_alone():
             sheet = self._pile[0]
-            if sheet.form is not Form.AMONG_OTHERS and self._out:
+            if sheet.form is not PayloadMode.AMONG_OTHERS and self._out:
                 return
             message = sheet.letter.message
             try:
                 self._producer.produce(
                     self._topic,
-                    value=message.value() if sheet.form < Form.WITHOUT_VALUE else None,
-                    key=message.key() if sheet.form < Form.COORDINATES_ONLY else None,
+                    value=message.value() if sheet.form < PayloadMode.WITHOUT_VALUE else None,
+                    key=message.key() if sheet.form < PayloadMode.COORDINATES_ONLY else None,
                     headers=cast("list[tuple[str, str | bytes | None]]", self._headers(sheet.letter, sheet.form)),
                     on_delivery=self._reporter(sheet),
                 )
@@ -166,9 +166,9 @@ class Writing:
             written += 1
 
     def _one_is_out_alone(self) -> bool:
-        return len(self._out) == 1 and next(iter(self._out.values())).form is not Form.AMONG_OTHERS
+        return len(self._out) == 1 and next(iter(self._out.values())).form is not PayloadMode.AMONG_OTHERS
 
-    def _reporter(self, sheet: Sheet) -> Callable[[KafkaError | None, Message], None]:
+    def _reporter(self, sheet: PendingDeadLetter) -> Callable[[KafkaError | None, Message], None]:
         def report(error: KafkaError | None, _: Message) -> None:
             del self._out[sheet.number]
             if error is None:
@@ -179,11 +179,11 @@ class Writing:
 
         return report
 
-    def _failed(self, error: KafkaError, sheet: Sheet | None = None) -> None:
+    def _failed(self, error: KafkaError, sheet: PendingDeadLetter | None = None) -> None:
         if self._leaving:
             return  # taken back, not refused
-        if sheet is not None and error.code() in _TOO_LARGE and sheet.form is not Form.COORDINATES_ONLY:
-            sheet.form = Form(sheet.form + 1)
+        if sheet is not None and error.code() in _TOO_LARGE and sheet.form is not PayloadMode.COORDINATES_ONLY:
+            sheet.form = PayloadMode(sheet.form + 1)
         else:
             self._not_before_s = time.monotonic() + self._pause_s
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
@@ -196,7 +196,7 @@ class Writing:
         self._not_before_s = 0.0  # what was put off for want of the topic need not wait any longer
         self._observer.topic_found(topic)
 
-    def _sorted(self) -> list[Sheet]:
+    def _sorted(self) -> list[PendingDeadLetter]:
         """Put what came back before what has not been written yet, in the old order; return what is done."""
         if self._back:
             # A producer gives letters back in several portions: a later one may belong behind an earlier one.

@@ -15,16 +15,16 @@ from queue import Empty, SimpleQueue
 from typing import Any, cast
 
 from consumer.kafka.dead_letters.headers import headers_of
-from consumer.kafka.dead_letters.producer import Form, Sheet, Writing
+from consumer.kafka.dead_letters.producer import DeadLetterProducer, PayloadMode, PendingDeadLetter
 from consumer.kafka.properties import producer_properties
 from consumer.kafka.timeouts import LETTERS_S
-from consumer.model import Cause, DeadLetter
+from consumer.model import DeadLetter, DeadLetterCause
 from consumer.model.observer import Observer
 
 _IDLE_S = 0.5
 
 
-class DeadLetters:
+class DeadLetterWriter:
     """Writes the dead letters of one pipeline.
 
     Args:
@@ -61,12 +61,12 @@ class DeadLetters:
         self._connect_headers = connect_headers
         self._loop = loop
         self._observer = observer
-        self._inbox: SimpleQueue[Sheet | None] = SimpleQueue()
+        self._inbox: SimpleQueue[PendingDeadLetter | None] = SimpleQueue()
         self._shelved = 0
         self._acknowledged = 0
         self._all_acknowledged = asyncio.Event()
         self._all_acknowledged.set()
-        self._writing: Writing | None = None
+        self._writing: DeadLetterProducer | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"dead-letters-{pipeline}", daemon=True)
 
@@ -78,7 +78,7 @@ class DeadLetters:
         """Have a letter written; `acked` is called in the loop once the broker has it. Call it in the loop."""
         self._shelved += 1
         self._all_acknowledged.clear()
-        self._inbox.put(Sheet(self._shelved, letter, acked))
+        self._inbox.put(PendingDeadLetter(self._shelved, letter, acked))
 
     def stuck(self) -> str | None:
         """Return why letters are not being written now, in a sentence; `None` if they are, or if there are none."""
@@ -108,7 +108,7 @@ class DeadLetters:
     def _run(self) -> None:
         failure: BaseException | None = None
         try:
-            self._writing = writing = Writing(self._properties, self._topic, self._headers, self._observer)
+            self._writing = writing = DeadLetterProducer(self._properties, self._topic, self._headers, self._observer)
             while not self._stop.is_set():
                 self._take(writing)
                 self._stop.wait(min(writing.rest_s, _IDLE_S))
@@ -118,7 +118,7 @@ class DeadLetters:
             failure = error
         self._hop(self._end, failure)
 
-    def _take(self, writing: Writing) -> None:
+    def _take(self, writing: DeadLetterProducer) -> None:
         try:
             # With nothing to do the thread sleeps until a letter comes, looking after the client now and then.
             sheet = self._inbox.get(timeout=_IDLE_S if writing.is_idle else 0)
@@ -129,17 +129,17 @@ class DeadLetters:
         except Empty:
             return
 
-    def _headers(self, letter: DeadLetter, form: Form) -> list[tuple[str, bytes | None]]:
+    def _headers(self, letter: DeadLetter, form: PayloadMode) -> list[tuple[str, bytes | None]]:
         return headers_of(
             letter,
             self._pipeline,
             self._mapping_version,
-            value_omitted=form >= Form.WITHOUT_VALUE,
-            ours_only=form is Form.COORDINATES_ONLY,
+            value_omitted=form >= PayloadMode.WITHOUT_VALUE,
+            ours_only=form is PayloadMode.COORDINATES_ONLY,
             connect_headers=self._connect_headers,
         )
 
-    def _tell(self, done: list[Sheet]) -> None:
+    def _tell(self, done: list[PendingDeadLetter]) -> None:
         if done:
             self._hop(self._acknowledge, done)
 
@@ -151,14 +151,14 @@ class DeadLetters:
 
     # ── The loop ──
 
-    def _acknowledge(self, sheets: list[Sheet]) -> None:
+    def _acknowledge(self, sheets: list[PendingDeadLetter]) -> None:
         self._acknowledged += len(sheets)
         if self._acknowledged == self._shelved:
             self._all_acknowledged.set()
-        counts: Counter[tuple[str, Cause]] = Counter()
+        counts: Counter[tuple[str, DeadLetterCause]] = Counter()
         for sheet in sheets:
             entry = sheet.letter.entry
-            counts["" if entry is None else entry.destination, cast("Cause", sheet.letter.fault.cause)] += 1
+            counts["" if entry is None else entry.destination, cast("DeadLetterCause", sheet.letter.fault.cause)] += 1
             sheet.acked()
         for (destination, cause), count in counts.items():
             self._observer.shelved(destination, cause, count)

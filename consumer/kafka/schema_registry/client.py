@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from consumer.kafka.schema_registry.limits import ANSWERS_KEPT, Bounds, Question
+from consumer.kafka.schema_registry.limits import ANSWERS_KEPT, Lookup, ResponseLimits
 from consumer.model.delivery_columns import SchemaKey
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _NUMBERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SchemaFound:
     """The schema, and by name the schemas it refers to, transitively: each after those it refers to itself."""
 
     schema_text: str
@@ -59,28 +59,28 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class SchemaUnknown:
     """The registry itself says that it has no such schema."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unreachable:
+class RegistryUnreachable:
     """It did not answer, or not as a registry does; `detail` is for people, with nothing of the answer's body in it."""
 
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
-class Unauthorized:
+class RegistryUnauthorized:
     """It refused our credentials."""
 
     detail: str
 
 
-Answer: TypeAlias = Found | Unknown | Unreachable | Unauthorized
+LookupResult: TypeAlias = SchemaFound | SchemaUnknown | RegistryUnreachable | RegistryUnauthorized
 
 
-class Token:
+class RegistryToken:
     """What a registry client gets its token from, and keeps until that expires.
 
     Args:
@@ -118,7 +118,7 @@ class Token:
             return True
 
 
-class Registry:
+class RegistryClient:
     """A schema registry.
 
     Args:
@@ -133,35 +133,35 @@ class Registry:
     def __init__(self, properties: Mapping[str, object], timeout_s: float) -> None:
         settings: Mapping[str, object] = {**_BOUNDED, "timeout": timeout_s, **properties}
         try:
-            self._bounds = Bounds(_WHOLE * float(str(settings["timeout"])))
+            self._bounds = ResponseLimits(_WHOLE * float(str(settings["timeout"])))
             # Between two tries the client waits; and where it searches for a name, no bound reaches it.
             self._grace_s = self._bounds.answer_s + float(str(settings["retries.max.wait.ms"])) / 1000
             self._client = _client(settings)
         except (TypeError, ValueError, OSError) as error:
             raise ValueError(f"schema registry: {error}") from error
         self._bounds.hold(self._client)
-        self._token = Token(self._client)
+        self._token = RegistryToken(self._client)
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._again = asyncio.Semaphore(_AGAIN)
         self._missed: set[SchemaKey] = set()
         self._found = 0
 
-    async def fetch(self, key: SchemaKey) -> Answer:
+    async def fetch(self, key: SchemaKey) -> LookupResult:
         """Return the schema of a numeric id or a GUID."""
         async with self._again if key in self._missed else nullcontext(), self._turns:
             answer = await self._ask(key)
-        if isinstance(answer, Unreachable):
+        if isinstance(answer, RegistryUnreachable):
             self._missed.add(key)
         else:
             self._missed.discard(key)
-        if isinstance(answer, Found):
+        if isinstance(answer, SchemaFound):
             self._found += 1
             if self._found % ANSWERS_KEPT == 0:
                 self._client.clear_caches()  # type: ignore[no-untyped-call]  # its capacity does not bound them
         return answer
 
-    async def _ask(self, key: SchemaKey) -> Answer:
-        question, told = self._bounds.question(), Future[Answer]()
+    async def _ask(self, key: SchemaKey) -> LookupResult:
+        question, told = self._bounds.question(), Future[LookupResult]()
         told.set_running_or_notify_cancel()
         # A daemon, and none of the loop's own threads: those are waited for at the end of the process, and a
         # registry that says nothing would keep it until it is killed.
@@ -172,13 +172,13 @@ class Registry:
                 left_s = question.until + self._grace_s - time.monotonic()
                 if left_s <= 0:
                     # The place is another's meanwhile, and the thread ends with what it waits for.
-                    return Unreachable(f"no whole answer within {self._bounds.answer_s:g} s")
+                    return RegistryUnreachable(f"no whole answer within {self._bounds.answer_s:g} s")
                 await asyncio.wait({answer}, timeout=left_s)
             return answer.result()
         finally:
             answer.cancel()
 
-    def _tell(self, question: Question, key: SchemaKey, told: Future[Answer]) -> None:
+    def _tell(self, question: Lookup, key: SchemaKey, told: Future[LookupResult]) -> None:
         try:
             self._bounds.begin(question)
             told.set_result(_fetch(self._client, key, question, self._token))
@@ -186,28 +186,28 @@ class Registry:
             told.set_exception(error)
 
 
-def _fetch(client: SchemaRegistryClient, key: SchemaKey, question: Question, token: Token) -> Answer:
+def _fetch(client: SchemaRegistryClient, key: SchemaKey, question: Lookup, token: RegistryToken) -> LookupResult:
     from confluent_kafka.schema_registry.error import OAuthTokenError  # noqa: PLC0415
 
     try:
         answer = _answered(client, key)
-        if isinstance(answer, Unauthorized) and token.renew(question.authorization):
+        if isinstance(answer, RegistryUnauthorized) and token.renew(question.authorization):
             answer = _answered(client, key)
     except OAuthTokenError:  # it does not say what it was answered with
         return _token_trouble(question.status)
     except Exception as error:  # noqa: BLE001 - the client lets its HTTP library's through; and references in a circle
-        return Unreachable(f"no usable answer ({type(error).__name__})")
+        return RegistryUnreachable(f"no usable answer ({type(error).__name__})")
     return answer
 
 
-def _answered(client: SchemaRegistryClient, key: SchemaKey) -> Answer:
+def _answered(client: SchemaRegistryClient, key: SchemaKey) -> LookupResult:
     from confluent_kafka.schema_registry.error import SchemaRegistryError  # noqa: PLC0415
 
     try:
         schema = client.get_schema(key) if isinstance(key, int) else client.get_schema_by_guid(key)
     except SchemaRegistryError as error:
         if error.http_status_code == _NOT_FOUND and error.error_code == _SCHEMA_NOT_FOUND:
-            return Unknown()
+            return SchemaUnknown()
         return _trouble(error)
     try:
         references: dict[str, str] = {}
@@ -218,8 +218,8 @@ def _answered(client: SchemaRegistryClient, key: SchemaKey) -> Answer:
     text = schema.schema_str
     if not isinstance(text, str) or not text or not all(isinstance(each, str) and each for each in references.values()):
         client.clear_caches()  # type: ignore[no-untyped-call]  # it would give the same nothing again
-        return Unreachable("it answered without a schema")
-    return Found(text, references)
+        return RegistryUnreachable("it answered without a schema")
+    return SchemaFound(text, references)
 
 
 def _follow(client: SchemaRegistryClient, schema: Schema, found: dict[str, str]) -> None:
@@ -256,13 +256,13 @@ def _client(properties: Mapping[str, object]) -> SchemaRegistryClient:
     return SchemaRegistryClient(settings)
 
 
-def _trouble(error: Any) -> Unreachable | Unauthorized:  # noqa: ANN401 - its class is imported late
+def _trouble(error: Any) -> RegistryUnreachable | RegistryUnauthorized:  # noqa: ANN401 - its class is imported late
     # Not the message: for an answer that is no registry's it is the answer's body.
     detail = f"HTTP {error.http_status_code}, code {error.error_code}"
-    return Unauthorized(detail) if error.http_status_code in _REFUSED else Unreachable(detail)
+    return RegistryUnauthorized(detail) if error.http_status_code in _REFUSED else RegistryUnreachable(detail)
 
 
-def _token_trouble(status: int) -> Unreachable | Unauthorized:
+def _token_trouble(status: int) -> RegistryUnreachable | RegistryUnauthorized:
     if status in _TOKEN_REFUSED:
-        return Unauthorized(f"the token endpoint answered HTTP {status}")
-    return Unreachable("the token endpoint gave no token")
+        return RegistryUnauthorized(f"the token endpoint answered HTTP {status}")
+    return RegistryUnreachable("the token endpoint gave no token")

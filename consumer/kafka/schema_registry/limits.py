@@ -31,12 +31,12 @@ ANSWERS_KEPT = 20
 It remembers at all because what many schemas refer to is not to be asked for each time."""
 
 
-class EndlessAnswerError(Exception):
+class ResponseTooLargeError(Exception):
     """An answer is larger than any schema, longer on its way than it may be, or compressed though it was not to be."""
 
 
 @dataclass(slots=True)
-class Question:
+class Lookup:
     """One question under way: what it may still read, and until when (monotonic seconds) its try must end.
 
     Attributes:
@@ -50,7 +50,7 @@ class Question:
     status: int = 0
 
 
-class Bounds:
+class ResponseLimits:
     """The bounds of each question under way: every question has a thread of its own."""
 
     def __init__(self, answer_s: float) -> None:
@@ -58,11 +58,11 @@ class Bounds:
         self.answer_s = answer_s
         self._mine = threading.local()
 
-    def question(self) -> Question:
+    def question(self) -> Lookup:
         """Return a question whose time begins now."""
-        return Question(LARGEST_BYTES, time.monotonic() + self.answer_s)
+        return Lookup(LARGEST_BYTES, time.monotonic() + self.answer_s)
 
-    def begin(self, question: Question) -> None:
+    def begin(self, question: Lookup) -> None:
         """Ask this question in this thread."""
         self._mine.question = question
 
@@ -92,19 +92,19 @@ class Bounds:
             EndlessAnswerError: the try's time is over, at the beginning or at the end. Of all that may be raised at a
                 socket this alone is not tried again at the same address.
         """
-        question: Question = self._mine.question
+        question: Lookup = self._mine.question
         left_s = question.until - time.monotonic()
         if left_s <= 0:
-            raise EndlessAnswerError
+            raise ResponseTooLargeError
         try:
             yield left_s if timeout_s is None else min(timeout_s, left_s)
         except Exception as error:
             if time.monotonic() >= question.until:
-                raise EndlessAnswerError from error
+                raise ResponseTooLargeError from error
             raise
 
     def _try(self, request: Any) -> None:  # noqa: ANN401 - as above
-        question: Question = self._mine.question
+        question: Lookup = self._mine.question
         question.until = time.monotonic() + self.answer_s
         question.authorization = request.headers.get("authorization", "")
         question.status = 0
@@ -115,16 +115,16 @@ class Bounds:
         Raises:
             EndlessAnswerError: it goes beyond the bounds.
         """
-        question: Question = self._mine.question
+        question: Lookup = self._mine.question
         question.status = response.status_code
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise EndlessAnswerError  # it could unfold to any size
+            raise ResponseTooLargeError  # it could unfold to any size
         content, left_bytes = bytearray(), question.left_bytes
         for part in response.iter_raw():
             content += part
             left_bytes -= max(len(part), _LEAST_BYTES)
             if left_bytes < 0 or time.monotonic() > question.until:
-                raise EndlessAnswerError
+                raise ResponseTooLargeError
         question.left_bytes = left_bytes  # what was not read to its end is not kept, and the next address's to read
         response._content = bytes(content)  # noqa: SLF001 - where the library keeps what it has read
 
@@ -132,7 +132,7 @@ class Bounds:
 class _Network:
     """What a client connects by, within the bounds."""
 
-    def __init__(self, network: Any, bounds: Bounds) -> None:  # noqa: ANN401 - as above
+    def __init__(self, network: Any, bounds: ResponseLimits) -> None:  # noqa: ANN401 - as above
         self._network = network
         self._bounds = bounds
 
@@ -144,7 +144,7 @@ class _Network:
 class _Stream:
     """A connection whose every wait is within the bounds of the question that goes by it then."""
 
-    def __init__(self, stream: Any, bounds: Bounds) -> None:  # noqa: ANN401 - as above
+    def __init__(self, stream: Any, bounds: ResponseLimits) -> None:  # noqa: ANN401 - as above
         self._stream = stream
         self._bounds = bounds
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consumer.model import Doubt
-from consumer.model.status import GuardFacts, PipelineFacts
-from consumer.observability.directives_observer import Told
+from consumer.model import SecretProblem
+from consumer.model.status import FloodGuardStatus, PipelineStatus
+from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.health import Moment
 from consumer.observability.metrics.labels import NONE
 
@@ -16,13 +16,13 @@ _SCHEMA_TROUBLES = {
 }
 
 _SECRETS = {
-    Doubt.UNREAD: "the disk of its secrets does not answer: calls are signed with what was read before",
-    Doubt.REFUSED: "what stands in the files of its secrets is refused: calls are signed with what was taken before",
+    SecretProblem.UNREAD: "the disk with its secrets does not answer; requests use the secret that was read before",
+    SecretProblem.REFUSED: "the secret in its files is rejected; requests use the last accepted secret",
 }
 
 
 def to_look_at(
-    answers: Iterable[PipelineFacts], silent: Iterable[str], moment: Moment, told: Told | None = None
+    answers: Iterable[PipelineStatus], silent: Iterable[str], moment: Moment, told: DirectivesObserver | None = None
 ) -> list[str]:
     """Return a sentence for everything that somebody must look at; the probes' checks have their own."""
     said = [sentence for facts in answers for sentence in troubles(facts, moment)]
@@ -39,13 +39,13 @@ def to_look_at(
     ]
 
 
-def troubles(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
+def troubles(facts: PipelineStatus, moment: Moment) -> Iterable[str]:
     """Say what is wrong with a pipeline."""
     for sentences in (_kafka(facts, moment), _destinations(facts, moment), _books(facts)):
         yield from (f"{facts.name}: {sentence}" for sentence in sentences)
 
 
-def _kafka(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
+def _kafka(facts: PipelineStatus, moment: Moment) -> Iterable[str]:
     for partition, stop in sorted(facts.stopped.items()):
         where = f"{partition.topic}/{partition.index} stopped before offset {stop.offset}"
         yield f"{where}, for {age(stop.since_ms, moment)} now ({stop.code}); somebody must accept the gap"
@@ -61,7 +61,7 @@ def _kafka(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
     yield from (_guarded(guard, moment) for guard in facts.guards)
 
 
-def _destinations(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
+def _destinations(facts: PipelineStatus, moment: Moment) -> Iterable[str]:
     for to in facts.destinations:
         for hold in to.holds:
             since = age(hold.since_ms, moment)
@@ -71,7 +71,7 @@ def _destinations(facts: PipelineFacts, moment: Moment) -> Iterable[str]:
         yield from (f"{to.name}, {_guarded(guard, moment)}" for guard in to.guards)
 
 
-def _books(facts: PipelineFacts) -> Iterable[str]:
+def _books(facts: PipelineStatus) -> Iterable[str]:
     for name, books in {**{to.name: to.books for to in facts.destinations}, **facts.other_books}.items():
         if books.difference:
             yield f"the books of {name or NONE} are off by {books.difference}; this is a bug"
@@ -79,7 +79,7 @@ def _books(facts: PipelineFacts) -> Iterable[str]:
         yield f"the books of records are off by {facts.records.difference}; this is a bug"
 
 
-def _guarded(guard: GuardFacts, moment: Moment) -> str:
+def _guarded(guard: FloodGuardStatus, moment: Moment) -> str:
     of = f"{guard.kind}: {guard.refused} of {guard.of} refused ({guard.cause.value})"
     return f"{of}, so {guard.waiting} wait and are not dead-lettered, for {age(guard.since_ms, moment)} now"
 

@@ -11,7 +11,7 @@ from threading import BoundedSemaphore, Thread
 from typing import Final, cast
 from urllib.parse import parse_qs
 
-from consumer.observability.health import Limits, Moment, Probe, live, ready, startup
+from consumer.observability.health import HealthThresholds, Moment, Probe, live, ready, startup
 from consumer.observability.http.status_json import status, verdict
 from consumer.observability.http.status_page import page
 from consumer.observability.metrics.registry import Metrics
@@ -46,12 +46,12 @@ class StatusServer:
     """
 
     def __init__(
-        self, address: str | tuple[str, int], metrics: Metrics, sources: Sources, limits: Limits | None = None
+        self, address: str | tuple[str, int], metrics: Metrics, sources: Sources, limits: HealthThresholds | None = None
     ) -> None:
         self._address = _parsed(address) if isinstance(address, str) else address
         self._metrics = metrics
         self._sources = sources
-        self._limits = limits or Limits()
+        self._limits = limits or HealthThresholds()
         self._server: _Server | None = None
         self._thread: Thread | None = None
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from consumer.model.directives import Directive
-from consumer.model.status import DeliveryBooks, DestinationFacts, GuardFacts, PartitionFacts, PipelineFacts
-from consumer.observability.directives_observer import Told, reason, said
+from consumer.model.status import DeliveryCounts, DestinationStatus, FloodGuardStatus, PartitionStatus, PipelineStatus
+from consumer.observability.directives_observer import DirectivesObserver, reason, said
 from consumer.observability.health import Check, Moment
 from consumer.observability.http.problems import to_look_at
 from consumer.observability.log.format import timestamp
@@ -14,7 +14,7 @@ from consumer.observability.metrics.labels import NONE
 
 
 def status(
-    answers: Sequence[PipelineFacts], silent: Sequence[str], moment: Moment, told: Told | None = None
+    answers: Sequence[PipelineStatus], silent: Sequence[str], moment: Moment, told: DirectivesObserver | None = None
 ) -> dict[str, object]:
     """Return what /status says."""
     return {
@@ -26,7 +26,7 @@ def status(
     }
 
 
-def _directives(told: Told, moment: Moment) -> dict[str, object]:
+def _directives(told: DirectivesObserver, moment: Moment) -> dict[str, object]:
     return {
         "in_force": [_directive(each) for each in told.in_force(moment.wall_ms)],
         "refused": list(told.findings),
@@ -48,7 +48,7 @@ def _check(check: Check) -> dict[str, object]:
     return {"name": check.name, "pipeline": check.pipeline, "ok": check.ok, "reason": check.reason, "age_s": age}
 
 
-def _pipeline(facts: PipelineFacts, moment: Moment) -> dict[str, object]:
+def _pipeline(facts: PipelineStatus, moment: Moment) -> dict[str, object]:
     books = facts.records
     return {
         "name": facts.name,
@@ -103,7 +103,7 @@ def _pipeline(facts: PipelineFacts, moment: Moment) -> dict[str, object]:
     }
 
 
-def _books(books: DeliveryBooks) -> dict[str, int]:
+def _books(books: DeliveryCounts) -> dict[str, int]:
     return {
         "owed": books.owed,
         "delivered": books.delivered,
@@ -115,7 +115,7 @@ def _books(books: DeliveryBooks) -> dict[str, int]:
     }
 
 
-def _destination(facts: DestinationFacts) -> dict[str, object]:
+def _destination(facts: DestinationStatus) -> dict[str, object]:
     return {
         "name": facts.name,
         "lanes": facts.lanes,
@@ -144,7 +144,7 @@ def _destination(facts: DestinationFacts) -> dict[str, object]:
     }
 
 
-def _guard(guard: GuardFacts) -> dict[str, object]:
+def _guard(guard: FloodGuardStatus) -> dict[str, object]:
     return {
         "cause": guard.cause.value,
         "since": _instant(guard.since_ms),
@@ -154,7 +154,7 @@ def _guard(guard: GuardFacts) -> dict[str, object]:
     }
 
 
-def _partition(facts: PartitionFacts) -> dict[str, object]:
+def _partition(facts: PartitionStatus) -> dict[str, object]:
     return {
         "topic": facts.partition.topic,
         "partition": facts.partition.index,
@@ -173,7 +173,7 @@ def _partition(facts: PartitionFacts) -> dict[str, object]:
     }
 
 
-def lag(facts: PartitionFacts) -> int | None:
+def lag(facts: PartitionStatus) -> int | None:
     """Return log end less committed offset, `None` where either is not known."""
     if facts.log_end is None or facts.committed is None or min(facts.log_end, facts.committed) < 0:
         return None

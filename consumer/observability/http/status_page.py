@@ -7,8 +7,8 @@ from html import escape
 from typing import Final
 
 from consumer.model.directives import Directive
-from consumer.model.status import DeliveryBooks, DestinationFacts, PartitionFacts, PipelineFacts
-from consumer.observability.directives_observer import Told, about, reason, until
+from consumer.model.status import DeliveryCounts, DestinationStatus, PartitionStatus, PipelineStatus
+from consumer.observability.directives_observer import DirectivesObserver, about, reason, until
 from consumer.observability.health import Check, Moment
 from consumer.observability.http.problems import age, span, to_look_at
 from consumer.observability.http.status_json import lag
@@ -21,11 +21,11 @@ _BAD = ("held: ", "guarded: ", "stopped")
 
 
 def page(
-    answers: Sequence[PipelineFacts],
+    answers: Sequence[PipelineStatus],
     silent: Sequence[str],
     checks: Sequence[Check],
     moment: Moment,
-    told: Told | None = None,
+    told: DirectivesObserver | None = None,
 ) -> str:
     """Return the page."""
     wrong = to_look_at(answers, silent, moment, told)
@@ -50,7 +50,7 @@ def page(
 _DIRECTIVE = ("directive", "about", "until", "reason")
 
 
-def _said(told: Told, moment: Moment) -> str:
+def _said(told: DirectivesObserver, moment: Moment) -> str:
     """Return what an operator said, or nothing if nothing of it is in force."""
     in_force = told.in_force(moment.wall_ms)
     rows = ((each.kind, about(each), f"{until(each)} ({_left(each, moment)})", reason(each)) for each in in_force)
@@ -66,7 +66,7 @@ def _links() -> str:
     return " · ".join(f'<a href="{path}">{path}</a>' for path in paths)
 
 
-def _pipeline(facts: PipelineFacts, moment: Moment) -> str:
+def _pipeline(facts: PipelineStatus, moment: Moment) -> str:
     lags = [known for each in facts.partitions if (known := lag(each)) is not None]
     books = facts.records
     tiles = (
@@ -91,7 +91,7 @@ def _pipeline(facts: PipelineFacts, moment: Moment) -> str:
     )
 
 
-def _state(facts: PipelineFacts) -> str:
+def _state(facts: PipelineStatus) -> str:
     if facts.left:
         return "left"
     if facts.leaving:
@@ -116,7 +116,7 @@ _DESTINATION = (
 )
 
 
-def _destinations(facts: PipelineFacts, moment: Moment) -> Iterable[Sequence[str]]:
+def _destinations(facts: PipelineStatus, moment: Moment) -> Iterable[Sequence[str]]:
     for to in facts.destinations:
         calls = f"{to.calls} of {to.lanes}"
         yield (to.name, _destination_state(to, moment), *_books(to.books), calls, age(to.oldest_open_ms, moment))
@@ -124,12 +124,12 @@ def _destinations(facts: PipelineFacts, moment: Moment) -> Iterable[Sequence[str
         yield (name or NONE, "disabled" if name else "could not be decoded", *_books(books), "–", "–")
 
 
-def _books(books: DeliveryBooks) -> Iterable[str]:
+def _books(books: DeliveryCounts) -> Iterable[str]:
     counts = (books.owed, books.delivered, books.skipped, books.dead_lettered, books.released, books.open)
     return (_number(count) for count in (*counts, books.difference))
 
 
-def _destination_state(facts: DestinationFacts, moment: Moment) -> str:
+def _destination_state(facts: DestinationStatus, moment: Moment) -> str:
     """Return what keeps its deliveries back, all of it, else what it is doing."""
     held = ", ".join(f"{hold.endpoint} ({hold.cause.value})" for hold in facts.holds)
     guarded = ", ".join(f"{guard.kind} ({guard.cause.value})" for guard in facts.guards)
@@ -139,7 +139,7 @@ def _destination_state(facts: DestinationFacts, moment: Moment) -> str:
     return "; ".join([*said, f"{_number(facts.suspects)} suspected"] if facts.suspects else said)
 
 
-def _doing(facts: DestinationFacts, moment: Moment) -> str:
+def _doing(facts: DestinationStatus, moment: Moment) -> str:
     if facts.waiting_until_ms is not None and facts.waiting_until_ms > moment.wall_ms:
         return f"told to wait {span((facts.waiting_until_ms - moment.wall_ms) / 1000)}"
     return "delivering" if facts.open_events or facts.calls else "idle"
@@ -148,7 +148,7 @@ def _doing(facts: DestinationFacts, moment: Moment) -> str:
 _PARTITION = ("partition", "committed", "frontier", "taken to", "log end", "lag", "open", "head age", "")
 
 
-def _partitions(facts: PipelineFacts, moment: Moment) -> str:
+def _partitions(facts: PipelineStatus, moment: Moment) -> str:
     stopped = facts.stopped
     worst_first = sorted(
         facts.partitions, key=lambda each: (each.partition not in stopped, -(lag(each) or 0), each.partition)
@@ -161,7 +161,7 @@ def _partitions(facts: PipelineFacts, moment: Moment) -> str:
     return _table(title, _PARTITION, rows)
 
 
-def _partition(facts: PartitionFacts, moment: Moment, *, stopped: bool) -> tuple[str, ...]:
+def _partition(facts: PartitionStatus, moment: Moment, *, stopped: bool) -> tuple[str, ...]:
     marks = [word for word, said in (("stopped", stopped), ("paused", facts.paused), ("full", facts.full)) if said]
     numbers = (facts.committed, facts.frontier, facts.taken_to, facts.log_end, lag(facts), facts.open_records)
     name = f"{facts.partition.topic}/{facts.partition.index}"

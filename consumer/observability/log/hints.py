@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from consumer.model import Cause, Doubt, Trouble
+from consumer.model import DeadLetterCause, SecretProblem, TransientCause
 
 KAFKA: Final[Mapping[str, str]] = {
     "_ALL_BROKERS_DOWN": "no broker can be reached: is the address right, is the network open?",
@@ -42,16 +42,16 @@ REGISTRY: Final[Mapping[str, str]] = {
 """By what came of the question."""
 
 HELD: Final[Mapping[str, str]] = {
-    Trouble.UNAUTHORIZED: "the credentials are rejected: mend the secret; a changed file is tried at once",
-    Trouble.GONE: "the address is not there: is the url right, has the interface moved?",
-    Trouble.UNEXPECTED: "an answer no contract knows: is something between us and the destination, has it moved?",
-    Trouble.UNINTELLIGIBLE: "a yes that says nothing the contract knows: is a proxy answering in its place?",
-    Trouble.CLOCK_SKEW: "the destination's clock and ours disagree: is the time on this machine right?",
+    TransientCause.UNAUTHORIZED: "the credentials are rejected: mend the secret; a changed file is tried at once",
+    TransientCause.GONE: "the address is not there: is the url right, has the interface moved?",
+    TransientCause.UNEXPECTED: "unexpected response; check for a proxy in front of the API, or a changed API",
+    TransientCause.UNINTELLIGIBLE: "2xx response with an unexpected body; check for a proxy in front of the API",
+    TransientCause.CLOCK_SKEW: "the destination's clock and ours disagree: is the time on this machine right?",
 }
 
-SECRETS: Final[Mapping[Doubt, str]] = {
-    Doubt.UNREAD: "the disk of a secret's file does not answer: mend the mount; what was read before signs meanwhile",
-    Doubt.REFUSED: "what stands in a secret's file is refused, what was taken before still is: is the file whole?",
+SECRETS: Final[Mapping[SecretProblem, str]] = {
+    SecretProblem.UNREAD: "the disk of the secret file does not answer; check the mount. Requests use the last secret",
+    SecretProblem.REFUSED: "the secret in its file is rejected, the last accepted secret still works; check the file",
 }
 
 LETTERS: Final[Mapping[str, str]] = {
@@ -70,12 +70,12 @@ _DESTINATION = (
 )
 
 
-def guarded(cause: Cause) -> str:
+def guarded(cause: DeadLetterCause) -> str:
     """Return what to do about a flood guard that closed for this cause."""
     match cause:
-        case Cause.UNDECODABLE | Cause.UNKNOWN_SCHEMA:
+        case DeadLetterCause.UNDECODABLE | DeadLetterCause.UNKNOWN_SCHEMA:
             return _REGISTRY
-        case Cause.UNMAPPABLE | Cause.CONTRACT | Cause.REPEATED_ELEMENT:
+        case DeadLetterCause.UNMAPPABLE | DeadLetterCause.CONTRACT | DeadLetterCause.REPEATED_ELEMENT:
             return _MAPPING
         case _:
             return _DESTINATION

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from consumer.model import Cause, Doubt, Fault, Partition
+from consumer.model import DeadLetterCause, Fault, Partition, SecretProblem
 from consumer.model.delivery_columns import SchemaKey
 from consumer.model.observer import Observer
 from consumer.observability.log.format import broker_in
@@ -113,7 +113,7 @@ class LogObserver(Observer):
 
     # ── Translation ──
 
-    def faulty(self, topic: str, destination: str, event_type: str, cause: Cause, count: int) -> None:
+    def faulty(self, topic: str, destination: str, event_type: str, cause: DeadLetterCause, count: int) -> None:
         self._log.repeat(
             "warning",
             "delivery cannot be made" if destination else "record cannot be decoded",
@@ -212,7 +212,7 @@ class LogObserver(Observer):
         level, event = ("info", "credentials taken") if valid else ("error", "credentials rejected")
         self._log.write(level, event, pipeline=self._pipeline, destination=destination)
 
-    def secrets_doubted(self, destination: str, doubt: Doubt | None) -> None:
+    def secrets_doubted(self, destination: str, doubt: SecretProblem | None) -> None:
         about = {"pipeline": self._pipeline, "destination": destination}
         if doubt is None:
             self._log.write("info", "secrets no longer doubted", **about)
@@ -221,7 +221,7 @@ class LogObserver(Observer):
 
     # ── Flood guard ──
 
-    def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:
+    def guard_closed(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
         self._log.write(
             "error",
             "flood guard closed",
@@ -231,17 +231,17 @@ class LogObserver(Observer):
             advice=guarded(cause),
         )
 
-    def guard_opened(self, destination: str, kind: str, cause: Cause, seconds: float, by: str) -> None:
+    def guard_opened(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
         scope = self._scope(destination, kind, cause)
         self._log.write("info", "flood guard opened", **scope, seconds=round(seconds, 1), by=by)
 
-    def _scope(self, destination: str, kind: str, cause: Cause) -> dict[str, str]:
+    def _scope(self, destination: str, kind: str, cause: DeadLetterCause) -> dict[str, str]:
         about = {"destination": destination, "event_type": kind} if destination else {"topic": kind}
         return {"pipeline": self._pipeline, **about, "cause": cause.value}
 
     # ── Dead letters ──
 
-    def shelved(self, destination: str, cause: Cause, count: int) -> None:
+    def shelved(self, destination: str, cause: DeadLetterCause, count: int) -> None:
         if self._unwritten:
             self._unwritten = False
             self._log.write("info", "dead letters are written again", pipeline=self._pipeline)

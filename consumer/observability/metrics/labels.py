@@ -24,7 +24,7 @@ _EXACT = frozenset(
 """Statuses that have a name somewhere: anything else a server invents is counted by its class."""
 
 
-class Lid:
+class LabelAllowlist:
     """Lets in the values it knows, and up to `limit` more that match `pattern`; the rest is `other`."""
 
     def __init__(self, known: Iterable[str] = (), *, limit: int = 0, pattern: re.Pattern[str] | None = None) -> None:
@@ -48,17 +48,17 @@ class Lid:
         return value
 
 
-def codes() -> Lid:
+def codes() -> LabelAllowlist:
     """Return the lid for librdkafka's constants: they look like one, and there are not endlessly many."""
-    return Lid(limit=_CODES_LIMIT, pattern=_CODE)
+    return LabelAllowlist(limit=_CODES_LIMIT, pattern=_CODE)
 
 
-def topics(known: Iterable[str]) -> Lid:
+def topics(known: Iterable[str]) -> LabelAllowlist:
     """Return the lid for topics: those a regular expression matches are known only once they come."""
-    return Lid((topic for topic in known if not topic.startswith("^")), limit=_TOPICS_LIMIT)
+    return LabelAllowlist((topic for topic in known if not topic.startswith("^")), limit=_TOPICS_LIMIT)
 
 
-def addressee(destinations: Lid, destination: str) -> str:
+def addressee(destinations: LabelAllowlist, destination: str) -> str:
     """Return the label of a destination, `none` for what concerns a whole record."""
     return destinations(destination) if destination else NONE
 
@@ -87,7 +87,7 @@ class _Family(Protocol[Made_co]):
     def labels(self, *values: str) -> Made_co: ...
 
 
-class Children(Generic[Child]):
+class LabelledSeries(Generic[Child]):
     """One pipeline's series of a family, kept: looking a label set up in the library costs more than counting."""
 
     def __init__(self, family: _Family[Child], *first: str) -> None:

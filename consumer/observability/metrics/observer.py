@@ -6,15 +6,15 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from consumer.model import Cause, Fault, Partition, Skip, Trouble
+from consumer.model import DeadLetterCause, Fault, Partition, SkipReason, TransientCause
 from consumer.model.delivery_columns import SchemaKey
 from consumer.model.observer import Observer
 from consumer.observability.metrics.counters import Counters
 from consumer.observability.metrics.labels import (
     NONE,
     OTHER,
-    Children,
-    Lid,
+    LabelAllowlist,
+    LabelledSeries,
     addressee,
     begin,
     codes,
@@ -25,12 +25,17 @@ from consumer.observability.metrics.labels import (
 
 _RESULTS = ("found", "unknown", "unreachable", "refused")
 _OPERATIONS = ("by_id", "by_guid")
-_UNSAID = (Cause.UNMAPPABLE, Cause.CONTRACT, Cause.TOO_LARGE, Cause.REPEATED_ELEMENT)
+_UNSAID = (
+    DeadLetterCause.UNMAPPABLE,
+    DeadLetterCause.CONTRACT,
+    DeadLetterCause.TOO_LARGE,
+    DeadLetterCause.REPEATED_ELEMENT,
+)
 _CLASSES = ("2xx", "4xx", "429", "5xx", "error")
 _SOURCES = ("local", "told")
 _ENDS = ("success", "failure")
-_UNDECODED = (Cause.UNDECODABLE, Cause.UNKNOWN_SCHEMA)
-_EXEMPT = frozenset({Cause.OUT_OF_WINDOW, Cause.QUARANTINED, *_UNDECODED})
+_UNDECODED = (DeadLetterCause.UNDECODABLE, DeadLetterCause.UNKNOWN_SCHEMA)
+_EXEMPT = frozenset({DeadLetterCause.OUT_OF_WINDOW, DeadLetterCause.QUARANTINED, *_UNDECODED})
 """Causes that close no destination's flood guard."""
 
 
@@ -47,37 +52,37 @@ class MetricsObserver(Observer):
     ) -> None:
         known = tuple(topic for topic in subscribed if not topic.startswith("^"))
         self._topic = topics(known)
-        self._event = Lid(event_types)
+        self._event = LabelAllowlist(event_types)
         self._code = codes()
         self._stop = codes()
-        self._result = Lid(_RESULTS)
-        self._destination = Lid(destinations)
-        self._source = Lid(_SOURCES)
-        self._endpoints = {name: Lid(endpoints) for name, endpoints in destinations.items()}
+        self._result = LabelAllowlist(_RESULTS)
+        self._destination = LabelAllowlist(destinations)
+        self._source = LabelAllowlist(_SOURCES)
+        self._endpoints = {name: LabelAllowlist(endpoints) for name, endpoints in destinations.items()}
         self._begin_records(counters, pipeline, known, (*event_types, OTHER))
         self._begin_deliveries(counters, pipeline, (*event_types, OTHER))
 
     def _begin_records(self, f: Counters, pipeline: str, known: Sequence[str], events: Sequence[str]) -> None:
         """Make every known series now: `rate()` misses the first failure of a series that begins with it."""
-        self._records = Children(f.records, pipeline)
-        self._record_bytes = Children(f.record_bytes, pipeline)
-        self._rebalances = Children(f.rebalances, pipeline)
-        self._rebalance_s = Children(f.rebalance_s, pipeline)
-        self._commits = Children(f.commits, pipeline)
+        self._records = LabelledSeries(f.records, pipeline)
+        self._record_bytes = LabelledSeries(f.record_bytes, pipeline)
+        self._rebalances = LabelledSeries(f.rebalances, pipeline)
+        self._rebalance_s = LabelledSeries(f.rebalance_s, pipeline)
+        self._commits = LabelledSeries(f.commits, pipeline)
         self._commit_s = f.commit_s.labels(pipeline)
-        self._last_commit = Children(f.last_commit, pipeline)
-        self._client_errors = Children(f.client_errors, pipeline)
+        self._last_commit = LabelledSeries(f.last_commit, pipeline)
+        self._client_errors = LabelledSeries(f.client_errors, pipeline)
         self._poll_s = f.poll_s.labels(pipeline)
         self._fences = f.fences.labels(pipeline)
-        self._stops = Children(f.stops, pipeline)
-        self._gaps = Children(f.gaps, pipeline)
-        self._decoded = Children(f.decoded, pipeline)
-        self._decode_failures = Children(f.decode_failures, pipeline)
-        self._translated = Children(f.translated, pipeline)
-        self._translation_failures = Children(f.translation_failures, pipeline)
-        self._skipped = Children(f.skipped, pipeline)
-        self._registry_requests = Children(f.registry_requests, pipeline)
-        self._registry_s = Children(f.registry_s, pipeline)
+        self._stops = LabelledSeries(f.stops, pipeline)
+        self._gaps = LabelledSeries(f.gaps, pipeline)
+        self._decoded = LabelledSeries(f.decoded, pipeline)
+        self._decode_failures = LabelledSeries(f.decode_failures, pipeline)
+        self._translated = LabelledSeries(f.translated, pipeline)
+        self._translation_failures = LabelledSeries(f.translation_failures, pipeline)
+        self._skipped = LabelledSeries(f.skipped, pipeline)
+        self._registry_requests = LabelledSeries(f.registry_requests, pipeline)
+        self._registry_s = LabelledSeries(f.registry_s, pipeline)
         begin((self._records, self._record_bytes, self._gaps), known)
         begin((self._decode_failures,), known, _UNDECODED)
         begin((self._rebalances,), ("assign", "revoke", "lost"))
@@ -87,42 +92,42 @@ class MetricsObserver(Observer):
         begin((self._registry_requests,), _OPERATIONS, _RESULTS)
         begin((self._registry_s,), _OPERATIONS)
         begin((self._decoded,), events)
-        begin((self._skipped,), (*self._destination.known, NONE), Skip)
+        begin((self._skipped,), (*self._destination.known, NONE), SkipReason)
         begin((self._translation_failures,), self._destination.known, events, _UNSAID)
         begin((self._translated,), self._destination.known, events)
 
     def _begin_deliveries(self, f: Counters, pipeline: str, events: Sequence[str]) -> None:
         """Make every known series now: `rate()` misses the first failure of a series that begins with it."""
-        self._retries = Children(f.retries, pipeline)
-        self._partial_failures = Children(f.partial_failures, pipeline)
-        self._splits = Children(f.splits, pipeline)
-        self._suspected = Children(f.suspected, pipeline)
-        self._refused = Children(f.refused, pipeline)
-        self._event_s = Children(f.event_s, pipeline)
-        self._append_s = Children(f.append_s, pipeline)
-        self._call_s = Children(f.call_s, pipeline)
-        self._responses = Children(f.responses, pipeline)
-        self._call_events = Children(f.call_events, pipeline)
-        self._call_bytes = Children(f.call_bytes, pipeline)
-        self._waited_s = Children(f.waited_s, pipeline)
-        self._holds = Children(f.holds, pipeline)
-        self._held_s = Children(f.held_s, pipeline)
-        self._credentials_valid = Children(f.credentials_valid, pipeline)
-        self._auth_failures = Children(f.auth_failures, pipeline)
-        self._renewals = Children(f.renewals, pipeline)
-        self._closures = Children(f.closures, pipeline)
-        self._guarded_s = Children(f.guarded_s, pipeline)
-        self._dead_letters = Children(f.dead_letters, pipeline)
+        self._retries = LabelledSeries(f.retries, pipeline)
+        self._partial_failures = LabelledSeries(f.partial_failures, pipeline)
+        self._splits = LabelledSeries(f.splits, pipeline)
+        self._suspected = LabelledSeries(f.suspected, pipeline)
+        self._refused = LabelledSeries(f.refused, pipeline)
+        self._event_s = LabelledSeries(f.event_s, pipeline)
+        self._append_s = LabelledSeries(f.append_s, pipeline)
+        self._call_s = LabelledSeries(f.call_s, pipeline)
+        self._responses = LabelledSeries(f.responses, pipeline)
+        self._call_events = LabelledSeries(f.call_events, pipeline)
+        self._call_bytes = LabelledSeries(f.call_bytes, pipeline)
+        self._waited_s = LabelledSeries(f.waited_s, pipeline)
+        self._holds = LabelledSeries(f.holds, pipeline)
+        self._held_s = LabelledSeries(f.held_s, pipeline)
+        self._credentials_valid = LabelledSeries(f.credentials_valid, pipeline)
+        self._auth_failures = LabelledSeries(f.auth_failures, pipeline)
+        self._renewals = LabelledSeries(f.renewals, pipeline)
+        self._closures = LabelledSeries(f.closures, pipeline)
+        self._guarded_s = LabelledSeries(f.guarded_s, pipeline)
+        self._dead_letters = LabelledSeries(f.dead_letters, pipeline)
         self._dead_letter_failures = f.dead_letter_failures.labels(pipeline)
         names = self._destination.known
         begin((self._dead_letters, self._closures), (NONE,), _UNDECODED)
-        begin((self._dead_letters,), names, Cause)
-        begin((self._closures,), names, (cause for cause in Cause if cause not in _EXEMPT))
+        begin((self._dead_letters,), names, DeadLetterCause)
+        begin((self._closures,), names, (cause for cause in DeadLetterCause if cause not in _EXEMPT))
         begin((self._guarded_s,), (*names, NONE))
         begin((self._splits, self._suspected, self._partial_failures, self._held_s, self._auth_failures), names)
         begin((self._event_s, self._append_s, self._call_events, self._call_bytes), names)
-        begin((self._retries,), names, Trouble)
-        begin((self._holds,), names, (*Trouble, OTHER))
+        begin((self._retries,), names, TransientCause)
+        begin((self._holds,), names, (*TransientCause, OTHER))
         begin((self._waited_s,), names, _SOURCES)
         begin((self._renewals,), names, _ENDS)
         begin((self._refused,), names, events)
@@ -179,11 +184,11 @@ class MetricsObserver(Observer):
         for event, count in events.items():
             self._translated(label, self._event(event)).inc(count)
 
-    def skipped(self, counts: Mapping[tuple[str, str, Skip], int]) -> None:
+    def skipped(self, counts: Mapping[tuple[str, str, SkipReason], int]) -> None:
         for (destination, _, reason), count in counts.items():
             self._skipped(addressee(self._destination, destination), reason).inc(count)
 
-    def faulty(self, topic: str, destination: str, event_type: str, cause: Cause, count: int) -> None:
+    def faulty(self, topic: str, destination: str, event_type: str, cause: DeadLetterCause, count: int) -> None:
         if destination:
             self._translation_failures(self._destination(destination), self._event(event_type), cause).inc(count)
         else:
@@ -248,16 +253,16 @@ class MetricsObserver(Observer):
 
     # ── Flood guard ──
 
-    def guard_closed(self, destination: str, kind: str, cause: Cause, refused: int, of: int) -> None:
+    def guard_closed(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
         self._closures(addressee(self._destination, destination), cause).inc()
 
-    def guard_opened(self, destination: str, kind: str, cause: Cause, seconds: float, by: str) -> None:
+    def guard_opened(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
         if seconds > 0:
             self._guarded_s(addressee(self._destination, destination)).inc(seconds)
 
     # ── Dead letters ──
 
-    def shelved(self, destination: str, cause: Cause, count: int) -> None:
+    def shelved(self, destination: str, cause: DeadLetterCause, count: int) -> None:
         self._dead_letters(addressee(self._destination, destination), cause).inc(count)
 
     def shelf_failed(self, code: str) -> None:
@@ -266,4 +271,4 @@ class MetricsObserver(Observer):
 
 def _trouble(fault: Fault) -> str:
     """Keep the two closed lists apart: a cause of dead letters is no reason to wait (a flood guard's hold has one)."""
-    return fault.cause if isinstance(fault.cause, Trouble) else OTHER
+    return fault.cause if isinstance(fault.cause, TransientCause) else OTHER

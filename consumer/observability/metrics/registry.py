@@ -16,10 +16,10 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 
 from consumer.model.observer import Observer
-from consumer.observability.health import Limits
+from consumer.observability.health import HealthThresholds
 from consumer.observability.metrics.counters import Counters
 from consumer.observability.metrics.observer import MetricsObserver
-from consumer.observability.metrics.status_collector import FactsCollector, Known
+from consumer.observability.metrics.status_collector import KnownLabels, StatusCollector
 from consumer.observability.status_sources import Sources
 
 _LEVELS = ("debug", "info", "warning", "error")
@@ -32,7 +32,7 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # else OpenMetrics doubles every counter
         self.registry = registry if registry is not None else CollectorRegistry()
         self._counters = Counters(self.registry)
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, KnownLabels] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -65,12 +65,12 @@ class Metrics:
             topics: subscribed topics; those written as `^expression` get their series when they come.
         """
         endpoints = {name: tuple(each) for name, each in destinations.items()}
-        self._known[pipeline] = Known(endpoints, frozenset(event_types))
+        self._known[pipeline] = KnownLabels(endpoints, frozenset(event_types))
         return MetricsObserver(self._counters, pipeline, destinations, event_types, topics)
 
-    def watch(self, sources: Sources, limits: Limits | None = None) -> None:
+    def watch(self, sources: Sources, limits: HealthThresholds | None = None) -> None:
         """Read the facts of these pipelines at each scrape, and mirror the probes' checks."""
-        self.registry.register(FactsCollector(sources, self._known, limits or Limits()))
+        self.registry.register(StatusCollector(sources, self._known, limits or HealthThresholds()))
 
     def log_counted(self, level: str, lines: int, suppressed: int) -> None:
         """Count log lines written and held back (for `Log(counted=…)`)."""

@@ -9,11 +9,11 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from consumer.model import Doubt
+from consumer.model import SecretProblem
 from consumer.model.directives import AcceptGap, AcceptRefusals, Pause, Quarantine
-from consumer.model.status import CLOCK, DeliveryBooks, DestinationFacts, PipelineFacts
-from consumer.observability.directives_observer import Told
-from consumer.observability.health import Limits, Moment, live, ready, startup
+from consumer.model.status import CLOCK, DeliveryCounts, DestinationStatus, PipelineStatus
+from consumer.observability.directives_observer import DirectivesObserver
+from consumer.observability.health import HealthThresholds, Moment, live, ready, startup
 from consumer.observability.metrics.labels import NONE, OTHER
 from consumer.observability.status_sources import Sources
 
@@ -179,7 +179,7 @@ GAUGES: Final[Declared] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownLabels:
     """What one pipeline may have series for, as its configuration names it."""
 
     endpoints: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -188,14 +188,14 @@ class Known:
     """Event types; any other is counted as `other`."""
 
 
-_NOTHING = Known()
+_NOTHING = KnownLabels()
 _KINDS = (Pause.kind, AcceptRefusals.kind, Quarantine.kind, AcceptGap.kind)
 
 
-class FactsCollector(Collector):
+class StatusCollector(Collector):
     """Asks all pipelines once a scrape."""
 
-    def __init__(self, sources: Sources, known: Mapping[str, Known], limits: Limits) -> None:
+    def __init__(self, sources: Sources, known: Mapping[str, KnownLabels], limits: HealthThresholds) -> None:
         self._sources = sources
         self._known = known
         self._limits = limits
@@ -221,7 +221,7 @@ class FactsCollector(Collector):
             _directives(sheet, self._sources.told, moment)
         return sheet.families()
 
-    def _pipeline(self, sheet: _Sheet, facts: PipelineFacts, moment: Moment) -> None:
+    def _pipeline(self, sheet: _Sheet, facts: PipelineStatus, moment: Moment) -> None:
         name = facts.name
         books = facts.records
         sheet.put("cdp_health_check", 1, name, "answering")
@@ -263,7 +263,7 @@ class FactsCollector(Collector):
             _books(sheet, name, other or NONE, account)
 
 
-def _directives(sheet: _Sheet, told: Told, moment: Moment) -> None:
+def _directives(sheet: _Sheet, told: DirectivesObserver, moment: Moment) -> None:
     if told.heard:
         sheet.put("cdp_directives_file_valid", not told.findings)
     kinds = [directive.kind for directive in told.in_force(moment.wall_ms)]
@@ -271,7 +271,7 @@ def _directives(sheet: _Sheet, told: Told, moment: Moment) -> None:
         sheet.put("cdp_directives", kinds.count(kind), kind)
 
 
-def _partitions(sheet: _Sheet, name: str, facts: PipelineFacts, moment: Moment) -> None:
+def _partitions(sheet: _Sheet, name: str, facts: PipelineStatus, moment: Moment) -> None:
     assigned: dict[str, int] = {}
     paused: dict[str, int] = {}
     for each in facts.partitions:
@@ -292,7 +292,7 @@ def _partitions(sheet: _Sheet, name: str, facts: PipelineFacts, moment: Moment) 
         sheet.put("cdp_kafka_partitions_stopped", stopped, name, topic)
 
 
-def _books(sheet: _Sheet, name: str, to: str, books: DeliveryBooks) -> None:
+def _books(sheet: _Sheet, name: str, to: str, books: DeliveryCounts) -> None:
     sheet.put("cdp_deliveries_owed_total", books.owed, name, to)
     sheet.put("cdp_deliveries_total", books.delivered, name, to, "delivered")
     sheet.put("cdp_deliveries_total", books.dead_lettered, name, to, "dead_lettered")
@@ -302,7 +302,7 @@ def _books(sheet: _Sheet, name: str, to: str, books: DeliveryBooks) -> None:
     sheet.put("cdp_books_difference", books.difference, name, to)
 
 
-def _destination(sheet: _Sheet, name: str, facts: DestinationFacts, known: Sequence[str], moment: Moment) -> None:
+def _destination(sheet: _Sheet, name: str, facts: DestinationStatus, known: Sequence[str], moment: Moment) -> None:
     to = facts.name
     sheet.put("cdp_lanes", facts.lanes, name, to)
     sheet.put("cdp_requests_in_flight", facts.calls, name, to)
@@ -315,7 +315,7 @@ def _destination(sheet: _Sheet, name: str, facts: DestinationFacts, known: Seque
     )
     if facts.rate is not None:
         sheet.put("cdp_rate_limit_permits", facts.rate, name, to)
-    for doubt in Doubt:
+    for doubt in SecretProblem:
         sheet.put("cdp_destination_secrets_doubted", facts.secrets_doubt is doubt, name, to, doubt)
     shown = (*known, CLOCK)
     held = {hold.endpoint if hold.endpoint in shown else OTHER for hold in facts.holds}
@@ -323,7 +323,7 @@ def _destination(sheet: _Sheet, name: str, facts: DestinationFacts, known: Seque
         sheet.put("cdp_destination_held", endpoint in held, name, to, endpoint)
 
 
-def _standing_back(sheet: _Sheet, name: str, facts: DestinationFacts, events: frozenset[str]) -> None:
+def _standing_back(sheet: _Sheet, name: str, facts: DestinationStatus, events: frozenset[str]) -> None:
     to = facts.name
     sheet.put("cdp_suspects", facts.suspects, name, to)
     sheet.put("cdp_destination_paused", bool(facts.paused), name, to)

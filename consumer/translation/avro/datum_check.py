@@ -24,11 +24,11 @@ _MORE = 0x80  # set in each byte of a varint but the last
 _SIZES = {"boolean": 1, "float": 4, "double": 8}
 
 
-class HostileError(ValueError):
+class UnsafeDatumError(ValueError):
     """Bytes that the schema cannot have written, or that are deeper than anybody means. Never holds a value."""
 
 
-class Guard:
+class DatumChecker:
     """Walks data of one schema; `names` are its named types by full name."""
 
     def __init__(self, schema: Json, names: Mapping[str, Json]) -> None:
@@ -55,7 +55,7 @@ class Guard:
 
     def _walk(self, schema: Json, depth: int) -> None:  # noqa: C901, PLR0912 - one row for each kind of schema
         if depth > DEEPEST:
-            raise HostileError(f"it is nested more than {DEEPEST} levels deep")
+            raise UnsafeDatumError(f"it is nested more than {DEEPEST} levels deep")
         if isinstance(schema, list):
             chosen = schema[self._index(len(schema))]
             if chosen != "null":
@@ -103,18 +103,18 @@ class Guard:
     def _nothing(self) -> None:
         self._spare -= 1
         if self._spare < 0:
-            raise HostileError("it holds far more values that take no bytes than it has bytes")
+            raise UnsafeDatumError("it holds far more values that take no bytes than it has bytes")
 
     def _index(self, count: int) -> int:
         index = self._long()
         if not 0 <= index < count:
-            raise HostileError("it names a branch or symbol that the schema does not have")
+            raise UnsafeDatumError("it names a branch or symbol that the schema does not have")
         return index
 
     def _skip(self, size: int) -> None:
         self._at += size
         if size < 0 or self._at > len(self._data):
-            raise HostileError("it ends too early")
+            raise UnsafeDatumError("it ends too early")
 
     def _long(self) -> int:
         number, self._at = read_long(self._data, self._at)
@@ -136,4 +136,4 @@ def read_long(data: bytes, at: int) -> tuple[int, int]:
         if byte < _MORE:
             return (bits >> 1) ^ -(bits & 1), at
         shift += 7
-    raise HostileError("it ends too early" if at >= end else "a number is longer than 64 bits")
+    raise UnsafeDatumError("it ends too early" if at >= end else "a number is longer than 64 bits")

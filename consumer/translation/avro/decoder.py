@@ -10,12 +10,12 @@ from io import BytesIO
 from fastavro import parse_schema, schemaless_reader
 from fastavro.schema import UnknownType
 
-from consumer.model import Cause, Fault
+from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Value
-from consumer.translation.avro.datum_check import Guard, HostileError, read_long
+from consumer.translation.avro.datum_check import DatumChecker, UnsafeDatumError, read_long
 from consumer.translation.avro.logical_types import Json, OutOfRangeError, adapted
-from consumer.translation.avro.schema_cost import Burden
-from consumer.translation.avro.schema_prepare import Finishing
+from consumer.translation.avro.schema_cost import SchemaCost
+from consumer.translation.avro.schema_prepare import SchemaPreparation
 
 LARGEST_SCHEMA = 1024 * 1024
 """Characters of a schema with its references: Confluent's registry keeps each schema in one Kafka message, by default
@@ -33,7 +33,7 @@ class Branch:
     """Full name of a named type, else the name of the Avro type."""
     is_record: bool
     schema: Json
-    guard: Guard | None
+    guard: DatumChecker | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ class WriterSchema:
             return 0, start
         try:
             index, start = read_long(value, start)
-        except HostileError as error:
+        except UnsafeDatumError as error:
             return _undecodable(error)
         if 0 <= index < len(self.branches):
             return index, start
-        return Fault(Cause.UNDECODABLE, "the value names a branch that its schema does not have")
+        return Fault(DeadLetterCause.UNDECODABLE, "the value names a branch that its schema does not have")
 
 
 def decode(branch: Branch, value: bytes, start: int) -> Value | Fault:
@@ -67,7 +67,7 @@ def decode(branch: Branch, value: bytes, start: int) -> Value | Fault:
     except Exception as error:  # noqa: BLE001 - random bytes lead fastavro into exceptions of every kind
         return _undecodable(error)
     if stream.tell() != len(value):
-        return Fault(Cause.UNDECODABLE, "bytes are left over after the datum")
+        return Fault(DeadLetterCause.UNDECODABLE, "bytes are left over after the datum")
     return datum
 
 
@@ -83,15 +83,17 @@ def read_schema(text: str, references: Mapping[str, str], named: Collection[str]
         The schema, or a fault of cause `undecodable`: no record written with it can be read.
     """
     if len(text) + sum(map(len, references.values())) > LARGEST_SCHEMA:
-        return Fault(Cause.UNDECODABLE, f"the schema and all it refers to is longer than {LARGEST_SCHEMA} characters")
+        return Fault(
+            DeadLetterCause.UNDECODABLE, f"the schema and all it refers to is longer than {LARGEST_SCHEMA} characters"
+        )
     try:
         parsed, names = _parsed(adapted(json.loads(text)), _named_types(references))
         schemas = parsed if isinstance(parsed, list) else [parsed]
-        finishing = Finishing(names, frozenset(named))
-        burden = Burden(finishing.types)
+        finishing = SchemaPreparation(names, frozenset(named))
+        burden = SchemaCost(finishing.types)
         branches = tuple(_branch(schema, names, finishing, burden) for schema in schemas)
     except Exception as error:  # noqa: BLE001 - any JSON may stand there, and each kind fails in its own way
-        return Fault(Cause.UNDECODABLE, f"the schema cannot be used: {_what_is_wrong(error)}")
+        return Fault(DeadLetterCause.UNDECODABLE, f"the schema cannot be used: {_what_is_wrong(error)}")
     return WriterSchema(branches, isinstance(parsed, list))
 
 
@@ -106,7 +108,7 @@ def _named_types(references: Mapping[str, str]) -> dict[str, Json]:
         for name, schema in waiting.items():
             work += 1 + len(names)
             if work > _MOST_WORK:
-                raise HostileError("its references are too many to bring into order")
+                raise UnsafeDatumError("its references are too many to bring into order")
             try:
                 names = _parsed(schema, names)[1]
             except UnknownType as error:
@@ -123,16 +125,16 @@ def _parsed(schema: Json, names: Mapping[str, Json]) -> tuple[Json, dict[str, Js
     parsed = parse_schema(schema, more)
     if any(more[name] is not known and more[name] != known for name, known in names.items()):
         # fastavro takes the last one for all of them, those before it included.
-        raise HostileError("two of its types have the same name")
+        raise UnsafeDatumError("two of its types have the same name")
     return parsed, more
 
 
-def _branch(parsed: Json, names: Mapping[str, Json], finishing: Finishing, burden: Burden) -> Branch:
+def _branch(parsed: Json, names: Mapping[str, Json], finishing: SchemaPreparation, burden: SchemaCost) -> Branch:
     whole = names[parsed] if isinstance(parsed, str) and parsed in names else parsed
     if isinstance(whole, str):
         return Branch(whole, is_record=False, schema=whole, guard=None)
     schema, needed = finishing.branch(whole)
-    guard = Guard(schema, needed) if burden.needs_guard(schema) else None
+    guard = DatumChecker(schema, needed) if burden.needs_guard(schema) else None
     # fastavro's mark of a parsed schema; with only the names that are needed, because it copies them for every datum.
     schema = {**schema, "__fastavro_parsed": True, "__named_schemas": needed}
     kind = schema["type"]
@@ -140,13 +142,13 @@ def _branch(parsed: Json, names: Mapping[str, Json], finishing: Finishing, burde
 
 
 def _undecodable(error: Exception) -> Fault:
-    return Fault(Cause.UNDECODABLE, f"the value does not decode: {_what_is_wrong(error)}")
+    return Fault(DeadLetterCause.UNDECODABLE, f"the value does not decode: {_what_is_wrong(error)}")
 
 
 def _what_is_wrong(error: Exception) -> str:
     """Return what an exception means, in words that hold nothing of the value."""
     match error:
-        case HostileError() | OutOfRangeError():
+        case UnsafeDatumError() | OutOfRangeError():
             return str(error)
         case UnknownType():
             return "it refers to a type that is not there"

@@ -16,7 +16,7 @@ from fastavro.const import AVRO_TYPES
 from fastavro.read import LOGICAL_READERS
 
 from consumer.model.values import Instant, Value
-from consumer.translation.avro.named_record import Record
+from consumer.translation.avro.named_record import AvroRecord
 
 Json: TypeAlias = Any
 """A schema's JSON, which may hold anything."""
@@ -96,7 +96,7 @@ def _duration(data: bytes, _writer: Json = None, _reader: Json = None) -> Value:
 
 
 def _record(data: dict[str, Value], writer: Json, _reader: Json = None) -> Value:
-    return Record(data, writer["name"])
+    return AvroRecord(data, writer["name"])
 
 
 _READERS: dict[tuple[str, str], Callable[..., Value]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from consumer.model.values import Value
 
 
-class Record(dict[str, Value]):
+class AvroRecord(dict[str, Value]):
     """A record's fields with the full name of its type: only where some `is(x, 'full.Name')` asks about that type."""
 
     __slots__ = ("full_name",)

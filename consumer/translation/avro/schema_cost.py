@@ -35,7 +35,7 @@ _NOTHING = _Cost(empty=True, values=1, depth=0)
 _UNKNOWN = _Cost(empty=True, values=_ENDLESS, depth=_ENDLESS)
 
 
-class Burden:
+class SchemaCost:
     """Questions about schemas; `types` are their named types by full name."""
 
     def __init__(self, types: Mapping[str, Json]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
-from consumer.translation.avro.datum_check import HostileError
+from consumer.translation.avro.datum_check import UnsafeDatumError
 from consumer.translation.avro.logical_types import NAMED_RECORD, Json
 
 MOST_NAMES = 200_000
@@ -24,7 +24,7 @@ class Symbols(dict[int, str]):
         raise IndexError(number)
 
 
-class Finishing:
+class SchemaPreparation:
     """Finishes the branches of one schema; `types` are the named types met so far, by full name."""
 
     def __init__(self, names: Mapping[str, Json], named: Collection[str]) -> None:
@@ -51,7 +51,7 @@ class Finishing:
                 continue
             self._asked += 1
             if self._asked > MOST_NAMES:
-                raise HostileError(f"its branches need more than {MOST_NAMES} named types")
+                raise UnsafeDatumError(f"its branches need more than {MOST_NAMES} named types")
             needed[name] = self.types[name]
             waiting.extend(self._uses[name])
         return schema, needed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from consumer.model import UNREADABLE_HEADERS, Cause, Fault, Message
+from consumer.model import UNREADABLE_HEADERS, DeadLetterCause, Fault, Message
 from consumer.model.delivery_columns import SchemaKey
 
 _HEADER = "__value_schema_id"
@@ -16,10 +16,14 @@ _SINGLE_OBJECT = b"\xc3\x01"
 _SINGLE_OBJECT_SIZE = 10
 _FINGERPRINT_DIGITS = 16
 
-_EMPTY = Fault(Cause.UNDECODABLE, "the value is empty")
-_HEADER_MALFORMED = Fault(Cause.UNDECODABLE, f"the header {_HEADER} holds neither a schema id nor a GUID")
-_HEADERS_UNREADABLE = Fault(Cause.UNDECODABLE, "a header's name is not UTF-8; the letter has none of the headers")
-_NO_MAGIC = Fault(Cause.UNDECODABLE, "the value begins neither with a schema id nor as single-object encoding")
+_EMPTY = Fault(DeadLetterCause.UNDECODABLE, "the value is empty")
+_HEADER_MALFORMED = Fault(DeadLetterCause.UNDECODABLE, f"the header {_HEADER} holds neither a schema id nor a GUID")
+_HEADERS_UNREADABLE = Fault(
+    DeadLetterCause.UNDECODABLE, "a header's name is not UTF-8; the letter has none of the headers"
+)
+_NO_MAGIC = Fault(
+    DeadLetterCause.UNDECODABLE, "the value begins neither with a schema id nor as single-object encoding"
+)
 
 
 def written_with(message: Message, value: bytes) -> tuple[SchemaKey, int] | Fault:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from consumer.model.values import Instant, Value
-from consumer.translation.avro.named_record import Record
+from consumer.translation.avro.named_record import AvroRecord
 from consumer.translation.expressions.comparison import EXACT, exact, is_number
 from consumer.translation.expressions.jmespath_functions import StandardFunctions, plain, takes, text_of
 from consumer.translation.expressions.record_scope import Scope, UnmappableError, kind_of
@@ -64,7 +64,7 @@ class Functions(StandardFunctions):
     @takes({"types": []}, {"types": ["string"]})
     def _func_is(self, arg: Value, full_name: str) -> bool:
         """Tell whether a value is a record of this type."""
-        return isinstance(arg, Record) and arg.full_name == full_name
+        return isinstance(arg, AvroRecord) and arg.full_name == full_name
 
     @takes({"types": ["string"]})
     def _func_header(self, name: str) -> str | None:

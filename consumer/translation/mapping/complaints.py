@@ -13,7 +13,7 @@ _QUOTE = "quote the whole expression"
 
 
 @dataclass(slots=True)
-class Reading(ReadContext):
+class MappingReadContext(ReadContext):
     """One file being read: collects findings, all of them."""
 
     def unknown_keys(self, table: Table, known: Iterable[str], path: str) -> None:

@@ -8,7 +8,7 @@ from consumer.destinations import Destination, EntryError, Target
 from consumer.model import Entry
 from consumer.model.findings import did_you_mean
 from consumer.translation.expressions import Expression
-from consumer.translation.mapping.complaints import Reading
+from consumer.translation.mapping.complaints import MappingReadContext
 from consumer.translation.mapping.field_parser import read_object
 from consumer.translation.mapping.rules import EntryRule, Object
 from consumer.translation.mapping.target_check import fitted, states_consent
@@ -18,7 +18,7 @@ _KEYS = ("to", "name", "label", "when", "consent", "each", "id", "fields")
 
 
 def read_entry(
-    reading: Reading, node: Node, event_type: str, destinations: Mapping[str, Destination], path: str
+    reading: MappingReadContext, node: Node, event_type: str, destinations: Mapping[str, Destination], path: str
 ) -> EntryRule | None:
     """Read one entry; `None` after complaints."""
     table = reading.table(node, path, "a mapping that begins with `to: destination.target`")
@@ -68,7 +68,7 @@ def _default_label(target: Target, name: str | None) -> str:
 
 
 def _where(
-    reading: Reading, table: Table, destinations: Mapping[str, Destination], path: str
+    reading: MappingReadContext, table: Table, destinations: Mapping[str, Destination], path: str
 ) -> tuple[Destination, Target] | None:
     node = table.get("to")
     if node is None:
@@ -95,7 +95,7 @@ def _where(
 
 
 def _check_name(
-    reading: Reading, table: Table, destination: Destination, target: Target, name: str | None, path: str
+    reading: MappingReadContext, table: Table, destination: Destination, target: Target, name: str | None, path: str
 ) -> None:
     node = table.get("name")
     if name is None:
@@ -112,7 +112,7 @@ def _check_name(
         reading.complain(node or table.get("to") or table, f"{path}.name" if node else path, error.message, error.hint)
 
 
-def _each(reading: Reading, table: Table, path: str) -> tuple[Expression | None, Expression | None]:
+def _each(reading: MappingReadContext, table: Table, path: str) -> tuple[Expression | None, Expression | None]:
     each = reading.expression(table.get("each"), f"{path}.each")
     own_id = reading.expression(table.get("id"), f"{path}.id")
     if table.get("each") is not None and table.get("id") is None:
@@ -124,7 +124,7 @@ def _each(reading: Reading, table: Table, path: str) -> tuple[Expression | None,
     return each, own_id
 
 
-def _fields(reading: Reading, table: Table, path: str) -> tuple[Object, Table]:
+def _fields(reading: MappingReadContext, table: Table, path: str) -> tuple[Object, Table]:
     node = table.get("fields")
     if node is None or is_empty(node):
         place = table.key("fields") or table

@@ -6,18 +6,18 @@ import math
 from decimal import Decimal
 
 from consumer.model.values import Value
-from consumer.translation.mapping.complaints import Reading
-from consumer.translation.mapping.rules import Constant, Each, Listed, Making, Object
+from consumer.translation.mapping.complaints import MappingReadContext
+from consumer.translation.mapping.rules import Constant, Each, EachRule, FieldSource, Object
 from consumer.yaml_document import Items, Node, Scalar, Table, is_empty, was_cut
 
 
-def read_object(reading: Reading, table: Table, path: str) -> Object:
+def read_object(reading: MappingReadContext, table: Table, path: str) -> Object:
     """Read fields by name.
 
     A table within them whose only key is `value` is a constant, one with `each` a list, any other an object. An object
     that really has the one field `value` is written as an expression: `"{value: amount}"`.
     """
-    fields: dict[str, Making] = {}
+    fields: dict[str, FieldSource] = {}
     cut = False
     for key, node in table.entries:
         if cut and is_empty(node):
@@ -34,13 +34,13 @@ def read_object(reading: Reading, table: Table, path: str) -> Object:
     return Object(fields)
 
 
-def read_making(reading: Reading, node: Node, path: str) -> Making | None:
+def read_making(reading: MappingReadContext, node: Node, path: str) -> FieldSource | None:
     """Read one value; `None` after a complaint."""
     if isinstance(node, Table):
         return _table(reading, node, path)
     if isinstance(node, Items):
         made = [read_making(reading, each, f"{path}[{index}]") for index, each in enumerate(node.items)]
-        return Listed(tuple(each for each in made if each is not None))
+        return EachRule(tuple(each for each in made if each is not None))
     if isinstance(node.value, float):
         reading.complain(node, path, "is not a finite number")
         return None
@@ -51,7 +51,7 @@ def read_making(reading: Reading, node: Node, path: str) -> Making | None:
     return reading.expression(node, path) if isinstance(node.value, str) else Constant(node.value)
 
 
-def _table(reading: Reading, table: Table, path: str) -> Making | None:
+def _table(reading: MappingReadContext, table: Table, path: str) -> FieldSource | None:
     names = table.names()
     if names == ["value"]:
         return _constant(reading, table.entries[0][1], path)
@@ -69,7 +69,7 @@ def _table(reading: Reading, table: Table, path: str) -> Making | None:
     return read_object(reading, table, path)
 
 
-def _each(reading: Reading, table: Table, path: str) -> Each | None:
+def _each(reading: MappingReadContext, table: Table, path: str) -> Each | None:
     of = reading.expression(table.get("each"), f"{path}.each")
     node = table.get("fields")
     if node is None:
@@ -79,13 +79,13 @@ def _each(reading: Reading, table: Table, path: str) -> Each | None:
     return None if of is None or fields is None else Each(of, fields)
 
 
-def _constant(reading: Reading, node: Node, path: str) -> Constant | None:
+def _constant(reading: MappingReadContext, node: Node, path: str) -> Constant | None:
     before = len(reading.findings)
     value = _plain(reading, node, path)
     return Constant(value) if len(reading.findings) == before else None
 
 
-def _plain(reading: Reading, node: Node, path: str) -> Value:
+def _plain(reading: MappingReadContext, node: Node, path: str) -> Value:
     match node:
         case Table():
             return {key.text: _plain(reading, inner, f"{path}.{key.text}") for key, inner in node.entries}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from consumer.destinations import Destination
 from consumer.model.findings import Finding, errors, in_order
-from consumer.translation.mapping.complaints import Reading
+from consumer.translation.mapping.complaints import MappingReadContext
 from consumer.translation.mapping.entry_parser import label_in, read_entry
 from consumer.translation.mapping.rules import EntryRule, EventMapping, EventRule
 from consumer.translation.mapping.version import version_of
@@ -57,7 +57,7 @@ def _mapping(
     events: dict[str, EventRule] = {}
     homes: dict[str, str] = {}
     for file, node in documents:
-        reading = Reading(file)
+        reading = MappingReadContext(file)
         _document(reading, node, destinations, events, homes)
         findings = [*findings, *reading.findings]
     findings = in_order(findings)
@@ -67,7 +67,7 @@ def _mapping(
 
 
 def _document(
-    reading: Reading,
+    reading: MappingReadContext,
     node: Node,
     destinations: Mapping[str, Destination],
     events: dict[str, EventRule],
@@ -97,7 +97,9 @@ def _document(
             events[key.text] = rule
 
 
-def _event(reading: Reading, event_type: str, node: Node, destinations: Mapping[str, Destination]) -> EventRule | None:
+def _event(
+    reading: MappingReadContext, event_type: str, node: Node, destinations: Mapping[str, Destination]
+) -> EventRule | None:
     path = f"events.{event_type}"
     table = reading.table(node, path, "a mapping with `deliver`")
     if table is None:
@@ -126,7 +128,7 @@ def _event(reading: Reading, event_type: str, node: Node, destinations: Mapping[
     return replace(rule, entries=tuple(entries))
 
 
-def _labels(reading: Reading, deliver: Items, path: str) -> None:
+def _labels(reading: MappingReadContext, deliver: Items, path: str) -> None:
     """Complain of labels given twice: a label is part of a delivery's identity."""
     seen: dict[str, int] = {}
     for index, each in enumerate(deliver.items):

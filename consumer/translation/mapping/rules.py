@@ -19,10 +19,10 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class EachRule:
     """A YAML list: one making for each element."""
 
-    items: tuple[Making, ...]
+    items: tuple[FieldSource, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,19 @@ class Each:
     """`{each: …, fields: …}`: one object for each element of a list of the event."""
 
     of: Expression
-    fields: Making
+    fields: FieldSource
 
 
 @dataclass(frozen=True, slots=True)
 class Object:
     """Fields by name, in the order of the file."""
 
-    fields: Mapping[str, Making]
+    fields: Mapping[str, FieldSource]
     mandatory: bool = False
     """The target insists on it: left without fields it is `{}`, not omitted."""
 
 
-Making: TypeAlias = "Expression | Constant | Listed | Each | Object"
+FieldSource: TypeAlias = "Expression | Constant | EachRule | Each | Object"
 """How one field comes about."""
 
 
@@ -85,14 +85,14 @@ class EventMapping:
         return [rule.entry for event in self.events.values() for rule in event.entries]
 
 
-def expressions_in(making: Making) -> list[Expression]:
+def expressions_in(making: FieldSource) -> list[Expression]:
     """Return every expression within a making, in the order of the file."""
     match making:
         case Expression():
             return [making]
         case Each():
             return [making.of, *expressions_in(making.fields)]
-        case Listed():
+        case EachRule():
             return [found for each in making.items for found in expressions_in(each)]
         case Object():
             return [found for each in making.fields.values() for found in expressions_in(each)]

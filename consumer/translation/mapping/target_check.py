@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from consumer.destinations import FieldRule, Target
 from consumer.model.findings import did_you_mean
-from consumer.translation.mapping.complaints import Reading
-from consumer.translation.mapping.rules import Making, Object
+from consumer.translation.mapping.complaints import MappingReadContext
+from consumer.translation.mapping.rules import FieldSource, Object
 from consumer.yaml_document import Node, Table
 
 
-def fitted(reading: Reading, fields: Object, table: Table, target: Target, path: str) -> Object:
+def fitted(reading: MappingReadContext, fields: Object, table: Table, target: Target, path: str) -> Object:
     """Complain of what the target does not take or misses; return the fields, knowing which objects are mandatory."""
     result = _object(reading, fields, table, FieldRule(fields=target.fields, free=target.free), path)
     for group in target.one_of:
@@ -36,7 +36,7 @@ def _states(fields: Object, rules: Mapping[str, FieldRule]) -> bool:
     return False
 
 
-def _object(reading: Reading, made: Object, table: Table, rule: FieldRule, path: str) -> Object:
+def _object(reading: MappingReadContext, made: Object, table: Table, rule: FieldRule, path: str) -> Object:
     rules = rule.fields
     if rules is None:
         return Object(made.fields, rule.mandatory)
@@ -47,7 +47,7 @@ def _object(reading: Reading, made: Object, table: Table, rule: FieldRule, path:
     for name, inner in rules.items():
         if inner.mandatory and table.get(name) is None:
             reading.complain(table, path, f"misses `{name}`, which is mandatory here")
-    fields: dict[str, Making] = {}
+    fields: dict[str, FieldSource] = {}
     for name, making in made.fields.items():
         node: Node | None = table.get(name)
         known = rules.get(name)

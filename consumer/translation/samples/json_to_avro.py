@@ -63,7 +63,7 @@ def _no_constant(name: str) -> Json:
     raise ValueError(f"{name} is no JSON number")
 
 
-class PlainWriter:
+class JsonToAvro:
     """Writes values of one schema."""
 
     def __init__(self, text: str, references: Mapping[str, str]) -> None:

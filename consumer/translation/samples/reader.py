@@ -14,7 +14,7 @@ from consumer.model.findings import Finding, did_you_mean
 from consumer.translation.avro.schema_directory import Schema
 from consumer.translation.samples.avro_primitives import UnfitError
 from consumer.translation.samples.json_logical_types import LOGICAL
-from consumer.translation.samples.json_to_avro import PlainWriter, Unfit, parse_json
+from consumer.translation.samples.json_to_avro import JsonToAvro, Unfit, parse_json
 
 _KEYS = ("type", "value", "key", "headers", "timestamp")
 _CREATE_TIME = 1
@@ -25,7 +25,7 @@ Learn = Callable[[int, str, Mapping[str, str]], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SampleRecord:
     """A record that came from no broker; it has every method of a message."""
 
     where: str
@@ -65,14 +65,14 @@ class Record:
         return _CREATE_TIME, self.at_ms
 
 
-class Schemas:
+class SampleSchemas:
     """Numbers the schemas of given events, as a registry would, and tells a translator of them."""
 
     def __init__(self, by_name: Mapping[str, Schema], learn: Learn) -> None:
         """Know schemas by the full names of their events."""
         self._by_name = by_name
         self._learn = learn
-        self._writers: dict[str, tuple[int, PlainWriter]] = {}
+        self._writers: dict[str, tuple[int, JsonToAvro]] = {}
         self._count = 0
 
     def number(self, text: str, references: Mapping[str, str]) -> int:
@@ -89,7 +89,7 @@ class Schemas:
                 hint = did_you_mean(name, self._by_name)
                 return Unfit("type", f"no schema of that name in `schemas.directory`; {hint}".rstrip("; "))
             number = self.number(schema.text, schema.references)
-            self._writers[name] = number, PlainWriter(schema.text, schema.references)
+            self._writers[name] = number, JsonToAvro(schema.text, schema.references)
         number, writer = self._writers[name]
         written = writer.write(value)
         if isinstance(written, Unfit):
@@ -97,16 +97,20 @@ class Schemas:
         return _FRAME + number.to_bytes(4, "big") + written
 
 
-def read_lines(lines: BinaryIO, file: str, topic: str, schemas: Schemas, now_ms: int) -> Iterator[Record | Finding]:
+def read_lines(
+    lines: BinaryIO, file: str, topic: str, schemas: SampleSchemas, now_ms: int
+) -> Iterator[SampleRecord | Finding]:
     """Read one event a line; empty lines are passed over. What is no event is a finding, and the rest goes on."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         record = _record(line, (topic, 0, number - 1), f"{file}:{number}", schemas, now_ms)
-        yield record if isinstance(record, Record) else _complaint(file, number, record)
+        yield record if isinstance(record, SampleRecord) else _complaint(file, number, record)
 
 
-def _record(line: bytes, place: tuple[str, int, int], where: str, schemas: Schemas, now_ms: int) -> Record | Unfit:
+def _record(
+    line: bytes, place: tuple[str, int, int], where: str, schemas: SampleSchemas, now_ms: int
+) -> SampleRecord | Unfit:
     try:
         event = parse_json(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -131,7 +135,7 @@ def _record(line: bytes, place: tuple[str, int, int], where: str, schemas: Schem
     frame = schemas.frame(kind, value) if value is not None else None
     if isinstance(frame, Unfit):
         return frame
-    return Record(where, place, frame, _bytes(key), at_ms, headers)
+    return SampleRecord(where, place, frame, _bytes(key), at_ms, headers)
 
 
 def _headers(said: Any) -> list[tuple[str, bytes | None]] | Unfit:  # noqa: ANN401 - a JSON value
@@ -165,8 +169,8 @@ def _bytes(text: str | None) -> bytes | None:
 
 
 def read_container(
-    stream: BinaryIO, file: str, topic: str, schemas: Schemas, now_ms: int
-) -> Iterator[Record | Finding]:
+    stream: BinaryIO, file: str, topic: str, schemas: SampleSchemas, now_ms: int
+) -> Iterator[SampleRecord | Finding]:
     """Read an Avro container file: its records keep the very bytes they have there, and its own writer schema."""
     count = 0
     try:
@@ -182,7 +186,7 @@ def read_container(
                 raw = content.getvalue()[start : content.tell()]
                 frame = _FRAME + number.to_bytes(4, "big") + raw
                 count += 1
-                yield Record(f"{file}:record {count}", (topic, 0, count - 1), frame, None, now_ms)
+                yield SampleRecord(f"{file}:record {count}", (topic, 0, count - 1), frame, None, now_ms)
     except Exception as error:  # noqa: BLE001 - a damaged file leads fastavro into exceptions of every kind
         after = f" after record {count}" if count else ""
         hint = "is it an Avro container file, whole, and of a codec that is installed?"
