@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-_VISIBLE_WITHIN_S = 20.0
+_VISIBLE_WITHIN_S = 120.0
 
 
 class Broker(ABC):

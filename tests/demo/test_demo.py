@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 BALANCE = "The books balance, by identity"
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def command(*words: str) -> list[str]:

@@ -29,7 +29,7 @@ _PROTOCOLS = {
 }
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("protocol", _PROTOCOLS.values(), ids=list(_PROTOCOLS))
 def test_a_member_that_is_cut_off_stops_calling_before_its_partitions_are_anothers(
     own_kafka: OwnKafka, tmp_path: Path, protocol: dict[str, str]

@@ -142,7 +142,7 @@ def test_what_is_withdrawn_during_a_call_is_not_sent_again_and_moves_nothing() -
             lanes.tenure.sending = False
             (answered,) = lanes.lanes.withdraw([lanes.tenure])
             assert not answered.done()
-            await asyncio.wait_for(answered, 5)
+            await asyncio.wait_for(answered, 120)
             lanes.go()
             (later,) = lanes.owe(["later"], [1], "track")
             await lanes.all_ended()

@@ -33,7 +33,7 @@ async def with_server(
     port = server.sockets[0].getsockname()[1]
     wire = Wire(f"http://127.0.0.1:{port}", {"content-type": "application/json"}, timeout_s)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             return await wire.exchange(CALL, signature or {})
     finally:
         await wire.close()

@@ -28,7 +28,7 @@ def _shop(world: World) -> Shop:
     return shop
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("missing", ["topic", "dead-letter topic"])
 def test_a_missing_topic_is_said_at_start_and_waited_for(broker: Broker, tmp_path: Path, missing: str) -> None:
     with World(broker, tmp_path, _PIPELINE, topics=False) as world:
@@ -53,7 +53,7 @@ def test_a_missing_topic_is_said_at_start_and_waited_for(broker: Broker, tmp_pat
                 lambda: all(
                     pipeline["records"]["settled"] == len(shop.records) for pipeline in member.status().values()
                 ),
-                90,
+                180,
                 "the records did not flow",
             )
             assert member.leave() == 0

@@ -84,7 +84,7 @@ class Record:
                 yield f"a call started {age_s:.3f} s after its last proof was sent: {call}"
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(broker: Broker, tmp_path: Path) -> None:
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
         (group,) = world.pipelines
@@ -100,13 +100,13 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(br
             member.wait_for_partitions(2)
             logs.produce(broker, world.topic, early)
             member.wait_until(
-                lambda: sum(logs.committed(broker, group, world.topic, 2).values()) >= len(early), 60, "no commit"
+                lambda: sum(logs.committed(broker, group, world.topic, 2).values()) >= len(early), 180, "no commit"
             )
             rule = server.faults.add(Until(gate))
             logs.produce(broker, world.topic, late)
             lanes = _lanes(member, group)
             # The server has a call of every lane, and keeps it: nothing is left in the member that it could yet write.
-            member.wait_until(lambda: rule.hits == server.in_flight == lanes, 60, "a lane is idle")
+            member.wait_until(lambda: rule.hits == server.in_flight == lanes, 180, "a lane is idle")
             committed = logs.committed(broker, group, world.topic, 2)
             member.process.send_signal(signal.SIGSTOP)
             thaw_at = time.monotonic() + _FROZEN * _SESSION_S
@@ -115,11 +115,11 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(br
             time.sleep(max(0.0, thaw_at - time.monotonic()))  # it is the event itself
             thawed = time.monotonic()
             member.process.send_signal(signal.SIGCONT)
-            member.wait_until(lambda: bool(member.lines("fence lifted")), 60, "the fence stayed")
-            member.wait_until(lambda: due <= server.held(), 60, "not everything arrived")
+            member.wait_until(lambda: bool(member.lines("fence lifted")), 180, "the fence stayed")
+            member.wait_until(lambda: due <= server.held(), 180, "not everything arrived")
             member.wait_until(
                 lambda: logs.committed(broker, group, world.topic, 2) == logs.log_ends(broker, world.topic, 2),
-                60,
+                180,
                 "not everything was committed",
             )
             fences = member.metrics()["cdp_kafka_fences_total", (("pipeline", group),)]
