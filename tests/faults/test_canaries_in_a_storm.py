@@ -123,7 +123,7 @@ def direct(member: Member, world: World, said: Said) -> None:
         (world.folder / "directives.yaml").write_text(text.replace("TOPIC", world.topic))
         member.wait_until(
             lambda due=heard[:number]: _of_directives(member) == [*due],  # type: ignore[misc]
-            60,
+            180,
             f"not heard: {heard[:number]}",
         )
         said.pages(member)

@@ -44,7 +44,7 @@ def test_a_member_that_is_cut_off_stops_calling_before_its_partitions_are_anothe
             reconfigure(world, kafka=protocol)
             rule = world.customerio.faults.add(Delay(_CALL_S))
             shop.orders(400, vip=False)
-            world.customerio.wait_until(lambda: len(world.customerio.received) >= 10, 30)
+            world.customerio.wait_until(lambda: len(world.customerio.received) >= 10, 180)
             front.jam()
             jammed = time.monotonic()
             with world.member() as heir:

@@ -57,7 +57,7 @@ def said_of_directives(member: Member) -> dict[str, Any]:
 def wait_for_reading(member: Member, number: int) -> None:
     """Wait until the file was read for the so-many-eth time."""
     member.wait_until(
-        lambda: len(member.lines("directives read")) >= number, 30, f"the file was not read {number} times"
+        lambda: len(member.lines("directives read")) >= number, 180, f"the file was not read {number} times"
     )
 
 
@@ -67,7 +67,7 @@ def wait_for_commits(world: World, member: Member) -> None:
     for group in world.pipelines:
         member.wait_until(
             lambda group=group: logs.committed(world.broker, group, world.topic, _PARTITIONS) == ends,  # type: ignore[misc]
-            60,
+            180,
             f"{group} did not commit everything",
         )
 
@@ -153,7 +153,7 @@ def test_an_event_that_hangs_the_vendor_is_quarantined_and_so_is_a_customer(brok
         with world.member() as member:
             member.wait_for_partitions(_PARTITIONS)
             logs.produce(broker, world.topic, shop.records)
-            world.customerio.wait_until(lambda: rule.hits > 0, 60)
+            world.customerio.wait_until(lambda: rule.hits > 0, 180)
             write(path, by_key, by_position)
             member.wait_until(
                 lambda: due(shop.records, "customerio") <= world.customerio.held(), 180, "its neighbours wait for it"

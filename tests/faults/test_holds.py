@@ -77,7 +77,7 @@ def test_a_hold_of_the_consent_endpoint_leaves_collect_going(apache_broker: Real
             for number in range(300):
                 shop.order(customer=f"visitor-{number:03}")
             visits = {one.kept_as for record in shop.produce() for one in record.owed}
-            server.wait_until(lambda: visits <= server.held(), 60)
+            server.wait_until(lambda: visits <= server.held(), 180)
             (pipeline,) = member.status().values()
             assert [hold["endpoint"] for hold in pipeline["destinations"][0]["holds"]] == ["consent"]
             server.faults.remove(gone)

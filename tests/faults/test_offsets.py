@@ -49,7 +49,7 @@ def wait_for_lag(member: Member, group: str, lags: dict[tuple[str, int], float])
         }
         return found == lags
 
-    member.wait_until(as_wanted, 90, f"the lag did not come to {lags}")
+    member.wait_until(as_wanted, 180, f"the lag did not come to {lags}")
 
 
 @pytest.mark.timeout(900)

@@ -199,7 +199,7 @@ def _poll_often(world: World) -> None:
 
 def _wait_until_held(world: World, records: Iterable[Sent]) -> None:
     due = {one.kept_as for record in records for one in record.owed if one.destination == "customerio"}
-    world.customerio.wait_until(lambda: due <= world.customerio.held(), 60)
+    world.customerio.wait_until(lambda: due <= world.customerio.held(), 180)
 
 
 def _with_value(letter: Letter, sent: Sent) -> Letter:

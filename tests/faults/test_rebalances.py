@@ -84,7 +84,7 @@ class Group:
         """Wait until every lane waits for an answer: then none is about to begin a call."""
         for member in members:
             member.wait_until(lambda one=member: _calls_with_all_lanes(one, self.name), 180, "a lane is idle")  # type: ignore[misc]
-        self.server.wait_until(lambda: self.server.in_flight == _LANES * len(members), 30)
+        self.server.wait_until(lambda: self.server.in_flight == _LANES * len(members), 180)
 
     def partitions_of(self, *members: Member) -> set[int]:
         """Return what members hold."""

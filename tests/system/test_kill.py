@@ -48,7 +48,7 @@ def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
                 lambda: sum(logs.committed(broker, group, world.topic, 2).values()) >= len(early), 180, "no commit"
             )
             logs.produce(broker, world.topic, late)
-            server.wait_until(lambda: rule.hits == 1, 30)
+            server.wait_until(lambda: rule.hits == 1, 180)
             killed.kill()
             cut = time.monotonic()
         # What the broker has now is where the next member begins: what was taken above it comes again, and no more.
