@@ -50,7 +50,7 @@ def test_a_registry_that_knows_no_schema_costs_few_letters_and_all_else_is_deliv
         with SchemaRegistry({}) as wrong:
             schemas = {"registry": {"url": wrong.url}, "directory": "avro"}
             reconfigure(
-                world, schemas=schemas, flood_guard=_guard(), budgets={"drain": "45s", "termination_grace": "120s"}
+                world, schemas=schemas, flood_guard=_guard(), budgets={"drain": "240s", "termination_grace": "600s"}
             )
             with world.member() as member:
                 member.wait_for_partitions(_PARTITIONS)
@@ -63,7 +63,7 @@ def test_a_registry_that_knows_no_schema_costs_few_letters_and_all_else_is_deliv
                 assert not world.customerio.requests
                 began = time.monotonic()
                 assert member.leave() == 0
-                assert time.monotonic() - began < 40, "leaving waited for what is parked"
+                assert time.monotonic() - began < 150, "leaving waited for what is parked"
         letters = logs.read_letters(broker, world.dead_letters)
         assert [letter.text("cdp-cause") for letter in letters] == ["unknown_schema"] * _LETTERS
         gone = {(int(_said(each, "partition")), int(_said(each, "offset"))) for each in letters}

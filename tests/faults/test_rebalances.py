@@ -23,10 +23,11 @@ from tests.system.world import World
 
 _PIPELINE = {"cdp-customerio": ("customerio",)}
 _PARTITIONS = 6
-_TIMEOUT_S = 15.0
+_TIMEOUT_S = 120.0
 """Longer than a call is held back here."""
+_PATIENT = {"drain": "150s", "termination_grace": "600s"}
 _LANES = 4
-_LONG_SESSION = {"session.timeout.ms": "60000"}
+_LONG_SESSION = {"session.timeout.ms": "300000"}
 """A start may take as long as it likes: with the new protocol it is the brokers' word, and partitions may move."""
 _SLOW = Delay(0.15)
 _STATIC = {"group.instance.id": "${CDP_TEST_MEMBER}"}
@@ -111,7 +112,7 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
 ) -> None:
     with World(broker, tmp_path, _PIPELINE, partitions=_PARTITIONS) as world:
         world.configure(timeout_s=_TIMEOUT_S)
-        reconfigure(world, kafka=protocol, batch=5)
+        reconfigure(world, kafka=protocol, batch=5, budgets=_PATIENT)
         group = Group(world, monkeypatch)
         slow = group.server.faults.add(_SLOW)
         with group.member("frozen") as frozen, group.member("killed") as killed:
@@ -179,7 +180,7 @@ def test_a_member_with_a_name_restarts_politely_and_after_a_kill_and_moves_no_pa
     classic = "group.protocol" not in protocol
     with World(broker, tmp_path, _PIPELINE, partitions=_PARTITIONS) as world:
         world.configure(timeout_s=_TIMEOUT_S)
-        reconfigure(world, kafka={**protocol, **_STATIC, **_LONG_SESSION}, batch=5)
+        reconfigure(world, kafka={**protocol, **_STATIC, **_LONG_SESSION}, batch=5, budgets=_PATIENT)
         group = Group(world, monkeypatch)
         slow = group.server.faults.add(_SLOW)
         with group.member("stays") as stays, group.member("first") as first:

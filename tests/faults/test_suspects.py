@@ -99,7 +99,7 @@ def _trade_until(shop: Feed, member: Composed, true: Callable[[], bool], otherwi
         time.sleep(0.15)  # it is the pace of the trade
         return true()
 
-    member.wait_until(traded, 60, otherwise)
+    member.wait_until(traded, 180, otherwise)
 
 
 def _given_up(member: Composed) -> dict[str, float]:
