@@ -5,20 +5,18 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes import Gate, Request, Until
+from consumer.demo.fakes import Gate, Until
 from tests.brokers import Broker
-from tests.faults.members import Line, read_journal
+from tests.faults.members import read_journal
 from tests.faults.reconfigured import reconfigure
 from tests.system import logs, oracle
-from tests.system.clocked import CALL, COMMIT
 from tests.system.evidence import gather
 from tests.system.member import Member
+from tests.system.proof import Record
 from tests.system.shop import Shop
 from tests.system.world import World
 
@@ -30,58 +28,6 @@ _TIMEOUT_S = 19.0
 """Longer than the standstill: the calls made before it are answered meanwhile, and every lane is free at its end."""
 _FROZEN = 2 / 3
 """Of a session: more than half of it, so that the fence must fall; less than all of it, so that no partition goes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """A commit that was accepted: when the member sent it, and when it heard so (monotonic seconds)."""
-
-    sent: float
-    accepted: float
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call in both processes' words, by the one clock they share (monotonic seconds).
-
-    Attributes:
-        asked: just before the member asked whether it may start.
-        allowed: just after.
-        written: when the member began to write it.
-        received: when the server had its first bytes.
-    """
-
-    asked: float
-    allowed: float
-    written: float
-    received: float
-
-
-class Record:
-    """What the member wrote down and what the server received, in one."""
-
-    def __init__(self, journal: Sequence[Line], requests: Sequence[Request]) -> None:
-        self.commits = [Commit(line["sent"], line["at"]) for line in journal if line["event"] == COMMIT]
-        calls = [line for line in journal if line["event"] == CALL]
-        received = sorted(requests, key=lambda one: (one.ids, one.started))
-        sent = sorted(calls, key=lambda line: (tuple(line["ids"]), line["at"]))
-        assert [tuple(line["ids"]) for line in sent] == [one.ids for one in received]
-        self.calls = [
-            Call(line["asked"], line["answered"], line["at"], one.started)
-            for line, one in zip(sent, received, strict=True)
-        ]
-
-    def proof(self, by: float) -> Commit:
-        """Return, of the commits that had been accepted by then, the one that was sent last."""
-        return max((one for one in self.commits if one.accepted <= by), key=lambda one: one.sent)
-
-    def outside(self) -> Iterator[str]:
-        """Return every call that started without proof: its last commit was sent too long ago, or not accepted yet."""
-        for call in self.calls:
-            if not call.asked <= call.allowed <= call.written <= call.received:
-                yield f"a call's times do not follow each other: {call}"
-            if (age_s := call.asked - self.proof(call.allowed).sent) > _LIMIT_S:
-                yield f"a call started {age_s:.3f} s after its last proof was sent: {call}"
 
 
 @pytest.mark.timeout(900)
@@ -126,14 +72,14 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(br
             assert member.leave() == 0
         may_repeat = frozenset(one.kept_as for one in shop.owed if one.offset >= committed[one.partition])
         assert oracle.complaints(shop.records, gather(world, timeout_s=_TIMEOUT_S), may_repeat=may_repeat) == []
-        record = Record(read_journal(journal), server.requests)
+        record = Record(read_journal(journal), server.requests, _LIMIT_S)
+        assert len(record.calls) == len(server.requests)
         proof = min((one for one in record.commits if one.sent > thawed), key=lambda one: one.accepted)
         first = min(one.received for one in record.calls if one.received > thawed)
-        oldest = max(one.written - record.proof(one.allowed).sent for one in record.calls)
         print(f"\nfrozen on {broker.name}: a commit was sent {proof.sent - thawed:.3f} s after it", end=" ")
         print(f"and accepted {proof.accepted - thawed:.3f} s after it,", end=" ")
         print(f"the first call arrived {first - proof.accepted:.3f} s later;", end=" ")
-        print(f"of {len(record.calls)} calls none was written later than {oldest:.3f} s after its proof was sent")
+        print(f"of {len(record.calls)} calls none was written later than {record.oldest_s():.3f} s after its proof")
         assert [line["event"] for line in member.lines() if line["event"].startswith("fence")] == [
             "fenced",
             "fence lifted",
