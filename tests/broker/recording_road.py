@@ -17,7 +17,7 @@ from consumer.model.directives import AcceptGap
 from consumer.model.observer import Observer
 from tests.brokers import Broker
 
-WITHIN_S = 60.0
+WITHIN_S = 180.0
 
 
 class RecordingRoad:

@@ -33,7 +33,7 @@ def test_what_has_not_moved_is_sent_again_when_the_fence_asks_and_its_answer_cou
 
 
 def test_an_answer_about_an_earlier_tenure_shows_nothing_of_this_one() -> None:
-    fence = Fence(3.0)
+    fence = Fence(3.0, lambda: 100.0)
     obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
     commits.begin({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.send(cast("Consumer", obedient), proof=True)
@@ -44,7 +44,7 @@ def test_an_answer_about_an_earlier_tenure_shows_nothing_of_this_one() -> None:
 
 
 def test_who_was_accepted_last_proves_it_again_beside_whoever_waited_longest() -> None:
-    obedient, commits = Obedient(), OffsetCommitter(Heard(), Fence(3.0))
+    obedient, commits = Obedient(), OffsetCommitter(Heard(), Fence(3.0, lambda: 100.0))
     many = {Partition("shop.orders", index): 7 for index in range(5)}
     commits.begin(dict.fromkeys(many, 1), StartOffsets(many, many, GroupStart("earliest")))
     for _ in range(6):
@@ -61,7 +61,7 @@ def test_who_was_accepted_last_proves_it_again_beside_whoever_waited_longest() -
 
 
 def test_a_partition_whose_commits_are_refused_for_good_keeps_nobody_from_proof() -> None:
-    fence = Fence(3.0)
+    fence = Fence(3.0, lambda: 100.0)
     obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
     commits.begin({P: 1, Q: 2}, StartOffsets({P: 7, Q: 8}, {P: 7, Q: 8}, GroupStart("earliest")))
     commits.took({P: 9})
@@ -82,7 +82,7 @@ def refused(partition: Partition) -> TopicPartition:
 
 
 def test_what_is_more_than_brokers_take_at_once_goes_in_portions_whoever_waited_longest_first() -> None:
-    obedient, commits = Obedient(), OffsetCommitter(Heard(), Fence(3.0))
+    obedient, commits = Obedient(), OffsetCommitter(Heard(), Fence(3.0, lambda: 100.0))
     consumer = cast("Consumer", obedient)
     many = [Partition("shop.orders", index) for index in range(2000)]
     commits.begin(
@@ -105,7 +105,7 @@ def test_what_is_more_than_brokers_take_at_once_goes_in_portions_whoever_waited_
     "code", [KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID, KafkaError.FENCED_MEMBER_EPOCH]
 )
 def test_who_is_told_that_it_is_no_member_calls_no_more(code: int) -> None:
-    fence = Fence(3.0)
+    fence = Fence(3.0, lambda: 100.0)
     obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
     commits.begin({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.send(cast("Consumer", obedient), proof=True)
@@ -117,7 +117,7 @@ def test_who_is_told_that_it_is_no_member_calls_no_more(code: int) -> None:
 
 
 def test_a_commit_that_is_not_now_proves_nothing_either_way() -> None:
-    fence = Fence(3.0)
+    fence = Fence(3.0, lambda: 100.0)
     obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
     commits.begin({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.send(cast("Consumer", obedient), proof=True)
@@ -128,7 +128,7 @@ def test_a_commit_that_is_not_now_proves_nothing_either_way() -> None:
 
 
 def test_something_is_owed_until_all_that_was_taken_has_ended() -> None:
-    commits = OffsetCommitter(Heard(), Fence(3.0))
+    commits = OffsetCommitter(Heard(), Fence(3.0, lambda: 100.0))
     commits.begin({P: 1, Q: 2}, StartOffsets({P: 7, Q: 8}, {P: 7, Q: 8}, GroupStart("earliest")))
     assert not commits.owes()
     commits.took({Q: 10})

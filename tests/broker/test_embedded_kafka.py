@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from consumer.demo.embedded_kafka import ApiKey, EmbeddedKafka, EmbeddedKafkaError
 
-_WITHIN_S = 20.0
+_WITHIN_S = 120.0
 _REBALANCE_IN_PROGRESS = 27
 
 _PARENT = """

@@ -150,7 +150,7 @@ def test_back_pressure_longer_than_the_poll_interval_keeps_membership(broker: Br
             assert 0 < taken <= 100
             await asyncio.sleep(8)  # longer than the poll interval and the session: the point of the test
             assert len(one.road.taken) == taken
-            assert one.poller.may_call()
+            await one.until(one.poller.may_call)
             one.road.room.set()
             await one.until(lambda: len(one.road.taken) == 1400)
             assert one.heard.revocations == []

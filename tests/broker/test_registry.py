@@ -183,7 +183,7 @@ def test_a_registry_that_says_nothing_does_not_keep_the_process_from_ending() ->
     properties = {"url": f"http://127.0.0.1:{silent.getsockname()[1]}"}
 
     async def leave_in_the_middle() -> None:
-        questions = [asyncio.create_task(RegistryClient(properties, 20.0).fetch(key)) for key in range(2)]
+        questions = [asyncio.create_task(RegistryClient(properties, 600.0).fetch(key)) for key in range(2)]
         call, _ = await asyncio.to_thread(silent.accept)
         for question in questions:
             question.cancel()
@@ -193,7 +193,7 @@ def test_a_registry_that_says_nothing_does_not_keep_the_process_from_ending() ->
     began = time.monotonic()
     with silent:
         asyncio.run(leave_in_the_middle())
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 120
 
 
 def test_what_goes_wrong_in_asking_is_raised_where_the_answer_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,7 +145,7 @@ def assert_no_thread_is_left() -> None:
     """Wait for what ends by itself."""
     for thread in threading.enumerate():
         if thread.name.startswith("schema"):
-            thread.join(30)
+            thread.join(120)
             assert not thread.is_alive()
 
 

@@ -31,10 +31,8 @@ def test_who_owes_shows_again_and_again_that_it_is_a_member_and_who_owes_nothing
     async def run() -> None:
         async with member(options(broker, (topic,), group), settles=False) as one:
             await one.until(lambda: len(one.road.taken) == 10)
-            await _pass(1.5 * broker.session_ms / 2000)
-            again = one.heard.committed_offsets
-            assert len(again) >= 2
-            assert all(offsets == {Partition(topic, 0): 0} for offsets in again)
+            await one.until(lambda: len(one.heard.committed_offsets) >= 4)
+            assert all(offsets == {Partition(topic, 0): 0} for offsets in one.heard.committed_offsets)
             await one.until(one.poller.may_call)
             one.road.settle(Partition(topic, 0), 10)
             await one.until(lambda: one.heard.committed_offsets[-1] == {Partition(topic, 0): 10})
@@ -62,9 +60,9 @@ def _stands_still(broker: Broker, protocol: dict[str, str]) -> None:
             await one.until(one.poller.may_call)
             await _stand_still(one)
             commits = len(one.heard.committed_offsets)
-            await one.until(lambda: one.heard.fences == ["fenced", "unfenced"])
+            await one.until(lambda: one.heard.fences[:2] == ["fenced", "unfenced"])
             assert one.heard.committed_offsets[commits - 1 :]
-            assert one.poller.may_call()
+            await one.until(one.poller.may_call)
 
     asyncio.run(run())
 
@@ -93,6 +91,6 @@ def test_a_standstill_that_cost_the_commit_keeps_calls_waiting(embedded_broker: 
                 await one.until(lambda: "unfenced" in one.heard.fences)
             finally:
                 broker.kafka.clear_request_errors(ApiKey.OFFSET_COMMIT)
-            assert one.heard.fences == ["fenced", "unfenced"]
+            assert one.heard.fences[:2] == ["fenced", "unfenced"]
 
     asyncio.run(run())

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.brokers.broker import RealBroker, answers, free_port
 from tests.brokers.jars import KAFKA_VERSION, java, libraries
 
-_UP_WITHIN_S = 60.0
+_UP_WITHIN_S = 240.0
 
 
 class ApacheBroker(RealBroker):

@@ -1,9 +1,14 @@
 """What a test may ask of a broker, whichever one it runs on."""
 
+import fcntl
+import os
+import random
 import secrets
 import socket
+import tempfile
 import time
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +16,12 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-_VISIBLE_WITHIN_S = 20.0
+_VISIBLE_WITHIN_S = 120.0
+
+_PORTS = range(20_000, 30_000)
+"""Below those that a system gives to whoever asks for any: nobody gets a broker's by chance while it is down."""
+_KEPT: list[int] = []
+"""The locks of the ports that were given: the system lets go of them when this process ends, however it does."""
 
 
 class Broker(ABC):
@@ -142,8 +152,22 @@ def answers(bootstrap: str, within_s: float) -> bool:
 
 
 def free_port() -> int:
-    """Return a port nobody listens on now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """Return a port that nobody uses, and keep it from all other processes of these tests until this one ends.
+
+    Raises:
+        OSError: there is none.
+    """
+    locks = Path(tempfile.gettempdir()) / f"cdp-consumer-ports-{os.getuid()}"
+    locks.mkdir(exist_ok=True)
+    for port in random.sample(_PORTS, len(_PORTS)):
+        lock = os.open(locks / str(port), os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as one:
+                one.bind(("127.0.0.1", port))
+        except OSError:
+            os.close(lock)
+        else:
+            _KEPT.append(lock)
+            return port
+    raise OSError("no port is free")

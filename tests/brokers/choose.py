@@ -10,7 +10,7 @@ from tests.brokers.broker import RealBroker, answers
 from tests.brokers.container import ContainerBroker, NoContainerError
 from tests.brokers.jars import NoJarsError
 
-_GIVEN_ANSWERS_WITHIN_S = 20.0
+_GIVEN_ANSWERS_WITHIN_S = 60.0
 
 _Provider = Callable[[], RealBroker]
 

@@ -13,7 +13,7 @@ from tests.brokers.jars import KAFKA_VERSION
 _IMAGE = f"apache/kafka:{KAFKA_VERSION}"
 _DOCKER_ANSWERS_WITHIN_S = 5
 _PULL_WITHIN_S = 120.0
-_UP_WITHIN_S = 60.0
+_UP_WITHIN_S = 240.0
 
 
 class NoContainerError(Exception):

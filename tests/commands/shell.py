@@ -38,7 +38,7 @@ def cdp(*words: str, cwd: Path, given: str | bytes = b"", environ: dict[str, str
         env=env,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     ended = Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
     assert "Traceback" not in ended.said, ended.said

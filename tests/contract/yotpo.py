@@ -50,7 +50,7 @@ def _few_tokens(most: int) -> Callable[[FakeYotpo], Iterator[str]]:
 
 
 async def _expire(yotpo: FakeYotpo) -> None:
-    await yotpo.until(lambda: len(yotpo.held()) >= 3, 3)
+    await yotpo.until(lambda: len(yotpo.held()) >= 3)
     yotpo.expire_tokens(403)
 
 

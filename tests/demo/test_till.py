@@ -23,8 +23,8 @@ def kafka() -> Iterator[EmbeddedKafka]:
 def ended(kafka: EmbeddedKafka, pace: ProductionRate) -> EventProducer:
     one = EventProducer(Shop(7), SCHEMAS, pace, kafka.bootstrap, 4)
     one.start()
-    assert one.ended.wait(30)
-    one.join(10)
+    assert one.ended.wait(180)
+    one.join(60)
     assert one.notes.failed is None
     return one
 

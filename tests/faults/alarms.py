@@ -14,7 +14,7 @@ from tests.system.world import World
 Held = tuple[str, str]
 """A destination, and the cause of its hold."""
 
-_WITHIN_S = 30.0
+_WITHIN_S = 180.0
 
 
 def wait_for_holds(member: Member, holds: Iterable[Held]) -> None:

@@ -2,7 +2,9 @@
 
     python -m tests.faults.bookkept FILE run --config cdp.yaml
 
-When it has left it writes down its books as they are then, too: nobody can ask a process that has gone.
+When it has left it writes down its books as they are then, too: nobody can ask a process that has gone. And for each
+line of its standard input as they are then, all in one step of its loop: what a page says is older, and what is read
+from the file afterwards is newer, by as much as the machine is busy.
 Books are numbers, and two wrongs can make a right number: the identities tell which deliveries were meant.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -63,8 +66,19 @@ def books(path: Path) -> dict[str, dict[str, Any]]:
 
 def kept(path: Path) -> Kept:
     """Read what a process wrote down."""
+    return _kept(_lines(path))
+
+
+def kept_by_then(path: Path) -> tuple[int, Kept]:
+    """Read how often a process wrote its books down, and what it had written down when it last did."""
+    lines = _lines(path)
+    marks = [number for number, line in enumerate(lines) if line["event"] == _BOOKS]
+    return len(marks), _kept(lines[: marks[-1]] if marks else [])
+
+
+def _kept(lines: Iterable[dict[str, Any]]) -> Kept:
     found = Kept()
-    for line in _lines(path):
+    for line in lines:
         if line["event"] == _BOOKS:
             continue
         counter: Counter[Whose] = getattr(found, line["event"])
@@ -105,20 +119,43 @@ def keep(journal: Journal) -> None:
 
         shelve(self, letter, tenure, slot, account, acknowledged)
 
-    live = PipelineRunner.run
-
-    async def living(self: PipelineRunner, leave: asyncio.Event) -> None:
-        await live(self, leave)
-        (said,) = cast("list[object]", status([self.standing.facts()], [], Moment.now())["pipelines"])
-        journal.write(_BOOKS, pipeline=self.name, status=said)
-
-    PipelineRunner.run = living  # type: ignore[method-assign]
     Dispatcher.put = owing  # type: ignore[method-assign]
     Settlement.unsaid = owing_unsaid  # type: ignore[method-assign]
     Settlement.delivered = settled  # type: ignore[method-assign]
     Settlement._shelve = written  # type: ignore[method-assign]
 
 
+def keep_books(journal: Journal) -> None:
+    """Write the books of every pipeline down whenever a line is read, and each one's when it has left."""
+    living: list[PipelineRunner] = []
+    live = PipelineRunner.run
+
+    def write(running: PipelineRunner) -> None:
+        (said,) = cast("list[object]", status([running.standing.facts()], [], Moment.now())["pipelines"])
+        journal.write(_BOOKS, pipeline=running.name, status=said)
+
+    def write_all() -> None:
+        for running in living:
+            running.standing.look()
+            write(running)
+
+    def listen(loop: asyncio.AbstractEventLoop) -> None:
+        for _ in sys.stdin:
+            loop.call_soon_threadsafe(write_all)
+
+    async def living_on(self: PipelineRunner, leave: asyncio.Event) -> None:
+        if not living:
+            loop = asyncio.get_running_loop()
+            threading.Thread(target=listen, args=(loop,), name="listen", daemon=True).start()
+        living.append(self)
+        await live(self, leave)
+        write(self)
+
+    PipelineRunner.run = living_on  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
-    keep(Journal(Path(sys.argv[1])))
+    own = Journal(Path(sys.argv[1]))
+    keep(own)
+    keep_books(own)
     sys.exit(main(sys.argv[2:]))

@@ -10,7 +10,7 @@ from tests.system.owed import Sent
 from tests.system.shop import Shop
 from tests.system.world import World
 
-_WITHIN_S = 60.0
+_WITHIN_S = 180.0
 
 
 class Feed(Shop):

@@ -37,7 +37,7 @@ class Front:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(30)
+        assert self._ready.wait(120)
         return self
 
     def __exit__(
@@ -61,8 +61,18 @@ class Front:
         self._shut = False
 
     def jam(self) -> None:
-        """Let nothing through either way, and end no connection: nobody is told, as when a cable is pulled."""
-        self._loop.call_soon_threadsafe(self._flows.clear)
+        """Let nothing through either way, and end no connection: nobody is told, as when a cable is pulled.
+
+        It is so when this returns.
+        """
+        jammed = threading.Event()
+
+        def stop() -> None:
+            self._flows.clear()
+            jammed.set()
+
+        self._loop.call_soon_threadsafe(stop)
+        assert jammed.wait(60)
 
     def clear(self) -> None:
         """Let everything through again, what was kept first."""

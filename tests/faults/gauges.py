@@ -84,7 +84,7 @@ def stated_ceiling_bytes(world: World, *, partitions: int, largest: str) -> int:
         env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert said.returncode == 0, said.stdout.decode()
     total: int = json.loads(said.stdout)["memory"]["total_bytes"]

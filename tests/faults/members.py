@@ -66,7 +66,7 @@ class Composed(Member):
         self.journal("")
         return self._held
 
-    def census(self, within_s: float = 30.0) -> Line:
+    def census(self, within_s: float = 180.0) -> Line:
         """Return what it holds now: tasks, threads, descriptors."""
         before = len(self.journal("census"))
         self.tell("census")

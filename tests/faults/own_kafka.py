@@ -13,7 +13,7 @@ from tests.brokers.apache import ApacheBroker
 from tests.brokers.broker import free_port
 from tests.faults.front import Front
 
-_WITHIN_S = 30.0
+_WITHIN_S = 120.0
 _WRITING = ("User:ANONYMOUS", "*", AclOperation.WRITE, AclPermissionType.DENY)
 
 _AUTHORIZER = """\

@@ -16,11 +16,12 @@ from tests.system.evidence import Evidence, gather
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One kind of fault: how often it struck, what it met, and how often it met nothing."""
+    """One kind of fault: how often it struck, what it met, how often it met nothing, and lasted longer until it did."""
 
     struck: int
     hits: int
     missed: int
+    extended: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,9 @@ class Report:
     def _lines(self) -> Iterator[str]:
         yield f"seed {self.seed}, {self.broker}, {self.seconds:.0f} s"
         yield f"{self.records} records, {self.deliveries} deliveries, {self.letters} dead letters owed"
-        yield f"{sum(one.struck for one in self.faults.values())} faults (struck, hits, met nothing):"
+        yield f"{sum(one.struck for one in self.faults.values())} faults (struck, hits, met nothing, extended):"
         for kind, one in sorted(self.faults.items()):
-            yield f"  {kind:34} {one.struck:4} {one.hits:6} {one.missed:4}"
+            yield f"  {kind:34} {one.struck:4} {one.hits:6} {one.missed:4} {one.extended:4}"
         yield f"lost {self.lost}, out of order {self.order_violations}"
         yield f"wrongly dead-lettered {self.wrongly_dead_lettered}, taken more than once {self.repeated} "
         yield f"({self.unheard} of these for want of an answer that the server says it gave)"
@@ -93,7 +94,10 @@ def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Rep
         records=len(storm.shop.records),
         deliveries=sum(one.cause is None for one in storm.shop.owed),
         letters=sum(one.cause is not None for one in storm.shop.owed),
-        faults={kind: Count(tally.struck[kind], tally.hits[kind], tally.missed[kind]) for kind in tally.struck},
+        faults={
+            kind: Count(tally.struck[kind], tally.hits[kind], tally.missed[kind], tally.extended[kind])
+            for kind in tally.struck
+        },
         lost=_those(wrong, "lost: "),
         order_violations=_those(wrong, "order: "),
         wrongly_dead_lettered=_those(wrong, "a letter that nobody owed"),

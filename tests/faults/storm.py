@@ -26,10 +26,12 @@ _AT_ONCE = 3
 _AHEAD = 12
 """So far down the deck a fault is looked for whose place is free: members have the most, and would all come last."""
 
-_UNTIL_HIT_S = 60.0
+_UNTIL_HIT_S = 300.0
+"""A fault that has met nothing lasts longer, up to this: on a busy machine no call may come for a minute."""
+_AGAIN_S = 0.3
 _REST_S = 30.0
-_SETTLED_WITHIN_S = 120.0
-_ARRIVED_WITHIN_S = 240.0
+_SETTLED_WITHIN_S = 600.0
+_ARRIVED_WITHIN_S = 900.0
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class _InForce:
     struck: Struck
     began: float
     at_least: float
+    extended: bool = False
 
     @property
     def locks(self) -> set[str]:
@@ -211,9 +214,10 @@ class Storm:
         for each in [one for one in self._in_force if now - one.began >= one.at_least]:
             hits = each.struck.hits()
             if not hits and now - each.began < _UNTIL_HIT_S:
-                each.at_least = now - each.began + 0.3  # it has met nothing yet: it is looked at again soon
+                each.at_least, each.extended = now - each.began + _AGAIN_S, True  # it is looked at again soon
                 continue
             each.struck.over()
+            self.tally.extended[each.fault.kind] += each.extended
             self._in_force.remove(each)
             self.tally.hits[each.fault.kind] += hits
             self.tally.missed[each.fault.kind] += not hits

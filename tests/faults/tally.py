@@ -29,10 +29,11 @@ class Options:
 
 @dataclass(slots=True)
 class Tally:
-    """What was struck, how often it hit, and what went wrong on the way."""
+    """What was struck, how often it hit, how often it lasted longer until it did, and what went wrong on the way."""
 
     struck: Counter[str] = field(default_factory=Counter)
     hits: Counter[str] = field(default_factory=Counter)
     missed: Counter[str] = field(default_factory=Counter)
+    extended: Counter[str] = field(default_factory=Counter)
     crashes: list[Crash] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)

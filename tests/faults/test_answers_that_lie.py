@@ -103,7 +103,7 @@ def _twice(world: World) -> Iterator[str]:
             yield name
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_no_answer_that_lies_loses_an_event_or_keeps_a_member(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
         change(world, every={"probe": "200ms"})

@@ -123,7 +123,7 @@ def direct(member: Member, world: World, said: Said) -> None:
         (world.folder / "directives.yaml").write_text(text.replace("TOPIC", world.topic))
         member.wait_until(
             lambda due=heard[:number]: _of_directives(member) == [*due],  # type: ignore[misc]
-            60,
+            180,
             f"not heard: {heard[:number]}",
         )
         said.pages(member)
@@ -133,7 +133,7 @@ def _of_directives(member: Member) -> list[str]:
     return [line["event"] for line in member.lines() if line["event"] in {"directives read", "directives refused"}]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_a_member_in_a_storm_of_faults_says_no_canary(embedded_broker: Broker, tmp_path: Path) -> None:
     said, registry = Said(), Registry()
     with World(embedded_broker, tmp_path, ISOLATED, partitions=2) as world, registry.running() as url:
@@ -152,7 +152,7 @@ def test_a_member_in_a_storm_of_faults_says_no_canary(embedded_broker: Broker, t
                 books = [each["records"] for each in member.status().values()]
                 return all(each["taken"] == len(shop.records) and not each["open"] for each in books)
 
-            member.wait_until(over, 120, "not everything has ended")
+            member.wait_until(over, 180, "not everything has ended")
             unbalanced = accounts.unbalanced(member.status())
             assert member.leave() == 0
         letters = logs.read_letters(embedded_broker, world.dead_letters)

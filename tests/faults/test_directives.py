@@ -57,7 +57,7 @@ def said_of_directives(member: Member) -> dict[str, Any]:
 def wait_for_reading(member: Member, number: int) -> None:
     """Wait until the file was read for the so-many-eth time."""
     member.wait_until(
-        lambda: len(member.lines("directives read")) >= number, 30, f"the file was not read {number} times"
+        lambda: len(member.lines("directives read")) >= number, 180, f"the file was not read {number} times"
     )
 
 
@@ -67,12 +67,12 @@ def wait_for_commits(world: World, member: Member) -> None:
     for group in world.pipelines:
         member.wait_until(
             lambda group=group: logs.committed(world.broker, group, world.topic, _PARTITIONS) == ends,  # type: ignore[misc]
-            60,
+            180,
             f"{group} did not commit everything",
         )
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 def test_a_destination_is_paused_midway_and_goes_on_when_the_pause_is_lifted_or_over(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -87,12 +87,12 @@ def test_a_destination_is_paused_midway_and_goes_on_when_the_pause_is_lifted_or_
             assert [line["level"] for line in member.lines("directives file missing")] == ["warning"]
             assert said_of_directives(member) == {"in_force": [], "refused": []}
             logs.produce(broker, world.topic, early)
-            member.wait_until(lambda: due(early, "customerio") <= world.customerio.held(), 60, "not all arrived")
+            member.wait_until(lambda: due(early, "customerio") <= world.customerio.held(), 180, "not all arrived")
 
             write(path, "pause: {destination: customerio}")
             wait_for_reading(member, 2)
             logs.produce(broker, world.topic, paused)
-            member.wait_until(lambda: due(paused, "copilot") <= world.copilot.held(), 60, "copilot waits, too")
+            member.wait_until(lambda: due(paused, "copilot") <= world.copilot.held(), 180, "copilot waits, too")
             (shown,) = said_of_directives(member)["in_force"]
             assert (shown["directive"], shown["destination"], shown["reason"]) == ("pause", "customerio", "as asked")
 
@@ -105,14 +105,19 @@ def test_a_destination_is_paused_midway_and_goes_on_when_the_pause_is_lifted_or_
             assert not due(paused, "customerio") & world.customerio.held()
 
             write(path)
-            member.wait_until(lambda: due(paused, "customerio") <= world.customerio.held(), 60, "the pause stays")
+            member.wait_until(lambda: due(paused, "customerio") <= world.customerio.held(), 180, "the pause stays")
             assert member.metrics()["cdp_directives_file_valid", ()] == 1
 
-            end = time.time() + 2
-            write(path, "pause: {destination: customerio}", until=datetime.fromtimestamp(end, UTC).isoformat())
-            wait_for_reading(member, 4)
+            # A busy machine may read of a pause when it is over: then once more, and longer.
+            for reading, patience_s in enumerate((2, 10, 60), start=4):
+                end = time.time() + patience_s
+                write(path, "pause: {destination: customerio}", until=datetime.fromtimestamp(end, UTC).isoformat())
+                wait_for_reading(member, reading)
+                if time.time() < end - 1:
+                    break
+            assert time.time() < end, "the pause was never in force"
             logs.produce(broker, world.topic, ending)
-            member.wait_until(lambda: due(ending, "customerio") <= world.customerio.held(), 60, "the pause ends not")
+            member.wait_until(lambda: due(ending, "customerio") <= world.customerio.held(), 180, "the pause ends not")
             over = time.monotonic() - (time.time() - end)
             first = min(one.at for one in world.customerio.received if one.id in due(ending, "customerio"))
             assert first > over - 0.1
@@ -124,7 +129,7 @@ def test_a_destination_is_paused_midway_and_goes_on_when_the_pause_is_lifted_or_
         assert oracle.complaints(shop.records, gather(world)) == []
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 def test_an_event_that_hangs_the_vendor_is_quarantined_and_so_is_a_customer(broker: Broker, tmp_path: Path) -> None:
     pipelines = {"cdp-customerio": ("customerio",), "cdp-copilot": ("copilot",)}
     with World(broker, tmp_path, pipelines, partitions=_PARTITIONS) as world:
@@ -153,10 +158,10 @@ def test_an_event_that_hangs_the_vendor_is_quarantined_and_so_is_a_customer(brok
         with world.member() as member:
             member.wait_for_partitions(_PARTITIONS)
             logs.produce(broker, world.topic, shop.records)
-            world.customerio.wait_until(lambda: rule.hits > 0, 60)
+            world.customerio.wait_until(lambda: rule.hits > 0, 180)
             write(path, by_key, by_position)
             member.wait_until(
-                lambda: due(shop.records, "customerio") <= world.customerio.held(), 60, "its neighbours wait for it"
+                lambda: due(shop.records, "customerio") <= world.customerio.held(), 180, "its neighbours wait for it"
             )
             wait_for_commits(world, member)
             shown = said_of_directives(member)["in_force"]
@@ -172,7 +177,7 @@ def test_an_event_that_hangs_the_vendor_is_quarantined_and_so_is_a_customer(brok
         assert oracle.complaints(shop.records, gather(world)) == []
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 def test_a_start_with_a_refused_file_sends_nothing_until_it_is_mended(broker: Broker, tmp_path: Path) -> None:
     with World(broker, tmp_path, {"cdp-customerio": ("customerio",)}, partitions=_PARTITIONS) as world:
         path = directed(world)
@@ -185,7 +190,7 @@ def test_a_start_with_a_refused_file_sends_nothing_until_it_is_mended(broker: Br
             logs.produce(broker, world.topic, shop.records)
             member.wait_until(
                 lambda: sum(each["records"]["taken"] for each in member.status().values()) == len(shop.records),
-                60,
+                180,
                 "not all was taken",
             )
             said = said_of_directives(member)
@@ -201,7 +206,7 @@ def test_a_start_with_a_refused_file_sends_nothing_until_it_is_mended(broker: Br
         assert oracle.complaints(shop.records, gather(world)) == []
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 def test_a_member_whose_directives_file_hangs_at_the_start_leaves_when_asked(broker: Broker, tmp_path: Path) -> None:
     with World(broker, tmp_path, {"cdp-customerio": ("customerio",)}, partitions=_PARTITIONS) as world:
         path = directed(world)

@@ -28,7 +28,7 @@ _LETTERS = _REFUSALS - 1
 """The refusal that closes the guard is the first that waits."""
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 def test_a_registry_that_knows_no_schema_costs_few_letters_and_all_else_is_delivered_once_it_is_the_right_one(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -50,20 +50,20 @@ def test_a_registry_that_knows_no_schema_costs_few_letters_and_all_else_is_deliv
         with SchemaRegistry({}) as wrong:
             schemas = {"registry": {"url": wrong.url}, "directory": "avro"}
             reconfigure(
-                world, schemas=schemas, flood_guard=_guard(), budgets={"drain": "45s", "termination_grace": "120s"}
+                world, schemas=schemas, flood_guard=_guard(), budgets={"drain": "240s", "termination_grace": "600s"}
             )
             with world.member() as member:
                 member.wait_for_partitions(_PARTITIONS)
-                closed = member.wait_for_line("flood guard closed", 60)
+                closed = member.wait_for_line("flood guard closed")
                 assert (closed["cause"], closed["refused"], closed["of"]) == ("unknown_schema", _REFUSALS, _REFUSALS)
-                member.wait_until(lambda: _waiting(member, group) == 120 - _LETTERS, 60, "not all the rest is parked")
+                member.wait_until(lambda: _waiting(member, group) == 120 - _LETTERS, 180, "not all the rest is parked")
                 shown = member.status()[group]["guards"]  # as just seen to be there
                 assert [(each["topic"], each["cause"]) for each in shown] == [(world.topic, "unknown_schema")]
                 assert accounts.unbalanced(member.status()) == []
                 assert not world.customerio.requests
                 began = time.monotonic()
                 assert member.leave() == 0
-                assert time.monotonic() - began < 40, "leaving waited for what is parked"
+                assert time.monotonic() - began < 150, "leaving waited for what is parked"
         letters = logs.read_letters(broker, world.dead_letters)
         assert [letter.text("cdp-cause") for letter in letters] == ["unknown_schema"] * _LETTERS
         gone = {(int(_said(each, "partition")), int(_said(each, "offset"))) for each in letters}
@@ -71,7 +71,7 @@ def test_a_registry_that_knows_no_schema_costs_few_letters_and_all_else_is_deliv
         assert len(due) == 120 - _LETTERS
         world.config.write_text(right)
         with world.member() as mended:
-            mended.wait_until(lambda: due <= world.customerio.held(), 60, "not everything arrived")
+            mended.wait_until(lambda: due <= world.customerio.held(), 180, "not everything arrived")
             _wait_for_commits(world, mended, group)
             assert mended.leave() == 0
         # Letters not below what was committed may have been delivered as well: nothing is missing all the same.
@@ -79,7 +79,7 @@ def test_a_registry_that_knows_no_schema_costs_few_letters_and_all_else_is_deliv
         assert _letters(world) == _LETTERS
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 def test_a_vendor_that_refuses_one_event_type_costs_few_letters_and_a_directive_accepts_the_rest(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -100,19 +100,19 @@ def test_a_vendor_that_refuses_one_event_type_costs_few_letters_and_a_directive_
         with world.member() as member:
             member.wait_for_partitions(_PARTITIONS)
             logs.produce(broker, world.topic, shop.records)
-            closed = member.wait_for_line("flood guard closed", 60)
+            closed = member.wait_for_line("flood guard closed")
             assert (closed["event_type"], closed["cause"], closed["refused"]) == (ORDER, "refused", _REFUSALS)
             member.wait_until(
                 lambda: (
                     [(each["event_type"], each["cause"]) for each in _guards(member, group)] == [(ORDER, "refused")]
                 ),
-                30,
+                180,
                 "the closed guard is not shown",
             )
             # A probe a second, each refused, and none of them dead-lettered.
             asked = len(world.customerio.requests)
-            world.customerio.wait_until(lambda: len(world.customerio.requests) >= asked + 3, 60)
-            member.wait_until(lambda: _letters(world) >= _LETTERS, 30, "the first are not dead-lettered")
+            world.customerio.wait_until(lambda: len(world.customerio.requests) >= asked + 3, 180)
+            member.wait_until(lambda: _letters(world) >= _LETTERS, 180, "the first are not dead-lettered")
             assert _letters(world) == _LETTERS
             assert accounts.unbalanced(member.status()) == []
 
@@ -120,9 +120,9 @@ def test_a_vendor_that_refuses_one_event_type_costs_few_letters_and_a_directive_
                 "directives:\n  - {accept_refusals: {destination: customerio, event_type: "
                 f"{ORDER}, cause: refused}}, until: '2100-01-01T00:00:00Z'}}\n"
             )
-            assert member.wait_for_line("flood guard opened", 60)["by"] == "directive"
+            assert member.wait_for_line("flood guard opened")["by"] == "directive"
             _wait_for_commits(world, member, group)
-            member.wait_until(lambda: _guards(member, group) == [], 30, "the guard is still shown")
+            member.wait_until(lambda: _guards(member, group) == [], 180, "the guard is still shown")
             assert accounts.unbalanced(member.status()) == []
             assert member.leave() == 0
         assert oracle.complaints(shop.records, gather(world)) == []
@@ -156,5 +156,5 @@ def _said(letter: logs.Letter, name: str) -> str:
 def _wait_for_commits(world: World, member: Member, group: str) -> None:
     ends = logs.log_ends(world.broker, world.topic, _PARTITIONS)
     member.wait_until(
-        lambda: logs.committed(world.broker, group, world.topic, _PARTITIONS) == ends, 90, "not all is committed"
+        lambda: logs.committed(world.broker, group, world.topic, _PARTITIONS) == ends, 180, "not all is committed"
     )

@@ -115,7 +115,7 @@ class _Hostile:
         return schemas.datum(ORDER, event)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_hostile_records_become_letters_untouched_and_cost_no_good_one(
     apache_broker: RealBroker, tmp_path: Path
 ) -> None:
@@ -137,7 +137,7 @@ def test_hostile_records_become_letters_untouched_and_cost_no_good_one(
             member.wait_for_partitions(world.partitions)
             shop.produce()
             shop.wait_until_delivered(within_s=120)
-            member.wait_until(lambda: _settled(member, len(shop.records)), 120, "records are still open")
+            member.wait_until(lambda: _settled(member, len(shop.records)), 180, "records are still open")
             disagreements = accounts.disagreements(shop.records, member.status(), member.metrics())
             said.pages(member)
             assert member.leave() == 0

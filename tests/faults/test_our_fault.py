@@ -27,13 +27,13 @@ _LOOKS_S = 2.5
 _NEW = f"{CANARY}-new"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(900)
 def test_a_token_that_dies_is_renewed_once_however_many_lanes_meet_it(
     apache_broker: RealBroker, tmp_path: Path
 ) -> None:
     lanes = 8
     with World(apache_broker, tmp_path, {"cdp-yotpo": ("yotpo",)}) as world:
-        world.configure(timeout_s=15)
+        world.configure(timeout_s=19)
         change(world, every={"lanes": lanes})
         (pipeline,), server = world.pipelines, world.yotpo
         shop = Feed(world, 41)
@@ -45,7 +45,7 @@ def test_a_token_that_dies_is_renewed_once_however_many_lanes_meet_it(
                 held = server.faults.add(Until(gate, processed_first=False), when=_delivers)
                 shop.orders(200)
                 member.wait_until(
-                    lambda: member.status()[pipeline]["destinations"][0]["calls"] == lanes, 30, "a lane is idle"
+                    lambda: member.status()[pipeline]["destinations"][0]["calls"] == lanes, 180, "a lane is idle"
                 )
                 server.expire_tokens()
                 server.faults.remove(held)
@@ -59,7 +59,7 @@ def test_a_token_that_dies_is_renewed_once_however_many_lanes_meet_it(
         assert oracle.complaints(shop.records, gather(world)) == []
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(900)
 def test_refused_credentials_hold_and_alarm_with_one_slow_prober_and_end_by_themselves(
     apache_broker: RealBroker, tmp_path: Path
 ) -> None:
@@ -79,14 +79,14 @@ def test_refused_credentials_hold_and_alarm_with_one_slow_prober_and_end_by_them
             assert leaks(world, member, _NEW) == []
             _accept(world, CANARY)
             shop.wait_until_delivered()
-            member.wait_until(lambda: set(_valid(member).values()) == {1}, 30, "the alarm stays")
+            member.wait_until(lambda: set(_valid(member).values()) == {1}, 180, "the alarm stays")
             assert {line["destination"] for line in member.lines("hold ended")} == set(world.servers)
             assert leaks(world, member, _NEW) == []
             assert member.leave() == 0
         assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(900)
 def test_a_changed_credentials_file_ends_the_hold_at_once_and_a_half_written_one_changes_nothing(
     apache_broker: RealBroker, tmp_path: Path
 ) -> None:
@@ -139,7 +139,7 @@ def test_a_changed_credentials_file_ends_the_hold_at_once_and_a_half_written_one
         assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(900)
 def test_a_disk_of_secrets_that_hangs_is_said_and_keeps_neither_deliveries_nor_the_process(
     apache_broker: RealBroker, tmp_path: Path
 ) -> None:
@@ -172,12 +172,12 @@ def test_a_disk_of_secrets_that_hangs_is_said_and_keeps_neither_deliveries_nor_t
                 assert len(member.lines("secrets doubted")) == len(world.servers), "each is said once"
                 member.wait_until(
                     lambda: set(_of_each(member, "cdp_destination_secrets_doubted", reason="unread").values()) == {1},
-                    30,
+                    180,
                     "no metric says so",
                 )
                 assert "the disk with its secrets does not answer" in member.page("/status")[1]
                 assert leaks(world, member) == []
-                assert member.leave(within_s=30) == 0
+                assert member.leave(within_s=60) == 0
         assert oracle.complaints(shop.records, gather(world)) == []
 
 

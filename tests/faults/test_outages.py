@@ -51,7 +51,7 @@ _DOWN: Mapping[str, Mapping[str, Callable[[Incoming], Action]]] = {
 }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_an_outage_costs_no_partition_no_memory_and_no_other_pipeline_and_is_over_at_once(
     apache_broker: RealBroker, tmp_path: Path
 ) -> None:
@@ -119,7 +119,7 @@ class _Outage:
         self.began = time.monotonic()
         self._rules = {name: self._world.servers[name].faults.add(action) for name, action in self._down.items()}
         self._shop.orders(_BACKLOG, note=_NOTE, vip=False)
-        self._member.wait_until(lambda: _full(self._member) == len(self._down), 60, "the limits were not reached")
+        self._member.wait_until(lambda: _full(self._member) == len(self._down), 180, "the limits were not reached")
         self._full = time.monotonic()
 
     def trade(self) -> None:

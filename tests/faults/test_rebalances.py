@@ -23,10 +23,11 @@ from tests.system.world import World
 
 _PIPELINE = {"cdp-customerio": ("customerio",)}
 _PARTITIONS = 6
-_TIMEOUT_S = 15.0
+_TIMEOUT_S = 120.0
 """Longer than a call is held back here."""
+_PATIENT = {"drain": "150s", "termination_grace": "600s"}
 _LANES = 4
-_LONG_SESSION = {"session.timeout.ms": "60000"}
+_LONG_SESSION = {"session.timeout.ms": "300000"}
 """A start may take as long as it likes: with the new protocol it is the brokers' word, and partitions may move."""
 _SLOW = Delay(0.15)
 _STATIC = {"group.instance.id": "${CDP_TEST_MEMBER}"}
@@ -65,12 +66,12 @@ class Group:
 
     def some_arrive(self, member: Member) -> None:
         """Wait until deliveries of what was produced last run."""
-        member.wait_until(lambda: len(self.server.held()) > self._before + 20, 60, "nothing is delivered")
+        member.wait_until(lambda: len(self.server.held()) > self._before + 20, 180, "nothing is delivered")
 
     def everything_ends(self, member: Member) -> None:
         """Wait until all has arrived and is committed."""
-        member.wait_until(lambda: self._due <= self.server.held(), 90, "not everything arrived")
-        member.wait_until(lambda: self.committed() == self.log_ends(), 60, "not everything was committed")
+        member.wait_until(lambda: self._due <= self.server.held(), 180, "not everything arrived")
+        member.wait_until(lambda: self.committed() == self.log_ends(), 180, "not everything was committed")
 
     def committed(self) -> dict[int, int]:
         """Return what the broker has of the group."""
@@ -83,8 +84,8 @@ class Group:
     def all_lanes_call(self, *members: Member) -> None:
         """Wait until every lane waits for an answer: then none is about to begin a call."""
         for member in members:
-            member.wait_until(lambda one=member: _calls_with_all_lanes(one, self.name), 30, "a lane is idle")  # type: ignore[misc]
-        self.server.wait_until(lambda: self.server.in_flight == _LANES * len(members), 30)
+            member.wait_until(lambda one=member: _calls_with_all_lanes(one, self.name), 180, "a lane is idle")  # type: ignore[misc]
+        self.server.wait_until(lambda: self.server.in_flight == _LANES * len(members), 180)
 
     def partitions_of(self, *members: Member) -> set[int]:
         """Return what members hold."""
@@ -100,7 +101,7 @@ def _calls_with_all_lanes(member: Member, group: str) -> bool:
     return bool(destination["calls"] == destination["lanes"] == _LANES)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "protocol",
@@ -111,7 +112,7 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
 ) -> None:
     with World(broker, tmp_path, _PIPELINE, partitions=_PARTITIONS) as world:
         world.configure(timeout_s=_TIMEOUT_S)
-        reconfigure(world, kafka=protocol, batch=5)
+        reconfigure(world, kafka=protocol, batch=5, budgets=_PATIENT)
         group = Group(world, monkeypatch)
         slow = group.server.faults.add(_SLOW)
         with group.member("frozen") as frozen, group.member("killed") as killed:
@@ -145,7 +146,7 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
                 for member in (frozen, stays):
                     member.wait_for_partitions(3)
                 # It may lose them before it looks at its fence: then no line tells of that.
-                frozen.wait_until(lambda: _assigned_since(frozen, thawed), 60, "it was assigned nothing")
+                frozen.wait_until(lambda: _assigned_since(frozen, thawed), 180, "it was assigned nothing")
                 heard = time.monotonic()
                 assert group.committed() == ended, "the member that stood still committed what it had lost"
 
@@ -171,7 +172,7 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
         assert books == []
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("protocol", _PROTOCOLS)
 def test_a_member_with_a_name_restarts_politely_and_after_a_kill_and_moves_no_partition_of_another_if_it_need_not(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: dict[str, str]
@@ -179,7 +180,7 @@ def test_a_member_with_a_name_restarts_politely_and_after_a_kill_and_moves_no_pa
     classic = "group.protocol" not in protocol
     with World(broker, tmp_path, _PIPELINE, partitions=_PARTITIONS) as world:
         world.configure(timeout_s=_TIMEOUT_S)
-        reconfigure(world, kafka={**protocol, **_STATIC, **_LONG_SESSION}, batch=5)
+        reconfigure(world, kafka={**protocol, **_STATIC, **_LONG_SESSION}, batch=5, budgets=_PATIENT)
         group = Group(world, monkeypatch)
         slow = group.server.faults.add(_SLOW)
         with group.member("stays") as stays, group.member("first") as first:
@@ -218,7 +219,7 @@ def test_a_member_with_a_name_restarts_politely_and_after_a_kill_and_moves_no_pa
         assert again, "no call was on the wire when its member was killed"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(900)
 def test_of_two_processes_with_one_name_one_ends_and_says_why_in_a_sentence(broker: Broker, tmp_path: Path) -> None:
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
         (group,) = world.pipelines

@@ -15,11 +15,11 @@ from tests.faults.tally import Options
 
 _SEED = 4
 _OPTIONS = Options(settle=1)
-_WITHIN_S = 600.0
+_WITHIN_S = 1800.0
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1100)
+@pytest.mark.timeout(3600)
 def test_every_fault_strikes_once_and_nothing_is_lost_or_out_of_order_or_wrongly_dead_lettered(
     own_kafka: OwnKafka, tmp_path: Path
 ) -> None:

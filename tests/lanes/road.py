@@ -173,12 +173,12 @@ class Road:
         self.past.append(self.tenure)
         self.tenure = PartitionLedger(PARTITION, self.tenure.number + 1, self.tenure.frontier(), 2)
 
-    async def until(self, predicate: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    async def until(self, predicate: Callable[[], bool], timeout_s: float = 120.0) -> None:
         async with asyncio.timeout(timeout_s):
             while not predicate():  # noqa: ASYNC110 - what is looked at is told by nobody
                 await asyncio.sleep(0.002)
 
-    async def all_ended(self, timeout_s: float = 15.0) -> None:
+    async def all_ended(self, timeout_s: float = 120.0) -> None:
         await self.until(lambda: not self.tenure.open_records and not self.lanes.open_bytes(), timeout_s)
         account = self.settling.books.accounts[self.name]
         assert account.difference(0) == 0
@@ -203,7 +203,7 @@ WORDS: dict[str, Callable[[str, str], tuple[str | None, Any]]] = {
     ),
 }
 
-QUICK = {"lanes": 4, "timeout_s": 2.0, "linger_s": 0.0, "backoff": Backoff(0.01, 0.05), "probe_s": 0.2}
+QUICK = {"lanes": 4, "timeout_s": 30.0, "linger_s": 0.0, "backoff": Backoff(0.01, 0.05), "probe_s": 0.2}
 
 
 @asynccontextmanager

@@ -239,7 +239,7 @@ def test_a_key_with_a_letter_a_closed_guard_and_a_held_endpoint_ends_once_all_is
             lanes.shelf.acknowledge()
             fake.faults.remove(gone)
             fake.faults.remove(rule)
-            await lanes.all_ended(60)
+            await lanes.all_ended()
             assert fake.held() == {events[4], "u7=true"}
             assert not lanes.lanes.holds
             assert not lanes.lanes.guarding.closed()

@@ -45,7 +45,7 @@ def test_new_keys_that_begin_with_what_is_fine_and_come_faster_than_probes_keep_
             assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
             assert len(lanes.shelf.letters) == 4
             fake.faults.clear()
-            await lanes.all_ended(60)
+            await lanes.all_ended()
             assert len(lanes.shelf.letters) == 4
 
     asyncio.run(run())

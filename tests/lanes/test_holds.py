@@ -50,7 +50,7 @@ def test_a_changed_secret_is_tried_long_before_the_next_probe(monkeypatch: pytes
             ids = lanes.owe(["a", "b"], [0, 1], "track")
             await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.calls)
             lanes.secrets["api_key"].on_disk = "new"
-            await lanes.all_ended(5)
+            await lanes.all_ended()
             assert fake.held() == set(ids)
 
     asyncio.run(run())
@@ -204,7 +204,7 @@ def test_a_held_partition_that_goes_leaves_no_key_blocked_for_the_next_tenure() 
             await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.calls)
             lanes.go()
             later = lanes.owe(["later"], [1], "custom_event")
-            await lanes.all_ended(5)
+            await lanes.all_ended()
             assert fake.held() == set(later)
 
     asyncio.run(run())

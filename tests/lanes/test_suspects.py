@@ -41,8 +41,8 @@ async def find(fake: Fake, lanes: Road, action: Action) -> tuple[str, list[str]]
     ids = lanes.owe([*texts, "behind it"], [*range(EVENTS), EVENTS // 2], "track")
     bad = ids.pop(EVENTS // 2)
     async with traffic(lanes, ids):
-        await lanes.until(lambda: bool(lanes.shelf.letters), 60)
-    await lanes.all_ended(60)
+        await lanes.until(lambda: bool(lanes.shelf.letters))
+    await lanes.all_ended()
     return bad, ids
 
 
@@ -56,7 +56,7 @@ async def outage(fake: Fake, lanes: Road, status: int, calls: int) -> list[str]:
         60,
     )
     fake.faults.remove(down)
-    await lanes.all_ended(60)
+    await lanes.all_ended()
     return ids
 
 
@@ -142,15 +142,15 @@ def test_a_suspect_that_is_forbidden_holds_nobody_any_more() -> None:
             lanes.owe(["POISON"], [1], "track")
             ids: list[str] = []
             async with traffic(lanes, ids):
-                await lanes.until(lambda: lanes.lanes.suspects == 1, 60)
+                await lanes.until(lambda: lanes.lanes.suspects == 1)
                 holds = lanes.observer.holds
                 unheard = poison.hits - len(holds)
                 assert holds
                 # Now and then it meets nobody between two of its own failures: that says nothing, and holds.
-                await lanes.until(lambda: poison.hits - len(holds) >= unheard + 5, 60)
-            await lanes.until(lambda: fake.held() == set(ids), 60)
+                await lanes.until(lambda: poison.hits - len(holds) >= unheard + 5)
+            await lanes.until(lambda: fake.held() == set(ids))
             fake.faults.remove(poison)
-            await lanes.all_ended(60)
+            await lanes.all_ended()
 
     asyncio.run(run())
 

@@ -10,6 +10,9 @@ from consumer.demo.fakes import Answer, FakeCustomerio, FakeYotpo
 from consumer.model import TransientCause
 from tests.lanes.road import road
 
+_LINGER_S = 2.0
+"""Long enough for company to come on a machine that is busy."""
+
 
 @pytest.mark.parametrize(
     "headers",
@@ -56,14 +59,21 @@ def test_a_rate_spaces_the_calls_of_all_lanes_and_a_share_of_it_spaces_them_wide
             lanes.owe([str(n) for n in range(12)], list(range(12)), "event")
             await asyncio.sleep(0.15)
             assert not fake.requests, "no share of the rate was given yet"
-            lanes.lanes.pace.share(0.5, time.monotonic())
+            pace, starts = lanes.lanes.pace, list[float]()
+            started = pace.started
+
+            def noted(now: float) -> None:
+                starts.append(now)
+                started(now)
+
+            pace.started = noted  # type: ignore[method-assign]
+            pace.share(0.5, time.monotonic())
             await lanes.all_ended()
-            starts = sorted(request.started for request in lanes.calls())
-            assert len(starts) == 12
+            assert len(lanes.calls()) == 12
             assert all(request.status != 429 for request in fake.requests)
-            # half of 20 a second, measured at the server: its clock sees jitter, the sum of gaps does not
-            assert starts[-1] - starts[1] >= 10 * 0.1
-            assert min(b - a for a, b in itertools.pairwise(starts[1:])) > 0.05
+            # Half of 20 a second, by the clock of the calls: when a server has read them, the machine decides.
+            assert len(starts) >= len(fake.requests)
+            assert min(b - a for a, b in itertools.pairwise(starts)) >= 0.1
             assert {source for source, _ in lanes.observer.throttles} == {"local"}
 
     asyncio.run(run())
@@ -84,11 +94,11 @@ def test_no_call_starts_behind_the_fence() -> None:
 
 def test_leaving_ends_the_linger_and_asks_only_for_what_is_not_a_repetition() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, linger_s=60.0) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, linger_s=600.0) as lanes:
             lanes.owe(["lingers"], [1], "track")
             assert lanes.lanes.can_go()
             lanes.lanes.hasten()
-            await lanes.all_ended(5)
+            await lanes.all_ended()
             assert not lanes.lanes.can_go()
             fake.outage(503)
             lanes.owe(["fails"], [1], "track")
@@ -119,7 +129,7 @@ def test_a_batch_waits_for_company_no_longer_than_it_may_and_not_at_all_when_ful
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
-            road(fake, lanes=1, linger_s=0.3, destination={"events": 5}) as lanes,
+            road(fake, lanes=1, linger_s=_LINGER_S, destination={"events": 5}) as lanes,
         ):
             lanes.owe(["a"], [1], "track")
             await asyncio.sleep(0.05)
@@ -130,6 +140,6 @@ def test_a_batch_waits_for_company_no_longer_than_it_may_and_not_at_all_when_ful
             lanes.owe([str(n) for n in range(5)], list(range(5)), "track")
             await lanes.all_ended()
             assert fake.requests[-1].events == 5
-            assert fake.requests[-1].started - began < 0.3
+            assert fake.requests[-1].started - began < _LINGER_S
 
     asyncio.run(run())

@@ -94,7 +94,7 @@ def import_all(lock: str) -> "subprocess.CompletedProcess[str]":
     names = sorted({name for _, name in imported()})
     words = [json.dumps(sorted(importable(locked(lock)))), json.dumps(names)]
     return subprocess.run(
-        [sys.executable, "-c", IMPORT_ALL, *words], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, "-c", IMPORT_ALL, *words], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
 
 

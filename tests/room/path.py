@@ -148,7 +148,7 @@ class House:
 
     async def give(self, partition: Partition, *offsets: int) -> None:
         lot: list[Any] = [FakeMessage(partition, offset) for offset in offsets]
-        await asyncio.wait_for(self.pipeline.accept(RecordBatch(lot, dict(self.tenures))), 5)
+        await asyncio.wait_for(self.pipeline.accept(RecordBatch(lot, dict(self.tenures))), 120)
 
     def deliver(self, count: int | None = None) -> None:
         some, self.lanes.here = self.lanes.here[:count], self.lanes.here[len(self.lanes.here[:count]) :]
@@ -166,7 +166,7 @@ class House:
 
 
 @asynccontextmanager
-async def house(records: int = 100, drain_s: float = 5.0, every_s: float = 0.01) -> AsyncIterator[House]:
+async def house(records: int = 100, drain_s: float = 600.0, every_s: float = 0.01) -> AsyncIterator[House]:
     made = House(records, drain_s)
     running = asyncio.create_task(made.pipeline.run(made.committed.append, every_s))
     try:
@@ -180,6 +180,6 @@ async def house(records: int = 100, drain_s: float = 5.0, every_s: float = 0.01)
 
 
 async def until(predicate: Any) -> None:  # noqa: ANN401
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         while not predicate():  # noqa: ASYNC110 - what is looked at is told by nobody
             await asyncio.sleep(0.002)

@@ -71,12 +71,12 @@ def test_why_a_schema_is_not_there_is_known_until_it_is() -> None:
         learning.want(7)
         seen = []
         for _ in range(3):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(120):
                 await registry.asked.acquire()
             seen.append(dict(learning.troubles))
             assert list(learning.waits) == [7]
             registry.goes.release()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(120):
             await learned.wait()
         assert seen == [{}, {7: "unreachable"}, {7: "refused"}]
         assert (learning.waits, learning.troubles, translator.learnt) == ({}, {}, [7])
@@ -94,7 +94,7 @@ def test_an_asking_that_falls_ends_the_pipeline_and_lets_no_record_wait_in_silen
         for key in (7, 8):
             learning.want(key)
             registry.goes.release()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(120):
             with pytest.raises(RuntimeError, match="a bug"):
                 await learning.done
         await learning.close()
@@ -107,7 +107,7 @@ def test_without_a_registry_a_schema_is_unknown_at_once() -> None:
         translator, learned = FakeTranslator(), asyncio.Event()
         learning = SchemaFetcher(NoRegistry(), translator, learned.set, Observer())
         learning.want("ab")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(120):
             await learned.wait()
         assert translator.unknown == ["ab"]
         await learning.close()
@@ -121,7 +121,7 @@ def test_who_stops_asking_is_not_taken_for_fallen() -> None:
         registry = FakeRegistry(SchemaUnknown())
         learning = SchemaFetcher(registry, FakeTranslator(), lambda: None, Observer())
         learning.want(7)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(120):
             await registry.asked.acquire()
         await learning.close()
         assert learning.done.cancelled()

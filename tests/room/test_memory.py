@@ -52,7 +52,7 @@ def _pools_of_six_threads(**said: str) -> tuple[str, int]:
     command = [sys.executable, "-c", _THREADS]
     root = Path(__file__).parents[2]
     printed = subprocess.run(
-        command, cwd=root, env={**cleared, **said}, check=True, capture_output=True, text=True, timeout=60
+        command, cwd=root, env={**cleared, **said}, check=True, capture_output=True, text=True, timeout=300
     ).stdout
     return printed.partition("\n")[0], printed.count("<heap nr=")
 

@@ -64,10 +64,10 @@ def test_a_parked_record_weighs_what_its_letter_takes_in_memory() -> None:
 
 def test_leaving_does_not_wait_for_what_is_parked_and_gives_it_up() -> None:
     async def run() -> None:
-        async with house(drain_s=60.0) as here:
+        async with house() as here:
             await flooded(here, 90)
             await until(lambda: here.settling.books.accounts[""].dead_lettered == 49)
-            frontier = await asyncio.wait_for(here.pipeline.finish(), 5)
+            frontier = await asyncio.wait_for(here.pipeline.finish(), 120)
             assert frontier.offsets == {P: (1, 49)}
             assert here.settling.books.accounts[""].released == 90 - 49
             assert [each.waiting for each in here.pipeline.closed("")] == [0]

@@ -240,10 +240,10 @@ def test_while_it_runs_it_looks_again_and_again(tmp_path: Path) -> None:
         running = asyncio.create_task(steered.steering.run())
         (tmp_path / "next").write_text(BOTH)
         (tmp_path / "next").replace(steered.path)
-        await asyncio.wait_for(changed.wait(), 30)
+        await asyncio.wait_for(changed.wait(), 120)
         changed.clear()
         steered.now_ms = NOON_MS
-        await asyncio.wait_for(changed.wait(), 30)
+        await asyncio.wait_for(changed.wait(), 120)
         running.cancel()
         assert steered.acted == [
             Directives((COPILOT,)),
@@ -265,7 +265,7 @@ def test_an_end_is_kept_to_the_moment_while_the_files_disk_hangs(tmp_path: Path)
             running = asyncio.create_task(steered.steering.run())
             await mount.asked()
             steered.now_ms = NOON_MS
-            await asyncio.wait_for(ended.wait(), 30)
+            await asyncio.wait_for(ended.wait(), 120)
             running.cancel()
         assert steered.acted[1:] == [Directives((CUSTOMERIO,))]
         assert steered.story.said == ["read 2", "ended: pause {'destination': 'copilot'}"]
@@ -308,7 +308,7 @@ def test_what_falls_while_it_runs_is_told_to_whoever_waits_for_it(
         monkeypatch.setattr(steered.story, "directive_ended", None)
         steered.now_ms = NOON_MS
         with pytest.RaisesGroup(TypeError):
-            await asyncio.wait_for(steered.steering.run(), 30)
+            await asyncio.wait_for(steered.steering.run(), 120)
 
     run(scenario())
 

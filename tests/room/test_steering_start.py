@@ -41,7 +41,7 @@ def test_a_file_not_read_in_time_at_the_start_holds_everything_until_it_is(
 
     async def scenario() -> None:
         try:
-            await asyncio.wait_for(steered.begin(BOTH), 30)
+            await asyncio.wait_for(steered.begin(BOTH), 120)
             assert steered.everything_waits()
             assert steered.acted == [steered.steering.in_force]
             assert steered.story.said == [UNTOLD]
@@ -67,7 +67,7 @@ def test_whoever_is_asked_to_leave_before_the_file_was_read_waits_for_no_disk_an
         assert await asyncio.to_thread(hung.asked.wait, 30)
         assert not beginning.done()
         steered.leave.set()
-        await asyncio.wait_for(beginning, 30)
+        await asyncio.wait_for(beginning, 120)
         assert steered.everything_waits()
         assert steered.story.said == []
 

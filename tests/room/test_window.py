@@ -130,7 +130,7 @@ def test_a_closed_window_releases_nothing_any_more(clocks: Clocks) -> None:
         left, closed = Watched(), Watched()
         scopes = [each.reason(NOW_S + 0.01) for each in (closed, left)]
         closed.window.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while not left.released:  # noqa: ASYNC110 - its timer was set after the other's
                 await asyncio.sleep(0.005)
         assert left.released == scopes[1:]
@@ -235,7 +235,7 @@ def test_a_clock_put_right_is_seen_at_the_next_look_without_another_answer(clock
         watched.window.heard(formatdate(NOW_S + 600, usegmt=True))
         assert watched.reason(NOW_S + 600) == SKEW
         clocks.wall_s += 600
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while not watched.released:  # noqa: ASYNC110 - a timer tells nobody
                 await asyncio.sleep(0.005)
         assert watched.released == [SKEW], "once, though the hold ended too"

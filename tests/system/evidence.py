@@ -54,4 +54,4 @@ def gather(world: World, *, timeout_s: float = TIMEOUT_S, cut: tuple[float, ...]
 
 def _wait_until_idle(server: Fake) -> None:
     """Wait for the last answers: a call is in the log when it has ended, not before."""
-    server.wait_until(lambda: server.in_flight == 0, 30)
+    server.wait_until(lambda: server.in_flight == 0, 180)

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from tests.brokers import Broker
 from tests.system.owed import Headers, Sent
 
-_WITHIN_S = 30.0
+_WITHIN_S = 120.0
 
 _PRODUCERS: WeakKeyDictionary[Broker, Producer] = WeakKeyDictionary()
 """One for each broker, for a new one waits half a second before it asks for the number that makes it idempotent."""

@@ -28,7 +28,7 @@ def _shop(world: World) -> Shop:
     return shop
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("missing", ["topic", "dead-letter topic"])
 def test_a_missing_topic_is_said_at_start_and_waited_for(broker: Broker, tmp_path: Path, missing: str) -> None:
     with World(broker, tmp_path, _PIPELINE, topics=False) as world:
@@ -53,7 +53,7 @@ def test_a_missing_topic_is_said_at_start_and_waited_for(broker: Broker, tmp_pat
                 lambda: all(
                     pipeline["records"]["settled"] == len(shop.records) for pipeline in member.status().values()
                 ),
-                90,
+                180,
                 "the records did not flow",
             )
             assert member.leave() == 0
@@ -71,7 +71,7 @@ def test_a_broker_out_of_reach_is_said_and_waited_for_until_asked_to_leave(
             assert member.process.poll() is None
             assert member.page("/livez")[0] == 200
             assert member.page("/readyz")[0] == 503
-            assert member.leave(30) == 0
+            assert member.leave() == 0
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_wrong_configuration_ends_at_once_with_one_readable_block(
     with World(embedded_broker, tmp_path, _PIPELINE) as world:
         world.config.write_text(spoil(world.config.read_text()))
         with world.member() as member:
-            assert member.wait(30) == 2
+            assert member.wait() == 2
             block = member.errors.read_text()
             assert all(word in block for word in said), block
             assert "Traceback" not in block
@@ -111,7 +111,7 @@ def test_all_that_is_wrong_with_a_mapping_is_said_at_once_with_its_place(
             .replace("consent: marketing_ok", "consent: marketing_ok[")
         )
         with world.member() as member:
-            assert member.wait(30) == 2
+            assert member.wait() == 2
             block = member.errors.read_text()
             places = re.findall(r"mapping\.yaml:(\d+):\d+: error: events\.([\w.]+)\.deliver", block)
             assert {event for _, event in places} == {PROFILE, MERGE}, block
@@ -123,6 +123,6 @@ def test_an_address_that_is_taken_is_merely_a_failure(embedded_broker: Broker, t
     with World(embedded_broker, tmp_path, _PIPELINE) as world, world.member() as first:
         world.config.write_text(world.config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{first.port}"))
         with world.member() as second:
-            assert second.wait(30) == 1
+            assert second.wait() == 1
             assert "http.address" in second.errors.read_text()
             assert "Traceback" not in second.errors.read_text()

@@ -20,7 +20,7 @@ _TIMEOUT_S = 15.0
 """Long enough for a slow machine to kill the member before it gives the call up."""
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("taken", [True, False], ids=["after it was taken", "before it was taken"])
 def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
     broker: Broker, tmp_path: Path, taken: bool
@@ -45,10 +45,10 @@ def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
             early, late = shop.records[:200], shop.records[200:]
             logs.produce(broker, world.topic, early)
             killed.wait_until(
-                lambda: sum(logs.committed(broker, group, world.topic, 2).values()) >= len(early), 30, "no commit"
+                lambda: sum(logs.committed(broker, group, world.topic, 2).values()) >= len(early), 180, "no commit"
             )
             logs.produce(broker, world.topic, late)
-            server.wait_until(lambda: rule.hits == 1, 30)
+            server.wait_until(lambda: rule.hits == 1, 180)
             killed.kill()
             cut = time.monotonic()
         # What the broker has now is where the next member begins: what was taken above it comes again, and no more.
@@ -59,10 +59,10 @@ def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
         letters_again = frozenset(one.delivery_id for one in above if one.cause)
         gate.open()
         with world.member() as restarted:
-            restarted.wait_until(lambda: due.keys() <= server.held(), 60, "not everything arrived")
+            restarted.wait_until(lambda: due.keys() <= server.held(), 180, "not everything arrived")
             restarted.wait_until(
                 lambda: logs.committed(broker, group, world.topic, 2) == logs.log_ends(broker, world.topic, 2),
-                30,
+                180,
                 "not everything was committed",
             )
             assert restarted.leave() == 0

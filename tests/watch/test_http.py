@@ -28,7 +28,7 @@ class Served:
         self.port = self.server.start()
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str, http.client.HTTPMessage]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request(method, path, headers=headers)
             response = connection.getresponse()
@@ -190,13 +190,13 @@ def test_an_unknown_path_is_not_found(served: Served, path: str) -> None:
     "garbage", [b"\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x00\xff" * 20, b"GET / HTTP/9.9\r\n\r\n"]
 )
 def test_garbage_leaves_the_server_standing(served: Served, garbage: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=120) as connection:
         connection.sendall(garbage)
     assert served.ask("/livez")[0] == 200
 
 
 def test_connections_that_say_nothing_do_not_silence_the_probes(served: Served) -> None:
-    silent = [socket.create_connection(("127.0.0.1", served.port), timeout=10) for _ in range(20)]
+    silent = [socket.create_connection(("127.0.0.1", served.port), timeout=120) for _ in range(20)]
     try:
         assert served.ask("/livez")[0] == 200
     finally:
@@ -209,7 +209,7 @@ def test_connections_that_never_speak_are_closed_and_make_room_for_probes(
 ) -> None:
     assert _Handler.timeout == 5.0, "as long as a liveness probe waits"
     monkeypatch.setattr(_Handler, "timeout", 0.2)
-    silent = [socket.create_connection(("127.0.0.1", served.port), timeout=10) for _ in range(40)]
+    silent = [socket.create_connection(("127.0.0.1", served.port), timeout=120) for _ in range(40)]
     try:
         assert served.ask("/livez")[0] == 200
         assert silent[0].recv(1) == b"", "the server hung up"

@@ -197,7 +197,7 @@ class Recorder:
         with self._lock:
             return {name: arrival.document for name, arrival in self._final.items()}
 
-    def wait_until(self, predicate: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    def wait_until(self, predicate: Callable[[], bool], timeout_s: float = 120.0) -> None:
         """Block until `predicate()` is true: asked at every change here, and now and then for changes elsewhere.
 
         Raises:
@@ -215,7 +215,7 @@ class Recorder:
                 if version == self._version:
                     self._lock.wait(min(left, _LOOK_AGAIN_S))
 
-    async def until(self, predicate: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    async def until(self, predicate: Callable[[], bool], timeout_s: float = 120.0) -> None:
         """Do what `wait_until` does, without blocking the loop.
 
         Raises:

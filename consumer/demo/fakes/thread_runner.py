@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from consumer.demo.fakes.base import Fake
 
-_WITHIN_S = 10.0
+_WITHIN_S = 60.0
 
 
 class Threaded:
