@@ -31,7 +31,7 @@ test: lint
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(if $(LOADED),--busy-loops 2) $(or $(TESTS),--cov --cov-report=)
 
 quick: lint
-	$(BIN)/pytest -n 2 --dist loadgroup --hypothesis-profile quick tests/room tests/property
+	$(BIN)/pytest -n 2 --dist loadgroup --hypothesis-profile quick tests/unit tests/property
 
 lint: $(VENV)/.ready-for-tests
 	$(BIN)/ruff check
@@ -40,13 +40,13 @@ lint: $(VENV)/.ready-for-tests
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.ready-for-tests
-	@$(BIN)/python -m tests.bench $(BENCH)
+	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
 faults: $(VENV)/.ready-for-tests
-	@$(BIN)/python -m tests.faults $(FAULTS)
+	@$(BIN)/python -m tests.fault_injection $(FAULTS)
 
 soak: $(VENV)/.ready-for-tests
-	@$(BIN)/python -m tests.faults.soak $(SOAK)
+	@$(BIN)/python -m tests.fault_injection.soak $(SOAK)
 
 # What the service imports, and no more: the demo runs from this folder.
 $(VENV)/.ready: deploy/requirements.txt | $(BIN)/pip

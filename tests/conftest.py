@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from xdist.workermanage import WorkerController
 
-from tests.brokers import Broker, EmbeddedBroker, RealBroker
-from tests.brokers.choose import Choice, choose_here
-from tests.brokers.record import BROKERS, Key, Record
 from tests.examples import register_profiles
+from tests.kafka_clusters import Broker, EmbeddedBroker, RealBroker
+from tests.kafka_clusters.choose import Choice, choose_here
+from tests.kafka_clusters.record import BROKERS, Key, Record
 
 pytest_plugins = ("tests.busy", "tests.coverage_floor")
 

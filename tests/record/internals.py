@@ -24,10 +24,10 @@ from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.health import Moment
 from consumer.observability.http.status_json import status as status_document
 from consumer.observability.log.observer import LogObserver
-from tests.watch.pages import made, watched
-from tests.watch.sample import Fixed, ill, well
-from tests.watch.test_each_verb import VERBS
-from tests.watch.written import Written
+from tests.observability.pages import made, watched
+from tests.observability.sample import Fixed, ill, well
+from tests.observability.test_each_verb import VERBS
+from tests.observability.written import Written
 
 __all__ = [
     "Answer",

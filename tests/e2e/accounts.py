@@ -1,0 +1,101 @@
+"""The service's own books, on `/status` and `/metrics`, held against what the oracle knows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tests.e2e.owed import Sent
+
+Sample = tuple[str, tuple[tuple[str, str], ...]]
+Metrics = Mapping[Sample, float]
+Status = Mapping[str, Mapping[str, Any]]
+
+
+def unbalanced(status: Status) -> list[str]:
+    """Return every line of one member's books that does not add up."""
+    found = []
+    for name, pipeline in status.items():
+        records = pipeline["records"]
+        if records["taken"] != records["settled"] + records["open"] + records["released"] or records["difference"]:
+            found.append(f"{name}: records do not balance: {records}")
+        for destination in pipeline["destinations"]:
+            books = destination["books"]
+            ended = books["delivered"] + books["skipped"] + books["dead_lettered"] + books["open"] + books["released"]
+            if books["owed"] != ended or books["difference"]:
+                found.append(f"{name}: deliveries to {destination['name']} do not balance: {books}")
+    return found
+
+
+def disagreements(records: Sequence[Sent], status: Status, metrics: Metrics) -> list[str]:
+    """Return where the books of the one member that did all the work differ from what the oracle knows."""
+    return [
+        *unbalanced(status),
+        *(complaint for name, pipeline in status.items() for complaint in _pipeline(records, name, pipeline)),
+        *(complaint for name, pipeline in status.items() for complaint in _metrics(records, name, pipeline, metrics)),
+    ]
+
+
+def _pipeline(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -> Iterator[str]:
+    wanted = {"taken": len(records), "settled": len(records), "open": 0, "released": 0, "difference": 0}
+    if pipeline["records"] != wanted:
+        yield f"{name}: records are {pipeline['records']}, not {wanted}"
+    for destination in pipeline["destinations"]:
+        to = destination["name"]
+        owed = [one for record in records for one in record.owed if (one.pipeline, one.destination) == (name, to)]
+        skipped = sum(
+            count
+            for record in records
+            for (whose, whom, _), count in record.skips.items()
+            if (whose, whom) == (name, to)
+        )
+        lettered = sum(one.cause is not None for one in owed)
+        books = {
+            "owed": len(owed) + skipped,
+            "delivered": len(owed) - lettered,
+            "skipped": skipped,
+            "dead_lettered": lettered,
+            "open": 0,
+            "released": 0,
+            "difference": 0,
+        }
+        if destination["books"] != books:
+            yield f"{name}: the books of {to} are {destination['books']}, not {books}"
+
+
+def _metrics(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any], metrics: Metrics) -> Iterator[str]:
+    wanted = _wanted(records, name, pipeline)
+    for sample, count in wanted.items():
+        if metrics.get(sample) != count:
+            yield f"/metrics: {sample[0]}{dict(sample[1])} is {metrics.get(sample)}, not {count}"
+    for sample in metrics:
+        known = sample[0] in {"cdp_dead_letters_total", "cdp_events_skipped_total"}
+        if known and ("pipeline", name) in sample[1] and metrics[sample] and sample not in wanted:
+            yield f"/metrics: {sample[0]}{dict(sample[1])} is {metrics[sample]}, and nothing of it was owed"
+
+
+def _wanted(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -> Counter[Sample]:
+    """Return what `/metrics` must say: the oracle's counts, and those of `/status`, which were checked already."""
+    wanted: Counter[Sample] = Counter()
+
+    def want(metric: str, count: int, **labels: str) -> None:
+        wanted[metric, tuple(sorted({"pipeline": name, **labels}.items()))] += count
+
+    want("cdp_records_taken_total", pipeline["records"]["taken"])
+    want("cdp_records_settled_total", pipeline["records"]["settled"])
+    want("cdp_books_records_difference", 0)
+    for record in records:
+        for (whose, whom, reason), count in record.skips.items():
+            if whose == name:
+                want("cdp_events_skipped_total", count, destination=whom, reason=reason)
+        for one in record.owed:
+            if one.pipeline == name and one.cause is not None:
+                want("cdp_dead_letters_total", 1, destination=one.destination or "none", cause=one.cause)
+    for destination in pipeline["destinations"]:
+        to, books = destination["name"], destination["books"]
+        want("cdp_deliveries_owed_total", books["owed"], destination=to)
+        want("cdp_deliveries_total", books["delivered"], destination=to, outcome="delivered")
+        want("cdp_deliveries_total", books["dead_lettered"], destination=to, outcome="dead_lettered")
+        want("cdp_books_difference", 0, destination=to)
+    return wanted

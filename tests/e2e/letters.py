@@ -1,0 +1,88 @@
+"""Dead letters held against their contract, version 1: every header, and the original's own bytes untouched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tests.e2e.logs import Letter
+from tests.e2e.owed import Headers, Owed, Sent
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+_ALWAYS = frozenset(
+    {
+        "cdp-dlq-version",
+        "cdp-pipeline",
+        "cdp-cause",
+        "cdp-attempts",
+        "cdp-first-failed-at",
+        "cdp-last-failed-at",
+        "cdp-mapping-version",
+        "cdp-delivery-id",
+        "cdp-original-topic",
+        "cdp-original-partition",
+        "cdp-original-offset",
+        "cdp-original-timestamp",
+        "cdp-redrives",
+    }
+)
+_SOMETIMES = frozenset(
+    {"cdp-destination", "cdp-delivery-label", "cdp-detail", "cdp-http-status", "cdp-event-type", "cdp-schema-id"}
+)
+
+
+def complaints(letter: Letter, owed: Owed, sent: Sent, topic: str) -> Iterator[str]:
+    """Say everything that is wrong with the letter of what a record owed."""
+    where = f"the letter of partition {owed.partition}, offset {owed.offset}"
+    if letter.key != sent.key or letter.value != sent.value:
+        yield f"{where}: its key or value is not the record's"
+    if foreign(letter.headers) != foreign(sent.headers):
+        yield f"{where}: the record's own headers are not as they were"
+    ours = [name for name, _ in letter.headers if name.startswith("cdp-")]
+    if len(set(ours)) < len(ours) or not _may_stand(set(ours)):
+        yield f"{where}: a header is missing, double, or none of the contract's: {sorted(ours)}"
+        return
+    expected: dict[str, str | None] = {
+        "cdp-dlq-version": "1",
+        "cdp-pipeline": owed.pipeline,
+        "cdp-destination": owed.destination,
+        "cdp-delivery-label": owed.label,
+        "cdp-cause": owed.cause,
+        "cdp-http-status": None if owed.status is None else str(owed.status),
+        "cdp-event-type": owed.event_type,
+        "cdp-schema-id": owed.schema_id,
+        "cdp-delivery-id": owed.delivery_id,
+        "cdp-original-topic": topic,
+        "cdp-original-partition": str(owed.partition),
+        "cdp-original-offset": str(owed.offset),
+        "cdp-original-timestamp": str(sent.timestamp_ms),
+        "cdp-redrives": "0",
+    }
+    for name, value in expected.items():
+        if letter.text(name) != value:
+            yield f"{where}: {name} is {letter.text(name)!r}, not {value!r}"
+    yield from _history(letter, owed, where)
+    if not _SHA256.fullmatch(letter.text("cdp-mapping-version") or ""):
+        yield f"{where}: cdp-mapping-version is no SHA-256"
+    if sent.key and sent.key.decode() in (letter.text("cdp-detail") or ""):
+        yield f"{where}: cdp-detail tells who it is about"
+
+
+def _history(letter: Letter, owed: Owed, where: str) -> Iterator[str]:
+    first, last = letter.text("cdp-first-failed-at") or "", letter.text("cdp-last-failed-at") or ""
+    if not (_INSTANT.fullmatch(first) and _INSTANT.fullmatch(last) and first <= last):
+        yield f"{where}: its times are not RFC 3339, or the last is before the first"
+    attempts = letter.text("cdp-attempts") or ""
+    if not attempts.isdigit() or (owed.status is not None and int(attempts) == 0):
+        yield f"{where}: cdp-attempts is {attempts!r}"
+
+
+def _may_stand(ours: set[str]) -> bool:
+    return ours >= _ALWAYS and ours <= _ALWAYS | _SOMETIMES
+
+
+def foreign(headers: Headers) -> Headers:
+    """Return the headers that are not ours, in order."""
+    return [header for header in headers if not header[0].startswith("cdp-")]

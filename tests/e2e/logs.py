@@ -1,0 +1,133 @@
+"""Kafka as an outsider sees it: producing the shop's records, reading a topic to its end, asking for offsets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from tests.e2e.owed import Headers, Sent
+from tests.kafka_clusters import Broker
+
+_WITHIN_S = 120.0
+
+_PRODUCERS: WeakKeyDictionary[Broker, Producer] = WeakKeyDictionary()
+"""One for each broker, for a new one waits half a second before it asks for the number that makes it idempotent."""
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One record of the dead-letter topic."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    def text(self, name: str) -> str | None:
+        """Return the one header of this name as text; a name that stands twice counts as none."""
+        found = [value for header, value in self.headers if header == name]
+        return found[0].decode() if len(found) == 1 and found[0] is not None else None
+
+
+def produce(broker: Broker, topic: str, records: Iterable[Sent]) -> None:
+    """Produce records; each must get the offset it was made with."""
+    wrong: list[str] = []
+
+    def done(sent: Sent) -> Callable[[KafkaError | None, Message], None]:
+        def report(error: KafkaError | None, message: Message) -> None:
+            if error is not None or message.offset() != sent.offset:
+                wrong.append(f"{sent.kind} went to {message.offset()}, not {sent.offset}: {error}")
+
+        return report
+
+    # Only one with which all went well is used again.
+    producer = _PRODUCERS.pop(broker, None) or Producer(_properties(broker))
+    producer.list_topics(topic, _WITHIN_S)  # else it would not know of partitions that came since it last looked
+    for sent in records:
+        while True:
+            try:
+                producer.produce(
+                    topic,
+                    sent.value,
+                    sent.key,
+                    partition=sent.partition,
+                    headers=list(sent.headers),
+                    timestamp=sent.timestamp_ms,
+                    on_delivery=done(sent),
+                )
+                break
+            except BufferError:
+                producer.poll(0.1)
+        producer.poll(0)
+    assert producer.flush(_WITHIN_S) == 0, "not everything was produced"
+    assert not wrong, wrong[:3]
+    _PRODUCERS[broker] = producer
+
+
+def _properties(broker: Broker) -> dict[str, Any]:
+    # Between two calls its broker may be gone for a while, or for good: that is known.
+    return {**broker.client(enable_idempotence=True, linger_ms=5), "log_level": 0}
+
+
+def log_ends(broker: Broker, topic: str, partitions: int) -> dict[int, int]:
+    """Return where each partition's log ends."""
+    with _reader(broker) as consumer:
+        return _in_the_end(
+            lambda: {
+                index: consumer.get_watermark_offsets(TopicPartition(topic, index), timeout=_WITHIN_S)[1]
+                for index in range(partitions)
+            }
+        )
+
+
+def committed(broker: Broker, group: str, topic: str, partitions: int) -> dict[int, int]:
+    """Return what a group has committed; a partition without a commit stands at -1."""
+    with _reader(broker, group) as consumer:
+        asked = [TopicPartition(topic, index) for index in range(partitions)]
+        answers = _in_the_end(lambda: consumer.committed(asked, timeout=_WITHIN_S))
+    assert all(answer.error is None for answer in answers), answers
+    return {answer.partition: max(-1, answer.offset) for answer in answers}
+
+
+def read_letters(broker: Broker, topic: str) -> list[Letter]:
+    """Return everything the dead-letter topic holds now."""
+    letters: list[Letter] = []
+    with _reader(broker) as consumer:
+        partition = TopicPartition(topic, 0, 0)
+        end = consumer.get_watermark_offsets(partition, timeout=_WITHIN_S)[1]
+        consumer.assign([partition])
+        deadline = time.monotonic() + _WITHIN_S
+        while end and consumer.position([partition])[0].offset < end:
+            assert time.monotonic() < deadline, "the dead-letter topic could not be read to its end"
+            for message in consumer.consume(500, 0.2):
+                assert message.error() is None, message.error()
+                letters.append(Letter(message.key(), message.value(), _pairs(message)))
+    return letters
+
+
+def _in_the_end(ask: Callable[[], _Answer]) -> _Answer:
+    """Return the answer, asked for again while there is none: a broker that has just come up knows no coordinator."""
+    deadline = time.monotonic() + _WITHIN_S
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].fatal() or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def _pairs(message: Message) -> Headers:
+    headers = message.headers() or []
+    assert isinstance(headers, list)
+    return [(name, value.encode() if isinstance(value, str) else value) for name, value in headers]
+
+
+def _reader(broker: Broker, group: str = "nobody") -> Consumer:
+    return Consumer(broker.client(group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"))

@@ -1,0 +1,78 @@
+"""What one record of the test shop owes, entry by entry of the mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.e2e import identities
+from tests.e2e.owed import Owed, Sent
+
+
+class Making:
+    """What one record owes, entry by entry."""
+
+    def __init__(
+        self,
+        pipelines: Mapping[str, tuple[str, ...]],
+        record: Sent,
+        event_type: str,
+        key: str,
+        who: tuple[bytes, ...],
+        at_ms: int,
+        schema_id: str,
+        mark: str,
+    ) -> None:
+        self._pipelines, self._record, self._event_type, self._key = pipelines, record, event_type, key
+        self._who, self._at_ms, self._schema_id, self._mark = who, at_ms, schema_id, mark
+
+    def one(
+        self,
+        destination: str,
+        label: str,
+        cause: str | None = None,
+        status: int | None = None,
+        *,
+        element: tuple[str, ...] = (),
+        mark: str | None = None,
+        kept_as: str | None = None,
+    ) -> None:
+        """Owe one delivery."""
+        pipeline = self._pipeline_of(destination)
+        if pipeline is None:
+            return
+        bits = identities.digest(self._event_type, destination, label, self._who, *element)
+        ours = identities.as_ulid(bits, self._at_ms) if destination == "customerio" else identities.as_uuid(bits)
+        mine = [owed for owed in self._record.owed if owed.destination == destination]
+        self._record.owed.append(
+            Owed(
+                pipeline,
+                destination,
+                label,
+                ours,
+                kept_as or ours,
+                self._key,
+                self._record.partition,
+                self._record.offset,
+                len(mine),
+                (mark or (self._mark if kept_as is None else kept_as.partition("=")[0])).encode(),
+                cause,
+                status,
+                self._event_type,
+                self._schema_id,
+            )
+        )
+
+    def skip(self, destination: str, reason: str) -> None:
+        """Deliberately not deliver one."""
+        pipeline = self._pipeline_of(destination)
+        if pipeline is not None:
+            self._record.skips[pipeline, destination, reason] += 1
+
+    def _pipeline_of(self, destination: str) -> str | None:
+        return next((name for name, members in self._pipelines.items() if destination in members), None)
+
+    def uninterested(self, *destinations: str) -> None:
+        """Note that no entry speaks of the event to these: a pipeline with nobody else skips the record undecoded."""
+        for pipeline, members in self._pipelines.items():
+            if set(members) <= set(destinations):
+                self._record.skips[pipeline, "none", "no_mapping"] += 1

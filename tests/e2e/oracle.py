@@ -1,0 +1,109 @@
+"""The oracle: it knows what every record owes, and says every way in which what happened is something else.
+
+It compares sets of identities, never counts, and asks servers, the dead-letter topic and the broker, never the service.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from consumer.demo.fakes import Arrival, ReceivedRequest
+from tests.e2e import letters, order
+from tests.e2e.evidence import Evidence
+from tests.e2e.owed import Owed, Sent
+
+LATE = frozenset({"late", "held answer", "trickle"})
+"""Names of fault rules that process a call and answer it when the sender has left."""
+
+
+def complaints(records: Sequence[Sent], evidence: Evidence, *, may_repeat: frozenset[str] = frozenset()) -> list[str]:
+    """Return everything that is wrong.
+
+    Args:
+        records: what was produced.
+        evidence: what happened.
+        may_repeat: ids that may have arrived, or become letters, again although their answers were not lost: what a
+            killed member had not committed.
+    """
+    return [
+        *_servers(records, evidence, may_repeat),
+        *_dead_letters(records, evidence, may_repeat),
+        *_order(records, evidence),
+        *_offsets(evidence),
+    ]
+
+
+def repeated(evidence: Evidence) -> dict[str, set[str]]:
+    """Return what arrived more than once, by destination."""
+    found: dict[str, set[str]] = {}
+    for destination, arrivals in evidence.arrivals.items():
+        seen: set[str] = set()
+        found[destination] = {one.id for one in arrivals if one.id in seen or seen.add(one.id)}  # type: ignore[func-returns-value]
+    return found
+
+
+def _servers(records: Sequence[Sent], evidence: Evidence, may_repeat: frozenset[str]) -> Iterator[str]:
+    owed = [one for record in records for one in record.owed if one.destination is not None]
+    for destination, arrivals in evidence.arrivals.items():
+        due = {one.kept_as: one for one in owed if one.destination == destination and one.cause is None}
+        barred = {one.kept_as for one in owed if one.destination == destination and one.cause is not None}
+        by_id: dict[str, list[Arrival]] = defaultdict(list)
+        for arrival in arrivals:
+            by_id[arrival.id].append(arrival)
+        for name in sorted(due.keys() - by_id.keys()):
+            one = due[name]
+            yield f"lost: {destination} never got {one.label} of partition {one.partition}, offset {one.offset}"
+        for name in sorted(by_id.keys() & barred - due.keys()):
+            yield f"{destination} took {name}, which had to become a letter"
+        for name in sorted(by_id.keys() - due.keys() - barred):
+            yield f"{destination} took {name}, which nobody owed it"
+        for name in due.keys() & by_id.keys():
+            if any(due[name].mark not in arrival.raw for arrival in by_id[name]):
+                yield f"{destination} took {name} with another event's body"
+        answered = {request.number: request for request in evidence.requests[destination]}
+        for name, found in by_id.items():
+            if name not in may_repeat and any(not _lost(answered.get(one.request)) for one in found[:-1]):
+                yield f"duplicate: {destination} took {name} again although it had answered"
+
+
+def _lost(request: ReceivedRequest | None) -> bool:
+    """Tell whether the sender can not have had the answer to a call that was processed."""
+    return request is not None and (request.status is None or request.fault in LATE)
+
+
+def _dead_letters(records: Sequence[Sent], evidence: Evidence, may_repeat: frozenset[str]) -> Iterator[str]:
+    due: dict[tuple[str, str], tuple[Owed, Sent]] = {
+        (one.pipeline, one.delivery_id): (one, record) for record in records for one in record.owed if one.cause
+    }
+    seen: set[tuple[str, str]] = set()
+    for letter in evidence.letters:
+        name = (letter.text("cdp-pipeline") or "", letter.text("cdp-delivery-id") or "")
+        if name not in due:
+            where = f"{letter.text('cdp-original-partition')}, offset {letter.text('cdp-original-offset')}"
+            yield f"a letter that nobody owed: {letter.text('cdp-cause')} of partition {where}"
+            continue
+        if name in seen and name[1] not in may_repeat:
+            yield f"duplicate: letter {name[1]} of {name[0]} was written twice"
+        seen.add(name)
+        yield from letters.complaints(letter, *due[name], evidence.topic)
+    for name in due.keys() - seen:
+        one = due[name][0]
+        yield f"lost: no letter ({one.cause}) of {one.label} of partition {one.partition}, offset {one.offset}"
+
+
+def _order(records: Sequence[Sent], evidence: Evidence) -> Iterator[str]:
+    owed = [one for record in records for one in record.owed]
+    for destination, arrivals in evidence.arrivals.items():
+        mine = [one for one in owed if one.destination == destination]
+        requests = evidence.requests[destination]
+        timeout_s, cut = evidence.timeout_s, evidence.cut
+        for complaint in order.complaints(mine, arrivals, requests, timeout_s=timeout_s, cut=cut):
+            yield f"{destination}: {complaint}"
+
+
+def _offsets(evidence: Evidence) -> Iterator[str]:
+    for pipeline, offsets in evidence.committed.items():
+        for partition, end in evidence.log_ends.items():
+            if offsets.get(partition) != end:
+                yield f"{pipeline} committed {offsets.get(partition)} in partition {partition}, whose log ends at {end}"

@@ -1,0 +1,82 @@
+"""A world in which everything went right, made by hand: what the oracle's own tests then spoil in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterable
+
+from consumer.demo.fakes import Arrival, ReceivedRequest
+from tests.e2e.evidence import Evidence
+from tests.e2e.logs import Letter
+from tests.e2e.owed import Owed, Sent
+from tests.e2e.shop import ISOLATED, Shop
+
+_NAMES = ("customerio", "copilot", "yotpo")
+
+
+def shop_of_six() -> Shop:
+    shop = Shop("events", 4, ISOLATED, random.Random(5), customers=6, now_ms=1_790_000_000_000)
+    shop.live(60)
+    shop.trouble()
+    return shop
+
+
+def request_of(
+    number: int, owed: Iterable[Owed], started: float, ended: float, status: int | None = 200
+) -> ReceivedRequest:
+    ids = tuple(one.kept_as for one in owed)
+    return ReceivedRequest(number, "POST", "/", status, started, ended, len(ids), 100, ids, None)
+
+
+def arrival(one: Owed, request: int, at: float) -> Arrival:
+    return Arrival(one.kept_as, "", None, None, {}, at, request, b"{" + one.mark + b"}")
+
+
+def letter_of(one: Owed, sent: Sent) -> Letter:
+    said = {
+        "cdp-dlq-version": "1",
+        "cdp-pipeline": one.pipeline,
+        "cdp-destination": one.destination,
+        "cdp-delivery-label": one.label,
+        "cdp-cause": one.cause,
+        "cdp-http-status": None if one.status is None else str(one.status),
+        "cdp-attempts": "1",
+        "cdp-first-failed-at": "2026-11-01T00:00:00.000Z",
+        "cdp-last-failed-at": "2026-11-01T00:00:01.000Z",
+        "cdp-event-type": one.event_type,
+        "cdp-schema-id": one.schema_id,
+        "cdp-mapping-version": "0" * 64,
+        "cdp-delivery-id": one.delivery_id,
+        "cdp-original-topic": "events",
+        "cdp-original-partition": str(one.partition),
+        "cdp-original-offset": str(one.offset),
+        "cdp-original-timestamp": str(sent.timestamp_ms),
+        "cdp-redrives": "0",
+    }
+    own = [header for header in sent.headers if not header[0].startswith("cdp-")]
+    return Letter(
+        sent.key, sent.value, own + [(name, text.encode()) for name, text in said.items() if text is not None]
+    )
+
+
+def right(shop: Shop) -> Evidence:
+    """Return the evidence of a world without faults: one call for each delivery, one after another."""
+    arrivals: dict[str, list[Arrival]] = {name: [] for name in _NAMES}
+    requests: dict[str, list[ReceivedRequest]] = {name: [] for name in _NAMES}
+    now = 0.0
+    for one in shop.owed:
+        if one.destination is not None and one.cause is None:
+            number = len(requests[one.destination]) + 1
+            requests[one.destination].append(request_of(number, [one], now, now + 0.5))
+            arrivals[one.destination].append(arrival(one, number, now + 0.4))
+            now += 1.0
+    ends = dict.fromkeys(range(4), 0)
+    for record in shop.records:
+        ends[record.partition] = record.offset + 1
+    letters = [letter_of(one, record) for record in shop.records for one in record.owed if one.cause]
+    return Evidence("events", arrivals, requests, letters, ends, {name: dict(ends) for name in ISOLATED})
+
+
+def changed(evidence: Evidence, **changes: object) -> Evidence:
+    return dataclasses.replace(evidence, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,128 @@
+"""What the service says and does when it starts where something is missing or wrong."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import logs, oracle
+from tests.e2e.evidence import gather
+from tests.e2e.schemas import MERGE, PROFILE
+from tests.e2e.shop import Shop
+from tests.e2e.world import CANARY, TIMEOUT_S, World
+from tests.kafka_clusters import Broker
+from tests.kafka_clusters.broker import free_port
+
+_PIPELINE = {"cdp-customerio": ("customerio",)}
+
+
+def _shop(world: World) -> Shop:
+    shop = Shop(world.topic, world.partitions, world.pipelines, random.Random(1), customers=5)
+    shop.live(50)
+    shop.trouble()
+    world.customerio.poison("poison-customerio")
+    return shop
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("missing", ["topic", "dead-letter topic"])
+def test_a_missing_topic_is_said_at_start_and_waited_for(broker: Broker, tmp_path: Path, missing: str) -> None:
+    with World(broker, tmp_path, _PIPELINE, topics=False) as world:
+        later: Callable[[], None]
+        if missing == "topic":
+            world.create_dead_letters()
+            name, later = world.topic, world.create_topic
+        else:
+            world.create_topic()
+            name, later = world.dead_letters, world.create_dead_letters
+        with world.member() as member:
+            member.wait_for_line("topic missing", topic=name)
+            member.wait_until(
+                lambda: any(name in pipeline["missing_topics"] for pipeline in member.status().values()),
+                10,
+                "the status page does not say so",
+            )
+            later()
+            shop = _shop(world)
+            logs.produce(broker, world.topic, shop.records)
+            member.wait_until(
+                lambda: all(
+                    pipeline["records"]["settled"] == len(shop.records) for pipeline in member.status().values()
+                ),
+                180,
+                "the records did not flow",
+            )
+            assert member.leave() == 0
+        assert oracle.complaints(shop.records, gather(world)) == []
+
+
+def test_a_broker_out_of_reach_is_said_and_waited_for_until_asked_to_leave(
+    embedded_broker: Broker, tmp_path: Path
+) -> None:
+    with World(embedded_broker, tmp_path, _PIPELINE) as world:
+        world.configure(bootstrap=f"127.0.0.1:{free_port()}")
+        with world.member() as member:
+            said = member.wait_for_line("kafka client error")
+            assert said["advice"]
+            assert member.process.poll() is None
+            assert member.page("/livez")[0] == 200
+            assert member.page("/readyz")[0] == 503
+            assert member.leave() == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda text: text.replace('"topics"', '"topcis"'), ("topcis", "topics")),
+        (lambda text: text.replace('"mapping.yaml"', '"nowhere.yaml"'), ("nowhere.yaml",)),
+        (lambda text: text.replace(f'"{CANARY}"', '"${NOT_SET_ANYWHERE}"'), ("NOT_SET_ANYWHERE",)),
+        (lambda text: text.replace(f'"timeout": "{TIMEOUT_S:g}s"', '"timeout": "1 parsec"'), ("timeout",)),
+        (lambda text: text[: len(text) // 2], ("cdp.yaml",)),
+        (lambda text: text.replace('"kafka": {', '"kafka": {"enable.auto.commit": "true",'), ("enable.auto.commit",)),
+    ],
+    ids=["unknown key", "no mapping", "variable not set", "no duration", "half a file", "a promise's property"],
+)
+def test_a_wrong_configuration_ends_at_once_with_one_readable_block(
+    embedded_broker: Broker, tmp_path: Path, spoil: Callable[[str], str], said: tuple[str, ...]
+) -> None:
+    with World(embedded_broker, tmp_path, _PIPELINE) as world:
+        world.config.write_text(spoil(world.config.read_text()))
+        with world.member() as member:
+            assert member.wait() == 2
+            block = member.errors.read_text()
+            assert all(word in block for word in said), block
+            assert "Traceback" not in block
+            assert member.log.read_text() == ""
+            assert block.startswith("cdp-consumer cannot start:\n")
+
+
+def test_all_that_is_wrong_with_a_mapping_is_said_at_once_with_its_place(
+    embedded_broker: Broker, tmp_path: Path
+) -> None:
+    with World(embedded_broker, tmp_path, _PIPELINE) as world:
+        mapping = tmp_path / "mapping.yaml"
+        mapping.write_text(
+            mapping.read_text()
+            .replace("to: customerio.alias", "to: customerio.alyas")
+            .replace("consent: marketing_ok", "consent: marketing_ok[")
+        )
+        with world.member() as member:
+            assert member.wait() == 2
+            block = member.errors.read_text()
+            places = re.findall(r"mapping\.yaml:(\d+):\d+: error: events\.([\w.]+)\.deliver", block)
+            assert {event for _, event in places} == {PROFILE, MERGE}, block
+            assert "did you mean `alias`?" in block
+            assert "Traceback" not in block
+
+
+def test_an_address_that_is_taken_is_merely_a_failure(embedded_broker: Broker, tmp_path: Path) -> None:
+    with World(embedded_broker, tmp_path, _PIPELINE) as world, world.member() as first:
+        world.config.write_text(world.config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{first.port}"))
+        with world.member() as second:
+            assert second.wait() == 1
+            assert "http.address" in second.errors.read_text()
+            assert "Traceback" not in second.errors.read_text()

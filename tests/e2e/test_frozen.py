@@ -1,0 +1,94 @@
+"""A process that stood still for a while: it makes no call until the broker has told it that it may still act."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from consumer.demo.fakes import Gate, Until
+from tests.e2e import logs, oracle
+from tests.e2e.evidence import gather
+from tests.e2e.member import Member
+from tests.e2e.proof import Record
+from tests.e2e.shop import Shop
+from tests.e2e.world import World
+from tests.fault_injection.members import read_journal
+from tests.fault_injection.reconfigured import reconfigure
+from tests.kafka_clusters import Broker
+
+_PIPELINE = {"cdp-customerio": ("customerio",)}
+_SESSION_S = 9.0
+"""The brokers' own tests have shorter ones: on a busy machine a commit could take half of one, and the fence fall."""
+_LIMIT_S = _SESSION_S / 2
+_TIMEOUT_S = 19.0
+"""Longer than the standstill: the calls made before it are answered meanwhile, and every lane is free at its end."""
+_FROZEN = 2 / 3
+"""Of a session: more than half of it, so that the fence must fall; less than all of it, so that no partition goes."""
+
+
+@pytest.mark.timeout(900)
+def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(broker: Broker, tmp_path: Path) -> None:
+    with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
+        (group,) = world.pipelines
+        shop = Shop(world.topic, 2, world.pipelines, random.Random(5), customers=40)
+        shop.live(1200)
+        early, late = shop.records[:200], shop.records[200:]
+        due = {one.kept_as for one in shop.owed if one.destination == "customerio"}
+        server, gate = world.customerio, Gate()
+        world.configure(timeout_s=_TIMEOUT_S)
+        reconfigure(world, kafka={"session.timeout.ms": f"{_SESSION_S * 1000:.0f}"})
+        journal = tmp_path / "member.journal"
+        with Member(world.config, tmp_path / "member.log", program=("tests.e2e.clocked", str(journal))) as member:
+            member.wait_for_partitions(2)
+            logs.produce(broker, world.topic, early)
+            member.wait_until(
+                lambda: sum(logs.committed(broker, group, world.topic, 2).values()) >= len(early), 180, "no commit"
+            )
+            rule = server.faults.add(Until(gate))
+            logs.produce(broker, world.topic, late)
+            lanes = _lanes(member, group)
+            # The server has a call of every lane, and keeps it: nothing is left in the member that it could yet write.
+            member.wait_until(lambda: rule.hits == server.in_flight == lanes, 180, "a lane is idle")
+            committed = logs.committed(broker, group, world.topic, 2)
+            member.process.send_signal(signal.SIGSTOP)
+            thaw_at = time.monotonic() + _FROZEN * _SESSION_S
+            server.faults.remove(rule)
+            gate.open()
+            time.sleep(max(0.0, thaw_at - time.monotonic()))  # it is the event itself
+            thawed = time.monotonic()
+            member.process.send_signal(signal.SIGCONT)
+            member.wait_until(lambda: bool(member.lines("fence lifted")), 180, "the fence stayed")
+            member.wait_until(lambda: due <= server.held(), 180, "not everything arrived")
+            member.wait_until(
+                lambda: logs.committed(broker, group, world.topic, 2) == logs.log_ends(broker, world.topic, 2),
+                180,
+                "not everything was committed",
+            )
+            fences = member.metrics()["cdp_kafka_fences_total", (("pipeline", group),)]
+            assert member.leave() == 0
+        may_repeat = frozenset(one.kept_as for one in shop.owed if one.offset >= committed[one.partition])
+        assert oracle.complaints(shop.records, gather(world, timeout_s=_TIMEOUT_S), may_repeat=may_repeat) == []
+        record = Record(read_journal(journal), server.requests, _LIMIT_S)
+        assert len(record.calls) == len(server.requests)
+        proof = min((one for one in record.commits if one.sent > thawed), key=lambda one: one.accepted)
+        first = min(one.received for one in record.calls if one.received > thawed)
+        print(f"\nfrozen on {broker.name}: a commit was sent {proof.sent - thawed:.3f} s after it", end=" ")
+        print(f"and accepted {proof.accepted - thawed:.3f} s after it,", end=" ")
+        print(f"the first call arrived {first - proof.accepted:.3f} s later;", end=" ")
+        print(f"of {len(record.calls)} calls none was written later than {record.oldest_s():.3f} s after its proof")
+        assert [line["event"] for line in member.lines() if line["event"].startswith("fence")] == [
+            "fenced",
+            "fence lifted",
+        ]
+        assert fences == 1
+        assert list(record.outside()) == []
+        assert thawed < proof.sent <= proof.accepted < first
+
+
+def _lanes(member: Member, pipeline: str) -> int:
+    (destination,) = member.status()[pipeline]["destinations"]
+    return int(destination["lanes"])

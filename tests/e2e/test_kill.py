@@ -1,0 +1,77 @@
+"""kill -9 between a call and its answer: nothing is lost, and what is repeated is no more than was not committed."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from consumer.demo.fakes import Gate, Hang, Until, contains
+from tests.e2e import logs, oracle
+from tests.e2e.evidence import gather
+from tests.e2e.shop import Shop
+from tests.e2e.world import World
+from tests.kafka_clusters import Broker
+
+_PIPELINE = {"cdp-customerio": ("customerio",)}
+_TIMEOUT_S = 15.0
+"""Long enough for a slow machine to kill the member before it gives the call up."""
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("taken", [True, False], ids=["after it was taken", "before it was taken"])
+def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
+    broker: Broker, tmp_path: Path, taken: bool
+) -> None:
+    with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
+        (group,) = world.pipelines
+        shop = Shop(world.topic, 2, world.pipelines, random.Random(3), customers=20)
+        shop.live(1500)
+        shop.trouble()
+        # Mid-way, so that offsets below it are committed already and deliveries above it, of other keys, are not.
+        due = {one.kept_as: one for one in shop.owed if one.destination == "customerio" and not one.cause}
+        held = list(due.values())[len(due) // 2]
+        gate = Gate()
+        rule = world.customerio.faults.add(
+            Until(gate) if taken else Hang(60), when=contains(held.kept_as), times=1, name="held answer"
+        )
+        server = world.customerio
+        world.configure(timeout_s=_TIMEOUT_S)
+        server.poison("poison-customerio")
+        with world.member() as killed:
+            killed.wait_for_partitions(2)
+            early, late = shop.records[:200], shop.records[200:]
+            logs.produce(broker, world.topic, early)
+            killed.wait_until(
+                lambda: sum(logs.committed(broker, group, world.topic, 2).values()) >= len(early), 180, "no commit"
+            )
+            logs.produce(broker, world.topic, late)
+            server.wait_until(lambda: rule.hits == 1, 180)
+            killed.kill()
+            cut = time.monotonic()
+        # What the broker has now is where the next member begins: what was taken above it comes again, and no more.
+        committed = logs.committed(broker, group, world.topic, 2)
+        before = {one.id for one in server.received}
+        above = [one for one in shop.owed if one.offset >= committed[one.partition]]
+        bound = frozenset(one.kept_as for one in above) & before
+        letters_again = frozenset(one.delivery_id for one in above if one.cause)
+        gate.open()
+        with world.member() as restarted:
+            restarted.wait_until(lambda: due.keys() <= server.held(), 180, "not everything arrived")
+            restarted.wait_until(
+                lambda: logs.committed(broker, group, world.topic, 2) == logs.log_ends(broker, world.topic, 2),
+                180,
+                "not everything was committed",
+            )
+            assert restarted.leave() == 0
+        evidence = gather(world, timeout_s=_TIMEOUT_S, cut=(cut,))
+        twice = oracle.repeated(evidence)["customerio"]
+        print(f"\nkilled on {broker.name}: {len(before)} taken before, {len(twice)} of them again,", end=" ")
+        print(f"at most {len(bound)}: taken at or above the committed offsets")
+
+        assert oracle.complaints(shop.records, evidence, may_repeat=bound | letters_again) == []
+        assert twice <= bound
+        assert (held.kept_as in twice) is taken, "the held call was not what the test thinks"
+        assert min(committed.values()) > 0, "nothing was committed before the kill: the bound would bind nothing"

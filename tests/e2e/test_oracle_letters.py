@@ -1,0 +1,77 @@
+"""The oracle sees every way in which a dead letter can be wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from tests.e2e import oracle
+from tests.e2e.owed import Headers
+from tests.e2e.right_world import changed, right, shop_of_six
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "cdp-dlq-version",
+        "cdp-pipeline",
+        "cdp-destination",
+        "cdp-delivery-label",
+        "cdp-cause",
+        "cdp-http-status",
+        "cdp-attempts",
+        "cdp-first-failed-at",
+        "cdp-last-failed-at",
+        "cdp-event-type",
+        "cdp-schema-id",
+        "cdp-mapping-version",
+        "cdp-delivery-id",
+        "cdp-original-topic",
+        "cdp-original-partition",
+        "cdp-original-offset",
+        "cdp-original-timestamp",
+        "cdp-redrives",
+    ],
+)
+@pytest.mark.parametrize("how", ["wrong", "missing", "twice"])
+def test_a_header_that_is_not_right_is_seen(header: str, how: str) -> None:
+    shop = shop_of_six()
+    evidence = right(shop)
+    place, letter = next(
+        (place, letter) for place, letter in enumerate(evidence.letters) if letter.text("cdp-http-status") == "400"
+    )
+    was = dict(letter.headers)[header]
+    ways: dict[str, Headers] = {"wrong": [(header, b"-1")], "missing": [], "twice": [(header, was), (header, was)]}
+    others = [one for one in letter.headers if one[0] != header]
+    spoilt = [*evidence.letters]
+    spoilt[place] = dataclasses.replace(letter, headers=[*others, *ways[how]])
+    assert oracle.complaints(shop.records, changed(evidence, letters=spoilt)) != []
+
+
+def test_a_letter_whose_bytes_were_touched_is_seen() -> None:
+    shop = shop_of_six()
+    evidence = right(shop)
+    letter = evidence.letters[0]
+    for touched in (
+        dataclasses.replace(letter, value=b"" if letter.value is None else letter.value + b" "),
+        dataclasses.replace(letter, key=None),
+        dataclasses.replace(letter, headers=[("trace", b"other"), *letter.headers]),
+    ):
+        spoilt = [touched, *evidence.letters[1:]]
+        assert oracle.complaints(shop.records, changed(evidence, letters=spoilt)) != []
+
+
+def test_letters_missing_double_and_unowed_are_seen() -> None:
+    shop = shop_of_six()
+    evidence = right(shop)
+    first = evidence.letters[0]
+    stranger = dataclasses.replace(
+        first, headers=[("cdp-delivery-id", b"x"), *(one for one in first.headers if one[0] != "cdp-delivery-id")]
+    )
+    for letters, said in (
+        (evidence.letters[1:], "lost: no letter"),
+        ([*evidence.letters, first], "duplicate: letter"),
+        ([*evidence.letters, stranger], "a letter that nobody owed"),
+    ):
+        assert any(said in one for one in oracle.complaints(shop.records, changed(evidence, letters=letters)))

@@ -1,0 +1,50 @@
+"""A sender that is really broken, over real sockets: two calls of one lane are in flight at once, and seen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+
+import pytest
+
+from consumer.delivery.dispatcher import Dispatcher
+from consumer.demo.fakes import Delay, endpoint
+from tests.contract import suite, yotpo
+from tests.contract.saying import Case
+from tests.contract.test_contract import real
+from tests.e2e import order
+from tests.e2e.owed import Owed
+
+_CASE = Case(name="one key", sayings=tuple(yotpo.ordinary(1, f"text {number}") for number in range(6)))
+
+
+async def _complaints(*, broken: bool) -> list[str]:
+    server = yotpo.server()
+    server.faults.add(Delay(0.05), when=endpoint("/customer_events"))
+    async with server:
+        ends = suite.Ends()
+        said, lanes, close = suite.queue(_CASE, server, real(server, {}), ends)
+        tasks = [asyncio.create_task(each) for each in (lanes.run(), *(_twice(lanes) if broken else ()))]
+        try:
+            await server.until(lambda: len(server.requests) >= (4 if broken else 1 + len(said)))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await close()
+        owed = [
+            Owed("p", "yotpo", "event", one.identity, one.kept_as, "1", 0, place, 0) for place, one in enumerate(said)
+        ]
+        return list(order.complaints(owed, server.received, server.requests, timeout_s=1.0))
+
+
+def _twice(lanes: Dispatcher) -> list[Coroutine[None, None, None]]:
+    """Let each lane be run by a second task: nothing in the product can do that by itself."""
+    return [lane.run() for lane in lanes.lanes]
+
+
+@pytest.mark.parametrize("broken", [True, False], ids=["two calls at once", "one after another"])
+def test_two_calls_of_one_lane_in_flight_at_once_are_seen(broken: bool) -> None:
+    complaints = asyncio.run(_complaints(broken=broken))
+    assert any("of the same key was over" in one for one in complaints) is broken
+    assert bool(complaints) is broken, complaints

@@ -1,0 +1,60 @@
+"""`make faults`: the long form. Many faults at random moments, from a seed that is printed and brings them back."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+
+from tests.fault_injection import report
+from tests.fault_injection.catalogue import FAULTS, deck
+from tests.fault_injection.storm import Storm, seldom_collected
+from tests.fault_injection.tally import Options
+from tests.kafka_clusters.apache import ApacheBroker, ApacheKafkaError
+from tests.kafka_clusters.jars import NoJarsError
+
+
+def main() -> int:
+    """Blow, judge, print; 1 if anything was lost, out of order, wrongly dead-lettered, or never hit."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fault_injection", description=__doc__)
+    parser.add_argument("--seed", type=int, default=Random().randrange(10**6), help="default: a new one, printed")
+    parser.add_argument("--faults", type=int, default=300, help="how many (default: 300)")
+    parser.add_argument("--minutes", type=float, default=14.0, help="no fault begins later (default: 14)")
+    parser.add_argument("--only", action="append", choices=[fault.kind for fault in FAULTS], help="a kind; repeatable")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there as JSON, too")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep logs and journals there")
+    args = parser.parse_args()
+    seldom_collected()
+    print(f"python -m tests.fault_injection --seed {args.seed} --faults {args.faults}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
+        folder = args.keep or Path(temporary)
+        for name in ("kafka", "world"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        try:
+            broker = ApacheBroker(folder / "kafka")
+        except (NoJarsError, ApacheKafkaError) as reason:
+            print(f"a broker that may be stopped and killed is needed: {reason}", file=sys.stderr)
+            return 1
+        try:
+            of_deck, of_storm = report.seeds(args.seed)
+            faults = deck(args.faults, of_deck, args.only)
+            began = time.monotonic()
+            with Storm(broker, folder / "world", of_storm, Options(), lambda said: print(said, flush=True)) as storm:
+                storm.form()
+                storm.strike(faults, args.minutes * 60)
+                storm.calm()
+                storm.part()
+                found = report.run(storm, faults, args.seed, time.monotonic() - began)
+        finally:
+            broker.close()
+    print(found.text())
+    if args.json:
+        args.json.write_text(found.as_json(), encoding="utf-8")
+    return 1 if found.complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""How a hold shows: on `/metrics`, in the log, on `/status`; and how slowly the server is asked meanwhile."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+
+from consumer.demo.fakes import Fake
+from tests.e2e.member import Member
+from tests.e2e.world import World
+
+Held = tuple[str, str]
+"""A destination, and the cause of its hold."""
+
+_WITHIN_S = 180.0
+
+
+def wait_for_holds(member: Member, holds: Iterable[Held]) -> None:
+    """Wait until each of these destinations is held for its cause, by every way in which that is said."""
+    for destination, cause in holds:
+        member.wait_until(
+            lambda destination=destination, cause=cause: _says_held(member, destination, cause),  # type: ignore[misc]
+            _WITHIN_S,
+            f"{destination} is not held ({cause})",
+        )
+
+
+def _says_held(member: Member, destination: str, cause: str) -> bool:
+    in_status = [
+        hold["endpoint"]
+        for pipeline in member.status().values()
+        for one in pipeline["destinations"]
+        if one["name"] == destination
+        for hold in one["holds"]
+        if hold["cause"] == cause
+    ]
+    in_metrics = {
+        dict(labels)["endpoint"]
+        for (name, labels), value in member.metrics().items()
+        if name == "cdp_destination_held" and value == 1 and dict(labels)["destination"] == destination
+    }
+    in_log = {
+        line["endpoint"]
+        for line in member.lines("endpoint held")
+        if (line["destination"], line["cause"], line["level"]) == (destination, cause, "error")
+    }
+    return bool(in_status) and set(in_status) <= in_metrics & in_log
+
+
+def wait_until_quiet(member: Member) -> float:
+    """Wait until no call is on the wire, and return that moment: from now on there are only probes."""
+
+    def quiet() -> bool:
+        return not any(one["calls"] for pipeline in member.status().values() for one in pipeline["destinations"])
+
+    member.wait_until(quiet, _WITHIN_S, "there is always a call on the wire")
+    return time.monotonic()
+
+
+def shortest_rests(server: Fake, after: float) -> dict[str, float]:
+    """Return, by path, the shortest time from one request to the next among those that started after a moment."""
+    starts = defaultdict(list)
+    for request in server.requests:
+        if request.started > after:
+            starts[request.path].append(request.started)
+    return {
+        path: min((later - earlier for earlier, later in itertools.pairwise(sorted(found))), default=float("inf"))
+        for path, found in starts.items()
+    }
+
+
+def wait_for_probes(world: World, names: Iterable[str], count: int) -> None:
+    """Wait until each of these servers has had so many more requests."""
+    for name, before in {name: len(world.servers[name].requests) for name in names}.items():
+        server = world.servers[name]
+        server.wait_until(lambda server=server, before=before: len(server.requests) >= before + count, _WITHIN_S)  # type: ignore[misc]
+
+
+def see_one_slow_prober(world: World, member: Member, probe_s: float) -> None:
+    """Watch every server be probed three times, and hold the rests between against the interval, in seconds."""
+    quiet = wait_until_quiet(member)
+    wait_for_probes(world, world.servers, 3)
+    for name, server in world.servers.items():
+        rests = shortest_rests(server, quiet)
+        print(f"\n{name}: probes, seconds apart at the least: {rests}")
+        assert rests
+        assert min(rests.values()) >= probe_s, "one prober, and slow"

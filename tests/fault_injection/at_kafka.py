@@ -1,0 +1,78 @@
+"""Faults of what is around: the broker, the dead-letter topic, the registry."""
+
+from __future__ import annotations
+
+import os
+import signal
+from random import Random
+from typing import TYPE_CHECKING
+
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
+
+from tests.fault_injection.struck import Fault, Struck
+
+if TYPE_CHECKING:
+    from tests.fault_injection.storm import Storm
+
+BROKER = ("broker",)
+_WITHIN_S = 120.0
+_OLDEST = "message.timestamp.before.max.ms"
+_ANY_AGE = str(2**63 - 1)
+
+
+def _stopped(storm: Storm, _: str, __: Random) -> Struck:
+    storm.broker.stop()
+    return Struck(lambda: 1, storm.broker.start)
+
+
+def _killed(storm: Storm, _: str, __: Random) -> Struck:
+    storm.broker.kill()
+    return Struck(lambda: 1, storm.broker.start)
+
+
+def _paused(storm: Storm, _: str, __: Random) -> Struck:
+    pid = storm.broker.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    return Struck(lambda: 1, lambda: os.kill(pid, signal.SIGCONT))
+
+
+def _letters_refused(storm: Storm, _: str, __: Random) -> Struck:
+    """A topic that takes no record older than now takes none: the refusal is one that no client repeats by itself."""
+    topic = storm.world.dead_letters
+    before = storm.letters_refused()
+    _alter(storm, topic, "0")
+    storm.trouble()
+    return Struck(lambda: storm.letters_refused() - before, lambda: _alter(storm, topic, _ANY_AGE))
+
+
+def _alter(storm: Storm, topic: str, value: str) -> None:
+    entry = ConfigEntry(_OLDEST, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin = AdminClient(storm.broker.client())
+    for answer in admin.incremental_alter_configs([resource]).values():
+        answer.result(_WITHIN_S)
+
+
+def _registry_down(storm: Storm, _: str, __: Random) -> Struck:
+    """Who runs has every schema already: one that starts asks."""
+    registry = storm.world.registry
+    before, registry.down = registry.turned_away, True
+    storm.crew.see_off(storm.crew.one())
+    storm.crew.spawn()
+
+    def over() -> None:
+        registry.down = False
+
+    return Struck(lambda: registry.turned_away - before, over)
+
+
+FAULTS = (
+    Fault("broker restarted", BROKER, (0.2, 1.5), _stopped, also=("members", "dead letters")),
+    Fault("broker killed", BROKER, (0.2, 1.0), _killed, also=("members", "dead letters")),
+    Fault("broker paused", BROKER, (0.5, 1.5), _paused, also=("members", "dead letters")),
+    Fault("dead letters refused", ("dead letters",), (0.5, 2.0), _letters_refused, also=BROKER),
+    Fault("registry down", ("registry",), (1.0, 3.0), _registry_down, also=("members", "broker")),
+)

@@ -1,0 +1,84 @@
+"""Faults of the members: they leave, die anywhere and at named points, stand still, and come."""
+
+from __future__ import annotations
+
+import signal
+from random import Random
+from typing import TYPE_CHECKING
+
+from consumer.demo.fakes import Answer, chance
+from tests.fault_injection.points import AFTER_ASSIGNMENT, AFTER_DEFERRAL, POINTS
+from tests.fault_injection.struck import Fault, Struck
+
+if TYPE_CHECKING:
+    from tests.fault_injection.storm import Storm
+
+MEMBERS = ("members",)
+_SESSION_S = 6.0
+
+
+def _leaves(storm: Storm, _: str, __: Random) -> Struck:
+    member = storm.crew.one()
+    storm.crew.see_off(member)
+    storm.crew.spawn()
+    return Struck(lambda: int(member.process.poll() is not None))
+
+
+def _killed(storm: Storm, _: str, __: Random) -> Struck:
+    member = storm.crew.lose_sight_of(storm.crew.one())
+    member.kill()
+    storm.note_crash("SIGKILL")
+    storm.crew.spawn()
+    return Struck(lambda: 1)
+
+
+def _dies_at(point: str) -> Fault:
+    def strike(storm: Storm, _: str, dice: Random) -> Struck:
+        if point == AFTER_ASSIGNMENT:
+            member = storm.crew.lose_sight_of(storm.crew.spawn())  # it dies as soon as it has anything
+        else:
+            member = storm.crew.lose_sight_of(storm.crew.one())
+        rules = []
+        if point == AFTER_DEFERRAL:
+            for server in storm.world.servers.values():
+                rule = server.faults.add(Answer(500), when=chance(0.3, Random(dice.random())), name="to be deferred")
+                rules.append((server, rule))
+        storm.trouble()  # something to be halved, and to become a letter
+        member.tell(f"kill {point}")
+
+        def over() -> None:
+            for server, rule in rules:
+                server.faults.remove(rule)
+            if member.process.poll() is None:
+                member.kill()
+            storm.note_crash(point)
+            if len(storm.crew.members) < storm.wanted:
+                storm.crew.spawn()
+
+        # Reaped by `poll`, and only then is its last line sure to be in the journal.
+        return Struck(lambda: int(member.process.poll() is not None and bool(member.journal("died"))), over)
+
+    return Fault(point, MEMBERS, (0.0, 0.5), strike)
+
+
+def _frozen(storm: Storm, _: str, __: Random) -> Struck:
+    member = storm.crew.one()
+    before = len(member.journal("frozen"))
+    member.tell("freeze")
+    return Struck(lambda: len(member.journal("frozen")) - before, lambda: member.process.send_signal(signal.SIGCONT))
+
+
+def _joins(storm: Storm, _: str, __: Random) -> Struck:
+    member = storm.crew.spawn()
+    # Perhaps to no partition, where there are as many members already. Who leaves again may be an old one.
+    return Struck(lambda: len(member.lines("joined group")), lambda: storm.crew.see_off(storm.crew.one()))
+
+
+FAULTS = (
+    Fault("SIGTERM", MEMBERS, (0.0, 1.0), _leaves),
+    Fault("SIGKILL", MEMBERS, (0.0, 1.0), _killed),
+    *(_dies_at(point) for point in POINTS),
+    Fault("frozen for less than a session", MEMBERS, (0.6 * _SESSION_S, 0.75 * _SESSION_S), _frozen),
+    Fault("frozen for more than a session", MEMBERS, (1.25 * _SESSION_S, 1.4 * _SESSION_S), _frozen),
+    Fault("a member joins", MEMBERS, (1.0, 3.0), _joins),
+)

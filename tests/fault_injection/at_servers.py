@@ -1,0 +1,82 @@
+"""Faults of the destinations: what a server answers, or does not, while the fault lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import TYPE_CHECKING, TypeAlias
+
+from consumer.demo.fakes import (
+    Action,
+    Answer,
+    Delay,
+    Garbage,
+    Hang,
+    LoseAnswer,
+    Predicate,
+    Reset,
+    Trickle,
+    always,
+    chance,
+)
+from tests.e2e.world import TIMEOUT_S
+from tests.fault_injection.struck import Fault, Struck
+
+if TYPE_CHECKING:
+    from tests.fault_injection.storm import Storm
+
+SERVERS = ("copilot", "customerio", "yotpo")
+
+_Make: TypeAlias = Callable[[str, Random], Action]
+_HTML = b"<html><body>Welcome to the hotel's network</body></html>"
+_CUT_SHORT = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
+
+
+def _told_to_wait(place: str, dice: Random) -> Action:
+    status = dice.choice((429, 503))
+    if place == "yotpo":
+        return Answer(429, {"ratelimit-reset": "1"})
+    return Answer(status, {"retry-after": "1"})
+
+
+_ACTIONS: Mapping[str, _Make] = {
+    "5xx": lambda _, dice: Answer(dice.choice((500, 502, 503, 504))),
+    "408 or 425": lambda _, dice: Answer(dice.choice((408, 425))),
+    "told to wait": _told_to_wait,
+    "401": lambda _, __: Answer(401),
+    "403": lambda _, __: Answer(403),
+    "404 or 410": lambda _, dice: Answer(dice.choice((404, 410))),
+    "redirect": lambda _, dice: Answer(dice.choice((301, 302, 307)), {"location": "http://127.0.0.1:9/"}),
+    "unintelligible 200": lambda _, __: Answer(200, {"content-type": "text/html"}, _HTML),
+    "answer cut short": lambda _, __: Garbage(_CUT_SHORT),
+    "hang": lambda _, __: Hang(60),
+    "late": lambda _, __: Delay(TIMEOUT_S * 1.6),
+    "slow": lambda _, dice: Delay(dice.uniform(0.2, TIMEOUT_S / 4)),
+    "trickle": lambda _, __: Trickle(TIMEOUT_S * 3),
+    "reset": lambda _, __: Reset(),
+    "lost answer": lambda _, __: LoseAnswer(),
+}
+
+
+def _answering(kind: str, make: _Make) -> Fault:
+    def strike(storm: Storm, place: str, dice: Random) -> Struck:
+        server = storm.world.servers[place]
+        # Some of the calls, or all of them: an outage is another matter than a server that now and then fails.
+        when: Predicate = always if dice.random() < 0.5 else chance(0.4, Random(dice.random()))
+        rule = server.faults.add(make(place, dice), when=when, name=kind)
+        return Struck(lambda: rule.hits, lambda: server.faults.remove(rule))
+
+    return Fault(kind, SERVERS, (0.5, 3.0), strike, weight=2)
+
+
+def _refuse_connections(storm: Storm, place: str, _: Random) -> Struck:
+    server = storm.world.servers[place]
+    before = storm.deferrals(place, "unreachable")
+    storm.world.threaded.stop(server)
+    return Struck(lambda: storm.deferrals(place, "unreachable") - before, lambda: storm.world.threaded.start(server))
+
+
+FAULTS = (
+    *(_answering(kind, make) for kind, make in _ACTIONS.items()),
+    Fault("connections refused", SERVERS, (0.5, 2.0), _refuse_connections, weight=2),
+)

@@ -1,0 +1,161 @@
+"""A main for tests only: `cdp-consumer run`, which also writes down by identity what its books count.
+
+    python -m tests.fault_injection.bookkept FILE run --config cdp.yaml
+
+When it has left it writes down its books as they are then, too: nobody can ask a process that has gone. And for each
+line of its standard input as they are then, all in one step of its loop: what a page says is older, and what is read
+from the file afterwards is newer, by as much as the machine is busy.
+Books are numbers, and two wrongs can make a right number: the identities tell which deliveries were meant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from consumer.app import PipelineRunner
+from consumer.cli.main import main
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.dispatcher import Dispatcher
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
+from consumer.model import DeadLetter
+from consumer.model.delivery_columns import TranslationFailure
+from consumer.observability.health import Moment
+from consumer.observability.http.status_json import status
+from consumer.pipeline.settlement import Settlement
+from tests.fault_injection.points import Journal
+
+_BOOKS = "books"
+Whose = tuple[str, str]
+"""(destination, or "" for what could not be decoded; identity)."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """What one process wrote down: each counted as often as it happened."""
+
+    owed: Counter[Whose] = field(default_factory=Counter)
+    delivered: Counter[Whose] = field(default_factory=Counter)
+    lettered: Counter[Whose] = field(default_factory=Counter)
+
+    @property
+    def unfinished(self) -> Counter[Whose]:
+        """What was owed and has not ended: open, or released."""
+        return self.owed - self.delivered - self.lettered
+
+    def count(self, what: Counter[Whose], destination: str) -> int:
+        """Return how many there are of one destination."""
+        return sum(number for (to, _), number in what.items() if to == destination)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().rpartition(b"\n")[0].splitlines()]
+
+
+def books(path: Path) -> dict[str, dict[str, Any]]:
+    """Read the books with which a process left: what `/status` would have said, by pipeline."""
+    return {line["pipeline"]: line["status"] for line in _lines(path) if line["event"] == _BOOKS}
+
+
+def kept(path: Path) -> Kept:
+    """Read what a process wrote down."""
+    return _kept(_lines(path))
+
+
+def kept_by_then(path: Path) -> tuple[int, Kept]:
+    """Read how often a process wrote its books down, and what it had written down when it last did."""
+    lines = _lines(path)
+    marks = [number for number, line in enumerate(lines) if line["event"] == _BOOKS]
+    return len(marks), _kept(lines[: marks[-1]] if marks else [])
+
+
+def _kept(lines: Iterable[dict[str, Any]]) -> Kept:
+    found = Kept()
+    for line in lines:
+        if line["event"] == _BOOKS:
+            continue
+        counter: Counter[Whose] = getattr(found, line["event"])
+        counter.update((line["to"], identity) for identity in line["ids"])
+    return found
+
+
+def keep(journal: Journal) -> None:
+    """Write down what is owed, delivered and acknowledged, where the product enters it in its books."""
+
+    def note(event: str, destination: str, identities: Sequence[str]) -> None:
+        if identities:
+            journal.write(event, to=destination, ids=list(identities))
+
+    put, delivered, shelve, unsaid = Dispatcher.put, Settlement.delivered, Settlement._shelve, Settlement.unsaid
+
+    def owing(self: Dispatcher, deliveries: Iterable[Delivery]) -> None:
+        every = list(deliveries)
+        note("owed", self.name, [delivery.identity for delivery in every])
+        put(self, every)
+
+    def owing_unsaid(self: Settlement, faulty: TranslationFailure, tenure: PartitionLedger, slot: int) -> None:
+        note("owed", faulty.entry.destination if faulty.entry else "", [faulty.identity])
+        unsaid(self, faulty, tenure, slot)
+
+    def settled(self: Settlement, destination: str, batch: Sequence[Delivery]) -> None:
+        live = [delivery.identity for delivery in batch if delivery.tenure.live]
+        delivered(self, destination, batch)
+        note("delivered", destination, live)
+
+    def written(
+        self: Settlement, letter: DeadLetter, tenure: PartitionLedger, slot: int, account: str, then: Callable[[], None]
+    ) -> None:
+        def acknowledged() -> None:
+            if tenure.live:
+                note("lettered", account, [letter.delivery_id])
+            then()
+
+        shelve(self, letter, tenure, slot, account, acknowledged)
+
+    Dispatcher.put = owing  # type: ignore[method-assign]
+    Settlement.unsaid = owing_unsaid  # type: ignore[method-assign]
+    Settlement.delivered = settled  # type: ignore[method-assign]
+    Settlement._shelve = written  # type: ignore[method-assign]
+
+
+def keep_books(journal: Journal) -> None:
+    """Write the books of every pipeline down whenever a line is read, and each one's when it has left."""
+    living: list[PipelineRunner] = []
+    live = PipelineRunner.run
+
+    def write(running: PipelineRunner) -> None:
+        (said,) = cast("list[object]", status([running.standing.facts()], [], Moment.now())["pipelines"])
+        journal.write(_BOOKS, pipeline=running.name, status=said)
+
+    def write_all() -> None:
+        for running in living:
+            running.standing.look()
+            write(running)
+
+    def listen(loop: asyncio.AbstractEventLoop) -> None:
+        for _ in sys.stdin:
+            loop.call_soon_threadsafe(write_all)
+
+    async def living_on(self: PipelineRunner, leave: asyncio.Event) -> None:
+        if not living:
+            loop = asyncio.get_running_loop()
+            threading.Thread(target=listen, args=(loop,), name="listen", daemon=True).start()
+        living.append(self)
+        await live(self, leave)
+        write(self)
+
+    PipelineRunner.run = living_on  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    own = Journal(Path(sys.argv[1]))
+    keep(own)
+    keep_books(own)
+    sys.exit(main(sys.argv[2:]))

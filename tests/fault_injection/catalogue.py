@@ -1,0 +1,26 @@
+"""Every kind of fault there is. A new kind is one more entry in one of these files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from tests.fault_injection import at_kafka, at_members, at_servers
+from tests.fault_injection.struck import Fault
+
+FAULTS: tuple[Fault, ...] = (*at_servers.FAULTS, *at_members.FAULTS, *at_kafka.FAULTS)
+
+
+def deck(count: int, dice: Random, only: Sequence[str] | None = None) -> list[Fault]:
+    """Return `count` faults in random order, every kind (or `only` these) as often as its weight says, or nearly."""
+    once = [fault for fault in FAULTS for _ in range(fault.weight) if not only or fault.kind in only]
+    rounds: list[Fault] = []
+    while len(rounds) < count:
+        dice.shuffle(once)
+        rounds += once
+    return rounds[:count]
+
+
+def each_once(dice: Random) -> list[Fault]:
+    """Return every kind once, in random order."""
+    return dice.sample(FAULTS, len(FAULTS))

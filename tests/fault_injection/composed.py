@@ -1,0 +1,107 @@
+"""A main for tests only: `cdp-consumer run`, composed with a journal, kill points and, if asked for, one bug.
+
+    python -m tests.fault_injection.composed --journal FILE [--bug NAME] -- run --config cdp.yaml
+
+It listens on standard input: `kill POINT` arms a point, `freeze` has the process stop itself, `census` has it count
+what it holds, `memory` has it note its memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+import consumer.app
+import consumer.cli.run
+from consumer.app import ObserverFactory
+from consumer.cli.main import main
+from consumer.config.run_config import RunConfig
+from consumer.destinations import Destination
+from consumer.kafka.dead_letters.writer import DeadLetterWriter
+from consumer.model import DeadLetter
+from consumer.model.observer import Observer
+from consumer.observability.fan_out import FanOutObserver
+from tests.fault_injection.allocator import in_use_mib, resident_mib
+from tests.fault_injection.bugs import BUGS
+from tests.fault_injection.points import AFTER_LETTER, AFTER_SEND, Journal, Points, Watching, census
+
+_BEFORE_ANSWER = "http11.receive_response_headers.started"
+
+
+def compose(journal: Journal, points: Points) -> None:
+    """Put the journal and the points around what `run` builds."""
+    serve = consumer.app.run
+
+    async def run(plan: RunConfig, *, watchers: ObserverFactory, **more: Any) -> list[BaseException]:  # noqa: ANN401 - `run`'s own
+        def watched(pipeline: str, destinations: Mapping[str, Destination]) -> Observer:
+            return FanOutObserver(watchers(pipeline, destinations), Watching(pipeline, journal, points))
+
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=_listen, args=(loop, journal, points), name="listen", daemon=True).start()
+        return await serve(plan, watchers=watched, **more)
+
+    class Shelf(DeadLetterWriter):
+        def shelve(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
+            def acknowledged() -> None:
+                points.reach(AFTER_LETTER)
+                acked()
+
+            super().shelve(letter, acknowledged)
+
+    transport = httpx2.AsyncHTTPTransport.handle_async_request
+
+    async def traced(self: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
+        async def trace(name: str, _: Mapping[str, Any]) -> None:
+            if name == _BEFORE_ANSWER:
+                points.unsent.discard(request)
+                points.reach(AFTER_SEND)
+
+        points.unsent.add(request)
+        request.extensions["trace"] = trace
+        try:
+            return await transport(self, request)
+        finally:
+            points.unsent.discard(request)
+            # It knows the request: every call's, with its body, would stay until cycles are looked for, in hours maybe.
+            del request.extensions["trace"]
+
+    vars(consumer.cli.run)["run_app"] = run
+    vars(consumer.app)["DeadLetters"] = Shelf
+    httpx2.AsyncHTTPTransport.handle_async_request = traced  # type: ignore[method-assign]
+
+
+def _listen(loop: asyncio.AbstractEventLoop, journal: Journal, points: Points) -> None:
+    for line in sys.stdin:
+        word, _, rest = line.strip().partition(" ")
+        if word == "kill":
+            points.armed = rest
+        elif word == "freeze":
+            loop.call_soon_threadsafe(points.freeze)
+        elif word == "census":
+            loop.call_soon_threadsafe(census, journal)
+        elif word == "memory":
+            journal.write("memory", resident_mib=resident_mib(), in_use_mib=in_use_mib())
+
+
+def _run(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--journal", type=Path, required=True)
+    parser.add_argument("--bug", choices=BUGS)
+    parser.add_argument("command", nargs="+")
+    args = parser.parse_args(argv)
+    journal = Journal(args.journal)
+    compose(journal, Points(journal))
+    if args.bug:
+        BUGS[args.bug]()
+    return main(args.command)
+
+
+if __name__ == "__main__":
+    sys.exit(_run(sys.argv[1:]))

@@ -1,0 +1,126 @@
+"""The members of a storm: who is at work, who is leaving, who has ended and whether that was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from tests.e2e import accounts
+from tests.e2e.world import World
+from tests.fault_injection.members import Composed, Line
+
+
+class Crew:
+    """Every member there is or was.
+
+    Args:
+        world: theirs.
+        dice: choose whom a fault meets.
+        complain: told what should not have happened.
+
+    Attributes:
+        anchors: members that no fault may touch: what is measured over a long time is measured at these.
+        members: the others that are at work.
+        peak_mib: the most memory that any member at work has had.
+    """
+
+    def __init__(self, world: World, dice: Random, complain: Callable[[str], None]) -> None:
+        self.anchors: list[Composed] = []
+        self.members: list[Composed] = []
+        self.peak_mib = 0.0
+        self._all: list[Composed] = []
+        self._leaving: list[Composed] = []
+        self._world = world
+        self._dice = dice
+        self._complain = complain
+
+    @property
+    def living(self) -> list[Composed]:
+        """Who is at work."""
+        return [*self.anchors, *self.members]
+
+    @property
+    def all(self) -> list[Composed]:
+        """Everyone there ever was."""
+        return [*self._all]
+
+    @property
+    def journals(self) -> list[list[Line]]:
+        """What all of them wrote down."""
+        return [member.journal() for member in self._all]
+
+    def one(self) -> Composed:
+        """Choose a member for a fault to meet."""
+        return self._dice.choice(self.members)
+
+    def spawn(self) -> Composed:
+        """Start a member."""
+        member = Composed(self._world, f"member-{len(self._all) + 1}")
+        self._all.append(member)
+        self.members.append(member)
+        return member
+
+    def anchor(self) -> None:
+        """Start a member that no fault may touch."""
+        member = self.spawn()
+        self.members.remove(member)
+        self.anchors.append(member)
+
+    def lose_sight_of(self, member: Composed) -> Composed:
+        """Let a member end: from now on that is nothing to complain of."""
+        self.members.remove(member)
+        return member
+
+    def see_off(self, member: Composed) -> None:
+        """Ask a member to leave, without waiting: it has to end by itself, with 0."""
+        for whose in (self.members, self.anchors):
+            if member in whose:
+                whose.remove(member)
+        member.port  # noqa: B018 - before it is there, nobody in the process listens to signals
+        member.ask_to_leave()
+        self._leaving.append(member)
+
+    def see_all_off(self) -> None:
+        """Ask everyone to leave, once their books have been seen to balance."""
+        for member in self.living:
+            for wrong in accounts.unbalanced(member.status()):
+                self._complain(f"{member.name}: {wrong}")
+        for member in self.living:
+            self.see_off(member)
+
+    def has_left(self) -> bool:
+        """Tell whether nobody is still leaving."""
+        return not self._leaving
+
+    def look(self) -> None:
+        """Look after everyone: who ended, how, and how much memory they have."""
+        for member in [one for one in self._leaving if one.process.poll() is not None]:
+            self._leaving.remove(member)
+            if member.process.returncode != 0:
+                self._ended(member, "asked to leave")
+        for member in [one for one in self.living if one.process.poll() is not None]:
+            self._ended(member, "by itself")
+            (self.members if member in self.members else self.anchors).remove(member)
+            self.spawn()
+        self.peak_mib = max([self.peak_mib, *(member.memory_mib()[1] for member in self.living)])
+
+    def _ended(self, member: Composed, how: str) -> None:
+        self._complain(f"{member.name} ended {how} with {member.process.returncode}\n{member.last_words(5)}")
+
+    def settled(self) -> bool:
+        """Tell whether the living hold every partition of every pipeline."""
+        held: set[tuple[str, int]] = set()
+        for member in self.living:
+            held |= member.held()
+        return len(held) == len(self._world.pipelines) * self._world.partitions
+
+    def open(self) -> Iterator[int]:
+        """Return how many records are open, member by member, pipeline by pipeline."""
+        for member in self.living:
+            for pipeline in member.status().values():
+                yield pipeline["records"]["open"]
+
+    def end(self) -> None:
+        """End everyone who is still there."""
+        for member in self._all:
+            member.__exit__(None, None, None)

@@ -1,0 +1,59 @@
+"""A shop that produces as it goes, and knows when the servers hold everything it is owed."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from tests.e2e import logs
+from tests.e2e.owed import Sent
+from tests.e2e.shop import Shop
+from tests.e2e.world import World
+
+_WITHIN_S = 180.0
+
+
+class Feed(Shop):
+    """The only producer of a world's topic.
+
+    Args:
+        world: whose topic it is.
+        seed: of what its customers do.
+        customers: how many there are, each a key.
+    """
+
+    def __init__(self, world: World, seed: int, *, customers: int = 200) -> None:
+        super().__init__(world.topic, world.partitions, world.pipelines, random.Random(seed), customers=customers)
+        self._world = world
+        self._produced = 0
+
+    def orders(self, count: int, **like: Any) -> list[Sent]:  # noqa: ANN401 - each of its own type
+        """Make orders that every destination is owed, produce them, and return them; `like` is what `order` takes."""
+        for _ in range(count):
+            self.order(**{"vip": True, **like})
+        return self.produce()
+
+    def produce(self) -> list[Sent]:
+        """Produce what was made and is not produced yet, and return it."""
+        made = self.records[self._produced :]
+        self._produced = len(self.records)
+        logs.produce(self._world.broker, self._world.topic, made)
+        return made
+
+    def missing(self, *names: str) -> dict[str, set[str]]:
+        """Return, by server, the ids it must hold and does not; of these servers, or of all."""
+        held = {name: self._world.servers[name].held() for name in names or self._world.servers}
+        due: dict[str, set[str]] = {name: set() for name in held}
+        for record in self.records[: self._produced]:
+            for one in record.owed:
+                if one.cause is None and one.destination in due and one.kept_as not in held[one.destination]:
+                    due[one.destination].add(one.kept_as)
+        return {name: names for name, names in due.items() if names}
+
+    def wait_until_delivered(self, *names: str, within_s: float = _WITHIN_S) -> None:
+        """Wait until these servers, or all, hold what they are owed."""
+        try:
+            self._world.copilot.wait_until(lambda: not self.missing(*names), within_s)
+        except TimeoutError:
+            left = {name: len(ids) for name, ids in self.missing(*names).items()}
+            raise AssertionError(f"still missing after {within_s:g} s: {left}") from None

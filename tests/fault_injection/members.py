@@ -1,0 +1,109 @@
+"""Members that keep a journal and can be told to die at a named point; and what all their journals say together."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.member import Member
+from tests.e2e.world import World
+
+Line = dict[str, Any]
+
+
+class Composed(Member):
+    """A member composed by `tests.fault_injection.composed`.
+
+    Args:
+        world: its world.
+        name: of its log and its journal.
+        bug: switched on in it.
+    """
+
+    def __init__(self, world: World, name: str, *options: str, bug: str | None = None) -> None:
+        self.name = name
+        self._journal = world.folder / f"{name}.journal"
+        self._lines: list[Line] = []
+        self._read_to = 0
+        self._held: set[tuple[str, int]] = set()
+        wrong = ("--bug", bug) if bug else ()
+        program = ("tests.fault_injection.composed", "--journal", str(self._journal), *wrong, "--")
+        self.started = time.monotonic()
+        super().__init__(world.config, world.folder / f"{name}.log", *options, program=program, listens=True)
+
+    def tell(self, line: str) -> None:
+        """Write a line to its standard input: `kill POINT`, `census` or `memory`."""
+        stdin = self.process.stdin
+        assert stdin is not None
+        stdin.write(line.encode() + b"\n")
+        stdin.flush()
+
+    def journal(self, event: str | None = None) -> list[Line]:
+        """Return its journal, or the lines of one event. Half a line at the end is not read."""
+        with contextlib.suppress(FileNotFoundError), self._journal.open("rb") as file:
+            file.seek(self._read_to)
+            whole, newline, _ = file.read().rpartition(b"\n")
+            self._read_to += len(whole) + len(newline)
+            new = [json.loads(line) for line in whole.splitlines()]
+            self._lines += new
+            self._follow(new)
+        return [line for line in self._lines if event is None or line["event"] == event]
+
+    def _follow(self, lines: list[Line]) -> None:
+        for line in lines:
+            if line["event"] in {"assigned", "revoked", "lost"}:
+                places = {(line["pipeline"], one[0]) for one in line["partitions"]}
+                self._held = self._held | places if line["event"] == "assigned" else self._held - places
+
+    def held(self) -> set[tuple[str, int]]:
+        """Return what it holds by its journal, as (pipeline, partition)."""
+        self.journal("")
+        return self._held
+
+    def census(self, within_s: float = 180.0) -> Line:
+        """Return what it holds now: tasks, threads, descriptors."""
+        before = len(self.journal("census"))
+        self.tell("census")
+        self.wait_until(lambda: len(self.journal("census")) > before, within_s, "no census")
+        return self.journal("census")[-1]
+
+    def memory_mib(self) -> tuple[float, float]:
+        """Return its resident memory now and at its peak; zeros once it has ended."""
+        try:
+            said = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return 0.0, 0.0
+        found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", said, re.MULTILINE))
+        return int(found.get("VmRSS", 0)) / 1024, int(found.get("VmHWM", 0)) / 1024
+
+
+def read_journal(path: Path) -> list[Line]:
+    """Return the whole lines of a journal; none if there is no such file yet."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_bytes().rpartition(b"\n")[0].splitlines()]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something a member noted about one partition: it was assigned from an offset, or committed one."""
+
+    at: float
+    pipeline: str
+    partition: int
+    offset: int
+
+
+def told(journals: list[list[Line]], event: str) -> Iterator[Told]:
+    """Return what all journals say of one event, `assigned` or `committed`."""
+    for journal in journals:
+        for line in journal:
+            if line["event"] == event:
+                for partition, offset in line["partitions"]:
+                    yield Told(line["at"], line["pipeline"], partition, offset)

@@ -1,0 +1,38 @@
+"""A world's configuration file, with this and that said otherwise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tests.e2e.world import World
+
+_BROKERS_TO_SAY = ("session.timeout.ms", "heartbeat.interval.ms")
+
+
+def reconfigure(
+    world: World,
+    *,
+    kafka: Mapping[str, str] | None = None,
+    batch: int | None = None,
+    **said: Any,  # noqa: ANN401 - the configuration's values are of every type
+) -> None:
+    """Amend the file that the next members read.
+
+    Args:
+        world: whose file.
+        kafka: properties to add; those that the new protocol leaves to its brokers go with `group.protocol`.
+        batch: the most events of one call, for every destination that makes batches.
+        said: top-level keys to replace.
+    """
+    config = json.loads(world.config.read_text(encoding="utf-8"))
+    config["kafka"] |= dict(kafka or {})
+    if config["kafka"].get("group.protocol") == "consumer":
+        for name in _BROKERS_TO_SAY:
+            config["kafka"].pop(name, None)
+    if batch is not None:
+        for options in config["destinations"].values():
+            if "batch" in options:
+                options["batch"]["events"] = batch
+    world.config.write_text(json.dumps(config | said, indent=1), encoding="utf-8")

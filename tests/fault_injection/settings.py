@@ -1,0 +1,51 @@
+"""Changes of a world's configuration, for the scenarios that need a setting of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from tests.e2e.world import World
+
+_LONG_S = os.environ.get("CDP_OUTAGE_SECONDS")
+OUTAGE_S = float(_LONG_S or 11)
+"""How long an outage lasts: in the short form a little longer than the poll interval, in the long form as one likes."""
+SHORT_POLL_INTERVAL: Mapping[str, Any] = {
+    "max.poll.interval.ms": 10_000,
+    "socket.timeout.ms": 5000,  # so much of it may go to a commit, and `DRAIN_S` to a drain
+}
+DRAIN_S = 3.0
+
+
+def stay_out(since: float) -> None:
+    """In the long form, let an outage that began at a moment last as long as the others."""
+    if _LONG_S is not None:
+        time.sleep(max(0.0, since + OUTAGE_S - time.monotonic()))  # it is the event itself
+
+
+def change(
+    world: World,
+    *,
+    kafka: Mapping[str, Any] | None = None,
+    budgets: Mapping[str, Any] | None = None,
+    every: Mapping[str, Any] | None = None,
+    destinations: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
+    """Write a world's configuration anew with other settings; call it before a member starts.
+
+    Args:
+        world: whose file it is.
+        kafka: librdkafka properties.
+        budgets: limits of time and room.
+        every: settings of every destination.
+        destinations: settings of one destination, by its name; they win over `every`.
+    """
+    said = json.loads(world.config.read_text(encoding="utf-8"))
+    said["kafka"] |= kafka or {}
+    said["budgets"] |= budgets or {}
+    for name, options in said["destinations"].items():
+        options |= {**(every or {}), **(destinations or {}).get(name, {})}
+    world.config.write_text(json.dumps(said, indent=1), encoding="utf-8")

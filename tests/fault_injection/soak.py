@@ -1,0 +1,192 @@
+"""`make soak`: faults for ten minutes, and two members that none may touch; do they keep anything that they should not?
+
+Once every kind of fault that meets them has met them, and their pools have grown to it, their memory is sampled each
+second: what is resident, and what their allocators say is in use. Before and after, when nothing is open, each counts
+what it holds: tasks, threads, sockets and other descriptors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from random import Random
+
+from tests.fault_injection import at_kafka, at_servers, report
+from tests.fault_injection.catalogue import deck
+from tests.fault_injection.members import Composed, Line
+from tests.fault_injection.slope import slope
+from tests.fault_injection.storm import Storm, seldom_collected
+from tests.fault_injection.tally import Options
+from tests.kafka_clusters.apache import ApacheBroker, ApacheKafkaError
+from tests.kafka_clusters.jars import NoJarsError
+
+_MORE_THAN_ENOUGH = 2000
+_RATE_PER_S = 120.0
+"""Each partition's ledger has forgotten ended records before the measuring begins: until it first does, it grows."""
+
+_QUIET_S = 5.0
+_TRIES = 6
+_SHORTEST_MIN = 5.0
+_WARM_S = 150.0
+_FIRST = (*at_kafka.FAULTS, *at_kafka.FAULTS, *at_servers.FAULTS)
+"""What the anchors meet before the measuring begins: every fault but those of other members, and the brokers' twice.
+
+A process grows to what it holds when a fault meets it at the worst time, and keeps those pages: an hour later as well,
+and no more of them. Measured from before the first absence of the broker, that growth would look like a leak.
+"""
+
+RESIDENT_MIB_PER_H = 30.0
+"""4 MiB in the eight minutes. A leak of 200 bytes for each record that a member takes here would be twice as much."""
+
+IN_USE_MIB_PER_H = 15.0
+"""What is in use is told exactly, holes left out: it is held to half of that."""
+
+_CONNECTIONS = 15
+"""One a lane and one for tokens: those that rest are there at one time and not at another."""
+
+_THREADS = 2
+"""A Kafka client has a thread for each address of a broker; those of the first address come and go."""
+
+_ENDS = 2
+"""Each of these threads is woken through a pipe of its own."""
+
+_POOLS = ("asyncio_", "uvloop_", "ThreadPoolExecutor")
+"""Threads of pools of a fixed size: they come when they are wanted, and stay."""
+
+_SPARE = {"socket": _CONNECTIONS, "pipe": _THREADS * _ENDS}
+
+
+class Soak(Storm):
+    """A storm that measures its anchors."""
+
+    def __init__(self, broker: ApacheBroker, folder: Path, dice: Random) -> None:
+        options = Options(members=2, anchors=2, rate_per_s=_RATE_PER_S, trouble_every=300)
+        super().__init__(broker, folder, dice, options, lambda said: print(said, flush=True))
+        self._sampled = 0.0
+
+    def sample(self) -> None:
+        """Have the anchors note their memory, once a second."""
+        now = time.monotonic()
+        if now - self._sampled >= 1.0:
+            self._sampled = now
+            for member in self.crew.anchors:
+                with contextlib.suppress(BrokenPipeError):  # it has ended: that is a complaint already
+                    member.tell("memory")
+
+    def count(self) -> dict[str, Line]:
+        """Let everything come to rest, and have every anchor count what it holds."""
+        self.calm()
+        time.sleep(_QUIET_S)  # nothing tells when a connection's other end has gone
+        return {member.name: member.census() for member in self.crew.anchors}
+
+    def count_again(self, before: Mapping[str, Line]) -> dict[str, Line]:
+        """Count once more, and for a while again: a client that is being closed is there for a moment."""
+        after, tries = self.count(), 1
+        while tries < _TRIES and any([*grown(before[name], after[name])] for name in before):
+            after, tries = self.count(), tries + 1
+        return after
+
+
+def grown(before: Line, after: Line) -> Iterator[str]:
+    """Say what a member holds more of than it did, beyond what comes and goes."""
+    if after["tasks"] > before["tasks"]:
+        yield f"tasks: {before['tasks']}, then {after['tasks']}"
+    if _threads(after) > _threads(before) + _THREADS:
+        yield f"threads: {_threads(before)}, then {_threads(after)}"
+    for kind, count in after["descriptors"].items():
+        had = before["descriptors"].get(kind, 0)
+        if count > had + _SPARE.get(kind, 0):
+            yield f"descriptors ({kind}): {had}, then {count}"
+
+
+def _threads(line: Line) -> int:
+    pooled = sum(str(name).startswith(_POOLS) for name in line["python_threads"])
+    return int(line["threads"]) - pooled
+
+
+def _run(soak: Soak, minutes: float, seed: int) -> list[str]:
+    """Blow so long, print what was measured, and return what is wrong."""
+    began, dice = time.monotonic(), report.seeds(seed)[0]
+    ends = began + minutes * 60
+    soak.form()
+    soak.strike(dice.sample(_FIRST, len(_FIRST)), minutes * 60 / 2)
+    soak.strike(deck(_MORE_THAN_ENOUGH, dice), began + _WARM_S - time.monotonic(), all_of_them=False)
+    before = soak.count()
+    anchors, measured_from = [*soak.crew.anchors], time.monotonic()
+    soak.strike(deck(_MORE_THAN_ENOUGH, dice), ends - measured_from, all_of_them=False)
+    measured_to = time.monotonic()
+    after = soak.count_again(before)
+    soak.part()
+    found = report.run(soak, (), seed, time.monotonic() - began)
+    print(found.text())
+    wrong = [*found.complaints]
+    for member in anchors:
+        noted = [line for line in member.journal("memory") if measured_from <= line["at"] <= measured_to]
+        wrong += _judged(member, noted)
+        for when, census in (("before", before[member.name]), ("after", after[member.name])):
+            print(f"  {when}: {census['tasks']} tasks, {_threads(census)} threads, {census['descriptors']}")
+        wrong += [f"{member.name} keeps more {one}" for one in grown(before[member.name], after[member.name])]
+        come: Counter[str] = Counter(after[member.name]["names"]) - Counter(before[member.name]["names"])
+        if come:
+            print(f"  threads that were not there before: {dict(come)}")
+    return wrong
+
+
+def _judged(member: Composed, noted: list[Line]) -> Iterator[str]:
+    """Print how a member's memory went, and say what is wrong with it."""
+    for what, field, bound in (
+        ("resident", "resident_mib", RESIDENT_MIB_PER_H),
+        ("in use", "in_use_mib", IN_USE_MIB_PER_H),
+    ):
+        samples = [(line["at"], line[field]) for line in noted if line[field] is not None]
+        if not samples:
+            print(f"{member.name}: {what}: this C library does not tell (glibc does, from 2.33 on)")
+            continue
+        grew, over_s = slope(samples), samples[-1][0] - samples[0][0]
+        print(
+            f"{member.name}: {what} {samples[0][1]:.1f} MiB, then {samples[-1][1]:.1f}; "
+            f"slope {grew.steady:+.1f} MiB/h, from the first to the last minute {grew.rise:+.1f} MiB/h, "
+            f"over {over_s:.0f} s (bound {bound:g})"
+        )
+        if grew.worst > bound:
+            yield f"{member.name}: {what} memory grows by {grew.worst:.1f} MiB/h"
+
+
+def main() -> int:
+    """Soak, and return 1 if anything grew or went wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fault_injection.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long (default: 10; at least 5)")
+    parser.add_argument("--seed", type=int, default=Random().randrange(10**6), help="default: a new one, printed")
+    args = parser.parse_args()
+    if args.minutes < _SHORTEST_MIN:
+        parser.error(f"--minutes: at least {_SHORTEST_MIN:g}: every fault comes once before the measuring begins")
+    seldom_collected()
+    print(f"python -m tests.fault_injection.soak --minutes {args.minutes:g} --seed {args.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
+        folder = Path(temporary)
+        for name in ("kafka", "world"):
+            (folder / name).mkdir()
+        try:
+            broker = ApacheBroker(folder / "kafka")
+        except (NoJarsError, ApacheKafkaError) as reason:
+            print(f"a broker that may be stopped and killed is needed: {reason}", file=sys.stderr)
+            return 1
+        try:
+            with Soak(broker, folder / "world", report.seeds(args.seed)[1]) as soak:
+                wrong = _run(soak, args.minutes, args.seed)
+        finally:
+            broker.close()
+    for one in wrong:
+        print(f"WRONG: {one}")
+    print("not flat" if wrong else "flat, and nothing kept")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,239 @@
+"""A storm: members at work on a stream of records while fault after fault strikes, and at the end a verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Self
+
+from tests.e2e import logs
+from tests.e2e.shop import INVALID, ISOLATED, POISON, Shop
+from tests.e2e.world import PARTITIONS, World
+from tests.fault_injection.crew import Crew
+from tests.fault_injection.judged import Crash
+from tests.fault_injection.stream import Stream
+from tests.fault_injection.struck import Fault, Struck
+from tests.fault_injection.tally import Options, Tally
+from tests.kafka_clusters.apache import ApacheBroker
+
+_TICK_S = 0.05
+_AT_ONCE = 3
+_AHEAD = 12
+"""So far down the deck a fault is looked for whose place is free: members have the most, and would all come last."""
+
+_UNTIL_HIT_S = 300.0
+"""A fault that has met nothing lasts longer, up to this: on a busy machine no call may come for a minute."""
+_AGAIN_S = 0.3
+_REST_S = 30.0
+_SETTLED_WITHIN_S = 600.0
+_ARRIVED_WITHIN_S = 900.0
+
+
+@dataclass(slots=True)
+class _InForce:
+    fault: Fault
+    place: str
+    struck: Struck
+    began: float
+    at_least: float
+    extended: bool = False
+
+    @property
+    def locks(self) -> set[str]:
+        return {self.place, *self.fault.also}
+
+
+class Storm:
+    """One world, its members, and the faults in force; a context: what it started is gone at the end.
+
+    Args:
+        broker: may be stopped, paused and killed.
+        folder: for logs and journals.
+        dice: everything that is chosen, is chosen by them.
+        options: how it blows.
+        say: told how far it is, now and then.
+    """
+
+    def __init__(
+        self, broker: ApacheBroker, folder: Path, dice: Random, options: Options, say: Callable[[str], None]
+    ) -> None:
+        self.broker = broker
+        self.wanted = options.members
+        self.tally = Tally()
+        self.world = World(broker, folder, ISOLATED)
+        self.shop = Shop(self.world.topic, PARTITIONS, self.world.pipelines, Random(dice.random()))
+        self.crew = Crew(self.world, dice, self.tally.complaints.append)
+        self._dice = dice
+        self._options = options
+        self._say = say
+        self._stream = Stream(broker, self.shop, options.rate_per_s, options.trouble_every)
+        self._in_force: list[_InForce] = []
+        self._stack = contextlib.ExitStack()
+        self._rest_until: float | None = None
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.world)
+        for name, server in self.world.servers.items():
+            # Before every fault: one that took a call whole would let a poisoned event pass.
+            server.poison(POISON[name])
+        self.world.mark_invalid(INVALID)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # All of it happens, whatever fails; and what fails is told.
+        with self._stack:
+            self._stack.callback(self.crew.end)
+            for each in self._in_force:
+                self._stack.callback(each.struck.over)
+
+    # ── What faults use ──
+
+    def note_crash(self, what: str) -> None:
+        """Note what the broker has committed now."""
+        committed = {
+            (pipeline, partition): offset
+            for pipeline in self.world.pipelines
+            for partition, offset in logs.committed(
+                self.broker, pipeline, self.world.topic, self.world.partitions
+            ).items()
+        }
+        self.tally.crashes.append(Crash(what, time.monotonic(), committed))
+
+    def trouble(self) -> None:
+        """Produce one record of every bad kind, twice."""
+        self._stream.trouble()
+        self._stream.trouble()
+
+    def deferrals(self, destination: str, cause: str) -> int:
+        """Count the calls that members put off so far for this cause."""
+        return sum(
+            (line["destination"], line["cause"]) == (destination, cause)
+            for member in self.crew.all
+            for line in member.journal("deferred")
+        )
+
+    def letters_refused(self) -> int:
+        """Count the letters that members could not write so far."""
+        return sum(len(member.journal("letter failed")) for member in self.crew.all)
+
+    # ── Its life ──
+
+    def form(self) -> None:
+        """Start the members, and wait until they hold everything between them."""
+        for _ in range(self._options.anchors):
+            self.crew.anchor()
+        for _ in range(self.wanted):
+            self.crew.spawn()
+        self._wait_for(self.crew.settled, _SETTLED_WITHIN_S, "the group did not form")
+
+    def strike(self, faults: Sequence[Fault], within_s: float, *, all_of_them: bool = True) -> None:
+        """Let these faults strike, some at once, none two at one place.
+
+        Args:
+            faults: in this order, but for those whose place is taken.
+            within_s: seconds after which no more begin.
+            all_of_them: whether it is a complaint that some had no time left.
+        """
+        began, waiting, next_word = time.monotonic(), list(faults), 0.0
+        self._stream.resume()
+        while waiting or self._in_force:
+            now = time.monotonic()
+            if waiting and now - began > within_s:
+                if all_of_them:
+                    self.tally.complaints.append(f"{len(waiting)} faults had no time left to strike")
+                waiting = []
+            self._turn()
+            if waiting and len(self._in_force) < _AT_ONCE:
+                self._begin(waiting)
+            self._end_some()
+            if now - began >= next_word:
+                next_word += 15.0
+                self._say(
+                    f"{now - began:4.0f} s: {self.tally.struck.total()} faults, {len(self.shop.records)} records, "
+                    f"{len(self.crew.living)} members; "
+                    f"now {', '.join(each.fault.kind for each in self._in_force) or 'nothing'}"
+                )
+            time.sleep(_TICK_S)
+
+    def calm(self) -> None:
+        """Produce no more, and wait until everything has arrived and nothing is open."""
+        self._say("no more faults: everything has to arrive")
+        self._stream.finish()
+        due = {
+            name: {one.kept_as for one in self.shop.owed if one.destination == name and one.cause is None}
+            for name in self.world.servers
+        }
+        self._wait_for(
+            lambda: all(due[name] <= server.held() for name, server in self.world.servers.items()),
+            _ARRIVED_WITHIN_S,
+            "not everything arrived",
+        )
+        self._wait_for(self.crew.settled, _SETTLED_WITHIN_S, "the group did not come to rest")
+        self._wait_for(lambda: not any(self.crew.open()), _ARRIVED_WITHIN_S, "something stayed open")
+
+    def part(self) -> None:
+        """Let all members leave, their books balanced."""
+        self.crew.see_all_off()
+        self._wait_for(self.crew.has_left, _SETTLED_WITHIN_S, "a member that was asked to leave did not end")
+
+    # ── Turn by turn ──
+
+    def _turn(self) -> None:
+        self._stream.turn()
+        self.crew.look()
+        self.sample()
+
+    def sample(self) -> None:
+        """Do nothing: a longer storm measures here, once a turn."""
+
+    def _begin(self, waiting: list[Fault]) -> None:
+        locked = {place for each in self._in_force for place in each.locks}
+        if self._rest_until is not None:
+            if self.crew.settled() or time.monotonic() > self._rest_until:
+                self._rest_until = None
+            else:
+                locked.add("members")
+        for fault in waiting[:_AHEAD]:
+            free = [place for place in fault.places if place not in locked]
+            if not free or locked & set(fault.also):
+                continue
+            waiting.remove(fault)
+            place, at_least = self._dice.choice(free), self._dice.uniform(*fault.lasts_s)
+            struck = fault.strike(self, place, self._dice)
+            self.tally.struck[fault.kind] += 1
+            self._in_force.append(_InForce(fault, place, struck, time.monotonic(), at_least))
+            return
+
+    def _end_some(self) -> None:
+        now = time.monotonic()
+        for each in [one for one in self._in_force if now - one.began >= one.at_least]:
+            hits = each.struck.hits()
+            if not hits and now - each.began < _UNTIL_HIT_S:
+                each.at_least, each.extended = now - each.began + _AGAIN_S, True  # it is looked at again soon
+                continue
+            each.struck.over()
+            self.tally.extended[each.fault.kind] += each.extended
+            self._in_force.remove(each)
+            self.tally.hits[each.fault.kind] += hits
+            self.tally.missed[each.fault.kind] += not hits
+            if "members" in each.locks and self._dice.randrange(10) < self._options.settle:
+                self._rest_until = time.monotonic() + _REST_S
+
+    def _wait_for(self, true: Callable[[], bool], within_s: float, otherwise: str) -> None:
+        deadline = time.monotonic() + within_s
+        while not true():
+            self._turn()
+            if time.monotonic() > deadline:
+                said = "\n".join(member.last_words(8) for member in self.crew.living)
+                raise AssertionError(f"{otherwise} within {within_s:g} s\n{said}")
+            time.sleep(_TICK_S * 4)
+
+
+def seldom_collected() -> None:
+    """Look for cycles seldom: the servers share this process, and would answer nobody for as long as it takes."""
+    gc.set_threshold(200_000, 50, 1000)

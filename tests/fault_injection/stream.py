@@ -1,0 +1,94 @@
+"""The stream of records while faults strike: made by the shop, produced at a steady pace, each at its own offset."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from tests.e2e.owed import Sent
+from tests.e2e.shop import Shop
+from tests.kafka_clusters import Broker
+
+_FLUSH_WITHIN_S = 180.0
+
+
+class Stream:
+    """Produces what the shop makes.
+
+    Args:
+        broker: whose topic; it may be away for a while.
+        shop: makes the records.
+        rate_per_s: records a second.
+        trouble_every: a record of every bad kind each so many records.
+    """
+
+    def __init__(self, broker: Broker, shop: Shop, rate_per_s: float, trouble_every: int) -> None:
+        self._shop = shop
+        self._rate_per_s = rate_per_s
+        self._trouble_every = trouble_every
+        self._since_trouble = 0
+        self._made = 0.0
+        self._looked = time.monotonic()
+        self._wrong: list[str] = []
+        self._finished = False
+        # Idempotence keeps offsets as they were made: a record repeated for want of an answer is written once.
+        patient = broker.client(enable_idempotence=True, linger_ms=5, message_timeout_ms=120_000)
+        self._producer = Producer({**patient, "log_level": 0})  # that the broker is away is known
+
+    def turn(self) -> None:
+        """Produce what is due by now; nothing any more once it was finished."""
+        if self._finished:
+            return
+        now = time.monotonic()
+        # After a standstill of this very process the stream goes on; it does not make up for lost time.
+        self._made += min(1.0, now - self._looked) * self._rate_per_s
+        self._looked = now
+        count, self._made = int(self._made), self._made % 1
+        self._since_trouble += count
+        if count:
+            self.live(count)
+        if self._since_trouble >= self._trouble_every:
+            self._since_trouble = 0
+            self.trouble()
+        self._producer.poll(0)
+
+    def live(self, count: int) -> None:
+        """Produce ordinary business now."""
+        self._send(lambda: self._shop.live(count))
+
+    def trouble(self) -> None:
+        """Produce one record of every bad kind now."""
+        self._send(self._shop.trouble)
+
+    def _send(self, make: Callable[[], None]) -> None:
+        before = len(self._shop.records)
+        make()
+        for sent in self._shop.records[before:]:
+            self._producer.produce(
+                self._shop.topic,
+                sent.value,
+                sent.key,
+                partition=sent.partition,
+                headers=list(sent.headers),
+                timestamp=sent.timestamp_ms,
+                on_delivery=self._reporter(sent),
+            )
+
+    def _reporter(self, sent: Sent) -> Callable[[KafkaError | None, Message], None]:
+        def report(error: KafkaError | None, message: Message) -> None:
+            if error is not None or message.offset() != sent.offset:
+                self._wrong.append(f"{sent.kind} went to {message.offset()}, not {sent.offset}: {error}")
+
+        return report
+
+    def resume(self) -> None:
+        """Go on after `finish`."""
+        self._finished, self._looked = False, time.monotonic()
+
+    def finish(self) -> None:
+        """Produce no more, and wait until the broker has everything."""
+        self._finished = True
+        assert self._producer.flush(_FLUSH_WITHIN_S) == 0, "not everything was produced"
+        assert not self._wrong, self._wrong[:3]

@@ -1,0 +1,202 @@
+"""The suite is able to fail: each bug is switched on in a member of its own, and what is to catch it, catches it.
+
+What is caught is named, and no other test of the suite ever finds it; the scenario that most bugs share also runs
+without any, and nothing is found then.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from consumer.demo.fakes import Delay, Gate, Hang, Until
+from tests.e2e import accounts, logs
+from tests.e2e.evidence import gather
+from tests.e2e.shop import INVALID, POISON, Shop
+from tests.e2e.world import World
+from tests.fault_injection import bugs
+from tests.fault_injection.judged import judge
+from tests.fault_injection.members import Composed
+from tests.kafka_clusters import Broker, RealBroker
+
+_CUSTOMERIO = {"cdp-customerio": ("customerio",)}
+_COPILOT = {"cdp-copilot": ("copilot",)}
+
+_LATE_S = 19.0
+"""Longer than a member stands still here: its call is not given up meanwhile."""
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the oracle and the books complain of."""
+
+    by_oracle: list[str]
+    by_books: list[str]
+
+    def says(self, kind: str) -> bool:
+        return any(kind in one for one in (*self.by_oracle, *self.by_books))
+
+
+def _world(broker: Broker, folder: Path, pipelines: Mapping[str, tuple[str, ...]]) -> World:
+    return World(broker, folder, pipelines, partitions=1)
+
+
+def _shop(world: World, customers: int) -> Shop:
+    for name, server in world.servers.items():
+        server.poison(POISON[name])
+    world.mark_invalid(INVALID)
+    return Shop(world.topic, world.partitions, world.pipelines, random.Random(8), customers=customers)
+
+
+def _open(member: Composed) -> int:
+    return sum(pipeline["records"]["open"] for pipeline in member.status().values())
+
+
+def _has_all(world: World, shop: Shop) -> Callable[[], bool]:
+    due = {
+        name: {one.kept_as for one in shop.owed if one.destination == name and one.cause is None}
+        for name in world.servers
+    }
+    return lambda: all(due[name] <= server.held() for name, server in world.servers.items())
+
+
+def _all_committed(world: World) -> Callable[[], bool]:
+    (group,) = world.pipelines
+    ends = logs.log_ends(world.broker, world.topic, world.partitions)
+    return lambda: logs.committed(world.broker, group, world.topic, world.partitions) == ends
+
+
+def _found(world: World, shop: Shop, members: list[Composed], books: list[str]) -> Found:
+    evidence = gather(world)
+    return Found(judge(shop, evidence, [member.journal() for member in members]), books)
+
+
+def _work_off(world: World, bug: str | None, customers: int) -> Found:
+    """Let one member with the bug take everything, and ask for its books at the end."""
+    shop = _shop(world, customers)
+    shop.live(120)
+    shop.trouble()
+    shop.live(120)
+    logs.produce(world.broker, world.topic, shop.records)
+    with Composed(world, "broken", bug=bug) as member:
+        member.wait_until(_has_all(world, shop), 180, "not everything arrived")
+        member.wait_until(lambda: _open(member) <= (bug == bugs.SETTLE_REMOVED), 180, "something stayed open")
+        books = accounts.unbalanced(member.status())
+        assert member.leave() == 0
+        return _found(world, shop, [member], books)
+
+
+def test_without_a_bug_nothing_is_found(embedded_broker: Broker, tmp_path: Path) -> None:
+    with _world(embedded_broker, tmp_path, {**_CUSTOMERIO, **_COPILOT}) as world:
+        found = _work_off(world, None, customers=1)
+    assert found == Found([], [])
+
+
+def test_invalid_events_that_are_ignored_are_seen_as_letters_that_were_never_written(
+    embedded_broker: Broker, tmp_path: Path
+) -> None:
+    with _world(embedded_broker, tmp_path, _COPILOT) as world:
+        found = _work_off(world, bugs.INVALID_EVENTS_IGNORED, customers=1)
+    assert found.says("lost: no letter (refused) of custom_event:order_placed"), found
+
+
+def test_two_calls_of_a_lane_at_once_are_seen_in_the_order(embedded_broker: Broker, tmp_path: Path) -> None:
+    with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
+        shop = _shop(world, customers=1)
+        shop.live(400)
+        world.customerio.faults.add(Delay(0.1))
+        logs.produce(world.broker, world.topic, shop.records)
+        with Composed(world, "broken", bug=bugs.TWO_CALLS_OF_A_LANE) as member:
+            # Not until everything has arrived: a lane with two tasks may well come to nothing.
+            member.wait_until(lambda: len(world.customerio.requests) >= 6, 180, "too few calls")
+            member.kill()
+        found = _found(world, shop, [member], [])
+    assert found.says("of the same key was over"), found
+
+
+def test_halves_sent_in_the_wrong_order_are_seen_in_the_order(embedded_broker: Broker, tmp_path: Path) -> None:
+    with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
+        found = _work_off(world, bugs.HALVES_SWAPPED, customers=1)
+    assert found.says("arrivals do not rise"), found
+
+
+def test_one_settle_less_is_seen_in_the_books_and_in_the_offsets(embedded_broker: Broker, tmp_path: Path) -> None:
+    with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
+        found = _work_off(world, bugs.SETTLE_REMOVED, customers=1)
+    assert any("deliveries to customerio do not balance" in one for one in found.by_books), found
+    assert found.says("whose log ends at"), found
+
+
+def test_a_commit_before_the_delivery_is_seen_once_the_member_dies(embedded_broker: Broker, tmp_path: Path) -> None:
+    with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
+        shop = _shop(world, customers=20)
+        shop.live(200)
+        hang = world.customerio.faults.add(Hang(60))
+        logs.produce(world.broker, world.topic, shop.records)
+        with Composed(world, "broken", bug=bugs.COMMIT_BEFORE_DELIVERY) as killed:
+            killed.wait_until(_all_committed(world), 180, "the bug does nothing")
+            killed.kill()
+        world.customerio.faults.remove(hang)
+        found = _next_member(world, shop, killed)
+    assert found.says("lost: customerio never got"), found
+
+
+def test_a_letter_settled_before_its_ack_is_seen_once_the_member_dies(
+    apache_broker: RealBroker, tmp_path: Path
+) -> None:
+    with World(apache_broker, tmp_path, _CUSTOMERIO, partitions=1, topics=False) as world:
+        world.create_topic()  # and no dead-letter topic: it takes nothing
+        shop = _shop(world, customers=20)
+        shop.trouble()
+        shop.live(20)
+        logs.produce(world.broker, world.topic, shop.records)
+        with Composed(world, "broken", bug=bugs.SETTLED_BEFORE_ACK) as killed:
+            killed.wait_until(_all_committed(world), 180, "the bug does nothing")
+            killed.kill()
+        world.create_dead_letters()
+        found = _next_member(world, shop, killed)
+    assert found.says("lost: no letter"), found
+
+
+def test_an_outcome_of_an_earlier_tenure_is_seen_in_the_books(embedded_broker: Broker, tmp_path: Path) -> None:
+    with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
+        world.configure(timeout_s=_LATE_S)
+        shop = _shop(world, customers=20)
+        shop.live(40)
+        gate = Gate()
+        held = world.customerio.faults.add(Until(gate))
+        logs.produce(world.broker, world.topic, shop.records)
+        with Composed(world, "broken", bug=bugs.EARLIER_TENURE_ACCEPTED) as member:
+            member.wait_until(lambda: held.hits > 0, 180, "no call")
+            member.process.send_signal(signal.SIGSTOP)
+            time.sleep(1.5 * embedded_broker.session_ms / 1000)  # it is the event itself: the partition is lost
+            member.process.send_signal(signal.SIGCONT)
+            member.wait_until(lambda: bool(member.journal("lost")), _LATE_S, "the partition was not lost")
+            gate.open()
+            books: list[str] = []
+
+            def late() -> bool:
+                """Tell whether all calls of the lost tenure have ended, and keep the books of that very instant."""
+                (said,) = status = tuple(member.status().values())
+                books[:] = accounts.unbalanced({one["name"]: one for one in status})
+                return bool(said["records"]["released"]) and not any(one["calls"] for one in said["destinations"])
+
+            member.wait_until(late, 180, "the late answer never came")
+    assert any("deliveries to customerio do not balance" in one for one in books), books
+
+
+def _next_member(world: World, shop: Shop, killed: Composed) -> Found:
+    """Let a sound member come after the dead one and end what is left."""
+    with Composed(world, "sound") as member:
+        member.wait_until(lambda: bool(member.journal("assigned")), 180, "it got no partition")
+        member.wait_until(_all_committed(world), 180, "not everything was committed")
+        assert member.leave() == 0
+        return _found(world, shop, [killed, member], [])

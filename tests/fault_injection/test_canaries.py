@@ -1,0 +1,149 @@
+"""The search for canaries is shown to find one in every channel, in every form."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from consumer.model.status import DeadLetterStatus, DestinationStatus, PipelineStatus
+from consumer.observability.http.server import StatusServer
+from consumer.observability.log.writer import Log
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
+from tests.e2e.logs import Letter
+from tests.fault_injection.canaries import PAGES, Leak, Said
+from tests.observability.sample import Fixed, well
+
+LEAKED = "canary-3b9d.of@example.com"
+
+
+class Page:
+    """A status server that shows one pipeline."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def page(self, path: str) -> tuple[int, str]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+
+
+@contextmanager
+def served(facts: PipelineStatus) -> Iterator[Page]:
+    sources = Sources()
+    sources.add(facts.name, Fixed(facts))
+    metrics = Metrics(CollectorRegistry())
+    metrics.watch(sources)
+    server = StatusServer("127.0.0.1:0", metrics, sources)
+    try:
+        yield Page(server.start())
+    finally:
+        server.close()
+
+
+def channels(leaks: list[Leak]) -> set[str]:
+    return {leak.channel for leak in leaks}
+
+
+def test_a_leak_on_each_page_is_found() -> None:
+    said = Said()
+    with served(well(LEAKED)) as server:  # a pipeline's name stands on every page
+        said.pages(server)
+    assert said.channels == set(PAGES)
+    assert channels(said.leaks([LEAKED])) == set(PAGES)
+
+
+@pytest.mark.parametrize(
+    ("facts", "pages"),
+    [
+        (replace(well(), dead_letters=DeadLetterStatus("letters", stuck=f"said {LEAKED}")), {"/status", "/"}),
+        (replace(well(), destinations=(DestinationStatus(LEAKED),)), {"/status", "/", "/metrics"}),
+    ],
+)
+def test_a_leak_is_found_on_just_the_pages_that_say_it(facts: PipelineStatus, pages: set[str]) -> None:
+    said = Said()
+    with served(facts) as server:
+        said.pages(server)
+    assert channels(said.leaks([LEAKED])) == pages
+
+
+def test_a_leak_in_a_log_or_on_standard_error_is_found(tmp_path: Path) -> None:
+    (tmp_path / "other.txt").write_text(LEAKED)
+    with (tmp_path / "member-1.log").open("w") as stream:
+        log = Log(stream)
+        log.write("info", "starting")
+        (tmp_path / "member-1.err").write_text("")
+        said = Said()
+        said.files(tmp_path)
+        assert said.leaks([LEAKED]) == []
+        log.write("info", "left", group=LEAKED.replace("@", "/"))
+        (tmp_path / "member-2.err").write_text(f"%4|CONFWARN| {LEAKED}")
+        said.files(tmp_path)
+    assert [leak.channel for leak in said.leaks([LEAKED, "canary-3b9d.of/example"])] == ["log", "stderr"]
+    assert LEAKED in said.leaks([LEAKED])[0].around
+
+
+def test_a_leak_in_our_headers_of_a_letter_is_found_and_the_originals_bytes_are_meant_to_be_there() -> None:
+    said = Said()
+    theirs = ("x-customer", LEAKED.encode())
+    said.letters([Letter(LEAKED.encode(), LEAKED.encode(), [theirs, ("cdp-cause", b"refused"), ("cdp-detail", None)])])
+    assert said.leaks([LEAKED]) == []
+    said.letters([Letter(None, None, [("cdp-detail", f"no such user: {LEAKED}".encode())])])
+    said.letters([Letter(None, None, [("__connect.errors.exception.message", LEAKED.encode())])])
+    assert channels(said.leaks([LEAKED])) == {"letter cdp-detail", "letter __connect.errors.exception.message"}
+
+
+def test_a_leak_in_what_check_prints_is_found(tmp_path: Path) -> None:
+    config = tmp_path / "cdp.yaml"
+    config.write_text(json.dumps({"canary-3b9d": 1}))
+    said = Said()
+    assert said.check(config) == 2
+    assert channels(said.leaks(["canary-3b9d"])) == {"check"}, "an unknown setting is named: that is what leaks here"
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (f"to {LEAKED}.", "plain"),
+        (LEAKED.upper(), "plain"),
+        ("canary-3b9d.of%40example.com", "in a URL"),
+        (LEAKED.encode().hex().upper(), "in hex"),
+        (LEAKED[::-1], "reversed"),
+        (LEAKED.encode("utf-16-le").decode(), "in UTF-16"),
+        (base64.b64encode(LEAKED.encode()).decode(), "base64 at 0"),
+        (base64.b64encode(f"idX:{LEAKED}:more".encode()).decode(), "base64 at 1"),
+        (base64.b64encode(f"id:pa{LEAKED}".encode()).decode(), "base64 at 2"),
+    ],
+)
+def test_a_canary_is_known_in_any_form(text: str, form: str) -> None:
+    said = Said()
+    said.add("log", text)
+    assert {leak.form for leak in said.leaks([LEAKED])} == {form}
+
+
+def test_a_canary_with_signs_is_known_as_json_and_html_write_it() -> None:
+    said = Said()
+    said.add("log", json.dumps('zoë "canary"'))
+    said.add("/", "zo&amp;canary&lt;")
+    assert {(leak.channel, leak.form) for leak in said.leaks(['zoë "canary"', "zo&canary<"])} == {
+        ("log", "in JSON"),
+        ("/", "in HTML"),
+    }
+
+
+def test_whatever_was_said_stays_said_and_nothing_is_found_where_nothing_is() -> None:
+    said = Said()
+    said.add("/", f"first {LEAKED}")
+    said.add("/", "then nothing")
+    said.add("stderr", b"")
+    assert said.channels == {"/"}
+    assert len(said.leaks([LEAKED])) == 1
+    assert said.leaks(["somebody else"]) == []

@@ -1,0 +1,97 @@
+"""Leaving at any moment: it drains, commits and ends with 0, and the next one repeats nothing that was answered."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from consumer.demo.fakes import Answer, Fake, Gate, LoseAnswer, Rule, Until, chance
+from tests.e2e import accounts, logs, oracle
+from tests.e2e.evidence import gather
+from tests.e2e.owed import Sent
+from tests.e2e.shop import INVALID, ISOLATED, POISON, Shop
+from tests.e2e.world import PARTITIONS, World
+from tests.fault_injection.judged import judge
+from tests.fault_injection.members import Composed
+from tests.kafka_clusters import Broker
+
+_SEEDS = (1, 2, 3)
+_TIMEOUT_S = 15.0
+"""No call is given up because a slow machine took its time to ask a member to leave."""
+
+
+def _hold_after(server: Fake, records: list[Sent], gate: Gate, dice: random.Random) -> Rule:
+    """Answer calls up to a random moment, before half of what the server is due, and none after it."""
+    due = sum(one.destination == server.name and one.cause is None for record in records for one in record.owed)
+    most = len(server.held()) + dice.randrange(due // 2)
+    return server.faults.add(Until(gate), when=lambda _: len(server.held()) > most, name="held")
+
+
+def _leave_midway(world: World, name: str, records: list[Sent], dice: random.Random) -> tuple[Composed, int]:
+    """Start a member, ask it to leave at a random moment, and return it with what it had open then."""
+    gate = Gate()
+    rules = [(server, _hold_after(server, records, gate, dice)) for server in world.servers.values()]
+    logs.produce(world.broker, world.topic, records)
+    with Composed(world, name) as member:
+        member.wait_until(lambda: all(rule.hits for _, rule in rules), 180, "no call was held")
+        member.wait_until(
+            lambda: all(each["records"]["open"] for each in member.status().values()), 180, "none is open"
+        )
+        before = member.status()
+        member.ask_to_leave()
+        member.wait_for_line("leaving")
+        gate.open()
+        status = member.last_status(before)
+        assert member.wait() == 0
+    for server, rule in rules:
+        server.faults.remove(rule)
+    assert accounts.unbalanced(status) == []
+    assert sum(line["released"] for line in member.lines("left")) == 0, "the drain had time for everything"
+    return member, sum(each["records"]["open"] for each in before.values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_member_asked_to_leave_at_any_moment_drains_commits_and_leaves_nothing_to_repeat(
+    broker: Broker, tmp_path: Path
+) -> None:
+    # On the embedded cluster each successor waits for a session.
+    seeds = _SEEDS if broker.is_real else _SEEDS[:2]
+    with World(broker, tmp_path, ISOLATED) as world:
+        world.configure(timeout_s=_TIMEOUT_S)
+        shop = Shop(world.topic, PARTITIONS, world.pipelines, random.Random(6))
+        for name, server in world.servers.items():
+            server.poison(POISON[name])
+        world.mark_invalid(INVALID)  # after the poison: a call with both in it must not be taken
+        members: list[Composed] = []
+        for seed in seeds:
+            before = len(shop.records)
+            shop.live(150)
+            shop.trouble()
+            shop.live(150)
+            failing = [
+                (server, server.faults.add(action, when=chance(0.1, random.Random(seed)), times=3))
+                for server in world.servers.values()
+                for action in (Answer(500), LoseAnswer())
+            ]
+            member, still_open = _leave_midway(world, f"leaves-{seed}", shop.records[before:], random.Random(seed))
+            members.append(member)
+            print(f"\nleft with {still_open} records open when it was asked", end="")
+            for server, rule in failing:
+                server.faults.remove(rule)
+        with Composed(world, "last") as member:
+            members.append(member)
+            member.wait_for_partitions(PARTITIONS)
+            member.wait_until(lambda: all(_caught_up(world, group) for group in world.pipelines), 180, "a lag is left")
+            assert member.leave() == 0
+        evidence = gather(world)
+        # No repeat is excused by the tenures that followed one another: only answers that were lost excuse any.
+        assert oracle.complaints(shop.records, evidence) == []
+        assert judge(shop, evidence, [member.journal() for member in members]) == []
+
+
+def _caught_up(world: World, group: str) -> bool:
+    ends = logs.log_ends(world.broker, world.topic, PARTITIONS)
+    return logs.committed(world.broker, group, world.topic, PARTITIONS) == ends

@@ -1,0 +1,60 @@
+"""What storms count: a kind of fault that met nothing fails the run, and so does what a member keeps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from tests.fault_injection.catalogue import FAULTS, deck, each_once
+from tests.fault_injection.members import Line
+from tests.fault_injection.points import POINTS
+from tests.fault_injection.report import unmet
+from tests.fault_injection.soak import grown
+
+_HELD: Line = {
+    "tasks": 37,
+    "threads": 46,
+    "python_threads": ["MainThread", "kafka-poll-cdp"],
+    "descriptors": {"socket": 30, "pipe": 53, "file": 4},
+}
+
+
+def test_a_kind_that_never_hit_anything_is_named() -> None:
+    hits = Counter({fault.kind: 1 for fault in FAULTS})
+    assert unmet(FAULTS, hits) == []
+    hits["hang"] = 0
+    assert unmet(FAULTS, hits) == ["hang never hit anything"]
+    assert unmet([fault for fault in FAULTS if fault.kind != "hang"], hits) == []
+
+
+def test_a_seed_brings_the_same_faults_back_and_the_long_form_has_every_kind() -> None:
+    assert [fault.kind for fault in deck(300, Random(5))] == [fault.kind for fault in deck(300, Random(5))]
+    assert [fault.kind for fault in deck(300, Random(5))] != [fault.kind for fault in deck(300, Random(6))]
+    counted = Counter(fault.kind for fault in deck(300, Random(5)))
+    assert min(counted[fault.kind] for fault in FAULTS) >= 5
+    assert {fault.kind for fault in each_once(Random(5))} == {fault.kind for fault in FAULTS} >= set(POINTS)
+
+
+def test_what_comes_and_goes_is_not_kept() -> None:
+    assert [*grown(_HELD, _HELD)] == []
+    pools = {"threads": 48, "python_threads": [*_HELD["python_threads"], "asyncio_0", "uvloop_1"]}
+    assert [*grown(_HELD, {**_HELD, **pools})] == []
+    client = {"threads": 48, "descriptors": {**_HELD["descriptors"], "pipe": 57}}
+    assert [*grown(_HELD, {**_HELD, **client})] == []
+    assert [*grown(_HELD, {**_HELD, "descriptors": {**_HELD["descriptors"], "socket": 40}})] == []
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"tasks": 38}, "tasks: 37, then 38"),
+        ({"threads": 49}, "threads: 46, then 49"),
+        ({"descriptors": {"socket": 90}}, "descriptors (socket): 30, then 90"),
+        ({"descriptors": {"pipe": 58}}, "descriptors (pipe): 53, then 58"),
+        ({"descriptors": {"file": 5}}, "descriptors (file): 4, then 5"),
+    ],
+)
+def test_a_task_a_thread_a_socket_or_a_descriptor_that_is_kept_is_seen(more: Line, said: str) -> None:
+    assert [*grown(_HELD, {**_HELD, **more})] == [said]

@@ -1,0 +1,76 @@
+"""A member is cut off from its brokers, and nobody tells it: it stops calling before its partitions are another's."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from consumer.demo.fakes import Delay
+from tests.e2e import oracle
+from tests.e2e.evidence import gather
+from tests.e2e.member import Member
+from tests.e2e.proof import Record
+from tests.e2e.world import World
+from tests.fault_injection.feed import Feed
+from tests.fault_injection.members import read_journal
+from tests.fault_injection.own_kafka import OwnKafka
+from tests.fault_injection.reconfigured import reconfigure
+
+_ONE = {"cdp-customerio": ("customerio",)}
+_SESSION_S = 6.0
+"""Of the broker, too, for the protocol whose members it does not tell."""
+_CALL_S = 0.1
+_PROTOCOLS = {
+    "classic": {},
+    "kip-848": {"group.protocol": "consumer"},
+}
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("protocol", _PROTOCOLS.values(), ids=list(_PROTOCOLS))
+def test_a_member_that_is_cut_off_stops_calling_before_its_partitions_are_anothers(
+    own_kafka: OwnKafka, tmp_path: Path, protocol: dict[str, str]
+) -> None:
+    with own_kafka.front() as front, World(own_kafka, tmp_path, _ONE, partitions=2) as world:
+        world.configure(bootstrap=own_kafka.front_bootstrap)
+        reconfigure(world, kafka=protocol, batch=1)
+        shop = Feed(world, 81)
+        journal = tmp_path / "cut.journal"
+        with Member(world.config, tmp_path / "cut.log", program=("tests.e2e.clocked", str(journal))) as cut:
+            cut.wait_for_partitions(2)
+            world.configure()  # its successor comes by the front door
+            reconfigure(world, kafka=protocol)
+            rule = world.customerio.faults.add(Delay(_CALL_S))
+            shop.orders(400, vip=False)
+            world.customerio.wait_until(lambda: len(world.customerio.received) >= 10, 180)
+            front.jam()
+            jammed = time.monotonic()
+            with world.member() as heir:
+                heir.wait_for_partitions(2)
+                world.customerio.faults.remove(rule)
+                taken = _moment(heir, "partitions assigned")
+                shop.wait_until_delivered()
+                front.clear()
+                cut.wait_for_line("partitions lost")
+                cut.wait_for_line("fence lifted")
+                assert cut.leave() == 0
+                assert heir.leave() == 0
+        record = Record(read_journal(journal), world.customerio.requests, _SESSION_S / 2)
+        before = [one for one in record.calls if one.asked < taken]
+        last = max(one.asked for one in before)
+        print(f"\ncalls went on for {last - jammed:.2f} s; {taken - jammed:.2f} s after it all was another's;", end=" ")
+        print(f"of {len(record.calls)} calls none was written later than {record.oldest_s():.3f} s after its proof")
+        assert any(jammed < one.asked for one in before), "it had something to call for"
+        assert list(record.outside()) == []
+        assert last <= jammed + _SESSION_S / 2
+        ids = frozenset(one.kept_as for one in shop.owed)
+        assert oracle.complaints(shop.records, gather(world), may_repeat=ids) == []
+
+
+def _moment(member: Member, event: str) -> float:
+    """Return when a member wrote its first line of an event, in monotonic seconds."""
+    said = datetime.fromisoformat(member.lines(event)[0]["ts"]).timestamp()
+    return said - (time.time() - time.monotonic())

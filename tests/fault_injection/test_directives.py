@@ -1,0 +1,220 @@
+"""An operator speaks while a real member runs: what is said comes into force, is shown, and ends; no key is seen."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumer.demo.fakes import Hang, contains
+from tests.e2e import accounts, logs, oracle
+from tests.e2e.evidence import gather
+from tests.e2e.member import Member
+from tests.e2e.owed import Sent
+from tests.e2e.shop import Shop
+from tests.e2e.world import World
+from tests.kafka_clusters import Broker
+
+_PARTITIONS = 2
+_FAR = "2100-01-01T00:00:00Z"
+_CANARY = "canary-customer@example.com"
+
+
+def directed(world: World) -> Path:
+    """Name a directives file in the configuration, and return where it would be."""
+    said = json.loads(world.config.read_text())
+    world.config.write_text(json.dumps({**said, "directives": "directives.yaml"}))
+    return world.folder / "directives.yaml"
+
+
+def write(path: Path, *said: str, until: str = _FAR) -> None:
+    """Write the file as one should: at once."""
+    lines = [f"  - {{{each}, until: '{until}', reason: 'as asked'}}\n" for each in said]
+    whole = path.with_suffix(".next")
+    whole.write_text("directives:\n" + "".join(lines))
+    whole.replace(path)
+
+
+def due(records: Iterable[Sent], destination: str) -> set[str]:
+    """Return the ids that must arrive."""
+    return {one.kept_as for each in records for one in each.owed if one.destination == destination and not one.cause}
+
+
+def said_of_directives(member: Member) -> dict[str, Any]:
+    """Return what `/status` says of them."""
+    said: dict[str, Any] = json.loads(member.page("/status")[1])["directives"]
+    return said
+
+
+def wait_for_reading(member: Member, number: int) -> None:
+    """Wait until the file was read for the so-many-eth time."""
+    member.wait_until(
+        lambda: len(member.lines("directives read")) >= number, 180, f"the file was not read {number} times"
+    )
+
+
+def wait_for_commits(world: World, member: Member) -> None:
+    """Wait until everything that was produced is committed by every pipeline."""
+    ends = logs.log_ends(world.broker, world.topic, _PARTITIONS)
+    for group in world.pipelines:
+        member.wait_until(
+            lambda group=group: logs.committed(world.broker, group, world.topic, _PARTITIONS) == ends,  # type: ignore[misc]
+            180,
+            f"{group} did not commit everything",
+        )
+
+
+@pytest.mark.timeout(900)
+def test_a_destination_is_paused_midway_and_goes_on_when_the_pause_is_lifted_or_over(
+    broker: Broker, tmp_path: Path
+) -> None:
+    pipelines = {"cdp-customerio": ("customerio",), "cdp-copilot": ("copilot",)}
+    with World(broker, tmp_path, pipelines, partitions=_PARTITIONS) as world:
+        path = directed(world)
+        shop = Shop(world.topic, _PARTITIONS, world.pipelines, random.Random(11), customers=20)
+        shop.live(300)
+        early, paused, ending = shop.records[:100], shop.records[100:200], shop.records[200:]
+        with world.member() as member:
+            member.wait_for_partitions(_PARTITIONS)
+            assert [line["level"] for line in member.lines("directives file missing")] == ["warning"]
+            assert said_of_directives(member) == {"in_force": [], "refused": []}
+            logs.produce(broker, world.topic, early)
+            member.wait_until(lambda: due(early, "customerio") <= world.customerio.held(), 180, "not all arrived")
+
+            write(path, "pause: {destination: customerio}")
+            wait_for_reading(member, 2)
+            logs.produce(broker, world.topic, paused)
+            member.wait_until(lambda: due(paused, "copilot") <= world.copilot.held(), 180, "copilot waits, too")
+            (shown,) = said_of_directives(member)["in_force"]
+            assert (shown["directive"], shown["destination"], shown["reason"]) == ("pause", "customerio", "as asked")
+
+            # A bad file is refused whole, and the pause in force stays so.
+            write(path, "pause: {destination: customerol}", f"quarantine: {{topic: elsewhere, key: '{_CANARY}'}}")
+            member.wait_for_line("directives refused")
+            assert len(said_of_directives(member)["refused"]) == 2
+            assert said_of_directives(member)["in_force"] == [shown]
+            assert member.metrics()["cdp_directives_file_valid", ()] == 0
+            assert not due(paused, "customerio") & world.customerio.held()
+
+            write(path)
+            member.wait_until(lambda: due(paused, "customerio") <= world.customerio.held(), 180, "the pause stays")
+            assert member.metrics()["cdp_directives_file_valid", ()] == 1
+
+            # A busy machine may read of a pause when it is over: then once more, and longer.
+            for reading, patience_s in enumerate((2, 10, 60), start=4):
+                end = time.time() + patience_s
+                write(path, "pause: {destination: customerio}", until=datetime.fromtimestamp(end, UTC).isoformat())
+                wait_for_reading(member, reading)
+                if time.time() < end - 1:
+                    break
+            assert time.time() < end, "the pause was never in force"
+            logs.produce(broker, world.topic, ending)
+            member.wait_until(lambda: due(ending, "customerio") <= world.customerio.held(), 180, "the pause ends not")
+            over = time.monotonic() - (time.time() - end)
+            first = min(one.at for one in world.customerio.received if one.id in due(ending, "customerio"))
+            assert first > over - 0.1
+
+            wait_for_commits(world, member)
+            assert accounts.unbalanced(member.status()) == []
+            assert member.leave() == 0
+            assert _CANARY not in member.log.read_text() + member.errors.read_text()
+        assert oracle.complaints(shop.records, gather(world)) == []
+
+
+@pytest.mark.timeout(900)
+def test_an_event_that_hangs_the_vendor_is_quarantined_and_so_is_a_customer(broker: Broker, tmp_path: Path) -> None:
+    pipelines = {"cdp-customerio": ("customerio",), "cdp-copilot": ("copilot",)}
+    with World(broker, tmp_path, pipelines, partitions=_PARTITIONS) as world:
+        path = directed(world)
+        shop = Shop(world.topic, _PARTITIONS, world.pipelines, random.Random(12), customers=20)
+        shop.live(60)
+        shop.order(kind="hangs", vip=False, lines=("one",))
+        hangs = shop.records[-1]
+        shop.live(60)
+        whose = next(one.key for record in shop.records for one in record.owed if one.destination == "copilot")
+        for record in shop.records:
+            record.owed = [
+                dataclasses.replace(one, cause="quarantined")
+                if (one.destination == "customerio" and record is hangs)
+                or (one.destination == "copilot" and one.key == whose)
+                else one
+                for one in record.owed
+            ]
+        by_key = f"quarantine: {{topic: {world.topic}, key: {whose}, destination: copilot}}"
+        by_position = (
+            f"quarantine: {{position: {world.topic}/{hangs.partition}/{hangs.offset}, destination: customerio}}"
+        )
+        first = next(one for one in hangs.owed if one.destination == "customerio")
+        rule = world.customerio.faults.add(Hang(60), when=contains(first.kept_as), name="hangs")
+        write(path, by_key)
+        with world.member() as member:
+            member.wait_for_partitions(_PARTITIONS)
+            logs.produce(broker, world.topic, shop.records)
+            world.customerio.wait_until(lambda: rule.hits > 0, 180)
+            write(path, by_key, by_position)
+            member.wait_until(
+                lambda: due(shop.records, "customerio") <= world.customerio.held(), 180, "its neighbours wait for it"
+            )
+            wait_for_commits(world, member)
+            shown = said_of_directives(member)["in_force"]
+            assert [(each["directive"], each.get("key"), each.get("position")) for each in shown] == [
+                ("quarantine", "set", None),
+                ("quarantine", None, f"{world.topic}/{hangs.partition}/{hangs.offset}"),
+            ]
+            seen = [member.page(page)[1] for page in ("/status", "/metrics", "/")]
+            assert accounts.unbalanced(member.status()) == []
+            assert member.leave() == 0
+            for said in (*seen, member.log.read_text(), member.errors.read_text()):
+                assert whose not in said
+        assert oracle.complaints(shop.records, gather(world)) == []
+
+
+@pytest.mark.timeout(900)
+def test_a_start_with_a_refused_file_sends_nothing_until_it_is_mended(broker: Broker, tmp_path: Path) -> None:
+    with World(broker, tmp_path, {"cdp-customerio": ("customerio",)}, partitions=_PARTITIONS) as world:
+        path = directed(world)
+        shop = Shop(world.topic, _PARTITIONS, world.pipelines, random.Random(13), customers=5)
+        shop.live(20)
+        write(path, "pause: {destination: customerio}", "pause: {destination: customerol}")
+        with world.member() as member:
+            member.wait_for_partitions(_PARTITIONS)
+            member.wait_for_line("directives refused")
+            logs.produce(broker, world.topic, shop.records)
+            member.wait_until(
+                lambda: sum(each["records"]["taken"] for each in member.status().values()) == len(shop.records),
+                180,
+                "not all was taken",
+            )
+            said = said_of_directives(member)
+            assert ("pause", "customerio") in [(each["directive"], each["destination"]) for each in said["in_force"]]
+            assert len(said["refused"]) == 1
+            metrics = member.metrics()
+            assert [paused for (name, _), paused in metrics.items() if name == "cdp_destination_paused"] == [1]
+            assert metrics["cdp_directives_file_valid", ()] == 0
+            assert not world.customerio.received
+            write(path)
+            wait_for_commits(world, member)
+            assert member.leave() == 0
+        assert oracle.complaints(shop.records, gather(world)) == []
+
+
+@pytest.mark.timeout(900)
+def test_a_member_whose_directives_file_hangs_at_the_start_leaves_when_asked(broker: Broker, tmp_path: Path) -> None:
+    with World(broker, tmp_path, {"cdp-customerio": ("customerio",)}, partitions=_PARTITIONS) as world:
+        path = directed(world)
+        os.mkfifo(path)  # open for writing and never written to, it keeps its reader as a disk does that hangs
+        writer = os.open(path, os.O_RDWR)
+        try:
+            with world.member() as member:
+                member.wait_for_line("starting")
+                assert member.leave() == 0
+        finally:
+            os.close(writer)

@@ -1,0 +1,87 @@
+"""Endpoints that are gone, moved, or answer somebody else's pages: held one by one, and gone on by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from consumer.demo.fakes import Answer, endpoint
+from consumer.demo.fakes.fault_rules import Action
+from tests.e2e import oracle
+from tests.e2e.evidence import gather
+from tests.e2e.shop import ISOLATED
+from tests.e2e.world import World
+from tests.fault_injection.alarms import see_one_slow_prober, wait_for_holds
+from tests.fault_injection.feed import Feed
+from tests.fault_injection.settings import change
+from tests.fault_injection.silence import leaks
+from tests.kafka_clusters import RealBroker
+
+_PROBE_S = 1
+_CONSENT = "/user_copilot_analysis_consent_changed"
+_MOVED, _PAGE = "moved-canary-5a1c", "page-canary-90be"
+_ELSEWHERE = {"location": f"http://127.0.0.1:9/{_MOVED}"}
+_SOMEBODY_ELSES = f"<html>{_PAGE}</html>".encode()
+_ROUNDS: tuple[Mapping[str, tuple[Action, str]], ...] = (
+    {
+        "customerio": (Answer(404), "gone"),
+        "copilot": (Answer(302, _ELSEWHERE), "unexpected"),
+        "yotpo": (Answer(200, {}, _SOMEBODY_ELSES), "unintelligible"),
+    },
+    {
+        "customerio": (Answer(200, {}, _SOMEBODY_ELSES), "unintelligible"),
+        "copilot": (Answer(410), "gone"),
+        "yotpo": (Answer(308, _ELSEWHERE), "unexpected"),
+    },
+)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("wrong", _ROUNDS, ids=["404, 302, a page", "a page, 410, 308"])
+def test_what_is_gone_moved_or_unintelligible_holds_and_alarms_and_ends_by_itself(
+    apache_broker: RealBroker, tmp_path: Path, wrong: Mapping[str, tuple[Action, str]]
+) -> None:
+    with World(apache_broker, tmp_path, ISOLATED) as world:
+        change(world, every={"probe": f"{_PROBE_S}s"})
+        shop = Feed(world, 51)
+        with world.member() as member:
+            shop.orders(50)
+            shop.wait_until_delivered()
+            rules = {name: world.servers[name].faults.add(action) for name, (action, _) in wrong.items()}
+            shop.orders(400)
+            wait_for_holds(member, [(name, cause) for name, (_, cause) in wrong.items()])
+            see_one_slow_prober(world, member, _PROBE_S)
+            for name, rule in rules.items():
+                world.servers[name].faults.remove(rule)
+            shop.wait_until_delivered()
+            assert {line["destination"] for line in member.lines("hold ended")} == set(world.servers)
+            assert leaks(world, member, _MOVED, _PAGE) == []
+            assert member.leave() == 0
+        assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
+
+
+@pytest.mark.timeout(900)
+def test_a_hold_of_the_consent_endpoint_leaves_collect_going(apache_broker: RealBroker, tmp_path: Path) -> None:
+    with World(apache_broker, tmp_path, {"cdp-copilot": ("copilot",)}) as world:
+        change(world, every={"probe": f"{_PROBE_S}s"})
+        shop, server = Feed(world, 52), world.copilot
+        gone = server.faults.add(Answer(404), when=endpoint(_CONSENT))
+        with world.member() as member:
+            for _ in range(40):
+                shop.consent()
+            shop.produce()
+            wait_for_holds(member, [("copilot", "gone")])
+            # Whoever has a consent waiting waits too, in order: it is everybody else who goes on.
+            for number in range(300):
+                shop.order(customer=f"visitor-{number:03}")
+            visits = {one.kept_as for record in shop.produce() for one in record.owed}
+            server.wait_until(lambda: visits <= server.held(), 180)
+            (pipeline,) = member.status().values()
+            assert [hold["endpoint"] for hold in pipeline["destinations"][0]["holds"]] == ["consent"]
+            server.faults.remove(gone)
+            shop.wait_until_delivered()
+            assert leaks(world, member) == []
+            assert member.leave() == 0
+        assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"

@@ -1,0 +1,103 @@
+"""The verdict on a storm sees what journals alone can tell: each of these worlds is right but for one thing."""
+
+from __future__ import annotations
+
+from consumer.demo.fakes import Arrival
+from tests.e2e.evidence import Evidence
+from tests.e2e.owed import Owed
+from tests.e2e.right_world import arrival, changed, request_of, right, shop_of_six
+from tests.e2e.shop import Shop
+from tests.fault_injection.judged import Crash, judge, judge_and_count, repeats
+from tests.fault_injection.members import Line
+
+_LATER = 10_000.0
+
+
+def _line(event: str, at: float, one: Owed, offset: int) -> Line:
+    return {"at": at, "event": event, "pipeline": one.pipeline, "partitions": [[one.partition, offset]]}
+
+
+def _last(shop: Shop) -> Owed:
+    """Return the last delivery to Customer.io: whatever comes again of it is a suffix, and in order."""
+    return [one for one in shop.owed if one.destination == "customerio" and one.cause is None][-1]
+
+
+def _again(evidence: Evidence, one: Owed) -> Evidence:
+    """Let a delivery arrive once more, much later, in a call of its own."""
+    number = 99_999
+    more: list[Arrival] = [*evidence.arrivals["customerio"], arrival(one, number, _LATER + 0.4)]
+    calls = [*evidence.requests["customerio"], request_of(number, [one], _LATER, _LATER + 0.5)]
+    return changed(
+        evidence,
+        arrivals={**evidence.arrivals, "customerio": more},
+        requests={**evidence.requests, "customerio": calls},
+    )
+
+
+def test_a_world_without_faults_is_without_complaints() -> None:
+    shop = shop_of_six()
+    assert judge(shop, right(shop), [[_line("assigned", -1.0, _last(shop), 0)]]) == []
+
+
+def test_a_repeat_is_excused_by_a_tenure_that_began_meanwhile_at_or_below_it() -> None:
+    shop = shop_of_six()
+    one = _last(shop)
+    evidence = _again(right(shop), one)
+    first = _line("assigned", -1.0, one, 0)
+    assert judge(shop, evidence, [[first, _line("assigned", _LATER - 1, one, one.offset)]]) == []
+    for second in (
+        _line("assigned", _LATER - 1, one, one.offset + 1),  # it had no reason to take that again
+        _line("assigned", _LATER + 1, one, one.offset),  # it came too late to be the one that did
+        _line("assigned", -0.5, one, one.offset),  # it was there already when the first arrived
+    ):
+        complaints = judge(shop, evidence, [[first], [second]])
+        assert [complaint.startswith("duplicate: ") for complaint in complaints] != []
+        assert all(complaint.startswith("duplicate: ") for complaint in complaints)
+
+
+def test_an_arrival_below_a_commit_is_seen() -> None:
+    shop = shop_of_six()
+    one = _last(shop)
+    journal = [_line("assigned", -1.0, one, 0), _line("committed", _LATER - 2, one, one.offset + 1)]
+    assert judge(shop, right(shop), [journal]) == []
+    again = [_line("assigned", _LATER - 1, one, one.offset)]
+    complaints = judge(shop, _again(right(shop), one), [journal, again])
+    assert any("below commit" in complaint and "took offset" in complaint for complaint in complaints)
+
+
+def test_a_tenure_that_begins_below_a_commit_is_seen() -> None:
+    shop = shop_of_six()
+    one = _last(shop)
+    journal = [_line("committed", _LATER, one, 9), _line("assigned", _LATER + 1, one, 8)]
+    assert [
+        complaint for complaint in judge(shop, right(shop), [journal]) if "began at 8, below commit 9" in complaint
+    ] != []
+    assert judge(shop, right(shop), [[journal[0], _line("assigned", _LATER + 1, one, 9)]]) == []
+
+
+def test_a_repeat_for_want_of_an_answer_is_counted_apart() -> None:
+    shop = shop_of_six()
+    one = _last(shop)
+    first = _line("assigned", -1.0, one, 0)
+    unheard: Line = {"at": _LATER - 1, "event": "deferred", "destination": "customerio", "cause": "timed_out"}
+    assert judge_and_count(shop, _again(right(shop), one), [[first, unheard]]) == ([], 1)
+    for otherwise in ({"cause": "server_error"}, {"destination": "copilot"}, {"at": _LATER + 1}):
+        complaints, count = judge_and_count(shop, _again(right(shop), one), [[first, {**unheard, **otherwise}]])
+        assert len(complaints) == 1
+        assert count == 0
+
+
+def test_what_comes_again_after_a_crash_is_held_against_what_the_broker_had() -> None:
+    shop = shop_of_six()
+    one = _last(shop)
+    evidence = _again(right(shop), one)
+    places = {(each.pipeline, each.partition): 10**6 for each in shop.owed}
+    at_its_offset = {**places, (one.pipeline, one.partition): one.offset}
+    (counted,), complaints = repeats([Crash("a kill", _LATER - 1, at_its_offset)], shop, evidence)
+    assert (counted.again, complaints) == (1, [])
+    assert counted.bound >= 1
+    _, complaints = repeats([Crash("a kill", _LATER - 1, places)], shop, evidence)
+    assert complaints == ["after the crash 'a kill' 1 came again that were committed"]
+    (counted,), complaints = repeats([Crash("a kill", _LATER - 1, places)], shop, right(shop))
+    assert (counted.again, counted.bound, complaints) == (0, 0, [])
+    assert repeats([], shop, right(shop)) == ([], [])

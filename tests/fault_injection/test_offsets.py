@@ -1,0 +1,220 @@
+"""Where reading begins and what the logs leave out: real members on a real broker, judged by what arrives."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterable
+from itertools import count
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions  # the admin module has it, but does not say so to type checkers
+
+from tests.e2e import logs
+from tests.e2e.member import Member
+from tests.e2e.owed import Sent
+from tests.e2e.shop import Shop
+from tests.e2e.world import World
+from tests.fault_injection.reconfigured import reconfigure
+from tests.kafka_clusters import Broker
+
+_PIPELINE = {"cdp-customerio": ("customerio",)}
+_WITHIN_S = 180.0
+
+
+def due(records: Iterable[Sent]) -> set[str]:
+    """Return the ids that must arrive."""
+    return {one.kept_as for record in records for one in record.owed}
+
+
+def arrived_once(world: World) -> set[str]:
+    """Return what arrived; nothing may have come twice."""
+    arrivals = [one.id for one in world.customerio.received]
+    assert len(arrivals) == len(set(arrivals)), "something came twice"
+    return set(arrivals)
+
+
+def wait_for_lag(member: Member, group: str, lags: dict[tuple[str, int], float]) -> None:
+    """Wait until the exported lag is known of exactly these partitions, and is so large."""
+
+    def as_wanted() -> bool:
+        found = {
+            (dict(labels)["topic"], int(dict(labels)["partition"])): value
+            for (name, labels), value in member.metrics().items()
+            if name == "cdp_kafka_consumer_lag" and ("pipeline", group) in labels
+        }
+        return found == lags
+
+    member.wait_until(as_wanted, 180, f"the lag did not come to {lags}")
+
+
+@pytest.mark.timeout(900)
+def test_partitions_and_topics_that_come_later_are_read_from_their_beginning_though_the_group_began_at_latest(
+    broker: Broker, tmp_path: Path
+) -> None:
+    prefix = broker.unique("later")
+    with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
+        (group,) = world.pipelines
+        reconfigure(world, start="latest", topics=[world.topic, f"^{prefix}[.].*"])
+        shop = Shop(world.topic, 2, world.pipelines, random.Random(1))
+        shop.live(60)
+        before = list(shop.records)
+        logs.produce(broker, world.topic, before)
+        with world.member() as member:
+            member.wait_for_partitions(2)
+            shop.live(60)
+            logs.produce(broker, world.topic, shop.records[len(before) :])
+            # Records are there before anybody can have seen the partitions, and before the topic's first assignment.
+            admin = AdminClient(broker.client())
+            for answer in admin.create_partitions([NewPartitions(world.topic, 4)]).values():
+                answer.result(timeout=_WITHIN_S)
+            broker._await_visible(world.topic, 4)
+            wider = Shop(world.topic, 4, world.pipelines, random.Random(2))
+            wider._next = [*shop._next, 0, 0]
+            wider.live(60)
+            logs.produce(broker, world.topic, wider.records)
+            later = broker.create_topic(f"{prefix}.shop", 2, exact=True)
+            newly = Shop(later, 2, world.pipelines, random.Random(3))
+            newly.live(60)
+            logs.produce(broker, later, newly.records)
+            wanted = due(shop.records) - due(before) | due(wider.records) | due(newly.records)
+            member.wait_until(lambda: wanted <= world.customerio.held(), _WITHIN_S, "not everything arrived")
+            member.wait_for_partitions(6)
+            for topic, partitions in ((world.topic, 4), (later, 2)):
+                ends = logs.log_ends(broker, topic, partitions)
+                member.wait_until(
+                    lambda topic=topic, ends=ends: logs.committed(broker, group, topic, len(ends)) == ends,  # type: ignore[misc]
+                    _WITHIN_S,
+                    f"{topic} was not committed",
+                )
+            assert member.leave() == 0
+        assert {record.partition for record in wider.records} == {0, 1, 2, 3}
+        assert arrived_once(world) == wanted
+
+
+@pytest.mark.timeout(900)
+def test_compacted_transactional_and_empty_partitions_come_to_a_lag_of_nothing(broker: Broker, tmp_path: Path) -> None:
+    compacted = broker.create_topic(
+        "compacted",
+        cleanup_policy="compact",
+        segment_ms="200",
+        min_cleanable_dirty_ratio="0.001",
+        max_compaction_lag_ms="200",
+    )
+    transactional, empty = broker.create_topic("transactional"), broker.create_topic("empty", 2)
+    _transactions(broker, transactional)
+    last = _compact(broker, compacted)
+    with World(broker, tmp_path, _PIPELINE) as world:
+        (group,) = world.pipelines
+        reconfigure(world, topics=[compacted, transactional, empty])
+        with world.member() as member:
+            places = [(compacted, 0), (transactional, 0), (empty, 0), (empty, 1)]
+            wait_for_lag(member, group, dict.fromkeys(places, 0.0))
+            assert logs.committed(broker, group, compacted, 1) == {0: last + 1}
+            # Three records with a marker each, and two that were taken back, with theirs.
+            assert logs.committed(broker, group, transactional, 1) == {0: 9}
+            taken = {
+                dict(labels)["topic"]: value
+                for (name, labels), value in member.metrics().items()
+                if name == "cdp_kafka_messages_consumed_total" and ("pipeline", group) in labels
+            }
+            assert taken[transactional] == 3
+            assert 0 < taken[compacted] < last + 1, "nothing was compacted away: the test met no gap"
+            assert member.leave() == 0
+
+
+def _transactions(broker: Broker, topic: str) -> None:
+    """Write transactions; the last of them are aborted."""
+    writer = Producer(broker.client(transactional_id=broker.unique("tx")))
+    writer.init_transactions(_WITHIN_S)
+    for commits in (True, True, True, False):
+        writer.begin_transaction()
+        for _ in range(1 if commits else 2):
+            writer.produce(topic, None, b"key")
+        writer.flush(_WITHIN_S)
+        writer.commit_transaction(_WITHIN_S) if commits else writer.abort_transaction(_WITHIN_S)
+
+
+def _compact(broker: Broker, topic: str) -> int:
+    """Write the same few keys again and again until the broker has thrown old ones away; return the last offset."""
+    deadline_s = time.monotonic() + _WITHIN_S
+    for number in count():
+        writer = Producer(broker.client())
+        for key in range(10):
+            writer.produce(topic, None, b"%d" % key)
+        assert writer.flush(_WITHIN_S) == 0
+        end = logs.log_ends(broker, topic, 1)[0]
+        if number and _records(broker, topic, end) < end:
+            return end - 1
+        assert time.monotonic() < deadline_s, f"nothing of {topic} was compacted away"
+        time.sleep(0.5)  # a segment must be a while old before it is looked at
+    raise AssertionError
+
+
+def _records(broker: Broker, topic: str, end: int) -> int:
+    """Return how many records a partition really has."""
+    reader = Consumer(broker.client(group_id=broker.unique("reader"), enable_auto_commit=False))
+    place = TopicPartition(topic, 0, 0)
+    found = 0
+    try:
+        reader.assign([place])
+        while reader.position([place])[0].offset < end:
+            message = reader.poll(_WITHIN_S)
+            assert message is not None
+            assert message.error() is None
+            found += 1
+    finally:
+        reader.close()
+    return found
+
+
+@pytest.mark.timeout(900)
+def test_a_member_whose_offset_is_gone_says_so_waits_and_goes_on_where_an_operator_accepts_it(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
+        (group,) = world.pipelines
+        directives = world.folder / "directives.yaml"
+        directives.write_text("directives: []\n")
+        reconfigure(world, directives="directives.yaml")
+        shop = Shop(world.topic, 2, world.pipelines, random.Random(4))
+        shop.live(120)
+        logs.produce(broker, world.topic, shop.records)
+        client = Consumer(broker.client(group_id=group))
+        client.commit(
+            offsets=[TopicPartition(world.topic, 0, 5), TopicPartition(world.topic, 1, 0)], asynchronous=False
+        )
+        client.close()
+        admin = AdminClient(broker.client())
+        for answer in admin.delete_records([TopicPartition(world.topic, 0, 20)]).values():
+            answer.result(timeout=_WITHIN_S)
+        other = due(one for one in shop.records if one.partition == 1)
+        rest = due(one for one in shop.records if one.partition == 0 and one.offset >= 20)
+        with world.member() as member:
+            said = member.wait_for_line("partition stopped", topic=world.topic, partition=0)
+            assert (said["offset"], said["level"]) == (5, "error")
+            member.wait_until(lambda: other <= world.customerio.held(), _WITHIN_S, "the other partition waits, too")
+            status = member.status()[group]
+            assert [(one["partition"], one["offset"]) for one in status["stopped"]] == [(0, 5)]
+            assert member.metrics()["cdp_kafka_partitions_stopped", (("pipeline", group), ("topic", world.topic))] == 1
+            assert arrived_once(world) == other
+            assert logs.committed(broker, group, world.topic, 2)[0] == 5
+            accepted = {
+                "accept_gap": {"partition": f"{world.topic}/0", "from": said["offset"], "to": "earliest"},
+                "until": "2100-01-01T00:00:00Z",
+            }
+            directives.write_text(json.dumps({"directives": [accepted]}))
+            said = member.wait_for_line("gap accepted", topic=world.topic, partition=0)
+            assert (said["lost_from"], said["goes_on_at"]) == (5, 20)
+            member.wait_until(lambda: rest <= world.customerio.held(), _WITHIN_S, "the rest did not arrive")
+            ends = logs.log_ends(broker, world.topic, 2)
+            member.wait_until(
+                lambda: logs.committed(broker, group, world.topic, 2) == ends, _WITHIN_S, "the rest was not committed"
+            )
+            member.wait_until(lambda: not member.status()[group]["stopped"], _WITHIN_S, "it still says that it stopped")
+            assert member.leave() == 0
+        assert arrived_once(world) == other | rest

@@ -1,0 +1,224 @@
+"""One destination's lanes with everything real around them but Kafka: ledger, books, settlement, sockets."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from consumer.delivery.backoff import Backoff
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.dispatcher import Dispatcher
+from consumer.delivery.http.client import HttpConnection, fetch_token
+from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
+from consumer.delivery.options import DestinationOptions
+from consumer.demo.fakes import Fake, FakeCopilot, FakeCustomerio, FakeYotpo
+from consumer.destinations import Basic, Destination, Encoded
+from consumer.destinations.kinds import KINDS
+from consumer.model import (
+    DeadLetter,
+    DeadLetterCause,
+    Deferred,
+    Entry,
+    Fault,
+    HttpRequest,
+    HttpResponse,
+    Message,
+    Partition,
+)
+from consumer.pipeline.settlement import Settlement
+from tests.integration.delivery.watching import Watching
+
+PARTITION = Partition("orders", 0)
+
+
+@dataclass
+class FakeRecord:
+    at: int
+
+    def offset(self) -> int:
+        return self.at
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, int(time.time() * 1000)
+
+
+class FakeSecret:
+    """A secret that a test changes as somebody would change its file."""
+
+    def __init__(self, value: str) -> None:
+        self.value = self.on_disk = value
+        self.reads = 0
+
+    def reveal(self) -> str:
+        return self.value
+
+    def hangs(self) -> bool:
+        return False
+
+    async def refresh(self) -> bool:
+        self.reads += 1
+        changed = self.value != self.on_disk
+        self.value = self.on_disk
+        return changed
+
+
+class FakeShelf:
+    """A dead-letter topic that acknowledges at once, or when it is told to."""
+
+    def __init__(self) -> None:
+        self.letters: list[DeadLetter] = []
+        self.waiting: list[Callable[[], None]] = []
+        self.at_once = True
+
+    def shelve(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
+        self.letters.append(letter)
+        if self.at_once:
+            asyncio.get_running_loop().call_soon(acked)
+        else:
+            self.waiting.append(acked)
+
+    def acknowledge(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for acked in waiting:
+            acked()
+
+    def stuck(self) -> str | None:
+        return None
+
+    def schema_id(self, message: Message) -> str | None:  # noqa: ARG002 - the same of every one
+        return None
+
+    def event_type(self, message: Message) -> str | None:  # noqa: ARG002 - the same of every one
+        return None
+
+
+class Road:
+    """The lanes of one destination, and what they owe."""
+
+    def __init__(self, fake: Fake, options: DestinationOptions, destination_options: Mapping[str, Any]) -> None:
+        kind = KINDS[{FakeCopilot: "copilot", FakeCustomerio: "customerio", FakeYotpo: "yotpo"}[type(fake)]]
+        self.fake = fake
+        self.destination: Destination = kind.construct(kind.options(url=fake.url, **destination_options))
+        self.name = self.destination.name
+        self.shelf, self.observer = FakeShelf(), Watching()
+        self.settling = Settlement([self.name], self.shelf, self.shelf, self.observer)
+        self.index = self.settling.index[self.name]
+        self.fenced = False
+        self.tenure = PartitionLedger(PARTITION, 1, 0, len(self.settling.books.names))
+        self.past: list[PartitionLedger] = []
+        self.secrets = {name: FakeSecret(value) for name, value in SECRETS.items()}
+        credential = self.destination.credential
+        self.token_wire = self.wire(options.timeout_s)
+        credentials: Credentials = (
+            BasicCredentials(credential, self.secrets)
+            if isinstance(credential, Basic)
+            else TokenCredentials(credential, self.secrets, self._token_call)
+        )
+        self.lanes = Dispatcher(
+            self.destination,
+            options,
+            wire=lambda: self.wire(options.timeout_s),
+            credentials=credentials,
+            ends=self.settling.ends(self.name),
+            may_call=lambda: not self.fenced,
+            observer=self.observer,
+        )
+
+    async def _token_call(self, call: HttpRequest) -> HttpResponse | Fault | Deferred:
+        return await fetch_token(self.token_wire, call, self.lanes.pace)
+
+    def wire(self, timeout_s: float) -> HttpConnection:
+        return HttpConnection(self.fake.url, {**self.destination.headers, "user-agent": "cdp-consumer/test"}, timeout_s)
+
+    def encode(self, text: str, key: int, target: str, at_ms: int) -> Encoded:
+        name, fields = WORDS[target](f"u{key}", text)
+        encoded = self.destination.encoder(target, name)(fields, uuid.uuid4().bytes, at_ms * 1_000_000)
+        assert isinstance(encoded, Encoded), encoded
+        return encoded
+
+    def owe(
+        self,
+        texts: Sequence[str],
+        keys: Sequence[int],
+        target: str,
+        at_ms: int | None = None,
+        event_type: str = "shop.Order",
+    ) -> list[str]:
+        """Take one record a text, each owing one delivery, and queue them; return their identities."""
+        now_ms = int(time.time() * 1000) - 1000 if at_ms is None else at_ms
+        made = [self.encode(text, key, target, now_ms) for text, key in zip(texts, keys, strict=True)]
+        offset = self.tenure.next_offset
+        records: Any = [FakeRecord(offset + number) for number in range(len(made))]
+        owed = [[int(index == self.index)] * len(made) for index in range(len(self.settling.books.names))]
+        first = self.tenure.open(records, owed, [len(one.body) for one in made])
+        self.settling.books.accounts[self.name].owed += len(made)
+        entry = Entry(event_type, self.name, f"{self.name}.{target}", target)
+        self.lanes.put(
+            [
+                Delivery(one.body, key, one.shape, one.identity, now_ms, entry, self.tenure, first + number)
+                for number, (one, key) in enumerate(zip(made, keys, strict=True))
+            ]
+        )
+        return [one.identity for one in made]
+
+    def go(self) -> None:
+        """Give the partition away, as a rebalance does; a new tenure takes over."""
+        self.tenure.sending = False
+        self.lanes.withdraw([self.tenure])
+        self.settling.books.close(self.tenure)
+        self.past.append(self.tenure)
+        self.tenure = PartitionLedger(PARTITION, self.tenure.number + 1, self.tenure.frontier(), 2)
+
+    async def until(self, predicate: Callable[[], bool], timeout_s: float = 120.0) -> None:
+        async with asyncio.timeout(timeout_s):
+            while not predicate():  # noqa: ASYNC110 - what is looked at is told by nobody
+                await asyncio.sleep(0.002)
+
+    async def all_ended(self, timeout_s: float = 120.0) -> None:
+        await self.until(lambda: not self.tenure.open_records and not self.lanes.open_bytes(), timeout_s)
+        account = self.settling.books.accounts[self.name]
+        assert account.difference(0) == 0
+
+    def causes(self) -> list[DeadLetterCause]:
+        return [DeadLetterCause(letter.fault.cause) for letter in self.shelf.letters]
+
+    def calls(self) -> list[Any]:
+        """What was called but for tokens."""
+        return [request for request in self.fake.requests if not request.path.endswith("access_tokens")]
+
+
+SECRETS = {"client_id": "id", "client_secret": "secret", "api_key": "key", "secret": "secret"}
+
+WORDS: dict[str, Callable[[str, str], tuple[str | None, Any]]] = {
+    "custom_event": lambda user, text: ("order_placed", {"user_id": user, "note": text}),
+    "consent": lambda user, text: (None, {"user_id": user, "consent_value": text == "yes"}),
+    "track": lambda user, text: ("Thing Done", {"userId": user, "properties": {"note": text}}),
+    "event": lambda user, text: (
+        "order_placed",
+        {"customer": {"external_id": user}, "properties": {"note": text}},
+    ),
+}
+
+QUICK = {"lanes": 4, "timeout_s": 30.0, "linger_s": 0.0, "backoff": Backoff(0.01, 0.05), "probe_s": 0.2}
+
+
+@asynccontextmanager
+async def road(fake: Fake, destination: Mapping[str, Any] | None = None, **options: Any) -> AsyncIterator[Road]:  # noqa: ANN401
+    """Run lanes against a local server that is already there, then take them down; a lane that fell fails the test."""
+    made = Road(fake, DestinationOptions(**{**QUICK, **options}), destination or {})
+    running = asyncio.create_task(made.lanes.run())
+    try:
+        yield made
+        assert not running.done(), "a lane fell"
+    finally:
+        fallen = running.done() and not running.cancelled() and running.exception() is not None
+        running.cancel()
+        if fallen:
+            await running
+        with suppress(asyncio.CancelledError):
+            await running
+        await made.token_wire.close()

@@ -1,0 +1,164 @@
+"""Events ahead of their time or too old, and clocks that disagree: nothing is refused for a time that nobody knows."""
+
+import asyncio
+import time
+
+import pytest
+
+from consumer.demo.fakes import FakeCopilot, Garbage
+from tests.integration.delivery.road import road
+
+
+def test_an_event_a_little_ahead_of_the_clock_waits_for_its_time_and_its_key_with_it() -> None:
+    async def run() -> None:
+        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+            at_ms = int(time.time() * 1000) + 700
+            early = lanes.owe(["early"], [1], "custom_event", at_ms)
+            behind = lanes.owe(["behind"], [1], "custom_event")
+            other = lanes.owe(["other"], [2], "custom_event")
+            await lanes.all_ended()
+            assert [arrival.id for arrival in fake.received] == [*other, *early, *behind]
+            assert not fake.refused
+            assert not lanes.shelf.letters
+
+    asyncio.run(run())
+
+
+def test_an_event_too_old_is_dead_lettered_before_any_call_once_an_answer_has_told_the_time() -> None:
+    async def run() -> None:
+        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+            teaches = lanes.owe(["teaches"], [2], "custom_event")
+            await lanes.all_ended()
+            old = lanes.owe(["old"], [1], "custom_event", int(time.time() * 1000) - 40 * 86_400_000)
+            fine = lanes.owe(["fine"], [1], "custom_event")
+            await lanes.all_ended()
+            assert [letter.delivery_id for letter in lanes.shelf.letters] == old
+            assert lanes.causes() == ["out_of_window"]
+            assert lanes.shelf.letters[0].attempts == 0
+            assert [arrival.id for arrival in fake.received] == [*teaches, *fine]
+            assert not lanes.observer.holds
+
+    asyncio.run(run())
+
+
+def test_while_the_clocks_disagree_nothing_is_refused_for_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        real, shift = time.time, 0.0
+        monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + shift)
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret", clock=real) as fake,
+            road(fake, lanes=1) as lanes,
+        ):
+            lanes.owe(["teaches"], [1], "custom_event")
+            await lanes.all_ended()
+            shift = -600.0  # our clock goes wrong: everything seems to come from the future
+            lanes.owe(["now"], [2], "custom_event", int(real() * 1000) - 1000)
+            await lanes.until(lambda: bool(lanes.observer.holds))
+            assert lanes.observer.holds[0][0] == "clock"
+            await asyncio.sleep(0.5)  # several looks
+            assert len(lanes.observer.holds) == 1
+            assert not lanes.shelf.letters
+            shift = 0.0
+            await lanes.all_ended()
+            assert lanes.observer.resumes == ["clock"]
+            assert len(fake.held()) == 2
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("lanes_", [1, 4])
+def test_a_slow_clock_of_ours_refuses_nothing_though_no_answer_has_told_the_time(
+    lanes_: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        real, shift = time.time, -600.0  # from the start: everything seems to come from the future
+        monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + shift)
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret", clock=real) as fake,
+            road(fake, lanes=lanes_) as lanes,
+        ):
+            now_ms = int(real() * 1000) - 1000
+            ids = [lanes.owe([str(n)], [n], "custom_event", now_ms)[0] for n in range(6)]
+            await lanes.until(lambda: len(fake.held()) == 1)
+            assert [name for name, _ in lanes.observer.holds] == ["clock"]
+            assert [endpoint.name for endpoint, _ in lanes.lanes.holds] == ["clock"]
+            await asyncio.sleep(
+                0.6
+            )  # several looks: what is known now is that the clocks disagree, and no probe tells more
+            assert len(fake.received) == 1
+            assert not lanes.shelf.letters
+            shift = 0.0
+            await lanes.all_ended()
+            assert fake.held() == set(ids)
+            assert lanes.observer.resumes == ["clock"]
+
+    asyncio.run(run())
+
+
+def test_the_first_event_of_all_is_too_old_and_its_own_probe_tells_so() -> None:
+    async def run() -> None:
+        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+            months_ago = int(time.time() * 1000) - 40 * 86_400_000
+            old = lanes.owe(["a", "b", "c"], [1, 1, 2], "custom_event", months_ago)
+            await lanes.all_ended()
+            assert {letter.delivery_id for letter in lanes.shelf.letters} == set(old)
+            assert lanes.causes() == ["out_of_window"] * 3
+            assert len(fake.requests) == 1
+            assert lanes.observer.resumes == ["clock"]
+
+    asyncio.run(run())
+
+
+def test_where_no_answer_tells_the_time_the_destination_itself_judges_one_event_after_another() -> None:
+    async def run() -> None:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=60.0) as lanes,
+        ):
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+            fake.faults.add(Garbage(head))
+            lanes.owe([str(n) for n in range(10)], list(range(10)), "custom_event", int(time.time() * 1000) + 600_000)
+            began = time.monotonic()
+            await lanes.all_ended()
+            assert time.monotonic() - began < 300, "ten waited for the next probe's time"
+            assert not lanes.shelf.letters
+
+    asyncio.run(run())
+
+
+def test_an_endpoint_held_since_before_the_time_was_known_is_probed_with_what_may_be_too_old(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run() -> None:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=0.1) as lanes,
+        ):
+            outage = fake.outage(404)
+            lanes.owe(["a"], [1], "custom_event")
+            await lanes.until(lambda: bool(lanes.observer.holds))
+            lanes.lanes.window._heard_at = float("-inf")
+            monkeypatch.setattr(lanes.lanes.window, "heard", lambda _: None)  # answers without a time
+            lanes.owe(["b"], [2], "custom_event", int(time.time() * 1000) + 600_000)
+            lanes.owe(["c"], [1], "custom_event", int(time.time() * 1000) + 600_000)
+            before = len(fake.requests)
+            await fake.until(lambda: len(fake.requests) >= before + 4)
+            monkeypatch.undo()
+            fake.faults.remove(outage)
+            await lanes.all_ended()
+            assert lanes.causes() == ["out_of_window"] * 2
+
+    asyncio.run(run())
+
+
+def test_an_answer_whose_date_is_no_date_teaches_nothing_and_ends_nothing() -> None:
+    async def run() -> None:
+        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\ndate: "
+            for date in (b"yesterday", b"Mon, 99 Foo 2026", b"Thu, 01 Jan 99999999999 00:00:00 GMT"):
+                fake.faults.add(Garbage(head + date + b"\r\n\r\n{}"), times=1)
+                lanes.owe(["x"], [1], "custom_event")
+                await lanes.all_ended()
+            assert lanes.observer.statuses == [200, 200, 200]
+
+    asyncio.run(run())

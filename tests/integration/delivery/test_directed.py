@@ -1,0 +1,154 @@
+"""Pauses and quarantines over real sockets: what is said holds from then on, for what waits already, too."""
+
+import asyncio
+
+import pytest
+
+from consumer.delivery.guards.circuit_breaker import OpenCircuit
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
+from consumer.delivery.keyed_queue import WaitReason
+from consumer.demo.fakes import Answer, FakeCustomerio, Gate, Until, contains
+from consumer.model import DeadLetterCause
+from consumer.model.directives import NONE, Directives, Pause, Quarantine
+from tests.integration.delivery.road import Road, road
+
+
+def quarantine(lanes: Road, slot: int) -> Directives:
+    """Return the directive that quarantines the record at a slot of the road's only partition."""
+    partition = lanes.tenure.partition
+    return Directives([Quarantine(9, "", partition.topic, partition.index, lanes.tenure.record(slot).offset())])
+
+
+def test_what_is_paused_waits_and_goes_on_in_order_when_it_is_lifted() -> None:
+    async def run() -> None:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": 2}) as lanes:
+            (before,) = lanes.owe(["before"], [1], "track")
+            await lanes.until(lambda: fake.held() == {before})
+            lanes.lanes.directed(Directives([Pause(9, "", "customerio")]))
+            ids = lanes.owe([str(n) for n in range(6)], [1, 2, 1, 2, 3, 1], "track")
+            await lanes.until(lambda: lanes.lanes.waiting(("paused", "")) == 6)
+            assert not lanes.lanes.can_go()
+            lanes.lanes.directed(Directives([Pause(9, "", event_type="shop.Other")]))
+            await lanes.all_ended()
+            arrived = [arrival.id for arrival in fake.received]
+            assert sorted(arrived) == sorted([before, *ids])
+            for mine in ([0, 2, 5], [1, 3]):
+                places = [arrived.index(ids[n]) for n in mine]
+                assert places == sorted(places)
+
+    asyncio.run(run())
+
+
+def test_a_pause_stops_what_failed_before_it_and_no_other_destination() -> None:
+    async def run() -> None:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1) as lanes:
+            down = fake.faults.add(Answer(500))
+            ids = lanes.owe(["a", "b"], [1, 2], "track")
+            await lanes.until(lambda: down.hits >= 3)
+            lanes.lanes.directed(Directives([Pause(9, "", "yotpo"), Pause(9, "", event_type="shop.Order")]))
+            await lanes.until(lambda: lanes.lanes.waiting(("paused", "")) == 2)
+            fake.faults.remove(down)
+            lanes.lanes.directed(Directives([Pause(9, "", "yotpo")]))
+            await lanes.all_ended()
+            assert fake.held() == set(ids)
+
+    asyncio.run(run())
+
+
+def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run() -> None:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, probe_s=0.02) as lanes:
+            fake.faults.add(Answer(404))
+            ids = lanes.owe(["a"], [1], "track")
+            await lanes.until(lambda: bool(lanes.observer.holds) and len(fake.requests) >= 3)
+            lanes.lanes.directed(Directives([Pause(9, "", "customerio")]))
+            await lanes.until(lambda: not lanes.lanes.calls and lanes.lanes.waiting(("paused", "")) == 1)
+            asked = len(fake.requests)
+            fake.faults.clear()
+            turns = 0
+            ask = lanes.lanes.prober._ask
+
+            def counted(scope: WaitReason, hold: OpenCircuit) -> bool:
+                nonlocal turns
+                turns += 1
+                return ask(scope, hold)
+
+            monkeypatch.setattr(lanes.lanes.prober, "_ask", counted)
+            await lanes.until(lambda: turns >= 10 or len(fake.requests) > asked)  # its time came, and it came again
+            assert len(fake.requests) == asked
+            assert not lanes.lanes.calls
+            lanes.lanes.directed(NONE)
+            await lanes.all_ended()
+            assert fake.held() == set(ids)
+
+    asyncio.run(run())
+
+
+def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes_on() -> None:
+    async def run() -> None:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1) as lanes:
+            lanes.lanes.directed(Directives([Pause(9, "", "customerio")]))
+            met = fake.faults.add(Answer(500), when=contains("bad one"))
+            ids = lanes.owe(["bad one", "behind it", "other"], [1, 1, 2], "track")
+            await lanes.until(lambda: lanes.lanes.waiting(("paused", "")) == 3)
+            lanes.lanes.directed(quarantine(lanes, 0))
+            await lanes.all_ended()
+            assert fake.held() == {ids[1], ids[2]}
+            assert not met.hits
+            (letter,) = lanes.shelf.letters
+            assert (letter.delivery_id, letter.fault.cause, letter.attempts) == (ids[0], DeadLetterCause.QUARANTINED, 0)
+            assert lanes.settling.books.accounts["customerio"].dead_lettered == 1
+
+    asyncio.run(run())
+
+
+def test_a_key_in_quarantine_is_dead_lettered_whole_until_it_is_lifted() -> None:
+    async def run() -> None:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=2) as lanes:
+            partition = lanes.tenure.partition
+            key = hash((partition.topic, partition.index, "customer-7"))
+            lanes.lanes.directed(Directives([Quarantine(9, "", partition.topic, key="customer-7")]))
+            ids = lanes.owe(["a", "b", "other", "c"], [key, key, 2, key], "track")
+            await lanes.all_ended()
+            assert fake.held() == {ids[2]}
+            assert [letter.delivery_id for letter in lanes.shelf.letters] == [ids[0], ids[1], ids[3]]
+            lanes.lanes.directed(NONE)
+            (later,) = lanes.owe(["d"], [key], "track")
+            await lanes.all_ended()
+            assert fake.held() == {ids[2], later}
+
+    asyncio.run(run())
+
+
+def test_quarantine_ends_the_wait_of_what_waits_by_itself() -> None:
+    async def run() -> None:
+        never = PoisonDetectionOptions(failures=1, after_s=3600)
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, suspects=never) as lanes:
+            poison = fake.faults.add(Answer(500), when=contains("POISON"))
+            ids = lanes.owe(["POISON", "behind it"], [1, 1], "track")
+            await lanes.until(lambda: poison.hits >= 2)
+            lanes.lanes.directed(quarantine(lanes, 0))
+            await lanes.all_ended()
+            assert fake.held() == {ids[1]}
+            assert lanes.causes() == [DeadLetterCause.QUARANTINED]
+
+    asyncio.run(run())
+
+
+def test_what_is_on_the_wire_when_a_pause_comes_is_answered_and_settled() -> None:
+    async def run() -> None:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1) as lanes:
+            gate = Gate()
+            fake.faults.add(Until(gate), when=contains("note"), times=1)
+            (first,) = lanes.owe(["a"], [1], "track")
+            await lanes.until(lambda: fake.held() == {first})
+            lanes.lanes.directed(Directives([Pause(9, "", "customerio")]))
+            lanes.owe(["b"], [1], "track")
+            gate.open()
+            await lanes.until(lambda: lanes.tenure.settled == 1 and lanes.lanes.waiting(("paused", "")) == 1)
+            lanes.lanes.directed(NONE)
+            await lanes.all_ended()
+
+    asyncio.run(run())

@@ -1,0 +1,247 @@
+"""The flood guard over real sockets: what waits, what goes on, what little is dead-lettered, and what opens it."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from consumer.delivery.guards.flood_guard import FloodGuardOptions
+from consumer.demo.fakes import Answer, FakeCopilot, FakeCustomerio, FakeYotpo, MarkInvalid, Rule, endpoint
+from consumer.model import DeadLetterCause
+from consumer.model.directives import NONE, AcceptRefusals, Directives
+from tests.integration.delivery.road import Road, road
+
+ORDER, RETURN = "shop.Order", "shop.Return"
+GUARD = FloodGuardOptions(refusals=5)
+REFUSED = DeadLetterCause.REFUSED
+
+
+def bad(item: object) -> bool:
+    return b"spoilt" in item.raw  # type: ignore[attr-defined]
+
+
+@asynccontextmanager
+async def refusing_copilot(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tuple[FakeCopilot, Road, Rule]]:
+    """Copilot, and the rule by which it refuses what is spoilt."""
+    async with (
+        FakeCopilot(client_id="id", client_secret="secret") as fake,
+        road(fake, lanes=lanes, probe_s=probe_s, guard=GUARD) as way,
+    ):
+        yield fake, way, fake.faults.add(MarkInvalid(which=bad), when=endpoint("/v2/collect"))
+
+
+@asynccontextmanager
+async def refusing_yotpo(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tuple[FakeYotpo, Road, Rule]]:
+    """Yotpo, and the rule by which it refuses every event."""
+    async with (
+        FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
+        road(fake, {"store_id": "store"}, lanes=lanes, probe_s=probe_s, guard=GUARD, rate_per_s=None) as way,
+    ):
+        yield fake, way, fake.faults.add(Answer(400), when=lambda request: "access_tokens" not in request.path)
+
+
+def flood(lanes: Road, target: str, count: int = 30) -> list[str]:
+    return lanes.owe(["spoilt"] * count, range(count), target, event_type=RETURN)
+
+
+def accept_all(cause: DeadLetterCause = REFUSED) -> Directives:
+    return Directives([AcceptRefusals(until_ms=0, reason="", cause=cause, destination=None, event_type=RETURN)])
+
+
+def test_a_flood_closes_the_guard_other_types_go_on_and_a_probe_that_is_taken_opens_it() -> None:
+    async def run() -> None:
+        async with refusing_copilot(lanes=2) as (fake, lanes, rule):
+            returns = flood(lanes, "custom_event")
+            orders = lanes.owe(["fine"] * 20, list(range(20)), "custom_event")
+            # those of keys for which nothing waits arrive at once; the others follow what waits
+            free = lanes.owe(["fine"] * 20, list(range(100, 120)), "custom_event")
+            await lanes.until(lambda: bool(lanes.observer.closings) and set(free) <= fake.held())
+            assert lanes.observer.closings == [(RETURN, REFUSED, 5, 5)]
+            assert len(lanes.shelf.letters) == 4
+            await lanes.until(lambda: lanes.tenure.open_records == lanes.lanes.waiting(("guard", RETURN)))
+            before = len(fake.requests)
+            await fake.until(lambda: len(fake.requests) >= before + 4)
+            probes = fake.requests[before : before + 4]
+            assert all(request.events == 1 for request in probes)
+            assert all(b.started - a.started >= 0.08 for a, b in itertools.pairwise(probes))
+            assert len({request.ids[0] for request in probes}) == 4, "probes take different keys in turn"
+            assert len(lanes.shelf.letters) == 4, "a refused probe was dead-lettered"
+            (closed,) = lanes.lanes.guarding.closed()
+            assert (closed.kind, closed.cause, closed.refused, closed.of) == (RETURN, REFUSED, 5, 5)
+            assert closed.waiting >= 20
+            fake.faults.remove(rule)
+            await lanes.all_ended()
+            assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
+            assert not lanes.lanes.guarding.closed()
+            lettered = {letter.delivery_id for letter in lanes.shelf.letters}
+            assert lettered < set(returns)
+            assert len(lettered) == 4
+            assert fake.held() == ({*returns} - lettered) | {*orders, *free}
+
+    asyncio.run(run())
+
+
+def test_refusals_that_come_after_it_closed_wait_though_many_calls_were_on_the_wire() -> None:
+    async def run() -> None:
+        async with refusing_yotpo(lanes=8, probe_s=600.0) as (fake, lanes, _):
+            returns = flood(lanes, "event", 64)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            await lanes.until(lambda: lanes.lanes.waiting(("guard", RETURN)) == len(returns) - 4)
+            assert len(lanes.shelf.letters) == 4
+            assert lanes.causes() == [REFUSED] * 4
+            assert len(fake.requests) < 4 + 8 * 2, "it went on calling"
+            assert not lanes.lanes.can_go(time.monotonic() + 3600), "leaving would wait for it"
+
+    asyncio.run(run())
+
+
+def test_a_call_that_is_refused_whole_is_halved_no_further_once_its_type_waits() -> None:
+    async def run() -> None:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, probe_s=0.1, guard=GUARD) as lanes:
+            rule = fake.poison("spoilt")
+            returns = flood(lanes, "track", 32)
+            others = lanes.owe(["fine"] * 8, list(range(100, 108)), "track")
+            await lanes.until(lambda: bool(lanes.observer.closings) and set(others) <= fake.held())
+            assert len(lanes.shelf.letters) == 4
+            fake.faults.remove(rule)
+            await lanes.all_ended()
+            assert len(lanes.shelf.letters) == 4
+            assert len(fake.held()) == len(returns) - 4 + 8
+            assert len(fake.received) == len(fake.held()), "one arrived twice"
+
+    asyncio.run(run())
+
+
+def test_what_waits_keeps_the_order_of_its_key_and_later_ones_of_the_key_wait_behind_it() -> None:
+    async def run() -> None:
+        async with refusing_yotpo(lanes=1) as (fake, lanes, rule):
+            flood(lanes, "event", 5)
+            await lanes.until(lambda: bool(lanes.observer.closings))
+            first = lanes.owe(["a", "b"], [77, 77], "event", event_type=RETURN)
+            later = lanes.owe(["c"], [77], "event", event_type=ORDER)
+            again = lanes.owe(["d"], [77], "event", event_type=RETURN)
+            await lanes.until(lambda: lanes.lanes.waiting(("guard", RETURN)) == 5)
+            fake.faults.remove(rule)
+            await lanes.all_ended()
+            mine = [*first, *later, *again]
+            assert [arrival.id for arrival in fake.received if arrival.id in mine] == mine
+
+    asyncio.run(run())
+
+
+def test_a_probe_of_another_entry_of_the_type_is_delivered_and_opens_nothing() -> None:
+    async def run() -> None:
+        async with refusing_copilot(lanes=1) as (fake, lanes, rule):
+            flood(lanes, "custom_event", 9)
+            await lanes.until(lambda: bool(lanes.observer.closings))
+            lanes.owe(["yes"] * 6, list(range(100, 106)), "consent", event_type=RETURN)
+            await fake.until(lambda: sum(arrival.kind == "consent" for arrival in fake.received) == 6)
+            assert not lanes.observer.openings
+            assert len(lanes.shelf.letters) == 4
+            fake.faults.remove(rule)
+            await lanes.all_ended()
+            assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
+
+    asyncio.run(run())
+
+
+def test_a_directive_opens_it_at_once_all_that_waited_is_dead_lettered_and_afterwards_counting_starts_afresh() -> None:
+    async def run() -> None:
+        async with refusing_copilot(lanes=2, probe_s=600.0) as (_, lanes, _):
+            returns = flood(lanes, "custom_event")
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            lanes.lanes.directed(accept_all(DeadLetterCause.CONTRACT))
+            assert lanes.lanes.guarding.closed(), "it spoke of another cause"
+            lanes.lanes.directed(accept_all())
+            await lanes.all_ended()
+            assert lanes.observer.openings == [(RETURN, REFUSED, "directive")]
+            assert {letter.delivery_id for letter in lanes.shelf.letters} == set(returns)
+            lanes.lanes.directed(NONE)
+            flood(lanes, "custom_event")
+            await lanes.until(lambda: len(lanes.observer.closings) == 2 and not lanes.lanes.calls)
+            assert len(lanes.shelf.letters) == len(returns) + 4
+
+    asyncio.run(run())
+
+
+def test_events_that_are_too_old_are_dead_lettered_however_many_there_are() -> None:
+    async def run() -> None:
+        async with refusing_copilot(lanes=1) as (_, lanes, _):
+            lanes.owe(["fine"], [1], "custom_event")
+            await lanes.all_ended()
+            long_ago = int(time.time() * 1000) - 400 * 86_400_000
+            lanes.owe(["old"] * 30, list(range(30)), "custom_event", long_ago, RETURN)
+            await lanes.all_ended()
+            assert lanes.causes() == [DeadLetterCause.OUT_OF_WINDOW] * 30
+            assert not lanes.observer.closings
+
+    asyncio.run(run())
+
+
+def test_a_partition_that_goes_leaves_the_guard_closed_and_the_next_tenures_first_probe_opens_it() -> None:
+    async def run() -> None:
+        async with refusing_copilot(lanes=2) as (fake, lanes, rule):
+            flood(lanes, "custom_event")
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            await lanes.until(lambda: lanes.tenure.open_records == 26)
+            lanes.go()
+            (closed,) = lanes.lanes.guarding.closed()
+            assert closed.waiting == 0
+            fake.faults.remove(rule)
+            later = flood(lanes, "custom_event", 10)
+            await lanes.all_ended()
+            assert set(later) <= fake.held()
+            assert len(lanes.shelf.letters) == 4
+            assert lanes.settling.books.accounts["copilot"].released == 26
+
+    asyncio.run(run())
+
+
+def test_an_endpoint_that_is_held_while_the_guard_is_closed_is_probed_first_and_both_end() -> None:
+    async def run() -> None:
+        async with refusing_copilot(lanes=2) as (fake, lanes, rule):
+            returns = flood(lanes, "custom_event")
+            await lanes.until(lambda: bool(lanes.observer.closings))
+            fake.faults.remove(rule)
+            gone = fake.faults.add(Answer(404), when=endpoint("/v2/collect"))
+            behind_it = fake.faults.add(MarkInvalid(which=bad))
+            orders = lanes.owe(["fine"] * 5, list(range(100, 105)), "custom_event")
+            await lanes.until(lambda: bool(lanes.observer.holds))
+            before = len(fake.requests)
+            await fake.until(lambda: len(fake.requests) >= before + 4)
+            assert len(lanes.shelf.letters) == 4
+            fake.faults.remove(gone)
+            await fake.until(lambda: set(orders) <= fake.held())
+            assert not lanes.observer.openings
+            fake.faults.remove(behind_it)
+            await lanes.all_ended()
+            assert len(fake.held()) == len(returns) - 4 + 5
+            assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
+
+    asyncio.run(run())
+
+
+def test_a_key_with_a_letter_a_closed_guard_and_a_held_endpoint_ends_once_all_is_mended() -> None:
+    async def run() -> None:
+        async with refusing_copilot(lanes=1) as (fake, lanes, rule):
+            gone = fake.faults.add(Answer(404), when=lambda request: "consent" in request.path)
+            lanes.owe(["yes"], [900], "consent")
+            await lanes.until(lambda: bool(lanes.observer.holds))
+            lanes.go()  # the hold stays, with nothing behind it
+            lanes.shelf.at_once = False
+            # The fourth is dead-lettered, and the fifth, of the same key, closes the guard.
+            events = lanes.owe(["spoilt"] * 5, [1, 2, 3, 7, 7], "custom_event", event_type=RETURN)
+            lanes.owe(["yes"], [7], "consent")
+            await lanes.until(lambda: bool(lanes.observer.closings))
+            assert len(lanes.shelf.letters) == 4
+            lanes.shelf.at_once = True
+            lanes.shelf.acknowledge()
+            fake.faults.remove(gone)
+            fake.faults.remove(rule)
+            await lanes.all_ended()
+            assert fake.held() == {events[4], "u7=true"}
+            assert not lanes.lanes.holds
+            assert not lanes.lanes.guarding.closed()
+
+    asyncio.run(run())

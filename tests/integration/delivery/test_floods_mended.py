@@ -1,0 +1,144 @@
+"""A flood guard opens once its cause is mended, whatever else waits there and however fast more of it comes."""
+
+import asyncio
+import time
+from itertools import count, islice
+
+import pytest
+
+from consumer.demo.fakes import Answer, FakeCopilot, Incoming, MarkInvalid
+from consumer.model import DeadLetterCause, Entry
+from tests.integration.delivery.road import road
+from tests.integration.delivery.test_floods import GUARD, ORDER, REFUSED, RETURN, bad, flood, refusing_copilot
+from tests.property.test_batch import SHAPES, FakeTenure, delivery
+
+
+def is_consent(incoming: Incoming) -> bool:
+    return "consent" in incoming.path
+
+
+@pytest.mark.parametrize("fine_before", [1, 3])
+def test_new_keys_that_begin_with_what_is_fine_and_come_faster_than_probes_keep_no_guard_shut(fine_before: int) -> None:
+    async def run() -> None:
+        async with refusing_copilot(lanes=2) as (fake, lanes, _):
+            flood(lanes, "custom_event", 9)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            lanes.go()  # what closed it is gone: every key now begins with what proves nothing
+            fake.faults.clear()
+            customers, word = count(1000), "spoilt"
+
+            def five_more(_: Incoming) -> bool:
+                for key in islice(customers, 5):
+                    lanes.owe(["yes"] * fine_before, [key] * fine_before, "consent", event_type=RETURN)
+                    lanes.owe([word] * 2, [key] * 2, "custom_event", event_type=RETURN)
+                return False
+
+            fake.faults.add(Answer(500), when=five_more)
+            rule = fake.faults.add(MarkInvalid(which=bad))
+            lanes.owe(["spoilt"], [999], "custom_event", event_type=RETURN)
+            await fake.until(lambda: len(fake.requests) >= 20)
+            assert not lanes.observer.openings
+            fake.faults.remove(rule)
+            word, before = "fine", len(fake.requests)
+            # All that waits is refused no more, so that the first probe of it opens the guard.
+            await fake.until(lambda: bool(lanes.observer.openings) or len(fake.requests) > before + 60)
+            assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
+            assert len(lanes.shelf.letters) == 4
+            fake.faults.clear()
+            await lanes.all_ended()
+            assert len(lanes.shelf.letters) == 4
+
+    asyncio.run(run())
+
+
+def test_what_stands_before_the_only_one_that_can_prove_something_goes_first_and_in_order() -> None:
+    async def run() -> None:
+        async with refusing_copilot(lanes=1) as (fake, lanes, rule):
+            flood(lanes, "custom_event", 5)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            lanes.go()
+            fake.faults.remove(rule)
+            lanes.owe(["yes", "no", "yes"], [7, 7, 7], "consent", event_type=RETURN)
+            lanes.owe(["fine", "fine"], [7, 7], "custom_event", event_type=RETURN)
+            await lanes.all_ended()
+            assert [arrival.kind for arrival in fake.received] == ["consent"] * 3 + ["custom_event"] * 2
+            assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
+
+    asyncio.run(run())
+
+
+def test_between_two_probes_what_can_prove_nothing_goes_on_one_by_one_until_one_of_it_fails() -> None:
+    async def run() -> None:
+        async with refusing_copilot(lanes=2, probe_s=600.0) as (fake, lanes, _):
+            flood(lanes, "custom_event", 9)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            before = len(fake.requests)
+            lanes.owe(["yes"] * 12, range(100, 112), "consent", event_type=RETURN)
+            await fake.until(lambda: len(fake.requests) >= before + 12)
+            assert [request.events for request in fake.requests[before:]] == [1] * 12
+            assert sum(arrival.kind == "consent" for arrival in fake.received) == 12
+            down = fake.faults.add(Answer(500), when=is_consent)
+            lanes.owe(["yes"] * 12, range(200, 212), "consent", event_type=RETURN)
+            await lanes.until(lambda: down.hits >= 1 and not lanes.lanes.calls)
+            ((_, hold),) = lanes.lanes.guarding.held
+            assert hold.other
+            assert hold.next_other - hold.since > 300, "one that failed is followed as slowly as a probe"
+            assert not lanes.observer.openings
+            assert len(lanes.shelf.letters) == 4
+
+    asyncio.run(run())
+
+
+def test_one_lane_with_a_single_key_takes_no_turn_from_the_keys_of_another() -> None:
+    async def run() -> None:
+        async with refusing_copilot(lanes=2, probe_s=0.02) as (fake, lanes, _):
+            flood(lanes, "custom_event", 9)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            lanes.go()
+            lanes.owe(["spoilt"], [0], "custom_event", event_type=RETURN)
+            lanes.owe(["spoilt", "spoilt"], [1, 3], "custom_event", event_type=RETURN)
+            (fine,) = lanes.owe(["fine"], [5], "custom_event", event_type=RETURN)
+            await lanes.all_ended()
+            assert fake.held() == {fine}
+            assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
+
+    asyncio.run(run())
+
+
+def test_under_a_rate_other_types_have_their_turns_between_those_of_what_waits_at_the_guard() -> None:
+    async def run() -> None:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=0.1, guard=GUARD, rate_per_s=20) as lanes,
+        ):
+            lanes.lanes.pace.share(1.0, time.monotonic() - 1.0)
+            rule = fake.faults.add(MarkInvalid(which=bad))
+            flood(lanes, "custom_event", 9)
+            await lanes.until(lambda: bool(lanes.observer.closings))
+            lanes.owe(["yes"] * 30, range(100, 130), "consent", event_type=RETURN)
+            await lanes.until(lambda: lanes.lanes.waiting(("guard", RETURN)) > 20)
+            (order,) = lanes.owe(["fine"], [999], "custom_event", event_type=ORDER)
+            await fake.until(lambda: order in fake.held())
+            assert sum(arrival.kind == "consent" for arrival in fake.received) < 30
+            fake.faults.remove(rule)
+            await lanes.all_ended()
+
+    asyncio.run(run())
+
+
+def test_a_letter_for_a_cause_that_is_let_through_takes_a_key_its_turn_only_where_it_could_have_proved_something() -> (
+    None
+):
+    async def run() -> None:
+        async with refusing_copilot(lanes=1, probe_s=600.0) as (_, lanes, _):
+            flood(lanes, "custom_event", 9)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            ((_, hold),) = lanes.lanes.guarding.held
+            hold.tried["a lane"] |= {1, 2}
+            for key, target in ((1, "consent"), (2, "custom_event")):
+                each = delivery(key, SHAPES[0], "", b"x", FakeTenure())
+                each.entry = Entry(RETURN, "copilot", f"copilot.{target}", target)
+                assert not lanes.lanes.guarding.waits(each, DeadLetterCause.OUT_OF_WINDOW)
+            assert hold.tried["a lane"] == {2}
+
+    asyncio.run(run())

@@ -1,0 +1,231 @@
+"""Holds: one prober, what is not held meanwhile, and how each ends."""
+
+import asyncio
+import itertools
+import time
+from dataclasses import replace
+
+import pytest
+
+from consumer.delivery.guards import prober
+from consumer.demo.fakes import Answer, FakeCopilot, FakeCustomerio, endpoint
+from consumer.model import SecretProblem, TransientCause
+from tests.integration.delivery.road import road
+
+
+def test_refused_credentials_hold_with_one_prober_and_resume_at_once_when_the_secret_changes() -> None:
+    async def run() -> None:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            road(fake, lanes=8, probe_s=0.3, destination={"events": 1}) as lanes,
+        ):
+            fake.accept(api_key="new")
+            ids = lanes.owe([str(n) for n in range(40)], [n % 8 for n in range(40)], "track")
+            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.calls)
+            storm = len(fake.requests)
+            assert storm <= 8
+            assert all(request.status == 401 for request in fake.requests)
+            await fake.until(lambda: len(fake.requests) >= storm + 3)
+            probes = fake.requests[storm:]
+            assert all(b.started - a.started >= 0.25 for a, b in itertools.pairwise(probes))
+            assert all(request.events == 1 for request in probes)
+            assert lanes.lanes.credentials_valid is False
+            lanes.secrets["api_key"].on_disk = "new"
+            await lanes.all_ended()
+            assert fake.held() == set(ids)
+            assert not lanes.shelf.letters
+            assert len(lanes.observer.holds) == 1
+            assert lanes.observer.resumes == ["batch"]
+            assert lanes.observer.validity[-1] is True
+
+    asyncio.run(run())
+
+
+def test_a_changed_secret_is_tried_long_before_the_next_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prober, "_SECRETS_EVERY_S", 0.1)
+
+    async def run() -> None:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=2, probe_s=600.0) as lanes:
+            fake.accept(api_key="new")
+            ids = lanes.owe(["a", "b"], [0, 1], "track")
+            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.calls)
+            lanes.secrets["api_key"].on_disk = "new"
+            await lanes.all_ended()
+            assert fake.held() == set(ids)
+
+    asyncio.run(run())
+
+
+def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_the_good_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prober, "_SECRETS_EVERY_S", 0.05)
+
+    async def run() -> None:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, probe_s=0.1) as lanes:
+            ids = lanes.owe(["a"], [0], "track")
+            await lanes.all_ended()
+            gone = fake.outage(404)
+            ids += lanes.owe(["b", "c"], [1, 2], "track")
+            await lanes.until(lambda: bool(lanes.observer.holds))
+            lanes.secrets["api_key"].on_disk = "ke"
+            await lanes.until(lambda: lanes.secrets["api_key"].value == "ke")
+            fake.faults.remove(gone)
+            await lanes.all_ended()
+            assert fake.held() == set(ids)
+            assert [fault.cause for _, fault in lanes.observer.holds] == [TransientCause.GONE]
+            assert [request.status for request in fake.requests].count(401) == 1
+            assert lanes.lanes.credentials.doubt() is SecretProblem.REFUSED
+            assert not lanes.shelf.letters
+
+    asyncio.run(run())
+
+
+def test_a_hold_ends_by_itself_when_their_side_is_mended_and_its_probes_take_different_keys() -> None:
+    async def run() -> None:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            road(fake, lanes=1, probe_s=0.05, destination={"events": 1}) as lanes,
+        ):
+            outage = fake.outage(404)
+            ids = lanes.owe(["a", "b", "c"], [1, 2, 3], "track")
+            await fake.until(lambda: len(fake.requests) >= 8)
+            probed = [request.ids[0] for request in fake.requests[1:8]]
+            assert set(probed[:3]) == set(ids)
+            assert set(probed[3:6]) == set(ids)
+            assert lanes.observer.holds[0][1].cause is TransientCause.GONE
+            fake.faults.remove(outage)
+            await lanes.all_ended()
+            assert fake.held() == set(ids)
+            assert not lanes.shelf.letters
+
+    asyncio.run(run())
+
+
+def test_a_consent_endpoint_that_is_gone_holds_consents_while_collect_flows() -> None:
+    async def run() -> None:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=0.1) as lanes,
+        ):
+            path = "/v2/api/report/user_copilot_analysis_consent_changed"
+            gone = fake.faults.add(Answer(404), when=endpoint(path))
+            consent = lanes.owe(["yes"], [1], "consent")
+            await lanes.until(lambda: bool(lanes.observer.holds))
+            same_key = lanes.owe(["behind"], [1], "custom_event")
+            other = lanes.owe([str(n) for n in range(20)], list(range(2, 22)), "custom_event")
+            await lanes.until(lambda: lanes.tenure.open_records == 2)
+            assert fake.held() == set(other)
+            assert {name for name, _ in lanes.observer.holds} == {"consent"}
+            fake.faults.remove(gone)
+            await lanes.all_ended()
+            assert {*other, *same_key} < fake.held()
+            assert len(fake.held()) == 22
+            assert [arrival.kind for arrival in fake.received][-2:] == ["consent", "custom_event"]
+            assert len(consent) == 1
+
+    asyncio.run(run())
+
+
+def test_two_endpoints_held_in_one_lane_are_both_probed_until_both_are_mended() -> None:
+    async def run() -> None:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=0.05) as lanes,
+        ):
+            outage = fake.outage(410)
+            lanes.owe(["yes"], [1], "consent")
+            lanes.owe(["x"], [2], "custom_event")
+            await lanes.until(lambda: len(list(lanes.lanes.holds)) == 2)
+            before = len(fake.requests)
+            await fake.until(lambda: len({request.path for request in fake.requests[before:]}) == 2)
+            fake.faults.remove(outage)
+            await lanes.all_ended()
+            assert sorted(lanes.observer.resumes) == ["collect", "consent"]
+
+    asyncio.run(run())
+
+
+def test_a_deferred_call_whose_key_is_held_elsewhere_is_sent_again_and_the_hold_is_still_probed() -> None:
+    async def run() -> None:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=0.05) as lanes,
+        ):
+            path = "/v2/api/report/user_copilot_analysis_consent_changed"
+            gone = fake.faults.add(Answer(404), when=endpoint(path))
+            lanes.owe(["yes"], [9], "consent")
+            await lanes.until(lambda: bool(lanes.observer.holds))
+            fake.faults.add(Answer(500), when=endpoint("/v2/collect"), times=2)
+            # one look through the queue takes the first and sets the second aside
+            first = lanes.owe(["first"], [1], "custom_event")
+            lanes.owe(["yes"], [1], "consent")
+            await fake.until(lambda: set(first) <= fake.held())
+            fake.faults.remove(gone)
+            await lanes.all_ended()
+
+    asyncio.run(run())
+
+
+def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one_probes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run() -> None:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=0.1) as lanes,
+        ):
+            outage = fake.outage(404)
+            old = lanes.owe(["old"], [1], "custom_event")
+            await lanes.until(lambda: bool(lanes.observer.holds))
+            real = time.time
+            monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + 40 * 86_400)
+            lanes.lanes.window._ahead_s = real() + 40 * 86_400 - time.monotonic()
+            await lanes.until(lambda: lanes.causes() == ["out_of_window"])
+            assert [letter.delivery_id for letter in lanes.shelf.letters] == old
+            monkeypatch.undo()
+            fake.faults.remove(outage)
+            fresh = lanes.owe(["fresh"], [2], "custom_event")
+            await lanes.all_ended()
+            assert fake.held() == set(fresh)
+
+    asyncio.run(run())
+
+
+def test_a_held_partition_that_goes_leaves_no_key_blocked_for_the_next_tenure() -> None:
+    async def run() -> None:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            road(fake, lanes=1, probe_s=600) as lanes,
+        ):
+            path = "/v2/api/report/user_copilot_analysis_consent_changed"
+            fake.faults.add(Answer(404), when=endpoint(path))
+            lanes.owe(["yes"], [1], "consent")
+            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.calls)
+            lanes.go()
+            later = lanes.owe(["later"], [1], "custom_event")
+            await lanes.all_ended()
+            assert fake.held() == set(later)
+
+    asyncio.run(run())
+
+
+def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> None:
+    async def run() -> None:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            road(fake, lanes=2, probe_s=600, destination={"events": 1}) as lanes,
+        ):
+            # as if a call of another lane succeeded whenever this one is on the wire
+            lanes.lanes.holds._succeeded[lanes.destination.endpoints[0]] = time.monotonic() + 600
+            for lane in lanes.lanes.lanes:
+                lane._outcomes._context = replace(lane._outcomes._context, random=lambda: 0.999)
+            fake.faults.add(Answer(403), times=4)
+            lanes.owe(["suspect"], [0], "track")
+            await lanes.all_ended()
+            assert not lanes.shelf.letters
+            assert not lanes.observer.holds
+            waits = [wait_s for _, wait_s in lanes.observer.waits]
+            assert waits == pytest.approx([0.01, 0.02, 0.04, 0.05], rel=0.01)
+
+    asyncio.run(run())

@@ -1,0 +1,181 @@
+"""Answers that lie, over real sockets: each has its stated outcome, in bounded time and memory, and loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from consumer.delivery.http.client import HttpConnection
+from consumer.demo.fakes import FakeCopilot
+from consumer.destinations import Destination
+from consumer.destinations.copilot import CopilotOptions
+from consumer.destinations.customerio.destination import CustomerioOptions
+from consumer.destinations.kinds import KINDS
+from consumer.destinations.status_verdicts import LONGEST_WAIT_S
+from consumer.destinations.yotpo import YotpoOptions
+from consumer.model import BatchEnvelope, Blocked, Deferred, Endpoint, Fault, HttpRequest, HttpResponse, Verdict
+from tests.integration.delivery.hostile import ANSWERS, DELIVERED, OBEYED, Hostile
+from tests.integration.delivery.road import Road, road
+
+URL = "http://127.0.0.1:1"
+DESTINATIONS: dict[str, Destination] = {
+    "copilot": KINDS["copilot"].construct(CopilotOptions(url=URL)),
+    "customerio": KINDS["customerio"].construct(CustomerioOptions(url=URL)),
+    "yotpo": KINDS["yotpo"].construct(YotpoOptions(url=URL, store_id="store")),
+}
+CALL = HttpRequest(Endpoint("batch", "POST", "/batch"), b'{"events":[]}')
+IDS = ("id-0", "id-1")
+MOST_BYTES = 12_000_000
+"""What one answer may cost at its worst: the limit of a body, twice (gathered, then handed on), and read buffers."""
+
+by_name = pytest.mark.parametrize("row", ANSWERS, ids=lambda row: row.name)
+
+
+async def read_call(reader: asyncio.StreamReader) -> bytes:
+    """Read one call whole and return it."""
+    first = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in first.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    return first + await reader.readexactly(int(length.split(b":")[1]))
+
+
+Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(handle: Handle, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """Serve each connection with `handle`, over TLS if told how; give the address, and end every one at the end."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await handle(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    # A task of its own: the stream library reports a cancelled callback as an error.
+    server = await asyncio.start_server(
+        lambda *ends: tasks.add(asyncio.create_task(run(*ends))), "127.0.0.1", 0, ssl=tls
+    )
+    try:
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def answered(row: Hostile) -> HttpResponse | Fault:
+    """Make one call to a server that answers as the row says."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_call(reader)
+        await row(reader, writer)
+
+    async with listening(handle) as url:
+        wire = HttpConnection(url, {}, row.timeout_s)
+        try:
+            async with asyncio.timeout(40):
+                return await wire.exchange(CALL, {})
+        finally:
+            await wire.close()
+
+
+def outcome(result: HttpResponse | Fault, destination: Destination) -> str:
+    """Say in the table's words what becomes of a batch of two."""
+    if isinstance(result, Fault):
+        return f"deferred: {result.cause}"
+    shape = BatchEnvelope(destination.endpoints[0], b"", b"", 100, 500_000)
+    verdict: Verdict = destination.judge(shape, IDS, result)
+    if isinstance(verdict, Deferred | Blocked):
+        return f"{type(verdict).__name__.lower()}: {verdict.fault.cause}"
+    return type(verdict).__name__.lower()
+
+
+@by_name
+def test_every_answer_that_lies_has_its_outcome_in_bounded_memory(row: Hostile) -> None:
+    tracemalloc.start()
+    try:
+        result = asyncio.run(answered(row))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    said = {name: outcome(result, destination) for name, destination in DESTINATIONS.items()}
+    assert said == {name: row.but.get(name, row.outcome) for name in DESTINATIONS}
+    assert peak < MOST_BYTES
+
+
+@pytest.mark.parametrize("row", OBEYED, ids=lambda row: row.name)
+def test_a_wait_beyond_all_measure_is_a_day(row: Hostile) -> None:
+    result = asyncio.run(answered(row))
+    assert isinstance(result, HttpResponse)
+    for destination in DESTINATIONS.values():
+        verdict = destination.judge(BatchEnvelope(destination.endpoints[0], b"", b"", 100, 500_000), IDS, result)
+        assert isinstance(verdict, Deferred)
+        assert (verdict.wait_s, verdict.whole_destination) == (LONGEST_WAIT_S, True)
+
+
+class Behind(Road):
+    """Lanes that call a server in front of the fake."""
+
+    url = ""
+
+    def wire(self, timeout_s: float) -> HttpConnection:
+        """Call the one in front."""
+        return HttpConnection(self.url, dict(self.destination.headers), timeout_s)
+
+
+@asynccontextmanager
+async def liar_before(fake: FakeCopilot, row: Hostile, calls: list[bytes]) -> AsyncIterator[str]:
+    """Answer the first call as the row says, unseen by the fake, and pass every later connection on to it."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not calls:
+            calls.append(b"")
+            calls[0] = await read_call(reader)
+            await row(reader, writer)
+            return
+        to_reader, to_writer = await asyncio.open_connection("127.0.0.1", fake.port)
+        try:
+            await asyncio.gather(_pass_on(reader, to_writer), _pass_on(to_reader, writer))
+        finally:
+            to_writer.close()
+
+    async with listening(handle) as url:
+        yield url
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65_536):
+        writer.write(data)
+        await writer.drain()
+    writer.write_eof()
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ANSWERS if row.but.get("copilot", row.outcome) != DELIVERED], ids=lambda row: row.name
+)
+def test_what_was_answered_with_a_lie_is_sent_again_with_the_same_ids_and_becomes_no_letter(
+    row: Hostile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        calls: list[bytes] = []
+        async with FakeCopilot(client_id="id", client_secret="secret") as fake, liar_before(fake, row, calls) as url:
+            monkeypatch.setattr(Behind, "url", url)
+            monkeypatch.setattr("tests.integration.delivery.road.Road", Behind)
+            async with road(fake, lanes=1, timeout_s=row.timeout_s, probe_s=0.05) as lanes:
+                ids = lanes.owe(["a", "b", "c"], [1, 2, 1], "custom_event")
+                await lanes.all_ended()
+                assert all(each.encode() in calls[0] for each in ids)
+                assert fake.held() == set(ids)
+                assert [arrival.id for arrival in fake.received] == ids, "each once, in order"
+                assert not lanes.shelf.letters
+
+    asyncio.run(run())

@@ -1,0 +1,150 @@
+"""Tokens: renewed once however many lanes meet the dead one, and never at the cost of order, rate or fence."""
+
+import asyncio
+import time
+
+import pytest
+
+from consumer.demo.fakes import FakeYotpo, Gate, Until
+from tests.integration.delivery.road import Road, road
+
+
+def token_calls(lanes: Road) -> int:
+    return len([request for request in lanes.fake.requests if request.path.endswith("access_tokens")])
+
+
+def test_sixteen_lanes_that_meet_a_dead_token_renew_it_once() -> None:
+    async def run() -> None:
+        async with (
+            FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
+            road(fake, {"store_id": "store"}, lanes=16) as lanes,
+        ):
+            lanes.owe(["warm"] * 16, list(range(16)), "event")
+            await lanes.all_ended()
+            assert token_calls(lanes) == 1
+            fake.expire_tokens()
+            ids = lanes.owe(["again"] * 32, [n % 16 for n in range(32)], "event")
+            await lanes.all_ended()
+            assert token_calls(lanes) == 2
+            assert set(ids) <= fake.held()
+            assert not lanes.shelf.letters
+            assert not lanes.observer.holds
+
+    asyncio.run(run())
+
+
+def test_lanes_that_wait_for_a_token_share_its_failure() -> None:
+    async def run() -> None:
+        async with (
+            FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
+            road(fake, {"store_id": "store"}, lanes=16, probe_s=30.0) as lanes,
+        ):
+            gate = Gate()
+            fake.accept(secret="another")
+            fake.faults.add(Until(gate), when=lambda call: "access_tokens" in call.path, times=1)
+            lanes.owe(["x"] * 16, list(range(16)), "event")
+            await lanes.until(lambda: lanes.lanes.calls == 16)
+            gate.open()
+            await lanes.until(lambda: not lanes.lanes.calls)
+            assert token_calls(lanes) == 1
+            assert len(lanes.observer.holds) == 1
+            assert lanes.tenure.open_records == 16
+
+    asyncio.run(run())
+
+
+def test_trouble_at_the_token_call_neither_ends_a_hold_nor_calls_credentials_good() -> None:
+    async def run() -> None:
+        async with (
+            FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
+            road(fake, {"store_id": "store"}, lanes=2, probe_s=0.05) as lanes,
+        ):
+            fake.accept(secret="new")
+            lanes.owe(["a"], [0], "event")
+            await lanes.until(lambda: bool(lanes.observer.holds))
+            broken = fake.outage(503)
+            before = token_calls(lanes)
+            await fake.until(lambda: token_calls(lanes) >= before + 3)
+            assert not lanes.observer.resumes
+            assert lanes.lanes.credentials_valid is False
+            fake.faults.remove(broken)
+            lanes.secrets["secret"].on_disk = "new"
+            await lanes.all_ended()
+            assert not lanes.shelf.letters
+            assert lanes.observer.resumes == ["customer_events"]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("lapse", ["partition went", "fence shut", "told to wait"])
+def test_a_call_is_not_made_again_after_a_renewal_when_its_turn_has_passed(lapse: str) -> None:
+    async def run() -> None:
+        async with (
+            FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
+            road(fake, {"store_id": "store"}, lanes=1) as lanes,
+        ):
+            lanes.owe(["warm"], [1], "event")
+            await lanes.all_ended()
+            fake.expire_tokens()
+            gate = Gate()
+            fake.faults.add(Until(gate), when=lambda call: "access_tokens" in call.path, times=1)
+            lanes.owe(["again"], [1], "event")
+            await fake.until(lambda: [request.status for request in lanes.calls()][1:] == [401])
+            match lapse:
+                case "partition went":
+                    lanes.go()
+                case "fence shut":
+                    lanes.fenced = True
+                case _:
+                    lanes.lanes.pace.told(time.monotonic() + 0.5)
+            gate.open()
+            await lanes.until(lambda: not lanes.lanes.calls)
+            assert len(lanes.calls()) == 2
+            assert not lanes.observer.holds
+            assert not lanes.observer.waits, "nothing was sent, so nothing failed"
+            queue = lanes.lanes.lanes[0]._queue._queue
+            assert [each.attempts for each in queue] == ([] if lapse == "partition went" else [0])
+            lanes.fenced = False
+            await lanes.all_ended()
+            assert len(lanes.calls()) == (2 if lapse == "partition went" else 3)
+
+    asyncio.run(run())
+
+
+def test_calls_made_again_after_a_renewal_keep_to_the_rate() -> None:
+    async def run() -> None:
+        async with (
+            FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
+            road(fake, {"store_id": "store"}, lanes=8, rate_per_s=20.0) as lanes,
+        ):
+            lanes.lanes.pace.share(1.0, time.monotonic() - 1.0)
+            lanes.owe(["warm"], [0], "event")
+            await lanes.all_ended()
+            fake.expire_tokens()
+            gate = Gate()
+            fake.faults.add(Until(gate), when=lambda call: "access_tokens" in call.path, times=1)
+            lanes.owe(["again"] * 8, list(range(8)), "event")
+            await lanes.until(lambda: lanes.lanes.calls == 8)
+            await lanes.until(lambda: len([1 for request in lanes.calls() if request.status == 401]) == 8)
+            gate.open()
+            await lanes.all_ended()
+            starts = sorted(request.started for request in lanes.calls() if request.status != 401)[1:]
+            assert len(starts) == 8
+            assert starts[-1] - starts[0] >= 7 * 0.05 - 0.02
+
+    asyncio.run(run())
+
+
+def test_the_call_for_a_token_counts_towards_the_rate() -> None:
+    async def run() -> None:
+        async with (
+            FakeYotpo(store_id="store", secret="secret", rate=5.0) as fake,
+            road(fake, {"store_id": "store"}, lanes=8, rate_per_s=5.0) as lanes,
+        ):
+            lanes.lanes.pace.share(1.0, time.monotonic() - 1.0)
+            lanes.owe(["first"] * 8, list(range(8)), "event")
+            await lanes.all_ended()
+            assert [request.status for request in fake.requests if request.status == 429] == []
+            assert len(lanes.calls()) == 8
+
+    asyncio.run(run())

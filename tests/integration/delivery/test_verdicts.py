@@ -1,0 +1,70 @@
+"""Answers that name what they refuse, and times that are past hope."""
+
+import asyncio
+import time
+
+from consumer.demo.fakes import Answer, FakeCopilot, FakeCustomerio, MarkInvalid
+from consumer.model import DeadLetterCause
+from tests.integration.delivery.road import road
+
+
+def test_what_an_answer_lists_is_dead_lettered_and_the_rest_of_the_call_is_delivered() -> None:
+    async def run() -> None:
+        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+            bad = {2, 5}
+            fake.faults.add(MarkInvalid(which=lambda item: b"BAD" in item.raw))
+            texts = ["BAD" if n in bad else "fine" for n in range(8)]
+            ids = lanes.owe(texts, [n % 3 for n in range(8)], "custom_event")
+            await lanes.all_ended()
+            assert {letter.delivery_id for letter in lanes.shelf.letters} == {ids[n] for n in bad}
+            assert lanes.causes() == [DeadLetterCause.REFUSED] * 2
+            assert lanes.observer.partial == [(8, 2)]
+            assert fake.held() == {ids[n] for n in range(8) if n not in bad}
+            account = lanes.settling.books.accounts["copilot"]
+            assert (account.delivered, account.dead_lettered) == (6, 2)
+
+    asyncio.run(run())
+
+
+def test_a_key_with_a_listed_event_waits_for_the_letter_before_its_next_call() -> None:
+    async def run() -> None:
+        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+            lanes.shelf.at_once = False
+            fake.faults.add(MarkInvalid(which=lambda item: b"BAD" in item.raw))
+            lanes.owe(["BAD"], [1], "custom_event")
+            await lanes.until(lambda: bool(lanes.shelf.waiting))
+            behind = lanes.owe(["behind"], [1], "custom_event")
+            other = lanes.owe(["other"], [2], "custom_event")
+            await fake.until(lambda: set(other) <= fake.held())
+            assert not set(behind) & fake.held()
+            lanes.shelf.acknowledge()
+            await lanes.all_ended()
+            assert set(behind) <= fake.held()
+
+    asyncio.run(run())
+
+
+def test_an_answer_longer_than_any_contracts_is_no_delivery() -> None:
+    async def run() -> None:
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, probe_s=0.05) as lanes:
+            fake.faults.add(Answer(200, {}, b'{"success":true}' + b" " * 5_000_000), times=1)
+            ids = lanes.owe(["x"], [1], "track")
+            await lanes.all_ended()
+            assert [fault.cause for _, fault in lanes.observer.holds] == ["unintelligible"]
+            assert fake.held() == set(ids)
+            assert not lanes.shelf.letters
+
+    asyncio.run(run())
+
+
+def test_an_event_far_ahead_of_a_clock_that_agrees_with_theirs_is_dead_lettered() -> None:
+    async def run() -> None:
+        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+            lanes.owe(["fine"], [1], "custom_event")
+            await lanes.all_ended()
+            lanes.owe(["far"], [1], "custom_event", int(time.time() * 1000) + 3_600_000)
+            await lanes.all_ended()
+            assert lanes.causes() == [DeadLetterCause.OUT_OF_WINDOW]
+            assert not lanes.observer.holds
+
+    asyncio.run(run())

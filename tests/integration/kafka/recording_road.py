@@ -1,0 +1,217 @@
+"""The loop's side of the hatch as a test sees it: it keeps what came, and settles what it is told to."""
+
+# ruff: noqa: ARG002 - an observer hears more than a test wants to know
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from consumer.kafka.bridge import Assignment, CommittableOffsets, RecordBatch
+from consumer.kafka.poller import Poller
+from consumer.kafka.properties import PollOptions
+from consumer.model import DeadLetterCause, Partition
+from consumer.model.directives import AcceptGap
+from consumer.model.observer import Observer
+from tests.kafka_clusters import Broker
+
+WITHIN_S = 180.0
+
+
+class RecordingRoad:
+    """A road that records everything; `settles` makes it settle what it takes."""
+
+    def __init__(self, *, settles: bool = True) -> None:
+        self.full: frozenset[Partition] = frozenset()
+        self.accepted_gaps: Sequence[AcceptGap] = ()
+        self.taken: list[tuple[Partition, int]] = []
+        self.values: list[bytes | None] = []
+        self.lots: list[RecordBatch] = []
+        self.assignments: list[Assignment] = []
+        self.totals: list[int] = []
+        self.events: list[str] = []
+        self.gone: list[Partition] = []
+        self.room = asyncio.Event()
+        self.room.set()
+        self.settles = settles
+        self.next: dict[Partition, tuple[int, int]] = {}
+        self.commit: Callable[[CommittableOffsets], None] = lambda _: None
+
+    def assigned(self, assignment: Assignment) -> None:
+        self.events.append("assigned")
+        self.assignments.append(assignment)
+        for partition, tenure in assignment.tenures.items():
+            self.next[partition] = (tenure, assignment.starts[partition])
+
+    def resized(self, total: int) -> None:
+        self.totals.append(total)
+
+    async def accept(self, lot: RecordBatch) -> None:
+        self.lots.append(lot)
+        self.events.append("accept")
+        for message in lot.messages:
+            partition = Partition(message.topic(), message.partition())
+            self.taken.append((partition, message.offset()))
+            self.values.append(message.value())
+            if self.settles:
+                self.next[partition] = (lot.tenures[partition], message.offset() + 1)
+        self.commit(self.frontier())
+        await self.room.wait()
+
+    async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
+        self.events.append("drain")
+        frontier = self.frontier()
+        for partition in partitions:
+            self.gone.append(partition)
+            self.next.pop(partition, None)
+        return frontier
+
+    def lost(self, partitions: Collection[Partition]) -> None:
+        self.events.append("lost")
+        for partition in partitions:
+            self.next.pop(partition, None)
+
+    async def finish(self) -> CommittableOffsets:
+        self.events.append("finish")
+        return self.frontier()
+
+    def frontier(self) -> CommittableOffsets:
+        return CommittableOffsets(dict(self.next))
+
+    def settle(self, partition: Partition, next_offset: int) -> None:
+        """Say that nothing below this offset is owed."""
+        self.next[partition] = (self.next[partition][0], next_offset)
+        self.commit(self.frontier())
+
+
+class Heard(Observer):
+    """Keeps what the poll thread tells."""
+
+    def __init__(self) -> None:
+        self.committed_offsets: list[dict[Partition, int]] = []
+        self.refusals: list[str] = []
+        self.errors: list[tuple[str, bool]] = []
+        self.missing: list[str] = []
+        self.found: list[str] = []
+        self.pauses: list[frozenset[Partition]] = []
+        self.revocations: list[tuple[frozenset[Partition], bool]] = []
+        self.joins: list[str] = []
+        self.records = 0
+        self.bytes = 0
+        self.fences: list[str] = []
+        self.stops: list[tuple[Partition, int, str]] = []
+        self.gaps: list[tuple[Partition, int, int]] = []
+        self.shelf_codes: list[str] = []
+        self.shelf: list[tuple[str, str, int]] = []
+
+    def joined(self, group: str, protocol: str) -> None:
+        self.joins.append(protocol)
+
+    def committed(self, offsets: Mapping[Partition, int], seconds: float) -> None:
+        self.committed_offsets.append(dict(offsets))
+
+    def commit_refused(self, code: str, seconds: float) -> None:
+        self.refusals.append(code)
+
+    def client_error(self, code: str, text: str, *, fatal: bool) -> None:
+        self.errors.append((code, fatal))
+
+    def topic_missing(self, topic: str) -> None:
+        self.missing.append(topic)
+
+    def topic_found(self, topic: str) -> None:
+        self.found.append(topic)
+
+    def paused(self, partitions: Collection[Partition]) -> None:
+        self.pauses.append(frozenset(partitions))
+
+    def revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
+        self.revocations.append((frozenset(partitions), lost))
+
+    def took(self, topic: str, records: int, size: int) -> None:
+        self.records += records
+        self.bytes += size
+
+    def stopped(self, partition: Partition, offset: int, code: str) -> None:
+        self.stops.append((partition, offset, code))
+
+    def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:
+        self.gaps.append((partition, lost_from, goes_on_at))
+
+    def fenced(self) -> None:
+        self.fences.append("fenced")
+
+    def unfenced(self) -> None:
+        self.fences.append("unfenced")
+
+    def shelf_failed(self, code: str) -> None:
+        self.shelf_codes.append(code)
+
+    def shelved(self, destination: str, cause: DeadLetterCause, count: int) -> None:
+        self.shelf.append((destination, str(cause), count))
+
+
+class Member:
+    """One poller with its road and its observer."""
+
+    def __init__(self, options: PollOptions, *, settles: bool = True) -> None:
+        self.road = RecordingRoad(settles=settles)
+        self.heard = Heard()
+        self.poller = Poller(options, self.road, asyncio.get_running_loop(), self.heard)
+        self.road.commit = self.poller.commit
+
+    async def until(self, what: Callable[[], object], why: str = "") -> None:
+        """Wait until something is so; the thread may fall meanwhile, and then its exception is raised."""
+        async with asyncio.timeout(WITHIN_S):
+            while not what():
+                if self.poller.done.done():
+                    self.poller.done.result()
+                    raise AssertionError(f"the thread ended before {why or 'what was waited for'}")
+                await asyncio.sleep(0.02)
+
+
+def options(broker: Broker, topics: tuple[str, ...], group: str, **more: Any) -> PollOptions:  # noqa: ANN401 - fields of PollOptions
+    """Return options with a short session and quick commits; properties by `properties={…}`."""
+    properties = broker.client(**more.pop("properties", {}))
+    if properties.get("group.protocol") != "consumer":
+        properties = broker.client(group_id=group, **properties)
+        del properties["group.id"]
+    else:
+        properties["fetch.wait.max.ms"] = 20
+    defaults: dict[str, Any] = {"start": "earliest", "drain_s": 5.0, "commit_every_s": 0.1}
+    texts = {name: str(value) for name, value in properties.items()}
+    return PollOptions(properties=texts, group=group, topics=topics, **(defaults | more))
+
+
+@asynccontextmanager
+async def member(given: PollOptions, *, settles: bool = True) -> AsyncIterator[Member]:
+    """Run a member, and leave at the end."""
+    one = Member(given, settles=settles)
+    one.poller.start()
+    try:
+        yield one
+    finally:
+        one.road.room.set()
+        await one.poller.leave()
+        if one.poller.done.done() and not one.poller.done.cancelled():
+            one.poller.done.exception()
+
+
+def produce(broker: Broker, topic: str, count: int, *, partition: int = 0, first: int = 0) -> None:
+    """Write records whose values are their numbers."""
+    producer = Producer(broker.client())
+    for number in range(first, first + count):
+        producer.produce(topic, b"%d" % number, key=b"k", partition=partition)
+    assert producer.flush(WITHIN_S) == 0
+
+
+def committed(broker: Broker, group: str, topic: str, partitions: int = 1) -> dict[int, tuple[int, str | None]]:
+    """Return what the group has committed: offset and metadata by partition."""
+    client = Consumer({**broker.client(), "group.id": group})
+    try:
+        found = client.committed([TopicPartition(topic, index) for index in range(partitions)], WITHIN_S)
+    finally:
+        client.close()
+    return {one.partition: (one.offset, one.metadata) for one in found}

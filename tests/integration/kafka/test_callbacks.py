@@ -1,0 +1,94 @@
+"""Inside a rebalance callback its consumer is asked for nothing that could end the process."""
+
+import asyncio
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer
+
+from consumer.kafka import poller
+from tests.integration.kafka.recording_road import member, options, produce
+from tests.kafka_clusters import Broker
+
+
+class Wary(Consumer):
+    """A consumer that knows when it is inside one of its callbacks, and what it was asked there."""
+
+    inside = 0
+    called_back = 0
+    misused: tuple[str, ...] = ()
+
+    def subscribe(self, topics: list[str], **callbacks: Callable[..., None]) -> None:  # type: ignore[override]
+        def wrapped(callback: Callable[..., None]) -> Callable[..., None]:
+            def call(*args: object) -> None:
+                Wary.inside += 1
+                Wary.called_back += 1
+                try:
+                    callback(*args)
+                finally:
+                    Wary.inside -= 1
+
+            return call
+
+        super().subscribe(topics, **{name: wrapped(one) for name, one in callbacks.items()})
+
+    def list_topics(self, *args: Any, **more: Any) -> Any:  # noqa: ANN401 - as the client has it
+        if Wary.inside:
+            Wary.misused += ("list_topics",)
+        return super().list_topics(*args, **more)
+
+
+def test_no_callback_lists_topics_through_its_own_consumer(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poller, "Consumer", Wary)
+    topic, group = broker.create_topic("orders", 2), broker.unique("group")
+    produce(broker, topic, 10)
+
+    async def run() -> None:
+        async with member(options(broker, (topic,), group)) as one:
+            await one.until(lambda: len(one.road.taken) == 10)
+
+    asyncio.run(run())
+    assert Wary.called_back > 0
+    assert Wary.misused == ()
+
+
+def test_the_client_still_falls_where_a_callback_lists_topics(embedded_broker: Broker) -> None:
+    """Once it does not, the second client that asks for topics can go."""
+    topic, group = embedded_broker.create_topic("orders"), embedded_broker.unique("group")
+    program = f"""
+        import time
+        from confluent_kafka import Consumer, TopicPartition
+
+        place = [TopicPartition({topic!r}, 0, 0)]
+        told = []
+
+        def assigned(consumer, _):
+            consumer.list_topics(timeout=10)
+            consumer.incremental_assign(place)
+            consumer.commit(offsets=place, asynchronous=True)
+            while consumer.committed(place, timeout=60)[0].offset < 0:
+                time.sleep(0.01)
+            time.sleep(1)  # its answer is there before the call of `poll` goes on
+
+        consumer = Consumer(
+            {{
+                **{embedded_broker.client(group_id=group)!r},
+                "partition.assignment.strategy": "cooperative-sticky",
+                "on_commit": lambda *_: told.append(1),
+            }}
+        )
+        consumer.subscribe([{topic!r}], on_assign=assigned)
+        deadline = time.monotonic() + 120
+        while not told and time.monotonic() < deadline:
+            consumer.poll(1)
+        consumer.close()
+        print("told", len(told))
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert "CallState_get" in run.stderr, (run.returncode, run.stdout, run.stderr)

@@ -1,0 +1,55 @@
+"""The sum of what leaving may take: printed, held against the grace, and granted to those who leave."""
+
+import asyncio
+import re
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.kafka import timeouts
+from consumer.kafka.poller import Poller
+from consumer.kafka.properties import PollOptions
+from tests.integration.kafka.recording_road import Heard, RecordingRoad
+
+SECONDS = st.integers(1, 3000).map(lambda tenths: tenths / 10)
+
+
+def added(words: str) -> float:
+    """Work out a sum that is written for people: `drain 20s + 2 commits of 10s`."""
+    parts = [re.fullmatch(r"(?:([0-9]+) )?[a-z ]+ ([0-9.]+)s", part) for part in words.split(" + ")]
+    return sum(int(part[1] or 1) * float(part[2]) for part in parts if part is not None)
+
+
+@given(SECONDS, st.integers(10, 300_000))
+def test_what_is_printed_is_the_sum_that_its_words_say(drain_s: float, socket_ms: int) -> None:
+    properties = {"socket.timeout.ms": str(socket_ms)}
+    for seconds, words in (timeouts.leaving_s(properties, drain_s), timeouts.giving_back_s(properties, drain_s)):
+        assert added(words) == pytest.approx(seconds, rel=1e-4)
+
+
+@given(SECONDS, st.integers(10, 300_000))
+def test_leaving_covers_everyone_who_is_waited_for_one_after_the_other(drain_s: float, socket_ms: int) -> None:
+    properties = {"socket.timeout.ms": str(socket_ms)}
+    seconds, _ = timeouts.leaving_s(properties, drain_s)
+    assert seconds == pytest.approx(timeouts.thread_s(properties, drain_s) + timeouts.LETTERS_S + timeouts.LAG_S)
+    assert seconds > timeouts.giving_back_s(properties, drain_s)[0] == pytest.approx(drain_s + 0.5 + socket_ms / 1000)
+
+
+def test_a_poll_thread_that_does_not_end_is_left_behind_after_what_it_was_granted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timeouts, "thread_s", lambda _, drain_s: drain_s / 100)
+
+    async def run() -> None:
+        options = PollOptions({}, "group", ("orders",), "earliest", 20)
+        poller = Poller(options, RecordingRoad(), asyncio.get_running_loop(), Heard())
+        stuck = threading.Event()
+        poller._thread = threading.Thread(target=stuck.wait, daemon=True)
+        poller.start()
+        with pytest.raises(TimeoutError, match=re.escape("the poll thread has not ended within 0.2 s")):
+            await poller.leave()
+        stuck.set()
+
+    asyncio.run(run())

@@ -1,0 +1,208 @@
+"""The poll thread when something is wrong: what it puts off, what it waits for, and what it ends for."""
+
+import asyncio
+from collections.abc import Collection
+
+import pytest
+from confluent_kafka import KafkaError
+
+from consumer.demo.embedded_kafka import ApiKey
+from consumer.kafka.bridge import CommittableOffsets, RecordBatch
+from consumer.kafka.client_health import PollError
+from consumer.model import Partition
+from tests.integration.kafka.recording_road import WITHIN_S, Member, committed, member, options, produce
+from tests.kafka_clusters import Broker, EmbeddedBroker
+
+
+def test_a_refused_commit_is_said_and_put_off(embedded_broker: EmbeddedBroker) -> None:
+    broker = embedded_broker
+    topic, group = broker.create_topic("orders"), broker.unique("group")
+    produce(broker, topic, 10)
+    only = Partition(topic, 0)
+
+    async def run() -> None:
+        async with member(options(broker, (topic,), group), settles=False) as one:
+            await one.until(lambda: len(one.road.taken) == 10)
+            broker.kafka.push_request_errors(ApiKey.OFFSET_COMMIT, [KafkaError.REBALANCE_IN_PROGRESS] * 2)
+            try:
+                one.road.settle(only, 4)
+                await one.until(lambda: one.heard.refusals)
+                one.road.settle(only, 6)
+                await one.until(lambda: one.heard.committed_offsets[-1] == {only: 6})
+            finally:
+                broker.kafka.clear_request_errors(ApiKey.OFFSET_COMMIT)
+
+    asyncio.run(run())
+    assert committed(broker, group, topic)[0][0] == 6
+
+
+def test_nothing_is_fetched_before_the_start_is_committed(embedded_broker: EmbeddedBroker) -> None:
+    broker = embedded_broker
+    topic, group = broker.create_topic("orders"), broker.unique("group")
+
+    async def run() -> None:
+        broker.kafka.push_request_errors(ApiKey.OFFSET_COMMIT, [KafkaError.GROUP_AUTHORIZATION_FAILED] * 1000)
+        try:
+            async with member(options(broker, (topic,), group, start="latest")) as one:
+                await one.until(lambda: one.road.assignments)
+                produce(broker, topic, 10)
+                await one.until(lambda: len(one.heard.refusals) >= 5)
+                assert one.road.taken == []
+                broker.kafka.clear_request_errors(ApiKey.OFFSET_COMMIT)
+                await one.until(lambda: len(one.road.taken) == 10)
+                assert one.heard.committed_offsets[0] == {Partition(topic, 0): 0}
+        finally:
+            broker.kafka.clear_request_errors(ApiKey.OFFSET_COMMIT)
+
+    asyncio.run(run())
+
+
+def test_brokers_that_never_say_where_to_start_end_the_thread_in_one_sentence(embedded_broker: EmbeddedBroker) -> None:
+    broker = embedded_broker
+    topic, group = broker.create_topic("orders"), broker.unique("group")
+    given = options(broker, (topic,), group, properties={"max.poll.interval.ms": 6000})
+
+    async def run() -> None:
+        broker.kafka.push_request_errors(ApiKey.OFFSET_FETCH, [KafkaError.GROUP_AUTHORIZATION_FAILED] * 1000)
+        try:
+            one = Member(given)
+            one.poller.start()
+            with pytest.raises(PollError) as raised:
+                await asyncio.wait_for(one.poller.done, WITHIN_S)
+            assert "GROUP_AUTHORIZATION_FAILED" in str(raised.value)
+            assert group in str(raised.value)
+            assert ("GROUP_AUTHORIZATION_FAILED", False) in one.heard.errors
+            assert not one.poller.may_call()
+            await one.poller.leave()
+        finally:
+            broker.kafka.clear_request_errors(ApiKey.OFFSET_FETCH)
+
+    asyncio.run(run())
+
+
+def test_a_fatal_error_of_the_client_ends_the_thread(embedded_broker: EmbeddedBroker) -> None:
+    broker = embedded_broker
+    topic, group = broker.create_topic("orders"), broker.unique("group")
+
+    async def run() -> None:
+        one = Member(options(broker, (topic,), group))
+        one.poller.start()
+        await one.until(lambda: one.road.assignments)
+        one.poller._error(KafkaError(KafkaError.FENCED_INSTANCE_ID, fatal=True))
+        with pytest.raises(PollError) as raised:
+            await asyncio.wait_for(one.poller.done, WITHIN_S)
+        assert group in str(raised.value)
+        assert ("FENCED_INSTANCE_ID", True) in one.heard.errors
+        assert not one.poller.may_call()
+        assert "drain" not in one.road.events
+
+    asyncio.run(run())
+
+
+class BrokenError(Exception):
+    """A bug in the loop."""
+
+
+@pytest.mark.parametrize("where", ["accept", "assigned"])
+def test_a_bug_in_the_loop_ends_the_thread_with_its_own_exception(embedded_broker: EmbeddedBroker, where: str) -> None:
+    broker = embedded_broker
+    topic, group = broker.create_topic("orders"), broker.unique("group")
+    produce(broker, topic, 10)
+
+    async def accept(_: RecordBatch) -> None:
+        raise BrokenError
+
+    def assigned(_: object) -> None:
+        raise BrokenError
+
+    async def run() -> None:
+        one = Member(options(broker, (topic,), group))
+        setattr(one.road, where, accept if where == "accept" else assigned)
+        one.poller.start()
+        with pytest.raises(BrokenError):
+            await asyncio.wait_for(one.poller.done, WITHIN_S)
+
+    asyncio.run(run())
+
+
+def test_leaving_is_bounded_even_if_the_loop_never_finishes(broker: Broker) -> None:
+    topic, group = broker.create_topic("orders"), broker.unique("group")
+    produce(broker, topic, 10)
+    only = Partition(topic, 0)
+
+    async def never() -> CommittableOffsets:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def run() -> None:
+        one = Member(options(broker, (topic,), group, drain_s=0.5), settles=False)
+        one.poller.start()
+        await one.until(lambda: len(one.road.taken) == 10)
+        one.road.room.clear()
+        one.road.finish = never  # type: ignore[method-assign]
+        one.road.settle(only, 3)
+        async with asyncio.timeout(WITHIN_S):
+            await one.poller.leave()
+        assert one.poller.done.result() is None
+
+    asyncio.run(run())
+    assert committed(broker, group, topic)[0][0] == 3
+
+
+@pytest.mark.needs_real_broker("the embedded cluster refuses every commit while its group rebalances")
+def test_a_drain_that_takes_too_long_is_not_waited_for(broker: Broker) -> None:
+    topic, group = broker.create_topic("orders"), broker.unique("group")
+    produce(broker, topic, 10)
+    only = Partition(topic, 0)
+
+    async def never(partitions: Collection[Partition]) -> CommittableOffsets:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def run() -> None:
+        given = options(broker, (topic,), group, drain_s=0.2, properties={"partition.assignment.strategy": "range"})
+        old = Member(given, settles=False)
+        old.poller.start()
+        await old.until(lambda: len(old.road.taken) == 10)
+        old.road.settle(only, 3)
+        old.road.drain = never  # type: ignore[method-assign]
+        async with member(given) as new:  # an eager protocol takes everything away before it gives anything
+            await old.until(lambda: old.heard.revocations)
+            assert old.heard.revocations[0] == (frozenset({only}), False)
+            await old.poller.leave()
+            await new.until(lambda: new.road.taken)
+            assert new.road.taken[0] == (only, 3)
+
+    asyncio.run(run())
+
+
+def test_reading_goes_on_where_it_was_after_the_broker_was_away(broker: Broker) -> None:
+    topic, group = broker.create_topic("orders"), broker.unique("group")
+    produce(broker, topic, 100)
+
+    async def run() -> None:
+        async with member(options(broker, (topic,), group)) as one:
+            await one.until(lambda: len(one.road.taken) == 100)
+            await asyncio.to_thread(broker.restart)
+            await asyncio.to_thread(produce, broker, topic, 100, first=100)
+            await one.until(lambda: (Partition(topic, 0), 199) in one.road.taken)
+            assert [offset for _, offset in one.road.taken[:100]] == list(range(100))
+            await one.until(lambda: one.heard.committed_offsets[-1] == {Partition(topic, 0): 200})
+
+    asyncio.run(run())
+
+
+@pytest.mark.needs_real_broker("the embedded cluster's group of the new protocol is partial")
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_member_without_partitions_has_joined_all_the_same(broker: Broker, protocol: str) -> None:
+    topic, group = broker.create_topic("orders"), broker.unique("group")
+    given = options(broker, (topic,), group, properties={"group.protocol": protocol})
+
+    async def run() -> None:
+        async with member(given) as busy, member(given) as spare:
+            await busy.until(lambda: busy.heard.joins)
+            await spare.until(lambda: spare.heard.joins)
+            assert busy.heard.joins == spare.heard.joins == [protocol]
+            assert len(busy.poller.held()) + len(spare.poller.held()) <= 1
+
+    asyncio.run(run())

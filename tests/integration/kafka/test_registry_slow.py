@@ -1,0 +1,163 @@
+"""A registry that is slow and well, and one of which only a part is ill: what is well is had, however long it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from consumer.kafka.schema_registry.client import LookupResult, RegistryUnreachable, SchemaFound
+from tests.integration.delivery.hostile import endless, head, trickling
+from tests.integration.delivery.test_hostile_answers import listening
+from tests.integration.kafka.test_registry_hostile import (
+    GOOD,
+    HASTY_S,
+    PATIENT_S,
+    SLOW,
+    Serve,
+    answer,
+    asked,
+    assert_no_thread_is_left,
+    found,
+    refers,
+)
+
+MANY = 30
+TRICKLE = trickling(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n")
+
+
+def version(number: int) -> bytes:
+    """Return what is answered of a schema that others refer to."""
+    return answer({"subject": f"s{number}", "version": 1, "id": 100 + number, "schema": '"int"'})
+
+
+def test_many_references_each_answered_well_but_slowly_are_all_had_in_the_end() -> None:
+    async def run() -> LookupResult:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                asked = await reader.readuntil(b"\r\n\r\n")
+                await asyncio.sleep(0.1)
+                if b"/schemas/ids/1 " in asked:
+                    references = [refers(f"n{number}", f"s{number}") for number in range(MANY)]
+                    writer.write(answer({"schema": '"int"', "references": references}))
+                else:
+                    writer.write(version(int(asked.split(b"/subjects/s")[1].split(b"/")[0])))
+                await writer.drain()
+
+        async with listening(handle) as url, asked(url, PATIENT_S) as registry:
+            registry._bounds.answer_s = MANY * 0.1 - 0.5  # all of them together take longer, each by itself does not
+            async with asyncio.timeout(60):
+                return await found(registry, 1)
+
+    assert asyncio.run(run()) == SchemaFound('"int"', {f"n{number}": '"int"' for number in range(MANY)})
+
+
+def test_a_question_that_is_given_up_takes_nothing_from_the_others_under_way() -> None:
+    async def run() -> tuple[LookupResult, LookupResult, LookupResult]:
+        trickles, waits, given_up = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                asked = await reader.readuntil(b"\r\n\r\n")
+                if b"/schemas/ids/1 " in asked:
+                    trickles.set()
+                    await TRICKLE(reader, writer)
+                elif b"/schemas/ids/2 " in asked:
+                    writer.write(answer({"schema": '"int"', "references": [refers("n7", "s7")]}))
+                elif b"/schemas/ids/3 " in asked:
+                    writer.write(GOOD)
+                else:
+                    waits.set()
+                    await given_up.wait()
+                    writer.write(version(7))
+                await writer.drain()
+
+        async with listening(handle) as url, asked(url, PATIENT_S) as registry:
+            registry._bounds.answer_s = 2.0
+            bad = asyncio.create_task(registry.fetch(1))
+            await trickles.wait()
+            registry._bounds.answer_s = 60.0
+            good = asyncio.create_task(registry.fetch(2))
+            await waits.wait()
+            first = await bad
+            third = await registry.fetch(3)
+            given_up.set()
+            return first, await good, third
+
+    first, second, third = asyncio.run(run())
+    assert isinstance(first, RegistryUnreachable)
+    assert second == SchemaFound('"int"', {"n7": '"int"'})
+    assert third == SchemaFound('"int"')
+    assert_no_thread_is_left()
+
+
+ILL: dict[str, tuple[Serve, int, Mapping[str, object]]] = {
+    "four say nothing": (SLOW["nothing at all"], 4, {}),
+    "one says nothing, as often as it is asked": (SLOW["nothing at all"], 1, {"max.retries": "9"}),
+    "two trickle": (SLOW["a body that trickles"], 2, {}),
+    "two never end": (endless(head(), b" " * 65_536), 2, {}),
+}
+
+
+@pytest.mark.parametrize("name", ILL)
+def test_the_last_address_is_reached_whatever_those_before_it_do(name: str) -> None:
+    serve, addresses, more = ILL[name]
+
+    async def ill(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await serve(reader, writer)
+
+    async def well(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(GOOD)
+            await writer.drain()
+
+    async def run() -> LookupResult:
+        async with (
+            listening(ill) as first,
+            listening(well) as last,
+            asked(",".join([*[first] * addresses, last]), HASTY_S, **more) as registry,
+            asyncio.timeout(120),
+        ):
+            registry._bounds.answer_s = 3 * HASTY_S
+            return await found(registry, 1)
+
+    assert asyncio.run(run()) == SchemaFound('"int"')
+
+
+def test_schemas_for_which_the_registry_hangs_keep_no_place_from_one_that_was_never_asked_for() -> None:
+    async def run() -> tuple[LookupResult, list[LookupResult]]:
+        asked_again, at_last = asyncio.Event(), asyncio.Event()
+        asked_for = list[bytes]()
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].split(b"?")[0]
+                asked_for.append(path)
+                if path.endswith(b"/99") or at_last.is_set():
+                    writer.write(GOOD)
+                elif asked_for.count(path) == 1:
+                    writer.write(answer({}))
+                else:
+                    asked_again.set()
+                    await at_last.wait()
+                    writer.write(GOOD)
+                await writer.drain()
+
+        async with listening(handle) as url, asked(url, 100.0) as registry:
+            missed = await asyncio.gather(*(registry.fetch(number) for number in range(12)))
+            assert all(isinstance(each, RegistryUnreachable) for each in missed)
+            again = [asyncio.create_task(registry.fetch(number)) for number in range(12)]
+            await asked_again.wait()
+            other = await registry.fetch(99)
+            assert not any(each.done() for each in again)
+            at_last.set()
+            last = await asyncio.gather(*again)
+            assert not registry._missed
+            return other, last
+
+    other, last = asyncio.run(run())
+    assert other == SchemaFound('"int"')
+    assert last == [SchemaFound('"int"')] * 12

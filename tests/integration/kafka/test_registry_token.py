@@ -1,0 +1,303 @@
+"""Tokens for a registry: however their endpoint behaves a question ends, and one that is refused is fetched anew."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from consumer.kafka.schema_registry.client import (
+    REST_S,
+    LookupResult,
+    RegistryClient,
+    RegistryToken,
+    RegistryUnauthorized,
+    RegistryUnreachable,
+    SchemaFound,
+)
+from tests.integration.delivery.hostile import endless, head, says
+from tests.integration.delivery.test_hostile_answers import listening
+from tests.integration.kafka.test_registry_hostile import (
+    GOOD,
+    HASTY_S,
+    MOST_BYTES,
+    PATIENT_S,
+    SLOW,
+    Serve,
+    answer,
+    asked,
+    assert_no_thread_is_left,
+    found,
+)
+from tests.integration.kafka.test_registry_tls import ENDLESS_S, Secure
+
+REFUSED = says(b'{"error_code":401,"message":"secret"}', b"401 Unauthorized")
+
+
+class World:
+    """A registry that takes only some tokens, and an endpoint that gives them out by number.
+
+    Attributes:
+        takes: whether the registry takes what stands in `Authorization`.
+        endpoint: how the endpoint behaves; `None` = it gives a token.
+        tokens: how many tokens it was asked for.
+        authorizations: what the registry was asked with.
+    """
+
+    def __init__(self) -> None:
+        self.takes: Callable[[str], bool] = lambda said: said.startswith("Bearer t")
+        self.endpoint: bytes | Serve | None = None
+        self.tokens = 0
+        self.authorizations: list[str] = []
+
+    async def registry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+            said = next(line.split(": ", 1)[1] for line in lines if line.lower().startswith("authorization: "))
+            self.authorizations.append(said)
+            writer.write(GOOD if self.takes(said) else REFUSED)
+            await writer.drain()
+
+    async def issuer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.tokens += 1
+        if self.endpoint is None:
+            writer.write(answer({"access_token": f"t{self.tokens}", "token_type": "bearer", "expires_in": 3600}))
+        elif isinstance(self.endpoint, bytes):
+            writer.write(self.endpoint)
+        else:
+            await self.endpoint(reader, writer)
+        await writer.drain()
+
+    @asynccontextmanager
+    async def asked(self, timeout_s: float) -> AsyncIterator[RegistryClient]:
+        async with (
+            listening(self.registry) as url,
+            listening(self.issuer) as issuer,
+            asked(url, timeout_s, **oauth(issuer)) as registry,
+        ):
+            yield registry
+
+    def ask_once(self) -> LookupResult:
+        async def run() -> LookupResult:
+            async with self.asked(PATIENT_S) as registry:
+                return await registry.fetch(1)
+
+        return asyncio.run(run())
+
+
+def oauth(issuer: str) -> dict[str, object]:
+    """Return the properties of a client that gets its tokens there."""
+    return {
+        "bearer.auth.credentials.source": "OAUTHBEARER",
+        "bearer.auth.issuer.endpoint.url": f"{issuer}/token",
+        "bearer.auth.client.id": "id",
+        "bearer.auth.client.secret": "secret",
+        "bearer.auth.scope": "scope",
+        "bearer.auth.logical.cluster": "lsrc-1",
+        "bearer.auth.identity.pool.id": "pool-1",
+    }
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_token_that_never_comes_leaves_no_thread_behind_and_is_had_once_it_does(world: World, name: str) -> None:
+    async def run() -> tuple[LookupResult, LookupResult]:
+        world.endpoint = SLOW[name]
+        async with world.asked(HASTY_S) as registry:
+            registry._bounds.answer_s = 0.3
+            first = await registry.fetch(1)
+            await asyncio.to_thread(assert_no_thread_is_left)
+            world.endpoint, registry._bounds.answer_s = None, PATIENT_S
+            return first, await found(registry, 1)
+
+    first, second = asyncio.run(run())
+    assert isinstance(first, RegistryUnreachable)
+    assert second == SchemaFound('"int"')
+
+
+def test_a_token_that_trickles_over_tls_leaves_no_thread_behind(
+    world: World, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secure = Secure(tmp_path_factory.mktemp("authority"))
+    monkeypatch.setenv("SSL_CERT_FILE", secure.authorities)  # the client's properties name none for its endpoint
+
+    async def run() -> LookupResult:
+        async with (
+            listening(world.registry) as url,
+            secure.serving(SLOW["a body that trickles"], "/token") as issuer,
+            asked(url, ENDLESS_S, **oauth(issuer)) as registry,
+        ):
+            registry._bounds.answer_s = 0.5
+            answer = await registry.fetch(1)
+            await asyncio.to_thread(assert_no_thread_is_left)
+            return answer
+
+    assert asyncio.run(run()) == RegistryUnreachable("the token endpoint gave no token")
+    assert secure.callers
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("first", [head(), b"HTTP/1.1 401 Unauthorized\r\n\r\n"])
+def test_a_token_without_an_end_takes_bounded_memory(world: World, first: bytes) -> None:
+    world.endpoint = endless(first, b" " * 65_536)
+    assert not isinstance(world.ask_once(), SchemaFound)
+    assert world.tokens == 2
+    assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "401 Unauthorized", "403 Forbidden"])
+@pytest.mark.parametrize("body", [b'{"error":"invalid_client","error_description":"secret"}', b"{}", b"<html>secret"])
+def test_an_endpoint_that_refuses_our_credentials_is_told_as_that(world: World, status: str, body: bytes) -> None:
+    world.endpoint = says(body, status.encode())
+    assert world.ask_once() == RegistryUnauthorized(f"the token endpoint answered HTTP {status[:3]}")
+    assert world.authorizations == []
+
+
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "429 Too Many Requests", "503 Service Unavailable"])
+def test_an_endpoint_that_merely_gives_no_token_is_unreachable(world: World, status: str) -> None:
+    world.endpoint = says(b"<html>secret", status.encode())
+    assert world.ask_once() == RegistryUnreachable("the token endpoint gave no token")
+
+
+def test_an_endpoint_that_refused_and_is_gone_now_is_unreachable(world: World) -> None:
+    async def run() -> tuple[LookupResult, LookupResult]:
+        world.endpoint = says(b"{}", b"401 Unauthorized")
+        async with world.asked(PATIENT_S) as registry:
+            first = await registry.fetch(1)
+            world.endpoint = b""  # it closes without an answer
+            return first, await registry.fetch(1)
+
+    first, second = asyncio.run(run())
+    assert isinstance(first, RegistryUnauthorized)
+    assert isinstance(second, RegistryUnreachable)
+
+
+def test_a_token_that_the_registry_takes_no_more_is_fetched_anew_before_its_time(world: World) -> None:
+    async def run() -> tuple[LookupResult, LookupResult]:
+        async with world.asked(PATIENT_S) as registry:
+            first = await registry.fetch(1)
+            world.takes = lambda said: said != "Bearer t1"
+            return first, await registry.fetch(2)
+
+    assert asyncio.run(run()) == (SchemaFound('"int"'), SchemaFound('"int"'))
+    assert world.authorizations == ["Bearer t1", "Bearer t1", "Bearer t2"]
+    assert world.tokens == 2
+
+
+def test_a_registry_that_refuses_every_token_is_asked_with_one_more_and_no_further(world: World) -> None:
+    world.takes = lambda _: False
+    assert world.ask_once() == RegistryUnauthorized("HTTP 401, code 401")
+    assert world.authorizations == ["Bearer t1", "Bearer t2"]
+    assert world.tokens == 2
+
+
+def test_a_token_that_is_refused_and_cannot_be_had_anew_is_the_endpoints_trouble(world: World) -> None:
+    def refuse(_: str) -> bool:
+        world.endpoint = says(b"{}", b"400 Bad Request")
+        return False
+
+    world.takes = refuse
+    assert world.ask_once() == RegistryUnauthorized("the token endpoint answered HTTP 400")
+    assert world.authorizations == ["Bearer t1"]
+
+
+def test_a_token_that_stands_in_the_configuration_is_asked_with_once(world: World) -> None:
+    world.takes = lambda _: False
+    fixed = {
+        "bearer.auth.credentials.source": "STATIC_TOKEN",
+        "bearer.auth.token": "fixed",
+        "bearer.auth.logical.cluster": "lsrc-1",
+    }
+
+    async def run() -> LookupResult:
+        async with listening(world.registry) as url, asked(url, PATIENT_S, **fixed) as registry:
+            return await registry.fetch(1)
+
+    assert asyncio.run(run()) == RegistryUnauthorized("HTTP 401, code 401")
+    assert world.authorizations == ["Bearer fixed"]
+
+
+class Provider:
+    """Gives out tokens, as an endpoint would."""
+
+    def __init__(self) -> None:
+        self.token = "t1"
+        self.gives = ["t2", "t3"]
+
+    def generate_access_token(self) -> None:
+        self.token = self.gives.pop(0)
+
+
+def token_of(provider: object, clock: Callable[[], float]) -> RegistryToken:
+    return RegistryToken(SimpleNamespace(_rest_client=SimpleNamespace(bearer_field_provider=provider)), clock)
+
+
+def test_a_token_that_another_question_has_fetched_meanwhile_is_not_fetched_again() -> None:
+    provider = Provider()
+    token = token_of(provider, lambda: 0.0)
+    assert token.renew("Bearer t1")
+    assert token.renew("Bearer t1")
+    assert provider.token == "t2"
+
+
+def test_a_dead_token_that_many_questions_meet_at_once_is_fetched_anew_once() -> None:
+    provider = Provider()
+    fetch = provider.generate_access_token
+
+    def slowly() -> None:
+        time.sleep(0.05)  # the endpoint takes its time, and the others come meanwhile
+        fetch()
+
+    provider.generate_access_token = slowly  # type: ignore[method-assign]
+    token = token_of(provider, lambda: 0.0)
+    with ThreadPoolExecutor(8) as many:
+        assert all(many.map(token.renew, ["Bearer t1"] * 8))
+    assert provider.token == "t2"
+
+
+def test_new_tokens_that_are_refused_as_well_are_fetched_now_and_then_only() -> None:
+    now = [0.0]
+    provider = Provider()
+    token = token_of(provider, lambda: now[0])
+    assert token.renew("Bearer t1")
+    assert not token.renew("Bearer t2")
+    now[0] = REST_S - 1
+    assert not token.renew("Bearer t2")
+    now[0] = REST_S
+    assert token.renew("Bearer t2")
+    assert provider.token == "t3"
+
+
+def test_a_token_that_could_not_be_fetched_is_fetched_by_the_next_question() -> None:
+    provider = Provider()
+    provider.gives = []
+    token = token_of(provider, lambda: 0.0)
+    with pytest.raises(IndexError):
+        token.renew("Bearer t1")
+    provider.gives = ["t2"]
+    assert token.renew("Bearer t1")
+
+
+def test_what_is_no_token_of_an_endpoint_is_not_fetched_anew() -> None:
+    assert not token_of(Provider(), lambda: 0.0).renew("Basic eA==")
+    assert not token_of(None, lambda: 0.0).renew("Bearer fixed")

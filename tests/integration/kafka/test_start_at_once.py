@@ -1,0 +1,85 @@
+"""A group that begins at `latest` with several members at once, while records are being written."""
+
+import asyncio
+import threading
+from collections import defaultdict
+from typing import Self
+
+import pytest
+from confluent_kafka import Producer
+
+from consumer.model import Partition
+from tests.e2e.logs import log_ends
+from tests.integration.kafka.recording_road import WITHIN_S, Member, member, options, produce
+from tests.integration.kafka.test_poll import HAND_OVER
+from tests.kafka_clusters import Broker
+
+_PARTITIONS = 4
+_OLD = 50
+
+
+class Writing:
+    """A thread that writes to every partition in turn until it is told to end."""
+
+    def __init__(self, broker: Broker, topic: str) -> None:
+        self._producer = Producer(broker.client())
+        self._topic = topic
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        assert self._producer.flush(WITHIN_S) == 0
+
+    def _run(self) -> None:
+        while not self._ended.wait(0.005):
+            for partition in range(_PARTITIONS):
+                self._producer.produce(self._topic, b"new", partition=partition)
+            self._producer.poll(0)
+
+
+@pytest.mark.needs_real_broker("a second member's join takes the embedded cluster a session")
+@pytest.mark.parametrize("protocol", HAND_OVER)
+def test_members_that_begin_at_once_replay_nothing_and_miss_nothing(broker: Broker, protocol: dict[str, str]) -> None:
+    topic, group = broker.create_topic("orders", _PARTITIONS), broker.unique("group")
+    for partition in range(_PARTITIONS):
+        produce(broker, topic, _OLD, partition=partition)
+    given = options(broker, (topic,), group, start="latest", properties=protocol)
+
+    async def run() -> tuple[Member, Member]:
+        with Writing(broker, topic) as writing:
+            async with member(given) as one, member(given) as other:
+                await one.until(lambda: len(one.poller.held()) == len(other.poller.held()) == _PARTITIONS // 2)
+                taken = len(one.road.taken), len(other.road.taken)
+                await one.until(lambda: len(one.road.taken) > taken[0] and len(other.road.taken) > taken[1])
+                await asyncio.to_thread(writing.__exit__)
+                ends = {Partition(topic, index): end for index, end in log_ends(broker, topic, _PARTITIONS).items()}
+                await one.until(lambda: _reached(one, other) == ends)
+        return one, other
+
+    one, other = asyncio.run(run())
+    offsets: dict[Partition, list[int]] = defaultdict(list)
+    for place, offset in one.road.taken + other.road.taken:
+        offsets[place].append(offset)
+    began: dict[Partition, int] = {}
+    for assignment in one.road.assignments + other.road.assignments:
+        for place, start in assignment.starts.items():
+            began[place] = min(start, began.get(place, start))
+    assert began.keys() == offsets.keys()
+    for place, found in offsets.items():
+        assert began[place] >= _OLD, "what was there before the group is not replayed"
+        assert sorted(set(found)) == list(range(began[place], max(found) + 1)), "nothing is missed"
+
+
+def _reached(*members: Member) -> dict[Partition, int]:
+    """Return how far each partition was taken, by whoever."""
+    found: dict[Partition, int] = {}
+    for one in members:
+        for partition, offset in one.road.taken:
+            found[partition] = max(found.get(partition, 0), offset + 1)
+    return found

@@ -1,0 +1,98 @@
+"""Members with a name of their own (`group.instance.id`): a restart moves no partition, and a name is one member's."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError
+
+from consumer.kafka.client_health import PollError, in_words, is_fatal, name_of
+from consumer.model import Partition
+from tests.integration.kafka.recording_road import WITHIN_S, Member, member, options, produce
+from tests.integration.kafka.test_poll import HAND_OVER
+from tests.kafka_clusters import Broker
+
+THE_BROKERS_PART = "the embedded cluster knows no static members"
+
+
+def named(broker: Broker, topic: str, group: str, name: str, protocol: dict[str, str]) -> Any:  # noqa: ANN401 - PollOptions
+    return options(broker, (topic,), group, properties={**protocol, "group.instance.id": name})
+
+
+@pytest.mark.needs_real_broker(THE_BROKERS_PART)
+@pytest.mark.parametrize("protocol", HAND_OVER)
+def test_a_named_member_that_restarts_within_its_session_finds_its_partitions_and_moves_nobody_elses(
+    broker: Broker, protocol: dict[str, str]
+) -> None:
+    topic, group = broker.create_topic("orders", 2), broker.unique("group")
+    both = {Partition(topic, 0), Partition(topic, 1)}
+
+    async def run() -> None:
+        async with member(named(broker, topic, group, "stays", protocol)) as stays:
+            async with member(named(broker, topic, group, "restarts", protocol)) as before:
+                await stays.until(lambda: len(stays.poller.held()) == len(before.poller.held()) == 1)
+                mine = set(before.poller.held())
+                for index in (0, 1):
+                    produce(broker, topic, 20, partition=index)
+                await before.until(lambda: len(before.road.taken) == 20)
+            revocations, tenures = len(stays.heard.revocations), dict(stays.poller.held())
+            for index in (0, 1):
+                produce(broker, topic, 20, partition=index, first=20)
+            await stays.until(lambda: len(stays.road.taken) == 40)
+            async with member(named(broker, topic, group, "restarts", protocol)) as after:
+                await after.until(lambda: len(after.road.taken) == 20)
+                assert set(after.poller.held()) == mine == both - set(stays.poller.held())
+                assert [offset for _, offset in after.road.taken] == list(range(20, 40))
+                assert len(stays.heard.revocations) == revocations
+                assert stays.poller.held() == tenures
+
+    asyncio.run(run())
+
+
+@pytest.mark.needs_real_broker(THE_BROKERS_PART)
+@pytest.mark.parametrize("protocol", HAND_OVER)
+def test_two_members_of_one_name_end_with_one_and_a_sentence_that_says_so(
+    broker: Broker, protocol: dict[str, str]
+) -> None:
+    topic, group = broker.create_topic("orders", 2), broker.unique("group")
+    given = named(broker, topic, group, "twin", protocol)
+    new_protocol = "group.protocol" in protocol
+
+    async def run() -> None:
+        older, younger = Member(given), Member(given)
+        older.poller.start()
+        await older.until(lambda: len(older.poller.held()) == 2)
+        younger.poller.start()
+        # The classic protocol takes the second for the first one's restart; the new one keeps to the first.
+        ends, stays = (younger, older) if new_protocol else (older, younger)
+        with pytest.raises(PollError, match=r"another member of the name group\.instance\.id=twin") as raised:
+            await asyncio.wait_for(ends.poller.done, WITHIN_S)
+        assert group in str(raised.value)
+        code = "UNRELEASED_INSTANCE_ID" if new_protocol else "FENCED_INSTANCE_ID"
+        assert (code, True) in ends.heard.errors
+        assert not ends.poller.may_call()
+        await stays.until(lambda: len(stays.poller.held()) == 2)
+        produce(broker, topic, 5)
+        await stays.until(lambda: len(stays.road.taken) == 5)
+        await stays.poller.leave()
+
+    asyncio.run(run())
+
+
+def test_a_fatal_error_that_denies_it_is_known_by_its_code_and_the_one_behind_it_by_its_text() -> None:
+    behind = KafkaError(KafkaError.FENCED_INSTANCE_ID)
+    hidden = KafkaError(KafkaError._FATAL, f"Fatal error: {behind.str()}: Fatal consumer error")
+    assert not hidden.fatal(), "once it says so itself, its code need not be looked at"
+    assert is_fatal(hidden)
+    assert name_of(hidden) == "FENCED_INSTANCE_ID"
+    assert in_words(hidden, "cdp-yotpo", {"group.instance.id": "pod-0"}).startswith(
+        "group cdp-yotpo: there is another member of the name group.instance.id=pod-0 (FENCED_INSTANCE_ID): "
+    )
+
+
+def test_other_fatal_errors_are_told_in_the_clients_words() -> None:
+    other = KafkaError(KafkaError._FATAL, "out of luck")
+    assert (is_fatal(other), name_of(other)) == (True, "_FATAL")
+    assert in_words(other, "cdp-yotpo", {}) == "group cdp-yotpo: the Kafka client cannot go on: out of luck"
+    transient = KafkaError(KafkaError._TRANSPORT)
+    assert (is_fatal(transient), name_of(transient)) == (False, "_TRANSPORT")

@@ -1,0 +1,193 @@
+"""Whatever stops deliveries, and is somebody's to mend, is said four ways: series, log line, status and page."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from consumer.model import DeadLetterCause, Fault, Partition, SecretProblem, TransientCause
+from consumer.model.directives import NONE
+from consumer.model.findings import Finding
+from consumer.model.observer import Observer
+from consumer.model.status import (
+    CLOCK,
+    DeadLetterStatus,
+    DestinationStatus,
+    FloodGuardStatus,
+    HoldStatus,
+    PipelineStatus,
+    StoppedPartitionStatus,
+)
+from consumer.observability.directives_observer import DirectivesObserver
+from consumer.observability.health import Moment
+from consumer.observability.http.status_json import status
+from consumer.observability.http.status_page import page
+from consumer.observability.log.observer import LogObserver
+from consumer.observability.log.writer import Log
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
+from tests.observability.pages import DESTINATIONS, EVENTS, value
+from tests.observability.sample import Fixed, well
+from tests.observability.written import Written
+
+P = Partition("shop.orders", 0)
+SINCE_MS = int(time.time() * 1000) - 600_000
+TO = {"destination": "copilot"}
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What is wrong, how rooms tell it, and how it must show."""
+
+    facts: Callable[[PipelineStatus], PipelineStatus]
+    tells: Callable[[Observer], None]
+    series: str
+    labels: dict[str, str]
+    line: str
+    sentence: str
+
+
+def held(cause: TransientCause, endpoint: str = "collect") -> Callable[[PipelineStatus], PipelineStatus]:
+    holds = (HoldStatus(endpoint, cause, SINCE_MS),)
+    return lambda facts: replace(facts, destinations=(DestinationStatus("copilot", holds=holds),))
+
+
+def doubted(doubt: SecretProblem) -> Callable[[PipelineStatus], PipelineStatus]:
+    return lambda facts: replace(facts, destinations=(DestinationStatus("copilot", secrets_doubt=doubt),))
+
+
+def guarded(facts: PipelineStatus) -> PipelineStatus:
+    guards = (FloodGuardStatus("shop.OrderPlaced", DeadLetterCause.REFUSED, SINCE_MS, 51, 60, 9),)
+    return replace(facts, destinations=(DestinationStatus("copilot", guards=guards),))
+
+
+ALARMS = {
+    "rejected credentials": Alarm(
+        held(TransientCause.UNAUTHORIZED),
+        lambda rooms: rooms.held("copilot", "collect", Fault(TransientCause.UNAUTHORIZED, "", 401)),
+        "cdp_destination_held",
+        {**TO, "endpoint": "collect"},
+        "endpoint held",
+        "copilot collect is held, for 10 min now (unauthorized)",
+    ),
+    "an endpoint that is gone": Alarm(
+        held(TransientCause.GONE),
+        lambda rooms: rooms.held("copilot", "collect", Fault(TransientCause.GONE, "", 404)),
+        "cdp_destination_held",
+        {**TO, "endpoint": "collect"},
+        "endpoint held",
+        "copilot collect is held, for 10 min now (gone)",
+    ),
+    "secrets on a disk that hangs": Alarm(
+        doubted(SecretProblem.UNREAD),
+        lambda rooms: rooms.secrets_doubted("copilot", SecretProblem.UNREAD),
+        "cdp_destination_secrets_doubted",
+        {**TO, "reason": "unread"},
+        "secrets doubted",
+        "copilot: the disk with its secrets does not answer; requests use the secret that was read before",
+    ),
+    "secrets that are refused while the ones before are taken": Alarm(
+        doubted(SecretProblem.REFUSED),
+        lambda rooms: rooms.secrets_doubted("copilot", SecretProblem.REFUSED),
+        "cdp_destination_secrets_doubted",
+        {**TO, "reason": "refused"},
+        "secrets doubted",
+        "copilot: the secret in its files is rejected; requests use the last accepted secret",
+    ),
+    "a clock that is wrong": Alarm(
+        held(TransientCause.CLOCK_SKEW, CLOCK),
+        lambda rooms: rooms.held("copilot", CLOCK, Fault(TransientCause.CLOCK_SKEW)),
+        "cdp_destination_held",
+        {**TO, "endpoint": "clock"},
+        "endpoint held",
+        "copilot clock is held, for 10 min now (clock_skew)",
+    ),
+    "a dead-letter topic that is stuck": Alarm(
+        lambda facts: replace(facts, dead_letters=DeadLetterStatus("letters", stuck="has taken none for 9 s")),
+        lambda rooms: rooms.shelf_failed("TOPIC_AUTHORIZATION_FAILED"),
+        "cdp_dead_letters_stuck",
+        {},
+        "dead letter not written",
+        "dead letters cannot be written (has taken none for 9 s); commits wait for them",
+    ),
+    "a registry that refuses us": Alarm(
+        lambda facts: replace(facts, schema_waits={7: SINCE_MS}, schema_troubles={7: "refused"}),
+        lambda rooms: rooms.schema_fetched(7, "refused", 0.1),
+        "cdp_schema_registry_trouble",
+        {"reason": "refused"},
+        "schema not had",
+        "records wait for schema 7, for 10 min now: the registry refuses our credentials",
+    ),
+    "a partition that stopped": Alarm(
+        lambda facts: replace(facts, stopped={P: StoppedPartitionStatus("_AUTO_OFFSET_RESET", 70, SINCE_MS)}),
+        lambda rooms: rooms.stopped(P, 70, "_AUTO_OFFSET_RESET"),
+        "cdp_kafka_partitions_stopped",
+        {"topic": "shop.orders"},
+        "partition stopped",
+        "shop.orders/0 stopped before offset 70, for 10 min now (_AUTO_OFFSET_RESET)",
+    ),
+    "a flood of refusals": Alarm(
+        guarded,
+        lambda rooms: rooms.guard_closed("copilot", "shop.OrderPlaced", DeadLetterCause.REFUSED, 51, 60),
+        "cdp_flood_guard_closed",
+        {**TO, "event": "shop.OrderPlaced", "cause": "refused"},
+        "flood guard closed",
+        "copilot, shop.OrderPlaced: 51 of 60 refused (refused), so 9 wait",
+    ),
+    "a fence": Alarm(
+        lambda facts: replace(facts, fenced=True),
+        lambda rooms: rooms.fenced(),
+        "cdp_kafka_fenced",
+        {},
+        "fenced",
+        "no commit was accepted for half a session: calls wait for one",
+    ),
+}
+
+
+@pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
+def test_an_alarm_is_a_series_an_error_in_the_log_and_a_sentence_in_status_and_page(alarm: Alarm) -> None:
+    metrics, sources, written = Metrics(CollectorRegistry()), Sources(), Written()
+    metrics.observer("cdp", DESTINATIONS, EVENTS, ("shop.orders",))
+    facts = alarm.facts(well("cdp"))
+    sources.add("cdp", Fixed(facts))
+    metrics.watch(sources)
+    alarm.tells(LogObserver(written.log, "cdp"))
+    (line,) = written.lines
+    moment = Moment(SINCE_MS + 600_000, time.monotonic())
+
+    assert value(metrics, alarm.series, pipeline="cdp", **alarm.labels) == 1
+    assert (line["level"], line["event"]) == ("error", alarm.line)
+    assert line["advice"], "what to do is said with it"
+    (sentence,) = json.loads(json.dumps(status([facts], [], moment)))["troubles"]
+    assert sentence.startswith(f"cdp: {alarm.sentence}")
+    assert f"<li>cdp: {alarm.sentence}" in page([facts], [], [], moment)
+
+
+@pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
+def test_without_anything_wrong_the_same_series_says_nothing_and_nobody_else_does(alarm: Alarm) -> None:
+    metrics, sources = Metrics(CollectorRegistry()), Sources()
+    metrics.observer("cdp", DESTINATIONS, EVENTS, ("shop.orders",))
+    sources.add("cdp", Fixed(well("cdp")))
+    metrics.watch(sources)
+    assert not value(metrics, alarm.series, pipeline="cdp", **alarm.labels)
+    assert status([well("cdp")], [], Moment.now())["troubles"] == []
+
+
+def test_a_directives_file_that_is_refused_and_a_pipeline_that_does_not_answer_are_said_likewise() -> None:
+    told = DirectivesObserver(Log(io.StringIO()))
+    told.directives_refused([Finding("error", "directives.yaml", 1, 1, "", "is no mapping")])
+    assert status([], ["cdp"], Moment.now(), told)["troubles"] == [
+        "cdp: does not say how it is; this is a bug",
+        "the directives file is refused, what it said before stays in force: directives.yaml:1:1: is no mapping",
+    ]
+    told.directives_unread(NONE, [Finding("error", "directives.yaml", None, None, "", "no mapping")])
+    assert status([], [], Moment.now(), told)["troubles"] == [
+        "the directives file is refused, nothing is sent before it is mended or removed: directives.yaml: no mapping",
+    ]

@@ -1,0 +1,93 @@
+"""What is read from facts at each scrape."""
+
+from prometheus_client import CollectorRegistry
+
+from consumer.model import Partition
+from consumer.model.status import PartitionStatus, PipelineStatus
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
+from tests.observability.pages import EVENTS, families, value, watched
+from tests.observability.sample import Broken, Fixed, ill, well
+
+
+def test_facts_are_on_the_page_as_they_are_at_the_scrape() -> None:
+    source = Fixed(well())
+    metrics = watched(source)
+    where = {"pipeline": "cdp-copilot", "topic": "shop.orders", "partition": "0"}
+    to = {"pipeline": "cdp-copilot", "destination": "copilot"}
+    assert value(metrics, "cdp_kafka_consumer_lag", **where) == 16
+    assert 0.8 <= (value(metrics, "cdp_kafka_head_age_seconds", **where) or 0) < 60
+    assert value(metrics, "cdp_deliveries_total", **to, outcome="dead_lettered") == 3
+    assert value(metrics, "cdp_books_difference", **to) == 0
+    assert value(metrics, "cdp_rate_limit_permits", **to) == 5
+    assert value(metrics, "cdp_kafka_assigned_partitions", pipeline="cdp-copilot", topic="shop.orders") == 2
+    assert value(metrics, "cdp_records_kept", pipeline="cdp-copilot") == 12
+    assert value(metrics, "cdp_schema_cache_entries", pipeline="cdp-copilot") == 3
+    paused = {"pipeline": "cdp-copilot", "topic": "shop.orders", "reason": "backpressure"}
+    assert value(metrics, "cdp_kafka_paused_partitions", **paused) == 1
+    source.answer = PipelineStatus("cdp-copilot", "cdp-copilot", "classic")
+    assert value(metrics, "cdp_kafka_consumer_lag", **where) is None, "a partition that went leaves no stale series"
+
+
+def test_an_offset_nobody_knows_is_not_exported() -> None:
+    unknown = (
+        PartitionStatus(Partition("t", 0), 1, 0, 0, log_end=-1001, committed=5),
+        PartitionStatus(Partition("t", 1), 1, 0, 0, log_end=5, committed=None),
+    )
+    metrics = watched(Fixed(PipelineStatus("p", "g", "classic", partitions=unknown)))
+    assert value(metrics, "cdp_kafka_consumer_lag", pipeline="p", topic="t", partition="0") is None
+    assert value(metrics, "cdp_kafka_log_end_offset", pipeline="p", topic="t", partition="0") is None
+    assert value(metrics, "cdp_kafka_consumer_lag", pipeline="p", topic="t", partition="1") is None
+    assert value(metrics, "cdp_kafka_log_end_offset", pipeline="p", topic="t", partition="1") == 5
+
+
+def test_books_that_do_not_balance_show_by_how_much() -> None:
+    metrics = watched(Fixed(ill()))
+    assert value(metrics, "cdp_books_difference", pipeline="cdp-customerio", destination="customerio") == 1
+
+
+def test_the_books_of_what_no_lane_serves_are_exported_too() -> None:
+    metrics = watched(Fixed(ill()))
+    where = {"pipeline": "cdp-customerio"}
+    assert value(metrics, "cdp_deliveries_skipped_total", **where, destination="yotpo") == 40
+    assert value(metrics, "cdp_deliveries_owed_total", **where, destination="none") == 9
+    assert value(metrics, "cdp_deliveries_total", **where, destination="none", outcome="dead_lettered") == 6
+    assert value(metrics, "cdp_books_difference", **where, destination="none") == 1
+    assert value(metrics, "cdp_books_difference", **where, destination="yotpo") == 0
+
+
+def test_a_held_endpoint_shows_beside_those_that_are_not() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.observer("cdp-customerio", {"customerio": ("batch", "identify")}, EVENTS, ())
+    sources = Sources()
+    sources.add("cdp-customerio", Fixed(ill()))
+    metrics.watch(sources)
+    to = {"pipeline": "cdp-customerio", "destination": "customerio"}
+    assert value(metrics, "cdp_destination_held", **to, endpoint="batch") == 1
+    assert value(metrics, "cdp_destination_held", **to, endpoint="identify") == 0
+    assert value(metrics, "cdp_destination_held", **to, endpoint="clock") == 1
+    assert value(metrics, "cdp_destination_held", **to, endpoint="other") is None
+
+
+def test_a_pipeline_that_cannot_answer_blinds_nobody_else() -> None:
+    metrics = watched(Broken(), Fixed(well()))
+    assert value(metrics, "cdp_health_check", pipeline="a", check="answering") == 0
+    assert value(metrics, "cdp_health_check", pipeline="cdp-copilot", check="answering") == 1
+    assert value(metrics, "cdp_records_open", pipeline="cdp-copilot") == 10
+    assert "canary" not in metrics.page()[0].decode()
+
+
+def test_those_who_answered_can_be_had_alone() -> None:
+    sources = Sources()
+    sources.add("broken", Broken())
+    sources.add("well", Fixed(well()))
+    assert [facts.name for facts in sources.all()] == ["cdp-copilot"]
+    sources.remove("well")
+    sources.remove("nobody")
+    assert sources.all() == []
+
+
+def test_two_sources_that_claim_one_name_do_not_spoil_the_page() -> None:
+    metrics = watched(Fixed(well()), Fixed(well()))
+    assert "cdp_records_open" in {family.name for family in families(metrics)}
+    assert value(metrics, "cdp_records_open", pipeline="cdp-copilot") == 10

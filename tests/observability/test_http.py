@@ -1,0 +1,245 @@
+"""The one port, over real sockets."""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+
+from consumer.observability.http.server import StatusServer, _Handler
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
+from tests.observability.sample import Broken, Fixed, ill, well
+
+
+class Served:
+    """A server on a free port."""
+
+    def __init__(self) -> None:
+        self.sources = Sources()
+        self.metrics = Metrics(CollectorRegistry())
+        self.metrics.watch(self.sources)
+        self.server = StatusServer("127.0.0.1:0", self.metrics, self.sources)
+        self.port = self.server.start()
+
+    def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str, http.client.HTTPMessage]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        try:
+            connection.request(method, path, headers=headers)
+            response = connection.getresponse()
+            return response.status, response.read().decode(), response.headers
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    served = Served()
+    yield served
+    served.server.close()
+
+
+@pytest.fixture
+def served(server: Served) -> Served:
+    """The one server, with no pipeline yet: to start and stop one for each test would take most of the time."""
+    for name in ("cdp", "cdp-copilot", "cdp-customerio", "broken"):
+        server.sources.remove(name)
+    return server
+
+
+PROBES = ("/livez", "/readyz", "/startupz")
+
+
+def test_probes_of_a_pipeline_that_works_say_ok(served: Served) -> None:
+    served.sources.add("cdp-copilot", Fixed(well()))
+    for path in PROBES:
+        assert served.ask(path)[:2] == (200, "ok\n")
+
+
+def test_before_the_first_pipeline_only_liveness_says_ok(served: Served) -> None:
+    assert [served.ask(path)[0] for path in PROBES] == [200, 503, 503]
+    assert "no pipeline has started yet" in served.ask("/readyz")[1]
+
+
+def test_a_pipeline_held_fenced_and_behind_is_alive_and_ready(served: Served) -> None:
+    served.sources.add("cdp-customerio", Fixed(ill()))
+    assert [served.ask(path)[0] for path in PROBES] == [200, 200, 200]
+
+
+def test_a_dead_poll_thread_fails_liveness_and_says_why(served: Served) -> None:
+    served.sources.add("cdp", Fixed(replace(well("cdp"), poll_turned_at_s=-10_000.0)))
+    code, body, _ = served.ask("/livez")
+    assert code == 503
+    assert body == "cdp poll_turning: no turn for more than 150 s\n"
+    code, body, headers = served.ask("/livez?verbose")
+    assert code == 503
+    assert headers["Content-Type"].startswith("application/json")
+    said = json.loads(body)
+    assert said["ok"] is False
+    assert [check["name"] for check in said["checks"]] == ["poll_turning", "loop_turning", "client_alive"]
+    assert said["checks"][0]["age_s"] > 150
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/livez", "/status"])
+def test_nothing_but_get_and_head_is_taken(served: Served, method: str, path: str) -> None:
+    code, _, headers = served.ask(path, method)
+    assert (code, headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/status", "/readyz?verbose"])
+def test_head_gives_the_headers_alone(served: Served, path: str) -> None:
+    served.sources.add("cdp-copilot", Fixed(well()))
+    code, body, headers = served.ask(path, "HEAD")
+    assert (code, body) == (200, "")
+    assert int(headers["Content-Length"]) > 100
+
+
+def test_metrics_are_served_in_the_form_that_was_asked_for(served: Served) -> None:
+    served.sources.add("cdp-copilot", Fixed(well()))
+    plain = served.ask("/metrics")
+    assert plain[2]["Content-Type"].startswith("text/plain")
+    code, body, headers = served.ask("/metrics", Accept="application/openmetrics-text; version=1.0.0")
+    assert code == 200
+    assert headers["Content-Type"].startswith("application/openmetrics-text")
+    assert any(family.name == "cdp_health_check" for family in parse_openmetrics(body))  # type: ignore[no-untyped-call]
+
+
+def test_the_status_holds_every_fact(served: Served) -> None:
+    served.sources.add("cdp-customerio", Fixed(ill()))
+    served.sources.add("broken", Broken())
+    code, body, _ = served.ask("/status")
+    said = json.loads(body)
+    assert code == 200
+    assert said["silent"] == ["broken"]
+    (pipeline,) = said["pipelines"]
+    assert pipeline["destinations"][0]["holds"][0]["cause"] == "unauthorized"
+    assert pipeline["destinations"][0]["books"]["difference"] == 1
+    assert pipeline["partitions"][0]["lag"] == 24_000
+    assert pipeline["schema_waits"][0]["schema"] == "1234"
+    assert said["probes"]["/readyz"]["ok"] is True
+    assert "canary" not in body
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and remembers what would be fetched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in {"meta", "link", "br"}:
+            self.open.append(tag)
+        if tag in {"script", "img", "link", "iframe"} or any(name == "src" for name, _ in attrs):
+            self.fetched.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def read(html: str) -> Page:
+    page = Page()
+    page.feed(html)
+    page.close()
+    assert page.open == []
+    return page
+
+
+def test_the_page_says_what_is_wrong_first_and_fetches_nothing(served: Served) -> None:
+    served.sources.add("cdp-copilot", Fixed(well()))
+    served.sources.add("cdp-customerio", Fixed(ill()))
+    code, body, headers = served.ask("/")
+    page = read(body)
+    text = "\n".join(page.text)
+    assert code == 200
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert page.fetched == []
+    assert "13 to look at" in text
+    assert "customerio batch is held, for 60 min now (unauthorized)" in text
+    assert text.index("is held") < text.index("Destinations")
+    assert "<b>eu</b>" not in body
+    assert "shop.customers.<b>eu</b>/0" in page.text, "names are shown as text"
+
+
+def test_the_page_of_a_pipeline_that_works_says_so(served: Served) -> None:
+    served.sources.add("cdp-copilot", Fixed(well()))
+    page = read(served.ask("/")[1])
+    assert "All is well" in page.text
+    assert "in its group" in page.text
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/livez/", "/../etc/passwd", "/%00", "/metrics/x"])
+def test_an_unknown_path_is_not_found(served: Served, path: str) -> None:
+    code, body, _ = served.ask(path)
+    assert code == 404
+    assert "/status" in body
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x00\xff" * 20, b"GET / HTTP/9.9\r\n\r\n"]
+)
+def test_garbage_leaves_the_server_standing(served: Served, garbage: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=120) as connection:
+        connection.sendall(garbage)
+    assert served.ask("/livez")[0] == 200
+
+
+def test_connections_that_say_nothing_do_not_silence_the_probes(served: Served) -> None:
+    silent = [socket.create_connection(("127.0.0.1", served.port), timeout=120) for _ in range(20)]
+    try:
+        assert served.ask("/livez")[0] == 200
+    finally:
+        for connection in silent:
+            connection.close()
+
+
+def test_connections_that_never_speak_are_closed_and_make_room_for_probes(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _Handler.timeout == 5.0, "as long as a liveness probe waits"
+    monkeypatch.setattr(_Handler, "timeout", 0.2)
+    silent = [socket.create_connection(("127.0.0.1", served.port), timeout=120) for _ in range(40)]
+    try:
+        assert served.ask("/livez")[0] == 200
+        assert silent[0].recv(1) == b"", "the server hung up"
+    finally:
+        for connection in silent:
+            connection.close()
+
+
+def test_an_answer_tells_nothing_of_what_runs_below(served: Served) -> None:
+    _, _, headers = served.ask("/livez")
+    assert headers["Server"].strip() == "cdp-consumer"
+    assert headers["Cache-Control"] == "no-store"
+
+
+def test_an_address_that_is_taken_is_an_error_at_once(served: Served) -> None:
+    second = StatusServer(("127.0.0.1", served.port), served.metrics, served.sources)
+    with pytest.raises(OSError, match="in use"):
+        second.start()
+    second.close()
+
+
+@pytest.mark.parametrize("address", ["9464", "localhost", "localhost:http", "localhost:99999", ""])
+def test_an_address_without_a_port_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match=r"like 0\.0\.0\.0:9464"):
+        StatusServer(address, Metrics(CollectorRegistry()), Sources())
+
+
+def test_closing_twice_does_nothing() -> None:
+    served = Served()
+    served.server.close()
+    served.server.close()
+    with pytest.raises(OSError):
+        served.ask("/livez")

@@ -1,0 +1,205 @@
+"""What is kept back, and what an operator said about it: on the page of metrics, in the status, for a person."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from consumer.model import DeadLetterCause, Partition
+from consumer.model.directives import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
+from consumer.model.findings import Finding
+from consumer.model.status import DestinationStatus, FloodGuardStatus, PipelineStatus, StoppedPartitionStatus
+from consumer.observability.directives_observer import DirectivesObserver
+from consumer.observability.health import Moment
+from consumer.observability.http.status_json import status
+from consumer.observability.http.status_page import page
+from consumer.observability.log.writer import Log
+from consumer.observability.metrics.registry import Metrics
+from consumer.observability.status_sources import Sources
+from tests.observability.pages import EVENTS, value, watched
+from tests.observability.sample import Fixed, ill, well
+
+HOUR_MS = 3_600_000
+NOW = Moment(1_795_168_800_000, 5_000.0)
+TO = {"pipeline": "cdp-customerio", "destination": "customerio"}
+
+
+def told(*directives: Directive) -> DirectivesObserver:
+    heard = DirectivesObserver(Log(io.StringIO()))
+    heard.directives_read(Directives(directives))
+    return heard
+
+
+def later() -> int:
+    return int(time.time() * 1000) + HOUR_MS
+
+
+def shown(facts: PipelineStatus, heard: DirectivesObserver | None = None) -> str:
+    return page([facts], [], [], NOW, heard)
+
+
+def destination(facts: DestinationStatus) -> PipelineStatus:
+    return replace(well(), destinations=(facts,))
+
+
+def test_a_closed_guard_is_a_series_for_its_event_type_and_cause_and_none_while_it_is_open() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.observer("cdp-customerio", {"customerio": ("batch",)}, EVENTS, ())
+    sources, source = Sources(), Fixed(ill())
+    sources.add("cdp-customerio", source)
+    metrics.watch(sources)
+    name = "cdp_flood_guard_closed"
+    assert value(metrics, name, **TO, event="shop.OrderPlaced", cause="refused") == 1
+    assert value(metrics, name, **TO, event="other", cause="contract") == 1, "no mapping speaks of it"
+    assert value(metrics, name, **TO, event="shop.Unheard", cause="contract") is None
+    where = {"pipeline": "cdp-customerio", "topic": "shop.orders", "cause": "unknown_schema"}
+    assert value(metrics, "cdp_decode_guard_closed", **where) == 1
+    assert value(metrics, "cdp_deliveries_parked", **TO) == 320
+    assert value(metrics, "cdp_deliveries_parked", pipeline="cdp-customerio", destination="none") == 7
+    source.answer = well("cdp-customerio")
+    assert value(metrics, name, **TO, event="shop.OrderPlaced", cause="refused") is None
+    assert value(metrics, "cdp_decode_guard_closed", **where) is None
+
+
+def test_suspects_pauses_and_stopped_partitions_are_gauges() -> None:
+    metrics = watched(Fixed(ill()), Fixed(well()))
+    fine = {"pipeline": "cdp-copilot", "destination": "copilot"}
+    assert (value(metrics, "cdp_suspects", **TO), value(metrics, "cdp_suspects", **fine)) == (2, 0)
+    assert (value(metrics, "cdp_destination_paused", **TO), value(metrics, "cdp_destination_paused", **fine)) == (1, 0)
+    stopped = "cdp_kafka_partitions_stopped"
+    assert value(metrics, stopped, pipeline="cdp-customerio", topic="shop.customers.<b>eu</b>") == 1
+    assert value(metrics, stopped, pipeline="cdp-copilot", topic="shop.orders") == 0
+
+
+@pytest.mark.parametrize(
+    ("troubles", "unreachable", "refused"),
+    [({}, 0, 0), ({7: "refused"}, 0, 1), ({7: "unreachable"}, 1, 0), ({7: "unreachable", 8: "refused"}, 1, 1)],
+)
+def test_a_registry_that_refuses_or_is_away_is_an_alarm(
+    troubles: dict[int | str, str], unreachable: int, refused: int
+) -> None:
+    metrics = watched(Fixed(replace(well(), schema_troubles=troubles)))
+    name, where = "cdp_schema_registry_trouble", {"pipeline": "cdp-copilot"}
+    assert value(metrics, name, **where, reason="unreachable") == unreachable
+    assert value(metrics, name, **where, reason="refused") == refused
+
+
+def directives_page(heard: DirectivesObserver | None) -> Metrics:
+    metrics = Metrics(CollectorRegistry())
+    metrics.watch(Sources(heard))
+    return metrics
+
+
+def test_directives_are_counted_by_kind_while_they_are_in_force() -> None:
+    heard = told(Pause(later(), "", "copilot"), Pause(1, "", "yotpo"), AcceptGap(later(), "", "t", 1, 2, 5))
+    metrics = directives_page(heard)
+    kinds = ("pause", "accept_refusals", "quarantine", "accept_gap")
+    assert [value(metrics, "cdp_directives", kind=kind) for kind in kinds] == [1, 0, 0, 1]
+    assert value(metrics, "cdp_directives_file_valid") == 1
+    heard.directives_refused([Finding("error", "directives.yaml", 1, 1, "", "no")])
+    assert value(metrics, "cdp_directives_file_valid") == 0
+    assert value(metrics, "cdp_directives", kind="pause") == 1, "the old one stays in force"
+
+
+def test_without_a_directives_file_there_is_nothing_to_be_valid() -> None:
+    assert value(directives_page(None), "cdp_directives_file_valid") is None
+    assert value(directives_page(DirectivesObserver(Log(io.StringIO()))), "cdp_directives_file_valid") is None
+
+
+def said(facts: PipelineStatus, heard: DirectivesObserver | None = None) -> Any:  # noqa: ANN401  read like the JSON it becomes
+    return json.loads(json.dumps(status([facts], [], NOW, heard)))
+
+
+def test_the_status_holds_what_is_kept_back_and_why() -> None:
+    (pipeline,) = said(ill())["pipelines"]
+    (to,) = pipeline["destinations"]
+    assert [(each["event_type"], each["cause"], each["waiting"]) for each in to["guards"]] == [
+        ("shop.OrderPlaced", "refused", 312),
+        ("shop.Unheard", "contract", 8),
+    ]
+    assert to["suspects"] == 2
+    assert [(each["event_type"], each["reason"]) for each in to["paused"]] == [("shop.Left", "why")]
+    (guard,) = pipeline["guards"]
+    assert (guard["topic"], guard["refused"], guard["of"]) == ("shop.orders", 50, 52)
+    (stopped,) = pipeline["stopped"]
+    assert (stopped["partition"], stopped["offset"], stopped["code"]) == (3, 3_400, "_AUTO_OFFSET_RESET")
+
+
+def test_the_status_holds_what_an_operator_said_and_never_a_key() -> None:
+    heard = told(
+        Quarantine(NOW.wall_ms + HOUR_MS, "asked by canary@example.com", "shop.orders", key="canary-key"),
+        AcceptRefusals(
+            NOW.wall_ms + HOUR_MS, "the vendor moved", DeadLetterCause.REFUSED, "copilot", "shop.OrderPlaced"
+        ),
+        Pause(1, "over", "copilot"),
+    )
+    heard.directives_refused([Finding("error", "directives.yaml", 3, 5, "directives[0]", "said canary@example.com")])
+    text = json.dumps(said(well(), heard)) + shown(well(), heard)
+    assert "canary" not in text
+    spoken = said(well(), heard)["directives"]
+    assert [(each["directive"], each.get("key"), each["reason"]) for each in spoken["in_force"]] == [
+        ("quarantine", "set", "asked by …@…"),
+        ("accept_refusals", None, "the vendor moved"),
+    ]
+    assert spoken["refused"] == ["directives.yaml:3:5: directives[0]: said …@…"]
+    assert said(well())["directives"] is None
+
+
+def test_the_page_says_what_an_operator_said_and_that_the_file_is_refused() -> None:
+    heard = told(Pause(NOW.wall_ms + HOUR_MS, "<i>their</i> maintenance", "copilot", "shop.OrderPlaced"))
+    text = shown(well(), heard)
+    assert "<td>pause</td><td>destination copilot, event type shop.OrderPlaced</td>" in text
+    assert "60 min left" in text
+    assert "&lt;i&gt;their&lt;/i&gt; maintenance" in text
+    assert "All is well" in text, "somebody meant it"
+    heard.directives_refused([Finding("error", "directives.yaml", 3, 5, "directives[0]", "no such destination")])
+    text = shown(well(), heard)
+    assert "1 to look at" in text
+    assert "what it said before stays in force: directives.yaml:3:5: directives[0]: no such destination" in text
+
+
+def test_without_anything_in_force_the_page_has_no_such_section() -> None:
+    assert "Said by an operator" not in shown(well(), told())
+    assert "Said by an operator" not in shown(well())
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        (DestinationStatus("copilot", suspects=3), "idle; 3 suspected"),
+        (DestinationStatus("copilot", paused=(Pause(1, "", "copilot"),)), "paused: all"),
+        (
+            DestinationStatus("copilot", calls=1, paused=(Pause(1, "", None, "b"), Pause(1, "", None, "a"))),
+            "paused: a, b",
+        ),
+    ],
+)
+def test_what_keeps_deliveries_back_is_a_destinations_state(facts: DestinationStatus, state: str) -> None:
+    assert f"<td>{state}</td>" in shown(destination(facts))
+
+
+def test_a_closed_guard_is_to_be_looked_at_with_what_waits_behind_it() -> None:
+    guards = (FloodGuardStatus("shop.OrderPlaced", DeadLetterCause.REFUSED, NOW.wall_ms - 60_000, 51, 90, 312),)
+    text = shown(destination(DestinationStatus("copilot", guards=guards)))
+    assert "1 to look at" in text
+    assert (
+        "cdp-copilot: copilot, shop.OrderPlaced: 51 of 90 refused (refused), "
+        "so 312 wait and are not dead-lettered, for 60 s now</li>"
+    ) in text
+    assert '<td class="bad">guarded: shop.OrderPlaced (refused)</td>' in text
+    over_records = replace(well(), guards=(replace(guards[0], kind="shop.orders", cause=DeadLetterCause.UNDECODABLE),))
+    assert "cdp-copilot: shop.orders: 51 of 90 refused (undecodable)" in shown(over_records)
+
+
+def test_a_stopped_partition_comes_first_and_says_before_which_offset() -> None:
+    stopped = {Partition("shop.orders", 1): StoppedPartitionStatus("_AUTO_OFFSET_RESET", 70, NOW.wall_ms - 120_000)}
+    text = shown(replace(well(), stopped=stopped))
+    assert "shop.orders/1 stopped before offset 70, for 2 min now (_AUTO_OFFSET_RESET)" in text
+    assert '<td class="bad">stopped, paused</td>' in text
+    assert text.index("<td>shop.orders/1</td>") < text.index("<td>shop.orders/0</td>"), "though that has more lag"

@@ -1,0 +1,218 @@
+"""The log: one object a line, nothing personal, and never the same thing over and over."""
+
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DataObject
+
+from consumer.model import DeadLetterCause, Fault, Partition, TransientCause
+from consumer.observability.fan_out import FanOutObserver
+from consumer.observability.log.observer import LogObserver
+from consumer.observability.log.writer import Log
+from tests.examples import examples
+from tests.observability.verbs import tell_anything
+from tests.observability.written import Written
+
+REFUSED = Fault(DeadLetterCause.REFUSED, "field total: must be an integer", 400)
+
+
+def test_a_refused_delivery_is_one_object_on_one_line() -> None:
+    written = Written()
+    LogObserver(written.log, "cdp-copilot").refused("copilot", "shop.OrderPlaced", REFUSED)
+    assert written.lines == [
+        {
+            "ts": "2023-11-14T22:13:20.000Z",
+            "level": "warning",
+            "event": "delivery refused",
+            "pipeline": "cdp-copilot",
+            "destination": "copilot",
+            "cause": "refused",
+            "http_status": 400,
+            "event_type": "shop.OrderPlaced",
+            "detail": "field total: must be an integer",
+        }
+    ]
+
+
+def test_the_same_thing_is_said_at_once_and_then_summed_up_every_ten_seconds() -> None:
+    written = Written()
+    story = LogObserver(written.log, "cdp")
+    for _ in range(1_000):
+        story.refused("copilot", "shop.OrderPlaced", REFUSED)
+    assert [line.get("suppressed") for line in written.lines] == [None]
+    written.clock.now_s += 9.9
+    story.poll_turned(0.5)
+    assert len(written.lines) == 1
+    written.clock.now_s += 0.2
+    story.poll_turned(0.5)
+    assert [line.get("suppressed") for line in written.lines] == [None, 999]
+    written.clock.now_s += 30
+    story.poll_turned(0.5)
+    assert len(written.lines) == 2, "nothing was held back meanwhile"
+    story.refused("copilot", "shop.OrderPlaced", REFUSED)
+    assert [line.get("suppressed") for line in written.lines] == [None, 999, None], "after quiet it is news again"
+
+
+def test_each_kind_is_summed_up_when_its_own_ten_seconds_are_over() -> None:
+    written = Written()
+    story = LogObserver(written.log, "cdp")
+    for destination in ("copilot", "copilot", "yotpo", "yotpo"):
+        story.refused(destination, "t", REFUSED)
+        written.clock.now_s += 2.0
+    written.clock.now_s += 2.5  # 10.5 s after the first kind, 6.5 s after the second
+    story.poll_turned(0.5)
+    assert [(line["destination"], line.get("suppressed")) for line in written.lines] == [
+        ("copilot", None), ("yotpo", None), ("copilot", 1),
+    ]  # fmt: skip
+    written.clock.now_s += 4.0
+    story.poll_turned(0.5)
+    assert (written.lines[-1]["destination"], written.lines[-1]["suppressed"]) == ("yotpo", 1)
+
+
+def test_more_kinds_than_can_be_kept_share_one_summary() -> None:
+    written = Written()
+    for n in range(2_003):
+        written.log.repeat("info", "library message", (str(n),), n=n)
+    assert len(written.lines) == 2_001, "each kind that is kept, and one for all the others"
+    written.log.close()
+    assert [line.get("suppressed") for line in written.lines[2_001:]] == [2]
+
+
+def test_another_cause_or_destination_is_another_thing() -> None:
+    written = Written()
+    story = LogObserver(written.log, "cdp")
+    story.refused("copilot", "t", REFUSED)
+    story.refused("copilot", "t", Fault(DeadLetterCause.TOO_LARGE))
+    story.refused("yotpo", "t", REFUSED)
+    LogObserver(written.log, "second").refused("yotpo", "t", REFUSED)
+    assert len(written.lines) == 4
+
+
+def test_what_was_held_back_is_said_at_the_end() -> None:
+    written = Written()
+    story = LogObserver(written.log, "cdp")
+    for _ in range(3):
+        story.shelf_failed("UNKNOWN_TOPIC_OR_PART")
+    written.log.close()
+    assert [line.get("suppressed") for line in written.lines] == [None, 2]
+    assert sum(lines for _, lines, _ in written.counts) == 2
+    assert sum(held for _, _, held in written.counts) == 2
+
+
+def test_whoever_invents_kinds_without_end_does_not_fill_the_memory_nor_the_log() -> None:
+    written = Written()
+    story = LogObserver(written.log, "cdp")
+    for n in range(5_000):
+        story.topic_missing(f"topic-{n}")
+    assert len(written.lines) == 2_001
+
+
+def test_changes_are_always_said() -> None:
+    written = Written()
+    story = LogObserver(written.log, "cdp")
+    story.joined("cdp", "classic")
+    story.assigned({Partition("b", 1): 0, Partition("b", 0): 5, Partition("a", 0): 0})
+    for _ in range(2):
+        story.held("copilot", "collect", Fault(TransientCause.GONE, "404 from the collect endpoint", 404))
+        story.resumed("copilot", "collect", 61.23)
+    story.fenced()
+    story.unfenced()
+    story.revoked([Partition("a", 0)], lost=True, seconds=0.0)
+    story.leaving()
+    story.left(3)
+    assert [line["event"] for line in written.lines] == [
+        "joined group",
+        "partitions assigned",
+        "endpoint held",
+        "hold ended",
+        "endpoint held",
+        "hold ended",
+        "fenced",
+        "fence lifted",
+        "partitions lost",
+        "leaving",
+        "left",
+    ]
+    assert written.lines[1]["partitions"] == {"a": [0], "b": [0, 1]}
+
+
+def test_credentials_are_news_only_when_they_change() -> None:
+    written = Written()
+    story = LogObserver(written.log, "cdp")
+    for valid in (True, True, False, False, True):
+        story.credentials("yotpo", valid=valid)
+    assert [line["event"] for line in written.lines] == [
+        "credentials taken",
+        "credentials rejected",
+        "credentials taken",
+    ]
+
+
+def test_calls_are_told_only_when_debugging() -> None:
+    for level, expected in (("info", 0), ("debug", 1)):
+        written = Written(level)
+        story = LogObserver(written.log, "cdp")
+        story.called("copilot", "collect", None, 10, 4_000, 0.25)
+        assert len(written.lines) == expected
+
+
+def test_readable_lines_are_one_line_each() -> None:
+    written = Written(text=True)
+    LogObserver(written.log, "cdp").refused("copilot", "t", Fault(DeadLetterCause.REFUSED, "first\nsecond"))
+    assert written.stream.getvalue().count("\n") == 1
+    assert "delivery refused" in written.stream.getvalue()
+
+
+def test_a_stream_that_is_gone_costs_the_line_and_nothing_else() -> None:
+    written = Written()
+    written.stream.close()
+    LogObserver(written.log, "cdp").left(0)
+    assert written.counts == [("info", 0, 1)]
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.data(), st.sampled_from(["debug", "info", "error"]))
+def test_whatever_is_told_in_whatever_order_every_line_is_an_object(data: DataObject, level: str) -> None:
+    written = Written(level)
+    told = tell_anything(LogObserver(written.log, "cdp"), data)
+    written.log.close()
+    lines = written.lines
+    assert len(lines) <= 2 * told
+    assert all({"ts", "level", "event", "pipeline"} <= line.keys() for line in lines)
+
+
+def test_a_fatal_error_is_said_even_right_after_the_same_code() -> None:
+    written = Written()
+    story = LogObserver(written.log, "cdp")
+    story.client_error("_FATAL", "", fatal=False)
+    story.client_error("_FATAL", "", fatal=True)
+    assert [line["level"] for line in written.lines] == ["warning", "error"]
+
+
+def test_what_is_below_the_level_is_not_written() -> None:
+    written = Written("warning")
+    story = LogObserver(written.log, "cdp")
+    story.left(0)
+    story.split("copilot", 8)
+    assert written.lines == []
+
+
+def test_an_unknown_level_is_refused() -> None:
+    with pytest.raises(ValueError, match="log level 'loud' is none of debug, info, warning, error"):
+        Log(io.StringIO(), "loud")
+
+
+def test_one_watcher_that_fails_stops_neither_the_others_nor_the_room() -> None:
+    written = Written()
+
+    class Failing(LogObserver):
+        def left(self, released: int) -> None:
+            raise RuntimeError(released)
+
+    both = FanOutObserver(Failing(written.log, "first"), LogObserver(written.log, "second"))
+    both.left(4)
+    both.revoked([Partition("t", 0)], lost=False, seconds=0.5)
+    assert both.failures == 1
+    assert [line["pipeline"] for line in written.lines] == ["second", "first", "second"]

@@ -1,0 +1,205 @@
+"""The page of metrics: what is on it before anything happened, and what no traffic can do to it."""
+
+import string
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DataObject
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from consumer.model import DeadLetterCause, Fault, Partition, SkipReason, TransientCause
+from consumer.model.observer import Observer
+from consumer.observability.metrics.registry import Metrics
+from tests.examples import examples
+from tests.observability.pages import DESTINATIONS, EVENTS, OPENMETRICS, families, made, value, watched
+from tests.observability.sample import Fixed, ill, well
+from tests.observability.verbs import CALLS, tell_anything
+
+
+def series(metrics: Metrics) -> int:
+    return sum(len(family.samples) for family in families(metrics))
+
+
+def test_every_verb_of_the_observer_is_tried_here() -> None:
+    assert set(CALLS) == {name for name in vars(Observer) if not name.startswith("_")}
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.data())
+def test_whatever_is_told_in_whatever_order_nothing_raises_and_the_page_parses(data: DataObject) -> None:
+    metrics, observer = made()
+    tell_anything(observer, data)
+    families(metrics)
+    list(parse_text(metrics.page()[0].decode()))
+
+
+def hostile(observer: Observer, word: str, status: int) -> None:
+    fault = Fault(TransientCause.SERVER_ERROR, word, status)
+    observer.took(word, 1, 1)
+    observer.decoded({word: 1})
+    observer.skipped({(word, word, SkipReason.FILTERED): 1})
+    observer.translated(word, {word: 1})
+    observer.faulty(word, "", "", DeadLetterCause.UNDECODABLE, 1)
+    observer.faulty(word, word, word, DeadLetterCause.CONTRACT, 1)
+    observer.listed(word, 2, 1)
+    observer.called(word, word, status, 1, 1, 0.1)
+    observer.called("copilot", word, status, 1, 1, 0.1)
+    observer.delivered(word, [0.1], [0.1])
+    observer.refused(word, word, fault)
+    observer.deferred(word, fault, 1, 1.0)
+    observer.held(word, word, fault)
+    observer.throttled(word, word, 1.0)
+    observer.schema_fetched(word, word, 0.1)
+    observer.client_error(word.upper(), word, fatal=False)
+    observer.shelved(word, DeadLetterCause.REFUSED, 1)
+    observer.suspected(word, 1)
+    observer.guard_closed(word, word, DeadLetterCause.REFUSED, 1, 1)
+    observer.guard_closed("", word, DeadLetterCause.UNDECODABLE, 1, 1)
+    observer.guard_opened(word, word, DeadLetterCause.REFUSED, 1.0, word)
+    observer.stopped(Partition(word, 1), 1, word.upper())
+    observer.gap_accepted(Partition(word, 1), 1, 2)
+
+
+def test_hostile_traffic_does_not_grow_the_page_without_end() -> None:
+    metrics, observer = made()
+    before = series(metrics)
+    for n in range(1_000):
+        hostile(observer, f"ev{n}l", n)
+    after = series(metrics)
+    for n in range(1_000, 3_000):
+        hostile(observer, f"ev{n}l", n)
+    assert series(metrics) == after, "it had all it can have"
+    assert before < after < 5_000, "the scrape's sample limit"
+
+
+def test_only_topics_and_codes_may_come_late_and_everything_else_falls_under_other() -> None:
+    metrics, observer = made()
+    hostile(observer, "someone@example.com", 418)
+    page = metrics.page()[0].decode()
+    lines = [line for line in page.splitlines() if "someone" in line]
+    assert lines
+    assert all(
+        line.startswith(("cdp_kafka_messages", "cdp_kafka_consumed", "cdp_kafka_offset_gaps", "cdp_decode"))
+        for line in lines
+    )
+    assert all('topic="someone@example.com"' in line for line in lines)
+
+
+def test_known_series_are_there_at_nought_before_anything_happened() -> None:
+    metrics, _ = made()
+    to = {"pipeline": "cdp", "destination": "copilot"}
+    assert value(metrics, "cdp_kafka_messages_consumed_total", pipeline="cdp", topic="shop.orders") == 0
+    assert value(metrics, "cdp_kafka_commits_total", pipeline="cdp", result="failure") == 0
+    assert value(metrics, "cdp_dead_letter_write_failures_total", pipeline="cdp") == 0
+    assert value(metrics, "cdp_events_skipped_total", pipeline="cdp", destination="none", reason="tombstone") == 0
+    for cause in DeadLetterCause:
+        assert value(metrics, "cdp_dead_letters_total", **to, cause=cause) == 0
+    for trouble in TransientCause:
+        assert value(metrics, "cdp_delivery_retries_total", **to, cause=trouble) == 0
+    for event in (*EVENTS, "other"):
+        assert value(metrics, "cdp_deliveries_refused_total", **to, event=event) == 0
+        assert value(metrics, "cdp_events_decoded_total", pipeline="cdp", event=event) == 0
+        assert value(metrics, "cdp_events_translated_total", **to, event=event) == 0
+        assert value(metrics, "cdp_translation_failures_total", **to, event=event, cause="contract") == 0
+    for kind in ("2xx", "4xx", "429", "5xx", "error"):
+        name = "cdp_http_request_duration_seconds_count"
+        assert value(metrics, name, **to, endpoint="consent", status_class=kind) == 0
+
+
+def test_what_was_told_is_what_is_counted() -> None:
+    metrics, observer = made()
+    to = {"pipeline": "cdp", "destination": "customerio"}
+    observer.took("shop.orders", 7, 900)
+    observer.delivered("customerio", [0.2, 61.0], [0.3, 0.4])
+    observer.called("customerio", "batch", 401, 2, 480, 0.3)
+    observer.shelved("", DeadLetterCause.UNDECODABLE, 3)
+    observer.deferred("customerio", Fault(TransientCause.THROTTLED), 40, 1.0)
+    observer.deferred("customerio", Fault(DeadLetterCause.REFUSED), 40, 1.0)
+    observer.resumed("customerio", "batch", 12.5)
+    observer.resumed("customerio", "batch", -1.0)
+    observer.revoked([], lost=True, seconds=0.1)
+    assert value(metrics, "cdp_kafka_messages_consumed_total", pipeline="cdp", topic="shop.orders") == 7
+    assert value(metrics, "cdp_kafka_consumed_bytes_total", pipeline="cdp", topic="shop.orders") == 900
+    assert value(metrics, "cdp_append_latency_seconds_bucket", **to, le="60.0") == 1
+    assert value(metrics, "cdp_append_latency_seconds_sum", **to) == pytest.approx(61.2)
+    assert value(metrics, "cdp_event_time_latency_seconds_count", **to) == 2
+    assert value(metrics, "cdp_destination_auth_failures_total", **to) == 1
+    assert value(metrics, "cdp_http_responses_total", **to, endpoint="batch", code="401") == 1
+    assert value(metrics, "cdp_request_events_sum", **to) == 2
+    assert value(metrics, "cdp_dead_letters_total", pipeline="cdp", destination="none", cause="undecodable") == 3
+    assert value(metrics, "cdp_delivery_retries_total", **to, cause="throttled") == 1
+    assert value(metrics, "cdp_delivery_retries_total", **to, cause="other") == 1, "the two lists stay apart"
+    assert value(metrics, "cdp_destination_hold_seconds_total", **to) == 12.5
+    assert value(metrics, "cdp_kafka_rebalances_total", pipeline="cdp", event="lost") == 1
+
+
+def _ours(metrics: Metrics) -> Iterator[Metric]:
+    return (family for family in metrics.registry.collect() if family.name.startswith("cdp_"))
+
+
+def test_every_metric_has_a_sentence_and_a_name_by_the_rules() -> None:
+    metrics = watched(Fixed(well()), Fixed(ill()))
+    names = []
+    for family in _ours(metrics):
+        names.append(family.name)
+        assert family.documentation[0] in string.ascii_uppercase + string.digits + "`", family.name
+        assert family.documentation.endswith((".", "?")), family.name
+        assert len(family.documentation) > 10, family.name
+        for word in ("ms", "milliseconds", "kb", "mb", "percent", "minutes"):
+            assert word not in family.name.split("_"), family.name
+        if family.type == "histogram":
+            assert family.name.endswith(("_seconds", "_bytes", "_events")), family.name
+        if family.type == "counter":
+            assert not family.name.endswith("_total"), "the library adds it"
+        labels = {label for sample in family.samples for label in sample.labels}
+        assert labels <= {
+            *("pipeline", "topic", "partition", "destination", "endpoint", "event", "cause", "reason", "outcome"),
+            *("result", "code", "fatal", "status_class", "source", "loop", "check", "level", "group", "protocol", "le"),
+            *("operation", "version", "revision", "librdkafka", "python"),
+        }, family.name
+        if family.name not in {"cdp_build", "cdp_log_messages", "cdp_log_messages_suppressed"}:
+            assert all("pipeline" in sample.labels for sample in family.samples), family.name
+    assert len(names) == len(set(names))
+
+
+def test_a_scrape_says_which_build_runs_and_has_no_created_series() -> None:
+    metrics = Metrics(CollectorRegistry(), {"version": "0.1.0", "librdkafka": "2.16.1"})
+    metrics.observer("cdp", DESTINATIONS, EVENTS, ())
+    page = metrics.page(OPENMETRICS)[0].decode()
+    assert 'version="0.1.0"' in page
+    assert "process_cpu_seconds" in page
+    assert "python_gc_" in page
+    assert "_created" not in page
+
+
+@pytest.mark.parametrize(
+    "accept", [None, "", "*/*", "application/openmetrics-text; version=x", ";;=,,", "text/plain;version=9.9.9"]
+)
+def test_any_accept_header_gets_a_page(accept: str | None) -> None:
+    body, content_type = made()[0].page(accept)
+    assert body.count(b"# HELP cdp_") > 30
+    assert "text" in content_type
+
+
+def test_log_lines_are_counted_by_level_and_an_unknown_level_as_an_error() -> None:
+    metrics, _ = made()
+    metrics.log_counted("warning", 2, 5)
+    metrics.log_counted("loud", 1, 0)
+    assert value(metrics, "cdp_log_messages_total", level="warning") == 2
+    assert value(metrics, "cdp_log_messages_suppressed_total", level="warning") == 5
+    assert value(metrics, "cdp_log_messages_total", level="error") == 1
+
+
+def test_counting_a_delivered_lot_stays_cheap() -> None:
+    metrics, observer = made()
+    lot = [0.1 * n for n in range(200)]
+    started = time.perf_counter()
+    for _ in range(200):
+        observer.delivered("copilot", lot, lot)
+    per_event_us = (time.perf_counter() - started) / 40_000 * 1e6
+    print(f"\ndelivered: {per_event_us:.3f} µs an event, both latencies")
+    assert value(metrics, "cdp_append_latency_seconds_count", pipeline="cdp", destination="copilot") == 40_000

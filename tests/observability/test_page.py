@@ -1,0 +1,152 @@
+"""What a person is told of each state a pipeline can be in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from consumer.model import Partition
+from consumer.model.status import DeliveryCounts, DestinationStatus, PartitionStatus, PipelineStatus, RecordCounts
+from consumer.observability.health import Moment
+from consumer.observability.http.status_json import lag, status
+from consumer.observability.http.status_page import page
+from tests.observability.sample import well
+
+NOW = Moment(1_795_168_800_000, 5_000.0)
+SECOND_MS, DAY_MS = 1000, 86_400_000
+
+
+def shown(facts: PipelineStatus) -> str:
+    return page([facts], [], [], NOW)
+
+
+def test_books_that_do_not_balance_are_said_first_and_by_how_much() -> None:
+    [to] = well().destinations
+    off = replace(well(), records=RecordCounts(taken=9, settled=2), destinations=(
+        replace(to, books=DeliveryCounts(owed=8, delivered=5)),
+    ))  # fmt: skip
+    text = shown(off)
+    assert "2 to look at" in text
+    assert "cdp-copilot: the books of records are off by 7; this is a bug" in text
+    assert "cdp-copilot: the books of copilot are off by 3; this is a bug" in text
+
+
+@pytest.mark.parametrize(
+    ("facts", "word"),
+    [
+        (replace(well(), left=True, leaving=True), "left"),
+        (replace(well(), leaving=True), "leaving"),
+        (replace(well(), fenced=True), "fenced"),
+        (well(), "in its group"),
+        (replace(well(), joined=False), "joining"),
+        (replace(well(), lost_since_ms=NOW.wall_ms), "joining"),
+    ],
+    ids=["left", "leaving", "fenced", "in its group", "never joined", "put out of it"],
+)
+def test_a_pipelines_state_is_one_word(facts: PipelineStatus, word: str) -> None:
+    assert f"<dt>state</dt><dd>{word}</dd>" in shown(facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "word"),
+    [
+        (DestinationStatus("copilot", waiting_until_ms=NOW.wall_ms + 90 * SECOND_MS, calls=1), "told to wait 90 s"),
+        (DestinationStatus("copilot", waiting_until_ms=NOW.wall_ms - SECOND_MS), "idle"),
+        (DestinationStatus("copilot", calls=1), "delivering"),
+        (DestinationStatus("copilot", open_events=1), "delivering"),
+        (DestinationStatus("copilot"), "idle"),
+    ],
+    ids=["told to wait", "waited long enough", "calling", "holding work", "idle"],
+)
+def test_a_destinations_state_is_said(facts: DestinationStatus, word: str) -> None:
+    assert f"<td>{word}</td>" in shown(replace(well(), destinations=(facts,)))
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "text"),
+    [
+        (-5 * SECOND_MS, "0 s"),
+        (119 * SECOND_MS, "119 s"),
+        (120 * SECOND_MS, "2 min"),
+        (2 * 3600 * SECOND_MS, "2 h"),
+        (2 * DAY_MS, "2 d"),
+        (400 * DAY_MS, "400 d"),
+    ],
+)
+def test_an_age_is_said_in_a_unit_that_suits_it(age_ms: int, text: str) -> None:
+    to = DestinationStatus("copilot", oldest_open_ms=NOW.wall_ms - age_ms)
+    assert f"<td>{text}</td>" in shown(replace(well(), destinations=(to,)))
+
+
+def test_books_of_what_no_lane_serves_are_shown_and_said_when_they_are_off() -> None:
+    others = {"yotpo": DeliveryCounts(owed=4, skipped=4), "": DeliveryCounts(owed=3, dead_lettered=1)}
+    seen = replace(well(), other_books=others)
+    assert "<td>yotpo</td><td>disabled</td><td>4</td>" in shown(seen)
+    assert "<td>none</td><td>could not be decoded</td><td>3</td>" in shown(seen)
+    assert "1 to look at" in shown(seen)
+    assert "cdp-copilot: the books of none are off by 2; this is a bug" in shown(seen)
+    pipelines: object = status([seen], [], NOW)["pipelines"]
+    assert isinstance(pipelines, list)
+    assert [(name, each["difference"]) for name, each in pipelines[0]["other_books"].items()] == [
+        ("yotpo", 0),
+        ("none", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ({}, "for 60 s now"),
+        ({7: "refused"}, "for 60 s now: the registry refuses our credentials"),
+        ({7: "unreachable"}, "for 60 s now: the registry gives no usable answer"),
+    ],
+)
+def test_why_a_schema_is_waited_for_is_said(trouble: dict[int | str, str], said: str) -> None:
+    waiting = replace(well(), schema_waits={7: NOW.wall_ms - 60 * SECOND_MS}, schema_troubles=trouble)
+    assert f"records wait for schema 7, {said}</li>" in shown(waiting)
+    pipelines: object = status([waiting], [], NOW)["pipelines"]
+    assert isinstance(pipelines, list)
+    assert pipelines[0]["schema_waits"][0]["trouble"] == trouble.get(7)
+
+
+def test_the_limit_of_records_is_shown_beside_what_it_counts() -> None:
+    assert "<dt>records kept</dt><dd>12 of 50\u202f000</dd>" in shown(well())
+
+
+def test_of_very_many_partitions_those_with_most_lag_are_listed() -> None:
+    many = tuple(PartitionStatus(Partition("t", n), 1, 0, 0, log_end=n, committed=0) for n in range(250))
+    text = shown(replace(well(), partitions=many))
+    assert "Partitions, the 200 with most lag of 250" in text
+    assert "<td>t/249</td>" in text
+    assert "<td>t/50</td>" in text
+    assert "<td>t/49</td>" not in text
+
+
+def test_without_anything_to_list_the_tables_say_none() -> None:
+    text = shown(PipelineStatus("p", "g", "classic"))
+    assert text.count("class=quiet>none</td>") == 2
+    assert "<dt>lag</dt><dd>not known yet</dd>" in text
+
+
+@pytest.mark.parametrize(
+    ("log_end", "committed", "expected"),
+    [(10, 4, 6), (4, 10, 0), (None, 4, None), (10, None, None), (10, -1001, None), (-1001, 4, None)],
+)
+def test_lag_is_known_only_where_both_offsets_are(
+    log_end: int | None, committed: int | None, expected: int | None
+) -> None:
+    assert lag(PartitionStatus(Partition("t", 0), 1, 0, 0, log_end=log_end, committed=committed)) == expected
+
+
+@pytest.mark.parametrize(
+    ("head_ms", "text"),
+    [(None, None), (0, "1970-01-01T00:00:00.000Z"), (1 << 62, None), (-(1 << 62), None)],
+)
+def test_a_records_timestamp_can_be_any_number_and_the_status_still_comes(
+    head_ms: int | None, text: str | None
+) -> None:
+    odd = PartitionStatus(Partition("t", 0), 1, 0, 0, head_ms=head_ms)
+    said: object = status([replace(well(), partitions=(odd,))], [], NOW)["pipelines"]
+    assert isinstance(said, list)
+    assert said[0]["partitions"][0]["head"] == text

@@ -1,0 +1,120 @@
+"""What an operator said: written, kept, and never an ordering key among it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from consumer.model import DeadLetterCause
+from consumer.model.directives import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
+from consumer.model.findings import Finding
+from consumer.observability.directives_observer import DirectivesObserver, said, until
+from tests.observability.written import Written
+
+HOUR_MS = 3_600_000
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def test_each_directive_in_force_is_written_with_its_scope_and_end_and_without_its_reason() -> None:
+    written = Written()
+    told = DirectivesObserver(written.log)
+    later = now_ms() + HOUR_MS
+    told.directives_read(
+        Directives((Pause(later, "canary words", destination="copilot"), Pause(1, "over", event_type="shop.Left")))
+    )
+    assert [(line["event"], line.get("count"), line.get("in_force")) for line in written.lines] == [
+        ("directives read", 2, 1),
+        ("directive in force", None, None),
+    ]
+    assert written.lines[1]["directive"] == "pause"
+    assert written.lines[1]["destination"] == "copilot"
+    assert "canary" not in written.stream.getvalue()
+    assert [each.destination for each in told.in_force(now_ms()).pauses] == ["copilot"]
+
+
+def test_a_directive_that_is_over_is_not_in_force_even_before_anybody_says_so() -> None:
+    told = DirectivesObserver(Written().log)
+    told.directives_read(Directives((Pause(5_000, "", destination="copilot"),)))
+    assert len(told.in_force(4_999)) == 1
+    assert len(told.in_force(5_000)) == 0
+
+
+def test_a_refused_file_is_written_with_all_its_findings_and_the_old_one_stays_in_force() -> None:
+    written = Written()
+    told = DirectivesObserver(written.log)
+    assert not told.heard
+    told.directives_read(Directives((Pause(now_ms() + HOUR_MS, "", destination="copilot"),)))
+    findings = [
+        Finding("error", "directives.yaml", 3, 5, "directives[0].pause", "no destination is called `copilt`", "hint"),
+        Finding("error", "directives.yaml", None, None, "", "it does not end"),
+    ]
+    told.directives_refused(findings)
+    assert [(line["level"], line["event"]) for line in written.lines[-3:]] == [
+        ("error", "directives refused"),
+        ("error", "directives finding"),
+        ("error", "directives finding"),
+    ]
+    assert (written.lines[-3]["count"], written.lines[-3]["in_force"]) == (2, 1)
+    assert written.lines[-2]["at"] == "directives.yaml:3:5"
+    assert told.findings == (
+        "directives.yaml:3:5: directives[0].pause: no destination is called `copilt`",
+        "directives.yaml: it does not end",
+    )
+    assert len(told.in_force(now_ms())) == 1
+    told.directives_read(Directives(()))
+    assert not told.findings
+
+
+def test_a_file_refused_at_the_start_is_written_with_what_it_holds_until_one_is_read() -> None:
+    written = Written()
+    told = DirectivesObserver(written.log)
+    hold = Directives((Pause(253_402_300_800_000, "", destination="copilot"),))
+    told.directives_unread(hold, [Finding("error", "directives.yaml", 3, 5, "directives[0]", "no")])
+    assert [(line["level"], line["event"]) for line in written.lines] == [
+        ("error", "directives refused"),
+        ("error", "directives finding"),
+    ]
+    assert written.lines[0]["in_force"] == 1
+    assert "nothing is sent" in str(written.lines[0]["advice"])
+    assert told.in_force(now_ms()) == hold
+    assert (told.heard, told.unread, told.findings) == (True, True, ("directives.yaml:3:5: directives[0]: no",))
+    assert until(hold[0]) == "for ever"
+    told.directives_read(Directives(()))
+    assert (told.unread, told.findings, told.in_force(now_ms())) == (False, (), ())
+
+
+@pytest.mark.parametrize(
+    ("directive", "scope"),
+    [
+        (Pause(0, "", "yotpo", "shop.Left"), {"destination": "yotpo", "event_type": "shop.Left"}),
+        (AcceptRefusals(0, "", DeadLetterCause.UNDECODABLE, topic="t"), {"topic": "t", "cause": "undecodable"}),
+        (Quarantine(0, "", "t", key="canary@example.com"), {"topic": "t", "key": "set"}),
+        (Quarantine(0, "", "t", 3, 12), {"position": "t/3/12"}),
+        (AcceptGap(0, "", "t", 3, 70, "latest"), {"partition": "t/3", "from": "70", "to": "latest"}),
+    ],
+)
+def test_the_end_of_a_directive_is_written_with_its_scope(directive: Directive, scope: dict[str, str]) -> None:
+    written = Written()
+    DirectivesObserver(written.log).directive_ended(directive)
+    (line,) = written.lines
+    assert line["event"] == "directive ended"
+    assert scope.items() <= line.items()
+    assert line["until"] == "1970-01-01T00:00:00.000Z"
+    assert "canary" not in written.stream.getvalue()
+
+
+def test_a_directive_that_is_back_is_written_as_a_warning_that_doubts_the_clock() -> None:
+    written = Written()
+    DirectivesObserver(written.log).directive_back(Pause(0, "canary words", "yotpo"))
+    (line,) = written.lines
+    assert (line["level"], line["event"], line["destination"]) == ("warning", "directive in force again", "yotpo")
+    assert "clock" in str(line["advice"])
+    assert "canary" not in written.stream.getvalue()
+
+
+def test_an_end_beyond_all_calendars_is_said_too() -> None:
+    assert said(Pause(1 << 62, "", "yotpo"))["until"] == "for ever"

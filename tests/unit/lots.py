@@ -1,0 +1,57 @@
+"""Lots of which some records cannot be said, as a pipeline's settlements meet them."""
+
+from consumer.delivery.guards.flood_guard import FloodGuardOptions
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
+from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Entry, Fault, Partition
+from consumer.model.delivery_columns import DeliveryColumns, Translation, TranslationFailure
+from consumer.model.observer import Observer
+from consumer.pipeline.settlement import Settlement
+from tests.integration.delivery.road import FakeShelf
+from tests.unit.path import P
+from tests.unit.test_intake import FakeMessage
+
+GUARD = FloodGuardOptions(refusals=3)
+ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
+SHAPE = BatchEnvelope(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
+CONTRACT, UNDECODABLE = DeadLetterCause.CONTRACT, DeadLetterCause.UNDECODABLE
+
+
+class Lots:
+    """A pipeline's settlements, given lots of one partition whose records are fine or not."""
+
+    def __init__(self) -> None:
+        self.shelf = FakeShelf()
+        self.shelf.at_once = False
+        self.settling = Settlement(["yotpo"], self.shelf, self.shelf, Observer(), GUARD)
+        self.tenure = PartitionLedger(Partition("orders", 0), 1, 0, 2)
+
+    def lot(self, fates: str, entry: Entry | None = ENTRY, waiting: str = "") -> None:
+        """Take a lot: `.` is said, `x` cannot be; `waiting` are left untranslated."""
+        start = self.tenure.next_offset
+        messages = [FakeMessage(P, start + index) for index in range(len(fates) + len(waiting))]
+        column = DeliveryColumns()
+        for index, fate in enumerate(fates):
+            if fate == "." and entry is not None:
+                column.bodies.append(b"body")
+                column.entries.append(entry)
+                column.records.append(index)
+        fault = Fault(UNDECODABLE if entry is None else CONTRACT)
+        faults = [TranslationFailure(n, entry, fault, str(start + n)) for n, fate in enumerate(fates) if fate == "x"]
+        left = list(range(len(fates), len(messages)))
+        self.settling.parking.translated(messages, Translation({"yotpo": column}, faults=faults, waiting=left))
+        bad = [int(fate == "x") for fate in fates]
+        none = [0] * len(fates)
+        self.tenure.open(messages[: len(fates)], [none, bad] if entry is None else [bad, none], [1] * len(fates))
+        for faulty in faults:
+            self.settling.unsaid(faulty, self.tenure, start + faulty.record)
+
+    def letters(self) -> list[str]:
+        return [letter.delivery_id for letter in self.shelf.letters]
+
+    def waiting(self, account: str = "yotpo") -> list[int]:
+        return [closed.waiting for closed in self.settling.parking.closed(account)]
+
+    def balanced(self) -> bool:
+        books = self.settling.books
+        open_now = [self.tenure.open_deliveries(index) if self.tenure.live else 0 for index in range(len(books.names))]
+        return all(a.difference(left) == 0 for a, left in zip(books.accounts.values(), open_now, strict=True))

@@ -1,0 +1,44 @@
+"""An event, its schema and its records, for tests of the translator."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+from consumer.model import Fault
+from consumer.model.delivery_columns import Translation
+from tests.unit.translating import Json, Kept, framed, record, written
+
+SCHEMA = record(
+    "shop.E",
+    id=["null", "string"],
+    ok=["null", "boolean"],
+    status="string",
+    total={"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2},
+    at={"type": "long", "logicalType": "timestamp-millis"},
+    items={"type": "array", "items": record("shop.Item", sku=["null", "string"], n="int")},
+    more={"type": "map", "values": ["null", "string"]},
+)
+EVENT: dict[str, Json] = {
+    "id": "e-1",
+    "ok": True,
+    "status": "PAID",
+    "total": Decimal("12.34"),
+    "at": 1000,
+    "items": [{"sku": "a", "n": 1}, {"sku": "b", "n": 2}],
+    "more": {"x": None, "y": "z"},
+}
+
+
+def kept(offset: int = 0, key: int = 1, **changes: Json) -> Kept:
+    return Kept(framed(key, written(SCHEMA, {**EVENT, **changes})), offset)
+
+
+def said(out: Translation) -> list[Json]:
+    return [json.loads(body)["fields"] for body in out.columns["teller"].bodies]
+
+
+def one_fault(out: Translation) -> Fault:
+    assert len(out.faults) == 1
+    assert not out.columns["teller"].bodies
+    return out.faults[0].fault

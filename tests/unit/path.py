@@ -1,0 +1,185 @@
+"""One pipeline whose translator and lanes a test holds in its hands."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
+from typing import Any
+
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.guards.circuit_breaker import OpenCircuit
+from consumer.delivery.http.rate_limiter import RateLimiter
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
+from consumer.delivery.record_buffer import BufferLimits
+from consumer.kafka.bridge import Assignment, CommittableOffsets, RecordBatch
+from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Entry, Fault, Message, Partition, SkipReason
+from consumer.model.delivery_columns import DeliveryColumns, Translation, TranslationFailure
+from consumer.model.directives import Directives
+from consumer.model.observer import Observer
+from consumer.pipeline.pipeline import Pipeline
+from consumer.pipeline.settlement import Settlement
+from tests.integration.delivery.road import FakeShelf
+from tests.unit.test_intake import FakeMessage
+
+P, Q = Partition("orders", 0), Partition("orders", 1)
+ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
+SHAPE = BatchEnvelope(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
+MISSING = 42
+
+
+class FakeTranslator:
+    """One delivery a record, but for offsets that are skipped, bad, or wait for a schema."""
+
+    def __init__(self) -> None:
+        self.skip: set[int] = set()
+        self.bad: set[int] = set()
+        self.waits: set[int] = set()
+        self.turns = 0
+        self.each = 1
+
+    def translate(self, lot: Sequence[Message]) -> Translation:
+        self.turns += 1
+        made = Translation({"yotpo": (column := DeliveryColumns())})
+        stuck: set[int] = set()
+        for index, message in enumerate(lot):
+            offset = message.offset()
+            if message.partition() in stuck or offset in self.waits:
+                stuck.add(message.partition())
+                made.waiting.append(index)
+                made.missing.add(MISSING)
+            elif offset in self.bad:
+                made.faults.append(TranslationFailure(index, None, Fault(DeadLetterCause.UNDECODABLE), f"bad-{offset}"))
+            elif offset in self.skip:
+                key = ("yotpo", "shop.Order", SkipReason.FILTERED)
+                made.skipped[key] = made.skipped.get(key, 0) + 1
+            else:
+                column.bodies += [b"body"] * self.each
+                column.keys += [offset] * self.each
+                column.shapes += [SHAPE] * self.each
+                column.identities += [str(offset)] * self.each
+                column.times_ms += [0] * self.each
+                column.entries += [ENTRY] * self.each
+                column.records += [index] * self.each
+        return made
+
+
+class FakeLanes:
+    """Keeps what is put; the test delivers it."""
+
+    def __init__(self) -> None:
+        self.name = "yotpo"
+        self.pace = RateLimiter(5.0)
+        self.here: list[Delivery] = []
+        self.on_wire: list[Delivery] = []
+        self.answer: asyncio.Future[None] | None = None
+        self.hurried = False
+        self.goes = True
+        self.calls = 0
+        self.lanes: list[None] = []
+        self.holds: list[tuple[Endpoint, OpenCircuit]] = []
+        self.credentials_valid: bool | None = None
+        self.credentials_proven = False
+        self.credentials = SimpleNamespace(doubt=lambda: None)
+        self.suspects = 0
+        self.guarding = SimpleNamespace(closed=tuple)
+        self.said: list[Directives] = []
+
+    def directed(self, directives: Directives) -> None:
+        self.said.append(directives)
+
+    def put(self, deliveries: list[Delivery]) -> None:
+        self.here += deliveries
+
+    def withdraw(self, tenures: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
+        self.here = [each for each in self.here if each.tenure.sending]
+        return [self.answer] if self.answer and any(each.tenure in tenures for each in self.on_wire) else []
+
+    def open_bytes(self) -> int:
+        return sum(len(each.body) for each in self.here)
+
+    def can_go(self, until: float | None = None) -> bool:  # noqa: ARG002
+        return self.goes and bool(self.here or self.on_wire)
+
+    def hasten(self) -> None:
+        self.hurried = True
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+class Told(Observer):
+    """Keeps how many deliveries were made of records, by event type."""
+
+    def __init__(self) -> None:
+        self.made: Counter[tuple[str, str]] = Counter()
+
+    def translated(self, destination: str, events: Mapping[str, int]) -> None:
+        self.made += Counter({(destination, event): count for event, count in events.items()})
+
+
+class House:
+    def __init__(self, records: int, drain_s: float) -> None:
+        self.shelf = FakeShelf()
+        self.translator, self.lanes = FakeTranslator(), FakeLanes()
+        self.settling = Settlement(["yotpo"], self.shelf, self.shelf, Observer())
+        self.wanted: list[int | str] = []
+        self.told = Told()
+        self.committed: list[CommittableOffsets] = []
+        self.pipeline = Pipeline(
+            "cdp-yotpo",
+            limits=BufferLimits(records, 1_000_000),
+            drain_s=drain_s,
+            translator=self.translator,
+            settling=self.settling,
+            want=self.wanted.append,
+            observer=self.told,
+        )
+        self.pipeline.lanes["yotpo"] = self.lanes  # type: ignore[assignment]
+        self.number = 0
+        self.tenures: dict[Partition, int] = {}
+
+    def assign(self, *partitions: Partition, start: int = 0, total: int = 4) -> None:
+        news = {}
+        for partition in partitions:
+            self.number += 1
+            news[partition] = self.tenures[partition] = self.number
+        self.pipeline.assigned(Assignment(news, dict.fromkeys(partitions, start), len(self.tenures), total))
+
+    async def give(self, partition: Partition, *offsets: int) -> None:
+        lot: list[Any] = [FakeMessage(partition, offset) for offset in offsets]
+        await asyncio.wait_for(self.pipeline.accept(RecordBatch(lot, dict(self.tenures))), 120)
+
+    def deliver(self, count: int | None = None) -> None:
+        some, self.lanes.here = self.lanes.here[:count], self.lanes.here[len(self.lanes.here[:count]) :]
+        self.settling.delivered("yotpo", some)
+
+    def frontier(self, partition: Partition) -> int:
+        return self.pipeline.frontier().offsets[partition][1]
+
+    def check_books(self) -> None:
+        tenures = tuple(self.pipeline.intake.tenures.values())
+        for index, account in enumerate(self.settling.books.accounts.values()):
+            assert account.difference(sum(tenure.open_deliveries(index) for tenure in tenures)) == 0
+        taken, settled, open_records, released = self.settling.books.records(tenures)
+        assert taken == settled + open_records + released
+
+
+@asynccontextmanager
+async def house(records: int = 100, drain_s: float = 600.0, every_s: float = 0.01) -> AsyncIterator[House]:
+    made = House(records, drain_s)
+    running = asyncio.create_task(made.pipeline.run(made.committed.append, every_s))
+    try:
+        yield made
+        assert not running.done()
+        made.check_books()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def until(predicate: Any) -> None:  # noqa: ANN401
+    async with asyncio.timeout(120):
+        while not predicate():  # noqa: ASYNC110 - what is looked at is told by nobody
+            await asyncio.sleep(0.002)

@@ -1,0 +1,52 @@
+"""Which schemas' data are walked before they are read, and which cannot hurt: the walk costs more than the reading."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumer.translation.avro.schema_cost import HEAVY, SchemaCost
+from tests.unit.bomb import Json, array, record
+
+
+def fields(count: int, kind: Json) -> Json:
+    """Return a record of so many fields of one type."""
+    return record("R", **{f"f{number}": kind for number in range(count)})
+
+
+def guarded(schema: Json) -> bool:
+    """Tell whether data of this schema are walked."""
+    return SchemaCost({"R": schema} if isinstance(schema, dict) and schema["type"] == "record" else {}).needs_guard(
+        schema
+    )
+
+
+FREE = {
+    "many unions": fields(10 * HEAVY, ["null", "string"]),
+    "many unions whose null comes last": fields(10 * HEAVY, ["string", "null"]),
+    "items with many unions": array(fields(10 * HEAVY, ["null", "int"])),
+    "values with many unions": {"type": "map", "values": fields(10 * HEAVY, ["null", "int"])},
+    "many unions of an empty record": fields(10 * HEAVY, ["null", record("Empty")]),
+    "items that are unions": array(["null", "int"]),
+    "a union of nothing": [],
+    "not many nulls": fields(HEAVY - 1, "null"),
+}
+
+HURTS = {
+    "many nulls": fields(HEAVY + 1, "null"),
+    "items with many nulls": array(fields(HEAVY + 1, "null")),
+    "items that are nulls": array("null"),
+    "items that are unions of many nulls": array(["null", fields(HEAVY + 1, "null")]),
+    "a union of many nulls": ["null", fields(HEAVY + 1, "null")],
+    "many unions of more than one null": fields(HEAVY, ["null", record("Two", a="null", b="null")]),
+    "a record within itself": fields(1, ["null", "R"]),
+}
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_a_null_that_a_branchs_number_announces_has_its_byte_and_needs_no_guard(name: str) -> None:
+    assert not guarded(FREE[name])
+
+
+@pytest.mark.parametrize("name", HURTS)
+def test_values_without_a_byte_of_their_own_are_guarded_behind_a_branchs_number_too(name: str) -> None:
+    assert guarded(HURTS[name])

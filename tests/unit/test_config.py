@@ -1,0 +1,221 @@
+"""A good configuration becomes settings, every default as documented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from consumer.config import (
+    Budgets,
+    DeadLetterSettings,
+    HttpSettings,
+    PipelineSettings,
+)
+from consumer.delivery.backoff import Backoff
+from consumer.delivery.guards.flood_guard import FloodGuardOptions
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
+from consumer.delivery.options import DestinationOptions
+from consumer.destinations.copilot import CopilotOptions
+from consumer.destinations.customerio import CustomerioOptions
+from consumer.destinations.yotpo import YotpoOptions
+from tests.unit.configured import ENVIRON, GOOD, loaded, settings_of
+
+WHOLE = """\
+kafka:                                  # any librdkafka property, except those the promises rest on
+  bootstrap.servers: ${KAFKA_BOOTSTRAP_SERVERS}
+topics: [shop.orders, "^shop[.]customers[.].*"]        # names, or ^regular expressions
+start: earliest
+schemas:
+  registry:
+    url: ${SCHEMA_REGISTRY_URL}
+  directory: avro
+mapping: mapping.yaml
+pipelines:
+  cdp-customerio: [customerio]
+  cdp-copilot: [copilot]
+destinations:
+  copilot:
+    url: https://api.acme.bycopilot.com
+    client_id: ${COPILOT_CLIENT_ID}
+    client_secret: ${COPILOT_CLIENT_SECRET}
+  customerio:
+    url: https://cdp.customer.io/v1
+    api_key: {file: FOLDER/customerio}
+    batch: {bytes: 490000, linger: 200ms}
+    lanes: 4
+    timeout: 15s
+    backoff: {first: 500ms, cap: 30s}
+    probe: 30s
+  yotpo:
+    enabled: false
+    url: https://api.yotpo.com/core/v3
+    store_id: ${YOTPO_STORE_ID}
+    secret: ${YOTPO_SECRET}
+    rate: 5/s
+dead_letters:
+  topic: cdp-dead-letters
+http:
+  address: 0.0.0.0:9464
+directives: directives.yaml
+budgets:
+  drain: 20s
+  termination_grace: 60s
+"""
+
+
+def test_the_documented_example_loads_with_nothing_to_complain_of(tmp_path: Path) -> None:
+    (tmp_path / "customerio").write_text("canary\n")
+    environ = {name: value for name, value in ENVIRON.items() if not name.startswith("YOTPO")}
+    found = loaded(tmp_path, WHOLE.replace("FOLDER", str(tmp_path)), environ)
+    assert found.findings == ()
+    settings = found.settings
+    assert settings is not None
+    assert settings.pipelines == (
+        PipelineSettings("cdp-customerio", ("customerio",)),
+        PipelineSettings("cdp-copilot", ("copilot",)),
+    )
+    assert settings.topics == ("shop.orders", "^shop[.]customers[.].*")
+    assert settings.kafka == {"bootstrap.servers": "kafka:9092"}
+    assert settings.registry == {"url": "https://registry"}
+    assert settings.schema_directory == tmp_path / "avro"
+    assert settings.mapping == (tmp_path / "mapping.yaml",)
+    assert settings.destinations["customerio"].options == CustomerioOptions(url="https://cdp.customer.io/v1")
+    assert settings.destinations["customerio"].secrets["api_key"].reveal() == "canary"
+    assert not settings.destinations["yotpo"].enabled
+    assert isinstance(settings.destinations["yotpo"].options, YotpoOptions)
+    assert settings.directives == tmp_path / "directives.yaml"
+
+
+def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, GOOD)
+    assert settings.start == "earliest"
+    assert settings.registry is None
+    assert settings.schema_directory is None
+    assert settings.schema_grace_s == 300.0
+    assert settings.directives is None
+    assert settings.pipelines == (PipelineSettings("cdp-copilot", ("copilot",)),)
+    assert settings.dead_letters == DeadLetterSettings("cdp-dead-letters", connect_headers=False)
+    assert settings.http == HttpSettings("0.0.0.0", 9464)  # noqa: S104 - the documented default
+    assert settings.budgets == Budgets(drain_s=20.0, termination_grace_s=60.0, records=100_000, bytes=64 * 1024 * 1024)
+    copilot = settings.destinations["copilot"]
+    assert copilot.kind == "copilot"
+    assert copilot.enabled
+    assert copilot.options == CopilotOptions(url="https://api.acme.bycopilot.com")
+    assert copilot.lanes == DestinationOptions(
+        lanes=4,
+        timeout_s=15.0,
+        backoff=Backoff(0.5, 30.0),
+        probe_s=30.0,
+        linger_s=0.2,
+        rate_per_s=None,
+        suspects=PoisonDetectionOptions(failures=5, successes=1, after_s=3600.0, others=100),
+    )
+    assert settings.flood_guard == FloodGuardOptions(refusals=50, window_s=600.0, share=0.5)
+    assert sorted(copilot.secrets) == ["client_id", "client_secret"]
+
+
+def test_the_drain_defaults_to_a_third_of_a_short_poll_interval(tmp_path: Path) -> None:
+    short = GOOD.replace("kafka:\n", "kafka:\n  max.poll.interval.ms: 45000\n").replace(
+        "    url:", "    timeout: 5s\n    url:"
+    )
+    assert settings_of(tmp_path, short).budgets.drain_s == 15.0
+
+
+def test_every_option_of_every_kind_reaches_its_place(tmp_path: Path) -> None:
+    text = """\
+kafka: {bootstrap.servers: b, group.protocol: consumer, enable.ssl.certificate.verification: false, fetch.min.bytes: 1}
+topics: shop.orders
+start: 2026-11-01T00:00:00Z
+schemas: {grace: 1m}
+mapping: [a.yaml, /b.yaml]
+dead_letters: {topic: letters, connect_headers: true}
+http: {address: "[::1]:0"}
+budgets: {drain: 16s, termination_grace: 90s, session: 45s, records: 10, bytes: 2MiB}
+flood_guard: {refusals: 7, window: 1m, share: 80%}
+pipelines:
+  together: {destinations: [one, two, yotpo], shared_pace: accepted}
+destinations:
+  one:
+    kind: copilot
+    url: https://one/
+    client_id: ${COPILOT_CLIENT_ID}
+    client_secret: ${COPILOT_CLIENT_SECRET}
+    collect_path: /c
+    consent_path: /d
+    batch: {events: 7, bytes: 5000, linger: 1s}
+    lanes: 64
+    timeout: 2s
+    backoff: {first: 1s, cap: 2s}
+    probe: 3s
+    rate: 60/m
+    suspects: {failures: 2, successes: 3, after: 4s, others: 5}
+  two:
+    kind: customerio
+    url: https://two/v1
+    api_key: ${CUSTOMERIO_KEY}
+    call_bytes: 20KiB
+    context: {channel: web, n: 1.5, list: ["${YOTPO_STORE_ID}", true, null]}
+    integrations: {all: false}
+    allow_events: [User Deleted]
+  yotpo:
+    url: https://three/core/v3
+    store_id: 123
+    secret: ${YOTPO_SECRET}
+    source: shop
+    keys: {id: event_id}
+    wrapper: event
+"""
+    settings = settings_of(tmp_path, text)
+    assert settings.kafka == {
+        "bootstrap.servers": "b",
+        "group.protocol": "consumer",
+        "enable.ssl.certificate.verification": "false",
+        "fetch.min.bytes": "1",
+    }
+    assert settings.topics == ("shop.orders",)
+    assert settings.start == 1_793_491_200_000
+    assert settings.schema_grace_s == 60.0
+    assert settings.mapping == (tmp_path / "a.yaml", Path("/b.yaml"))
+    assert settings.dead_letters == DeadLetterSettings("letters", connect_headers=True)
+    assert settings.http == HttpSettings("::1", 0)
+    assert settings.budgets == Budgets(16.0, 90.0, 45.0, 10, 2 * 1024 * 1024)
+    assert settings.flood_guard == FloodGuardOptions(7, 60.0, 0.8)
+    assert settings.pipelines == (PipelineSettings("together", ("one", "two", "yotpo"), shared_pace_accepted=True),)
+    one, two, yotpo = (settings.destinations[name] for name in ("one", "two", "yotpo"))
+    assert one.options == CopilotOptions(
+        name="one", url="https://one", events=7, bytes=5000, collect_path="/c", consent_path="/d"
+    )
+    assert one.lanes == DestinationOptions(
+        lanes=64,
+        timeout_s=2.0,
+        backoff=Backoff(1.0, 2.0),
+        probe_s=3.0,
+        linger_s=1.0,
+        rate_per_s=1.0,
+        suspects=PoisonDetectionOptions(2, 3, 4.0, 5),
+    )
+    assert two.options == CustomerioOptions(
+        name="two",
+        url="https://two/v1",
+        call_bytes=20_480,
+        context={"channel": "web", "n": 1.5, "list": ["store", True, None]},
+        integrations={"all": False},
+        allow_events=frozenset({"User Deleted"}),
+    )
+    assert yotpo.options == YotpoOptions(
+        url="https://three/core/v3", store_id="123", source="shop", keys={"id": "event_id"}, wrapper="event"
+    )
+    assert yotpo.lanes.rate_per_s == 5.0
+
+
+def test_offline_asks_for_no_variable_and_no_secret(tmp_path: Path) -> None:
+    text = WHOLE.replace("FOLDER", "/nowhere")
+    assert loaded(tmp_path, text, {}, offline=True).settings is not None
+    assert loaded(tmp_path, text, {}).settings is None
+
+
+@pytest.mark.parametrize("spelling", ["true", "True", '"true"', "${ON}", '"${ON:-false}"'])
+def test_a_switch_may_come_from_the_environment(tmp_path: Path, spelling: str) -> None:
+    text = GOOD + f"    enabled: {spelling}\n"
+    assert settings_of(tmp_path, text, {**ENVIRON, "ON": "true"}).destinations["copilot"].enabled

@@ -1,0 +1,99 @@
+"""What Copilot's answers mean: a 200 is not success."""
+
+import orjson
+import pytest
+
+from consumer.model import (
+    BatchRefused,
+    Blocked,
+    DeadLetterCause,
+    Deferred,
+    Delivered,
+    Fault,
+    HttpResponse,
+    PartiallyRefused,
+    Refused,
+    TransientCause,
+)
+from tests.unit.saying_copilot import BATCH, COPILOT, SINGLE
+
+
+def judge(body: object, events: int = 3, *, status: int = 200, consent: bool = False) -> object:
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    ids = [f"id-{number}" for number in range(events)]
+    return COPILOT.judge(SINGLE if consent else BATCH, ids, HttpResponse(status, {}, content))
+
+
+@pytest.mark.parametrize("body", [{}, {"invalid_events": []}, {"invalid_events": None}, {"status": "ok"}])
+def test_a_200_that_lists_nothing_has_everything(body: object) -> None:
+    assert judge(body) == Delivered()
+    assert judge(body, 1, consent=True) == Delivered()
+
+
+def test_listed_events_are_lost_and_the_others_are_in() -> None:
+    body = {
+        "invalid_events": [
+            {"event_id": "id-2", "index": 0, "error": "timestamp of jane@acme.test is too old"},
+            {"event_id": "id-0", "index": 9},
+        ]
+    }
+    assert judge(body) == PartiallyRefused(
+        {
+            2: Fault(DeadLetterCause.REFUSED, "timestamp of … is too old", 200),
+            0: Fault(DeadLetterCause.REFUSED, "", 200),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        [{"event_id": "id-9"}],
+        [{"event_id": "id-0"}, {"event_id": "id-9"}],
+        [{"event_id": "id-0"}, {"event_id": "id-0"}],
+        [{"index": 0}],
+        [{"event_id": ["id-0"]}],
+        ["id-0"],
+        [None],
+    ],
+)
+def test_a_list_that_does_not_say_whom_it_means_halves_a_batch_and_refuses_one(listed: list[object]) -> None:
+    assert isinstance(judge({"invalid_events": listed}), BatchRefused)
+    assert isinstance(judge({"invalid_events": listed}, 1), Refused)
+
+
+def test_a_call_of_one_is_refused_in_the_vendors_words() -> None:
+    body = {"invalid_events": [{"event_id": "id-0", "error": "user_id is missing"}]}
+    assert judge(body, 1) == Refused(Fault(DeadLetterCause.REFUSED, "user_id is missing", 200))
+    assert judge(body, 1, consent=True) == Refused(Fault(DeadLetterCause.REFUSED, "user_id is missing", 200))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"null", b"<html>login</html>", b'{"invalid_events":', {"invalid_events": "all"}, {"reason": "X.Y"}],
+)
+def test_a_page_under_a_200_is_no_delivery(body: object) -> None:
+    for consent in (False, True):
+        verdict = judge(body, 1, consent=consent)
+        assert isinstance(verdict, Blocked)
+        assert verdict.fault.cause is TransientCause.UNINTELLIGIBLE
+
+
+def test_only_consent_may_answer_204_and_only_without_a_body() -> None:
+    assert judge(b"", 1, status=204, consent=True) == Delivered()
+    for verdict in (
+        judge(b"{}", 1, status=204, consent=True),
+        judge(b"", 1, status=204),
+        judge({}, 1, status=201),
+        judge({}, 1, status=202, consent=True),
+    ):
+        assert isinstance(verdict, Blocked)
+        assert verdict.fault.cause is TransientCause.UNINTELLIGIBLE
+
+
+def test_every_other_status_is_judged_as_for_all() -> None:
+    assert isinstance(judge(b"", 2, status=400), BatchRefused)
+    assert isinstance(judge(b"", 1, status=400), Refused)
+    assert isinstance(judge(b"", 1, status=503), Deferred)
+    reason = {"reason": "AUTH.UNAUTHORIZED", "error_message": "who is jane@acme.test"}
+    assert judge(reason, status=401) == Blocked(Fault(TransientCause.UNAUTHORIZED, "AUTH.UNAUTHORIZED; … is …", 401))

@@ -1,0 +1,92 @@
+"""How much Copilot takes, in which shape, and what is found at load."""
+
+import json
+from typing import Any
+
+import pytest
+
+from consumer.destinations import Encoded, EntryError, OptionError
+from consumer.destinations.copilot import MAX_AGE_MS, Copilot, CopilotOptions
+from consumer.model import DeadLetterCause, Fault
+from consumer.model.values import Fields
+from tests.unit.saying_copilot import BATCH, COPILOT, EVENT_ID, IDENTITY, SINGLE, TIME_NS, URL, detail, payload, say
+
+
+def test_twenty_properties_fit_and_one_more_does_not() -> None:
+    many: Fields = {f"p{number}": number for number in range(18)}
+    assert len(payload("custom_event", {"user_id": "u", **many})) == 20
+    assert "20 properties" in detail("custom_event", {"user_id": "u", "one_more": 1, **many})
+    assert len(payload("thing_interaction", {"thing_id": "t", "one_more": 1, **many})) == 20
+
+
+def test_names_out_of_a_map_are_not_remembered_without_end() -> None:
+    encode = Copilot(CopilotOptions(url=URL)).encoder("custom_event", "x")
+    for number in range(1500):
+        assert isinstance(encode({"user_id": "u", f"p{number}": 1}, IDENTITY, TIME_NS), Encoded)
+    assert isinstance(encode({"user_id": "u", "p 1": 1}, IDENTITY, TIME_NS), Fault)
+
+
+def test_an_event_that_fits_no_batch_is_too_large_to_the_byte() -> None:
+    body = say("custom_event", {"user_id": "u", "text": "x" * 1000})
+    assert isinstance(body, Encoded)
+    exact = len(body.body) + len(BATCH.prefix) + len(BATCH.suffix)
+    fits = say("custom_event", {"user_id": "u", "text": "x" * 1000}, Copilot(CopilotOptions(url=URL, bytes=exact)))
+    assert isinstance(fits, Encoded)
+    over = say("custom_event", {"user_id": "u", "text": "x" * 1000}, Copilot(CopilotOptions(url=URL, bytes=exact - 1)))
+    assert isinstance(over, Fault)
+    assert over.cause is DeadLetterCause.TOO_LARGE
+
+
+def test_a_batch_of_one_is_a_whole_request() -> None:
+    said = say("custom_event", {"user_id": "u"})
+    assert isinstance(said, Encoded)
+    assert list(json.loads(BATCH.prefix + said.body + b"," + said.body + BATCH.suffix)) == ["events"]
+    assert (BATCH.max_events, BATCH.max_bytes, BATCH.max_age_ms) == (100, 500_000, MAX_AGE_MS)
+    assert BATCH.endpoint == ("collect", "POST", "/v2/collect")
+
+
+def test_a_consent_goes_alone_and_without_an_envelope() -> None:
+    said = say("consent", {"user_id": "u-1", "consent_value": False})
+    assert said == Encoded(b'{"user_id":"u-1","consent_value":false}', SINGLE, EVENT_ID)
+    assert (SINGLE.max_events, SINGLE.max_age_ms) == (1, None)
+    assert SINGLE.endpoint == ("consent", "POST", "/v2/api/report/user_copilot_analysis_consent_changed")
+    assert detail("consent", {"user_id": "u-1"}) == "consent_value: is missing"
+    assert detail("consent", {"user_id": "u-1", "consent_value": 1}).startswith("consent_value")
+    long = say("consent", {"user_id": "u" * 2000, "consent_value": True}, Copilot(CopilotOptions(url=URL, bytes=1000)))
+    assert isinstance(long, Fault)
+    assert long.cause is DeadLetterCause.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("order_placed", None),
+        ("user_created", "name"),
+        ("consent", "name"),
+        ("custom_event", None),
+        ("custom_event", " "),
+        ("custom_event", "Order Placed"),
+    ],
+)
+def test_entries_that_cannot_work_are_found_at_load(target: str, name: str | None) -> None:
+    with pytest.raises(EntryError) as error:
+        COPILOT.encoder(target, name)
+    assert error.value.message
+    assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"url": "api.acme.test"},
+        {"url": "https://user:secret@acme.test"},
+        {"url": URL, "events": 0},
+        {"url": URL, "bytes": 10},
+        {"url": URL, "collect_path": "v2/collect"},
+        {"url": URL, "consent_path": "/a?b"},
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError) as error:
+        CopilotOptions(**options)
+    assert error.value.option == list(options)[-1]

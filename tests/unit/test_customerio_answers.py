@@ -1,0 +1,49 @@
+"""What Customer.io's answers mean."""
+
+import orjson
+import pytest
+
+from consumer.model import (
+    BatchRefused,
+    Blocked,
+    DeadLetterCause,
+    Deferred,
+    Delivered,
+    Fault,
+    HttpResponse,
+    Refused,
+    TransientCause,
+)
+from tests.unit.saying_customerio import CUSTOMERIO, encoded
+
+
+def judge(body: object, status: int = 200, events: int = 3) -> object:
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    shape = encoded("track", {"userId": "u"}, "Paid").shape
+    return CUSTOMERIO.judge(shape, ["id"] * events, HttpResponse(status, {}, content))
+
+
+@pytest.mark.parametrize("body", [{}, {"success": True}, {"meta": {}}, {"meta": {"errors": []}}])
+def test_a_strict_200_with_an_object_is_a_delivery(body: object) -> None:
+    assert judge(body) == Delivered()
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"ok", b"<html>", b"{", {"meta": {"errors": ["userId is required"]}}])
+def test_any_other_200_is_no_delivery(body: object) -> None:
+    verdict = judge(body)
+    assert isinstance(verdict, Blocked)
+    assert verdict.fault.cause is TransientCause.UNINTELLIGIBLE
+
+
+def test_another_2xx_is_no_delivery() -> None:
+    for status in (201, 202, 204):
+        assert isinstance(judge({}, status), Blocked)
+
+
+def test_every_other_status_is_judged_as_for_all() -> None:
+    body = {"meta": {"errors": ["event of jane@acme.test is missing"]}}
+    assert judge(body, 400) == BatchRefused(Fault(TransientCause.MIXED, "event of … is missing", 400))
+    assert judge(body, 400, events=1) == Refused(Fault(DeadLetterCause.REFUSED, "event of … is missing", 400))
+    assert isinstance(judge(b"", 413), BatchRefused)
+    assert isinstance(judge(b"", 401), Blocked)
+    assert isinstance(judge(b"", 429), Deferred)

@@ -1,0 +1,175 @@
+"""Bytes to normalised values: every Avro type, and every way in which bytes can be wrong."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from consumer.model import DeadLetterCause, Fault
+from consumer.model.values import Instant
+from consumer.translation.avro.decoder import decode
+from consumer.translation.avro.named_record import AvroRecord
+from tests.unit.translating import Json, record, schema_of, written
+
+
+def logical(kind: str, means: str, /, **more: Json) -> dict[str, Json]:
+    return {"type": kind, "logicalType": means, **more}
+
+
+UUID16 = bytes.fromhex("0b7c0b0e9c7e4a5e8a3f2c2d4f8e1a11")
+MS = 1_790_000_000_123
+
+# (schema, what is written under the underlying type, what is read)
+TYPES: list[tuple[Json, Json, Json, Json]] = [
+    ("null", "null", None, None),
+    ("boolean", "boolean", True, True),
+    ("int", "int", -7, -7),
+    ("long", "long", 2**62, 2**62),
+    ("float", "float", 0.5, 0.5),
+    ("double", "double", 0.1, 0.1),
+    ("bytes", "bytes", b"\x00\xff", b"\x00\xff"),
+    ("string", "string", "Grüße", "Grüße"),
+    ({"type": "fixed", "name": "F", "size": 3}, None, b"abc", b"abc"),
+    ({"type": "enum", "name": "E", "symbols": ["A", "B"]}, None, "B", "B"),
+    ({"type": "array", "items": "int"}, None, [1, 2], [1, 2]),
+    ({"type": "map", "values": "string"}, None, {"a": "x"}, {"a": "x"}),
+    (logical("bytes", "decimal", precision=10, scale=2), "bytes", b"\x6e", Decimal("1.10")),
+    (logical("bytes", "decimal", precision=40, scale=0), "bytes", b"\x7f" * 16, Decimal(int("7f" * 16, 16))),
+    (logical("fixed", "decimal", name="D", size=4, precision=9, scale=3), "F4", b"\xff\xff\xff\xff", Decimal("-0.001")),
+    (logical("string", "uuid"), "string", "0B7C", "0B7C"),
+    (logical("fixed", "uuid", name="U", size=16), "F16", UUID16, "0b7c0b0e-9c7e-4a5e-8a3f-2c2d4f8e1a11"),
+    (logical("int", "date"), "int", 20_758, "2026-11-01"),
+    (logical("int", "time-millis"), "int", 3_661_005, "01:01:01.005"),
+    (logical("int", "time-millis"), "int", 0, "00:00:00"),
+    (logical("long", "time-micros"), "long", 86_399_999_999, "23:59:59.999999"),
+    (logical("long", "timestamp-millis"), "long", MS, Instant(MS * 10**6)),
+    (logical("long", "timestamp-micros"), "long", MS * 1000 + 1, Instant((MS * 1000 + 1) * 1000)),
+    (logical("long", "timestamp-nanos"), "long", MS * 10**6 + 1, Instant(MS * 10**6 + 1)),
+    (logical("long", "local-timestamp-millis"), "long", MS, "2026-09-21T14:13:20.123"),
+    (logical("long", "local-timestamp-micros"), "long", -1, "1969-12-31T23:59:59.999999"),
+    (logical("long", "local-timestamp-nanos"), "long", 1, "1970-01-01T00:00:00.000000001"),
+    (logical("fixed", "duration", name="P", size=12), "F12", b"\1\0\0\0\2\0\0\0\xbc\x0b\0\0", "P1M2DT3.004S"),
+    (logical("fixed", "duration", name="P", size=12), "F12", bytes(12), "PT0S"),
+    (logical("fixed", "duration", name="P", size=12), "F12", b"\1\0\0\0" + bytes(8), "P1M"),
+]
+
+
+@pytest.mark.parametrize(("schema", "under", "value", "expected"), TYPES, ids=[str(n) for n in range(len(TYPES))])
+def test_every_type_becomes_its_normal_value(schema: Json, under: Json, value: Json, expected: Json) -> None:
+    plain = under if under is not None else schema
+    if isinstance(plain, str) and plain.startswith("F") and plain[1:].isdigit():
+        plain = {"type": "fixed", "name": "F", "size": int(plain[1:])}
+    datum = written(record("R", v=plain), {"v": value})
+    result = decode(schema_of(record("R", v=schema)).branches[0], datum, 0)
+    assert isinstance(result, dict)
+    assert result == {"v": expected}
+    assert type(result["v"]) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("schema", "under", "value"),
+    [
+        (logical("bytes", "decimal", precision=0, scale=0), "bytes", b"\x01"),
+        (logical("bytes", "decimal", precision=2, scale=3), "bytes", b"\x01"),
+        (logical("bytes", "decimal"), "bytes", b"\x01"),
+        (logical("string", "decimal", precision=2), "string", "x"),
+        (logical("long", "date"), "long", 5),
+        (logical("int", "unheard-of"), "int", 5),
+    ],
+    ids=["no precision", "scale over precision", "nothing said", "decimal text", "long date", "unheard of"],
+)
+def test_a_logical_type_that_is_invalid_is_ignored(schema: Json, under: str, value: Json) -> None:
+    assert decode(schema_of(schema).branches[0], written(under, value), 0) == value
+
+
+@pytest.mark.parametrize(
+    ("schema", "under", "value"),
+    [
+        (logical("long", "timestamp-millis"), "long", 2**63 - 1),
+        (logical("long", "local-timestamp-micros"), "long", 2**62),
+        (logical("int", "date"), "int", 2**31 - 1),
+        (logical("int", "time-millis"), "int", 86_400_000),
+        (logical("long", "time-micros"), "long", -1),
+        (logical("bytes", "decimal", precision=9, scale=2), "bytes", b"\x7f" * 600),
+    ],
+    ids=["ms", "local us", "date", "time ms", "time us", "decimal"],
+)
+def test_a_value_outside_its_logical_type_is_undecodable(schema: Json, under: str, value: Json) -> None:
+    result = decode(schema_of(schema).branches[0], written(under, value), 0)
+    assert isinstance(result, Fault)
+    assert result.cause is DeadLetterCause.UNDECODABLE
+
+
+@pytest.mark.parametrize("count", [-(2**63), 2**63 - 1])
+def test_every_count_of_nanoseconds_is_an_instant_that_can_be_said(count: int) -> None:
+    instant = decode(schema_of(logical("long", "timestamp-nanos")).branches[0], written("long", count), 0)
+    assert isinstance(instant, Instant)
+    assert instant.iso().endswith("Z")
+
+
+def test_a_record_that_contains_itself_is_read_to_its_end() -> None:
+    node = record("Node", name="string", children={"type": "array", "items": "Node"})
+    tree = {"name": "a", "children": [{"name": "b", "children": []}, {"name": "c", "children": []}]}
+    assert decode(schema_of(node).branches[0], written(node, tree), 0) == tree
+
+
+def test_types_of_other_schemas_are_found_in_whatever_order_they_are_given() -> None:
+    outer = record("shop.Outer", inner="shop.Inner")
+    inner = record("shop.Inner", leaf="shop.Leaf")
+    leaf = {"type": "enum", "name": "shop.Leaf", "symbols": ["X"]}
+    whole = {**outer, "fields": [{"name": "inner", "type": {**inner, "fields": [{"name": "leaf", "type": leaf}]}}]}
+    value = {"inner": {"leaf": "X"}}
+    for references in ({"i": inner, "l": leaf}, {"l": leaf, "i": inner}):
+        assert decode(schema_of(outer, references).branches[0], written(whole, value), 0) == value
+
+
+def test_a_type_within_a_type_is_that_type_and_keeps_its_meaning() -> None:
+    wrapped = record("R", at={"type": logical("long", "timestamp-millis")}, either={"type": ["null", "string"]})
+    datum = written(record("R", at="long", either=["null", "string"]), {"at": 1000, "either": "x"})
+    assert decode(schema_of(wrapped).branches[0], datum, 0) == {"at": Instant(1_000_000_000), "either": "x"}
+
+
+def test_a_type_may_be_named_within_braces() -> None:
+    leaf = {"type": "enum", "name": "Leaf", "symbols": ["X"]}
+    tree = record("Tree", a=leaf, b={"type": "Leaf"}, c=["null", {"type": "Tree"}])
+    value = {"a": "X", "b": "X", "c": {"a": "X", "b": "X", "c": None}}
+    assert (
+        decode(schema_of(tree).branches[0], written(record("Tree", a=leaf, b="Leaf", c=["null", "Tree"]), value), 0)
+        == value
+    )
+
+
+def test_a_type_given_under_two_names_is_one_type() -> None:
+    inner = record("shop.Inner", a="int")
+    branch = schema_of(record("R", v="shop.Inner"), {"any": inner, "shop.Inner": inner}).branches[0]
+    assert decode(branch, b"\x02", 0) == {"v": {"a": 1}}
+
+
+def test_a_schema_that_only_names_a_referenced_type_is_that_type() -> None:
+    inner = record("shop.Inner", a="int")
+    branch = schema_of("shop.Inner", {"i": inner}).branches[0]
+    assert (branch.name, branch.is_record) == ("shop.Inner", True)
+    assert decode(branch, written(inner, {"a": 1}), 0) == {"a": 1}
+
+
+def test_a_top_level_union_tells_its_branch_before_decoding() -> None:
+    union = ["null", record("shop.A", a="int"), record("shop.B", b="string"), "string"]
+    schema = schema_of(union)
+    assert [branch.name for branch in schema.branches] == ["null", "shop.A", "shop.B", "string"]
+    value = written(union, ("shop.B", {"b": "x"}))
+    found = schema.branch(value, 0)
+    assert not isinstance(found, Fault)
+    assert decode(schema.branches[found[0]], value, found[1]) == {"b": "x"}
+
+
+def test_a_record_knows_its_name_only_where_somebody_asks() -> None:
+    union = record("R", v=[record("shop.A", a="int"), record("shop.B", a="int")])
+    branch = schema_of(union, named=("shop.B",)).branches[0]
+    plain, named = (decode(branch, written(union, {"v": (name, {"a": 1})}), 0) for name in ("shop.A", "shop.B"))
+    assert plain == named == {"v": {"a": 1}}
+    assert isinstance(plain, dict)
+    assert isinstance(named, dict)
+    assert type(plain["v"]) is dict
+    assert isinstance(named["v"], AvroRecord)
+    assert named["v"].full_name == "shop.B"

@@ -1,0 +1,192 @@
+"""What an operator may say is read as documented, shown without its key, and ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.directives.parser import ParsedDirectives, content_of, read_content
+from consumer.model import DeadLetterCause
+from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
+from tests.unit.directing import CANARY, END, END_MS, KNOWN, directive, read
+
+LOST = "the brokers lost a disk"
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("pause: {destination: copilot}", Pause(END_MS, "", "copilot")),
+        ("pause: {event_type: shop.Seen}", Pause(END_MS, "", None, "shop.Seen")),
+        ("pause: {destination: copilot, event_type: shop.Seen}", Pause(END_MS, "", "copilot", "shop.Seen")),
+        (
+            "accept_refusals: {destination: copilot, event_type: shop.Seen, cause: contract}",
+            AcceptRefusals(END_MS, "", DeadLetterCause.CONTRACT, "copilot", "shop.Seen"),
+        ),
+        (
+            "accept_refusals: {event_type: shop.Seen, cause: refused}",
+            AcceptRefusals(END_MS, "", DeadLetterCause.REFUSED, None, "shop.Seen"),
+        ),
+        (
+            "accept_refusals: {topic: shop.people.new, cause: unknown_schema}",
+            AcceptRefusals(END_MS, "", DeadLetterCause.UNKNOWN_SCHEMA, topic="shop.people.new"),
+        ),
+        ("quarantine: {position: shop.orders/3/1234}", Quarantine(END_MS, "", "shop.orders", 3, 1234)),
+        (
+            "quarantine: {topic: shop.orders, key: 17, destination: copilot}",
+            Quarantine(END_MS, "", "shop.orders", key="17", destination="copilot"),
+        ),
+        ("quarantine: {topic: shop.orders, key: '${KEY} '}", Quarantine(END_MS, "", "shop.orders", key="${KEY} ")),
+        (
+            "accept_gap: {partition: shop.orders/0, from: 7, to: earliest}",
+            AcceptGap(END_MS, "", "shop.orders", 0, 7, "earliest"),
+        ),
+        (
+            "accept_gap: {partition: shop.orders/0, from: 0, to: latest}",
+            AcceptGap(END_MS, "", "shop.orders", 0, 0, "latest"),
+        ),
+        (
+            "accept_gap: {partition: shop.orders/12, from: 9223372036854775807, to: 0}",
+            AcceptGap(END_MS, "", "shop.orders", 12, 2**63 - 1, 0),
+        ),
+    ],
+)
+def test_each_directive_is_read_as_documented(said: str, meant: Directive) -> None:
+    assert directive(said) == meant
+    assert directive(f"reason: they asked\n    {said}").reason == "they asked"
+
+
+def test_directives_keep_the_order_of_the_file_and_those_that_are_over_are_no_error() -> None:
+    found = read(f"""\
+directives:
+  - pause: {{destination: copilot}}
+    until: 1990-01-01T00:00:00+02:00
+  - accept_gap: {{partition: shop.orders/1, from: 3, to: 5}}
+    until: {END}
+    reason: {LOST}
+""")
+    assert found == ParsedDirectives(
+        Directives((Pause(631_144_800_000, "", "copilot"), AcceptGap(END_MS, LOST, "shop.orders", 1, 3, 5))), ()
+    )
+    assert found.directives is not None
+    assert found.directives.in_force(END_MS - 1) == found.directives[1:]
+    assert found.directives.in_force(END_MS) == NONE
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "directives:\n", "directives: []\n", "{}\n", "\ufeff"])
+def test_an_empty_file_directs_nothing(text: str) -> None:
+    assert read(text) == ParsedDirectives(NONE, ())
+
+
+def test_a_key_is_in_nothing_that_a_directive_shows_of_itself() -> None:
+    said = directive(f"reason: {CANARY} complained\n    quarantine: {{topic: shop.orders, key: {CANARY}}}")
+    assert isinstance(said, Quarantine)
+    assert said.key == CANARY
+    assert CANARY not in repr(said)
+    assert CANARY not in str(Directives((said,)))
+    assert said.scope() == {"topic": "shop.orders", "key": "set"}
+
+
+@pytest.mark.parametrize(
+    ("said", "scope"),
+    [
+        ("pause: {destination: copilot, event_type: shop.Seen}", {"destination": "copilot", "event_type": "shop.Seen"}),
+        (
+            "accept_refusals: {topic: shop.orders, cause: undecodable}",
+            {"topic": "shop.orders", "cause": "undecodable"},
+        ),
+        (
+            "quarantine: {position: shop.orders/3/12, destination: copilot}",
+            {"position": "shop.orders/3/12", "destination": "copilot"},
+        ),
+        (
+            "accept_gap: {partition: shop.orders/3, from: 5, to: 7}",
+            {"partition": "shop.orders/3", "from": "5", "to": "7"},
+        ),
+    ],
+)
+def test_what_a_directive_speaks_of_can_be_shown(said: str, scope: dict[str, str]) -> None:
+    assert directive(said).scope() == scope
+
+
+def test_each_kind_is_found_among_the_others() -> None:
+    pause, accepted = Pause(1, "", "copilot"), AcceptRefusals(2, "", DeadLetterCause.CONTRACT, "copilot")
+    quarantine, gap = Quarantine(3, "", "t", 1, 2), AcceptGap(4, "", "t", 1, 9, "earliest")
+    all_of_them = Directives((gap, pause, quarantine, accepted))
+    assert all_of_them.pauses == (pause,)
+    assert all_of_them.accepted == (accepted,)
+    assert all_of_them.quarantines == (quarantine,)
+    assert all_of_them.gaps == (gap,)
+    assert [each.kind for each in all_of_them] == ["accept_gap", "pause", "quarantine", "accept_refusals"]
+
+
+# ── The file ──
+
+
+def test_no_file_directs_nothing_and_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    assert content_of(path) is None
+    assert read_content(None, path, KNOWN) == ParsedDirectives(NONE, ())
+
+
+def test_a_file_that_cannot_be_had_is_refused_with_the_reason(tmp_path: Path) -> None:
+    found = read_content(content_of(tmp_path), tmp_path, KNOWN)
+    assert found.directives is None
+    assert [each.text() for each in found.findings] == [
+        f"{tmp_path}: error: cannot be read: is a directory\n    check the path and its permissions"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"directives:\n# \xff\n", "is not UTF-8 text (byte 14)"),
+        (b"# " + b"x" * (1 << 20), "is larger than 1048576 bytes"),
+    ],
+)
+def test_a_file_that_is_no_such_text_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "d.yaml"
+    path.write_bytes(content)
+    found = read_content(content_of(path), path, KNOWN)
+    assert found.directives is None
+    assert [each.message for each in found.findings] == [message]
+
+
+def test_a_good_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "d.yaml"
+    path.write_text(f"directives:\n  - pause: {{destination: copilot}}\n    until: {END}\n")
+    assert read_content(content_of(path), path, KNOWN) == ParsedDirectives(
+        Directives((Pause(END_MS, "", "copilot"),)), ()
+    )
+
+
+GOOD = f"""\
+directives:
+  - quarantine: {{topic: shop.orders, key: {CANARY}}}
+    until: {END}
+  - accept_gap: {{partition: shop.orders/1, from: 3, to: 5}}
+    until: {END}
+"""
+
+
+@settings(deadline=None)
+@given(
+    at=st.integers(0, len(GOOD)), junk=st.one_of(st.text(max_size=4), st.sampled_from(list("{}[]:#'\"&*!|>\n\t-?,")))
+)
+def test_the_file_with_anything_in_it_is_directives_or_complaints(at: int, junk: str) -> None:
+    found = read(GOOD[:at] + junk + GOOD[at:])
+    assert (found.directives is None) == bool(found.findings)
+    for finding in found.findings:
+        assert finding.message
+        assert CANARY not in finding.text()
+
+
+@settings(deadline=None)
+@given(at=st.integers(0, len(GOOD)))
+def test_the_beginning_of_the_file_is_refused_or_says_no_more_than_the_whole(at: int) -> None:
+    found, whole = read(GOOD[:at]), read(GOOD).directives
+    assert whole is not None
+    assert found.directives is None or set(found.directives) <= set(whole)

@@ -1,0 +1,74 @@
+"""Values that would cost a process its memory or its stack make an expression unmappable, or null."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from consumer.model.values import Instant, Value
+from consumer.translation.expressions import Expression, Scope, UnmappableError, compile_expression, kind_of
+from tests.unit.translating import Kept
+
+
+def nested(levels: int) -> Value:
+    value: Value = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def value_of(text: str, event: Value) -> Value:
+    made = compile_expression(text)
+    assert isinstance(made, Expression)
+    return made.run(event, Scope(Kept(b""), event))
+
+
+@pytest.mark.parametrize(
+    ("text", "event", "said"),
+    [
+        ("to_string(@)", 1 << 100_000, "a number has too many digits"),
+        ("to_string(@)", Decimal("1e999999"), "a number is not finite, or has too many digits"),
+        ("sum(@)", [Decimal("0.5"), Decimal("1e999999")], "a number has too many digits"),
+        ("to_string(@)", nested(100_000), "it is nested too deeply"),
+    ],
+    ids=["a whole number", "a fraction", "a sum", "a list"],
+)
+def test_what_is_too_large_to_say_is_unmappable(text: str, event: Value, said: str) -> None:
+    with pytest.raises(UnmappableError) as caught:
+        value_of(text, event)
+    assert said in caught.value.said
+
+
+@pytest.mark.parametrize("text", ["1e999999999", "1e-999999999", "9" * 2000])
+def test_a_text_that_holds_a_number_of_too_many_digits_holds_none(text: str) -> None:
+    assert value_of(f"to_number('{text}')", None) is None
+
+
+@pytest.mark.parametrize("text", ["a", "a.b", "a.b.c"])
+@pytest.mark.parametrize("event", [None, "text", 5, [1], {"a": "text"}, {"a": {"b": 5}}, {"a": {"b": {"c": 1}}}])
+def test_a_path_ends_in_what_stands_there_and_through_what_is_no_object_in_null(text: str, event: Value) -> None:
+    expected = event
+    for name in text.split("."):
+        expected = expected.get(name) if isinstance(expected, dict) else None
+    assert value_of(text, event) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (None, "null"),
+        (True, "boolean"),
+        (Instant(0), "time"),
+        (0, "number"),
+        (Decimal(0), "number"),
+        (0.0, "number"),
+        ("", "string"),
+        (b"", "bytes"),
+        ([], "array"),
+        ({}, "object"),
+        (len, "expression"),
+    ],
+)
+def test_every_value_has_a_name_for_its_kind(value: object, name: str) -> None:
+    assert kind_of(value) == name

@@ -1,0 +1,54 @@
+"""A delivery's fields out of an event: nothing to say says nothing, and a fault names its field."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumer.model.values import Value
+from consumer.translation.expressions import Expression, Scope, compile_expression
+from consumer.translation.field_builder import blame, cleaned, maker
+from consumer.translation.mapping.rules import Constant, Each, Object
+from tests.unit.translating import Kept
+
+
+def expression(text: str) -> Expression:
+    made = compile_expression(text)
+    assert isinstance(made, Expression)
+    return made
+
+
+def made(making: Each | Object, event: Value) -> Value:
+    return maker(making)(event, Scope(Kept(b""), event))
+
+
+def test_a_list_that_is_not_there_is_left_out_and_an_empty_one_is_said() -> None:
+    products = Object({"products": Each(expression("items"), Object({"n": expression("n")}))})
+    assert made(products, {"items": None}) is None
+    assert made(products, {"items": []}) == {"products": []}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"a": None}, None),
+        ({"a": {"b": {"c": None}}}, None),
+        ({"a": [None, {"b": None}, 1], "c": {"d": 0}}, {"a": [1], "c": {"d": 0}}),
+        ([], []),
+        ([[None], None, "x"], [[], "x"]),
+    ],
+)
+def test_null_and_absent_are_the_same_at_every_depth(value: dict[str, Value] | list[Value], expected: Value) -> None:
+    assert cleaned(value) == expected
+
+
+def test_blame_finds_the_field_within_objects_and_is_general_where_none_is_to_blame() -> None:
+    wrong = Object(
+        {
+            "first": Object({"fine": Constant(1)}),
+            "outer": Object({"fine": expression("a"), "inner": expression("cents(a)")}),
+        }
+    )
+    event: Value = {"a": "x"}
+    scope = Scope(Kept(b""), event)
+    assert blame(wrong, event, scope).startswith("fields.outer.inner: cents() takes")
+    assert blame(Object({"fine": expression("a")}), event, scope) == "fields"

@@ -1,0 +1,37 @@
+"""The interpreter by itself: where it runs what nested functions mostly run, it comes to the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumer.model.values import Value
+from consumer.translation.expressions import Scope, UnmappableError
+from consumer.translation.expressions.interpreter import Interpreter
+from consumer.translation.expressions.parser import ExactParser
+from tests.unit.test_expressions import CASES, EVENT, UNMAPPABLE, value_of
+from tests.unit.translating import Kept
+
+
+def interpreted(text: str, event: Value = EVENT) -> Value:
+    return Interpreter().run(ExactParser().parse(text).parsed, event, Scope(Kept(b""), event))
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES, ids=[text for text, _ in CASES])
+def test_the_interpreter_gives_every_value_that_nested_functions_give(text: str, expected: Value) -> None:
+    found = interpreted(text)
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize(("text", "said"), UNMAPPABLE, ids=[text for text, _ in UNMAPPABLE])
+def test_the_interpreter_refuses_what_nested_functions_refuse(text: str, said: str) -> None:
+    with pytest.raises(UnmappableError) as caught:
+        interpreted(text)
+    assert said in caught.value.said
+
+
+@pytest.mark.parametrize("text", ["a[0]", "a[1]", "a[-1]", "a[-2]", "a[0].b", "b[0]", "c[0]"])
+def test_an_index_beyond_a_list_or_into_what_is_none_is_null_either_way(text: str) -> None:
+    event: Value = {"a": [{"b": 1}], "b": "text"}
+    assert value_of(text, event) == interpreted(text, event)
+    assert (value_of(text, event) is None) == (text in {"a[1]", "a[-2]", "b[0]", "c[0]"})

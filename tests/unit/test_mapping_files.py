@@ -1,0 +1,63 @@
+"""Several mapping files make one mapping: what is wrong in any of them, and the version of them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from consumer.translation import load_mapping
+from consumer.translation.mapping.version import version_of
+from consumer.yaml_document import Node, read_text
+from tests.unit.translating import Teller
+
+GOOD = "version: 1\nevents:\n  shop.E:\n    deliver: [{to: teller.say}]\n"
+BAD = "version: 1\nevents:\n  shop.F:\n    deliver: [{to: teller.sya}]\n"
+
+
+def tree(text: str) -> Node:
+    node, findings = read_text(text, "f.yaml")
+    assert node is not None
+    assert not findings
+    return node
+
+
+def test_a_file_that_cannot_be_read_hides_nothing_that_is_wrong_in_the_next(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(BAD)
+    files = [tmp_path / "none.yaml", tmp_path / "bad.yaml"]
+    mapping, findings = load_mapping(files, {"teller": Teller()}, shown=["none.yaml", "bad.yaml"])
+    assert mapping is None
+    said = "\n".join(finding.text() for finding in findings)
+    assert "none.yaml: error: cannot be read: no such file or directory" in said
+    assert "bad.yaml:4:27: error:" in said
+
+
+def test_a_mapping_without_one_of_its_files_is_no_mapping(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD)
+    mapping, findings = load_mapping([tmp_path / "good.yaml", tmp_path / "none.yaml"], {"teller": Teller()})
+    assert mapping is None, "its deliveries would be skipped, and their offsets committed"
+    assert len(findings) == 1
+
+
+def test_an_event_that_stands_in_two_files_is_refused(tmp_path: Path) -> None:
+    for name in ("one.yaml", "two.yaml"):
+        (tmp_path / name).write_text(GOOD)
+    files = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
+    mapping, findings = load_mapping(files, {"teller": Teller()}, shown=["one.yaml", "two.yaml"])
+    assert mapping is None
+    assert [finding.text() for finding in findings] == [
+        "two.yaml:3:3: error: events.shop.E: stands in one.yaml already\n    keep one of the two"
+    ]
+
+
+def test_events_of_several_files_are_taken_together(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(GOOD)
+    (tmp_path / "two.yaml").write_text(GOOD.replace("shop.E", "shop.F"))
+    mapping, findings = load_mapping([tmp_path / "one.yaml", tmp_path / "two.yaml"], {"teller": Teller()})
+    assert not findings
+    assert mapping is not None
+    assert [entry.event_type for entry in mapping.entries()] == ["shop.E", "shop.F"]
+
+
+def test_what_holds_no_events_adds_nothing_to_the_version() -> None:
+    alone = version_of([tree(GOOD)])
+    assert version_of([tree(GOOD), tree("events: {}"), tree("version: 1"), tree("[]")]) == alone
+    assert version_of([tree(GOOD), tree(BAD)]) != alone

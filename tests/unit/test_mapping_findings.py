@@ -1,0 +1,235 @@
+"""What can be wrong with a mapping file: each complaint with its place, all of them at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumer.model.findings import Finding
+from consumer.translation import EventMapping, load_mapping_text
+from tests.unit.translating import Teller
+
+HEAD = "version: 1\nevents:\n  shop.E:\n"
+DELIVER = HEAD + "    deliver:\n"
+SAY = DELIVER + "      - to: teller.say\n"
+FIELDS = SAY + "        fields:\n"
+
+
+def load(text: str) -> tuple[EventMapping | None, list[Finding]]:
+    return load_mapping_text(text, "m.yaml", {"teller": Teller(), "other": Teller("other")})
+
+
+# (name, yaml, line, column, what the message says, what the hint says)
+CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
+    # the file
+    ("not yaml", "a: [", 1, 5, "is not YAML", ""),
+    ("empty", "", 1, 1, "must be a mapping with `version` and `events`", ""),
+    ("a list", "- a", 1, 1, "must be a mapping with `version` and `events`", ""),
+    ("no version", "events: {}", 1, 1, "misses `version`", "version: 1"),
+    ("another version", "version: 2\nevents: {}", 1, 10, "must be 1", ""),
+    ("a text for version", 'version: "1"\nevents: {}', 1, 10, "must be 1", ""),
+    ("true for version", "version: true\nevents: {}", 1, 10, "must be 1", ""),
+    ("no events", "version: 1", 1, 1, "misses `events`", "deliver"),
+    ("events empty", "version: 1\nevents:", 2, 1, "must be a mapping of Avro record names", "indent"),
+    ("an unknown key", "version: 1\nevent: {}\nevents: {}", 2, 1, "is unknown here", "did you mean `events`?"),
+    ("a key twice", "version: 1\nversion: 1\nevents: {}", 2, 1, "is given twice", "line 1"),
+    # an event
+    ("an event without entries", HEAD + "    id: a", 4, 5, "misses `deliver`", "deliver: a list"),
+    ("an event that is a list", HEAD + "    - to: teller.say", 4, 5, "must be a mapping with `deliver`", ""),
+    ("deliver as a mapping", DELIVER + "      to: teller.say", 5, 7, "must be a list of entries", "- to"),
+    ("deliver without any", HEAD + "    deliver: []", 4, 14, "must be a list of entries", ""),
+    ("a misspelt event key", HEAD + "    tiem: a\n    deliver: [{to: teller.say}]", 4, 5, "is unknown", "`time`"),
+    (
+        "an id that is a number",
+        HEAD + "    id: 5\n    deliver: [{to: teller.say}]",
+        4,
+        9,
+        "YAML reads a number",
+        "'`5`'",
+    ),
+    # where it goes
+    ("no destination", DELIVER + "      - name: x", 5, 9, "misses `to`", "destination.target"),
+    ("an unknown destination", DELIVER + "      - to: tellr.say", 5, 13, "`tellr` is no destination", "`teller`"),
+    ("an unknown target", DELIVER + "      - to: teller.sya", 5, 20, "teller has no target `sya`", "`say`"),
+    ("no target", DELIVER + "      - to: teller", 5, 13, "`teller` names no target", ""),
+    ("a destination that is a number", DELIVER + "      - to: 5", 5, 13, "YAML reads a number", 'quote it: "5"'),
+    ("a misspelt key", SAY + "        wen: a", 6, 9, "is unknown here", "`when`"),
+    ("an entry that is a text", DELIVER + "      - teller.say", 5, 9, "must be a mapping that begins with `to", ""),
+    # names and labels
+    ("a missing name", DELIVER + "      - to: teller.call", 5, 9, "misses `name`, which teller.call needs", ""),
+    (
+        "a name too many",
+        DELIVER + "      - {to: teller.consent, name: x, fields: {user: a}}",
+        5,
+        30,
+        "takes no name",
+        "",
+    ),
+    ("a name that is a number", SAY + "        name: 123", 6, 15, "YAML reads a number", 'quote it: "123"'),
+    ("a name that is a boolean", SAY + "        name: true", 6, 15, "YAML reads a boolean", 'quote it: "true"'),
+    ("a name that is empty", SAY + "        name:", 6, 9, "is empty", ""),
+    ("a name that is blank", SAY + '        name: " "', 6, 15, "is blank", ""),
+    ("a name that is a list", SAY + "        name: [a]", 6, 15, "must be a text, not a list", "quote it"),
+    ("a name refused", SAY + "        name: misspelt", 6, 15, "this name is misspelt", "spell it well"),
+    ("a label twice", SAY + "      - to: other.say", 6, 13, "has the label `say` like the entry on line 5", "label:"),
+    (
+        "a label of its own twice",
+        DELIVER + "      - {to: teller.say, label: a}\n      - {to: teller.say, name: x, label: a}",
+        6,
+        42,
+        "has the label `a`",
+        "",
+    ),
+    # what the target wants
+    (
+        "an unknown field",
+        DELIVER + "      - to: teller.strict\n        fields: {usr: a, user: a, extra: {city: a}, mail: a}",
+        6,
+        18,
+        "is no field of this target",
+        "`user`",
+    ),
+    (
+        "an unknown inner field",
+        DELIVER + "      - to: teller.strict\n        fields: {user: a, extra: {ctiy: a}, mail: a}",
+        6,
+        35,
+        "is no field here",
+        "`city`",
+    ),
+    (
+        "a missing field",
+        DELIVER + "      - to: teller.strict\n        fields: {extra: {city: a}, mail: a}",
+        6,
+        17,
+        "misses `user`, which is mandatory",
+        "",
+    ),
+    ("no fields at all", DELIVER + "      - to: teller.consent", 5, 9, "misses `user`, which is mandatory", ""),
+    (
+        "one of two",
+        DELIVER + "      - to: teller.strict\n        fields: {user: a, extra: {city: a}}",
+        6,
+        17,
+        "must map `mail` or `phone`",
+        "",
+    ),
+    (
+        "a gated consent",
+        DELIVER + "      - to: teller.consent\n        consent: ok\n        fields: {user: a}",
+        6,
+        9,
+        "gates a call that itself states a consent",
+        "remove it",
+    ),
+    (
+        "a gated field of consent",
+        DELIVER + "      - to: teller.strict\n        consent: ok\n"
+        "        fields: {user: a, extra: {city: a}, mail: a, opted_out: b}",
+        6,
+        9,
+        "gates a call that itself states a consent",
+        "remove it",
+    ),
+    # elements
+    ("each without id", SAY + "        each: items", 6, 9, "needs an `id` for its elements", ""),
+    ("id without each", SAY + "        id: a", 6, 9, "means something only beside `each`", ""),
+    ("each without fields", FIELDS + "          a: {each: b}", 7, 14, "has `each` but no `fields`", ""),
+    # expressions, and what YAML made of them
+    ("a syntax error", FIELDS + "          a: b..c", 7, 16, "is not JMESPath at `.c`", ""),
+    ("a syntax error in quotes", FIELDS + '          a: "b..c"', 7, 17, "is not JMESPath at `.c`", ""),
+    ("an unknown function", FIELDS + "          a: cent(b)", 7, 14, "calls cent()", "`cents`"),
+    ("cut at a comment", SAY + "        when: s == 'a #b'", 6, 20, "YAML took `#` for a comment", "quote the whole"),
+    ("cut at a comma", SAY + "        fields: {a: concat(b, c)}", 6, 29, "for the end of the value", "quote the whole"),
+    ("an expression that is a mapping", SAY + "        when: {a: b}", 6, 15, "YAML reads a mapping (`{…}`)", "quote"),
+    ("an expression that is a list", SAY + "        when: [a]", 6, 15, "YAML reads a list", "quote"),
+    ("an expression that is a boolean", SAY + "        when: true", 6, 15, "YAML reads a boolean", "'`true`'"),
+    ("an expression that is empty", SAY + "        when:", 6, 9, "is empty; an expression must stand here", ""),
+    ("a function as a key", FIELDS + "          cents(total): ", 7, 11, "is empty", "leave the field out"),
+    ("a field that is null", FIELDS + "          a: null", 7, 14, "is null", "{value: null}"),
+    ("a field that is no number", FIELDS + "          a: .nan", 7, 14, "is not a finite number", ""),
+    ("a constant that is no number", FIELDS + "          a: {value: [.inf]}", 7, 23, "is not a finite number", ""),
+    (
+        "a constant with company",
+        FIELDS + "          a: {value: 1, x: b}",
+        7,
+        22,
+        "is a constant with other keys",
+        "alone",
+    ),
+    ("a constant that is empty", FIELDS + "          a: {value: }", 7, 15, "is empty", ""),
+    ("an empty object", FIELDS + "          a: {}", 7, 14, "is an empty mapping", ""),
+    ("a merge key", FIELDS + "          <<: {a: b}", 7, 11, "is a merge key", "write the fields out"),
+    ("fields as a list", SAY + "        fields: [a]", 6, 17, "must be a mapping of fields to expressions", ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "said", "hint"), [each[1:] for each in CATALOGUE], ids=[each[0] for each in CATALOGUE]
+)
+def test_a_complaint_says_what_is_wrong_where_and_what_to_do(
+    text: str, line: int, column: int, said: str, hint: str
+) -> None:
+    mapping, findings = load(text)
+    assert mapping is None
+    assert len(findings) == 1, [finding.text() for finding in findings]
+    assert said in findings[0].message
+    assert hint in findings[0].hint
+    assert (findings[0].line, findings[0].column) == (line, column)
+    assert findings[0].severity == "error"
+
+
+def test_everything_wrong_is_said_at_once_and_in_order() -> None:
+    text = FIELDS + "          a: b..c\n          d: nope(x)\n        whn: e\n      - {to: teler.call, name: x}\n"
+    _, findings = load(text)
+    assert [finding.line for finding in findings] == [7, 8, 9, 10]
+    assert [finding.path for finding in findings] == [
+        "events.shop.E.deliver[0].fields.a",
+        "events.shop.E.deliver[0].fields.d",
+        "events.shop.E.deliver[0].whn",
+        "events.shop.E.deliver[1].to",
+    ]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "{a: b, c: [d, e]}",
+        "{a: 1, b: 1.10, c: true, d: {value: null}, e: {value: {x: [1, null]}}}",
+        "{a: yes, b: no, c: on}",
+        "{a: status == 'PAID'}  # a comment that cuts nothing",
+        "{a: {each: items, fields: {b: c}}, d: {each: items, fields: sku}}",
+        '{a: "{value: amount}"}',
+        "{a: &x b, c: *x}",
+    ],
+)
+def test_what_is_allowed_loads_without_findings(fields: str) -> None:
+    mapping, findings = load(SAY + f"        fields: {fields}")
+    assert not findings
+    assert mapping is not None
+
+
+def version(text: str) -> str:
+    mapping, findings = load(text)
+    assert not findings
+    assert mapping is not None
+    return mapping.version
+
+
+def test_the_version_is_of_the_content_and_not_of_its_layout() -> None:
+    plain = version(FIELDS + "          a: b\n          c: 1.10\n")
+    laid_out = 'events: {shop.E: {deliver: [{fields: {c: 1.10, "a": "b"}, to: teller.say}]}}  # same\nversion: 1'
+    assert version(laid_out) == plain
+    assert len(plain) == 64
+
+
+@pytest.mark.parametrize("fields", ["a: d", "a: b\n          c: 1.1", "z: b\n          c: 1.10"])
+def test_the_version_changes_with_the_content(fields: str) -> None:
+    assert version(FIELDS + f"          {fields}\n") != version(FIELDS + "          a: b\n          c: 1.10\n")
+
+
+def test_a_label_is_the_target_with_its_name_unless_it_is_given() -> None:
+    text = SAY + "      - {to: teller.call, name: Order Completed}\n      - {to: teller.say, label: mine}\n"
+    mapping, findings = load(text)
+    assert not findings
+    assert mapping is not None
+    assert [entry.label for entry in mapping.entries()] == ["say", "call:Order Completed", "mine"]

@@ -1,0 +1,89 @@
+"""One pool for all threads: asked for before there is a second one, and only where nobody has said otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+import consumer.cli.run
+from consumer.cli.process_tuning import share_one_pool
+
+_THREADS = """
+import ctypes, os, sys, threading
+from consumer.cli.process_tuning import share_one_pool
+from tests.fault_injection.allocator import in_use_mib
+
+done = share_one_pool(os.environ)
+library = ctypes.CDLL(None)
+library.malloc.restype = ctypes.c_void_p
+together = threading.Barrier(6)
+
+def take():
+    together.wait()
+    held.append([library.malloc(5000) for _ in range(100)])
+    together.wait()
+
+held = []
+threads = [threading.Thread(target=take) for _ in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(done, in_use_mib() > 3, flush=True)
+library.malloc_info(0, ctypes.c_void_p.in_dll(library, "stdout"))
+library.fflush(None)
+"""
+
+needs_glibc = pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="pools for threads are glibc's"
+)
+
+
+def _pools_of_six_threads(**said: str) -> tuple[str, int]:
+    """Return what a process printed whose threads all took memory at one time, and how many pools it then had."""
+    cleared = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC", "GLIBC"))}
+    command = [sys.executable, "-c", _THREADS]
+    root = Path(__file__).parents[2]
+    printed = subprocess.run(
+        command, cwd=root, env={**cleared, **said}, check=True, capture_output=True, text=True, timeout=300
+    ).stdout
+    return printed.partition("\n")[0], printed.count("<heap nr=")
+
+
+@needs_glibc
+def test_all_threads_of_a_run_share_one_pool() -> None:
+    assert _pools_of_six_threads() == ("True True", 1)
+
+
+@needs_glibc
+@pytest.mark.parametrize(
+    "said", [{"MALLOC_ARENA_MAX": "3"}, {"GLIBC_TUNABLES": "glibc.malloc.arena_max=3"}], ids=["older", "newer"]
+)
+def test_what_the_environment_says_of_pools_stays(said: dict[str, str]) -> None:
+    assert _pools_of_six_threads(**said) == ("False True", 3)
+
+
+def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    assert not share_one_pool({})
+
+
+def test_a_run_asks_before_it_does_anything_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def plan(*_: object, **__: object) -> NoReturn:
+        order.append("plan")
+        raise InterruptedError
+
+    monkeypatch.setattr(consumer.cli.run, "share_one_pool", lambda _: order.append("one pool"))
+    monkeypatch.setattr(consumer.cli.run, "read_plan", plan)
+    with pytest.raises(InterruptedError):
+        consumer.cli.run.run(argparse.Namespace(config=tmp_path / "none.yaml", pipeline=None))
+    assert order == ["one pool", "plan"]

@@ -1,0 +1,108 @@
+"""A pipeline whose records cannot be said: what is parked is bounded, left, accepted, and seen by the translator."""
+
+import asyncio
+
+from consumer.delivery.guards.flood_guard import FloodGuardOptions
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
+from consumer.delivery.record_buffer import LETTER_BYTES, Chunk, enter
+from consumer.model import DeadLetterCause, Partition
+from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directives
+from consumer.model.observer import Observer
+from consumer.pipeline.settlement import Settlement
+from tests.integration.delivery.road import FakeShelf
+from tests.unit.orders import SCHEMA, kept
+from tests.unit.path import House, P, house, until
+from tests.unit.translating import NOW_MS, Kept, entry, framed, translator
+
+
+def accept(topic: str) -> Directives:
+    return Directives([AcceptRefusals(until_ms=0, reason="", cause=DeadLetterCause.UNDECODABLE, topic=topic)])
+
+
+async def flooded(here: House, count: int = 200) -> None:
+    here.assign(P)
+    here.translator.bad = set(range(count))
+    await here.give(P, *range(count))
+
+
+def test_parked_records_fill_their_share_of_the_limits_and_good_ones_of_their_topic_go_on() -> None:
+    async def run() -> None:
+        async with house(records=100) as here:
+            here.translator.bad = set(range(0, 1000, 2)) | set(range(80))
+            here.assign(P)
+            await here.give(P, *range(100, 110))
+            assert len(here.lanes.here) == 5
+            assert [each.delivery_id for each in here.shelf.letters] == [f"bad-{n}" for n in range(100, 110, 2)]
+            accepting = asyncio.create_task(here.give(P, *range(1000, 1300)))
+            here.translator.bad |= set(range(1000, 1300)) - {1100}
+            await until(lambda: here.pipeline.full == {P})
+            (closed,) = here.pipeline.closed("")
+            assert closed.kind == "orders"
+            letters = len(here.shelf.letters)
+            here.check_books()
+            assert not accepting.done()
+            here.pipeline.directed(accept("orders"))
+            await until(lambda: here.deliver() or accepting.done())  # type: ignore[func-returns-value]
+            await until(lambda: len(here.shelf.letters) == 5 + 299)
+            await until(lambda: here.settling.books.accounts[""].dead_lettered == 304)
+            assert letters < 60
+            assert here.lanes.said[-1].accepted
+
+    asyncio.run(run())
+
+
+def test_a_parked_record_weighs_what_its_letter_takes_in_memory() -> None:
+    async def run() -> None:
+        async with house() as here:
+            await flooded(here, 90)
+            tenure = here.pipeline.intake.tenures[P]
+            await until(lambda: tenure.open_records == 90 - 49)
+            assert tenure.open_bytes == (90 - 49) * (10 + LETTER_BYTES)
+
+    asyncio.run(run())
+
+
+def test_leaving_does_not_wait_for_what_is_parked_and_gives_it_up() -> None:
+    async def run() -> None:
+        async with house() as here:
+            await flooded(here, 90)
+            await until(lambda: here.settling.books.accounts[""].dead_lettered == 49)
+            frontier = await asyncio.wait_for(here.pipeline.finish(), 120)
+            assert frontier.offsets == {P: (1, 49)}
+            assert here.settling.books.accounts[""].released == 90 - 49
+            assert [each.waiting for each in here.pipeline.closed("")] == [0]
+
+    asyncio.run(run())
+
+
+def test_directives_reach_the_lanes_the_guards_and_the_poll_thread() -> None:
+    async def run() -> None:
+        async with house() as here:
+            gap = AcceptGap(until_ms=0, reason="", topic="orders", partition=1, stopped_at=7, to="latest")
+            here.pipeline.directed(Directives([gap]))
+            assert list(here.pipeline.accepted_gaps) == [gap]
+            assert here.lanes.said == [Directives([gap])]
+            here.pipeline.directed(NONE)
+            assert list(here.pipeline.accepted_gaps) == []
+            assert here.pipeline.closed("yotpo") == ()
+
+    asyncio.run(run())
+
+
+def test_with_the_real_translator_a_registry_that_knows_no_id_parks_all_but_the_first() -> None:
+    made = translator(entry("{s: status}"), SCHEMA)
+    made.learn_unknown(2, NOW_MS)
+    lot = [Kept(framed(2, b""), offset, stamp_ms=NOW_MS - 3_600_000) for offset in range(10)]
+    shelf = FakeShelf()
+    shelf.at_once = False
+    settling = Settlement(["teller"], shelf, made, Observer(), FloodGuardOptions(refusals=3))
+    tenure = PartitionLedger(Partition("shop", 0), 1, 0, 2)
+    translation = made.translate(lot)
+    places = enter([Chunk(tenure, lot, [1] * 10)], translation, settling.index)
+    settling.parking.translated(lot, translation)
+    for faulty in translation.faults:
+        settling.unsaid(faulty, places.tenures[faulty.record], places.slots[faulty.record])
+    (closed,) = settling.parking.closed("")
+    assert (closed.kind, closed.cause, closed.waiting) == ("shop", DeadLetterCause.UNKNOWN_SCHEMA, 8)
+    assert [letter.schema_id for letter in shelf.letters] == ["2", "2"]
+    assert made.translate([kept(10)]).columns["teller"].bodies, "good records of the topic go on"

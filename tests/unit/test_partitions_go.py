@@ -1,0 +1,139 @@
+"""Partitions that are given back, lost, or left: each ends once, with what it still owes released."""
+
+import asyncio
+
+from tests.unit.path import P, Q, house
+
+
+def test_a_drain_waits_for_calls_on_the_wire_and_releases_the_rest() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P, Q)
+            await here.give(P, 0, 1)
+            await here.give(Q, 0)
+            lanes = here.lanes
+            lanes.on_wire, lanes.here = lanes.here[:1], lanes.here[1:]
+            lanes.answer = asyncio.get_running_loop().create_future()
+            draining = asyncio.create_task(here.pipeline.drain([P]))
+            await asyncio.sleep(0.02)
+            assert not draining.done()
+            assert [each.tenure.partition for each in lanes.here] == [Q]
+            here.settling.delivered("yotpo", lanes.on_wire)
+            lanes.answer.set_result(None)
+            assert (await draining).offsets == {P: (1, 1)}
+            assert set(here.pipeline.frontier().offsets) == {Q}
+            assert here.settling.books.accounts["yotpo"].released == 1
+
+    asyncio.run(run())
+
+
+def test_a_drain_ends_with_its_budget_though_a_call_is_never_answered() -> None:
+    async def run() -> None:
+        async with house(drain_s=0.1) as here:
+            here.assign(P)
+            await here.give(P, 0)
+            here.lanes.on_wire, here.lanes.here = here.lanes.here, []
+            here.lanes.answer = asyncio.get_running_loop().create_future()
+            frontier = await asyncio.wait_for(here.pipeline.drain([P]), 120)
+            assert frontier.offsets == {P: (1, 0)}
+            here.settling.delivered("yotpo", here.lanes.on_wire)  # late: it stays released
+            assert here.settling.books.accounts["yotpo"].released == 1
+
+    asyncio.run(run())
+
+
+def test_a_partition_lost_while_it_is_drained_is_released_once_and_its_successor_lives() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P)
+            await here.give(P, 0, 1)
+            here.lanes.on_wire = here.lanes.here[:1]
+            here.lanes.answer = asyncio.get_running_loop().create_future()
+            draining = asyncio.create_task(here.pipeline.drain([P]))
+            await asyncio.sleep(0)
+            here.pipeline.lost([P])
+            here.assign(P)
+            here.lanes.answer.set_result(None)
+            assert (await draining).offsets == {}
+            assert here.pipeline.frontier().offsets == {P: (2, 0)}
+            assert here.settling.books.accounts["yotpo"].released == 2
+            await here.give(P, 0)
+            assert [each.tenure.number for each in here.lanes.here] == [2]
+
+    asyncio.run(run())
+
+
+def test_a_partition_assigned_while_it_is_still_drained_starts_a_tenure_of_its_own() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P)
+            await here.give(P, 0)
+            here.lanes.on_wire = here.lanes.here[:1]
+            here.lanes.answer = asyncio.get_running_loop().create_future()
+            draining = asyncio.create_task(here.pipeline.drain([P]))
+            await asyncio.sleep(0)
+            here.assign(P)
+            here.lanes.answer.set_result(None)
+            await draining
+            assert here.pipeline.frontier().offsets == {P: (2, 0)}
+            here.check_books()
+
+    asyncio.run(run())
+
+
+def test_the_share_of_the_rate_follows_the_partitions_held_and_shrinks_at_once() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P, Q, total=4)
+            pace = here.lanes.pace
+            assert pace.share_at(asyncio.get_running_loop().time() + 2) == 0.5
+            await here.pipeline.drain([P])
+            assert pace.share_at(0) == 0.25
+            here.pipeline.lost([Q])
+            assert pace.share_at(0) == 0.0
+
+    asyncio.run(run())
+
+
+def test_the_share_of_the_rate_shrinks_when_the_topics_grow_elsewhere() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P, Q, total=4)
+            assert here.lanes.pace.share_at(asyncio.get_running_loop().time() + 2) == 0.5
+            here.pipeline.resized(8)
+            assert here.lanes.pace.share_at(0) == 0.25
+
+    asyncio.run(run())
+
+
+def test_leaving_delivers_what_goes_releases_what_does_not_and_takes_nothing_more() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P)
+            await here.give(P, 0, 1, 2)
+            leaving = asyncio.create_task(here.pipeline.finish())
+            await asyncio.sleep(0.05)
+            assert here.lanes.hurried
+            assert not leaving.done()
+            await here.give(P, 3)
+            here.deliver(2)
+            here.lanes.goes = False
+            assert (await asyncio.wait_for(leaving, 120)).offsets == {P: (1, 2)}
+            assert here.pipeline.left
+            assert here.settling.books.accounts["yotpo"].released == 1
+
+    asyncio.run(run())
+
+
+def test_who_is_asked_to_leave_twice_waits_for_nothing_but_the_wire() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P)
+            await here.give(P, 0)
+            leaving = asyncio.create_task(here.pipeline.finish())
+            await asyncio.sleep(0.05)
+            assert not leaving.done()
+            here.pipeline.hurry()
+            assert (await asyncio.wait_for(leaving, 120)).offsets == {P: (1, 0)}
+
+    asyncio.run(run())

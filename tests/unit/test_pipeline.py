@@ -1,0 +1,140 @@
+"""The path of one pipeline: room, schemas that are missing, and the frontier that is committed."""
+
+import asyncio
+
+import pytest
+
+from consumer.delivery.record_buffer import DELIVERY_BYTES
+from consumer.pipeline import pipeline as module
+from tests.unit.path import P, Q, house, until
+
+
+def test_the_frontier_is_committed_as_it_moves_and_only_then() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P)
+            await here.give(P, 0, 1, 5)
+            assert here.frontier(P) == 0
+            here.deliver(2)
+            await until(lambda: here.committed and here.committed[-1].offsets[P] == (1, 5))
+            here.deliver()
+            await until(lambda: here.committed[-1].offsets[P] == (1, 6))
+            commits = len(here.committed)
+            await asyncio.sleep(0.05)
+            assert len(here.committed) == commits
+
+    asyncio.run(run())
+
+
+def test_skipped_records_are_booked_and_pass_and_bad_ones_wait_for_their_letter() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P)
+            here.shelf.at_once = False
+            here.translator.skip, here.translator.bad = {0, 2}, {1}
+            await here.give(P, 0, 1, 2)
+            assert here.frontier(P) == 1
+            assert here.settling.books.accounts["yotpo"].skipped == 2
+            here.check_books()
+            here.shelf.acknowledge()
+            assert here.frontier(P) == 3
+            assert here.settling.books.accounts[""].dead_lettered == 1
+
+    asyncio.run(run())
+
+
+def test_the_deliveries_made_of_records_are_told_by_event_type() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P)
+            here.translator.skip, here.translator.bad, here.translator.each = {0}, {1}, 3
+            await here.give(P, 0, 1, 2, 3)
+            assert here.told.made == {("yotpo", "shop.Order"): 6}
+
+    asyncio.run(run())
+
+
+def test_a_full_pipeline_accepts_no_more_until_there_is_room_and_forgets_nothing() -> None:
+    async def run() -> None:
+        async with house(records=4) as here:
+            here.assign(P)
+            accepting = asyncio.create_task(here.give(P, *range(10)))
+            await until(lambda: len(here.lanes.here) == 4)
+            await asyncio.sleep(0.02)
+            assert not accepting.done()
+            assert here.pipeline.full == {P}
+            seen = []
+            while not accepting.done() or here.lanes.here:
+                seen += [each.slot for each in here.lanes.here]
+                here.deliver()
+                await asyncio.sleep(0.005)
+            assert seen == list(range(10))
+            assert here.pipeline.full == frozenset()
+
+    asyncio.run(run())
+
+
+def test_many_small_deliveries_of_one_record_fill_the_limit_of_bytes() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P)
+            here.translator.each = 100
+            await here.give(P, 0)
+            tenure = here.pipeline.intake.tenures[P]
+            assert tenure.open_bytes == 10 + 100 * (len(b"body") + DELIVERY_BYTES)
+            here.deliver()
+            assert tenure.open_bytes == 0
+
+    asyncio.run(run())
+
+
+def test_one_full_partition_among_others_keeps_nobody_waiting() -> None:
+    async def run() -> None:
+        async with house(records=4) as here:
+            here.assign(P, Q)
+            await here.give(P, *range(10))
+            assert here.pipeline.full == {P}
+            await here.give(Q, 0)
+            assert {each.tenure.partition for each in here.lanes.here} == {P, Q}
+
+    asyncio.run(run())
+
+
+def test_a_missing_schema_stops_its_partition_only_and_what_waits_goes_on_in_order() -> None:
+    async def run() -> None:
+        async with house() as here:
+            here.assign(P, Q)
+            here.translator.waits = {1}
+            await here.give(P, 0, 1, 2)
+            await here.give(Q, 7)
+            assert here.wanted
+            assert [each.identity for each in here.lanes.here] == ["0", "7"]
+            assert here.pipeline.full == {P}
+            here.translator.waits = set()
+            here.pipeline.schemas_changed()
+            await until(lambda: len(here.lanes.here) == 4)
+            assert [each.identity for each in here.lanes.here] == ["0", "7", "1", "2"]
+            assert here.pipeline.full == frozenset()
+
+    asyncio.run(run())
+
+
+def test_waiting_for_a_schema_ends_by_the_clock_though_another_partition_is_never_quiet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_GRACE_LOOK_S", 0.1)
+
+    async def run() -> None:
+        async with house(records=10_000) as here:
+            here.assign(P, Q)
+            here.translator.waits = {1}
+            await here.give(P, 1)
+            here.translator.waits = set()  # its grace is over: nobody tells, the translator judges it anew
+            offset = 10
+            async with asyncio.timeout(120):
+                while not any(each.tenure.partition == P for each in here.lanes.here):
+                    await here.give(Q, offset)
+                    offset += 1
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(run())

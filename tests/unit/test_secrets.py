@@ -1,0 +1,202 @@
+"""Secrets stay out of sight, and change only for a better one."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.config import MASK, Properties, Secret, SecretFile
+from consumer.config.secrets import is_secret_name, read_secret
+from tests.unit.configured import ENVIRON, GOOD, loaded, settings_of
+from tests.unit.hung_mount import HungMount
+
+
+def test_a_secret_is_asterisks_however_it_is_printed() -> None:
+    secret = Secret("canary")
+    for shown in (str(secret), repr(secret), f"{secret}", f"{secret:>20}", "%s".__mod__(secret), str([secret])):
+        assert "canary" not in shown
+        assert MASK in shown
+
+
+def refreshed(secret: Secret) -> bool:
+    return asyncio.run(secret.refresh())
+
+
+def test_a_secret_copied_by_serialisation_is_only_its_mask() -> None:
+    assert pickle.loads(pickle.dumps(Secret("canary"))).reveal() == MASK  # noqa: S301 - our own bytes
+    assert Secret("canary").reveal() == "canary"
+    assert Secret("a") == Secret("a")
+    assert Secret("a") != Secret("b")
+    assert refreshed(Secret("canary")) is False
+    assert not Secret("canary").hangs()
+    assert copy.copy(Secret("canary")).reveal() == MASK
+
+
+async def no_pause(_seconds: float) -> None:
+    pass
+
+
+def test_a_changed_file_gives_its_new_secret_once(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("old\n")
+    secret = SecretFile(path, "old", no_pause)
+    assert refreshed(secret) is False
+    path.write_text("new\n")
+    assert refreshed(secret) is True
+    assert secret.reveal() == "new"
+    assert refreshed(secret) is False
+
+
+def test_a_swapped_link_counts_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("old")
+    (tmp_path / "two").write_text("new")
+    link = tmp_path / "key"
+    link.symlink_to(tmp_path / "one")
+    secret = SecretFile(link, "old", no_pause)
+    link.unlink()
+    link.symlink_to(tmp_path / "two")
+    assert refreshed(secret) is True
+    assert secret.reveal() == "new"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xff\xfe", b"two\nlines", b"nul\0", b"x" * 70_000])
+def test_what_is_no_secret_never_replaces_a_good_one(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    secret = SecretFile(path, "good", no_pause)
+    assert refreshed(secret) is False
+    assert secret.reveal() == "good"
+    path.unlink()
+    assert refreshed(secret) is False
+    assert secret.reveal() == "good"
+
+
+def test_a_file_still_being_written_is_left_for_the_next_time(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("hal")
+
+    async def writer_goes_on(_seconds: float) -> None:
+        path.write_text("half no more")
+
+    secret = SecretFile(path, "good", writer_goes_on)
+    assert refreshed(secret) is False
+    assert secret.reveal() == "good"
+    assert refreshed(secret) is True
+    assert secret.reveal() == "half no more"
+
+
+def test_a_disk_that_hangs_leaves_the_value_and_is_waited_for_once_until_it_answers(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("good")
+    secret = SecretFile(path, "good", no_pause, within_s=0.05)
+
+    async def scenario() -> None:
+        with HungMount(path) as mount:
+            assert not secret.hangs()
+            assert await secret.refresh() is False
+            assert secret.hangs()
+            (reader,) = mount.waiting()
+            assert await secret.refresh() is False
+            assert mount.waiting() == [reader], "one thread at most waits for the disk"
+            mount.answer(b"new")
+        assert not secret.hangs()
+        assert secret.reveal() == "good", "what came when nobody waited is not taken"
+
+    asyncio.run(scenario())  # its loop has closed while the disk hung, and waits for nobody
+    patient = SecretFile(path, "good", no_pause, within_s=30)
+    assert refreshed(patient) is True
+    assert patient.reveal() == "new"
+
+
+@given(st.binary(max_size=200))
+def test_any_content_is_a_secret_of_one_line_or_none(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any-key"
+    path.write_bytes(content)
+    found = read_secret(path)
+    if found is not None:
+        assert found
+        assert found == found.strip()
+        assert "\n" not in found
+        assert "\r" not in found
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("sasl.password", True),
+        ("ssl.key.password", True),
+        ("ssl.key.pem", True),
+        ("sasl.oauthbearer.client.secret", True),
+        ("sasl.oauthbearer.config", True),
+        ("sasl.jaas.config", True),
+        ("basic.auth.user.info", True),
+        ("bearer.auth.token", True),
+        ("ssl.key.location", False),
+        ("ssl.keystore.location", False),
+        ("sasl.username", False),
+        ("sasl.oauthbearer.token.endpoint.url", False),
+        ("bearer.auth.credentials.source", False),
+        ("enable.ssl.certificate.verification", False),
+        ("bootstrap.servers", False),
+    ],
+)
+def test_a_foreign_property_is_known_for_a_secret_by_its_name(name: str, *, secret: bool) -> None:
+    assert is_secret_name(name) is secret
+
+
+def test_foreign_properties_are_masked_when_printed() -> None:
+    properties = Properties({"sasl.password": "canary", "url": "https://me:canary@host", "client.id": "x"})
+    for shown in (repr(properties), str(properties), f"{properties}"):
+        assert "canary" not in shown
+    assert properties["sasl.password"] == "canary"
+    assert properties.masked() == {"sasl.password": MASK, "url": f"https://{MASK}@host", "client.id": "x"}
+
+
+SECRETIVE = (
+    GOOD.replace("kafka:\n", "kafka:\n  sasl.password: ${SASL}\n  ssl.key.password: literal-canary\n")
+    + "schemas: {registry: {url: 'https://r', basic.auth.user.info: '${USERINFO}'}}\n"
+)
+
+
+def test_no_secret_of_a_configuration_is_ever_printed(tmp_path: Path) -> None:
+    environ = {**ENVIRON, "SASL": "sasl-canary", "USERINFO": "me:user-canary", "COPILOT_CLIENT_ID": "id-canary"}
+    settings = settings_of(tmp_path, SECRETIVE, environ)
+    assert settings.kafka["sasl.password"] == "sasl-canary"
+    for shown in (repr(settings), str(settings), f"{settings}", str(asdict(settings))):
+        assert "canary" not in shown
+
+
+def test_an_empty_secret_matters_only_to_a_run_that_uses_it(tmp_path: Path) -> None:
+    text = GOOD.replace("${COPILOT_CLIENT_SECRET}", '""')
+    assert [each.message for each in loaded(tmp_path, text).findings] == ["is empty"]
+    assert loaded(tmp_path, text, {}, offline=True).settings is not None
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        ("url: https", "url: gopher"),
+        ("${SASL}", "${NONE}${SASL}"),
+        ("  ssl.key.password", "  ssl.key.passwort"),
+        ("${COPILOT_CLIENT_ID}", "{canary: x}"),
+        ("${COPILOT_CLIENT_ID}", "[literal-canary]"),
+        ("${COPILOT_CLIENT_ID}", "{file: 'a\\0b'}"),
+        ("sasl.password: ${SASL}", "security.protocol: ${SASL}"),
+    ],
+)
+def test_no_complaint_repeats_a_secret(tmp_path: Path, spoil: tuple[str, str]) -> None:
+    environ = {**ENVIRON, "SASL": "sasl-canary", "USERINFO": "me:user-canary", "COPILOT_CLIENT_ID": "id-canary"}
+    found = loaded(tmp_path, SECRETIVE.replace(*spoil), environ)
+    assert found.settings is None or "a\\0b" in str(spoil)
+    said = [each.text() for each in found.findings] + [json.dumps(each.as_json()) for each in found.findings]
+    assert said
+    for each in said:
+        assert "-canary" not in each

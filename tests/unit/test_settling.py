@@ -1,0 +1,140 @@
+"""Where deliveries end: once, in the right account, and only on the broker's word."""
+
+# ruff: noqa: ARG002 - an observer hears more than it keeps
+
+import pytest
+
+from consumer.delivery.delivery import Delivery
+from consumer.delivery.ledger.partition_ledger import LedgerError, PartitionLedger
+from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Entry, Fault, Partition
+from consumer.model.delivery_columns import TranslationFailure
+from consumer.model.observer import Observer
+from consumer.pipeline.settlement import Settlement
+from tests.integration.delivery.road import FakeRecord, FakeShelf
+
+ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
+SHAPE = BatchEnvelope(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
+REFUSED = Fault(DeadLetterCause.REFUSED, "no", 400)
+
+
+class Told(Observer):
+    """Keeps what could not be said."""
+
+    def __init__(self) -> None:
+        self.faulty_ones: list[tuple[str, str, DeadLetterCause]] = []
+
+    def faulty(self, topic: str, destination: str, event_type: str, cause: DeadLetterCause, count: int) -> None:
+        self.faulty_ones.append((destination, event_type, cause))
+
+
+class House:
+    def __init__(self, owed: int = 1) -> None:
+        self.shelf = FakeShelf()
+        self.shelf.at_once = False
+        self.told = Told()
+        self.settling = Settlement(["copilot", "yotpo"], self.shelf, self.shelf, self.told)
+        self.rooms = 0
+        self.settling.room = self.room
+        self.tenure = PartitionLedger(Partition("orders", 0), 1, 0, 3)
+        self.tenure.open([FakeRecord(0), FakeRecord(1)], [[0, 0], [owed, owed], [0, 0]], [1, 1])  # type: ignore[list-item]
+        self.settling.books.accounts["yotpo"].owed += 2 * owed
+        self.deliveries = [Delivery(b"x", 1, SHAPE, f"id-{n}", 0, ENTRY, self.tenure, n) for n in range(2)]
+        self.acknowledged = 0
+
+    def room(self) -> None:
+        self.rooms += 1
+
+    def ack(self) -> None:
+        self.acknowledged += 1
+
+    def balanced(self) -> bool:
+        accounts = self.settling.books.accounts.values()
+        still_open = [self.tenure.open_deliveries(index) if self.tenure.live else 0 for index in range(len(accounts))]
+        return all(a.difference(left) == 0 for a, left in zip(accounts, still_open, strict=True))
+
+
+def test_what_was_delivered_is_settled_and_booked_and_makes_room() -> None:
+    house = House()
+    house.settling.ends("yotpo").delivered(house.deliveries)
+    assert house.tenure.frontier() == 2
+    assert house.settling.books.accounts["yotpo"].delivered == 2
+    assert house.balanced()
+    assert house.rooms == 1
+
+
+def test_nothing_is_settled_twice() -> None:
+    house = House()
+    house.settling.delivered("yotpo", house.deliveries)
+    with pytest.raises(LedgerError):
+        house.settling.delivered("yotpo", house.deliveries)
+
+
+def test_a_refused_delivery_is_settled_when_its_letter_is_acknowledged_and_never_before() -> None:
+    house = House()
+    house.settling.ends("yotpo").refused(house.deliveries[0], REFUSED, house.ack)
+    assert (house.tenure.frontier(), house.acknowledged, house.settling.letters()) == (0, 0, 1)
+    assert house.settling.writing([house.tenure])
+    assert house.settling.books.accounts["yotpo"].dead_lettered == 0
+    assert house.balanced()
+    house.shelf.acknowledge()
+    assert (house.tenure.frontier(), house.acknowledged, house.settling.letters()) == (1, 1, 0)
+    assert not house.settling.writing()
+    assert house.settling.books.accounts["yotpo"].dead_lettered == 1
+    assert house.balanced()
+
+
+def test_a_letter_says_what_was_refused_how_often_and_since_when() -> None:
+    house = House()
+    house.deliveries[0].attempts, house.deliveries[0].first_failed_ms = 3, 77
+    house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
+    (letter,) = house.shelf.letters
+    assert (letter.delivery_id, letter.fault, letter.entry, letter.event_type) == ("id-0", REFUSED, ENTRY, "shop.Order")
+    assert (letter.attempts, letter.first_failed_ms) == (3, 77)
+    assert letter.last_failed_ms >= letter.first_failed_ms
+    assert letter.message is house.tenure.record(0)
+
+
+def test_late_outcomes_of_a_released_tenure_move_nothing_and_free_the_key() -> None:
+    house = House()
+    house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
+    house.settling.books.close(house.tenure)
+    house.shelf.acknowledge()
+    house.settling.delivered("yotpo", house.deliveries)
+    house.settling.refused("yotpo", house.deliveries[1], REFUSED, house.ack)
+    assert house.acknowledged == 2
+    assert len(house.shelf.letters) == 1
+    account = house.settling.books.accounts["yotpo"]
+    assert (account.delivered, account.dead_lettered, account.released) == (0, 0, 2)
+    assert house.tenure.frontier() == 0
+    assert house.balanced()
+
+
+def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
+    house = House(owed=0)
+    tenure = PartitionLedger(Partition("orders", 1), 1, 0, 3)
+    record = FakeRecord(5)
+    tenure.open([record], [[0], [1], [1]], [1])  # type: ignore[list-item]
+    for entry in (ENTRY, None):
+        faulty = TranslationFailure(
+            0, entry, Fault(DeadLetterCause.CONTRACT if entry else DeadLetterCause.UNDECODABLE), "id"
+        )
+        house.settling.unsaid(faulty, tenure, 0)
+    assert [letter.attempts for letter in house.shelf.letters] == [0, 0]
+    assert tenure.frontier() == 5
+    house.shelf.acknowledge()
+    assert tenure.frontier() == 6
+    assert house.told.faulty_ones == [
+        ("yotpo", "shop.Order", DeadLetterCause.CONTRACT),
+        ("", "", DeadLetterCause.UNDECODABLE),
+    ]
+    accounts = house.settling.books.accounts
+    assert [(accounts[n].owed, accounts[n].dead_lettered) for n in ("copilot", "yotpo", "")] == [(0, 0), (1, 1), (1, 1)]
+
+
+def test_letters_to_a_topic_that_takes_none_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
+    assert house.settling.writing()
+    monkeypatch.setattr(house.shelf, "stuck", lambda: "TOPIC_AUTHORIZATION_FAILED")
+    assert not house.settling.writing()
+    assert house.settling.letters() == 1

@@ -1,0 +1,216 @@
+"""What is told of a pipeline: for each destination what it is owed itself, and the books of everybody."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from consumer.delivery.guards.circuit_breaker import OpenCircuit
+from consumer.delivery.guards.directive_filter import DirectiveFilter
+from consumer.delivery.guards.flood_guard import TrippedGuard
+from consumer.delivery.guards.time_window import CLOCK
+from consumer.delivery.ledger import partition_ledger
+from consumer.delivery.ledger.partition_ledger import PartitionLedger
+from consumer.delivery.record_buffer import BufferLimits
+from consumer.model import DeadLetterCause, Fault, Message, Partition, TransientCause
+from consumer.model.directives import Directives, Pause
+from consumer.model.observer import Observer
+from consumer.model.status import DeliveryCounts, DestinationStatus, FloodGuardStatus, PipelineStatus
+from consumer.pipeline.pipeline import Pipeline
+from consumer.pipeline.settlement import Settlement
+from consumer.pipeline.status import ConsumerStateObserver, StatusReporter
+from tests.integration.delivery.road import FakeShelf
+from tests.observability.pages import value, watched
+from tests.observability.sample import Fixed
+from tests.unit.path import FakeLanes, FakeTranslator, P
+from tests.unit.test_intake import FakeMessage
+
+NAMES = ("copilot", "yotpo", "customerio")
+
+
+class Dated(FakeMessage):
+    """A record whose timestamp is its offset, in seconds."""
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, self.at * 1000
+
+
+class Guarding:
+    """A flood guard as it stands."""
+
+    def __init__(self) -> None:
+        self.scopes: list[TrippedGuard] = []
+
+    def closed(self) -> list[TrippedGuard]:
+        return self.scopes
+
+
+class KeptBack(FakeLanes):
+    """Lanes that keep deliveries back."""
+
+    said: Any
+    guarding: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.suspects = 0
+        self.said = DirectiveFilter("copilot")
+        self.guarding = Guarding()
+
+
+class House:
+    """A shared pipeline: two destinations that are delivered to, and one that is disabled."""
+
+    def __init__(self) -> None:
+        shelf = FakeShelf()
+        self.settling = Settlement(NAMES, shelf, shelf, Observer())
+        self.pipeline = Pipeline(
+            "cdp",
+            limits=BufferLimits(100, 10_000),
+            drain_s=1.0,
+            translator=FakeTranslator(),
+            settling=self.settling,
+            want=lambda _: None,
+            observer=Observer(),
+        )
+        self.lanes = [KeptBack(), KeptBack()]
+        for lanes, name in zip(self.lanes, NAMES, strict=False):
+            lanes.name = name
+            self.pipeline.lanes[name] = lanes  # type: ignore[assignment]
+        self.tenure = PartitionLedger(P, 1, 0, len(NAMES) + 1)
+        self.pipeline.intake.begin(self.tenure)
+
+    def open(self, *owed: Sequence[int]) -> None:
+        """Take a record for each row of what it owes: copilot, yotpo, customerio, and whole."""
+        records: list[Any] = [Dated(P, self.tenure.next_offset + number) for number in range(len(owed))]
+        self.tenure.open(records, [list(column) for column in zip(*owed, strict=True)], [1] * len(owed))
+        for name, column in zip(self.settling.books.names, zip(*owed, strict=True), strict=True):
+            self.settling.books.accounts[name].owed += sum(column)
+
+    def look(self, heard: ConsumerStateObserver | None = None) -> PipelineStatus:
+        return StatusReporter(
+            self.pipeline,
+            heard or ConsumerStateObserver(),
+            protocol="classic",
+            dead_letter_topic="letters",
+            max_poll_interval_s=300.0,
+            limits=BufferLimits(100, 10_000),
+            lag=lambda: ({}, 0.0),
+            schema_waits=lambda: {7: 1},
+            schema_troubles=lambda: {7: "refused"},
+            schemas_known=lambda: 0,
+        ).look()
+
+    def destinations(self) -> dict[str, DestinationStatus]:
+        return {each.name: each for each in self.look().destinations}
+
+
+def test_the_oldest_open_is_told_for_each_destination_by_what_it_is_owed_itself() -> None:
+    house = House()
+    house.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
+    assert {name: each.oldest_open_ms for name, each in house.destinations().items()} == {"copilot": 0, "yotpo": 2000}
+    house.tenure.settle(2, 1)
+    assert house.destinations()["yotpo"].oldest_open_ms is None
+
+
+def test_behind_very_many_the_partitions_oldest_stands_for_a_destinations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition_ledger, "_NEAR", 2)
+    house = House()
+    house.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
+    assert house.destinations()["yotpo"].oldest_open_ms == 0
+
+
+def test_open_bytes_are_those_in_a_destinations_own_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    house.open((1, 1, 0, 0))
+    monkeypatch.setattr(house.lanes[1], "open_bytes", lambda: 400)
+    assert [each.open_bytes for each in house.look().destinations] == [0, 400]
+
+
+def test_disabled_destinations_and_records_nobody_can_decode_have_books_too() -> None:
+    house = House()
+    house.open((1, 0, 0, 0), (0, 0, 0, 1))
+    disabled = house.settling.books.accounts["customerio"]
+    disabled.owed, disabled.skipped = 5, 5
+    looked = house.look()
+    assert looked.other_books == {"customerio": DeliveryCounts(owed=5, skipped=5), "": DeliveryCounts(owed=1, open=1)}
+    assert not any(books.difference for books in looked.other_books.values())
+
+
+def test_a_hold_for_the_clocks_and_why_a_schema_is_waited_for_are_told() -> None:
+    house = House()
+    house.lanes[0].holds.append((CLOCK, OpenCircuit(Fault(TransientCause.CLOCK_SKEW), 0.0, 30.0)))
+    looked = house.look()
+    [hold] = looked.destinations[0].holds
+    assert (hold.endpoint, hold.cause) == ("clock", TransientCause.CLOCK_SKEW)
+    assert (looked.schema_waits, looked.schema_troubles) == ({7: 1}, {7: "refused"})
+
+
+def test_what_is_kept_back_is_told_with_why() -> None:
+    house = House()
+    pause = Pause(1, "", "copilot")
+    house.lanes[0].guarding.scopes = [
+        TrippedGuard("shop.Order", DeadLetterCause.REFUSED, time.monotonic() - 60, 51, 90, 12)
+    ]
+    house.lanes[0].suspects = 2
+    house.lanes[0].said = DirectiveFilter("copilot", Directives((pause, Pause(1, "", "yotpo"))))
+    facts = house.destinations()["copilot"]
+    (guard,) = facts.guards
+    assert abs(guard.since_ms - (time.time() * 1000 - 60_000)) < 30_000
+    assert guard == FloodGuardStatus("shop.Order", DeadLetterCause.REFUSED, guard.since_ms, 51, 90, 12)
+    assert (facts.suspects, facts.paused) == (2, (pause,))
+    assert house.look().guards == ()
+    fine = house.destinations()["yotpo"]
+    assert (fine.guards, fine.suspects, fine.paused) == ((), 0, ())
+
+
+def test_a_partition_is_stopped_until_its_gap_is_accepted_or_it_is_assigned_anew() -> None:
+    house, heard = House(), ConsumerStateObserver()
+    assert house.look(heard).stopped == {}
+    heard.stopped(P, 70, "_AUTO_OFFSET_RESET")
+    heard.stopped(Partition("gone", 3), 1, "_AUTO_OFFSET_RESET")
+    (stop,) = house.look(heard).stopped.values()
+    assert (stop.code, stop.offset) == ("_AUTO_OFFSET_RESET", 70)
+    assert set(house.look(heard).stopped) == {P}, "that of another member is not ours to show"
+    heard.gap_accepted(P, 70, 90)
+    assert house.look(heard).stopped == {}
+    heard.stopped(P, 95, "_AUTO_OFFSET_RESET")
+    heard.assigned({P: 95})
+    assert house.look(heard).stopped == {}
+
+
+class Forgetful:
+    """A tenure that settles all but the first, and says that all are."""
+
+    live = True
+
+    def __init__(self, tenure: PartitionLedger) -> None:
+        self.tenure = tenure
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Forgetful) and other.tenure is self.tenure
+
+    __hash__ = object.__hash__
+
+    def settle_all(self, slots: Iterable[int], destination: int) -> list[Message]:
+        first, *rest = slots
+        return [self.tenure.record(first), *self.tenure.settle_all(rest, destination)]
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_one_settle_less_and_the_difference_is_exported(forgets: bool) -> None:
+    house = House()
+    house.open((1, 0, 0, 0), (1, 0, 0, 0))
+    tenure = house.tenure
+    batch: Any = [
+        SimpleNamespace(tenure=Forgetful(tenure) if forgets else tenure, slot=slot, event_ms=0) for slot in (0, 1)
+    ]
+    house.settling.delivered("copilot", batch)
+    looked = house.look()
+    assert looked.destinations[0].books == DeliveryCounts(owed=2, delivered=2, open=int(forgets))
+    exported = value(watched(Fixed(looked)), "cdp_books_difference", pipeline="cdp", destination="copilot")
+    assert exported == (-1 if forgets else 0)

@@ -1,0 +1,35 @@
+"""What a target insists on, held against an entry's fields without knowing any event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from consumer.destinations import FieldRule, Target
+from consumer.translation import load_mapping_text
+from tests.unit.translating import Teller
+
+WHO = FieldRule(fields={"mail": FieldRule(), "phone": FieldRule(), "name": FieldRule()})
+
+
+class Insisting(Teller):
+    """A destination that must be told somebody's address or number."""
+
+    targets: Mapping[str, Target] = {"say": Target("say", fields={"who": WHO}, one_of=(("who.mail", "who.phone"),))}
+
+
+def complaints(fields: str) -> list[str]:
+    text = f"version: 1\nevents:\n  shop.E:\n    deliver:\n      - to: teller.say\n        fields: {fields}\n"
+    _, findings = load_mapping_text(text, "m.yaml", {"teller": Insisting()})
+    return [finding.message for finding in findings]
+
+
+@pytest.mark.parametrize("fields", ["{who: {mail: a}}", "{who: {phone: a, name: b}}", "{who: customer}"])
+def test_one_of_several_fields_is_enough_and_below_an_expression_nobody_knows(fields: str) -> None:
+    assert complaints(fields) == []
+
+
+@pytest.mark.parametrize("fields", ["{}", "{who: {name: a}}"])
+def test_none_of_several_fields_is_a_complaint(fields: str) -> None:
+    assert complaints(fields) == ["must map `who.mail` or `who.phone`: `say` needs one of them"]
