@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
-from consumer.config.run_config import RunConfigResult, read_plan
+from consumer.config.run_config import RunConfigResult, destinations_of, read_plan
 
 MAPPING = """
 version: 1
@@ -50,3 +51,12 @@ def test_a_whole_plan_keeps_its_warnings(tmp_path: Path) -> None:
 def test_what_is_no_configuration_is_all_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "cdp.yaml").write_text("- a list\n")
     assert [each.path for each in read_plan(tmp_path / "cdp.yaml", {}).findings] == [""]
+
+
+def test_a_run_config_has_the_destinations_of_its_pipeline_and_the_wall_clock(tmp_path: Path) -> None:
+    found = planned(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: x}', MAPPING.replace("trak", "track"))
+    assert found.plan is not None
+    (pipeline,) = found.plan.settings.pipelines
+    assert set(destinations_of(found.plan.settings, pipeline)) == {"customerio"}
+    before_ms = int(time.time() * 1000)
+    assert before_ms <= found.plan.clock_ms() <= before_ms + 60_000
