@@ -26,7 +26,7 @@ from consumer.pipeline.pipeline import Pipeline
 from consumer.pipeline.schema_fetcher import NoRegistry, SchemaFetcher
 from consumer.pipeline.settlement import Settlement
 from consumer.pipeline.status import ConsumerStateObserver, StatusReporter
-from consumer.translation import Translator
+from consumer.translation.translator import Translator
 
 if TYPE_CHECKING:
     from consumer.config.run_config import RunConfig

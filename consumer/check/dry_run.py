@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import repeat, starmap
 
 from consumer.check.journeys_warnings import advice_on
-from consumer.config import MASK
+from consumer.config.secrets import MASK
 from consumer.delivery.batch import body_of, form
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.guards.time_window import placed
@@ -16,7 +16,7 @@ from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.destinations import Basic, Destination
 from consumer.model import Entry, Fault, Message, Partition
 from consumer.model.delivery_columns import DeliveryColumns, Translation
-from consumer.translation import Translator
+from consumer.translation.translator import Translator
 
 _PLACE = Partition("translate", 0)
 

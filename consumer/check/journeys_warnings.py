@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-from consumer.config import Settings
-from consumer.destinations.customerio import warnings
+from consumer.config.settings import Settings
+from consumer.destinations.customerio.journeys_limits import warnings
 from consumer.model.findings import Finding
 from consumer.model.values import Fields
-from consumer.translation import EventMapping
-from consumer.translation.mapping.rules import Constant, Object
+from consumer.translation.mapping.rules import Constant, EventMapping, Object
 
 
 def advice(mapping: EventMapping, settings: Settings) -> list[Finding]:

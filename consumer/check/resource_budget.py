@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from consumer.config import Settings
+from consumer.config.settings import Settings
 from consumer.kafka.properties import max_poll_interval_s
 from consumer.kafka.timeouts import giving_back_s, leaving_s
 

@@ -13,7 +13,7 @@ from consumer.check.journeys_warnings import advice
 from consumer.check.resource_budget import BASE_BYTES, LARGEST_RECORD_BYTES, Needs, needs_of, shown_bytes
 from consumer.cli.exit_codes import ENDED, WRONG, add_config
 from consumer.cli.output import Ink, print_findings, summary
-from consumer.config import json_schema
+from consumer.config.loader import json_schema
 from consumer.config.run_config import read_plan
 from consumer.config.scalar_parsers import InvalidValue, size
 from consumer.model.findings import Finding, errors

@@ -20,8 +20,8 @@ from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
 from consumer.cli.output import Ink, print_findings, printable
 from consumer.config.run_config import RunConfig, all_destinations, read_plan
 from consumer.model.findings import Finding
-from consumer.translation import Translator
 from consumer.translation.samples.reader import SampleRecord, SampleSchemas, read_container, read_lines
+from consumer.translation.translator import Translator
 
 _CONTAINER = b"Obj\x01"
 

@@ -15,7 +15,9 @@ from consumer.destinations import Destination
 from consumer.destinations.kinds import KINDS
 from consumer.model.directives import DirectiveTargets
 from consumer.model.findings import Finding, errors, in_order
-from consumer.translation import EventMapping, SchemaDirectory, load_mapping, load_schemas
+from consumer.translation.avro.schema_directory import SchemaDirectory, load_schemas
+from consumer.translation.mapping.loader import load_mapping
+from consumer.translation.mapping.rules import EventMapping
 
 
 def _now_ms() -> int:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from consumer.destinations import Destination
 from consumer.destinations.copilot import Copilot, CopilotOptions
-from consumer.destinations.customerio import Customerio, CustomerioOptions
+from consumer.destinations.customerio.destination import Customerio, CustomerioOptions
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
 
 

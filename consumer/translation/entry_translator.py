@@ -7,7 +7,8 @@ from consumer.model import DeadLetterCause, Entry, Fault, SkipReason
 from consumer.model.delivery_columns import Translation, TranslationFailure
 from consumer.model.values import Value
 from consumer.translation import delivery_id
-from consumer.translation.expressions import Run, Scope, UnmappableError, kind_of
+from consumer.translation.expressions.compiler import Run
+from consumer.translation.expressions.record_scope import Scope, UnmappableError, kind_of
 from consumer.translation.field_builder import blame, object_maker
 from consumer.translation.mapping.rules import EntryRule, Object
 

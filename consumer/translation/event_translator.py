@@ -9,8 +9,9 @@ from consumer.model import Entry, Message, SkipReason
 from consumer.model.delivery_columns import Translation
 from consumer.translation import delivery_id
 from consumer.translation.entry_translator import EntryTranslator
-from consumer.translation.expressions import Expression, Scope, UnmappableError, kind_of
+from consumer.translation.expressions.expression import Expression
 from consumer.translation.expressions.functions import time_in
+from consumer.translation.expressions.record_scope import Scope, UnmappableError, kind_of
 from consumer.translation.mapping.rules import EventRule
 
 

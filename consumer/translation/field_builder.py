@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from consumer.model.values import Fields, Value
-from consumer.translation.expressions import Expression, Run, Scope, UnmappableError, kind_of
+from consumer.translation.expressions.compiler import Run
+from consumer.translation.expressions.expression import Expression
+from consumer.translation.expressions.record_scope import Scope, UnmappableError, kind_of
 from consumer.translation.mapping.rules import Constant, Each, EachRule, FieldSource, Object
 
 

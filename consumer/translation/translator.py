@@ -13,7 +13,7 @@ from consumer.translation.avro.decoder import decode
 from consumer.translation.avro.schema_directory import SchemaDirectory
 from consumer.translation.avro.wire_format import written_with
 from consumer.translation.event_translator import EventTranslator
-from consumer.translation.expressions import Scope
+from consumer.translation.expressions.record_scope import Scope
 from consumer.translation.mapping.rules import EventMapping, EventRule, expressions_in
 from consumer.translation.schema_cache import SchemaCache
 

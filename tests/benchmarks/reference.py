@@ -24,7 +24,7 @@ from fastavro import parse_schema, schemaless_reader
 
 from consumer.config.run_config import destinations_of, read_plan
 from consumer.model import Message as Record
-from consumer.translation import Translator
+from consumer.translation.translator import Translator
 from tests.benchmarks.workload import SCHEMA, SCHEMA_ID, records
 
 _LOT = 128

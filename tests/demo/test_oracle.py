@@ -9,7 +9,8 @@ from consumer.demo.oracle import expect
 from consumer.demo.schemas import avro_directory
 from consumer.destinations.id_formats import ulid_text, uuid_text
 from consumer.destinations.kinds import KINDS
-from consumer.translation import delivery_id, load_mapping
+from consumer.translation import delivery_id
+from consumer.translation.mapping.loader import load_mapping
 from tests.demo.world import life_with_mishaps, written
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

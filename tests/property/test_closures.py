@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from consumer.model import Message
 from consumer.model.values import Instant, Value
 from consumer.translation.avro.named_record import AvroRecord
-from consumer.translation.expressions import Problem, Scope, UnmappableError, compile_expression
+from consumer.translation.expressions.expression import compile_expression
 from consumer.translation.expressions.interpreter import Interpreter
 from consumer.translation.expressions.parser import ExactParser
+from consumer.translation.expressions.record_scope import Scope, UnmappableError
+from consumer.translation.expressions.static_checks import Problem
 
 NAMES = st.sampled_from(["a", "b", "c"])
 LITERALS = st.sampled_from(["'x'", "''", "`1`", "`1.5`", "`0`", "`true`", "`false`", "`null`", "`[]`", '`{"a": 1}`'])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from consumer.destinations import Destination
 from consumer.destinations.copilot import Copilot, CopilotOptions
-from consumer.destinations.customerio import Customerio, CustomerioOptions
+from consumer.destinations.customerio.destination import Customerio, CustomerioOptions
 from consumer.destinations.customerio.semantic_events import ACTING
 from consumer.destinations.redaction import _VOCABULARY, LONGEST, scrubbed
 from consumer.destinations.status_verdicts import LONGEST_WAIT_S

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from consumer.config import LoadedConfig, Settings, load
+from consumer.config.loader import LoadedConfig, load
+from consumer.config.settings import Settings
 
 ENVIRON = {
     "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",

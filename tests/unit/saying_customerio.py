@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from consumer.destinations import Encoded
-from consumer.destinations.customerio import Customerio, CustomerioOptions
+from consumer.destinations.customerio.destination import Customerio, CustomerioOptions
 from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Fields
 

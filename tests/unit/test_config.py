@@ -6,18 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config import (
-    Budgets,
-    DeadLetterSettings,
-    HttpSettings,
-    PipelineSettings,
-)
+from consumer.config.settings import Budgets, DeadLetterSettings, HttpSettings, PipelineSettings
 from consumer.delivery.backoff import Backoff
 from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.delivery.options import DestinationOptions
 from consumer.destinations.copilot import CopilotOptions
-from consumer.destinations.customerio import CustomerioOptions
+from consumer.destinations.customerio.destination import CustomerioOptions
 from consumer.destinations.yotpo import YotpoOptions
 from tests.unit.configured import ENVIRON, GOOD, loaded, settings_of
 

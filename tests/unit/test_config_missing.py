@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config import load
+from consumer.config.loader import load
 from tests.unit.configured import ENVIRON, GOOD, loaded
 from tests.unit.test_config_complaints import YOTPO
 

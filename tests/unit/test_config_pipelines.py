@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from consumer.config import (
-    PipelineSettings,
-)
+from consumer.config.settings import PipelineSettings
 from tests.unit.configured import ENVIRON, loaded, settings_of
 
 SHARED = """\

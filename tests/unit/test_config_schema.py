@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumer.config import destination_schema, json_schema, load, schema
+from consumer.config import destination_schema, schema
+from consumer.config.loader import json_schema, load
 from consumer.config.schema_nodes import Section
 from consumer.destinations.kinds import KINDS
 from tests.unit.configured import ENVIRON

@@ -4,7 +4,7 @@ import asyncio
 import base64
 from pathlib import Path
 
-from consumer.config import SecretFile
+from consumer.config.secrets import SecretFile
 from consumer.delivery.http.credentials import BasicCredentials
 from consumer.destinations import Basic
 from consumer.model import SecretProblem

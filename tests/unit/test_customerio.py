@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from consumer.destinations import Encoded
-from consumer.destinations.customerio import Customerio, CustomerioOptions
+from consumer.destinations.customerio.destination import Customerio, CustomerioOptions
 from consumer.model import BatchEnvelope, DeadLetterCause, Fault
 from consumer.model.values import Fields, Instant
 from tests.unit.saying_customerio import (

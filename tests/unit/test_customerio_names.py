@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from consumer.destinations import EntryError, OptionError
-from consumer.destinations.customerio import Customerio, CustomerioOptions, warnings
+from consumer.destinations.customerio.destination import Customerio, CustomerioOptions
+from consumer.destinations.customerio.journeys_limits import warnings
 from consumer.model.values import Fields, Value
 from tests.unit.saying_customerio import ACTING, CUSTOMERIO, URL, detail, document, encoded
 

@@ -10,7 +10,7 @@ import pytest
 
 from consumer.check.dry_run import DryRun, Outcome, Refusal
 from consumer.check.journeys_warnings import advice
-from consumer.config import MASK
+from consumer.config.secrets import MASK
 from consumer.destinations import AccessToken, Encoded, Encoder
 from tests.unit.configured import GOOD, settings_of
 from tests.unit.orders import SCHEMA, kept

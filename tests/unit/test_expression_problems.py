@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.translation.expressions import Expression, Problem, compile_expression, instant_of
+from consumer.translation.expressions.expression import Expression, compile_expression
+from consumer.translation.expressions.static_checks import Problem
+from consumer.translation.expressions.timestamps import instant_of
 
 PROBLEMS = [
     ("", 0, "is empty"),

@@ -8,7 +8,8 @@ import pytest
 
 from consumer.model.values import Instant, Value
 from consumer.translation.avro.named_record import AvroRecord
-from consumer.translation.expressions import Expression, Scope, UnmappableError, compile_expression
+from consumer.translation.expressions.expression import Expression, compile_expression
+from consumer.translation.expressions.record_scope import Scope, UnmappableError
 from tests.unit.translating import Kept
 
 EVENT: Value = {

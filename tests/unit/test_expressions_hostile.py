@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from consumer.model.values import Instant, Value
-from consumer.translation.expressions import Expression, Scope, UnmappableError, compile_expression, kind_of
+from consumer.translation.expressions.expression import Expression, compile_expression
+from consumer.translation.expressions.record_scope import Scope, UnmappableError, kind_of
 from tests.unit.translating import Kept
 
 

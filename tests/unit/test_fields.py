@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from consumer.model.values import Value
-from consumer.translation.expressions import Expression, Scope, compile_expression
+from consumer.translation.expressions.expression import Expression, compile_expression
+from consumer.translation.expressions.record_scope import Scope
 from consumer.translation.field_builder import blame, cleaned, maker
 from consumer.translation.mapping.rules import Constant, Each, Object
 from tests.unit.translating import Kept

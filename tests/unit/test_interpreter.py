@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from consumer.model.values import Value
-from consumer.translation.expressions import Scope, UnmappableError
 from consumer.translation.expressions.interpreter import Interpreter
 from consumer.translation.expressions.parser import ExactParser
+from consumer.translation.expressions.record_scope import Scope, UnmappableError
 from tests.unit.test_expressions import CASES, EVENT, UNMAPPABLE, value_of
 from tests.unit.translating import Kept
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from consumer.translation import load_mapping
+from consumer.translation.mapping.loader import load_mapping
 from consumer.translation.mapping.version import version_of
 from consumer.yaml_document import Node, read_text
 from tests.unit.translating import Teller

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from consumer.model.findings import Finding
-from consumer.translation import EventMapping, load_mapping_text
+from consumer.translation.mapping.loader import load_mapping_text
+from consumer.translation.mapping.rules import EventMapping
 from tests.unit.translating import Teller
 
 HEAD = "version: 1\nevents:\n  shop.E:\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from consumer.model import Fault
-from consumer.translation import load_schemas
 from consumer.translation.avro.decoder import read_schema
+from consumer.translation.avro.schema_directory import load_schemas
 from tests.unit.translating import Json, record
 
 FINGERPRINTS = [  # as Java's SchemaNormalization has them, as unsigned numbers

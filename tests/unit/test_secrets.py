@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.config import MASK, Properties, Secret, SecretFile
-from consumer.config.secrets import is_secret_name, read_secret
+from consumer.config.secrets import MASK, Properties, Secret, SecretFile, is_secret_name, read_secret
 from tests.unit.configured import ENVIRON, GOOD, loaded, settings_of
 from tests.unit.hung_mount import HungMount
 

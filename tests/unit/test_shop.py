@@ -12,11 +12,13 @@ from fastavro import parse_schema, schemaless_writer
 
 from consumer.destinations import Destination
 from consumer.destinations.copilot import Copilot, CopilotOptions
-from consumer.destinations.customerio import Customerio, CustomerioOptions
+from consumer.destinations.customerio.destination import Customerio, CustomerioOptions
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
 from consumer.model import SkipReason
 from consumer.model.delivery_columns import Translation
-from consumer.translation import Translator, load_mapping, load_schemas
+from consumer.translation.avro.schema_directory import load_schemas
+from consumer.translation.mapping.loader import load_mapping
+from consumer.translation.translator import Translator
 from tests.unit.translating import NOW_MS, Json, Kept, framed
 
 AVRO = Path(__file__).parents[2] / "avro"

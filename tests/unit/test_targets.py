@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from consumer.destinations import FieldRule, Target
-from consumer.translation import load_mapping_text
+from consumer.translation.mapping.loader import load_mapping_text
 from tests.unit.translating import Teller
 
 WHO = FieldRule(fields={"mail": FieldRule(), "phone": FieldRule(), "name": FieldRule()})

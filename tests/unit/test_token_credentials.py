@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config import SecretFile
+from consumer.config.secrets import SecretFile
 from consumer.delivery.http.credentials import AuthHeaders, TokenCredentials
 from consumer.destinations import AccessToken
 from consumer.model import Blocked, Deferred, Endpoint, Fault, HttpRequest, HttpResponse, SecretProblem, TransientCause

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from consumer.model import DeadLetterCause, Fault, SkipReason
-from consumer.translation import delivery_id, load_schemas
+from consumer.translation import delivery_id
+from consumer.translation.avro.schema_directory import load_schemas
 from tests.unit.orders import EVENT, SCHEMA, kept, one_fault, said
 from tests.unit.translating import NOW_MS, Kept, Teller, entry, framed, translator, written
 

@@ -13,8 +13,11 @@ from fastavro import parse_schema, schemaless_writer
 from consumer.destinations import AccessToken, Basic, Encoded, Encoder, EntryError, FieldRule, Target
 from consumer.model import BatchEnvelope, DeadLetterCause, Delivered, Endpoint, Fault, HttpResponse, Verdict
 from consumer.model.values import Fields
-from consumer.translation import EventMapping, SchemaDirectory, Translator, load_mapping_text
 from consumer.translation.avro.decoder import WriterSchema, read_schema
+from consumer.translation.avro.schema_directory import SchemaDirectory
+from consumer.translation.mapping.loader import load_mapping_text
+from consumer.translation.mapping.rules import EventMapping
+from consumer.translation.translator import Translator
 
 Json: TypeAlias = Any
 """A schema, or a value of one."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from consumer.model.findings import did_you_mean
-from consumer.translation.expressions import Expression, Problem, compile_expression
+from consumer.translation.expressions.expression import Expression, compile_expression
+from consumer.translation.expressions.static_checks import Problem
 from consumer.yaml_document import Items, Node, ReadContext, Scalar, Table, below, is_empty, was_cut
 
 _QUOTE = "quote the whole expression"

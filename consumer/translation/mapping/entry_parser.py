@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from consumer.destinations import Destination, EntryError, Target
 from consumer.model import Entry
 from consumer.model.findings import did_you_mean
-from consumer.translation.expressions import Expression
+from consumer.translation.expressions.expression import Expression
 from consumer.translation.mapping.complaints import MappingReadContext
 from consumer.translation.mapping.field_parser import read_object
 from consumer.translation.mapping.rules import EntryRule, Object

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from consumer.model import Entry
 from consumer.model.values import Value
-from consumer.translation.expressions import Expression
+from consumer.translation.expressions.expression import Expression
 
 
 @dataclass(frozen=True, slots=True)
