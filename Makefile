@@ -37,7 +37,7 @@ lint: $(VENV)/.ready-for-tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 bench: $(VENV)/.ready-for-tests
 	@$(BIN)/python -m tests.benchmarks $(BENCH)

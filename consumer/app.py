@@ -125,7 +125,7 @@ class PipelineRunner:
             observer.credential_renewed(destination.name, ok=ok)
 
         def doubted(doubt: SecretProblem | None) -> None:
-            observer.secrets_doubted(destination.name, doubt)
+            observer.secret_problem(destination.name, doubt)
 
         async def fetch(call: HttpRequest) -> HttpResponse | Fault | Deferred:
             return await fetch_token(token_wire, call, self.pipeline.lanes[destination.name].pace)

@@ -242,6 +242,6 @@ class Lane:
         context = self._context
         if isinstance(answer, HttpResponse | Fault):  # else the door of credentials stayed shut, and no call was made
             status = answer.status if isinstance(answer, HttpResponse) else None
-            context.observer.called(context.name, endpoint.name, status, events, size, seconds)
+            context.observer.request_finished(context.name, endpoint.name, status, events, size, seconds)
         if isinstance(answer, HttpResponse) and context.time_window.active:
             context.time_window.heard(answer.headers.get("date"))

@@ -64,7 +64,7 @@ class OutcomeHandler:
             case Delivered():
                 self._delivered(batch, started)
             case PartiallyRefused(refused):
-                context.observer.listed(context.name, len(batch), len(refused))
+                context.observer.partial_failure(context.name, len(batch), len(refused))
                 refusals = [(batch[index], refused[index]) for index in sorted(refused)]
                 context.flood_guard.begin(refusals)
                 self._delivered([delivery for index, delivery in enumerate(batch) if index not in refused], started)
@@ -115,7 +115,7 @@ class OutcomeHandler:
         if own and len(batch) > 1:
             poison_detector.halved(batch)
             self._halve(batch)
-            context.observer.suspected(context.name, len(batch))
+            context.observer.batch_isolated(context.name, len(batch))
             self._apart(batch, now)
         elif poison_detector.failing(batch):
             own_s = context.options.backoff.wait(batch[0].attempts, asked_s, context.random)
@@ -139,7 +139,7 @@ class OutcomeHandler:
 
     def _halve(self, batch: Sequence[Delivery]) -> None:
         halve(batch, self._context.next_fragment)
-        self._context.observer.split(self._context.name, len(batch))
+        self._context.observer.batch_split(self._context.name, len(batch))
 
     def _delivered(self, batch: Sequence[Delivery], started: float) -> None:
         if not batch:
@@ -162,7 +162,7 @@ class OutcomeHandler:
     def _later(self, batch: Sequence[Delivery], fault: Fault, asked_s: float | None, *, everyone: bool) -> None:
         """Let the lane wait before its next call, or the whole destination."""
         wait_s = self._pause(asked_s, everyone=everyone)
-        self._context.observer.deferred(self._context.name, fault, len(batch), wait_s)
+        self._context.observer.retry_scheduled(self._context.name, fault, len(batch), wait_s)
 
     def _pause(self, asked_s: float | None, *, everyone: bool = False) -> float:
         self._failures += 1

@@ -29,17 +29,17 @@ class Tally(Observer):
         self.trouble: tuple[float, str] | None = None
         """When a batch was last put off (`time.monotonic()`), and why."""
 
-    def skipped(self, counts: Mapping[tuple[str, str, SkipReason], int]) -> None:
+    def events_skipped(self, counts: Mapping[tuple[str, str, SkipReason], int]) -> None:
         """Count what was deliberately not delivered."""
         with self._lock:
             self.skips.update(counts)
 
-    def shelved(self, destination: str, cause: DeadLetterCause, count: int) -> None:
+    def dead_lettered(self, destination: str, cause: DeadLetterCause, count: int) -> None:
         """Count letters."""
         with self._lock:
             self.letters[destination, cause] += count
 
-    def called(
+    def request_finished(
         self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float
     ) -> None:
         """Count calls."""
@@ -47,7 +47,7 @@ class Tally(Observer):
         with self._lock:
             self.calls[status] += 1
 
-    def split(self, destination: str, events: int) -> None:
+    def batch_split(self, destination: str, events: int) -> None:
         """Count halvings."""
         del destination, events
         self.splits += 1
@@ -58,7 +58,7 @@ class Tally(Observer):
         if self.first_delivery_at is None:
             self.first_delivery_at = time.monotonic()
 
-    def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
+    def retry_scheduled(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
         """Note that a batch waits, and why."""
         del destination, events
         self.trouble = (time.monotonic() + wait_s, f"{fault.status or fault.cause}")

@@ -156,10 +156,10 @@ class DirectivesWatcher:
 
     def _refused(self, findings: Sequence[Finding]) -> None:
         if self._ever:
-            self._observer.directives_refused(findings)
+            self._observer.directives_rejected(findings)
             return
         hold = self._everything()
-        self._observer.directives_unread(hold, findings)
+        self._observer.directives_unreadable(hold, findings)
         self._say(hold)
 
     def _everything(self) -> Directives:
@@ -181,7 +181,7 @@ class DirectivesWatcher:
                 self._observer.directive_ended(directive)
         for directive in now:
             if directive not in before:
-                self._observer.directive_back(directive)
+                self._observer.directive_active_again(directive)
         self._direct(now)
 
     def _direct(self, directives: Directives) -> None:

@@ -243,7 +243,7 @@ class OffsetCommitter:
         """
         if error.code() in _GONE:
             self._fence.refused()
-        self._observer.commit_refused(error.name(), self._fence.clock() - began_s)
+        self._observer.commit_failed(error.name(), self._fence.clock() - began_s)
         if is_fatal(error):
             raise KafkaException(error)
 
@@ -296,7 +296,7 @@ class CommitScheduler:
             self._open_s = now_s
             if self._told_shut:
                 self._told_shut = False
-                self._observer.unfenced()
+                self._observer.fence_released()
         elif not self._told_shut and now_s - self._open_s > self._moment_s:
             self._told_shut = True
-            self._observer.fenced()
+            self._observer.fence_closed()

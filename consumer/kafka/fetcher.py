@@ -123,7 +123,7 @@ class Fetcher:
             own = lot if len(topics) == 1 else [one for one in lot if one.topic() == topic]
             # A step of Python for each record is what this thread cannot afford.
             size = sum(map(len, own)) + sum(map(len, filter(None, map(Message.key, own))))
-            self._observer.took(topic or "", len(own), size)
+            self._observer.records_consumed(topic or "", len(own), size)
 
 
 def _place(message: Message) -> Partition:
@@ -179,4 +179,4 @@ class PartitionPauser:
         self._paused = wanted
         if (now_full := full & held.keys()) != self._full:
             self._full = now_full
-            self._observer.paused(now_full)
+            self._observer.partitions_paused(now_full)

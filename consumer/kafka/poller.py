@@ -179,7 +179,7 @@ class Poller:
 
     def _turn(self, consumer: Consumer) -> None:
         now = now_s()
-        self._observer.poll_turned(now - self._turned_s)
+        self._observer.poll_ticked(now - self._turned_s)
         self._turned_s = now
         self._crossing.check()
         self._empty_frontiers()

@@ -121,7 +121,7 @@ class GroupMembership:
             self._total = max(self.topics.total, len(self.held))
             news = Assignment(tenures, dict(starts.offsets), len(self.held), self._total)
             self._crossing.tell(lambda: self._road.assigned(news))
-            self._observer.assigned(starts.offsets)
+            self._observer.partitions_assigned(starts.offsets)
         else:
             self._count_s = 0.0  # the group was arranged anew: perhaps for partitions that others got
             if not self._incremental:
@@ -138,7 +138,7 @@ class GroupMembership:
                 self._commits.reached(answer.result())
             self._commits.settle(consumer, going)
         self._give_back(consumer, partitions, going)
-        self._observer.revoked(going, lost=False, seconds=time.monotonic() - began_s)
+        self._observer.partitions_revoked(going, lost=False, seconds=time.monotonic() - began_s)
 
     def lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Let go of partitions that are another member's already."""
@@ -147,7 +147,7 @@ class GroupMembership:
         if not self.ending:
             self._crossing.tell(lambda: self._road.lost(gone))
         self._give_back(consumer, partitions, gone)
-        self._observer.revoked(gone, lost=True, seconds=time.monotonic() - began_s)
+        self._observer.partitions_revoked(gone, lost=True, seconds=time.monotonic() - began_s)
 
     def begin_behind(self, consumer: Consumer, partition: Partition, offset: int) -> None:
         """End a tenure as lost and begin another at an offset that is in the log.
@@ -182,7 +182,9 @@ class GroupMembership:
     def _join(self) -> None:
         if not self.joined:
             self.joined = True
-            self._observer.joined(self._options.group, str(self._options.properties.get("group.protocol", "classic")))
+            self._observer.group_joined(
+                self._options.group, str(self._options.properties.get("group.protocol", "classic"))
+            )
 
     def _starts(self, consumer: Consumer, partitions: Iterable[Partition]) -> StartOffsets:
         """Ask where partitions start, again and again for a while: without an answer nothing can be taken."""

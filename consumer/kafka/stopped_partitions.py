@@ -81,7 +81,7 @@ class StoppedPartitions:
         self._commits.stopped(partition)
         stop = Stop(tenure, self._commits.stopped_at(partition), code)
         self._stops = {**self._stops, partition: stop}
-        self._observer.stopped(partition, stop.offset, code)
+        self._observer.partition_stopped(partition, stop.offset, code)
 
     def now(self) -> Mapping[Partition, Stop]:
         """Return the stops of tenures in force."""

@@ -43,11 +43,11 @@ class DirectivesObserver(Observer):
         for directive in in_force:
             self._log.write("info", "directive in force", **said(directive))
 
-    def directives_refused(self, findings: Sequence[Finding]) -> None:
+    def directives_rejected(self, findings: Sequence[Finding]) -> None:
         """Keep why the file was refused, and write it."""
         self._refused(findings, "the file is refused whole and what was read before stays in force: mend it")
 
-    def directives_unread(self, directives: Directives, findings: Sequence[Finding]) -> None:
+    def directives_unreadable(self, directives: Directives, findings: Sequence[Finding]) -> None:
         """Keep what holds everything, and why; and write it."""
         self.unread, self._directives = True, directives
         self._refused(findings, "nothing is sent before the file is mended or removed: a pause may stand in it")
@@ -75,7 +75,7 @@ class DirectivesObserver(Observer):
         """Write that a directive reached its end."""
         self._log.write("info", "directive ended", **said(directive))
 
-    def directive_back(self, directive: Directive) -> None:
+    def directive_active_again(self, directive: Directive) -> None:
         """Write that a directive that had ended is in force again."""
         self._log.write(
             "warning", "directive in force again", **said(directive), advice="see whether the clock is right"

@@ -120,7 +120,7 @@ class Pipeline:
     async def finish(self) -> CommittableOffsets:
         """Deliver what can be delivered in the time there is, release the rest, and tell the frontier."""
         self.leaving = True
-        self._observer.leaving()
+        self._observer.shutdown_started()
         deadline = time.monotonic() + self._drain_s
         self.intake.drop_backlog()
         for lanes in self.lanes.values():
@@ -132,7 +132,7 @@ class Pipeline:
         frontier = await self._parting.close(list(self.intake.tenures.values()), deadline)
         self._gone()
         self.left = True
-        self._observer.left(self.books.released() - before)
+        self._observer.shutdown_finished(self.books.released() - before)
         return frontier
 
     def hurry(self) -> None:
@@ -213,10 +213,10 @@ class Pipeline:
         for name, column in translation.columns.items():
             self.books.accounts[name].owed += len(column.bodies)
             self.lanes[name].put(places.deliveries(column))
-            self._observer.translated(name, column.by_event_type())
+            self._observer.events_translated(name, column.by_event_type())
         self.books.skipped(translation.skipped)
-        self._observer.decoded(translation.decoded)
-        self._observer.skipped(translation.skipped)
+        self._observer.events_decoded(translation.decoded)
+        self._observer.events_skipped(translation.skipped)
         self.settling.parking.translated(lot, translation)
         for faulty in translation.faults:
             self.settling.unsaid(faulty, places.tenures[faulty.record], places.slots[faulty.record])

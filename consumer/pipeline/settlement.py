@@ -132,7 +132,9 @@ class Settlement:
         account = faulty.entry.destination if faulty.entry else ""
         self.books.accounts[account].owed += 1
         event_type = faulty.entry.event_type if faulty.entry else ""
-        self._observer.faulty(tenure.partition.topic, account, event_type, DeadLetterCause(faulty.fault.cause), 1)
+        self._observer.translation_failed(
+            tenure.partition.topic, account, event_type, DeadLetterCause(faulty.fault.cause), 1
+        )
         self.parking.found(faulty, tenure, slot)
 
     def _unsaid(self, unsaid: FailedDelivery) -> None:

@@ -50,27 +50,27 @@ class ConsumerStateObserver(Observer):
         self.missing: dict[str, float] = {}
         self.stops: dict[Partition, StoppedPartitionStatus] = {}
 
-    def joined(self, group: str, protocol: str) -> None:  # noqa: ARG002
+    def group_joined(self, group: str, protocol: str) -> None:  # noqa: ARG002
         """Note that the member is in its group."""
         self.joined_group, self.lost_since_ms = True, None
 
-    def assigned(self, partitions: Mapping[Partition, int]) -> None:
+    def partitions_assigned(self, partitions: Mapping[Partition, int]) -> None:
         """Note that the member is (again) in its group, and which topics are there."""
         self.joined_group, self.lost_since_ms = True, None
         for partition in partitions:
             self.missing.pop(partition.topic, None)
             self.stops.pop(partition, None)
 
-    def revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:  # noqa: ARG002
+    def partitions_revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:  # noqa: ARG002
         """Note that the group went on without this member."""
         if lost:
             self.lost_since_ms = int(time.time() * 1000)
 
-    def paused(self, partitions: Collection[Partition]) -> None:
+    def partitions_paused(self, partitions: Collection[Partition]) -> None:
         """Note what is paused."""
         self.paused_now = frozenset(partitions)
 
-    def poll_turned(self, interval_s: float) -> None:  # noqa: ARG002
+    def poll_ticked(self, interval_s: float) -> None:  # noqa: ARG002
         """Note that the poll thread turned."""
         self.poll_turned_at_s = time.monotonic()
 
@@ -87,7 +87,7 @@ class ConsumerStateObserver(Observer):
         """Note that it is there now."""
         self.missing.pop(topic, None)
 
-    def stopped(self, partition: Partition, offset: int, code: str) -> None:
+    def partition_stopped(self, partition: Partition, offset: int, code: str) -> None:
         """Note a partition that goes no further: until it goes on elsewhere, or is assigned again."""
         self.stops[partition] = StoppedPartitionStatus(code, offset, int(time.time() * 1000))
 
@@ -95,11 +95,11 @@ class ConsumerStateObserver(Observer):
         """Note that it goes on."""
         self.stops.pop(partition, None)
 
-    def fenced(self) -> None:
+    def fence_closed(self) -> None:
         """Note the fence."""
         self.fenced_now = True
 
-    def unfenced(self) -> None:
+    def fence_released(self) -> None:
         """Note its end."""
         self.fenced_now = False
 

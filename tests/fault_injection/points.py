@@ -85,11 +85,11 @@ class Watching(Observer):
         self._journal = journal
         self._points = points
 
-    def assigned(self, partitions: Mapping[Partition, int]) -> None:
+    def partitions_assigned(self, partitions: Mapping[Partition, int]) -> None:
         self._write("assigned", [[one.index, start] for one, start in partitions.items()])
         self._points.reach(AFTER_ASSIGNMENT)
 
-    def revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
+    def partitions_revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
         self._write("lost" if lost else "revoked", [[one.index] for one in partitions])
 
     def committed(self, offsets: Mapping[Partition, int], seconds: float) -> None:
@@ -100,14 +100,14 @@ class Watching(Observer):
         if append_s:
             self._points.reach(AFTER_SETTLE)
 
-    def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
+    def retry_scheduled(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
         self._journal.write("deferred", destination=destination, cause=str(fault.cause))
         self._points.reach(AFTER_DEFERRAL)
 
-    def split(self, destination: str, events: int) -> None:
+    def batch_split(self, destination: str, events: int) -> None:
         self._points.reach(AFTER_SPLIT)
 
-    def shelf_failed(self, code: str) -> None:
+    def dead_letter_failed(self, code: str) -> None:
         self._journal.write("letter failed", code=code)
 
     def _write(self, event: str, partitions: list[list[int]]) -> None:

@@ -70,7 +70,7 @@ def guarded(facts: PipelineStatus) -> PipelineStatus:
 ALARMS = {
     "rejected credentials": Alarm(
         held(TransientCause.UNAUTHORIZED),
-        lambda rooms: rooms.held("copilot", "collect", Fault(TransientCause.UNAUTHORIZED, "", 401)),
+        lambda rooms: rooms.hold_started("copilot", "collect", Fault(TransientCause.UNAUTHORIZED, "", 401)),
         "cdp_destination_held",
         {**TO, "endpoint": "collect"},
         "endpoint held",
@@ -78,7 +78,7 @@ ALARMS = {
     ),
     "an endpoint that is gone": Alarm(
         held(TransientCause.GONE),
-        lambda rooms: rooms.held("copilot", "collect", Fault(TransientCause.GONE, "", 404)),
+        lambda rooms: rooms.hold_started("copilot", "collect", Fault(TransientCause.GONE, "", 404)),
         "cdp_destination_held",
         {**TO, "endpoint": "collect"},
         "endpoint held",
@@ -86,7 +86,7 @@ ALARMS = {
     ),
     "secrets on a disk that hangs": Alarm(
         doubted(SecretProblem.UNREAD),
-        lambda rooms: rooms.secrets_doubted("copilot", SecretProblem.UNREAD),
+        lambda rooms: rooms.secret_problem("copilot", SecretProblem.UNREAD),
         "cdp_destination_secrets_doubted",
         {**TO, "reason": "unread"},
         "secrets doubted",
@@ -94,7 +94,7 @@ ALARMS = {
     ),
     "secrets that are refused while the ones before are taken": Alarm(
         doubted(SecretProblem.REFUSED),
-        lambda rooms: rooms.secrets_doubted("copilot", SecretProblem.REFUSED),
+        lambda rooms: rooms.secret_problem("copilot", SecretProblem.REFUSED),
         "cdp_destination_secrets_doubted",
         {**TO, "reason": "refused"},
         "secrets doubted",
@@ -102,7 +102,7 @@ ALARMS = {
     ),
     "a clock that is wrong": Alarm(
         held(TransientCause.CLOCK_SKEW, CLOCK),
-        lambda rooms: rooms.held("copilot", CLOCK, Fault(TransientCause.CLOCK_SKEW)),
+        lambda rooms: rooms.hold_started("copilot", CLOCK, Fault(TransientCause.CLOCK_SKEW)),
         "cdp_destination_held",
         {**TO, "endpoint": "clock"},
         "endpoint held",
@@ -110,7 +110,7 @@ ALARMS = {
     ),
     "a dead-letter topic that is stuck": Alarm(
         lambda facts: replace(facts, dead_letters=DeadLetterStatus("letters", stuck="has taken none for 9 s")),
-        lambda rooms: rooms.shelf_failed("TOPIC_AUTHORIZATION_FAILED"),
+        lambda rooms: rooms.dead_letter_failed("TOPIC_AUTHORIZATION_FAILED"),
         "cdp_dead_letters_stuck",
         {},
         "dead letter not written",
@@ -126,7 +126,7 @@ ALARMS = {
     ),
     "a partition that stopped": Alarm(
         lambda facts: replace(facts, stopped={P: StoppedPartitionStatus("_AUTO_OFFSET_RESET", 70, SINCE_MS)}),
-        lambda rooms: rooms.stopped(P, 70, "_AUTO_OFFSET_RESET"),
+        lambda rooms: rooms.partition_stopped(P, 70, "_AUTO_OFFSET_RESET"),
         "cdp_kafka_partitions_stopped",
         {"topic": "shop.orders"},
         "partition stopped",
@@ -134,7 +134,7 @@ ALARMS = {
     ),
     "a flood of refusals": Alarm(
         guarded,
-        lambda rooms: rooms.guard_closed("copilot", "shop.OrderPlaced", DeadLetterCause.REFUSED, 51, 60),
+        lambda rooms: rooms.flood_guard_tripped("copilot", "shop.OrderPlaced", DeadLetterCause.REFUSED, 51, 60),
         "cdp_flood_guard_closed",
         {**TO, "event": "shop.OrderPlaced", "cause": "refused"},
         "flood guard closed",
@@ -142,7 +142,7 @@ ALARMS = {
     ),
     "a fence": Alarm(
         lambda facts: replace(facts, fenced=True),
-        lambda rooms: rooms.fenced(),
+        lambda rooms: rooms.fence_closed(),
         "cdp_kafka_fenced",
         {},
         "fenced",
@@ -182,12 +182,12 @@ def test_without_anything_wrong_the_same_series_says_nothing_and_nobody_else_doe
 
 def test_a_directives_file_that_is_refused_and_a_pipeline_that_does_not_answer_are_said_likewise() -> None:
     told = DirectivesObserver(Log(io.StringIO()))
-    told.directives_refused([Finding("error", "directives.yaml", 1, 1, "", "is no mapping")])
+    told.directives_rejected([Finding("error", "directives.yaml", 1, 1, "", "is no mapping")])
     assert status([], ["cdp"], Moment.now(), told)["troubles"] == [
         "cdp: does not say how it is; this is a bug",
         "the directives file is refused, what it said before stays in force: directives.yaml:1:1: is no mapping",
     ]
-    told.directives_unread(NONE, [Finding("error", "directives.yaml", None, None, "", "no mapping")])
+    told.directives_unreadable(NONE, [Finding("error", "directives.yaml", None, None, "", "no mapping")])
     assert status([], [], Moment.now(), told)["troubles"] == [
         "the directives file is refused, nothing is sent before it is mended or removed: directives.yaml: no mapping",
     ]

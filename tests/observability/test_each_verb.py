@@ -18,44 +18,44 @@ TO = {"destination": "copilot"}
 VERBS: list[
     tuple[str, dict[str, object], tuple[str, str] | None, tuple[str, dict[str, str], float] | None]
 ] = [
-    ("joined", {"group": "cdp", "protocol": "classic"}, ("info", "joined group"), None),
-    ("assigned", {"partitions": {P: 1}}, ("info", "partitions assigned"),
+    ("group_joined", {"group": "cdp", "protocol": "classic"}, ("info", "joined group"), None),
+    ("partitions_assigned", {"partitions": {P: 1}}, ("info", "partitions assigned"),
      ("cdp_kafka_rebalances_total", {"event": "assign"}, 1)),
-    ("revoked", {"partitions": [P], "lost": False, "seconds": 0.2}, ("info", "partitions revoked"),
+    ("partitions_revoked", {"partitions": [P], "lost": False, "seconds": 0.2}, ("info", "partitions revoked"),
      ("cdp_kafka_rebalance_duration_seconds_sum", {"event": "revoke"}, 0.2)),
-    ("revoked", {"partitions": [P], "lost": True, "seconds": 0.2}, ("warning", "partitions lost"),
+    ("partitions_revoked", {"partitions": [P], "lost": True, "seconds": 0.2}, ("warning", "partitions lost"),
      ("cdp_kafka_rebalances_total", {"event": "lost"}, 1)),
-    ("took", {"topic": "shop.orders", "records": 7, "size": 90}, None,
+    ("records_consumed", {"topic": "shop.orders", "records": 7, "size": 90}, None,
      ("cdp_kafka_consumed_bytes_total", {"topic": "shop.orders"}, 90)),
-    ("paused", {"partitions": [P]}, ("debug", "partitions paused"), None),
+    ("partitions_paused", {"partitions": [P]}, ("debug", "partitions paused"), None),
     ("committed", {"offsets": {P: 5}, "seconds": 0.2}, ("debug", "offsets committed"),
      ("cdp_kafka_commits_total", {"result": "success"}, 1)),
-    ("commit_refused", {"code": "REBALANCE_IN_PROGRESS", "seconds": 0.2}, ("warning", "commit put off"),
+    ("commit_failed", {"code": "REBALANCE_IN_PROGRESS", "seconds": 0.2}, ("warning", "commit put off"),
      ("cdp_kafka_commits_total", {"result": "failure"}, 1)),
     ("client_error", {"code": "_TRANSPORT", "text": "", "fatal": False}, ("warning", "kafka client error"),
      ("cdp_kafka_client_errors_total", {"code": "_TRANSPORT", "fatal": "false"}, 1)),
-    ("poll_turned", {"interval_s": 0.5}, None, ("cdp_poll_interval_seconds_sum", {}, 0.5)),
+    ("poll_ticked", {"interval_s": 0.5}, None, ("cdp_poll_interval_seconds_sum", {}, 0.5)),
     ("topic_missing", {"topic": "shop.orders"}, ("warning", "topic missing"), None),
     ("topic_found", {"topic": "shop.orders"}, ("info", "topic found"), None),
-    ("fenced", {}, ("error", "fenced"), ("cdp_kafka_fences_total", {}, 1)),
-    ("unfenced", {}, ("info", "fence lifted"), None),
-    ("stopped", {"partition": P, "offset": 9, "code": "_AUTO_OFFSET_RESET"}, ("error", "partition stopped"),
+    ("fence_closed", {}, ("error", "fenced"), ("cdp_kafka_fences_total", {}, 1)),
+    ("fence_released", {}, ("info", "fence lifted"), None),
+    ("partition_stopped", {"partition": P, "offset": 9, "code": "_AUTO_OFFSET_RESET"}, ("error", "partition stopped"),
      ("cdp_kafka_partition_stops_total", {"code": "_AUTO_OFFSET_RESET"}, 1)),
     ("gap_accepted", {"partition": P, "lost_from": 9, "goes_on_at": 30}, ("warning", "gap accepted"),
      ("cdp_kafka_offset_gaps_total", {"topic": "shop.orders"}, 1)),
-    ("decoded", {"events": {"shop.OrderPlaced": 3}}, None,
+    ("events_decoded", {"events": {"shop.OrderPlaced": 3}}, None,
      ("cdp_events_decoded_total", {"event": "shop.OrderPlaced"}, 3)),
-    ("skipped", {"counts": {("copilot", "shop.OrderPlaced", SkipReason.FILTERED): 4}}, None,
+    ("events_skipped", {"counts": {("copilot", "shop.OrderPlaced", SkipReason.FILTERED): 4}}, None,
      ("cdp_events_skipped_total", {**TO, "reason": "filtered"}, 4)),
-    ("translated", {"destination": "copilot", "events": {"shop.OrderPlaced": 3}}, None,
+    ("events_translated", {"destination": "copilot", "events": {"shop.OrderPlaced": 3}}, None,
      ("cdp_events_translated_total", {**TO, "event": "shop.OrderPlaced"}, 3)),
-    ("faulty", {"topic": "shop.orders", "destination": "copilot", "event_type": "shop.OrderPlaced",
+    ("translation_failed", {"topic": "shop.orders", "destination": "copilot", "event_type": "shop.OrderPlaced",
                 "cause": DeadLetterCause.UNMAPPABLE, "count": 2}, ("warning", "delivery cannot be made"),
      ("cdp_translation_failures_total", {**TO, "event": "shop.OrderPlaced", "cause": "unmappable"}, 2)),
-    ("faulty", {"topic": "shop.orders", "destination": "copilot", "event_type": "shop.Unheard",
+    ("translation_failed", {"topic": "shop.orders", "destination": "copilot", "event_type": "shop.Unheard",
                 "cause": DeadLetterCause.CONTRACT, "count": 1}, ("warning", "delivery cannot be made"),
      ("cdp_translation_failures_total", {**TO, "event": "other", "cause": "contract"}, 1)),
-    ("faulty", {"topic": "shop.orders", "destination": "", "event_type": "",
+    ("translation_failed", {"topic": "shop.orders", "destination": "", "event_type": "",
       "cause": DeadLetterCause.UNDECODABLE, "count": 2},
      ("warning", "record cannot be decoded"),
      ("cdp_decode_failures_total", {"topic": "shop.orders", "cause": "undecodable"}, 2)),
@@ -67,60 +67,60 @@ VERBS: list[
      ("cdp_schema_registry_requests_total", {"operation": "by_id", "result": "unknown"}, 1)),
     ("schema_fetched", {"key": "0b7c", "result": "found", "seconds": 0.2}, ("debug", "schema fetched"),
      ("cdp_schema_registry_requests_total", {"operation": "by_guid", "result": "found"}, 1)),
-    ("called", {"destination": "copilot", "endpoint": "collect", "status": 403, "events": 9, "size": 80,
+    ("request_finished", {"destination": "copilot", "endpoint": "collect", "status": 403, "events": 9, "size": 80,
                 "seconds": 0.2}, ("debug", "call ended"), ("cdp_destination_auth_failures_total", TO, 1)),
-    ("called", {"destination": "nobody", "endpoint": "collect", "status": 200, "events": 9, "size": 80,
+    ("request_finished", {"destination": "nobody", "endpoint": "collect", "status": 200, "events": 9, "size": 80,
                 "seconds": 0.2}, ("debug", "call ended"),
      ("cdp_request_events_sum", {"destination": "other"}, 9)),
     ("delivered", {"destination": "copilot", "append_s": [0.5], "event_s": [0.75]}, None,
      ("cdp_event_time_latency_seconds_sum", TO, 0.75)),
     ("refused", {"destination": "copilot", "event_type": "shop.OrderPlaced", "fault": Fault(DeadLetterCause.REFUSED)},
      ("warning", "delivery refused"), ("cdp_deliveries_refused_total", {**TO, "event": "shop.OrderPlaced"}, 1)),
-    ("listed", {"destination": "copilot", "events": 40, "refused": 2}, None, ("cdp_partial_failures_total", TO, 1)),
-    ("deferred", {"destination": "copilot", "fault": BUSY, "events": 5, "wait_s": 1.0}, ("warning", "batch deferred"),
+    ("partial_failure", {"destination": "copilot", "events": 40, "refused": 2}, None, ("cdp_partial_failures_total", TO, 1)),
+    ("retry_scheduled", {"destination": "copilot", "fault": BUSY, "events": 5, "wait_s": 1.0}, ("warning", "batch deferred"),
      ("cdp_delivery_retries_total", {**TO, "cause": "server_error"}, 1)),
-    ("split", {"destination": "copilot", "events": 8}, ("info", "batch split"), ("cdp_batches_split_total", TO, 1)),
-    ("suspected", {"destination": "copilot", "events": 8}, ("warning", "batch suspected"),
+    ("batch_split", {"destination": "copilot", "events": 8}, ("info", "batch split"), ("cdp_batches_split_total", TO, 1)),
+    ("batch_isolated", {"destination": "copilot", "events": 8}, ("warning", "batch suspected"),
      ("cdp_batches_suspected_total", TO, 1)),
-    ("held", {"destination": "copilot", "endpoint": "collect", "fault": BUSY}, ("error", "endpoint held"),
+    ("hold_started", {"destination": "copilot", "endpoint": "collect", "fault": BUSY}, ("error", "endpoint held"),
      ("cdp_destination_holds_total", {**TO, "cause": "server_error"}, 1)),
-    ("resumed", {"destination": "copilot", "endpoint": "collect", "seconds": 9.0}, ("info", "hold ended"),
+    ("hold_ended", {"destination": "copilot", "endpoint": "collect", "seconds": 9.0}, ("info", "hold ended"),
      ("cdp_destination_hold_seconds_total", TO, 9)),
-    ("resumed", {"destination": "copilot", "endpoint": "collect", "seconds": -9.0}, ("info", "hold ended"),
+    ("hold_ended", {"destination": "copilot", "endpoint": "collect", "seconds": -9.0}, ("info", "hold ended"),
      ("cdp_destination_hold_seconds_total", TO, 0)),
-    ("throttled", {"destination": "copilot", "source": "told", "seconds": 2.0}, ("debug", "call waited"),
+    ("request_delayed", {"destination": "copilot", "source": "told", "seconds": 2.0}, ("debug", "call waited"),
      ("cdp_rate_limit_wait_seconds_total", {**TO, "source": "told"}, 2)),
-    ("throttled", {"destination": "copilot", "source": "told", "seconds": -2.0}, ("debug", "call waited"),
+    ("request_delayed", {"destination": "copilot", "source": "told", "seconds": -2.0}, ("debug", "call waited"),
      ("cdp_rate_limit_wait_seconds_total", {**TO, "source": "told"}, 0)),
     ("credential_renewed", {"destination": "copilot", "ok": True}, ("info", "credential renewed"),
      ("cdp_credential_renewals_total", {**TO, "result": "success"}, 1)),
     ("credential_renewed", {"destination": "copilot", "ok": False}, ("warning", "credential not renewed"),
      ("cdp_credential_renewals_total", {**TO, "result": "failure"}, 1)),
-    ("credentials", {"destination": "copilot", "valid": True}, ("info", "credentials taken"),
+    ("credentials_checked", {"destination": "copilot", "valid": True}, ("info", "credentials taken"),
      ("cdp_destination_credentials_valid", TO, 1)),
-    ("credentials", {"destination": "copilot", "valid": False}, ("error", "credentials rejected"),
+    ("credentials_checked", {"destination": "copilot", "valid": False}, ("error", "credentials rejected"),
      ("cdp_destination_credentials_valid", TO, 0)),
-    ("secrets_doubted", {"destination": "copilot", "doubt": SecretProblem.UNREAD}, ("error", "secrets doubted"), None),
-    ("secrets_doubted", {"destination": "copilot", "doubt": None}, ("info", "secrets no longer doubted"), None),
-    ("guard_closed", {**TO, "kind": "shop.OrderPlaced", "cause": DeadLetterCause.REFUSED, "refused": 51, "of": 90},
+    ("secret_problem", {"destination": "copilot", "doubt": SecretProblem.UNREAD}, ("error", "secrets doubted"), None),
+    ("secret_problem", {"destination": "copilot", "doubt": None}, ("info", "secrets no longer doubted"), None),
+    ("flood_guard_tripped", {**TO, "kind": "shop.OrderPlaced", "cause": DeadLetterCause.REFUSED, "refused": 51, "of": 90},
      ("error", "flood guard closed"), ("cdp_flood_guard_closures_total", {**TO, "cause": "refused"}, 1)),
-    ("guard_closed", {"destination": "", "kind": "shop.orders",
+    ("flood_guard_tripped", {"destination": "", "kind": "shop.orders",
       "cause": DeadLetterCause.UNKNOWN_SCHEMA, "refused": 51, "of": 51},
      ("error", "flood guard closed"),
      ("cdp_flood_guard_closures_total", {"destination": "none", "cause": "unknown_schema"}, 1)),
-    ("guard_opened", {**TO, "kind": "shop.OrderPlaced",
+    ("flood_guard_reset", {**TO, "kind": "shop.OrderPlaced",
       "cause": DeadLetterCause.REFUSED, "seconds": 9.0, "by": "probe"},
      ("info", "flood guard opened"), ("cdp_flood_guard_seconds_total", TO, 9)),
-    ("guard_opened", {**TO, "kind": "shop.OrderPlaced",
+    ("flood_guard_reset", {**TO, "kind": "shop.OrderPlaced",
       "cause": DeadLetterCause.REFUSED, "seconds": -9.0, "by": "directive"},
      ("info", "flood guard opened"), ("cdp_flood_guard_seconds_total", TO, 0)),
-    ("shelved", {"destination": "",
+    ("dead_lettered", {"destination": "",
       "cause": DeadLetterCause.UNDECODABLE, "count": 3}, ("warning", "dead letters written"),
      ("cdp_dead_letters_total", {"destination": "none", "cause": "undecodable"}, 3)),
-    ("shelf_failed", {"code": "_TIMED_OUT"}, ("error", "dead letter not written"),
+    ("dead_letter_failed", {"code": "_TIMED_OUT"}, ("error", "dead letter not written"),
      ("cdp_dead_letter_write_failures_total", {}, 1)),
-    ("leaving", {}, ("info", "leaving"), None),
-    ("left", {"released": 4}, ("info", "left"), None),
+    ("shutdown_started", {}, ("info", "leaving"), None),
+    ("shutdown_finished", {"released": 4}, ("info", "left"), None),
 ]  # fmt: skip
 
 IDS = [f"{number}-{verb}" for number, (verb, *_) in enumerate(VERBS)]
@@ -129,10 +129,10 @@ IDS = [f"{number}-{verb}" for number, (verb, *_) in enumerate(VERBS)]
 def test_no_verb_is_left_out() -> None:
     of_the_process = {
         "directives_read",
-        "directives_refused",
-        "directives_unread",
+        "directives_rejected",
+        "directives_unreadable",
         "directive_ended",
-        "directive_back",
+        "directive_active_again",
     }  # tests.observability.test_told
     assert {verb for verb, *_ in VERBS} == set(CALLS) - of_the_process
 
@@ -164,9 +164,9 @@ def test_a_verb_moves_its_series_by_what_it_was_told(
 def test_a_guard_over_decoding_names_the_topic_and_one_over_deliveries_the_event_type() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
-    story.guard_closed("", "shop.orders", DeadLetterCause.UNDECODABLE, 51, 60)
-    story.guard_closed("copilot", "shop.OrderPlaced", DeadLetterCause.CONTRACT, 51, 60)
-    story.guard_closed("copilot", "shop.OrderPlaced", DeadLetterCause.NEVER_ACCEPTED, 51, 60)
+    story.flood_guard_tripped("", "shop.orders", DeadLetterCause.UNDECODABLE, 51, 60)
+    story.flood_guard_tripped("copilot", "shop.OrderPlaced", DeadLetterCause.CONTRACT, 51, 60)
+    story.flood_guard_tripped("copilot", "shop.OrderPlaced", DeadLetterCause.NEVER_ACCEPTED, 51, 60)
     records, before, after = written.lines
     assert (records["topic"], records["refused"], records["of"]) == ("shop.orders", 51, 60)
     assert "event_type" not in records
@@ -184,16 +184,16 @@ def test_a_guard_over_decoding_names_the_topic_and_one_over_deliveries_the_event
 )
 def test_what_to_do_about_a_hold_is_said_with_it(trouble: TransientCause) -> None:
     written = Written()
-    LogObserver(written.log, "cdp").held("copilot", "collect", Fault(trouble))
+    LogObserver(written.log, "cdp").hold_started("copilot", "collect", Fault(trouble))
     assert written.lines[0]["advice"]
 
 
 def test_letters_that_are_written_again_are_news_once() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
-    story.shelf_failed("UNKNOWN_TOPIC_OR_PART")
-    story.shelved("copilot", DeadLetterCause.REFUSED, 1)
-    story.shelved("copilot", DeadLetterCause.REFUSED, 1)
+    story.dead_letter_failed("UNKNOWN_TOPIC_OR_PART")
+    story.dead_lettered("copilot", DeadLetterCause.REFUSED, 1)
+    story.dead_lettered("copilot", DeadLetterCause.REFUSED, 1)
     assert [line["event"] for line in written.lines] == [
         "dead letter not written",
         "dead letters are written again",
@@ -205,6 +205,6 @@ def test_letters_that_are_written_again_are_news_once() -> None:
 def test_a_debug_verb_costs_a_quiet_log_nothing() -> None:
     written = Written("info")
     story = LogObserver(written.log, "cdp")
-    story.paused([P])
-    story.throttled("copilot", "told", 1.0)
+    story.partitions_paused([P])
+    story.request_delayed("copilot", "told", 1.0)
     assert written.lines == []

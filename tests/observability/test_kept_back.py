@@ -102,7 +102,7 @@ def test_directives_are_counted_by_kind_while_they_are_in_force() -> None:
     kinds = ("pause", "accept_refusals", "quarantine", "accept_gap")
     assert [value(metrics, "cdp_directives", kind=kind) for kind in kinds] == [1, 0, 0, 1]
     assert value(metrics, "cdp_directives_file_valid") == 1
-    heard.directives_refused([Finding("error", "directives.yaml", 1, 1, "", "no")])
+    heard.directives_rejected([Finding("error", "directives.yaml", 1, 1, "", "no")])
     assert value(metrics, "cdp_directives_file_valid") == 0
     assert value(metrics, "cdp_directives", kind="pause") == 1, "the old one stays in force"
 
@@ -139,7 +139,7 @@ def test_the_status_holds_what_an_operator_said_and_never_a_key() -> None:
         ),
         Pause(1, "over", "copilot"),
     )
-    heard.directives_refused([Finding("error", "directives.yaml", 3, 5, "directives[0]", "said canary@example.com")])
+    heard.directives_rejected([Finding("error", "directives.yaml", 3, 5, "directives[0]", "said canary@example.com")])
     text = json.dumps(said(well(), heard)) + shown(well(), heard)
     assert "canary" not in text
     spoken = said(well(), heard)["directives"]
@@ -158,7 +158,7 @@ def test_the_page_says_what_an_operator_said_and_that_the_file_is_refused() -> N
     assert "60 min left" in text
     assert "&lt;i&gt;their&lt;/i&gt; maintenance" in text
     assert "All is well" in text, "somebody meant it"
-    heard.directives_refused([Finding("error", "directives.yaml", 3, 5, "directives[0]", "no such destination")])
+    heard.directives_rejected([Finding("error", "directives.yaml", 3, 5, "directives[0]", "no such destination")])
     text = shown(well(), heard)
     assert "1 to look at" in text
     assert "what it said before stays in force: directives.yaml:3:5: directives[0]: no such destination" in text

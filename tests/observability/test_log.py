@@ -43,13 +43,13 @@ def test_the_same_thing_is_said_at_once_and_then_summed_up_every_ten_seconds() -
         story.refused("copilot", "shop.OrderPlaced", REFUSED)
     assert [line.get("suppressed") for line in written.lines] == [None]
     written.clock.now_s += 9.9
-    story.poll_turned(0.5)
+    story.poll_ticked(0.5)
     assert len(written.lines) == 1
     written.clock.now_s += 0.2
-    story.poll_turned(0.5)
+    story.poll_ticked(0.5)
     assert [line.get("suppressed") for line in written.lines] == [None, 999]
     written.clock.now_s += 30
-    story.poll_turned(0.5)
+    story.poll_ticked(0.5)
     assert len(written.lines) == 2, "nothing was held back meanwhile"
     story.refused("copilot", "shop.OrderPlaced", REFUSED)
     assert [line.get("suppressed") for line in written.lines] == [None, 999, None], "after quiet it is news again"
@@ -62,12 +62,12 @@ def test_each_kind_is_summed_up_when_its_own_ten_seconds_are_over() -> None:
         story.refused(destination, "t", REFUSED)
         written.clock.now_s += 2.0
     written.clock.now_s += 2.5  # 10.5 s after the first kind, 6.5 s after the second
-    story.poll_turned(0.5)
+    story.poll_ticked(0.5)
     assert [(line["destination"], line.get("suppressed")) for line in written.lines] == [
         ("copilot", None), ("yotpo", None), ("copilot", 1),
     ]  # fmt: skip
     written.clock.now_s += 4.0
-    story.poll_turned(0.5)
+    story.poll_ticked(0.5)
     assert (written.lines[-1]["destination"], written.lines[-1]["suppressed"]) == ("yotpo", 1)
 
 
@@ -94,7 +94,7 @@ def test_what_was_held_back_is_said_at_the_end() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
     for _ in range(3):
-        story.shelf_failed("UNKNOWN_TOPIC_OR_PART")
+        story.dead_letter_failed("UNKNOWN_TOPIC_OR_PART")
     written.log.close()
     assert [line.get("suppressed") for line in written.lines] == [None, 2]
     assert sum(lines for _, lines, _ in written.counts) == 2
@@ -112,16 +112,16 @@ def test_whoever_invents_kinds_without_end_does_not_fill_the_memory_nor_the_log(
 def test_changes_are_always_said() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
-    story.joined("cdp", "classic")
-    story.assigned({Partition("b", 1): 0, Partition("b", 0): 5, Partition("a", 0): 0})
+    story.group_joined("cdp", "classic")
+    story.partitions_assigned({Partition("b", 1): 0, Partition("b", 0): 5, Partition("a", 0): 0})
     for _ in range(2):
-        story.held("copilot", "collect", Fault(TransientCause.GONE, "404 from the collect endpoint", 404))
-        story.resumed("copilot", "collect", 61.23)
-    story.fenced()
-    story.unfenced()
-    story.revoked([Partition("a", 0)], lost=True, seconds=0.0)
-    story.leaving()
-    story.left(3)
+        story.hold_started("copilot", "collect", Fault(TransientCause.GONE, "404 from the collect endpoint", 404))
+        story.hold_ended("copilot", "collect", 61.23)
+    story.fence_closed()
+    story.fence_released()
+    story.partitions_revoked([Partition("a", 0)], lost=True, seconds=0.0)
+    story.shutdown_started()
+    story.shutdown_finished(3)
     assert [line["event"] for line in written.lines] == [
         "joined group",
         "partitions assigned",
@@ -142,7 +142,7 @@ def test_credentials_are_news_only_when_they_change() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
     for valid in (True, True, False, False, True):
-        story.credentials("yotpo", valid=valid)
+        story.credentials_checked("yotpo", valid=valid)
     assert [line["event"] for line in written.lines] == [
         "credentials taken",
         "credentials rejected",
@@ -154,7 +154,7 @@ def test_calls_are_told_only_when_debugging() -> None:
     for level, expected in (("info", 0), ("debug", 1)):
         written = Written(level)
         story = LogObserver(written.log, "cdp")
-        story.called("copilot", "collect", None, 10, 4_000, 0.25)
+        story.request_finished("copilot", "collect", None, 10, 4_000, 0.25)
         assert len(written.lines) == expected
 
 
@@ -168,7 +168,7 @@ def test_readable_lines_are_one_line_each() -> None:
 def test_a_stream_that_is_gone_costs_the_line_and_nothing_else() -> None:
     written = Written()
     written.stream.close()
-    LogObserver(written.log, "cdp").left(0)
+    LogObserver(written.log, "cdp").shutdown_finished(0)
     assert written.counts == [("info", 0, 1)]
 
 
@@ -194,8 +194,8 @@ def test_a_fatal_error_is_said_even_right_after_the_same_code() -> None:
 def test_what_is_below_the_level_is_not_written() -> None:
     written = Written("warning")
     story = LogObserver(written.log, "cdp")
-    story.left(0)
-    story.split("copilot", 8)
+    story.shutdown_finished(0)
+    story.batch_split("copilot", 8)
     assert written.lines == []
 
 
@@ -212,7 +212,7 @@ def test_one_watcher_that_fails_stops_neither_the_others_nor_the_room() -> None:
             raise RuntimeError(released)
 
     both = FanOutObserver(Failing(written.log, "first"), LogObserver(written.log, "second"))
-    both.left(4)
-    both.revoked([Partition("t", 0)], lost=False, seconds=0.5)
+    both.shutdown_finished(4)
+    both.partitions_revoked([Partition("t", 0)], lost=False, seconds=0.5)
     assert both.failures == 1
     assert [line["pipeline"] for line in written.lines] == ["second", "first", "second"]

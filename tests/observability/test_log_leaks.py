@@ -18,8 +18,8 @@ def test_no_verb_lets_a_canary_through() -> None:
     for cause in (*DeadLetterCause, *TransientCause):
         fault = Fault(cause, f"said {CANARY} and Bearer canarytoken and https://u:canarypass@h/x?k=canary", 400)
         story.refused("copilot", "t", fault)
-        story.deferred("copilot", fault, 3, 0.5)
-        story.held("copilot", "collect", fault)
+        story.retry_scheduled("copilot", fault, 3, 0.5)
+        story.hold_started("copilot", "collect", fault)
     story.client_error("_AUTHENTICATION", f"user {CANARY} password canary at kafka:9093: refused", fatal=False)
     text = written.stream.getvalue()
     assert "canary" not in text

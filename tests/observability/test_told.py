@@ -52,7 +52,7 @@ def test_a_refused_file_is_written_with_all_its_findings_and_the_old_one_stays_i
         Finding("error", "directives.yaml", 3, 5, "directives[0].pause", "no destination is called `copilt`", "hint"),
         Finding("error", "directives.yaml", None, None, "", "it does not end"),
     ]
-    told.directives_refused(findings)
+    told.directives_rejected(findings)
     assert [(line["level"], line["event"]) for line in written.lines[-3:]] == [
         ("error", "directives refused"),
         ("error", "directives finding"),
@@ -73,7 +73,7 @@ def test_a_file_refused_at_the_start_is_written_with_what_it_holds_until_one_is_
     written = Written()
     told = DirectivesObserver(written.log)
     hold = Directives((Pause(253_402_300_800_000, "", destination="copilot"),))
-    told.directives_unread(hold, [Finding("error", "directives.yaml", 3, 5, "directives[0]", "no")])
+    told.directives_unreadable(hold, [Finding("error", "directives.yaml", 3, 5, "directives[0]", "no")])
     assert [(line["level"], line["event"]) for line in written.lines] == [
         ("error", "directives refused"),
         ("error", "directives finding"),
@@ -109,7 +109,7 @@ def test_the_end_of_a_directive_is_written_with_its_scope(directive: Directive, 
 
 def test_a_directive_that_is_back_is_written_as_a_warning_that_doubts_the_clock() -> None:
     written = Written()
-    DirectivesObserver(written.log).directive_back(Pause(0, "canary words", "yotpo"))
+    DirectivesObserver(written.log).directive_active_again(Pause(0, "canary words", "yotpo"))
     (line,) = written.lines
     assert (line["level"], line["event"], line["destination"]) == ("warning", "directive in force again", "yotpo")
     assert "clock" in str(line["advice"])

@@ -45,28 +45,31 @@ def _verb(name: str, **arguments: st.SearchStrategy[object]) -> None:
     CALLS[name] = arguments
 
 
-_verb("joined", group=WORDS, protocol=WORDS)
-_verb("assigned", partitions=PARTITIONS)
-_verb("revoked", partitions=PARTITIONS, lost=BOOLS, seconds=SECONDS)
-_verb("took", topic=WORDS, records=COUNTS, size=COUNTS)
-_verb("paused", partitions=PARTITIONS)
+_verb("group_joined", group=WORDS, protocol=WORDS)
+_verb("partitions_assigned", partitions=PARTITIONS)
+_verb("partitions_revoked", partitions=PARTITIONS, lost=BOOLS, seconds=SECONDS)
+_verb("records_consumed", topic=WORDS, records=COUNTS, size=COUNTS)
+_verb("partitions_paused", partitions=PARTITIONS)
 _verb("committed", offsets=PARTITIONS, seconds=SECONDS)
-_verb("commit_refused", code=WORDS, seconds=SECONDS)
+_verb("commit_failed", code=WORDS, seconds=SECONDS)
 _verb("client_error", code=WORDS, text=WORDS, fatal=BOOLS)
-_verb("poll_turned", interval_s=SECONDS)
+_verb("poll_ticked", interval_s=SECONDS)
 _verb("topic_missing", topic=WORDS)
 _verb("topic_found", topic=WORDS)
-_verb("fenced")
-_verb("unfenced")
-_verb("stopped", partition=st.builds(Partition, WORDS, COUNTS), offset=COUNTS, code=WORDS)
+_verb("fence_closed")
+_verb("fence_released")
+_verb("partition_stopped", partition=st.builds(Partition, WORDS, COUNTS), offset=COUNTS, code=WORDS)
 _verb("gap_accepted", partition=st.builds(Partition, WORDS, COUNTS), lost_from=COUNTS, goes_on_at=COUNTS)
-_verb("decoded", events=st.dictionaries(WORDS, COUNTS, max_size=3))
-_verb("skipped", counts=st.dictionaries(st.tuples(WORDS, WORDS, st.sampled_from(list(SkipReason))), COUNTS, max_size=3))
-_verb("translated", destination=WORDS, events=st.dictionaries(WORDS, COUNTS, max_size=3))
-_verb("faulty", topic=WORDS, destination=WORDS, event_type=WORDS, cause=CAUSES, count=COUNTS)
+_verb("events_decoded", events=st.dictionaries(WORDS, COUNTS, max_size=3))
+_verb(
+    "events_skipped",
+    counts=st.dictionaries(st.tuples(WORDS, WORDS, st.sampled_from(list(SkipReason))), COUNTS, max_size=3),
+)
+_verb("events_translated", destination=WORDS, events=st.dictionaries(WORDS, COUNTS, max_size=3))
+_verb("translation_failed", topic=WORDS, destination=WORDS, event_type=WORDS, cause=CAUSES, count=COUNTS)
 _verb("schema_fetched", key=st.one_of(COUNTS, WORDS), result=WORDS, seconds=SECONDS)
 _verb(
-    "called",
+    "request_finished",
     destination=WORDS,
     endpoint=WORDS,
     status=st.none() | st.integers(min_value=-1, max_value=1_000),
@@ -76,31 +79,31 @@ _verb(
 )
 _verb("delivered", destination=WORDS, append_s=LATENCIES, event_s=LATENCIES)
 _verb("refused", destination=WORDS, event_type=WORDS, fault=FAULTS)
-_verb("listed", destination=WORDS, events=COUNTS, refused=COUNTS)
-_verb("deferred", destination=WORDS, fault=FAULTS, events=COUNTS, wait_s=SECONDS)
-_verb("split", destination=WORDS, events=COUNTS)
-_verb("suspected", destination=WORDS, events=COUNTS)
-_verb("held", destination=WORDS, endpoint=WORDS, fault=FAULTS)
-_verb("resumed", destination=WORDS, endpoint=WORDS, seconds=SECONDS)
-_verb("throttled", destination=WORDS, source=WORDS, seconds=SECONDS)
+_verb("partial_failure", destination=WORDS, events=COUNTS, refused=COUNTS)
+_verb("retry_scheduled", destination=WORDS, fault=FAULTS, events=COUNTS, wait_s=SECONDS)
+_verb("batch_split", destination=WORDS, events=COUNTS)
+_verb("batch_isolated", destination=WORDS, events=COUNTS)
+_verb("hold_started", destination=WORDS, endpoint=WORDS, fault=FAULTS)
+_verb("hold_ended", destination=WORDS, endpoint=WORDS, seconds=SECONDS)
+_verb("request_delayed", destination=WORDS, source=WORDS, seconds=SECONDS)
 _verb("credential_renewed", destination=WORDS, ok=BOOLS)
-_verb("credentials", destination=WORDS, valid=BOOLS)
-_verb("secrets_doubted", destination=WORDS, doubt=st.sampled_from([None, *SecretProblem]))
-_verb("guard_closed", destination=WORDS, kind=WORDS, cause=CAUSES, refused=COUNTS, of=COUNTS)
-_verb("guard_opened", destination=WORDS, kind=WORDS, cause=CAUSES, seconds=SECONDS, by=WORDS)
-_verb("shelved", destination=WORDS, cause=CAUSES, count=COUNTS)
-_verb("shelf_failed", code=WORDS)
+_verb("credentials_checked", destination=WORDS, valid=BOOLS)
+_verb("secret_problem", destination=WORDS, doubt=st.sampled_from([None, *SecretProblem]))
+_verb("flood_guard_tripped", destination=WORDS, kind=WORDS, cause=CAUSES, refused=COUNTS, of=COUNTS)
+_verb("flood_guard_reset", destination=WORDS, kind=WORDS, cause=CAUSES, seconds=SECONDS, by=WORDS)
+_verb("dead_lettered", destination=WORDS, cause=CAUSES, count=COUNTS)
+_verb("dead_letter_failed", code=WORDS)
 _verb("directives_read", directives=st.lists(DIRECTIVES, max_size=3).map(Directives))
-_verb("directives_refused", findings=st.lists(FINDINGS, max_size=3))
+_verb("directives_rejected", findings=st.lists(FINDINGS, max_size=3))
 _verb(
-    "directives_unread",
+    "directives_unreadable",
     directives=st.lists(DIRECTIVES, max_size=3).map(Directives),
     findings=st.lists(FINDINGS, max_size=3),
 )
 _verb("directive_ended", directive=DIRECTIVES)
-_verb("directive_back", directive=DIRECTIVES)
-_verb("leaving")
-_verb("left", released=COUNTS)
+_verb("directive_active_again", directive=DIRECTIVES)
+_verb("shutdown_started")
+_verb("shutdown_finished", released=COUNTS)
 
 
 def tell_anything(observer: Observer, data: DataObject) -> int:

@@ -31,7 +31,7 @@ class Closing(Observer):
     def __init__(self) -> None:
         self.closings: list[tuple[str, DeadLetterCause, int, int]] = []
 
-    def guard_closed(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:  # noqa: ARG002
+    def flood_guard_tripped(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:  # noqa: ARG002
         self.closings.append((kind, cause, refused, of))
 
 

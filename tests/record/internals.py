@@ -86,17 +86,17 @@ def occurrences() -> Iterator[tuple[list[dict[str, object]], str]]:
     written = Written("debug")
     told = DirectivesObserver(written.log)
     told.directives_read(_DIRECTIVES)
-    told.directives_refused(_FINDINGS)
-    told.directives_unread(_DIRECTIVES, _FINDINGS)
+    told.directives_rejected(_FINDINGS)
+    told.directives_unreadable(_DIRECTIVES, _FINDINGS)
     told.directive_ended(_DIRECTIVES[0])
-    told.directive_back(_DIRECTIVES[0])
+    told.directive_active_again(_DIRECTIVES[0])
     yield written.lines, ""
 
 
 def sample_status() -> dict[str, Any]:
     """Return the status of one healthy pipeline and one with everything wrong, one not answering, and directives."""
     told = DirectivesObserver(Written().log)
-    told.directives_unread(_DIRECTIVES, _FINDINGS)
+    told.directives_unreadable(_DIRECTIVES, _FINDINGS)
     return status_document([well(), _ill()], ["cdp-yotpo"], Moment.now(), told)
 
 

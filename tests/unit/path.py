@@ -114,7 +114,7 @@ class Told(Observer):
     def __init__(self) -> None:
         self.made: Counter[tuple[str, str]] = Counter()
 
-    def translated(self, destination: str, events: Mapping[str, int]) -> None:
+    def events_translated(self, destination: str, events: Mapping[str, int]) -> None:
         self.made += Counter({(destination, event): count for event, count in events.items()})
 
 

@@ -35,16 +35,16 @@ class Story(Observer):
     def directives_read(self, directives: Directives) -> None:
         self.said.append(f"read {len(directives)}")
 
-    def directives_refused(self, findings: Sequence[Finding]) -> None:
+    def directives_rejected(self, findings: Sequence[Finding]) -> None:
         self.said.append(f"refused: {findings[0].message}")
 
-    def directives_unread(self, directives: Directives, findings: Sequence[Finding]) -> None:
+    def directives_unreadable(self, directives: Directives, findings: Sequence[Finding]) -> None:
         self.said.append(f"unread, {len(directives)} hold: {findings[0].message}")
 
     def directive_ended(self, directive: Directive) -> None:
         self.said.append(f"ended: {directive.kind} {dict(directive.scope())}")
 
-    def directive_back(self, directive: Directive) -> None:
+    def directive_active_again(self, directive: Directive) -> None:
         self.said.append(f"back: {directive.kind} {dict(directive.scope())}")
 
     def missing(self) -> None:

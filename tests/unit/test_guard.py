@@ -15,10 +15,10 @@ class Told(Observer):
     def __init__(self) -> None:
         self.said: list[tuple[object, ...]] = []
 
-    def guard_closed(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
+    def flood_guard_tripped(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
         self.said.append(("closed", destination, kind, cause, refused, of))
 
-    def guard_opened(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
+    def flood_guard_reset(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
         self.said.append(("opened", destination, kind, cause, seconds, by))
 
 

@@ -11,13 +11,13 @@ P, Q = Partition("shop.orders", 0), Partition("shop.orders", 1)
 def test_a_member_is_in_its_group_from_the_first_joining_until_it_is_lost_and_again_from_the_next() -> None:
     heard = ConsumerStateObserver()
     before = heard.joined_group
-    heard.joined("cdp", "classic")
+    heard.group_joined("cdp", "classic")
     assert (before, heard.joined_group, heard.lost_since_ms) == (False, True, None)
-    heard.revoked([P], lost=False, seconds=0.1)
+    heard.partitions_revoked([P], lost=False, seconds=0.1)
     assert not heard.lost_since_ms, "it gave them back in order"
-    heard.revoked([P], lost=True, seconds=0.1)
+    heard.partitions_revoked([P], lost=True, seconds=0.1)
     since = heard.lost_since_ms
-    heard.assigned({P: 1})
+    heard.partitions_assigned({P: 1})
     assert (since is None, heard.lost_since_ms is None) == (False, True)
 
 
@@ -26,7 +26,7 @@ def test_a_topic_is_missing_until_it_is_found_or_a_partition_of_it_is_assigned()
     heard.topic_missing("letters")
     heard.topic_missing("shop.orders")
     assert set(heard.missing) == {"letters", "shop.orders"}
-    heard.assigned({P: 1})
+    heard.partitions_assigned({P: 1})
     assert set(heard.missing) == {"letters"}
     heard.topic_found("letters")
     heard.topic_found("letters")
@@ -43,13 +43,13 @@ def test_only_a_fatal_error_is_kept() -> None:
 
 def test_the_fence_the_pauses_and_the_last_turn_are_as_they_were_said_last() -> None:
     heard = ConsumerStateObserver()
-    heard.fenced()
+    heard.fence_closed()
     during = heard.fenced_now
-    heard.unfenced()
+    heard.fence_released()
     assert (during, heard.fenced_now) == (True, False)
-    heard.paused([P, Q])
-    heard.paused([Q])
+    heard.partitions_paused([P, Q])
+    heard.partitions_paused([Q])
     assert heard.paused_now == {Q}
     assert heard.poll_turned_at_s is None
-    heard.poll_turned(0.1)
+    heard.poll_ticked(0.1)
     assert heard.poll_turned_at_s is not None

@@ -23,7 +23,9 @@ class Told(Observer):
     def __init__(self) -> None:
         self.faulty_ones: list[tuple[str, str, DeadLetterCause]] = []
 
-    def faulty(self, topic: str, destination: str, event_type: str, cause: DeadLetterCause, count: int) -> None:
+    def translation_failed(
+        self, topic: str, destination: str, event_type: str, cause: DeadLetterCause, count: int
+    ) -> None:
         self.faulty_ones.append((destination, event_type, cause))
 
 

@@ -171,15 +171,15 @@ def test_what_is_kept_back_is_told_with_why() -> None:
 def test_a_partition_is_stopped_until_its_gap_is_accepted_or_it_is_assigned_anew() -> None:
     house, heard = House(), ConsumerStateObserver()
     assert house.look(heard).stopped == {}
-    heard.stopped(P, 70, "_AUTO_OFFSET_RESET")
-    heard.stopped(Partition("gone", 3), 1, "_AUTO_OFFSET_RESET")
+    heard.partition_stopped(P, 70, "_AUTO_OFFSET_RESET")
+    heard.partition_stopped(Partition("gone", 3), 1, "_AUTO_OFFSET_RESET")
     (stop,) = house.look(heard).stopped.values()
     assert (stop.code, stop.offset) == ("_AUTO_OFFSET_RESET", 70)
     assert set(house.look(heard).stopped) == {P}, "that of another member is not ours to show"
     heard.gap_accepted(P, 70, 90)
     assert house.look(heard).stopped == {}
-    heard.stopped(P, 95, "_AUTO_OFFSET_RESET")
-    heard.assigned({P: 95})
+    heard.partition_stopped(P, 95, "_AUTO_OFFSET_RESET")
+    heard.partitions_assigned({P: 95})
     assert house.look(heard).stopped == {}
 
 

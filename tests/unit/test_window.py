@@ -29,10 +29,10 @@ class Told(Observer):
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def held(self, destination: str, endpoint: str, fault: Fault) -> None:
+    def hold_started(self, destination: str, endpoint: str, fault: Fault) -> None:
         self.said.append(f"held {endpoint}: {fault.cause}")
 
-    def resumed(self, destination: str, endpoint: str, seconds: float) -> None:
+    def hold_ended(self, destination: str, endpoint: str, seconds: float) -> None:
         self.said.append(f"resumed {endpoint}")
 
 

@@ -173,7 +173,7 @@ class EndpointHealth:
             if verdict.fault.cause is TransientCause.UNAUTHORIZED:
                 self._note_credentials(valid=False)
             if self._circuit_breakers.barred(endpoint, verdict.fault, now):
-                self._observer.held(self._name, endpoint.name, verdict.fault)
+                self._observer.hold_started(self._name, endpoint.name, verdict.fault)
                 self._wake_prober()
                 self._wake_lanes()
             return
@@ -186,7 +186,7 @@ class EndpointHealth:
             endpoint, now, success=isinstance(verdict, Delivered | PartiallyRefused)
         )
         if ended is not None:
-            self._observer.resumed(self._name, endpoint.name, now - ended.since)
+            self._observer.hold_ended(self._name, endpoint.name, now - ended.since)
             self._release(("endpoint", endpoint))
 
     def _probed(self, probe: OpenCircuit, endpoint: Endpoint, verdict: Verdict, now: float, *, answered: bool) -> None:
@@ -199,4 +199,4 @@ class EndpointHealth:
     def _note_credentials(self, *, valid: bool) -> None:
         self.credentials_valid = valid
         self.credentials_proven = self.credentials_proven or valid
-        self._observer.credentials(self._name, valid=valid)
+        self._observer.credentials_checked(self._name, valid=valid)

@@ -117,7 +117,7 @@ class FloodGuard:
             return False
         self._forget(kind, cause)
         self._closed[kind, cause] = _Closure(now, tally.refused, tally.of, frozenset(tally.labels))
-        self._observer.guard_closed(self.name, kind, cause, tally.refused, tally.of)
+        self._observer.flood_guard_tripped(self.name, kind, cause, tally.refused, tally.of)
         return True
 
     def lets(self, kind: str, cause: DeadLetterCause) -> bool:
@@ -159,7 +159,7 @@ class FloodGuard:
     def _open(self, scopes: Iterable[tuple[str, DeadLetterCause]], now: float, by: str) -> None:
         for kind, cause in scopes:
             closure = self._closed.pop((kind, cause))
-            self._observer.guard_opened(self.name, kind, cause, now - closure.since, by)
+            self._observer.flood_guard_reset(self.name, kind, cause, now - closure.since, by)
 
     def _speaks_of(self, accepted: AcceptRefusals, kind: str, cause: DeadLetterCause) -> bool:
         if accepted.cause is not cause:

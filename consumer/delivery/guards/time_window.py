@@ -159,7 +159,7 @@ class TimeWindow:
                 else "outside the time window by our clock, and the destination's is not known yet",
             )
             self._holds.barred(CLOCK, fault, time.monotonic(), min(_FIRST_PROBE_S, self._holds.probe_s))
-            self._observer.held(self._name, CLOCK.name, fault)
+            self._observer.hold_started(self._name, CLOCK.name, fault)
             self._began()
         if self.known and SKEW not in self._timers and (hold := self._holds.get(CLOCK)):
             hold.next_probe = time.monotonic() + self._holds.probe_s  # nothing is asked: it is when we look again
@@ -172,7 +172,7 @@ class TimeWindow:
         now = time.monotonic()
         if (ended := self._holds.answered(CLOCK, now, success=False)) is None:
             return
-        self._observer.resumed(self._name, CLOCK.name, now - ended.since)
+        self._observer.hold_ended(self._name, CLOCK.name, now - ended.since)
         if timer := self._timers.pop(SKEW, None):
             timer.cancel()
             self._release(SKEW)

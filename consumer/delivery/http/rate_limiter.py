@@ -143,7 +143,7 @@ class RequestGate:
                 wait_s = min(wait_s, _LONGEST_NAP_S)
             await asyncio.sleep(wait_s)
             if source:
-                self._observer.throttled(self._name, source, wait_s)
+                self._observer.request_delayed(self._name, source, wait_s)
 
     async def may_start(self, batch: Sequence[Delivery], began: float) -> bool:
         """Tell whether a call whose turn came at `began` may start now.

@@ -190,7 +190,7 @@ class DeadLetterProducer:
         if error.code() in NO_TOPIC:
             self._watch.hurry()
         self.failing = (error.name(), time.monotonic() if self.failing is None else self.failing[1])
-        self._observer.shelf_failed(error.name())
+        self._observer.dead_letter_failed(error.name())
 
     def _topic_found(self, topic: str) -> None:
         self._not_before_s = 0.0  # what was put off for want of the topic need not wait any longer

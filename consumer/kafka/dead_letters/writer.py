@@ -161,7 +161,7 @@ class DeadLetterWriter:
             counts["" if entry is None else entry.destination, cast("DeadLetterCause", sheet.letter.fault.cause)] += 1
             sheet.acked()
         for (destination, cause), count in counts.items():
-            self._observer.shelved(destination, cause, count)
+            self._observer.dead_lettered(destination, cause, count)
 
     def _end(self, failure: BaseException | None) -> None:
         if self.done.done():

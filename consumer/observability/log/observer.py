@@ -29,18 +29,18 @@ class LogObserver(Observer):
 
     # ── Kafka ──
 
-    def joined(self, group: str, protocol: str) -> None:
+    def group_joined(self, group: str, protocol: str) -> None:
         self._log.write("info", "joined group", pipeline=self._pipeline, group=group, protocol=protocol)
 
-    def assigned(self, partitions: Mapping[Partition, int]) -> None:
+    def partitions_assigned(self, partitions: Mapping[Partition, int]) -> None:
         self._log.write("info", "partitions assigned", pipeline=self._pipeline, partitions=_by_topic(partitions))
 
-    def revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
+    def partitions_revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
         level, event = ("warning", "partitions lost") if lost else ("info", "partitions revoked")
         listed = _by_topic(partitions)
         self._log.write(level, event, pipeline=self._pipeline, partitions=listed, seconds=round(seconds, 3))
 
-    def paused(self, partitions: Collection[Partition]) -> None:
+    def partitions_paused(self, partitions: Collection[Partition]) -> None:
         self._log.repeat(
             "debug", "partitions paused", (self._pipeline,), pipeline=self._pipeline, count=len(partitions)
         )
@@ -55,7 +55,7 @@ class LogObserver(Observer):
             seconds=seconds,
         )
 
-    def commit_refused(self, code: str, seconds: float) -> None:
+    def commit_failed(self, code: str, seconds: float) -> None:
         self._log.repeat(
             "warning", "commit put off", (self._pipeline, code), pipeline=self._pipeline, code=code, seconds=seconds
         )
@@ -73,7 +73,7 @@ class LogObserver(Observer):
             advice=KAFKA.get(code),
         )
 
-    def poll_turned(self, interval_s: float) -> None:
+    def poll_ticked(self, interval_s: float) -> None:
         self._log.summaries()  # so that the last summary does not wait for another line
 
     def topic_missing(self, topic: str) -> None:
@@ -82,13 +82,13 @@ class LogObserver(Observer):
     def topic_found(self, topic: str) -> None:
         self._log.write("info", "topic found", pipeline=self._pipeline, topic=topic)
 
-    def fenced(self) -> None:
+    def fence_closed(self) -> None:
         self._log.write("error", "fenced", pipeline=self._pipeline, advice=FENCED)
 
-    def unfenced(self) -> None:
+    def fence_released(self) -> None:
         self._log.write("info", "fence lifted", pipeline=self._pipeline)
 
-    def stopped(self, partition: Partition, offset: int, code: str) -> None:
+    def partition_stopped(self, partition: Partition, offset: int, code: str) -> None:
         self._log.write(
             "error",
             "partition stopped",
@@ -113,7 +113,9 @@ class LogObserver(Observer):
 
     # ── Translation ──
 
-    def faulty(self, topic: str, destination: str, event_type: str, cause: DeadLetterCause, count: int) -> None:
+    def translation_failed(
+        self, topic: str, destination: str, event_type: str, cause: DeadLetterCause, count: int
+    ) -> None:
         self._log.repeat(
             "warning",
             "delivery cannot be made" if destination else "record cannot be decoded",
@@ -141,7 +143,7 @@ class LogObserver(Observer):
 
     # ── Delivery ──
 
-    def called(
+    def request_finished(
         self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float
     ) -> None:
         if self._log.hears("debug"):
@@ -160,19 +162,19 @@ class LogObserver(Observer):
     def refused(self, destination: str, event_type: str, fault: Fault) -> None:
         self._fault("warning", "delivery refused", destination, fault, event_type=event_type)
 
-    def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
+    def retry_scheduled(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
         self._fault("warning", "batch deferred", destination, fault, events=events, wait_s=round(wait_s, 3))
 
-    def split(self, destination: str, events: int) -> None:
+    def batch_split(self, destination: str, events: int) -> None:
         kind = (self._pipeline, destination)
         self._log.repeat("info", "batch split", kind, pipeline=self._pipeline, destination=destination, events=events)
 
-    def suspected(self, destination: str, events: int) -> None:
+    def batch_isolated(self, destination: str, events: int) -> None:
         kind = (self._pipeline, destination)
         told = {"pipeline": self._pipeline, "destination": destination}
         self._log.repeat("warning", "batch suspected", kind, **told, events=events)
 
-    def held(self, destination: str, endpoint: str, fault: Fault) -> None:
+    def hold_started(self, destination: str, endpoint: str, fault: Fault) -> None:
         self._log.write(
             "error",
             "endpoint held",
@@ -185,7 +187,7 @@ class LogObserver(Observer):
             advice=HELD.get(fault.cause),
         )
 
-    def resumed(self, destination: str, endpoint: str, seconds: float) -> None:
+    def hold_ended(self, destination: str, endpoint: str, seconds: float) -> None:
         self._log.write(
             "info",
             "hold ended",
@@ -195,7 +197,7 @@ class LogObserver(Observer):
             seconds=round(seconds, 1),
         )
 
-    def throttled(self, destination: str, source: str, seconds: float) -> None:
+    def request_delayed(self, destination: str, source: str, seconds: float) -> None:
         kind = (self._pipeline, destination, source)
         told = {"pipeline": self._pipeline, "destination": destination, "source": source}
         self._log.repeat("debug", "call waited", kind, **told, seconds=round(seconds, 3))
@@ -204,7 +206,7 @@ class LogObserver(Observer):
         level, event = ("info", "credential renewed") if ok else ("warning", "credential not renewed")
         self._log.repeat(level, event, (self._pipeline, destination), pipeline=self._pipeline, destination=destination)
 
-    def credentials(self, destination: str, *, valid: bool) -> None:
+    def credentials_checked(self, destination: str, *, valid: bool) -> None:
         before = self._taken.get(destination)
         self._taken[destination] = valid
         if before is valid:
@@ -212,7 +214,7 @@ class LogObserver(Observer):
         level, event = ("info", "credentials taken") if valid else ("error", "credentials rejected")
         self._log.write(level, event, pipeline=self._pipeline, destination=destination)
 
-    def secrets_doubted(self, destination: str, doubt: SecretProblem | None) -> None:
+    def secret_problem(self, destination: str, doubt: SecretProblem | None) -> None:
         about = {"pipeline": self._pipeline, "destination": destination}
         if doubt is None:
             self._log.write("info", "secrets no longer doubted", **about)
@@ -221,7 +223,7 @@ class LogObserver(Observer):
 
     # ── Flood guard ──
 
-    def guard_closed(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
+    def flood_guard_tripped(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
         self._log.write(
             "error",
             "flood guard closed",
@@ -231,7 +233,7 @@ class LogObserver(Observer):
             advice=guarded(cause),
         )
 
-    def guard_opened(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
+    def flood_guard_reset(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
         scope = self._scope(destination, kind, cause)
         self._log.write("info", "flood guard opened", **scope, seconds=round(seconds, 1), by=by)
 
@@ -241,7 +243,7 @@ class LogObserver(Observer):
 
     # ── Dead letters ──
 
-    def shelved(self, destination: str, cause: DeadLetterCause, count: int) -> None:
+    def dead_lettered(self, destination: str, cause: DeadLetterCause, count: int) -> None:
         if self._unwritten:
             self._unwritten = False
             self._log.write("info", "dead letters are written again", pipeline=self._pipeline)
@@ -255,18 +257,18 @@ class LogObserver(Observer):
             count=count,
         )
 
-    def shelf_failed(self, code: str) -> None:
+    def dead_letter_failed(self, code: str) -> None:
         self._unwritten = True
         kind, advice = (self._pipeline, code), LETTERS.get(code)
         self._log.repeat("error", "dead letter not written", kind, pipeline=self._pipeline, code=code, advice=advice)
 
     # ── The end ──
 
-    def leaving(self) -> None:
+    def shutdown_started(self) -> None:
         """Write that the pipeline was asked to leave."""
         self._log.write("info", "leaving", pipeline=self._pipeline)
 
-    def left(self, released: int) -> None:
+    def shutdown_finished(self, released: int) -> None:
         """Write that it left."""
         self._log.write("info", "left", pipeline=self._pipeline, released=released)
 

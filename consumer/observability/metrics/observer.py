@@ -136,15 +136,15 @@ class MetricsObserver(Observer):
 
     # ── Kafka ──
 
-    def assigned(self, partitions: Mapping[Partition, int]) -> None:
+    def partitions_assigned(self, partitions: Mapping[Partition, int]) -> None:
         self._rebalances("assign").inc()
 
-    def revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
+    def partitions_revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
         event = "lost" if lost else "revoke"
         self._rebalances(event).inc()
         self._rebalance_s(event).add(seconds)
 
-    def took(self, topic: str, records: int, size: int) -> None:
+    def records_consumed(self, topic: str, records: int, size: int) -> None:
         label = self._topic(topic)
         self._records(label).inc(records)
         self._record_bytes(label).inc(size)
@@ -154,20 +154,20 @@ class MetricsObserver(Observer):
         self._commit_s.add(seconds)
         self._last_commit().set(time.time())
 
-    def commit_refused(self, code: str, seconds: float) -> None:
+    def commit_failed(self, code: str, seconds: float) -> None:
         self._commits("failure").inc()
         self._commit_s.add(seconds)
 
     def client_error(self, code: str, text: str, *, fatal: bool) -> None:
         self._client_errors(self._code(code), "true" if fatal else "false").inc()
 
-    def poll_turned(self, interval_s: float) -> None:
+    def poll_ticked(self, interval_s: float) -> None:
         self._poll_s.add(interval_s)
 
-    def fenced(self) -> None:
+    def fence_closed(self) -> None:
         self._fences.inc()
 
-    def stopped(self, partition: Partition, offset: int, code: str) -> None:
+    def partition_stopped(self, partition: Partition, offset: int, code: str) -> None:
         self._stops(self._stop(code)).inc()
 
     def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:
@@ -175,20 +175,22 @@ class MetricsObserver(Observer):
 
     # ── Translation ──
 
-    def decoded(self, events: Mapping[str, int]) -> None:
+    def events_decoded(self, events: Mapping[str, int]) -> None:
         for event, count in events.items():
             self._decoded(self._event(event)).inc(count)
 
-    def translated(self, destination: str, events: Mapping[str, int]) -> None:
+    def events_translated(self, destination: str, events: Mapping[str, int]) -> None:
         label = self._destination(destination)
         for event, count in events.items():
             self._translated(label, self._event(event)).inc(count)
 
-    def skipped(self, counts: Mapping[tuple[str, str, SkipReason], int]) -> None:
+    def events_skipped(self, counts: Mapping[tuple[str, str, SkipReason], int]) -> None:
         for (destination, _, reason), count in counts.items():
             self._skipped(addressee(self._destination, destination), reason).inc(count)
 
-    def faulty(self, topic: str, destination: str, event_type: str, cause: DeadLetterCause, count: int) -> None:
+    def translation_failed(
+        self, topic: str, destination: str, event_type: str, cause: DeadLetterCause, count: int
+    ) -> None:
         if destination:
             self._translation_failures(self._destination(destination), self._event(event_type), cause).inc(count)
         else:
@@ -201,7 +203,7 @@ class MetricsObserver(Observer):
 
     # ── Calls ──
 
-    def called(
+    def request_finished(
         self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float
     ) -> None:
         label = self._destination(destination)
@@ -222,50 +224,50 @@ class MetricsObserver(Observer):
     def refused(self, destination: str, event_type: str, fault: Fault) -> None:
         self._refused(self._destination(destination), self._event(event_type)).inc()
 
-    def listed(self, destination: str, events: int, refused: int) -> None:
+    def partial_failure(self, destination: str, events: int, refused: int) -> None:
         self._partial_failures(self._destination(destination)).inc()
 
-    def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
+    def retry_scheduled(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
         self._retries(self._destination(destination), _trouble(fault)).inc()
 
-    def split(self, destination: str, events: int) -> None:
+    def batch_split(self, destination: str, events: int) -> None:
         self._splits(self._destination(destination)).inc()
 
-    def suspected(self, destination: str, events: int) -> None:
+    def batch_isolated(self, destination: str, events: int) -> None:
         self._suspected(self._destination(destination)).inc()
 
-    def held(self, destination: str, endpoint: str, fault: Fault) -> None:
+    def hold_started(self, destination: str, endpoint: str, fault: Fault) -> None:
         self._holds(self._destination(destination), _trouble(fault)).inc()
 
-    def resumed(self, destination: str, endpoint: str, seconds: float) -> None:
+    def hold_ended(self, destination: str, endpoint: str, seconds: float) -> None:
         if seconds > 0:
             self._held_s(self._destination(destination)).inc(seconds)
 
-    def throttled(self, destination: str, source: str, seconds: float) -> None:
+    def request_delayed(self, destination: str, source: str, seconds: float) -> None:
         if seconds > 0:
             self._waited_s(self._destination(destination), self._source(source)).inc(seconds)
 
     def credential_renewed(self, destination: str, *, ok: bool) -> None:
         self._renewals(self._destination(destination), "success" if ok else "failure").inc()
 
-    def credentials(self, destination: str, *, valid: bool) -> None:
+    def credentials_checked(self, destination: str, *, valid: bool) -> None:
         self._credentials_valid(self._destination(destination)).set(valid)
 
     # ── Flood guard ──
 
-    def guard_closed(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
+    def flood_guard_tripped(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
         self._closures(addressee(self._destination, destination), cause).inc()
 
-    def guard_opened(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
+    def flood_guard_reset(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
         if seconds > 0:
             self._guarded_s(addressee(self._destination, destination)).inc(seconds)
 
     # ── Dead letters ──
 
-    def shelved(self, destination: str, cause: DeadLetterCause, count: int) -> None:
+    def dead_lettered(self, destination: str, cause: DeadLetterCause, count: int) -> None:
         self._dead_letters(addressee(self._destination, destination), cause).inc(count)
 
-    def shelf_failed(self, code: str) -> None:
+    def dead_letter_failed(self, code: str) -> None:
         self._dead_letter_failures.inc()
 
 

@@ -23,40 +23,40 @@ class Watching(Observer):
         self.closings: list[tuple[str, DeadLetterCause, int, int]] = []
         self.openings: list[tuple[str, DeadLetterCause, str]] = []
 
-    def held(self, destination: str, endpoint: str, fault: Fault) -> None:
+    def hold_started(self, destination: str, endpoint: str, fault: Fault) -> None:
         self.holds.append((endpoint, fault))
 
-    def resumed(self, destination: str, endpoint: str, seconds: float) -> None:
+    def hold_ended(self, destination: str, endpoint: str, seconds: float) -> None:
         self.resumes.append(endpoint)
 
-    def split(self, destination: str, events: int) -> None:
+    def batch_split(self, destination: str, events: int) -> None:
         self.splits.append(events)
 
-    def suspected(self, destination: str, events: int) -> None:
+    def batch_isolated(self, destination: str, events: int) -> None:
         self.suspicions.append(events)
 
-    def listed(self, destination: str, events: int, refused: int) -> None:
+    def partial_failure(self, destination: str, events: int, refused: int) -> None:
         self.partial.append((events, refused))
 
-    def deferred(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
+    def retry_scheduled(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
         self.waits.append((fault, wait_s))
 
-    def throttled(self, destination: str, source: str, seconds: float) -> None:
+    def request_delayed(self, destination: str, source: str, seconds: float) -> None:
         self.throttles.append((source, seconds))
 
-    def called(
+    def request_finished(
         self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float
     ) -> None:
         self.statuses.append(status)
 
-    def guard_closed(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
+    def flood_guard_tripped(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
         self.closings.append((kind, cause, refused, of))
 
-    def guard_opened(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
+    def flood_guard_reset(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
         self.openings.append((kind, cause, by))
 
     def credential_renewed(self, destination: str, *, ok: bool) -> None:
         self.renewals.append(ok)
 
-    def credentials(self, destination: str, *, valid: bool) -> None:
+    def credentials_checked(self, destination: str, *, valid: bool) -> None:
         self.validity.append(valid)

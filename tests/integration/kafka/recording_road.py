@@ -106,13 +106,13 @@ class Heard(Observer):
         self.shelf_codes: list[str] = []
         self.shelf: list[tuple[str, str, int]] = []
 
-    def joined(self, group: str, protocol: str) -> None:
+    def group_joined(self, group: str, protocol: str) -> None:
         self.joins.append(protocol)
 
     def committed(self, offsets: Mapping[Partition, int], seconds: float) -> None:
         self.committed_offsets.append(dict(offsets))
 
-    def commit_refused(self, code: str, seconds: float) -> None:
+    def commit_failed(self, code: str, seconds: float) -> None:
         self.refusals.append(code)
 
     def client_error(self, code: str, text: str, *, fatal: bool) -> None:
@@ -124,32 +124,32 @@ class Heard(Observer):
     def topic_found(self, topic: str) -> None:
         self.found.append(topic)
 
-    def paused(self, partitions: Collection[Partition]) -> None:
+    def partitions_paused(self, partitions: Collection[Partition]) -> None:
         self.pauses.append(frozenset(partitions))
 
-    def revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
+    def partitions_revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
         self.revocations.append((frozenset(partitions), lost))
 
-    def took(self, topic: str, records: int, size: int) -> None:
+    def records_consumed(self, topic: str, records: int, size: int) -> None:
         self.records += records
         self.bytes += size
 
-    def stopped(self, partition: Partition, offset: int, code: str) -> None:
+    def partition_stopped(self, partition: Partition, offset: int, code: str) -> None:
         self.stops.append((partition, offset, code))
 
     def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:
         self.gaps.append((partition, lost_from, goes_on_at))
 
-    def fenced(self) -> None:
+    def fence_closed(self) -> None:
         self.fences.append("fenced")
 
-    def unfenced(self) -> None:
+    def fence_released(self) -> None:
         self.fences.append("unfenced")
 
-    def shelf_failed(self, code: str) -> None:
+    def dead_letter_failed(self, code: str) -> None:
         self.shelf_codes.append(code)
 
-    def shelved(self, destination: str, cause: DeadLetterCause, count: int) -> None:
+    def dead_lettered(self, destination: str, cause: DeadLetterCause, count: int) -> None:
         self.shelf.append((destination, str(cause), count))
 
 
