@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from consumer.config.run_config import RunConfig
     from consumer.config.settings import DestinationSettings, PipelineSettings
     from consumer.directives.watcher import DirectivesWatcher
-    from consumer.observability.status_sources import Sources
+    from consumer.observability.status_sources import StatusSources
 
 _LOOK_EVERY_S = 0.5
 _REGISTRY_TIMEOUT_S = 10.0
@@ -82,7 +82,7 @@ class PipelineRunner:
             drain_s=settings.budgets.drain_s,
             translator=translator,
             settling=Settlement(list(destinations), self._shelf, translator, observer, self._guard),
-            want=self._learning.want,
+            want=self._learning.request,
             observer=observer,
         )
         poll_options = PollOptions(
@@ -91,7 +91,7 @@ class PipelineRunner:
             topics=settings.topics,
             start=settings.start,
             drain_s=settings.budgets.drain_s,
-            untold_session_s=settings.budgets.session_s,
+            kip848_session_s=settings.budgets.session_s,
             commit_every_s=commit_every_s,
         )
         self.poller = Poller(poll_options, self.pipeline, loop, observer)
@@ -100,7 +100,7 @@ class PipelineRunner:
         for name, destination in destinations.items():
             if name not in disabled:
                 self.pipeline.lanes[name] = self._lanes(destination, settings.destinations[name], observer)
-        self._lag = LagMonitor(settings.kafka, options.name, lambda: tuple(self.poller.held()))
+        self._lag = LagMonitor(settings.kafka, options.name, lambda: tuple(self.poller.fetch_queue()))
         self.standing = StatusReporter(
             self.pipeline,
             self.heard,
@@ -143,7 +143,7 @@ class PipelineRunner:
             replace(lanes, guard=self._guard),
             wire=wire,
             credentials=credentials,
-            ends=self.pipeline.settling.ends(destination.name),
+            ends=self.pipeline.settling.sink_of(destination.name),
             may_call=self._may_call,
             observer=observer,
         )
@@ -152,7 +152,7 @@ class PipelineRunner:
         self.pipeline.schemas_changed()
 
     def _may_call(self) -> bool:
-        return self.poller.may_call()
+        return self.poller.may_send()
 
     async def run(self, leave: asyncio.Event) -> None:
         """Run until `leave` is set and everything has ended in order; raises what made the pipeline fall."""
@@ -168,8 +168,8 @@ class PipelineRunner:
             for ended in ends:
                 if ended.done():
                     ended.result()
-            await self.poller.leave()
-            self.standing.look()
+            await self.poller.shutdown()
+            self.standing.refresh()
         finally:
             for task in (path, look, asked):
                 task.cancel()
@@ -183,7 +183,7 @@ class PipelineRunner:
 
     async def _look(self) -> None:
         while True:
-            self.standing.look()
+            self.standing.refresh()
             await asyncio.sleep(_LOOK_EVERY_S)
 
 
@@ -191,7 +191,7 @@ async def run(
     plan: RunConfig,
     *,
     watchers: ObserverFactory,
-    sources: Sources,
+    sources: StatusSources,
     leave: asyncio.Event,
     started: Callable[[list[PipelineRunner]], None] | None = None,
     steering: DirectivesWatcher | None = None,
@@ -219,7 +219,9 @@ async def run(
 
     steered = None
     if steering is not None:
-        await steering.begin([each.pipeline.directed for each in pipelines], leave)  # before anybody makes a call
+        await steering.start(
+            [each.pipeline.apply_directives for each in pipelines], leave
+        )  # before anybody makes a call
         steered = asyncio.create_task(one(steering.run()), name="steering")
     try:
         await asyncio.gather(*(one(each.run(leave)) for each in pipelines))

@@ -123,7 +123,7 @@ class ReadContext:
     """The file's name in findings."""
     findings: list[Finding] = field(default_factory=list, kw_only=True)
 
-    def complain(self, node: Node | None, path: str, message: str, hint: str = "", *, shift: int = 0) -> None:
+    def error(self, node: Node | None, path: str, message: str, hint: str = "", *, shift: int = 0) -> None:
         """Add an error at the node's position, `shift` characters into it."""
         self._add("error", node, path, message, hint, shift)
 

@@ -9,9 +9,9 @@ from itertools import repeat, starmap
 
 from consumer.check.journeys_warnings import advice_on
 from consumer.config.secrets import MASK
-from consumer.delivery.batch import body_of, form
+from consumer.delivery.batch import body_of, next_batch
 from consumer.delivery.delivery import Delivery
-from consumer.delivery.guards.time_window import placed
+from consumer.delivery.guards.time_window import check_window
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.destinations import Basic, Destination
 from consumer.model import Entry, Fault, Message, Partition
@@ -93,7 +93,7 @@ class DryRun:
         deliveries: deque[Delivery] = deque()
         late: list[Refusal] = []
         for delivery in starmap(Delivery, zip(*columns, repeat(tenure), repeat(0), strict=False)):
-            stands = placed(delivery.event_ms, delivery.shape.max_age_ms, now_ms)
+            stands = check_window(delivery.event_ms, delivery.shape.max_age_ms, now_ms)
             if isinstance(stands, Fault):
                 late.append(_refusal(delivery.entry, stands))
             else:
@@ -108,7 +108,7 @@ class DryRun:
 
     def _requests(self, name: str, deliveries: deque[Delivery]) -> Iterator[PlannedRequest]:
         while deliveries:
-            yield self._request(name, form(deliveries, None))
+            yield self._request(name, next_batch(deliveries, None))
 
     def _request(self, name: str, batch: list[Delivery]) -> PlannedRequest:
         destination = self._destinations[name]

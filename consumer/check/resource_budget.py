@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from consumer.config.settings import Settings
 from consumer.kafka.properties import max_poll_interval_s
-from consumer.kafka.timeouts import giving_back_s, leaving_s
+from consumer.kafka.timeouts import revoke_seconds, shutdown_seconds
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -150,9 +150,9 @@ def needs_of(settings: Settings, *, partitions: int, largest: int = LARGEST_RECO
     }
     kafka, budgets = settings.kafka, settings.budgets
     times = Times(
-        *giving_back_s(kafka, budgets.drain_s),
+        *revoke_seconds(kafka, budgets.drain_s),
         max_poll_interval_s(kafka),
-        *leaving_s(kafka, budgets.drain_s),
+        *shutdown_seconds(kafka, budgets.drain_s),
         budgets.termination_grace_s,
     )
     return Needs(ceilings, times)

@@ -14,7 +14,7 @@ from consumer.check.resource_budget import BASE_BYTES, LARGEST_RECORD_BYTES, Nee
 from consumer.cli.exit_codes import ENDED, WRONG, add_config
 from consumer.cli.output import Ink, print_findings, summary
 from consumer.config.loader import json_schema
-from consumer.config.run_config import read_plan
+from consumer.config.run_config import load_run_config
 from consumer.config.scalar_parsers import InvalidValue, size
 from consumer.model.findings import Finding, errors
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if args.schema:
         print(json.dumps(json_schema(), indent=2))
         return ENDED
-    planned = read_plan(Path(args.config), pipeline=args.pipeline, offline=args.offline)
+    planned = load_run_config(Path(args.config), pipeline=args.pipeline, offline=args.offline)
     findings = list(planned.findings)
     needs = None
     if planned.plan is not None:

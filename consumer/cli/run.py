@@ -16,7 +16,7 @@ from consumer.app import PipelineRunner
 from consumer.app import run as run_app
 from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
 from consumer.cli.process_tuning import collect_seldom, share_one_pool
-from consumer.config.run_config import known_to, read_plan
+from consumer.config.run_config import known_to, load_run_config
 from consumer.directives.watcher import DirectivesWatcher
 from consumer.kafka.properties import librdkafka_version
 from consumer.model.findings import errors
@@ -26,7 +26,7 @@ from consumer.observability.http.server import StatusServer
 from consumer.observability.log.observer import LogObserver
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
-from consumer.observability.status_sources import Sources
+from consumer.observability.status_sources import StatusSources
 
 if TYPE_CHECKING:
     import argparse
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the service until SIGTERM or SIGINT; 0 if every pipeline left in order."""
     share_one_pool(os.environ)
-    planned = read_plan(Path(args.config), pipeline=args.pipeline)
+    planned = load_run_config(Path(args.config), pipeline=args.pipeline)
     if planned.plan is None:
         wrong = errors(planned.findings)
         print("cdp-consumer cannot start:", file=sys.stderr)
@@ -75,7 +75,7 @@ async def _serve(plan: RunConfig, log: Log, metrics: Metrics) -> int:
     settings = plan.settings
     told = DirectivesObserver(log)
     steering = _steering(plan, log, told)
-    sources = Sources(None if steering is None else told)
+    sources = StatusSources(None if steering is None else told)
     leave = asyncio.Event()
     loop = asyncio.get_running_loop()
     running: list[PipelineRunner] = []
@@ -83,7 +83,7 @@ async def _serve(plan: RunConfig, log: Log, metrics: Metrics) -> int:
     def asked_to_leave() -> None:
         if leave.is_set():
             for each in running:
-                each.pipeline.hurry()  # asked twice: what is not delivered by now is given up, and read again next time
+                each.pipeline.skip_drain()  # asked twice: what is not delivered by now is given up, and read again next time
         leave.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

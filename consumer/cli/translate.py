@@ -18,7 +18,7 @@ from consumer.check.dry_run import DryRun, Outcome, PlannedRequest
 from consumer.check.json_indent import indented
 from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
 from consumer.cli.output import Ink, print_findings, printable
-from consumer.config.run_config import RunConfig, all_destinations, read_plan
+from consumer.config.run_config import RunConfig, all_destinations, load_run_config
 from consumer.model.findings import Finding
 from consumer.translation.samples.reader import SampleRecord, SampleSchemas, read_container, read_lines
 from consumer.translation.translator import Translator
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what becomes of each event. 0; 2 if the configuration or an event is no such thing; 1 with `--strict`."""
-    planned = read_plan(Path(args.config), pipeline=args.pipeline, offline=True)
+    planned = load_run_config(Path(args.config), pipeline=args.pipeline, offline=True)
     print_findings(planned.findings, sys.stderr)
     if planned.plan is None:
         return WRONG

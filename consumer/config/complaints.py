@@ -41,13 +41,13 @@ class ConfigReadContext(ReadContext):
         expanded = expand(node.text, self.environ)
         if expanded.malformed:
             hint = "write `${NAME}` or `${NAME:-default}`; `$${` stands for the two characters"
-            self.complain(node, path, "holds a `${` that names no variable", hint)
+            self.error(node, path, "holds a `${` that names no variable", hint)
             return None
         if expanded.unset:
             if self.used and not self.offline:
                 names = ", ".join(expanded.unset)
                 be, it = ("is", "it") if len(expanded.unset) == 1 else ("are", "them")
-                self.complain(node, path, f"{names} {be} not set in the environment", f"set {it}, or give a default")
+                self.error(node, path, f"{names} {be} not set in the environment", f"set {it}, or give a default")
             return None
         return expanded
 

@@ -10,7 +10,7 @@ from consumer.config.secrets import MASK, is_secret_name
 from consumer.config.settings import DestinationSettings, Settings
 from consumer.kafka.properties import complaints, is_new_protocol, max_poll_interval_s, session_timeout_s
 from consumer.kafka.schema_registry.client import registry_complaints
-from consumer.kafka.timeouts import giving_back_s, leaving_s
+from consumer.kafka.timeouts import revoke_seconds, shutdown_seconds
 from consumer.kafka.topics import matches
 from consumer.yaml_document import Node, Scalar, Table, below
 
@@ -22,14 +22,14 @@ def complain_of_kafka(settings: Settings, tree: Table, reading: ConfigReadContex
     node = tree.get("kafka")
     if "bootstrap.servers" not in settings.kafka and not _is_given(node, "bootstrap.servers"):
         hint = "write `bootstrap.servers: ${KAFKA_BOOTSTRAP_SERVERS}`"
-        reading.complain(node, "kafka", "`bootstrap.servers` is missing", hint)
+        reading.error(node, "kafka", "`bootstrap.servers` is missing", hint)
     for said in complaints(settings.kafka):
         _complain_of_property(said, settings.kafka, node, "kafka", reading)
     if settings.registry is not None and "url" not in settings.registry:
         schemas = tree.get("schemas")
         registry = schemas.get("registry") if isinstance(schemas, Table) else None
         if not _is_given(registry, "url"):
-            reading.complain(registry, "schemas.registry", "`url` is missing", "write `url: ${SCHEMA_REGISTRY_URL}`")
+            reading.error(registry, "schemas.registry", "`url` is missing", "write `url: ${SCHEMA_REGISTRY_URL}`")
     if settings.registry is not None and "url" in settings.registry:
         place = _inside(tree, "schemas", "registry")
         for said in registry_complaints(settings.registry):
@@ -46,7 +46,7 @@ def _complain_of_property(
         if len(value) >= _WORTH_HIDING and (is_secret_name(each) or not _stands_in_file(node, each)):
             said = said.replace(value, MASK)  # it came from the environment or a file: it could be anything
     place = node.get(name) if isinstance(node, Table) and name is not None else node
-    reading.complain(place, below(path, name) if name is not None else path, said.removeprefix(f"{name}: "))
+    reading.error(place, below(path, name) if name is not None else path, said.removeprefix(f"{name}: "))
 
 
 def _stands_in_file(node: Node | None, name: str) -> bool:
@@ -62,7 +62,7 @@ def complain_of_topics(settings: Settings, tree: Table, reading: ConfigReadConte
         match = "matches" if len(caught) == 1 else "match"
         message = f"{named} {match} the dead-letter topic `{settings.dead_letters.topic}`"
         hint = "narrow the pattern, or give the dead letters another topic"
-        reading.complain(tree.get("topics"), "topics", message, hint)
+        reading.error(tree.get("topics"), "topics", message, hint)
 
 
 def complain_of_time(
@@ -76,18 +76,18 @@ def complain_of_time(
             node = _inside(tree, "destinations", destination.name, "timeout")
             message = f"a call may take {destination.lanes.timeout_s:g}s, the drain only {budgets.drain_s:g}s"
             hint = "shorten the timeout, or lengthen `budgets.drain`: else a drain gives calls up that would have ended"
-            reading.complain(node, f"destinations.{destination.name}.timeout", message, hint)
+            reading.error(node, f"destinations.{destination.name}.timeout", message, hint)
     _warn_of_session(settings, used, tree, reading)
-    interval, needs = max_poll_interval_s(settings.kafka), giving_back_s(settings.kafka, budgets.drain_s)
+    interval, needs = max_poll_interval_s(settings.kafka), revoke_seconds(settings.kafka, budgets.drain_s)
     if needs[0] >= interval:
         message = f"{needs[1]} = {needs[0]:g}s is not below max.poll.interval.ms ({interval:g}s)"
         hint = "shorten the drain, or raise `max.poll.interval.ms`: else the group expels a member that is draining"
-        reading.complain(place, "budgets.drain", message, hint)
-    needs = leaving_s(settings.kafka, budgets.drain_s)
+        reading.error(place, "budgets.drain", message, hint)
+    needs = shutdown_seconds(settings.kafka, budgets.drain_s)
     if needs[0] >= budgets.termination_grace_s:
         message = f"{needs[1]} = {needs[0]:g}s is not below the termination grace ({budgets.termination_grace_s:g}s)"
         hint = "shorten the drain, or raise `budgets.termination_grace` and the platform's: else it is killed midway"
-        reading.complain(place, "budgets.drain", message, hint)
+        reading.error(place, "budgets.drain", message, hint)
 
 
 def _warn_of_session(
@@ -98,7 +98,7 @@ def _warn_of_session(
     if _is_given(tree.get("budgets"), "session") and not is_new:
         message = "is for `group.protocol: consumer` only"
         hint = "a classic group's session is `session.timeout.ms`, under `kafka`"
-        reading.complain(_inside(tree, "budgets", "session"), "budgets.session", message, hint)
+        reading.error(_inside(tree, "budgets", "session"), "budgets.session", message, hint)
     session_s = session_timeout_s(settings.kafka, settings.budgets.session_s)
     for destination in used:
         if destination.lanes.timeout_s > session_s / 2:

@@ -39,7 +39,7 @@ def read(node: Node | None, used: dict[str, bool], reading: ConfigReadContext) -
     if node is None:
         return {}
     if not isinstance(node, Table) or not node.entries:
-        reading.complain(node, "destinations", "must be a mapping of destinations", "write `copilot:` and its options")
+        reading.error(node, "destinations", "must be a mapping of destinations", "write `copilot:` and its options")
         return {}
     found = {}
     for key, inner in node.entries:
@@ -60,10 +60,10 @@ def _one(key: Scalar, node: Node, reading: ConfigReadContext) -> DestinationSett
     name, path = key.text, below("destinations", key.text)
     checked = scalar_parsers.name(name)
     if isinstance(checked, scalar_parsers.InvalidValue):
-        reading.complain(key, path, f"{shown(key)} {checked.message}", checked.hint)
+        reading.error(key, path, f"{shown(key)} {checked.message}", checked.hint)
         return None
     if not isinstance(node, Table):
-        reading.complain(node, path, "must be a mapping of options", "`url` and the credentials are mandatory")
+        reading.error(node, path, "must be a mapping of options", "`url` and the credentials are mandatory")
         return None
     kind = _kind(key, node, path, reading)
     if kind is None:
@@ -85,7 +85,7 @@ def _kind(key: Scalar, node: Table, path: str, reading: ConfigReadContext) -> st
     if key.text in KINDS:
         return key.text
     hint = f"{did_you_mean(key.text, KINDS)}; for a name of your own say `kind: …`"
-    reading.complain(key, path, f"{shown(key)} is no kind of destination, and `kind` is missing", hint)
+    reading.error(key, path, f"{shown(key)} is no kind of destination, and `kind` is missing", hint)
     return None
 
 
@@ -104,14 +104,14 @@ def _options(
         limit = KINDS[kind].limits.get(option)
         place = _place(node, _IN_FILE[option])
         if value is not None and option not in known:
-            reading.complain(place, below(path, _IN_FILE[option]), f"{kind} takes one event a call", "remove the line")
+            reading.error(place, below(path, _IN_FILE[option]), f"{kind} takes one event a call", "remove the line")
             said[option] = None
         elif value is not None and limit is not None and value > limit:
-            reading.complain(place, below(path, _IN_FILE[option]), f"is above the limit of {kind}, {limit}")
+            reading.error(place, below(path, _IN_FILE[option]), f"is above the limit of {kind}, {limit}")
     for option, limit in KINDS[kind].limits.items():
         value = said.get(option)
         if option not in _IN_FILE and isinstance(value, int) and value > limit:
-            reading.complain(_place(node, option), below(path, option), f"is above the limit of {kind}, {limit}")
+            reading.error(_place(node, option), below(path, option), f"is above the limit of {kind}, {limit}")
     given = {option: value for option, value in said.items() if value is not None}
     given = {option: frozenset(value) if isinstance(value, tuple) else value for option, value in given.items()}
     for option, stand_in in _UNSET.items():
@@ -122,7 +122,7 @@ def _options(
     except OptionError as error:
         if len(reading.findings) == before:
             in_file = _IN_FILE.get(error.option, error.option)
-            reading.complain(_place(node, in_file), below(path, in_file), error.message, error.hint)
+            reading.error(_place(node, in_file), below(path, in_file), error.message, error.hint)
         return None
     return options
 
@@ -140,7 +140,7 @@ def _lanes(
         reading.warn(address, below(path, "url"), "is not encrypted", hint)
     backoff = read_values["backoff"]
     if backoff["first"] > backoff["cap"]:
-        reading.complain(_place(node, "backoff.first"), below(path, "backoff"), "`first` is above `cap`", "swap them")
+        reading.error(_place(node, "backoff.first"), below(path, "backoff"), "`first` is above `cap`", "swap them")
     suspects = read_values["suspects"]
     return DestinationOptions(
         lanes=read_values["lanes"],

@@ -82,7 +82,7 @@ class FilePath:
         if said is NOTHING:
             return NOTHING
         if "\0" in said:
-            reading.complain(node, path, "is not a path")
+            reading.error(node, path, "is not a path")
             return NOTHING
         return reading.folder / said
 
@@ -99,7 +99,7 @@ class SecretValue:
         if isinstance(node, Table):
             return self._file(node, path, reading)
         if isinstance(node, Items):
-            reading.complain(node, path, "must be a text or `{file: path}`, not a list")
+            reading.error(node, path, "must be a text or `{file: path}`, not a list")
             return NOTHING
         expanded = reading.expand(node, path)
         if expanded is None:
@@ -107,7 +107,7 @@ class SecretValue:
         if not expanded.text.strip():
             if reading.used and not reading.offline:
                 source = f"{expanded.names[0]} is empty" if expanded.names else "is empty"
-                reading.complain(node, path, source, "give it the secret's value")
+                reading.error(node, path, source, "give it the secret's value")
             return NOTHING
         if expanded.literal:
             hint = "take it from the environment (`${NAME}`) or from a file (`{file: path}`)"
@@ -117,7 +117,7 @@ class SecretValue:
     def _file(self, node: Table, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — as above
         named = node.get("file")
         if named is None or len(node.entries) != 1:
-            reading.complain(node, path, "is not a secret", "write `${NAME}` or `{file: path}`")
+            reading.error(node, path, "is not a secret", "write `${NAME}` or `{file: path}`")
             return NOTHING
         place = FilePath().read(named, below(path, "file"), reading)
         if place is NOTHING or not reading.used or reading.offline:
@@ -125,7 +125,7 @@ class SecretValue:
         found = read_secret(place)
         if found is None:
             state = "holds no secret: it must be one line of text" if place.is_file() else "cannot be read"
-            reading.complain(named, path, f"the secret's file {state}", f"looked at {place}")
+            reading.error(named, path, f"the secret's file {state}", f"looked at {place}")
             return NOTHING
         return SecretFile(place, found)
 
@@ -164,7 +164,7 @@ class JsonObject:
     def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
         """Return the object."""
         if not isinstance(node, Table):
-            reading.complain(node, path, "must be a mapping")
+            reading.error(node, path, "must be a mapping")
             return NOTHING
         return _json(node, path, reading)
 
@@ -204,6 +204,6 @@ def _json(node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: AN
         expanded = reading.expand(node, path)
         return NOTHING if expanded is None else expanded.text
     if isinstance(node.value, float):
-        reading.complain(node, path, "is a number JSON does not know")
+        reading.error(node, path, "is a number JSON does not know")
         return NOTHING
     return float(node.value) if isinstance(node.value, Decimal) else node.value

@@ -41,7 +41,7 @@ def load(path: Path, environ: Mapping[str, str], *, pipeline: str | None = None,
     if isinstance(tree, Table):
         settings = _settings(path, tree, pipeline, reading)
     elif tree is not None:
-        reading.complain(tree, "", "is no configuration: it must be a mapping of settings", "begin with `kafka:`")
+        reading.error(tree, "", "is no configuration: it must be a mapping of settings", "begin with `kafka:`")
     found = tuple(in_order(reading.findings))
     return LoadedConfig(None if errors(found) else settings, found, settings)
 

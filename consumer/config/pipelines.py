@@ -32,11 +32,11 @@ def read(node: Node | None, enabled: Mapping[str, bool], reading: ConfigReadCont
         for destination in listed:
             if destination not in enabled:
                 hint = did_you_mean(destination, enabled)
-                reading.complain(place, path, f"there is no destination `{destination}`", hint)
+                reading.error(place, path, f"there is no destination `{destination}`", hint)
             elif destination in owner:
                 where = "twice in it" if owner[destination] == name else f"in the pipeline `{owner[destination]}` too"
                 hint = "a destination belongs to one pipeline: it would get everything twice"
-                reading.complain(place, path, f"`{destination}` is {where}", hint)
+                reading.error(place, path, f"`{destination}` is {where}", hint)
             else:
                 owner[destination] = name
                 members.append(destination)
@@ -45,7 +45,7 @@ def read(node: Node | None, enabled: Mapping[str, bool], reading: ConfigReadCont
         for destination, is_on in enabled.items():
             if is_on and destination not in owner:
                 hint = "name it under a pipeline, or say `enabled: false`"
-                reading.complain(node, "pipelines", f"the enabled destination `{destination}` is in none", hint)
+                reading.error(node, "pipelines", f"the enabled destination `{destination}` is in none", hint)
     return tuple(pipelines)
 
 
@@ -56,16 +56,16 @@ def choose(
     alive = tuple(each for each in pipelines if any(enabled[name] for name in each.destinations))
     if wanted is None:
         if not alive and not reading.findings:
-            reading.complain(None, "destinations", "no destination is enabled", "enable at least one")
+            reading.error(None, "destinations", "no destination is enabled", "enable at least one")
         return alive
     chosen = tuple(each for each in alive if each.name == wanted)
     if chosen or (reading.findings and any(each.name == wanted for each in pipelines)):
         return chosen
     if any(each.name == wanted for each in pipelines):
-        reading.complain(None, "pipelines", f"every destination of the pipeline `{wanted}` is disabled", "enable one")
+        reading.error(None, "pipelines", f"every destination of the pipeline `{wanted}` is disabled", "enable one")
     else:
         hint = did_you_mean(wanted, [each.name for each in pipelines])
-        reading.complain(None, "pipelines", f"there is no pipeline `{wanted}`", hint)
+        reading.error(None, "pipelines", f"there is no pipeline `{wanted}`", hint)
     return ()
 
 
@@ -90,7 +90,7 @@ def complain_of_paces(
             if rate is not None and (member.name in said or rate < A_PACE_PER_S):
                 message = f"`{member.name}` is limited to {rate:g}/s and would slow the others down"
                 hint = "give it a pipeline of its own, or write `{destinations: […], shared_pace: accepted}`"
-                reading.complain(_named(node, pipeline.name), below("pipelines", pipeline.name), message, hint)
+                reading.error(_named(node, pipeline.name), below("pipelines", pipeline.name), message, hint)
 
 
 def _named(node: Node | None, name: str) -> Node | None:

@@ -42,7 +42,7 @@ class RunConfigResult:
     findings: tuple[Finding, ...]
 
 
-def read_plan(
+def load_run_config(
     path: Path, environ: Mapping[str, str] | None = None, *, pipeline: str | None = None, offline: bool = False
 ) -> RunConfigResult:
     """Read the configuration at `path` and all it names.

@@ -48,24 +48,24 @@ class ScalarOption:
     def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — whatever `parse` makes
         """Return the word's value."""
         if not isinstance(node, Scalar):
-            reading.complain(node, path, f"must be a single value, not {_form(node)}")
+            reading.error(node, path, f"must be a single value, not {_form(node)}")
             return NOTHING
         expanded = reading.expand(node, path)
         if expanded is None:
             return NOTHING
         if not expanded.text.strip():
             source = f"{expanded.names[0]} is empty" if expanded.names else "is empty"
-            reading.complain(node, path, source, "give it a value, or remove the line")
+            reading.error(node, path, source, "give it a value, or remove the line")
             return NOTHING
         value = self.parse(expanded.text)
         if isinstance(value, InvalidValue):
-            reading.complain(node, path, f"{shown(node)} {value.message}" if self.quoted else value.message, value.hint)
+            reading.error(node, path, f"{shown(node)} {value.message}" if self.quoted else value.message, value.hint)
             return NOTHING
         if self.least is not None and value < self.least:
-            reading.complain(node, path, f"must be at least {self.least:g}{self.unit}")
+            reading.error(node, path, f"must be at least {self.least:g}{self.unit}")
             return NOTHING
         if self.most is not None and value > self.most:
-            reading.complain(node, path, f"must be at most {self.most:g}{self.unit}")
+            reading.error(node, path, f"must be at most {self.most:g}{self.unit}")
             return NOTHING
         return value
 
@@ -89,10 +89,10 @@ class ListOption:
             value = self.of.read(node, path, reading)
             return NOTHING if value is NOTHING else (value,)
         if not isinstance(node, Items):
-            reading.complain(node, path, f"must be a list, not {_form(node)}", "write `[one, two]`")
+            reading.error(node, path, f"must be a list, not {_form(node)}", "write `[one, two]`")
             return NOTHING
         if not node.items and not self.empty:
-            reading.complain(node, path, "is an empty list", "name at least one")
+            reading.error(node, path, "is an empty list", "name at least one")
             return NOTHING
         read = [self.of.read(item, f"{path}[{index}]", reading) for index, item in enumerate(node.items)]
         return tuple(value for value in read if value is not NOTHING)
@@ -117,16 +117,16 @@ class MapOption:
     def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
         """Return the values by name."""
         if not isinstance(node, Table):
-            reading.complain(node, path, f"must be a mapping, not {_form(node)}", "write `name: value` lines under it")
+            reading.error(node, path, f"must be a mapping, not {_form(node)}", "write `name: value` lines under it")
             return NOTHING
         if not node.entries and not self.empty:
-            reading.complain(node, path, "is empty", "name at least one")
+            reading.error(node, path, "is empty", "name at least one")
             return NOTHING
         values = {}
         for key, inner in node.entries:
             checked = self.name(key.text)
             if isinstance(checked, InvalidValue):
-                reading.complain(key, below(path, key.text), f"{shown(key)} {checked.message}", checked.hint)
+                reading.error(key, below(path, key.text), f"{shown(key)} {checked.message}", checked.hint)
                 continue
             value = self.of.read(inner, below(path, key.text), reading)
             if value is not NOTHING:
@@ -161,12 +161,12 @@ class Section:
         """Return every key's value, defaults filled in."""
         if not isinstance(node, Table):
             hint = "known keys: " + ", ".join(f"`{name}`" for name in self.options)
-            reading.complain(node, path, f"must be a mapping, not {_form(node)}", hint)
+            reading.error(node, path, f"must be a mapping, not {_form(node)}", hint)
             return NOTHING
         for key, _ in node.entries:
             if key.text not in self.options:
                 hint = did_you_mean(key.text, self.options)
-                reading.complain(key, below(path, key.text), f"unknown key {shown(key)}", hint)
+                reading.error(key, below(path, key.text), f"unknown key {shown(key)}", hint)
         return {name: self._one(node, name, option, path, reading) for name, option in self.options.items()}
 
     def _one(self, node: Table, name: str, option: Option, path: str, reading: ConfigReadContext) -> object:
@@ -175,7 +175,7 @@ class Section:
         if inner is not None:
             value = option.kind.read(inner, below(path, name), reading)
         elif option.required and reading.used:
-            reading.complain(node, below(path, name), "is missing", option.doc)
+            reading.error(node, below(path, name), "is missing", option.doc)
         if value is not NOTHING:
             return value
         return option.kind.defaults() if isinstance(option.kind, Section) else option.default

@@ -10,7 +10,7 @@ from typing import Any
 from consumer.config.secrets import Properties, Secret
 from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.delivery.options import DestinationOptions
-from consumer.kafka.properties import UNTOLD_SESSION_S, Start
+from consumer.kafka.properties import KIP848_SESSION_S, Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Budgets:
 
     drain_s: float = 20.0
     termination_grace_s: float = 60.0
-    session_s: float = UNTOLD_SESSION_S
+    session_s: float = KIP848_SESSION_S
     """The brokers' session of groups of the new protocol; a classic group's is a property of the client."""
     records: int = 100_000
     bytes: int = 64 * 1024 * 1024

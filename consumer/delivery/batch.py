@@ -14,7 +14,7 @@ SCAN = 4
 """How many times a call's count is looked through for deliveries of its shape before the call goes as it is."""
 
 
-def form(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None) -> list[Delivery]:
+def next_batch(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None) -> list[Delivery]:
     """Take the next batch out of `queue`, oldest first; what stays keeps its order.
 
     The oldest eligible delivery gives the shape; later ones of that shape (and of the same half, once split) join while
@@ -32,7 +32,7 @@ def form(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None) -> li
     most = 1
     while queue and len(batch) < most and scanned < SCAN * most:
         delivery = queue.popleft()
-        if not delivery.tenure.sending:
+        if not delivery.tenure.may_send:
             continue
         if passed and delivery.key in passed:
             # Before `admit`: it could set this one aside while an earlier one of its key stays here, and then find that
@@ -44,13 +44,13 @@ def form(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None) -> li
             continue
         scanned += 1
         if shape is None:
-            shape, piece, most = delivery.shape, delivery.piece, delivery.shape.max_events
+            shape, piece, most = delivery.shape, delivery.fragment, delivery.shape.max_events
             room = shape.max_bytes - len(shape.prefix) - len(shape.suffix)
             size = -1  # the first one needs no comma
         identity = delivery.identity
         if (
             (delivery.shape is not shape and delivery.shape != shape)
-            or delivery.piece != piece
+            or delivery.fragment != piece
             or identity in identities
         ):
             passed.add(delivery.key)
@@ -77,14 +77,14 @@ def bytes_of(deliveries: Iterable[Delivery]) -> int:
     return sum([len(delivery.body) for delivery in deliveries])
 
 
-def halve(batch: Sequence[Delivery], next_piece: Callable[[], int]) -> None:
+def split(batch: Sequence[Delivery], next_piece: Callable[[], int]) -> None:
     """Mark the two halves of a refused batch, so that neither ever grows again or meets the other."""
     middle = (len(batch) + 1) // 2
-    mark(batch[:middle], next_piece())
-    mark(batch[middle:], next_piece())
+    set_fragment(batch[:middle], next_piece())
+    set_fragment(batch[middle:], next_piece())
 
 
-def mark(batch: Iterable[Delivery], piece: int) -> None:
+def set_fragment(batch: Iterable[Delivery], piece: int) -> None:
     """Mark a batch as a piece: from now on it may shrink, but never grow."""
     for delivery in batch:
-        delivery.piece = piece
+        delivery.fragment = piece

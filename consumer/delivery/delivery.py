@@ -22,7 +22,7 @@ class FailureHistory:
     failed: int
     """How many of the others' calls had failed there by then, its own counted where it was one of the others."""
     failures: int = 0
-    damning: int = 0
+    counted: int = 0
     """How many of the failures were, since it first stood alone or last failed in an outage."""
     alone: int = 0
     """How many of its last failures it met by itself."""
@@ -53,9 +53,9 @@ class Delivery:
         "event_ms",
         "evidence",
         "first_failed_ms",
+        "fragment",
         "identity",
         "key",
-        "piece",
         "shape",
         "slot",
         "tenure",
@@ -81,7 +81,7 @@ class Delivery:
         self.entry = entry
         self.tenure = tenure
         self.slot = slot
-        self.piece = 0
+        self.fragment = 0
         """Which half of a split batch it belongs to; 0 = none. Different pieces never share a call again."""
         self.attempts = 0
         self.first_failed_ms = 0

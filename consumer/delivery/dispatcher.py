@@ -112,7 +112,7 @@ class Dispatcher:
 
     # ── In and out ──
 
-    def put(self, deliveries: Iterable[Delivery]) -> None:
+    def enqueue(self, deliveries: Iterable[Delivery]) -> None:
         """Queue deliveries, in order, each in the lane its key chooses."""
         lanes = len(self.lanes)
         by_lane: dict[int, list[Delivery]] = defaultdict(list)
@@ -123,13 +123,13 @@ class Dispatcher:
                 shape = delivery.shape
                 self.window.active = self.window.active or shape.max_age_ms is not None
         for number, some in by_lane.items():
-            self.lanes[number].put(some, bytes_of(some))
+            self.lanes[number].enqueue(some, bytes_of(some))
 
-    def withdraw(self, tenures: Collection[PartitionLedger]) -> list[asyncio.Future[None]]:
+    def drop_revoked(self, tenures: Collection[PartitionLedger]) -> list[asyncio.Future[None]]:
         """Forget what waits of tenures that send no more; return a future for each call that carries some of theirs."""
         for lane in self.lanes:
-            lane.withdraw()
-        self.window.withdrawn()
+            lane.drop_revoked()
+        self.window.drop_revoked()
         return [
             lane.answered
             for lane in self.lanes
@@ -145,7 +145,7 @@ class Dispatcher:
         return sum(lane.waiting(scope) for lane in self.lanes)
 
     @property
-    def calls(self) -> int:
+    def requests_in_flight(self) -> int:
         """How many calls are on the wire."""
         return sum(bool(lane.on_wire) for lane in self.lanes)
 
@@ -160,21 +160,21 @@ class Dispatcher:
         return self._health.credentials_proven
 
     @property
-    def suspects(self) -> int:
+    def poison_candidates(self) -> int:
         """How many deliveries are suspects now."""
-        return sum(lane.suspects() for lane in self.lanes)
+        return sum(lane.poison_candidates() for lane in self.lanes)
 
-    def can_go(self, until: float | None = None) -> bool:
+    def can_make_progress(self, until: float | None = None) -> bool:
         """Tell whether any lane still gets somewhere by `until` (monotonic seconds; default: at once)."""
         by = time.monotonic() if until is None else until
         return any(lane.on_wire for lane in self.lanes) or (
-            self.pace.told_until <= by and any(lane.can_go(by) for lane in self.lanes)
+            self.pace.told_until <= by and any(lane.can_make_progress(by) for lane in self.lanes)
         )
 
-    def hasten(self) -> None:
+    def end_linger(self) -> None:
         """Linger no more: the pipeline is leaving."""
         for lane in self.lanes:
-            lane.hurry()
+            lane.end_linger()
 
     async def run(self) -> None:
         """Run every lane and the prober, until cancelled or one of them falls."""
@@ -188,12 +188,12 @@ class Dispatcher:
             for wire in self._wires:
                 await wire.close()
 
-    def directed(self, directives: Directives) -> None:
+    def apply_directives(self, directives: Directives) -> None:
         """Act on what an operator says from now on."""
         self.guarding.accept(directives.accepted)
         if self.said.replace(directives):
             for lane in self.lanes:
-                lane.look_anew(self.said.reason)
+                lane.recheck(self.said.reason)
 
     def release(self, scope: WaitReason) -> None:
         """Let go what waited for `scope`."""

@@ -11,7 +11,7 @@ from collections import deque
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from consumer.delivery.batch import bytes_of, form
+from consumer.delivery.batch import bytes_of, next_batch
 from consumer.model import Fault
 
 if TYPE_CHECKING:
@@ -66,18 +66,18 @@ class KeyedQueue:
         """Return the oldest queued delivery."""
         return self._queue[0]
 
-    def put(self, deliveries: Iterable[Delivery]) -> None:
+    def append(self, deliveries: Iterable[Delivery]) -> None:
         """Queue deliveries, in order."""
         self._queue.extend(deliveries)
 
-    def again(self, batch: Sequence[Delivery]) -> int:
+    def requeue(self, batch: Sequence[Delivery]) -> int:
         """Put a batch that has not ended back to where it came from, those of tenures that send no more left out.
 
         Return the bytes of the bodies left out.
         """
         return self._put_back(batch, None)
 
-    def set_apart(self, batch: Sequence[Delivery], scope: WaitReason) -> int:
+    def isolate(self, batch: Sequence[Delivery], scope: WaitReason) -> int:
         """Put a batch that has not ended aside under a scope of its own, so that other keys can go on without it.
 
         What comes after it in its keys follows it. Those whose key waits for a letter wait for that. Return the bytes
@@ -86,8 +86,8 @@ class KeyedQueue:
         return self._put_back(batch, scope)
 
     def _put_back(self, batch: Sequence[Delivery], apart: WaitReason | None) -> int:
-        left_out = bytes_of(delivery for delivery in batch if not delivery.tenure.sending)
-        batch = [delivery for delivery in batch if delivery.tenure.sending]
+        left_out = bytes_of(delivery for delivery in batch if not delivery.tenure.may_send)
+        batch = [delivery for delivery in batch if delivery.tenure.may_send]
         keys = {delivery.key for delivery in batch if delivery.key not in self._letters}
         if self._blocked:
             # Later ones of a key may have been set aside when the batch was formed. They wait for a scope of their own,
@@ -100,13 +100,13 @@ class KeyedQueue:
             (self._queue if scope is None else self._aside.setdefault(scope, deque())).appendleft(delivery)
         return left_out
 
-    def take(self, waits: Waits | None, refuse: Callable[[Delivery, Fault], None]) -> list[Delivery]:
+    def take_batch(self, waits: Waits | None, refuse: Callable[[Delivery, Fault], None]) -> list[Delivery]:
         """Take the next batch. `waits` is asked about each delivery, unless there is nothing it could say.
 
         The common case, with nothing blocked and nothing to ask, pays nothing for it.
         """
         if waits is None and not self._blocked:
-            return form(self._queue, None)
+            return next_batch(self._queue, None)
 
         def admit(delivery: Delivery) -> bool:
             scope = self._blocked.get(delivery.key)
@@ -121,7 +121,7 @@ class KeyedQueue:
             self._aside.setdefault(scope, deque()).append(delivery)
             return False
 
-        return form(self._queue, admit)
+        return next_batch(self._queue, admit)
 
     def take_one(self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter = ANY) -> Delivery | None:
         """Take a delivery aside under `scope` that is the oldest of its key and `fit`, to be sent by itself.
@@ -142,7 +142,7 @@ class KeyedQueue:
         heads: dict[int, Delivery] = {}
         before: dict[int, float] = dict.fromkeys(self._letters, _NEVER)  # of each key, how many cannot prove anything
         for delivery in self._aside.get(scope, ()):
-            if not delivery.tenure.sending:
+            if not delivery.tenure.may_send:
                 continue
             key = delivery.key
             count = before.get(key, 0)
@@ -171,7 +171,7 @@ class KeyedQueue:
             self._unmark(key)
         self._queue.extendleft(reversed(self._aside.pop(scope, ())))
 
-    def look_anew(self, touched: Callable[[Delivery], bool]) -> None:
+    def recheck(self, touched: Callable[[Delivery], bool]) -> None:
         """Put back all that waits for something that may have changed, and what is apart and `touched` by it."""
         for scope, waiting in list(self._aside.items()):
             if scope[0] not in _THEIR_OWN or (scope[0] == "apart" and any(map(touched, waiting))):
@@ -193,18 +193,18 @@ class KeyedQueue:
             if self._blocked.get(key, _NOWHERE)[0] != "apart":
                 self._unblock({key})
 
-    def withdraw(self) -> int:
+    def drop_revoked(self) -> int:
         """Forget deliveries whose tenure sends no more, and look anew at what was behind them.
 
         Return the bytes of the bodies forgotten.
         """
         forgotten = sum(
-            bytes_of(delivery for delivery in waiting if not delivery.tenure.sending)
+            bytes_of(delivery for delivery in waiting if not delivery.tenure.may_send)
             for waiting in (self._queue, *self._aside.values())
         )
         # A key may have been blocked by one that is forgotten now: what came after it need not wait for the same, and
         # nobody would release it.
-        self.look_anew(lambda _: False)
+        self.recheck(lambda _: False)
         self._queue = _sending(self._queue)
         self._aside = {scope: some for scope, waiting in self._aside.items() if (some := _sending(waiting))}
         waiting = {delivery.key for some in self._aside.values() for delivery in some}
@@ -230,7 +230,7 @@ class KeyedQueue:
 
 
 def _sending(deliveries: Iterable[Delivery]) -> deque[Delivery]:
-    return deque(delivery for delivery in deliveries if delivery.tenure.sending)
+    return deque(delivery for delivery in deliveries if delivery.tenure.may_send)
 
 
 class IsolatedBatches:
@@ -248,17 +248,17 @@ class IsolatedBatches:
         return self._waits[0][0] if self._waits else float("inf")
 
     @property
-    def suspects(self) -> int:
+    def candidates(self) -> int:
         """How many deliveries were suspects when they were set apart."""
         return sum(suspects for _, _, _, suspects in self._waits)
 
-    def put(self, scope: WaitReason, due_s: float, suspects: int) -> None:
+    def add(self, scope: WaitReason, due_s: float, suspects: int) -> None:
         """Let what is aside under `scope` wait until `due_s`; so many deliveries of it are suspects."""
         self._count += 1  # two may be due at the same time, and scopes have no order
         heappush(self._waits, (due_s, self._count, scope, suspects))
         self._others_turn = True
 
-    def next(self, now: float, *, others: bool) -> WaitReason | None:
+    def next_due(self, now: float, *, others: bool) -> WaitReason | None:
         """Return the scope to be tried now, which waits no more, or `None`: none is due, or it is the others' turn.
 
         `others`: whether anything else is queued. It goes first until one of its calls went well: without that nothing
@@ -269,7 +269,7 @@ class IsolatedBatches:
         self._others_turn = True
         return heappop(self._waits)[2]
 
-    def went_well(self) -> None:
+    def record_success(self) -> None:
         """Note that a call of the lane did not fail."""
         self._others_turn = False
 

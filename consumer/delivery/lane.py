@@ -56,11 +56,11 @@ class Lane:
 
     # ── What others do to it ──
 
-    def put(self, deliveries: Collection[Delivery], size: int) -> None:
+    def enqueue(self, deliveries: Collection[Delivery], size: int) -> None:
         """Queue deliveries in order; `size` is the bytes of their bodies."""
         if not self._queue:
             self._since, self._queued_bytes = time.monotonic(), 0
-        self._queue.put(deliveries)
+        self._queue.append(deliveries)
         self._queued_bytes += size
         self._outcomes.open_bytes += size
         # While it lingers, each lot would wake it only to find that the call is not full yet.
@@ -71,7 +71,7 @@ class Lane:
         """Let the lane look again at what it may do."""
         self._wake.set()
 
-    def hurry(self) -> None:
+    def end_linger(self) -> None:
         """Linger no more: the pipeline is leaving."""
         self._hurry = True
         self._wake.set()
@@ -89,19 +89,19 @@ class Lane:
         """Tell whether anything that waits for `scope` can probe it."""
         return self._queue.find(scope, fit, proof) is not None
 
-    def withdraw(self) -> None:
+    def drop_revoked(self) -> None:
         """Forget deliveries whose tenure sends no more; a call on the wire stays there."""
-        self._outcomes.open_bytes -= self._queue.withdraw()
+        self._outcomes.open_bytes -= self._queue.drop_revoked()
         self._outcomes.apart.keep(self._queue.waiting)
         self._wake.set()
 
-    def look_anew(self, reason: Callable[[Delivery], object | None]) -> None:
+    def recheck(self, reason: Callable[[Delivery], object | None]) -> None:
         """Look anew at all that waits for what may have changed, and at what is apart and has a `reason` now."""
-        self._queue.look_anew(lambda delivery: delivery.tenure.sending and reason(delivery) is not None)
+        self._queue.recheck(lambda delivery: delivery.tenure.may_send and reason(delivery) is not None)
         self._outcomes.apart.keep(self._queue.waiting)
         self._wake.set()
 
-    def can_go(self, by: float) -> bool:
+    def can_make_progress(self, by: float) -> bool:
         """Tell whether it still gets somewhere by this time: what leaving waits for.
 
         Letters are not counted: whether the dead-letter topic takes them is not known here.
@@ -109,11 +109,11 @@ class Lane:
         waits = bool(self._queue) or self._outcomes.apart.due_s <= by
         return bool(self.on_wire) or (waits and self.not_before <= by)
 
-    def suspects(self) -> int:
+    def poison_candidates(self) -> int:
         """Count the deliveries that are suspects: apart, or tried just now."""
         batch = self.on_wire
         tried = len(batch) if batch and self._context.poison_detector.suspects(batch) else 0
-        return self._outcomes.apart.suspects + tried
+        return self._outcomes.apart.candidates + tried
 
     # ── Its own life ──
 
@@ -135,9 +135,9 @@ class Lane:
                 hold, batch = self._probe_batch(self.probe)
                 self.probe = None
             else:
-                if scope := self._outcomes.apart.next(time.monotonic(), others=bool(self._queue)):
+                if scope := self._outcomes.apart.next_due(time.monotonic(), others=bool(self._queue)):
                     self._queue.release(scope)
-                batch = self._queue.take(self._context.admission(), self._outcomes.unsayable)
+                batch = self._queue.take_batch(self._context.admission(), self._outcomes.dead_letter)
             if batch:
                 await self._call(batch, hold)
             else:
@@ -175,13 +175,13 @@ class Lane:
 
     def _probe_batch(self, scope: WaitReason) -> tuple[OpenCircuit | None, list[Delivery]]:
         """Take one delivery of what is held, of another key than the probes before it."""
-        hold = self._prober.hold(scope)
+        hold = self._prober.open_circuit(scope)
         if hold is None:
             return None, []
         while (chosen := self._choose(scope, hold)) is not None:
             if isinstance(fault := self._context.time_window.reason(chosen), Fault):
                 # Too old by now, and for ever. Kept, it would fill the limits, and no younger one could come to probe.
-                self._outcomes.unsayable(chosen, fault)
+                self._outcomes.dead_letter(chosen, fault)
             else:
                 hold.tried[self].add(chosen.key)
                 return hold, [chosen]
@@ -191,7 +191,7 @@ class Lane:
     def _choose(self, scope: WaitReason, hold: OpenCircuit) -> Delivery | None:
         """Take what probes a hold: of a key that was not tried since all of them were, if there is one."""
         prober, tried = self._prober, hold.tried[self]
-        proof = prober.proof(scope, hold)
+        proof = prober.probe_filter(scope, hold)
         chosen = self._queue.take_one(scope, prober.fits(scope, tried), proof)
         if chosen is None and (chosen := self._queue.take_one(scope, prober.fits(scope, ()), proof)) is not None:
             tried.clear()
@@ -215,12 +215,14 @@ class Lane:
             )
             self._report(endpoint, answer, len(batch), len(body), time.monotonic() - started)
             if answer is None:  # nothing was sent, so that nothing was learnt and nothing failed
-                self._outcomes.again(batch)
+                self._outcomes.requeue(batch)
                 if probed is not None:
                     probed.probing = False
                 return
             verdict = verdict_on(context.destination, batch, answer)
-            own = self._outcomes.conclude(batch, verdict, started, called=isinstance(answer, HttpResponse | Fault))
+            own = self._outcomes.handle_verdict(
+                batch, verdict, started, called=isinstance(answer, HttpResponse | Fault)
+            )
             if isinstance(verdict, Deferred | Blocked) and context.poison_detector.failing(batch):
                 self._wire.renew()  # else it may be the server that this connection leads to, which others never meet
             context.endpoint_health.record_verdict(
@@ -244,4 +246,4 @@ class Lane:
             status = answer.status if isinstance(answer, HttpResponse) else None
             context.observer.request_finished(context.name, endpoint.name, status, events, size, seconds)
         if isinstance(answer, HttpResponse) and context.time_window.active:
-            context.time_window.heard(answer.headers.get("date"))
+            context.time_window.record_server_date(answer.headers.get("date"))

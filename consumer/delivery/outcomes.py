@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, assert_never
 
-from consumer.delivery.batch import bytes_of, halve, mark
-from consumer.delivery.guards.poison_detector import speaks_against
+from consumer.delivery.batch import bytes_of, set_fragment, split
+from consumer.delivery.guards.poison_detector import counts_as_failure
 from consumer.delivery.keyed_queue import IsolatedBatches
 from consumer.model import (
     BatchRefused,
@@ -49,7 +49,7 @@ class OutcomeHandler:
         self.not_before = 0.0
         self.open_bytes = 0
 
-    def conclude(self, batch: list[Delivery], verdict: Verdict, started: float, *, called: bool) -> bool:
+    def handle_verdict(self, batch: list[Delivery], verdict: Verdict, started: float, *, called: bool) -> bool:
         """End what the verdict ends, and put the rest back to be sent again; tell whether the trouble is the batch's.
 
         `called`: its endpoint was, and not just the door of credentials before it.
@@ -57,8 +57,8 @@ class OutcomeHandler:
         context = self._context
         if not isinstance(verdict, Deferred | Blocked):
             self._failures = 0
-            self.apart.went_well()
-        elif called and speaks_against(verdict):
+            self.apart.record_success()
+        elif called and counts_as_failure(verdict):
             return self._against(batch, verdict, started)
         match verdict:
             case Delivered():
@@ -74,14 +74,14 @@ class OutcomeHandler:
             case Refused() | BatchRefused():
                 self._failed(batch)
                 self._halve(batch)
-                self.again(batch)
+                self.requeue(batch)
             case Deferred(fault, asked_s, everyone):
                 self._failed(batch)
-                self.again(batch)
+                self.requeue(batch)
                 self._later(batch, fault, asked_s, everyone=everyone)
             case Blocked(fault):
                 self._failed(batch)
-                self.again(batch)
+                self.requeue(batch)
                 if context.circuit_breakers.succeeded_since(batch[0].shape.endpoint, started):
                     self._later(batch, fault, None, everyone=False)
                     return True
@@ -97,8 +97,8 @@ class OutcomeHandler:
             (verdict.wait_s, verdict.whole_destination) if isinstance(verdict, Deferred) else (None, False)
         )
         poison_detector.failed(batch, now)
-        own = poison_detector.guilty(batch)
-        if own and len(batch) == 1 and poison_detector.hopeless(batch[0], now):
+        own = poison_detector.is_poison(batch)
+        if own and len(batch) == 1 and poison_detector.should_give_up(batch[0], now):
             self._pause(asked_s, everyone=everyone)
             alone = batch[0].evidence.alone if batch[0].evidence else 0
             why = f"it failed {alone} times by itself, others were taken meanwhile: {fault.cause.value}"
@@ -110,10 +110,10 @@ class OutcomeHandler:
             and not own
             and not context.circuit_breakers.succeeded_since(batch[0].shape.endpoint, started)
         ):
-            self.again(batch)  # it is held with all the others of its endpoint
+            self.requeue(batch)  # it is held with all the others of its endpoint
             return False
         if own and len(batch) > 1:
-            poison_detector.halved(batch)
+            poison_detector.record_split(batch)
             self._halve(batch)
             context.observer.batch_isolated(context.name, len(batch))
             self._apart(batch, now)
@@ -121,11 +121,11 @@ class OutcomeHandler:
             own_s = context.options.backoff.wait(batch[0].attempts, asked_s, context.random)
             if poison_detector.suspects(batch):
                 own_s = max(own_s, _REST * (now - started + (asked_s or 0)))
-            if not batch[0].piece:
-                mark(batch, context.next_fragment())
+            if not batch[0].fragment:
+                set_fragment(batch, context.next_fragment())
             self._apart(batch, now + own_s)
         else:
-            self.again(batch)
+            self.requeue(batch)
         self._later(batch, fault, asked_s, everyone=everyone)
         return own or isinstance(verdict, Blocked)
 
@@ -133,25 +133,25 @@ class OutcomeHandler:
         """Let a batch wait by itself, its lane going on with other keys."""
         suspects = len(batch) if self._context.poison_detector.suspects(batch) else 0
         scope: WaitReason = ("apart", self._context.next_fragment())
-        self.open_bytes -= self._queue.set_apart(batch, scope)
+        self.open_bytes -= self._queue.isolate(batch, scope)
         if self._queue.waiting(scope):
-            self.apart.put(scope, due_s, suspects)
+            self.apart.add(scope, due_s, suspects)
 
     def _halve(self, batch: Sequence[Delivery]) -> None:
-        halve(batch, self._context.next_fragment)
+        split(batch, self._context.next_fragment)
         self._context.observer.batch_split(self._context.name, len(batch))
 
     def _delivered(self, batch: Sequence[Delivery], started: float) -> None:
         if not batch:
             return  # an answer that names every one of them
-        self._context.poison_detector.succeeded(batch)
+        self._context.poison_detector.record_success(batch)
         self.open_bytes -= bytes_of(batch)
         self._context.sink.delivered(batch)
         self._context.flood_guard.delivered(batch, started)
 
-    def again(self, batch: Sequence[Delivery]) -> None:
+    def requeue(self, batch: Sequence[Delivery]) -> None:
         """Put a batch back to where it came from."""
-        self.open_bytes -= self._queue.again(batch)
+        self.open_bytes -= self._queue.requeue(batch)
 
     def _failed(self, batch: Iterable[Delivery]) -> None:
         now_ms = int(time.time() * 1000)
@@ -169,7 +169,7 @@ class OutcomeHandler:
         wait_s = self._context.options.backoff.wait(self._failures, asked_s, self._context.random)
         until = time.monotonic() + wait_s
         if everyone:
-            self._context.rate_limiter.told(until)
+            self._context.rate_limiter.pause_until(until)
         else:
             self.not_before = until
         return wait_s
@@ -180,16 +180,16 @@ class OutcomeHandler:
         for delivery, answered in refusals:
             self._failed([delivery])
             fault = (
-                self._context.time_window.past_hope(delivery) or answered
+                self._context.time_window.expired(delivery) or answered
             )  # the answer itself may have to say what time it is
             cause = fault.cause if isinstance(fault.cause, DeadLetterCause) else DeadLetterCause.REFUSED
             if self._context.flood_guard.waits(delivery, cause):
                 waiting.append(delivery)
             else:
-                self.unsayable(delivery, Fault(cause, fault.detail, answered.status))
-        self.again(waiting)  # together: one by one, each would come to stand before the one it follows
+                self.dead_letter(delivery, Fault(cause, fault.detail, answered.status))
+        self.requeue(waiting)  # together: one by one, each would come to stand before the one it follows
 
-    def unsayable(self, delivery: Delivery, fault: Fault) -> None:
+    def dead_letter(self, delivery: Delivery, fault: Fault) -> None:
         """Dead-letter a delivery. Its key waits for the letter's acknowledgement; other keys go on."""
         key = delivery.key
         self.open_bytes -= len(delivery.body)

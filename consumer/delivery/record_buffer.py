@@ -91,12 +91,12 @@ class RecordBuffer:
         self._full: set[Partition] = set()
         self._growth = 1.0
 
-    def begin(self, tenure: PartitionLedger) -> None:
+    def assign(self, tenure: PartitionLedger) -> None:
         """Let records of a new tenure come."""
         self.tenures[tenure.partition] = tenure
         self._backlog[tenure.partition] = deque()
 
-    def end(self, tenure: PartitionLedger) -> None:
+    def revoke(self, tenure: PartitionLedger) -> None:
         """Drop a tenure and its backlog: nothing of that was taken, the next owner reads it again."""
         partition = tenure.partition
         if self.tenures.get(partition) is not tenure:
@@ -109,7 +109,7 @@ class RecordBuffer:
     def put(self, messages: Sequence[Message], numbers: Mapping[Partition, int]) -> None:
         """Add records as they came; those of another tenure than the one in force are dropped."""
         backlog = self._backlog
-        current = {p: backlog[p] for p, t in self.tenures.items() if t.sending and numbers.get(p) == t.number}
+        current = {p: backlog[p] for p, t in self.tenures.items() if t.may_send and numbers.get(p) == t.epoch}
         for message in messages:
             queue = current.get((message.topic(), message.partition()))  # type: ignore[call-overload]  # a tuple equals its named form
             if queue is not None:
@@ -146,7 +146,7 @@ class RecordBuffer:
             if not queue or partition in self._waiting:
                 continue
             tenure = self.tenures[partition]
-            if not tenure.sending:
+            if not tenure.may_send:
                 continue  # being given back: what is not open yet is the next owner's
             if not self._fits(tenure):
                 continue
@@ -160,7 +160,7 @@ class RecordBuffer:
 
     def _chunk(self, tenure: PartitionLedger, queue: deque[Message], most: int, most_bytes: int) -> Chunk:
         """Take at least one record off a partition's backlog, and more while its room and the chunk's allow."""
-        room = self._limits.records / len(self.tenures) - tenure.span
+        room = self._limits.records / len(self.tenures) - tenure.retained
         room_bytes = min(most_bytes, (self._limits.size / len(self.tenures) - tenure.open_bytes) / self._growth)
         taken = [queue.popleft() for _ in range(min(len(queue), most, max(1, ceil(room))))]
         sizes = [size_of(message) for message in taken]
@@ -178,7 +178,7 @@ class RecordBuffer:
         """
         partition = tenure.partition
         share = _ROOM_AGAIN if partition in self._full else 1.0
-        count, span = len(self.tenures), tenure.span
+        count, span = len(self.tenures), tenure.retained
         fits = span == 0 or (
             span < share * self._limits.records / count and tenure.open_bytes < share * self._limits.size / count
         )
@@ -225,7 +225,7 @@ class LedgerSlots(NamedTuple):
         return [Delivery(*row) for row in rows]
 
 
-def enter(chunks: Sequence[Chunk], translation: Translation, accounts: Mapping[str, int]) -> LedgerSlots:
+def record_in_ledger(chunks: Sequence[Chunk], translation: Translation, accounts: Mapping[str, int]) -> LedgerSlots:
     """Enter the records of `chunks`, translated in this order; `accounts` are the ledger's, by destination."""
     weights = [size for chunk in chunks for size in chunk.sizes]
     owed = _owed(translation, weights, accounts)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consumer import __version__
-from consumer.config.run_config import RunConfig, read_plan
+from consumer.config.run_config import RunConfig, load_run_config
 from consumer.demo.config_file import LETTER_PARTITIONS, LETTERS, DemoConfig, Servers, make_servers, write_setting
 from consumer.demo.embedded_kafka import EmbeddedKafka
 from consumer.demo.event_producer import EventProducer, ProductionRate
@@ -26,7 +26,7 @@ from consumer.model.findings import errors
 from consumer.observability.http.server import StatusServer
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
-from consumer.observability.status_sources import Sources
+from consumer.observability.status_sources import StatusSources
 
 
 class DemoError(Exception):
@@ -54,7 +54,7 @@ class Environment:
     till: EventProducer
     metrics: Metrics
     log: Log
-    sources: Sources
+    sources: StatusSources
     tallies: dict[str, Tally]
 
 
@@ -74,7 +74,7 @@ def set_up(options: Options, folder: Path, house: ExitStack) -> tuple[Environmen
     servers = make_servers()
     house.enter_context(threaded(servers.copilot, servers.customerio, servers.yotpo))
     metrics = Metrics(build={"version": __version__, "librdkafka": librdkafka_version()})
-    sources = Sources()
+    sources = StatusSources()
     metrics.watch(sources)
     status = StatusServer(("127.0.0.1", 0), metrics, sources)
     port = status.start()
@@ -84,7 +84,7 @@ def set_up(options: Options, folder: Path, house: ExitStack) -> tuple[Environmen
     house.callback(log.close)
     log.capture()
     setting = write_setting(folder, avro, servers, kafka.bootstrap, registry.url, port)
-    planned = read_plan(setting.file, setting.environ)
+    planned = load_run_config(setting.file, setting.environ)
     if planned.plan is None:
         said = "\n".join(f"  {finding.text()}" for finding in errors(planned.findings))
         raise DemoError(f"the demo's own configuration is refused:\n{said}")

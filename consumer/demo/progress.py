@@ -11,7 +11,7 @@ from consumer.demo.observer import Tally
 from consumer.demo.produced_records import ProducedRecords
 from consumer.model import DeadLetterCause
 from consumer.model.status import DestinationStatus, PipelineStatus
-from consumer.observability.status_sources import Sources
+from consumer.observability.status_sources import StatusSources
 
 _RATE_OVER_S = 3.0
 _SLOW_PER_S = 100.0
@@ -56,7 +56,7 @@ class Snapshot:
 class ProgressReader:
     """Looks at everything, and remembers the last seconds for the rates."""
 
-    sources: Sources
+    sources: StatusSources
     tallies: Mapping[str, Tally]
     notes: ProducedRecords
     news: list[tuple[float, str]]
@@ -70,7 +70,7 @@ class ProgressReader:
         ends = self.notes.ends()
         lines: list[Line] = []
         for facts in self.sources.all():
-            settled = {each.partition: each.frontier for each in facts.partitions}
+            settled = {each.partition: each.committable_offset for each in facts.partitions}
             lag = sum(max(0, end - settled.get(partition, 0)) for partition, end in ends.items())
             lines.extend(self._line(each, facts, lag, now) for each in facts.destinations)
         return Snapshot(now - self.began, self.notes.made, tuple(lines), self.phase, tuple(self.news))
@@ -90,7 +90,7 @@ class ProgressReader:
             rate_per_s=rate,
             in_flight=facts.calls,
             open=facts.books.open,
-            lag=0 if pipeline.left else lag,
+            lag=0 if pipeline.shut_down else lag,
             letters=tally.causes(),
             skipped=facts.books.skipped,
             state=state,
@@ -99,12 +99,12 @@ class ProgressReader:
 
 
 def _state(facts: DestinationStatus, pipeline: PipelineStatus, tally: Tally, now: float) -> tuple[str, bool]:
-    if pipeline.left:
+    if pipeline.shut_down:
         return "left", False
     if facts.holds:
         return f"held: {facts.holds[0].cause}", True
-    if pipeline.dead_letters.stuck:
-        return f"dead letters stuck: {pipeline.dead_letters.stuck}", True
+    if pipeline.dead_letters.stalled_reason:
+        return f"dead letters stuck: {pipeline.dead_letters.stalled_reason}", True
     if tally.trouble is not None and tally.trouble[0] > now:
         return f"waiting: {tally.trouble[1]}", True
     if facts.waiting_until_ms is not None:

@@ -64,7 +64,7 @@ async def _perform(options: Options, stage: Environment, console: Console) -> li
         if asked_to_end.is_set():
             hurried = True
             for each in running:
-                each.pipeline.hurry()
+                each.pipeline.skip_drain()
             leave.set()
         asked_to_end.set()
         stage.till.close()
@@ -149,7 +149,7 @@ async def _all_settled(
     moved = time.monotonic()
     while not app.done() and not leave.is_set() and time.monotonic() - moved < _STANDSTILL_S:
         ends = stage.till.notes.ends()
-        frontiers = [each.pipeline.frontier().offsets for each in running]
+        frontiers = [each.pipeline.committable_offsets().offsets for each in running]
         if all(frontier.get(partition, (0, 0))[1] >= end for frontier in frontiers for partition, end in ends.items()):
             return
         now: list[Mapping[object, object]] = [dict(frontier) for frontier in frontiers]

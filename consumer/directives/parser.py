@@ -225,16 +225,16 @@ def _all(tree: Node, reading: ConfigReadContext, known: DirectiveTargets, open_w
     if _is_empty(tree):
         return NONE
     if not isinstance(tree, Table):
-        reading.complain(tree, "", "must be a mapping", "begin with `directives:` and a list under it")
+        reading.error(tree, "", "must be a mapping", "begin with `directives:` and a list under it")
         return NONE
     for key, _ in tree.entries:
         if key.text != "directives":
-            reading.complain(key, key.text, f"unknown key `{key.text}`", "all stands in a list under `directives:`")
+            reading.error(key, key.text, f"unknown key `{key.text}`", "all stands in a list under `directives:`")
     listed = tree.get("directives")
     if listed is None or _is_empty(listed):
         return NONE
     if not isinstance(listed, Items):
-        reading.complain(listed, "directives", "must be a list", "begin each directive with `- `")
+        reading.error(listed, "directives", "must be a list", "begin each directive with `- `")
         return NONE
     table = _directive_section(known)
     read = []
@@ -261,13 +261,13 @@ def _one(node: Node, path: str, table: Section, reading: ConfigReadContext) -> D
     if len(given) != 1:
         names = ", ".join(f"`{name}`" for name in _MAKERS)
         what = "says nothing" if not given else "says more than one thing"
-        reading.complain(given[1] if given else node, path, what, f"write one of {names} in each directive")
+        reading.error(given[1] if given else node, path, what, f"write one of {names} in each directive")
     if len(reading.findings) > before:
         return None
     (key,) = given
     made = _MAKERS[key.text](said["until"], said["reason"], said[key.text])
     if isinstance(made, InvalidValue):
-        reading.complain(key, below(path, key.text), made.message, made.hint)
+        reading.error(key, below(path, key.text), made.message, made.hint)
         return None
     return made
 

@@ -72,7 +72,7 @@ class DirectivesWatcher:
         self._said = NONE  # what was read last, or holds everything: those that are over included
         self._ever = False  # whether it was read since the start, or not there
 
-    async def begin(self, act: Sequence[Acts], leave: asyncio.Event) -> None:
+    async def start(self, act: Sequence[Acts], leave: asyncio.Event) -> None:
         """Read the file for the first time: nobody may have made a call before.
 
         It returns when the file was read, or has not been for too long, or `leave` is set; in the last two cases
@@ -100,7 +100,7 @@ class DirectivesWatcher:
             both.create_task(self._keep_ends(), name="directives-ends")
             both.create_task(self._keep_reading(), name="directives-file")
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """End what is over, and read the file if it has changed."""
         self._see()
         await self._look()

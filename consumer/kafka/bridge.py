@@ -59,10 +59,10 @@ class PipelineHandler(Protocol):
     def assigned(self, assignment: Assignment) -> None:
         """Begin tenures."""
 
-    def resized(self, total: int) -> None:
+    def partition_count_changed(self, total: int) -> None:
         """The subscribed topics have so many partitions now, though none came or went here."""
 
-    async def accept(self, lot: RecordBatch) -> None:
+    async def accept_batch(self, lot: RecordBatch) -> None:
         """Take a lot, and return when the next one may come: at least one partition has room."""
 
     async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
@@ -71,10 +71,10 @@ class PipelineHandler(Protocol):
     def lost(self, partitions: Collection[Partition]) -> None:
         """End tenures that are already another member's: nothing commits for them."""
 
-    async def finish(self) -> CommittableOffsets:
+    async def shutdown(self) -> CommittableOffsets:
         """Deliver what can be delivered within the drain budget, release the rest, tell the frontier, and leave."""
 
-    def frontier(self) -> CommittableOffsets:
+    def committable_offsets(self) -> CommittableOffsets:
         """Tell the frontier of every tenure in force."""
 
 
@@ -95,7 +95,7 @@ class LoopBridge:
         self._loop = loop
         self._told: list[Future[None]] = []
 
-    def ask(self, question: Coroutine[Any, Any, T]) -> Future[T]:
+    def submit(self, question: Coroutine[Any, Any, T]) -> Future[T]:
         """Begin a coroutine in the loop.
 
         Raises:
@@ -107,9 +107,9 @@ class LoopBridge:
             question.close()  # else Python warns of a coroutine that nobody awaited, and hides the real cause
             raise
 
-    def tell(self, news: Callable[[], None]) -> None:
+    def post(self, news: Callable[[], None]) -> None:
         """Call something in the loop, without waiting; a failure is raised by `check`."""
-        self._told.append(self.ask(_call(news)))
+        self._told.append(self.submit(_call(news)))
 
     def check(self) -> None:
         """Raise what a call made by `tell` has raised in the loop: it is a bug, and must not be lost."""

@@ -101,9 +101,9 @@ class BrokerLossDetector:
 
     def properties(self) -> dict[str, str | Callable[[str], None]]:
         """Return what has the client looked at; given to it after all else, so that nothing replaces it."""
-        return {STATISTICS: EVERY_MS, "stats_cb": self.look}
+        return {STATISTICS: EVERY_MS, "stats_cb": self.read_statistics}
 
-    def look(self, statistics: str) -> None:
+    def read_statistics(self, statistics: str) -> None:
         """Take a client's statistics, as JSON text: its `stats_cb`."""
         if any(known in statistics for known in _KNOWN):
             self._looks = 0

@@ -27,7 +27,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from consumer.kafka.bridge import CommittableOffsets
 from consumer.kafka.client_health import is_fatal
 from consumer.kafka.fence import Fence
-from consumer.kafka.start_offsets import StartOffsets, encode
+from consumer.kafka.start_offsets import StartOffsets, encode_metadata
 from consumer.model import Partition
 from consumer.model.observer import Observer
 
@@ -82,33 +82,33 @@ class OffsetCommitter:
         self.in_hand = False
         """Whether the thread may hold a record that `took` was not told of."""
 
-    def begin(self, tenures: Mapping[Partition, int], starts: StartOffsets) -> None:
+    def assign(self, tenures: Mapping[Partition, int], starts: StartOffsets) -> None:
         """Begin tenures at their starts."""
-        self._metadata = encode(starts.origin)
+        self._metadata = encode_metadata(starts.origin)
         for partition, tenure in tenures.items():
             at = starts.offsets[partition]
             self._standings[partition] = _Standing(tenure, at, at, starts.confirmed.get(partition, -1))
 
-    def begin_behind(self, partition: Partition, tenure: int, offset: int) -> None:
+    def reassign_at(self, partition: Partition, tenure: int, offset: int) -> None:
         """Begin a tenure behind a gap: below earlier commits, if that is where it goes on."""
         self._standings[partition] = _Standing(tenure, offset, offset, -1, moved=True)
 
-    def end(self, partitions: Iterable[Partition]) -> None:
+    def revoke(self, partitions: Iterable[Partition]) -> None:
         """End tenures: nothing is committed for them any more."""
         for partition in partitions:
             self._standings.pop(partition, None)
 
-    def took(self, last: Mapping[Partition, int]) -> None:
+    def note_consumed(self, last: Mapping[Partition, int]) -> None:
         """Note the offsets of the last records taken."""
         for partition, offset in last.items():
             standing = self._standings[partition]
             standing.following, standing.moved = offset + 1, False
 
-    def stopped(self, partition: Partition) -> None:
+    def note_stopped(self, partition: Partition) -> None:
         """Note that records of this tenure may have been let fall: from now on only its frontier counts."""
         self._standings[partition].stopped = True
 
-    def following(self, partition: Partition) -> int:
+    def next_offset(self, partition: Partition) -> int:
         """Return the offset after the last record taken."""
         return self._standings[partition].following
 
@@ -125,7 +125,7 @@ class OffsetCommitter:
         standing = self._standings[partition]
         return standing.reached >= standing.following
 
-    def reached(self, frontier: CommittableOffsets) -> None:
+    def advance(self, frontier: CommittableOffsets) -> None:
         """Note how far the loop got; what it says of an older tenure is ignored."""
         for partition, (tenure, offset) in frontier.offsets.items():
             standing = self._standings.get(partition)
@@ -136,11 +136,11 @@ class OffsetCommitter:
         """Return the partitions of which the broker has no commit of this group yet: nothing of them may be fetched."""
         return {partition for partition, standing in self._standings.items() if standing.confirmed < 0}
 
-    def owes(self) -> bool:
+    def has_pending(self) -> bool:
         """Whether anything that was taken is owed still."""
         return any(standing.reached < standing.following for standing in self._standings.values())
 
-    def send(self, consumer: Consumer, *, proof: bool = False) -> None:
+    def commit_async(self, consumer: Consumer, *, proof: bool = False) -> None:
         """Send what has moved, without waiting; while an answer is outstanding nothing more is sent.
 
         Args:
@@ -170,7 +170,7 @@ class OffsetCommitter:
         chosen = [(one, self._standings[one]) for one in found if one in self._standings]
         return {partition: max(standing.reached, standing.confirmed) for partition, standing in chosen}
 
-    def answered(self, error: KafkaError | None, answers: Collection[TopicPartition]) -> None:
+    def on_commit(self, error: KafkaError | None, answers: Collection[TopicPartition]) -> None:
         """Take the answer to `send`: the client's callback."""
         sent, self._sent = self._sent, None
         if sent is None:
@@ -181,7 +181,7 @@ class OffsetCommitter:
             # An answer about an earlier tenure says nothing of this one, which may have begun below it.
             self._take([one for one in answers if self._is_of(sent, one)], self._sent_at_s)
 
-    def settle(self, consumer: Consumer, partitions: Collection[Partition]) -> bool:
+    def commit_sync(self, consumer: Consumer, partitions: Collection[Partition]) -> bool:
         """Commit what has moved of these partitions and wait for the answer; return whether all was accepted."""
         held = [partition for partition in partitions if partition in self._standings]
         accepted = True
@@ -229,7 +229,7 @@ class OffsetCommitter:
                 accepted[Partition(answer.topic, answer.partition)] = answer.offset
         if accepted:
             self._proven = next(iter(accepted))
-            self._fence.accepted(began_s)
+            self._fence.commit_accepted(began_s)
             self._observer.committed(accepted, self._fence.clock() - began_s)
         if errors:
             self._refused(errors[0], began_s)
@@ -242,7 +242,7 @@ class OffsetCommitter:
             KafkaException: the client can never commit again.
         """
         if error.code() in _GONE:
-            self._fence.refused()
+            self._fence.commit_refused()
         self._observer.commit_failed(error.name(), self._fence.clock() - began_s)
         if is_fatal(error):
             raise KafkaException(error)
@@ -272,7 +272,7 @@ class CommitScheduler:
         self._open_s = fence.clock()
         self._told_shut = False
 
-    def turn(self, consumer: Consumer, now_s: float, *, waiting_for_gap: bool) -> None:
+    def commit_if_due(self, consumer: Consumer, now_s: float, *, waiting_for_gap: bool) -> None:
         """Tell of the fence, and send what is due; by the fence's clock.
 
         Args:
@@ -283,16 +283,16 @@ class CommitScheduler:
         self._look(now_s)  # first: a standstill is told of, however soon the commit mends it
         if now_s >= self._due_s:
             self._due_s = now_s + self._every_s
-            acts = self._commits.owes() or waiting_for_gap
-            self._commits.send(consumer, proof=acts and self._fence.is_due())
+            acts = self._commits.has_pending() or waiting_for_gap
+            self._commits.commit_async(consumer, proof=acts and self._fence.heartbeat_due())
 
-    def took(self, consumer: Consumer) -> None:
+    def records_fetched(self, consumer: Consumer) -> None:
         """Send a proof before the first calls of who was idle: it is answered while the records are translated."""
-        if self._fence.is_due():
-            self._commits.send(consumer, proof=True)
+        if self._fence.heartbeat_due():
+            self._commits.commit_async(consumer, proof=True)
 
     def _look(self, now_s: float) -> None:
-        if self._fence.may_call() or not self._commits.owes():
+        if self._fence.may_send() or not self._commits.has_pending():
             self._open_s = now_s
             if self._told_shut:
                 self._told_shut = False

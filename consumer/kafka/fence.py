@@ -48,7 +48,7 @@ class Fence:
         self._sent_s = _LONG_AGO
         self._ended = False
 
-    def accepted(self, sent_s: float) -> None:
+    def commit_accepted(self, sent_s: float) -> None:
         """Note that a commit was accepted.
 
         Args:
@@ -56,18 +56,18 @@ class Fence:
         """
         self._sent_s = max(self._sent_s, sent_s)
 
-    def refused(self) -> None:
+    def commit_refused(self) -> None:
         """Note that the group does not know this member any more."""
         self._sent_s = _LONG_AGO
 
-    def shut(self) -> None:
+    def close(self) -> None:
         """Let no call start any more: the thread is ending."""
         self._ended = True
 
-    def may_call(self) -> bool:
+    def may_send(self) -> bool:
         """Whether a call may start now."""
         return not self._ended and self.clock() - self._sent_s <= self.limit_s
 
-    def is_due(self) -> bool:
+    def heartbeat_due(self) -> bool:
         """Whether another commit should be sent, even of what was committed before: a third of the time is gone."""
         return self.clock() - self._sent_s > self.limit_s / 3

@@ -38,14 +38,14 @@ class Fetcher:
         self._observer = observer
         self._early: list[tuple[int, Message]] = []
 
-    def take(self, consumer: Consumer, most: int, within_s: float) -> list[Message]:
+    def fetch(self, consumer: Consumer, most: int, within_s: float) -> list[Message]:
         """Return the records that are there, waiting for the first one."""
         lot = self._late() if self._early else self._polled(consumer, most, within_s)
         if lot:
             self._count(lot)
         return lot
 
-    def early(self, consumer: Consumer) -> None:
+    def poll_paused(self, consumer: Consumer) -> None:
         """Poll while everything is paused: what comes in spite of it is kept for the next lot."""
         lot = self._polled(consumer, 1, 0)
         held = self._membership.held
@@ -72,18 +72,18 @@ class Fetcher:
         if not last.keys() <= after.keys():
             lot = [one for one in lot if _place(one) in after]
             last = _last_offsets(lot)
-        self._commits.took(last)
+        self._commits.note_consumed(last)
         self._commits.in_hand = False
         return lot
 
     def _without_errors(self, lot: list[Message]) -> list[Message]:
         records: list[Message] = []
-        stops = self._stops.now()
+        stops = self._stops.snapshot()
         for message in lot:
             error = message.error()
             if error is not None:
                 self._trouble(message, error, records)
-                stops = self._stops.now()
+                stops = self._stops.snapshot()
             elif _place(message) not in stops:
                 records.append(message)
         return records
@@ -112,8 +112,8 @@ class Fetcher:
         place = _place(message)
         if code in STOPS and place in self._membership.held:
             # Without them the stop would be said before records that are delivered, and an operator would accept it.
-            self._commits.took(_last_offsets([one for one in before if _place(one) == place]))
-            self._stops.note(place, error.name())
+            self._commits.note_consumed(_last_offsets([one for one in before if _place(one) == place]))
+            self._stops.add(place, error.name())
         self._observer.client_error(error.name(), f"{place.topic}[{place.index}]: {error.str()}", fatal=False)
 
     def _count(self, lot: list[Message]) -> None:
@@ -151,7 +151,7 @@ class PartitionPauser:
         self._full: frozenset[Partition] = frozenset()
         self._held: Mapping[Partition, int] = {}
 
-    def match(
+    def sync(
         self,
         consumer: Consumer,
         held: Mapping[Partition, int],

@@ -67,7 +67,7 @@ class Poller:
         self._road = road
         self._loop = loop
         self._observer = observer
-        session_s = session_timeout_s(options.properties, options.untold_session_s)
+        session_s = session_timeout_s(options.properties, options.kip848_session_s)
         # Who has not polled for the second of these leaves the group by itself, heartbeats or none.
         self._fence = Fence(min(session_s, max_poll_interval_s(options.properties)) / 2)
         self._patience_s = min(timeouts.POLL_GAP_S, max_poll_interval_s(options.properties) / 10)
@@ -96,22 +96,22 @@ class Poller:
         """Have a frontier committed soon; from any thread. A later one replaces it."""
         self._frontiers.put(frontier)
 
-    def may_call(self) -> bool:
+    def may_send(self) -> bool:
         """Whether a call may start now: only while the group is known to know this member."""
-        return self._fence.may_call()
+        return self._fence.may_send()
 
-    def held(self) -> Mapping[Partition, int]:
+    def fetch_queue(self) -> Mapping[Partition, int]:
         """Return the partitions held now, with their tenures."""
         return self._membership.held
 
-    async def leave(self) -> None:
+    async def shutdown(self) -> None:
         """Leave: take nothing more, let the loop finish, commit, leave the group.
 
         Raises:
             TimeoutError: the thread has not ended within what `consumer.kafka.timeouts` grants it.
         """
         self._leaving.set()
-        within_s = timeouts.thread_s(self._options.properties, self._options.drain_s)
+        within_s = timeouts.poll_thread_seconds(self._options.properties, self._options.drain_s)
         if self._thread.ident is not None:
             ended, _ = await asyncio.wait([self.done], timeout=within_s)
             if not ended:
@@ -122,12 +122,12 @@ class Poller:
     def _run(self) -> None:
         failure: BaseException | None = None
         try:
-            callbacks = {"error_cb": self._error, "on_commit": self._commits.answered, **self._stranded.properties()}
+            callbacks = {"error_cb": self._error, "on_commit": self._commits.on_commit, **self._stranded.properties()}
             consumer = Consumer({**effective_properties(self._options), **callbacks}, logger=LIBRDKAFKA_LOG)
             try:
                 self._work(consumer)
             finally:
-                self._fence.shut()
+                self._fence.close()
                 self._membership.ending = True
                 consumer.close()
         except KafkaException as error:
@@ -137,7 +137,7 @@ class Poller:
             )
         except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the process, by way of `done`
             failure = error
-        self._fence.shut()
+        self._fence.close()
         self._end(failure)
 
     def _end(self, failure: BaseException | None) -> None:
@@ -159,46 +159,46 @@ class Poller:
     def _work(self, consumer: Consumer) -> None:
         member = self._membership
         consumer.subscribe(
-            list(self._options.topics), on_assign=member.assigned, on_revoke=member.revoked, on_lost=member.lost
+            list(self._options.topics), on_assign=member.on_assign, on_revoke=member.on_revoke, on_lost=member.on_lost
         )
         while not self._leaving.is_set():
-            self._turn(consumer)
-        self._finishing = member.finish()
+            self._poll_once(consumer)
+        self._finishing = member.shutdown()
         deadline_s = time.monotonic() + self._options.drain_s + timeouts.DRAIN_SLACK_S
         while not self._finishing.done() and time.monotonic() < deadline_s:
-            self._turn(consumer)
+            self._poll_once(consumer)
         if self._finishing.done():
-            self._commits.reached(self._finishing.result())
+            self._commits.advance(self._finishing.result())
         self._empty_frontiers()
         commit_by_s = time.monotonic() + commit_timeout_s(self._options.properties)
         # "Not now" while the group rebalances: polling lets it get on.
-        while not self._commits.settle(consumer, member.held.keys()):
-            self._turn(consumer)
+        while not self._commits.commit_sync(consumer, member.held.keys()):
+            self._poll_once(consumer)
             if time.monotonic() >= commit_by_s:
                 break  # asked only now: no commit begins after its time
 
-    def _turn(self, consumer: Consumer) -> None:
+    def _poll_once(self, consumer: Consumer) -> None:
         now = now_s()
         self._observer.poll_ticked(now - self._turned_s)
         self._turned_s = now
         self._crossing.check()
         self._empty_frontiers()
-        self._proving.turn(consumer, now, waiting_for_gap=bool(self._stops.now()))
-        self._membership.turn(consumer, now)
-        if self._finishing is None and self._fence.may_call():
-            self._stops.turn(consumer, now)
+        self._proving.commit_if_due(consumer, now, waiting_for_gap=bool(self._stops.snapshot()))
+        self._membership.finish_pending(consumer, now)
+        if self._finishing is None and self._fence.may_send():
+            self._stops.resume_stopped(consumer, now)
         if self._accepting is not None and self._accepting.done():
             self._accepting.result()
             self._accepting = None
         waiting = self._accepting or self._finishing
         held = self._membership.held
         full = self._road.full if waiting is None else frozenset(held)
-        self._pauses.match(consumer, held, full, self._stops.now().keys() | self._commits.unconfirmed())
+        self._pauses.sync(consumer, held, full, self._stops.snapshot().keys() | self._commits.unconfirmed())
         if waiting is not None:
-            self._taking.early(consumer)
+            self._taking.poll_paused(consumer)
             self._crossing.wait(waiting, _POLL_S)
-        elif messages := self._taking.take(consumer, self._options.lot, _POLL_S):
-            self._proving.took(consumer)
+        elif messages := self._taking.fetch(consumer, self._options.lot, _POLL_S):
+            self._proving.records_fetched(consumer)
             self._hand_over(messages)
         if self._fatal is not None:
             raise KafkaException(self._fatal)
@@ -208,7 +208,7 @@ class Poller:
     def _hand_over(self, messages: list[Message]) -> None:
         # The client's types allow for messages without parts; one without an error has them all.
         lot = RecordBatch(cast("list[Record]", messages), self._membership.held)
-        self._accepting = self._crossing.ask(self._road.accept(lot))
+        self._accepting = self._crossing.submit(self._road.accept_batch(lot))
         self._crossing.wait(self._accepting, self._patience_s)
 
     def _empty_frontiers(self) -> None:
@@ -218,7 +218,7 @@ class Poller:
                 latest = self._frontiers.get_nowait()
         except Empty:
             if latest is not None:
-                self._commits.reached(latest)
+                self._commits.advance(latest)
 
     def _error(self, error: KafkaError) -> None:
         """Take the client's own errors: it mends most of them by itself."""

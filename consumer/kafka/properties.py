@@ -37,7 +37,7 @@ _DEFAULTS: Mapping[str, str] = {
 
 _SESSION_TIMEOUT_MS = 45_000  # librdkafka's default
 
-UNTOLD_SESSION_S = 6.0
+KIP848_SESSION_S = 6.0
 """A group of the new protocol has its session from its brokers, and no client is told: a short one is assumed."""
 
 _FORCED: Mapping[str, str] = {
@@ -124,7 +124,7 @@ class PollOptions:
     topics: tuple[str, ...]
     start: Start
     drain_s: float
-    untold_session_s: float = UNTOLD_SESSION_S
+    kip848_session_s: float = KIP848_SESSION_S
     commit_every_s: float = 1.0
     lot: int = 500
 

@@ -89,20 +89,20 @@ class GroupMembership:
         self.ending = False
         """The consumer is being closed: what is taken away now has been drained already, or never will be."""
 
-    def turn(self, consumer: Consumer, now_s: float) -> None:
+    def finish_pending(self, consumer: Consumer, now_s: float) -> None:
         """Look, between two polls, at what no callback tells: topics missing or grown, a membership that came."""
         if now_s >= self._count_s:
             self._count_s = now_s + _COUNT_AGAIN_S
-            self.topics.hurry()
-        self.topics.turn(consumer, now_s, self.question_s)
+            self.topics.refresh_soon()
+        self.topics.refresh_if_due(consumer, now_s, self.question_s)
         total = max(self.topics.total, len(self.held))
         if self.held and total != self._total:
             self._total = total
-            self._crossing.tell(lambda: self._road.resized(total))
+            self._crossing.post(lambda: self._road.partition_count_changed(total))
         if not self.joined and _generation(consumer) > 0:
             self._join()
 
-    def assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Give new partitions their starts and tenures."""
         if self.ending:
             return
@@ -111,8 +111,8 @@ class GroupMembership:
         if came:
             starts = self._starts(consumer, came)
             tenures = {partition: next(_TENURES) for partition in came}
-            self._commits.begin(tenures, starts)
-            self._commits.settle(consumer, self._commits.unconfirmed() & came)
+            self._commits.assign(tenures, starts)
+            self._commits.commit_sync(consumer, self._commits.unconfirmed() & came)
             self._assign(consumer, starts)
             if uncommitted := self._commits.unconfirmed() & came:
                 # Now: this very call of `poll` goes on after the callback, and would return their first record.
@@ -120,36 +120,36 @@ class GroupMembership:
             self.held = {**self.held, **tenures}
             self._total = max(self.topics.total, len(self.held))
             news = Assignment(tenures, dict(starts.offsets), len(self.held), self._total)
-            self._crossing.tell(lambda: self._road.assigned(news))
+            self._crossing.post(lambda: self._road.assigned(news))
             self._observer.partitions_assigned(starts.offsets)
         else:
             self._count_s = 0.0  # the group was arranged anew: perhaps for partitions that others got
             if not self._incremental:
                 consumer.assign([])
 
-    def revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Drain partitions that another member waits for, commit what has ended, and give them back."""
         began_s = time.monotonic()
         going = _names(partitions) & self.held.keys()
         if not self.ending and going:
-            answer = self._crossing.ask(self._road.drain(going))
+            answer = self._crossing.submit(self._road.drain(going))
             patience_s = min(self._options.drain_s + timeouts.DRAIN_SLACK_S, self._longest_s / 2)
             if self._crossing.wait(answer, patience_s):
-                self._commits.reached(answer.result())
-            self._commits.settle(consumer, going)
+                self._commits.advance(answer.result())
+            self._commits.commit_sync(consumer, going)
         self._give_back(consumer, partitions, going)
         self._observer.partitions_revoked(going, lost=False, seconds=time.monotonic() - began_s)
 
-    def lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Let go of partitions that are another member's already."""
         began_s = time.monotonic()
         gone = _names(partitions) & self.held.keys()
         if not self.ending:
-            self._crossing.tell(lambda: self._road.lost(gone))
+            self._crossing.post(lambda: self._road.lost(gone))
         self._give_back(consumer, partitions, gone)
         self._observer.partitions_revoked(gone, lost=True, seconds=time.monotonic() - began_s)
 
-    def begin_behind(self, consumer: Consumer, partition: Partition, offset: int) -> None:
+    def reassign_at(self, consumer: Consumer, partition: Partition, offset: int) -> None:
         """End a tenure as lost and begin another at an offset that is in the log.
 
         Raises:
@@ -164,20 +164,20 @@ class GroupMembership:
             self._unassigned.discard(partition)
         else:  # an eager assignment is always whole: the others go on where they are
             others = self.held.keys() - {partition}
-            places = {one: self._commits.following(one) for one in others} | {partition: offset}
+            places = {one: self._commits.next_offset(one) for one in others} | {partition: offset}
             consumer.assign([TopicPartition(*one, place) for one, place in places.items()])
-        self._commits.begin_behind(partition, tenure, offset)
+        self._commits.reassign_at(partition, tenure, offset)
         self.held = {**self.held, partition: tenure}
         news = Assignment({partition: tenure}, {partition: offset}, len(self.held), self._total)
-        self._crossing.tell(lambda: self._road.lost([partition]))
-        self._crossing.tell(lambda: self._road.assigned(news))
-        self._commits.settle(consumer, [partition])
+        self._crossing.post(lambda: self._road.lost([partition]))
+        self._crossing.post(lambda: self._road.assigned(news))
+        self._commits.commit_sync(consumer, [partition])
         if partition in self._commits.unconfirmed():
             consumer.pause([TopicPartition(*partition)])
 
-    def finish(self) -> Future[CommittableOffsets]:
+    def shutdown(self) -> Future[CommittableOffsets]:
         """Ask the loop to end everything that can be ended."""
-        return self._crossing.ask(self._road.finish())
+        return self._crossing.submit(self._road.shutdown())
 
     def _join(self) -> None:
         if not self.joined:
@@ -196,8 +196,8 @@ class GroupMembership:
                 try:
                     # Within: a file that it reads may be away for a moment.
                     asker = asker or stack.enter_context(closing(self._asker()))
-                    self.topics.look(asker, self.question_s)
-                    return self._starter.starts(consumer, wanted, self.topics.partitions)
+                    self.topics.refresh(asker, self.question_s)
+                    return self._starter.resolve(consumer, wanted, self.topics.partitions)
                 except KafkaException as error:
                     why = error.args[0]
                     if why.fatal() or time.monotonic() > deadline_s:
@@ -221,7 +221,7 @@ class GroupMembership:
 
     def _give_back(self, consumer: Consumer, partitions: list[TopicPartition], gone: Iterable[Partition]) -> None:
         lot = set(gone)
-        self._commits.end(lot)
+        self._commits.revoke(lot)
         self.held = {partition: tenure for partition, tenure in self.held.items() if partition not in lot}
         if partitions:
             consumer.resume(partitions)  # a pause outlives the assignment

@@ -41,7 +41,7 @@ class GroupStart:
     topics: frozenset[str] | None = None
 
 
-def encode(origin: GroupStart) -> str:
+def encode_metadata(origin: GroupStart) -> str:
     """Return the metadata of a commit."""
     said: dict[str, object] = {"v": 1, "start": origin.start}
     if origin.topics is not None and origin.start != "earliest":
@@ -49,7 +49,7 @@ def encode(origin: GroupStart) -> str:
     return json.dumps(said)
 
 
-def decode(text: str | None) -> GroupStart | None:
+def decode_metadata(text: str | None) -> GroupStart | None:
     """Return what a commit's metadata says; `None` if it is not ours."""
     try:
         said = json.loads(text or "")
@@ -65,7 +65,7 @@ def decode(text: str | None) -> GroupStart | None:
     return GroupStart(start, _split(sums) if isinstance(sums, str) else None)
 
 
-def merged(origins: Iterable[GroupStart]) -> GroupStart | None:
+def merge_group_starts(origins: Iterable[GroupStart]) -> GroupStart | None:
     """Return the one origin of a group: members of a first assignment began within moments of each other."""
     found = tuple(origins)
     instants = [origin.start for origin in found if isinstance(origin.start, int)]
@@ -78,24 +78,24 @@ def merged(origins: Iterable[GroupStart]) -> GroupStart | None:
     return GroupStart(min(instants), topics)
 
 
-def first_origin(start: Start, topics: Iterable[str], now_ms: int) -> GroupStart:
+def new_group_start(start: Start, topics: Iterable[str], now_ms: int) -> GroupStart:
     """Return the origin of a group that begins now."""
     if start == "earliest":
         return GroupStart("earliest")
-    names = frozenset(sum_of(topic) for topic in topics)
+    names = frozenset(topic_hash(topic) for topic in topics)
     return GroupStart(now_ms if start == "latest" else start, names if len(names) <= _MOST_TOPICS else None)
 
 
-def sum_of(topic: str) -> str:
+def topic_hash(topic: str) -> str:
     """Return a topic's mark in the metadata."""
     return f"{zlib.crc32(topic.encode()):08x}"
 
 
-def asked_for(topic: str, origin: GroupStart, topics_with_commits: Iterable[str]) -> int:
+def start_timestamp(topic: str, origin: GroupStart, topics_with_commits: Iterable[str]) -> int:
     """Return the time at which a partition without a commit starts in a group that has begun, or `BEGINNING`."""
     if origin.start == "earliest":
         return BEGINNING
-    known = topic in topics_with_commits if origin.topics is None else sum_of(topic) in origin.topics
+    known = topic in topics_with_commits if origin.topics is None else topic_hash(topic) in origin.topics
     return origin.start if known else BEGINNING
 
 
@@ -130,7 +130,7 @@ class StartOffsetResolver:
     clock_ms: Callable[[], int]
     timeout_s: float
 
-    def starts(self, consumer: Consumer, partitions: Iterable[Partition], topics: Mapping[str, int]) -> StartOffsets:
+    def resolve(self, consumer: Consumer, partitions: Iterable[Partition], topics: Mapping[str, int]) -> StartOffsets:
         """Return where these partitions start; `topics` are the subscribed ones with their numbers of partitions.
 
         Raises:
@@ -143,11 +143,11 @@ class StartOffsetResolver:
         else:
             every = [Partition(topic, index) for topic, count in topics.items() for index in range(count)]
             found = {**self._committed(consumer, [one for one in every if one not in commits]), **commits}
-        origin = merged(origin for _, origin in found.values() if origin is not None)
+        origin = merge_group_starts(origin for _, origin in found.values() if origin is not None)
         if origin is None:
             # Commits that say nothing of an instant are somebody's own doing: what has none is then read from its
             # beginning.
-            origin = GroupStart("earliest") if found else first_origin(self.start, topics, self.clock_ms())
+            origin = GroupStart("earliest") if found else new_group_start(self.start, topics, self.clock_ms())
         offsets = {partition: commits[partition][0] for partition in wanted if partition in commits}
         times = {
             partition: self._time(partition.topic, origin, found) for partition in wanted if partition not in commits
@@ -172,7 +172,7 @@ class StartOffsetResolver:
             return END  # exactly now, whatever the producers' clocks say
         if not found and isinstance(self.start, int):
             return self.start
-        return asked_for(topic, origin, {partition.topic for partition in found})
+        return start_timestamp(topic, origin, {partition.topic for partition in found})
 
     def _committed(
         self, consumer: Consumer, partitions: list[Partition]
@@ -182,7 +182,7 @@ class StartOffsetResolver:
         answers = consumer.committed([TopicPartition(*partition) for partition in partitions], self.timeout_s)
         _raise_errors(answers)
         return {
-            Partition(answer.topic, answer.partition): (answer.offset, decode(answer.metadata))
+            Partition(answer.topic, answer.partition): (answer.offset, decode_metadata(answer.metadata))
             for answer in answers
             if answer.offset >= 0
         }

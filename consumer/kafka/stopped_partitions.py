@@ -73,30 +73,30 @@ class StoppedPartitions:
         """The tenure that an acceptance began, and the acceptances that led to it."""
         self._put_off: dict[Partition, _PutOff] = {}
 
-    def note(self, partition: Partition, code: str) -> None:
+    def add(self, partition: Partition, code: str) -> None:
         """Note that the next offset of a partition is not to be had; said once a tenure."""
         tenure = self._membership.held[partition]
         if (known := self._stops.get(partition)) is not None and known.tenure == tenure:
             return
-        self._commits.stopped(partition)
+        self._commits.note_stopped(partition)
         stop = Stop(tenure, self._commits.stopped_at(partition), code)
         self._stops = {**self._stops, partition: stop}
         self._observer.partition_stopped(partition, stop.offset, code)
 
-    def now(self) -> Mapping[Partition, Stop]:
+    def snapshot(self) -> Mapping[Partition, Stop]:
         """Return the stops of tenures in force."""
         held = self._membership.held
         if any(held.get(partition) != stop.tenure for partition, stop in self._stops.items()):
             self._stops = {one: stop for one, stop in self._stops.items() if held.get(one) == stop.tenure}
         return self._stops
 
-    def turn(self, consumer: Consumer, now_s: float) -> None:
+    def resume_stopped(self, consumer: Consumer, now_s: float) -> None:
         """Let partitions go on whose gap is accepted, and of which nothing is owed any more.
 
         Raises:
             KafkaException: the client can do nothing any more.
         """
-        for partition, stop in tuple(self.now().items()):
+        for partition, stop in tuple(self.snapshot().items()):
             gap = self._acceptance(partition, stop)
             if gap is None or not self._commits.is_settled(partition) or self._must_wait(partition, gap, now_s):
                 continue
@@ -129,7 +129,7 @@ class StoppedPartitions:
             if isinstance(offset, OffsetOutOfRange):
                 self._observer.client_error("OFFSET_OUT_OF_RANGE", _refusal(partition, gap, offset), fatal=False)
                 return False
-            self._membership.begin_behind(consumer, partition, offset)
+            self._membership.reassign_at(consumer, partition, offset)
         except KafkaException as error:
             why = error.args[0]
             if is_fatal(why):

@@ -28,22 +28,22 @@ _COMMITS = 2
 """What is refused while the group rebalances is repeated for as long as one may take; the last one is let end."""
 
 
-def thread_s(properties: Mapping[str, str], drain_s: float) -> float:
+def poll_thread_seconds(properties: Mapping[str, str], drain_s: float) -> float:
     """Return how many seconds the poll thread may take to leave; after that it is left behind."""
     return drain_s + POLL_GAP_S + DRAIN_SLACK_S + _COMMITS * commit_timeout_s(properties) + GROUP_S
 
 
-def leaving_s(properties: Mapping[str, str], drain_s: float) -> tuple[float, str]:
+def shutdown_seconds(properties: Mapping[str, str], drain_s: float) -> tuple[float, str]:
     """Return how many seconds pass at the most from being asked to leave to the end, and the sum in words."""
     commit_s = commit_timeout_s(properties)
     closing_s = DRAIN_SLACK_S + GROUP_S + LETTERS_S + LAG_S
     words = (
         f"drain {drain_s:g}s + poll gap {POLL_GAP_S:g}s + {_COMMITS} commits of {commit_s:g}s + closing {closing_s:g}s"
     )
-    return thread_s(properties, drain_s) + LETTERS_S + LAG_S, words
+    return poll_thread_seconds(properties, drain_s) + LETTERS_S + LAG_S, words
 
 
-def giving_back_s(properties: Mapping[str, str], drain_s: float) -> tuple[float, str]:
+def revoke_seconds(properties: Mapping[str, str], drain_s: float) -> tuple[float, str]:
     """Return how many seconds the thread may stay away from `poll` to give partitions back, and the sum in words."""
     commit_s = commit_timeout_s(properties)
     return drain_s + POLL_GAP_S + commit_s, f"drain {drain_s:g}s + poll gap {POLL_GAP_S:g}s + commit {commit_s:g}s"

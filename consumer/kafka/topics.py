@@ -73,19 +73,19 @@ class TopicWatch:
         if self._next_s is None:
             self._next_s = 0.0
 
-    def hurry(self) -> None:
+    def refresh_soon(self) -> None:
         """Look at the next turn, however short ago the last look was."""
         self._next_s = 0.0
 
-    def turn(self, client: Consumer | Producer, now_s: float, timeout_s: float) -> None:
+    def refresh_if_due(self, client: Consumer | Producer, now_s: float, timeout_s: float) -> None:
         """Look, if something is missing and it is time."""
         if self._next_s is None or now_s < self._next_s:
             return
         self._next_s = now_s + self._every_s  # also if the brokers do not answer: a thread that only asks does not poll
         with contextlib.suppress(KafkaException):  # reported through the client's error callback
-            self.look(client, timeout_s)
+            self.refresh(client, timeout_s)
 
-    def look(self, client: Consumer | Producer, timeout_s: float) -> None:
+    def refresh(self, client: Consumer | Producer, timeout_s: float) -> None:
         """Ask which topics exist.
 
         Raises:

@@ -118,10 +118,10 @@ class PartitionStatus:
     """One partition that is assigned to this process."""
 
     partition: Partition
-    tenure: int
-    frontier: int
+    epoch: int
+    committable_offset: int
     """The offset below which nothing is owed."""
-    taken_to: int
+    accepted_to: int
     """The offset after the last record taken (before the first: where the tenure started)."""
     open_records: int = 0
     open_bytes: int = 0
@@ -135,7 +135,7 @@ class PartitionStatus:
     """Last stable offset when the brokers were last asked (`PipelineStatus.lag_updated_ms`); `None` = not known yet."""
     committed: int | None = None
     """Committed offset as of the same moment; `None` = none, or not known yet."""
-    kept_records: int = 0
+    retained_records: int = 0
     """From the oldest open one to the last taken, settled ones included: what the limit of records counts."""
 
 
@@ -155,7 +155,7 @@ class DeadLetterStatus:
     """The way to the dead-letter topic."""
 
     topic: str = ""
-    stuck: str | None = None
+    stalled_reason: str | None = None
     """Why letters cannot be written now, in a sentence for people; `None` while they can."""
     in_flight: int = 0
     """Letters handed over and not yet acknowledged."""
@@ -171,8 +171,8 @@ class PipelineStatus:
     """`classic` or `consumer`, librdkafka's `group.protocol`."""
     joined: bool = False
     """The member has joined its group at least once, possibly with no partition."""
-    leaving: bool = False
-    left: bool = False
+    shutting_down: bool = False
+    shut_down: bool = False
     fenced: bool = False
     """No commit was accepted for half a session: no call starts until one is."""
     lost_since_ms: int | None = None
@@ -211,5 +211,5 @@ class PipelineStatus:
 class StatusProvider(Protocol):
     """Somebody who can be asked."""
 
-    def facts(self) -> PipelineStatus:
+    def status(self) -> PipelineStatus:
         """Return the facts of this instant. Called from a thread that is not the loop's: must not wait, nor raise."""

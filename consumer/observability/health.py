@@ -88,7 +88,7 @@ def _live(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> It
 
 def _turning(name: str, facts: PipelineStatus, at_s: float | None, moment: Moment, limit_s: float) -> Check:
     age = _age(at_s, moment)
-    if facts.left:
+    if facts.shut_down:
         return Check(name, facts.name, ok=True, reason="the pipeline has left", age_s=age)
     if age is None:
         return Check(name, facts.name, ok=True, reason="has not begun")
@@ -113,7 +113,7 @@ def _ready(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> I
         yield Check("credentials_taken", facts.name, ok=False, reason=reason)
     else:
         yield Check("credentials_taken", facts.name, ok=True, reason="not rejected from the start")
-    going = facts.leaving or facts.left
+    going = facts.shutting_down or facts.shut_down
     yield Check("staying", facts.name, ok=not going, reason="leaving" if going else "not asked to leave")
 
 

@@ -8,7 +8,7 @@ from consumer.model.status import PipelineStatus, StatusProvider
 from consumer.observability.directives_observer import DirectivesObserver
 
 
-class Sources:
+class StatusSources:
     """The pipelines that run. Added and removed by the composition root, asked from any thread.
 
     `told`: who heard what an operator said in the directives file; `None` = there is no such file.
@@ -37,7 +37,7 @@ class Sources:
         silent: list[str] = []
         for name, source in sources:
             try:
-                answers.append(source.facts())
+                answers.append(source.status())
             except Exception:  # noqa: BLE001  whatever it is, the page must still say what the others are doing
                 silent.append(name)
         return answers, silent

@@ -30,37 +30,39 @@ class PartitionDrain:
         self._settling = settling
         self._lanes = lanes
 
-    def tenures(self, partitions: Collection[Partition]) -> list[PartitionLedger]:
+    def ledgers_of(self, partitions: Collection[Partition]) -> list[PartitionLedger]:
         """Return those in force."""
         return [self._intake.tenures[partition] for partition in partitions if partition in self._intake.tenures]
 
-    def withdraw(self, tenures: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
+    def stop_sending(self, tenures: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
         """Let no call begin that carries theirs; return a future for each that is on the wire."""
         for tenure in tenures:
-            tenure.sending = False
-        return [answer for lanes in self._lanes.values() for answer in lanes.withdraw(tenures)]
+            tenure.may_send = False
+        return [answer for lanes in self._lanes.values() for answer in lanes.drop_revoked(tenures)]
 
     def release(self, tenures: Sequence[PartitionLedger]) -> None:
         """End them, with what they still owe."""
         for tenure in tenures:
-            if tenure.live:  # a partition can be lost while it is being drained: it is booked once
+            if tenure.active:  # a partition can be lost while it is being drained: it is booked once
                 self._settling.books.close(tenure)
-                self._intake.end(tenure)
-        self._settling.forget()
+                self._intake.revoke(tenure)
+        self._settling.drop_revoked()
 
     async def close(self, tenures: Sequence[PartitionLedger], deadline: float) -> CommittableOffsets:
         """Wait until `deadline` (monotonic) for their calls and letters, release the rest, and tell the frontier."""
-        if answers := self.withdraw(tenures):
+        if answers := self.stop_sending(tenures):
             await asyncio.wait(answers, timeout=max(0.0, deadline - time.monotonic()))
         while self._settling.writing(tenures) and time.monotonic() < deadline:  # noqa: ASYNC110 - many things end it
             await asyncio.sleep(LOOK_S)
         # Nothing commits for a partition that was lost while it was drained.
-        kept = [tenure for tenure in tenures if tenure.live]
-        frontier = CommittableOffsets({tenure.partition: (tenure.number, tenure.frontier()) for tenure in kept})
+        kept = [tenure for tenure in tenures if tenure.active]
+        frontier = CommittableOffsets(
+            {tenure.partition: (tenure.epoch, tenure.committable_offset()) for tenure in kept}
+        )
         self.release(tenures)
         return frontier
 
-    def gets_somewhere(self, deadline: float) -> bool:
+    def can_make_progress(self, deadline: float) -> bool:
         """Tell whether anything is open that may still end in time.
 
         A back-off that is over by then is worth its wait: whatever is given up holds the frontier back, and everything
@@ -68,4 +70,4 @@ class PartitionDrain:
         """
         if not any(tenure.open_records for tenure in self._intake.tenures.values()):
             return False
-        return self._settling.writing() or any(lanes.can_go(deadline) for lanes in self._lanes.values())
+        return self._settling.writing() or any(lanes.can_make_progress(deadline) for lanes in self._lanes.values())

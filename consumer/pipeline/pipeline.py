@@ -9,9 +9,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from consumer.delivery.guards.flood_guard import together
+from consumer.delivery.guards.flood_guard import merge_tripped
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
-from consumer.delivery.record_buffer import BufferLimits, Chunk, RecordBuffer, enter
+from consumer.delivery.record_buffer import BufferLimits, Chunk, RecordBuffer, record_in_ledger
 from consumer.kafka.bridge import Assignment, CommittableOffsets, RecordBatch
 from consumer.model import Partition
 from consumer.pipeline.drain import LOOK_S, PartitionDrain
@@ -55,8 +55,8 @@ class Pipeline:
         self.full: frozenset[Partition] = frozenset()
         self.accepted_gaps: Sequence[AcceptGap] = ()
         self.joined = False
-        self.leaving = False
-        self.left = False
+        self.shutting_down = False
+        self.shut_down = False
         self._hurried = False
         self._total = 0
         self._drain_s = drain_s
@@ -78,12 +78,12 @@ class Pipeline:
         if again := assignment.tenures.keys() & self.intake.tenures.keys():
             self.lost(again)  # a drain that nobody waited for to the end is still at work on the earlier tenure
         for partition, number in assignment.tenures.items():
-            self.intake.begin(PartitionLedger(partition, number, assignment.starts[partition], len(self.books.names)))
+            self.intake.assign(PartitionLedger(partition, number, assignment.starts[partition], len(self.books.names)))
         self._total = assignment.total
         self._share()
         self._republish()
 
-    def resized(self, total: int) -> None:
+    def partition_count_changed(self, total: int) -> None:
         """Use this member's share of each rate, of so many partitions."""
         self._total = total
         self._share()
@@ -91,11 +91,11 @@ class Pipeline:
     def _share(self) -> None:
         share, now = len(self.intake.tenures) / max(1, self._total), time.monotonic()
         for lanes in self.lanes.values():
-            lanes.pace.share(share, now)
+            lanes.pace.set_share(share, now)
 
-    async def accept(self, lot: RecordBatch) -> None:
+    async def accept_batch(self, lot: RecordBatch) -> None:
         """Take a lot, and return when the next one may come."""
-        if self.leaving:
+        if self.shutting_down:
             return
         self.intake.put(lot.messages, lot.tenures)
         self._translating = True
@@ -106,54 +106,56 @@ class Pipeline:
 
     async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
         """Wait for calls on the wire, release the rest, and tell the frontier."""
-        frontier = await self._parting.close(self._parting.tenures(partitions), time.monotonic() + self._drain_s)
+        frontier = await self._parting.close(self._parting.ledgers_of(partitions), time.monotonic() + self._drain_s)
         self._gone()
         return frontier
 
     def lost(self, partitions: Collection[Partition]) -> None:
         """Release everything of partitions that already belong to another member."""
-        tenures = self._parting.tenures(partitions)
-        self._parting.withdraw(tenures)
+        tenures = self._parting.ledgers_of(partitions)
+        self._parting.stop_sending(tenures)
         self._parting.release(tenures)
         self._gone()
 
-    async def finish(self) -> CommittableOffsets:
+    async def shutdown(self) -> CommittableOffsets:
         """Deliver what can be delivered in the time there is, release the rest, and tell the frontier."""
-        self.leaving = True
+        self.shutting_down = True
         self._observer.shutdown_started()
         deadline = time.monotonic() + self._drain_s
         self.intake.drop_backlog()
         for lanes in self.lanes.values():
-            lanes.hasten()
-        going = self._parting.gets_somewhere
+            lanes.end_linger()
+        going = self._parting.can_make_progress
         while time.monotonic() < deadline and not self._hurried and going(deadline):  # noqa: ASYNC110 - many things end it
             await asyncio.sleep(LOOK_S)
         before = self.books.released()
         frontier = await self._parting.close(list(self.intake.tenures.values()), deadline)
         self._gone()
-        self.left = True
+        self.shut_down = True
         self._observer.shutdown_finished(self.books.released() - before)
         return frontier
 
-    def hurry(self) -> None:
+    def skip_drain(self) -> None:
         """Wait for calls on the wire only: somebody asked to leave twice."""
         self._hurried = True
 
-    def directed(self, directives: Directives) -> None:
+    def apply_directives(self, directives: Directives) -> None:
         """Act on what an operator says from now on: all that is in force, and nothing else."""
         self.accepted_gaps = directives.gaps
         for lanes in self.lanes.values():
-            lanes.directed(directives)
-        self.settling.parking.directed(directives)
+            lanes.apply_directives(directives)
+        self.settling.parking.apply_directives(directives)
 
-    def closed(self, account: str) -> Sequence[TrippedGuard]:
+    def tripped_guards(self, account: str) -> Sequence[TrippedGuard]:
         """Return where the flood guard is closed: for a destination, or under "" for what does not decode."""
         lanes = self.lanes.get(account)
-        return together([*(lanes.guarding.closed() if lanes else ()), *self.settling.parking.closed(account)])
+        return merge_tripped([*(lanes.guarding.closed() if lanes else ()), *self.settling.parking.tripped(account)])
 
-    def frontier(self) -> CommittableOffsets:
+    def committable_offsets(self) -> CommittableOffsets:
         """Tell the frontier of every tenure in force."""
-        return CommittableOffsets({p: (tenure.number, tenure.frontier()) for p, tenure in self.intake.tenures.items()})
+        return CommittableOffsets(
+            {p: (tenure.epoch, tenure.committable_offset()) for p, tenure in self.intake.tenures.items()}
+        )
 
     def _gone(self) -> None:
         self._share()  # what is lost counts at once: its next owner uses that part of the rate already
@@ -206,20 +208,20 @@ class Pipeline:
         translation = self._translator.translate(lot)
         spent = (time.perf_counter() - began) / len(lot)
         self._per_chunk = max(1, min(256, int(_CHUNK_S / spent) if spent else 256))
-        places = enter(chunks, translation, self.settling.index)
+        places = record_in_ledger(chunks, translation, self.settling.index)
         self.intake.grew(sum(sum(chunk.sizes) for chunk in chunks), places.weight)
         for tenure, messages in places.back:
             self.intake.put_back(tenure, messages)
         for name, column in translation.columns.items():
             self.books.accounts[name].owed += len(column.bodies)
-            self.lanes[name].put(places.deliveries(column))
+            self.lanes[name].enqueue(places.deliveries(column))
             self._observer.events_translated(name, column.by_event_type())
         self.books.skipped(translation.skipped)
         self._observer.events_decoded(translation.decoded)
         self._observer.events_skipped(translation.skipped)
-        self.settling.parking.translated(lot, translation)
+        self.settling.parking.count(lot, translation)
         for faulty in translation.faults:
-            self.settling.unsaid(faulty, places.tenures[faulty.record], places.slots[faulty.record])
+            self.settling.dead_letter_untranslated(faulty, places.tenures[faulty.record], places.slots[faulty.record])
         for key in translation.missing:
             self._want(key)
 
@@ -232,7 +234,7 @@ class Pipeline:
         last: Mapping[Partition, tuple[int, int]] = {}
         while True:
             await asyncio.sleep(every_s)
-            frontier = self.frontier()
+            frontier = self.committable_offsets()
             if frontier.offsets != last:
                 last = frontier.offsets
                 commit(frontier)

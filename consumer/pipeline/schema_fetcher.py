@@ -65,7 +65,7 @@ class SchemaFetcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._dice = Random().random  # noqa: S311 - jitter, not a secret
 
-    def want(self, key: SchemaKey) -> None:
+    def request(self, key: SchemaKey) -> None:
         """Ask for a schema, unless it is being asked for already."""
         if key in self.waits:
             return

@@ -31,10 +31,10 @@ _SLOT = attrgetter("slot")
 class DeadLetterSink(Protocol):
     """The dead-letter topic."""
 
-    def shelve(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
+    def write(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
         """Write a letter, and say when the broker has it; tried for ever."""
 
-    def stuck(self) -> str | None:
+    def stalled_reason(self) -> str | None:
         """Return why letters cannot be written now."""
 
 
@@ -73,28 +73,28 @@ class Settlement:
         self._observer = observer
         self._letters: dict[PartitionLedger, int] = {}
 
-    def ends(self, destination: str) -> DestinationSettlement:
+    def sink_of(self, destination: str) -> DestinationSettlement:
         """Return where one destination's deliveries end."""
         return DestinationSettlement(self, destination)
 
     def writing(self, tenures: Collection[PartitionLedger] | None = None) -> bool:
         """Tell whether letters (of these tenures) are on their way to a dead-letter topic that takes letters."""
-        if self._shelf.stuck():
+        if self._shelf.stalled_reason():
             return False
         return bool(self._letters) if tenures is None else any(tenure in self._letters for tenure in tenures)
 
-    def stuck(self) -> str | None:
+    def stalled_reason(self) -> str | None:
         """Return why letters cannot be written now."""
-        return self._shelf.stuck()
+        return self._shelf.stalled_reason()
 
-    def letters(self) -> int:
+    def pending_dead_letters(self) -> int:
         """Count the letters not yet acknowledged."""
         return sum(self._letters.values())
 
     def delivered(self, destination: str, batch: Sequence[Delivery]) -> None:
         """Settle deliveries that a destination has; a late answer of an earlier tenure moves nothing."""
         index = self.index[destination]
-        batch = [delivery for delivery in batch if delivery.tenure.live]
+        batch = [delivery for delivery in batch if delivery.tenure.active]
         records: list[Message] = []
         for tenure, run in groupby(batch, _TENURE):  # neighbours nearly always share one
             records += tenure.settle_all(map(_SLOT, run), index)
@@ -108,7 +108,7 @@ class Settlement:
     def refused(self, destination: str, delivery: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
         """Dead-letter a delivery; `acknowledged` is called when the dead-letter topic has it."""
         tenure, entry = delivery.tenure, delivery.entry
-        if not tenure.live:
+        if not tenure.active:
             acknowledged()
             return
         self._observer.refused(destination, entry.event_type, fault)
@@ -125,9 +125,9 @@ class Settlement:
             first_failed_ms=delivery.first_failed_ms or now_ms,
             last_failed_ms=now_ms,
         )
-        self._shelve(letter, tenure, delivery.slot, destination, acknowledged)
+        self._write(letter, tenure, delivery.slot, destination, acknowledged)
 
-    def unsaid(self, faulty: TranslationFailure, tenure: PartitionLedger, slot: int) -> None:
+    def dead_letter_untranslated(self, faulty: TranslationFailure, tenure: PartitionLedger, slot: int) -> None:
         """Dead-letter what could not be said at all, or park its letter while the flood guard is closed for it."""
         account = faulty.entry.destination if faulty.entry else ""
         self.books.accounts[account].owed += 1
@@ -135,11 +135,11 @@ class Settlement:
         self._observer.translation_failed(
             tenure.partition.topic, account, event_type, DeadLetterCause(faulty.fault.cause), 1
         )
-        self.parking.found(faulty, tenure, slot)
+        self.parking.add(faulty, tenure, slot)
 
     def _unsaid(self, unsaid: FailedDelivery) -> None:
         faulty, tenure, slot, found_ms = unsaid
-        if not tenure.live:
+        if not tenure.active:
             return
         message = tenure.record(slot)
         letter = DeadLetter(
@@ -153,13 +153,13 @@ class Settlement:
             first_failed_ms=found_ms,
             last_failed_ms=found_ms,
         )
-        self._shelve(letter, tenure, slot, faulty.entry.destination if faulty.entry else "", _nothing)
+        self._write(letter, tenure, slot, faulty.entry.destination if faulty.entry else "", _nothing)
 
-    def forget(self) -> None:
+    def drop_revoked(self) -> None:
         """Forget the letters parked of tenures that have ended."""
-        self.parking.forget()
+        self.parking.drop_revoked()
 
-    def _shelve(
+    def _write(
         self, letter: DeadLetter, tenure: PartitionLedger, slot: int, account: str, then: Callable[[], None]
     ) -> None:
         """Write a letter, and settle what it stands for when the broker has it, never before."""
@@ -174,7 +174,7 @@ class Settlement:
             then()
             self.room()
 
-        self._shelf.shelve(letter, acknowledged)
+        self._shelf.write(letter, acknowledged)
 
 
 class DestinationSettlement:

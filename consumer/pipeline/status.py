@@ -132,14 +132,14 @@ class StatusReporter:
         self._schema_waits = schema_waits
         self._schema_troubles = schema_troubles
         self._schemas_known = schemas_known
-        self._last = self.look()
+        self._last = self.refresh()
 
-    def facts(self) -> PipelineStatus:
+    def status(self) -> PipelineStatus:
         """Return what was seen last, with the poll thread's own clock."""
         heard = self._heard
         return replace(self._last, poll_turned_at_s=heard.poll_turned_at_s, fatal=heard.fatal, fenced=heard.fenced_now)
 
-    def look(self) -> PipelineStatus:
+    def refresh(self) -> PipelineStatus:
         """See how everything stands; in the loop only."""
         pipeline, heard = self._pipeline, self._heard
         tenures = tuple(pipeline.intake.tenures.values())
@@ -152,8 +152,8 @@ class StatusReporter:
             group=pipeline.name,
             protocol=self._protocol,
             joined=heard.joined_group or pipeline.joined,
-            leaving=pipeline.leaving,
-            left=pipeline.left,
+            shutting_down=pipeline.shutting_down,
+            shut_down=pipeline.shut_down,
             fenced=heard.fenced_now,
             lost_since_ms=heard.lost_since_ms,
             fatal=heard.fatal,
@@ -163,14 +163,16 @@ class StatusReporter:
                 name: self._books(name, tenures) for name in pipeline.books.names if name not in pipeline.lanes
             },
             records=RecordCounts(taken, settled, still_open, released),
-            dead_letters=DeadLetterStatus(self._dead_letter_topic, settling.stuck(), settling.letters()),
+            dead_letters=DeadLetterStatus(
+                self._dead_letter_topic, settling.stalled_reason(), settling.pending_dead_letters()
+            ),
             poll_turned_at_s=heard.poll_turned_at_s,
             loop_turned_at_s=now,
             lag_updated_ms=int(lag_updated * 1000) if lag_updated else None,
             max_poll_interval_s=self._max_poll_interval_s,
             max_records=self._limits[0],
             max_bytes=self._limits[1],
-            guards=_guards(pipeline.closed("")),
+            guards=_guards(pipeline.tripped_guards("")),
             stopped={one: stop for one, stop in tuple(heard.stops.items()) if one in pipeline.intake.tenures},
             missing_topics=tuple(sorted(t for t, at in tuple(heard.missing.items()) if now - at < _MISSING_FOR_S)),
             schema_waits=dict(self._schema_waits()),
@@ -185,11 +187,11 @@ class StatusReporter:
         log_end, committed = lag.get(partition, (None, None))
         return PartitionStatus(
             partition=partition,
-            tenure=tenure.number,
-            frontier=tenure.frontier(),
-            taken_to=tenure.next_offset,
+            epoch=tenure.epoch,
+            committable_offset=tenure.committable_offset(),
+            accepted_to=tenure.next_offset,
             open_records=tenure.open_records,
-            kept_records=tenure.span,
+            retained_records=tenure.retained,
             open_bytes=tenure.open_bytes,
             head_ms=None if head is None else head.timestamp()[1],
             paused=partition in self._heard.paused_now,
@@ -220,7 +222,7 @@ class StatusReporter:
             name=name,
             books=books,
             lanes=len(lanes.lanes),
-            calls=lanes.calls,
+            calls=lanes.requests_in_flight,
             open_events=books.open,
             open_bytes=lanes.open_bytes(),
             oldest_open_ms=min(heads, default=None),
@@ -237,9 +239,9 @@ class StatusReporter:
             rate=None if rate is None else rate * lanes.pace.share_at(now),
             credentials_valid=lanes.credentials_valid,
             credentials_proven=lanes.credentials_proven,
-            secrets_doubt=lanes.credentials.doubt(),
-            guards=_guards(pipeline.closed(name)),
-            suspects=lanes.suspects,
+            secrets_doubt=lanes.credentials.problem(),
+            guards=_guards(pipeline.tripped_guards(name)),
+            suspects=lanes.poison_candidates,
             paused=lanes.said.pauses,
         )
 

@@ -9,7 +9,7 @@ from consumer.model.values import Value
 from consumer.translation import delivery_id
 from consumer.translation.expressions.compiler import Run
 from consumer.translation.expressions.record_scope import Scope, UnmappableError, kind_of
-from consumer.translation.field_builder import blame, object_maker
+from consumer.translation.field_builder import explain_failure, object_maker
 from consumer.translation.mapping.rules import EntryRule, Object
 
 
@@ -110,7 +110,7 @@ class EntryTranslator:
             stage = ""
             fields = self._make(value, scope)
         except UnmappableError as error:
-            why = f"{stage}: {error.said}" if stage else blame(self._fields, value, scope)
+            why = f"{stage}: {error.said}" if stage else explain_failure(self._fields, value, scope)
             self._unmappable(record, self._identify(digest, time_ns // 1_000_000), why, out)
             return
         encoded = self._encoder(fields, digest, time_ns)  # type: ignore[arg-type]  # an object that is kept when empty

@@ -11,7 +11,7 @@ from consumer.translation.expressions.record_scope import Scope, UnmappableError
 from consumer.translation.mapping.rules import Constant, Each, EachRule, FieldSource, Object
 
 
-def maker(making: FieldSource) -> Run:
+def compile_field(making: FieldSource) -> Run:
     """Return the function of one making. Its value is null where there is nothing to say; nothing in it is null.
 
     Null and absent are the same: nulls are left out at every depth, list elements included, and so is an object that
@@ -52,7 +52,7 @@ def _parts(making: FieldSource) -> tuple[Run, bool, bool]:
     """Return a making's function, whether what it gives must be cleaned, and whether it says null on purpose."""
     if isinstance(making, Expression):
         return making.run, True, False
-    return maker(making), False, _says_null(making)
+    return compile_field(making), False, _says_null(making)
 
 
 def _from_event(run: Run) -> Run:
@@ -64,7 +64,7 @@ def _from_event(run: Run) -> Run:
 
 
 def _each(making: Each) -> Run:
-    of, run = making.of.run, maker(making.fields)
+    of, run = making.of.run, compile_field(making.fields)
 
     def make(value: Value, scope: Scope) -> Value:
         items = of(value, scope)
@@ -78,7 +78,7 @@ def _each(making: Each) -> Run:
 
 
 def _listed(items: Sequence[FieldSource]) -> Run:
-    runs = tuple((maker(each), _says_null(each)) for each in items)
+    runs = tuple((compile_field(each), _says_null(each)) for each in items)
 
     def make(value: Value, scope: Scope) -> Value:
         made = [(run(value, scope), says_null) for run, says_null in runs]
@@ -99,7 +99,7 @@ def cleaned(value: Fields | list[Value]) -> Value:
     return _present(cleaned(inner) if isinstance(inner, dict | list) else inner for inner in value)
 
 
-def blame(made: Object, value: Value, scope: Scope) -> str:
+def explain_failure(made: Object, value: Value, scope: Scope) -> str:
     """Return which field had no value and why, after an `UnmappableError`: `fields.total: cents() takes …`."""
     return _blame_within(made, value, scope, "fields") or "fields"
 
@@ -113,7 +113,7 @@ def _blame_within(made: Object, value: Value, scope: Scope, path: str) -> str | 
                 return found
             continue
         try:
-            maker(each)(value, scope)
+            compile_field(each)(value, scope)
         except UnmappableError as error:
             return f"{inner}: {error.said}"
     return None

@@ -93,7 +93,7 @@ class SchemaCache:
         first_ms = at_ms if known is None else min(at_ms, known.first_ms)
         self._unknown[key] = _Unknown(first_ms, at_ms + RETRY_MS)
 
-    def judge(self, key: SchemaKey, stamp_ms: int, missing: set[SchemaKey]) -> Fault | None:
+    def resolve_unknown(self, key: SchemaKey, stamp_ms: int, missing: set[SchemaKey]) -> Fault | None:
         """Decide on a record whose schema is not known: a fault, or `None`: it waits (and its key may join `missing`).
 
         An unknown id is judged by the record's own timestamp plus the grace time: a producer may run ahead of the

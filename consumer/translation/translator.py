@@ -11,7 +11,7 @@ from consumer.model.delivery_columns import DeliveryColumns, SchemaKey, Translat
 from consumer.translation import delivery_id
 from consumer.translation.avro.decoder import decode
 from consumer.translation.avro.schema_directory import SchemaDirectory
-from consumer.translation.avro.wire_format import written_with
+from consumer.translation.avro.wire_format import writer_schema_key
 from consumer.translation.event_translator import EventTranslator
 from consumer.translation.expressions.record_scope import Scope
 from consumer.translation.mapping.rules import EventMapping, EventRule, expressions_in
@@ -78,13 +78,13 @@ class Translator:
 
     def schema_id(self, message: Message) -> str | None:
         """Return the id, GUID or fingerprint of the schema a record names, for its dead letter."""
-        written = written_with(message, message.value() or b"")
+        written = writer_schema_key(message, message.value() or b"")
         return None if isinstance(written, Fault) else str(written[0])
 
     def event_type(self, message: Message) -> str | None:
         """Return a record's event type if its schema is known, without decoding it."""
         value = message.value() or b""
-        written = written_with(message, value)
+        written = writer_schema_key(message, value)
         if isinstance(written, Fault):
             return None
         plan = self._known.get(written[0])
@@ -118,13 +118,13 @@ class Translator:
         if value is None:
             _count(out, "", SkipReason.TOMBSTONE)
             return None
-        written = written_with(message, value)
+        written = writer_schema_key(message, value)
         if isinstance(written, Fault):
             return written
         key, start = written
         known = self._known.get(key)
         if known is None:
-            fault = self._known.judge(key, message.timestamp()[1], out.missing)
+            fault = self._known.resolve_unknown(key, message.timestamp()[1], out.missing)
             return False if fault is None else fault
         if isinstance(known, Fault):
             return known

@@ -22,7 +22,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from fastavro import parse_schema, schemaless_reader
 
-from consumer.config.run_config import destinations_of, read_plan
+from consumer.config.run_config import destinations_of, load_run_config
 from consumer.model import Message as Record
 from consumer.translation.translator import Translator
 from tests.benchmarks.workload import SCHEMA, SCHEMA_ID, records
@@ -48,7 +48,7 @@ def decode(_: argparse.Namespace) -> dict[str, float]:
 
 def translate(args: argparse.Namespace) -> dict[str, float]:
     """T: CPU microseconds an event of `Translator.translate`, by lots, after everything was met once."""
-    planned = read_plan(Path(args.config)).plan
+    planned = load_run_config(Path(args.config)).plan
     if planned is None:
         raise SystemExit("the benchmark's own configuration does not load")
     translator = Translator(

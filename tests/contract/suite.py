@@ -153,7 +153,7 @@ def queue(
         deliveries.append(
             Delivery(encoded.body, saying.key, encoded.shape, name, time_ns // 1_000_000, entry, tenure, slot)
         )
-    lanes.put(deliveries)
+    lanes.enqueue(deliveries)
     return said, lanes, token_wire.close
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config.run_config import known_to, read_plan
+from consumer.config.run_config import known_to, load_run_config
 from consumer.directives.parser import read_directives
 from consumer.observability.metrics.registry import Metrics
 from tests.docs import reference
@@ -55,7 +55,7 @@ def test_the_readmes_configuration_and_mapping_can_be_used_as_they_stand(
     (tmp_path / "cdp.yaml").write_text(configuration)
     (tmp_path / "other.yaml").write_text(mapping)
     for name in (tmp_path / "cdp.yaml", _with_mapping(tmp_path, "other.yaml")):
-        planned = read_plan(name, {}, offline=True)
+        planned = load_run_config(name, {}, offline=True)
         assert planned.plan is not None, [finding.text() for finding in planned.findings]
 
 
@@ -65,7 +65,7 @@ def test_the_readmes_directives_can_be_said_of_its_own_configuration(tmp_path: P
     directives = next(each for each in blocks if each.startswith("directives:"))
     (tmp_path / "avro").symlink_to(ROOT / "avro")
     (tmp_path / "cdp.yaml").write_text(configuration)
-    planned = read_plan(tmp_path / "cdp.yaml", {}, offline=True)
+    planned = load_run_config(tmp_path / "cdp.yaml", {}, offline=True)
     assert planned.plan is not None
     read = read_directives(directives, "README.md", known_to(planned.plan))
     assert read.directives is not None, [finding.text() for finding in read.findings]

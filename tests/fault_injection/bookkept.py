@@ -93,7 +93,12 @@ def keep(journal: Journal) -> None:
         if identities:
             journal.write(event, to=destination, ids=list(identities))
 
-    put, delivered, shelve, unsaid = Dispatcher.put, Settlement.delivered, Settlement._shelve, Settlement.unsaid
+    put, delivered, shelve, unsaid = (
+        Dispatcher.enqueue,
+        Settlement.delivered,
+        Settlement._write,
+        Settlement.dead_letter_untranslated,
+    )
 
     def owing(self: Dispatcher, deliveries: Iterable[Delivery]) -> None:
         every = list(deliveries)
@@ -105,7 +110,7 @@ def keep(journal: Journal) -> None:
         unsaid(self, faulty, tenure, slot)
 
     def settled(self: Settlement, destination: str, batch: Sequence[Delivery]) -> None:
-        live = [delivery.identity for delivery in batch if delivery.tenure.live]
+        live = [delivery.identity for delivery in batch if delivery.tenure.active]
         delivered(self, destination, batch)
         note("delivered", destination, live)
 
@@ -113,16 +118,16 @@ def keep(journal: Journal) -> None:
         self: Settlement, letter: DeadLetter, tenure: PartitionLedger, slot: int, account: str, then: Callable[[], None]
     ) -> None:
         def acknowledged() -> None:
-            if tenure.live:
+            if tenure.active:
                 note("lettered", account, [letter.delivery_id])
             then()
 
         shelve(self, letter, tenure, slot, account, acknowledged)
 
-    Dispatcher.put = owing  # type: ignore[method-assign]
-    Settlement.unsaid = owing_unsaid  # type: ignore[method-assign]
+    Dispatcher.enqueue = owing  # type: ignore[method-assign]
+    Settlement.dead_letter_untranslated = owing_unsaid  # type: ignore[method-assign]
     Settlement.delivered = settled  # type: ignore[method-assign]
-    Settlement._shelve = written  # type: ignore[method-assign]
+    Settlement._write = written  # type: ignore[method-assign]
 
 
 def keep_books(journal: Journal) -> None:
@@ -131,12 +136,12 @@ def keep_books(journal: Journal) -> None:
     live = PipelineRunner.run
 
     def write(running: PipelineRunner) -> None:
-        (said,) = cast("list[object]", status([running.standing.facts()], [], Moment.now())["pipelines"])
+        (said,) = cast("list[object]", status([running.standing.status()], [], Moment.now())["pipelines"])
         journal.write(_BOOKS, pipeline=running.name, status=said)
 
     def write_all() -> None:
         for running in living:
-            running.standing.look()
+            running.standing.refresh()
             write(running)
 
     def listen(loop: asyncio.AbstractEventLoop) -> None:

@@ -26,7 +26,7 @@ SETTLE_REMOVED = "one settle removed"
 
 
 def _commit_before_delivery() -> None:
-    PartitionLedger.frontier = lambda self: self.next_offset  # type: ignore[method-assign]
+    PartitionLedger.committable_offset = lambda self: self.next_offset  # type: ignore[method-assign]
 
 
 def _invalid_events_ignored() -> None:
@@ -40,7 +40,7 @@ def _invalid_events_ignored() -> None:
 
 def _earlier_tenure_accepted() -> None:
     def end(self: PartitionLedger) -> None:
-        self.sending = False  # and `live` stays true
+        self.may_send = False  # and `live` stays true
 
     PartitionLedger.end = end  # type: ignore[method-assign]
 
@@ -66,17 +66,17 @@ def _two_calls_of_a_lane() -> None:
 
 
 def _settled_before_ack() -> None:
-    shelve = DeadLetterWriter.shelve
+    shelve = DeadLetterWriter.write
 
     def hasty(self: DeadLetterWriter, letter: DeadLetter, acked: Callable[[], None]) -> None:
         shelve(self, letter, lambda: None)
         acked()
 
-    DeadLetterWriter.shelve = hasty  # type: ignore[method-assign]
+    DeadLetterWriter.write = hasty  # type: ignore[method-assign]
 
 
 def _halves_swapped() -> None:
-    halve = batches.halve
+    halve = batches.split
 
     def swapped(batch: list[Delivery], next_piece: Callable[[], int]) -> None:
         halve(batch, next_piece)
@@ -84,8 +84,8 @@ def _halves_swapped() -> None:
         batch[:] = batch[middle:] + batch[:middle]
 
     for name, module in [*sys.modules.items()]:
-        if name.startswith("consumer.delivery.") and vars(module).get("halve") is halve:
-            vars(module)["halve"] = swapped  # whoever imported it by name
+        if name.startswith("consumer.delivery.") and vars(module).get("split") is halve:
+            vars(module)["split"] = swapped  # whoever imported it by name
 
 
 def _settle_removed() -> None:

@@ -48,12 +48,12 @@ def compose(journal: Journal, points: Points) -> None:
         return await serve(plan, watchers=watched, **more)
 
     class Shelf(DeadLetterWriter):
-        def shelve(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
+        def write(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
             def acknowledged() -> None:
                 points.reach(AFTER_LETTER)
                 acked()
 
-            super().shelve(letter, acknowledged)
+            super().write(letter, acknowledged)
 
     transport = httpx2.AsyncHTTPTransport.handle_async_request
 

@@ -17,7 +17,7 @@ from consumer.model.status import DeadLetterStatus, DestinationStatus, PipelineS
 from consumer.observability.http.server import StatusServer
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
-from consumer.observability.status_sources import Sources
+from consumer.observability.status_sources import StatusSources
 from tests.e2e.logs import Letter
 from tests.fault_injection.canaries import PAGES, Leak, Said
 from tests.observability.sample import Fixed, well
@@ -38,7 +38,7 @@ class Page:
 
 @contextmanager
 def served(facts: PipelineStatus) -> Iterator[Page]:
-    sources = Sources()
+    sources = StatusSources()
     sources.add(facts.name, Fixed(facts))
     metrics = Metrics(CollectorRegistry())
     metrics.watch(sources)
@@ -64,7 +64,7 @@ def test_a_leak_on_each_page_is_found() -> None:
 @pytest.mark.parametrize(
     ("facts", "pages"),
     [
-        (replace(well(), dead_letters=DeadLetterStatus("letters", stuck=f"said {LEAKED}")), {"/status", "/"}),
+        (replace(well(), dead_letters=DeadLetterStatus("letters", stalled_reason=f"said {LEAKED}")), {"/status", "/"}),
         (replace(well(), destinations=(DestinationStatus(LEAKED),)), {"/status", "/", "/metrics"}),
     ],
 )

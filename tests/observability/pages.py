@@ -6,7 +6,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from consumer.model.observer import Observer
 from consumer.model.status import StatusProvider
 from consumer.observability.metrics.registry import Metrics
-from consumer.observability.status_sources import Sources
+from consumer.observability.status_sources import StatusSources
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 DESTINATIONS = {"copilot": ("collect", "consent"), "customerio": ("batch",)}
@@ -29,7 +29,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 def watched(*sources: StatusProvider) -> Metrics:
     """Metrics that ask these sources, under the names a, b and c."""
     metrics, _ = made()
-    asked = Sources()
+    asked = StatusSources()
     for name, source in zip("abc", sources, strict=False):
         asked.add(name, source)
     metrics.watch(asked)

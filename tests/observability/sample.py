@@ -23,14 +23,14 @@ class Fixed:
     def __init__(self, facts: PipelineStatus) -> None:
         self.answer = facts
 
-    def facts(self) -> PipelineStatus:
+    def status(self) -> PipelineStatus:
         return self.answer
 
 
 class Broken:
     """A source with a bug."""
 
-    def facts(self) -> PipelineStatus:
+    def status(self) -> PipelineStatus:
         raise RuntimeError("canary@example.com")
 
 
@@ -53,7 +53,7 @@ def well(name: str = "cdp-copilot") -> PipelineStatus:
                 now_ms - 800,
                 log_end=104,
                 committed=88,
-                kept_records=12,
+                retained_records=12,
             ),
             PartitionStatus(Partition("shop.orders", 1), 2, 70, 70, log_end=70, committed=70, paused=True),
         ),
@@ -135,7 +135,7 @@ def ill(name: str = "cdp-customerio") -> PipelineStatus:
             "": DeliveryCounts(owed=9, dead_lettered=6, open=2),
         },
         records=RecordCounts(taken=5_000, settled=2_600, open=2_400),
-        dead_letters=DeadLetterStatus("cdp-dead-letters", stuck="UNKNOWN_TOPIC_OR_PART", in_flight=7),
+        dead_letters=DeadLetterStatus("cdp-dead-letters", stalled_reason="UNKNOWN_TOPIC_OR_PART", in_flight=7),
         poll_turned_at_s=now_s,
         loop_turned_at_s=now_s,
         lag_updated_ms=now_ms,

@@ -31,7 +31,7 @@ from consumer.observability.http.status_page import page
 from consumer.observability.log.observer import LogObserver
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
-from consumer.observability.status_sources import Sources
+from consumer.observability.status_sources import StatusSources
 from tests.observability.pages import DESTINATIONS, EVENTS, value
 from tests.observability.sample import Fixed, well
 from tests.observability.written import Written
@@ -109,7 +109,7 @@ ALARMS = {
         "copilot clock is held, for 10 min now (clock_skew)",
     ),
     "a dead-letter topic that is stuck": Alarm(
-        lambda facts: replace(facts, dead_letters=DeadLetterStatus("letters", stuck="has taken none for 9 s")),
+        lambda facts: replace(facts, dead_letters=DeadLetterStatus("letters", stalled_reason="has taken none for 9 s")),
         lambda rooms: rooms.dead_letter_failed("TOPIC_AUTHORIZATION_FAILED"),
         "cdp_dead_letters_stuck",
         {},
@@ -153,7 +153,7 @@ ALARMS = {
 
 @pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
 def test_an_alarm_is_a_series_an_error_in_the_log_and_a_sentence_in_status_and_page(alarm: Alarm) -> None:
-    metrics, sources, written = Metrics(CollectorRegistry()), Sources(), Written()
+    metrics, sources, written = Metrics(CollectorRegistry()), StatusSources(), Written()
     metrics.observer("cdp", DESTINATIONS, EVENTS, ("shop.orders",))
     facts = alarm.facts(well("cdp"))
     sources.add("cdp", Fixed(facts))
@@ -172,7 +172,7 @@ def test_an_alarm_is_a_series_an_error_in_the_log_and_a_sentence_in_status_and_p
 
 @pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
 def test_without_anything_wrong_the_same_series_says_nothing_and_nobody_else_does(alarm: Alarm) -> None:
-    metrics, sources = Metrics(CollectorRegistry()), Sources()
+    metrics, sources = Metrics(CollectorRegistry()), StatusSources()
     metrics.observer("cdp", DESTINATIONS, EVENTS, ("shop.orders",))
     sources.add("cdp", Fixed(well("cdp")))
     metrics.watch(sources)

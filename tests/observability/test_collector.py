@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 from consumer.model import Partition
 from consumer.model.status import PartitionStatus, PipelineStatus
 from consumer.observability.metrics.registry import Metrics
-from consumer.observability.status_sources import Sources
+from consumer.observability.status_sources import StatusSources
 from tests.observability.pages import EVENTS, families, value, watched
 from tests.observability.sample import Broken, Fixed, ill, well
 
@@ -59,7 +59,7 @@ def test_the_books_of_what_no_lane_serves_are_exported_too() -> None:
 def test_a_held_endpoint_shows_beside_those_that_are_not() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.observer("cdp-customerio", {"customerio": ("batch", "identify")}, EVENTS, ())
-    sources = Sources()
+    sources = StatusSources()
     sources.add("cdp-customerio", Fixed(ill()))
     metrics.watch(sources)
     to = {"pipeline": "cdp-customerio", "destination": "customerio"}
@@ -78,7 +78,7 @@ def test_a_pipeline_that_cannot_answer_blinds_nobody_else() -> None:
 
 
 def test_those_who_answered_can_be_had_alone() -> None:
-    sources = Sources()
+    sources = StatusSources()
     sources.add("broken", Broken())
     sources.add("well", Fixed(well()))
     assert [facts.name for facts in sources.all()] == ["cdp-copilot"]

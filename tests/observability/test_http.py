@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from consumer.observability.http.server import StatusServer, _Handler
 from consumer.observability.metrics.registry import Metrics
-from consumer.observability.status_sources import Sources
+from consumer.observability.status_sources import StatusSources
 from tests.observability.sample import Broken, Fixed, ill, well
 
 
@@ -21,7 +21,7 @@ class Served:
     """A server on a free port."""
 
     def __init__(self) -> None:
-        self.sources = Sources()
+        self.sources = StatusSources()
         self.metrics = Metrics(CollectorRegistry())
         self.metrics.watch(self.sources)
         self.server = StatusServer("127.0.0.1:0", self.metrics, self.sources)
@@ -234,7 +234,7 @@ def test_an_address_that_is_taken_is_an_error_at_once(served: Served) -> None:
 @pytest.mark.parametrize("address", ["9464", "localhost", "localhost:http", "localhost:99999", ""])
 def test_an_address_without_a_port_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match=r"like 0\.0\.0\.0:9464"):
-        StatusServer(address, Metrics(CollectorRegistry()), Sources())
+        StatusServer(address, Metrics(CollectorRegistry()), StatusSources())
 
 
 def test_closing_twice_does_nothing() -> None:

@@ -21,7 +21,7 @@ from consumer.observability.http.status_json import status
 from consumer.observability.http.status_page import page
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
-from consumer.observability.status_sources import Sources
+from consumer.observability.status_sources import StatusSources
 from tests.observability.pages import EVENTS, value, watched
 from tests.observability.sample import Fixed, ill, well
 
@@ -51,7 +51,7 @@ def destination(facts: DestinationStatus) -> PipelineStatus:
 def test_a_closed_guard_is_a_series_for_its_event_type_and_cause_and_none_while_it_is_open() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.observer("cdp-customerio", {"customerio": ("batch",)}, EVENTS, ())
-    sources, source = Sources(), Fixed(ill())
+    sources, source = StatusSources(), Fixed(ill())
     sources.add("cdp-customerio", source)
     metrics.watch(sources)
     name = "cdp_flood_guard_closed"
@@ -92,7 +92,7 @@ def test_a_registry_that_refuses_or_is_away_is_an_alarm(
 
 def directives_page(heard: DirectivesObserver | None) -> Metrics:
     metrics = Metrics(CollectorRegistry())
-    metrics.watch(Sources(heard))
+    metrics.watch(StatusSources(heard))
     return metrics
 
 

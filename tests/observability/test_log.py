@@ -208,7 +208,7 @@ def test_one_watcher_that_fails_stops_neither_the_others_nor_the_room() -> None:
     written = Written()
 
     class Failing(LogObserver):
-        def left(self, released: int) -> None:
+        def shutdown_finished(self, released: int) -> None:
             raise RuntimeError(released)
 
     both = FanOutObserver(Failing(written.log, "first"), LogObserver(written.log, "second"))

@@ -35,8 +35,8 @@ def test_books_that_do_not_balance_are_said_first_and_by_how_much() -> None:
 @pytest.mark.parametrize(
     ("facts", "word"),
     [
-        (replace(well(), left=True, leaving=True), "left"),
-        (replace(well(), leaving=True), "leaving"),
+        (replace(well(), shut_down=True, shutting_down=True), "left"),
+        (replace(well(), shutting_down=True), "leaving"),
         (replace(well(), fenced=True), "fenced"),
         (well(), "in its group"),
         (replace(well(), joined=False), "joining"),

@@ -58,9 +58,9 @@ class QueueSeen(RuleBasedStateMachine):
 
     def look_at(self, batch: list[Delivery]) -> None:
         check_batch(batch)
-        assert all(each.tenure.sending for each in batch)
-        if batch[0].piece:
-            assert {each.slot for each in batch} <= self.members[batch[0].piece]
+        assert all(each.tenure.may_send for each in batch)
+        if batch[0].fragment:
+            assert {each.slot for each in batch} <= self.members[batch[0].fragment]
         for key in {each.key for each in batch}:
             mine = [each for each in batch if each.key == key]
             assert mine == self.owed[key][: len(mine)], "passed an earlier one of its key"
@@ -72,7 +72,7 @@ class QueueSeen(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_or_doubled(self) -> None:
-        here = [each for each in [*self.queue._queue, *self.aside(), *self.wire] if each.tenure.sending]
+        here = [each for each in [*self.queue._queue, *self.aside(), *self.wire] if each.tenure.may_send]
         letters = [each for each in self.letters if each in self.owed[each.key]]
         assert Counter(map(id, here + letters)) == Counter(id(each) for some in self.owed.values() for each in some)
 

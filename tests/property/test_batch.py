@@ -9,7 +9,7 @@ from math import ceil, log2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.delivery.batch import body_of, form, halve
+from consumer.delivery.batch import body_of, next_batch, split
 from consumer.delivery.delivery import Delivery
 from consumer.model import BatchEnvelope, Endpoint, Entry
 
@@ -25,7 +25,7 @@ SHAPES = (
 
 @dataclass(eq=False)
 class FakeTenure:
-    sending: bool = True
+    may_send: bool = True
 
 
 def delivery(key: int, shape: BatchEnvelope, identity: str, body: bytes, tenure: FakeTenure, slot: int = 0) -> Delivery:
@@ -38,7 +38,7 @@ def largest(shape: BatchEnvelope) -> int:
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> list[Delivery]:
-    live, gone = FakeTenure(), FakeTenure(sending=False)
+    live, gone = FakeTenure(), FakeTenure(may_send=False)
     made = []
     for slot in range(draw(st.integers(0, 40))):
         shape = draw(st.sampled_from(SHAPES))
@@ -46,7 +46,7 @@ def deliveries(draw: st.DrawFn) -> list[Delivery]:
         identity = f"id-{draw(st.integers(0, 30))}"
         tenure = gone if draw(st.integers(0, 9)) == 0 else live
         one = delivery(draw(st.integers(0, 5)), shape, identity, body, tenure, slot)
-        one.piece = draw(st.sampled_from((0, 0, 0, 1, 2)))
+        one.fragment = draw(st.sampled_from((0, 0, 0, 1, 2)))
         made.append(one)
     return made
 
@@ -55,7 +55,7 @@ def check_batch(batch: Sequence[Delivery]) -> None:
     """A batch is of one shape and piece, within the shape's limits, and says nothing twice."""
     shape = batch[0].shape
     assert {each.shape for each in batch} == {shape}
-    assert len({each.piece for each in batch}) == 1
+    assert len({each.fragment for each in batch}) == 1
     assert len(batch) <= shape.max_events
     assert len(body_of(batch)) <= shape.max_bytes
     assert len({each.identity for each in batch}) == len(batch)
@@ -67,13 +67,13 @@ def test_batches_keep_every_limit_every_order_and_everything(all_of_them: list[D
     queue = deque(all_of_them)
     sent: list[Delivery] = []
     while queue:
-        batch = form(queue, None)
+        batch = next_batch(queue, None)
         if not batch:
             assert not queue
             break
         check_batch(batch)
         sent += batch
-    expected = [each for each in all_of_them if each.tenure.sending]
+    expected = [each for each in all_of_them if each.tenure.may_send]
     assert sorted(each.slot for each in sent) == [each.slot for each in expected]
     for key in range(6):
         assert [each.slot for each in sent if each.key == key] == [each.slot for each in expected if each.key == key]
@@ -83,17 +83,17 @@ def test_batches_keep_every_limit_every_order_and_everything(all_of_them: list[D
 @given(deliveries())
 def test_a_batch_starts_with_the_oldest_and_what_stays_keeps_its_order(all_of_them: list[Delivery]) -> None:
     queue = deque(all_of_them)
-    batch = form(queue, None)
-    live = [each for each in all_of_them if each.tenure.sending]
+    batch = next_batch(queue, None)
+    live = [each for each in all_of_them if each.tenure.may_send]
     assert batch[:1] == live[:1]
     assert [each.slot for each in queue] == sorted(each.slot for each in queue)
 
 
 def test_what_a_partition_that_went_has_left_is_in_no_batch() -> None:
-    live, gone = FakeTenure(), FakeTenure(sending=False)
+    live, gone = FakeTenure(), FakeTenure(may_send=False)
     made = [delivery(1, SHAPES[0], str(slot), b"1", gone if slot == 1 else live, slot) for slot in range(3)]
     queue = deque(made)
-    assert form(queue, None) == [made[0], made[2]]
+    assert next_batch(queue, None) == [made[0], made[2]]
     assert not queue
 
 
@@ -101,10 +101,10 @@ def test_a_body_that_fills_the_limit_exactly_goes_and_one_byte_more_does_not() -
     shape, tenure = BatchEnvelope(COLLECT, b"[", b"]", 10, 11), FakeTenure()
     fits = [delivery(1, shape, "a", b"1234", tenure), delivery(2, shape, "b", b"1234", tenure)]
     queue = deque(fits)
-    assert len(body_of(form(queue, None))) == 11
+    assert len(body_of(next_batch(queue, None))) == 11
     assert not queue
     queue = deque([fits[0], delivery(2, shape, "b", b"12345", tenure)])
-    assert form(queue, None) == fits[:1]
+    assert next_batch(queue, None) == fits[:1]
     assert len(queue) == 1
 
 
@@ -120,7 +120,7 @@ def test_a_delivery_behind_one_of_its_key_that_was_passed_over_is_not_even_asked
         return True
 
     queue = deque([first, passed, behind])
-    assert form(queue, admit) == [first]
+    assert next_batch(queue, admit) == [first]
     assert asked == [first, passed]
     assert list(queue) == [passed, behind]
 
@@ -137,11 +137,11 @@ def test_halving_finds_exactly_the_poison_in_few_refused_calls(count: int, data:
     dead: list[int] = []
     refused = calls = 0
     while queue:
-        batch = form(queue, None)
+        batch = next_batch(queue, None)
         calls += 1
         slots = [each.slot for each in batch]
-        if batch[0].piece:
-            assert set(slots) <= members[batch[0].piece]
+        if batch[0].fragment:
+            assert set(slots) <= members[batch[0].fragment]
         if not poison & set(slots):
             delivered += slots
             continue
@@ -149,10 +149,12 @@ def test_halving_finds_exactly_the_poison_in_few_refused_calls(count: int, data:
         if len(batch) == 1:
             dead += slots
             continue
-        halve(batch, lambda: next(pieces))
+        split(batch, lambda: next(pieces))
         for each in batch:
-            members.setdefault(each.piece, set()).add(each.slot)
-        assert max(len([1 for each in batch if each.piece == piece]) for piece in {b.piece for b in batch}) < len(batch)
+            members.setdefault(each.fragment, set()).add(each.slot)
+        assert max(len([1 for each in batch if each.fragment == piece]) for piece in {b.fragment for b in batch}) < len(
+            batch
+        )
         queue.extendleft(reversed(batch))
     assert sorted(dead) == sorted(poison)
     assert sorted(delivered) == sorted(set(range(count)) - poison)

@@ -50,18 +50,18 @@ def closings_seen_from_outside(
     for number, (later_s, kind, cause, count) in enumerate(verdicts):
         now += later_s
         if open_every and number % (open_every + 3) == 0:
-            for shut in guard.closed():
+            for shut in guard.tripped():
                 if shut.kind == kind:
                     letters[kind, shut.cause] = []  # counting starts afresh
-            guard.open(kind, now)
+            guard.reset(kind, now)
         if cause is None:
-            guard.fine(kind, count, now)
+            guard.record_success(kind, count, now)
             seen[kind] += [(now, None)] * count
             continue
         for _ in range(count):
             closed_before = len(closing.closings)
             seen[kind].append((now, cause))
-            if not guard.refused(kind, cause, now):
+            if not guard.record_refusal(kind, cause, now):
                 letters.setdefault((kind, cause), []).append(now)
             if len(closing.closings) > closed_before:
                 _, _, refused, of = closing.closings[-1]
@@ -96,10 +96,10 @@ def test_a_stream_of_which_no_more_than_half_is_refused_never_closes_it(order: l
     balance = 0
     for taken in order:
         if taken or balance <= 0:
-            guard.fine("A", 1, 0.0)
+            guard.record_success("A", 1, 0.0)
             balance += 1
         else:
-            assert not guard.refused("A", DeadLetterCause.REFUSED, 0.0)
+            assert not guard.record_refusal("A", DeadLetterCause.REFUSED, 0.0)
             balance -= 1
 
 
@@ -117,10 +117,10 @@ def test_one_that_proves_goes_after_as_many_as_stand_before_the_nearest_however_
         number, tenure = next(numbers), FakeTenure()
         proving.update([number] if proves else [])
         owed.setdefault(key, []).append(number)
-        queue.put([delivery(key, SHAPES[0], str(number), b"x", tenure, number)])
+        queue.append([delivery(key, SHAPES[0], str(number), b"x", tenure, number)])
 
     def all_waits() -> None:
-        assert queue.take(lambda _: WAITING, lambda *_: None) == []
+        assert queue.take_batch(lambda _: WAITING, lambda *_: None) == []
 
     for key, proves in old:
         put(key, proves=proves)

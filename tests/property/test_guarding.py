@@ -59,7 +59,7 @@ class Floods(RuleBasedStateMachine):
             random=lambda: 0.5,
             circuit_breakers=CircuitBreakers(1.0),
             poison_detector=PoisonDetector(PoisonDetectionOptions()),
-            time_window=SimpleNamespace(past_hope=lambda _: None),
+            time_window=SimpleNamespace(expired=lambda _: None),
             next_fragment=lambda: next(pieces),
         )
         self.guarding = context.flood_guard = DestinationFloodGuard(
@@ -89,25 +89,27 @@ class Floods(RuleBasedStateMachine):
 
     # ── Who hears of it ──
 
-    def guard_closed(self, _destination: str, kind: str, _cause: DeadLetterCause, refused: int, of: int) -> None:
+    def flood_guard_tripped(self, _destination: str, kind: str, _cause: DeadLetterCause, refused: int, of: int) -> None:
         assert refused >= OPTIONS.refusals
         assert refused > OPTIONS.share * of
         assert not self.accepting or kind != "A"
         self.closed_now.add(kind)
 
-    def guard_opened(self, _destination: str, kind: str, _cause: DeadLetterCause, _seconds: float, _by: str) -> None:
+    def flood_guard_reset(
+        self, _destination: str, kind: str, _cause: DeadLetterCause, _seconds: float, _by: str
+    ) -> None:
         self.closed_now.remove(kind)
         self.written[kind] = self.judged[kind] = 0
 
-    def listed(self, *_: object) -> None:
+    def partial_failure(self, *_: object) -> None:
         pass
 
-    split = deferred = listed
+    batch_split = deferred = partial_failure
 
     def delivered(self, batch: Sequence[Delivery]) -> None:
         for each in batch:
             self.judged[each.entry.event_type] += 1
-            if each.tenure.sending:
+            if each.tenure.may_send:
                 self.owed[each.key].remove(each)
 
     def refused(self, each: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
@@ -124,7 +126,7 @@ class Floods(RuleBasedStateMachine):
 
     def acknowledge(self, index: int) -> None:
         each, acknowledged = self.letters.pop(index)
-        if each.tenure.sending:
+        if each.tenure.may_send:
             self.owed[each.key].remove(each)
         acknowledged()
 
@@ -142,12 +144,12 @@ class Floods(RuleBasedStateMachine):
             each = Delivery(body, key, SHAPE, f"id-{slot}", 0, entry, cast("Any", self.tenure), slot)
             self.owed[key].append(each)
             made.append(each)
-        self.queue.put(made)
+        self.queue.append(made)
 
     @precondition(lambda self: not self.wire)
     @rule(answered=st.booleans())
     def call(self, *, answered: bool) -> None:
-        self.send(self.queue.take(self.waits if self.guarding.held else None, self.outcomes.unsayable))
+        self.send(self.queue.take_batch(self.waits if self.guarding.held else None, self.outcomes.dead_letter))
         assert not {each.entry.event_type for each in self.wire} & self.closed_now
         if answered and self.wire:
             self.answered()
@@ -177,7 +179,7 @@ class Floods(RuleBasedStateMachine):
             verdict = PartiallyRefused(bad)
         else:
             verdict = Refused(REFUSED) if len(batch) == 1 else BatchRefused(REFUSED)
-        self.outcomes.conclude(batch, verdict, self.started, called=True)
+        self.outcomes.handle_verdict(batch, verdict, self.started, called=True)
 
     @precondition(lambda self: self.letters)
     @rule(data=st.data())
@@ -193,8 +195,8 @@ class Floods(RuleBasedStateMachine):
 
     @rule()
     def the_partition_goes(self) -> None:
-        self.tenure.sending = False
-        self.queue.withdraw()
+        self.tenure.may_send = False
+        self.queue.drop_revoked()
         self.tenure = FakeTenure()
         self.owed = {key: [] for key in range(KEYS)}
 
@@ -209,7 +211,7 @@ class Floods(RuleBasedStateMachine):
     def nothing_is_lost_or_doubled(self) -> None:
         aside = [each for waiting in self.queue._aside.values() for each in waiting]
         letters = [each for each, _ in self.letters]
-        here = [each for each in [*self.queue._queue, *aside, *self.wire, *letters] if each.tenure.sending]
+        here = [each for each in [*self.queue._queue, *aside, *self.wire, *letters] if each.tenure.may_send]
         assert Counter(map(id, here)) == Counter(id(each) for some in self.owed.values() for each in some)
 
     @invariant()

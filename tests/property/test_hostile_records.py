@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumer.model import UNREADABLE_HEADERS, DeadLetterCause, Fault
-from consumer.translation.avro.wire_format import written_with
+from consumer.translation.avro.wire_format import writer_schema_key
 from tests.examples import examples
 from tests.unit.translating import NOW_MS, Json, Kept, framed, record, translator, written
 
@@ -112,9 +112,9 @@ def test_the_last_schema_id_in_the_headers_counts_and_one_that_is_none_is_no_rea
     both = Kept(
         b"\x00\x00\x00\x00\x01", named=[("__value_schema_id", b"\x00\x00\x00\x00\x01"), ("__value_schema_id", number)]
     )
-    assert written_with(both, both.content or b"") == (7, 0)
+    assert writer_schema_key(both, both.content or b"") == (7, 0)
     for content in (b"", b"\x00", b"\x02" + bytes(4), b"\x00" * 6, b"\xff" * 17, b"\x01" + bytes(15)):
-        found = written_with(
+        found = writer_schema_key(
             Kept(b"\x00\x00\x00\x00\x01", named=[("__value_schema_id", content)]), b"\x00\x00\x00\x00\x01"
         )
         assert isinstance(found, Fault)

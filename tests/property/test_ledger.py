@@ -143,16 +143,16 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_late_outcome_of_an_ended_tenure_moves_nothing(self, data: st.DataObject) -> None:
         model = data.draw(st.sampled_from(self.past))
-        before = model.tenure.frontier()
+        before = model.tenure.committable_offset()
         for slot in model.open_slots():
             for destination in model.owed[slot]:
                 assert not model.tenure.settle(slot, destination)
-        assert model.tenure.frontier() == before
+        assert model.tenure.committable_offset() == before
 
     @invariant()
     def the_frontier_is_the_oldest_open_offset_and_never_goes_back(self) -> None:
         for model in (self.model, *self.past):
-            assert model.tenure.frontier() == model.frontier() >= model.furthest
+            assert model.tenure.committable_offset() == model.frontier() >= model.furthest
             model.furthest = model.frontier()
 
     @invariant()
@@ -172,14 +172,14 @@ class LedgerMachine(RuleBasedStateMachine):
                 near = owing[0] - slots[0] < partition_ledger._NEAR
                 assert found is not None
                 assert found.offset() == self.model.offsets[owing[0] if near else slots[0]]
-        assert tenure.span == (len(self.model.offsets) - slots[0] if slots else 0)
+        assert tenure.retained == (len(self.model.offsets) - slots[0] if slots else 0)
         oldest = tenure.oldest()
         assert (None if oldest is None else oldest.offset()) == (self.model.frontier() if slots else None)
 
     @invariant()
     def the_books_balance(self) -> None:
         for destination, account in enumerate(self.books.accounts.values()):
-            assert account.difference(self.model.tenure.open_deliveries(destination)) == 0
+            assert account.mismatch(self.model.tenure.open_deliveries(destination)) == 0
         taken, settled, open_records, released = self.books.records([self.model.tenure])
         assert taken == settled + open_records + released == sum(len(m.offsets) for m in (self.model, *self.past))
         assert released == sum(len(model.open_slots()) for model in self.past)

@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from consumer.delivery.batch import halve, mark
+from consumer.delivery.batch import set_fragment, split
 from consumer.model import DeadLetterCause, Endpoint, Fault
 from tests.examples import examples
 from tests.property.queue_seen import KEYS, QueueSeen
@@ -36,13 +36,13 @@ class QueueMachine(QueueSeen):
                 self.early.add(slot)
             elif fate == 2:
                 self.hopeless.add(slot)
-        self.queue.put(some)
+        self.queue.append(some)
 
     @precondition(lambda self: not self.wire)
     @rule()
     def take(self) -> None:
         asks = self.held or self.early or self.hopeless or self.guarded
-        self.wire = self.queue.take(self.waits if asks else None, self.refuse)
+        self.wire = self.queue.take_batch(self.waits if asks else None, self.refuse)
         if self.wire:
             self.look_at(self.wire)
             assert all(self.waits(each) is None for each in self.wire)
@@ -72,35 +72,35 @@ class QueueMachine(QueueSeen):
     @rule()
     def delivered(self) -> None:
         for each in self.wire:
-            if each.tenure.sending:
+            if each.tenure.may_send:
                 self.owed[each.key].remove(each)
         self.wire = []
 
     @precondition(lambda self: self.wire)
     @rule()
     def deferred(self) -> None:
-        gone = sum(len(each.body) for each in self.wire if not each.tenure.sending)
-        assert self.queue.again(self.wire) == gone
+        gone = sum(len(each.body) for each in self.wire if not each.tenure.may_send)
+        assert self.queue.requeue(self.wire) == gone
         self.wire = []
 
     @precondition(lambda self: len(self.wire) > 1)
     @rule()
     def halved(self) -> None:
-        halve(self.wire, lambda: next(self.pieces))
+        split(self.wire, lambda: next(self.pieces))
         for each in self.wire:
-            self.members.setdefault(each.piece, set()).add(each.slot)
+            self.members.setdefault(each.fragment, set()).add(each.slot)
         self.deferred()
 
     @precondition(lambda self: self.wire)
     @rule(again=st.booleans())
     def failed_by_itself(self, *, again: bool) -> None:
-        if not self.wire[0].piece or again:
-            mark(self.wire, next(self.pieces))
+        if not self.wire[0].fragment or again:
+            set_fragment(self.wire, next(self.pieces))
         for each in self.wire:
-            self.members.setdefault(each.piece, set()).add(each.slot)
-        gone = sum(len(each.body) for each in self.wire if not each.tenure.sending)
+            self.members.setdefault(each.fragment, set()).add(each.slot)
+        gone = sum(len(each.body) for each in self.wire if not each.tenure.may_send)
         number = next(self.pieces)
-        assert self.queue.set_apart(self.wire, ("apart", number)) == gone
+        assert self.queue.isolate(self.wire, ("apart", number)) == gone
         if self.queue.waiting(("apart", number)):
             self.apart[number] = {each.slot for each in self.wire}
         self.wire = []
@@ -114,7 +114,7 @@ class QueueMachine(QueueSeen):
 
     @rule(slot=st.integers(0, 30))
     def something_is_said_of_one(self, slot: int) -> None:
-        self.queue.look_anew(lambda each: each.slot == slot)
+        self.queue.recheck(lambda each: each.slot == slot)
         self.forget_what_is_empty()
         assert {kind for kind, _ in self.queue._aside} <= {"letter", "apart"}
         kept = [each for scope, waiting in self.queue._aside.items() if scope[0] == "apart" for each in waiting]
@@ -132,13 +132,13 @@ class QueueMachine(QueueSeen):
     def end(self, bad: set[int], guarded: set[int]) -> None:
         batch, self.wire = self.wire, []
         for index, each in enumerate(batch):
-            if index not in bad and each.tenure.sending:
+            if index not in bad and each.tenure.may_send:
                 self.owed[each.key].remove(each)
         for index in sorted(bad - guarded):
             self.refuse(batch[index], Fault(DeadLetterCause.REFUSED))
         waiting = [batch[index] for index in sorted(guarded)]
         self.guarded |= {each.slot for each in waiting}
-        self.queue.again(waiting)
+        self.queue.requeue(waiting)
 
     @precondition(lambda self: not self.wire)
     @rule(key=st.integers(0, KEYS - 1))
@@ -151,7 +151,7 @@ class QueueMachine(QueueSeen):
             each.slot = next(self.serials)
             each.identity = f"id-{each.slot}"
         self.owed[key] += some
-        self.queue.put(some)
+        self.queue.append(some)
         self.take()
         mine = [index for index, each in enumerate(self.wire) if each.key == key]
         if len(mine) > 1:
@@ -187,9 +187,9 @@ class QueueMachine(QueueSeen):
 
     @rule(partition=st.integers(0, 1))
     def partition_goes(self, partition: int) -> None:
-        self.tenures[partition].sending = False
-        going = [each for each in [*self.queue._queue, *self.aside()] if not each.tenure.sending]
-        assert self.queue.withdraw() == sum(len(each.body) for each in going)
+        self.tenures[partition].may_send = False
+        going = [each for each in [*self.queue._queue, *self.aside()] if not each.tenure.may_send]
+        assert self.queue.drop_revoked() == sum(len(each.body) for each in going)
         self.forget_what_is_empty()
         self.tenures[partition] = FakeTenure()
         for key in range(partition, KEYS, 2):

@@ -64,7 +64,7 @@ class LaneAlone:
             poison_detector=PoisonDetector(options),
             circuit_breakers=CircuitBreakers[Endpoint](30.0),
             flood_guard=SimpleNamespace(waits=lambda *_: False, delivered=lambda *_: None),
-            time_window=SimpleNamespace(past_hope=lambda _: None),
+            time_window=SimpleNamespace(expired=lambda _: None),
             sink=self,
             observer=self,
             random=lambda: 0.5,
@@ -76,25 +76,25 @@ class LaneAlone:
     def owe(self, count: int, keys: int) -> list[Delivery]:
         slots = list(itertools.islice(self.slots, count))
         some = [delivery(slot % keys, self.shape, str(slot), b"{}", self.tenure, slot) for slot in slots]
-        self.queue.put(some)
+        self.queue.append(some)
         self.outcomes.open_bytes += 2 * count
         return some
 
     def passing(self) -> None:
         """Owe one to a customer of its own."""
         slot = next(self.slots)
-        self.queue.put([delivery(-slot, self.shape, str(slot), b"{}", self.tenure, slot)])
+        self.queue.append([delivery(-slot, self.shape, str(slot), b"{}", self.tenure, slot)])
         self.outcomes.open_bytes += 2
 
     def call(self, answer: Callable[[Sequence[Delivery]], Verdict]) -> list[Delivery]:
         """Make the lane's next call, if there is one to be made."""
-        if scope := self.outcomes.apart.next(FAR_OFF, others=bool(self.queue)):
+        if scope := self.outcomes.apart.next_due(FAR_OFF, others=bool(self.queue)):
             self.queue.release(scope)
-        batch = self.queue.take(None, self.outcomes.unsayable)
+        batch = self.queue.take_batch(None, self.outcomes.dead_letter)
         if batch:
             self.calls += 1
             verdict, before = answer(batch), time.monotonic()
-            self.outcomes.conclude(batch, verdict, LONG_AGO, called=True)
+            self.outcomes.handle_verdict(batch, verdict, LONG_AGO, called=True)
             if isinstance(verdict, Deferred):
                 until = self.pace.told_until if verdict.whole_destination else self.outcomes.not_before
                 assert until > before, "a failed call must be waited after"
@@ -104,7 +104,7 @@ class LaneAlone:
 
     def delivered(self, batch: Sequence[Delivery], *_: object) -> None:
         self.arrived += batch
-        self.holds.answered(COLLECT, time.monotonic(), success=True)
+        self.holds.close(COLLECT, time.monotonic(), success=True)
 
     def refused(self, each: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
         assert fault.cause is DeadLetterCause.NEVER_ACCEPTED
@@ -112,13 +112,13 @@ class LaneAlone:
         self.details.append(fault.detail)
         acknowledged()
 
-    def suspected(self, *_: object) -> None:
+    def batch_isolated(self, *_: object) -> None:
         self.suspicions += 1
 
-    def split(self, *_: object) -> None:
+    def batch_split(self, *_: object) -> None:
         pass
 
-    def deferred(self, *_: object) -> None:
+    def retry_scheduled(self, *_: object) -> None:
         pass
 
 

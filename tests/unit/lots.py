@@ -38,20 +38,22 @@ class Lots:
         fault = Fault(UNDECODABLE if entry is None else CONTRACT)
         faults = [TranslationFailure(n, entry, fault, str(start + n)) for n, fate in enumerate(fates) if fate == "x"]
         left = list(range(len(fates), len(messages)))
-        self.settling.parking.translated(messages, Translation({"yotpo": column}, faults=faults, waiting=left))
+        self.settling.parking.count(messages, Translation({"yotpo": column}, faults=faults, waiting=left))
         bad = [int(fate == "x") for fate in fates]
         none = [0] * len(fates)
         self.tenure.open(messages[: len(fates)], [none, bad] if entry is None else [bad, none], [1] * len(fates))
         for faulty in faults:
-            self.settling.unsaid(faulty, self.tenure, start + faulty.record)
+            self.settling.dead_letter_untranslated(faulty, self.tenure, start + faulty.record)
 
     def letters(self) -> list[str]:
         return [letter.delivery_id for letter in self.shelf.letters]
 
     def waiting(self, account: str = "yotpo") -> list[int]:
-        return [closed.waiting for closed in self.settling.parking.closed(account)]
+        return [closed.waiting for closed in self.settling.parking.tripped(account)]
 
     def balanced(self) -> bool:
         books = self.settling.books
-        open_now = [self.tenure.open_deliveries(index) if self.tenure.live else 0 for index in range(len(books.names))]
-        return all(a.difference(left) == 0 for a, left in zip(books.accounts.values(), open_now, strict=True))
+        open_now = [
+            self.tenure.open_deliveries(index) if self.tenure.active else 0 for index in range(len(books.names))
+        ]
+        return all(a.mismatch(left) == 0 for a, left in zip(books.accounts.values(), open_now, strict=True))

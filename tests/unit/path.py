@@ -75,33 +75,33 @@ class FakeLanes:
         self.answer: asyncio.Future[None] | None = None
         self.hurried = False
         self.goes = True
-        self.calls = 0
+        self.requests_in_flight = 0
         self.lanes: list[None] = []
         self.holds: list[tuple[Endpoint, OpenCircuit]] = []
         self.credentials_valid: bool | None = None
         self.credentials_proven = False
-        self.credentials = SimpleNamespace(doubt=lambda: None)
-        self.suspects = 0
+        self.credentials = SimpleNamespace(problem=lambda: None)
+        self.poison_candidates = 0
         self.guarding = SimpleNamespace(closed=tuple)
         self.said: list[Directives] = []
 
-    def directed(self, directives: Directives) -> None:
+    def apply_directives(self, directives: Directives) -> None:
         self.said.append(directives)
 
-    def put(self, deliveries: list[Delivery]) -> None:
+    def enqueue(self, deliveries: list[Delivery]) -> None:
         self.here += deliveries
 
-    def withdraw(self, tenures: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
-        self.here = [each for each in self.here if each.tenure.sending]
+    def drop_revoked(self, tenures: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
+        self.here = [each for each in self.here if each.tenure.may_send]
         return [self.answer] if self.answer and any(each.tenure in tenures for each in self.on_wire) else []
 
     def open_bytes(self) -> int:
         return sum(len(each.body) for each in self.here)
 
-    def can_go(self, until: float | None = None) -> bool:  # noqa: ARG002
+    def can_make_progress(self, until: float | None = None) -> bool:  # noqa: ARG002
         return self.goes and bool(self.here or self.on_wire)
 
-    def hasten(self) -> None:
+    def end_linger(self) -> None:
         self.hurried = True
 
     async def run(self) -> None:
@@ -148,19 +148,19 @@ class House:
 
     async def give(self, partition: Partition, *offsets: int) -> None:
         lot: list[Any] = [FakeMessage(partition, offset) for offset in offsets]
-        await asyncio.wait_for(self.pipeline.accept(RecordBatch(lot, dict(self.tenures))), 120)
+        await asyncio.wait_for(self.pipeline.accept_batch(RecordBatch(lot, dict(self.tenures))), 120)
 
     def deliver(self, count: int | None = None) -> None:
         some, self.lanes.here = self.lanes.here[:count], self.lanes.here[len(self.lanes.here[:count]) :]
         self.settling.delivered("yotpo", some)
 
     def frontier(self, partition: Partition) -> int:
-        return self.pipeline.frontier().offsets[partition][1]
+        return self.pipeline.committable_offsets().offsets[partition][1]
 
     def check_books(self) -> None:
         tenures = tuple(self.pipeline.intake.tenures.values())
         for index, account in enumerate(self.settling.books.accounts.values()):
-            assert account.difference(sum(tenure.open_deliveries(index) for tenure in tenures)) == 0
+            assert account.mismatch(sum(tenure.open_deliveries(index) for tenure in tenures)) == 0
         taken, settled, open_records, released = self.settling.books.records(tenures)
         assert taken == settled + open_records + released
 

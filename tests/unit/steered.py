@@ -75,11 +75,11 @@ class Steered:
 
     async def begin(self, text: str) -> None:
         self.path.write_text(text)
-        await self.steering.begin([self.acted.append], self.leave)
+        await self.steering.start([self.acted.append], self.leave)
 
     async def write(self, text: str) -> None:
         self.path.write_text(text)
-        await self.steering.look()
+        await self.steering.refresh()
 
     def everything_waits(self) -> bool:
         pauses = self.steering.in_force.pauses

@@ -30,17 +30,17 @@ class Case:
         self.outcomes, self.queue = self.lane.outcomes, self.lane.queue
         for happened in story:
             if happened == "s":
-                self.outcomes._context.poison_detector.succeeded([self.passer])
+                self.outcomes._context.poison_detector.record_success([self.passer])
             else:
                 self.end(DOWN)
 
     def end(self, verdict: Verdict, started: float = LONG_AGO, *, called: bool = True) -> bool:
         """Let a call that carries the batch, or its first half, end like this."""
-        if scope := self.outcomes.apart.next(FAR_OFF, others=False):
+        if scope := self.outcomes.apart.next_due(FAR_OFF, others=False):
             self.queue.release(scope)
-        batch = self.queue.take(None, self.outcomes.unsayable)
+        batch = self.queue.take_batch(None, self.outcomes.dead_letter)
         assert self.owed[0] in batch
-        return self.outcomes.conclude(batch, verdict, started, called=called)
+        return self.outcomes.handle_verdict(batch, verdict, started, called=called)
 
     @property
     def oldest(self) -> Delivery:
@@ -55,23 +55,23 @@ def test_what_failed_seldom_goes_first_again_and_may_still_grow() -> None:
     case = Case("f")
     assert case.apart() == float("inf")
     assert case.queue.first() is case.oldest
-    assert not case.oldest.piece
+    assert not case.oldest.fragment
 
 
 def test_what_keeps_failing_waits_by_itself_no_longer_than_its_back_off_and_grows_no_more() -> None:
     case = Case("ff")
     assert case.apart() <= 30.0
     assert not case.queue
-    assert not case.outcomes.apart.suspects
-    assert case.owed[0].piece == case.owed[1].piece > 0
+    assert not case.outcomes.apart.candidates
+    assert case.owed[0].fragment == case.owed[1].fragment > 0
 
 
 def test_a_suspect_is_halved_and_its_halves_may_go_as_soon_as_others_had_their_turn() -> None:
     case = Case("fsfsf")
     assert case.lane.suspicions == 1
     assert case.apart() <= 0
-    assert case.outcomes.apart.suspects == 2
-    assert case.owed[0].piece != case.owed[1].piece
+    assert case.outcomes.apart.candidates == 2
+    assert case.owed[0].fragment != case.owed[1].fragment
 
 
 def test_a_suspect_by_itself_waits_three_times_as_long_as_its_call_took() -> None:
@@ -94,7 +94,7 @@ def test_a_server_error_that_states_a_wait_stops_everyone_so_long_and_speaks_aga
     assert case.lane.pace.told_until >= began + 20
     assert case.outcomes.not_before == lanes_own
     assert case.oldest.evidence is not None
-    assert case.oldest.evidence.damning == 1
+    assert case.oldest.evidence.counted == 1
     assert case.outcomes.apart.due_s >= began + 20
     assert not case.queue
 

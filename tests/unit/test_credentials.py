@@ -59,13 +59,13 @@ def test_a_disk_that_hangs_keeps_no_basic_credentials_from_signing_and_is_said_o
         door = BasicCredentials(Basic("user", "password"), secrets, renewals.append, doubts.append)
         signature = await door.current()
         with HungMount(password) as mount:
-            assert door.doubt() is None
+            assert door.problem() is None
             assert await door.renew(signature) is None
             assert not await door.refresh()
             assert await door.current() is signature
-            assert (door.doubt(), doubts, renewals) == (SecretProblem.UNREAD, [SecretProblem.UNREAD], [False])
+            assert (door.problem(), doubts, renewals) == (SecretProblem.UNREAD, [SecretProblem.UNREAD], [False])
             mount.answer(b"new")
-        assert door.doubt() is None, "as soon as the disk has answered, whoever reads next"
+        assert door.problem() is None, "as soon as the disk has answered, whoever reads next"
         secrets["password"]._look._within_s = 30
         assert await door.renew(signature) == {"authorization": "Basic " + base64.b64encode(b"id:new").decode()}
         assert doubts == [SecretProblem.UNREAD, None]
@@ -83,16 +83,16 @@ def test_half_of_a_key_is_tried_and_gives_way_to_the_one_that_was_taken_until_it
         renewals: list[bool] = []
         doubts: list[SecretProblem | None] = []
         door = BasicCredentials(Basic("key", None), {"key": key}, renewals.append, doubts.append)
-        door.taken(good := await door.current())
+        door.accepted(good := await door.current())
         key.on_disk = "hal"
         assert await door.refresh()
         half = await door.current()
         assert half == basic("hal")
         assert [await door.renew(half) for _ in range(3)] == [good] * 3, "the writer may pause for any time"
         assert (await door.current(), doubts, renewals) == (good, [], [False])
-        door.taken(good)
-        door.taken(good)
-        assert (door.doubt(), doubts) == (SecretProblem.REFUSED, [SecretProblem.REFUSED])
+        door.accepted(good)
+        door.accepted(good)
+        assert (door.problem(), doubts) == (SecretProblem.REFUSED, [SecretProblem.REFUSED])
         assert not await door.refresh()
         assert await door.current() is good
         reads, key.on_disk = key.reads, "half no more"
@@ -104,7 +104,7 @@ def test_half_of_a_key_is_tried_and_gives_way_to_the_one_that_was_taken_until_it
         whole = await door.current()
         assert whole == basic("half no more")
         assert doubts == [SecretProblem.REFUSED, None]
-        door.taken(whole)
+        door.accepted(whole)
         assert await door.renew(whole) is None, "what was replaced is not gone back to"
         assert await door.current() is whole
         assert doubts == [SecretProblem.REFUSED, None]
@@ -117,7 +117,7 @@ def test_of_two_keys_that_are_refused_neither_is_given_up_before_one_is_taken() 
         key = FakeSecret("old")
         doubts: list[SecretProblem | None] = []
         door = BasicCredentials(Basic("key", None), {"key": key}, doubted=doubts.append)
-        door.taken(old := await door.current())
+        door.accepted(old := await door.current())
         key.on_disk = "new"
         new = await door.renew(old)
         assert new == basic("new")
@@ -125,9 +125,9 @@ def test_of_two_keys_that_are_refused_neither_is_given_up_before_one_is_taken() 
         assert await door.renew(old) is new
         assert await door.renew(new) is old
         assert doubts == [], "none of them was taken"
-        door.taken(old)
+        door.accepted(old)
         assert await door.renew(old) is new
-        door.taken(new)
+        door.accepted(new)
         assert await door.renew(new) is None
         assert doubts == [SecretProblem.REFUSED, None]
 
@@ -151,7 +151,7 @@ def test_a_refused_key_gives_way_though_the_file_was_read_by_somebody_else_meanw
     async def run() -> None:
         key = FakeSecret("good")
         door = BasicCredentials(Basic("key", None), {"key": key})
-        door.taken(good := await door.current())
+        door.accepted(good := await door.current())
         key.on_disk = "hal"
         assert await door.refresh()
         half = await door.current()

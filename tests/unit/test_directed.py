@@ -26,7 +26,7 @@ class FakeTenure:
     """Its records stand at a hundred and their slot."""
 
     partition: Partition = ORDERS
-    sending: bool = True
+    may_send: bool = True
 
     def record(self, slot: int) -> AtOffset:
         return AtOffset(100 + slot)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from consumer.check.directives_check import directive_findings
-from consumer.config.run_config import RunConfig, read_plan
+from consumer.config.run_config import RunConfig, load_run_config
 
 MAPPING = """\
 version: 1
@@ -30,7 +30,7 @@ destinations:
 def plan(folder: Path, more: str = "") -> RunConfig:
     (folder / "mapping.yaml").write_text(MAPPING)
     (folder / "cdp.yaml").write_text(CONFIG + more)
-    planned = read_plan(folder / "cdp.yaml", {}, offline=True)
+    planned = load_run_config(folder / "cdp.yaml", {}, offline=True)
     assert planned.plan is not None, planned.findings
     return planned.plan
 

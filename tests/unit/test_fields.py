@@ -7,7 +7,7 @@ import pytest
 from consumer.model.values import Value
 from consumer.translation.expressions.expression import Expression, compile_expression
 from consumer.translation.expressions.record_scope import Scope
-from consumer.translation.field_builder import blame, cleaned, maker
+from consumer.translation.field_builder import cleaned, compile_field, explain_failure
 from consumer.translation.mapping.rules import Constant, Each, Object
 from tests.unit.translating import Kept
 
@@ -19,7 +19,7 @@ def expression(text: str) -> Expression:
 
 
 def made(making: Each | Object, event: Value) -> Value:
-    return maker(making)(event, Scope(Kept(b""), event))
+    return compile_field(making)(event, Scope(Kept(b""), event))
 
 
 def test_a_list_that_is_not_there_is_left_out_and_an_empty_one_is_said() -> None:
@@ -51,5 +51,5 @@ def test_blame_finds_the_field_within_objects_and_is_general_where_none_is_to_bl
     )
     event: Value = {"a": "x"}
     scope = Scope(Kept(b""), event)
-    assert blame(wrong, event, scope).startswith("fields.outer.inner: cents() takes")
-    assert blame(Object({"fine": expression("a")}), event, scope) == "fields"
+    assert explain_failure(wrong, event, scope).startswith("fields.outer.inner: cents() takes")
+    assert explain_failure(Object({"fine": expression("a")}), event, scope) == "fields"

@@ -1,6 +1,6 @@
 """The flood guard by itself, on a clock that is set by hand: when it closes, what opens it, what it never counts."""
 
-from consumer.delivery.guards.flood_guard import FloodGuard, FloodGuardOptions, TrippedGuard, together
+from consumer.delivery.guards.flood_guard import FloodGuard, FloodGuardOptions, TrippedGuard, merge_tripped
 from consumer.model import DeadLetterCause
 from consumer.model.directives import AcceptRefusals
 from consumer.model.observer import Observer
@@ -32,7 +32,7 @@ def made(
 def refuse(
     guard: FloodGuard, count: int, now: float, kind: str = ORDER, cause: DeadLetterCause = REFUSED
 ) -> list[bool]:
-    return [guard.refused(kind, cause, now) for _ in range(count)]
+    return [guard.record_refusal(kind, cause, now) for _ in range(count)]
 
 
 def is_watching(guard: FloodGuard) -> bool:
@@ -46,15 +46,15 @@ def accept(cause: DeadLetterCause = REFUSED, **scope: str) -> AcceptRefusals:
 def test_the_refusal_that_closes_it_is_the_first_that_waits_and_all_after_it_do() -> None:
     guard, told = made()
     assert refuse(guard, 7, 3.0) == [False, False, False, False, True, True, True]
-    assert guard.is_closed(ORDER, REFUSED)
-    assert guard.closed() == [TrippedGuard(ORDER, REFUSED, 3.0, 5, 5, 7)]
+    assert guard.is_tripped(ORDER, REFUSED)
+    assert guard.tripped() == [TrippedGuard(ORDER, REFUSED, 3.0, 5, 5, 7)]
     assert told.said == [("closed", "copilot", ORDER, REFUSED, 5, 5)]
 
 
 def test_neither_another_event_type_nor_another_cause_is_closed_with_it() -> None:
     guard, _ = made()
     refuse(guard, 5, 0.0)
-    assert not guard.is_closed(RETURN, REFUSED)
+    assert not guard.is_tripped(RETURN, REFUSED)
     assert refuse(guard, 4, 0.0, RETURN) == [False] * 4
     assert refuse(guard, 4, 0.0, ORDER, CONTRACT) == [False] * 4
 
@@ -62,7 +62,7 @@ def test_neither_another_event_type_nor_another_cause_is_closed_with_it() -> Non
 def test_half_refused_is_not_a_flood_and_one_more_is() -> None:
     guard, _ = made()
     guard.begin(ORDER, REFUSED, 0.0)
-    guard.fine(ORDER, 6, 0.0)
+    guard.record_success(ORDER, 6, 0.0)
     assert refuse(guard, 6, 0.0) == [False] * 6
     assert refuse(guard, 1, 0.0) == [True]
 
@@ -70,8 +70,8 @@ def test_half_refused_is_not_a_flood_and_one_more_is() -> None:
 def test_refusals_of_another_cause_count_as_verdicts_that_this_cause_did_not_give() -> None:
     guard, _ = made()
     for _ in range(4):
-        assert not guard.refused(ORDER, REFUSED, 0.0)
-        assert not guard.refused(ORDER, CONTRACT, 0.0)
+        assert not guard.record_refusal(ORDER, REFUSED, 0.0)
+        assert not guard.record_refusal(ORDER, CONTRACT, 0.0)
     assert refuse(guard, 1, 0.0) == [
         True
     ]  # 5 of 9: the first came before the other cause's, which is counted from there
@@ -80,7 +80,7 @@ def test_refusals_of_another_cause_count_as_verdicts_that_this_cause_did_not_giv
 def test_nothing_is_counted_while_nothing_is_refused() -> None:
     guard, _ = made()
     assert not is_watching(guard)
-    guard.fine(ORDER, 1_000, 0.0)
+    guard.record_success(ORDER, 1_000, 0.0)
     assert refuse(guard, 5, 0.0)[-1], "what was fine before the first refusal was counted"
 
 
@@ -88,29 +88,29 @@ def test_what_came_with_the_first_refusal_is_counted_with_it() -> None:
     guard, _ = made()
     guard.begin(ORDER, REFUSED, 0.0)
     assert is_watching(guard)
-    guard.fine(ORDER, 1_000, 0.0)
-    guard.fine(RETURN, 1_000, 0.0)
+    guard.record_success(ORDER, 1_000, 0.0)
+    guard.record_success(RETURN, 1_000, 0.0)
     assert refuse(guard, 500, 0.0) == [False] * 500
 
 
 def test_refusals_that_are_spread_over_more_than_the_window_close_nothing() -> None:
     guard, _ = made()
     for number in range(100):
-        assert not guard.refused(ORDER, REFUSED, number * 30.0)
+        assert not guard.record_refusal(ORDER, REFUSED, number * 30.0)
 
 
 def test_refusals_within_the_window_close_it_though_they_come_in_different_parts_of_it() -> None:
     guard, told = made()
-    assert [guard.refused(ORDER, REFUSED, number * 20.0) for number in range(5)] == [False] * 4 + [True]
+    assert [guard.record_refusal(ORDER, REFUSED, number * 20.0) for number in range(5)] == [False] * 4 + [True]
     assert told.said == [("closed", "copilot", ORDER, REFUSED, 5, 5)]
 
 
 def test_a_cause_is_watched_no_longer_once_the_window_has_passed_its_last_refusal() -> None:
     guard, _ = made()
     refuse(guard, 4, 0.0)
-    guard.fine(ORDER, 1, 99.0)
+    guard.record_success(ORDER, 1, 99.0)
     assert is_watching(guard)
-    guard.fine(ORDER, 1, 101.0)
+    guard.record_success(ORDER, 1, 101.0)
     assert not is_watching(guard)
     assert refuse(guard, 5, 102.0) == [False] * 4 + [True]
 
@@ -119,9 +119,9 @@ def test_one_cause_passes_while_another_of_the_same_type_is_still_watched() -> N
     guard, _ = made()
     refuse(guard, 1, 0.0)
     refuse(guard, 1, 90.0, cause=CONTRACT)
-    guard.fine(ORDER, 1, 101.0)
+    guard.record_success(ORDER, 1, 101.0)
     assert is_watching(guard)
-    guard.fine(ORDER, 1, 201.0)
+    guard.record_success(ORDER, 1, 201.0)
     assert not is_watching(guard)
 
 
@@ -143,9 +143,9 @@ def test_a_probe_opens_it_for_every_cause_of_its_type_and_counting_starts_afresh
     refuse(guard, 5, 0.0)
     refuse(guard, 5, 1.0, cause=CONTRACT)
     refuse(guard, 5, 1.0, RETURN)
-    guard.open(ORDER, 11.0)
-    assert not guard.is_closed(ORDER, REFUSED)
-    assert guard.is_closed(RETURN, REFUSED)
+    guard.reset(ORDER, 11.0)
+    assert not guard.is_tripped(ORDER, REFUSED)
+    assert guard.is_tripped(RETURN, REFUSED)
     assert told.said[3:] == [
         ("opened", "copilot", ORDER, REFUSED, 11.0, "probe"),
         ("opened", "copilot", ORDER, CONTRACT, 10.0, "probe"),
@@ -156,7 +156,7 @@ def test_a_probe_opens_it_for_every_cause_of_its_type_and_counting_starts_afresh
 def test_only_an_entry_whose_refusals_were_counted_is_a_sign_of_mending() -> None:
     guard, _ = made()
     for _ in range(5):
-        guard.refused(ORDER, REFUSED, 0.0, "copilot.custom_event")
+        guard.record_refusal(ORDER, REFUSED, 0.0, "copilot.custom_event")
     assert guard.labels(ORDER) == {"copilot.custom_event"}
     assert guard.labels(RETURN) == frozenset()
 
@@ -168,7 +168,7 @@ def test_a_directive_opens_what_it_speaks_of_lets_all_through_and_afterwards_cou
     assert guard.accept([accept(destination="copilot", event_type=ORDER)], 10.0) == [(ORDER, REFUSED)]
     assert told.said[-1] == ("opened", "copilot", ORDER, REFUSED, 10.0, "directive")
     assert refuse(guard, 100, 11.0) == [False] * 100
-    assert guard.is_closed(RETURN, REFUSED)
+    assert guard.is_tripped(RETURN, REFUSED)
     assert guard.accept([], 20.0) == []
     assert refuse(guard, 5, 21.0) == [False] * 4 + [True]
 
@@ -194,7 +194,7 @@ def test_a_directive_speaks_of_its_own_destination_type_and_cause_only() -> None
         guard, _ = made()
         refuse(guard, 5, 0.0)
         assert guard.accept([scope], 1.0) == []
-        assert guard.is_closed(ORDER, REFUSED)
+        assert guard.is_tripped(ORDER, REFUSED)
 
 
 def test_a_directive_for_a_cause_of_decoding_names_the_topic() -> None:
@@ -210,4 +210,7 @@ def test_what_two_guards_are_closed_for_is_told_once() -> None:
     asked = TrippedGuard(ORDER, DeadLetterCause.TOO_LARGE, 5.0, 50, 60, 7)
     unsaid = TrippedGuard(ORDER, DeadLetterCause.TOO_LARGE, 3.0, 51, 51, 2)
     other = TrippedGuard(RETURN, DeadLetterCause.TOO_LARGE, 4.0, 50, 50, 1)
-    assert together([asked, other, unsaid]) == (TrippedGuard(ORDER, DeadLetterCause.TOO_LARGE, 3.0, 101, 111, 9), other)
+    assert merge_tripped([asked, other, unsaid]) == (
+        TrippedGuard(ORDER, DeadLetterCause.TOO_LARGE, 3.0, 101, 111, 9),
+        other,
+    )

@@ -10,7 +10,7 @@ from consumer.delivery import record_buffer as module
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.delivery.record_buffer import BufferLimits, RecordBuffer, size_of
 from consumer.model import UNREADABLE_HEADERS, DeadLetterCause, Fault, Partition
-from consumer.translation.avro.wire_format import written_with
+from consumer.translation.avro.wire_format import writer_schema_key
 
 P, Q = Partition("orders", 0), Partition("orders", 1)
 
@@ -67,7 +67,7 @@ def messages(where: Partition, *offsets: int, size: int = 10) -> list[Any]:
 def intake(records: int = 10, size: int = 10_000, partitions: tuple[Partition, ...] = (P,)) -> RecordBuffer:
     made = RecordBuffer(BufferLimits(records, size))
     for partition in partitions:
-        made.begin(PartitionLedger(partition, 1, 0, 1))
+        made.assign(PartitionLedger(partition, 1, 0, 1))
     return made
 
 
@@ -119,11 +119,11 @@ def test_behind_one_that_never_ends_no_more_is_kept_than_the_limit_however_much_
     for slot in range(1, len(taken)):
         tenure.settle(slot, 0)
         taken += take(room)
-    assert len(taken) == tenure.span == 8
+    assert len(taken) == tenure.retained == 8
     assert tenure.open_records == 1
     assert room.full() == {P}
     tenure.settle(0, 0)
-    assert tenure.span == 0
+    assert tenure.retained == 0
     assert take(room) == list(range(8, 16))
 
 
@@ -157,7 +157,7 @@ def test_records_of_another_tenure_than_the_one_in_force_are_dropped() -> None:
     room.put(messages(Q, 0), {Q: 1})
     room.put(messages(P, 1), {})
     assert take(room) == []
-    room.tenures[P].sending = False
+    room.tenures[P].may_send = False
     room.put(messages(P, 2), {P: 1})
     assert take(room) == []
 
@@ -165,9 +165,9 @@ def test_records_of_another_tenure_than_the_one_in_force_are_dropped() -> None:
 def test_what_is_not_open_when_a_partition_is_given_back_is_left_to_its_next_owner() -> None:
     room = intake()
     room.put(messages(P, 0, 1), {P: 1})
-    room.tenures[P].sending = False
+    room.tenures[P].may_send = False
     assert take(room) == []
-    assert room.tenures[P].frontier() == 0
+    assert room.tenures[P].committable_offset() == 0
 
 
 def test_a_partition_that_waits_for_a_schema_waits_alone_and_in_order() -> None:
@@ -188,11 +188,11 @@ def test_an_ended_tenure_takes_its_backlog_along_and_leaves_its_successor_alone(
     room = intake()
     old = room.tenures[P]
     room.put(messages(P, 0, 1), {P: 1})
-    room.end(old)
+    room.revoke(old)
     assert room.chunks(100) == []
     new = PartitionLedger(P, 2, 0, 1)
-    room.begin(new)
-    room.end(old)
+    room.assign(new)
+    room.revoke(old)
     assert room.tenures == {P: new}
     room.put_back(old, messages(P, 0))
     assert not room.stalled()
@@ -224,6 +224,6 @@ def test_headers_that_cannot_be_read_are_looked_at_once_and_the_record_is_refuse
     garbled = Garbled(P, 0)
     assert size_of(garbled) == 10
     assert garbled.headers() == [(UNREADABLE_HEADERS, None)]
-    fault = written_with(garbled, garbled.value())
+    fault = writer_schema_key(garbled, garbled.value())
     assert isinstance(fault, Fault)
     assert fault.cause is DeadLetterCause.UNDECODABLE

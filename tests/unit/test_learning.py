@@ -67,8 +67,8 @@ def test_why_a_schema_is_not_there_is_known_until_it_is() -> None:
             asyncio.Event(),
         )
         learning = SchemaFetcher(registry, translator, learned.set, Observer())
-        learning.want(7)
-        learning.want(7)
+        learning.request(7)
+        learning.request(7)
         seen = []
         for _ in range(3):
             async with asyncio.timeout(120):
@@ -92,7 +92,7 @@ def test_an_asking_that_falls_ends_the_pipeline_and_lets_no_record_wait_in_silen
         translator.falls = True
         learning = SchemaFetcher(registry, translator, lambda: None, Observer())
         for key in (7, 8):
-            learning.want(key)
+            learning.request(key)
             registry.goes.release()
         async with asyncio.timeout(120):
             with pytest.raises(RuntimeError, match="a bug"):
@@ -106,7 +106,7 @@ def test_without_a_registry_a_schema_is_unknown_at_once() -> None:
     async def run() -> None:
         translator, learned = FakeTranslator(), asyncio.Event()
         learning = SchemaFetcher(NoRegistry(), translator, learned.set, Observer())
-        learning.want("ab")
+        learning.request("ab")
         async with asyncio.timeout(120):
             await learned.wait()
         assert translator.unknown == ["ab"]
@@ -120,7 +120,7 @@ def test_who_stops_asking_is_not_taken_for_fallen() -> None:
     async def run() -> None:
         registry = FakeRegistry(SchemaUnknown())
         learning = SchemaFetcher(registry, FakeTranslator(), lambda: None, Observer())
-        learning.want(7)
+        learning.request(7)
         async with asyncio.timeout(120):
             await registry.asked.acquire()
         await learning.close()

@@ -23,25 +23,25 @@ def tenure(*offsets: int, owed: int = 1, start: int = 0) -> PartitionLedger:
 
 
 def test_with_nothing_taken_the_frontier_is_the_start() -> None:
-    assert PartitionLedger(Partition("orders", 0), 1, 17, 2).frontier() == 17
+    assert PartitionLedger(Partition("orders", 0), 1, 17, 2).committable_offset() == 17
 
 
 def test_the_frontier_skips_the_holes_of_compaction_and_transaction_markers() -> None:
     made = tenure(3, 7, 20)
-    assert made.frontier() == 3
+    assert made.committable_offset() == 3
     made.settle(1, 0)
-    assert made.frontier() == 3
+    assert made.committable_offset() == 3
     made.settle(0, 0)
-    assert made.frontier() == 20
+    assert made.committable_offset() == 20
     made.settle(2, 0)
-    assert made.frontier() == 21
+    assert made.committable_offset() == 21
 
 
 @pytest.mark.parametrize("before", [0, 4000, 4095])
 def test_any_number_of_records_that_owe_nothing_may_come_at_once(before: int) -> None:
     made = tenure(*range(before), owed=0)
     made.open([FakeRecord(before + n) for n in range(5000)], [[0] * 5000], [1] * 5000)  # type: ignore[misc]
-    assert made.frontier() == before + 5000
+    assert made.committable_offset() == before + 5000
     assert (made.open_records, made.open_bytes, made.settled) == (0, 0, before + 5000)
 
 
@@ -54,7 +54,7 @@ def test_slots_stay_good_across_forgetting() -> None:
         made.record(5_000)
     with pytest.raises(LedgerError):
         made.settle(5_000, 0)
-    assert made.frontier() == 9_999
+    assert made.committable_offset() == 9_999
 
 
 def test_nothing_is_settled_twice() -> None:
@@ -68,7 +68,7 @@ def test_a_late_outcome_of_an_ended_tenure_moves_nothing() -> None:
     made = tenure(0, 1)
     made.end()
     assert not made.settle(0, 0)
-    assert made.frontier() == 0
+    assert made.committable_offset() == 0
     assert made.count_open_records() == 2
 
 
@@ -76,11 +76,11 @@ def test_a_batch_settled_in_part_moves_the_frontier_only_past_what_has_ended() -
     made = PartitionLedger(Partition("orders", 0), 1, 0, 2)
     made.open([FakeRecord(n) for n in range(3)], [[1, 1, 1], [0, 1, 0]], [10] * 3)  # type: ignore[misc]
     assert [each.offset() for each in made.settle_all([1, 2], 0)] == [1, 2]
-    assert made.frontier() == 0, "the first is owed still"
+    assert made.committable_offset() == 0, "the first is owed still"
     assert [each.offset() for each in made.settle_all([0], 0)] == [0]
-    assert made.frontier() == 1, "the other destination is owed the second"
+    assert made.committable_offset() == 1, "the other destination is owed the second"
     made.settle_all([1], 1)
-    assert made.frontier() == 3
+    assert made.committable_offset() == 3
     made.end()
     assert made.settle_all([1], 1) == []
 
@@ -88,9 +88,9 @@ def test_a_batch_settled_in_part_moves_the_frontier_only_past_what_has_ended() -
 def test_one_ended_behind_one_that_is_owed_moves_the_frontier_only_when_that_has_ended() -> None:
     made = tenure(0, 1, 2)
     made.settle(1, 0)
-    assert made.frontier() == 0
+    assert made.committable_offset() == 0
     made.settle(0, 0)
-    assert made.frontier() == 2
+    assert made.committable_offset() == 2
 
 
 @pytest.mark.parametrize("offsets", [(3, 3), (4, 3), (9, 10, 5)])

@@ -83,7 +83,7 @@ def test_a_run_asks_before_it_does_anything_else(monkeypatch: pytest.MonkeyPatch
         raise InterruptedError
 
     monkeypatch.setattr(consumer.cli.run, "share_one_pool", lambda _: order.append("one pool"))
-    monkeypatch.setattr(consumer.cli.run, "read_plan", plan)
+    monkeypatch.setattr(consumer.cli.run, "load_run_config", plan)
     with pytest.raises(InterruptedError):
         consumer.cli.run.run(argparse.Namespace(config=tmp_path / "none.yaml", pipeline=None))
     assert order == ["one pool", "plan"]

@@ -27,8 +27,8 @@ def test_the_jitter_is_full_under_a_ceiling_that_doubles_up_to_the_cap() -> None
 def test_without_a_rate_only_a_told_wait_delays_and_the_longest_counts() -> None:
     pace = RateLimiter(None)
     assert pace.delay(10.0) == (0.0, "")
-    pace.told(15.0)
-    pace.told(12.0)
+    pace.pause_until(15.0)
+    pace.pause_until(12.0)
     assert pace.delay(10.0) == (5.0, "told")
     assert pace.delay(15.0) == (0.0, "")
 
@@ -41,7 +41,7 @@ def test_a_rate_without_a_share_starts_nothing() -> None:
 
 def test_calls_are_spaced_by_the_share_of_the_rate() -> None:
     pace = RateLimiter(5.0)
-    pace.share(0.5, 0.0)
+    pace.set_share(0.5, 0.0)
     pace.started(10.0)
     wait_s, source = pace.delay(10.0)
     assert 0.4 <= wait_s < 0.42
@@ -51,41 +51,41 @@ def test_calls_are_spaced_by_the_share_of_the_rate() -> None:
 
 def test_a_gained_share_counts_after_a_window_and_a_lost_one_at_once() -> None:
     pace = RateLimiter(5.0)
-    pace.share(0.25, 0.0)
+    pace.set_share(0.25, 0.0)
     assert pace.share_at(0.9) == 0.0
     assert pace.share_at(1.0) == 0.25
-    pace.share(1.0, 2.0)
+    pace.set_share(1.0, 2.0)
     assert pace.share_at(2.9) == 0.25
     assert pace.share_at(3.0) == 1.0
-    pace.share(0.5, 4.0)
+    pace.set_share(0.5, 4.0)
     assert pace.share_at(4.0) == 0.5
 
 
 def test_a_share_told_again_is_not_put_off_again() -> None:
     pace = RateLimiter(5.0)
     for now in (0.0, 0.3, 0.6, 0.9):
-        pace.share(0.5, now)
+        pace.set_share(0.5, now)
     assert pace.share_at(1.0) == 0.5
 
 
 def test_a_share_that_grows_further_waits_for_the_window_of_what_it_gained() -> None:
     pace = RateLimiter(5.0)
-    pace.share(0.5, 0.0)
-    pace.share(1.0, 0.5)
+    pace.set_share(0.5, 0.0)
+    pace.set_share(1.0, 0.5)
     assert pace.share_at(1.4) == 0.0
     assert pace.share_at(1.5) == 1.0
 
 
 def test_a_share_lost_before_its_gain_counted_never_counts() -> None:
     pace = RateLimiter(5.0)
-    pace.share(0.5, 0.0)
-    pace.share(0.0, 0.5)
+    pace.set_share(0.5, 0.0)
+    pace.set_share(0.0, 0.5)
     assert pace.share_at(5.0) == pytest.approx(0.0)
 
 
 def test_no_more_calls_than_the_share_allows_can_have_arrived_within_a_second() -> None:
     pace = RateLimiter(5.0)
-    pace.share(0.5, -1.0)  # 2.5 calls a second: spaced by 0.4 s, three would fit in one
+    pace.set_share(0.5, -1.0)  # 2.5 calls a second: spaced by 0.4 s, three would fit in one
     for at in (10.0, 10.41):
         assert pace.delay(at)[0] == 0.0
         pace.started(at)
@@ -96,7 +96,7 @@ def test_no_more_calls_than_the_share_allows_can_have_arrived_within_a_second() 
 
 def test_a_call_that_hangs_counts_for_two_seconds_and_one_that_is_answered_until_a_second_after() -> None:
     pace = RateLimiter(2.0)
-    pace.share(1.0, -1.0)
+    pace.set_share(1.0, -1.0)
     pace.started(10.0)
     hangs = pace.sent(10.0)
     pace.started(10.3)
@@ -111,13 +111,13 @@ def test_a_call_that_hangs_counts_for_two_seconds_and_one_that_is_answered_until
 
 def test_after_a_share_was_lost_nothing_starts_until_a_second_holds_no_more_than_is_left() -> None:
     pace = RateLimiter(4.0)
-    pace.share(1.0, -1.0)
+    pace.set_share(1.0, -1.0)
     for at in (10.0, 10.25, 10.5, 10.75):
         pace.started(at)
         pace.answered(pace.sent(at), at)
-    pace.share(0.5, 10.75)
+    pace.set_share(0.5, 10.75)
     assert pace.delay(10.75)[0] == pytest.approx(0.75), "with one more there would be three since 10.5"
-    pace.share(0.1, 10.75)
+    pace.set_share(0.1, 10.75)
     assert pace.delay(10.75)[0] == pytest.approx(2.55), "less than one a second is spaced"
 
 
@@ -131,7 +131,7 @@ def test_two_members_keep_every_second_at_the_server_however_late_calls_arrive(
 ) -> None:
     members = [RateLimiter(rate) for _ in shares]
     for pace, part in zip(members, shares, strict=True):
-        pace.share(part / sum(shares), -1.0)
+        pace.set_share(part / sum(shares), -1.0)
     now, arrivals = 10.0, list[float]()
     under_way: list[tuple[float, int, RateLimiter]] = []
     for number, (takes_s, later_s) in enumerate(calls):

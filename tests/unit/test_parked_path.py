@@ -4,7 +4,7 @@ import asyncio
 
 from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
-from consumer.delivery.record_buffer import LETTER_BYTES, Chunk, enter
+from consumer.delivery.record_buffer import LETTER_BYTES, Chunk, record_in_ledger
 from consumer.model import DeadLetterCause, Partition
 from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directives
 from consumer.model.observer import Observer
@@ -36,12 +36,12 @@ def test_parked_records_fill_their_share_of_the_limits_and_good_ones_of_their_to
             accepting = asyncio.create_task(here.give(P, *range(1000, 1300)))
             here.translator.bad |= set(range(1000, 1300)) - {1100}
             await until(lambda: here.pipeline.full == {P})
-            (closed,) = here.pipeline.closed("")
+            (closed,) = here.pipeline.tripped_guards("")
             assert closed.kind == "orders"
             letters = len(here.shelf.letters)
             here.check_books()
             assert not accepting.done()
-            here.pipeline.directed(accept("orders"))
+            here.pipeline.apply_directives(accept("orders"))
             await until(lambda: here.deliver() or accepting.done())  # type: ignore[func-returns-value]
             await until(lambda: len(here.shelf.letters) == 5 + 299)
             await until(lambda: here.settling.books.accounts[""].dead_lettered == 304)
@@ -67,10 +67,10 @@ def test_leaving_does_not_wait_for_what_is_parked_and_gives_it_up() -> None:
         async with house() as here:
             await flooded(here, 90)
             await until(lambda: here.settling.books.accounts[""].dead_lettered == 49)
-            frontier = await asyncio.wait_for(here.pipeline.finish(), 120)
+            frontier = await asyncio.wait_for(here.pipeline.shutdown(), 120)
             assert frontier.offsets == {P: (1, 49)}
             assert here.settling.books.accounts[""].released == 90 - 49
-            assert [each.waiting for each in here.pipeline.closed("")] == [0]
+            assert [each.waiting for each in here.pipeline.tripped_guards("")] == [0]
 
     asyncio.run(run())
 
@@ -79,12 +79,12 @@ def test_directives_reach_the_lanes_the_guards_and_the_poll_thread() -> None:
     async def run() -> None:
         async with house() as here:
             gap = AcceptGap(until_ms=0, reason="", topic="orders", partition=1, stopped_at=7, to="latest")
-            here.pipeline.directed(Directives([gap]))
+            here.pipeline.apply_directives(Directives([gap]))
             assert list(here.pipeline.accepted_gaps) == [gap]
             assert here.lanes.said == [Directives([gap])]
-            here.pipeline.directed(NONE)
+            here.pipeline.apply_directives(NONE)
             assert list(here.pipeline.accepted_gaps) == []
-            assert here.pipeline.closed("yotpo") == ()
+            assert here.pipeline.tripped_guards("yotpo") == ()
 
     asyncio.run(run())
 
@@ -98,11 +98,11 @@ def test_with_the_real_translator_a_registry_that_knows_no_id_parks_all_but_the_
     settling = Settlement(["teller"], shelf, made, Observer(), FloodGuardOptions(refusals=3))
     tenure = PartitionLedger(Partition("shop", 0), 1, 0, 2)
     translation = made.translate(lot)
-    places = enter([Chunk(tenure, lot, [1] * 10)], translation, settling.index)
-    settling.parking.translated(lot, translation)
+    places = record_in_ledger([Chunk(tenure, lot, [1] * 10)], translation, settling.index)
+    settling.parking.count(lot, translation)
     for faulty in translation.faults:
-        settling.unsaid(faulty, places.tenures[faulty.record], places.slots[faulty.record])
-    (closed,) = settling.parking.closed("")
+        settling.dead_letter_untranslated(faulty, places.tenures[faulty.record], places.slots[faulty.record])
+    (closed,) = settling.parking.tripped("")
     assert (closed.kind, closed.cause, closed.waiting) == ("shop", DeadLetterCause.UNKNOWN_SCHEMA, 8)
     assert [letter.schema_id for letter in shelf.letters] == ["2", "2"]
     assert made.translate([kept(10)]).columns["teller"].bodies, "good records of the topic go on"

@@ -21,7 +21,7 @@ def test_a_drain_waits_for_calls_on_the_wire_and_releases_the_rest() -> None:
             here.settling.delivered("yotpo", lanes.on_wire)
             lanes.answer.set_result(None)
             assert (await draining).offsets == {P: (1, 1)}
-            assert set(here.pipeline.frontier().offsets) == {Q}
+            assert set(here.pipeline.committable_offsets().offsets) == {Q}
             assert here.settling.books.accounts["yotpo"].released == 1
 
     asyncio.run(run())
@@ -55,10 +55,10 @@ def test_a_partition_lost_while_it_is_drained_is_released_once_and_its_successor
             here.assign(P)
             here.lanes.answer.set_result(None)
             assert (await draining).offsets == {}
-            assert here.pipeline.frontier().offsets == {P: (2, 0)}
+            assert here.pipeline.committable_offsets().offsets == {P: (2, 0)}
             assert here.settling.books.accounts["yotpo"].released == 2
             await here.give(P, 0)
-            assert [each.tenure.number for each in here.lanes.here] == [2]
+            assert [each.tenure.epoch for each in here.lanes.here] == [2]
 
     asyncio.run(run())
 
@@ -75,7 +75,7 @@ def test_a_partition_assigned_while_it_is_still_drained_starts_a_tenure_of_its_o
             here.assign(P)
             here.lanes.answer.set_result(None)
             await draining
-            assert here.pipeline.frontier().offsets == {P: (2, 0)}
+            assert here.pipeline.committable_offsets().offsets == {P: (2, 0)}
             here.check_books()
 
     asyncio.run(run())
@@ -100,7 +100,7 @@ def test_the_share_of_the_rate_shrinks_when_the_topics_grow_elsewhere() -> None:
         async with house() as here:
             here.assign(P, Q, total=4)
             assert here.lanes.pace.share_at(asyncio.get_running_loop().time() + 2) == 0.5
-            here.pipeline.resized(8)
+            here.pipeline.partition_count_changed(8)
             assert here.lanes.pace.share_at(0) == 0.25
 
     asyncio.run(run())
@@ -111,7 +111,7 @@ def test_leaving_delivers_what_goes_releases_what_does_not_and_takes_nothing_mor
         async with house() as here:
             here.assign(P)
             await here.give(P, 0, 1, 2)
-            leaving = asyncio.create_task(here.pipeline.finish())
+            leaving = asyncio.create_task(here.pipeline.shutdown())
             await asyncio.sleep(0.05)
             assert here.lanes.hurried
             assert not leaving.done()
@@ -119,7 +119,7 @@ def test_leaving_delivers_what_goes_releases_what_does_not_and_takes_nothing_mor
             here.deliver(2)
             here.lanes.goes = False
             assert (await asyncio.wait_for(leaving, 120)).offsets == {P: (1, 2)}
-            assert here.pipeline.left
+            assert here.pipeline.shut_down
             assert here.settling.books.accounts["yotpo"].released == 1
 
     asyncio.run(run())
@@ -130,10 +130,10 @@ def test_who_is_asked_to_leave_twice_waits_for_nothing_but_the_wire() -> None:
         async with house() as here:
             here.assign(P)
             await here.give(P, 0)
-            leaving = asyncio.create_task(here.pipeline.finish())
+            leaving = asyncio.create_task(here.pipeline.shutdown())
             await asyncio.sleep(0.05)
             assert not leaving.done()
-            here.pipeline.hurry()
+            here.pipeline.skip_drain()
             assert (await asyncio.wait_for(leaving, 120)).offsets == {P: (1, 0)}
 
     asyncio.run(run())

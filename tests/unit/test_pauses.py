@@ -27,12 +27,12 @@ class Client:
 def test_a_partition_that_came_paused_is_resumed_once_nothing_bars_it() -> None:
     client, pauses = Client(), PartitionPauser(Observer())
     consumer = cast("Any", client)
-    pauses.match(consumer, {P: 1}, frozenset(), {P})
-    pauses.match(consumer, {P: 1}, frozenset(), ())
+    pauses.sync(consumer, {P: 1}, frozenset(), {P})
+    pauses.sync(consumer, {P: 1}, frozenset(), ())
     assert client.said == [("pause", [0]), ("resume", [0])]
     client.said.clear()
-    pauses.match(consumer, {P: 1, Q: 2}, frozenset(), ())
+    pauses.sync(consumer, {P: 1, Q: 2}, frozenset(), ())
     assert client.said == [("resume", [1])]
     client.said.clear()
-    pauses.match(consumer, {P: 1, Q: 2}, frozenset(), ())
+    pauses.sync(consumer, {P: 1, Q: 2}, frozenset(), ())
     assert client.said == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from consumer.config.run_config import RunConfigResult, destinations_of, read_plan
+from consumer.config.run_config import RunConfigResult, destinations_of, load_run_config
 
 MAPPING = """
 version: 1
@@ -24,7 +24,7 @@ def planned(folder: Path, destination: str, mapping: str = MAPPING) -> RunConfig
         "kafka: {bootstrap.servers: 'a:1'}\ntopics: [a]\nmapping: mapping.yaml\n"
         f"destinations:\n  customerio: {destination}\n"
     )
-    return read_plan(folder / "cdp.yaml", {})
+    return load_run_config(folder / "cdp.yaml", {})
 
 
 def paths(found: RunConfigResult) -> set[str]:
@@ -50,7 +50,7 @@ def test_a_whole_plan_keeps_its_warnings(tmp_path: Path) -> None:
 
 def test_what_is_no_configuration_is_all_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "cdp.yaml").write_text("- a list\n")
-    assert [each.path for each in read_plan(tmp_path / "cdp.yaml", {}).findings] == [""]
+    assert [each.path for each in load_run_config(tmp_path / "cdp.yaml", {}).findings] == [""]
 
 
 def test_a_run_config_has_the_destinations_of_its_pipeline_and_the_wall_clock(tmp_path: Path) -> None:

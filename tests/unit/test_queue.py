@@ -29,14 +29,14 @@ def never(_: Delivery, __: Fault) -> None:
 
 
 def slots(queue: KeyedQueue, waits: Waits = nothing_waits) -> list[int]:
-    return [each.slot for each in queue.take(waits, never)]
+    return [each.slot for each in queue.take_batch(waits, never)]
 
 
 def test_one_that_was_passed_over_is_not_overtaken_by_a_later_one_of_its_key_set_aside() -> None:
     queue = KeyedQueue()
     passed = one(1, 1)
-    passed.piece = 5
-    queue.put([one(2, 0), passed, one(1, 2, consent=True)])
+    passed.fragment = 5
+    queue.append([one(2, 0), passed, one(1, 2, consent=True)])
     assert slots(queue, consents_are_held) == [0]
     assert slots(queue, consents_are_held) == [1]
     assert slots(queue, consents_are_held) == []
@@ -46,11 +46,11 @@ def test_one_that_was_passed_over_is_not_overtaken_by_a_later_one_of_its_key_set
 
 def test_a_letter_acknowledged_releases_nothing_that_waits_for_something_else() -> None:
     queue = KeyedQueue()
-    queue.put([one(1, 0), one(1, 1, consent=True)])
+    queue.append([one(1, 0), one(1, 1, consent=True)])
     assert slots(queue, consents_are_held) == [0]
     queue.block(1)
     queue.acknowledged(1)
-    queue.put([one(1, 2)])
+    queue.append([one(1, 2)])
     assert slots(queue, consents_are_held) == []
     queue.release(HELD)
     assert slots(queue) == [1]
@@ -59,7 +59,7 @@ def test_a_letter_acknowledged_releases_nothing_that_waits_for_something_else() 
 
 def test_a_hold_that_ends_releases_nothing_that_waits_for_a_letter() -> None:
     queue = KeyedQueue()
-    queue.put([one(1, 0), one(1, 1, consent=True)])
+    queue.append([one(1, 0), one(1, 1, consent=True)])
     assert slots(queue, consents_are_held) == [0]
     queue.block(1)
     queue.release(HELD)
@@ -70,20 +70,20 @@ def test_a_hold_that_ends_releases_nothing_that_waits_for_a_letter() -> None:
 
 def test_a_batch_put_back_waits_for_nothing_that_only_its_successors_wait_for() -> None:
     queue = KeyedQueue()
-    queue.put([one(1, 0), one(1, 1, consent=True)])
-    batch = queue.take(consents_are_held, never)
-    queue.again(batch)
+    queue.append([one(1, 0), one(1, 1, consent=True)])
+    batch = queue.take_batch(consents_are_held, never)
+    queue.requeue(batch)
     assert slots(queue, consents_are_held) == [0]
 
 
 def test_a_probe_takes_the_oldest_of_its_key_and_is_still_before_the_rest_when_put_back() -> None:
     queue = KeyedQueue()
-    queue.put([one(1, 0, consent=True), one(1, 1, consent=True), one(2, 2, consent=True)])
+    queue.append([one(1, 0, consent=True), one(1, 1, consent=True), one(2, 2, consent=True)])
     assert slots(queue, consents_are_held) == []
     probe = queue.take_one(HELD, lambda each: each.key == 1)
     assert probe is not None
     assert probe.slot == 0
-    queue.again([probe])
+    queue.requeue([probe])
     assert slots(queue, consents_are_held) == []
     queue.release(HELD)
     assert [slots(queue) for _ in range(3)].count([0]) == 1
@@ -91,11 +91,11 @@ def test_a_probe_takes_the_oldest_of_its_key_and_is_still_before_the_rest_when_p
 
 def test_what_comes_after_a_withdrawn_delivery_is_not_blocked_by_it() -> None:
     queue, gone = KeyedQueue(), FakeTenure()
-    queue.put([one(1, 0, consent=True, tenure=gone)])
+    queue.append([one(1, 0, consent=True, tenure=gone)])
     assert slots(queue, consents_are_held) == []
-    gone.sending = False
-    queue.withdraw()
-    queue.put([one(1, 1)])
+    gone.may_send = False
+    queue.drop_revoked()
+    queue.append([one(1, 1)])
     assert slots(queue, consents_are_held) == [1]
 
 
@@ -103,7 +103,7 @@ def test_two_letters_of_a_key_are_both_waited_for() -> None:
     queue = KeyedQueue()
     queue.block(1)
     queue.block(1)
-    queue.put([one(1, 0)])
+    queue.append([one(1, 0)])
     assert slots(queue) == []
     queue.acknowledged(1)
     assert slots(queue) == []
@@ -121,19 +121,19 @@ def test_one_that_can_never_go_is_refused_and_its_key_waits_for_the_letter() -> 
     def hopeless(each: Delivery) -> WaitReason | Fault | None:
         return Fault(DeadLetterCause.OUT_OF_WINDOW) if each.slot == 0 else None
 
-    queue.put([one(1, 0), one(1, 1), one(2, 2)])
-    assert [each.slot for each in queue.take(hopeless, refuse)] == [2]
+    queue.append([one(1, 0), one(1, 1), one(2, 2)])
+    assert [each.slot for each in queue.take_batch(hopeless, refuse)] == [2]
     assert refused == [0]
     queue.acknowledged(1)
-    assert [each.slot for each in queue.take(hopeless, refuse)] == [1]
+    assert [each.slot for each in queue.take_batch(hopeless, refuse)] == [1]
 
 
 def test_a_probe_is_neither_of_a_partition_that_went_nor_of_a_key_that_waits_for_a_letter() -> None:
     queue, gone = KeyedQueue(), FakeTenure()
-    queue.put([one(1, 0, consent=True, tenure=gone), one(2, 1, consent=True), one(3, 2, consent=True)])
+    queue.append([one(1, 0, consent=True, tenure=gone), one(2, 1, consent=True), one(3, 2, consent=True)])
     assert slots(queue, consents_are_held) == []
     assert queue.waiting(HELD)
-    gone.sending = False
+    gone.may_send = False
     queue.block(2)
     probe = queue.take_one(HELD, lambda _: True)
     assert probe is not None
@@ -142,7 +142,7 @@ def test_a_probe_is_neither_of_a_partition_that_went_nor_of_a_key_that_waits_for
 
 def test_a_probe_asks_about_the_oldest_of_each_key_only() -> None:
     queue, asked = KeyedQueue(), list[int]()
-    queue.put([one(1, 0, consent=True), one(1, 1, consent=True), one(2, 2, consent=True)])
+    queue.append([one(1, 0, consent=True), one(1, 1, consent=True), one(2, 2, consent=True)])
     assert slots(queue, consents_are_held) == []
 
     def fits(each: Delivery) -> bool:
@@ -156,11 +156,11 @@ def test_a_probe_asks_about_the_oldest_of_each_key_only() -> None:
 
 def test_what_is_put_back_while_its_key_waits_for_a_letter_waits_with_it_and_stays_first() -> None:
     queue = KeyedQueue()
-    queue.put([one(1, 0), one(1, 1)])
-    batch = queue.take(None, never)
+    queue.append([one(1, 0), one(1, 1)])
+    batch = queue.take_batch(None, never)
     queue.block(1)
-    queue.put([one(1, 2), one(2, 3)])
-    queue.again(batch)
+    queue.append([one(1, 2), one(2, 3)])
+    queue.requeue(batch)
     assert slots(queue) == [3]
     queue.acknowledged(1)
     assert slots(queue) == [0, 1, 2]
@@ -168,11 +168,11 @@ def test_what_is_put_back_while_its_key_waits_for_a_letter_waits_with_it_and_sta
 
 def test_a_partition_that_goes_takes_its_own_and_leaves_the_letters_waited_for() -> None:
     queue, gone = KeyedQueue(), FakeTenure()
-    queue.put([one(1, 0, tenure=gone), one(1, 1), one(2, 2, consent=True), one(2, 3, tenure=gone)])
+    queue.append([one(1, 0, tenure=gone), one(1, 1), one(2, 2, consent=True), one(2, 3, tenure=gone)])
     queue.block(1)
     assert slots(queue, consents_are_held) == []
-    gone.sending = False
-    queue.withdraw()
+    gone.may_send = False
+    queue.drop_revoked()
     assert slots(queue, consents_are_held) == []
     queue.acknowledged(1)
     assert slots(queue, consents_are_held) == [1]
@@ -182,21 +182,21 @@ def test_a_partition_that_goes_takes_its_own_and_leaves_the_letters_waited_for()
 
 def test_a_batch_put_back_while_nothing_is_blocked_is_first_again() -> None:
     queue = KeyedQueue()
-    queue.put([one(1, 0), one(2, 1)])
-    batch = queue.take(None, never)
-    queue.put([one(1, 2)])
-    queue.again(batch)
+    queue.append([one(1, 0), one(2, 1)])
+    batch = queue.take_batch(None, never)
+    queue.append([one(1, 2)])
+    queue.requeue(batch)
     assert (len(queue), queue.first().slot) == (3, 0)
     assert slots(queue) == [0, 1, 2]
 
 
 def test_a_withdrawn_key_that_waits_for_a_letter_goes_on_waiting_for_it() -> None:
     queue = KeyedQueue()
-    queue.put([one(1, 0, consent=True)])
+    queue.append([one(1, 0, consent=True)])
     assert slots(queue, consents_are_held) == []
     queue.block(1)
     queue.release(HELD)
-    queue.withdraw()
+    queue.drop_revoked()
     assert slots(queue) == []
     queue.acknowledged(1)
     assert slots(queue) == [0]
@@ -204,10 +204,10 @@ def test_a_withdrawn_key_that_waits_for_a_letter_goes_on_waiting_for_it() -> Non
 
 def test_the_oldest_of_a_key_waits_for_a_reason_of_its_own_once_its_keys_letters_are_acknowledged() -> None:
     queue = KeyedQueue()
-    queue.put([one(1, 0), one(1, 1), one(1, 2, consent=True)])
-    batch = queue.take(consents_are_held, never)
+    queue.append([one(1, 0), one(1, 1), one(1, 2, consent=True)])
+    batch = queue.take_batch(consents_are_held, never)
     queue.block(1)
-    queue.again(batch[1:])
+    queue.requeue(batch[1:])
 
     def held_or_guarded(each: Delivery) -> WaitReason | None:
         return GUARD if each.slot == 1 else consents_are_held(each)
@@ -226,9 +226,9 @@ def test_the_oldest_of_a_key_waits_for_a_reason_of_its_own_once_its_keys_letters
 
 def test_a_letter_acknowledged_leaves_apart_what_failed_by_itself() -> None:
     queue, apart = KeyedQueue(), ("apart", 1)
-    queue.put([one(1, 0), one(1, 1)])
-    batch = queue.take(None, never)
-    queue.set_apart(batch, apart)
+    queue.append([one(1, 0), one(1, 1)])
+    batch = queue.take_batch(None, never)
+    queue.isolate(batch, apart)
     queue.block(1)
     queue.acknowledged(1)
     assert queue.waiting(apart) == 2

@@ -9,16 +9,16 @@ ONE, OTHER = ("apart", 1), ("apart", 2)
 
 def apart(queue: KeyedQueue, scope: WaitReason) -> list[int]:
     """Take a batch and set it apart under `scope`."""
-    batch = queue.take(consents_are_held, never)
-    assert queue.set_apart(batch, scope) == 0
+    batch = queue.take_batch(consents_are_held, never)
+    assert queue.isolate(batch, scope) == 0
     return [each.slot for each in batch]
 
 
 def test_what_is_apart_lets_other_keys_go_and_keeps_its_own_behind_it() -> None:
     queue = KeyedQueue()
-    queue.put([one(1, 0), one(2, 1)])
+    queue.append([one(1, 0), one(2, 1)])
     assert apart(queue, ONE) == [0, 1]
-    queue.put([one(1, 2), one(3, 3), one(2, 4)])
+    queue.append([one(1, 2), one(3, 3), one(2, 4)])
     assert slots(queue) == [3]
     assert slots(queue) == []
     queue.release(ONE)
@@ -27,9 +27,9 @@ def test_what_is_apart_lets_other_keys_go_and_keeps_its_own_behind_it() -> None:
 
 def test_each_batch_that_is_apart_is_released_by_itself() -> None:
     queue = KeyedQueue()
-    queue.put([one(1, 0)])
+    queue.append([one(1, 0)])
     assert apart(queue, ONE) == [0]
-    queue.put([one(2, 1)])
+    queue.append([one(2, 1)])
     assert apart(queue, OTHER) == [1]
     queue.release(OTHER)
     assert slots(queue) == [1]
@@ -39,7 +39,7 @@ def test_each_batch_that_is_apart_is_released_by_itself() -> None:
 
 def test_what_followed_aside_while_the_batch_was_formed_comes_behind_it() -> None:
     queue = KeyedQueue()
-    queue.put([one(1, 0), one(1, 1, consent=True), one(2, 2, consent=True)])
+    queue.append([one(1, 0), one(1, 1, consent=True), one(2, 2, consent=True)])
     assert apart(queue, ONE) == [0]
     assert slots(queue, consents_are_held) == []
     queue.release(HELD)
@@ -51,10 +51,10 @@ def test_what_followed_aside_while_the_batch_was_formed_comes_behind_it() -> Non
 
 def test_what_is_apart_while_its_key_waits_for_a_letter_waits_for_that() -> None:
     queue = KeyedQueue()
-    queue.put([one(1, 0), one(2, 1)])
-    batch = queue.take(None, never)
+    queue.append([one(1, 0), one(2, 1)])
+    batch = queue.take_batch(None, never)
     queue.block(1)
-    queue.set_apart(batch, ONE)
+    queue.isolate(batch, ONE)
     queue.release(ONE)
     assert slots(queue) == [1]
     queue.acknowledged(1)
@@ -63,11 +63,11 @@ def test_what_is_apart_while_its_key_waits_for_a_letter_waits_for_that() -> None
 
 def test_a_partition_that_goes_takes_what_is_its_own_and_leaves_the_rest_apart() -> None:
     queue, gone = KeyedQueue(), FakeTenure()
-    queue.put([one(1, 0, tenure=gone), one(2, 1)])
+    queue.append([one(1, 0, tenure=gone), one(2, 1)])
     assert apart(queue, ONE) == [0, 1]
-    gone.sending = False
-    assert queue.withdraw() == 1
-    queue.put([one(1, 2), one(2, 3)])
+    gone.may_send = False
+    assert queue.drop_revoked() == 1
+    queue.append([one(1, 2), one(2, 3)])
     assert slots(queue) == [2]
     queue.release(ONE)
     assert slots(queue) == [1, 3]
@@ -75,25 +75,25 @@ def test_a_partition_that_goes_takes_what_is_its_own_and_leaves_the_rest_apart()
 
 def test_nothing_is_apart_of_a_batch_whose_partition_went_during_its_call() -> None:
     queue, gone = KeyedQueue(), FakeTenure()
-    queue.put([one(1, 0, tenure=gone)])
-    batch = queue.take(None, never)
-    gone.sending = False
-    assert queue.set_apart(batch, ONE) == 1
+    queue.append([one(1, 0, tenure=gone)])
+    batch = queue.take_batch(None, never)
+    gone.may_send = False
+    assert queue.isolate(batch, ONE) == 1
     assert not queue.waiting(ONE)
-    queue.put([one(1, 1)])
+    queue.append([one(1, 1)])
     assert slots(queue) == [1]
 
 
 def test_what_may_have_changed_is_looked_at_anew_and_what_is_apart_only_where_it_is_touched() -> None:
     queue = KeyedQueue()
-    queue.put([one(1, 0)])
+    queue.append([one(1, 0)])
     assert apart(queue, ONE) == [0]
-    queue.put([one(2, 1)])
+    queue.append([one(2, 1)])
     assert apart(queue, OTHER) == [1]
-    queue.put([one(3, 2, consent=True), one(4, 3)])
+    queue.append([one(3, 2, consent=True), one(4, 3)])
     queue.block(4)
     assert slots(queue, consents_are_held) == []
-    queue.look_anew(lambda each: each.slot == 1)
+    queue.recheck(lambda each: each.slot == 1)
     assert (queue.waiting(ONE), queue.waiting(OTHER), queue.waiting(HELD), queue.waiting(("letter", 4))) == (1, 0, 0, 1)
     assert slots(queue) == [2]
     assert slots(queue) == [1]

@@ -11,7 +11,7 @@ FINE, REFUSED, ELSEWHERE = "fine", "refused", "elsewhere"
 def waiting(*rows: tuple[int, str]) -> tuple[KeyedQueue, ProbeFilter, list[Delivery]]:
     """Return a queue in which all this waits at a guard, by key and kind, each numbered by its place."""
     queue, made = KeyedQueue(), [one(key, slot) for slot, (key, _) in enumerate(rows)]
-    queue.put(made)
+    queue.append(made)
     assert slots(queue, lambda _: GUARD) == []
     kinds = [kind for _, kind in rows]
     return (
@@ -58,6 +58,6 @@ def test_nor_where_all_that_can_had_their_turn_or_nothing_can() -> None:
 def test_a_key_whose_letter_is_not_acknowledged_and_a_tenure_that_went_probe_nothing() -> None:
     queue, proof, made = waiting((1, REFUSED), (2, REFUSED), (3, FINE), (3, REFUSED))
     queue.block(1)
-    gone = FakeTenure(sending=False)
+    gone = FakeTenure(may_send=False)
     made[1].tenure = gone  # type: ignore[assignment]
     assert probed(queue, proof) == 2

@@ -51,14 +51,14 @@ class House:
 
     def balanced(self) -> bool:
         accounts = self.settling.books.accounts.values()
-        still_open = [self.tenure.open_deliveries(index) if self.tenure.live else 0 for index in range(len(accounts))]
-        return all(a.difference(left) == 0 for a, left in zip(accounts, still_open, strict=True))
+        still_open = [self.tenure.open_deliveries(index) if self.tenure.active else 0 for index in range(len(accounts))]
+        return all(a.mismatch(left) == 0 for a, left in zip(accounts, still_open, strict=True))
 
 
 def test_what_was_delivered_is_settled_and_booked_and_makes_room() -> None:
     house = House()
-    house.settling.ends("yotpo").delivered(house.deliveries)
-    assert house.tenure.frontier() == 2
+    house.settling.sink_of("yotpo").delivered(house.deliveries)
+    assert house.tenure.committable_offset() == 2
     assert house.settling.books.accounts["yotpo"].delivered == 2
     assert house.balanced()
     assert house.rooms == 1
@@ -73,13 +73,13 @@ def test_nothing_is_settled_twice() -> None:
 
 def test_a_refused_delivery_is_settled_when_its_letter_is_acknowledged_and_never_before() -> None:
     house = House()
-    house.settling.ends("yotpo").refused(house.deliveries[0], REFUSED, house.ack)
-    assert (house.tenure.frontier(), house.acknowledged, house.settling.letters()) == (0, 0, 1)
+    house.settling.sink_of("yotpo").refused(house.deliveries[0], REFUSED, house.ack)
+    assert (house.tenure.committable_offset(), house.acknowledged, house.settling.pending_dead_letters()) == (0, 0, 1)
     assert house.settling.writing([house.tenure])
     assert house.settling.books.accounts["yotpo"].dead_lettered == 0
     assert house.balanced()
     house.shelf.acknowledge()
-    assert (house.tenure.frontier(), house.acknowledged, house.settling.letters()) == (1, 1, 0)
+    assert (house.tenure.committable_offset(), house.acknowledged, house.settling.pending_dead_letters()) == (1, 1, 0)
     assert not house.settling.writing()
     assert house.settling.books.accounts["yotpo"].dead_lettered == 1
     assert house.balanced()
@@ -107,7 +107,7 @@ def test_late_outcomes_of_a_released_tenure_move_nothing_and_free_the_key() -> N
     assert len(house.shelf.letters) == 1
     account = house.settling.books.accounts["yotpo"]
     assert (account.delivered, account.dead_lettered, account.released) == (0, 0, 2)
-    assert house.tenure.frontier() == 0
+    assert house.tenure.committable_offset() == 0
     assert house.balanced()
 
 
@@ -120,11 +120,11 @@ def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
         faulty = TranslationFailure(
             0, entry, Fault(DeadLetterCause.CONTRACT if entry else DeadLetterCause.UNDECODABLE), "id"
         )
-        house.settling.unsaid(faulty, tenure, 0)
+        house.settling.dead_letter_untranslated(faulty, tenure, 0)
     assert [letter.attempts for letter in house.shelf.letters] == [0, 0]
-    assert tenure.frontier() == 5
+    assert tenure.committable_offset() == 5
     house.shelf.acknowledge()
-    assert tenure.frontier() == 6
+    assert tenure.committable_offset() == 6
     assert house.told.faulty_ones == [
         ("yotpo", "shop.Order", DeadLetterCause.CONTRACT),
         ("", "", DeadLetterCause.UNDECODABLE),
@@ -137,6 +137,6 @@ def test_letters_to_a_topic_that_takes_none_are_not_waited_for(monkeypatch: pyte
     house = House()
     house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
     assert house.settling.writing()
-    monkeypatch.setattr(house.shelf, "stuck", lambda: "TOPIC_AUTHORIZATION_FAILED")
+    monkeypatch.setattr(house.shelf, "stalled_reason", lambda: "TOPIC_AUTHORIZATION_FAILED")
     assert not house.settling.writing()
-    assert house.settling.letters() == 1
+    assert house.settling.pending_dead_letters() == 1

@@ -57,7 +57,7 @@ class KeptBack(FakeLanes):
 
     def __init__(self) -> None:
         super().__init__()
-        self.suspects = 0
+        self.poison_candidates = 0
         self.said = DirectiveFilter("copilot")
         self.guarding = Guarding()
 
@@ -82,7 +82,7 @@ class House:
             lanes.name = name
             self.pipeline.lanes[name] = lanes  # type: ignore[assignment]
         self.tenure = PartitionLedger(P, 1, 0, len(NAMES) + 1)
-        self.pipeline.intake.begin(self.tenure)
+        self.pipeline.intake.assign(self.tenure)
 
     def open(self, *owed: Sequence[int]) -> None:
         """Take a record for each row of what it owes: copilot, yotpo, customerio, and whole."""
@@ -103,7 +103,7 @@ class House:
             schema_waits=lambda: {7: 1},
             schema_troubles=lambda: {7: "refused"},
             schemas_known=lambda: 0,
-        ).look()
+        ).refresh()
 
     def destinations(self) -> dict[str, DestinationStatus]:
         return {each.name: each for each in self.look().destinations}
@@ -156,7 +156,7 @@ def test_what_is_kept_back_is_told_with_why() -> None:
     house.lanes[0].guarding.scopes = [
         TrippedGuard("shop.Order", DeadLetterCause.REFUSED, time.monotonic() - 60, 51, 90, 12)
     ]
-    house.lanes[0].suspects = 2
+    house.lanes[0].poison_candidates = 2
     house.lanes[0].said = DirectiveFilter("copilot", Directives((pause, Pause(1, "", "yotpo"))))
     facts = house.destinations()["copilot"]
     (guard,) = facts.guards
@@ -186,7 +186,7 @@ def test_a_partition_is_stopped_until_its_gap_is_accepted_or_it_is_assigned_anew
 class Forgetful:
     """A tenure that settles all but the first, and says that all are."""
 
-    live = True
+    active = True
 
     def __init__(self, tenure: PartitionLedger) -> None:
         self.tenure = tenure

@@ -37,9 +37,9 @@ def test_what_the_file_says_at_the_start_is_in_force_before_anything_else(steere
 def test_a_changed_file_is_acted_on_once_and_whole(steered: Steered) -> None:
     async def scenario() -> None:
         await steered.begin(BOTH)
-        await steered.steering.look()
+        await steered.steering.refresh()
         await steered.write("directives:\n" + pause("copilot", NOON))
-        await steered.steering.look()
+        await steered.steering.refresh()
         assert steered.acted[1:] == [Directives((COPILOT,))]
         assert steered.story.said == ["read 2", "read 1"]
 
@@ -61,10 +61,10 @@ def test_a_swapped_link_counts_by_its_content(tmp_path: Path, steered: Steered) 
         (tmp_path / "one").write_text(BOTH)
         (tmp_path / "two").write_text("directives:\n" + pause("copilot", NOON))
         steered.path.symlink_to(tmp_path / "one")
-        await steered.steering.begin([steered.acted.append], steered.leave)
+        await steered.steering.start([steered.acted.append], steered.leave)
         steered.path.unlink()
         steered.path.symlink_to(tmp_path / "two")
-        await steered.steering.look()
+        await steered.steering.refresh()
         assert steered.acted == [Directives((COPILOT, CUSTOMERIO)), Directives((COPILOT,))]
 
     run(scenario())
@@ -78,7 +78,7 @@ def test_a_bad_file_is_refused_whole_once_and_the_old_one_stays(steered: Steered
     async def scenario() -> None:
         await steered.begin(BOTH)
         await steered.write(BAD)
-        await steered.steering.look()
+        await steered.steering.refresh()
         assert steered.steering.in_force == Directives((COPILOT, CUSTOMERIO))
         assert len(steered.acted) == 1
         assert steered.story.said == ["read 2", REFUSED]
@@ -94,7 +94,7 @@ def test_what_the_old_file_said_ends_in_time_though_a_bad_one_stands_there(steer
         await steered.begin(BOTH)
         await steered.write(BAD)
         steered.now_ms = NOON_MS
-        await steered.steering.look()
+        await steered.steering.refresh()
         assert steered.steering.in_force == Directives((CUSTOMERIO,))
         assert steered.story.said[2:] == ["ended: pause {'destination': 'copilot'}"]
 
@@ -127,10 +127,10 @@ def test_what_a_bad_file_at_the_start_holds_goes_on_when_the_file_is_removed_and
     async def scenario() -> None:
         await steered.begin(BAD)
         steered.now_ms = EVENING_MS + 100 * 365 * 86_400_000
-        await steered.steering.look()
+        await steered.steering.refresh()
         assert steered.everything_waits()
         steered.path.unlink()
-        await steered.steering.look()
+        await steered.steering.refresh()
         assert steered.acted[1:] == [NONE]
         await steered.write(BAD)
         assert steered.acted[2:] == []
@@ -144,8 +144,8 @@ def test_a_file_that_cannot_be_read_is_refused_and_the_old_one_stays(steered: St
         await steered.begin(BOTH)
         steered.path.unlink()
         steered.path.mkdir()
-        await steered.steering.look()
-        await steered.steering.look()
+        await steered.steering.refresh()
+        await steered.steering.refresh()
         assert steered.steering.in_force == Directives((COPILOT, CUSTOMERIO))
         assert steered.story.said == ["read 2", "refused: cannot be read: is a directory"]
 
@@ -156,8 +156,8 @@ def test_a_file_that_goes_takes_its_directives_with_it_and_is_said_to_be_missing
     async def scenario() -> None:
         await steered.begin(BOTH)
         steered.path.unlink()
-        await steered.steering.look()
-        await steered.steering.look()
+        await steered.steering.refresh()
+        await steered.steering.refresh()
         assert steered.acted[1:] == [NONE]
         await steered.write(BOTH)
         assert steered.acted[2:] == [Directives((COPILOT, CUSTOMERIO))]
@@ -168,8 +168,8 @@ def test_a_file_that_goes_takes_its_directives_with_it_and_is_said_to_be_missing
 
 def test_no_file_at_the_start_is_said_once_and_nobody_acts(steered: Steered) -> None:
     async def scenario() -> None:
-        await steered.steering.begin([steered.acted.append], steered.leave)
-        await steered.steering.look()
+        await steered.steering.start([steered.acted.append], steered.leave)
+        await steered.steering.refresh()
         assert steered.acted == []
         assert steered.story.said == ["missing", "read 0"]
 
@@ -180,14 +180,14 @@ def test_each_directive_ends_by_itself(steered: Steered) -> None:
     async def scenario() -> None:
         await steered.begin(BOTH)
         steered.now_ms = NOON_MS - 1
-        await steered.steering.look()
+        await steered.steering.refresh()
         assert len(steered.acted) == 1
         steered.now_ms = NOON_MS
-        await steered.steering.look()
-        await steered.steering.look()
+        await steered.steering.refresh()
+        await steered.steering.refresh()
         assert steered.acted[1:] == [Directives((CUSTOMERIO,))]
         steered.now_ms = EVENING_MS
-        await steered.steering.look()
+        await steered.steering.refresh()
         assert steered.acted[2:] == [NONE]
         assert steered.story.said == [
             "read 2",
@@ -207,7 +207,7 @@ def test_a_clock_that_was_ahead_and_is_put_right_gives_back_what_it_ended(tmp_pa
         right_ms = steered.now_ms
         for now_ms, in_force in ((NOON_MS, (CUSTOMERIO,)), (EVENING_MS, ()), (right_ms, (COPILOT, CUSTOMERIO))):
             steered.now_ms = now_ms
-            await steered.steering.look()
+            await steered.steering.refresh()
             assert steered.steering.in_force == in_force
             assert shown.in_force(now_ms) == in_force, "what is shown is what is acted on"
         assert steered.acted == [(COPILOT, CUSTOMERIO), (CUSTOMERIO,), (), (COPILOT, CUSTOMERIO)]
@@ -235,7 +235,7 @@ def test_while_it_runs_it_looks_again_and_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         changed = asyncio.Event()
         steered.path.write_text("directives:\n" + pause("copilot", NOON))
-        await steered.steering.begin([steered.acted.append, lambda _: changed.set()], steered.leave)
+        await steered.steering.start([steered.acted.append, lambda _: changed.set()], steered.leave)
         changed.clear()
         running = asyncio.create_task(steered.steering.run())
         (tmp_path / "next").write_text(BOTH)
@@ -282,18 +282,18 @@ def test_a_disk_that_hangs_while_it_runs_is_said_once_and_the_file_is_read_anew_
         await steered.begin(BOTH)
         steered.steering._file._within_s = 0.05
         with HungMount(steered.path) as mount:
-            await steered.steering.look()
-            await steered.steering.look()
+            await steered.steering.refresh()
+            await steered.steering.refresh()
             assert steered.story.said == ["read 2", HANGS]
             assert len(steered.acted) == 1, "what was read before stays in force"
             mount.answer()
         steered.steering._file._within_s = 30
-        await steered.steering.look()
-        await steered.steering.look()
+        await steered.steering.refresh()
+        await steered.steering.refresh()
         assert steered.story.said == ["read 2", HANGS, "read 2"]
         with HungMount(steered.path):
             steered.steering._file._within_s = 0.05
-            await steered.steering.look()
+            await steered.steering.refresh()
         assert steered.story.said == ["read 2", HANGS, "read 2", HANGS]
         assert len(steered.acted) == 1
 

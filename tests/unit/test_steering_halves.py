@@ -27,10 +27,10 @@ def test_half_a_file_that_is_being_written_changes_nothing(steered: Steered, mon
             steered.path.write_text(f"{BOTH}\n")
 
         monkeypatch.setattr(asyncio, "sleep", the_writer_goes_on)
-        await steered.steering.look()
+        await steered.steering.refresh()
         assert steered.steering.in_force == Directives((COPILOT, CUSTOMERIO))
         assert steered.story.said == ["read 2"]
-        await steered.steering.look()
+        await steered.steering.refresh()
         assert len(steered.acted) == 1
         assert steered.story.said == ["read 2", "read 2"]
 
@@ -62,10 +62,10 @@ def test_a_file_that_never_stands_still_keeps_nobody_from_starting_and_holds_eve
         with monkeypatch.context() as writing:
             writing.setattr(asyncio, "sleep", the_writer_goes_on)
             await steered.begin(BOTH)
-            await steered.steering.look()
+            await steered.steering.refresh()
         assert [each.destination for each in steered.steering.in_force.pauses] == ["copilot", "customerio"]
         assert steered.story.said == ["unread, 2 hold: never stands still"]
-        await steered.steering.look()
+        await steered.steering.refresh()
         assert steered.acted[1:] == [Directives((COPILOT, CUSTOMERIO))]
         assert steered.story.said[1:] == ["read 2"]
 

@@ -48,7 +48,7 @@ def test_a_file_not_read_in_time_at_the_start_holds_everything_until_it_is(
         finally:
             hung.may.set()
         while len(steered.acted) < 2:
-            await steered.steering.look()
+            await steered.steering.refresh()
             await asyncio.sleep(0.005)
         assert steered.acted[1:] == [Directives((COPILOT, CUSTOMERIO))]
         assert steered.story.said == [UNTOLD, "read 2"]

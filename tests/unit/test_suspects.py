@@ -3,7 +3,7 @@
 import pytest
 
 from consumer.delivery.delivery import Delivery, FailureHistory
-from consumer.delivery.guards.poison_detector import PoisonDetectionOptions, PoisonDetector, speaks_against
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions, PoisonDetector, counts_as_failure
 from consumer.delivery.keyed_queue import IsolatedBatches
 from consumer.model import (
     BatchRefused,
@@ -48,7 +48,7 @@ def past(story: str, options: PoisonDetectionOptions | None = None) -> tuple[Poi
     }
     for second, happened in enumerate(story):
         if happened in "sct":
-            suspicion.succeeded(batches[happened])
+            suspicion.record_success(batches[happened])
         else:
             batches["x"], batches["y"] = [one(3)], [one(4, consent=True)]
             suspicion.failed(batches[happened], float(second))
@@ -77,7 +77,7 @@ def past(story: str, options: PoisonDetectionOptions | None = None) -> tuple[Poi
     ],
 )
 def test_a_failure_speaks_against_what_was_sent_unless_it_says_later(verdict: Verdict, *, against: bool) -> None:
-    assert speaks_against(verdict) is against
+    assert counts_as_failure(verdict) is against
 
 
 @pytest.mark.parametrize(
@@ -112,13 +112,13 @@ def test_a_failure_speaks_against_what_was_sent_unless_it_says_later(verdict: Ve
 def test_a_failure_is_damning_if_others_succeeded_since_the_one_before(story: str, failures: int, damning: int) -> None:
     _, mine = past(story)
     assert mine.evidence is not None
-    assert (mine.evidence.failures, mine.evidence.damning) == (failures, damning)
+    assert (mine.evidence.failures, mine.evidence.counted) == (failures, damning)
 
 
 def test_as_many_successes_are_needed_as_the_options_say() -> None:
     _, mine = past("fsfssf", PoisonDetectionOptions(successes=2))
     assert mine.evidence is not None
-    assert mine.evidence.damning == 1
+    assert mine.evidence.counted == 1
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_batch_is_guilty_by_enough_damning_failures_of_its_oldest_the_last_one
     batch = [mine, one(1)]
     assert suspicion.failing(batch) is failing
     assert suspicion.suspects(batch) is suspect
-    assert suspicion.guilty(batch) is guilty
+    assert suspicion.is_poison(batch) is guilty
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_lone_one_is_given_up_after_the_time_and_the_others_that_it_takes(
     story: str, now: float, *, hopeless: bool
 ) -> None:
     suspicion, mine = past(story, PoisonDetectionOptions(failures=2, after_s=10.0, others=3))
-    assert suspicion.hopeless(mine, now) is hopeless
+    assert suspicion.should_give_up(mine, now) is hopeless
 
 
 def test_a_half_of_a_suspect_is_guilty_at_its_next_damning_failure_but_given_up_by_its_own_past_only() -> None:
@@ -180,27 +180,27 @@ def test_a_half_of_a_suspect_is_guilty_at_its_next_damning_failure_but_given_up_
     others = [one(n) for n in range(10, 15)]
     for batch in ([old], [old], [old, young]):
         suspicion.failed(batch, 0.0)
-        suspicion.succeeded(others)
-    assert suspicion.guilty([old, young])
-    suspicion.halved([old, young, unheard])
+        suspicion.record_success(others)
+    assert suspicion.is_poison([old, young])
+    suspicion.record_split([old, young, unheard])
     assert unheard.evidence is None
     assert suspicion.suspects([young])
-    assert not suspicion.guilty([young])
+    assert not suspicion.is_poison([young])
     suspicion.failed([young], 1.0)
-    assert suspicion.guilty([young])
-    suspicion.succeeded(others)
-    assert not suspicion.hopeless(young, 1.0)
+    assert suspicion.is_poison([young])
+    suspicion.record_success(others)
+    assert not suspicion.should_give_up(young, 1.0)
     suspicion.failed([young], 2.0)
-    assert suspicion.hopeless(young, 2.0)
+    assert suspicion.should_give_up(young, 2.0)
 
 
 def test_what_failed_together_shares_its_evidence_and_what_did_not_keeps_its_own() -> None:
     suspicion, batch = PoisonDetector(PoisonDetectionOptions()), [one(n) for n in range(4)]
     suspicion.failed(batch[:2], 0.0)
-    suspicion.succeeded([one(9)])
+    suspicion.record_success([one(9)])
     suspicion.failed(batch[1:], 1.0)
     assert batch[2].evidence is batch[3].evidence
-    assert [each.evidence and (each.evidence.failures, each.evidence.damning) for each in batch] == [
+    assert [each.evidence and (each.evidence.failures, each.evidence.counted) for each in batch] == [
         (1, 0),
         (2, 1),
         (1, 0),
@@ -221,11 +221,11 @@ def test_how_often_it_failed_alone_is_counted_from_when_it_last_stood_alone() ->
 
 def test_what_is_halved_stays_a_suspect_through_an_outage_that_sets_its_past_back() -> None:
     suspicion, mine = past("bsb", PoisonDetectionOptions(failures=1))
-    suspicion.halved([mine, one(1)])
+    suspicion.record_split([mine, one(1)])
     suspicion.failed([one(2)], 5.0)
     suspicion.failed([mine], 6.0)
     assert mine.evidence is not None
-    assert not mine.evidence.damning
+    assert not mine.evidence.counted
     assert suspicion.suspects([mine])
 
 
@@ -235,22 +235,22 @@ def test_what_is_halved_stays_a_suspect_through_an_outage_that_sets_its_past_bac
 def test_what_waits_by_itself_is_tried_when_its_time_has_come_and_others_had_their_turn() -> None:
     apart = IsolatedBatches()
     assert apart.due_s == float("inf")
-    assert apart.next(100.0, others=False) is None
-    apart.put(("apart", 1), 10.0, 4)
-    apart.put(("apart", 2), 10.0, 0)
-    assert (apart.due_s, apart.suspects) == (10.0, 4)
-    assert apart.next(9.9, others=False) is None
-    assert apart.next(10.0, others=True) is None
-    apart.went_well()
-    assert apart.next(10.0, others=True) == ("apart", 1)
-    assert apart.next(10.0, others=True) is None
-    assert apart.next(10.0, others=False) == ("apart", 2)
+    assert apart.next_due(100.0, others=False) is None
+    apart.add(("apart", 1), 10.0, 4)
+    apart.add(("apart", 2), 10.0, 0)
+    assert (apart.due_s, apart.candidates) == (10.0, 4)
+    assert apart.next_due(9.9, others=False) is None
+    assert apart.next_due(10.0, others=True) is None
+    apart.record_success()
+    assert apart.next_due(10.0, others=True) == ("apart", 1)
+    assert apart.next_due(10.0, others=True) is None
+    assert apart.next_due(10.0, others=False) == ("apart", 2)
     assert apart.due_s == float("inf")
 
 
 def test_what_waits_for_nobody_any_more_is_forgotten() -> None:
     apart = IsolatedBatches()
     for number in range(3):
-        apart.put(("apart", number), 10.0 - number, 1)
+        apart.add(("apart", number), 10.0 - number, 1)
     apart.keep(lambda scope: scope[1] != 2)
-    assert (apart.due_s, apart.suspects) == (9.0, 2)
+    assert (apart.due_s, apart.candidates) == (9.0, 2)

@@ -140,11 +140,11 @@ def test_a_disk_that_hangs_keeps_no_token_from_being_renewed_with_the_secret_in_
                 assert signature == {"x-token": f"token-{count}"}
                 assert isinstance(signature, AuthHeaders)
                 door._fetched_at -= 101
-            assert (door.doubt(), doubts) == (SecretProblem.UNREAD, [SecretProblem.UNREAD])
+            assert (door.problem(), doubts) == (SecretProblem.UNREAD, [SecretProblem.UNREAD])
             mount.answer()
         secret._look._within_s = 30
         assert not await door.refresh()
-        assert (door.doubt(), doubts) == (None, [SecretProblem.UNREAD, None])
+        assert (door.problem(), doubts) == (None, [SecretProblem.UNREAD, None])
         assert set(exchange.bodies) == {b"good"}
 
     asyncio.run(run())
@@ -180,8 +180,8 @@ def test_half_of_a_secret_gives_way_to_the_one_that_tokens_were_had_with_until_i
         assert signature == {"x-token": "token-3"}
         assert exchange.bodies == [b"good", b"wh", b"good"]
         assert await door.current() is signature, "it is kept"
-        door.taken(signature)
-        assert (door.doubt(), doubts) == (SecretProblem.REFUSED, [SecretProblem.REFUSED])
+        door.accepted(signature)
+        assert (door.problem(), doubts) == (SecretProblem.REFUSED, [SecretProblem.REFUSED])
         assert door._look_at > 0
         secret.on_disk, door._look_at = "whole", float("inf")
         assert await door.current() is signature

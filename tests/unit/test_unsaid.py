@@ -25,7 +25,7 @@ def test_the_first_are_dead_lettered_and_the_flood_is_parked_still_owed() -> Non
     assert here.letters() == ["0", "1"]
     assert here.waiting() == [3]
     here.shelf.acknowledge()
-    assert here.tenure.frontier() == 2
+    assert here.tenure.committable_offset() == 2
     assert here.tenure.open_records == 3
     assert not here.settling.writing(), "leaving would wait for what is parked"
     assert here.balanced()
@@ -65,7 +65,7 @@ def test_records_that_do_not_decode_are_counted_by_topic_among_all_its_records()
     here.lot("x", None, waiting="..........")  # what waits for its schema is nothing yet
     assert len(here.letters()) == 4
     assert here.waiting("") == [1]
-    (closed,) = here.settling.parking.closed("")
+    (closed,) = here.settling.parking.tripped("")
     assert (closed.kind, closed.cause, closed.refused, closed.of) == ("orders", UNDECODABLE, 5, 9)
     assert here.waiting() == []
 
@@ -85,7 +85,7 @@ def test_what_is_parked_is_written_in_order_once_it_is_accepted_and_settled_on_i
         here.lot("x")
         assert here.letters()[-1] == "1002"
         here.shelf.acknowledge()
-        assert here.tenure.frontier() == 1003
+        assert here.tenure.committable_offset() == 1003
         assert here.balanced()
 
     asyncio.run(run())
@@ -118,10 +118,10 @@ def test_what_is_parked_of_a_tenure_that_ended_is_forgotten_and_released() -> No
         here.settling.books.close(gone)
         here.tenure = PartitionLedger(Partition("orders", 0), 2, 2, 2)
         here.lot("xx")
-        here.settling.forget()
+        here.settling.drop_revoked()
         assert here.waiting() == [2]
         here.settling.books.close(here.tenure)
-        here.settling.forget()
+        here.settling.drop_revoked()
         assert here.waiting() == [0]
         here.settling.parking.accept(accept(CONTRACT).accepted)
         assert len(here.letters()) == 2
@@ -148,19 +148,19 @@ def test_a_quarantine_of_positions_writes_what_is_parked_of_them_as_that_and_lea
     here = Lots()
     here.lot("xxxxxx")
     here.shelf.acknowledge()
-    here.settling.parking.directed(quarantine(2, 4))
+    here.settling.parking.apply_directives(quarantine(2, 4))
     assert [(each.delivery_id, each.fault.cause) for each in here.shelf.letters[2:]] == [
         ("2", DeadLetterCause.QUARANTINED),
         ("4", DeadLetterCause.QUARANTINED),
     ]
     assert here.waiting() == [2]
     here.shelf.acknowledge()
-    assert here.tenure.frontier() == 3
+    assert here.tenure.committable_offset() == 3
     assert here.balanced()
-    here.settling.parking.directed(quarantine(3, 5))
+    here.settling.parking.apply_directives(quarantine(3, 5))
     here.shelf.acknowledge()
     assert here.waiting() == [0]
-    assert here.tenure.frontier() == 6
+    assert here.tenure.committable_offset() == 6
     here.lot("x")
     assert here.waiting() == [1], "its guard is still closed"
 
@@ -168,22 +168,22 @@ def test_a_quarantine_of_positions_writes_what_is_parked_of_them_as_that_and_lea
 def test_a_quarantine_reaches_records_that_do_not_decode_unless_it_names_a_destination() -> None:
     here = Lots()
     here.lot("xxxx", None)
-    here.settling.parking.directed(quarantine(2, destination="yotpo"))
+    here.settling.parking.apply_directives(quarantine(2, destination="yotpo"))
     assert here.waiting("") == [2]
-    here.settling.parking.directed(quarantine(2))
+    here.settling.parking.apply_directives(quarantine(2))
     assert here.waiting("") == [1]
     assert here.shelf.letters[-1].fault.cause is DeadLetterCause.QUARANTINED
 
 
 def test_what_is_quarantined_already_when_it_is_found_is_neither_counted_nor_parked() -> None:
     here = Lots()
-    here.settling.parking.directed(quarantine(0, 1, 4))
+    here.settling.parking.apply_directives(quarantine(0, 1, 4))
     here.lot("xxxxxx")
     causes = [(each.delivery_id, each.fault.cause) for each in here.shelf.letters]
     named, own = DeadLetterCause.QUARANTINED, CONTRACT
     assert causes == [("0", named), ("1", named), ("2", own), ("3", own), ("4", named)]
     assert here.waiting() == [1]
-    here.settling.parking.directed(NONE)
+    here.settling.parking.apply_directives(NONE)
     here.lot("x")
     assert here.waiting() == [2]
 
@@ -191,7 +191,7 @@ def test_what_is_quarantined_already_when_it_is_found_is_neither_counted_nor_par
 def test_a_quarantine_by_key_reaches_nothing_that_could_not_be_said() -> None:
     here = Lots()
     here.lot("xxxx")
-    here.settling.parking.directed(Directives([Quarantine(0, "", "orders", key="k")]))
+    here.settling.parking.apply_directives(Directives([Quarantine(0, "", "orders", key="k")]))
     assert here.waiting() == [2]
 
 
@@ -199,5 +199,5 @@ def test_a_quarantine_writes_nothing_of_a_tenure_that_ended() -> None:
     here = Lots()
     here.lot("xxxx")
     here.settling.books.close(here.tenure)
-    here.settling.parking.directed(quarantine(2, 3))
+    here.settling.parking.apply_directives(quarantine(2, 3))
     assert len(here.letters()) == 2

@@ -71,7 +71,7 @@ class Watched:
         self.began += 1
 
     def agreeing(self) -> Watched:
-        self.window.heard(formatdate(NOW_S, usegmt=True))
+        self.window.record_server_date(formatdate(NOW_S, usegmt=True))
         return self
 
     def reason(self, event_s: float, max_age_ms: int | None = HOUR_MS) -> WaitReason | Fault | None:
@@ -142,9 +142,9 @@ def test_a_closed_window_releases_nothing_any_more(clocks: Clocks) -> None:
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Foo 2026", "Thu, 01 Jan 99999999999 00:00:00 GMT"])
 def test_what_is_no_date_teaches_nothing(clocks: Clocks, date: str | None) -> None:
     watched = Watched()
-    watched.window.heard(date)
+    watched.window.record_server_date(date)
     assert not watched.window.known
-    watched.agreeing().window.heard(date)
+    watched.agreeing().window.record_server_date(date)
     assert watched.window.skew_s == 0
     assert isinstance(watched.reason(NOW_S + 600), Fault), "nothing says that our clock is wrong"
 
@@ -152,7 +152,7 @@ def test_what_is_no_date_teaches_nothing(clocks: Clocks, date: str | None) -> No
 @pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000"])
 def test_a_date_is_read_in_utc_however_its_zone_is_written(clocks: Clocks, zone: str) -> None:
     watched = Watched()
-    watched.window.heard(formatdate(NOW_S + 90).replace("-0000", zone))
+    watched.window.record_server_date(formatdate(NOW_S + 90).replace("-0000", zone))
     assert watched.window.skew_s == pytest.approx(90)
 
 
@@ -164,10 +164,10 @@ def test_before_their_clock_is_known_nothing_is_refused_and_a_probe_is_due_soon(
         [(held, hold)] = watched.holds
         assert (held, hold.fault.cause, hold.next_probe) == (CLOCK, TransientCause.CLOCK_SKEW, 501.0)
         assert (watched.began, watched.observer.said) == (1, ["held clock: clock_skew"])
-        assert watched.window.past_hope(dated(event_s, HOUR_MS)) is None
+        assert watched.window.expired(dated(event_s, HOUR_MS)) is None
         watched.agreeing()
         assert (list(watched.holds), watched.released) == ([], [SKEW])
-        assert watched.reason(event_s) == watched.window.past_hope(dated(event_s, HOUR_MS)) != None  # noqa: E711
+        assert watched.reason(event_s) == watched.window.expired(dated(event_s, HOUR_MS)) != None  # noqa: E711
         watched.window.close()
 
     in_loop(test)
@@ -190,9 +190,9 @@ def test_what_was_heard_long_ago_says_nothing_of_today(clocks: Clocks) -> None:
 def test_where_everything_that_waited_is_looked_at_anew_the_hold_begins_anew(clocks: Clocks) -> None:
     def test() -> None:
         watched = Watched()
-        watched.window.withdrawn()
+        watched.window.drop_revoked()
         watched.reason(NOW_S + 600)
-        watched.window.withdrawn()
+        watched.window.drop_revoked()
         assert (list(watched.holds), watched.released) == ([], [SKEW])
         watched.reason(NOW_S + 600)
         assert watched.observer.said == ["held clock: clock_skew", "resumed clock", "held clock: clock_skew"]
@@ -204,9 +204,9 @@ def test_where_everything_that_waited_is_looked_at_anew_the_hold_begins_anew(clo
 def test_while_the_clocks_disagree_it_holds_and_says_so_once(clocks: Clocks) -> None:
     def test() -> None:
         watched = Watched()
-        watched.window.heard(formatdate(NOW_S + 600, usegmt=True))
+        watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
         assert [watched.reason(NOW_S + 600), watched.reason(NOW_S - 7200)] == [SKEW, SKEW]
-        watched.window.heard(formatdate(NOW_S + 600, usegmt=True))
+        watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
         assert watched.observer.said == ["held clock: clock_skew"]
         assert watched.released == []
         [(_, hold)] = watched.holds
@@ -219,10 +219,10 @@ def test_while_the_clocks_disagree_it_holds_and_says_so_once(clocks: Clocks) -> 
 def test_an_answer_that_shows_the_clocks_agree_releases_at_once_what_was_held(clocks: Clocks) -> None:
     def test() -> None:
         watched = Watched()
-        watched.window.heard(formatdate(NOW_S + 600, usegmt=True))
+        watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
         assert watched.reason(NOW_S + 600) == SKEW
         clocks.wall_s += 600
-        watched.window.heard(formatdate(NOW_S + 600, usegmt=True))
+        watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
         assert watched.observer.said == ["held clock: clock_skew", "resumed clock"]
         assert watched.released == [SKEW]
 
@@ -232,7 +232,7 @@ def test_an_answer_that_shows_the_clocks_agree_releases_at_once_what_was_held(cl
 def test_a_clock_put_right_is_seen_at_the_next_look_without_another_answer(clocks: Clocks) -> None:
     async def run() -> None:
         watched = Watched(look_s=0.01)
-        watched.window.heard(formatdate(NOW_S + 600, usegmt=True))
+        watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
         assert watched.reason(NOW_S + 600) == SKEW
         clocks.wall_s += 600
         async with asyncio.timeout(120):

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from consumer.model import DeadLetterCause, Fault
-from consumer.translation.avro.wire_format import is_fingerprint, written_with
+from consumer.translation.avro.wire_format import is_fingerprint, writer_schema_key
 from tests.unit.translating import Kept
 
 GUID = uuid.UUID("0b7c0b0e-9c7e-4a5e-8a3f-2c2d4f8e1a11")
@@ -15,7 +15,7 @@ HEADER = "__value_schema_id"
 
 
 def read(value: bytes, headers: list[tuple[str, bytes | None]] | None = None) -> object:
-    return written_with(Kept(value, named=headers), value)
+    return writer_schema_key(Kept(value, named=headers), value)
 
 
 def test_a_prefix_names_an_id() -> None:

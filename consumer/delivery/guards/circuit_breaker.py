@@ -40,14 +40,14 @@ class OpenCircuit:
         self.tried: defaultdict[object, set[int]] = defaultdict(set)
         """Of each lane, the keys that had a turn since all of its keys had one."""
 
-    def due(self, now: float) -> bool:
+    def probe_due(self, now: float) -> bool:
         """Tell whether one goes now, a probe before any other."""
         if self.probing or now < min(self.next_probe, self.next_other):
             return False
         self.other = now < self.next_probe
         return True
 
-    def go_on(self, at: float) -> None:
+    def schedule_probe(self, at: float) -> None:
         """Let the next delivery go `at` this time (monotonic seconds): of the sort that went last."""
         if self.other:
             self.next_other = at
@@ -89,9 +89,7 @@ class CircuitBreakers(Generic[Held]):
         """Tell whether a call there succeeded after `started`: a barred answer is not the endpoint's then."""
         return self._succeeded.get(held, float("-inf")) > started
 
-    def barred(
-        self, held: Held, fault: Fault, now: float, first_s: float | None = None, *, others: bool = False
-    ) -> bool:
+    def open(self, held: Held, fault: Fault, now: float, first_s: float | None = None, *, others: bool = False) -> bool:
         """Note a barred answer; tell whether the hold is new. Those of calls started before the hold change nothing.
 
         `first_s`: seconds to the first probe, where it is not as far off as every other. `others`: there are some that
@@ -107,10 +105,10 @@ class CircuitBreakers(Generic[Held]):
     def probed(self, hold: OpenCircuit, now: float, fault: Fault | None = None) -> None:
         """Note that a probe ended without an answer that ends the hold; `fault`: the barred answer it had."""
         hold.fault = fault or hold.fault
-        hold.go_on(now + self.probe_s)
+        hold.schedule_probe(now + self.probe_s)
         hold.probing = False
 
-    def answered(self, held: Held, now: float, *, success: bool) -> OpenCircuit | None:
+    def close(self, held: Held, now: float, *, success: bool) -> OpenCircuit | None:
         """Note an answer that is not barred; return the hold it ends, if there was one."""
         if success:
             self._succeeded[held] = now
@@ -172,7 +170,7 @@ class EndpointHealth:
                 return
             if verdict.fault.cause is TransientCause.UNAUTHORIZED:
                 self._note_credentials(valid=False)
-            if self._circuit_breakers.barred(endpoint, verdict.fault, now):
+            if self._circuit_breakers.open(endpoint, verdict.fault, now):
                 self._observer.hold_started(self._name, endpoint.name, verdict.fault)
                 self._wake_prober()
                 self._wake_lanes()
@@ -182,9 +180,7 @@ class EndpointHealth:
         # An overloaded gateway that says "later" has not looked at the credentials.
         if not isinstance(verdict, Deferred) and not self.credentials_valid:
             self._note_credentials(valid=True)
-        ended = self._circuit_breakers.answered(
-            endpoint, now, success=isinstance(verdict, Delivered | PartiallyRefused)
-        )
+        ended = self._circuit_breakers.close(endpoint, now, success=isinstance(verdict, Delivered | PartiallyRefused))
         if ended is not None:
             self._observer.hold_ended(self._name, endpoint.name, now - ended.since)
             self._release(("endpoint", endpoint))
@@ -194,7 +190,7 @@ class EndpointHealth:
         self._circuit_breakers.probed(probe, now, verdict.fault if mine and isinstance(verdict, Blocked) else None)
         taken = isinstance(verdict, Delivered)
         if answered and (taken if self._is_guard_probe(probe) else not isinstance(verdict, Blocked | Deferred)):
-            probe.go_on(now)  # it ended the delivery: if it taught nothing, the next one may be asked at once
+            probe.schedule_probe(now)  # it ended the delivery: if it taught nothing, the next one may be asked at once
 
     def _note_credentials(self, *, valid: bool) -> None:
         self.credentials_valid = valid

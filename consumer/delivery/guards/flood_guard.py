@@ -74,7 +74,7 @@ class FloodGuard:
         self._waiting = waiting
         self._observer = observer
         self._watched: dict[str, dict[DeadLetterCause, _Tally]] = {}
-        self._closed: dict[tuple[str, DeadLetterCause], _Closure] = {}
+        self._closed: dict[tuple[str, DeadLetterCause], _Trip] = {}
         self._accepted: tuple[AcceptRefusals, ...] = ()
 
     @property
@@ -84,7 +84,7 @@ class FloodGuard:
 
     def begin(self, kind: str, cause: DeadLetterCause, now: float) -> None:
         """Watch a cause, before the verdicts that came together with its first refusal are told (`now`: monotonic)."""
-        if self.lets(kind, cause) or (kind, cause) in self._closed:
+        if self.is_exempt(kind, cause) or (kind, cause) in self._closed:
             return
         step, watched = self._step(now), self._watched.setdefault(kind, {})
         if cause in watched and watched[cause].last > step - _PARTS:
@@ -92,7 +92,7 @@ class FloodGuard:
         else:
             watched[cause] = _Tally(step)
 
-    def fine(self, kind: str, count: int, now: float) -> None:
+    def record_success(self, kind: str, count: int, now: float) -> None:
         """Count verdicts that refused nothing."""
         if watched := self._watched.get(kind):
             step = self._step(now)
@@ -101,9 +101,9 @@ class FloodGuard:
                 if tally.last <= step - _PARTS:
                     self._forget(kind, cause)
 
-    def refused(self, kind: str, cause: DeadLetterCause, now: float, label: str = "") -> bool:
+    def record_refusal(self, kind: str, cause: DeadLetterCause, now: float, label: str = "") -> bool:
         """Count a refusal; tell whether it must wait. `label`: that of the mapping's entry, if it is of one."""
-        if self.lets(kind, cause):
+        if self.is_exempt(kind, cause):
             return False
         if (kind, cause) in self._closed:
             return True
@@ -116,15 +116,15 @@ class FloodGuard:
         if tally.refused < self._options.refusals or tally.refused <= self._options.share * tally.of:
             return False
         self._forget(kind, cause)
-        self._closed[kind, cause] = _Closure(now, tally.refused, tally.of, frozenset(tally.labels))
+        self._closed[kind, cause] = _Trip(now, tally.refused, tally.of, frozenset(tally.labels))
         self._observer.flood_guard_tripped(self.name, kind, cause, tally.refused, tally.of)
         return True
 
-    def lets(self, kind: str, cause: DeadLetterCause) -> bool:
+    def is_exempt(self, kind: str, cause: DeadLetterCause) -> bool:
         """Tell whether refusals of a cause are written, however many there are."""
         return cause in EXEMPT or any(self._speaks_of(each, kind, cause) for each in self._accepted)
 
-    def is_closed(self, kind: str, cause: DeadLetterCause) -> bool:
+    def is_tripped(self, kind: str, cause: DeadLetterCause) -> bool:
         """Tell whether it is closed for a kind and cause."""
         return (kind, cause) in self._closed
 
@@ -132,7 +132,7 @@ class FloodGuard:
         """Return the entries whose refusals closed it for a kind: that one of theirs is taken is a sign of mending."""
         return frozenset().union(*(closure.labels for (closed, _), closure in self._closed.items() if closed == kind))
 
-    def open(self, kind: str, now: float) -> None:
+    def reset(self, kind: str, now: float) -> None:
         """Open for a kind, since a probe was taken."""
         self._open([scope for scope in self._closed if scope[0] == kind], now, "probe")
 
@@ -142,14 +142,14 @@ class FloodGuard:
         Where one has ended, counting starts afresh.
         """
         self._accepted = tuple(accepted)
-        opened = [scope for scope in self._closed if self.lets(*scope)]
+        opened = [scope for scope in self._closed if self.is_exempt(*scope)]
         self._open(opened, now, "directive")
         for kind, cause in [(kind, cause) for kind, causes in self._watched.items() for cause in causes]:
-            if self.lets(kind, cause):
+            if self.is_exempt(kind, cause):
                 self._forget(kind, cause)
         return opened
 
-    def closed(self) -> Sequence[TrippedGuard]:
+    def tripped(self) -> Sequence[TrippedGuard]:
         """Return the scopes that are closed."""
         return [
             TrippedGuard(kind, cause, closure.since, closure.refused, closure.of, self._waiting(kind, cause))
@@ -180,7 +180,7 @@ class FloodGuard:
             del self._watched[kind]
 
 
-def together(closed: Iterable[TrippedGuard]) -> Sequence[TrippedGuard]:
+def merge_tripped(closed: Iterable[TrippedGuard]) -> Sequence[TrippedGuard]:
     """Return each scope once, where guards of what was asked and of what could not be said are closed for the same."""
     found: dict[tuple[str, DeadLetterCause], TrippedGuard] = {}
     for one in closed:
@@ -201,7 +201,7 @@ def together(closed: Iterable[TrippedGuard]) -> Sequence[TrippedGuard]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Closure:
+class _Trip:
     since: float
     refused: int
     of: int
@@ -255,7 +255,7 @@ class DestinationFloodGuard:
         self._guard = FloodGuard(name, options, lambda kind, _: count_waiting(("guard", kind)), observer)
         self._release = release
         self._wake_prober = wake_prober
-        self.closed = self._guard.closed
+        self.closed = self._guard.tripped
 
     def reason(self, delivery: Delivery) -> WaitReason | None:
         """Return what a delivery must wait for, if the guard is closed for its event type."""
@@ -279,9 +279,9 @@ class DestinationFloodGuard:
         for kind, count in Counter(delivery.entry.event_type for delivery in batch).items():
             hold = self.held.get(kind)
             if hold is None:
-                self._guard.fine(kind, count, now)
+                self._guard.record_success(kind, count, now)
             elif started > hold.since and any(map(self.proves(kind), batch)):
-                self._guard.open(kind, now)
+                self._guard.reset(kind, now)
                 self._let_go(kind)
             else:
                 for delivery in batch:
@@ -304,14 +304,14 @@ class DestinationFloodGuard:
         kind = entry.event_type
         hold = self.held.get(kind)
         if hold is not None:
-            lets = self._guard.lets(kind, cause)
+            lets = self._guard.is_exempt(kind, cause)
             if lets and not self.proves(kind)(delivery):
                 hold.keeps_turn(delivery.key)
             return not lets
         now = time.monotonic()
-        if not self._guard.refused(kind, cause, now, entry.label):
+        if not self._guard.record_refusal(kind, cause, now, entry.label):
             return False
-        self.held.barred(kind, Fault(cause), now, others=True)
+        self.held.open(kind, Fault(cause), now, others=True)
         self._wake_prober()
         return True
 
@@ -321,5 +321,5 @@ class DestinationFloodGuard:
             self._let_go(kind)
 
     def _let_go(self, kind: str) -> None:
-        self.held.answered(kind, time.monotonic(), success=False)
+        self.held.close(kind, time.monotonic(), success=False)
         self._release(("guard", kind))

@@ -61,7 +61,7 @@ class ParkedFailures:
         self._write = write
         self._parked: dict[tuple[str, str, DeadLetterCause], deque[FailedDelivery]] = {}
 
-    def translated(self, lot: Sequence[Message], translation: Translation) -> None:
+    def count(self, lot: Sequence[Message], translation: Translation) -> None:
         """Count what of a lot could be said, beside what could not: before that is told by `found`."""
         now = time.monotonic()
         for faulty in translation.faults:
@@ -70,14 +70,14 @@ class ParkedFailures:
         for name, column in translation.columns.items():
             if self._guards[name].watching:
                 for event_type, count in column.by_event_type().items():
-                    self._guards[name].fine(event_type, count, now)
+                    self._guards[name].record_success(event_type, count, now)
         if self._guards[""].watching:
             apart = {*translation.waiting, *(faulty.record for faulty in translation.faults if faulty.entry is None)}
             topics = Counter(message.topic() for index, message in enumerate(lot) if index not in apart)
             for topic, count in topics.items():
-                self._guards[""].fine(topic, count, now)
+                self._guards[""].record_success(topic, count, now)
 
-    def found(self, faulty: TranslationFailure, tenure: PartitionLedger, slot: int) -> None:
+    def add(self, faulty: TranslationFailure, tenure: PartitionLedger, slot: int) -> None:
         """Write a letter, or park it behind a closed guard, or behind those that are parked for the same already.
 
         What is quarantined by its position is written as that, and neither counted nor parked.
@@ -88,12 +88,12 @@ class ParkedFailures:
         scope = (account, kind, cause)
         if self._said[account].names(tenure, slot):
             self._write(_quarantined(unsaid))
-        elif self._guards[account].refused(kind, cause, time.monotonic()) or scope in self._parked:
+        elif self._guards[account].record_refusal(kind, cause, time.monotonic()) or scope in self._parked:
             self._parked.setdefault(scope, deque()).append(unsaid)
         else:
             self._write(unsaid)
 
-    def directed(self, directives: Directives) -> None:
+    def apply_directives(self, directives: Directives) -> None:
         """Act on what an operator says from now on: accepted refusals, and quarantined positions.
 
         A quarantine by an ordering key finds nothing here: what could not be said has none that is known.
@@ -103,7 +103,7 @@ class ParkedFailures:
             said = self._said[scope[0]]
             left: deque[FailedDelivery] = deque()
             for unsaid in parked:
-                if unsaid.tenure.live and said.names(unsaid.tenure, unsaid.slot):
+                if unsaid.tenure.active and said.names(unsaid.tenure, unsaid.slot):
                     self._write(_quarantined(unsaid))
                 else:
                     left.append(unsaid)
@@ -119,17 +119,17 @@ class ParkedFailures:
             for kind, cause in guard.accept(accepted, time.monotonic()):
                 self._go_on((account, kind, cause))
 
-    def forget(self) -> None:
+    def drop_revoked(self) -> None:
         """Forget what is parked of tenures that have ended: it is the next owner's."""
         for scope, parked in list(self._parked.items()):
-            if left := deque(unsaid for unsaid in parked if unsaid.tenure.live):
+            if left := deque(unsaid for unsaid in parked if unsaid.tenure.active):
                 self._parked[scope] = left
             else:
                 del self._parked[scope]
 
-    def closed(self, account: str) -> Sequence[TrippedGuard]:
+    def tripped(self, account: str) -> Sequence[TrippedGuard]:
         """Return the scopes that are closed."""
-        return self._guards[account].closed()
+        return self._guards[account].tripped()
 
     def _count(self, account: str, kind: str, cause: DeadLetterCause) -> int:
         return len(self._parked.get((account, kind, cause), ()))
@@ -137,7 +137,7 @@ class ParkedFailures:
     def _go_on(self, scope: tuple[str, str, DeadLetterCause]) -> None:
         account, kind, cause = scope
         parked = self._parked.get(scope)
-        if parked is None or self._guards[account].is_closed(kind, cause):
+        if parked is None or self._guards[account].is_tripped(kind, cause):
             return  # forgotten meanwhile; or closed again, and somebody will open it
         for unsaid in list(islice(parked, _AT_ONCE)):
             parked.popleft()

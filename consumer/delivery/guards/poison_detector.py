@@ -57,7 +57,7 @@ class _Tally:
     others_failed: int = 0
 
 
-def speaks_against(verdict: Verdict) -> bool:
+def counts_as_failure(verdict: Verdict) -> bool:
     """Tell whether a verdict may be the fault of what was in the call: a status that says "later" never is.
 
     A 5xx that states a wait may be: gateways add one to whatever a crashed worker left unanswered.
@@ -75,7 +75,7 @@ class PoisonDetector:
         self._options = options
         self._tallies: dict[Endpoint, _Tally] = {}
 
-    def succeeded(self, batch: Sequence[Delivery]) -> None:
+    def record_success(self, batch: Sequence[Delivery]) -> None:
         """Note that a call succeeded, and took these deliveries."""
         tally = self._tally(batch)
         tally.calls += 1
@@ -113,13 +113,13 @@ class PoisonDetector:
         past = before or FailureHistory(tally.calls, tally.others_failed)
         lately = before is not None and tally.calls - past.calls >= self._options.successes
         anew = self._outages(past, tally, others_failed) or (alone and not past.alone)
-        damning = lately + (0 if anew else past.damning)
+        damning = lately + (0 if anew else past.counted)
         first = damning == lately
         return FailureHistory(
             calls=tally.calls,
             failed=tally.others_failed,
             failures=past.failures + 1,
-            damning=damning,
+            counted=damning,
             alone=past.alone + 1 if alone else 0,
             lately=lately,
             suspected=past.suspected,
@@ -148,14 +148,14 @@ class PoisonDetector:
         A half of one stays one: each level of halving costs one damning failure, not as many as proved the whole.
         """
         evidence = batch[0].evidence
-        return evidence is not None and (evidence.suspected or evidence.damning >= self._options.failures)
+        return evidence is not None and (evidence.suspected or evidence.counted >= self._options.failures)
 
-    def guilty(self, batch: Sequence[Delivery]) -> bool:
+    def is_poison(self, batch: Sequence[Delivery]) -> bool:
         """Tell whether a batch that has just failed did so by its own fault: a suspect's failure that is damning."""
         evidence = batch[0].evidence
         return evidence is not None and evidence.lately and self.suspects(batch)
 
-    def halved(self, batch: Sequence[Delivery]) -> None:
+    def record_split(self, batch: Sequence[Delivery]) -> None:
         """Note that a batch is halved because it is a suspect."""
         after: dict[FailureHistory, FailureHistory] = {}
         for delivery in batch:
@@ -163,7 +163,7 @@ class PoisonDetector:
             if before is not None:
                 delivery.evidence = after.setdefault(before, replace(before, suspected=True))
 
-    def hopeless(self, delivery: Delivery, now: float) -> bool:
+    def should_give_up(self, delivery: Delivery, now: float) -> bool:
         """Tell whether a delivery that has just failed by itself is given up, by its own past alone.
 
         Where most of the others' calls failed since that past began, the destination is what is ill.
@@ -173,7 +173,7 @@ class PoisonDetector:
         return (
             evidence is not None
             and evidence.lately
-            and evidence.damning >= options.failures
+            and evidence.counted >= options.failures
             and now - evidence.first_s >= options.after_s
             and tally.delivered - evidence.delivered >= options.others
             and tally.others_taken - evidence.others_taken > evidence.others_failed

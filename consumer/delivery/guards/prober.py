@@ -89,7 +89,7 @@ class Prober:
             now = time.monotonic()
             # Probes first: what goes in between at one guard could keep the lanes from the probe of another.
             for scope, hold in sorted(self._held(), key=lambda held: now < held[1].next_probe):
-                if hold.due(now) and self._tells(scope):
+                if hold.probe_due(now) and self._tells(scope):
                     hold.probing = self._ask(scope, hold)
 
     def _held(self) -> list[tuple[WaitReason, OpenCircuit]]:
@@ -98,7 +98,7 @@ class Prober:
         ]
         return endpoints + [(("guard", event_type), hold) for event_type, hold in self._flood_guard.held]
 
-    def hold(self, scope: WaitReason) -> OpenCircuit | None:
+    def open_circuit(self, scope: WaitReason) -> OpenCircuit | None:
         """Return what is held under `scope`, if it still is."""
         return next((hold for held, hold in self._held() if held == scope), None)
 
@@ -119,7 +119,7 @@ class Prober:
 
         return fit
 
-    def proof(self, scope: WaitReason, hold: OpenCircuit) -> ProbeFilter:
+    def probe_filter(self, scope: WaitReason, hold: OpenCircuit) -> ProbeFilter:
         """Return what a hold is probed for now.
 
         Any answer tells whether an endpoint is mended; the flood guard waits for one to an entry that was refused.
@@ -156,7 +156,7 @@ class Prober:
         waiting = [number for number in numbers if lanes[number].waiting(scope)]
         # A lane asked already would forget the other scope, and nobody would ask for that one again.
         able = [number for number in waiting if lanes[number].probe is None]
-        proof, fits = self.proof(scope, hold), self.fits(scope, ())
+        proof, fits = self.probe_filter(scope, hold), self.fits(scope, ())
         for number in able:
             if lanes[number].finds(scope, fits, proof):
                 self._next_lane = number + 1
@@ -164,5 +164,5 @@ class Prober:
                 lanes[number].wake()
                 return True
         if able and able == waiting:
-            hold.go_on(time.monotonic() + min(_NOTHING_S, self._circuit_breakers.probe_s))
+            hold.schedule_probe(time.monotonic() + min(_NOTHING_S, self._circuit_breakers.probe_s))
         return False

@@ -39,7 +39,7 @@ _FIRST_PROBE_S = 1.0
 """Calls under way bring a `Date` sooner than this, mostly, and no probe is needed."""
 
 
-def placed(event_ms: int, max_age_ms: int | None, now_ms: float) -> float | Fault | None:
+def check_window(event_ms: int, max_age_ms: int | None, now_ms: float) -> float | Fault | None:
     """Return where an event's time stands in its destination's window, by one clock.
 
     All times are epoch milliseconds; `max_age_ms` is the window's, `None` = there is none.
@@ -99,7 +99,7 @@ class TimeWindow:
         """Whether their clock is known and ours agrees with it: only then can an event be refused for its time."""
         return self.known and abs(self.skew_s) <= AHEAD_S
 
-    def heard(self, date: str | None) -> None:
+    def record_server_date(self, date: str | None) -> None:
         """Learn their time from the `Date` header of an answer (RFC 9110 §6.6.1); anything else teaches nothing."""
         if not date:
             return
@@ -115,7 +115,7 @@ class TimeWindow:
 
     def reason(self, delivery: Delivery) -> WaitReason | Fault | None:
         """Return what a delivery must wait for, why it can never go, or `None` where its time is all right."""
-        stands = placed(delivery.event_ms, delivery.shape.max_age_ms, time.time() * 1000)
+        stands = check_window(delivery.event_ms, delivery.shape.max_age_ms, time.time() * 1000)
         if stands is None:
             return None
         if isinstance(stands, float):
@@ -125,12 +125,12 @@ class TimeWindow:
         self._hold()
         return self._until(SKEW, self._holds.probe_s)
 
-    def past_hope(self, delivery: Delivery) -> Fault | None:
+    def expired(self, delivery: Delivery) -> Fault | None:
         """Return why a delivery's time can never be right, as far as that can be told."""
-        stands = placed(delivery.event_ms, delivery.shape.max_age_ms, time.time() * 1000)
+        stands = check_window(delivery.event_ms, delivery.shape.max_age_ms, time.time() * 1000)
         return stands if isinstance(stands, Fault) and self.agreed else None
 
-    def withdrawn(self) -> None:
+    def drop_revoked(self) -> None:
         """Hold nothing more: all that waited is looked at anew, and may belong to another member by now."""
         self._end_hold()
 
@@ -158,7 +158,7 @@ class TimeWindow:
                 if self.known
                 else "outside the time window by our clock, and the destination's is not known yet",
             )
-            self._holds.barred(CLOCK, fault, time.monotonic(), min(_FIRST_PROBE_S, self._holds.probe_s))
+            self._holds.open(CLOCK, fault, time.monotonic(), min(_FIRST_PROBE_S, self._holds.probe_s))
             self._observer.hold_started(self._name, CLOCK.name, fault)
             self._began()
         if self.known and SKEW not in self._timers and (hold := self._holds.get(CLOCK)):
@@ -170,7 +170,7 @@ class TimeWindow:
 
     def _end_hold(self) -> None:
         now = time.monotonic()
-        if (ended := self._holds.answered(CLOCK, now, success=False)) is None:
+        if (ended := self._holds.close(CLOCK, now, success=False)) is None:
             return
         self._observer.hold_ended(self._name, CLOCK.name, now - ended.since)
         if timer := self._timers.pop(SKEW, None):

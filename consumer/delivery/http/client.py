@@ -220,7 +220,7 @@ async def _signed(
 ) -> HttpResponse | Fault:
     reply = await wire.exchange(call, signature)
     if isinstance(reply, HttpResponse) and reply.status in _SUCCESSES:
-        credentials.taken(signature)
+        credentials.accepted(signature)
     return reply
 
 

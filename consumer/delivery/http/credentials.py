@@ -27,7 +27,7 @@ LOOK_EVERY_S = 2.0
 """While a file holds what was refused, it is looked at so often by who is about to call: nobody else would."""
 
 
-def unheard(_: object) -> None:
+def ignore(_: object) -> None:
     """Hear nothing."""
 
 
@@ -66,10 +66,10 @@ class Credentials(Protocol):
     async def refresh(self) -> bool:
         """Read the secrets again; tell whether one changed. Calls go on with what is known meanwhile."""
 
-    def taken(self, signature: AuthHeaders) -> None:
+    def accepted(self, signature: AuthHeaders) -> None:
         """Note that a call signed with it was taken."""
 
-    def doubt(self) -> SecretProblem | None:
+    def problem(self) -> SecretProblem | None:
         """Return why what stands in the secrets' files is not what signs, or may not be; `None` = none is known."""
 
 
@@ -80,14 +80,14 @@ class SecretProblems:
         self._doubted = doubted
         self._told: SecretProblem | None = None
 
-    def tell(self, doubt: SecretProblem | None) -> None:
+    def report(self, doubt: SecretProblem | None) -> None:
         """Tell it, if it is another than was told last."""
         if doubt is not self._told:
             self._told = doubt
             self._doubted(doubt)
 
 
-def unread(secrets: Iterable[SecretSource]) -> SecretProblem | None:
+def unreadable(secrets: Iterable[SecretSource]) -> SecretProblem | None:
     """Return the doubt of a disk that does not answer, if one of theirs does not."""
     return SecretProblem.UNREAD if any(secret.hangs() for secret in secrets) else None
 
@@ -105,8 +105,8 @@ class BasicCredentials:
         self,
         basic: Basic,
         secrets: Mapping[str, SecretSource],
-        renewed: Callable[[bool], None] = unheard,
-        doubted: Callable[[SecretProblem | None], None] = unheard,
+        renewed: Callable[[bool], None] = ignore,
+        doubted: Callable[[SecretProblem | None], None] = ignore,
     ) -> None:
         """Sign with the secrets that `basic` names.
 
@@ -150,23 +150,23 @@ class BasicCredentials:
         other = self._taken if refused is self._of_files else self._of_files
         if other is not None:
             self._signature, self._back = other, False
-            self._doubts.tell(self.doubt())
+            self._doubts.report(self.problem())
 
-    def taken(self, signature: AuthHeaders) -> None:
+    def accepted(self, signature: AuthHeaders) -> None:
         """Note that a call signed with it was taken: it is what is gone back to."""
         self._taken = signature
         if signature is self._signature and signature is not self._of_files and not self._back:
             self._back = True
-            self._doubts.tell(self.doubt())
+            self._doubts.report(self.problem())
 
     async def refresh(self) -> bool:
         """Read the secrets again; tell whether the signature changed."""
         async with self._lock:
             return await self._read_again()
 
-    def doubt(self) -> SecretProblem | None:
+    def problem(self) -> SecretProblem | None:
         """Return why what stands in the secrets' files is not what signs, or may not be."""
-        return unread(self._secrets) or (SecretProblem.REFUSED if self._back else None)
+        return unreadable(self._secrets) or (SecretProblem.REFUSED if self._back else None)
 
     async def _read_again(self) -> bool:
         await asyncio.gather(*(secret.refresh() for secret in self._secrets))
@@ -176,7 +176,7 @@ class BasicCredentials:
         if changed:
             self._signature = self._of_files = signature
             self._back = False
-        self._doubts.tell(self.doubt())
+        self._doubts.report(self.problem())
         return changed
 
 
@@ -192,8 +192,8 @@ class TokenCredentials:
         token: AccessToken,
         secrets: Mapping[str, SecretSource],
         exchange: Callable[[HttpRequest], Awaitable[HttpResponse | Fault | Deferred]],
-        renewed: Callable[[bool], None] = unheard,
-        doubted: Callable[[SecretProblem | None], None] = unheard,
+        renewed: Callable[[bool], None] = ignore,
+        doubted: Callable[[SecretProblem | None], None] = ignore,
     ) -> None:
         """Fetch tokens through `exchange`, an unsigned call.
 
@@ -252,7 +252,7 @@ class TokenCredentials:
                 self._failed = result
                 self._signature = None  # refused, or too old: a call signed with it would only be refused again
             self._back = asked != secret and isinstance(result, AuthHeaders)
-            self._doubts.tell(self.doubt())
+            self._doubts.report(self.problem())
             return result
 
     async def _ask(self, secret: str) -> AuthHeaders | Blocked | Deferred:
@@ -270,7 +270,7 @@ class TokenCredentials:
         token = self._token.read(reply)
         return Blocked(token) if isinstance(token, Fault) else AuthHeaders({self._token.header: token})
 
-    def taken(self, signature: AuthHeaders) -> None:
+    def accepted(self, signature: AuthHeaders) -> None:
         """Note nothing: the token's own call tells whether its secret is taken."""
 
     async def refresh(self) -> bool:
@@ -279,12 +279,12 @@ class TokenCredentials:
             changed = await self._secret.refresh()
         if changed:
             self._signature, self._back = None, False
-        self._doubts.tell(self.doubt())
+        self._doubts.report(self.problem())
         return changed
 
-    def doubt(self) -> SecretProblem | None:
+    def problem(self) -> SecretProblem | None:
         """Return why what stands in the secret's file is not what tokens are had with, or may not be."""
-        return unread([self._secret]) or (SecretProblem.REFUSED if self._back else None)
+        return unreadable([self._secret]) or (SecretProblem.REFUSED if self._back else None)
 
 
 def _is_refusal(result: AuthHeaders | Blocked | Deferred) -> bool:

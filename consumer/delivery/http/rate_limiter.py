@@ -57,7 +57,7 @@ class RateLimiter:
         self._on_wire: dict[int, float] = {}  # when each call started, in that order
         self._arrived: deque[float] = deque()  # by when at the latest, rising
 
-    def share(self, share: float, now: float) -> None:
+    def set_share(self, share: float, now: float) -> None:
         """Set this process's share of the rate, 0 to 1."""
         current = self.share_at(now)
         if share > current:
@@ -74,7 +74,7 @@ class RateLimiter:
             self._share, self._gain = self._gain[1], None
         return self._share
 
-    def told(self, until: float) -> None:
+    def pause_until(self, until: float) -> None:
         """Let no call start before `until` (the destination asked for it)."""
         self.told_until = max(self.told_until, until)
 
@@ -159,7 +159,7 @@ class RequestGate:
         return (
             self._may_call()
             and self._pace.told_until <= time.monotonic()
-            and all(delivery.tenure.sending for delivery in batch)
+            and all(delivery.tenure.may_send for delivery in batch)
         )
 
     async def may_repeat(self, batch: Sequence[Delivery]) -> bool:

@@ -22,7 +22,7 @@ class Account:
     dead_lettered: int = 0
     released: int = 0
 
-    def difference(self, still_open: int) -> int:
+    def mismatch(self, still_open: int) -> int:
         """Return what does not add up: 0 when the books balance."""
         return self.owed - self.delivered - self.skipped - self.dead_lettered - self.released - still_open
 

@@ -42,13 +42,13 @@ class PartitionLedger:
         "_open",
         "_owed",
         "_weights",
-        "live",
+        "active",
+        "epoch",
+        "may_send",
         "next_offset",
-        "number",
         "open_bytes",
         "open_records",
         "partition",
-        "sending",
         "settled",
         "taken",
     )
@@ -56,10 +56,10 @@ class PartitionLedger:
     def __init__(self, partition: Partition, number: int, start: int, destinations: int) -> None:
         """Begin at offset `start` with nothing owed."""
         self.partition = partition
-        self.number = number
-        self.live = True
+        self.epoch = number
+        self.active = True
         """Whether outcomes still count."""
-        self.sending = True
+        self.may_send = True
         """Whether new calls may carry its deliveries: false as soon as the partition is being given back."""
         self.next_offset = start
         self.open_records = 0
@@ -116,7 +116,7 @@ class PartitionLedger:
 
     def settle(self, slot: int, destination: int) -> bool:
         """Note that one delivery ended; tell whether it counted (it does not once the tenure is over)."""
-        if not self.live:
+        if not self.active:
             return False
         index = slot - self._first
         owed = self._owed[destination]
@@ -135,7 +135,7 @@ class PartitionLedger:
 
     def settle_all(self, slots: Iterable[int], destination: int) -> list[Message]:
         """Note that one delivery of each slot ended; return the records (none once the tenure is over)."""
-        if not self.live:
+        if not self.active:
             return []
         first, kept, owed, left = self._first, self._kept, self._owed[destination], self._left
         weights, size, ended = self._weights, 0, 0
@@ -183,7 +183,7 @@ class PartitionLedger:
         self._first += count
         self._ended_to = 0
 
-    def frontier(self) -> int:
+    def committable_offset(self) -> int:
         """Return the offset below which nothing is owed: the oldest open record's, else the one past the last taken."""
         if self._ended_to < len(self._offsets):
             return self._offsets[self._ended_to]
@@ -203,7 +203,7 @@ class PartitionLedger:
         return self._kept[self._ended_to] if self._ended_to < len(self._kept) else None
 
     @property
-    def span(self) -> int:
+    def retained(self) -> int:
         """Slots from the oldest open one to the last taken, settled ones included: what is kept, and not committed."""
         return len(self._left) - self._ended_to
 
@@ -229,5 +229,5 @@ class PartitionLedger:
 
     def end(self) -> None:
         """End the tenure: what is open stays as it is for the books, and no outcome moves it any more."""
-        self.live = False
-        self.sending = False
+        self.active = False
+        self.may_send = False

@@ -101,13 +101,13 @@ class DeadLetterProducer:
         """Take a letter."""
         self._pile.append(sheet)
 
-    def turn(self) -> list[PendingDeadLetter]:
+    def serve(self) -> list[PendingDeadLetter]:
         """Write what can be written, and return the letters that the broker has acknowledged since."""
         if self._fatal and not self._out and not self._is_made_anew():
             return self._sorted()
         # Before any letter needs the topic, and again while it is missing: the client itself would learn of a topic
         # created meanwhile only after minutes.
-        self._watch.turn(self._producer, time.monotonic(), _QUESTION_S)
+        self._watch.refresh_if_due(self._producer, time.monotonic(), _QUESTION_S)
         if not self._fatal and time.monotonic() >= self._not_before_s:
             self._write()
         self._producer.poll(REPORTS_S if self._out else 0)
@@ -116,7 +116,7 @@ class DeadLetterProducer:
             self._producer.purge(blocking=False)  # every letter still with it comes back
         return self._sorted()
 
-    def leave(self) -> list[PendingDeadLetter]:
+    def close(self) -> list[PendingDeadLetter]:
         """Take back what is not acknowledged, and return the letters that were."""
         self._leaving = True
         self._producer.purge(blocking=False)
@@ -188,7 +188,7 @@ class DeadLetterProducer:
             self._not_before_s = time.monotonic() + self._pause_s
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
         if error.code() in NO_TOPIC:
-            self._watch.hurry()
+            self._watch.refresh_soon()
         self.failing = (error.name(), time.monotonic() if self.failing is None else self.failing[1])
         self._observer.dead_letter_failed(error.name())
 

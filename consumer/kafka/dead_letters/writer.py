@@ -74,13 +74,13 @@ class DeadLetterWriter:
         """Start the thread."""
         self._thread.start()
 
-    def shelve(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
+    def write(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
         """Have a letter written; `acked` is called in the loop once the broker has it. Call it in the loop."""
         self._shelved += 1
         self._all_acknowledged.clear()
         self._inbox.put(PendingDeadLetter(self._shelved, letter, acked))
 
-    def stuck(self) -> str | None:
+    def stalled_reason(self) -> str | None:
         """Return why letters are not being written now, in a sentence; `None` if they are, or if there are none."""
         waiting = self._shelved - self._acknowledged
         failing = self._writing.failing if self._writing is not None else None
@@ -112,8 +112,8 @@ class DeadLetterWriter:
             while not self._stop.is_set():
                 self._take(writing)
                 self._stop.wait(min(writing.rest_s, _IDLE_S))
-                self._tell(writing.turn())
-            self._tell(writing.leave())
+                self._tell(writing.serve())
+            self._tell(writing.close())
         except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the process, by way of `done`
             failure = error
         self._hop(self._end, failure)

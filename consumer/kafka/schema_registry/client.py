@@ -161,7 +161,7 @@ class RegistryClient:
         return answer
 
     async def _ask(self, key: SchemaKey) -> LookupResult:
-        question, told = self._bounds.question(), Future[LookupResult]()
+        question, told = self._bounds.lookup(), Future[LookupResult]()
         told.set_running_or_notify_cancel()
         # A daemon, and none of the loop's own threads: those are waited for at the end of the process, and a
         # registry that says nothing would keep it until it is killed.

@@ -58,7 +58,7 @@ class ResponseLimits:
         self.answer_s = answer_s
         self._mine = threading.local()
 
-    def question(self) -> Lookup:
+    def lookup(self) -> Lookup:
         """Return a question whose time begins now."""
         return Lookup(LARGEST_BYTES, time.monotonic() + self.answer_s)
 

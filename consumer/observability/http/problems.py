@@ -21,7 +21,7 @@ _SECRETS = {
 }
 
 
-def to_look_at(
+def problems(
     answers: Iterable[PipelineStatus], silent: Iterable[str], moment: Moment, told: DirectivesObserver | None = None
 ) -> list[str]:
     """Return a sentence for everything that somebody must look at; the probes' checks have their own."""
@@ -51,8 +51,8 @@ def _kafka(facts: PipelineStatus, moment: Moment) -> Iterable[str]:
         yield f"{where}, for {age(stop.since_ms, moment)} now ({stop.code}); somebody must accept the gap"
     if facts.fenced:
         yield "no commit was accepted for half a session: calls wait for one"
-    if facts.dead_letters.stuck is not None:
-        yield f"dead letters cannot be written ({facts.dead_letters.stuck}); commits wait for them"
+    if facts.dead_letters.stalled_reason is not None:
+        yield f"dead letters cannot be written ({facts.dead_letters.stalled_reason}); commits wait for them"
     for topic in facts.missing_topics:
         yield f"topic {topic} is missing"
     for key, since_ms in facts.schema_waits.items():
@@ -86,10 +86,10 @@ def _guarded(guard: FloodGuardStatus, moment: Moment) -> str:
 
 def age(since_ms: int | None, moment: Moment) -> str:
     """Return how long ago an instant is, in epoch milliseconds."""
-    return "–" if since_ms is None else span(max(0.0, (moment.wall_ms - since_ms) / 1000))
+    return "–" if since_ms is None else duration(max(0.0, (moment.wall_ms - since_ms) / 1000))
 
 
-def span(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Return so many seconds in a unit that suits them."""
     for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
         if seconds < limit:

@@ -15,7 +15,7 @@ from consumer.observability.health import HealthThresholds, Moment, Probe, live,
 from consumer.observability.http.status_json import status, verdict
 from consumer.observability.http.status_page import page
 from consumer.observability.metrics.registry import Metrics
-from consumer.observability.status_sources import Sources
+from consumer.observability.status_sources import StatusSources
 
 _PROBES: Final[Mapping[str, Probe]] = {"/livez": live, "/readyz": ready, "/startupz": startup}
 _SILENCE_S: Final = 5.0
@@ -46,7 +46,11 @@ class StatusServer:
     """
 
     def __init__(
-        self, address: str | tuple[str, int], metrics: Metrics, sources: Sources, limits: HealthThresholds | None = None
+        self,
+        address: str | tuple[str, int],
+        metrics: Metrics,
+        sources: StatusSources,
+        limits: HealthThresholds | None = None,
     ) -> None:
         self._address = _parsed(address) if isinstance(address, str) else address
         self._metrics = metrics

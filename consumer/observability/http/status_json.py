@@ -8,7 +8,7 @@ from consumer.model.directives import Directive
 from consumer.model.status import DeliveryCounts, DestinationStatus, FloodGuardStatus, PartitionStatus, PipelineStatus
 from consumer.observability.directives_observer import DirectivesObserver, reason, said
 from consumer.observability.health import Check, Moment
-from consumer.observability.http.problems import to_look_at
+from consumer.observability.http.problems import problems
 from consumer.observability.log.format import timestamp
 from consumer.observability.metrics.labels import NONE
 
@@ -21,7 +21,7 @@ def status(
         "at": timestamp(moment.wall_ms / 1000),
         "pipelines": [_pipeline(facts, moment) for facts in answers],
         "silent": list(silent),
-        "troubles": to_look_at(answers, silent, moment, told),
+        "troubles": problems(answers, silent, moment, told),
         "directives": None if told is None else _directives(told, moment),
     }
 
@@ -55,8 +55,8 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> dict[str, object]:
         "group": facts.group,
         "protocol": facts.protocol,
         "joined": facts.joined,
-        "leaving": facts.leaving,
-        "left": facts.left,
+        "leaving": facts.shutting_down,
+        "left": facts.shut_down,
         "fenced": facts.fenced,
         "out_of_group_since": _instant(facts.lost_since_ms),
         "fatal": facts.fatal,
@@ -94,7 +94,7 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> dict[str, object]:
         ],
         "dead_letters": {
             "topic": facts.dead_letters.topic,
-            "stuck": facts.dead_letters.stuck,
+            "stuck": facts.dead_letters.stalled_reason,
             "in_flight": facts.dead_letters.in_flight,
         },
         "destinations": [_destination(each) for each in facts.destinations],
@@ -158,11 +158,11 @@ def _partition(facts: PartitionStatus) -> dict[str, object]:
     return {
         "topic": facts.partition.topic,
         "partition": facts.partition.index,
-        "tenure": facts.tenure,
-        "frontier": facts.frontier,
-        "taken_to": facts.taken_to,
+        "tenure": facts.epoch,
+        "frontier": facts.committable_offset,
+        "taken_to": facts.accepted_to,
         "open_records": facts.open_records,
-        "kept_records": facts.kept_records,
+        "kept_records": facts.retained_records,
         "open_bytes": facts.open_bytes,
         "head": _instant(facts.head_ms),
         "paused": facts.paused,

@@ -10,7 +10,7 @@ from consumer.model.directives import Directive
 from consumer.model.status import DeliveryCounts, DestinationStatus, PartitionStatus, PipelineStatus
 from consumer.observability.directives_observer import DirectivesObserver, about, reason, until
 from consumer.observability.health import Check, Moment
-from consumer.observability.http.problems import age, span, to_look_at
+from consumer.observability.http.problems import age, duration, problems
 from consumer.observability.http.status_json import lag
 from consumer.observability.log.format import timestamp
 from consumer.observability.metrics.labels import NONE
@@ -28,7 +28,7 @@ def page(
     told: DirectivesObserver | None = None,
 ) -> str:
     """Return the page."""
-    wrong = to_look_at(answers, silent, moment, told)
+    wrong = problems(answers, silent, moment, told)
     wrong += [f"{check.pipeline} {check.name}: {check.reason}".strip() for check in checks if not check.ok]
     state = "bad" if wrong else "good"
     headline = f"{len(wrong)} to look at" if wrong else "All is well"
@@ -58,7 +58,7 @@ def _said(told: DirectivesObserver, moment: Moment) -> str:
 
 
 def _left(directive: Directive, moment: Moment) -> str:
-    return f"{span((directive.until_ms - moment.wall_ms) / 1000)} left"
+    return f"{duration((directive.until_ms - moment.wall_ms) / 1000)} left"
 
 
 def _links() -> str:
@@ -76,7 +76,7 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> str:
         ("records open", _number(books.open)),
         (
             "records kept",
-            f"{_number(sum(each.kept_records for each in facts.partitions))} of {_number(facts.max_records)}",
+            f"{_number(sum(each.retained_records for each in facts.partitions))} of {_number(facts.max_records)}",
         ),
         ("bytes open", f"{_size(sum(each.open_bytes for each in facts.partitions))} of {_size(facts.max_bytes)}"),
         ("records settled", f"{_number(books.settled)} of {_number(books.taken)}"),
@@ -92,9 +92,9 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> str:
 
 
 def _state(facts: PipelineStatus) -> str:
-    if facts.left:
+    if facts.shut_down:
         return "left"
-    if facts.leaving:
+    if facts.shutting_down:
         return "leaving"
     if facts.fenced:
         return "fenced"
@@ -141,7 +141,7 @@ def _destination_state(facts: DestinationStatus, moment: Moment) -> str:
 
 def _doing(facts: DestinationStatus, moment: Moment) -> str:
     if facts.waiting_until_ms is not None and facts.waiting_until_ms > moment.wall_ms:
-        return f"told to wait {span((facts.waiting_until_ms - moment.wall_ms) / 1000)}"
+        return f"told to wait {duration((facts.waiting_until_ms - moment.wall_ms) / 1000)}"
     return "delivering" if facts.open_events or facts.calls else "idle"
 
 
@@ -163,7 +163,14 @@ def _partitions(facts: PipelineStatus, moment: Moment) -> str:
 
 def _partition(facts: PartitionStatus, moment: Moment, *, stopped: bool) -> tuple[str, ...]:
     marks = [word for word, said in (("stopped", stopped), ("paused", facts.paused), ("full", facts.full)) if said]
-    numbers = (facts.committed, facts.frontier, facts.taken_to, facts.log_end, lag(facts), facts.open_records)
+    numbers = (
+        facts.committed,
+        facts.committable_offset,
+        facts.accepted_to,
+        facts.log_end,
+        lag(facts),
+        facts.open_records,
+    )
     name = f"{facts.partition.topic}/{facts.partition.index}"
     return (name, *(_number(number) for number in numbers), age(facts.head_ms, moment), ", ".join(marks))
 

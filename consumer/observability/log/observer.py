@@ -146,7 +146,7 @@ class LogObserver(Observer):
     def request_finished(
         self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float
     ) -> None:
-        if self._log.hears("debug"):
+        if self._log.enabled("debug"):
             self._log.write(
                 "debug",
                 "call ended",

@@ -70,19 +70,19 @@ class Log:
         self._next_s = float("inf")
         """When the first summary falls due."""
 
-    def hears(self, level: str) -> bool:
+    def enabled(self, level: str) -> bool:
         """Tell whether lines of this level are written: ask before preparing costly ones."""
         return LEVELS[level] >= self._least
 
     def write(self, level: str, event: str, **fields: Field) -> None:
         """Write a line now. `event` is one of a fixed set of words; no field holds anything personal or secret."""
         self.summaries()
-        if self.hears(level):
+        if self.enabled(level):
             self._put(level, event, fields)
 
     def repeat(self, level: str, event: str, kind: tuple[str, ...], **fields: Field) -> None:
         """Write a line that may come often: at once, then every 10 seconds with how many of its kind were held back."""
-        if not self.hears(level):
+        if not self.enabled(level):
             return
         self.summaries()
         now_s = self._monotonic()

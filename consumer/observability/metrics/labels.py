@@ -103,7 +103,7 @@ class LabelledSeries(Generic[Child]):
         return child
 
 
-def begin(families: Iterable[Callable[..., object]], *axes: Iterable[str]) -> None:
+def preinitialize(families: Iterable[Callable[..., object]], *axes: Iterable[str]) -> None:
     """Make the series of every combination of these label values now, at 0."""
     for family, values in product(families, product(*axes)):
         family(*values)

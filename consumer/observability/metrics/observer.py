@@ -16,8 +16,8 @@ from consumer.observability.metrics.labels import (
     LabelAllowlist,
     LabelledSeries,
     addressee,
-    begin,
     codes,
+    preinitialize,
     status_class,
     status_code,
     topics,
@@ -83,18 +83,18 @@ class MetricsObserver(Observer):
         self._skipped = LabelledSeries(f.skipped, pipeline)
         self._registry_requests = LabelledSeries(f.registry_requests, pipeline)
         self._registry_s = LabelledSeries(f.registry_s, pipeline)
-        begin((self._records, self._record_bytes, self._gaps), known)
-        begin((self._decode_failures,), known, _UNDECODED)
-        begin((self._rebalances,), ("assign", "revoke", "lost"))
-        begin((self._rebalance_s,), ("revoke", "lost"))
-        begin((self._commits,), ("success", "failure"))
-        begin((self._stops,), ("_AUTO_OFFSET_RESET",))
-        begin((self._registry_requests,), _OPERATIONS, _RESULTS)
-        begin((self._registry_s,), _OPERATIONS)
-        begin((self._decoded,), events)
-        begin((self._skipped,), (*self._destination.known, NONE), SkipReason)
-        begin((self._translation_failures,), self._destination.known, events, _UNSAID)
-        begin((self._translated,), self._destination.known, events)
+        preinitialize((self._records, self._record_bytes, self._gaps), known)
+        preinitialize((self._decode_failures,), known, _UNDECODED)
+        preinitialize((self._rebalances,), ("assign", "revoke", "lost"))
+        preinitialize((self._rebalance_s,), ("revoke", "lost"))
+        preinitialize((self._commits,), ("success", "failure"))
+        preinitialize((self._stops,), ("_AUTO_OFFSET_RESET",))
+        preinitialize((self._registry_requests,), _OPERATIONS, _RESULTS)
+        preinitialize((self._registry_s,), _OPERATIONS)
+        preinitialize((self._decoded,), events)
+        preinitialize((self._skipped,), (*self._destination.known, NONE), SkipReason)
+        preinitialize((self._translation_failures,), self._destination.known, events, _UNSAID)
+        preinitialize((self._translated,), self._destination.known, events)
 
     def _begin_deliveries(self, f: Counters, pipeline: str, events: Sequence[str]) -> None:
         """Make every known series now: `rate()` misses the first failure of a series that begins with it."""
@@ -120,19 +120,19 @@ class MetricsObserver(Observer):
         self._dead_letters = LabelledSeries(f.dead_letters, pipeline)
         self._dead_letter_failures = f.dead_letter_failures.labels(pipeline)
         names = self._destination.known
-        begin((self._dead_letters, self._closures), (NONE,), _UNDECODED)
-        begin((self._dead_letters,), names, DeadLetterCause)
-        begin((self._closures,), names, (cause for cause in DeadLetterCause if cause not in _EXEMPT))
-        begin((self._guarded_s,), (*names, NONE))
-        begin((self._splits, self._suspected, self._partial_failures, self._held_s, self._auth_failures), names)
-        begin((self._event_s, self._append_s, self._call_events, self._call_bytes), names)
-        begin((self._retries,), names, TransientCause)
-        begin((self._holds,), names, (*TransientCause, OTHER))
-        begin((self._waited_s,), names, _SOURCES)
-        begin((self._renewals,), names, _ENDS)
-        begin((self._refused,), names, events)
+        preinitialize((self._dead_letters, self._closures), (NONE,), _UNDECODED)
+        preinitialize((self._dead_letters,), names, DeadLetterCause)
+        preinitialize((self._closures,), names, (cause for cause in DeadLetterCause if cause not in _EXEMPT))
+        preinitialize((self._guarded_s,), (*names, NONE))
+        preinitialize((self._splits, self._suspected, self._partial_failures, self._held_s, self._auth_failures), names)
+        preinitialize((self._event_s, self._append_s, self._call_events, self._call_bytes), names)
+        preinitialize((self._retries,), names, TransientCause)
+        preinitialize((self._holds,), names, (*TransientCause, OTHER))
+        preinitialize((self._waited_s,), names, _SOURCES)
+        preinitialize((self._renewals,), names, _ENDS)
+        preinitialize((self._refused,), names, events)
         for name, endpoints in self._endpoints.items():
-            begin((self._call_s,), (name,), endpoints.known, _CLASSES)
+            preinitialize((self._call_s,), (name,), endpoints.known, _CLASSES)
 
     # ── Kafka ──
 

@@ -20,7 +20,7 @@ from consumer.observability.health import HealthThresholds
 from consumer.observability.metrics.counters import Counters
 from consumer.observability.metrics.observer import MetricsObserver
 from consumer.observability.metrics.status_collector import KnownLabels, StatusCollector
-from consumer.observability.status_sources import Sources
+from consumer.observability.status_sources import StatusSources
 
 _LEVELS = ("debug", "info", "warning", "error")
 
@@ -68,7 +68,7 @@ class Metrics:
         self._known[pipeline] = KnownLabels(endpoints, frozenset(event_types))
         return MetricsObserver(self._counters, pipeline, destinations, event_types, topics)
 
-    def watch(self, sources: Sources, limits: HealthThresholds | None = None) -> None:
+    def watch(self, sources: StatusSources, limits: HealthThresholds | None = None) -> None:
         """Read the facts of these pipelines at each scrape, and mirror the probes' checks."""
         self.registry.register(StatusCollector(sources, self._known, limits or HealthThresholds()))
 

@@ -15,7 +15,7 @@ from consumer.model.status import CLOCK, DeliveryCounts, DestinationStatus, Pipe
 from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.health import HealthThresholds, Moment, live, ready, startup
 from consumer.observability.metrics.labels import NONE, OTHER
-from consumer.observability.status_sources import Sources
+from consumer.observability.status_sources import StatusSources
 
 _PIPELINE = ("pipeline",)
 _TO = ("pipeline", "destination")
@@ -195,7 +195,7 @@ _KINDS = (Pause.kind, AcceptRefusals.kind, Quarantine.kind, AcceptGap.kind)
 class StatusCollector(Collector):
     """Asks all pipelines once a scrape."""
 
-    def __init__(self, sources: Sources, known: Mapping[str, KnownLabels], limits: HealthThresholds) -> None:
+    def __init__(self, sources: StatusSources, known: Mapping[str, KnownLabels], limits: HealthThresholds) -> None:
         self._sources = sources
         self._known = known
         self._limits = limits
@@ -235,13 +235,13 @@ class StatusCollector(Collector):
         sheet.put("cdp_records_settled_total", books.settled, name)
         sheet.put("cdp_records_released_total", books.released, name)
         sheet.put("cdp_records_open", books.open, name)
-        sheet.put("cdp_records_kept", sum(each.kept_records for each in facts.partitions), name)
+        sheet.put("cdp_records_kept", sum(each.retained_records for each in facts.partitions), name)
         sheet.put("cdp_records_open_bytes", sum(each.open_bytes for each in facts.partitions), name)
         sheet.put("cdp_records_limit", facts.max_records, name)
         sheet.put("cdp_records_limit_bytes", facts.max_bytes, name)
         sheet.put("cdp_books_records_difference", books.difference, name)
         sheet.put("cdp_dead_letters_in_flight", facts.dead_letters.in_flight, name)
-        sheet.put("cdp_dead_letters_stuck", facts.dead_letters.stuck is not None, name)
+        sheet.put("cdp_dead_letters_stuck", facts.dead_letters.stalled_reason is not None, name)
         if facts.lag_updated_ms is not None:
             sheet.put("cdp_kafka_lag_updated_timestamp_seconds", facts.lag_updated_ms / 1000, name)
         for loop, at_s in (("poll", facts.poll_turned_at_s), ("deliver", facts.loop_turned_at_s)):

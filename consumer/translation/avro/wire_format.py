@@ -26,7 +26,7 @@ _NO_MAGIC = Fault(
 )
 
 
-def written_with(message: Message, value: bytes) -> tuple[SchemaKey, int] | Fault:
+def writer_schema_key(message: Message, value: bytes) -> tuple[SchemaKey, int] | Fault:
     """Return the key of the writer's schema and where the datum begins in `value`.
 
     A schema id in the header wins over the bytes: then nothing stands before the datum (Confluent's

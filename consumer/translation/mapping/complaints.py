@@ -22,13 +22,13 @@ class MappingReadContext(ReadContext):
         names = tuple(known)
         for key, _ in table.entries:
             if key.text not in names:
-                self.complain(key, below(path, key.text), "is unknown here", did_you_mean(key.text, names))
+                self.error(key, below(path, key.text), "is unknown here", did_you_mean(key.text, names))
 
     def table(self, node: Node, path: str, what: str) -> Table | None:
         """Return a mapping, or complain that `what` should stand there."""
         if isinstance(node, Table):
             return node
-        self.complain(node, path, f"must be {what}", "indent its keys below it" if is_empty(node) else "")
+        self.error(node, path, f"must be {what}", "indent its keys below it" if is_empty(node) else "")
         return None
 
     def word(self, node: Node | None, path: str) -> str | None:
@@ -36,13 +36,13 @@ class MappingReadContext(ReadContext):
         if node is None:
             return None
         if not isinstance(node, Scalar):
-            self.complain(node, path, f"must be a text, not {_shape(node)}", "quote it if it is one")
+            self.error(node, path, f"must be a text, not {_shape(node)}", "quote it if it is one")
             return None
         if not isinstance(node.value, str):
-            self.complain(node, path, *_not_text(node, "a text"))
+            self.error(node, path, *_not_text(node, "a text"))
             return None
         if not node.value.strip():
-            self.complain(node, path, "is blank")
+            self.error(node, path, "is blank")
             return None
         return node.value
 
@@ -51,10 +51,10 @@ class MappingReadContext(ReadContext):
         if node is None:
             return None
         if not isinstance(node, Scalar):
-            self.complain(node, path, f"must be an expression, but YAML reads {_shape(node)} here", _QUOTE)
+            self.error(node, path, f"must be an expression, but YAML reads {_shape(node)} here", _QUOTE)
             return None
         if not isinstance(node.value, str):
-            self.complain(node, path, *_not_text(node, "an expression"))
+            self.error(node, path, *_not_text(node, "an expression"))
             return None
         result = compile_expression(node.value)
         if isinstance(result, Problem):
@@ -66,11 +66,11 @@ class MappingReadContext(ReadContext):
         if was_cut(node):
             cut = "a comment" if node.after.startswith("#") else "the end of the value"
             message = f"{problem.message}: YAML took `{node.after.partition(' ')[0][:1]}` for {cut}"
-            self.complain(node, path, message, _QUOTE, shift=problem.at)
+            self.error(node, path, message, _QUOTE, shift=problem.at)
             return
         on_one_line = "\n" not in node.text
         shift = problem.at + (0 if node.plain else 1) if on_one_line else 0
-        self.complain(node, path, problem.message, problem.hint, shift=shift)
+        self.error(node, path, problem.message, problem.hint, shift=shift)
 
 
 def _shape(node: Items | Table) -> str:

@@ -42,7 +42,7 @@ def read_entry(
     if consent is not None and states_consent(made, special):
         message = "gates a call that itself states a consent: a withdrawal would never be said"
         hint = "remove it; other fields can go in an entry of their own"
-        reading.complain(table.key("consent") or table, f"{path}.consent", message, hint)
+        reading.error(table.key("consent") or table, f"{path}.consent", message, hint)
     if len(reading.findings) > before:
         return None
     entry = Entry(event_type, destination.name, label or _default_label(target, name), target.name)
@@ -72,24 +72,24 @@ def _where(
 ) -> tuple[Destination, Target] | None:
     node = table.get("to")
     if node is None:
-        reading.complain(table, path, "misses `to`", "to: destination.target")
+        reading.error(table, path, "misses `to`", "to: destination.target")
         return None
     text = reading.word(node, f"{path}.to")
     if text is None:
         return None
     head, dot, tail = text.partition(".")
     if not dot:
-        reading.complain(node, f"{path}.to", f"`{text}` names no target", "to: destination.target")
+        reading.error(node, f"{path}.to", f"`{text}` names no target", "to: destination.target")
         return None
     destination = destinations.get(head)
     if destination is None:
         hint = did_you_mean(head, destinations) or "name it under `destinations` in the configuration"
-        reading.complain(node, f"{path}.to", f"`{head}` is no destination of this configuration", hint)
+        reading.error(node, f"{path}.to", f"`{head}` is no destination of this configuration", hint)
         return None
     target = destination.targets.get(tail)
     if target is None:
         hint = did_you_mean(tail, destination.targets)
-        reading.complain(node, f"{path}.to", f"{head} has no target `{tail}`", hint, shift=len(head) + 1)
+        reading.error(node, f"{path}.to", f"{head} has no target `{tail}`", hint, shift=len(head) + 1)
         return None
     return destination, target
 
@@ -100,16 +100,16 @@ def _check_name(
     node = table.get("name")
     if name is None:
         if node is None and target.named:
-            reading.complain(table, path, f"misses `name`, which {destination.name}.{target.name} needs")
+            reading.error(table, path, f"misses `name`, which {destination.name}.{target.name} needs")
         if node is not None or target.named:
             return
     elif not target.named and not target.name_optional:
-        reading.complain(table.key("name") or table, f"{path}.name", f"{destination.name}.{target.name} takes no name")
+        reading.error(table.key("name") or table, f"{path}.name", f"{destination.name}.{target.name} takes no name")
         return
     try:
         destination.encoder(target.name, name)
     except EntryError as error:
-        reading.complain(node or table.get("to") or table, f"{path}.name" if node else path, error.message, error.hint)
+        reading.error(node or table.get("to") or table, f"{path}.name" if node else path, error.message, error.hint)
 
 
 def _each(reading: MappingReadContext, table: Table, path: str) -> tuple[Expression | None, Expression | None]:
@@ -117,10 +117,10 @@ def _each(reading: MappingReadContext, table: Table, path: str) -> tuple[Express
     own_id = reading.expression(table.get("id"), f"{path}.id")
     if table.get("each") is not None and table.get("id") is None:
         hint = "id: an expression over the element, unique within a record"
-        reading.complain(table.key("each") or table, f"{path}.each", "needs an `id` for its elements", hint)
+        reading.error(table.key("each") or table, f"{path}.each", "needs an `id` for its elements", hint)
     if table.get("each") is None and table.get("id") is not None:
         hint = "the event's own `id` stands beside `deliver`"
-        reading.complain(table.key("id") or table, f"{path}.id", "means something only beside `each`", hint)
+        reading.error(table.key("id") or table, f"{path}.id", "means something only beside `each`", hint)
     return each, own_id
 
 

@@ -23,7 +23,7 @@ def read_object(reading: MappingReadContext, table: Table, path: str) -> Object:
         if cut and is_empty(node):
             continue  # the rest of the expression that YAML cut at its comma: complained of already
         if key.text == "<<" and key.plain:  # YAML 1.2 has no merge keys: a field of this name would be sent
-            reading.complain(key, f"{path}.<<", "is a merge key, which YAML 1.2 does not have", "write the fields out")
+            reading.error(key, f"{path}.<<", "is a merge key, which YAML 1.2 does not have", "write the fields out")
             continue
         before = len(reading.findings)
         made = read_making(reading, node, f"{path}.{key.text}")
@@ -42,11 +42,11 @@ def read_making(reading: MappingReadContext, node: Node, path: str) -> FieldSour
         made = [read_making(reading, each, f"{path}[{index}]") for index, each in enumerate(node.items)]
         return EachRule(tuple(each for each in made if each is not None))
     if isinstance(node.value, float):
-        reading.complain(node, path, "is not a finite number")
+        reading.error(node, path, "is not a finite number")
         return None
     if node.value is None:
         said = "is empty" if is_empty(node) else "is null"
-        reading.complain(node, path, said, "leave the field out, or write {value: null} to send a null")
+        reading.error(node, path, said, "leave the field out, or write {value: null} to send a null")
         return None
     return reading.expression(node, path) if isinstance(node.value, str) else Constant(node.value)
 
@@ -61,10 +61,10 @@ def _table(reading: MappingReadContext, table: Table, path: str) -> FieldSource 
     if isinstance(value, Scalar) and isinstance(value.value, bool | int | Decimal):
         # Beside other keys it would silently become one field of an object.
         hint = "a constant stands alone: `{value: 1}`; of an object's field named `value` write `value: {value: 1}`"
-        reading.complain(value, f"{path}.value", "is a constant with other keys beside it", hint)
+        reading.error(value, f"{path}.value", "is a constant with other keys beside it", hint)
         return None
     if not names:
-        reading.complain(table, path, "is an empty mapping", "leave the field out, or write {value: {}}")
+        reading.error(table, path, "is an empty mapping", "leave the field out, or write {value: {}}")
         return None
     return read_object(reading, table, path)
 
@@ -73,7 +73,7 @@ def _each(reading: MappingReadContext, table: Table, path: str) -> Each | None:
     of = reading.expression(table.get("each"), f"{path}.each")
     node = table.get("fields")
     if node is None:
-        reading.complain(table, path, "has `each` but no `fields`", "say what becomes of each element")
+        reading.error(table, path, "has `each` but no `fields`", "say what becomes of each element")
         return None
     fields = read_making(reading, node, f"{path}.fields")
     return None if of is None or fields is None else Each(of, fields)
@@ -92,10 +92,10 @@ def _plain(reading: MappingReadContext, node: Node, path: str) -> Value:
         case Items():
             return [_plain(reading, inner, path) for inner in node.items]
         case Scalar(value=float() as value) if not math.isfinite(value):
-            reading.complain(node, path, "is not a finite number")
+            reading.error(node, path, "is not a finite number")
             return None
         case Scalar() if is_empty(node):
-            reading.complain(node, path, "is empty", "write the constant, or null")
+            reading.error(node, path, "is empty", "write the constant, or null")
             return None
         case Scalar(value=value):  # pragma: no branch - mypy proves the match total
             return value

@@ -79,17 +79,17 @@ def _document(
     reading.unknown_keys(table, _TOP, "")
     version = table.get("version")
     if version is None:
-        reading.complain(table, "", "misses `version`", f"version: {_VERSION}")
+        reading.error(table, "", "misses `version`", f"version: {_VERSION}")
     elif not isinstance(version, Scalar) or version.value != _VERSION or isinstance(version.value, bool):
-        reading.complain(version, "version", f"must be {_VERSION}")
+        reading.error(version, "version", f"must be {_VERSION}")
     events_node = table.get("events")
     if events_node is None:
-        reading.complain(table, "", "misses `events`", "events: the full names of Avro records, each with `deliver`")
+        reading.error(table, "", "misses `events`", "events: the full names of Avro records, each with `deliver`")
         return
     found = reading.table(events_node, "events", "a mapping of Avro record names")
     for key, inner in found.entries if found is not None else ():
         if key.text in homes:
-            reading.complain(key, f"events.{key.text}", f"stands in {homes[key.text]} already", "keep one of the two")
+            reading.error(key, f"events.{key.text}", f"stands in {homes[key.text]} already", "keep one of the two")
             continue
         homes[key.text] = reading.file
         rule = _event(reading, key.text, inner, destinations)
@@ -114,10 +114,10 @@ def _event(
     )
     deliver = table.get("deliver")
     if deliver is None:
-        reading.complain(table, path, "misses `deliver`", "deliver: a list of entries, each with `to`")
+        reading.error(table, path, "misses `deliver`", "deliver: a list of entries, each with `to`")
         return None
     if not isinstance(deliver, Items) or not deliver.items:
-        reading.complain(deliver, f"{path}.deliver", "must be a list of entries", "begin each with `- to: …`")
+        reading.error(deliver, f"{path}.deliver", "must be a list of entries", "begin each with `- to: …`")
         return None
     entries: list[EntryRule] = []
     for index, each in enumerate(deliver.items):
@@ -139,6 +139,6 @@ def _labels(reading: MappingReadContext, deliver: Items, path: str) -> None:
         if label in seen:
             hint = "give one of them a `label:` of its own; never change a label that is in use"
             message = f"has the label `{label}` like the entry on line {seen[label]}"
-            reading.complain(place, f"{path}.deliver[{index}]", message, hint)
+            reading.error(place, f"{path}.deliver[{index}]", message, hint)
         else:
             seen[label] = each.line

@@ -17,7 +17,7 @@ def fitted(reading: MappingReadContext, fields: Object, table: Table, target: Ta
     for group in target.one_of:
         if not any(_is_mapped(table, name) for name in group):
             names = " or ".join(f"`{name}`" for name in group)
-            reading.complain(table, path, f"must map {names}: `{target.name}` needs one of them")
+            reading.error(table, path, f"must map {names}: `{target.name}` needs one of them")
     return result
 
 
@@ -43,10 +43,10 @@ def _object(reading: MappingReadContext, made: Object, table: Table, rule: Field
     for key, _ in table.entries:
         if key.text not in rules and not rule.free:
             message = "is no field of this target" if path.endswith("fields") else "is no field here"
-            reading.complain(key, f"{path}.{key.text}", message, did_you_mean(key.text, rules))
+            reading.error(key, f"{path}.{key.text}", message, did_you_mean(key.text, rules))
     for name, inner in rules.items():
         if inner.mandatory and table.get(name) is None:
-            reading.complain(table, path, f"misses `{name}`, which is mandatory here")
+            reading.error(table, path, f"misses `{name}`, which is mandatory here")
     fields: dict[str, FieldSource] = {}
     for name, making in made.fields.items():
         node: Node | None = table.get(name)

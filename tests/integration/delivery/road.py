@@ -74,7 +74,7 @@ class FakeShelf:
         self.waiting: list[Callable[[], None]] = []
         self.at_once = True
 
-    def shelve(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
+    def write(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
         self.letters.append(letter)
         if self.at_once:
             asyncio.get_running_loop().call_soon(acked)
@@ -86,7 +86,7 @@ class FakeShelf:
         for acked in waiting:
             acked()
 
-    def stuck(self) -> str | None:
+    def stalled_reason(self) -> str | None:
         return None
 
     def schema_id(self, message: Message) -> str | None:  # noqa: ARG002 - the same of every one
@@ -123,7 +123,7 @@ class Road:
             options,
             wire=lambda: self.wire(options.timeout_s),
             credentials=credentials,
-            ends=self.settling.ends(self.name),
+            ends=self.settling.sink_of(self.name),
             may_call=lambda: not self.fenced,
             observer=self.observer,
         )
@@ -157,7 +157,7 @@ class Road:
         first = self.tenure.open(records, owed, [len(one.body) for one in made])
         self.settling.books.accounts[self.name].owed += len(made)
         entry = Entry(event_type, self.name, f"{self.name}.{target}", target)
-        self.lanes.put(
+        self.lanes.enqueue(
             [
                 Delivery(one.body, key, one.shape, one.identity, now_ms, entry, self.tenure, first + number)
                 for number, (one, key) in enumerate(zip(made, keys, strict=True))
@@ -167,11 +167,11 @@ class Road:
 
     def go(self) -> None:
         """Give the partition away, as a rebalance does; a new tenure takes over."""
-        self.tenure.sending = False
-        self.lanes.withdraw([self.tenure])
+        self.tenure.may_send = False
+        self.lanes.drop_revoked([self.tenure])
         self.settling.books.close(self.tenure)
         self.past.append(self.tenure)
-        self.tenure = PartitionLedger(PARTITION, self.tenure.number + 1, self.tenure.frontier(), 2)
+        self.tenure = PartitionLedger(PARTITION, self.tenure.epoch + 1, self.tenure.committable_offset(), 2)
 
     async def until(self, predicate: Callable[[], bool], timeout_s: float = 120.0) -> None:
         async with asyncio.timeout(timeout_s):
@@ -181,7 +181,7 @@ class Road:
     async def all_ended(self, timeout_s: float = 120.0) -> None:
         await self.until(lambda: not self.tenure.open_records and not self.lanes.open_bytes(), timeout_s)
         account = self.settling.books.accounts[self.name]
-        assert account.difference(0) == 0
+        assert account.mismatch(0) == 0
 
     def causes(self) -> list[DeadLetterCause]:
         return [DeadLetterCause(letter.fault.cause) for letter in self.shelf.letters]

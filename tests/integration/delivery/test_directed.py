@@ -24,11 +24,11 @@ def test_what_is_paused_waits_and_goes_on_in_order_when_it_is_lifted() -> None:
         async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": 2}) as lanes:
             (before,) = lanes.owe(["before"], [1], "track")
             await lanes.until(lambda: fake.held() == {before})
-            lanes.lanes.directed(Directives([Pause(9, "", "customerio")]))
+            lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
             ids = lanes.owe([str(n) for n in range(6)], [1, 2, 1, 2, 3, 1], "track")
             await lanes.until(lambda: lanes.lanes.waiting(("paused", "")) == 6)
-            assert not lanes.lanes.can_go()
-            lanes.lanes.directed(Directives([Pause(9, "", event_type="shop.Other")]))
+            assert not lanes.lanes.can_make_progress()
+            lanes.lanes.apply_directives(Directives([Pause(9, "", event_type="shop.Other")]))
             await lanes.all_ended()
             arrived = [arrival.id for arrival in fake.received]
             assert sorted(arrived) == sorted([before, *ids])
@@ -45,10 +45,10 @@ def test_a_pause_stops_what_failed_before_it_and_no_other_destination() -> None:
             down = fake.faults.add(Answer(500))
             ids = lanes.owe(["a", "b"], [1, 2], "track")
             await lanes.until(lambda: down.hits >= 3)
-            lanes.lanes.directed(Directives([Pause(9, "", "yotpo"), Pause(9, "", event_type="shop.Order")]))
+            lanes.lanes.apply_directives(Directives([Pause(9, "", "yotpo"), Pause(9, "", event_type="shop.Order")]))
             await lanes.until(lambda: lanes.lanes.waiting(("paused", "")) == 2)
             fake.faults.remove(down)
-            lanes.lanes.directed(Directives([Pause(9, "", "yotpo")]))
+            lanes.lanes.apply_directives(Directives([Pause(9, "", "yotpo")]))
             await lanes.all_ended()
             assert fake.held() == set(ids)
 
@@ -63,8 +63,8 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
             fake.faults.add(Answer(404))
             ids = lanes.owe(["a"], [1], "track")
             await lanes.until(lambda: bool(lanes.observer.holds) and len(fake.requests) >= 3)
-            lanes.lanes.directed(Directives([Pause(9, "", "customerio")]))
-            await lanes.until(lambda: not lanes.lanes.calls and lanes.lanes.waiting(("paused", "")) == 1)
+            lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
+            await lanes.until(lambda: not lanes.lanes.requests_in_flight and lanes.lanes.waiting(("paused", "")) == 1)
             asked = len(fake.requests)
             fake.faults.clear()
             turns = 0
@@ -78,8 +78,8 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
             monkeypatch.setattr(lanes.lanes.prober, "_ask", counted)
             await lanes.until(lambda: turns >= 10 or len(fake.requests) > asked)  # its time came, and it came again
             assert len(fake.requests) == asked
-            assert not lanes.lanes.calls
-            lanes.lanes.directed(NONE)
+            assert not lanes.lanes.requests_in_flight
+            lanes.lanes.apply_directives(NONE)
             await lanes.all_ended()
             assert fake.held() == set(ids)
 
@@ -89,11 +89,11 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
 def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes_on() -> None:
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1) as lanes:
-            lanes.lanes.directed(Directives([Pause(9, "", "customerio")]))
+            lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
             met = fake.faults.add(Answer(500), when=contains("bad one"))
             ids = lanes.owe(["bad one", "behind it", "other"], [1, 1, 2], "track")
             await lanes.until(lambda: lanes.lanes.waiting(("paused", "")) == 3)
-            lanes.lanes.directed(quarantine(lanes, 0))
+            lanes.lanes.apply_directives(quarantine(lanes, 0))
             await lanes.all_ended()
             assert fake.held() == {ids[1], ids[2]}
             assert not met.hits
@@ -109,12 +109,12 @@ def test_a_key_in_quarantine_is_dead_lettered_whole_until_it_is_lifted() -> None
         async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=2) as lanes:
             partition = lanes.tenure.partition
             key = hash((partition.topic, partition.index, "customer-7"))
-            lanes.lanes.directed(Directives([Quarantine(9, "", partition.topic, key="customer-7")]))
+            lanes.lanes.apply_directives(Directives([Quarantine(9, "", partition.topic, key="customer-7")]))
             ids = lanes.owe(["a", "b", "other", "c"], [key, key, 2, key], "track")
             await lanes.all_ended()
             assert fake.held() == {ids[2]}
             assert [letter.delivery_id for letter in lanes.shelf.letters] == [ids[0], ids[1], ids[3]]
-            lanes.lanes.directed(NONE)
+            lanes.lanes.apply_directives(NONE)
             (later,) = lanes.owe(["d"], [key], "track")
             await lanes.all_ended()
             assert fake.held() == {ids[2], later}
@@ -129,7 +129,7 @@ def test_quarantine_ends_the_wait_of_what_waits_by_itself() -> None:
             poison = fake.faults.add(Answer(500), when=contains("POISON"))
             ids = lanes.owe(["POISON", "behind it"], [1, 1], "track")
             await lanes.until(lambda: poison.hits >= 2)
-            lanes.lanes.directed(quarantine(lanes, 0))
+            lanes.lanes.apply_directives(quarantine(lanes, 0))
             await lanes.all_ended()
             assert fake.held() == {ids[1]}
             assert lanes.causes() == [DeadLetterCause.QUARANTINED]
@@ -144,11 +144,11 @@ def test_what_is_on_the_wire_when_a_pause_comes_is_answered_and_settled() -> Non
             fake.faults.add(Until(gate), when=contains("note"), times=1)
             (first,) = lanes.owe(["a"], [1], "track")
             await lanes.until(lambda: fake.held() == {first})
-            lanes.lanes.directed(Directives([Pause(9, "", "customerio")]))
+            lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
             lanes.owe(["b"], [1], "track")
             gate.open()
             await lanes.until(lambda: lanes.tenure.settled == 1 and lanes.lanes.waiting(("paused", "")) == 1)
-            lanes.lanes.directed(NONE)
+            lanes.lanes.apply_directives(NONE)
             await lanes.all_ended()
 
     asyncio.run(run())

@@ -86,12 +86,12 @@ def test_refusals_that_come_after_it_closed_wait_though_many_calls_were_on_the_w
     async def run() -> None:
         async with refusing_yotpo(lanes=8, probe_s=600.0) as (fake, lanes, _):
             returns = flood(lanes, "event", 64)
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
             await lanes.until(lambda: lanes.lanes.waiting(("guard", RETURN)) == len(returns) - 4)
             assert len(lanes.shelf.letters) == 4
             assert lanes.causes() == [REFUSED] * 4
             assert len(fake.requests) < 4 + 8 * 2, "it went on calling"
-            assert not lanes.lanes.can_go(time.monotonic() + 3600), "leaving would wait for it"
+            assert not lanes.lanes.can_make_progress(time.monotonic() + 3600), "leaving would wait for it"
 
     asyncio.run(run())
 
@@ -150,16 +150,16 @@ def test_a_directive_opens_it_at_once_all_that_waited_is_dead_lettered_and_after
     async def run() -> None:
         async with refusing_copilot(lanes=2, probe_s=600.0) as (_, lanes, _):
             returns = flood(lanes, "custom_event")
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
-            lanes.lanes.directed(accept_all(DeadLetterCause.CONTRACT))
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
+            lanes.lanes.apply_directives(accept_all(DeadLetterCause.CONTRACT))
             assert lanes.lanes.guarding.closed(), "it spoke of another cause"
-            lanes.lanes.directed(accept_all())
+            lanes.lanes.apply_directives(accept_all())
             await lanes.all_ended()
             assert lanes.observer.openings == [(RETURN, REFUSED, "directive")]
             assert {letter.delivery_id for letter in lanes.shelf.letters} == set(returns)
-            lanes.lanes.directed(NONE)
+            lanes.lanes.apply_directives(NONE)
             flood(lanes, "custom_event")
-            await lanes.until(lambda: len(lanes.observer.closings) == 2 and not lanes.lanes.calls)
+            await lanes.until(lambda: len(lanes.observer.closings) == 2 and not lanes.lanes.requests_in_flight)
             assert len(lanes.shelf.letters) == len(returns) + 4
 
     asyncio.run(run())
@@ -183,7 +183,7 @@ def test_a_partition_that_goes_leaves_the_guard_closed_and_the_next_tenures_firs
     async def run() -> None:
         async with refusing_copilot(lanes=2) as (fake, lanes, rule):
             flood(lanes, "custom_event")
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
             await lanes.until(lambda: lanes.tenure.open_records == 26)
             lanes.go()
             (closed,) = lanes.lanes.guarding.closed()

@@ -22,7 +22,7 @@ def test_new_keys_that_begin_with_what_is_fine_and_come_faster_than_probes_keep_
     async def run() -> None:
         async with refusing_copilot(lanes=2) as (fake, lanes, _):
             flood(lanes, "custom_event", 9)
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
             lanes.go()  # what closed it is gone: every key now begins with what proves nothing
             fake.faults.clear()
             customers, word = count(1000), "spoilt"
@@ -55,7 +55,7 @@ def test_what_stands_before_the_only_one_that_can_prove_something_goes_first_and
     async def run() -> None:
         async with refusing_copilot(lanes=1) as (fake, lanes, rule):
             flood(lanes, "custom_event", 5)
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
             lanes.go()
             fake.faults.remove(rule)
             lanes.owe(["yes", "no", "yes"], [7, 7, 7], "consent", event_type=RETURN)
@@ -71,7 +71,7 @@ def test_between_two_probes_what_can_prove_nothing_goes_on_one_by_one_until_one_
     async def run() -> None:
         async with refusing_copilot(lanes=2, probe_s=600.0) as (fake, lanes, _):
             flood(lanes, "custom_event", 9)
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
             before = len(fake.requests)
             lanes.owe(["yes"] * 12, range(100, 112), "consent", event_type=RETURN)
             await fake.until(lambda: len(fake.requests) >= before + 12)
@@ -79,7 +79,7 @@ def test_between_two_probes_what_can_prove_nothing_goes_on_one_by_one_until_one_
             assert sum(arrival.kind == "consent" for arrival in fake.received) == 12
             down = fake.faults.add(Answer(500), when=is_consent)
             lanes.owe(["yes"] * 12, range(200, 212), "consent", event_type=RETURN)
-            await lanes.until(lambda: down.hits >= 1 and not lanes.lanes.calls)
+            await lanes.until(lambda: down.hits >= 1 and not lanes.lanes.requests_in_flight)
             ((_, hold),) = lanes.lanes.guarding.held
             assert hold.other
             assert hold.next_other - hold.since > 300, "one that failed is followed as slowly as a probe"
@@ -93,7 +93,7 @@ def test_one_lane_with_a_single_key_takes_no_turn_from_the_keys_of_another() -> 
     async def run() -> None:
         async with refusing_copilot(lanes=2, probe_s=0.02) as (fake, lanes, _):
             flood(lanes, "custom_event", 9)
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
             lanes.go()
             lanes.owe(["spoilt"], [0], "custom_event", event_type=RETURN)
             lanes.owe(["spoilt", "spoilt"], [1, 3], "custom_event", event_type=RETURN)
@@ -111,7 +111,7 @@ def test_under_a_rate_other_types_have_their_turns_between_those_of_what_waits_a
             FakeCopilot(client_id="id", client_secret="secret") as fake,
             road(fake, lanes=1, probe_s=0.1, guard=GUARD, rate_per_s=20) as lanes,
         ):
-            lanes.lanes.pace.share(1.0, time.monotonic() - 1.0)
+            lanes.lanes.pace.set_share(1.0, time.monotonic() - 1.0)
             rule = fake.faults.add(MarkInvalid(which=bad))
             flood(lanes, "custom_event", 9)
             await lanes.until(lambda: bool(lanes.observer.closings))
@@ -132,7 +132,7 @@ def test_a_letter_for_a_cause_that_is_let_through_takes_a_key_its_turn_only_wher
     async def run() -> None:
         async with refusing_copilot(lanes=1, probe_s=600.0) as (_, lanes, _):
             flood(lanes, "custom_event", 9)
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.calls)
+            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
             ((_, hold),) = lanes.lanes.guarding.held
             hold.tried["a lane"] |= {1, 2}
             for key, target in ((1, "consent"), (2, "custom_event")):

@@ -21,7 +21,7 @@ def test_refused_credentials_hold_with_one_prober_and_resume_at_once_when_the_se
         ):
             fake.accept(api_key="new")
             ids = lanes.owe([str(n) for n in range(40)], [n % 8 for n in range(40)], "track")
-            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.calls)
+            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.requests_in_flight)
             storm = len(fake.requests)
             assert storm <= 8
             assert all(request.status == 401 for request in fake.requests)
@@ -48,7 +48,7 @@ def test_a_changed_secret_is_tried_long_before_the_next_probe(monkeypatch: pytes
         async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=2, probe_s=600.0) as lanes:
             fake.accept(api_key="new")
             ids = lanes.owe(["a", "b"], [0, 1], "track")
-            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.calls)
+            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.requests_in_flight)
             lanes.secrets["api_key"].on_disk = "new"
             await lanes.all_ended()
             assert fake.held() == set(ids)
@@ -75,7 +75,7 @@ def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_t
             assert fake.held() == set(ids)
             assert [fault.cause for _, fault in lanes.observer.holds] == [TransientCause.GONE]
             assert [request.status for request in fake.requests].count(401) == 1
-            assert lanes.lanes.credentials.doubt() is SecretProblem.REFUSED
+            assert lanes.lanes.credentials.problem() is SecretProblem.REFUSED
             assert not lanes.shelf.letters
 
     asyncio.run(run())
@@ -201,7 +201,7 @@ def test_a_held_partition_that_goes_leaves_no_key_blocked_for_the_next_tenure() 
             path = "/v2/api/report/user_copilot_analysis_consent_changed"
             fake.faults.add(Answer(404), when=endpoint(path))
             lanes.owe(["yes"], [1], "consent")
-            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.calls)
+            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.requests_in_flight)
             lanes.go()
             later = lanes.owe(["later"], [1], "custom_event")
             await lanes.all_ended()

@@ -108,7 +108,7 @@ def test_a_refused_event_blocks_its_key_until_its_letter_is_acknowledged_and_no_
             fake.poison("POISON")
             ids = lanes.owe(["POISON", "behind", "other"], [1, 1, 2], "track")
             await lanes.until(lambda: fake.held() == {ids[2]} and len(lanes.shelf.waiting) == 1)
-            assert lanes.tenure.frontier() == 0
+            assert lanes.tenure.committable_offset() == 0
             more = lanes.owe(["other again"], [2], "track")
             await lanes.until(lambda: fake.held() == {ids[2], more[0]})
             lanes.shelf.acknowledge()
@@ -142,8 +142,8 @@ def test_what_is_withdrawn_during_a_call_is_not_sent_again_and_moves_nothing() -
             fake.faults.add(Hang(0.2), times=1)
             lanes.owe(["on the wire", "waiting"], [1, 2], "track")
             await fake.until(lambda: fake.in_flight == 1)
-            lanes.tenure.sending = False
-            (answered,) = lanes.lanes.withdraw([lanes.tenure])
+            lanes.tenure.may_send = False
+            (answered,) = lanes.lanes.drop_revoked([lanes.tenure])
             assert not answered.done()
             await asyncio.wait_for(answered, 120)
             lanes.go()
@@ -151,7 +151,7 @@ def test_what_is_withdrawn_during_a_call_is_not_sent_again_and_moves_nothing() -
             await lanes.all_ended()
             assert fake.held() == {later}
             assert len(fake.requests) == 2
-            assert lanes.past[0].frontier() == 0
+            assert lanes.past[0].committable_offset() == 0
 
     asyncio.run(run())
 

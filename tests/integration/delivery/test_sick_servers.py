@@ -40,7 +40,7 @@ def test_a_lane_whose_connection_leads_to_the_one_sick_server_takes_another_once
                 await lanes.all_ended()
                 assert [len(sick.requests), len(sick.received)] == [FAILURES, 0]
                 assert Counter(arrival.id for arrival in sound.received) == Counter(ids)
-                assert not lanes.lanes.suspects
+                assert not lanes.lanes.poison_candidates
                 await wire.close()
 
     asyncio.run(run())

@@ -32,10 +32,10 @@ class Door:
     async def refresh(self) -> bool:
         return False
 
-    def taken(self, signature: AuthHeaders) -> None:
+    def accepted(self, signature: AuthHeaders) -> None:
         self.asked.append(f"taken {signature['authorization']}")
 
-    def doubt(self) -> None:
+    def problem(self) -> None:
         return None
 
 

@@ -79,7 +79,7 @@ def test_an_event_that_is_never_accepted_is_given_up_its_neighbours_arrive_once_
             assert letter.attempts > SURE.failures
             # Probes of a hold go one by one: what proves it may have been a probe each time, with nothing to be halved.
             assert sum(lanes.observer.suspicions) >= 2 or status == 403
-            assert not lanes.lanes.suspects
+            assert not lanes.lanes.poison_candidates
             ids += await outage(fake, lanes, 500, calls=30)
             ids += await outage(fake, lanes, 403, calls=3)
             assert len(lanes.shelf.letters) == 1
@@ -125,7 +125,7 @@ def test_what_fails_by_itself_does_not_hold_its_lane() -> None:
             await lanes.until(lambda: poison.hits >= hits + 2)  # the first of them came after the other's answer
             more = lanes.owe(["another"], [3], "track")
             await lanes.until(lambda: fake.held() == {ids[1], *more})
-            await lanes.until(lambda: lanes.lanes.suspects == 1)
+            await lanes.until(lambda: lanes.lanes.poison_candidates == 1)
             assert not lanes.shelf.letters
             fake.faults.remove(poison)
             await lanes.all_ended()
@@ -142,7 +142,7 @@ def test_a_suspect_that_is_forbidden_holds_nobody_any_more() -> None:
             lanes.owe(["POISON"], [1], "track")
             ids: list[str] = []
             async with traffic(lanes, ids):
-                await lanes.until(lambda: lanes.lanes.suspects == 1)
+                await lanes.until(lambda: lanes.lanes.poison_candidates == 1)
                 holds = lanes.observer.holds
                 unheard = poison.hits - len(holds)
                 assert holds
@@ -161,7 +161,7 @@ def test_what_waits_by_itself_when_its_partition_goes_is_not_sent_again() -> Non
         async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, suspects=never) as lanes:
             poison = fake.faults.add(Answer(500), when=contains("POISON"))
             lanes.owe(["POISON", "behind it"], [1, 1], "track")
-            await lanes.until(lambda: poison.hits >= 3 and not lanes.lanes.calls)
+            await lanes.until(lambda: poison.hits >= 3 and not lanes.lanes.requests_in_flight)
             lanes.go()
             hits = poison.hits
             (later,) = lanes.owe(["later"], [1], "track")

@@ -43,9 +43,9 @@ def test_lanes_that_wait_for_a_token_share_its_failure() -> None:
             fake.accept(secret="another")
             fake.faults.add(Until(gate), when=lambda call: "access_tokens" in call.path, times=1)
             lanes.owe(["x"] * 16, list(range(16)), "event")
-            await lanes.until(lambda: lanes.lanes.calls == 16)
+            await lanes.until(lambda: lanes.lanes.requests_in_flight == 16)
             gate.open()
-            await lanes.until(lambda: not lanes.lanes.calls)
+            await lanes.until(lambda: not lanes.lanes.requests_in_flight)
             assert token_calls(lanes) == 1
             assert len(lanes.observer.holds) == 1
             assert lanes.tenure.open_records == 16
@@ -96,9 +96,9 @@ def test_a_call_is_not_made_again_after_a_renewal_when_its_turn_has_passed(lapse
                 case "fence shut":
                     lanes.fenced = True
                 case _:
-                    lanes.lanes.pace.told(time.monotonic() + 0.5)
+                    lanes.lanes.pace.pause_until(time.monotonic() + 0.5)
             gate.open()
-            await lanes.until(lambda: not lanes.lanes.calls)
+            await lanes.until(lambda: not lanes.lanes.requests_in_flight)
             assert len(lanes.calls()) == 2
             assert not lanes.observer.holds
             assert not lanes.observer.waits, "nothing was sent, so nothing failed"
@@ -117,14 +117,14 @@ def test_calls_made_again_after_a_renewal_keep_to_the_rate() -> None:
             FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
             road(fake, {"store_id": "store"}, lanes=8, rate_per_s=20.0) as lanes,
         ):
-            lanes.lanes.pace.share(1.0, time.monotonic() - 1.0)
+            lanes.lanes.pace.set_share(1.0, time.monotonic() - 1.0)
             lanes.owe(["warm"], [0], "event")
             await lanes.all_ended()
             fake.expire_tokens()
             gate = Gate()
             fake.faults.add(Until(gate), when=lambda call: "access_tokens" in call.path, times=1)
             lanes.owe(["again"] * 8, list(range(8)), "event")
-            await lanes.until(lambda: lanes.lanes.calls == 8)
+            await lanes.until(lambda: lanes.lanes.requests_in_flight == 8)
             await lanes.until(lambda: len([1 for request in lanes.calls() if request.status == 401]) == 8)
             gate.open()
             await lanes.all_ended()
@@ -141,7 +141,7 @@ def test_the_call_for_a_token_counts_towards_the_rate() -> None:
             FakeYotpo(store_id="store", secret="secret", rate=5.0) as fake,
             road(fake, {"store_id": "store"}, lanes=8, rate_per_s=5.0) as lanes,
         ):
-            lanes.lanes.pace.share(1.0, time.monotonic() - 1.0)
+            lanes.lanes.pace.set_share(1.0, time.monotonic() - 1.0)
             lanes.owe(["first"] * 8, list(range(8)), "event")
             await lanes.all_ended()
             assert [request.status for request in fake.requests if request.status == 429] == []

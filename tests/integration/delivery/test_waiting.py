@@ -67,7 +67,7 @@ def test_a_rate_spaces_the_calls_of_all_lanes_and_a_share_of_it_spaces_them_wide
                 started(now)
 
             pace.started = noted  # type: ignore[method-assign]
-            pace.share(0.5, time.monotonic())
+            pace.set_share(0.5, time.monotonic())
             await lanes.all_ended()
             assert len(lanes.calls()) == 12
             assert all(request.status != 429 for request in fake.requests)
@@ -96,18 +96,18 @@ def test_leaving_ends_the_linger_and_asks_only_for_what_is_not_a_repetition() ->
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, linger_s=600.0) as lanes:
             lanes.owe(["lingers"], [1], "track")
-            assert lanes.lanes.can_go()
-            lanes.lanes.hasten()
+            assert lanes.lanes.can_make_progress()
+            lanes.lanes.end_linger()
             await lanes.all_ended()
-            assert not lanes.lanes.can_go()
+            assert not lanes.lanes.can_make_progress()
             fake.outage(503)
             lanes.owe(["fails"], [1], "track")
             await fake.until(lambda: any(request.status == 503 for request in fake.requests))
             fake.faults.clear()
             fake.faults.add(Answer(429, {"retry-after": "60"}))
             await fake.until(lambda: fake.requests[-1].status == 429)
-            await lanes.until(lambda: not lanes.lanes.calls)
-            assert not lanes.lanes.can_go(), "it was told to wait"
+            await lanes.until(lambda: not lanes.lanes.requests_in_flight)
+            assert not lanes.lanes.can_make_progress(), "it was told to wait"
 
     asyncio.run(run())
 
@@ -118,8 +118,8 @@ def test_letters_nobody_takes_keep_nobody_from_leaving() -> None:
             lanes.shelf.at_once = False
             fake.poison("POISON")
             lanes.owe(["POISON", "behind"], [1, 1], "track")
-            await lanes.until(lambda: bool(lanes.shelf.waiting) and not lanes.lanes.calls)
-            await lanes.until(lambda: not lanes.lanes.can_go())
+            await lanes.until(lambda: bool(lanes.shelf.waiting) and not lanes.lanes.requests_in_flight)
+            await lanes.until(lambda: not lanes.lanes.can_make_progress())
             assert lanes.settling.writing()
 
     asyncio.run(run())

@@ -45,10 +45,10 @@ class RecordingRoad:
         for partition, tenure in assignment.tenures.items():
             self.next[partition] = (tenure, assignment.starts[partition])
 
-    def resized(self, total: int) -> None:
+    def partition_count_changed(self, total: int) -> None:
         self.totals.append(total)
 
-    async def accept(self, lot: RecordBatch) -> None:
+    async def accept_batch(self, lot: RecordBatch) -> None:
         self.lots.append(lot)
         self.events.append("accept")
         for message in lot.messages:
@@ -57,12 +57,12 @@ class RecordingRoad:
             self.values.append(message.value())
             if self.settles:
                 self.next[partition] = (lot.tenures[partition], message.offset() + 1)
-        self.commit(self.frontier())
+        self.commit(self.committable_offsets())
         await self.room.wait()
 
     async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
         self.events.append("drain")
-        frontier = self.frontier()
+        frontier = self.committable_offsets()
         for partition in partitions:
             self.gone.append(partition)
             self.next.pop(partition, None)
@@ -73,17 +73,17 @@ class RecordingRoad:
         for partition in partitions:
             self.next.pop(partition, None)
 
-    async def finish(self) -> CommittableOffsets:
+    async def shutdown(self) -> CommittableOffsets:
         self.events.append("finish")
-        return self.frontier()
+        return self.committable_offsets()
 
-    def frontier(self) -> CommittableOffsets:
+    def committable_offsets(self) -> CommittableOffsets:
         return CommittableOffsets(dict(self.next))
 
     def settle(self, partition: Partition, next_offset: int) -> None:
         """Say that nothing below this offset is owed."""
         self.next[partition] = (self.next[partition][0], next_offset)
-        self.commit(self.frontier())
+        self.commit(self.committable_offsets())
 
 
 class Heard(Observer):
@@ -194,7 +194,7 @@ async def member(given: PollOptions, *, settles: bool = True) -> AsyncIterator[M
         yield one
     finally:
         one.road.room.set()
-        await one.poller.leave()
+        await one.poller.shutdown()
         if one.poller.done.done() and not one.poller.done.cancelled():
             one.poller.done.exception()
 

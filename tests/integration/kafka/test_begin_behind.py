@@ -80,7 +80,7 @@ def place(one: TopicPartition) -> Partition:
 class AtOnce:
     """A hatch with the loop right behind it."""
 
-    def tell(self, what: Callable[[], None]) -> None:
+    def post(self, what: Callable[[], None]) -> None:
         what()
 
 
@@ -91,17 +91,17 @@ class Gone:
         self.client, self.road, self.heard = Client(), RecordingRoad(), Heard()
         fence = Fence(10.0)
         self.commits = OffsetCommitter(self.heard, fence)
-        self.commits.begin({P: OLD, Q: OTHER}, StartOffsets({P: 10, Q: 20}, {P: 10, Q: 20}, GroupStart("earliest")))
+        self.commits.assign({P: OLD, Q: OTHER}, StartOffsets({P: 10, Q: 20}, {P: 10, Q: 20}, GroupStart("earliest")))
         options = PollOptions({"partition.assignment.strategy": strategy}, "cdp", ("orders",), "earliest", 1.0)
         crossing = cast("LoopBridge", AtOnce())
         self.member = GroupMembership(options, self.road, crossing, self.commits, fence, self.heard)
         self.member.held = {P: OLD, Q: OTHER}
         self.stops = StoppedPartitions(self.member, self.commits, self.road, self.heard)
-        self.stops.note(P, "_AUTO_OFFSET_RESET")
+        self.stops.add(P, "_AUTO_OFFSET_RESET")
         self.road.accepted_gaps = [AcceptGap(1, "", P.topic, P.index, 10, 57)]
 
     def turn(self, now_s: float) -> None:
-        self.stops.turn(cast("Consumer", self.client), now_s)
+        self.stops.resume_stopped(cast("Consumer", self.client), now_s)
 
 
 BOTH = pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_where_the_client_refuses_to_assign_the_old_tenure_stays_until_it_does(s
         one.turn(now_s)
     assert one.heard.errors == [("_STATE", False)] * 2
     assert one.member.held == {P: OLD, Q: OTHER}
-    assert one.stops.now().keys() == {P}
+    assert one.stops.snapshot().keys() == {P}
     assert (one.road.events, one.client.committed, one.heard.gaps) == ([], [], [])
     one.client.refusing = {}
     one.turn(3.0)
@@ -158,13 +158,13 @@ def test_a_partition_the_client_has_not_assigned_is_given_back_all_the_same() ->
     assert one.client.assignment == {Q: 20}
     one.client.refusing = {}
     client = cast("Consumer", one.client)
-    one.member.lost(client, [TopicPartition(*P), TopicPartition(*Q)])
+    one.member.on_lost(client, [TopicPartition(*P), TopicPartition(*Q)])
     assert one.client.assignment == {}
     assert one.member.held == {}
     one.client.assignment = {P: 10}
-    one.commits.begin({P: LATER}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
+    one.commits.assign({P: LATER}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
     one.member.held = {P: LATER}
-    one.stops.note(P, "_AUTO_OFFSET_RESET")
+    one.stops.add(P, "_AUTO_OFFSET_RESET")
     one.turn(60.0)
     assert one.client.assignment == {P: 57}, "it was taken for unassigned, though it had come back"
 
@@ -176,6 +176,6 @@ def test_a_start_behind_a_gap_that_is_not_committed_yet_is_not_read_from() -> No
     assert one.client.paused == [P]
     assert one.heard.gaps == [(P, 10, 57)]
     one.client.refusing = {}
-    one.commits.reached(CommittableOffsets({P: (one.member.held[P], 57)}))
-    assert one.commits.settle(cast("Consumer", one.client), [P])
+    one.commits.advance(CommittableOffsets({P: (one.member.held[P], 57)}))
+    assert one.commits.commit_sync(cast("Consumer", one.client), [P])
     assert one.client.committed == [{P: 57}]

@@ -67,9 +67,9 @@ def taking_of(held: Held, commits: OffsetCommitter, heard: Heard) -> Fetcher:
 def begun(*, following: int = 10) -> tuple[Obedient, Consumer, OffsetCommitter]:
     """Return commits with P begun at 0 under tenure 1, and its records below `following` taken and settled."""
     obedient, commits = Obedient(), OffsetCommitter(Heard(), Fence(10.0))
-    commits.begin({P: 1}, StartOffsets({P: 0}, {P: 0}, GroupStart("earliest")))
-    commits.took({P: following - 1})
-    commits.reached(CommittableOffsets({P: (1, following)}))
+    commits.assign({P: 1}, StartOffsets({P: 0}, {P: 0}, GroupStart("earliest")))
+    commits.note_consumed({P: following - 1})
+    commits.advance(CommittableOffsets({P: (1, following)}))
     return obedient, cast("Consumer", obedient), commits
 
 
@@ -83,29 +83,29 @@ def answers(offsets: dict[Partition, int]) -> list[TopicPartition]:
 
 def test_a_frontier_of_an_older_tenure_moves_nothing() -> None:
     obedient, consumer, commits = begun()
-    commits.end([P])
-    commits.begin({P: 2}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
-    commits.took({P: 19})
-    commits.reached(CommittableOffsets({P: (1, 20)}))
-    assert commits.settle(consumer, [P])
+    commits.revoke([P])
+    commits.assign({P: 2}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
+    commits.note_consumed({P: 19})
+    commits.advance(CommittableOffsets({P: (1, 20)}))
+    assert commits.commit_sync(consumer, [P])
     assert obedient.commits == []
 
 
 def test_nothing_is_committed_below_what_was_confirmed_and_nothing_twice() -> None:
     obedient, consumer, commits = begun()
-    assert commits.settle(consumer, [P])
-    commits.reached(CommittableOffsets({P: (1, 4)}))
-    assert commits.settle(consumer, [P])
+    assert commits.commit_sync(consumer, [P])
+    commits.advance(CommittableOffsets({P: (1, 4)}))
+    assert commits.commit_sync(consumer, [P])
     assert obedient.commits == [{P: 10}]
 
 
 def test_a_position_beyond_the_last_record_is_committed_only_when_nothing_is_owed() -> None:
     obedient, consumer, commits = begun()
     obedient.positions[P] = 12
-    commits.took({P: 10})  # one more record, and it is owed
-    assert commits.settle(consumer, [P])
-    commits.reached(CommittableOffsets({P: (1, 11)}))
-    assert commits.settle(consumer, [P])
+    commits.note_consumed({P: 10})  # one more record, and it is owed
+    assert commits.commit_sync(consumer, [P])
+    commits.advance(CommittableOffsets({P: (1, 11)}))
+    assert commits.commit_sync(consumer, [P])
     assert obedient.commits == [{P: 10}, {P: 12}]
 
 
@@ -119,13 +119,13 @@ def test_a_record_in_hand_is_never_committed_by_a_callback_within_consume() -> N
     obedient.first = record(P, 10)
 
     def revoked_meanwhile() -> list[Message]:
-        assert commits.settle(consumer, [P])
-        commits.end([P])
+        assert commits.commit_sync(consumer, [P])
+        commits.revoke([P])
         held.held = {}
         return [record(P, 11)]
 
     obedient.rest = revoked_meanwhile
-    assert taking.take(consumer, 500, 0.1) == []
+    assert taking.fetch(consumer, 500, 0.1) == []
     assert obedient.commits == [{P: 10}]
 
 
@@ -136,13 +136,13 @@ def test_a_record_of_a_tenure_that_ended_while_more_were_taken_is_dropped() -> N
     obedient.first = record(P, 10)
 
     def assigned_anew() -> list[Message]:
-        commits.end([P])
-        commits.begin({P: 2}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
+        commits.revoke([P])
+        commits.assign({P: 2}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
         held.held = {P: 2}
         return [record(P, 10), record(P, 11)]
 
     obedient.rest = assigned_anew
-    assert [one.offset() for one in taking.take(consumer, 500, 0.1)] == [10, 11]
+    assert [one.offset() for one in taking.fetch(consumer, 500, 0.1)] == [10, 11]
 
 
 def test_records_after_a_stop_are_let_fall_and_their_position_never_counts() -> None:
@@ -152,24 +152,24 @@ def test_records_after_a_stop_are_let_fall_and_their_position_never_counts() -> 
     obedient.first = record(P, 10, KafkaError(KafkaError._BAD_COMPRESSION))
     obedient.rest = lambda: [record(P, 11)]
     obedient.positions[P] = 12
-    assert taking.take(consumer, 500, 0.1) == []
+    assert taking.fetch(consumer, 500, 0.1) == []
     assert heard.stops == [(P, 10, "_BAD_COMPRESSION")]
     assert heard.errors == [("_BAD_COMPRESSION", False)]
-    assert commits.settle(consumer, [P])
+    assert commits.commit_sync(consumer, [P])
     assert obedient.commits == [{P: 10}]
 
 
 def test_a_position_from_before_a_gap_is_never_committed() -> None:
     obedient, consumer, commits = begun()
-    assert commits.settle(consumer, [P])
-    commits.begin_behind(P, 2, 3)
+    assert commits.commit_sync(consumer, [P])
+    commits.reassign_at(P, 2, 3)
     assert commits.unconfirmed() == {P}
     obedient.positions[P] = 10  # the client may still tell where it was
-    assert commits.settle(consumer, [P])
-    commits.took({P: 3})
-    commits.reached(CommittableOffsets({P: (2, 4)}))
+    assert commits.commit_sync(consumer, [P])
+    commits.note_consumed({P: 3})
+    commits.advance(CommittableOffsets({P: (2, 4)}))
     obedient.positions[P] = 5
-    assert commits.settle(consumer, [P])
+    assert commits.commit_sync(consumer, [P])
     assert obedient.commits == [{P: 10}, {P: 3}, {P: 5}]
 
 
@@ -178,29 +178,29 @@ def test_a_fatal_error_among_the_records_is_raised() -> None:
     taking = taking_of(Held({P: 1}), commits, Heard())
     obedient.first = record(P, 10, KafkaError(KafkaError._FATAL, fatal=True))
     with pytest.raises(KafkaException):
-        taking.take(consumer, 500, 0.1)
+        taking.fetch(consumer, 500, 0.1)
 
 
 def test_what_comes_early_waits_for_its_turn_unless_its_tenure_ends() -> None:
     obedient, consumer, commits = begun()
     held = Held({P: 1, Q: 2})
-    commits.begin({Q: 2}, StartOffsets({Q: 0}, {Q: 0}, GroupStart("earliest")))
+    commits.assign({Q: 2}, StartOffsets({Q: 0}, {Q: 0}, GroupStart("earliest")))
     taking = taking_of(held, commits, Heard())
     for one in (record(P, 10), record(Q, 0)):
         obedient.first = one
-        taking.early(consumer)
-    commits.end([P])
+        taking.poll_paused(consumer)
+    commits.revoke([P])
     held.held = {P: 3, Q: 2}
-    commits.begin({P: 3}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
-    assert [(one.partition(), one.offset()) for one in taking.take(consumer, 500, 0.1)] == [(1, 0)]
+    commits.assign({P: 3}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
+    assert [(one.partition(), one.offset()) for one in taking.fetch(consumer, 500, 0.1)] == [(1, 0)]
 
 
 def test_a_refused_commit_is_put_off_and_the_next_one_says_it_all() -> None:
     obedient, consumer, commits = begun()
     obedient.refusal = KafkaError(KafkaError.REBALANCE_IN_PROGRESS)
-    assert not commits.settle(consumer, [P])
+    assert not commits.commit_sync(consumer, [P])
     obedient.refusal = None
-    assert commits.settle(consumer, [P])
+    assert commits.commit_sync(consumer, [P])
     assert obedient.commits == [{P: 10}]
 
 
@@ -208,14 +208,14 @@ def test_a_commit_that_was_refused_for_good_is_raised() -> None:
     obedient, consumer, commits = begun()
     obedient.refusal = KafkaError(KafkaError.FENCED_INSTANCE_ID, fatal=True)
     with pytest.raises(KafkaException):
-        commits.settle(consumer, [P])
+        commits.commit_sync(consumer, [P])
 
 
 def test_a_stop_is_said_behind_the_records_that_came_in_the_same_lot() -> None:
     obedient, consumer, commits = begun()
     heard = Heard()
     stops = StoppedPartitions(cast("GroupMembership", Held({P: 1, Q: 2})), commits, RecordingRoad(), heard)
-    commits.begin({Q: 2}, StartOffsets({Q: 0}, {Q: 0}, GroupStart("earliest")))
+    commits.assign({Q: 2}, StartOffsets({Q: 0}, {Q: 0}, GroupStart("earliest")))
     taking = Fetcher(cast("GroupMembership", Held({P: 1, Q: 2})), commits, stops, heard)
     obedient.first = record(P, 10)
     obedient.rest = lambda: [
@@ -224,10 +224,10 @@ def test_a_stop_is_said_behind_the_records_that_came_in_the_same_lot() -> None:
         record(P, 12, KafkaError(KafkaError._AUTO_OFFSET_RESET)),
         record(Q, 4),
     ]
-    assert [one.offset() for one in taking.take(consumer, 500, 0.1)] == [10, 3, 11, 4]
+    assert [one.offset() for one in taking.fetch(consumer, 500, 0.1)] == [10, 3, 11, 4]
     assert heard.stops == [(P, 12, "_AUTO_OFFSET_RESET")]
-    assert stops.now() == {P: Stop(1, 12, "_AUTO_OFFSET_RESET")}
+    assert stops.snapshot() == {P: Stop(1, 12, "_AUTO_OFFSET_RESET")}
     assert not commits.is_settled(P)
-    commits.reached(CommittableOffsets({P: (1, 12)}))
+    commits.advance(CommittableOffsets({P: (1, 12)}))
     assert commits.is_settled(P)
-    assert commits.following(Q) == 5
+    assert commits.next_offset(Q) == 5

@@ -85,7 +85,7 @@ class Desk:
         self.letters = DeadLetterWriter(broker.client(), topic, "cdp-copilot", "f00d", loop, self.heard)
 
     def shelve(self, one: DeadLetter) -> None:
-        self.letters.shelve(one, lambda: self.acked.append(one.message.offset()))
+        self.letters.write(one, lambda: self.acked.append(one.message.offset()))
 
     async def until(self, what: Callable[[], object]) -> None:
         async with asyncio.timeout(WITHIN_S):
@@ -104,7 +104,7 @@ def test_a_letter_keeps_the_record_and_says_what_happened(broker: Broker) -> Non
         desk.shelve(letter())
         await desk.until(lambda: desk.acked == [0])
         assert desk.heard.shelf == [("copilot", "refused", 1)]
-        assert desk.letters.stuck() is None
+        assert desk.letters.stalled_reason() is None
         assert await desk.letters.close(5) == 0
 
     asyncio.run(run())
@@ -145,14 +145,14 @@ def test_a_missing_topic_is_said_and_waited_for(broker: Broker) -> None:
         desk.shelve(letter(number=1))
         desk.shelve(letter(number=2))
         await desk.until(lambda: desk.heard.shelf_codes)
-        said = desk.letters.stuck()
+        said = desk.letters.stalled_reason()
         assert said is not None
         assert topic in said
         assert desk.acked == []
         await asyncio.to_thread(broker.create_topic, topic, exact=True)
         await desk.until(lambda: desk.acked == [1, 2])
         assert desk.heard.found == [topic]
-        assert desk.letters.stuck() is None
+        assert desk.letters.stalled_reason() is None
         assert await desk.letters.close(5) == 0
 
     asyncio.run(run())

@@ -16,41 +16,41 @@ class Clock:
 def test_no_call_starts_before_a_commit_was_accepted() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
-    assert not fence.may_call()
-    assert fence.is_due()
-    fence.accepted(clock.now)
-    assert fence.may_call()
-    assert not fence.is_due()
+    assert not fence.may_send()
+    assert fence.heartbeat_due()
+    fence.commit_accepted(clock.now)
+    assert fence.may_send()
+    assert not fence.heartbeat_due()
 
 
 def test_calls_start_while_commits_are_accepted_in_time() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
     for _ in range(10):
-        fence.accepted(clock.now)
+        fence.commit_accepted(clock.now)
         clock.now += 2.9
-        assert fence.may_call()
+        assert fence.may_send()
 
 
 def test_no_call_starts_once_commits_are_late() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
-    fence.accepted(clock.now)
+    fence.commit_accepted(clock.now)
     clock.now += 3.1
-    assert not fence.may_call()
-    fence.accepted(clock.now)
-    assert fence.may_call()
+    assert not fence.may_send()
+    fence.commit_accepted(clock.now)
+    assert fence.may_send()
 
 
 def test_another_commit_is_due_long_before_the_last_one_is_good_no_more() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
-    fence.accepted(clock.now)
+    fence.commit_accepted(clock.now)
     clock.now += 0.9
-    assert not fence.is_due()
+    assert not fence.heartbeat_due()
     clock.now += 0.2
-    assert fence.is_due()
-    assert fence.may_call()
+    assert fence.heartbeat_due()
+    assert fence.may_send()
 
 
 def test_an_answer_that_lay_unread_is_as_old_as_its_question() -> None:
@@ -58,24 +58,24 @@ def test_an_answer_that_lay_unread_is_as_old_as_its_question() -> None:
     fence = Fence(3.0, clock)
     sent_s = clock.now
     clock.now += 60
-    fence.accepted(sent_s)
-    assert not fence.may_call()
+    fence.commit_accepted(sent_s)
+    assert not fence.may_send()
 
 
 def test_an_old_answer_takes_nothing_back() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
-    fence.accepted(clock.now)
-    fence.accepted(clock.now - 60)
-    assert fence.may_call()
+    fence.commit_accepted(clock.now)
+    fence.commit_accepted(clock.now - 60)
+    assert fence.may_send()
 
 
 def test_an_ended_thread_lets_nothing_start() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
-    fence.accepted(clock.now)
-    fence.shut()
-    assert not fence.may_call()
+    fence.commit_accepted(clock.now)
+    fence.close()
+    assert not fence.may_send()
 
 
 def test_the_clock_goes_on_by_itself() -> None:

@@ -55,10 +55,10 @@ class Client:
 class AtOnce:
     """A hatch with the loop right behind it."""
 
-    def tell(self, what: Callable[[], None]) -> None:
+    def post(self, what: Callable[[], None]) -> None:
         what()
 
-    def ask(self, question: Coroutine[Any, Any, CommittableOffsets]) -> Future[CommittableOffsets]:
+    def submit(self, question: Coroutine[Any, Any, CommittableOffsets]) -> Future[CommittableOffsets]:
         answer: Future[CommittableOffsets] = Future()
         answer.set_result(asyncio.run(question))
         return answer
@@ -77,16 +77,16 @@ class Holding:
         options = PollOptions({"partition.assignment.strategy": strategy}, "cdp", ("orders",), "earliest", 1.0)
         crossing = cast("LoopBridge", AtOnce())
         self.member = GroupMembership(options, self.road, crossing, self.commits, fence, self.heard)
-        self.commits.begin({P: 1, Q: 2}, StartOffsets({P: 0, Q: 0}, {P: 0, Q: 0}, GroupStart("earliest")))
-        self.commits.took({P: 9, Q: 9})
+        self.commits.assign({P: 1, Q: 2}, StartOffsets({P: 0, Q: 0}, {P: 0, Q: 0}, GroupStart("earliest")))
+        self.commits.note_consumed({P: 9, Q: 9})
         self.road.next = {P: (1, 7), Q: (2, 4)}
         self.member.held = {P: 1, Q: 2}
 
     def revoked(self, *partitions: Partition) -> None:
-        self.member.revoked(cast("Consumer", self.client), [TopicPartition(*one) for one in partitions])
+        self.member.on_revoke(cast("Consumer", self.client), [TopicPartition(*one) for one in partitions])
 
     def lost(self, *partitions: Partition) -> None:
-        self.member.lost(cast("Consumer", self.client), [TopicPartition(*one) for one in partitions])
+        self.member.on_lost(cast("Consumer", self.client), [TopicPartition(*one) for one in partitions])
 
 
 @STRATEGIES
@@ -120,7 +120,7 @@ def test_partitions_are_given_back_though_their_commit_was_refused(strategy: str
 @STRATEGIES
 def test_nothing_is_committed_for_partitions_that_were_lost(strategy: str, unassign: str) -> None:
     one = Holding(strategy)
-    one.commits.reached(CommittableOffsets({P: (1, 9), Q: (2, 9)}))
+    one.commits.advance(CommittableOffsets({P: (1, 9), Q: (2, 9)}))
     one.lost(P, Q)
     assert one.client.asked == [("resume", {0, 1}), (unassign, {0, 1})]
     assert one.road.events == ["lost"]
@@ -131,8 +131,8 @@ def test_nothing_is_committed_for_partitions_that_were_lost(strategy: str, unass
 def test_a_frontier_that_comes_after_its_partitions_went_commits_nothing() -> None:
     one = Holding("cooperative-sticky")
     one.lost(P)
-    one.commits.reached(CommittableOffsets({P: (1, 10), Q: (2, 10)}))
-    assert one.commits.settle(cast("Consumer", one.client), [P, Q])
+    one.commits.advance(CommittableOffsets({P: (1, 10), Q: (2, 10)}))
+    assert one.commits.commit_sync(cast("Consumer", one.client), [P, Q])
     assert one.client.asked[-1] == ("commit", {1: 10})
 
 

@@ -25,22 +25,27 @@ def added(words: str) -> float:
 @given(SECONDS, st.integers(10, 300_000))
 def test_what_is_printed_is_the_sum_that_its_words_say(drain_s: float, socket_ms: int) -> None:
     properties = {"socket.timeout.ms": str(socket_ms)}
-    for seconds, words in (timeouts.leaving_s(properties, drain_s), timeouts.giving_back_s(properties, drain_s)):
+    for seconds, words in (
+        timeouts.shutdown_seconds(properties, drain_s),
+        timeouts.revoke_seconds(properties, drain_s),
+    ):
         assert added(words) == pytest.approx(seconds, rel=1e-4)
 
 
 @given(SECONDS, st.integers(10, 300_000))
 def test_leaving_covers_everyone_who_is_waited_for_one_after_the_other(drain_s: float, socket_ms: int) -> None:
     properties = {"socket.timeout.ms": str(socket_ms)}
-    seconds, _ = timeouts.leaving_s(properties, drain_s)
-    assert seconds == pytest.approx(timeouts.thread_s(properties, drain_s) + timeouts.LETTERS_S + timeouts.LAG_S)
-    assert seconds > timeouts.giving_back_s(properties, drain_s)[0] == pytest.approx(drain_s + 0.5 + socket_ms / 1000)
+    seconds, _ = timeouts.shutdown_seconds(properties, drain_s)
+    assert seconds == pytest.approx(
+        timeouts.poll_thread_seconds(properties, drain_s) + timeouts.LETTERS_S + timeouts.LAG_S
+    )
+    assert seconds > timeouts.revoke_seconds(properties, drain_s)[0] == pytest.approx(drain_s + 0.5 + socket_ms / 1000)
 
 
 def test_a_poll_thread_that_does_not_end_is_left_behind_after_what_it_was_granted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(timeouts, "thread_s", lambda _, drain_s: drain_s / 100)
+    monkeypatch.setattr(timeouts, "poll_thread_seconds", lambda _, drain_s: drain_s / 100)
 
     async def run() -> None:
         options = PollOptions({}, "group", ("orders",), "earliest", 20)
@@ -49,7 +54,7 @@ def test_a_poll_thread_that_does_not_end_is_left_behind_after_what_it_was_grante
         poller._thread = threading.Thread(target=stuck.wait, daemon=True)
         poller.start()
         with pytest.raises(TimeoutError, match=re.escape("the poll thread has not ended within 0.2 s")):
-            await poller.leave()
+            await poller.shutdown()
         stuck.set()
 
     asyncio.run(run())

@@ -52,7 +52,7 @@ def written(monkeypatch: pytest.MonkeyPatch, press: Press, count: int) -> list[i
         writing.add(PendingDeadLetter(number, letter(number=number), lambda: None))
     done: list[int] = []
     while not writing.is_idle:
-        done += [sheet.number for sheet in writing.turn()]
+        done += [sheet.number for sheet in writing.serve()]
     return done
 
 

@@ -70,7 +70,7 @@ class Hall:
 
     def turn(self) -> None:
         self.now_s += 1.0
-        self.done += [sheet.number for sheet in self.writing.turn()]
+        self.done += [sheet.number for sheet in self.writing.serve()]
 
 
 def forget_every_broker(press: Press) -> None:

@@ -58,7 +58,7 @@ class World:
 
     def turn(self, after_s: float = 0.0) -> int:
         self.now_s += after_s
-        return len(self.writing.turn())
+        return len(self.writing.serve())
 
 
 def test_a_missing_topic_is_said_at_start_and_every_half_minute_without_any_letter(
@@ -99,7 +99,7 @@ def test_a_letter_that_finds_no_topic_has_it_looked_for_at_once_and_goes_as_soon
     for _ in range(6):  # its waits grow
         world.turn(20.0)
     world.cluster.there = True
-    world.writing._watch.hurry()
+    world.writing._watch.refresh_soon()
     assert world.turn(0.1) == 1
     assert world.heard.found == [TOPIC]
 

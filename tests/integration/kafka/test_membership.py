@@ -43,7 +43,7 @@ class Group:
 class AtOnce:
     """A hatch with the loop right behind it."""
 
-    def tell(self, what: Callable[[], None]) -> None:
+    def post(self, what: Callable[[], None]) -> None:
         what()
 
 
@@ -68,13 +68,13 @@ def test_a_total_that_changes_without_an_assignment_is_told_once() -> None:
         member, road, group = members()
         client = cast("Consumer", group)
         for now_s in (1.0, 2.0, 200.0):
-            member.turn(client, now_s)
+            member.finish_pending(client, now_s)
         assert (road.totals, group.looks) == ([4], 1)
         group.partitions = 6
-        member.turn(client, 250.0)
+        member.finish_pending(client, 250.0)
         assert road.totals == [4], "it is looked for every five minutes"
-        member.turn(client, 302.0)
-        member.turn(client, 303.0)
+        member.finish_pending(client, 302.0)
+        member.finish_pending(client, 303.0)
         assert (road.totals, group.looks) == ([4, 6], 2)
 
     asyncio.run(run())
@@ -84,10 +84,10 @@ def test_a_rebalance_that_brings_nothing_here_has_the_partitions_counted_at_once
     async def run() -> None:
         member, road, group = members()
         client = cast("Consumer", group)
-        member.turn(client, 1.0)
+        member.finish_pending(client, 1.0)
         group.partitions = 12
-        member.assigned(client, [])
-        member.turn(client, 2.0)
+        member.on_assign(client, [])
+        member.finish_pending(client, 2.0)
         assert road.totals == [4, 12]
 
     asyncio.run(run())
@@ -97,7 +97,7 @@ def test_who_holds_nothing_is_told_nothing() -> None:
     async def run() -> None:
         member, road, group = members()
         member.held = {}
-        member.turn(cast("Consumer", group), 1.0)
+        member.finish_pending(cast("Consumer", group), 1.0)
         assert (road.totals, group.looks) == ([], 1)
 
     asyncio.run(run())

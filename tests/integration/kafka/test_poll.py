@@ -150,7 +150,7 @@ def test_back_pressure_longer_than_the_poll_interval_keeps_membership(broker: Br
             assert 0 < taken <= 100
             await asyncio.sleep(8)  # longer than the poll interval and the session: the point of the test
             assert len(one.road.taken) == taken
-            await one.until(one.poller.may_call)
+            await one.until(one.poller.may_send)
             one.road.room.set()
             await one.until(lambda: len(one.road.taken) == 1400)
             assert one.heard.revocations == []
@@ -184,16 +184,16 @@ def test_two_members_hand_over_what_was_committed_and_take_it_back(broker: Broke
             old.road.full = frozenset(Partition(topic, index) for index in range(4))
             await old.until(lambda: old.heard.pauses and len(old.heard.pauses[-1]) == 4)
             async with member(given) as new:
-                await new.until(lambda: len(new.poller.held()) == 2 and len(old.poller.held()) == 2)
+                await new.until(lambda: len(new.poller.fetch_queue()) == 2 and len(old.poller.fetch_queue()) == 2)
                 old.road.full = frozenset()
-                moved = frozenset(new.poller.held())
+                moved = frozenset(new.poller.fetch_queue())
                 assert moved <= frozenset(old.road.gone)
                 for partition in range(4):
                     produce(broker, topic, 50, partition=partition, first=50)
                 await new.until(lambda: len(new.road.taken) == 100)
                 await old.until(lambda: len(old.road.taken) == 300)
                 assert min(offset for _, offset in new.road.taken) == 50
-            await old.until(lambda: len(old.poller.held()) == 4)
+            await old.until(lambda: len(old.poller.fetch_queue()) == 4)
             for partition in range(4):
                 produce(broker, topic, 10, partition=partition, first=100)
             await old.until(lambda: len(old.road.taken) == 340)

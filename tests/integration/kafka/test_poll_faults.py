@@ -72,8 +72,8 @@ def test_brokers_that_never_say_where_to_start_end_the_thread_in_one_sentence(em
             assert "GROUP_AUTHORIZATION_FAILED" in str(raised.value)
             assert group in str(raised.value)
             assert ("GROUP_AUTHORIZATION_FAILED", False) in one.heard.errors
-            assert not one.poller.may_call()
-            await one.poller.leave()
+            assert not one.poller.may_send()
+            await one.poller.shutdown()
         finally:
             broker.kafka.clear_request_errors(ApiKey.OFFSET_FETCH)
 
@@ -93,7 +93,7 @@ def test_a_fatal_error_of_the_client_ends_the_thread(embedded_broker: EmbeddedBr
             await asyncio.wait_for(one.poller.done, WITHIN_S)
         assert group in str(raised.value)
         assert ("FENCED_INSTANCE_ID", True) in one.heard.errors
-        assert not one.poller.may_call()
+        assert not one.poller.may_send()
         assert "drain" not in one.road.events
 
     asyncio.run(run())
@@ -139,10 +139,10 @@ def test_leaving_is_bounded_even_if_the_loop_never_finishes(broker: Broker) -> N
         one.poller.start()
         await one.until(lambda: len(one.road.taken) == 10)
         one.road.room.clear()
-        one.road.finish = never  # type: ignore[method-assign]
+        one.road.shutdown = never  # type: ignore[method-assign]
         one.road.settle(only, 3)
         async with asyncio.timeout(WITHIN_S):
-            await one.poller.leave()
+            await one.poller.shutdown()
         assert one.poller.done.result() is None
 
     asyncio.run(run())
@@ -169,7 +169,7 @@ def test_a_drain_that_takes_too_long_is_not_waited_for(broker: Broker) -> None:
         async with member(given) as new:  # an eager protocol takes everything away before it gives anything
             await old.until(lambda: old.heard.revocations)
             assert old.heard.revocations[0] == (frozenset({only}), False)
-            await old.poller.leave()
+            await old.poller.shutdown()
             await new.until(lambda: new.road.taken)
             assert new.road.taken[0] == (only, 3)
 
@@ -203,6 +203,6 @@ def test_a_member_without_partitions_has_joined_all_the_same(broker: Broker, pro
             await busy.until(lambda: busy.heard.joins)
             await spare.until(lambda: spare.heard.joins)
             assert busy.heard.joins == spare.heard.joins == [protocol]
-            assert len(busy.poller.held()) + len(spare.poller.held()) <= 1
+            assert len(busy.poller.fetch_queue()) + len(spare.poller.fetch_queue()) <= 1
 
     asyncio.run(run())

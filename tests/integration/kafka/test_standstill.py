@@ -33,15 +33,15 @@ def test_who_owes_shows_again_and_again_that_it_is_a_member_and_who_owes_nothing
             await one.until(lambda: len(one.road.taken) == 10)
             await one.until(lambda: len(one.heard.committed_offsets) >= 4)
             assert all(offsets == {Partition(topic, 0): 0} for offsets in one.heard.committed_offsets)
-            await one.until(one.poller.may_call)
+            await one.until(one.poller.may_send)
             one.road.settle(Partition(topic, 0), 10)
             await one.until(lambda: one.heard.committed_offsets[-1] == {Partition(topic, 0): 10})
             commits = len(one.heard.committed_offsets)
             await _pass(1.5 * broker.session_ms / 2000)
             assert len(one.heard.committed_offsets) == commits
-            assert not one.poller.may_call()
+            assert not one.poller.may_send()
             produce(broker, topic, 1, first=10)
-            await one.until(one.poller.may_call)
+            await one.until(one.poller.may_send)
 
     asyncio.run(run())
 
@@ -57,12 +57,12 @@ def _stands_still(broker: Broker, protocol: dict[str, str]) -> None:
     async def run() -> None:
         async with member(options(broker, (topic,), group, properties=protocol), settles=False) as one:
             await one.until(lambda: len(one.road.taken) == 10)
-            await one.until(one.poller.may_call)
+            await one.until(one.poller.may_send)
             await _stand_still(one)
             commits = len(one.heard.committed_offsets)
             await one.until(lambda: one.heard.fences[:2] == ["fenced", "unfenced"])
             assert one.heard.committed_offsets[commits - 1 :]
-            await one.until(one.poller.may_call)
+            await one.until(one.poller.may_send)
 
     asyncio.run(run())
 
@@ -83,7 +83,7 @@ def test_a_standstill_that_cost_the_commit_keeps_calls_waiting(embedded_broker: 
     async def run() -> None:
         async with member(options(broker, (topic,), group), settles=False) as one:
             await one.until(lambda: len(one.road.taken) == 10)
-            await one.until(one.poller.may_call)
+            await one.until(one.poller.may_send)
             broker.kafka.push_request_errors(ApiKey.OFFSET_COMMIT, NOT_NOW)
             try:
                 await _stand_still(one)

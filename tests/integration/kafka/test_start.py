@@ -15,12 +15,12 @@ from consumer.kafka.start_offsets import (
     GroupStart,
     OffsetOutOfRange,
     StartOffsetResolver,
-    asked_for,
-    decode,
-    encode,
-    first_origin,
-    merged,
-    sum_of,
+    decode_metadata,
+    encode_metadata,
+    merge_group_starts,
+    new_group_start,
+    start_timestamp,
+    topic_hash,
 )
 from consumer.model import Partition
 from consumer.model.directives import ResumeAt
@@ -77,13 +77,13 @@ def starts(
 ) -> tuple[dict[Partition, int], GroupStart, Archive]:
     archive = Archive(commits)
     starter = StartOffsetResolver(start, lambda: NOW_MS, 1.0)
-    found = starter.starts(cast("Consumer", archive), wanted, {"a": 2, "b": 1})
+    found = starter.resolve(cast("Consumer", archive), wanted, {"a": 2, "b": 1})
     return dict(found.offsets), found.origin, archive
 
 
 @given(origins)
 def test_what_a_commit_says_is_read_back(origin: GroupStart) -> None:
-    assert decode(encode(origin)) == origin
+    assert decode_metadata(encode_metadata(origin)) == origin
 
 
 @pytest.mark.parametrize(
@@ -91,19 +91,21 @@ def test_what_a_commit_says_is_read_back(origin: GroupStart) -> None:
     [None, "", "not json", "[]", "{}", '{"v": 2, "start": 1}', '{"v": 1}', '{"v": 1, "start": true}', '"v"'],
 )
 def test_metadata_of_somebody_else_says_nothing(text: str | None) -> None:
-    assert decode(text) is None
+    assert decode_metadata(text) is None
 
 
 def test_the_metadata_of_many_topics_still_fits_a_commit() -> None:
-    assert len(encode(first_origin("latest", [f"topic-{n}" for n in range(200)], NOW_MS))) < 2000
-    assert first_origin("latest", [f"topic-{n}" for n in range(201)], NOW_MS).topics is None
+    assert len(encode_metadata(new_group_start("latest", [f"topic-{n}" for n in range(200)], NOW_MS))) < 2000
+    assert new_group_start("latest", [f"topic-{n}" for n in range(201)], NOW_MS).topics is None
 
 
 def test_members_that_began_moments_apart_agree_on_the_earlier_instant() -> None:
-    assert merged([GroupStart(20, frozenset("a")), GroupStart(10, frozenset("b"))]) == GroupStart(10, frozenset("ab"))
-    assert merged([GroupStart(20, frozenset("a")), GroupStart(10)]) == GroupStart(10)
-    assert merged([GroupStart(20), GroupStart("earliest")]) == GroupStart("earliest")
-    assert merged([]) is None
+    assert merge_group_starts([GroupStart(20, frozenset("a")), GroupStart(10, frozenset("b"))]) == GroupStart(
+        10, frozenset("ab")
+    )
+    assert merge_group_starts([GroupStart(20, frozenset("a")), GroupStart(10)]) == GroupStart(10)
+    assert merge_group_starts([GroupStart(20), GroupStart("earliest")]) == GroupStart("earliest")
+    assert merge_group_starts([]) is None
 
 
 def test_a_first_assignment_starts_as_configured() -> None:
@@ -114,27 +116,27 @@ def test_a_first_assignment_starts_as_configured() -> None:
 
 
 def test_a_commit_goes_before_everything_and_one_question_is_enough() -> None:
-    offsets, origin, archive = starts("latest", {A0: (17, encode(GroupStart(7)))}, A0)
+    offsets, origin, archive = starts("latest", {A0: (17, encode_metadata(GroupStart(7)))}, A0)
     assert (offsets, origin, archive.questions) == ({A0: 17}, GroupStart(7), 1)
 
 
 def test_a_partition_without_a_commit_starts_at_the_groups_instant() -> None:
-    began = encode(GroupStart(NOW_MS - 6000, frozenset({sum_of("a"), sum_of("b")})))
+    began = encode_metadata(GroupStart(NOW_MS - 6000, frozenset({topic_hash("a"), topic_hash("b")})))
     offsets, origin, _ = starts("latest", {A0: (48, began)}, A1, B0)
     assert offsets == {A1: 14, B0: 24}
     assert origin.start == NOW_MS - 6000
 
 
 def test_a_topic_that_was_not_there_at_the_instant_is_read_from_its_beginning() -> None:
-    began = encode(GroupStart(NOW_MS - 6000, frozenset({sum_of("a")})))
+    began = encode_metadata(GroupStart(NOW_MS - 6000, frozenset({topic_hash("a")})))
     assert starts("latest", {A0: (48, began)}, A1, B0)[0] == {A1: 14, B0: 3}
     # Also when another member has committed in it meanwhile.
-    assert asked_for("b", GroupStart(1, frozenset({sum_of("a")})), {"a", "b"}) == BEGINNING
+    assert start_timestamp("b", GroupStart(1, frozenset({topic_hash("a")})), {"a", "b"}) == BEGINNING
 
 
 def test_without_a_record_of_the_topics_one_without_commits_is_new() -> None:
-    assert asked_for("b", GroupStart(5), {"a"}) == BEGINNING
-    assert asked_for("a", GroupStart(5), {"a"}) == 5
+    assert start_timestamp("b", GroupStart(5), {"a"}) == BEGINNING
+    assert start_timestamp("a", GroupStart(5), {"a"}) == 5
 
 
 def test_commits_that_name_no_instant_make_nothing_be_skipped() -> None:
@@ -145,7 +147,7 @@ def test_commits_that_name_no_instant_make_nothing_be_skipped() -> None:
 
 def test_only_commits_with_our_metadata_are_confirmed() -> None:
     archive = Archive({A0: (48, "tool"), A1: (9, json.dumps({"v": 1, "start": "earliest"}))})
-    found = StartOffsetResolver("earliest", lambda: NOW_MS, 1.0).starts(cast("Consumer", archive), [A0, A1], {"a": 2})
+    found = StartOffsetResolver("earliest", lambda: NOW_MS, 1.0).resolve(cast("Consumer", archive), [A0, A1], {"a": 2})
     assert found.confirmed == {A1: 9}
 
 
@@ -160,7 +162,7 @@ def test_brokers_that_do_not_answer_are_an_error_not_a_start() -> None:
     archive = Archive({})
     archive.error = KafkaError(KafkaError._TRANSPORT)
     with pytest.raises(KafkaException):
-        StartOffsetResolver("latest", lambda: NOW_MS, 1.0).starts(cast("Consumer", archive), [A0], {"a": 2})
+        StartOffsetResolver("latest", lambda: NOW_MS, 1.0).resolve(cast("Consumer", archive), [A0], {"a": 2})
 
 
 def test_one_partition_that_is_refused_an_answer_stops_the_start_of_all() -> None:
@@ -170,7 +172,7 @@ def test_one_partition_that_is_refused_an_answer_stops_the_start_of_all() -> Non
             return [*super().committed(partitions[1:], _), refused]
 
     with pytest.raises(KafkaException):
-        StartOffsetResolver("latest", lambda: NOW_MS, 1.0).starts(cast("Consumer", Refusing({})), [A0, A1], {"a": 2})
+        StartOffsetResolver("latest", lambda: NOW_MS, 1.0).resolve(cast("Consumer", Refusing({})), [A0, A1], {"a": 2})
 
 
 def test_where_all_have_commits_or_none_are_there_no_empty_question_is_asked() -> None:
@@ -180,7 +182,7 @@ def test_where_all_have_commits_or_none_are_there_no_empty_question_is_asked() -
             return super().committed(partitions, _)
 
     starter = StartOffsetResolver("latest", lambda: NOW_MS, 1.0)
-    found = starter.starts(cast("Consumer", Strict({})), [], {"a": 2})
+    found = starter.resolve(cast("Consumer", Strict({})), [], {"a": 2})
     assert found.offsets == {}
     known = Strict({A0: (17, None), A1: (3, None)})
-    assert starter.starts(cast("Consumer", known), [A0, A1, B0], {"a": 2}).offsets[A0] == 17
+    assert starter.resolve(cast("Consumer", known), [A0, A1, B0], {"a": 2}).offsets[A0] == 17

@@ -30,21 +30,21 @@ def test_a_named_member_that_restarts_within_its_session_finds_its_partitions_an
     async def run() -> None:
         async with member(named(broker, topic, group, "stays", protocol)) as stays:
             async with member(named(broker, topic, group, "restarts", protocol)) as before:
-                await stays.until(lambda: len(stays.poller.held()) == len(before.poller.held()) == 1)
-                mine = set(before.poller.held())
+                await stays.until(lambda: len(stays.poller.fetch_queue()) == len(before.poller.fetch_queue()) == 1)
+                mine = set(before.poller.fetch_queue())
                 for index in (0, 1):
                     produce(broker, topic, 20, partition=index)
                 await before.until(lambda: len(before.road.taken) == 20)
-            revocations, tenures = len(stays.heard.revocations), dict(stays.poller.held())
+            revocations, tenures = len(stays.heard.revocations), dict(stays.poller.fetch_queue())
             for index in (0, 1):
                 produce(broker, topic, 20, partition=index, first=20)
             await stays.until(lambda: len(stays.road.taken) == 40)
             async with member(named(broker, topic, group, "restarts", protocol)) as after:
                 await after.until(lambda: len(after.road.taken) == 20)
-                assert set(after.poller.held()) == mine == both - set(stays.poller.held())
+                assert set(after.poller.fetch_queue()) == mine == both - set(stays.poller.fetch_queue())
                 assert [offset for _, offset in after.road.taken] == list(range(20, 40))
                 assert len(stays.heard.revocations) == revocations
-                assert stays.poller.held() == tenures
+                assert stays.poller.fetch_queue() == tenures
 
     asyncio.run(run())
 
@@ -61,7 +61,7 @@ def test_two_members_of_one_name_end_with_one_and_a_sentence_that_says_so(
     async def run() -> None:
         older, younger = Member(given), Member(given)
         older.poller.start()
-        await older.until(lambda: len(older.poller.held()) == 2)
+        await older.until(lambda: len(older.poller.fetch_queue()) == 2)
         younger.poller.start()
         # The classic protocol takes the second for the first one's restart; the new one keeps to the first.
         ends, stays = (younger, older) if new_protocol else (older, younger)
@@ -70,11 +70,11 @@ def test_two_members_of_one_name_end_with_one_and_a_sentence_that_says_so(
         assert group in str(raised.value)
         code = "UNRELEASED_INSTANCE_ID" if new_protocol else "FENCED_INSTANCE_ID"
         assert (code, True) in ends.heard.errors
-        assert not ends.poller.may_call()
-        await stays.until(lambda: len(stays.poller.held()) == 2)
+        assert not ends.poller.may_send()
+        await stays.until(lambda: len(stays.poller.fetch_queue()) == 2)
         produce(broker, topic, 5)
         await stays.until(lambda: len(stays.road.taken) == 5)
-        await stays.poller.leave()
+        await stays.poller.shutdown()
 
     asyncio.run(run())
 

@@ -41,14 +41,14 @@ class Member:
             return goal if 40 <= goal <= 100 else OffsetOutOfRange(40, 100)
         return 40 if goal == "earliest" else 100
 
-    def begin_behind(self, _: Consumer, partition: Partition, offset: int) -> None:
+    def reassign_at(self, _: Consumer, partition: Partition, offset: int) -> None:
         self.anew(partition, offset)
 
     def anew(self, partition: Partition, offset: int) -> None:
         """Begin a tenure."""
         tenure = max(self.held.values()) + 1
         self.held = {**self.held, partition: tenure}
-        self._commits.begin({partition: tenure}, StartOffsets({partition: offset}, {}, GroupStart("earliest")))
+        self._commits.assign({partition: tenure}, StartOffsets({partition: offset}, {}, GroupStart("earliest")))
 
 
 class Stopped:
@@ -57,36 +57,36 @@ class Stopped:
     def __init__(self) -> None:
         self.heard, self.road = Heard(), RecordingRoad()
         self.commits = OffsetCommitter(self.heard, Fence(10.0))
-        self.commits.begin({P: 1, Q: 2}, StartOffsets({P: 0, Q: 0}, {}, GroupStart("earliest")))
-        self.commits.took({P: 9})
-        self.commits.reached(CommittableOffsets({P: (1, 10)}))
+        self.commits.assign({P: 1, Q: 2}, StartOffsets({P: 0, Q: 0}, {}, GroupStart("earliest")))
+        self.commits.note_consumed({P: 9})
+        self.commits.advance(CommittableOffsets({P: (1, 10)}))
         self.member = Member(self.commits)
         self.stops = self.restarted()
-        self.stops.note(P, "_AUTO_OFFSET_RESET")
+        self.stops.add(P, "_AUTO_OFFSET_RESET")
 
     def restarted(self) -> StoppedPartitions:
         """Return stops that remember nothing."""
         return StoppedPartitions(cast("GroupMembership", self.member), self.commits, self.road, self.heard)
 
     def turn(self, now_s: float = 0.0) -> None:
-        self.stops.turn(cast("Consumer", None), now_s)
+        self.stops.resume_stopped(cast("Consumer", None), now_s)
 
 
 def test_a_stop_is_said_once_a_tenure_and_ends_with_it() -> None:
     one = Stopped()
-    one.stops.note(P, "_AUTO_OFFSET_RESET")
+    one.stops.add(P, "_AUTO_OFFSET_RESET")
     assert one.heard.stops == [(P, 10, "_AUTO_OFFSET_RESET")]
-    assert one.stops.now() == {P: Stop(1, 10, "_AUTO_OFFSET_RESET")}
+    assert one.stops.snapshot() == {P: Stop(1, 10, "_AUTO_OFFSET_RESET")}
     one.member.anew(P, 10)
-    assert one.stops.now() == {}
-    one.stops.note(P, "_AUTO_OFFSET_RESET")
+    assert one.stops.snapshot() == {}
+    one.stops.add(P, "_AUTO_OFFSET_RESET")
     assert one.heard.stops == [(P, 10, "_AUTO_OFFSET_RESET")] * 2
 
 
 def test_a_stop_behind_the_marker_of_a_transaction_is_said_where_the_next_member_says_it() -> None:
     one = Stopped()
-    one.commits.begin({Q: 2}, StartOffsets({Q: 12}, {Q: 14}, GroupStart("earliest")))
-    one.stops.note(Q, "_AUTO_OFFSET_RESET")
+    one.commits.assign({Q: 2}, StartOffsets({Q: 12}, {Q: 14}, GroupStart("earliest")))
+    one.stops.add(Q, "_AUTO_OFFSET_RESET")
     assert one.heard.stops[-1] == (Q, 14, "_AUTO_OFFSET_RESET")
 
 
@@ -97,7 +97,7 @@ def test_without_an_acceptance_of_its_own_stop_a_partition_waits(other: AcceptGa
     one.road.accepted_gaps = [other]
     one.turn()
     assert (one.heard.gaps, one.member.asked) == ([], [])
-    assert one.stops.now().keys() == {P}
+    assert one.stops.snapshot().keys() == {P}
 
 
 def test_of_several_acceptances_of_a_partition_the_one_of_its_stop_counts() -> None:
@@ -117,14 +117,14 @@ def test_where_nothing_stopped_an_acceptance_does_nothing() -> None:
 
 def test_what_was_taken_before_the_stop_ends_before_the_gap_is_passed() -> None:
     one = Stopped()
-    one.commits.took({P: 11})  # two more records, and something of them is owed
+    one.commits.note_consumed({P: 11})  # two more records, and something of them is owed
     one.road.accepted_gaps = [accepted()]
     one.turn()
     assert one.heard.gaps == []
-    one.commits.reached(CommittableOffsets({P: (1, 12)}))
+    one.commits.advance(CommittableOffsets({P: (1, 12)}))
     one.turn()
     assert one.heard.gaps == [(P, 10, 40)]
-    assert one.stops.now() == {}
+    assert one.stops.snapshot() == {}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_an_offset_outside_the_log_is_said_and_the_partition_stays_where_it_is(t
     one.turn()
     assert one.heard.errors == [("OFFSET_OUT_OF_RANGE", False)]
     assert one.heard.gaps == []
-    assert one.stops.now() == {P: Stop(1, 10, "_AUTO_OFFSET_RESET")}
+    assert one.stops.snapshot() == {P: Stop(1, 10, "_AUTO_OFFSET_RESET")}
     one.road.accepted_gaps = [accepted(10, 60)]
     one.turn()
     assert one.heard.gaps == [(P, 10, 60)], "a better directive had to wait for the bad one"
@@ -154,35 +154,35 @@ def test_the_next_gap_of_a_partition_is_not_accepted_not_even_after_a_restart() 
     one = Stopped()
     one.road.accepted_gaps = [accepted()]
     one.turn()
-    one.commits.took({P: 59})
-    one.commits.reached(CommittableOffsets({P: (one.member.held[P], 60)}))
-    one.stops.note(P, "_AUTO_OFFSET_RESET")
+    one.commits.note_consumed({P: 59})
+    one.commits.advance(CommittableOffsets({P: (one.member.held[P], 60)}))
+    one.stops.add(P, "_AUTO_OFFSET_RESET")
     one.turn()
     one.stops = one.restarted()
-    one.stops.note(P, "_AUTO_OFFSET_RESET")
+    one.stops.add(P, "_AUTO_OFFSET_RESET")
     one.turn()
     assert one.heard.gaps == [(P, 10, 40)]
-    assert one.stops.now()[P].offset == 60
+    assert one.stops.snapshot()[P].offset == 60
 
 
 def test_a_partition_that_comes_to_the_same_stop_from_below_is_not_sent_below_for_ever() -> None:
     one = Stopped()
     one.member.anew(P, 70)
-    one.stops.note(P, "_BAD_MSG")
+    one.stops.add(P, "_BAD_MSG")
     below = accepted(70, 50)
     one.road.accepted_gaps = [below]
     one.turn()
-    one.commits.took({P: 69})
-    one.commits.reached(CommittableOffsets({P: (one.member.held[P], 70)}))
-    one.stops.note(P, "_BAD_MSG")
+    one.commits.note_consumed({P: 69})
+    one.commits.advance(CommittableOffsets({P: (one.member.held[P], 70)}))
+    one.stops.add(P, "_BAD_MSG")
     one.turn()
     assert one.heard.gaps == [(P, 70, 50)]
     one.road.accepted_gaps = [below, accepted(70, 60)]
     for _ in range(4):
         one.turn()
-        one.commits.took({P: 69})
-        one.commits.reached(CommittableOffsets({P: (one.member.held[P], 70)}))
-        one.stops.note(P, "_BAD_MSG")
+        one.commits.note_consumed({P: 69})
+        one.commits.advance(CommittableOffsets({P: (one.member.held[P], 70)}))
+        one.stops.add(P, "_BAD_MSG")
     assert one.heard.gaps == [(P, 70, 50), (P, 70, 60)], "one of the two was used twice"
 
 
@@ -191,7 +191,7 @@ def test_a_partition_that_went_before_its_new_start_was_committed_has_the_accept
     one.road.accepted_gaps = [accepted()]
     one.turn()
     one.member.anew(P, 10)  # back from another member, with the old commit
-    one.stops.note(P, "_AUTO_OFFSET_RESET")
+    one.stops.add(P, "_AUTO_OFFSET_RESET")
     one.turn()
     assert one.heard.gaps == [(P, 10, 40), (P, 10, 40)]
 
@@ -217,9 +217,9 @@ def test_brokers_that_do_not_say_where_a_log_begins_are_asked_again_after_longer
 
 def test_a_partition_whose_broker_is_silent_keeps_no_other_from_going_on() -> None:
     one = Stopped()
-    one.commits.took({Q: 19})
-    one.commits.reached(CommittableOffsets({Q: (2, 20)}))
-    one.stops.note(Q, "_AUTO_OFFSET_RESET")
+    one.commits.note_consumed({Q: 19})
+    one.commits.advance(CommittableOffsets({Q: (2, 20)}))
+    one.stops.add(Q, "_AUTO_OFFSET_RESET")
     one.road.accepted_gaps = [accepted(), accepted(20, "latest", of=Q)]
     one.member.silent = {P: KafkaError(KafkaError._TIMED_OUT)}
     one.turn(1.0)

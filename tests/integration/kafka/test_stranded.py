@@ -46,21 +46,21 @@ def said(*sources: str) -> str:
 def test_brokers_that_are_known_are_known_whether_they_answer_or_not() -> None:
     stranded = BrokerLossDetector()
     for sources in (("configured",), ("learned", "logical"), ("configured", "learned")) * 3:
-        stranded.look(said(*sources))
+        stranded.read_statistics(said(*sources))
     assert not stranded.for_good
 
 
 def test_a_client_that_begins_anew_knows_nobody_for_a_moment_only() -> None:
     stranded = BrokerLossDetector()
     for sources in (("logical",), ("logical",), ("configured",), ("logical",), (), ("learned",)):
-        stranded.look(said(*sources))
+        stranded.read_statistics(said(*sources))
     assert not stranded.for_good
 
 
 def test_a_client_that_knows_nobody_again_and_again_is_stranded() -> None:
     stranded = BrokerLossDetector()
     for _ in range(3):
-        stranded.look(said("logical", "internal"))
+        stranded.read_statistics(said("logical", "internal"))
     assert stranded.for_good
 
 
@@ -69,9 +69,9 @@ def test_a_real_client_lists_the_brokers_it_knows_as_the_search_expects(embedded
     heard: list[str] = []
 
     class Listening(BrokerLossDetector):
-        def look(self, statistics: str) -> None:
+        def read_statistics(self, statistics: str) -> None:
             heard.append(statistics)
-            super().look(statistics)
+            super().read_statistics(statistics)
 
     async def run() -> None:
         topic = embedded_broker.create_topic("orders")
@@ -96,7 +96,7 @@ def test_a_stranded_member_ends_in_one_sentence(embedded_broker: EmbeddedBroker)
         one.poller._stranded.for_good = True
         with pytest.raises(PollError, match="has lost every broker"):
             await asyncio.wait_for(one.poller.done, WITHIN_S)
-        assert not one.poller.may_call()
+        assert not one.poller.may_send()
 
     asyncio.run(run())
 

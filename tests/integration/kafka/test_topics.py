@@ -41,7 +41,7 @@ class Watched:
         self.watch = TopicWatch(topics, self.missed.append, self.found.append, every_s=30.0)
 
     def turn(self, now_s: float) -> None:
-        self.watch.turn(cast("Consumer", self.cluster), now_s, 1.0)
+        self.watch.refresh_if_due(cast("Consumer", self.cluster), now_s, 1.0)
 
 
 def test_while_a_topic_is_missing_it_is_looked_for_when_it_is_time_and_said_each_time() -> None:
@@ -81,7 +81,7 @@ def test_a_topic_that_a_look_out_of_turn_finds_gone_is_looked_for_until_it_is_ba
     watched = Watched(Cluster(orders=4), "orders")
     watched.turn(1.0)
     del watched.cluster.topics["orders"]
-    watched.watch.look(cast("Consumer", watched.cluster), 1.0)
+    watched.watch.refresh(cast("Consumer", watched.cluster), 1.0)
     watched.turn(time.monotonic() + 31.0)
     assert watched.missed == ["orders", "orders"]
 
@@ -89,7 +89,7 @@ def test_a_topic_that_a_look_out_of_turn_finds_gone_is_looked_for_until_it_is_ba
 def test_a_look_can_be_hurried() -> None:
     watched = Watched(Cluster(), "orders")
     watched.turn(1.0)
-    watched.watch.hurry()
+    watched.watch.refresh_soon()
     watched.turn(2.0)
     assert watched.cluster.looks == 2
 
@@ -113,4 +113,4 @@ def test_brokers_that_do_not_answer_are_asked_again_in_a_while_and_not_at_every_
     assert watched.watch.total == 4
     watched.cluster.silent = True
     with pytest.raises(KafkaException):
-        watched.watch.look(cast("Consumer", watched.cluster), 1.0)
+        watched.watch.refresh(cast("Consumer", watched.cluster), 1.0)
