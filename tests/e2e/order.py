@@ -48,7 +48,9 @@ def _overlaps(
     for request in sorted(requests, key=lambda one: one.started):
         # A sender's clock ran before the server had read the call: how long before is not known.
         given_up = request.started + timeout_s / 2 if request.ended - request.started > timeout_s / 2 else request.ended
-        over = min((given_up, *(at for at in cut if at > request.started)))
+        # But when it left is known: before the server had read anything that it, or its heir, began afterwards.
+        left = given_up if request.left is None else request.left
+        over = min((given_up, left, *(at for at in cut if at > request.started)))
         for key in {(one.partition, one.key) for name in request.ids if (one := known.get(name))}:
             before = last.get(key)
             if before is not None and request.started < before[0]:

@@ -69,6 +69,14 @@ def test_a_call_that_was_given_up_is_over_even_if_its_server_still_holds_it() ->
     assert oracle.complaints(shop.records, changed(_with_requests(evidence, held), timeout_s=1.8)) == []
     assert oracle.complaints(shop.records, changed(_with_requests(evidence, held), timeout_s=gap + 9)) != []
 
+    def left(request: Request, after: float) -> Request:
+        return dataclasses.replace(held(request), left=request.started + after)
+
+    for after, right_order in ((gap - 0.1, True), (gap + 0.1, False)):
+        gone = _with_requests(evidence, lambda one, after=after: left(one, after) if first.kept_as in one.ids else one)  # type: ignore[misc]
+        complaints = oracle.complaints(shop.records, changed(gone, timeout_s=gap + 9))
+        assert (complaints == []) is right_order, "as soon as its sender has left it is over"
+
 
 def test_a_lost_event_is_seen() -> None:
     shop = shop_of_six()

@@ -95,6 +95,21 @@ def test_a_late_event_is_processed_although_its_sender_has_left(customerio: Fake
     customerio.wait_until(lambda: customerio.held() == {one["messageId"]})
 
 
+def test_when_a_sender_left_is_known_though_its_call_goes_on(customerio: FakeCustomerio) -> None:
+    gate = Gate()
+    rule = customerio.faults.add(Until(gate), times=1)
+    with client(customerio, ("key", "")) as http, pytest.raises(httpx2.ReadTimeout):
+        http.post("/track", json=call(), timeout=httpx2.Timeout(60.0, read=0.05))
+    customerio.wait_until(lambda: rule.hits == 1)
+    gate.open()
+    customerio.wait_until(lambda: len(customerio.requests) == 1)
+    assert statuses(customerio, 1) == [200]
+    late, answered = customerio.requests
+    assert late.left is not None
+    assert late.left < late.ended < answered.started
+    assert answered.left is None
+
+
 def test_a_gate_holds_an_answer_until_it_is_opened_and_stays_open(customerio: FakeCustomerio) -> None:
     gate = Gate()
     rule = customerio.faults.add(Until(gate))

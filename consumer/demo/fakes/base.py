@@ -184,6 +184,7 @@ class Fake(Recorder, ABC):
                 size=len(incoming.body),
                 ids=ids,
                 fault=incoming.fault,
+                left=incoming.left,
             )
         )
 

@@ -22,6 +22,8 @@ class Incoming:
     headers: Mapping[str, str]
     body: bytes
     started: float
+    left: float | None = None
+    """When its sender left without an answer."""
     number: int = 0
     document: Document | None = None
     items: list[Item] = field(default_factory=list)

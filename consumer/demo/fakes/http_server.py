@@ -64,9 +64,8 @@ class Server:
     async def start(self) -> None:
         """Begin to listen; again is harmless."""
         if self._server is None:
-            self._server = await asyncio.start_server(
-                self._connected, "127.0.0.1", self.port, limit=_READ_BYTES, backlog=512
-            )
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(self._protocol, "127.0.0.1", self.port, backlog=512)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -81,6 +80,9 @@ class Server:
         await asyncio.gather(*open_ones, return_exceptions=True)
         await server.wait_closed()
 
+    def _protocol(self) -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(_Reader(_READ_BYTES), self._connected)
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._server is None:
             writer.transport.abort()  # accepted before the stop, seen after it
@@ -89,6 +91,24 @@ class Server:
         connection = asyncio.create_task(_Connection(self._application, reader, writer).serve())
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
+
+
+class _Reader(asyncio.StreamReader):
+    """Notes when the other side left, whether or not anybody reads just then."""
+
+    left: float | None = None
+
+    def feed_eof(self) -> None:
+        self._leaves()
+        super().feed_eof()
+
+    def set_exception(self, exc: Exception) -> None:
+        self._leaves()
+        super().set_exception(exc)
+
+    def _leaves(self) -> None:
+        if self.left is None:
+            self.left = time.monotonic()
 
 
 class _Connection:
@@ -134,6 +154,8 @@ class _Connection:
     def _end(self, incoming: Incoming | None, status: int | None) -> None:
         if self._open:
             self._open = False
+            if incoming is not None and isinstance(self._reader, _Reader):
+                incoming.left = self._reader.left
             self._application.ended(incoming, status)
 
     async def _event(self) -> object:

@@ -83,6 +83,8 @@ class ReceivedRequest:
     """The events' ids in the order of the body."""
     fault: str | None
     """Name of the rule that acted, if one did."""
+    left: float | None = None
+    """When its sender left before it ended (monotonic seconds): seen before anything that the sender did afterwards."""
 
 
 class Recorder:
