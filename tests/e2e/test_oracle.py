@@ -69,7 +69,7 @@ def test_a_call_that_was_given_up_is_over_even_if_its_server_still_holds_it() ->
     assert oracle.complaints(shop.records, changed(_with_requests(evidence, held), timeout_s=1.8)) == []
     assert oracle.complaints(shop.records, changed(_with_requests(evidence, held), timeout_s=gap + 9)) != []
 
-    def left(request: Request, after: float) -> Request:
+    def left(request: ReceivedRequest, after: float) -> ReceivedRequest:
         return dataclasses.replace(held(request), left=request.started + after)
 
     for after, right_order in ((gap - 0.1, True), (gap + 0.1, False)):

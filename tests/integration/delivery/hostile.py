@@ -14,9 +14,9 @@ DELIVERED = "delivered"
 UNREACHABLE = "deferred: unreachable"
 TIMED_OUT = "deferred: timed_out"
 LATER = "deferred: server_error"
-UNINTELLIGIBLE = "barred: unintelligible"
-UNEXPECTED = "barred: unexpected"
-MIXED = "mixed"
+UNINTELLIGIBLE = "blocked: unintelligible"
+UNEXPECTED = "blocked: unexpected"
+BATCH_REFUSED = "batchrefused"
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,13 @@ ANSWERS = (
         "an entry that names no event of the batch",
         says(b'{"invalid_events":[{"event_id":"nobody","index":0,"error":"no"}]}'),
         DELIVERED,
-        {"copilot": MIXED},
+        {"copilot": BATCH_REFUSED},
     ),
     Hostile(
         "an entry that names an event twice",
         says(b'{"invalid_events":[{"event_id":"id-0"},{"event_id":"id-0"}]}'),
         DELIVERED,
-        {"copilot": MIXED},
+        {"copilot": BATCH_REFUSED},
     ),
     Hostile("100 MB of body", endless(head(b"content-length: 100000000"), b"x" * 65_536), UNINTELLIGIBLE),
     Hostile("a body without an end", endless(head(), b"x" * 65_536), UNINTELLIGIBLE),
@@ -186,7 +186,7 @@ ANSWERS = (
 )
 """Every answer that lies, with its outcome: nothing of it loses an event, blocks for ever or exhausts memory.
 
-A *deferred* batch is sent again after the back-off, *mixed* halves it, and *barred* holds the endpoint until an answer
+A *deferred* batch is sent again after the back-off, *batchrefused* splits it, and *blocked* holds the endpoint until an answer
 is a good one. *Delivered* are those whose answer, as far as it goes, is what the contract says.
 """
 

@@ -103,7 +103,7 @@ class BrokenError(Exception):
     """A bug in the loop."""
 
 
-@pytest.mark.parametrize("where", ["accept", "assigned"])
+@pytest.mark.parametrize("where", ["accept_batch", "assigned"])
 def test_a_bug_in_the_loop_ends_the_thread_with_its_own_exception(embedded_broker: EmbeddedBroker, where: str) -> None:
     broker = embedded_broker
     topic, group = broker.create_topic("orders"), broker.unique("group")
@@ -117,7 +117,7 @@ def test_a_bug_in_the_loop_ends_the_thread_with_its_own_exception(embedded_broke
 
     async def run() -> None:
         one = Member(options(broker, (topic,), group))
-        setattr(one.road, where, accept if where == "accept" else assigned)
+        setattr(one.road, where, accept if where == "accept_batch" else assigned)
         one.poller.start()
         with pytest.raises(BrokenError):
             await asyncio.wait_for(one.poller.done, WITHIN_S)

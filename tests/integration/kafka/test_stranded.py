@@ -78,7 +78,7 @@ def test_a_real_client_lists_the_brokers_it_knows_as_the_search_expects(embedded
         switched_off = {"statistics.interval.ms": "0"}  # refused where properties are read; here it moves nothing
         wanted = options(embedded_broker, (topic,), embedded_broker.unique("group"), properties=switched_off)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("consumer.kafka.poller.Stranded", Listening)
+            patch.setattr("consumer.kafka.poller.BrokerLossDetector", Listening)
             async with member(wanted) as one:
                 await one.until(lambda: one.road.assignments and len(heard) > 3)
                 assert not one.poller._stranded.for_good
