@@ -83,7 +83,7 @@ async def _serve(plan: RunConfig, log: Log, metrics: Metrics) -> int:
     def asked_to_leave() -> None:
         if leave.is_set():
             for each in running:
-                each.pipeline.skip_drain()  # asked twice: what is not delivered by now is given up, and read again next time
+                each.pipeline.skip_drain()  # the second signal: undelivered records are released and read again later
         leave.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -186,7 +186,8 @@ ANSWERS = (
 )
 """Every answer that lies, with its outcome: nothing of it loses an event, blocks for ever or exhausts memory.
 
-A *deferred* batch is sent again after the back-off, *batchrefused* splits it, and *blocked* holds the endpoint until an answer
+A *deferred* batch is sent again after the back-off, *batchrefused* splits it, and *blocked* holds the endpoint until an
+answer
 is a good one. *Delivered* are those whose answer, as far as it goes, is what the contract says.
 """
 
