@@ -21,7 +21,7 @@ from consumer.kafka.properties import PollOptions, max_poll_interval_s
 from consumer.kafka.schema_registry.client import RegistryClient
 from consumer.model import Deferred, Fault, HttpRequest, HttpResponse, SecretProblem
 from consumer.model.observer import Observer
-from consumer.observability.fan_out import FanOutObserver
+from consumer.observability.fan_out_observer import FanOutObserver
 from consumer.pipeline.pipeline import Pipeline
 from consumer.pipeline.schema_fetcher import NoRegistry, SchemaFetcher
 from consumer.pipeline.settlement import Settlement

@@ -15,7 +15,7 @@ from consumer.delivery.guards.time_window import check_window
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.destinations import Basic, Destination
 from consumer.model import Entry, Fault, Message, Partition
-from consumer.model.delivery_columns import DeliveryColumns, Translation
+from consumer.model.translated_batch import DeliveryColumns, Translation
 from consumer.translation.translator import Translator
 
 _PLACE = Partition("translate", 0)

@@ -21,7 +21,7 @@ from consumer.directives.watcher import DirectivesWatcher
 from consumer.kafka.properties import librdkafka_version
 from consumer.model.findings import errors
 from consumer.observability.directives_observer import DirectivesObserver
-from consumer.observability.fan_out import FanOutObserver
+from consumer.observability.fan_out_observer import FanOutObserver
 from consumer.observability.http.server import StatusServer
 from consumer.observability.log.observer import LogObserver
 from consumer.observability.log.writer import Log

@@ -10,7 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from consumer.delivery.batch import bytes_of
-from consumer.delivery.context import DestinationContext
+from consumer.delivery.destination_context import DestinationContext
 from consumer.delivery.guards.circuit_breaker import CircuitBreakers, EndpointHealth
 from consumer.delivery.guards.directive_filter import DirectiveFilter
 from consumer.delivery.guards.flood_guard import DestinationFloodGuard

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from consumer.delivery.batch import body_of
 from consumer.delivery.http.client import send
 from consumer.delivery.keyed_queue import KeyedQueue
-from consumer.delivery.outcomes import OutcomeHandler, verdict_on
+from consumer.delivery.retry import OutcomeHandler, verdict_on
 from consumer.model import Blocked, Deferred, Fault, HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from consumer.delivery.context import DestinationContext
     from consumer.delivery.delivery import Delivery
+    from consumer.delivery.destination_context import DestinationContext
     from consumer.delivery.guards.circuit_breaker import OpenCircuit
     from consumer.delivery.guards.prober import Prober
     from consumer.delivery.http.client import HttpConnection

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from consumer.delivery.ledger.partition_ledger import PartitionLedger
     from consumer.model import Message, Partition
-    from consumer.model.delivery_columns import DeliveryColumns, Translation
+    from consumer.model.translated_batch import DeliveryColumns, Translation
 
 _ROOM_AGAIN = 0.5
 """A full partition has room again below this part of its share: resuming costs a second, so be it seldom."""

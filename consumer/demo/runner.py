@@ -25,7 +25,7 @@ from consumer.demo.schemas import SchemasMissingError
 from consumer.demo.verify import close_books
 from consumer.destinations import Destination
 from consumer.model.observer import Observer
-from consumer.observability.fan_out import FanOutObserver
+from consumer.observability.fan_out_observer import FanOutObserver
 from consumer.observability.log.observer import LogObserver
 
 _LOOK_S = 0.1

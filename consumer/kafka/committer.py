@@ -24,9 +24,9 @@ from itertools import islice
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.kafka.bridge import CommittableOffsets
 from consumer.kafka.client_health import is_fatal
 from consumer.kafka.fence import Fence
+from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.kafka.start_offsets import StartOffsets, encode_metadata
 from consumer.model import Partition
 from consumer.model.observer import Observer

@@ -22,11 +22,11 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from consumer.kafka import timeouts
-from consumer.kafka.bridge import CommittableOffsets, LoopBridge, PipelineHandler, RecordBatch
 from consumer.kafka.client_health import BrokerLossDetector, PollError, in_words, is_fatal, name_of
 from consumer.kafka.committer import CommitScheduler, OffsetCommitter
 from consumer.kafka.fence import Fence, now_s
 from consumer.kafka.fetcher import Fetcher, PartitionPauser
+from consumer.kafka.loop_bridge import CommittableOffsets, LoopBridge, PipelineHandler, RecordBatch
 from consumer.kafka.properties import (
     LIBRDKAFKA_LOG,
     PollOptions,

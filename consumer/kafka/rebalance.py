@@ -24,10 +24,10 @@ from dataclasses import replace
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.kafka import timeouts
-from consumer.kafka.bridge import Assignment, CommittableOffsets, LoopBridge, PipelineHandler
 from consumer.kafka.client_health import PollError
 from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
+from consumer.kafka.loop_bridge import Assignment, CommittableOffsets, LoopBridge, PipelineHandler
 from consumer.kafka.properties import PollOptions, effective_properties, is_incremental, max_poll_interval_s
 from consumer.kafka.start_offsets import StartOffsetResolver, StartOffsets
 from consumer.kafka.topics import TopicWatch

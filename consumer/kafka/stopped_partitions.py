@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException
 
-from consumer.kafka.bridge import PipelineHandler
 from consumer.kafka.client_health import is_fatal
 from consumer.kafka.committer import OffsetCommitter
+from consumer.kafka.loop_bridge import PipelineHandler
 from consumer.kafka.rebalance import GroupMembership
 from consumer.kafka.start_offsets import OffsetOutOfRange
 from consumer.model import Partition

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from consumer.model import DeadLetterCause, Fault, Partition, SecretProblem, SkipReason
-    from consumer.model.delivery_columns import SchemaKey
     from consumer.model.directives import Directive, Directives
     from consumer.model.findings import Finding
+    from consumer.model.translated_batch import SchemaKey
 
 
 class Observer:

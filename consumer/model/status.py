@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from consumer.model import DeadLetterCause, Partition, SecretProblem, TransientCause
-from consumer.model.delivery_columns import SchemaKey
 from consumer.model.directives import Pause
+from consumer.model.translated_batch import SchemaKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from consumer.kafka.bridge import CommittableOffsets
+from consumer.kafka.loop_bridge import CommittableOffsets
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

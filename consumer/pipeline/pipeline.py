@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from consumer.delivery.guards.flood_guard import merge_tripped
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.delivery.record_buffer import BufferLimits, Chunk, RecordBuffer, record_in_ledger
-from consumer.kafka.bridge import Assignment, CommittableOffsets, RecordBatch
+from consumer.kafka.loop_bridge import Assignment, CommittableOffsets, RecordBatch
 from consumer.model import Partition
 from consumer.pipeline.drain import LOOK_S, PartitionDrain
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from consumer.delivery.dispatcher import Dispatcher
     from consumer.delivery.guards.flood_guard import TrippedGuard
-    from consumer.model.delivery_columns import SchemaKey, Translates
     from consumer.model.directives import AcceptGap, Directives
     from consumer.model.observer import Observer
+    from consumer.model.translated_batch import SchemaKey, Translates
     from consumer.pipeline.settlement import Settlement
 
 _CHUNK_S = 0.005

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from consumer.model import Fault
-    from consumer.model.delivery_columns import SchemaKey
     from consumer.model.observer import Observer
+    from consumer.model.translated_batch import SchemaKey
 
 _BACKOFF = Backoff(0.5, 5.0)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from consumer.delivery.guards.parked_failures import FailedDelivery
     from consumer.delivery.ledger.partition_ledger import PartitionLedger
     from consumer.model import Fault, Message
-    from consumer.model.delivery_columns import TranslationFailure
     from consumer.model.observer import Observer
+    from consumer.model.translated_batch import TranslationFailure
 
 
 _GUARD = FloodGuardOptions()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from consumer.delivery.guards.flood_guard import TrippedGuard
     from consumer.delivery.ledger.partition_ledger import PartitionLedger
     from consumer.model import Partition
-    from consumer.model.delivery_columns import SchemaKey
+    from consumer.model.translated_batch import SchemaKey
     from consumer.pipeline.pipeline import Pipeline
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from consumer.destinations import Destination
 from consumer.model import DeadLetterCause, Entry, Fault, SkipReason
-from consumer.model.delivery_columns import Translation, TranslationFailure
+from consumer.model.translated_batch import Translation, TranslationFailure
 from consumer.model.values import Value
 from consumer.translation import delivery_id
 from consumer.translation.expressions.compiler import Run

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from consumer.destinations import Destination
 from consumer.model import Entry, Message, SkipReason
-from consumer.model.delivery_columns import Translation
+from consumer.model.translated_batch import Translation
 from consumer.translation import delivery_id
 from consumer.translation.entry_translator import EntryTranslator
 from consumer.translation.expressions.expression import Expression

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from consumer.model import DeadLetterCause, Fault
-from consumer.model.delivery_columns import SchemaKey
+from consumer.model.translated_batch import SchemaKey
 from consumer.translation.avro.decoder import Branch, WriterSchema, read_schema
 from consumer.translation.avro.schema_directory import SchemaDirectory
 from consumer.translation.avro.wire_format import is_fingerprint

@@ -7,7 +7,7 @@ from typing import Literal
 
 from consumer.destinations import Destination
 from consumer.model import Entry, Fault, Message, SkipReason
-from consumer.model.delivery_columns import DeliveryColumns, SchemaKey, Translation, TranslationFailure
+from consumer.model.translated_batch import DeliveryColumns, SchemaKey, Translation, TranslationFailure
 from consumer.translation import delivery_id
 from consumer.translation.avro.decoder import decode
 from consumer.translation.avro.schema_directory import SchemaDirectory

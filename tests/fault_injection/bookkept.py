@@ -26,7 +26,7 @@ from consumer.delivery.delivery import Delivery
 from consumer.delivery.dispatcher import Dispatcher
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.model import DeadLetter
-from consumer.model.delivery_columns import TranslationFailure
+from consumer.model.translated_batch import TranslationFailure
 from consumer.observability.health import Moment
 from consumer.observability.http.status_json import status
 from consumer.pipeline.settlement import Settlement

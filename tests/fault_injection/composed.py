@@ -27,7 +27,7 @@ from consumer.destinations import Destination
 from consumer.kafka.dead_letters.writer import DeadLetterWriter
 from consumer.model import DeadLetter
 from consumer.model.observer import Observer
-from consumer.observability.fan_out import FanOutObserver
+from consumer.observability.fan_out_observer import FanOutObserver
 from tests.fault_injection.allocator import in_use_mib, resident_mib
 from tests.fault_injection.bugs import BUGS
 from tests.fault_injection.points import AFTER_LETTER, AFTER_SEND, Journal, Points, Watching, census

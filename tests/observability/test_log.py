@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from consumer.model import DeadLetterCause, Fault, Partition, TransientCause
-from consumer.observability.fan_out import FanOutObserver
+from consumer.observability.fan_out_observer import FanOutObserver
 from consumer.observability.log.observer import LogObserver
 from consumer.observability.log.writer import Log
 from tests.examples import examples

@@ -17,7 +17,7 @@ from consumer.delivery.guards.flood_guard import DestinationFloodGuard, FloodGua
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions, PoisonDetector
 from consumer.delivery.keyed_queue import KeyedQueue
 from consumer.delivery.options import DestinationOptions
-from consumer.delivery.outcomes import OutcomeHandler
+from consumer.delivery.retry import OutcomeHandler
 from consumer.model import (
     BatchEnvelope,
     BatchRefused,

@@ -3,8 +3,8 @@
 from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Entry, Fault, Partition
-from consumer.model.delivery_columns import DeliveryColumns, Translation, TranslationFailure
 from consumer.model.observer import Observer
+from consumer.model.translated_batch import DeliveryColumns, Translation, TranslationFailure
 from consumer.pipeline.settlement import Settlement
 from tests.integration.delivery.road import FakeShelf
 from tests.unit.path import P

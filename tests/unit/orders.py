@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 
 from consumer.model import Fault
-from consumer.model.delivery_columns import Translation
+from consumer.model.translated_batch import Translation
 from tests.unit.translating import Json, Kept, framed, record, written
 
 SCHEMA = record(

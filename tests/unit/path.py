@@ -12,11 +12,11 @@ from consumer.delivery.guards.circuit_breaker import OpenCircuit
 from consumer.delivery.http.rate_limiter import RateLimiter
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.delivery.record_buffer import BufferLimits
-from consumer.kafka.bridge import Assignment, CommittableOffsets, RecordBatch
+from consumer.kafka.loop_bridge import Assignment, CommittableOffsets, RecordBatch
 from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Entry, Fault, Message, Partition, SkipReason
-from consumer.model.delivery_columns import DeliveryColumns, Translation, TranslationFailure
 from consumer.model.directives import Directives
 from consumer.model.observer import Observer
+from consumer.model.translated_batch import DeliveryColumns, Translation, TranslationFailure
 from consumer.pipeline.pipeline import Pipeline
 from consumer.pipeline.settlement import Settlement
 from tests.integration.delivery.road import FakeShelf

@@ -10,7 +10,7 @@ from consumer.directives.watcher import DirectivesWatcher
 from consumer.model.directives import Directive, Directives, DirectiveTargets, Pause
 from consumer.model.findings import Finding
 from consumer.model.observer import Observer
-from consumer.observability.fan_out import FanOutObserver
+from consumer.observability.fan_out_observer import FanOutObserver
 
 KNOWN = DirectiveTargets(("copilot", "customerio"), (), ("orders",))
 NOON, EVENING = "2026-11-01T12:00:00Z", "2026-11-01T20:00:00Z"

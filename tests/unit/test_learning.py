@@ -18,8 +18,8 @@ from consumer.kafka.schema_registry.client import (
     SchemaUnknown,
 )
 from consumer.model import Fault
-from consumer.model.delivery_columns import SchemaKey
 from consumer.model.observer import Observer
+from consumer.model.translated_batch import SchemaKey
 from consumer.pipeline import schema_fetcher as module
 from consumer.pipeline.schema_fetcher import NoRegistry, SchemaFetcher
 

@@ -7,8 +7,8 @@ import pytest
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.ledger.partition_ledger import LedgerError, PartitionLedger
 from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Entry, Fault, Partition
-from consumer.model.delivery_columns import TranslationFailure
 from consumer.model.observer import Observer
+from consumer.model.translated_batch import TranslationFailure
 from consumer.pipeline.settlement import Settlement
 from tests.integration.delivery.road import FakeRecord, FakeShelf
 

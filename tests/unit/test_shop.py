@@ -15,7 +15,7 @@ from consumer.destinations.copilot import Copilot, CopilotOptions
 from consumer.destinations.customerio.destination import Customerio, CustomerioOptions
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
 from consumer.model import SkipReason
-from consumer.model.delivery_columns import Translation
+from consumer.model.translated_batch import Translation
 from consumer.translation.avro.schema_directory import load_schemas
 from consumer.translation.mapping.loader import load_mapping
 from consumer.translation.translator import Translator

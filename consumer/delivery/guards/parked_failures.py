@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from consumer.delivery.guards.flood_guard import FloodGuardOptions, TrippedGuard
     from consumer.delivery.ledger.partition_ledger import PartitionLedger
     from consumer.model import DeadLetterCause, Message
-    from consumer.model.delivery_columns import Translation, TranslationFailure
     from consumer.model.directives import AcceptRefusals, Directives
     from consumer.model.observer import Observer
+    from consumer.model.translated_batch import Translation, TranslationFailure
 
 _AT_ONCE = 200
 """Letters written in one go when a guard opens: tens of thousands at once would keep the loop."""

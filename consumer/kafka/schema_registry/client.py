@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer.kafka.schema_registry.limits import ANSWERS_KEPT, Lookup, ResponseLimits
-from consumer.model.delivery_columns import SchemaKey
+from consumer.model.translated_batch import SchemaKey
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import Schema, SchemaRegistryClient

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from consumer.model import DeadLetterCause, Fault, Partition, SecretProblem
-from consumer.model.delivery_columns import SchemaKey
 from consumer.model.observer import Observer
+from consumer.model.translated_batch import SchemaKey
 from consumer.observability.log.format import broker_in
 from consumer.observability.log.hints import FENCED, HELD, KAFKA, LETTERS, REGISTRY, SECRETS, STOPPED, guarded
 

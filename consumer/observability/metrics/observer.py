@@ -7,9 +7,9 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 
 from consumer.model import DeadLetterCause, Fault, Partition, SkipReason, TransientCause
-from consumer.model.delivery_columns import SchemaKey
 from consumer.model.observer import Observer
-from consumer.observability.metrics.counters import Counters
+from consumer.model.translated_batch import SchemaKey
+from consumer.observability.metrics.declarations import Counters
 from consumer.observability.metrics.labels import (
     NONE,
     OTHER,

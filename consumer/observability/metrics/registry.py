@@ -17,7 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encode
 
 from consumer.model.observer import Observer
 from consumer.observability.health import HealthThresholds
-from consumer.observability.metrics.counters import Counters
+from consumer.observability.metrics.declarations import Counters
 from consumer.observability.metrics.observer import MetricsObserver
 from consumer.observability.metrics.status_collector import KnownLabels, StatusCollector
 from consumer.observability.status_sources import StatusSources

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from consumer.model import UNREADABLE_HEADERS, DeadLetterCause, Fault, Message
-from consumer.model.delivery_columns import SchemaKey
+from consumer.model.translated_batch import SchemaKey
 
 _HEADER = "__value_schema_id"
 _BY_ID = 0

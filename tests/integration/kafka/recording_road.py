@@ -9,7 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumer.kafka.bridge import Assignment, CommittableOffsets, RecordBatch
+from consumer.kafka.loop_bridge import Assignment, CommittableOffsets, RecordBatch
 from consumer.kafka.poller import Poller
 from consumer.kafka.properties import PollOptions
 from consumer.model import DeadLetterCause, Partition

@@ -4,9 +4,9 @@ from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from consumer.kafka.bridge import CommittableOffsets
 from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
+from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from tests.integration.kafka.recording_road import Heard
 from tests.integration.kafka.test_commits import Obedient, P, Q, answers, begun

@@ -8,10 +8,10 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from consumer.kafka.bridge import CommittableOffsets
 from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
 from consumer.kafka.fetcher import Fetcher
+from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.kafka.rebalance import GroupMembership
 from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from consumer.kafka.stopped_partitions import Stop, StoppedPartitions

@@ -6,9 +6,9 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from consumer.kafka.bridge import CommittableOffsets
 from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
+from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from consumer.model import Partition
 from tests.integration.kafka.recording_road import Heard

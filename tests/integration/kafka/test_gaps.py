@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumer.kafka.bridge import CommittableOffsets
+from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.model import Partition
 from consumer.model.directives import AcceptGap, ResumeAt
 from tests.integration.kafka.recording_road import committed, member, options, produce

@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.kafka.bridge import CommittableOffsets, LoopBridge
 from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
+from consumer.kafka.loop_bridge import CommittableOffsets, LoopBridge
 from consumer.kafka.properties import PollOptions
 from consumer.kafka.rebalance import GroupMembership
 from consumer.kafka.start_offsets import GroupStart, StartOffsets

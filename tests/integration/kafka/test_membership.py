@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from consumer.kafka.bridge import LoopBridge
 from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
+from consumer.kafka.loop_bridge import LoopBridge
 from consumer.kafka.properties import PollOptions
 from consumer.kafka.rebalance import GroupMembership
 from consumer.model import Partition

@@ -7,8 +7,8 @@ import pytest
 from confluent_kafka import KafkaError
 
 from consumer.demo.embedded_kafka import ApiKey
-from consumer.kafka.bridge import CommittableOffsets, RecordBatch
 from consumer.kafka.client_health import PollError
+from consumer.kafka.loop_bridge import CommittableOffsets, RecordBatch
 from consumer.model import Partition
 from tests.integration.kafka.recording_road import WITHIN_S, Member, committed, member, options, produce
 from tests.kafka_clusters import Broker, EmbeddedBroker

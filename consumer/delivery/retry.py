@@ -24,8 +24,8 @@ from consumer.model import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from consumer.delivery.context import DestinationContext
     from consumer.delivery.delivery import Delivery
+    from consumer.delivery.destination_context import DestinationContext
     from consumer.delivery.keyed_queue import KeyedQueue, WaitReason
     from consumer.destinations import Destination
     from consumer.model import Verdict
