@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, assert_never
 
 from consumer.delivery.batch import bytes_of, set_fragment, split
-from consumer.delivery.guards.poison_detector import counts_as_failure
+from consumer.delivery.guards.poison_detector import FailureAction, counts_as_failure
 from consumer.delivery.keyed_queue import IsolatedBatches
 from consumer.model import (
     BatchRefused,
@@ -92,42 +92,50 @@ class OutcomeHandler:
     def _against(self, batch: list[Delivery], verdict: Deferred | Blocked, started: float) -> bool:
         """Put back what has failed, maybe by its own fault; tell whether it was."""
         context, now = self._context, time.monotonic()
-        fault, poison_detector = verdict.fault, context.poison_detector
+        fault = verdict.fault
         asked_s, everyone = (
             (verdict.wait_s, verdict.whole_destination) if isinstance(verdict, Deferred) else (None, False)
         )
-        poison_detector.failed(batch, now)
-        own = poison_detector.is_poison(batch)
-        if own and len(batch) == 1 and poison_detector.should_give_up(batch[0], now):
+        assessment = context.poison_detector.record_failure(batch, now)
+        if assessment.action is FailureAction.GIVE_UP:
             self._pause(asked_s, everyone=everyone)
-            alone = batch[0].evidence.alone if batch[0].evidence else 0
-            why = f"it failed {alone} times by itself, others were taken meanwhile: {fault.cause.value}"
-            self._refuse([(batch[0], Fault(DeadLetterCause.NEVER_ACCEPTED, why, fault.status))])
+            self._give_up(batch[0], fault)
             return True
         self._failed(batch)
         if (
             isinstance(verdict, Blocked)
-            and not own
+            and not assessment.is_poison
             and not context.circuit_breakers.succeeded_since(batch[0].shape.endpoint, started)
         ):
             self.requeue(batch)  # it is held with all the others of its endpoint
             return False
-        if own and len(batch) > 1:
-            poison_detector.record_split(batch)
-            self._halve(batch)
-            context.observer.batch_isolated(context.name, len(batch))
-            self._apart(batch, now)
-        elif poison_detector.failing(batch):
-            own_s = context.options.backoff.wait(batch[0].attempts, asked_s, context.random)
-            if poison_detector.suspects(batch):
-                own_s = max(own_s, _REST * (now - started + (asked_s or 0)))
-            if not batch[0].fragment:
-                set_fragment(batch, context.next_fragment())
-            self._apart(batch, now + own_s)
-        else:
-            self.requeue(batch)
+        match assessment.action:
+            case FailureAction.SPLIT:
+                self._halve(batch)
+                context.observer.batch_isolated(context.name, len(batch))
+                self._apart(batch, now)
+            case FailureAction.ISOLATE:
+                self._isolate(batch, asked_s, now, now - started)
+            case FailureAction.RETRY:
+                self.requeue(batch)
+            case _:
+                assert_never(assessment.action)
         self._later(batch, fault, asked_s, everyone=everyone)
-        return own or isinstance(verdict, Blocked)
+        return assessment.is_poison or isinstance(verdict, Blocked)
+
+    def _give_up(self, delivery: Delivery, fault: Fault) -> None:
+        alone = delivery.evidence.alone if delivery.evidence else 0
+        why = f"it failed {alone} times by itself, others were taken meanwhile: {fault.cause.value}"
+        self._refuse([(delivery, Fault(DeadLetterCause.NEVER_ACCEPTED, why, fault.status))])
+
+    def _isolate(self, batch: Sequence[Delivery], asked_s: float | None, now: float, took_s: float) -> None:
+        """Let a batch that keeps failing wait for its own back-off; it never grows again."""
+        own_s = self._context.options.backoff.wait(batch[0].attempts, asked_s, self._context.random)
+        if self._context.poison_detector.suspects(batch):
+            own_s = max(own_s, _REST * (took_s + (asked_s or 0)))
+        if not batch[0].fragment:
+            set_fragment(batch, self._context.next_fragment())
+        self._apart(batch, now + own_s)
 
     def _apart(self, batch: Sequence[Delivery], due_s: float) -> None:
         """Let a batch wait by itself, its lane going on with other keys."""

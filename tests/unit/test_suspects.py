@@ -3,7 +3,13 @@
 import pytest
 
 from consumer.delivery.delivery import Delivery, FailureHistory
-from consumer.delivery.guards.poison_detector import PoisonDetectionOptions, PoisonDetector, counts_as_failure
+from consumer.delivery.guards.poison_detector import (
+    FailureAction,
+    FailureAssessment,
+    PoisonDetectionOptions,
+    PoisonDetector,
+    counts_as_failure,
+)
 from consumer.delivery.keyed_queue import IsolatedBatches
 from consumer.model import (
     BatchRefused,
@@ -51,7 +57,7 @@ def past(story: str, options: PoisonDetectionOptions | None = None) -> tuple[Poi
             suspicion.record_success(batches[happened])
         else:
             batches["x"], batches["y"] = [one(3)], [one(4, consent=True)]
-            suspicion.failed(batches[happened], float(second))
+            suspicion._record_failure(batches[happened], float(second))
     return suspicion, mine
 
 
@@ -179,26 +185,26 @@ def test_a_half_of_a_suspect_is_guilty_at_its_next_damning_failure_but_given_up_
     old, young, unheard = one(0), one(1), one(2)
     others = [one(n) for n in range(10, 15)]
     for batch in ([old], [old], [old, young]):
-        suspicion.failed(batch, 0.0)
+        suspicion._record_failure(batch, 0.0)
         suspicion.record_success(others)
     assert suspicion.is_poison([old, young])
-    suspicion.record_split([old, young, unheard])
+    suspicion._mark_suspected([old, young, unheard])
     assert unheard.evidence is None
     assert suspicion.suspects([young])
     assert not suspicion.is_poison([young])
-    suspicion.failed([young], 1.0)
+    suspicion._record_failure([young], 1.0)
     assert suspicion.is_poison([young])
     suspicion.record_success(others)
     assert not suspicion.should_give_up(young, 1.0)
-    suspicion.failed([young], 2.0)
+    suspicion._record_failure([young], 2.0)
     assert suspicion.should_give_up(young, 2.0)
 
 
 def test_what_failed_together_shares_its_evidence_and_what_did_not_keeps_its_own() -> None:
     suspicion, batch = PoisonDetector(PoisonDetectionOptions()), [one(n) for n in range(4)]
-    suspicion.failed(batch[:2], 0.0)
+    suspicion._record_failure(batch[:2], 0.0)
     suspicion.record_success([one(9)])
-    suspicion.failed(batch[1:], 1.0)
+    suspicion._record_failure(batch[1:], 1.0)
     assert batch[2].evidence is batch[3].evidence
     assert [each.evidence and (each.evidence.failures, each.evidence.counted) for each in batch] == [
         (1, 0),
@@ -221,9 +227,9 @@ def test_how_often_it_failed_alone_is_counted_from_when_it_last_stood_alone() ->
 
 def test_what_is_halved_stays_a_suspect_through_an_outage_that_sets_its_past_back() -> None:
     suspicion, mine = past("bsb", PoisonDetectionOptions(failures=1))
-    suspicion.record_split([mine, one(1)])
-    suspicion.failed([one(2)], 5.0)
-    suspicion.failed([mine], 6.0)
+    suspicion._mark_suspected([mine, one(1)])
+    suspicion._record_failure([one(2)], 5.0)
+    suspicion._record_failure([mine], 6.0)
     assert mine.evidence is not None
     assert not mine.evidence.counted
     assert suspicion.suspects([mine])
@@ -254,3 +260,28 @@ def test_what_waits_for_nobody_any_more_is_forgotten() -> None:
         apart.add(("apart", number), 10.0 - number, 1)
     apart.keep(lambda scope: scope[1] != 2)
     assert (apart.due_s, apart.candidates) == (9.0, 2)
+
+
+def test_assessment_retries_isolates_splits_and_gives_up() -> None:
+    """A batch that fails while others succeed is retried, isolated, split, and its poison given up in the end."""
+    detector = PoisonDetector(PoisonDetectionOptions(failures=2, after_s=5.0, others=1))
+    batch, others = [one(0), one(1)], [one(n) for n in range(10, 15)]
+
+    def fail(failing: list[Delivery], now: float) -> FailureAssessment:
+        detector.record_success(others)
+        return detector.record_failure(failing, now)
+
+    assert fail(batch, 0.0) == FailureAssessment(FailureAction.RETRY, is_poison=False)
+    assert fail(batch, 1.0) == FailureAssessment(FailureAction.ISOLATE, is_poison=False)
+    assert fail(batch, 2.0) == FailureAssessment(FailureAction.SPLIT, is_poison=True)
+    assert fail(batch[:1], 3.0) == FailureAssessment(FailureAction.ISOLATE, is_poison=True)
+    assert fail(batch[:1], 4.0) == FailureAssessment(FailureAction.ISOLATE, is_poison=True)
+    assert fail(batch[:1], 99.0) == FailureAssessment(FailureAction.GIVE_UP, is_poison=True)
+
+
+def test_assessment_of_an_outage_only_isolates() -> None:
+    """Nothing succeeds elsewhere: however often a delivery fails, it is not poison."""
+    detector, mine = PoisonDetector(PoisonDetectionOptions(failures=2, after_s=0.0, others=1)), [one()]
+    assessments = [detector.record_failure(mine, float(second)) for second in range(20)]
+    assert not any(each.is_poison for each in assessments)
+    assert {each.action for each in assessments[2:]} == {FailureAction.ISOLATE}

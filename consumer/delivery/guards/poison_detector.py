@@ -14,6 +14,7 @@ destination, and two suspects would excuse each other for ever.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from consumer.delivery.delivery import FailureHistory
@@ -67,8 +68,34 @@ def counts_as_failure(verdict: Verdict) -> bool:
     return isinstance(verdict, Blocked)
 
 
+class FailureAction(Enum):
+    """What to do with a batch that has just failed."""
+
+    RETRY = "retry"
+    """Send it again, first in its lane."""
+    ISOLATE = "isolate"
+    """It keeps failing: let it wait for its own back-off, while its lane goes on with other keys."""
+    SPLIT = "split"
+    """It is poison while others succeed: split it, to find the event."""
+    GIVE_UP = "give up"
+    """A single delivery is poison, and has failed long enough: dead-letter it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureAssessment:
+    """What the detector makes of one failure.
+
+    Attributes:
+        action: what to do with the batch.
+        is_poison: whether the batch itself is to blame, not its endpoint.
+    """
+
+    action: FailureAction
+    is_poison: bool
+
+
 class PoisonDetector:
-    """What one destination's calls say of each other, by endpoint."""
+    """Tells failures that a batch causes from those of its destination, by endpoint."""
 
     def __init__(self, options: PoisonDetectionOptions) -> None:
         """Know nothing yet."""
@@ -83,8 +110,18 @@ class PoisonDetector:
             tally.delivered += len(batch)
             tally.others_taken += 1
 
-    def failed(self, batch: Sequence[Delivery], now: float) -> None:
-        """Note a failure that speaks against a batch, at `now` (monotonic seconds)."""
+    def record_failure(self, batch: Sequence[Delivery], now: float) -> FailureAssessment:
+        """Record a failure that counts against a batch, at `now` (monotonic seconds), and assess it."""
+        self._record_failure(batch, now)
+        poison = self.is_poison(batch)
+        if poison and len(batch) > 1:
+            self._mark_suspected(batch)
+            return FailureAssessment(FailureAction.SPLIT, poison)
+        if poison and self.should_give_up(batch[0], now):
+            return FailureAssessment(FailureAction.GIVE_UP, poison)
+        return FailureAssessment(FailureAction.ISOLATE if self.failing(batch) else FailureAction.RETRY, poison)
+
+    def _record_failure(self, batch: Sequence[Delivery], now: float) -> None:
         tally = self._tally(batch)
         others_failed = tally.others_failed
         tally.others_failed += not self._by_itself(batch)
@@ -155,8 +192,7 @@ class PoisonDetector:
         evidence = batch[0].evidence
         return evidence is not None and evidence.lately and self.suspects(batch)
 
-    def record_split(self, batch: Sequence[Delivery]) -> None:
-        """Note that a batch is halved because it is a suspect."""
+    def _mark_suspected(self, batch: Sequence[Delivery]) -> None:
         after: dict[FailureHistory, FailureHistory] = {}
         for delivery in batch:
             before = delivery.evidence
