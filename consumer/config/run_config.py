@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,12 @@ from consumer.config.loader import load as load_settings
 from consumer.config.settings import PipelineSettings, Settings
 from consumer.destinations import Destination
 from consumer.destinations.kinds import KINDS
+from consumer.model.clock import now_ms
 from consumer.model.directives import DirectiveTargets
 from consumer.model.findings import Finding, errors, in_order
 from consumer.translation.avro.schema_directory import SchemaDirectory, load_schemas
 from consumer.translation.mapping.loader import load_mapping
 from consumer.translation.mapping.rules import EventMapping
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +27,7 @@ class RunConfig:
     settings: Settings
     mapping: EventMapping
     schemas: SchemaDirectory
-    clock_ms: Callable[[], int] = _now_ms
+    clock_ms: Callable[[], int] = now_ms
 
 
 @dataclass(frozen=True, slots=True)

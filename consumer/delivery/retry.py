@@ -20,6 +20,7 @@ from consumer.model import (
     Refused,
     TransientCause,
 )
+from consumer.model.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -162,10 +163,10 @@ class OutcomeHandler:
         self.open_bytes -= self._queue.requeue(batch)
 
     def _failed(self, batch: Iterable[Delivery]) -> None:
-        now_ms = int(time.time() * 1000)
+        at_ms = now_ms()
         for delivery in batch:
             delivery.attempts += 1
-            delivery.first_failed_ms = delivery.first_failed_ms or now_ms
+            delivery.first_failed_ms = delivery.first_failed_ms or at_ms
 
     def _later(self, batch: Sequence[Delivery], fault: Fault, asked_s: float | None, *, everyone: bool) -> None:
         """Let the lane wait before its next call, or the whole destination."""

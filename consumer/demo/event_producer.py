@@ -14,6 +14,7 @@ from consumer.demo.produced_records import ProducedRecords, Written, digest_of
 from consumer.demo.schemas import Schemas
 from consumer.demo.shop import Shop
 from consumer.model import DeadLetterCause, Partition
+from consumer.model.clock import now_ms
 
 _TURN_S = 0.02
 _ONE_IN = 33
@@ -93,13 +94,13 @@ class EventProducer(Thread):
         return "it was asked to close"
 
     def _next(self) -> ShopEvent:
-        now_ms = int(time.time() * 1000)
+        at_ms = now_ms()
         if self._shop.is_open:
             if self._pace.poison and self._shop.dice.random() < self._pace.poison:
-                return self._mishaps.poison(now_ms)
+                return self._mishaps.poison(at_ms)
             if self.notes.made % _ONE_IN == 0:
-                return self._mishaps.next(now_ms)
-        return self._shop.next(now_ms)
+                return self._mishaps.next(at_ms)
+        return self._shop.next(at_ms)
 
     def _write(self, happening: ShopEvent) -> None:
         value = self._value(happening)
@@ -123,7 +124,7 @@ class EventProducer(Thread):
                     value,
                     key,
                     on_delivery=acknowledged,
-                    timestamp=happening.written_ms or int(time.time() * 1000),
+                    timestamp=happening.written_ms or now_ms(),
                     headers=list(happening.headers),
                 )
             except BufferError:

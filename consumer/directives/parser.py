@@ -28,7 +28,6 @@ from consumer.model.directives import (
 from consumer.model.findings import Finding, did_you_mean, errors, in_order
 from consumer.yaml_document import Items, Node, Scalar, Table, below, read_text
 
-_OF_DECODING: Final = (DeadLetterCause.UNDECODABLE, DeadLetterCause.UNKNOWN_SCHEMA)
 _AFTER_KEY: Final = re.compile(r"""\bkey["']?\s*:\s*(?:[|>][-+]?\s*)?([^\n]*)""")
 _WORD: Final = re.compile(r"""[^\s,{}\[\]"'#]+""")
 _NAME: Final = re.compile(r"[a-z_]+")
@@ -36,7 +35,6 @@ _QUOTED: Final = re.compile(r"""`(?P<shown>.*)`|'(?!<)[^'\n]{2,}'|"[^"\n]{2,}\""
 _ANCHOR: Final = re.compile("`&.*`", re.DOTALL)
 _MOST_BYTES = 1 << 20
 _WORTH_HIDING = 3  # characters; a shorter key would be masked within ordinary words
-_EXEMPT: Final = (DeadLetterCause.OUT_OF_WINDOW, DeadLetterCause.QUARANTINED)
 _POSITION: Final = re.compile(rf"({scalar_parsers.TOPIC_PATTERN})/([0-9]{{1,9}})/([0-9]{{1,18}})")
 _PARTITION: Final = re.compile(rf"({scalar_parsers.TOPIC_PATTERN})/([0-9]{{1,9}})")
 _HIGHEST_OFFSET: Final = 2**63 - 1
@@ -145,10 +143,10 @@ def _topic(text: str, known: DirectiveTargets) -> str | InvalidValue:
 
 
 def _cause(text: str) -> DeadLetterCause | InvalidValue:
-    names = [cause.value for cause in DeadLetterCause if cause not in _EXEMPT]
+    names = [cause.value for cause in DeadLetterCause if not cause.exempt_from_flood_guard]
     if text in names:
         return DeadLetterCause(text)
-    if text in {cause.value for cause in _EXEMPT}:
+    if text in {cause.value for cause in DeadLetterCause if cause.exempt_from_flood_guard}:
         return InvalidValue("is never held back", "remove the directive: the flood guard lets it through")
     return InvalidValue("is no cause", did_you_mean(text, names))
 
@@ -281,7 +279,7 @@ def _pause(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | Inva
 def _accept_refusals(until_ms: int, reason: str, said: dict[str, Any]) -> Directive | InvalidValue:
     cause, topic = said["cause"], said["topic"]
     destination, event_type = said["destination"], said["event_type"]
-    if cause in _OF_DECODING:
+    if cause.is_decoding:
         if topic is None or destination is not None or event_type is not None:
             return InvalidValue(
                 f"`{cause}` is found before there is an event", "name the `topic`, and nothing else beside it"

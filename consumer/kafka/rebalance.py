@@ -32,6 +32,7 @@ from consumer.kafka.properties import PollOptions, effective_properties, is_incr
 from consumer.kafka.start_offsets import StartOffsetResolver, StartOffsets
 from consumer.kafka.topics import TopicWatch
 from consumer.model import Partition
+from consumer.model.clock import now_ms
 from consumer.model.observer import Observer
 
 _TENURES = itertools.count(1)
@@ -76,7 +77,7 @@ class GroupMembership:
         self._longest_s = max_poll_interval_s(options.properties)
         # One question may not take so long that no commit can be sent meanwhile, and calls wait.
         self.question_s = min(5.0, self._longest_s / 10, fence.limit_s / 2)
-        self._starter = StartOffsetResolver(options.start, lambda: int(time.time() * 1000), self.question_s)
+        self._starter = StartOffsetResolver(options.start, now_ms, self.question_s)
         self.hasty = replace(self._starter, timeout_s=min(_HASTY_S, self.question_s))
         self.topics = TopicWatch(options.topics, observer.topic_missing, observer.topic_found)
         self.held: dict[Partition, int] = {}

@@ -68,6 +68,16 @@ class DeadLetterCause(StrEnum):
     REPEATED_ELEMENT = "repeated_element"
     QUARANTINED = "quarantined"
 
+    @property
+    def is_decoding(self) -> bool:
+        """Whether the record could not be read, so that no event, destination or label is known."""
+        return self in {DeadLetterCause.UNDECODABLE, DeadLetterCause.UNKNOWN_SCHEMA}
+
+    @property
+    def exempt_from_flood_guard(self) -> bool:
+        """Whether many of it are plausible: old events after an outage, and what an operator quarantined."""
+        return self in {DeadLetterCause.OUT_OF_WINDOW, DeadLetterCause.QUARANTINED}
+
 
 class TransientCause(StrEnum):
     """Why a call must be made again, or cannot be made now: a closed list, never a reason for a dead letter."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from consumer.model.clock import now_ms
 from consumer.model.directives import NONE, Directive, Directives
 from consumer.model.findings import Finding
 from consumer.model.observer import Observer
@@ -38,7 +38,7 @@ class DirectivesObserver(Observer):
     def directives_read(self, directives: Directives) -> None:
         """Keep what the file says now, and write each directive that is in force."""
         self.heard, self.unread, self.findings, self._directives = True, False, (), directives
-        in_force = self.in_force(int(time.time() * 1000))
+        in_force = self.in_force(now_ms())
         self._log.write("info", "directives read", count=len(directives), in_force=len(in_force))
         for directive in in_force:
             self._log.write("info", "directive in force", **said(directive))
@@ -58,7 +58,7 @@ class DirectivesObserver(Observer):
             "error",
             "directives refused",
             count=len(findings),
-            in_force=len(self.in_force(int(time.time() * 1000))),
+            in_force=len(self.in_force(now_ms())),
             advice=advice,
         )
         for finding in findings:

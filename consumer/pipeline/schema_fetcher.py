@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 from consumer.delivery.backoff import Backoff
 from consumer.kafka.schema_registry.client import RegistryUnauthorized, RegistryUnreachable, SchemaFound, SchemaUnknown
+from consumer.model.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,7 +70,7 @@ class SchemaFetcher:
         """Ask for a schema, unless it is being asked for already."""
         if key in self.waits:
             return
-        self.waits[key] = int(time.time() * 1000)
+        self.waits[key] = now_ms()
         task = asyncio.get_running_loop().create_task(self._ask(key), name=f"schema-{key}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -93,7 +94,7 @@ class SchemaFetcher:
                     break
                 case SchemaUnknown():
                     self._observer.schema_fetched(key, "unknown", seconds)
-                    self._translator.learn_unknown(key, int(time.time() * 1000))
+                    self._translator.learn_unknown(key, now_ms())
                     break
                 case RegistryUnreachable():
                     self._observer.schema_fetched(key, "unreachable", seconds)

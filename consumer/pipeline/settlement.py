@@ -11,6 +11,7 @@ from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.delivery.guards.parked_failures import ParkedFailures
 from consumer.delivery.ledger.accounting import Accounting
 from consumer.model import DeadLetter, DeadLetterCause
+from consumer.model.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -98,9 +99,9 @@ class Settlement:
         records: list[Message] = []
         for tenure, run in groupby(batch, _TENURE):  # neighbours nearly always share one
             records += tenure.settle_all(map(_SLOT, run), index)
-        now_ms = time.time() * 1000
-        append_s = [(now_ms - record.timestamp()[1]) / 1000 for record in records]
-        event_s = [(now_ms - delivery.event_ms) / 1000 for delivery in batch]
+        at_ms = time.time() * 1000
+        append_s = [(at_ms - record.timestamp()[1]) / 1000 for record in records]
+        event_s = [(at_ms - delivery.event_ms) / 1000 for delivery in batch]
         self.books.accounts[destination].delivered += len(append_s)
         self._observer.delivered(destination, append_s, event_s)
         self.room()
@@ -112,7 +113,7 @@ class Settlement:
             acknowledged()
             return
         self._observer.refused(destination, entry.event_type, fault)
-        now_ms = int(time.time() * 1000)
+        at_ms = now_ms()
         message = tenure.record(delivery.slot)
         letter = DeadLetter(
             message=message,
@@ -122,8 +123,8 @@ class Settlement:
             event_type=entry.event_type,
             schema_id=self._describe.schema_id(message),
             attempts=delivery.attempts,
-            first_failed_ms=delivery.first_failed_ms or now_ms,
-            last_failed_ms=now_ms,
+            first_failed_ms=delivery.first_failed_ms or at_ms,
+            last_failed_ms=at_ms,
         )
         self._write(letter, tenure, delivery.slot, destination, acknowledged)
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from consumer.model.clock import now_ms
 from consumer.model.observer import Observer
 from consumer.model.status import (
     DeadLetterStatus,
@@ -64,7 +65,7 @@ class ConsumerStateObserver(Observer):
     def partitions_revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:  # noqa: ARG002
         """Note that the group went on without this member."""
         if lost:
-            self.lost_since_ms = int(time.time() * 1000)
+            self.lost_since_ms = now_ms()
 
     def partitions_paused(self, partitions: Collection[Partition]) -> None:
         """Note what is paused."""
@@ -89,7 +90,7 @@ class ConsumerStateObserver(Observer):
 
     def partition_stopped(self, partition: Partition, offset: int, code: str) -> None:
         """Note a partition that goes no further: until it goes on elsewhere, or is assigned again."""
-        self.stops[partition] = StoppedPartitionStatus(code, offset, int(time.time() * 1000))
+        self.stops[partition] = StoppedPartitionStatus(code, offset, now_ms())
 
     def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:  # noqa: ARG002
         """Note that it goes on."""
@@ -214,7 +215,7 @@ class StatusReporter:
     def _destination(self, lanes: Dispatcher, tenures: Sequence[PartitionLedger]) -> DestinationStatus:
         pipeline, name = self._pipeline, lanes.name
         books, index = self._books(name, tenures), pipeline.settling.index[name]
-        now, wall_ms = time.monotonic(), int(time.time() * 1000)
+        now, wall_ms = time.monotonic(), now_ms()
         heads = [head.timestamp()[1] for tenure in tenures if (head := tenure.oldest_owing(index))]
         told = lanes.pace.told_until
         rate = lanes.pace.rate_per_s
@@ -247,7 +248,7 @@ class StatusReporter:
 
 
 def _guards(closed: Iterable[TrippedGuard]) -> tuple[FloodGuardStatus, ...]:
-    now, wall_ms = time.monotonic(), int(time.time() * 1000)
+    now, wall_ms = time.monotonic(), now_ms()
     return tuple(
         FloodGuardStatus(
             kind=each.kind,

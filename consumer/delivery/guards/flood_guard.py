@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from consumer.model.directives import AcceptRefusals
     from consumer.model.observer import Observer
 
-EXEMPT = frozenset({DeadLetterCause.OUT_OF_WINDOW, DeadLetterCause.QUARANTINED})
-"""Causes that are no sign of a fault of ours, however many there are: events grow old, and an operator meant it."""
-
 _PARTS = 10
 """The window slides in steps of this part of it."""
 
@@ -122,7 +119,7 @@ class FloodGuard:
 
     def is_exempt(self, kind: str, cause: DeadLetterCause) -> bool:
         """Tell whether refusals of a cause are written, however many there are."""
-        return cause in EXEMPT or any(self._speaks_of(each, kind, cause) for each in self._accepted)
+        return cause.exempt_from_flood_guard or any(self._speaks_of(each, kind, cause) for each in self._accepted)
 
     def is_tripped(self, kind: str, cause: DeadLetterCause) -> bool:
         """Tell whether it is closed for a kind and cause."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from consumer.delivery.guards.directive_filter import QUARANTINED, DirectiveFilter
 from consumer.delivery.guards.flood_guard import FloodGuard
+from consumer.model.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -84,7 +85,7 @@ class ParkedFailures:
         """
         account, kind = _scope(faulty, tenure.partition.topic)
         cause = cast("DeadLetterCause", faulty.fault.cause)
-        unsaid = FailedDelivery(faulty, tenure, slot, int(time.time() * 1000))
+        unsaid = FailedDelivery(faulty, tenure, slot, now_ms())
         scope = (account, kind, cause)
         if self._said[account].names(tenure, slot):
             self._write(_quarantined(unsaid))

@@ -17,6 +17,7 @@ import httpx2
 
 from consumer.delivery.http.credentials import NOT_NOW
 from consumer.model import Blocked, Deferred, Fault, HttpRequest, HttpResponse, TransientCause
+from consumer.model.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -176,7 +177,7 @@ async def _read(response: httpx2.Response, stream: httpx2.AsyncByteStream) -> Ht
         {name.lower(): value for name, value in response.headers.items()},
         bytes(body),
         truncated,
-        received_ms=int(time.time() * 1000),
+        received_ms=now_ms(),
     )
 
 

@@ -34,9 +34,9 @@ _UNSAID = (
 _CLASSES = ("2xx", "4xx", "429", "5xx", "error")
 _SOURCES = ("local", "told")
 _ENDS = ("success", "failure")
-_UNDECODED = (DeadLetterCause.UNDECODABLE, DeadLetterCause.UNKNOWN_SCHEMA)
-_EXEMPT = frozenset({DeadLetterCause.OUT_OF_WINDOW, DeadLetterCause.QUARANTINED, *_UNDECODED})
-"""Causes that close no destination's flood guard."""
+_DECODE_CAUSES = [cause for cause in DeadLetterCause if cause.is_decoding]
+_GUARDED_CAUSES = [each for each in DeadLetterCause if not (each.is_decoding or each.exempt_from_flood_guard)]
+"""Causes that can trip a destination's flood guard."""
 
 
 class MetricsObserver(Observer):
@@ -84,7 +84,7 @@ class MetricsObserver(Observer):
         self._registry_requests = LabelledSeries(f.registry_requests, pipeline)
         self._registry_s = LabelledSeries(f.registry_s, pipeline)
         preinitialize((self._records, self._record_bytes, self._gaps), known)
-        preinitialize((self._decode_failures,), known, _UNDECODED)
+        preinitialize((self._decode_failures,), known, _DECODE_CAUSES)
         preinitialize((self._rebalances,), ("assign", "revoke", "lost"))
         preinitialize((self._rebalance_s,), ("revoke", "lost"))
         preinitialize((self._commits,), ("success", "failure"))
@@ -120,9 +120,9 @@ class MetricsObserver(Observer):
         self._dead_letters = LabelledSeries(f.dead_letters, pipeline)
         self._dead_letter_failures = f.dead_letter_failures.labels(pipeline)
         names = self._destination.known
-        preinitialize((self._dead_letters, self._closures), (NONE,), _UNDECODED)
+        preinitialize((self._dead_letters, self._closures), (NONE,), _DECODE_CAUSES)
         preinitialize((self._dead_letters,), names, DeadLetterCause)
-        preinitialize((self._closures,), names, (cause for cause in DeadLetterCause if cause not in _EXEMPT))
+        preinitialize((self._closures,), names, _GUARDED_CAUSES)
         preinitialize((self._guarded_s,), (*names, NONE))
         preinitialize((self._splits, self._suspected, self._partial_failures, self._held_s, self._auth_failures), names)
         preinitialize((self._event_s, self._append_s, self._call_events, self._call_bytes), names)
