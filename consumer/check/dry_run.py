@@ -88,11 +88,11 @@ class DryRun:
 
     def _in_time(self, column: DeliveryColumns) -> tuple[deque[Delivery], list[Refusal]]:
         """Return the deliveries a service would send now, or in a moment, and those whose time is past hope."""
-        tenure, now_ms = PartitionLedger(_PLACE, 1, 0, len(self._destinations)), self._clock_ms()
+        epoch, now_ms = PartitionLedger(_PLACE, 1, 0, len(self._destinations)), self._clock_ms()
         columns = (column.bodies, column.keys, column.shapes, column.identities, column.times_ms, column.entries)
         deliveries: deque[Delivery] = deque()
         late: list[Refusal] = []
-        for delivery in starmap(Delivery, zip(*columns, repeat(tenure), repeat(0), strict=False)):
+        for delivery in starmap(Delivery, zip(*columns, repeat(epoch), repeat(0), strict=False)):
             stands = check_window(delivery.event_ms, delivery.shape.max_age_ms, now_ms)
             if isinstance(stands, Fault):
                 late.append(_refusal(delivery.entry, stands))

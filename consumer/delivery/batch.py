@@ -21,7 +21,7 @@ def next_batch(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None)
     count and bytes allow. A key that was passed over once is passed over to the end, so that per key the order of the
     queue is the order of the calls. No identity comes twice: a destination that overwrites by id, or names refused
     events by id, could not tell them apart. `admit` tells whether a delivery is eligible; one that is not has been set
-    aside or ended by it, and leaves the queue. So does one whose tenure sends no more.
+    aside or ended by it, and leaves the queue. So does one whose ledger sends no more.
     """
     batch: list[Delivery] = []
     left: list[Delivery] = []
@@ -32,7 +32,7 @@ def next_batch(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None)
     most = 1
     while queue and len(batch) < most and scanned < SCAN * most:
         delivery = queue.popleft()
-        if not delivery.tenure.may_send:
+        if not delivery.ledger.may_send:
             continue
         if passed and delivery.key in passed:
             # Before `admit`: it could set this one aside while an earlier one of its key stays here, and then find that

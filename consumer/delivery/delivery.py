@@ -56,9 +56,9 @@ class Delivery:
         "fragment",
         "identity",
         "key",
+        "ledger",
         "shape",
         "slot",
-        "tenure",
     )
 
     def __init__(  # noqa: PLR0917 - one argument a column of the lot, given by position from a zip
@@ -69,7 +69,7 @@ class Delivery:
         identity: str,
         event_ms: int,
         entry: Entry,
-        tenure: PartitionLedger,
+        ledger: PartitionLedger,
         slot: int,
     ) -> None:
         """Make one from a row of a lot's columns and its place in the ledger."""
@@ -79,7 +79,7 @@ class Delivery:
         self.identity = identity
         self.event_ms = event_ms
         self.entry = entry
-        self.tenure = tenure
+        self.ledger = ledger
         self.slot = slot
         self.fragment = 0
         """Which half of a split batch it belongs to; 0 = none. Different pieces never share a call again."""

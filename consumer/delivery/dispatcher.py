@@ -125,15 +125,15 @@ class Dispatcher:
         for number, some in by_lane.items():
             self.lanes[number].enqueue(some, bytes_of(some))
 
-    def drop_revoked(self, tenures: Collection[PartitionLedger]) -> list[asyncio.Future[None]]:
-        """Forget what waits of tenures that send no more; return a future for each call that carries some of theirs."""
+    def drop_revoked(self, ledgers: Collection[PartitionLedger]) -> list[asyncio.Future[None]]:
+        """Forget what waits of ledgers that send no more; return a future for each call that carries some of theirs."""
         for lane in self.lanes:
             lane.drop_revoked()
         self.window.drop_revoked()
         return [
             lane.answered
             for lane in self.lanes
-            if lane.answered is not None and any(delivery.tenure in tenures for delivery in lane.on_wire)
+            if lane.answered is not None and any(delivery.ledger in ledgers for delivery in lane.on_wire)
         ]
 
     def open_bytes(self) -> int:

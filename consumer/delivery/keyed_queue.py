@@ -71,7 +71,7 @@ class KeyedQueue:
         self._queue.extend(deliveries)
 
     def requeue(self, batch: Sequence[Delivery]) -> int:
-        """Put a batch that has not ended back to where it came from, those of tenures that send no more left out.
+        """Put a batch that has not ended back to where it came from, those of ledgers that send no more left out.
 
         Return the bytes of the bodies left out.
         """
@@ -86,8 +86,8 @@ class KeyedQueue:
         return self._put_back(batch, scope)
 
     def _put_back(self, batch: Sequence[Delivery], apart: WaitReason | None) -> int:
-        left_out = bytes_of(delivery for delivery in batch if not delivery.tenure.may_send)
-        batch = [delivery for delivery in batch if delivery.tenure.may_send]
+        left_out = bytes_of(delivery for delivery in batch if not delivery.ledger.may_send)
+        batch = [delivery for delivery in batch if delivery.ledger.may_send]
         keys = {delivery.key for delivery in batch if delivery.key not in self._letters}
         if self._blocked:
             # Later ones of a key may have been set aside when the batch was formed. They wait for a scope of their own,
@@ -142,7 +142,7 @@ class KeyedQueue:
         heads: dict[int, Delivery] = {}
         before: dict[int, float] = dict.fromkeys(self._letters, _NEVER)  # of each key, how many cannot prove anything
         for delivery in self._aside.get(scope, ()):
-            if not delivery.tenure.may_send:
+            if not delivery.ledger.may_send:
                 continue
             key = delivery.key
             count = before.get(key, 0)
@@ -194,12 +194,12 @@ class KeyedQueue:
                 self._unblock({key})
 
     def drop_revoked(self) -> int:
-        """Forget deliveries whose tenure sends no more, and look anew at what was behind them.
+        """Forget deliveries whose ledger sends no more, and look anew at what was behind them.
 
         Return the bytes of the bodies forgotten.
         """
         forgotten = sum(
-            bytes_of(delivery for delivery in waiting if not delivery.tenure.may_send)
+            bytes_of(delivery for delivery in waiting if not delivery.ledger.may_send)
             for waiting in (self._queue, *self._aside.values())
         )
         # A key may have been blocked by one that is forgotten now: what came after it need not wait for the same, and
@@ -230,7 +230,7 @@ class KeyedQueue:
 
 
 def _sending(deliveries: Iterable[Delivery]) -> deque[Delivery]:
-    return deque(delivery for delivery in deliveries if delivery.tenure.may_send)
+    return deque(delivery for delivery in deliveries if delivery.ledger.may_send)
 
 
 class IsolatedBatches:

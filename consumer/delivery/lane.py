@@ -90,14 +90,14 @@ class Lane:
         return self._queue.find(scope, fit, proof) is not None
 
     def drop_revoked(self) -> None:
-        """Forget deliveries whose tenure sends no more; a call on the wire stays there."""
+        """Forget deliveries whose ledger sends no more; a call on the wire stays there."""
         self._outcomes.open_bytes -= self._queue.drop_revoked()
         self._outcomes.apart.keep(self._queue.waiting)
         self._wake.set()
 
     def recheck(self, reason: Callable[[Delivery], object | None]) -> None:
         """Look anew at all that waits for what may have changed, and at what is apart and has a `reason` now."""
-        self._queue.recheck(lambda delivery: delivery.tenure.may_send and reason(delivery) is not None)
+        self._queue.recheck(lambda delivery: delivery.ledger.may_send and reason(delivery) is not None)
         self._outcomes.apart.keep(self._queue.waiting)
         self._wake.set()
 

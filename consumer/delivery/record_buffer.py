@@ -50,9 +50,9 @@ class BufferLimits(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Records of one tenure to be translated now."""
+    """Records of one ledger to be translated now."""
 
-    tenure: PartitionLedger
+    ledger: PartitionLedger
     messages: Sequence[Message]
     sizes: Sequence[int]
     """Each record's bytes, as `size_of` has them."""
@@ -80,46 +80,46 @@ def _headers(message: Message) -> Sequence[tuple[str, bytes | None]] | None:
 
 
 class RecordBuffer:
-    """The tenures in force, their backlog of untranslated records, and their room."""
+    """The ledgers in force, their backlog of untranslated records, and their room."""
 
     def __init__(self, limits: BufferLimits) -> None:
-        """Start with no tenure."""
+        """Start with no ledger."""
         self._limits = limits
-        self.tenures: dict[Partition, PartitionLedger] = {}
+        self.ledgers: dict[Partition, PartitionLedger] = {}
         self._backlog: dict[Partition, deque[Message]] = {}
         self._waiting: set[Partition] = set()
         self._full: set[Partition] = set()
         self._growth = 1.0
 
-    def assign(self, tenure: PartitionLedger) -> None:
-        """Let records of a new tenure come."""
-        self.tenures[tenure.partition] = tenure
-        self._backlog[tenure.partition] = deque()
+    def assign(self, ledger: PartitionLedger) -> None:
+        """Let records of a new ledger come."""
+        self.ledgers[ledger.partition] = ledger
+        self._backlog[ledger.partition] = deque()
 
-    def revoke(self, tenure: PartitionLedger) -> None:
-        """Drop a tenure and its backlog: nothing of that was taken, the next owner reads it again."""
-        partition = tenure.partition
-        if self.tenures.get(partition) is not tenure:
+    def revoke(self, ledger: PartitionLedger) -> None:
+        """Drop a ledger and its backlog: nothing of that was taken, the next owner reads it again."""
+        partition = ledger.partition
+        if self.ledgers.get(partition) is not ledger:
             return
-        del self.tenures[partition]
+        del self.ledgers[partition]
         self._backlog.pop(partition, None)
         self._waiting.discard(partition)
         self._full.discard(partition)
 
     def put(self, messages: Sequence[Message], numbers: Mapping[Partition, int]) -> None:
-        """Add records as they came; those of another tenure than the one in force are dropped."""
+        """Add records as they came; those of another ledger than the one in force are dropped."""
         backlog = self._backlog
-        current = {p: backlog[p] for p, t in self.tenures.items() if t.may_send and numbers.get(p) == t.epoch}
+        current = {p: backlog[p] for p, t in self.ledgers.items() if t.may_send and numbers.get(p) == t.epoch}
         for message in messages:
             queue = current.get((message.topic(), message.partition()))  # type: ignore[call-overload]  # a tuple equals its named form
             if queue is not None:
                 queue.append(message)
 
-    def put_back(self, tenure: PartitionLedger, messages: Sequence[Message]) -> None:
+    def put_back(self, ledger: PartitionLedger, messages: Sequence[Message]) -> None:
         """Return records whose schema is missing: their partition waits."""
-        if self.tenures.get(tenure.partition) is tenure:
-            self._backlog[tenure.partition].extendleft(reversed(messages))
-            self._waiting.add(tenure.partition)
+        if self.ledgers.get(ledger.partition) is ledger:
+            self._backlog[ledger.partition].extendleft(reversed(messages))
+            self._waiting.add(ledger.partition)
 
     def grew(self, size: int, weight: int) -> None:
         """Learn that records of `size` bytes count for `weight` once their deliveries are made.
@@ -145,12 +145,12 @@ class RecordBuffer:
         for partition, queue in self._backlog.items():
             if not queue or partition in self._waiting:
                 continue
-            tenure = self.tenures[partition]
-            if not tenure.may_send:
+            ledger = self.ledgers[partition]
+            if not ledger.may_send:
                 continue  # being given back: what is not open yet is the next owner's
-            if not self._fits(tenure):
+            if not self._fits(ledger):
                 continue
-            chunk = self._chunk(tenure, queue, most, CHUNK_BYTES - size)
+            chunk = self._chunk(ledger, queue, most, CHUNK_BYTES - size)
             found.append(chunk)
             most -= len(chunk.messages)
             size += sum(chunk.sizes)
@@ -158,29 +158,29 @@ class RecordBuffer:
                 break
         return found
 
-    def _chunk(self, tenure: PartitionLedger, queue: deque[Message], most: int, most_bytes: int) -> Chunk:
+    def _chunk(self, ledger: PartitionLedger, queue: deque[Message], most: int, most_bytes: int) -> Chunk:
         """Take at least one record off a partition's backlog, and more while its room and the chunk's allow."""
-        room = self._limits.records / len(self.tenures) - tenure.retained
-        room_bytes = min(most_bytes, (self._limits.size / len(self.tenures) - tenure.open_bytes) / self._growth)
+        room = self._limits.records / len(self.ledgers) - ledger.retained
+        room_bytes = min(most_bytes, (self._limits.size / len(self.ledgers) - ledger.open_bytes) / self._growth)
         taken = [queue.popleft() for _ in range(min(len(queue), most, max(1, ceil(room))))]
         sizes = [size_of(message) for message in taken]
         # By the lot: nearly always all of them fit. Each but the first needs some room left by those before it.
         count = 1 + bisect_left(list(accumulate(sizes[:-1])), room_bytes)
         queue.extendleft(reversed(taken[count:]))
         del taken[count:], sizes[count:]
-        return Chunk(tenure, taken, sizes)
+        return Chunk(ledger, taken, sizes)
 
-    def _fits(self, tenure: PartitionLedger) -> bool:
+    def _fits(self, ledger: PartitionLedger) -> bool:
         """Tell whether a partition has room, hysteresis included.
 
         What counts is the span. Were it the open records, one that never ends would let all that is taken after it be
         kept for ever, and be delivered again after a crash, without any limit.
         """
-        partition = tenure.partition
+        partition = ledger.partition
         share = _ROOM_AGAIN if partition in self._full else 1.0
-        count, span = len(self.tenures), tenure.retained
+        count, span = len(self.ledgers), ledger.retained
         fits = span == 0 or (
-            span < share * self._limits.records / count and tenure.open_bytes < share * self._limits.size / count
+            span < share * self._limits.records / count and ledger.open_bytes < share * self._limits.size / count
         )
         if not fits:
             self._full.add(partition)
@@ -190,9 +190,9 @@ class RecordBuffer:
 
     def full(self) -> frozenset[Partition]:
         """Return the partitions that can take nothing more now: no room, or older records of theirs still wait here."""
-        for tenure in self.tenures.values():
-            self._fits(tenure)
-        return frozenset(partition for partition in self.tenures if partition in self._full or self._backlog[partition])
+        for ledger in self.ledgers.values():
+            self._fits(ledger)
+        return frozenset(partition for partition in self.ledgers if partition in self._full or self._backlog[partition])
 
     def stalled(self) -> Collection[Partition]:
         """Return the partitions that wait for a schema."""
@@ -200,9 +200,9 @@ class RecordBuffer:
 
 
 class LedgerSlots(NamedTuple):
-    """Where the records of a lot stand: by index in the lot, each one's tenure and slot."""
+    """Where the records of a lot stand: by index in the lot, each one's ledger and slot."""
 
-    tenures: list[PartitionLedger]
+    ledgers: list[PartitionLedger]
     slots: list[int]
     back: list[tuple[PartitionLedger, Sequence[Message]]]
     """What was not entered: its schema is missing, or that of an earlier record of its partition."""
@@ -218,7 +218,7 @@ class LedgerSlots(NamedTuple):
             column.identities,
             column.times_ms,
             column.entries,
-            map(self.tenures.__getitem__, column.records),
+            map(self.ledgers.__getitem__, column.records),
             map(self.slots.__getitem__, column.records),
             strict=True,
         )
@@ -232,16 +232,16 @@ def record_in_ledger(chunks: Sequence[Chunk], translation: Translation, accounts
     waiting = set(translation.waiting)
     places = LedgerSlots([], [], [], sum(weights))
     start = 0
-    for tenure, messages, _ in chunks:
+    for ledger, messages, _ in chunks:
         end = start + len(messages)
         ready = end
         if waiting:
             ready = next((index for index in range(start, end) if index in waiting), end)
         if ready < end:
-            places.back.append((tenure, messages[ready - start :]))
+            places.back.append((ledger, messages[ready - start :]))
         columns = [column[start:ready] for column in owed]
-        first = tenure.open(messages[: ready - start], columns, weights[start:ready])
-        places.tenures.extend([tenure] * (end - start))
+        first = ledger.open(messages[: ready - start], columns, weights[start:ready])
+        places.ledgers.extend([ledger] * (end - start))
         places.slots.extend(range(first, first + end - start))
         start = end
     return places

@@ -6,7 +6,7 @@ Non-obvious:
 * A partition with nothing owed commits the consumer's position instead of its frontier: the markers of transactions at
   the end of a log are records to nobody, and would look like lag for ever. Not while a record is in hand: the position
   is beyond it already, and a callback within `consume` would commit what was never handed over. Nor for a partition
-  that was stopped, whose later records were let fall; nor where a tenure was begun behind a gap before its first record
+  that was stopped, whose later records were let fall; nor where an epoch was begun behind a gap before its first record
   came: the client's position may still be the one before the gap.
 * Nothing is ever committed below what was confirmed.
 * An accepted commit is also what shows that this member is one still, and the fence lives on it: while anything is owed
@@ -46,9 +46,9 @@ _MOMENT_S = 5.0
 
 @dataclass(slots=True)
 class _Standing:
-    """One tenure: how far the loop got, the offset after the last record taken, and what the broker has."""
+    """One epoch: how far the loop got, the offset after the last record taken, and what the broker has."""
 
-    tenure: int
+    epoch: int
     reached: int
     following: int
     confirmed: int
@@ -75,26 +75,26 @@ class OffsetCommitter:
         self._standings: dict[Partition, _Standing] = {}
         self._metadata = ""
         self._sent: dict[Partition, int] | None = None
-        """The tenures of what was sent and is not answered yet."""
+        """The epochs of what was sent and is not answered yet."""
         self._sent_at_s = 0.0
         self._proven: Partition | None = None
         """The partition of which an offset was accepted last."""
         self.in_hand = False
         """Whether the thread may hold a record that `took` was not told of."""
 
-    def assign(self, tenures: Mapping[Partition, int], starts: StartOffsets) -> None:
-        """Begin tenures at their starts."""
+    def assign(self, epochs: Mapping[Partition, int], starts: StartOffsets) -> None:
+        """Begin epochs at their starts."""
         self._metadata = encode_metadata(starts.origin)
-        for partition, tenure in tenures.items():
+        for partition, epoch in epochs.items():
             at = starts.offsets[partition]
-            self._standings[partition] = _Standing(tenure, at, at, starts.confirmed.get(partition, -1))
+            self._standings[partition] = _Standing(epoch, at, at, starts.confirmed.get(partition, -1))
 
-    def reassign_at(self, partition: Partition, tenure: int, offset: int) -> None:
-        """Begin a tenure behind a gap: below earlier commits, if that is where it goes on."""
-        self._standings[partition] = _Standing(tenure, offset, offset, -1, moved=True)
+    def reassign_at(self, partition: Partition, epoch: int, offset: int) -> None:
+        """Begin an epoch behind a gap: below earlier commits, if that is where it goes on."""
+        self._standings[partition] = _Standing(epoch, offset, offset, -1, moved=True)
 
     def revoke(self, partitions: Iterable[Partition]) -> None:
-        """End tenures: nothing is committed for them any more."""
+        """End epochs: nothing is committed for them any more."""
         for partition in partitions:
             self._standings.pop(partition, None)
 
@@ -105,7 +105,7 @@ class OffsetCommitter:
             standing.following, standing.moved = offset + 1, False
 
     def note_stopped(self, partition: Partition) -> None:
-        """Note that records of this tenure may have been let fall: from now on only its frontier counts."""
+        """Note that records of this epoch may have been let fall: from now on only its frontier counts."""
         self._standings[partition].stopped = True
 
     def next_offset(self, partition: Partition) -> int:
@@ -126,10 +126,10 @@ class OffsetCommitter:
         return standing.reached >= standing.following
 
     def advance(self, frontier: CommittableOffsets) -> None:
-        """Note how far the loop got; what it says of an older tenure is ignored."""
-        for partition, (tenure, offset) in frontier.offsets.items():
+        """Note how far the loop got; what it says of an older epoch is ignored."""
+        for partition, (epoch, offset) in frontier.offsets.items():
             standing = self._standings.get(partition)
-            if standing is not None and standing.tenure == tenure and offset > standing.reached:
+            if standing is not None and standing.epoch == epoch and offset > standing.reached:
                 standing.reached = offset
 
     def unconfirmed(self) -> set[Partition]:
@@ -156,7 +156,7 @@ class OffsetCommitter:
             return
         for partition in moved:  # the others come first next time
             self._standings[partition] = self._standings.pop(partition)
-        self._sent = {partition: self._standings[partition].tenure for partition in moved}
+        self._sent = {partition: self._standings[partition].epoch for partition in moved}
         self._sent_at_s = self._fence.clock()
         try:
             consumer.commit(offsets=self._offsets(moved), asynchronous=True)
@@ -178,7 +178,7 @@ class OffsetCommitter:
         if error is not None:
             self._refused(error, self._sent_at_s)
         else:
-            # An answer about an earlier tenure says nothing of this one, which may have begun below it.
+            # An answer about an earlier epoch says nothing of this one, which may have begun below it.
             self._take([one for one in answers if self._is_of(sent, one)], self._sent_at_s)
 
     def commit_sync(self, consumer: Consumer, partitions: Collection[Partition]) -> bool:
@@ -198,7 +198,7 @@ class OffsetCommitter:
     def _is_of(self, sent: Mapping[Partition, int], answer: TopicPartition) -> bool:
         partition = Partition(answer.topic, answer.partition)
         standing = self._standings.get(partition)
-        return standing is not None and sent.get(partition) == standing.tenure
+        return standing is not None and sent.get(partition) == standing.epoch
 
     def _moved(self, consumer: Consumer, partitions: Collection[Partition]) -> dict[Partition, int]:
         goals = {partition: self._standings[partition].reached for partition in partitions}

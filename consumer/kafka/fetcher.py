@@ -1,4 +1,4 @@
-"""Taking records: which of what the client returns are records of a tenure in force, and which partitions are paused.
+"""Taking records: which of what the client returns are records of an epoch in force, and which partitions are paused.
 
 A pause or a resume is told to the client only for the partitions it concerns: a resume of what was not paused would
 cost nothing, but a pause throws away what was fetched ahead, and the next record comes a second after the resume.
@@ -54,7 +54,7 @@ class Fetcher:
     def _late(self) -> list[Message]:
         held = self._membership.held
         early, self._early = self._early, []
-        return [one for tenure, one in early if held.get(_place(one)) == tenure]
+        return [one for epoch, one in early if held.get(_place(one)) == epoch]
 
     def _polled(self, consumer: Consumer, most: int, within_s: float) -> list[Message]:
         first = consumer.poll(within_s)
@@ -65,7 +65,7 @@ class Fetcher:
         lot = [first, *consumer.consume(most - 1, 0)] if most > 1 else [first]
         after = self._membership.held
         if after is not before and first.error() is None and before.get(_place(first)) != after.get(_place(first)):
-            del lot[0]  # its tenure ended in a callback of `consume`; what `consume` itself takes the client sorts out
+            del lot[0]  # its epoch ended in a callback of `consume`; what `consume` itself takes the client sorts out
         if any(map(Message.error, lot)):
             lot = self._without_errors(lot)
         last = _last_offsets(lot)
@@ -146,7 +146,7 @@ class PartitionPauser:
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
-        # By tenure: a partition goes back resumed, so a pause ends with the tenure it was made in.
+        # By epoch: a partition goes back resumed, so a pause ends with the epoch it was made in.
         self._paused: dict[Partition, int] = {}
         self._full: frozenset[Partition] = frozenset()
         self._held: Mapping[Partition, int] = {}
@@ -162,17 +162,17 @@ class PartitionPauser:
 
         Args:
             consumer: the thread's consumer.
-            held: the tenures in force.
+            held: the epochs in force.
             full: partitions with no room.
             barred: partitions that may not be read for other reasons.
         """
-        wanted = {one: tenure for one, tenure in held.items() if one in full or one in barred}
-        paused = {one for one, tenure in self._paused.items() if held.get(one) == tenure}
+        wanted = {one: epoch for one, epoch in held.items() if one in full or one in barred}
+        paused = {one for one, epoch in self._paused.items() if held.get(one) == epoch}
         if pause := wanted.keys() - paused:
             consumer.pause([TopicPartition(*partition) for partition in pause])
         # A partition can come paused (its start was not committed yet), and be committed before the first look here:
         # without a resume of what is new it would stay silent until the next rebalance.
-        came = {one for one, tenure in held.items() if self._held.get(one) != tenure}
+        came = {one for one, epoch in held.items() if self._held.get(one) != epoch}
         self._held = held
         if resume := (paused | came) - wanted.keys():
             consumer.resume([TopicPartition(*partition) for partition in resume])

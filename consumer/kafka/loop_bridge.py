@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Partitions that came: for each its tenure number and the offset its first record will be at or after."""
+    """Partitions that came: for each its epoch number and the offset its first record will be at or after."""
 
-    tenures: Mapping[Partition, int]
+    epochs: Mapping[Partition, int]
     starts: Mapping[Partition, int]
     held: int
     """Partitions this member holds now, these included."""
@@ -36,13 +36,13 @@ class RecordBatch:
     """Records as they came, in one hand-over; per partition their offsets rise."""
 
     messages: Sequence[Message]
-    tenures: Mapping[Partition, int]
-    """The tenures in force when these records were taken: a record of an older one is dropped."""
+    epochs: Mapping[Partition, int]
+    """The epochs in force when these records were taken: a record of an older one is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommittableOffsets:
-    """For each partition the tenure and the offset below which nothing is owed: always whole, never a difference."""
+    """For each partition the epoch and the offset below which nothing is owed: always whole, never a difference."""
 
     offsets: Mapping[Partition, tuple[int, int]]
 
@@ -57,7 +57,7 @@ class PipelineHandler(Protocol):
     """Where partitions that stopped may go on; replaced whole by the loop, read by the thread each turn."""
 
     def assigned(self, assignment: Assignment) -> None:
-        """Begin tenures."""
+        """Begin epochs."""
 
     def partition_count_changed(self, total: int) -> None:
         """The subscribed topics have so many partitions now, though none came or went here."""
@@ -66,16 +66,16 @@ class PipelineHandler(Protocol):
         """Take a lot, and return when the next one may come: at least one partition has room."""
 
     async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
-        """End tenures: wait, within the drain budget, for calls on the wire; release the rest; tell the frontier."""
+        """End epochs: wait, within the drain budget, for calls on the wire; release the rest; tell the frontier."""
 
     def lost(self, partitions: Collection[Partition]) -> None:
-        """End tenures that are already another member's: nothing commits for them."""
+        """End epochs that are already another member's: nothing commits for them."""
 
     async def shutdown(self) -> CommittableOffsets:
         """Deliver what can be delivered within the drain budget, release the rest, tell the frontier, and leave."""
 
     def committable_offsets(self) -> CommittableOffsets:
-        """Tell the frontier of every tenure in force."""
+        """Tell the frontier of every epoch in force."""
 
 
 T = TypeVar("T")

@@ -101,7 +101,7 @@ class Poller:
         return self._fence.may_send()
 
     def fetch_queue(self) -> Mapping[Partition, int]:
-        """Return the partitions held now, with their tenures."""
+        """Return the partitions held now, with their epochs."""
         return self._membership.held
 
     async def shutdown(self) -> None:

@@ -35,8 +35,8 @@ from consumer.model import Partition
 from consumer.model.clock import now_ms
 from consumer.model.observer import Observer
 
-_TENURES = itertools.count(1)
-"""Numbers of this process's tenures: one counter for all pipelines, so that none is ever used twice."""
+_EPOCHS = itertools.count(1)
+"""Numbers of this process's epochs: one counter for all pipelines, so that none is ever used twice."""
 
 _ASK_AGAIN_S = 0.5
 
@@ -81,7 +81,7 @@ class GroupMembership:
         self.hasty = replace(self._starter, timeout_s=min(_HASTY_S, self.question_s))
         self.topics = TopicWatch(options.topics, observer.topic_missing, observer.topic_found)
         self.held: dict[Partition, int] = {}
-        """The tenure of each partition held; replaced whole, so that other threads may read it."""
+        """The epoch of each partition held; replaced whole, so that other threads may read it."""
         self._unassigned: set[Partition] = set()
         """Held, but between two assignments of the client: it refused the second one."""
         self._total = 0
@@ -104,23 +104,23 @@ class GroupMembership:
             self._join()
 
     def on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Give new partitions their starts and tenures."""
+        """Give new partitions their starts and epochs."""
         if self.ending:
             return
         self._join()
         came = _names(partitions)
         if came:
             starts = self._starts(consumer, came)
-            tenures = {partition: next(_TENURES) for partition in came}
-            self._commits.assign(tenures, starts)
+            epochs = {partition: next(_EPOCHS) for partition in came}
+            self._commits.assign(epochs, starts)
             self._commits.commit_sync(consumer, self._commits.unconfirmed() & came)
             self._assign(consumer, starts)
             if uncommitted := self._commits.unconfirmed() & came:
                 # Now: this very call of `poll` goes on after the callback, and would return their first record.
                 consumer.pause([TopicPartition(*partition) for partition in uncommitted])
-            self.held = {**self.held, **tenures}
+            self.held = {**self.held, **epochs}
             self._total = max(self.topics.total, len(self.held))
-            news = Assignment(tenures, dict(starts.offsets), len(self.held), self._total)
+            news = Assignment(epochs, dict(starts.offsets), len(self.held), self._total)
             self._crossing.post(lambda: self._road.assigned(news))
             self._observer.partitions_assigned(starts.offsets)
         else:
@@ -151,12 +151,12 @@ class GroupMembership:
         self._observer.partitions_revoked(gone, lost=True, seconds=time.monotonic() - began_s)
 
     def reassign_at(self, consumer: Consumer, partition: Partition, offset: int) -> None:
-        """End a tenure as lost and begin another at an offset that is in the log.
+        """End an epoch as lost and begin another at an offset that is in the log.
 
         Raises:
-            KafkaException: the client did not do it; the tenure is the old one, and this may be tried again.
+            KafkaException: the client did not do it; the epoch is the old one, and this may be tried again.
         """
-        tenure = next(_TENURES)
+        epoch = next(_EPOCHS)
         if self._incremental:
             if partition not in self._unassigned:
                 consumer.incremental_unassign([TopicPartition(*partition)])
@@ -167,9 +167,9 @@ class GroupMembership:
             others = self.held.keys() - {partition}
             places = {one: self._commits.next_offset(one) for one in others} | {partition: offset}
             consumer.assign([TopicPartition(*one, place) for one, place in places.items()])
-        self._commits.reassign_at(partition, tenure, offset)
-        self.held = {**self.held, partition: tenure}
-        news = Assignment({partition: tenure}, {partition: offset}, len(self.held), self._total)
+        self._commits.reassign_at(partition, epoch, offset)
+        self.held = {**self.held, partition: epoch}
+        news = Assignment({partition: epoch}, {partition: offset}, len(self.held), self._total)
         self._crossing.post(lambda: self._road.lost([partition]))
         self._crossing.post(lambda: self._road.assigned(news))
         self._commits.commit_sync(consumer, [partition])
@@ -223,7 +223,7 @@ class GroupMembership:
     def _give_back(self, consumer: Consumer, partitions: list[TopicPartition], gone: Iterable[Partition]) -> None:
         lot = set(gone)
         self._commits.revoke(lot)
-        self.held = {partition: tenure for partition, tenure in self.held.items() if partition not in lot}
+        self.held = {partition: epoch for partition, epoch in self.held.items() if partition not in lot}
         if partitions:
             consumer.resume(partitions)  # a pause outlives the assignment
         if self._incremental:

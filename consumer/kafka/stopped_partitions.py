@@ -2,11 +2,11 @@
 
 Non-obvious:
 
-* What was taken before the stop is still owed. An acceptance is acted on once all of that has ended: the new tenure
+* What was taken before the stop is still owed. An acceptance is acted on once all of that has ended: the new epoch
   commits beyond it, and would make its deliveries be forgotten.
 * An acceptance names the offset of its stop, and is good for no other one: wherever and whenever it is read, a later
   gap is not passed over silently.
-* A partition that goes on below its stop may stop there again. In the tenure that an acceptance began it is not used
+* A partition that goes on below its stop may stop there again. In the epoch that an acceptance began it is not used
   again, nor are those that led to it: the records between would be delivered for ever.
 * What an operator says is held against the log before it is committed: from an offset that is not there the partition
   would stop at once, with the way back forgotten.
@@ -36,9 +36,9 @@ _LONGEST_WAIT_S = 60.0
 
 
 class Stop(NamedTuple):
-    """Where a partition stopped: in which tenure, before which offset, and the client's name for the reason."""
+    """Where a partition stopped: in which epoch, before which offset, and the client's name for the reason."""
 
-    tenure: int
+    epoch: int
     offset: int
     code: str
 
@@ -70,24 +70,24 @@ class StoppedPartitions:
         self._observer = observer
         self._stops: Mapping[Partition, Stop] = {}
         self._used: dict[Partition, tuple[int, tuple[AcceptGap, ...]]] = {}
-        """The tenure that an acceptance began, and the acceptances that led to it."""
+        """The epoch that an acceptance began, and the acceptances that led to it."""
         self._put_off: dict[Partition, _PutOff] = {}
 
     def add(self, partition: Partition, code: str) -> None:
-        """Note that the next offset of a partition is not to be had; said once a tenure."""
-        tenure = self._membership.held[partition]
-        if (known := self._stops.get(partition)) is not None and known.tenure == tenure:
+        """Note that the next offset of a partition is not to be had; said once an epoch."""
+        epoch = self._membership.held[partition]
+        if (known := self._stops.get(partition)) is not None and known.epoch == epoch:
             return
         self._commits.note_stopped(partition)
-        stop = Stop(tenure, self._commits.stopped_at(partition), code)
+        stop = Stop(epoch, self._commits.stopped_at(partition), code)
         self._stops = {**self._stops, partition: stop}
         self._observer.partition_stopped(partition, stop.offset, code)
 
     def snapshot(self) -> Mapping[Partition, Stop]:
-        """Return the stops of tenures in force."""
+        """Return the stops of epochs in force."""
         held = self._membership.held
-        if any(held.get(partition) != stop.tenure for partition, stop in self._stops.items()):
-            self._stops = {one: stop for one, stop in self._stops.items() if held.get(one) == stop.tenure}
+        if any(held.get(partition) != stop.epoch for partition, stop in self._stops.items()):
+            self._stops = {one: stop for one, stop in self._stops.items() if held.get(one) == stop.epoch}
         return self._stops
 
     def resume_stopped(self, consumer: Consumer, now_s: float) -> None:
@@ -116,7 +116,7 @@ class StoppedPartitions:
 
     def _used_for(self, partition: Partition, stop: Stop) -> tuple[AcceptGap, ...]:
         began, gaps = self._used.get(partition, (0, ()))
-        return gaps if began == stop.tenure else ()
+        return gaps if began == stop.epoch else ()
 
     def _must_wait(self, partition: Partition, gap: AcceptGap, now_s: float) -> bool:
         known = self._put_off.get(partition)

@@ -1,7 +1,7 @@
 """The nouns that move between rooms, in the order a record meets them.
 
 Glossary (one idea, one word, everywhere): a *record* is read from a *position* (partition and offset) under a
-*tenure* (one assignment of one partition to this process). It holds one *event*; each *entry* of the mapping that
+*ledger* (one assignment of one partition to this process). It holds one *event*; each *entry* of the mapping that
 speaks of the event makes *deliveries* of it, which are owed. Deliveries of one *shape* travel as a *batch* in a *call*;
 the *reply* is judged into a *verdict*, which gives each delivery its *outcome*. An ended delivery is *settled*; what
 was refused is *shelved* as a *dead letter* first. The *frontier* is the offset below which nothing is owed. What is

@@ -122,7 +122,7 @@ class PartitionStatus:
     committable_offset: int
     """The offset below which nothing is owed."""
     accepted_to: int
-    """The offset after the last record taken (before the first: where the tenure started)."""
+    """The offset after the last record taken (before the first: where the epoch started)."""
     open_records: int = 0
     open_bytes: int = 0
     """Bytes of the records taken and not settled, and of the deliveries made of them."""

@@ -22,7 +22,7 @@ LOOK_S = 0.02
 
 
 class PartitionDrain:
-    """The last steps of one pipeline's tenures."""
+    """The last steps of one pipeline's ledgers."""
 
     def __init__(self, intake: RecordBuffer, settling: Settlement, lanes: Mapping[str, Dispatcher]) -> None:
         """Let partitions of `intake` go; `lanes` may still be added to."""
@@ -32,34 +32,34 @@ class PartitionDrain:
 
     def ledgers_of(self, partitions: Collection[Partition]) -> list[PartitionLedger]:
         """Return those in force."""
-        return [self._intake.tenures[partition] for partition in partitions if partition in self._intake.tenures]
+        return [self._intake.ledgers[partition] for partition in partitions if partition in self._intake.ledgers]
 
-    def stop_sending(self, tenures: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
+    def stop_sending(self, ledgers: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
         """Let no call begin that carries theirs; return a future for each that is on the wire."""
-        for tenure in tenures:
-            tenure.may_send = False
-        return [answer for lanes in self._lanes.values() for answer in lanes.drop_revoked(tenures)]
+        for ledger in ledgers:
+            ledger.may_send = False
+        return [answer for lanes in self._lanes.values() for answer in lanes.drop_revoked(ledgers)]
 
-    def release(self, tenures: Sequence[PartitionLedger]) -> None:
+    def release(self, ledgers: Sequence[PartitionLedger]) -> None:
         """End them, with what they still owe."""
-        for tenure in tenures:
-            if tenure.active:  # a partition can be lost while it is being drained: it is booked once
-                self._settling.books.close(tenure)
-                self._intake.revoke(tenure)
+        for ledger in ledgers:
+            if ledger.active:  # a partition can be lost while it is being drained: it is booked once
+                self._settling.books.close(ledger)
+                self._intake.revoke(ledger)
         self._settling.drop_revoked()
 
-    async def close(self, tenures: Sequence[PartitionLedger], deadline: float) -> CommittableOffsets:
+    async def close(self, ledgers: Sequence[PartitionLedger], deadline: float) -> CommittableOffsets:
         """Wait until `deadline` (monotonic) for their calls and letters, release the rest, and tell the frontier."""
-        if answers := self.stop_sending(tenures):
+        if answers := self.stop_sending(ledgers):
             await asyncio.wait(answers, timeout=max(0.0, deadline - time.monotonic()))
-        while self._settling.writing(tenures) and time.monotonic() < deadline:  # noqa: ASYNC110 - many things end it
+        while self._settling.writing(ledgers) and time.monotonic() < deadline:  # noqa: ASYNC110 - many things end it
             await asyncio.sleep(LOOK_S)
         # Nothing commits for a partition that was lost while it was drained.
-        kept = [tenure for tenure in tenures if tenure.active]
+        kept = [ledger for ledger in ledgers if ledger.active]
         frontier = CommittableOffsets(
-            {tenure.partition: (tenure.epoch, tenure.committable_offset()) for tenure in kept}
+            {ledger.partition: (ledger.epoch, ledger.committable_offset()) for ledger in kept}
         )
-        self.release(tenures)
+        self.release(ledgers)
         return frontier
 
     def can_make_progress(self, deadline: float) -> bool:
@@ -68,6 +68,6 @@ class PartitionDrain:
         A back-off that is over by then is worth its wait: whatever is given up holds the frontier back, and everything
         above it, delivered or not, would be delivered again.
         """
-        if not any(tenure.open_records for tenure in self._intake.tenures.values()):
+        if not any(ledger.open_records for ledger in self._intake.ledgers.values()):
             return False
         return self._settling.writing() or any(lanes.can_make_progress(deadline) for lanes in self._lanes.values())

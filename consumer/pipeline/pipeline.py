@@ -73,11 +73,11 @@ class Pipeline:
     # ── The hatch: what the poll thread asks of the loop ──
 
     def assigned(self, assignment: Assignment) -> None:
-        """Begin tenures, and use this member's share of each destination's rate."""
+        """Begin ledgers, and use this member's share of each destination's rate."""
         self.joined = True
-        if again := assignment.tenures.keys() & self.intake.tenures.keys():
-            self.lost(again)  # a drain that nobody waited for to the end is still at work on the earlier tenure
-        for partition, number in assignment.tenures.items():
+        if again := assignment.epochs.keys() & self.intake.ledgers.keys():
+            self.lost(again)  # a drain that nobody waited for to the end is still at work on the earlier ledger
+        for partition, number in assignment.epochs.items():
             self.intake.assign(PartitionLedger(partition, number, assignment.starts[partition], len(self.books.names)))
         self._total = assignment.total
         self._share()
@@ -89,7 +89,7 @@ class Pipeline:
         self._share()
 
     def _share(self) -> None:
-        share, now = len(self.intake.tenures) / max(1, self._total), time.monotonic()
+        share, now = len(self.intake.ledgers) / max(1, self._total), time.monotonic()
         for lanes in self.lanes.values():
             lanes.pace.set_share(share, now)
 
@@ -97,10 +97,10 @@ class Pipeline:
         """Take a lot, and return when the next one may come."""
         if self.shutting_down:
             return
-        self.intake.put(lot.messages, lot.tenures)
+        self.intake.put(lot.messages, lot.epochs)
         self._translating = True
         self._kick.set()
-        while self._translating or (self.full and len(self.full) == len(self.intake.tenures)):
+        while self._translating or (self.full and len(self.full) == len(self.intake.ledgers)):
             self._roomy.clear()
             await self._roomy.wait()
 
@@ -112,9 +112,9 @@ class Pipeline:
 
     def lost(self, partitions: Collection[Partition]) -> None:
         """Release everything of partitions that already belong to another member."""
-        tenures = self._parting.ledgers_of(partitions)
-        self._parting.stop_sending(tenures)
-        self._parting.release(tenures)
+        ledgers = self._parting.ledgers_of(partitions)
+        self._parting.stop_sending(ledgers)
+        self._parting.release(ledgers)
         self._gone()
 
     async def shutdown(self) -> CommittableOffsets:
@@ -129,7 +129,7 @@ class Pipeline:
         while time.monotonic() < deadline and not self._hurried and going(deadline):  # noqa: ASYNC110 - many things end it
             await asyncio.sleep(LOOK_S)
         before = self.books.released()
-        frontier = await self._parting.close(list(self.intake.tenures.values()), deadline)
+        frontier = await self._parting.close(list(self.intake.ledgers.values()), deadline)
         self._gone()
         self.shut_down = True
         self._observer.shutdown_finished(self.books.released() - before)
@@ -152,9 +152,9 @@ class Pipeline:
         return merge_tripped([*(lanes.guarding.closed() if lanes else ()), *self.settling.parking.tripped(account)])
 
     def committable_offsets(self) -> CommittableOffsets:
-        """Tell the frontier of every tenure in force."""
+        """Tell the frontier of every ledger in force."""
         return CommittableOffsets(
-            {p: (tenure.epoch, tenure.committable_offset()) for p, tenure in self.intake.tenures.items()}
+            {p: (ledger.epoch, ledger.committable_offset()) for p, ledger in self.intake.ledgers.items()}
         )
 
     def _gone(self) -> None:
@@ -210,8 +210,8 @@ class Pipeline:
         self._per_chunk = max(1, min(256, int(_CHUNK_S / spent) if spent else 256))
         places = record_in_ledger(chunks, translation, self.settling.index)
         self.intake.grew(sum(sum(chunk.sizes) for chunk in chunks), places.weight)
-        for tenure, messages in places.back:
-            self.intake.put_back(tenure, messages)
+        for ledger, messages in places.back:
+            self.intake.put_back(ledger, messages)
         for name, column in translation.columns.items():
             self.books.accounts[name].owed += len(column.bodies)
             self.lanes[name].enqueue(places.deliveries(column))
@@ -221,7 +221,7 @@ class Pipeline:
         self._observer.events_skipped(translation.skipped)
         self.settling.parking.count(lot, translation)
         for faulty in translation.faults:
-            self.settling.dead_letter_untranslated(faulty, places.tenures[faulty.record], places.slots[faulty.record])
+            self.settling.dead_letter_untranslated(faulty, places.ledgers[faulty.record], places.slots[faulty.record])
         for key in translation.missing:
             self._want(key)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 _GUARD = FloodGuardOptions()
-_TENURE = attrgetter("tenure")
+_LEDGER = attrgetter("ledger")
 _SLOT = attrgetter("slot")
 
 
@@ -78,11 +78,11 @@ class Settlement:
         """Return where one destination's deliveries end."""
         return DestinationSettlement(self, destination)
 
-    def writing(self, tenures: Collection[PartitionLedger] | None = None) -> bool:
-        """Tell whether letters (of these tenures) are on their way to a dead-letter topic that takes letters."""
+    def writing(self, ledgers: Collection[PartitionLedger] | None = None) -> bool:
+        """Tell whether letters (of these ledgers) are on their way to a dead-letter topic that takes letters."""
         if self._shelf.stalled_reason():
             return False
-        return bool(self._letters) if tenures is None else any(tenure in self._letters for tenure in tenures)
+        return bool(self._letters) if ledgers is None else any(ledger in self._letters for ledger in ledgers)
 
     def stalled_reason(self) -> str | None:
         """Return why letters cannot be written now."""
@@ -93,12 +93,12 @@ class Settlement:
         return sum(self._letters.values())
 
     def delivered(self, destination: str, batch: Sequence[Delivery]) -> None:
-        """Settle deliveries that a destination has; a late answer of an earlier tenure moves nothing."""
+        """Settle deliveries that a destination has; a late answer of an earlier ledger moves nothing."""
         index = self.index[destination]
-        batch = [delivery for delivery in batch if delivery.tenure.active]
+        batch = [delivery for delivery in batch if delivery.ledger.active]
         records: list[Message] = []
-        for tenure, run in groupby(batch, _TENURE):  # neighbours nearly always share one
-            records += tenure.settle_all(map(_SLOT, run), index)
+        for ledger, run in groupby(batch, _LEDGER):  # neighbours nearly always share one
+            records += ledger.settle_all(map(_SLOT, run), index)
         at_ms = time.time() * 1000
         append_s = [(at_ms - record.timestamp()[1]) / 1000 for record in records]
         event_s = [(at_ms - delivery.event_ms) / 1000 for delivery in batch]
@@ -108,13 +108,13 @@ class Settlement:
 
     def refused(self, destination: str, delivery: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
         """Dead-letter a delivery; `acknowledged` is called when the dead-letter topic has it."""
-        tenure, entry = delivery.tenure, delivery.entry
-        if not tenure.active:
+        ledger, entry = delivery.ledger, delivery.entry
+        if not ledger.active:
             acknowledged()
             return
         self._observer.refused(destination, entry.event_type, fault)
         at_ms = now_ms()
-        message = tenure.record(delivery.slot)
+        message = ledger.record(delivery.slot)
         letter = DeadLetter(
             message=message,
             fault=fault,
@@ -126,23 +126,23 @@ class Settlement:
             first_failed_ms=delivery.first_failed_ms or at_ms,
             last_failed_ms=at_ms,
         )
-        self._write(letter, tenure, delivery.slot, destination, acknowledged)
+        self._write(letter, ledger, delivery.slot, destination, acknowledged)
 
-    def dead_letter_untranslated(self, faulty: TranslationFailure, tenure: PartitionLedger, slot: int) -> None:
+    def dead_letter_untranslated(self, faulty: TranslationFailure, ledger: PartitionLedger, slot: int) -> None:
         """Dead-letter what could not be said at all, or park its letter while the flood guard is closed for it."""
         account = faulty.entry.destination if faulty.entry else ""
         self.books.accounts[account].owed += 1
         event_type = faulty.entry.event_type if faulty.entry else ""
         self._observer.translation_failed(
-            tenure.partition.topic, account, event_type, DeadLetterCause(faulty.fault.cause), 1
+            ledger.partition.topic, account, event_type, DeadLetterCause(faulty.fault.cause), 1
         )
-        self.parking.add(faulty, tenure, slot)
+        self.parking.add(faulty, ledger, slot)
 
     def _unsaid(self, unsaid: FailedDelivery) -> None:
-        faulty, tenure, slot, found_ms = unsaid
-        if not tenure.active:
+        faulty, ledger, slot, found_ms = unsaid
+        if not ledger.active:
             return
-        message = tenure.record(slot)
+        message = ledger.record(slot)
         letter = DeadLetter(
             message=message,
             fault=faulty.fault,
@@ -154,23 +154,23 @@ class Settlement:
             first_failed_ms=found_ms,
             last_failed_ms=found_ms,
         )
-        self._write(letter, tenure, slot, faulty.entry.destination if faulty.entry else "", _nothing)
+        self._write(letter, ledger, slot, faulty.entry.destination if faulty.entry else "", _nothing)
 
     def drop_revoked(self) -> None:
-        """Forget the letters parked of tenures that have ended."""
+        """Forget the letters parked of ledgers that have ended."""
         self.parking.drop_revoked()
 
     def _write(
-        self, letter: DeadLetter, tenure: PartitionLedger, slot: int, account: str, then: Callable[[], None]
+        self, letter: DeadLetter, ledger: PartitionLedger, slot: int, account: str, then: Callable[[], None]
     ) -> None:
         """Write a letter, and settle what it stands for when the broker has it, never before."""
-        self._letters[tenure] = self._letters.get(tenure, 0) + 1
+        self._letters[ledger] = self._letters.get(ledger, 0) + 1
 
         def acknowledged() -> None:
-            self._letters[tenure] -= 1
-            if not self._letters[tenure]:
-                del self._letters[tenure]
-            if tenure.settle(slot, self.index[account]):
+            self._letters[ledger] -= 1
+            if not self._letters[ledger]:
+                del self._letters[ledger]
+            if ledger.settle(slot, self.index[account]):
                 self.books.accounts[account].dead_lettered += 1
             then()
             self.room()

@@ -143,10 +143,10 @@ class StatusReporter:
     def refresh(self) -> PipelineStatus:
         """See how everything stands; in the loop only."""
         pipeline, heard = self._pipeline, self._heard
-        tenures = tuple(pipeline.intake.tenures.values())
+        ledgers = tuple(pipeline.intake.ledgers.values())
         lag, lag_updated = self._lag()
         settling = pipeline.settling
-        taken, settled, still_open, released = pipeline.books.records(tenures)
+        taken, settled, still_open, released = pipeline.books.records(ledgers)
         now = time.monotonic()
         self._last = PipelineStatus(
             name=pipeline.name,
@@ -158,10 +158,10 @@ class StatusReporter:
             fenced=heard.fenced_now,
             lost_since_ms=heard.lost_since_ms,
             fatal=heard.fatal,
-            partitions=tuple(self._partition(tenure, lag) for tenure in tenures),
-            destinations=tuple(self._destination(lanes, tenures) for lanes in pipeline.lanes.values()),
+            partitions=tuple(self._partition(ledger, lag) for ledger in ledgers),
+            destinations=tuple(self._destination(lanes, ledgers) for lanes in pipeline.lanes.values()),
             other_books={
-                name: self._books(name, tenures) for name in pipeline.books.names if name not in pipeline.lanes
+                name: self._books(name, ledgers) for name in pipeline.books.names if name not in pipeline.lanes
             },
             records=RecordCounts(taken, settled, still_open, released),
             dead_letters=DeadLetterStatus(
@@ -174,7 +174,7 @@ class StatusReporter:
             max_records=self._limits[0],
             max_bytes=self._limits[1],
             guards=_guards(pipeline.tripped_guards("")),
-            stopped={one: stop for one, stop in tuple(heard.stops.items()) if one in pipeline.intake.tenures},
+            stopped={one: stop for one, stop in tuple(heard.stops.items()) if one in pipeline.intake.ledgers},
             missing_topics=tuple(sorted(t for t, at in tuple(heard.missing.items()) if now - at < _MISSING_FOR_S)),
             schema_waits=dict(self._schema_waits()),
             schema_troubles=dict(self._schema_troubles()),
@@ -182,18 +182,18 @@ class StatusReporter:
         )
         return self._last
 
-    def _partition(self, tenure: PartitionLedger, lag: Mapping[Partition, tuple[int, int]]) -> PartitionStatus:
-        partition = tenure.partition
-        head = tenure.oldest()
+    def _partition(self, ledger: PartitionLedger, lag: Mapping[Partition, tuple[int, int]]) -> PartitionStatus:
+        partition = ledger.partition
+        head = ledger.oldest()
         log_end, committed = lag.get(partition, (None, None))
         return PartitionStatus(
             partition=partition,
-            epoch=tenure.epoch,
-            committable_offset=tenure.committable_offset(),
-            accepted_to=tenure.next_offset,
-            open_records=tenure.open_records,
-            retained_records=tenure.retained,
-            open_bytes=tenure.open_bytes,
+            epoch=ledger.epoch,
+            committable_offset=ledger.committable_offset(),
+            accepted_to=ledger.next_offset,
+            open_records=ledger.open_records,
+            retained_records=ledger.retained,
+            open_bytes=ledger.open_bytes,
             head_ms=None if head is None else head.timestamp()[1],
             paused=partition in self._heard.paused_now,
             full=partition in self._pipeline.full,
@@ -201,22 +201,22 @@ class StatusReporter:
             committed=committed,
         )
 
-    def _books(self, name: str, tenures: Sequence[PartitionLedger]) -> DeliveryCounts:
+    def _books(self, name: str, ledgers: Sequence[PartitionLedger]) -> DeliveryCounts:
         account, index = self._pipeline.books.accounts[name], self._pipeline.settling.index[name]
         return DeliveryCounts(
             owed=account.owed,
             delivered=account.delivered,
             skipped=account.skipped,
             dead_lettered=account.dead_lettered,
-            open=sum(tenure.open_deliveries(index) for tenure in tenures),
+            open=sum(ledger.open_deliveries(index) for ledger in ledgers),
             released=account.released,
         )
 
-    def _destination(self, lanes: Dispatcher, tenures: Sequence[PartitionLedger]) -> DestinationStatus:
+    def _destination(self, lanes: Dispatcher, ledgers: Sequence[PartitionLedger]) -> DestinationStatus:
         pipeline, name = self._pipeline, lanes.name
-        books, index = self._books(name, tenures), pipeline.settling.index[name]
+        books, index = self._books(name, ledgers), pipeline.settling.index[name]
         now, wall_ms = time.monotonic(), now_ms()
-        heads = [head.timestamp()[1] for tenure in tenures if (head := tenure.oldest_owing(index))]
+        heads = [head.timestamp()[1] for ledger in ledgers if (head := ledger.oldest_owing(index))]
         told = lanes.pace.told_until
         rate = lanes.pace.rate_per_s
         return DestinationStatus(

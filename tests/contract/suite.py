@@ -134,7 +134,7 @@ def queue(
         may_call=lambda: True,
         observer=Observer(),
     )
-    tenure = PartitionLedger(Partition("events", 0), 1, 0, 1)
+    ledger = PartitionLedger(Partition("events", 0), 1, 0, 1)
     said: list[Said] = []
     deliveries: list[Delivery] = []
     for place, saying in enumerate(case.sayings):
@@ -148,10 +148,10 @@ def queue(
             ends.faults[name] = encoded
             continue
         records: Any = [_Record(place)]
-        slot = tenure.open(records, [[1]], [len(encoded.body)])
+        slot = ledger.open(records, [[1]], [len(encoded.body)])
         entry = Entry("com.acme.Event", destination.name, saying.target, saying.target)
         deliveries.append(
-            Delivery(encoded.body, saying.key, encoded.shape, name, time_ns // 1_000_000, entry, tenure, slot)
+            Delivery(encoded.body, saying.key, encoded.shape, name, time_ns // 1_000_000, entry, ledger, slot)
         )
     lanes.enqueue(deliveries)
     return said, lanes, token_wire.close

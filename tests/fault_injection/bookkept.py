@@ -105,24 +105,24 @@ def keep(journal: Journal) -> None:
         note("owed", self.name, [delivery.identity for delivery in every])
         put(self, every)
 
-    def owing_unsaid(self: Settlement, faulty: TranslationFailure, tenure: PartitionLedger, slot: int) -> None:
+    def owing_unsaid(self: Settlement, faulty: TranslationFailure, ledger: PartitionLedger, slot: int) -> None:
         note("owed", faulty.entry.destination if faulty.entry else "", [faulty.identity])
-        unsaid(self, faulty, tenure, slot)
+        unsaid(self, faulty, ledger, slot)
 
     def settled(self: Settlement, destination: str, batch: Sequence[Delivery]) -> None:
-        live = [delivery.identity for delivery in batch if delivery.tenure.active]
+        live = [delivery.identity for delivery in batch if delivery.ledger.active]
         delivered(self, destination, batch)
         note("delivered", destination, live)
 
     def written(
-        self: Settlement, letter: DeadLetter, tenure: PartitionLedger, slot: int, account: str, then: Callable[[], None]
+        self: Settlement, letter: DeadLetter, ledger: PartitionLedger, slot: int, account: str, then: Callable[[], None]
     ) -> None:
         def acknowledged() -> None:
-            if tenure.active:
+            if ledger.active:
                 note("lettered", account, [letter.delivery_id])
             then()
 
-        shelve(self, letter, tenure, slot, account, acknowledged)
+        shelve(self, letter, ledger, slot, account, acknowledged)
 
     Dispatcher.enqueue = owing  # type: ignore[method-assign]
     Settlement.dead_letter_untranslated = owing_unsaid  # type: ignore[method-assign]

@@ -18,7 +18,7 @@ from consumer.model import DeadLetter, Delivered, HttpResponse, Message, Verdict
 
 COMMIT_BEFORE_DELIVERY = "commit before delivery"
 INVALID_EVENTS_IGNORED = "invalid_events ignored"
-EARLIER_TENURE_ACCEPTED = "outcome of an earlier tenure accepted"
+EARLIER_EPOCH_ACCEPTED = "outcome of an earlier epoch accepted"
 TWO_CALLS_OF_A_LANE = "two calls of a lane at once"
 SETTLED_BEFORE_ACK = "letter settled before its ack"
 HALVES_SWAPPED = "halves sent in the wrong order"
@@ -38,7 +38,7 @@ def _invalid_events_ignored() -> None:
     Copilot.judge = blind  # type: ignore[method-assign]
 
 
-def _earlier_tenure_accepted() -> None:
+def _earlier_epoch_accepted() -> None:
     def end(self: PartitionLedger) -> None:
         self.may_send = False  # and `live` stays true
 
@@ -104,7 +104,7 @@ def _settle_removed() -> None:
 BUGS: Mapping[str, Callable[[], None]] = {
     COMMIT_BEFORE_DELIVERY: _commit_before_delivery,
     INVALID_EVENTS_IGNORED: _invalid_events_ignored,
-    EARLIER_TENURE_ACCEPTED: _earlier_tenure_accepted,
+    EARLIER_EPOCH_ACCEPTED: _earlier_epoch_accepted,
     TWO_CALLS_OF_A_LANE: _two_calls_of_a_lane,
     SETTLED_BEFORE_ACK: _settled_before_ack,
     HALVES_SWAPPED: _halves_swapped,

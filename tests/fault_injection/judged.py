@@ -1,6 +1,6 @@
 """The verdict: the oracle of `tests.e2e`, and what only the members' journals allow to be judged exactly.
 
-A delivery may arrive again although it was answered only if a tenure that began meanwhile started at or below its
+A delivery may arrive again although it was answered only if an epoch that began meanwhile started at or below its
 record: that is what "at least once" means after a crash or a rebalance; or if a member noted meanwhile that a call to
 that destination got no answer in time, which on a machine that is busy, or from a member that stood still, can be true
 of an answer that was given (these are counted apart). Nothing else excuses a repeat. And what was committed is over:
@@ -93,7 +93,7 @@ class _Excused:
             self._starts[start.pipeline, start.partition].append(start)
 
     def ids(self) -> frozenset[str]:
-        """Return every id there is but letters' that no second tenure could see: `complaints` judges one by one."""
+        """Return every id there is but letters' that no second epoch could see: `complaints` judges one by one."""
         found = {one.kept_as for one in self._owed if one.cause is None}
         for one in self._owed:
             starts = self._starts[one.pipeline, one.partition]
@@ -102,7 +102,7 @@ class _Excused:
         return frozenset(found)
 
     def complaints(self) -> Iterator[str]:
-        """Judge each repeat: its answer was lost, or a tenure began between the two that had to take it again."""
+        """Judge each repeat: its answer was lost, or an epoch began between the two that had to take it again."""
         for destination, arrivals in self._evidence.arrivals.items():
             known = {one.kept_as: one for one in self._owed if one.destination == destination}
             answered = {request.number: request for request in self._evidence.requests[destination]}
@@ -120,7 +120,7 @@ class _Excused:
                     self.unheard += 1
                 else:
                     yield (
-                        f"duplicate: {destination} took {arrival.id} again although it had answered, and no tenure "
+                        f"duplicate: {destination} took {arrival.id} again although it had answered, and no epoch "
                         f"began at or below partition {one.partition}, offset {one.offset} meanwhile"
                     )
 
@@ -153,7 +153,7 @@ def _below_commits(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -
 
 
 def _starts_below_commits(journals: list[list[Line]]) -> Iterator[str]:
-    """Find tenures that began below what the broker had accepted: they took again what was over."""
+    """Find epochs that began below what the broker had accepted: they took again what was over."""
     commits: dict[Place, list[Told]] = defaultdict(list)
     for commit in told(journals, "committed"):
         commits[commit.pipeline, commit.partition].append(commit)

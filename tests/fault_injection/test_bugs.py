@@ -174,7 +174,7 @@ def test_an_outcome_of_an_earlier_tenure_is_seen_in_the_books(embedded_broker: B
         gate = Gate()
         held = world.customerio.faults.add(Until(gate))
         logs.produce(world.broker, world.topic, shop.records)
-        with Composed(world, "broken", bug=bugs.EARLIER_TENURE_ACCEPTED) as member:
+        with Composed(world, "broken", bug=bugs.EARLIER_EPOCH_ACCEPTED) as member:
             member.wait_until(lambda: held.hits > 0, 180, "no call")
             member.process.send_signal(signal.SIGSTOP)
             time.sleep(1.5 * embedded_broker.session_ms / 1000)  # it is the event itself: the partition is lost
@@ -184,7 +184,7 @@ def test_an_outcome_of_an_earlier_tenure_is_seen_in_the_books(embedded_broker: B
             books: list[str] = []
 
             def late() -> bool:
-                """Tell whether all calls of the lost tenure have ended, and keep the books of that very instant."""
+                """Tell whether all calls of the lost ledger have ended, and keep the books of that very instant."""
                 (said,) = status = tuple(member.status().values())
                 books[:] = accounts.unbalanced({one["name"]: one for one in status})
                 return bool(said["records"]["released"]) and not any(one["calls"] for one in said["destinations"])

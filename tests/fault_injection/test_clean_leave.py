@@ -87,7 +87,7 @@ def test_a_member_asked_to_leave_at_any_moment_drains_commits_and_leaves_nothing
             member.wait_until(lambda: all(_caught_up(world, group) for group in world.pipelines), 180, "a lag is left")
             assert member.leave() == 0
         evidence = gather(world)
-        # No repeat is excused by the tenures that followed one another: only answers that were lost excuse any.
+        # No repeat is excused by the ledgers that followed one another: only answers that were lost excuse any.
         assert oracle.complaints(shop.records, evidence) == []
         assert judge(shop, evidence, [member.journal() for member in members]) == []
 

@@ -158,7 +158,7 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
                 books = accounts.unbalanced(frozen.status())
                 lost = frozen.lines("partitions lost")
                 assert frozen.leave() == 0
-        # All was delivered and committed while it stood still: whatever it calls before its new tenures is a ghost's.
+        # All was delivered and committed while it stood still: whatever it calls before its new ledgers is a ghost's.
         assert [one.number for one in group.server.requests if thawed < one.started < heard] == [], "a ghost called"
         evidence = gather(world, timeout_s=_TIMEOUT_S, cut=(cut,))
         assert judge(group.shop, evidence, [member.journal() for member in (frozen, killed, stays)]) == []

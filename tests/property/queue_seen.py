@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.keyed_queue import KeyedQueue, WaitReason
 from consumer.model import DeadLetterCause, Endpoint, Fault
-from tests.property.test_batch import FakeTenure, check_batch
+from tests.property.test_batch import FakeLedger, check_batch
 
 KEYS = 4
 
@@ -21,7 +21,7 @@ class QueueSeen(RuleBasedStateMachine):
         self.queue = KeyedQueue()
         self.serials = itertools.count()
         self.pieces = itertools.count(1)
-        self.tenures = {key % 2: FakeTenure() for key in range(KEYS)}
+        self.ledgers = {key % 2: FakeLedger() for key in range(KEYS)}
         self.owed: dict[int, list[Delivery]] = {key: [] for key in range(KEYS)}  # by key, in order, not ended
         self.wire: list[Delivery] = []
         self.letters: list[Delivery] = []
@@ -58,7 +58,7 @@ class QueueSeen(RuleBasedStateMachine):
 
     def look_at(self, batch: list[Delivery]) -> None:
         check_batch(batch)
-        assert all(each.tenure.may_send for each in batch)
+        assert all(each.ledger.may_send for each in batch)
         if batch[0].fragment:
             assert {each.slot for each in batch} <= self.members[batch[0].fragment]
         for key in {each.key for each in batch}:
@@ -72,7 +72,7 @@ class QueueSeen(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_or_doubled(self) -> None:
-        here = [each for each in [*self.queue._queue, *self.aside(), *self.wire] if each.tenure.may_send]
+        here = [each for each in [*self.queue._queue, *self.aside(), *self.wire] if each.ledger.may_send]
         letters = [each for each in self.letters if each in self.owed[each.key]]
         assert Counter(map(id, here + letters)) == Counter(id(each) for some in self.owed.values() for each in some)
 

@@ -24,12 +24,12 @@ SHAPES = (
 
 
 @dataclass(eq=False)
-class FakeTenure:
+class FakeLedger:
     may_send: bool = True
 
 
-def delivery(key: int, shape: BatchEnvelope, identity: str, body: bytes, tenure: FakeTenure, slot: int = 0) -> Delivery:
-    return Delivery(body, key, shape, identity, 0, ENTRY, tenure, slot)  # type: ignore[arg-type]
+def delivery(key: int, shape: BatchEnvelope, identity: str, body: bytes, ledger: FakeLedger, slot: int = 0) -> Delivery:
+    return Delivery(body, key, shape, identity, 0, ENTRY, ledger, slot)  # type: ignore[arg-type]
 
 
 def largest(shape: BatchEnvelope) -> int:
@@ -38,14 +38,14 @@ def largest(shape: BatchEnvelope) -> int:
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> list[Delivery]:
-    live, gone = FakeTenure(), FakeTenure(may_send=False)
+    live, gone = FakeLedger(), FakeLedger(may_send=False)
     made = []
     for slot in range(draw(st.integers(0, 40))):
         shape = draw(st.sampled_from(SHAPES))
         body = b"b" * draw(st.integers(1, largest(shape)))
         identity = f"id-{draw(st.integers(0, 30))}"
-        tenure = gone if draw(st.integers(0, 9)) == 0 else live
-        one = delivery(draw(st.integers(0, 5)), shape, identity, body, tenure, slot)
+        ledger = gone if draw(st.integers(0, 9)) == 0 else live
+        one = delivery(draw(st.integers(0, 5)), shape, identity, body, ledger, slot)
         one.fragment = draw(st.sampled_from((0, 0, 0, 1, 2)))
         made.append(one)
     return made
@@ -73,7 +73,7 @@ def test_batches_keep_every_limit_every_order_and_everything(all_of_them: list[D
             break
         check_batch(batch)
         sent += batch
-    expected = [each for each in all_of_them if each.tenure.may_send]
+    expected = [each for each in all_of_them if each.ledger.may_send]
     assert sorted(each.slot for each in sent) == [each.slot for each in expected]
     for key in range(6):
         assert [each.slot for each in sent if each.key == key] == [each.slot for each in expected if each.key == key]
@@ -84,13 +84,13 @@ def test_batches_keep_every_limit_every_order_and_everything(all_of_them: list[D
 def test_a_batch_starts_with_the_oldest_and_what_stays_keeps_its_order(all_of_them: list[Delivery]) -> None:
     queue = deque(all_of_them)
     batch = next_batch(queue, None)
-    live = [each for each in all_of_them if each.tenure.may_send]
+    live = [each for each in all_of_them if each.ledger.may_send]
     assert batch[:1] == live[:1]
     assert [each.slot for each in queue] == sorted(each.slot for each in queue)
 
 
 def test_what_a_partition_that_went_has_left_is_in_no_batch() -> None:
-    live, gone = FakeTenure(), FakeTenure(may_send=False)
+    live, gone = FakeLedger(), FakeLedger(may_send=False)
     made = [delivery(1, SHAPES[0], str(slot), b"1", gone if slot == 1 else live, slot) for slot in range(3)]
     queue = deque(made)
     assert next_batch(queue, None) == [made[0], made[2]]
@@ -98,21 +98,21 @@ def test_what_a_partition_that_went_has_left_is_in_no_batch() -> None:
 
 
 def test_a_body_that_fills_the_limit_exactly_goes_and_one_byte_more_does_not() -> None:
-    shape, tenure = BatchEnvelope(COLLECT, b"[", b"]", 10, 11), FakeTenure()
-    fits = [delivery(1, shape, "a", b"1234", tenure), delivery(2, shape, "b", b"1234", tenure)]
+    shape, ledger = BatchEnvelope(COLLECT, b"[", b"]", 10, 11), FakeLedger()
+    fits = [delivery(1, shape, "a", b"1234", ledger), delivery(2, shape, "b", b"1234", ledger)]
     queue = deque(fits)
     assert len(body_of(next_batch(queue, None))) == 11
     assert not queue
-    queue = deque([fits[0], delivery(2, shape, "b", b"12345", tenure)])
+    queue = deque([fits[0], delivery(2, shape, "b", b"12345", ledger)])
     assert next_batch(queue, None) == fits[:1]
     assert len(queue) == 1
 
 
 def test_a_delivery_behind_one_of_its_key_that_was_passed_over_is_not_even_asked_about() -> None:
-    tenure = FakeTenure()
-    first = delivery(1, SHAPES[0], "a", b"1", tenure)
-    passed = delivery(2, SHAPES[1], "b", b"1", tenure)
-    behind = delivery(2, SHAPES[2], "c", b"1", tenure)
+    ledger = FakeLedger()
+    first = delivery(1, SHAPES[0], "a", b"1", ledger)
+    passed = delivery(2, SHAPES[1], "b", b"1", ledger)
+    behind = delivery(2, SHAPES[2], "c", b"1", ledger)
     asked: list[Delivery] = []
 
     def admit(each: Delivery) -> bool:
@@ -129,9 +129,9 @@ def test_a_delivery_behind_one_of_its_key_that_was_passed_over_is_not_even_asked
 @given(st.integers(1, 40), st.data())
 def test_halving_finds_exactly_the_poison_in_few_refused_calls(count: int, data: st.DataObject) -> None:
     poison = data.draw(st.sets(st.integers(0, count - 1)))
-    tenure, pieces = FakeTenure(), itertools.count(1)
+    ledger, pieces = FakeLedger(), itertools.count(1)
     shape = BatchEnvelope(COLLECT, b"[", b"]", count, 10_000)
-    queue = deque(delivery(n % 7, shape, str(n), b"{}", tenure, n) for n in range(count))
+    queue = deque(delivery(n % 7, shape, str(n), b"{}", ledger, n) for n in range(count))
     members: dict[int, set[int]] = {}
     delivered: list[int] = []
     dead: list[int] = []

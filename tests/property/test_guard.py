@@ -10,7 +10,7 @@ from consumer.delivery.keyed_queue import KeyedQueue, ProbeFilter, WaitReason
 from consumer.model import DeadLetterCause
 from consumer.model.observer import Observer
 from tests.examples import examples
-from tests.property.test_batch import SHAPES, FakeTenure, delivery
+from tests.property.test_batch import SHAPES, FakeLedger, delivery
 
 WINDOW_S = 100.0
 WAITING: WaitReason = ("guard", "A")
@@ -114,10 +114,10 @@ def test_one_that_proves_goes_after_as_many_as_stand_before_the_nearest_however_
     queue, owed, proving, numbers = KeyedQueue(), dict[int, list[int]](), set[int](), itertools.count()
 
     def put(key: int, *, proves: bool) -> None:
-        number, tenure = next(numbers), FakeTenure()
+        number, ledger = next(numbers), FakeLedger()
         proving.update([number] if proves else [])
         owed.setdefault(key, []).append(number)
-        queue.append([delivery(key, SHAPES[0], str(number), b"x", tenure, number)])
+        queue.append([delivery(key, SHAPES[0], str(number), b"x", ledger, number)])
 
     def all_waits() -> None:
         assert queue.take_batch(lambda _: WAITING, lambda *_: None) == []

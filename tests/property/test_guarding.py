@@ -32,7 +32,7 @@ from consumer.model import (
 )
 from consumer.model.directives import AcceptRefusals
 from tests.examples import examples
-from tests.property.test_batch import FakeTenure
+from tests.property.test_batch import FakeLedger
 
 KEYS = 8
 KINDS = ("A", "B")
@@ -72,7 +72,7 @@ class Floods(RuleBasedStateMachine):
             wake_prober=lambda: None,
         )
         self.outcomes = OutcomeHandler(context, self.queue, lambda: None)
-        self.tenure = FakeTenure()
+        self.ledger = FakeLedger()
         self.owed: dict[int, list[Delivery]] = {key: [] for key in range(KEYS)}  # by key, in order, not ended
         self.wire: list[Delivery] = []
         self.started = 0.0
@@ -109,7 +109,7 @@ class Floods(RuleBasedStateMachine):
     def delivered(self, batch: Sequence[Delivery]) -> None:
         for each in batch:
             self.judged[each.entry.event_type] += 1
-            if each.tenure.may_send:
+            if each.ledger.may_send:
                 self.owed[each.key].remove(each)
 
     def refused(self, each: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
@@ -126,7 +126,7 @@ class Floods(RuleBasedStateMachine):
 
     def acknowledge(self, index: int) -> None:
         each, acknowledged = self.letters.pop(index)
-        if each.tenure.may_send:
+        if each.ledger.may_send:
             self.owed[each.key].remove(each)
         acknowledged()
 
@@ -141,7 +141,7 @@ class Floods(RuleBasedStateMachine):
         for key, kind, bad in some:
             slot, entry = next(self.slots), Entry(kind, "copilot", "custom_event", "custom_event")
             body = BAD if bad and not self.mended else b"fine"
-            each = Delivery(body, key, SHAPE, f"id-{slot}", 0, entry, cast("Any", self.tenure), slot)
+            each = Delivery(body, key, SHAPE, f"id-{slot}", 0, entry, cast("Any", self.ledger), slot)
             self.owed[key].append(each)
             made.append(each)
         self.queue.append(made)
@@ -195,9 +195,9 @@ class Floods(RuleBasedStateMachine):
 
     @rule()
     def the_partition_goes(self) -> None:
-        self.tenure.may_send = False
+        self.ledger.may_send = False
         self.queue.drop_revoked()
-        self.tenure = FakeTenure()
+        self.ledger = FakeLedger()
         self.owed = {key: [] for key in range(KEYS)}
 
     # ── What is always so ──
@@ -211,7 +211,7 @@ class Floods(RuleBasedStateMachine):
     def nothing_is_lost_or_doubled(self) -> None:
         aside = [each for waiting in self.queue._aside.values() for each in waiting]
         letters = [each for each, _ in self.letters]
-        here = [each for each in [*self.queue._queue, *aside, *self.wire, *letters] if each.tenure.may_send]
+        here = [each for each in [*self.queue._queue, *aside, *self.wire, *letters] if each.ledger.may_send]
         assert Counter(map(id, here)) == Counter(id(each) for some in self.owed.values() for each in some)
 
     @invariant()

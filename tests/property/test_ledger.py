@@ -27,9 +27,9 @@ class FakeRecord:
 
 @dataclass
 class Model:
-    """A tenure as sets: what each record still owes, by slot."""
+    """A ledger as sets: what each record still owes, by slot."""
 
-    tenure: PartitionLedger
+    ledger: PartitionLedger
     next_offset: int
     offsets: list[int] = field(default_factory=list)
     owed: list[dict[int, int]] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Model:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Tenures come, take records with holes between their offsets, settle in any order, and end."""
+    """Ledgers come, take records with holes between their offsets, settle in any order, and end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,15 +80,15 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.books.accounts[name].owed += count
             offset += 1
         model.next_offset = offset
-        assert model.tenure.open(records, owed, model.weights[first:]) == first  # type: ignore[arg-type]
+        assert model.ledger.open(records, owed, model.weights[first:]) == first  # type: ignore[arg-type]
 
     @precondition(lambda self: bool(self.model.open_slots()))
     @rule(data=st.data())
     def settle_one(self, data: st.DataObject) -> None:
         slot = data.draw(st.sampled_from(self.model.open_slots()))
         destination = data.draw(st.sampled_from([d for d, left in self.model.owed[slot].items() if left]))
-        assert self.model.tenure.record(slot).offset() == self.model.offsets[slot]
-        assert self.model.tenure.settle(slot, destination)
+        assert self.model.ledger.record(slot).offset() == self.model.offsets[slot]
+        assert self.model.ledger.settle(slot, destination)
         self.model.owed[slot][destination] -= 1
         self.books.accounts[ACCOUNTS[destination]].delivered += 1
 
@@ -98,7 +98,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for slot in reversed(self.model.open_slots()):
             for destination, left in self.model.owed[slot].items():
                 for _ in range(left):
-                    assert self.model.tenure.settle(slot, destination)
+                    assert self.model.ledger.settle(slot, destination)
                 self.books.accounts[ACCOUNTS[destination]].delivered += left
                 self.model.owed[slot][destination] = 0
 
@@ -108,7 +108,7 @@ class LedgerMachine(RuleBasedStateMachine):
         destination = data.draw(st.integers(0, len(ACCOUNTS) - 1))
         owing = [slot for slot in self.model.open_slots() if self.model.owed[slot][destination]]
         slots = data.draw(st.permutations(owing)) if owing else []
-        records = self.model.tenure.settle_all(slots, destination)
+        records = self.model.ledger.settle_all(slots, destination)
         assert [record.offset() for record in records] == [self.model.offsets[slot] for slot in slots]
         for slot in slots:
             self.model.owed[slot][destination] -= 1
@@ -121,20 +121,20 @@ class LedgerMachine(RuleBasedStateMachine):
         free = [destination for destination, left in self.model.owed[slot].items() if not left]
         for destination in free:
             with pytest.raises(LedgerError):
-                self.model.tenure.settle(slot, destination)
+                self.model.ledger.settle(slot, destination)
         if len(free) == len(ACCOUNTS):
             with pytest.raises(LedgerError):
-                self.model.tenure.record(slot)
+                self.model.ledger.record(slot)
 
     @precondition(lambda self: bool(self.model.offsets))
     @rule()
     def take_an_offset_again(self) -> None:
         with pytest.raises(LedgerError):
-            self.model.tenure.open([FakeRecord(self.model.offsets[-1])], [[1], [0], [0]], [1])  # type: ignore[list-item]
+            self.model.ledger.open([FakeRecord(self.model.offsets[-1])], [[1], [0], [0]], [1])  # type: ignore[list-item]
 
     @rule()
-    def end_the_tenure(self) -> None:
-        self.books.close(self.model.tenure)
+    def end_the_ledger(self) -> None:
+        self.books.close(self.model.ledger)
         self.model.ended = True
         self.past.append(self.model)
         self.model = self.begin(self.model.frontier())
@@ -143,44 +143,44 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_late_outcome_of_an_ended_tenure_moves_nothing(self, data: st.DataObject) -> None:
         model = data.draw(st.sampled_from(self.past))
-        before = model.tenure.committable_offset()
+        before = model.ledger.committable_offset()
         for slot in model.open_slots():
             for destination in model.owed[slot]:
-                assert not model.tenure.settle(slot, destination)
-        assert model.tenure.committable_offset() == before
+                assert not model.ledger.settle(slot, destination)
+        assert model.ledger.committable_offset() == before
 
     @invariant()
     def the_frontier_is_the_oldest_open_offset_and_never_goes_back(self) -> None:
         for model in (self.model, *self.past):
-            assert model.tenure.committable_offset() == model.frontier() >= model.furthest
+            assert model.ledger.committable_offset() == model.frontier() >= model.furthest
             model.furthest = model.frontier()
 
     @invariant()
     def what_is_open_is_what_the_model_has_open(self) -> None:
-        tenure, slots = self.model.tenure, self.model.open_slots()
-        assert tenure.count_open_records() == tenure.open_records == len(slots)
-        assert tenure.open_bytes == sum(self.model.weights[slot] for slot in slots)
+        ledger, slots = self.model.ledger, self.model.open_slots()
+        assert ledger.count_open_records() == ledger.open_records == len(slots)
+        assert ledger.open_bytes == sum(self.model.weights[slot] for slot in slots)
         for destination in range(len(ACCOUNTS)):
-            counted = tenure.count_open_deliveries(destination)
-            assert tenure.open_deliveries(destination) == counted
+            counted = ledger.count_open_deliveries(destination)
+            assert ledger.open_deliveries(destination) == counted
             assert counted == sum(owed[destination] for owed in self.model.owed)
             owing = [slot for slot in slots if self.model.owed[slot][destination]]
-            found = tenure.oldest_owing(destination)
+            found = ledger.oldest_owing(destination)
             if not owing:
                 assert found is None
             else:
                 near = owing[0] - slots[0] < partition_ledger._NEAR
                 assert found is not None
                 assert found.offset() == self.model.offsets[owing[0] if near else slots[0]]
-        assert tenure.retained == (len(self.model.offsets) - slots[0] if slots else 0)
-        oldest = tenure.oldest()
+        assert ledger.retained == (len(self.model.offsets) - slots[0] if slots else 0)
+        oldest = ledger.oldest()
         assert (None if oldest is None else oldest.offset()) == (self.model.frontier() if slots else None)
 
     @invariant()
     def the_books_balance(self) -> None:
         for destination, account in enumerate(self.books.accounts.values()):
-            assert account.mismatch(self.model.tenure.open_deliveries(destination)) == 0
-        taken, settled, open_records, released = self.books.records([self.model.tenure])
+            assert account.mismatch(self.model.ledger.open_deliveries(destination)) == 0
+        taken, settled, open_records, released = self.books.records([self.model.ledger])
         assert taken == settled + open_records + released == sum(len(m.offsets) for m in (self.model, *self.past))
         assert released == sum(len(model.open_slots()) for model in self.past)
 

@@ -8,7 +8,7 @@ from consumer.delivery.batch import set_fragment, split
 from consumer.model import DeadLetterCause, Endpoint, Fault
 from tests.examples import examples
 from tests.property.queue_seen import KEYS, QueueSeen
-from tests.property.test_batch import CONSENT, SHAPES, FakeTenure, delivery, largest
+from tests.property.test_batch import CONSENT, SHAPES, FakeLedger, delivery, largest
 
 
 class QueueMachine(QueueSeen):
@@ -29,7 +29,7 @@ class QueueMachine(QueueSeen):
             shape = data.draw(st.sampled_from(SHAPES))
             body = b"b" * data.draw(st.integers(1, largest(shape)))
             identity = f"id-{slot if data.draw(st.integers(0, 4)) else slot // 2}"
-            some.append(delivery(key, shape, identity, body, self.tenures[key % 2], slot))
+            some.append(delivery(key, shape, identity, body, self.ledgers[key % 2], slot))
             self.owed[key].append(some[-1])
             fate = data.draw(st.integers(0, 9))
             if fate < 2:
@@ -72,14 +72,14 @@ class QueueMachine(QueueSeen):
     @rule()
     def delivered(self) -> None:
         for each in self.wire:
-            if each.tenure.may_send:
+            if each.ledger.may_send:
                 self.owed[each.key].remove(each)
         self.wire = []
 
     @precondition(lambda self: self.wire)
     @rule()
     def deferred(self) -> None:
-        gone = sum(len(each.body) for each in self.wire if not each.tenure.may_send)
+        gone = sum(len(each.body) for each in self.wire if not each.ledger.may_send)
         assert self.queue.requeue(self.wire) == gone
         self.wire = []
 
@@ -98,7 +98,7 @@ class QueueMachine(QueueSeen):
             set_fragment(self.wire, next(self.pieces))
         for each in self.wire:
             self.members.setdefault(each.fragment, set()).add(each.slot)
-        gone = sum(len(each.body) for each in self.wire if not each.tenure.may_send)
+        gone = sum(len(each.body) for each in self.wire if not each.ledger.may_send)
         number = next(self.pieces)
         assert self.queue.isolate(self.wire, ("apart", number)) == gone
         if self.queue.waiting(("apart", number)):
@@ -132,7 +132,7 @@ class QueueMachine(QueueSeen):
     def end(self, bad: set[int], guarded: set[int]) -> None:
         batch, self.wire = self.wire, []
         for index, each in enumerate(batch):
-            if index not in bad and each.tenure.may_send:
+            if index not in bad and each.ledger.may_send:
                 self.owed[each.key].remove(each)
         for index in sorted(bad - guarded):
             self.refuse(batch[index], Fault(DeadLetterCause.REFUSED))
@@ -146,7 +146,7 @@ class QueueMachine(QueueSeen):
         """One key may wait for a letter, a guard and an endpoint at once: in a step, since chance hardly gets there."""
         self.held.add(CONSENT)
         collect, _, consent = SHAPES
-        some = [delivery(key, shape, "", b"b", self.tenures[key % 2]) for shape in (collect, collect, consent)]
+        some = [delivery(key, shape, "", b"b", self.ledgers[key % 2]) for shape in (collect, collect, consent)]
         for each in some:
             each.slot = next(self.serials)
             each.identity = f"id-{each.slot}"
@@ -187,11 +187,11 @@ class QueueMachine(QueueSeen):
 
     @rule(partition=st.integers(0, 1))
     def partition_goes(self, partition: int) -> None:
-        self.tenures[partition].may_send = False
-        going = [each for each in [*self.queue._queue, *self.aside()] if not each.tenure.may_send]
+        self.ledgers[partition].may_send = False
+        going = [each for each in [*self.queue._queue, *self.aside()] if not each.ledger.may_send]
         assert self.queue.drop_revoked() == sum(len(each.body) for each in going)
         self.forget_what_is_empty()
-        self.tenures[partition] = FakeTenure()
+        self.ledgers[partition] = FakeLedger()
         for key in range(partition, KEYS, 2):
             self.owed[key] = []
 

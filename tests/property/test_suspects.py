@@ -29,7 +29,7 @@ from consumer.model import (
     TransientCause,
     Verdict,
 )
-from tests.property.test_batch import COLLECT, FakeTenure, delivery
+from tests.property.test_batch import COLLECT, FakeLedger, delivery
 
 LONG_AGO = 0.0
 """When calls started, so that others succeeded since: a barred answer then holds nobody."""
@@ -50,7 +50,7 @@ class LaneAlone:
 
     def __init__(self, options: PoisonDetectionOptions, most: int) -> None:
         self.shape = BatchEnvelope(COLLECT, b"[", b"]", most, 100_000)
-        self.queue, self.tenure, pieces = KeyedQueue(), FakeTenure(), itertools.count(1)
+        self.queue, self.ledger, pieces = KeyedQueue(), FakeLedger(), itertools.count(1)
         self.slots = itertools.count()
         self.arrived: list[Delivery] = []
         self.dead: list[Delivery] = []
@@ -75,7 +75,7 @@ class LaneAlone:
 
     def owe(self, count: int, keys: int) -> list[Delivery]:
         slots = list(itertools.islice(self.slots, count))
-        some = [delivery(slot % keys, self.shape, str(slot), b"{}", self.tenure, slot) for slot in slots]
+        some = [delivery(slot % keys, self.shape, str(slot), b"{}", self.ledger, slot) for slot in slots]
         self.queue.append(some)
         self.outcomes.open_bytes += 2 * count
         return some
@@ -83,7 +83,7 @@ class LaneAlone:
     def passing(self) -> None:
         """Owe one to a customer of its own."""
         slot = next(self.slots)
-        self.queue.append([delivery(-slot, self.shape, str(slot), b"{}", self.tenure, slot)])
+        self.queue.append([delivery(-slot, self.shape, str(slot), b"{}", self.ledger, slot)])
         self.outcomes.open_bytes += 2
 
     def call(self, answer: Callable[[Sequence[Delivery]], Verdict]) -> list[Delivery]:

@@ -23,11 +23,11 @@ class Lots:
         self.shelf = FakeShelf()
         self.shelf.at_once = False
         self.settling = Settlement(["yotpo"], self.shelf, self.shelf, Observer(), GUARD)
-        self.tenure = PartitionLedger(Partition("orders", 0), 1, 0, 2)
+        self.ledger = PartitionLedger(Partition("orders", 0), 1, 0, 2)
 
     def lot(self, fates: str, entry: Entry | None = ENTRY, waiting: str = "") -> None:
         """Take a lot: `.` is said, `x` cannot be; `waiting` are left untranslated."""
-        start = self.tenure.next_offset
+        start = self.ledger.next_offset
         messages = [FakeMessage(P, start + index) for index in range(len(fates) + len(waiting))]
         column = DeliveryColumns()
         for index, fate in enumerate(fates):
@@ -41,9 +41,9 @@ class Lots:
         self.settling.parking.count(messages, Translation({"yotpo": column}, faults=faults, waiting=left))
         bad = [int(fate == "x") for fate in fates]
         none = [0] * len(fates)
-        self.tenure.open(messages[: len(fates)], [none, bad] if entry is None else [bad, none], [1] * len(fates))
+        self.ledger.open(messages[: len(fates)], [none, bad] if entry is None else [bad, none], [1] * len(fates))
         for faulty in faults:
-            self.settling.dead_letter_untranslated(faulty, self.tenure, start + faulty.record)
+            self.settling.dead_letter_untranslated(faulty, self.ledger, start + faulty.record)
 
     def letters(self) -> list[str]:
         return [letter.delivery_id for letter in self.shelf.letters]
@@ -54,6 +54,6 @@ class Lots:
     def balanced(self) -> bool:
         books = self.settling.books
         open_now = [
-            self.tenure.open_deliveries(index) if self.tenure.active else 0 for index in range(len(books.names))
+            self.ledger.open_deliveries(index) if self.ledger.active else 0 for index in range(len(books.names))
         ]
         return all(a.mismatch(left) == 0 for a, left in zip(books.accounts.values(), open_now, strict=True))

@@ -91,9 +91,9 @@ class FakeLanes:
     def enqueue(self, deliveries: list[Delivery]) -> None:
         self.here += deliveries
 
-    def drop_revoked(self, tenures: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
-        self.here = [each for each in self.here if each.tenure.may_send]
-        return [self.answer] if self.answer and any(each.tenure in tenures for each in self.on_wire) else []
+    def drop_revoked(self, ledgers: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
+        self.here = [each for each in self.here if each.ledger.may_send]
+        return [self.answer] if self.answer and any(each.ledger in ledgers for each in self.on_wire) else []
 
     def open_bytes(self) -> int:
         return sum(len(each.body) for each in self.here)
@@ -137,18 +137,18 @@ class House:
         )
         self.pipeline.lanes["yotpo"] = self.lanes  # type: ignore[assignment]
         self.number = 0
-        self.tenures: dict[Partition, int] = {}
+        self.ledgers: dict[Partition, int] = {}
 
     def assign(self, *partitions: Partition, start: int = 0, total: int = 4) -> None:
         news = {}
         for partition in partitions:
             self.number += 1
-            news[partition] = self.tenures[partition] = self.number
-        self.pipeline.assigned(Assignment(news, dict.fromkeys(partitions, start), len(self.tenures), total))
+            news[partition] = self.ledgers[partition] = self.number
+        self.pipeline.assigned(Assignment(news, dict.fromkeys(partitions, start), len(self.ledgers), total))
 
     async def give(self, partition: Partition, *offsets: int) -> None:
         lot: list[Any] = [FakeMessage(partition, offset) for offset in offsets]
-        await asyncio.wait_for(self.pipeline.accept_batch(RecordBatch(lot, dict(self.tenures))), 120)
+        await asyncio.wait_for(self.pipeline.accept_batch(RecordBatch(lot, dict(self.ledgers))), 120)
 
     def deliver(self, count: int | None = None) -> None:
         some, self.lanes.here = self.lanes.here[:count], self.lanes.here[len(self.lanes.here[:count]) :]
@@ -158,10 +158,10 @@ class House:
         return self.pipeline.committable_offsets().offsets[partition][1]
 
     def check_books(self) -> None:
-        tenures = tuple(self.pipeline.intake.tenures.values())
+        ledgers = tuple(self.pipeline.intake.ledgers.values())
         for index, account in enumerate(self.settling.books.accounts.values()):
-            assert account.mismatch(sum(tenure.open_deliveries(index) for tenure in tenures)) == 0
-        taken, settled, open_records, released = self.settling.books.records(tenures)
+            assert account.mismatch(sum(ledger.open_deliveries(index) for ledger in ledgers)) == 0
+        taken, settled, open_records, released = self.settling.books.records(ledgers)
         assert taken == settled + open_records + released
 
 

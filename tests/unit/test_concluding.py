@@ -26,7 +26,7 @@ class Case:
         """Live through `story`: `f` it failed, `s` another call succeeded. The batch is of `count`."""
         self.lane = LaneAlone(options, count)
         self.owed = self.lane.owe(count, count)
-        self.passer = delivery(9, self.lane.shape, "9", b"{}", self.lane.tenure, 9)
+        self.passer = delivery(9, self.lane.shape, "9", b"{}", self.lane.ledger, 9)
         self.outcomes, self.queue = self.lane.outcomes, self.lane.queue
         for happened in story:
             if happened == "s":

@@ -22,7 +22,7 @@ class AtOffset:
 
 
 @dataclass(eq=False)
-class FakeTenure:
+class FakeLedger:
     """Its records stand at a hundred and their slot."""
 
     partition: Partition = ORDERS
@@ -38,7 +38,7 @@ def one(
     """Return a delivery whose ordering key is hashed as the translation does it."""
     hashed = hash((partition.topic, partition.index, key))
     entry = Entry(event_type, "copilot", "copilot.custom_event", "custom_event")
-    return Delivery(b"{}", hashed, SHAPES[0], "id", 0, entry, FakeTenure(partition), slot)  # type: ignore[arg-type]
+    return Delivery(b"{}", hashed, SHAPES[0], "id", 0, entry, FakeLedger(partition), slot)  # type: ignore[arg-type]
 
 
 def said(*directives: Directive) -> DirectiveFilter:

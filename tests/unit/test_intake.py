@@ -77,7 +77,7 @@ def take(room: RecordBuffer, most: int = 1000) -> list[int]:
     while chunks := room.chunks(most):
         for chunk in chunks:
             weights = [module.size_of(message) for message in chunk.messages]
-            chunk.tenure.open(chunk.messages, [[1] * len(weights)], weights)
+            chunk.ledger.open(chunk.messages, [[1] * len(weights)], weights)
             taken += [message.offset() for message in chunk.messages]
     return taken
 
@@ -93,11 +93,11 @@ def test_room_comes_back_only_below_half_of_the_share() -> None:
     room = intake(records=4)
     room.put(messages(P, *range(6)), {P: 1})
     take(room)
-    tenure = room.tenures[P]
-    tenure.settle(0, 0)
-    tenure.settle(1, 0)
+    ledger = room.ledgers[P]
+    ledger.settle(0, 0)
+    ledger.settle(1, 0)
     assert take(room) == []
-    tenure.settle(2, 0)
+    ledger.settle(2, 0)
     assert take(room) == [4, 5]
     assert room.full() == frozenset()
 
@@ -106,8 +106,8 @@ def test_one_partition_that_is_stuck_leaves_the_others_their_share() -> None:
     room = intake(records=8, partitions=(P, Q))
     room.put([*messages(P, *range(20)), *messages(Q, *range(3))], {P: 1, Q: 1})
     take(room)
-    assert room.tenures[P].open_records == 4
-    assert room.tenures[Q].open_records == 3
+    assert room.ledgers[P].open_records == 4
+    assert room.ledgers[Q].open_records == 3
     assert room.full() == {P}
 
 
@@ -115,15 +115,15 @@ def test_behind_one_that_never_ends_no_more_is_kept_than_the_limit_however_much_
     room = intake(records=8)
     room.put(messages(P, *range(100)), {P: 1})
     taken = take(room)
-    tenure = room.tenures[P]
+    ledger = room.ledgers[P]
     for slot in range(1, len(taken)):
-        tenure.settle(slot, 0)
+        ledger.settle(slot, 0)
         taken += take(room)
-    assert len(taken) == tenure.retained == 8
-    assert tenure.open_records == 1
+    assert len(taken) == ledger.retained == 8
+    assert ledger.open_records == 1
     assert room.full() == {P}
-    tenure.settle(0, 0)
-    assert tenure.retained == 0
+    ledger.settle(0, 0)
+    assert ledger.retained == 0
     assert take(room) == list(range(8, 16))
 
 
@@ -131,7 +131,7 @@ def test_one_record_is_always_admitted_however_large() -> None:
     room = intake(size=100)
     room.put(messages(P, 0, 1, size=5000), {P: 1})
     assert take(room) == [0]
-    room.tenures[P].settle(0, 0)
+    room.ledgers[P].settle(0, 0)
     assert take(room) == [1]
 
 
@@ -140,15 +140,15 @@ def test_what_is_open_never_passes_the_limit_by_more_than_one_record(sizes: list
     room = intake(records=records, size=size)
     room.put([FakeMessage(P, offset, each) for offset, each in enumerate(sizes)], {P: 1})
     take(room)
-    tenure = room.tenures[P]
-    assert tenure.open_records <= records
-    assert tenure.open_bytes <= size + max(sizes, default=0)
+    ledger = room.ledgers[P]
+    assert ledger.open_records <= records
+    assert ledger.open_bytes <= size + max(sizes, default=0)
     slot = 0
-    while tenure.open_records:
-        tenure.settle(slot, 0)
+    while ledger.open_records:
+        ledger.settle(slot, 0)
         slot += 1
         take(room)
-    assert tenure.taken == len(sizes), "nothing waits for ever"
+    assert ledger.taken == len(sizes), "nothing waits for ever"
 
 
 def test_records_of_another_tenure_than_the_one_in_force_are_dropped() -> None:
@@ -157,7 +157,7 @@ def test_records_of_another_tenure_than_the_one_in_force_are_dropped() -> None:
     room.put(messages(Q, 0), {Q: 1})
     room.put(messages(P, 1), {})
     assert take(room) == []
-    room.tenures[P].may_send = False
+    room.ledgers[P].may_send = False
     room.put(messages(P, 2), {P: 1})
     assert take(room) == []
 
@@ -165,16 +165,16 @@ def test_records_of_another_tenure_than_the_one_in_force_are_dropped() -> None:
 def test_what_is_not_open_when_a_partition_is_given_back_is_left_to_its_next_owner() -> None:
     room = intake()
     room.put(messages(P, 0, 1), {P: 1})
-    room.tenures[P].may_send = False
+    room.ledgers[P].may_send = False
     assert take(room) == []
-    assert room.tenures[P].committable_offset() == 0
+    assert room.ledgers[P].committable_offset() == 0
 
 
 def test_a_partition_that_waits_for_a_schema_waits_alone_and_in_order() -> None:
     room = intake(partitions=(P, Q))
     room.put([*messages(P, 0, 1, 2), *messages(Q, 0)], {P: 1, Q: 1})
-    first = {chunk.tenure.partition: chunk for chunk in room.chunks(100)}
-    room.put_back(first[P].tenure, first[P].messages[1:])
+    first = {chunk.ledger.partition: chunk for chunk in room.chunks(100)}
+    room.put_back(first[P].ledger, first[P].messages[1:])
     room.put(messages(P, 3), {P: 1})
     assert room.chunks(100) == []
     assert room.stalled() == (P,)
@@ -186,14 +186,14 @@ def test_a_partition_that_waits_for_a_schema_waits_alone_and_in_order() -> None:
 
 def test_an_ended_tenure_takes_its_backlog_along_and_leaves_its_successor_alone() -> None:
     room = intake()
-    old = room.tenures[P]
+    old = room.ledgers[P]
     room.put(messages(P, 0, 1), {P: 1})
     room.revoke(old)
     assert room.chunks(100) == []
     new = PartitionLedger(P, 2, 0, 1)
     room.assign(new)
     room.revoke(old)
-    assert room.tenures == {P: new}
+    assert room.ledgers == {P: new}
     room.put_back(old, messages(P, 0))
     assert not room.stalled()
 

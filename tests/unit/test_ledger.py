@@ -16,7 +16,7 @@ class FakeRecord:
         return self.at
 
 
-def tenure(*offsets: int, owed: int = 1, start: int = 0) -> PartitionLedger:
+def ledger(*offsets: int, owed: int = 1, start: int = 0) -> PartitionLedger:
     made = PartitionLedger(Partition("orders", 0), 1, start, 1)
     made.open([FakeRecord(offset) for offset in offsets], [[owed] * len(offsets)], [10] * len(offsets))  # type: ignore[misc]
     return made
@@ -27,7 +27,7 @@ def test_with_nothing_taken_the_frontier_is_the_start() -> None:
 
 
 def test_the_frontier_skips_the_holes_of_compaction_and_transaction_markers() -> None:
-    made = tenure(3, 7, 20)
+    made = ledger(3, 7, 20)
     assert made.committable_offset() == 3
     made.settle(1, 0)
     assert made.committable_offset() == 3
@@ -39,14 +39,14 @@ def test_the_frontier_skips_the_holes_of_compaction_and_transaction_markers() ->
 
 @pytest.mark.parametrize("before", [0, 4000, 4095])
 def test_any_number_of_records_that_owe_nothing_may_come_at_once(before: int) -> None:
-    made = tenure(*range(before), owed=0)
+    made = ledger(*range(before), owed=0)
     made.open([FakeRecord(before + n) for n in range(5000)], [[0] * 5000], [1] * 5000)  # type: ignore[misc]
     assert made.committable_offset() == before + 5000
     assert (made.open_records, made.open_bytes, made.settled) == (0, 0, before + 5000)
 
 
 def test_slots_stay_good_across_forgetting() -> None:
-    made = tenure(*range(10_000))
+    made = ledger(*range(10_000))
     for slot in range(9_999):
         made.settle(slot, 0)
     assert made.record(9_999).offset() == 9_999
@@ -58,14 +58,14 @@ def test_slots_stay_good_across_forgetting() -> None:
 
 
 def test_nothing_is_settled_twice() -> None:
-    made = tenure(0)
+    made = ledger(0)
     made.settle(0, 0)
     with pytest.raises(LedgerError):
         made.settle(0, 0)
 
 
 def test_a_late_outcome_of_an_ended_tenure_moves_nothing() -> None:
-    made = tenure(0, 1)
+    made = ledger(0, 1)
     made.end()
     assert not made.settle(0, 0)
     assert made.committable_offset() == 0
@@ -86,7 +86,7 @@ def test_a_batch_settled_in_part_moves_the_frontier_only_past_what_has_ended() -
 
 
 def test_one_ended_behind_one_that_is_owed_moves_the_frontier_only_when_that_has_ended() -> None:
-    made = tenure(0, 1, 2)
+    made = ledger(0, 1, 2)
     made.settle(1, 0)
     assert made.committable_offset() == 0
     made.settle(0, 0)
@@ -95,7 +95,7 @@ def test_one_ended_behind_one_that_is_owed_moves_the_frontier_only_when_that_has
 
 @pytest.mark.parametrize("offsets", [(3, 3), (4, 3), (9, 10, 5)])
 def test_records_out_of_order_are_a_bug_and_open_nothing(offsets: tuple[int, ...]) -> None:
-    made = tenure(1)
+    made = ledger(1)
     with pytest.raises(LedgerError, match="came after"):
         made.open([FakeRecord(each) for each in offsets], [[1] * len(offsets)], [10] * len(offsets))  # type: ignore[misc]
     assert (made.taken, made.open_records, made.next_offset) == (1, 1, 2)

@@ -55,9 +55,9 @@ def test_a_parked_record_weighs_what_its_letter_takes_in_memory() -> None:
     async def run() -> None:
         async with house() as here:
             await flooded(here, 90)
-            tenure = here.pipeline.intake.tenures[P]
-            await until(lambda: tenure.open_records == 90 - 49)
-            assert tenure.open_bytes == (90 - 49) * (10 + LETTER_BYTES)
+            ledger = here.pipeline.intake.ledgers[P]
+            await until(lambda: ledger.open_records == 90 - 49)
+            assert ledger.open_bytes == (90 - 49) * (10 + LETTER_BYTES)
 
     asyncio.run(run())
 
@@ -96,12 +96,12 @@ def test_with_the_real_translator_a_registry_that_knows_no_id_parks_all_but_the_
     shelf = FakeShelf()
     shelf.at_once = False
     settling = Settlement(["teller"], shelf, made, Observer(), FloodGuardOptions(refusals=3))
-    tenure = PartitionLedger(Partition("shop", 0), 1, 0, 2)
+    ledger = PartitionLedger(Partition("shop", 0), 1, 0, 2)
     translation = made.translate(lot)
-    places = record_in_ledger([Chunk(tenure, lot, [1] * 10)], translation, settling.index)
+    places = record_in_ledger([Chunk(ledger, lot, [1] * 10)], translation, settling.index)
     settling.parking.count(lot, translation)
     for faulty in translation.faults:
-        settling.dead_letter_untranslated(faulty, places.tenures[faulty.record], places.slots[faulty.record])
+        settling.dead_letter_untranslated(faulty, places.ledgers[faulty.record], places.slots[faulty.record])
     (closed,) = settling.parking.tripped("")
     assert (closed.kind, closed.cause, closed.waiting) == ("shop", DeadLetterCause.UNKNOWN_SCHEMA, 8)
     assert [letter.schema_id for letter in shelf.letters] == ["2", "2"]

@@ -17,7 +17,7 @@ def test_a_drain_waits_for_calls_on_the_wire_and_releases_the_rest() -> None:
             draining = asyncio.create_task(here.pipeline.drain([P]))
             await asyncio.sleep(0.02)
             assert not draining.done()
-            assert [each.tenure.partition for each in lanes.here] == [Q]
+            assert [each.ledger.partition for each in lanes.here] == [Q]
             here.settling.delivered("yotpo", lanes.on_wire)
             lanes.answer.set_result(None)
             assert (await draining).offsets == {P: (1, 1)}
@@ -58,7 +58,7 @@ def test_a_partition_lost_while_it_is_drained_is_released_once_and_its_successor
             assert here.pipeline.committable_offsets().offsets == {P: (2, 0)}
             assert here.settling.books.accounts["yotpo"].released == 2
             await here.give(P, 0)
-            assert [each.tenure.epoch for each in here.lanes.here] == [2]
+            assert [each.ledger.epoch for each in here.lanes.here] == [2]
 
     asyncio.run(run())
 

@@ -80,10 +80,10 @@ def test_many_small_deliveries_of_one_record_fill_the_limit_of_bytes() -> None:
             here.assign(P)
             here.translator.each = 100
             await here.give(P, 0)
-            tenure = here.pipeline.intake.tenures[P]
-            assert tenure.open_bytes == 10 + 100 * (len(b"body") + DELIVERY_BYTES)
+            ledger = here.pipeline.intake.ledgers[P]
+            assert ledger.open_bytes == 10 + 100 * (len(b"body") + DELIVERY_BYTES)
             here.deliver()
-            assert tenure.open_bytes == 0
+            assert ledger.open_bytes == 0
 
     asyncio.run(run())
 
@@ -95,7 +95,7 @@ def test_one_full_partition_among_others_keeps_nobody_waiting() -> None:
             await here.give(P, *range(10))
             assert here.pipeline.full == {P}
             await here.give(Q, 0)
-            assert {each.tenure.partition for each in here.lanes.here} == {P, Q}
+            assert {each.ledger.partition for each in here.lanes.here} == {P, Q}
 
     asyncio.run(run())
 
@@ -132,7 +132,7 @@ def test_waiting_for_a_schema_ends_by_the_clock_though_another_partition_is_neve
             here.translator.waits = set()  # its grace is over: nobody tells, the translator judges it anew
             offset = 10
             async with asyncio.timeout(120):
-                while not any(each.tenure.partition == P for each in here.lanes.here):
+                while not any(each.ledger.partition == P for each in here.lanes.here):
                     await here.give(Q, offset)
                     offset += 1
                     await asyncio.sleep(0.01)

@@ -3,17 +3,17 @@
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.keyed_queue import KeyedQueue, WaitReason, Waits
 from consumer.model import DeadLetterCause, Fault
-from tests.property.test_batch import CONSENT, SHAPES, FakeTenure, delivery
+from tests.property.test_batch import CONSENT, SHAPES, FakeLedger, delivery
 
 COLLECT_SHAPE, OTHER_SHAPE, CONSENT_SHAPE = SHAPES
-TENURE = FakeTenure()
+LEDGER = FakeLedger()
 HELD: WaitReason = ("endpoint", CONSENT)
 CLOCK: WaitReason = ("clock", 7)
 GUARD: WaitReason = ("guard", "shop.Return")
 
 
-def one(key: int, slot: int, *, consent: bool = False, tenure: FakeTenure = TENURE) -> Delivery:
-    return delivery(key, CONSENT_SHAPE if consent else COLLECT_SHAPE, str(slot), b"x", tenure, slot)
+def one(key: int, slot: int, *, consent: bool = False, ledger: FakeLedger = LEDGER) -> Delivery:
+    return delivery(key, CONSENT_SHAPE if consent else COLLECT_SHAPE, str(slot), b"x", ledger, slot)
 
 
 def consents_are_held(each: Delivery) -> WaitReason | None:
@@ -90,8 +90,8 @@ def test_a_probe_takes_the_oldest_of_its_key_and_is_still_before_the_rest_when_p
 
 
 def test_what_comes_after_a_withdrawn_delivery_is_not_blocked_by_it() -> None:
-    queue, gone = KeyedQueue(), FakeTenure()
-    queue.append([one(1, 0, consent=True, tenure=gone)])
+    queue, gone = KeyedQueue(), FakeLedger()
+    queue.append([one(1, 0, consent=True, ledger=gone)])
     assert slots(queue, consents_are_held) == []
     gone.may_send = False
     queue.drop_revoked()
@@ -129,8 +129,8 @@ def test_one_that_can_never_go_is_refused_and_its_key_waits_for_the_letter() -> 
 
 
 def test_a_probe_is_neither_of_a_partition_that_went_nor_of_a_key_that_waits_for_a_letter() -> None:
-    queue, gone = KeyedQueue(), FakeTenure()
-    queue.append([one(1, 0, consent=True, tenure=gone), one(2, 1, consent=True), one(3, 2, consent=True)])
+    queue, gone = KeyedQueue(), FakeLedger()
+    queue.append([one(1, 0, consent=True, ledger=gone), one(2, 1, consent=True), one(3, 2, consent=True)])
     assert slots(queue, consents_are_held) == []
     assert queue.waiting(HELD)
     gone.may_send = False
@@ -167,8 +167,8 @@ def test_what_is_put_back_while_its_key_waits_for_a_letter_waits_with_it_and_sta
 
 
 def test_a_partition_that_goes_takes_its_own_and_leaves_the_letters_waited_for() -> None:
-    queue, gone = KeyedQueue(), FakeTenure()
-    queue.append([one(1, 0, tenure=gone), one(1, 1), one(2, 2, consent=True), one(2, 3, tenure=gone)])
+    queue, gone = KeyedQueue(), FakeLedger()
+    queue.append([one(1, 0, ledger=gone), one(1, 1), one(2, 2, consent=True), one(2, 3, ledger=gone)])
     queue.block(1)
     assert slots(queue, consents_are_held) == []
     gone.may_send = False

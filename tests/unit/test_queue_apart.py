@@ -1,7 +1,7 @@
 """Batches that wait by themselves in a lane's queue: their keys with them, everything else around them."""
 
 from consumer.delivery.keyed_queue import KeyedQueue, WaitReason
-from tests.property.test_batch import FakeTenure
+from tests.property.test_batch import FakeLedger
 from tests.unit.test_queue import HELD, consents_are_held, never, one, slots
 
 ONE, OTHER = ("apart", 1), ("apart", 2)
@@ -62,8 +62,8 @@ def test_what_is_apart_while_its_key_waits_for_a_letter_waits_for_that() -> None
 
 
 def test_a_partition_that_goes_takes_what_is_its_own_and_leaves_the_rest_apart() -> None:
-    queue, gone = KeyedQueue(), FakeTenure()
-    queue.append([one(1, 0, tenure=gone), one(2, 1)])
+    queue, gone = KeyedQueue(), FakeLedger()
+    queue.append([one(1, 0, ledger=gone), one(2, 1)])
     assert apart(queue, ONE) == [0, 1]
     gone.may_send = False
     assert queue.drop_revoked() == 1
@@ -74,8 +74,8 @@ def test_a_partition_that_goes_takes_what_is_its_own_and_leaves_the_rest_apart()
 
 
 def test_nothing_is_apart_of_a_batch_whose_partition_went_during_its_call() -> None:
-    queue, gone = KeyedQueue(), FakeTenure()
-    queue.append([one(1, 0, tenure=gone)])
+    queue, gone = KeyedQueue(), FakeLedger()
+    queue.append([one(1, 0, ledger=gone)])
     batch = queue.take_batch(None, never)
     gone.may_send = False
     assert queue.isolate(batch, ONE) == 1

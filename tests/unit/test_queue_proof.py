@@ -2,7 +2,7 @@
 
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.keyed_queue import KeyedQueue, ProbeFilter
-from tests.property.test_batch import FakeTenure
+from tests.property.test_batch import FakeLedger
 from tests.unit.test_queue import GUARD, HELD, one, slots
 
 FINE, REFUSED, ELSEWHERE = "fine", "refused", "elsewhere"
@@ -58,6 +58,6 @@ def test_nor_where_all_that_can_had_their_turn_or_nothing_can() -> None:
 def test_a_key_whose_letter_is_not_acknowledged_and_a_tenure_that_went_probe_nothing() -> None:
     queue, proof, made = waiting((1, REFUSED), (2, REFUSED), (3, FINE), (3, REFUSED))
     queue.block(1)
-    gone = FakeTenure(may_send=False)
-    made[1].tenure = gone  # type: ignore[assignment]
+    gone = FakeLedger(may_send=False)
+    made[1].ledger = gone  # type: ignore[assignment]
     assert probed(queue, proof) == 2

@@ -37,10 +37,10 @@ class House:
         self.settling = Settlement(["copilot", "yotpo"], self.shelf, self.shelf, self.told)
         self.rooms = 0
         self.settling.room = self.room
-        self.tenure = PartitionLedger(Partition("orders", 0), 1, 0, 3)
-        self.tenure.open([FakeRecord(0), FakeRecord(1)], [[0, 0], [owed, owed], [0, 0]], [1, 1])  # type: ignore[list-item]
+        self.ledger = PartitionLedger(Partition("orders", 0), 1, 0, 3)
+        self.ledger.open([FakeRecord(0), FakeRecord(1)], [[0, 0], [owed, owed], [0, 0]], [1, 1])  # type: ignore[list-item]
         self.settling.books.accounts["yotpo"].owed += 2 * owed
-        self.deliveries = [Delivery(b"x", 1, SHAPE, f"id-{n}", 0, ENTRY, self.tenure, n) for n in range(2)]
+        self.deliveries = [Delivery(b"x", 1, SHAPE, f"id-{n}", 0, ENTRY, self.ledger, n) for n in range(2)]
         self.acknowledged = 0
 
     def room(self) -> None:
@@ -51,14 +51,14 @@ class House:
 
     def balanced(self) -> bool:
         accounts = self.settling.books.accounts.values()
-        still_open = [self.tenure.open_deliveries(index) if self.tenure.active else 0 for index in range(len(accounts))]
+        still_open = [self.ledger.open_deliveries(index) if self.ledger.active else 0 for index in range(len(accounts))]
         return all(a.mismatch(left) == 0 for a, left in zip(accounts, still_open, strict=True))
 
 
 def test_what_was_delivered_is_settled_and_booked_and_makes_room() -> None:
     house = House()
     house.settling.sink_of("yotpo").delivered(house.deliveries)
-    assert house.tenure.committable_offset() == 2
+    assert house.ledger.committable_offset() == 2
     assert house.settling.books.accounts["yotpo"].delivered == 2
     assert house.balanced()
     assert house.rooms == 1
@@ -74,12 +74,12 @@ def test_nothing_is_settled_twice() -> None:
 def test_a_refused_delivery_is_settled_when_its_letter_is_acknowledged_and_never_before() -> None:
     house = House()
     house.settling.sink_of("yotpo").refused(house.deliveries[0], REFUSED, house.ack)
-    assert (house.tenure.committable_offset(), house.acknowledged, house.settling.pending_dead_letters()) == (0, 0, 1)
-    assert house.settling.writing([house.tenure])
+    assert (house.ledger.committable_offset(), house.acknowledged, house.settling.pending_dead_letters()) == (0, 0, 1)
+    assert house.settling.writing([house.ledger])
     assert house.settling.books.accounts["yotpo"].dead_lettered == 0
     assert house.balanced()
     house.shelf.acknowledge()
-    assert (house.tenure.committable_offset(), house.acknowledged, house.settling.pending_dead_letters()) == (1, 1, 0)
+    assert (house.ledger.committable_offset(), house.acknowledged, house.settling.pending_dead_letters()) == (1, 1, 0)
     assert not house.settling.writing()
     assert house.settling.books.accounts["yotpo"].dead_lettered == 1
     assert house.balanced()
@@ -93,13 +93,13 @@ def test_a_letter_says_what_was_refused_how_often_and_since_when() -> None:
     assert (letter.delivery_id, letter.fault, letter.entry, letter.event_type) == ("id-0", REFUSED, ENTRY, "shop.Order")
     assert (letter.attempts, letter.first_failed_ms) == (3, 77)
     assert letter.last_failed_ms >= letter.first_failed_ms
-    assert letter.message is house.tenure.record(0)
+    assert letter.message is house.ledger.record(0)
 
 
 def test_late_outcomes_of_a_released_tenure_move_nothing_and_free_the_key() -> None:
     house = House()
     house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
-    house.settling.books.close(house.tenure)
+    house.settling.books.close(house.ledger)
     house.shelf.acknowledge()
     house.settling.delivered("yotpo", house.deliveries)
     house.settling.refused("yotpo", house.deliveries[1], REFUSED, house.ack)
@@ -107,24 +107,24 @@ def test_late_outcomes_of_a_released_tenure_move_nothing_and_free_the_key() -> N
     assert len(house.shelf.letters) == 1
     account = house.settling.books.accounts["yotpo"]
     assert (account.delivered, account.dead_lettered, account.released) == (0, 0, 2)
-    assert house.tenure.committable_offset() == 0
+    assert house.ledger.committable_offset() == 0
     assert house.balanced()
 
 
 def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
     house = House(owed=0)
-    tenure = PartitionLedger(Partition("orders", 1), 1, 0, 3)
+    ledger = PartitionLedger(Partition("orders", 1), 1, 0, 3)
     record = FakeRecord(5)
-    tenure.open([record], [[0], [1], [1]], [1])  # type: ignore[list-item]
+    ledger.open([record], [[0], [1], [1]], [1])  # type: ignore[list-item]
     for entry in (ENTRY, None):
         faulty = TranslationFailure(
             0, entry, Fault(DeadLetterCause.CONTRACT if entry else DeadLetterCause.UNDECODABLE), "id"
         )
-        house.settling.dead_letter_untranslated(faulty, tenure, 0)
+        house.settling.dead_letter_untranslated(faulty, ledger, 0)
     assert [letter.attempts for letter in house.shelf.letters] == [0, 0]
-    assert tenure.committable_offset() == 5
+    assert ledger.committable_offset() == 5
     house.shelf.acknowledge()
-    assert tenure.committable_offset() == 6
+    assert ledger.committable_offset() == 6
     assert house.told.faulty_ones == [
         ("yotpo", "shop.Order", DeadLetterCause.CONTRACT),
         ("", "", DeadLetterCause.UNDECODABLE),

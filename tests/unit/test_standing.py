@@ -81,13 +81,13 @@ class House:
         for lanes, name in zip(self.lanes, NAMES, strict=False):
             lanes.name = name
             self.pipeline.lanes[name] = lanes  # type: ignore[assignment]
-        self.tenure = PartitionLedger(P, 1, 0, len(NAMES) + 1)
-        self.pipeline.intake.assign(self.tenure)
+        self.ledger = PartitionLedger(P, 1, 0, len(NAMES) + 1)
+        self.pipeline.intake.assign(self.ledger)
 
     def open(self, *owed: Sequence[int]) -> None:
         """Take a record for each row of what it owes: copilot, yotpo, customerio, and whole."""
-        records: list[Any] = [Dated(P, self.tenure.next_offset + number) for number in range(len(owed))]
-        self.tenure.open(records, [list(column) for column in zip(*owed, strict=True)], [1] * len(owed))
+        records: list[Any] = [Dated(P, self.ledger.next_offset + number) for number in range(len(owed))]
+        self.ledger.open(records, [list(column) for column in zip(*owed, strict=True)], [1] * len(owed))
         for name, column in zip(self.settling.books.names, zip(*owed, strict=True), strict=True):
             self.settling.books.accounts[name].owed += sum(column)
 
@@ -113,7 +113,7 @@ def test_the_oldest_open_is_told_for_each_destination_by_what_it_is_owed_itself(
     house = House()
     house.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
     assert {name: each.oldest_open_ms for name, each in house.destinations().items()} == {"copilot": 0, "yotpo": 2000}
-    house.tenure.settle(2, 1)
+    house.ledger.settle(2, 1)
     assert house.destinations()["yotpo"].oldest_open_ms is None
 
 
@@ -184,30 +184,30 @@ def test_a_partition_is_stopped_until_its_gap_is_accepted_or_it_is_assigned_anew
 
 
 class Forgetful:
-    """A tenure that settles all but the first, and says that all are."""
+    """A ledger that settles all but the first, and says that all are."""
 
     active = True
 
-    def __init__(self, tenure: PartitionLedger) -> None:
-        self.tenure = tenure
+    def __init__(self, ledger: PartitionLedger) -> None:
+        self.ledger = ledger
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Forgetful) and other.tenure is self.tenure
+        return isinstance(other, Forgetful) and other.ledger is self.ledger
 
     __hash__ = object.__hash__
 
     def settle_all(self, slots: Iterable[int], destination: int) -> list[Message]:
         first, *rest = slots
-        return [self.tenure.record(first), *self.tenure.settle_all(rest, destination)]
+        return [self.ledger.record(first), *self.ledger.settle_all(rest, destination)]
 
 
 @pytest.mark.parametrize("forgets", [False, True])
 def test_one_settle_less_and_the_difference_is_exported(forgets: bool) -> None:
     house = House()
     house.open((1, 0, 0, 0), (1, 0, 0, 0))
-    tenure = house.tenure
+    ledger = house.ledger
     batch: Any = [
-        SimpleNamespace(tenure=Forgetful(tenure) if forgets else tenure, slot=slot, event_ms=0) for slot in (0, 1)
+        SimpleNamespace(ledger=Forgetful(ledger) if forgets else ledger, slot=slot, event_ms=0) for slot in (0, 1)
     ]
     house.settling.delivered("copilot", batch)
     looked = house.look()

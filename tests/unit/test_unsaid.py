@@ -25,8 +25,8 @@ def test_the_first_are_dead_lettered_and_the_flood_is_parked_still_owed() -> Non
     assert here.letters() == ["0", "1"]
     assert here.waiting() == [3]
     here.shelf.acknowledge()
-    assert here.tenure.committable_offset() == 2
-    assert here.tenure.open_records == 3
+    assert here.ledger.committable_offset() == 2
+    assert here.ledger.open_records == 3
     assert not here.settling.writing(), "leaving would wait for what is parked"
     assert here.balanced()
 
@@ -85,7 +85,7 @@ def test_what_is_parked_is_written_in_order_once_it_is_accepted_and_settled_on_i
         here.lot("x")
         assert here.letters()[-1] == "1002"
         here.shelf.acknowledge()
-        assert here.tenure.committable_offset() == 1003
+        assert here.ledger.committable_offset() == 1003
         assert here.balanced()
 
     asyncio.run(run())
@@ -114,13 +114,13 @@ def test_what_is_parked_of_a_tenure_that_ended_is_forgotten_and_released() -> No
     async def run() -> None:
         here = Lots()
         here.lot("x" * 10)
-        gone = here.tenure
+        gone = here.ledger
         here.settling.books.close(gone)
-        here.tenure = PartitionLedger(Partition("orders", 0), 2, 2, 2)
+        here.ledger = PartitionLedger(Partition("orders", 0), 2, 2, 2)
         here.lot("xx")
         here.settling.drop_revoked()
         assert here.waiting() == [2]
-        here.settling.books.close(here.tenure)
+        here.settling.books.close(here.ledger)
         here.settling.drop_revoked()
         assert here.waiting() == [0]
         here.settling.parking.accept(accept(CONTRACT).accepted)
@@ -136,7 +136,7 @@ def test_what_is_parked_of_a_tenure_that_ended_while_it_is_written_is_not_writte
         here.lot("x" * 1000)
         here.settling.parking.accept(accept(CONTRACT).accepted)
         before = len(here.letters())
-        here.settling.books.close(here.tenure)
+        here.settling.books.close(here.ledger)
         here.settling.parking.accept(accept(CONTRACT).accepted)
         await until(lambda: not here.settling.parking._parked)
         assert len(here.letters()) == before
@@ -155,12 +155,12 @@ def test_a_quarantine_of_positions_writes_what_is_parked_of_them_as_that_and_lea
     ]
     assert here.waiting() == [2]
     here.shelf.acknowledge()
-    assert here.tenure.committable_offset() == 3
+    assert here.ledger.committable_offset() == 3
     assert here.balanced()
     here.settling.parking.apply_directives(quarantine(3, 5))
     here.shelf.acknowledge()
     assert here.waiting() == [0]
-    assert here.tenure.committable_offset() == 6
+    assert here.ledger.committable_offset() == 6
     here.lot("x")
     assert here.waiting() == [1], "its guard is still closed"
 
@@ -198,6 +198,6 @@ def test_a_quarantine_by_key_reaches_nothing_that_could_not_be_said() -> None:
 def test_a_quarantine_writes_nothing_of_a_tenure_that_ended() -> None:
     here = Lots()
     here.lot("xxxx")
-    here.settling.books.close(here.tenure)
+    here.settling.books.close(here.ledger)
     here.settling.parking.apply_directives(quarantine(2, 3))
     assert len(here.letters()) == 2

@@ -17,7 +17,7 @@ from consumer.delivery.guards.time_window import CLOCK, KNOWN_FOR_S, SKEW, TimeW
 from consumer.delivery.keyed_queue import WaitReason
 from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Fault, TransientCause
 from consumer.model.observer import Observer
-from tests.property.test_batch import COLLECT, FakeTenure, delivery
+from tests.property.test_batch import COLLECT, FakeLedger, delivery
 
 NOW_S = 1_795_168_800.0
 HOUR_MS = 3_600_000
@@ -79,7 +79,7 @@ class Watched:
 
 
 def dated(event_s: float, max_age_ms: int | None) -> Delivery:
-    made = delivery(1, BatchEnvelope(COLLECT, b"[", b"]", 10, 1000, max_age_ms), "a", b"{}", FakeTenure())
+    made = delivery(1, BatchEnvelope(COLLECT, b"[", b"]", 10, 1000, max_age_ms), "a", b"{}", FakeLedger())
     made.event_ms = int(event_s * 1000)
     return made
 

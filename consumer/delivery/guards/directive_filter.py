@@ -62,15 +62,15 @@ class DirectiveFilter:
         return None
 
     def _quarantined(self, delivery: Delivery) -> bool:
-        tenure = delivery.tenure
-        if self._words and delivery.key in self._keys_of(tenure.partition):
+        ledger = delivery.ledger
+        if self._words and delivery.key in self._keys_of(ledger.partition):
             return True
-        return self.names(tenure, delivery.slot)
+        return self.names(ledger, delivery.slot)
 
-    def names(self, tenure: PartitionLedger, slot: int) -> bool:
+    def names(self, ledger: PartitionLedger, slot: int) -> bool:
         """Tell whether the position of a record is quarantined, whatever it owes."""
-        topic, index = tenure.partition
-        return topic in self._topics and (topic, index, tenure.record(slot).offset()) in self._positions
+        topic, index = ledger.partition
+        return topic in self._topics and (topic, index, ledger.record(slot).offset()) in self._positions
 
     def _keys_of(self, partition: Partition) -> frozenset[int]:
         """Return the ordering keys that are quarantined in a partition, hashed as the translation hashes them.

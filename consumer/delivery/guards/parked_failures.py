@@ -36,7 +36,7 @@ class FailedDelivery(NamedTuple):
     """A record, or one delivery of it, that could not be said, and its place in the ledger."""
 
     faulty: TranslationFailure
-    tenure: PartitionLedger
+    ledger: PartitionLedger
     slot: int
     found_ms: int
     """When that was found, epoch milliseconds."""
@@ -78,16 +78,16 @@ class ParkedFailures:
             for topic, count in topics.items():
                 self._guards[""].record_success(topic, count, now)
 
-    def add(self, faulty: TranslationFailure, tenure: PartitionLedger, slot: int) -> None:
+    def add(self, faulty: TranslationFailure, ledger: PartitionLedger, slot: int) -> None:
         """Write a letter, or park it behind a closed guard, or behind those that are parked for the same already.
 
         What is quarantined by its position is written as that, and neither counted nor parked.
         """
-        account, kind = _scope(faulty, tenure.partition.topic)
+        account, kind = _scope(faulty, ledger.partition.topic)
         cause = cast("DeadLetterCause", faulty.fault.cause)
-        unsaid = FailedDelivery(faulty, tenure, slot, now_ms())
+        unsaid = FailedDelivery(faulty, ledger, slot, now_ms())
         scope = (account, kind, cause)
-        if self._said[account].names(tenure, slot):
+        if self._said[account].names(ledger, slot):
             self._write(_quarantined(unsaid))
         elif self._guards[account].record_refusal(kind, cause, time.monotonic()) or scope in self._parked:
             self._parked.setdefault(scope, deque()).append(unsaid)
@@ -104,7 +104,7 @@ class ParkedFailures:
             said = self._said[scope[0]]
             left: deque[FailedDelivery] = deque()
             for unsaid in parked:
-                if unsaid.tenure.active and said.names(unsaid.tenure, unsaid.slot):
+                if unsaid.ledger.active and said.names(unsaid.ledger, unsaid.slot):
                     self._write(_quarantined(unsaid))
                 else:
                     left.append(unsaid)
@@ -121,9 +121,9 @@ class ParkedFailures:
                 self._go_on((account, kind, cause))
 
     def drop_revoked(self) -> None:
-        """Forget what is parked of tenures that have ended: it is the next owner's."""
+        """Forget what is parked of ledgers that have ended: it is the next owner's."""
         for scope, parked in list(self._parked.items()):
-            if left := deque(unsaid for unsaid in parked if unsaid.tenure.active):
+            if left := deque(unsaid for unsaid in parked if unsaid.ledger.active):
                 self._parked[scope] = left
             else:
                 del self._parked[scope]

@@ -159,7 +159,7 @@ class RequestGate:
         return (
             self._may_call()
             and self._pace.told_until <= time.monotonic()
-            and all(delivery.tenure.may_send for delivery in batch)
+            and all(delivery.ledger.may_send for delivery in batch)
         )
 
     async def may_repeat(self, batch: Sequence[Delivery]) -> bool:

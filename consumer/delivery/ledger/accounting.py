@@ -28,7 +28,7 @@ class Account:
 
 
 class Accounting:
-    """The accounts of one pipeline, tenures that have ended included."""
+    """The accounts of one pipeline, ledgers that have ended included."""
 
     def __init__(self, destinations: Sequence[str]) -> None:
         """Open one account a destination, and the pipeline's own."""
@@ -45,27 +45,27 @@ class Accounting:
                 self.accounts[destination].owed += count
                 self.accounts[destination].skipped += count
 
-    def close(self, tenure: PartitionLedger) -> None:
-        """End a tenure and book what it leaves open as released.
+    def close(self, ledger: PartitionLedger) -> None:
+        """End a ledger and book what it leaves open as released.
 
         Counted slot by slot once more: had a running count gone astray, the books would be off from here on.
         """
-        tenure.end()
+        ledger.end()
         for index, name in enumerate(self.names):
-            self.accounts[name].released += tenure.count_open_deliveries(index)
-        self.released_records += tenure.count_open_records()
-        self._past_taken += tenure.taken
-        self._past_settled += tenure.settled
+            self.accounts[name].released += ledger.count_open_deliveries(index)
+        self.released_records += ledger.count_open_records()
+        self._past_taken += ledger.taken
+        self._past_settled += ledger.settled
 
     def released(self) -> int:
         """Count the deliveries given up unfinished so far."""
         return sum(account.released for account in self.accounts.values())
 
-    def records(self, tenures: Iterable[PartitionLedger]) -> tuple[int, int, int, int]:
-        """Return (taken, settled, open, released) records, over all tenures there ever were."""
+    def records(self, ledgers: Iterable[PartitionLedger]) -> tuple[int, int, int, int]:
+        """Return (taken, settled, open, released) records, over all ledgers there ever were."""
         taken, settled, still_open = self._past_taken, self._past_settled, 0
-        for tenure in tenures:
-            taken += tenure.taken
-            settled += tenure.settled
-            still_open += tenure.open_records
+        for ledger in ledgers:
+            taken += ledger.taken
+            settled += ledger.settled
+            still_open += ledger.open_records
         return taken, settled, still_open, self.released_records

@@ -1,7 +1,7 @@
 """What we still owe, and therefore how far it is safe to commit.
 
 Non-obvious: offsets have holes (compaction, transaction markers), so the frontier is always one of the offsets that
-were *given*, or one past the last of them, never a sum. A tenure that has ended moves nothing any more: its late
+were *given*, or one past the last of them, never a sum. A ledger that has ended moves nothing any more: its late
 outcomes are ignored here and nowhere else.
 """
 
@@ -29,7 +29,7 @@ class LedgerError(Exception):
 class PartitionLedger:
     """One assignment of one partition: the records taken under it and what each still owes, by destination.
 
-    A *slot* numbers the records of a tenure from 0 in the order they were taken. `owed[d]` counts the open deliveries
+    A *slot* numbers the records of a ledger from 0 in the order they were taken. `owed[d]` counts the open deliveries
     of each slot to destination `d`; a slot with nothing left in any of them has ended, and its record is let go.
     """
 
@@ -115,7 +115,7 @@ class PartitionLedger:
         return slot
 
     def settle(self, slot: int, destination: int) -> bool:
-        """Note that one delivery ended; tell whether it counted (it does not once the tenure is over)."""
+        """Note that one delivery ended; tell whether it counted (it does not once the ledger is over)."""
         if not self.active:
             return False
         index = slot - self._first
@@ -134,7 +134,7 @@ class PartitionLedger:
         return True
 
     def settle_all(self, slots: Iterable[int], destination: int) -> list[Message]:
-        """Note that one delivery of each slot ended; return the records (none once the tenure is over)."""
+        """Note that one delivery of each slot ended; return the records (none once the ledger is over)."""
         if not self.active:
             return []
         first, kept, owed, left = self._first, self._kept, self._owed[destination], self._left
@@ -228,6 +228,6 @@ class PartitionLedger:
         return sum(1 for left in self._left[self._ended_to :] if left)
 
     def end(self) -> None:
-        """End the tenure: what is open stays as it is for the books, and no outcome moves it any more."""
+        """End the ledger: what is open stays as it is for the books, and no outcome moves it any more."""
         self.active = False
         self.may_send = False

@@ -108,7 +108,7 @@ class Road:
         self.settling = Settlement([self.name], self.shelf, self.shelf, self.observer)
         self.index = self.settling.index[self.name]
         self.fenced = False
-        self.tenure = PartitionLedger(PARTITION, 1, 0, len(self.settling.books.names))
+        self.ledger = PartitionLedger(PARTITION, 1, 0, len(self.settling.books.names))
         self.past: list[PartitionLedger] = []
         self.secrets = {name: FakeSecret(value) for name, value in SECRETS.items()}
         credential = self.destination.credential
@@ -151,27 +151,27 @@ class Road:
         """Take one record a text, each owing one delivery, and queue them; return their identities."""
         now_ms = int(time.time() * 1000) - 1000 if at_ms is None else at_ms
         made = [self.encode(text, key, target, now_ms) for text, key in zip(texts, keys, strict=True)]
-        offset = self.tenure.next_offset
+        offset = self.ledger.next_offset
         records: Any = [FakeRecord(offset + number) for number in range(len(made))]
         owed = [[int(index == self.index)] * len(made) for index in range(len(self.settling.books.names))]
-        first = self.tenure.open(records, owed, [len(one.body) for one in made])
+        first = self.ledger.open(records, owed, [len(one.body) for one in made])
         self.settling.books.accounts[self.name].owed += len(made)
         entry = Entry(event_type, self.name, f"{self.name}.{target}", target)
         self.lanes.enqueue(
             [
-                Delivery(one.body, key, one.shape, one.identity, now_ms, entry, self.tenure, first + number)
+                Delivery(one.body, key, one.shape, one.identity, now_ms, entry, self.ledger, first + number)
                 for number, (one, key) in enumerate(zip(made, keys, strict=True))
             ]
         )
         return [one.identity for one in made]
 
     def go(self) -> None:
-        """Give the partition away, as a rebalance does; a new tenure takes over."""
-        self.tenure.may_send = False
-        self.lanes.drop_revoked([self.tenure])
-        self.settling.books.close(self.tenure)
-        self.past.append(self.tenure)
-        self.tenure = PartitionLedger(PARTITION, self.tenure.epoch + 1, self.tenure.committable_offset(), 2)
+        """Give the partition away, as a rebalance does; a new ledger takes over."""
+        self.ledger.may_send = False
+        self.lanes.drop_revoked([self.ledger])
+        self.settling.books.close(self.ledger)
+        self.past.append(self.ledger)
+        self.ledger = PartitionLedger(PARTITION, self.ledger.epoch + 1, self.ledger.committable_offset(), 2)
 
     async def until(self, predicate: Callable[[], bool], timeout_s: float = 120.0) -> None:
         async with asyncio.timeout(timeout_s):
@@ -179,7 +179,7 @@ class Road:
                 await asyncio.sleep(0.002)
 
     async def all_ended(self, timeout_s: float = 120.0) -> None:
-        await self.until(lambda: not self.tenure.open_records and not self.lanes.open_bytes(), timeout_s)
+        await self.until(lambda: not self.ledger.open_records and not self.lanes.open_bytes(), timeout_s)
         account = self.settling.books.accounts[self.name]
         assert account.mismatch(0) == 0
 

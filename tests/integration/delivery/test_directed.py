@@ -15,8 +15,8 @@ from tests.integration.delivery.road import Road, road
 
 def quarantine(lanes: Road, slot: int) -> Directives:
     """Return the directive that quarantines the record at a slot of the road's only partition."""
-    partition = lanes.tenure.partition
-    return Directives([Quarantine(9, "", partition.topic, partition.index, lanes.tenure.record(slot).offset())])
+    partition = lanes.ledger.partition
+    return Directives([Quarantine(9, "", partition.topic, partition.index, lanes.ledger.record(slot).offset())])
 
 
 def test_what_is_paused_waits_and_goes_on_in_order_when_it_is_lifted() -> None:
@@ -107,7 +107,7 @@ def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes
 def test_a_key_in_quarantine_is_dead_lettered_whole_until_it_is_lifted() -> None:
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=2) as lanes:
-            partition = lanes.tenure.partition
+            partition = lanes.ledger.partition
             key = hash((partition.topic, partition.index, "customer-7"))
             lanes.lanes.apply_directives(Directives([Quarantine(9, "", partition.topic, key="customer-7")]))
             ids = lanes.owe(["a", "b", "other", "c"], [key, key, 2, key], "track")
@@ -147,7 +147,7 @@ def test_what_is_on_the_wire_when_a_pause_comes_is_answered_and_settled() -> Non
             lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
             lanes.owe(["b"], [1], "track")
             gate.open()
-            await lanes.until(lambda: lanes.tenure.settled == 1 and lanes.lanes.waiting(("paused", "")) == 1)
+            await lanes.until(lambda: lanes.ledger.settled == 1 and lanes.lanes.waiting(("paused", "")) == 1)
             lanes.lanes.apply_directives(NONE)
             await lanes.all_ended()
 

@@ -59,7 +59,7 @@ def test_a_flood_closes_the_guard_other_types_go_on_and_a_probe_that_is_taken_op
             await lanes.until(lambda: bool(lanes.observer.closings) and set(free) <= fake.held())
             assert lanes.observer.closings == [(RETURN, REFUSED, 5, 5)]
             assert len(lanes.shelf.letters) == 4
-            await lanes.until(lambda: lanes.tenure.open_records == lanes.lanes.waiting(("guard", RETURN)))
+            await lanes.until(lambda: lanes.ledger.open_records == lanes.lanes.waiting(("guard", RETURN)))
             before = len(fake.requests)
             await fake.until(lambda: len(fake.requests) >= before + 4)
             probes = fake.requests[before : before + 4]
@@ -184,7 +184,7 @@ def test_a_partition_that_goes_leaves_the_guard_closed_and_the_next_tenures_firs
         async with refusing_copilot(lanes=2) as (fake, lanes, rule):
             flood(lanes, "custom_event")
             await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
-            await lanes.until(lambda: lanes.tenure.open_records == 26)
+            await lanes.until(lambda: lanes.ledger.open_records == 26)
             lanes.go()
             (closed,) = lanes.lanes.guarding.closed()
             assert closed.waiting == 0

@@ -10,7 +10,7 @@ from consumer.demo.fakes import Answer, FakeCopilot, Incoming, MarkInvalid
 from consumer.model import DeadLetterCause, Entry
 from tests.integration.delivery.road import road
 from tests.integration.delivery.test_floods import GUARD, ORDER, REFUSED, RETURN, bad, flood, refusing_copilot
-from tests.property.test_batch import SHAPES, FakeTenure, delivery
+from tests.property.test_batch import SHAPES, FakeLedger, delivery
 
 
 def is_consent(incoming: Incoming) -> bool:
@@ -136,7 +136,7 @@ def test_a_letter_for_a_cause_that_is_let_through_takes_a_key_its_turn_only_wher
             ((_, hold),) = lanes.lanes.guarding.held
             hold.tried["a lane"] |= {1, 2}
             for key, target in ((1, "consent"), (2, "custom_event")):
-                each = delivery(key, SHAPES[0], "", b"x", FakeTenure())
+                each = delivery(key, SHAPES[0], "", b"x", FakeLedger())
                 each.entry = Entry(RETURN, "copilot", f"copilot.{target}", target)
                 assert not lanes.lanes.guarding.waits(each, DeadLetterCause.OUT_OF_WINDOW)
             assert hold.tried["a lane"] == {2}

@@ -114,7 +114,7 @@ def test_a_consent_endpoint_that_is_gone_holds_consents_while_collect_flows() ->
             await lanes.until(lambda: bool(lanes.observer.holds))
             same_key = lanes.owe(["behind"], [1], "custom_event")
             other = lanes.owe([str(n) for n in range(20)], list(range(2, 22)), "custom_event")
-            await lanes.until(lambda: lanes.tenure.open_records == 2)
+            await lanes.until(lambda: lanes.ledger.open_records == 2)
             assert fake.held() == set(other)
             assert {name for name, _ in lanes.observer.holds} == {"consent"}
             fake.faults.remove(gone)
@@ -192,7 +192,7 @@ def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one
     asyncio.run(run())
 
 
-def test_a_held_partition_that_goes_leaves_no_key_blocked_for_the_next_tenure() -> None:
+def test_a_held_partition_that_goes_leaves_no_key_blocked_for_the_next_ledger() -> None:
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,

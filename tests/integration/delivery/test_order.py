@@ -45,7 +45,7 @@ def test_every_key_keeps_its_order_through_errors_resets_lost_answers_and_timeou
             ids: list[str] = []
             for start in range(0, 200, 40):
                 ids += lanes.owe([str(n) for n in range(start, start + 40)], keys[start : start + 40], "track")
-                await lanes.until(lambda: lanes.tenure.settled * 2 >= lanes.tenure.taken - 40)
+                await lanes.until(lambda: lanes.ledger.settled * 2 >= lanes.ledger.taken - 40)
             await lanes.all_ended()
             assert fake.held() == set(ids)
             assert all(rule.hits for rule in rules)
@@ -108,7 +108,7 @@ def test_a_refused_event_blocks_its_key_until_its_letter_is_acknowledged_and_no_
             fake.poison("POISON")
             ids = lanes.owe(["POISON", "behind", "other"], [1, 1, 2], "track")
             await lanes.until(lambda: fake.held() == {ids[2]} and len(lanes.shelf.waiting) == 1)
-            assert lanes.tenure.committable_offset() == 0
+            assert lanes.ledger.committable_offset() == 0
             more = lanes.owe(["other again"], [2], "track")
             await lanes.until(lambda: fake.held() == {ids[2], more[0]})
             lanes.shelf.acknowledge()
@@ -142,8 +142,8 @@ def test_what_is_withdrawn_during_a_call_is_not_sent_again_and_moves_nothing() -
             fake.faults.add(Hang(0.2), times=1)
             lanes.owe(["on the wire", "waiting"], [1, 2], "track")
             await fake.until(lambda: fake.in_flight == 1)
-            lanes.tenure.may_send = False
-            (answered,) = lanes.lanes.drop_revoked([lanes.tenure])
+            lanes.ledger.may_send = False
+            (answered,) = lanes.lanes.drop_revoked([lanes.ledger])
             assert not answered.done()
             await asyncio.wait_for(answered, 120)
             lanes.go()

@@ -57,7 +57,7 @@ def test_a_destination_that_answers_every_fifth_call_only_has_nothing_given_up_h
             ill = fake.faults.add(Answer(500), when=chance(0.8, random.Random(1)), name="ill")
             ids: list[str] = []
             while ill.hits < 2000:
-                missing = 200 - lanes.tenure.open_records
+                missing = 200 - lanes.ledger.open_records
                 ids += lanes.owe(["fine"] * missing, list(range(len(ids), len(ids) + missing)), "track")
                 await asyncio.sleep(0.01)
             fake.faults.remove(ill)

@@ -48,7 +48,7 @@ def test_lanes_that_wait_for_a_token_share_its_failure() -> None:
             await lanes.until(lambda: not lanes.lanes.requests_in_flight)
             assert token_calls(lanes) == 1
             assert len(lanes.observer.holds) == 1
-            assert lanes.tenure.open_records == 16
+            assert lanes.ledger.open_records == 16
 
     asyncio.run(run())
 

@@ -42,8 +42,8 @@ class RecordingRoad:
     def assigned(self, assignment: Assignment) -> None:
         self.events.append("assigned")
         self.assignments.append(assignment)
-        for partition, tenure in assignment.tenures.items():
-            self.next[partition] = (tenure, assignment.starts[partition])
+        for partition, epoch in assignment.epochs.items():
+            self.next[partition] = (epoch, assignment.starts[partition])
 
     def partition_count_changed(self, total: int) -> None:
         self.totals.append(total)
@@ -56,7 +56,7 @@ class RecordingRoad:
             self.taken.append((partition, message.offset()))
             self.values.append(message.value())
             if self.settles:
-                self.next[partition] = (lot.tenures[partition], message.offset() + 1)
+                self.next[partition] = (lot.epochs[partition], message.offset() + 1)
         self.commit(self.committable_offsets())
         await self.room.wait()
 

@@ -20,7 +20,7 @@ from consumer.model.directives import AcceptGap
 from tests.integration.kafka.recording_road import Heard, RecordingRoad
 
 P, Q = Partition("orders", 0), Partition("orders", 1)
-OLD, OTHER, LATER = 10**9, 10**9 + 1, 10**9 + 2  # far from the tenures that this process gives
+OLD, OTHER, LATER = 10**9, 10**9 + 1, 10**9 + 2  # far from the epochs that this process gives
 
 
 class Client:
@@ -118,7 +118,7 @@ def test_a_partition_goes_on_behind_its_gap_and_the_others_where_they_are(strate
     assert one.client.committed == [{P: 57}]
     assert one.road.events == ["lost", "assigned"]
     (news,) = one.road.assignments
-    assert (news.tenures, news.starts) == ({P: one.member.held[P]}, {P: 57})
+    assert (news.epochs, news.starts) == ({P: one.member.held[P]}, {P: 57})
     assert one.member.held[P] not in (OLD, OTHER)
     assert one.heard.gaps == [(P, 10, 57)]
     assert one.client.paused == []

@@ -65,7 +65,7 @@ def taking_of(held: Held, commits: OffsetCommitter, heard: Heard) -> Fetcher:
 
 
 def begun(*, following: int = 10) -> tuple[Obedient, Consumer, OffsetCommitter]:
-    """Return commits with P begun at 0 under tenure 1, and its records below `following` taken and settled."""
+    """Return commits with P begun at 0 under epoch 1, and its records below `following` taken and settled."""
     obedient, commits = Obedient(), OffsetCommitter(Heard(), Fence(10.0))
     commits.assign({P: 1}, StartOffsets({P: 0}, {P: 0}, GroupStart("earliest")))
     commits.note_consumed({P: following - 1})

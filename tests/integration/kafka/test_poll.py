@@ -197,8 +197,8 @@ def test_two_members_hand_over_what_was_committed_and_take_it_back(broker: Broke
             for partition in range(4):
                 produce(broker, topic, 10, partition=partition, first=100)
             await old.until(lambda: len(old.road.taken) == 340)
-            tenures = [tenure for one in old.road.assignments for tenure in one.tenures.values()]
-            assert len(tenures) == len(set(tenures))
+            epochs = [epoch for one in old.road.assignments for epoch in one.epochs.values()]
+            assert len(epochs) == len(set(epochs))
             everything = sorted(old.road.taken + new.road.taken)
             assert everything == [(Partition(topic, index), offset) for index in range(4) for offset in range(110)]
 

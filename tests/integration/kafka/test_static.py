@@ -35,7 +35,7 @@ def test_a_named_member_that_restarts_within_its_session_finds_its_partitions_an
                 for index in (0, 1):
                     produce(broker, topic, 20, partition=index)
                 await before.until(lambda: len(before.road.taken) == 20)
-            revocations, tenures = len(stays.heard.revocations), dict(stays.poller.fetch_queue())
+            revocations, epochs = len(stays.heard.revocations), dict(stays.poller.fetch_queue())
             for index in (0, 1):
                 produce(broker, topic, 20, partition=index, first=20)
             await stays.until(lambda: len(stays.road.taken) == 40)
@@ -44,7 +44,7 @@ def test_a_named_member_that_restarts_within_its_session_finds_its_partitions_an
                 assert set(after.poller.fetch_queue()) == mine == both - set(stays.poller.fetch_queue())
                 assert [offset for _, offset in after.road.taken] == list(range(20, 40))
                 assert len(stays.heard.revocations) == revocations
-                assert stays.poller.fetch_queue() == tenures
+                assert stays.poller.fetch_queue() == epochs
 
     asyncio.run(run())
 

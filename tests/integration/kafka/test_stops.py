@@ -45,10 +45,10 @@ class Member:
         self.anew(partition, offset)
 
     def anew(self, partition: Partition, offset: int) -> None:
-        """Begin a tenure."""
-        tenure = max(self.held.values()) + 1
-        self.held = {**self.held, partition: tenure}
-        self._commits.assign({partition: tenure}, StartOffsets({partition: offset}, {}, GroupStart("earliest")))
+        """Begin an epoch."""
+        epoch = max(self.held.values()) + 1
+        self.held = {**self.held, partition: epoch}
+        self._commits.assign({partition: epoch}, StartOffsets({partition: offset}, {}, GroupStart("earliest")))
 
 
 class Stopped:
