@@ -118,7 +118,7 @@ class Observer:
         """A hold ended, after `seconds`."""
 
     def request_delayed(self, destination: str, source: str, seconds: float) -> None:
-        """A call waited for its turn: `source` is `local` (our rate) or `told` (the destination asked)."""
+        """A call waited for its turn: `source` is `local` (our rate) or `server` (the destination asked)."""
 
     def credential_renewed(self, destination: str, *, ok: bool) -> None:
         """A credential was renewed or re-read; `ok` tells whether one was had."""

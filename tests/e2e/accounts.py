@@ -82,9 +82,9 @@ def _wanted(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -> 
     def want(metric: str, count: int, **labels: str) -> None:
         wanted[metric, tuple(sorted({"pipeline": name, **labels}.items()))] += count
 
-    want("cdp_records_taken_total", pipeline["records"]["taken"])
+    want("cdp_records_accepted_total", pipeline["records"]["taken"])
     want("cdp_records_settled_total", pipeline["records"]["settled"])
-    want("cdp_books_records_difference", 0)
+    want("cdp_accounting_records_mismatch", 0)
     for record in records:
         for (whose, whom, reason), count in record.skips.items():
             if whose == name:
@@ -97,5 +97,5 @@ def _wanted(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -> 
         want("cdp_deliveries_owed_total", books["owed"], destination=to)
         want("cdp_deliveries_total", books["delivered"], destination=to, outcome="delivered")
         want("cdp_deliveries_total", books["dead_lettered"], destination=to, outcome="dead_lettered")
-        want("cdp_books_difference", 0, destination=to)
+        want("cdp_accounting_mismatch", 0, destination=to)
     return wanted

@@ -22,7 +22,7 @@ from tests.kafka_clusters import Broker
 _WITHIN_S = 180.0
 _PIPELINES = {"cdp-customerio": ("customerio",), "cdp-copilot": ("copilot",)}
 _OF = ("customerio", "copilot")
-_GAUGES = {"cdp_books_difference", "cdp_books_records_difference"}
+_GAUGES = {"cdp_accounting_mismatch", "cdp_accounting_records_mismatch"}
 
 Status = dict[str, dict[str, Any]]
 

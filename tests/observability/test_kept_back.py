@@ -54,23 +54,23 @@ def test_a_closed_guard_is_a_series_for_its_event_type_and_cause_and_none_while_
     sources, source = StatusSources(), Fixed(ill())
     sources.add("cdp-customerio", source)
     metrics.watch(sources)
-    name = "cdp_flood_guard_closed"
+    name = "cdp_flood_guard_tripped"
     assert value(metrics, name, **TO, event="shop.OrderPlaced", cause="refused") == 1
     assert value(metrics, name, **TO, event="other", cause="contract") == 1, "no mapping speaks of it"
     assert value(metrics, name, **TO, event="shop.Unheard", cause="contract") is None
     where = {"pipeline": "cdp-customerio", "topic": "shop.orders", "cause": "unknown_schema"}
-    assert value(metrics, "cdp_decode_guard_closed", **where) == 1
+    assert value(metrics, "cdp_decode_guard_tripped", **where) == 1
     assert value(metrics, "cdp_deliveries_parked", **TO) == 320
     assert value(metrics, "cdp_deliveries_parked", pipeline="cdp-customerio", destination="none") == 7
     source.answer = well("cdp-customerio")
     assert value(metrics, name, **TO, event="shop.OrderPlaced", cause="refused") is None
-    assert value(metrics, "cdp_decode_guard_closed", **where) is None
+    assert value(metrics, "cdp_decode_guard_tripped", **where) is None
 
 
 def test_suspects_pauses_and_stopped_partitions_are_gauges() -> None:
     metrics = watched(Fixed(ill()), Fixed(well()))
     fine = {"pipeline": "cdp-copilot", "destination": "copilot"}
-    assert (value(metrics, "cdp_suspects", **TO), value(metrics, "cdp_suspects", **fine)) == (2, 0)
+    assert (value(metrics, "cdp_poison_candidates", **TO), value(metrics, "cdp_poison_candidates", **fine)) == (2, 0)
     assert (value(metrics, "cdp_destination_paused", **TO), value(metrics, "cdp_destination_paused", **fine)) == (1, 0)
     stopped = "cdp_kafka_partitions_stopped"
     assert value(metrics, stopped, pipeline="cdp-customerio", topic="shop.customers.<b>eu</b>") == 1
@@ -85,7 +85,7 @@ def test_a_registry_that_refuses_or_is_away_is_an_alarm(
     troubles: dict[int | str, str], unreachable: int, refused: int
 ) -> None:
     metrics = watched(Fixed(replace(well(), schema_troubles=troubles)))
-    name, where = "cdp_schema_registry_trouble", {"pipeline": "cdp-copilot"}
+    name, where = "cdp_schema_registry_unavailable", {"pipeline": "cdp-copilot"}
     assert value(metrics, name, **where, reason="unreachable") == unreachable
     assert value(metrics, name, **where, reason="refused") == refused
 

@@ -73,7 +73,7 @@ def past(story: str, options: PoisonDetectionOptions | None = None) -> tuple[Poi
         (Delivered(), False),
         (PartiallyRefused({}), False),
         (Refused(Fault(DeadLetterCause.REFUSED)), False),
-        (BatchRefused(Fault(TransientCause.MIXED)), False),
+        (BatchRefused(Fault(TransientCause.BATCH_REFUSED)), False),
     ],
 )
 def test_a_failure_speaks_against_what_was_sent_unless_it_says_later(verdict: Verdict, *, against: bool) -> None:

@@ -16,8 +16,8 @@ _SCHEMA_TROUBLES = {
 }
 
 _SECRETS = {
-    SecretProblem.UNREAD: "the disk with its secrets does not answer; requests use the secret that was read before",
-    SecretProblem.REFUSED: "the secret in its files is rejected; requests use the last accepted secret",
+    SecretProblem.UNREADABLE: "the disk with its secrets does not answer; requests use the secret that was read before",
+    SecretProblem.REJECTED: "the secret in its files is rejected; requests use the last accepted secret",
 }
 
 

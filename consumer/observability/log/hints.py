@@ -50,8 +50,8 @@ HELD: Final[Mapping[str, str]] = {
 }
 
 SECRETS: Final[Mapping[SecretProblem, str]] = {
-    SecretProblem.UNREAD: "the disk of the secret file does not answer; check the mount. Requests use the last secret",
-    SecretProblem.REFUSED: "the secret in its file is rejected, the last accepted secret still works; check the file",
+    SecretProblem.UNREADABLE: "the disk of the secret file does not answer; check its mount. The last secret is in use",
+    SecretProblem.REJECTED: "the secret in its file is rejected, the last accepted secret still works; check the file",
 }
 
 LETTERS: Final[Mapping[str, str]] = {
