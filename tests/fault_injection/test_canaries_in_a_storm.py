@@ -118,7 +118,7 @@ BAD_DIRECTIVES = (
 
 def direct(member: Member, world: World, said: Said) -> None:
     """Say something right, and then everything wrong, each heard before the next."""
-    heard = ("directives read", *["directives refused"] * len(BAD_DIRECTIVES))
+    heard = ("directives read", *["directives file rejected"] * len(BAD_DIRECTIVES))
     for number, text in enumerate((GOOD_DIRECTIVES, *BAD_DIRECTIVES), start=1):
         (world.folder / "directives.yaml").write_text(text.replace("TOPIC", world.topic))
         member.wait_until(
@@ -130,7 +130,9 @@ def direct(member: Member, world: World, said: Said) -> None:
 
 
 def _of_directives(member: Member) -> list[str]:
-    return [line["event"] for line in member.lines() if line["event"] in {"directives read", "directives refused"}]
+    return [
+        line["event"] for line in member.lines() if line["event"] in {"directives read", "directives file rejected"}
+    ]
 
 
 @pytest.mark.timeout(900)

@@ -98,7 +98,7 @@ def test_a_destination_is_paused_midway_and_goes_on_when_the_pause_is_lifted_or_
 
             # A bad file is refused whole, and the pause in force stays so.
             write(path, "pause: {destination: customerol}", f"quarantine: {{topic: elsewhere, key: '{_CANARY}'}}")
-            member.wait_for_line("directives refused")
+            member.wait_for_line("directives file rejected")
             assert len(said_of_directives(member)["refused"]) == 2
             assert said_of_directives(member)["in_force"] == [shown]
             assert member.metrics()["cdp_directives_file_valid", ()] == 0
@@ -186,7 +186,7 @@ def test_a_start_with_a_refused_file_sends_nothing_until_it_is_mended(broker: Br
         write(path, "pause: {destination: customerio}", "pause: {destination: customerol}")
         with world.member() as member:
             member.wait_for_partitions(_PARTITIONS)
-            member.wait_for_line("directives refused")
+            member.wait_for_line("directives file rejected")
             logs.produce(broker, world.topic, shop.records)
             member.wait_until(
                 lambda: sum(each["records"]["taken"] for each in member.status().values()) == len(shop.records),

@@ -168,8 +168,8 @@ def test_a_disk_of_secrets_that_hangs_is_said_and_keeps_neither_deliveries_nor_t
                 shop.orders(50)
                 shop.wait_until_delivered()
                 for name in world.servers:
-                    member.wait_for_line("secrets doubted", destination=name, reason="unreadable", level="error")
-                assert len(member.lines("secrets doubted")) == len(world.servers), "each is said once"
+                    member.wait_for_line("secret file not in use", destination=name, reason="unreadable", level="error")
+                assert len(member.lines("secret file not in use")) == len(world.servers), "each is said once"
                 member.wait_until(
                     lambda: set(_of_each(member, "cdp_destination_secret_stale", reason="unreadable").values()) == {1},
                     180,

@@ -49,7 +49,7 @@ def test_a_registry_that_is_down_at_start_and_midway_makes_records_wait_and_cost
             held, counted = assignment(member), rebalances(member)
             shop.orders(100)
             member.wait_until(lambda: _schema_trouble(member) == {"unreachable"}, 180, "nobody says why records wait")
-            member.wait_for_line("schema not had", result="unreachable")
+            member.wait_for_line("schema fetch failed", result="unreachable")
             stay_out(down)
             assert world.customerio.received == []
             registry.down = False
@@ -159,7 +159,7 @@ def test_letters_that_nobody_may_write_wait_and_are_written_once_somebody_may(
             shop.orders(10, **_BAD)
             good = shop.orders(300)
             _wait_until_stalled(member, world)
-            assert member.wait_for_line("dead letter not written")["code"] == "TOPIC_AUTHORIZATION_FAILED"
+            assert member.wait_for_line("dead letter write failed")["code"] == "TOPIC_AUTHORIZATION_FAILED"
             _wait_until_held(world, good)
             stay_out(denied)
             assert logs.read_letters(own_kafka, world.dead_letters) == []
@@ -228,7 +228,7 @@ def _wait_until_stalled(member: Member, world: World) -> None:
 
     def said() -> bool:
         metric = member.metrics().get(("cdp_dead_letters_stalled", (("pipeline", group),)))
-        return _stalled(member) and metric == 1 and bool(member.lines("dead letter not written"))
+        return _stalled(member) and metric == 1 and bool(member.lines("dead letter write failed"))
 
     member.wait_until(said, 180, "nobody says that letters are stuck")
     assert not _all_settled(member)

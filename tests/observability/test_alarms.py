@@ -89,7 +89,7 @@ ALARMS = {
         lambda rooms: rooms.secret_problem("copilot", SecretProblem.UNREADABLE),
         "cdp_destination_secret_stale",
         {**TO, "reason": "unreadable"},
-        "secrets doubted",
+        "secret file not in use",
         "copilot: the disk with its secrets does not answer; requests use the secret that was read before",
     ),
     "secrets that are refused while the ones before are taken": Alarm(
@@ -97,7 +97,7 @@ ALARMS = {
         lambda rooms: rooms.secret_problem("copilot", SecretProblem.REJECTED),
         "cdp_destination_secret_stale",
         {**TO, "reason": "rejected"},
-        "secrets doubted",
+        "secret file not in use",
         "copilot: the secret in its files is rejected; requests use the last accepted secret",
     ),
     "a clock that is wrong": Alarm(
@@ -113,7 +113,7 @@ ALARMS = {
         lambda rooms: rooms.dead_letter_failed("TOPIC_AUTHORIZATION_FAILED"),
         "cdp_dead_letters_stalled",
         {},
-        "dead letter not written",
+        "dead letter write failed",
         "dead letters cannot be written (has taken none for 9 s); commits wait for them",
     ),
     "a registry that refuses us": Alarm(
@@ -121,7 +121,7 @@ ALARMS = {
         lambda rooms: rooms.schema_fetched(7, "refused", 0.1),
         "cdp_schema_registry_unavailable",
         {"reason": "refused"},
-        "schema not had",
+        "schema fetch failed",
         "records wait for schema 7, for 10 min now: the registry refuses our credentials",
     ),
     "a partition that stopped": Alarm(
@@ -137,7 +137,7 @@ ALARMS = {
         lambda rooms: rooms.flood_guard_tripped("copilot", "shop.OrderPlaced", DeadLetterCause.REFUSED, 51, 60),
         "cdp_flood_guard_tripped",
         {**TO, "event": "shop.OrderPlaced", "cause": "refused"},
-        "flood guard closed",
+        "flood guard tripped",
         "copilot, shop.OrderPlaced: 51 of 60 refused (refused), so 9 wait",
     ),
     "a fence": Alarm(
@@ -164,7 +164,7 @@ def test_an_alarm_is_a_series_an_error_in_the_log_and_a_sentence_in_status_and_p
 
     assert value(metrics, alarm.series, pipeline="cdp", **alarm.labels) == 1
     assert (line["level"], line["event"]) == ("error", alarm.line)
-    assert line["advice"], "what to do is said with it"
+    assert line["hint"], "what to do is said with it"
     (sentence,) = json.loads(json.dumps(status([facts], [], moment)))["troubles"]
     assert sentence.startswith(f"cdp: {alarm.sentence}")
     assert f"<li>cdp: {alarm.sentence}" in page([facts], [], [], moment)

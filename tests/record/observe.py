@@ -34,7 +34,7 @@ _CHANGING_METRICS = re.compile(
 _CHANGING_STATUS = frozenset({"tenure", "committed", "log_end", "lag", "paused"})
 _TEXTS = frozenset({"advice", "detail", "message", "reason", "hint", "troubles", "refused", "about"})
 _LABELS_IN_LOG = ("cause", "source", "result", "code", "reason")
-_KEYS_NOT_ALWAYS = frozenset({"suppressed", "http_status", "detail", "advice", "event_type", "ts"})
+_KEYS_NOT_ALWAYS = frozenset({"suppressed", "http_status", "detail", "hint", "event_type", "ts"})
 
 
 def observe(new_keys: Mapping[str, str]) -> dict[str, Json]:
