@@ -73,12 +73,12 @@ def _some(checks: Iterable[Check]) -> list[Check]:
 
 def _live(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> Iterable[Check]:
     poll_s = limits.poll_s if limits.poll_s is not None else max(60.0, facts.max_poll_interval_s / 2)
-    yield _turning("poll_turning", facts, facts.poll_turned_at_s, moment, poll_s)
+    yield _turning("poll_ticking", facts, facts.poll_turned_at_s, moment, poll_s)
     if facts.records.open > 0:
-        yield _turning("loop_turning", facts, facts.loop_turned_at_s, moment, limits.loop_s)
+        yield _turning("loop_ticking", facts, facts.loop_turned_at_s, moment, limits.loop_s)
     else:
         yield Check(
-            "loop_turning", facts.name, ok=True, reason="nothing is open", age_s=_age(facts.loop_turned_at_s, moment)
+            "loop_ticking", facts.name, ok=True, reason="nothing is open", age_s=_age(facts.loop_turned_at_s, moment)
         )
     if facts.fatal is None:
         yield Check("client_alive", facts.name, ok=True, reason="no fatal error")
@@ -110,9 +110,9 @@ def _ready(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> I
     rejected = [d.name for d in facts.destinations if d.credentials_valid is False and not d.credentials_proven]
     if rejected:
         reason = f"credentials never taken since the start: {', '.join(rejected)}"
-        yield Check("credentials_taken", facts.name, ok=False, reason=reason)
+        yield Check("credentials_accepted", facts.name, ok=False, reason=reason)
     else:
-        yield Check("credentials_taken", facts.name, ok=True, reason="not rejected from the start")
+        yield Check("credentials_accepted", facts.name, ok=True, reason="not rejected from the start")
     going = facts.shutting_down or facts.shut_down
     yield Check("staying", facts.name, ok=not going, reason="leaving" if going else "not asked to leave")
 

@@ -152,7 +152,7 @@ def test_a_member_in_a_storm_of_faults_says_no_canary(embedded_broker: Broker, t
             def over() -> bool:
                 said.pages(member)
                 books = [each["records"] for each in member.status().values()]
-                return all(each["taken"] == len(shop.records) and not each["open"] for each in books)
+                return all(each["accepted"] == len(shop.records) and not each["open"] for each in books)
 
             member.wait_until(over, 180, "not everything has ended")
             unbalanced = accounts.unbalanced(member.status())

@@ -45,7 +45,7 @@ def test_a_token_that_dies_is_renewed_once_however_many_lanes_meet_it(
                 held = server.faults.add(Until(gate, processed_first=False), when=_delivers)
                 shop.orders(200)
                 member.wait_until(
-                    lambda: member.status()[pipeline]["destinations"][0]["calls"] == lanes, 180, "a lane is idle"
+                    lambda: member.status()[pipeline]["destinations"][0]["requests"] == lanes, 180, "a lane is idle"
                 )
                 server.expire_tokens()
                 server.faults.remove(held)

@@ -211,7 +211,7 @@ def _with_value(letter: Letter, sent: Sent) -> Letter:
 
 def _schema_trouble(member: Member) -> set[str | None]:
     """Return what the registry last answered about the schemas that records wait for."""
-    return {wait["trouble"] for pipeline in member.status().values() for wait in pipeline["schema_waits"]}
+    return {wait["problem"] for pipeline in member.status().values() for wait in pipeline["schemas_pending"]}
 
 
 def _all_settled(member: Member) -> bool:
@@ -219,7 +219,7 @@ def _all_settled(member: Member) -> bool:
 
 
 def _stalled(member: Member) -> bool:
-    return any(pipeline["dead_letters"]["stuck"] is not None for pipeline in member.status().values())
+    return any(pipeline["dead_letters"]["stalled_reason"] is not None for pipeline in member.status().values())
 
 
 def _wait_until_stalled(member: Member, world: World) -> None:

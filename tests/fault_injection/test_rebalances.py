@@ -98,7 +98,7 @@ def _assigned_since(member: Composed, at: float) -> bool:
 
 def _calls_with_all_lanes(member: Member, group: str) -> bool:
     (destination,) = member.status()[group]["destinations"]
-    return bool(destination["calls"] == destination["lanes"] == _LANES)
+    return bool(destination["requests"] == destination["lanes"] == _LANES)
 
 
 @pytest.mark.timeout(900)

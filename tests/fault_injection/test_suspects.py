@@ -124,4 +124,4 @@ def _delivers(call: Incoming) -> bool:
 
 
 def _suspects(member: Composed) -> list[int]:
-    return [one["suspects"] for pipeline in member.status().values() for one in pipeline["destinations"]]
+    return [one["poison_candidates"] for pipeline in member.status().values() for one in pipeline["destinations"]]

@@ -165,7 +165,7 @@ def test_an_alarm_is_a_series_an_error_in_the_log_and_a_sentence_in_status_and_p
     assert value(metrics, alarm.series, pipeline="cdp", **alarm.labels) == 1
     assert (line["level"], line["event"]) == ("error", alarm.line)
     assert line["hint"], "what to do is said with it"
-    (sentence,) = json.loads(json.dumps(status([facts], [], moment)))["troubles"]
+    (sentence,) = json.loads(json.dumps(status([facts], [], moment)))["problems"]
     assert sentence.startswith(f"cdp: {alarm.sentence}")
     assert f"<li>cdp: {alarm.sentence}" in page([facts], [], [], moment)
 
@@ -177,17 +177,17 @@ def test_without_anything_wrong_the_same_series_says_nothing_and_nobody_else_doe
     sources.add("cdp", Fixed(well("cdp")))
     metrics.watch(sources)
     assert not value(metrics, alarm.series, pipeline="cdp", **alarm.labels)
-    assert status([well("cdp")], [], Moment.now())["troubles"] == []
+    assert status([well("cdp")], [], Moment.now())["problems"] == []
 
 
 def test_a_directives_file_that_is_refused_and_a_pipeline_that_does_not_answer_are_said_likewise() -> None:
     told = DirectivesObserver(Log(io.StringIO()))
     told.directives_rejected([Finding("error", "directives.yaml", 1, 1, "", "is no mapping")])
-    assert status([], ["cdp"], Moment.now(), told)["troubles"] == [
+    assert status([], ["cdp"], Moment.now(), told)["problems"] == [
         "cdp: does not say how it is; this is a bug",
         "the directives file is refused, what it said before stays in force: directives.yaml:1:1: is no mapping",
     ]
     told.directives_unreadable(NONE, [Finding("error", "directives.yaml", None, None, "", "no mapping")])
-    assert status([], [], Moment.now(), told)["troubles"] == [
+    assert status([], [], Moment.now(), told)["problems"] == [
         "the directives file is refused, nothing is sent before it is mended or removed: directives.yaml: no mapping",
     ]

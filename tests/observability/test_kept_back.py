@@ -123,7 +123,7 @@ def test_the_status_holds_what_is_kept_back_and_why() -> None:
         ("shop.OrderPlaced", "refused", 312),
         ("shop.Unheard", "contract", 8),
     ]
-    assert to["suspects"] == 2
+    assert to["poison_candidates"] == 2
     assert [(each["event_type"], each["reason"]) for each in to["paused"]] == [("shop.Left", "why")]
     (guard,) = pipeline["guards"]
     assert (guard["topic"], guard["refused"], guard["of"]) == ("shop.orders", 50, 52)
@@ -143,11 +143,11 @@ def test_the_status_holds_what_an_operator_said_and_never_a_key() -> None:
     text = json.dumps(said(well(), heard)) + shown(well(), heard)
     assert "canary" not in text
     spoken = said(well(), heard)["directives"]
-    assert [(each["directive"], each.get("key"), each["reason"]) for each in spoken["in_force"]] == [
+    assert [(each["directive"], each.get("key"), each["reason"]) for each in spoken["active"]] == [
         ("quarantine", "set", "asked by …@…"),
         ("accept_refusals", None, "the vendor moved"),
     ]
-    assert spoken["refused"] == ["directives.yaml:3:5: directives[0]: said …@…"]
+    assert spoken["rejected"] == ["directives.yaml:3:5: directives[0]: said …@…"]
     assert said(well())["directives"] is None
 
 

@@ -88,7 +88,7 @@ def test_books_of_what_no_lane_serves_are_shown_and_said_when_they_are_off() -> 
     assert "cdp-copilot: the books of none are off by 2; this is a bug" in shown(seen)
     pipelines: object = status([seen], [], NOW)["pipelines"]
     assert isinstance(pipelines, list)
-    assert [(name, each["difference"]) for name, each in pipelines[0]["other_books"].items()] == [
+    assert [(name, each["mismatch"]) for name, each in pipelines[0]["other_accounts"].items()] == [
         ("yotpo", 0),
         ("none", 2),
     ]
@@ -107,7 +107,7 @@ def test_why_a_schema_is_waited_for_is_said(trouble: dict[int | str, str], said:
     assert f"records wait for schema 7, {said}</li>" in shown(waiting)
     pipelines: object = status([waiting], [], NOW)["pipelines"]
     assert isinstance(pipelines, list)
-    assert pipelines[0]["schema_waits"][0]["trouble"] == trouble.get(7)
+    assert pipelines[0]["schemas_pending"][0]["problem"] == trouble.get(7)
 
 
 def test_the_limit_of_records_is_shown_beside_what_it_counts() -> None:
