@@ -184,7 +184,7 @@ def test_a_directives_file_that_is_refused_and_a_pipeline_that_does_not_answer_a
     told = DirectivesObserver(Log(io.StringIO()))
     told.directives_rejected([Finding("error", "directives.yaml", 1, 1, "", "is no mapping")])
     assert status([], ["cdp"], Moment.now(), told)["problems"] == [
-        "cdp: does not say how it is; this is a bug",
+        "cdp: does not answer; please report",
         "the directives file is refused, what it said before stays in force: directives.yaml:1:1: is no mapping",
     ]
     told.directives_unreadable(NONE, [Finding("error", "directives.yaml", None, None, "", "no mapping")])

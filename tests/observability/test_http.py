@@ -75,7 +75,7 @@ def test_a_dead_poll_thread_fails_liveness_and_says_why(served: Served) -> None:
     served.sources.add("cdp", Fixed(replace(well("cdp"), poll_turned_at_s=-10_000.0)))
     code, body, _ = served.ask("/livez")
     assert code == 503
-    assert body == "cdp poll_ticking: no turn for more than 150 s\n"
+    assert body == "cdp poll_ticking: no tick for more than 150 s\n"
     code, body, headers = served.ask("/livez?verbose")
     assert code == 503
     assert headers["Content-Type"].startswith("application/json")
@@ -175,7 +175,7 @@ def test_the_page_says_what_is_wrong_first_and_fetches_nothing(served: Served) -
 def test_the_page_of_a_pipeline_that_works_says_so(served: Served) -> None:
     served.sources.add("cdp-copilot", Fixed(well()))
     page = read(served.ask("/")[1])
-    assert "All is well" in page.text
+    assert "No problems" in page.text
     assert "in its group" in page.text
 
 

@@ -157,7 +157,7 @@ def test_the_page_says_what_an_operator_said_and_that_the_file_is_refused() -> N
     assert "<td>pause</td><td>destination copilot, event type shop.OrderPlaced</td>" in text
     assert "60 min left" in text
     assert "&lt;i&gt;their&lt;/i&gt; maintenance" in text
-    assert "All is well" in text, "somebody meant it"
+    assert "No problems" in text, "somebody meant it"
     heard.directives_rejected([Finding("error", "directives.yaml", 3, 5, "directives[0]", "no such destination")])
     text = shown(well(), heard)
     assert "1 to look at" in text
@@ -172,7 +172,7 @@ def test_without_anything_in_force_the_page_has_no_such_section() -> None:
 @pytest.mark.parametrize(
     ("facts", "state"),
     [
-        (DestinationStatus("copilot", suspects=3), "idle; 3 suspected"),
+        (DestinationStatus("copilot", suspects=3), "idle; 3 poison candidates"),
         (DestinationStatus("copilot", paused=(Pause(1, "", "copilot"),)), "paused: all"),
         (
             DestinationStatus("copilot", calls=1, paused=(Pause(1, "", None, "b"), Pause(1, "", None, "a"))),
