@@ -36,7 +36,7 @@ class PoisonDetectionOptions:
     failures: int = 5
     """Damning failures after which a batch is a suspect; also how often one fails before it waits by itself."""
     other_successes: int = 1
-    """Other calls that must have succeeded since the failure before, for a failure to be damning."""
+    """Other requests that must have succeeded since the failure before, for a failure to be damning."""
     give_up_after_s: float = 3600.0
     """Seconds since its first damning failure after which a lone delivery may be given up."""
     give_up_successes: int = 100

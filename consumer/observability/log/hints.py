@@ -71,7 +71,7 @@ _DESTINATION = (
 
 
 def guarded(cause: DeadLetterCause) -> str:
-    """Return what to do about a flood guard that closed for this cause."""
+    """Return what to do about a flood guard that tripped for this cause."""
     match cause:
         case DeadLetterCause.UNDECODABLE | DeadLetterCause.UNKNOWN_SCHEMA:
             return _REGISTRY
