@@ -119,8 +119,8 @@ async def _serve(plan: RunConfig, log: Log, metrics: Metrics) -> int:
     finally:
         server.close()
     for each in fallen:
-        log.write("error", "pipeline fell", error=describe(each))
-    log.write("info", "ended", code=FAILED if fallen else ENDED)
+        log.write("error", "pipeline crashed", error=describe(each))
+    log.write("info", "process exiting", code=FAILED if fallen else ENDED)
     return FAILED if fallen else ENDED
 
 
@@ -130,7 +130,7 @@ def _steering(plan: RunConfig, log: Log, told: DirectivesObserver) -> Directives
         return None
 
     def missing() -> None:
-        log.write("warning", "directives file missing", file=str(path), advice="nothing is directed until it is there")
+        log.write("warning", "directives file missing", file=str(path), hint="nothing is directed until it is there")
 
     return DirectivesWatcher(path, known_to(plan), FanOutObserver(told), missing=missing, clock_ms=plan.clock_ms)
 

@@ -12,7 +12,7 @@ from consumer.destinations.kinds import KINDS
 _MONTH_S = 30 * 86_400.0
 _FROM = "A secret: from the environment (`${NAME}`) or from a file (`{file: path}`)."
 _LANES = DestinationOptions()
-_SUSPECTS = _LANES.suspects
+_POISON_DETECTION = _LANES.poison_detection
 
 EVERY: Mapping[str, Option] = {
     "kind": Option(
@@ -60,39 +60,42 @@ EVERY: Mapping[str, Option] = {
         "Calls per time of all processes together.",
         shown_default="the kind's own, if it documents one",
     ),
-    "suspects": Option(
+    "poison_detection": Option(
         Section(
             {
                 "failures": Option(
                     field_types.count(1),
-                    "A batch that failed so often while other calls to the endpoint succeeded is halved.",
-                    _SUSPECTS.failures,
+                    "A batch that failed this often while other requests to the endpoint succeeded is halved.",
+                    _POISON_DETECTION.failures,
                     "5",
                 ),
-                "successes": Option(
+                "other_successes": Option(
                     field_types.count(1),
-                    "Other calls to the endpoint that must have succeeded since, for a failure to count.",
-                    _SUSPECTS.successes,
+                    "Other requests to the endpoint that must succeed between two failures for a failure to count.",
+                    _POISON_DETECTION.other_successes,
                     "1",
                 ),
-                "after": Option(
+                "give_up_after": Option(
                     field_types.duration(0, _MONTH_S),
-                    "How long after its first such failure a lone event is given up (`never_accepted`).",
-                    _SUSPECTS.after_s,
+                    "How long after its first such failure a single event is given up (`never_accepted`).",
+                    _POISON_DETECTION.give_up_after_s,
                     "1h",
                 ),
-                "others": Option(
+                "give_up_successes": Option(
                     field_types.count(1),
-                    "How many other events must have been delivered there since.",
-                    _SUSPECTS.others,
+                    "Other events that must have been delivered to the endpoint since that failure.",
+                    _POISON_DETECTION.give_up_successes,
                     "100",
                 ),
-            }
+            },
+            renamed={"successes": "other_successes", "after": "give_up_after", "others": "give_up_successes"},
         ),
-        "When an event that is never taken, and never refused either, is given up.",
+        "When an event that is neither accepted nor refused is given up.",
     ),
 }
 """What every destination understands."""
+
+_RENAMED = {"suspects": "poison_detection"}
 
 OF_KIND: Mapping[str, Mapping[str, Option]] = {
     "copilot": {
@@ -130,4 +133,4 @@ OF_KIND: Mapping[str, Mapping[str, Option]] = {
 def of_kind(kind: str) -> Section:
     """Return the table of one destination of `kind`."""
     secrets = {name: Option(field_types.SecretValue(), _FROM, required=True) for name in KINDS[kind].secrets}
-    return Section({**EVERY, **secrets, **OF_KIND.get(kind, {})})
+    return Section({**EVERY, **secrets, **OF_KIND.get(kind, {})}, renamed=_RENAMED)

@@ -141,7 +141,7 @@ def _lanes(
     backoff = read_values["backoff"]
     if backoff["first"] > backoff["cap"]:
         reading.error(_place(node, "backoff.first"), below(path, "backoff"), "`first` is above `cap`", "swap them")
-    suspects = read_values["suspects"]
+    detection = read_values["poison_detection"]
     return DestinationOptions(
         lanes=read_values["lanes"],
         timeout_s=read_values["timeout"],
@@ -149,11 +149,11 @@ def _lanes(
         probe_s=read_values["probe"],
         linger_s=read_values["batch"]["linger"],
         rate_per_s=rate if rate is not None else KINDS[kind].default_rate_per_s,
-        suspects=PoisonDetectionOptions(
-            failures=suspects["failures"],
-            successes=suspects["successes"],
-            after_s=suspects["after"],
-            others=suspects["others"],
+        poison_detection=PoisonDetectionOptions(
+            failures=detection["failures"],
+            other_successes=detection["other_successes"],
+            give_up_after_s=detection["give_up_after"],
+            give_up_successes=detection["give_up_successes"],
         ),
     )
 

@@ -156,6 +156,8 @@ class Section:
     """A mapping with fixed keys."""
 
     options: Mapping[str, Option] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Keys of earlier versions and what they are called now. An old key is an error."""
 
     def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
         """Return every key's value, defaults filled in."""
@@ -165,7 +167,8 @@ class Section:
             return NOTHING
         for key, _ in node.entries:
             if key.text not in self.options:
-                hint = did_you_mean(key.text, self.options)
+                new = self.renamed.get(key.text)
+                hint = did_you_mean(key.text, self.options) if new is None else f"was renamed to `{new}`"
                 reading.error(key, below(path, key.text), f"unknown key {shown(key)}", hint)
         return {name: self._one(node, name, option, path, reading) for name, option in self.options.items()}
 

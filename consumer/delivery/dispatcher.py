@@ -97,7 +97,7 @@ class Dispatcher:
             request_gate=RequestGate(self.name, self.pace, may_call, observer),
             circuit_breakers=self.holds,
             endpoint_health=self._health,
-            poison_detector=PoisonDetector(options.suspects),
+            poison_detector=PoisonDetector(options.poison_detection),
             flood_guard=self.guarding,
             time_window=self.window,
             directive_filter=self.said,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BACKOFF = Backoff(0.5, 30.0)
 _GUARD = FloodGuardOptions()
-_SUSPECTS = PoisonDetectionOptions()
+_POISON_DETECTION = PoisonDetectionOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class DestinationOptions:
     rate_per_s: float | None = None
     """Calls per second of all processes together; `None` = no limit of ours."""
     guard: FloodGuardOptions = _GUARD
-    suspects: PoisonDetectionOptions = _SUSPECTS
+    poison_detection: PoisonDetectionOptions = _POISON_DETECTION
 
 
 class SettlementSink(Protocol):

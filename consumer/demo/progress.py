@@ -100,11 +100,11 @@ class ProgressReader:
 
 def _state(facts: DestinationStatus, pipeline: PipelineStatus, tally: Tally, now: float) -> tuple[str, bool]:
     if pipeline.shut_down:
-        return "left", False
+        return "stopped", False
     if facts.holds:
         return f"held: {facts.holds[0].cause}", True
     if pipeline.dead_letters.stalled_reason:
-        return f"dead letters stuck: {pipeline.dead_letters.stalled_reason}", True
+        return f"dead letters stalled: {pipeline.dead_letters.stalled_reason}", True
     if tally.trouble is not None and tally.trouble[0] > now:
         return f"waiting: {tally.trouble[1]}", True
     if facts.waiting_until_ms is not None:

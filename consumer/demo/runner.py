@@ -105,7 +105,7 @@ async def _perform(options: Options, stage: Environment, console: Console) -> li
     if stage.till.notes.failed is not None:
         raise DemoError(stage.till.notes.failed)
     if fallen:
-        raise DemoError("; ".join(f"a pipeline fell: {type(error).__name__}: {error}" for error in fallen))
+        raise DemoError("; ".join(f"a pipeline crashed: {type(error).__name__}: {error}" for error in fallen))
     first = min((t.first_delivery_at for t in stage.tallies.values() if t.first_delivery_at is not None), default=None)
     seconds = time.monotonic() - looking.began
     console.out(

@@ -73,7 +73,7 @@ def judge_status(reply: HttpResponse, events: int) -> Verdict | None:
 def bad_event(detail: str, status: int, events: int) -> Verdict:
     """Return the verdict on a call that holds something bad, unsaid what: halve it, or refuse what stands alone."""
     if events > 1:
-        return BatchRefused(Fault(TransientCause.MIXED, detail, status))
+        return BatchRefused(Fault(TransientCause.BATCH_REFUSED, detail, status))
     return Refused(Fault(DeadLetterCause.REFUSED, detail, status))
 
 

@@ -90,17 +90,17 @@ class TransientCause(StrEnum):
     GONE = "gone"
     UNEXPECTED = "unexpected"
     UNINTELLIGIBLE = "unintelligible"
-    MIXED = "mixed"
+    BATCH_REFUSED = "batch_refused"
     CLOCK_SKEW = "clock_skew"
 
 
 class SecretProblem(StrEnum):
-    """Why calls are not signed with what stands in the files of their secrets, or may not be."""
+    """Why requests do not use the secrets as they are in their files, or may not be."""
 
-    UNREAD = "unread"
-    """Their disk does not answer: what was read before signs."""
-    REFUSED = "refused"
-    """What stands there was refused, and what was taken before still is."""
+    UNREADABLE = "unreadable"
+    """Their disk does not answer; requests use the secret that was read before."""
+    REJECTED = "rejected"
+    """The secret there was rejected; requests use the last accepted secret."""
 
 
 class SkipReason(StrEnum):

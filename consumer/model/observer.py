@@ -91,7 +91,7 @@ class Observer:
     def request_finished(
         self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float
     ) -> None:
-        """A call ended: its status (`None` = no answer), events, body bytes, and seconds."""
+        """A request finished: its status (`None` = no answer), events, body bytes, and seconds."""
 
     def delivered(self, destination: str, append_s: Sequence[float], event_s: Sequence[float]) -> None:
         """Deliveries were made: seconds since each record's timestamp, and since each event's time."""
@@ -118,7 +118,7 @@ class Observer:
         """A hold ended, after `seconds`."""
 
     def request_delayed(self, destination: str, source: str, seconds: float) -> None:
-        """A call waited for its turn: `source` is `local` (our rate) or `told` (the destination asked)."""
+        """A request was delayed: `source` is `local` (our rate) or `server` (the destination asked)."""
 
     def credential_renewed(self, destination: str, *, ok: bool) -> None:
         """A credential was renewed or re-read; `ok` tells whether one was had."""
@@ -130,13 +130,13 @@ class Observer:
         """What signs is not what stands in the files of a destination's secrets, or may not be; `None` = it is."""
 
     def flood_guard_tripped(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
-        """The flood guard closed: of so many, an implausible share was refused with this cause; the rest waits.
+        """The flood guard tripped: of so many, an implausible share was refused with this cause; the rest waits.
 
         `kind` is the event type; for causes of decoding it is the topic, and `destination` is "".
         """
 
     def flood_guard_reset(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
-        """The flood guard opened after `seconds`, by a `probe` that was taken or by a `directive`."""
+        """The flood guard was reset after `seconds`, by a `probe` that succeeded or by a `directive`."""
 
     # ── Dead letters ──
 

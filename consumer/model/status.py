@@ -66,7 +66,7 @@ class HoldStatus:
 
 @dataclass(frozen=True, slots=True)
 class FloodGuardStatus:
-    """One scope in which the flood guard is closed: so much was refused that the rest waits."""
+    """One scope in which the flood guard is tripped: so much was refused that the rest waits."""
 
     kind: str
     """The event type; for a cause of decoding the topic."""
@@ -74,7 +74,7 @@ class FloodGuardStatus:
     since_ms: int
     refused: int
     of: int
-    """So many were counted when it closed, and so many of them were refused with this cause."""
+    """So many were counted when it tripped, and so many of them were refused with this cause."""
     waiting: int
     """What waits: deliveries, or letters that are not written."""
 

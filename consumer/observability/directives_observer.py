@@ -39,9 +39,9 @@ class DirectivesObserver(Observer):
         """Keep what the file says now, and write each directive that is in force."""
         self.heard, self.unread, self.findings, self._directives = True, False, (), directives
         in_force = self.in_force(now_ms())
-        self._log.write("info", "directives read", count=len(directives), in_force=len(in_force))
+        self._log.write("info", "directives read", count=len(directives), active=len(in_force))
         for directive in in_force:
-            self._log.write("info", "directive in force", **said(directive))
+            self._log.write("info", "directive active", **said(directive))
 
     def directives_rejected(self, findings: Sequence[Finding]) -> None:
         """Keep why the file was refused, and write it."""
@@ -52,19 +52,19 @@ class DirectivesObserver(Observer):
         self.unread, self._directives = True, directives
         self._refused(findings, "nothing is sent before the file is mended or removed: a pause may stand in it")
 
-    def _refused(self, findings: Sequence[Finding], advice: str) -> None:
+    def _refused(self, findings: Sequence[Finding], hint: str) -> None:
         self.heard, self.findings = True, tuple(_sentence(finding) for finding in findings)
         self._log.write(
             "error",
-            "directives refused",
+            "directives file rejected",
             count=len(findings),
-            in_force=len(self.in_force(now_ms())),
-            advice=advice,
+            active=len(self.in_force(now_ms())),
+            hint=hint,
         )
         for finding in findings:
             self._log.write(
                 "error",
-                "directives finding",
+                "directives file invalid",
                 at=finding.where(),
                 about=finding.path or None,
                 message=finding.message,
@@ -77,9 +77,7 @@ class DirectivesObserver(Observer):
 
     def directive_active_again(self, directive: Directive) -> None:
         """Write that a directive that had ended is in force again."""
-        self._log.write(
-            "warning", "directive in force again", **said(directive), advice="see whether the clock is right"
-        )
+        self._log.write("warning", "directive active again", **said(directive), hint="see whether the clock is right")
 
 
 def said(directive: Directive) -> dict[str, str]:

@@ -73,12 +73,12 @@ def _some(checks: Iterable[Check]) -> list[Check]:
 
 def _live(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> Iterable[Check]:
     poll_s = limits.poll_s if limits.poll_s is not None else max(60.0, facts.max_poll_interval_s / 2)
-    yield _turning("poll_turning", facts, facts.poll_turned_at_s, moment, poll_s)
+    yield _ticking("poll_ticking", facts, facts.poll_turned_at_s, moment, poll_s)
     if facts.records.open > 0:
-        yield _turning("loop_turning", facts, facts.loop_turned_at_s, moment, limits.loop_s)
+        yield _ticking("loop_ticking", facts, facts.loop_turned_at_s, moment, limits.loop_s)
     else:
         yield Check(
-            "loop_turning", facts.name, ok=True, reason="nothing is open", age_s=_age(facts.loop_turned_at_s, moment)
+            "loop_ticking", facts.name, ok=True, reason="nothing is open", age_s=_age(facts.loop_turned_at_s, moment)
         )
     if facts.fatal is None:
         yield Check("client_alive", facts.name, ok=True, reason="no fatal error")
@@ -86,15 +86,15 @@ def _live(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> It
         yield Check("client_alive", facts.name, ok=False, reason=f"the Kafka client is dead after {facts.fatal}")
 
 
-def _turning(name: str, facts: PipelineStatus, at_s: float | None, moment: Moment, limit_s: float) -> Check:
+def _ticking(name: str, facts: PipelineStatus, at_s: float | None, moment: Moment, limit_s: float) -> Check:
     age = _age(at_s, moment)
     if facts.shut_down:
-        return Check(name, facts.name, ok=True, reason="the pipeline has left", age_s=age)
+        return Check(name, facts.name, ok=True, reason="the pipeline is shut down", age_s=age)
     if age is None:
         return Check(name, facts.name, ok=True, reason="has not begun")
     if age > limit_s:
-        return Check(name, facts.name, ok=False, reason=f"no turn for more than {limit_s:g} s", age_s=age)
-    return Check(name, facts.name, ok=True, reason="turning", age_s=age)
+        return Check(name, facts.name, ok=False, reason=f"no tick for more than {limit_s:g} s", age_s=age)
+    return Check(name, facts.name, ok=True, reason="ticking", age_s=age)
 
 
 def _ready(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> Iterable[Check]:
@@ -109,18 +109,18 @@ def _ready(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> I
         yield Check("in_group", facts.name, ok=not over, reason=reason, age_s=out_s)
     rejected = [d.name for d in facts.destinations if d.credentials_valid is False and not d.credentials_proven]
     if rejected:
-        reason = f"credentials never taken since the start: {', '.join(rejected)}"
-        yield Check("credentials_taken", facts.name, ok=False, reason=reason)
+        reason = f"credentials not accepted since the start: {', '.join(rejected)}"
+        yield Check("credentials_accepted", facts.name, ok=False, reason=reason)
     else:
-        yield Check("credentials_taken", facts.name, ok=True, reason="not rejected from the start")
+        yield Check("credentials_accepted", facts.name, ok=True, reason="not rejected from the start")
     going = facts.shutting_down or facts.shut_down
-    yield Check("staying", facts.name, ok=not going, reason="leaving" if going else "not asked to leave")
+    yield Check("staying", facts.name, ok=not going, reason="shutting down" if going else "not shutting down")
 
 
 def _startup(facts: PipelineStatus, moment: Moment) -> Iterable[Check]:
     for name, at_s in (("poll_started", facts.poll_turned_at_s), ("loop_started", facts.loop_turned_at_s)):
         begun = at_s is not None
-        reason = "has turned" if begun else "has not turned yet"
+        reason = "has ticked" if begun else "has not ticked yet"
         yield Check(name, facts.name, ok=begun, reason=reason, age_s=_age(at_s, moment))
 
 

@@ -36,7 +36,7 @@ def test_every_promise_names_tests_that_exist() -> None:
 def test_every_metric_the_readme_names_is_on_the_page() -> None:
     page, _ = Metrics().page(None)
     named = set(re.findall(r"`(cdp_\w+)`", TEXT))
-    assert "cdp_books_difference" in named
+    assert "cdp_accounting_mismatch" in named
     for name in named:
         assert name.encode() in page or name in _only_with_a_pipeline(), f"no metric is called {name}"
 

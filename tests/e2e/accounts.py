@@ -18,12 +18,12 @@ def unbalanced(status: Status) -> list[str]:
     found = []
     for name, pipeline in status.items():
         records = pipeline["records"]
-        if records["taken"] != records["settled"] + records["open"] + records["released"] or records["difference"]:
+        if records["accepted"] != records["settled"] + records["open"] + records["released"] or records["mismatch"]:
             found.append(f"{name}: records do not balance: {records}")
         for destination in pipeline["destinations"]:
-            books = destination["books"]
+            books = destination["accounting"]
             ended = books["delivered"] + books["skipped"] + books["dead_lettered"] + books["open"] + books["released"]
-            if books["owed"] != ended or books["difference"]:
+            if books["owed"] != ended or books["mismatch"]:
                 found.append(f"{name}: deliveries to {destination['name']} do not balance: {books}")
     return found
 
@@ -38,7 +38,7 @@ def disagreements(records: Sequence[Sent], status: Status, metrics: Metrics) -> 
 
 
 def _pipeline(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -> Iterator[str]:
-    wanted = {"taken": len(records), "settled": len(records), "open": 0, "released": 0, "difference": 0}
+    wanted = {"accepted": len(records), "settled": len(records), "open": 0, "released": 0, "mismatch": 0}
     if pipeline["records"] != wanted:
         yield f"{name}: records are {pipeline['records']}, not {wanted}"
     for destination in pipeline["destinations"]:
@@ -58,9 +58,9 @@ def _pipeline(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -
             "dead_lettered": lettered,
             "open": 0,
             "released": 0,
-            "difference": 0,
+            "mismatch": 0,
         }
-        if destination["books"] != books:
+        if destination["accounting"] != books:
             yield f"{name}: the books of {to} are {destination['books']}, not {books}"
 
 
@@ -82,9 +82,9 @@ def _wanted(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -> 
     def want(metric: str, count: int, **labels: str) -> None:
         wanted[metric, tuple(sorted({"pipeline": name, **labels}.items()))] += count
 
-    want("cdp_records_taken_total", pipeline["records"]["taken"])
+    want("cdp_records_accepted_total", pipeline["records"]["accepted"])
     want("cdp_records_settled_total", pipeline["records"]["settled"])
-    want("cdp_books_records_difference", 0)
+    want("cdp_accounting_records_mismatch", 0)
     for record in records:
         for (whose, whom, reason), count in record.skips.items():
             if whose == name:
@@ -93,9 +93,9 @@ def _wanted(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -> 
             if one.pipeline == name and one.cause is not None:
                 want("cdp_dead_letters_total", 1, destination=one.destination or "none", cause=one.cause)
     for destination in pipeline["destinations"]:
-        to, books = destination["name"], destination["books"]
+        to, books = destination["name"], destination["accounting"]
         want("cdp_deliveries_owed_total", books["owed"], destination=to)
         want("cdp_deliveries_total", books["delivered"], destination=to, outcome="delivered")
         want("cdp_deliveries_total", books["dead_lettered"], destination=to, outcome="dead_lettered")
-        want("cdp_books_difference", 0, destination=to)
+        want("cdp_accounting_mismatch", 0, destination=to)
     return wanted

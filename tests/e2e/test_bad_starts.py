@@ -67,7 +67,7 @@ def test_a_broker_out_of_reach_is_said_and_waited_for_until_asked_to_leave(
         world.configure(bootstrap=f"127.0.0.1:{free_port()}")
         with world.member() as member:
             said = member.wait_for_line("kafka client error")
-            assert said["advice"]
+            assert said["hint"]
             assert member.process.poll() is None
             assert member.page("/livez")[0] == 200
             assert member.page("/readyz")[0] == 503

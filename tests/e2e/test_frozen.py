@@ -61,7 +61,7 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(br
             time.sleep(max(0.0, thaw_at - time.monotonic()))  # it is the event itself
             thawed = time.monotonic()
             member.process.send_signal(signal.SIGCONT)
-            member.wait_until(lambda: bool(member.lines("fence lifted")), 180, "the fence stayed")
+            member.wait_until(lambda: bool(member.lines("fence released")), 180, "the fence stayed")
             member.wait_until(lambda: due <= server.held(), 180, "not everything arrived")
             member.wait_until(
                 lambda: logs.committed(broker, group, world.topic, 2) == logs.log_ends(broker, world.topic, 2),
@@ -82,7 +82,7 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(br
         print(f"of {len(record.calls)} calls none was written later than {record.oldest_s():.3f} s after its proof")
         assert [line["event"] for line in member.lines() if line["event"].startswith("fence")] == [
             "fenced",
-            "fence lifted",
+            "fence released",
         ]
         assert fences == 1
         assert list(record.outside()) == []

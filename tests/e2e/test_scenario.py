@@ -86,13 +86,13 @@ def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothi
             leaves.wait_until(lambda: _open(leaves) > shop.kinds.total() // 20, 180, "nothing is under way")
             open_at_leave = _open(leaves)
             leaves.ask_to_leave()
-            leaves.wait_for_line("leaving")
+            leaves.wait_for_line("shutdown started")
             books_of_leaver = leaves.status()  # it is still there: it waits for answers
             plan.let_go()
             books_of_leaver = leaves.last_status(books_of_leaver)
             logs.produce(broker, world.topic, shop.records[2 * third :])
             assert leaves.wait() == 0
-            released = {line["pipeline"]: line["released"] for line in leaves.lines("left")}
+            released = {line["pipeline"]: line["released"] for line in leaves.lines("pipeline stopped")}
             stays.wait_for_partitions(PARTITIONS)
             stays.wait_until(_all_ended(world, shop), 180, "not everything arrived")
             stays.wait_until(

@@ -53,7 +53,7 @@ def wait_until_quiet(member: Member) -> float:
     """Wait until no call is on the wire, and return that moment: from now on there are only probes."""
 
     def quiet() -> bool:
-        return not any(one["calls"] for pipeline in member.status().values() for one in pipeline["destinations"])
+        return not any(one["requests"] for pipeline in member.status().values() for one in pipeline["destinations"])
 
     member.wait_until(quiet, _WITHIN_S, "there is always a call on the wire")
     return time.monotonic()

@@ -99,7 +99,7 @@ def rebalances(member: Member) -> float:
 def assignment(member: Member) -> set[tuple[str, int, int]]:
     """Return what is assigned: by pipeline, each partition with the number of its tenure."""
     return {
-        (name, one["partition"], one["tenure"])
+        (name, one["partition"], one["epoch"])
         for name, pipeline in member.status().items()
         for one in pipeline["partitions"]
     }

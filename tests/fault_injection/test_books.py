@@ -22,7 +22,7 @@ from tests.kafka_clusters import Broker
 _WITHIN_S = 180.0
 _PIPELINES = {"cdp-customerio": ("customerio",), "cdp-copilot": ("copilot",)}
 _OF = ("customerio", "copilot")
-_GAUGES = {"cdp_books_difference", "cdp_books_records_difference"}
+_GAUGES = {"cdp_accounting_mismatch", "cdp_accounting_records_mismatch"}
 
 Status = dict[str, dict[str, Any]]
 
@@ -65,7 +65,7 @@ class Bookkept(Member):
 
     def taken(self) -> int:
         """Return how many records all its pipelines have taken."""
-        return sum(pipeline["records"]["taken"] for pipeline in self.look().values())
+        return sum(pipeline["records"]["accepted"] for pipeline in self.look().values())
 
     def open(self) -> list[int]:
         """Return how many records are open, by pipeline."""
@@ -83,7 +83,7 @@ class Bookkept(Member):
         found = accounts.unbalanced(self.books)
         for pipeline in self.books.values():
             for destination in pipeline["destinations"]:
-                to, said = destination["name"], destination["books"]
+                to, said = destination["name"], destination["accounting"]
                 counted = (said["owed"] - said["skipped"], said["delivered"], said["dead_lettered"])
                 wanted = tuple(own.count(each, to) for each in (own.owed, own.delivered, own.lettered))
                 if counted != wanted or said["open"] + said["released"] != own.count(own.unfinished, to):
@@ -227,7 +227,9 @@ def test_the_books_of_all_members_add_up_to_what_was_received_across_a_rebalance
         evidence = gather(world, timeout_s=1.5)
         received, read = _received(world, shop), _read(world)
     by_all = Sum.of((killed, leaver, last))
-    released = [each["books"]["released"] for pipeline in leaver.books.values() for each in pipeline["destinations"]]
+    released = [
+        each["accounting"]["released"] for pipeline in leaver.books.values() for each in pipeline["destinations"]
+    ]
     unknown = received_by_then - by_two.delivered
     print(f"\n{len(shop.records)} records on {broker.name}: the leaver released {released} deliveries; at the kill")
     print(f"{len(received_by_then)} were received, {len(unknown)} of which nobody knew; {len(received)} in the end")

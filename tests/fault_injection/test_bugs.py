@@ -187,7 +187,7 @@ def test_an_outcome_of_an_earlier_tenure_is_seen_in_the_books(embedded_broker: B
                 """Tell whether all calls of the lost ledger have ended, and keep the books of that very instant."""
                 (said,) = status = tuple(member.status().values())
                 books[:] = accounts.unbalanced({one["name"]: one for one in status})
-                return bool(said["records"]["released"]) and not any(one["calls"] for one in said["destinations"])
+                return bool(said["records"]["released"]) and not any(one["requests"] for one in said["destinations"])
 
             member.wait_until(late, 180, "the late answer never came")
     assert any("deliveries to customerio do not balance" in one for one in books), books

@@ -84,7 +84,7 @@ def test_a_leak_in_a_log_or_on_standard_error_is_found(tmp_path: Path) -> None:
         said = Said()
         said.files(tmp_path)
         assert said.leaks([LEAKED]) == []
-        log.write("info", "left", group=LEAKED.replace("@", "/"))
+        log.write("info", "pipeline stopped", group=LEAKED.replace("@", "/"))
         (tmp_path / "member-2.err").write_text(f"%4|CONFWARN| {LEAKED}")
         said.files(tmp_path)
     assert [leak.channel for leak in said.leaks([LEAKED, "canary-3b9d.of/example"])] == ["log", "stderr"]

@@ -118,7 +118,7 @@ BAD_DIRECTIVES = (
 
 def direct(member: Member, world: World, said: Said) -> None:
     """Say something right, and then everything wrong, each heard before the next."""
-    heard = ("directives read", *["directives refused"] * len(BAD_DIRECTIVES))
+    heard = ("directives read", *["directives file rejected"] * len(BAD_DIRECTIVES))
     for number, text in enumerate((GOOD_DIRECTIVES, *BAD_DIRECTIVES), start=1):
         (world.folder / "directives.yaml").write_text(text.replace("TOPIC", world.topic))
         member.wait_until(
@@ -130,7 +130,9 @@ def direct(member: Member, world: World, said: Said) -> None:
 
 
 def _of_directives(member: Member) -> list[str]:
-    return [line["event"] for line in member.lines() if line["event"] in {"directives read", "directives refused"}]
+    return [
+        line["event"] for line in member.lines() if line["event"] in {"directives read", "directives file rejected"}
+    ]
 
 
 @pytest.mark.timeout(900)
@@ -150,7 +152,7 @@ def test_a_member_in_a_storm_of_faults_says_no_canary(embedded_broker: Broker, t
             def over() -> bool:
                 said.pages(member)
                 books = [each["records"] for each in member.status().values()]
-                return all(each["taken"] == len(shop.records) and not each["open"] for each in books)
+                return all(each["accepted"] == len(shop.records) and not each["open"] for each in books)
 
             member.wait_until(over, 180, "not everything has ended")
             unbalanced = accounts.unbalanced(member.status())

@@ -41,14 +41,14 @@ def _leave_midway(world: World, name: str, records: list[Sent], dice: random.Ran
         )
         before = member.status()
         member.ask_to_leave()
-        member.wait_for_line("leaving")
+        member.wait_for_line("shutdown started")
         gate.open()
         status = member.last_status(before)
         assert member.wait() == 0
     for server, rule in rules:
         server.faults.remove(rule)
     assert accounts.unbalanced(status) == []
-    assert sum(line["released"] for line in member.lines("left")) == 0, "the drain had time for everything"
+    assert sum(line["released"] for line in member.lines("pipeline stopped")) == 0, "the drain had time for everything"
     return member, sum(each["records"]["open"] for each in before.values())
 
 

@@ -55,7 +55,7 @@ def test_a_member_that_is_cut_off_stops_calling_before_its_partitions_are_anothe
                 shop.wait_until_delivered()
                 front.clear()
                 cut.wait_for_line("partitions lost")
-                cut.wait_for_line("fence lifted")
+                cut.wait_for_line("fence released")
                 assert cut.leave() == 0
                 assert heir.leave() == 0
         record = Record(read_journal(journal), world.customerio.requests, _SESSION_S / 2)

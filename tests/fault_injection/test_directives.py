@@ -85,7 +85,7 @@ def test_a_destination_is_paused_midway_and_goes_on_when_the_pause_is_lifted_or_
         with world.member() as member:
             member.wait_for_partitions(_PARTITIONS)
             assert [line["level"] for line in member.lines("directives file missing")] == ["warning"]
-            assert said_of_directives(member) == {"in_force": [], "refused": []}
+            assert said_of_directives(member) == {"active": [], "rejected": []}
             logs.produce(broker, world.topic, early)
             member.wait_until(lambda: due(early, "customerio") <= world.customerio.held(), 180, "not all arrived")
 
@@ -93,14 +93,14 @@ def test_a_destination_is_paused_midway_and_goes_on_when_the_pause_is_lifted_or_
             wait_for_reading(member, 2)
             logs.produce(broker, world.topic, paused)
             member.wait_until(lambda: due(paused, "copilot") <= world.copilot.held(), 180, "copilot waits, too")
-            (shown,) = said_of_directives(member)["in_force"]
+            (shown,) = said_of_directives(member)["active"]
             assert (shown["directive"], shown["destination"], shown["reason"]) == ("pause", "customerio", "as asked")
 
             # A bad file is refused whole, and the pause in force stays so.
             write(path, "pause: {destination: customerol}", f"quarantine: {{topic: elsewhere, key: '{_CANARY}'}}")
-            member.wait_for_line("directives refused")
-            assert len(said_of_directives(member)["refused"]) == 2
-            assert said_of_directives(member)["in_force"] == [shown]
+            member.wait_for_line("directives file rejected")
+            assert len(said_of_directives(member)["rejected"]) == 2
+            assert said_of_directives(member)["active"] == [shown]
             assert member.metrics()["cdp_directives_file_valid", ()] == 0
             assert not due(paused, "customerio") & world.customerio.held()
 
@@ -164,7 +164,7 @@ def test_an_event_that_hangs_the_vendor_is_quarantined_and_so_is_a_customer(brok
                 lambda: due(shop.records, "customerio") <= world.customerio.held(), 180, "its neighbours wait for it"
             )
             wait_for_commits(world, member)
-            shown = said_of_directives(member)["in_force"]
+            shown = said_of_directives(member)["active"]
             assert [(each["directive"], each.get("key"), each.get("position")) for each in shown] == [
                 ("quarantine", "set", None),
                 ("quarantine", None, f"{world.topic}/{hangs.partition}/{hangs.offset}"),
@@ -186,16 +186,16 @@ def test_a_start_with_a_refused_file_sends_nothing_until_it_is_mended(broker: Br
         write(path, "pause: {destination: customerio}", "pause: {destination: customerol}")
         with world.member() as member:
             member.wait_for_partitions(_PARTITIONS)
-            member.wait_for_line("directives refused")
+            member.wait_for_line("directives file rejected")
             logs.produce(broker, world.topic, shop.records)
             member.wait_until(
-                lambda: sum(each["records"]["taken"] for each in member.status().values()) == len(shop.records),
+                lambda: sum(each["records"]["accepted"] for each in member.status().values()) == len(shop.records),
                 180,
                 "not all was taken",
             )
             said = said_of_directives(member)
-            assert ("pause", "customerio") in [(each["directive"], each["destination"]) for each in said["in_force"]]
-            assert len(said["refused"]) == 1
+            assert ("pause", "customerio") in [(each["directive"], each["destination"]) for each in said["active"]]
+            assert len(said["rejected"]) == 1
             metrics = member.metrics()
             assert [paused for (name, _), paused in metrics.items() if name == "cdp_destination_paused"] == [1]
             assert metrics["cdp_directives_file_valid", ()] == 0

@@ -208,7 +208,7 @@ def test_a_member_whose_offset_is_gone_says_so_waits_and_goes_on_where_an_operat
                 "until": "2100-01-01T00:00:00Z",
             }
             directives.write_text(json.dumps({"directives": [accepted]}))
-            said = member.wait_for_line("gap accepted", topic=world.topic, partition=0)
+            said = member.wait_for_line("offset gap accepted", topic=world.topic, partition=0)
             assert (said["lost_from"], said["goes_on_at"]) == (5, 20)
             member.wait_until(lambda: rest <= world.customerio.held(), _WITHIN_S, "the rest did not arrive")
             ends = logs.log_ends(broker, world.topic, 2)

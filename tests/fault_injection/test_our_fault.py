@@ -45,7 +45,7 @@ def test_a_token_that_dies_is_renewed_once_however_many_lanes_meet_it(
                 held = server.faults.add(Until(gate, processed_first=False), when=_delivers)
                 shop.orders(200)
                 member.wait_until(
-                    lambda: member.status()[pipeline]["destinations"][0]["calls"] == lanes, 180, "a lane is idle"
+                    lambda: member.status()[pipeline]["destinations"][0]["requests"] == lanes, 180, "a lane is idle"
                 )
                 server.expire_tokens()
                 server.faults.remove(held)
@@ -168,10 +168,10 @@ def test_a_disk_of_secrets_that_hangs_is_said_and_keeps_neither_deliveries_nor_t
                 shop.orders(50)
                 shop.wait_until_delivered()
                 for name in world.servers:
-                    member.wait_for_line("secrets doubted", destination=name, reason="unread", level="error")
-                assert len(member.lines("secrets doubted")) == len(world.servers), "each is said once"
+                    member.wait_for_line("secret file not in use", destination=name, reason="unreadable", level="error")
+                assert len(member.lines("secret file not in use")) == len(world.servers), "each is said once"
                 member.wait_until(
-                    lambda: set(_of_each(member, "cdp_destination_secrets_doubted", reason="unread").values()) == {1},
+                    lambda: set(_of_each(member, "cdp_destination_secret_stale", reason="unreadable").values()) == {1},
                     180,
                     "no metric says so",
                 )

@@ -49,7 +49,7 @@ def test_a_registry_that_is_down_at_start_and_midway_makes_records_wait_and_cost
             held, counted = assignment(member), rebalances(member)
             shop.orders(100)
             member.wait_until(lambda: _schema_trouble(member) == {"unreachable"}, 180, "nobody says why records wait")
-            member.wait_for_line("schema not had", result="unreachable")
+            member.wait_for_line("schema fetch failed", result="unreachable")
             stay_out(down)
             assert world.customerio.received == []
             registry.down = False
@@ -125,12 +125,12 @@ def test_a_dead_letter_topic_that_is_missing_or_takes_no_large_letter_loses_none
             shop.orders(5, **_BAD)
             (large,) = shop.orders(1, **_BAD, note="n" * (most + 1000))
             good = shop.orders(300)
-            _wait_until_stuck(member, world)
+            _wait_until_stalled(member, world)
             _wait_until_held(world, good)
             stay_out(missing)
             apache_broker.create_topic(world.dead_letters, exact=True, max_message_bytes=str(most))
             came = time.monotonic()
-            member.wait_until(lambda: not _stuck(member), _AGAIN_S + _BUSY_S, "the alarm stays")
+            member.wait_until(lambda: not _stalled(member), _AGAIN_S + _BUSY_S, "the alarm stays")
             member.wait_until(lambda: _all_settled(member), 180, "still open")
             print(f"\nthe topic came: all {len(good)} behind the letters settled {time.monotonic() - came:.1f} s later")
             assert (assignment(member), rebalances(member)) == (held, counted)
@@ -158,13 +158,13 @@ def test_letters_that_nobody_may_write_wait_and_are_written_once_somebody_may(
             held, counted, denied = assignment(member), rebalances(member), time.monotonic()
             shop.orders(10, **_BAD)
             good = shop.orders(300)
-            _wait_until_stuck(member, world)
-            assert member.wait_for_line("dead letter not written")["code"] == "TOPIC_AUTHORIZATION_FAILED"
+            _wait_until_stalled(member, world)
+            assert member.wait_for_line("dead letter write failed")["code"] == "TOPIC_AUTHORIZATION_FAILED"
             _wait_until_held(world, good)
             stay_out(denied)
             assert logs.read_letters(own_kafka, world.dead_letters) == []
             own_kafka.allow_writing(world.dead_letters)
-            member.wait_until(lambda: not _stuck(member), _AGAIN_S + _BUSY_S, "the alarm stays")
+            member.wait_until(lambda: not _stalled(member), _AGAIN_S + _BUSY_S, "the alarm stays")
             member.wait_until(lambda: _all_settled(member), 180, "still open")
             assert (assignment(member), rebalances(member)) == (held, counted)
             assert leaks(world, member) == []
@@ -211,24 +211,24 @@ def _with_value(letter: Letter, sent: Sent) -> Letter:
 
 def _schema_trouble(member: Member) -> set[str | None]:
     """Return what the registry last answered about the schemas that records wait for."""
-    return {wait["trouble"] for pipeline in member.status().values() for wait in pipeline["schema_waits"]}
+    return {wait["problem"] for pipeline in member.status().values() for wait in pipeline["schemas_pending"]}
 
 
 def _all_settled(member: Member) -> bool:
     return all(not pipeline["records"]["open"] for pipeline in member.status().values())
 
 
-def _stuck(member: Member) -> bool:
-    return any(pipeline["dead_letters"]["stuck"] is not None for pipeline in member.status().values())
+def _stalled(member: Member) -> bool:
+    return any(pipeline["dead_letters"]["stalled_reason"] is not None for pipeline in member.status().values())
 
 
-def _wait_until_stuck(member: Member, world: World) -> None:
+def _wait_until_stalled(member: Member, world: World) -> None:
     """Wait until metric, log and status say that letters cannot be written; the offset of the first stays open."""
     (group,) = world.pipelines
 
     def said() -> bool:
-        metric = member.metrics().get(("cdp_dead_letters_stuck", (("pipeline", group),)))
-        return _stuck(member) and metric == 1 and bool(member.lines("dead letter not written"))
+        metric = member.metrics().get(("cdp_dead_letters_stalled", (("pipeline", group),)))
+        return _stalled(member) and metric == 1 and bool(member.lines("dead letter write failed"))
 
     member.wait_until(said, 180, "nobody says that letters are stuck")
     assert not _all_settled(member)

@@ -98,7 +98,7 @@ def _assigned_since(member: Composed, at: float) -> bool:
 
 def _calls_with_all_lanes(member: Member, group: str) -> bool:
     (destination,) = member.status()[group]["destinations"]
-    return bool(destination["calls"] == destination["lanes"] == _LANES)
+    return bool(destination["requests"] == destination["lanes"] == _LANES)
 
 
 @pytest.mark.timeout(900)
@@ -229,7 +229,7 @@ def test_of_two_processes_with_one_name_one_ends_and_says_why_in_a_sentence(brok
             with world.member() as younger:
                 younger.wait_for_partitions(2)
                 assert older.wait() == 1
-                (fell,) = older.lines("pipeline fell")
+                (fell,) = older.lines("pipeline crashed")
                 assert fell["error"].startswith(
                     f"group {group}: there is another member of the name group.instance.id=pod-0 (FENCED_INSTANCE_ID): "
                 )

@@ -26,7 +26,7 @@ _TIMEOUT_S = 5.0
 _HANGS_FOR_S = 0.8
 """Allowed where calls hang: an innocent event would have to be delayed for so long six times in a row."""
 _AFTER_S = 0.5
-_SURE = {"failures": 2, "successes": 1, "after": f"{_AFTER_S:g}s", "others": 10}
+_SURE = {"failures": 2, "other_successes": 1, "give_up_after": f"{_AFTER_S:g}s", "give_up_successes": 10}
 _BATCH = {"batch": {"events": 8, "linger": "50ms"}}
 _TAG = "unbearable"
 _BAD: Mapping[str, Action] = {"customerio": Answer(500), "copilot": Hang(600), "yotpo": Answer(403)}
@@ -42,7 +42,7 @@ def test_an_event_that_no_server_bears_becomes_a_letter_alone_and_an_outage_that
         world.configure(timeout_s=_TIMEOUT_S)
         change(
             world,
-            every={"suspects": _SURE, "probe": "200ms", "backoff": {"first": "50ms", "cap": "300ms"}},
+            every={"poison_detection": _SURE, "probe": "200ms", "backoff": {"first": "50ms", "cap": "300ms"}},
             destinations={"copilot": {"timeout": f"{_HANGS_FOR_S:g}s", **_BATCH}, "customerio": _BATCH},
         )
         shop = Feed(world, 81)
@@ -124,4 +124,4 @@ def _delivers(call: Incoming) -> bool:
 
 
 def _suspects(member: Composed) -> list[int]:
-    return [one["suspects"] for pipeline in member.status().values() for one in pipeline["destinations"]]
+    return [one["poison_candidates"] for pipeline in member.status().values() for one in pipeline["destinations"]]

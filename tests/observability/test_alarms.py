@@ -85,19 +85,19 @@ ALARMS = {
         "copilot collect is held, for 10 min now (gone)",
     ),
     "secrets on a disk that hangs": Alarm(
-        doubted(SecretProblem.UNREAD),
-        lambda rooms: rooms.secret_problem("copilot", SecretProblem.UNREAD),
-        "cdp_destination_secrets_doubted",
-        {**TO, "reason": "unread"},
-        "secrets doubted",
+        doubted(SecretProblem.UNREADABLE),
+        lambda rooms: rooms.secret_problem("copilot", SecretProblem.UNREADABLE),
+        "cdp_destination_secret_stale",
+        {**TO, "reason": "unreadable"},
+        "secret file not in use",
         "copilot: the disk with its secrets does not answer; requests use the secret that was read before",
     ),
     "secrets that are refused while the ones before are taken": Alarm(
-        doubted(SecretProblem.REFUSED),
-        lambda rooms: rooms.secret_problem("copilot", SecretProblem.REFUSED),
-        "cdp_destination_secrets_doubted",
-        {**TO, "reason": "refused"},
-        "secrets doubted",
+        doubted(SecretProblem.REJECTED),
+        lambda rooms: rooms.secret_problem("copilot", SecretProblem.REJECTED),
+        "cdp_destination_secret_stale",
+        {**TO, "reason": "rejected"},
+        "secret file not in use",
         "copilot: the secret in its files is rejected; requests use the last accepted secret",
     ),
     "a clock that is wrong": Alarm(
@@ -111,17 +111,17 @@ ALARMS = {
     "a dead-letter topic that is stuck": Alarm(
         lambda facts: replace(facts, dead_letters=DeadLetterStatus("letters", stalled_reason="has taken none for 9 s")),
         lambda rooms: rooms.dead_letter_failed("TOPIC_AUTHORIZATION_FAILED"),
-        "cdp_dead_letters_stuck",
+        "cdp_dead_letters_stalled",
         {},
-        "dead letter not written",
+        "dead letter write failed",
         "dead letters cannot be written (has taken none for 9 s); commits wait for them",
     ),
     "a registry that refuses us": Alarm(
         lambda facts: replace(facts, schema_waits={7: SINCE_MS}, schema_troubles={7: "refused"}),
         lambda rooms: rooms.schema_fetched(7, "refused", 0.1),
-        "cdp_schema_registry_trouble",
+        "cdp_schema_registry_unavailable",
         {"reason": "refused"},
-        "schema not had",
+        "schema fetch failed",
         "records wait for schema 7, for 10 min now: the registry refuses our credentials",
     ),
     "a partition that stopped": Alarm(
@@ -135,9 +135,9 @@ ALARMS = {
     "a flood of refusals": Alarm(
         guarded,
         lambda rooms: rooms.flood_guard_tripped("copilot", "shop.OrderPlaced", DeadLetterCause.REFUSED, 51, 60),
-        "cdp_flood_guard_closed",
+        "cdp_flood_guard_tripped",
         {**TO, "event": "shop.OrderPlaced", "cause": "refused"},
-        "flood guard closed",
+        "flood guard tripped",
         "copilot, shop.OrderPlaced: 51 of 60 refused (refused), so 9 wait",
     ),
     "a fence": Alarm(
@@ -164,8 +164,8 @@ def test_an_alarm_is_a_series_an_error_in_the_log_and_a_sentence_in_status_and_p
 
     assert value(metrics, alarm.series, pipeline="cdp", **alarm.labels) == 1
     assert (line["level"], line["event"]) == ("error", alarm.line)
-    assert line["advice"], "what to do is said with it"
-    (sentence,) = json.loads(json.dumps(status([facts], [], moment)))["troubles"]
+    assert line["hint"], "what to do is said with it"
+    (sentence,) = json.loads(json.dumps(status([facts], [], moment)))["problems"]
     assert sentence.startswith(f"cdp: {alarm.sentence}")
     assert f"<li>cdp: {alarm.sentence}" in page([facts], [], [], moment)
 
@@ -177,17 +177,17 @@ def test_without_anything_wrong_the_same_series_says_nothing_and_nobody_else_doe
     sources.add("cdp", Fixed(well("cdp")))
     metrics.watch(sources)
     assert not value(metrics, alarm.series, pipeline="cdp", **alarm.labels)
-    assert status([well("cdp")], [], Moment.now())["troubles"] == []
+    assert status([well("cdp")], [], Moment.now())["problems"] == []
 
 
 def test_a_directives_file_that_is_refused_and_a_pipeline_that_does_not_answer_are_said_likewise() -> None:
     told = DirectivesObserver(Log(io.StringIO()))
     told.directives_rejected([Finding("error", "directives.yaml", 1, 1, "", "is no mapping")])
-    assert status([], ["cdp"], Moment.now(), told)["troubles"] == [
-        "cdp: does not say how it is; this is a bug",
+    assert status([], ["cdp"], Moment.now(), told)["problems"] == [
+        "cdp: does not answer; please report",
         "the directives file is refused, what it said before stays in force: directives.yaml:1:1: is no mapping",
     ]
     told.directives_unreadable(NONE, [Finding("error", "directives.yaml", None, None, "", "no mapping")])
-    assert status([], [], Moment.now(), told)["troubles"] == [
+    assert status([], [], Moment.now(), told)["problems"] == [
         "the directives file is refused, nothing is sent before it is mended or removed: directives.yaml: no mapping",
     ]

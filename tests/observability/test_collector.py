@@ -18,10 +18,10 @@ def test_facts_are_on_the_page_as_they_are_at_the_scrape() -> None:
     assert value(metrics, "cdp_kafka_consumer_lag", **where) == 16
     assert 0.8 <= (value(metrics, "cdp_kafka_head_age_seconds", **where) or 0) < 60
     assert value(metrics, "cdp_deliveries_total", **to, outcome="dead_lettered") == 3
-    assert value(metrics, "cdp_books_difference", **to) == 0
+    assert value(metrics, "cdp_accounting_mismatch", **to) == 0
     assert value(metrics, "cdp_rate_limit_permits", **to) == 5
     assert value(metrics, "cdp_kafka_assigned_partitions", pipeline="cdp-copilot", topic="shop.orders") == 2
-    assert value(metrics, "cdp_records_kept", pipeline="cdp-copilot") == 12
+    assert value(metrics, "cdp_records_retained", pipeline="cdp-copilot") == 12
     assert value(metrics, "cdp_schema_cache_entries", pipeline="cdp-copilot") == 3
     paused = {"pipeline": "cdp-copilot", "topic": "shop.orders", "reason": "backpressure"}
     assert value(metrics, "cdp_kafka_paused_partitions", **paused) == 1
@@ -43,7 +43,7 @@ def test_an_offset_nobody_knows_is_not_exported() -> None:
 
 def test_books_that_do_not_balance_show_by_how_much() -> None:
     metrics = watched(Fixed(ill()))
-    assert value(metrics, "cdp_books_difference", pipeline="cdp-customerio", destination="customerio") == 1
+    assert value(metrics, "cdp_accounting_mismatch", pipeline="cdp-customerio", destination="customerio") == 1
 
 
 def test_the_books_of_what_no_lane_serves_are_exported_too() -> None:
@@ -52,8 +52,8 @@ def test_the_books_of_what_no_lane_serves_are_exported_too() -> None:
     assert value(metrics, "cdp_deliveries_skipped_total", **where, destination="yotpo") == 40
     assert value(metrics, "cdp_deliveries_owed_total", **where, destination="none") == 9
     assert value(metrics, "cdp_deliveries_total", **where, destination="none", outcome="dead_lettered") == 6
-    assert value(metrics, "cdp_books_difference", **where, destination="none") == 1
-    assert value(metrics, "cdp_books_difference", **where, destination="yotpo") == 0
+    assert value(metrics, "cdp_accounting_mismatch", **where, destination="none") == 1
+    assert value(metrics, "cdp_accounting_mismatch", **where, destination="yotpo") == 0
 
 
 def test_a_held_endpoint_shows_beside_those_that_are_not() -> None:

@@ -30,7 +30,7 @@ VERBS: list[
     ("partitions_paused", {"partitions": [P]}, ("debug", "partitions paused"), None),
     ("committed", {"offsets": {P: 5}, "seconds": 0.2}, ("debug", "offsets committed"),
      ("cdp_kafka_commits_total", {"result": "success"}, 1)),
-    ("commit_failed", {"code": "REBALANCE_IN_PROGRESS", "seconds": 0.2}, ("warning", "commit put off"),
+    ("commit_failed", {"code": "REBALANCE_IN_PROGRESS", "seconds": 0.2}, ("warning", "offset commit failed"),
      ("cdp_kafka_commits_total", {"result": "failure"}, 1)),
     ("client_error", {"code": "_TRANSPORT", "text": "", "fatal": False}, ("warning", "kafka client error"),
      ("cdp_kafka_client_errors_total", {"code": "_TRANSPORT", "fatal": "false"}, 1)),
@@ -38,10 +38,10 @@ VERBS: list[
     ("topic_missing", {"topic": "shop.orders"}, ("warning", "topic missing"), None),
     ("topic_found", {"topic": "shop.orders"}, ("info", "topic found"), None),
     ("fence_closed", {}, ("error", "fenced"), ("cdp_kafka_fences_total", {}, 1)),
-    ("fence_released", {}, ("info", "fence lifted"), None),
+    ("fence_released", {}, ("info", "fence released"), None),
     ("partition_stopped", {"partition": P, "offset": 9, "code": "_AUTO_OFFSET_RESET"}, ("error", "partition stopped"),
      ("cdp_kafka_partition_stops_total", {"code": "_AUTO_OFFSET_RESET"}, 1)),
-    ("gap_accepted", {"partition": P, "lost_from": 9, "goes_on_at": 30}, ("warning", "gap accepted"),
+    ("gap_accepted", {"partition": P, "lost_from": 9, "goes_on_at": 30}, ("warning", "offset gap accepted"),
      ("cdp_kafka_offset_gaps_total", {"topic": "shop.orders"}, 1)),
     ("events_decoded", {"events": {"shop.OrderPlaced": 3}}, None,
      ("cdp_events_decoded_total", {"event": "shop.OrderPlaced"}, 3)),
@@ -50,27 +50,27 @@ VERBS: list[
     ("events_translated", {"destination": "copilot", "events": {"shop.OrderPlaced": 3}}, None,
      ("cdp_events_translated_total", {**TO, "event": "shop.OrderPlaced"}, 3)),
     ("translation_failed", {"topic": "shop.orders", "destination": "copilot", "event_type": "shop.OrderPlaced",
-                "cause": DeadLetterCause.UNMAPPABLE, "count": 2}, ("warning", "delivery cannot be made"),
+                "cause": DeadLetterCause.UNMAPPABLE, "count": 2}, ("warning", "mapping failed"),
      ("cdp_translation_failures_total", {**TO, "event": "shop.OrderPlaced", "cause": "unmappable"}, 2)),
     ("translation_failed", {"topic": "shop.orders", "destination": "copilot", "event_type": "shop.Unheard",
-                "cause": DeadLetterCause.CONTRACT, "count": 1}, ("warning", "delivery cannot be made"),
+                "cause": DeadLetterCause.CONTRACT, "count": 1}, ("warning", "mapping failed"),
      ("cdp_translation_failures_total", {**TO, "event": "other", "cause": "contract"}, 1)),
     ("translation_failed", {"topic": "shop.orders", "destination": "", "event_type": "",
       "cause": DeadLetterCause.UNDECODABLE, "count": 2},
-     ("warning", "record cannot be decoded"),
+     ("warning", "record undecodable"),
      ("cdp_decode_failures_total", {"topic": "shop.orders", "cause": "undecodable"}, 2)),
     ("schema_fetched", {"key": 7, "result": "found", "seconds": 0.2}, ("debug", "schema fetched"),
      ("cdp_schema_registry_request_duration_seconds_sum", {"operation": "by_id"}, 0.2)),
-    ("schema_fetched", {"key": 7, "result": "refused", "seconds": 0.2}, ("error", "schema not had"),
+    ("schema_fetched", {"key": 7, "result": "refused", "seconds": 0.2}, ("error", "schema fetch failed"),
      ("cdp_schema_registry_requests_total", {"operation": "by_id", "result": "refused"}, 1)),
-    ("schema_fetched", {"key": 7, "result": "unknown", "seconds": 0.2}, ("warning", "schema not had"),
+    ("schema_fetched", {"key": 7, "result": "unknown", "seconds": 0.2}, ("warning", "schema fetch failed"),
      ("cdp_schema_registry_requests_total", {"operation": "by_id", "result": "unknown"}, 1)),
     ("schema_fetched", {"key": "0b7c", "result": "found", "seconds": 0.2}, ("debug", "schema fetched"),
      ("cdp_schema_registry_requests_total", {"operation": "by_guid", "result": "found"}, 1)),
     ("request_finished", {"destination": "copilot", "endpoint": "collect", "status": 403, "events": 9, "size": 80,
-                "seconds": 0.2}, ("debug", "call ended"), ("cdp_destination_auth_failures_total", TO, 1)),
+                "seconds": 0.2}, ("debug", "request finished"), ("cdp_destination_auth_failures_total", TO, 1)),
     ("request_finished", {"destination": "nobody", "endpoint": "collect", "status": 200, "events": 9, "size": 80,
-                "seconds": 0.2}, ("debug", "call ended"),
+                "seconds": 0.2}, ("debug", "request finished"),
      ("cdp_request_events_sum", {"destination": "other"}, 9)),
     ("delivered", {"destination": "copilot", "append_s": [0.5], "event_s": [0.75]}, None,
      ("cdp_event_time_latency_seconds_sum", TO, 0.75)),
@@ -79,52 +79,53 @@ VERBS: list[
     ("partial_failure", {"destination": "copilot", "events": 40, "refused": 2},
      None, ("cdp_partial_failures_total", TO, 1)),
     ("retry_scheduled", {"destination": "copilot", "fault": BUSY, "events": 5, "wait_s": 1.0},
-     ("warning", "batch deferred"),
+     ("warning", "batch retry scheduled"),
      ("cdp_delivery_retries_total", {**TO, "cause": "server_error"}, 1)),
     ("batch_split", {"destination": "copilot", "events": 8}, ("info", "batch split"),
      ("cdp_batches_split_total", TO, 1)),
-    ("batch_isolated", {"destination": "copilot", "events": 8}, ("warning", "batch suspected"),
-     ("cdp_batches_suspected_total", TO, 1)),
+    ("batch_isolated", {"destination": "copilot", "events": 8}, ("warning", "batch isolated"),
+     ("cdp_batches_isolated_total", TO, 1)),
     ("hold_started", {"destination": "copilot", "endpoint": "collect", "fault": BUSY}, ("error", "endpoint held"),
      ("cdp_destination_holds_total", {**TO, "cause": "server_error"}, 1)),
     ("hold_ended", {"destination": "copilot", "endpoint": "collect", "seconds": 9.0}, ("info", "hold ended"),
      ("cdp_destination_hold_seconds_total", TO, 9)),
     ("hold_ended", {"destination": "copilot", "endpoint": "collect", "seconds": -9.0}, ("info", "hold ended"),
      ("cdp_destination_hold_seconds_total", TO, 0)),
-    ("request_delayed", {"destination": "copilot", "source": "told", "seconds": 2.0}, ("debug", "call waited"),
-     ("cdp_rate_limit_wait_seconds_total", {**TO, "source": "told"}, 2)),
-    ("request_delayed", {"destination": "copilot", "source": "told", "seconds": -2.0}, ("debug", "call waited"),
-     ("cdp_rate_limit_wait_seconds_total", {**TO, "source": "told"}, 0)),
+    ("request_delayed", {"destination": "copilot", "source": "server", "seconds": 2.0}, ("debug", "request delayed"),
+     ("cdp_rate_limit_wait_seconds_total", {**TO, "source": "server"}, 2)),
+    ("request_delayed", {"destination": "copilot", "source": "server", "seconds": -2.0}, ("debug", "request delayed"),
+     ("cdp_rate_limit_wait_seconds_total", {**TO, "source": "server"}, 0)),
     ("credential_renewed", {"destination": "copilot", "ok": True}, ("info", "credential renewed"),
      ("cdp_credential_renewals_total", {**TO, "result": "success"}, 1)),
-    ("credential_renewed", {"destination": "copilot", "ok": False}, ("warning", "credential not renewed"),
+    ("credential_renewed", {"destination": "copilot", "ok": False}, ("warning", "credential renewal failed"),
      ("cdp_credential_renewals_total", {**TO, "result": "failure"}, 1)),
-    ("credentials_checked", {"destination": "copilot", "valid": True}, ("info", "credentials taken"),
+    ("credentials_checked", {"destination": "copilot", "valid": True}, ("info", "credentials accepted"),
      ("cdp_destination_credentials_valid", TO, 1)),
     ("credentials_checked", {"destination": "copilot", "valid": False}, ("error", "credentials rejected"),
      ("cdp_destination_credentials_valid", TO, 0)),
-    ("secret_problem", {"destination": "copilot", "doubt": SecretProblem.UNREAD}, ("error", "secrets doubted"), None),
-    ("secret_problem", {"destination": "copilot", "doubt": None}, ("info", "secrets no longer doubted"), None),
+    ("secret_problem", {"destination": "copilot", "doubt": SecretProblem.UNREADABLE},
+     ("error", "secret file not in use"), None),
+    ("secret_problem", {"destination": "copilot", "doubt": None}, ("info", "secret file in use again"), None),
     ("flood_guard_tripped", {**TO, "kind": "shop.OrderPlaced", "cause": DeadLetterCause.REFUSED,
        "refused": 51, "of": 90},
-     ("error", "flood guard closed"), ("cdp_flood_guard_closures_total", {**TO, "cause": "refused"}, 1)),
+     ("error", "flood guard tripped"), ("cdp_flood_guard_trips_total", {**TO, "cause": "refused"}, 1)),
     ("flood_guard_tripped", {"destination": "", "kind": "shop.orders",
       "cause": DeadLetterCause.UNKNOWN_SCHEMA, "refused": 51, "of": 51},
-     ("error", "flood guard closed"),
-     ("cdp_flood_guard_closures_total", {"destination": "none", "cause": "unknown_schema"}, 1)),
+     ("error", "flood guard tripped"),
+     ("cdp_flood_guard_trips_total", {"destination": "none", "cause": "unknown_schema"}, 1)),
     ("flood_guard_reset", {**TO, "kind": "shop.OrderPlaced",
       "cause": DeadLetterCause.REFUSED, "seconds": 9.0, "by": "probe"},
-     ("info", "flood guard opened"), ("cdp_flood_guard_seconds_total", TO, 9)),
+     ("info", "flood guard reset"), ("cdp_flood_guard_tripped_seconds_total", TO, 9)),
     ("flood_guard_reset", {**TO, "kind": "shop.OrderPlaced",
       "cause": DeadLetterCause.REFUSED, "seconds": -9.0, "by": "directive"},
-     ("info", "flood guard opened"), ("cdp_flood_guard_seconds_total", TO, 0)),
+     ("info", "flood guard reset"), ("cdp_flood_guard_tripped_seconds_total", TO, 0)),
     ("dead_lettered", {"destination": "",
       "cause": DeadLetterCause.UNDECODABLE, "count": 3}, ("warning", "dead letters written"),
      ("cdp_dead_letters_total", {"destination": "none", "cause": "undecodable"}, 3)),
-    ("dead_letter_failed", {"code": "_TIMED_OUT"}, ("error", "dead letter not written"),
+    ("dead_letter_failed", {"code": "_TIMED_OUT"}, ("error", "dead letter write failed"),
      ("cdp_dead_letter_write_failures_total", {}, 1)),
-    ("shutdown_started", {}, ("info", "leaving"), None),
-    ("shutdown_finished", {"released": 4}, ("info", "left"), None),
+    ("shutdown_started", {}, ("info", "shutdown started"), None),
+    ("shutdown_finished", {"released": 4}, ("info", "pipeline stopped"), None),
 ]  # fmt: skip
 
 IDS = [f"{number}-{verb}" for number, (verb, *_) in enumerate(VERBS)]
@@ -175,11 +176,11 @@ def test_a_guard_over_decoding_names_the_topic_and_one_over_deliveries_the_event
     assert (records["topic"], records["refused"], records["of"]) == ("shop.orders", 51, 60)
     assert "event_type" not in records
     assert (before["destination"], before["event_type"]) == ("copilot", "shop.OrderPlaced")
-    advice = [str(line["advice"]) for line in (records, before, after)]
-    assert "registry" in advice[0]
-    assert "mapping" in advice[1]
-    assert "destination" in advice[2]
-    assert all("directive" in each for each in advice)
+    hints = [str(line["hint"]) for line in (records, before, after)]
+    assert "registry" in hints[0]
+    assert "mapping" in hints[1]
+    assert "destination" in hints[2]
+    assert all("directive" in each for each in hints)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_a_guard_over_decoding_names_the_topic_and_one_over_deliveries_the_event
 def test_what_to_do_about_a_hold_is_said_with_it(trouble: TransientCause) -> None:
     written = Written()
     LogObserver(written.log, "cdp").hold_started("copilot", "collect", Fault(trouble))
-    assert written.lines[0]["advice"]
+    assert written.lines[0]["hint"]
 
 
 def test_letters_that_are_written_again_are_news_once() -> None:
@@ -199,16 +200,16 @@ def test_letters_that_are_written_again_are_news_once() -> None:
     story.dead_lettered("copilot", DeadLetterCause.REFUSED, 1)
     story.dead_lettered("copilot", DeadLetterCause.REFUSED, 1)
     assert [line["event"] for line in written.lines] == [
-        "dead letter not written",
+        "dead letter write failed",
         "dead letters are written again",
         "dead letters written",
     ]
-    assert "create it" in str(written.lines[0]["advice"])
+    assert "create it" in str(written.lines[0]["hint"])
 
 
 def test_a_debug_verb_costs_a_quiet_log_nothing() -> None:
     written = Written("info")
     story = LogObserver(written.log, "cdp")
     story.partitions_paused([P])
-    story.request_delayed("copilot", "told", 1.0)
+    story.request_delayed("copilot", "server", 1.0)
     assert written.lines == []

@@ -75,13 +75,13 @@ def test_a_dead_poll_thread_fails_liveness_and_says_why(served: Served) -> None:
     served.sources.add("cdp", Fixed(replace(well("cdp"), poll_turned_at_s=-10_000.0)))
     code, body, _ = served.ask("/livez")
     assert code == 503
-    assert body == "cdp poll_turning: no turn for more than 150 s\n"
+    assert body == "cdp poll_ticking: no tick for more than 150 s\n"
     code, body, headers = served.ask("/livez?verbose")
     assert code == 503
     assert headers["Content-Type"].startswith("application/json")
     said = json.loads(body)
     assert said["ok"] is False
-    assert [check["name"] for check in said["checks"]] == ["poll_turning", "loop_turning", "client_alive"]
+    assert [check["name"] for check in said["checks"]] == ["poll_ticking", "loop_ticking", "client_alive"]
     assert said["checks"][0]["age_s"] > 150
 
 
@@ -116,12 +116,12 @@ def test_the_status_holds_every_fact(served: Served) -> None:
     code, body, _ = served.ask("/status")
     said = json.loads(body)
     assert code == 200
-    assert said["silent"] == ["broken"]
+    assert said["not_answering"] == ["broken"]
     (pipeline,) = said["pipelines"]
     assert pipeline["destinations"][0]["holds"][0]["cause"] == "unauthorized"
-    assert pipeline["destinations"][0]["books"]["difference"] == 1
+    assert pipeline["destinations"][0]["accounting"]["mismatch"] == 1
     assert pipeline["partitions"][0]["lag"] == 24_000
-    assert pipeline["schema_waits"][0]["schema"] == "1234"
+    assert pipeline["schemas_pending"][0]["schema"] == "1234"
     assert said["probes"]["/readyz"]["ok"] is True
     assert "canary" not in body
 
@@ -175,7 +175,7 @@ def test_the_page_says_what_is_wrong_first_and_fetches_nothing(served: Served) -
 def test_the_page_of_a_pipeline_that_works_says_so(served: Served) -> None:
     served.sources.add("cdp-copilot", Fixed(well()))
     page = read(served.ask("/")[1])
-    assert "All is well" in page.text
+    assert "No problems" in page.text
     assert "in its group" in page.text
 
 

@@ -54,23 +54,23 @@ def test_a_closed_guard_is_a_series_for_its_event_type_and_cause_and_none_while_
     sources, source = StatusSources(), Fixed(ill())
     sources.add("cdp-customerio", source)
     metrics.watch(sources)
-    name = "cdp_flood_guard_closed"
+    name = "cdp_flood_guard_tripped"
     assert value(metrics, name, **TO, event="shop.OrderPlaced", cause="refused") == 1
     assert value(metrics, name, **TO, event="other", cause="contract") == 1, "no mapping speaks of it"
     assert value(metrics, name, **TO, event="shop.Unheard", cause="contract") is None
     where = {"pipeline": "cdp-customerio", "topic": "shop.orders", "cause": "unknown_schema"}
-    assert value(metrics, "cdp_decode_guard_closed", **where) == 1
+    assert value(metrics, "cdp_decode_guard_tripped", **where) == 1
     assert value(metrics, "cdp_deliveries_parked", **TO) == 320
     assert value(metrics, "cdp_deliveries_parked", pipeline="cdp-customerio", destination="none") == 7
     source.answer = well("cdp-customerio")
     assert value(metrics, name, **TO, event="shop.OrderPlaced", cause="refused") is None
-    assert value(metrics, "cdp_decode_guard_closed", **where) is None
+    assert value(metrics, "cdp_decode_guard_tripped", **where) is None
 
 
 def test_suspects_pauses_and_stopped_partitions_are_gauges() -> None:
     metrics = watched(Fixed(ill()), Fixed(well()))
     fine = {"pipeline": "cdp-copilot", "destination": "copilot"}
-    assert (value(metrics, "cdp_suspects", **TO), value(metrics, "cdp_suspects", **fine)) == (2, 0)
+    assert (value(metrics, "cdp_poison_candidates", **TO), value(metrics, "cdp_poison_candidates", **fine)) == (2, 0)
     assert (value(metrics, "cdp_destination_paused", **TO), value(metrics, "cdp_destination_paused", **fine)) == (1, 0)
     stopped = "cdp_kafka_partitions_stopped"
     assert value(metrics, stopped, pipeline="cdp-customerio", topic="shop.customers.<b>eu</b>") == 1
@@ -85,7 +85,7 @@ def test_a_registry_that_refuses_or_is_away_is_an_alarm(
     troubles: dict[int | str, str], unreachable: int, refused: int
 ) -> None:
     metrics = watched(Fixed(replace(well(), schema_troubles=troubles)))
-    name, where = "cdp_schema_registry_trouble", {"pipeline": "cdp-copilot"}
+    name, where = "cdp_schema_registry_unavailable", {"pipeline": "cdp-copilot"}
     assert value(metrics, name, **where, reason="unreachable") == unreachable
     assert value(metrics, name, **where, reason="refused") == refused
 
@@ -123,7 +123,7 @@ def test_the_status_holds_what_is_kept_back_and_why() -> None:
         ("shop.OrderPlaced", "refused", 312),
         ("shop.Unheard", "contract", 8),
     ]
-    assert to["suspects"] == 2
+    assert to["poison_candidates"] == 2
     assert [(each["event_type"], each["reason"]) for each in to["paused"]] == [("shop.Left", "why")]
     (guard,) = pipeline["guards"]
     assert (guard["topic"], guard["refused"], guard["of"]) == ("shop.orders", 50, 52)
@@ -143,11 +143,11 @@ def test_the_status_holds_what_an_operator_said_and_never_a_key() -> None:
     text = json.dumps(said(well(), heard)) + shown(well(), heard)
     assert "canary" not in text
     spoken = said(well(), heard)["directives"]
-    assert [(each["directive"], each.get("key"), each["reason"]) for each in spoken["in_force"]] == [
+    assert [(each["directive"], each.get("key"), each["reason"]) for each in spoken["active"]] == [
         ("quarantine", "set", "asked by …@…"),
         ("accept_refusals", None, "the vendor moved"),
     ]
-    assert spoken["refused"] == ["directives.yaml:3:5: directives[0]: said …@…"]
+    assert spoken["rejected"] == ["directives.yaml:3:5: directives[0]: said …@…"]
     assert said(well())["directives"] is None
 
 
@@ -157,7 +157,7 @@ def test_the_page_says_what_an_operator_said_and_that_the_file_is_refused() -> N
     assert "<td>pause</td><td>destination copilot, event type shop.OrderPlaced</td>" in text
     assert "60 min left" in text
     assert "&lt;i&gt;their&lt;/i&gt; maintenance" in text
-    assert "All is well" in text, "somebody meant it"
+    assert "No problems" in text, "somebody meant it"
     heard.directives_rejected([Finding("error", "directives.yaml", 3, 5, "directives[0]", "no such destination")])
     text = shown(well(), heard)
     assert "1 to look at" in text
@@ -172,7 +172,7 @@ def test_without_anything_in_force_the_page_has_no_such_section() -> None:
 @pytest.mark.parametrize(
     ("facts", "state"),
     [
-        (DestinationStatus("copilot", suspects=3), "idle; 3 suspected"),
+        (DestinationStatus("copilot", suspects=3), "idle; 3 poison candidates"),
         (DestinationStatus("copilot", paused=(Pause(1, "", "copilot"),)), "paused: all"),
         (
             DestinationStatus("copilot", calls=1, paused=(Pause(1, "", None, "b"), Pause(1, "", None, "a"))),

@@ -130,10 +130,10 @@ def test_changes_are_always_said() -> None:
         "endpoint held",
         "hold ended",
         "fenced",
-        "fence lifted",
+        "fence released",
         "partitions lost",
-        "leaving",
-        "left",
+        "shutdown started",
+        "pipeline stopped",
     ]
     assert written.lines[1]["partitions"] == {"a": [0], "b": [0, 1]}
 
@@ -144,9 +144,9 @@ def test_credentials_are_news_only_when_they_change() -> None:
     for valid in (True, True, False, False, True):
         story.credentials_checked("yotpo", valid=valid)
     assert [line["event"] for line in written.lines] == [
-        "credentials taken",
+        "credentials accepted",
         "credentials rejected",
-        "credentials taken",
+        "credentials accepted",
     ]
 
 

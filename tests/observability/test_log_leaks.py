@@ -25,7 +25,7 @@ def test_no_verb_lets_a_canary_through() -> None:
     assert "canary" not in text
     assert len(text.splitlines()) == 3 * len((*DeadLetterCause, *TransientCause)) + 1
     assert written.lines[-1]["broker"] == "kafka:9093"
-    assert "credentials" in str(written.lines[-1]["advice"])
+    assert "credentials" in str(written.lines[-1]["hint"])
 
 
 def test_no_detail_is_longer_than_two_hundred_letters() -> None:

@@ -28,36 +28,39 @@ def test_books_that_do_not_balance_are_said_first_and_by_how_much() -> None:
     ))  # fmt: skip
     text = shown(off)
     assert "2 to look at" in text
-    assert "cdp-copilot: the books of records are off by 7; this is a bug" in text
-    assert "cdp-copilot: the books of copilot are off by 3; this is a bug" in text
+    assert "cdp-copilot: accounting mismatch of 7 for records; please report" in text
+    assert "cdp-copilot: accounting mismatch of 3 for copilot; please report" in text
 
 
 @pytest.mark.parametrize(
     ("facts", "word"),
     [
-        (replace(well(), shut_down=True, shutting_down=True), "left"),
-        (replace(well(), shutting_down=True), "leaving"),
+        (replace(well(), shut_down=True, shutting_down=True), "stopped"),
+        (replace(well(), shutting_down=True), "shutting down"),
         (replace(well(), fenced=True), "fenced"),
         (well(), "in its group"),
         (replace(well(), joined=False), "joining"),
         (replace(well(), lost_since_ms=NOW.wall_ms), "joining"),
     ],
-    ids=["left", "leaving", "fenced", "in its group", "never joined", "put out of it"],
+    ids=["stopped", "shutting down", "fenced", "in its group", "never joined", "put out of it"],
 )
-def test_a_pipelines_state_is_one_word(facts: PipelineStatus, word: str) -> None:
+def test_a_pipelines_state_is_shown(facts: PipelineStatus, word: str) -> None:
     assert f"<dt>state</dt><dd>{word}</dd>" in shown(facts)
 
 
 @pytest.mark.parametrize(
     ("facts", "word"),
     [
-        (DestinationStatus("copilot", waiting_until_ms=NOW.wall_ms + 90 * SECOND_MS, calls=1), "told to wait 90 s"),
+        (
+            DestinationStatus("copilot", waiting_until_ms=NOW.wall_ms + 90 * SECOND_MS, calls=1),
+            "rate limited by server for 90 s",
+        ),
         (DestinationStatus("copilot", waiting_until_ms=NOW.wall_ms - SECOND_MS), "idle"),
         (DestinationStatus("copilot", calls=1), "delivering"),
         (DestinationStatus("copilot", open_events=1), "delivering"),
         (DestinationStatus("copilot"), "idle"),
     ],
-    ids=["told to wait", "waited long enough", "calling", "holding work", "idle"],
+    ids=["rate limited", "waited long enough", "calling", "holding work", "idle"],
 )
 def test_a_destinations_state_is_said(facts: DestinationStatus, word: str) -> None:
     assert f"<td>{word}</td>" in shown(replace(well(), destinations=(facts,)))
@@ -85,10 +88,10 @@ def test_books_of_what_no_lane_serves_are_shown_and_said_when_they_are_off() -> 
     assert "<td>yotpo</td><td>disabled</td><td>4</td>" in shown(seen)
     assert "<td>none</td><td>could not be decoded</td><td>3</td>" in shown(seen)
     assert "1 to look at" in shown(seen)
-    assert "cdp-copilot: the books of none are off by 2; this is a bug" in shown(seen)
+    assert "cdp-copilot: accounting mismatch of 2 for none; please report" in shown(seen)
     pipelines: object = status([seen], [], NOW)["pipelines"]
     assert isinstance(pipelines, list)
-    assert [(name, each["difference"]) for name, each in pipelines[0]["other_books"].items()] == [
+    assert [(name, each["mismatch"]) for name, each in pipelines[0]["other_accounts"].items()] == [
         ("yotpo", 0),
         ("none", 2),
     ]
@@ -107,11 +110,11 @@ def test_why_a_schema_is_waited_for_is_said(trouble: dict[int | str, str], said:
     assert f"records wait for schema 7, {said}</li>" in shown(waiting)
     pipelines: object = status([waiting], [], NOW)["pipelines"]
     assert isinstance(pipelines, list)
-    assert pipelines[0]["schema_waits"][0]["trouble"] == trouble.get(7)
+    assert pipelines[0]["schemas_pending"][0]["problem"] == trouble.get(7)
 
 
 def test_the_limit_of_records_is_shown_beside_what_it_counts() -> None:
-    assert "<dt>records kept</dt><dd>12 of 50\u202f000</dd>" in shown(well())
+    assert "<dt>records retained</dt><dd>12 of 50\u202f000</dd>" in shown(well())
 
 
 def test_of_very_many_partitions_those_with_most_lag_are_listed() -> None:

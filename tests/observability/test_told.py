@@ -26,9 +26,9 @@ def test_each_directive_in_force_is_written_with_its_scope_and_end_and_without_i
     told.directives_read(
         Directives((Pause(later, "canary words", destination="copilot"), Pause(1, "over", event_type="shop.Left")))
     )
-    assert [(line["event"], line.get("count"), line.get("in_force")) for line in written.lines] == [
+    assert [(line["event"], line.get("count"), line.get("active")) for line in written.lines] == [
         ("directives read", 2, 1),
-        ("directive in force", None, None),
+        ("directive active", None, None),
     ]
     assert written.lines[1]["directive"] == "pause"
     assert written.lines[1]["destination"] == "copilot"
@@ -54,11 +54,11 @@ def test_a_refused_file_is_written_with_all_its_findings_and_the_old_one_stays_i
     ]
     told.directives_rejected(findings)
     assert [(line["level"], line["event"]) for line in written.lines[-3:]] == [
-        ("error", "directives refused"),
-        ("error", "directives finding"),
-        ("error", "directives finding"),
+        ("error", "directives file rejected"),
+        ("error", "directives file invalid"),
+        ("error", "directives file invalid"),
     ]
-    assert (written.lines[-3]["count"], written.lines[-3]["in_force"]) == (2, 1)
+    assert (written.lines[-3]["count"], written.lines[-3]["active"]) == (2, 1)
     assert written.lines[-2]["at"] == "directives.yaml:3:5"
     assert told.findings == (
         "directives.yaml:3:5: directives[0].pause: no destination is called `copilt`",
@@ -75,11 +75,11 @@ def test_a_file_refused_at_the_start_is_written_with_what_it_holds_until_one_is_
     hold = Directives((Pause(253_402_300_800_000, "", destination="copilot"),))
     told.directives_unreadable(hold, [Finding("error", "directives.yaml", 3, 5, "directives[0]", "no")])
     assert [(line["level"], line["event"]) for line in written.lines] == [
-        ("error", "directives refused"),
-        ("error", "directives finding"),
+        ("error", "directives file rejected"),
+        ("error", "directives file invalid"),
     ]
-    assert written.lines[0]["in_force"] == 1
-    assert "nothing is sent" in str(written.lines[0]["advice"])
+    assert written.lines[0]["active"] == 1
+    assert "nothing is sent" in str(written.lines[0]["hint"])
     assert told.in_force(now_ms()) == hold
     assert (told.heard, told.unread, told.findings) == (True, True, ("directives.yaml:3:5: directives[0]: no",))
     assert until(hold[0]) == "for ever"
@@ -111,8 +111,8 @@ def test_a_directive_that_is_back_is_written_as_a_warning_that_doubts_the_clock(
     written = Written()
     DirectivesObserver(written.log).directive_active_again(Pause(0, "canary words", "yotpo"))
     (line,) = written.lines
-    assert (line["level"], line["event"], line["destination"]) == ("warning", "directive in force again", "yotpo")
-    assert "clock" in str(line["advice"])
+    assert (line["level"], line["event"], line["destination"]) == ("warning", "directive active again", "yotpo")
+    assert "clock" in str(line["hint"])
     assert "canary" not in written.stream.getvalue()
 
 

@@ -59,7 +59,7 @@ class LaneAlone:
         self.suspicions = self.calls = 0
         context: Any = SimpleNamespace(
             name="copilot",
-            options=DestinationOptions(backoff=Backoff(0.5, 30.0), suspects=options),
+            options=DestinationOptions(backoff=Backoff(0.5, 30.0), poison_detection=options),
             rate_limiter=self.pace,
             poison_detector=PoisonDetector(options),
             circuit_breakers=CircuitBreakers[Endpoint](30.0),
@@ -127,7 +127,7 @@ class LaneAlone:
 def test_so_many_bad_ones_cost_no_more_failed_calls_than_their_number_times_the_depth_once_they_are_suspects(
     count: int, failures: int, keys: int, data: st.DataObject
 ) -> None:
-    lane = LaneAlone(PoisonDetectionOptions(failures=failures, after_s=0.0, others=0), count)
+    lane = LaneAlone(PoisonDetectionOptions(failures=failures, give_up_after_s=0.0, give_up_successes=0), count)
     lane.passing()
     lane.call(lambda _: Delivered())
     owed = lane.owe(count, keys)
@@ -162,7 +162,7 @@ def test_so_many_bad_ones_cost_no_more_failed_calls_than_their_number_times_the_
 def test_while_nothing_succeeds_nobody_is_suspected_and_nothing_is_given_up(
     count: int, most: int, failures: int, keys: int, data: st.DataObject
 ) -> None:
-    lane = LaneAlone(PoisonDetectionOptions(failures=failures, after_s=0.0, others=0), most)
+    lane = LaneAlone(PoisonDetectionOptions(failures=failures, give_up_after_s=0.0, give_up_successes=0), most)
     for _ in range(data.draw(st.integers(0, 3))):
         lane.owe(1, keys)
         lane.call(lambda _: Delivered())
@@ -217,13 +217,13 @@ def given_up_as_it_takes(options: PoisonDetectionOptions, weather: list[bool], b
             at = past[each.slot]
             alone = list(itertools.takewhile(lambda one: one[2], reversed(at)))[::-1]
             pairs = list(itertools.pairwise(at))[-len(alone) :]
-            damning = [now for before, now in pairs if now[0] - before[0] >= options.successes]
+            damning = [now for before, now in pairs if now[0] - before[0] >= options.other_successes]
             first = damning[-options.failures]  # there were so many, or this falls
             assert damning[-1] == at[-1]
             outages = [now for before, now in pairs if now[0] == before[0] and False in others[before[1] : now[1]]]
             assert not any(now > first for now in outages)
             since = next(now for now in damning if not any(outage > now for outage in outages))
-            assert sum(taken[since[0] :]) >= options.others
+            assert sum(taken[since[0] :]) >= options.give_up_successes
             met = others[since[1] :]
             assert met.count(True) > met.count(False)
     return len(lane.dead)

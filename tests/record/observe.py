@@ -31,10 +31,10 @@ _CHANGING_METRICS = re.compile(
     r"|cdp_kafka_partition_pauses_total|cdp_build_info|cdp_poll_interval_seconds|cdp_log_messages\w*|\w+_timestamp_seconds"
     r"|cdp_(rate_limit_wait|destination_hold)_seconds_total|cdp_kafka_rebalance_duration_seconds"
 )
-_CHANGING_STATUS = frozenset({"tenure", "committed", "log_end", "lag", "paused"})
-_TEXTS = frozenset({"advice", "detail", "message", "reason", "hint", "troubles", "refused", "about"})
+_CHANGING_STATUS = frozenset({"epoch", "committed", "log_end", "lag", "paused"})
+_TEXTS = frozenset({"detail", "message", "reason", "hint", "problems", "refused", "rejected", "about"})
 _LABELS_IN_LOG = ("cause", "source", "result", "code", "reason")
-_KEYS_NOT_ALWAYS = frozenset({"suppressed", "http_status", "detail", "advice", "event_type", "ts"})
+_KEYS_NOT_ALWAYS = frozenset({"suppressed", "http_status", "detail", "hint", "event_type", "ts"})
 
 
 def observe(new_keys: Mapping[str, str]) -> dict[str, Json]:

@@ -36,7 +36,7 @@ def test_a_2xx_is_the_destinations_own_matter(status: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
 def test_a_bad_request_halves_a_batch_and_refuses_what_stands_alone(status: int) -> None:
-    assert judge_status(reply(status), 2) == BatchRefused(Fault(TransientCause.MIXED, "", status))
+    assert judge_status(reply(status), 2) == BatchRefused(Fault(TransientCause.BATCH_REFUSED, "", status))
     assert judge_status(reply(status), 1) == Refused(Fault(DeadLetterCause.REFUSED, "", status))
 
 

@@ -36,10 +36,10 @@ def test_a_pipeline_that_works_passes_every_check() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"poll_turned_at_s": 9_849.0}, {"poll_turning"}),
+        ({"poll_turned_at_s": 9_849.0}, {"poll_ticking"}),
         ({"poll_turned_at_s": 9_851.0}, set()),
         ({"poll_turned_at_s": None}, {"poll_started"}),
-        ({"loop_turned_at_s": 9_939.0}, {"loop_turning"}),
+        ({"loop_turned_at_s": 9_939.0}, {"loop_ticking"}),
         ({"loop_turned_at_s": 9_939.0, "records": RecordCounts(4, 4, 0)}, set()),
         ({"loop_turned_at_s": None}, {"loop_started"}),
         ({"fatal": "_FATAL"}, {"client_alive"}),
@@ -49,7 +49,7 @@ def test_a_pipeline_that_works_passes_every_check() -> None:
         ({"shut_down": True, "poll_turned_at_s": 1.0, "loop_turned_at_s": 1.0}, {"staying"}),
         ({"lost_since_ms": 1_000_000_000 - 301_000}, {"in_group"}),
         ({"lost_since_ms": 1_000_000_000 - 299_000}, set()),
-        ({"destinations": (DestinationStatus("yotpo", credentials_valid=False),)}, {"credentials_taken"}),
+        ({"destinations": (DestinationStatus("yotpo", credentials_valid=False),)}, {"credentials_accepted"}),
     ],
 )
 def test_each_thing_wrong_fails_its_own_check_alone(change: dict[str, object], expected: set[str]) -> None:
@@ -75,7 +75,7 @@ def test_a_hold_an_outage_or_a_wait_makes_nothing_dead_or_unready(change: dict[s
 def test_a_longer_poll_interval_makes_liveness_more_patient() -> None:
     slow = replace(GOOD, poll_turned_at_s=9_000.0, max_poll_interval_s=3_600.0)
     assert failing(live([slow], NOW, LIMITS)) == set()
-    assert failing(live([slow], NOW, HealthThresholds(poll_s=60.0))) == {"poll_turning"}
+    assert failing(live([slow], NOW, HealthThresholds(poll_s=60.0))) == {"poll_ticking"}
 
 
 def test_before_the_first_pipeline_the_process_is_alive_but_neither_started_nor_ready() -> None:

@@ -107,7 +107,7 @@ def test_a_suspect_that_makes_everyone_wait_goes_again_after_three_times_as_long
 
 
 def test_the_letter_says_how_often_it_failed_by_itself_and_a_wait_its_last_answer_states_is_kept() -> None:
-    case = Case("fsfs", 1, PoisonDetectionOptions(failures=2, after_s=0.0, others=1))
+    case = Case("fsfs", 1, PoisonDetectionOptions(failures=2, give_up_after_s=0.0, give_up_successes=1))
     began = time.monotonic()
     assert case.end(DOWN_FOR)
     assert case.lane.dead == [case.oldest]

@@ -104,7 +104,9 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
         probe_s=30.0,
         linger_s=0.2,
         rate_per_s=None,
-        suspects=PoisonDetectionOptions(failures=5, successes=1, after_s=3600.0, others=100),
+        poison_detection=PoisonDetectionOptions(
+            failures=5, other_successes=1, give_up_after_s=3600.0, give_up_successes=100
+        ),
     )
     assert settings.flood_guard == FloodGuardOptions(refusals=50, window_s=600.0, share=0.5)
     assert sorted(copilot.secrets) == ["client_id", "client_secret"]
@@ -144,7 +146,7 @@ destinations:
     backoff: {first: 1s, cap: 2s}
     probe: 3s
     rate: 60/m
-    suspects: {failures: 2, successes: 3, after: 4s, others: 5}
+    poison_detection: {failures: 2, other_successes: 3, give_up_after: 4s, give_up_successes: 5}
   two:
     kind: customerio
     url: https://two/v1
@@ -188,7 +190,7 @@ destinations:
         probe_s=3.0,
         linger_s=1.0,
         rate_per_s=1.0,
-        suspects=PoisonDetectionOptions(2, 3, 4.0, 5),
+        poison_detection=PoisonDetectionOptions(2, 3, 4.0, 5),
     )
     assert two.options == CustomerioOptions(
         name="two",

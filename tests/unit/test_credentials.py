@@ -63,12 +63,12 @@ def test_a_disk_that_hangs_keeps_no_basic_credentials_from_signing_and_is_said_o
             assert await door.renew(signature) is None
             assert not await door.refresh()
             assert await door.current() is signature
-            assert (door.problem(), doubts, renewals) == (SecretProblem.UNREAD, [SecretProblem.UNREAD], [False])
+            assert (door.problem(), doubts, renewals) == (SecretProblem.UNREADABLE, [SecretProblem.UNREADABLE], [False])
             mount.answer(b"new")
         assert door.problem() is None, "as soon as the disk has answered, whoever reads next"
         secrets["password"]._look._within_s = 30
         assert await door.renew(signature) == {"authorization": "Basic " + base64.b64encode(b"id:new").decode()}
-        assert doubts == [SecretProblem.UNREAD, None]
+        assert doubts == [SecretProblem.UNREADABLE, None]
 
     asyncio.run(run())  # the loop closes while no thread of its own waits for a disk
 
@@ -92,7 +92,7 @@ def test_half_of_a_key_is_tried_and_gives_way_to_the_one_that_was_taken_until_it
         assert (await door.current(), doubts, renewals) == (good, [], [False])
         door.accepted(good)
         door.accepted(good)
-        assert (door.problem(), doubts) == (SecretProblem.REFUSED, [SecretProblem.REFUSED])
+        assert (door.problem(), doubts) == (SecretProblem.REJECTED, [SecretProblem.REJECTED])
         assert not await door.refresh()
         assert await door.current() is good
         reads, key.on_disk = key.reads, "half no more"
@@ -103,11 +103,11 @@ def test_half_of_a_key_is_tried_and_gives_way_to_the_one_that_was_taken_until_it
         door._look_at = 0.0
         whole = await door.current()
         assert whole == basic("half no more")
-        assert doubts == [SecretProblem.REFUSED, None]
+        assert doubts == [SecretProblem.REJECTED, None]
         door.accepted(whole)
         assert await door.renew(whole) is None, "what was replaced is not gone back to"
         assert await door.current() is whole
-        assert doubts == [SecretProblem.REFUSED, None]
+        assert doubts == [SecretProblem.REJECTED, None]
 
     asyncio.run(run())
 
@@ -129,7 +129,7 @@ def test_of_two_keys_that_are_refused_neither_is_given_up_before_one_is_taken() 
         assert await door.renew(old) is new
         door.accepted(new)
         assert await door.renew(new) is None
-        assert doubts == [SecretProblem.REFUSED, None]
+        assert doubts == [SecretProblem.REJECTED, None]
 
     asyncio.run(run())
 

@@ -42,7 +42,7 @@ def test_another_2xx_is_no_delivery() -> None:
 
 def test_every_other_status_is_judged_as_for_all() -> None:
     body = {"meta": {"errors": ["event of jane@acme.test is missing"]}}
-    assert judge(body, 400) == BatchRefused(Fault(TransientCause.MIXED, "event of … is missing", 400))
+    assert judge(body, 400) == BatchRefused(Fault(TransientCause.BATCH_REFUSED, "event of … is missing", 400))
     assert judge(body, 400, events=1) == Refused(Fault(DeadLetterCause.REFUSED, "event of … is missing", 400))
     assert isinstance(judge(b"", 413), BatchRefused)
     assert isinstance(judge(b"", 401), Blocked)

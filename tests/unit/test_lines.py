@@ -41,12 +41,12 @@ def test_a_line_is_one_line_whatever_is_in_it(event: str, fields: dict[str, obje
     line = as_json(1_700_000_000.5, "info", event, {name: shown(value) for name, value in fields.items()})
     assert "\n" not in line
     assert json.loads(line)["ts"] == fields.get("ts", "2023-11-14T22:13:20.500Z") or "ts" in fields
-    assert "\n" not in as_text(0.0, "info", "left", {"detail": shown("a\nb")})
+    assert "\n" not in as_text(0.0, "info", "pipeline stopped", {"detail": shown("a\nb")})
 
 
 def test_absent_fields_are_left_out() -> None:
-    line = json.loads(as_json(0.0, "info", "left", {"detail": None, "count": 0}))
-    assert line == {"ts": "1970-01-01T00:00:00.000Z", "level": "info", "event": "left", "count": 0}
+    line = json.loads(as_json(0.0, "info", "pipeline stopped", {"detail": None, "count": 0}))
+    assert line == {"ts": "1970-01-01T00:00:00.000Z", "level": "info", "event": "pipeline stopped", "count": 0}
 
 
 def test_a_readable_line_quotes_what_has_spaces() -> None:
@@ -55,8 +55,8 @@ def test_a_readable_line_quotes_what_has_spaces() -> None:
 
 
 def test_a_readable_line_rounds_fractions_and_shows_that_a_text_is_empty() -> None:
-    line = as_text(0.0, "info", "call ended", {"seconds": 0.123456, "detail": "", "bytes": 5})
-    assert line.endswith('call ended  seconds=0.123 detail="" bytes=5')
+    line = as_text(0.0, "info", "request finished", {"seconds": 0.123456, "detail": "", "bytes": 5})
+    assert line.endswith('request finished  seconds=0.123 detail="" bytes=5')
 
 
 def test_names_inside_a_field_are_printable_too_and_odd_numbers_are_left_out() -> None:

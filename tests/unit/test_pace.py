@@ -29,7 +29,7 @@ def test_without_a_rate_only_a_told_wait_delays_and_the_longest_counts() -> None
     assert pace.delay(10.0) == (0.0, "")
     pace.pause_until(15.0)
     pace.pause_until(12.0)
-    assert pace.delay(10.0) == (5.0, "told")
+    assert pace.delay(10.0) == (5.0, "server")
     assert pace.delay(15.0) == (0.0, "")
 
 

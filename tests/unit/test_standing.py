@@ -212,5 +212,5 @@ def test_one_settle_less_and_the_difference_is_exported(forgets: bool) -> None:
     house.settling.delivered("copilot", batch)
     looked = house.look()
     assert looked.destinations[0].books == DeliveryCounts(owed=2, delivered=2, open=int(forgets))
-    exported = value(watched(Fixed(looked)), "cdp_books_difference", pipeline="cdp", destination="copilot")
+    exported = value(watched(Fixed(looked)), "cdp_accounting_mismatch", pipeline="cdp", destination="copilot")
     assert exported == (-1 if forgets else 0)

@@ -79,7 +79,7 @@ def past(story: str, options: PoisonDetectionOptions | None = None) -> tuple[Poi
         (Delivered(), False),
         (PartiallyRefused({}), False),
         (Refused(Fault(DeadLetterCause.REFUSED)), False),
-        (BatchRefused(Fault(TransientCause.MIXED)), False),
+        (BatchRefused(Fault(TransientCause.BATCH_REFUSED)), False),
     ],
 )
 def test_a_failure_speaks_against_what_was_sent_unless_it_says_later(verdict: Verdict, *, against: bool) -> None:
@@ -122,7 +122,7 @@ def test_a_failure_is_damning_if_others_succeeded_since_the_one_before(story: st
 
 
 def test_as_many_successes_are_needed_as_the_options_say() -> None:
-    _, mine = past("fsfssf", PoisonDetectionOptions(successes=2))
+    _, mine = past("fsfssf", PoisonDetectionOptions(other_successes=2))
     assert mine.evidence is not None
     assert mine.evidence.counted == 1
 
@@ -176,12 +176,12 @@ def test_a_batch_is_guilty_by_enough_damning_failures_of_its_oldest_the_last_one
 def test_a_lone_one_is_given_up_after_the_time_and_the_others_that_it_takes(
     story: str, now: float, *, hopeless: bool
 ) -> None:
-    suspicion, mine = past(story, PoisonDetectionOptions(failures=2, after_s=10.0, others=3))
+    suspicion, mine = past(story, PoisonDetectionOptions(failures=2, give_up_after_s=10.0, give_up_successes=3))
     assert suspicion.should_give_up(mine, now) is hopeless
 
 
 def test_a_half_of_a_suspect_is_guilty_at_its_next_damning_failure_but_given_up_by_its_own_past_only() -> None:
-    suspicion = PoisonDetector(PoisonDetectionOptions(failures=2, after_s=0.0, others=1))
+    suspicion = PoisonDetector(PoisonDetectionOptions(failures=2, give_up_after_s=0.0, give_up_successes=1))
     old, young, unheard = one(0), one(1), one(2)
     others = [one(n) for n in range(10, 15)]
     for batch in ([old], [old], [old, young]):

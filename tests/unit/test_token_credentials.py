@@ -140,11 +140,11 @@ def test_a_disk_that_hangs_keeps_no_token_from_being_renewed_with_the_secret_in_
                 assert signature == {"x-token": f"token-{count}"}
                 assert isinstance(signature, AuthHeaders)
                 door._fetched_at -= 101
-            assert (door.problem(), doubts) == (SecretProblem.UNREAD, [SecretProblem.UNREAD])
+            assert (door.problem(), doubts) == (SecretProblem.UNREADABLE, [SecretProblem.UNREADABLE])
             mount.answer()
         secret._look._within_s = 30
         assert not await door.refresh()
-        assert (door.problem(), doubts) == (None, [SecretProblem.UNREAD, None])
+        assert (door.problem(), doubts) == (None, [SecretProblem.UNREADABLE, None])
         assert set(exchange.bodies) == {b"good"}
 
     asyncio.run(run())
@@ -181,14 +181,14 @@ def test_half_of_a_secret_gives_way_to_the_one_that_tokens_were_had_with_until_i
         assert exchange.bodies == [b"good", b"wh", b"good"]
         assert await door.current() is signature, "it is kept"
         door.accepted(signature)
-        assert (door.problem(), doubts) == (SecretProblem.REFUSED, [SecretProblem.REFUSED])
+        assert (door.problem(), doubts) == (SecretProblem.REJECTED, [SecretProblem.REJECTED])
         assert door._look_at > 0
         secret.on_disk, door._look_at = "whole", float("inf")
         assert await door.current() is signature
         door._look_at = 0.0
         assert await door.current() == {"x-token": "token-4"}
         assert exchange.bodies[3:] == [b"whole"]
-        assert doubts == [SecretProblem.REFUSED, None]
+        assert doubts == [SecretProblem.REJECTED, None]
 
     asyncio.run(run())
 

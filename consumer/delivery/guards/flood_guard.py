@@ -2,10 +2,10 @@
 
 Counted are verdicts on single events, for each kind (an event type; for causes of decoding a topic) and cause. A cause
 is watched from its first refusal on, until none is left in the window: while nothing is refused, nothing is counted.
-The refusal that closes the guard is the first that waits. So letters of one kind and cause that are written within nine
+The refusal that trips the guard is the first that waits. So letters of one kind and cause that are written within nine
 tenths of the window are never more than `refusals` - 1, or `share` of the verdicts counted, whichever is more: with the
 defaults 49, where everything is refused. Each process counts for itself, and afresh when it starts and when the guard
-has opened.
+was reset.
 
 Non-obvious: a delivery that is refused by name, in a call that took later ones of its key, waits here too. Should it be
 taken after all it arrives after them: those cannot be taken back.
@@ -36,7 +36,7 @@ _PARTS = 10
 
 @dataclass(frozen=True, slots=True)
 class FloodGuardOptions:
-    """When the guard closes: so many refusals within so many seconds, and more than this share of the verdicts."""
+    """When the guard trips: so many refusals within so many seconds, and more than this share of the verdicts."""
 
     refusals: int = 50
     window_s: float = 600.0
@@ -54,7 +54,7 @@ class TrippedGuard:
     """Monotonic seconds."""
     refused: int
     of: int
-    """So many verdicts were counted when it closed, and so many of them were refusals of this cause."""
+    """So many verdicts were counted when it tripped, and so many of them were refusals of this cause."""
     waiting: int
     """Deliveries, or letters, that wait."""
 
@@ -269,7 +269,7 @@ class DestinationFloodGuard:
         return any(hold is mine for _, mine in self.held)
 
     def delivered(self, batch: Sequence[Delivery], started: float) -> None:
-        """Count what was taken; what was sent at `started` (monotonic), after the guard had closed, opens it again."""
+        """Count what was taken; what was sent at `started` (monotonic), after the guard tripped, resets it."""
         if not self._guard.watching and not self.held:
             return
         now = time.monotonic()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from consumer.model.translated_batch import Translation, TranslationFailure
 
 _AT_ONCE = 200
-"""Letters written in one go when a guard opens: tens of thousands at once would keep the loop."""
+"""Letters written in one go when a guard resets: tens of thousands at once would keep the loop."""
 
 
 class FailedDelivery(NamedTuple):

@@ -36,11 +36,11 @@ class PoisonDetectionOptions:
 
     failures: int = 5
     """Damning failures after which a batch is a suspect; also how often one fails before it waits by itself."""
-    successes: int = 1
-    """Other calls that must have succeeded since the failure before, for a failure to be damning."""
-    after_s: float = 3600.0
+    other_successes: int = 1
+    """Other requests that must have succeeded since the failure before, for a failure to be damning."""
+    give_up_after_s: float = 3600.0
     """Seconds since its first damning failure after which a lone delivery may be given up."""
-    others: int = 100
+    give_up_successes: int = 100
     """Deliveries the others' calls must have brought there since then, for a lone one to be given up; and most of
     these calls must have succeeded."""
 
@@ -148,7 +148,7 @@ class PoisonDetector:
     ) -> FailureHistory:
         """Return what is known after one failure more; `others_failed`: how many of theirs had before it."""
         past = before or FailureHistory(tally.calls, tally.others_failed)
-        lately = before is not None and tally.calls - past.calls >= self._options.successes
+        lately = before is not None and tally.calls - past.calls >= self._options.other_successes
         anew = self._outages(past, tally, others_failed) or (alone and not past.alone)
         damning = lately + (0 if anew else past.counted)
         first = damning == lately
@@ -210,7 +210,7 @@ class PoisonDetector:
             evidence is not None
             and evidence.lately
             and evidence.counted >= options.failures
-            and now - evidence.first_s >= options.after_s
-            and tally.delivered - evidence.delivered >= options.others
+            and now - evidence.first_s >= options.give_up_after_s
+            and tally.delivered - evidence.delivered >= options.give_up_successes
             and tally.others_taken - evidence.others_taken > evidence.others_failed
         )

@@ -235,7 +235,7 @@ async def fetch_token(wire: HttpConnection, call: HttpRequest, pace: RateLimiter
         wait_s, source = pace.delay(now)
         if wait_s <= 0:
             break
-        if source == "told":
+        if source == "server":
             return NOT_NOW
         await asyncio.sleep(min(wait_s, _LONGEST_NAP_S))
     pace.started(now)

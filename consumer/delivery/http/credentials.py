@@ -89,7 +89,7 @@ class SecretProblems:
 
 def unreadable(secrets: Iterable[SecretSource]) -> SecretProblem | None:
     """Return the doubt of a disk that does not answer, if one of theirs does not."""
-    return SecretProblem.UNREAD if any(secret.hangs() for secret in secrets) else None
+    return SecretProblem.UNREADABLE if any(secret.hangs() for secret in secrets) else None
 
 
 class BasicCredentials:
@@ -166,7 +166,7 @@ class BasicCredentials:
 
     def problem(self) -> SecretProblem | None:
         """Return why what stands in the secrets' files is not what signs, or may not be."""
-        return unreadable(self._secrets) or (SecretProblem.REFUSED if self._back else None)
+        return unreadable(self._secrets) or (SecretProblem.REJECTED if self._back else None)
 
     async def _read_again(self) -> bool:
         await asyncio.gather(*(secret.refresh() for secret in self._secrets))
@@ -284,7 +284,7 @@ class TokenCredentials:
 
     def problem(self) -> SecretProblem | None:
         """Return why what stands in the secret's file is not what tokens are had with, or may not be."""
-        return unreadable([self._secret]) or (SecretProblem.REFUSED if self._back else None)
+        return unreadable([self._secret]) or (SecretProblem.REJECTED if self._back else None)
 
 
 def _is_refusal(result: AuthHeaders | Blocked | Deferred) -> bool:

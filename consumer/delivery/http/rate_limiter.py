@@ -79,10 +79,10 @@ class RateLimiter:
         self.told_until = max(self.told_until, until)
 
     def delay(self, now: float) -> tuple[float, str]:
-        """Return how many seconds the next call must still wait (0 = go), and who says so: `told` or `local`."""
+        """Return the seconds the next request must still wait (0 = go), and whose limit it is: `server` or `local`."""
         told = self.told_until - now
         if told > 0:
-            return told, "told"
+            return told, "server"
         if self.rate_per_s is None:
             return 0.0, ""
         mine = self.rate_per_s * self.share_at(now)

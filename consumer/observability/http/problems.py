@@ -16,8 +16,8 @@ _SCHEMA_TROUBLES = {
 }
 
 _SECRETS = {
-    SecretProblem.UNREAD: "the disk with its secrets does not answer; requests use the secret that was read before",
-    SecretProblem.REFUSED: "the secret in its files is rejected; requests use the last accepted secret",
+    SecretProblem.UNREADABLE: "the disk with its secrets does not answer; requests use the secret that was read before",
+    SecretProblem.REJECTED: "the secret in its files is rejected; requests use the last accepted secret",
 }
 
 
@@ -26,7 +26,7 @@ def problems(
 ) -> list[str]:
     """Return a sentence for everything that somebody must look at; the probes' checks have their own."""
     said = [sentence for facts in answers for sentence in troubles(facts, moment)]
-    said += [f"{name}: does not say how it is; this is a bug" for name in silent]
+    said += [f"{name}: does not answer; please report" for name in silent]
     findings = told.findings if told is not None else ()
     meanwhile = (
         "nothing is sent before it is mended or removed"
@@ -74,9 +74,9 @@ def _destinations(facts: PipelineStatus, moment: Moment) -> Iterable[str]:
 def _books(facts: PipelineStatus) -> Iterable[str]:
     for name, books in {**{to.name: to.books for to in facts.destinations}, **facts.other_books}.items():
         if books.difference:
-            yield f"the books of {name or NONE} are off by {books.difference}; this is a bug"
+            yield f"accounting mismatch of {books.difference} for {name or NONE}; please report"
     if facts.records.difference:
-        yield f"the books of records are off by {facts.records.difference}; this is a bug"
+        yield f"accounting mismatch of {facts.records.difference} for records; please report"
 
 
 def _guarded(guard: FloodGuardStatus, moment: Moment) -> str:

@@ -20,16 +20,16 @@ def status(
     return {
         "at": timestamp(moment.wall_ms / 1000),
         "pipelines": [_pipeline(facts, moment) for facts in answers],
-        "silent": list(silent),
-        "troubles": problems(answers, silent, moment, told),
+        "not_answering": list(silent),
+        "problems": problems(answers, silent, moment, told),
         "directives": None if told is None else _directives(told, moment),
     }
 
 
 def _directives(told: DirectivesObserver, moment: Moment) -> dict[str, object]:
     return {
-        "in_force": [_directive(each) for each in told.in_force(moment.wall_ms)],
-        "refused": list(told.findings),
+        "active": [_directive(each) for each in told.in_force(moment.wall_ms)],
+        "rejected": list(told.findings),
     }
 
 
@@ -55,13 +55,13 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> dict[str, object]:
         "group": facts.group,
         "protocol": facts.protocol,
         "joined": facts.joined,
-        "leaving": facts.shutting_down,
-        "left": facts.shut_down,
+        "shutting_down": facts.shutting_down,
+        "shut_down": facts.shut_down,
         "fenced": facts.fenced,
         "out_of_group_since": _instant(facts.lost_since_ms),
         "fatal": facts.fatal,
-        "poll_turned_s_ago": _ago(facts.poll_turned_at_s, moment),
-        "loop_turned_s_ago": _ago(facts.loop_turned_at_s, moment),
+        "poll_ticked_s_ago": _ago(facts.poll_turned_at_s, moment),
+        "loop_ticked_s_ago": _ago(facts.loop_turned_at_s, moment),
         "lag_updated": _instant(facts.lag_updated_ms),
         "limits": {
             "records": facts.max_records,
@@ -69,11 +69,11 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> dict[str, object]:
             "poll_interval_s": facts.max_poll_interval_s,
         },
         "records": {
-            "taken": books.taken,
+            "accepted": books.taken,
             "settled": books.settled,
             "open": books.open,
             "released": books.released,
-            "difference": books.difference,
+            "mismatch": books.difference,
         },
         "missing_topics": list(facts.missing_topics),
         "stopped": [
@@ -88,17 +88,17 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> dict[str, object]:
         ],
         "guards": [{"topic": guard.kind, **_guard(guard)} for guard in facts.guards],
         "schemas_known": facts.schemas_known,
-        "schema_waits": [
-            {"schema": str(key), "since": _instant(ms), "trouble": facts.schema_troubles.get(key)}
+        "schemas_pending": [
+            {"schema": str(key), "since": _instant(ms), "problem": facts.schema_troubles.get(key)}
             for key, ms in facts.schema_waits.items()
         ],
         "dead_letters": {
             "topic": facts.dead_letters.topic,
-            "stuck": facts.dead_letters.stalled_reason,
+            "stalled_reason": facts.dead_letters.stalled_reason,
             "in_flight": facts.dead_letters.in_flight,
         },
         "destinations": [_destination(each) for each in facts.destinations],
-        "other_books": {name or NONE: _books(books) for name, books in facts.other_books.items()},
+        "other_accounts": {name or NONE: _books(books) for name, books in facts.other_books.items()},
         "partitions": [_partition(each) for each in facts.partitions],
     }
 
@@ -111,7 +111,7 @@ def _books(books: DeliveryCounts) -> dict[str, int]:
         "dead_lettered": books.dead_lettered,
         "open": books.open,
         "released": books.released,
-        "difference": books.difference,
+        "mismatch": books.difference,
     }
 
 
@@ -119,7 +119,7 @@ def _destination(facts: DestinationStatus) -> dict[str, object]:
     return {
         "name": facts.name,
         "lanes": facts.lanes,
-        "calls": facts.calls,
+        "requests": facts.calls,
         "open_events": facts.open_events,
         "open_bytes": facts.open_bytes,
         "oldest_open": _instant(facts.oldest_open_ms),
@@ -127,8 +127,8 @@ def _destination(facts: DestinationStatus) -> dict[str, object]:
         "rate_per_s": facts.rate,
         "credentials_valid": facts.credentials_valid,
         "credentials_proven": facts.credentials_proven,
-        "secrets_doubt": None if facts.secrets_doubt is None else facts.secrets_doubt.value,
-        "books": _books(facts.books),
+        "secret_problem": None if facts.secrets_doubt is None else facts.secrets_doubt.value,
+        "accounting": _books(facts.books),
         "holds": [
             {
                 "endpoint": hold.endpoint,
@@ -139,7 +139,7 @@ def _destination(facts: DestinationStatus) -> dict[str, object]:
             for hold in facts.holds
         ],
         "guards": [{"event_type": guard.kind, **_guard(guard)} for guard in facts.guards],
-        "suspects": facts.suspects,
+        "poison_candidates": facts.suspects,
         "paused": [_directive(pause) for pause in facts.paused],
     }
 
@@ -158,11 +158,11 @@ def _partition(facts: PartitionStatus) -> dict[str, object]:
     return {
         "topic": facts.partition.topic,
         "partition": facts.partition.index,
-        "tenure": facts.epoch,
-        "frontier": facts.committable_offset,
-        "taken_to": facts.accepted_to,
+        "epoch": facts.epoch,
+        "committable_offset": facts.committable_offset,
+        "accepted_to": facts.accepted_to,
         "open_records": facts.open_records,
-        "kept_records": facts.retained_records,
+        "retained_records": facts.retained_records,
         "open_bytes": facts.open_bytes,
         "head": _instant(facts.head_ms),
         "paused": facts.paused,

@@ -31,7 +31,7 @@ def page(
     wrong = problems(answers, silent, moment, told)
     wrong += [f"{check.pipeline} {check.name}: {check.reason}".strip() for check in checks if not check.ok]
     state = "bad" if wrong else "good"
-    headline = f"{len(wrong)} to look at" if wrong else "All is well"
+    headline = f"{len(wrong)} to look at" if wrong else "No problems"
     said = "".join(f"<li>{escape(trouble)}</li>" for trouble in wrong)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -40,7 +40,7 @@ def page(
         f"<title>{escape(headline)} · cdp-consumer</title><style>{_STYLE}</style></head><body>"
         f'<header><h1>cdp-consumer</h1><p class="{state}">{escape(headline)}</p>'
         f"<p class=quiet>{timestamp(moment.wall_ms / 1000)}, every 5 s</p></header>"
-        f"{f'<ul class=troubles>{said}</ul>' if wrong else ''}"
+        f"{f'<ul class=problems>{said}</ul>' if wrong else ''}"
         f"{'' if told is None else _said(told, moment)}"
         f"<main>{''.join(_pipeline(facts, moment) for facts in answers)}</main>"
         f"<footer>{_links()}</footer></body></html>\n"
@@ -75,7 +75,7 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> str:
         ("partitions", f"{len(facts.partitions)}, {sum(each.paused for each in facts.partitions)} paused"),
         ("records open", _number(books.open)),
         (
-            "records kept",
+            "records retained",
             f"{_number(sum(each.retained_records for each in facts.partitions))} of {_number(facts.max_records)}",
         ),
         ("bytes open", f"{_size(sum(each.open_bytes for each in facts.partitions))} of {_size(facts.max_bytes)}"),
@@ -93,9 +93,9 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> str:
 
 def _state(facts: PipelineStatus) -> str:
     if facts.shut_down:
-        return "left"
+        return "stopped"
     if facts.shutting_down:
-        return "leaving"
+        return "shutting down"
     if facts.fenced:
         return "fenced"
     return "in its group" if facts.joined and facts.lost_since_ms is None else "joining"
@@ -110,8 +110,8 @@ _DESTINATION = (
     "dead-lettered",
     "released",
     "open",
-    "difference",
-    "calls",
+    "mismatch",
+    "requests",
     "oldest open",
 )
 
@@ -136,16 +136,16 @@ def _destination_state(facts: DestinationStatus, moment: Moment) -> str:
     paused = ", ".join(sorted({pause.event_type or "all" for pause in facts.paused}))
     back = {"held": held, "guarded": guarded, "paused": paused}
     said = [f"{word}: {what}" for word, what in back.items() if what] or [_doing(facts, moment)]
-    return "; ".join([*said, f"{_number(facts.suspects)} suspected"] if facts.suspects else said)
+    return "; ".join([*said, f"{_number(facts.suspects)} poison candidates"] if facts.suspects else said)
 
 
 def _doing(facts: DestinationStatus, moment: Moment) -> str:
     if facts.waiting_until_ms is not None and facts.waiting_until_ms > moment.wall_ms:
-        return f"told to wait {duration((facts.waiting_until_ms - moment.wall_ms) / 1000)}"
+        return f"rate limited by server for {duration((facts.waiting_until_ms - moment.wall_ms) / 1000)}"
     return "delivering" if facts.open_events or facts.calls else "idle"
 
 
-_PARTITION = ("partition", "committed", "frontier", "taken to", "log end", "lag", "open", "head age", "")
+_PARTITION = ("partition", "committed", "committable offset", "accepted to", "log end", "lag", "open", "head age", "")
 
 
 def _partitions(facts: PipelineStatus, moment: Moment) -> str:
@@ -209,7 +209,7 @@ header p{margin:0}h1{font-size:1.25rem;margin:0}h2{font-size:1.1rem;margin:0 0 .
 h3{font-size:.85rem;margin:1.25rem 0 .35rem;color:var(--quiet);font-weight:600}
 small,.quiet,footer{color:var(--quiet);font-weight:400}small{font-size:.85rem}
 .good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}
-.troubles{margin:1rem 0 0;padding:.75rem 1rem .75rem 2rem;background:var(--warn);border-left:4px solid var(--bad);
+.problems{margin:1rem 0 0;padding:.75rem 1rem .75rem 2rem;background:var(--warn);border-left:4px solid var(--bad);
 border-radius:4px}
 section{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:1.1rem 1.25rem;margin:1.25rem 0}
 dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(7.5rem,1fr));gap:.75rem;margin:0}

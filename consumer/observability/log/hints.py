@@ -50,8 +50,8 @@ HELD: Final[Mapping[str, str]] = {
 }
 
 SECRETS: Final[Mapping[SecretProblem, str]] = {
-    SecretProblem.UNREAD: "the disk of the secret file does not answer; check the mount. Requests use the last secret",
-    SecretProblem.REFUSED: "the secret in its file is rejected, the last accepted secret still works; check the file",
+    SecretProblem.UNREADABLE: "the disk of the secret file does not answer; check its mount. The last secret is in use",
+    SecretProblem.REJECTED: "the secret in its file is rejected, the last accepted secret still works; check the file",
 }
 
 LETTERS: Final[Mapping[str, str]] = {
@@ -71,7 +71,7 @@ _DESTINATION = (
 
 
 def guarded(cause: DeadLetterCause) -> str:
-    """Return what to do about a flood guard that closed for this cause."""
+    """Return what to do about a flood guard that tripped for this cause."""
     match cause:
         case DeadLetterCause.UNDECODABLE | DeadLetterCause.UNKNOWN_SCHEMA:
             return _REGISTRY

@@ -57,11 +57,16 @@ class LogObserver(Observer):
 
     def commit_failed(self, code: str, seconds: float) -> None:
         self._log.repeat(
-            "warning", "commit put off", (self._pipeline, code), pipeline=self._pipeline, code=code, seconds=seconds
+            "warning",
+            "offset commit failed",
+            (self._pipeline, code),
+            pipeline=self._pipeline,
+            code=code,
+            seconds=seconds,
         )
 
     def client_error(self, code: str, text: str, *, fatal: bool) -> None:
-        """Write code, broker and our own advice; the client's words stay out: they can name users."""
+        """Write code, broker and our own hint; the client's words stay out: they can name users."""
         self._log.repeat(
             "error" if fatal else "warning",
             "kafka client error",
@@ -70,7 +75,7 @@ class LogObserver(Observer):
             code=code,
             fatal=fatal,
             broker=broker_in(text),
-            advice=KAFKA.get(code),
+            hint=KAFKA.get(code),
         )
 
     def poll_ticked(self, interval_s: float) -> None:
@@ -83,10 +88,10 @@ class LogObserver(Observer):
         self._log.write("info", "topic found", pipeline=self._pipeline, topic=topic)
 
     def fence_closed(self) -> None:
-        self._log.write("error", "fenced", pipeline=self._pipeline, advice=FENCED)
+        self._log.write("error", "fenced", pipeline=self._pipeline, hint=FENCED)
 
     def fence_released(self) -> None:
-        self._log.write("info", "fence lifted", pipeline=self._pipeline)
+        self._log.write("info", "fence released", pipeline=self._pipeline)
 
     def partition_stopped(self, partition: Partition, offset: int, code: str) -> None:
         self._log.write(
@@ -97,13 +102,13 @@ class LogObserver(Observer):
             partition=partition.index,
             offset=offset,
             code=code,
-            advice=STOPPED,
+            hint=STOPPED,
         )
 
     def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:
         self._log.write(
             "warning",
-            "gap accepted",
+            "offset gap accepted",
             pipeline=self._pipeline,
             topic=partition.topic,
             partition=partition.index,
@@ -118,7 +123,7 @@ class LogObserver(Observer):
     ) -> None:
         self._log.repeat(
             "warning",
-            "delivery cannot be made" if destination else "record cannot be decoded",
+            "mapping failed" if destination else "record undecodable",
             (self._pipeline, topic, destination, event_type, cause),
             pipeline=self._pipeline,
             topic=topic,
@@ -129,7 +134,7 @@ class LogObserver(Observer):
         )
 
     def schema_fetched(self, key: SchemaKey, result: str, seconds: float) -> None:
-        level, event = ("debug", "schema fetched") if result == "found" else ("warning", "schema not had")
+        level, event = ("debug", "schema fetched") if result == "found" else ("warning", "schema fetch failed")
         self._log.repeat(
             "error" if result == "refused" else level,
             event,
@@ -138,7 +143,7 @@ class LogObserver(Observer):
             schema=str(key),
             result=result,
             seconds=round(seconds, 3),
-            advice=REGISTRY.get(result),
+            hint=REGISTRY.get(result),
         )
 
     # ── Delivery ──
@@ -149,7 +154,7 @@ class LogObserver(Observer):
         if self._log.enabled("debug"):
             self._log.write(
                 "debug",
-                "call ended",
+                "request finished",
                 pipeline=self._pipeline,
                 destination=destination,
                 endpoint=endpoint,
@@ -163,7 +168,7 @@ class LogObserver(Observer):
         self._fault("warning", "delivery refused", destination, fault, event_type=event_type)
 
     def retry_scheduled(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
-        self._fault("warning", "batch deferred", destination, fault, events=events, wait_s=round(wait_s, 3))
+        self._fault("warning", "batch retry scheduled", destination, fault, events=events, wait_s=round(wait_s, 3))
 
     def batch_split(self, destination: str, events: int) -> None:
         kind = (self._pipeline, destination)
@@ -172,7 +177,7 @@ class LogObserver(Observer):
     def batch_isolated(self, destination: str, events: int) -> None:
         kind = (self._pipeline, destination)
         told = {"pipeline": self._pipeline, "destination": destination}
-        self._log.repeat("warning", "batch suspected", kind, **told, events=events)
+        self._log.repeat("warning", "batch isolated", kind, **told, events=events)
 
     def hold_started(self, destination: str, endpoint: str, fault: Fault) -> None:
         self._log.write(
@@ -184,7 +189,7 @@ class LogObserver(Observer):
             cause=fault.cause.value,
             http_status=fault.status,
             detail=fault.detail or None,
-            advice=HELD.get(fault.cause),
+            hint=HELD.get(fault.cause),
         )
 
     def hold_ended(self, destination: str, endpoint: str, seconds: float) -> None:
@@ -200,10 +205,10 @@ class LogObserver(Observer):
     def request_delayed(self, destination: str, source: str, seconds: float) -> None:
         kind = (self._pipeline, destination, source)
         told = {"pipeline": self._pipeline, "destination": destination, "source": source}
-        self._log.repeat("debug", "call waited", kind, **told, seconds=round(seconds, 3))
+        self._log.repeat("debug", "request delayed", kind, **told, seconds=round(seconds, 3))
 
     def credential_renewed(self, destination: str, *, ok: bool) -> None:
-        level, event = ("info", "credential renewed") if ok else ("warning", "credential not renewed")
+        level, event = ("info", "credential renewed") if ok else ("warning", "credential renewal failed")
         self._log.repeat(level, event, (self._pipeline, destination), pipeline=self._pipeline, destination=destination)
 
     def credentials_checked(self, destination: str, *, valid: bool) -> None:
@@ -211,31 +216,31 @@ class LogObserver(Observer):
         self._taken[destination] = valid
         if before is valid:
             return
-        level, event = ("info", "credentials taken") if valid else ("error", "credentials rejected")
+        level, event = ("info", "credentials accepted") if valid else ("error", "credentials rejected")
         self._log.write(level, event, pipeline=self._pipeline, destination=destination)
 
     def secret_problem(self, destination: str, doubt: SecretProblem | None) -> None:
         about = {"pipeline": self._pipeline, "destination": destination}
         if doubt is None:
-            self._log.write("info", "secrets no longer doubted", **about)
+            self._log.write("info", "secret file in use again", **about)
         else:
-            self._log.write("error", "secrets doubted", **about, reason=doubt.value, advice=SECRETS[doubt])
+            self._log.write("error", "secret file not in use", **about, reason=doubt.value, hint=SECRETS[doubt])
 
     # ── Flood guard ──
 
     def flood_guard_tripped(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
         self._log.write(
             "error",
-            "flood guard closed",
+            "flood guard tripped",
             **self._scope(destination, kind, cause),
             refused=refused,
             of=of,
-            advice=guarded(cause),
+            hint=guarded(cause),
         )
 
     def flood_guard_reset(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
         scope = self._scope(destination, kind, cause)
-        self._log.write("info", "flood guard opened", **scope, seconds=round(seconds, 1), by=by)
+        self._log.write("info", "flood guard reset", **scope, seconds=round(seconds, 1), by=by)
 
     def _scope(self, destination: str, kind: str, cause: DeadLetterCause) -> dict[str, str]:
         about = {"destination": destination, "event_type": kind} if destination else {"topic": kind}
@@ -259,18 +264,18 @@ class LogObserver(Observer):
 
     def dead_letter_failed(self, code: str) -> None:
         self._unwritten = True
-        kind, advice = (self._pipeline, code), LETTERS.get(code)
-        self._log.repeat("error", "dead letter not written", kind, pipeline=self._pipeline, code=code, advice=advice)
+        kind, hint = (self._pipeline, code), LETTERS.get(code)
+        self._log.repeat("error", "dead letter write failed", kind, pipeline=self._pipeline, code=code, hint=hint)
 
     # ── The end ──
 
     def shutdown_started(self) -> None:
-        """Write that the pipeline was asked to leave."""
-        self._log.write("info", "leaving", pipeline=self._pipeline)
+        """Write that the pipeline starts to shut down."""
+        self._log.write("info", "shutdown started", pipeline=self._pipeline)
 
     def shutdown_finished(self, released: int) -> None:
-        """Write that it left."""
-        self._log.write("info", "left", pipeline=self._pipeline, released=released)
+        """Write that the pipeline stopped."""
+        self._log.write("info", "pipeline stopped", pipeline=self._pipeline, released=released)
 
     def _fault(self, level: str, event: str, destination: str, fault: Fault, **fields: str | float) -> None:
         self._log.repeat(

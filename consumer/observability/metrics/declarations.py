@@ -150,10 +150,10 @@ class Counters:
             _TO,
             "Batches halved because something in them is bad and the answer did not say what.",
         )
-        self.suspected = self._counter(
-            "cdp_batches_suspected_total",
+        self.isolated = self._counter(
+            "cdp_batches_isolated_total",
             _TO,
-            "Batches halved because only they keep failing while others are taken: an event in them fails the call.",
+            "Batches halved because they keep failing while others succeed. An event in them makes the request fail.",
         )
         self.refused = self._counter(
             "cdp_deliveries_refused_total",
@@ -198,7 +198,7 @@ class Counters:
         self.waited_s = self._counter(
             "cdp_rate_limit_wait_seconds_total",
             (*_TO, "source"),
-            "Seconds that calls waited for their turn: `local` is our rate, `told` is what the destination asked for.",
+            "Seconds requests waited: `local` for the configured rate, `server` because the destination asked for it.",
         )
         self.holds = self._counter(
             "cdp_destination_holds_total",
@@ -226,15 +226,15 @@ class Counters:
             "Credentials renewed or read again. Failures: is the secret mounted, does the token service answer?",
         )
 
-        self.closures = self._counter(
-            "cdp_flood_guard_closures_total",
+        self.trips = self._counter(
+            "cdp_flood_guard_trips_total",
             (*_TO, "cause"),
-            "Times so much of an event type (`none`: of a topic's records) was refused that the rest was made to wait.",
+            "Times the flood guard tripped for an event type (`none`: a topic) because too large a share was refused.",
         )
-        self.guarded_s = self._counter(
-            "cdp_flood_guard_seconds_total",
+        self.tripped_s = self._counter(
+            "cdp_flood_guard_tripped_seconds_total",
             _TO,
-            "Seconds that the flood guard was closed, once it opened; destination `none` for records not decoded.",
+            "Seconds the flood guard was tripped, counted when it resets. Destination `none`: records not decoded.",
         )
 
         # ── Dead letters ──

@@ -32,7 +32,7 @@ _UNSAID = (
     DeadLetterCause.REPEATED_ELEMENT,
 )
 _CLASSES = ("2xx", "4xx", "429", "5xx", "error")
-_SOURCES = ("local", "told")
+_SOURCES = ("local", "server")
 _ENDS = ("success", "failure")
 _DECODE_CAUSES = [cause for cause in DeadLetterCause if cause.is_decoding]
 _GUARDED_CAUSES = [each for each in DeadLetterCause if not (each.is_decoding or each.exempt_from_flood_guard)]
@@ -101,7 +101,7 @@ class MetricsObserver(Observer):
         self._retries = LabelledSeries(f.retries, pipeline)
         self._partial_failures = LabelledSeries(f.partial_failures, pipeline)
         self._splits = LabelledSeries(f.splits, pipeline)
-        self._suspected = LabelledSeries(f.suspected, pipeline)
+        self._isolated = LabelledSeries(f.isolated, pipeline)
         self._refused = LabelledSeries(f.refused, pipeline)
         self._event_s = LabelledSeries(f.event_s, pipeline)
         self._append_s = LabelledSeries(f.append_s, pipeline)
@@ -115,16 +115,16 @@ class MetricsObserver(Observer):
         self._credentials_valid = LabelledSeries(f.credentials_valid, pipeline)
         self._auth_failures = LabelledSeries(f.auth_failures, pipeline)
         self._renewals = LabelledSeries(f.renewals, pipeline)
-        self._closures = LabelledSeries(f.closures, pipeline)
-        self._guarded_s = LabelledSeries(f.guarded_s, pipeline)
+        self._trips = LabelledSeries(f.trips, pipeline)
+        self._tripped_s = LabelledSeries(f.tripped_s, pipeline)
         self._dead_letters = LabelledSeries(f.dead_letters, pipeline)
         self._dead_letter_failures = f.dead_letter_failures.labels(pipeline)
         names = self._destination.known
-        preinitialize((self._dead_letters, self._closures), (NONE,), _DECODE_CAUSES)
+        preinitialize((self._dead_letters, self._trips), (NONE,), _DECODE_CAUSES)
         preinitialize((self._dead_letters,), names, DeadLetterCause)
-        preinitialize((self._closures,), names, _GUARDED_CAUSES)
-        preinitialize((self._guarded_s,), (*names, NONE))
-        preinitialize((self._splits, self._suspected, self._partial_failures, self._held_s, self._auth_failures), names)
+        preinitialize((self._trips,), names, _GUARDED_CAUSES)
+        preinitialize((self._tripped_s,), (*names, NONE))
+        preinitialize((self._splits, self._isolated, self._partial_failures, self._held_s, self._auth_failures), names)
         preinitialize((self._event_s, self._append_s, self._call_events, self._call_bytes), names)
         preinitialize((self._retries,), names, TransientCause)
         preinitialize((self._holds,), names, (*TransientCause, OTHER))
@@ -234,7 +234,7 @@ class MetricsObserver(Observer):
         self._splits(self._destination(destination)).inc()
 
     def batch_isolated(self, destination: str, events: int) -> None:
-        self._suspected(self._destination(destination)).inc()
+        self._isolated(self._destination(destination)).inc()
 
     def hold_started(self, destination: str, endpoint: str, fault: Fault) -> None:
         self._holds(self._destination(destination), _trouble(fault)).inc()
@@ -256,11 +256,11 @@ class MetricsObserver(Observer):
     # ── Flood guard ──
 
     def flood_guard_tripped(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
-        self._closures(addressee(self._destination, destination), cause).inc()
+        self._trips(addressee(self._destination, destination), cause).inc()
 
     def flood_guard_reset(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
         if seconds > 0:
-            self._guarded_s(addressee(self._destination, destination)).inc(seconds)
+            self._tripped_s(addressee(self._destination, destination)).inc(seconds)
 
     # ── Dead letters ──
 

@@ -25,7 +25,7 @@ _PARTITION = ("pipeline", "topic", "partition")
 Declared = Mapping[str, tuple[tuple[str, ...], str]]
 
 COUNTERS: Final[Declared] = {
-    "cdp_records_taken_total": (_PIPELINE, "Records the books were opened for: taken = settled + open + released."),
+    "cdp_records_accepted_total": (_PIPELINE, "Records accepted for processing. Accepted = settled + open + released."),
     "cdp_records_settled_total": (_PIPELINE, "Records of which nothing is owed any more."),
     "cdp_records_released_total": (
         _PIPELINE,
@@ -41,7 +41,7 @@ COUNTERS: Final[Declared] = {
     ),
     "cdp_deliveries_skipped_total": (
         _TO,
-        "Deliveries deliberately not made, as the books have them; cdp_events_skipped_total says why.",
+        "Deliveries deliberately not made, as the accounting counts them. cdp_events_skipped_total has the reasons.",
     ),
 }
 
@@ -59,7 +59,7 @@ GAUGES: Final[Declared] = {
     ),
     "cdp_kafka_head_age_seconds": (
         _PARTITION,
-        "Age of the oldest record taken and not settled, by its Kafka timestamp; 0 when there is none.",
+        "Age of the oldest record accepted and not settled, by its Kafka timestamp; 0 when there is none.",
     ),
     "cdp_kafka_lag_updated_timestamp_seconds": (
         _PIPELINE,
@@ -86,40 +86,46 @@ GAUGES: Final[Declared] = {
     "cdp_max_poll_interval_seconds": (_PIPELINE, "The limit in force between polls, so that alerts need no constant."),
     "cdp_loop_last_tick_timestamp_seconds": (
         (*_PIPELINE, "loop"),
-        "When the poll thread (`poll`) and the loop (`deliver`) last turned: what liveness looks at.",
+        "When the poll thread (`poll`) and the loop (`deliver`) last ticked. Liveness fails when either is too old.",
     ),
     "cdp_schema_cache_entries": (
         _PIPELINE,
         "Schemas kept, one for each id that records named. Rising without end: a producer registers at every start?",
     ),
-    "cdp_schema_waits": (
+    "cdp_schemas_pending": (
         _PIPELINE,
-        "Schemas that records wait for: is the registry there, does it take our credentials?",
+        "Schemas not fetched yet that records wait for. If it stays above 0, check the registry and its credentials.",
     ),
-    "cdp_schema_registry_trouble": (
+    "cdp_schema_registry_unavailable": (
         (*_PIPELINE, "reason"),
-        "1 while records wait because the registry is `unreachable`, or `refused` our credentials: mend those.",
+        "1 while records wait because the registry is `unreachable`, or because it `refused` the credentials.",
     ),
-    "cdp_records_open": (_PIPELINE, "Records taken and not settled, counted from the ledger."),
-    "cdp_records_kept": (
+    "cdp_records_open": (_PIPELINE, "Records accepted and not settled, counted from the ledger."),
+    "cdp_records_retained": (
         _PIPELINE,
-        "Records from each partition's oldest open one to its last taken. Far above cdp_records_open: one is stuck.",
+        "Records from each partition's oldest open one to its last accepted. Far above cdp_records_open: one is stuck.",
     ),
-    "cdp_records_open_bytes": (_PIPELINE, "Bytes of the records taken and not settled, and of what is made of them."),
+    "cdp_records_open_bytes": (
+        _PIPELINE,
+        "Bytes of the records accepted and not settled, and of what is made of them.",
+    ),
     "cdp_records_limit": (
         _PIPELINE,
-        "The most records that may be kept (cdp_records_kept); at the limit, partitions are paused.",
+        "Limit of cdp_records_retained. Partitions are paused when it is reached.",
     ),
     "cdp_records_limit_bytes": (
         _PIPELINE,
         "The most bytes that may be open (cdp_records_open_bytes); at the limit, partitions are paused.",
     ),
-    "cdp_books_records_difference": (
+    "cdp_accounting_records_mismatch": (
         _PIPELINE,
-        "What the books of records cannot account for: not 0 is a bug, please report it.",
+        "Records that the accounting cannot explain. Any value other than 0 is a bug; please report it.",
     ),
     "cdp_deliveries_open": (_TO, "Deliveries owed and not ended, counted from the ledger."),
-    "cdp_books_difference": (_TO, "What the books of deliveries cannot account for: not 0 is a bug, please report it."),
+    "cdp_accounting_mismatch": (
+        _TO,
+        "Deliveries that the accounting cannot explain. Any value other than 0 is a bug; please report it.",
+    ),
     "cdp_lanes": (_TO, "Lanes, each with one call in flight at most."),
     "cdp_requests_in_flight": (_TO, "Calls on the wire."),
     "cdp_events_in_flight": (_TO, "Deliveries in lanes or on the wire."),
@@ -137,32 +143,35 @@ GAUGES: Final[Declared] = {
         (*_TO, "endpoint"),
         "1 while the endpoint is held: something of ours is wrong, the log says what. `clock`: the time is in doubt.",
     ),
-    "cdp_destination_secrets_doubted": (
+    "cdp_destination_secret_stale": (
         (*_TO, "reason"),
-        "1 while others sign than stand in the secrets' files: their disk hangs (`unread`), or those are `refused`.",
+        "1 while requests use an older secret than its file: the file is `unreadable`, or its content was `rejected`.",
     ),
-    "cdp_flood_guard_closed": (
+    "cdp_flood_guard_tripped": (
         (*_TO, "event", "cause"),
-        "1 while an implausible share of an event type is refused and the rest waits; absent while it does not.",
+        "1 while an implausible share of an event type is refused and the rest waits. Absent otherwise.",
     ),
-    "cdp_decode_guard_closed": (
+    "cdp_decode_guard_tripped": (
         (*_TOPIC, "cause"),
-        "1 while an implausible share of a topic cannot be decoded and the rest waits: wrong registry? Absent else.",
+        "1 while an implausible share of a topic cannot be decoded and the rest waits. Absent otherwise.",
     ),
     "cdp_deliveries_parked": (
         _TO,
-        "Deliveries, or letters of refused ones, that wait behind a closed flood guard; `none`: records not decoded.",
+        "Deliveries and dead letters that wait behind a tripped flood guard. `none`: records that cannot be decoded.",
     ),
-    "cdp_suspects": (
+    "cdp_poison_candidates": (
         _TO,
-        "Deliveries that may be what makes calls fail, tried by themselves; in the end taken, or dead-lettered.",
+        "Deliveries suspected of failing their requests, now sent alone. They end delivered or dead-lettered.",
     ),
     "cdp_destination_paused": (
         _TO,
         "1 while a directive keeps deliveries back here, all or those of an event type; the status page says which.",
     ),
     "cdp_dead_letters_in_flight": (_PIPELINE, "Letters handed to the Kafka client and not yet acknowledged."),
-    "cdp_dead_letters_stuck": (_PIPELINE, "1 while letters cannot be written, and so commits wait: act now."),
+    "cdp_dead_letters_stalled": (
+        _PIPELINE,
+        "1 while dead letters cannot be written. Commits wait for them; check the dead-letter topic now.",
+    ),
     "cdp_directives": (
         ("kind",),
         "Directives in force: what an operator said, with its end; the status page has them.",
@@ -230,18 +239,18 @@ class StatusCollector(Collector):
         sheet.put("cdp_kafka_fenced", facts.fenced, name)
         sheet.put("cdp_kafka_missing_topics", len(facts.missing_topics), name)
         sheet.put("cdp_schema_cache_entries", facts.schemas_known, name)
-        sheet.put("cdp_schema_waits", len(facts.schema_waits), name)
-        sheet.put("cdp_records_taken_total", books.taken, name)
+        sheet.put("cdp_schemas_pending", len(facts.schema_waits), name)
+        sheet.put("cdp_records_accepted_total", books.taken, name)
         sheet.put("cdp_records_settled_total", books.settled, name)
         sheet.put("cdp_records_released_total", books.released, name)
         sheet.put("cdp_records_open", books.open, name)
-        sheet.put("cdp_records_kept", sum(each.retained_records for each in facts.partitions), name)
+        sheet.put("cdp_records_retained", sum(each.retained_records for each in facts.partitions), name)
         sheet.put("cdp_records_open_bytes", sum(each.open_bytes for each in facts.partitions), name)
         sheet.put("cdp_records_limit", facts.max_records, name)
         sheet.put("cdp_records_limit_bytes", facts.max_bytes, name)
-        sheet.put("cdp_books_records_difference", books.difference, name)
+        sheet.put("cdp_accounting_records_mismatch", books.difference, name)
         sheet.put("cdp_dead_letters_in_flight", facts.dead_letters.in_flight, name)
-        sheet.put("cdp_dead_letters_stuck", facts.dead_letters.stalled_reason is not None, name)
+        sheet.put("cdp_dead_letters_stalled", facts.dead_letters.stalled_reason is not None, name)
         if facts.lag_updated_ms is not None:
             sheet.put("cdp_kafka_lag_updated_timestamp_seconds", facts.lag_updated_ms / 1000, name)
         for loop, at_s in (("poll", facts.poll_turned_at_s), ("deliver", facts.loop_turned_at_s)):
@@ -249,7 +258,7 @@ class StatusCollector(Collector):
                 turned_s = moment.wall_ms / 1000 - (moment.monotonic_s - at_s)
                 sheet.put("cdp_loop_last_tick_timestamp_seconds", turned_s, name, loop)
         for reason in ("unreachable", "refused"):
-            sheet.put("cdp_schema_registry_trouble", reason in facts.schema_troubles.values(), name, reason)
+            sheet.put("cdp_schema_registry_unavailable", reason in facts.schema_troubles.values(), name, reason)
         _partitions(sheet, name, facts, moment)
         known = self._known.get(name, _NOTHING)
         for destination in facts.destinations:
@@ -257,7 +266,7 @@ class StatusCollector(Collector):
             _destination(sheet, name, destination, known.endpoints.get(destination.name, ()), moment)
             _standing_back(sheet, name, destination, known.events)
         for guard in facts.guards:
-            sheet.put("cdp_decode_guard_closed", 1, name, guard.kind, guard.cause)
+            sheet.put("cdp_decode_guard_tripped", 1, name, guard.kind, guard.cause)
         sheet.put("cdp_deliveries_parked", sum(guard.waiting for guard in facts.guards), name, NONE)
         for other, account in facts.other_books.items():
             _books(sheet, name, other or NONE, account)
@@ -299,7 +308,7 @@ def _books(sheet: _Sheet, name: str, to: str, books: DeliveryCounts) -> None:
     sheet.put("cdp_deliveries_total", books.released, name, to, "released")
     sheet.put("cdp_deliveries_skipped_total", books.skipped, name, to)
     sheet.put("cdp_deliveries_open", books.open, name, to)
-    sheet.put("cdp_books_difference", books.difference, name, to)
+    sheet.put("cdp_accounting_mismatch", books.difference, name, to)
 
 
 def _destination(sheet: _Sheet, name: str, facts: DestinationStatus, known: Sequence[str], moment: Moment) -> None:
@@ -316,7 +325,7 @@ def _destination(sheet: _Sheet, name: str, facts: DestinationStatus, known: Sequ
     if facts.rate is not None:
         sheet.put("cdp_rate_limit_permits", facts.rate, name, to)
     for doubt in SecretProblem:
-        sheet.put("cdp_destination_secrets_doubted", facts.secrets_doubt is doubt, name, to, doubt)
+        sheet.put("cdp_destination_secret_stale", facts.secrets_doubt is doubt, name, to, doubt)
     shown = (*known, CLOCK)
     held = {hold.endpoint if hold.endpoint in shown else OTHER for hold in facts.holds}
     for endpoint in (*shown, *(held - set(shown))):
@@ -325,12 +334,12 @@ def _destination(sheet: _Sheet, name: str, facts: DestinationStatus, known: Sequ
 
 def _standing_back(sheet: _Sheet, name: str, facts: DestinationStatus, events: frozenset[str]) -> None:
     to = facts.name
-    sheet.put("cdp_suspects", facts.suspects, name, to)
+    sheet.put("cdp_poison_candidates", facts.suspects, name, to)
     sheet.put("cdp_destination_paused", bool(facts.paused), name, to)
     sheet.put("cdp_deliveries_parked", sum(guard.waiting for guard in facts.guards), name, to)
     for guard in facts.guards:
         event = guard.kind if guard.kind in events else OTHER
-        sheet.put("cdp_flood_guard_closed", 1, name, to, event, guard.cause)
+        sheet.put("cdp_flood_guard_tripped", 1, name, to, event, guard.cause)
 
 
 def _age_s(since_ms: int | None, moment: Moment) -> float:

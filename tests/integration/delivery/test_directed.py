@@ -124,8 +124,8 @@ def test_a_key_in_quarantine_is_dead_lettered_whole_until_it_is_lifted() -> None
 
 def test_quarantine_ends_the_wait_of_what_waits_by_itself() -> None:
     async def run() -> None:
-        never = PoisonDetectionOptions(failures=1, after_s=3600)
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, suspects=never) as lanes:
+        never = PoisonDetectionOptions(failures=1, give_up_after_s=3600)
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, poison_detection=never) as lanes:
             poison = fake.faults.add(Answer(500), when=contains("POISON"))
             ids = lanes.owe(["POISON", "behind it"], [1, 1], "track")
             await lanes.until(lambda: poison.hits >= 2)

@@ -75,7 +75,7 @@ def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_t
             assert fake.held() == set(ids)
             assert [fault.cause for _, fault in lanes.observer.holds] == [TransientCause.GONE]
             assert [request.status for request in fake.requests].count(401) == 1
-            assert lanes.lanes.credentials.problem() is SecretProblem.REFUSED
+            assert lanes.lanes.credentials.problem() is SecretProblem.REJECTED
             assert not lanes.shelf.letters
 
     asyncio.run(run())

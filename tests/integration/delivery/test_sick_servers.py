@@ -24,7 +24,7 @@ async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 def test_a_lane_whose_connection_leads_to_the_one_sick_server_takes_another_once_a_batch_keeps_failing() -> None:
     async def run() -> None:
-        never = PoisonDetectionOptions(failures=FAILURES, after_s=3600)
+        never = PoisonDetectionOptions(failures=FAILURES, give_up_after_s=3600)
         async with FakeCustomerio(api_key="key") as sick, FakeCustomerio(api_key="key") as sound:
             sick.faults.add(Answer(500), name="sick")
             servers = cycle([sick, sound])
@@ -34,7 +34,7 @@ def test_a_lane_whose_connection_leads_to_the_one_sick_server_takes_another_once
                 there, back = await asyncio.open_connection("127.0.0.1", next(servers).port)
                 await asyncio.gather(pipe(reader, back), pipe(there, writer))
 
-            async with listening(balance) as url, road(sound, lanes=1, suspects=never) as lanes:
+            async with listening(balance) as url, road(sound, lanes=1, poison_detection=never) as lanes:
                 lanes.lanes.lanes[0]._wire = wire = HttpConnection(url + sound.prefix, lanes.destination.headers, 60.0)
                 ids = lanes.owe([f"fine-{n}" for n in range(20)], list(range(20)), "track")
                 await lanes.all_ended()
@@ -48,11 +48,11 @@ def test_a_lane_whose_connection_leads_to_the_one_sick_server_takes_another_once
 
 def test_a_destination_that_answers_every_fifth_call_only_has_nothing_given_up_however_long_it_is_so() -> None:
     async def run() -> None:
-        soon = PoisonDetectionOptions(after_s=0.2)
+        soon = PoisonDetectionOptions(give_up_after_s=0.2)
         quick = Backoff(0.001, 0.005)
         async with (
             FakeCustomerio(api_key="key") as fake,
-            road(fake, {"events": 1}, suspects=soon, backoff=quick, timeout_s=60.0) as lanes,
+            road(fake, {"events": 1}, poison_detection=soon, backoff=quick, timeout_s=60.0) as lanes,
         ):
             ill = fake.faults.add(Answer(500), when=chance(0.8, random.Random(1)), name="ill")
             ids: list[str] = []

@@ -15,7 +15,7 @@ from consumer.model import DeadLetterCause, TransientCause
 from tests.integration.delivery.road import Road, road
 
 EVENTS = 8
-SURE = PoisonDetectionOptions(failures=2, successes=1, after_s=0.2, others=10)
+SURE = PoisonDetectionOptions(failures=2, other_successes=1, give_up_after_s=0.2, give_up_successes=10)
 
 
 @asynccontextmanager
@@ -52,7 +52,7 @@ async def outage(fake: Fake, lanes: Road, status: int, calls: int) -> list[str]:
     began = asyncio.get_running_loop().time()
     ids = lanes.owe([f"down-{n}" for n in range(EVENTS)], list(range(EVENTS)), "track")
     await lanes.until(
-        lambda: down.hits >= calls and asyncio.get_running_loop().time() - began > 3 * SURE.after_s,
+        lambda: down.hits >= calls and asyncio.get_running_loop().time() - began > 3 * SURE.give_up_after_s,
         60,
     )
     fake.faults.remove(down)
@@ -70,7 +70,7 @@ def test_an_event_that_is_never_accepted_is_given_up_its_neighbours_arrive_once_
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
-            road(fake, lanes=count, timeout_s=10.0, suspects=SURE, destination={"events": EVENTS}) as lanes,
+            road(fake, lanes=count, timeout_s=10.0, poison_detection=SURE, destination={"events": EVENTS}) as lanes,
         ):
             bad, ids = await find(fake, lanes, Answer(status, headers))
             (letter,) = lanes.shelf.letters
@@ -93,7 +93,7 @@ def test_an_event_that_is_never_answered_is_given_up_and_an_outage_gives_up_none
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
-            road(fake, lanes=count, timeout_s=0.5, suspects=SURE, destination={"events": EVENTS}) as lanes,
+            road(fake, lanes=count, timeout_s=0.5, poison_detection=SURE, destination={"events": EVENTS}) as lanes,
         ):
             bad, ids = await find(fake, lanes, Hang(60))
             (letter,) = lanes.shelf.letters
@@ -114,8 +114,8 @@ def test_an_event_that_is_never_answered_is_given_up_and_an_outage_gives_up_none
 
 def test_what_fails_by_itself_does_not_hold_its_lane() -> None:
     async def run() -> None:
-        never = PoisonDetectionOptions(failures=2, after_s=3600)
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, suspects=never) as lanes:
+        never = PoisonDetectionOptions(failures=2, give_up_after_s=3600)
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, poison_detection=never) as lanes:
             poison = fake.faults.add(Answer(500), when=contains("POISON"))
             (bad,) = lanes.owe(["POISON"], [1], "track")
             await lanes.until(lambda: poison.hits >= 2)
@@ -136,8 +136,11 @@ def test_what_fails_by_itself_does_not_hold_its_lane() -> None:
 
 def test_a_suspect_that_is_forbidden_holds_nobody_any_more() -> None:
     async def run() -> None:
-        never = PoisonDetectionOptions(failures=2, after_s=3600)
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, suspects=never, probe_s=0.05) as lanes:
+        never = PoisonDetectionOptions(failures=2, give_up_after_s=3600)
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            road(fake, lanes=1, poison_detection=never, probe_s=0.05) as lanes,
+        ):
             poison = fake.faults.add(Answer(403), when=contains("POISON"))
             lanes.owe(["POISON"], [1], "track")
             ids: list[str] = []
@@ -157,8 +160,8 @@ def test_a_suspect_that_is_forbidden_holds_nobody_any_more() -> None:
 
 def test_what_waits_by_itself_when_its_partition_goes_is_not_sent_again() -> None:
     async def run() -> None:
-        never = PoisonDetectionOptions(failures=1, after_s=3600)
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, suspects=never) as lanes:
+        never = PoisonDetectionOptions(failures=1, give_up_after_s=3600)
+        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, poison_detection=never) as lanes:
             poison = fake.faults.add(Answer(500), when=contains("POISON"))
             lanes.owe(["POISON", "behind it"], [1, 1], "track")
             await lanes.until(lambda: poison.hits >= 3 and not lanes.lanes.requests_in_flight)
