@@ -264,7 +264,7 @@ def test_what_waits_for_nobody_any_more_is_forgotten() -> None:
 
 def test_assessment_retries_isolates_splits_and_gives_up() -> None:
     """A batch that fails while others succeed is retried, isolated, split, and its poison given up in the end."""
-    detector = PoisonDetector(PoisonDetectionOptions(failures=2, after_s=5.0, others=1))
+    detector = PoisonDetector(PoisonDetectionOptions(failures=2, give_up_after_s=5.0, give_up_successes=1))
     batch, others = [one(0), one(1)], [one(n) for n in range(10, 15)]
 
     def fail(failing: list[Delivery], now: float) -> FailureAssessment:
@@ -281,7 +281,10 @@ def test_assessment_retries_isolates_splits_and_gives_up() -> None:
 
 def test_assessment_of_an_outage_only_isolates() -> None:
     """Nothing succeeds elsewhere: however often a delivery fails, it is not poison."""
-    detector, mine = PoisonDetector(PoisonDetectionOptions(failures=2, after_s=0.0, others=1)), [one()]
+    detector, mine = (
+        PoisonDetector(PoisonDetectionOptions(failures=2, give_up_after_s=0.0, give_up_successes=1)),
+        [one()],
+    )
     assessments = [detector.record_failure(mine, float(second)) for second in range(20)]
     assert not any(each.is_poison for each in assessments)
     assert {each.action for each in assessments[2:]} == {FailureAction.ISOLATE}
