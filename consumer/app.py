@@ -109,8 +109,8 @@ class PipelineRunner:
             max_poll_interval_s=max_poll_interval_s(settings.kafka),
             limits=limits,
             lag=lambda: (self._lag.snapshot(), self._lag.updated_at),
-            schema_waits=lambda: self._learning.waits,
-            schema_troubles=lambda: self._learning.troubles,
+            schemas_pending=lambda: self._learning.waits,
+            schema_problems=lambda: self._learning.troubles,
             schemas_known=lambda: translator.schemas_known,
         )
 

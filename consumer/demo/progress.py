@@ -78,21 +78,21 @@ class ProgressReader:
     def _line(self, facts: DestinationStatus, pipeline: PipelineStatus, lag: int, now: float) -> Line:
         tally = self.tallies[pipeline.name]
         past = self._past.setdefault(facts.name, deque([(self.began, 0)]))
-        past.append((now, facts.books.delivered))
+        past.append((now, facts.accounting.delivered))
         while now - past[0][0] > _RATE_OVER_S:
             past.popleft()
         seconds = now - past[0][0]
-        rate = (facts.books.delivered - past[0][1]) / seconds if seconds > 0 else 0.0
+        rate = (facts.accounting.delivered - past[0][1]) / seconds if seconds > 0 else 0.0
         state, held = _state(facts, pipeline, tally, now)
         return Line(
             name=facts.name,
-            delivered=facts.books.delivered,
+            delivered=facts.accounting.delivered,
             rate_per_s=rate,
-            in_flight=facts.calls,
-            open=facts.books.open,
+            in_flight=facts.requests,
+            open=facts.accounting.open,
             lag=0 if pipeline.shut_down else lag,
             letters=tally.causes(),
-            skipped=facts.books.skipped,
+            skipped=facts.accounting.skipped,
             state=state,
             held=held,
         )
@@ -109,10 +109,10 @@ def _state(facts: DestinationStatus, pipeline: PipelineStatus, tally: Tally, now
         return f"waiting: {tally.trouble[1]}", True
     if facts.waiting_until_ms is not None:
         return "waiting, as it was asked", True
-    if pipeline.schema_waits:
+    if pipeline.schemas_pending:
         return "waiting for a schema", False
     if not pipeline.partitions:
         return "joining its group", False
-    if facts.books.open and facts.rate is not None and facts.rate <= _SLOW_PER_S:
+    if facts.accounting.open and facts.rate is not None and facts.rate <= _SLOW_PER_S:
         return f"paced: {facts.rate:g} calls/s", False
-    return "delivering" if facts.books.open else "idle", False
+    return "delivering" if facts.accounting.open else "idle", False

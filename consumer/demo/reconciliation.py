@@ -132,11 +132,11 @@ def _offsets(expected: Expected, found: ClusterContents) -> Iterator[str]:
 
 
 def _sums(said: Said) -> Iterator[str]:
-    if said.deliveries.difference:
+    if said.deliveries.mismatch:
         yield f"the service's deliveries do not add up: {said.deliveries}"
-    if said.whole.difference:
+    if said.whole.mismatch:
         yield f"the service's records that could not be decoded do not add up: {said.whole}"
-    if said.records.difference:
+    if said.records.mismatch:
         yield f"the service's records do not add up: {said.records}"
 
 
@@ -153,7 +153,7 @@ def _counters(expected: Expected, said: Said) -> Iterator[str]:
         "letters of whole records": (whole, sum(n for (where, _), n in said.letters.items() if not where)),
         "whole records owed a letter": (whole, said.whole.owed),
         "whole records dead-lettered": (whole, said.whole.dead_lettered),
-        "records taken": (expected.taken, said.records.taken),
+        "records taken": (expected.taken, said.records.accepted),
         "records settled": (expected.taken, said.records.settled),
     }
     for name, (right, counted) in wanted.items():

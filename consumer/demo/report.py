@@ -57,7 +57,7 @@ def _counted(pages: Sequence[Page]) -> Table:
 def _cells(books: DeliveryCounts) -> list[str | Text]:
     numbers = (books.owed, books.delivered, books.skipped, books.dead_lettered, books.open, books.released)
     cells = [cell for number, sign in zip(numbers, "=++++ ", strict=True) for cell in (f"{number}", sign)][:-1]
-    return [*cells, _mark(not books.difference)]
+    return [*cells, _mark(not books.mismatch)]
 
 
 def _identified(pages: Sequence[Page]) -> Table:

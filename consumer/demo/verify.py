@@ -46,7 +46,11 @@ def close_books(
             answers=Counter(request.status for request in fake.requests),
         )
         said = Said(
-            destination.books, facts.records, Counter(tally.skips), Counter(tally.letters), facts.other_books[""]
+            destination.accounting,
+            facts.records,
+            Counter(tally.skips),
+            Counter(tally.letters),
+            facts.other_accounts[""],
         )
         expected = expect(destination.name, written)
         pages.append(balance(each.name, destination.name, expected, found, said, hurried=hurried))

@@ -19,16 +19,16 @@ from consumer.model.translated_batch import SchemaKey
 class RecordCounts:
     """The books of records: taken = settled + open + released."""
 
-    taken: int = 0
+    accepted: int = 0
     settled: int = 0
     open: int = 0
     """Counted from the ledger, never derived from the others."""
     released: int = 0
 
     @property
-    def difference(self) -> int:
+    def mismatch(self) -> int:
         """What the books cannot account for: anything but 0 is a bug of ours."""
-        return self.taken - self.settled - self.open - self.released
+        return self.accepted - self.settled - self.open - self.released
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class DeliveryCounts:
     released: int = 0
 
     @property
-    def difference(self) -> int:
+    def mismatch(self) -> int:
         """What the books cannot account for: anything but 0 is a bug of ours."""
         return self.owed - self.delivered - self.skipped - self.dead_lettered - self.open - self.released
 
@@ -84,9 +84,9 @@ class DestinationStatus:
     """One destination of a pipeline."""
 
     name: str
-    books: DeliveryCounts = field(default_factory=DeliveryCounts)
+    accounting: DeliveryCounts = field(default_factory=DeliveryCounts)
     lanes: int = 0
-    calls: int = 0
+    requests: int = 0
     """Calls on the wire."""
     open_events: int = 0
     """Deliveries in its lanes or on the wire."""
@@ -103,11 +103,11 @@ class DestinationStatus:
     """Whether the last decisive answer took the credentials; `None` before the first."""
     credentials_proven: bool = False
     """Whether they were taken at least once since the start: from then on a rejection is news, not a bad rollout."""
-    secrets_doubt: SecretProblem | None = None
+    secret_problem: SecretProblem | None = None
     """Why what stands in the files of its secrets is not what signs, or may not be; `None` = no reason is known."""
     guards: tuple[FloodGuardStatus, ...] = ()
     """What the flood guard keeps back, by event type and cause."""
-    suspects: int = 0
+    poison_candidates: int = 0
     """Deliveries that may be what makes calls fail: they are tried by themselves, and others go on past them."""
     paused: tuple[Pause, ...] = ()
     """Directives in force that keep deliveries back here, all or those of an event type."""
@@ -181,13 +181,13 @@ class PipelineStatus:
     """Code of the client's fatal error, if it had one: nothing works after it."""
     partitions: tuple[PartitionStatus, ...] = ()
     destinations: tuple[DestinationStatus, ...] = ()
-    other_books: Mapping[str, DeliveryCounts] = field(default_factory=dict)
+    other_accounts: Mapping[str, DeliveryCounts] = field(default_factory=dict)
     """Books of what no lane serves: of disabled destinations, and under "" of records that could not be decoded."""
     records: RecordCounts = field(default_factory=RecordCounts)
     dead_letters: DeadLetterStatus = field(default_factory=DeadLetterStatus)
-    poll_turned_at_s: float | None = None
+    poll_ticked_at_s: float | None = None
     """Monotonic instant of the poll thread's last turn; `None` before the first."""
-    loop_turned_at_s: float | None = None
+    loop_ticked_at_s: float | None = None
     """Monotonic instant at which the loop was last seen to turn; `None` before the first."""
     lag_updated_ms: int | None = None
     """When the brokers were last asked for the log ends and committed offsets."""
@@ -202,9 +202,9 @@ class PipelineStatus:
     """Partitions that wait until an operator accepts the gap before them."""
     schemas_known: int = 0
     """Schemas kept: from the registry, and those of the directory that records named."""
-    schema_waits: Mapping[SchemaKey, int] = field(default_factory=dict)
+    schemas_pending: Mapping[SchemaKey, int] = field(default_factory=dict)
     """Schemas that records wait for, with the epoch milliseconds since when."""
-    schema_troubles: Mapping[SchemaKey, str] = field(default_factory=dict)
+    schema_problems: Mapping[SchemaKey, str] = field(default_factory=dict)
     """What the registry last answered to those: `unreachable` or `refused` (our credentials); absent = nothing yet."""
 
 

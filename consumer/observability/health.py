@@ -73,12 +73,12 @@ def _some(checks: Iterable[Check]) -> list[Check]:
 
 def _live(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> Iterable[Check]:
     poll_s = limits.poll_s if limits.poll_s is not None else max(60.0, facts.max_poll_interval_s / 2)
-    yield _ticking("poll_ticking", facts, facts.poll_turned_at_s, moment, poll_s)
+    yield _ticking("poll_ticking", facts, facts.poll_ticked_at_s, moment, poll_s)
     if facts.records.open > 0:
-        yield _ticking("loop_ticking", facts, facts.loop_turned_at_s, moment, limits.loop_s)
+        yield _ticking("loop_ticking", facts, facts.loop_ticked_at_s, moment, limits.loop_s)
     else:
         yield Check(
-            "loop_ticking", facts.name, ok=True, reason="nothing is open", age_s=_age(facts.loop_turned_at_s, moment)
+            "loop_ticking", facts.name, ok=True, reason="nothing is open", age_s=_age(facts.loop_ticked_at_s, moment)
         )
     if facts.fatal is None:
         yield Check("client_alive", facts.name, ok=True, reason="no fatal error")
@@ -118,7 +118,7 @@ def _ready(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> I
 
 
 def _startup(facts: PipelineStatus, moment: Moment) -> Iterable[Check]:
-    for name, at_s in (("poll_started", facts.poll_turned_at_s), ("loop_started", facts.loop_turned_at_s)):
+    for name, at_s in (("poll_started", facts.poll_ticked_at_s), ("loop_started", facts.loop_ticked_at_s)):
         begun = at_s is not None
         reason = "has ticked" if begun else "has not ticked yet"
         yield Check(name, facts.name, ok=begun, reason=reason, age_s=_age(at_s, moment))

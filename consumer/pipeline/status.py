@@ -46,7 +46,7 @@ class ConsumerStateObserver(Observer):
         self.fenced_now = False
         self.fatal: str | None = None
         self.lost_since_ms: int | None = None
-        self.poll_turned_at_s: float | None = None
+        self.poll_ticked_at_s: float | None = None
         self.paused_now: frozenset[Partition] = frozenset()
         self.missing: dict[str, float] = {}
         self.stops: dict[Partition, StoppedPartitionStatus] = {}
@@ -73,7 +73,7 @@ class ConsumerStateObserver(Observer):
 
     def poll_ticked(self, interval_s: float) -> None:  # noqa: ARG002
         """Note that the poll thread turned."""
-        self.poll_turned_at_s = time.monotonic()
+        self.poll_ticked_at_s = time.monotonic()
 
     def client_error(self, code: str, text: str, *, fatal: bool) -> None:  # noqa: ARG002
         """Note a fatal error."""
@@ -118,8 +118,8 @@ class StatusReporter:
         max_poll_interval_s: float,
         limits: tuple[int, int],
         lag: Callable[[], tuple[Mapping[Partition, tuple[int, int]], float]],
-        schema_waits: Callable[[], Mapping[SchemaKey, int]],
-        schema_troubles: Callable[[], Mapping[SchemaKey, str]],
+        schemas_pending: Callable[[], Mapping[SchemaKey, int]],
+        schema_problems: Callable[[], Mapping[SchemaKey, str]],
         schemas_known: Callable[[], int],
     ) -> None:
         """Look into `pipeline` and what was `heard` of its poll thread."""
@@ -130,15 +130,15 @@ class StatusReporter:
         self._max_poll_interval_s = max_poll_interval_s
         self._limits = limits
         self._lag = lag
-        self._schema_waits = schema_waits
-        self._schema_troubles = schema_troubles
+        self._schema_waits = schemas_pending
+        self._schema_troubles = schema_problems
         self._schemas_known = schemas_known
         self._last = self.refresh()
 
     def status(self) -> PipelineStatus:
         """Return what was seen last, with the poll thread's own clock."""
         heard = self._heard
-        return replace(self._last, poll_turned_at_s=heard.poll_turned_at_s, fatal=heard.fatal, fenced=heard.fenced_now)
+        return replace(self._last, poll_ticked_at_s=heard.poll_ticked_at_s, fatal=heard.fatal, fenced=heard.fenced_now)
 
     def refresh(self) -> PipelineStatus:
         """See how everything stands; in the loop only."""
@@ -160,15 +160,15 @@ class StatusReporter:
             fatal=heard.fatal,
             partitions=tuple(self._partition(ledger, lag) for ledger in ledgers),
             destinations=tuple(self._destination(lanes, ledgers) for lanes in pipeline.lanes.values()),
-            other_books={
+            other_accounts={
                 name: self._books(name, ledgers) for name in pipeline.books.names if name not in pipeline.lanes
             },
             records=RecordCounts(taken, settled, still_open, released),
             dead_letters=DeadLetterStatus(
                 self._dead_letter_topic, settling.stalled_reason(), settling.pending_dead_letters()
             ),
-            poll_turned_at_s=heard.poll_turned_at_s,
-            loop_turned_at_s=now,
+            poll_ticked_at_s=heard.poll_ticked_at_s,
+            loop_ticked_at_s=now,
             lag_updated_ms=int(lag_updated * 1000) if lag_updated else None,
             max_poll_interval_s=self._max_poll_interval_s,
             max_records=self._limits[0],
@@ -176,8 +176,8 @@ class StatusReporter:
             guards=_guards(pipeline.tripped_guards("")),
             stopped={one: stop for one, stop in tuple(heard.stops.items()) if one in pipeline.intake.ledgers},
             missing_topics=tuple(sorted(t for t, at in tuple(heard.missing.items()) if now - at < _MISSING_FOR_S)),
-            schema_waits=dict(self._schema_waits()),
-            schema_troubles=dict(self._schema_troubles()),
+            schemas_pending=dict(self._schema_waits()),
+            schema_problems=dict(self._schema_troubles()),
             schemas_known=self._schemas_known(),
         )
         return self._last
@@ -221,9 +221,9 @@ class StatusReporter:
         rate = lanes.pace.rate_per_s
         return DestinationStatus(
             name=name,
-            books=books,
+            accounting=books,
             lanes=len(lanes.lanes),
-            calls=lanes.requests_in_flight,
+            requests=lanes.requests_in_flight,
             open_events=books.open,
             open_bytes=lanes.open_bytes(),
             oldest_open_ms=min(heads, default=None),
@@ -240,9 +240,9 @@ class StatusReporter:
             rate=None if rate is None else rate * lanes.pace.share_at(now),
             credentials_valid=lanes.credentials_valid,
             credentials_proven=lanes.credentials_proven,
-            secrets_doubt=lanes.credentials.problem(),
+            secret_problem=lanes.credentials.problem(),
             guards=_guards(pipeline.tripped_guards(name)),
-            suspects=lanes.poison_candidates,
+            poison_candidates=lanes.poison_candidates,
             paused=lanes.said.pauses,
         )
 

@@ -59,7 +59,7 @@ def held(cause: TransientCause, endpoint: str = "collect") -> Callable[[Pipeline
 
 
 def doubted(doubt: SecretProblem) -> Callable[[PipelineStatus], PipelineStatus]:
-    return lambda facts: replace(facts, destinations=(DestinationStatus("copilot", secrets_doubt=doubt),))
+    return lambda facts: replace(facts, destinations=(DestinationStatus("copilot", secret_problem=doubt),))
 
 
 def guarded(facts: PipelineStatus) -> PipelineStatus:
@@ -117,7 +117,7 @@ ALARMS = {
         "dead letters cannot be written (has taken none for 9 s); commits wait for them",
     ),
     "a registry that refuses us": Alarm(
-        lambda facts: replace(facts, schema_waits={7: SINCE_MS}, schema_troubles={7: "refused"}),
+        lambda facts: replace(facts, schemas_pending={7: SINCE_MS}, schema_problems={7: "refused"}),
         lambda rooms: rooms.schema_fetched(7, "refused", 0.1),
         "cdp_schema_registry_unavailable",
         {"reason": "refused"},

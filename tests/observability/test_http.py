@@ -72,7 +72,7 @@ def test_a_pipeline_held_fenced_and_behind_is_alive_and_ready(served: Served) ->
 
 
 def test_a_dead_poll_thread_fails_liveness_and_says_why(served: Served) -> None:
-    served.sources.add("cdp", Fixed(replace(well("cdp"), poll_turned_at_s=-10_000.0)))
+    served.sources.add("cdp", Fixed(replace(well("cdp"), poll_ticked_at_s=-10_000.0)))
     code, body, _ = served.ask("/livez")
     assert code == 503
     assert body == "cdp poll_ticking: no tick for more than 150 s\n"

@@ -84,7 +84,7 @@ def test_suspects_pauses_and_stopped_partitions_are_gauges() -> None:
 def test_a_registry_that_refuses_or_is_away_is_an_alarm(
     troubles: dict[int | str, str], unreachable: int, refused: int
 ) -> None:
-    metrics = watched(Fixed(replace(well(), schema_troubles=troubles)))
+    metrics = watched(Fixed(replace(well(), schema_problems=troubles)))
     name, where = "cdp_schema_registry_unavailable", {"pipeline": "cdp-copilot"}
     assert value(metrics, name, **where, reason="unreachable") == unreachable
     assert value(metrics, name, **where, reason="refused") == refused
@@ -172,10 +172,10 @@ def test_without_anything_in_force_the_page_has_no_such_section() -> None:
 @pytest.mark.parametrize(
     ("facts", "state"),
     [
-        (DestinationStatus("copilot", suspects=3), "idle; 3 poison candidates"),
+        (DestinationStatus("copilot", poison_candidates=3), "idle; 3 poison candidates"),
         (DestinationStatus("copilot", paused=(Pause(1, "", "copilot"),)), "paused: all"),
         (
-            DestinationStatus("copilot", calls=1, paused=(Pause(1, "", None, "b"), Pause(1, "", None, "a"))),
+            DestinationStatus("copilot", requests=1, paused=(Pause(1, "", None, "b"), Pause(1, "", None, "a"))),
             "paused: a, b",
         ),
     ],

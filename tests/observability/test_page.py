@@ -23,8 +23,8 @@ def shown(facts: PipelineStatus) -> str:
 
 def test_books_that_do_not_balance_are_said_first_and_by_how_much() -> None:
     [to] = well().destinations
-    off = replace(well(), records=RecordCounts(taken=9, settled=2), destinations=(
-        replace(to, books=DeliveryCounts(owed=8, delivered=5)),
+    off = replace(well(), records=RecordCounts(accepted=9, settled=2), destinations=(
+        replace(to, accounting=DeliveryCounts(owed=8, delivered=5)),
     ))  # fmt: skip
     text = shown(off)
     assert "2 to look at" in text
@@ -52,11 +52,11 @@ def test_a_pipelines_state_is_shown(facts: PipelineStatus, word: str) -> None:
     ("facts", "word"),
     [
         (
-            DestinationStatus("copilot", waiting_until_ms=NOW.wall_ms + 90 * SECOND_MS, calls=1),
+            DestinationStatus("copilot", waiting_until_ms=NOW.wall_ms + 90 * SECOND_MS, requests=1),
             "rate limited by server for 90 s",
         ),
         (DestinationStatus("copilot", waiting_until_ms=NOW.wall_ms - SECOND_MS), "idle"),
-        (DestinationStatus("copilot", calls=1), "delivering"),
+        (DestinationStatus("copilot", requests=1), "delivering"),
         (DestinationStatus("copilot", open_events=1), "delivering"),
         (DestinationStatus("copilot"), "idle"),
     ],
@@ -84,7 +84,7 @@ def test_an_age_is_said_in_a_unit_that_suits_it(age_ms: int, text: str) -> None:
 
 def test_books_of_what_no_lane_serves_are_shown_and_said_when_they_are_off() -> None:
     others = {"yotpo": DeliveryCounts(owed=4, skipped=4), "": DeliveryCounts(owed=3, dead_lettered=1)}
-    seen = replace(well(), other_books=others)
+    seen = replace(well(), other_accounts=others)
     assert "<td>yotpo</td><td>disabled</td><td>4</td>" in shown(seen)
     assert "<td>none</td><td>could not be decoded</td><td>3</td>" in shown(seen)
     assert "1 to look at" in shown(seen)
@@ -106,7 +106,7 @@ def test_books_of_what_no_lane_serves_are_shown_and_said_when_they_are_off() -> 
     ],
 )
 def test_why_a_schema_is_waited_for_is_said(trouble: dict[int | str, str], said: str) -> None:
-    waiting = replace(well(), schema_waits={7: NOW.wall_ms - 60 * SECOND_MS}, schema_troubles=trouble)
+    waiting = replace(well(), schemas_pending={7: NOW.wall_ms - 60 * SECOND_MS}, schema_problems=trouble)
     assert f"records wait for schema 7, {said}</li>" in shown(waiting)
     pipelines: object = status([waiting], [], NOW)["pipelines"]
     assert isinstance(pipelines, list)

@@ -110,6 +110,6 @@ def _ill() -> Any:  # noqa: ANN401 - its type is the product's and may be rename
     return dataclasses.replace(
         facts,
         destinations=tuple(
-            dataclasses.replace(each, secrets_doubt=SecretProblem.UNREADABLE) for each in facts.destinations
+            dataclasses.replace(each, secret_problem=SecretProblem.UNREADABLE) for each in facts.destinations
         ),
     )

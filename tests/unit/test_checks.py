@@ -14,8 +14,8 @@ GOOD = PipelineStatus(
     "cdp",
     "classic",
     joined=True,
-    poll_turned_at_s=9_999.0,
-    loop_turned_at_s=9_999.0,
+    poll_ticked_at_s=9_999.0,
+    loop_ticked_at_s=9_999.0,
     records=RecordCounts(9, 4, 5),
 )
 LIMITS = HealthThresholds()
@@ -36,17 +36,17 @@ def test_a_pipeline_that_works_passes_every_check() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"poll_turned_at_s": 9_849.0}, {"poll_ticking"}),
-        ({"poll_turned_at_s": 9_851.0}, set()),
-        ({"poll_turned_at_s": None}, {"poll_started"}),
-        ({"loop_turned_at_s": 9_939.0}, {"loop_ticking"}),
-        ({"loop_turned_at_s": 9_939.0, "records": RecordCounts(4, 4, 0)}, set()),
-        ({"loop_turned_at_s": None}, {"loop_started"}),
+        ({"poll_ticked_at_s": 9_849.0}, {"poll_ticking"}),
+        ({"poll_ticked_at_s": 9_851.0}, set()),
+        ({"poll_ticked_at_s": None}, {"poll_started"}),
+        ({"loop_ticked_at_s": 9_939.0}, {"loop_ticking"}),
+        ({"loop_ticked_at_s": 9_939.0, "records": RecordCounts(4, 4, 0)}, set()),
+        ({"loop_ticked_at_s": None}, {"loop_started"}),
         ({"fatal": "_FATAL"}, {"client_alive"}),
         ({"joined": False}, {"joined"}),
         ({"shutting_down": True}, {"staying"}),
         ({"shut_down": True}, {"staying"}),
-        ({"shut_down": True, "poll_turned_at_s": 1.0, "loop_turned_at_s": 1.0}, {"staying"}),
+        ({"shut_down": True, "poll_ticked_at_s": 1.0, "loop_ticked_at_s": 1.0}, {"staying"}),
         ({"lost_since_ms": 1_000_000_000 - 301_000}, {"in_group"}),
         ({"lost_since_ms": 1_000_000_000 - 299_000}, set()),
         ({"destinations": (DestinationStatus("yotpo", credentials_valid=False),)}, {"credentials_accepted"}),
@@ -64,7 +64,7 @@ def test_each_thing_wrong_fails_its_own_check_alone(change: dict[str, object], e
         {"destinations": (DestinationStatus("yotpo", waiting_until_ms=9_000_000_000, oldest_open_ms=0),)},
         {"partitions": ()},
         {"missing_topics": ("cdp-dead-letters",)},
-        {"schema_waits": {7: 0}},
+        {"schemas_pending": {7: 0}},
         {"fenced": True},
     ],
 )
@@ -73,7 +73,7 @@ def test_a_hold_an_outage_or_a_wait_makes_nothing_dead_or_unready(change: dict[s
 
 
 def test_a_longer_poll_interval_makes_liveness_more_patient() -> None:
-    slow = replace(GOOD, poll_turned_at_s=9_000.0, max_poll_interval_s=3_600.0)
+    slow = replace(GOOD, poll_ticked_at_s=9_000.0, max_poll_interval_s=3_600.0)
     assert failing(live([slow], NOW, LIMITS)) == set()
     assert failing(live([slow], NOW, HealthThresholds(poll_s=60.0))) == {"poll_ticking"}
 
@@ -90,6 +90,6 @@ def test_one_pipeline_unready_is_named() -> None:
 
 
 def test_a_clock_set_back_gives_no_negative_age() -> None:
-    odd = replace(GOOD, poll_turned_at_s=10_050.0, lost_since_ms=1_000_900_000)
+    odd = replace(GOOD, poll_ticked_at_s=10_050.0, lost_since_ms=1_000_900_000)
     ages = [check.age_s for probe in (live, ready, startup) for check in probe([odd], NOW, LIMITS)]
     assert min(age for age in ages if age is not None) == 0

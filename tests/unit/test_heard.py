@@ -50,6 +50,6 @@ def test_the_fence_the_pauses_and_the_last_turn_are_as_they_were_said_last() -> 
     heard.partitions_paused([P, Q])
     heard.partitions_paused([Q])
     assert heard.paused_now == {Q}
-    assert heard.poll_turned_at_s is None
+    assert heard.poll_ticked_at_s is None
     heard.poll_ticked(0.1)
-    assert heard.poll_turned_at_s is not None
+    assert heard.poll_ticked_at_s is not None

@@ -100,8 +100,8 @@ class House:
             max_poll_interval_s=300.0,
             limits=BufferLimits(100, 10_000),
             lag=lambda: ({}, 0.0),
-            schema_waits=lambda: {7: 1},
-            schema_troubles=lambda: {7: "refused"},
+            schemas_pending=lambda: {7: 1},
+            schema_problems=lambda: {7: "refused"},
             schemas_known=lambda: 0,
         ).refresh()
 
@@ -137,8 +137,11 @@ def test_disabled_destinations_and_records_nobody_can_decode_have_books_too() ->
     disabled = house.settling.books.accounts["customerio"]
     disabled.owed, disabled.skipped = 5, 5
     looked = house.look()
-    assert looked.other_books == {"customerio": DeliveryCounts(owed=5, skipped=5), "": DeliveryCounts(owed=1, open=1)}
-    assert not any(books.difference for books in looked.other_books.values())
+    assert looked.other_accounts == {
+        "customerio": DeliveryCounts(owed=5, skipped=5),
+        "": DeliveryCounts(owed=1, open=1),
+    }
+    assert not any(books.mismatch for books in looked.other_accounts.values())
 
 
 def test_a_hold_for_the_clocks_and_why_a_schema_is_waited_for_are_told() -> None:
@@ -147,7 +150,7 @@ def test_a_hold_for_the_clocks_and_why_a_schema_is_waited_for_are_told() -> None
     looked = house.look()
     [hold] = looked.destinations[0].holds
     assert (hold.endpoint, hold.cause) == ("clock", TransientCause.CLOCK_SKEW)
-    assert (looked.schema_waits, looked.schema_troubles) == ({7: 1}, {7: "refused"})
+    assert (looked.schemas_pending, looked.schema_problems) == ({7: 1}, {7: "refused"})
 
 
 def test_what_is_kept_back_is_told_with_why() -> None:
@@ -162,10 +165,10 @@ def test_what_is_kept_back_is_told_with_why() -> None:
     (guard,) = facts.guards
     assert abs(guard.since_ms - (time.time() * 1000 - 60_000)) < 30_000
     assert guard == FloodGuardStatus("shop.Order", DeadLetterCause.REFUSED, guard.since_ms, 51, 90, 12)
-    assert (facts.suspects, facts.paused) == (2, (pause,))
+    assert (facts.poison_candidates, facts.paused) == (2, (pause,))
     assert house.look().guards == ()
     fine = house.destinations()["yotpo"]
-    assert (fine.guards, fine.suspects, fine.paused) == ((), 0, ())
+    assert (fine.guards, fine.poison_candidates, fine.paused) == ((), 0, ())
 
 
 def test_a_partition_is_stopped_until_its_gap_is_accepted_or_it_is_assigned_anew() -> None:
@@ -211,6 +214,6 @@ def test_one_settle_less_and_the_difference_is_exported(forgets: bool) -> None:
     ]
     house.settling.delivered("copilot", batch)
     looked = house.look()
-    assert looked.destinations[0].books == DeliveryCounts(owed=2, delivered=2, open=int(forgets))
+    assert looked.destinations[0].accounting == DeliveryCounts(owed=2, delivered=2, open=int(forgets))
     exported = value(watched(Fixed(looked)), "cdp_accounting_mismatch", pipeline="cdp", destination="copilot")
     assert exported == (-1 if forgets else 0)

@@ -55,8 +55,8 @@ def _kafka(facts: PipelineStatus, moment: Moment) -> Iterable[str]:
         yield f"dead letters cannot be written ({facts.dead_letters.stalled_reason}); commits wait for them"
     for topic in facts.missing_topics:
         yield f"topic {topic} is missing"
-    for key, since_ms in facts.schema_waits.items():
-        why = _SCHEMA_TROUBLES.get(facts.schema_troubles.get(key, ""), "")
+    for key, since_ms in facts.schemas_pending.items():
+        why = _SCHEMA_TROUBLES.get(facts.schema_problems.get(key, ""), "")
         yield f"records wait for schema {key}, for {age(since_ms, moment)} now{why}"
     yield from (_guarded(guard, moment) for guard in facts.guards)
 
@@ -66,17 +66,17 @@ def _destinations(facts: PipelineStatus, moment: Moment) -> Iterable[str]:
         for hold in to.holds:
             since = age(hold.since_ms, moment)
             yield f"{to.name} {hold.endpoint} is held, for {since} now ({hold.cause.value})"
-        if to.secrets_doubt is not None:
-            yield f"{to.name}: {_SECRETS[to.secrets_doubt]}"
+        if to.secret_problem is not None:
+            yield f"{to.name}: {_SECRETS[to.secret_problem]}"
         yield from (f"{to.name}, {_guarded(guard, moment)}" for guard in to.guards)
 
 
 def _books(facts: PipelineStatus) -> Iterable[str]:
-    for name, books in {**{to.name: to.books for to in facts.destinations}, **facts.other_books}.items():
-        if books.difference:
-            yield f"accounting mismatch of {books.difference} for {name or NONE}; please report"
-    if facts.records.difference:
-        yield f"accounting mismatch of {facts.records.difference} for records; please report"
+    for name, books in {**{to.name: to.accounting for to in facts.destinations}, **facts.other_accounts}.items():
+        if books.mismatch:
+            yield f"accounting mismatch of {books.mismatch} for {name or NONE}; please report"
+    if facts.records.mismatch:
+        yield f"accounting mismatch of {facts.records.mismatch} for records; please report"
 
 
 def _guarded(guard: FloodGuardStatus, moment: Moment) -> str:

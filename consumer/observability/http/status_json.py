@@ -60,8 +60,8 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> dict[str, object]:
         "fenced": facts.fenced,
         "out_of_group_since": _instant(facts.lost_since_ms),
         "fatal": facts.fatal,
-        "poll_ticked_s_ago": _ago(facts.poll_turned_at_s, moment),
-        "loop_ticked_s_ago": _ago(facts.loop_turned_at_s, moment),
+        "poll_ticked_s_ago": _ago(facts.poll_ticked_at_s, moment),
+        "loop_ticked_s_ago": _ago(facts.loop_ticked_at_s, moment),
         "lag_updated": _instant(facts.lag_updated_ms),
         "limits": {
             "records": facts.max_records,
@@ -69,11 +69,11 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> dict[str, object]:
             "poll_interval_s": facts.max_poll_interval_s,
         },
         "records": {
-            "accepted": books.taken,
+            "accepted": books.accepted,
             "settled": books.settled,
             "open": books.open,
             "released": books.released,
-            "mismatch": books.difference,
+            "mismatch": books.mismatch,
         },
         "missing_topics": list(facts.missing_topics),
         "stopped": [
@@ -89,8 +89,8 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> dict[str, object]:
         "guards": [{"topic": guard.kind, **_guard(guard)} for guard in facts.guards],
         "schemas_known": facts.schemas_known,
         "schemas_pending": [
-            {"schema": str(key), "since": _instant(ms), "problem": facts.schema_troubles.get(key)}
-            for key, ms in facts.schema_waits.items()
+            {"schema": str(key), "since": _instant(ms), "problem": facts.schema_problems.get(key)}
+            for key, ms in facts.schemas_pending.items()
         ],
         "dead_letters": {
             "topic": facts.dead_letters.topic,
@@ -98,7 +98,7 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> dict[str, object]:
             "in_flight": facts.dead_letters.in_flight,
         },
         "destinations": [_destination(each) for each in facts.destinations],
-        "other_accounts": {name or NONE: _books(books) for name, books in facts.other_books.items()},
+        "other_accounts": {name or NONE: _books(books) for name, books in facts.other_accounts.items()},
         "partitions": [_partition(each) for each in facts.partitions],
     }
 
@@ -111,7 +111,7 @@ def _books(books: DeliveryCounts) -> dict[str, int]:
         "dead_lettered": books.dead_lettered,
         "open": books.open,
         "released": books.released,
-        "mismatch": books.difference,
+        "mismatch": books.mismatch,
     }
 
 
@@ -119,7 +119,7 @@ def _destination(facts: DestinationStatus) -> dict[str, object]:
     return {
         "name": facts.name,
         "lanes": facts.lanes,
-        "requests": facts.calls,
+        "requests": facts.requests,
         "open_events": facts.open_events,
         "open_bytes": facts.open_bytes,
         "oldest_open": _instant(facts.oldest_open_ms),
@@ -127,8 +127,8 @@ def _destination(facts: DestinationStatus) -> dict[str, object]:
         "rate_per_s": facts.rate,
         "credentials_valid": facts.credentials_valid,
         "credentials_proven": facts.credentials_proven,
-        "secret_problem": None if facts.secrets_doubt is None else facts.secrets_doubt.value,
-        "accounting": _books(facts.books),
+        "secret_problem": None if facts.secret_problem is None else facts.secret_problem.value,
+        "accounting": _books(facts.accounting),
         "holds": [
             {
                 "endpoint": hold.endpoint,
@@ -139,7 +139,7 @@ def _destination(facts: DestinationStatus) -> dict[str, object]:
             for hold in facts.holds
         ],
         "guards": [{"event_type": guard.kind, **_guard(guard)} for guard in facts.guards],
-        "poison_candidates": facts.suspects,
+        "poison_candidates": facts.poison_candidates,
         "paused": [_directive(pause) for pause in facts.paused],
     }
 

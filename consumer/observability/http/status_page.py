@@ -79,7 +79,7 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> str:
             f"{_number(sum(each.retained_records for each in facts.partitions))} of {_number(facts.max_records)}",
         ),
         ("bytes open", f"{_size(sum(each.open_bytes for each in facts.partitions))} of {_size(facts.max_bytes)}"),
-        ("records settled", f"{_number(books.settled)} of {_number(books.taken)}"),
+        ("records settled", f"{_number(books.settled)} of {_number(books.accepted)}"),
         ("letters in flight", _number(facts.dead_letters.in_flight)),
     )
     listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles)
@@ -118,15 +118,15 @@ _DESTINATION = (
 
 def _destinations(facts: PipelineStatus, moment: Moment) -> Iterable[Sequence[str]]:
     for to in facts.destinations:
-        calls = f"{to.calls} of {to.lanes}"
-        yield (to.name, _destination_state(to, moment), *_books(to.books), calls, age(to.oldest_open_ms, moment))
-    for name, books in facts.other_books.items():
+        calls = f"{to.requests} of {to.lanes}"
+        yield (to.name, _destination_state(to, moment), *_books(to.accounting), calls, age(to.oldest_open_ms, moment))
+    for name, books in facts.other_accounts.items():
         yield (name or NONE, "disabled" if name else "could not be decoded", *_books(books), "–", "–")
 
 
 def _books(books: DeliveryCounts) -> Iterable[str]:
     counts = (books.owed, books.delivered, books.skipped, books.dead_lettered, books.released, books.open)
-    return (_number(count) for count in (*counts, books.difference))
+    return (_number(count) for count in (*counts, books.mismatch))
 
 
 def _destination_state(facts: DestinationStatus, moment: Moment) -> str:
@@ -136,13 +136,15 @@ def _destination_state(facts: DestinationStatus, moment: Moment) -> str:
     paused = ", ".join(sorted({pause.event_type or "all" for pause in facts.paused}))
     back = {"held": held, "guarded": guarded, "paused": paused}
     said = [f"{word}: {what}" for word, what in back.items() if what] or [_doing(facts, moment)]
-    return "; ".join([*said, f"{_number(facts.suspects)} poison candidates"] if facts.suspects else said)
+    return "; ".join(
+        [*said, f"{_number(facts.poison_candidates)} poison candidates"] if facts.poison_candidates else said
+    )
 
 
 def _doing(facts: DestinationStatus, moment: Moment) -> str:
     if facts.waiting_until_ms is not None and facts.waiting_until_ms > moment.wall_ms:
         return f"rate limited by server for {duration((facts.waiting_until_ms - moment.wall_ms) / 1000)}"
-    return "delivering" if facts.open_events or facts.calls else "idle"
+    return "delivering" if facts.open_events or facts.requests else "idle"
 
 
 _PARTITION = ("partition", "committed", "committable offset", "accepted to", "log end", "lag", "open", "head age", "")

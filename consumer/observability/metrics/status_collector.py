@@ -70,8 +70,8 @@ class StatusCollector(Collector):
         sheet.put("cdp_kafka_fenced", facts.fenced, name)
         sheet.put("cdp_kafka_missing_topics", len(facts.missing_topics), name)
         sheet.put("cdp_schema_cache_entries", facts.schemas_known, name)
-        sheet.put("cdp_schemas_pending", len(facts.schema_waits), name)
-        sheet.put("cdp_records_accepted_total", books.taken, name)
+        sheet.put("cdp_schemas_pending", len(facts.schemas_pending), name)
+        sheet.put("cdp_records_accepted_total", books.accepted, name)
         sheet.put("cdp_records_settled_total", books.settled, name)
         sheet.put("cdp_records_released_total", books.released, name)
         sheet.put("cdp_records_open", books.open, name)
@@ -79,27 +79,27 @@ class StatusCollector(Collector):
         sheet.put("cdp_records_open_bytes", sum(each.open_bytes for each in facts.partitions), name)
         sheet.put("cdp_records_limit", facts.max_records, name)
         sheet.put("cdp_records_limit_bytes", facts.max_bytes, name)
-        sheet.put("cdp_accounting_records_mismatch", books.difference, name)
+        sheet.put("cdp_accounting_records_mismatch", books.mismatch, name)
         sheet.put("cdp_dead_letters_in_flight", facts.dead_letters.in_flight, name)
         sheet.put("cdp_dead_letters_stalled", facts.dead_letters.stalled_reason is not None, name)
         if facts.lag_updated_ms is not None:
             sheet.put("cdp_kafka_lag_updated_timestamp_seconds", facts.lag_updated_ms / 1000, name)
-        for loop, at_s in (("poll", facts.poll_turned_at_s), ("deliver", facts.loop_turned_at_s)):
+        for loop, at_s in (("poll", facts.poll_ticked_at_s), ("deliver", facts.loop_ticked_at_s)):
             if at_s is not None:
                 turned_s = moment.wall_ms / 1000 - (moment.monotonic_s - at_s)
                 sheet.put("cdp_loop_last_tick_timestamp_seconds", turned_s, name, loop)
         for reason in ("unreachable", "refused"):
-            sheet.put("cdp_schema_registry_unavailable", reason in facts.schema_troubles.values(), name, reason)
+            sheet.put("cdp_schema_registry_unavailable", reason in facts.schema_problems.values(), name, reason)
         _partitions(sheet, name, facts, moment)
         known = self._known.get(name, _NOTHING)
         for destination in facts.destinations:
-            _books(sheet, name, destination.name, destination.books)
+            _books(sheet, name, destination.name, destination.accounting)
             _destination(sheet, name, destination, known.endpoints.get(destination.name, ()), moment)
             _standing_back(sheet, name, destination, known.events)
         for guard in facts.guards:
             sheet.put("cdp_decode_guard_tripped", 1, name, guard.kind, guard.cause)
         sheet.put("cdp_deliveries_parked", sum(guard.waiting for guard in facts.guards), name, NONE)
-        for other, account in facts.other_books.items():
+        for other, account in facts.other_accounts.items():
             _books(sheet, name, other or NONE, account)
 
 
@@ -139,13 +139,13 @@ def _books(sheet: _Sheet, name: str, to: str, books: DeliveryCounts) -> None:
     sheet.put("cdp_deliveries_total", books.released, name, to, "released")
     sheet.put("cdp_deliveries_skipped_total", books.skipped, name, to)
     sheet.put("cdp_deliveries_open", books.open, name, to)
-    sheet.put("cdp_accounting_mismatch", books.difference, name, to)
+    sheet.put("cdp_accounting_mismatch", books.mismatch, name, to)
 
 
 def _destination(sheet: _Sheet, name: str, facts: DestinationStatus, known: Sequence[str], moment: Moment) -> None:
     to = facts.name
     sheet.put("cdp_lanes", facts.lanes, name, to)
-    sheet.put("cdp_requests_in_flight", facts.calls, name, to)
+    sheet.put("cdp_requests_in_flight", facts.requests, name, to)
     sheet.put("cdp_events_in_flight", facts.open_events, name, to)
     sheet.put("cdp_bytes_in_flight", facts.open_bytes, name, to)
     sheet.put("cdp_oldest_unacked_age_seconds", _age_s(facts.oldest_open_ms, moment), name, to)
@@ -156,7 +156,7 @@ def _destination(sheet: _Sheet, name: str, facts: DestinationStatus, known: Sequ
     if facts.rate is not None:
         sheet.put("cdp_rate_limit_permits", facts.rate, name, to)
     for doubt in SecretProblem:
-        sheet.put("cdp_destination_secret_stale", facts.secrets_doubt is doubt, name, to, doubt)
+        sheet.put("cdp_destination_secret_stale", facts.secret_problem is doubt, name, to, doubt)
     shown = (*known, CLOCK)
     held = {hold.endpoint if hold.endpoint in shown else OTHER for hold in facts.holds}
     for endpoint in (*shown, *(held - set(shown))):
@@ -165,7 +165,7 @@ def _destination(sheet: _Sheet, name: str, facts: DestinationStatus, known: Sequ
 
 def _standing_back(sheet: _Sheet, name: str, facts: DestinationStatus, events: frozenset[str]) -> None:
     to = facts.name
-    sheet.put("cdp_poison_candidates", facts.suspects, name, to)
+    sheet.put("cdp_poison_candidates", facts.poison_candidates, name, to)
     sheet.put("cdp_destination_paused", bool(facts.paused), name, to)
     sheet.put("cdp_deliveries_parked", sum(guard.waiting for guard in facts.guards), name, to)
     for guard in facts.guards:
