@@ -34,7 +34,8 @@ WHOLE = f"""\
 kafka:
   bootstrap.servers: ${{KAFKA_BOOTSTRAP_SERVERS}}
   fetch.wait.max.ms: 20
-  session.timeout.ms: 45000
+  session.timeout.ms: 300000
+  max.poll.interval.ms: 900000
   heartbeat.interval.ms: 500
 topics: [TOPICS]
 start: earliest
@@ -53,7 +54,7 @@ destinations:
     client_id: ${{COPILOT_CLIENT_ID}}
     client_secret: ${{COPILOT_CLIENT_SECRET}}
     lanes: 1
-    timeout: 20s
+    timeout: 120s
     batch: {{events: 8, linger: 0ms}}
     backoff: {{first: 10ms, cap: 20ms}}
     probe: 1s
@@ -62,7 +63,7 @@ destinations:
     url: CUSTOMERIO_URL
     api_key: ${{CUSTOMERIO_KEY}}
     lanes: 1
-    timeout: 20s
+    timeout: 120s
     batch: {{events: 8, linger: 0ms}}
     backoff: {{first: 10ms, cap: 20ms}}
     probe: 1s
@@ -71,7 +72,7 @@ destinations:
     store_id: ${{YOTPO_STORE_ID}}
     secret: ${{YOTPO_SECRET}}
     lanes: 1
-    timeout: 20s
+    timeout: 120s
     rate: 1000/s
     backoff: {{first: 10ms, cap: 20ms}}
     probe: 1s
@@ -81,8 +82,8 @@ http:
   address: 127.0.0.1:0
 directives: directives.yaml
 budgets:
-  drain: 30s
-  termination_grace: 2m
+  drain: 150s
+  termination_grace: 10m
 """
 
 URLS = {
