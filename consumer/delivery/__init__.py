@@ -1,1 +1,1 @@
-"""From owed to delivered: what is owed, in which order it goes, when, and how a call is made."""
+"""Delivery: what is owed, in which order it is sent, when it is retried, and how a request is made."""

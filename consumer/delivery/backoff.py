@@ -1,4 +1,4 @@
-"""When to try again: full jitter under a doubling ceiling, never sooner than asked."""
+"""Retry back-off: full jitter under a doubling ceiling, never sooner than the server asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packing deliveries into calls that never exceed a limit and never let one event of a key pass another."""
+"""Batches: never over a limit of the request, and never one event of a key before an earlier one."""
 
 from __future__ import annotations
 

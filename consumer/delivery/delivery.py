@@ -1,4 +1,4 @@
-"""The unit that is owed: one event, said once to one destination; and what its failures have shown."""
+"""One delivery: one event for one destination, its attempts, and its failure history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One destination's lanes, and what they share: pace, holds, credentials, and what its answers have taught."""
+"""One destination's dispatcher: its lanes, and what they share (rate limit, circuit breakers, credentials, guards)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One lane: an ordered queue of a destination with one call on the wire at a time, until every delivery has ended."""
+"""One lane: an ordered queue of a destination with one request in flight, retried until every delivery has ended."""
 
 from __future__ import annotations
 

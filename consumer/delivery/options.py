@@ -1,4 +1,4 @@
-"""On what terms one destination is called: what its lanes are told when they are made, and where deliveries end."""
+"""How one destination is called: the options of its lanes, and where deliveries end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of one lane's batches once their calls were answered: ended, put back, halved, or waited with."""
+"""What happens to a lane's batch after its request: settle, retry, split, isolate, hold or dead-letter."""
 
 from __future__ import annotations
 

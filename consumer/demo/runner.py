@@ -149,10 +149,14 @@ async def _all_settled(
     moved = time.monotonic()
     while not app.done() and not leave.is_set() and time.monotonic() - moved < _STANDSTILL_S:
         ends = stage.till.notes.ends()
-        frontiers = [each.pipeline.committable_offsets().offsets for each in running]
-        if all(frontier.get(partition, (0, 0))[1] >= end for frontier in frontiers for partition, end in ends.items()):
+        committables = [each.pipeline.committable_offsets().offsets for each in running]
+        if all(
+            committable.get(partition, (0, 0))[1] >= end
+            for committable in committables
+            for partition, end in ends.items()
+        ):
             return
-        now: list[Mapping[object, object]] = [dict(frontier) for frontier in frontiers]
+        now: list[Mapping[object, object]] = [dict(committable) for committable in committables]
         if now != last:
             last, moved = now, time.monotonic()
         await asyncio.sleep(_LOOK_S)

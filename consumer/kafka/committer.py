@@ -2,12 +2,13 @@
 
 Non-obvious:
 
-* The loop tells whole frontiers, so any of them may be skipped, and a commit that failed is repeated by the next one.
-* A partition with nothing owed commits the consumer's position instead of its frontier: the markers of transactions at
-  the end of a log are records to nobody, and would look like lag for ever. Not while a record is in hand: the position
-  is beyond it already, and a callback within `consume` would commit what was never handed over. Nor for a partition
-  that was stopped, whose later records were let fall; nor where an epoch was begun behind a gap before its first record
-  came: the client's position may still be the one before the gap.
+* The loop always hands over the committable offsets of all partitions, so one set may be skipped, and the next commit
+  repeats a failed one.
+* A partition with nothing owed commits the consumer's position instead of its committable offset: transaction markers
+  at the end of a log are no records, and would look like lag until the next record. It does not while a record is in
+  hand: the position is beyond it already, and a callback within `consume` would commit what was never handed over. Nor
+  does a stopped partition, whose later records were dropped, nor an epoch that began behind a gap before its first
+  record came: the client's position may still be the one before the gap.
 * Nothing is ever committed below what was confirmed.
 * An accepted commit is also what shows that this member is one still, and the fence lives on it: while anything is owed
   two partitions are sent from time to time although they have not moved: the one that was accepted last, and whichever
@@ -105,7 +106,7 @@ class OffsetCommitter:
             standing.following, standing.moved = offset + 1, False
 
     def note_stopped(self, partition: Partition) -> None:
-        """Note that records of this epoch may have been let fall: from now on only its frontier counts."""
+        """Note that records of this epoch may have been let fall: from now on only its committable offset counts."""
         self._standings[partition].stopped = True
 
     def next_offset(self, partition: Partition) -> int:
@@ -125,9 +126,9 @@ class OffsetCommitter:
         standing = self._standings[partition]
         return standing.reached >= standing.following
 
-    def advance(self, frontier: CommittableOffsets) -> None:
+    def advance(self, committable: CommittableOffsets) -> None:
         """Note how far the loop got; what it says of an older epoch is ignored."""
-        for partition, (epoch, offset) in frontier.offsets.items():
+        for partition, (epoch, offset) in committable.offsets.items():
             standing = self._standings.get(partition)
             if standing is not None and standing.epoch == epoch and offset > standing.reached:
                 standing.reached = offset

@@ -48,7 +48,7 @@ class CommittableOffsets:
 
 
 class PipelineHandler(Protocol):
-    """The loop's side of the hatch. Every method runs in the loop; the thread calls them through it, in order."""
+    """The loop's side of the bridge. Every method runs in the loop; the thread calls them through it, in order."""
 
     full: frozenset[Partition]
     """Partitions with no room now, hysteresis included; replaced whole by the loop, read by the thread each turn."""
@@ -63,19 +63,22 @@ class PipelineHandler(Protocol):
         """The subscribed topics have so many partitions now, though none came or went here."""
 
     async def accept_batch(self, lot: RecordBatch) -> None:
-        """Take a lot, and return when the next one may come: at least one partition has room."""
+        """Accept a batch of records. Return once at least one partition has room again."""
 
     async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
-        """End epochs: wait, within the drain budget, for calls on the wire; release the rest; tell the frontier."""
+        """End the epochs of revoked partitions and return their committable offsets.
+
+        Waits, within the drain budget, for requests on the wire; everything else of theirs is released.
+        """
 
     def lost(self, partitions: Collection[Partition]) -> None:
         """End epochs that are already another member's: nothing commits for them."""
 
     async def shutdown(self) -> CommittableOffsets:
-        """Deliver what can be delivered within the drain budget, release the rest, tell the frontier, and leave."""
+        """Deliver what fits into the drain budget, release the rest, and return the last committable offsets."""
 
     def committable_offsets(self) -> CommittableOffsets:
-        """Tell the frontier of every epoch in force."""
+        """Return the committable offset of every partition assigned now."""
 
 
 T = TypeVar("T")

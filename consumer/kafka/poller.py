@@ -78,7 +78,7 @@ class Poller:
         self._stops = StoppedPartitions(self._membership, self._commits, road, observer)
         self._proving = CommitScheduler(self._fence, self._commits, observer, options.commit_every_s)
         self._taking = Fetcher(self._membership, self._commits, self._stops, observer)
-        self._frontiers: SimpleQueue[CommittableOffsets] = SimpleQueue()
+        self._committable: SimpleQueue[CommittableOffsets] = SimpleQueue()
         self._leaving = threading.Event()
         self._fatal: KafkaError | None = None
         self._stranded = BrokerLossDetector()
@@ -92,9 +92,9 @@ class Poller:
         """Start the thread; what goes wrong from here on ends `done`."""
         self._thread.start()
 
-    def commit(self, frontier: CommittableOffsets) -> None:
-        """Have a frontier committed soon; from any thread. A later one replaces it."""
-        self._frontiers.put(frontier)
+    def commit(self, committable: CommittableOffsets) -> None:
+        """Have a committable offset committed soon; from any thread. A later one replaces it."""
+        self._committable.put(committable)
 
     def may_send(self) -> bool:
         """Whether a call may start now: only while the group is known to know this member."""
@@ -169,7 +169,7 @@ class Poller:
             self._poll_once(consumer)
         if self._finishing.done():
             self._commits.advance(self._finishing.result())
-        self._empty_frontiers()
+        self._commit_latest()
         commit_by_s = time.monotonic() + commit_timeout_s(self._options.properties)
         # "Not now" while the group rebalances: polling lets it get on.
         while not self._commits.commit_sync(consumer, member.held.keys()):
@@ -182,7 +182,7 @@ class Poller:
         self._observer.poll_ticked(now - self._turned_s)
         self._turned_s = now
         self._crossing.check()
-        self._empty_frontiers()
+        self._commit_latest()
         self._proving.commit_if_due(consumer, now, waiting_for_gap=bool(self._stops.snapshot()))
         self._membership.finish_pending(consumer, now)
         if self._finishing is None and self._fence.may_send():
@@ -211,11 +211,11 @@ class Poller:
         self._accepting = self._crossing.submit(self._road.accept_batch(lot))
         self._crossing.wait(self._accepting, self._patience_s)
 
-    def _empty_frontiers(self) -> None:
+    def _commit_latest(self) -> None:
         latest: CommittableOffsets | None = None
         try:
             while True:
-                latest = self._frontiers.get_nowait()
+                latest = self._committable.get_nowait()
         except Empty:
             if latest is not None:
                 self._commits.advance(latest)

@@ -115,7 +115,7 @@ class PollOptions:
         start: where the group starts if it never committed.
         drain_s: how long calls on the wire may take to end when partitions go.
         untold_session_s: the brokers' `group.consumer.session.timeout.ms`, in seconds; only the new protocol needs it.
-        commit_every_s: how often the frontier is committed, in seconds.
+        commit_every_s: how often the committable offset is committed, in seconds.
         lot: the most records handed over at once.
     """
 

@@ -56,7 +56,7 @@ class StoppedPartitions:
 
     Args:
         membership: what is held.
-        commits: told that only the frontier counts; asked what is still owed.
+        commits: told that only the committable offset counts; asked what is still owed.
         road: what the operator accepts.
         observer: told of each stop, and of each acceptance acted on.
     """

@@ -1,11 +1,12 @@
-"""The nouns that move between rooms, in the order a record meets them.
+"""The nouns that move between packages, in the order a record meets them.
 
-Glossary (one idea, one word, everywhere): a *record* is read from a *position* (partition and offset) under a
-*ledger* (one assignment of one partition to this process). It holds one *event*; each *entry* of the mapping that
-speaks of the event makes *deliveries* of it, which are owed. Deliveries of one *shape* travel as a *batch* in a *call*;
-the *reply* is judged into a *verdict*, which gives each delivery its *outcome*. An ended delivery is *settled*; what
-was refused is *shelved* as a *dead letter* first. The *frontier* is the offset below which nothing is owed. What is
-given up unfinished when a partition goes is *released*.
+Glossary (one idea, one word, everywhere): a *record* is read from a topic, partition and offset. A *ledger* is one
+assignment of one partition to this process; its number is the *assignment epoch*. A record holds one *event*; each
+*entry* of the mapping that names the event's type makes *deliveries* of it, which are owed. Deliveries with the same
+*batch envelope* travel as a *batch* in one *request*. The *response* is judged into a *verdict*, which gives each
+delivery its *outcome*. An ended delivery is *settled*; a refused one is written as a *dead letter* first. The
+*committable offset* is the offset below which nothing is owed. A delivery given up unfinished, because its partition
+was revoked, is *released*.
 """
 
 from __future__ import annotations

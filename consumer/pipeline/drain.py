@@ -1,4 +1,4 @@
-"""How partitions go: calls on the wire are waited for, everything else of theirs is released, and each ends once."""
+"""How revoked partitions are drained: requests in flight are waited for, everything else is released."""
 
 from __future__ import annotations
 
@@ -49,24 +49,27 @@ class PartitionDrain:
         self._settling.drop_revoked()
 
     async def close(self, ledgers: Sequence[PartitionLedger], deadline: float) -> CommittableOffsets:
-        """Wait until `deadline` (monotonic) for their calls and letters, release the rest, and tell the frontier."""
+        """Wait for their requests and dead letters, release the rest, and return their committable offsets.
+
+        `deadline`: monotonic seconds after which nothing is waited for.
+        """
         if answers := self.stop_sending(ledgers):
             await asyncio.wait(answers, timeout=max(0.0, deadline - time.monotonic()))
         while self._settling.writing(ledgers) and time.monotonic() < deadline:  # noqa: ASYNC110 - many things end it
             await asyncio.sleep(LOOK_S)
         # Nothing commits for a partition that was lost while it was drained.
         kept = [ledger for ledger in ledgers if ledger.active]
-        frontier = CommittableOffsets(
+        committable = CommittableOffsets(
             {ledger.partition: (ledger.epoch, ledger.committable_offset()) for ledger in kept}
         )
         self.release(ledgers)
-        return frontier
+        return committable
 
     def can_make_progress(self, deadline: float) -> bool:
-        """Tell whether anything is open that may still end in time.
+        """Return True if a delivery can still end before `deadline`. Shutdown waits for this.
 
-        A back-off that is over by then is worth its wait: whatever is given up holds the frontier back, and everything
-        above it, delivered or not, would be delivered again.
+        It waits for back-offs that end in time, too: a delivery that is given up holds the committable offset back,
+        and everything above it, delivered or not, would be delivered again.
         """
         if not any(ledger.open_records for ledger in self._intake.ledgers.values()):
             return False

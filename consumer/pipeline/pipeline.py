@@ -33,7 +33,7 @@ _GRACE_LOOK_S = 1.0
 
 
 class Pipeline:
-    """One consumer group with its destinations: the loop's side of the hatch."""
+    """One consumer group with its destinations: the loop's side of the bridge."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Pipeline:
         self._translating = False
         settling.room = self._room_again
 
-    # ── The hatch: what the poll thread asks of the loop ──
+    # ── The bridge: what the poll thread asks of the loop ──
 
     def assigned(self, assignment: Assignment) -> None:
         """Begin ledgers, and use this member's share of each destination's rate."""
@@ -105,10 +105,10 @@ class Pipeline:
             await self._roomy.wait()
 
     async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
-        """Wait for calls on the wire, release the rest, and tell the frontier."""
-        frontier = await self._parting.close(self._parting.ledgers_of(partitions), time.monotonic() + self._drain_s)
+        """Wait for calls on the wire, release the rest, and tell the committable offset."""
+        committable = await self._parting.close(self._parting.ledgers_of(partitions), time.monotonic() + self._drain_s)
         self._gone()
-        return frontier
+        return committable
 
     def lost(self, partitions: Collection[Partition]) -> None:
         """Release everything of partitions that already belong to another member."""
@@ -118,7 +118,7 @@ class Pipeline:
         self._gone()
 
     async def shutdown(self) -> CommittableOffsets:
-        """Deliver what can be delivered in the time there is, release the rest, and tell the frontier."""
+        """Deliver what can be delivered in the time there is, release the rest, and tell the committable offset."""
         self.shutting_down = True
         self._observer.shutdown_started()
         deadline = time.monotonic() + self._drain_s
@@ -129,11 +129,11 @@ class Pipeline:
         while time.monotonic() < deadline and not self._hurried and going(deadline):  # noqa: ASYNC110 - many things end it
             await asyncio.sleep(LOOK_S)
         before = self.books.released()
-        frontier = await self._parting.close(list(self.intake.ledgers.values()), deadline)
+        committable = await self._parting.close(list(self.intake.ledgers.values()), deadline)
         self._gone()
         self.shut_down = True
         self._observer.shutdown_finished(self.books.released() - before)
-        return frontier
+        return committable
 
     def skip_drain(self) -> None:
         """Wait for calls on the wire only: somebody asked to leave twice."""
@@ -152,7 +152,7 @@ class Pipeline:
         return merge_tripped([*(lanes.guarding.closed() if lanes else ()), *self.settling.parking.tripped(account)])
 
     def committable_offsets(self) -> CommittableOffsets:
-        """Tell the frontier of every ledger in force."""
+        """Tell the committable offset of every ledger in force."""
         return CommittableOffsets(
             {p: (ledger.epoch, ledger.committable_offset()) for p, ledger in self.intake.ledgers.items()}
         )
@@ -164,7 +164,10 @@ class Pipeline:
     # ── Records in ──
 
     async def run(self, commit: Callable[[CommittableOffsets], None], every_s: float) -> None:
-        """Run the path and all lanes until cancelled or one falls; hand the frontier to `commit` as it moves."""
+        """Run the path and all lanes until cancelled or until one of them fails.
+
+        Calls `commit` with the committable offsets whenever they have moved.
+        """
         async with asyncio.TaskGroup() as house:
             house.create_task(self._pump(), name=f"{self.name}-pump")
             house.create_task(self._commit(commit, every_s), name=f"{self.name}-commit")
@@ -234,7 +237,7 @@ class Pipeline:
         last: Mapping[Partition, tuple[int, int]] = {}
         while True:
             await asyncio.sleep(every_s)
-            frontier = self.committable_offsets()
-            if frontier.offsets != last:
-                last = frontier.offsets
-                commit(frontier)
+            committable = self.committable_offsets()
+            if committable.offsets != last:
+                last = committable.offsets
+                commit(committable)

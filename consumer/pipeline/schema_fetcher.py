@@ -1,4 +1,4 @@
-"""Schemas that records wait for: asked of the registry beside the path, which never waits for an answer."""
+"""Missing schemas, fetched from the registry beside the path: translation never waits for an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where deliveries end: delivered, or acknowledged by the dead-letter topic; either way entered in the books, once."""
+"""Where deliveries end: delivered, or acknowledged by the dead-letter topic; counted in the accounting exactly once."""
 
 from __future__ import annotations
 

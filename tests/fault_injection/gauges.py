@@ -97,7 +97,7 @@ def rebalances(member: Member) -> float:
 
 
 def assignment(member: Member) -> set[tuple[str, int, int]]:
-    """Return what is assigned: by pipeline, each partition with the number of its tenure."""
+    """Return what is assigned: by pipeline, each partition with its epoch."""
     return {
         (name, one["partition"], one["epoch"])
         for name, pipeline in member.status().items()

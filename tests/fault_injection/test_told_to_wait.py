@@ -119,7 +119,7 @@ def test_a_rate_holds_in_every_second_at_the_server_for_two_members_and_across_r
         print(f"\nat {_RATE} a second: {len(server.requests)} requests, {_tokens(server)} of them for tokens;", end=" ")
         print(f"the busiest second saw {most}")
         assert most <= _RATE
-        # A rebalance releases what was not below the frontier, answered or not.
+        # A rebalance releases what was not below the committable offset, answered or not.
         assert oracle.complaints(shop.records, evidence, may_repeat=frozenset(due)) == []
 
 

@@ -40,7 +40,7 @@ class Model:
     def open_slots(self) -> list[int]:
         return [slot for slot, owed in enumerate(self.owed) if any(owed.values())]
 
-    def frontier(self) -> int:
+    def committable(self) -> int:
         return min((self.offsets[slot] for slot in self.open_slots()), default=self.next_offset)
 
 
@@ -137,7 +137,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.books.close(self.model.ledger)
         self.model.ended = True
         self.past.append(self.model)
-        self.model = self.begin(self.model.frontier())
+        self.model = self.begin(self.model.committable())
 
     @precondition(lambda self: bool(self.past))
     @rule(data=st.data())
@@ -152,8 +152,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def the_frontier_is_the_oldest_open_offset_and_never_goes_back(self) -> None:
         for model in (self.model, *self.past):
-            assert model.ledger.committable_offset() == model.frontier() >= model.furthest
-            model.furthest = model.frontier()
+            assert model.ledger.committable_offset() == model.committable() >= model.furthest
+            model.furthest = model.committable()
 
     @invariant()
     def what_is_open_is_what_the_model_has_open(self) -> None:
@@ -174,7 +174,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert found.offset() == self.model.offsets[owing[0] if near else slots[0]]
         assert ledger.retained == (len(self.model.offsets) - slots[0] if slots else 0)
         oldest = ledger.oldest()
-        assert (None if oldest is None else oldest.offset()) == (self.model.frontier() if slots else None)
+        assert (None if oldest is None else oldest.offset()) == (self.model.committable() if slots else None)
 
     @invariant()
     def the_books_balance(self) -> None:

@@ -154,7 +154,7 @@ class House:
         some, self.lanes.here = self.lanes.here[:count], self.lanes.here[len(self.lanes.here[:count]) :]
         self.settling.delivered("yotpo", some)
 
-    def frontier(self, partition: Partition) -> int:
+    def committable(self, partition: Partition) -> int:
         return self.pipeline.committable_offsets().offsets[partition][1]
 
     def check_books(self) -> None:

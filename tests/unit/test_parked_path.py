@@ -67,8 +67,8 @@ def test_leaving_does_not_wait_for_what_is_parked_and_gives_it_up() -> None:
         async with house() as here:
             await flooded(here, 90)
             await until(lambda: here.settling.books.accounts[""].dead_lettered == 49)
-            frontier = await asyncio.wait_for(here.pipeline.shutdown(), 120)
-            assert frontier.offsets == {P: (1, 49)}
+            committable = await asyncio.wait_for(here.pipeline.shutdown(), 120)
+            assert committable.offsets == {P: (1, 49)}
             assert here.settling.books.accounts[""].released == 90 - 49
             assert [each.waiting for each in here.pipeline.tripped_guards("")] == [0]
 

@@ -34,8 +34,8 @@ def test_a_drain_ends_with_its_budget_though_a_call_is_never_answered() -> None:
             await here.give(P, 0)
             here.lanes.on_wire, here.lanes.here = here.lanes.here, []
             here.lanes.answer = asyncio.get_running_loop().create_future()
-            frontier = await asyncio.wait_for(here.pipeline.drain([P]), 120)
-            assert frontier.offsets == {P: (1, 0)}
+            committable = await asyncio.wait_for(here.pipeline.drain([P]), 120)
+            assert committable.offsets == {P: (1, 0)}
             here.settling.delivered("yotpo", here.lanes.on_wire)  # late: it stays released
             assert here.settling.books.accounts["yotpo"].released == 1
 

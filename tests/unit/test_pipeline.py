@@ -1,4 +1,4 @@
-"""The path of one pipeline: room, schemas that are missing, and the frontier that is committed."""
+"""The path of one pipeline: room, schemas that are missing, and the committable offset that is committed."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ def test_the_frontier_is_committed_as_it_moves_and_only_then() -> None:
         async with house() as here:
             here.assign(P)
             await here.give(P, 0, 1, 5)
-            assert here.frontier(P) == 0
+            assert here.committable(P) == 0
             here.deliver(2)
             await until(lambda: here.committed and here.committed[-1].offsets[P] == (1, 5))
             here.deliver()
@@ -33,11 +33,11 @@ def test_skipped_records_are_booked_and_pass_and_bad_ones_wait_for_their_letter(
             here.shelf.at_once = False
             here.translator.skip, here.translator.bad = {0, 2}, {1}
             await here.give(P, 0, 1, 2)
-            assert here.frontier(P) == 1
+            assert here.committable(P) == 1
             assert here.settling.books.accounts["yotpo"].skipped == 2
             here.check_books()
             here.shelf.acknowledge()
-            assert here.frontier(P) == 3
+            assert here.committable(P) == 3
             assert here.settling.books.accounts[""].dead_lettered == 1
 
     asyncio.run(run())

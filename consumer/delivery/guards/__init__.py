@@ -1,1 +1,1 @@
-"""What holds deliveries back: circuit breakers, flood guard, poison detection, time window, directives."""
+"""What keeps deliveries back: circuit breakers, flood guard, poison detection, time window, directives."""

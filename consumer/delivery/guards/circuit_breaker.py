@@ -1,6 +1,7 @@
-"""Holds: what nothing is sent to but probes, and what is known of each.
+"""Circuit breakers: a hold is an open circuit, to which only probes are sent.
 
-Endpoints where *we* are wrong, and event types for which the flood guard is closed.
+Held are endpoints for which *our* configuration is wrong (4xx such as 401 and 404), and event types for which the flood
+guard is tripped. A 5xx opens no circuit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an operator lets wait or keeps from being sent: pauses and quarantines, as one destination meets them."""
+"""An operator's pauses and quarantines, applied to one destination's deliveries."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What could not be said at all: dead-lettered, unless the flood guard is closed for it; then its letters are parked.
+"""Records and deliveries that failed to decode or map: dead-lettered, or parked while the flood guard is tripped.
 
-A parked letter is still owed: the frontier stays below its record, and the limits of records and bytes bound how much
-is parked. The event types and topics it is parked for go on meanwhile, as far as they can be said, and so do later
-events of its own ordering key, which nobody may know: where a record does not decode there is none.
+A parked failure is still owed: the committable offset stays below its record, and the limits of records and bytes bound
+how much is parked. Its event type or topic goes on meanwhile, and so do later events of its own ordering key: where a
+record does not decode, the key is unknown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The prober: while anything is held, one lane at a time tries one delivery; changed credentials are tried at once."""
+"""The prober: while a circuit is open, one lane at a time sends one delivery; changed credentials are tried at once."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a call is signed with, renewed once per expiry however many lanes meet it.
+"""Credentials: how a request is authenticated, renewed once per expiry however many lanes notice it.
 
-A token is fetched by a call of its own, once for all lanes that need one.
+A token is fetched by a request of its own, once for all lanes that need one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When a call may start: waits that were asked for, the rate, a lane's own back-off and the fence."""
+"""When a request may start: the rate limit, waits that the server asked for, the lane's back-off and the fence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The books: what was taken and owed, and how it ended. What is open is counted from the ledger, never derived."""
+"""The accounting: records accepted, deliveries owed, how they ended. Open ones are counted from the ledger."""
 
 from __future__ import annotations
 

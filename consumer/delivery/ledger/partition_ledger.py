@@ -1,8 +1,8 @@
-"""What we still owe, and therefore how far it is safe to commit.
+"""What one assignment of one partition still owes, and therefore how far it is safe to commit.
 
-Non-obvious: offsets have holes (compaction, transaction markers), so the frontier is always one of the offsets that
-were *given*, or one past the last of them, never a sum. A ledger that has ended moves nothing any more: its late
-outcomes are ignored here and nowhere else.
+Non-obvious: offsets have holes (compaction, transaction markers), so the committable offset is always one of the
+offsets that were *given*, or one past the last of them, never a sum. A ledger that has ended moves nothing any more:
+late outcomes are ignored here and nowhere else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The loop's side of the hatch as a test sees it: it keeps what came, and settles what it is told to."""
+"""The loop's side of the bridge as a test sees it: it keeps what came, and settles what it is told to."""
 
 # ruff: noqa: ARG002 - an observer hears more than a test wants to know
 
@@ -62,11 +62,11 @@ class RecordingRoad:
 
     async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
         self.events.append("drain")
-        frontier = self.committable_offsets()
+        committable = self.committable_offsets()
         for partition in partitions:
             self.gone.append(partition)
             self.next.pop(partition, None)
-        return frontier
+        return committable
 
     def lost(self, partitions: Collection[Partition]) -> None:
         self.events.append("lost")

@@ -78,7 +78,7 @@ def place(one: TopicPartition) -> Partition:
 
 
 class AtOnce:
-    """A hatch with the loop right behind it."""
+    """A bridge with the loop right behind it."""
 
     def post(self, what: Callable[[], None]) -> None:
         what()

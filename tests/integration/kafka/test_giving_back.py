@@ -53,7 +53,7 @@ class Client:
 
 
 class AtOnce:
-    """A hatch with the loop right behind it."""
+    """A bridge with the loop right behind it."""
 
     def post(self, what: Callable[[], None]) -> None:
         what()

@@ -41,7 +41,7 @@ class Group:
 
 
 class AtOnce:
-    """A hatch with the loop right behind it."""
+    """A bridge with the loop right behind it."""
 
     def post(self, what: Callable[[], None]) -> None:
         what()
