@@ -18,6 +18,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 # No resolver runs: the locks are complete, and resolvers differ. pip before 23.3 resolves `coverage[toml]` apart from the
 # pin `coverage`, and fails once there is a newer release.
 INSTALL := $(PIP) install --no-compile --no-deps --require-hashes
+CHECK := $(BIN)/python -m pip --disable-pip-version-check check || { echo "$(VENV) holds packages that do not fit: run make clean" >&2; exit 1; }
 
 .PHONY: demo test quick lint bench faults soak lock clean
 
@@ -28,7 +29,7 @@ demo: $(VENV)/.ready
 # Most tests wait, for sessions and back-offs: several side by side use what the others leave of two processors.
 WORKERS ?= 4
 test: lint
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(if $(LOADED),--busy-loops 2) $(or $(TESTS),--cov --cov-report=)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(if $(filter-out 0,$(LOADED)),--busy-loops 2) $(or $(TESTS),--cov --cov-report=)
 
 quick: lint
 	$(BIN)/pytest -n 2 --dist loadgroup --hypothesis-profile quick tests/unit tests/property
@@ -52,14 +53,14 @@ soak: $(VENV)/.ready-for-tests
 $(VENV)/.ready: deploy/requirements.txt | $(BIN)/pip
 	@echo "Installing $$(grep -c '==' $<) packages into $(VENV): 10 to 30 seconds, this first time only"
 	@$(INSTALL) -r $<
-	@$(PIP) check
+	@$(CHECK)
 	@touch $@
 
 # The build backend comes first: an isolated build would fetch its newest release, untested.
 $(VENV)/.ready-for-tests: $(VENV)/.ready pyproject.toml deploy/requirements-dev.txt deploy/requirements-build.txt
 	$(INSTALL) -r deploy/requirements-dev.txt -r deploy/requirements-build.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
-	$(PIP) check
+	$(CHECK)
 	@touch $@
 
 $(BIN)/pip:

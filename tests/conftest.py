@@ -1,7 +1,7 @@
 """Brokers for every test that asks, and at the end of the session which test ran on which."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from xdist.workermanage import WorkerController
@@ -15,6 +15,7 @@ pytest_plugins = ("tests.busy", "tests.coverage_floor")
 
 _RECORD = pytest.StashKey[Record]()
 _SENT = "brokers"
+_MEASURED = "measured"
 
 register_profiles()
 
@@ -43,8 +44,18 @@ def chosen_broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPath
 def apache_broker(chosen_broker: Choice) -> RealBroker:
     """An Apache Kafka; the test is skipped where none can be had. Prefer `broker`."""
     if chosen_broker.broker is None:
-        pytest.skip(f"no Apache Kafka: {'; '.join(chosen_broker.reasons)}")
+        reasons = "; ".join(chosen_broker.reasons)
+        if os.environ.get("CDP_REQUIRE_REAL_KAFKA"):
+            # Each worker chooses for itself: one without a broker must not skip what the others prove elsewhere.
+            pytest.fail(f"CDP_REQUIRE_REAL_KAFKA is set, and this worker has no Apache Kafka: {reasons}")
+        pytest.skip(f"no Apache Kafka: {reasons}")
     return chosen_broker.broker
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Report a sentence about what a test saw: it is printed at the end of the session, passed or not."""
+    return lambda sentence: record_property(_MEASURED, sentence)
 
 
 @pytest.fixture(params=BROKERS)
@@ -105,9 +116,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print how many tests ran on which broker, and every skip with its reason."""
+    """Print what tests measured, how many ran on which broker, and every skip with its reason."""
     record = config.stash[_RECORD]
     write = terminalreporter.write_line
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
+    said = [(each.nodeid, text) for each in reports for name, text in each.user_properties if name == _MEASURED]
+    if said:
+        terminalreporter.section("measured")
+    for test, text in said:
+        write(f"{test}:\n  {text}")
     terminalreporter.section("brokers")
     for name, count in record.counts().items():
         origin = EmbeddedBroker.origin if name == "embedded" else record.real or "none"

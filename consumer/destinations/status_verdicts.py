@@ -5,11 +5,11 @@ A destination asks here first and keeps only its own 2xx to itself.
 | Status | Verdict |
 |---|---|
 | 2xx | `None`: the destination's own matter |
-| 408, 425, 429, 5xx | Deferred; for everyone if it is a 429 or states a wait |
-| 400, 409, 413, 422 | Mixed for a batch, Refused for a call of one |
-| 401, 403 | Barred (unauthorized) |
-| 404, 410 | Barred (gone) |
-| any other, 1xx and redirects included | Barred (unexpected) |
+| 408, 425, 429, 5xx | Deferred; the whole destination if it is a 429 or states a wait |
+| 400, 409, 413, 422 | BatchRefused for a batch, Refused for a single event |
+| 401, 403 | Blocked (unauthorized) |
+| 404, 410 | Blocked (gone) |
+| any other, 1xx and redirects included | Blocked (unexpected) |
 """
 
 from __future__ import annotations

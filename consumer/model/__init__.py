@@ -203,7 +203,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Later. `wait_s`: the least time it asked for; `everyone`: the whole destination waits, not this lane only."""
+    """Later. `wait_s`: the least time it asked for; `whole_destination`: all lanes wait, not this one only."""
 
     fault: Fault
     wait_s: float | None = None

@@ -24,7 +24,7 @@ import consumer.kafka.poller
 from consumer.cli.main import main
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.http.rate_limiter import RequestGate
-from tests.fault_injection.points import Journal
+from tests.fault_injection.points import Journal, replace
 
 COMMIT = "commit accepted"
 CALL = "call started"
@@ -66,7 +66,7 @@ def clock_commits(journal: Journal) -> None:
             accepted(sent, answers)
             return answers
 
-    vars(consumer.kafka.poller)["Consumer"] = Consumer
+    replace(consumer.kafka.poller, "Consumer", Consumer)
 
 
 def clock_calls(journal: Journal) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,9 @@ _FROZEN = 2 / 3
 
 
 @pytest.mark.timeout(900)
-def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(broker: Broker, tmp_path: Path) -> None:
+def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(
+    broker: Broker, tmp_path: Path, measured: Callable[[str], None]
+) -> None:
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
         (group,) = world.pipelines
         shop = Shop(world.topic, 2, world.pipelines, random.Random(5), customers=40)
@@ -76,10 +79,12 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(br
         assert len(record.calls) == len(server.requests)
         proof = min((one for one in record.commits if one.sent > thawed), key=lambda one: one.accepted)
         first = min(one.received for one in record.calls if one.received > thawed)
-        print(f"\nfrozen on {broker.name}: a commit was sent {proof.sent - thawed:.3f} s after it", end=" ")
-        print(f"and accepted {proof.accepted - thawed:.3f} s after it,", end=" ")
-        print(f"the first call arrived {first - proof.accepted:.3f} s later;", end=" ")
-        print(f"of {len(record.calls)} calls none was written later than {record.oldest_s():.3f} s after its proof")
+        measured(
+            f"frozen on {broker.name}: a commit was sent {proof.sent - thawed:.3f} s after it and accepted "
+            f"{proof.accepted - thawed:.3f} s after it, the first request came {first - proof.accepted:.3f} s later; "
+            f"of {len(record.calls)} requests none was written later than {record.oldest_s():.3f} s after its proof"
+        )
+        assert record.oldest_s() < _SESSION_S
         assert [line["event"] for line in member.lines() if line["event"].startswith("fence")] == [
             "fenced",
             "fence released",

@@ -40,7 +40,7 @@ def _invalid_events_ignored() -> None:
 
 def _earlier_epoch_accepted() -> None:
     def end(self: PartitionLedger) -> None:
-        self.may_send = False  # and `live` stays true
+        self.may_send = False  # and `active` stays true
 
     PartitionLedger.end = end  # type: ignore[method-assign]
 

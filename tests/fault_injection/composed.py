@@ -30,7 +30,7 @@ from consumer.model.observer import Observer
 from consumer.observability.fan_out_observer import FanOutObserver
 from tests.fault_injection.allocator import in_use_mib, resident_mib
 from tests.fault_injection.bugs import BUGS
-from tests.fault_injection.points import AFTER_LETTER, AFTER_SEND, Journal, Points, Watching, census
+from tests.fault_injection.points import AFTER_LETTER, AFTER_SEND, Journal, JournalObserver, Points, census, replace
 
 _BEFORE_ANSWER = "http11.receive_response_headers.started"
 
@@ -41,7 +41,7 @@ def compose(journal: Journal, points: Points) -> None:
 
     async def run(plan: RunConfig, *, watchers: ObserverFactory, **more: Any) -> list[BaseException]:  # noqa: ANN401 - `run`'s own
         def watched(pipeline: str, destinations: Mapping[str, Destination]) -> Observer:
-            return FanOutObserver(watchers(pipeline, destinations), Watching(pipeline, journal, points))
+            return FanOutObserver(watchers(pipeline, destinations), JournalObserver(pipeline, journal, points))
 
         loop = asyncio.get_running_loop()
         threading.Thread(target=_listen, args=(loop, journal, points), name="listen", daemon=True).start()
@@ -72,8 +72,8 @@ def compose(journal: Journal, points: Points) -> None:
             # It knows the request: every call's, with its body, would stay until cycles are looked for, in hours maybe.
             del request.extensions["trace"]
 
-    vars(consumer.cli.run)["run_app"] = run
-    vars(consumer.app)["DeadLetters"] = Shelf
+    replace(consumer.cli.run, "run_app", run)
+    replace(consumer.app, "DeadLetterWriter", Shelf)
     httpx2.AsyncHTTPTransport.handle_async_request = traced  # type: ignore[method-assign]
 
 

@@ -57,6 +57,7 @@ class Bookkept(Member):
             lambda: kept_by_then(self._file)[0] == before + pipelines, _WITHIN_S, "its books are not written"
         )
         self.books = books(self._file)
+        assert len(self.books) == len(_PIPELINES), "books of every pipeline are written"
 
     def leave_its_books(self) -> None:
         """Have it leave, and look at the books with which it left."""
@@ -241,5 +242,6 @@ def test_the_books_of_all_members_add_up_to_what_was_received_across_a_rebalance
     everything = frozenset(name for one in shop.owed for name in (one.kept_as, one.delivery_id))
     assert oracle.complaints(shop.records, evidence, may_repeat=everything) == []
     # A proof that never met what it is about proves nothing.
+    assert released
     assert all(released)
     assert unknown

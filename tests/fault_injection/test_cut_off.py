@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -32,7 +33,7 @@ _PROTOCOLS = {
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("protocol", _PROTOCOLS.values(), ids=list(_PROTOCOLS))
 def test_a_member_that_is_cut_off_stops_calling_before_its_partitions_are_anothers(
-    own_kafka: OwnKafka, tmp_path: Path, protocol: dict[str, str]
+    own_kafka: OwnKafka, tmp_path: Path, protocol: dict[str, str], measured: Callable[[str], None]
 ) -> None:
     with own_kafka.front() as front, World(own_kafka, tmp_path, _ONE, partitions=2) as world:
         world.configure(bootstrap=own_kafka.front_bootstrap)
@@ -61,8 +62,12 @@ def test_a_member_that_is_cut_off_stops_calling_before_its_partitions_are_anothe
         record = Record(read_journal(journal), world.customerio.requests, _SESSION_S / 2)
         before = [one for one in record.calls if one.asked < taken]
         last = max(one.asked for one in before)
-        print(f"\ncalls went on for {last - jammed:.2f} s; {taken - jammed:.2f} s after it all was another's;", end=" ")
-        print(f"of {len(record.calls)} calls none was written later than {record.oldest_s():.3f} s after its proof")
+        measured(
+            f"requests went on for {last - jammed:.2f} s; {taken - jammed:.2f} s after it the other had the partitions; "
+            f"of {len(record.calls)} requests none was written later than {record.oldest_s():.3f} s after its proof"
+        )
+        assert all(one.written < taken for one in before), "what was allowed in time leaves in time"
+        assert record.oldest_s() < _SESSION_S
         assert any(jammed < one.asked for one in before), "it had something to call for"
         assert list(record.outside()) == []
         assert last <= jammed + _SESSION_S / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ _WITHIN_S = 1800.0
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_every_fault_strikes_once_and_nothing_is_lost_or_out_of_order_or_wrongly_dead_lettered(
-    own_kafka: OwnKafka, tmp_path: Path
+    own_kafka: OwnKafka, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     of_deck, of_storm = report.seeds(_SEED)
     faults = each_once(of_deck)
@@ -34,7 +35,7 @@ def test_every_fault_strikes_once_and_nothing_is_lost_or_out_of_order_or_wrongly
         storm.calm()
         storm.part()
         found = report.run(storm, faults, _SEED, time.monotonic() - began)
-    print(f"\n{found.text()}")
+    measured(found.text())
     assert found.complaints == []
     assert {kind for kind, count in found.faults.items() if count.hits} == {fault.kind for fault in FAULTS}
     assert found.crashes

@@ -27,7 +27,7 @@ VERDICTS = st.lists(
 )
 
 
-class Closing(Observer):
+class TripObserver(Observer):
     def __init__(self) -> None:
         self.closings: list[tuple[str, DeadLetterCause, int, int]] = []
 
@@ -39,7 +39,7 @@ def closings_seen_from_outside(
     verdicts: list[tuple[float, str, DeadLetterCause | None, int]], refusals: int, share: float, open_every: int
 ) -> int:
     """Check each closing, and all that is written, against what was counted outside; return how often it closed."""
-    closing = Closing()
+    closing = TripObserver()
     guard = FloodGuard("d", FloodGuardOptions(refusals, WINDOW_S, share), lambda _kind, _cause: 0, closing)
     now = 1000.0
     seen: dict[str, list[tuple[float, DeadLetterCause | None]]] = {

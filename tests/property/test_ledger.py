@@ -11,6 +11,7 @@ from consumer.delivery.ledger import partition_ledger
 from consumer.delivery.ledger.accounting import Accounting
 from consumer.delivery.ledger.partition_ledger import LedgerError, PartitionLedger
 from consumer.model import Partition
+from tests.examples import examples
 
 DESTINATIONS = ("copilot", "yotpo")
 ACCOUNTS = (*DESTINATIONS, "")
@@ -189,4 +190,6 @@ class LedgerMachine(RuleBasedStateMachine):
 def test_the_ledger_agrees_with_a_model_of_sets(compact_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partition_ledger, "_COMPACT_AFTER", compact_after)
     monkeypatch.setattr(partition_ledger, "_NEAR", compact_after)
-    run_state_machine_as_test(LedgerMachine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(
+        LedgerMachine, settings=settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
+    )

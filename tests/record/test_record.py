@@ -50,7 +50,6 @@ SEEN: dict[str, Any] = {
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_behaviour_matches_record() -> None:
     """Commands, requests, dead letters, pages and log yield the record with the table applied, and nothing else."""
     table = read_table()

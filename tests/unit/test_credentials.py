@@ -8,7 +8,7 @@ from consumer.config.secrets import SecretFile
 from consumer.delivery.http.credentials import BasicCredentials
 from consumer.destinations import Basic
 from consumer.model import SecretProblem
-from tests.integration.delivery.road import FakeSecret
+from tests.integration.delivery.dispatcher_harness import FakeSecret
 from tests.unit.hung_mount import HungMount
 
 

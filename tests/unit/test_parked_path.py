@@ -9,9 +9,9 @@ from consumer.model import DeadLetterCause, Partition
 from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directives
 from consumer.model.observer import Observer
 from consumer.pipeline.settlement import Settlement
-from tests.integration.delivery.road import FakeShelf
+from tests.integration.delivery.dispatcher_harness import FakeShelf
 from tests.unit.orders import SCHEMA, kept
-from tests.unit.path import House, P, house, until
+from tests.unit.pipeline_harness import P, PipelineHarness, house, until
 from tests.unit.translating import NOW_MS, Kept, entry, framed, translator
 
 
@@ -19,7 +19,7 @@ def accept(topic: str) -> Directives:
     return Directives([AcceptRefusals(until_ms=0, reason="", cause=DeadLetterCause.UNDECODABLE, topic=topic)])
 
 
-async def flooded(here: House, count: int = 200) -> None:
+async def flooded(here: PipelineHarness, count: int = 200) -> None:
     here.assign(P)
     here.translator.bad = set(range(count))
     await here.give(P, *range(count))

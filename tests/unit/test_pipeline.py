@@ -6,7 +6,7 @@ import pytest
 
 from consumer.delivery.record_buffer import DELIVERY_BYTES
 from consumer.pipeline import pipeline as module
-from tests.unit.path import P, Q, house, until
+from tests.unit.pipeline_harness import P, Q, house, until
 
 
 def test_the_frontier_is_committed_as_it_moves_and_only_then() -> None:

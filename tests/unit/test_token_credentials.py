@@ -10,7 +10,7 @@ from consumer.config.secrets import SecretFile
 from consumer.delivery.http.credentials import AuthHeaders, TokenCredentials
 from consumer.destinations import AccessToken
 from consumer.model import Blocked, Deferred, Endpoint, Fault, HttpRequest, HttpResponse, SecretProblem, TransientCause
-from tests.integration.delivery.road import FakeSecret
+from tests.integration.delivery.dispatcher_harness import FakeSecret
 from tests.unit.hung_mount import HungMount
 
 TOKENS = Endpoint("access_tokens", "POST", "/tokens")

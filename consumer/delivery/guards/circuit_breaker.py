@@ -87,11 +87,11 @@ class CircuitBreakers(Generic[Held]):
         return self._holds.get(held)
 
     def succeeded_since(self, held: Held, started: float) -> bool:
-        """Tell whether a call there succeeded after `started`: a barred answer is not the endpoint's then."""
+        """Tell whether a call there succeeded after `started`: a Blocked answer is not the endpoint's then."""
         return self._succeeded.get(held, float("-inf")) > started
 
     def open(self, held: Held, fault: Fault, now: float, first_s: float | None = None, *, others: bool = False) -> bool:
-        """Note a barred answer; tell whether the hold is new. Those of calls started before the hold change nothing.
+        """Note a Blocked answer; tell whether the hold is new. Those of calls started before the hold change nothing.
 
         `first_s`: seconds to the first probe, where it is not as far off as every other. `others`: there are some that
         can prove nothing.
@@ -104,13 +104,13 @@ class CircuitBreakers(Generic[Held]):
         return True
 
     def probed(self, hold: OpenCircuit, now: float, fault: Fault | None = None) -> None:
-        """Note that a probe ended without an answer that ends the hold; `fault`: the barred answer it had."""
+        """Note that a probe ended without an answer that ends the hold; `fault`: the Blocked answer it had."""
         hold.fault = fault or hold.fault
         hold.schedule_probe(now + self.probe_s)
         hold.probing = False
 
     def close(self, held: Held, now: float, *, success: bool) -> OpenCircuit | None:
-        """Note an answer that is not barred; return the hold it ends, if there was one."""
+        """Note an answer that is not Blocked; return the hold it ends, if there was one."""
         if success:
             self._succeeded[held] = now
         return self._holds.pop(held, None)
@@ -161,7 +161,7 @@ class EndpointHealth:
         """Let the verdict on one call begin, keep or end a hold.
 
         `answered`: the endpoint itself said so, not the door of credentials before it. `probe`: the hold it probed.
-        `own`: a barred answer is the batch's own trouble, and says nothing of the endpoint.
+        `own`: a Blocked answer is the batch's own trouble, and says nothing of the endpoint.
         """
         now = time.monotonic()
         if probe is not None:

@@ -6,12 +6,15 @@ import time
 import pytest
 
 from consumer.demo.fakes import FakeCopilot, Garbage
-from tests.integration.delivery.road import road
+from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 
 
 def test_an_event_a_little_ahead_of_the_clock_waits_for_its_time_and_its_key_with_it() -> None:
     async def run() -> None:
-        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            dispatcher_harness(fake, lanes=1) as lanes,
+        ):
             at_ms = int(time.time() * 1000) + 700
             early = lanes.owe(["early"], [1], "custom_event", at_ms)
             behind = lanes.owe(["behind"], [1], "custom_event")
@@ -26,7 +29,10 @@ def test_an_event_a_little_ahead_of_the_clock_waits_for_its_time_and_its_key_wit
 
 def test_an_event_too_old_is_dead_lettered_before_any_call_once_an_answer_has_told_the_time() -> None:
     async def run() -> None:
-        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            dispatcher_harness(fake, lanes=1) as lanes,
+        ):
             teaches = lanes.owe(["teaches"], [2], "custom_event")
             await lanes.all_ended()
             old = lanes.owe(["old"], [1], "custom_event", int(time.time() * 1000) - 40 * 86_400_000)
@@ -47,7 +53,7 @@ def test_while_the_clocks_disagree_nothing_is_refused_for_its_time(monkeypatch: 
         monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + shift)
         async with (
             FakeCopilot(client_id="id", client_secret="secret", clock=real) as fake,
-            road(fake, lanes=1) as lanes,
+            dispatcher_harness(fake, lanes=1) as lanes,
         ):
             lanes.owe(["teaches"], [1], "custom_event")
             await lanes.all_ended()
@@ -75,7 +81,7 @@ def test_a_slow_clock_of_ours_refuses_nothing_though_no_answer_has_told_the_time
         monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + shift)
         async with (
             FakeCopilot(client_id="id", client_secret="secret", clock=real) as fake,
-            road(fake, lanes=lanes_) as lanes,
+            dispatcher_harness(fake, lanes=lanes_) as lanes,
         ):
             now_ms = int(real() * 1000) - 1000
             ids = [lanes.owe([str(n)], [n], "custom_event", now_ms)[0] for n in range(6)]
@@ -97,7 +103,10 @@ def test_a_slow_clock_of_ours_refuses_nothing_though_no_answer_has_told_the_time
 
 def test_the_first_event_of_all_is_too_old_and_its_own_probe_tells_so() -> None:
     async def run() -> None:
-        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            dispatcher_harness(fake, lanes=1) as lanes,
+        ):
             months_ago = int(time.time() * 1000) - 40 * 86_400_000
             old = lanes.owe(["a", "b", "c"], [1, 1, 2], "custom_event", months_ago)
             await lanes.all_ended()
@@ -113,7 +122,7 @@ def test_where_no_answer_tells_the_time_the_destination_itself_judges_one_event_
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=1, probe_s=60.0) as lanes,
+            dispatcher_harness(fake, lanes=1, probe_s=60.0) as lanes,
         ):
             head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
             fake.faults.add(Garbage(head))
@@ -132,7 +141,7 @@ def test_an_endpoint_held_since_before_the_time_was_known_is_probed_with_what_ma
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=1, probe_s=0.1) as lanes,
+            dispatcher_harness(fake, lanes=1, probe_s=0.1) as lanes,
         ):
             outage = fake.outage(404)
             lanes.owe(["a"], [1], "custom_event")
@@ -153,7 +162,10 @@ def test_an_endpoint_held_since_before_the_time_was_known_is_probed_with_what_ma
 
 def test_an_answer_whose_date_is_no_date_teaches_nothing_and_ends_nothing() -> None:
     async def run() -> None:
-        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            dispatcher_harness(fake, lanes=1) as lanes,
+        ):
             head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\ndate: "
             for date in (b"yesterday", b"Mon, 99 Foo 2026", b"Thu, 01 Jan 99999999999 00:00:00 GMT"):
                 fake.faults.add(Garbage(head + date + b"\r\n\r\n{}"), times=1)

@@ -10,10 +10,10 @@ from consumer.delivery.keyed_queue import WaitReason
 from consumer.demo.fakes import Answer, FakeCustomerio, Gate, Until, contains
 from consumer.model import DeadLetterCause
 from consumer.model.directives import NONE, Directives, Pause, Quarantine
-from tests.integration.delivery.road import Road, road
+from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
 
 
-def quarantine(lanes: Road, slot: int) -> Directives:
+def quarantine(lanes: DispatcherHarness, slot: int) -> Directives:
     """Return the directive that quarantines the record at a slot of the road's only partition."""
     partition = lanes.ledger.partition
     return Directives([Quarantine(9, "", partition.topic, partition.index, lanes.ledger.record(slot).offset())])
@@ -21,7 +21,10 @@ def quarantine(lanes: Road, slot: int) -> Directives:
 
 def test_what_is_paused_waits_and_goes_on_in_order_when_it_is_lifted() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": 2}) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=1, destination={"events": 2}) as lanes,
+        ):
             (before,) = lanes.owe(["before"], [1], "track")
             await lanes.until(lambda: fake.held() == {before})
             lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
@@ -41,7 +44,7 @@ def test_what_is_paused_waits_and_goes_on_in_order_when_it_is_lifted() -> None:
 
 def test_a_pause_stops_what_failed_before_it_and_no_other_destination() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1) as lanes:
             down = fake.faults.add(Answer(500))
             ids = lanes.owe(["a", "b"], [1, 2], "track")
             await lanes.until(lambda: down.hits >= 3)
@@ -59,7 +62,7 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, probe_s=0.02) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1, probe_s=0.02) as lanes:
             fake.faults.add(Answer(404))
             ids = lanes.owe(["a"], [1], "track")
             await lanes.until(lambda: bool(lanes.observer.holds) and len(fake.requests) >= 3)
@@ -88,7 +91,7 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
 
 def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes_on() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1) as lanes:
             lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
             met = fake.faults.add(Answer(500), when=contains("bad one"))
             ids = lanes.owe(["bad one", "behind it", "other"], [1, 1, 2], "track")
@@ -106,7 +109,7 @@ def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes
 
 def test_a_key_in_quarantine_is_dead_lettered_whole_until_it_is_lifted() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=2) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=2) as lanes:
             partition = lanes.ledger.partition
             key = hash((partition.topic, partition.index, "customer-7"))
             lanes.lanes.apply_directives(Directives([Quarantine(9, "", partition.topic, key="customer-7")]))
@@ -125,7 +128,10 @@ def test_a_key_in_quarantine_is_dead_lettered_whole_until_it_is_lifted() -> None
 def test_quarantine_ends_the_wait_of_what_waits_by_itself() -> None:
     async def run() -> None:
         never = PoisonDetectionOptions(failures=1, give_up_after_s=3600)
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, poison_detection=never) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=1, poison_detection=never) as lanes,
+        ):
             poison = fake.faults.add(Answer(500), when=contains("POISON"))
             ids = lanes.owe(["POISON", "behind it"], [1, 1], "track")
             await lanes.until(lambda: poison.hits >= 2)
@@ -139,7 +145,7 @@ def test_quarantine_ends_the_wait_of_what_waits_by_itself() -> None:
 
 def test_what_is_on_the_wire_when_a_pause_comes_is_answered_and_settled() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1) as lanes:
             gate = Gate()
             fake.faults.add(Until(gate), when=contains("note"), times=1)
             (first,) = lanes.owe(["a"], [1], "track")

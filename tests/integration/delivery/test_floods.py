@@ -10,7 +10,7 @@ from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.demo.fakes import Answer, FakeCopilot, FakeCustomerio, FakeYotpo, MarkInvalid, Rule, endpoint
 from consumer.model import DeadLetterCause
 from consumer.model.directives import NONE, AcceptRefusals, Directives
-from tests.integration.delivery.road import Road, road
+from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
 
 ORDER, RETURN = "shop.Order", "shop.Return"
 GUARD = FloodGuardOptions(refusals=5)
@@ -22,26 +22,30 @@ def bad(item: object) -> bool:
 
 
 @asynccontextmanager
-async def refusing_copilot(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tuple[FakeCopilot, Road, Rule]]:
+async def refusing_copilot(
+    lanes: int, probe_s: float = 0.1
+) -> AsyncIterator[tuple[FakeCopilot, DispatcherHarness, Rule]]:
     """Copilot, and the rule by which it refuses what is spoilt."""
     async with (
         FakeCopilot(client_id="id", client_secret="secret") as fake,
-        road(fake, lanes=lanes, probe_s=probe_s, guard=GUARD) as way,
+        dispatcher_harness(fake, lanes=lanes, probe_s=probe_s, guard=GUARD) as way,
     ):
         yield fake, way, fake.faults.add(MarkInvalid(which=bad), when=endpoint("/v2/collect"))
 
 
 @asynccontextmanager
-async def refusing_yotpo(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tuple[FakeYotpo, Road, Rule]]:
+async def refusing_yotpo(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tuple[FakeYotpo, DispatcherHarness, Rule]]:
     """Yotpo, and the rule by which it refuses every event."""
     async with (
         FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
-        road(fake, {"store_id": "store"}, lanes=lanes, probe_s=probe_s, guard=GUARD, rate_per_s=None) as way,
+        dispatcher_harness(
+            fake, {"store_id": "store"}, lanes=lanes, probe_s=probe_s, guard=GUARD, rate_per_s=None
+        ) as way,
     ):
         yield fake, way, fake.faults.add(Answer(400), when=lambda request: "access_tokens" not in request.path)
 
 
-def flood(lanes: Road, target: str, count: int = 30) -> list[str]:
+def flood(lanes: DispatcherHarness, target: str, count: int = 30) -> list[str]:
     return lanes.owe(["spoilt"] * count, range(count), target, event_type=RETURN)
 
 
@@ -98,7 +102,10 @@ def test_refusals_that_come_after_it_closed_wait_though_many_calls_were_on_the_w
 
 def test_a_call_that_is_refused_whole_is_halved_no_further_once_its_type_waits() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, probe_s=0.1, guard=GUARD) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=1, probe_s=0.1, guard=GUARD) as lanes,
+        ):
             rule = fake.poison("spoilt")
             returns = flood(lanes, "track", 32)
             others = lanes.owe(["fine"] * 8, list(range(100, 108)), "track")

@@ -8,7 +8,7 @@ import pytest
 
 from consumer.demo.fakes import Answer, FakeCopilot, Incoming, MarkInvalid
 from consumer.model import DeadLetterCause, Entry
-from tests.integration.delivery.road import road
+from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 from tests.integration.delivery.test_floods import GUARD, ORDER, REFUSED, RETURN, bad, flood, refusing_copilot
 from tests.property.test_batch import SHAPES, FakeLedger, delivery
 
@@ -109,7 +109,7 @@ def test_under_a_rate_other_types_have_their_turns_between_those_of_what_waits_a
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=1, probe_s=0.1, guard=GUARD, rate_per_s=20) as lanes,
+            dispatcher_harness(fake, lanes=1, probe_s=0.1, guard=GUARD, rate_per_s=20) as lanes,
         ):
             lanes.lanes.pace.set_share(1.0, time.monotonic() - 1.0)
             rule = fake.faults.add(MarkInvalid(which=bad))

@@ -10,14 +10,14 @@ import pytest
 from consumer.delivery.guards import prober
 from consumer.demo.fakes import Answer, FakeCopilot, FakeCustomerio, endpoint
 from consumer.model import SecretProblem, TransientCause
-from tests.integration.delivery.road import road
+from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 
 
 def test_refused_credentials_hold_with_one_prober_and_resume_at_once_when_the_secret_changes() -> None:
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
-            road(fake, lanes=8, probe_s=0.3, destination={"events": 1}) as lanes,
+            dispatcher_harness(fake, lanes=8, probe_s=0.3, destination={"events": 1}) as lanes,
         ):
             fake.accept(api_key="new")
             ids = lanes.owe([str(n) for n in range(40)], [n % 8 for n in range(40)], "track")
@@ -45,7 +45,7 @@ def test_a_changed_secret_is_tried_long_before_the_next_probe(monkeypatch: pytes
     monkeypatch.setattr(prober, "_SECRETS_EVERY_S", 0.1)
 
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=2, probe_s=600.0) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=2, probe_s=600.0) as lanes:
             fake.accept(api_key="new")
             ids = lanes.owe(["a", "b"], [0, 1], "track")
             await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.requests_in_flight)
@@ -62,7 +62,7 @@ def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_t
     monkeypatch.setattr(prober, "_SECRETS_EVERY_S", 0.05)
 
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, probe_s=0.1) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1, probe_s=0.1) as lanes:
             ids = lanes.owe(["a"], [0], "track")
             await lanes.all_ended()
             gone = fake.outage(404)
@@ -85,7 +85,7 @@ def test_a_hold_ends_by_itself_when_their_side_is_mended_and_its_probes_take_dif
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
-            road(fake, lanes=1, probe_s=0.05, destination={"events": 1}) as lanes,
+            dispatcher_harness(fake, lanes=1, probe_s=0.05, destination={"events": 1}) as lanes,
         ):
             outage = fake.outage(404)
             ids = lanes.owe(["a", "b", "c"], [1, 2, 3], "track")
@@ -106,7 +106,7 @@ def test_a_consent_endpoint_that_is_gone_holds_consents_while_collect_flows() ->
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=1, probe_s=0.1) as lanes,
+            dispatcher_harness(fake, lanes=1, probe_s=0.1) as lanes,
         ):
             path = "/v2/api/report/user_copilot_analysis_consent_changed"
             gone = fake.faults.add(Answer(404), when=endpoint(path))
@@ -131,7 +131,7 @@ def test_two_endpoints_held_in_one_lane_are_both_probed_until_both_are_mended() 
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=1, probe_s=0.05) as lanes,
+            dispatcher_harness(fake, lanes=1, probe_s=0.05) as lanes,
         ):
             outage = fake.outage(410)
             lanes.owe(["yes"], [1], "consent")
@@ -150,7 +150,7 @@ def test_a_deferred_call_whose_key_is_held_elsewhere_is_sent_again_and_the_hold_
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=1, probe_s=0.05) as lanes,
+            dispatcher_harness(fake, lanes=1, probe_s=0.05) as lanes,
         ):
             path = "/v2/api/report/user_copilot_analysis_consent_changed"
             gone = fake.faults.add(Answer(404), when=endpoint(path))
@@ -173,7 +173,7 @@ def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=1, probe_s=0.1) as lanes,
+            dispatcher_harness(fake, lanes=1, probe_s=0.1) as lanes,
         ):
             outage = fake.outage(404)
             old = lanes.owe(["old"], [1], "custom_event")
@@ -196,7 +196,7 @@ def test_a_held_partition_that_goes_leaves_no_key_blocked_for_the_next_ledger() 
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
-            road(fake, lanes=1, probe_s=600) as lanes,
+            dispatcher_harness(fake, lanes=1, probe_s=600) as lanes,
         ):
             path = "/v2/api/report/user_copilot_analysis_consent_changed"
             fake.faults.add(Answer(404), when=endpoint(path))
@@ -214,7 +214,7 @@ def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> No
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
-            road(fake, lanes=2, probe_s=600, destination={"events": 1}) as lanes,
+            dispatcher_harness(fake, lanes=2, probe_s=600, destination={"events": 1}) as lanes,
         ):
             # as if a call of another lane succeeded whenever this one is on the wire
             lanes.lanes.holds._succeeded[lanes.destination.endpoints[0]] = time.monotonic() + 600

@@ -19,8 +19,8 @@ from consumer.destinations.kinds import KINDS
 from consumer.destinations.status_verdicts import LONGEST_WAIT_S
 from consumer.destinations.yotpo import YotpoOptions
 from consumer.model import BatchEnvelope, Blocked, Deferred, Endpoint, Fault, HttpRequest, HttpResponse, Verdict
+from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
 from tests.integration.delivery.hostile import ANSWERS, DELIVERED, OBEYED, Hostile
-from tests.integration.delivery.road import Road, road
 
 URL = "http://127.0.0.1:1"
 DESTINATIONS: dict[str, Destination] = {
@@ -122,7 +122,7 @@ def test_a_wait_beyond_all_measure_is_a_day(row: Hostile) -> None:
         assert (verdict.wait_s, verdict.whole_destination) == (LONGEST_WAIT_S, True)
 
 
-class Behind(Road):
+class Behind(DispatcherHarness):
     """Lanes that call a server in front of the fake."""
 
     url = ""
@@ -169,8 +169,8 @@ def test_what_was_answered_with_a_lie_is_sent_again_with_the_same_ids_and_become
         calls: list[bytes] = []
         async with FakeCopilot(client_id="id", client_secret="secret") as fake, liar_before(fake, row, calls) as url:
             monkeypatch.setattr(Behind, "url", url)
-            monkeypatch.setattr("tests.integration.delivery.road.Road", Behind)
-            async with road(fake, lanes=1, timeout_s=row.timeout_s, probe_s=0.05) as lanes:
+            monkeypatch.setattr("tests.integration.delivery.dispatcher_harness.Road", Behind)
+            async with dispatcher_harness(fake, lanes=1, timeout_s=row.timeout_s, probe_s=0.05) as lanes:
                 ids = lanes.owe(["a", "b", "c"], [1, 2, 1], "custom_event")
                 await lanes.all_ended()
                 assert all(each.encode() in calls[0] for each in ids)

@@ -10,7 +10,7 @@ import pytest
 
 from consumer.demo.fakes import Answer, Fake, FakeCustomerio, Gate, Hang, LoseAnswer, Reset, Until, chance
 from consumer.model import DeadLetterCause
-from tests.integration.delivery.road import road
+from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 
 
 def check_order(fake: Fake, keys: Mapping[str, int], identities: Sequence[str]) -> None:
@@ -33,7 +33,7 @@ def test_every_key_keeps_its_order_through_errors_resets_lost_answers_and_timeou
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
-            road(fake, timeout_s=0.25, destination={"events": 5}) as lanes,
+            dispatcher_harness(fake, timeout_s=0.25, destination={"events": 5}) as lanes,
         ):
             rules = [
                 fake.faults.add(Answer(500), when=chance(0.15, dice)),
@@ -57,7 +57,10 @@ def test_every_key_keeps_its_order_through_errors_resets_lost_answers_and_timeou
 
 def test_calls_of_one_lane_never_overlap() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=1, destination={"events": 1}) as lanes,
+        ):
             fake.faults.add(Answer(503), when=chance(0.3, random.Random(3)))
             lanes.owe([str(n) for n in range(40)], [n % 7 for n in range(40)], "track")
             await lanes.all_ended()
@@ -83,7 +86,10 @@ def test_calls_of_one_lane_never_overlap() -> None:
 )
 def test_bad_events_at_any_places_are_found_alone_in_few_calls_and_cost_no_other(count: int, bad: set[int]) -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": count}) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=1, destination={"events": count}) as lanes,
+        ):
             fake.poison("POISON")
             texts = ["POISON" if n in bad else f"fine-{n}" for n in range(count)]
             ids = lanes.owe(texts, [n % 3 for n in range(count)], "track")
@@ -103,7 +109,10 @@ def test_bad_events_at_any_places_are_found_alone_in_few_calls_and_cost_no_other
 
 def test_a_refused_event_blocks_its_key_until_its_letter_is_acknowledged_and_no_other_key() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=1, destination={"events": 1}) as lanes,
+        ):
             lanes.shelf.at_once = False
             fake.poison("POISON")
             ids = lanes.owe(["POISON", "behind", "other"], [1, 1, 2], "track")
@@ -120,7 +129,10 @@ def test_a_refused_event_blocks_its_key_until_its_letter_is_acknowledged_and_no_
 
 def test_a_refused_event_whose_partition_went_holds_its_key_no_longer_than_its_letter() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=1, destination={"events": 1}) as lanes,
+        ):
             lanes.shelf.at_once = False
             fake.poison("POISON")
             lanes.owe(["POISON"], [1], "track")
@@ -138,7 +150,10 @@ def test_a_refused_event_whose_partition_went_holds_its_key_no_longer_than_its_l
 
 def test_what_is_withdrawn_during_a_call_is_not_sent_again_and_moves_nothing() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=1, destination={"events": 1}) as lanes,
+        ):
             fake.faults.add(Hang(0.2), times=1)
             lanes.owe(["on the wire", "waiting"], [1, 2], "track")
             await fake.until(lambda: fake.in_flight == 1)
@@ -158,7 +173,7 @@ def test_what_is_withdrawn_during_a_call_is_not_sent_again_and_moves_nothing() -
 
 def test_a_call_answered_after_its_partition_was_released_settles_nothing() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1) as lanes:
             gate = Gate()
             fake.faults.add(Until(gate), times=1)
             (first,) = lanes.owe(["a"], [1], "track")

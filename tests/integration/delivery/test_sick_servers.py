@@ -9,7 +9,7 @@ from consumer.delivery.backoff import Backoff
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.delivery.http.client import HttpConnection
 from consumer.demo.fakes import Answer, FakeCustomerio, chance
-from tests.integration.delivery.road import road
+from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 from tests.integration.delivery.test_hostile_answers import listening
 
 FAILURES = 3
@@ -34,7 +34,7 @@ def test_a_lane_whose_connection_leads_to_the_one_sick_server_takes_another_once
                 there, back = await asyncio.open_connection("127.0.0.1", next(servers).port)
                 await asyncio.gather(pipe(reader, back), pipe(there, writer))
 
-            async with listening(balance) as url, road(sound, lanes=1, poison_detection=never) as lanes:
+            async with listening(balance) as url, dispatcher_harness(sound, lanes=1, poison_detection=never) as lanes:
                 lanes.lanes.lanes[0]._wire = wire = HttpConnection(url + sound.prefix, lanes.destination.headers, 60.0)
                 ids = lanes.owe([f"fine-{n}" for n in range(20)], list(range(20)), "track")
                 await lanes.all_ended()
@@ -52,7 +52,7 @@ def test_a_destination_that_answers_every_fifth_call_only_has_nothing_given_up_h
         quick = Backoff(0.001, 0.005)
         async with (
             FakeCustomerio(api_key="key") as fake,
-            road(fake, {"events": 1}, poison_detection=soon, backoff=quick, timeout_s=60.0) as lanes,
+            dispatcher_harness(fake, {"events": 1}, poison_detection=soon, backoff=quick, timeout_s=60.0) as lanes,
         ):
             ill = fake.faults.add(Answer(500), when=chance(0.8, random.Random(1)), name="ill")
             ids: list[str] = []

@@ -12,14 +12,14 @@ from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.demo.fakes import Answer, Fake, FakeCustomerio, Hang, contains
 from consumer.demo.fakes.fault_rules import Action
 from consumer.model import DeadLetterCause, TransientCause
-from tests.integration.delivery.road import Road, road
+from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
 
 EVENTS = 8
 SURE = PoisonDetectionOptions(failures=2, other_successes=1, give_up_after_s=0.2, give_up_successes=10)
 
 
 @asynccontextmanager
-async def traffic(lanes: Road, ids: list[str]) -> AsyncIterator[None]:
+async def traffic(lanes: DispatcherHarness, ids: list[str]) -> AsyncIterator[None]:
     """Other customers, one after another: what they get through is what an event is a suspect by."""
 
     async def come() -> None:
@@ -34,7 +34,7 @@ async def traffic(lanes: Road, ids: list[str]) -> AsyncIterator[None]:
         coming.cancel()
 
 
-async def find(fake: Fake, lanes: Road, action: Action) -> tuple[str, list[str]]:
+async def find(fake: Fake, lanes: DispatcherHarness, action: Action) -> tuple[str, list[str]]:
     """Have one event of eight never answered but by `action`; return it and all others once it was given up."""
     fake.faults.add(action, when=contains("POISON"), name="poison")
     texts = ["POISON" if n == EVENTS // 2 else f"fine-{n}" for n in range(EVENTS)]
@@ -46,7 +46,7 @@ async def find(fake: Fake, lanes: Road, action: Action) -> tuple[str, list[str]]
     return bad, ids
 
 
-async def outage(fake: Fake, lanes: Road, status: int, calls: int) -> list[str]:
+async def outage(fake: Fake, lanes: DispatcherHarness, status: int, calls: int) -> list[str]:
     """Let nothing succeed for longer than it takes to give an event up; then mend everything."""
     down = fake.faults.add(Answer(status), name="down")
     began = asyncio.get_running_loop().time()
@@ -70,7 +70,9 @@ def test_an_event_that_is_never_accepted_is_given_up_its_neighbours_arrive_once_
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
-            road(fake, lanes=count, timeout_s=10.0, poison_detection=SURE, destination={"events": EVENTS}) as lanes,
+            dispatcher_harness(
+                fake, lanes=count, timeout_s=10.0, poison_detection=SURE, destination={"events": EVENTS}
+            ) as lanes,
         ):
             bad, ids = await find(fake, lanes, Answer(status, headers))
             (letter,) = lanes.shelf.letters
@@ -93,7 +95,9 @@ def test_an_event_that_is_never_answered_is_given_up_and_an_outage_gives_up_none
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
-            road(fake, lanes=count, timeout_s=0.5, poison_detection=SURE, destination={"events": EVENTS}) as lanes,
+            dispatcher_harness(
+                fake, lanes=count, timeout_s=0.5, poison_detection=SURE, destination={"events": EVENTS}
+            ) as lanes,
         ):
             bad, ids = await find(fake, lanes, Hang(60))
             (letter,) = lanes.shelf.letters
@@ -115,7 +119,10 @@ def test_an_event_that_is_never_answered_is_given_up_and_an_outage_gives_up_none
 def test_what_fails_by_itself_does_not_hold_its_lane() -> None:
     async def run() -> None:
         never = PoisonDetectionOptions(failures=2, give_up_after_s=3600)
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, poison_detection=never) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=1, poison_detection=never) as lanes,
+        ):
             poison = fake.faults.add(Answer(500), when=contains("POISON"))
             (bad,) = lanes.owe(["POISON"], [1], "track")
             await lanes.until(lambda: poison.hits >= 2)
@@ -139,7 +146,7 @@ def test_a_suspect_that_is_forbidden_holds_nobody_any_more() -> None:
         never = PoisonDetectionOptions(failures=2, give_up_after_s=3600)
         async with (
             FakeCustomerio(api_key="key") as fake,
-            road(fake, lanes=1, poison_detection=never, probe_s=0.05) as lanes,
+            dispatcher_harness(fake, lanes=1, poison_detection=never, probe_s=0.05) as lanes,
         ):
             poison = fake.faults.add(Answer(403), when=contains("POISON"))
             lanes.owe(["POISON"], [1], "track")
@@ -161,7 +168,10 @@ def test_a_suspect_that_is_forbidden_holds_nobody_any_more() -> None:
 def test_what_waits_by_itself_when_its_partition_goes_is_not_sent_again() -> None:
     async def run() -> None:
         never = PoisonDetectionOptions(failures=1, give_up_after_s=3600)
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, poison_detection=never) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=1, poison_detection=never) as lanes,
+        ):
             poison = fake.faults.add(Answer(500), when=contains("POISON"))
             lanes.owe(["POISON", "behind it"], [1, 1], "track")
             await lanes.until(lambda: poison.hits >= 3 and not lanes.lanes.requests_in_flight)

@@ -6,10 +6,10 @@ import time
 import pytest
 
 from consumer.demo.fakes import FakeYotpo, Gate, Until
-from tests.integration.delivery.road import Road, road
+from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
 
 
-def token_calls(lanes: Road) -> int:
+def token_calls(lanes: DispatcherHarness) -> int:
     return len([request for request in lanes.fake.requests if request.path.endswith("access_tokens")])
 
 
@@ -17,7 +17,7 @@ def test_sixteen_lanes_that_meet_a_dead_token_renew_it_once() -> None:
     async def run() -> None:
         async with (
             FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
-            road(fake, {"store_id": "store"}, lanes=16) as lanes,
+            dispatcher_harness(fake, {"store_id": "store"}, lanes=16) as lanes,
         ):
             lanes.owe(["warm"] * 16, list(range(16)), "event")
             await lanes.all_ended()
@@ -37,7 +37,7 @@ def test_lanes_that_wait_for_a_token_share_its_failure() -> None:
     async def run() -> None:
         async with (
             FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
-            road(fake, {"store_id": "store"}, lanes=16, probe_s=30.0) as lanes,
+            dispatcher_harness(fake, {"store_id": "store"}, lanes=16, probe_s=30.0) as lanes,
         ):
             gate = Gate()
             fake.accept(secret="another")
@@ -57,7 +57,7 @@ def test_trouble_at_the_token_call_neither_ends_a_hold_nor_calls_credentials_goo
     async def run() -> None:
         async with (
             FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
-            road(fake, {"store_id": "store"}, lanes=2, probe_s=0.05) as lanes,
+            dispatcher_harness(fake, {"store_id": "store"}, lanes=2, probe_s=0.05) as lanes,
         ):
             fake.accept(secret="new")
             lanes.owe(["a"], [0], "event")
@@ -81,7 +81,7 @@ def test_a_call_is_not_made_again_after_a_renewal_when_its_turn_has_passed(lapse
     async def run() -> None:
         async with (
             FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
-            road(fake, {"store_id": "store"}, lanes=1) as lanes,
+            dispatcher_harness(fake, {"store_id": "store"}, lanes=1) as lanes,
         ):
             lanes.owe(["warm"], [1], "event")
             await lanes.all_ended()
@@ -115,7 +115,7 @@ def test_calls_made_again_after_a_renewal_keep_to_the_rate() -> None:
     async def run() -> None:
         async with (
             FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
-            road(fake, {"store_id": "store"}, lanes=8, rate_per_s=20.0) as lanes,
+            dispatcher_harness(fake, {"store_id": "store"}, lanes=8, rate_per_s=20.0) as lanes,
         ):
             lanes.lanes.pace.set_share(1.0, time.monotonic() - 1.0)
             lanes.owe(["warm"], [0], "event")
@@ -139,7 +139,7 @@ def test_the_call_for_a_token_counts_towards_the_rate() -> None:
     async def run() -> None:
         async with (
             FakeYotpo(store_id="store", secret="secret", rate=5.0) as fake,
-            road(fake, {"store_id": "store"}, lanes=8, rate_per_s=5.0) as lanes,
+            dispatcher_harness(fake, {"store_id": "store"}, lanes=8, rate_per_s=5.0) as lanes,
         ):
             lanes.lanes.pace.set_share(1.0, time.monotonic() - 1.0)
             lanes.owe(["first"] * 8, list(range(8)), "event")

@@ -5,12 +5,15 @@ import time
 
 from consumer.demo.fakes import Answer, FakeCopilot, FakeCustomerio, MarkInvalid
 from consumer.model import DeadLetterCause
-from tests.integration.delivery.road import road
+from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 
 
 def test_what_an_answer_lists_is_dead_lettered_and_the_rest_of_the_call_is_delivered() -> None:
     async def run() -> None:
-        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            dispatcher_harness(fake, lanes=1) as lanes,
+        ):
             bad = {2, 5}
             fake.faults.add(MarkInvalid(which=lambda item: b"BAD" in item.raw))
             texts = ["BAD" if n in bad else "fine" for n in range(8)]
@@ -28,7 +31,10 @@ def test_what_an_answer_lists_is_dead_lettered_and_the_rest_of_the_call_is_deliv
 
 def test_a_key_with_a_listed_event_waits_for_the_letter_before_its_next_call() -> None:
     async def run() -> None:
-        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            dispatcher_harness(fake, lanes=1) as lanes,
+        ):
             lanes.shelf.at_once = False
             fake.faults.add(MarkInvalid(which=lambda item: b"BAD" in item.raw))
             lanes.owe(["BAD"], [1], "custom_event")
@@ -46,7 +52,7 @@ def test_a_key_with_a_listed_event_waits_for_the_letter_before_its_next_call() -
 
 def test_an_answer_longer_than_any_contracts_is_no_delivery() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, probe_s=0.05) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1, probe_s=0.05) as lanes:
             fake.faults.add(Answer(200, {}, b'{"success":true}' + b" " * 5_000_000), times=1)
             ids = lanes.owe(["x"], [1], "track")
             await lanes.all_ended()
@@ -59,7 +65,10 @@ def test_an_answer_longer_than_any_contracts_is_no_delivery() -> None:
 
 def test_an_event_far_ahead_of_a_clock_that_agrees_with_theirs_is_dead_lettered() -> None:
     async def run() -> None:
-        async with FakeCopilot(client_id="id", client_secret="secret") as fake, road(fake, lanes=1) as lanes:
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            dispatcher_harness(fake, lanes=1) as lanes,
+        ):
             lanes.owe(["fine"], [1], "custom_event")
             await lanes.all_ended()
             lanes.owe(["far"], [1], "custom_event", int(time.time() * 1000) + 3_600_000)

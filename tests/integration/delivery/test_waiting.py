@@ -8,7 +8,7 @@ import pytest
 
 from consumer.demo.fakes import Answer, FakeCustomerio, FakeYotpo
 from consumer.model import TransientCause
-from tests.integration.delivery.road import road
+from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 
 _LINGER_S = 2.0
 """Long enough for company to come on a machine that is busy."""
@@ -21,7 +21,10 @@ _LINGER_S = 2.0
 )
 def test_a_stated_wait_stops_every_lane_and_none_is_sooner_than_asked(headers: dict[str, str]) -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=4, destination={"events": 1}) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=4, destination={"events": 1}) as lanes,
+        ):
             fake.faults.add(Answer(429, headers), times=1)
             lanes.owe(["first"], [0], "track")
             await fake.until(lambda: len(fake.requests) == 1)
@@ -37,7 +40,10 @@ def test_a_stated_wait_stops_every_lane_and_none_is_sooner_than_asked(headers: d
 
 def test_a_server_error_without_a_stated_wait_stops_its_own_lane_only() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=2, destination={"events": 1}) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=2, destination={"events": 1}) as lanes,
+        ):
             fake.poison("BUSY", status=500)
             bad = lanes.owe(["BUSY"], [0], "track")
             good = lanes.owe(["fine"] * 10, [1] * 10, "track")
@@ -54,7 +60,7 @@ def test_a_rate_spaces_the_calls_of_all_lanes_and_a_share_of_it_spaces_them_wide
     async def run() -> None:
         async with (
             FakeYotpo(store_id="store", secret="secret", rate=20.0) as fake,
-            road(fake, {"store_id": "store"}, lanes=4, rate_per_s=20.0) as lanes,
+            dispatcher_harness(fake, {"store_id": "store"}, lanes=4, rate_per_s=20.0) as lanes,
         ):
             lanes.owe([str(n) for n in range(12)], list(range(12)), "event")
             await asyncio.sleep(0.15)
@@ -81,7 +87,7 @@ def test_a_rate_spaces_the_calls_of_all_lanes_and_a_share_of_it_spaces_them_wide
 
 def test_no_call_starts_behind_the_fence() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake) as lanes:
             lanes.fenced = True
             lanes.owe(["a", "b"], [1, 2], "track")
             await asyncio.sleep(0.2)
@@ -94,7 +100,7 @@ def test_no_call_starts_behind_the_fence() -> None:
 
 def test_leaving_ends_the_linger_and_asks_only_for_what_is_not_a_repetition() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, linger_s=600.0) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1, linger_s=600.0) as lanes:
             lanes.owe(["lingers"], [1], "track")
             assert lanes.lanes.can_make_progress()
             lanes.lanes.end_linger()
@@ -114,7 +120,10 @@ def test_leaving_ends_the_linger_and_asks_only_for_what_is_not_a_repetition() ->
 
 def test_letters_nobody_takes_keep_nobody_from_leaving() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, road(fake, lanes=1, destination={"events": 1}) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=1, destination={"events": 1}) as lanes,
+        ):
             lanes.shelf.at_once = False
             fake.poison("POISON")
             lanes.owe(["POISON", "behind"], [1, 1], "track")
@@ -129,7 +138,7 @@ def test_a_batch_waits_for_company_no_longer_than_it_may_and_not_at_all_when_ful
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
-            road(fake, lanes=1, linger_s=_LINGER_S, destination={"events": 5}) as lanes,
+            dispatcher_harness(fake, lanes=1, linger_s=_LINGER_S, destination={"events": 5}) as lanes,
         ):
             lanes.owe(["a"], [1], "track")
             await asyncio.sleep(0.05)

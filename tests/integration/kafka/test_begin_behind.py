@@ -17,7 +17,7 @@ from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from consumer.kafka.stopped_partitions import StoppedPartitions
 from consumer.model import Partition
 from consumer.model.directives import AcceptGap
-from tests.integration.kafka.recording_road import Heard, RecordingRoad
+from tests.integration.kafka.recording_handler import RecordingHandler, RecordingObserver
 
 P, Q = Partition("orders", 0), Partition("orders", 1)
 OLD, OTHER, LATER = 10**9, 10**9 + 1, 10**9 + 2  # far from the epochs that this process gives
@@ -88,7 +88,7 @@ class Gone:
     """A member that holds P and Q and has settled them; P stopped before 10, and that gap is accepted."""
 
     def __init__(self, strategy: str = "cooperative-sticky") -> None:
-        self.client, self.road, self.heard = Client(), RecordingRoad(), Heard()
+        self.client, self.road, self.heard = Client(), RecordingHandler(), RecordingObserver()
         fence = Fence(10.0)
         self.commits = OffsetCommitter(self.heard, fence)
         self.commits.assign({P: OLD, Q: OTHER}, StartOffsets({P: 10, Q: 20}, {P: 10, Q: 20}, GroupStart("earliest")))

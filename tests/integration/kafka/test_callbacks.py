@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer
 
 from consumer.kafka import poller
-from tests.integration.kafka.recording_road import member, options, produce
+from tests.integration.kafka.recording_handler import member, options, produce
 from tests.kafka_clusters import Broker
 
 

@@ -8,7 +8,7 @@ from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
 from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.kafka.start_offsets import GroupStart, StartOffsets
-from tests.integration.kafka.recording_road import Heard
+from tests.integration.kafka.recording_handler import RecordingObserver
 from tests.integration.kafka.test_commits import Obedient, P, Q, answers, begun
 
 
@@ -57,7 +57,7 @@ def test_an_answer_nobody_waits_for_confirms_nothing() -> None:
 
 
 def test_an_answer_that_comes_after_its_partitions_went_is_told_to_nobody() -> None:
-    heard, obedient = Heard(), Obedient()
+    heard, obedient = RecordingObserver(), Obedient()
     commits = OffsetCommitter(heard, Fence(10.0))
     commits.assign({P: 1}, StartOffsets({P: 0}, {P: 0}, GroupStart("earliest")))
     commits.advance(CommittableOffsets({P: (1, 10)}))

@@ -16,7 +16,7 @@ from consumer.kafka.rebalance import GroupMembership
 from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from consumer.kafka.stopped_partitions import Stop, StoppedPartitions
 from consumer.model import Partition
-from tests.integration.kafka.recording_road import Heard, RecordingRoad
+from tests.integration.kafka.recording_handler import RecordingHandler, RecordingObserver
 
 P = Partition("shop.orders", 0)
 Q = Partition("shop.orders", 1)
@@ -59,14 +59,14 @@ class Held:
         self.held = held
 
 
-def taking_of(held: Held, commits: OffsetCommitter, heard: Heard) -> Fetcher:
+def taking_of(held: Held, commits: OffsetCommitter, heard: RecordingObserver) -> Fetcher:
     membership = cast("GroupMembership", held)
-    return Fetcher(membership, commits, StoppedPartitions(membership, commits, RecordingRoad(), heard), heard)
+    return Fetcher(membership, commits, StoppedPartitions(membership, commits, RecordingHandler(), heard), heard)
 
 
 def begun(*, following: int = 10) -> tuple[Obedient, Consumer, OffsetCommitter]:
     """Return commits with P begun at 0 under epoch 1, and its records below `following` taken and settled."""
-    obedient, commits = Obedient(), OffsetCommitter(Heard(), Fence(10.0))
+    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), Fence(10.0))
     commits.assign({P: 1}, StartOffsets({P: 0}, {P: 0}, GroupStart("earliest")))
     commits.note_consumed({P: following - 1})
     commits.advance(CommittableOffsets({P: (1, following)}))
@@ -112,7 +112,7 @@ def test_a_position_beyond_the_last_record_is_committed_only_when_nothing_is_owe
 def test_a_record_in_hand_is_never_committed_by_a_callback_within_consume() -> None:
     obedient, consumer, commits = begun()
     held = Held({P: 1})
-    taking = taking_of(held, commits, Heard())
+    taking = taking_of(held, commits, RecordingObserver())
     obedient.positions[P] = (
         12  # the client counts records 10 and 11 as taken: one was polled, one lies in consume's hand
     )
@@ -132,7 +132,7 @@ def test_a_record_in_hand_is_never_committed_by_a_callback_within_consume() -> N
 def test_a_record_of_a_tenure_that_ended_while_more_were_taken_is_dropped() -> None:
     obedient, consumer, commits = begun()
     held = Held({P: 1})
-    taking = taking_of(held, commits, Heard())
+    taking = taking_of(held, commits, RecordingObserver())
     obedient.first = record(P, 10)
 
     def assigned_anew() -> list[Message]:
@@ -147,7 +147,7 @@ def test_a_record_of_a_tenure_that_ended_while_more_were_taken_is_dropped() -> N
 
 def test_records_after_a_stop_are_let_fall_and_their_position_never_counts() -> None:
     obedient, consumer, commits = begun()
-    heard = Heard()
+    heard = RecordingObserver()
     taking = taking_of(Held({P: 1}), commits, heard)
     obedient.first = record(P, 10, KafkaError(KafkaError._BAD_COMPRESSION))
     obedient.rest = lambda: [record(P, 11)]
@@ -175,7 +175,7 @@ def test_a_position_from_before_a_gap_is_never_committed() -> None:
 
 def test_a_fatal_error_among_the_records_is_raised() -> None:
     obedient, consumer, commits = begun()
-    taking = taking_of(Held({P: 1}), commits, Heard())
+    taking = taking_of(Held({P: 1}), commits, RecordingObserver())
     obedient.first = record(P, 10, KafkaError(KafkaError._FATAL, fatal=True))
     with pytest.raises(KafkaException):
         taking.fetch(consumer, 500, 0.1)
@@ -185,7 +185,7 @@ def test_what_comes_early_waits_for_its_turn_unless_its_tenure_ends() -> None:
     obedient, consumer, commits = begun()
     held = Held({P: 1, Q: 2})
     commits.assign({Q: 2}, StartOffsets({Q: 0}, {Q: 0}, GroupStart("earliest")))
-    taking = taking_of(held, commits, Heard())
+    taking = taking_of(held, commits, RecordingObserver())
     for one in (record(P, 10), record(Q, 0)):
         obedient.first = one
         taking.poll_paused(consumer)
@@ -213,8 +213,8 @@ def test_a_commit_that_was_refused_for_good_is_raised() -> None:
 
 def test_a_stop_is_said_behind_the_records_that_came_in_the_same_lot() -> None:
     obedient, consumer, commits = begun()
-    heard = Heard()
-    stops = StoppedPartitions(cast("GroupMembership", Held({P: 1, Q: 2})), commits, RecordingRoad(), heard)
+    heard = RecordingObserver()
+    stops = StoppedPartitions(cast("GroupMembership", Held({P: 1, Q: 2})), commits, RecordingHandler(), heard)
     commits.assign({Q: 2}, StartOffsets({Q: 0}, {Q: 0}, GroupStart("earliest")))
     taking = Fetcher(cast("GroupMembership", Held({P: 1, Q: 2})), commits, stops, heard)
     obedient.first = record(P, 10)

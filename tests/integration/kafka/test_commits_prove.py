@@ -11,14 +11,14 @@ from consumer.kafka.fence import Fence
 from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from consumer.model import Partition
-from tests.integration.kafka.recording_road import Heard
+from tests.integration.kafka.recording_handler import RecordingObserver
 from tests.integration.kafka.test_commits import Obedient, P, Q, answers
 
 
 def test_what_has_not_moved_is_sent_again_when_the_fence_asks_and_its_answer_counts_from_when_it_was_sent() -> None:
     now = [100.0]
     fence = Fence(3.0, lambda: now[0])
-    obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
+    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), fence)
     consumer = cast("Consumer", obedient)
     commits.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.commit_async(consumer)
@@ -34,7 +34,7 @@ def test_what_has_not_moved_is_sent_again_when_the_fence_asks_and_its_answer_cou
 
 def test_an_answer_about_an_earlier_tenure_shows_nothing_of_this_one() -> None:
     fence = Fence(3.0, lambda: 100.0)
-    obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
+    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), fence)
     commits.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.commit_async(cast("Consumer", obedient), proof=True)
     commits.revoke([P])
@@ -44,7 +44,7 @@ def test_an_answer_about_an_earlier_tenure_shows_nothing_of_this_one() -> None:
 
 
 def test_who_was_accepted_last_proves_it_again_beside_whoever_waited_longest() -> None:
-    obedient, commits = Obedient(), OffsetCommitter(Heard(), Fence(3.0, lambda: 100.0))
+    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), Fence(3.0, lambda: 100.0))
     many = {Partition("shop.orders", index): 7 for index in range(5)}
     commits.assign(dict.fromkeys(many, 1), StartOffsets(many, many, GroupStart("earliest")))
     for _ in range(6):
@@ -62,7 +62,7 @@ def test_who_was_accepted_last_proves_it_again_beside_whoever_waited_longest() -
 
 def test_a_partition_whose_commits_are_refused_for_good_keeps_nobody_from_proof() -> None:
     fence = Fence(3.0, lambda: 100.0)
-    obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
+    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), fence)
     commits.assign({P: 1, Q: 2}, StartOffsets({P: 7, Q: 8}, {P: 7, Q: 8}, GroupStart("earliest")))
     commits.note_consumed({P: 9})
     commits.advance(CommittableOffsets({P: (1, 10)}))
@@ -82,7 +82,7 @@ def refused(partition: Partition) -> TopicPartition:
 
 
 def test_what_is_more_than_brokers_take_at_once_goes_in_portions_whoever_waited_longest_first() -> None:
-    obedient, commits = Obedient(), OffsetCommitter(Heard(), Fence(3.0, lambda: 100.0))
+    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), Fence(3.0, lambda: 100.0))
     consumer = cast("Consumer", obedient)
     many = [Partition("shop.orders", index) for index in range(2000)]
     commits.assign(
@@ -106,7 +106,7 @@ def test_what_is_more_than_brokers_take_at_once_goes_in_portions_whoever_waited_
 )
 def test_who_is_told_that_it_is_no_member_calls_no_more(code: int) -> None:
     fence = Fence(3.0, lambda: 100.0)
-    obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
+    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), fence)
     commits.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.commit_async(cast("Consumer", obedient), proof=True)
     commits.on_commit(None, answers({P: 7}))
@@ -118,7 +118,7 @@ def test_who_is_told_that_it_is_no_member_calls_no_more(code: int) -> None:
 
 def test_a_commit_that_is_not_now_proves_nothing_either_way() -> None:
     fence = Fence(3.0, lambda: 100.0)
-    obedient, commits = Obedient(), OffsetCommitter(Heard(), fence)
+    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), fence)
     commits.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.commit_async(cast("Consumer", obedient), proof=True)
     commits.on_commit(None, answers({P: 7}))
@@ -128,7 +128,7 @@ def test_a_commit_that_is_not_now_proves_nothing_either_way() -> None:
 
 
 def test_something_is_owed_until_all_that_was_taken_has_ended() -> None:
-    commits = OffsetCommitter(Heard(), Fence(3.0, lambda: 100.0))
+    commits = OffsetCommitter(RecordingObserver(), Fence(3.0, lambda: 100.0))
     commits.assign({P: 1, Q: 2}, StartOffsets({P: 7, Q: 8}, {P: 7, Q: 8}, GroupStart("earliest")))
     assert not commits.has_pending()
     commits.note_consumed({Q: 10})

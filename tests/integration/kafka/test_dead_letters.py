@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from consumer.kafka.dead_letters.writer import DeadLetterWriter
 from consumer.model import DeadLetter, DeadLetterCause, Entry, Fault
-from tests.integration.kafka.recording_road import WITHIN_S, Heard
+from tests.integration.kafka.recording_handler import WITHIN_S, RecordingObserver
 from tests.kafka_clusters import Broker
 
 
@@ -75,11 +75,11 @@ def headers_in(message: Message) -> list[tuple[str, bytes | None]]:
     return cast("list[tuple[str, bytes | None]]", message.headers() or [])
 
 
-class Desk:
+class WriterHarness:
     """Dead letters with what was acknowledged of them."""
 
     def __init__(self, broker: Broker, topic: str) -> None:
-        self.heard = Heard()
+        self.heard = RecordingObserver()
         self.acked: list[int] = []
         loop = asyncio.get_running_loop()
         self.letters = DeadLetterWriter(broker.client(), topic, "cdp-copilot", "f00d", loop, self.heard)
@@ -99,7 +99,7 @@ def test_a_letter_keeps_the_record_and_says_what_happened(broker: Broker) -> Non
     topic = broker.create_topic("letters")
 
     async def run() -> None:
-        desk = Desk(broker, topic)
+        desk = WriterHarness(broker, topic)
         desk.letters.start()
         desk.shelve(letter())
         await desk.until(lambda: desk.acked == [0])
@@ -121,7 +121,7 @@ def test_letters_are_written_in_order_and_each_is_acknowledged_once(broker: Brok
     topic = broker.create_topic("letters")
 
     async def run() -> None:
-        desk = Desk(broker, topic)
+        desk = WriterHarness(broker, topic)
         desk.letters.start()
         for number in range(500):
             desk.shelve(letter(number=number))
@@ -139,7 +139,7 @@ def test_a_missing_topic_is_said_and_waited_for(broker: Broker) -> None:
     topic = broker.unique("letters-later")
 
     async def run() -> None:
-        desk = Desk(broker, topic)
+        desk = WriterHarness(broker, topic)
         desk.letters.start()
         await desk.until(lambda: desk.heard.missing == [topic])
         desk.shelve(letter(number=1))
@@ -164,7 +164,7 @@ def test_only_the_letter_that_does_not_fit_loses_its_value(broker: Broker) -> No
     topic = broker.create_topic("letters", max_message_bytes="20000")
 
     async def run() -> None:
-        desk = Desk(broker, topic)
+        desk = WriterHarness(broker, topic)
         desk.letters.start()
         for number in range(40):  # together they are larger than the topic's limit, and so is their batch
             desk.shelve(letter(b"x" * 1000, number))
@@ -187,7 +187,7 @@ def test_letters_of_a_broker_that_is_down_are_written_when_it_is_back(broker: Br
     topic = broker.create_topic("letters")
 
     async def run() -> None:
-        desk = Desk(broker, topic)
+        desk = WriterHarness(broker, topic)
         desk.letters.start()
         desk.shelve(letter(number=1))
         await desk.until(lambda: desk.acked == [1])
@@ -207,7 +207,7 @@ def test_letters_of_a_broker_that_is_down_are_written_when_it_is_back(broker: Br
 @pytest.mark.needs_real_broker("the embedded cluster makes up a topic that is missing")
 def test_what_was_not_acknowledged_at_the_end_is_counted_and_never_said_to_be_written(broker: Broker) -> None:
     async def run() -> None:
-        desk = Desk(broker, broker.unique("letters-never"))
+        desk = WriterHarness(broker, broker.unique("letters-never"))
         desk.letters.start()
         desk.shelve(letter(number=1))
         await desk.until(lambda: desk.heard.shelf_codes)

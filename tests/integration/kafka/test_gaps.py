@@ -9,8 +9,8 @@ from confluent_kafka.admin import AdminClient
 from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.model import Partition
 from consumer.model.directives import AcceptGap, ResumeAt
-from tests.integration.kafka.recording_road import committed, member, options, produce
-from tests.integration.kafka.test_poll import HAND_OVER, PROTOCOLS
+from tests.integration.kafka.recording_handler import committed, member, options, produce
+from tests.integration.kafka.test_poller import HAND_OVER, PROTOCOLS
 from tests.kafka_clusters import Broker
 
 

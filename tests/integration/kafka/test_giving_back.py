@@ -17,7 +17,7 @@ from consumer.kafka.properties import PollOptions
 from consumer.kafka.rebalance import GroupMembership
 from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from consumer.model import Partition
-from tests.integration.kafka.recording_road import Heard, RecordingRoad
+from tests.integration.kafka.recording_handler import RecordingHandler, RecordingObserver
 
 P, Q = Partition("orders", 0), Partition("orders", 1)
 STRATEGIES = pytest.mark.parametrize(
@@ -71,7 +71,7 @@ class Holding:
     """A member that holds P and Q, has taken ten records of each, and settled seven of P and four of Q."""
 
     def __init__(self, strategy: str) -> None:
-        self.client, self.road, self.heard = Client(), RecordingRoad(), Heard()
+        self.client, self.road, self.heard = Client(), RecordingHandler(), RecordingObserver()
         fence = Fence(10.0)
         self.commits = OffsetCommitter(self.heard, fence)
         options = PollOptions({"partition.assignment.strategy": strategy}, "cdp", ("orders",), "earliest", 1.0)

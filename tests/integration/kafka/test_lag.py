@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.kafka.lag import LagMonitor
 from consumer.model import Partition
-from tests.integration.kafka.recording_road import WITHIN_S, produce
+from tests.integration.kafka.recording_handler import WITHIN_S, produce
 from tests.kafka_clusters import Broker, EmbeddedBroker
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from consumer.kafka import timeouts
 from consumer.kafka.poller import Poller
 from consumer.kafka.properties import PollOptions
-from tests.integration.kafka.recording_road import Heard, RecordingRoad
+from tests.integration.kafka.recording_handler import RecordingHandler, RecordingObserver
 
 SECONDS = st.integers(1, 3000).map(lambda tenths: tenths / 10)
 
@@ -49,7 +49,7 @@ def test_a_poll_thread_that_does_not_end_is_left_behind_after_what_it_was_grante
 
     async def run() -> None:
         options = PollOptions({}, "group", ("orders",), "earliest", 20)
-        poller = Poller(options, RecordingRoad(), asyncio.get_running_loop(), Heard())
+        poller = Poller(options, RecordingHandler(), asyncio.get_running_loop(), RecordingObserver())
         stuck = threading.Event()
         poller._thread = threading.Thread(target=stuck.wait, daemon=True)
         poller.start()

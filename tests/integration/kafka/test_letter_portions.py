@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, Message
 
 from consumer.kafka.dead_letters import producer
 from consumer.kafka.dead_letters.producer import DeadLetterProducer, PayloadMode, PendingDeadLetter
-from tests.integration.kafka.recording_road import Heard
+from tests.integration.kafka.recording_handler import RecordingObserver
 from tests.integration.kafka.test_dead_letters import letter
 
 Report = Callable[[KafkaError | None, Message], None]
@@ -46,7 +46,10 @@ def written(monkeypatch: pytest.MonkeyPatch, press: Press, count: int) -> list[i
     """Have so many letters written; return their numbers in the order in which they were acknowledged."""
     monkeypatch.setattr(producer, "Producer", lambda *_, **__: press)
     writing = DeadLetterProducer(
-        {}, "letters", lambda one, form: [("number", b"%d" % one.message.offset()), ("form", b"%d" % form)], Heard()
+        {},
+        "letters",
+        lambda one, form: [("number", b"%d" % one.message.offset()), ("form", b"%d" % form)],
+        RecordingObserver(),
     )
     for number in range(count):
         writing.add(PendingDeadLetter(number, letter(number=number), lambda: None))

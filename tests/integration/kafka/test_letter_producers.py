@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from consumer.kafka.dead_letters.producer import DeadLetterProducer, PendingDeadLetter
-from tests.integration.kafka.recording_road import Heard
+from tests.integration.kafka.recording_handler import RecordingObserver
 from tests.integration.kafka.test_dead_letters import letter
 
 Report = Callable[[KafkaError | None, Message], None]
@@ -47,7 +47,7 @@ class Press:
         return SimpleNamespace(topics={TOPIC: SimpleNamespace(partitions={0: None}, error=None)})
 
 
-class Hall:
+class ProducerHarness:
     """Writing with its presses and a clock of its own."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,9 @@ class Hall:
         """How many presses cannot be made, from now on."""
         monkeypatch.setattr("consumer.kafka.dead_letters.producer.Producer", self.press)
         monkeypatch.setattr("consumer.kafka.dead_letters.producer.time", SimpleNamespace(monotonic=lambda: self.now_s))
-        self.writing = DeadLetterProducer({}, TOPIC, lambda one, _: [("number", b"%d" % one.message.offset())], Heard())
+        self.writing = DeadLetterProducer(
+            {}, TOPIC, lambda one, _: [("number", b"%d" % one.message.offset())], RecordingObserver()
+        )
         self.done: list[int] = []
 
     def press(self, properties: Mapping[str, Any], **_: object) -> Press:
@@ -88,7 +90,7 @@ def fail_for_good(press: Press) -> None:
 def test_a_producer_lost_with_letters_out_is_replaced_once_it_gave_them_back(
     monkeypatch: pytest.MonkeyPatch, lose: Callable[[Press], None]
 ) -> None:
-    hall = Hall(monkeypatch)
+    hall = ProducerHarness(monkeypatch)
     for number in range(10):
         hall.writing.add(PendingDeadLetter(number, letter(number=number), lambda: None))
     hall.turn()
@@ -105,7 +107,7 @@ def test_a_producer_lost_with_letters_out_is_replaced_once_it_gave_them_back(
 
 
 def test_letters_wait_while_no_other_producer_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    hall = Hall(monkeypatch)
+    hall = ProducerHarness(monkeypatch)
     hall.writing.add(PendingDeadLetter(0, letter(number=0), lambda: None))
     hall.turn()
     hall.presses[0].says = lambda: forget_every_broker(hall.presses[0])

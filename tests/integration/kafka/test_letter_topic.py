@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from consumer.kafka.dead_letters.producer import DeadLetterProducer, PendingDeadLetter
 from consumer.model import Partition
 from consumer.pipeline.status import ConsumerStateObserver
-from tests.integration.kafka.recording_road import Heard
+from tests.integration.kafka.recording_handler import RecordingObserver
 from tests.integration.kafka.test_dead_letters import letter
 
 TOPIC = "cdp-dead-letters"
@@ -51,7 +51,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 1000.0
         self.cluster = Cluster()
-        self.heard = Heard()
+        self.heard = RecordingObserver()
         monkeypatch.setattr("consumer.kafka.dead_letters.producer.Producer", self.cluster)
         monkeypatch.setattr("consumer.kafka.dead_letters.producer.time", SimpleNamespace(monotonic=lambda: self.now_s))
         self.writing = DeadLetterProducer({}, TOPIC, lambda *_: [], self.heard)

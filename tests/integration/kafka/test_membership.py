@@ -17,7 +17,7 @@ from consumer.kafka.properties import PollOptions
 from consumer.kafka.rebalance import GroupMembership
 from consumer.model import Partition
 from consumer.model.observer import Observer
-from tests.integration.kafka.recording_road import RecordingRoad, member, options, produce
+from tests.integration.kafka.recording_handler import RecordingHandler, member, options, produce
 from tests.kafka_clusters import EmbeddedBroker
 
 
@@ -47,8 +47,8 @@ class AtOnce:
         what()
 
 
-def members() -> tuple[GroupMembership, RecordingRoad, Group]:
-    road = RecordingRoad()
+def members() -> tuple[GroupMembership, RecordingHandler, Group]:
+    road = RecordingHandler()
     options = PollOptions(
         properties={"bootstrap.servers": "nowhere"},
         group="cdp",

@@ -10,7 +10,7 @@ from consumer.demo.embedded_kafka import ApiKey
 from consumer.kafka.client_health import PollError
 from consumer.kafka.loop_bridge import CommittableOffsets, RecordBatch
 from consumer.model import Partition
-from tests.integration.kafka.recording_road import WITHIN_S, Member, committed, member, options, produce
+from tests.integration.kafka.recording_handler import WITHIN_S, Member, committed, member, options, produce
 from tests.kafka_clusters import Broker, EmbeddedBroker
 
 

@@ -7,8 +7,8 @@ from confluent_kafka import KafkaError
 
 from consumer.demo.embedded_kafka import ApiKey
 from consumer.model import Partition
-from tests.integration.kafka.recording_road import Member, member, options, produce
-from tests.integration.kafka.test_poll import HAND_OVER
+from tests.integration.kafka.recording_handler import Member, member, options, produce
+from tests.integration.kafka.test_poller import HAND_OVER
 from tests.kafka_clusters import Broker, EmbeddedBroker
 
 NOT_NOW = [KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID]

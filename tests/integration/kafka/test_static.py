@@ -8,8 +8,8 @@ from confluent_kafka import KafkaError
 
 from consumer.kafka.client_health import PollError, in_words, is_fatal, name_of
 from consumer.model import Partition
-from tests.integration.kafka.recording_road import WITHIN_S, Member, member, options, produce
-from tests.integration.kafka.test_poll import HAND_OVER
+from tests.integration.kafka.recording_handler import WITHIN_S, Member, member, options, produce
+from tests.integration.kafka.test_poller import HAND_OVER
 from tests.kafka_clusters import Broker
 
 THE_BROKERS_PART = "the embedded cluster knows no static members"

@@ -13,7 +13,7 @@ from consumer.kafka.start_offsets import GroupStart, OffsetOutOfRange, StartOffs
 from consumer.kafka.stopped_partitions import Stop, StoppedPartitions
 from consumer.model import Partition
 from consumer.model.directives import AcceptGap, ResumeAt
-from tests.integration.kafka.recording_road import Heard, RecordingRoad
+from tests.integration.kafka.recording_handler import RecordingHandler, RecordingObserver
 
 P = Partition("shop.orders", 0)
 Q = Partition("shop.orders", 1)
@@ -55,7 +55,7 @@ class Stopped:
     """Stops of a member that has taken ten records of P, with nothing of them owed, and found no eleventh."""
 
     def __init__(self) -> None:
-        self.heard, self.road = Heard(), RecordingRoad()
+        self.heard, self.road = RecordingObserver(), RecordingHandler()
         self.commits = OffsetCommitter(self.heard, Fence(10.0))
         self.commits.assign({P: 1, Q: 2}, StartOffsets({P: 0, Q: 0}, {}, GroupStart("earliest")))
         self.commits.note_consumed({P: 9})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consumer.model.directives import Directives
-from tests.unit.steered import BOTH, COPILOT, CUSTOMERIO, NOON, Steered, pause
+from tests.unit.directives_harness import BOTH, COPILOT, CUSTOMERIO, NOON, Steered, pause
 
 
 @pytest.fixture

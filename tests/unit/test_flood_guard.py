@@ -9,7 +9,7 @@ ORDER, RETURN = "shop.Order", "shop.Return"
 REFUSED, CONTRACT = DeadLetterCause.REFUSED, DeadLetterCause.CONTRACT
 
 
-class Told(Observer):
+class RecordingObserver(Observer):
     """Keeps what closed and opened."""
 
     def __init__(self) -> None:
@@ -24,8 +24,8 @@ class Told(Observer):
 
 def made(
     refusals: int = 5, window_s: float = 100.0, share: float = 0.5, name: str = "copilot"
-) -> tuple[FloodGuard, Told]:
-    told = Told()
+) -> tuple[FloodGuard, RecordingObserver]:
+    told = RecordingObserver()
     return FloodGuard(name, FloodGuardOptions(refusals, window_s, share), lambda _kind, _cause: 7, told), told
 
 

@@ -23,11 +23,11 @@ from consumer.model.status import DeliveryCounts, DestinationStatus, FloodGuardS
 from consumer.pipeline.pipeline import Pipeline
 from consumer.pipeline.settlement import Settlement
 from consumer.pipeline.status import ConsumerStateObserver, StatusReporter
-from tests.integration.delivery.road import FakeShelf
+from tests.integration.delivery.dispatcher_harness import FakeShelf
 from tests.observability.pages import value, watched
 from tests.observability.sample import Fixed
-from tests.unit.path import FakeLanes, FakeTranslator, P
-from tests.unit.test_intake import FakeMessage
+from tests.unit.pipeline_harness import FakeLanes, FakeTranslator, P
+from tests.unit.test_record_buffer import FakeMessage
 
 NAMES = ("copilot", "yotpo", "customerio")
 
@@ -62,7 +62,7 @@ class KeptBack(FakeLanes):
         self.guarding = Guarding()
 
 
-class House:
+class StatusHarness:
     """A shared pipeline: two destinations that are delivered to, and one that is disabled."""
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class House:
 
 
 def test_the_oldest_open_is_told_for_each_destination_by_what_it_is_owed_itself() -> None:
-    house = House()
+    house = StatusHarness()
     house.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
     assert {name: each.oldest_open_ms for name, each in house.destinations().items()} == {"copilot": 0, "yotpo": 2000}
     house.ledger.settle(2, 1)
@@ -119,20 +119,20 @@ def test_the_oldest_open_is_told_for_each_destination_by_what_it_is_owed_itself(
 
 def test_behind_very_many_the_partitions_oldest_stands_for_a_destinations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partition_ledger, "_NEAR", 2)
-    house = House()
+    house = StatusHarness()
     house.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
     assert house.destinations()["yotpo"].oldest_open_ms == 0
 
 
 def test_open_bytes_are_those_in_a_destinations_own_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
-    house = House()
+    house = StatusHarness()
     house.open((1, 1, 0, 0))
     monkeypatch.setattr(house.lanes[1], "open_bytes", lambda: 400)
     assert [each.open_bytes for each in house.look().destinations] == [0, 400]
 
 
 def test_disabled_destinations_and_records_nobody_can_decode_have_books_too() -> None:
-    house = House()
+    house = StatusHarness()
     house.open((1, 0, 0, 0), (0, 0, 0, 1))
     disabled = house.settling.books.accounts["customerio"]
     disabled.owed, disabled.skipped = 5, 5
@@ -145,7 +145,7 @@ def test_disabled_destinations_and_records_nobody_can_decode_have_books_too() ->
 
 
 def test_a_hold_for_the_clocks_and_why_a_schema_is_waited_for_are_told() -> None:
-    house = House()
+    house = StatusHarness()
     house.lanes[0].holds.append((CLOCK, OpenCircuit(Fault(TransientCause.CLOCK_SKEW), 0.0, 30.0)))
     looked = house.look()
     [hold] = looked.destinations[0].holds
@@ -154,7 +154,7 @@ def test_a_hold_for_the_clocks_and_why_a_schema_is_waited_for_are_told() -> None
 
 
 def test_what_is_kept_back_is_told_with_why() -> None:
-    house = House()
+    house = StatusHarness()
     pause = Pause(1, "", "copilot")
     house.lanes[0].guarding.scopes = [
         TrippedGuard("shop.Order", DeadLetterCause.REFUSED, time.monotonic() - 60, 51, 90, 12)
@@ -172,7 +172,7 @@ def test_what_is_kept_back_is_told_with_why() -> None:
 
 
 def test_a_partition_is_stopped_until_its_gap_is_accepted_or_it_is_assigned_anew() -> None:
-    house, heard = House(), ConsumerStateObserver()
+    house, heard = StatusHarness(), ConsumerStateObserver()
     assert house.look(heard).stopped == {}
     heard.partition_stopped(P, 70, "_AUTO_OFFSET_RESET")
     heard.partition_stopped(Partition("gone", 3), 1, "_AUTO_OFFSET_RESET")
@@ -206,7 +206,7 @@ class Forgetful:
 
 @pytest.mark.parametrize("forgets", [False, True])
 def test_one_settle_less_and_the_difference_is_exported(forgets: bool) -> None:
-    house = House()
+    house = StatusHarness()
     house.open((1, 0, 0, 0), (1, 0, 0, 0))
     ledger = house.ledger
     batch: Any = [

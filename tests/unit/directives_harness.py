@@ -26,7 +26,7 @@ def pause(destination: str, until: str) -> str:
 BOTH = "directives:\n" + pause("copilot", NOON) + pause("customerio", EVENING)
 
 
-class Story(Observer):
+class RecordingObserver(Observer):
     """Keeps what it is told, in order."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Steered:
         self, folder: Path, *, every_s: float = 1.0, within_s: float = 60.0, also: Observer | None = None
     ) -> None:
         self.path = folder / "directives.yaml"
-        self.story = Story()
+        self.story = RecordingObserver()
         self.now_ms = NOON_MS - 1000
         self.acted: list[Directives] = []
         self.leave = asyncio.Event()

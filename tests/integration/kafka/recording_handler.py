@@ -20,7 +20,7 @@ from tests.kafka_clusters import Broker
 WITHIN_S = 180.0
 
 
-class RecordingRoad:
+class RecordingHandler:
     """A road that records everything; `settles` makes it settle what it takes."""
 
     def __init__(self, *, settles: bool = True) -> None:
@@ -86,7 +86,7 @@ class RecordingRoad:
         self.commit(self.committable_offsets())
 
 
-class Heard(Observer):
+class RecordingObserver(Observer):
     """Keeps what the poll thread tells."""
 
     def __init__(self) -> None:
@@ -157,8 +157,8 @@ class Member:
     """One poller with its road and its observer."""
 
     def __init__(self, options: PollOptions, *, settles: bool = True) -> None:
-        self.road = RecordingRoad(settles=settles)
-        self.heard = Heard()
+        self.road = RecordingHandler(settles=settles)
+        self.heard = RecordingObserver()
         self.poller = Poller(options, self.road, asyncio.get_running_loop(), self.heard)
         self.road.commit = self.poller.commit
 

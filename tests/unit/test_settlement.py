@@ -10,14 +10,14 @@ from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Entry, Faul
 from consumer.model.observer import Observer
 from consumer.model.translated_batch import TranslationFailure
 from consumer.pipeline.settlement import Settlement
-from tests.integration.delivery.road import FakeRecord, FakeShelf
+from tests.integration.delivery.dispatcher_harness import FakeRecord, FakeShelf
 
 ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
 SHAPE = BatchEnvelope(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
 REFUSED = Fault(DeadLetterCause.REFUSED, "no", 400)
 
 
-class Told(Observer):
+class RecordingObserver(Observer):
     """Keeps what could not be said."""
 
     def __init__(self) -> None:
@@ -29,11 +29,11 @@ class Told(Observer):
         self.faulty_ones.append((destination, event_type, cause))
 
 
-class House:
+class SettlementHarness:
     def __init__(self, owed: int = 1) -> None:
         self.shelf = FakeShelf()
         self.shelf.at_once = False
-        self.told = Told()
+        self.told = RecordingObserver()
         self.settling = Settlement(["copilot", "yotpo"], self.shelf, self.shelf, self.told)
         self.rooms = 0
         self.settling.room = self.room
@@ -56,7 +56,7 @@ class House:
 
 
 def test_what_was_delivered_is_settled_and_booked_and_makes_room() -> None:
-    house = House()
+    house = SettlementHarness()
     house.settling.sink_of("yotpo").delivered(house.deliveries)
     assert house.ledger.committable_offset() == 2
     assert house.settling.books.accounts["yotpo"].delivered == 2
@@ -65,14 +65,14 @@ def test_what_was_delivered_is_settled_and_booked_and_makes_room() -> None:
 
 
 def test_nothing_is_settled_twice() -> None:
-    house = House()
+    house = SettlementHarness()
     house.settling.delivered("yotpo", house.deliveries)
     with pytest.raises(LedgerError):
         house.settling.delivered("yotpo", house.deliveries)
 
 
 def test_a_refused_delivery_is_settled_when_its_letter_is_acknowledged_and_never_before() -> None:
-    house = House()
+    house = SettlementHarness()
     house.settling.sink_of("yotpo").refused(house.deliveries[0], REFUSED, house.ack)
     assert (house.ledger.committable_offset(), house.acknowledged, house.settling.pending_dead_letters()) == (0, 0, 1)
     assert house.settling.writing([house.ledger])
@@ -86,7 +86,7 @@ def test_a_refused_delivery_is_settled_when_its_letter_is_acknowledged_and_never
 
 
 def test_a_letter_says_what_was_refused_how_often_and_since_when() -> None:
-    house = House()
+    house = SettlementHarness()
     house.deliveries[0].attempts, house.deliveries[0].first_failed_ms = 3, 77
     house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
     (letter,) = house.shelf.letters
@@ -97,7 +97,7 @@ def test_a_letter_says_what_was_refused_how_often_and_since_when() -> None:
 
 
 def test_late_outcomes_of_a_released_tenure_move_nothing_and_free_the_key() -> None:
-    house = House()
+    house = SettlementHarness()
     house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
     house.settling.books.close(house.ledger)
     house.shelf.acknowledge()
@@ -112,7 +112,7 @@ def test_late_outcomes_of_a_released_tenure_move_nothing_and_free_the_key() -> N
 
 
 def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
-    house = House(owed=0)
+    house = SettlementHarness(owed=0)
     ledger = PartitionLedger(Partition("orders", 1), 1, 0, 3)
     record = FakeRecord(5)
     ledger.open([record], [[0], [1], [1]], [1])  # type: ignore[list-item]
@@ -134,7 +134,7 @@ def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
 
 
 def test_letters_to_a_topic_that_takes_none_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    house = House()
+    house = SettlementHarness()
     house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
     assert house.settling.writing()
     monkeypatch.setattr(house.shelf, "stalled_reason", lambda: "TOPIC_AUTHORIZATION_FAILED")

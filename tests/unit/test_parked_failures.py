@@ -5,8 +5,8 @@ import asyncio
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.model import DeadLetterCause, Entry, Partition
 from consumer.model.directives import NONE, AcceptRefusals, Directives, Quarantine
-from tests.unit.lots import CONTRACT, UNDECODABLE, Lots
-from tests.unit.path import until
+from tests.unit.pipeline_harness import until
+from tests.unit.record_batches import CONTRACT, UNDECODABLE, Lots
 
 OTHER = Entry("shop.Return", "yotpo", "yotpo.event", "event")
 

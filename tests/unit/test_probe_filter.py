@@ -3,7 +3,7 @@
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.keyed_queue import KeyedQueue, ProbeFilter
 from tests.property.test_batch import FakeLedger
-from tests.unit.test_queue import GUARD, HELD, one, slots
+from tests.unit.test_keyed_queue import GUARD, HELD, one, slots
 
 FINE, REFUSED, ELSEWHERE = "fine", "refused", "elsewhere"
 

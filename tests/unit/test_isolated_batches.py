@@ -2,7 +2,7 @@
 
 from consumer.delivery.keyed_queue import KeyedQueue, WaitReason
 from tests.property.test_batch import FakeLedger
-from tests.unit.test_queue import HELD, consents_are_held, never, one, slots
+from tests.unit.test_keyed_queue import HELD, consents_are_held, never, one, slots
 
 ONE, OTHER = ("apart", 1), ("apart", 2)
 

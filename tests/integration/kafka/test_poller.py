@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Producer
 
 from consumer.model import Partition
-from tests.integration.kafka.recording_road import WITHIN_S, committed, member, options, produce
+from tests.integration.kafka.recording_handler import WITHIN_S, committed, member, options, produce
 from tests.kafka_clusters import Broker
 
 PROTOCOLS = [

@@ -19,8 +19,8 @@ from consumer.model.observer import Observer
 from consumer.model.translated_batch import DeliveryColumns, Translation, TranslationFailure
 from consumer.pipeline.pipeline import Pipeline
 from consumer.pipeline.settlement import Settlement
-from tests.integration.delivery.road import FakeShelf
-from tests.unit.test_intake import FakeMessage
+from tests.integration.delivery.dispatcher_harness import FakeShelf
+from tests.unit.test_record_buffer import FakeMessage
 
 P, Q = Partition("orders", 0), Partition("orders", 1)
 ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
@@ -108,7 +108,7 @@ class FakeLanes:
         await asyncio.Event().wait()
 
 
-class Told(Observer):
+class RecordingObserver(Observer):
     """Keeps how many deliveries were made of records, by event type."""
 
     def __init__(self) -> None:
@@ -118,13 +118,13 @@ class Told(Observer):
         self.made += Counter({(destination, event): count for event, count in events.items()})
 
 
-class House:
+class PipelineHarness:
     def __init__(self, records: int, drain_s: float) -> None:
         self.shelf = FakeShelf()
         self.translator, self.lanes = FakeTranslator(), FakeLanes()
         self.settling = Settlement(["yotpo"], self.shelf, self.shelf, Observer())
         self.wanted: list[int | str] = []
-        self.told = Told()
+        self.told = RecordingObserver()
         self.committed: list[CommittableOffsets] = []
         self.pipeline = Pipeline(
             "cdp-yotpo",
@@ -166,8 +166,8 @@ class House:
 
 
 @asynccontextmanager
-async def house(records: int = 100, drain_s: float = 600.0, every_s: float = 0.01) -> AsyncIterator[House]:
-    made = House(records, drain_s)
+async def house(records: int = 100, drain_s: float = 600.0, every_s: float = 0.01) -> AsyncIterator[PipelineHarness]:
+    made = PipelineHarness(records, drain_s)
     running = asyncio.create_task(made.pipeline.run(made.committed.append, every_s))
     try:
         yield made

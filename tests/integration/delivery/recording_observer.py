@@ -6,7 +6,7 @@ from consumer.model import DeadLetterCause, Fault
 from consumer.model.observer import Observer
 
 
-class Watching(Observer):
+class RecordingObserver(Observer):
     """Keeps what was said."""
 
     def __init__(self) -> None:

@@ -30,7 +30,7 @@ from consumer.model import (
     Partition,
 )
 from consumer.pipeline.settlement import Settlement
-from tests.integration.delivery.watching import Watching
+from tests.integration.delivery.recording_observer import RecordingObserver
 
 PARTITION = Partition("orders", 0)
 
@@ -96,7 +96,7 @@ class FakeShelf:
         return None
 
 
-class Road:
+class DispatcherHarness:
     """The lanes of one destination, and what they owe."""
 
     def __init__(self, fake: Fake, options: DestinationOptions, destination_options: Mapping[str, Any]) -> None:
@@ -104,7 +104,7 @@ class Road:
         self.fake = fake
         self.destination: Destination = kind.construct(kind.options(url=fake.url, **destination_options))
         self.name = self.destination.name
-        self.shelf, self.observer = FakeShelf(), Watching()
+        self.shelf, self.observer = FakeShelf(), RecordingObserver()
         self.settling = Settlement([self.name], self.shelf, self.shelf, self.observer)
         self.index = self.settling.index[self.name]
         self.fenced = False
@@ -207,9 +207,13 @@ QUICK = {"lanes": 4, "timeout_s": 30.0, "linger_s": 0.0, "backoff": Backoff(0.01
 
 
 @asynccontextmanager
-async def road(fake: Fake, destination: Mapping[str, Any] | None = None, **options: Any) -> AsyncIterator[Road]:  # noqa: ANN401
+async def dispatcher_harness(
+    fake: Fake,
+    destination: Mapping[str, Any] | None = None,
+    **options: Any,  # noqa: ANN401 - fields of several types
+) -> AsyncIterator[DispatcherHarness]:
     """Run lanes against a local server that is already there, then take them down; a lane that fell fails the test."""
-    made = Road(fake, DestinationOptions(**{**QUICK, **options}), destination or {})
+    made = DispatcherHarness(fake, DestinationOptions(**{**QUICK, **options}), destination or {})
     running = asyncio.create_task(made.lanes.run())
     try:
         yield made

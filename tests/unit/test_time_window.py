@@ -23,7 +23,7 @@ NOW_S = 1_795_168_800.0
 HOUR_MS = 3_600_000
 
 
-class Told(Observer):
+class RecordingObserver(Observer):
     """Keeps which holds began and ended."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Watched:
 
     def __init__(self, look_s: float = 60.0) -> None:
         self.released: list[WaitReason] = []
-        self.observer = Told()
+        self.observer = RecordingObserver()
         self.holds: CircuitBreakers[Endpoint] = CircuitBreakers(look_s)
         self.began = 0
         self.window = TimeWindow("copilot", self.holds, self.released.append, self.begin, self.observer)

@@ -12,7 +12,7 @@ import pytest
 
 from consumer.directives.parser import content_of, read_content
 from consumer.model.directives import Directives
-from tests.unit.steered import BOTH, COPILOT, CUSTOMERIO, Steered
+from tests.unit.directives_harness import BOTH, COPILOT, CUSTOMERIO, Steered
 
 
 class Hung:

@@ -10,8 +10,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from consumer.kafka.client_health import BrokerLossDetector, PollError
 from consumer.kafka.lag import LagMonitor
 from consumer.model import Partition
-from tests.integration.kafka.recording_road import WITHIN_S, Member, member, options, produce
-from tests.integration.kafka.test_dead_letters import Desk, headers_in, letter, written
+from tests.integration.kafka.recording_handler import WITHIN_S, Member, member, options, produce
+from tests.integration.kafka.test_dead_letters import WriterHarness, headers_in, letter, written
 from tests.integration.kafka.test_lag import commit, until
 from tests.kafka_clusters import EmbeddedBroker
 
@@ -134,7 +134,7 @@ def test_letters_given_to_a_producer_that_knows_nobody_are_written_by_the_next_e
     topic = embedded_broker.create_topic("letters")
 
     async def run() -> None:
-        desk = Desk(embedded_broker, topic)
+        desk = WriterHarness(embedded_broker, topic)
         for number in range(100):
             desk.shelve(letter(number=number))
         desk.letters.start()

@@ -12,8 +12,8 @@ import pytest
 from consumer.model.directives import NONE, Directives
 from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.log.writer import Log
+from tests.unit.directives_harness import BOTH, COPILOT, CUSTOMERIO, EVENING_MS, NOON, NOON_MS, Steered, pause
 from tests.unit.hung_mount import HungMount
-from tests.unit.steered import BOTH, COPILOT, CUSTOMERIO, EVENING_MS, NOON, NOON_MS, Steered, pause
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Entry, Faul
 from consumer.model.observer import Observer
 from consumer.model.translated_batch import DeliveryColumns, Translation, TranslationFailure
 from consumer.pipeline.settlement import Settlement
-from tests.integration.delivery.road import FakeShelf
-from tests.unit.path import P
-from tests.unit.test_intake import FakeMessage
+from tests.integration.delivery.dispatcher_harness import FakeShelf
+from tests.unit.pipeline_harness import P
+from tests.unit.test_record_buffer import FakeMessage
 
 GUARD = FloodGuardOptions(refusals=3)
 ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.unit.path import P, Q, house
+from tests.unit.pipeline_harness import P, Q, house
 
 
 def test_a_drain_waits_for_calls_on_the_wire_and_releases_the_rest() -> None:
