@@ -63,7 +63,7 @@ def test_a_member_that_is_cut_off_stops_calling_before_its_partitions_are_anothe
         before = [one for one in record.calls if one.asked < taken]
         last = max(one.asked for one in before)
         measured(
-            f"requests went on for {last - jammed:.2f} s; {taken - jammed:.2f} s after it the other had the partitions; "
+            f"requests went on {last - jammed:.2f} s; {taken - jammed:.2f} s after it another had the partitions; "
             f"of {len(record.calls)} requests none was written later than {record.oldest_s():.3f} s after its proof"
         )
         assert all(one.written < taken for one in before), "what was allowed in time leaves in time"
