@@ -169,7 +169,7 @@ def test_what_was_answered_with_a_lie_is_sent_again_with_the_same_ids_and_become
         calls: list[bytes] = []
         async with FakeCopilot(client_id="id", client_secret="secret") as fake, liar_before(fake, row, calls) as url:
             monkeypatch.setattr(Behind, "url", url)
-            monkeypatch.setattr("tests.integration.delivery.dispatcher_harness.Road", Behind)
+            monkeypatch.setattr("tests.integration.delivery.dispatcher_harness.DispatcherHarness", Behind)
             async with dispatcher_harness(fake, lanes=1, timeout_s=row.timeout_s, probe_s=0.05) as lanes:
                 ids = lanes.owe(["a", "b", "c"], [1, 2, 1], "custom_event")
                 await lanes.all_ended()
