@@ -88,13 +88,25 @@ def test_a_service_asked_to_leave_before_it_began_ends_as_asked(tmp_path: Path) 
     config = tmp_path / "cdp.yaml"
     os.mkfifo(config)  # it is read no further than we want it to be
     command = [sys.executable, "-m", "consumer", "run", "--config", str(config)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
         writer = _once_it_is_read(config)  # open to the end: closed, it would be an empty configuration
+        _wait_until_it_waits(process)
         process.send_signal(signal.SIGTERM)
-        assert process.stderr is not None
-        assert process.stderr.read() == ""
-        assert process.wait(180) == 0
+        assert process.communicate()[1] == ""
+        assert process.returncode == 0
         os.close(writer)
+    finally:
+        process.kill()  # it would wait for its configuration for ever, and a test that fails with it
+        process.wait()
+
+
+def _wait_until_it_waits(process: subprocess.Popen[str]) -> None:
+    """Wait until a process sleeps in a read of a pipe: a signal just before it would be handled only after the read."""
+    deadline = time.monotonic() + 180
+    while "pipe" not in Path(f"/proc/{process.pid}/wchan").read_text():
+        assert time.monotonic() < deadline, "it never waited for its configuration"
+        time.sleep(0.02)
 
 
 def _once_it_is_read(fifo: Path) -> int:
