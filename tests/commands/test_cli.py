@@ -14,6 +14,7 @@ import pytest
 from consumer import __version__
 from consumer.cli import main
 from tests.commands.shell import ROOT, cdp
+from tests.processes import ended
 
 
 def test_help_names_every_command_and_imports_none(tmp_path: Path) -> None:
@@ -88,17 +89,13 @@ def test_a_service_asked_to_leave_before_it_began_ends_as_asked(tmp_path: Path) 
     config = tmp_path / "cdp.yaml"
     os.mkfifo(config)  # it is read no further than we want it to be
     command = [sys.executable, "-m", "consumer", "run", "--config", str(config)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    try:
+    with ended(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)) as process:
         writer = _once_it_is_read(config)  # open to the end: closed, it would be an empty configuration
         _wait_until_it_waits(process)
         process.send_signal(signal.SIGTERM)
         assert process.communicate()[1] == ""
         assert process.returncode == 0
         os.close(writer)
-    finally:
-        process.kill()  # it would wait for its configuration for ever, and a test that fails with it
-        process.wait()
 
 
 def _wait_until_it_waits(process: subprocess.Popen[str]) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import ended
+
 BALANCE = "The books balance, by identity"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -61,7 +63,7 @@ def test_a_server_that_loses_an_event_is_caught(liar: str) -> None:
 
 
 def test_an_interruption_ends_it_early_with_the_books() -> None:
-    with subprocess.Popen(command("--for", "600s"), stdout=subprocess.PIPE, text=True) as running:
+    with ended(subprocess.Popen(command("--for", "600s"), stdout=subprocess.PIPE, text=True)) as running:
         assert running.stdout is not None
         while "copilot" not in (line := running.stdout.readline()):
             assert line, "it ended before it showed anything"

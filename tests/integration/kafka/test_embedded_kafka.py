@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from consumer.demo.embedded_kafka import ApiKey, EmbeddedKafka, EmbeddedKafkaError
+from tests.processes import ended
 
 _WITHIN_S = 120.0
 _REBALANCE_IN_PROGRESS = 27
@@ -87,8 +88,8 @@ def test_a_round_trip_takes_as_long_as_it_was_told_to(kafka: EmbeddedKafka) -> N
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_no_cluster_outlives_its_parent(how: signal.Signals) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", _PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    with ended(
+        subprocess.Popen([sys.executable, "-c", _PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     ) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
