@@ -1,5 +1,6 @@
 """Over the whole fault suite: a real broker, and no member of any scenario writes down whom it serves, or a secret."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,10 @@ def own_kafka(apache_broker: RealBroker, tmp_path_factory: pytest.TempPathFactor
     try:
         broker = OwnKafka(tmp_path_factory.mktemp("own-kafka"))
     except (NoJarsError, ApacheKafkaError) as reason:
-        pytest.skip(f"no Apache Kafka that may be killed, beside {apache_broker.origin}: {reason}")
+        missing = f"no Apache Kafka that may be killed, beside {apache_broker.origin}: {reason}"
+        if os.environ.get("CDP_REQUIRE_REAL_KAFKA"):
+            pytest.fail(missing)
+        pytest.skip(missing)
     yield broker
     broker.close()
 
