@@ -65,7 +65,11 @@ def _frozen(storm: Storm, _: str, __: Random) -> Struck:
     member = storm.crew.one()
     before = len(member.journal("frozen"))
     member.tell("freeze")
-    return Struck(lambda: len(member.journal("frozen")) - before, lambda: member.process.send_signal(signal.SIGCONT))
+    return Struck(
+        lambda: len(member.journal("frozen")) - before,
+        lambda: member.process.send_signal(signal.SIGCONT),
+        lasts_from_hit=True,  # the member freezes between two requests, which can be long after the word
+    )
 
 
 def _joins(storm: Storm, _: str, __: Random) -> Struck:

@@ -42,6 +42,7 @@ class _InForce:
     began: float
     at_least: float
     extended: bool = False
+    hit: bool = False
 
     @property
     def locks(self) -> set[str]:
@@ -211,10 +212,15 @@ class Storm:
 
     def _end_some(self) -> None:
         now = time.monotonic()
+        for each in self._in_force:
+            if each.struck.lasts_from_hit and not each.hit and each.struck.hits():
+                each.began, each.hit = now, True
         for each in [one for one in self._in_force if now - one.began >= one.at_least]:
             hits = each.struck.hits()
             if not hits and now - each.began < _UNTIL_HIT_S:
-                each.at_least, each.extended = now - each.began + _AGAIN_S, True  # it is looked at again soon
+                each.extended = True
+                if not each.struck.lasts_from_hit:
+                    each.at_least = now - each.began + _AGAIN_S  # it is looked at again soon
                 continue
             each.struck.over()
             self.tally.extended[each.fault.kind] += each.extended

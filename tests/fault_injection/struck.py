@@ -22,10 +22,12 @@ class Struck:
     Attributes:
         hits: how often it has met anything so far; it lasts until it has, within reason.
         over: ends it; what it broke is whole again when this returns.
+        lasts_from_hit: its duration counts from its first hit, not from the request for it.
     """
 
     hits: Callable[[], int]
     over: Callable[[], None] = _nothing
+    lasts_from_hit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
