@@ -45,23 +45,23 @@ class PipelineRunner:
     """One pipeline with its poll thread, its dead letters, and what else serves it alone."""
 
     def __init__(
-        self, plan: RunConfig, options: PipelineSettings, watchers: ObserverFactory, commit_every_s: float
+        self, config: RunConfig, options: PipelineSettings, observers: ObserverFactory, commit_every_s: float
     ) -> None:
         """Build the rooms and join them; call it in the loop."""
-        settings = plan.settings
+        settings = config.settings
         loop = asyncio.get_running_loop()
         destinations = destinations_of(settings, options)
         disabled = frozenset(name for name in destinations if not settings.destinations[name].enabled)
         self.name = options.name
-        self.heard = ConsumerStateObserver()
+        self.consumer_state = ConsumerStateObserver()
         self._guard = settings.flood_guard
-        observer: Observer = FanOutObserver(self.heard, watchers(options.name, destinations))
+        observer: Observer = FanOutObserver(self.consumer_state, observers(options.name, destinations))
         translator = Translator(
-            plan.mapping,
+            config.mapping,
             destinations,
-            schemas=plan.schemas,
+            schemas=config.schemas,
             grace_s=settings.schema_grace_s,
-            clock_ms=plan.clock_ms,
+            clock_ms=config.clock_ms,
             disabled=disabled,
         )
         registry = NoRegistry() if settings.registry is None else RegistryClient(settings.registry, _REGISTRY_TIMEOUT_S)
@@ -70,7 +70,7 @@ class PipelineRunner:
             settings.kafka,
             settings.dead_letters.topic,
             options.name,
-            plan.mapping.version,
+            config.mapping.version,
             loop,
             observer,
             connect_headers=settings.dead_letters.connect_headers,
@@ -81,8 +81,8 @@ class PipelineRunner:
             limits=limits,
             drain_s=settings.budgets.drain_s,
             translator=translator,
-            settling=Settlement(list(destinations), self._shelf, translator, observer, self._guard),
-            want=self._learning.request,
+            settlement=Settlement(list(destinations), self._shelf, translator, observer, self._guard),
+            request_schema=self._learning.request,
             observer=observer,
         )
         poll_options = PollOptions(
@@ -99,18 +99,18 @@ class PipelineRunner:
         self._token_wires: list[HttpConnection] = []
         for name, destination in destinations.items():
             if name not in disabled:
-                self.pipeline.lanes[name] = self._lanes(destination, settings.destinations[name], observer)
+                self.pipeline.dispatchers[name] = self._lanes(destination, settings.destinations[name], observer)
         self._lag = LagMonitor(settings.kafka, options.name, lambda: tuple(self.poller.fetch_queue()))
-        self.standing = StatusReporter(
+        self.status_reporter = StatusReporter(
             self.pipeline,
-            self.heard,
+            self.consumer_state,
             protocol=settings.kafka.get("group.protocol", "classic"),
             dead_letter_topic=settings.dead_letters.topic,
             max_poll_interval_s=max_poll_interval_s(settings.kafka),
             limits=limits,
             lag=lambda: (self._lag.snapshot(), self._lag.updated_at),
-            schemas_pending=lambda: self._learning.waits,
-            schema_problems=lambda: self._learning.troubles,
+            schemas_pending=lambda: self._learning.pending,
+            schema_problems=lambda: self._learning.problems,
             schemas_known=lambda: translator.schemas_known,
         )
 
@@ -128,7 +128,7 @@ class PipelineRunner:
             observer.secret_problem(destination.name, doubt)
 
         async def fetch(call: HttpRequest) -> HttpResponse | Fault | Deferred:
-            return await fetch_token(token_wire, call, self.pipeline.lanes[destination.name].pace)
+            return await fetch_token(token_wire, call, self.pipeline.dispatchers[destination.name].rate_limiter)
 
         credential = destination.credential
         credentials: Credentials
@@ -141,10 +141,10 @@ class PipelineRunner:
         return Dispatcher(
             destination,
             replace(lanes, guard=self._guard),
-            wire=wire,
+            connect=wire,
             credentials=credentials,
-            ends=self.pipeline.settling.sink_of(destination.name),
-            may_call=self._may_call,
+            sink=self.pipeline.settlement.sink_of(destination.name),
+            may_send=self._may_call,
             observer=observer,
         )
 
@@ -169,7 +169,7 @@ class PipelineRunner:
                 if ended.done():
                     ended.result()
             await self.poller.shutdown()
-            self.standing.refresh()
+            self.status_reporter.refresh()
         finally:
             for task in (path, look, asked):
                 task.cancel()
@@ -183,18 +183,18 @@ class PipelineRunner:
 
     async def _look(self) -> None:
         while True:
-            self.standing.refresh()
+            self.status_reporter.refresh()
             await asyncio.sleep(_LOOK_EVERY_S)
 
 
 async def run(
-    plan: RunConfig,
+    config: RunConfig,
     *,
-    watchers: ObserverFactory,
+    observers: ObserverFactory,
     sources: StatusSources,
     leave: asyncio.Event,
     started: Callable[[list[PipelineRunner]], None] | None = None,
-    steering: DirectivesWatcher | None = None,
+    directives_watcher: DirectivesWatcher | None = None,
     commit_every_s: float = 1.0,
 ) -> list[BaseException]:
     """Run every pipeline of the plan until `leave` is set; return what made any fall (nothing = all left in order).
@@ -203,9 +203,9 @@ async def run(
 
     The first to fall makes the others leave in order: the process then ends, and is started again as a whole.
     """
-    pipelines = [PipelineRunner(plan, options, watchers, commit_every_s) for options in plan.settings.pipelines]
+    pipelines = [PipelineRunner(config, options, observers, commit_every_s) for options in config.settings.pipelines]
     for each in pipelines:
-        sources.add(each.name, each.standing)
+        sources.add(each.name, each.status_reporter)
     if started is not None:
         started(pipelines)
     fallen: list[BaseException] = []
@@ -218,11 +218,11 @@ async def run(
             leave.set()
 
     steered = None
-    if steering is not None:
-        await steering.start(
+    if directives_watcher is not None:
+        await directives_watcher.start(
             [each.pipeline.apply_directives for each in pipelines], leave
         )  # before anybody makes a call
-        steered = asyncio.create_task(one(steering.run()), name="steering")
+        steered = asyncio.create_task(one(directives_watcher.run()), name="steering")
     try:
         await asyncio.gather(*(one(each.run(leave)) for each in pipelines))
     finally:

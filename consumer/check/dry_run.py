@@ -89,11 +89,11 @@ class DryRun:
     def _in_time(self, column: DeliveryColumns) -> tuple[deque[Delivery], list[Refusal]]:
         """Return the deliveries a service would send now, or in a moment, and those whose time is past hope."""
         epoch, now_ms = PartitionLedger(_PLACE, 1, 0, len(self._destinations)), self._clock_ms()
-        columns = (column.bodies, column.keys, column.shapes, column.identities, column.times_ms, column.entries)
+        columns = (column.bodies, column.keys, column.envelopes, column.identities, column.times_ms, column.entries)
         deliveries: deque[Delivery] = deque()
         late: list[Refusal] = []
         for delivery in starmap(Delivery, zip(*columns, repeat(epoch), repeat(0), strict=False)):
-            stands = check_window(delivery.event_ms, delivery.shape.max_age_ms, now_ms)
+            stands = check_window(delivery.event_ms, delivery.envelope.max_age_ms, now_ms)
             if isinstance(stands, Fault):
                 late.append(_refusal(delivery.entry, stands))
             else:
@@ -112,7 +112,7 @@ class DryRun:
 
     def _request(self, name: str, batch: list[Delivery]) -> PlannedRequest:
         destination = self._destinations[name]
-        endpoint = batch[0].shape.endpoint
+        endpoint = batch[0].envelope.endpoint
         credential = destination.credential
         signed = {"authorization": f"Basic {MASK}"} if isinstance(credential, Basic) else {credential.header: MASK}
         return PlannedRequest(

@@ -110,11 +110,11 @@ async def _serve(plan: RunConfig, log: Log, metrics: Metrics) -> int:
     try:
         fallen = await run_app(
             plan,
-            watchers=watchers,
+            observers=watchers,
             sources=sources,
             leave=leave,
             started=running.extend,
-            steering=steering,
+            directives_watcher=steering,
         )
     finally:
         server.close()

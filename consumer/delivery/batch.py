@@ -44,12 +44,12 @@ def next_batch(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None)
             continue
         scanned += 1
         if shape is None:
-            shape, piece, most = delivery.shape, delivery.fragment, delivery.shape.max_events
+            shape, piece, most = delivery.envelope, delivery.fragment, delivery.envelope.max_events
             room = shape.max_bytes - len(shape.prefix) - len(shape.suffix)
             size = -1  # the first one needs no comma
         identity = delivery.identity
         if (
-            (delivery.shape is not shape and delivery.shape != shape)
+            (delivery.envelope is not shape and delivery.envelope != shape)
             or delivery.fragment != piece
             or identity in identities
         ):
@@ -68,7 +68,7 @@ def next_batch(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None)
 
 def body_of(batch: Sequence[Delivery]) -> bytes:
     """Return the body of the call that carries a batch."""
-    shape = batch[0].shape
+    shape = batch[0].envelope
     return b"".join((shape.prefix, b",".join([delivery.body for delivery in batch]), shape.suffix))
 
 

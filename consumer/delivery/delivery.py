@@ -50,14 +50,15 @@ class Delivery:
         "attempts",
         "body",
         "entry",
+        "envelope",
+        "envelope",
         "event_ms",
-        "evidence",
+        "failure_history",
         "first_failed_ms",
         "fragment",
         "identity",
         "key",
         "ledger",
-        "shape",
         "slot",
     )
 
@@ -65,7 +66,7 @@ class Delivery:
         self,
         body: bytes,
         key: int,
-        shape: BatchEnvelope,
+        envelope: BatchEnvelope,
         identity: str,
         event_ms: int,
         entry: Entry,
@@ -75,7 +76,7 @@ class Delivery:
         """Make one from a row of a lot's columns and its place in the ledger."""
         self.body = body
         self.key = key
-        self.shape = shape
+        self.envelope = envelope
         self.identity = identity
         self.event_ms = event_ms
         self.entry = entry
@@ -85,5 +86,5 @@ class Delivery:
         """Which half of a split batch it belongs to; 0 = none. Different pieces never share a call again."""
         self.attempts = 0
         self.first_failed_ms = 0
-        self.evidence: FailureHistory | None = None
+        self.failure_history: FailureHistory | None = None
         """What is known against it; nothing until it has failed."""

@@ -63,6 +63,6 @@ class DestinationContext:
     def _reason_to_wait(self, delivery: Delivery) -> WaitReason | Fault | None:
         if self.directive_filter and (reason := self.directive_filter.reason(delivery)):
             return reason
-        if (endpoint := delivery.shape.endpoint) in self.circuit_breakers:
+        if (endpoint := delivery.envelope.endpoint) in self.circuit_breakers:
             return "endpoint", endpoint
         return self.flood_guard.reason(delivery) or self.time_window.reason(delivery)

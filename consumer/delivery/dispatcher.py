@@ -44,22 +44,22 @@ class Dispatcher:
         destination: Destination,
         options: DestinationOptions,
         *,
-        wire: Callable[[], HttpConnection],
+        connect: Callable[[], HttpConnection],
         credentials: Credentials,
-        ends: SettlementSink,
-        may_call: Callable[[], bool],
+        sink: SettlementSink,
+        may_send: Callable[[], bool],
         observer: Observer,
-        dice: Random | None = None,
+        random: Random | None = None,
     ) -> None:
         """Make the lanes; `run` starts them."""
         self.name = destination.name
         self.credentials = credentials
-        self.pace = RateLimiter(options.rate_per_s)
-        self.holds: CircuitBreakers[Endpoint] = CircuitBreakers(options.probe_s)
-        self.said = DirectiveFilter(self.name)
+        self.rate_limiter = RateLimiter(options.rate_per_s)
+        self.circuit_breakers: CircuitBreakers[Endpoint] = CircuitBreakers(options.probe_s)
+        self.directive_filter = DirectiveFilter(self.name)
         something_held = asyncio.Event()
-        self.window = TimeWindow(self.name, self.holds, self.release, something_held.set, observer)
-        self.guarding = DestinationFloodGuard(
+        self.time_window = TimeWindow(self.name, self.circuit_breakers, self.release, something_held.set, observer)
+        self.flood_guard = DestinationFloodGuard(
             self.name,
             options.guard,
             options.probe_s,
@@ -70,9 +70,9 @@ class Dispatcher:
         )
         self._health = EndpointHealth(
             self.name,
-            self.holds,
+            self.circuit_breakers,
             observer,
-            is_guard_probe=self.guarding.is_probe,
+            is_guard_probe=self.flood_guard.is_probe,
             wake_prober=something_held.set,
             wake_lanes=self._wake_lanes,
             release=self.release,
@@ -80,10 +80,10 @@ class Dispatcher:
         self.prober = Prober(
             self.name,
             something_held,
-            circuit_breakers=self.holds,
-            flood_guard=self.guarding,
-            time_window=self.window,
-            directive_filter=self.said,
+            circuit_breakers=self.circuit_breakers,
+            flood_guard=self.flood_guard,
+            time_window=self.time_window,
+            directive_filter=self.directive_filter,
             credentials=credentials,
             observer=observer,
         )
@@ -91,23 +91,23 @@ class Dispatcher:
             destination=destination,
             options=options,
             observer=observer,
-            sink=ends,
+            sink=sink,
             credentials=credentials,
-            rate_limiter=self.pace,
-            request_gate=RequestGate(self.name, self.pace, may_call, observer),
-            circuit_breakers=self.holds,
+            rate_limiter=self.rate_limiter,
+            request_gate=RequestGate(self.name, self.rate_limiter, may_send, observer),
+            circuit_breakers=self.circuit_breakers,
             endpoint_health=self._health,
             poison_detector=PoisonDetector(options.poison_detection),
-            flood_guard=self.guarding,
-            time_window=self.window,
-            directive_filter=self.said,
+            flood_guard=self.flood_guard,
+            time_window=self.time_window,
+            directive_filter=self.directive_filter,
             next_fragment=count(1).__next__,
-            random=(dice or Random()).random,  # noqa: S311 - jitter, not a secret
+            random=(random or Random()).random,  # noqa: S311 - jitter, not a secret
         )
-        self._wires = [wire() for _ in range(options.lanes)]
+        self._wires = [connect() for _ in range(options.lanes)]
         if options.rate_per_s is not None:
             for each in self._wires:
-                each.rated = self.pace
+                each.rated = self.rate_limiter
         self.lanes = [Lane(context, self.prober, each) for each in self._wires]
 
     # ── In and out ──
@@ -119,9 +119,9 @@ class Dispatcher:
         shape = None
         for delivery in deliveries:
             by_lane[delivery.key % lanes].append(delivery)
-            if delivery.shape is not shape:
-                shape = delivery.shape
-                self.window.active = self.window.active or shape.max_age_ms is not None
+            if delivery.envelope is not shape:
+                shape = delivery.envelope
+                self.time_window.active = self.time_window.active or shape.max_age_ms is not None
         for number, some in by_lane.items():
             self.lanes[number].enqueue(some, bytes_of(some))
 
@@ -129,11 +129,11 @@ class Dispatcher:
         """Forget what waits of ledgers that send no more; return a future for each call that carries some of theirs."""
         for lane in self.lanes:
             lane.drop_revoked()
-        self.window.drop_revoked()
+        self.time_window.drop_revoked()
         return [
             lane.answered
             for lane in self.lanes
-            if lane.answered is not None and any(delivery.ledger in ledgers for delivery in lane.on_wire)
+            if lane.answered is not None and any(delivery.ledger in ledgers for delivery in lane.in_flight)
         ]
 
     def open_bytes(self) -> int:
@@ -147,7 +147,7 @@ class Dispatcher:
     @property
     def requests_in_flight(self) -> int:
         """How many calls are on the wire."""
-        return sum(bool(lane.on_wire) for lane in self.lanes)
+        return sum(bool(lane.in_flight) for lane in self.lanes)
 
     @property
     def credentials_valid(self) -> bool | None:
@@ -167,8 +167,8 @@ class Dispatcher:
     def can_make_progress(self, until: float | None = None) -> bool:
         """Tell whether any lane still gets somewhere by `until` (monotonic seconds; default: at once)."""
         by = time.monotonic() if until is None else until
-        return any(lane.on_wire for lane in self.lanes) or (
-            self.pace.told_until <= by and any(lane.can_make_progress(by) for lane in self.lanes)
+        return any(lane.in_flight for lane in self.lanes) or (
+            self.rate_limiter.paused_until <= by and any(lane.can_make_progress(by) for lane in self.lanes)
         )
 
     def end_linger(self) -> None:
@@ -184,16 +184,16 @@ class Dispatcher:
                     house.create_task(lane.run(), name=f"{self.name}-lane-{number}")
                 house.create_task(self.prober.run(self.lanes), name=f"{self.name}-prober")
         finally:
-            self.window.close()
+            self.time_window.close()
             for wire in self._wires:
                 await wire.close()
 
     def apply_directives(self, directives: Directives) -> None:
         """Act on what an operator says from now on."""
-        self.guarding.accept(directives.accepted)
-        if self.said.replace(directives):
+        self.flood_guard.accept(directives.accepted)
+        if self.directive_filter.replace(directives):
             for lane in self.lanes:
-                lane.recheck(self.said.reason)
+                lane.recheck(self.directive_filter.reason)
 
     def release(self, scope: WaitReason) -> None:
         """Let go what waited for `scope`."""

@@ -38,7 +38,7 @@ class Lane:
         self._queued_bytes = 0  # a hint for lingering only: exact while nothing was set aside
         self._since = 0.0
         self._enough = self._enough_bytes = 0  # what makes a lingering lane look up: events and bytes
-        self.on_wire: Sequence[Delivery] = ()
+        self.in_flight: Sequence[Delivery] = ()
         self.answered: asyncio.Future[None] | None = None
         self.probe: WaitReason | None = None
         self._probed = False  # by its last call or try of one
@@ -107,12 +107,12 @@ class Lane:
         Letters are not counted: whether the dead-letter topic takes them is not known here.
         """
         waits = bool(self._queue) or self._outcomes.apart.due_s <= by
-        return bool(self.on_wire) or (waits and self.not_before <= by)
+        return bool(self.in_flight) or (waits and self.not_before <= by)
 
     def poison_candidates(self) -> int:
         """Count the deliveries that are suspects: apart, or tried just now."""
-        batch = self.on_wire
-        tried = len(batch) if batch and self._context.poison_detector.suspects(batch) else 0
+        batch = self.in_flight
+        tried = len(batch) if batch and self._context.poison_detector.is_candidate(batch) else 0
         return self._outcomes.apart.candidates + tried
 
     # ── Its own life ──
@@ -157,7 +157,7 @@ class Lane:
         """Wait for company until a call would be full, or until the oldest has lingered long enough."""
         while self._queue and not self._hurry and self.probe is None:
             first = self._queue.first()
-            shape = first.shape
+            shape = first.envelope
             if len(self._queue) >= shape.max_events or self._queued_bytes >= shape.max_bytes or first.attempts:
                 return
             left = self._since + self._context.options.linger_s - time.monotonic()
@@ -199,9 +199,9 @@ class Lane:
 
     async def _call(self, batch: list[Delivery], probed: OpenCircuit | None) -> None:
         context = self._context
-        endpoint, body = batch[0].shape.endpoint, body_of(batch)
+        endpoint, body = batch[0].envelope.endpoint, body_of(batch)
         self._queued_bytes -= len(body)
-        self.on_wire = batch
+        self.in_flight = batch
         self.answered = asyncio.get_running_loop().create_future()
         started = time.monotonic()
         context.rate_limiter.started(started)
@@ -229,7 +229,7 @@ class Lane:
                 endpoint, verdict, answered=isinstance(answer, HttpResponse), probe=probed, own=own
             )
         finally:
-            self.on_wire = ()
+            self.in_flight = ()
             self.answered.set_result(None)
 
     def _report(

@@ -214,7 +214,7 @@ class LedgerSlots(NamedTuple):
         rows = zip(
             column.bodies,
             column.keys,
-            column.shapes,
+            column.envelopes,
             column.identities,
             column.times_ms,
             column.entries,

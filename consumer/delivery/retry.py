@@ -83,7 +83,7 @@ class OutcomeHandler:
             case Blocked(fault):
                 self._failed(batch)
                 self.requeue(batch)
-                if context.circuit_breakers.succeeded_since(batch[0].shape.endpoint, started):
+                if context.circuit_breakers.succeeded_since(batch[0].envelope.endpoint, started):
                     self._later(batch, fault, None, everyone=False)
                     return True
             case _:
@@ -106,7 +106,7 @@ class OutcomeHandler:
         if (
             isinstance(verdict, Blocked)
             and not assessment.is_poison
-            and not context.circuit_breakers.succeeded_since(batch[0].shape.endpoint, started)
+            and not context.circuit_breakers.succeeded_since(batch[0].envelope.endpoint, started)
         ):
             self.requeue(batch)  # it is held with all the others of its endpoint
             return False
@@ -125,14 +125,14 @@ class OutcomeHandler:
         return assessment.is_poison or isinstance(verdict, Blocked)
 
     def _give_up(self, delivery: Delivery, fault: Fault) -> None:
-        alone = delivery.evidence.alone if delivery.evidence else 0
+        alone = delivery.failure_history.alone if delivery.failure_history else 0
         why = f"it failed {alone} times by itself, others were taken meanwhile: {fault.cause.value}"
         self._refuse([(delivery, Fault(DeadLetterCause.NEVER_ACCEPTED, why, fault.status))])
 
     def _isolate(self, batch: Sequence[Delivery], asked_s: float | None, now: float, took_s: float) -> None:
         """Let a batch that keeps failing wait for its own back-off; it never grows again."""
         own_s = self._context.options.backoff.wait(batch[0].attempts, asked_s, self._context.random)
-        if self._context.poison_detector.suspects(batch):
+        if self._context.poison_detector.is_candidate(batch):
             own_s = max(own_s, _REST * (took_s + (asked_s or 0)))
         if not batch[0].fragment:
             set_fragment(batch, self._context.next_fragment())
@@ -140,7 +140,7 @@ class OutcomeHandler:
 
     def _apart(self, batch: Sequence[Delivery], due_s: float) -> None:
         """Let a batch wait by itself, its lane going on with other keys."""
-        suspects = len(batch) if self._context.poison_detector.suspects(batch) else 0
+        suspects = len(batch) if self._context.poison_detector.is_candidate(batch) else 0
         scope: WaitReason = ("apart", self._context.next_fragment())
         self.open_bytes -= self._queue.isolate(batch, scope)
         if self._queue.waiting(scope):
@@ -223,4 +223,4 @@ def verdict_on(
         return answer
     if answer.truncated and answer.status < 300:  # noqa: PLR2004 - any 2xx
         return Blocked(Fault(TransientCause.UNINTELLIGIBLE, "the answer is longer than any contract's", answer.status))
-    return destination.judge(batch[0].shape, [delivery.identity for delivery in batch], answer)
+    return destination.judge(batch[0].envelope, [delivery.identity for delivery in batch], answer)

@@ -81,7 +81,7 @@ async def _perform(options: Options, stage: Environment, console: Console) -> li
     app = asyncio.create_task(
         run_app(
             stage.plan,
-            watchers=lambda name, destinations: _watchers(stage, name, destinations),
+            observers=lambda name, destinations: _watchers(stage, name, destinations),
             sources=stage.sources,
             leave=leave,
             started=running.extend,

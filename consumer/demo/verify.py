@@ -33,7 +33,7 @@ def close_books(
     written = list(notes)
     pages = []
     for each in running:
-        facts = each.standing.status()
+        facts = each.status_reporter.status()
         destination = facts.destinations[0]
         fake: Fake = getattr(servers, destination.name)
         tally = tallies[each.name]

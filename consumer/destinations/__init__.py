@@ -44,7 +44,7 @@ class Encoded(NamedTuple):
     """One delivery in the destination's words, encoded once: `body` is joined into calls of `shape` as it is."""
 
     body: bytes
-    shape: BatchEnvelope
+    envelope: BatchEnvelope
     identity: str
 
 
@@ -128,5 +128,5 @@ class Destination(Protocol):
         `time_ms` is the event's time in epoch milliseconds, whatever it is: the form may hold it.
         """
 
-    def judge(self, shape: BatchEnvelope, identities: Sequence[str], reply: HttpResponse) -> Verdict:
+    def judge(self, envelope: BatchEnvelope, identities: Sequence[str], response: HttpResponse) -> Verdict:
         """Read one answer, whole: total over every status and any body."""

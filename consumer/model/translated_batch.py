@@ -16,14 +16,14 @@ _EVENT_TYPE = attrgetter("event_type")
 class DeliveryColumns:
     """The deliveries of one lot to one destination, as parallel lists: a noun for each would cost too much."""
 
-    __slots__ = ("bodies", "entries", "identities", "keys", "records", "shapes", "times_ms")
+    __slots__ = ("bodies", "entries", "envelopes", "identities", "keys", "records", "times_ms")
 
     def __init__(self) -> None:
         """Start empty."""
         self.bodies: list[bytes] = []
         self.keys: list[int] = []
         """Hash of (topic, partition, ordering key): orders deliveries, and chooses the lane."""
-        self.shapes: list[BatchEnvelope] = []
+        self.envelopes: list[BatchEnvelope] = []
         self.identities: list[str] = []
         """The delivery's id as the destination receives it."""
         self.times_ms: list[int] = []

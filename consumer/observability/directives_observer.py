@@ -24,7 +24,7 @@ class DirectivesObserver(Observer):
     def __init__(self, log: Log) -> None:
         self._log = log
         self._directives = NONE
-        self.heard = False
+        self.file_read = False
         """Whether a directives file was ever read or refused."""
         self.findings: tuple[str, ...] = ()
         """Why the file, as it is now, was refused, each in a sentence; empty = it was not."""
@@ -37,11 +37,11 @@ class DirectivesObserver(Observer):
 
     def directives_read(self, directives: Directives) -> None:
         """Keep what the file says now, and write each directive that is in force."""
-        self.heard, self.unread, self.findings, self._directives = True, False, (), directives
+        self.file_read, self.unread, self.findings, self._directives = True, False, (), directives
         in_force = self.in_force(now_ms())
         self._log.write("info", "directives read", count=len(directives), active=len(in_force))
         for directive in in_force:
-            self._log.write("info", "directive active", **said(directive))
+            self._log.write("info", "directive active", **describe(directive))
 
     def directives_rejected(self, findings: Sequence[Finding]) -> None:
         """Keep why the file was refused, and write it."""
@@ -53,7 +53,7 @@ class DirectivesObserver(Observer):
         self._refused(findings, "nothing is sent before the file is mended or removed: a pause may stand in it")
 
     def _refused(self, findings: Sequence[Finding], hint: str) -> None:
-        self.heard, self.findings = True, tuple(_sentence(finding) for finding in findings)
+        self.file_read, self.findings = True, tuple(_sentence(finding) for finding in findings)
         self._log.write(
             "error",
             "directives file rejected",
@@ -73,14 +73,16 @@ class DirectivesObserver(Observer):
 
     def directive_ended(self, directive: Directive) -> None:
         """Write that a directive reached its end."""
-        self._log.write("info", "directive ended", **said(directive))
+        self._log.write("info", "directive ended", **describe(directive))
 
     def directive_active_again(self, directive: Directive) -> None:
         """Write that a directive that had ended is in force again."""
-        self._log.write("warning", "directive active again", **said(directive), hint="see whether the clock is right")
+        self._log.write(
+            "warning", "directive active again", **describe(directive), hint="see whether the clock is right"
+        )
 
 
-def said(directive: Directive) -> dict[str, str]:
+def describe(directive: Directive) -> dict[str, str]:
     """Return what a directive says, as it may be shown to anybody, without the operator's reason."""
     return {"directive": directive.kind, **directive.scope(), "until": until(directive)}
 

@@ -14,8 +14,8 @@ class StatusSources:
     `told`: who heard what an operator said in the directives file; `None` = there is no such file.
     """
 
-    def __init__(self, told: DirectivesObserver | None = None) -> None:
-        self.told = told
+    def __init__(self, directives: DirectivesObserver | None = None) -> None:
+        self.directives = directives
         self._sources: dict[str, StatusProvider] = {}
         self._lock = Lock()
 
@@ -29,7 +29,7 @@ class StatusSources:
         with self._lock:
             self._sources.pop(name, None)
 
-    def ask(self) -> tuple[list[PipelineStatus], list[str]]:
+    def collect(self) -> tuple[list[PipelineStatus], list[str]]:
         """Return the facts of all who answered, and the names of those who could not: a bug blinds nobody else."""
         with self._lock:
             sources = list(self._sources.items())
@@ -44,4 +44,4 @@ class StatusSources:
 
     def all(self) -> list[PipelineStatus]:
         """Return the facts of all who answered."""
-        return self.ask()[0]
+        return self.collect()[0]

@@ -44,7 +44,7 @@ class PartitionDrain:
         """End them, with what they still owe."""
         for ledger in ledgers:
             if ledger.active:  # a partition can be lost while it is being drained: it is booked once
-                self._settling.books.close(ledger)
+                self._settling.accounting.close(ledger)
                 self._intake.revoke(ledger)
         self._settling.drop_revoked()
 

@@ -42,16 +42,16 @@ class Pipeline:
         limits: BufferLimits,
         drain_s: float,
         translator: Translates,
-        settling: Settlement,
-        want: Callable[[SchemaKey], None],
+        settlement: Settlement,
+        request_schema: Callable[[SchemaKey], None],
         observer: Observer,
     ) -> None:
         """Make an idle pipeline; `lanes` are added before it runs, `want` asks for a schema without waiting."""
         self.name = name
-        self.lanes: dict[str, Dispatcher] = {}
-        self.settling = settling
-        self.books = settling.books
-        self.intake = RecordBuffer(limits)
+        self.dispatchers: dict[str, Dispatcher] = {}
+        self.settlement = settlement
+        self.accounting = settlement.accounting
+        self.record_buffer = RecordBuffer(limits)
         self.full: frozenset[Partition] = frozenset()
         self.accepted_gaps: Sequence[AcceptGap] = ()
         self.joined = False
@@ -60,25 +60,27 @@ class Pipeline:
         self._hurried = False
         self._total = 0
         self._drain_s = drain_s
-        self._parting = PartitionDrain(self.intake, settling, self.lanes)
+        self._parting = PartitionDrain(self.record_buffer, settlement, self.dispatchers)
         self._translator = translator
-        self._want = want
+        self._want = request_schema
         self._observer = observer
         self._kick = asyncio.Event()
         self._roomy = asyncio.Event()
         self._per_chunk = 32
         self._translating = False
-        settling.room = self._room_again
+        settlement.on_room = self._room_again
 
     # ── The bridge: what the poll thread asks of the loop ──
 
     def assigned(self, assignment: Assignment) -> None:
         """Begin ledgers, and use this member's share of each destination's rate."""
         self.joined = True
-        if again := assignment.epochs.keys() & self.intake.ledgers.keys():
+        if again := assignment.epochs.keys() & self.record_buffer.ledgers.keys():
             self.lost(again)  # a drain that nobody waited for to the end is still at work on the earlier ledger
         for partition, number in assignment.epochs.items():
-            self.intake.assign(PartitionLedger(partition, number, assignment.starts[partition], len(self.books.names)))
+            self.record_buffer.assign(
+                PartitionLedger(partition, number, assignment.starts[partition], len(self.accounting.names))
+            )
         self._total = assignment.total
         self._share()
         self._republish()
@@ -89,18 +91,18 @@ class Pipeline:
         self._share()
 
     def _share(self) -> None:
-        share, now = len(self.intake.ledgers) / max(1, self._total), time.monotonic()
-        for lanes in self.lanes.values():
-            lanes.pace.set_share(share, now)
+        share, now = len(self.record_buffer.ledgers) / max(1, self._total), time.monotonic()
+        for lanes in self.dispatchers.values():
+            lanes.rate_limiter.set_share(share, now)
 
     async def accept_batch(self, lot: RecordBatch) -> None:
         """Take a lot, and return when the next one may come."""
         if self.shutting_down:
             return
-        self.intake.put(lot.messages, lot.epochs)
+        self.record_buffer.put(lot.messages, lot.epochs)
         self._translating = True
         self._kick.set()
-        while self._translating or (self.full and len(self.full) == len(self.intake.ledgers)):
+        while self._translating or (self.full and len(self.full) == len(self.record_buffer.ledgers)):
             self._roomy.clear()
             await self._roomy.wait()
 
@@ -122,17 +124,17 @@ class Pipeline:
         self.shutting_down = True
         self._observer.shutdown_started()
         deadline = time.monotonic() + self._drain_s
-        self.intake.drop_backlog()
-        for lanes in self.lanes.values():
+        self.record_buffer.drop_backlog()
+        for lanes in self.dispatchers.values():
             lanes.end_linger()
         going = self._parting.can_make_progress
         while time.monotonic() < deadline and not self._hurried and going(deadline):  # noqa: ASYNC110 - many things end it
             await asyncio.sleep(LOOK_S)
-        before = self.books.released()
-        committable = await self._parting.close(list(self.intake.ledgers.values()), deadline)
+        before = self.accounting.released()
+        committable = await self._parting.close(list(self.record_buffer.ledgers.values()), deadline)
         self._gone()
         self.shut_down = True
-        self._observer.shutdown_finished(self.books.released() - before)
+        self._observer.shutdown_finished(self.accounting.released() - before)
         return committable
 
     def skip_drain(self) -> None:
@@ -142,19 +144,21 @@ class Pipeline:
     def apply_directives(self, directives: Directives) -> None:
         """Act on what an operator says from now on: all that is in force, and nothing else."""
         self.accepted_gaps = directives.gaps
-        for lanes in self.lanes.values():
+        for lanes in self.dispatchers.values():
             lanes.apply_directives(directives)
-        self.settling.parking.apply_directives(directives)
+        self.settlement.parking.apply_directives(directives)
 
     def tripped_guards(self, account: str) -> Sequence[TrippedGuard]:
         """Return where the flood guard is closed: for a destination, or under "" for what does not decode."""
-        lanes = self.lanes.get(account)
-        return merge_tripped([*(lanes.guarding.closed() if lanes else ()), *self.settling.parking.tripped(account)])
+        lanes = self.dispatchers.get(account)
+        return merge_tripped(
+            [*(lanes.flood_guard.tripped() if lanes else ()), *self.settlement.parking.tripped(account)]
+        )
 
     def committable_offsets(self) -> CommittableOffsets:
         """Tell the committable offset of every ledger in force."""
         return CommittableOffsets(
-            {p: (ledger.epoch, ledger.committable_offset()) for p, ledger in self.intake.ledgers.items()}
+            {p: (ledger.epoch, ledger.committable_offset()) for p, ledger in self.record_buffer.ledgers.items()}
         )
 
     def _gone(self) -> None:
@@ -171,13 +175,13 @@ class Pipeline:
         async with asyncio.TaskGroup() as house:
             house.create_task(self._pump(), name=f"{self.name}-pump")
             house.create_task(self._commit(commit, every_s), name=f"{self.name}-commit")
-            for name, lanes in self.lanes.items():
+            for name, lanes in self.dispatchers.items():
                 house.create_task(lanes.run(), name=f"{self.name}-{name}")
 
     async def _pump(self) -> None:
         looked = time.monotonic()
         while True:
-            due = looked + _GRACE_LOOK_S if self.intake.stalled() else None
+            due = looked + _GRACE_LOOK_S if self.record_buffer.stalled() else None
             try:
                 async with asyncio.timeout(None if due is None else due - time.monotonic()):
                     await self._kick.wait()
@@ -187,21 +191,21 @@ class Pipeline:
             # second: where other partitions are busy there is none.
             if due is None or time.monotonic() >= due:
                 looked = time.monotonic()
-                self.intake.schemas_changed()
+                self.record_buffer.schemas_changed()
             self._kick.clear()
-            while chunks := self.intake.chunks(self._per_chunk):
+            while chunks := self.record_buffer.chunks(self._per_chunk):
                 self._open(chunks)
                 await asyncio.sleep(0)
             self._translating = False
             self._republish()
 
     def _republish(self) -> None:
-        self.full = self.intake.full()
+        self.full = self.record_buffer.full()
         self._roomy.set()
 
     def schemas_changed(self) -> None:
         """Let records that wait for a schema try again."""
-        self.intake.schemas_changed()
+        self.record_buffer.schemas_changed()
         self._kick.set()
 
     def _open(self, chunks: Sequence[Chunk]) -> None:
@@ -211,20 +215,20 @@ class Pipeline:
         translation = self._translator.translate(lot)
         spent = (time.perf_counter() - began) / len(lot)
         self._per_chunk = max(1, min(256, int(_CHUNK_S / spent) if spent else 256))
-        places = record_in_ledger(chunks, translation, self.settling.index)
-        self.intake.grew(sum(sum(chunk.sizes) for chunk in chunks), places.weight)
+        places = record_in_ledger(chunks, translation, self.settlement.index)
+        self.record_buffer.grew(sum(sum(chunk.sizes) for chunk in chunks), places.weight)
         for ledger, messages in places.back:
-            self.intake.put_back(ledger, messages)
+            self.record_buffer.put_back(ledger, messages)
         for name, column in translation.columns.items():
-            self.books.accounts[name].owed += len(column.bodies)
-            self.lanes[name].enqueue(places.deliveries(column))
+            self.accounting.accounts[name].owed += len(column.bodies)
+            self.dispatchers[name].enqueue(places.deliveries(column))
             self._observer.events_translated(name, column.by_event_type())
-        self.books.skipped(translation.skipped)
+        self.accounting.skipped(translation.skipped)
         self._observer.events_decoded(translation.decoded)
         self._observer.events_skipped(translation.skipped)
-        self.settling.parking.count(lot, translation)
+        self.settlement.parking.count(lot, translation)
         for faulty in translation.faults:
-            self.settling.dead_letter_untranslated(faulty, places.ledgers[faulty.record], places.slots[faulty.record])
+            self.settlement.dead_letter_untranslated(faulty, places.ledgers[faulty.record], places.slots[faulty.record])
         for key in translation.missing:
             self._want(key)
 

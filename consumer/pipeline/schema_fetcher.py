@@ -53,9 +53,9 @@ class SchemaFetcher:
         self, registry: SchemaSource, translator: SchemaStore, learned: Callable[[], None], observer: Observer
     ) -> None:
         """Call `learned` whenever records that wait should be tried again. Make it in the loop."""
-        self.waits: dict[SchemaKey, int] = {}
+        self.pending: dict[SchemaKey, int] = {}
         """What is asked for, with the epoch milliseconds since when."""
-        self.troubles: dict[SchemaKey, str] = {}
+        self.problems: dict[SchemaKey, str] = {}
         """Why it is not there yet, as last answered: `unreachable` or `refused`."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends, with an exception, when asking fell: records would wait for ever, and nobody would say so."""
@@ -68,9 +68,9 @@ class SchemaFetcher:
 
     def request(self, key: SchemaKey) -> None:
         """Ask for a schema, unless it is being asked for already."""
-        if key in self.waits:
+        if key in self.pending:
             return
-        self.waits[key] = now_ms()
+        self.pending[key] = now_ms()
         task = asyncio.get_running_loop().create_task(self._ask(key), name=f"schema-{key}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -98,16 +98,16 @@ class SchemaFetcher:
                     break
                 case RegistryUnreachable():
                     self._observer.schema_fetched(key, "unreachable", seconds)
-                    self.troubles[key] = "unreachable"
+                    self.problems[key] = "unreachable"
                 case RegistryUnauthorized():
                     self._observer.schema_fetched(key, "refused", seconds)
-                    self.troubles[key] = "refused"
+                    self.problems[key] = "refused"
                 case _:
                     assert_never(answer)
             attempt += 1
             await asyncio.sleep(max(0.2, _BACKOFF.wait(attempt, None, self._dice)))
-        del self.waits[key]
-        self.troubles.pop(key, None)
+        del self.pending[key]
+        self.problems.pop(key, None)
         self._learned()
 
     async def close(self) -> None:

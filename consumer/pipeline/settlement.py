@@ -65,10 +65,10 @@ class Settlement:
         guard: FloodGuardOptions = _GUARD,
     ) -> None:
         """Open the books; `guard` says when letters of what could not be said are parked."""
-        self.books = Accounting(destinations)
-        self.parking = ParkedFailures(self.books.names, guard, self._unsaid, observer)
-        self.index = {account: index for index, account in enumerate(self.books.names)}
-        self.room: Callable[[], None] = _nothing
+        self.accounting = Accounting(destinations)
+        self.parking = ParkedFailures(self.accounting.names, guard, self._unsaid, observer)
+        self.index = {account: index for index, account in enumerate(self.accounting.names)}
+        self.on_room: Callable[[], None] = _nothing
         self._shelf = shelf
         self._describe = describe
         self._observer = observer
@@ -102,9 +102,9 @@ class Settlement:
         at_ms = time.time() * 1000
         append_s = [(at_ms - record.timestamp()[1]) / 1000 for record in records]
         event_s = [(at_ms - delivery.event_ms) / 1000 for delivery in batch]
-        self.books.accounts[destination].delivered += len(append_s)
+        self.accounting.accounts[destination].delivered += len(append_s)
         self._observer.delivered(destination, append_s, event_s)
-        self.room()
+        self.on_room()
 
     def refused(self, destination: str, delivery: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
         """Dead-letter a delivery; `acknowledged` is called when the dead-letter topic has it."""
@@ -131,7 +131,7 @@ class Settlement:
     def dead_letter_untranslated(self, faulty: TranslationFailure, ledger: PartitionLedger, slot: int) -> None:
         """Dead-letter what could not be said at all, or park its letter while the flood guard is closed for it."""
         account = faulty.entry.destination if faulty.entry else ""
-        self.books.accounts[account].owed += 1
+        self.accounting.accounts[account].owed += 1
         event_type = faulty.entry.event_type if faulty.entry else ""
         self._observer.translation_failed(
             ledger.partition.topic, account, event_type, DeadLetterCause(faulty.fault.cause), 1
@@ -171,9 +171,9 @@ class Settlement:
             if not self._letters[ledger]:
                 del self._letters[ledger]
             if ledger.settle(slot, self.index[account]):
-                self.books.accounts[account].dead_lettered += 1
+                self.accounting.accounts[account].dead_lettered += 1
             then()
-            self.room()
+            self.on_room()
 
         self._shelf.write(letter, acknowledged)
 

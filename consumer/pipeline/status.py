@@ -143,10 +143,10 @@ class StatusReporter:
     def refresh(self) -> PipelineStatus:
         """See how everything stands; in the loop only."""
         pipeline, heard = self._pipeline, self._heard
-        ledgers = tuple(pipeline.intake.ledgers.values())
+        ledgers = tuple(pipeline.record_buffer.ledgers.values())
         lag, lag_updated = self._lag()
-        settling = pipeline.settling
-        taken, settled, still_open, released = pipeline.books.records(ledgers)
+        settling = pipeline.settlement
+        taken, settled, still_open, released = pipeline.accounting.records(ledgers)
         now = time.monotonic()
         self._last = PipelineStatus(
             name=pipeline.name,
@@ -159,9 +159,11 @@ class StatusReporter:
             lost_since_ms=heard.lost_since_ms,
             fatal=heard.fatal,
             partitions=tuple(self._partition(ledger, lag) for ledger in ledgers),
-            destinations=tuple(self._destination(lanes, ledgers) for lanes in pipeline.lanes.values()),
+            destinations=tuple(self._destination(lanes, ledgers) for lanes in pipeline.dispatchers.values()),
             other_accounts={
-                name: self._books(name, ledgers) for name in pipeline.books.names if name not in pipeline.lanes
+                name: self._books(name, ledgers)
+                for name in pipeline.accounting.names
+                if name not in pipeline.dispatchers
             },
             records=RecordCounts(taken, settled, still_open, released),
             dead_letters=DeadLetterStatus(
@@ -174,7 +176,7 @@ class StatusReporter:
             max_records=self._limits[0],
             max_bytes=self._limits[1],
             guards=_guards(pipeline.tripped_guards("")),
-            stopped={one: stop for one, stop in tuple(heard.stops.items()) if one in pipeline.intake.ledgers},
+            stopped={one: stop for one, stop in tuple(heard.stops.items()) if one in pipeline.record_buffer.ledgers},
             missing_topics=tuple(sorted(t for t, at in tuple(heard.missing.items()) if now - at < _MISSING_FOR_S)),
             schemas_pending=dict(self._schema_waits()),
             schema_problems=dict(self._schema_troubles()),
@@ -202,7 +204,7 @@ class StatusReporter:
         )
 
     def _books(self, name: str, ledgers: Sequence[PartitionLedger]) -> DeliveryCounts:
-        account, index = self._pipeline.books.accounts[name], self._pipeline.settling.index[name]
+        account, index = self._pipeline.accounting.accounts[name], self._pipeline.settlement.index[name]
         return DeliveryCounts(
             owed=account.owed,
             delivered=account.delivered,
@@ -214,11 +216,11 @@ class StatusReporter:
 
     def _destination(self, lanes: Dispatcher, ledgers: Sequence[PartitionLedger]) -> DestinationStatus:
         pipeline, name = self._pipeline, lanes.name
-        books, index = self._books(name, ledgers), pipeline.settling.index[name]
+        books, index = self._books(name, ledgers), pipeline.settlement.index[name]
         now, wall_ms = time.monotonic(), now_ms()
-        heads = [head.timestamp()[1] for ledger in ledgers if (head := ledger.oldest_owing(index))]
-        told = lanes.pace.told_until
-        rate = lanes.pace.rate_per_s
+        heads = [head.timestamp()[1] for ledger in ledgers if (head := ledger.oldest_open_for(index))]
+        told = lanes.rate_limiter.paused_until
+        rate = lanes.rate_limiter.rate_per_s
         return DestinationStatus(
             name=name,
             accounting=books,
@@ -234,16 +236,16 @@ class StatusReporter:
                     since_ms=wall_ms - int((now - hold.since) * 1000),
                     next_probe_ms=None if hold.probing else wall_ms + int((hold.next_probe - now) * 1000),
                 )
-                for endpoint, hold in lanes.holds
+                for endpoint, hold in lanes.circuit_breakers
             ),
             waiting_until_ms=wall_ms + int((told - now) * 1000) if told > now else None,
-            rate=None if rate is None else rate * lanes.pace.share_at(now),
+            rate=None if rate is None else rate * lanes.rate_limiter.share_at(now),
             credentials_valid=lanes.credentials_valid,
             credentials_proven=lanes.credentials_proven,
             secret_problem=lanes.credentials.problem(),
             guards=_guards(pipeline.tripped_guards(name)),
             poison_candidates=lanes.poison_candidates,
-            paused=lanes.said.pauses,
+            paused=lanes.directive_filter.pauses,
         )
 
 

@@ -120,7 +120,7 @@ class EntryTranslator:
         column = out.columns[entry.destination]
         column.bodies.append(encoded.body)
         column.keys.append(key)
-        column.shapes.append(encoded.shape)
+        column.envelopes.append(encoded.envelope)
         column.identities.append(encoded.identity)
         column.times_ms.append(time_ns // 1_000_000)
         column.entries.append(entry)

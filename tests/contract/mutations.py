@@ -171,7 +171,7 @@ def reshaped(change: Callable[[BatchEnvelope], BatchEnvelope]) -> Callable[[Doct
 
             def wrong(fields: Any, identity: bytes, time_ns: int) -> Encoded | Fault:  # noqa: ANN401 - as they come
                 said = encode(fields, identity, time_ns)
-                return said if isinstance(said, Fault) else said._replace(shape=change(said.shape))
+                return said if isinstance(said, Fault) else said._replace(envelope=change(said.envelope))
 
             return wrong
 
@@ -203,7 +203,7 @@ def alias_in_a_batch(it: Doctored) -> None:
             model = plain("track", "Thing Noted")({"userId": "u"}, identity, time_ns)
             assert isinstance(said, Encoded)
             assert isinstance(model, Encoded)
-            return said._replace(body=b'{"type":"alias",' + said.body[1:], shape=model.shape)
+            return said._replace(body=b'{"type":"alias",' + said.body[1:], envelope=model.envelope)
 
         return wrong
 

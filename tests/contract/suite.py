@@ -128,10 +128,10 @@ def queue(
     lanes = Dispatcher(
         destination,
         _OPTIONS,
-        wire=lambda: HttpConnection(server.url, headers, _OPTIONS.timeout_s),
+        connect=lambda: HttpConnection(server.url, headers, _OPTIONS.timeout_s),
         credentials=credentials,
-        ends=ends,
-        may_call=lambda: True,
+        sink=ends,
+        may_send=lambda: True,
         observer=Observer(),
     )
     ledger = PartitionLedger(Partition("events", 0), 1, 0, 1)
@@ -151,7 +151,7 @@ def queue(
         slot = ledger.open(records, [[1]], [len(encoded.body)])
         entry = Entry("com.acme.Event", destination.name, saying.target, saying.target)
         deliveries.append(
-            Delivery(encoded.body, saying.key, encoded.shape, name, time_ns // 1_000_000, entry, ledger, slot)
+            Delivery(encoded.body, saying.key, encoded.envelope, name, time_ns // 1_000_000, entry, ledger, slot)
         )
     lanes.enqueue(deliveries)
     return said, lanes, token_wire.close

@@ -61,7 +61,7 @@ def _pipeline(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -
             "mismatch": 0,
         }
         if destination["accounting"] != books:
-            yield f"{name}: the books of {to} are {destination['books']}, not {books}"
+            yield f"{name}: the books of {to} are {destination['accounting']}, not {books}"
 
 
 def _metrics(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any], metrics: Metrics) -> Iterator[str]:

@@ -136,12 +136,12 @@ def keep_books(journal: Journal) -> None:
     live = PipelineRunner.run
 
     def write(running: PipelineRunner) -> None:
-        (said,) = cast("list[object]", status([running.standing.status()], [], Moment.now())["pipelines"])
+        (said,) = cast("list[object]", status([running.status_reporter.status()], [], Moment.now())["pipelines"])
         journal.write(_BOOKS, pipeline=running.name, status=said)
 
     def write_all() -> None:
         for running in living:
-            running.standing.refresh()
+            running.status_reporter.refresh()
             write(running)
 
     def listen(loop: asyncio.AbstractEventLoop) -> None:

@@ -9,7 +9,7 @@ import pytest
 from consumer.model import DeadLetterCause
 from consumer.model.directives import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
 from consumer.model.findings import Finding
-from consumer.observability.directives_observer import DirectivesObserver, said, until
+from consumer.observability.directives_observer import DirectivesObserver, describe, until
 from tests.observability.written import Written
 
 HOUR_MS = 3_600_000
@@ -46,7 +46,7 @@ def test_a_directive_that_is_over_is_not_in_force_even_before_anybody_says_so() 
 def test_a_refused_file_is_written_with_all_its_findings_and_the_old_one_stays_in_force() -> None:
     written = Written()
     told = DirectivesObserver(written.log)
-    assert not told.heard
+    assert not told.file_read
     told.directives_read(Directives((Pause(now_ms() + HOUR_MS, "", destination="copilot"),)))
     findings = [
         Finding("error", "directives.yaml", 3, 5, "directives[0].pause", "no destination is called `copilt`", "hint"),
@@ -81,7 +81,7 @@ def test_a_file_refused_at_the_start_is_written_with_what_it_holds_until_one_is_
     assert written.lines[0]["active"] == 1
     assert "nothing is sent" in str(written.lines[0]["hint"])
     assert told.in_force(now_ms()) == hold
-    assert (told.heard, told.unread, told.findings) == (True, True, ("directives.yaml:3:5: directives[0]: no",))
+    assert (told.file_read, told.unread, told.findings) == (True, True, ("directives.yaml:3:5: directives[0]: no",))
     assert until(hold[0]) == "for ever"
     told.directives_read(Directives(()))
     assert (told.unread, told.findings, told.in_force(now_ms())) == (False, (), ())
@@ -117,4 +117,4 @@ def test_a_directive_that_is_back_is_written_as_a_warning_that_doubts_the_clock(
 
 
 def test_an_end_beyond_all_calendars_is_said_too() -> None:
-    assert said(Pause(1 << 62, "", "yotpo"))["until"] == "for ever"
+    assert describe(Pause(1 << 62, "", "yotpo"))["until"] == "for ever"

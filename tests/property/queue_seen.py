@@ -36,8 +36,8 @@ class QueueSeen(RuleBasedStateMachine):
     # ── What the lane's road would say ──
 
     def waits(self, each: Delivery) -> WaitReason | Fault | None:
-        if each.shape.endpoint in self.held:
-            return "endpoint", each.shape.endpoint
+        if each.envelope.endpoint in self.held:
+            return "endpoint", each.envelope.endpoint
         if each.slot in self.early:
             return "clock", each.slot % 3
         if each.slot in self.guarded:
@@ -91,7 +91,7 @@ class QueueSeen(RuleBasedStateMachine):
                     if kind == "apart":
                         assert what in self.apart
                     elif kind == "endpoint":
-                        assert head.shape.endpoint == what
+                        assert head.envelope.endpoint == what
                         assert what in self.held
                     elif kind == "guard":
                         assert head.slot in self.guarded

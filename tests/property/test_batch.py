@@ -53,8 +53,8 @@ def deliveries(draw: st.DrawFn) -> list[Delivery]:
 
 def check_batch(batch: Sequence[Delivery]) -> None:
     """A batch is of one shape and piece, within the shape's limits, and says nothing twice."""
-    shape = batch[0].shape
-    assert {each.shape for each in batch} == {shape}
+    shape = batch[0].envelope
+    assert {each.envelope for each in batch} == {shape}
     assert len({each.fragment for each in batch}) == 1
     assert len(batch) <= shape.max_events
     assert len(body_of(batch)) <= shape.max_bytes

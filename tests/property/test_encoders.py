@@ -84,9 +84,9 @@ def test_whatever_is_mapped_is_said_in_valid_json_within_limits_or_refused(
         assert said.cause in {DeadLetterCause.CONTRACT, DeadLetterCause.TOO_LARGE}
         assert said.detail
         return
-    assert isinstance(request(said.body, said.shape), dict)
-    assert len(said.shape.prefix + said.body + said.shape.suffix) <= said.shape.max_bytes
-    assert said.shape.endpoint in destination.endpoints
+    assert isinstance(request(said.body, said.envelope), dict)
+    assert len(said.envelope.prefix + said.body + said.envelope.suffix) <= said.envelope.max_bytes
+    assert said.envelope.endpoint in destination.endpoints
     assert said.identity == destination.identity(identity, time_ns // 1_000_000)
     assert said.identity in {uuid_text(identity), ulid_text(identity, time_ns // 1_000_000)}
 

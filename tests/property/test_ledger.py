@@ -166,7 +166,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert ledger.open_deliveries(destination) == counted
             assert counted == sum(owed[destination] for owed in self.model.owed)
             owing = [slot for slot in slots if self.model.owed[slot][destination]]
-            found = ledger.oldest_owing(destination)
+            found = ledger.oldest_open_for(destination)
             if not owing:
                 assert found is None
             else:

@@ -51,11 +51,11 @@ class QueueMachine(QueueSeen):
     @rule(data=st.data())
     def probe(self, data: st.DataObject) -> None:
         endpoint = data.draw(st.sampled_from(sorted(self.held)))
-        one = self.queue.take_one(("endpoint", endpoint), lambda each: each.shape.endpoint == endpoint)
+        one = self.queue.take_one(("endpoint", endpoint), lambda each: each.envelope.endpoint == endpoint)
         if one is not None:
             self.wire = [one]
             self.look_at(self.wire)
-            assert one.shape.endpoint == endpoint
+            assert one.envelope.endpoint == endpoint
 
     @precondition(lambda self: not self.wire and self.guarded)
     @rule(kind=st.integers(0, 1))

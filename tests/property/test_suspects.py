@@ -96,7 +96,7 @@ class LaneAlone:
             verdict, before = answer(batch), time.monotonic()
             self.outcomes.handle_verdict(batch, verdict, LONG_AGO, called=True)
             if isinstance(verdict, Deferred):
-                until = self.pace.told_until if verdict.whole_destination else self.outcomes.not_before
+                until = self.pace.paused_until if verdict.whole_destination else self.outcomes.not_before
                 assert until > before, "a failed call must be waited after"
         return batch
 

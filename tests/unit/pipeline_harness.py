@@ -56,7 +56,7 @@ class FakeTranslator:
             else:
                 column.bodies += [b"body"] * self.each
                 column.keys += [offset] * self.each
-                column.shapes += [SHAPE] * self.each
+                column.envelopes += [SHAPE] * self.each
                 column.identities += [str(offset)] * self.each
                 column.times_ms += [0] * self.each
                 column.entries += [ENTRY] * self.each
@@ -69,20 +69,20 @@ class FakeLanes:
 
     def __init__(self) -> None:
         self.name = "yotpo"
-        self.pace = RateLimiter(5.0)
+        self.rate_limiter = RateLimiter(5.0)
         self.here: list[Delivery] = []
-        self.on_wire: list[Delivery] = []
+        self.in_flight: list[Delivery] = []
         self.answer: asyncio.Future[None] | None = None
         self.hurried = False
         self.goes = True
         self.requests_in_flight = 0
         self.lanes: list[None] = []
-        self.holds: list[tuple[Endpoint, OpenCircuit]] = []
+        self.circuit_breakers: list[tuple[Endpoint, OpenCircuit]] = []
         self.credentials_valid: bool | None = None
         self.credentials_proven = False
         self.credentials = SimpleNamespace(problem=lambda: None)
         self.poison_candidates = 0
-        self.guarding = SimpleNamespace(closed=tuple)
+        self.flood_guard = SimpleNamespace(tripped=tuple)
         self.said: list[Directives] = []
 
     def apply_directives(self, directives: Directives) -> None:
@@ -93,13 +93,13 @@ class FakeLanes:
 
     def drop_revoked(self, ledgers: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
         self.here = [each for each in self.here if each.ledger.may_send]
-        return [self.answer] if self.answer and any(each.ledger in ledgers for each in self.on_wire) else []
+        return [self.answer] if self.answer and any(each.ledger in ledgers for each in self.in_flight) else []
 
     def open_bytes(self) -> int:
         return sum(len(each.body) for each in self.here)
 
     def can_make_progress(self, until: float | None = None) -> bool:  # noqa: ARG002
-        return self.goes and bool(self.here or self.on_wire)
+        return self.goes and bool(self.here or self.in_flight)
 
     def end_linger(self) -> None:
         self.hurried = True
@@ -131,11 +131,11 @@ class PipelineHarness:
             limits=BufferLimits(records, 1_000_000),
             drain_s=drain_s,
             translator=self.translator,
-            settling=self.settling,
-            want=self.wanted.append,
+            settlement=self.settling,
+            request_schema=self.wanted.append,
             observer=self.told,
         )
-        self.pipeline.lanes["yotpo"] = self.lanes  # type: ignore[assignment]
+        self.pipeline.dispatchers["yotpo"] = self.lanes  # type: ignore[assignment]
         self.number = 0
         self.ledgers: dict[Partition, int] = {}
 
@@ -158,10 +158,10 @@ class PipelineHarness:
         return self.pipeline.committable_offsets().offsets[partition][1]
 
     def check_books(self) -> None:
-        ledgers = tuple(self.pipeline.intake.ledgers.values())
-        for index, account in enumerate(self.settling.books.accounts.values()):
+        ledgers = tuple(self.pipeline.record_buffer.ledgers.values())
+        for index, account in enumerate(self.settling.accounting.accounts.values()):
             assert account.mismatch(sum(ledger.open_deliveries(index) for ledger in ledgers)) == 0
-        taken, settled, open_records, released = self.settling.books.records(ledgers)
+        taken, settled, open_records, released = self.settling.accounting.records(ledgers)
         assert taken == settled + open_records + released
 
 

@@ -52,7 +52,7 @@ class Lots:
         return [closed.waiting for closed in self.settling.parking.tripped(account)]
 
     def balanced(self) -> bool:
-        books = self.settling.books
+        books = self.settling.accounting
         open_now = [
             self.ledger.open_deliveries(index) if self.ledger.active else 0 for index in range(len(books.names))
         ]

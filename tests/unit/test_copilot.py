@@ -15,7 +15,7 @@ from tests.unit.saying_copilot import BATCH, COPILOT, EVENT_ID, detail, least, p
 def test_every_event_type_is_said_in_its_envelope(target: str) -> None:
     said = say(target, least(target))
     assert isinstance(said, Encoded)
-    assert said.shape == BATCH
+    assert said.envelope == BATCH
     assert said.identity == EVENT_ID
     assert json.loads(said.body) == {
         "type": target,

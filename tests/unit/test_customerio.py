@@ -44,19 +44,19 @@ def test_batchable_calls_carry_type_id_time_and_context(
     said = encoded(target, fields, name)
     assert json.loads(said.body) == {"type": target, **COMMON, **more, **fields}
     assert said.identity == MESSAGE_ID
-    assert said.shape == BatchEnvelope(
-        said.shape.endpoint, b'{"batch":[', b'],"context":{"channel":"server"}}', 100, 490_000, None
+    assert said.envelope == BatchEnvelope(
+        said.envelope.endpoint, b'{"batch":[', b'],"context":{"channel":"server"}}', 100, 490_000, None
     )
-    assert said.shape.endpoint == ("batch", "POST", "/batch")
+    assert said.envelope.endpoint == ("batch", "POST", "/batch")
 
 
 def test_an_alias_goes_alone_and_its_path_says_what_it_is() -> None:
     said = encoded("alias", {"previousId": "a", "userId": "u"})
     assert json.loads(said.body) == {**COMMON, "previousId": "a", "userId": "u"}
-    assert said.shape == BatchEnvelope(said.shape.endpoint, b"", b"", 1, 32_000)
-    assert said.shape.endpoint == ("alias", "POST", "/alias")
+    assert said.envelope == BatchEnvelope(said.envelope.endpoint, b"", b"", 1, 32_000)
+    assert said.envelope.endpoint == ("alias", "POST", "/alias")
     with_context = encoded("alias", {"previousId": "a", "userId": "u", "context": {"ip": "::1"}})
-    assert with_context.shape == said.shape
+    assert with_context.envelope == said.envelope
 
 
 def test_strict_mode_is_on() -> None:
@@ -125,15 +125,17 @@ def test_only_calls_with_equal_surroundings_share_a_shape() -> None:
     local: Fields = {"userId": "u", "context": {"ip": "192.0.2.1", "channel": "mobile"}}
     turned: Fields = {"userId": "v", "context": {"channel": "mobile", "ip": "192.0.2.1"}}
     other: Fields = {"userId": "u", "integrations": {"Mixpanel": False}}
-    assert encoded("track", local, "Paid").shape == encoded("page", turned).shape
-    assert encoded("identify", {"userId": "u"}).shape == plain.shape
-    assert len({plain.shape, encoded("track", local, "Paid").shape, encoded("track", other, "Paid").shape}) == 3
+    assert encoded("track", local, "Paid").envelope == encoded("page", turned).envelope
+    assert encoded("identify", {"userId": "u"}).envelope == plain.envelope
+    assert (
+        len({plain.envelope, encoded("track", local, "Paid").envelope, encoded("track", other, "Paid").envelope}) == 3
+    )
 
 
 def test_surroundings_stand_on_the_batch_and_in_each_call() -> None:
     customerio = Customerio(CustomerioOptions(url=URL, integrations={"All": False, "Mixpanel": True}))
     said = encoded("track", {"userId": "u", "context": {"ip": "::1"}}, "Paid", customerio=customerio)
-    batch = json.loads(said.shape.prefix + said.body + b"," + said.body + said.shape.suffix)
+    batch = json.loads(said.envelope.prefix + said.body + b"," + said.body + said.envelope.suffix)
     assert batch["context"] == {"channel": "server", "ip": "::1"}
     assert batch["integrations"] == {"All": False, "Mixpanel": True}
     assert [(call["context"], call["integrations"]) for call in batch["batch"]] == [
@@ -143,7 +145,7 @@ def test_surroundings_stand_on_the_batch_and_in_each_call() -> None:
 
 def test_no_surroundings_at_all_are_left_out() -> None:
     said = encoded("track", {"userId": "u"}, "Paid", customerio=Customerio(CustomerioOptions(url=URL, context={})))
-    assert said.shape.suffix == b"]}"
+    assert said.envelope.suffix == b"]}"
     assert "context" not in json.loads(said.body)
 
 
@@ -153,7 +155,7 @@ def test_shapes_are_not_remembered_without_end() -> None:
     for number in range(600):
         said = encode({"userId": "u", "context": {"ip": str(number)}}, IDENTITY, TIME_NS)
         assert isinstance(said, Encoded)
-        assert str(number).encode() in said.shape.suffix
+        assert str(number).encode() in said.envelope.suffix
     assert len(customerio._shapes) <= 256
 
 

@@ -19,7 +19,7 @@ from tests.unit.saying_customerio import CUSTOMERIO, encoded
 
 def judge(body: object, status: int = 200, events: int = 3) -> object:
     content = body if isinstance(body, bytes) else orjson.dumps(body)
-    shape = encoded("track", {"userId": "u"}, "Paid").shape
+    shape = encoded("track", {"userId": "u"}, "Paid").envelope
     return CUSTOMERIO.judge(shape, ["id"] * events, HttpResponse(status, {}, content))
 
 

@@ -12,17 +12,17 @@ def test_a_drain_waits_for_calls_on_the_wire_and_releases_the_rest() -> None:
             await here.give(P, 0, 1)
             await here.give(Q, 0)
             lanes = here.lanes
-            lanes.on_wire, lanes.here = lanes.here[:1], lanes.here[1:]
+            lanes.in_flight, lanes.here = lanes.here[:1], lanes.here[1:]
             lanes.answer = asyncio.get_running_loop().create_future()
             draining = asyncio.create_task(here.pipeline.drain([P]))
             await asyncio.sleep(0.02)
             assert not draining.done()
             assert [each.ledger.partition for each in lanes.here] == [Q]
-            here.settling.delivered("yotpo", lanes.on_wire)
+            here.settling.delivered("yotpo", lanes.in_flight)
             lanes.answer.set_result(None)
             assert (await draining).offsets == {P: (1, 1)}
             assert set(here.pipeline.committable_offsets().offsets) == {Q}
-            assert here.settling.books.accounts["yotpo"].released == 1
+            assert here.settling.accounting.accounts["yotpo"].released == 1
 
     asyncio.run(run())
 
@@ -32,12 +32,12 @@ def test_a_drain_ends_with_its_budget_though_a_call_is_never_answered() -> None:
         async with house(drain_s=0.1) as here:
             here.assign(P)
             await here.give(P, 0)
-            here.lanes.on_wire, here.lanes.here = here.lanes.here, []
+            here.lanes.in_flight, here.lanes.here = here.lanes.here, []
             here.lanes.answer = asyncio.get_running_loop().create_future()
             committable = await asyncio.wait_for(here.pipeline.drain([P]), 120)
             assert committable.offsets == {P: (1, 0)}
-            here.settling.delivered("yotpo", here.lanes.on_wire)  # late: it stays released
-            assert here.settling.books.accounts["yotpo"].released == 1
+            here.settling.delivered("yotpo", here.lanes.in_flight)  # late: it stays released
+            assert here.settling.accounting.accounts["yotpo"].released == 1
 
     asyncio.run(run())
 
@@ -47,7 +47,7 @@ def test_a_partition_lost_while_it_is_drained_is_released_once_and_its_successor
         async with house() as here:
             here.assign(P)
             await here.give(P, 0, 1)
-            here.lanes.on_wire = here.lanes.here[:1]
+            here.lanes.in_flight = here.lanes.here[:1]
             here.lanes.answer = asyncio.get_running_loop().create_future()
             draining = asyncio.create_task(here.pipeline.drain([P]))
             await asyncio.sleep(0)
@@ -56,7 +56,7 @@ def test_a_partition_lost_while_it_is_drained_is_released_once_and_its_successor
             here.lanes.answer.set_result(None)
             assert (await draining).offsets == {}
             assert here.pipeline.committable_offsets().offsets == {P: (2, 0)}
-            assert here.settling.books.accounts["yotpo"].released == 2
+            assert here.settling.accounting.accounts["yotpo"].released == 2
             await here.give(P, 0)
             assert [each.ledger.epoch for each in here.lanes.here] == [2]
 
@@ -68,7 +68,7 @@ def test_a_partition_assigned_while_it_is_still_drained_starts_a_tenure_of_its_o
         async with house() as here:
             here.assign(P)
             await here.give(P, 0)
-            here.lanes.on_wire = here.lanes.here[:1]
+            here.lanes.in_flight = here.lanes.here[:1]
             here.lanes.answer = asyncio.get_running_loop().create_future()
             draining = asyncio.create_task(here.pipeline.drain([P]))
             await asyncio.sleep(0)
@@ -85,7 +85,7 @@ def test_the_share_of_the_rate_follows_the_partitions_held_and_shrinks_at_once()
     async def run() -> None:
         async with house() as here:
             here.assign(P, Q, total=4)
-            pace = here.lanes.pace
+            pace = here.lanes.rate_limiter
             assert pace.share_at(asyncio.get_running_loop().time() + 2) == 0.5
             await here.pipeline.drain([P])
             assert pace.share_at(0) == 0.25
@@ -99,9 +99,9 @@ def test_the_share_of_the_rate_shrinks_when_the_topics_grow_elsewhere() -> None:
     async def run() -> None:
         async with house() as here:
             here.assign(P, Q, total=4)
-            assert here.lanes.pace.share_at(asyncio.get_running_loop().time() + 2) == 0.5
+            assert here.lanes.rate_limiter.share_at(asyncio.get_running_loop().time() + 2) == 0.5
             here.pipeline.partition_count_changed(8)
-            assert here.lanes.pace.share_at(0) == 0.25
+            assert here.lanes.rate_limiter.share_at(0) == 0.25
 
     asyncio.run(run())
 
@@ -120,7 +120,7 @@ def test_leaving_delivers_what_goes_releases_what_does_not_and_takes_nothing_mor
             here.lanes.goes = False
             assert (await asyncio.wait_for(leaving, 120)).offsets == {P: (1, 2)}
             assert here.pipeline.shut_down
-            assert here.settling.books.accounts["yotpo"].released == 1
+            assert here.settling.accounting.accounts["yotpo"].released == 1
 
     asyncio.run(run())
 

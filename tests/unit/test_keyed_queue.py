@@ -17,7 +17,7 @@ def one(key: int, slot: int, *, consent: bool = False, ledger: FakeLedger = LEDG
 
 
 def consents_are_held(each: Delivery) -> WaitReason | None:
-    return HELD if each.shape.endpoint == CONSENT else None
+    return HELD if each.envelope.endpoint == CONSENT else None
 
 
 def nothing_waits(_: Delivery) -> None:

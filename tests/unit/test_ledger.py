@@ -98,4 +98,4 @@ def test_records_out_of_order_are_a_bug_and_open_nothing(offsets: tuple[int, ...
     made = ledger(1)
     with pytest.raises(LedgerError, match="came after"):
         made.open([FakeRecord(each) for each in offsets], [[1] * len(offsets)], [10] * len(offsets))  # type: ignore[misc]
-    assert (made.taken, made.open_records, made.next_offset) == (1, 1, 2)
+    assert (made.accepted, made.open_records, made.next_offset) == (1, 1, 2)

@@ -115,17 +115,17 @@ def test_what_is_parked_of_a_tenure_that_ended_is_forgotten_and_released() -> No
         here = Lots()
         here.lot("x" * 10)
         gone = here.ledger
-        here.settling.books.close(gone)
+        here.settling.accounting.close(gone)
         here.ledger = PartitionLedger(Partition("orders", 0), 2, 2, 2)
         here.lot("xx")
         here.settling.drop_revoked()
         assert here.waiting() == [2]
-        here.settling.books.close(here.ledger)
+        here.settling.accounting.close(here.ledger)
         here.settling.drop_revoked()
         assert here.waiting() == [0]
         here.settling.parking.accept(accept(CONTRACT).accepted)
         assert len(here.letters()) == 2
-        assert here.settling.books.accounts["yotpo"].released == 12
+        assert here.settling.accounting.accounts["yotpo"].released == 12
 
     asyncio.run(run())
 
@@ -136,7 +136,7 @@ def test_what_is_parked_of_a_tenure_that_ended_while_it_is_written_is_not_writte
         here.lot("x" * 1000)
         here.settling.parking.accept(accept(CONTRACT).accepted)
         before = len(here.letters())
-        here.settling.books.close(here.ledger)
+        here.settling.accounting.close(here.ledger)
         here.settling.parking.accept(accept(CONTRACT).accepted)
         await until(lambda: not here.settling.parking._parked)
         assert len(here.letters()) == before
@@ -198,6 +198,6 @@ def test_a_quarantine_by_key_reaches_nothing_that_could_not_be_said() -> None:
 def test_a_quarantine_writes_nothing_of_a_tenure_that_ended() -> None:
     here = Lots()
     here.lot("xxxx")
-    here.settling.books.close(here.ledger)
+    here.settling.accounting.close(here.ledger)
     here.settling.parking.apply_directives(quarantine(2, 3))
     assert len(here.letters()) == 2

@@ -44,7 +44,7 @@ def test_parked_records_fill_their_share_of_the_limits_and_good_ones_of_their_to
             here.pipeline.apply_directives(accept("orders"))
             await until(lambda: here.deliver() or accepting.done())  # type: ignore[func-returns-value]
             await until(lambda: len(here.shelf.letters) == 5 + 299)
-            await until(lambda: here.settling.books.accounts[""].dead_lettered == 304)
+            await until(lambda: here.settling.accounting.accounts[""].dead_lettered == 304)
             assert letters < 60
             assert here.lanes.said[-1].accepted
 
@@ -55,7 +55,7 @@ def test_a_parked_record_weighs_what_its_letter_takes_in_memory() -> None:
     async def run() -> None:
         async with house() as here:
             await flooded(here, 90)
-            ledger = here.pipeline.intake.ledgers[P]
+            ledger = here.pipeline.record_buffer.ledgers[P]
             await until(lambda: ledger.open_records == 90 - 49)
             assert ledger.open_bytes == (90 - 49) * (10 + LETTER_BYTES)
 
@@ -66,10 +66,10 @@ def test_leaving_does_not_wait_for_what_is_parked_and_gives_it_up() -> None:
     async def run() -> None:
         async with house() as here:
             await flooded(here, 90)
-            await until(lambda: here.settling.books.accounts[""].dead_lettered == 49)
+            await until(lambda: here.settling.accounting.accounts[""].dead_lettered == 49)
             committable = await asyncio.wait_for(here.pipeline.shutdown(), 120)
             assert committable.offsets == {P: (1, 49)}
-            assert here.settling.books.accounts[""].released == 90 - 49
+            assert here.settling.accounting.accounts[""].released == 90 - 49
             assert [each.waiting for each in here.pipeline.tripped_guards("")] == [0]
 
     asyncio.run(run())

@@ -34,11 +34,11 @@ def test_skipped_records_are_booked_and_pass_and_bad_ones_wait_for_their_letter(
             here.translator.skip, here.translator.bad = {0, 2}, {1}
             await here.give(P, 0, 1, 2)
             assert here.committable(P) == 1
-            assert here.settling.books.accounts["yotpo"].skipped == 2
+            assert here.settling.accounting.accounts["yotpo"].skipped == 2
             here.check_books()
             here.shelf.acknowledge()
             assert here.committable(P) == 3
-            assert here.settling.books.accounts[""].dead_lettered == 1
+            assert here.settling.accounting.accounts[""].dead_lettered == 1
 
     asyncio.run(run())
 
@@ -80,7 +80,7 @@ def test_many_small_deliveries_of_one_record_fill_the_limit_of_bytes() -> None:
             here.assign(P)
             here.translator.each = 100
             await here.give(P, 0)
-            ledger = here.pipeline.intake.ledgers[P]
+            ledger = here.pipeline.record_buffer.ledgers[P]
             assert ledger.open_bytes == 10 + 100 * (len(b"body") + DELIVERY_BYTES)
             here.deliver()
             assert ledger.open_bytes == 0

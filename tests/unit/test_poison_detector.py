@@ -41,7 +41,7 @@ def past(story: str, options: PoisonDetectionOptions | None = None) -> tuple[Poi
     """
     suspicion, mine = PoisonDetector(options or PoisonDetectionOptions()), one()
     other_suspect, taken_suspect = one(1), one(5)
-    other_suspect.evidence = taken_suspect.evidence = FailureHistory(0, 0, failures=100)
+    other_suspect.failure_history = taken_suspect.failure_history = FailureHistory(0, 0, failures=100)
     batches = {
         "f": [mine],
         "b": [mine, one(2)],
@@ -117,14 +117,14 @@ def test_a_failure_speaks_against_what_was_sent_unless_it_says_later(verdict: Ve
 )
 def test_a_failure_is_damning_if_others_succeeded_since_the_one_before(story: str, failures: int, damning: int) -> None:
     _, mine = past(story)
-    assert mine.evidence is not None
-    assert (mine.evidence.failures, mine.evidence.counted) == (failures, damning)
+    assert mine.failure_history is not None
+    assert (mine.failure_history.failures, mine.failure_history.counted) == (failures, damning)
 
 
 def test_as_many_successes_are_needed_as_the_options_say() -> None:
     _, mine = past("fsfssf", PoisonDetectionOptions(other_successes=2))
-    assert mine.evidence is not None
-    assert mine.evidence.counted == 1
+    assert mine.failure_history is not None
+    assert mine.failure_history.counted == 1
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_batch_is_guilty_by_enough_damning_failures_of_its_oldest_the_last_one
     suspicion, mine = past(story, PoisonDetectionOptions(failures=2))
     batch = [mine, one(1)]
     assert suspicion.failing(batch) is failing
-    assert suspicion.suspects(batch) is suspect
+    assert suspicion.is_candidate(batch) is suspect
     assert suspicion.is_poison(batch) is guilty
 
 
@@ -189,8 +189,8 @@ def test_a_half_of_a_suspect_is_guilty_at_its_next_damning_failure_but_given_up_
         suspicion.record_success(others)
     assert suspicion.is_poison([old, young])
     suspicion._mark_suspected([old, young, unheard])
-    assert unheard.evidence is None
-    assert suspicion.suspects([young])
+    assert unheard.failure_history is None
+    assert suspicion.is_candidate([young])
     assert not suspicion.is_poison([young])
     suspicion._record_failure([young], 1.0)
     assert suspicion.is_poison([young])
@@ -205,8 +205,10 @@ def test_what_failed_together_shares_its_evidence_and_what_did_not_keeps_its_own
     suspicion._record_failure(batch[:2], 0.0)
     suspicion.record_success([one(9)])
     suspicion._record_failure(batch[1:], 1.0)
-    assert batch[2].evidence is batch[3].evidence
-    assert [each.evidence and (each.evidence.failures, each.evidence.counted) for each in batch] == [
+    assert batch[2].failure_history is batch[3].failure_history
+    assert [
+        each.failure_history and (each.failure_history.failures, each.failure_history.counted) for each in batch
+    ] == [
         (1, 0),
         (2, 1),
         (1, 0),
@@ -215,7 +217,7 @@ def test_what_failed_together_shares_its_evidence_and_what_did_not_keeps_its_own
 
 
 def test_how_often_it_failed_alone_is_counted_from_when_it_last_stood_alone() -> None:
-    told = {story: past(story)[1].evidence for story in ("b", "f", "bff", "ffbf", "ffxf")}
+    told = {story: past(story)[1].failure_history for story in ("b", "f", "bff", "ffbf", "ffxf")}
     assert {story: known and known.alone for story, known in told.items()} == {
         "b": 0,
         "f": 1,
@@ -230,9 +232,9 @@ def test_what_is_halved_stays_a_suspect_through_an_outage_that_sets_its_past_bac
     suspicion._mark_suspected([mine, one(1)])
     suspicion._record_failure([one(2)], 5.0)
     suspicion._record_failure([mine], 6.0)
-    assert mine.evidence is not None
-    assert not mine.evidence.counted
-    assert suspicion.suspects([mine])
+    assert mine.failure_history is not None
+    assert not mine.failure_history.counted
+    assert suspicion.is_candidate([mine])
 
 
 # ── Waiting apart ──

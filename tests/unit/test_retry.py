@@ -91,10 +91,10 @@ def test_a_server_error_that_states_a_wait_stops_everyone_so_long_and_speaks_aga
     case = Case("fs")
     began, lanes_own = time.monotonic(), case.outcomes.not_before
     case.end(DOWN_FOR)
-    assert case.lane.pace.told_until >= began + 20
+    assert case.lane.pace.paused_until >= began + 20
     assert case.outcomes.not_before == lanes_own
-    assert case.oldest.evidence is not None
-    assert case.oldest.evidence.counted == 1
+    assert case.oldest.failure_history is not None
+    assert case.oldest.failure_history.counted == 1
     assert case.outcomes.apart.due_s >= began + 20
     assert not case.queue
 
@@ -112,7 +112,7 @@ def test_the_letter_says_how_often_it_failed_by_itself_and_a_wait_its_last_answe
     assert case.end(DOWN_FOR)
     assert case.lane.dead == [case.oldest]
     assert case.lane.details == ["it failed 3 times by itself, others were taken meanwhile: server_error"]
-    assert case.lane.pace.told_until >= began + 20
+    assert case.lane.pace.paused_until >= began + 20
 
 
 @pytest.mark.parametrize(
@@ -146,5 +146,5 @@ def test_who_is_told_to_wait_or_not_let_through_the_door_of_credentials_has_noth
 ) -> None:
     case = Case()
     assert not case.end(verdict, JUST_NOW, called=called)
-    assert case.oldest.evidence is None
+    assert case.oldest.failure_history is None
     assert case.oldest.attempts == 1

@@ -73,13 +73,13 @@ def test_why_a_schema_is_not_there_is_known_until_it_is() -> None:
         for _ in range(3):
             async with asyncio.timeout(120):
                 await registry.asked.acquire()
-            seen.append(dict(learning.troubles))
-            assert list(learning.waits) == [7]
+            seen.append(dict(learning.problems))
+            assert list(learning.pending) == [7]
             registry.goes.release()
         async with asyncio.timeout(120):
             await learned.wait()
         assert seen == [{}, {7: "unreachable"}, {7: "refused"}]
-        assert (learning.waits, learning.troubles, translator.learnt) == ({}, {}, [7])
+        assert (learning.pending, learning.problems, translator.learnt) == ({}, {}, [7])
         await learning.close()
         assert learning.done.cancelled()
 

@@ -36,10 +36,10 @@ class SettlementHarness:
         self.told = RecordingObserver()
         self.settling = Settlement(["copilot", "yotpo"], self.shelf, self.shelf, self.told)
         self.rooms = 0
-        self.settling.room = self.room
+        self.settling.on_room = self.room
         self.ledger = PartitionLedger(Partition("orders", 0), 1, 0, 3)
         self.ledger.open([FakeRecord(0), FakeRecord(1)], [[0, 0], [owed, owed], [0, 0]], [1, 1])  # type: ignore[list-item]
-        self.settling.books.accounts["yotpo"].owed += 2 * owed
+        self.settling.accounting.accounts["yotpo"].owed += 2 * owed
         self.deliveries = [Delivery(b"x", 1, SHAPE, f"id-{n}", 0, ENTRY, self.ledger, n) for n in range(2)]
         self.acknowledged = 0
 
@@ -50,7 +50,7 @@ class SettlementHarness:
         self.acknowledged += 1
 
     def balanced(self) -> bool:
-        accounts = self.settling.books.accounts.values()
+        accounts = self.settling.accounting.accounts.values()
         still_open = [self.ledger.open_deliveries(index) if self.ledger.active else 0 for index in range(len(accounts))]
         return all(a.mismatch(left) == 0 for a, left in zip(accounts, still_open, strict=True))
 
@@ -59,7 +59,7 @@ def test_what_was_delivered_is_settled_and_booked_and_makes_room() -> None:
     house = SettlementHarness()
     house.settling.sink_of("yotpo").delivered(house.deliveries)
     assert house.ledger.committable_offset() == 2
-    assert house.settling.books.accounts["yotpo"].delivered == 2
+    assert house.settling.accounting.accounts["yotpo"].delivered == 2
     assert house.balanced()
     assert house.rooms == 1
 
@@ -76,12 +76,12 @@ def test_a_refused_delivery_is_settled_when_its_letter_is_acknowledged_and_never
     house.settling.sink_of("yotpo").refused(house.deliveries[0], REFUSED, house.ack)
     assert (house.ledger.committable_offset(), house.acknowledged, house.settling.pending_dead_letters()) == (0, 0, 1)
     assert house.settling.writing([house.ledger])
-    assert house.settling.books.accounts["yotpo"].dead_lettered == 0
+    assert house.settling.accounting.accounts["yotpo"].dead_lettered == 0
     assert house.balanced()
     house.shelf.acknowledge()
     assert (house.ledger.committable_offset(), house.acknowledged, house.settling.pending_dead_letters()) == (1, 1, 0)
     assert not house.settling.writing()
-    assert house.settling.books.accounts["yotpo"].dead_lettered == 1
+    assert house.settling.accounting.accounts["yotpo"].dead_lettered == 1
     assert house.balanced()
 
 
@@ -99,13 +99,13 @@ def test_a_letter_says_what_was_refused_how_often_and_since_when() -> None:
 def test_late_outcomes_of_a_released_tenure_move_nothing_and_free_the_key() -> None:
     house = SettlementHarness()
     house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
-    house.settling.books.close(house.ledger)
+    house.settling.accounting.close(house.ledger)
     house.shelf.acknowledge()
     house.settling.delivered("yotpo", house.deliveries)
     house.settling.refused("yotpo", house.deliveries[1], REFUSED, house.ack)
     assert house.acknowledged == 2
     assert len(house.shelf.letters) == 1
-    account = house.settling.books.accounts["yotpo"]
+    account = house.settling.accounting.accounts["yotpo"]
     assert (account.delivered, account.dead_lettered, account.released) == (0, 0, 2)
     assert house.ledger.committable_offset() == 0
     assert house.balanced()
@@ -129,7 +129,7 @@ def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
         ("yotpo", "shop.Order", DeadLetterCause.CONTRACT),
         ("", "", DeadLetterCause.UNDECODABLE),
     ]
-    accounts = house.settling.books.accounts
+    accounts = house.settling.accounting.accounts
     assert [(accounts[n].owed, accounts[n].dead_lettered) for n in ("copilot", "yotpo", "")] == [(0, 0), (1, 1), (1, 1)]
 
 

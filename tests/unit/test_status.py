@@ -45,21 +45,21 @@ class Guarding:
     def __init__(self) -> None:
         self.scopes: list[TrippedGuard] = []
 
-    def closed(self) -> list[TrippedGuard]:
+    def tripped(self) -> list[TrippedGuard]:
         return self.scopes
 
 
 class KeptBack(FakeLanes):
     """Lanes that keep deliveries back."""
 
-    said: Any
-    guarding: Any
+    directive_filter: Any
+    flood_guard: Any
 
     def __init__(self) -> None:
         super().__init__()
         self.poison_candidates = 0
-        self.said = DirectiveFilter("copilot")
-        self.guarding = Guarding()
+        self.directive_filter = DirectiveFilter("copilot")
+        self.flood_guard = Guarding()
 
 
 class StatusHarness:
@@ -73,23 +73,23 @@ class StatusHarness:
             limits=BufferLimits(100, 10_000),
             drain_s=1.0,
             translator=FakeTranslator(),
-            settling=self.settling,
-            want=lambda _: None,
+            settlement=self.settling,
+            request_schema=lambda _: None,
             observer=Observer(),
         )
         self.lanes = [KeptBack(), KeptBack()]
         for lanes, name in zip(self.lanes, NAMES, strict=False):
             lanes.name = name
-            self.pipeline.lanes[name] = lanes  # type: ignore[assignment]
+            self.pipeline.dispatchers[name] = lanes  # type: ignore[assignment]
         self.ledger = PartitionLedger(P, 1, 0, len(NAMES) + 1)
-        self.pipeline.intake.assign(self.ledger)
+        self.pipeline.record_buffer.assign(self.ledger)
 
     def open(self, *owed: Sequence[int]) -> None:
         """Take a record for each row of what it owes: copilot, yotpo, customerio, and whole."""
         records: list[Any] = [Dated(P, self.ledger.next_offset + number) for number in range(len(owed))]
         self.ledger.open(records, [list(column) for column in zip(*owed, strict=True)], [1] * len(owed))
-        for name, column in zip(self.settling.books.names, zip(*owed, strict=True), strict=True):
-            self.settling.books.accounts[name].owed += sum(column)
+        for name, column in zip(self.settling.accounting.names, zip(*owed, strict=True), strict=True):
+            self.settling.accounting.accounts[name].owed += sum(column)
 
     def look(self, heard: ConsumerStateObserver | None = None) -> PipelineStatus:
         return StatusReporter(
@@ -134,7 +134,7 @@ def test_open_bytes_are_those_in_a_destinations_own_lanes(monkeypatch: pytest.Mo
 def test_disabled_destinations_and_records_nobody_can_decode_have_books_too() -> None:
     house = StatusHarness()
     house.open((1, 0, 0, 0), (0, 0, 0, 1))
-    disabled = house.settling.books.accounts["customerio"]
+    disabled = house.settling.accounting.accounts["customerio"]
     disabled.owed, disabled.skipped = 5, 5
     looked = house.look()
     assert looked.other_accounts == {
@@ -146,7 +146,7 @@ def test_disabled_destinations_and_records_nobody_can_decode_have_books_too() ->
 
 def test_a_hold_for_the_clocks_and_why_a_schema_is_waited_for_are_told() -> None:
     house = StatusHarness()
-    house.lanes[0].holds.append((CLOCK, OpenCircuit(Fault(TransientCause.CLOCK_SKEW), 0.0, 30.0)))
+    house.lanes[0].circuit_breakers.append((CLOCK, OpenCircuit(Fault(TransientCause.CLOCK_SKEW), 0.0, 30.0)))
     looked = house.look()
     [hold] = looked.destinations[0].holds
     assert (hold.endpoint, hold.cause) == ("clock", TransientCause.CLOCK_SKEW)
@@ -156,11 +156,11 @@ def test_a_hold_for_the_clocks_and_why_a_schema_is_waited_for_are_told() -> None
 def test_what_is_kept_back_is_told_with_why() -> None:
     house = StatusHarness()
     pause = Pause(1, "", "copilot")
-    house.lanes[0].guarding.scopes = [
+    house.lanes[0].flood_guard.scopes = [
         TrippedGuard("shop.Order", DeadLetterCause.REFUSED, time.monotonic() - 60, 51, 90, 12)
     ]
     house.lanes[0].poison_candidates = 2
-    house.lanes[0].said = DirectiveFilter("copilot", Directives((pause, Pause(1, "", "yotpo"))))
+    house.lanes[0].directive_filter = DirectiveFilter("copilot", Directives((pause, Pause(1, "", "yotpo"))))
     facts = house.destinations()["copilot"]
     (guard,) = facts.guards
     assert abs(guard.since_ms - (time.time() * 1000 - 60_000)) < 30_000

@@ -21,7 +21,7 @@ def test_a_record_becomes_one_row_of_its_column() -> None:
     assert column.keys == [hash(("shop", 0, "PAID"))]
     assert [each.label for each in column.entries] == ["say"]
     assert column.records == [0]
-    assert column.shapes[0].endpoint.name == "say"
+    assert column.envelopes[0].endpoint.name == "say"
     assert out.decoded == {"shop.E": 1}
     assert not out.faults
     assert not out.skipped

@@ -58,8 +58,8 @@ def test_an_event_in_full() -> None:
         "properties": {"number": 5, "paid": True, "at": "1970-01-01T00:00:00Z", "ratio": 0.5, "raw": "AA=="},
     }
     assert said.identity == EVENT_ID
-    assert said.shape.endpoint == ("customer_events", "PATCH", "/stores/store%2F1/customer_events")
-    assert (said.shape.max_events, said.shape.prefix, said.shape.suffix) == (1, b"", b"")
+    assert said.envelope.endpoint == ("customer_events", "PATCH", "/stores/store%2F1/customer_events")
+    assert (said.envelope.max_events, said.envelope.prefix, said.envelope.suffix) == (1, b"", b"")
 
 
 def test_properties_that_are_empty_are_left_out() -> None:
@@ -74,7 +74,7 @@ def test_keys_source_and_wrapper_are_configurable() -> None:
     yotpo = Yotpo(YotpoOptions(url=URL, store_id="s", source="shop", keys=keys, wrapper='cust"om'))
     said = say({"customer": {"email": "jane@acme.test"}}, yotpo)
     assert isinstance(said, Encoded)
-    assert json.loads(said.shape.prefix + said.body + said.shape.suffix) == {
+    assert json.loads(said.envelope.prefix + said.body + said.envelope.suffix) == {
         'cust"om': {
             "source": "shop",
             "action_name": "order_placed",

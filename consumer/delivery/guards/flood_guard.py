@@ -71,7 +71,7 @@ class FloodGuard:
         self._waiting = waiting
         self._observer = observer
         self._watched: dict[str, dict[DeadLetterCause, _Tally]] = {}
-        self._closed: dict[tuple[str, DeadLetterCause], _Trip] = {}
+        self._tripped: dict[tuple[str, DeadLetterCause], _Trip] = {}
         self._accepted: tuple[AcceptRefusals, ...] = ()
 
     @property
@@ -81,7 +81,7 @@ class FloodGuard:
 
     def begin(self, kind: str, cause: DeadLetterCause, now: float) -> None:
         """Watch a cause, before the verdicts that came together with its first refusal are told (`now`: monotonic)."""
-        if self.is_exempt(kind, cause) or (kind, cause) in self._closed:
+        if self.is_exempt(kind, cause) or (kind, cause) in self._tripped:
             return
         step, watched = self._step(now), self._watched.setdefault(kind, {})
         if cause in watched and watched[cause].last > step - _PARTS:
@@ -102,7 +102,7 @@ class FloodGuard:
         """Count a refusal; tell whether it must wait. `label`: that of the mapping's entry, if it is of one."""
         if self.is_exempt(kind, cause):
             return False
-        if (kind, cause) in self._closed:
+        if (kind, cause) in self._tripped:
             return True
         self.begin(kind, cause, now)
         step, watched = self._step(now), self._watched[kind]
@@ -113,7 +113,7 @@ class FloodGuard:
         if tally.refused < self._options.refusals or tally.refused <= self._options.share * tally.of:
             return False
         self._forget(kind, cause)
-        self._closed[kind, cause] = _Trip(now, tally.refused, tally.of, frozenset(tally.labels))
+        self._tripped[kind, cause] = _Trip(now, tally.refused, tally.of, frozenset(tally.labels))
         self._observer.flood_guard_tripped(self.name, kind, cause, tally.refused, tally.of)
         return True
 
@@ -123,15 +123,15 @@ class FloodGuard:
 
     def is_tripped(self, kind: str, cause: DeadLetterCause) -> bool:
         """Tell whether it is closed for a kind and cause."""
-        return (kind, cause) in self._closed
+        return (kind, cause) in self._tripped
 
     def labels(self, kind: str) -> frozenset[str]:
         """Return the entries whose refusals closed it for a kind: that one of theirs is taken is a sign of mending."""
-        return frozenset().union(*(closure.labels for (closed, _), closure in self._closed.items() if closed == kind))
+        return frozenset().union(*(closure.labels for (closed, _), closure in self._tripped.items() if closed == kind))
 
     def reset(self, kind: str, now: float) -> None:
         """Open for a kind, since a probe was taken."""
-        self._open([scope for scope in self._closed if scope[0] == kind], now, "probe")
+        self._open([scope for scope in self._tripped if scope[0] == kind], now, "probe")
 
     def accept(self, accepted: Iterable[AcceptRefusals], now: float) -> Sequence[tuple[str, DeadLetterCause]]:
         """Let the refusals through that these directives speak of, and no others; return the scopes that opens.
@@ -139,7 +139,7 @@ class FloodGuard:
         Where one has ended, counting starts afresh.
         """
         self._accepted = tuple(accepted)
-        opened = [scope for scope in self._closed if self.is_exempt(*scope)]
+        opened = [scope for scope in self._tripped if self.is_exempt(*scope)]
         self._open(opened, now, "directive")
         for kind, cause in [(kind, cause) for kind, causes in self._watched.items() for cause in causes]:
             if self.is_exempt(kind, cause):
@@ -150,12 +150,12 @@ class FloodGuard:
         """Return the scopes that are closed."""
         return [
             TrippedGuard(kind, cause, closure.since, closure.refused, closure.of, self._waiting(kind, cause))
-            for (kind, cause), closure in self._closed.items()
+            for (kind, cause), closure in self._tripped.items()
         ]
 
     def _open(self, scopes: Iterable[tuple[str, DeadLetterCause]], now: float, by: str) -> None:
         for kind, cause in scopes:
-            closure = self._closed.pop((kind, cause))
+            closure = self._tripped.pop((kind, cause))
             self._observer.flood_guard_reset(self.name, kind, cause, now - closure.since, by)
 
     def _speaks_of(self, accepted: AcceptRefusals, kind: str, cause: DeadLetterCause) -> bool:
@@ -252,7 +252,7 @@ class DestinationFloodGuard:
         self._guard = FloodGuard(name, options, lambda kind, _: count_waiting(("guard", kind)), observer)
         self._release = release
         self._wake_prober = wake_prober
-        self.closed = self._guard.tripped
+        self.tripped = self._guard.tripped
 
     def reason(self, delivery: Delivery) -> WaitReason | None:
         """Return what a delivery must wait for, if the guard is closed for its event type."""

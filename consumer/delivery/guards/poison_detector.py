@@ -127,20 +127,20 @@ class PoisonDetector:
         tally.others_failed += not self._by_itself(batch)
         after: dict[FailureHistory | None, FailureHistory] = {}
         for delivery in batch:
-            before = delivery.evidence
+            before = delivery.failure_history
             if before not in after:
                 after[before] = self._more(before, tally, others_failed, now, alone=len(batch) == 1)
-            delivery.evidence = after[before]
+            delivery.failure_history = after[before]
 
     def _tally(self, batch: Sequence[Delivery]) -> _Tally:
-        endpoint = batch[0].shape.endpoint
+        endpoint = batch[0].envelope.endpoint
         tally = self._tallies.get(endpoint)
         if tally is None:
             tally = self._tallies[endpoint] = _Tally()
         return tally
 
     def _by_itself(self, batch: Sequence[Delivery]) -> bool:
-        evidence = batch[0].evidence
+        evidence = batch[0].failure_history
         return evidence is not None and (evidence.suspected or evidence.failures >= self._options.failures)
 
     def _more(
@@ -176,35 +176,35 @@ class PoisonDetector:
 
     def failing(self, batch: Sequence[Delivery]) -> bool:
         """Tell whether a batch has failed so often that it waits by itself: others may fare better."""
-        evidence = batch[0].evidence
+        evidence = batch[0].failure_history
         return evidence is not None and evidence.failures >= self._options.failures
 
-    def suspects(self, batch: Sequence[Delivery]) -> bool:
+    def is_candidate(self, batch: Sequence[Delivery]) -> bool:
         """Tell whether a batch is a suspect, as its oldest delivery's past shows.
 
         A half of one stays one: each level of halving costs one damning failure, not as many as proved the whole.
         """
-        evidence = batch[0].evidence
+        evidence = batch[0].failure_history
         return evidence is not None and (evidence.suspected or evidence.counted >= self._options.failures)
 
     def is_poison(self, batch: Sequence[Delivery]) -> bool:
         """Tell whether a batch that has just failed did so by its own fault: a suspect's failure that is damning."""
-        evidence = batch[0].evidence
-        return evidence is not None and evidence.lately and self.suspects(batch)
+        evidence = batch[0].failure_history
+        return evidence is not None and evidence.lately and self.is_candidate(batch)
 
     def _mark_suspected(self, batch: Sequence[Delivery]) -> None:
         after: dict[FailureHistory, FailureHistory] = {}
         for delivery in batch:
-            before = delivery.evidence
+            before = delivery.failure_history
             if before is not None:
-                delivery.evidence = after.setdefault(before, replace(before, suspected=True))
+                delivery.failure_history = after.setdefault(before, replace(before, suspected=True))
 
     def should_give_up(self, delivery: Delivery, now: float) -> bool:
         """Tell whether a delivery that has just failed by itself is given up, by its own past alone.
 
         Where most of the others' calls failed since that past began, the destination is what is ill.
         """
-        evidence, options = delivery.evidence, self._options
+        evidence, options = delivery.failure_history, self._options
         tally = self._tally([delivery])
         return (
             evidence is not None

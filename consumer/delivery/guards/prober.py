@@ -108,7 +108,7 @@ class Prober:
         kind, held = scope
 
         def fit(delivery: Delivery) -> bool:
-            to = delivery.shape.endpoint
+            to = delivery.envelope.endpoint
             # The guard's event types and the clock have no endpoint of their own: they are probed where none is held.
             elsewhere = to != held if kind == "endpoint" and scope != SKEW else to in holds
             if delivery.key in tried or elsewhere:
@@ -134,7 +134,7 @@ class Prober:
             return ProbeFilter(lambda delivery: not proves(delivery), lambda _: False)
 
         def passes(delivery: Delivery) -> bool:
-            if delivery.shape.endpoint in self._circuit_breakers or self._flood_guard.reason(delivery) not in {
+            if delivery.envelope.endpoint in self._circuit_breakers or self._flood_guard.reason(delivery) not in {
                 None,
                 scope,
             }:

@@ -115,7 +115,7 @@ class TimeWindow:
 
     def reason(self, delivery: Delivery) -> WaitReason | Fault | None:
         """Return what a delivery must wait for, why it can never go, or `None` where its time is all right."""
-        stands = check_window(delivery.event_ms, delivery.shape.max_age_ms, time.time() * 1000)
+        stands = check_window(delivery.event_ms, delivery.envelope.max_age_ms, time.time() * 1000)
         if stands is None:
             return None
         if isinstance(stands, float):
@@ -127,7 +127,7 @@ class TimeWindow:
 
     def expired(self, delivery: Delivery) -> Fault | None:
         """Return why a delivery's time can never be right, as far as that can be told."""
-        stands = check_window(delivery.event_ms, delivery.shape.max_age_ms, time.time() * 1000)
+        stands = check_window(delivery.event_ms, delivery.envelope.max_age_ms, time.time() * 1000)
         return stands if isinstance(stands, Fault) and self.agreed else None
 
     def drop_revoked(self) -> None:

@@ -50,9 +50,9 @@ class RateLimiter:
         self.rate_per_s = rate_per_s
         self._share = 0.0
         self._gain: tuple[float, float] | None = None
-        self.last_call = float("-inf")
+        self.last_request = float("-inf")
         """When the last call started, a call for a token included."""
-        self.told_until = float("-inf")
+        self.paused_until = float("-inf")
         self._calls = 0
         self._on_wire: dict[int, float] = {}  # when each call started, in that order
         self._arrived: deque[float] = deque()  # by when at the latest, rising
@@ -76,11 +76,11 @@ class RateLimiter:
 
     def pause_until(self, until: float) -> None:
         """Let no call start before `until` (the destination asked for it)."""
-        self.told_until = max(self.told_until, until)
+        self.paused_until = max(self.paused_until, until)
 
     def delay(self, now: float) -> tuple[float, str]:
         """Return the seconds the next request must still wait (0 = go), and whose limit it is: `server` or `local`."""
-        told = self.told_until - now
+        told = self.paused_until - now
         if told > 0:
             return told, "server"
         if self.rate_per_s is None:
@@ -88,7 +88,7 @@ class RateLimiter:
         mine = self.rate_per_s * self.share_at(now)
         if mine <= 0:
             return _WINDOW_S / 10, "local"
-        return max(0.0, self.last_call + _SLACK / mine - now, self._full_for(mine, now)), "local"
+        return max(0.0, self.last_request + _SLACK / mine - now, self._full_for(mine, now)), "local"
 
     def _full_for(self, mine: float, now: float) -> float:
         """Return seconds until fewer calls than `mine` a second may have arrived within any second from now on."""
@@ -104,7 +104,7 @@ class RateLimiter:
 
     def started(self, now: float) -> None:
         """Note that a call's turn has come."""
-        self.last_call = now
+        self.last_request = now
 
     def sent(self, now: float) -> int:
         """Note that a call goes on the wire: from now on it may arrive at any time. Return its number."""
@@ -151,14 +151,14 @@ class RequestGate:
         While its credentials were fetched a partition may have gone, the fence may have shut, or another lane been told
         to wait. And others called, the token call at least: a rate counts that too, so the turn is waited for anew.
         """
-        if self._pace.rate_per_s is None or self._pace.last_call == began:
+        if self._pace.rate_per_s is None or self._pace.last_request == began:
             return self._still(batch)
         return await self.may_repeat(batch)
 
     def _still(self, batch: Sequence[Delivery]) -> bool:
         return (
             self._may_call()
-            and self._pace.told_until <= time.monotonic()
+            and self._pace.paused_until <= time.monotonic()
             and all(delivery.ledger.may_send for delivery in batch)
         )
 

@@ -54,7 +54,7 @@ class Accounting:
         for index, name in enumerate(self.names):
             self.accounts[name].released += ledger.count_open_deliveries(index)
         self.released_records += ledger.count_open_records()
-        self._past_taken += ledger.taken
+        self._past_taken += ledger.accepted
         self._past_settled += ledger.settled
 
     def released(self) -> int:
@@ -65,7 +65,7 @@ class Accounting:
         """Return (taken, settled, open, released) records, over all ledgers there ever were."""
         taken, settled, still_open = self._past_taken, self._past_settled, 0
         for ledger in ledgers:
-            taken += ledger.taken
+            taken += ledger.accepted
             settled += ledger.settled
             still_open += ledger.open_records
         return taken, settled, still_open, self.released_records

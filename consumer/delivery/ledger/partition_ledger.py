@@ -42,6 +42,7 @@ class PartitionLedger:
         "_open",
         "_owed",
         "_weights",
+        "accepted",
         "active",
         "epoch",
         "may_send",
@@ -50,7 +51,6 @@ class PartitionLedger:
         "open_records",
         "partition",
         "settled",
-        "taken",
     )
 
     def __init__(self, partition: Partition, number: int, start: int, destinations: int) -> None:
@@ -64,7 +64,7 @@ class PartitionLedger:
         self.next_offset = start
         self.open_records = 0
         self.open_bytes = 0
-        self.taken = 0
+        self.accepted = 0
         self.settled = 0
         self._first = 0
         self._ended_to = 0  # index of the oldest slot not ended; everything below it has
@@ -103,7 +103,7 @@ class PartitionLedger:
         self._weights.extend(weights)
         self._kept.extend(records)
         self.next_offset = before + 1
-        self.taken += len(records)
+        self.accepted += len(records)
         self.open_records += len(records)
         self.open_bytes += sum(weights)
         if 0 in left:
@@ -207,7 +207,7 @@ class PartitionLedger:
         """Slots from the oldest open one to the last taken, settled ones included: what is kept, and not committed."""
         return len(self._left) - self._ended_to
 
-    def oldest_owing(self, destination: int) -> Message | None:
+    def oldest_open_for(self, destination: int) -> Message | None:
         """Return the oldest record that still owes one destination; the oldest of all, if that is far behind it."""
         if not self._open[destination]:
             return None

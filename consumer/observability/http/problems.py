@@ -25,7 +25,7 @@ def problems(
     answers: Iterable[PipelineStatus], silent: Iterable[str], moment: Moment, told: DirectivesObserver | None = None
 ) -> list[str]:
     """Return a sentence for everything that somebody must look at; the probes' checks have their own."""
-    said = [sentence for facts in answers for sentence in troubles(facts, moment)]
+    said = [sentence for facts in answers for sentence in problems_of(facts, moment)]
     said += [f"{name}: does not answer; please report" for name in silent]
     findings = told.findings if told is not None else ()
     meanwhile = (
@@ -39,7 +39,7 @@ def problems(
     ]
 
 
-def troubles(facts: PipelineStatus, moment: Moment) -> Iterable[str]:
+def problems_of(facts: PipelineStatus, moment: Moment) -> Iterable[str]:
     """Say what is wrong with a pipeline."""
     for sentences in (_kafka(facts, moment), _destinations(facts, moment), _books(facts)):
         yield from (f"{facts.name}: {sentence}" for sentence in sentences)

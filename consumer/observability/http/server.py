@@ -79,7 +79,7 @@ class StatusServer:
         if path == "/metrics":
             body, content_type = self._metrics.page(accept)
             return HTTPStatus.OK, content_type, body
-        answers, silent = self._sources.ask()
+        answers, silent = self._sources.collect()
         moment = Moment.now()
         if path in _PROBES:
             checks = _PROBES[path](answers, moment, self._limits)
@@ -89,7 +89,7 @@ class StatusServer:
             wrong = [f"{check.pipeline} {check.name}: {check.reason}".strip() for check in checks if not check.ok]
             return code, _TEXT, ("\n".join(wrong or ["ok"]) + "\n").encode()
         if path == "/status":
-            said = status(answers, silent, moment, self._sources.told)
+            said = status(answers, silent, moment, self._sources.directives)
             said["probes"] = {name: verdict(probe(answers, moment, self._limits)) for name, probe in _PROBES.items()}
             return HTTPStatus.OK, _JSON, _json(said)
         if path == "/":
@@ -97,7 +97,7 @@ class StatusServer:
             return (
                 HTTPStatus.OK,
                 "text/html; charset=utf-8",
-                page(answers, silent, checks, moment, self._sources.told).encode(),
+                page(answers, silent, checks, moment, self._sources.directives).encode(),
             )
         known = ", ".join(("/", "/status", "/metrics", *_PROBES))
         return HTTPStatus.NOT_FOUND, _TEXT, f"Nothing here. There is: {known}\n".encode()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from consumer.model.directives import Directive
 from consumer.model.status import DeliveryCounts, DestinationStatus, FloodGuardStatus, PartitionStatus, PipelineStatus
-from consumer.observability.directives_observer import DirectivesObserver, reason, said
+from consumer.observability.directives_observer import DirectivesObserver, describe, reason
 from consumer.observability.health import Check, Moment
 from consumer.observability.http.problems import problems
 from consumer.observability.log.format import timestamp
@@ -35,7 +35,7 @@ def _directives(told: DirectivesObserver, moment: Moment) -> dict[str, object]:
 
 def _directive(directive: Directive) -> dict[str, str]:
     """Its scope, end and reason; of an ordering key only that there is one."""
-    return {**said(directive), "reason": reason(directive)}
+    return {**describe(directive), "reason": reason(directive)}
 
 
 def verdict(checks: Sequence[Check]) -> dict[str, object]:

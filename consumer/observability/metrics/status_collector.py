@@ -47,7 +47,7 @@ class StatusCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Return every family, those without series included: a help text is worth having before the first event."""
         sheet = _Sheet()
-        answers, silent = self._sources.ask()
+        answers, silent = self._sources.collect()
         moment = Moment.now()
         for facts in answers:
             self._pipeline(sheet, facts, moment)
@@ -57,8 +57,8 @@ class StatusCollector(Collector):
             sheet.put("cdp_health_check", check.ok, check.pipeline, check.name)
         for check in startup(answers, moment, self._limits):
             sheet.put("cdp_health_check", check.ok, check.pipeline, check.name)
-        if self._sources.told is not None:
-            _directives(sheet, self._sources.told, moment)
+        if self._sources.directives is not None:
+            _directives(sheet, self._sources.directives, moment)
         return sheet.families()
 
     def _pipeline(self, sheet: _Sheet, facts: PipelineStatus, moment: Moment) -> None:
@@ -104,7 +104,7 @@ class StatusCollector(Collector):
 
 
 def _directives(sheet: _Sheet, told: DirectivesObserver, moment: Moment) -> None:
-    if told.heard:
+    if told.file_read:
         sheet.put("cdp_directives_file_valid", not told.findings)
     kinds = [directive.kind for directive in told.in_force(moment.wall_ms)]
     for kind in _KINDS:

@@ -108,7 +108,7 @@ class DispatcherHarness:
         self.settling = Settlement([self.name], self.shelf, self.shelf, self.observer)
         self.index = self.settling.index[self.name]
         self.fenced = False
-        self.ledger = PartitionLedger(PARTITION, 1, 0, len(self.settling.books.names))
+        self.ledger = PartitionLedger(PARTITION, 1, 0, len(self.settling.accounting.names))
         self.past: list[PartitionLedger] = []
         self.secrets = {name: FakeSecret(value) for name, value in SECRETS.items()}
         credential = self.destination.credential
@@ -121,15 +121,15 @@ class DispatcherHarness:
         self.lanes = Dispatcher(
             self.destination,
             options,
-            wire=lambda: self.wire(options.timeout_s),
+            connect=lambda: self.wire(options.timeout_s),
             credentials=credentials,
-            ends=self.settling.sink_of(self.name),
-            may_call=lambda: not self.fenced,
+            sink=self.settling.sink_of(self.name),
+            may_send=lambda: not self.fenced,
             observer=self.observer,
         )
 
     async def _token_call(self, call: HttpRequest) -> HttpResponse | Fault | Deferred:
-        return await fetch_token(self.token_wire, call, self.lanes.pace)
+        return await fetch_token(self.token_wire, call, self.lanes.rate_limiter)
 
     def wire(self, timeout_s: float) -> HttpConnection:
         return HttpConnection(self.fake.url, {**self.destination.headers, "user-agent": "cdp-consumer/test"}, timeout_s)
@@ -153,13 +153,13 @@ class DispatcherHarness:
         made = [self.encode(text, key, target, now_ms) for text, key in zip(texts, keys, strict=True)]
         offset = self.ledger.next_offset
         records: Any = [FakeRecord(offset + number) for number in range(len(made))]
-        owed = [[int(index == self.index)] * len(made) for index in range(len(self.settling.books.names))]
+        owed = [[int(index == self.index)] * len(made) for index in range(len(self.settling.accounting.names))]
         first = self.ledger.open(records, owed, [len(one.body) for one in made])
-        self.settling.books.accounts[self.name].owed += len(made)
+        self.settling.accounting.accounts[self.name].owed += len(made)
         entry = Entry(event_type, self.name, f"{self.name}.{target}", target)
         self.lanes.enqueue(
             [
-                Delivery(one.body, key, one.shape, one.identity, now_ms, entry, self.ledger, first + number)
+                Delivery(one.body, key, one.envelope, one.identity, now_ms, entry, self.ledger, first + number)
                 for number, (one, key) in enumerate(zip(made, keys, strict=True))
             ]
         )
@@ -169,7 +169,7 @@ class DispatcherHarness:
         """Give the partition away, as a rebalance does; a new ledger takes over."""
         self.ledger.may_send = False
         self.lanes.drop_revoked([self.ledger])
-        self.settling.books.close(self.ledger)
+        self.settling.accounting.close(self.ledger)
         self.past.append(self.ledger)
         self.ledger = PartitionLedger(PARTITION, self.ledger.epoch + 1, self.ledger.committable_offset(), 2)
 
@@ -180,7 +180,7 @@ class DispatcherHarness:
 
     async def all_ended(self, timeout_s: float = 120.0) -> None:
         await self.until(lambda: not self.ledger.open_records and not self.lanes.open_bytes(), timeout_s)
-        account = self.settling.books.accounts[self.name]
+        account = self.settling.accounting.accounts[self.name]
         assert account.mismatch(0) == 0
 
     def causes(self) -> list[DeadLetterCause]:

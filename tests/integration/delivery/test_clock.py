@@ -87,7 +87,7 @@ def test_a_slow_clock_of_ours_refuses_nothing_though_no_answer_has_told_the_time
             ids = [lanes.owe([str(n)], [n], "custom_event", now_ms)[0] for n in range(6)]
             await lanes.until(lambda: len(fake.held()) == 1)
             assert [name for name, _ in lanes.observer.holds] == ["clock"]
-            assert [endpoint.name for endpoint, _ in lanes.lanes.holds] == ["clock"]
+            assert [endpoint.name for endpoint, _ in lanes.lanes.circuit_breakers] == ["clock"]
             await asyncio.sleep(
                 0.6
             )  # several looks: what is known now is that the clocks disagree, and no probe tells more
@@ -146,8 +146,8 @@ def test_an_endpoint_held_since_before_the_time_was_known_is_probed_with_what_ma
             outage = fake.outage(404)
             lanes.owe(["a"], [1], "custom_event")
             await lanes.until(lambda: bool(lanes.observer.holds))
-            lanes.lanes.window._heard_at = float("-inf")
-            monkeypatch.setattr(lanes.lanes.window, "record_server_date", lambda _: None)  # answers without a time
+            lanes.lanes.time_window._heard_at = float("-inf")
+            monkeypatch.setattr(lanes.lanes.time_window, "record_server_date", lambda _: None)  # answers without a time
             lanes.owe(["b"], [2], "custom_event", int(time.time() * 1000) + 600_000)
             lanes.owe(["c"], [1], "custom_event", int(time.time() * 1000) + 600_000)
             before = len(fake.requests)

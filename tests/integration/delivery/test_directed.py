@@ -102,7 +102,7 @@ def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes
             assert not met.hits
             (letter,) = lanes.shelf.letters
             assert (letter.delivery_id, letter.fault.cause, letter.attempts) == (ids[0], DeadLetterCause.QUARANTINED, 0)
-            assert lanes.settling.books.accounts["customerio"].dead_lettered == 1
+            assert lanes.settling.accounting.accounts["customerio"].dead_lettered == 1
 
     asyncio.run(run())
 

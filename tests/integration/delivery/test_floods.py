@@ -71,13 +71,13 @@ def test_a_flood_closes_the_guard_other_types_go_on_and_a_probe_that_is_taken_op
             assert all(b.started - a.started >= 0.08 for a, b in itertools.pairwise(probes))
             assert len({request.ids[0] for request in probes}) == 4, "probes take different keys in turn"
             assert len(lanes.shelf.letters) == 4, "a refused probe was dead-lettered"
-            (closed,) = lanes.lanes.guarding.closed()
+            (closed,) = lanes.lanes.flood_guard.tripped()
             assert (closed.kind, closed.cause, closed.refused, closed.of) == (RETURN, REFUSED, 5, 5)
             assert closed.waiting >= 20
             fake.faults.remove(rule)
             await lanes.all_ended()
             assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
-            assert not lanes.lanes.guarding.closed()
+            assert not lanes.lanes.flood_guard.tripped()
             lettered = {letter.delivery_id for letter in lanes.shelf.letters}
             assert lettered < set(returns)
             assert len(lettered) == 4
@@ -159,7 +159,7 @@ def test_a_directive_opens_it_at_once_all_that_waited_is_dead_lettered_and_after
             returns = flood(lanes, "custom_event")
             await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
             lanes.lanes.apply_directives(accept_all(DeadLetterCause.CONTRACT))
-            assert lanes.lanes.guarding.closed(), "it spoke of another cause"
+            assert lanes.lanes.flood_guard.tripped(), "it spoke of another cause"
             lanes.lanes.apply_directives(accept_all())
             await lanes.all_ended()
             assert lanes.observer.openings == [(RETURN, REFUSED, "directive")]
@@ -193,14 +193,14 @@ def test_a_partition_that_goes_leaves_the_guard_closed_and_the_next_tenures_firs
             await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
             await lanes.until(lambda: lanes.ledger.open_records == 26)
             lanes.go()
-            (closed,) = lanes.lanes.guarding.closed()
+            (closed,) = lanes.lanes.flood_guard.tripped()
             assert closed.waiting == 0
             fake.faults.remove(rule)
             later = flood(lanes, "custom_event", 10)
             await lanes.all_ended()
             assert set(later) <= fake.held()
             assert len(lanes.shelf.letters) == 4
-            assert lanes.settling.books.accounts["copilot"].released == 26
+            assert lanes.settling.accounting.accounts["copilot"].released == 26
 
     asyncio.run(run())
 
@@ -248,7 +248,7 @@ def test_a_key_with_a_letter_a_closed_guard_and_a_held_endpoint_ends_once_all_is
             fake.faults.remove(rule)
             await lanes.all_ended()
             assert fake.held() == {events[4], "u7=true"}
-            assert not lanes.lanes.holds
-            assert not lanes.lanes.guarding.closed()
+            assert not lanes.lanes.circuit_breakers
+            assert not lanes.lanes.flood_guard.tripped()
 
     asyncio.run(run())

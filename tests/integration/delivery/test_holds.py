@@ -136,7 +136,7 @@ def test_two_endpoints_held_in_one_lane_are_both_probed_until_both_are_mended() 
             outage = fake.outage(410)
             lanes.owe(["yes"], [1], "consent")
             lanes.owe(["x"], [2], "custom_event")
-            await lanes.until(lambda: len(list(lanes.lanes.holds)) == 2)
+            await lanes.until(lambda: len(list(lanes.lanes.circuit_breakers)) == 2)
             before = len(fake.requests)
             await fake.until(lambda: len({request.path for request in fake.requests[before:]}) == 2)
             fake.faults.remove(outage)
@@ -180,7 +180,7 @@ def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one
             await lanes.until(lambda: bool(lanes.observer.holds))
             real = time.time
             monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + 40 * 86_400)
-            lanes.lanes.window._ahead_s = real() + 40 * 86_400 - time.monotonic()
+            lanes.lanes.time_window._ahead_s = real() + 40 * 86_400 - time.monotonic()
             await lanes.until(lambda: lanes.causes() == ["out_of_window"])
             assert [letter.delivery_id for letter in lanes.shelf.letters] == old
             monkeypatch.undo()
@@ -217,7 +217,7 @@ def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> No
             dispatcher_harness(fake, lanes=2, probe_s=600, destination={"events": 1}) as lanes,
         ):
             # as if a call of another lane succeeded whenever this one is on the wire
-            lanes.lanes.holds._succeeded[lanes.destination.endpoints[0]] = time.monotonic() + 600
+            lanes.lanes.circuit_breakers._succeeded[lanes.destination.endpoints[0]] = time.monotonic() + 600
             for lane in lanes.lanes.lanes:
                 lane._outcomes._context = replace(lane._outcomes._context, random=lambda: 0.999)
             fake.faults.add(Answer(403), times=4)

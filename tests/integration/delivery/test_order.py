@@ -45,7 +45,7 @@ def test_every_key_keeps_its_order_through_errors_resets_lost_answers_and_timeou
             ids: list[str] = []
             for start in range(0, 200, 40):
                 ids += lanes.owe([str(n) for n in range(start, start + 40)], keys[start : start + 40], "track")
-                await lanes.until(lambda: lanes.ledger.settled * 2 >= lanes.ledger.taken - 40)
+                await lanes.until(lambda: lanes.ledger.settled * 2 >= lanes.ledger.accepted - 40)
             await lanes.all_ended()
             assert fake.held() == set(ids)
             assert all(rule.hits for rule in rules)
@@ -142,8 +142,8 @@ def test_a_refused_event_whose_partition_went_holds_its_key_no_longer_than_its_l
             lanes.shelf.acknowledge()
             await lanes.all_ended()
             assert fake.held() == {later}
-            assert lanes.settling.books.accounts["customerio"].dead_lettered == 0
-            assert lanes.settling.books.accounts["customerio"].released == 1
+            assert lanes.settling.accounting.accounts["customerio"].dead_lettered == 0
+            assert lanes.settling.accounting.accounts["customerio"].released == 1
 
     asyncio.run(run())
 
@@ -183,7 +183,7 @@ def test_a_call_answered_after_its_partition_was_released_settles_nothing() -> N
             (later,) = lanes.owe(["b"], [1], "track")
             await lanes.all_ended()
             assert fake.held() == {first, later}
-            account = lanes.settling.books.accounts["customerio"]
+            account = lanes.settling.accounting.accounts["customerio"]
             assert (account.owed, account.delivered, account.released) == (2, 1, 1)
 
     asyncio.run(run())

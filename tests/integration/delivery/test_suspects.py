@@ -181,7 +181,7 @@ def test_what_waits_by_itself_when_its_partition_goes_is_not_sent_again() -> Non
             await lanes.all_ended()
             assert fake.held() == {later}
             assert poison.hits == hits
-            account = lanes.settling.books.accounts["customerio"]
+            account = lanes.settling.accounting.accounts["customerio"]
             assert (account.owed, account.delivered, account.released) == (3, 1, 2)
 
     asyncio.run(run())

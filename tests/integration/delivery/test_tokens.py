@@ -96,7 +96,7 @@ def test_a_call_is_not_made_again_after_a_renewal_when_its_turn_has_passed(lapse
                 case "fence shut":
                     lanes.fenced = True
                 case _:
-                    lanes.lanes.pace.pause_until(time.monotonic() + 0.5)
+                    lanes.lanes.rate_limiter.pause_until(time.monotonic() + 0.5)
             gate.open()
             await lanes.until(lambda: not lanes.lanes.requests_in_flight)
             assert len(lanes.calls()) == 2
@@ -117,7 +117,7 @@ def test_calls_made_again_after_a_renewal_keep_to_the_rate() -> None:
             FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
             dispatcher_harness(fake, {"store_id": "store"}, lanes=8, rate_per_s=20.0) as lanes,
         ):
-            lanes.lanes.pace.set_share(1.0, time.monotonic() - 1.0)
+            lanes.lanes.rate_limiter.set_share(1.0, time.monotonic() - 1.0)
             lanes.owe(["warm"], [0], "event")
             await lanes.all_ended()
             fake.expire_tokens()
@@ -141,7 +141,7 @@ def test_the_call_for_a_token_counts_towards_the_rate() -> None:
             FakeYotpo(store_id="store", secret="secret", rate=5.0) as fake,
             dispatcher_harness(fake, {"store_id": "store"}, lanes=8, rate_per_s=5.0) as lanes,
         ):
-            lanes.lanes.pace.set_share(1.0, time.monotonic() - 1.0)
+            lanes.lanes.rate_limiter.set_share(1.0, time.monotonic() - 1.0)
             lanes.owe(["first"] * 8, list(range(8)), "event")
             await lanes.all_ended()
             assert [request.status for request in fake.requests if request.status == 429] == []

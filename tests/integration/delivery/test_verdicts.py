@@ -23,7 +23,7 @@ def test_what_an_answer_lists_is_dead_lettered_and_the_rest_of_the_call_is_deliv
             assert lanes.causes() == [DeadLetterCause.REFUSED] * 2
             assert lanes.observer.partial == [(8, 2)]
             assert fake.held() == {ids[n] for n in range(8) if n not in bad}
-            account = lanes.settling.books.accounts["copilot"]
+            account = lanes.settling.accounting.accounts["copilot"]
             assert (account.delivered, account.dead_lettered) == (6, 2)
 
     asyncio.run(run())

@@ -65,7 +65,7 @@ def test_a_rate_spaces_the_calls_of_all_lanes_and_a_share_of_it_spaces_them_wide
             lanes.owe([str(n) for n in range(12)], list(range(12)), "event")
             await asyncio.sleep(0.15)
             assert not fake.requests, "no share of the rate was given yet"
-            pace, starts = lanes.lanes.pace, list[float]()
+            pace, starts = lanes.lanes.rate_limiter, list[float]()
             started = pace.started
 
             def noted(now: float) -> None:
