@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from consumer.demo.oracle import Letter
 from consumer.demo.produced_records import digest_of
-from consumer.model import Partition
+from consumer.model import Partition, partition_of
 
 _WITHIN_S = 10.0
 
@@ -77,7 +77,7 @@ def read_committed(bootstrap: str, group: str, partitions: Iterable[Partition]) 
         raise ClusterReadError(f"the offsets of {group} could not be read: {error.args[0].str()}") from error
     finally:
         consumer.close()
-    return {Partition(each.topic, each.partition): each.offset for each in answers if each.offset >= 0}
+    return {partition_of(each): each.offset for each in answers if each.offset >= 0}
 
 
 def _consumer(bootstrap: str, group: str) -> Consumer:

@@ -29,7 +29,7 @@ from consumer.kafka.client_health import is_fatal
 from consumer.kafka.fence import Fence
 from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.kafka.start_offsets import StartOffsets, encode_metadata
-from consumer.model import Partition
+from consumer.model import Partition, partition_of
 from consumer.model.observer import Observer
 
 _REQUEST_BYTES = 512 * 1024
@@ -197,7 +197,7 @@ class OffsetCommitter:
         return accepted
 
     def _is_of(self, sent: Mapping[Partition, int], answer: TopicPartition) -> bool:
-        partition = Partition(answer.topic, answer.partition)
+        partition = partition_of(answer)
         standing = self._standings.get(partition)
         return standing is not None and sent.get(partition) == standing.epoch
 
@@ -206,7 +206,7 @@ class OffsetCommitter:
         idle = [one for one, goal in goals.items() if self._standings[one].is_idle(goal)]
         if idle and not self.in_hand:
             for place in consumer.position([TopicPartition(*partition) for partition in idle]):
-                partition = Partition(place.topic, place.partition)
+                partition = partition_of(place)
                 if place.error is None and place.offset > goals[partition]:  # negative: nothing was fetched yet
                     goals[partition] = place.offset
         return {partition: goal for partition, goal in goals.items() if goal > self._standings[partition].confirmed}
@@ -224,10 +224,10 @@ class OffsetCommitter:
         accepted: dict[Partition, int] = {}
         errors = [answer.error for answer in answers if answer.error is not None]
         for answer in answers:
-            standing = self._standings.get(Partition(answer.topic, answer.partition))
+            standing = self._standings.get(partition_of(answer))
             if answer.error is None and standing is not None:
                 standing.confirmed = max(standing.confirmed, answer.offset)
-                accepted[Partition(answer.topic, answer.partition)] = answer.offset
+                accepted[partition_of(answer)] = answer.offset
         if accepted:
             self._proven = next(iter(accepted))
             self._fence.commit_accepted(began_s)

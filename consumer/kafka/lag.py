@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from consumer.kafka.client_health import BrokerLossDetector
 from consumer.kafka.properties import PollOptions, effective_properties
 from consumer.kafka.timeouts import LAG_S
-from consumer.model import Partition
+from consumer.model import Partition, partition_of
 
 _TIMEOUT_S = 5.0
 _LOOK_S = 0.5
@@ -116,7 +116,7 @@ class LagMonitor:
                 place = TopicPartition(answer.topic, answer.partition)
                 _, log_end = consumer.get_watermark_offsets(place, _TIMEOUT_S, cached=False)
                 if log_end >= 0:
-                    found[Partition(answer.topic, answer.partition)] = (log_end, answer.offset)
+                    found[partition_of(answer)] = (log_end, answer.offset)
         if answered:
             self._updated_at = time.time()
         return MappingProxyType(found)

@@ -31,7 +31,7 @@ from consumer.kafka.loop_bridge import Assignment, CommittableOffsets, LoopBridg
 from consumer.kafka.properties import PollOptions, effective_properties, is_incremental, max_poll_interval_s
 from consumer.kafka.start_offsets import StartOffsetResolver, StartOffsets
 from consumer.kafka.topics import TopicWatch
-from consumer.model import Partition
+from consumer.model import Partition, partition_of
 from consumer.model.clock import now_ms
 from consumer.model.observer import Observer
 
@@ -228,7 +228,7 @@ class GroupMembership:
             consumer.resume(partitions)  # a pause outlives the assignment
         if self._incremental:
             # Of what it has not assigned the client complains, and gives nothing back.
-            consumer.incremental_unassign([one for one in partitions if _name(one) not in self._unassigned])
+            consumer.incremental_unassign([one for one in partitions if partition_of(one) not in self._unassigned])
             self._unassigned -= lot
         else:
             consumer.unassign()
@@ -248,8 +248,4 @@ def _generation(consumer: Consumer) -> int:
 
 
 def _names(partitions: Iterable[TopicPartition]) -> set[Partition]:
-    return {_name(one) for one in partitions}
-
-
-def _name(one: TopicPartition) -> Partition:
-    return Partition(one.topic, one.partition)
+    return {partition_of(one) for one in partitions}

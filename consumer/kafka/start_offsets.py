@@ -22,7 +22,7 @@ from typing import Literal
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.kafka.properties import Start
-from consumer.model import Partition
+from consumer.model import Partition, partition_of
 from consumer.model.directives import ResumeAt
 
 BEGINNING = -2
@@ -182,7 +182,7 @@ class StartOffsetResolver:
         answers = consumer.committed([TopicPartition(*partition) for partition in partitions], self.timeout_s)
         _raise_errors(answers)
         return {
-            Partition(answer.topic, answer.partition): (answer.offset, decode_metadata(answer.metadata))
+            partition_of(answer): (answer.offset, decode_metadata(answer.metadata))
             for answer in answers
             if answer.offset >= 0
         }
@@ -194,7 +194,7 @@ class StartOffsetResolver:
             [TopicPartition(*partition, time) for partition, time in times.items()], self.timeout_s
         )
         _raise_errors(answers)
-        found = {Partition(answer.topic, answer.partition): answer.offset for answer in answers}
+        found = {partition_of(answer): answer.offset for answer in answers}
         later = {partition: END for partition, offset in found.items() if offset < 0 and times[partition] != END}
         return found | self._offsets_at(consumer, later)
 

@@ -26,6 +26,23 @@ class Partition(NamedTuple):
     index: int  # type: ignore[assignment]  # hides tuple.index on purpose: nobody searches a partition
 
 
+class HasPartition(Protocol):
+    """An object that names a partition by attributes, as the Kafka client's `TopicPartition` does."""
+
+    @property
+    def topic(self) -> str:
+        """The topic's name."""
+
+    @property
+    def partition(self) -> int:
+        """The partition's index."""
+
+
+def partition_of(place: HasPartition) -> Partition:
+    """Return the partition that an object of the Kafka client names."""
+    return Partition(place.topic, place.partition)
+
+
 UNREADABLE_HEADERS = "cdp-headers-unreadable"
 """The mark of a record whose headers could not be read; like all `cdp-*` names it never reaches a dead letter."""
 
