@@ -8,7 +8,7 @@ from consumer.delivery.delivery import Delivery
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.model import Blocked, Deferred, Fault, TransientCause, Verdict
 from tests.property.test_batch import delivery
-from tests.property.test_suspects import FAR_OFF, LONG_AGO, LaneAlone
+from tests.property.test_poison_detection import FAR_OFF, LONG_AGO, LaneAlone
 
 DOWN = Deferred(Fault(TransientCause.SERVER_ERROR, "", 500))
 DENIED = Blocked(Fault(TransientCause.UNAUTHORIZED, "", 403))

@@ -9,7 +9,7 @@ import pytest
 from consumer.demo.fakes import Answer, FakeCopilot, Incoming, MarkInvalid
 from consumer.model import DeadLetterCause, Entry
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
-from tests.integration.delivery.test_floods import GUARD, ORDER, REFUSED, RETURN, bad, flood, refusing_copilot
+from tests.integration.delivery.test_flood_guard import GUARD, ORDER, REFUSED, RETURN, bad, flood, refusing_copilot
 from tests.property.test_batch import SHAPES, FakeLedger, delivery
 
 
