@@ -115,6 +115,17 @@ def is_empty(node: Node) -> bool:
     return isinstance(node, Scalar) and node.plain and not node.text
 
 
+def node_kind(node: Node) -> str:
+    """Return the kind of a node as a finding names it, with its article."""
+    match node:
+        case Items():
+            return "a list"
+        case Table():
+            return "a mapping (`{…}`)" if node.flow else "a mapping"
+        case Scalar():  # pragma: no branch - mypy proves the match total
+            return "nothing" if node.value is None else "a single value"
+
+
 @dataclass(slots=True)
 class ReadContext:
     """One document being read: collects all findings, each with its position."""

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from consumer.config.complaints import ConfigReadContext, shown
 from consumer.config.scalar_parsers import InvalidValue
 from consumer.model.findings import did_you_mean
-from consumer.yaml_document import Items, Node, Scalar, Table, below
+from consumer.yaml_document import Items, Node, Scalar, Table, below, node_kind
 
 JsonSchema = dict[str, Any]
 
@@ -48,7 +48,7 @@ class ScalarOption:
     def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — whatever `parse` makes
         """Return the word's value."""
         if not isinstance(node, Scalar):
-            reading.error(node, path, f"must be a single value, not {_form(node)}")
+            reading.error(node, path, f"must be a single value, not {node_kind(node)}")
             return NOTHING
         expanded = reading.expand(node, path)
         if expanded is None:
@@ -89,7 +89,7 @@ class ListOption:
             value = self.of.read(node, path, reading)
             return NOTHING if value is NOTHING else (value,)
         if not isinstance(node, Items):
-            reading.error(node, path, f"must be a list, not {_form(node)}", "write `[one, two]`")
+            reading.error(node, path, f"must be a list, not {node_kind(node)}", "write `[one, two]`")
             return NOTHING
         if not node.items and not self.empty:
             reading.error(node, path, "is an empty list", "name at least one")
@@ -117,7 +117,7 @@ class MapOption:
     def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
         """Return the values by name."""
         if not isinstance(node, Table):
-            reading.error(node, path, f"must be a mapping, not {_form(node)}", "write `name: value` lines under it")
+            reading.error(node, path, f"must be a mapping, not {node_kind(node)}", "write `name: value` lines under it")
             return NOTHING
         if not node.entries and not self.empty:
             reading.error(node, path, "is empty", "name at least one")
@@ -163,7 +163,7 @@ class Section:
         """Return every key's value, defaults filled in."""
         if not isinstance(node, Table):
             hint = "known keys: " + ", ".join(f"`{name}`" for name in self.options)
-            reading.error(node, path, f"must be a mapping, not {_form(node)}", hint)
+            reading.error(node, path, f"must be a mapping, not {node_kind(node)}", hint)
             return NOTHING
         for key, _ in node.entries:
             if key.text not in self.options:
@@ -201,14 +201,6 @@ class Section:
         required = [name for name, option in self.options.items() if option.required]
         schema: JsonSchema = {"type": "object", "properties": properties, "additionalProperties": False}
         return {**schema, "required": required} if required else schema
-
-
-def _form(node: Node) -> str:
-    if isinstance(node, Table):
-        return "a mapping"
-    if isinstance(node, Items):
-        return "a list"
-    return "nothing" if node.value is None else "a single value"
 
 
 @dataclass(frozen=True, slots=True)

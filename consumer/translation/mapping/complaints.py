@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from consumer.model.findings import did_you_mean
 from consumer.translation.expressions.expression import Expression, compile_expression
 from consumer.translation.expressions.static_checks import Problem
-from consumer.yaml_document import Items, Node, ReadContext, Scalar, Table, below, is_empty, was_cut
+from consumer.yaml_document import Node, ReadContext, Scalar, Table, below, is_empty, node_kind, was_cut
 
 _QUOTE = "quote the whole expression"
 
@@ -36,7 +36,7 @@ class MappingReadContext(ReadContext):
         if node is None:
             return None
         if not isinstance(node, Scalar):
-            self.error(node, path, f"must be a text, not {_shape(node)}", "quote it if it is one")
+            self.error(node, path, f"must be a text, not {node_kind(node)}", "quote it if it is one")
             return None
         if not isinstance(node.value, str):
             self.error(node, path, *_not_text(node, "a text"))
@@ -51,7 +51,7 @@ class MappingReadContext(ReadContext):
         if node is None:
             return None
         if not isinstance(node, Scalar):
-            self.error(node, path, f"must be an expression, but YAML reads {_shape(node)} here", _QUOTE)
+            self.error(node, path, f"must be an expression, but YAML reads {node_kind(node)} here", _QUOTE)
             return None
         if not isinstance(node.value, str):
             self.error(node, path, *_not_text(node, "an expression"))
@@ -71,12 +71,6 @@ class MappingReadContext(ReadContext):
         on_one_line = "\n" not in node.text
         shift = problem.at + (0 if node.plain else 1) if on_one_line else 0
         self.error(node, path, problem.message, problem.hint, shift=shift)
-
-
-def _shape(node: Items | Table) -> str:
-    if isinstance(node, Items):
-        return "a list"
-    return "a mapping (`{…}`)" if node.flow else "a mapping"
 
 
 def _not_text(node: Scalar, wanted: str) -> tuple[str, str]:
