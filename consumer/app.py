@@ -23,7 +23,7 @@ from consumer.model import Deferred, Fault, HttpRequest, HttpResponse, SecretPro
 from consumer.model.observer import Observer
 from consumer.observability.fan_out_observer import FanOutObserver
 from consumer.pipeline.pipeline import Pipeline
-from consumer.pipeline.schema_fetcher import NoRegistry, SchemaFetcher
+from consumer.pipeline.schema_fetcher import SchemaFetcher, no_registry
 from consumer.pipeline.settlement import Settlement
 from consumer.pipeline.status import ConsumerStateObserver, StatusReporter
 from consumer.translation.translator import Translator
@@ -64,8 +64,14 @@ class PipelineRunner:
             clock_ms=config.clock_ms,
             disabled=disabled,
         )
-        registry = NoRegistry() if settings.registry is None else RegistryClient(settings.registry, _REGISTRY_TIMEOUT_S)
-        self._learning = SchemaFetcher(registry, translator, self._schemas_changed, observer)
+        registry = settings.registry
+        self._learning = SchemaFetcher(
+            no_registry if registry is None else RegistryClient(registry, _REGISTRY_TIMEOUT_S).fetch,
+            learn=translator.learn,
+            learn_unknown=translator.learn_unknown,
+            on_learned=self._schemas_changed,
+            observer=observer,
+        )
         self._shelf = DeadLetterWriter(
             settings.kafka,
             settings.dead_letters.topic,
@@ -81,7 +87,9 @@ class PipelineRunner:
             limits=limits,
             drain_s=settings.budgets.drain_s,
             translator=translator,
-            settlement=Settlement(list(destinations), self._shelf, translator, observer, self._guard),
+            settlement=Settlement(
+                list(destinations), self._shelf, translator.schema_id, translator.event_type, observer, self._guard
+            ),
             request_schema=self._learning.request,
             observer=observer,
         )

@@ -5,63 +5,58 @@ from __future__ import annotations
 import asyncio
 import time
 from random import Random
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from consumer.delivery.backoff import Backoff
 from consumer.kafka.schema_registry.client import RegistryUnauthorized, RegistryUnreachable, SchemaFound, SchemaUnknown
 from consumer.model.clock import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from consumer.model import Fault
+    from consumer.kafka.schema_registry.client import LookupResult
     from consumer.model.observer import Observer
     from consumer.model.translated_batch import SchemaKey
 
 _BACKOFF = Backoff(0.5, 5.0)
 
 
-class SchemaStore(Protocol):
-    """Translation, as far as it learns schemas."""
-
-    def learn(self, key: SchemaKey, schema_text: str, references: Mapping[str, str]) -> Fault | None:
-        """Use a schema from now on."""
-
-    def learn_unknown(self, key: SchemaKey, at_ms: int) -> None:
-        """Know that there is no such schema."""
-
-
-class SchemaSource(Protocol):
-    """A schema registry."""
-
-    async def fetch(self, key: SchemaKey) -> SchemaFound | SchemaUnknown | RegistryUnreachable | RegistryUnauthorized:
-        """Ask for one schema."""
-
-
-class NoRegistry:
-    """The registry of a configuration that names none: it knows no schema."""
-
-    async def fetch(self, key: SchemaKey) -> SchemaUnknown:  # noqa: ARG002 - whichever it is
-        """Answer that there is none."""
-        return SchemaUnknown()
+async def no_registry(key: SchemaKey) -> SchemaUnknown:  # noqa: ARG001 - whichever it is
+    """Answer for the registry of a configuration that names none: it knows no schema."""
+    return SchemaUnknown()
 
 
 class SchemaFetcher:
     """Asks for each missing schema once at a time, until the registry has answered."""
 
     def __init__(
-        self, registry: SchemaSource, translator: SchemaStore, learned: Callable[[], None], observer: Observer
+        self,
+        fetch: Callable[[SchemaKey], Awaitable[LookupResult]],
+        *,
+        learn: Callable[[SchemaKey, str, Mapping[str, str]], object],
+        learn_unknown: Callable[[SchemaKey, int], None],
+        on_learned: Callable[[], None],
+        observer: Observer,
     ) -> None:
-        """Call `learned` whenever records that wait should be tried again. Make it in the loop."""
+        """Prepare to fetch. Make it in the loop.
+
+        Args:
+            fetch: asks the registry for one schema.
+            learn: receives a schema's key, its text and the schemas it refers to.
+            learn_unknown: receives the key of a schema the registry does not have, and the epoch milliseconds.
+            on_learned: called after either; records that wait should be tried again.
+            observer: receives each answer.
+        """
         self.pending: dict[SchemaKey, int] = {}
         """What is asked for, with the epoch milliseconds since when."""
         self.problems: dict[SchemaKey, str] = {}
         """Why it is not there yet, as last answered: `unreachable` or `refused`."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends, with an exception, when asking fell: records would wait for ever, and nobody would say so."""
-        self._registry = registry
-        self._translator = translator
-        self._learned = learned
+        self._fetch = fetch
+        self._learn = learn
+        self._learn_unknown = learn_unknown
+        self._on_learned = on_learned
         self._observer = observer
         self._tasks: set[asyncio.Task[None]] = set()
         self._dice = Random().random  # noqa: S311 - jitter, not a secret
@@ -85,16 +80,16 @@ class SchemaFetcher:
         attempt = 0
         while True:
             began = time.monotonic()
-            answer = await self._registry.fetch(key)
+            answer = await self._fetch(key)
             seconds = time.monotonic() - began
             match answer:
                 case SchemaFound(schema_text, references):
                     self._observer.schema_fetched(key, "found", seconds)
-                    self._translator.learn(key, schema_text, references)
+                    self._learn(key, schema_text, references)
                     break
                 case SchemaUnknown():
                     self._observer.schema_fetched(key, "unknown", seconds)
-                    self._translator.learn_unknown(key, now_ms())
+                    self._learn_unknown(key, now_ms())
                     break
                 case RegistryUnreachable():
                     self._observer.schema_fetched(key, "unreachable", seconds)
@@ -108,7 +103,7 @@ class SchemaFetcher:
             await asyncio.sleep(max(0.2, _BACKOFF.wait(attempt, None, self._dice)))
         del self.pending[key]
         self.problems.pop(key, None)
-        self._learned()
+        self._on_learned()
 
     async def close(self) -> None:
         """Ask no more."""

@@ -39,16 +39,6 @@ class DeadLetterSink(Protocol):
         """Return why letters cannot be written now."""
 
 
-class Describes(Protocol):
-    """What a dead letter says of its record."""
-
-    def schema_id(self, message: Message) -> str | None:
-        """Return the id of the schema a record was written with, if it says so."""
-
-    def event_type(self, message: Message) -> str | None:
-        """Return the full name of a record's event, if it can be known."""
-
-
 def _nothing() -> None:
     pass
 
@@ -60,17 +50,28 @@ class Settlement:
         self,
         destinations: Sequence[str],
         shelf: DeadLetterSink,
-        describe: Describes,
+        schema_id: Callable[[Message], str | None],
+        event_type: Callable[[Message], str | None],
         observer: Observer,
         guard: FloodGuardOptions = _GUARD,
     ) -> None:
-        """Open the books; `guard` says when letters of what could not be said are parked."""
+        """Open the books.
+
+        Args:
+            destinations: the names of the pipeline's destinations.
+            shelf: writes dead letters.
+            schema_id: returns the id of the schema that a record names, for its dead letter.
+            event_type: returns the full name of a record's event if it is known, for its dead letter.
+            observer: receives what happens.
+            guard: the thresholds above which the dead letters of untranslated records are parked.
+        """
         self.accounting = Accounting(destinations)
         self.parking = ParkedFailures(self.accounting.names, guard, self._unsaid, observer)
         self.index = {account: index for index, account in enumerate(self.accounting.names)}
         self.on_room: Callable[[], None] = _nothing
         self._shelf = shelf
-        self._describe = describe
+        self._schema_id = schema_id
+        self._event_type = event_type
         self._observer = observer
         self._letters: dict[PartitionLedger, int] = {}
 
@@ -121,7 +122,7 @@ class Settlement:
             delivery_id=delivery.identity,
             entry=entry,
             event_type=entry.event_type,
-            schema_id=self._describe.schema_id(message),
+            schema_id=self._schema_id(message),
             attempts=delivery.attempts,
             first_failed_ms=delivery.first_failed_ms or at_ms,
             last_failed_ms=at_ms,
@@ -148,8 +149,8 @@ class Settlement:
             fault=faulty.fault,
             delivery_id=faulty.identity,
             entry=faulty.entry,
-            event_type=faulty.entry.event_type if faulty.entry else self._describe.event_type(message),
-            schema_id=self._describe.schema_id(message),
+            event_type=faulty.entry.event_type if faulty.entry else self._event_type(message),
+            schema_id=self._schema_id(message),
             attempts=0,
             first_failed_ms=found_ms,
             last_failed_ms=found_ms,

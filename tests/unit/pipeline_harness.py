@@ -122,7 +122,7 @@ class PipelineHarness:
     def __init__(self, records: int, drain_s: float) -> None:
         self.shelf = FakeShelf()
         self.translator, self.lanes = FakeTranslator(), FakeLanes()
-        self.settling = Settlement(["yotpo"], self.shelf, self.shelf, Observer())
+        self.settling = Settlement(["yotpo"], self.shelf, self.shelf.schema_id, self.shelf.event_type, Observer())
         self.wanted: list[int | str] = []
         self.told = RecordingObserver()
         self.committed: list[CommittableOffsets] = []

@@ -20,9 +20,9 @@ class Lots:
     """A pipeline's settlements, given lots of one partition whose records are fine or not."""
 
     def __init__(self) -> None:
-        self.shelf = FakeShelf()
+        self.shelf = shelf = FakeShelf()
         self.shelf.at_once = False
-        self.settling = Settlement(["yotpo"], self.shelf, self.shelf, Observer(), GUARD)
+        self.settling = Settlement(["yotpo"], shelf, shelf.schema_id, shelf.event_type, Observer(), GUARD)
         self.ledger = PartitionLedger(Partition("orders", 0), 1, 0, 2)
 
     def lot(self, fates: str, entry: Entry | None = ENTRY, waiting: str = "") -> None:

@@ -95,7 +95,7 @@ def test_with_the_real_translator_a_registry_that_knows_no_id_parks_all_but_the_
     lot = [Kept(framed(2, b""), offset, stamp_ms=NOW_MS - 3_600_000) for offset in range(10)]
     shelf = FakeShelf()
     shelf.at_once = False
-    settling = Settlement(["teller"], shelf, made, Observer(), FloodGuardOptions(refusals=3))
+    settling = Settlement(["teller"], shelf, made.schema_id, made.event_type, Observer(), FloodGuardOptions(refusals=3))
     ledger = PartitionLedger(Partition("shop", 0), 1, 0, 2)
     translation = made.translate(lot)
     places = record_in_ledger([Chunk(ledger, lot, [1] * 10)], translation, settling.index)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import pytest
 
@@ -21,7 +21,7 @@ from consumer.model import Fault
 from consumer.model.observer import Observer
 from consumer.model.translated_batch import SchemaKey
 from consumer.pipeline import schema_fetcher as module
-from consumer.pipeline.schema_fetcher import NoRegistry, SchemaFetcher
+from consumer.pipeline.schema_fetcher import SchemaFetcher, no_registry
 
 
 class FakeRegistry:
@@ -54,6 +54,20 @@ class FakeTranslator:
         self.unknown.append(key)
 
 
+def fetcher(
+    fetch: Callable[[SchemaKey], Awaitable[LookupResult]],
+    translator: FakeTranslator,
+    on_learned: Callable[[], None] = lambda: None,
+) -> SchemaFetcher:
+    return SchemaFetcher(
+        fetch,
+        learn=translator.learn,
+        learn_unknown=translator.learn_unknown,
+        on_learned=on_learned,
+        observer=Observer(),
+    )
+
+
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BACKOFF", Backoff(0.0, 0.0))
@@ -66,7 +80,7 @@ def test_why_a_schema_is_not_there_is_known_until_it_is() -> None:
             FakeTranslator(),
             asyncio.Event(),
         )
-        learning = SchemaFetcher(registry, translator, learned.set, Observer())
+        learning = fetcher(registry.fetch, translator, learned.set)
         learning.request(7)
         learning.request(7)
         seen = []
@@ -90,7 +104,7 @@ def test_an_asking_that_falls_ends_the_pipeline_and_lets_no_record_wait_in_silen
     async def run() -> None:
         registry, translator = FakeRegistry(SchemaFound("{}"), SchemaFound("{}")), FakeTranslator()
         translator.falls = True
-        learning = SchemaFetcher(registry, translator, lambda: None, Observer())
+        learning = fetcher(registry.fetch, translator)
         for key in (7, 8):
             learning.request(key)
             registry.goes.release()
@@ -105,7 +119,7 @@ def test_an_asking_that_falls_ends_the_pipeline_and_lets_no_record_wait_in_silen
 def test_without_a_registry_a_schema_is_unknown_at_once() -> None:
     async def run() -> None:
         translator, learned = FakeTranslator(), asyncio.Event()
-        learning = SchemaFetcher(NoRegistry(), translator, learned.set, Observer())
+        learning = fetcher(no_registry, translator, learned.set)
         learning.request("ab")
         async with asyncio.timeout(120):
             await learned.wait()
@@ -119,7 +133,7 @@ def test_without_a_registry_a_schema_is_unknown_at_once() -> None:
 def test_who_stops_asking_is_not_taken_for_fallen() -> None:
     async def run() -> None:
         registry = FakeRegistry(SchemaUnknown())
-        learning = SchemaFetcher(registry, FakeTranslator(), lambda: None, Observer())
+        learning = fetcher(registry.fetch, FakeTranslator())
         learning.request(7)
         async with asyncio.timeout(120):
             await registry.asked.acquire()

@@ -31,10 +31,10 @@ class RecordingObserver(Observer):
 
 class SettlementHarness:
     def __init__(self, owed: int = 1) -> None:
-        self.shelf = FakeShelf()
+        self.shelf = shelf = FakeShelf()
         self.shelf.at_once = False
         self.told = RecordingObserver()
-        self.settling = Settlement(["copilot", "yotpo"], self.shelf, self.shelf, self.told)
+        self.settling = Settlement(["copilot", "yotpo"], shelf, shelf.schema_id, shelf.event_type, self.told)
         self.rooms = 0
         self.settling.on_room = self.room
         self.ledger = PartitionLedger(Partition("orders", 0), 1, 0, 3)

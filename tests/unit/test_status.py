@@ -67,7 +67,7 @@ class StatusHarness:
 
     def __init__(self) -> None:
         shelf = FakeShelf()
-        self.settling = Settlement(NAMES, shelf, shelf, Observer())
+        self.settling = Settlement(NAMES, shelf, shelf.schema_id, shelf.event_type, Observer())
         self.pipeline = Pipeline(
             "cdp",
             limits=BufferLimits(100, 10_000),

@@ -105,7 +105,7 @@ class DispatcherHarness:
         self.destination: Destination = kind.construct(kind.options(url=fake.url, **destination_options))
         self.name = self.destination.name
         self.shelf, self.observer = FakeShelf(), RecordingObserver()
-        self.settling = Settlement([self.name], self.shelf, self.shelf, self.observer)
+        self.settling = Settlement([self.name], self.shelf, self.shelf.schema_id, self.shelf.event_type, self.observer)
         self.index = self.settling.index[self.name]
         self.fenced = False
         self.ledger = PartitionLedger(PARTITION, 1, 0, len(self.settling.accounting.names))
