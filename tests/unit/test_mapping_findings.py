@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from consumer.model.findings import Finding
-from consumer.translation.mapping.loader import load_mapping_text
 from consumer.translation.mapping.rules import EventMapping
-from tests.unit.translating import Teller
+from tests.unit.translating import Teller, load_text
 
 HEAD = "version: 1\nevents:\n  shop.E:\n"
 DELIVER = HEAD + "    deliver:\n"
@@ -16,7 +15,7 @@ FIELDS = SAY + "        fields:\n"
 
 
 def load(text: str) -> tuple[EventMapping | None, list[Finding]]:
-    return load_mapping_text(text, "m.yaml", {"teller": Teller(), "other": Teller("other")})
+    return load_text(text, {"teller": Teller(), "other": Teller("other")})
 
 
 # (name, yaml, line, column, what the message says, what the hint says)

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from consumer.destinations import FieldRule, Target
-from consumer.translation.mapping.loader import load_mapping_text
-from tests.unit.translating import Teller
+from tests.unit.translating import Teller, load_text
 
 WHO = FieldRule(fields={"mail": FieldRule(), "phone": FieldRule(), "name": FieldRule()})
 
@@ -21,7 +20,7 @@ class Insisting(Teller):
 
 def complaints(fields: str) -> list[str]:
     text = f"version: 1\nevents:\n  shop.E:\n    deliver:\n      - to: teller.say\n        fields: {fields}\n"
-    _, findings = load_mapping_text(text, "m.yaml", {"teller": Insisting()})
+    _, findings = load_text(text, {"teller": Insisting()})
     return [finding.message for finding in findings]
 
 

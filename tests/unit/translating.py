@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from fastavro import parse_schema, schemaless_writer
 
-from consumer.destinations import AccessToken, Basic, Encoded, Encoder, EntryError, FieldRule, Target
+from consumer.destinations import AccessToken, Basic, Destination, Encoded, Encoder, EntryError, FieldRule, Target
 from consumer.model import BatchEnvelope, DeadLetterCause, Delivered, Endpoint, Fault, HttpResponse, Verdict
+from consumer.model.findings import Finding
 from consumer.model.values import Fields
 from consumer.translation.avro.decoder import WriterSchema, read_schema
 from consumer.translation.avro.schema_directory import SchemaDirectory
-from consumer.translation.mapping.loader import load_mapping_text
+from consumer.translation.mapping.loader import load_mapping
 from consumer.translation.mapping.rules import EventMapping
 from consumer.translation.translator import Translator
 
@@ -126,9 +129,19 @@ def record(name: str, /, **fields: Json) -> dict[str, Json]:
     return {"type": "record", "name": name, "fields": [{"name": field, "type": kind} for field, kind in fields.items()]}
 
 
+def load_text(
+    text: str, destinations: Mapping[str, Destination], shown: str = "mapping.yaml"
+) -> tuple[EventMapping | None, list[Finding]]:
+    """Load a mapping file of this text; `shown` is its name in findings."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, shown)
+        file.write_text(text, encoding="utf-8")
+        return load_mapping([file], destinations, shown=[shown])
+
+
 def mapping(text: str, *names: str) -> EventMapping:
     """Load a mapping that has nothing wrong."""
-    loaded, findings = load_mapping_text(text, "mapping.yaml", {name: Teller(name) for name in names or ("teller",)})
+    loaded, findings = load_text(text, {name: Teller(name) for name in names or ("teller",)})
     assert not findings, [finding.text() for finding in findings]
     assert loaded is not None
     return loaded

@@ -12,7 +12,7 @@ from consumer.translation.mapping.complaints import MappingReadContext
 from consumer.translation.mapping.entry_parser import label_in, read_entry
 from consumer.translation.mapping.rules import EntryRule, EventMapping, EventRule
 from consumer.translation.mapping.version import version_of
-from consumer.yaml_document import Items, Node, Scalar, read_file, read_text
+from consumer.yaml_document import Items, Node, Scalar, read_file
 
 _TOP = ("version", "events")
 _EVENT = ("id", "time", "key", "deliver")
@@ -41,14 +41,6 @@ def load_mapping(
         if node is not None:
             documents.append((name, node))
     return _mapping(documents, destinations, findings)
-
-
-def load_mapping_text(
-    text: str, file: str, destinations: Mapping[str, Destination]
-) -> tuple[EventMapping | None, list[Finding]]:
-    """Read a mapping from text; `file` is its name in findings."""
-    node, findings = read_text(text, file)
-    return _mapping([] if node is None else [(file, node)], destinations, findings)
 
 
 def _mapping(
