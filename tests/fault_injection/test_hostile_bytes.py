@@ -21,8 +21,8 @@ from tests.e2e.world import World
 from tests.fault_injection.canaries import OF_THE_SHOP, Said
 from tests.fault_injection.feed import Feed
 from tests.kafka_clusters import RealBroker
-from tests.unit.bomb import HUGE, LEAST, array, record
-from tests.unit.bombs import row, twice
+from tests.unit.avro_bomb import HUGE, LEAST, array, record
+from tests.unit.avro_bomb_cases import row, twice
 
 _BAD = 300
 _GOOD_FOR_EACH = 2

@@ -17,7 +17,7 @@ from consumer.model import Fault
 from consumer.model.values import Instant
 from consumer.translation.avro.decoder import WriterSchema, decode, read_schema
 from tests.examples import examples
-from tests.unit.translating import Json
+from tests.unit.translator_harness import Json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONG = st.integers(-(2**63), 2**63 - 1)

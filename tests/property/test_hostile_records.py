@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from consumer.model import UNREADABLE_HEADERS, DeadLetterCause, Fault
 from consumer.translation.avro.wire_format import writer_schema_key
 from tests.examples import examples
-from tests.unit.translating import NOW_MS, Json, Kept, framed, record, translator, written
+from tests.unit.translator_harness import NOW_MS, Json, Kept, framed, record, translator, written
 
 SCHEMA: Json = record(
     "shop.Tree",

@@ -10,7 +10,7 @@ from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Instant
 from consumer.translation.avro.decoder import decode
 from consumer.translation.avro.named_record import AvroRecord
-from tests.unit.translating import Json, record, schema_of, written
+from tests.unit.translator_harness import Json, record, schema_of, written
 
 
 def logical(kind: str, means: str, /, **more: Json) -> dict[str, Json]:

@@ -9,7 +9,7 @@ import pytest
 
 from consumer.model import DeadLetterCause, Fault
 from consumer.translation.avro.decoder import decode, read_schema
-from tests.unit.translating import Json, record, schema_of, written
+from tests.unit.translator_harness import Json, record, schema_of, written
 
 
 def test_a_chain_of_records_that_would_end_the_process_is_undecodable() -> None:

@@ -13,8 +13,8 @@ from consumer.check.journeys_warnings import advice
 from consumer.config.secrets import MASK
 from consumer.destinations import AccessToken, Encoded, Encoder
 from tests.unit.configured import GOOD, settings_of
-from tests.unit.orders import SCHEMA, kept
-from tests.unit.translating import ENDPOINT, NOW_MS, Kept, Teller, entry, mapping, translator
+from tests.unit.order_event import SCHEMA, kept
+from tests.unit.translator_harness import ENDPOINT, NOW_MS, Kept, Teller, entry, mapping, translator
 
 HOUR_MS = 3_600_000
 

@@ -10,7 +10,7 @@ from consumer.model.values import Instant, Value
 from consumer.translation.avro.named_record import AvroRecord
 from consumer.translation.expressions.expression import Expression, compile_expression
 from consumer.translation.expressions.record_scope import Scope, UnmappableError
-from tests.unit.translating import Kept
+from tests.unit.translator_harness import Kept
 
 EVENT: Value = {
     "status": "PAID",

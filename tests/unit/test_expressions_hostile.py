@@ -9,7 +9,7 @@ import pytest
 from consumer.model.values import Instant, Value
 from consumer.translation.expressions.expression import Expression, compile_expression
 from consumer.translation.expressions.record_scope import Scope, UnmappableError, kind_of
-from tests.unit.translating import Kept
+from tests.unit.translator_harness import Kept
 
 
 def nested(levels: int) -> Value:

@@ -9,7 +9,7 @@ from consumer.translation.expressions.interpreter import Interpreter
 from consumer.translation.expressions.parser import ExactParser
 from consumer.translation.expressions.record_scope import Scope, UnmappableError
 from tests.unit.test_expressions import CASES, EVENT, UNMAPPABLE, value_of
-from tests.unit.translating import Kept
+from tests.unit.translator_harness import Kept
 
 
 def interpreted(text: str, event: Value = EVENT) -> Value:

@@ -7,7 +7,7 @@ from pathlib import Path
 from consumer.translation.mapping.loader import load_mapping
 from consumer.translation.mapping.version import version_of
 from consumer.yaml_document import Node, read_text
-from tests.unit.translating import Teller
+from tests.unit.translator_harness import Teller
 
 GOOD = "version: 1\nevents:\n  shop.E:\n    deliver: [{to: teller.say}]\n"
 BAD = "version: 1\nevents:\n  shop.F:\n    deliver: [{to: teller.sya}]\n"

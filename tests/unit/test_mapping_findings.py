@@ -6,7 +6,7 @@ import pytest
 
 from consumer.model.findings import Finding
 from consumer.translation.mapping.rules import EventMapping
-from tests.unit.translating import Teller, load_text
+from tests.unit.translator_harness import Teller, load_text
 
 HEAD = "version: 1\nevents:\n  shop.E:\n"
 DELIVER = HEAD + "    deliver:\n"

@@ -10,9 +10,9 @@ from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directive
 from consumer.model.observer import Observer
 from consumer.pipeline.settlement import Settlement
 from tests.integration.delivery.dispatcher_harness import FakeShelf
-from tests.unit.orders import SCHEMA, kept
+from tests.unit.order_event import SCHEMA, kept
 from tests.unit.pipeline_harness import P, PipelineHarness, house, until
-from tests.unit.translating import NOW_MS, Kept, entry, framed, translator
+from tests.unit.translator_harness import NOW_MS, Kept, entry, framed, translator
 
 
 def accept(topic: str) -> Directives:

@@ -13,7 +13,7 @@ import pytest
 from consumer.model.findings import Finding
 from consumer.translation.avro.schema_directory import Schema
 from consumer.translation.samples.reader import SampleRecord, SampleSchemas, read_container, read_lines
-from tests.unit.translating import NOW_MS, Json, framed, record, written
+from tests.unit.translator_harness import NOW_MS, Json, framed, record, written
 
 POINT = record("shop.Point", x="int")
 NAMED = record("shop.Named", name="string", at={"type": "long", "logicalType": "timestamp-millis"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumer.translation.avro.schema_cost import HEAVY, SchemaCost
-from tests.unit.bomb import Json, array, record
+from tests.unit.avro_bomb import Json, array, record
 
 
 def fields(count: int, kind: Json) -> Json:

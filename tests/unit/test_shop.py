@@ -19,7 +19,7 @@ from consumer.model.translated_batch import Translation
 from consumer.translation.avro.schema_directory import load_schemas
 from consumer.translation.mapping.loader import load_mapping
 from consumer.translation.translator import Translator
-from tests.unit.translating import NOW_MS, Json, Kept, framed
+from tests.unit.translator_harness import NOW_MS, Json, Kept, framed
 
 AVRO = Path(__file__).parents[2] / "avro"
 DESTINATIONS: dict[str, Destination] = {

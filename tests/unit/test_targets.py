@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from consumer.destinations import FieldRule, Target
-from tests.unit.translating import Teller, load_text
+from tests.unit.translator_harness import Teller, load_text
 
 WHO = FieldRule(fields={"mail": FieldRule(), "phone": FieldRule(), "name": FieldRule()})
 

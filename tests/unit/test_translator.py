@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from consumer.model import DeadLetterCause, SkipReason
 from consumer.translation import delivery_id
-from tests.unit.orders import EVENT, SCHEMA, kept, said
-from tests.unit.translating import NOW_MS, Kept, Teller, entry, framed, record, translator, written
+from tests.unit.order_event import EVENT, SCHEMA, kept, said
+from tests.unit.translator_harness import NOW_MS, Kept, Teller, entry, framed, record, translator, written
 
 # ── What is delivered ──
 

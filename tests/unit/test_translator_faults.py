@@ -10,8 +10,8 @@ import pytest
 from consumer.model import DeadLetterCause, Fault, SkipReason
 from consumer.translation import delivery_id
 from consumer.translation.avro.schema_directory import load_schemas
-from tests.unit.orders import EVENT, SCHEMA, kept, one_fault, said
-from tests.unit.translating import NOW_MS, Kept, Teller, entry, framed, translator, written
+from tests.unit.order_event import EVENT, SCHEMA, kept, one_fault, said
+from tests.unit.translator_harness import NOW_MS, Kept, Teller, entry, framed, translator, written
 
 # ── What is refused ──
 

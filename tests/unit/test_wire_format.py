@@ -8,7 +8,7 @@ import pytest
 
 from consumer.model import DeadLetterCause, Fault
 from consumer.translation.avro.wire_format import is_fingerprint, writer_schema_key
-from tests.unit.translating import Kept
+from tests.unit.translator_harness import Kept
 
 GUID = uuid.UUID("0b7c0b0e-9c7e-4a5e-8a3f-2c2d4f8e1a11")
 HEADER = "__value_schema_id"

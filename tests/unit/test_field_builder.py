@@ -9,7 +9,7 @@ from consumer.translation.expressions.expression import Expression, compile_expr
 from consumer.translation.expressions.record_scope import Scope
 from consumer.translation.field_builder import cleaned, compile_field, explain_failure
 from consumer.translation.mapping.rules import Constant, Each, Object
-from tests.unit.translating import Kept
+from tests.unit.translator_harness import Kept
 
 
 def expression(text: str) -> Expression:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from consumer.model import SkipReason
 from tests.examples import examples
-from tests.unit.translating import NOW_MS, Json, Kept, Teller, framed, record, translator, written
+from tests.unit.translator_harness import NOW_MS, Json, Kept, Teller, framed, record, translator, written
 
 SCHEMA = [
     record("shop.E", id=["null", "string"], ok=["null", "boolean", "string"], n="int"),

@@ -1,7 +1,7 @@
 """Schemas and bytes that would fill the memory, never end or end the process, run where that hurts nobody else.
 
-`python -m tests.unit.bombs` reads them one after the other with little memory and little time, and prints a line of
-JSON about each as soon as it has ended: after a crash the last line tells which one was next.
+`python -m tests.unit.avro_bomb_cases` reads them one after the other with little memory and little time. It prints a
+line of JSON for each as soon as it has ended: after a crash the last line tells which one was next.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import resource
 import sys
 from pathlib import Path
 
-from tests.unit.bomb import FINE, HUGE, LEAST, Bomb, Json, array, noise, record
+from tests.unit.avro_bomb import FINE, HUGE, LEAST, Bomb, Json, array, noise, record
 
 MEMORY_BYTES = 1 << 30
 CPU_S = 120

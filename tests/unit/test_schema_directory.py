@@ -10,7 +10,7 @@ import pytest
 from consumer.model import Fault
 from consumer.translation.avro.decoder import read_schema
 from consumer.translation.avro.schema_directory import load_schemas
-from tests.unit.translating import Json, record
+from tests.unit.translator_harness import Json, record
 
 FINGERPRINTS = [  # as Java's SchemaNormalization has them, as unsigned numbers
     ('"int"', "7275d51a3f395c8f"),

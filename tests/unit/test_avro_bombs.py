@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.bomb import FINE, Bomb
-from tests.unit.bombs import BOMBS
+from tests.unit.avro_bomb import FINE, Bomb
+from tests.unit.avro_bomb_cases import BOMBS
 
 SEED = 20
 NOISE = 3000
@@ -24,7 +24,7 @@ MOST_BYTES = 300 * 1024 * 1024
 def told() -> dict[str, dict[str, Any]]:
     """Run all bombs in a process of their own; return what it told of each before it ended."""
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.unit.bombs", str(SEED), str(NOISE)],
+        [sys.executable, "-m", "tests.unit.avro_bomb_cases", str(SEED), str(NOISE)],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from consumer.model import Fault
 from consumer.model.translated_batch import Translation
-from tests.unit.translating import Json, Kept, framed, record, written
+from tests.unit.translator_harness import Json, Kept, framed, record, written
 
 SCHEMA = record(
     "shop.E",
