@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consumer.demo.events import TOPICS
-from consumer.demo.fakes import FakeCopilot, FakeCustomerio, FakeYotpo
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.yotpo import FakeYotpo
 
 LETTERS = "cdp-dead-letters"
 LETTER_PARTITIONS = 4

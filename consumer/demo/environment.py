@@ -15,7 +15,7 @@ from consumer.demo.config_file import LETTER_PARTITIONS, LETTERS, DemoConfig, Se
 from consumer.demo.embedded_kafka import EmbeddedKafka
 from consumer.demo.event_producer import EventProducer, ProductionRate
 from consumer.demo.events import TOPICS
-from consumer.demo.fakes import threaded
+from consumer.demo.fakes.thread_runner import threaded
 from consumer.demo.fault_schedule import FaultSchedule
 from consumer.demo.observer import Tally
 from consumer.demo.registry import SchemaRegistry

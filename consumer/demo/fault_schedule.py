@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from consumer.demo.bad_records import POISON, UNLISTED
 from consumer.demo.config_file import DemoConfig, Servers, expire
-from consumer.demo.fakes import Answer, Fake, MarkInvalid, contains
-from consumer.demo.fakes.fault_rules import Action, Incoming
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.fault_rules import Action, Answer, Incoming, MarkInvalid, contains
 from consumer.demo.fakes.recorder import Item
 
 _OUTAGE = 503

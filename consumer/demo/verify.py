@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from consumer.app import PipelineRunner
 from consumer.demo.cluster_reader import read_committed, read_letters
 from consumer.demo.config_file import LETTERS, Servers
-from consumer.demo.fakes import Fake
+from consumer.demo.fakes.base import Fake
 from consumer.demo.observer import Tally
 from consumer.demo.oracle import expect
 from consumer.demo.produced_records import ProducedRecords

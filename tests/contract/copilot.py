@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Iterator
 from decimal import Decimal
 
-from consumer.demo.fakes import Fake, FakeCopilot, MarkInvalid, contains
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.fault_rules import MarkInvalid, contains
 from consumer.model.values import Fields, Instant
 from tests.contract import passing
 from tests.contract.saying import Case, Saying

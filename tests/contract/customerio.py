@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from decimal import Decimal
 
-from consumer.demo.fakes import Fake, FakeCustomerio
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.model.values import Fields, Instant
 from tests.contract import passing
 from tests.contract.saying import Case, Saying

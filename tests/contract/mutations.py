@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from consumer.demo.fakes import Fake
+from consumer.demo.fakes.base import Fake
 from consumer.destinations import AccessToken, Basic, Destination, Encoded, Encoder, EntryError
 from consumer.model import (
     BatchEnvelope,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from consumer.demo.fakes import Answer, Fake, Garbage, Hang, LoseAnswer, Reset, endpoint
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.fault_rules import Answer, Garbage, Hang, LoseAnswer, Reset, endpoint
 from tests.contract.saying import Case, Saying
 
 Ordinary = Callable[[int, str], Saying]

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumer.demo.fakes import Fake
+from consumer.demo.fakes.base import Fake
 from consumer.model.values import Fields
 
 

@@ -17,7 +17,9 @@ from consumer.delivery.http.client import HttpConnection
 from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.delivery.options import DestinationOptions
-from consumer.demo.fakes import Fake, FakeCopilot, FakeYotpo, consent_id
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.copilot import FakeCopilot, consent_id
+from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.destinations import Basic, Destination, EntryError
 from consumer.model import Entry, Fault, Partition
 from consumer.model.observer import Observer

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from consumer.demo.fakes import Fake
+from consumer.demo.fakes.base import Fake
 from consumer.destinations import Destination
 from consumer.destinations.kinds import KINDS
 from tests.contract import copilot, customerio, suite, yotpo

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from consumer.demo.fakes import Answer, Fake, FakeYotpo, endpoint
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.fault_rules import Answer, endpoint
+from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.model.values import Fields, Instant
 from tests.contract import passing
 from tests.contract.saying import Case, Saying

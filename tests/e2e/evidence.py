@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from consumer.demo.fakes import Arrival, Fake, ReceivedRequest
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
 from tests.e2e import logs
 from tests.e2e.logs import Letter
 from tests.e2e.world import TIMEOUT_S, World

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from consumer.demo.fakes import Arrival, ReceivedRequest
+from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
 from tests.e2e import letters, order
 from tests.e2e.evidence import Evidence
 from tests.e2e.owed import Owed, Sent

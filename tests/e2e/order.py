@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from consumer.demo.fakes import Arrival, ReceivedRequest
+from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
 from tests.e2e.owed import Owed
 
 Key = tuple[int, str]

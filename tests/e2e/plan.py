@@ -5,18 +5,19 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from consumer.demo.fakes import (
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.fault_rules import (
     Answer,
     Delay,
-    Fake,
     Gate,
     Hang,
+    Incoming,
     LoseAnswer,
+    Predicate,
     Reset,
     Rule,
     Until,
 )
-from consumer.demo.fakes.fault_rules import Incoming, Predicate
 from tests.e2e.shop import INVALID, POISON
 from tests.e2e.world import TIMEOUT_S, World
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from consumer.demo.fakes import ReceivedRequest
+from consumer.demo.fakes.recorder import ReceivedRequest
 from tests.e2e.clocked import CALL, COMMIT
 from tests.fault_injection.members import Line
 

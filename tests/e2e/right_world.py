@@ -6,7 +6,7 @@ import dataclasses
 import random
 from collections.abc import Iterable
 
-from consumer.demo.fakes import Arrival, ReceivedRequest
+from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
 from tests.e2e.evidence import Evidence
 from tests.e2e.logs import Letter
 from tests.e2e.owed import Owed, Sent

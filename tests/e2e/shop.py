@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 
-from consumer.demo.fakes import consent_id
+from consumer.demo.fakes.copilot import consent_id
 from tests.e2e import identities, schemas
 from tests.e2e.making import Making
 from tests.e2e.owed import Headers, Owed, Sent

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes import Gate, Until
+from consumer.demo.fakes.fault_rules import Gate, Until
 from tests.e2e import logs, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes import Gate, Hang, Until, contains
+from consumer.demo.fakes.fault_rules import Gate, Hang, Until, contains
 from tests.e2e import logs, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.shop import Shop

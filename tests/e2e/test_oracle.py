@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from consumer.demo.fakes import Arrival, ReceivedRequest
+from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
 from tests.e2e import oracle
 from tests.e2e.evidence import Evidence
 from tests.e2e.owed import Owed

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 import pytest
 
 from consumer.delivery.dispatcher import Dispatcher
-from consumer.demo.fakes import Delay, endpoint
+from consumer.demo.fakes.fault_rules import Delay, endpoint
 from tests.contract import suite, yotpo
 from tests.contract.saying import Case
 from tests.contract.test_contract import real

@@ -9,17 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from consumer.demo.fakes import (
-    Fake,
-    FakeCopilot,
-    FakeCustomerio,
-    FakeYotpo,
-    MarkInvalid,
-    Rule,
-    Threaded,
-    contains,
-    threaded,
-)
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.fault_rules import MarkInvalid, Rule, contains
+from consumer.demo.fakes.thread_runner import Threaded, threaded
+from consumer.demo.fakes.yotpo import FakeYotpo
 from tests.e2e import schemas
 from tests.e2e.member import Member
 from tests.e2e.registry import SchemaRegistry

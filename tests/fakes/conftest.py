@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from consumer.demo.fakes import FakeCopilot, FakeCustomerio, FakeYotpo, threaded
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.thread_runner import threaded
+from consumer.demo.fakes.yotpo import FakeYotpo
 from tests.fakes.speaking import NOW_S
 
 

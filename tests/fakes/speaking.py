@@ -7,7 +7,10 @@ from typing import Any
 
 import httpx2
 
-from consumer.demo.fakes import Fake, FakeCopilot, FakeCustomerio, FakeYotpo
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.yotpo import FakeYotpo
 
 NOW_S = 1_790_000_000.0
 """What the servers' clocks say in these tests: 2026-09-21T14:13:20Z."""

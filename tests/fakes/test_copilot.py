@@ -2,7 +2,9 @@
 
 import pytest
 
-from consumer.demo.fakes import FakeCopilot, MarkInvalid, consent_id, threaded
+from consumer.demo.fakes.copilot import FakeCopilot, consent_id
+from consumer.demo.fakes.fault_rules import MarkInvalid
+from consumer.demo.fakes.thread_runner import threaded
 from tests.fakes.speaking import JSON, NOW_S, Document, as_json, client, collect, errors, event
 
 CONSENT = "/v2/api/report/user_copilot_analysis_consent_changed"

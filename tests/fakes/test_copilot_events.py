@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.demo.fakes import FakeCopilot
+from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.copilot_rules import TYPES
 from tests.fakes.speaking import NOW_MS, NOW_S, Document, collect, errors, event
 

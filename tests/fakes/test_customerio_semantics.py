@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.demo.fakes import FakeCustomerio
+from consumer.demo.fakes.customerio import FakeCustomerio
 from tests.fakes.speaking import Document, batch, call, send, ulid, without
 
 

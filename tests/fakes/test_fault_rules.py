@@ -5,13 +5,12 @@ import threading
 
 import pytest
 
-from consumer.demo.fakes import (
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.fault_rules import (
     Action,
     Answer,
-    Fake,
-    FakeCopilot,
-    FakeCustomerio,
-    FakeYotpo,
     Incoming,
     MarkInvalid,
     Predicate,
@@ -23,6 +22,7 @@ from consumer.demo.fakes import (
     every,
     nth,
 )
+from consumer.demo.fakes.yotpo import FakeYotpo
 from tests.fakes.speaking import as_json, batch, call, client, collect, event, send
 
 

@@ -7,20 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 
-from consumer.demo.fakes import (
-    Answer,
-    Delay,
-    FakeCopilot,
-    FakeCustomerio,
-    FakeYotpo,
-    Garbage,
-    Gate,
-    Hang,
-    LoseAnswer,
-    Reset,
-    Trickle,
-    Until,
-)
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.fault_rules import Answer, Delay, Garbage, Gate, Hang, LoseAnswer, Reset, Trickle, Until
+from consumer.demo.fakes.yotpo import FakeYotpo
 from tests.fakes.speaking import call, client, send
 
 

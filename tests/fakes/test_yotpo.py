@@ -2,7 +2,9 @@
 
 import pytest
 
-from consumer.demo.fakes import FakeYotpo, YotpoKeys, threaded
+from consumer.demo.fakes.thread_runner import threaded
+from consumer.demo.fakes.yotpo import FakeYotpo
+from consumer.demo.fakes.yotpo_rules import YotpoKeys
 from tests.fakes.speaking import JSON, Document, client, happening, patch, token, without
 
 

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from consumer.demo.fakes import FakeYotpo, threaded
-from consumer.demo.fakes.yotpo import _Rate
+from consumer.demo.fakes.thread_runner import threaded
+from consumer.demo.fakes.yotpo import FakeYotpo, _Rate
 from tests.fakes.speaking import client, happening, patch, token
 
 

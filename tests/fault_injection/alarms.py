@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 
-from consumer.demo.fakes import Fake
+from consumer.demo.fakes.base import Fake
 from tests.e2e.member import Member
 from tests.e2e.world import World
 

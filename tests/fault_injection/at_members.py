@@ -6,7 +6,7 @@ import signal
 from random import Random
 from typing import TYPE_CHECKING
 
-from consumer.demo.fakes import Answer, chance
+from consumer.demo.fakes.fault_rules import Answer, chance
 from tests.fault_injection.points import AFTER_ASSIGNMENT, AFTER_DEFERRAL, POINTS
 from tests.fault_injection.struck import Fault, Struck
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
-from consumer.demo.fakes import (
+from consumer.demo.fakes.fault_rules import (
     Action,
     Answer,
     Delay,

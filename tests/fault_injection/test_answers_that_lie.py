@@ -10,8 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes import Answer, Fake, Garbage, LoseAnswer, Predicate, Rule, Trickle, all_of, always, every
-from consumer.demo.fakes.fault_rules import Action, Incoming
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.fault_rules import (
+    Action,
+    Answer,
+    Garbage,
+    Incoming,
+    LoseAnswer,
+    Predicate,
+    Rule,
+    Trickle,
+    all_of,
+    always,
+    every,
+)
 from tests.e2e import oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes import Delay, Gate, Hang, Until
+from consumer.demo.fakes.fault_rules import Delay, Gate, Hang, Until
 from tests.e2e import accounts, logs
 from tests.e2e.evidence import gather
 from tests.e2e.shop import INVALID, POISON, Shop

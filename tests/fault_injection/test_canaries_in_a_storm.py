@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes import Answer, Fake, Garbage, MarkInvalid, contains
-from consumer.demo.fakes.fault_rules import Action, Incoming, Rule
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.fault_rules import Action, Answer, Garbage, Incoming, MarkInvalid, Rule, contains
 from tests.e2e import accounts, logs, schemas
 from tests.e2e.member import Member
 from tests.e2e.shop import ISOLATED, LONG_AGO_MS, OLD_MS, Shop

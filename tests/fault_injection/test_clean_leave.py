@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes import Answer, Fake, Gate, LoseAnswer, Rule, Until, chance
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.fault_rules import Answer, Gate, LoseAnswer, Rule, Until, chance
 from tests.e2e import accounts, logs, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.owed import Sent

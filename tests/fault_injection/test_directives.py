@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from consumer.demo.fakes import Hang, contains
+from consumer.demo.fakes.fault_rules import Hang, contains
 from tests.e2e import accounts, logs, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from consumer.demo.fakes import Answer, contains
+from consumer.demo.fakes.fault_rules import Answer, contains
 from tests.e2e import accounts, logs, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member

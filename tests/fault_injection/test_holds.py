@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes import Answer, endpoint
-from consumer.demo.fakes.fault_rules import Action
+from consumer.demo.fakes.fault_rules import Action, Answer, endpoint
 from tests.e2e import oracle
 from tests.e2e.evidence import gather
 from tests.e2e.shop import ISOLATED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumer.demo.fakes import Arrival
+from consumer.demo.fakes.recorder import Arrival
 from tests.e2e.evidence import Evidence
 from tests.e2e.owed import Owed
 from tests.e2e.right_world import arrival, changed, request_of, right, shop_of_six

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes import Answer, Gate, Until
-from consumer.demo.fakes.fault_rules import Incoming
+from consumer.demo.fakes.fault_rules import Answer, Gate, Incoming, Until
 from tests.e2e import oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member

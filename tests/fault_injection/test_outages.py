@@ -11,8 +11,9 @@ from typing import Self
 
 import pytest
 
-from consumer.demo.fakes import Answer, Delay, Fake, Hang, ReceivedRequest, Reset, Rule, Trickle
-from consumer.demo.fakes.fault_rules import Action, Incoming
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.fault_rules import Action, Answer, Delay, Hang, Incoming, Reset, Rule, Trickle
+from consumer.demo.fakes.recorder import ReceivedRequest
 from tests.e2e import oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member

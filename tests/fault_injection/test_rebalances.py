@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes import Delay, Gate, Until
+from consumer.demo.fakes.fault_rules import Delay, Gate, Until
 from tests.e2e import accounts, logs, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member

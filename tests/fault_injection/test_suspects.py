@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes import Answer, Hang, Rule, contains
-from consumer.demo.fakes.fault_rules import Action, Incoming
+from consumer.demo.fakes.fault_rules import Action, Answer, Hang, Incoming, Rule, contains
 from tests.e2e.evidence import gather
 from tests.e2e.owed import Sent
 from tests.e2e.shop import ISOLATED

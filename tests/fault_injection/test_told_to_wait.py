@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes import Answer, Fake, Gate, Until
-from consumer.demo.fakes.fault_rules import Incoming
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.fault_rules import Answer, Gate, Incoming, Until
 from tests.e2e import logs, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.owed import Sent

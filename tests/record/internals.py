@@ -12,9 +12,13 @@ from typing import Any
 
 from consumer.cli.main import main
 from consumer.demo.embedded_kafka import EmbeddedKafka
-from consumer.demo.fakes import Answer, Fake, FakeCopilot, FakeYotpo, Gate, MarkInvalid, Until, contains, threaded
-from consumer.demo.fakes import FakeCustomerio as FakeCustomerIo
-from consumer.demo.fakes import Incoming as ReceivedRequest
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.customerio import FakeCustomerio as FakeCustomerIo
+from consumer.demo.fakes.fault_rules import Answer, Gate, MarkInvalid, Until, contains
+from consumer.demo.fakes.fault_rules import Incoming as ReceivedRequest
+from consumer.demo.fakes.thread_runner import threaded
+from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.demo.registry import SchemaRegistry
 from consumer.demo.schemas import Registered as RegisteredSchema
 from consumer.model import DeadLetterCause, SecretProblem, SkipReason, TransientCause

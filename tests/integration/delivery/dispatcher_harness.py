@@ -15,7 +15,10 @@ from consumer.delivery.http.client import HttpConnection, fetch_token
 from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.delivery.options import DestinationOptions
-from consumer.demo.fakes import Fake, FakeCopilot, FakeCustomerio, FakeYotpo
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.destinations import Basic, Destination, Encoded
 from consumer.destinations.kinds import KINDS
 from consumer.model import (

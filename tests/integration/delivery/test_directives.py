@@ -7,7 +7,8 @@ import pytest
 from consumer.delivery.guards.circuit_breaker import OpenCircuit
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.delivery.keyed_queue import WaitReason
-from consumer.demo.fakes import Answer, FakeCustomerio, Gate, Until, contains
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.fault_rules import Answer, Gate, Until, contains
 from consumer.model import DeadLetterCause
 from consumer.model.directives import NONE, Directives, Pause, Quarantine
 from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness

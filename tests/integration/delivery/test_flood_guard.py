@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from consumer.delivery.guards.flood_guard import FloodGuardOptions
-from consumer.demo.fakes import Answer, FakeCopilot, FakeCustomerio, FakeYotpo, MarkInvalid, Rule, endpoint
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.fault_rules import Answer, MarkInvalid, Rule, endpoint
+from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.model import DeadLetterCause
 from consumer.model.directives import NONE, AcceptRefusals, Directives
 from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness

@@ -6,7 +6,8 @@ from itertools import count, islice
 
 import pytest
 
-from consumer.demo.fakes import Answer, FakeCopilot, Incoming, MarkInvalid
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.fault_rules import Answer, Incoming, MarkInvalid
 from consumer.model import DeadLetterCause, Entry
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 from tests.integration.delivery.test_flood_guard import GUARD, ORDER, REFUSED, RETURN, bad, flood, refusing_copilot

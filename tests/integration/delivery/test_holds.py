@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from consumer.delivery.guards import prober
-from consumer.demo.fakes import Answer, FakeCopilot, FakeCustomerio, endpoint
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.fault_rules import Answer, endpoint
 from consumer.model import SecretProblem, TransientCause
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from consumer.delivery.http.client import HttpConnection
-from consumer.demo.fakes import FakeCopilot
+from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.destinations import Destination
 from consumer.destinations.copilot import CopilotOptions
 from consumer.destinations.customerio.destination import CustomerioOptions

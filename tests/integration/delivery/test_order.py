@@ -8,7 +8,9 @@ from math import ceil, log2
 
 import pytest
 
-from consumer.demo.fakes import Answer, Fake, FakeCustomerio, Gate, Hang, LoseAnswer, Reset, Until, chance
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.fault_rules import Answer, Gate, Hang, LoseAnswer, Reset, Until, chance
 from consumer.model import DeadLetterCause
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
-from consumer.demo.fakes import Answer, Fake, FakeCustomerio, Hang, contains
-from consumer.demo.fakes.fault_rules import Action
+from consumer.demo.fakes.base import Fake
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.fault_rules import Action, Answer, Hang, contains
 from consumer.model import DeadLetterCause, TransientCause
 from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
 

@@ -8,7 +8,8 @@ from itertools import cycle
 from consumer.delivery.backoff import Backoff
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.delivery.http.client import HttpConnection
-from consumer.demo.fakes import Answer, FakeCustomerio, chance
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.fault_rules import Answer, chance
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 from tests.integration.delivery.test_hostile_answers import listening
 

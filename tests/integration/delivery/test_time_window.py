@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from consumer.demo.fakes import FakeCopilot, Garbage
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.fault_rules import Garbage
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 
 

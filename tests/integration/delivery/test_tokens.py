@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from consumer.demo.fakes import FakeYotpo, Gate, Until
+from consumer.demo.fakes.fault_rules import Gate, Until
+from consumer.demo.fakes.yotpo import FakeYotpo
 from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
 
 

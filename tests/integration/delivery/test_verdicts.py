@@ -3,7 +3,9 @@
 import asyncio
 import time
 
-from consumer.demo.fakes import Answer, FakeCopilot, FakeCustomerio, MarkInvalid
+from consumer.demo.fakes.copilot import FakeCopilot
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.fault_rules import Answer, MarkInvalid
 from consumer.model import DeadLetterCause
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 

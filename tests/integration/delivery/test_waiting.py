@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from consumer.demo.fakes import Answer, FakeCustomerio, FakeYotpo
+from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.fault_rules import Answer
+from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.model import TransientCause
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 
