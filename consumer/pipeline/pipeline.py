@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from consumer.delivery.dispatcher import Dispatcher
-    from consumer.delivery.guards.flood_guard import TrippedGuard
     from consumer.model.directives import AcceptGap, Directives
     from consumer.model.observer import Observer
+    from consumer.model.status import FloodGuardStatus
     from consumer.model.translated_batch import SchemaKey, Translates
     from consumer.pipeline.settlement import Settlement
 
@@ -148,8 +148,8 @@ class Pipeline:
             lanes.apply_directives(directives)
         self.settlement.parking.apply_directives(directives)
 
-    def tripped_guards(self, account: str) -> Sequence[TrippedGuard]:
-        """Return where the flood guard is closed: for a destination, or under "" for what does not decode."""
+    def tripped_guards(self, account: str) -> Sequence[FloodGuardStatus]:
+        """Return where the flood guard is tripped for a destination, or, for "", for records that do not decode."""
         lanes = self.dispatchers.get(account)
         return merge_tripped(
             [*(lanes.flood_guard.tripped() if lanes else ()), *self.settlement.parking.tripped(account)]

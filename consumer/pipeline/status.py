@@ -15,7 +15,6 @@ from consumer.model.status import (
     DeadLetterStatus,
     DeliveryCounts,
     DestinationStatus,
-    FloodGuardStatus,
     HoldStatus,
     PartitionStatus,
     PipelineStatus,
@@ -24,10 +23,9 @@ from consumer.model.status import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from consumer.delivery.dispatcher import Dispatcher
-    from consumer.delivery.guards.flood_guard import TrippedGuard
     from consumer.delivery.ledger.partition_ledger import PartitionLedger
     from consumer.model import Partition
     from consumer.model.translated_batch import SchemaKey
@@ -175,7 +173,7 @@ class StatusReporter:
             max_poll_interval_s=self._max_poll_interval_s,
             max_records=self._limits[0],
             max_bytes=self._limits[1],
-            guards=_guards(pipeline.tripped_guards("")),
+            guards=tuple(pipeline.tripped_guards("")),
             stopped={one: stop for one, stop in tuple(heard.stops.items()) if one in pipeline.record_buffer.ledgers},
             missing_topics=tuple(sorted(t for t, at in tuple(heard.missing.items()) if now - at < _MISSING_FOR_S)),
             schemas_pending=dict(self._schema_waits()),
@@ -243,22 +241,7 @@ class StatusReporter:
             credentials_valid=lanes.credentials_valid,
             credentials_proven=lanes.credentials_proven,
             secret_problem=lanes.credentials.problem(),
-            guards=_guards(pipeline.tripped_guards(name)),
+            guards=tuple(pipeline.tripped_guards(name)),
             poison_candidates=lanes.poison_candidates,
             paused=lanes.directive_filter.pauses,
         )
-
-
-def _guards(closed: Iterable[TrippedGuard]) -> tuple[FloodGuardStatus, ...]:
-    now, wall_ms = time.monotonic(), now_ms()
-    return tuple(
-        FloodGuardStatus(
-            kind=each.kind,
-            cause=each.cause,
-            since_ms=wall_ms - int((now - each.since) * 1000),
-            refused=each.refused,
-            of=each.of,
-            waiting=each.waiting,
-        )
-        for each in closed
-    )

@@ -50,7 +50,7 @@ def closings_seen_from_outside(
     for number, (later_s, kind, cause, count) in enumerate(verdicts):
         now += later_s
         if open_every and number % (open_every + 3) == 0:
-            for shut in guard.tripped():
+            for shut in guard.tripped(0.0, 0):
                 if shut.kind == kind:
                     letters[kind, shut.cause] = []  # counting starts afresh
             guard.reset(kind, now)

@@ -1,9 +1,10 @@
 """The flood guard by itself, on a clock that is set by hand: when it closes, what opens it, what it never counts."""
 
-from consumer.delivery.guards.flood_guard import FloodGuard, FloodGuardOptions, TrippedGuard, merge_tripped
+from consumer.delivery.guards.flood_guard import FloodGuard, FloodGuardOptions, merge_tripped
 from consumer.model import DeadLetterCause
 from consumer.model.directives import AcceptRefusals
 from consumer.model.observer import Observer
+from consumer.model.status import FloodGuardStatus
 
 ORDER, RETURN = "shop.Order", "shop.Return"
 REFUSED, CONTRACT = DeadLetterCause.REFUSED, DeadLetterCause.CONTRACT
@@ -47,7 +48,7 @@ def test_the_refusal_that_closes_it_is_the_first_that_waits_and_all_after_it_do(
     guard, told = made()
     assert refuse(guard, 7, 3.0) == [False, False, False, False, True, True, True]
     assert guard.is_tripped(ORDER, REFUSED)
-    assert guard.tripped() == [TrippedGuard(ORDER, REFUSED, 3.0, 5, 5, 7)]
+    assert guard.tripped(63.0, 1_000_000) == [FloodGuardStatus(ORDER, REFUSED, 940_000, 5, 5, 7)]
     assert told.said == [("closed", "copilot", ORDER, REFUSED, 5, 5)]
 
 
@@ -207,10 +208,10 @@ def test_a_directive_for_a_cause_of_decoding_names_the_topic() -> None:
 
 
 def test_what_two_guards_are_closed_for_is_told_once() -> None:
-    asked = TrippedGuard(ORDER, DeadLetterCause.TOO_LARGE, 5.0, 50, 60, 7)
-    unsaid = TrippedGuard(ORDER, DeadLetterCause.TOO_LARGE, 3.0, 51, 51, 2)
-    other = TrippedGuard(RETURN, DeadLetterCause.TOO_LARGE, 4.0, 50, 50, 1)
+    asked = FloodGuardStatus(ORDER, DeadLetterCause.TOO_LARGE, 5_000, 50, 60, 7)
+    unsaid = FloodGuardStatus(ORDER, DeadLetterCause.TOO_LARGE, 3_000, 51, 51, 2)
+    other = FloodGuardStatus(RETURN, DeadLetterCause.TOO_LARGE, 4_000, 50, 50, 1)
     assert merge_tripped([asked, other, unsaid]) == (
-        TrippedGuard(ORDER, DeadLetterCause.TOO_LARGE, 3.0, 101, 111, 9),
+        FloodGuardStatus(ORDER, DeadLetterCause.TOO_LARGE, 3_000, 101, 111, 9),
         other,
     )

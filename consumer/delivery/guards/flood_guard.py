@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 from consumer.delivery.guards.circuit_breaker import CircuitBreakers
 from consumer.model import DeadLetterCause, Fault
+from consumer.model.clock import now_ms
+from consumer.model.status import FloodGuardStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -41,22 +43,6 @@ class FloodGuardOptions:
     refusals: int = 50
     window_s: float = 600.0
     share: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class TrippedGuard:
-    """One scope in which nothing is dead-lettered now."""
-
-    kind: str
-    """The event type; for a cause of decoding the topic."""
-    cause: DeadLetterCause
-    since: float
-    """Monotonic seconds."""
-    refused: int
-    of: int
-    """So many verdicts were counted when it tripped, and so many of them were refusals of this cause."""
-    waiting: int
-    """Deliveries, or letters, that wait."""
 
 
 class FloodGuard:
@@ -146,11 +132,21 @@ class FloodGuard:
                 self._forget(kind, cause)
         return opened
 
-    def tripped(self) -> Sequence[TrippedGuard]:
-        """Return the scopes that are closed."""
+    def tripped(self, now: float, wall_ms: int) -> Sequence[FloodGuardStatus]:
+        """Return the scopes in which the guard is tripped.
+
+        `now` (monotonic seconds) and `wall_ms` (epoch milliseconds) are the same instant on two clocks.
+        """
         return [
-            TrippedGuard(kind, cause, closure.since, closure.refused, closure.of, self._waiting(kind, cause))
-            for (kind, cause), closure in self._tripped.items()
+            FloodGuardStatus(
+                kind,
+                cause,
+                since_ms=wall_ms - int((now - trip.since) * 1000),
+                refused=trip.refused,
+                of=trip.of,
+                waiting=self._waiting(kind, cause),
+            )
+            for (kind, cause), trip in self._tripped.items()
         ]
 
     def _open(self, scopes: Iterable[tuple[str, DeadLetterCause]], now: float, by: str) -> None:
@@ -177,24 +173,24 @@ class FloodGuard:
             del self._watched[kind]
 
 
-def merge_tripped(closed: Iterable[TrippedGuard]) -> Sequence[TrippedGuard]:
-    """Return each scope once, where guards of what was asked and of what could not be said are closed for the same."""
-    found: dict[tuple[str, DeadLetterCause], TrippedGuard] = {}
-    for one in closed:
-        other = found.get((one.kind, one.cause))
-        found[one.kind, one.cause] = (
+def merge_tripped(tripped: Iterable[FloodGuardStatus]) -> Sequence[FloodGuardStatus]:
+    """Return each scope once. The guards of requests and of failed translation can be tripped for the same scope."""
+    merged: dict[tuple[str, DeadLetterCause], FloodGuardStatus] = {}
+    for one in tripped:
+        other = merged.get((one.kind, one.cause))
+        merged[one.kind, one.cause] = (
             one
             if other is None
-            else TrippedGuard(
+            else FloodGuardStatus(
                 one.kind,
                 one.cause,
-                min(one.since, other.since),
-                one.refused + other.refused,
-                one.of + other.of,
-                one.waiting + other.waiting,
+                since_ms=min(one.since_ms, other.since_ms),
+                refused=one.refused + other.refused,
+                of=one.of + other.of,
+                waiting=one.waiting + other.waiting,
             )
         )
-    return tuple(found.values())
+    return tuple(merged.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +248,10 @@ class DestinationFloodGuard:
         self._guard = FloodGuard(name, options, lambda kind, _: count_waiting(("guard", kind)), observer)
         self._release = release
         self._wake_prober = wake_prober
-        self.tripped = self._guard.tripped
+
+    def tripped(self) -> Sequence[FloodGuardStatus]:
+        """Return the scopes in which the guard is tripped now."""
+        return self._guard.tripped(time.monotonic(), now_ms())
 
     def reason(self, delivery: Delivery) -> WaitReason | None:
         """Return what a delivery must wait for, if the guard is closed for its event type."""

@@ -21,11 +21,12 @@ from consumer.model.clock import now_ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from consumer.delivery.guards.flood_guard import FloodGuardOptions, TrippedGuard
+    from consumer.delivery.guards.flood_guard import FloodGuardOptions
     from consumer.delivery.ledger.partition_ledger import PartitionLedger
     from consumer.model import DeadLetterCause, Message
     from consumer.model.directives import AcceptRefusals, Directives
     from consumer.model.observer import Observer
+    from consumer.model.status import FloodGuardStatus
     from consumer.model.translated_batch import Translation, TranslationFailure
 
 _AT_ONCE = 200
@@ -128,9 +129,9 @@ class ParkedFailures:
             else:
                 del self._parked[scope]
 
-    def tripped(self, account: str) -> Sequence[TrippedGuard]:
-        """Return the scopes that are closed."""
-        return self._guards[account].tripped()
+    def tripped(self, account: str) -> Sequence[FloodGuardStatus]:
+        """Return the scopes in which the guard of `account` is tripped now."""
+        return self._guards[account].tripped(time.monotonic(), now_ms())
 
     def _count(self, account: str, kind: str, cause: DeadLetterCause) -> int:
         return len(self._parked.get((account, kind, cause), ()))
