@@ -78,7 +78,7 @@ def _enter(expected: Expected, owed: Owed, written: Written) -> None:
         expected.skips[owed.destination if owed.label else "", event_type, end] += 1
         return
     sixteen = _sixteen(owed, happening, written)
-    in_form = in_form_of(owed.destination, sixteen, happening.time_ms)
+    in_form = format_id(owed.destination, sixteen, happening.time_ms)
     if isinstance(end, Arrives):
         name = owed.arrives_as or in_form
         expected.arrivals[name] = written
@@ -89,32 +89,32 @@ def _enter(expected: Expected, owed: Owed, written: Written) -> None:
 
 
 def _sixteen(owed: Owed, happening: ShopEvent, written: Written) -> bytes:
-    place = by_place(*written.partition, written.offset)
+    place = coordinates_parts(*written.partition, written.offset)
     if not owed.label:
-        return digest("", "", "", place)
+        return delivery_digest("", "", "", place)
     own_id = happening.own_id
-    who = place if own_id is None else by_own_id(own_id)
+    who = place if own_id is None else own_id_parts(own_id)
     element: tuple[str, ...] = () if owed.element is None else (owed.element,)
     if owed.repeated_at is not None:
         element = ("#", str(owed.repeated_at))
-    return digest(f"{NAMESPACE}.{happening.kind}", owed.destination, owed.label, who, *element)
+    return delivery_digest(f"{NAMESPACE}.{happening.kind}", owed.destination, owed.label, who, *element)
 
 
 def _parts(*contents: bytes) -> bytes:
     return b"".join(len(content).to_bytes(4, "big") + content for content in contents)
 
 
-def by_own_id(own_id: str) -> bytes:
+def own_id_parts(own_id: str) -> bytes:
     """Return the parts that say which event, for one that has an id of its own."""
     return _parts(b"id", own_id.encode())
 
 
-def by_place(topic: str, partition: int, offset: int) -> bytes:
+def coordinates_parts(topic: str, partition: int, offset: int) -> bytes:
     """Return the parts that say which event, for one that is known by where it stands."""
     return _parts(b"at", topic.encode(), partition.to_bytes(4, "big"), offset.to_bytes(8, "big"))
 
 
-def digest(event_type: str, destination: str, label: str, who: bytes, *element: str) -> bytes:
+def delivery_digest(event_type: str, destination: str, label: str, who: bytes, *element: str) -> bytes:
     """Return the 16 bytes of a delivery: BLAKE2b over parts that are each preceded by their length."""
     said = _parts(event_type.encode(), destination.encode(), label.encode()) + who
     return blake2b(said + _parts(*(each.encode() for each in element)), digest_size=16).digest()
@@ -134,6 +134,6 @@ def as_ulid(sixteen: bytes, time_ms: int) -> str:
     return "".join(_LETTERS[number >> 5 * place & 31] for place in reversed(range(_ULID_LETTERS)))
 
 
-def in_form_of(destination: str, sixteen: bytes, time_ms: int) -> str:
+def format_id(destination: str, sixteen: bytes, time_ms: int) -> str:
     """Return them as `destination` is given them."""
     return as_ulid(sixteen, time_ms) if destination == "customerio" else as_uuid(sixteen)

@@ -22,14 +22,14 @@ def test_the_formula_worked_out_twice_gives_the_same_bytes(
 ) -> None:
     begun = delivery_id.of_entry(event_type, destination, label)
     more = () if element is None else (element,)
-    mine = oracle.digest(event_type, destination, label, oracle.by_own_id(own_id), *more)
+    mine = oracle.delivery_digest(event_type, destination, label, oracle.own_id_parts(own_id), *more)
     assert mine == delivery_id.finish(begun, delivery_id.own(own_id), element)
 
 
 @given(texts, st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1))
 def test_a_record_without_an_own_id_is_known_by_its_place(topic: str, partition: int, offset: int) -> None:
     theirs = delivery_id.at(delivery_id.place(topic, partition), offset)
-    assert oracle.by_place(topic, partition, offset) == theirs
+    assert oracle.coordinates_parts(topic, partition, offset) == theirs
 
 
 @given(st.binary(min_size=16, max_size=16), st.integers(0, 2**48 - 1))

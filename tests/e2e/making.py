@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.e2e import identities
+from consumer.demo.oracle import delivery_digest, format_id
 from tests.e2e.owed import Owed, Sent
 
 
@@ -17,7 +17,7 @@ class Making:
         record: Sent,
         event_type: str,
         key: str,
-        who: tuple[bytes, ...],
+        who: bytes,
         at_ms: int,
         schema_id: str,
         mark: str,
@@ -40,8 +40,8 @@ class Making:
         pipeline = self._pipeline_of(destination)
         if pipeline is None:
             return
-        bits = identities.digest(self._event_type, destination, label, self._who, *element)
-        ours = identities.as_ulid(bits, self._at_ms) if destination == "customerio" else identities.as_uuid(bits)
+        digest = delivery_digest(self._event_type, destination, label, self._who, *element)
+        ours = format_id(destination, digest, self._at_ms)
         mine = [owed for owed in self._record.owed if owed.destination == destination]
         self._record.owed.append(
             Owed(

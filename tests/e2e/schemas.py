@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import fastavro
+
+from consumer.demo.schemas import Registered
 
 SPACE = "com.acme.system"
 ORDER, PROFILE, CONSENT, MERGE, PAGE, BEAT = (
@@ -133,6 +136,14 @@ def fingerprint(name: str) -> str:
 def single_object(name: str, event: dict[str, Any]) -> bytes:
     """Return an event in single-object encoding."""
     return b"\xc3\x01" + bytes.fromhex(fingerprint(name))[::-1] + datum(name, event)
+
+
+def registered(schemas: Mapping[int, object]) -> dict[str, Registered]:
+    """Return schemas, given by id, as the registry takes them: each with a subject of its own."""
+    return {
+        f"schema-{number}": Registered(number, f"schema-{number}", json.dumps(schema), ())
+        for number, schema in schemas.items()
+    }
 
 
 def write(folder: Path) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from consumer.demo.fakes.copilot import consent_id
-from tests.e2e import identities, schemas
+from consumer.demo.oracle import coordinates_parts, delivery_digest, own_id_parts
+from tests.e2e import schemas
 from tests.e2e.making import Making
 from tests.e2e.owed import Headers, Owed, Sent
 from tests.e2e.schemas import BEAT, CONSENT, IDS, MERGE, ORDER, PAGE, PROFILE
@@ -124,7 +125,7 @@ class Shop:
             "lines": [{"line_id": line, "quantity": 1} for line in lines],
         }
         record = self._record(kind, who, schemas.confluent(ORDER, event))
-        makes = Making(self._pipelines, record, ORDER, who, identities.by_own_id(own), at_ms, str(IDS[ORDER]), own)
+        makes = Making(self._pipelines, record, ORDER, who, own_id_parts(own), at_ms, str(IDS[ORDER]), own)
         large = "too_large" if note and len(note) >= len(OVERSIZE) else None
         makes.one("customerio", "track:Order Completed", *((large, None) if large else _poisoned("customerio", tag)))
         seen: set[str] = set()
@@ -157,7 +158,7 @@ class Shop:
         event = {"event_id": own, "occurred_at": at_ms, "customer": who, "tag": None, "marketing_ok": agreed}
         header: Headers = [("__value_schema_id", b"\0" + IDS[PROFILE].to_bytes(4, "big"))]
         record = self._record("profile", who, schemas.datum(PROFILE, event), header)
-        makes = Making(self._pipelines, record, PROFILE, who, identities.by_own_id(own), at_ms, str(IDS[PROFILE]), own)
+        makes = Making(self._pipelines, record, PROFILE, who, own_id_parts(own), at_ms, str(IDS[PROFILE]), own)
         if agreed:
             makes.one("customerio", "identify")
         else:
@@ -172,7 +173,7 @@ class Shop:
         subject = f"subject-{own}"
         event = {"event_id": own, "occurred_at": at_ms, "customer": who, "subject": subject, "granted": granted}
         record = self._record("consent", who, schemas.confluent(CONSENT, event))
-        makes = Making(self._pipelines, record, CONSENT, who, identities.by_own_id(own), at_ms, str(IDS[CONSENT]), own)
+        makes = Making(self._pipelines, record, CONSENT, who, own_id_parts(own), at_ms, str(IDS[CONSENT]), own)
         makes.one("copilot", "consent", kept_as=consent_id(subject, granted))
         makes.one("customerio", "unsubscribed")
         makes.uninterested("yotpo")
@@ -183,7 +184,7 @@ class Shop:
         at_ms = self._now_ms - self._dice.randrange(60_000, 3_600_000)
         event = {"event_id": own, "occurred_at": at_ms, "customer": who}
         record = self._record("merge", who, schemas.single_object(MERGE, event))
-        who_id = identities.by_own_id(own)
+        who_id = own_id_parts(own)
         makes = Making(self._pipelines, record, MERGE, who, who_id, at_ms, schemas.fingerprint(MERGE), own)
         makes.one("customerio", "alias")
         makes.uninterested("copilot", "yotpo")
@@ -192,7 +193,7 @@ class Shop:
         """A page seen by somebody unknown: no id, no time and no key of its own."""
         who, ref = self._customer(), self._uuid()
         record = self._record("page", who, schemas.confluent(PAGE, {"cookie": who, "ref": ref}))
-        place = identities.by_place(self.topic, record.partition, record.offset)
+        place = coordinates_parts(self.topic, record.partition, record.offset)
         makes = Making(self._pipelines, record, PAGE, who, place, record.timestamp_ms, str(IDS[PAGE]), ref)
         makes.one("customerio", "page:Shop")
         makes.uninterested("copilot", "yotpo")
@@ -240,8 +241,8 @@ class Shop:
             record.skips[pipeline, "none", reason] += 1
 
     def _letters(self, record: Sent, cause: str, event_type: str | None, schema_id: str | None) -> None:
-        place = identities.by_place(self.topic, record.partition, record.offset)
-        name = identities.digest("", "", "", place).hex()
+        place = coordinates_parts(self.topic, record.partition, record.offset)
+        name = delivery_digest("", "", "", place).hex()
         at, last = (record.partition, record.offset, 0), (event_type, schema_id)
         record.owed += [Owed(one, None, None, name, "", "", *at, b"", cause, None, *last) for one in self._pipelines]
 

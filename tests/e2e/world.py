@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from consumer.demo.fakes.base import Fake
@@ -15,9 +14,9 @@ from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.fault_rules import MarkInvalid, Rule, contains
 from consumer.demo.fakes.thread_runner import Threaded, threaded
 from consumer.demo.fakes.yotpo import FakeYotpo
+from consumer.demo.registry import SchemaRegistry
 from tests.e2e import schemas
 from tests.e2e.member import Member
-from tests.e2e.registry import SchemaRegistry
 from tests.kafka_clusters import Broker
 
 TIMEOUT_S = 3.0
@@ -66,9 +65,8 @@ class World:
             "yotpo": self.yotpo,
         }
         self.threaded: Threaded = threaded(*self.servers.values())
-        self.registry = SchemaRegistry(
-            {number: schemas.SCHEMAS[name] for name, number in schemas.IDS.items() if name != schemas.MERGE}
-        )
+        known = {number: schemas.SCHEMAS[name] for name, number in schemas.IDS.items() if name != schemas.MERGE}
+        self.registry = SchemaRegistry(schemas.registered(known))
         self._stack = ExitStack()
         self._started = 0
 
@@ -94,10 +92,8 @@ class World:
         self.configure()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     @property
     def config(self) -> Path:

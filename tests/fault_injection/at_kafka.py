@@ -59,14 +59,14 @@ def _alter(storm: Storm, topic: str, value: str) -> None:
 def _registry_down(storm: Storm, _: str, __: Random) -> Struck:
     """Who runs has every schema already: one that starts asks."""
     registry = storm.world.registry
-    before, registry.down = registry.turned_away, True
+    before, registry.down = registry.unavailable_responses, True
     storm.crew.see_off(storm.crew.one())
     storm.crew.spawn()
 
     def over() -> None:
         registry.down = False
 
-    return Struck(lambda: registry.turned_away - before, over)
+    return Struck(lambda: registry.unavailable_responses - before, over)
 
 
 FAULTS = (

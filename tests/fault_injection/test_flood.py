@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from consumer.demo.fakes.fault_rules import Answer, contains
+from consumer.demo.registry import SchemaRegistry
 from tests.e2e import accounts, logs, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member
-from tests.e2e.registry import SchemaRegistry
 from tests.e2e.schemas import ORDER
 from tests.e2e.shop import LONG_AGO_MS, Shop
 from tests.e2e.world import World

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from consumer.demo.registry import SchemaRegistry
 from tests.e2e import accounts, oracle, schemas
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member
 from tests.e2e.owed import Headers
-from tests.e2e.registry import SchemaRegistry
 from tests.e2e.schemas import IDS, ORDER
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import World
@@ -121,8 +121,8 @@ def test_hostile_records_become_letters_untouched_and_cost_no_good_one(
 ) -> None:
     world = World(apache_broker, tmp_path, ISOLATED)
     texts: dict[int, object] = {IDS[name]: schema for name, schema in schemas.SCHEMAS.items() if name != schemas.MERGE}
-    world.registry._server.server_close()
-    world.registry = SchemaRegistry({**texts, **_BOMBS})
+    world.registry.close()
+    world.registry = SchemaRegistry(schemas.registered({**texts, **_BOMBS}))
     with world:
         world.configure(timeout_s=_TIMEOUT_S)
         shop, said = Feed(world, 71), Said()

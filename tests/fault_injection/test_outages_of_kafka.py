@@ -73,7 +73,7 @@ def test_a_registry_that_is_down_at_start_and_midway_makes_records_wait_and_cost
             assert (assignment(member), rebalances(member)) == (held, counted)
             assert leaks(world, member) == []
             assert member.leave() == 0
-        assert registry.turned_away >= 2
+        assert registry.unavailable_responses >= 2
         assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
 
 

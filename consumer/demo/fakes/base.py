@@ -8,7 +8,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from types import TracebackType
 from typing import Self, assert_never
 
 from consumer.demo.fakes.fault_rules import (
@@ -81,9 +80,7 @@ class Fake(Recorder, ABC):
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     # ── ready-made misbehaviour ───────────────────────────────────────────────────────────────────────────────────
