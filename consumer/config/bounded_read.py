@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import enum
-import threading
 import time
 from collections.abc import Callable
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
+
+from consumer.threads import run_in_daemon_thread
 
 Found = TypeVar("Found")
 
@@ -33,12 +34,12 @@ class BoundedRead(Generic[Found]):
 
     Args:
         read: reads the file, and may block.
-        within_s: seconds that a look takes at most. While it is still under way after that, nobody waits for it.
+        timeout_s: seconds that a look takes at most. While it is still under way after that, nobody waits for it.
     """
 
-    def __init__(self, read: Callable[[], Found], within_s: float) -> None:
+    def __init__(self, read: Callable[[], Found], timeout_s: float) -> None:
         self._read = read
-        self._within_s = within_s
+        self.timeout_s = timeout_s
         self._under_way: concurrent.futures.Future[Found] | None = None
         self._until = 0.0
 
@@ -51,23 +52,10 @@ class BoundedRead(Generic[Found]):
         if self.hangs():
             return UNANSWERED
         if self._under_way is None or self._under_way.done():
-            self._under_way = self._begin()
-            self._until = time.monotonic() + self._within_s
+            self._under_way = run_in_daemon_thread(self._read, "disk")
+            self._until = time.monotonic() + self.timeout_s
         try:
             async with asyncio.timeout(max(0.0, self._until - time.monotonic())):
                 return await asyncio.wrap_future(self._under_way)
         except TimeoutError:
             return UNANSWERED
-
-    def _begin(self) -> concurrent.futures.Future[Found]:
-        answer: concurrent.futures.Future[Found] = concurrent.futures.Future()
-        answer.set_running_or_notify_cancel()  # it cannot be cancelled from now on: the thread may always answer
-
-        def look() -> None:
-            try:
-                answer.set_result(self._read())
-            except BaseException as error:  # noqa: BLE001 - whoever waits gets it, else it would wait in vain
-                answer.set_exception(error)
-
-        threading.Thread(target=look, name="disk", daemon=True).start()
-        return answer

@@ -7,12 +7,12 @@ import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from consumer.config.bounded_read import UNANSWERED, BoundedRead
+from consumer.config.stable_file import FileState, StableFile
 
 MASK = "********"
 
 _STEADY_S = 0.05
-_WITHIN_S = 1.0
+_TIMEOUT_S = 1.0
 _MOST_BYTES = 64 * 1024
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -66,26 +66,25 @@ class SecretFile(Secret):
         path: the file.
         value: what was read from it.
         pause: waits so many seconds, between two looks.
-        within_s: how long a look waits for the disk.
+        timeout_s: how long a look waits for the disk.
     """
 
-    __slots__ = ("_look", "_pause", "path")
+    __slots__ = ("file", "path")
 
     def __init__(
         self,
         path: Path,
         value: str,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        within_s: float = _WITHIN_S,
+        timeout_s: float = _TIMEOUT_S,
     ) -> None:
         super().__init__(value)
         self.path = path
-        self._pause = pause
-        self._look = BoundedRead(lambda: read_secret(path), within_s)
+        self.file = StableFile(lambda: read_secret(path), timeout_s, _STEADY_S, pause)
 
     def hangs(self) -> bool:
         """Tell whether the file's disk does not answer: nobody waits for it any more, and the value stays."""
-        return self._look.hangs()
+        return self.file.hangs()
 
     async def refresh(self) -> bool:
         """Re-read the file, and return whether its content is a new secret. It takes two seconds at the very most.
@@ -93,11 +92,8 @@ class SecretFile(Secret):
         A file that is gone, empty, not text, still being written or on a disk that does not answer leaves the value
         that was good before.
         """
-        found = await self._look()
-        if found is UNANSWERED or found is None or found == self._value:
-            return False
-        await self._pause(_STEADY_S)
-        if await self._look() != found:
+        found = await self.file.read_new(None, self._value)
+        if found is None or isinstance(found, FileState):
             return False
         self._value = found
         return True

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from consumer.config.bounded_read import UNANSWERED, BoundedRead
+from consumer.config.stable_file import FILE_UNANSWERED, FILE_UNCHANGED, FILE_UNSTABLE, StableFile
 from consumer.directives.parser import Content, content_of, read_content
 from consumer.model.directives import NONE, Directives, DirectiveTargets, Pause
 from consumer.model.findings import Finding
@@ -42,6 +42,7 @@ class DirectivesWatcher:
         every_s: between two looks.
         steady_s: between the two looks at a changed file: half of one that is being written must not pass for it.
         within_s: how long a start waits for the file, and a look for its disk before that is said.
+        sleep: waits for so many seconds, between the two looks at a changed file.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class DirectivesWatcher:
         every_s: float = 1.0,
         steady_s: float = _STEADY_S,
         within_s: float = _WITHIN_S,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.in_force = NONE
         self._path = path
@@ -63,9 +65,8 @@ class DirectivesWatcher:
         self._missing = missing
         self._clock_ms = clock_ms
         self._every_s = every_s
-        self._steady_s = steady_s
         self._within_s = within_s
-        self._file = BoundedRead(lambda: content_of(path), within_s)
+        self._file = StableFile(lambda: content_of(path), within_s, steady_s, sleep)
         self._unanswered = False  # and that was said
         self._act: Sequence[Acts] = ()
         self._read: Content | _Unread = _UNREAD
@@ -124,14 +125,13 @@ class DirectivesWatcher:
 
     async def _look(self) -> bool:
         """Read the file if it has changed; return whether it stood still."""
-        content = await self._file()
-        if content is UNANSWERED:
+        content = await self._file.read_new(self._read)
+        if content is FILE_UNANSWERED:
             self._not_read()
             return True
-        if content == self._read:
+        if content is FILE_UNCHANGED:
             return True
-        await asyncio.sleep(self._steady_s)
-        if await self._file() != content:
+        if content is FILE_UNSTABLE:
             return False
         # A long file takes a while to parse: calls and probes do not wait for it.
         read = await asyncio.to_thread(read_content, content, self._path, self._known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from consumer.directives.watcher import DirectivesWatcher
@@ -62,6 +62,7 @@ class Steered:
         self.now_ms = NOON_MS - 1000
         self.acted: list[Directives] = []
         self.leave = asyncio.Event()
+        self.between_reads: Callable[[float], Awaitable[None]] = asyncio.sleep
         self.steering = DirectivesWatcher(
             self.path,
             KNOWN,
@@ -71,7 +72,11 @@ class Steered:
             every_s=every_s,
             steady_s=0.0,
             within_s=within_s,
+            sleep=self._sleep,
         )
+
+    async def _sleep(self, seconds: float) -> None:
+        await self.between_reads(seconds)
 
     async def begin(self, text: str) -> None:
         self.path.write_text(text)

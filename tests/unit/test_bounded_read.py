@@ -59,7 +59,7 @@ def test_a_disk_that_hangs_is_given_up_and_asked_again_when_it_has_answered(path
             assert len(mount.waiting()) == 1
             mount.answer(b"new")
             assert not look.hangs()
-        look._within_s = 30
+        look.timeout_s = 30
         assert await look() == b"new", "the answer that came too late is not kept"
 
     asyncio.run(scenario())

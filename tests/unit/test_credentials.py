@@ -49,8 +49,8 @@ def test_a_disk_that_hangs_keeps_no_basic_credentials_from_signing_and_is_said_o
     user.write_text("id")
     password.write_text("good")
     secrets = {
-        "user": SecretFile(user, "id", within_s=30),
-        "password": SecretFile(password, "good", within_s=0.05),
+        "user": SecretFile(user, "id", timeout_s=30),
+        "password": SecretFile(password, "good", timeout_s=0.05),
     }
     renewals: list[bool] = []
     doubts: list[SecretProblem | None] = []
@@ -66,7 +66,7 @@ def test_a_disk_that_hangs_keeps_no_basic_credentials_from_signing_and_is_said_o
             assert (door.problem(), doubts, renewals) == (SecretProblem.UNREADABLE, [SecretProblem.UNREADABLE], [False])
             mount.answer(b"new")
         assert door.problem() is None, "as soon as the disk has answered, whoever reads next"
-        secrets["password"]._look._within_s = 30
+        secrets["password"].file.timeout_s = 30
         assert await door.renew(signature) == {"authorization": "Basic " + base64.b64encode(b"id:new").decode()}
         assert doubts == [SecretProblem.UNREADABLE, None]
 

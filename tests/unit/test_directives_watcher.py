@@ -280,19 +280,19 @@ def test_a_disk_that_hangs_while_it_runs_is_said_once_and_the_file_is_read_anew_
 
     async def scenario() -> None:
         await steered.begin(BOTH)
-        steered.steering._file._within_s = 0.05
+        steered.steering._file.timeout_s = 0.05
         with HungMount(steered.path) as mount:
             await steered.steering.refresh()
             await steered.steering.refresh()
             assert steered.story.said == ["read 2", HANGS]
             assert len(steered.acted) == 1, "what was read before stays in force"
             mount.answer()
-        steered.steering._file._within_s = 30
+        steered.steering._file.timeout_s = 30
         await steered.steering.refresh()
         await steered.steering.refresh()
         assert steered.story.said == ["read 2", HANGS, "read 2"]
         with HungMount(steered.path):
-            steered.steering._file._within_s = 0.05
+            steered.steering._file.timeout_s = 0.05
             await steered.steering.refresh()
         assert steered.story.said == ["read 2", HANGS, "read 2", HANGS]
         assert len(steered.acted) == 1

@@ -16,7 +16,7 @@ def steered(tmp_path: Path) -> Steered:
     return Steered(tmp_path)
 
 
-def test_half_a_file_that_is_being_written_changes_nothing(steered: Steered, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_file_that_is_being_written_changes_nothing(steered: Steered) -> None:
     half = "directives:\n" + pause("copilot", NOON)
 
     async def scenario() -> None:
@@ -26,7 +26,7 @@ def test_half_a_file_that_is_being_written_changes_nothing(steered: Steered, mon
         async def the_writer_goes_on(_: float) -> None:
             steered.path.write_text(f"{BOTH}\n")
 
-        monkeypatch.setattr(asyncio, "sleep", the_writer_goes_on)
+        steered.between_reads = the_writer_goes_on
         await steered.steering.refresh()
         assert steered.steering.in_force == Directives((COPILOT, CUSTOMERIO))
         assert steered.story.said == ["read 2"]
@@ -37,14 +37,14 @@ def test_half_a_file_that_is_being_written_changes_nothing(steered: Steered, mon
     asyncio.run(scenario())
 
 
-def test_a_start_waits_for_a_file_that_is_being_written(steered: Steered, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_waits_for_a_file_that_is_being_written(steered: Steered) -> None:
     writing = iter([BOTH[:40], BOTH[:80], BOTH])
 
     async def the_writer_goes_on(_: float) -> None:
         steered.path.write_text(next(writing, BOTH))
 
     async def scenario() -> None:
-        monkeypatch.setattr(asyncio, "sleep", the_writer_goes_on)
+        steered.between_reads = the_writer_goes_on
         await steered.begin("")
         assert steered.acted == [Directives((COPILOT, CUSTOMERIO))]
         assert steered.story.said == ["read 2"]
@@ -53,16 +53,16 @@ def test_a_start_waits_for_a_file_that_is_being_written(steered: Steered, monkey
 
 
 def test_a_file_that_never_stands_still_keeps_nobody_from_starting_and_holds_everything_until_it_does(
-    steered: Steered, monkeypatch: pytest.MonkeyPatch
+    steered: Steered,
 ) -> None:
     async def the_writer_goes_on(_: float) -> None:
         steered.path.write_text(f"{steered.path.read_text()}#\n")
 
     async def scenario() -> None:
-        with monkeypatch.context() as writing:
-            writing.setattr(asyncio, "sleep", the_writer_goes_on)
-            await steered.begin(BOTH)
-            await steered.steering.refresh()
+        steered.between_reads = the_writer_goes_on
+        await steered.begin(BOTH)
+        await steered.steering.refresh()
+        steered.between_reads = asyncio.sleep
         assert [each.destination for each in steered.steering.in_force.pauses] == ["copilot", "customerio"]
         assert steered.story.said == ["unread, 2 hold: never stands still"]
         await steered.steering.refresh()

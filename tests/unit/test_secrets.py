@@ -95,7 +95,7 @@ def test_a_file_still_being_written_is_left_for_the_next_time(tmp_path: Path) ->
 def test_a_disk_that_hangs_leaves_the_value_and_is_waited_for_once_until_it_answers(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("good")
-    secret = SecretFile(path, "good", no_pause, within_s=0.05)
+    secret = SecretFile(path, "good", no_pause, timeout_s=0.05)
 
     async def scenario() -> None:
         with HungMount(path) as mount:
@@ -110,7 +110,7 @@ def test_a_disk_that_hangs_leaves_the_value_and_is_waited_for_once_until_it_answ
         assert secret.reveal() == "good", "what came when nobody waited is not taken"
 
     asyncio.run(scenario())  # its loop has closed while the disk hung, and waits for nobody
-    patient = SecretFile(path, "good", no_pause, within_s=30)
+    patient = SecretFile(path, "good", no_pause, timeout_s=30)
     assert refreshed(patient) is True
     assert patient.reveal() == "new"
 

@@ -128,7 +128,7 @@ def test_a_changed_secret_makes_the_token_stale_even_while_one_is_fetched() -> N
 def test_a_disk_that_hangs_keeps_no_token_from_being_renewed_with_the_secret_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("good")
-    secret = SecretFile(path, "good", within_s=0.05)
+    secret = SecretFile(path, "good", timeout_s=0.05)
     doubts: list[SecretProblem | None] = []
 
     async def run() -> None:
@@ -142,7 +142,7 @@ def test_a_disk_that_hangs_keeps_no_token_from_being_renewed_with_the_secret_in_
                 door._fetched_at -= 101
             assert (door.problem(), doubts) == (SecretProblem.UNREADABLE, [SecretProblem.UNREADABLE])
             mount.answer()
-        secret._look._within_s = 30
+        secret.file.timeout_s = 30
         assert not await door.refresh()
         assert (door.problem(), doubts) == (None, [SecretProblem.UNREADABLE, None])
         assert set(exchange.bodies) == {b"good"}
