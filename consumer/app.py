@@ -148,7 +148,7 @@ class PipelineRunner:
             credentials = TokenCredentials(credential, settings.secrets, fetch, renewed, doubted)
         return Dispatcher(
             destination,
-            replace(lanes, guard=self._guard),
+            replace(lanes, flood_guard=self._guard),
             connect=wire,
             credentials=credentials,
             sink=self.pipeline.settlement.sink_of(destination.name),

@@ -16,7 +16,7 @@ class Backoff:
     first_s: float
     cap_s: float
 
-    def wait(self, attempt: int, asked_s: float | None, dice: Callable[[], float]) -> float:
+    def next_delay(self, attempt: int, asked_s: float | None, dice: Callable[[], float]) -> float:
         """Return seconds to wait after the `attempt`-th failure in a row (from 1), never less than `asked_s`.
 
         `dice` gives 0 ≤ x < 1.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from consumer.delivery.delivery import Delivery
 
-SCAN = 4
+SCAN_FACTOR = 4
 """How many times a call's count is looked through for deliveries of its shape before the call goes as it is."""
 
 
@@ -30,7 +30,7 @@ def next_batch(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None)
     shape = None
     piece = size = scanned = room = 0
     most = 1
-    while queue and len(batch) < most and scanned < SCAN * most:
+    while queue and len(batch) < most and scanned < SCAN_FACTOR * most:
         delivery = queue.popleft()
         if not delivery.ledger.may_send:
             continue

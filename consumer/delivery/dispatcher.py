@@ -61,10 +61,10 @@ class Dispatcher:
         self.time_window = TimeWindow(self.name, self.circuit_breakers, self.release, something_held.set, observer)
         self.flood_guard = DestinationFloodGuard(
             self.name,
-            options.guard,
+            options.flood_guard,
             options.probe_s,
             observer,
-            count_waiting=self.waiting,
+            count_waiting=self.count_waiting,
             release=self.release,
             wake_prober=something_held.set,
         )
@@ -107,7 +107,7 @@ class Dispatcher:
         self._wires = [connect() for _ in range(options.lanes)]
         if options.rate_per_s is not None:
             for each in self._wires:
-                each.rated = self.rate_limiter
+                each.rate_limiter = self.rate_limiter
         self.lanes = [Lane(context, self.prober, each) for each in self._wires]
 
     # ── In and out ──
@@ -131,18 +131,18 @@ class Dispatcher:
             lane.drop_revoked()
         self.time_window.drop_revoked()
         return [
-            lane.answered
+            lane.request_done
             for lane in self.lanes
-            if lane.answered is not None and any(delivery.ledger in ledgers for delivery in lane.in_flight)
+            if lane.request_done is not None and any(delivery.ledger in ledgers for delivery in lane.in_flight)
         ]
 
     def open_bytes(self) -> int:
         """Return the bytes of the bodies that are queued, aside or on the wire."""
         return sum(lane.open_bytes for lane in self.lanes)
 
-    def waiting(self, scope: WaitReason) -> int:
+    def count_waiting(self, scope: WaitReason) -> int:
         """Count what waits for `scope`."""
-        return sum(lane.waiting(scope) for lane in self.lanes)
+        return sum(lane.count_waiting(scope) for lane in self.lanes)
 
     @property
     def requests_in_flight(self) -> int:

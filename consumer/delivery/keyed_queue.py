@@ -123,21 +123,25 @@ class KeyedQueue:
 
         return next_batch(self._queue, admit)
 
-    def take_one(self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter = ANY) -> Delivery | None:
+    def take_probe(
+        self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter = ANY
+    ) -> Delivery | None:
         """Take a delivery aside under `scope` that is the oldest of its key and `fit`, to be sent by itself.
 
         The first that can prove something. Where none can that is the oldest of its key: that of the key in which the
         fewest stand before one that can, since these must go before it. The rest of the key goes back to the queue, to
         be looked at anew when that call has ended.
         """
-        chosen = self.find(scope, fit, proof)
+        chosen = self.find_probe(scope, fit, proof)
         if chosen is not None:
             self._unblock({chosen.key})
             self._queue.remove(chosen)
         return chosen
 
-    def find(self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter = ANY) -> Delivery | None:
-        """Return what `take_one` would take."""
+    def find_probe(
+        self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter = ANY
+    ) -> Delivery | None:
+        """Return what `take_probe` would take."""
         chosen, fewest = None, _NEVER
         heads: dict[int, Delivery] = {}
         before: dict[int, float] = dict.fromkeys(self._letters, _NEVER)  # of each key, how many cannot prove anything
@@ -161,7 +165,7 @@ class KeyedQueue:
                     break
         return chosen
 
-    def waiting(self, scope: WaitReason) -> int:
+    def count_waiting(self, scope: WaitReason) -> int:
         """Count what is aside under `scope`."""
         return len(self._aside.get(scope, ()))
 
@@ -177,13 +181,13 @@ class KeyedQueue:
             if scope[0] not in _THEIR_OWN or (scope[0] == "apart" and any(map(touched, waiting))):
                 self.release(scope)
 
-    def block(self, key: int) -> None:
+    def block_key(self, key: int) -> None:
         """Let nothing of `key` go until as many letters as are written for it were acknowledged."""
         self._letters[key] = self._letters.get(key, 0) + 1
         # What is aside already stays under the scope it waits for, and is looked at anew after the last letter.
         self._blocked.setdefault(key, ("letter", key))
 
-    def acknowledged(self, key: int) -> None:
+    def record_acknowledgement(self, key: int) -> None:
         """Note that one letter of `key` was acknowledged."""
         self._letters[key] -= 1
         if not self._letters[key]:
@@ -243,7 +247,7 @@ class IsolatedBatches:
         self._others_turn = False
 
     @property
-    def due_s(self) -> float:
+    def next_due_s(self) -> float:
         """When the next one may be tried (monotonic seconds); infinite without any."""
         return self._waits[0][0] if self._waits else float("inf")
 
@@ -258,13 +262,13 @@ class IsolatedBatches:
         heappush(self._waits, (due_s, self._count, scope, suspects))
         self._others_turn = True
 
-    def next_due(self, now: float, *, others: bool) -> WaitReason | None:
+    def take_due(self, now: float, *, others: bool) -> WaitReason | None:
         """Return the scope to be tried now, which waits no more, or `None`: none is due, or it is the others' turn.
 
         `others`: whether anything else is queued. It goes first until one of its calls went well: without that nothing
         would prove a suspect, and with many of them due again and again nothing else would ever go.
         """
-        if self.due_s > now or (others and self._others_turn):
+        if self.next_due_s > now or (others and self._others_turn):
             return None
         self._others_turn = True
         return heappop(self._waits)[2]
@@ -273,7 +277,7 @@ class IsolatedBatches:
         """Note that a call of the lane did not fail."""
         self._others_turn = False
 
-    def keep(self, wanted: Callable[[WaitReason], int]) -> None:
+    def prune(self, wanted: Callable[[WaitReason], int]) -> None:
         """Forget those under which nothing waits any more."""
         self._waits = [wait for wait in self._waits if wanted(wait[2])]
         heapify(self._waits)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from consumer.delivery.batch import body_of
 from consumer.delivery.http.client import send
 from consumer.delivery.keyed_queue import KeyedQueue
-from consumer.delivery.retry import OutcomeHandler, verdict_on
+from consumer.delivery.retry import OutcomeHandler, judge_result
 from consumer.model import Blocked, Deferred, Fault, HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Lane:
         self._since = 0.0
         self._enough = self._enough_bytes = 0  # what makes a lingering lane look up: events and bytes
         self.in_flight: Sequence[Delivery] = ()
-        self.answered: asyncio.Future[None] | None = None
+        self.request_done: asyncio.Future[None] | None = None
         self.probe: WaitReason | None = None
         self._probed = False  # by its last call or try of one
         self._hurry = False
@@ -81,24 +81,24 @@ class Lane:
         self._queue.release(scope)
         self._wake.set()
 
-    def waiting(self, scope: WaitReason) -> int:
+    def count_waiting(self, scope: WaitReason) -> int:
         """Count what waits for `scope`."""
-        return self._queue.waiting(scope)
+        return self._queue.count_waiting(scope)
 
-    def finds(self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter) -> bool:
+    def can_probe(self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter) -> bool:
         """Tell whether anything that waits for `scope` can probe it."""
-        return self._queue.find(scope, fit, proof) is not None
+        return self._queue.find_probe(scope, fit, proof) is not None
 
     def drop_revoked(self) -> None:
         """Forget deliveries whose ledger sends no more; a call on the wire stays there."""
         self._outcomes.open_bytes -= self._queue.drop_revoked()
-        self._outcomes.apart.keep(self._queue.waiting)
+        self._outcomes.isolated.prune(self._queue.count_waiting)
         self._wake.set()
 
     def recheck(self, reason: Callable[[Delivery], object | None]) -> None:
         """Look anew at all that waits for what may have changed, and at what is apart and has a `reason` now."""
         self._queue.recheck(lambda delivery: delivery.ledger.may_send and reason(delivery) is not None)
-        self._outcomes.apart.keep(self._queue.waiting)
+        self._outcomes.isolated.prune(self._queue.count_waiting)
         self._wake.set()
 
     def can_make_progress(self, by: float) -> bool:
@@ -106,26 +106,26 @@ class Lane:
 
         Letters are not counted: whether the dead-letter topic takes them is not known here.
         """
-        waits = bool(self._queue) or self._outcomes.apart.due_s <= by
+        waits = bool(self._queue) or self._outcomes.isolated.next_due_s <= by
         return bool(self.in_flight) or (waits and self.not_before <= by)
 
     def poison_candidates(self) -> int:
         """Count the deliveries that are suspects: apart, or tried just now."""
         batch = self.in_flight
         tried = len(batch) if batch and self._context.poison_detector.is_candidate(batch) else 0
-        return self._outcomes.apart.candidates + tried
+        return self._outcomes.isolated.candidates + tried
 
     # ── Its own life ──
 
     async def run(self) -> None:
         """Call, for ever."""
         while True:
-            if self.probe is None and not self._queue and self._outcomes.apart.due_s > time.monotonic():
+            if self.probe is None and not self._queue and self._outcomes.isolated.next_due_s > time.monotonic():
                 await self._rest()
                 continue
             if self.probe is None:
                 await self._gather()
-            await self._context.request_gate.wait(lambda: self.not_before)
+            await self._context.request_gate.wait_until_open(lambda: self.not_before)
             # Nothing may be awaited between forming a batch and putting it on the wire: a partition could go between.
             hold = None
             # Between two probes all that is queued has its turn. With the next probe always there already, as under a
@@ -135,7 +135,7 @@ class Lane:
                 hold, batch = self._probe_batch(self.probe)
                 self.probe = None
             else:
-                if scope := self._outcomes.apart.next_due(time.monotonic(), others=bool(self._queue)):
+                if scope := self._outcomes.isolated.take_due(time.monotonic(), others=bool(self._queue)):
                     self._queue.release(scope)
                 batch = self._queue.take_batch(self._context.admission(), self._outcomes.dead_letter)
             if batch:
@@ -145,7 +145,7 @@ class Lane:
 
     async def _rest(self) -> None:
         """Wait until there is something to do."""
-        due_s = self._outcomes.apart.due_s
+        due_s = self._outcomes.isolated.next_due_s
         self._wake.clear()
         try:
             async with asyncio.timeout(None if due_s == float("inf") else due_s - time.monotonic()):
@@ -192,8 +192,8 @@ class Lane:
         """Take what probes a hold: of a key that was not tried since all of them were, if there is one."""
         prober, tried = self._prober, hold.tried[self]
         proof = prober.probe_filter(scope, hold)
-        chosen = self._queue.take_one(scope, prober.fits(scope, tried), proof)
-        if chosen is None and (chosen := self._queue.take_one(scope, prober.fits(scope, ()), proof)) is not None:
+        chosen = self._queue.take_probe(scope, prober.fits(scope, tried), proof)
+        if chosen is None and (chosen := self._queue.take_probe(scope, prober.fits(scope, ()), proof)) is not None:
             tried.clear()
         return chosen
 
@@ -202,9 +202,9 @@ class Lane:
         endpoint, body = batch[0].envelope.endpoint, body_of(batch)
         self._queued_bytes -= len(body)
         self.in_flight = batch
-        self.answered = asyncio.get_running_loop().create_future()
+        self.request_done = asyncio.get_running_loop().create_future()
         started = time.monotonic()
-        context.rate_limiter.started(started)
+        context.rate_limiter.record_start(started)
         try:
             answer = await send(
                 self._wire,
@@ -219,18 +219,18 @@ class Lane:
                 if probed is not None:
                     probed.probing = False
                 return
-            verdict = verdict_on(context.destination, batch, answer)
+            verdict = judge_result(context.destination, batch, answer)
             own = self._outcomes.handle_verdict(
                 batch, verdict, started, called=isinstance(answer, HttpResponse | Fault)
             )
             if isinstance(verdict, Deferred | Blocked) and context.poison_detector.failing(batch):
-                self._wire.renew()  # else it may be the server that this connection leads to, which others never meet
+                self._wire.use_new_connection()  # else it may be the server that this connection leads to, which others never meet
             context.endpoint_health.record_verdict(
                 endpoint, verdict, answered=isinstance(answer, HttpResponse), probe=probed, own=own
             )
         finally:
             self.in_flight = ()
-            self.answered.set_result(None)
+            self.request_done.set_result(None)
 
     def _report(
         self,

@@ -35,7 +35,7 @@ class DestinationOptions:
     """Between the probes of a hold."""
     rate_per_s: float | None = None
     """Calls per second of all processes together; `None` = no limit of ours."""
-    guard: FloodGuardOptions = _GUARD
+    flood_guard: FloodGuardOptions = _GUARD
     poison_detection: PoisonDetectionOptions = _POISON_DETECTION
 
 

@@ -34,7 +34,7 @@ HEADER_BYTES = 310
 DELIVERY_BYTES = 310
 """A delivery besides its body (measured): its object, its identity's text, its places in queues and books."""
 
-LETTER_BYTES = 512
+DEAD_LETTER_BYTES = 512
 """What could not be said, until its letter is acknowledged (measured, parked: 470, with what is wrong in a line)."""
 
 _GROWTH_KEPT = 0.9
@@ -106,7 +106,7 @@ class RecordBuffer:
         self._waiting.discard(partition)
         self._full.discard(partition)
 
-    def put(self, messages: Sequence[Message], numbers: Mapping[Partition, int]) -> None:
+    def add(self, messages: Sequence[Message], numbers: Mapping[Partition, int]) -> None:
         """Add records as they came; those of another ledger than the one in force are dropped."""
         backlog = self._backlog
         current = {p: backlog[p] for p, t in self.ledgers.items() if t.may_send and numbers.get(p) == t.epoch}
@@ -121,7 +121,7 @@ class RecordBuffer:
             self._backlog[ledger.partition].extendleft(reversed(messages))
             self._waiting.add(ledger.partition)
 
-    def grew(self, size: int, weight: int) -> None:
+    def record_growth(self, size: int, weight: int) -> None:
         """Learn that records of `size` bytes count for `weight` once their deliveries are made.
 
         An `each` can make a hundred deliveries of one record. The next chunk is cut by what such records came to, so
@@ -138,7 +138,7 @@ class RecordBuffer:
         for queue in self._backlog.values():
             queue.clear()
 
-    def chunks(self, most: int) -> list[Chunk]:
+    def take_chunks(self, most: int) -> list[Chunk]:
         """Take up to `most` records that may be translated now, from all partitions with room, oldest first in each."""
         found: list[Chunk] = []
         size = 0
@@ -188,13 +188,13 @@ class RecordBuffer:
             self._full.discard(partition)
         return fits
 
-    def full(self) -> frozenset[Partition]:
+    def full_partitions(self) -> frozenset[Partition]:
         """Return the partitions that can take nothing more now: no room, or older records of theirs still wait here."""
         for ledger in self.ledgers.values():
             self._fits(ledger)
         return frozenset(partition for partition in self.ledgers if partition in self._full or self._backlog[partition])
 
-    def stalled(self) -> Collection[Partition]:
+    def waiting_for_schema(self) -> Collection[Partition]:
         """Return the partitions that wait for a schema."""
         return tuple(self._waiting)
 
@@ -204,7 +204,7 @@ class LedgerSlots(NamedTuple):
 
     ledgers: list[PartitionLedger]
     slots: list[int]
-    back: list[tuple[PartitionLedger, Sequence[Message]]]
+    not_entered: list[tuple[PartitionLedger, Sequence[Message]]]
     """What was not entered: its schema is missing, or that of an earlier record of its partition."""
     weight: int
     """Bytes that the whole lot counts for, with all it owes."""
@@ -238,9 +238,9 @@ def record_in_ledger(chunks: Sequence[Chunk], translation: Translation, accounts
         if waiting:
             ready = next((index for index in range(start, end) if index in waiting), end)
         if ready < end:
-            places.back.append((ledger, messages[ready - start :]))
+            places.not_entered.append((ledger, messages[ready - start :]))
         columns = [column[start:ready] for column in owed]
-        first = ledger.open(messages[: ready - start], columns, weights[start:ready])
+        first = ledger.accept(messages[: ready - start], columns, weights[start:ready])
         places.ledgers.extend([ledger] * (end - start))
         places.slots.extend(range(first, first + end - start))
         start = end
@@ -260,5 +260,5 @@ def _owed(translation: Translation, weights: list[int], accounts: Mapping[str, i
             weights[record] += len(body) + DELIVERY_BYTES
     for faulty in translation.faults:
         owed[accounts[faulty.entry.destination if faulty.entry else ""]][faulty.record] += 1
-        weights[faulty.record] += LETTER_BYTES
+        weights[faulty.record] += DEAD_LETTER_BYTES
     return owed

@@ -46,7 +46,7 @@ class OutcomeHandler:
         self._queue = queue
         self._wake = wake
         self._failures = 0
-        self.apart = IsolatedBatches()
+        self.isolated = IsolatedBatches()
         self.not_before = 0.0
         self.open_bytes = 0
 
@@ -58,7 +58,7 @@ class OutcomeHandler:
         context = self._context
         if not isinstance(verdict, Deferred | Blocked):
             self._failures = 0
-            self.apart.record_success()
+            self.isolated.record_success()
         elif called and counts_as_failure(verdict):
             return self._against(batch, verdict, started)
         match verdict:
@@ -131,7 +131,7 @@ class OutcomeHandler:
 
     def _isolate(self, batch: Sequence[Delivery], asked_s: float | None, now: float, took_s: float) -> None:
         """Let a batch that keeps failing wait for its own back-off; it never grows again."""
-        own_s = self._context.options.backoff.wait(batch[0].attempts, asked_s, self._context.random)
+        own_s = self._context.options.backoff.next_delay(batch[0].attempts, asked_s, self._context.random)
         if self._context.poison_detector.is_candidate(batch):
             own_s = max(own_s, _REST * (took_s + (asked_s or 0)))
         if not batch[0].fragment:
@@ -143,8 +143,8 @@ class OutcomeHandler:
         suspects = len(batch) if self._context.poison_detector.is_candidate(batch) else 0
         scope: WaitReason = ("apart", self._context.next_fragment())
         self.open_bytes -= self._queue.isolate(batch, scope)
-        if self._queue.waiting(scope):
-            self.apart.add(scope, due_s, suspects)
+        if self._queue.count_waiting(scope):
+            self.isolated.add(scope, due_s, suspects)
 
     def _halve(self, batch: Sequence[Delivery]) -> None:
         split(batch, self._context.next_fragment)
@@ -175,7 +175,7 @@ class OutcomeHandler:
 
     def _pause(self, asked_s: float | None, *, everyone: bool = False) -> float:
         self._failures += 1
-        wait_s = self._context.options.backoff.wait(self._failures, asked_s, self._context.random)
+        wait_s = self._context.options.backoff.next_delay(self._failures, asked_s, self._context.random)
         until = time.monotonic() + wait_s
         if everyone:
             self._context.rate_limiter.pause_until(until)
@@ -202,18 +202,18 @@ class OutcomeHandler:
         """Dead-letter a delivery. Its key waits for the letter's acknowledgement; other keys go on."""
         key = delivery.key
         self.open_bytes -= len(delivery.body)
-        self._queue.block(key)
+        self._queue.block_key(key)
         if not isinstance(fault.cause, DeadLetterCause):
             fault = Fault(DeadLetterCause.REFUSED, fault.detail, fault.status)
 
         def acknowledged() -> None:
-            self._queue.acknowledged(key)
+            self._queue.record_acknowledgement(key)
             self._wake()
 
         self._context.sink.refused(delivery, fault, acknowledged)
 
 
-def verdict_on(
+def judge_result(
     destination: Destination, batch: Sequence[Delivery], answer: HttpResponse | Fault | Blocked | Deferred
 ) -> Verdict:
     """Turn what came of a call into a verdict."""

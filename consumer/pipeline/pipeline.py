@@ -99,7 +99,7 @@ class Pipeline:
         """Take a lot, and return when the next one may come."""
         if self.shutting_down:
             return
-        self.record_buffer.put(lot.messages, lot.epochs)
+        self.record_buffer.add(lot.messages, lot.epochs)
         self._translating = True
         self._kick.set()
         while self._translating or (self.full and len(self.full) == len(self.record_buffer.ledgers)):
@@ -130,11 +130,11 @@ class Pipeline:
         going = self._parting.can_make_progress
         while time.monotonic() < deadline and not self._hurried and going(deadline):  # noqa: ASYNC110 - many things end it
             await asyncio.sleep(LOOK_S)
-        before = self.accounting.released()
+        before = self.accounting.released_deliveries()
         committable = await self._parting.close(list(self.record_buffer.ledgers.values()), deadline)
         self._gone()
         self.shut_down = True
-        self._observer.shutdown_finished(self.accounting.released() - before)
+        self._observer.shutdown_finished(self.accounting.released_deliveries() - before)
         return committable
 
     def skip_drain(self) -> None:
@@ -181,7 +181,7 @@ class Pipeline:
     async def _pump(self) -> None:
         looked = time.monotonic()
         while True:
-            due = looked + _GRACE_LOOK_S if self.record_buffer.stalled() else None
+            due = looked + _GRACE_LOOK_S if self.record_buffer.waiting_for_schema() else None
             try:
                 async with asyncio.timeout(None if due is None else due - time.monotonic()):
                     await self._kick.wait()
@@ -193,14 +193,14 @@ class Pipeline:
                 looked = time.monotonic()
                 self.record_buffer.schemas_changed()
             self._kick.clear()
-            while chunks := self.record_buffer.chunks(self._per_chunk):
+            while chunks := self.record_buffer.take_chunks(self._per_chunk):
                 self._open(chunks)
                 await asyncio.sleep(0)
             self._translating = False
             self._republish()
 
     def _republish(self) -> None:
-        self.full = self.record_buffer.full()
+        self.full = self.record_buffer.full_partitions()
         self._roomy.set()
 
     def schemas_changed(self) -> None:
@@ -216,14 +216,14 @@ class Pipeline:
         spent = (time.perf_counter() - began) / len(lot)
         self._per_chunk = max(1, min(256, int(_CHUNK_S / spent) if spent else 256))
         places = record_in_ledger(chunks, translation, self.settlement.index)
-        self.record_buffer.grew(sum(sum(chunk.sizes) for chunk in chunks), places.weight)
-        for ledger, messages in places.back:
+        self.record_buffer.record_growth(sum(sum(chunk.sizes) for chunk in chunks), places.weight)
+        for ledger, messages in places.not_entered:
             self.record_buffer.put_back(ledger, messages)
         for name, column in translation.columns.items():
             self.accounting.accounts[name].owed += len(column.bodies)
             self.dispatchers[name].enqueue(places.deliveries(column))
             self._observer.events_translated(name, column.by_event_type())
-        self.accounting.skipped(translation.skipped)
+        self.accounting.record_skipped(translation.skipped)
         self._observer.events_decoded(translation.decoded)
         self._observer.events_skipped(translation.skipped)
         self.settlement.parking.count(lot, translation)

@@ -100,7 +100,7 @@ class SchemaFetcher:
                 case _:
                     assert_never(answer)
             attempt += 1
-            await asyncio.sleep(max(0.2, _BACKOFF.wait(attempt, None, self._dice)))
+            await asyncio.sleep(max(0.2, _BACKOFF.next_delay(attempt, None, self._dice)))
         del self.pending[key]
         self.problems.pop(key, None)
         self._on_learned()

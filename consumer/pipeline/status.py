@@ -144,7 +144,7 @@ class StatusReporter:
         ledgers = tuple(pipeline.record_buffer.ledgers.values())
         lag, lag_updated = self._lag()
         settling = pipeline.settlement
-        taken, settled, still_open, released = pipeline.accounting.records(ledgers)
+        taken, settled, still_open, released = pipeline.accounting.record_counts(ledgers)
         now = time.monotonic()
         self._last = PipelineStatus(
             name=pipeline.name,
@@ -184,7 +184,7 @@ class StatusReporter:
 
     def _partition(self, ledger: PartitionLedger, lag: Mapping[Partition, tuple[int, int]]) -> PartitionStatus:
         partition = ledger.partition
-        head = ledger.oldest()
+        head = ledger.oldest_record()
         log_end, committed = lag.get(partition, (None, None))
         return PartitionStatus(
             partition=partition,

@@ -150,7 +150,7 @@ def queue(
             ends.faults[name] = encoded
             continue
         records: Any = [_Record(place)]
-        slot = ledger.open(records, [[1]], [len(encoded.body)])
+        slot = ledger.accept(records, [[1]], [len(encoded.body)])
         entry = Entry("com.acme.Event", destination.name, saying.target, saying.target)
         deliveries.append(
             Delivery(encoded.body, saying.key, encoded.envelope, name, time_ns // 1_000_000, entry, ledger, slot)

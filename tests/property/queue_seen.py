@@ -45,7 +45,7 @@ class QueueSeen(RuleBasedStateMachine):
         return Fault(DeadLetterCause.OUT_OF_WINDOW) if each.slot in self.hopeless else None
 
     def refuse(self, each: Delivery, _: Fault) -> None:
-        self.queue.block(each.key)
+        self.queue.block_key(each.key)
         self.letters.append(each)
         if self.acknowledges_at_once:
             self.acknowledge(each)
@@ -54,7 +54,7 @@ class QueueSeen(RuleBasedStateMachine):
         self.letters.remove(each)
         if each in self.owed[each.key]:  # else its partition went
             self.owed[each.key].remove(each)
-        self.queue.acknowledged(each.key)
+        self.queue.record_acknowledgement(each.key)
 
     def look_at(self, batch: list[Delivery]) -> None:
         check_batch(batch)

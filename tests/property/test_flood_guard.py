@@ -128,9 +128,9 @@ def test_one_that_proves_goes_after_as_many_as_stand_before_the_nearest_however_
     before = [next((at for at, number in enumerate(some) if number in proving), None) for some in owed.values()]
     nearest = min((at for at in before if at is not None), default=None)
     proof = ProbeFilter(lambda each: each.slot in proving, lambda _: True)
-    assert (queue.find(WAITING, lambda _: True, proof) is None) == (nearest is None)
+    assert (queue.find_probe(WAITING, lambda _: True, proof) is None) == (nearest is None)
     for step in range(nearest + 1 if nearest is not None else 0):
-        one = queue.take_one(WAITING, lambda _: True, proof)
+        one = queue.take_probe(WAITING, lambda _: True, proof)
         assert one is not None
         assert owed[one.key].pop(0) == one.slot, "it passed an earlier one of its key"
         if one.slot in proving:

@@ -67,7 +67,7 @@ class Floods(RuleBasedStateMachine):
             OPTIONS,
             1.0,
             cast("Any", self),
-            count_waiting=self.queue.waiting,
+            count_waiting=self.queue.count_waiting,
             release=self.queue.release,
             wake_prober=lambda: None,
         )
@@ -158,7 +158,7 @@ class Floods(RuleBasedStateMachine):
     @rule(data=st.data())
     def probe(self, data: st.DataObject) -> None:
         kind = data.draw(st.sampled_from(sorted(self.closed_now)))
-        one = self.queue.take_one(("guard", kind), lambda _: True)
+        one = self.queue.take_probe(("guard", kind), lambda _: True)
         self.send([] if one is None else [one])
 
     def send(self, batch: list[Delivery]) -> None:
@@ -231,10 +231,10 @@ class Floods(RuleBasedStateMachine):
         for _ in range(1000):
             while self.queue:
                 self.call(answered=True)
-            waiting = [kind for kind in self.closed_now if self.queue.waiting(("guard", kind))]
+            waiting = [kind for kind in self.closed_now if self.queue.count_waiting(("guard", kind))]
             if not waiting:
                 break
-            one = self.queue.take_one(("guard", waiting[0]), lambda _: True)
+            one = self.queue.take_probe(("guard", waiting[0]), lambda _: True)
             assert one is not None
             self.send([one])
             self.answered()

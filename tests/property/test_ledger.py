@@ -81,7 +81,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.books.accounts[name].owed += count
             offset += 1
         model.next_offset = offset
-        assert model.ledger.open(records, owed, model.weights[first:]) == first  # type: ignore[arg-type]
+        assert model.ledger.accept(records, owed, model.weights[first:]) == first  # type: ignore[arg-type]
 
     @precondition(lambda self: bool(self.model.open_slots()))
     @rule(data=st.data())
@@ -131,7 +131,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def take_an_offset_again(self) -> None:
         with pytest.raises(LedgerError):
-            self.model.ledger.open([FakeRecord(self.model.offsets[-1])], [[1], [0], [0]], [1])  # type: ignore[list-item]
+            self.model.ledger.accept([FakeRecord(self.model.offsets[-1])], [[1], [0], [0]], [1])  # type: ignore[list-item]
 
     @rule()
     def end_the_ledger(self) -> None:
@@ -174,14 +174,14 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert found is not None
                 assert found.offset() == self.model.offsets[owing[0] if near else slots[0]]
         assert ledger.retained == (len(self.model.offsets) - slots[0] if slots else 0)
-        oldest = ledger.oldest()
+        oldest = ledger.oldest_record()
         assert (None if oldest is None else oldest.offset()) == (self.model.committable() if slots else None)
 
     @invariant()
     def the_books_balance(self) -> None:
         for destination, account in enumerate(self.books.accounts.values()):
             assert account.mismatch(self.model.ledger.open_deliveries(destination)) == 0
-        taken, settled, open_records, released = self.books.records([self.model.ledger])
+        taken, settled, open_records, released = self.books.record_counts([self.model.ledger])
         assert taken == settled + open_records + released == sum(len(m.offsets) for m in (self.model, *self.past))
         assert released == sum(len(model.open_slots()) for model in self.past)
 

@@ -88,7 +88,7 @@ class LaneAlone:
 
     def call(self, answer: Callable[[Sequence[Delivery]], Verdict]) -> list[Delivery]:
         """Make the lane's next call, if there is one to be made."""
-        if scope := self.outcomes.apart.next_due(FAR_OFF, others=bool(self.queue)):
+        if scope := self.outcomes.isolated.take_due(FAR_OFF, others=bool(self.queue)):
             self.queue.release(scope)
         batch = self.queue.take_batch(None, self.outcomes.dead_letter)
         if batch:

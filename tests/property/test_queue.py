@@ -51,7 +51,7 @@ class QueueMachine(QueueSeen):
     @rule(data=st.data())
     def probe(self, data: st.DataObject) -> None:
         endpoint = data.draw(st.sampled_from(sorted(self.held)))
-        one = self.queue.take_one(("endpoint", endpoint), lambda each: each.envelope.endpoint == endpoint)
+        one = self.queue.take_probe(("endpoint", endpoint), lambda each: each.envelope.endpoint == endpoint)
         if one is not None:
             self.wire = [one]
             self.look_at(self.wire)
@@ -61,7 +61,7 @@ class QueueMachine(QueueSeen):
     @rule(kind=st.integers(0, 1))
     def probe_a_guard(self, kind: int) -> None:
         waiting = list(self.queue._aside.get(("guard", kind), ()))
-        one = self.queue.take_one(("guard", kind), lambda each: each.slot in self.guarded)
+        one = self.queue.take_probe(("guard", kind), lambda each: each.slot in self.guarded)
         if one is not None:
             self.wire = [one]
             self.look_at(self.wire)
@@ -101,7 +101,7 @@ class QueueMachine(QueueSeen):
         gone = sum(len(each.body) for each in self.wire if not each.ledger.may_send)
         number = next(self.pieces)
         assert self.queue.isolate(self.wire, ("apart", number)) == gone
-        if self.queue.waiting(("apart", number)):
+        if self.queue.count_waiting(("apart", number)):
             self.apart[number] = {each.slot for each in self.wire}
         self.wire = []
 
@@ -121,7 +121,9 @@ class QueueMachine(QueueSeen):
         assert slot not in {each.slot for each in kept}
 
     def forget_what_is_empty(self) -> None:
-        self.apart = {number: some for number, some in self.apart.items() if self.queue.waiting(("apart", number))}
+        self.apart = {
+            number: some for number, some in self.apart.items() if self.queue.count_waiting(("apart", number))
+        }
 
     @precondition(lambda self: self.wire)
     @rule(data=st.data())

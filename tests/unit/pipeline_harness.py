@@ -161,7 +161,7 @@ class PipelineHarness:
         ledgers = tuple(self.pipeline.record_buffer.ledgers.values())
         for index, account in enumerate(self.settling.accounting.accounts.values()):
             assert account.mismatch(sum(ledger.open_deliveries(index) for ledger in ledgers)) == 0
-        taken, settled, open_records, released = self.settling.accounting.records(ledgers)
+        taken, settled, open_records, released = self.settling.accounting.record_counts(ledgers)
         assert taken == settled + open_records + released
 
 

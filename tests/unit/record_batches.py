@@ -41,7 +41,7 @@ class Lots:
         self.settling.parking.count(messages, Translation({"yotpo": column}, faults=faults, waiting=left))
         bad = [int(fate == "x") for fate in fates]
         none = [0] * len(fates)
-        self.ledger.open(messages[: len(fates)], [none, bad] if entry is None else [bad, none], [1] * len(fates))
+        self.ledger.accept(messages[: len(fates)], [none, bad] if entry is None else [bad, none], [1] * len(fates))
         for faulty in faults:
             self.settling.dead_letter_untranslated(faulty, self.ledger, start + faulty.record)
 

@@ -8,7 +8,9 @@ from consumer.model import SkipReason
 
 def test_skips_are_entered_where_a_destination_was_owed_and_nowhere_else() -> None:
     books = Accounting(["copilot"])
-    books.skipped({("copilot", "shop.Seen", SkipReason.FILTERED): 3, ("", "shop.Seen", SkipReason.NO_MAPPING): 5})
+    books.record_skipped(
+        {("copilot", "shop.Seen", SkipReason.FILTERED): 3, ("", "shop.Seen", SkipReason.NO_MAPPING): 5}
+    )
     assert (books.accounts["copilot"].owed, books.accounts["copilot"].skipped) == (3, 3)
     assert books.accounts[""].owed == 0
     assert books.accounts["copilot"].mismatch(0) == 0

@@ -83,15 +83,15 @@ def test_half_of_a_key_is_tried_and_gives_way_to_the_one_that_was_taken_until_it
         renewals: list[bool] = []
         doubts: list[SecretProblem | None] = []
         door = BasicCredentials(Basic("key", None), {"key": key}, renewals.append, doubts.append)
-        door.accepted(good := await door.current())
+        door.record_accepted(good := await door.current())
         key.on_disk = "hal"
         assert await door.refresh()
         half = await door.current()
         assert half == basic("hal")
         assert [await door.renew(half) for _ in range(3)] == [good] * 3, "the writer may pause for any time"
         assert (await door.current(), doubts, renewals) == (good, [], [False])
-        door.accepted(good)
-        door.accepted(good)
+        door.record_accepted(good)
+        door.record_accepted(good)
         assert (door.problem(), doubts) == (SecretProblem.REJECTED, [SecretProblem.REJECTED])
         assert not await door.refresh()
         assert await door.current() is good
@@ -104,7 +104,7 @@ def test_half_of_a_key_is_tried_and_gives_way_to_the_one_that_was_taken_until_it
         whole = await door.current()
         assert whole == basic("half no more")
         assert doubts == [SecretProblem.REJECTED, None]
-        door.accepted(whole)
+        door.record_accepted(whole)
         assert await door.renew(whole) is None, "what was replaced is not gone back to"
         assert await door.current() is whole
         assert doubts == [SecretProblem.REJECTED, None]
@@ -117,7 +117,7 @@ def test_of_two_keys_that_are_refused_neither_is_given_up_before_one_is_taken() 
         key = FakeSecret("old")
         doubts: list[SecretProblem | None] = []
         door = BasicCredentials(Basic("key", None), {"key": key}, doubted=doubts.append)
-        door.accepted(old := await door.current())
+        door.record_accepted(old := await door.current())
         key.on_disk = "new"
         new = await door.renew(old)
         assert new == basic("new")
@@ -125,9 +125,9 @@ def test_of_two_keys_that_are_refused_neither_is_given_up_before_one_is_taken() 
         assert await door.renew(old) is new
         assert await door.renew(new) is old
         assert doubts == [], "none of them was taken"
-        door.accepted(old)
+        door.record_accepted(old)
         assert await door.renew(old) is new
-        door.accepted(new)
+        door.record_accepted(new)
         assert await door.renew(new) is None
         assert doubts == [SecretProblem.REJECTED, None]
 
@@ -151,7 +151,7 @@ def test_a_refused_key_gives_way_though_the_file_was_read_by_somebody_else_meanw
     async def run() -> None:
         key = FakeSecret("good")
         door = BasicCredentials(Basic("key", None), {"key": key})
-        door.accepted(good := await door.current())
+        door.record_accepted(good := await door.current())
         key.on_disk = "hal"
         assert await door.refresh()
         half = await door.current()

@@ -53,11 +53,11 @@ def test_what_is_apart_while_its_key_waits_for_a_letter_waits_for_that() -> None
     queue = KeyedQueue()
     queue.append([one(1, 0), one(2, 1)])
     batch = queue.take_batch(None, never)
-    queue.block(1)
+    queue.block_key(1)
     queue.isolate(batch, ONE)
     queue.release(ONE)
     assert slots(queue) == [1]
-    queue.acknowledged(1)
+    queue.record_acknowledgement(1)
     assert slots(queue) == [0]
 
 
@@ -79,7 +79,7 @@ def test_nothing_is_apart_of_a_batch_whose_partition_went_during_its_call() -> N
     batch = queue.take_batch(None, never)
     gone.may_send = False
     assert queue.isolate(batch, ONE) == 1
-    assert not queue.waiting(ONE)
+    assert not queue.count_waiting(ONE)
     queue.append([one(1, 1)])
     assert slots(queue) == [1]
 
@@ -91,9 +91,14 @@ def test_what_may_have_changed_is_looked_at_anew_and_what_is_apart_only_where_it
     queue.append([one(2, 1)])
     assert apart(queue, OTHER) == [1]
     queue.append([one(3, 2, consent=True), one(4, 3)])
-    queue.block(4)
+    queue.block_key(4)
     assert slots(queue, consents_are_held) == []
     queue.recheck(lambda each: each.slot == 1)
-    assert (queue.waiting(ONE), queue.waiting(OTHER), queue.waiting(HELD), queue.waiting(("letter", 4))) == (1, 0, 0, 1)
+    assert (
+        queue.count_waiting(ONE),
+        queue.count_waiting(OTHER),
+        queue.count_waiting(HELD),
+        queue.count_waiting(("letter", 4)),
+    ) == (1, 0, 0, 1)
     assert slots(queue) == [2]
     assert slots(queue) == [1]

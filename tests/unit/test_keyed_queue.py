@@ -48,8 +48,8 @@ def test_a_letter_acknowledged_releases_nothing_that_waits_for_something_else() 
     queue = KeyedQueue()
     queue.append([one(1, 0), one(1, 1, consent=True)])
     assert slots(queue, consents_are_held) == [0]
-    queue.block(1)
-    queue.acknowledged(1)
+    queue.block_key(1)
+    queue.record_acknowledgement(1)
     queue.append([one(1, 2)])
     assert slots(queue, consents_are_held) == []
     queue.release(HELD)
@@ -61,10 +61,10 @@ def test_a_hold_that_ends_releases_nothing_that_waits_for_a_letter() -> None:
     queue = KeyedQueue()
     queue.append([one(1, 0), one(1, 1, consent=True)])
     assert slots(queue, consents_are_held) == [0]
-    queue.block(1)
+    queue.block_key(1)
     queue.release(HELD)
     assert slots(queue) == []
-    queue.acknowledged(1)
+    queue.record_acknowledgement(1)
     assert slots(queue) == [1]
 
 
@@ -80,7 +80,7 @@ def test_a_probe_takes_the_oldest_of_its_key_and_is_still_before_the_rest_when_p
     queue = KeyedQueue()
     queue.append([one(1, 0, consent=True), one(1, 1, consent=True), one(2, 2, consent=True)])
     assert slots(queue, consents_are_held) == []
-    probe = queue.take_one(HELD, lambda each: each.key == 1)
+    probe = queue.take_probe(HELD, lambda each: each.key == 1)
     assert probe is not None
     assert probe.slot == 0
     queue.requeue([probe])
@@ -101,13 +101,13 @@ def test_what_comes_after_a_withdrawn_delivery_is_not_blocked_by_it() -> None:
 
 def test_two_letters_of_a_key_are_both_waited_for() -> None:
     queue = KeyedQueue()
-    queue.block(1)
-    queue.block(1)
+    queue.block_key(1)
+    queue.block_key(1)
     queue.append([one(1, 0)])
     assert slots(queue) == []
-    queue.acknowledged(1)
+    queue.record_acknowledgement(1)
     assert slots(queue) == []
-    queue.acknowledged(1)
+    queue.record_acknowledgement(1)
     assert slots(queue) == [0]
 
 
@@ -116,7 +116,7 @@ def test_one_that_can_never_go_is_refused_and_its_key_waits_for_the_letter() -> 
 
     def refuse(each: Delivery, _: Fault) -> None:
         refused.append(each.slot)
-        queue.block(each.key)
+        queue.block_key(each.key)
 
     def hopeless(each: Delivery) -> WaitReason | Fault | None:
         return Fault(DeadLetterCause.OUT_OF_WINDOW) if each.slot == 0 else None
@@ -124,7 +124,7 @@ def test_one_that_can_never_go_is_refused_and_its_key_waits_for_the_letter() -> 
     queue.append([one(1, 0), one(1, 1), one(2, 2)])
     assert [each.slot for each in queue.take_batch(hopeless, refuse)] == [2]
     assert refused == [0]
-    queue.acknowledged(1)
+    queue.record_acknowledgement(1)
     assert [each.slot for each in queue.take_batch(hopeless, refuse)] == [1]
 
 
@@ -132,10 +132,10 @@ def test_a_probe_is_neither_of_a_partition_that_went_nor_of_a_key_that_waits_for
     queue, gone = KeyedQueue(), FakeLedger()
     queue.append([one(1, 0, consent=True, ledger=gone), one(2, 1, consent=True), one(3, 2, consent=True)])
     assert slots(queue, consents_are_held) == []
-    assert queue.waiting(HELD)
+    assert queue.count_waiting(HELD)
     gone.may_send = False
-    queue.block(2)
-    probe = queue.take_one(HELD, lambda _: True)
+    queue.block_key(2)
+    probe = queue.take_probe(HELD, lambda _: True)
     assert probe is not None
     assert probe.slot == 2
 
@@ -149,32 +149,32 @@ def test_a_probe_asks_about_the_oldest_of_each_key_only() -> None:
         asked.append(each.slot)
         return False
 
-    assert queue.take_one(HELD, fits) is None
+    assert queue.take_probe(HELD, fits) is None
     assert asked == [0, 2]
-    assert queue.take_one(CLOCK, fits) is None
+    assert queue.take_probe(CLOCK, fits) is None
 
 
 def test_what_is_put_back_while_its_key_waits_for_a_letter_waits_with_it_and_stays_first() -> None:
     queue = KeyedQueue()
     queue.append([one(1, 0), one(1, 1)])
     batch = queue.take_batch(None, never)
-    queue.block(1)
+    queue.block_key(1)
     queue.append([one(1, 2), one(2, 3)])
     queue.requeue(batch)
     assert slots(queue) == [3]
-    queue.acknowledged(1)
+    queue.record_acknowledgement(1)
     assert slots(queue) == [0, 1, 2]
 
 
 def test_a_partition_that_goes_takes_its_own_and_leaves_the_letters_waited_for() -> None:
     queue, gone = KeyedQueue(), FakeLedger()
     queue.append([one(1, 0, ledger=gone), one(1, 1), one(2, 2, consent=True), one(2, 3, ledger=gone)])
-    queue.block(1)
+    queue.block_key(1)
     assert slots(queue, consents_are_held) == []
     gone.may_send = False
     queue.drop_revoked()
     assert slots(queue, consents_are_held) == []
-    queue.acknowledged(1)
+    queue.record_acknowledgement(1)
     assert slots(queue, consents_are_held) == [1]
     queue.release(HELD)
     assert slots(queue) == [2]
@@ -194,11 +194,11 @@ def test_a_withdrawn_key_that_waits_for_a_letter_goes_on_waiting_for_it() -> Non
     queue = KeyedQueue()
     queue.append([one(1, 0, consent=True)])
     assert slots(queue, consents_are_held) == []
-    queue.block(1)
+    queue.block_key(1)
     queue.release(HELD)
     queue.drop_revoked()
     assert slots(queue) == []
-    queue.acknowledged(1)
+    queue.record_acknowledgement(1)
     assert slots(queue) == [0]
 
 
@@ -206,22 +206,22 @@ def test_the_oldest_of_a_key_waits_for_a_reason_of_its_own_once_its_keys_letters
     queue = KeyedQueue()
     queue.append([one(1, 0), one(1, 1), one(1, 2, consent=True)])
     batch = queue.take_batch(consents_are_held, never)
-    queue.block(1)
+    queue.block_key(1)
     queue.requeue(batch[1:])
 
     def held_or_guarded(each: Delivery) -> WaitReason | None:
         return GUARD if each.slot == 1 else consents_are_held(each)
 
     assert slots(queue, held_or_guarded) == []
-    assert queue.take_one(HELD, lambda _: True) is None
-    queue.acknowledged(1)
+    assert queue.take_probe(HELD, lambda _: True) is None
+    queue.record_acknowledgement(1)
     assert slots(queue, held_or_guarded) == []
-    assert queue.take_one(HELD, lambda _: True) is None
-    probe = queue.take_one(GUARD, lambda _: True)
+    assert queue.take_probe(HELD, lambda _: True) is None
+    probe = queue.take_probe(GUARD, lambda _: True)
     assert probe is not None
     assert probe.slot == 1
     assert slots(queue, held_or_guarded) == []
-    assert queue.waiting(HELD) == 1
+    assert queue.count_waiting(HELD) == 1
 
 
 def test_a_letter_acknowledged_leaves_apart_what_failed_by_itself() -> None:
@@ -229,9 +229,9 @@ def test_a_letter_acknowledged_leaves_apart_what_failed_by_itself() -> None:
     queue.append([one(1, 0), one(1, 1)])
     batch = queue.take_batch(None, never)
     queue.isolate(batch, apart)
-    queue.block(1)
-    queue.acknowledged(1)
-    assert queue.waiting(apart) == 2
+    queue.block_key(1)
+    queue.record_acknowledgement(1)
+    assert queue.count_waiting(apart) == 2
     assert slots(queue) == []
     queue.release(apart)
     assert slots(queue) == [0, 1]

@@ -18,7 +18,7 @@ class FakeRecord:
 
 def ledger(*offsets: int, owed: int = 1, start: int = 0) -> PartitionLedger:
     made = PartitionLedger(Partition("orders", 0), 1, start, 1)
-    made.open([FakeRecord(offset) for offset in offsets], [[owed] * len(offsets)], [10] * len(offsets))  # type: ignore[misc]
+    made.accept([FakeRecord(offset) for offset in offsets], [[owed] * len(offsets)], [10] * len(offsets))  # type: ignore[misc]
     return made
 
 
@@ -40,7 +40,7 @@ def test_the_frontier_skips_the_holes_of_compaction_and_transaction_markers() ->
 @pytest.mark.parametrize("before", [0, 4000, 4095])
 def test_any_number_of_records_that_owe_nothing_may_come_at_once(before: int) -> None:
     made = ledger(*range(before), owed=0)
-    made.open([FakeRecord(before + n) for n in range(5000)], [[0] * 5000], [1] * 5000)  # type: ignore[misc]
+    made.accept([FakeRecord(before + n) for n in range(5000)], [[0] * 5000], [1] * 5000)  # type: ignore[misc]
     assert made.committable_offset() == before + 5000
     assert (made.open_records, made.open_bytes, made.settled) == (0, 0, before + 5000)
 
@@ -74,7 +74,7 @@ def test_a_late_outcome_of_an_ended_tenure_moves_nothing() -> None:
 
 def test_a_batch_settled_in_part_moves_the_frontier_only_past_what_has_ended() -> None:
     made = PartitionLedger(Partition("orders", 0), 1, 0, 2)
-    made.open([FakeRecord(n) for n in range(3)], [[1, 1, 1], [0, 1, 0]], [10] * 3)  # type: ignore[misc]
+    made.accept([FakeRecord(n) for n in range(3)], [[1, 1, 1], [0, 1, 0]], [10] * 3)  # type: ignore[misc]
     assert [each.offset() for each in made.settle_all([1, 2], 0)] == [1, 2]
     assert made.committable_offset() == 0, "the first is owed still"
     assert [each.offset() for each in made.settle_all([0], 0)] == [0]
@@ -97,5 +97,5 @@ def test_one_ended_behind_one_that_is_owed_moves_the_frontier_only_when_that_has
 def test_records_out_of_order_are_a_bug_and_open_nothing(offsets: tuple[int, ...]) -> None:
     made = ledger(1)
     with pytest.raises(LedgerError, match="came after"):
-        made.open([FakeRecord(each) for each in offsets], [[1] * len(offsets)], [10] * len(offsets))  # type: ignore[misc]
+        made.accept([FakeRecord(each) for each in offsets], [[1] * len(offsets)], [10] * len(offsets))  # type: ignore[misc]
     assert (made.accepted, made.open_records, made.next_offset) == (1, 1, 2)

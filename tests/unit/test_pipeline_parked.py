@@ -4,7 +4,7 @@ import asyncio
 
 from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
-from consumer.delivery.record_buffer import LETTER_BYTES, Chunk, record_in_ledger
+from consumer.delivery.record_buffer import DEAD_LETTER_BYTES, Chunk, record_in_ledger
 from consumer.model import DeadLetterCause, Partition
 from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directives
 from consumer.model.observer import Observer
@@ -57,7 +57,7 @@ def test_a_parked_record_weighs_what_its_letter_takes_in_memory() -> None:
             await flooded(here, 90)
             ledger = here.pipeline.record_buffer.ledgers[P]
             await until(lambda: ledger.open_records == 90 - 49)
-            assert ledger.open_bytes == (90 - 49) * (10 + LETTER_BYTES)
+            assert ledger.open_bytes == (90 - 49) * (10 + DEAD_LETTER_BYTES)
 
     asyncio.run(run())
 

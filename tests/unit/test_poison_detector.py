@@ -242,26 +242,26 @@ def test_what_is_halved_stays_a_suspect_through_an_outage_that_sets_its_past_bac
 
 def test_what_waits_by_itself_is_tried_when_its_time_has_come_and_others_had_their_turn() -> None:
     apart = IsolatedBatches()
-    assert apart.due_s == float("inf")
-    assert apart.next_due(100.0, others=False) is None
+    assert apart.next_due_s == float("inf")
+    assert apart.take_due(100.0, others=False) is None
     apart.add(("apart", 1), 10.0, 4)
     apart.add(("apart", 2), 10.0, 0)
-    assert (apart.due_s, apart.candidates) == (10.0, 4)
-    assert apart.next_due(9.9, others=False) is None
-    assert apart.next_due(10.0, others=True) is None
+    assert (apart.next_due_s, apart.candidates) == (10.0, 4)
+    assert apart.take_due(9.9, others=False) is None
+    assert apart.take_due(10.0, others=True) is None
     apart.record_success()
-    assert apart.next_due(10.0, others=True) == ("apart", 1)
-    assert apart.next_due(10.0, others=True) is None
-    assert apart.next_due(10.0, others=False) == ("apart", 2)
-    assert apart.due_s == float("inf")
+    assert apart.take_due(10.0, others=True) == ("apart", 1)
+    assert apart.take_due(10.0, others=True) is None
+    assert apart.take_due(10.0, others=False) == ("apart", 2)
+    assert apart.next_due_s == float("inf")
 
 
 def test_what_waits_for_nobody_any_more_is_forgotten() -> None:
     apart = IsolatedBatches()
     for number in range(3):
         apart.add(("apart", number), 10.0 - number, 1)
-    apart.keep(lambda scope: scope[1] != 2)
-    assert (apart.due_s, apart.candidates) == (9.0, 2)
+    apart.prune(lambda scope: scope[1] != 2)
+    assert (apart.next_due_s, apart.candidates) == (9.0, 2)
 
 
 def test_assessment_retries_isolates_splits_and_gives_up() -> None:

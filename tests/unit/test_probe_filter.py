@@ -22,7 +22,7 @@ def waiting(*rows: tuple[int, str]) -> tuple[KeyedQueue, ProbeFilter, list[Deliv
 
 
 def probed(queue: KeyedQueue, proof: ProbeFilter, *, but: tuple[int, ...] = ()) -> int | None:
-    chosen = queue.take_one(GUARD, lambda each: each.key not in but, proof)
+    chosen = queue.take_probe(GUARD, lambda each: each.key not in but, proof)
     return None if chosen is None else chosen.slot
 
 
@@ -52,12 +52,12 @@ def test_nothing_goes_before_one_that_waits_behind_something_that_cannot_go() ->
 def test_nor_where_all_that_can_had_their_turn_or_nothing_can() -> None:
     queue, proof, _ = waiting((1, FINE), (1, REFUSED), (2, FINE))
     assert probed(queue, proof, but=(1,)) is None
-    assert queue.find(HELD, lambda _: True, proof) is None
+    assert queue.find_probe(HELD, lambda _: True, proof) is None
 
 
 def test_a_key_whose_letter_is_not_acknowledged_and_a_tenure_that_went_probe_nothing() -> None:
     queue, proof, made = waiting((1, REFUSED), (2, REFUSED), (3, FINE), (3, REFUSED))
-    queue.block(1)
+    queue.block_key(1)
     gone = FakeLedger(may_send=False)
     made[1].ledger = gone  # type: ignore[assignment]
     assert probed(queue, proof) == 2

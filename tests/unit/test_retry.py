@@ -36,7 +36,7 @@ class Case:
 
     def end(self, verdict: Verdict, started: float = LONG_AGO, *, called: bool = True) -> bool:
         """Let a call that carries the batch, or its first half, end like this."""
-        if scope := self.outcomes.apart.next_due(FAR_OFF, others=False):
+        if scope := self.outcomes.isolated.take_due(FAR_OFF, others=False):
             self.queue.release(scope)
         batch = self.queue.take_batch(None, self.outcomes.dead_letter)
         assert self.owed[0] in batch
@@ -48,7 +48,7 @@ class Case:
 
     def apart(self) -> float:
         """Return in how many seconds what is apart may go; infinite where nothing is."""
-        return self.outcomes.apart.due_s - time.monotonic()
+        return self.outcomes.isolated.next_due_s - time.monotonic()
 
 
 def test_what_failed_seldom_goes_first_again_and_may_still_grow() -> None:
@@ -62,7 +62,7 @@ def test_what_keeps_failing_waits_by_itself_no_longer_than_its_back_off_and_grow
     case = Case("ff")
     assert case.apart() <= 30.0
     assert not case.queue
-    assert not case.outcomes.apart.candidates
+    assert not case.outcomes.isolated.candidates
     assert case.owed[0].fragment == case.owed[1].fragment > 0
 
 
@@ -70,7 +70,7 @@ def test_a_suspect_is_halved_and_its_halves_may_go_as_soon_as_others_had_their_t
     case = Case("fsfsf")
     assert case.lane.suspicions == 1
     assert case.apart() <= 0
-    assert case.outcomes.apart.candidates == 2
+    assert case.outcomes.isolated.candidates == 2
     assert case.owed[0].fragment != case.owed[1].fragment
 
 
@@ -78,7 +78,7 @@ def test_a_suspect_by_itself_waits_three_times_as_long_as_its_call_took() -> Non
     case = Case("fsfsf")
     started = time.monotonic() - 100
     case.end(DOWN, started)
-    assert case.outcomes.apart.due_s >= started + 400
+    assert case.outcomes.isolated.next_due_s >= started + 400
 
 
 def test_what_is_no_suspect_waits_its_back_off_however_long_its_call_took() -> None:
@@ -95,7 +95,7 @@ def test_a_server_error_that_states_a_wait_stops_everyone_so_long_and_speaks_aga
     assert case.outcomes.not_before == lanes_own
     assert case.oldest.failure_history is not None
     assert case.oldest.failure_history.counted == 1
-    assert case.outcomes.apart.due_s >= began + 20
+    assert case.outcomes.isolated.next_due_s >= began + 20
     assert not case.queue
 
 
@@ -103,7 +103,7 @@ def test_a_suspect_that_makes_everyone_wait_goes_again_after_three_times_as_long
     case = Case("fsfsf")
     began = time.monotonic()
     case.end(DOWN_FOR, began)
-    assert case.outcomes.apart.due_s >= began + 60
+    assert case.outcomes.isolated.next_due_s >= began + 60
 
 
 def test_the_letter_says_how_often_it_failed_by_itself_and_a_wait_its_last_answer_states_is_kept() -> None:

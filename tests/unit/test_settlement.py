@@ -38,7 +38,7 @@ class SettlementHarness:
         self.rooms = 0
         self.settling.on_room = self.room
         self.ledger = PartitionLedger(Partition("orders", 0), 1, 0, 3)
-        self.ledger.open([FakeRecord(0), FakeRecord(1)], [[0, 0], [owed, owed], [0, 0]], [1, 1])  # type: ignore[list-item]
+        self.ledger.accept([FakeRecord(0), FakeRecord(1)], [[0, 0], [owed, owed], [0, 0]], [1, 1])  # type: ignore[list-item]
         self.settling.accounting.accounts["yotpo"].owed += 2 * owed
         self.deliveries = [Delivery(b"x", 1, SHAPE, f"id-{n}", 0, ENTRY, self.ledger, n) for n in range(2)]
         self.acknowledged = 0
@@ -115,7 +115,7 @@ def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
     house = SettlementHarness(owed=0)
     ledger = PartitionLedger(Partition("orders", 1), 1, 0, 3)
     record = FakeRecord(5)
-    ledger.open([record], [[0], [1], [1]], [1])  # type: ignore[list-item]
+    ledger.accept([record], [[0], [1], [1]], [1])  # type: ignore[list-item]
     for entry in (ENTRY, None):
         faulty = TranslationFailure(
             0, entry, Fault(DeadLetterCause.CONTRACT if entry else DeadLetterCause.UNDECODABLE), "id"

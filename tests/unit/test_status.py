@@ -86,7 +86,7 @@ class StatusHarness:
     def open(self, *owed: Sequence[int]) -> None:
         """Take a record for each row of what it owes: copilot, yotpo, customerio, and whole."""
         records: list[Any] = [Dated(P, self.ledger.next_offset + number) for number in range(len(owed))]
-        self.ledger.open(records, [list(column) for column in zip(*owed, strict=True)], [1] * len(owed))
+        self.ledger.accept(records, [list(column) for column in zip(*owed, strict=True)], [1] * len(owed))
         for name, column in zip(self.settling.accounting.names, zip(*owed, strict=True), strict=True):
             self.settling.accounting.accounts[name].owed += sum(column)
 

@@ -180,7 +180,7 @@ def test_half_of_a_secret_gives_way_to_the_one_that_tokens_were_had_with_until_i
         assert signature == {"x-token": "token-3"}
         assert exchange.bodies == [b"good", b"wh", b"good"]
         assert await door.current() is signature, "it is kept"
-        door.accepted(signature)
+        door.record_accepted(signature)
         assert (door.problem(), doubts) == (SecretProblem.REJECTED, [SecretProblem.REJECTED])
         assert door._look_at > 0
         secret.on_disk, door._look_at = "whole", float("inf")

@@ -34,10 +34,10 @@ class ProbeTarget(Protocol):
     probe: WaitReason | None
     """What it is asked to probe with its next request."""
 
-    def waiting(self, scope: WaitReason) -> int:
+    def count_waiting(self, scope: WaitReason) -> int:
         """Count what waits for `scope`."""
 
-    def finds(self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter) -> bool:
+    def can_probe(self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter) -> bool:
         """Return True if a delivery that waits for `scope` can probe it."""
 
     def wake(self) -> None:
@@ -153,12 +153,12 @@ class Prober:
         """Have a lane probe what is held; tell whether one will."""
         lanes = self._targets
         numbers = [(self._next_lane + step) % len(lanes) for step in range(len(lanes))]
-        waiting = [number for number in numbers if lanes[number].waiting(scope)]
+        waiting = [number for number in numbers if lanes[number].count_waiting(scope)]
         # A lane asked already would forget the other scope, and nobody would ask for that one again.
         able = [number for number in waiting if lanes[number].probe is None]
         proof, fits = self.probe_filter(scope, hold), self.fits(scope, ())
         for number in able:
-            if lanes[number].finds(scope, fits, proof):
+            if lanes[number].can_probe(scope, fits, proof):
                 self._next_lane = number + 1
                 lanes[number].probe = scope
                 lanes[number].wake()

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from consumer.delivery.http.credentials import NOT_NOW
+from consumer.delivery.http.credentials import TOKEN_DELAYED
 from consumer.model import Blocked, Deferred, Fault, HttpRequest, HttpResponse, TransientCause
 from consumer.model.clock import now_ms
 
@@ -63,7 +63,7 @@ class HttpConnection:
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
         """Call paths below `url`; a whole exchange takes at most `timeout_s` seconds."""
-        self.rated: RateLimiter | None = None
+        self.rate_limiter: RateLimiter | None = None
         """Told of every call, where the destination has a rate."""
         self._url = url.rstrip("/")
         self._timeout_s = timeout_s
@@ -82,7 +82,7 @@ class HttpConnection:
             follow_redirects=False,
         )
 
-    def renew(self) -> None:
+    def use_new_connection(self) -> None:
         """Let the next call take a new connection.
 
         A balancer of connections leads each to one server, so that a kept one to a server that is ill would make it all
@@ -92,13 +92,13 @@ class HttpConnection:
 
     async def exchange(self, call: HttpRequest, signature: Mapping[str, str]) -> HttpResponse | Fault:
         """Make one call; return the answer, or the trouble in getting one. Never raises for what the network does."""
-        if self.rated is None:
+        if self.rate_limiter is None:
             return await self._exchange(call, signature)
-        number = self.rated.sent(time.monotonic())
+        number = self.rate_limiter.record_sent(time.monotonic())
         try:
             return await self._exchange(call, signature)
         finally:
-            self.rated.answered(number, time.monotonic())
+            self.rate_limiter.record_response(number, time.monotonic())
 
     async def _exchange(self, call: HttpRequest, signature: Mapping[str, str]) -> HttpResponse | Fault:
         try:
@@ -200,7 +200,7 @@ async def send(
     """
     signature = await credentials.current()
     if isinstance(signature, Blocked | Deferred):
-        return None if signature is NOT_NOW else signature
+        return None if signature is TOKEN_DELAYED else signature
     if not await may_start():
         return None
     reply = await _signed(wire, call, credentials, signature)
@@ -210,7 +210,7 @@ async def send(
     if renewed is None:
         return reply
     if isinstance(renewed, Blocked | Deferred):
-        return None if renewed is NOT_NOW else renewed
+        return None if renewed is TOKEN_DELAYED else renewed
     if not await may_repeat():
         return None
     return await _signed(wire, call, credentials, renewed)
@@ -221,7 +221,7 @@ async def _signed(
 ) -> HttpResponse | Fault:
     reply = await wire.exchange(call, signature)
     if isinstance(reply, HttpResponse) and reply.status in _SUCCESSES:
-        credentials.accepted(signature)
+        credentials.record_accepted(signature)
     return reply
 
 
@@ -236,8 +236,8 @@ async def fetch_token(wire: HttpConnection, call: HttpRequest, pace: RateLimiter
         if wait_s <= 0:
             break
         if source == "server":
-            return NOT_NOW
+            return TOKEN_DELAYED
         await asyncio.sleep(min(wait_s, _LONGEST_NAP_S))
-    pace.started(now)
-    wire.rated = None if pace.rate_per_s is None else pace
+    pace.record_start(now)
+    wire.rate_limiter = None if pace.rate_per_s is None else pace
     return await wire.exchange(call, {})

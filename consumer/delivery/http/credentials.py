@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from consumer.model import HttpResponse
 
 
-NOT_NOW = Deferred(Fault(TransientCause.THROTTLED, "the call for a token has to wait"))
+TOKEN_DELAYED = Deferred(Fault(TransientCause.THROTTLED, "the call for a token has to wait"))
 """The destination asked for patience: no call was made, so that nothing failed. Told by identity."""
 
-LOOK_EVERY_S = 2.0
+RECHECK_S = 2.0
 """While a file holds what was refused, it is looked at so often by who is about to call: nobody else would."""
 
 
@@ -66,7 +66,7 @@ class Credentials(Protocol):
     async def refresh(self) -> bool:
         """Read the secrets again; tell whether one changed. Calls go on with what is known meanwhile."""
 
-    def accepted(self, signature: AuthHeaders) -> None:
+    def record_accepted(self, signature: AuthHeaders) -> None:
         """Note that a call signed with it was taken."""
 
     def problem(self) -> SecretProblem | None:
@@ -132,7 +132,7 @@ class BasicCredentials:
     async def current(self) -> AuthHeaders:
         """Return the signature in force. While it is not the files', these are read again now and then."""
         if self._back and time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + LOOK_EVERY_S
+            self._look_at = time.monotonic() + RECHECK_S
             await self.refresh()
         return self._signature
 
@@ -152,7 +152,7 @@ class BasicCredentials:
             self._signature, self._back = other, False
             self._doubts.report(self.problem())
 
-    def accepted(self, signature: AuthHeaders) -> None:
+    def record_accepted(self, signature: AuthHeaders) -> None:
         """Note that a call signed with it was taken: it is what is gone back to."""
         self._taken = signature
         if signature is self._signature and signature is not self._of_files and not self._back:
@@ -217,7 +217,7 @@ class TokenCredentials:
     async def current(self) -> AuthHeaders | Blocked | Deferred:
         """Return the token in force; the first caller fetches it and the others wait for that one call."""
         if self._back and time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + LOOK_EVERY_S
+            self._look_at = time.monotonic() + RECHECK_S
             await self.refresh()
         if self._signature is not None and time.monotonic() - self._fetched_at < self._token.life_s:
             return self._signature
@@ -241,7 +241,7 @@ class TokenCredentials:
                 asked = self._taken
                 result = await self._ask(asked)
             self._fetches += 1
-            if result is not NOT_NOW:
+            if result is not TOKEN_DELAYED:
                 self._renewed(isinstance(result, AuthHeaders))
             if isinstance(result, AuthHeaders):
                 self._failed, self._taken = None, asked
@@ -270,7 +270,7 @@ class TokenCredentials:
         token = self._token.read(reply)
         return Blocked(token) if isinstance(token, Fault) else AuthHeaders({self._token.header: token})
 
-    def accepted(self, signature: AuthHeaders) -> None:
+    def record_accepted(self, signature: AuthHeaders) -> None:
         """Note nothing: the token's own call tells whether its secret is taken."""
 
     async def refresh(self) -> bool:

@@ -93,7 +93,7 @@ class RateLimiter:
     def _full_for(self, mine: float, now: float) -> float:
         """Return seconds until fewer calls than `mine` a second may have arrived within any second from now on."""
         while self._on_wire and (late := next(iter(self._on_wire.items())))[1] <= now - _ARRIVED_S:
-            self.answered(late[0], now)
+            self.record_response(late[0], now)
         while self._arrived and self._arrived[0] <= now - _WINDOW_S:
             self._arrived.popleft()
         most = max(1, int(mine + 1e-9))  # a third of 3 is 1, in floats too
@@ -102,17 +102,17 @@ class RateLimiter:
             return 0.0
         return self._arrived[too_many] + _WINDOW_S - now if too_many < len(self._arrived) else _WIRE_NAP_S
 
-    def started(self, now: float) -> None:
+    def record_start(self, now: float) -> None:
         """Note that a call's turn has come."""
         self.last_request = now
 
-    def sent(self, now: float) -> int:
+    def record_sent(self, now: float) -> int:
         """Note that a call goes on the wire: from now on it may arrive at any time. Return its number."""
         self._calls += 1
         self._on_wire[self._calls] = now
         return self._calls
 
-    def answered(self, call: int, now: float) -> None:
+    def record_response(self, call: int, now: float) -> None:
         """Note that a call on the wire has ended, and so has arrived by now or never will."""
         if (sent := self._on_wire.pop(call, None)) is not None:
             insort(self._arrived, min(now, sent + _ARRIVED_S))
@@ -128,7 +128,7 @@ class RequestGate:
         self._may_call = may_call
         self._observer = observer
 
-    async def wait(self, not_before: Callable[[], float]) -> None:
+    async def wait_until_open(self, not_before: Callable[[], float]) -> None:
         """Return when a lane may start a call; `not_before` says when its own back-off is over (monotonic seconds)."""
         while True:
             now = time.monotonic()
@@ -168,7 +168,7 @@ class RequestGate:
             now = time.monotonic()
             wait_s, _ = self._pace.delay(now)
             if wait_s <= 0:
-                self._pace.started(now)
+                self._pace.record_start(now)
                 return True
             await asyncio.sleep(min(wait_s, _LONGEST_NAP_S))
         return False

@@ -38,7 +38,7 @@ class Accounting:
         self._past_settled = 0
         self.released_records = 0
 
-    def skipped(self, counts: Mapping[tuple[str, str, SkipReason], int]) -> None:
+    def record_skipped(self, counts: Mapping[tuple[str, str, SkipReason], int]) -> None:
         """Enter deliveries that were deliberately not made, by (destination, event type, reason); "" owes nothing."""
         for (destination, _, _), count in counts.items():
             if destination:
@@ -57,11 +57,11 @@ class Accounting:
         self._past_taken += ledger.accepted
         self._past_settled += ledger.settled
 
-    def released(self) -> int:
+    def released_deliveries(self) -> int:
         """Count the deliveries given up unfinished so far."""
         return sum(account.released for account in self.accounts.values())
 
-    def records(self, ledgers: Iterable[PartitionLedger]) -> tuple[int, int, int, int]:
+    def record_counts(self, ledgers: Iterable[PartitionLedger]) -> tuple[int, int, int, int]:
         """Return (taken, settled, open, released) records, over all ledgers there ever were."""
         taken, settled, still_open = self._past_taken, self._past_settled, 0
         for ledger in ledgers:

@@ -75,7 +75,7 @@ class PartitionLedger:
         self._weights = array("Q")
         self._kept: list[Message | None] = []
 
-    def open(self, records: Sequence[Message], owed: Sequence[Sequence[int]], weights: Sequence[int]) -> int:
+    def accept(self, records: Sequence[Message], owed: Sequence[Sequence[int]], weights: Sequence[int]) -> int:
         """Take records in offset order and return the first one's slot.
 
         Args:
@@ -198,7 +198,7 @@ class PartitionLedger:
             raise LedgerError(msg)
         return message
 
-    def oldest(self) -> Message | None:
+    def oldest_record(self) -> Message | None:
         """Return the oldest open record, or `None` when nothing is open."""
         return self._kept[self._ended_to] if self._ended_to < len(self._kept) else None
 

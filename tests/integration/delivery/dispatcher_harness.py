@@ -157,7 +157,7 @@ class DispatcherHarness:
         offset = self.ledger.next_offset
         records: Any = [FakeRecord(offset + number) for number in range(len(made))]
         owed = [[int(index == self.index)] * len(made) for index in range(len(self.settling.accounting.names))]
-        first = self.ledger.open(records, owed, [len(one.body) for one in made])
+        first = self.ledger.accept(records, owed, [len(one.body) for one in made])
         self.settling.accounting.accounts[self.name].owed += len(made)
         entry = Entry(event_type, self.name, f"{self.name}.{target}", target)
         self.lanes.enqueue(

@@ -30,7 +30,7 @@ def test_what_is_paused_waits_and_goes_on_in_order_when_it_is_lifted() -> None:
             await lanes.until(lambda: fake.held() == {before})
             lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
             ids = lanes.owe([str(n) for n in range(6)], [1, 2, 1, 2, 3, 1], "track")
-            await lanes.until(lambda: lanes.lanes.waiting(("paused", "")) == 6)
+            await lanes.until(lambda: lanes.lanes.count_waiting(("paused", "")) == 6)
             assert not lanes.lanes.can_make_progress()
             lanes.lanes.apply_directives(Directives([Pause(9, "", event_type="shop.Other")]))
             await lanes.all_ended()
@@ -50,7 +50,7 @@ def test_a_pause_stops_what_failed_before_it_and_no_other_destination() -> None:
             ids = lanes.owe(["a", "b"], [1, 2], "track")
             await lanes.until(lambda: down.hits >= 3)
             lanes.lanes.apply_directives(Directives([Pause(9, "", "yotpo"), Pause(9, "", event_type="shop.Order")]))
-            await lanes.until(lambda: lanes.lanes.waiting(("paused", "")) == 2)
+            await lanes.until(lambda: lanes.lanes.count_waiting(("paused", "")) == 2)
             fake.faults.remove(down)
             lanes.lanes.apply_directives(Directives([Pause(9, "", "yotpo")]))
             await lanes.all_ended()
@@ -68,7 +68,9 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
             ids = lanes.owe(["a"], [1], "track")
             await lanes.until(lambda: bool(lanes.observer.holds) and len(fake.requests) >= 3)
             lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
-            await lanes.until(lambda: not lanes.lanes.requests_in_flight and lanes.lanes.waiting(("paused", "")) == 1)
+            await lanes.until(
+                lambda: not lanes.lanes.requests_in_flight and lanes.lanes.count_waiting(("paused", "")) == 1
+            )
             asked = len(fake.requests)
             fake.faults.clear()
             turns = 0
@@ -96,7 +98,7 @@ def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes
             lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
             met = fake.faults.add(Answer(500), when=contains("bad one"))
             ids = lanes.owe(["bad one", "behind it", "other"], [1, 1, 2], "track")
-            await lanes.until(lambda: lanes.lanes.waiting(("paused", "")) == 3)
+            await lanes.until(lambda: lanes.lanes.count_waiting(("paused", "")) == 3)
             lanes.lanes.apply_directives(quarantine(lanes, 0))
             await lanes.all_ended()
             assert fake.held() == {ids[1], ids[2]}
@@ -154,7 +156,7 @@ def test_what_is_on_the_wire_when_a_pause_comes_is_answered_and_settled() -> Non
             lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
             lanes.owe(["b"], [1], "track")
             gate.open()
-            await lanes.until(lambda: lanes.ledger.settled == 1 and lanes.lanes.waiting(("paused", "")) == 1)
+            await lanes.until(lambda: lanes.ledger.settled == 1 and lanes.lanes.count_waiting(("paused", "")) == 1)
             lanes.lanes.apply_directives(NONE)
             await lanes.all_ended()
 

@@ -66,7 +66,7 @@ def test_a_flood_closes_the_guard_other_types_go_on_and_a_probe_that_is_taken_op
             await lanes.until(lambda: bool(lanes.observer.closings) and set(free) <= fake.held())
             assert lanes.observer.closings == [(RETURN, REFUSED, 5, 5)]
             assert len(lanes.shelf.letters) == 4
-            await lanes.until(lambda: lanes.ledger.open_records == lanes.lanes.waiting(("guard", RETURN)))
+            await lanes.until(lambda: lanes.ledger.open_records == lanes.lanes.count_waiting(("guard", RETURN)))
             before = len(fake.requests)
             await fake.until(lambda: len(fake.requests) >= before + 4)
             probes = fake.requests[before : before + 4]
@@ -94,7 +94,7 @@ def test_refusals_that_come_after_it_closed_wait_though_many_calls_were_on_the_w
         async with refusing_yotpo(lanes=8, probe_s=600.0) as (fake, lanes, _):
             returns = flood(lanes, "event", 64)
             await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
-            await lanes.until(lambda: lanes.lanes.waiting(("guard", RETURN)) == len(returns) - 4)
+            await lanes.until(lambda: lanes.lanes.count_waiting(("guard", RETURN)) == len(returns) - 4)
             assert len(lanes.shelf.letters) == 4
             assert lanes.causes() == [REFUSED] * 4
             assert len(fake.requests) < 4 + 8 * 2, "it went on calling"
@@ -131,7 +131,7 @@ def test_what_waits_keeps_the_order_of_its_key_and_later_ones_of_the_key_wait_be
             first = lanes.owe(["a", "b"], [77, 77], "event", event_type=RETURN)
             later = lanes.owe(["c"], [77], "event", event_type=ORDER)
             again = lanes.owe(["d"], [77], "event", event_type=RETURN)
-            await lanes.until(lambda: lanes.lanes.waiting(("guard", RETURN)) == 5)
+            await lanes.until(lambda: lanes.lanes.count_waiting(("guard", RETURN)) == 5)
             fake.faults.remove(rule)
             await lanes.all_ended()
             mine = [*first, *later, *again]

@@ -117,7 +117,7 @@ def test_under_a_rate_other_types_have_their_turns_between_those_of_what_waits_a
             flood(lanes, "custom_event", 9)
             await lanes.until(lambda: bool(lanes.observer.closings))
             lanes.owe(["yes"] * 30, range(100, 130), "consent", event_type=RETURN)
-            await lanes.until(lambda: lanes.lanes.waiting(("guard", RETURN)) > 20)
+            await lanes.until(lambda: lanes.lanes.count_waiting(("guard", RETURN)) > 20)
             (order,) = lanes.owe(["fine"], [999], "custom_event", event_type=ORDER)
             await fake.until(lambda: order in fake.held())
             assert sum(arrival.kind == "consent" for arrival in fake.received) < 30

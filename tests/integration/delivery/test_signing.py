@@ -32,7 +32,7 @@ class Door:
     async def refresh(self) -> bool:
         return False
 
-    def accepted(self, signature: AuthHeaders) -> None:
+    def record_accepted(self, signature: AuthHeaders) -> None:
         self.asked.append(f"taken {signature['authorization']}")
 
     def problem(self) -> None:

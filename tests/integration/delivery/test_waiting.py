@@ -68,13 +68,13 @@ def test_a_rate_spaces_the_calls_of_all_lanes_and_a_share_of_it_spaces_them_wide
             await asyncio.sleep(0.15)
             assert not fake.requests, "no share of the rate was given yet"
             pace, starts = lanes.lanes.rate_limiter, list[float]()
-            started = pace.started
+            started = pace.record_start
 
             def noted(now: float) -> None:
                 starts.append(now)
                 started(now)
 
-            pace.started = noted  # type: ignore[method-assign]
+            pace.record_start = noted  # type: ignore[method-assign]
             pace.set_share(0.5, time.monotonic())
             await lanes.all_ended()
             assert len(lanes.calls()) == 12
