@@ -224,7 +224,8 @@ class Lane:
                 batch, verdict, started, called=isinstance(answer, HttpResponse | Fault)
             )
             if isinstance(verdict, Deferred | Blocked) and context.poison_detector.failing(batch):
-                self._wire.use_new_connection()  # else it may be the server that this connection leads to, which others never meet
+                # The server behind this connection may be the one that is ill; other lanes may never reach it.
+                self._wire.use_new_connection()
             context.endpoint_health.record_verdict(
                 endpoint, verdict, answered=isinstance(answer, HttpResponse), probe=probed, own=own
             )

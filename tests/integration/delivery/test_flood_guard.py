@@ -31,7 +31,7 @@ async def refusing_copilot(
     """Copilot, and the rule by which it refuses what is spoilt."""
     async with (
         FakeCopilot(client_id="id", client_secret="secret") as fake,
-        dispatcher_harness(fake, lanes=lanes, probe_s=probe_s, guard=GUARD) as way,
+        dispatcher_harness(fake, lanes=lanes, probe_s=probe_s, flood_guard=GUARD) as way,
     ):
         yield fake, way, fake.faults.add(MarkInvalid(which=bad), when=endpoint("/v2/collect"))
 
@@ -42,7 +42,7 @@ async def refusing_yotpo(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tupl
     async with (
         FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
         dispatcher_harness(
-            fake, {"store_id": "store"}, lanes=lanes, probe_s=probe_s, guard=GUARD, rate_per_s=None
+            fake, {"store_id": "store"}, lanes=lanes, probe_s=probe_s, flood_guard=GUARD, rate_per_s=None
         ) as way,
     ):
         yield fake, way, fake.faults.add(Answer(400), when=lambda request: "access_tokens" not in request.path)
@@ -107,7 +107,7 @@ def test_a_call_that_is_refused_whole_is_halved_no_further_once_its_type_waits()
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
-            dispatcher_harness(fake, lanes=1, probe_s=0.1, guard=GUARD) as lanes,
+            dispatcher_harness(fake, lanes=1, probe_s=0.1, flood_guard=GUARD) as lanes,
         ):
             rule = fake.poison("spoilt")
             returns = flood(lanes, "track", 32)

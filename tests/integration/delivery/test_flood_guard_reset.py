@@ -110,7 +110,7 @@ def test_under_a_rate_other_types_have_their_turns_between_those_of_what_waits_a
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
-            dispatcher_harness(fake, lanes=1, probe_s=0.1, guard=GUARD, rate_per_s=20) as lanes,
+            dispatcher_harness(fake, lanes=1, probe_s=0.1, flood_guard=GUARD, rate_per_s=20) as lanes,
         ):
             lanes.lanes.rate_limiter.set_share(1.0, time.monotonic() - 1.0)
             rule = fake.faults.add(MarkInvalid(which=bad))
