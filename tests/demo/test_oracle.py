@@ -11,7 +11,7 @@ from consumer.destinations.id_formats import ulid_text, uuid_text
 from consumer.destinations.kinds import KINDS
 from consumer.translation import delivery_id
 from consumer.translation.mapping.loader import load_mapping
-from tests.demo.world import life_with_mishaps, written
+from tests.demo.placed_records import life_with_mishaps, written
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 

@@ -8,7 +8,7 @@ import pytest
 
 from consumer.demo.registry import SchemaRegistry
 from consumer.kafka.schema_registry.client import RegistryClient, SchemaFound, SchemaUnknown
-from tests.demo.world import SCHEMAS
+from tests.demo.placed_records import SCHEMAS
 
 
 @pytest.fixture

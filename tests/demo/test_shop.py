@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from consumer.demo.bad_records import BadRecords
 from consumer.demo.events import DELIVERED, DESTINATIONS, ShopEvent
 from consumer.demo.shop import Shop
-from tests.demo.world import SCHEMAS, life, life_with_mishaps, value_of
+from tests.demo.placed_records import SCHEMAS, life, life_with_mishaps, value_of
 from tests.examples import examples
 
 seeds = st.integers(0, 2**32)

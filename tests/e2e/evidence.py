@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
-from tests.e2e import logs
-from tests.e2e.logs import Letter
+from tests.e2e import kafka_io
+from tests.e2e.kafka_io import Letter
 from tests.e2e.world import TIMEOUT_S, World
 
 
@@ -45,9 +45,11 @@ def gather(world: World, *, timeout_s: float = TIMEOUT_S, cut: tuple[float, ...]
         topic=world.topic,
         arrivals={name: server.received for name, server in world.servers.items()},
         requests={name: server.requests for name, server in world.servers.items()},
-        letters=logs.read_letters(world.broker, world.dead_letters),
-        log_ends=logs.log_ends(world.broker, world.topic, world.partitions),
-        committed={name: logs.committed(world.broker, name, world.topic, world.partitions) for name in world.pipelines},
+        letters=kafka_io.read_letters(world.broker, world.dead_letters),
+        log_ends=kafka_io.log_ends(world.broker, world.topic, world.partitions),
+        committed={
+            name: kafka_io.committed(world.broker, name, world.topic, world.partitions) for name in world.pipelines
+        },
         timeout_s=timeout_s,
         cut=cut,
     )

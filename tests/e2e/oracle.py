@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
-from tests.e2e import letters, order
+from tests.e2e import dead_letters, order
 from tests.e2e.evidence import Evidence
-from tests.e2e.owed import Owed, Sent
+from tests.e2e.produced import Owed, Sent
 
 LATE = frozenset({"late", "held answer", "trickle"})
 """Names of fault rules that process a call and answer it when the sender has left."""
@@ -86,7 +86,7 @@ def _dead_letters(records: Sequence[Sent], evidence: Evidence, may_repeat: froze
         if name in seen and name[1] not in may_repeat:
             yield f"duplicate: letter {name[1]} of {name[0]} was written twice"
         seen.add(name)
-        yield from letters.complaints(letter, *due[name], evidence.topic)
+        yield from dead_letters.complaints(letter, *due[name], evidence.topic)
     for name in due.keys() - seen:
         one = due[name][0]
         yield f"lost: no letter ({one.cause}) of {one.label} of partition {one.partition}, offset {one.offset}"

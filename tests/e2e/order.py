@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
-from tests.e2e.owed import Owed
+from tests.e2e.produced import Owed
 
 Key = tuple[int, str]
 

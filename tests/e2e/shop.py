@@ -13,8 +13,8 @@ from decimal import Decimal
 from consumer.demo.fakes.copilot import consent_id
 from consumer.demo.oracle import coordinates_parts, delivery_digest, own_id_parts
 from tests.e2e import schemas
-from tests.e2e.making import Making
-from tests.e2e.owed import Headers, Owed, Sent
+from tests.e2e.owed_builder import Making
+from tests.e2e.produced import Headers, Owed, Sent
 from tests.e2e.schemas import BEAT, CONSENT, IDS, MERGE, ORDER, PAGE, PROFILE
 
 POISON = {name: f"poison-{name}" for name in ("customerio", "copilot", "yotpo")}

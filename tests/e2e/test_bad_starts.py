@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import logs, oracle
+from tests.e2e import kafka_io, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.schemas import MERGE, PROFILE
 from tests.e2e.shop import Shop
@@ -48,7 +48,7 @@ def test_a_missing_topic_is_said_at_start_and_waited_for(broker: Broker, tmp_pat
             )
             later()
             shop = _shop(world)
-            logs.produce(broker, world.topic, shop.records)
+            kafka_io.produce(broker, world.topic, shop.records)
             member.wait_until(
                 lambda: all(
                     pipeline["records"]["settled"] == len(shop.records) for pipeline in member.status().values()

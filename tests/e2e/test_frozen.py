@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.fakes.fault_rules import Gate, Until
-from tests.e2e import logs, oracle
+from tests.e2e import kafka_io, oracle
 from tests.e2e.evidence import gather
+from tests.e2e.fence_timeline import Record
 from tests.e2e.member import Member
-from tests.e2e.proof import Record
 from tests.e2e.shop import Shop
 from tests.e2e.world import World
 from tests.fault_injection.members import read_journal
@@ -45,18 +45,18 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(
         world.configure(timeout_s=_TIMEOUT_S)
         reconfigure(world, kafka={"session.timeout.ms": f"{_SESSION_S * 1000:.0f}"})
         journal = tmp_path / "member.journal"
-        with Member(world.config, tmp_path / "member.log", program=("tests.e2e.clocked", str(journal))) as member:
+        with Member(world.config, tmp_path / "member.log", program=("tests.e2e.timed_member", str(journal))) as member:
             member.wait_for_partitions(2)
-            logs.produce(broker, world.topic, early)
+            kafka_io.produce(broker, world.topic, early)
             member.wait_until(
-                lambda: sum(logs.committed(broker, group, world.topic, 2).values()) >= len(early), 180, "no commit"
+                lambda: sum(kafka_io.committed(broker, group, world.topic, 2).values()) >= len(early), 180, "no commit"
             )
             rule = server.faults.add(Until(gate))
-            logs.produce(broker, world.topic, late)
+            kafka_io.produce(broker, world.topic, late)
             lanes = _lanes(member, group)
             # The server has a call of every lane, and keeps it: nothing is left in the member that it could yet write.
             member.wait_until(lambda: rule.hits == server.in_flight == lanes, 180, "a lane is idle")
-            committed = logs.committed(broker, group, world.topic, 2)
+            committed = kafka_io.committed(broker, group, world.topic, 2)
             member.process.send_signal(signal.SIGSTOP)
             thaw_at = time.monotonic() + _FROZEN * _SESSION_S
             server.faults.remove(rule)
@@ -67,7 +67,7 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(
             member.wait_until(lambda: bool(member.lines("fence released")), 180, "the fence stayed")
             member.wait_until(lambda: due <= server.held(), 180, "not everything arrived")
             member.wait_until(
-                lambda: logs.committed(broker, group, world.topic, 2) == logs.log_ends(broker, world.topic, 2),
+                lambda: kafka_io.committed(broker, group, world.topic, 2) == kafka_io.log_ends(broker, world.topic, 2),
                 180,
                 "not everything was committed",
             )

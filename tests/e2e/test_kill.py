@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.fakes.fault_rules import Gate, Hang, Until, contains
-from tests.e2e import logs, oracle
+from tests.e2e import kafka_io, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.shop import Shop
 from tests.e2e.world import World
@@ -43,16 +43,16 @@ def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
         with world.member() as killed:
             killed.wait_for_partitions(2)
             early, late = shop.records[:200], shop.records[200:]
-            logs.produce(broker, world.topic, early)
+            kafka_io.produce(broker, world.topic, early)
             killed.wait_until(
-                lambda: sum(logs.committed(broker, group, world.topic, 2).values()) >= len(early), 180, "no commit"
+                lambda: sum(kafka_io.committed(broker, group, world.topic, 2).values()) >= len(early), 180, "no commit"
             )
-            logs.produce(broker, world.topic, late)
+            kafka_io.produce(broker, world.topic, late)
             server.wait_until(lambda: rule.hits == 1, 180)
             killed.kill()
             cut = time.monotonic()
         # What the broker has now is where the next member begins: what was taken above it comes again, and no more.
-        committed = logs.committed(broker, group, world.topic, 2)
+        committed = kafka_io.committed(broker, group, world.topic, 2)
         before = {one.id for one in server.received}
         above = [one for one in shop.owed if one.offset >= committed[one.partition]]
         bound = frozenset(one.kept_as for one in above) & before
@@ -61,7 +61,7 @@ def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
         with world.member() as restarted:
             restarted.wait_until(lambda: due.keys() <= server.held(), 180, "not everything arrived")
             restarted.wait_until(
-                lambda: logs.committed(broker, group, world.topic, 2) == logs.log_ends(broker, world.topic, 2),
+                lambda: kafka_io.committed(broker, group, world.topic, 2) == kafka_io.log_ends(broker, world.topic, 2),
                 180,
                 "not everything was committed",
             )

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
 from tests.e2e import oracle
 from tests.e2e.evidence import Evidence
-from tests.e2e.owed import Owed
-from tests.e2e.right_world import arrival, changed, right, shop_of_six
+from tests.e2e.faultless import arrival, changed, right, shop_of_six
+from tests.e2e.produced import Owed
 from tests.e2e.shop import ISOLATED, Shop
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import accounts, logs, oracle
+from tests.e2e import accounting, kafka_io, oracle
 from tests.e2e.evidence import gather
+from tests.e2e.fault_plan import FaultPlan
 from tests.e2e.member import Member
-from tests.e2e.plan import FaultPlan
 from tests.e2e.shop import ISOLATED, Shop
 from tests.e2e.world import CANARY, PARTITIONS, World
 from tests.kafka_clusters import Broker
@@ -78,11 +78,11 @@ def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothi
             stays.wait_for_partitions(PARTITIONS // 2)
             leaves.wait_for_partitions(PARTITIONS // 2)
             third = len(shop.records) // 3
-            logs.produce(broker, world.topic, shop.records[:third])
+            kafka_io.produce(broker, world.topic, shop.records[:third])
             stays.wait_until(_all_ended(world, shop, third), 180, "not even the first third arrived")
             # From here no call is answered until the member has been asked: what it holds then can not have ended.
             plan.hold()
-            logs.produce(broker, world.topic, shop.records[third : 2 * third])
+            kafka_io.produce(broker, world.topic, shop.records[third : 2 * third])
             leaves.wait_until(lambda: _open(leaves) > shop.kinds.total() // 20, 180, "nothing is under way")
             open_at_leave = _open(leaves)
             leaves.ask_to_leave()
@@ -90,7 +90,7 @@ def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothi
             books_of_leaver = leaves.status()  # it is still there: it waits for answers
             plan.let_go()
             books_of_leaver = leaves.last_status(books_of_leaver)
-            logs.produce(broker, world.topic, shop.records[2 * third :])
+            kafka_io.produce(broker, world.topic, shop.records[2 * third :])
             assert leaves.wait() == 0
             released = {line["pipeline"]: line["released"] for line in leaves.lines("pipeline stopped")}
             stays.wait_for_partitions(PARTITIONS)
@@ -109,8 +109,8 @@ def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothi
         print(f"arrived twice: { {name: len(found) for name, found in oracle.repeated(evidence).items()} }")
 
         assert oracle.complaints(shop.records, evidence) == []
-        assert accounts.unbalanced(books_of_leaver) == []
-        assert accounts.unbalanced(books_of_stayer) == []
+        assert accounting.unbalanced(books_of_leaver) == []
+        assert accounting.unbalanced(books_of_stayer) == []
         assert not [word for word in ("customer-0", "subject-", "poison-", CANARY) if word in said], (
             "personal or secret"
         )
@@ -130,12 +130,12 @@ def test_a_shared_pipeline_reads_once_and_its_books_agree_with_the_oracle(broker
         shop = _records(world, random.Random(7), 1_500, bad=4)
         plan = FaultPlan(world, random.Random(11), each=1, every=3)
         with world.member() as member:
-            logs.produce(broker, world.topic, shop.records)
+            kafka_io.produce(broker, world.topic, shop.records)
             member.wait_until(_all_ended(world, shop), 180, "not everything arrived")
             member.wait_until(
                 lambda: all(not pipeline["records"]["open"] for pipeline in member.status().values()), 180, "still open"
             )
-            disagreements = accounts.disagreements(shop.records, member.status(), member.metrics())
+            disagreements = accounting.disagreements(shop.records, member.status(), member.metrics())
             assert member.leave() == 0
         assert oracle.complaints(shop.records, gather(world)) == []
         assert disagreements == []

@@ -8,7 +8,7 @@ from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.thread_runner import threaded
 from consumer.demo.fakes.yotpo import FakeYotpo
-from tests.fakes.speaking import NOW_S
+from tests.fakes.clients import NOW_S
 
 
 @pytest.fixture

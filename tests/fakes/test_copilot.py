@@ -5,7 +5,7 @@ import pytest
 from consumer.demo.fakes.copilot import FakeCopilot, consent_id
 from consumer.demo.fakes.fault_rules import MarkInvalid
 from consumer.demo.fakes.thread_runner import threaded
-from tests.fakes.speaking import JSON, NOW_S, Document, as_json, client, collect, errors, event
+from tests.fakes.clients import JSON, NOW_S, Document, as_json, client, collect, errors, event
 
 CONSENT = "/v2/api/report/user_copilot_analysis_consent_changed"
 DAY_MS = 24 * 3600 * 1000

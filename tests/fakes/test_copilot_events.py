@@ -4,7 +4,7 @@ import pytest
 
 from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.copilot_rules import TYPES
-from tests.fakes.speaking import NOW_MS, NOW_S, Document, collect, errors, event
+from tests.fakes.clients import NOW_MS, NOW_S, Document, collect, errors, event
 
 DAY_MS = 24 * 3600 * 1000
 

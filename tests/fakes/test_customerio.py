@@ -7,7 +7,7 @@ import pytest
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.customerio_rules import BATCHABLE, KINDS
 from consumer.demo.fakes.thread_runner import threaded
-from tests.fakes.speaking import Document, as_json, batch, call, client, send, ulid, without
+from tests.fakes.clients import Document, as_json, batch, call, client, send, ulid, without
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -3,7 +3,7 @@
 import pytest
 
 from consumer.demo.fakes.customerio import FakeCustomerio
-from tests.fakes.speaking import Document, batch, call, send, ulid, without
+from tests.fakes.clients import Document, batch, call, send, ulid, without
 
 
 def _track(**changed: object) -> Document:

@@ -23,7 +23,7 @@ from consumer.demo.fakes.fault_rules import (
     nth,
 )
 from consumer.demo.fakes.yotpo import FakeYotpo
-from tests.fakes.speaking import as_json, batch, call, client, collect, event, send
+from tests.fakes.clients import as_json, batch, call, client, collect, event, send
 
 
 def statuses(fake: FakeCustomerio, count: int) -> list[int]:

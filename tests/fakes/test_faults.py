@@ -11,7 +11,7 @@ from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.fault_rules import Answer, Delay, Garbage, Gate, Hang, LoseAnswer, Reset, Trickle, Until
 from consumer.demo.fakes.yotpo import FakeYotpo
-from tests.fakes.speaking import call, client, send
+from tests.fakes.clients import call, client, send
 
 
 def statuses(fake: FakeCustomerio, count: int) -> list[int]:

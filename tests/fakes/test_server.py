@@ -14,7 +14,7 @@ from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.fault_rules import Gate, Hang, Until
 from consumer.demo.fakes.thread_runner import threaded
 from consumer.demo.fakes.yotpo import FakeYotpo
-from tests.fakes.speaking import as_json, batch, call, client, send
+from tests.fakes.clients import as_json, batch, call, client, send
 
 _BASIC = "authorization: Basic a2V5Og==\r\n"
 

@@ -5,7 +5,7 @@ import pytest
 from consumer.demo.fakes.thread_runner import threaded
 from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.demo.fakes.yotpo_rules import YotpoKeys
-from tests.fakes.speaking import JSON, Document, client, happening, patch, token, without
+from tests.fakes.clients import JSON, Document, client, happening, patch, token, without
 
 
 def test_a_token_is_given_for_the_secret_and_opens_the_door(yotpo: FakeYotpo) -> None:

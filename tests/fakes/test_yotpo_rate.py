@@ -6,7 +6,7 @@ import pytest
 
 from consumer.demo.fakes.thread_runner import threaded
 from consumer.demo.fakes.yotpo import FakeYotpo, _Rate
-from tests.fakes.speaking import client, happening, patch, token
+from tests.fakes.clients import client, happening, patch, token
 
 
 def test_the_sixth_request_of_a_second_is_429_and_says_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from tests.e2e.logs import Letter
+from tests.e2e.kafka_io import Letter
 from tests.e2e.world import CANARY
 
 OF_THE_SHOP = (CANARY, "customer-0", "subject-", "poison-")

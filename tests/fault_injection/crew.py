@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from random import Random
 
-from tests.e2e import accounts
+from tests.e2e import accounting
 from tests.e2e.world import World
 from tests.fault_injection.members import Composed, Line
 
@@ -83,7 +83,7 @@ class Crew:
     def see_all_off(self) -> None:
         """Ask everyone to leave, once their books have been seen to balance."""
         for member in self.living:
-            for wrong in accounts.unbalanced(member.status()):
+            for wrong in accounting.unbalanced(member.status()):
                 self._complain(f"{member.name}: {wrong}")
         for member in self.living:
             self.see_off(member)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from tests.e2e import logs
-from tests.e2e.owed import Sent
+from tests.e2e import kafka_io
+from tests.e2e.produced import Sent
 from tests.e2e.shop import Shop
 from tests.e2e.world import World
 
@@ -37,7 +37,7 @@ class Feed(Shop):
         """Produce what was made and is not produced yet, and return it."""
         made = self.records[self._produced :]
         self._produced = len(self.records)
-        logs.produce(self._world.broker, self._world.topic, made)
+        kafka_io.produce(self._world.broker, self._world.topic, made)
         return made
 
     def missing(self, *names: str) -> dict[str, set[str]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from tests.e2e import oracle
 from tests.e2e.evidence import Evidence
 from tests.e2e.oracle import LATE
-from tests.e2e.owed import Owed
+from tests.e2e.produced import Owed
 from tests.e2e.shop import Shop
 from tests.fault_injection.members import Line, Told, told
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Self
 
-from tests.e2e import logs
+from tests.e2e import kafka_io
 from tests.e2e.shop import INVALID, ISOLATED, POISON, Shop
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.crew import Crew
@@ -99,7 +99,7 @@ class Storm:
         committed = {
             (pipeline, partition): offset
             for pipeline in self.world.pipelines
-            for partition, offset in logs.committed(
+            for partition, offset in kafka_io.committed(
                 self.broker, pipeline, self.world.topic, self.world.partitions
             ).items()
         }

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from tests.e2e.owed import Sent
+from tests.e2e.produced import Sent
 from tests.e2e.shop import Shop
 from tests.kafka_clusters import Broker
 

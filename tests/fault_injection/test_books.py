@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from consumer.demo.fakes.fault_rules import Gate, Until
-from tests.e2e import accounts, logs, oracle
+from tests.e2e import accounting, kafka_io, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member
 from tests.e2e.shop import INVALID, POISON, Shop
@@ -81,7 +81,7 @@ class Bookkept(Member):
         return self._disagreements(kept_by_then(self._file)[1])
 
     def _disagreements(self, own: Kept) -> list[str]:
-        found = accounts.unbalanced(self.books)
+        found = accounting.unbalanced(self.books)
         for pipeline in self.books.values():
             for destination in pipeline["destinations"]:
                 to, said = destination["name"], destination["accounting"]
@@ -120,7 +120,7 @@ def _first_two(world: World, shop: Shop, times: Times) -> tuple[Bookkept, Bookke
     third = len(shop.records) // 3
     with Bookkept(world, "killed") as killed:
         killed.wait_for_partitions(world.partitions)
-        logs.produce(world.broker, world.topic, shop.records[:third])
+        kafka_io.produce(world.broker, world.topic, shop.records[:third])
         killed.wait_until(
             lambda: killed.taken() == len(_OF) * third and not any(killed.open()),
             _WITHIN_S,
@@ -130,7 +130,7 @@ def _first_two(world: World, shop: Shop, times: Times) -> tuple[Bookkept, Bookke
             leaver.wait_for_partitions(world.partitions // 2)
             killed.wait_for_partitions(world.partitions // 2)
             times.holding = True
-            logs.produce(world.broker, world.topic, shop.records[third : 2 * third])
+            kafka_io.produce(world.broker, world.topic, shop.records[third : 2 * third])
             leaver.wait_until(lambda: min(leaver.open()) > third // 8, _WITHIN_S, "nothing is under way")
             leaver.leave_its_books()
         killed.wait_for_partitions(world.partitions)
@@ -151,12 +151,12 @@ def _first_two(world: World, shop: Shop, times: Times) -> tuple[Bookkept, Bookke
 
 def _last(world: World, shop: Shop) -> Bookkept:
     """Let one member end what the others left, and all the rest."""
-    logs.produce(world.broker, world.topic, shop.records[2 * (len(shop.records) // 3) :])
-    ends = logs.log_ends(world.broker, world.topic, world.partitions)
+    kafka_io.produce(world.broker, world.topic, shop.records[2 * (len(shop.records) // 3) :])
+    ends = kafka_io.log_ends(world.broker, world.topic, world.partitions)
     with Bookkept(world, "last") as last:
         for group in world.pipelines:
             last.wait_until(
-                lambda of=group: logs.committed(world.broker, of, world.topic, world.partitions) == ends,  # type: ignore[misc]
+                lambda of=group: kafka_io.committed(world.broker, of, world.topic, world.partitions) == ends,  # type: ignore[misc]
                 _WITHIN_S,
                 "not everything was committed",
             )
@@ -178,7 +178,7 @@ def _unknown(world: World, shop: Shop, *members: Bookkept) -> set[Whose]:
 
 def _read(world: World) -> set[Whose]:
     """Return the letters there are so far, by the identities of deliveries."""
-    letters = logs.read_letters(world.broker, world.dead_letters)
+    letters = kafka_io.read_letters(world.broker, world.dead_letters)
     return {(letter.text("cdp-destination") or "", letter.text("cdp-delivery-id") or "") for letter in letters}
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.fakes.fault_rules import Delay, Gate, Hang, Until
-from tests.e2e import accounts, logs
+from tests.e2e import accounting, kafka_io
 from tests.e2e.evidence import gather
 from tests.e2e.shop import INVALID, POISON, Shop
 from tests.e2e.world import World
@@ -70,8 +70,8 @@ def _has_all(world: World, shop: Shop) -> Callable[[], bool]:
 
 def _all_committed(world: World) -> Callable[[], bool]:
     (group,) = world.pipelines
-    ends = logs.log_ends(world.broker, world.topic, world.partitions)
-    return lambda: logs.committed(world.broker, group, world.topic, world.partitions) == ends
+    ends = kafka_io.log_ends(world.broker, world.topic, world.partitions)
+    return lambda: kafka_io.committed(world.broker, group, world.topic, world.partitions) == ends
 
 
 def _found(world: World, shop: Shop, members: list[Composed], books: list[str]) -> Found:
@@ -85,11 +85,11 @@ def _work_off(world: World, bug: str | None, customers: int) -> Found:
     shop.live(120)
     shop.trouble()
     shop.live(120)
-    logs.produce(world.broker, world.topic, shop.records)
+    kafka_io.produce(world.broker, world.topic, shop.records)
     with Composed(world, "broken", bug=bug) as member:
         member.wait_until(_has_all(world, shop), 180, "not everything arrived")
         member.wait_until(lambda: _open(member) <= (bug == bugs.SETTLE_REMOVED), 180, "something stayed open")
-        books = accounts.unbalanced(member.status())
+        books = accounting.unbalanced(member.status())
         assert member.leave() == 0
         return _found(world, shop, [member], books)
 
@@ -113,7 +113,7 @@ def test_two_calls_of_a_lane_at_once_are_seen_in_the_order(embedded_broker: Brok
         shop = _shop(world, customers=1)
         shop.live(400)
         world.customerio.faults.add(Delay(0.1))
-        logs.produce(world.broker, world.topic, shop.records)
+        kafka_io.produce(world.broker, world.topic, shop.records)
         with Composed(world, "broken", bug=bugs.TWO_CALLS_OF_A_LANE) as member:
             # Not until everything has arrived: a lane with two tasks may well come to nothing.
             member.wait_until(lambda: len(world.customerio.requests) >= 6, 180, "too few calls")
@@ -140,7 +140,7 @@ def test_a_commit_before_the_delivery_is_seen_once_the_member_dies(embedded_brok
         shop = _shop(world, customers=20)
         shop.live(200)
         hang = world.customerio.faults.add(Hang(60))
-        logs.produce(world.broker, world.topic, shop.records)
+        kafka_io.produce(world.broker, world.topic, shop.records)
         with Composed(world, "broken", bug=bugs.COMMIT_BEFORE_DELIVERY) as killed:
             killed.wait_until(_all_committed(world), 180, "the bug does nothing")
             killed.kill()
@@ -157,7 +157,7 @@ def test_a_letter_settled_before_its_ack_is_seen_once_the_member_dies(
         shop = _shop(world, customers=20)
         shop.trouble()
         shop.live(20)
-        logs.produce(world.broker, world.topic, shop.records)
+        kafka_io.produce(world.broker, world.topic, shop.records)
         with Composed(world, "broken", bug=bugs.SETTLED_BEFORE_ACK) as killed:
             killed.wait_until(_all_committed(world), 180, "the bug does nothing")
             killed.kill()
@@ -173,7 +173,7 @@ def test_an_outcome_of_an_earlier_tenure_is_seen_in_the_books(embedded_broker: B
         shop.live(40)
         gate = Gate()
         held = world.customerio.faults.add(Until(gate))
-        logs.produce(world.broker, world.topic, shop.records)
+        kafka_io.produce(world.broker, world.topic, shop.records)
         with Composed(world, "broken", bug=bugs.EARLIER_EPOCH_ACCEPTED) as member:
             member.wait_until(lambda: held.hits > 0, 180, "no call")
             member.process.send_signal(signal.SIGSTOP)
@@ -186,7 +186,7 @@ def test_an_outcome_of_an_earlier_tenure_is_seen_in_the_books(embedded_broker: B
             def late() -> bool:
                 """Tell whether all calls of the lost ledger have ended, and keep the books of that very instant."""
                 (said,) = status = tuple(member.status().values())
-                books[:] = accounts.unbalanced({one["name"]: one for one in status})
+                books[:] = accounting.unbalanced({one["name"]: one for one in status})
                 return bool(said["records"]["released"]) and not any(one["requests"] for one in said["destinations"])
 
             member.wait_until(late, 180, "the late answer never came")

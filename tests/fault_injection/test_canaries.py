@@ -18,7 +18,7 @@ from consumer.observability.http.server import StatusServer
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
 from consumer.observability.status_sources import StatusSources
-from tests.e2e.logs import Letter
+from tests.e2e.kafka_io import Letter
 from tests.fault_injection.canaries import PAGES, Leak, Said
 from tests.observability.sample import Fixed, well
 

@@ -12,7 +12,7 @@ import pytest
 
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.fault_rules import Action, Answer, Garbage, Incoming, MarkInvalid, Rule, contains
-from tests.e2e import accounts, logs, schemas
+from tests.e2e import accounting, kafka_io, schemas
 from tests.e2e.member import Member
 from tests.e2e.shop import ISOLATED, LONG_AGO_MS, OLD_MS, Shop
 from tests.e2e.world import CANARY, World
@@ -146,7 +146,7 @@ def test_a_member_in_a_storm_of_faults_says_no_canary(embedded_broker: Broker, t
         said.check(world.config)
         shop = records(world)
         with world.member("--log-level", "debug") as member:
-            logs.produce(embedded_broker, world.topic, shop.records)
+            kafka_io.produce(embedded_broker, world.topic, shop.records)
             direct(member, world, said)
 
             def over() -> bool:
@@ -155,9 +155,9 @@ def test_a_member_in_a_storm_of_faults_says_no_canary(embedded_broker: Broker, t
                 return all(each["accepted"] == len(shop.records) and not each["open"] for each in books)
 
             member.wait_until(over, 180, "not everything has ended")
-            unbalanced = accounts.unbalanced(member.status())
+            unbalanced = accounting.unbalanced(member.status())
             assert member.leave() == 0
-        letters = logs.read_letters(embedded_broker, world.dead_letters)
+        letters = kafka_io.read_letters(embedded_broker, world.dead_letters)
         said.letters(letters)
         said.files(tmp_path)
         causes = Counter(letter.text("cdp-cause") for letter in letters)

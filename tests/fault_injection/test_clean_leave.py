@@ -9,9 +9,9 @@ import pytest
 
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.fault_rules import Answer, Gate, LoseAnswer, Rule, Until, chance
-from tests.e2e import accounts, logs, oracle
+from tests.e2e import accounting, kafka_io, oracle
 from tests.e2e.evidence import gather
-from tests.e2e.owed import Sent
+from tests.e2e.produced import Sent
 from tests.e2e.shop import INVALID, ISOLATED, POISON, Shop
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.judged import judge
@@ -34,7 +34,7 @@ def _leave_midway(world: World, name: str, records: list[Sent], dice: random.Ran
     """Start a member, ask it to leave at a random moment, and return it with what it had open then."""
     gate = Gate()
     rules = [(server, _hold_after(server, records, gate, dice)) for server in world.servers.values()]
-    logs.produce(world.broker, world.topic, records)
+    kafka_io.produce(world.broker, world.topic, records)
     with Composed(world, name) as member:
         member.wait_until(lambda: all(rule.hits for _, rule in rules), 180, "no call was held")
         member.wait_until(
@@ -48,7 +48,7 @@ def _leave_midway(world: World, name: str, records: list[Sent], dice: random.Ran
         assert member.wait() == 0
     for server, rule in rules:
         server.faults.remove(rule)
-    assert accounts.unbalanced(status) == []
+    assert accounting.unbalanced(status) == []
     assert sum(line["released"] for line in member.lines("pipeline stopped")) == 0, "the drain had time for everything"
     return member, sum(each["records"]["open"] for each in before.values())
 
@@ -94,5 +94,5 @@ def test_a_member_asked_to_leave_at_any_moment_drains_commits_and_leaves_nothing
 
 
 def _caught_up(world: World, group: str) -> bool:
-    ends = logs.log_ends(world.broker, world.topic, PARTITIONS)
-    return logs.committed(world.broker, group, world.topic, PARTITIONS) == ends
+    ends = kafka_io.log_ends(world.broker, world.topic, PARTITIONS)
+    return kafka_io.committed(world.broker, group, world.topic, PARTITIONS) == ends

@@ -12,8 +12,8 @@ import pytest
 from consumer.demo.fakes.fault_rules import Delay
 from tests.e2e import oracle
 from tests.e2e.evidence import gather
+from tests.e2e.fence_timeline import Record
 from tests.e2e.member import Member
-from tests.e2e.proof import Record
 from tests.e2e.world import World
 from tests.fault_injection.feed import Feed
 from tests.fault_injection.members import read_journal
@@ -40,7 +40,7 @@ def test_a_member_that_is_cut_off_stops_calling_before_its_partitions_are_anothe
         reconfigure(world, kafka=protocol, batch=1)
         shop = Feed(world, 81)
         journal = tmp_path / "cut.journal"
-        with Member(world.config, tmp_path / "cut.log", program=("tests.e2e.clocked", str(journal))) as cut:
+        with Member(world.config, tmp_path / "cut.log", program=("tests.e2e.timed_member", str(journal))) as cut:
             cut.wait_for_partitions(2)
             world.configure()  # its successor comes by the front door
             reconfigure(world, kafka=protocol)

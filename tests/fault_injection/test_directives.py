@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from consumer.demo.fakes.fault_rules import Hang, contains
-from tests.e2e import accounts, logs, oracle
+from tests.e2e import accounting, kafka_io, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member
-from tests.e2e.owed import Sent
+from tests.e2e.produced import Sent
 from tests.e2e.shop import Shop
 from tests.e2e.world import World
 from tests.kafka_clusters import Broker
@@ -63,10 +63,10 @@ def wait_for_reading(member: Member, number: int) -> None:
 
 def wait_for_commits(world: World, member: Member) -> None:
     """Wait until everything that was produced is committed by every pipeline."""
-    ends = logs.log_ends(world.broker, world.topic, _PARTITIONS)
+    ends = kafka_io.log_ends(world.broker, world.topic, _PARTITIONS)
     for group in world.pipelines:
         member.wait_until(
-            lambda group=group: logs.committed(world.broker, group, world.topic, _PARTITIONS) == ends,  # type: ignore[misc]
+            lambda group=group: kafka_io.committed(world.broker, group, world.topic, _PARTITIONS) == ends,  # type: ignore[misc]
             180,
             f"{group} did not commit everything",
         )
@@ -86,12 +86,12 @@ def test_a_destination_is_paused_midway_and_goes_on_when_the_pause_is_lifted_or_
             member.wait_for_partitions(_PARTITIONS)
             assert [line["level"] for line in member.lines("directives file missing")] == ["warning"]
             assert said_of_directives(member) == {"active": [], "rejected": []}
-            logs.produce(broker, world.topic, early)
+            kafka_io.produce(broker, world.topic, early)
             member.wait_until(lambda: due(early, "customerio") <= world.customerio.held(), 180, "not all arrived")
 
             write(path, "pause: {destination: customerio}")
             wait_for_reading(member, 2)
-            logs.produce(broker, world.topic, paused)
+            kafka_io.produce(broker, world.topic, paused)
             member.wait_until(lambda: due(paused, "copilot") <= world.copilot.held(), 180, "copilot waits, too")
             (shown,) = said_of_directives(member)["active"]
             assert (shown["directive"], shown["destination"], shown["reason"]) == ("pause", "customerio", "as asked")
@@ -116,14 +116,14 @@ def test_a_destination_is_paused_midway_and_goes_on_when_the_pause_is_lifted_or_
                 if time.time() < end - 1:
                     break
             assert time.time() < end, "the pause was never in force"
-            logs.produce(broker, world.topic, ending)
+            kafka_io.produce(broker, world.topic, ending)
             member.wait_until(lambda: due(ending, "customerio") <= world.customerio.held(), 180, "the pause ends not")
             over = time.monotonic() - (time.time() - end)
             first = min(one.at for one in world.customerio.received if one.id in due(ending, "customerio"))
             assert first > over - 0.1
 
             wait_for_commits(world, member)
-            assert accounts.unbalanced(member.status()) == []
+            assert accounting.unbalanced(member.status()) == []
             assert member.leave() == 0
             assert _CANARY not in member.log.read_text() + member.errors.read_text()
         assert oracle.complaints(shop.records, gather(world)) == []
@@ -157,7 +157,7 @@ def test_an_event_that_hangs_the_vendor_is_quarantined_and_so_is_a_customer(brok
         write(path, by_key)
         with world.member() as member:
             member.wait_for_partitions(_PARTITIONS)
-            logs.produce(broker, world.topic, shop.records)
+            kafka_io.produce(broker, world.topic, shop.records)
             world.customerio.wait_until(lambda: rule.hits > 0, 180)
             write(path, by_key, by_position)
             member.wait_until(
@@ -170,7 +170,7 @@ def test_an_event_that_hangs_the_vendor_is_quarantined_and_so_is_a_customer(brok
                 ("quarantine", None, f"{world.topic}/{hangs.partition}/{hangs.offset}"),
             ]
             seen = [member.page(page)[1] for page in ("/status", "/metrics", "/")]
-            assert accounts.unbalanced(member.status()) == []
+            assert accounting.unbalanced(member.status()) == []
             assert member.leave() == 0
             for said in (*seen, member.log.read_text(), member.errors.read_text()):
                 assert whose not in said
@@ -187,7 +187,7 @@ def test_a_start_with_a_refused_file_sends_nothing_until_it_is_mended(broker: Br
         with world.member() as member:
             member.wait_for_partitions(_PARTITIONS)
             member.wait_for_line("directives file rejected")
-            logs.produce(broker, world.topic, shop.records)
+            kafka_io.produce(broker, world.topic, shop.records)
             member.wait_until(
                 lambda: sum(each["records"]["accepted"] for each in member.status().values()) == len(shop.records),
                 180,

@@ -12,7 +12,7 @@ import pytest
 
 from consumer.demo.fakes.fault_rules import Answer, contains
 from consumer.demo.registry import SchemaRegistry
-from tests.e2e import accounts, logs, oracle
+from tests.e2e import accounting, kafka_io, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member
 from tests.e2e.schemas import ORDER
@@ -45,7 +45,7 @@ def test_a_registry_that_knows_no_schema_costs_few_letters_and_all_else_is_deliv
         )
         for _ in range(120):
             shop.order(lines=())
-        logs.produce(broker, world.topic, shop.records)
+        kafka_io.produce(broker, world.topic, shop.records)
         right = world.config.read_text()
         with SchemaRegistry({}) as wrong:
             schemas = {"registry": {"url": wrong.url}, "directory": "avro"}
@@ -59,12 +59,12 @@ def test_a_registry_that_knows_no_schema_costs_few_letters_and_all_else_is_deliv
                 member.wait_until(lambda: _waiting(member, group) == 120 - _LETTERS, 180, "not all the rest is parked")
                 shown = member.status()[group]["guards"]  # as just seen to be there
                 assert [(each["topic"], each["cause"]) for each in shown] == [(world.topic, "unknown_schema")]
-                assert accounts.unbalanced(member.status()) == []
+                assert accounting.unbalanced(member.status()) == []
                 assert not world.customerio.requests
                 began = time.monotonic()
                 assert member.leave() == 0
                 assert time.monotonic() - began < 150, "leaving waited for what is parked"
-        letters = logs.read_letters(broker, world.dead_letters)
+        letters = kafka_io.read_letters(broker, world.dead_letters)
         assert [letter.text("cdp-cause") for letter in letters] == ["unknown_schema"] * _LETTERS
         gone = {(int(_said(each, "partition")), int(_said(each, "offset"))) for each in letters}
         due = {one.kept_as for one in shop.owed if (one.partition, one.offset) not in gone}
@@ -99,7 +99,7 @@ def test_a_vendor_that_refuses_one_event_type_costs_few_letters_and_a_directive_
         reconfigure(world, directives=directives.name, flood_guard=_guard())
         with world.member() as member:
             member.wait_for_partitions(_PARTITIONS)
-            logs.produce(broker, world.topic, shop.records)
+            kafka_io.produce(broker, world.topic, shop.records)
             closed = member.wait_for_line("flood guard tripped")
             assert (closed["event_type"], closed["cause"], closed["refused"]) == (ORDER, "refused", _REFUSALS)
             member.wait_until(
@@ -114,7 +114,7 @@ def test_a_vendor_that_refuses_one_event_type_costs_few_letters_and_a_directive_
             world.customerio.wait_until(lambda: len(world.customerio.requests) >= asked + 3, 180)
             member.wait_until(lambda: _letters(world) >= _LETTERS, 180, "the first are not dead-lettered")
             assert _letters(world) == _LETTERS
-            assert accounts.unbalanced(member.status()) == []
+            assert accounting.unbalanced(member.status()) == []
 
             directives.write_text(
                 "directives:\n  - {accept_refusals: {destination: customerio, event_type: "
@@ -123,7 +123,7 @@ def test_a_vendor_that_refuses_one_event_type_costs_few_letters_and_a_directive_
             assert member.wait_for_line("flood guard reset")["by"] == "directive"
             _wait_for_commits(world, member, group)
             member.wait_until(lambda: _guards(member, group) == [], 180, "the guard is still shown")
-            assert accounts.unbalanced(member.status()) == []
+            assert accounting.unbalanced(member.status()) == []
             assert member.leave() == 0
         assert oracle.complaints(shop.records, gather(world)) == []
         assert _letters(world) == 60
@@ -140,21 +140,21 @@ def _guards(member: Member, group: str) -> list[dict[str, Any]]:
 
 
 def _letters(world: World) -> int:
-    return len(logs.read_letters(world.broker, world.dead_letters))
+    return len(kafka_io.read_letters(world.broker, world.dead_letters))
 
 
 def _waiting(member: Member, group: str) -> int:
     return sum(each["waiting"] for each in member.status()[group]["guards"])
 
 
-def _said(letter: logs.Letter, name: str) -> str:
+def _said(letter: kafka_io.Letter, name: str) -> str:
     said = letter.text(f"cdp-original-{name}")
     assert said is not None
     return said
 
 
 def _wait_for_commits(world: World, member: Member, group: str) -> None:
-    ends = logs.log_ends(world.broker, world.topic, _PARTITIONS)
+    ends = kafka_io.log_ends(world.broker, world.topic, _PARTITIONS)
     member.wait_until(
-        lambda: logs.committed(world.broker, group, world.topic, _PARTITIONS) == ends, 180, "not all is committed"
+        lambda: kafka_io.committed(world.broker, group, world.topic, _PARTITIONS) == ends, 180, "not all is committed"
     )

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from consumer.demo.registry import SchemaRegistry
-from tests.e2e import accounts, oracle, schemas
+from tests.e2e import accounting, oracle, schemas
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member
-from tests.e2e.owed import Headers
+from tests.e2e.produced import Headers
 from tests.e2e.schemas import IDS, ORDER
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import World
@@ -138,7 +138,7 @@ def test_hostile_records_become_letters_untouched_and_cost_no_good_one(
             shop.produce()
             shop.wait_until_delivered(within_s=120)
             member.wait_until(lambda: _settled(member, len(shop.records)), 180, "records are still open")
-            disagreements = accounts.disagreements(shop.records, member.status(), member.metrics())
+            disagreements = accounting.disagreements(shop.records, member.status(), member.metrics())
             said.pages(member)
             assert member.leave() == 0
         said.files(world.folder)

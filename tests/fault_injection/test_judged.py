@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from consumer.demo.fakes.recorder import Arrival
 from tests.e2e.evidence import Evidence
-from tests.e2e.owed import Owed
-from tests.e2e.right_world import arrival, changed, request_of, right, shop_of_six
+from tests.e2e.faultless import arrival, changed, request_of, right, shop_of_six
+from tests.e2e.produced import Owed
 from tests.e2e.shop import Shop
 from tests.fault_injection.judged import Crash, judge, judge_and_count, repeats
 from tests.fault_injection.members import Line

@@ -14,9 +14,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions  # the admin module has it, but does not say so to type checkers
 
-from tests.e2e import logs
+from tests.e2e import kafka_io
 from tests.e2e.member import Member
-from tests.e2e.owed import Sent
+from tests.e2e.produced import Sent
 from tests.e2e.shop import Shop
 from tests.e2e.world import World
 from tests.fault_injection.reconfigured import reconfigure
@@ -63,11 +63,11 @@ def test_partitions_and_topics_that_come_later_are_read_from_their_beginning_tho
         shop = Shop(world.topic, 2, world.pipelines, random.Random(1))
         shop.live(60)
         before = list(shop.records)
-        logs.produce(broker, world.topic, before)
+        kafka_io.produce(broker, world.topic, before)
         with world.member() as member:
             member.wait_for_partitions(2)
             shop.live(60)
-            logs.produce(broker, world.topic, shop.records[len(before) :])
+            kafka_io.produce(broker, world.topic, shop.records[len(before) :])
             # Records are there before anybody can have seen the partitions, and before the topic's first assignment.
             admin = AdminClient(broker.client())
             for answer in admin.create_partitions([NewPartitions(world.topic, 4)]).values():
@@ -76,18 +76,18 @@ def test_partitions_and_topics_that_come_later_are_read_from_their_beginning_tho
             wider = Shop(world.topic, 4, world.pipelines, random.Random(2))
             wider._next = [*shop._next, 0, 0]
             wider.live(60)
-            logs.produce(broker, world.topic, wider.records)
+            kafka_io.produce(broker, world.topic, wider.records)
             later = broker.create_topic(f"{prefix}.shop", 2, exact=True)
             newly = Shop(later, 2, world.pipelines, random.Random(3))
             newly.live(60)
-            logs.produce(broker, later, newly.records)
+            kafka_io.produce(broker, later, newly.records)
             wanted = due(shop.records) - due(before) | due(wider.records) | due(newly.records)
             member.wait_until(lambda: wanted <= world.customerio.held(), _WITHIN_S, "not everything arrived")
             member.wait_for_partitions(6)
             for topic, partitions in ((world.topic, 4), (later, 2)):
-                ends = logs.log_ends(broker, topic, partitions)
+                ends = kafka_io.log_ends(broker, topic, partitions)
                 member.wait_until(
-                    lambda topic=topic, ends=ends: logs.committed(broker, group, topic, len(ends)) == ends,  # type: ignore[misc]
+                    lambda topic=topic, ends=ends: kafka_io.committed(broker, group, topic, len(ends)) == ends,  # type: ignore[misc]
                     _WITHIN_S,
                     f"{topic} was not committed",
                 )
@@ -114,9 +114,9 @@ def test_compacted_transactional_and_empty_partitions_come_to_a_lag_of_nothing(b
         with world.member() as member:
             places = [(compacted, 0), (transactional, 0), (empty, 0), (empty, 1)]
             wait_for_lag(member, group, dict.fromkeys(places, 0.0))
-            assert logs.committed(broker, group, compacted, 1) == {0: last + 1}
+            assert kafka_io.committed(broker, group, compacted, 1) == {0: last + 1}
             # Three records with a marker each, and two that were taken back, with theirs.
-            assert logs.committed(broker, group, transactional, 1) == {0: 9}
+            assert kafka_io.committed(broker, group, transactional, 1) == {0: 9}
             taken = {
                 dict(labels)["topic"]: value
                 for (name, labels), value in member.metrics().items()
@@ -147,7 +147,7 @@ def _compact(broker: Broker, topic: str) -> int:
         for key in range(10):
             writer.produce(topic, None, b"%d" % key)
         assert writer.flush(_WITHIN_S) == 0
-        end = logs.log_ends(broker, topic, 1)[0]
+        end = kafka_io.log_ends(broker, topic, 1)[0]
         if number and _records(broker, topic, end) < end:
             return end - 1
         assert time.monotonic() < deadline_s, f"nothing of {topic} was compacted away"
@@ -183,7 +183,7 @@ def test_a_member_whose_offset_is_gone_says_so_waits_and_goes_on_where_an_operat
         reconfigure(world, directives="directives.yaml")
         shop = Shop(world.topic, 2, world.pipelines, random.Random(4))
         shop.live(120)
-        logs.produce(broker, world.topic, shop.records)
+        kafka_io.produce(broker, world.topic, shop.records)
         client = Consumer(broker.client(group_id=group))
         client.commit(
             offsets=[TopicPartition(world.topic, 0, 5), TopicPartition(world.topic, 1, 0)], asynchronous=False
@@ -202,7 +202,7 @@ def test_a_member_whose_offset_is_gone_says_so_waits_and_goes_on_where_an_operat
             assert [(one["partition"], one["offset"]) for one in status["stopped"]] == [(0, 5)]
             assert member.metrics()["cdp_kafka_partitions_stopped", (("pipeline", group), ("topic", world.topic))] == 1
             assert arrived_once(world) == other
-            assert logs.committed(broker, group, world.topic, 2)[0] == 5
+            assert kafka_io.committed(broker, group, world.topic, 2)[0] == 5
             accepted = {
                 "accept_gap": {"partition": f"{world.topic}/0", "from": said["offset"], "to": "earliest"},
                 "until": "2100-01-01T00:00:00Z",
@@ -211,9 +211,11 @@ def test_a_member_whose_offset_is_gone_says_so_waits_and_goes_on_where_an_operat
             said = member.wait_for_line("offset gap accepted", topic=world.topic, partition=0)
             assert (said["lost_from"], said["goes_on_at"]) == (5, 20)
             member.wait_until(lambda: rest <= world.customerio.held(), _WITHIN_S, "the rest did not arrive")
-            ends = logs.log_ends(broker, world.topic, 2)
+            ends = kafka_io.log_ends(broker, world.topic, 2)
             member.wait_until(
-                lambda: logs.committed(broker, group, world.topic, 2) == ends, _WITHIN_S, "the rest was not committed"
+                lambda: kafka_io.committed(broker, group, world.topic, 2) == ends,
+                _WITHIN_S,
+                "the rest was not committed",
             )
             member.wait_until(lambda: not member.status()[group]["stopped"], _WITHIN_S, "it still says that it stopped")
             assert member.leave() == 0

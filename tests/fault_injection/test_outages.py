@@ -17,7 +17,7 @@ from consumer.demo.fakes.recorder import ReceivedRequest
 from tests.e2e import oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member
-from tests.e2e.owed import Sent
+from tests.e2e.produced import Sent
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.feed import Feed

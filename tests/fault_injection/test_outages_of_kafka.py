@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import logs, oracle
+from tests.e2e import kafka_io, oracle
 from tests.e2e.evidence import gather
-from tests.e2e.logs import Letter
+from tests.e2e.kafka_io import Letter
 from tests.e2e.member import Member
-from tests.e2e.owed import Sent
+from tests.e2e.produced import Sent
 from tests.e2e.shop import ISOLATED, POISON
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.feed import Feed
@@ -162,7 +162,7 @@ def test_letters_that_nobody_may_write_wait_and_are_written_once_somebody_may(
             assert member.wait_for_line("dead letter write failed")["code"] == "TOPIC_AUTHORIZATION_FAILED"
             _wait_until_held(world, good)
             stay_out(denied)
-            assert logs.read_letters(own_kafka, world.dead_letters) == []
+            assert kafka_io.read_letters(own_kafka, world.dead_letters) == []
             own_kafka.allow_writing(world.dead_letters)
             member.wait_until(lambda: not _stalled(member), _AGAIN_S + _BUSY_S, "the alarm stays")
             member.wait_until(lambda: _all_settled(member), 180, "still open")
@@ -184,7 +184,7 @@ def test_a_dead_letter_topic_that_is_slow_keeps_only_what_became_letters(own_kaf
             held, counted = assignment(member), rebalances(member)
             bad = shop.orders(3, **_BAD)
             _wait_until_held(world, shop.orders(300))
-            written = len(logs.read_letters(own_kafka, world.dead_letters))
+            written = len(kafka_io.read_letters(own_kafka, world.dead_letters))
             member.wait_until(lambda: _all_settled(member), 180, "still open")
             print(f"\na letter took {_SLOW_S:g} s: when all else was delivered {written} of {len(bad)} were written")
             assert (assignment(member), rebalances(member)) == (held, counted)

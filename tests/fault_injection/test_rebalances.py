@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.fakes.fault_rules import Delay, Gate, Until
-from tests.e2e import accounts, logs, oracle
+from tests.e2e import accounting, kafka_io, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member
 from tests.e2e.shop import Shop
@@ -61,7 +61,7 @@ class Group:
         made = len(self.shop.records)
         self.shop.live(count)
         new = self.shop.records[made:]
-        logs.produce(self.world.broker, self.world.topic, new)
+        kafka_io.produce(self.world.broker, self.world.topic, new)
         self._due |= {one.kept_as for record in new for one in record.owed}
 
     def some_arrive(self, member: Member) -> None:
@@ -75,11 +75,11 @@ class Group:
 
     def committed(self) -> dict[int, int]:
         """Return what the broker has of the group."""
-        return logs.committed(self.world.broker, self.name, self.world.topic, _PARTITIONS)
+        return kafka_io.committed(self.world.broker, self.name, self.world.topic, _PARTITIONS)
 
     def log_ends(self) -> dict[int, int]:
         """Return where the logs end."""
-        return logs.log_ends(self.world.broker, self.world.topic, _PARTITIONS)
+        return kafka_io.log_ends(self.world.broker, self.world.topic, _PARTITIONS)
 
     def all_lanes_call(self, *members: Member) -> None:
         """Wait until every lane waits for an answer: then none is about to begin a call."""
@@ -155,7 +155,7 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
                 group.some_arrive(stays)
                 assert stays.leave() == 0
                 group.everything_ends(frozen)
-                books = accounts.unbalanced(frozen.status())
+                books = accounting.unbalanced(frozen.status())
                 lost = frozen.lines("partitions lost")
                 assert frozen.leave() == 0
         # All was delivered and committed while it stood still: whatever it calls before its new ledgers is a ghost's.

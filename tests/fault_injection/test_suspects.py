@@ -11,7 +11,7 @@ import pytest
 
 from consumer.demo.fakes.fault_rules import Action, Answer, Hang, Incoming, Rule, contains
 from tests.e2e.evidence import gather
-from tests.e2e.owed import Sent
+from tests.e2e.produced import Sent
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.feed import Feed

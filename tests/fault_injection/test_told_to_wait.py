@@ -14,9 +14,9 @@ import pytest
 
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.fault_rules import Answer, Gate, Incoming, Until
-from tests.e2e import logs, oracle
+from tests.e2e import kafka_io, oracle
 from tests.e2e.evidence import gather
-from tests.e2e.owed import Sent
+from tests.e2e.produced import Sent
 from tests.e2e.shop import ISOLATED, Shop
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.members import Composed
@@ -62,7 +62,7 @@ def test_no_request_starts_before_the_time_that_a_destination_asked_for(
             "copilot": by_a_date,
             "yotpo": by_its_rate,
         }
-        logs.produce(apache_broker, world.topic, shop.records[:early])
+        kafka_io.produce(apache_broker, world.topic, shop.records[:early])
         with Composed(world, "member") as member:
             member.wait_until(lambda: _all_held(world, first), 180, "the first did not arrive")
             rules = []
@@ -70,7 +70,7 @@ def test_no_request_starts_before_the_time_that_a_destination_asked_for(
                 # All lanes but one are on the wire and stay there: no call can be under way to the server already.
                 server.faults.add(Until(gate, processed_first=False), when=_delivers, times=_LANES - 1)
                 rules.append(server.faults.add(asks[name], when=_delivers, times=1, name="asks"))
-            logs.produce(apache_broker, world.topic, shop.records[early:])
+            kafka_io.produce(apache_broker, world.topic, shop.records[early:])
             member.wait_until(lambda: all(rule.hits for rule in rules), 180, "a lane is idle")
             # By its journal: on a busy machine a wait may be over before anybody has asked for its status.
             member.wait_until(lambda: _put_off(member) == set(due), 180, "a wait was not heard")
@@ -99,7 +99,7 @@ def test_a_rate_holds_in_every_second_at_the_server_for_two_members_and_across_r
         for _ in range(110):
             shop.order(vip=True)
         due, server = {one.kept_as for one in shop.owed}, world.yotpo
-        logs.produce(apache_broker, world.topic, shop.records)
+        kafka_io.produce(apache_broker, world.topic, shop.records)
         with world.member() as first:
             server.wait_until(lambda: len(server.requests) >= 2 * _RATE, 180)
             with world.member() as second:

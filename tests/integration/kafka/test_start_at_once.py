@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Producer
 
 from consumer.model import Partition
-from tests.e2e.logs import log_ends
+from tests.e2e.kafka_io import log_ends
 from tests.integration.kafka.recording_handler import WITHIN_S, Member, member, options, produce
 from tests.integration.kafka.test_poller import HAND_OVER
 from tests.kafka_clusters import Broker

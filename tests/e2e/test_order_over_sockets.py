@@ -13,7 +13,7 @@ from tests.contract import suite, yotpo
 from tests.contract.saying import Case
 from tests.contract.test_contract import real
 from tests.e2e import order
-from tests.e2e.owed import Owed
+from tests.e2e.produced import Owed
 
 _CASE = Case(name="one key", sayings=tuple(yotpo.ordinary(1, f"text {number}") for number in range(6)))
 

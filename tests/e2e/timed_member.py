@@ -1,6 +1,6 @@
 """A main for tests only: `cdp-consumer run`, which also writes down when its commits were accepted and its calls began.
 
-    python -m tests.e2e.clocked FILE run --config cdp.yaml
+    python -m tests.e2e.timed_member FILE run --config cdp.yaml
 
 The monotonic clock is one for all processes of a machine: what is written here can be laid beside what a server in
 another process says it received. Nothing is missed, as it is by those who ask a page again and again.

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
 from tests.e2e.evidence import Evidence
-from tests.e2e.logs import Letter
-from tests.e2e.owed import Owed, Sent
+from tests.e2e.kafka_io import Letter
+from tests.e2e.produced import Owed, Sent
 from tests.e2e.shop import ISOLATED, Shop
 
 _NAMES = ("customerio", "copilot", "yotpo")

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from tests.e2e import oracle
-from tests.e2e.owed import Headers
-from tests.e2e.right_world import changed, right, shop_of_six
+from tests.e2e.faultless import changed, right, shop_of_six
+from tests.e2e.produced import Headers
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from consumer.demo.oracle import delivery_digest, format_id
-from tests.e2e.owed import Owed, Sent
+from tests.e2e.produced import Owed, Sent
 
 
 class Making:

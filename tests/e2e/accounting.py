@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.e2e.owed import Sent
+from tests.e2e.produced import Sent
 
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 Metrics = Mapping[Sample, float]

@@ -11,7 +11,7 @@ from consumer.demo.oracle import Expected, expect
 from consumer.demo.reconciliation import ClusterContents, Page, Said, balance
 from consumer.demo.report import print_books
 from consumer.model import DeadLetterCause
-from tests.demo.world import as_it_must_be, kinds, life_with_mishaps, without_one, written
+from tests.demo.placed_records import as_it_must_be, kinds, life_with_mishaps, without_one, written
 
 LIFE = life_with_mishaps(11, 400)
 RECORDS = written(LIFE)

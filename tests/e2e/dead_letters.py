@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tests.e2e.logs import Letter
-from tests.e2e.owed import Headers, Owed, Sent
+from tests.e2e.kafka_io import Letter
+from tests.e2e.produced import Headers, Owed, Sent
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}")

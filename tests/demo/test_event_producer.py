@@ -9,7 +9,7 @@ from consumer.demo.embedded_kafka import EmbeddedKafka
 from consumer.demo.event_producer import EventProducer, ProductionRate
 from consumer.demo.events import TOPICS
 from consumer.demo.shop import Shop
-from tests.demo.world import SCHEMAS
+from tests.demo.placed_records import SCHEMAS
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from tests.e2e.owed import Headers, Sent
+from tests.e2e.produced import Headers, Sent
 from tests.kafka_clusters import Broker
 
 _WITHIN_S = 120.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from consumer.demo.fakes.recorder import ReceivedRequest
-from tests.e2e.clocked import CALL, COMMIT
+from tests.e2e.timed_member import CALL, COMMIT
 from tests.fault_injection.members import Line
 
 
@@ -37,7 +37,7 @@ class Call:
 
 
 class Record:
-    """What a member of `tests.e2e.clocked` wrote down and what the server received, in one.
+    """What a member of `tests.e2e.timed_member` wrote down and what the server received, in one.
 
     Args:
         journal: the member's.
