@@ -1,4 +1,4 @@
-"""The protocol every destination shares: pure, no clock, no I/O, no randomness of its own."""
+"""The protocol that every destination implements. Implementations are pure: no clock, no I/O, no randomness."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from consumer.model.values import Fields
 
 
 class EntryError(ValueError):
-    """An entry of the mapping that its destination cannot serve, found before anything runs.
+    """A mapping entry that its destination cannot serve. Raised when the mapping is loaded.
 
     Args:
         message: what is wrong, one sentence.
@@ -25,7 +25,7 @@ class EntryError(ValueError):
 
 
 class OptionError(ValueError):
-    """An option of a destination that cannot be meant.
+    """An invalid option of a destination.
 
     Args:
         option: its name, as the configuration file has it.
@@ -41,7 +41,7 @@ class OptionError(ValueError):
 
 
 class Encoded(NamedTuple):
-    """One delivery in the destination's words, encoded once: `body` is joined into calls of `shape` as it is."""
+    """One delivery, encoded once. A request joins the bodies of one `envelope` without changing them."""
 
     body: bytes
     envelope: BatchEnvelope
@@ -49,44 +49,44 @@ class Encoded(NamedTuple):
 
 
 Encoder: TypeAlias = Callable[[Fields, bytes, int], "Encoded | Fault"]
-"""(fields, identity as 16 bytes, event time in epoch nanoseconds) → the body, or what the contract forbids."""
+"""(fields, identity as 16 bytes, event time in epoch nanoseconds) → the encoded delivery, or the contract violation."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """One field a target knows: whether it must be there, and the fields inside it where these are fixed too."""
+    """One field of a target."""
 
     mandatory: bool = False
     fields: Mapping[str, FieldRule] | None = None
-    """The fields of an object whose names are fixed; `None` = any value, or an object with free names."""
+    """The fields of an object with fixed names. `None` = any value, or an object with any names."""
     free: bool = True
-    """With `fields`: whether other names may stand beside them."""
+    """With `fields`: whether the object may hold other names too."""
     carries_consent: bool = False
-    """Whether it states a consent: an entry that maps it is never gated by one, else no withdrawal would be said."""
+    """Whether the field states a consent. `consent:` never gates an entry that maps it: a withdrawal must be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What one `to: destination.target` of the mapping may say; checked when the mapping is loaded."""
+    """The contract of one `to: destination.target`. The mapping is checked against it when it is loaded."""
 
     name: str
     named: bool = False
-    """Whether the entry's `name:` is mandatory (`True`) or not understood (`False`)."""
+    """Whether the entry's `name:` is mandatory (`True`) or refused (`False`, unless `name_optional`)."""
     name_optional: bool = False
     fields: Mapping[str, FieldRule] = field(default_factory=dict)
     free: bool = False
-    """Whether fields with other names may stand beside the known ones."""
+    """Whether fields with other names are allowed too."""
     one_of: tuple[tuple[str, ...], ...] = ()
-    """Of each group at least one field must be mapped."""
+    """Groups of fields. At least one field of each group must be mapped."""
     carries_consent: bool = False
-    """Consent changes are never gated by a consent."""
+    """Whether the request itself changes a consent. Such a target is never gated by `consent:`."""
     by_name: Mapping[str, Target] = field(default_factory=dict)
-    """What certain names of the entry need instead: `target.by_name.get(name.strip(), target)` is the contract."""
+    """Contracts for certain names of the entry: `target.by_name.get(name.strip(), target)` is the one in force."""
 
 
 @dataclass(frozen=True, slots=True)
 class Basic:
-    """HTTP Basic credentials: the names of the two secrets in the destination's options; a `None` password is blank."""
+    """HTTP Basic credentials: names of two secrets among the destination's options. `password` `None` = empty."""
 
     user: str
     password: str | None
@@ -94,39 +94,45 @@ class Basic:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A token fetched by a call of its own, sent in a header; renewed when refused or older than `life_s` seconds."""
+    """A token from a token endpoint, sent in a header. Renewed when it is rejected or older than `life_s` seconds."""
 
     header: str
     endpoint: Endpoint
     secret: str
-    """Name of the secret among the destination's options that `body` needs."""
+    """Name of the secret, among the destination's options, that `body` is called with."""
     life_s: float
     body: Callable[[str], bytes]
-    """The secret's value → body of the token call."""
+    """Secret value → body of the token request."""
     read: Callable[[HttpResponse], str | Fault]
-    """The token call's reply → the token, or why there is none."""
+    """The token call's response → the token, or the reason why there is none."""
 
 
 class Destination(Protocol):
-    """One destination: what may be said to it, how it is said, and what its answers mean."""
+    """One destination: its targets, its encoding, and the meaning of its responses."""
 
     name: str
     kind: str
     targets: Mapping[str, Target]
     endpoints: Sequence[Endpoint]
-    """All endpoints, so that metrics know their labels before the first call."""
+    """All endpoints, so that metrics can create their series before the first request."""
     headers: Mapping[str, str]
-    """Constant headers of every call."""
+    """Constant headers of every request."""
     credential: Basic | AccessToken
 
     def encoder(self, target: str, name: str | None) -> Encoder:
-        """Return the function that says one entry's events; `name` is the entry's `name:`."""
+        """Return the encoder of one mapping entry; `name` is the entry's `name:`.
+
+        Raises:
+            EntryError: the target or the name is not valid for this destination.
+        """
 
     def identity(self, digest: bytes, time_ms: int, /) -> str:
-        """Return a delivery's 16 bytes in this destination's form, on every attempt, letter and redrive the same.
+        """Return a delivery's identity in this destination's format. It is the same on every attempt and redrive.
 
-        `time_ms` is the event's time in epoch milliseconds, whatever it is: the form may hold it.
+        Args:
+            digest: the identity as 16 bytes.
+            time_ms: the event's time in epoch milliseconds, without limits. A ULID holds it.
         """
 
     def judge(self, envelope: BatchEnvelope, identities: Sequence[str], response: HttpResponse) -> Verdict:
-        """Read one answer, whole: total over every status and any body."""
+        """Return the verdict on one response. Defined for every status and any body."""

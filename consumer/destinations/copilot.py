@@ -1,7 +1,7 @@
-"""Copilot.cx: the Collect API's batches and the consent endpoint's single calls.
+"""Copilot.cx: batches for the Collect API and single requests for the consent endpoint.
 
-Non-obvious: a 200 is not success. The events listed in its `invalid_events` are lost, by `event_id`; the documented
-`index` has no stated base and is not used.
+Non-obvious: a 200 is not success. Copilot drops the events listed in `invalid_events`, named by `event_id`. Its
+documented `index` does not say whether it starts at 0 or 1, so it is not used.
 """
 
 from __future__ import annotations
@@ -17,13 +17,20 @@ from consumer.destinations.copilot_contract import (
     EVENT_TYPES,
     FREE,
     ID,
-    MOST_PROPERTIES,
+    MAX_PROPERTIES,
     PATTERN,
     CopilotFieldType,
     EventType,
     target,
 )
-from consumer.destinations.encoding import broken, dumps, fault, kept, quoted, size_fault
+from consumer.destinations.encoding import (
+    dumps,
+    encoding_fault,
+    exact_size_copy,
+    field_fault,
+    safe_field_name,
+    size_fault,
+)
 from consumer.destinations.id_formats import uuid_text
 from consumer.destinations.option_checks import check_least, check_path, check_url
 from consumer.destinations.redaction import scrubbed
@@ -41,18 +48,18 @@ from consumer.model import (
 from consumer.model.values import Fields
 
 MAX_AGE_MS = 30 * 24 * 3600 * 1000
-"""Collect takes events of the last 30 days, never of the future."""
+"""Collect accepts events of the last 30 days, never of the future."""
 
-_NAMES_REMEMBERED = 1000
+_NAMES_CACHED = 1000
 _NO_CONTENT = 204
 _OK = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CopilotOptions:
-    """Where Copilot is, and how much a call may carry: no limit is documented, so these are ours.
+    """Address and request limits. Copilot documents no limits, so the defaults are our choice.
 
-    The paths are appended to `url`. Environments with a second host for reports are in use: a destination for each.
+    The paths are appended to `url`. An environment with a second host for reports needs one destination for each host.
     """
 
     url: str
@@ -63,7 +70,7 @@ class CopilotOptions:
     consent_path: str = "/v2/api/report/user_copilot_analysis_consent_changed"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check every option."""
         check_url(self.url)
         check_path("collect_path", self.collect_path)
         check_path("consent_path", self.consent_path)
@@ -72,7 +79,7 @@ class CopilotOptions:
 
 
 class Copilot:
-    """The destination; see `Destination` for what its parts mean."""
+    """The destination. `Destination` describes its attributes."""
 
     kind = "copilot"
     credential: Basic | AccessToken = Basic(user="client_id", password="client_secret")  # noqa: S106 - the secrets' names
@@ -91,161 +98,168 @@ class Copilot:
         self._single = BatchEnvelope(self._consent, b"", b"", 1, options.bytes)
 
     def encoder(self, target: str, name: str | None) -> Encoder:
-        """Return the function that says one entry's events.
+        """Return the encoder of one mapping entry.
 
         Raises:
-            EntryError: no such target, or a name that is missing, not wanted, or not writable at Copilot.
+            EntryError: unknown target, or a name that is missing, not allowed here, or has invalid characters.
         """
         if target not in self.targets:
-            raise EntryError(f"{self.name} has no target of this name", "an event type of the Collect API, or consent")
+            raise EntryError(f"{self.name} has no target of this name", ", ".join(sorted(self.targets)))
         subtype = _subtype(target, name)
         if target == "consent":
             return _consent_encoder(self._single)
         event_type = EVENT_TYPES[target]
-        payload = _free(target, event_type, subtype) if event_type.free else _closed(target, event_type)
+        payload = _open_payload(target, event_type, subtype) if event_type.free else _fixed_payload(target, event_type)
         return _event_encoder(target, payload, self._batch)
 
-    def judge(self, shape: BatchEnvelope, identities: Sequence[str], reply: HttpResponse) -> Verdict:
-        """Read one answer, whole: total over every status and any body."""
-        verdict = judge_status(reply, len(identities))
+    def judge(self, envelope: BatchEnvelope, identities: Sequence[str], response: HttpResponse) -> Verdict:
+        """Return the verdict on one response. Defined for every status and any body."""
+        verdict = judge_status(response, len(identities))
         if verdict is not None:
             return verdict
-        if reply.status == _NO_CONTENT and shape.endpoint.name == "consent":
-            return Delivered() if not reply.body else unintelligible(reply, "a 204 with a body")
-        document = json_object(reply)
-        if reply.status != _OK or document is None:
-            return unintelligible(reply, "not the JSON object the Collect API answers with")
+        if response.status == _NO_CONTENT and envelope.endpoint.name == "consent":
+            return Delivered() if not response.body else unintelligible(response, "204 with a body")
+        document = json_object(response)
+        if response.status != _OK or document is None:
+            return unintelligible(response, "the body is not the JSON object of the Collect API")
         if "reason" in document or "error_message" in document:
-            return unintelligible(reply, "a failure under the status of a success")
-        return _invalid(document.get("invalid_events"), identities, reply)
+            return unintelligible(response, "an error body with a success status")
+        return _invalid(document.get("invalid_events"), identities, response)
 
 
 def _subtype(target: str, name: str | None) -> str | None:
     if target != "custom_event":
         if name is not None:
-            raise EntryError(f"{target} takes no name", "only custom_event has one")
+            raise EntryError(f"{target} takes no name", "remove `name`: only custom_event has one")
         return None
     if not name or not name.strip():
-        raise EntryError("custom_event needs a name", "name: the event's subtype at Copilot")
-    if ID.say(name.strip()) is None:
-        raise EntryError("this name has characters Copilot refuses", "letters, digits and : - . _ + @, no spaces")
+        raise EntryError("custom_event needs a name", "set `name` to the event's subtype at Copilot")
+    if ID.convert(name.strip()) is None:
+        raise EntryError(
+            "this name has characters that Copilot refuses", "use letters, digits and : - . _ + @, no spaces"
+        )
     return name.strip()
 
 
 Payload = Callable[[Fields], "dict[str, object] | Fault"]
 
 
-def _closed(target: str, event_type: EventType) -> Payload:
-    """Return the payload's maker for a type that refuses every property it does not know."""
+def _fixed_payload(target: str, event_type: EventType) -> Payload:
+    """Return the payload builder of an event type with a fixed set of properties."""
     mandatory = tuple(event_type.mandatory)
     kinds = {**event_type.mandatory, **event_type.optional}
 
     def payload(fields: Fields) -> dict[str, object] | Fault:
-        said: dict[str, object] = {}
+        checked: dict[str, object] = {}
         for name, value in fields.items():
             kind = kinds.get(name)
             if kind is None:
-                return broken(quoted(name), f"{target} does not know this property, and refuses the event for it")
-            one = kind.say(value)
+                return field_fault(
+                    safe_field_name(name), f"{target} has no such property; Copilot would refuse the event"
+                )
+            one = kind.convert(value)
             if one is None:
-                return broken(name, kind.must)
-            said[name] = one
+                return field_fault(name, kind.requirement)
+            checked[name] = one
         for name in mandatory:
-            if name not in said:
-                return broken(name, "is missing")
-        return said
+            if name not in checked:
+                return field_fault(name, "is missing")
+        return checked
 
     return payload
 
 
-def _free(target: str, event_type: EventType, subtype: str | None) -> Payload:
-    """Return the payload's maker for a type that takes any flat property."""
+def _open_payload(target: str, event_type: EventType, subtype: str | None) -> Payload:
+    """Return the payload builder of an event type that accepts any flat property."""
     kinds = {**event_type.mandatory, **event_type.optional}
     needed = frozenset(event_type.mandatory or kinds)
     start: Fields = {} if subtype is None else {"subtype": subtype}
-    most = MOST_PROPERTIES - len(start)
+    limit = MAX_PROPERTIES - len(start)
 
     def payload(fields: Fields) -> dict[str, object] | Fault:
         if needed.isdisjoint(fields):
-            return broken(" or ".join(sorted(needed)), "is missing")
-        if len(fields) > most:
+            return field_fault(" or ".join(sorted(needed)), "is missing")
+        if len(fields) > limit:
             return Fault(
-                DeadLetterCause.CONTRACT, f"{target} may hold {MOST_PROPERTIES} properties, ids and subtype included"
+                DeadLetterCause.CONTRACT,
+                f"{target} may have at most {MAX_PROPERTIES} properties, ids and subtype included",
             )
-        said: dict[str, object] = {**start, **fields}
+        checked: dict[str, object] = {**start, **fields}
         for name, value in fields.items():
-            kind = kinds.get(name) or _learnt(name, kinds)
+            kind = kinds.get(name) or _type_of_free_property(name, kinds)
             if kind is None:
-                return broken(quoted(name), "not a property name Copilot takes here")
+                return field_fault(safe_field_name(name), "Copilot does not accept this property name")
             if kind is FREE and type(value) is str:
                 continue
-            one = kind.say(value)
+            one = kind.convert(value)
             if one is None:
-                return broken(quoted(name), kind.must)
-            said[name] = one
-        return said
+                return field_fault(safe_field_name(name), kind.requirement)
+            checked[name] = one
+        return checked
 
     return payload
 
 
-def _learnt(name: str, kinds: dict[str, CopilotFieldType]) -> CopilotFieldType | None:
-    """Return the kind of a free property not met before; `None` if Copilot takes no such name here."""
+def _type_of_free_property(name: str, kinds: dict[str, CopilotFieldType]) -> CopilotFieldType | None:
+    """Return the type of a free property seen for the first time; `None` if Copilot does not accept its name."""
     if not name or not PATTERN.fullmatch(name) or name == "subtype":
         return None
-    if len(kinds) < _NAMES_REMEMBERED:  # names can come out of an event's map, without end
+    if len(kinds) < _NAMES_CACHED:  # names may come from an event's map, so their number has no limit
         kinds[name] = FREE
     return FREE
 
 
-def _event_encoder(target: str, payload: Payload, shape: BatchEnvelope) -> Encoder:
+def _event_encoder(target: str, payload: Payload, envelope: BatchEnvelope) -> Encoder:
     head = f'{{"type":"{target}","event_id":"'
-    room = shape.max_bytes - len(shape.prefix) - len(shape.suffix)
+    room = envelope.max_bytes - len(envelope.prefix) - len(envelope.suffix)
 
     def encode(fields: Fields, identity: bytes, time_ns: int) -> Encoded | Fault:
-        said = payload(fields)
-        if isinstance(said, Fault):
-            return said
-        content = dumps(said)
+        checked = payload(fields)
+        if isinstance(checked, Fault):
+            return checked
+        content = dumps(checked)
         if content is None:
-            return fault(said)
+            return encoding_fault(checked)
         event_id = Copilot.identity(identity)
         body = f'{head}{event_id}","timestamp":{time_ns // 1_000_000},"payload":'.encode() + content + b"}"
-        return Encoded(body, shape, event_id) if len(body) <= room else size_fault(len(body), room)
+        return Encoded(body, envelope, event_id) if len(body) <= room else size_fault(len(body), room)
 
     return encode
 
 
-def _consent_encoder(shape: BatchEnvelope) -> Encoder:
-    payload = _closed("consent", CONSENT)
+def _consent_encoder(envelope: BatchEnvelope) -> Encoder:
+    payload = _fixed_payload("consent", CONSENT)
 
     def encode(fields: Fields, identity: bytes, _time_ns: int) -> Encoded | Fault:
-        said = payload(fields)
-        if isinstance(said, Fault):
-            return said
-        body = orjson.dumps(said)  # ASCII text and a Boolean by now: there is nothing it could stumble over
-        room = shape.max_bytes
-        said_id = Copilot.identity(identity)
-        return Encoded(kept(body), shape, said_id) if len(body) <= room else size_fault(len(body), room)
+        checked = payload(fields)
+        if isinstance(checked, Fault):
+            return checked
+        body = orjson.dumps(checked)  # only ASCII text and a Boolean: orjson cannot fail
+        room = envelope.max_bytes
+        event_id = Copilot.identity(identity)
+        return Encoded(exact_size_copy(body), envelope, event_id) if len(body) <= room else size_fault(len(body), room)
 
     return encode
 
 
-def _invalid(listed: object, identities: Sequence[str], reply: HttpResponse) -> Verdict:
-    """Judge a 200 by its `invalid_events`: absent, null and empty say that all is well."""
+def _invalid(listed: object, identities: Sequence[str], response: HttpResponse) -> Verdict:
+    """Return the verdict on a 200 by its `invalid_events`; absent, null or empty means that all were accepted."""
     if listed is None or listed in ([], {}):
         return Delivered()
     if not isinstance(listed, list):
-        return unintelligible(reply, "invalid_events is no list")
+        return unintelligible(response, "invalid_events is not a list")
     if len(identities) == 1:
-        return bad_event(_error(listed[0]), reply.status, 1)
-    places = {identity: place for place, identity in enumerate(identities)}
+        return bad_event(_error(listed[0]), response.status, 1)
+    indexes = {identity: index for index, identity in enumerate(identities)}
     refused: dict[int, Fault] = {}
     for entry in listed:
         named = entry.get("event_id") if isinstance(entry, dict) else None
-        place = places.get(named) if isinstance(named, str) else None
-        if place is None or place in refused:
-            return bad_event("invalid_events does not say which events it means", reply.status, len(identities))
-        refused[place] = Fault(DeadLetterCause.REFUSED, _error(entry), reply.status)
+        index = indexes.get(named) if isinstance(named, str) else None
+        if index is None or index in refused:
+            return bad_event(
+                "invalid_events names an event that is not in the batch, or one twice", response.status, len(identities)
+            )
+        refused[index] = Fault(DeadLetterCause.REFUSED, _error(entry), response.status)
     return PartiallyRefused(refused)
 
 

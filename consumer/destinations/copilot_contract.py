@@ -1,8 +1,8 @@
-"""Copilot's event types as data: which fields each knows, of which kind, and what of a value may be said.
+"""Copilot's event types as data: their fields, the type of each field, and the values it accepts.
 
 Source: Copilot Collect API reference (docs.copilot.cx/docs/server-api-your-own/reference/collect-api-reference), its
 release notes for the character pattern and the 20 properties, and the consent endpoint's page. Where they contradict
-each other the narrower reading is taken; what it lets through wrongly comes back in `invalid_events`.
+each other, the stricter reading is used. A value that passes wrongly comes back in `invalid_events`.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from consumer.destinations import FieldRule, Target
 from consumer.destinations.encoding import exact
 from consumer.model.values import Instant
 
-MOST_PROPERTIES = 20
-"""Keys of one payload, ids and subtype included (since API 2.1.4)."""
+MAX_PROPERTIES = 20
+"""Maximum keys of one payload, ids and subtype included (since API 2.1.4)."""
 PATTERN = re.compile(r"[a-zA-Z0-9:\-._+@]*")
-"""The characters of ids, codes and property names: no space, no slash, no letter beyond ASCII."""
+"""Characters of ids, codes and property names: no space, no slash, ASCII only."""
 
 _UTC_OFFSET = re.compile(r"Z|0000|-(?:0[0-9]|1[01])[0-5][0-9]|-1200|\+(?:0[0-9]|1[0-4])[0-5][0-9]")
 _LARGEST, _SMALLEST = 2**63 - 1, -(2**63)
 
 
 class CopilotFieldType(NamedTuple):
-    """One kind of value: `say` returns what is sent, or `None` if `must` does not hold."""
+    """One type of value. `convert` returns the JSON value, or `None` if `requirement` is not met."""
 
-    say: Callable[[Any], object | None]
-    must: str
+    convert: Callable[[Any], object | None]
+    requirement: str
 
 
 def _id(value: object) -> str | None:
@@ -52,7 +52,7 @@ def _boolean(value: object) -> bool | None:
 
 
 def _moment(value: object) -> int | None:
-    """Return epoch milliseconds; a plain integer is taken for them."""
+    """Return epoch milliseconds; a plain integer is read as such."""
     if isinstance(value, Instant):
         return value.ms
     return _integer(value) if isinstance(value, int) and not isinstance(value, bool) else None
@@ -67,12 +67,12 @@ def _integer(value: int) -> int | None:
 
 
 def primitive(value: object) -> str | int | bool | None:
-    """Return the text, integer or Boolean said for a free property; `None` if there is none (null, nesting, NaN).
+    """Return the text, integer or Boolean to send for a free property; `None` for null, nested values and NaN.
 
-    Fractions are not among the documented types: they become decimal text, whole numbers integers.
+    Copilot documents no fractional type: fractions become decimal text, whole numbers integers.
     """
-    say = _PRIMITIVES.get(type(value))
-    return say(value) if say else None
+    convert = _PRIMITIVES.get(type(value))
+    return convert(value) if convert else None
 
 
 def _number(text: str | None) -> str | int | None:
@@ -83,7 +83,7 @@ def _number(text: str | None) -> str | int | None:
 
 
 def _fraction(text: str) -> str | int | None:
-    """Return what is said for a binary number's shortest text, which may be `1e-07` or `nan`."""
+    """Return the value to send for a float's shortest text, which may be `1e-07` or `nan`."""
     return _number(exact(Decimal(text)) if "e" in text or "n" in text else text)
 
 
@@ -99,10 +99,10 @@ _PRIMITIVES: Mapping[type, Callable[[Any], str | int | bool | None]] = {
 
 
 def _properties(value: object) -> dict[str, object] | None:
-    """Return `custom_properties`: flat, fractions left as numbers (the reference's own example holds 20.5)."""
+    """Return `custom_properties`: flat, with fractions as numbers (the reference's own example holds 20.5)."""
     if not isinstance(value, dict):
         return None
-    said: dict[str, object] = {}
+    checked: dict[str, object] = {}
     for name, inner in value.items():
         if not name or not PATTERN.fullmatch(name):
             return None
@@ -110,8 +110,8 @@ def _properties(value: object) -> dict[str, object] | None:
         one = inner if fraction else primitive(inner)
         if one is None:
             return None
-        said[name] = one
-    return said
+        checked[name] = one
+    return checked
 
 
 _CHARACTERS = "letters, digits and : - . _ + @"
@@ -127,7 +127,7 @@ PROPERTIES = CopilotFieldType(_properties, f"must hold only text, numbers and Bo
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """The payload of one event type; `free` = any other property may stand beside the known fields."""
+    """The payload of one event type; `free` = other properties are allowed too."""
 
     mandatory: Mapping[str, CopilotFieldType]
     optional: Mapping[str, CopilotFieldType]
@@ -174,11 +174,11 @@ EVENT_TYPES: Mapping[str, EventType] = {
 """Collect's event types (reference pages for user, thing, custom, misc. and preexisting sync events)."""
 
 CONSENT = EventType({"user_id": ID, "consent_value": BOOLEAN}, {})
-"""The body of the consent endpoint: one user a call, no envelope."""
+"""The body of the consent endpoint: one user per request, no envelope."""
 
 
 def target(name: str, event_type: EventType) -> Target:
-    """Return what an entry of the mapping may say to one event type, or to the consent endpoint."""
+    """Return the mapping contract of one event type, or of the consent endpoint."""
     custom = name == "custom_event"
     fields = {field: FieldRule(mandatory=True) for field in event_type.mandatory} | {
         field: FieldRule(carries_consent=field in _CONSENT) for field in event_type.optional
@@ -188,7 +188,7 @@ def target(name: str, event_type: EventType) -> Target:
         named=custom,
         fields=fields,
         free=event_type.free,
-        # Without either id the event is taken with a 200 and ignored.
+        # Copilot answers 200 to an event without either id, and ignores it.
         one_of=(("user_id", "thing_id"),) if custom else (),
         carries_consent=name in {"consent", "unsubscribe"},
     )

@@ -1,12 +1,11 @@
-"""How values become JSON: exact numbers, ISO 8601 times, and a fault that names the field which cannot be said.
+"""Encode values as JSON: exact numbers, ISO 8601 times, and a fault that names the field that has no JSON form.
 
 Non-obvious:
 
-* orjson writes a subclass of `int` as a number and NaN as `null`. Both would be silent: an `Instant` would arrive as
-  nanoseconds, a NaN as "nothing". Subclasses are therefore passed to `_say`, and a body that holds `null` is looked
-  through before it is believed.
-* A detail quotes the names of a delivery's own fields, which the mapping wrote, and never one inside an object: that
-  may come from an event's map, and be someone's name or address.
+* orjson writes a subclass of `int` as a number and NaN as `null`, without an error. An `Instant` would arrive as
+  nanoseconds, a NaN as null. So subclasses go through `_to_json`, and a body that holds `null` is searched for NaN.
+* A detail quotes the names of a delivery's top-level fields, which come from the mapping. It never quotes a name inside
+  an object: that name may come from an event's map and be a person's name or address.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ import orjson
 from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Instant
 
-MOST_DIGITS = 100
-"""Of a decimal, on either side of the point: far above money and measures, far below a number that fills the memory."""
+MAX_DIGITS = 100
+"""Digits of a decimal on either side of the point: more than money or measures need, too few to fill memory."""
 
 _DECIMAL = re.compile(r"-?[0-9]{1,100}(?:\.[0-9]{1,100})?")
 _WRITTEN_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,39}")
@@ -44,7 +43,7 @@ def exact(number: Decimal) -> str | None:
     text = str(number)
     if _DECIMAL.fullmatch(text):
         return text
-    if not number.is_finite() or abs(number.adjusted()) >= MOST_DIGITS:
+    if not number.is_finite() or abs(number.adjusted()) >= MAX_DIGITS:
         return None
     text = format(number, "f")
     return text if _DECIMAL.fullmatch(text) else None
@@ -66,7 +65,7 @@ def iso(time_ns: int) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _second(seconds: int) -> str | None:
-    """Return an epoch second's text without its end; neighbours in a topic share it, and formatting dates is dear."""
+    """Return an epoch second's text without fraction and zone. Cached: formatting is slow, neighbours share it."""
     try:
         return (_EPOCH + timedelta(seconds=seconds)).isoformat()
     except OverflowError:
@@ -74,9 +73,9 @@ def _second(seconds: int) -> str | None:
 
 
 def dumps(value: Mapping[str, Any]) -> bytes | None:
-    """Encode an object as JSON, or return `None` if something in it cannot be said: `why_not` then tells what."""
+    """Encode an object as JSON; return `None` if a value has no JSON form. `why_not` then names it."""
     try:
-        body = orjson.dumps(value, _say, _OPTIONS)
+        body = orjson.dumps(value, _to_json, _OPTIONS)
     except TypeError:
         return None
     return None if b"null" in body and why_not(value) else body
@@ -85,44 +84,44 @@ def dumps(value: Mapping[str, Any]) -> bytes | None:
 def canonical(value: Mapping[str, Any]) -> bytes | None:
     """Encode like `dumps`, keys sorted: equal objects give equal bytes."""
     try:
-        body = orjson.dumps(value, _say, SORTED)
+        body = orjson.dumps(value, _to_json, SORTED)
     except TypeError:
         return None
     return None if b"null" in body and why_not(value) else body
 
 
-def kept(body: bytes) -> bytes:
-    """Return a body that orjson made in a place of its own size.
+def exact_size_copy(body: bytes) -> bytes:
+    """Copy a body that orjson made into memory of its own size.
 
-    orjson writes into a buffer of kilobytes and gives back its end, where the next buffer does not fit: thousands of
-    bodies waiting for a destination would take 4 KB each (tried, orjson 3.13). What is joined from parts is a copy
+    orjson writes into a buffer of some kilobytes and returns it shrunk, but the freed end stays unused. Thousands of
+    bodies waiting for a destination would take 4 KB each (tried, orjson 3.13). A body joined from parts is a copy
     already.
     """
     return bytes(memoryview(body))
 
 
-def fault(value: Mapping[str, Any]) -> Fault:
-    """Return what is wrong with an object `dumps` refused."""
+def encoding_fault(value: Mapping[str, Any]) -> Fault:
+    """Return the fault of an object for which `dumps` returned `None`."""
     return Fault(DeadLetterCause.CONTRACT, why_not(value) or "the fields cannot be written as JSON")
 
 
-def broken(path: str, what: str) -> Fault:
-    """Return the fault of one field that breaks the destination's contract."""
+def field_fault(path: str, what: str) -> Fault:
+    """Return the fault of one field that violates the destination's contract."""
     return Fault(DeadLetterCause.CONTRACT, f"{path}: {what}")
 
 
-def quoted(name: object) -> str:
-    """Return the name of one of a delivery's own fields, which the mapping wrote; odd ones become words about nothing.
+def safe_field_name(name: object) -> str:
+    """Return the name of a delivery's top-level field for an error text; an unusual name is not quoted.
 
-    Never for a name inside an object: `JaneDoe` out of an event's map looks like any field's name.
+    Never call it for a name inside an object: `JaneDoe` from an event's map looks like any field name.
     """
-    return name if isinstance(name, str) and _WRITTEN_NAME.fullmatch(name) else "(a name not quoted)"
+    return name if isinstance(name, str) and _WRITTEN_NAME.fullmatch(name) else "(unusual name)"
 
 
 def why_not(value: Mapping[str, Any]) -> str | None:
-    """Return which of an object's own fields cannot be written as JSON, and why; `None` if there is none.
+    """Return which top-level field has no JSON form, and why; `None` if all have one.
 
-    Slow, and never recursive: it meets only what orjson stumbled over, which may be the depth.
+    Slow, and runs only on what orjson refused. Not recursive: the depth may be the reason.
     """
     open_values: list[tuple[str, Any, int]] = [("", value, 0)]
     while open_values:
@@ -131,7 +130,7 @@ def why_not(value: Mapping[str, Any]) -> str | None:
             return "the fields are nested too deeply"
         if isinstance(item, Mapping):
             for name, inner in item.items():
-                within = path or quoted(name)
+                within = path or safe_field_name(name)
                 if problem := _name_problem(name):
                     return f"{within}: {problem}"
                 open_values.append((within, inner, depth + 1))
@@ -174,22 +173,22 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _say(value: object) -> object:
-    """Say what orjson does not know; a `TypeError` ends the encoding."""
-    say = _SAID.get(type(value))
-    said = say(value) if say else _plain(value)
-    if said is None:
+def _to_json(value: object) -> object:
+    """Convert a value of a type that orjson does not know. A `TypeError` ends the encoding."""
+    convert = _CONVERTERS.get(type(value))
+    converted = convert(value) if convert else _to_plain(value)
+    if converted is None:
         raise TypeError
-    return said
+    return converted
 
 
-def _say_decimal(value: Decimal) -> orjson.Fragment | None:
+def _decimal_to_json(value: Decimal) -> orjson.Fragment | None:
     text = exact(value)
     return None if text is None else orjson.Fragment(text)
 
 
-def _plain(value: object) -> object:
-    """Return the plain value of a subclass (a record that knows its name, say), or `None`."""
+def _to_plain(value: object) -> object:
+    """Return the plain value of a subclass instance (for example a named Avro record), or `None`."""
     for plain in _PLAIN:
         if isinstance(value, plain):
             return plain(value)
@@ -197,13 +196,13 @@ def _plain(value: object) -> object:
 
 
 _PLAIN: tuple[type[Any], ...] = (dict, list, str, int, float, bytes, Decimal)
-_SAID: dict[type, Callable[[Any], object]] = {
+_CONVERTERS: dict[type, Callable[[Any], object]] = {
     Instant: iso,
-    Decimal: _say_decimal,
+    Decimal: _decimal_to_json,
     bytes: lambda value: b64encode(value).decode(),
 }
 
 
 def size_fault(size: int, limit: int) -> Fault:
-    """Return the fault of a delivery that no call of its destination can carry (sizes in bytes)."""
-    return Fault(DeadLetterCause.TOO_LARGE, f"{size} bytes where {limit} fit")
+    """Return the fault of a delivery that is too large for any request of its destination (sizes in bytes)."""
+    return Fault(DeadLetterCause.TOO_LARGE, f"{size} bytes; the limit is {limit}")

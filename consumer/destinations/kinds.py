@@ -1,4 +1,4 @@
-"""The kinds of destination there are: what each is configured with, and how it is built."""
+"""The destination kinds: the options of each, and how it is built."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from consumer.destinations.yotpo import Yotpo, YotpoOptions
 
 
 class DestinationKind(NamedTuple):
-    """One kind of destination, for whoever reads configuration and knows none of them."""
+    """One kind of destination, as the configuration loader sees it."""
 
     options: type
-    """A frozen dataclass with keyword arguments only; raises `OptionError` for what cannot be meant."""
+    """A frozen dataclass with keyword arguments only; raises `OptionError` for an invalid option."""
     construct: Callable[[Any], Destination]
-    """The options → the destination."""
+    """Options → destination."""
     secrets: tuple[str, ...]
-    """Names of the secrets that stand beside the options."""
+    """Names of the secrets, written beside the options."""
     limits: Mapping[str, int]
-    """Option → the destination's own limit, where one is documented: more is an error."""
+    """Option → the destination's documented limit; a larger value is an error."""
     rate_per_s: float | None
-    """Documented calls a second: more is a warning; `None` = not documented."""
+    """Documented requests per second; a higher rate is a warning. `None` = not documented."""
     default_rate_per_s: float | None
-    """Calls a second where the configuration says nothing; `None` = unlimited."""
+    """Requests per second if the configuration sets none; `None` = unlimited."""
 
 
 KINDS: Mapping[str, DestinationKind] = {
@@ -35,4 +35,5 @@ KINDS: Mapping[str, DestinationKind] = {
     ),
     "yotpo": DestinationKind(YotpoOptions, Yotpo, ("secret",), {}, 5.0, 5.0),
 }
-"""By the word configuration uses. Customer.io drops data when overrun for long, so its documented rate is a default."""
+"""By the name used in the configuration. Customer.io drops data under sustained overload, so its documented rate is the
+default."""

@@ -1,10 +1,10 @@
-"""What a vendor said about a refusal, with everything gone that could be personal.
+"""Vendors' error texts, with everything removed that could be personal.
 
 Vendors quote the refused value in their error texts: "jane@acme.test is not a valid email". A detail goes into the
-headers of dead letters and into logs, so free text is never quoted. Kept are reason codes like
-`COMMON.REQUEST_VALIDATION`, where a code is due, and of texts the words of a fixed vocabulary: English that says
-nothing about anybody, and the contracts' own field names. All else becomes `…`, which still reads:
-"… is not a valid email". Words count only as they are written here, so that "Long" and "May" do not pass for English.
+headers of dead letters and into logs, so free text is never quoted. Two things are kept: reason codes like
+`COMMON.REQUEST_VALIDATION`, where the body has a field for one, and the words of a fixed vocabulary. The vocabulary
+holds English words that identify no person, and the contracts' field names. Everything else becomes `…`:
+"… is not a valid email". The match is case-sensitive, so that the names "Long" and "May" do not pass as English words.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import orjson
 
 from consumer.model import HttpResponse
 
-LONGEST = 160
-"""Characters of a detail: it is a header of a dead letter."""
-_MOST_BYTES = 65_536
+MAX_DETAIL = 160
+"""Maximum characters of a detail, which is a header of a dead letter."""
+_MAX_BYTES = 65_536
 _CODE = re.compile(r"[A-Z][A-Z_]{1,29}(?:\.[A-Z][A-Z_]{1,39}){1,2}")
 _WORD = re.compile(r"[^\s\"'`,;:()\[\]{}<>=]+")
 
@@ -46,32 +46,32 @@ _CONTRACTS = """
 _VOCABULARY = frozenset((_ENGLISH + _CONTRACTS).split())
 
 
-def said(reply: HttpResponse) -> str:
-    """Return the scrubbed words of a reply's error body, or `""`: any body is taken, and most say nothing."""
-    if not reply.body or len(reply.body) > _MOST_BYTES:
+def error_text(response: HttpResponse) -> str:
+    """Return the redacted error text of a response, or `""` if there is none. Any body is accepted."""
+    if not response.body or len(response.body) > _MAX_BYTES:
         return ""
     try:
-        document = orjson.loads(reply.body)
+        document = orjson.loads(response.body)
     except orjson.JSONDecodeError:
         return ""
     if not isinstance(document, dict):
         return ""
     words = [_code(document.get("reason")), _code(document.get("code")), *map(scrubbed, _texts(document))]
-    return "; ".join(dict.fromkeys(filter(None, words)))[:LONGEST]
+    return "; ".join(dict.fromkeys(filter(None, words)))[:MAX_DETAIL]
 
 
 def scrubbed(text: object) -> str:
-    """Return a vendor's error text with only harmless words left; `""` if none is."""
+    """Return a vendor's error text with only vocabulary words kept; `""` if none is left."""
     if not isinstance(text, str):
         return ""
     kept: list[str] = []
-    for word in _WORD.findall(text[: 4 * LONGEST]):
+    for word in _WORD.findall(text[: 4 * MAX_DETAIL]):
         bare = word.strip(".!?")
         if bare in _VOCABULARY:
             kept.append(bare)
         elif not kept or kept[-1] != "…":
             kept.append("…")
-    return " ".join(kept)[:LONGEST] if any(word != "…" for word in kept) else ""
+    return " ".join(kept)[:MAX_DETAIL] if any(word != "…" for word in kept) else ""
 
 
 def _code(code: object) -> str:
@@ -79,7 +79,7 @@ def _code(code: object) -> str:
 
 
 def _texts(document: dict[str, Any]) -> list[object]:
-    """Return what stands where the three vendors are known to put their words; other shapes give nothing."""
+    """Return the texts in the fields where the three vendors write errors; other bodies give none."""
     texts: list[object] = [document.get(key) for key in ("error_message", "message", "error")]
     meta = document.get("meta")
     for errors in (document.get("errors"), meta.get("errors") if isinstance(meta, dict) else None):

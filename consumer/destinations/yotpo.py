@@ -1,11 +1,11 @@
-"""Yotpo: create or update a custom customer event, one a call, with a token that lives two weeks.
+"""Yotpo: create or update a custom customer event, one per request, with a token that lives two weeks.
 
 Sources: Yotpo Core API reference (core-api.yotpo.com/reference: authentication, guidelines, conventions) and the page
-of the custom customer event. That page's key names are known only in part, so the names of the body's keys and an outer
-wrapper are options; some of their defaults are guesses, and the first live call should be a supervised one.
+of the custom customer event. Only some of that page's key names are known. So the names of the body's keys and an outer
+wrapper are options, and some defaults are guesses. Supervise the first live request.
 
-Non-obvious: the same id overwrites the earlier event, so a repeat is safe and a collision is a loss: the id is the
-delivery's own identity and never a business key. A 2xx says "accepted"; processing is asynchronous.
+Non-obvious: an event with the same id overwrites the earlier one. A repeat is safe, and a collision loses an event. So
+the id is the delivery's own identity, never a business key. A 2xx means "accepted"; processing is asynchronous.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from urllib.parse import quote
 import orjson
 
 from consumer.destinations import AccessToken, Basic, Encoded, Encoder, EntryError, OptionError, Target
-from consumer.destinations.encoding import dumps, fault, iso, kept, size_fault
+from consumer.destinations.encoding import dumps, encoding_fault, exact_size_copy, iso, size_fault
 from consumer.destinations.id_formats import uuid_text
 from consumer.destinations.option_checks import check_least, check_url
 from consumer.destinations.status_verdicts import json_object, judge_status, unintelligible
-from consumer.destinations.yotpo_contract import MOST_CHARACTERS, TARGET, is_snake_case, problem_with
+from consumer.destinations.yotpo_contract import MAX_CHARACTERS, TARGET, is_snake_case, problem_with
 from consumer.model import (
     BatchEnvelope,
     Blocked,
@@ -37,19 +37,19 @@ from consumer.model import (
 from consumer.model.values import Fields
 
 TOKEN_LIFE_S = 13 * 24 * 3600.0
-"""A token lives 14 days and cannot be refreshed: it is renewed a day early."""
+"""A token lives 14 days and cannot be refreshed. It is renewed one day early."""
 
 KEYS: Mapping[str, str] = {name: name for name in ("source", "type", "occurred_at", "id", "customer", "properties")}
-"""The body's keys: what we call them → what Yotpo is thought to call them."""
+"""The body's keys: our name → the name that Yotpo is assumed to use."""
 
 _SUCCESS = frozenset({200, 201, 204})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class YotpoOptions:
-    """Which store, and how the body is spelt. No size limit is documented: `bytes` is ours.
+    """The store, and the names of the body's keys. Yotpo documents no size limit: the default of `bytes` is our choice.
 
-    `url` ends in `/core/v3`; `source` names the sending tool; `keys` maps our names of the body's keys to Yotpo's;
+    `url` ends in `/core/v3`. `source` names the sending tool. `keys` maps our names of the body's keys to Yotpo's.
     `wrapper` is a key around the whole body.
     """
 
@@ -62,25 +62,29 @@ class YotpoOptions:
     wrapper: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check every option."""
         check_url(self.url)
         check_least("bytes", self.bytes, 1000)
         if not self.store_id.strip():
-            raise OptionError("store_id", "is blank", "the store's app key")
+            raise OptionError("store_id", "is blank", "write the store's app key")
         if not is_snake_case(self.source):
-            raise OptionError("source", "not snake_case", "lower-case letters, digits and _, at most 255")
+            raise OptionError(
+                "source", "not snake_case", "use lower-case letters, digits and _, at most 255 characters"
+            )
         unknown = self.keys.keys() - KEYS.keys()
         if unknown:
-            raise OptionError("keys", "not one of the body's keys", ", ".join(KEYS))
+            raise OptionError("keys", "unknown key of the body", f"known keys: {', '.join(KEYS)}")
         spelt = list({**KEYS, **self.keys}.values())
         if not all(spelt) or len(set(spelt)) < len(spelt):
-            raise OptionError("keys", "blank, or one twice: JSON would keep only the last", "a key of its own for each")
+            raise OptionError(
+                "keys", "names must be non-empty and unique", "JSON would keep only the last of two equal names"
+            )
         if self.wrapper is not None and not self.wrapper:
-            raise OptionError("wrapper", "is blank", "leave it out for none")
+            raise OptionError("wrapper", "is blank", "remove it if the body has no wrapper")
 
 
 class Yotpo:
-    """The destination; see `Destination` for what its parts mean."""
+    """The destination. `Destination` describes its attributes."""
 
     kind = "yotpo"
     headers: Mapping[str, str] = {"content-type": "application/json"}
@@ -104,27 +108,27 @@ class Yotpo:
         prefix, suffix = b"", b""
         if options.wrapper is not None:
             prefix, suffix = b"{%b:" % orjson.dumps(options.wrapper), b"}"
-        self._shape = BatchEnvelope(events, prefix, suffix, 1, options.bytes)
+        self._envelope = BatchEnvelope(events, prefix, suffix, 1, options.bytes)
         self._keys = {**KEYS, **options.keys}
         self._source = options.source
 
     def encoder(self, target: str, name: str | None) -> Encoder:
-        """Return the function that says one entry's events.
+        """Return the encoder of one mapping entry.
 
         Raises:
-            EntryError: no such target, or a name that is missing or not snake_case.
+            EntryError: unknown target, or a name that is missing or not snake_case.
         """
         if target not in self.targets:
             raise EntryError(f"{self.name} has no target of this name", "event")
         event_type = (name or "").strip()
         if not is_snake_case(event_type):
             raise EntryError(
-                "an event at Yotpo needs a name in snake_case",
-                f"lower-case letters, digits and _, at most {MOST_CHARACTERS}",
+                "a Yotpo event needs a name in snake_case",
+                f"set `name`: lower-case letters, digits and _, at most {MAX_CHARACTERS} characters",
             )
-        keys, shape, said_id = self._keys, self._shape, self.identity
+        keys, envelope, id_text = self._keys, self._envelope, self.identity
         constant = {keys["source"]: self._source, keys["type"]: event_type}
-        room = shape.max_bytes - len(shape.prefix) - len(shape.suffix)
+        room = envelope.max_bytes - len(envelope.prefix) - len(envelope.suffix)
 
         def encode(fields: Fields, identity: bytes, time_ns: int) -> Encoded | Fault:
             problem = problem_with(fields)
@@ -132,42 +136,48 @@ class Yotpo:
                 return Fault(DeadLetterCause.CONTRACT, problem)
             occurred_at = iso(time_ns)
             if occurred_at is None:
-                return Fault(DeadLetterCause.CONTRACT, "the event's time lies outside the years 1 to 9999")
-            event_id = said_id(identity)
+                return Fault(DeadLetterCause.CONTRACT, "the event's time is outside the years 1 to 9999")
+            event_id = id_text(identity)
             document: Fields = {**constant, keys["id"]: event_id, keys["occurred_at"]: occurred_at}
             document |= {keys[name]: value for name, value in fields.items() if value}
             body = dumps(document)
             if body is None:
-                return fault(fields)
-            return Encoded(kept(body), shape, event_id) if len(body) <= room else size_fault(len(body), room)
+                return encoding_fault(fields)
+            return (
+                Encoded(exact_size_copy(body), envelope, event_id) if len(body) <= room else size_fault(len(body), room)
+            )
 
         return encode
 
-    def judge(self, shape: BatchEnvelope, identities: Sequence[str], reply: HttpResponse) -> Verdict:  # noqa: ARG002 - one shape only
-        """Read one answer, whole: total over every status and any body."""
-        verdict = judge_status(reply, len(identities))
+    def judge(self, envelope: BatchEnvelope, identities: Sequence[str], response: HttpResponse) -> Verdict:  # noqa: ARG002 - there is one envelope
+        """Return the verdict on one response. Defined for every status and any body."""
+        verdict = judge_status(response, len(identities))
         if verdict is not None:
             return verdict
-        if reply.status in _SUCCESS and not reply.truncated and (not reply.body.strip() or _is_json(reply.body)):
+        if (
+            response.status in _SUCCESS
+            and not response.truncated
+            and (not response.body.strip() or _is_json(response.body))
+        ):
             return Delivered()
-        return unintelligible(reply, "neither empty nor JSON, or a success of another kind")
+        return unintelligible(response, "the body is neither empty nor JSON, or the 2xx is not 200, 201 or 204")
 
 
-def read_token(reply: HttpResponse) -> str | Fault:
-    """Read the answer of the token call: the token, or why there is none.
+def read_token(response: HttpResponse) -> str | Fault:
+    """Return the token of a token response, or the reason why there is none.
 
-    A secret that is refused with any status of a bad request is no less refused than by a 401.
+    A 400, 409, 413 or 422 rejects the secret just as a 401 does.
     """
-    verdict = judge_status(reply, 1)
+    verdict = judge_status(response, 1)
     if isinstance(verdict, Deferred | Blocked):
         return verdict.fault
     if verdict is not None:
-        return Fault(TransientCause.UNAUTHORIZED, "the token call was refused", reply.status)
-    document = json_object(reply)
+        return Fault(TransientCause.UNAUTHORIZED, "the token request was rejected", response.status)
+    document = json_object(response)
     token = document.get("access_token") if document else None
-    # What is not printable ASCII would break the header it is put into.
+    # A character outside printable ASCII would break the request header.
     if not isinstance(token, str) or not token or not all("!" <= letter <= "~" for letter in token):
-        return Fault(TransientCause.UNINTELLIGIBLE, "no access_token in the answer of the token call", reply.status)
+        return Fault(TransientCause.UNINTELLIGIBLE, "the token response has no access_token", response.status)
     return token
 
 

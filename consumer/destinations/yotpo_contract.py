@@ -1,7 +1,7 @@
-"""What Yotpo's custom customer event may hold: who the customer is, and flat properties under short names.
+"""The fields of Yotpo's custom customer event: the customer's identifiers, and flat properties with short names.
 
 Sources: the page of the custom customer event; "working with custom properties" of the Core API reference for names
-and lengths (a general page; that it covers this endpoint is our reading).
+and lengths (a general page; we assume that it covers this endpoint).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 from decimal import Decimal
 
 from consumer.destinations import FieldRule, Target
-from consumer.destinations.encoding import quoted
+from consumer.destinations.encoding import safe_field_name
 from consumer.model.values import Fields
 
-MOST_CHARACTERS = 255
-"""Of a text value, of the event's type and of its source."""
+MAX_CHARACTERS = 255
+"""Maximum characters of a text value, of the event's type and of its source."""
 
 _SNAKE_CASE = re.compile(r"[a-z0-9][a-z0-9_]{0,254}")
 _NAME = re.compile(r"[a-z0-9_]{1,32}")
@@ -44,25 +44,25 @@ _CUSTOMER = TARGET.fields["customer"].fields or {}
 
 
 def is_snake_case(name: str) -> bool:
-    """Return whether a name can be an event's type or source."""
+    """Return True if a name can be an event's type or source."""
     return _SNAKE_CASE.fullmatch(name) is not None
 
 
 def problem_with(fields: Fields) -> str | None:
-    """Return what an event at Yotpo cannot hold, by field and without its value; `None` if all is well."""
+    """Return what is wrong with the fields of a Yotpo event, without values; `None` if nothing is."""
     for name in fields:
         if name not in TARGET.fields:
-            return f"{quoted(name)}: an event at Yotpo has customer and properties only"
+            return f"{safe_field_name(name)}: a Yotpo event has only customer and properties"
     return _customer_problem(fields.get("customer")) or _flat_problem("properties", fields.get("properties", {}))
 
 
 def _customer_problem(customer: object) -> str | None:
-    """Return what is wrong with the customer: one who cannot be found gets no event, and a wrong one gets another's."""
+    """Return what is wrong with the customer. Yotpo drops an event whose customer it cannot find."""
     if not isinstance(customer, dict):
-        return "customer: is missing, or no object"
+        return "customer: is missing, or not an object"
     for name, value in customer.items():
         if name not in _CUSTOMER:
-            return "customer: holds a field that Yotpo's customers do not have"
+            return "customer: has a field that Yotpo does not know"
         if value is None:
             return f"customer.{name}: null is not supported"
     external_id, phone, email = (customer.get(name) for name in ("external_id", "phone_number", "email"))
@@ -81,22 +81,22 @@ def _customer_problem(customer: object) -> str | None:
 def _flat_problem(path: str, properties: object) -> str | None:
     """Return what is wrong with an object of flat properties: no null, no nesting, short names, short texts.
 
-    Which property it is stays unsaid: its name may be out of an event's map.
+    The text does not name the property: its name may come from an event's map.
     """
     if not isinstance(properties, dict):
         return f"{path}: must be an object"
     for name, value in properties.items():
         if not _NAME.fullmatch(name):
-            return f"{path}: a name has lower-case letters, digits and _, at most 32"
+            return f"{path}: a name must be lower-case letters, digits and _, at most 32 characters"
         if not isinstance(value, str | bytes | bool | int | float | Decimal):
-            return f"{path}: each must be text, a number, a Boolean or a time"
-        if _length(value) > MOST_CHARACTERS:
-            return f"{path}: one has more than {MOST_CHARACTERS} characters"
+            return f"{path}: every value must be text, a number, a Boolean or a time"
+        if _length(value) > MAX_CHARACTERS:
+            return f"{path}: a value has more than {MAX_CHARACTERS} characters"
     return None
 
 
 def _length(value: object) -> int:
-    """Return the characters a text value takes; bytes are sent as base64."""
+    """Return the length of a text value in characters; bytes are sent as base64."""
     if isinstance(value, bytes):
         return (len(value) + 2) // 3 * 4
     return len(value) if isinstance(value, str) else 0

@@ -81,7 +81,7 @@ def test_what_the_readers_behind_a_destination_would_drop_is_a_warning_beside_it
     customer = {"id": "c-1", "email": "ada@example.com", "first_name": "x" * 1001}
     value = {"event_id": CONSENT["event_id"], "occurred_at": ORDER["occurred_at"], "customer": customer}
     given = event("CustomerUpdated", {**value, "tier": "GOLD"})
-    warning = "an attribute is longer than the 1000 bytes Journeys takes"
+    warning = "an attribute is longer than the 1000 bytes that Journeys accepts"
     ended = cdp("translate", "--strict", cwd=configured(tmp_path), given=given)
     assert ended.code == 0
     assert f"  warning: customerio · identify: traits: {warning}\n" in ended.out

@@ -32,8 +32,8 @@ def _commit_before_delivery() -> None:
 def _invalid_events_ignored() -> None:
     judge = Copilot.judge
 
-    def blind(self: Copilot, shape: Any, identities: Sequence[str], reply: HttpResponse) -> Verdict:  # noqa: ANN401
-        return Delivered() if reply.status == 200 else judge(self, shape, identities, reply)
+    def blind(self: Copilot, envelope: Any, identities: Sequence[str], response: HttpResponse) -> Verdict:  # noqa: ANN401
+        return Delivered() if response.status == 200 else judge(self, envelope, identities, response)
 
     Copilot.judge = blind  # type: ignore[method-assign]
 

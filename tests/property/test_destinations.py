@@ -11,7 +11,7 @@ from consumer.destinations import Destination
 from consumer.destinations.copilot import Copilot, CopilotOptions
 from consumer.destinations.customerio.destination import Customerio, CustomerioOptions
 from consumer.destinations.customerio.semantic_events import ACTING
-from consumer.destinations.redaction import _VOCABULARY, LONGEST, scrubbed
+from consumer.destinations.redaction import _VOCABULARY, MAX_DETAIL, scrubbed
 from consumer.destinations.status_verdicts import LONGEST_WAIT_S
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
 from consumer.model import (
@@ -37,9 +37,9 @@ COLLECT, CONSENT = COPILOT._batch, COPILOT._single
 SHAPES: list[tuple[Destination, BatchEnvelope]] = [
     (COPILOT, COLLECT),
     (COPILOT, CONSENT),
-    (CUSTOMERIO, CUSTOMERIO._shape("")),
-    (CUSTOMERIO, CUSTOMERIO._alone),
-    (YOTPO, YOTPO._shape),
+    (CUSTOMERIO, CUSTOMERIO._envelope("")),
+    (CUSTOMERIO, CUSTOMERIO._alias_envelope),
+    (YOTPO, YOTPO._envelope),
 ]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -145,5 +145,5 @@ def test_copilot_and_customerio_never_take_what_is_no_object_for_a_delivery(body
 @example(words=["jane.doe@acme.test", "is", "not", "allowed"])
 def test_no_word_of_a_vendor_survives_but_those_of_the_vocabulary(words: list[str]) -> None:
     text = scrubbed(" ".join(words))
-    assert len(text) < LONGEST  # else the last word may be cut
+    assert len(text) < MAX_DETAIL  # else the last word may be cut
     assert set(text.split()) <= _VOCABULARY | {"…"}

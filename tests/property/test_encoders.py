@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.destinations import Encoded
-from consumer.destinations.encoding import MOST_DIGITS, exact
+from consumer.destinations.encoding import MAX_DIGITS, exact
 from consumer.destinations.id_formats import ulid_text, uuid_text
 from consumer.model import BatchEnvelope, DeadLetterCause, Fault
 from consumer.model.values import Fields, Instant, Value
@@ -126,7 +126,7 @@ def test_a_ulid_is_its_bits_in_crockfords_letters(identity: bytes, time_ms: int)
 def test_an_exact_text_is_the_same_number(number: Decimal) -> None:
     text = exact(number)
     if text is None:
-        assert not number.is_finite() or len(number.as_tuple().digits) + abs(number.adjusted()) >= MOST_DIGITS
+        assert not number.is_finite() or len(number.as_tuple().digits) + abs(number.adjusted()) >= MAX_DIGITS
     else:
         assert Decimal(text) == number
         assert "E" not in text

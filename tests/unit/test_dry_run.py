@@ -88,7 +88,7 @@ class Plain(Teller):
 
 def test_what_its_readers_would_drop_of_a_delivery_is_told_beside_its_request_and_by_its_kind_only() -> None:
     long = kept(status="x" * 1001)
-    said = "traits: an attribute is longer than the 1000 bytes Journeys takes"
+    said = "traits: an attribute is longer than the 1000 bytes that Journeys accepts"
     for teller, warnings in ((Plain(), (("teller", "say", said),)), (Teller(), ())):
         outcome = dry(entry("{traits: {a: status}}"), teller).one(long)
         assert (len(outcome.requests), outcome.warnings) == (1, warnings)

@@ -6,7 +6,7 @@ from enum import IntEnum
 import orjson
 import pytest
 
-from consumer.destinations.encoding import canonical, dumps, exact, fault, iso, quoted, why_not
+from consumer.destinations.encoding import canonical, dumps, encoding_fault, exact, iso, safe_field_name, why_not
 from consumer.destinations.id_formats import ulid_text, uuid_text
 from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Instant, Value
@@ -112,29 +112,29 @@ def deep(levels: int) -> dict[str, Value]:
         ({"a": Decimal("NaN")}, "a: the number is not finite, or has too many digits"),
         ({"a": 2**64}, "a: the integer does not fit in 64 bits"),
         ({"a": "\ud800"}, "a: the text is not valid Unicode"),
-        ({"\ud800": 1}, "(a name not quoted): the text is not valid Unicode"),
-        ({"jane@acme.test": float("nan")}, "(a name not quoted): the number is not finite"),
+        ({"\ud800": 1}, "(unusual name): the text is not valid Unicode"),
+        ({"jane@acme.test": float("nan")}, "(unusual name): the number is not finite"),
         ({"a": Instant(10**40)}, "a: the time lies outside the years 1 to 9999"),
         ({"a": object()}, "a: a value of this type has no JSON form"),
-        ({1: 1}, "(a name not quoted): a name must be text"),
+        ({1: 1}, "(unusual name): a name must be text"),
         (deep(300), "the fields are nested too deeply"),
     ],
 )
 def test_what_cannot_be_said_names_its_field_and_never_its_value(value: dict[str, Value], detail: str) -> None:
     assert dumps(value) is None
     assert canonical(value) is None
-    assert fault(value) == Fault(DeadLetterCause.CONTRACT, detail)
+    assert encoding_fault(value) == Fault(DeadLetterCause.CONTRACT, detail)
 
 
 def test_good_values_survive_the_slow_look() -> None:
     assert why_not({"a": ["ü", "plain", True, 1.5, Decimal(1), 3, b"", Instant(0)]}) is None
-    assert fault({"a": 1}) == Fault(DeadLetterCause.CONTRACT, "the fields cannot be written as JSON")
+    assert encoding_fault({"a": 1}) == Fault(DeadLetterCause.CONTRACT, "the fields cannot be written as JSON")
 
 
 def test_a_name_is_quoted_only_if_it_looks_like_one_somebody_wrote() -> None:
-    assert quoted("order_total") == "order_total"
-    assert quoted("customer 4711") == "(a name not quoted)"
-    assert quoted(7) == "(a name not quoted)"
+    assert safe_field_name("order_total") == "order_total"
+    assert safe_field_name("customer 4711") == "(unusual name)"
+    assert safe_field_name(7) == "(unusual name)"
 
 
 def test_nan_in_a_subclass_of_float_is_found_too() -> None:

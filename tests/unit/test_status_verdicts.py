@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from consumer.destinations.redaction import LONGEST, said, scrubbed
+from consumer.destinations.redaction import MAX_DETAIL, error_text, scrubbed
 from consumer.destinations.status_verdicts import LONGEST_WAIT_S, json_object, judge_status
 from consumer.model import (
     BatchRefused,
@@ -180,7 +180,7 @@ def test_a_vendors_words_are_kept_and_what_it_quotes_is_not() -> None:
     assert scrubbed("first_name: May Long is not allowed") == "first_name … is not allowed"
     assert scrubbed("Jane Doe 4711") == ""
     assert scrubbed({"not": "text"}) == ""
-    assert len(scrubbed("event " * 1000)) == LONGEST
+    assert len(scrubbed("event " * 1000)) == MAX_DETAIL
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_vendors_words_are_kept_and_what_it_quotes_is_not() -> None:
     ],
 )
 def test_details_come_from_where_the_vendors_put_them(body: bytes, words: str) -> None:
-    assert said(reply(400, body)) == words
+    assert error_text(reply(400, body)) == words
     verdict = judge_status(reply(400, body), 1)
     assert isinstance(verdict, Refused)
     assert verdict.fault.detail == words

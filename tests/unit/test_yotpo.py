@@ -185,7 +185,7 @@ def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any]) -> No
 
 
 def judge(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> object:
-    return YOTPO.judge(YOTPO._shape, ["id"], HttpResponse(status, headers or {}, body))
+    return YOTPO.judge(YOTPO._envelope, ["id"], HttpResponse(status, headers or {}, body))
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
@@ -202,7 +202,7 @@ def test_any_other_2xx_is_no_delivery(status: int, body: bytes) -> None:
 
 
 def test_a_success_that_was_cut_off_is_no_delivery() -> None:
-    assert isinstance(YOTPO.judge(YOTPO._shape, ["id"], HttpResponse(200, {}, b"{}", truncated=True)), Blocked)
+    assert isinstance(YOTPO.judge(YOTPO._envelope, ["id"], HttpResponse(200, {}, b"{}", truncated=True)), Blocked)
 
 
 def test_every_other_status_is_judged_as_for_all() -> None:

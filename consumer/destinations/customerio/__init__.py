@@ -1,1 +1,1 @@
-"""Customer.io Data Pipelines: what may be said to it, how its batches look, and what its answers mean."""
+"""Customer.io Data Pipelines: its calls, its batches, and the meaning of its responses."""

@@ -1,6 +1,6 @@
-"""Limits of the Journeys product behind the Data Pipelines: what passes them is taken with a 200 and dropped later.
+"""Limits of Journeys, the product behind Data Pipelines: data above them gets a 200 and is dropped later.
 
-Source: docs.customer.io/journeys/invalid-api-requests. It is written for another API, so these are warnings only.
+Source: docs.customer.io/journeys/invalid-api-requests. The page describes another API, so these are only warnings.
 """
 
 from __future__ import annotations
@@ -14,26 +14,30 @@ _ATTRIBUTES = 300
 
 
 def warnings(target: str, name: str | None, fields: Fields | None = None) -> list[str]:
-    """Return what Journeys would probably drop of one entry, or of one event: each thing once.
+    """Return one sentence for each part of an entry, or of an event, that Journeys would probably drop.
 
-    Sentences for people; neither a name out of an event's map nor a value is quoted.
+    No value is quoted, and no name that may come from an event's map.
 
     Args:
         target: the entry's call.
         name: the entry's `name:`.
-        fields: an event's fields, or as many of them as the mapping itself tells.
+        fields: an event's fields, or those that are constants in the mapping.
     """
     found: list[str] = []
     if name is not None and len(name.encode()) > _NAME_BYTES:
-        found.append(f"the event's name is longer than the {_NAME_BYTES} bytes Journeys takes")
+        found.append(f"the event's name is longer than the {_NAME_BYTES} bytes that Journeys accepts")
     traits = (fields or {}).get("traits")
     if not isinstance(traits, dict):
         return found
     if target == "identify" and len(traits) > _ATTRIBUTES:
-        found.append(f"traits: more than the {_ATTRIBUTES} attributes Journeys takes in one identify")
+        found.append(f"traits: more than the {_ATTRIBUTES} attributes that Journeys accepts in one identify")
     for attribute, value in traits.items():
         if len(attribute.encode(errors="replace")) > _ATTRIBUTE_NAME_BYTES:
-            found.append(f"traits: an attribute's name is longer than the {_ATTRIBUTE_NAME_BYTES} bytes Journeys takes")
+            found.append(
+                f"traits: an attribute's name is longer than the {_ATTRIBUTE_NAME_BYTES} bytes that Journeys accepts"
+            )
         if isinstance(value, str) and len(value.encode(errors="replace")) > _ATTRIBUTE_VALUE_BYTES:
-            found.append(f"traits: an attribute is longer than the {_ATTRIBUTE_VALUE_BYTES} bytes Journeys takes")
+            found.append(
+                f"traits: an attribute is longer than the {_ATTRIBUTE_VALUE_BYTES} bytes that Journeys accepts"
+            )
     return list(dict.fromkeys(found))

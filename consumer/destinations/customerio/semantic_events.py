@@ -1,8 +1,8 @@
-"""Customer.io's semantic events as data: reserved names of track calls, and what those that act on the workspace need.
+"""Customer.io's semantic events as data: reserved names of track calls, and the fields that some of them need.
 
 Source: Customer.io Data Pipelines API reference, "semantic events" (docs.customer.io/integrations/api/cdp/). Where its
-prose and its schemas disagree on a name, the schema's stands. Spelling matters: a name that is off by a letter is
-stored as an ordinary custom event, nothing acts on it, and nobody is told.
+prose and its schemas disagree on a name, the schema is used. Spelling matters: Customer.io stores a name that differs
+by one letter as an ordinary custom event, does not act on it, and reports nothing.
 """
 
 from __future__ import annotations
@@ -12,35 +12,37 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """What an acting event needs besides its name."""
+class Requirements:
+    """The fields that an event acting on the workspace needs besides its name."""
 
     user: bool = False
-    """`userId`; an anonymous person is not enough."""
-    nobody: bool = False
-    """It speaks of no person: a constant `anonymousId` stands in where none is mapped, as a track call needs one."""
+    """`userId` is mandatory; `anonymousId` is not enough."""
+    no_person: bool = False
+    """The event concerns no person. A track call needs an id, so a constant `anonymousId` is sent if none is mapped."""
     device: bool = False
-    """A device with its token, written both to `context.device` and `properties.device`: the reference names either."""
-    thing: bool = False
-    """`properties.objectId` and `properties.objectTypeId`. With a wrong or defaulted type nothing happens, silently."""
+    """A device with its token. It is sent in `context.device` and `properties.device`: the reference names both."""
+    object: bool = False
+    """`properties.objectId` and `properties.objectTypeId`. Customer.io silently ignores a wrong or missing type."""
     properties: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Other properties that must be there as text, and the texts each may have; none named = any that is not blank."""
+    """Other mandatory text properties, and the values allowed for each; no values = any text that is not blank."""
 
 
-ACTING: Mapping[str, Need] = {
-    "User Deleted": Need(user=True),
-    "User Suppressed": Need(user=True),
-    "User Unsuppressed": Need(user=True),
-    "Device Created or Updated": Need(user=True, device=True),
-    "Device Deleted": Need(user=True, device=True),
-    "Relationship Deleted": Need(user=True, thing=True),
-    "Object Deleted": Need(nobody=True, thing=True),
-    "Report Delivery Event": Need(
-        nobody=True, properties={"deliveryId": (), "metric": ("delivered", "clicked", "converted", "opened")}
+ACTING: Mapping[str, Requirements] = {
+    "User Deleted": Requirements(user=True),
+    "User Suppressed": Requirements(user=True),
+    "User Unsuppressed": Requirements(user=True),
+    "Device Created or Updated": Requirements(user=True, device=True),
+    "Device Deleted": Requirements(user=True, device=True),
+    "Relationship Deleted": Requirements(user=True, object=True),
+    "Object Deleted": Requirements(no_person=True, object=True),
+    "Report Delivery Event": Requirements(
+        no_person=True, properties={"deliveryId": (), "metric": ("delivered", "clicked", "converted", "opened")}
     ),
-    "Report Content Event": Need(nobody=True, properties={"actionType": ("viewed_content", "clicked_content")}),
+    "Report Content Event": Requirements(
+        no_person=True, properties={"actionType": ("viewed_content", "clicked_content")}
+    ),
 }
-"""Events that delete people, devices or objects, or change what is counted: each must be allowed by name."""
+"""Events that delete people, devices or objects, or change reports. Each must be named in `allow_events`."""
 
 DOCUMENTED = frozenset(
     {
@@ -113,12 +115,12 @@ DOCUMENTED = frozenset(
         "Video Ad Completed",
     }
 )
-"""Events with a documented meaning that act on nothing by themselves."""
+"""Events with a documented meaning that do not act on the workspace."""
 
 CONSENT_EVENTS = frozenset({"Email Unsubscribed"})
 """Events that withdraw a consent."""
 
-_PROSE: Mapping[str, str] = {
+_NAMES_IN_PROSE: Mapping[str, str] = {
     "create device": "Device Created or Updated",
     "device created": "Device Created or Updated",
     "device updated": "Device Created or Updated",
@@ -132,18 +134,18 @@ _PROSE: Mapping[str, str] = {
 """Names found in prose and examples, in lower case → the schema's name."""
 
 
-def meant(name: str) -> str | None:
-    """Return the reserved name that a name misses by its case, its spaces or one letter; `None` if it misses none."""
+def reserved_name_like(name: str) -> str | None:
+    """Return the reserved name that differs from `name` only by case, spaces or one letter; `None` if there is none."""
     if name in ACTING or name in DOCUMENTED:
         return None
     plain = " ".join(name.split()).lower()
-    if plain in _PROSE:
-        return _PROSE[plain]
+    if plain in _NAMES_IN_PROSE:
+        return _NAMES_IN_PROSE[plain]
     return next((right for right in (*ACTING, *sorted(DOCUMENTED)) if _one_letter_apart(plain, right.lower())), None)
 
 
 def _one_letter_apart(one: str, other: str) -> bool:
-    """Return whether two texts are equal, or become so when one letter is added, dropped or replaced."""
+    """Return True if two texts are equal, or differ by one added, dropped or replaced letter."""
     if abs(len(one) - len(other)) > 1:
         return False
     short, long = sorted((one, other), key=len)

@@ -1,76 +1,77 @@
-"""What is added to an event before it is said: devices in both places, object types as text, a stand-in for nobody."""
+"""Complete an event before it is encoded: device in both places, object type as text, an id for no person."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from consumer.destinations.customerio.call_contracts import blank, object_type
-from consumer.destinations.customerio.semantic_events import Need
+from consumer.destinations.customerio.call_contracts import object_type, text_problem
+from consumer.destinations.customerio.semantic_events import Requirements
 from consumer.model.values import Fields
 
-NOBODY = "cdp-consumer"
-"""The `anonymousId` of events that speak of no person: a constant, so that no profile is made for each."""
+NO_PERSON = "cdp-consumer"
+"""The `anonymousId` of events that concern no person. It is a constant, so that Customer.io does not create one profile
+for each event."""
 
 Completion = Callable[[Fields], "Fields | str"]
-"""An event's fields → the fields to send, or what is wrong with them. The argument is never altered."""
+"""Event fields → fields to send, or what is wrong with them. The argument is never changed."""
 
 
-def completion(need: Need) -> Completion:
-    """Return what one acting event's fields go through."""
+def completion(need: Requirements) -> Completion:
+    """Return the function that completes the fields of one event that acts on the workspace."""
 
     def complete(fields: Fields) -> Fields | str:
-        said = dict(fields)
-        if need.user and (problem := blank(said, "userId")):
+        completed = dict(fields)
+        if need.user and (problem := text_problem(completed, "userId")):
             return problem
-        if need.nobody and "userId" not in said:
-            said.setdefault("anonymousId", NOBODY)
-        properties = said.get("properties", {})
+        if need.no_person and "userId" not in completed:
+            completed.setdefault("anonymousId", NO_PERSON)
+        properties = completed.get("properties", {})
         if not isinstance(properties, dict):
             return "properties: must be an object"
         for name, allowed in need.properties.items():
-            if problem := blank(properties, name):
+            if problem := text_problem(properties, name):
                 return f"properties.{problem}"
             if allowed and properties[name] not in allowed:
                 return f"properties.{name}: must be one of {', '.join(allowed)}"
-        if need.thing:
-            return _thing(said, properties)
-        return _device(said, properties) if need.device else said
+        if need.object:
+            return _thing(completed, properties)
+        return _device(completed, properties) if need.device else completed
 
     return complete
 
 
 def typed_group(fields: Fields) -> Fields | str:
-    """Return a group's fields with its object type as text, wherever it stands."""
+    """Return a group's fields with the object type as text, in either place."""
     traits = fields.get("traits")
     inner = isinstance(traits, dict) and "object_type_id" in traits
     if not inner and "objectTypeId" not in fields:
         return fields
-    said = dict(fields)
-    if "objectTypeId" in said:
-        kind = object_type(said["objectTypeId"])
+    completed = dict(fields)
+    if "objectTypeId" in completed:
+        kind = object_type(completed["objectTypeId"])
         if kind is None:
             return "objectTypeId: must be a positive whole number"
-        said["objectTypeId"] = kind
+        completed["objectTypeId"] = kind
     if isinstance(traits, dict) and inner:
         kind = object_type(traits["object_type_id"])
         if kind is None:
             return "traits.object_type_id: must be a positive whole number"
-        said["traits"] = {**traits, "object_type_id": kind}
-    return said
+        completed["traits"] = {**traits, "object_type_id": kind}
+    return completed
 
 
-def _thing(said: Fields, properties: Fields) -> Fields | str:
+def _thing(completed: Fields, properties: Fields) -> Fields | str:
     kind = object_type(properties.get("objectTypeId"))
     if kind is None:
         return "properties.objectTypeId: must be a positive whole number"
-    if problem := blank(properties, "objectId"):
+    if problem := text_problem(properties, "objectId"):
         return f"properties.{problem}"
-    said["properties"] = {**properties, "objectTypeId": kind}
-    return said
+    completed["properties"] = {**properties, "objectTypeId": kind}
+    return completed
 
 
-def _device(said: Fields, properties: Fields) -> Fields | str:
-    context = said.get("context", {})
+def _device(completed: Fields, properties: Fields) -> Fields | str:
+    context = completed.get("context", {})
     if not isinstance(context, dict):
         return "context: must be an object"
     device: Fields = {}
@@ -78,10 +79,10 @@ def _device(said: Fields, properties: Fields) -> Fields | str:
         if not isinstance(place, dict):
             return "device: must be an object"
         if device.get("token", place.get("token")) != place.get("token", device.get("token")):
-            return "device.token: context and properties name different ones"
+            return "device.token: context and properties have different tokens"
         device |= place
-    if problem := blank(device, "token"):
+    if problem := text_problem(device, "token"):
         return f"device.{problem}"
-    said["context"] = {**context, "device": device}
-    said["properties"] = {**properties, "device": device}
-    return said
+    completed["context"] = {**context, "device": device}
+    completed["properties"] = {**properties, "device": device}
+    return completed
