@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consumer.demo.events import TOPICS
+from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.yotpo import FakeYotpo
@@ -75,6 +76,10 @@ class Servers:
     copilot: FakeCopilot
     customerio: FakeCustomerio
     yotpo: FakeYotpo
+
+    def by_name(self, name: str) -> Fake:
+        """Return the server of the destination `name`."""
+        return next(server for server in (self.copilot, self.customerio, self.yotpo) if server.name == name)
 
 
 def make_servers() -> Servers:

@@ -15,7 +15,7 @@ from consumer.demo.config_file import LETTER_PARTITIONS, LETTERS, DemoConfig, Se
 from consumer.demo.embedded_kafka import EmbeddedKafka
 from consumer.demo.event_producer import EventProducer, ProductionRate
 from consumer.demo.events import TOPICS
-from consumer.demo.fakes.thread_runner import threaded
+from consumer.demo.fakes.thread_runner import ThreadRunner
 from consumer.demo.fault_schedule import FaultSchedule
 from consumer.demo.observer import Tally
 from consumer.demo.registry import SchemaRegistry
@@ -72,7 +72,7 @@ def set_up(options: Options, folder: Path, house: ExitStack) -> tuple[Environmen
         kafka.create_topic(topic, partitions)
     registry = house.enter_context(SchemaRegistry(schemas.registered))
     servers = make_servers()
-    house.enter_context(threaded(servers.copilot, servers.customerio, servers.yotpo))
+    house.enter_context(ThreadRunner(servers.copilot, servers.customerio, servers.yotpo))
     metrics = Metrics(build={"version": __version__, "librdkafka": librdkafka_version()})
     sources = StatusSources()
     metrics.watch(sources)

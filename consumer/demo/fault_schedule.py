@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from consumer.demo.bad_records import POISON, UNLISTED
 from consumer.demo.config_file import DemoConfig, Servers, expire
-from consumer.demo.fakes.base import Fake
-from consumer.demo.fakes.fault_rules import Action, Answer, Incoming, MarkInvalid, contains
+from consumer.demo.fakes.fault_rules import Action, IncomingRequest, MarkInvalid, Respond, contains
 from consumer.demo.fakes.recorder import Item
 
 _OUTAGE = 503
@@ -42,15 +41,14 @@ class Faults:
         """Put the rules in; call it before anything arrives."""
         if self.asked.outage is not None:
             # First of all rules: in an outage nobody answers anything else.
-            fake: Fake = getattr(self.servers, self.asked.outage)
-            fake.faults.add(self._outage, name="outage")
+            self.servers.by_name(self.asked.outage).faults.add(self._outage, name="outage")
         for fake in (self.servers.copilot, self.servers.customerio):
             fake.poison(POISON)
         self.servers.copilot.faults.add(
             MarkInvalid("this model is not listed", _is_unlisted), when=contains(UNLISTED), name="unlisted"
         )
         if self.asked.lie is not None:
-            getattr(self.servers, self.asked.lie).drop_one()
+            self.servers.by_name(self.asked.lie).lose_next_event()
 
     def turn(self, seconds: float) -> None:
         """Do what is due `seconds` after business began."""
@@ -78,8 +76,8 @@ class Faults:
         if self._step == 1:
             self.turn(max(seconds, self.length_s))
 
-    def _outage(self, _: Incoming) -> Action | None:
-        return Answer(_OUTAGE) if self._down else None
+    def _outage(self, _: IncomingRequest) -> Action | None:
+        return Respond(_OUTAGE) if self._down else None
 
 
 def _is_unlisted(item: Item) -> bool:

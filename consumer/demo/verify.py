@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from consumer.app import PipelineRunner
 from consumer.demo.cluster_reader import read_committed, read_letters
 from consumer.demo.config_file import LETTERS, Servers
-from consumer.demo.fakes.base import Fake
 from consumer.demo.observer import Tally
 from consumer.demo.oracle import expect
 from consumer.demo.produced_records import ProducedRecords
@@ -35,10 +34,10 @@ def close_books(
     for each in running:
         facts = each.status_reporter.status()
         destination = facts.destinations[0]
-        fake: Fake = getattr(servers, destination.name)
+        fake = servers.by_name(destination.name)
         tally = tallies[each.name]
         found = ClusterContents(
-            held=fake.held(),
+            held=fake.stored_ids(),
             letters=[letter for letter in letters if letter.pipeline == each.name],
             committed=read_committed(bootstrap, each.name, notes.ends()),
             thrown_away=len(fake.dropped),

@@ -77,7 +77,7 @@ def _of(target: str, fields: Fields, cause: str | None = None) -> Saying:
 
 
 async def _wrong_then_right(copilot: FakeCopilot) -> None:
-    await copilot.until(lambda: any(request.status == 401 for request in copilot.requests))
+    await copilot.wait_until_async(lambda: any(request.status == 401 for request in copilot.requests))
     await asyncio.sleep(0.1)
     copilot.accept(client_id="id", client_secret="secret")
 

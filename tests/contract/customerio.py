@@ -30,7 +30,7 @@ def _track(
 
 
 async def _wrong_then_right(customerio: FakeCustomerio) -> None:
-    await customerio.until(lambda: any(request.status == 401 for request in customerio.requests))
+    await customerio.wait_until_async(lambda: any(request.status == 401 for request in customerio.requests))
     await asyncio.sleep(0.1)
     customerio.accept(api_key="key")
 

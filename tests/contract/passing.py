@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from consumer.demo.fakes.base import Fake
-from consumer.demo.fakes.fault_rules import Answer, Garbage, Hang, LoseAnswer, Reset, endpoint
+from consumer.demo.fakes.fault_rules import Garbage, Hang, LoseResponse, Reset, Respond, endpoint
 from tests.contract.saying import Case, Saying
 
 Ordinary = Callable[[int, str], Saying]
@@ -19,7 +19,7 @@ def cases(ordinary: Ordinary, main: str) -> list[Case]:
     some = tuple(ordinary(key, f"text {key}") for key in range(6))
     there = endpoint(main)
 
-    def once(name: str, *actions: Answer | Reset | Hang | Garbage | LoseAnswer, repeats: bool = False) -> Case:
+    def once(name: str, *actions: Respond | Reset | Hang | Garbage | LoseResponse, repeats: bool = False) -> Case:
         def prepare(server: Fake) -> None:
             for action in actions:
                 server.faults.add(action, when=there, times=1)
@@ -29,17 +29,17 @@ def cases(ordinary: Ordinary, main: str) -> list[Case]:
     page = b"<html>Welcome to the hotel's network</html>"
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n"
     return [
-        once("an outage passes", Answer(500), Answer(503), Answer(502, {}, page), Reset(), Hang(30)),
-        once("an answer is lost", LoseAnswer(), repeats=True),
-        once("a proxy answers in its place", Answer(200, {"content-type": "text/html"}, page)),
+        once("an outage passes", Respond(500), Respond(503), Respond(502, {}, page), Reset(), Hang(30)),
+        once("an answer is lost", LoseResponse(), repeats=True),
+        once("a proxy answers in its place", Respond(200, {"content-type": "text/html"}, page)),
         once("an answer is cut short", Garbage(head + b'{"ok"')),
         once("no HTTP at all", Garbage(b"220 smtp.example ready\r\n")),
-        once("an address moves", Answer(302, {"location": "http://127.0.0.1:9/"}), Answer(307), Answer(404)),
-        once("other ways to say later", Answer(408), Answer(425), Answer(429)),
+        once("an address moves", Respond(302, {"location": "http://127.0.0.1:9/"}), Respond(307), Respond(404)),
+        once("other ways to say later", Respond(408), Respond(425), Respond(429)),
         Case(
             name="told to wait",
             sayings=some,
-            prepare=lambda server: server.faults.add(Answer(429, {"retry-after": "1"}), when=there, times=1),
+            prepare=lambda server: server.faults.add(Respond(429, {"retry-after": "1"}), when=there, times=1),
             also=waited,
         ),
         Case(

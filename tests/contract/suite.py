@@ -198,7 +198,7 @@ def _shelved(server: Fake, one: Said, ends: Ends) -> Iterator[str]:
     fault = ends.faults.get(one.identity)
     if fault is None or str(fault.cause) != one.saying.cause:
         yield f"{one.saying.target} should be a letter ({one.saying.cause}), and is {fault.cause if fault else 'none'}"
-    if one.kept_as in server.held():
+    if one.kept_as in server.stored_ids():
         yield f"{one.saying.target} is held although it had to become a letter"
     asked = {name for request in server.requests for name in request.ids}
     if one.saying.cause != "refused" and one.kept_as in asked:

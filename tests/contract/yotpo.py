@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from consumer.demo.fakes.base import Fake
-from consumer.demo.fakes.fault_rules import Answer, endpoint
+from consumer.demo.fakes.fault_rules import Respond, endpoint
 from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.model.values import Fields, Instant
 from tests.contract import passing
@@ -52,7 +52,7 @@ def _few_tokens(most: int) -> Callable[[FakeYotpo], Iterator[str]]:
 
 
 async def _expire(yotpo: FakeYotpo) -> None:
-    await yotpo.until(lambda: len(yotpo.held()) >= 3)
+    await yotpo.wait_until_async(lambda: len(yotpo.stored_ids()) >= 3)
     yotpo.expire_tokens(403)
 
 
@@ -113,13 +113,13 @@ CASES: list[Case] = [
     Case(
         name="no token to be had for a while",
         sayings=(ordinary(1, "waits"), ordinary(2, "waits")),
-        prepare=lambda yotpo: yotpo.faults.add(Answer(401), when=endpoint("/access_tokens"), times=2),
+        prepare=lambda yotpo: yotpo.faults.add(Respond(401), when=endpoint("/access_tokens"), times=2),
     ),
     Case(
         name="told by the rate's own header",
         sayings=(ordinary(1, "waits"), ordinary(1, "too")),
         prepare=lambda yotpo: yotpo.faults.add(
-            Answer(429, {"ratelimit-reset": "1"}), when=endpoint("/customer_events"), times=1
+            Respond(429, {"ratelimit-reset": "1"}), when=endpoint("/customer_events"), times=1
         ),
         also=passing.waited,
     ),

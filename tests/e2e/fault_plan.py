@@ -7,16 +7,16 @@ from collections import Counter
 
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.fault_rules import (
-    Answer,
     Delay,
     Gate,
     Hang,
-    Incoming,
-    LoseAnswer,
+    IncomingRequest,
+    LoseResponse,
     Predicate,
     Reset,
+    Respond,
     Rule,
-    Until,
+    WaitForGate,
 )
 from tests.e2e.shop import INVALID, POISON
 from tests.e2e.world import TIMEOUT_S, World
@@ -43,7 +43,7 @@ class FaultPlan:
             if name == "copilot":
                 rules.append(world.mark_invalid(INVALID))
             # A sender may give a held call up: it was processed then, and what is in it may come again.
-            rules.append(server.faults.add(Until(self._gate), when=lambda _: self._holding, name="held answer"))
+            rules.append(server.faults.add(WaitForGate(self._gate), when=lambda _: self._holding, name="held answer"))
             self._rules[name] = rules + _passing(server, name, dice, each, every)
 
     def hold(self) -> None:
@@ -69,7 +69,7 @@ class _Turns:
         self._calls = 0
         self._now: str | None = None
 
-    def count(self, _: Incoming) -> bool:
+    def count(self, _: IncomingRequest) -> bool:
         """Count a call that no other rule has taken; never take it."""
         self._calls += 1
         self._now = self._row.pop() if self._row and self._calls % self._every == 0 else None
@@ -83,12 +83,12 @@ class _Turns:
 def _passing(server: Fake, name: str, dice: random.Random, each: int, every: int) -> list[Rule]:
     told = {"ratelimit-reset": "1"} if name == "yotpo" else {"retry-after": "1"}
     plan = (
-        (Answer(500), "500", each),
-        (Answer(503, {"retry-after": "1"}), "503", 1),
-        (Answer(429, told), "429", 2),
+        (Respond(500), "500", each),
+        (Respond(503, {"retry-after": "1"}), "503", 1),
+        (Respond(429, told), "429", 2),
         (Hang(60), "hang", max(2, each // 3)),
         (Delay(TIMEOUT_S * 1.6), "late", max(2, each // 3)),
-        (LoseAnswer(), "lost answer", each),
+        (LoseResponse(), "lost answer", each),
         (Reset(), "reset", each),
     )
     row = [fault for _, fault, times in plan for _ in range(times)]

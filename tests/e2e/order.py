@@ -49,7 +49,7 @@ def _overlaps(
         # A sender's clock ran before the server had read the call: how long before is not known.
         given_up = request.started + timeout_s / 2 if request.ended - request.started > timeout_s / 2 else request.ended
         # But when it left is known: before the server had read anything that it, or its heir, began afterwards.
-        left = given_up if request.left is None else request.left
+        left = given_up if request.client_left is None else request.client_left
         over = min((given_up, left, *(at for at in cut if at > request.started)))
         for key in {(one.partition, one.key) for name in request.ids if (one := known.get(name))}:
             before = last.get(key)

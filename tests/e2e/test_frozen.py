@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes.fault_rules import Gate, Until
+from consumer.demo.fakes.fault_rules import Gate, WaitForGate
 from tests.e2e import kafka_io, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.fence_timeline import Record
@@ -51,7 +51,7 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(
             member.wait_until(
                 lambda: sum(kafka_io.committed(broker, group, world.topic, 2).values()) >= len(early), 180, "no commit"
             )
-            rule = server.faults.add(Until(gate))
+            rule = server.faults.add(WaitForGate(gate))
             kafka_io.produce(broker, world.topic, late)
             lanes = _lanes(member, group)
             # The server has a call of every lane, and keeps it: nothing is left in the member that it could yet write.
@@ -65,7 +65,7 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(
             thawed = time.monotonic()
             member.process.send_signal(signal.SIGCONT)
             member.wait_until(lambda: bool(member.lines("fence released")), 180, "the fence stayed")
-            member.wait_until(lambda: due <= server.held(), 180, "not everything arrived")
+            member.wait_until(lambda: due <= server.stored_ids(), 180, "not everything arrived")
             member.wait_until(
                 lambda: kafka_io.committed(broker, group, world.topic, 2) == kafka_io.log_ends(broker, world.topic, 2),
                 180,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes.fault_rules import Gate, Hang, Until, contains
+from consumer.demo.fakes.fault_rules import Gate, Hang, WaitForGate, contains
 from tests.e2e import kafka_io, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.shop import Shop
@@ -35,7 +35,7 @@ def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
         held = list(due.values())[len(due) // 2]
         gate = Gate()
         rule = world.customerio.faults.add(
-            Until(gate) if taken else Hang(60), when=contains(held.kept_as), times=1, name="held answer"
+            WaitForGate(gate) if taken else Hang(60), when=contains(held.kept_as), times=1, name="held answer"
         )
         server = world.customerio
         world.configure(timeout_s=_TIMEOUT_S)
@@ -59,7 +59,7 @@ def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
         letters_again = frozenset(one.delivery_id for one in above if one.cause)
         gate.open()
         with world.member() as restarted:
-            restarted.wait_until(lambda: due.keys() <= server.held(), 180, "not everything arrived")
+            restarted.wait_until(lambda: due.keys() <= server.stored_ids(), 180, "not everything arrived")
             restarted.wait_until(
                 lambda: kafka_io.committed(broker, group, world.topic, 2) == kafka_io.log_ends(broker, world.topic, 2),
                 180,

@@ -70,7 +70,7 @@ def test_a_call_that_was_given_up_is_over_even_if_its_server_still_holds_it() ->
     assert oracle.complaints(shop.records, changed(_with_requests(evidence, held), timeout_s=gap + 9)) != []
 
     def left(request: ReceivedRequest, after: float) -> ReceivedRequest:
-        return dataclasses.replace(held(request), left=request.started + after)
+        return dataclasses.replace(held(request), client_left=request.started + after)
 
     for after, right_order in ((gap - 0.1, True), (gap + 0.1, False)):
         gone = _with_requests(evidence, lambda one, after=after: left(one, after) if first.kept_as in one.ids else one)  # type: ignore[misc]

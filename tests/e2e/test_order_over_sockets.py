@@ -26,7 +26,7 @@ async def _complaints(*, broken: bool) -> list[str]:
         said, lanes, close = suite.queue(_CASE, server, real(server, {}), ends)
         tasks = [asyncio.create_task(each) for each in (lanes.run(), *(_twice(lanes) if broken else ()))]
         try:
-            await server.until(lambda: len(server.requests) >= (4 if broken else 1 + len(said)))
+            await server.wait_until_async(lambda: len(server.requests) >= (4 if broken else 1 + len(said)))
         finally:
             for task in tasks:
                 task.cancel()

@@ -57,7 +57,7 @@ def _all_ended(world: World, shop: Shop, records: int | None = None) -> Callable
     due = {
         name: {one.kept_as for one in owed if one.destination == name and one.cause is None} for name in world.servers
     }
-    return lambda: all(due[name] <= server.held() for name, server in world.servers.items())
+    return lambda: all(due[name] <= server.stored_ids() for name, server in world.servers.items())
 
 
 def _open(member: Member) -> int:

@@ -12,7 +12,7 @@ from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.fault_rules import MarkInvalid, Rule, contains
-from consumer.demo.fakes.thread_runner import Threaded, threaded
+from consumer.demo.fakes.thread_runner import ThreadRunner
 from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.demo.registry import SchemaRegistry
 from tests.e2e import schemas
@@ -64,7 +64,7 @@ class World:
             "customerio": self.customerio,
             "yotpo": self.yotpo,
         }
-        self.threaded: Threaded = threaded(*self.servers.values())
+        self.server_thread = ThreadRunner(*self.servers.values())
         known = {number: schemas.SCHEMAS[name] for name, number in schemas.IDS.items() if name != schemas.MERGE}
         self.registry = SchemaRegistry(schemas.registered(known))
         self._stack = ExitStack()
@@ -85,7 +85,7 @@ class World:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(self.threaded)
+            stack.enter_context(self.server_thread)
             stack.enter_context(self.registry)
             self._stack = stack.pop_all()
         schemas.write(self.folder)

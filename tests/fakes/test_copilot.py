@@ -4,7 +4,7 @@ import pytest
 
 from consumer.demo.fakes.copilot import FakeCopilot, consent_id
 from consumer.demo.fakes.fault_rules import MarkInvalid
-from consumer.demo.fakes.thread_runner import threaded
+from consumer.demo.fakes.thread_runner import ThreadRunner
 from tests.fakes.clients import JSON, NOW_S, Document, as_json, client, collect, errors, event
 
 CONSENT = "/v2/api/report/user_copilot_analysis_consent_changed"
@@ -15,7 +15,7 @@ def test_events_that_share_an_id_within_a_batch_are_all_invalid(copilot: FakeCop
     one, other = event(event_id="same"), event()
     reply = collect(copilot, one, other, one)
     assert [entry["index"] for entry in reply.json()["invalid_events"]] == [0, 2]
-    assert copilot.held() == {other["event_id"]}
+    assert copilot.stored_ids() == {other["event_id"]}
 
 
 def test_the_same_id_in_two_requests_is_kept_once_and_logged_twice(copilot: FakeCopilot) -> None:
@@ -23,14 +23,14 @@ def test_the_same_id_in_two_requests_is_kept_once_and_logged_twice(copilot: Fake
     collect(copilot, one)
     collect(copilot, one)
     assert [arrival.request for arrival in copilot.received] == [1, 2]
-    assert copilot.held() == {one["event_id"]}
+    assert copilot.stored_ids() == {one["event_id"]}
 
 
 def test_a_custom_event_of_nobody_is_answered_200_unlisted_and_gone(copilot: FakeCopilot) -> None:
     nobody = event(payload={"subtype": "s"})
     reply = collect(copilot, nobody)
     assert (reply.status_code, errors(reply)) == (200, {})
-    assert copilot.held() == set()
+    assert copilot.stored_ids() == set()
     assert [(one.id, one.kind) for one in copilot.dropped] == [(nobody["event_id"], "custom_event")]
 
 
@@ -53,7 +53,7 @@ def test_wrong_credentials_are_401_with_the_documented_reason(copilot: FakeCopil
     reply = collect(copilot, event(), auth=auth)
     assert (reply.status_code, reply.json()["reason"]) == (401, "AUTH.UNAUTHORIZED")
     assert reply.json().keys() == {"reason", "error_message"}
-    assert (copilot.held(), copilot.refused) == (set(), [])
+    assert (copilot.stored_ids(), copilot.refused) == (set(), [])
 
 
 def test_bearer_no_longer_works_and_rotated_credentials_do_at_once(copilot: FakeCopilot) -> None:
@@ -93,7 +93,7 @@ def test_a_malformed_request_is_400_as_a_whole(
     with client(copilot, ("id", "secret")) as http:
         reply = http.post(path, content=body, headers={**JSON, **headers})
     assert (reply.status_code, reply.json()["reason"]) == (400, "COMMON.REQUEST_VALIDATION")
-    assert copilot.held() == set()
+    assert copilot.stored_ids() == set()
     assert [one.id for one in copilot.refused] == [None]
 
 
@@ -114,13 +114,13 @@ def test_too_many_events_or_bytes_are_413_and_nothing_is_kept() -> None:
     size = len(b'{"events":[') + len(as_json(one).replace(b" ", b"")) + len(b"]}")
     few = FakeCopilot(client_id="id", client_secret="secret", max_events=2, clock=lambda: NOW_S)
     small = FakeCopilot(client_id="id", client_secret="secret", max_bytes=size, clock=lambda: NOW_S)
-    with threaded(few, small):
+    with ThreadRunner(few, small):
         assert collect(few, event(), event()).status_code == 200
         assert collect(few, event(), event(), event()).status_code == 413
-        assert len(few.held()) == 2
+        assert len(few.stored_ids()) == 2
         assert collect(small, one).status_code == 200
         assert collect(small, {**one, "event_id": one["event_id"] + "x"}).status_code == 413
-        assert small.held() == {one["event_id"]}
+        assert small.stored_ids() == {one["event_id"]}
 
 
 def test_both_documented_forms_of_success_are_given(copilot: FakeCopilot) -> None:
@@ -131,7 +131,7 @@ def test_a_fault_can_have_chosen_events_listed(copilot: FakeCopilot) -> None:
     rule = copilot.faults.add(MarkInvalid("not today", which=lambda item: item.name == "bad"), times=1)
     good, bad = event(), event(payload={"subtype": "bad", "user_id": "u1"})
     assert errors(collect(copilot, good, bad)) == {bad["event_id"]: "not today"}
-    assert copilot.held() == {good["event_id"]}
+    assert copilot.stored_ids() == {good["event_id"]}
     assert errors(collect(copilot, bad)) == {}
     assert rule.hits == 1
 
@@ -144,7 +144,7 @@ def consent(fake: FakeCopilot, document: object, auth: tuple[str, str] = ("id", 
 def test_consent_is_kept_by_user_and_value_and_both_success_statuses_are_given(copilot: FakeCopilot) -> None:
     assert consent(copilot, {"user_id": "u1", "consent_value": True}) == 200
     assert consent(copilot, {"user_id": "u1", "consent_value": False}) == 204
-    assert copilot.held() == {"u1=true", "u1=false"} == {consent_id("u1", True), consent_id("u1", False)}
+    assert copilot.stored_ids() == {"u1=true", "u1=false"} == {consent_id("u1", True), consent_id("u1", False)}
     assert [(one.kind, one.person) for one in copilot.received] == [("consent", "u1")] * 2
 
 
@@ -164,7 +164,7 @@ def test_consent_is_kept_by_user_and_value_and_both_success_statuses_are_given(c
 )
 def test_a_consent_change_is_exactly_a_user_and_a_boolean(copilot: FakeCopilot, document: Document) -> None:
     assert consent(copilot, document) == 400
-    assert copilot.held() == set()
+    assert copilot.stored_ids() == set()
     assert len(copilot.refused) == 1
 
 

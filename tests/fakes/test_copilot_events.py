@@ -103,7 +103,7 @@ def test_every_type_is_taken_with_all_of_its_fields_and_with_the_mandatory_ones_
     ]
     reply = collect(copilot, *full, *bare)
     assert (reply.status_code, errors(reply)) == (200, {})
-    assert copilot.held() == {one["event_id"] for one in (*full, *bare)}
+    assert copilot.stored_ids() == {one["event_id"] for one in (*full, *bare)}
     assert [arrival.document for arrival in copilot.received] == [*full, *bare]
 
 
@@ -122,7 +122,7 @@ def test_each_mandatory_field_is_missed_and_each_strange_one_refused(copilot: Fa
     refused = {one["event_id"] for one in (*missing, *null, *nested)} | ({strange["event_id"]} if closed else set())
     assert found.keys() == refused
     assert {rejection.id for rejection in copilot.refused} == refused
-    assert copilot.held() == (set() if closed else {strange["event_id"]})
+    assert copilot.stored_ids() == (set() if closed else {strange["event_id"]})
 
 
 def _custom(**fields: object) -> Document:
@@ -179,7 +179,7 @@ def test_one_bad_event_is_listed_with_its_reason_and_the_others_are_taken(
     assert entry.keys() == {"event_id", "index", "error"}
     assert (entry["event_id"], entry["index"]) == (bad["event_id"], 1)
     assert why in entry["error"]
-    assert copilot.held() == {before["event_id"], after["event_id"]}
+    assert copilot.stored_ids() == {before["event_id"], after["event_id"]}
 
 
 def test_the_window_is_inclusive_at_both_ends_and_follows_the_clock(copilot: FakeCopilot) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.customerio_rules import BATCHABLE, KINDS
-from consumer.demo.fakes.thread_runner import threaded
+from consumer.demo.fakes.thread_runner import ThreadRunner
 from tests.fakes.clients import Document, as_json, batch, call, client, send, ulid, without
 
 
@@ -17,14 +17,14 @@ def test_each_call_is_taken_at_its_own_endpoint_with_and_without_its_type(
     typed, bare = call(kind), without(call(kind), "type")
     assert send(customerio, f"/{kind}", typed).json() == {}
     assert send(customerio, f"/{kind}", bare).status_code == 200
-    assert customerio.held() == {typed["messageId"], bare["messageId"]}
+    assert customerio.stored_ids() == {typed["messageId"], bare["messageId"]}
     assert [arrival.kind for arrival in customerio.received] == [kind, kind]
 
 
 def test_a_batch_takes_every_kind_but_alias(customerio: FakeCustomerio) -> None:
     calls = [call(kind) for kind in sorted(BATCHABLE)]
     assert batch(customerio, calls).status_code == 200
-    assert customerio.held() == {one["messageId"] for one in calls}
+    assert customerio.stored_ids() == {one["messageId"] for one in calls}
     assert batch(customerio, [call("alias")]).status_code == 400
 
 
@@ -87,7 +87,7 @@ def test_in_strict_mode_one_bad_call_refuses_its_whole_batch(
     assert reply.status_code == 400
     assert reply.json().keys() == {"meta"}
     assert why in " ".join(reply.json()["meta"]["errors"])
-    assert customerio.held() == set()
+    assert customerio.stored_ids() == set()
     assert [rejection.document for rejection in customerio.refused] == [bad]
 
 
@@ -98,7 +98,7 @@ def test_in_permissive_mode_it_is_dropped_behind_a_200_and_the_others_are_taken(
     good = call()
     reply = batch(customerio, [good, bad], strict=False)
     assert (reply.status_code, reply.json()) == (200, {})
-    assert customerio.held() == {good["messageId"]}
+    assert customerio.stored_ids() == {good["messageId"]}
     ((dropped),) = customerio.dropped
     assert dropped.document == bad
     assert why in dropped.reason
@@ -114,7 +114,7 @@ def test_only_1_is_strict(customerio: FakeCustomerio, header: str) -> None:
 def test_a_wrong_key_is_401_in_strict_mode_and_200_and_nothing_kept_otherwise(customerio: FakeCustomerio) -> None:
     assert send(customerio, "/track", call(), key="wrong").status_code == 401
     assert send(customerio, "/track", call(), key="wrong", strict=False).status_code == 200
-    assert customerio.held() == set()
+    assert customerio.stored_ids() == set()
     assert [one.reason for one in customerio.dropped] == ["the key is not accepted"]
     with client(customerio, ("key", "password")) as http:
         assert http.post("/track", json=call(), headers={"x-strict-mode": "1"}).status_code == 401
@@ -128,14 +128,14 @@ def test_over_a_size_limit_it_is_200_and_dropped_strict_or_not(strict: bool) -> 
     one = call(messageId=ulid())
     limit = len(as_json(one).replace(b", ", b",").replace(b": ", b":"))
     fake = FakeCustomerio(api_key="key", max_call_bytes=limit, max_batch_bytes=3 * limit)
-    with threaded(fake):
+    with ThreadRunner(fake):
         assert send(fake, "/track", one, strict=strict).status_code == 200
-        assert fake.held() == {one["messageId"]}
+        assert fake.stored_ids() == {one["messageId"]}
         long = call(properties={"total": 20.5, "x": "y"})
         assert send(fake, "/track", long, strict=strict).status_code == 200
         assert batch(fake, [call(), long], strict=strict).status_code == 200
         assert batch(fake, [call(), call(), call()], strict=strict).json() == {}
-        assert fake.held() == {one["messageId"]}
+        assert fake.stored_ids() == {one["messageId"]}
         assert [len(fake.dropped), {rejection.reason for rejection in fake.dropped}] == [6, {"over the size limit"}]
 
 
@@ -146,12 +146,12 @@ def test_the_limits_are_those_of_the_reference_and_count_bytes_not_characters(cu
     over = {**frame, "messageId": ulid(), "properties": {"x": "é" * (room // 2) + "xx"}}
     assert send(customerio, "/track", exact).status_code == 200
     assert send(customerio, "/track", over).status_code == 200
-    assert customerio.held() == {exact["messageId"]}
+    assert customerio.stored_ids() == {exact["messageId"]}
     assert customerio.requests[0].size == 32_000
     many = [call(properties={"x": "y" * 30_000}) for _ in range(17)]
     assert batch(customerio, many[:16]).status_code == 200
     assert batch(customerio, many).status_code == 200
-    assert len(customerio.held()) == 17
+    assert len(customerio.stored_ids()) == 17
     assert len(customerio.dropped) == 1 + 17
 
 
@@ -180,7 +180,7 @@ def test_a_batch_that_is_none_is_400_when_strict_and_lost_when_not(customerio: F
     with client(customerio, ("key", "")) as http:
         assert http.post("/batch", content=body, headers={"x-strict-mode": "1"}).status_code == 400
         assert http.post("/batch", content=body).status_code == 200
-    assert customerio.held() == set()
+    assert customerio.stored_ids() == set()
     assert customerio.refused
     assert len(customerio.dropped) == len(customerio.refused)
 
@@ -205,7 +205,7 @@ def test_other_paths_and_methods_are_404(customerio: FakeCustomerio, path: str) 
     assert send(customerio, path, call()).status_code == 404
     with client(customerio, ("key", "")) as http:
         assert http.put("/track", json=call()).status_code == 404
-    assert customerio.held() == set()
+    assert customerio.stored_ids() == set()
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_other_paths_and_methods_are_404(customerio: FakeCustomerio, path: str) 
 )
 def test_the_forms_that_the_reference_allows_are_taken(customerio: FakeCustomerio, good: Document) -> None:
     assert send(customerio, f"/{good['type']}", good).status_code == 200
-    assert customerio.held() == {good["messageId"]}
+    assert customerio.stored_ids() == {good["messageId"]}
 
 
 def test_an_unknown_key_of_a_batch_is_warned_of(customerio: FakeCustomerio) -> None:
@@ -240,5 +240,5 @@ def test_a_compressed_body_is_measured_and_read_unpacked(customerio: FakeCustome
         assert http.post("/track", content=as_json(one), headers=headers).status_code == 400
         cut = gzip.compress(as_json(one))[:-9]
         assert http.post("/track", content=cut, headers=headers).status_code == 400
-    assert customerio.held() == {one["messageId"]}
+    assert customerio.stored_ids() == {one["messageId"]}
     assert [dropped.id for dropped in customerio.dropped] == [big["messageId"]]

@@ -59,7 +59,7 @@ def test_a_reserved_event_needs_what_it_acts_on_and_a_misspelt_one_needs_nothing
     assert batch(customerio, [bad]).status_code == 400
     misspelt = {**bad, "event": bad["event"].lower()}
     assert batch(customerio, [misspelt]).status_code == 200
-    assert customerio.held() == {good["messageId"], bad["messageId"]}
+    assert customerio.stored_ids() == {good["messageId"], bad["messageId"]}
 
 
 def test_a_devices_token_may_stand_in_the_context_of_the_batch(customerio: FakeCustomerio) -> None:
@@ -116,7 +116,7 @@ def test_what_is_legal_and_doubtful_is_taken_with_a_warning(
     customerio: FakeCustomerio, doubtful: Document, why: str
 ) -> None:
     assert send(customerio, f"/{doubtful['type']}", doubtful).status_code == 200
-    assert customerio.held() == {doubtful["messageId"]}
+    assert customerio.stored_ids() == {doubtful["messageId"]}
     ((remark),) = customerio.warnings
     assert (remark.id, remark.request) == (doubtful["messageId"], 1)
     assert why in remark.reason

@@ -10,10 +10,10 @@ from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.fault_rules import (
     Action,
-    Answer,
-    Incoming,
+    IncomingRequest,
     MarkInvalid,
     Predicate,
+    Respond,
     all_of,
     carries,
     chance,
@@ -34,7 +34,7 @@ def statuses(fake: FakeCustomerio, count: int) -> list[int]:
 
 
 def _busy(fake: FakeCustomerio, when: Predicate, times: int | None = None) -> None:
-    fake.faults.add(Answer(503), when=when, times=times)
+    fake.faults.add(Respond(503), when=when, times=times)
 
 
 def test_the_nth_and_every_nth_request_are_counted_from_one(customerio: FakeCustomerio) -> None:
@@ -44,20 +44,20 @@ def test_the_nth_and_every_nth_request_are_counted_from_one(customerio: FakeCust
 
 
 def test_a_rule_acts_no_more_often_than_it_may(customerio: FakeCustomerio) -> None:
-    rule = customerio.faults.add(Answer(503), times=2, name="busy")
+    rule = customerio.faults.add(Respond(503), times=2, name="busy")
     assert statuses(customerio, 4) == [503, 503, 200, 200]
     assert rule.hits == 2
     assert [request.fault for request in customerio.requests] == ["busy", "busy", None, None]
 
 
 def test_the_first_rule_that_fits_acts_and_a_used_up_one_makes_room(customerio: FakeCustomerio) -> None:
-    customerio.faults.add(Answer(500), times=1)
-    last = customerio.faults.add(Answer(502))
+    customerio.faults.add(Respond(500), times=1)
+    last = customerio.faults.add(Respond(502))
     assert statuses(customerio, 2) == [500, 502]
     customerio.faults.remove(last)
     customerio.faults.remove(last)
     assert statuses(customerio, 1) == [200]
-    customerio.faults.add(Answer(502))
+    customerio.faults.add(Respond(502))
     customerio.faults.clear()
     assert statuses(customerio, 1) == [200]
 
@@ -83,8 +83,8 @@ def test_dice_of_ones_own_make_the_same_faults_again(customerio: FakeCustomerio)
 
 
 def test_an_action_can_be_chosen_for_each_request_and_none_counts_for_nothing(customerio: FakeCustomerio) -> None:
-    def choose(incoming: Incoming) -> Action | None:
-        return Answer(500 + incoming.number) if incoming.number % 2 else None
+    def choose(incoming: IncomingRequest) -> Action | None:
+        return Respond(500 + incoming.number) if incoming.number % 2 else None
 
     rule = customerio.faults.add(choose)
     assert statuses(customerio, 4) == [501, 200, 503, 200]
@@ -117,7 +117,7 @@ def test_poison_refuses_its_whole_batch_without_saying_who(copilot: FakeCopilot)
     reply = collect(copilot, good, bad)
     assert reply.status_code == 400
     assert bad["event_id"] not in reply.text
-    assert copilot.held() == set()
+    assert copilot.stored_ids() == set()
     assert [rejection.id for rejection in copilot.refused] == [bad["event_id"]]
     assert collect(copilot, good).status_code == 200
 
@@ -131,16 +131,16 @@ def test_poison_that_breaks_the_server_refuses_nothing(copilot: FakeCopilot) -> 
 def test_a_lying_server_loses_one_event_and_says_it_has_it(copilot: FakeCopilot, customerio: FakeCustomerio) -> None:
     fakes: tuple[Fake, ...] = (copilot, customerio)
     for fake in fakes:
-        fake.drop_one()
+        fake.lose_next_event()
     first, second = event(), event()
     assert collect(copilot, event(event_id="a b")).status_code == 200
     assert collect(copilot, first, second).json() == {"invalid_events": []}
-    assert (copilot.held(), [lost.id for lost in copilot.lost]) == ({second["event_id"]}, [first["event_id"]])
+    assert (copilot.stored_ids(), [lost.id for lost in copilot.lost]) == ({second["event_id"]}, [first["event_id"]])
     assert collect(copilot, first).status_code == 200
-    assert copilot.held() == {first["event_id"], second["event_id"]}
+    assert copilot.stored_ids() == {first["event_id"], second["event_id"]}
     lost = call()
     assert batch(customerio, [lost]).status_code == 200
-    assert (customerio.held(), len(customerio.lost), customerio.dropped) == (set(), 1, [])
+    assert (customerio.stored_ids(), len(customerio.lost), customerio.dropped) == (set(), 1, [])
 
 
 def test_rules_may_be_added_and_removed_by_one_thread_while_another_sends(customerio: FakeCustomerio) -> None:
@@ -148,7 +148,7 @@ def test_rules_may_be_added_and_removed_by_one_thread_while_another_sends(custom
 
     def meddle() -> None:
         while not done.is_set():
-            customerio.faults.remove(customerio.faults.add(Answer(503)))
+            customerio.faults.remove(customerio.faults.add(Respond(503)))
 
     meddler = threading.Thread(target=meddle)
     meddler.start()

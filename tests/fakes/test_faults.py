@@ -9,7 +9,17 @@ import pytest
 
 from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio
-from consumer.demo.fakes.fault_rules import Answer, Delay, Garbage, Gate, Hang, LoseAnswer, Reset, Trickle, Until
+from consumer.demo.fakes.fault_rules import (
+    Delay,
+    Garbage,
+    Gate,
+    Hang,
+    LoseResponse,
+    Reset,
+    Respond,
+    Trickle,
+    WaitForGate,
+)
 from consumer.demo.fakes.yotpo import FakeYotpo
 from tests.fakes.clients import call, client, send
 
@@ -25,7 +35,7 @@ def test_a_reset_comes_before_processing(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Reset(), times=1)
     with pytest.raises(httpx2.ReadError):
         send(customerio, "/track", call())
-    assert (customerio.held(), [request.status for request in customerio.requests]) == (set(), [None])
+    assert (customerio.stored_ids(), [request.status for request in customerio.requests]) == (set(), [None])
     assert statuses(customerio, 1) == [200]
 
 
@@ -38,11 +48,11 @@ def test_a_reset_is_a_reset_and_no_polite_end(customerio: FakeCustomerio) -> Non
 
 
 def test_a_lost_answer_was_processed(customerio: FakeCustomerio) -> None:
-    customerio.faults.add(LoseAnswer(), times=1)
+    customerio.faults.add(LoseResponse(), times=1)
     one = call()
     with pytest.raises(httpx2.ReadError):
         send(customerio, "/track", one)
-    assert customerio.held() == {one["messageId"]}
+    assert customerio.stored_ids() == {one["messageId"]}
     assert send(customerio, "/track", one).status_code == 200
     assert [arrival.id for arrival in customerio.received] == [one["messageId"]] * 2
     assert [request.status for request in customerio.requests] == [None, 200]
@@ -53,7 +63,7 @@ def test_a_hang_neither_processes_nor_answers_and_ends_when_the_client_leaves(cu
     with client(customerio, ("key", "")) as http, pytest.raises(httpx2.ReadTimeout):
         http.post("/track", json=call(), timeout=httpx2.Timeout(60.0, read=0.05))
     customerio.wait_until(lambda: len(customerio.requests) == 1)
-    assert (customerio.held(), customerio.requests[0].status, customerio.in_flight) == (set(), None, 0)
+    assert (customerio.stored_ids(), customerio.requests[0].status, customerio.in_flight) == (set(), None, 0)
 
 
 def test_a_hang_that_is_over_is_a_reset(customerio: FakeCustomerio) -> None:
@@ -76,18 +86,18 @@ def test_a_delayed_answer_was_processed_before_or_after_the_wait(
 
 def test_a_late_event_is_processed_although_its_sender_has_left(customerio: FakeCustomerio) -> None:
     gate = Gate()
-    customerio.faults.add(Until(gate, processed_first=False))
+    customerio.faults.add(WaitForGate(gate, processed_first=False))
     one = call()
     with client(customerio, ("key", "")) as http, pytest.raises(httpx2.ReadTimeout):
         http.post("/track", json=one, timeout=httpx2.Timeout(60.0, read=0.05))
-    assert customerio.held() == set()
+    assert customerio.stored_ids() == set()
     gate.open()
-    customerio.wait_until(lambda: customerio.held() == {one["messageId"]})
+    customerio.wait_until(lambda: customerio.stored_ids() == {one["messageId"]})
 
 
 def test_when_a_sender_left_is_known_though_its_call_goes_on(customerio: FakeCustomerio) -> None:
     gate = Gate()
-    rule = customerio.faults.add(Until(gate), times=1)
+    rule = customerio.faults.add(WaitForGate(gate), times=1)
     with client(customerio, ("key", "")) as http, pytest.raises(httpx2.ReadTimeout):
         http.post("/track", json=call(), timeout=httpx2.Timeout(60.0, read=0.05))
     customerio.wait_until(lambda: rule.hits == 1)
@@ -95,17 +105,17 @@ def test_when_a_sender_left_is_known_though_its_call_goes_on(customerio: FakeCus
     customerio.wait_until(lambda: len(customerio.requests) == 1)
     assert statuses(customerio, 1) == [200]
     late, answered = customerio.requests
-    assert late.left is not None
-    assert late.left < late.ended < answered.started
-    assert answered.left is None
+    assert late.client_left is not None
+    assert late.client_left < late.ended < answered.started
+    assert answered.client_left is None
 
 
 def test_a_gate_holds_an_answer_until_it_is_opened_and_stays_open(customerio: FakeCustomerio) -> None:
     gate = Gate()
-    rule = customerio.faults.add(Until(gate))
+    rule = customerio.faults.add(WaitForGate(gate))
     with ThreadPoolExecutor() as pool:
         first = pool.submit(statuses, customerio, 1)
-        customerio.wait_until(lambda: rule.hits == 1 and len(customerio.held()) == 1)
+        customerio.wait_until(lambda: rule.hits == 1 and len(customerio.stored_ids()) == 1)
         assert (first.done(), customerio.in_flight, customerio.requests) == (False, 1, [])
         gate.open()
         assert first.result() == [200]
@@ -130,20 +140,20 @@ def test_garbage_goes_out_as_it_is_and_nothing_is_processed(customerio: FakeCust
     with socket.create_connection(("127.0.0.1", customerio.port)) as raw:
         raw.sendall(b"POST /v1/track HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
         assert raw.makefile("rb").read() == data
-    assert customerio.held() == set()
+    assert customerio.stored_ids() == set()
 
 
 def test_an_answer_replaces_processing_with_any_status_headers_and_body(customerio: FakeCustomerio) -> None:
-    customerio.faults.add(Answer(429, {"Retry-After": "7", "Date": "yesterday"}, b"<html>slow down"))
+    customerio.faults.add(Respond(429, {"Retry-After": "7", "Date": "yesterday"}, b"<html>slow down"))
     reply = send(customerio, "/track", call())
     assert (reply.status_code, reply.text) == (429, "<html>slow down")
     assert (reply.headers["retry-after"], reply.headers.get_list("date")) == ("7", ["yesterday"])
-    assert customerio.held() == set()
+    assert customerio.stored_ids() == set()
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 404, 410, 418, 500, 599])
 def test_any_status_can_be_answered_and_the_connection_lives_on(customerio: FakeCustomerio, status: int) -> None:
-    customerio.faults.add(Answer(status), times=1)
+    customerio.faults.add(Respond(status), times=1)
     with client(customerio, ("key", "")) as http:
         assert http.post("/track", json=call()).status_code == status
         assert http.post("/track", json=call()).status_code == 200

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.demo import fakes
-from consumer.demo.fakes.parsing import RequestParseError, basic, is_moment, is_ulid, is_whole, read_object, says_json
+from consumer.demo.fakes.parsing import (
+    RequestParseError,
+    is_integer,
+    is_json_content_type,
+    is_timestamp,
+    is_ulid,
+    parse_basic_auth,
+    read_object,
+)
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 _JSON = st.recursive(
@@ -100,7 +108,7 @@ def test_a_whole_surrogate_pair_is_a_character() -> None:
     ],
 )
 def test_a_moment_has_a_date_that_exists_a_time_and_a_zone(text: object, is_one: bool) -> None:
-    assert is_moment(text) is is_one
+    assert is_timestamp(text) is is_one
 
 
 def test_a_ulid_has_128_bits_and_none_of_the_letters_that_look_alike() -> None:
@@ -110,21 +118,23 @@ def test_a_ulid_has_128_bits_and_none_of_the_letters_that_look_alike() -> None:
 
 
 def test_true_is_no_integer_and_neither_is_a_number_of_65_bits() -> None:
-    assert [is_whole(one) for one in (1, -(2**63), True, 1.0, 2**63)] == [True, True, False, False, False]
+    assert [is_integer(one) for one in (1, -(2**63), True, 1.0, 2**63)] == [True, True, False, False, False]
 
 
 def test_basic_credentials_may_have_a_blank_password_but_not_no_colon() -> None:
-    assert basic("Basic a2V5Og==") == ("key", "")
-    assert basic("basic YTpiOmM=") == ("a", "b:c")
-    assert [basic(one) for one in (None, "", "Bearer a2V5Og==", "Basic a2V5", "Basic !", "Basic /w==")] == [None] * 6
+    assert parse_basic_auth("Basic a2V5Og==") == ("key", "")
+    assert parse_basic_auth("basic YTpiOmM=") == ("a", "b:c")
+    assert [parse_basic_auth(one) for one in (None, "", "Bearer a2V5Og==", "Basic a2V5", "Basic !", "Basic /w==")] == [
+        None
+    ] * 6
 
 
 def test_only_json_in_utf_8_is_json() -> None:
-    assert says_json("application/json")
-    assert says_json('Application/JSON; charset="UTF-8"')
-    assert not says_json("text/plain")
-    assert not says_json("application/json; charset=latin-1")
-    assert not says_json("")
+    assert is_json_content_type("application/json")
+    assert is_json_content_type('Application/JSON; charset="UTF-8"')
+    assert not is_json_content_type("text/plain")
+    assert not is_json_content_type("application/json; charset=latin-1")
+    assert not is_json_content_type("")
 
 
 def test_the_servers_know_nothing_of_the_product() -> None:

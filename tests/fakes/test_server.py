@@ -11,8 +11,8 @@ import pytest
 
 from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio
-from consumer.demo.fakes.fault_rules import Gate, Hang, Until
-from consumer.demo.fakes.thread_runner import threaded
+from consumer.demo.fakes.fault_rules import Gate, Hang, WaitForGate
+from consumer.demo.fakes.thread_runner import ThreadRunner
 from consumer.demo.fakes.yotpo import FakeYotpo
 from tests.fakes.clients import as_json, batch, call, client, send
 
@@ -49,7 +49,7 @@ def test_a_request_may_come_in_pieces_and_in_chunks(customerio: FakeCustomerio) 
     with client(customerio, ("key", "")) as http:
         reply = http.post("/track", content=iter([body[:5], body[5:]]), headers={"x-strict-mode": "1"})
     assert reply.status_code == 200
-    assert len(customerio.held()) == 2
+    assert len(customerio.stored_ids()) == 2
 
 
 def test_a_client_that_asks_first_is_told_to_go_on(customerio: FakeCustomerio) -> None:
@@ -80,7 +80,7 @@ def test_what_is_not_http_is_told_so_and_is_no_request(customerio: FakeCustomeri
 def test_a_request_that_breaks_off_is_no_request(customerio: FakeCustomerio) -> None:
     _raw(customerio, _post(as_json(call()))[:-5])
     customerio.wait_until(lambda: customerio.in_flight == 0)
-    assert (customerio.requests, customerio.held()) == ([], set())
+    assert (customerio.requests, customerio.stored_ids()) == ([], set())
     assert send(customerio, "/track", call()).status_code == 200
     assert customerio.requests[0].number == 1
 
@@ -96,7 +96,7 @@ def test_an_answer_always_ends_before_the_next_request_of_its_sender_starts(cust
 
 def test_two_requests_in_flight_at_once_are_seen_to_overlap(customerio: FakeCustomerio) -> None:
     gate = Gate()
-    rule = customerio.faults.add(Until(gate))
+    rule = customerio.faults.add(WaitForGate(gate))
     with ThreadPoolExecutor() as pool:
         sent = [pool.submit(send, customerio, "/track", call()) for _ in range(2)]
         customerio.wait_until(lambda: rule.hits == 2)
@@ -108,7 +108,7 @@ def test_two_requests_in_flight_at_once_are_seen_to_overlap(customerio: FakeCust
 
 def test_a_stopped_server_refuses_and_comes_back_on_its_port_with_its_books() -> None:
     fake = FakeCustomerio(api_key="key")
-    with threaded(fake) as servers:
+    with ThreadRunner(fake) as servers:
         url = fake.url
         send(fake, "/track", call())
         servers.stop(fake)
@@ -119,13 +119,13 @@ def test_a_stopped_server_refuses_and_comes_back_on_its_port_with_its_books() ->
         servers.start(fake)
         assert fake.url == url
         assert send(fake, "/track", call()).status_code == 200
-    assert len(fake.held()) == 2
+    assert len(fake.stored_ids()) == 2
 
 
 def test_a_stop_cuts_what_is_under_way() -> None:
     fake = FakeCustomerio(api_key="key")
     rule = fake.faults.add(Hang(600.0))
-    with threaded(fake) as servers, ThreadPoolExecutor() as pool:
+    with ThreadRunner(fake) as servers, ThreadPoolExecutor() as pool:
         sent = pool.submit(send, fake, "/track", call())
         fake.wait_until(lambda: rule.hits == 1)
         servers.stop(fake)
@@ -134,10 +134,10 @@ def test_a_stop_cuts_what_is_under_way() -> None:
 
 
 def test_the_thread_ends_with_the_block_and_closing_again_is_harmless() -> None:
-    servers = threaded(FakeCopilot(client_id="id", client_secret="secret"), FakeCustomerio(api_key="key"))
+    servers = ThreadRunner(FakeCopilot(client_id="id", client_secret="secret"), FakeCustomerio(api_key="key"))
     with servers:
         assert any(thread.name == "fakes" for thread in threading.enumerate())
-    assert not servers._thread.is_alive()
+    assert not servers.is_running
     servers.close()
 
 
@@ -145,16 +145,18 @@ def test_a_port_that_is_taken_is_an_error_and_leaves_no_thread() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        servers = threaded(FakeCustomerio(api_key="key"), FakeCustomerio(api_key="key", port=taken.getsockname()[1]))
+        servers = ThreadRunner(
+            FakeCustomerio(api_key="key"), FakeCustomerio(api_key="key", port=taken.getsockname()[1])
+        )
         with pytest.raises(OSError, match="address"):
             servers.open()
-    assert not servers._thread.is_alive()
+    assert not servers.is_running
 
 
 def test_the_address_is_what_the_configuration_wants() -> None:
     copilot, customerio = FakeCopilot(client_id="id", client_secret="secret"), FakeCustomerio(api_key="key")
     yotpo = FakeYotpo(store_id="store", secret="secret")
-    with threaded(copilot, customerio, yotpo):
+    with ThreadRunner(copilot, customerio, yotpo):
         assert len({copilot.port, customerio.port, yotpo.port} - {0}) == 3
         assert copilot.url == f"http://127.0.0.1:{copilot.port}"
         assert customerio.url == f"http://127.0.0.1:{customerio.port}/v1"
@@ -170,10 +172,10 @@ def test_several_servers_share_one_loop_and_can_be_awaited_in_it() -> None:
         ):
             replies = [http.post(f"{fake.url}/track", json=call()) for fake in (one, other)]
             sent = asyncio.gather(*replies)
-            await one.until(lambda: len(one.held()) == 1)
+            await one.wait_until_async(lambda: len(one.stored_ids()) == 1)
             await sent
             with pytest.raises(TimeoutError):
-                await one.until(lambda: False, timeout_s=0.01)
+                await one.wait_until_async(lambda: False, timeout_s=0.01)
             return len(one.received), len(other.received)
 
     assert asyncio.run(both()) == (1, 1)
@@ -189,9 +191,14 @@ def test_lists_that_were_read_do_not_change_and_forgetting_keeps_the_faults(cust
     rule = customerio.faults.add(Hang(0.0), times=0)
     send(customerio, "/track", call())
     assert (before, len(customerio.received)) == ([], 1)
-    customerio.forget()
-    assert (customerio.received, customerio.requests, customerio.held(), customerio.documents()) == ([], [], set(), {})
-    assert rule in customerio.faults._rules
+    customerio.clear()
+    assert (customerio.received, customerio.requests, customerio.stored_ids(), customerio.documents()) == (
+        [],
+        [],
+        set(),
+        {},
+    )
+    assert rule in customerio.faults.rules
 
 
 def test_readers_never_see_half_a_batch(customerio: FakeCustomerio) -> None:
@@ -200,7 +207,7 @@ def test_readers_never_see_half_a_batch(customerio: FakeCustomerio) -> None:
 
     def look() -> None:
         while not done.is_set():
-            seen.add(len(customerio.held()))
+            seen.add(len(customerio.stored_ids()))
             seen.add(len(customerio.received))
 
     reader = threading.Thread(target=look)

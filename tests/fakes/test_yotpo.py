@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.demo.fakes.thread_runner import threaded
+from consumer.demo.fakes.thread_runner import ThreadRunner
 from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.demo.fakes.yotpo_rules import YotpoKeys
 from tests.fakes.clients import JSON, Document, client, happening, patch, token, without
@@ -11,7 +11,7 @@ from tests.fakes.clients import JSON, Document, client, happening, patch, token,
 def test_a_token_is_given_for_the_secret_and_opens_the_door(yotpo: FakeYotpo) -> None:
     one = happening()
     assert patch(yotpo, one, token(yotpo)).status_code in {200, 201, 204}
-    assert yotpo.held() == {one["id"]}
+    assert yotpo.stored_ids() == {one["id"]}
     (arrival,) = yotpo.received
     assert (arrival.kind, arrival.name, arrival.person) == ("event", "order_placed", "c1")
 
@@ -49,13 +49,13 @@ def test_expired_tokens_are_dead_and_a_new_one_lives(yotpo: FakeYotpo, status: i
     yotpo.expire_tokens(status)
     assert patch(yotpo, happening(), old).status_code == status
     assert patch(yotpo, happening(), "made-up").status_code == status
-    assert yotpo.held() == set()
+    assert yotpo.stored_ids() == set()
     assert patch(yotpo, happening(), token(yotpo)).is_success
 
 
 def test_a_token_dies_of_old_age() -> None:
     fake = FakeYotpo(store_id="store", secret="secret", rate=None, token_life_s=0.0)
-    with threaded(fake):
+    with ThreadRunner(fake):
         assert patch(fake, happening(), token(fake)).status_code == 401
 
 
@@ -77,7 +77,7 @@ def test_the_same_id_overwrites_and_the_log_keeps_both(yotpo: FakeYotpo) -> None
     first, second = happening(id="e1", type="cart_left"), happening(id="e1", type="order_placed")
     patch(yotpo, first, key)
     patch(yotpo, second, key)
-    assert yotpo.held() == {"e1"}
+    assert yotpo.stored_ids() == {"e1"}
     assert yotpo.documents() == {"e1": second}
     assert [arrival.document for arrival in yotpo.received] == [first, second]
 
@@ -103,7 +103,7 @@ def _customer(**fields: object) -> Document:
 )
 def test_the_forms_that_the_reference_allows_are_taken(yotpo: FakeYotpo, good: Document) -> None:
     assert patch(yotpo, good, token(yotpo)).is_success
-    assert yotpo.held() == {good["id"]}
+    assert yotpo.stored_ids() == {good["id"]}
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_what_the_reference_does_not_allow_is_400_with_the_reason(yotpo: FakeYot
     reply = patch(yotpo, bad, token(yotpo))
     assert reply.status_code == 400
     assert why in " ".join(error["message"] for error in reply.json()["errors"])
-    assert yotpo.held() == set()
+    assert yotpo.stored_ids() == set()
     assert [rejection.document for rejection in yotpo.refused] == [bad]
     assert [rejection.kind for rejection in yotpo.refused] == ["event"]
 
@@ -185,7 +185,7 @@ def test_the_names_of_the_members_and_the_wrapper_are_options() -> None:
     keys = YotpoKeys(time="event_time", id="event_id", wrapper="customer_event")
     fake = FakeYotpo(store_id="store", secret="secret", keys=keys, rate=None)
     inner = {**without(happening(), "occurred_at", "id"), "event_time": "2026-09-21T14:13:19Z", "event_id": "e1"}
-    with threaded(fake):
+    with ThreadRunner(fake):
         key = token(fake)
         assert patch(fake, {"customer_event": inner}, key).is_success
         assert fake.documents() == {"e1": inner}
@@ -210,11 +210,11 @@ def test_another_store_path_or_method_is_404(yotpo: FakeYotpo, method: str, path
     with client(yotpo) as http:
         reply = http.request(method, path, json=happening(), headers={"x-yotpo-token": token(yotpo)})
     assert reply.status_code == 404
-    assert yotpo.held() == set()
+    assert yotpo.stored_ids() == set()
 
 
 def test_the_stores_id_is_percent_encoded_in_the_path() -> None:
     fake = FakeYotpo(store_id="a/b c", secret="secret")
-    with threaded(fake), client(fake) as http:
+    with ThreadRunner(fake), client(fake) as http:
         assert http.post("/stores/a%2Fb%20c/access_tokens", json={"secret": "secret"}).status_code == 200
         assert http.post("/stores/a/b%20c/access_tokens", json={"secret": "secret"}).status_code == 404

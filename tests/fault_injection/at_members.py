@@ -6,7 +6,7 @@ import signal
 from random import Random
 from typing import TYPE_CHECKING
 
-from consumer.demo.fakes.fault_rules import Answer, chance
+from consumer.demo.fakes.fault_rules import Respond, chance
 from tests.fault_injection.points import AFTER_ASSIGNMENT, AFTER_DEFERRAL, POINTS
 from tests.fault_injection.struck import Fault, Struck
 
@@ -41,7 +41,7 @@ def _dies_at(point: str) -> Fault:
         rules = []
         if point == AFTER_DEFERRAL:
             for server in storm.world.servers.values():
-                rule = server.faults.add(Answer(500), when=chance(0.3, Random(dice.random())), name="to be deferred")
+                rule = server.faults.add(Respond(500), when=chance(0.3, Random(dice.random())), name="to be deferred")
                 rules.append((server, rule))
         storm.trouble()  # something to be halved, and to become a letter
         member.tell(f"kill {point}")

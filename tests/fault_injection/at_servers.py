@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from consumer.demo.fakes.fault_rules import (
     Action,
-    Answer,
     Delay,
     Garbage,
     Hang,
-    LoseAnswer,
+    LoseResponse,
     Predicate,
     Reset,
+    Respond,
     Trickle,
     always,
     chance,
@@ -35,26 +35,26 @@ _CUT_SHORT = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-leng
 def _told_to_wait(place: str, dice: Random) -> Action:
     status = dice.choice((429, 503))
     if place == "yotpo":
-        return Answer(429, {"ratelimit-reset": "1"})
-    return Answer(status, {"retry-after": "1"})
+        return Respond(429, {"ratelimit-reset": "1"})
+    return Respond(status, {"retry-after": "1"})
 
 
 _ACTIONS: Mapping[str, _Make] = {
-    "5xx": lambda _, dice: Answer(dice.choice((500, 502, 503, 504))),
-    "408 or 425": lambda _, dice: Answer(dice.choice((408, 425))),
+    "5xx": lambda _, dice: Respond(dice.choice((500, 502, 503, 504))),
+    "408 or 425": lambda _, dice: Respond(dice.choice((408, 425))),
     "told to wait": _told_to_wait,
-    "401": lambda _, __: Answer(401),
-    "403": lambda _, __: Answer(403),
-    "404 or 410": lambda _, dice: Answer(dice.choice((404, 410))),
-    "redirect": lambda _, dice: Answer(dice.choice((301, 302, 307)), {"location": "http://127.0.0.1:9/"}),
-    "unintelligible 200": lambda _, __: Answer(200, {"content-type": "text/html"}, _HTML),
+    "401": lambda _, __: Respond(401),
+    "403": lambda _, __: Respond(403),
+    "404 or 410": lambda _, dice: Respond(dice.choice((404, 410))),
+    "redirect": lambda _, dice: Respond(dice.choice((301, 302, 307)), {"location": "http://127.0.0.1:9/"}),
+    "unintelligible 200": lambda _, __: Respond(200, {"content-type": "text/html"}, _HTML),
     "answer cut short": lambda _, __: Garbage(_CUT_SHORT),
     "hang": lambda _, __: Hang(60),
     "late": lambda _, __: Delay(TIMEOUT_S * 1.6),
     "slow": lambda _, dice: Delay(dice.uniform(0.2, TIMEOUT_S / 4)),
     "trickle": lambda _, __: Trickle(TIMEOUT_S * 3),
     "reset": lambda _, __: Reset(),
-    "lost answer": lambda _, __: LoseAnswer(),
+    "lost answer": lambda _, __: LoseResponse(),
 }
 
 
@@ -72,8 +72,10 @@ def _answering(kind: str, make: _Make) -> Fault:
 def _refuse_connections(storm: Storm, place: str, _: Random) -> Struck:
     server = storm.world.servers[place]
     before = storm.deferrals(place, "unreachable")
-    storm.world.threaded.stop(server)
-    return Struck(lambda: storm.deferrals(place, "unreachable") - before, lambda: storm.world.threaded.start(server))
+    storm.world.server_thread.stop(server)
+    return Struck(
+        lambda: storm.deferrals(place, "unreachable") - before, lambda: storm.world.server_thread.start(server)
+    )
 
 
 FAULTS = (

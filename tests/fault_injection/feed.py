@@ -42,7 +42,7 @@ class Feed(Shop):
 
     def missing(self, *names: str) -> dict[str, set[str]]:
         """Return, by server, the ids it must hold and does not; of these servers, or of all."""
-        held = {name: self._world.servers[name].held() for name in names or self._world.servers}
+        held = {name: self._world.servers[name].stored_ids() for name in names or self._world.servers}
         due: dict[str, set[str]] = {name: set() for name in held}
         for record in self.records[: self._produced]:
             for one in record.owed:

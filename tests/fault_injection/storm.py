@@ -170,7 +170,7 @@ class Storm:
             for name in self.world.servers
         }
         self._wait_for(
-            lambda: all(due[name] <= server.held() for name, server in self.world.servers.items()),
+            lambda: all(due[name] <= server.stored_ids() for name, server in self.world.servers.items()),
             _ARRIVED_WITHIN_S,
             "not everything arrived",
         )

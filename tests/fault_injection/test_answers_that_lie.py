@@ -13,11 +13,11 @@ import pytest
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.fault_rules import (
     Action,
-    Answer,
     Garbage,
-    Incoming,
-    LoseAnswer,
+    IncomingRequest,
+    LoseResponse,
     Predicate,
+    Respond,
     Rule,
     Trickle,
     all_of,
@@ -52,43 +52,43 @@ class Lie:
     """
 
     name: str
-    action: Action | Callable[[Incoming], Action | None]
+    action: Action | Callable[[IncomingRequest], Action | None]
     servers: tuple[str, ...] = ("copilot", "customerio", "yotpo")
     when: Predicate = always
 
 
-def _several(incoming: Incoming) -> bool:
+def _several(incoming: IncomingRequest) -> bool:
     return len(incoming.items) > 1
 
 
-def _listed(*picked: int | None) -> Callable[[Incoming], Action]:
+def _listed(*picked: int | None) -> Callable[[IncomingRequest], Action]:
     """Return an answer that lists these events of the batch; `None` is one that is not in it."""
 
-    def answer(incoming: Incoming) -> Action:
+    def answer(incoming: IncomingRequest) -> Action:
         ids = ["of-nobody" if index is None else incoming.items[index].id for index in picked]
-        return Answer(200, {}, json.dumps({"invalid_events": [{"event_id": one, "index": 0} for one in ids]}).encode())
+        return Respond(200, {}, json.dumps({"invalid_events": [{"event_id": one, "index": 0} for one in ids]}).encode())
 
     return answer
 
 
 _BATCHES = ("copilot", "customerio")
 _LIES = (
-    Lie("200 with HTML", Answer(200, {"content-type": "text/html"}, f"<html>{_PAGE}</html>".encode())),
+    Lie("200 with HTML", Respond(200, {"content-type": "text/html"}, f"<html>{_PAGE}</html>".encode())),
     Lie("200 with truncated JSON", Garbage(says(b'{"success":tr'))),
-    Lie("200 with invalid JSON", Answer(200, {}, b"{'success': True}")),
+    Lie("200 with invalid JSON", Respond(200, {}, b"{'success': True}")),
     Lie("less body than announced", Garbage(head(b"content-length: 100") + b'{"success":')),
     Lie("an entry of nobody", _listed(None), ("copilot",), _several),
     Lie("an entry of nobody among others", _listed(0, None), ("copilot",), _several),
     Lie("an entry twice", _listed(0, 0), ("copilot",), _several),
-    Lie("204 where a body was due", Answer(204), ("customerio",)),
-    Lie("a redirect", Answer(307, {"location": f"http://127.0.0.1:9/{_PAGE}"}, b"")),
+    Lie("204 where a body was due", Respond(204), ("customerio",)),
+    Lie("a redirect", Respond(307, {"location": f"http://127.0.0.1:9/{_PAGE}"}, b"")),
     Lie("100 MB of body", Garbage(head(b"content-length: 100000000") + b" " * 100_000_000), _BATCHES),
     Lie("headers that do not end", Garbage(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200_000)),
     Lie("chunks of nonsense", Garbage(chunked(b"ZZ\r\n{}\r\n0\r\n\r\n"))),
     Lie("two lengths that differ", Garbage(head(b"content-length: 2", b"content-length: 16") + b"{}")),
     Lie("no HTTP", Garbage(b'{"success":true}')),
-    Lie("an absurd wait", Answer(503, {"retry-after": "-1e308"})),
-    Lie("accepted, then reset", LoseAnswer()),
+    Lie("an absurd wait", Respond(503, {"retry-after": "-1e308"})),
+    Lie("accepted, then reset", LoseResponse()),
     Lie("late", Trickle(TIMEOUT_S * 2)),
 )
 

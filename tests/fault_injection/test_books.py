@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import pytest
 
-from consumer.demo.fakes.fault_rules import Gate, Until
+from consumer.demo.fakes.fault_rules import Gate, WaitForGate
 from tests.e2e import accounting, kafka_io, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member
@@ -106,7 +106,7 @@ class Times:
         self._gate = Gate()
         for name in _OF:
             world.servers[name].poison(POISON[name])
-            world.servers[name].faults.add(Until(self._gate), when=lambda _: self.holding, name="held answer")
+            world.servers[name].faults.add(WaitForGate(self._gate), when=lambda _: self.holding, name="held answer")
         world.mark_invalid(INVALID)
 
     def end(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes.fault_rules import Delay, Gate, Hang, Until
+from consumer.demo.fakes.fault_rules import Delay, Gate, Hang, WaitForGate
 from tests.e2e import accounting, kafka_io
 from tests.e2e.evidence import gather
 from tests.e2e.shop import INVALID, POISON, Shop
@@ -65,7 +65,7 @@ def _has_all(world: World, shop: Shop) -> Callable[[], bool]:
         name: {one.kept_as for one in shop.owed if one.destination == name and one.cause is None}
         for name in world.servers
     }
-    return lambda: all(due[name] <= server.held() for name, server in world.servers.items())
+    return lambda: all(due[name] <= server.stored_ids() for name, server in world.servers.items())
 
 
 def _all_committed(world: World) -> Callable[[], bool]:
@@ -172,7 +172,7 @@ def test_an_outcome_of_an_earlier_tenure_is_seen_in_the_books(embedded_broker: B
         shop = _shop(world, customers=20)
         shop.live(40)
         gate = Gate()
-        held = world.customerio.faults.add(Until(gate))
+        held = world.customerio.faults.add(WaitForGate(gate))
         kafka_io.produce(world.broker, world.topic, shop.records)
         with Composed(world, "broken", bug=bugs.EARLIER_EPOCH_ACCEPTED) as member:
             member.wait_until(lambda: held.hits > 0, 180, "no call")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.fakes.base import Fake
-from consumer.demo.fakes.fault_rules import Action, Answer, Garbage, Incoming, MarkInvalid, Rule, contains
+from consumer.demo.fakes.fault_rules import Action, Garbage, IncomingRequest, MarkInvalid, Respond, Rule, contains
 from tests.e2e import accounting, kafka_io, schemas
 from tests.e2e.member import Member
 from tests.e2e.shop import ISOLATED, LONG_AGO_MS, OLD_MS, Shop
@@ -37,18 +37,18 @@ HEADERS = {
 def echo(status: int, **more: str) -> Action:
     """Answer with everything that was sent, and with words of one's own."""
 
-    def answer(incoming: Incoming) -> Answer:
+    def answer(incoming: IncomingRequest) -> Respond:
         sent = incoming.body.decode(errors="replace")
         said = {"message": f"{ANSWERED}: {sent}", "error": ANSWERED, "reason": ANSWERED, "secret": CANARY}
         said["errors"] = [{"message": f"{ANSWERED} {KEY} is invalid"}]  # type: ignore[assignment]
-        return Answer(status, {**HEADERS, **more}, json.dumps(said).encode())
+        return Respond(status, {**HEADERS, **more}, json.dumps(said).encode())
 
     return answer  # type: ignore[return-value]
 
 
 def page(status: int) -> Action:
     """Answer with a page, as a proxy does."""
-    return Answer(status, {**HEADERS, "content-type": "text/html"}, f"<h1>{ANSWERED}</h1>{CANARY} {KEY}".encode())
+    return Respond(status, {**HEADERS, "content-type": "text/html"}, f"<h1>{ANSWERED}</h1>{CANARY} {KEY}".encode())
 
 
 STORM: Mapping[str, Action] = {

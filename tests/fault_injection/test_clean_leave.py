@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.fakes.base import Fake
-from consumer.demo.fakes.fault_rules import Answer, Gate, LoseAnswer, Rule, Until, chance
+from consumer.demo.fakes.fault_rules import Gate, LoseResponse, Respond, Rule, WaitForGate, chance
 from tests.e2e import accounting, kafka_io, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.produced import Sent
@@ -26,8 +26,8 @@ _TIMEOUT_S = 15.0
 def _hold_after(server: Fake, records: list[Sent], gate: Gate, dice: random.Random) -> Rule:
     """Answer calls up to a random moment, before half of what the server is due, and none after it."""
     due = sum(one.destination == server.name and one.cause is None for record in records for one in record.owed)
-    most = len(server.held()) + dice.randrange(due // 2)
-    return server.faults.add(Until(gate), when=lambda _: len(server.held()) > most, name="held")
+    most = len(server.stored_ids()) + dice.randrange(due // 2)
+    return server.faults.add(WaitForGate(gate), when=lambda _: len(server.stored_ids()) > most, name="held")
 
 
 def _leave_midway(world: World, name: str, records: list[Sent], dice: random.Random) -> tuple[Composed, int]:
@@ -75,7 +75,7 @@ def test_a_member_asked_to_leave_at_any_moment_drains_commits_and_leaves_nothing
             failing = [
                 (server, server.faults.add(action, when=chance(0.1, random.Random(seed)), times=3))
                 for server in world.servers.values()
-                for action in (Answer(500), LoseAnswer())
+                for action in (Respond(500), LoseResponse())
             ]
             member, still_open = _leave_midway(world, f"leaves-{seed}", shop.records[before:], random.Random(seed))
             members.append(member)

@@ -87,12 +87,12 @@ def test_a_destination_is_paused_midway_and_goes_on_when_the_pause_is_lifted_or_
             assert [line["level"] for line in member.lines("directives file missing")] == ["warning"]
             assert said_of_directives(member) == {"active": [], "rejected": []}
             kafka_io.produce(broker, world.topic, early)
-            member.wait_until(lambda: due(early, "customerio") <= world.customerio.held(), 180, "not all arrived")
+            member.wait_until(lambda: due(early, "customerio") <= world.customerio.stored_ids(), 180, "not all arrived")
 
             write(path, "pause: {destination: customerio}")
             wait_for_reading(member, 2)
             kafka_io.produce(broker, world.topic, paused)
-            member.wait_until(lambda: due(paused, "copilot") <= world.copilot.held(), 180, "copilot waits, too")
+            member.wait_until(lambda: due(paused, "copilot") <= world.copilot.stored_ids(), 180, "copilot waits, too")
             (shown,) = said_of_directives(member)["active"]
             assert (shown["directive"], shown["destination"], shown["reason"]) == ("pause", "customerio", "as asked")
 
@@ -102,10 +102,12 @@ def test_a_destination_is_paused_midway_and_goes_on_when_the_pause_is_lifted_or_
             assert len(said_of_directives(member)["rejected"]) == 2
             assert said_of_directives(member)["active"] == [shown]
             assert member.metrics()["cdp_directives_file_valid", ()] == 0
-            assert not due(paused, "customerio") & world.customerio.held()
+            assert not due(paused, "customerio") & world.customerio.stored_ids()
 
             write(path)
-            member.wait_until(lambda: due(paused, "customerio") <= world.customerio.held(), 180, "the pause stays")
+            member.wait_until(
+                lambda: due(paused, "customerio") <= world.customerio.stored_ids(), 180, "the pause stays"
+            )
             assert member.metrics()["cdp_directives_file_valid", ()] == 1
 
             # A busy machine may read of a pause when it is over: then once more, and longer.
@@ -117,7 +119,9 @@ def test_a_destination_is_paused_midway_and_goes_on_when_the_pause_is_lifted_or_
                     break
             assert time.time() < end, "the pause was never in force"
             kafka_io.produce(broker, world.topic, ending)
-            member.wait_until(lambda: due(ending, "customerio") <= world.customerio.held(), 180, "the pause ends not")
+            member.wait_until(
+                lambda: due(ending, "customerio") <= world.customerio.stored_ids(), 180, "the pause ends not"
+            )
             over = time.monotonic() - (time.time() - end)
             first = min(one.at for one in world.customerio.received if one.id in due(ending, "customerio"))
             assert first > over - 0.1
@@ -161,7 +165,9 @@ def test_an_event_that_hangs_the_vendor_is_quarantined_and_so_is_a_customer(brok
             world.customerio.wait_until(lambda: rule.hits > 0, 180)
             write(path, by_key, by_position)
             member.wait_until(
-                lambda: due(shop.records, "customerio") <= world.customerio.held(), 180, "its neighbours wait for it"
+                lambda: due(shop.records, "customerio") <= world.customerio.stored_ids(),
+                180,
+                "its neighbours wait for it",
             )
             wait_for_commits(world, member)
             shown = said_of_directives(member)["active"]

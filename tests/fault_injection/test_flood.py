@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from consumer.demo.fakes.fault_rules import Answer, contains
+from consumer.demo.fakes.fault_rules import Respond, contains
 from consumer.demo.registry import SchemaRegistry
 from tests.e2e import accounting, kafka_io, oracle
 from tests.e2e.evidence import gather
@@ -71,11 +71,11 @@ def test_a_registry_that_knows_no_schema_costs_few_letters_and_all_else_is_deliv
         assert len(due) == 120 - _LETTERS
         world.config.write_text(right)
         with world.member() as mended:
-            mended.wait_until(lambda: due <= world.customerio.held(), 180, "not everything arrived")
+            mended.wait_until(lambda: due <= world.customerio.stored_ids(), 180, "not everything arrived")
             _wait_for_commits(world, mended, group)
             assert mended.leave() == 0
         # Letters not below what was committed may have been delivered as well: nothing is missing all the same.
-        assert world.customerio.held() <= {one.kept_as for one in shop.owed}
+        assert world.customerio.stored_ids() <= {one.kept_as for one in shop.owed}
         assert _letters(world) == _LETTERS
 
 
@@ -94,7 +94,7 @@ def test_a_vendor_that_refuses_one_event_type_costs_few_letters_and_a_directive_
                 dataclasses.replace(one, cause="refused", status=400) if one.event_type == ORDER else one
                 for one in record.owed
             ]
-        world.customerio.faults.add(Answer(400), when=contains("Order Completed"), name="refuses orders")
+        world.customerio.faults.add(Respond(400), when=contains("Order Completed"), name="refuses orders")
         directives = world.folder / "directives.yaml"
         reconfigure(world, directives=directives.name, flood_guard=_guard())
         with world.member() as member:

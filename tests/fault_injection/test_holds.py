@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes.fault_rules import Action, Answer, endpoint
+from consumer.demo.fakes.fault_rules import Action, Respond, endpoint
 from tests.e2e import oracle
 from tests.e2e.evidence import gather
 from tests.e2e.shop import ISOLATED
@@ -25,14 +25,14 @@ _ELSEWHERE = {"location": f"http://127.0.0.1:9/{_MOVED}"}
 _SOMEBODY_ELSES = f"<html>{_PAGE}</html>".encode()
 _ROUNDS: tuple[Mapping[str, tuple[Action, str]], ...] = (
     {
-        "customerio": (Answer(404), "gone"),
-        "copilot": (Answer(302, _ELSEWHERE), "unexpected"),
-        "yotpo": (Answer(200, {}, _SOMEBODY_ELSES), "unintelligible"),
+        "customerio": (Respond(404), "gone"),
+        "copilot": (Respond(302, _ELSEWHERE), "unexpected"),
+        "yotpo": (Respond(200, {}, _SOMEBODY_ELSES), "unintelligible"),
     },
     {
-        "customerio": (Answer(200, {}, _SOMEBODY_ELSES), "unintelligible"),
-        "copilot": (Answer(410), "gone"),
-        "yotpo": (Answer(308, _ELSEWHERE), "unexpected"),
+        "customerio": (Respond(200, {}, _SOMEBODY_ELSES), "unintelligible"),
+        "copilot": (Respond(410), "gone"),
+        "yotpo": (Respond(308, _ELSEWHERE), "unexpected"),
     },
 )
 
@@ -66,7 +66,7 @@ def test_a_hold_of_the_consent_endpoint_leaves_collect_going(apache_broker: Real
     with World(apache_broker, tmp_path, {"cdp-copilot": ("copilot",)}) as world:
         change(world, every={"probe": f"{_PROBE_S}s"})
         shop, server = Feed(world, 52), world.copilot
-        gone = server.faults.add(Answer(404), when=endpoint(_CONSENT))
+        gone = server.faults.add(Respond(404), when=endpoint(_CONSENT))
         with world.member() as member:
             for _ in range(40):
                 shop.consent()
@@ -76,7 +76,7 @@ def test_a_hold_of_the_consent_endpoint_leaves_collect_going(apache_broker: Real
             for number in range(300):
                 shop.order(customer=f"visitor-{number:03}")
             visits = {one.kept_as for record in shop.produce() for one in record.owed}
-            server.wait_until(lambda: visits <= server.held(), 180)
+            server.wait_until(lambda: visits <= server.stored_ids(), 180)
             (pipeline,) = member.status().values()
             assert [hold["endpoint"] for hold in pipeline["destinations"][0]["holds"]] == ["consent"]
             server.faults.remove(gone)

@@ -82,7 +82,7 @@ def test_partitions_and_topics_that_come_later_are_read_from_their_beginning_tho
             newly.live(60)
             kafka_io.produce(broker, later, newly.records)
             wanted = due(shop.records) - due(before) | due(wider.records) | due(newly.records)
-            member.wait_until(lambda: wanted <= world.customerio.held(), _WITHIN_S, "not everything arrived")
+            member.wait_until(lambda: wanted <= world.customerio.stored_ids(), _WITHIN_S, "not everything arrived")
             member.wait_for_partitions(6)
             for topic, partitions in ((world.topic, 4), (later, 2)):
                 ends = kafka_io.log_ends(broker, topic, partitions)
@@ -197,7 +197,9 @@ def test_a_member_whose_offset_is_gone_says_so_waits_and_goes_on_where_an_operat
         with world.member() as member:
             said = member.wait_for_line("partition stopped", topic=world.topic, partition=0)
             assert (said["offset"], said["level"]) == (5, "error")
-            member.wait_until(lambda: other <= world.customerio.held(), _WITHIN_S, "the other partition waits, too")
+            member.wait_until(
+                lambda: other <= world.customerio.stored_ids(), _WITHIN_S, "the other partition waits, too"
+            )
             status = member.status()[group]
             assert [(one["partition"], one["offset"]) for one in status["stopped"]] == [(0, 5)]
             assert member.metrics()["cdp_kafka_partitions_stopped", (("pipeline", group), ("topic", world.topic))] == 1
@@ -210,7 +212,7 @@ def test_a_member_whose_offset_is_gone_says_so_waits_and_goes_on_where_an_operat
             directives.write_text(json.dumps({"directives": [accepted]}))
             said = member.wait_for_line("offset gap accepted", topic=world.topic, partition=0)
             assert (said["lost_from"], said["goes_on_at"]) == (5, 20)
-            member.wait_until(lambda: rest <= world.customerio.held(), _WITHIN_S, "the rest did not arrive")
+            member.wait_until(lambda: rest <= world.customerio.stored_ids(), _WITHIN_S, "the rest did not arrive")
             ends = kafka_io.log_ends(broker, world.topic, 2)
             member.wait_until(
                 lambda: kafka_io.committed(broker, group, world.topic, 2) == ends,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes.fault_rules import Answer, Gate, Incoming, Until
+from consumer.demo.fakes.fault_rules import Gate, IncomingRequest, Respond, WaitForGate
 from tests.e2e import oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member
@@ -41,7 +41,7 @@ def test_a_token_that_dies_is_renewed_once_however_many_lanes_meet_it(
             shop.wait_until_delivered()
             for expiry in range(1, 3):
                 gate = Gate()
-                held = server.faults.add(Until(gate, processed_first=False), when=_delivers)
+                held = server.faults.add(WaitForGate(gate, processed_first=False), when=_delivers)
                 shop.orders(200)
                 member.wait_until(
                     lambda: member.status()[pipeline]["destinations"][0]["requests"] == lanes, 180, "a lane is idle"
@@ -104,12 +104,12 @@ def test_a_changed_credentials_file_ends_the_hold_at_once_and_a_half_written_one
             },
         )
 
-        def note(call: Incoming) -> bool:
+        def note(call: IncomingRequest) -> bool:
             seen.add(_signed_with(call))
             return False
 
         for server in world.servers.values():
-            server.faults.add(Answer(500), when=note)
+            server.faults.add(Respond(500), when=note)
         shop = Feed(world, 43)
         with world.member() as member:
             shop.orders(50)
@@ -161,7 +161,7 @@ def test_a_disk_of_secrets_that_hangs_is_said_and_keeps_neither_deliveries_nor_t
             shop.wait_until_delivered()
             with HungMount(file):
                 for server in world.servers.values():
-                    server.faults.add(Answer(401), when=_delivers, times=4)
+                    server.faults.add(Respond(401), when=_delivers, times=4)
                 shop.orders(400)
                 shop.wait_until_delivered()
                 shop.orders(50)
@@ -180,11 +180,11 @@ def test_a_disk_of_secrets_that_hangs_is_said_and_keeps_neither_deliveries_nor_t
         assert oracle.complaints(shop.records, gather(world)) == []
 
 
-def _delivers(call: Incoming) -> bool:
+def _delivers(call: IncomingRequest) -> bool:
     return not call.path.endswith("access_tokens")
 
 
-def _signed_with(call: Incoming) -> str:
+def _signed_with(call: IncomingRequest) -> str:
     """Return what a call proves itself with; a call for a token does so in its body."""
     said = call.headers.get("authorization") or call.headers.get("x-yotpo-token")
     return said or call.body.decode()

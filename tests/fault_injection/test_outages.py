@@ -12,7 +12,7 @@ from typing import Self
 import pytest
 
 from consumer.demo.fakes.base import Fake
-from consumer.demo.fakes.fault_rules import Action, Answer, Delay, Hang, Incoming, Reset, Rule, Trickle
+from consumer.demo.fakes.fault_rules import Action, Delay, Hang, IncomingRequest, Reset, Respond, Rule, Trickle
 from consumer.demo.fakes.recorder import ReceivedRequest
 from tests.e2e import oracle
 from tests.e2e.evidence import gather
@@ -38,14 +38,14 @@ _SOON_S = 5.0
 """How soon an event must reach a destination that is not down: generous, for many processes share the machine."""
 
 
-def _in_turn(*actions: Action) -> Callable[[Incoming], Action]:
+def _in_turn(*actions: Action) -> Callable[[IncomingRequest], Action]:
     """Return what does one thing after another, request by request."""
     return lambda call: actions[call.number % len(actions)]
 
 
-_DOWN: Mapping[str, Mapping[str, Callable[[Incoming], Action]]] = {
+_DOWN: Mapping[str, Mapping[str, Callable[[IncomingRequest], Action]]] = {
     "5xx, hangs": {
-        "customerio": _in_turn(Answer(500), Answer(502), Answer(503)),
+        "customerio": _in_turn(Respond(500), Respond(502), Respond(503)),
         "copilot": _in_turn(Hang(600), Delay(_TIMEOUT_S * 3)),
     },
     "trickles, resets": {"customerio": _in_turn(Trickle(_TIMEOUT_S * 4)), "copilot": _in_turn(Reset())},
@@ -79,7 +79,9 @@ class _Outage:
         down: by destination, what its server does instead.
     """
 
-    def __init__(self, broker: RealBroker, folder: Path, down: Mapping[str, Callable[[Incoming], Action]]) -> None:
+    def __init__(
+        self, broker: RealBroker, folder: Path, down: Mapping[str, Callable[[IncomingRequest], Action]]
+    ) -> None:
         folder.mkdir()
         self.began = self._full = self._mended = 0.0
         self._down = down

@@ -64,7 +64,7 @@ def test_a_registry_that_is_down_at_start_and_midway_makes_records_wait_and_cost
             _wait_until_held(world, others)
             member.wait_until(lambda: _schema_trouble(member) == {"unreachable"}, 180, "nobody says why records wait")
             stay_out(down)
-            assert page.owed[0].kept_as not in world.customerio.held()
+            assert page.owed[0].kept_as not in world.customerio.stored_ids()
             registry.down = False
             mended = time.monotonic()
             shop.wait_until_delivered(within_s=_AGAIN_S + _BUSY_S)
@@ -201,7 +201,7 @@ def _poll_often(world: World) -> None:
 
 def _wait_until_held(world: World, records: Iterable[Sent]) -> None:
     due = {one.kept_as for record in records for one in record.owed if one.destination == "customerio"}
-    world.customerio.wait_until(lambda: due <= world.customerio.held(), 180)
+    world.customerio.wait_until(lambda: due <= world.customerio.stored_ids(), 180)
 
 
 def _with_value(letter: Letter, sent: Sent) -> Letter:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes.fault_rules import Delay, Gate, Until
+from consumer.demo.fakes.fault_rules import Delay, Gate, WaitForGate
 from tests.e2e import accounting, kafka_io, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member
@@ -57,7 +57,7 @@ class Group:
 
     def produce(self, count: int) -> None:
         """Have so many more things happen in the shop."""
-        self._before = len(self.server.held())
+        self._before = len(self.server.stored_ids())
         made = len(self.shop.records)
         self.shop.live(count)
         new = self.shop.records[made:]
@@ -66,11 +66,11 @@ class Group:
 
     def some_arrive(self, member: Member) -> None:
         """Wait until deliveries of what was produced last run."""
-        member.wait_until(lambda: len(self.server.held()) > self._before + 20, 180, "nothing is delivered")
+        member.wait_until(lambda: len(self.server.stored_ids()) > self._before + 20, 180, "nothing is delivered")
 
     def everything_ends(self, member: Member) -> None:
         """Wait until all has arrived and is committed."""
-        member.wait_until(lambda: self._due <= self.server.held(), 180, "not everything arrived")
+        member.wait_until(lambda: self._due <= self.server.stored_ids(), 180, "not everything arrived")
         member.wait_until(lambda: self.committed() == self.log_ends(), 180, "not everything was committed")
 
     def committed(self) -> dict[int, int]:
@@ -127,7 +127,7 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
 
                 gate = Gate()
                 group.server.faults.remove(slow)
-                held_back = group.server.faults.add(Until(gate))
+                held_back = group.server.faults.add(WaitForGate(gate))
                 group.produce(500)
                 group.all_lanes_call(frozen, killed, stays)
                 theirs = group.partitions_of(frozen, killed)
@@ -196,7 +196,7 @@ def test_a_member_with_a_name_restarts_politely_and_after_a_kill_and_moves_no_pa
                 assert group.partitions_of(second) == mine or not classic
                 gate = Gate()
                 group.server.faults.remove(slow)
-                group.server.faults.add(Until(gate))
+                group.server.faults.add(WaitForGate(gate))
                 group.produce(300)
                 group.all_lanes_call(second, stays)
                 second.kill()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.demo.fakes.fault_rules import Action, Answer, Hang, Incoming, Rule, contains
+from consumer.demo.fakes.fault_rules import Action, Hang, IncomingRequest, Respond, Rule, contains
 from tests.e2e.evidence import gather
 from tests.e2e.produced import Sent
 from tests.e2e.shop import ISOLATED
@@ -28,7 +28,7 @@ _AFTER_S = 0.5
 _SURE = {"failures": 2, "other_successes": 1, "give_up_after": f"{_AFTER_S:g}s", "give_up_successes": 10}
 _BATCH = {"batch": {"events": 8, "linger": "50ms"}}
 _TAG = "unbearable"
-_BAD: Mapping[str, Action] = {"customerio": Answer(500), "copilot": Hang(600), "yotpo": Answer(403)}
+_BAD: Mapping[str, Action] = {"customerio": Respond(500), "copilot": Hang(600), "yotpo": Respond(403)}
 _OUTAGE_CALLS = 12
 """In an outage so many calls fail at the least: of each of four lanes three, where two failures make a suspect."""
 
@@ -86,7 +86,7 @@ def _must_be_given_up(record: Sent) -> None:
     """Note of what a record owes that it must become letters, with the last status there was."""
     for index, one in enumerate(record.owed):
         action = _BAD[str(one.destination)]
-        status = action.status if isinstance(action, Answer) else None
+        status = action.status if isinstance(action, Respond) else None
         record.owed[index] = dataclasses.replace(one, cause="never_accepted", status=status)
 
 
@@ -118,7 +118,7 @@ def _has_lasted(since: float, outages: Mapping[str, Rule]) -> bool:
     return time.monotonic() - since > 3 * _AFTER_S and min(hits) >= _OUTAGE_CALLS
 
 
-def _delivers(call: Incoming) -> bool:
+def _delivers(call: IncomingRequest) -> bool:
     return not call.path.endswith("access_tokens")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.fakes.base import Fake
-from consumer.demo.fakes.fault_rules import Answer, Gate, Incoming, Until
+from consumer.demo.fakes.fault_rules import Gate, IncomingRequest, Respond, WaitForGate
 from tests.e2e import kafka_io, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.produced import Sent
@@ -43,21 +43,21 @@ def test_no_request_starts_before_the_time_that_a_destination_asked_for(
         wall_less_monotonic = time.time() - time.monotonic()
         until = {}
 
-        def in_seconds(_: Incoming) -> Answer:
-            return Answer(429, {"retry-after": str(_WAIT_S)})
+        def in_seconds(_: IncomingRequest) -> Respond:
+            return Respond(429, {"retry-after": str(_WAIT_S)})
 
-        def by_a_date(_: Incoming) -> Answer:
+        def by_a_date(_: IncomingRequest) -> Respond:
             until["copilot"] = at = math.ceil(time.time()) + _WAIT_S
-            return Answer(503, {"retry-after": format_datetime(datetime.fromtimestamp(at, UTC), usegmt=True)})
+            return Respond(503, {"retry-after": format_datetime(datetime.fromtimestamp(at, UTC), usegmt=True)})
 
-        def by_its_rate(_: Incoming) -> Answer:
-            return Answer(429, {"ratelimit-remaining": "0", "ratelimit-reset": str(_WAIT_S)})
+        def by_its_rate(_: IncomingRequest) -> Respond:
+            return Respond(429, {"ratelimit-remaining": "0", "ratelimit-reset": str(_WAIT_S)})
 
         # Copilot's first answer tells the time, and before it only one call is made.
         early = 10
         first = {name: _due(shop.records[:early], name) for name in world.servers}
         gate = Gate()
-        asks: dict[str, Callable[[Incoming], Answer]] = {
+        asks: dict[str, Callable[[IncomingRequest], Respond]] = {
             "customerio": in_seconds,
             "copilot": by_a_date,
             "yotpo": by_its_rate,
@@ -68,7 +68,7 @@ def test_no_request_starts_before_the_time_that_a_destination_asked_for(
             rules = []
             for name, server in world.servers.items():
                 # All lanes but one are on the wire and stay there: no call can be under way to the server already.
-                server.faults.add(Until(gate, processed_first=False), when=_delivers, times=_LANES - 1)
+                server.faults.add(WaitForGate(gate, processed_first=False), when=_delivers, times=_LANES - 1)
                 rules.append(server.faults.add(asks[name], when=_delivers, times=1, name="asks"))
             kafka_io.produce(apache_broker, world.topic, shop.records[early:])
             member.wait_until(lambda: all(rule.hits for rule in rules), 180, "a lane is idle")
@@ -111,7 +111,7 @@ def test_a_rate_holds_in_every_second_at_the_server_for_two_members_and_across_r
                 server.wait_until(lambda: _tokens(server) > 2, 180)
                 assert first.leave() == 0
                 second.wait_for_partitions(PARTITIONS)
-                second.wait_until(lambda: due <= server.held(), 180, "not everything arrived")
+                second.wait_until(lambda: due <= server.stored_ids(), 180, "not everything arrived")
                 assert leaks(world, second) == []
                 assert second.leave() == 0
         evidence = gather(world)
@@ -128,10 +128,10 @@ def _due(records: Iterable[Sent], destination: str) -> set[str]:
 
 
 def _all_held(world: World, due: Mapping[str, set[str]]) -> bool:
-    return all(due[name] <= server.held() for name, server in world.servers.items())
+    return all(due[name] <= server.stored_ids() for name, server in world.servers.items())
 
 
-def _delivers(call: Incoming) -> bool:
+def _delivers(call: IncomingRequest) -> bool:
     return not call.path.endswith("access_tokens")
 
 

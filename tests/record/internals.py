@@ -15,9 +15,9 @@ from consumer.demo.embedded_kafka import EmbeddedKafka
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio as FakeCustomerIo
-from consumer.demo.fakes.fault_rules import Answer, Gate, MarkInvalid, Until, contains
-from consumer.demo.fakes.fault_rules import Incoming as ReceivedRequest
-from consumer.demo.fakes.thread_runner import threaded
+from consumer.demo.fakes.fault_rules import Gate, MarkInvalid, Respond, WaitForGate, contains
+from consumer.demo.fakes.fault_rules import IncomingRequest as ReceivedRequest
+from consumer.demo.fakes.thread_runner import ThreadRunner
 from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.demo.registry import SchemaRegistry
 from consumer.demo.schemas import Registered as RegisteredSchema
@@ -34,7 +34,6 @@ from tests.observability.test_each_verb import VERBS
 from tests.observability.written import Written
 
 __all__ = [
-    "Answer",
     "EmbeddedKafka",
     "Fake",
     "FakeCopilot",
@@ -44,15 +43,16 @@ __all__ = [
     "MarkInvalid",
     "ReceivedRequest",
     "RegisteredSchema",
+    "Respond",
     "SchemaRegistry",
-    "Until",
+    "ThreadRunner",
+    "WaitForGate",
     "closed_lists",
     "contains",
     "main",
     "occurrences",
     "sample_metrics",
     "sample_status",
-    "threaded",
 ]
 
 _LATER_MS = 253_402_300_799_000

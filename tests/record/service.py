@@ -40,7 +40,6 @@ from tests.record.events import (
     topics,
 )
 from tests.record.internals import (
-    Answer,
     EmbeddedKafka,
     Fake,
     FakeCopilot,
@@ -50,10 +49,11 @@ from tests.record.internals import (
     MarkInvalid,
     ReceivedRequest,
     RegisteredSchema,
+    Respond,
     SchemaRegistry,
-    Until,
+    ThreadRunner,
+    WaitForGate,
     contains,
-    threaded,
 )
 
 Json = Any
@@ -144,16 +144,16 @@ class _Servers:
         self.received: dict[str, list[ReceivedRequest]] = {fake.name: [] for fake in self.all}
         for fake in self.all:
             fake.faults.add(self._spy(fake))
-            fake.faults.add(Until(self.gate), when=contains(f'"{PLUG}"'), times=1)
-            fake.faults.add(Answer(503), when=contains(BUSY), times=1)
+            fake.faults.add(WaitForGate(self.gate), when=contains(f'"{PLUG}"'), times=1)
+            fake.faults.add(Respond(503), when=contains(BUSY), times=1)
         for fake in (self.copilot, self.customerio):
-            fake.faults.add(Answer(400), when=contains(POISON))
+            fake.faults.add(Respond(400), when=contains(POISON))
         self.copilot.faults.add(
             MarkInvalid("not known", lambda item: LISTED.encode() in item.raw), when=contains(LISTED)
         )
-        self.customerio.faults.add(Answer(429, {"retry-after": "1"}), when=contains(THROTTLED), times=1)
-        self.customerio.faults.add(Answer(401), when=contains(UNAUTHORIZED), times=2)
-        self.yotpo.faults.add(Answer(401), when=contains(UNAUTHORIZED), times=1)
+        self.customerio.faults.add(Respond(429, {"retry-after": "1"}), when=contains(THROTTLED), times=1)
+        self.customerio.faults.add(Respond(401), when=contains(UNAUTHORIZED), times=2)
+        self.yotpo.faults.add(Respond(401), when=contains(UNAUTHORIZED), times=1)
 
     def _spy(self, fake: Fake) -> Callable[[ReceivedRequest], None]:
         def received(incoming: ReceivedRequest) -> None:
@@ -200,7 +200,7 @@ def served(folder: Path, new_keys: Mapping[str, str]) -> dict[str, Json]:
     with ExitStack() as stack:
         kafka = stack.enter_context(EmbeddedKafka())
         registry = stack.enter_context(SchemaRegistry(_registered(encoder)))
-        stack.enter_context(threaded(*servers.all))
+        stack.enter_context(ThreadRunner(*servers.all))
         by_topic = {"shop.plug": [plug()], **dict(topics(encoder))}
         for topic in (*by_topic, _DEAD_LETTERS):
             kafka.create_topic(topic, 1)

@@ -12,21 +12,21 @@ from typing import Self, assert_never
 
 from consumer.demo.fakes.fault_rules import (
     Action,
-    Answer,
     Delay,
     FaultRules,
     Garbage,
     Hang,
-    Incoming,
-    LoseAnswer,
+    IncomingRequest,
+    LoseResponse,
     MarkInvalid,
     Reset,
+    Respond,
     Rule,
     Trickle,
-    Until,
+    WaitForGate,
     contains,
 )
-from consumer.demo.fakes.http_server import FakeResponse, Sending, Server
+from consumer.demo.fakes.http_server import FakeResponse, Server, SocketAction
 from consumer.demo.fakes.parsing import RequestParseError
 from consumer.demo.fakes.recorder import Item, ReceivedRequest, Recorder
 
@@ -85,13 +85,9 @@ class Fake(Recorder, ABC):
 
     # ── ready-made misbehaviour ───────────────────────────────────────────────────────────────────────────────────
 
-    def forget(self) -> None:
-        """Empty the books; the fault plan stays."""
-        self.clear()
-
     def outage(self, status: int = 503) -> Rule:
         """Answer everything with this status until the returned rule is removed."""
-        return self.faults.add(Answer(status), name="outage")
+        return self.faults.add(Respond(status), name="outage")
 
     def poison(self, marker: str, status: int = 400) -> Rule:
         """Refuse every request whose body contains `marker` (plain ASCII) without saying who is guilty."""
@@ -100,16 +96,12 @@ class Fake(Recorder, ABC):
         def guilty(item: Item) -> bool:
             return sought in item.raw
 
-        return self.faults.add_rule(Rule(Answer(status), contains(marker), None, "poison", guilty))
-
-    def drop_one(self) -> None:
-        """Lose the next event that is taken and answer as if nothing had happened."""
-        self.lie()
+        return self.faults.add_rule(Rule(Respond(status), contains(marker), None, "poison", guilty))
 
     # ── what a vendor adds ────────────────────────────────────────────────────────────────────────────────────────
 
     @abstractmethod
-    def read(self, incoming: Incoming) -> list[Item]:
+    def read(self, incoming: IncomingRequest) -> list[Item]:
         """Find the events of a request and set its `document`.
 
         Raises:
@@ -117,18 +109,18 @@ class Fake(Recorder, ABC):
         """
 
     @abstractmethod
-    def process(self, incoming: Incoming) -> FakeResponse:
+    def process(self, incoming: IncomingRequest) -> FakeResponse:
         """Hold one request against the contract: take, refuse or drop its events, and answer."""
 
     @abstractmethod
     def error(self, status: int, message: str) -> FakeResponse:
         """Return an error in the vendor's own form."""
 
-    def refuse_whole(self, incoming: Incoming, reason: str) -> None:
+    def refuse_whole(self, incoming: IncomingRequest, reason: str) -> None:
         """Write down a request that was refused without a look at its single events."""
         self.refuse(_whole(incoming), reason, incoming.number)
 
-    def drop_whole(self, incoming: Incoming, reason: str) -> None:
+    def drop_whole(self, incoming: IncomingRequest, reason: str) -> None:
         """Write down every event of a request that was thrown away behind a 2xx, or the request if none can be read."""
         for item in incoming.items or (_whole(incoming),):
             self.drop(item, reason, incoming.number)
@@ -139,11 +131,11 @@ class Fake(Recorder, ABC):
         """Return what its clock says, epoch seconds."""
         return self.clock()
 
-    def begun(self) -> None:
+    def request_started(self) -> None:
         """Count a request that has begun to arrive."""
         self.in_flight += 1
 
-    async def exchange(self, incoming: Incoming) -> Sending:
+    async def handle(self, incoming: IncomingRequest) -> SocketAction:
         """Number and read the request, then let the fault plan act, or the contract."""
         self._count += 1
         incoming.number = self._count
@@ -156,20 +148,20 @@ class Fake(Recorder, ABC):
             return self.process(incoming)
         rule, action = chosen
         incoming.fault = rule.name
-        self.changed()
-        if isinstance(action, Answer) and action.status in _CLIENT_ERRORS and rule.guilty:
-            for item in filter(rule.guilty, incoming.items):
+        self.notify()
+        if isinstance(action, Respond) and action.status in _CLIENT_ERRORS and rule.refuses:
+            for item in filter(rule.refuses, incoming.items):
                 self.refuse(item, rule.name, incoming.number)
         return await self._act(incoming, action)
 
-    def ended(self, incoming: Incoming | None, status: int | None) -> None:
+    def request_ended(self, incoming: IncomingRequest | None, status: int | None) -> None:
         """Write the request down; what never arrived whole is no request."""
         self.in_flight -= 1
         if incoming is None:
-            self.changed()
+            self.notify()
             return
         ids = tuple(item.id or "" for item in incoming.items)
-        self.end(
+        self.record_request(
             ReceivedRequest(
                 number=incoming.number,
                 method=incoming.method,
@@ -181,42 +173,42 @@ class Fake(Recorder, ABC):
                 size=len(incoming.body),
                 ids=ids,
                 fault=incoming.fault,
-                left=incoming.left,
+                client_left=incoming.client_left,
             )
         )
 
-    async def _act(self, incoming: Incoming, action: Action) -> Sending:
+    async def _act(self, incoming: IncomingRequest, action: Action) -> SocketAction:
         match action:
-            case Answer(status, headers, body):
+            case Respond(status, headers, body):
                 shown = self.error(status, "a fault was asked for")
                 return FakeResponse(status, {**shown.headers, **headers}, shown.body if body is None else body)
             case Reset() | Hang() | Garbage():
                 return action
-            case LoseAnswer():
+            case LoseResponse():
                 self.process(incoming)
                 return Reset()
             case Delay(seconds, processed_first):
                 early = self.process(incoming) if processed_first else None
                 await asyncio.sleep(seconds)
                 return early or self.process(incoming)
-            case Until(gate, processed_first):
+            case WaitForGate(gate, processed_first):
                 early = self.process(incoming) if processed_first else None
                 await gate.wait()
                 return early or self.process(incoming)
             case Trickle(seconds):
-                return replace(self.process(incoming), over_s=seconds)
+                return replace(self.process(incoming), trickle_s=seconds)
             case MarkInvalid():
-                incoming.marked = action
+                incoming.mark_invalid = action
                 return self.process(incoming)
             case _:
                 assert_never(action)
 
 
-def _whole(incoming: Incoming) -> Item:
+def _whole(incoming: IncomingRequest) -> Item:
     return Item(None, "request", None, None, incoming.document or {}, incoming.body)
 
 
-def json_reply(status: int, document: object, headers: Mapping[str, str] | None = None) -> FakeResponse:
+def json_response(status: int, document: object, headers: Mapping[str, str] | None = None) -> FakeResponse:
     """Return an answer with a JSON body."""
     body = json.dumps(document, separators=(",", ":")).encode()
     return FakeResponse(status, {"content-type": "application/json", **(headers or {})}, body)

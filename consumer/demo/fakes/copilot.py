@@ -6,11 +6,17 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from consumer.demo.fakes.base import Fake, json_reply
-from consumer.demo.fakes.copilot_rules import complaint, is_ignored, is_patterned
-from consumer.demo.fakes.fault_rules import Incoming
+from consumer.demo.fakes.base import Fake, json_response
+from consumer.demo.fakes.copilot_rules import find_violation, is_ignored, is_patterned
+from consumer.demo.fakes.fault_rules import IncomingRequest
 from consumer.demo.fakes.http_server import FakeResponse
-from consumer.demo.fakes.parsing import Document, basic, is_text, read_object, says_json
+from consumer.demo.fakes.parsing import (
+    Document,
+    is_json_content_type,
+    is_nonempty,
+    parse_basic_auth,
+    read_object,
+)
 from consumer.demo.fakes.recorder import Item
 
 COLLECT = "/v2/collect"
@@ -55,7 +61,7 @@ class FakeCopilot(Fake):
         """Accept these credentials from now on, and no longer the old ones."""
         self._credentials = (client_id, client_secret)
 
-    def read(self, incoming: Incoming) -> list[Item]:
+    def read(self, incoming: IncomingRequest) -> list[Item]:
         """Find the events of a collect request, or the one change of a consent request."""
         incoming.document, raws = read_object(incoming.body, "events")
         if incoming.path == CONSENT:
@@ -65,9 +71,9 @@ class FakeCopilot(Fake):
             return []
         return [_event(event, raw) for event, raw in zip(events, raws, strict=True) if isinstance(event, dict)]
 
-    def process(self, incoming: Incoming) -> FakeResponse:
+    def process(self, incoming: IncomingRequest) -> FakeResponse:
         """Judge one request as the reference says."""
-        if basic(incoming.headers.get("authorization")) != self._credentials:
+        if parse_basic_auth(incoming.headers.get("authorization")) != self._credentials:
             return self.error(_UNAUTHORIZED, "the credentials are not accepted")
         wrong = self._malformed(incoming)
         if wrong is not None:
@@ -76,8 +82,8 @@ class FakeCopilot(Fake):
         if len(incoming.body) > self._max_bytes:
             return self.error(413, "the body is too large")
         if incoming.path == CONSENT:
-            self.take(incoming.items, incoming.number)
-            return json_reply(200, {}) if incoming.number % 2 else FakeResponse(204, {}, b"")
+            self.store(incoming.items, incoming.number)
+            return json_response(200, {}) if incoming.number % 2 else FakeResponse(204, {}, b"")
         if len(incoming.items) > self._max_events:
             return self.error(413, "there are too many events")
         return self._collect(incoming)
@@ -85,18 +91,18 @@ class FakeCopilot(Fake):
     def error(self, status: int, message: str) -> FakeResponse:
         """Return `reason` and `error_message`, the body of every status but 200."""
         reason = "AUTH.UNAUTHORIZED" if status == _UNAUTHORIZED else "COMMON.REQUEST_VALIDATION"
-        return json_reply(status, {"reason": reason, "error_message": message})
+        return json_response(status, {"reason": reason, "error_message": message})
 
-    def _malformed(self, incoming: Incoming) -> str | None:
+    def _malformed(self, incoming: IncomingRequest) -> str | None:
         document = incoming.document
         if incoming.method != "POST" or incoming.path not in {COLLECT, CONSENT}:
             return "there is no such endpoint"
-        if not says_json(incoming.headers.get("content-type", "")):
+        if not is_json_content_type(incoming.headers.get("content-type", "")):
             return "the content type is not application/json"
         if document is None:
             return incoming.problem
         if incoming.path == CONSENT:
-            return _consent_complaint(document)
+            return _consent_violation(document)
         events = document.get("events")
         if document.keys() != {"events"} or not isinstance(events, list) or not events:
             return "the body is not an object with one or more events"
@@ -106,16 +112,20 @@ class FakeCopilot(Fake):
             return "an event has no event_id"
         return None
 
-    def _collect(self, incoming: Incoming) -> FakeResponse:
+    def _collect(self, incoming: IncomingRequest) -> FakeResponse:
         now_ms = int(self.clock() * 1000)
         counts = Counter(item.id for item in incoming.items)
         good: list[Item] = []
         invalid: list[Document] = []
         for index, item in enumerate(incoming.items):
             # The answer names events by their id: of two with the same one it could not say which was taken.
-            wrong = "event_id stands twice in this request" if counts[item.id] > 1 else complaint(item.document, now_ms)
-            if wrong is None and incoming.marked and incoming.marked.which(item):
-                wrong = incoming.marked.error
+            wrong = (
+                "event_id stands twice in this request"
+                if counts[item.id] > 1
+                else find_violation(item.document, now_ms)
+            )
+            if wrong is None and incoming.mark_invalid and incoming.mark_invalid.which(item):
+                wrong = incoming.mark_invalid.error
             if wrong is not None:
                 self.refuse(item, wrong, incoming.number)
                 invalid.append({"event_id": item.id, "index": index, "error": wrong})
@@ -123,9 +133,9 @@ class FakeCopilot(Fake):
                 self.drop(item, "a custom_event with neither user_id nor thing_id is ignored", incoming.number)
             else:
                 good.append(item)
-        self.take(good, incoming.number)
+        self.store(good, incoming.number)
         # Both forms of "all is well" have been seen, so both are given.
-        return json_reply(200, {"invalid_events": invalid} if invalid or incoming.number % 2 == 0 else {})
+        return json_response(200, {"invalid_events": invalid} if invalid or incoming.number % 2 == 0 else {})
 
 
 def _event(event: Document, raw: bytes) -> Item:
@@ -147,10 +157,10 @@ def _consent(document: Document, raw: bytes) -> Item:
     return Item(name, "consent", None, user, document, raw)
 
 
-def _consent_complaint(document: Document) -> str | None:
+def _consent_violation(document: Document) -> str | None:
     if document.keys() != {"user_id", "consent_value"}:
         return "the body is not exactly user_id and consent_value"
-    if not is_text(document["user_id"]) or not is_patterned(document["user_id"]):
+    if not is_nonempty(document["user_id"]) or not is_patterned(document["user_id"]):
         return "user_id is not a string of allowed characters"
     return None if isinstance(document["consent_value"], bool) else "consent_value is not a Boolean"
 

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from consumer.demo.fakes.parsing import Document, Question, is_object, is_string, is_text, is_true_or_false, is_whole
+from consumer.demo.fakes.parsing import (
+    Document,
+    ValueCheck,
+    is_boolean,
+    is_integer,
+    is_nonempty,
+    is_object,
+    is_string,
+)
 
 MAX_PROPERTIES = 20
 MAX_ID_LENGTH = 50
@@ -38,64 +46,64 @@ def _is_offset(value: object) -> bool:
     return minutes <= (12 * 60 if text[0] == "-" else 14 * 60 + 59)
 
 
-def _is_free(value: object) -> bool:
-    return is_string(value) or is_true_or_false(value) or is_whole(value)
+def _is_scalar(value: object) -> bool:
+    return is_string(value) or is_boolean(value) or is_integer(value)
 
 
-def _is_custom(value: object) -> bool:
-    return _is_free(value) or isinstance(value, float)
+def _is_custom_value(value: object) -> bool:
+    return _is_scalar(value) or isinstance(value, float)
 
 
 @dataclass(frozen=True, slots=True)
-class _Type:
+class _EventType:
     """Fields of one event type: those that must be there, those that may, and whether any other name may."""
 
-    must: Mapping[str, Question]
-    may: Mapping[str, Question]
-    free: bool = False
+    required: Mapping[str, ValueCheck]
+    optional: Mapping[str, ValueCheck]
+    open: bool = False
 
 
-_USER = {"user_id": is_text}
-_THING = {"thing_id": is_text}
-_MODEL = {"user_id": is_text, "firmware_version": is_string, "model": is_string}
+_USER = {"user_id": is_nonempty}
+_THING = {"thing_id": is_nonempty}
+_MODEL = {"user_id": is_nonempty, "firmware_version": is_string, "model": is_string}
 _PERSON = {
     "first_name": is_string,
     "last_name": is_string,
     "email": is_string,
-    "copilot_analysis_consent": is_true_or_false,
+    "copilot_analysis_consent": is_boolean,
     "utc_offset": _is_offset,
 }
 _CUSTOM = {"custom_properties": is_object}
-_FIRMWARE = _Type(_THING, {"user_id": is_text, "firmware_version": is_string})
+_FIRMWARE = _EventType(_THING, {"user_id": is_nonempty, "firmware_version": is_string})
 
-TYPES: Mapping[str, _Type] = {
-    "user_created": _Type(_USER, _PERSON | _CUSTOM),
-    "user_updated": _Type(_USER, _PERSON | _CUSTOM),
-    "user_deleted": _Type(_USER, {}),
-    "thing_created": _Type(_THING, _MODEL | _CUSTOM),
-    "thing_updated": _Type(_THING, _MODEL | _CUSTOM),
-    "user_thing_associated": _Type(_USER | _THING, {}),
-    "user_thing_disassociated": _Type(_USER | _THING, {}),
-    "thing_status_changed": _Type(
-        _THING | {"status_key": is_text, "status_value": is_string}, _USER | {"status_date": is_whole}
+TYPES: Mapping[str, _EventType] = {
+    "user_created": _EventType(_USER, _PERSON | _CUSTOM),
+    "user_updated": _EventType(_USER, _PERSON | _CUSTOM),
+    "user_deleted": _EventType(_USER, {}),
+    "thing_created": _EventType(_THING, _MODEL | _CUSTOM),
+    "thing_updated": _EventType(_THING, _MODEL | _CUSTOM),
+    "user_thing_associated": _EventType(_USER | _THING, {}),
+    "user_thing_disassociated": _EventType(_USER | _THING, {}),
+    "thing_status_changed": _EventType(
+        _THING | {"status_key": is_nonempty, "status_value": is_string}, _USER | {"status_date": is_integer}
     ),
-    "thing_interaction": _Type(_THING, _USER, free=True),
-    "thing_connected": _Type(_THING, _USER),
-    "consumable_usage": _Type(_THING, _USER | {"consumable_type": is_string}),
+    "thing_interaction": _EventType(_THING, _USER, open=True),
+    "thing_connected": _EventType(_THING, _USER),
+    "consumable_usage": _EventType(_THING, _USER | {"consumable_type": is_string}),
     "firmware_upgrade_started": _FIRMWARE,
     "firmware_upgrade_completed": _FIRMWARE,
-    "custom_event": _Type({"subtype": is_text}, _USER | _THING, free=True),
-    "unsubscribe": _Type({"email": is_text}, {}),
-    "preexisting_sync_started": _Type({}, {}),
-    "preexisting_sync_completed": _Type({}, {}),
-    "preexisting_user_created": _Type(_USER, _PERSON | {"original_creation_date": is_whole}),
-    "preexisting_thing_created": _Type(_THING, _MODEL | {"original_creation_date": is_whole}),
-    "preexisting_user_thing_associated": _Type(_USER | _THING, {"original_association_date": is_whole}),
+    "custom_event": _EventType({"subtype": is_nonempty}, _USER | _THING, open=True),
+    "unsubscribe": _EventType({"email": is_nonempty}, {}),
+    "preexisting_sync_started": _EventType({}, {}),
+    "preexisting_sync_completed": _EventType({}, {}),
+    "preexisting_user_created": _EventType(_USER, _PERSON | {"original_creation_date": is_integer}),
+    "preexisting_thing_created": _EventType(_THING, _MODEL | {"original_creation_date": is_integer}),
+    "preexisting_user_thing_associated": _EventType(_USER | _THING, {"original_association_date": is_integer}),
 }
 """Every event type that collect knows."""
 
 
-def complaint(event: Document, now_ms: int) -> str | None:
+def find_violation(event: Document, now_ms: int) -> str | None:
     """Return what is wrong with one event, in one sentence, or `None`."""
     stranger = next(iter(event.keys() - _ENVELOPE), None)
     if stranger is not None:
@@ -115,32 +123,32 @@ def is_ignored(event: Document) -> bool:
 
 
 def _time(stamp: Any, now_ms: int) -> str | None:  # noqa: ANN401 - whatever JSON holds
-    if not is_whole(stamp):
+    if not is_integer(stamp):
         return "timestamp is not an integer of milliseconds"
     if stamp > now_ms:
         return "timestamp is in the future"
     return "timestamp is older than 30 days" if stamp < now_ms - WINDOW_MS else None
 
 
-def _payload(known: _Type, payload: Any) -> str | None:  # noqa: ANN401 - whatever JSON holds
+def _payload(known: _EventType, payload: Any) -> str | None:  # noqa: ANN401 - whatever JSON holds
     if not isinstance(payload, dict):
         return "payload is not an object"
     if len(payload) > MAX_PROPERTIES:
         return f"payload has more than {MAX_PROPERTIES} properties"
-    missing = next((name for name in known.must if name not in payload), None)
+    missing = next((name for name in known.required if name not in payload), None)
     if missing is not None:
         return f"payload.{missing} is missing"
     for name, value in payload.items():
-        question = known.must.get(name) or known.may.get(name)
-        if question is None and not known.free:
+        question = known.required.get(name) or known.optional.get(name)
+        if question is None and not known.open:
             return f"payload.{name} is not a property of this type"
-        wrong = _property(name, value, question or _is_free)
+        wrong = _property(name, value, question or _is_scalar)
         if wrong is not None:
             return wrong
     return None
 
 
-def _property(name: str, value: Any, question: Question) -> str | None:  # noqa: ANN401 - whatever JSON holds
+def _property(name: str, value: Any, question: ValueCheck) -> str | None:  # noqa: ANN401 - whatever JSON holds
     if not name or not is_patterned(name):
         return "a property's name is empty or has characters that are not allowed"
     if not question(value):
@@ -151,6 +159,6 @@ def _property(name: str, value: Any, question: Question) -> str | None:  # noqa:
         for inner, held in value.items():
             if not inner or not is_patterned(inner):
                 return "a custom property's name is empty or has characters that are not allowed"
-            if not _is_custom(held):
+            if not _is_custom_value(held):
                 return f"payload.custom_properties.{inner} is not a string, number or Boolean"
     return None

@@ -8,19 +8,26 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from consumer.demo.fakes.base import Fake, json_reply
+from consumer.demo.fakes.base import Fake, json_response
 from consumer.demo.fakes.customerio_rules import (
     BATCHABLE,
     KINDS,
-    complaints,
-    doubts,
+    is_boolean_map,
     is_context,
-    is_switches,
+    violations,
+    warnings,
 )
-from consumer.demo.fakes.customerio_semantics import semantic_complaints
-from consumer.demo.fakes.fault_rules import Incoming
+from consumer.demo.fakes.customerio_semantics import semantic_violations
+from consumer.demo.fakes.fault_rules import IncomingRequest
 from consumer.demo.fakes.http_server import FakeResponse
-from consumer.demo.fakes.parsing import Document, RequestParseError, basic, is_moment, read_object, says_json
+from consumer.demo.fakes.parsing import (
+    Document,
+    RequestParseError,
+    is_json_content_type,
+    is_timestamp,
+    parse_basic_auth,
+    read_object,
+)
 from consumer.demo.fakes.recorder import Item
 
 _BATCH_KEYS = frozenset({"batch", "context", "integrations", "sentAt", "messageId"})
@@ -62,7 +69,7 @@ class FakeCustomerio(Fake):
         """Accept this key from now on, and no longer the old one."""
         self._api_key = api_key
 
-    def read(self, incoming: Incoming) -> list[Item]:
+    def read(self, incoming: IncomingRequest) -> list[Item]:
         """Find the one call, or the calls of a batch; a compressed body is unpacked in place."""
         if incoming.headers.get("content-encoding", "identity") == "gzip":
             incoming.body = _unpack(incoming.body)
@@ -75,60 +82,62 @@ class FakeCustomerio(Fake):
             return []
         return [_call(call, "", raw) for call, raw in zip(calls, raws, strict=True) if isinstance(call, dict)]
 
-    def process(self, incoming: Incoming) -> FakeResponse:
+    def process(self, incoming: IncomingRequest) -> FakeResponse:
         """Judge one request as the reference says, strictly or permissively."""
         kind = _kind(incoming.path)
         if incoming.method != "POST" or (kind != "batch" and kind not in KINDS):
             return self.error(404, "there is no such endpoint")
         strict = incoming.headers.get("x-strict-mode") == "1"
-        if basic(incoming.headers.get("authorization")) != (self._api_key, ""):
+        if parse_basic_auth(incoming.headers.get("authorization")) != (self._api_key, ""):
             if strict:
                 return self.error(401, "the key is not accepted")
             return self._drop_all(incoming, "the key is not accepted")
         if self._is_too_large(incoming, kind):
             return self._drop_all(incoming, "over the size limit")
-        wrong = list(self._whole(incoming, kind))
-        blamed = [] if wrong else self._blame(incoming, kind)
+        wrong = list(self._request_violations(incoming, kind))
+        blamed = [] if wrong else self._rejected_items(incoming, kind)
         if not wrong and not blamed:
-            self._doubt(incoming, kind)
-            self.take(incoming.items, incoming.number)
-            return json_reply(200, {})
+            self._record_warnings(incoming, kind)
+            self.store(incoming.items, incoming.number)
+            return json_response(200, {})
         if not strict:
-            return self._keep_the_rest(incoming, blamed, wrong)
+            return self._drop_rejected(incoming, blamed, wrong)
         if wrong:
             self.refuse_whole(incoming, "; ".join(wrong))
         for item, reason in blamed:
             self.refuse(item, reason, incoming.number)
-        return json_reply(400, {"meta": {"errors": [*wrong, *(reason for _, reason in blamed)]}})
+        return json_response(400, {"meta": {"errors": [*wrong, *(reason for _, reason in blamed)]}})
 
     def error(self, status: int, message: str) -> FakeResponse:
         """Return `meta.errors`, the body of a refusal."""
-        return json_reply(status, {"meta": {"errors": [message]}})
+        return json_response(status, {"meta": {"errors": [message]}})
 
-    def _drop_all(self, incoming: Incoming, reason: str) -> FakeResponse:
+    def _drop_all(self, incoming: IncomingRequest, reason: str) -> FakeResponse:
         self.drop_whole(incoming, reason)
-        return json_reply(200, {})
+        return json_response(200, {})
 
-    def _keep_the_rest(self, incoming: Incoming, blamed: list[tuple[Item, str]], wrong: list[str]) -> FakeResponse:
+    def _drop_rejected(
+        self, incoming: IncomingRequest, blamed: list[tuple[Item, str]], wrong: list[str]
+    ) -> FakeResponse:
         if wrong:
             return self._drop_all(incoming, "; ".join(wrong))
         for item, reason in blamed:
             self.drop(item, reason, incoming.number)
         bad = {id(item) for item, _ in blamed}
-        self.take((item for item in incoming.items if id(item) not in bad), incoming.number)
-        return json_reply(200, {})
+        self.store((item for item in incoming.items if id(item) not in bad), incoming.number)
+        return json_response(200, {})
 
-    def _is_too_large(self, incoming: Incoming, kind: str) -> bool:
+    def _is_too_large(self, incoming: IncomingRequest, kind: str) -> bool:
         if kind != "batch":
             return len(incoming.body) > self._max_call_bytes
         return len(incoming.body) > self._max_batch_bytes or any(
             len(item.raw) > self._max_call_bytes for item in incoming.items
         )
 
-    def _whole(self, incoming: Incoming, kind: str) -> Iterator[str]:
+    def _request_violations(self, incoming: IncomingRequest, kind: str) -> Iterator[str]:
         """Say what is wrong with the request before any single call is looked at."""
         document = incoming.document
-        if not says_json(incoming.headers.get("content-type", "")):
+        if not is_json_content_type(incoming.headers.get("content-type", "")):
             yield "the content type is not application/json"
         if document is None:
             yield incoming.problem
@@ -138,12 +147,12 @@ class FakeCustomerio(Fake):
                 yield "batch is not an array with something in it"
             elif len(calls) != len(incoming.items):
                 yield "something in the batch is not an object"
-            if not is_context(document.get("context", {})) or not is_switches(document.get("integrations", {})):
+            if not is_context(document.get("context", {})) or not is_boolean_map(document.get("integrations", {})):
                 yield "context or integrations is not what it has to be"
-            if "sentAt" in document and not is_moment(document["sentAt"]):
+            if "sentAt" in document and not is_timestamp(document["sentAt"]):
                 yield "sentAt is not an ISO 8601 moment"
 
-    def _blame(self, incoming: Incoming, kind: str) -> list[tuple[Item, str]]:
+    def _rejected_items(self, incoming: IncomingRequest, kind: str) -> list[tuple[Item, str]]:
         """Return the calls that are wrong, each with what is wrong with it."""
         shared = (incoming.document or {}).get("context") if kind == "batch" else None
         counts = Counter(item.id for item in incoming.items)
@@ -152,31 +161,31 @@ class FakeCustomerio(Fake):
             if kind == "batch" and item.kind not in BATCHABLE:
                 blamed.append((item, "type is missing, or not one that a batch may hold"))
                 continue
-            wrong = list(chain(complaints(item.document, item.kind), _semantic(item, shared)))
+            wrong = list(chain(violations(item.document, item.kind), _semantic(item, shared)))
             if item.id and counts[item.id] > 1:
                 wrong.append("messageId stands twice in this batch")
             if wrong:
                 blamed.append((item, "; ".join(wrong)))
         return blamed
 
-    def _doubt(self, incoming: Incoming, kind: str) -> None:
+    def _record_warnings(self, incoming: IncomingRequest, kind: str) -> None:
         for item in incoming.items:
-            for reason in doubts(item.document, item.kind):
-                self.remark(item, reason, incoming.number)
+            for reason in warnings(item.document, item.kind):
+                self.warn(item, reason, incoming.number)
         document = incoming.document or {}
         if kind != "batch":
             return
         for name in document.keys() - _BATCH_KEYS:
-            self.remark(None, f"{name} means nothing in a batch", incoming.number)
+            self.warn(None, f"{name} means nothing in a batch", incoming.number)
         for name in ("context", "integrations"):
             shared = document.get(name)
             said = [item.document.get(name, shared) for item in incoming.items]
             if any(one != (said[0] if shared is None else shared) for one in said):
-                self.remark(None, f"{name} differs within a batch: one value wins for all", incoming.number)
+                self.warn(None, f"{name} differs within a batch: one value wins for all", incoming.number)
 
 
 def _semantic(item: Item, shared_context: object) -> Iterator[str]:
-    return semantic_complaints(item.document, shared_context) if item.kind == "track" else iter(())
+    return semantic_violations(item.document, shared_context) if item.kind == "track" else iter(())
 
 
 def _kind(path: str) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 
 from consumer.demo.fakes.parsing import (
     Document,
-    Question,
-    is_moment,
+    ValueCheck,
+    is_boolean,
+    is_nonempty,
     is_object,
     is_string,
-    is_text,
-    is_true_or_false,
+    is_timestamp,
     is_ulid,
 )
 
@@ -21,7 +21,7 @@ BATCHABLE = KINDS - {"alias"}
 
 _WHOLE = re.compile(r"[1-9]\d*", re.ASCII)
 _CHANNELS = frozenset({"browser", "server", "mobile"})
-_VENDORS_OWN = frozenset({"receivedAt", "version"})
+_SERVER_ONLY = frozenset({"receivedAt", "version"})
 
 
 def is_type_id(value: object) -> bool:
@@ -29,13 +29,13 @@ def is_type_id(value: object) -> bool:
     return isinstance(value, str) and _WHOLE.fullmatch(value) is not None
 
 
-def is_switches(value: object) -> bool:
+def is_boolean_map(value: object) -> bool:
     """Whether this is an object of Booleans, as `integrations` must be."""
-    return isinstance(value, dict) and all(is_true_or_false(one) for one in value.values())
+    return isinstance(value, dict) and all(is_boolean(one) for one in value.values())
 
 
-_CONTEXT: Mapping[str, Question] = {
-    "active": is_true_or_false,
+_CONTEXT: Mapping[str, ValueCheck] = {
+    "active": is_boolean,
     "ip": is_string,
     "locale": is_string,
     "userAgent": is_string,
@@ -49,48 +49,52 @@ def is_context(value: object) -> bool:
     return isinstance(value, dict) and all(_CONTEXT[name](held) for name, held in value.items() if name in _CONTEXT)
 
 
-_COMMON: Mapping[str, Question] = {
+_COMMON: Mapping[str, ValueCheck] = {
     "type": lambda value: isinstance(value, str) and value in KINDS,
     "messageId": is_ulid,
-    "timestamp": is_moment,
-    "originalTimestamp": is_moment,
-    "sentAt": is_moment,
-    "integrations": is_switches,
+    "timestamp": is_timestamp,
+    "originalTimestamp": is_timestamp,
+    "sentAt": is_timestamp,
+    "integrations": is_boolean_map,
     "context": is_context,
     "userId": is_string,
     "anonymousId": is_string,
 }
-_OF_KIND: Mapping[str, Mapping[str, Question]] = {
+_OF_KIND: Mapping[str, Mapping[str, ValueCheck]] = {
     "identify": {"traits": is_object},
     "track": {
         "event": lambda value: isinstance(value, str) and value.strip() != "",
         "properties": is_object,
-        "groupId": is_text,
+        "groupId": is_nonempty,
     },
     "page": {"name": is_string, "properties": is_object},
     "screen": {"name": is_string, "properties": is_object},
-    "group": {"groupId": is_text, "objectTypeId": is_type_id, "traits": is_object},
-    "alias": {"previousId": is_text},
+    "group": {"groupId": is_nonempty, "objectTypeId": is_type_id, "traits": is_object},
+    "alias": {"previousId": is_nonempty},
 }
-_MUST: Mapping[str, tuple[str, ...]] = {"track": ("event",), "group": ("groupId",), "alias": ("previousId", "userId")}
+_REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "track": ("event",),
+    "group": ("groupId",),
+    "alias": ("previousId", "userId"),
+}
 _MAX_NAME_BYTES = 100
 _MAX_TRAIT_NAME_BYTES = 150
 _MAX_TRAIT_BYTES = 1000
 _MAX_TRAITS = 300
 
 
-def complaints(call: Document, kind: str) -> Iterator[str]:
+def violations(call: Document, kind: str) -> Iterator[str]:
     """Say everything that is wrong with one call of this kind."""
     known = {**_COMMON, **_OF_KIND[kind]}
     if "messageId" not in call:
         yield "messageId is missing"
     if call.get("type", kind) != kind:
         yield f"type is not {kind}"
-    for name in _MUST.get(kind, ()):
+    for name in _REQUIRED.get(kind, ()):
         if name not in call:
             yield f"{name} is missing"
     for name, value in call.items():
-        if name in _VENDORS_OWN:
+        if name in _SERVER_ONLY:
             yield f"{name} is set by the server only"
         elif name in known and not known[name](value):
             yield f"{name} is not what it has to be"
@@ -102,15 +106,15 @@ def complaints(call: Document, kind: str) -> Iterator[str]:
 
 
 def _has_person(call: Document, kind: str) -> bool:
-    if is_text(call.get("userId")) or (kind != "alias" and is_text(call.get("anonymousId"))) or kind == "group":
+    if is_nonempty(call.get("userId")) or (kind != "alias" and is_nonempty(call.get("anonymousId"))) or kind == "group":
         return True
     if kind == "identify":
         traits = call.get("traits")
-        return isinstance(traits, dict) and is_text(traits.get("email"))
-    return kind == "track" and is_text(call.get("groupId"))
+        return isinstance(traits, dict) and is_nonempty(traits.get("email"))
+    return kind == "track" and is_nonempty(call.get("groupId"))
 
 
-def doubts(call: Document, kind: str) -> Iterator[str]:
+def warnings(call: Document, kind: str) -> Iterator[str]:
     """Say what is legal in one call and yet worth less than it looks."""
     if "timestamp" not in call:
         yield "no timestamp: filed under the time of receipt"
@@ -119,16 +123,16 @@ def doubts(call: Document, kind: str) -> Iterator[str]:
     if kind == "track":
         if len(call["event"].strip().encode()) > _MAX_NAME_BYTES:
             yield "Journeys takes event names of at most 100 bytes"
-        if is_text(call.get("userId")) and "anonymousId" in call and call["event"].strip() != "Object Deleted":
+        if is_nonempty(call.get("userId")) and "anonymousId" in call and call["event"].strip() != "Object Deleted":
             yield "anonymousId is ignored beside a userId"
         properties = call.get("properties", {})
         if call["event"].strip() in {"Relationship Deleted", "Object Deleted"} and "objectTypeId" not in properties:
             yield "objectTypeId is defaulted: nothing happens to objects of another type"
     if kind == "identify":
-        yield from _trait_doubts(call.get("traits", {}))
+        yield from _trait_warnings(call.get("traits", {}))
 
 
-def _trait_doubts(traits: Document) -> Iterator[str]:
+def _trait_warnings(traits: Document) -> Iterator[str]:
     if len(traits) > _MAX_TRAITS:
         yield "Journeys takes at most 300 attributes in one identify"
     for name, value in traits.items():

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from consumer.demo.fakes.customerio_rules import is_type_id
-from consumer.demo.fakes.parsing import Document, is_text, is_whole
+from consumer.demo.fakes.parsing import Document, is_integer, is_nonempty
 
 _METRICS = ("delivered", "clicked", "converted", "opened")
 _ACTIONS = ("viewed_content", "clicked_content")
 _PHONES = ("ios", "android", "web")
 
 
-def semantic_complaints(call: Document, shared_context: object) -> Iterator[str]:
+def semantic_violations(call: Document, shared_context: object) -> Iterator[str]:
     """Say what a track call lacks whose name is reserved; a name that is not, a misspelt one included, lacks nothing.
 
     Args:
@@ -29,33 +29,33 @@ def semantic_complaints(call: Document, shared_context: object) -> Iterator[str]
 
 
 def _user(call: Document, _fields: Document, _context: object) -> Iterator[str]:
-    if not is_text(call.get("userId")):
+    if not is_nonempty(call.get("userId")):
         yield "a userId"
 
 
 def _anonymous(call: Document, _fields: Document, _context: object) -> Iterator[str]:
-    if not is_text(call.get("anonymousId")):
+    if not is_nonempty(call.get("anonymousId")):
         yield "an anonymousId"
 
 
 def _device(call: Document, _fields: Document, context: object) -> Iterator[str]:
     context = call.get("context", context)
     device = context.get("device") if isinstance(context, dict) else None
-    if not isinstance(device, dict) or not is_text(device.get("token")):
+    if not isinstance(device, dict) or not is_nonempty(device.get("token")):
         yield "context.device.token"
     elif device.get("type", "ios") not in _PHONES:
         yield "ios, android or web as context.device.type"
 
 
 def _object(_call: Document, fields: Document, _context: object) -> Iterator[str]:
-    if not is_text(fields.get("objectId")):
+    if not is_nonempty(fields.get("objectId")):
         yield "properties.objectId"
     if not is_type_id(fields.get("objectTypeId", "1")):
         yield "a whole number in a string as properties.objectTypeId"
 
 
 def _delivery(_call: Document, fields: Document, _context: object) -> Iterator[str]:
-    if not is_text(fields.get("deliveryId")):
+    if not is_nonempty(fields.get("deliveryId")):
         yield "properties.deliveryId"
     if fields.get("metric") not in _METRICS:
         yield "one of the four metrics"
@@ -66,7 +66,7 @@ def _content(_call: Document, fields: Document, _context: object) -> Iterator[st
     if fields.get("actionType", fields.get("activityType")) not in _ACTIONS:
         yield "one of the two action types"
     for name in ("contentId", "templateId"):
-        if not is_whole(fields.get(name, 0)):
+        if not is_integer(fields.get(name, 0)):
             yield f"an integer as properties.{name}"
 
 

@@ -14,7 +14,7 @@ from consumer.demo.fakes.recorder import Item
 
 
 @dataclass(slots=True)
-class Incoming:
+class IncomingRequest:
     """One request that has arrived whole; header names are lower-case, `path` is as it stood in the request line."""
 
     method: str
@@ -22,7 +22,7 @@ class Incoming:
     headers: Mapping[str, str]
     body: bytes
     started: float
-    left: float | None = None
+    client_left: float | None = None
     """When its sender left without an answer."""
     number: int = 0
     document: Document | None = None
@@ -31,14 +31,14 @@ class Incoming:
     problem: str = ""
     """Why the body cannot be read."""
     fault: str | None = None
-    marked: MarkInvalid | None = None
+    mark_invalid: MarkInvalid | None = None
 
 
 # ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Respond:
     """Answer this instead of processing; a body of `None` is an error in the vendor's own form."""
 
     status: int
@@ -52,7 +52,7 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
-class LoseAnswer:
+class LoseResponse:
     """Process, then reset the connection: it happened and nobody was told."""
 
 
@@ -72,7 +72,7 @@ class Delay:
 
 
 @dataclass(frozen=True, slots=True)
-class Until:
+class WaitForGate:
     """Answer when the gate has been opened; processed before the wait, or after it."""
 
     gate: Gate
@@ -101,9 +101,9 @@ class MarkInvalid:
     which: Callable[[Item], bool] = lambda _: True
 
 
-Action: TypeAlias = Answer | Reset | LoseAnswer | Hang | Delay | Until | Trickle | Garbage | MarkInvalid
-Chooser: TypeAlias = "Callable[[Incoming], Action | None]"
-Predicate: TypeAlias = "Callable[[Incoming], bool]"
+Action: TypeAlias = Respond | Reset | LoseResponse | Hang | Delay | WaitForGate | Trickle | Garbage | MarkInvalid
+Chooser: TypeAlias = "Callable[[IncomingRequest], Action | None]"
+Predicate: TypeAlias = "Callable[[IncomingRequest], bool]"
 
 
 class Gate:
@@ -149,7 +149,7 @@ class Rule:
     when: Predicate
     times: int | None = None
     name: str = ""
-    guilty: Callable[[Item], bool] | None = None
+    refuses: Callable[[Item], bool] | None = None
     """The events to be written down as refused when this rule answers with a 4xx."""
     hits: int = 0
 
@@ -178,6 +178,11 @@ class FaultRules:
         self._rules = (*self._rules, rule)
         return rule
 
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules in force, in the order in which they are tried."""
+        return self._rules
+
     def remove(self, rule: Rule) -> None:
         """Take a rule out; one that is not in does no harm."""
         self._rules = tuple(kept for kept in self._rules if kept is not rule)
@@ -186,7 +191,7 @@ class FaultRules:
         """Take all rules out."""
         self._rules = ()
 
-    def choose(self, incoming: Incoming) -> tuple[Rule, Action] | None:
+    def choose(self, incoming: IncomingRequest) -> tuple[Rule, Action] | None:
         """Return the rule that acts on this request with its action, counted, or `None`."""
         for rule in self._rules:
             if (rule.times is not None and rule.hits >= rule.times) or not rule.when(incoming):
@@ -201,7 +206,7 @@ class FaultRules:
 # ── predicates ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def always(_: Incoming) -> bool:
+def always(_: IncomingRequest) -> bool:
     """Fit every request."""
     return True
 
@@ -232,9 +237,9 @@ def carries(name: str) -> Predicate:
     return lambda incoming: any(item.id == name for item in incoming.items)
 
 
-def chance(probability: float, dice: random.Random) -> Predicate:
+def chance(probability: float, rng: random.Random) -> Predicate:
     """Fit this share of the requests, by dice of one's own."""
-    return lambda _: dice.random() < probability
+    return lambda _: rng.random() < probability
 
 
 def all_of(*predicates: Predicate) -> Predicate:

@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 
 import h11
 
-from consumer.demo.fakes.fault_rules import Garbage, Hang, Incoming, Reset
+from consumer.demo.fakes.fault_rules import Garbage, Hang, IncomingRequest, Reset
 
 _READ_BYTES = 1 << 18
 _MAX_BODY_BYTES = 64 << 20
@@ -29,10 +29,10 @@ class FakeResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
-    over_s: float = 0.0
+    trickle_s: float = 0.0
 
 
-Sending: TypeAlias = FakeResponse | Reset | Hang | Garbage
+SocketAction: TypeAlias = FakeResponse | Reset | Hang | Garbage
 """What may be done at the socket in place of an answer, or the answer."""
 
 
@@ -42,13 +42,13 @@ class Application(Protocol):
     def now_s(self) -> float:
         """Return epoch seconds, for the answers' `Date`."""
 
-    def begun(self) -> None:
+    def request_started(self) -> None:
         """Hear that a request has begun to arrive."""
 
-    async def exchange(self, incoming: Incoming) -> Sending:
+    async def handle(self, incoming: IncomingRequest) -> SocketAction:
         """Process one request and say what is to be sent."""
 
-    def ended(self, incoming: Incoming | None, status: int | None) -> None:
+    def request_ended(self, incoming: IncomingRequest | None, status: int | None) -> None:
         """Hear, just before the answer's last bytes leave, that a request ends; `None`: it never arrived whole."""
 
 
@@ -96,19 +96,19 @@ class Server:
 class _Reader(asyncio.StreamReader):
     """Notes when the other side left, whether or not anybody reads just then."""
 
-    left: float | None = None
+    client_left: float | None = None
 
     def feed_eof(self) -> None:
-        self._leaves()
+        self._note_end()
         super().feed_eof()
 
     def set_exception(self, exc: Exception) -> None:
-        self._leaves()
+        self._note_end()
         super().set_exception(exc)
 
-    def _leaves(self) -> None:
-        if self.left is None:
-            self.left = time.monotonic()
+    def _note_end(self) -> None:
+        if self.client_left is None:
+            self.client_left = time.monotonic()
 
 
 class _Connection:
@@ -124,10 +124,10 @@ class _Connection:
     async def serve(self) -> None:
         """Serve until someone leaves."""
         try:
-            while await self._one():
+            while await self._serve_request():
                 self._http.start_next_cycle()
         except h11.RemoteProtocolError as error:
-            await self._complain(error)
+            await self._send_protocol_error(error)
         except ConnectionError:
             self._writer.transport.abort()
         except asyncio.CancelledError:
@@ -137,26 +137,26 @@ class _Connection:
         finally:
             self._writer.close()
 
-    async def _one(self) -> bool:
+    async def _serve_request(self) -> bool:
         head = await self._event()
         if not isinstance(head, h11.Request):
             return False
         started = time.monotonic()
-        incoming: Incoming | None = None
+        incoming: IncomingRequest | None = None
         self._open = True
-        self._application.begun()
+        self._application.request_started()
         try:
-            incoming = await self._whole(head, started)
-            return await self._send(incoming, await self._application.exchange(incoming))
+            incoming = await self._read_request(head, started)
+            return await self._send(incoming, await self._application.handle(incoming))
         finally:
             self._end(incoming, None)
 
-    def _end(self, incoming: Incoming | None, status: int | None) -> None:
+    def _end(self, incoming: IncomingRequest | None, status: int | None) -> None:
         if self._open:
             self._open = False
             if incoming is not None and isinstance(self._reader, _Reader):
-                incoming.left = self._reader.left
-            self._application.ended(incoming, status)
+                incoming.client_left = self._reader.client_left
+            self._application.request_ended(incoming, status)
 
     async def _event(self) -> object:
         while (event := self._http.next_event()) is h11.NEED_DATA:
@@ -166,7 +166,7 @@ class _Connection:
             self._http.receive_data(await self._reader.read(_READ_BYTES))
         return event
 
-    async def _whole(self, head: h11.Request, started: float) -> Incoming:
+    async def _read_request(self, head: h11.Request, started: float) -> IncomingRequest:
         parts: list[bytes] = []
         size = 0
         while isinstance(event := await self._event(), h11.Data):
@@ -177,19 +177,21 @@ class _Connection:
         if not isinstance(event, h11.EndOfMessage):
             raise ConnectionResetError("the client left in the middle of its request")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-        return Incoming(head.method.decode("ascii"), head.target.decode("latin-1"), headers, b"".join(parts), started)
+        return IncomingRequest(
+            head.method.decode("ascii"), head.target.decode("latin-1"), headers, b"".join(parts), started
+        )
 
-    async def _send(self, incoming: Incoming, sending: Sending) -> bool:
+    async def _send(self, incoming: IncomingRequest, sending: SocketAction) -> bool:
         match sending:
             case FakeResponse():
-                await self._answer(incoming, sending)
+                await self._send_response(incoming, sending)
                 return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
             case Garbage(data):
                 self._end(incoming, None)
                 self._writer.write(data)
                 await self._writer.drain()
             case Hang(seconds):
-                await self._until_gone(seconds)
+                await self._wait_until_closed(seconds)
                 self._end(incoming, None)
                 self._reset()
             case Reset():
@@ -197,7 +199,7 @@ class _Connection:
                 self._reset()
         return False
 
-    async def _answer(self, incoming: Incoming, reply: FakeResponse) -> None:
+    async def _send_response(self, incoming: IncomingRequest, reply: FakeResponse) -> None:
         empty = incoming.method == "HEAD" or reply.status == _NO_CONTENT
         headers = {"date": formatdate(self._application.now_s(), usegmt=True), **_lower(reply.headers)}
         body = b"" if empty else reply.body
@@ -207,18 +209,18 @@ class _Connection:
         if body:
             data += self._http.send(h11.Data(data=body)) or b""
         data += self._http.send(h11.EndOfMessage()) or b""
-        if reply.over_s:
+        if reply.trickle_s:
             piece = -(-len(data) // _PIECES)
             while len(data) > piece:
                 self._writer.write(data[:piece])
                 await self._writer.drain()
                 data = data[piece:]
-                await asyncio.sleep(reply.over_s / _PIECES)
+                await asyncio.sleep(reply.trickle_s / _PIECES)
         self._end(incoming, reply.status)
         self._writer.write(data)
         await self._writer.drain()
 
-    async def _until_gone(self, seconds: float) -> None:
+    async def _wait_until_closed(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(seconds):
                 while await self._reader.read(_READ_BYTES):
@@ -231,7 +233,7 @@ class _Connection:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
-    async def _complain(self, error: h11.RemoteProtocolError) -> None:
+    async def _send_protocol_error(self, error: h11.RemoteProtocolError) -> None:
         with contextlib.suppress(ConnectionError, h11.LocalProtocolError):
             if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
                 head = h11.Response(

@@ -122,7 +122,7 @@ def _comma_or(text: str, at: int, end: str) -> tuple[int, bool]:
     return _skip(text, at + 1), True
 
 
-def is_moment(value: object) -> bool:
+def is_timestamp(value: object) -> bool:
     """Whether this is an ISO 8601 moment with a time zone, of a day that exists."""
     found = _ISO.fullmatch(value) if isinstance(value, str) else None
     if found is None:
@@ -137,17 +137,17 @@ def is_ulid(value: object) -> bool:
     return isinstance(value, str) and _ULID.fullmatch(value) is not None
 
 
-def is_text(value: object) -> bool:
+def is_nonempty(value: object) -> bool:
     """Whether this is a string with something in it."""
     return isinstance(value, str) and value != ""
 
 
-def is_whole(value: object) -> bool:
+def is_integer(value: object) -> bool:
     """Whether this is a JSON integer of at most 64 bits; true and false are none, though Python thinks so."""
     return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
 
 
-def is_true_or_false(value: object) -> bool:
+def is_boolean(value: object) -> bool:
     """Whether this is a JSON Boolean."""
     return isinstance(value, bool)
 
@@ -162,17 +162,17 @@ def is_string(value: object) -> bool:
     return isinstance(value, str)
 
 
-Question: TypeAlias = Callable[[object], bool]
+ValueCheck: TypeAlias = Callable[[object], bool]
 """What may be asked of a value."""
 
 
-def says_json(content_type: str) -> bool:
+def is_json_content_type(content_type: str) -> bool:
     """Whether a `Content-Type` header announces JSON in UTF-8."""
     kind, _, rest = content_type.lower().partition(";")
     return kind.strip() == "application/json" and rest.strip().replace('"', "") in ("", "charset=utf-8")
 
 
-def basic(header: str | None) -> tuple[str, str] | None:
+def parse_basic_auth(header: str | None) -> tuple[str, str] | None:
     """Return user and password of an `Authorization: Basic` header, or `None` if it is nothing of the kind."""
     scheme, _, coded = (header or "").partition(" ")
     if scheme.lower() != "basic":

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from consumer.demo.fakes.parsing import Document
 
-_LOOK_AGAIN_S = 0.05
+_RECHECK_S = 0.05
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class ContractWarning:
     """Something legal that is worth less than its sender thinks."""
 
     id: str | None
@@ -83,7 +83,7 @@ class ReceivedRequest:
     """The events' ids in the order of the body."""
     fault: str | None
     """Name of the rule that acted, if one did."""
-    left: float | None = None
+    client_left: float | None = None
     """When its sender left before it ended (monotonic seconds): seen before anything that the sender did afterwards."""
 
 
@@ -91,39 +91,39 @@ class Recorder:
     """The log of one server: written by its loop, read from anywhere; every list that is given out is a copy."""
 
     def __init__(self) -> None:
-        self._lock = threading.Condition()
+        self._condition = threading.Condition()
         self._version = 0
         self._waiting: set[asyncio.Future[None]] = set()
-        self._lies = 0
+        self._to_lose = 0
         self.in_flight = 0
         self.clear()
 
     def clear(self) -> None:
         """Forget everything seen so far."""
-        with self._lock:
+        with self._condition:
             self._received: list[Arrival] = []
-            self._final: dict[str, Arrival] = {}
+            self._stored: dict[str, Arrival] = {}
             self._refused: list[Rejection] = []
             self._dropped: list[Rejection] = []
             self._lost: list[Arrival] = []
-            self._remarks: list[Remark] = []
+            self._warnings: list[ContractWarning] = []
             self._requests: list[ReceivedRequest] = []
 
     # ── written by the server ─────────────────────────────────────────────────────────────────────────────────────
 
-    def take(self, items: Iterable[Item], request: int) -> None:
+    def store(self, items: Iterable[Item], request: int) -> None:
         """Keep these events; the same id again replaces the document and stays in the log twice."""
         at = time.monotonic()
         taken = [
             Arrival(item.id or "", item.kind, item.name, item.person, item.document, at, request, item.raw)
             for item in items
         ]
-        with self._lock:
-            while self._lies and taken:
-                self._lies -= 1
+        with self._condition:
+            while self._to_lose and taken:
+                self._to_lose -= 1
                 self._lost.append(taken.pop(0))
             self._received.extend(taken)
-            self._final.update({arrival.id: arrival for arrival in taken})
+            self._stored.update({arrival.id: arrival for arrival in taken})
 
     def refuse(self, item: Item, reason: str, request: int) -> None:
         """Write down an event that was refused aloud."""
@@ -133,25 +133,25 @@ class Recorder:
         """Write down an event that was thrown away behind a 2xx."""
         self._dropped.append(_rejection(item, reason, request))
 
-    def remark(self, item: Item | None, reason: str, request: int) -> None:
+    def warn(self, item: Item | None, reason: str, request: int) -> None:
         """Write down something legal but doubtful."""
-        self._remarks.append(Remark(item.id if item else None, reason, request))
+        self._warnings.append(ContractWarning(item.id if item else None, reason, request))
 
-    def end(self, request: ReceivedRequest) -> None:
+    def record_request(self, request: ReceivedRequest) -> None:
         """Write down an ended request."""
         self._requests.append(request)
-        self.changed()
+        self.notify()
 
-    def lie(self) -> None:
+    def lose_next_event(self) -> None:
         """Lose the next event that is taken, silently."""
-        with self._lock:
-            self._lies += 1
+        with self._condition:
+            self._to_lose += 1
 
-    def changed(self) -> None:
+    def notify(self) -> None:
         """Wake everyone who waits for something to happen."""
-        with self._lock:
+        with self._condition:
             self._version += 1
-            self._lock.notify_all()
+            self._condition.notify_all()
             waiting, self._waiting = self._waiting, set()
         for future in waiting:
             future.get_loop().call_soon_threadsafe(_wake, future)
@@ -161,7 +161,7 @@ class Recorder:
     @property
     def received(self) -> list[Arrival]:
         """Everything taken, repeats included, in order of processing."""
-        with self._lock:
+        with self._condition:
             return list(self._received)
 
     @property
@@ -180,24 +180,24 @@ class Recorder:
         return list(self._lost)
 
     @property
-    def warnings(self) -> list[Remark]:
+    def warnings(self) -> list[ContractWarning]:
         """What was legal but doubtful."""
-        return list(self._remarks)
+        return list(self._warnings)
 
     @property
     def requests(self) -> list[ReceivedRequest]:
         """Ended requests, in order of their ends."""
         return list(self._requests)
 
-    def held(self) -> set[str]:
+    def stored_ids(self) -> set[str]:
         """Return the ids it really holds."""
-        with self._lock:
-            return set(self._final)
+        with self._condition:
+            return set(self._stored)
 
     def documents(self) -> dict[str, Document]:
         """Return the final document of each id."""
-        with self._lock:
-            return {name: arrival.document for name, arrival in self._final.items()}
+        with self._condition:
+            return {name: arrival.document for name, arrival in self._stored.items()}
 
     def wait_until(self, predicate: Callable[[], bool], timeout_s: float = 120.0) -> None:
         """Block until `predicate()` is true: asked at every change here, and now and then for changes elsewhere.
@@ -213,11 +213,11 @@ class Recorder:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"what was awaited did not happen within {timeout_s:g} s")
-            with self._lock:
+            with self._condition:
                 if version == self._version:
-                    self._lock.wait(min(left, _LOOK_AGAIN_S))
+                    self._condition.wait(min(left, _RECHECK_S))
 
-    async def until(self, predicate: Callable[[], bool], timeout_s: float = 120.0) -> None:
+    async def wait_until_async(self, predicate: Callable[[], bool], timeout_s: float = 120.0) -> None:
         """Do what `wait_until` does, without blocking the loop.
 
         Raises:
@@ -226,15 +226,15 @@ class Recorder:
         async with asyncio.timeout(timeout_s):
             while True:
                 change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                with self._lock:
+                with self._condition:
                     self._waiting.add(change)
                 try:
                     if predicate():
                         return
-                    await asyncio.wait((change,), timeout=_LOOK_AGAIN_S)
+                    await asyncio.wait((change,), timeout=_RECHECK_S)
                 finally:
                     # A future left behind would be woken on a loop that is closed by then, and break the server.
-                    with self._lock:
+                    with self._condition:
                         self._waiting.discard(change)
 
 

@@ -12,7 +12,7 @@ from consumer.demo.fakes.base import Fake
 _WITHIN_S = 60.0
 
 
-class Threaded:
+class ThreadRunner:
     """Servers that live in one daemon thread while the `with` block, or the time from `open` to `close`, lasts."""
 
     def __init__(self, *fakes: Fake) -> None:
@@ -37,12 +37,17 @@ class Threaded:
 
     def close(self) -> None:
         """Stop every server, end the thread."""
-        if not self._thread.is_alive():
+        if not self.is_running:
             return
         for fake in self._fakes:
             self.stop(fake)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_WITHIN_S)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread is alive."""
+        return self._thread.is_alive()
 
     def start(self, fake: Fake) -> None:
         """Let one server listen, after a stop on its old port."""
@@ -68,8 +73,3 @@ class Threaded:
 
     def _wait_for(self, doing: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(doing, self._loop).result(_WITHIN_S)
-
-
-def threaded(*fakes: Fake) -> Threaded:
-    """Return these servers, to be entered with `with`."""
-    return Threaded(*fakes)

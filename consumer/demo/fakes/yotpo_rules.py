@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from consumer.demo.fakes.parsing import Document, is_moment, is_string, is_text
+from consumer.demo.fakes.parsing import Document, is_nonempty, is_string, is_timestamp
 
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", re.ASCII)
 _PROPERTY = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
@@ -36,7 +36,7 @@ class YotpoKeys:
         return event if isinstance(event, dict) and len(document) == 1 else None
 
 
-def complaints(event: Document, keys: YotpoKeys) -> Iterator[str]:
+def violations(event: Document, keys: YotpoKeys) -> Iterator[str]:
     """Say everything that is wrong with one event."""
     known = {keys.source, keys.type, keys.time, keys.id, keys.customer, keys.properties}
     for name in sorted(event.keys() - known):
@@ -45,9 +45,9 @@ def complaints(event: Document, keys: YotpoKeys) -> Iterator[str]:
         yield f"{keys.type} must be snake_case of 1 to 255 characters"
     if keys.source in event and not _is_snake(event[keys.source]):
         yield f"{keys.source} must be snake_case of 1 to 255 characters"
-    if not is_moment(event.get(keys.time)):
+    if not is_timestamp(event.get(keys.time)):
         yield f"{keys.time} must be an ISO 8601 moment"
-    if not is_text(event.get(keys.id)) or len(event[keys.id]) > _MAX_CHARS:
+    if not is_nonempty(event.get(keys.id)) or len(event[keys.id]) > _MAX_CHARS:
         yield f"{keys.id} must be a string of 1 to 255 characters"
     customer = event.get(keys.customer)
     if isinstance(customer, dict):
@@ -66,7 +66,7 @@ def _customer(customer: Document, at: str) -> Iterator[str]:
     for name in sorted(customer.keys() - _CUSTOMER):
         yield f"{at}.{name} is not known"
     for name in ("external_id", "phone_number", "email"):
-        if name in customer and (not is_text(customer[name]) or len(customer[name]) > _MAX_CHARS):
+        if name in customer and (not is_nonempty(customer[name]) or len(customer[name]) > _MAX_CHARS):
             yield f"{at}.{name} must be a string of 1 to 255 characters"
     phone, email = customer.get("phone_number"), customer.get("email")
     if is_string(phone) and _PHONE.fullmatch(str(phone)) is None:

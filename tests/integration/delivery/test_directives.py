@@ -8,7 +8,7 @@ from consumer.delivery.guards.circuit_breaker import OpenCircuit
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.delivery.keyed_queue import WaitReason
 from consumer.demo.fakes.customerio import FakeCustomerio
-from consumer.demo.fakes.fault_rules import Answer, Gate, Until, contains
+from consumer.demo.fakes.fault_rules import Gate, Respond, WaitForGate, contains
 from consumer.model import DeadLetterCause
 from consumer.model.directives import NONE, Directives, Pause, Quarantine
 from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
@@ -27,7 +27,7 @@ def test_what_is_paused_waits_and_goes_on_in_order_when_it_is_lifted() -> None:
             dispatcher_harness(fake, lanes=1, destination={"events": 2}) as lanes,
         ):
             (before,) = lanes.owe(["before"], [1], "track")
-            await lanes.until(lambda: fake.held() == {before})
+            await lanes.until(lambda: fake.stored_ids() == {before})
             lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
             ids = lanes.owe([str(n) for n in range(6)], [1, 2, 1, 2, 3, 1], "track")
             await lanes.until(lambda: lanes.lanes.count_waiting(("paused", "")) == 6)
@@ -46,7 +46,7 @@ def test_what_is_paused_waits_and_goes_on_in_order_when_it_is_lifted() -> None:
 def test_a_pause_stops_what_failed_before_it_and_no_other_destination() -> None:
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1) as lanes:
-            down = fake.faults.add(Answer(500))
+            down = fake.faults.add(Respond(500))
             ids = lanes.owe(["a", "b"], [1, 2], "track")
             await lanes.until(lambda: down.hits >= 3)
             lanes.lanes.apply_directives(Directives([Pause(9, "", "yotpo"), Pause(9, "", event_type="shop.Order")]))
@@ -54,7 +54,7 @@ def test_a_pause_stops_what_failed_before_it_and_no_other_destination() -> None:
             fake.faults.remove(down)
             lanes.lanes.apply_directives(Directives([Pause(9, "", "yotpo")]))
             await lanes.all_ended()
-            assert fake.held() == set(ids)
+            assert fake.stored_ids() == set(ids)
 
     asyncio.run(run())
 
@@ -64,7 +64,7 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
 ) -> None:
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1, probe_s=0.02) as lanes:
-            fake.faults.add(Answer(404))
+            fake.faults.add(Respond(404))
             ids = lanes.owe(["a"], [1], "track")
             await lanes.until(lambda: bool(lanes.observer.holds) and len(fake.requests) >= 3)
             lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
@@ -87,7 +87,7 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
             assert not lanes.lanes.requests_in_flight
             lanes.lanes.apply_directives(NONE)
             await lanes.all_ended()
-            assert fake.held() == set(ids)
+            assert fake.stored_ids() == set(ids)
 
     asyncio.run(run())
 
@@ -96,12 +96,12 @@ def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1) as lanes:
             lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
-            met = fake.faults.add(Answer(500), when=contains("bad one"))
+            met = fake.faults.add(Respond(500), when=contains("bad one"))
             ids = lanes.owe(["bad one", "behind it", "other"], [1, 1, 2], "track")
             await lanes.until(lambda: lanes.lanes.count_waiting(("paused", "")) == 3)
             lanes.lanes.apply_directives(quarantine(lanes, 0))
             await lanes.all_ended()
-            assert fake.held() == {ids[1], ids[2]}
+            assert fake.stored_ids() == {ids[1], ids[2]}
             assert not met.hits
             (letter,) = lanes.shelf.letters
             assert (letter.delivery_id, letter.fault.cause, letter.attempts) == (ids[0], DeadLetterCause.QUARANTINED, 0)
@@ -118,12 +118,12 @@ def test_a_key_in_quarantine_is_dead_lettered_whole_until_it_is_lifted() -> None
             lanes.lanes.apply_directives(Directives([Quarantine(9, "", partition.topic, key="customer-7")]))
             ids = lanes.owe(["a", "b", "other", "c"], [key, key, 2, key], "track")
             await lanes.all_ended()
-            assert fake.held() == {ids[2]}
+            assert fake.stored_ids() == {ids[2]}
             assert [letter.delivery_id for letter in lanes.shelf.letters] == [ids[0], ids[1], ids[3]]
             lanes.lanes.apply_directives(NONE)
             (later,) = lanes.owe(["d"], [key], "track")
             await lanes.all_ended()
-            assert fake.held() == {ids[2], later}
+            assert fake.stored_ids() == {ids[2], later}
 
     asyncio.run(run())
 
@@ -135,12 +135,12 @@ def test_quarantine_ends_the_wait_of_what_waits_by_itself() -> None:
             FakeCustomerio(api_key="key") as fake,
             dispatcher_harness(fake, lanes=1, poison_detection=never) as lanes,
         ):
-            poison = fake.faults.add(Answer(500), when=contains("POISON"))
+            poison = fake.faults.add(Respond(500), when=contains("POISON"))
             ids = lanes.owe(["POISON", "behind it"], [1, 1], "track")
             await lanes.until(lambda: poison.hits >= 2)
             lanes.lanes.apply_directives(quarantine(lanes, 0))
             await lanes.all_ended()
-            assert fake.held() == {ids[1]}
+            assert fake.stored_ids() == {ids[1]}
             assert lanes.causes() == [DeadLetterCause.QUARANTINED]
 
     asyncio.run(run())
@@ -150,9 +150,9 @@ def test_what_is_on_the_wire_when_a_pause_comes_is_answered_and_settled() -> Non
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1) as lanes:
             gate = Gate()
-            fake.faults.add(Until(gate), when=contains("note"), times=1)
+            fake.faults.add(WaitForGate(gate), when=contains("note"), times=1)
             (first,) = lanes.owe(["a"], [1], "track")
-            await lanes.until(lambda: fake.held() == {first})
+            await lanes.until(lambda: fake.stored_ids() == {first})
             lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
             lanes.owe(["b"], [1], "track")
             gate.open()

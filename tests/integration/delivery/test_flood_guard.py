@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio
-from consumer.demo.fakes.fault_rules import Answer, MarkInvalid, Rule, endpoint
+from consumer.demo.fakes.fault_rules import MarkInvalid, Respond, Rule, endpoint
 from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.model import DeadLetterCause
 from consumer.model.directives import NONE, AcceptRefusals, Directives
@@ -45,7 +45,7 @@ async def refusing_yotpo(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tupl
             fake, {"store_id": "store"}, lanes=lanes, probe_s=probe_s, flood_guard=GUARD, rate_per_s=None
         ) as way,
     ):
-        yield fake, way, fake.faults.add(Answer(400), when=lambda request: "access_tokens" not in request.path)
+        yield fake, way, fake.faults.add(Respond(400), when=lambda request: "access_tokens" not in request.path)
 
 
 def flood(lanes: DispatcherHarness, target: str, count: int = 30) -> list[str]:
@@ -63,12 +63,12 @@ def test_a_flood_closes_the_guard_other_types_go_on_and_a_probe_that_is_taken_op
             orders = lanes.owe(["fine"] * 20, list(range(20)), "custom_event")
             # those of keys for which nothing waits arrive at once; the others follow what waits
             free = lanes.owe(["fine"] * 20, list(range(100, 120)), "custom_event")
-            await lanes.until(lambda: bool(lanes.observer.closings) and set(free) <= fake.held())
+            await lanes.until(lambda: bool(lanes.observer.closings) and set(free) <= fake.stored_ids())
             assert lanes.observer.closings == [(RETURN, REFUSED, 5, 5)]
             assert len(lanes.shelf.letters) == 4
             await lanes.until(lambda: lanes.ledger.open_records == lanes.lanes.count_waiting(("guard", RETURN)))
             before = len(fake.requests)
-            await fake.until(lambda: len(fake.requests) >= before + 4)
+            await fake.wait_until_async(lambda: len(fake.requests) >= before + 4)
             probes = fake.requests[before : before + 4]
             assert all(request.events == 1 for request in probes)
             assert all(b.started - a.started >= 0.08 for a, b in itertools.pairwise(probes))
@@ -84,7 +84,7 @@ def test_a_flood_closes_the_guard_other_types_go_on_and_a_probe_that_is_taken_op
             lettered = {letter.delivery_id for letter in lanes.shelf.letters}
             assert lettered < set(returns)
             assert len(lettered) == 4
-            assert fake.held() == ({*returns} - lettered) | {*orders, *free}
+            assert fake.stored_ids() == ({*returns} - lettered) | {*orders, *free}
 
     asyncio.run(run())
 
@@ -112,13 +112,13 @@ def test_a_call_that_is_refused_whole_is_halved_no_further_once_its_type_waits()
             rule = fake.poison("spoilt")
             returns = flood(lanes, "track", 32)
             others = lanes.owe(["fine"] * 8, list(range(100, 108)), "track")
-            await lanes.until(lambda: bool(lanes.observer.closings) and set(others) <= fake.held())
+            await lanes.until(lambda: bool(lanes.observer.closings) and set(others) <= fake.stored_ids())
             assert len(lanes.shelf.letters) == 4
             fake.faults.remove(rule)
             await lanes.all_ended()
             assert len(lanes.shelf.letters) == 4
-            assert len(fake.held()) == len(returns) - 4 + 8
-            assert len(fake.received) == len(fake.held()), "one arrived twice"
+            assert len(fake.stored_ids()) == len(returns) - 4 + 8
+            assert len(fake.received) == len(fake.stored_ids()), "one arrived twice"
 
     asyncio.run(run())
 
@@ -146,7 +146,7 @@ def test_a_probe_of_another_entry_of_the_type_is_delivered_and_opens_nothing() -
             flood(lanes, "custom_event", 9)
             await lanes.until(lambda: bool(lanes.observer.closings))
             lanes.owe(["yes"] * 6, list(range(100, 106)), "consent", event_type=RETURN)
-            await fake.until(lambda: sum(arrival.kind == "consent" for arrival in fake.received) == 6)
+            await fake.wait_until_async(lambda: sum(arrival.kind == "consent" for arrival in fake.received) == 6)
             assert not lanes.observer.openings
             assert len(lanes.shelf.letters) == 4
             fake.faults.remove(rule)
@@ -201,7 +201,7 @@ def test_a_partition_that_goes_leaves_the_guard_closed_and_the_next_tenures_firs
             fake.faults.remove(rule)
             later = flood(lanes, "custom_event", 10)
             await lanes.all_ended()
-            assert set(later) <= fake.held()
+            assert set(later) <= fake.stored_ids()
             assert len(lanes.shelf.letters) == 4
             assert lanes.settling.accounting.accounts["copilot"].released == 26
 
@@ -214,19 +214,19 @@ def test_an_endpoint_that_is_held_while_the_guard_is_closed_is_probed_first_and_
             returns = flood(lanes, "custom_event")
             await lanes.until(lambda: bool(lanes.observer.closings))
             fake.faults.remove(rule)
-            gone = fake.faults.add(Answer(404), when=endpoint("/v2/collect"))
+            gone = fake.faults.add(Respond(404), when=endpoint("/v2/collect"))
             behind_it = fake.faults.add(MarkInvalid(which=bad))
             orders = lanes.owe(["fine"] * 5, list(range(100, 105)), "custom_event")
             await lanes.until(lambda: bool(lanes.observer.holds))
             before = len(fake.requests)
-            await fake.until(lambda: len(fake.requests) >= before + 4)
+            await fake.wait_until_async(lambda: len(fake.requests) >= before + 4)
             assert len(lanes.shelf.letters) == 4
             fake.faults.remove(gone)
-            await fake.until(lambda: set(orders) <= fake.held())
+            await fake.wait_until_async(lambda: set(orders) <= fake.stored_ids())
             assert not lanes.observer.openings
             fake.faults.remove(behind_it)
             await lanes.all_ended()
-            assert len(fake.held()) == len(returns) - 4 + 5
+            assert len(fake.stored_ids()) == len(returns) - 4 + 5
             assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
 
     asyncio.run(run())
@@ -235,7 +235,7 @@ def test_an_endpoint_that_is_held_while_the_guard_is_closed_is_probed_first_and_
 def test_a_key_with_a_letter_a_closed_guard_and_a_held_endpoint_ends_once_all_is_mended() -> None:
     async def run() -> None:
         async with refusing_copilot(lanes=1) as (fake, lanes, rule):
-            gone = fake.faults.add(Answer(404), when=lambda request: "consent" in request.path)
+            gone = fake.faults.add(Respond(404), when=lambda request: "consent" in request.path)
             lanes.owe(["yes"], [900], "consent")
             await lanes.until(lambda: bool(lanes.observer.holds))
             lanes.go()  # the hold stays, with nothing behind it
@@ -250,7 +250,7 @@ def test_a_key_with_a_letter_a_closed_guard_and_a_held_endpoint_ends_once_all_is
             fake.faults.remove(gone)
             fake.faults.remove(rule)
             await lanes.all_ended()
-            assert fake.held() == {events[4], "u7=true"}
+            assert fake.stored_ids() == {events[4], "u7=true"}
             assert not lanes.lanes.circuit_breakers
             assert not lanes.lanes.flood_guard.tripped()
 

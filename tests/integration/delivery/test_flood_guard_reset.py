@@ -7,14 +7,14 @@ from itertools import count, islice
 import pytest
 
 from consumer.demo.fakes.copilot import FakeCopilot
-from consumer.demo.fakes.fault_rules import Answer, Incoming, MarkInvalid
+from consumer.demo.fakes.fault_rules import IncomingRequest, MarkInvalid, Respond
 from consumer.model import DeadLetterCause, Entry
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 from tests.integration.delivery.test_flood_guard import GUARD, ORDER, REFUSED, RETURN, bad, flood, refusing_copilot
 from tests.property.test_batch import SHAPES, FakeLedger, delivery
 
 
-def is_consent(incoming: Incoming) -> bool:
+def is_consent(incoming: IncomingRequest) -> bool:
     return "consent" in incoming.path
 
 
@@ -28,21 +28,21 @@ def test_new_keys_that_begin_with_what_is_fine_and_come_faster_than_probes_keep_
             fake.faults.clear()
             customers, word = count(1000), "spoilt"
 
-            def five_more(_: Incoming) -> bool:
+            def five_more(_: IncomingRequest) -> bool:
                 for key in islice(customers, 5):
                     lanes.owe(["yes"] * fine_before, [key] * fine_before, "consent", event_type=RETURN)
                     lanes.owe([word] * 2, [key] * 2, "custom_event", event_type=RETURN)
                 return False
 
-            fake.faults.add(Answer(500), when=five_more)
+            fake.faults.add(Respond(500), when=five_more)
             rule = fake.faults.add(MarkInvalid(which=bad))
             lanes.owe(["spoilt"], [999], "custom_event", event_type=RETURN)
-            await fake.until(lambda: len(fake.requests) >= 20)
+            await fake.wait_until_async(lambda: len(fake.requests) >= 20)
             assert not lanes.observer.openings
             fake.faults.remove(rule)
             word, before = "fine", len(fake.requests)
             # All that waits is refused no more, so that the first probe of it opens the guard.
-            await fake.until(lambda: bool(lanes.observer.openings) or len(fake.requests) > before + 60)
+            await fake.wait_until_async(lambda: bool(lanes.observer.openings) or len(fake.requests) > before + 60)
             assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
             assert len(lanes.shelf.letters) == 4
             fake.faults.clear()
@@ -75,10 +75,10 @@ def test_between_two_probes_what_can_prove_nothing_goes_on_one_by_one_until_one_
             await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
             before = len(fake.requests)
             lanes.owe(["yes"] * 12, range(100, 112), "consent", event_type=RETURN)
-            await fake.until(lambda: len(fake.requests) >= before + 12)
+            await fake.wait_until_async(lambda: len(fake.requests) >= before + 12)
             assert [request.events for request in fake.requests[before:]] == [1] * 12
             assert sum(arrival.kind == "consent" for arrival in fake.received) == 12
-            down = fake.faults.add(Answer(500), when=is_consent)
+            down = fake.faults.add(Respond(500), when=is_consent)
             lanes.owe(["yes"] * 12, range(200, 212), "consent", event_type=RETURN)
             await lanes.until(lambda: down.hits >= 1 and not lanes.lanes.requests_in_flight)
             ((_, hold),) = lanes.lanes.flood_guard.held
@@ -100,7 +100,7 @@ def test_one_lane_with_a_single_key_takes_no_turn_from_the_keys_of_another() -> 
             lanes.owe(["spoilt", "spoilt"], [1, 3], "custom_event", event_type=RETURN)
             (fine,) = lanes.owe(["fine"], [5], "custom_event", event_type=RETURN)
             await lanes.all_ended()
-            assert fake.held() == {fine}
+            assert fake.stored_ids() == {fine}
             assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
 
     asyncio.run(run())
@@ -119,7 +119,7 @@ def test_under_a_rate_other_types_have_their_turns_between_those_of_what_waits_a
             lanes.owe(["yes"] * 30, range(100, 130), "consent", event_type=RETURN)
             await lanes.until(lambda: lanes.lanes.count_waiting(("guard", RETURN)) > 20)
             (order,) = lanes.owe(["fine"], [999], "custom_event", event_type=ORDER)
-            await fake.until(lambda: order in fake.held())
+            await fake.wait_until_async(lambda: order in fake.stored_ids())
             assert sum(arrival.kind == "consent" for arrival in fake.received) < 30
             fake.faults.remove(rule)
             await lanes.all_ended()

@@ -10,7 +10,7 @@ import pytest
 from consumer.delivery.guards import prober
 from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio
-from consumer.demo.fakes.fault_rules import Answer, endpoint
+from consumer.demo.fakes.fault_rules import Respond, endpoint
 from consumer.model import SecretProblem, TransientCause
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 
@@ -27,14 +27,14 @@ def test_refused_credentials_hold_with_one_prober_and_resume_at_once_when_the_se
             storm = len(fake.requests)
             assert storm <= 8
             assert all(request.status == 401 for request in fake.requests)
-            await fake.until(lambda: len(fake.requests) >= storm + 3)
+            await fake.wait_until_async(lambda: len(fake.requests) >= storm + 3)
             probes = fake.requests[storm:]
             assert all(b.started - a.started >= 0.25 for a, b in itertools.pairwise(probes))
             assert all(request.events == 1 for request in probes)
             assert lanes.lanes.credentials_valid is False
             lanes.secrets["api_key"].on_disk = "new"
             await lanes.all_ended()
-            assert fake.held() == set(ids)
+            assert fake.stored_ids() == set(ids)
             assert not lanes.shelf.letters
             assert len(lanes.observer.holds) == 1
             assert lanes.observer.resumes == ["batch"]
@@ -53,7 +53,7 @@ def test_a_changed_secret_is_tried_long_before_the_next_probe(monkeypatch: pytes
             await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.requests_in_flight)
             lanes.secrets["api_key"].on_disk = "new"
             await lanes.all_ended()
-            assert fake.held() == set(ids)
+            assert fake.stored_ids() == set(ids)
 
     asyncio.run(run())
 
@@ -74,7 +74,7 @@ def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_t
             await lanes.until(lambda: lanes.secrets["api_key"].value == "ke")
             fake.faults.remove(gone)
             await lanes.all_ended()
-            assert fake.held() == set(ids)
+            assert fake.stored_ids() == set(ids)
             assert [fault.cause for _, fault in lanes.observer.holds] == [TransientCause.GONE]
             assert [request.status for request in fake.requests].count(401) == 1
             assert lanes.lanes.credentials.problem() is SecretProblem.REJECTED
@@ -91,14 +91,14 @@ def test_a_hold_ends_by_itself_when_their_side_is_mended_and_its_probes_take_dif
         ):
             outage = fake.outage(404)
             ids = lanes.owe(["a", "b", "c"], [1, 2, 3], "track")
-            await fake.until(lambda: len(fake.requests) >= 8)
+            await fake.wait_until_async(lambda: len(fake.requests) >= 8)
             probed = [request.ids[0] for request in fake.requests[1:8]]
             assert set(probed[:3]) == set(ids)
             assert set(probed[3:6]) == set(ids)
             assert lanes.observer.holds[0][1].cause is TransientCause.GONE
             fake.faults.remove(outage)
             await lanes.all_ended()
-            assert fake.held() == set(ids)
+            assert fake.stored_ids() == set(ids)
             assert not lanes.shelf.letters
 
     asyncio.run(run())
@@ -111,18 +111,18 @@ def test_a_consent_endpoint_that_is_gone_holds_consents_while_collect_flows() ->
             dispatcher_harness(fake, lanes=1, probe_s=0.1) as lanes,
         ):
             path = "/v2/api/report/user_copilot_analysis_consent_changed"
-            gone = fake.faults.add(Answer(404), when=endpoint(path))
+            gone = fake.faults.add(Respond(404), when=endpoint(path))
             consent = lanes.owe(["yes"], [1], "consent")
             await lanes.until(lambda: bool(lanes.observer.holds))
             same_key = lanes.owe(["behind"], [1], "custom_event")
             other = lanes.owe([str(n) for n in range(20)], list(range(2, 22)), "custom_event")
             await lanes.until(lambda: lanes.ledger.open_records == 2)
-            assert fake.held() == set(other)
+            assert fake.stored_ids() == set(other)
             assert {name for name, _ in lanes.observer.holds} == {"consent"}
             fake.faults.remove(gone)
             await lanes.all_ended()
-            assert {*other, *same_key} < fake.held()
-            assert len(fake.held()) == 22
+            assert {*other, *same_key} < fake.stored_ids()
+            assert len(fake.stored_ids()) == 22
             assert [arrival.kind for arrival in fake.received][-2:] == ["consent", "custom_event"]
             assert len(consent) == 1
 
@@ -140,7 +140,7 @@ def test_two_endpoints_held_in_one_lane_are_both_probed_until_both_are_mended() 
             lanes.owe(["x"], [2], "custom_event")
             await lanes.until(lambda: len(list(lanes.lanes.circuit_breakers)) == 2)
             before = len(fake.requests)
-            await fake.until(lambda: len({request.path for request in fake.requests[before:]}) == 2)
+            await fake.wait_until_async(lambda: len({request.path for request in fake.requests[before:]}) == 2)
             fake.faults.remove(outage)
             await lanes.all_ended()
             assert sorted(lanes.observer.resumes) == ["collect", "consent"]
@@ -155,14 +155,14 @@ def test_a_deferred_call_whose_key_is_held_elsewhere_is_sent_again_and_the_hold_
             dispatcher_harness(fake, lanes=1, probe_s=0.05) as lanes,
         ):
             path = "/v2/api/report/user_copilot_analysis_consent_changed"
-            gone = fake.faults.add(Answer(404), when=endpoint(path))
+            gone = fake.faults.add(Respond(404), when=endpoint(path))
             lanes.owe(["yes"], [9], "consent")
             await lanes.until(lambda: bool(lanes.observer.holds))
-            fake.faults.add(Answer(500), when=endpoint("/v2/collect"), times=2)
+            fake.faults.add(Respond(500), when=endpoint("/v2/collect"), times=2)
             # one look through the queue takes the first and sets the second aside
             first = lanes.owe(["first"], [1], "custom_event")
             lanes.owe(["yes"], [1], "consent")
-            await fake.until(lambda: set(first) <= fake.held())
+            await fake.wait_until_async(lambda: set(first) <= fake.stored_ids())
             fake.faults.remove(gone)
             await lanes.all_ended()
 
@@ -189,7 +189,7 @@ def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one
             fake.faults.remove(outage)
             fresh = lanes.owe(["fresh"], [2], "custom_event")
             await lanes.all_ended()
-            assert fake.held() == set(fresh)
+            assert fake.stored_ids() == set(fresh)
 
     asyncio.run(run())
 
@@ -201,13 +201,13 @@ def test_a_held_partition_that_goes_leaves_no_key_blocked_for_the_next_ledger() 
             dispatcher_harness(fake, lanes=1, probe_s=600) as lanes,
         ):
             path = "/v2/api/report/user_copilot_analysis_consent_changed"
-            fake.faults.add(Answer(404), when=endpoint(path))
+            fake.faults.add(Respond(404), when=endpoint(path))
             lanes.owe(["yes"], [1], "consent")
             await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.requests_in_flight)
             lanes.go()
             later = lanes.owe(["later"], [1], "custom_event")
             await lanes.all_ended()
-            assert fake.held() == set(later)
+            assert fake.stored_ids() == set(later)
 
     asyncio.run(run())
 
@@ -222,7 +222,7 @@ def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> No
             lanes.lanes.circuit_breakers._succeeded[lanes.destination.endpoints[0]] = time.monotonic() + 600
             for lane in lanes.lanes.lanes:
                 lane._outcomes._context = replace(lane._outcomes._context, random=lambda: 0.999)
-            fake.faults.add(Answer(403), times=4)
+            fake.faults.add(Respond(403), times=4)
             lanes.owe(["suspect"], [0], "track")
             await lanes.all_ended()
             assert not lanes.shelf.letters

@@ -174,7 +174,7 @@ def test_what_was_answered_with_a_lie_is_sent_again_with_the_same_ids_and_become
                 ids = lanes.owe(["a", "b", "c"], [1, 2, 1], "custom_event")
                 await lanes.all_ended()
                 assert all(each.encode() in calls[0] for each in ids)
-                assert fake.held() == set(ids)
+                assert fake.stored_ids() == set(ids)
                 assert [arrival.id for arrival in fake.received] == ids, "each once, in order"
                 assert not lanes.shelf.letters
 

@@ -10,7 +10,7 @@ import pytest
 
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.customerio import FakeCustomerio
-from consumer.demo.fakes.fault_rules import Answer, Gate, Hang, LoseAnswer, Reset, Until, chance
+from consumer.demo.fakes.fault_rules import Gate, Hang, LoseResponse, Reset, Respond, WaitForGate, chance
 from consumer.model import DeadLetterCause
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 
@@ -38,9 +38,9 @@ def test_every_key_keeps_its_order_through_errors_resets_lost_answers_and_timeou
             dispatcher_harness(fake, timeout_s=0.25, destination={"events": 5}) as lanes,
         ):
             rules = [
-                fake.faults.add(Answer(500), when=chance(0.15, dice)),
+                fake.faults.add(Respond(500), when=chance(0.15, dice)),
                 fake.faults.add(Reset(), when=chance(0.1, dice)),
-                fake.faults.add(LoseAnswer(), when=chance(0.1, dice)),
+                fake.faults.add(LoseResponse(), when=chance(0.1, dice)),
                 fake.faults.add(Hang(5), when=chance(0.1, dice), times=4),
             ]
             keys = [dice.randrange(12) for _ in range(200)]
@@ -49,7 +49,7 @@ def test_every_key_keeps_its_order_through_errors_resets_lost_answers_and_timeou
                 ids += lanes.owe([str(n) for n in range(start, start + 40)], keys[start : start + 40], "track")
                 await lanes.until(lambda: lanes.ledger.settled * 2 >= lanes.ledger.accepted - 40)
             await lanes.all_ended()
-            assert fake.held() == set(ids)
+            assert fake.stored_ids() == set(ids)
             assert all(rule.hits for rule in rules)
             assert not lanes.shelf.letters
             check_order(fake, dict(zip(ids, keys, strict=True)), ids)
@@ -63,7 +63,7 @@ def test_calls_of_one_lane_never_overlap() -> None:
             FakeCustomerio(api_key="key") as fake,
             dispatcher_harness(fake, lanes=1, destination={"events": 1}) as lanes,
         ):
-            fake.faults.add(Answer(503), when=chance(0.3, random.Random(3)))
+            fake.faults.add(Respond(503), when=chance(0.3, random.Random(3)))
             lanes.owe([str(n) for n in range(40)], [n % 7 for n in range(40)], "track")
             await lanes.all_ended()
             requests = sorted(fake.requests, key=lambda request: request.started)
@@ -98,7 +98,7 @@ def test_bad_events_at_any_places_are_found_alone_in_few_calls_and_cost_no_other
             await lanes.all_ended()
             good = [ids[n] for n in range(count) if n not in bad]
             assert sorted(arrival.id for arrival in fake.received) == sorted(good)
-            assert fake.held() == set(good)
+            assert fake.stored_ids() == set(good)
             assert {letter.delivery_id for letter in lanes.shelf.letters} == {ids[n] for n in bad}
             assert lanes.causes() == [DeadLetterCause.REFUSED] * len(bad)
             most = len(bad) * (ceil(log2(count)) + 1)
@@ -118,13 +118,13 @@ def test_a_refused_event_blocks_its_key_until_its_letter_is_acknowledged_and_no_
             lanes.shelf.at_once = False
             fake.poison("POISON")
             ids = lanes.owe(["POISON", "behind", "other"], [1, 1, 2], "track")
-            await lanes.until(lambda: fake.held() == {ids[2]} and len(lanes.shelf.waiting) == 1)
+            await lanes.until(lambda: fake.stored_ids() == {ids[2]} and len(lanes.shelf.waiting) == 1)
             assert lanes.ledger.committable_offset() == 0
             more = lanes.owe(["other again"], [2], "track")
-            await lanes.until(lambda: fake.held() == {ids[2], more[0]})
+            await lanes.until(lambda: fake.stored_ids() == {ids[2], more[0]})
             lanes.shelf.acknowledge()
             await lanes.all_ended()
-            assert fake.held() == {ids[1], ids[2], more[0]}
+            assert fake.stored_ids() == {ids[1], ids[2], more[0]}
 
     asyncio.run(run())
 
@@ -143,7 +143,7 @@ def test_a_refused_event_whose_partition_went_holds_its_key_no_longer_than_its_l
             (later,) = lanes.owe(["later"], [1], "track")
             lanes.shelf.acknowledge()
             await lanes.all_ended()
-            assert fake.held() == {later}
+            assert fake.stored_ids() == {later}
             assert lanes.settling.accounting.accounts["customerio"].dead_lettered == 0
             assert lanes.settling.accounting.accounts["customerio"].released == 1
 
@@ -158,7 +158,7 @@ def test_what_is_withdrawn_during_a_call_is_not_sent_again_and_moves_nothing() -
         ):
             fake.faults.add(Hang(0.2), times=1)
             lanes.owe(["on the wire", "waiting"], [1, 2], "track")
-            await fake.until(lambda: fake.in_flight == 1)
+            await fake.wait_until_async(lambda: fake.in_flight == 1)
             lanes.ledger.may_send = False
             (answered,) = lanes.lanes.drop_revoked([lanes.ledger])
             assert not answered.done()
@@ -166,7 +166,7 @@ def test_what_is_withdrawn_during_a_call_is_not_sent_again_and_moves_nothing() -
             lanes.go()
             (later,) = lanes.owe(["later"], [1], "track")
             await lanes.all_ended()
-            assert fake.held() == {later}
+            assert fake.stored_ids() == {later}
             assert len(fake.requests) == 2
             assert lanes.past[0].committable_offset() == 0
 
@@ -177,14 +177,14 @@ def test_a_call_answered_after_its_partition_was_released_settles_nothing() -> N
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1) as lanes:
             gate = Gate()
-            fake.faults.add(Until(gate), times=1)
+            fake.faults.add(WaitForGate(gate), times=1)
             (first,) = lanes.owe(["a"], [1], "track")
-            await fake.until(lambda: fake.held() == {first})
+            await fake.wait_until_async(lambda: fake.stored_ids() == {first})
             lanes.go()
             gate.open()
             (later,) = lanes.owe(["b"], [1], "track")
             await lanes.all_ended()
-            assert fake.held() == {first, later}
+            assert fake.stored_ids() == {first, later}
             account = lanes.settling.accounting.accounts["customerio"]
             assert (account.owed, account.delivered, account.released) == (2, 1, 1)
 

@@ -11,7 +11,7 @@ import pytest
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.customerio import FakeCustomerio
-from consumer.demo.fakes.fault_rules import Action, Answer, Hang, contains
+from consumer.demo.fakes.fault_rules import Action, Hang, Respond, contains
 from consumer.model import DeadLetterCause, TransientCause
 from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
 
@@ -49,7 +49,7 @@ async def find(fake: Fake, lanes: DispatcherHarness, action: Action) -> tuple[st
 
 async def outage(fake: Fake, lanes: DispatcherHarness, status: int, calls: int) -> list[str]:
     """Let nothing succeed for longer than it takes to give an event up; then mend everything."""
-    down = fake.faults.add(Answer(status), name="down")
+    down = fake.faults.add(Respond(status), name="down")
     began = asyncio.get_running_loop().time()
     ids = lanes.owe([f"down-{n}" for n in range(EVENTS)], list(range(EVENTS)), "track")
     await lanes.until(
@@ -75,7 +75,7 @@ def test_an_event_that_is_never_accepted_is_given_up_its_neighbours_arrive_once_
                 fake, lanes=count, timeout_s=10.0, poison_detection=SURE, destination={"events": EVENTS}
             ) as lanes,
         ):
-            bad, ids = await find(fake, lanes, Answer(status, headers))
+            bad, ids = await find(fake, lanes, Respond(status, headers))
             (letter,) = lanes.shelf.letters
             assert (letter.delivery_id, letter.fault.cause) == (bad, DeadLetterCause.NEVER_ACCEPTED)
             assert letter.fault.status == status
@@ -124,15 +124,15 @@ def test_what_fails_by_itself_does_not_hold_its_lane() -> None:
             FakeCustomerio(api_key="key") as fake,
             dispatcher_harness(fake, lanes=1, poison_detection=never) as lanes,
         ):
-            poison = fake.faults.add(Answer(500), when=contains("POISON"))
+            poison = fake.faults.add(Respond(500), when=contains("POISON"))
             (bad,) = lanes.owe(["POISON"], [1], "track")
             await lanes.until(lambda: poison.hits >= 2)
             ids = lanes.owe(["behind it", "other"], [1, 2], "track")
-            await lanes.until(lambda: fake.held() == {ids[1]})
+            await lanes.until(lambda: fake.stored_ids() == {ids[1]})
             hits = poison.hits
             await lanes.until(lambda: poison.hits >= hits + 2)  # the first of them came after the other's answer
             more = lanes.owe(["another"], [3], "track")
-            await lanes.until(lambda: fake.held() == {ids[1], *more})
+            await lanes.until(lambda: fake.stored_ids() == {ids[1], *more})
             await lanes.until(lambda: lanes.lanes.poison_candidates == 1)
             assert not lanes.shelf.letters
             fake.faults.remove(poison)
@@ -149,7 +149,7 @@ def test_a_suspect_that_is_forbidden_holds_nobody_any_more() -> None:
             FakeCustomerio(api_key="key") as fake,
             dispatcher_harness(fake, lanes=1, poison_detection=never, probe_s=0.05) as lanes,
         ):
-            poison = fake.faults.add(Answer(403), when=contains("POISON"))
+            poison = fake.faults.add(Respond(403), when=contains("POISON"))
             lanes.owe(["POISON"], [1], "track")
             ids: list[str] = []
             async with traffic(lanes, ids):
@@ -159,7 +159,7 @@ def test_a_suspect_that_is_forbidden_holds_nobody_any_more() -> None:
                 assert holds
                 # Now and then it meets nobody between two of its own failures: that says nothing, and holds.
                 await lanes.until(lambda: poison.hits - len(holds) >= unheard + 5)
-            await lanes.until(lambda: fake.held() == set(ids))
+            await lanes.until(lambda: fake.stored_ids() == set(ids))
             fake.faults.remove(poison)
             await lanes.all_ended()
 
@@ -173,14 +173,14 @@ def test_what_waits_by_itself_when_its_partition_goes_is_not_sent_again() -> Non
             FakeCustomerio(api_key="key") as fake,
             dispatcher_harness(fake, lanes=1, poison_detection=never) as lanes,
         ):
-            poison = fake.faults.add(Answer(500), when=contains("POISON"))
+            poison = fake.faults.add(Respond(500), when=contains("POISON"))
             lanes.owe(["POISON", "behind it"], [1, 1], "track")
             await lanes.until(lambda: poison.hits >= 3 and not lanes.lanes.requests_in_flight)
             lanes.go()
             hits = poison.hits
             (later,) = lanes.owe(["later"], [1], "track")
             await lanes.all_ended()
-            assert fake.held() == {later}
+            assert fake.stored_ids() == {later}
             assert poison.hits == hits
             account = lanes.settling.accounting.accounts["customerio"]
             assert (account.owed, account.delivered, account.released) == (3, 1, 2)

@@ -9,7 +9,7 @@ from consumer.delivery.backoff import Backoff
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.delivery.http.client import HttpConnection
 from consumer.demo.fakes.customerio import FakeCustomerio
-from consumer.demo.fakes.fault_rules import Answer, chance
+from consumer.demo.fakes.fault_rules import Respond, chance
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 from tests.integration.delivery.test_hostile_answers import listening
 
@@ -27,7 +27,7 @@ def test_a_lane_whose_connection_leads_to_the_one_sick_server_takes_another_once
     async def run() -> None:
         never = PoisonDetectionOptions(failures=FAILURES, give_up_after_s=3600)
         async with FakeCustomerio(api_key="key") as sick, FakeCustomerio(api_key="key") as sound:
-            sick.faults.add(Answer(500), name="sick")
+            sick.faults.add(Respond(500), name="sick")
             servers = cycle([sick, sound])
 
             async def balance(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,7 +55,7 @@ def test_a_destination_that_answers_every_fifth_call_only_has_nothing_given_up_h
             FakeCustomerio(api_key="key") as fake,
             dispatcher_harness(fake, {"events": 1}, poison_detection=soon, backoff=quick, timeout_s=60.0) as lanes,
         ):
-            ill = fake.faults.add(Answer(500), when=chance(0.8, random.Random(1)), name="ill")
+            ill = fake.faults.add(Respond(500), when=chance(0.8, random.Random(1)), name="ill")
             ids: list[str] = []
             while ill.hits < 2000:
                 missing = 200 - lanes.ledger.open_records

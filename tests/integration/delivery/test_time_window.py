@@ -68,7 +68,7 @@ def test_while_the_clocks_disagree_nothing_is_refused_for_its_time(monkeypatch: 
             shift = 0.0
             await lanes.all_ended()
             assert lanes.observer.resumes == ["clock"]
-            assert len(fake.held()) == 2
+            assert len(fake.stored_ids()) == 2
 
     asyncio.run(run())
 
@@ -86,7 +86,7 @@ def test_a_slow_clock_of_ours_refuses_nothing_though_no_answer_has_told_the_time
         ):
             now_ms = int(real() * 1000) - 1000
             ids = [lanes.owe([str(n)], [n], "custom_event", now_ms)[0] for n in range(6)]
-            await lanes.until(lambda: len(fake.held()) == 1)
+            await lanes.until(lambda: len(fake.stored_ids()) == 1)
             assert [name for name, _ in lanes.observer.holds] == ["clock"]
             assert [endpoint.name for endpoint, _ in lanes.lanes.circuit_breakers] == ["clock"]
             await asyncio.sleep(
@@ -96,7 +96,7 @@ def test_a_slow_clock_of_ours_refuses_nothing_though_no_answer_has_told_the_time
             assert not lanes.shelf.letters
             shift = 0.0
             await lanes.all_ended()
-            assert fake.held() == set(ids)
+            assert fake.stored_ids() == set(ids)
             assert lanes.observer.resumes == ["clock"]
 
     asyncio.run(run())
@@ -152,7 +152,7 @@ def test_an_endpoint_held_since_before_the_time_was_known_is_probed_with_what_ma
             lanes.owe(["b"], [2], "custom_event", int(time.time() * 1000) + 600_000)
             lanes.owe(["c"], [1], "custom_event", int(time.time() * 1000) + 600_000)
             before = len(fake.requests)
-            await fake.until(lambda: len(fake.requests) >= before + 4)
+            await fake.wait_until_async(lambda: len(fake.requests) >= before + 4)
             monkeypatch.undo()
             fake.faults.remove(outage)
             await lanes.all_ended()

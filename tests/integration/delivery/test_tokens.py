@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from consumer.demo.fakes.fault_rules import Gate, Until
+from consumer.demo.fakes.fault_rules import Gate, WaitForGate
 from consumer.demo.fakes.yotpo import FakeYotpo
 from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
 
@@ -27,7 +27,7 @@ def test_sixteen_lanes_that_meet_a_dead_token_renew_it_once() -> None:
             ids = lanes.owe(["again"] * 32, [n % 16 for n in range(32)], "event")
             await lanes.all_ended()
             assert token_calls(lanes) == 2
-            assert set(ids) <= fake.held()
+            assert set(ids) <= fake.stored_ids()
             assert not lanes.shelf.letters
             assert not lanes.observer.holds
 
@@ -42,7 +42,7 @@ def test_lanes_that_wait_for_a_token_share_its_failure() -> None:
         ):
             gate = Gate()
             fake.accept(secret="another")
-            fake.faults.add(Until(gate), when=lambda call: "access_tokens" in call.path, times=1)
+            fake.faults.add(WaitForGate(gate), when=lambda call: "access_tokens" in call.path, times=1)
             lanes.owe(["x"] * 16, list(range(16)), "event")
             await lanes.until(lambda: lanes.lanes.requests_in_flight == 16)
             gate.open()
@@ -65,7 +65,7 @@ def test_trouble_at_the_token_call_neither_ends_a_hold_nor_calls_credentials_goo
             await lanes.until(lambda: bool(lanes.observer.holds))
             broken = fake.outage(503)
             before = token_calls(lanes)
-            await fake.until(lambda: token_calls(lanes) >= before + 3)
+            await fake.wait_until_async(lambda: token_calls(lanes) >= before + 3)
             assert not lanes.observer.resumes
             assert lanes.lanes.credentials_valid is False
             fake.faults.remove(broken)
@@ -88,9 +88,9 @@ def test_a_call_is_not_made_again_after_a_renewal_when_its_turn_has_passed(lapse
             await lanes.all_ended()
             fake.expire_tokens()
             gate = Gate()
-            fake.faults.add(Until(gate), when=lambda call: "access_tokens" in call.path, times=1)
+            fake.faults.add(WaitForGate(gate), when=lambda call: "access_tokens" in call.path, times=1)
             lanes.owe(["again"], [1], "event")
-            await fake.until(lambda: [request.status for request in lanes.calls()][1:] == [401])
+            await fake.wait_until_async(lambda: [request.status for request in lanes.calls()][1:] == [401])
             match lapse:
                 case "partition went":
                     lanes.go()
@@ -123,7 +123,7 @@ def test_calls_made_again_after_a_renewal_keep_to_the_rate() -> None:
             await lanes.all_ended()
             fake.expire_tokens()
             gate = Gate()
-            fake.faults.add(Until(gate), when=lambda call: "access_tokens" in call.path, times=1)
+            fake.faults.add(WaitForGate(gate), when=lambda call: "access_tokens" in call.path, times=1)
             lanes.owe(["again"] * 8, list(range(8)), "event")
             await lanes.until(lambda: lanes.lanes.requests_in_flight == 8)
             await lanes.until(lambda: len([1 for request in lanes.calls() if request.status == 401]) == 8)

@@ -5,7 +5,7 @@ import time
 
 from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio
-from consumer.demo.fakes.fault_rules import Answer, MarkInvalid
+from consumer.demo.fakes.fault_rules import MarkInvalid, Respond
 from consumer.model import DeadLetterCause
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 
@@ -24,7 +24,7 @@ def test_what_an_answer_lists_is_dead_lettered_and_the_rest_of_the_call_is_deliv
             assert {letter.delivery_id for letter in lanes.shelf.letters} == {ids[n] for n in bad}
             assert lanes.causes() == [DeadLetterCause.REFUSED] * 2
             assert lanes.observer.partial == [(8, 2)]
-            assert fake.held() == {ids[n] for n in range(8) if n not in bad}
+            assert fake.stored_ids() == {ids[n] for n in range(8) if n not in bad}
             account = lanes.settling.accounting.accounts["copilot"]
             assert (account.delivered, account.dead_lettered) == (6, 2)
 
@@ -43,11 +43,11 @@ def test_a_key_with_a_listed_event_waits_for_the_letter_before_its_next_call() -
             await lanes.until(lambda: bool(lanes.shelf.waiting))
             behind = lanes.owe(["behind"], [1], "custom_event")
             other = lanes.owe(["other"], [2], "custom_event")
-            await fake.until(lambda: set(other) <= fake.held())
-            assert not set(behind) & fake.held()
+            await fake.wait_until_async(lambda: set(other) <= fake.stored_ids())
+            assert not set(behind) & fake.stored_ids()
             lanes.shelf.acknowledge()
             await lanes.all_ended()
-            assert set(behind) <= fake.held()
+            assert set(behind) <= fake.stored_ids()
 
     asyncio.run(run())
 
@@ -55,11 +55,11 @@ def test_a_key_with_a_listed_event_waits_for_the_letter_before_its_next_call() -
 def test_an_answer_longer_than_any_contracts_is_no_delivery() -> None:
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1, probe_s=0.05) as lanes:
-            fake.faults.add(Answer(200, {}, b'{"success":true}' + b" " * 5_000_000), times=1)
+            fake.faults.add(Respond(200, {}, b'{"success":true}' + b" " * 5_000_000), times=1)
             ids = lanes.owe(["x"], [1], "track")
             await lanes.all_ended()
             assert [fault.cause for _, fault in lanes.observer.holds] == ["unintelligible"]
-            assert fake.held() == set(ids)
+            assert fake.stored_ids() == set(ids)
             assert not lanes.shelf.letters
 
     asyncio.run(run())

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from consumer.demo.fakes.customerio import FakeCustomerio
-from consumer.demo.fakes.fault_rules import Answer
+from consumer.demo.fakes.fault_rules import Respond
 from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.model import TransientCause
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
@@ -27,9 +27,9 @@ def test_a_stated_wait_stops_every_lane_and_none_is_sooner_than_asked(headers: d
             FakeCustomerio(api_key="key") as fake,
             dispatcher_harness(fake, lanes=4, destination={"events": 1}) as lanes,
         ):
-            fake.faults.add(Answer(429, headers), times=1)
+            fake.faults.add(Respond(429, headers), times=1)
             lanes.owe(["first"], [0], "track")
-            await fake.until(lambda: len(fake.requests) == 1)
+            await fake.wait_until_async(lambda: len(fake.requests) == 1)
             lanes.owe([str(n) for n in range(8)], list(range(8)), "track")
             await lanes.all_ended()
             told = fake.requests[0].ended
@@ -49,11 +49,11 @@ def test_a_server_error_without_a_stated_wait_stops_its_own_lane_only() -> None:
             fake.poison("BUSY", status=500)
             bad = lanes.owe(["BUSY"], [0], "track")
             good = lanes.owe(["fine"] * 10, [1] * 10, "track")
-            await fake.until(lambda: fake.held() == set(good))
+            await fake.wait_until_async(lambda: fake.stored_ids() == set(good))
             assert not lanes.shelf.letters
             fake.faults.clear()
             await lanes.all_ended()
-            assert fake.held() == {*good, *bad}
+            assert fake.stored_ids() == {*good, *bad}
 
     asyncio.run(run())
 
@@ -110,10 +110,10 @@ def test_leaving_ends_the_linger_and_asks_only_for_what_is_not_a_repetition() ->
             assert not lanes.lanes.can_make_progress()
             fake.outage(503)
             lanes.owe(["fails"], [1], "track")
-            await fake.until(lambda: any(request.status == 503 for request in fake.requests))
+            await fake.wait_until_async(lambda: any(request.status == 503 for request in fake.requests))
             fake.faults.clear()
-            fake.faults.add(Answer(429, {"retry-after": "60"}))
-            await fake.until(lambda: fake.requests[-1].status == 429)
+            fake.faults.add(Respond(429, {"retry-after": "60"}))
+            await fake.wait_until_async(lambda: fake.requests[-1].status == 429)
             await lanes.until(lambda: not lanes.lanes.requests_in_flight)
             assert not lanes.lanes.can_make_progress(), "it was told to wait"
 
