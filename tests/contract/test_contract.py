@@ -31,11 +31,11 @@ def real(server: Fake, options: dict[str, Any]) -> Destination:
     ("name", "case"),
     [pytest.param(name, case, id=f"{name}: {case.name}") for name, (_, cases) in CONTRACTS.items() for case in cases],
 )
-def test_a_destination_keeps_its_contract(name: str, case: Case) -> None:
+def test_destination_keeps_its_contract(name: str, case: Case) -> None:
     assert suite.complaints(case, CONTRACTS[name][0], real) == []
 
 
-def test_the_cases_speak_of_every_target_a_destination_has() -> None:
+def test_cases_cover_every_target() -> None:
     assert CONTRACTS.keys() == KINDS.keys()
     for name, (server, cases) in CONTRACTS.items():
         spoken = {saying.target for case in cases for saying in case.sayings if saying.cause is None}

@@ -143,7 +143,7 @@ _ALL = [
 
 
 @pytest.mark.parametrize(("kind", "spoil", "options", "case", "said"), _ALL)
-def test_a_client_that_falls_into_a_trap_is_caught(
+def test_client_with_one_defect_is_caught(
     kind: str, spoil: Spoil, options: dict[str, Any], case: str, said: str
 ) -> None:
     server, cases = CONTRACTS[kind]
@@ -153,6 +153,6 @@ def test_a_client_that_falls_into_a_trap_is_caught(
 
 
 @pytest.mark.parametrize("kind", CONTRACTS)
-def test_a_client_with_nothing_wrong_passes_through_the_same_hands(kind: str) -> None:
+def test_unchanged_client_passes_the_same_suite(kind: str) -> None:
     server, cases = CONTRACTS[kind]
     assert suite.complaints(cases[0], server, wrong.client(real, _nothing)) == []

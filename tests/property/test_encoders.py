@@ -73,7 +73,7 @@ def request(body: bytes, shape: BatchEnvelope) -> Any:  # noqa: ANN401 - whateve
     identity=st.binary(min_size=16, max_size=16),
     time_ns=st.integers(-(2**70), 2**70) | st.integers(0, 2**61),
 )
-def test_whatever_is_mapped_is_said_in_valid_json_within_limits_or_refused(
+def test_any_fields_become_valid_json_within_limits_or_a_fault(
     place: int, fields: Fields, identity: bytes, time_ns: int
 ) -> None:
     destination, target, name = ENTRIES[place]
@@ -93,7 +93,7 @@ def test_whatever_is_mapped_is_said_in_valid_json_within_limits_or_refused(
 
 @settings(deadline=None)
 @given(secret=st.text("qxzQXZ0789@", min_size=12, max_size=20), place=st.integers(0, len(ENTRIES) - 1), data=st.data())
-def test_no_fault_quotes_a_value_or_a_strange_name(secret: str, place: int, data: st.DataObject) -> None:
+def test_faults_quote_neither_values_nor_unusual_names(secret: str, place: int, data: st.DataObject) -> None:
     destination, target, name = ENTRIES[place]
     secret += "@1"
     planted: st.SearchStrategy[Value] = st.sampled_from(
@@ -114,7 +114,7 @@ def test_no_fault_quotes_a_value_or_a_strange_name(secret: str, place: int, data
 
 @settings(deadline=None)
 @given(identity=st.binary(min_size=16, max_size=16), time_ms=st.integers(0, 2**48 - 1))
-def test_a_ulid_is_its_bits_in_crockfords_letters(identity: bytes, time_ms: int) -> None:
+def test_ulid_encodes_its_bits_in_crockford_base32(identity: bytes, time_ms: int) -> None:
     number = 0
     for letter in ulid_text(identity, time_ms):
         number = number * 32 + CROCKFORD.index(letter)
@@ -123,7 +123,7 @@ def test_a_ulid_is_its_bits_in_crockfords_letters(identity: bytes, time_ms: int)
 
 @settings(deadline=None)
 @given(number=st.decimals())
-def test_an_exact_text_is_the_same_number(number: Decimal) -> None:
+def test_exact_text_equals_the_decimal(number: Decimal) -> None:
     text = exact(number)
     if text is None:
         assert not number.is_finite() or len(number.as_tuple().digits) + abs(number.adjusted()) >= MAX_DIGITS

@@ -12,7 +12,7 @@ from tests.unit.saying_copilot import BATCH, COPILOT, EVENT_ID, detail, least, p
 
 
 @pytest.mark.parametrize("target", EVENT_TYPES)
-def test_every_event_type_is_said_in_its_envelope(target: str) -> None:
+def test_every_event_type_is_encoded_in_its_envelope(target: str) -> None:
     said = say(target, least(target))
     assert isinstance(said, Encoded)
     assert said.envelope == BATCH
@@ -26,7 +26,7 @@ def test_every_event_type_is_said_in_its_envelope(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", [name for name, event_type in EVENT_TYPES.items() if event_type.mandatory])
-def test_no_mandatory_field_may_be_missing(target: str) -> None:
+def test_missing_mandatory_field_is_refused(target: str) -> None:
     for name in EVENT_TYPES[target].mandatory:
         fields = least(target)
         del fields[name]
@@ -34,12 +34,12 @@ def test_no_mandatory_field_may_be_missing(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", [name for name, event_type in EVENT_TYPES.items() if not event_type.free])
-def test_closed_types_refuse_a_property_they_do_not_know(target: str) -> None:
+def test_unknown_property_of_a_fixed_event_type_is_refused(target: str) -> None:
     assert detail(target, {**least(target), "shoe_size": 44}).startswith("shoe_size: ")
     assert detail(target, {**least(target), "jane@acme.test": 44}).startswith("(unusual name): ")
 
 
-def test_the_targets_tell_the_mapping_what_is_mandatory() -> None:
+def test_targets_list_their_mandatory_fields() -> None:
     assert {name for name, rule in COPILOT.targets["user_thing_associated"].fields.items() if rule.mandatory} == {
         "user_id",
         "thing_id",
@@ -51,7 +51,7 @@ def test_the_targets_tell_the_mapping_what_is_mandatory() -> None:
     assert {name for name, target in COPILOT.targets.items() if target.carries_consent} == {"consent", "unsubscribe"}
 
 
-def test_a_user_with_everything() -> None:
+def test_user_created_with_every_field() -> None:
     fields: Fields = {
         "user_id": "u-1",
         "first_name": "José María",
@@ -116,7 +116,7 @@ def test_a_user_with_everything() -> None:
         ("user_created", "first_name", "\ud800"),
     ],
 )
-def test_a_value_that_breaks_the_contract_never_leaves(target: str, name: str, value: Value) -> None:
+def test_value_that_violates_the_contract_is_a_fault(target: str, name: str, value: Value) -> None:
     assert detail(target, {**least(target), name: value}).startswith(name)
 
 
@@ -126,7 +126,7 @@ def test_property_names_follow_the_pattern(name: str) -> None:
 
 
 @pytest.mark.parametrize("offset", ["Z", "0000", "+0000", "-1200", "+1459", "-0930"])
-def test_offsets_of_the_documented_range_pass(offset: str) -> None:
+def test_utc_offsets_of_the_documented_range_pass(offset: str) -> None:
     assert payload("user_updated", {"user_id": "u", "utc_offset": offset})["utc_offset"] == offset
 
 
@@ -148,7 +148,7 @@ def test_offsets_of_the_documented_range_pass(offset: str) -> None:
         (b"\x00\xff", "AP8="),
     ],
 )
-def test_free_values_become_text_integers_or_booleans(value: Value, said: object) -> None:
+def test_free_properties_become_text_integers_or_booleans(value: Value, said: object) -> None:
     for target in ("custom_event", "thing_interaction"):
         for _ in range(2):  # a name met before is not looked at again, its value is
             got = payload(target, {"thing_id": "t", "value": value})["value"]
@@ -156,12 +156,12 @@ def test_free_values_become_text_integers_or_booleans(value: Value, said: object
             assert type(got) is type(said)
 
 
-def test_times_of_the_past_are_epoch_milliseconds() -> None:
+def test_times_before_1970_are_epoch_milliseconds() -> None:
     fields: Fields = {"user_id": "u", "original_creation_date": Instant(86_400 * 10**9)}
     assert payload("preexisting_user_created", fields)["original_creation_date"] == 86_400_000
     fields = {"thing_id": "t", "user_id": "u", "original_association_date": 1234}
     assert payload("preexisting_user_thing_associated", fields)["original_association_date"] == 1234
 
 
-def test_a_custom_event_of_nobody_is_refused_for_copilot_would_ignore_it() -> None:
+def test_custom_event_without_ids_is_refused() -> None:
     assert detail("custom_event", {"free": 1}) == "thing_id or user_id: is missing"

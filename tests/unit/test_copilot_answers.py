@@ -25,12 +25,12 @@ def judge(body: object, events: int = 3, *, status: int = 200, consent: bool = F
 
 
 @pytest.mark.parametrize("body", [{}, {"invalid_events": []}, {"invalid_events": None}, {"status": "ok"}])
-def test_a_200_that_lists_nothing_has_everything(body: object) -> None:
+def test_200_without_invalid_events_is_delivered(body: object) -> None:
     assert judge(body) == Delivered()
     assert judge(body, 1, consent=True) == Delivered()
 
 
-def test_listed_events_are_lost_and_the_others_are_in() -> None:
+def test_listed_events_are_refused_and_others_delivered() -> None:
     body = {
         "invalid_events": [
             {"event_id": "id-2", "index": 0, "error": "timestamp of jane@acme.test is too old"},
@@ -57,12 +57,12 @@ def test_listed_events_are_lost_and_the_others_are_in() -> None:
         [None],
     ],
 )
-def test_a_list_that_does_not_say_whom_it_means_halves_a_batch_and_refuses_one(listed: list[object]) -> None:
+def test_ambiguous_invalid_events_split_a_batch_and_refuse_one(listed: list[object]) -> None:
     assert isinstance(judge({"invalid_events": listed}), BatchRefused)
     assert isinstance(judge({"invalid_events": listed}, 1), Refused)
 
 
-def test_a_call_of_one_is_refused_in_the_vendors_words() -> None:
+def test_single_event_is_refused_with_the_vendors_text() -> None:
     body = {"invalid_events": [{"event_id": "id-0", "error": "user_id is missing"}]}
     assert judge(body, 1) == Refused(Fault(DeadLetterCause.REFUSED, "user_id is missing", 200))
     assert judge(body, 1, consent=True) == Refused(Fault(DeadLetterCause.REFUSED, "user_id is missing", 200))
@@ -72,14 +72,14 @@ def test_a_call_of_one_is_refused_in_the_vendors_words() -> None:
     "body",
     [b"", b"[]", b"null", b"<html>login</html>", b'{"invalid_events":', {"invalid_events": "all"}, {"reason": "X.Y"}],
 )
-def test_a_page_under_a_200_is_no_delivery(body: object) -> None:
+def test_200_with_html_is_blocked(body: object) -> None:
     for consent in (False, True):
         verdict = judge(body, 1, consent=consent)
         assert isinstance(verdict, Blocked)
         assert verdict.fault.cause is TransientCause.UNINTELLIGIBLE
 
 
-def test_only_consent_may_answer_204_and_only_without_a_body() -> None:
+def test_204_is_delivered_only_for_consent_without_body() -> None:
     assert judge(b"", 1, status=204, consent=True) == Delivered()
     for verdict in (
         judge(b"{}", 1, status=204, consent=True),
@@ -91,7 +91,7 @@ def test_only_consent_may_answer_204_and_only_without_a_body() -> None:
         assert verdict.fault.cause is TransientCause.UNINTELLIGIBLE
 
 
-def test_every_other_status_is_judged_as_for_all() -> None:
+def test_other_statuses_follow_the_shared_table() -> None:
     assert isinstance(judge(b"", 2, status=400), BatchRefused)
     assert isinstance(judge(b"", 1, status=400), Refused)
     assert isinstance(judge(b"", 1, status=503), Deferred)

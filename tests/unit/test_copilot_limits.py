@@ -19,14 +19,14 @@ def test_twenty_properties_fit_and_one_more_does_not() -> None:
     assert len(payload("thing_interaction", {"thing_id": "t", "one_more": 1, **many})) == 20
 
 
-def test_names_out_of_a_map_are_not_remembered_without_end() -> None:
+def test_cache_of_property_names_is_bounded() -> None:
     encode = Copilot(CopilotOptions(url=URL)).encoder("custom_event", "x")
     for number in range(1500):
         assert isinstance(encode({"user_id": "u", f"p{number}": 1}, IDENTITY, TIME_NS), Encoded)
     assert isinstance(encode({"user_id": "u", "p 1": 1}, IDENTITY, TIME_NS), Fault)
 
 
-def test_an_event_that_fits_no_batch_is_too_large_to_the_byte() -> None:
+def test_size_limit_is_exact_to_the_byte() -> None:
     body = say("custom_event", {"user_id": "u", "text": "x" * 1000})
     assert isinstance(body, Encoded)
     exact = len(body.body) + len(BATCH.prefix) + len(BATCH.suffix)
@@ -45,7 +45,7 @@ def test_a_batch_of_one_is_a_whole_request() -> None:
     assert BATCH.endpoint == ("collect", "POST", "/v2/collect")
 
 
-def test_a_consent_goes_alone_and_without_an_envelope() -> None:
+def test_consent_is_a_single_request_without_envelope() -> None:
     said = say("consent", {"user_id": "u-1", "consent_value": False})
     assert said == Encoded(b'{"user_id":"u-1","consent_value":false}', SINGLE, EVENT_ID)
     assert (SINGLE.max_events, SINGLE.max_age_ms) == (1, None)
@@ -68,7 +68,7 @@ def test_a_consent_goes_alone_and_without_an_envelope() -> None:
         ("custom_event", "Order Placed"),
     ],
 )
-def test_entries_that_cannot_work_are_found_at_load(target: str, name: str | None) -> None:
+def test_invalid_entries_raise_at_load(target: str, name: str | None) -> None:
     with pytest.raises(EntryError) as error:
         COPILOT.encoder(target, name)
     assert error.value.message
@@ -86,7 +86,7 @@ def test_entries_that_cannot_work_are_found_at_load(target: str, name: str | Non
         {"url": URL, "consent_path": "/a?b"},
     ],
 )
-def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any]) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError) as error:
         CopilotOptions(**options)
     assert error.value.option == list(options)[-1]

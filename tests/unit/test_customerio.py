@@ -50,7 +50,7 @@ def test_batchable_calls_carry_type_id_time_and_context(
     assert said.envelope.endpoint == ("batch", "POST", "/batch")
 
 
-def test_an_alias_goes_alone_and_its_path_says_what_it_is() -> None:
+def test_alias_is_a_single_request_without_type() -> None:
     said = encoded("alias", {"previousId": "a", "userId": "u"})
     assert json.loads(said.body) == {**COMMON, "previousId": "a", "userId": "u"}
     assert said.envelope == BatchEnvelope(said.envelope.endpoint, b"", b"", 1, 32_000)
@@ -96,11 +96,11 @@ def test_strict_mode_is_on() -> None:
         ("alias", {"previousId": "a"}, "previousId"),
     ],
 )
-def test_fields_that_break_the_contract_never_leave(target: str, fields: Fields, field: str) -> None:
+def test_fields_that_violate_the_contract_are_faults(target: str, fields: Fields, field: str) -> None:
     assert detail(target, fields, "Clicked" if target == "track" else None).startswith(f"{field}: ")
 
 
-def test_an_object_type_is_text_wherever_it_stands() -> None:
+def test_object_type_is_text_in_both_places() -> None:
     fields: Fields = {"groupId": "g", "objectTypeId": 2, "traits": {"object_type_id": 3, "name": "Acme"}}
     said = document("group", fields)
     assert said["objectTypeId"] == "2"
@@ -114,13 +114,13 @@ def test_numbers_are_exact_and_times_are_iso_8601() -> None:
     assert b'"properties":{"total":12.50,"at":"1970-01-01T00:00:01Z","nothing":null,"raw":"AQ=="}}' in said.body
 
 
-def test_a_time_nobody_can_write_is_a_fault() -> None:
+def test_time_outside_years_1_to_9999_is_a_fault() -> None:
     said = say("track", {"userId": "u"}, "Paid", time_ns=10**30)
     assert isinstance(said, Fault)
     assert said.cause is DeadLetterCause.CONTRACT
 
 
-def test_only_calls_with_equal_surroundings_share_a_shape() -> None:
+def test_calls_share_an_envelope_only_with_equal_context() -> None:
     plain = encoded("track", {"userId": "u"}, "Paid")
     local: Fields = {"userId": "u", "context": {"ip": "192.0.2.1", "channel": "mobile"}}
     turned: Fields = {"userId": "v", "context": {"channel": "mobile", "ip": "192.0.2.1"}}
@@ -132,7 +132,7 @@ def test_only_calls_with_equal_surroundings_share_a_shape() -> None:
     )
 
 
-def test_surroundings_stand_on_the_batch_and_in_each_call() -> None:
+def test_context_is_in_the_batch_and_in_each_call() -> None:
     customerio = Customerio(CustomerioOptions(url=URL, integrations={"All": False, "Mixpanel": True}))
     said = encoded("track", {"userId": "u", "context": {"ip": "::1"}}, "Paid", customerio=customerio)
     batch = json.loads(said.envelope.prefix + said.body + b"," + said.body + said.envelope.suffix)
@@ -143,13 +143,13 @@ def test_surroundings_stand_on_the_batch_and_in_each_call() -> None:
     ] * 2
 
 
-def test_no_surroundings_at_all_are_left_out() -> None:
+def test_empty_context_and_integrations_are_left_out() -> None:
     said = encoded("track", {"userId": "u"}, "Paid", customerio=Customerio(CustomerioOptions(url=URL, context={})))
     assert said.envelope.suffix == b"]}"
     assert "context" not in json.loads(said.body)
 
 
-def test_shapes_are_not_remembered_without_end() -> None:
+def test_cache_of_envelopes_is_bounded() -> None:
     customerio = Customerio(CustomerioOptions(url=URL))
     encode = customerio.encoder("track", "Paid")
     for number in range(600):
@@ -159,7 +159,7 @@ def test_shapes_are_not_remembered_without_end() -> None:
     assert len(customerio._envelopes) <= 256
 
 
-def test_a_call_is_too_large_to_the_byte() -> None:
+def test_call_size_limit_is_exact_to_the_byte() -> None:
     calls: list[tuple[str, Fields]] = [
         ("track", {"userId": "u" * 2000}),
         ("alias", {"previousId": "a", "userId": "u" * 2000}),
@@ -175,7 +175,7 @@ def test_a_call_is_too_large_to_the_byte() -> None:
         assert said.cause is DeadLetterCause.TOO_LARGE
 
 
-def test_a_call_that_leaves_no_room_for_its_batch_is_too_large() -> None:
+def test_call_that_does_not_fit_its_batch_is_too_large() -> None:
     customerio = Customerio(CustomerioOptions(url=URL, call_bytes=2000, bytes=2000))
     size = len(encoded("track", {"userId": "u"}, "Paid").body)
     fits = 2000 - size - len(b'{"batch":[],"context":{"channel":"server"}}') + 1

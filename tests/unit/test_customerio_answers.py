@@ -24,23 +24,23 @@ def judge(body: object, status: int = 200, events: int = 3) -> object:
 
 
 @pytest.mark.parametrize("body", [{}, {"success": True}, {"meta": {}}, {"meta": {"errors": []}}])
-def test_a_strict_200_with_an_object_is_a_delivery(body: object) -> None:
+def test_strict_200_with_object_is_delivered(body: object) -> None:
     assert judge(body) == Delivered()
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"ok", b"<html>", b"{", {"meta": {"errors": ["userId is required"]}}])
-def test_any_other_200_is_no_delivery(body: object) -> None:
+def test_other_200_bodies_are_blocked(body: object) -> None:
     verdict = judge(body)
     assert isinstance(verdict, Blocked)
     assert verdict.fault.cause is TransientCause.UNINTELLIGIBLE
 
 
-def test_another_2xx_is_no_delivery() -> None:
+def test_other_2xx_is_blocked() -> None:
     for status in (201, 202, 204):
         assert isinstance(judge({}, status), Blocked)
 
 
-def test_every_other_status_is_judged_as_for_all() -> None:
+def test_other_statuses_follow_the_shared_table() -> None:
     body = {"meta": {"errors": ["event of jane@acme.test is missing"]}}
     assert judge(body, 400) == BatchRefused(Fault(TransientCause.BATCH_REFUSED, "event of … is missing", 400))
     assert judge(body, 400, events=1) == Refused(Fault(DeadLetterCause.REFUSED, "event of … is missing", 400))

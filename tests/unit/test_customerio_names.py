@@ -12,7 +12,7 @@ from tests.unit.saying_customerio import ACTING, CUSTOMERIO, URL, detail, docume
 
 
 @pytest.mark.parametrize("name", ["User Deleted", "User Suppressed", "User Unsuppressed"])
-def test_acting_on_a_person_needs_a_user(name: str) -> None:
+def test_event_acting_on_a_person_needs_user_id(name: str) -> None:
     assert document("track", {"userId": "u"}, name)["event"] == name
     assert detail("track", {"anonymousId": "a"}, name).startswith("userId: ")
 
@@ -26,7 +26,7 @@ def test_acting_on_a_person_needs_a_user(name: str) -> None:
         {"properties": {"device": {"type": "ios"}}, "context": {"device": {"token": "t"}}},
     ],
 )
-def test_a_device_stands_in_both_places(name: str, fields: Fields) -> None:
+def test_device_is_in_context_and_properties(name: str, fields: Fields) -> None:
     said = document("track", {"userId": "u", **fields}, name)
     assert said["context"]["device"] == said["properties"]["device"] == {"token": "t", "type": "ios"}
     assert said["context"]["channel"] == "server"
@@ -46,11 +46,11 @@ def test_a_device_stands_in_both_places(name: str, fields: Fields) -> None:
         ),
     ],
 )
-def test_a_device_event_without_one_token_is_refused(fields: Fields, field: str) -> None:
+def test_device_event_without_single_token_is_refused(fields: Fields, field: str) -> None:
     assert detail("track", {"userId": "u", **fields}, "Device Deleted").startswith(f"{field}: ")
 
 
-def test_deleting_an_object_needs_its_type_and_stands_for_nobody() -> None:
+def test_object_deleted_needs_type_and_gets_constant_anonymous_id() -> None:
     said = document("track", {"properties": {"objectId": "o", "objectTypeId": 2}}, "Object Deleted")
     assert said["anonymousId"] == "cdp-consumer"
     assert said["properties"] == {"objectId": "o", "objectTypeId": "2"}
@@ -62,7 +62,7 @@ def test_deleting_an_object_needs_its_type_and_stands_for_nobody() -> None:
     assert document("track", relation, "Relationship Deleted")["properties"]["objectTypeId"] == "2"
 
 
-def test_a_delivery_report_names_its_delivery() -> None:
+def test_delivery_report_needs_delivery_id() -> None:
     properties: Fields = {"deliveryId": "d", "metric": "opened"}
     assert document("track", {"properties": properties}, "Report Delivery Event")["anonymousId"] == "cdp-consumer"
     assert detail("track", {"properties": {"metric": "opened"}}, "Report Delivery Event").startswith(
@@ -70,14 +70,14 @@ def test_a_delivery_report_names_its_delivery() -> None:
     )
 
 
-def test_reports_say_what_happened_in_the_documented_words() -> None:
+def test_reports_accept_only_documented_values() -> None:
     odd: Fields = {"deliveryId": "d", "metric": "seen"}
     assert detail("track", {"properties": odd}, "Report Delivery Event").startswith("properties.metric: must be one of")
     assert document("track", {"properties": {"actionType": "viewed_content"}}, "Report Content Event")["anonymousId"]
     assert detail("track", {"properties": {}}, "Report Content Event").startswith("properties.actionType")
 
 
-def test_what_a_name_needs_is_known_to_the_mapping() -> None:
+def test_targets_list_the_needs_of_reserved_names() -> None:
     track = CUSTOMERIO.targets["track"]
     assert track.one_of == (("userId", "anonymousId"),)
     assert track.by_name["User Deleted"].fields["userId"].mandatory
@@ -104,7 +104,7 @@ def test_what_a_name_needs_is_known_to_the_mapping() -> None:
         ("alias", "name"),
     ],
 )
-def test_entries_that_cannot_work_are_found_at_load(target: str, name: str | None) -> None:
+def test_invalid_entries_raise_at_load(target: str, name: str | None) -> None:
     with pytest.raises(EntryError) as error:
         CUSTOMERIO.encoder(target, name)
     assert error.value.message
@@ -126,18 +126,18 @@ def test_entries_that_cannot_work_are_found_at_load(target: str, name: str | Non
         ("Xrder Completed", "Order Completed"),
     ],
 )
-def test_a_reserved_name_missed_by_a_letter_is_found_at_load(name: str, right: str) -> None:
+def test_name_close_to_a_reserved_one_raises_at_load(name: str, right: str) -> None:
     with pytest.raises(EntryError, match="differs slightly from a reserved one") as error:
         CUSTOMERIO.encoder("track", name)
     assert error.value.hint.startswith(f"write {right},")
 
 
-def test_names_that_resemble_none_are_custom_events() -> None:
+def test_names_unlike_reserved_ones_are_custom_events() -> None:
     for name in ("Order Shipped", "Order Ompletedc", "X"):
         assert document("track", {"userId": "u"}, name)["event"] == name
 
 
-def test_a_spelling_can_be_meant() -> None:
+def test_allow_events_accepts_a_close_spelling() -> None:
     customerio = Customerio(CustomerioOptions(url=URL, allow_events=frozenset({"Card Shared"})))
     assert encoded("track", {"userId": "u"}, "Card Shared", customerio=customerio)
     with pytest.raises(EntryError):
@@ -145,7 +145,7 @@ def test_a_spelling_can_be_meant() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ACTING))
-def test_what_acts_on_the_workspace_must_be_allowed_by_name(name: str) -> None:
+def test_event_acting_on_workspace_must_be_allowed(name: str) -> None:
     with pytest.raises(EntryError, match="acts on the workspace and is not allowed") as error:
         Customerio(CustomerioOptions(url=URL, allow_events=ACTING - {name})).encoder("track", name)
     assert name in error.value.hint
@@ -163,7 +163,7 @@ def test_what_acts_on_the_workspace_must_be_allowed_by_name(name: str) -> None:
         {"url": URL, "integrations": {"All": "no"}},
     ],
 )
-def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any]) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError) as error:
         CustomerioOptions(**options)
     assert error.value.option == list(options)[-1]
@@ -184,7 +184,7 @@ def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any]) -> No
         ("identify", None, {"traits": 3}, []),
     ],
 )
-def test_the_limits_behind_the_200_are_warned_of(
+def test_journeys_limits_give_warnings(
     target: str, name: str | None, fields: dict[str, Value] | None, words: list[str]
 ) -> None:
     found = warnings(target, name, fields)

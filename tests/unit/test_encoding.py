@@ -22,7 +22,7 @@ class Level(IntEnum):
     HIGH = 3
 
 
-def test_identities_are_golden() -> None:
+def test_identity_golden_vectors() -> None:
     assert uuid_text(IDENTITY) == "00112233-4455-8677-8899-aabbccddeeff"
     assert uuid_text(b"\xff" * 16) == "ffffffff-ffff-8fff-bfff-ffffffffffff"
     assert ulid_text(IDENTITY, 1_469_918_176_385) == "01ARYZ6S41CSVRH6DAQF6DVVQZ"
@@ -30,7 +30,7 @@ def test_identities_are_golden() -> None:
     assert ulid_text(b"\xff" * 16, 2**48 - 1) == "7" + "Z" * 25
 
 
-def test_a_time_outside_a_ulid_is_its_nearest() -> None:
+def test_time_outside_ulid_range_is_clamped() -> None:
     assert ulid_text(IDENTITY, -5) == ulid_text(IDENTITY, 0)
     assert ulid_text(IDENTITY, 2**60) == ulid_text(IDENTITY, 2**48 - 1)
 
@@ -120,18 +120,18 @@ def deep(levels: int) -> dict[str, Value]:
         (deep(300), "the fields are nested too deeply"),
     ],
 )
-def test_what_cannot_be_said_names_its_field_and_never_its_value(value: dict[str, Value], detail: str) -> None:
+def test_encoding_fault_names_the_field_and_not_the_value(value: dict[str, Value], detail: str) -> None:
     assert dumps(value) is None
     assert canonical(value) is None
     assert encoding_fault(value) == Fault(DeadLetterCause.CONTRACT, detail)
 
 
-def test_good_values_survive_the_slow_look() -> None:
+def test_why_not_finds_nothing_in_good_values() -> None:
     assert why_not({"a": ["ü", "plain", True, 1.5, Decimal(1), 3, b"", Instant(0)]}) is None
     assert encoding_fault({"a": 1}) == Fault(DeadLetterCause.CONTRACT, "the fields cannot be written as JSON")
 
 
-def test_a_name_is_quoted_only_if_it_looks_like_one_somebody_wrote() -> None:
+def test_only_usual_field_names_are_quoted() -> None:
     assert safe_field_name("order_total") == "order_total"
     assert safe_field_name("customer 4711") == "(unusual name)"
     assert safe_field_name(7) == "(unusual name)"

@@ -12,7 +12,7 @@ MANDATORY = {"url": "https://acme.test/api", "store_id": "s"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_is_built_from_its_mandatory_options_and_says_its_secrets(kind: str) -> None:
+def test_kind_is_built_from_mandatory_options_and_lists_secrets(kind: str) -> None:
     row = KINDS[kind]
     known = {field.name for field in dataclasses.fields(row.options)}
     given = {name: value for name, value in MANDATORY.items() if name in known}
@@ -42,7 +42,7 @@ def test_base_addresses_pass(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "a.test", "https://", "https://a b", "https://u:p@a.test", "https://a.test?x=1"])
-def test_what_is_no_base_address_is_refused_without_quoting_it(url: str) -> None:
+def test_invalid_base_address_is_refused_without_quoting_it(url: str) -> None:
     with pytest.raises(OptionError) as error:
         check_url(url)
     assert "u:p" not in str(error.value)

@@ -30,12 +30,12 @@ def reply(
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
-def test_a_2xx_is_the_destinations_own_matter(status: int) -> None:
+def test_2xx_is_left_to_the_destination(status: int) -> None:
     assert judge_status(reply(status), 1) is None
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
-def test_a_bad_request_halves_a_batch_and_refuses_what_stands_alone(status: int) -> None:
+def test_bad_request_splits_a_batch_and_refuses_a_single_event(status: int) -> None:
     assert judge_status(reply(status), 2) == BatchRefused(Fault(TransientCause.BATCH_REFUSED, "", status))
     assert judge_status(reply(status), 1) == Refused(Fault(DeadLetterCause.REFUSED, "", status))
 
@@ -55,7 +55,7 @@ def test_a_bad_request_halves_a_batch_and_refuses_what_stands_alone(status: int)
         (600, TransientCause.UNEXPECTED),
     ],
 )
-def test_what_is_our_fault_holds_and_refuses_nothing(status: int, trouble: TransientCause) -> None:
+def test_configuration_errors_are_blocked_not_refused(status: int, trouble: TransientCause) -> None:
     assert judge_status(reply(status), 100) == Blocked(Fault(trouble, "", status))
 
 
@@ -68,11 +68,11 @@ def test_what_is_our_fault_holds_and_refuses_nothing(status: int, trouble: Trans
         (599, TransientCause.SERVER_ERROR),
     ],
 )
-def test_a_failure_of_theirs_waits_in_this_lane_only(status: int, trouble: TransientCause) -> None:
+def test_5xx_defers_only_the_lane(status: int, trouble: TransientCause) -> None:
     assert judge_status(reply(status), 3) == Deferred(Fault(trouble, "", status), None, whole_destination=False)
 
 
-def test_a_429_stops_everyone_even_if_it_states_no_wait() -> None:
+def test_429_without_wait_pauses_the_destination() -> None:
     assert judge_status(reply(429), 3) == Deferred(
         Fault(TransientCause.THROTTLED, "", 429), None, whole_destination=True
     )
@@ -98,7 +98,7 @@ def test_a_429_stops_everyone_even_if_it_states_no_wait() -> None:
         ({"retry-after": "Tue, 15 Nov 2094 08:00:00 GMT", "date": DATE}, LONGEST_WAIT_S),
     ],
 )
-def test_a_stated_wait_is_obeyed_by_everyone_within_reason(headers: dict[str, str], wait_s: float) -> None:
+def test_requested_wait_pauses_the_destination_up_to_a_day(headers: dict[str, str], wait_s: float) -> None:
     assert judge_status(reply(503, headers=headers), 1) == Deferred(
         Fault(TransientCause.SERVER_ERROR, "", 503), wait_s, whole_destination=True
     )
@@ -123,7 +123,7 @@ def test_a_stated_wait_is_obeyed_by_everyone_within_reason(headers: dict[str, st
         {"ratelimit-reset": "20"},
     ],
 )
-def test_a_wait_that_says_nothing_is_no_wait(headers: dict[str, str]) -> None:
+def test_malformed_wait_is_ignored(headers: dict[str, str]) -> None:
     assert judge_status(reply(500, headers=headers), 1) == Deferred(Fault(TransientCause.SERVER_ERROR, "", 500))
 
 
@@ -141,7 +141,7 @@ def test_a_wait_that_says_nothing_is_no_wait(headers: dict[str, str]) -> None:
         ({"ratelimit-reset": "never"}, None),
     ],
 )
-def test_a_429_waits_for_the_later_of_both_headers(headers: dict[str, str], wait_s: float | None) -> None:
+def test_429_waits_for_the_longer_of_both_headers(headers: dict[str, str], wait_s: float | None) -> None:
     assert judge_status(reply(429, headers=headers), 1) == Deferred(
         Fault(TransientCause.THROTTLED, "", 429), wait_s, whole_destination=True
     )
@@ -157,7 +157,7 @@ def test_a_429_waits_for_the_later_of_both_headers(headers: dict[str, str], wait
         ({"retry-after": "soon"}, None),
     ],
 )
-def test_a_date_is_held_against_our_clock_where_the_answer_has_none(
+def test_retry_after_date_without_date_header_uses_our_clock(
     headers: dict[str, str], wait_s: float | None
 ) -> None:
     received = datetime(1994, 11, 15, 8, 12, 35, 500_000, UTC)
@@ -167,14 +167,14 @@ def test_a_date_is_held_against_our_clock_where_the_answer_has_none(
     )
 
 
-def test_only_a_whole_object_is_a_json_object() -> None:
+def test_truncated_body_is_not_a_json_object() -> None:
     assert json_object(reply(200, b'{"a":1}')) == {"a": 1}
     for body in (b"", b"[]", b"<html>", b'{"a":', b'"\xff"'):
         assert json_object(reply(200, body)) is None
     assert json_object(HttpResponse(200, {}, b"{}", truncated=True)) is None
 
 
-def test_a_vendors_words_are_kept_and_what_it_quotes_is_not() -> None:
+def test_redaction_keeps_words_and_drops_quoted_values() -> None:
     assert scrubbed("jane.doe@acme.test is not a valid email!") == "… is not a valid email"
     assert scrubbed("Property 'favourite colour' is unknown") == "Property … is unknown"
     assert scrubbed("first_name: May Long is not allowed") == "first_name … is not allowed"
@@ -201,7 +201,7 @@ def test_a_vendors_words_are_kept_and_what_it_quotes_is_not() -> None:
         (b'{"error":"not allowed"}' + b" " * 70_000, ""),
     ],
 )
-def test_details_come_from_where_the_vendors_put_them(body: bytes, words: str) -> None:
+def test_error_text_reads_the_vendors_fields(body: bytes, words: str) -> None:
     assert error_text(reply(400, body)) == words
     verdict = judge_status(reply(400, body), 1)
     assert isinstance(verdict, Refused)

@@ -25,10 +25,10 @@ def complaints(fields: str) -> list[str]:
 
 
 @pytest.mark.parametrize("fields", ["{who: {mail: a}}", "{who: {phone: a, name: b}}", "{who: customer}"])
-def test_one_of_several_fields_is_enough_and_below_an_expression_nobody_knows(fields: str) -> None:
+def test_one_field_of_a_group_is_enough(fields: str) -> None:
     assert complaints(fields) == []
 
 
 @pytest.mark.parametrize("fields", ["{}", "{who: {name: a}}"])
-def test_none_of_several_fields_is_a_complaint(fields: str) -> None:
+def test_group_without_any_field_is_an_error(fields: str) -> None:
     assert complaints(fields) == ["must map `who.mail` or `who.phone`: `say` needs one of them"]

@@ -30,7 +30,7 @@ def detail(fields: Fields) -> str:
     return said.detail
 
 
-def test_an_event_in_full() -> None:
+def test_event_with_every_field() -> None:
     said = say(
         {
             "customer": {
@@ -88,7 +88,7 @@ def test_keys_source_and_wrapper_are_configurable() -> None:
 @pytest.mark.parametrize(
     "customer", [{"external_id": "c"}, {"phone_number": "+4917112345"}, {"email": "jane@acme.test"}]
 )
-def test_a_customer_is_found_by_any_one_id(customer: Value) -> None:
+def test_any_single_customer_id_is_enough(customer: Value) -> None:
     assert isinstance(say({"customer": customer}), Encoded)
 
 
@@ -125,7 +125,7 @@ def test_a_customer_is_found_by_any_one_id(customer: Value) -> None:
         ({"customer": {"external_id": "c"}, "source": "mine"}, "source"),
     ],
 )
-def test_fields_that_break_the_contract_never_leave(fields: Fields, field: str) -> None:
+def test_fields_that_violate_the_contract_are_faults(fields: Fields, field: str) -> None:
     assert detail(fields).startswith(f"{field}: ")
 
 
@@ -134,13 +134,13 @@ def test_the_longest_values_and_names_pass() -> None:
     assert isinstance(say({"customer": {"external_id": "c"}, "properties": properties}), Encoded)
 
 
-def test_a_time_nobody_can_write_is_a_fault() -> None:
+def test_time_outside_years_1_to_9999_is_a_fault() -> None:
     said = say({"customer": {"external_id": "c"}}, time_ns=10**30)
     assert isinstance(said, Fault)
     assert said.cause is DeadLetterCause.CONTRACT
 
 
-def test_an_event_is_too_large_to_the_byte() -> None:
+def test_event_size_limit_is_exact_to_the_byte() -> None:
     fields: Fields = {"customer": {"external_id": "c" * 2000}}
     said = say(fields)
     assert isinstance(said, Encoded)
@@ -156,7 +156,7 @@ def test_an_event_is_too_large_to_the_byte() -> None:
     ("target", "name"),
     [("track", "order_placed"), ("event", None), ("event", ""), ("event", "Order Placed"), ("event", "a" * 256)],
 )
-def test_entries_that_cannot_work_are_found_at_load(target: str, name: str | None) -> None:
+def test_invalid_entries_raise_at_load(target: str, name: str | None) -> None:
     with pytest.raises(EntryError) as error:
         YOTPO.encoder(target, name)
     assert error.value.hint
@@ -175,7 +175,7 @@ def test_entries_that_cannot_work_are_found_at_load(target: str, name: str | Non
         {"wrapper": ""},
     ],
 )
-def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any]) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError) as error:
         YotpoOptions(**{"url": URL, "store_id": "s", **options})
     assert error.value.option == list(options)[-1]
@@ -190,22 +190,22 @@ def judge(status: int, body: bytes = b"", headers: Mapping[str, str] | None = No
 
 @pytest.mark.parametrize("status", [200, 201, 204])
 @pytest.mark.parametrize("body", [b"", b" \n", b"{}", b"[]", b'"ok"', b'{"id":1}'])
-def test_a_success_is_empty_or_json(status: int, body: bytes) -> None:
+def test_success_needs_empty_or_json_body(status: int, body: bytes) -> None:
     assert judge(status, body) == Delivered()
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (201, b"ok"), (202, b"{}"), (206, b"")])
-def test_any_other_2xx_is_no_delivery(status: int, body: bytes) -> None:
+def test_other_2xx_statuses_are_blocked(status: int, body: bytes) -> None:
     verdict = judge(status, body)
     assert isinstance(verdict, Blocked)
     assert verdict.fault.cause is TransientCause.UNINTELLIGIBLE
 
 
-def test_a_success_that_was_cut_off_is_no_delivery() -> None:
+def test_truncated_success_is_blocked() -> None:
     assert isinstance(YOTPO.judge(YOTPO._envelope, ["id"], HttpResponse(200, {}, b"{}", truncated=True)), Blocked)
 
 
-def test_every_other_status_is_judged_as_for_all() -> None:
+def test_other_statuses_follow_the_shared_table() -> None:
     reset = judge(429, headers={"ratelimit-reset": "2", "ratelimit-remaining": "0"})
     assert reset == Deferred(Fault(TransientCause.THROTTLED, "", 429), 2.0, whole_destination=True)
     refused = judge(400, b'{"errors":[{"message":"phone_number +49171 is invalid"}]}')

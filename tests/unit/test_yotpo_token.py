@@ -14,7 +14,7 @@ def read(status: int, body: bytes) -> str | Fault:
     return YOTPO.credential.read(HttpResponse(status, {}, body))
 
 
-def test_a_token_is_asked_for_with_the_secret_and_sent_in_a_header() -> None:
+def test_token_request_carries_the_secret() -> None:
     token = YOTPO.credential
     assert isinstance(token, AccessToken)
     assert token.endpoint == ("access_tokens", "POST", "/stores/store%2F1/access_tokens")
@@ -28,7 +28,7 @@ def test_a_token_is_asked_for_with_the_secret_and_sent_in_a_header() -> None:
     "body",
     [b"", b"{}", b"[]", b"<html>", b'{"access_token":""}', b'{"access_token":7}', b'{"access_token":"a\\r\\nx: y"}'],
 )
-def test_an_answer_without_a_token_that_fits_a_header_is_none(body: bytes) -> None:
+def test_token_unfit_for_a_header_is_a_fault(body: bytes) -> None:
     fault = read(200, body)
     assert isinstance(fault, Fault)
     assert fault.cause is TransientCause.UNINTELLIGIBLE
@@ -46,7 +46,7 @@ def test_an_answer_without_a_token_that_fits_a_header_is_none(body: bytes) -> No
         (302, TransientCause.UNEXPECTED),
     ],
 )
-def test_why_there_is_no_token_is_told(status: int, trouble: TransientCause) -> None:
+def test_missing_token_names_its_cause(status: int, trouble: TransientCause) -> None:
     fault = read(status, b"{}")
     assert isinstance(fault, Fault)
     assert (fault.cause, fault.status) == (trouble, status)
