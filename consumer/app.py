@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from consumer.directives.watcher import DirectivesWatcher
     from consumer.observability.status_sources import StatusSources
 
-_LOOK_EVERY_S = 0.5
+_REFRESH_STATUS_S = 0.5
 _REGISTRY_TIMEOUT_S = 10.0
 
 ObserverFactory: TypeAlias = Callable[[str, Mapping[str, Destination]], Observer]
@@ -45,7 +45,7 @@ class PipelineRunner:
     """One pipeline with its poll thread, its dead letters, and what else serves it alone."""
 
     def __init__(
-        self, config: RunConfig, options: PipelineSettings, observers: ObserverFactory, commit_every_s: float
+        self, config: RunConfig, options: PipelineSettings, observer_factory: ObserverFactory, commit_every_s: float
     ) -> None:
         """Build the rooms and join them; call it in the loop."""
         settings = config.settings
@@ -54,8 +54,8 @@ class PipelineRunner:
         disabled = frozenset(name for name in destinations if not settings.destinations[name].enabled)
         self.name = options.name
         self.consumer_state = ConsumerStateObserver()
-        self._guard = settings.flood_guard
-        observer: Observer = FanOutObserver(self.consumer_state, observers(options.name, destinations))
+        self._flood_guard = settings.flood_guard
+        observer: Observer = FanOutObserver(self.consumer_state, observer_factory(options.name, destinations))
         translator = Translator(
             config.mapping,
             destinations,
@@ -65,14 +65,14 @@ class PipelineRunner:
             disabled=disabled,
         )
         registry = settings.registry
-        self._learning = SchemaFetcher(
+        self._schema_fetcher = SchemaFetcher(
             no_registry if registry is None else RegistryClient(registry, _REGISTRY_TIMEOUT_S).fetch,
             learn=translator.learn,
             learn_unknown=translator.learn_unknown,
             on_learned=self._schemas_changed,
             observer=observer,
         )
-        self._shelf = DeadLetterWriter(
+        self._dead_letters = DeadLetterWriter(
             settings.kafka,
             settings.dead_letters.topic,
             options.name,
@@ -88,9 +88,14 @@ class PipelineRunner:
             drain_s=settings.budgets.drain_s,
             translator=translator,
             settlement=Settlement(
-                list(destinations), self._shelf, translator.schema_id, translator.event_type, observer, self._guard
+                list(destinations),
+                self._dead_letters,
+                translator.schema_id,
+                translator.event_type,
+                observer,
+                self._flood_guard,
             ),
-            request_schema=self._learning.request,
+            request_schema=self._schema_fetcher.request,
             observer=observer,
         )
         poll_options = PollOptions(
@@ -104,10 +109,10 @@ class PipelineRunner:
         )
         self.poller = Poller(poll_options, self.pipeline, loop, observer)
         self._commit_every_s = commit_every_s
-        self._token_wires: list[HttpConnection] = []
+        self._token_connections: list[HttpConnection] = []
         for name, destination in destinations.items():
             if name not in disabled:
-                self.pipeline.dispatchers[name] = self._lanes(destination, settings.destinations[name], observer)
+                self.pipeline.dispatchers[name] = self._dispatcher(destination, settings.destinations[name], observer)
         self._lag = LagMonitor(settings.kafka, options.name, lambda: tuple(self.poller.fetch_queue()))
         self.status_reporter = StatusReporter(
             self.pipeline,
@@ -117,12 +122,12 @@ class PipelineRunner:
             max_poll_interval_s=max_poll_interval_s(settings.kafka),
             limits=limits,
             lag=lambda: (self._lag.snapshot(), self._lag.updated_at),
-            schemas_pending=lambda: self._learning.pending,
-            schema_problems=lambda: self._learning.problems,
+            schemas_pending=lambda: self._schema_fetcher.pending,
+            schema_problems=lambda: self._schema_fetcher.problems,
             schemas_known=lambda: translator.schemas_known,
         )
 
-    def _lanes(self, destination: Destination, settings: DestinationSettings, observer: Observer) -> Dispatcher:
+    def _dispatcher(self, destination: Destination, settings: DestinationSettings, observer: Observer) -> Dispatcher:
         lanes, url = settings.lanes, settings.options.url
         headers = {**destination.headers, "user-agent": f"cdp-consumer/{__version__}"}
 
@@ -144,34 +149,40 @@ class PipelineRunner:
             credentials = BasicCredentials(credential, settings.secrets, renewed, doubted)
         else:
             token_wire = wire()
-            self._token_wires.append(token_wire)
+            self._token_connections.append(token_wire)
             credentials = TokenCredentials(credential, settings.secrets, fetch, renewed, doubted)
         return Dispatcher(
             destination,
-            replace(lanes, flood_guard=self._guard),
+            replace(lanes, flood_guard=self._flood_guard),
             connect=wire,
             credentials=credentials,
             sink=self.pipeline.settlement.sink_of(destination.name),
-            may_send=self._may_call,
+            may_send=self._may_send,
             observer=observer,
         )
 
     def _schemas_changed(self) -> None:
         self.pipeline.schemas_changed()
 
-    def _may_call(self) -> bool:
+    def _may_send(self) -> bool:
         return self.poller.may_send()
 
-    async def run(self, leave: asyncio.Event) -> None:
+    async def run(self, shutdown: asyncio.Event) -> None:
         """Run until `leave` is set and everything has ended in order; raises what made the pipeline fall."""
-        self._shelf.start()
+        self._dead_letters.start()
         self._lag.start()
         self.poller.start()
         path = asyncio.create_task(self.pipeline.run(self.poller.commit, self._commit_every_s), name=self.name)
-        look = asyncio.create_task(self._look(), name=f"{self.name}-look")
-        asked: asyncio.Future[Any] = asyncio.create_task(leave.wait(), name=f"{self.name}-leave")
+        look = asyncio.create_task(self._refresh_status(), name=f"{self.name}-look")
+        asked: asyncio.Future[Any] = asyncio.create_task(shutdown.wait(), name=f"{self.name}-leave")
         try:
-            ends: list[asyncio.Future[None]] = [path, look, self.poller.done, self._shelf.done, self._learning.done]
+            ends: list[asyncio.Future[None]] = [
+                path,
+                look,
+                self.poller.done,
+                self._dead_letters.done,
+                self._schema_fetcher.done,
+            ]
             await asyncio.wait([*ends, asked], return_when=asyncio.FIRST_COMPLETED)
             for ended in ends:
                 if ended.done():
@@ -182,26 +193,26 @@ class PipelineRunner:
             for task in (path, look, asked):
                 task.cancel()
             await asyncio.gather(path, look, asked, return_exceptions=True)
-            await self._learning.close()
+            await self._schema_fetcher.close()
             # Nothing commits any more: a letter not acknowledged by now is written again, with its record read again.
-            await self._shelf.close(0)
+            await self._dead_letters.close(0)
             self._lag.close()
-            for token_wire in self._token_wires:
+            for token_wire in self._token_connections:
                 await token_wire.close()
 
-    async def _look(self) -> None:
+    async def _refresh_status(self) -> None:
         while True:
             self.status_reporter.refresh()
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(_REFRESH_STATUS_S)
 
 
 async def run(
     config: RunConfig,
     *,
-    observers: ObserverFactory,
-    sources: StatusSources,
-    leave: asyncio.Event,
-    started: Callable[[list[PipelineRunner]], None] | None = None,
+    observer_factory: ObserverFactory,
+    status_sources: StatusSources,
+    shutdown: asyncio.Event,
+    on_started: Callable[[list[PipelineRunner]], None] | None = None,
     directives_watcher: DirectivesWatcher | None = None,
     commit_every_s: float = 1.0,
 ) -> list[BaseException]:
@@ -211,11 +222,13 @@ async def run(
 
     The first to fall makes the others leave in order: the process then ends, and is started again as a whole.
     """
-    pipelines = [PipelineRunner(config, options, observers, commit_every_s) for options in config.settings.pipelines]
+    pipelines = [
+        PipelineRunner(config, options, observer_factory, commit_every_s) for options in config.settings.pipelines
+    ]
     for each in pipelines:
-        sources.add(each.name, each.status_reporter)
-    if started is not None:
-        started(pipelines)
+        status_sources.add(each.name, each.status_reporter)
+    if on_started is not None:
+        on_started(pipelines)
     fallen: list[BaseException] = []
 
     async def one(living: Coroutine[Any, Any, None]) -> None:
@@ -223,16 +236,16 @@ async def run(
             await living
         except Exception as error:  # noqa: BLE001 - whatever it was, it is told, and the others leave in order
             fallen.append(error)
-            leave.set()
+            shutdown.set()
 
     steered = None
     if directives_watcher is not None:
         await directives_watcher.start(
-            [each.pipeline.apply_directives for each in pipelines], leave
+            [each.pipeline.apply_directives for each in pipelines], shutdown
         )  # before anybody makes a call
         steered = asyncio.create_task(one(directives_watcher.run()), name="steering")
     try:
-        await asyncio.gather(*(one(each.run(leave)) for each in pipelines))
+        await asyncio.gather(*(one(each.run(shutdown)) for each in pipelines))
     finally:
         if steered is not None:
             steered.cancel()

@@ -110,10 +110,10 @@ async def _serve(plan: RunConfig, log: Log, metrics: Metrics) -> int:
     try:
         fallen = await run_app(
             plan,
-            observers=watchers,
-            sources=sources,
-            leave=leave,
-            started=running.extend,
+            observer_factory=watchers,
+            status_sources=sources,
+            shutdown=leave,
+            on_started=running.extend,
             directives_watcher=steering,
         )
     finally:

@@ -17,26 +17,26 @@ class FailureHistory:
     A failed call makes one or few, so that their memory is that of calls, not of deliveries.
     """
 
-    calls: int
+    successes_at_last: int
     """How many calls to its endpoint had succeeded at its last failure."""
-    failed: int
+    other_failures_at_last: int
     """How many of the others' calls had failed there by then, its own counted where it was one of the others."""
     failures: int = 0
-    counted: int = 0
+    counted_failures: int = 0
     """How many of the failures were, since it first stood alone or last failed in an outage."""
-    alone: int = 0
+    lone_failures: int = 0
     """How many of its last failures it met by itself."""
-    lately: bool = False
+    last_counted: bool = False
     """Whether the last one was damning."""
-    suspected: bool = False
+    was_split: bool = False
     """Whether it was in a batch that was halved for it."""
-    first_s: float = 0.0
+    first_counted_s: float = 0.0
     """When the first of its damning failures was (monotonic seconds)."""
-    delivered: int = 0
+    other_deliveries_at_first: int = 0
     """How many deliveries the others' calls had brought there by then."""
-    others_taken: int = 0
+    other_successes_at_first: int = 0
     """How many of the others' calls had succeeded by then."""
-    others_failed: int = 0
+    other_failures_since_first: int = 0
     """How many of the others' calls have failed since then."""
 
 

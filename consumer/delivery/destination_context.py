@@ -56,7 +56,7 @@ class DestinationContext:
 
     def admission(self) -> Waits | None:
         """Return the function that says whether a delivery may be sent, or `None` if nothing can hold one back."""
-        if self.circuit_breakers or self.flood_guard.held or self.directive_filter:
+        if self.circuit_breakers or self.flood_guard.circuit_breakers or self.directive_filter:
             return self._reason_to_wait
         return self.time_window.reason if self.time_window.active else None
 

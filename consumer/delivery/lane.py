@@ -183,17 +183,17 @@ class Lane:
                 # Too old by now, and for ever. Kept, it would fill the limits, and no younger one could come to probe.
                 self._outcomes.dead_letter(chosen, fault)
             else:
-                hold.tried[self].add(chosen.key)
+                hold.probed_keys[self].add(chosen.key)
                 return hold, [chosen]
-        self._context.circuit_breakers.probed(hold, time.monotonic())
+        self._context.circuit_breakers.record_probe(hold, time.monotonic())
         return None, []
 
     def _choose(self, scope: WaitReason, hold: OpenCircuit) -> Delivery | None:
         """Take what probes a hold: of a key that was not tried since all of them were, if there is one."""
-        prober, tried = self._prober, hold.tried[self]
+        prober, tried = self._prober, hold.probed_keys[self]
         proof = prober.probe_filter(scope, hold)
-        chosen = self._queue.take_probe(scope, prober.fits(scope, tried), proof)
-        if chosen is None and (chosen := self._queue.take_probe(scope, prober.fits(scope, ()), proof)) is not None:
+        chosen = self._queue.take_probe(scope, prober.can_probe(scope, tried), proof)
+        if chosen is None and (chosen := self._queue.take_probe(scope, prober.can_probe(scope, ()), proof)) is not None:
             tried.clear()
         return chosen
 
@@ -223,11 +223,11 @@ class Lane:
             own = self._outcomes.handle_verdict(
                 batch, verdict, started, called=isinstance(answer, HttpResponse | Fault)
             )
-            if isinstance(verdict, Deferred | Blocked) and context.poison_detector.failing(batch):
+            if isinstance(verdict, Deferred | Blocked) and context.poison_detector.keeps_failing(batch):
                 # The server behind this connection may be the one that is ill; other lanes may never reach it.
                 self._wire.use_new_connection()
             context.endpoint_health.record_verdict(
-                endpoint, verdict, answered=isinstance(answer, HttpResponse), probe=probed, own=own
+                endpoint, verdict, answered=isinstance(answer, HttpResponse), probe=probed, poison=own
             )
         finally:
             self.in_flight = ()

@@ -67,7 +67,7 @@ class OutcomeHandler:
             case PartiallyRefused(refused):
                 context.observer.partial_failure(context.name, len(batch), len(refused))
                 refusals = [(batch[index], refused[index]) for index in sorted(refused)]
-                context.flood_guard.begin(refusals)
+                context.flood_guard.watch(refusals)
                 self._delivered([delivery for index, delivery in enumerate(batch) if index not in refused], started)
                 self._refuse(refusals)
             case Refused(fault) | BatchRefused(fault) if len(batch) == 1:
@@ -125,7 +125,7 @@ class OutcomeHandler:
         return assessment.is_poison or isinstance(verdict, Blocked)
 
     def _give_up(self, delivery: Delivery, fault: Fault) -> None:
-        alone = delivery.failure_history.alone if delivery.failure_history else 0
+        alone = delivery.failure_history.lone_failures if delivery.failure_history else 0
         why = f"it failed {alone} times by itself, others were taken meanwhile: {fault.cause.value}"
         self._refuse([(delivery, Fault(DeadLetterCause.NEVER_ACCEPTED, why, fault.status))])
 
@@ -156,7 +156,7 @@ class OutcomeHandler:
         self._context.poison_detector.record_success(batch)
         self.open_bytes -= bytes_of(batch)
         self._context.sink.delivered(batch)
-        self._context.flood_guard.delivered(batch, started)
+        self._context.flood_guard.record_delivered(batch, started)
 
     def requeue(self, batch: Sequence[Delivery]) -> None:
         """Put a batch back to where it came from."""
@@ -192,7 +192,7 @@ class OutcomeHandler:
                 self._context.time_window.expired(delivery) or answered
             )  # the answer itself may have to say what time it is
             cause = fault.cause if isinstance(fault.cause, DeadLetterCause) else DeadLetterCause.REFUSED
-            if self._context.flood_guard.waits(delivery, cause):
+            if self._context.flood_guard.record_refusal(delivery, cause):
                 waiting.append(delivery)
             else:
                 self.dead_letter(delivery, Fault(cause, fault.detail, answered.status))

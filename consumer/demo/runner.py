@@ -81,10 +81,10 @@ async def _perform(options: Options, stage: Environment, console: Console) -> li
     app = asyncio.create_task(
         run_app(
             stage.plan,
-            observers=lambda name, destinations: _watchers(stage, name, destinations),
-            sources=stage.sources,
-            leave=leave,
-            started=running.extend,
+            observer_factory=lambda name, destinations: _watchers(stage, name, destinations),
+            status_sources=stage.sources,
+            shutdown=leave,
+            on_started=running.extend,
         )
     )
     stage.till.start()

@@ -59,23 +59,23 @@ class SchemaFetcher:
         self._on_learned = on_learned
         self._observer = observer
         self._tasks: set[asyncio.Task[None]] = set()
-        self._dice = Random().random  # noqa: S311 - jitter, not a secret
+        self._random = Random().random  # noqa: S311 - jitter, not a secret
 
     def request(self, key: SchemaKey) -> None:
         """Ask for a schema, unless it is being asked for already."""
         if key in self.pending:
             return
         self.pending[key] = now_ms()
-        task = asyncio.get_running_loop().create_task(self._ask(key), name=f"schema-{key}")
+        task = asyncio.get_running_loop().create_task(self._fetch_until_answered(key), name=f"schema-{key}")
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._task_done)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None and not self.done.done():
             self.done.set_exception(error)
 
-    async def _ask(self, key: SchemaKey) -> None:
+    async def _fetch_until_answered(self, key: SchemaKey) -> None:
         """A registry that is down, or refuses us, is asked again: that is never a record's fault."""
         attempt = 0
         while True:
@@ -100,7 +100,7 @@ class SchemaFetcher:
                 case _:
                     assert_never(answer)
             attempt += 1
-            await asyncio.sleep(max(0.2, _BACKOFF.next_delay(attempt, None, self._dice)))
+            await asyncio.sleep(max(0.2, _BACKOFF.next_delay(attempt, None, self._random)))
         del self.pending[key]
         self.problems.pop(key, None)
         self._on_learned()

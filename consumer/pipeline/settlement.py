@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from consumer.model.translated_batch import TranslationFailure
 
 
-_GUARD = FloodGuardOptions()
+_FLOOD_GUARD = FloodGuardOptions()
 _LEDGER = attrgetter("ledger")
 _SLOT = attrgetter("slot")
 
@@ -32,14 +32,14 @@ _SLOT = attrgetter("slot")
 class DeadLetterSink(Protocol):
     """The dead-letter topic."""
 
-    def write(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
+    def write(self, dead_letter: DeadLetter, acknowledged: Callable[[], None]) -> None:
         """Write a letter, and say when the broker has it; tried for ever."""
 
     def stalled_reason(self) -> str | None:
         """Return why letters cannot be written now."""
 
 
-def _nothing() -> None:
+def _no_op() -> None:
     pass
 
 
@@ -49,49 +49,49 @@ class Settlement:
     def __init__(
         self,
         destinations: Sequence[str],
-        shelf: DeadLetterSink,
+        dead_letters: DeadLetterSink,
         schema_id: Callable[[Message], str | None],
         event_type: Callable[[Message], str | None],
         observer: Observer,
-        guard: FloodGuardOptions = _GUARD,
+        flood_guard: FloodGuardOptions = _FLOOD_GUARD,
     ) -> None:
         """Open the books.
 
         Args:
             destinations: the names of the pipeline's destinations.
-            shelf: writes dead letters.
+            dead_letters: writes dead letters.
             schema_id: returns the id of the schema that a record names, for its dead letter.
             event_type: returns the full name of a record's event if it is known, for its dead letter.
             observer: receives what happens.
-            guard: the thresholds above which the dead letters of untranslated records are parked.
+            flood_guard: the thresholds above which the dead letters of untranslated records are parked.
         """
         self.accounting = Accounting(destinations)
-        self.parking = ParkedFailures(self.accounting.names, guard, self._unsaid, observer)
+        self.parked_failures = ParkedFailures(self.accounting.names, flood_guard, self._dead_letter_failure, observer)
         self.index = {account: index for index, account in enumerate(self.accounting.names)}
-        self.on_room: Callable[[], None] = _nothing
-        self._shelf = shelf
+        self.on_settled: Callable[[], None] = _no_op
+        self._dead_letters = dead_letters
         self._schema_id = schema_id
         self._event_type = event_type
         self._observer = observer
-        self._letters: dict[PartitionLedger, int] = {}
+        self._pending: dict[PartitionLedger, int] = {}
 
     def sink_of(self, destination: str) -> DestinationSettlement:
         """Return where one destination's deliveries end."""
         return DestinationSettlement(self, destination)
 
-    def writing(self, ledgers: Collection[PartitionLedger] | None = None) -> bool:
+    def dead_letters_in_flight(self, ledgers: Collection[PartitionLedger] | None = None) -> bool:
         """Tell whether letters (of these ledgers) are on their way to a dead-letter topic that takes letters."""
-        if self._shelf.stalled_reason():
+        if self._dead_letters.stalled_reason():
             return False
-        return bool(self._letters) if ledgers is None else any(ledger in self._letters for ledger in ledgers)
+        return bool(self._pending) if ledgers is None else any(ledger in self._pending for ledger in ledgers)
 
     def stalled_reason(self) -> str | None:
         """Return why letters cannot be written now."""
-        return self._shelf.stalled_reason()
+        return self._dead_letters.stalled_reason()
 
     def pending_dead_letters(self) -> int:
         """Count the letters not yet acknowledged."""
-        return sum(self._letters.values())
+        return sum(self._pending.values())
 
     def delivered(self, destination: str, batch: Sequence[Delivery]) -> None:
         """Settle deliveries that a destination has; a late answer of an earlier ledger moves nothing."""
@@ -105,7 +105,7 @@ class Settlement:
         event_s = [(at_ms - delivery.event_ms) / 1000 for delivery in batch]
         self.accounting.accounts[destination].delivered += len(append_s)
         self._observer.delivered(destination, append_s, event_s)
-        self.on_room()
+        self.on_settled()
 
     def refused(self, destination: str, delivery: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
         """Dead-letter a delivery; `acknowledged` is called when the dead-letter topic has it."""
@@ -127,7 +127,7 @@ class Settlement:
             first_failed_ms=delivery.first_failed_ms or at_ms,
             last_failed_ms=at_ms,
         )
-        self._write(letter, ledger, delivery.slot, destination, acknowledged)
+        self._write_dead_letter(letter, ledger, delivery.slot, destination, acknowledged)
 
     def dead_letter_untranslated(self, faulty: TranslationFailure, ledger: PartitionLedger, slot: int) -> None:
         """Dead-letter what could not be said at all, or park its letter while the flood guard is closed for it."""
@@ -137,9 +137,9 @@ class Settlement:
         self._observer.translation_failed(
             ledger.partition.topic, account, event_type, DeadLetterCause(faulty.fault.cause), 1
         )
-        self.parking.add(faulty, ledger, slot)
+        self.parked_failures.add(faulty, ledger, slot)
 
-    def _unsaid(self, unsaid: FailedDelivery) -> None:
+    def _dead_letter_failure(self, unsaid: FailedDelivery) -> None:
         faulty, ledger, slot, found_ms = unsaid
         if not ledger.active:
             return
@@ -155,42 +155,42 @@ class Settlement:
             first_failed_ms=found_ms,
             last_failed_ms=found_ms,
         )
-        self._write(letter, ledger, slot, faulty.entry.destination if faulty.entry else "", _nothing)
+        self._write_dead_letter(letter, ledger, slot, faulty.entry.destination if faulty.entry else "", _no_op)
 
     def drop_revoked(self) -> None:
         """Forget the letters parked of ledgers that have ended."""
-        self.parking.drop_revoked()
+        self.parked_failures.drop_revoked()
 
-    def _write(
+    def _write_dead_letter(
         self, letter: DeadLetter, ledger: PartitionLedger, slot: int, account: str, then: Callable[[], None]
     ) -> None:
         """Write a letter, and settle what it stands for when the broker has it, never before."""
-        self._letters[ledger] = self._letters.get(ledger, 0) + 1
+        self._pending[ledger] = self._pending.get(ledger, 0) + 1
 
         def acknowledged() -> None:
-            self._letters[ledger] -= 1
-            if not self._letters[ledger]:
-                del self._letters[ledger]
+            self._pending[ledger] -= 1
+            if not self._pending[ledger]:
+                del self._pending[ledger]
             if ledger.settle(slot, self.index[account]):
                 self.accounting.accounts[account].dead_lettered += 1
             then()
-            self.on_room()
+            self.on_settled()
 
-        self._shelf.write(letter, acknowledged)
+        self._dead_letters.write(letter, acknowledged)
 
 
 class DestinationSettlement:
     """Where one destination's deliveries end."""
 
-    def __init__(self, settling: Settlement, destination: str) -> None:
+    def __init__(self, settlement: Settlement, destination: str) -> None:
         """End deliveries to `destination`."""
-        self._settling = settling
+        self._settlement = settlement
         self._destination = destination
 
     def delivered(self, batch: Sequence[Delivery]) -> None:
         """Settle what the destination has."""
-        self._settling.delivered(self._destination, batch)
+        self._settlement.delivered(self._destination, batch)
 
     def refused(self, delivery: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
         """Dead-letter what it will never take."""
-        self._settling.refused(self._destination, delivery, fault, acknowledged)
+        self._settlement.refused(self._destination, delivery, fault, acknowledged)

@@ -96,7 +96,7 @@ def keep(journal: Journal) -> None:
     put, delivered, shelve, unsaid = (
         Dispatcher.enqueue,
         Settlement.delivered,
-        Settlement._write,
+        Settlement._write_dead_letter,
         Settlement.dead_letter_untranslated,
     )
 
@@ -127,7 +127,7 @@ def keep(journal: Journal) -> None:
     Dispatcher.enqueue = owing  # type: ignore[method-assign]
     Settlement.dead_letter_untranslated = owing_unsaid  # type: ignore[method-assign]
     Settlement.delivered = settled  # type: ignore[method-assign]
-    Settlement._write = written  # type: ignore[method-assign]
+    Settlement._write_dead_letter = written  # type: ignore[method-assign]
 
 
 def keep_books(journal: Journal) -> None:
@@ -148,12 +148,12 @@ def keep_books(journal: Journal) -> None:
         for _ in sys.stdin:
             loop.call_soon_threadsafe(write_all)
 
-    async def living_on(self: PipelineRunner, leave: asyncio.Event) -> None:
+    async def living_on(self: PipelineRunner, shutdown: asyncio.Event) -> None:
         if not living:
             loop = asyncio.get_running_loop()
             threading.Thread(target=listen, args=(loop,), name="listen", daemon=True).start()
         living.append(self)
-        await live(self, leave)
+        await live(self, shutdown)
         write(self)
 
     PipelineRunner.run = living_on  # type: ignore[method-assign]

@@ -45,7 +45,7 @@ def compose(journal: Journal, points: Points) -> None:
 
         loop = asyncio.get_running_loop()
         threading.Thread(target=_listen, args=(loop, journal, points), name="listen", daemon=True).start()
-        return await serve(plan, observers=watched, **more)
+        return await serve(plan, observer_factory=watched, **more)
 
     class Shelf(DeadLetterWriter):
         def write(self, letter: DeadLetter, acked: Callable[[], None]) -> None:

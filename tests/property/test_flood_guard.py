@@ -92,7 +92,7 @@ def test_it_does_close_and_once_more_after_it_was_opened() -> None:
 @given(st.lists(st.booleans(), min_size=1, max_size=400), st.integers(1, 60))
 def test_a_stream_of_which_no_more_than_half_is_refused_never_closes_it(order: list[bool], refusals: int) -> None:
     guard = FloodGuard("d", FloodGuardOptions(refusals, WINDOW_S, 0.5), lambda _kind, _cause: 0, Observer())
-    guard.begin("A", DeadLetterCause.REFUSED, 0.0)
+    guard.watch("A", DeadLetterCause.REFUSED, 0.0)
     balance = 0
     for taken in order:
         if taken or balance <= 0:

@@ -149,7 +149,9 @@ class Floods(RuleBasedStateMachine):
     @precondition(lambda self: not self.wire)
     @rule(answered=st.booleans())
     def call(self, *, answered: bool) -> None:
-        self.send(self.queue.take_batch(self.waits if self.guarding.held else None, self.outcomes.dead_letter))
+        self.send(
+            self.queue.take_batch(self.waits if self.guarding.circuit_breakers else None, self.outcomes.dead_letter)
+        )
         assert not {each.entry.event_type for each in self.wire} & self.closed_now
         if answered and self.wire:
             self.answered()
@@ -219,7 +221,7 @@ class Floods(RuleBasedStateMachine):
         for (scope, kind), waiting in self.queue._aside.items():
             if scope == "guard" and waiting:
                 assert kind in self.closed_now
-        assert {kind for kind, _ in self.guarding.held} == self.closed_now
+        assert {kind for kind, _ in self.guarding.circuit_breakers} == self.closed_now
 
     def teardown(self) -> None:
         """Mend everything: probes open every guard that anything waits at, and all that is owed goes, in order."""

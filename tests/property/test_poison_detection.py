@@ -63,7 +63,7 @@ class LaneAlone:
             rate_limiter=self.pace,
             poison_detector=PoisonDetector(options),
             circuit_breakers=CircuitBreakers[Endpoint](30.0),
-            flood_guard=SimpleNamespace(waits=lambda *_: False, delivered=lambda *_: None),
+            flood_guard=SimpleNamespace(record_refusal=lambda *_: False, record_delivered=lambda *_: None),
             time_window=SimpleNamespace(expired=lambda _: None),
             sink=self,
             observer=self,

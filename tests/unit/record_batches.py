@@ -38,7 +38,9 @@ class Lots:
         fault = Fault(UNDECODABLE if entry is None else CONTRACT)
         faults = [TranslationFailure(n, entry, fault, str(start + n)) for n, fate in enumerate(fates) if fate == "x"]
         left = list(range(len(fates), len(messages)))
-        self.settling.parking.count(messages, Translation({"yotpo": column}, faults=faults, waiting=left))
+        self.settling.parked_failures.count_translated(
+            messages, Translation({"yotpo": column}, faults=faults, waiting=left)
+        )
         bad = [int(fate == "x") for fate in fates]
         none = [0] * len(fates)
         self.ledger.accept(messages[: len(fates)], [none, bad] if entry is None else [bad, none], [1] * len(fates))
@@ -49,7 +51,7 @@ class Lots:
         return [letter.delivery_id for letter in self.shelf.letters]
 
     def waiting(self, account: str = "yotpo") -> list[int]:
-        return [closed.waiting for closed in self.settling.parking.tripped(account)]
+        return [closed.waiting for closed in self.settling.parked_failures.tripped(account)]
 
     def balanced(self) -> bool:
         books = self.settling.accounting

@@ -34,10 +34,10 @@ def test_a_probe_that_ends_nothing_is_followed_by_the_next_one_interval_later() 
     hold = holds.get(COLLECT)
     assert hold is not None
     hold.probing = True
-    holds.probed(hold, 140.0, DENIED)
+    holds.record_probe(hold, 140.0, DENIED)
     assert (hold.next_probe, hold.probing, hold.fault) == (170.0, False, DENIED)
     hold.probing = True
-    holds.probed(hold, 180.0)
+    holds.record_probe(hold, 180.0)
     assert (hold.next_probe, hold.probing, hold.fault) == (210.0, False, DENIED)
 
 

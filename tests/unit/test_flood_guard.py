@@ -62,7 +62,7 @@ def test_neither_another_event_type_nor_another_cause_is_closed_with_it() -> Non
 
 def test_half_refused_is_not_a_flood_and_one_more_is() -> None:
     guard, _ = made()
-    guard.begin(ORDER, REFUSED, 0.0)
+    guard.watch(ORDER, REFUSED, 0.0)
     guard.record_success(ORDER, 6, 0.0)
     assert refuse(guard, 6, 0.0) == [False] * 6
     assert refuse(guard, 1, 0.0) == [True]
@@ -87,7 +87,7 @@ def test_nothing_is_counted_while_nothing_is_refused() -> None:
 
 def test_what_came_with_the_first_refusal_is_counted_with_it() -> None:
     guard, _ = made()
-    guard.begin(ORDER, REFUSED, 0.0)
+    guard.watch(ORDER, REFUSED, 0.0)
     assert is_watching(guard)
     guard.record_success(ORDER, 1_000, 0.0)
     guard.record_success(RETURN, 1_000, 0.0)
@@ -158,8 +158,8 @@ def test_only_an_entry_whose_refusals_were_counted_is_a_sign_of_mending() -> Non
     guard, _ = made()
     for _ in range(5):
         guard.record_refusal(ORDER, REFUSED, 0.0, "copilot.custom_event")
-    assert guard.labels(ORDER) == {"copilot.custom_event"}
-    assert guard.labels(RETURN) == frozenset()
+    assert guard.refused_labels(ORDER) == {"copilot.custom_event"}
+    assert guard.refused_labels(RETURN) == frozenset()
 
 
 def test_a_directive_opens_what_it_speaks_of_lets_all_through_and_afterwards_counting_starts_afresh() -> None:
@@ -179,7 +179,7 @@ def test_what_was_counted_before_a_directive_is_forgotten_when_it_ends() -> None
     refuse(guard, 4, 0.0)
     refuse(guard, 4, 0.0, cause=CONTRACT)
     guard.accept([accept()], 1.0)
-    guard.begin(ORDER, REFUSED, 1.0)
+    guard.watch(ORDER, REFUSED, 1.0)
     guard.accept([], 2.0)
     assert refuse(guard, 4, 3.0) == [False] * 4
     assert is_watching(guard)

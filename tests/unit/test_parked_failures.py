@@ -27,7 +27,7 @@ def test_the_first_are_dead_lettered_and_the_flood_is_parked_still_owed() -> Non
     here.shelf.acknowledge()
     assert here.ledger.committable_offset() == 2
     assert here.ledger.open_records == 3
-    assert not here.settling.writing(), "leaving would wait for what is parked"
+    assert not here.settling.dead_letters_in_flight(), "leaving would wait for what is parked"
     assert here.balanced()
 
 
@@ -65,7 +65,7 @@ def test_records_that_do_not_decode_are_counted_by_topic_among_all_its_records()
     here.lot("x", None, waiting="..........")  # what waits for its schema is nothing yet
     assert len(here.letters()) == 4
     assert here.waiting("") == [1]
-    (closed,) = here.settling.parking.tripped("")
+    (closed,) = here.settling.parked_failures.tripped("")
     assert (closed.kind, closed.cause, closed.refused, closed.of) == ("orders", UNDECODABLE, 5, 9)
     assert here.waiting() == []
 
@@ -74,9 +74,9 @@ def test_what_is_parked_is_written_in_order_once_it_is_accepted_and_settled_on_i
     async def run() -> None:
         here = Lots()
         here.lot("x" * 1000)
-        here.settling.parking.accept(accept(CONTRACT, destination="copilot").accepted)
+        here.settling.parked_failures.accept_refusals(accept(CONTRACT, destination="copilot").accepted)
         assert here.waiting() == [998]
-        here.settling.parking.accept(accept(CONTRACT, destination="yotpo").accepted)
+        here.settling.parked_failures.accept_refusals(accept(CONTRACT, destination="yotpo").accepted)
         here.lot("xx")  # behind those that are parked
         assert len(here.letters()) < 1000, "so many at once keep the loop"
         await until(lambda: len(here.letters()) == 1002)
@@ -95,15 +95,15 @@ def test_a_guard_that_closes_again_keeps_what_was_not_written_yet() -> None:
     async def run() -> None:
         here = Lots()
         here.lot("x" * 1000)
-        here.settling.parking.accept(accept(CONTRACT).accepted)
-        here.settling.parking.accept(())
+        here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
+        here.settling.parked_failures.accept_refusals(())
         here.lot("xxx")
         written = len(here.letters())
         assert here.waiting() == [1003 - written]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert len(here.letters()) == written
-        here.settling.parking.accept(accept(CONTRACT).accepted)
+        here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
         await until(lambda: len(here.letters()) == 1003)
         assert here.letters() == [str(n) for n in range(1003)]
 
@@ -123,7 +123,7 @@ def test_what_is_parked_of_a_tenure_that_ended_is_forgotten_and_released() -> No
         here.settling.accounting.close(here.ledger)
         here.settling.drop_revoked()
         assert here.waiting() == [0]
-        here.settling.parking.accept(accept(CONTRACT).accepted)
+        here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
         assert len(here.letters()) == 2
         assert here.settling.accounting.accounts["yotpo"].released == 12
 
@@ -134,11 +134,11 @@ def test_what_is_parked_of_a_tenure_that_ended_while_it_is_written_is_not_writte
     async def run() -> None:
         here = Lots()
         here.lot("x" * 1000)
-        here.settling.parking.accept(accept(CONTRACT).accepted)
+        here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
         before = len(here.letters())
         here.settling.accounting.close(here.ledger)
-        here.settling.parking.accept(accept(CONTRACT).accepted)
-        await until(lambda: not here.settling.parking._parked)
+        here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
+        await until(lambda: not here.settling.parked_failures._parked)
         assert len(here.letters()) == before
 
     asyncio.run(run())
@@ -148,7 +148,7 @@ def test_a_quarantine_of_positions_writes_what_is_parked_of_them_as_that_and_lea
     here = Lots()
     here.lot("xxxxxx")
     here.shelf.acknowledge()
-    here.settling.parking.apply_directives(quarantine(2, 4))
+    here.settling.parked_failures.apply_directives(quarantine(2, 4))
     assert [(each.delivery_id, each.fault.cause) for each in here.shelf.letters[2:]] == [
         ("2", DeadLetterCause.QUARANTINED),
         ("4", DeadLetterCause.QUARANTINED),
@@ -157,7 +157,7 @@ def test_a_quarantine_of_positions_writes_what_is_parked_of_them_as_that_and_lea
     here.shelf.acknowledge()
     assert here.ledger.committable_offset() == 3
     assert here.balanced()
-    here.settling.parking.apply_directives(quarantine(3, 5))
+    here.settling.parked_failures.apply_directives(quarantine(3, 5))
     here.shelf.acknowledge()
     assert here.waiting() == [0]
     assert here.ledger.committable_offset() == 6
@@ -168,22 +168,22 @@ def test_a_quarantine_of_positions_writes_what_is_parked_of_them_as_that_and_lea
 def test_a_quarantine_reaches_records_that_do_not_decode_unless_it_names_a_destination() -> None:
     here = Lots()
     here.lot("xxxx", None)
-    here.settling.parking.apply_directives(quarantine(2, destination="yotpo"))
+    here.settling.parked_failures.apply_directives(quarantine(2, destination="yotpo"))
     assert here.waiting("") == [2]
-    here.settling.parking.apply_directives(quarantine(2))
+    here.settling.parked_failures.apply_directives(quarantine(2))
     assert here.waiting("") == [1]
     assert here.shelf.letters[-1].fault.cause is DeadLetterCause.QUARANTINED
 
 
 def test_what_is_quarantined_already_when_it_is_found_is_neither_counted_nor_parked() -> None:
     here = Lots()
-    here.settling.parking.apply_directives(quarantine(0, 1, 4))
+    here.settling.parked_failures.apply_directives(quarantine(0, 1, 4))
     here.lot("xxxxxx")
     causes = [(each.delivery_id, each.fault.cause) for each in here.shelf.letters]
     named, own = DeadLetterCause.QUARANTINED, CONTRACT
     assert causes == [("0", named), ("1", named), ("2", own), ("3", own), ("4", named)]
     assert here.waiting() == [1]
-    here.settling.parking.apply_directives(NONE)
+    here.settling.parked_failures.apply_directives(NONE)
     here.lot("x")
     assert here.waiting() == [2]
 
@@ -191,7 +191,7 @@ def test_what_is_quarantined_already_when_it_is_found_is_neither_counted_nor_par
 def test_a_quarantine_by_key_reaches_nothing_that_could_not_be_said() -> None:
     here = Lots()
     here.lot("xxxx")
-    here.settling.parking.apply_directives(Directives([Quarantine(0, "", "orders", key="k")]))
+    here.settling.parked_failures.apply_directives(Directives([Quarantine(0, "", "orders", key="k")]))
     assert here.waiting() == [2]
 
 
@@ -199,5 +199,5 @@ def test_a_quarantine_writes_nothing_of_a_tenure_that_ended() -> None:
     here = Lots()
     here.lot("xxxx")
     here.settling.accounting.close(here.ledger)
-    here.settling.parking.apply_directives(quarantine(2, 3))
+    here.settling.parked_failures.apply_directives(quarantine(2, 3))
     assert len(here.letters()) == 2

@@ -122,7 +122,7 @@ def test_a_missing_schema_stops_its_partition_only_and_what_waits_goes_on_in_ord
 def test_waiting_for_a_schema_ends_by_the_clock_though_another_partition_is_never_quiet(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_GRACE_LOOK_S", 0.1)
+    monkeypatch.setattr(module, "_GRACE_CHECK_S", 0.1)
 
     async def run() -> None:
         async with house(records=10_000) as here:

@@ -99,10 +99,10 @@ def test_with_the_real_translator_a_registry_that_knows_no_id_parks_all_but_the_
     ledger = PartitionLedger(Partition("shop", 0), 1, 0, 2)
     translation = made.translate(lot)
     places = record_in_ledger([Chunk(ledger, lot, [1] * 10)], translation, settling.index)
-    settling.parking.count(lot, translation)
+    settling.parked_failures.count_translated(lot, translation)
     for faulty in translation.faults:
         settling.dead_letter_untranslated(faulty, places.ledgers[faulty.record], places.slots[faulty.record])
-    (closed,) = settling.parking.tripped("")
+    (closed,) = settling.parked_failures.tripped("")
     assert (closed.kind, closed.cause, closed.waiting) == ("shop", DeadLetterCause.UNKNOWN_SCHEMA, 8)
     assert [letter.schema_id for letter in shelf.letters] == ["2", "2"]
     assert made.translate([kept(10)]).columns["teller"].bodies, "good records of the topic go on"

@@ -118,13 +118,13 @@ def test_a_failure_speaks_against_what_was_sent_unless_it_says_later(verdict: Ve
 def test_a_failure_is_damning_if_others_succeeded_since_the_one_before(story: str, failures: int, damning: int) -> None:
     _, mine = past(story)
     assert mine.failure_history is not None
-    assert (mine.failure_history.failures, mine.failure_history.counted) == (failures, damning)
+    assert (mine.failure_history.failures, mine.failure_history.counted_failures) == (failures, damning)
 
 
 def test_as_many_successes_are_needed_as_the_options_say() -> None:
     _, mine = past("fsfssf", PoisonDetectionOptions(other_successes=2))
     assert mine.failure_history is not None
-    assert mine.failure_history.counted == 1
+    assert mine.failure_history.counted_failures == 1
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_batch_is_guilty_by_enough_damning_failures_of_its_oldest_the_last_one
 ) -> None:
     suspicion, mine = past(story, PoisonDetectionOptions(failures=2))
     batch = [mine, one(1)]
-    assert suspicion.failing(batch) is failing
+    assert suspicion.keeps_failing(batch) is failing
     assert suspicion.is_candidate(batch) is suspect
     assert suspicion.is_poison(batch) is guilty
 
@@ -188,7 +188,7 @@ def test_a_half_of_a_suspect_is_guilty_at_its_next_damning_failure_but_given_up_
         suspicion._record_failure(batch, 0.0)
         suspicion.record_success(others)
     assert suspicion.is_poison([old, young])
-    suspicion._mark_suspected([old, young, unheard])
+    suspicion._mark_split([old, young, unheard])
     assert unheard.failure_history is None
     assert suspicion.is_candidate([young])
     assert not suspicion.is_poison([young])
@@ -207,7 +207,8 @@ def test_what_failed_together_shares_its_evidence_and_what_did_not_keeps_its_own
     suspicion._record_failure(batch[1:], 1.0)
     assert batch[2].failure_history is batch[3].failure_history
     assert [
-        each.failure_history and (each.failure_history.failures, each.failure_history.counted) for each in batch
+        each.failure_history and (each.failure_history.failures, each.failure_history.counted_failures)
+        for each in batch
     ] == [
         (1, 0),
         (2, 1),
@@ -218,7 +219,7 @@ def test_what_failed_together_shares_its_evidence_and_what_did_not_keeps_its_own
 
 def test_how_often_it_failed_alone_is_counted_from_when_it_last_stood_alone() -> None:
     told = {story: past(story)[1].failure_history for story in ("b", "f", "bff", "ffbf", "ffxf")}
-    assert {story: known and known.alone for story, known in told.items()} == {
+    assert {story: known and known.lone_failures for story, known in told.items()} == {
         "b": 0,
         "f": 1,
         "bff": 2,
@@ -229,11 +230,11 @@ def test_how_often_it_failed_alone_is_counted_from_when_it_last_stood_alone() ->
 
 def test_what_is_halved_stays_a_suspect_through_an_outage_that_sets_its_past_back() -> None:
     suspicion, mine = past("bsb", PoisonDetectionOptions(failures=1))
-    suspicion._mark_suspected([mine, one(1)])
+    suspicion._mark_split([mine, one(1)])
     suspicion._record_failure([one(2)], 5.0)
     suspicion._record_failure([mine], 6.0)
     assert mine.failure_history is not None
-    assert not mine.failure_history.counted
+    assert not mine.failure_history.counted_failures
     assert suspicion.is_candidate([mine])
 
 

@@ -94,7 +94,7 @@ def test_a_server_error_that_states_a_wait_stops_everyone_so_long_and_speaks_aga
     assert case.lane.pace.paused_until >= began + 20
     assert case.outcomes.not_before == lanes_own
     assert case.oldest.failure_history is not None
-    assert case.oldest.failure_history.counted == 1
+    assert case.oldest.failure_history.counted_failures == 1
     assert case.outcomes.isolated.next_due_s >= began + 20
     assert not case.queue
 

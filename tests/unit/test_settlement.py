@@ -36,7 +36,7 @@ class SettlementHarness:
         self.told = RecordingObserver()
         self.settling = Settlement(["copilot", "yotpo"], shelf, shelf.schema_id, shelf.event_type, self.told)
         self.rooms = 0
-        self.settling.on_room = self.room
+        self.settling.on_settled = self.room
         self.ledger = PartitionLedger(Partition("orders", 0), 1, 0, 3)
         self.ledger.accept([FakeRecord(0), FakeRecord(1)], [[0, 0], [owed, owed], [0, 0]], [1, 1])  # type: ignore[list-item]
         self.settling.accounting.accounts["yotpo"].owed += 2 * owed
@@ -75,12 +75,12 @@ def test_a_refused_delivery_is_settled_when_its_letter_is_acknowledged_and_never
     house = SettlementHarness()
     house.settling.sink_of("yotpo").refused(house.deliveries[0], REFUSED, house.ack)
     assert (house.ledger.committable_offset(), house.acknowledged, house.settling.pending_dead_letters()) == (0, 0, 1)
-    assert house.settling.writing([house.ledger])
+    assert house.settling.dead_letters_in_flight([house.ledger])
     assert house.settling.accounting.accounts["yotpo"].dead_lettered == 0
     assert house.balanced()
     house.shelf.acknowledge()
     assert (house.ledger.committable_offset(), house.acknowledged, house.settling.pending_dead_letters()) == (1, 1, 0)
-    assert not house.settling.writing()
+    assert not house.settling.dead_letters_in_flight()
     assert house.settling.accounting.accounts["yotpo"].dead_lettered == 1
     assert house.balanced()
 
@@ -136,7 +136,7 @@ def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
 def test_letters_to_a_topic_that_takes_none_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     house = SettlementHarness()
     house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
-    assert house.settling.writing()
+    assert house.settling.dead_letters_in_flight()
     monkeypatch.setattr(house.shelf, "stalled_reason", lambda: "TOPIC_AUTHORIZATION_FAILED")
-    assert not house.settling.writing()
+    assert not house.settling.dead_letters_in_flight()
     assert house.settling.pending_dead_letters() == 1

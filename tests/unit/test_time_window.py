@@ -13,7 +13,7 @@ import pytest
 
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.guards.circuit_breaker import CircuitBreakers
-from consumer.delivery.guards.time_window import CLOCK, KNOWN_FOR_S, SKEW, TimeWindow
+from consumer.delivery.guards.time_window import CLOCK, DATE_VALID_S, SKEW, TimeWindow
 from consumer.delivery.keyed_queue import WaitReason
 from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Fault, TransientCause
 from consumer.model.observer import Observer
@@ -143,7 +143,7 @@ def test_a_closed_window_releases_nothing_any_more(clocks: Clocks) -> None:
 def test_what_is_no_date_teaches_nothing(clocks: Clocks, date: str | None) -> None:
     watched = Watched()
     watched.window.record_server_date(date)
-    assert not watched.window.known
+    assert not watched.window.date_known
     watched.agreeing().window.record_server_date(date)
     assert watched.window.skew_s == 0
     assert isinstance(watched.reason(NOW_S + 600), Fault), "nothing says that our clock is wrong"
@@ -176,12 +176,12 @@ def test_before_their_clock_is_known_nothing_is_refused_and_a_probe_is_due_soon(
 def test_what_was_heard_long_ago_says_nothing_of_today(clocks: Clocks) -> None:
     def test() -> None:
         watched = Watched().agreeing()
-        for now in (clocks.turned_s + KNOWN_FOR_S, clocks.turned_s + KNOWN_FOR_S + 1):
+        for now in (clocks.turned_s + DATE_VALID_S, clocks.turned_s + DATE_VALID_S + 1):
             clocks.wall_s += now - clocks.turned_s
             clocks.turned_s = now
             old = watched.reason(clocks.wall_s - 7200)
-            assert isinstance(old, Fault) if watched.window.known else old == SKEW
-        assert not watched.window.known
+            assert isinstance(old, Fault) if watched.window.date_known else old == SKEW
+        assert not watched.window.date_known
         watched.window.close()
 
     in_loop(test)

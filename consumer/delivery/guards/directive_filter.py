@@ -27,15 +27,15 @@ class DirectiveFilter:
     def __init__(self, destination: str, directives: Directives = NONE) -> None:
         """Take those that speak of `destination`."""
         self._destination = destination
-        self._take(directives)
+        self._apply(directives)
 
     def replace(self, directives: Directives) -> bool:
         """Use these directives instead of the present ones; return whether that changes a pause or a quarantine."""
         before = self.pauses, self.quarantines
-        self._take(directives)
+        self._apply(directives)
         return before != (self.pauses, self.quarantines)
 
-    def _take(self, directives: Directives) -> None:
+    def _apply(self, directives: Directives) -> None:
         destination = self._destination
         self.pauses: tuple[Pause, ...] = tuple(
             each for each in directives.pauses if each.destination in {None, destination}
@@ -44,10 +44,14 @@ class DirectiveFilter:
             each for each in directives.quarantines if each.destination in {None, destination}
         )
         self._paused_types = {each.event_type for each in self.pauses}
-        self._positions = {(each.topic, each.partition, each.offset) for each in self.quarantines if each.key is None}
-        self._topics = {topic for topic, _, _ in self._positions}
-        self._words = [(each.topic, each.partition, each.key) for each in self.quarantines if each.key is not None]
-        self._keys: dict[Partition, frozenset[int]] = {}
+        self._quarantined_offsets = {
+            (each.topic, each.partition, each.offset) for each in self.quarantines if each.key is None
+        }
+        self._quarantined_topics = {topic for topic, _, _ in self._quarantined_offsets}
+        self._quarantined_keys = [
+            (each.topic, each.partition, each.key) for each in self.quarantines if each.key is not None
+        ]
+        self._key_hashes: dict[Partition, frozenset[int]] = {}
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to be asked about."""
@@ -55,33 +59,36 @@ class DirectiveFilter:
 
     def reason(self, delivery: Delivery) -> WaitReason | Fault | None:
         """Return what a delivery must wait for, why it is never sent, or `None` where nothing was said of it."""
-        if self.quarantines and self._quarantined(delivery):
+        if self.quarantines and self._is_quarantined(delivery):
             return QUARANTINED
         if None in self._paused_types or delivery.entry.event_type in self._paused_types:
             return _PAUSED
         return None
 
-    def _quarantined(self, delivery: Delivery) -> bool:
+    def _is_quarantined(self, delivery: Delivery) -> bool:
         ledger = delivery.ledger
-        if self._words and delivery.key in self._keys_of(ledger.partition):
+        if self._quarantined_keys and delivery.key in self._key_hashes_of(ledger.partition):
             return True
-        return self.names(ledger, delivery.slot)
+        return self.quarantines_offset(ledger, delivery.slot)
 
-    def names(self, ledger: PartitionLedger, slot: int) -> bool:
+    def quarantines_offset(self, ledger: PartitionLedger, slot: int) -> bool:
         """Tell whether the position of a record is quarantined, whatever it owes."""
         topic, index = ledger.partition
-        return topic in self._topics and (topic, index, ledger.record(slot).offset()) in self._positions
+        return (
+            topic in self._quarantined_topics
+            and (topic, index, ledger.record(slot).offset()) in self._quarantined_offsets
+        )
 
-    def _keys_of(self, partition: Partition) -> frozenset[int]:
+    def _key_hashes_of(self, partition: Partition) -> frozenset[int]:
         """Return the ordering keys that are quarantined in a partition, hashed as the translation hashes them.
 
         An ordering key is text where the mapping names one, else the record's bytes: what the operator wrote is both.
         """
-        keys = self._keys.get(partition)
+        keys = self._key_hashes.get(partition)
         if keys is None:
-            keys = self._keys[partition] = frozenset(
+            keys = self._key_hashes[partition] = frozenset(
                 hash((partition.topic, partition.index, key))
-                for topic, index, word in self._words
+                for topic, index, word in self._quarantined_keys
                 if topic == partition.topic and index in {None, partition.index}
                 for key in (word, word.encode(errors="surrogatepass"))
             )

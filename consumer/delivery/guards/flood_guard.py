@@ -54,7 +54,7 @@ class FloodGuard:
         """Start open. `name`: the destination, "" for causes of decoding; `waiting` counts what waits in a scope."""
         self.name = name
         self._options = options
-        self._waiting = waiting
+        self._count_waiting = waiting
         self._observer = observer
         self._watched: dict[str, dict[DeadLetterCause, _Tally]] = {}
         self._tripped: dict[tuple[str, DeadLetterCause], _Trip] = {}
@@ -65,13 +65,13 @@ class FloodGuard:
         """Whether any verdict must be told at all."""
         return bool(self._watched)
 
-    def begin(self, kind: str, cause: DeadLetterCause, now: float) -> None:
+    def watch(self, kind: str, cause: DeadLetterCause, now: float) -> None:
         """Watch a cause, before the verdicts that came together with its first refusal are told (`now`: monotonic)."""
         if self.is_exempt(kind, cause) or (kind, cause) in self._tripped:
             return
         step, watched = self._step(now), self._watched.setdefault(kind, {})
-        if cause in watched and watched[cause].last > step - _PARTS:
-            watched[cause].last = step
+        if cause in watched and watched[cause].last_refusal_step > step - _PARTS:
+            watched[cause].last_refusal_step = step
         else:
             watched[cause] = _Tally(step)
 
@@ -81,8 +81,8 @@ class FloodGuard:
             step = self._step(now)
             for cause, tally in list(watched.items()):
                 tally.add(step, 0, count)
-                if tally.last <= step - _PARTS:
-                    self._forget(kind, cause)
+                if tally.last_refusal_step <= step - _PARTS:
+                    self._unwatch(kind, cause)
 
     def record_refusal(self, kind: str, cause: DeadLetterCause, now: float, label: str = "") -> bool:
         """Count a refusal; tell whether it must wait. `label`: that of the mapping's entry, if it is of one."""
@@ -90,34 +90,34 @@ class FloodGuard:
             return False
         if (kind, cause) in self._tripped:
             return True
-        self.begin(kind, cause, now)
+        self.watch(kind, cause, now)
         step, watched = self._step(now), self._watched[kind]
         for other, each in watched.items():
             each.add(step, int(other is cause), 1)
         tally = watched[cause]
         tally.labels.add(label)
-        if tally.refused < self._options.refusals or tally.refused <= self._options.share * tally.of:
+        if tally.refused < self._options.refusals or tally.refused <= self._options.share * tally.verdicts:
             return False
-        self._forget(kind, cause)
-        self._tripped[kind, cause] = _Trip(now, tally.refused, tally.of, frozenset(tally.labels))
-        self._observer.flood_guard_tripped(self.name, kind, cause, tally.refused, tally.of)
+        self._unwatch(kind, cause)
+        self._tripped[kind, cause] = _Trip(now, tally.refused, tally.verdicts, frozenset(tally.labels))
+        self._observer.flood_guard_tripped(self.name, kind, cause, tally.refused, tally.verdicts)
         return True
 
     def is_exempt(self, kind: str, cause: DeadLetterCause) -> bool:
         """Tell whether refusals of a cause are written, however many there are."""
-        return cause.exempt_from_flood_guard or any(self._speaks_of(each, kind, cause) for each in self._accepted)
+        return cause.exempt_from_flood_guard or any(self._covers(each, kind, cause) for each in self._accepted)
 
     def is_tripped(self, kind: str, cause: DeadLetterCause) -> bool:
         """Tell whether it is closed for a kind and cause."""
         return (kind, cause) in self._tripped
 
-    def labels(self, kind: str) -> frozenset[str]:
+    def refused_labels(self, kind: str) -> frozenset[str]:
         """Return the entries whose refusals closed it for a kind: that one of theirs is taken is a sign of mending."""
         return frozenset().union(*(closure.labels for (closed, _), closure in self._tripped.items() if closed == kind))
 
     def reset(self, kind: str, now: float) -> None:
         """Open for a kind, since a probe was taken."""
-        self._open([scope for scope in self._tripped if scope[0] == kind], now, "probe")
+        self._reset([scope for scope in self._tripped if scope[0] == kind], now, "probe")
 
     def accept(self, accepted: Iterable[AcceptRefusals], now: float) -> Sequence[tuple[str, DeadLetterCause]]:
         """Let the refusals through that these directives speak of, and no others; return the scopes that opens.
@@ -126,10 +126,10 @@ class FloodGuard:
         """
         self._accepted = tuple(accepted)
         opened = [scope for scope in self._tripped if self.is_exempt(*scope)]
-        self._open(opened, now, "directive")
+        self._reset(opened, now, "directive")
         for kind, cause in [(kind, cause) for kind, causes in self._watched.items() for cause in causes]:
             if self.is_exempt(kind, cause):
-                self._forget(kind, cause)
+                self._unwatch(kind, cause)
         return opened
 
     def tripped(self, now: float, wall_ms: int) -> Sequence[FloodGuardStatus]:
@@ -143,18 +143,18 @@ class FloodGuard:
                 cause,
                 since_ms=wall_ms - int((now - trip.since) * 1000),
                 refused=trip.refused,
-                of=trip.of,
-                waiting=self._waiting(kind, cause),
+                of=trip.verdicts,
+                waiting=self._count_waiting(kind, cause),
             )
             for (kind, cause), trip in self._tripped.items()
         ]
 
-    def _open(self, scopes: Iterable[tuple[str, DeadLetterCause]], now: float, by: str) -> None:
+    def _reset(self, scopes: Iterable[tuple[str, DeadLetterCause]], now: float, by: str) -> None:
         for kind, cause in scopes:
             closure = self._tripped.pop((kind, cause))
             self._observer.flood_guard_reset(self.name, kind, cause, now - closure.since, by)
 
-    def _speaks_of(self, accepted: AcceptRefusals, kind: str, cause: DeadLetterCause) -> bool:
+    def _covers(self, accepted: AcceptRefusals, kind: str, cause: DeadLetterCause) -> bool:
         if accepted.cause is not cause:
             return False
         if not self.name:
@@ -166,7 +166,7 @@ class FloodGuard:
     def _step(self, now: float) -> int:
         return int(now * _PARTS / self._options.window_s)
 
-    def _forget(self, kind: str, cause: DeadLetterCause) -> None:
+    def _unwatch(self, kind: str, cause: DeadLetterCause) -> None:
         watched = self._watched[kind]
         del watched[cause]
         if not watched:
@@ -197,18 +197,18 @@ def merge_tripped(tripped: Iterable[FloodGuardStatus]) -> Sequence[FloodGuardSta
 class _Trip:
     since: float
     refused: int
-    of: int
+    verdicts: int
     labels: frozenset[str]
 
 
 class _Tally:
     """The verdicts of one kind since a cause is watched, as far as they lie in the window."""
 
-    __slots__ = ("_steps", "labels", "last", "of", "refused")
+    __slots__ = ("_steps", "labels", "last_refusal_step", "refused", "verdicts")
 
     def __init__(self, step: int) -> None:
-        self.last = step  # that of its last refusal
-        self.refused = self.of = 0
+        self.last_refusal_step = step  # that of its last refusal
+        self.refused = self.verdicts = 0
         self.labels: set[str] = set()
         self._steps: deque[list[int]] = deque()
 
@@ -218,11 +218,11 @@ class _Tally:
         self._steps[-1][1] += refused
         self._steps[-1][2] += of
         self.refused += refused
-        self.of += of
+        self.verdicts += of
         while self._steps[0][0] <= step - _PARTS:
             _, past_refused, past_of = self._steps.popleft()
             self.refused -= past_refused
-            self.of -= past_of
+            self.verdicts -= past_of
 
 
 class DestinationFloodGuard:
@@ -243,7 +243,7 @@ class DestinationFloodGuard:
 
         `count_waiting` counts the deliveries that wait for a scope, `release` lets them go; both in all lanes.
         """
-        self.held: CircuitBreakers[str] = CircuitBreakers(probe_s)
+        self.circuit_breakers: CircuitBreakers[str] = CircuitBreakers(probe_s)
         """The event types whose deliveries wait, each with its prober."""
         self._guard = FloodGuard(name, options, lambda kind, _: count_waiting(("guard", kind)), observer)
         self._release = release
@@ -256,41 +256,41 @@ class DestinationFloodGuard:
     def reason(self, delivery: Delivery) -> WaitReason | None:
         """Return what a delivery must wait for, if the guard is closed for its event type."""
         event_type = delivery.entry.event_type
-        return ("guard", event_type) if event_type in self.held else None
+        return ("guard", event_type) if event_type in self.circuit_breakers else None
 
-    def proves(self, kind: str) -> Callable[[Delivery], bool]:
+    def is_proof(self, kind: str) -> Callable[[Delivery], bool]:
         """Return what tells whether a delivery that is taken opens the guard for an event type."""
-        labels = self._guard.labels(kind)
+        labels = self._guard.refused_labels(kind)
         return lambda delivery: delivery.entry.label in labels and delivery.entry.event_type == kind
 
     def is_probe(self, hold: OpenCircuit) -> bool:
         """Tell whether a probe is one of ours, and not that of a hold."""
-        return any(hold is mine for _, mine in self.held)
+        return any(hold is mine for _, mine in self.circuit_breakers)
 
-    def delivered(self, batch: Sequence[Delivery], started: float) -> None:
+    def record_delivered(self, batch: Sequence[Delivery], started: float) -> None:
         """Count what was taken; what was sent at `started` (monotonic), after the guard tripped, resets it."""
-        if not self._guard.watching and not self.held:
+        if not self._guard.watching and not self.circuit_breakers:
             return
         now = time.monotonic()
         for kind, count in Counter(delivery.entry.event_type for delivery in batch).items():
-            hold = self.held.get(kind)
+            hold = self.circuit_breakers.get(kind)
             if hold is None:
                 self._guard.record_success(kind, count, now)
-            elif started > hold.since and any(map(self.proves(kind), batch)):
+            elif started > hold.since and any(map(self.is_proof(kind), batch)):
                 self._guard.reset(kind, now)
-                self._let_go(kind)
+                self._end_hold(kind)
             else:
                 for delivery in batch:
-                    hold.keeps_turn(delivery.key)
+                    hold.unmark_probed(delivery.key)
 
-    def begin(self, refusals: Iterable[tuple[Delivery, Fault]]) -> None:
+    def watch(self, refusals: Iterable[tuple[Delivery, Fault]]) -> None:
         """Watch what an answer refuses, before what it takes is counted: those verdicts belong together."""
         now = time.monotonic()
         for delivery, fault in refusals:
-            if isinstance(fault.cause, DeadLetterCause) and delivery.entry.event_type not in self.held:
-                self._guard.begin(delivery.entry.event_type, fault.cause, now)
+            if isinstance(fault.cause, DeadLetterCause) and delivery.entry.event_type not in self.circuit_breakers:
+                self._guard.watch(delivery.entry.event_type, fault.cause, now)
 
-    def waits(self, delivery: Delivery, cause: DeadLetterCause) -> bool:
+    def record_refusal(self, delivery: Delivery, cause: DeadLetterCause) -> bool:
         """Count a refusal; tell whether it waits instead of being dead-lettered.
 
         While the guard is closed for an event type for one cause, its refusals for others wait as well: they are
@@ -298,24 +298,24 @@ class DestinationFloodGuard:
         """
         entry = delivery.entry
         kind = entry.event_type
-        hold = self.held.get(kind)
+        hold = self.circuit_breakers.get(kind)
         if hold is not None:
             lets = self._guard.is_exempt(kind, cause)
-            if lets and not self.proves(kind)(delivery):
-                hold.keeps_turn(delivery.key)
+            if lets and not self.is_proof(kind)(delivery):
+                hold.unmark_probed(delivery.key)
             return not lets
         now = time.monotonic()
         if not self._guard.record_refusal(kind, cause, now, entry.label):
             return False
-        self.held.open(kind, Fault(cause), now, others=True)
+        self.circuit_breakers.open(kind, Fault(cause), now, passthrough=True)
         self._wake_prober()
         return True
 
     def accept(self, accepted: Iterable[AcceptRefusals]) -> None:
         """Let the refusals through that these directives speak of, and no others."""
         for kind, _ in self._guard.accept(accepted, time.monotonic()):
-            self._let_go(kind)
+            self._end_hold(kind)
 
-    def _let_go(self, kind: str) -> None:
-        self.held.close(kind, time.monotonic(), success=False)
+    def _end_hold(self, kind: str) -> None:
+        self.circuit_breakers.close(kind, time.monotonic(), success=False)
         self._release(("guard", kind))

@@ -36,10 +36,10 @@ _AT_ONCE = 200
 class FailedDelivery(NamedTuple):
     """A record, or one delivery of it, that could not be said, and its place in the ledger."""
 
-    faulty: TranslationFailure
+    failure: TranslationFailure
     ledger: PartitionLedger
     slot: int
-    found_ms: int
+    failed_at_ms: int
     """When that was found, epoch milliseconds."""
 
 
@@ -58,17 +58,19 @@ class ParkedFailures:
         observer: Observer,
     ) -> None:
         """Start with nothing parked; `write` writes a letter."""
-        self._guards = {each: FloodGuard(each, options, partial(self._count, each), observer) for each in accounts}
-        self._said = {account: DirectiveFilter(account) for account in self._guards}
+        self._guards = {
+            each: FloodGuard(each, options, partial(self._count_parked, each), observer) for each in accounts
+        }
+        self._directive_filters = {account: DirectiveFilter(account) for account in self._guards}
         self._write = write
         self._parked: dict[tuple[str, str, DeadLetterCause], deque[FailedDelivery]] = {}
 
-    def count(self, lot: Sequence[Message], translation: Translation) -> None:
+    def count_translated(self, lot: Sequence[Message], translation: Translation) -> None:
         """Count what of a lot could be said, beside what could not: before that is told by `found`."""
         now = time.monotonic()
         for faulty in translation.faults:
             account, kind = _scope(faulty, lot[faulty.record].topic())
-            self._guards[account].begin(kind, cast("DeadLetterCause", faulty.fault.cause), now)
+            self._guards[account].watch(kind, cast("DeadLetterCause", faulty.fault.cause), now)
         for name, column in translation.columns.items():
             if self._guards[name].watching:
                 for event_type, count in column.by_event_type().items():
@@ -88,7 +90,7 @@ class ParkedFailures:
         cause = cast("DeadLetterCause", faulty.fault.cause)
         unsaid = FailedDelivery(faulty, ledger, slot, now_ms())
         scope = (account, kind, cause)
-        if self._said[account].names(ledger, slot):
+        if self._directive_filters[account].quarantines_offset(ledger, slot):
             self._write(_quarantined(unsaid))
         elif self._guards[account].record_refusal(kind, cause, time.monotonic()) or scope in self._parked:
             self._parked.setdefault(scope, deque()).append(unsaid)
@@ -100,12 +102,12 @@ class ParkedFailures:
 
         A quarantine by an ordering key finds nothing here: what could not be said has none that is known.
         """
-        self._said = {account: DirectiveFilter(account, directives) for account in self._guards}
+        self._directive_filters = {account: DirectiveFilter(account, directives) for account in self._guards}
         for scope, parked in list(self._parked.items()):
-            said = self._said[scope[0]]
+            said = self._directive_filters[scope[0]]
             left: deque[FailedDelivery] = deque()
             for unsaid in parked:
-                if unsaid.ledger.active and said.names(unsaid.ledger, unsaid.slot):
+                if unsaid.ledger.active and said.quarantines_offset(unsaid.ledger, unsaid.slot):
                     self._write(_quarantined(unsaid))
                 else:
                     left.append(unsaid)
@@ -113,13 +115,13 @@ class ParkedFailures:
                 self._parked[scope] = left
             else:
                 del self._parked[scope]
-        self.accept(directives.accepted)
+        self.accept_refusals(directives.accepted)
 
-    def accept(self, accepted: Sequence[AcceptRefusals]) -> None:
+    def accept_refusals(self, accepted: Sequence[AcceptRefusals]) -> None:
         """Let the letters go that these directives speak of, in the order in which they were parked."""
         for account, guard in self._guards.items():
             for kind, cause in guard.accept(accepted, time.monotonic()):
-                self._go_on((account, kind, cause))
+                self._write_parked((account, kind, cause))
 
     def drop_revoked(self) -> None:
         """Forget what is parked of ledgers that have ended: it is the next owner's."""
@@ -133,10 +135,10 @@ class ParkedFailures:
         """Return the scopes in which the guard of `account` is tripped now."""
         return self._guards[account].tripped(time.monotonic(), now_ms())
 
-    def _count(self, account: str, kind: str, cause: DeadLetterCause) -> int:
+    def _count_parked(self, account: str, kind: str, cause: DeadLetterCause) -> int:
         return len(self._parked.get((account, kind, cause), ()))
 
-    def _go_on(self, scope: tuple[str, str, DeadLetterCause]) -> None:
+    def _write_parked(self, scope: tuple[str, str, DeadLetterCause]) -> None:
         account, kind, cause = scope
         parked = self._parked.get(scope)
         if parked is None or self._guards[account].is_tripped(kind, cause):
@@ -145,13 +147,13 @@ class ParkedFailures:
             parked.popleft()
             self._write(unsaid)
         if parked:
-            asyncio.get_running_loop().call_soon(self._go_on, scope)
+            asyncio.get_running_loop().call_soon(self._write_parked, scope)
         else:
             del self._parked[scope]
 
 
 def _quarantined(unsaid: FailedDelivery) -> FailedDelivery:
-    return unsaid._replace(faulty=unsaid.faulty._replace(fault=QUARANTINED))
+    return unsaid._replace(failure=unsaid.failure._replace(fault=QUARANTINED))
 
 
 def _scope(faulty: TranslationFailure, topic: str) -> tuple[str, str]:

@@ -49,13 +49,13 @@ class PoisonDetectionOptions:
 class _Tally:
     """What became of one endpoint's calls."""
 
-    calls: int = 0
+    successes: int = 0
     """Those that succeeded."""
-    delivered: int = 0
+    other_deliveries: int = 0
     """What the others' calls brought there."""
-    others_taken: int = 0
+    other_successes: int = 0
     """The others' calls that succeeded."""
-    others_failed: int = 0
+    other_failures: int = 0
 
 
 def counts_as_failure(verdict: Verdict) -> bool:
@@ -105,31 +105,31 @@ class PoisonDetector:
     def record_success(self, batch: Sequence[Delivery]) -> None:
         """Note that a call succeeded, and took these deliveries."""
         tally = self._tally(batch)
-        tally.calls += 1
-        if not self._by_itself(batch):
-            tally.delivered += len(batch)
-            tally.others_taken += 1
+        tally.successes += 1
+        if not self._is_isolated(batch):
+            tally.other_deliveries += len(batch)
+            tally.other_successes += 1
 
     def record_failure(self, batch: Sequence[Delivery], now: float) -> FailureAssessment:
         """Record a failure that counts against a batch, at `now` (monotonic seconds), and assess it."""
         self._record_failure(batch, now)
         poison = self.is_poison(batch)
         if poison and len(batch) > 1:
-            self._mark_suspected(batch)
+            self._mark_split(batch)
             return FailureAssessment(FailureAction.SPLIT, poison)
         if poison and self.should_give_up(batch[0], now):
             return FailureAssessment(FailureAction.GIVE_UP, poison)
-        return FailureAssessment(FailureAction.ISOLATE if self.failing(batch) else FailureAction.RETRY, poison)
+        return FailureAssessment(FailureAction.ISOLATE if self.keeps_failing(batch) else FailureAction.RETRY, poison)
 
     def _record_failure(self, batch: Sequence[Delivery], now: float) -> None:
         tally = self._tally(batch)
-        others_failed = tally.others_failed
-        tally.others_failed += not self._by_itself(batch)
+        others_failed = tally.other_failures
+        tally.other_failures += not self._is_isolated(batch)
         after: dict[FailureHistory | None, FailureHistory] = {}
         for delivery in batch:
             before = delivery.failure_history
             if before not in after:
-                after[before] = self._more(before, tally, others_failed, now, alone=len(batch) == 1)
+                after[before] = self._after_failure(before, tally, others_failed, now, alone=len(batch) == 1)
             delivery.failure_history = after[before]
 
     def _tally(self, batch: Sequence[Delivery]) -> _Tally:
@@ -139,42 +139,44 @@ class PoisonDetector:
             tally = self._tallies[endpoint] = _Tally()
         return tally
 
-    def _by_itself(self, batch: Sequence[Delivery]) -> bool:
+    def _is_isolated(self, batch: Sequence[Delivery]) -> bool:
         evidence = batch[0].failure_history
-        return evidence is not None and (evidence.suspected or evidence.failures >= self._options.failures)
+        return evidence is not None and (evidence.was_split or evidence.failures >= self._options.failures)
 
-    def _more(
+    def _after_failure(
         self, before: FailureHistory | None, tally: _Tally, others_failed: int, now: float, *, alone: bool
     ) -> FailureHistory:
         """Return what is known after one failure more; `others_failed`: how many of theirs had before it."""
-        past = before or FailureHistory(tally.calls, tally.others_failed)
-        lately = before is not None and tally.calls - past.calls >= self._options.other_successes
-        anew = self._outages(past, tally, others_failed) or (alone and not past.alone)
-        damning = lately + (0 if anew else past.counted)
+        past = before or FailureHistory(tally.successes, tally.other_failures)
+        lately = before is not None and tally.successes - past.successes_at_last >= self._options.other_successes
+        anew = self._is_outage(past, tally, others_failed) or (alone and not past.lone_failures)
+        damning = lately + (0 if anew else past.counted_failures)
         first = damning == lately
         return FailureHistory(
-            calls=tally.calls,
-            failed=tally.others_failed,
+            successes_at_last=tally.successes,
+            other_failures_at_last=tally.other_failures,
             failures=past.failures + 1,
-            counted=damning,
-            alone=past.alone + 1 if alone else 0,
-            lately=lately,
-            suspected=past.suspected,
-            first_s=now if first else past.first_s,
-            delivered=tally.delivered if first else past.delivered,
-            others_taken=tally.others_taken if first else past.others_taken,
-            others_failed=0 if first else past.others_failed + others_failed - past.failed,
+            counted_failures=damning,
+            lone_failures=past.lone_failures + 1 if alone else 0,
+            last_counted=lately,
+            was_split=past.was_split,
+            first_counted_s=now if first else past.first_counted_s,
+            other_deliveries_at_first=tally.other_deliveries if first else past.other_deliveries_at_first,
+            other_successes_at_first=tally.other_successes if first else past.other_successes_at_first,
+            other_failures_since_first=0
+            if first
+            else past.other_failures_since_first + others_failed - past.other_failures_at_last,
         )
 
     @staticmethod
-    def _outages(before: FailureHistory, tally: _Tally, others_failed: int) -> bool:
+    def _is_outage(before: FailureHistory, tally: _Tally, others_failed: int) -> bool:
         """Tell whether a failure is an outage's: since the one before others failed, and no call succeeded.
 
         Where nobody else was there to fail, nothing is known: that neither speaks against it nor for it.
         """
-        return tally.calls == before.calls and others_failed > before.failed
+        return tally.successes == before.successes_at_last and others_failed > before.other_failures_at_last
 
-    def failing(self, batch: Sequence[Delivery]) -> bool:
+    def keeps_failing(self, batch: Sequence[Delivery]) -> bool:
         """Tell whether a batch has failed so often that it waits by itself: others may fare better."""
         evidence = batch[0].failure_history
         return evidence is not None and evidence.failures >= self._options.failures
@@ -185,19 +187,19 @@ class PoisonDetector:
         A half of one stays one: each level of halving costs one damning failure, not as many as proved the whole.
         """
         evidence = batch[0].failure_history
-        return evidence is not None and (evidence.suspected or evidence.counted >= self._options.failures)
+        return evidence is not None and (evidence.was_split or evidence.counted_failures >= self._options.failures)
 
     def is_poison(self, batch: Sequence[Delivery]) -> bool:
         """Tell whether a batch that has just failed did so by its own fault: a suspect's failure that is damning."""
         evidence = batch[0].failure_history
-        return evidence is not None and evidence.lately and self.is_candidate(batch)
+        return evidence is not None and evidence.last_counted and self.is_candidate(batch)
 
-    def _mark_suspected(self, batch: Sequence[Delivery]) -> None:
+    def _mark_split(self, batch: Sequence[Delivery]) -> None:
         after: dict[FailureHistory, FailureHistory] = {}
         for delivery in batch:
             before = delivery.failure_history
             if before is not None:
-                delivery.failure_history = after.setdefault(before, replace(before, suspected=True))
+                delivery.failure_history = after.setdefault(before, replace(before, was_split=True))
 
     def should_give_up(self, delivery: Delivery, now: float) -> bool:
         """Tell whether a delivery that has just failed by itself is given up, by its own past alone.
@@ -208,9 +210,9 @@ class PoisonDetector:
         tally = self._tally([delivery])
         return (
             evidence is not None
-            and evidence.lately
-            and evidence.counted >= options.failures
-            and now - evidence.first_s >= options.give_up_after_s
-            and tally.delivered - evidence.delivered >= options.give_up_successes
-            and tally.others_taken - evidence.others_taken > evidence.others_failed
+            and evidence.last_counted
+            and evidence.counted_failures >= options.failures
+            and now - evidence.first_counted_s >= options.give_up_after_s
+            and tally.other_deliveries - evidence.other_deliveries_at_first >= options.give_up_successes
+            and tally.other_successes - evidence.other_successes_at_first > evidence.other_failures_since_first
         )

@@ -28,7 +28,7 @@ _NOTHING_S = 1.0
 """Where nothing that waits can go, it is looked at again after this: all of it was gone through."""
 
 
-class ProbeTarget(Protocol):
+class ProbingLane(Protocol):
     """A lane, as the prober sees it."""
 
     probe: WaitReason | None
@@ -61,25 +61,25 @@ class Prober:
     ) -> None:
         """Probe what the circuit breakers and the flood guard hold; `something_held` is set when either begins to."""
         self._name = name
-        self._something = something_held
+        self._something_held = something_held
         self._circuit_breakers = circuit_breakers
         self._flood_guard = flood_guard
         self._time_window = time_window
         self._directive_filter = directive_filter
         self._credentials = credentials
         self._observer = observer
-        self._targets: Sequence[ProbeTarget] = ()
+        self._lanes: Sequence[ProbingLane] = ()
         self._next_lane = 0
 
-    async def run(self, targets: Sequence[ProbeTarget]) -> None:
+    async def run(self, lanes: Sequence[ProbingLane]) -> None:
         """Probe through these lanes, for ever."""
-        self._targets = targets
-        holds, guarded = self._circuit_breakers, self._flood_guard.held
+        self._lanes = lanes
+        holds, guarded = self._circuit_breakers, self._flood_guard.circuit_breakers
         secrets_read = 0.0
         while True:
             if not holds and not guarded:
-                self._something.clear()
-                await self._something.wait()
+                self._something_held.clear()
+                await self._something_held.wait()
             await asyncio.sleep(min(_LOOK_S, holds.probe_s / 4))
             if time.monotonic() - secrets_read >= _SECRETS_EVERY_S:
                 if await self._credentials.refresh():
@@ -88,21 +88,21 @@ class Prober:
                 secrets_read = time.monotonic()
             now = time.monotonic()
             # Probes first: what goes in between at one guard could keep the lanes from the probe of another.
-            for scope, hold in sorted(self._held(), key=lambda held: now < held[1].next_probe):
-                if hold.probe_due(now) and self._tells(scope):
-                    hold.probing = self._ask(scope, hold)
+            for scope, hold in sorted(self._holds(), key=lambda held: now < held[1].next_probe):
+                if hold.probe_due(now) and self._can_end(scope):
+                    hold.probing = self._request_probe(scope, hold)
 
-    def _held(self) -> list[tuple[WaitReason, OpenCircuit]]:
+    def _holds(self) -> list[tuple[WaitReason, OpenCircuit]]:
         endpoints: list[tuple[WaitReason, OpenCircuit]] = [
             (("endpoint", endpoint), hold) for endpoint, hold in self._circuit_breakers
         ]
-        return endpoints + [(("guard", event_type), hold) for event_type, hold in self._flood_guard.held]
+        return endpoints + [(("guard", event_type), hold) for event_type, hold in self._flood_guard.circuit_breakers]
 
     def open_circuit(self, scope: WaitReason) -> OpenCircuit | None:
         """Return what is held under `scope`, if it still is."""
-        return next((hold for held, hold in self._held() if held == scope), None)
+        return next((hold for held, hold in self._holds() if held == scope), None)
 
-    def fits(self, scope: WaitReason, tried: Collection[int]) -> Callable[[Delivery], bool]:
+    def can_probe(self, scope: WaitReason, tried: Collection[int]) -> Callable[[Delivery], bool]:
         """Return what tells whether a delivery may probe what is held under `scope`: not of keys `tried` already."""
         holds, window = self._circuit_breakers, self._time_window
         kind, held = scope
@@ -115,7 +115,7 @@ class Prober:
                 return False
             reason = window.reason(delivery)
             # Its time will come by itself, unless nobody knows what time it is: the answer to a probe says that.
-            return not isinstance(reason, tuple) or (reason == SKEW and not window.known)
+            return not isinstance(reason, tuple) or (reason == SKEW and not window.date_known)
 
         return fit
 
@@ -129,8 +129,8 @@ class Prober:
         kind, held = scope
         if kind != "guard":
             return ANY
-        proves = self._flood_guard.proves(str(held))
-        if hold.other:
+        proves = self._flood_guard.is_proof(str(held))
+        if hold.is_passthrough:
             return ProbeFilter(lambda delivery: not proves(delivery), lambda _: False)
 
         def passes(delivery: Delivery) -> bool:
@@ -145,18 +145,18 @@ class Prober:
 
         return ProbeFilter(proves, passes)
 
-    def _tells(self, scope: WaitReason) -> bool:
+    def _can_end(self, scope: WaitReason) -> bool:
         """Tell whether a probe may end a hold: that of clocks known to disagree ends when one is put right."""
-        return scope != SKEW or not self._time_window.known
+        return scope != SKEW or not self._time_window.date_known
 
-    def _ask(self, scope: WaitReason, hold: OpenCircuit) -> bool:
+    def _request_probe(self, scope: WaitReason, hold: OpenCircuit) -> bool:
         """Have a lane probe what is held; tell whether one will."""
-        lanes = self._targets
+        lanes = self._lanes
         numbers = [(self._next_lane + step) % len(lanes) for step in range(len(lanes))]
         waiting = [number for number in numbers if lanes[number].count_waiting(scope)]
         # A lane asked already would forget the other scope, and nobody would ask for that one again.
         able = [number for number in waiting if lanes[number].probe is None]
-        proof, fits = self.probe_filter(scope, hold), self.fits(scope, ())
+        proof, fits = self.probe_filter(scope, hold), self.can_probe(scope, ())
         for number in able:
             if lanes[number].can_probe(scope, fits, proof):
                 self._next_lane = number + 1

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from consumer.delivery.keyed_queue import WaitReason
     from consumer.model.observer import Observer
 
-AHEAD_S = 60.0
+MAX_SKEW_S = 60.0
 """How far ahead of our clock an event may be and still be waited for; also how far their clock may be from ours."""
 
-KNOWN_FOR_S = 600.0
+DATE_VALID_S = 600.0
 """How long a `Date` tells that the clocks agree: ours may be put wrong meanwhile."""
 
 CLOCK = Endpoint(status.CLOCK, "", "")
@@ -56,7 +56,9 @@ def check_window(event_ms: int, max_age_ms: int | None, now_ms: float) -> float 
         return Fault(DeadLetterCause.OUT_OF_WINDOW, "the event is older than the destination takes")
     ahead_s = -age_ms / 1000
     return (
-        ahead_s if ahead_s <= AHEAD_S else Fault(DeadLetterCause.OUT_OF_WINDOW, "the event's time lies in the future")
+        ahead_s
+        if ahead_s <= MAX_SKEW_S
+        else Fault(DeadLetterCause.OUT_OF_WINDOW, "the event's time lies in the future")
     )
 
 
@@ -66,9 +68,9 @@ class TimeWindow:
     def __init__(
         self,
         name: str,
-        holds: CircuitBreakers[Endpoint],
+        circuit_breakers: CircuitBreakers[Endpoint],
         release: Callable[[WaitReason], None],
-        began: Callable[[], None],
+        hold_started: Callable[[], None],
         observer: Observer,
     ) -> None:
         """Let `release` be told when a wait is over, and `began` when a hold begins.
@@ -77,12 +79,12 @@ class TimeWindow:
         """
         self.active = False
         self._name = name
-        self._holds = holds
+        self._circuit_breakers = circuit_breakers
         self._release = release
-        self._began = began
+        self._hold_started = hold_started
         self._observer = observer
         self._timers: dict[WaitReason, asyncio.TimerHandle] = {}
-        self._ahead_s = self._heard_at = float("-inf")
+        self._ahead_s = self._date_at_s = float("-inf")
 
     @property
     def skew_s(self) -> float:
@@ -90,14 +92,14 @@ class TimeWindow:
         return self._ahead_s + time.monotonic() - time.time()
 
     @property
-    def known(self) -> bool:
+    def date_known(self) -> bool:
         """Whether their clock is known: a `Date` was heard lately."""
-        return time.monotonic() - self._heard_at <= KNOWN_FOR_S
+        return time.monotonic() - self._date_at_s <= DATE_VALID_S
 
     @property
-    def agreed(self) -> bool:
+    def clocks_agree(self) -> bool:
         """Whether their clock is known and ours agrees with it: only then can an event be refused for its time."""
-        return self.known and abs(self.skew_s) <= AHEAD_S
+        return self.date_known and abs(self.skew_s) <= MAX_SKEW_S
 
     def record_server_date(self, date: str | None) -> None:
         """Learn their time from the `Date` header of an answer (RFC 9110 §6.6.1); anything else teaches nothing."""
@@ -110,8 +112,8 @@ class TimeWindow:
             ahead_s = theirs.timestamp() - time.monotonic()
         except (TypeError, ValueError, IndexError, OverflowError):  # all of them come out of arbitrary text
             return
-        self._ahead_s, self._heard_at = ahead_s, time.monotonic()
-        self._look()
+        self._ahead_s, self._date_at_s = ahead_s, time.monotonic()
+        self._end_hold_if_clocks_agree()
 
     def reason(self, delivery: Delivery) -> WaitReason | Fault | None:
         """Return what a delivery must wait for, why it can never go, or `None` where its time is all right."""
@@ -119,16 +121,16 @@ class TimeWindow:
         if stands is None:
             return None
         if isinstance(stands, float):
-            return self._until(("clock", delivery.event_ms // 1000), stands)
-        if self.agreed:
+            return self._wait_for(("clock", delivery.event_ms // 1000), stands)
+        if self.clocks_agree:
             return stands
         self._hold()
-        return self._until(SKEW, self._holds.probe_s)
+        return self._wait_for(SKEW, self._circuit_breakers.probe_s)
 
     def expired(self, delivery: Delivery) -> Fault | None:
         """Return why a delivery's time can never be right, as far as that can be told."""
         stands = check_window(delivery.event_ms, delivery.envelope.max_age_ms, time.time() * 1000)
-        return stands if isinstance(stands, Fault) and self.agreed else None
+        return stands if isinstance(stands, Fault) and self.clocks_agree else None
 
     def drop_revoked(self) -> None:
         """Hold nothing more: all that waited is looked at anew, and may belong to another member by now."""
@@ -140,37 +142,41 @@ class TimeWindow:
             timer.cancel()
         self._timers.clear()
 
-    def _until(self, scope: WaitReason, wait_s: float) -> WaitReason:
+    def _wait_for(self, scope: WaitReason, wait_s: float) -> WaitReason:
         if scope not in self._timers:
-            self._timers[scope] = asyncio.get_running_loop().call_later(wait_s, self._time_came, scope)
+            self._timers[scope] = asyncio.get_running_loop().call_later(wait_s, self._timer_fired, scope)
         return scope
 
-    def _time_came(self, scope: WaitReason) -> None:
+    def _timer_fired(self, scope: WaitReason) -> None:
         del self._timers[scope]
-        self._look()
+        self._end_hold_if_clocks_agree()
         self._release(scope)
 
     def _hold(self) -> None:
-        if CLOCK not in self._holds:
+        if CLOCK not in self._circuit_breakers:
             fault = Fault(
                 TransientCause.CLOCK_SKEW,
                 "the destination's clock and ours disagree"
-                if self.known
+                if self.date_known
                 else "outside the time window by our clock, and the destination's is not known yet",
             )
-            self._holds.open(CLOCK, fault, time.monotonic(), min(_FIRST_PROBE_S, self._holds.probe_s))
+            self._circuit_breakers.open(
+                CLOCK, fault, time.monotonic(), min(_FIRST_PROBE_S, self._circuit_breakers.probe_s)
+            )
             self._observer.hold_started(self._name, CLOCK.name, fault)
-            self._began()
-        if self.known and SKEW not in self._timers and (hold := self._holds.get(CLOCK)):
-            hold.next_probe = time.monotonic() + self._holds.probe_s  # nothing is asked: it is when we look again
+            self._hold_started()
+        if self.date_known and SKEW not in self._timers and (hold := self._circuit_breakers.get(CLOCK)):
+            hold.next_probe = (
+                time.monotonic() + self._circuit_breakers.probe_s
+            )  # nothing is asked: it is when we look again
 
-    def _look(self) -> None:
-        if self.agreed:
+    def _end_hold_if_clocks_agree(self) -> None:
+        if self.clocks_agree:
             self._end_hold()
 
     def _end_hold(self) -> None:
         now = time.monotonic()
-        if (ended := self._holds.close(CLOCK, now, success=False)) is None:
+        if (ended := self._circuit_breakers.close(CLOCK, now, success=False)) is None:
             return
         self._observer.hold_ended(self._name, CLOCK.name, now - ended.since)
         if timer := self._timers.pop(SKEW, None):

@@ -74,14 +74,14 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
             asked = len(fake.requests)
             fake.faults.clear()
             turns = 0
-            ask = lanes.lanes.prober._ask
+            ask = lanes.lanes.prober._request_probe
 
             def counted(scope: WaitReason, hold: OpenCircuit) -> bool:
                 nonlocal turns
                 turns += 1
                 return ask(scope, hold)
 
-            monkeypatch.setattr(lanes.lanes.prober, "_ask", counted)
+            monkeypatch.setattr(lanes.lanes.prober, "_request_probe", counted)
             await lanes.until(lambda: turns >= 10 or len(fake.requests) > asked)  # its time came, and it came again
             assert len(fake.requests) == asked
             assert not lanes.lanes.requests_in_flight

@@ -81,9 +81,9 @@ def test_between_two_probes_what_can_prove_nothing_goes_on_one_by_one_until_one_
             down = fake.faults.add(Respond(500), when=is_consent)
             lanes.owe(["yes"] * 12, range(200, 212), "consent", event_type=RETURN)
             await lanes.until(lambda: down.hits >= 1 and not lanes.lanes.requests_in_flight)
-            ((_, hold),) = lanes.lanes.flood_guard.held
-            assert hold.other
-            assert hold.next_other - hold.since > 300, "one that failed is followed as slowly as a probe"
+            ((_, hold),) = lanes.lanes.flood_guard.circuit_breakers
+            assert hold.is_passthrough
+            assert hold.next_passthrough - hold.since > 300, "one that failed is followed as slowly as a probe"
             assert not lanes.observer.openings
             assert len(lanes.shelf.letters) == 4
 
@@ -134,12 +134,12 @@ def test_a_letter_for_a_cause_that_is_let_through_takes_a_key_its_turn_only_wher
         async with refusing_copilot(lanes=1, probe_s=600.0) as (_, lanes, _):
             flood(lanes, "custom_event", 9)
             await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
-            ((_, hold),) = lanes.lanes.flood_guard.held
-            hold.tried["a lane"] |= {1, 2}
+            ((_, hold),) = lanes.lanes.flood_guard.circuit_breakers
+            hold.probed_keys["a lane"] |= {1, 2}
             for key, target in ((1, "consent"), (2, "custom_event")):
                 each = delivery(key, SHAPES[0], "", b"x", FakeLedger())
                 each.entry = Entry(RETURN, "copilot", f"copilot.{target}", target)
-                assert not lanes.lanes.flood_guard.waits(each, DeadLetterCause.OUT_OF_WINDOW)
-            assert hold.tried["a lane"] == {2}
+                assert not lanes.lanes.flood_guard.record_refusal(each, DeadLetterCause.OUT_OF_WINDOW)
+            assert hold.probed_keys["a lane"] == {2}
 
     asyncio.run(run())

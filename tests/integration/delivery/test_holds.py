@@ -219,7 +219,7 @@ def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> No
             dispatcher_harness(fake, lanes=2, probe_s=600, destination={"events": 1}) as lanes,
         ):
             # as if a call of another lane succeeded whenever this one is on the wire
-            lanes.lanes.circuit_breakers._succeeded[lanes.destination.endpoints[0]] = time.monotonic() + 600
+            lanes.lanes.circuit_breakers._last_success[lanes.destination.endpoints[0]] = time.monotonic() + 600
             for lane in lanes.lanes.lanes:
                 lane._outcomes._context = replace(lane._outcomes._context, random=lambda: 0.999)
             fake.faults.add(Respond(403), times=4)

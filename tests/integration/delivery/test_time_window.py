@@ -147,7 +147,7 @@ def test_an_endpoint_held_since_before_the_time_was_known_is_probed_with_what_ma
             outage = fake.outage(404)
             lanes.owe(["a"], [1], "custom_event")
             await lanes.until(lambda: bool(lanes.observer.holds))
-            lanes.lanes.time_window._heard_at = float("-inf")
+            lanes.lanes.time_window._date_at_s = float("-inf")
             monkeypatch.setattr(lanes.lanes.time_window, "record_server_date", lambda _: None)  # answers without a time
             lanes.owe(["b"], [2], "custom_event", int(time.time() * 1000) + 600_000)
             lanes.owe(["c"], [1], "custom_event", int(time.time() * 1000) + 600_000)

@@ -131,7 +131,7 @@ def test_letters_nobody_takes_keep_nobody_from_leaving() -> None:
             lanes.owe(["POISON", "behind"], [1, 1], "track")
             await lanes.until(lambda: bool(lanes.shelf.waiting) and not lanes.lanes.requests_in_flight)
             await lanes.until(lambda: not lanes.lanes.can_make_progress())
-            assert lanes.settling.writing()
+            assert lanes.settling.dead_letters_in_flight()
 
     asyncio.run(run())
 
