@@ -12,7 +12,7 @@ from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from consumer.model import Partition
 from tests.integration.kafka.recording_handler import RecordingObserver
-from tests.integration.kafka.test_commits import Obedient, P, Q, answers
+from tests.integration.kafka.test_committer import Obedient, P, Q, answers
 
 
 def test_what_has_not_moved_is_sent_again_when_the_fence_asks_and_its_answer_counts_from_when_it_was_sent() -> None:
