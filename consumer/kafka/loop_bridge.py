@@ -25,8 +25,10 @@ class Assignment:
 
     epochs: Mapping[Partition, int]
     starts: Mapping[Partition, int]
+    held: int
+    """Partitions this member holds now, these included."""
     total: int
-    """Partitions of all subscribed topics, as far as known: this member's share of a rate is its own ÷ total."""
+    """Partitions of all subscribed topics, as far as known: this member's share of a rate is held ÷ total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class PipelineHandler(Protocol):
     def partition_count_changed(self, total: int) -> None:
         """The subscribed topics have so many partitions now, though none came or went here."""
 
-    async def accept_batch(self, batch: RecordBatch) -> None:
+    async def accept_batch(self, lot: RecordBatch) -> None:
         """Accept a batch of records. Return once at least one partition has room again."""
 
     async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
@@ -94,33 +96,33 @@ class LoopBridge:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._posted: list[Future[None]] = []
+        self._told: list[Future[None]] = []
 
-    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+    def submit(self, question: Coroutine[Any, Any, T]) -> Future[T]:
         """Begin a coroutine in the loop.
 
         Raises:
             RuntimeError: the loop is closed.
         """
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            return asyncio.run_coroutine_threadsafe(question, self._loop)
         except RuntimeError:
-            coroutine.close()  # else Python warns of a coroutine that nobody awaited, and hides the real cause
+            question.close()  # else Python warns of a coroutine that nobody awaited, and hides the real cause
             raise
 
-    def post(self, callback: Callable[[], None]) -> None:
+    def post(self, news: Callable[[], None]) -> None:
         """Call something in the loop, without waiting; a failure is raised by `check`."""
-        self._posted.append(self.submit(_call(callback)))
+        self._told.append(self.submit(_call(news)))
 
-    def raise_errors(self) -> None:
+    def check(self) -> None:
         """Raise what a call made by `tell` has raised in the loop: it is a bug, and must not be lost."""
-        while self._posted and self._posted[0].done():
-            self._posted.pop(0).result()
+        while self._told and self._told[0].done():
+            self._told.pop(0).result()
 
-    def wait(self, future: Future[Any], timeout_s: float) -> bool:
+    def wait(self, answer: Future[Any], within_s: float) -> bool:
         """Wait for an answer; return whether it came."""
-        wait_for([future], timeout_s)
-        return future.done()
+        wait_for([answer], within_s)
+        return answer.done()
 
 
 async def _call(news: Callable[[], None]) -> None:
