@@ -105,7 +105,7 @@ class PipelineRunner:
             start=settings.start,
             drain_s=settings.budgets.drain_s,
             kip848_session_s=settings.budgets.session_s,
-            commit_every_s=commit_every_s,
+            commit_interval_s=commit_every_s,
         )
         self.poller = Poller(poll_options, self.pipeline, loop, observer)
         self._commit_every_s = commit_every_s
@@ -113,7 +113,7 @@ class PipelineRunner:
         for name, destination in destinations.items():
             if name not in disabled:
                 self.pipeline.dispatchers[name] = self._dispatcher(destination, settings.destinations[name], observer)
-        self._lag = LagMonitor(settings.kafka, options.name, lambda: tuple(self.poller.fetch_queue()))
+        self._lag = LagMonitor(settings.kafka, options.name, lambda: tuple(self.poller.assigned()))
         self.status_reporter = StatusReporter(
             self.pipeline,
             self.consumer_state,

@@ -11,16 +11,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait before the n-th repetition: anywhere below a ceiling that doubles up to `cap_s` seconds."""
+    """Delays between retries: a random time below a ceiling that doubles with each failure, up to `cap_s` seconds."""
 
     first_s: float
     cap_s: float
 
-    def next_delay(self, attempt: int, asked_s: float | None, dice: Callable[[], float]) -> float:
-        """Return seconds to wait after the `attempt`-th failure in a row (from 1), never less than `asked_s`.
+    def next_delay(self, attempt: int, at_least_s: float | None, random: Callable[[], float]) -> float:
+        """Return the seconds to wait after a failure.
 
-        `dice` gives 0 ≤ x < 1.
+        Args:
+            attempt: the number of failures in a row, this one included.
+            at_least_s: the wait that the server asked for; the jitter is added to it.
+            random: returns 0 ≤ x < 1.
         """
         ceiling = min(self.cap_s, self.first_s * 2.0 ** min(attempt - 1, 60))
-        jittered = ceiling * dice()
-        return jittered if asked_s is None else asked_s + jittered
+        jittered = ceiling * random()
+        return jittered if at_least_s is None else at_least_s + jittered

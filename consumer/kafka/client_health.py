@@ -21,7 +21,7 @@ from confluent_kafka import KafkaError
 _SAME_NAME = (KafkaError(KafkaError.FENCED_INSTANCE_ID), KafkaError(KafkaError.UNRELEASED_INSTANCE_ID))
 """Two members of one static name: the classic protocol ends the older one, the new one refuses the younger."""
 
-STOPS = frozenset(
+STOPPING_ERRORS = frozenset(
     {
         KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001 - librdkafka's constants begin with an underscore
         KafkaError.OFFSET_OUT_OF_RANGE,
@@ -33,7 +33,7 @@ STOPS = frozenset(
 )
 """After these the next record of the partition need not be the next one of the log: it stops, nothing is skipped."""
 
-NO_TOPIC = frozenset(
+MISSING_TOPIC_ERRORS = frozenset(
     {
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
@@ -52,12 +52,12 @@ def is_fatal(error: KafkaError) -> bool:
     return error.fatal() or error.code() == KafkaError._FATAL  # noqa: SLF001 - librdkafka's constants begin so
 
 
-def name_of(error: KafkaError) -> str:
+def error_name(error: KafkaError) -> str:
     """Return the client's name for an error, or for the one behind it."""
     return (_behind(error) or error).name()
 
 
-def in_words(error: KafkaError, group: str, properties: Mapping[str, str]) -> str:
+def describe_fatal(error: KafkaError, group: str, properties: Mapping[str, str]) -> str:
     """Return what a person is told of a fatal error."""
     same_name = _behind(error)
     if same_name is None:
@@ -76,10 +76,10 @@ def _behind(error: KafkaError) -> KafkaError | None:
     return None
 
 
-STATISTICS: Final = "statistics.interval.ms"
+STATISTICS_PROPERTY: Final = "statistics.interval.ms"
 """Ours on every client that is looked at, whatever else it is given: without it nothing is ever seen."""
 
-EVERY_MS = "10000"
+STATISTICS_INTERVAL_MS = "10000"
 """How often: the text is not parsed, only searched."""
 
 _KNOWN = ('"source":"learned"', '"source":"configured"')
@@ -96,12 +96,12 @@ class BrokerLossDetector:
     """
 
     def __init__(self) -> None:
-        self.for_good = False
+        self.brokers_lost = False
         self._looks = 0
 
     def properties(self) -> dict[str, str | Callable[[str], None]]:
         """Return what has the client looked at; given to it after all else, so that nothing replaces it."""
-        return {STATISTICS: EVERY_MS, "stats_cb": self.read_statistics}
+        return {STATISTICS_PROPERTY: STATISTICS_INTERVAL_MS, "stats_cb": self.read_statistics}
 
     def read_statistics(self, statistics: str) -> None:
         """Take a client's statistics, as JSON text: its `stats_cb`."""
@@ -109,4 +109,4 @@ class BrokerLossDetector:
             self._looks = 0
         else:
             self._looks += 1
-            self.for_good = self._looks >= _LOOKS
+            self.brokers_lost = self._looks >= _LOOKS

@@ -46,20 +46,20 @@ _MOMENT_S = 5.0
 
 
 @dataclass(slots=True)
-class _Standing:
+class _PartitionState:
     """One epoch: how far the loop got, the offset after the last record taken, and what the broker has."""
 
     epoch: int
-    reached: int
-    following: int
+    committable: int
+    next_offset: int
     confirmed: int
     stopped: bool = False
-    moved: bool = False
+    after_gap: bool = False
     """Whether it began behind a gap and has not taken a record since."""
 
-    def is_idle(self, goal: int) -> bool:
+    def is_idle(self, committable: int) -> bool:
         """Whether nothing is owed below the goal, nothing was taken at or above it, and the position can be trusted."""
-        return goal >= self.following and not self.stopped and not self.moved
+        return committable >= self.next_offset and not self.stopped and not self.after_gap
 
 
 class OffsetCommitter:
@@ -73,26 +73,26 @@ class OffsetCommitter:
     def __init__(self, observer: Observer, fence: Fence) -> None:
         self._observer = observer
         self._fence = fence
-        self._standings: dict[Partition, _Standing] = {}
+        self._standings: dict[Partition, _PartitionState] = {}
         self._metadata = ""
         self._sent: dict[Partition, int] | None = None
         """The epochs of what was sent and is not answered yet."""
         self._sent_at_s = 0.0
         self._proven: Partition | None = None
         """The partition of which an offset was accepted last."""
-        self.in_hand = False
+        self.fetching = False
         """Whether the thread may hold a record that `took` was not told of."""
 
     def assign(self, epochs: Mapping[Partition, int], starts: StartOffsets) -> None:
         """Begin epochs at their starts."""
-        self._metadata = encode_metadata(starts.origin)
+        self._metadata = encode_metadata(starts.group_start)
         for partition, epoch in epochs.items():
             at = starts.offsets[partition]
-            self._standings[partition] = _Standing(epoch, at, at, starts.confirmed.get(partition, -1))
+            self._standings[partition] = _PartitionState(epoch, at, at, starts.confirmed.get(partition, -1))
 
     def reassign_at(self, partition: Partition, epoch: int, offset: int) -> None:
         """Begin an epoch behind a gap: below earlier commits, if that is where it goes on."""
-        self._standings[partition] = _Standing(epoch, offset, offset, -1, moved=True)
+        self._standings[partition] = _PartitionState(epoch, offset, offset, -1, after_gap=True)
 
     def revoke(self, partitions: Iterable[Partition]) -> None:
         """End epochs: nothing is committed for them any more."""
@@ -103,7 +103,7 @@ class OffsetCommitter:
         """Note the offsets of the last records taken."""
         for partition, offset in last.items():
             standing = self._standings[partition]
-            standing.following, standing.moved = offset + 1, False
+            standing.next_offset, standing.after_gap = offset + 1, False
 
     def note_stopped(self, partition: Partition) -> None:
         """Note that records of this epoch may have been let fall: from now on only its committable offset counts."""
@@ -111,7 +111,7 @@ class OffsetCommitter:
 
     def next_offset(self, partition: Partition) -> int:
         """Return the offset after the last record taken."""
-        return self._standings[partition].following
+        return self._standings[partition].next_offset
 
     def stopped_at(self, partition: Partition) -> int:
         """Return the offset before which a stop is: a member that comes later starts there, and says the same.
@@ -119,19 +119,19 @@ class OffsetCommitter:
         A commit can be beyond the last record, behind the markers of transactions.
         """
         standing = self._standings[partition]
-        return max(standing.following, standing.confirmed)
+        return max(standing.next_offset, standing.confirmed)
 
     def is_settled(self, partition: Partition) -> bool:
         """Whether nothing that was taken is owed any more."""
         standing = self._standings[partition]
-        return standing.reached >= standing.following
+        return standing.committable >= standing.next_offset
 
     def advance(self, committable: CommittableOffsets) -> None:
         """Note how far the loop got; what it says of an older epoch is ignored."""
         for partition, (epoch, offset) in committable.offsets.items():
             standing = self._standings.get(partition)
-            if standing is not None and standing.epoch == epoch and offset > standing.reached:
-                standing.reached = offset
+            if standing is not None and standing.epoch == epoch and offset > standing.committable:
+                standing.committable = offset
 
     def unconfirmed(self) -> set[Partition]:
         """Return the partitions of which the broker has no commit of this group yet: nothing of them may be fetched."""
@@ -139,19 +139,19 @@ class OffsetCommitter:
 
     def has_pending(self) -> bool:
         """Whether anything that was taken is owed still."""
-        return any(standing.reached < standing.following for standing in self._standings.values())
+        return any(standing.committable < standing.next_offset for standing in self._standings.values())
 
-    def commit_async(self, consumer: Consumer, *, proof: bool = False) -> None:
+    def commit_async(self, consumer: Consumer, *, heartbeat: bool = False) -> None:
         """Send what has moved, without waiting; while an answer is outstanding nothing more is sent.
 
         Args:
             consumer: the thread's consumer.
-            proof: also what has not moved: an accepted commit proves that this member still is one.
+            heartbeat: also what has not moved: an accepted commit proves that this member still is one.
         """
         if self._sent is not None:
             return
         moved = next(self._portions(self._moved(consumer, self._standings.keys())), {})
-        if proof:
+        if heartbeat:
             moved |= self._proofs(moved)
         if not moved:
             return
@@ -169,7 +169,7 @@ class OffsetCommitter:
         """Return what is likely to be accepted, and of what has not moved what was not tried for longest."""
         found = {self._proven, next((one for one in self._standings if one not in moved), None)}
         chosen = [(one, self._standings[one]) for one in found if one in self._standings]
-        return {partition: max(standing.reached, standing.confirmed) for partition, standing in chosen}
+        return {partition: max(standing.committable, standing.confirmed) for partition, standing in chosen}
 
     def on_commit(self, error: KafkaError | None, answers: Collection[TopicPartition]) -> None:
         """Take the answer to `send`: the client's callback."""
@@ -202,9 +202,9 @@ class OffsetCommitter:
         return standing is not None and sent.get(partition) == standing.epoch
 
     def _moved(self, consumer: Consumer, partitions: Collection[Partition]) -> dict[Partition, int]:
-        goals = {partition: self._standings[partition].reached for partition in partitions}
+        goals = {partition: self._standings[partition].committable for partition in partitions}
         idle = [one for one, goal in goals.items() if self._standings[one].is_idle(goal)]
-        if idle and not self.in_hand:
+        if idle and not self.fetching:
             for place in consumer.position([TopicPartition(*partition) for partition in idle]):
                 partition = partition_of(place)
                 if place.error is None and place.offset > goals[partition]:  # negative: nothing was fetched yet
@@ -243,7 +243,7 @@ class OffsetCommitter:
             KafkaException: the client can never commit again.
         """
         if error.code() in _GONE:
-            self._fence.commit_refused()
+            self._fence.membership_lost()
         self._observer.commit_failed(error.name(), self._fence.clock() - began_s)
         if is_fatal(error):
             raise KafkaException(error)
@@ -285,12 +285,12 @@ class CommitScheduler:
         if now_s >= self._due_s:
             self._due_s = now_s + self._every_s
             acts = self._commits.has_pending() or waiting_for_gap
-            self._commits.commit_async(consumer, proof=acts and self._fence.heartbeat_due())
+            self._commits.commit_async(consumer, heartbeat=acts and self._fence.heartbeat_due())
 
     def records_fetched(self, consumer: Consumer) -> None:
         """Send a proof before the first calls of who was idle: it is answered while the records are translated."""
         if self._fence.heartbeat_due():
-            self._commits.commit_async(consumer, proof=True)
+            self._commits.commit_async(consumer, heartbeat=True)
 
     def _look(self, now_s: float) -> None:
         if self._fence.may_send() or not self._commits.has_pending():

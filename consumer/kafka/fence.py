@@ -45,8 +45,8 @@ class Fence:
     def __init__(self, limit_s: float, clock: Callable[[], float] = now_s) -> None:
         self.limit_s = limit_s
         self.clock = clock
-        self._sent_s = _LONG_AGO
-        self._ended = False
+        self._accepted_sent_s = _LONG_AGO
+        self._closed = False
 
     def commit_accepted(self, sent_s: float) -> None:
         """Note that a commit was accepted.
@@ -54,20 +54,20 @@ class Fence:
         Args:
             sent_s: when it was sent, by this fence's clock: its answer may have lain unread for a session.
         """
-        self._sent_s = max(self._sent_s, sent_s)
+        self._accepted_sent_s = max(self._accepted_sent_s, sent_s)
 
-    def commit_refused(self) -> None:
+    def membership_lost(self) -> None:
         """Note that the group does not know this member any more."""
-        self._sent_s = _LONG_AGO
+        self._accepted_sent_s = _LONG_AGO
 
     def close(self) -> None:
         """Let no call start any more: the thread is ending."""
-        self._ended = True
+        self._closed = True
 
     def may_send(self) -> bool:
         """Whether a call may start now."""
-        return not self._ended and self.clock() - self._sent_s <= self.limit_s
+        return not self._closed and self.clock() - self._accepted_sent_s <= self.limit_s
 
     def heartbeat_due(self) -> bool:
         """Whether another commit should be sent, even of what was committed before: a third of the time is gone."""
-        return self.clock() - self._sent_s > self.limit_s / 3
+        return self.clock() - self._accepted_sent_s > self.limit_s / 3

@@ -11,7 +11,7 @@ from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from consumer.kafka.client_health import NO_TOPIC, STOPS, is_fatal, name_of
+from consumer.kafka.client_health import MISSING_TOPIC_ERRORS, STOPPING_ERRORS, error_name, is_fatal
 from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.rebalance import GroupMembership
 from consumer.kafka.stopped_partitions import StoppedPartitions
@@ -48,11 +48,11 @@ class Fetcher:
     def poll_paused(self, consumer: Consumer) -> None:
         """Poll while everything is paused: what comes in spite of it is kept for the next lot."""
         lot = self._polled(consumer, 1, 0)
-        held = self._membership.held
+        held = self._membership.assigned
         self._early += [(held[_place(one)], one) for one in lot]
 
     def _late(self) -> list[Message]:
-        held = self._membership.held
+        held = self._membership.assigned
         early, self._early = self._early, []
         return [one for epoch, one in early if held.get(_place(one)) == epoch]
 
@@ -60,10 +60,10 @@ class Fetcher:
         first = consumer.poll(within_s)
         if first is None:
             return []
-        before = self._membership.held
-        self._commits.in_hand = True
+        before = self._membership.assigned
+        self._commits.fetching = True
         lot = [first, *consumer.consume(most - 1, 0)] if most > 1 else [first]
-        after = self._membership.held
+        after = self._membership.assigned
         if after is not before and first.error() is None and before.get(_place(first)) != after.get(_place(first)):
             del lot[0]  # its epoch ended in a callback of `consume`; what `consume` itself takes the client sorts out
         if any(map(Message.error, lot)):
@@ -73,7 +73,7 @@ class Fetcher:
             lot = [one for one in lot if _place(one) in after]
             last = _last_offsets(lot)
         self._commits.note_consumed(last)
-        self._commits.in_hand = False
+        self._commits.fetching = False
         return lot
 
     def _without_errors(self, lot: list[Message]) -> list[Message]:
@@ -101,16 +101,16 @@ class Fetcher:
         """
         code = error.code()
         if is_fatal(error):
-            self._observer.client_error(name_of(error), error.str(), fatal=True)
+            self._observer.client_error(error_name(error), error.str(), fatal=True)
             raise KafkaException(error)
         if code == KafkaError._PARTITION_EOF:  # noqa: SLF001
             return
-        if code in NO_TOPIC:
-            self._membership.topics.suspect()
+        if code in MISSING_TOPIC_ERRORS:
+            self._membership.topics.report_missing()
             self._observer.topic_missing(message.topic() or "")
             return
         place = _place(message)
-        if code in STOPS and place in self._membership.held:
+        if code in STOPPING_ERRORS and place in self._membership.assigned:
             # Without them the stop would be said before records that are delivered, and an operator would accept it.
             self._commits.note_consumed(_last_offsets([one for one in before if _place(one) == place]))
             self._stops.add(place, error.name())
@@ -154,29 +154,29 @@ class PartitionPauser:
     def sync(
         self,
         consumer: Consumer,
-        held: Mapping[Partition, int],
+        assigned: Mapping[Partition, int],
         full: frozenset[Partition],
-        barred: Collection[Partition],
+        blocked: Collection[Partition],
     ) -> None:
         """Pause what is full or barred, and resume the rest.
 
         Args:
             consumer: the thread's consumer.
-            held: the epochs in force.
+            assigned: the epochs in force.
             full: partitions with no room.
-            barred: partitions that may not be read for other reasons.
+            blocked: partitions that may not be read for other reasons.
         """
-        wanted = {one: epoch for one, epoch in held.items() if one in full or one in barred}
-        paused = {one for one, epoch in self._paused.items() if held.get(one) == epoch}
+        wanted = {one: epoch for one, epoch in assigned.items() if one in full or one in blocked}
+        paused = {one for one, epoch in self._paused.items() if assigned.get(one) == epoch}
         if pause := wanted.keys() - paused:
             consumer.pause([TopicPartition(*partition) for partition in pause])
         # A partition can come paused (its start was not committed yet), and be committed before the first look here:
         # without a resume of what is new it would stay silent until the next rebalance.
-        came = {one for one, epoch in held.items() if self._held.get(one) != epoch}
-        self._held = held
+        came = {one for one, epoch in assigned.items() if self._held.get(one) != epoch}
+        self._held = assigned
         if resume := (paused | came) - wanted.keys():
             consumer.resume([TopicPartition(*partition) for partition in resume])
         self._paused = wanted
-        if (now_full := full & held.keys()) != self._full:
+        if (now_full := full & assigned.keys()) != self._full:
             self._full = now_full
             self._observer.partitions_paused(now_full)

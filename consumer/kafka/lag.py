@@ -36,14 +36,14 @@ class LagMonitor:
         self,
         properties: Mapping[str, str],
         group: str,
-        held: Callable[[], Iterable[Partition]],
+        assigned: Callable[[], Iterable[Partition]],
         *,
-        every_s: float = 15.0,
+        interval_s: float = 15.0,
     ) -> None:
         # Whatever is wrong with the brokers the poll thread's client says already.
         self._properties = {**effective_properties(PollOptions(properties, group, (), "earliest", 0)), "log_level": "0"}
-        self._held = held
-        self._every_s = every_s
+        self._held = assigned
+        self._every_s = interval_s
         self._snapshot: Mapping[Partition, tuple[int, int]] = MappingProxyType({})
         self._updated_at = 0.0
         self._stop = threading.Event()
@@ -86,7 +86,7 @@ class LagMonitor:
         try:
             while not self._stop.is_set():
                 consumer.poll(0)  # hands out what the client has to say: else it would pile up
-                if stranded.for_good:
+                if stranded.brokers_lost:
                     return
                 held = set(self._held())
                 # Without an answer the old numbers stay, and `updated_at` says how old they are.

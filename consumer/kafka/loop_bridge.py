@@ -25,10 +25,8 @@ class Assignment:
 
     epochs: Mapping[Partition, int]
     starts: Mapping[Partition, int]
-    held: int
-    """Partitions this member holds now, these included."""
     total: int
-    """Partitions of all subscribed topics, as far as known: this member's share of a rate is held ÷ total."""
+    """Partitions of all subscribed topics, as far as known: this member's share of a rate is its own ÷ total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class PipelineHandler(Protocol):
     def partition_count_changed(self, total: int) -> None:
         """The subscribed topics have so many partitions now, though none came or went here."""
 
-    async def accept_batch(self, lot: RecordBatch) -> None:
+    async def accept_batch(self, batch: RecordBatch) -> None:
         """Accept a batch of records. Return once at least one partition has room again."""
 
     async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
@@ -96,33 +94,33 @@ class LoopBridge:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._told: list[Future[None]] = []
+        self._posted: list[Future[None]] = []
 
-    def submit(self, question: Coroutine[Any, Any, T]) -> Future[T]:
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Begin a coroutine in the loop.
 
         Raises:
             RuntimeError: the loop is closed.
         """
         try:
-            return asyncio.run_coroutine_threadsafe(question, self._loop)
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         except RuntimeError:
-            question.close()  # else Python warns of a coroutine that nobody awaited, and hides the real cause
+            coroutine.close()  # else Python warns of a coroutine that nobody awaited, and hides the real cause
             raise
 
-    def post(self, news: Callable[[], None]) -> None:
+    def post(self, callback: Callable[[], None]) -> None:
         """Call something in the loop, without waiting; a failure is raised by `check`."""
-        self._told.append(self.submit(_call(news)))
+        self._posted.append(self.submit(_call(callback)))
 
-    def check(self) -> None:
+    def raise_errors(self) -> None:
         """Raise what a call made by `tell` has raised in the loop: it is a bug, and must not be lost."""
-        while self._told and self._told[0].done():
-            self._told.pop(0).result()
+        while self._posted and self._posted[0].done():
+            self._posted.pop(0).result()
 
-    def wait(self, answer: Future[Any], within_s: float) -> bool:
+    def wait(self, future: Future[Any], timeout_s: float) -> bool:
         """Wait for an answer; return whether it came."""
-        wait_for([answer], within_s)
-        return answer.done()
+        wait_for([future], timeout_s)
+        return future.done()
 
 
 async def _call(news: Callable[[], None]) -> None:

@@ -22,7 +22,7 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from consumer.kafka import timeouts
-from consumer.kafka.client_health import BrokerLossDetector, PollError, in_words, is_fatal, name_of
+from consumer.kafka.client_health import BrokerLossDetector, PollError, describe_fatal, error_name, is_fatal
 from consumer.kafka.committer import CommitScheduler, OffsetCommitter
 from consumer.kafka.fence import Fence, now_s
 from consumer.kafka.fetcher import Fetcher, PartitionPauser
@@ -60,31 +60,31 @@ class Poller:
     """
 
     def __init__(
-        self, options: PollOptions, road: PipelineHandler, loop: asyncio.AbstractEventLoop, observer: Observer
+        self, options: PollOptions, handler: PipelineHandler, loop: asyncio.AbstractEventLoop, observer: Observer
     ) -> None:
         self.done: asyncio.Future[None] = loop.create_future()
         self._options = options
-        self._road = road
+        self._handler = handler
         self._loop = loop
         self._observer = observer
         session_s = session_timeout_s(options.properties, options.kip848_session_s)
         # Who has not polled for the second of these leaves the group by itself, heartbeats or none.
         self._fence = Fence(min(session_s, max_poll_interval_s(options.properties)) / 2)
         self._patience_s = min(timeouts.POLL_GAP_S, max_poll_interval_s(options.properties) / 10)
-        self._crossing = LoopBridge(loop)
+        self._bridge = LoopBridge(loop)
         self._commits = OffsetCommitter(observer, self._fence)
-        self._membership = GroupMembership(options, road, self._crossing, self._commits, self._fence, observer)
+        self._membership = GroupMembership(options, handler, self._bridge, self._commits, self._fence, observer)
         self._pauses = PartitionPauser(observer)
-        self._stops = StoppedPartitions(self._membership, self._commits, road, observer)
-        self._proving = CommitScheduler(self._fence, self._commits, observer, options.commit_every_s)
-        self._taking = Fetcher(self._membership, self._commits, self._stops, observer)
+        self._stopped_partitions = StoppedPartitions(self._membership, self._commits, handler, observer)
+        self._commit_scheduler = CommitScheduler(self._fence, self._commits, observer, options.commit_interval_s)
+        self._taking = Fetcher(self._membership, self._commits, self._stopped_partitions, observer)
         self._committable: SimpleQueue[CommittableOffsets] = SimpleQueue()
         self._leaving = threading.Event()
         self._fatal: KafkaError | None = None
-        self._stranded = BrokerLossDetector()
+        self._broker_loss = BrokerLossDetector()
         self._accepting: Future[None] | None = None
         self._finishing: Future[CommittableOffsets] | None = None
-        self._turned_s = now_s()
+        self._ticked_s = now_s()
         # A daemon: if the loop died, nobody would end the thread, and the process must still end.
         self._thread = threading.Thread(target=self._run, name=f"kafka-poll-{options.group}", daemon=True)
 
@@ -100,9 +100,9 @@ class Poller:
         """Whether a call may start now: only while the group is known to know this member."""
         return self._fence.may_send()
 
-    def fetch_queue(self) -> Mapping[Partition, int]:
+    def assigned(self) -> Mapping[Partition, int]:
         """Return the partitions held now, with their epochs."""
-        return self._membership.held
+        return self._membership.assigned
 
     async def shutdown(self) -> None:
         """Leave: take nothing more, let the loop finish, commit, leave the group.
@@ -122,18 +122,24 @@ class Poller:
     def _run(self) -> None:
         failure: BaseException | None = None
         try:
-            callbacks = {"error_cb": self._error, "on_commit": self._commits.on_commit, **self._stranded.properties()}
+            callbacks = {
+                "error_cb": self._error,
+                "on_commit": self._commits.on_commit,
+                **self._broker_loss.properties(),
+            }
             consumer = Consumer({**effective_properties(self._options), **callbacks}, logger=LIBRDKAFKA_LOG)
             try:
                 self._work(consumer)
             finally:
                 self._fence.close()
-                self._membership.ending = True
+                self._membership.closing = True
                 consumer.close()
         except KafkaException as error:
             why = error.args[0]
             failure = (
-                PollError(in_words(why, self._options.group, self._options.properties)) if is_fatal(why) else error
+                PollError(describe_fatal(why, self._options.group, self._options.properties))
+                if is_fatal(why)
+                else error
             )
         except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the process, by way of `done`
             failure = error
@@ -172,44 +178,46 @@ class Poller:
         self._commit_latest()
         commit_by_s = time.monotonic() + commit_timeout_s(self._options.properties)
         # "Not now" while the group rebalances: polling lets it get on.
-        while not self._commits.commit_sync(consumer, member.held.keys()):
+        while not self._commits.commit_sync(consumer, member.assigned.keys()):
             self._poll_once(consumer)
             if time.monotonic() >= commit_by_s:
                 break  # asked only now: no commit begins after its time
 
     def _poll_once(self, consumer: Consumer) -> None:
         now = now_s()
-        self._observer.poll_ticked(now - self._turned_s)
-        self._turned_s = now
-        self._crossing.check()
+        self._observer.poll_ticked(now - self._ticked_s)
+        self._ticked_s = now
+        self._bridge.raise_errors()
         self._commit_latest()
-        self._proving.commit_if_due(consumer, now, waiting_for_gap=bool(self._stops.snapshot()))
-        self._membership.finish_pending(consumer, now)
+        self._commit_scheduler.commit_if_due(consumer, now, waiting_for_gap=bool(self._stopped_partitions.snapshot()))
+        self._membership.refresh(consumer, now)
         if self._finishing is None and self._fence.may_send():
-            self._stops.resume_stopped(consumer, now)
+            self._stopped_partitions.resume_stopped(consumer, now)
         if self._accepting is not None and self._accepting.done():
             self._accepting.result()
             self._accepting = None
         waiting = self._accepting or self._finishing
-        held = self._membership.held
-        full = self._road.full if waiting is None else frozenset(held)
-        self._pauses.sync(consumer, held, full, self._stops.snapshot().keys() | self._commits.unconfirmed())
+        held = self._membership.assigned
+        full = self._handler.full if waiting is None else frozenset(held)
+        self._pauses.sync(
+            consumer, held, full, self._stopped_partitions.snapshot().keys() | self._commits.unconfirmed()
+        )
         if waiting is not None:
             self._taking.poll_paused(consumer)
-            self._crossing.wait(waiting, _POLL_S)
-        elif messages := self._taking.fetch(consumer, self._options.lot, _POLL_S):
-            self._proving.records_fetched(consumer)
+            self._bridge.wait(waiting, _POLL_S)
+        elif messages := self._taking.fetch(consumer, self._options.max_batch_records, _POLL_S):
+            self._commit_scheduler.records_fetched(consumer)
             self._hand_over(messages)
         if self._fatal is not None:
             raise KafkaException(self._fatal)
-        if self._stranded.for_good:
+        if self._broker_loss.brokers_lost:
             raise PollError(f"group {self._options.group}: the Kafka client has lost every broker and cannot find one")
 
     def _hand_over(self, messages: list[Message]) -> None:
         # The client's types allow for messages without parts; one without an error has them all.
-        lot = RecordBatch(cast("list[Record]", messages), self._membership.held)
-        self._accepting = self._crossing.submit(self._road.accept_batch(lot))
-        self._crossing.wait(self._accepting, self._patience_s)
+        lot = RecordBatch(cast("list[Record]", messages), self._membership.assigned)
+        self._accepting = self._bridge.submit(self._handler.accept_batch(lot))
+        self._bridge.wait(self._accepting, self._patience_s)
 
     def _commit_latest(self) -> None:
         latest: CommittableOffsets | None = None
@@ -224,4 +232,4 @@ class Poller:
         """Take the client's own errors: it mends most of them by itself."""
         if is_fatal(error):
             self._fatal = error
-        self._observer.client_error(name_of(error), error.str(), fatal=is_fatal(error))
+        self._observer.client_error(error_name(error), error.str(), fatal=is_fatal(error))

@@ -125,8 +125,8 @@ class PollOptions:
     start: Start
     drain_s: float
     kip848_session_s: float = KIP848_SESSION_S
-    commit_every_s: float = 1.0
-    lot: int = 500
+    commit_interval_s: float = 1.0
+    max_batch_records: int = 500
 
 
 def is_new_protocol(properties: Mapping[str, str]) -> bool:
@@ -140,15 +140,15 @@ def is_incremental(properties: Mapping[str, str]) -> bool:
     return is_new_protocol(properties) or "cooperative" in strategy
 
 
-def session_timeout_s(properties: Mapping[str, str], untold_s: float) -> float:
+def session_timeout_s(properties: Mapping[str, str], kip848_session_s: float) -> float:
     """Return after how many seconds of silence the group takes this member for dead, at the earliest.
 
     Args:
         properties: the user's; with the new protocol they cannot say it.
-        untold_s: what it is then.
+        kip848_session_s: what it is then.
     """
     if is_new_protocol(properties):
-        return untold_s
+        return kip848_session_s
     return _milliseconds(properties, "session.timeout.ms", _SESSION_TIMEOUT_MS)
 
 
@@ -172,7 +172,7 @@ def effective_properties(options: PollOptions) -> dict[str, str]:
     return {**defaults, **given, **_FORCED, "group.id": options.group}
 
 
-def refusals(properties: Mapping[str, str]) -> list[str]:
+def reserved_complaints(properties: Mapping[str, str]) -> list[str]:
     """Return a sentence for each property that is not the user's to set."""
     found = [f"{name}: may not be set: {reason}" for name, reason in _REFUSED.items() if name in properties]
     # Given as text the client raises for some of these what is no KafkaException.
@@ -205,7 +205,7 @@ def complaints(properties: Mapping[str, str]) -> list[str]:
     Both clients that run with them are made and closed, without any broker to connect to: a few milliseconds.
     """
     times = _complaints_of_times(properties)
-    found = refusals(properties) + times
+    found = reserved_complaints(properties) + times
     rest = {name: str(value) for name, value in properties.items() if name not in _REFUSED and "_" not in name}
     # The client cuts a value at a zero character, and falls over half of a surrogate pair.
     for name in [name for name, value in rest.items() if re.search(r"[\x00\ud800-\udfff]", value)]:

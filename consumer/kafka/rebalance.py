@@ -62,50 +62,50 @@ class GroupMembership:
     def __init__(
         self,
         options: PollOptions,
-        road: PipelineHandler,
-        crossing: LoopBridge,
+        handler: PipelineHandler,
+        bridge: LoopBridge,
         commits: OffsetCommitter,
         fence: Fence,
         observer: Observer,
     ) -> None:
         self._options = options
-        self._road = road
-        self._crossing = crossing
+        self._handler = handler
+        self._bridge = bridge
         self._commits = commits
         self._observer = observer
         self._incremental = is_incremental(options.properties)
         self._longest_s = max_poll_interval_s(options.properties)
         # One question may not take so long that no commit can be sent meanwhile, and calls wait.
-        self.question_s = min(5.0, self._longest_s / 10, fence.limit_s / 2)
-        self._starter = StartOffsetResolver(options.start, now_ms, self.question_s)
-        self.hasty = replace(self._starter, timeout_s=min(_HASTY_S, self.question_s))
+        self.request_timeout_s = min(5.0, self._longest_s / 10, fence.limit_s / 2)
+        self._starter = StartOffsetResolver(options.start, now_ms, self.request_timeout_s)
+        self.quick_resolver = replace(self._starter, timeout_s=min(_HASTY_S, self.request_timeout_s))
         self.topics = TopicWatch(options.topics, observer.topic_missing, observer.topic_found)
-        self.held: dict[Partition, int] = {}
+        self.assigned: dict[Partition, int] = {}
         """The epoch of each partition held; replaced whole, so that other threads may read it."""
         self._unassigned: set[Partition] = set()
         """Held, but between two assignments of the client: it refused the second one."""
         self._total = 0
         self._count_s = 0.0
         self.joined = False
-        self.ending = False
+        self.closing = False
         """The consumer is being closed: what is taken away now has been drained already, or never will be."""
 
-    def finish_pending(self, consumer: Consumer, now_s: float) -> None:
+    def refresh(self, consumer: Consumer, now_s: float) -> None:
         """Look, between two polls, at what no callback tells: topics missing or grown, a membership that came."""
         if now_s >= self._count_s:
             self._count_s = now_s + _COUNT_AGAIN_S
             self.topics.refresh_soon()
-        self.topics.refresh_if_due(consumer, now_s, self.question_s)
-        total = max(self.topics.total, len(self.held))
-        if self.held and total != self._total:
+        self.topics.refresh_if_due(consumer, now_s, self.request_timeout_s)
+        total = max(self.topics.total, len(self.assigned))
+        if self.assigned and total != self._total:
             self._total = total
-            self._crossing.post(lambda: self._road.partition_count_changed(total))
+            self._bridge.post(lambda: self._handler.partition_count_changed(total))
         if not self.joined and _generation(consumer) > 0:
             self._join()
 
     def on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Give new partitions their starts and epochs."""
-        if self.ending:
+        if self.closing:
             return
         self._join()
         came = _names(partitions)
@@ -118,10 +118,10 @@ class GroupMembership:
             if uncommitted := self._commits.unconfirmed() & came:
                 # Now: this very call of `poll` goes on after the callback, and would return their first record.
                 consumer.pause([TopicPartition(*partition) for partition in uncommitted])
-            self.held = {**self.held, **epochs}
-            self._total = max(self.topics.total, len(self.held))
-            news = Assignment(epochs, dict(starts.offsets), len(self.held), self._total)
-            self._crossing.post(lambda: self._road.assigned(news))
+            self.assigned = {**self.assigned, **epochs}
+            self._total = max(self.topics.total, len(self.assigned))
+            news = Assignment(epochs, dict(starts.offsets), self._total)
+            self._bridge.post(lambda: self._handler.assigned(news))
             self._observer.partitions_assigned(starts.offsets)
         else:
             self._count_s = 0.0  # the group was arranged anew: perhaps for partitions that others got
@@ -131,11 +131,11 @@ class GroupMembership:
     def on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Drain partitions that another member waits for, commit what has ended, and give them back."""
         began_s = time.monotonic()
-        going = _names(partitions) & self.held.keys()
-        if not self.ending and going:
-            answer = self._crossing.submit(self._road.drain(going))
+        going = _names(partitions) & self.assigned.keys()
+        if not self.closing and going:
+            answer = self._bridge.submit(self._handler.drain(going))
             patience_s = min(self._options.drain_s + timeouts.DRAIN_SLACK_S, self._longest_s / 2)
-            if self._crossing.wait(answer, patience_s):
+            if self._bridge.wait(answer, patience_s):
                 self._commits.advance(answer.result())
             self._commits.commit_sync(consumer, going)
         self._give_back(consumer, partitions, going)
@@ -144,9 +144,9 @@ class GroupMembership:
     def on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Let go of partitions that are another member's already."""
         began_s = time.monotonic()
-        gone = _names(partitions) & self.held.keys()
-        if not self.ending:
-            self._crossing.post(lambda: self._road.lost(gone))
+        gone = _names(partitions) & self.assigned.keys()
+        if not self.closing:
+            self._bridge.post(lambda: self._handler.lost(gone))
         self._give_back(consumer, partitions, gone)
         self._observer.partitions_revoked(gone, lost=True, seconds=time.monotonic() - began_s)
 
@@ -164,21 +164,21 @@ class GroupMembership:
             consumer.incremental_assign([TopicPartition(*partition, offset)])
             self._unassigned.discard(partition)
         else:  # an eager assignment is always whole: the others go on where they are
-            others = self.held.keys() - {partition}
+            others = self.assigned.keys() - {partition}
             places = {one: self._commits.next_offset(one) for one in others} | {partition: offset}
             consumer.assign([TopicPartition(*one, place) for one, place in places.items()])
         self._commits.reassign_at(partition, epoch, offset)
-        self.held = {**self.held, partition: epoch}
-        news = Assignment({partition: epoch}, {partition: offset}, len(self.held), self._total)
-        self._crossing.post(lambda: self._road.lost([partition]))
-        self._crossing.post(lambda: self._road.assigned(news))
+        self.assigned = {**self.assigned, partition: epoch}
+        news = Assignment({partition: epoch}, {partition: offset}, self._total)
+        self._bridge.post(lambda: self._handler.lost([partition]))
+        self._bridge.post(lambda: self._handler.assigned(news))
         self._commits.commit_sync(consumer, [partition])
         if partition in self._commits.unconfirmed():
             consumer.pause([TopicPartition(*partition)])
 
     def shutdown(self) -> Future[CommittableOffsets]:
         """Ask the loop to end everything that can be ended."""
-        return self._crossing.submit(self._road.shutdown())
+        return self._bridge.submit(self._handler.shutdown())
 
     def _join(self) -> None:
         if not self.joined:
@@ -197,7 +197,7 @@ class GroupMembership:
                 try:
                     # Within: a file that it reads may be away for a moment.
                     asker = asker or stack.enter_context(closing(self._asker()))
-                    self.topics.refresh(asker, self.question_s)
+                    self.topics.refresh(asker, self.request_timeout_s)
                     return self._starter.resolve(consumer, wanted, self.topics.partitions)
                 except KafkaException as error:
                     why = error.args[0]
@@ -223,7 +223,7 @@ class GroupMembership:
     def _give_back(self, consumer: Consumer, partitions: list[TopicPartition], gone: Iterable[Partition]) -> None:
         lot = set(gone)
         self._commits.revoke(lot)
-        self.held = {partition: epoch for partition, epoch in self.held.items() if partition not in lot}
+        self.assigned = {partition: epoch for partition, epoch in self.assigned.items() if partition not in lot}
         if partitions:
             consumer.resume(partitions)  # a pause outlives the assignment
         if self._incremental:

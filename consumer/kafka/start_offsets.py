@@ -105,15 +105,15 @@ class StartOffsets:
 
     offsets: Mapping[Partition, int]
     confirmed: Mapping[Partition, int] = field(default_factory=dict)
-    origin: GroupStart = field(default_factory=lambda: GroupStart("earliest"))
+    group_start: GroupStart = field(default_factory=lambda: GroupStart("earliest"))
 
 
 @dataclass(frozen=True, slots=True)
 class OffsetOutOfRange:
     """An offset is not in its log, which begins at one and ends before another."""
 
-    begins: int
-    ends: int
+    log_start: int
+    log_end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +156,16 @@ class StartOffsetResolver:
         confirmed = {one: commits[one][0] for one in wanted if one in commits and commits[one][1] is not None}
         return StartOffsets(offsets, confirmed, origin)
 
-    def offset_at(self, consumer: Consumer, partition: Partition, goal: ResumeAt) -> int | OffsetOutOfRange:
+    def offset_at(self, consumer: Consumer, partition: Partition, resume_at: ResumeAt) -> int | OffsetOutOfRange:
         """Return the offset that an operator means by `earliest`, by `latest`, or by its number, if the log has it.
 
         Raises:
             KafkaException: the brokers could not be asked, or refused to answer.
         """
-        if isinstance(goal, int):
+        if isinstance(resume_at, int):
             ends = consumer.get_watermark_offsets(TopicPartition(*partition), self.timeout_s, cached=False)
-            return goal if ends[0] <= goal <= ends[1] else OffsetOutOfRange(*ends)
-        return self._offsets_at(consumer, {partition: BEGINNING if goal == "earliest" else END})[partition]
+            return resume_at if ends[0] <= resume_at <= ends[1] else OffsetOutOfRange(*ends)
+        return self._offsets_at(consumer, {partition: BEGINNING if resume_at == "earliest" else END})[partition]
 
     def _time(self, topic: str, origin: GroupStart, found: Mapping[Partition, object]) -> int:
         if not found and self.start == "latest":

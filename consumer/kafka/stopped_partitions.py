@@ -62,11 +62,11 @@ class StoppedPartitions:
     """
 
     def __init__(
-        self, membership: GroupMembership, commits: OffsetCommitter, road: PipelineHandler, observer: Observer
+        self, membership: GroupMembership, commits: OffsetCommitter, handler: PipelineHandler, observer: Observer
     ) -> None:
         self._membership = membership
         self._commits = commits
-        self._road = road
+        self._handler = handler
         self._observer = observer
         self._stops: Mapping[Partition, Stop] = {}
         self._used: dict[Partition, tuple[int, tuple[AcceptGap, ...]]] = {}
@@ -75,7 +75,7 @@ class StoppedPartitions:
 
     def add(self, partition: Partition, code: str) -> None:
         """Note that the next offset of a partition is not to be had; said once an epoch."""
-        epoch = self._membership.held[partition]
+        epoch = self._membership.assigned[partition]
         if (known := self._stops.get(partition)) is not None and known.epoch == epoch:
             return
         self._commits.note_stopped(partition)
@@ -85,7 +85,7 @@ class StoppedPartitions:
 
     def snapshot(self) -> Mapping[Partition, Stop]:
         """Return the stops of epochs in force."""
-        held = self._membership.held
+        held = self._membership.assigned
         if any(held.get(partition) != stop.epoch for partition, stop in self._stops.items()):
             self._stops = {one: stop for one, stop in self._stops.items() if held.get(one) == stop.epoch}
         return self._stops
@@ -109,7 +109,7 @@ class StoppedPartitions:
 
     def _acceptance(self, partition: Partition, stop: Stop) -> AcceptGap | None:
         used = self._used_for(partition, stop)
-        for gap in self._road.accepted_gaps:
+        for gap in self._handler.accepted_gaps:
             if (gap.topic, gap.partition, gap.stopped_at) == (*partition, stop.offset) and gap not in used:
                 return gap
         return None
@@ -125,7 +125,7 @@ class StoppedPartitions:
     def _go_on(self, consumer: Consumer, partition: Partition, stop: Stop, gap: AcceptGap) -> bool:
         """Have a partition go on where an operator says; return whether it does."""
         try:
-            offset = self._membership.hasty.offset_at(consumer, partition, gap.to)
+            offset = self._membership.quick_resolver.offset_at(consumer, partition, gap.to)
             if isinstance(offset, OffsetOutOfRange):
                 self._observer.client_error("OFFSET_OUT_OF_RANGE", _refusal(partition, gap, offset), fatal=False)
                 return False
@@ -136,7 +136,7 @@ class StoppedPartitions:
                 raise
             self._observer.client_error(why.name(), why.str(), fatal=False)
             return False
-        self._used[partition] = (self._membership.held[partition], (*self._used_for(partition, stop), gap))
+        self._used[partition] = (self._membership.assigned[partition], (*self._used_for(partition, stop), gap))
         self._observer.gap_accepted(partition, stop.offset, offset)
         return True
 
@@ -144,5 +144,5 @@ class StoppedPartitions:
 def _refusal(partition: Partition, gap: AcceptGap, log: OffsetOutOfRange) -> str:
     return (
         f"{partition.topic}[{partition.index}]: a directive would have it go on at offset {gap.to}, "
-        f"but the log begins at {log.begins} and ends before {log.ends}: name an offset of the log"
+        f"but the log begins at {log.log_start} and ends before {log.log_end}: name an offset of the log"
     )

@@ -50,14 +50,14 @@ class TopicWatch:
     def __init__(
         self,
         topics: tuple[str, ...],
-        missed: Callable[[str], None],
-        found: Callable[[str], None],
-        every_s: float = 30.0,
+        on_missing: Callable[[str], None],
+        on_found: Callable[[str], None],
+        interval_s: float = 30.0,
     ) -> None:
         self._topics = topics
-        self._missed = missed
-        self._found = found
-        self._every_s = every_s
+        self._missed = on_missing
+        self._found = on_found
+        self._every_s = interval_s
         self._absent: set[str] = set()
         self._next_s: float | None = 0.0
         self.partitions: dict[str, int] = {}
@@ -68,7 +68,7 @@ class TopicWatch:
         """Partitions of all subscribed topics, as far as known."""
         return sum(self.partitions.values())
 
-    def suspect(self) -> None:
+    def report_missing(self) -> None:
         """Look at the next turn: the client says that a topic is not there."""
         if self._next_s is None:
             self._next_s = 0.0

@@ -95,11 +95,11 @@ class Pipeline:
         for lanes in self.dispatchers.values():
             lanes.rate_limiter.set_share(share, now)
 
-    async def accept_batch(self, lot: RecordBatch) -> None:
+    async def accept_batch(self, batch: RecordBatch) -> None:
         """Take a lot, and return when the next one may come."""
         if self.shutting_down:
             return
-        self.record_buffer.add(lot.messages, lot.epochs)
+        self.record_buffer.add(batch.messages, batch.epochs)
         self._translating = True
         self._records_waiting.set()
         while self._translating or (self.full and len(self.full) == len(self.record_buffer.ledgers)):

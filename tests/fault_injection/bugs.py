@@ -68,9 +68,9 @@ def _two_calls_of_a_lane() -> None:
 def _settled_before_ack() -> None:
     shelve = DeadLetterWriter.write
 
-    def hasty(self: DeadLetterWriter, letter: DeadLetter, acked: Callable[[], None]) -> None:
-        shelve(self, letter, lambda: None)
-        acked()
+    def hasty(self: DeadLetterWriter, dead_letter: DeadLetter, on_acknowledged: Callable[[], None]) -> None:
+        shelve(self, dead_letter, lambda: None)
+        on_acknowledged()
 
     DeadLetterWriter.write = hasty  # type: ignore[method-assign]
 

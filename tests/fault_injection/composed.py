@@ -48,12 +48,12 @@ def compose(journal: Journal, points: Points) -> None:
         return await serve(plan, observer_factory=watched, **more)
 
     class Shelf(DeadLetterWriter):
-        def write(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
+        def write(self, dead_letter: DeadLetter, on_acknowledged: Callable[[], None]) -> None:
             def acknowledged() -> None:
                 points.reach(AFTER_LETTER)
-                acked()
+                on_acknowledged()
 
-            super().write(letter, acknowledged)
+            super().write(dead_letter, acknowledged)
 
     transport = httpx2.AsyncHTTPTransport.handle_async_request
 

@@ -144,7 +144,7 @@ class PipelineHarness:
         for partition in partitions:
             self.number += 1
             news[partition] = self.ledgers[partition] = self.number
-        self.pipeline.assigned(Assignment(news, dict.fromkeys(partitions, start), len(self.ledgers), total))
+        self.pipeline.assigned(Assignment(news, dict.fromkeys(partitions, start), total))
 
     async def give(self, partition: Partition, *offsets: int) -> None:
         lot: list[Any] = [FakeMessage(partition, offset) for offset in offsets]

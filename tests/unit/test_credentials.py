@@ -1,50 +1,54 @@
-"""Basic credentials: read again once however many are refused, never replaced by nothing, half or a disk that hangs."""
+"""Basic credentials: secrets are read again once per rejection.
+
+A missing file, half of a secret or a disk that hangs never replaces a good secret.
+"""
 
 import asyncio
 import base64
 from pathlib import Path
 
 from consumer.config.secrets import SecretFile
-from consumer.delivery.http.credentials import BasicCredentials
+from consumer.delivery.http.credentials import RECHECK_S, BasicCredentials
 from consumer.destinations import Basic
 from consumer.model import SecretProblem
 from tests.integration.delivery.dispatcher_harness import FakeSecret
 from tests.unit.hung_mount import HungMount
+from tests.unit.manual_clock import ManualClock
 
 
-def test_basic_credentials_are_read_again_once_however_many_lanes_were_refused() -> None:
+def test_rejection_in_many_lanes_reads_the_secrets_once() -> None:
     async def run() -> None:
         user, password = FakeSecret("id"), FakeSecret("old")
-        heard: list[bool] = []
-        door = BasicCredentials(Basic("user", "password"), {"user": user, "password": password}, heard.append)
-        signature = await door.current()
-        assert signature == {"authorization": "Basic " + base64.b64encode(b"id:old").decode()}
-        assert await asyncio.gather(*(door.renew(signature) for _ in range(16))) == [None] * 16
+        renewals: list[bool] = []
+        credentials = BasicCredentials(Basic("user", "password"), {"user": user, "password": password}, renewals.append)
+        headers = await credentials.current()
+        assert headers == {"authorization": "Basic " + base64.b64encode(b"id:old").decode()}
+        assert await asyncio.gather(*(credentials.renew(headers) for _ in range(16))) == [None] * 16
         assert (user.reads, password.reads) == (1, 1)
         password.on_disk = "new"
-        renewed = await asyncio.gather(*(door.renew(signature) for _ in range(16)))
+        renewed = await asyncio.gather(*(credentials.renew(headers) for _ in range(16)))
         assert all(each is renewed[0] for each in renewed)
         assert renewed[0] == {"authorization": "Basic " + base64.b64encode(b"id:new").decode()}
         assert password.reads == 2
-        assert heard == [False, True]
+        assert renewals == [False, True]
 
     asyncio.run(run())
 
 
-def test_a_blank_password_is_signed_as_blank_and_refresh_tells_a_change_once() -> None:
+def test_missing_password_is_empty_and_refresh_reports_a_change_once() -> None:
     async def run() -> None:
         key = FakeSecret("key")
-        door = BasicCredentials(Basic("key", None), {"key": key})
-        assert await door.current() == {"authorization": "Basic " + base64.b64encode(b"key:").decode()}
-        assert not await door.refresh()
+        credentials = BasicCredentials(Basic("key", None), {"key": key})
+        assert await credentials.current() == {"authorization": "Basic " + base64.b64encode(b"key:").decode()}
+        assert not await credentials.refresh()
         key.on_disk = "other"
-        assert await door.refresh()
-        assert not await door.refresh()
+        assert await credentials.refresh()
+        assert not await credentials.refresh()
 
     asyncio.run(run())
 
 
-def test_a_disk_that_hangs_keeps_no_basic_credentials_from_signing_and_is_said_once(tmp_path: Path) -> None:
+def test_hanging_disk_keeps_the_headers_and_is_reported_once(tmp_path: Path) -> None:
     user, password = tmp_path / "user", tmp_path / "password"
     user.write_text("id")
     password.write_text("good")
@@ -53,22 +57,26 @@ def test_a_disk_that_hangs_keeps_no_basic_credentials_from_signing_and_is_said_o
         "password": SecretFile(password, "good", timeout_s=0.05),
     }
     renewals: list[bool] = []
-    doubts: list[SecretProblem | None] = []
+    problems: list[SecretProblem | None] = []
 
     async def run() -> None:
-        door = BasicCredentials(Basic("user", "password"), secrets, renewals.append, doubts.append)
-        signature = await door.current()
+        credentials = BasicCredentials(Basic("user", "password"), secrets, renewals.append, problems.append)
+        headers = await credentials.current()
         with HungMount(password) as mount:
-            assert door.problem() is None
-            assert await door.renew(signature) is None
-            assert not await door.refresh()
-            assert await door.current() is signature
-            assert (door.problem(), doubts, renewals) == (SecretProblem.UNREADABLE, [SecretProblem.UNREADABLE], [False])
+            assert credentials.problem() is None
+            assert await credentials.renew(headers) is None
+            assert not await credentials.refresh()
+            assert await credentials.current() is headers
+            assert (credentials.problem(), problems, renewals) == (
+                SecretProblem.UNREADABLE,
+                [SecretProblem.UNREADABLE],
+                [False],
+            )
             mount.answer(b"new")
-        assert door.problem() is None, "as soon as the disk has answered, whoever reads next"
+        assert credentials.problem() is None, "the disk has responded"
         secrets["password"].file.timeout_s = 30
-        assert await door.renew(signature) == {"authorization": "Basic " + base64.b64encode(b"id:new").decode()}
-        assert doubts == [SecretProblem.UNREADABLE, None]
+        assert await credentials.renew(headers) == {"authorization": "Basic " + base64.b64encode(b"id:new").decode()}
+        assert problems == [SecretProblem.UNREADABLE, None]
 
     asyncio.run(run())  # the loop closes while no thread of its own waits for a disk
 
@@ -77,87 +85,87 @@ def basic(key: str) -> dict[str, str]:
     return {"authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode()}
 
 
-def test_half_of_a_key_is_tried_and_gives_way_to_the_one_that_was_taken_until_it_is_whole() -> None:
+def test_rejected_half_key_falls_back_to_last_accepted_until_whole() -> None:
     async def run() -> None:
         key = FakeSecret("good")
         renewals: list[bool] = []
-        doubts: list[SecretProblem | None] = []
-        door = BasicCredentials(Basic("key", None), {"key": key}, renewals.append, doubts.append)
-        door.record_accepted(good := await door.current())
+        problems: list[SecretProblem | None] = []
+        clock = ManualClock()
+        credentials = BasicCredentials(Basic("key", None), {"key": key}, renewals.append, problems.append, clock=clock)
+        credentials.record_accepted(good := await credentials.current())
         key.on_disk = "hal"
-        assert await door.refresh()
-        half = await door.current()
+        assert await credentials.refresh()
+        half = await credentials.current()
         assert half == basic("hal")
-        assert [await door.renew(half) for _ in range(3)] == [good] * 3, "the writer may pause for any time"
-        assert (await door.current(), doubts, renewals) == (good, [], [False])
-        door.record_accepted(good)
-        door.record_accepted(good)
-        assert (door.problem(), doubts) == (SecretProblem.REJECTED, [SecretProblem.REJECTED])
-        assert not await door.refresh()
-        assert await door.current() is good
+        assert [await credentials.renew(half) for _ in range(3)] == [good] * 3, "the writer may pause for any time"
+        assert (await credentials.current(), problems, renewals) == (good, [], [False])
+        credentials.record_accepted(good)
+        credentials.record_accepted(good)
+        assert (credentials.problem(), problems) == (SecretProblem.REJECTED, [SecretProblem.REJECTED])
+        assert not await credentials.refresh()
+        assert await credentials.current() is good
         reads, key.on_disk = key.reads, "half no more"
-        assert door._look_at > 0
-        door._look_at = float("inf")
-        assert await door.current() is good
-        assert key.reads == reads, "not at every call"
-        door._look_at = 0.0
-        whole = await door.current()
+        clock.now_s += RECHECK_S - 0.1
+        assert await credentials.current() is good
+        assert key.reads == reads, "the file is not read for every request"
+        clock.now_s += 0.1
+        whole = await credentials.current()
         assert whole == basic("half no more")
-        assert doubts == [SecretProblem.REJECTED, None]
-        door.record_accepted(whole)
-        assert await door.renew(whole) is None, "what was replaced is not gone back to"
-        assert await door.current() is whole
-        assert doubts == [SecretProblem.REJECTED, None]
+        assert problems == [SecretProblem.REJECTED, None]
+        credentials.record_accepted(whole)
+        assert await credentials.renew(whole) is None, "a replaced secret is not used again"
+        assert await credentials.current() is whole
+        assert problems == [SecretProblem.REJECTED, None]
 
     asyncio.run(run())
 
 
-def test_of_two_keys_that_are_refused_neither_is_given_up_before_one_is_taken() -> None:
+def test_two_rejected_keys_alternate_until_one_is_accepted() -> None:
     async def run() -> None:
         key = FakeSecret("old")
-        doubts: list[SecretProblem | None] = []
-        door = BasicCredentials(Basic("key", None), {"key": key}, doubted=doubts.append)
-        door.record_accepted(old := await door.current())
+        problems: list[SecretProblem | None] = []
+        credentials = BasicCredentials(Basic("key", None), {"key": key}, on_problem=problems.append)
+        credentials.record_accepted(old := await credentials.current())
         key.on_disk = "new"
-        new = await door.renew(old)
+        new = await credentials.renew(old)
         assert new == basic("new")
-        assert await door.renew(new) is old
-        assert await door.renew(old) is new
-        assert await door.renew(new) is old
-        assert doubts == [], "none of them was taken"
-        door.record_accepted(old)
-        assert await door.renew(old) is new
-        door.record_accepted(new)
-        assert await door.renew(new) is None
-        assert doubts == [SecretProblem.REJECTED, None]
+        assert await credentials.renew(new) is old
+        assert await credentials.renew(old) is new
+        assert await credentials.renew(new) is old
+        assert problems == [], "none of them was accepted"
+        credentials.record_accepted(old)
+        assert await credentials.renew(old) is new
+        credentials.record_accepted(new)
+        assert await credentials.renew(new) is None
+        assert problems == [SecretProblem.REJECTED, None]
 
     asyncio.run(run())
 
 
-def test_a_key_that_was_never_taken_is_nothing_to_go_back_to() -> None:
+def test_key_that_was_never_accepted_is_no_alternative() -> None:
     async def run() -> None:
         key = FakeSecret("wrong")
-        door = BasicCredentials(Basic("key", None), {"key": key})
-        wrong = await door.current()
-        assert await door.renew(wrong) is None
+        credentials = BasicCredentials(Basic("key", None), {"key": key})
+        wrong = await credentials.current()
+        assert await credentials.renew(wrong) is None
         key.on_disk = "wrong, too"
-        assert (other := await door.renew(wrong)) == basic("wrong, too")
-        assert await door.renew(other) is None
+        assert (other := await credentials.renew(wrong)) == basic("wrong, too")
+        assert await credentials.renew(other) is None
 
     asyncio.run(run())
 
 
-def test_a_refused_key_gives_way_though_the_file_was_read_by_somebody_else_meanwhile() -> None:
+def test_rejected_key_falls_back_even_if_another_task_read_the_file() -> None:
     async def run() -> None:
         key = FakeSecret("good")
-        door = BasicCredentials(Basic("key", None), {"key": key})
-        door.record_accepted(good := await door.current())
+        credentials = BasicCredentials(Basic("key", None), {"key": key})
+        credentials.record_accepted(good := await credentials.current())
         key.on_disk = "hal"
-        assert await door.refresh()
-        half = await door.current()
-        looking = asyncio.create_task(door.refresh())
-        renewing = asyncio.create_task(door.renew(half))
-        assert (await looking, await renewing) == (False, good)
+        assert await credentials.refresh()
+        half = await credentials.current()
+        reading = asyncio.create_task(credentials.refresh())
+        renewing = asyncio.create_task(credentials.renew(half))
+        assert (await reading, await renewing) == (False, good)
         assert key.reads == 2
 
     asyncio.run(run())

@@ -1,7 +1,7 @@
-"""One HTTP exchange, signed and bounded: in time as a whole, in the bytes it reads, in the errors it lets through.
+"""The HTTP client: one authenticated request and its response, bounded in time and in bytes.
 
-httpx2's only door. It is httpx's maintained successor with the same interface; its connection pool does not slow down
-with the number of connections.
+This is the only module that imports httpx2, the maintained successor of httpx with the same interface. Its connection
+pool does not slow down with the number of connections.
 """
 
 from __future__ import annotations
@@ -26,28 +26,26 @@ if TYPE_CHECKING:
     from consumer.delivery.http.rate_limiter import RateLimiter
     from consumer.model import Endpoint
 
-_MAX_REPLY_BYTES = 1024 * 1024
-"""No contract answers with more; what lies beyond is not read, and a cut answer is never taken for a good one. JSON
-made for it takes twenty times its size in memory (`[[],[],…`), once for each lane."""
+_MAX_RESPONSE_BYTES = 1024 * 1024
+"""Limit of a response body; no contract has a longer one. The rest is not read, and a truncated response is never a
+success. JSON made for it (`[[],[],…`) takes twenty times its size in memory, once for each lane."""
 
-_MAX_REPLY_PARTS = 8192
-"""Nor in more pieces: each costs 20 µs of the loop, and chunks of two bytes would take forty seconds to the limit."""
+_MAX_RESPONSE_CHUNKS = 8192
+"""Limit of the chunks of a response. Each costs 20 µs of the loop: chunks of two bytes would take forty seconds to
+reach the limit of bytes."""
 
-_REFUSED_CREDENTIALS = (401, 403)
+_REJECTED_CREDENTIALS = (401, 403)
 _SUCCESSES = range(200, 300)
-
-_LONGEST_NAP_S = 1.0
-"""A token's call that waits for the rate looks again after this: the share of it may have changed meanwhile."""
 
 
 @cache
-def _trust() -> ssl.SSLContext:
-    """Return what all connections trust: reading certificates takes 40 ms and a megabyte, too dear for each lane."""
+def _tls_context() -> ssl.SSLContext:
+    """Return the TLS context of all connections. Reading certificates takes 40 ms and a megabyte, too much per lane."""
     return httpx2.create_ssl_context()
 
 
-class _Way(NamedTuple):
-    """What is the same for every call of one endpoint."""
+class _Route(NamedTuple):
+    """The parts that are the same for every request to one endpoint."""
 
     url: httpx2.URL
     headers: tuple[tuple[str, str], ...]
@@ -55,76 +53,75 @@ class _Way(NamedTuple):
 
 
 class HttpConnection:
-    """One connection to a destination, used by one lane: one call at a time.
+    """One connection to a destination, used by one lane, with one request at a time.
 
-    Calls go to the client's transport directly. What the client would add for each (cookies, redirects, authentication
-    of its own) may not happen here, and cost a tenth of a call.
+    Requests go to the client's transport directly. The client would add cookies, redirects and its own authentication.
+    None of these may happen here, and they cost a tenth of a request.
     """
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
-        """Call paths below `url`; a whole exchange takes at most `timeout_s` seconds."""
+        """Send requests to paths below `url`. A whole exchange takes at most `timeout_s` seconds."""
         self.rate_limiter: RateLimiter | None = None
-        """Told of every call, where the destination has a rate."""
+        """Counts each request, if the destination has a rate."""
         self._url = url.rstrip("/")
         self._timeout_s = timeout_s
-        # identity: a compressed answer could unfold to any size before the bound on bytes is met
+        # identity: a compressed response could unfold to any size before the limit of bytes is reached
         self._headers = {**headers, "accept-encoding": "identity"}
-        self._ways: dict[Endpoint, _Way] = {}
-        self._trusted = _trust() if urlsplit(url).scheme != "http" else False
+        self._routes: dict[Endpoint, _Route] = {}
+        self._verify = _tls_context() if urlsplit(url).scheme != "http" else False
         self._client = self._new_client()
-        self._worn = False
+        self._reconnect_next = False
 
     def _new_client(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
-            timeout=None,  # the deadline is for the whole exchange; a phase's would let a trickle last for ever
+            timeout=None,  # the deadline covers the whole exchange; a timeout per phase lets a trickle last forever
             limits=httpx2.Limits(max_connections=2, max_keepalive_connections=2, keepalive_expiry=60.0),
-            verify=self._trusted,
+            verify=self._verify,
             follow_redirects=False,
         )
 
     def use_new_connection(self) -> None:
-        """Let the next call take a new connection.
+        """Open a new connection for the next request.
 
-        A balancer of connections leads each to one server, so that a kept one to a server that is ill would make it all
-        that this lane ever meets.
+        A load balancer sends each connection to one server. If that server is ill, this lane would never reach another.
         """
-        self._worn = True
+        self._reconnect_next = True
 
-    async def exchange(self, call: HttpRequest, signature: Mapping[str, str]) -> HttpResponse | Fault:
-        """Make one call; return the answer, or the trouble in getting one. Never raises for what the network does."""
+    async def exchange(self, request: HttpRequest, auth_headers: Mapping[str, str]) -> HttpResponse | Fault:
+        """Send one request and return the response, or the fault that prevented one. Raise for no network error."""
         if self.rate_limiter is None:
-            return await self._exchange(call, signature)
+            return await self._exchange(request, auth_headers)
         number = self.rate_limiter.record_sent(time.monotonic())
         try:
-            return await self._exchange(call, signature)
+            return await self._exchange(request, auth_headers)
         finally:
             self.rate_limiter.record_response(number, time.monotonic())
 
-    async def _exchange(self, call: HttpRequest, signature: Mapping[str, str]) -> HttpResponse | Fault:
+    async def _exchange(self, request: HttpRequest, auth_headers: Mapping[str, str]) -> HttpResponse | Fault:
         try:
-            if self._worn:
+            if self._reconnect_next:
                 await self._reconnect()
-            url, headers, transport = self._ways.get(call.endpoint) or self._way(call.endpoint)
-            request = httpx2.Request(
-                call.endpoint.method,
+            url, headers, transport = self._routes.get(request.endpoint) or self._route(request.endpoint)
+            outgoing = httpx2.Request(
+                request.endpoint.method,
                 url,
-                headers=[*headers, *signature.items(), ("content-length", str(len(call.body)))],
-                stream=httpx2.ByteStream(call.body),
+                headers=[*headers, *auth_headers.items(), ("content-length", str(len(request.body)))],
+                stream=httpx2.ByteStream(request.body),
             )
             async with asyncio.timeout(self._timeout_s):
-                response = await transport.handle_async_request(request)
-                stream = cast("httpx2.AsyncByteStream", response.stream)
+                incoming = await transport.handle_async_request(outgoing)
+                stream = cast("httpx2.AsyncByteStream", incoming.stream)
                 connection = _connection(stream)
                 try:
-                    reply = await _read(response, stream)
+                    response = await _read(incoming, stream)
                     clean = connection is not None and not connection._h11_state.trailing_data[0]  # noqa: SLF001
                 finally:
                     await stream.aclose()
                 if connection is not None and not clean:
                     await connection.aclose()
-                return reply
+                return response
         except TimeoutError:
-            return Fault(TransientCause.TIMED_OUT, f"no whole answer within {self._timeout_s:g} s")
+            return Fault(TransientCause.TIMED_OUT, f"no whole response within {self._timeout_s:g} s")
         except httpx2.TimeoutException:
             return Fault(TransientCause.TIMED_OUT, "the connection timed out")
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError, UnicodeError) as error:
@@ -132,17 +129,17 @@ class HttpConnection:
             return Fault(TransientCause.UNREACHABLE, type(error).__name__)
 
     async def _reconnect(self) -> None:
-        old, self._client, self._worn = self._client, self._new_client(), False
-        self._ways.clear()
+        old, self._client, self._reconnect_next = self._client, self._new_client(), False
+        self._routes.clear()
         await old.aclose()
 
-    def _way(self, endpoint: Endpoint) -> _Way:
+    def _route(self, endpoint: Endpoint) -> _Route:
         url = httpx2.URL(self._url + endpoint.path)
         headers = (("host", url.netloc.decode("ascii")), *self._headers.items())
-        # The client knows which transport leads there: a proxy that the environment names is honoured.
+        # The client chooses the transport, so that a proxy named in the environment is used.
         transport = self._client._transport_for_url(url)  # noqa: SLF001
-        way = self._ways[endpoint] = _Way(url, headers, transport)
-        return way
+        route = self._routes[endpoint] = _Route(url, headers, transport)
+        return route
 
     async def close(self) -> None:
         """Close the connection."""
@@ -150,11 +147,10 @@ class HttpConnection:
 
 
 def _connection(stream: httpx2.AsyncByteStream) -> Any:  # noqa: ANN401 - of a class that httpx2 keeps to itself
-    """Return the connection an answer comes on, directly or through a proxy; `None` if httpx2 has changed within.
+    """Return the connection that a response comes on, directly or through a proxy; `None` if httpx2 changed inside.
 
-    What came beyond the end of an answer (its length was a lie, or a 204 had a body) stays in the connection's buffer,
-    where nobody asks for it, and would be read as the answer to the next call: a connection with such bytes is not
-    used again.
+    Bytes after the end of a response (a wrong content-length, or a 204 with a body) stay in the connection's buffer.
+    httpx2 does not check for them and would read them as the next response. So such a connection is not used again.
     """
     found: Any = stream
     for name in ("_httpcore_stream", "_stream", "_connection"):
@@ -163,13 +159,13 @@ def _connection(stream: httpx2.AsyncByteStream) -> Any:  # noqa: ANN401 - of a c
 
 
 async def _read(response: httpx2.Response, stream: httpx2.AsyncByteStream) -> HttpResponse:
-    body = bytearray()  # not a list of parts: two million of two bytes would take a hundred megabytes
-    parts = 0
+    body = bytearray()  # not a list of chunks: two million of two bytes would take a hundred megabytes
+    chunks = 0
     truncated = False
-    async for part in stream:
-        body += part
-        parts += 1
-        if len(body) > _MAX_REPLY_BYTES or parts > _MAX_REPLY_PARTS:
+    async for chunk in stream:
+        body += chunk
+        chunks += 1
+        if len(body) > _MAX_RESPONSE_BYTES or chunks > _MAX_RESPONSE_CHUNKS:
             truncated = True
             break
     return HttpResponse(
@@ -186,58 +182,60 @@ async def _always() -> bool:
 
 
 async def send(
-    wire: HttpConnection,
-    call: HttpRequest,
+    connection: HttpConnection,
+    request: HttpRequest,
     credentials: Credentials,
     *,
     may_start: Callable[[], Awaitable[bool]] = _always,
     may_repeat: Callable[[], Awaitable[bool]] = _always,
 ) -> HttpResponse | Fault | Blocked | Deferred | None:
-    """Make one signed call. Refused credentials are renewed, and the call made again, once; the answer to that stands.
+    """Send one authenticated request. If its credentials are rejected, renew them and send it once more.
 
-    `may_start` is asked before the call, `may_repeat` before it is made again: fetching credentials takes time, and
-    meanwhile the call may have lost its right to start. It is then not made, and there is nothing to judge: `None`.
+    Fetching credentials takes time, in which the request may lose its permission to start. So `may_start` is called
+    before the first attempt and `may_repeat` before the second.
+
+    Returns:
+        The last response or fault; the reason why there are no credentials; `None` if no request was sent, so that
+        there is nothing to judge.
     """
-    signature = await credentials.current()
-    if isinstance(signature, Blocked | Deferred):
-        return None if signature is TOKEN_DELAYED else signature
+    auth_headers = await credentials.current()
+    if isinstance(auth_headers, Blocked | Deferred):
+        return None if auth_headers is TOKEN_DELAYED else auth_headers
     if not await may_start():
         return None
-    reply = await _signed(wire, call, credentials, signature)
-    if isinstance(reply, Fault) or reply.status not in _REFUSED_CREDENTIALS:
-        return reply
-    renewed = await credentials.renew(signature)
+    response = await _exchange(connection, request, credentials, auth_headers)
+    if isinstance(response, Fault) or response.status not in _REJECTED_CREDENTIALS:
+        return response
+    renewed = await credentials.renew(auth_headers)
     if renewed is None:
-        return reply
+        return response
     if isinstance(renewed, Blocked | Deferred):
         return None if renewed is TOKEN_DELAYED else renewed
     if not await may_repeat():
         return None
-    return await _signed(wire, call, credentials, renewed)
+    return await _exchange(connection, request, credentials, renewed)
 
 
-async def _signed(
-    wire: HttpConnection, call: HttpRequest, credentials: Credentials, signature: AuthHeaders
+async def _exchange(
+    connection: HttpConnection, request: HttpRequest, credentials: Credentials, auth_headers: AuthHeaders
 ) -> HttpResponse | Fault:
-    reply = await wire.exchange(call, signature)
-    if isinstance(reply, HttpResponse) and reply.status in _SUCCESSES:
-        credentials.record_accepted(signature)
-    return reply
+    response = await connection.exchange(request, auth_headers)
+    if isinstance(response, HttpResponse) and response.status in _SUCCESSES:
+        credentials.record_accepted(auth_headers)
+    return response
 
 
-async def fetch_token(wire: HttpConnection, call: HttpRequest, pace: RateLimiter) -> HttpResponse | Fault | Deferred:
-    """Make the call for a token in its turn: the rate counts it too, and a told wait is meant for it as well.
+async def fetch_token(
+    connection: HttpConnection, request: HttpRequest, rate_limiter: RateLimiter
+) -> HttpResponse | Fault | Deferred:
+    """Send a token request as the rate limit allows: the rate counts it, and a wait the server asked for applies to it.
 
-    A told wait can be long, and the lane that asks carries deliveries meanwhile: it is sent back to wait as for a call.
+    During such a wait return `TOKEN_DELAYED` at once. The wait can be long, and the lane that asks has deliveries in
+    flight meanwhile: it requeues them and waits as for any request.
     """
-    while True:
-        now = time.monotonic()
-        wait_s, source = pace.delay(now)
-        if wait_s <= 0:
-            break
-        if source == "server":
-            return TOKEN_DELAYED
-        await asyncio.sleep(min(wait_s, _LONGEST_NAP_S))
-    pace.record_start(now)
-    wire.rate_limiter = None if pace.rate_per_s is None else pace
-    return await wire.exchange(call, {})
+    start = await rate_limiter.acquire(give_up=rate_limiter.is_paused)
+    if start is None:
+        return TOKEN_DELAYED
+    rate_limiter.record_start(start)
+    connection.rate_limiter = None if rate_limiter.rate_per_s is None else rate_limiter
+    return await connection.exchange(request, {})

@@ -1,4 +1,4 @@
-"""Credentials: how a request is authenticated, renewed once per expiry however many lanes notice it.
+"""Credentials: how a request is authenticated. They are renewed once per expiry, however many lanes notice it.
 
 A token is fetched by a request of its own, once for all lanes that need one.
 """
@@ -20,171 +20,183 @@ if TYPE_CHECKING:
     from consumer.model import HttpResponse
 
 
-TOKEN_DELAYED = Deferred(Fault(TransientCause.THROTTLED, "the call for a token has to wait"))
-"""The destination asked for patience: no call was made, so that nothing failed. Told by identity."""
+TOKEN_DELAYED = Deferred(Fault(TransientCause.THROTTLED, "the token request has to wait"))
+"""The server asked for a wait, so no token request was sent and nothing failed. Compared by identity."""
 
 RECHECK_S = 2.0
-"""While a file holds what was refused, it is looked at so often by who is about to call: nobody else would."""
+"""While a file holds a rejected secret, lanes that are about to send re-read it this often. Nothing else would."""
 
 
 def ignore(_: object) -> None:
-    """Hear nothing."""
+    """Do nothing."""
 
 
 class SecretSource(Protocol):
-    """A secret that may change while we run."""
+    """A secret that may change at run time."""
 
     def reveal(self) -> str:
-        """Return the value now in force."""
+        """Return the value in use."""
 
     def hangs(self) -> bool:
-        """Tell whether where it came from does not answer: the value stays until it does."""
+        """Return True if the disk that holds the secret does not respond. The value stays until it does."""
 
     async def refresh(self) -> bool:
-        """Read it again where it came from; tell whether it changed. It waits for a disk a second or two, no longer.
+        """Read the secret again and return whether it changed. Wait for a disk for a second or two, no longer.
 
-        One that is empty or no secret is not taken. Half of one cannot be told from a whole one, so that what is read
-        may be half: who signs with it keeps the one before until this one has proven itself.
+        A value that is empty or no secret is ignored. Half of a secret cannot be told from a whole one, so the value
+        read may be half. Callers keep the previous one until a request with the new one was accepted.
         """
 
 
 class AuthHeaders(dict[str, str]):
-    """The headers that sign a call. Compared by identity: the one that was refused is the one to renew."""
+    """The headers that authenticate a request. Compared by identity: the rejected instance is the one to renew."""
 
     __slots__ = ()
 
 
 class Credentials(Protocol):
-    """How one destination's calls are signed."""
+    """Authenticates the requests of one destination."""
 
     async def current(self) -> AuthHeaders | Blocked | Deferred:
-        """Return the signature in force, or why there is none."""
+        """Return the headers in use, or the reason why there are none."""
 
     async def renew(self, refused: AuthHeaders) -> AuthHeaders | Blocked | Deferred | None:
-        """Return a signature newer than the `refused` one; `None` if there is no other."""
+        """Return headers newer than the rejected ones; `None` if there are no others."""
 
     async def refresh(self) -> bool:
-        """Read the secrets again; tell whether one changed. Calls go on with what is known meanwhile."""
+        """Read the secrets again and return whether one changed. Requests use the known ones meanwhile."""
 
-    def record_accepted(self, signature: AuthHeaders) -> None:
-        """Note that a call signed with it was taken."""
+    def record_accepted(self, auth_headers: AuthHeaders) -> None:
+        """Record that a request with these headers succeeded."""
 
     def problem(self) -> SecretProblem | None:
-        """Return why what stands in the secrets' files is not what signs, or may not be; `None` = none is known."""
+        """Return why requests do not use the secrets in the files, or may not; `None` if no problem is known."""
 
 
 class SecretProblems:
-    """Tells of a doubt when it comes and when it is gone, not each time that it is met."""
+    """Reports a problem when it begins and when it ends, not each time it is met."""
 
-    def __init__(self, doubted: Callable[[SecretProblem | None], None]) -> None:
-        self._doubted = doubted
-        self._told: SecretProblem | None = None
+    def __init__(self, on_change: Callable[[SecretProblem | None], None]) -> None:
+        self._on_change = on_change
+        self._reported: SecretProblem | None = None
 
-    def report(self, doubt: SecretProblem | None) -> None:
-        """Tell it, if it is another than was told last."""
-        if doubt is not self._told:
-            self._told = doubt
-            self._doubted(doubt)
+    def report(self, problem: SecretProblem | None) -> None:
+        """Report a problem, or `None` for its end, if it differs from the last report."""
+        if problem is not self._reported:
+            self._reported = problem
+            self._on_change(problem)
 
 
 def unreadable(secrets: Iterable[SecretSource]) -> SecretProblem | None:
-    """Return the doubt of a disk that does not answer, if one of theirs does not."""
+    """Return `UNREADABLE` if the disk of one of the secrets does not respond."""
     return SecretProblem.UNREADABLE if any(secret.hangs() for secret in secrets) else None
 
 
 class BasicCredentials:
-    """HTTP Basic: renewing means reading the secrets again, once.
+    """HTTP Basic. Renewing means reading the secrets again, once.
 
-    What the files say is tried as soon as it changes, and replaces what signed before once a call was taken with it, no
-    sooner: the writer of a file may pause in the middle for any time, and half of a secret looks like a whole one. One
-    that is refused while the files stay as they are gives way to the other, the last that was taken or the files', so
-    that neither is given up before one of them was taken.
+    A changed file is used at once. The previous secret is given up only after a request with the new one succeeded: the
+    writer of a file may pause in the middle for any time, and half of a secret looks like a whole one.
+
+    If the current secret is rejected and the file has not changed, the other one is tried: the last accepted secret,
+    or the one in the file. So neither is given up before one of them was accepted.
     """
 
     def __init__(
         self,
         basic: Basic,
         secrets: Mapping[str, SecretSource],
-        renewed: Callable[[bool], None] = ignore,
-        doubted: Callable[[SecretProblem | None], None] = ignore,
+        on_renewed: Callable[[bool], None] = ignore,
+        on_problem: Callable[[SecretProblem | None], None] = ignore,
+        *,
+        recheck_s: float = RECHECK_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Sign with the secrets that `basic` names.
+        """Authenticate with the secrets that `basic` names.
 
-        `renewed` is told of each renewal whether it found another; `doubted`, of each doubt and of its end.
+        Args:
+            basic: names of the secrets for user and password.
+            secrets: the secrets by name.
+            on_renewed: called after each renewal, with whether it found another secret.
+            on_problem: called when a problem begins, and with `None` when it ends.
+            recheck_s: seconds between two reads of a file that holds a rejected secret.
+            clock: returns monotonic seconds.
         """
-        self._renewed = renewed
-        self._doubts = SecretProblems(doubted)
+        self._on_renewed = on_renewed
+        self._problems = SecretProblems(on_problem)
         self._user = secrets[basic.user]
         self._password = None if basic.password is None else secrets[basic.password]
         self._secrets = [secret for secret in (self._user, self._password) if secret is not None]
+        self._recheck_s = recheck_s
+        self._clock = clock
         self._lock = asyncio.Lock()
         self._reads = 0
-        self._signature = self._of_files = self._sign()
-        self._taken: AuthHeaders | None = None
-        self._back = False  # a call was taken with another than the files', which was refused
-        self._look_at = 0.0
+        self._in_use = self._from_files = self._encode()
+        self._last_accepted: AuthHeaders | None = None
+        self._fell_back = False  # a request succeeded with other headers than the files', which were rejected
+        self._recheck_at = float("-inf")
 
-    def _sign(self) -> AuthHeaders:
+    def _encode(self) -> AuthHeaders:
         password = "" if self._password is None else self._password.reveal()
         pair = f"{self._user.reveal()}:{password}".encode()
         return AuthHeaders(authorization="Basic " + base64.b64encode(pair).decode("ascii"))
 
     async def current(self) -> AuthHeaders:
-        """Return the signature in force. While it is not the files', these are read again now and then."""
-        if self._back and time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + RECHECK_S
+        """Return the headers in use. While they differ from the files', re-read the files every `recheck_s`."""
+        if self._fell_back and self._clock() >= self._recheck_at:
+            self._recheck_at = self._clock() + self._recheck_s
             await self.refresh()
-        return self._signature
+        return self._in_use
 
     async def renew(self, refused: AuthHeaders) -> AuthHeaders | None:
-        """Return a newer signature if the files have changed, else the one that the refused one gives way to."""
+        """Return newer headers if the files have changed, else the alternative to the rejected ones, if any."""
         reads = self._reads
         async with self._lock:
-            if self._signature is refused and self._reads == reads:  # else another lane has read them while we waited
-                self._renewed(await self._read_again())
-            if self._signature is refused:
-                self._give_way(refused)
-        return None if self._signature is refused else self._signature
+            if self._in_use is refused and self._reads == reads:  # else another lane read them during this wait
+                self._on_renewed(await self._read_again())
+            if self._in_use is refused:
+                self._use_alternative(refused)
+        return None if self._in_use is refused else self._in_use
 
-    def _give_way(self, refused: AuthHeaders) -> None:
-        other = self._taken if refused is self._of_files else self._of_files
+    def _use_alternative(self, refused: AuthHeaders) -> None:
+        other = self._last_accepted if refused is self._from_files else self._from_files
         if other is not None:
-            self._signature, self._back = other, False
-            self._doubts.report(self.problem())
+            self._in_use, self._fell_back = other, False
+            self._problems.report(self.problem())
 
-    def record_accepted(self, signature: AuthHeaders) -> None:
-        """Note that a call signed with it was taken: it is what is gone back to."""
-        self._taken = signature
-        if signature is self._signature and signature is not self._of_files and not self._back:
-            self._back = True
-            self._doubts.report(self.problem())
+    def record_accepted(self, auth_headers: AuthHeaders) -> None:
+        """Record that a request with these headers succeeded: they become the alternative to rejected ones."""
+        self._last_accepted = auth_headers
+        if auth_headers is self._in_use and auth_headers is not self._from_files and not self._fell_back:
+            self._fell_back = True
+            self._problems.report(self.problem())
 
     async def refresh(self) -> bool:
-        """Read the secrets again; tell whether the signature changed."""
+        """Read the secrets again and return whether one changed."""
         async with self._lock:
             return await self._read_again()
 
     def problem(self) -> SecretProblem | None:
-        """Return why what stands in the secrets' files is not what signs, or may not be."""
-        return unreadable(self._secrets) or (SecretProblem.REJECTED if self._back else None)
+        """Return why requests do not use the secrets in the files, or may not."""
+        return unreadable(self._secrets) or (SecretProblem.REJECTED if self._fell_back else None)
 
     async def _read_again(self) -> bool:
         await asyncio.gather(*(secret.refresh() for secret in self._secrets))
         self._reads += 1
-        signature = self._sign()
-        changed = signature != self._of_files
+        auth_headers = self._encode()
+        changed = auth_headers != self._from_files
         if changed:
-            self._signature = self._of_files = signature
-            self._back = False
-        self._doubts.report(self.problem())
+            self._in_use = self._from_files = auth_headers
+            self._fell_back = False
+        self._problems.report(self.problem())
         return changed
 
 
 class TokenCredentials:
-    """A token fetched by a call of its own, kept until it is refused or old.
+    """A token, fetched by a request of its own and kept until it is rejected or expires.
 
-    It is fetched with what the secret's file says; where that is refused, with the last secret that was taken, if it is
-    another: the writer of a file may pause in the middle for any time, and half of a secret looks like a whole one.
+    It is fetched with the secret in the file. If that one is rejected, the last accepted secret is tried, if it
+    differs. The writer of a file may pause in the middle for any time, and half of a secret looks like a whole one.
     """
 
     def __init__(
@@ -192,100 +204,112 @@ class TokenCredentials:
         token: AccessToken,
         secrets: Mapping[str, SecretSource],
         exchange: Callable[[HttpRequest], Awaitable[HttpResponse | Fault | Deferred]],
-        renewed: Callable[[bool], None] = ignore,
-        doubted: Callable[[SecretProblem | None], None] = ignore,
+        on_renewed: Callable[[bool], None] = ignore,
+        on_problem: Callable[[SecretProblem | None], None] = ignore,
+        *,
+        recheck_s: float = RECHECK_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Fetch tokens through `exchange`, an unsigned call.
+        """Fetch tokens through `exchange`, which sends an unauthenticated request.
 
-        `renewed` is told of each whether a token was had; `doubted`, of each doubt and of its end.
+        Args:
+            token: how the destination gives out tokens.
+            secrets: the secrets by name.
+            exchange: sends a token request.
+            on_renewed: called after each token request, with whether it brought a token.
+            on_problem: called when a problem begins, and with `None` when it ends.
+            recheck_s: seconds between two reads of a file that holds a rejected secret.
+            clock: returns monotonic seconds.
         """
-        self._renewed = renewed
-        self._doubts = SecretProblems(doubted)
+        self._on_renewed = on_renewed
+        self._problems = SecretProblems(on_problem)
         self._token = token
         self._secret = secrets[token.secret]
         self._exchange = exchange
+        self._recheck_s = recheck_s
+        self._clock = clock
         self._lock = asyncio.Lock()
-        self._signature: AuthHeaders | None = None
+        self._in_use: AuthHeaders | None = None
         self._fetched_at = 0.0
         self._fetches = 0
-        self._failed: Blocked | Deferred | None = None
+        self._failure: Blocked | Deferred | None = None
         self._reading = asyncio.Lock()
-        self._taken: str | None = None
-        self._look_at = 0.0
-        self._back = False  # the token in force was had with another secret than the file's, which was refused
+        self._last_accepted: str | None = None
+        self._recheck_at = float("-inf")
+        self._fell_back = False  # the token was fetched with another secret than the file's, which was rejected
 
     async def current(self) -> AuthHeaders | Blocked | Deferred:
-        """Return the token in force; the first caller fetches it and the others wait for that one call."""
-        if self._back and time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + RECHECK_S
+        """Return the token's headers. The first caller fetches a token; the others wait for the same request."""
+        if self._fell_back and self._clock() >= self._recheck_at:
+            self._recheck_at = self._clock() + self._recheck_s
             await self.refresh()
-        if self._signature is not None and time.monotonic() - self._fetched_at < self._token.life_s:
-            return self._signature
-        return await self._fetch(self._signature)
+        if self._in_use is not None and self._clock() - self._fetched_at < self._token.life_s:
+            return self._in_use
+        return await self._fetch(self._in_use)
 
     async def renew(self, refused: AuthHeaders) -> AuthHeaders | Blocked | Deferred:
-        """Return a newer token. Every lane that met the dead one comes here; only the first makes a call."""
+        """Return a newer token's headers. Of all lanes with the same rejected token only the first sends a request."""
         return await self._fetch(refused)
 
     async def _fetch(self, old: AuthHeaders | None) -> AuthHeaders | Blocked | Deferred:
         fetches = self._fetches
         async with self._lock:
-            if self._signature is not None and self._signature is not old:
-                return self._signature
-            if self._fetches != fetches and self._failed is not None:
-                return self._failed  # the call that was made while we waited has failed for all of us
+            if self._in_use is not None and self._in_use is not old:
+                return self._in_use
+            if self._fetches != fetches and self._failure is not None:
+                return self._failure  # the request sent during this wait has failed for every lane that waits
             await self.refresh()
-            secret = asked = self._secret.reveal()
-            result = await self._ask(asked)
-            if self._taken not in (None, secret) and _is_refusal(result):
-                asked = self._taken
-                result = await self._ask(asked)
+            secret = used = self._secret.reveal()
+            result = await self._request(used)
+            if self._last_accepted not in (None, secret) and _is_rejection(result):
+                used = self._last_accepted
+                result = await self._request(used)
             self._fetches += 1
             if result is not TOKEN_DELAYED:
-                self._renewed(isinstance(result, AuthHeaders))
+                self._on_renewed(isinstance(result, AuthHeaders))
             if isinstance(result, AuthHeaders):
-                self._failed, self._taken = None, asked
-                self._fetched_at = time.monotonic()
-                # made with a secret that has changed meanwhile, it serves this call and no other
-                self._signature = result if secret == self._secret.reveal() else None
+                self._failure, self._last_accepted = None, used
+                self._fetched_at = self._clock()
+                # If the secret has changed meanwhile, the token serves this request and no other.
+                self._in_use = result if secret == self._secret.reveal() else None
             else:
-                self._failed = result
-                self._signature = None  # refused, or too old: a call signed with it would only be refused again
-            self._back = asked != secret and isinstance(result, AuthHeaders)
-            self._doubts.report(self.problem())
+                self._failure = result
+                self._in_use = None  # rejected or expired: another request with it would only be rejected again
+            self._fell_back = used != secret and isinstance(result, AuthHeaders)
+            self._problems.report(self.problem())
             return result
 
-    async def _ask(self, secret: str) -> AuthHeaders | Blocked | Deferred:
-        return self._read(await self._exchange(HttpRequest(self._token.endpoint, self._token.body(secret))))
+    async def _request(self, secret: str) -> AuthHeaders | Blocked | Deferred:
+        return self._judge(await self._exchange(HttpRequest(self._token.endpoint, self._token.body(secret))))
 
-    def _read(self, reply: HttpResponse | Fault | Deferred) -> AuthHeaders | Blocked | Deferred:
-        if isinstance(reply, Deferred):
-            return reply
-        if isinstance(reply, Fault):
-            return Deferred(reply)
-        verdict = judge_status(reply, 1)
+    def _judge(self, response: HttpResponse | Fault | Deferred) -> AuthHeaders | Blocked | Deferred:
+        if isinstance(response, Deferred):
+            return response
+        if isinstance(response, Fault):
+            return Deferred(response)
+        verdict = judge_status(response, 1)
         if isinstance(verdict, Deferred):
-            fault = Fault(verdict.fault.cause, "the token call", reply.status)
+            fault = Fault(verdict.fault.cause, "the token request", response.status)
             return Deferred(fault, verdict.wait_s, verdict.whole_destination)
-        token = self._token.read(reply)
+        token = self._token.read(response)
         return Blocked(token) if isinstance(token, Fault) else AuthHeaders({self._token.header: token})
 
-    def record_accepted(self, signature: AuthHeaders) -> None:
-        """Note nothing: the token's own call tells whether its secret is taken."""
+    def record_accepted(self, auth_headers: AuthHeaders) -> None:
+        """Do nothing: the token request itself shows whether its secret is accepted."""
 
     async def refresh(self) -> bool:
-        """Read the secret again; a changed one makes the token stale."""
+        """Read the secret again and return whether it changed. A changed secret invalidates the token."""
         async with self._reading:
             changed = await self._secret.refresh()
         if changed:
-            self._signature, self._back = None, False
-        self._doubts.report(self.problem())
+            self._in_use, self._fell_back = None, False
+        self._problems.report(self.problem())
         return changed
 
     def problem(self) -> SecretProblem | None:
-        """Return why what stands in the secret's file is not what tokens are had with, or may not be."""
-        return unreadable([self._secret]) or (SecretProblem.REJECTED if self._back else None)
+        """Return why tokens are not fetched with the secret in the file, or may not be."""
+        return unreadable([self._secret]) or (SecretProblem.REJECTED if self._fell_back else None)
 
 
-def _is_refusal(result: AuthHeaders | Blocked | Deferred) -> bool:
+def _is_rejection(result: AuthHeaders | Blocked | Deferred) -> bool:
     return isinstance(result, Blocked) and result.fault.cause is TransientCause.UNAUTHORIZED

@@ -18,12 +18,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def headers_of(
-    letter: DeadLetter,
+    dead_letter: DeadLetter,
     pipeline: str,
     mapping_version: str,
     *,
     value_omitted: bool = False,
-    ours_only: bool = False,
+    own_headers_only: bool = False,
     connect_headers: bool = False,
 ) -> Headers:
     """Return a letter's headers: the original's, in order and untouched, then ours.
@@ -32,22 +32,22 @@ def headers_of(
     text. `cdp-original-timestamp` is epoch milliseconds, as Kafka has it; the times of the failures are RFC 3339.
 
     Args:
-        letter: the delivery, or the undecodable record.
+        dead_letter: the delivery, or the undecodable record.
         pipeline: whose letter it is.
         mapping_version: SHA-256 of the mapping.
         value_omitted: the value would not fit the topic: the letter has the original's coordinates only.
-        ours_only: leave out the original's headers, too: without its value the letter still would not fit.
+        own_headers_only: leave out the original's headers, too: without its value the letter still would not fit.
         connect_headers: also write the names of Kafka Connect's dead-letter queue (KIP-298).
     """
-    message = letter.message
+    message = dead_letter.message
     original = message.headers() or []
     replaced = (PREFIX, CONNECT_PREFIX) if connect_headers else (PREFIX,)
-    kept = [header for header in original if not ours_only and not header[0].startswith(replaced)]
-    texts = _contract(letter, pipeline, mapping_version, _redrives(original))
+    kept = [header for header in original if not own_headers_only and not header[0].startswith(replaced)]
+    texts = _contract(dead_letter, pipeline, mapping_version, _redrives(original))
     if value_omitted:
         texts["cdp-value-omitted"] = "true"
     if connect_headers:
-        texts |= _connect(letter, pipeline)
+        texts |= _connect(dead_letter, pipeline)
     return kept + [(name, text.encode()) for name, text in texts.items()]
 
 

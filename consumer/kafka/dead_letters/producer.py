@@ -18,7 +18,7 @@ from typing import cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from consumer.kafka.client_health import NO_TOPIC, BrokerLossDetector
+from consumer.kafka.client_health import MISSING_TOPIC_ERRORS, BrokerLossDetector
 from consumer.kafka.dead_letters.headers import Headers
 from consumer.kafka.properties import LIBRDKAFKA_LOG
 from consumer.kafka.topics import TopicWatch
@@ -37,7 +37,7 @@ _TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TO
 class PayloadMode(IntEnum):
     """How a letter is written: each form is tried once the one before was too large."""
 
-    AMONG_OTHERS = 0
+    BATCHED = 0
     ALONE = 1
     WITHOUT_VALUE = 2
     COORDINATES_ONLY = 3
@@ -48,9 +48,9 @@ class PendingDeadLetter:
     """A letter on its way, whom to tell, and the form it is written in."""
 
     number: int
-    letter: DeadLetter
-    acked: Callable[[], None]
-    form: PayloadMode = PayloadMode.AMONG_OTHERS
+    dead_letter: DeadLetter
+    on_acknowledged: Callable[[], None]
+    mode: PayloadMode = PayloadMode.BATCHED
 
 
 class DeadLetterProducer:
@@ -84,7 +84,7 @@ class DeadLetterProducer:
         self._leaving = False
         self.failing: tuple[str, float] | None = None
         """The code of the last failure, and since when (monotonic) no letter was acknowledged; read by anyone."""
-        self._watch = TopicWatch((topic,), observer.topic_missing, self._topic_found)
+        self._topic_watch = TopicWatch((topic,), observer.topic_missing, self._topic_found)
         self._producer = self._new()
 
     @property
@@ -93,13 +93,13 @@ class DeadLetterProducer:
         return not self._pile and not self._out
 
     @property
-    def rest_s(self) -> float:
+    def wait_s(self) -> float:
         """Seconds to wait before anything can be done."""
         return 0.0 if self._out or not self._pile else max(0.0, self._not_before_s - time.monotonic())
 
-    def add(self, sheet: PendingDeadLetter) -> None:
+    def add(self, pending: PendingDeadLetter) -> None:
         """Take a letter."""
-        self._pile.append(sheet)
+        self._pile.append(pending)
 
     def serve(self) -> list[PendingDeadLetter]:
         """Write what can be written, and return the letters that the broker has acknowledged since."""
@@ -107,11 +107,11 @@ class DeadLetterProducer:
             return self._sorted()
         # Before any letter needs the topic, and again while it is missing: the client itself would learn of a topic
         # created meanwhile only after minutes.
-        self._watch.refresh_if_due(self._producer, time.monotonic(), _QUESTION_S)
+        self._topic_watch.refresh_if_due(self._producer, time.monotonic(), _QUESTION_S)
         if not self._fatal and time.monotonic() >= self._not_before_s:
             self._write()
         self._producer.poll(REPORTS_S if self._out else 0)
-        self._fatal = self._fatal or self._stranded.for_good
+        self._fatal = self._fatal or self._broker_loss.brokers_lost
         if self._fatal:
             self._producer.purge(blocking=False)  # every letter still with it comes back
         return self._sorted()
@@ -134,8 +134,8 @@ class DeadLetterProducer:
         return True
 
     def _new(self) -> Producer:
-        self._stranded = BrokerLossDetector()
-        callbacks = {"error_cb": self._error, **self._stranded.properties()}
+        self._broker_loss = BrokerLossDetector()
+        callbacks = {"error_cb": self._error, **self._broker_loss.properties()}
         return Producer({**self._properties, **callbacks}, logger=LIBRDKAFKA_LOG)
 
     def _write(self) -> None:
@@ -145,15 +145,15 @@ class DeadLetterProducer:
         # letter took minutes for a large pile. Nor is a large pile written in one go: reports must be served between.
         while self._pile and written < _AT_ONCE and not self._one_is_out_alone():
             sheet = self._pile[0]
-            if sheet.form is not PayloadMode.AMONG_OTHERS and self._out:
+            if sheet.mode is not PayloadMode.BATCHED and self._out:
                 return
-            message = sheet.letter.message
+            message = sheet.dead_letter.message
             try:
                 self._producer.produce(
                     self._topic,
-                    value=message.value() if sheet.form < PayloadMode.WITHOUT_VALUE else None,
-                    key=message.key() if sheet.form < PayloadMode.COORDINATES_ONLY else None,
-                    headers=cast("list[tuple[str, str | bytes | None]]", self._headers(sheet.letter, sheet.form)),
+                    value=message.value() if sheet.mode < PayloadMode.WITHOUT_VALUE else None,
+                    key=message.key() if sheet.mode < PayloadMode.COORDINATES_ONLY else None,
+                    headers=cast("list[tuple[str, str | bytes | None]]", self._headers(sheet.dead_letter, sheet.mode)),
                     on_delivery=self._reporter(sheet),
                 )
             except BufferError:
@@ -166,7 +166,7 @@ class DeadLetterProducer:
             written += 1
 
     def _one_is_out_alone(self) -> bool:
-        return len(self._out) == 1 and next(iter(self._out.values())).form is not PayloadMode.AMONG_OTHERS
+        return len(self._out) == 1 and next(iter(self._out.values())).mode is not PayloadMode.BATCHED
 
     def _reporter(self, sheet: PendingDeadLetter) -> Callable[[KafkaError | None, Message], None]:
         def report(error: KafkaError | None, _: Message) -> None:
@@ -182,13 +182,13 @@ class DeadLetterProducer:
     def _failed(self, error: KafkaError, sheet: PendingDeadLetter | None = None) -> None:
         if self._leaving:
             return  # taken back, not refused
-        if sheet is not None and error.code() in _TOO_LARGE and sheet.form is not PayloadMode.COORDINATES_ONLY:
-            sheet.form = PayloadMode(sheet.form + 1)
+        if sheet is not None and error.code() in _TOO_LARGE and sheet.mode is not PayloadMode.COORDINATES_ONLY:
+            sheet.mode = PayloadMode(sheet.mode + 1)
         else:
             self._not_before_s = time.monotonic() + self._pause_s
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
-        if error.code() in NO_TOPIC:
-            self._watch.refresh_soon()
+        if error.code() in MISSING_TOPIC_ERRORS:
+            self._topic_watch.refresh_soon()
         self.failing = (error.name(), time.monotonic() if self.failing is None else self.failing[1])
         self._observer.dead_letter_failed(error.name())
 

@@ -17,7 +17,7 @@ from typing import Any, cast
 from consumer.kafka.dead_letters.headers import headers_of
 from consumer.kafka.dead_letters.producer import DeadLetterProducer, PayloadMode, PendingDeadLetter
 from consumer.kafka.properties import producer_properties
-from consumer.kafka.timeouts import LETTERS_S
+from consumer.kafka.timeouts import DEAD_LETTERS_S
 from consumer.model import DeadLetter, DeadLetterCause
 from consumer.model.observer import Observer
 
@@ -74,11 +74,11 @@ class DeadLetterWriter:
         """Start the thread."""
         self._thread.start()
 
-    def write(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
+    def write(self, dead_letter: DeadLetter, on_acknowledged: Callable[[], None]) -> None:
         """Have a letter written; `acked` is called in the loop once the broker has it. Call it in the loop."""
         self._shelved += 1
         self._all_acknowledged.clear()
-        self._inbox.put(PendingDeadLetter(self._shelved, letter, acked))
+        self._inbox.put(PendingDeadLetter(self._shelved, dead_letter, on_acknowledged))
 
     def stalled_reason(self) -> str | None:
         """Return why letters are not being written now, in a sentence; `None` if they are, or if there are none."""
@@ -100,7 +100,7 @@ class DeadLetterWriter:
         emptied.cancel()
         self._stop.set()
         self._inbox.put(None)  # wakes the thread
-        await asyncio.wait([self.done], timeout=LETTERS_S)
+        await asyncio.wait([self.done], timeout=DEAD_LETTERS_S)
         return self._shelved - self._acknowledged
 
     # ── The thread ──
@@ -111,7 +111,7 @@ class DeadLetterWriter:
             self._writing = writing = DeadLetterProducer(self._properties, self._topic, self._headers, self._observer)
             while not self._stop.is_set():
                 self._take(writing)
-                self._stop.wait(min(writing.rest_s, _IDLE_S))
+                self._stop.wait(min(writing.wait_s, _IDLE_S))
                 self._tell(writing.serve())
             self._tell(writing.close())
         except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the process, by way of `done`
@@ -135,7 +135,7 @@ class DeadLetterWriter:
             self._pipeline,
             self._mapping_version,
             value_omitted=form >= PayloadMode.WITHOUT_VALUE,
-            ours_only=form is PayloadMode.COORDINATES_ONLY,
+            own_headers_only=form is PayloadMode.COORDINATES_ONLY,
             connect_headers=self._connect_headers,
         )
 
@@ -157,9 +157,11 @@ class DeadLetterWriter:
             self._all_acknowledged.set()
         counts: Counter[tuple[str, DeadLetterCause]] = Counter()
         for sheet in sheets:
-            entry = sheet.letter.entry
-            counts["" if entry is None else entry.destination, cast("DeadLetterCause", sheet.letter.fault.cause)] += 1
-            sheet.acked()
+            entry = sheet.dead_letter.entry
+            counts[
+                "" if entry is None else entry.destination, cast("DeadLetterCause", sheet.dead_letter.fault.cause)
+            ] += 1
+            sheet.on_acknowledged()
         for (destination, cause), count in counts.items():
             self._observer.dead_lettered(destination, cause, count)
 

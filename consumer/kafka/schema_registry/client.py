@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from consumer.kafka.schema_registry.limits import ANSWERS_KEPT, Lookup, ResponseLimits
+from consumer.kafka.schema_registry.limits import CACHED_SCHEMAS, Lookup, ResponseLimits
 from consumer.model.translated_batch import SchemaKey
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SCHEME = "Bearer "
 
-REST_S = 30.0
+TOKEN_RENEWAL_INTERVAL_S = 30.0
 """A registry that refuses new tokens, too, is asked on by all that wait for a schema: each would fetch one for it."""
 
 _AT_ONCE = 8
@@ -94,11 +94,11 @@ class RegistryToken:
         self._not_before_s = float("-inf")
         self._lock = threading.Lock()
 
-    def renew(self, refused: str) -> bool:
+    def renew(self, rejected: str) -> bool:
         """Fetch another token in place of one that the registry refused; not so soon after one was fetched thus.
 
         Args:
-            refused: the `Authorization` of the request that was refused.
+            rejected: the `Authorization` of the request that was refused.
 
         Returns:
             Whether there is another one to ask with. A token that stands in the configuration has none.
@@ -106,15 +106,15 @@ class RegistryToken:
         Raises:
             OAuthTokenError: there was none to be had.
         """
-        if not refused.startswith(_SCHEME) or not hasattr(self._provider, "generate_access_token"):
+        if not rejected.startswith(_SCHEME) or not hasattr(self._provider, "generate_access_token"):
             return False
         with self._lock:  # many questions meet a dead token at once
-            if refused != _SCHEME + self._provider.token:
+            if rejected != _SCHEME + self._provider.token:
                 return True  # another question has fetched one meanwhile
             if self._clock() < self._not_before_s:
                 return False
             self._provider.generate_access_token()
-            self._not_before_s = self._clock() + REST_S
+            self._not_before_s = self._clock() + TOKEN_RENEWAL_INTERVAL_S
             return True
 
 
@@ -133,35 +133,35 @@ class RegistryClient:
     def __init__(self, properties: Mapping[str, object], timeout_s: float) -> None:
         settings: Mapping[str, object] = {**_BOUNDED, "timeout": timeout_s, **properties}
         try:
-            self._bounds = ResponseLimits(_WHOLE * float(str(settings["timeout"])))
+            self._limits = ResponseLimits(_WHOLE * float(str(settings["timeout"])))
             # Between two tries the client waits; and where it searches for a name, no bound reaches it.
-            self._grace_s = self._bounds.answer_s + float(str(settings["retries.max.wait.ms"])) / 1000
+            self._grace_s = self._limits.response_s + float(str(settings["retries.max.wait.ms"])) / 1000
             self._client = _client(settings)
         except (TypeError, ValueError, OSError) as error:
             raise ValueError(f"schema registry: {error}") from error
-        self._bounds.hold(self._client)
+        self._limits.apply_to(self._client)
         self._token = RegistryToken(self._client)
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._again = asyncio.Semaphore(_AGAIN)
-        self._missed: set[SchemaKey] = set()
+        self._failed_keys: set[SchemaKey] = set()
         self._found = 0
 
     async def fetch(self, key: SchemaKey) -> LookupResult:
         """Return the schema of a numeric id or a GUID."""
-        async with self._again if key in self._missed else nullcontext(), self._turns:
+        async with self._again if key in self._failed_keys else nullcontext(), self._turns:
             answer = await self._ask(key)
         if isinstance(answer, RegistryUnreachable):
-            self._missed.add(key)
+            self._failed_keys.add(key)
         else:
-            self._missed.discard(key)
+            self._failed_keys.discard(key)
         if isinstance(answer, SchemaFound):
             self._found += 1
-            if self._found % ANSWERS_KEPT == 0:
+            if self._found % CACHED_SCHEMAS == 0:
                 self._client.clear_caches()  # type: ignore[no-untyped-call]  # its capacity does not bound them
         return answer
 
     async def _ask(self, key: SchemaKey) -> LookupResult:
-        question, told = self._bounds.lookup(), Future[LookupResult]()
+        question, told = self._limits.lookup(), Future[LookupResult]()
         told.set_running_or_notify_cancel()
         # A daemon, and none of the loop's own threads: those are waited for at the end of the process, and a
         # registry that says nothing would keep it until it is killed.
@@ -169,10 +169,10 @@ class RegistryClient:
         answer = asyncio.wrap_future(told)
         try:
             while not answer.done():
-                left_s = question.until + self._grace_s - time.monotonic()
+                left_s = question.deadline_s + self._grace_s - time.monotonic()
                 if left_s <= 0:
                     # The place is another's meanwhile, and the thread ends with what it waits for.
-                    return RegistryUnreachable(f"no whole answer within {self._bounds.answer_s:g} s")
+                    return RegistryUnreachable(f"no whole answer within {self._limits.response_s:g} s")
                 await asyncio.wait({answer}, timeout=left_s)
             return answer.result()
         finally:
@@ -180,7 +180,7 @@ class RegistryClient:
 
     def _tell(self, question: Lookup, key: SchemaKey, told: Future[LookupResult]) -> None:
         try:
-            self._bounds.begin(question)
+            self._limits.begin(question)
             told.set_result(_fetch(self._client, key, question, self._token))
         except BaseException as error:  # noqa: BLE001 - a bug is raised where the answer is awaited
             told.set_exception(error)

@@ -25,7 +25,7 @@ LARGEST_BYTES = 4 * 1024 * 1024
 _LEAST_BYTES = 512
 """What each piece of an answer counts at least: chunks of two bytes would take minutes to the limit."""
 
-ANSWERS_KEPT = 20
+CACHED_SCHEMAS = 20
 """Schemas the client remembers at the most, with their texts and those they refer to: then it forgets all of them.
 
 It remembers at all because what many schemas refer to is not to be asked for each time."""
@@ -44,8 +44,8 @@ class Lookup:
         status: how that was answered; 0 if it was not.
     """
 
-    left_bytes: int
-    until: float
+    remaining_bytes: int
+    deadline_s: float
     authorization: str = ""
     status: int = 0
 
@@ -55,18 +55,18 @@ class ResponseLimits:
 
     def __init__(self, answer_s: float) -> None:
         """Let each try of getting an answer take `answer_s` seconds until that has ended."""
-        self.answer_s = answer_s
+        self.response_s = answer_s
         self._mine = threading.local()
 
     def lookup(self) -> Lookup:
         """Return a question whose time begins now."""
-        return Lookup(LARGEST_BYTES, time.monotonic() + self.answer_s)
+        return Lookup(LARGEST_BYTES, time.monotonic() + self.response_s)
 
     def begin(self, question: Lookup) -> None:
         """Ask this question in this thread."""
         self._mine.question = question
 
-    def hold(self, client: Any) -> None:  # noqa: ANN401 - a registry client, imported late
+    def apply_to(self, client: Any) -> None:  # noqa: ANN401 - a registry client, imported late
         """Keep every answer this client gets within the bounds."""
         rest = client._rest_client  # noqa: SLF001 - it shows no other way to its connections
         self._hold(rest.session)
@@ -93,19 +93,19 @@ class ResponseLimits:
                 socket this alone is not tried again at the same address.
         """
         question: Lookup = self._mine.question
-        left_s = question.until - time.monotonic()
+        left_s = question.deadline_s - time.monotonic()
         if left_s <= 0:
             raise ResponseTooLargeError
         try:
             yield left_s if timeout_s is None else min(timeout_s, left_s)
         except Exception as error:
-            if time.monotonic() >= question.until:
+            if time.monotonic() >= question.deadline_s:
                 raise ResponseTooLargeError from error
             raise
 
     def _try(self, request: Any) -> None:  # noqa: ANN401 - as above
         question: Lookup = self._mine.question
-        question.until = time.monotonic() + self.answer_s
+        question.deadline_s = time.monotonic() + self.response_s
         question.authorization = request.headers.get("authorization", "")
         question.status = 0
 
@@ -119,13 +119,15 @@ class ResponseLimits:
         question.status = response.status_code
         if response.headers.get("content-encoding", "identity") != "identity":
             raise ResponseTooLargeError  # it could unfold to any size
-        content, left_bytes = bytearray(), question.left_bytes
+        content, left_bytes = bytearray(), question.remaining_bytes
         for part in response.iter_raw():
             content += part
             left_bytes -= max(len(part), _LEAST_BYTES)
-            if left_bytes < 0 or time.monotonic() > question.until:
+            if left_bytes < 0 or time.monotonic() > question.deadline_s:
                 raise ResponseTooLargeError
-        question.left_bytes = left_bytes  # what was not read to its end is not kept, and the next address's to read
+        question.remaining_bytes = (
+            left_bytes  # what was not read to its end is not kept, and the next address's to read
+        )
         response._content = bytes(content)  # noqa: SLF001 - where the library keeps what it has read
 
 

@@ -180,7 +180,7 @@ def options(broker: Broker, topics: tuple[str, ...], group: str, **more: Any) ->
         del properties["group.id"]
     else:
         properties["fetch.wait.max.ms"] = 20
-    defaults: dict[str, Any] = {"start": "earliest", "drain_s": 5.0, "commit_every_s": 0.1}
+    defaults: dict[str, Any] = {"start": "earliest", "drain_s": 5.0, "commit_interval_s": 0.1}
     texts = {name: str(value) for name, value in properties.items()}
     return PollOptions(properties=texts, group=group, topics=topics, **(defaults | more))
 

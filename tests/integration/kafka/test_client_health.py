@@ -19,7 +19,7 @@ from tests.kafka_clusters import EmbeddedBroker
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have clients looked at every tenth of a second."""
-    monkeypatch.setattr("consumer.kafka.client_health.EVERY_MS", "100")
+    monkeypatch.setattr("consumer.kafka.client_health.STATISTICS_INTERVAL_MS", "100")
 
 
 class FirstKnowsNobody:
@@ -47,21 +47,21 @@ def test_brokers_that_are_known_are_known_whether_they_answer_or_not() -> None:
     stranded = BrokerLossDetector()
     for sources in (("configured",), ("learned", "logical"), ("configured", "learned")) * 3:
         stranded.read_statistics(said(*sources))
-    assert not stranded.for_good
+    assert not stranded.brokers_lost
 
 
 def test_a_client_that_begins_anew_knows_nobody_for_a_moment_only() -> None:
     stranded = BrokerLossDetector()
     for sources in (("logical",), ("logical",), ("configured",), ("logical",), (), ("learned",)):
         stranded.read_statistics(said(*sources))
-    assert not stranded.for_good
+    assert not stranded.brokers_lost
 
 
 def test_a_client_that_knows_nobody_again_and_again_is_stranded() -> None:
     stranded = BrokerLossDetector()
     for _ in range(3):
         stranded.read_statistics(said("logical", "internal"))
-    assert stranded.for_good
+    assert stranded.brokers_lost
 
 
 @pytest.mark.usefixtures("often")
@@ -81,7 +81,7 @@ def test_a_real_client_lists_the_brokers_it_knows_as_the_search_expects(embedded
             patch.setattr("consumer.kafka.poller.BrokerLossDetector", Listening)
             async with member(wanted) as one:
                 await one.until(lambda: one.road.assignments and len(heard) > 3)
-                assert not one.poller._stranded.for_good
+                assert not one.poller._broker_loss.brokers_lost
                 assert '"source":"learned"' in heard[-1]
 
     asyncio.run(run())
@@ -93,7 +93,7 @@ def test_a_stranded_member_ends_in_one_sentence(embedded_broker: EmbeddedBroker)
         one = Member(options(embedded_broker, (topic,), group))
         one.poller.start()
         await one.until(lambda: one.road.assignments)
-        one.poller._stranded.for_good = True
+        one.poller._broker_loss.brokers_lost = True
         with pytest.raises(PollError, match="has lost every broker"):
             await asyncio.wait_for(one.poller.done, WITHIN_S)
         assert not one.poller.may_send()
@@ -112,7 +112,9 @@ def test_lag_is_asked_through_another_client_once_the_first_knows_nobody(
     commit(embedded_broker, group, TopicPartition(topic, 0, 4))
     monkeypatch.setattr("consumer.kafka.lag.Consumer", clients)
     monkeypatch.setattr("consumer.kafka.lag._TIMEOUT_S", 1.0)
-    lag = LagMonitor({**embedded_broker.client(), "statistics.interval.ms": "0"}, group, lambda: [only], every_s=0.05)
+    lag = LagMonitor(
+        {**embedded_broker.client(), "statistics.interval.ms": "0"}, group, lambda: [only], interval_s=0.05
+    )
     lag.start()
     try:
         until(lambda: lag.snapshot() == {only: (10, 4)})

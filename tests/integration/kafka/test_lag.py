@@ -33,7 +33,7 @@ def test_the_log_end_and_the_commit_are_asked_of_the_brokers(broker: Broker) -> 
     produce(broker, topic, 10)
     commit(broker, group, TopicPartition(topic, 0, 4))
     held = [first, second]
-    lag = LagMonitor(broker.client(), group, lambda: tuple(held), every_s=0.05)
+    lag = LagMonitor(broker.client(), group, lambda: tuple(held), interval_s=0.05)
     assert lag.updated_at == 0.0
     lag.start()
     try:
@@ -78,7 +78,7 @@ class Client:
 def test_only_an_answer_makes_the_figures_new(monkeypatch: pytest.MonkeyPatch) -> None:
     client, held = Client(), list[Partition]()
     monkeypatch.setattr("consumer.kafka.lag.Consumer", client)
-    lag = LagMonitor({}, "group", lambda: tuple(held), every_s=0.01)
+    lag = LagMonitor({}, "group", lambda: tuple(held), interval_s=0.01)
 
     def some_rounds() -> None:
         seen = client.rounds
@@ -112,7 +112,7 @@ def test_brokers_that_do_not_answer_leave_the_old_numbers_and_their_age(broker: 
     only = Partition(topic, 0)
     produce(broker, topic, 10)
     commit(broker, group, TopicPartition(topic, 0, 4))
-    lag = LagMonitor(broker.client(), group, lambda: [only], every_s=0.05)
+    lag = LagMonitor(broker.client(), group, lambda: [only], interval_s=0.05)
     lag.start()
     try:
         until(lambda: lag.snapshot() == {only: (10, 4)})
@@ -147,7 +147,7 @@ def test_a_client_that_cannot_be_made_is_made_once_the_file_it_reads_is_back(
     produce(embedded_broker, topic, 10)
     commit(embedded_broker, group, TopicPartition(topic, 0, 4))
     monkeypatch.setattr("consumer.kafka.lag.Consumer", client)
-    lag = LagMonitor(embedded_broker.client(), group, lambda: [only], every_s=0.05)
+    lag = LagMonitor(embedded_broker.client(), group, lambda: [only], interval_s=0.05)
     lag.start()
     try:
         until(lambda: lag.snapshot() == {only: (10, 4)})
@@ -158,7 +158,7 @@ def test_a_client_that_cannot_be_made_is_made_once_the_file_it_reads_is_back(
 
 def test_asking_stops_at_once_while_no_client_can_be_made(tmp_path: Path) -> None:
     properties = {"bootstrap.servers": "127.0.0.1:1", "security.protocol": "ssl"}
-    lag = LagMonitor({**properties, "ssl.ca.location": str(tmp_path / "ca.pem")}, "group", list, every_s=3600)
+    lag = LagMonitor({**properties, "ssl.ca.location": str(tmp_path / "ca.pem")}, "group", list, interval_s=3600)
     lag.start()
     lag.close()
     lag._thread.join(WITHIN_S)

@@ -55,11 +55,11 @@ def members() -> tuple[GroupMembership, RecordingHandler, Group]:
         topics=("orders",),
         start="earliest",
         drain_s=1.0,
-        commit_every_s=1.0,
+        commit_interval_s=1.0,
     )
     told, fence = Observer(), Fence(10.0)
     made = GroupMembership(options, road, cast("LoopBridge", AtOnce()), OffsetCommitter(told, fence), fence, told)
-    made.held = {Partition("orders", 0): 1}
+    made.assigned = {Partition("orders", 0): 1}
     return made, road, Group()
 
 
@@ -68,13 +68,13 @@ def test_a_total_that_changes_without_an_assignment_is_told_once() -> None:
         member, road, group = members()
         client = cast("Consumer", group)
         for now_s in (1.0, 2.0, 200.0):
-            member.finish_pending(client, now_s)
+            member.refresh(client, now_s)
         assert (road.totals, group.looks) == ([4], 1)
         group.partitions = 6
-        member.finish_pending(client, 250.0)
+        member.refresh(client, 250.0)
         assert road.totals == [4], "it is looked for every five minutes"
-        member.finish_pending(client, 302.0)
-        member.finish_pending(client, 303.0)
+        member.refresh(client, 302.0)
+        member.refresh(client, 303.0)
         assert (road.totals, group.looks) == ([4, 6], 2)
 
     asyncio.run(run())
@@ -84,10 +84,10 @@ def test_a_rebalance_that_brings_nothing_here_has_the_partitions_counted_at_once
     async def run() -> None:
         member, road, group = members()
         client = cast("Consumer", group)
-        member.finish_pending(client, 1.0)
+        member.refresh(client, 1.0)
         group.partitions = 12
         member.on_assign(client, [])
-        member.finish_pending(client, 2.0)
+        member.refresh(client, 2.0)
         assert road.totals == [4, 12]
 
     asyncio.run(run())
@@ -96,8 +96,8 @@ def test_a_rebalance_that_brings_nothing_here_has_the_partitions_counted_at_once
 def test_who_holds_nothing_is_told_nothing() -> None:
     async def run() -> None:
         member, road, group = members()
-        member.held = {}
-        member.finish_pending(cast("Consumer", group), 1.0)
+        member.assigned = {}
+        member.refresh(cast("Consumer", group), 1.0)
         assert (road.totals, group.looks) == ([], 1)
 
     asyncio.run(run())

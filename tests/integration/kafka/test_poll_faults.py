@@ -203,6 +203,6 @@ def test_a_member_without_partitions_has_joined_all_the_same(broker: Broker, pro
             await busy.until(lambda: busy.heard.joins)
             await spare.until(lambda: spare.heard.joins)
             assert busy.heard.joins == spare.heard.joins == [protocol]
-            assert len(busy.poller.fetch_queue()) + len(spare.poller.fetch_queue()) <= 1
+            assert len(busy.poller.assigned()) + len(spare.poller.assigned()) <= 1
 
     asyncio.run(run())

@@ -140,7 +140,9 @@ def test_back_pressure_longer_than_the_poll_interval_keeps_membership(broker: Br
     topic, group = broker.create_topic("orders", 2), broker.unique("group")
     for partition in (0, 1):
         produce(broker, topic, 700, partition=partition)
-    given = options(broker, (topic,), group, lot=100, properties={**protocol, "max.poll.interval.ms": 6000})
+    given = options(
+        broker, (topic,), group, max_batch_records=100, properties={**protocol, "max.poll.interval.ms": 6000}
+    )
 
     async def run() -> None:
         async with member(given, settles=False) as one:  # who owes nothing need not be able to call
@@ -184,16 +186,16 @@ def test_two_members_hand_over_what_was_committed_and_take_it_back(broker: Broke
             old.road.full = frozenset(Partition(topic, index) for index in range(4))
             await old.until(lambda: old.heard.pauses and len(old.heard.pauses[-1]) == 4)
             async with member(given) as new:
-                await new.until(lambda: len(new.poller.fetch_queue()) == 2 and len(old.poller.fetch_queue()) == 2)
+                await new.until(lambda: len(new.poller.assigned()) == 2 and len(old.poller.assigned()) == 2)
                 old.road.full = frozenset()
-                moved = frozenset(new.poller.fetch_queue())
+                moved = frozenset(new.poller.assigned())
                 assert moved <= frozenset(old.road.gone)
                 for partition in range(4):
                     produce(broker, topic, 50, partition=partition, first=50)
                 await new.until(lambda: len(new.road.taken) == 100)
                 await old.until(lambda: len(old.road.taken) == 300)
                 assert min(offset for _, offset in new.road.taken) == 50
-            await old.until(lambda: len(old.poller.fetch_queue()) == 4)
+            await old.until(lambda: len(old.poller.assigned()) == 4)
             for partition in range(4):
                 produce(broker, topic, 10, partition=partition, first=100)
             await old.until(lambda: len(old.road.taken) == 340)

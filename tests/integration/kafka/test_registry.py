@@ -20,7 +20,7 @@ from consumer.kafka.schema_registry.client import (
     SchemaUnknown,
     registry_complaints,
 )
-from consumer.kafka.schema_registry.limits import ANSWERS_KEPT
+from consumer.kafka.schema_registry.limits import CACHED_SCHEMAS
 
 GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 ORDER = '{"type":"record","name":"Order","fields":[{"name":"by","type":"Customer"}]}'
@@ -124,7 +124,7 @@ def test_references_are_followed_and_come_before_what_refers_to_them(server: _Se
 def test_the_client_forgets_the_texts_of_many_schemas_and_remembers_those_of_a_few(
     server: _Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    others = range(10_000, 10_000 + ANSWERS_KEPT)
+    others = range(10_000, 10_000 + CACHED_SCHEMAS)
     for key in others:
         monkeypatch.setitem(ANSWERS, f"/schemas/ids/{key}", (200, {"schema": ADDRESS}))
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from consumer.kafka.schema_registry.client import (
-    REST_S,
+    TOKEN_RENEWAL_INTERVAL_S,
     LookupResult,
     RegistryClient,
     RegistryToken,
@@ -124,10 +124,10 @@ def test_a_token_that_never_comes_leaves_no_thread_behind_and_is_had_once_it_doe
     async def run() -> tuple[LookupResult, LookupResult]:
         world.endpoint = SLOW[name]
         async with world.asked(HASTY_S) as registry:
-            registry._bounds.answer_s = 0.3
+            registry._limits.response_s = 0.3
             first = await registry.fetch(1)
             await asyncio.to_thread(assert_no_thread_is_left)
-            world.endpoint, registry._bounds.answer_s = None, PATIENT_S
+            world.endpoint, registry._limits.response_s = None, PATIENT_S
             return first, await found(registry, 1)
 
     first, second = asyncio.run(run())
@@ -147,7 +147,7 @@ def test_a_token_that_trickles_over_tls_leaves_no_thread_behind(
             secure.serving(SLOW["a body that trickles"], "/token") as issuer,
             asked(url, ENDLESS_S, **oauth(issuer)) as registry,
         ):
-            registry._bounds.answer_s = 0.5
+            registry._limits.response_s = 0.5
             answer = await registry.fetch(1)
             await asyncio.to_thread(assert_no_thread_is_left)
             return answer
@@ -281,9 +281,9 @@ def test_new_tokens_that_are_refused_as_well_are_fetched_now_and_then_only() -> 
     token = token_of(provider, lambda: now[0])
     assert token.renew("Bearer t1")
     assert not token.renew("Bearer t2")
-    now[0] = REST_S - 1
+    now[0] = TOKEN_RENEWAL_INTERVAL_S - 1
     assert not token.renew("Bearer t2")
-    now[0] = REST_S
+    now[0] = TOKEN_RENEWAL_INTERVAL_S
     assert token.renew("Bearer t2")
     assert provider.token == "t3"
 

@@ -38,7 +38,7 @@ class Watched:
         self.cluster = cluster
         self.missed: list[str] = []
         self.found: list[str] = []
-        self.watch = TopicWatch(topics, self.missed.append, self.found.append, every_s=30.0)
+        self.watch = TopicWatch(topics, self.missed.append, self.found.append, interval_s=30.0)
 
     def turn(self, now_s: float) -> None:
         self.watch.refresh_if_due(cast("Consumer", self.cluster), now_s, 1.0)
@@ -60,7 +60,7 @@ def test_once_all_are_there_nobody_is_asked_until_one_is_suspected_gone() -> Non
     watched.turn(100.0)
     assert (watched.cluster.looks, watched.watch.total, watched.missed) == (1, 6, [])
     del watched.cluster.topics["late"]
-    watched.watch.suspect()
+    watched.watch.report_missing()
     watched.turn(101.0)
     assert (watched.cluster.looks, watched.watch.total, watched.missed) == (2, 4, ["late"])
 
@@ -97,7 +97,7 @@ def test_a_look_can_be_hurried() -> None:
 def test_a_suspicion_does_not_hurry_a_look_that_is_due_anyway() -> None:
     watched = Watched(Cluster(), "orders")
     watched.turn(1.0)
-    watched.watch.suspect()
+    watched.watch.report_missing()
     watched.turn(2.0)
     assert watched.cluster.looks == 1
 

@@ -56,7 +56,7 @@ class Held:
     """The part of a membership that taking looks at."""
 
     def __init__(self, held: dict[Partition, int]) -> None:
-        self.held = held
+        self.assigned = held
 
 
 def taking_of(held: Held, commits: OffsetCommitter, heard: RecordingObserver) -> Fetcher:
@@ -121,7 +121,7 @@ def test_a_record_in_hand_is_never_committed_by_a_callback_within_consume() -> N
     def revoked_meanwhile() -> list[Message]:
         assert commits.commit_sync(consumer, [P])
         commits.revoke([P])
-        held.held = {}
+        held.assigned = {}
         return [record(P, 11)]
 
     obedient.rest = revoked_meanwhile
@@ -138,7 +138,7 @@ def test_a_record_of_a_tenure_that_ended_while_more_were_taken_is_dropped() -> N
     def assigned_anew() -> list[Message]:
         commits.revoke([P])
         commits.assign({P: 2}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
-        held.held = {P: 2}
+        held.assigned = {P: 2}
         return [record(P, 10), record(P, 11)]
 
     obedient.rest = assigned_anew
@@ -190,7 +190,7 @@ def test_what_comes_early_waits_for_its_turn_unless_its_tenure_ends() -> None:
         obedient.first = one
         taking.poll_paused(consumer)
     commits.revoke([P])
-    held.held = {P: 3, Q: 2}
+    held.assigned = {P: 3, Q: 2}
     commits.assign({P: 3}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
     assert [(one.partition(), one.offset()) for one in taking.fetch(consumer, 500, 0.1)] == [(1, 0)]
 

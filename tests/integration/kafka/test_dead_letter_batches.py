@@ -29,7 +29,7 @@ class Press:
     def produce(self, _: str, *, headers: list[tuple[str, bytes]], on_delivery: Report, **__: object) -> None:
         number, form = (int(value) for _, value in headers)
         self.given.append(number)
-        self._reports.append((number if form == PayloadMode.AMONG_OTHERS else -1, on_delivery))
+        self._reports.append((number if form == PayloadMode.BATCHED else -1, on_delivery))
 
     def poll(self, _: float) -> None:
         self.portions.append(len(self._reports))

@@ -95,7 +95,7 @@ class Gone:
         options = PollOptions({"partition.assignment.strategy": strategy}, "cdp", ("orders",), "earliest", 1.0)
         crossing = cast("LoopBridge", AtOnce())
         self.member = GroupMembership(options, self.road, crossing, self.commits, fence, self.heard)
-        self.member.held = {P: OLD, Q: OTHER}
+        self.member.assigned = {P: OLD, Q: OTHER}
         self.stops = StoppedPartitions(self.member, self.commits, self.road, self.heard)
         self.stops.add(P, "_AUTO_OFFSET_RESET")
         self.road.accepted_gaps = [AcceptGap(1, "", P.topic, P.index, 10, 57)]
@@ -118,8 +118,8 @@ def test_a_partition_goes_on_behind_its_gap_and_the_others_where_they_are(strate
     assert one.client.committed == [{P: 57}]
     assert one.road.events == ["lost", "assigned"]
     (news,) = one.road.assignments
-    assert (news.epochs, news.starts) == ({P: one.member.held[P]}, {P: 57})
-    assert one.member.held[P] not in (OLD, OTHER)
+    assert (news.epochs, news.starts) == ({P: one.member.assigned[P]}, {P: 57})
+    assert one.member.assigned[P] not in (OLD, OTHER)
     assert one.heard.gaps == [(P, 10, 57)]
     assert one.client.paused == []
 
@@ -131,7 +131,7 @@ def test_where_the_client_refuses_to_assign_the_old_tenure_stays_until_it_does(s
     for now_s in (0.0, 1.0):
         one.turn(now_s)
     assert one.heard.errors == [("_STATE", False)] * 2
-    assert one.member.held == {P: OLD, Q: OTHER}
+    assert one.member.assigned == {P: OLD, Q: OTHER}
     assert one.stops.snapshot().keys() == {P}
     assert (one.road.events, one.client.committed, one.heard.gaps) == ([], [], [])
     one.client.refusing = {}
@@ -160,10 +160,10 @@ def test_a_partition_the_client_has_not_assigned_is_given_back_all_the_same() ->
     client = cast("Consumer", one.client)
     one.member.on_lost(client, [TopicPartition(*P), TopicPartition(*Q)])
     assert one.client.assignment == {}
-    assert one.member.held == {}
+    assert one.member.assigned == {}
     one.client.assignment = {P: 10}
     one.commits.assign({P: LATER}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
-    one.member.held = {P: LATER}
+    one.member.assigned = {P: LATER}
     one.stops.add(P, "_AUTO_OFFSET_RESET")
     one.turn(60.0)
     assert one.client.assignment == {P: 57}, "it was taken for unassigned, though it had come back"
@@ -176,6 +176,6 @@ def test_a_start_behind_a_gap_that_is_not_committed_yet_is_not_read_from() -> No
     assert one.client.paused == [P]
     assert one.heard.gaps == [(P, 10, 57)]
     one.client.refusing = {}
-    one.commits.advance(CommittableOffsets({P: (one.member.held[P], 57)}))
+    one.commits.advance(CommittableOffsets({P: (one.member.assigned[P], 57)}))
     assert one.commits.commit_sync(cast("Consumer", one.client), [P])
     assert one.client.committed == [{P: 57}]

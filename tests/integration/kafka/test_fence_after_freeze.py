@@ -70,8 +70,8 @@ def _stands_still(broker: Broker, protocol: dict[str, str]) -> None:
 async def _stand_still(one: Member) -> None:
     """Have it look as if the process had stood still for longer than half the session of six seconds."""
     while not one.heard.fences:
-        one.poller._fence._sent_s -= 4
-        one.poller._proving._open_s -= 4
+        one.poller._fence._accepted_sent_s -= 4
+        one.poller._commit_scheduler._open_s -= 4
         await asyncio.sleep(0.02)  # an answer that was under way counts: then once more
 
 

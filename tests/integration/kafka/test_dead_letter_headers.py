@@ -114,7 +114,7 @@ def test_redrives_that_are_no_number_count_as_none() -> None:
 
 def test_a_letter_that_does_not_fit_says_that_its_value_is_missing() -> None:
     assert ("cdp-value-omitted", b"true") in headers_of(letter(), "p", "f00d", value_omitted=True)
-    bare = headers_of(letter([("trace", b"1")]), "p", "f00d", value_omitted=True, ours_only=True)
+    bare = headers_of(letter([("trace", b"1")]), "p", "f00d", value_omitted=True, own_headers_only=True)
     assert "trace" not in dict(bare)
 
 

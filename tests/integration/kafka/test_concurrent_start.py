@@ -54,9 +54,7 @@ def test_members_that_begin_at_once_replay_nothing_and_miss_nothing(broker: Brok
     async def run() -> tuple[Member, Member]:
         with Writing(broker, topic) as writing:
             async with member(given) as one, member(given) as other:
-                await one.until(
-                    lambda: len(one.poller.fetch_queue()) == len(other.poller.fetch_queue()) == _PARTITIONS // 2
-                )
+                await one.until(lambda: len(one.poller.assigned()) == len(other.poller.assigned()) == _PARTITIONS // 2)
                 taken = len(one.road.taken), len(other.road.taken)
                 await one.until(lambda: len(one.road.taken) > taken[0] and len(other.road.taken) > taken[1])
                 await asyncio.to_thread(writing.__exit__)

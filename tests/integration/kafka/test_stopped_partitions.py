@@ -27,8 +27,8 @@ class Member:
     """The part of a membership that stops look at: each log has the offsets from 40 to below 100."""
 
     def __init__(self, commits: OffsetCommitter) -> None:
-        self.held = {P: 1, Q: 2}
-        self.hasty = self
+        self.assigned = {P: 1, Q: 2}
+        self.quick_resolver = self
         self.asked: list[Partition] = []
         self.silent: dict[Partition, KafkaError] = {}
         self._commits = commits
@@ -46,8 +46,8 @@ class Member:
 
     def anew(self, partition: Partition, offset: int) -> None:
         """Begin an epoch."""
-        epoch = max(self.held.values()) + 1
-        self.held = {**self.held, partition: epoch}
+        epoch = max(self.assigned.values()) + 1
+        self.assigned = {**self.assigned, partition: epoch}
         self._commits.assign({partition: epoch}, StartOffsets({partition: offset}, {}, GroupStart("earliest")))
 
 
@@ -155,7 +155,7 @@ def test_the_next_gap_of_a_partition_is_not_accepted_not_even_after_a_restart() 
     one.road.accepted_gaps = [accepted()]
     one.turn()
     one.commits.note_consumed({P: 59})
-    one.commits.advance(CommittableOffsets({P: (one.member.held[P], 60)}))
+    one.commits.advance(CommittableOffsets({P: (one.member.assigned[P], 60)}))
     one.stops.add(P, "_AUTO_OFFSET_RESET")
     one.turn()
     one.stops = one.restarted()
@@ -173,7 +173,7 @@ def test_a_partition_that_comes_to_the_same_stop_from_below_is_not_sent_below_fo
     one.road.accepted_gaps = [below]
     one.turn()
     one.commits.note_consumed({P: 69})
-    one.commits.advance(CommittableOffsets({P: (one.member.held[P], 70)}))
+    one.commits.advance(CommittableOffsets({P: (one.member.assigned[P], 70)}))
     one.stops.add(P, "_BAD_MSG")
     one.turn()
     assert one.heard.gaps == [(P, 70, 50)]
@@ -181,7 +181,7 @@ def test_a_partition_that_comes_to_the_same_stop_from_below_is_not_sent_below_fo
     for _ in range(4):
         one.turn()
         one.commits.note_consumed({P: 69})
-        one.commits.advance(CommittableOffsets({P: (one.member.held[P], 70)}))
+        one.commits.advance(CommittableOffsets({P: (one.member.assigned[P], 70)}))
         one.stops.add(P, "_BAD_MSG")
     assert one.heard.gaps == [(P, 70, 50), (P, 70, 60)], "one of the two was used twice"
 

@@ -186,7 +186,7 @@ def test_a_gap_is_passed_only_after_what_was_taken_before_it_has_ended(broker: B
             await one.until(lambda: len(one.road.taken) == 10)
             one.road.accepted_gaps = accepted(only, 10, 2)
             # As if the log ended here: whatever the reason, the tenth record's answer is still due.
-            one.poller._stops.add(only, "_BAD_MSG")
+            one.poller._stopped_partitions.add(only, "_BAD_MSG")
             one.road.settle(only, 9)
             await one.until(lambda: {only: 9} in one.heard.committed_offsets)
             assert one.heard.gaps == []

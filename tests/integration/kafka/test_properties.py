@@ -14,7 +14,7 @@ from consumer.kafka.properties import (
     librdkafka_version,
     max_poll_interval_s,
     producer_properties,
-    refusals,
+    reserved_complaints,
     session_timeout_s,
 )
 from consumer.kafka.topics import matches, matching, missing
@@ -63,14 +63,14 @@ def test_partitions_come_one_by_one_unless_the_protocol_is_eager(properties: dic
     ["group.id", "enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset", "statistics.interval.ms"],
 )
 def test_each_refused_property_gets_its_sentence(name: str) -> None:
-    (said,) = refusals({**USABLE, name: "x"})
+    (said,) = reserved_complaints({**USABLE, name: "x"})
     assert said.startswith(f"{name}: may not be set: ")
 
 
 def test_the_new_protocol_refuses_three_more() -> None:
     extra = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500", "partition.assignment.strategy": "range"}
-    assert refusals(extra) == []
-    assert len(refusals({**extra, "group.protocol": "consumer"})) == 3
+    assert reserved_complaints(extra) == []
+    assert len(reserved_complaints({**extra, "group.protocol": "consumer"})) == 3
     assert len(complaints({**extra, "group.protocol": "consumer"})) == 3
 
 

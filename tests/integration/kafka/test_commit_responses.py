@@ -9,7 +9,7 @@ from consumer.kafka.fence import Fence
 from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from tests.integration.kafka.recording_handler import RecordingObserver
-from tests.integration.kafka.test_commits import Obedient, P, Q, answers, begun
+from tests.integration.kafka.test_committer import Obedient, P, Q, answers, begun
 
 
 def test_while_an_answer_is_outstanding_nothing_more_is_sent() -> None:

@@ -37,7 +37,7 @@ def test_leaving_covers_everyone_who_is_waited_for_one_after_the_other(drain_s: 
     properties = {"socket.timeout.ms": str(socket_ms)}
     seconds, _ = timeouts.shutdown_seconds(properties, drain_s)
     assert seconds == pytest.approx(
-        timeouts.poll_thread_seconds(properties, drain_s) + timeouts.LETTERS_S + timeouts.LAG_S
+        timeouts.poll_thread_seconds(properties, drain_s) + timeouts.DEAD_LETTERS_S + timeouts.LAG_S
     )
     assert seconds > timeouts.revoke_seconds(properties, drain_s)[0] == pytest.approx(drain_s + 0.5 + socket_ms / 1000)
 

@@ -80,7 +80,7 @@ class Holding:
         self.commits.assign({P: 1, Q: 2}, StartOffsets({P: 0, Q: 0}, {P: 0, Q: 0}, GroupStart("earliest")))
         self.commits.note_consumed({P: 9, Q: 9})
         self.road.next = {P: (1, 7), Q: (2, 4)}
-        self.member.held = {P: 1, Q: 2}
+        self.member.assigned = {P: 1, Q: 2}
 
     def revoked(self, *partitions: Partition) -> None:
         self.member.on_revoke(cast("Consumer", self.client), [TopicPartition(*one) for one in partitions])
@@ -95,7 +95,7 @@ def test_partitions_are_drained_then_committed_then_given_back_resumed(strategy:
     one.revoked(P, Q)
     assert one.road.events == ["drain"]
     assert one.client.asked == [("commit", {0: 7, 1: 4}), ("resume", {0, 1}), (unassign, {0, 1})]
-    assert one.member.held == {}
+    assert one.member.assigned == {}
     assert one.heard.revocations == [(frozenset({P, Q}), False)]
 
 
@@ -103,7 +103,7 @@ def test_who_keeps_a_partition_commits_and_gives_back_only_the_other() -> None:
     one = Holding("cooperative-sticky")
     one.revoked(Q)
     assert one.client.asked == [("commit", {1: 4}), ("resume", {1}), ("incremental_unassign", {1})]
-    assert one.member.held == {P: 1}
+    assert one.member.assigned == {P: 1}
 
 
 @STRATEGIES
@@ -114,7 +114,7 @@ def test_partitions_are_given_back_though_their_commit_was_refused(strategy: str
     one.revoked(P, Q)
     assert one.heard.refusals == [KafkaError(code).name()]
     assert one.client.asked[1:] == [("resume", {0, 1}), (unassign, {0, 1})]
-    assert one.member.held == {}
+    assert one.member.assigned == {}
 
 
 @STRATEGIES
@@ -124,7 +124,7 @@ def test_nothing_is_committed_for_partitions_that_were_lost(strategy: str, unass
     one.lost(P, Q)
     assert one.client.asked == [("resume", {0, 1}), (unassign, {0, 1})]
     assert one.road.events == ["lost"]
-    assert one.member.held == {}
+    assert one.member.assigned == {}
     assert one.heard.revocations == [(frozenset({P, Q}), True)]
 
 
@@ -139,7 +139,7 @@ def test_a_frontier_that_comes_after_its_partitions_went_commits_nothing() -> No
 @STRATEGIES
 def test_a_member_that_ends_has_drained_already(strategy: str, unassign: str) -> None:
     one = Holding(strategy)
-    one.member.ending = True
+    one.member.closing = True
     one.revoked(P)
     one.lost(Q)
     assert one.road.events == []

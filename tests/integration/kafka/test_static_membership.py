@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError
 
-from consumer.kafka.client_health import PollError, in_words, is_fatal, name_of
+from consumer.kafka.client_health import PollError, describe_fatal, error_name, is_fatal
 from consumer.model import Partition
 from tests.integration.kafka.recording_handler import WITHIN_S, Member, member, options, produce
 from tests.integration.kafka.test_poller import HAND_OVER
@@ -30,21 +30,21 @@ def test_a_named_member_that_restarts_within_its_session_finds_its_partitions_an
     async def run() -> None:
         async with member(named(broker, topic, group, "stays", protocol)) as stays:
             async with member(named(broker, topic, group, "restarts", protocol)) as before:
-                await stays.until(lambda: len(stays.poller.fetch_queue()) == len(before.poller.fetch_queue()) == 1)
-                mine = set(before.poller.fetch_queue())
+                await stays.until(lambda: len(stays.poller.assigned()) == len(before.poller.assigned()) == 1)
+                mine = set(before.poller.assigned())
                 for index in (0, 1):
                     produce(broker, topic, 20, partition=index)
                 await before.until(lambda: len(before.road.taken) == 20)
-            revocations, epochs = len(stays.heard.revocations), dict(stays.poller.fetch_queue())
+            revocations, epochs = len(stays.heard.revocations), dict(stays.poller.assigned())
             for index in (0, 1):
                 produce(broker, topic, 20, partition=index, first=20)
             await stays.until(lambda: len(stays.road.taken) == 40)
             async with member(named(broker, topic, group, "restarts", protocol)) as after:
                 await after.until(lambda: len(after.road.taken) == 20)
-                assert set(after.poller.fetch_queue()) == mine == both - set(stays.poller.fetch_queue())
+                assert set(after.poller.assigned()) == mine == both - set(stays.poller.assigned())
                 assert [offset for _, offset in after.road.taken] == list(range(20, 40))
                 assert len(stays.heard.revocations) == revocations
-                assert stays.poller.fetch_queue() == epochs
+                assert stays.poller.assigned() == epochs
 
     asyncio.run(run())
 
@@ -61,7 +61,7 @@ def test_two_members_of_one_name_end_with_one_and_a_sentence_that_says_so(
     async def run() -> None:
         older, younger = Member(given), Member(given)
         older.poller.start()
-        await older.until(lambda: len(older.poller.fetch_queue()) == 2)
+        await older.until(lambda: len(older.poller.assigned()) == 2)
         younger.poller.start()
         # The classic protocol takes the second for the first one's restart; the new one keeps to the first.
         ends, stays = (younger, older) if new_protocol else (older, younger)
@@ -71,7 +71,7 @@ def test_two_members_of_one_name_end_with_one_and_a_sentence_that_says_so(
         code = "UNRELEASED_INSTANCE_ID" if new_protocol else "FENCED_INSTANCE_ID"
         assert (code, True) in ends.heard.errors
         assert not ends.poller.may_send()
-        await stays.until(lambda: len(stays.poller.fetch_queue()) == 2)
+        await stays.until(lambda: len(stays.poller.assigned()) == 2)
         produce(broker, topic, 5)
         await stays.until(lambda: len(stays.road.taken) == 5)
         await stays.poller.shutdown()
@@ -84,15 +84,15 @@ def test_a_fatal_error_that_denies_it_is_known_by_its_code_and_the_one_behind_it
     hidden = KafkaError(KafkaError._FATAL, f"Fatal error: {behind.str()}: Fatal consumer error")
     assert not hidden.fatal(), "once it says so itself, its code need not be looked at"
     assert is_fatal(hidden)
-    assert name_of(hidden) == "FENCED_INSTANCE_ID"
-    assert in_words(hidden, "cdp-yotpo", {"group.instance.id": "pod-0"}).startswith(
+    assert error_name(hidden) == "FENCED_INSTANCE_ID"
+    assert describe_fatal(hidden, "cdp-yotpo", {"group.instance.id": "pod-0"}).startswith(
         "group cdp-yotpo: there is another member of the name group.instance.id=pod-0 (FENCED_INSTANCE_ID): "
     )
 
 
 def test_other_fatal_errors_are_told_in_the_clients_words() -> None:
     other = KafkaError(KafkaError._FATAL, "out of luck")
-    assert (is_fatal(other), name_of(other)) == (True, "_FATAL")
-    assert in_words(other, "cdp-yotpo", {}) == "group cdp-yotpo: the Kafka client cannot go on: out of luck"
+    assert (is_fatal(other), error_name(other)) == (True, "_FATAL")
+    assert describe_fatal(other, "cdp-yotpo", {}) == "group cdp-yotpo: the Kafka client cannot go on: out of luck"
     transient = KafkaError(KafkaError._TRANSPORT)
-    assert (is_fatal(transient), name_of(transient)) == (False, "_TRANSPORT")
+    assert (is_fatal(transient), error_name(transient)) == (False, "_TRANSPORT")

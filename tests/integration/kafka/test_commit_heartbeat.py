@@ -12,7 +12,7 @@ from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from consumer.model import Partition
 from tests.integration.kafka.recording_handler import RecordingObserver
-from tests.integration.kafka.test_commits import Obedient, P, Q, answers
+from tests.integration.kafka.test_committer import Obedient, P, Q, answers
 
 
 def test_what_has_not_moved_is_sent_again_when_the_fence_asks_and_its_answer_counts_from_when_it_was_sent() -> None:
@@ -23,7 +23,7 @@ def test_what_has_not_moved_is_sent_again_when_the_fence_asks_and_its_answer_cou
     commits.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.commit_async(consumer)
     assert obedient.commits == []
-    commits.commit_async(consumer, proof=True)
+    commits.commit_async(consumer, heartbeat=True)
     now[0] += 2.0
     commits.on_commit(None, answers({P: 7}))
     assert obedient.commits == [{P: 7}]
@@ -36,7 +36,7 @@ def test_an_answer_about_an_earlier_tenure_shows_nothing_of_this_one() -> None:
     fence = Fence(3.0, lambda: 100.0)
     obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), fence)
     commits.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
-    commits.commit_async(cast("Consumer", obedient), proof=True)
+    commits.commit_async(cast("Consumer", obedient), heartbeat=True)
     commits.revoke([P])
     commits.assign({P: 2}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
     commits.on_commit(None, answers({P: 7}))
@@ -48,7 +48,7 @@ def test_who_was_accepted_last_proves_it_again_beside_whoever_waited_longest() -
     many = {Partition("shop.orders", index): 7 for index in range(5)}
     commits.assign(dict.fromkeys(many, 1), StartOffsets(many, many, GroupStart("earliest")))
     for _ in range(6):
-        commits.commit_async(cast("Consumer", obedient), proof=True)
+        commits.commit_async(cast("Consumer", obedient), heartbeat=True)
         commits.on_commit(None, answers({P: 7}) if P in obedient.commits[-1] else [refused(one) for one in many])
     assert [sorted(one.index for one in sent) for sent in obedient.commits] == [
         [0],
@@ -67,7 +67,7 @@ def test_a_partition_whose_commits_are_refused_for_good_keeps_nobody_from_proof(
     commits.note_consumed({P: 9})
     commits.advance(CommittableOffsets({P: (1, 10)}))
     for _ in range(3):
-        commits.commit_async(cast("Consumer", obedient), proof=True)
+        commits.commit_async(cast("Consumer", obedient), heartbeat=True)
         assert obedient.commits[-1] == {P: 10, Q: 8}
         commits.on_commit(None, [refused(P), *answers({Q: 8})])
         assert fence.may_send()
@@ -108,10 +108,10 @@ def test_who_is_told_that_it_is_no_member_calls_no_more(code: int) -> None:
     fence = Fence(3.0, lambda: 100.0)
     obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), fence)
     commits.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
-    commits.commit_async(cast("Consumer", obedient), proof=True)
+    commits.commit_async(cast("Consumer", obedient), heartbeat=True)
     commits.on_commit(None, answers({P: 7}))
     assert fence.may_send()
-    commits.commit_async(cast("Consumer", obedient), proof=True)
+    commits.commit_async(cast("Consumer", obedient), heartbeat=True)
     commits.on_commit(KafkaError(code), [])
     assert not fence.may_send()
 
@@ -120,9 +120,9 @@ def test_a_commit_that_is_not_now_proves_nothing_either_way() -> None:
     fence = Fence(3.0, lambda: 100.0)
     obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), fence)
     commits.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
-    commits.commit_async(cast("Consumer", obedient), proof=True)
+    commits.commit_async(cast("Consumer", obedient), heartbeat=True)
     commits.on_commit(None, answers({P: 7}))
-    commits.commit_async(cast("Consumer", obedient), proof=True)
+    commits.commit_async(cast("Consumer", obedient), heartbeat=True)
     commits.on_commit(KafkaError(KafkaError.REBALANCE_IN_PROGRESS), [])
     assert fence.may_send()
 

@@ -78,7 +78,7 @@ def starts(
     archive = Archive(commits)
     starter = StartOffsetResolver(start, lambda: NOW_MS, 1.0)
     found = starter.resolve(cast("Consumer", archive), wanted, {"a": 2, "b": 1})
-    return dict(found.offsets), found.origin, archive
+    return dict(found.offsets), found.group_start, archive
 
 
 @given(origins)

@@ -118,7 +118,7 @@ def test_letters_wait_while_no_other_producer_can_be_made(monkeypatch: pytest.Mo
         hall.turn()
         assert (hall.done, len(hall.presses)) == ([0], 1)
         assert hall.writing.failing == ("_INVALID_ARG", 1003.0)
-        assert hall.writing.rest_s > 0, "it would be tried without a rest"
+        assert hall.writing.wait_s > 0, "it would be tried without a rest"
     for _ in range(3):
         hall.turn()
     assert hall.done == [0, 1]

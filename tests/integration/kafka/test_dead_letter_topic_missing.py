@@ -99,7 +99,7 @@ def test_a_letter_that_finds_no_topic_has_it_looked_for_at_once_and_goes_as_soon
     for _ in range(6):  # its waits grow
         world.turn(20.0)
     world.cluster.there = True
-    world.writing._watch.refresh_soon()
+    world.writing._topic_watch.refresh_soon()
     assert world.turn(0.1) == 1
     assert world.heard.found == [TOPIC]
 
