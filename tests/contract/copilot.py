@@ -10,8 +10,8 @@ from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.fault_rules import MarkInvalid, contains
 from consumer.model.values import Fields, Instant
-from tests.contract import passing
-from tests.contract.saying import Case, Saying
+from tests.contract import common_cases
+from tests.contract.case import Case, Saying
 
 _DAY_S = 24 * 3600.0
 _PERSON: Fields = {
@@ -88,7 +88,7 @@ def _sent_nothing(copilot: FakeCopilot) -> Iterator[str]:
 
 
 CASES: list[Case] = [
-    *passing.cases(ordinary, "/v2/collect"),
+    *common_cases.cases(ordinary, "/v2/collect"),
     Case(
         name="every event type in full",
         sayings=tuple(_of(target, fields) for target, fields in _FULL.items()),

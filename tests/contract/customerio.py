@@ -9,8 +9,8 @@ from decimal import Decimal
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.model.values import Fields, Instant
-from tests.contract import passing
-from tests.contract.saying import Case, Saying
+from tests.contract import common_cases
+from tests.contract.case import Case, Saying
 
 
 def server() -> Fake:
@@ -51,7 +51,7 @@ _ACTING = frozenset(
 )
 
 CASES: list[Case] = [
-    *passing.cases(ordinary, "/batch"),
+    *common_cases.cases(ordinary, "/batch"),
     Case(
         name="every call in full",
         sayings=(

@@ -23,7 +23,7 @@ from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.destinations import Basic, Destination, EntryError
 from consumer.model import Entry, Fault, Partition
 from consumer.model.observer import Observer
-from tests.contract.saying import Case, Saying
+from tests.contract.case import Case, Saying
 
 Client = Callable[[Fake, dict[str, Any]], Destination]
 """(server, options) → the destination under test, as it is or with something wrong with it."""

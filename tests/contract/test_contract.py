@@ -11,7 +11,7 @@ from consumer.demo.fakes.base import Fake
 from consumer.destinations import Destination
 from consumer.destinations.kinds import KINDS
 from tests.contract import copilot, customerio, suite, yotpo
-from tests.contract.saying import Case
+from tests.contract.case import Case
 
 CONTRACTS: dict[str, tuple[Callable[[], Fake], list[Case]]] = {
     "copilot": (copilot.server, copilot.CASES),

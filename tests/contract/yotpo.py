@@ -9,8 +9,8 @@ from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.fault_rules import Respond, endpoint
 from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.model.values import Fields, Instant
-from tests.contract import passing
-from tests.contract.saying import Case, Saying
+from tests.contract import common_cases
+from tests.contract.case import Case, Saying
 
 
 def server() -> Fake:
@@ -69,7 +69,7 @@ _TYPES_SAID: Fields = {**_TYPES, "total": 7.1, "at": "1970-01-01T00:00:00Z", "ra
 _WHO: Fields = {"external_id": "u-1", "phone_number": "+491711234567", "email": "a@b.example"}
 
 CASES: list[Case] = [
-    *passing.cases(ordinary, "/customer_events"),
+    *common_cases.cases(ordinary, "/customer_events"),
     Case(
         name="an event in full",
         sayings=(
@@ -121,7 +121,7 @@ CASES: list[Case] = [
         prepare=lambda yotpo: yotpo.faults.add(
             Respond(429, {"ratelimit-reset": "1"}), when=endpoint("/customer_events"), times=1
         ),
-        also=passing.waited,
+        also=common_cases.waited,
     ),
     Case(
         name="entries that cannot be meant",

@@ -10,7 +10,7 @@ import pytest
 from consumer.delivery.dispatcher import Dispatcher
 from consumer.demo.fakes.fault_rules import Delay, endpoint
 from tests.contract import suite, yotpo
-from tests.contract.saying import Case
+from tests.contract.case import Case
 from tests.contract.test_contract import real
 from tests.e2e import order
 from tests.e2e.produced import Owed

@@ -8,7 +8,7 @@ import pytest
 from consumer.destinations import Encoded
 from consumer.destinations.copilot_contract import EVENT_TYPES
 from consumer.model.values import Fields, Instant, Value
-from tests.unit.saying_copilot import BATCH, COPILOT, EVENT_ID, detail, least, payload, say
+from tests.unit.copilot_harness import BATCH, COPILOT, EVENT_ID, detail, least, payload, say
 
 
 @pytest.mark.parametrize("target", EVENT_TYPES)

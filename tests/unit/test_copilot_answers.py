@@ -15,7 +15,7 @@ from consumer.model import (
     Refused,
     TransientCause,
 )
-from tests.unit.saying_copilot import BATCH, COPILOT, SINGLE
+from tests.unit.copilot_harness import BATCH, COPILOT, SINGLE
 
 
 def judge(body: object, events: int = 3, *, status: int = 200, consent: bool = False) -> object:

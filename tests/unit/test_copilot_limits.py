@@ -9,7 +9,7 @@ from consumer.destinations import Encoded, EntryError, OptionError
 from consumer.destinations.copilot import MAX_AGE_MS, Copilot, CopilotOptions
 from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Fields
-from tests.unit.saying_copilot import BATCH, COPILOT, EVENT_ID, IDENTITY, SINGLE, TIME_NS, URL, detail, payload, say
+from tests.unit.copilot_harness import BATCH, COPILOT, EVENT_ID, IDENTITY, SINGLE, TIME_NS, URL, detail, payload, say
 
 
 def test_twenty_properties_fit_and_one_more_does_not() -> None:

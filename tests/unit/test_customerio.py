@@ -9,7 +9,7 @@ from consumer.destinations import Encoded
 from consumer.destinations.customerio.destination import Customerio, CustomerioOptions
 from consumer.model import BatchEnvelope, DeadLetterCause, Fault
 from consumer.model.values import Fields, Instant
-from tests.unit.saying_customerio import (
+from tests.unit.customerio_harness import (
     COMMON,
     CUSTOMERIO,
     IDENTITY,

@@ -14,7 +14,7 @@ from consumer.model import (
     Refused,
     TransientCause,
 )
-from tests.unit.saying_customerio import CUSTOMERIO, encoded
+from tests.unit.customerio_harness import CUSTOMERIO, encoded
 
 
 def judge(body: object, status: int = 200, events: int = 3) -> object:

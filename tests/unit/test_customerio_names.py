@@ -8,7 +8,7 @@ from consumer.destinations import EntryError, OptionError
 from consumer.destinations.customerio.destination import Customerio, CustomerioOptions
 from consumer.destinations.customerio.journeys_limits import warnings
 from consumer.model.values import Fields, Value
-from tests.unit.saying_customerio import ACTING, CUSTOMERIO, URL, detail, document, encoded
+from tests.unit.customerio_harness import ACTING, CUSTOMERIO, URL, detail, document, encoded
 
 
 @pytest.mark.parametrize("name", ["User Deleted", "User Suppressed", "User Unsuppressed"])

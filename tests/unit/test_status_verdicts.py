@@ -157,9 +157,7 @@ def test_429_waits_for_the_longer_of_both_headers(headers: dict[str, str], wait_
         ({"retry-after": "soon"}, None),
     ],
 )
-def test_retry_after_date_without_date_header_uses_our_clock(
-    headers: dict[str, str], wait_s: float | None
-) -> None:
+def test_retry_after_date_without_date_header_uses_our_clock(headers: dict[str, str], wait_s: float | None) -> None:
     received = datetime(1994, 11, 15, 8, 12, 35, 500_000, UTC)
     verdict = judge_status(reply(503, headers=headers, received=received), 1)
     assert verdict == Deferred(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.fault_rules import Garbage, Hang, LoseResponse, Reset, Respond, endpoint
-from tests.contract.saying import Case, Saying
+from tests.contract.case import Case, Saying
 
 Ordinary = Callable[[int, str], Saying]
 """(key, text) → an event like any other."""
