@@ -1,4 +1,4 @@
-"""What a contract case is made of: things to say, and what must have become of each."""
+"""A contract case: events to send, and the expected outcome of each."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from consumer.model.values import Fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saying:
-    """One event, said to one target.
+class Event:
+    """One event for one target.
 
     Attributes:
-        target: which.
-        name: the entry's name, where the target has one.
-        fields: what the mapping made of it.
-        said: what the server must hold of these fields; none: the fields as they are.
-        cause: why it must become a letter; none: it must be held.
-        age_s: how long ago it happened; negative: it is yet to.
-        key: what orders it.
+        target: the target's name.
+        name: the entry's name, if the target has one.
+        fields: the mapped fields.
+        expected: the fields that the server must have stored; `None` = `fields`.
+        cause: the dead-letter cause; `None` = the event must be delivered.
+        age_s: age in seconds; negative = in the future.
+        key: ordering key.
     """
 
     target: str
     fields: Fields
     name: str | None = None
-    said: Mapping[str, Any] | None = None
+    expected: Mapping[str, Any] | None = None
     cause: str | None = None
     age_s: float = 60.0
     key: int = 1
 
     @property
-    def content(self) -> Mapping[str, Any]:
-        """What the server must hold."""
-        return self.fields if self.said is None else self.said
+    def expected_fields(self) -> Mapping[str, Any]:
+        """The fields that the server must have stored."""
+        return self.fields if self.expected is None else self.expected
 
 
 def _nothing(_: Fake) -> None:
@@ -52,24 +52,24 @@ def _content(_: Fake) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One thing that can happen between a client and its server.
+    """One situation between a client and its server.
 
     Attributes:
-        name: what it is about.
-        sayings: what is said.
+        name: the situation.
+        events: the events to send.
         prepare: sets the server up.
-        meanwhile: what happens while the client is at work.
-        also: complaints of the case's own, when all is over.
-        options: of the destination.
-        unsayable: entries (target, name) that must be refused before anything runs.
-        repeats: whether an answer is lost, so that something may arrive twice.
+        meanwhile: runs while the client works.
+        extra_complaints: further checks of this case, run at the end.
+        options: options of the destination.
+        refused_entries: entries (target, name) that must raise `EntryError`.
+        repeats: whether a response is lost, so that an event may arrive twice.
     """
 
     name: str
-    sayings: tuple[Saying, ...] = ()
+    events: tuple[Event, ...] = ()
     prepare: Callable[[Any], object] = _nothing
     meanwhile: Callable[[Any], Awaitable[None]] = _no_more
-    also: Callable[[Any], Iterator[str]] = _content
+    extra_complaints: Callable[[Any], Iterator[str]] = _content
     options: Mapping[str, Any] = field(default_factory=dict)
-    unsayable: tuple[tuple[str, str | None], ...] = ()
+    refused_entries: tuple[tuple[str, str | None], ...] = ()
     repeats: bool = False

@@ -1,4 +1,4 @@
-"""What any destination's server may do in passing: every client of ours goes through the same cases."""
+"""Cases that every destination's client must pass: outages, lost responses, proxies, rate limits, one bad event."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.fault_rules import Garbage, Hang, LoseResponse, Reset, Respond, endpoint
-from tests.contract.case import Case, Saying
+from tests.contract.case import Case, Event
 
-Ordinary = Callable[[int, str], Saying]
-"""(key, text) → an event like any other."""
+OrdinaryEvent = Callable[[int, str], Event]
+"""(key, text) → an ordinary event."""
 
 POISON = "POISON"
 
 
-def cases(ordinary: Ordinary, main: str) -> list[Case]:
-    """Return the cases; `main` is the end of the path that ordinary events go to."""
+def cases(ordinary: OrdinaryEvent, main: str) -> list[Case]:
+    """Return the cases; `main` is the end of the path of ordinary events."""
     some = tuple(ordinary(key, f"text {key}") for key in range(6))
     there = endpoint(main)
 
@@ -24,28 +24,28 @@ def cases(ordinary: Ordinary, main: str) -> list[Case]:
             for action in actions:
                 server.faults.add(action, when=there, times=1)
 
-        return Case(name=name, sayings=some, prepare=prepare, repeats=repeats)
+        return Case(name=name, events=some, prepare=prepare, repeats=repeats)
 
     page = b"<html>Welcome to the hotel's network</html>"
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n"
     return [
-        once("an outage passes", Respond(500), Respond(503), Respond(502, {}, page), Reset(), Hang(30)),
-        once("an answer is lost", LoseResponse(), repeats=True),
-        once("a proxy answers in its place", Respond(200, {"content-type": "text/html"}, page)),
-        once("an answer is cut short", Garbage(head + b'{"ok"')),
-        once("no HTTP at all", Garbage(b"220 smtp.example ready\r\n")),
-        once("an address moves", Respond(302, {"location": "http://127.0.0.1:9/"}), Respond(307), Respond(404)),
-        once("other ways to say later", Respond(408), Respond(425), Respond(429)),
+        once("an outage ends", Respond(500), Respond(503), Respond(502, {}, page), Reset(), Hang(30)),
+        once("a response is lost", LoseResponse(), repeats=True),
+        once("a proxy responds instead", Respond(200, {"content-type": "text/html"}, page)),
+        once("a response is cut off", Garbage(head + b'{"ok"')),
+        once("not HTTP", Garbage(b"220 smtp.example ready\r\n")),
+        once("redirects and 404", Respond(302, {"location": "http://127.0.0.1:9/"}), Respond(307), Respond(404)),
+        once("408, 425, 429", Respond(408), Respond(425), Respond(429)),
         Case(
-            name="told to wait",
-            sayings=some,
+            name="retry-after",
+            events=some,
             prepare=lambda server: server.faults.add(Respond(429, {"retry-after": "1"}), when=there, times=1),
-            also=waited,
+            extra_complaints=waited,
         ),
         Case(
             name="one bad event among good ones",
-            sayings=tuple(
-                Saying(
+            events=tuple(
+                Event(
                     target=one.target,
                     name=one.name,
                     fields=ordinary(one.key, POISON).fields if one.key == 3 else one.fields,
@@ -60,13 +60,13 @@ def cases(ordinary: Ordinary, main: str) -> list[Case]:
 
 
 def waited(server: Fake) -> Iterator[str]:
-    """Complain of calls that came sooner than the one 429 asked for."""
-    told = next(request for request in server.requests if request.fault == "Answer")
-    # The other lane's call may have been on its way when this answer left; these events' own may not.
+    """Return requests that came before the end of the wait of the 429."""
+    throttled = next(request for request in server.requests if request.fault == Respond.__name__)
+    # The other lane's request may have been in flight when this response left; these events' own request may not.
     early = [
         one.number
         for one in server.requests
-        if told.ended + (0.0 if set(one.ids) & set(told.ids) else 0.2) < one.started < told.ended + 0.99
+        if throttled.ended + (0.0 if set(one.ids) & set(throttled.ids) else 0.2) < one.started < throttled.ended + 0.99
     ]
     if early:
-        yield f"calls {early} came sooner than told"
+        yield f"requests {early} came before the end of the requested wait"

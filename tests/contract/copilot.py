@@ -11,7 +11,7 @@ from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.fault_rules import MarkInvalid, contains
 from consumer.model.values import Fields, Instant
 from tests.contract import common_cases
-from tests.contract.case import Case, Saying
+from tests.contract.case import Case, Event
 
 _DAY_S = 24 * 3600.0
 _PERSON: Fields = {
@@ -47,7 +47,7 @@ _FULL: dict[str, Fields] = {
     "preexisting_thing_created": {**_THING, "original_creation_date": _MOMENT},
     "preexisting_user_thing_associated": {**_PAIR, "original_association_date": _MOMENT},
 }
-_AS_SAID: dict[str, object] = {
+_EXPECTED: dict[str, object] = {
     "status_date": 1_700_000_000_123,
     "original_creation_date": 1_700_000_000_123,
     "original_association_date": 1_700_000_000_123,
@@ -57,23 +57,23 @@ _AS_SAID: dict[str, object] = {
 
 
 def server() -> Fake:
-    """Return a fresh server."""
+    """Return a new server."""
     return FakeCopilot(client_id="id", client_secret="secret")
 
 
-def ordinary(key: int, text: str) -> Saying:
-    """Return an event like any other."""
-    return Saying(target="custom_event", name="noted", fields={"user_id": f"u-{key}", "note": text}, key=key, age_s=5.0)
+def ordinary(key: int, text: str) -> Event:
+    """Return an ordinary event."""
+    return Event(target="custom_event", name="noted", fields={"user_id": f"u-{key}", "note": text}, key=key, age_s=5.0)
 
 
-def _custom(cause: str | None, fields: Fields, key: int = 1, age_s: float = 60.0) -> Saying:
-    return Saying(target="custom_event", name="noted", fields=fields, cause=cause, key=key, age_s=age_s)
+def _custom(cause: str | None, fields: Fields, key: int = 1, age_s: float = 60.0) -> Event:
+    return Event(target="custom_event", name="noted", fields=fields, cause=cause, key=key, age_s=age_s)
 
 
-def _of(target: str, fields: Fields, cause: str | None = None) -> Saying:
-    said = {name: _AS_SAID.get(name, value) for name, value in fields.items()}
+def _of(target: str, fields: Fields, cause: str | None = None) -> Event:
+    expected = {name: _EXPECTED.get(name, value) for name, value in fields.items()}
     name = "noted" if target == "custom_event" else None
-    return Saying(target=target, name=name, fields=fields, said=said, cause=cause)
+    return Event(target=target, name=name, fields=fields, expected=expected, cause=cause)
 
 
 async def _wrong_then_right(copilot: FakeCopilot) -> None:
@@ -91,22 +91,22 @@ CASES: list[Case] = [
     *common_cases.cases(ordinary, "/v2/collect"),
     Case(
         name="every event type in full",
-        sayings=tuple(_of(target, fields) for target, fields in _FULL.items()),
-        also=_sent_nothing,
+        events=tuple(_of(target, fields) for target, fields in _FULL.items()),
+        extra_complaints=_sent_nothing,
     ),
     Case(
-        name="consents are calls of their own",
-        sayings=(
-            Saying(target="consent", fields={"user_id": "u-1", "consent_value": True}, key=1),
-            Saying(target="consent", fields={"user_id": "u-1", "consent_value": False}, key=1),
-            Saying(target="consent", fields={"user_id": "with a space", "consent_value": False}, cause="contract"),
+        name="consents are single requests",
+        events=(
+            Event(target="consent", fields={"user_id": "u-1", "consent_value": True}, key=1),
+            Event(target="consent", fields={"user_id": "u-1", "consent_value": False}, key=1),
+            Event(target="consent", fields={"user_id": "with a space", "consent_value": False}, cause="contract"),
             ordinary(1, "beside them"),
         ),
-        also=_sent_nothing,
+        extra_complaints=_sent_nothing,
     ),
     Case(
         name="a 200 that lists invalid events",
-        sayings=(
+        events=(
             ordinary(1, "good"),
             _custom("refused", {"user_id": "u-1", "note": "BAD"}),
             ordinary(2, "good"),
@@ -117,8 +117,8 @@ CASES: list[Case] = [
         ),
     ),
     Case(
-        name="what breaks the contract is not sent",
-        sayings=(
+        name="contract violations are not sent",
+        events=(
             _custom("contract", {"note": "about nobody"}),
             _custom("contract", {"user_id": "u-1", **{f"p{number}": number for number in range(20)}}),
             _custom("contract", {"user_id": "u-1", "deep": {"er": 1}}),
@@ -129,42 +129,46 @@ CASES: list[Case] = [
             _of("thing_connected", {"user_id": "u-1"}, "contract"),
             ordinary(1, "good"),
         ),
-        also=_sent_nothing,
+        extra_complaints=_sent_nothing,
     ),
     Case(
         name="the window of 30 days",
-        sayings=(
+        events=(
             ordinary(2, "its answer tells the server's clock"),
             _custom("out_of_window", {"user_id": "u-1", "note": "old"}, age_s=31 * _DAY_S),
             _custom("out_of_window", {"user_id": "u-1", "note": "far ahead"}, age_s=-3600),
             _custom(None, {"user_id": "u-1", "note": "just in time"}, age_s=29.9 * _DAY_S),
             _custom(None, {"user_id": "u-2", "note": "a moment ahead"}, key=2, age_s=-1.0),
         ),
-        also=_sent_nothing,
+        extra_complaints=_sent_nothing,
     ),
     Case(
         name="bodies stay below the limit",
-        sayings=tuple(ordinary(key, "x" * 40_000) for key in range(30)),
-        also=lambda copilot: iter(["too large a body"] if any(r.status == 413 for r in copilot.requests) else []),
+        events=tuple(ordinary(key, "x" * 40_000) for key in range(30)),
+        extra_complaints=lambda copilot: iter(
+            ["too large a body"] if any(r.status == 413 for r in copilot.requests) else []
+        ),
     ),
     Case(
-        name="as many as there may be",
-        sayings=tuple(ordinary(key, "short") for key in range(250)),
-        also=lambda copilot: iter(["too many events"] if any(r.status == 413 for r in copilot.requests) else []),
+        name="more events than one batch",
+        events=tuple(ordinary(key, "short") for key in range(250)),
+        extra_complaints=lambda copilot: iter(
+            ["too many events"] if any(r.status == 413 for r in copilot.requests) else []
+        ),
     ),
     Case(
-        name="one that no call can carry",
-        sayings=(_custom("too_large", {"user_id": "u-1", "note": "x" * 500_000}), ordinary(1, "good")),
+        name="an event too large for any request",
+        events=(_custom("too_large", {"user_id": "u-1", "note": "x" * 500_000}), ordinary(1, "good")),
     ),
     Case(
-        name="rejected credentials are nobody's dead letter",
-        sayings=(ordinary(1, "waits"), ordinary(2, "waits")),
+        name="rejected credentials dead-letter nothing",
+        events=(ordinary(1, "waits"), ordinary(2, "waits")),
         prepare=lambda copilot: copilot.accept(client_id="id", client_secret="another"),
         meanwhile=_wrong_then_right,
     ),
     Case(
-        name="entries that cannot be meant",
-        unsayable=(
+        name="invalid entries",
+        refused_entries=(
             ("custom_event", None),
             ("custom_event", "with a space"),
             ("user_created", "named"),

@@ -1,4 +1,4 @@
-"""Customer.io's own cases: strict mode, sizes, surroundings, aliases, acting events."""
+"""Customer.io's own cases: strict mode, sizes, context, aliases, events that act on the workspace."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.model.values import Fields, Instant
 from tests.contract import common_cases
-from tests.contract.case import Case, Saying
+from tests.contract.case import Case, Event
 
 
 def server() -> Fake:
-    """Return a fresh server."""
+    """Return a new server."""
     return FakeCustomerio(api_key="key")
 
 
-def ordinary(key: int, text: str) -> Saying:
-    """Return an event like any other."""
+def ordinary(key: int, text: str) -> Event:
+    """Return an ordinary event."""
     return _track({"userId": f"u-{key}", "properties": {"note": text}}, key=key)
 
 
 def _track(
-    fields: Fields, *, name: str = "Thing Noted", cause: str | None = None, said: Fields | None = None, key: int = 1
-) -> Saying:
-    return Saying(target="track", name=name, fields=fields, said=said, cause=cause, key=key)
+    fields: Fields, *, name: str = "Thing Noted", cause: str | None = None, expected: Fields | None = None, key: int = 1
+) -> Event:
+    return Event(target="track", name=name, fields=fields, expected=expected, cause=cause, key=key)
 
 
 async def _wrong_then_right(customerio: FakeCustomerio) -> None:
@@ -54,41 +54,41 @@ CASES: list[Case] = [
     *common_cases.cases(ordinary, "/batch"),
     Case(
         name="every call in full",
-        sayings=(
-            Saying(
+        events=(
+            Event(
                 target="identify",
                 fields={
                     "userId": "u-1",
                     "traits": {"email": "a@b.example", "born": Instant(0), "score": Decimal("1.50")},
                 },
-                said={
+                expected={
                     "userId": "u-1",
                     "traits": {"email": "a@b.example", "born": "1970-01-01T00:00:00Z", "score": 1.5},
                 },
             ),
-            Saying(target="identify", fields={"traits": {"email": "a@b.example"}}),
+            Event(target="identify", fields={"traits": {"email": "a@b.example"}}),
             _track({"userId": "u-1", "properties": {"list": [1, {"deep": "er"}], "no": False}}),
-            Saying(target="page", name="Shop", fields={"anonymousId": "cookie", "properties": {"url": "/"}}),
-            Saying(target="screen", name="Cart", fields={"userId": "u-1"}),
-            Saying(
+            Event(target="page", name="Shop", fields={"anonymousId": "cookie", "properties": {"url": "/"}}),
+            Event(target="screen", name="Cart", fields={"userId": "u-1"}),
+            Event(
                 target="group",
                 fields={"groupId": "g", "userId": "u-1", "objectTypeId": 2, "traits": {"name": "Acme"}},
-                said={"groupId": "g", "userId": "u-1", "objectTypeId": "2", "traits": {"name": "Acme"}},
+                expected={"groupId": "g", "userId": "u-1", "objectTypeId": "2", "traits": {"name": "Acme"}},
             ),
-            Saying(target="alias", fields={"previousId": "cookie", "userId": "u-1"}),
+            Event(target="alias", fields={"previousId": "cookie", "userId": "u-1"}),
         ),
-        also=_sent_nothing,
+        extra_complaints=_sent_nothing,
     ),
     Case(
-        name="acting events have what they act with",
+        name="events that act on the workspace are complete",
         options={"allow_events": _ACTING},
-        sayings=(
+        events=(
             _track({"userId": "u-1"}, name="User Deleted"),
             _track({"anonymousId": "nobody"}, name="User Deleted", cause="contract"),
             _track(
                 {"userId": "u-1", "properties": {"device": _DEVICE}},
                 name="Device Created or Updated",
-                said={
+                expected={
                     "userId": "u-1",
                     "properties": {"device": _DEVICE},
                     "context": {"channel": "server", "device": _DEVICE},
@@ -98,16 +98,16 @@ CASES: list[Case] = [
             _track(
                 {"properties": {"objectId": "o", "objectTypeId": 3}},
                 name="Object Deleted",
-                said={"anonymousId": "cdp-consumer", "properties": {"objectId": "o", "objectTypeId": "3"}},
+                expected={"anonymousId": "cdp-consumer", "properties": {"objectId": "o", "objectTypeId": "3"}},
             ),
             _track({"properties": {"objectId": "o"}}, name="Object Deleted", cause="contract"),
             _track({"userId": "u-1", "properties": {"objectId": "o"}}, name="Relationship Deleted", cause="contract"),
         ),
-        also=_sent_nothing,
+        extra_complaints=_sent_nothing,
     ),
     Case(
-        name="names that are nearly reserved, and acting ones nobody allowed",
-        unsayable=(
+        name="names close to reserved ones, and events not allowed",
+        refused_entries=(
             ("track", "Delete Device"),
             ("track", "Group Deleted"),
             ("track", "Video playback started"),
@@ -119,11 +119,11 @@ CASES: list[Case] = [
         ),
     ),
     Case(
-        name="surroundings do not mix",
-        sayings=tuple(
+        name="contexts do not mix",
+        events=tuple(
             _track(
                 {"userId": f"u-{key}", "context": {"locale": locale}, "integrations": {"Salesforce": on}},
-                said={
+                expected={
                     "userId": f"u-{key}",
                     "context": {"channel": "server", "locale": locale},
                     "integrations": {"Salesforce": on},
@@ -135,30 +135,30 @@ CASES: list[Case] = [
     ),
     Case(
         name="sizes stay below the limits",
-        sayings=(
+        events=(
             _track({"userId": "u-1", "properties": {"note": "x" * 33_000}}, cause="too_large"),
             # Few characters, many bytes: limits are in bytes as sent.
             _track({"userId": "u-1", "properties": {"note": "ö" * 16_500}}, cause="too_large"),
             *(ordinary(key, "x" * 30_000) for key in range(60)),
         ),
-        also=_below_limits,
+        extra_complaints=_below_limits,
     ),
     Case(
-        name="what breaks the contract is not sent",
-        sayings=(
+        name="contract violations are not sent",
+        events=(
             _track({"properties": {"note": "about nobody"}}, cause="contract"),
             _track({"userId": " "}, cause="contract"),
             _track({"userId": "u-1", "properties": "text"}, cause="contract"),
             _track({"userId": "u-1", "surplus": 1}, cause="contract"),
             _track({"userId": "u-1", "integrations": {"All": False}}, cause="contract"),
-            Saying(target="group", fields={"groupId": "g", "objectTypeId": "two"}, cause="contract"),
+            Event(target="group", fields={"groupId": "g", "objectTypeId": "two"}, cause="contract"),
             ordinary(1, "good"),
         ),
-        also=_sent_nothing,
+        extra_complaints=_sent_nothing,
     ),
     Case(
         name="a rejected key loses nothing",
-        sayings=(ordinary(1, "waits"), ordinary(2, "waits")),
+        events=(ordinary(1, "waits"), ordinary(2, "waits")),
         prepare=lambda customerio: customerio.accept(api_key="another"),
         meanwhile=_wrong_then_right,
     ),

@@ -1,4 +1,4 @@
-"""Clients with one thing wrong with them, each fallen into a trap that the suite must see."""
+"""Clients with one defect each. The suite must catch every one."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ Judge = Callable[[BatchEnvelope, Sequence[str], HttpResponse, Verdict], Verdict]
 Rewrite = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-class Doctored:
-    """A destination with some of its parts replaced."""
+class DefectiveClient:
+    """A destination with some methods replaced."""
 
     def __init__(self, real: Destination) -> None:
         self._real = real
@@ -40,39 +40,39 @@ class Doctored:
         self.opinion: Judge = lambda _shape, _identities, _reply, verdict: verdict
 
     def encoder(self, target: str, name: str | None) -> Encoder:
-        """Say one entry's events, perhaps wrongly."""
+        """Return the encoder, possibly a defective one."""
         return self.encode(target, name)
 
     def identity(self, digest: bytes, time_ms: int, /) -> str:
-        """Name a delivery as the real one does."""
+        """Return the identity as the real client does."""
         return self._real.identity(digest, time_ms)
 
     def judge(self, shape: BatchEnvelope, identities: Sequence[str], reply: HttpResponse) -> Verdict:
-        """Read an answer, perhaps wrongly."""
+        """Judge a response, possibly wrongly."""
         return self.opinion(shape, identities, reply, self._real.judge(shape, identities, reply))
 
 
-def client(real: Client, spoil: Callable[[Doctored], None], options: dict[str, Any] | None = None) -> Client:
-    """Return the real client with something spoilt."""
+def client(real: Client, defect: Callable[[DefectiveClient], None], options: dict[str, Any] | None = None) -> Client:
+    """Return the real client with one defect."""
 
     def make(server: Fake, given: dict[str, Any]) -> Destination:
-        doctored = Doctored(real(server, {**given, **(options or {})}))
-        spoil(doctored)
+        doctored = DefectiveClient(real(server, {**given, **(options or {})}))
+        defect(doctored)
         return doctored
 
     return make
 
 
-# ── ways to misread answers ──
+# ── Defects in judging responses ──
 
 
-def any_success_is_delivery(it: Doctored) -> None:
-    """Take every 2xx for a delivery and look no further."""
+def every_2xx_is_delivered(it: DefectiveClient) -> None:
+    """Treat every 2xx as delivered."""
     it.opinion = lambda _s, _i, reply, verdict: Delivered() if reply.status < 300 else verdict
 
 
 def dumping(kind: type) -> Judge:
-    """Dead-letter all of a batch, where the verdict is of this kind."""
+    """Dead-letter the whole batch if the verdict is of this type."""
 
     def opinion(_shape: BatchEnvelope, identities: Sequence[str], _reply: HttpResponse, verdict: Verdict) -> Verdict:
         if isinstance(verdict, kind):
@@ -82,115 +82,115 @@ def dumping(kind: type) -> Judge:
     return opinion
 
 
-def a_bad_batch_is_all_bad(it: Doctored) -> None:
-    """Dead-letter a whole batch for one event of it."""
+def whole_batch_is_dead_lettered(it: DefectiveClient) -> None:
+    """Dead-letter a whole batch for one bad event."""
     it.opinion = dumping(BatchRefused)
 
 
-def what_is_ours_is_dumped(it: Doctored) -> None:
-    """Dead-letter what a hold is for."""
+def blocked_is_dead_lettered(it: DefectiveClient) -> None:
+    """Dead-letter instead of holding."""
     it.opinion = dumping(Blocked)
 
 
-def later_is_never(it: Doctored) -> None:
-    """Dead-letter what should be sent again."""
+def deferred_is_dead_lettered(it: DefectiveClient) -> None:
+    """Dead-letter instead of retrying."""
     it.opinion = dumping(Deferred)
 
 
-def deaf_to_waits(it: Doctored) -> None:
-    """Call again as soon as one likes."""
+def requested_waits_ignored(it: DefectiveClient) -> None:
+    """Ignore the requested wait."""
     it.opinion = lambda _s, _i, _r, verdict: Deferred(verdict.fault) if isinstance(verdict, Deferred) else verdict
 
 
-def a_bad_event_is_tried_for_ever(it: Doctored) -> None:
-    """Never refuse anything."""
+def refusals_are_retried(it: DefectiveClient) -> None:
+    """Never refuse a delivery."""
     it.opinion = lambda _s, _i, _r, verdict: Deferred(verdict.fault) if isinstance(verdict, Refused) else verdict
 
 
-# ── ways to say it wrongly ──
+# ── Defects in encoding ──
 
 
-def rewriting(change: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Callable[[Doctored], None]:
-    """Alter bodies after the contract was checked: `change(target, document)`."""
+def rewriting(change: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Callable[[DefectiveClient], None]:
+    """Change bodies after the contract check: `change(target, document)`."""
 
-    def spoil(it: Doctored) -> None:
+    def defect(it: DefectiveClient) -> None:
         plain = it.encode
 
         def encoder(target: str, name: str | None) -> Encoder:
             encode = plain(target, name)
 
             def wrong(fields: Any, identity: bytes, time_ns: int) -> Encoded | Fault:  # noqa: ANN401 - as they come
-                said = encode(fields, identity, time_ns)
-                if isinstance(said, Fault):
-                    return said
-                document = change(target, json.loads(said.body))
+                result = encode(fields, identity, time_ns)
+                if isinstance(result, Fault):
+                    return result
+                document = change(target, json.loads(result.body))
                 names = [document.get(key) for key in ("event_id", "messageId", "id")]
-                name = next((str(each) for each in names if each), said.identity)
-                return said._replace(body=json.dumps(document).encode(), identity=name)
+                name = next((str(each) for each in names if each), result.identity)
+                return result._replace(body=json.dumps(document).encode(), identity=name)
 
             return wrong
 
         it.encode = encoder
 
-    return spoil
+    return defect
 
 
 def unchecked(
-    say: Callable[[str, dict[str, Any], Encoded], bytes], model: dict[str, Any]
-) -> Callable[[Doctored], None]:
-    """Send what breaks the contract all the same: `say(target, fields, a good event of that target)` is the body."""
+    body_of: Callable[[str, dict[str, Any], Encoded], bytes], model: dict[str, Any]
+) -> Callable[[DefectiveClient], None]:
+    """Send events that violate the contract: the body is `body_of(target, fields, a valid event of that target)`."""
 
-    def spoil(it: Doctored) -> None:
+    def defect(it: DefectiveClient) -> None:
         plain = it.encode
 
         def encoder(target: str, name: str | None) -> Encoder:
             encode = plain(target, name)
 
             def blind(fields: Any, identity: bytes, time_ns: int) -> Encoded | Fault:  # noqa: ANN401 - as they come
-                said = encode(fields, identity, time_ns)
-                good = encode(dict(model), identity, time_ns) if isinstance(said, Fault) else said
-                if not isinstance(said, Fault) or isinstance(good, Fault):
-                    return said
-                return good._replace(body=say(target, fields, good))
+                result = encode(fields, identity, time_ns)
+                good = encode(dict(model), identity, time_ns) if isinstance(result, Fault) else result
+                if not isinstance(result, Fault) or isinstance(good, Fault):
+                    return result
+                return good._replace(body=body_of(target, fields, good))
 
             return blind
 
         it.encode = encoder
 
-    return spoil
+    return defect
 
 
-def reshaped(change: Callable[[BatchEnvelope], BatchEnvelope]) -> Callable[[Doctored], None]:
-    """Let calls have another shape."""
+def with_envelope(change: Callable[[BatchEnvelope], BatchEnvelope]) -> Callable[[DefectiveClient], None]:
+    """Change the envelope."""
 
-    def spoil(it: Doctored) -> None:
+    def defect(it: DefectiveClient) -> None:
         plain = it.encode
 
         def encoder(target: str, name: str | None) -> Encoder:
             encode = plain(target, name)
 
             def wrong(fields: Any, identity: bytes, time_ns: int) -> Encoded | Fault:  # noqa: ANN401 - as they come
-                said = encode(fields, identity, time_ns)
-                return said if isinstance(said, Fault) else said._replace(envelope=change(said.envelope))
+                result = encode(fields, identity, time_ns)
+                return result if isinstance(result, Fault) else result._replace(envelope=change(result.envelope))
 
             return wrong
 
         it.encode = encoder
 
-    return spoil
+    return defect
 
 
-def without(header: str) -> Callable[[Doctored], None]:
-    """Leave a constant header out."""
+def without(header: str) -> Callable[[DefectiveClient], None]:
+    """Leave out a constant header."""
 
-    def spoil(it: Doctored) -> None:
+    def defect(it: DefectiveClient) -> None:
         it.headers = {name: value for name, value in it.headers.items() if name != header}
 
-    return spoil
+    return defect
 
 
-def alias_in_a_batch(it: Doctored) -> None:
-    """Put aliases where no batch may hold them."""
+def alias_in_batch(it: DefectiveClient) -> None:
+    """Put aliases into batches."""
     plain = it.encode
 
     def encoder(target: str, name: str | None) -> Encoder:
@@ -199,24 +199,24 @@ def alias_in_a_batch(it: Doctored) -> None:
             return encode
 
         def wrong(fields: Any, identity: bytes, time_ns: int) -> Encoded | Fault:  # noqa: ANN401 - as they come
-            said = encode(fields, identity, time_ns)
+            result = encode(fields, identity, time_ns)
             model = plain("track", "Thing Noted")({"userId": "u"}, identity, time_ns)
-            assert isinstance(said, Encoded)
+            assert isinstance(result, Encoded)
             assert isinstance(model, Encoded)
-            return said._replace(body=b'{"type":"alias",' + said.body[1:], envelope=model.envelope)
+            return result._replace(body=b'{"type":"alias",' + result.body[1:], envelope=model.envelope)
 
         return wrong
 
     it.encode = encoder
 
 
-def one_shape_for_all_surroundings(it: Doctored) -> None:
-    """Batch events of differing contexts together: one value would win for all."""
-    reshaped(lambda shape: shape._replace(prefix=b'{"batch":[', suffix=b"]}"))(it)
+def one_envelope_for_all_contexts(it: DefectiveClient) -> None:
+    """Batch events of different contexts together, so that one context applies to all."""
+    with_envelope(lambda shape: shape._replace(prefix=b'{"batch":[', suffix=b"]}"))(it)
 
 
-def any_name(it: Doctored) -> None:
-    """Take an entry's name as it comes."""
+def name_unchecked(it: DefectiveClient) -> None:
+    """Do not check an entry's name."""
     plain = it.encode
 
     def encoder(target: str, name: str | None) -> Encoder:
@@ -228,14 +228,14 @@ def any_name(it: Doctored) -> None:
     it.encode = encoder
 
 
-def token_in_another_header(it: Doctored) -> None:
-    """Send the token where nobody looks."""
+def token_in_another_header(it: DefectiveClient) -> None:
+    """Send the token in the wrong header."""
     assert isinstance(it.credential, AccessToken)
     it.credential = dataclasses.replace(it.credential, header="authorization")
 
 
-def dead_tokens_kept(it: Doctored) -> None:
-    """Fetch a token once and never another."""
+def expired_tokens_kept(it: DefectiveClient) -> None:
+    """Fetch one token and never renew it."""
     assert isinstance(it.credential, AccessToken)
     right = it.credential.read
     first: list[str | Fault] = []

@@ -1,4 +1,4 @@
-"""The shared contract suite: a client says a case's sayings to a strict server over sockets, and is held to account."""
+"""The shared contract suite: a client sends a case's events to a strict server over sockets.."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.destinations import Basic, Destination, EntryError
 from consumer.model import Entry, Fault, Partition
 from consumer.model.observer import Observer
-from tests.contract.case import Case, Saying
+from tests.contract.case import Case, Event
 
 Client = Callable[[Fake, dict[str, Any]], Destination]
-"""(server, options) → the destination under test, as it is or with something wrong with it."""
+"""(server, options) → the destination under test, unchanged or with one defect."""
 
 _OPTIONS = DestinationOptions(lanes=2, timeout_s=1.0, linger_s=0.02, backoff=Backoff(0.01, 0.05), probe_s=0.3)
 _SECRETS = {"client_id": "id", "client_secret": "secret", "api_key": "key", "secret": "secret"}
@@ -55,17 +55,17 @@ class _Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One saying in the destination's words."""
+class SentEvent:
+    """One event as the destination encoded it."""
 
-    saying: Saying
+    event: Event
     identity: str
-    kept_as: str
+    stored_id: str
     time_ms: int
 
 
-class Ends:
-    """Where deliveries end: what was settled and what was shelved."""
+class RecordingSink:
+    """A settlement sink that records delivered identities and faults."""
 
     def __init__(self) -> None:
         self.delivered_ids: list[str] = []
@@ -80,7 +80,7 @@ class Ends:
 
 
 def complaints(case: Case, make_server: Callable[[], Fake], client: Client, *, within_s: float = 10.0) -> list[str]:
-    """Run one case and return everything that is wrong with how the client went through it, in this time."""
+    """Run one case and return every violation; a case that takes longer than `within_s` is one."""
     return asyncio.run(_run(case, make_server(), client, within_s))
 
 
@@ -89,35 +89,35 @@ async def _run(case: Case, server: Fake, client: Client, within_s: float) -> lis
         case.prepare(server)
         destination = client(server, dict(case.options))
         found = [*_entries(case, destination)]
-        ends = Ends()
-        said, lanes, closing = queue(case, server, destination, ends)
+        ends = RecordingSink()
+        sent, lanes, closing = queue(case, server, destination, ends)
         running = asyncio.create_task(lanes.run())
-        work = asyncio.create_task(_until_ended(said, ends, running))
+        work = asyncio.create_task(_until_ended(sent, ends, running))
         try:
             async with asyncio.timeout(within_s):
                 await case.meanwhile(server)
                 await work
         except TimeoutError:
-            found.append(f"stuck: {len(said) - len(ends.delivered_ids) - len(ends.faults)} have not ended")
+            found.append(f"stuck: {len(sent) - len(ends.delivered_ids) - len(ends.faults)} have not ended")
         finally:
             for task in (work, running):
                 task.cancel()
             await asyncio.gather(work, running, return_exceptions=True)
             await closing()
-        return [*found, *_judge(case, server, said, ends), *case.also(server)]
+        return [*found, *_judge(case, server, sent, ends), *case.extra_complaints(server)]
 
 
 def _entries(case: Case, destination: Destination) -> Iterator[str]:
-    for target, name in case.unsayable:
+    for target, name in case.refused_entries:
         with contextlib.suppress(EntryError):
             destination.encoder(target, name)
-            yield f"an entry {target} named {name!r} is let through"
+            yield f"an entry {target} named {name!r} is accepted"
 
 
 def queue(
-    case: Case, server: Fake, destination: Destination, ends: Ends
-) -> tuple[list[Said], Dispatcher, Callable[[], Any]]:
-    """Put everything into words and queue it; what cannot be said ends at once."""
+    case: Case, server: Fake, destination: Destination, ends: RecordingSink
+) -> tuple[list[SentEvent], Dispatcher, Callable[[], Any]]:
+    """Encode every event and enqueue it; an event with a fault ends at once."""
     headers = {**destination.headers, "user-agent": "cdp-consumer/contract"}
     token_wire = HttpConnection(server.url, headers, _OPTIONS.timeout_s)
     secrets = {name: _Secret(value) for name, value in _SECRETS.items()}
@@ -137,91 +137,94 @@ def queue(
         observer=Observer(),
     )
     ledger = PartitionLedger(Partition("events", 0), 1, 0, 1)
-    said: list[Said] = []
+    sent: list[SentEvent] = []
     deliveries: list[Delivery] = []
-    for place, saying in enumerate(case.sayings):
+    for place, event in enumerate(case.events):
         digest = hashlib.blake2b(f"{case.name}{place}".encode(), digest_size=16).digest()
-        time_ns = int((time.time() - saying.age_s) * 1000) * 1_000_000
-        encoded = destination.encoder(saying.target, saying.name)(saying.fields, digest, time_ns)
+        time_ns = int((time.time() - event.age_s) * 1000) * 1_000_000
+        encoded = destination.encoder(event.target, event.name)(event.fields, digest, time_ns)
         time_ms = time_ns // 1_000_000
         name = destination.identity(digest, time_ms) if isinstance(encoded, Fault) else encoded.identity
-        said.append(Said(saying, name, _kept_as(server, saying, name), time_ns // 1_000_000))
+        sent.append(SentEvent(event, name, _stored_id(server, event, name), time_ns // 1_000_000))
         if isinstance(encoded, Fault):
             ends.faults[name] = encoded
             continue
         records: Any = [_Record(place)]
         slot = ledger.accept(records, [[1]], [len(encoded.body)])
-        entry = Entry("com.acme.Event", destination.name, saying.target, saying.target)
+        entry = Entry("com.acme.Event", destination.name, event.target, event.target)
         deliveries.append(
-            Delivery(encoded.body, saying.key, encoded.envelope, name, time_ns // 1_000_000, entry, ledger, slot)
+            Delivery(encoded.body, event.key, encoded.envelope, name, time_ns // 1_000_000, entry, ledger, slot)
         )
     lanes.enqueue(deliveries)
-    return said, lanes, token_wire.close
+    return sent, lanes, token_wire.close
 
 
-def _kept_as(server: Fake, saying: Saying, identity: str) -> str:
-    if isinstance(server, FakeCopilot) and saying.target == "consent":
-        return consent_id(str(saying.fields.get("user_id")), saying.fields.get("consent_value") is True)
+def _stored_id(server: Fake, event: Event, identity: str) -> str:
+    if isinstance(server, FakeCopilot) and event.target == "consent":
+        return consent_id(str(event.fields.get("user_id")), event.fields.get("consent_value") is True)
     return identity
 
 
-async def _until_ended(said: Sequence[Said], ends: Ends, running: asyncio.Task[None]) -> None:
-    while len(ends.delivered_ids) + len(ends.faults) < len(said):
+async def _until_ended(sent: Sequence[SentEvent], ends: RecordingSink, running: asyncio.Task[None]) -> None:
+    while len(ends.delivered_ids) + len(ends.faults) < len(sent):
         if running.done():
             running.result()
         await asyncio.sleep(0.005)
 
 
-def _judge(case: Case, server: Fake, said: Sequence[Said], ends: Ends) -> Iterator[str]:
-    for one in said:
-        yield from _held(server, one, ends) if one.saying.cause is None else _shelved(server, one, ends)
+def _judge(case: Case, server: Fake, sent: Sequence[SentEvent], ends: RecordingSink) -> Iterator[str]:
+    for one in sent:
+        yield from (
+            _check_delivered(server, one, ends) if one.event.cause is None else _check_dead_lettered(server, one, ends)
+        )
     ids = [arrival.id for arrival in server.received]
     if not case.repeats and len(ids) > len(set(ids)):
-        yield "something was taken twice"
-    if strangers := set(ids) - {one.kept_as for one in said}:
-        yield f"the server holds what nobody said: {sorted(strangers)}"
+        yield "an event arrived twice"
+    if strangers := set(ids) - {one.stored_id for one in sent}:
+        yield f"the server has stored unknown events: {sorted(strangers)}"
     yield from (f"dropped behind a 2xx: {one.reason}" for one in server.dropped)
-    yield from (f"worth less than it looks: {one.reason}" for one in server.warnings)
+    yield from (f"accepted with a warning: {one.reason}" for one in server.warnings)
 
 
-def _held(server: Fake, one: Said, ends: Ends) -> Iterator[str]:
+def _check_delivered(server: Fake, one: SentEvent, ends: RecordingSink) -> Iterator[str]:
     if fault := ends.faults.get(one.identity):
-        yield f"{one.saying.target} became a letter: {fault.cause} {fault.detail}"
-    held = server.documents().get(one.kept_as)
+        yield f"{one.event.target} was dead-lettered: {fault.cause} {fault.detail}"
+    held = server.documents().get(one.stored_id)
     if held is None:
-        yield f"lost: the server does not hold {one.saying.target}"
+        yield f"lost: the server has not stored {one.event.target}"
     elif held != _document(server, one):
-        yield f"{one.saying.target} is held as {held}, not as {_document(server, one)}"
+        yield f"{one.event.target} is stored as {held}, not as {_document(server, one)}"
 
 
-def _shelved(server: Fake, one: Said, ends: Ends) -> Iterator[str]:
+def _check_dead_lettered(server: Fake, one: SentEvent, ends: RecordingSink) -> Iterator[str]:
     fault = ends.faults.get(one.identity)
-    if fault is None or str(fault.cause) != one.saying.cause:
-        yield f"{one.saying.target} should be a letter ({one.saying.cause}), and is {fault.cause if fault else 'none'}"
-    if one.kept_as in server.stored_ids():
-        yield f"{one.saying.target} is held although it had to become a letter"
+    if fault is None or str(fault.cause) != one.event.cause:
+        found = fault.cause if fault else "none"
+        yield f"{one.event.target} should be dead-lettered ({one.event.cause}), but is {found}"
+    if one.stored_id in server.stored_ids():
+        yield f"{one.event.target} is stored although it must be dead-lettered"
     asked = {name for request in server.requests for name in request.ids}
-    if one.saying.cause != "refused" and one.kept_as in asked:
-        yield f"{one.saying.target} was sent although it breaks the contract"
+    if one.event.cause != "refused" and one.stored_id in asked:
+        yield f"{one.event.target} was sent although it violates the contract"
 
 
-def _document(server: Fake, one: Said) -> dict[str, Any]:
-    """Return the whole document that the server must hold."""
-    content = dict(one.saying.content)
+def _document(server: Fake, one: SentEvent) -> dict[str, Any]:
+    """Return the whole document that the server must have stored."""
+    content = dict(one.event.expected_fields)
     if isinstance(server, FakeCopilot):
-        if one.saying.target == "consent":
+        if one.event.target == "consent":
             return content
-        extra = {"subtype": one.saying.name} if one.saying.name else {}
-        event = {"type": one.saying.target, "event_id": one.identity, "timestamp": one.time_ms}
+        extra = {"subtype": one.event.name} if one.event.name else {}
+        event = {"type": one.event.target, "event_id": one.identity, "timestamp": one.time_ms}
         return {**event, "payload": {**extra, **content}}
     at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(one.time_ms // 1000))
     at += f".{one.time_ms % 1000:03}Z" if one.time_ms % 1000 else "Z"
     if isinstance(server, FakeYotpo):
-        event = {"source": "cdp_consumer", "type": str(one.saying.name), "id": one.identity, "occurred_at": at}
+        event = {"source": "cdp_consumer", "type": str(one.event.name), "id": one.identity, "occurred_at": at}
         return {**event, **content}
     call: dict[str, Any] = {"messageId": one.identity, "timestamp": at, "context": {"channel": "server"}}
-    if one.saying.target != "alias":
-        call["type"] = one.saying.target
-    if one.saying.name is not None:
-        call["event" if one.saying.target == "track" else "name"] = one.saying.name
+    if one.event.target != "alias":
+        call["type"] = one.event.target
+    if one.event.name is not None:
+        call["event" if one.event.target == "track" else "name"] = one.event.name
     return {**call, **content}

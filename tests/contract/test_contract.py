@@ -1,4 +1,4 @@
-"""Every destination passes the shared contract suite: the real client, over sockets, against its strict server."""
+"""Every destination passes the shared contract suite: the real client over sockets against its strict server."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def test_destination_keeps_its_contract(name: str, case: Case) -> None:
 def test_cases_cover_every_target() -> None:
     assert CONTRACTS.keys() == KINDS.keys()
     for name, (server, cases) in CONTRACTS.items():
-        spoken = {saying.target for case in cases for saying in case.sayings if saying.cause is None}
-        assert spoken == set(real(server(), {}).targets), name
+        covered = {event.target for case in cases for event in case.events if event.cause is None}
+        assert covered == set(real(server(), {}).targets), name

@@ -1,4 +1,4 @@
-"""Yotpo's own cases: who the customer is, flat properties, ids that overwrite, tokens that die."""
+"""Yotpo's own cases: customer identifiers, flat properties, overwriting ids, expired tokens."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from consumer.demo.fakes.fault_rules import Respond, endpoint
 from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.model.values import Fields, Instant
 from tests.contract import common_cases
-from tests.contract.case import Case, Saying
+from tests.contract.case import Case, Event
 
 
 def server() -> Fake:
-    """Return a fresh server."""
+    """Return a new server."""
     return FakeYotpo(store_id="store", secret="secret", rate=None)
 
 
-def ordinary(key: int, text: str) -> Saying:
-    """Return an event like any other."""
+def ordinary(key: int, text: str) -> Event:
+    """Return an ordinary event."""
     return _event({"external_id": f"u-{key}"}, {"note": text}, key=key)
 
 
@@ -27,14 +27,14 @@ def _event(
     customer: Fields,
     properties: Fields | None = None,
     *,
-    said: Fields | None = None,
+    expected: Fields | None = None,
     cause: str | None = None,
     key: int = 1,
-) -> Saying:
+) -> Event:
     fields: Fields = {"customer": customer}
     if properties is not None:
         fields["properties"] = properties
-    return Saying(target="event", name="order_placed", fields=fields, said=said, cause=cause, key=key)
+    return Event(target="event", name="order_placed", fields=fields, expected=expected, cause=cause, key=key)
 
 
 def _sent_nothing(yotpo: FakeYotpo) -> Iterator[str]:
@@ -65,27 +65,27 @@ _TYPES: Fields = {
     "raw": b"\0",
     "text": "y" * 255,
 }
-_TYPES_SAID: Fields = {**_TYPES, "total": 7.1, "at": "1970-01-01T00:00:00Z", "raw": "AA=="}
+_EXPECTED_TYPES: Fields = {**_TYPES, "total": 7.1, "at": "1970-01-01T00:00:00Z", "raw": "AA=="}
 _WHO: Fields = {"external_id": "u-1", "phone_number": "+491711234567", "email": "a@b.example"}
 
 CASES: list[Case] = [
     *common_cases.cases(ordinary, "/customer_events"),
     Case(
         name="an event in full",
-        sayings=(
+        events=(
             _event(
                 {**_WHO, "custom_properties": {"tier": "gold"}},
                 _TYPES,
-                said={"customer": {**_WHO, "custom_properties": {"tier": "gold"}}, "properties": _TYPES_SAID},
+                expected={"customer": {**_WHO, "custom_properties": {"tier": "gold"}}, "properties": _EXPECTED_TYPES},
             ),
             _event({"email": "a@b.example"}),
-            _event({"phone_number": "+491711234567"}, {}, said={"customer": {"phone_number": "+491711234567"}}),
+            _event({"phone_number": "+491711234567"}, {}, expected={"customer": {"phone_number": "+491711234567"}}),
         ),
-        also=_sent_nothing,
+        extra_complaints=_sent_nothing,
     ),
     Case(
-        name="what breaks the contract is not sent",
-        sayings=(
+        name="contract violations are not sent",
+        events=(
             _event({"email": "a@b.example", "phone_number": "+491711234567"}, cause="contract"),
             _event({}, cause="contract"),
             _event({"email": "no address"}, cause="contract"),
@@ -98,33 +98,33 @@ CASES: list[Case] = [
             _event({"external_id": "u-1"}, {"text": "y" * 256}, cause="contract"),
             ordinary(1, "good"),
         ),
-        also=_sent_nothing,
+        extra_complaints=_sent_nothing,
     ),
     Case(
         name="equal content is not the same event",
-        sayings=tuple(_event({"external_id": "u-1"}, {"order": 7}) for _ in range(3)),
+        events=tuple(_event({"external_id": "u-1"}, {"order": 7}) for _ in range(3)),
     ),
     Case(
-        name="a token dies once for all lanes",
-        sayings=tuple(ordinary(key, "text") for key in range(12)),
+        name="an expired token is renewed once for all lanes",
+        events=tuple(ordinary(key, "text") for key in range(12)),
         meanwhile=_expire,
-        also=_few_tokens(2),
+        extra_complaints=_few_tokens(2),
     ),
     Case(
-        name="no token to be had for a while",
-        sayings=(ordinary(1, "waits"), ordinary(2, "waits")),
+        name="the token endpoint fails for a while",
+        events=(ordinary(1, "waits"), ordinary(2, "waits")),
         prepare=lambda yotpo: yotpo.faults.add(Respond(401), when=endpoint("/access_tokens"), times=2),
     ),
     Case(
-        name="told by the rate's own header",
-        sayings=(ordinary(1, "waits"), ordinary(1, "too")),
+        name="RateLimit-Reset",
+        events=(ordinary(1, "waits"), ordinary(1, "too")),
         prepare=lambda yotpo: yotpo.faults.add(
             Respond(429, {"ratelimit-reset": "1"}), when=endpoint("/customer_events"), times=1
         ),
-        also=common_cases.waited,
+        extra_complaints=common_cases.waited,
     ),
     Case(
-        name="entries that cannot be meant",
-        unsayable=(("event", None), ("event", "Not Snake"), ("event", "x" * 256), ("no_such_target", "x")),
+        name="invalid entries",
+        refused_entries=(("event", None), ("event", "Not Snake"), ("event", "x" * 256), ("no_such_target", "x")),
     ),
 ]

@@ -15,14 +15,14 @@ from tests.contract.test_contract import real
 from tests.e2e import order
 from tests.e2e.produced import Owed
 
-_CASE = Case(name="one key", sayings=tuple(yotpo.ordinary(1, f"text {number}") for number in range(6)))
+_CASE = Case(name="one key", events=tuple(yotpo.ordinary(1, f"text {number}") for number in range(6)))
 
 
 async def _complaints(*, broken: bool) -> list[str]:
     server = yotpo.server()
     server.faults.add(Delay(0.05), when=endpoint("/customer_events"))
     async with server:
-        ends = suite.Ends()
+        ends = suite.RecordingSink()
         said, lanes, close = suite.queue(_CASE, server, real(server, {}), ends)
         tasks = [asyncio.create_task(each) for each in (lanes.run(), *(_twice(lanes) if broken else ()))]
         try:
@@ -33,7 +33,7 @@ async def _complaints(*, broken: bool) -> list[str]:
             await asyncio.gather(*tasks, return_exceptions=True)
             await close()
         owed = [
-            Owed("p", "yotpo", "event", one.identity, one.kept_as, "1", 0, place, 0) for place, one in enumerate(said)
+            Owed("p", "yotpo", "event", one.identity, one.stored_id, "1", 0, place, 0) for place, one in enumerate(said)
         ]
         return list(order.complaints(owed, server.received, server.requests, timeout_s=1.0))
 

@@ -1,4 +1,4 @@
-"""Saying things to Copilot: the destination, one identity, one time, and what came of it."""
+"""Encode events for Copilot with one identity and one time."""
 
 import json
 
@@ -23,25 +23,25 @@ MINIMUM: dict[str, Fields] = {
 }
 
 
-def least(target: str) -> Fields:
+def minimum_fields(target: str) -> Fields:
     fields: Fields = {}
     for name in EVENT_TYPES[target].mandatory:
         fields |= MINIMUM[name]
     return fields or ({"user_id": "u-1"} if target == "custom_event" else {})
 
 
-def say(target: str, fields: Fields, copilot: Copilot = COPILOT) -> Encoded | Fault:
+def encode(target: str, fields: Fields, copilot: Copilot = COPILOT) -> Encoded | Fault:
     return copilot.encoder(target, "clicked" if target == "custom_event" else None)(fields, IDENTITY, TIME_NS)
 
 
 def payload(target: str, fields: Fields) -> dict[str, object]:
-    said = say(target, fields)
-    assert isinstance(said, Encoded), said
-    return json.loads(said.body)["payload"]  # type: ignore[no-any-return]
+    result = encode(target, fields)
+    assert isinstance(result, Encoded), result
+    return json.loads(result.body)["payload"]  # type: ignore[no-any-return]
 
 
 def detail(target: str, fields: Fields) -> str:
-    said = say(target, fields)
-    assert isinstance(said, Fault), said
-    assert said.cause is DeadLetterCause.CONTRACT
-    return said.detail
+    result = encode(target, fields)
+    assert isinstance(result, Fault), result
+    assert result.cause is DeadLetterCause.CONTRACT
+    return result.detail

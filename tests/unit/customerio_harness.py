@@ -1,4 +1,4 @@
-"""Saying things to Customer.io: the destination, one identity, one time, and what came of it."""
+"""Encode events for Customer.io with one identity and one time."""
 
 import json
 from typing import Any
@@ -29,16 +29,16 @@ MESSAGE_ID = "01ARYZ6S41CSVRH6DAQF6DVVQZ"
 COMMON = {"messageId": MESSAGE_ID, "timestamp": "2016-07-30T22:36:16.385Z", "context": {"channel": "server"}}
 
 
-def say(
+def encode(
     target: str, fields: Fields, name: str | None = None, *, customerio: Customerio = CUSTOMERIO, time_ns: int = TIME_NS
 ) -> Encoded | Fault:
     return customerio.encoder(target, name)(fields, IDENTITY, time_ns)
 
 
 def encoded(target: str, fields: Fields, name: str | None = None, *, customerio: Customerio = CUSTOMERIO) -> Encoded:
-    said = say(target, fields, name, customerio=customerio)
-    assert isinstance(said, Encoded), said
-    return said
+    result = encode(target, fields, name, customerio=customerio)
+    assert isinstance(result, Encoded), result
+    return result
 
 
 def document(target: str, fields: Fields, name: str | None = None) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def document(target: str, fields: Fields, name: str | None = None) -> dict[str, 
 
 
 def detail(target: str, fields: Fields, name: str | None = None) -> str:
-    said = say(target, fields, name)
-    assert isinstance(said, Fault), said
-    assert said.cause is DeadLetterCause.CONTRACT
-    return said.detail
+    result = encode(target, fields, name)
+    assert isinstance(result, Fault), result
+    assert result.cause is DeadLetterCause.CONTRACT
+    return result.detail

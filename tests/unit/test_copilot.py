@@ -1,4 +1,4 @@
-"""What is said to Copilot, field by field, and what is not."""
+"""Copilot's encoding, field by field, and its faults."""
 
 import json
 from decimal import Decimal
@@ -8,35 +8,35 @@ import pytest
 from consumer.destinations import Encoded
 from consumer.destinations.copilot_contract import EVENT_TYPES
 from consumer.model.values import Fields, Instant, Value
-from tests.unit.copilot_harness import BATCH, COPILOT, EVENT_ID, detail, least, payload, say
+from tests.unit.copilot_harness import BATCH, COPILOT, EVENT_ID, detail, encode, minimum_fields, payload
 
 
 @pytest.mark.parametrize("target", EVENT_TYPES)
 def test_every_event_type_is_encoded_in_its_envelope(target: str) -> None:
-    said = say(target, least(target))
-    assert isinstance(said, Encoded)
-    assert said.envelope == BATCH
-    assert said.identity == EVENT_ID
-    assert json.loads(said.body) == {
+    result = encode(target, minimum_fields(target))
+    assert isinstance(result, Encoded)
+    assert result.envelope == BATCH
+    assert result.identity == EVENT_ID
+    assert json.loads(result.body) == {
         "type": target,
         "event_id": EVENT_ID,
         "timestamp": 1_700_000_000_123,
-        "payload": least(target) | ({"subtype": "clicked"} if target == "custom_event" else {}),
+        "payload": minimum_fields(target) | ({"subtype": "clicked"} if target == "custom_event" else {}),
     }
 
 
 @pytest.mark.parametrize("target", [name for name, event_type in EVENT_TYPES.items() if event_type.mandatory])
 def test_missing_mandatory_field_is_refused(target: str) -> None:
     for name in EVENT_TYPES[target].mandatory:
-        fields = least(target)
+        fields = minimum_fields(target)
         del fields[name]
         assert detail(target, fields).startswith(f"{name}")
 
 
 @pytest.mark.parametrize("target", [name for name, event_type in EVENT_TYPES.items() if not event_type.free])
 def test_unknown_property_of_a_fixed_event_type_is_refused(target: str) -> None:
-    assert detail(target, {**least(target), "shoe_size": 44}).startswith("shoe_size: ")
-    assert detail(target, {**least(target), "jane@acme.test": 44}).startswith("(unusual name): ")
+    assert detail(target, {**minimum_fields(target), "shoe_size": 44}).startswith("shoe_size: ")
+    assert detail(target, {**minimum_fields(target), "jane@acme.test": 44}).startswith("(unusual name): ")
 
 
 def test_targets_list_their_mandatory_fields() -> None:
@@ -68,11 +68,11 @@ def test_user_created_with_every_field() -> None:
             "since": Instant(5_000_000),
         },
     }
-    said = say("user_created", fields)
-    assert isinstance(said, Encoded)
-    assert b'"score":20.50' in said.body
+    result = encode("user_created", fields)
+    assert isinstance(result, Encoded)
+    assert b'"score":20.50' in result.body
     custom = {"score": 20.5, "level": 3, "ratio": 0.5, "vip": True, "note": "any text at all", "since": 5}
-    assert json.loads(said.body)["payload"] == {**fields, "custom_properties": custom}
+    assert json.loads(result.body)["payload"] == {**fields, "custom_properties": custom}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_user_created_with_every_field() -> None:
     ],
 )
 def test_value_that_violates_the_contract_is_a_fault(target: str, name: str, value: Value) -> None:
-    assert detail(target, {**least(target), name: value}).startswith(name)
+    assert detail(target, {**minimum_fields(target), name: value}).startswith(name)
 
 
 @pytest.mark.parametrize("name", ["a b", "", "naïve", "a/b"])
@@ -131,7 +131,7 @@ def test_utc_offsets_of_the_documented_range_pass(offset: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "result"),
     [
         ("any text, really / ü", "any text, really / ü"),
         ("null", "null"),
@@ -148,12 +148,12 @@ def test_utc_offsets_of_the_documented_range_pass(offset: str) -> None:
         (b"\x00\xff", "AP8="),
     ],
 )
-def test_free_properties_become_text_integers_or_booleans(value: Value, said: object) -> None:
+def test_free_properties_become_text_integers_or_booleans(value: Value, result: object) -> None:
     for target in ("custom_event", "thing_interaction"):
         for _ in range(2):  # a name met before is not looked at again, its value is
             got = payload(target, {"thing_id": "t", "value": value})["value"]
-            assert got == said
-            assert type(got) is type(said)
+            assert got == result
+            assert type(got) is type(result)
 
 
 def test_times_before_1970_are_epoch_milliseconds() -> None:

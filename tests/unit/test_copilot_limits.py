@@ -9,7 +9,7 @@ from consumer.destinations import Encoded, EntryError, OptionError
 from consumer.destinations.copilot import MAX_AGE_MS, Copilot, CopilotOptions
 from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Fields
-from tests.unit.copilot_harness import BATCH, COPILOT, EVENT_ID, IDENTITY, SINGLE, TIME_NS, URL, detail, payload, say
+from tests.unit.copilot_harness import BATCH, COPILOT, EVENT_ID, IDENTITY, SINGLE, TIME_NS, URL, detail, encode, payload
 
 
 def test_twenty_properties_fit_and_one_more_does_not() -> None:
@@ -27,32 +27,36 @@ def test_cache_of_property_names_is_bounded() -> None:
 
 
 def test_size_limit_is_exact_to_the_byte() -> None:
-    body = say("custom_event", {"user_id": "u", "text": "x" * 1000})
+    body = encode("custom_event", {"user_id": "u", "text": "x" * 1000})
     assert isinstance(body, Encoded)
     exact = len(body.body) + len(BATCH.prefix) + len(BATCH.suffix)
-    fits = say("custom_event", {"user_id": "u", "text": "x" * 1000}, Copilot(CopilotOptions(url=URL, bytes=exact)))
+    fits = encode("custom_event", {"user_id": "u", "text": "x" * 1000}, Copilot(CopilotOptions(url=URL, bytes=exact)))
     assert isinstance(fits, Encoded)
-    over = say("custom_event", {"user_id": "u", "text": "x" * 1000}, Copilot(CopilotOptions(url=URL, bytes=exact - 1)))
+    over = encode(
+        "custom_event", {"user_id": "u", "text": "x" * 1000}, Copilot(CopilotOptions(url=URL, bytes=exact - 1))
+    )
     assert isinstance(over, Fault)
     assert over.cause is DeadLetterCause.TOO_LARGE
 
 
 def test_a_batch_of_one_is_a_whole_request() -> None:
-    said = say("custom_event", {"user_id": "u"})
-    assert isinstance(said, Encoded)
-    assert list(json.loads(BATCH.prefix + said.body + b"," + said.body + BATCH.suffix)) == ["events"]
+    result = encode("custom_event", {"user_id": "u"})
+    assert isinstance(result, Encoded)
+    assert list(json.loads(BATCH.prefix + result.body + b"," + result.body + BATCH.suffix)) == ["events"]
     assert (BATCH.max_events, BATCH.max_bytes, BATCH.max_age_ms) == (100, 500_000, MAX_AGE_MS)
     assert BATCH.endpoint == ("collect", "POST", "/v2/collect")
 
 
 def test_consent_is_a_single_request_without_envelope() -> None:
-    said = say("consent", {"user_id": "u-1", "consent_value": False})
-    assert said == Encoded(b'{"user_id":"u-1","consent_value":false}', SINGLE, EVENT_ID)
+    result = encode("consent", {"user_id": "u-1", "consent_value": False})
+    assert result == Encoded(b'{"user_id":"u-1","consent_value":false}', SINGLE, EVENT_ID)
     assert (SINGLE.max_events, SINGLE.max_age_ms) == (1, None)
     assert SINGLE.endpoint == ("consent", "POST", "/v2/api/report/user_copilot_analysis_consent_changed")
     assert detail("consent", {"user_id": "u-1"}) == "consent_value: is missing"
     assert detail("consent", {"user_id": "u-1", "consent_value": 1}).startswith("consent_value")
-    long = say("consent", {"user_id": "u" * 2000, "consent_value": True}, Copilot(CopilotOptions(url=URL, bytes=1000)))
+    long = encode(
+        "consent", {"user_id": "u" * 2000, "consent_value": True}, Copilot(CopilotOptions(url=URL, bytes=1000))
+    )
     assert isinstance(long, Fault)
     assert long.cause is DeadLetterCause.TOO_LARGE
 

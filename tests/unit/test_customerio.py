@@ -1,4 +1,4 @@
-"""What is said to Customer.io, in which shape and size."""
+"""Customer.io's encoding: envelopes and sizes."""
 
 import json
 from decimal import Decimal
@@ -18,8 +18,8 @@ from tests.unit.customerio_harness import (
     URL,
     detail,
     document,
+    encode,
     encoded,
-    say,
 )
 
 
@@ -41,22 +41,22 @@ from tests.unit.customerio_harness import (
 def test_batchable_calls_carry_type_id_time_and_context(
     target: str, name: str | None, fields: Fields, more: dict[str, str]
 ) -> None:
-    said = encoded(target, fields, name)
-    assert json.loads(said.body) == {"type": target, **COMMON, **more, **fields}
-    assert said.identity == MESSAGE_ID
-    assert said.envelope == BatchEnvelope(
-        said.envelope.endpoint, b'{"batch":[', b'],"context":{"channel":"server"}}', 100, 490_000, None
+    result = encoded(target, fields, name)
+    assert json.loads(result.body) == {"type": target, **COMMON, **more, **fields}
+    assert result.identity == MESSAGE_ID
+    assert result.envelope == BatchEnvelope(
+        result.envelope.endpoint, b'{"batch":[', b'],"context":{"channel":"server"}}', 100, 490_000, None
     )
-    assert said.envelope.endpoint == ("batch", "POST", "/batch")
+    assert result.envelope.endpoint == ("batch", "POST", "/batch")
 
 
 def test_alias_is_a_single_request_without_type() -> None:
-    said = encoded("alias", {"previousId": "a", "userId": "u"})
-    assert json.loads(said.body) == {**COMMON, "previousId": "a", "userId": "u"}
-    assert said.envelope == BatchEnvelope(said.envelope.endpoint, b"", b"", 1, 32_000)
-    assert said.envelope.endpoint == ("alias", "POST", "/alias")
+    result = encoded("alias", {"previousId": "a", "userId": "u"})
+    assert json.loads(result.body) == {**COMMON, "previousId": "a", "userId": "u"}
+    assert result.envelope == BatchEnvelope(result.envelope.endpoint, b"", b"", 1, 32_000)
+    assert result.envelope.endpoint == ("alias", "POST", "/alias")
     with_context = encoded("alias", {"previousId": "a", "userId": "u", "context": {"ip": "::1"}})
-    assert with_context.envelope == said.envelope
+    assert with_context.envelope == result.envelope
 
 
 def test_strict_mode_is_on() -> None:
@@ -102,22 +102,22 @@ def test_fields_that_violate_the_contract_are_faults(target: str, fields: Fields
 
 def test_object_type_is_text_in_both_places() -> None:
     fields: Fields = {"groupId": "g", "objectTypeId": 2, "traits": {"object_type_id": 3, "name": "Acme"}}
-    said = document("group", fields)
-    assert said["objectTypeId"] == "2"
-    assert said["traits"] == {"object_type_id": "3", "name": "Acme"}
+    result = document("group", fields)
+    assert result["objectTypeId"] == "2"
+    assert result["traits"] == {"object_type_id": "3", "name": "Acme"}
     assert fields["objectTypeId"] == 2
 
 
 def test_numbers_are_exact_and_times_are_iso_8601() -> None:
     properties: Fields = {"total": Decimal("12.50"), "at": Instant(1_000_000_000), "nothing": None, "raw": b"\x01"}
-    said = encoded("track", {"userId": "u", "properties": properties}, "Paid")
-    assert b'"properties":{"total":12.50,"at":"1970-01-01T00:00:01Z","nothing":null,"raw":"AQ=="}}' in said.body
+    result = encoded("track", {"userId": "u", "properties": properties}, "Paid")
+    assert b'"properties":{"total":12.50,"at":"1970-01-01T00:00:01Z","nothing":null,"raw":"AQ=="}}' in result.body
 
 
 def test_time_outside_years_1_to_9999_is_a_fault() -> None:
-    said = say("track", {"userId": "u"}, "Paid", time_ns=10**30)
-    assert isinstance(said, Fault)
-    assert said.cause is DeadLetterCause.CONTRACT
+    result = encode("track", {"userId": "u"}, "Paid", time_ns=10**30)
+    assert isinstance(result, Fault)
+    assert result.cause is DeadLetterCause.CONTRACT
 
 
 def test_calls_share_an_envelope_only_with_equal_context() -> None:
@@ -134,8 +134,8 @@ def test_calls_share_an_envelope_only_with_equal_context() -> None:
 
 def test_context_is_in_the_batch_and_in_each_call() -> None:
     customerio = Customerio(CustomerioOptions(url=URL, integrations={"All": False, "Mixpanel": True}))
-    said = encoded("track", {"userId": "u", "context": {"ip": "::1"}}, "Paid", customerio=customerio)
-    batch = json.loads(said.envelope.prefix + said.body + b"," + said.body + said.envelope.suffix)
+    result = encoded("track", {"userId": "u", "context": {"ip": "::1"}}, "Paid", customerio=customerio)
+    batch = json.loads(result.envelope.prefix + result.body + b"," + result.body + result.envelope.suffix)
     assert batch["context"] == {"channel": "server", "ip": "::1"}
     assert batch["integrations"] == {"All": False, "Mixpanel": True}
     assert [(call["context"], call["integrations"]) for call in batch["batch"]] == [
@@ -144,18 +144,18 @@ def test_context_is_in_the_batch_and_in_each_call() -> None:
 
 
 def test_empty_context_and_integrations_are_left_out() -> None:
-    said = encoded("track", {"userId": "u"}, "Paid", customerio=Customerio(CustomerioOptions(url=URL, context={})))
-    assert said.envelope.suffix == b"]}"
-    assert "context" not in json.loads(said.body)
+    result = encoded("track", {"userId": "u"}, "Paid", customerio=Customerio(CustomerioOptions(url=URL, context={})))
+    assert result.envelope.suffix == b"]}"
+    assert "context" not in json.loads(result.body)
 
 
 def test_cache_of_envelopes_is_bounded() -> None:
     customerio = Customerio(CustomerioOptions(url=URL))
     encode = customerio.encoder("track", "Paid")
     for number in range(600):
-        said = encode({"userId": "u", "context": {"ip": str(number)}}, IDENTITY, TIME_NS)
-        assert isinstance(said, Encoded)
-        assert str(number).encode() in said.envelope.suffix
+        result = encode({"userId": "u", "context": {"ip": str(number)}}, IDENTITY, TIME_NS)
+        assert isinstance(result, Encoded)
+        assert str(number).encode() in result.envelope.suffix
     assert len(customerio._envelopes) <= 256
 
 
@@ -168,16 +168,16 @@ def test_call_size_limit_is_exact_to_the_byte() -> None:
         name = "Paid" if target == "track" else None
         size = len(encoded(target, fields, name).body)
         exact = Customerio(CustomerioOptions(url=URL, call_bytes=size))
-        assert isinstance(say(target, fields, name, customerio=exact), Encoded)
+        assert isinstance(encode(target, fields, name, customerio=exact), Encoded)
         short = Customerio(CustomerioOptions(url=URL, call_bytes=size - 1))
-        said = say(target, fields, name, customerio=short)
-        assert isinstance(said, Fault)
-        assert said.cause is DeadLetterCause.TOO_LARGE
+        result = encode(target, fields, name, customerio=short)
+        assert isinstance(result, Fault)
+        assert result.cause is DeadLetterCause.TOO_LARGE
 
 
 def test_call_that_does_not_fit_its_batch_is_too_large() -> None:
     customerio = Customerio(CustomerioOptions(url=URL, call_bytes=2000, bytes=2000))
     size = len(encoded("track", {"userId": "u"}, "Paid").body)
     fits = 2000 - size - len(b'{"batch":[],"context":{"channel":"server"}}') + 1
-    assert isinstance(say("track", {"userId": "u" * fits}, "Paid", customerio=customerio), Encoded)
-    assert isinstance(say("track", {"userId": "u" * (fits + 1)}, "Paid", customerio=customerio), Fault)
+    assert isinstance(encode("track", {"userId": "u" * fits}, "Paid", customerio=customerio), Encoded)
+    assert isinstance(encode("track", {"userId": "u" * (fits + 1)}, "Paid", customerio=customerio), Fault)

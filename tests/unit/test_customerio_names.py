@@ -27,9 +27,9 @@ def test_event_acting_on_a_person_needs_user_id(name: str) -> None:
     ],
 )
 def test_device_is_in_context_and_properties(name: str, fields: Fields) -> None:
-    said = document("track", {"userId": "u", **fields}, name)
-    assert said["context"]["device"] == said["properties"]["device"] == {"token": "t", "type": "ios"}
-    assert said["context"]["channel"] == "server"
+    result = document("track", {"userId": "u", **fields}, name)
+    assert result["context"]["device"] == result["properties"]["device"] == {"token": "t", "type": "ios"}
+    assert result["context"]["channel"] == "server"
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_device_event_without_single_token_is_refused(fields: Fields, field: str
 
 
 def test_object_deleted_needs_type_and_gets_constant_anonymous_id() -> None:
-    said = document("track", {"properties": {"objectId": "o", "objectTypeId": 2}}, "Object Deleted")
-    assert said["anonymousId"] == "cdp-consumer"
-    assert said["properties"] == {"objectId": "o", "objectTypeId": "2"}
+    result = document("track", {"properties": {"objectId": "o", "objectTypeId": 2}}, "Object Deleted")
+    assert result["anonymousId"] == "cdp-consumer"
+    assert result["properties"] == {"objectId": "o", "objectTypeId": "2"}
     assert detail("track", {"properties": {"objectId": "o"}}, "Object Deleted").startswith("properties.objectTypeId")
     assert detail("track", {"properties": {"objectTypeId": 1}}, "Object Deleted").startswith("properties.objectId")
     named = document("track", {"userId": "u", "properties": {"objectId": "o", "objectTypeId": "2"}}, "Object Deleted")
