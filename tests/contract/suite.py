@@ -1,4 +1,4 @@
-"""The shared contract suite: a client sends a case's events to a strict server over sockets.."""
+"""The shared contract suite: a client sends a case's events to a strict server over sockets."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def _nothing(_: DefectiveClient) -> None:
     pass
 
 
-_DROPPED, _EARLY = "dropped behind a 2xx", "before the end of the requested wait"
+_EARLY = "before the end of the requested wait"
 _GENERAL: list[tuple[str, Defect, str, str]] = [
     ("accepts a proxy's page", mutations.every_2xx_is_delivered, "a proxy responds instead", "lost"),
     ("dead-letters configuration errors", mutations.blocked_is_dead_lettered, "redirects and 404", "was dead-lettered"),
