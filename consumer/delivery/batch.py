@@ -1,4 +1,4 @@
-"""Batches: never over a limit of the request, and never one event of a key before an earlier one."""
+"""Batches: never over a limit of the request, and never an event of a key before an earlier one."""
 
 from __future__ import annotations
 
@@ -11,80 +11,86 @@ if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
 
 SCAN_FACTOR = 4
-"""How many times a call's count is looked through for deliveries of its shape before the call goes as it is."""
+"""A batch of at most n deliveries is sent as it is after 4 n queued deliveries were scanned for its envelope."""
 
 
 def next_batch(queue: deque[Delivery], admit: Callable[[Delivery], bool] | None) -> list[Delivery]:
-    """Take the next batch out of `queue`, oldest first; what stays keeps its order.
+    """Take the next batch out of `queue`, oldest first; the deliveries that stay keep their order.
 
-    The oldest eligible delivery gives the shape; later ones of that shape (and of the same half, once split) join while
-    count and bytes allow. A key that was passed over once is passed over to the end, so that per key the order of the
-    queue is the order of the calls. No identity comes twice: a destination that overwrites by id, or names refused
-    events by id, could not tell them apart. `admit` tells whether a delivery is eligible; one that is not has been set
-    aside or ended by it, and leaves the queue. So does one whose ledger sends no more.
+    The oldest eligible delivery gives the envelope. Later ones with the same envelope join while count and bytes allow.
+    The fragments of a split batch never mix. Once a key was passed over, all its later deliveries are passed over too,
+    so that per key requests follow the order of the queue.
+
+    No identity comes twice in a batch: a destination that overwrites by id, or names refused events by id, could not
+    tell the two apart.
+
+    Args:
+        queue: a lane's deliveries. Those of a ledger that may not send are dropped.
+        admit: returns True if a delivery is eligible. Otherwise it has moved the delivery elsewhere or ended it, and
+            the delivery leaves the queue. `None` = all are eligible.
     """
     batch: list[Delivery] = []
-    left: list[Delivery] = []
-    passed: set[int] = set()
+    kept: list[Delivery] = []
+    passed_over: set[int] = set()
     identities: set[str] = set()
-    shape = None
-    piece = size = scanned = room = 0
-    most = 1
-    while queue and len(batch) < most and scanned < SCAN_FACTOR * most:
+    envelope = None
+    fragment = size = scanned = max_size = 0
+    max_events = 1
+    while queue and len(batch) < max_events and scanned < SCAN_FACTOR * max_events:
         delivery = queue.popleft()
         if not delivery.ledger.may_send:
             continue
-        if passed and delivery.key in passed:
-            # Before `admit`: it could set this one aside while an earlier one of its key stays here, and then find that
-            # one blocked behind it.
-            left.append(delivery)
+        if passed_over and delivery.key in passed_over:
+            # Before `admit`: it could move this one elsewhere while an earlier one of its key stays in the queue. Then
+            # the earlier one would be blocked behind it.
+            kept.append(delivery)
             scanned += 1
             continue
         if admit is not None and not admit(delivery):
             continue
         scanned += 1
-        if shape is None:
-            shape, piece, most = delivery.envelope, delivery.fragment, delivery.envelope.max_events
-            room = shape.max_bytes - len(shape.prefix) - len(shape.suffix)
+        if envelope is None:
+            envelope, fragment, max_events = delivery.envelope, delivery.fragment, delivery.envelope.max_events
+            max_size = envelope.max_bytes - len(envelope.prefix) - len(envelope.suffix)
             size = -1  # the first one needs no comma
         identity = delivery.identity
         if (
-            (delivery.envelope is not shape and delivery.envelope != shape)
-            or delivery.fragment != piece
+            (delivery.envelope is not envelope and delivery.envelope != envelope)
+            or delivery.fragment != fragment
             or identity in identities
         ):
-            passed.add(delivery.key)
-            left.append(delivery)
+            passed_over.add(delivery.key)
+            kept.append(delivery)
             continue
         size += 1 + len(delivery.body)
-        if size > room and batch:
-            left.append(delivery)
+        if size > max_size and batch:
+            kept.append(delivery)
             break
         identities.add(identity)
         batch.append(delivery)
-    queue.extendleft(reversed(left))
+    queue.extendleft(reversed(kept))
     return batch
 
 
 def body_of(batch: Sequence[Delivery]) -> bytes:
-    """Return the body of the call that carries a batch."""
-    shape = batch[0].envelope
-    return b"".join((shape.prefix, b",".join([delivery.body for delivery in batch]), shape.suffix))
+    """Return the request body that carries a batch."""
+    envelope = batch[0].envelope
+    return b"".join((envelope.prefix, b",".join([delivery.body for delivery in batch]), envelope.suffix))
 
 
 def bytes_of(deliveries: Iterable[Delivery]) -> int:
-    """Return the bytes of deliveries' bodies."""
+    """Return the total bytes of the deliveries' bodies."""
     return sum([len(delivery.body) for delivery in deliveries])
 
 
-def split(batch: Sequence[Delivery], next_piece: Callable[[], int]) -> None:
-    """Mark the two halves of a refused batch, so that neither ever grows again or meets the other."""
+def split(batch: Sequence[Delivery], next_fragment: Callable[[], int]) -> None:
+    """Mark the two halves of a refused batch as fragments, so that neither grows again or mixes with the other."""
     middle = (len(batch) + 1) // 2
-    set_fragment(batch[:middle], next_piece())
-    set_fragment(batch[middle:], next_piece())
+    set_fragment(batch[:middle], next_fragment())
+    set_fragment(batch[middle:], next_fragment())
 
 
-def set_fragment(batch: Iterable[Delivery], piece: int) -> None:
-    """Mark a batch as a piece: from now on it may shrink, but never grow."""
+def set_fragment(batch: Iterable[Delivery], fragment: int) -> None:
+    """Mark deliveries as one fragment: from now on their batch may shrink, but never grow."""
     for delivery in batch:
-        delivery.fragment = piece
+        delivery.fragment = fragment

@@ -1,4 +1,4 @@
-"""The ledger as a state machine, held against a model of plain sets."""
+"""The ledger as a state machine, compared with a model of plain sets."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from consumer.delivery.ledger import partition_ledger
 from consumer.delivery.ledger.accounting import Accounting
 from consumer.delivery.ledger.partition_ledger import LedgerError, PartitionLedger
 from consumer.model import Partition
@@ -28,7 +27,7 @@ class FakeRecord:
 
 @dataclass
 class Model:
-    """A ledger as sets: what each record still owes, by slot."""
+    """A ledger as sets: the deliveries that each record still owes, by slot."""
 
     ledger: PartitionLedger
     next_offset: int
@@ -46,24 +45,35 @@ class Model:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Ledgers come, take records with holes between their offsets, settle in any order, and end."""
+    """Ledgers begin, accept records with gaps between their offsets, settle in any order, and end."""
+
+    compact_after = 4096
+    scan_limit = 10_000
 
     def __init__(self) -> None:
         super().__init__()
-        self.books = Accounting(DESTINATIONS)
+        self.accounting = Accounting(DESTINATIONS)
         self.past: list[Model] = []
-        self.numbers = 0
+        self.epoch = 0
         self.model = self.begin(0)
 
     def begin(self, start: int) -> Model:
-        self.numbers += 1
-        return Model(PartitionLedger(PARTITION, self.numbers, start, len(ACCOUNTS)), start, furthest=start)
+        self.epoch += 1
+        ledger = PartitionLedger(
+            PARTITION,
+            self.epoch,
+            start,
+            len(ACCOUNTS),
+            compact_after=self.compact_after,
+            scan_limit=self.scan_limit,
+        )
+        return Model(ledger, start, furthest=start)
 
     @rule(
         gaps=st.lists(st.integers(0, 3), min_size=0, max_size=12),
         data=st.data(),
     )
-    def take_records(self, gaps: list[int], data: st.DataObject) -> None:
+    def accept_records(self, gaps: list[int], data: st.DataObject) -> None:
         model, offset = self.model, self.model.next_offset
         owed: list[list[int]] = [[] for _ in ACCOUNTS]
         records: list[FakeRecord] = []
@@ -78,7 +88,7 @@ class LedgerMachine(RuleBasedStateMachine):
             model.owed.append(dict(enumerate(counts)))
             model.weights.append(data.draw(st.integers(0, 9)))
             for name, count in zip(ACCOUNTS, counts, strict=True):
-                self.books.accounts[name].owed += count
+                self.accounting.accounts[name].owed += count
             offset += 1
         model.next_offset = offset
         assert model.ledger.accept(records, owed, model.weights[first:]) == first  # type: ignore[arg-type]
@@ -87,25 +97,25 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def settle_one(self, data: st.DataObject) -> None:
         slot = data.draw(st.sampled_from(self.model.open_slots()))
-        destination = data.draw(st.sampled_from([d for d, left in self.model.owed[slot].items() if left]))
+        destination = data.draw(st.sampled_from([d for d, count in self.model.owed[slot].items() if count]))
         assert self.model.ledger.record(slot).offset() == self.model.offsets[slot]
         assert self.model.ledger.settle(slot, destination)
         self.model.owed[slot][destination] -= 1
-        self.books.accounts[ACCOUNTS[destination]].delivered += 1
+        self.accounting.accounts[ACCOUNTS[destination]].delivered += 1
 
     @precondition(lambda self: bool(self.model.open_slots()))
     @rule()
     def settle_everything_from_the_end(self) -> None:
         for slot in reversed(self.model.open_slots()):
-            for destination, left in self.model.owed[slot].items():
-                for _ in range(left):
+            for destination, count in self.model.owed[slot].items():
+                for _ in range(count):
                     assert self.model.ledger.settle(slot, destination)
-                self.books.accounts[ACCOUNTS[destination]].delivered += left
+                self.accounting.accounts[ACCOUNTS[destination]].delivered += count
                 self.model.owed[slot][destination] = 0
 
     @precondition(lambda self: bool(self.model.open_slots()))
     @rule(data=st.data())
-    def settle_by_the_lot(self, data: st.DataObject) -> None:
+    def settle_a_batch(self, data: st.DataObject) -> None:
         destination = data.draw(st.integers(0, len(ACCOUNTS) - 1))
         owing = [slot for slot in self.model.open_slots() if self.model.owed[slot][destination]]
         slots = data.draw(st.permutations(owing)) if owing else []
@@ -113,13 +123,13 @@ class LedgerMachine(RuleBasedStateMachine):
         assert [record.offset() for record in records] == [self.model.offsets[slot] for slot in slots]
         for slot in slots:
             self.model.owed[slot][destination] -= 1
-        self.books.accounts[ACCOUNTS[destination]].delivered += len(slots)
+        self.accounting.accounts[ACCOUNTS[destination]].delivered += len(slots)
 
     @precondition(lambda self: bool(self.model.offsets))
     @rule(data=st.data())
-    def settle_what_is_not_owed(self, data: st.DataObject) -> None:
+    def settle_without_owing(self, data: st.DataObject) -> None:
         slot = data.draw(st.integers(0, len(self.model.offsets) - 1))
-        free = [destination for destination, left in self.model.owed[slot].items() if not left]
+        free = [destination for destination, count in self.model.owed[slot].items() if not count]
         for destination in free:
             with pytest.raises(LedgerError):
                 self.model.ledger.settle(slot, destination)
@@ -129,20 +139,20 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: bool(self.model.offsets))
     @rule()
-    def take_an_offset_again(self) -> None:
+    def accept_an_offset_again(self) -> None:
         with pytest.raises(LedgerError):
             self.model.ledger.accept([FakeRecord(self.model.offsets[-1])], [[1], [0], [0]], [1])  # type: ignore[list-item]
 
     @rule()
     def end_the_ledger(self) -> None:
-        self.books.close(self.model.ledger)
+        self.accounting.close(self.model.ledger)
         self.model.ended = True
         self.past.append(self.model)
         self.model = self.begin(self.model.committable())
 
     @precondition(lambda self: bool(self.past))
     @rule(data=st.data())
-    def a_late_outcome_of_an_ended_tenure_moves_nothing(self, data: st.DataObject) -> None:
+    def late_outcome_of_an_ended_ledger_changes_nothing(self, data: st.DataObject) -> None:
         model = data.draw(st.sampled_from(self.past))
         before = model.ledger.committable_offset()
         for slot in model.open_slots():
@@ -151,13 +161,13 @@ class LedgerMachine(RuleBasedStateMachine):
         assert model.ledger.committable_offset() == before
 
     @invariant()
-    def the_frontier_is_the_oldest_open_offset_and_never_goes_back(self) -> None:
+    def committable_offset_is_the_oldest_open_and_never_goes_back(self) -> None:
         for model in (self.model, *self.past):
             assert model.ledger.committable_offset() == model.committable() >= model.furthest
             model.furthest = model.committable()
 
     @invariant()
-    def what_is_open_is_what_the_model_has_open(self) -> None:
+    def open_counts_agree_with_the_model(self) -> None:
         ledger, slots = self.model.ledger, self.model.open_slots()
         assert ledger.count_open_records() == ledger.open_records == len(slots)
         assert ledger.open_bytes == sum(self.model.weights[slot] for slot in slots)
@@ -170,7 +180,7 @@ class LedgerMachine(RuleBasedStateMachine):
             if not owing:
                 assert found is None
             else:
-                near = owing[0] - slots[0] < partition_ledger._NEAR
+                near = owing[0] - slots[0] < self.scan_limit
                 assert found is not None
                 assert found.offset() == self.model.offsets[owing[0] if near else slots[0]]
         assert ledger.retained == (len(self.model.offsets) - slots[0] if slots else 0)
@@ -178,18 +188,20 @@ class LedgerMachine(RuleBasedStateMachine):
         assert (None if oldest is None else oldest.offset()) == (self.model.committable() if slots else None)
 
     @invariant()
-    def the_books_balance(self) -> None:
-        for destination, account in enumerate(self.books.accounts.values()):
+    def accounting_balances(self) -> None:
+        for destination, account in enumerate(self.accounting.accounts.values()):
             assert account.mismatch(self.model.ledger.open_deliveries(destination)) == 0
-        taken, settled, open_records, released = self.books.record_counts([self.model.ledger])
-        assert taken == settled + open_records + released == sum(len(m.offsets) for m in (self.model, *self.past))
+        accepted, settled, open_records, released = self.accounting.record_counts([self.model.ledger])
+        assert accepted == settled + open_records + released == sum(len(m.offsets) for m in (self.model, *self.past))
         assert released == sum(len(model.open_slots()) for model in self.past)
 
 
 @pytest.mark.parametrize("compact_after", [1, 2, 7, 4096])
-def test_the_ledger_agrees_with_a_model_of_sets(compact_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition_ledger, "_COMPACT_AFTER", compact_after)
-    monkeypatch.setattr(partition_ledger, "_NEAR", compact_after)
+def test_ledger_agrees_with_a_model_of_sets(compact_after: int) -> None:
+    class SmallLedgers(LedgerMachine):
+        pass
+
+    SmallLedgers.compact_after = SmallLedgers.scan_limit = compact_after
     run_state_machine_as_test(
-        LedgerMachine, settings=settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
+        SmallLedgers, settings=settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
     )

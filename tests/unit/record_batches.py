@@ -1,4 +1,4 @@
-"""Lots of which some records cannot be said, as a pipeline's settlements meet them."""
+"""Batches of records some of which fail translation, as a pipeline's settlement receives them."""
 
 from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
@@ -17,7 +17,7 @@ CONTRACT, UNDECODABLE = DeadLetterCause.CONTRACT, DeadLetterCause.UNDECODABLE
 
 
 class Lots:
-    """A pipeline's settlements, given lots of one partition whose records are fine or not."""
+    """A pipeline's settlement, which receives batches of one partition's records."""
 
     def __init__(self) -> None:
         self.shelf = shelf = FakeShelf()
@@ -25,37 +25,44 @@ class Lots:
         self.settling = Settlement(["yotpo"], shelf, shelf.schema_id, shelf.event_type, Observer(), GUARD)
         self.ledger = PartitionLedger(Partition("orders", 0), 1, 0, 2)
 
-    def lot(self, fates: str, entry: Entry | None = ENTRY, waiting: str = "") -> None:
-        """Take a lot: `.` is said, `x` cannot be; `waiting` are left untranslated."""
+    def lot(self, results: str, entry: Entry | None = ENTRY, waiting: str = "") -> None:
+        """Accept a batch: `.` is translated, `x` fails; those in `waiting` stay untranslated."""
         start = self.ledger.next_offset
-        messages = [FakeMessage(P, start + index) for index in range(len(fates) + len(waiting))]
+        messages = [FakeMessage(P, start + index) for index in range(len(results) + len(waiting))]
         column = DeliveryColumns()
-        for index, fate in enumerate(fates):
-            if fate == "." and entry is not None:
+        for index, result in enumerate(results):
+            if result == "." and entry is not None:
                 column.bodies.append(b"body")
                 column.entries.append(entry)
                 column.records.append(index)
         fault = Fault(UNDECODABLE if entry is None else CONTRACT)
-        faults = [TranslationFailure(n, entry, fault, str(start + n)) for n, fate in enumerate(fates) if fate == "x"]
-        left = list(range(len(fates), len(messages)))
+        faults = [
+            TranslationFailure(n, entry, fault, str(start + n)) for n, result in enumerate(results) if result == "x"
+        ]
+        untranslated = list(range(len(results), len(messages)))
         self.settling.parked_failures.count_translated(
-            messages, Translation({"yotpo": column}, faults=faults, waiting=left)
+            messages, Translation({"yotpo": column}, faults=faults, waiting=untranslated)
         )
-        bad = [int(fate == "x") for fate in fates]
-        none = [0] * len(fates)
-        self.ledger.accept(messages[: len(fates)], [none, bad] if entry is None else [bad, none], [1] * len(fates))
-        for faulty in faults:
-            self.settling.dead_letter_untranslated(faulty, self.ledger, start + faulty.record)
+        failed = [int(result == "x") for result in results]
+        none = [0] * len(results)
+        self.ledger.accept(
+            messages[: len(results)], [none, failed] if entry is None else [failed, none], [1] * len(results)
+        )
+        for failure in faults:
+            self.settling.dead_letter_untranslated(failure, self.ledger, start + failure.record)
 
     def letters(self) -> list[str]:
         return [letter.delivery_id for letter in self.shelf.letters]
 
     def waiting(self, account: str = "yotpo") -> list[int]:
-        return [closed.waiting for closed in self.settling.parked_failures.tripped(account)]
+        return [tripped.waiting for tripped in self.settling.parked_failures.tripped(account)]
 
     def balanced(self) -> bool:
-        books = self.settling.accounting
+        accounting = self.settling.accounting
         open_now = [
-            self.ledger.open_deliveries(index) if self.ledger.active else 0 for index in range(len(books.names))
+            self.ledger.open_deliveries(index) if self.ledger.active else 0 for index in range(len(accounting.names))
         ]
-        return all(a.mismatch(left) == 0 for a, left in zip(books.accounts.values(), open_now, strict=True))
+        return all(
+            account.mismatch(open_count) == 0
+            for account, open_count in zip(accounting.accounts.values(), open_now, strict=True)
+        )

@@ -1,4 +1,4 @@
-"""The ledger's cases worth a name; the rest is its state machine."""
+"""Named cases of the ledger. Its state machine covers the rest."""
 
 from dataclasses import dataclass
 
@@ -22,11 +22,12 @@ def ledger(*offsets: int, owed: int = 1, start: int = 0) -> PartitionLedger:
     return made
 
 
-def test_with_nothing_taken_the_frontier_is_the_start() -> None:
+def test_committable_offset_without_records_is_the_start() -> None:
     assert PartitionLedger(Partition("orders", 0), 1, 17, 2).committable_offset() == 17
 
 
-def test_the_frontier_skips_the_holes_of_compaction_and_transaction_markers() -> None:
+def test_committable_offset_skips_gaps_between_offsets() -> None:
+    """Compaction and transaction markers leave gaps."""
     made = ledger(3, 7, 20)
     assert made.committable_offset() == 3
     made.settle(1, 0)
@@ -38,14 +39,14 @@ def test_the_frontier_skips_the_holes_of_compaction_and_transaction_markers() ->
 
 
 @pytest.mark.parametrize("before", [0, 4000, 4095])
-def test_any_number_of_records_that_owe_nothing_may_come_at_once(before: int) -> None:
+def test_many_records_that_owe_nothing_end_at_once(before: int) -> None:
     made = ledger(*range(before), owed=0)
     made.accept([FakeRecord(before + n) for n in range(5000)], [[0] * 5000], [1] * 5000)  # type: ignore[misc]
     assert made.committable_offset() == before + 5000
     assert (made.open_records, made.open_bytes, made.settled) == (0, 0, before + 5000)
 
 
-def test_slots_stay_good_across_forgetting() -> None:
+def test_slots_stay_valid_across_compaction() -> None:
     made = ledger(*range(10_000))
     for slot in range(9_999):
         made.settle(slot, 0)
@@ -57,14 +58,14 @@ def test_slots_stay_good_across_forgetting() -> None:
     assert made.committable_offset() == 9_999
 
 
-def test_nothing_is_settled_twice() -> None:
+def test_settling_twice_raises() -> None:
     made = ledger(0)
     made.settle(0, 0)
     with pytest.raises(LedgerError):
         made.settle(0, 0)
 
 
-def test_a_late_outcome_of_an_ended_tenure_moves_nothing() -> None:
+def test_late_outcome_of_an_ended_ledger_changes_nothing() -> None:
     made = ledger(0, 1)
     made.end()
     assert not made.settle(0, 0)
@@ -72,11 +73,11 @@ def test_a_late_outcome_of_an_ended_tenure_moves_nothing() -> None:
     assert made.count_open_records() == 2
 
 
-def test_a_batch_settled_in_part_moves_the_frontier_only_past_what_has_ended() -> None:
+def test_partly_settled_batch_commits_only_past_ended_records() -> None:
     made = PartitionLedger(Partition("orders", 0), 1, 0, 2)
     made.accept([FakeRecord(n) for n in range(3)], [[1, 1, 1], [0, 1, 0]], [10] * 3)  # type: ignore[misc]
     assert [each.offset() for each in made.settle_all([1, 2], 0)] == [1, 2]
-    assert made.committable_offset() == 0, "the first is owed still"
+    assert made.committable_offset() == 0, "the first is still owed"
     assert [each.offset() for each in made.settle_all([0], 0)] == [0]
     assert made.committable_offset() == 1, "the other destination is owed the second"
     made.settle_all([1], 1)
@@ -85,7 +86,7 @@ def test_a_batch_settled_in_part_moves_the_frontier_only_past_what_has_ended() -
     assert made.settle_all([1], 1) == []
 
 
-def test_one_ended_behind_one_that_is_owed_moves_the_frontier_only_when_that_has_ended() -> None:
+def test_record_ended_behind_an_open_one_is_committable_after_it() -> None:
     made = ledger(0, 1, 2)
     made.settle(1, 0)
     assert made.committable_offset() == 0
@@ -94,7 +95,7 @@ def test_one_ended_behind_one_that_is_owed_moves_the_frontier_only_when_that_has
 
 
 @pytest.mark.parametrize("offsets", [(3, 3), (4, 3), (9, 10, 5)])
-def test_records_out_of_order_are_a_bug_and_open_nothing(offsets: tuple[int, ...]) -> None:
+def test_offsets_out_of_order_raise_and_accept_nothing(offsets: tuple[int, ...]) -> None:
     made = ledger(1)
     with pytest.raises(LedgerError, match="came after"):
         made.accept([FakeRecord(each) for each in offsets], [[1] * len(offsets)], [10] * len(offsets))  # type: ignore[misc]

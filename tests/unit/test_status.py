@@ -12,7 +12,6 @@ import pytest
 from consumer.delivery.guards.circuit_breaker import OpenCircuit
 from consumer.delivery.guards.directive_filter import DirectiveFilter
 from consumer.delivery.guards.time_window import CLOCK
-from consumer.delivery.ledger import partition_ledger
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.delivery.record_buffer import BufferLimits
 from consumer.model import DeadLetterCause, Fault, Message, Partition, TransientCause
@@ -64,7 +63,7 @@ class KeptBack(FakeLanes):
 class StatusHarness:
     """A shared pipeline: two destinations that are delivered to, and one that is disabled."""
 
-    def __init__(self) -> None:
+    def __init__(self, scan_limit: int = 10_000) -> None:
         shelf = FakeShelf()
         self.settling = Settlement(NAMES, shelf, shelf.schema_id, shelf.event_type, Observer())
         self.pipeline = Pipeline(
@@ -80,7 +79,7 @@ class StatusHarness:
         for lanes, name in zip(self.lanes, NAMES, strict=False):
             lanes.name = name
             self.pipeline.dispatchers[name] = lanes  # type: ignore[assignment]
-        self.ledger = PartitionLedger(P, 1, 0, len(NAMES) + 1)
+        self.ledger = PartitionLedger(P, 1, 0, len(NAMES) + 1, scan_limit=scan_limit)
         self.pipeline.record_buffer.assign(self.ledger)
 
     def open(self, *owed: Sequence[int]) -> None:
@@ -116,9 +115,8 @@ def test_the_oldest_open_is_told_for_each_destination_by_what_it_is_owed_itself(
     assert house.destinations()["yotpo"].oldest_open_ms is None
 
 
-def test_behind_very_many_the_partitions_oldest_stands_for_a_destinations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition_ledger, "_NEAR", 2)
-    house = StatusHarness()
+def test_behind_very_many_the_partitions_oldest_stands_for_a_destinations() -> None:
+    house = StatusHarness(scan_limit=2)
     house.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
     assert house.destinations()["yotpo"].oldest_open_ms == 0
 

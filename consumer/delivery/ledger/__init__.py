@@ -1,1 +1,1 @@
-"""What is owed and what has ended: the ledger of each partition, and the accounting of all of them."""
+"""The ledger of each partition, with the deliveries it owes, and the accounting of all ledgers."""

@@ -1,4 +1,4 @@
-"""The accounting: records accepted, deliveries owed, how they ended. Open ones are counted from the ledger."""
+"""The accounting: records accepted, deliveries owed and their outcomes. Open ones are counted from the ledger."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Account:
-    """One destination's deliveries; the pipeline's own account, named "", has the records that could not be decoded."""
+    """Counts of one destination's deliveries. The account named "" counts undecodable records."""
 
     owed: int = 0
     delivered: int = 0
@@ -23,49 +23,52 @@ class Account:
     released: int = 0
 
     def mismatch(self, still_open: int) -> int:
-        """Return what does not add up: 0 when the books balance."""
+        """Return how many owed deliveries are neither ended nor open; 0 when the accounting balances."""
         return self.owed - self.delivered - self.skipped - self.dead_lettered - self.released - still_open
 
 
 class Accounting:
-    """The accounts of one pipeline, ledgers that have ended included."""
+    """The accounts of one pipeline, including ledgers that have ended."""
 
     def __init__(self, destinations: Sequence[str]) -> None:
-        """Open one account a destination, and the pipeline's own."""
+        """Open one account per destination, and the pipeline's own."""
         self.names = (*destinations, "")
         self.accounts = {name: Account() for name in self.names}
-        self._past_taken = 0
-        self._past_settled = 0
+        self._closed_accepted = 0
+        self._closed_settled = 0
         self.released_records = 0
 
     def record_skipped(self, counts: Mapping[tuple[str, str, SkipReason], int]) -> None:
-        """Enter deliveries that were deliberately not made, by (destination, event type, reason); "" owes nothing."""
+        """Record deliveries that were deliberately skipped, by (destination, event type, reason).
+
+        An event that has no mapping, destination "", owes nothing and is not recorded.
+        """
         for (destination, _, _), count in counts.items():
             if destination:
                 self.accounts[destination].owed += count
                 self.accounts[destination].skipped += count
 
     def close(self, ledger: PartitionLedger) -> None:
-        """End a ledger and book what it leaves open as released.
+        """End a ledger and count its open deliveries as released.
 
-        Counted slot by slot once more: had a running count gone astray, the books would be off from here on.
+        They are counted slot by slot: if a running count were wrong, the accounting would show it from here on.
         """
         ledger.end()
         for index, name in enumerate(self.names):
             self.accounts[name].released += ledger.count_open_deliveries(index)
         self.released_records += ledger.count_open_records()
-        self._past_taken += ledger.accepted
-        self._past_settled += ledger.settled
+        self._closed_accepted += ledger.accepted
+        self._closed_settled += ledger.settled
 
     def released_deliveries(self) -> int:
-        """Count the deliveries given up unfinished so far."""
+        """Return the deliveries released so far."""
         return sum(account.released for account in self.accounts.values())
 
     def record_counts(self, ledgers: Iterable[PartitionLedger]) -> tuple[int, int, int, int]:
-        """Return (taken, settled, open, released) records, over all ledgers there ever were."""
-        taken, settled, still_open = self._past_taken, self._past_settled, 0
+        """Return (accepted, settled, open, released) records, counted over `ledgers` and all closed ones."""
+        accepted, settled, still_open = self._closed_accepted, self._closed_settled, 0
         for ledger in ledgers:
-            taken += ledger.accepted
+            accepted += ledger.accepted
             settled += ledger.settled
             still_open += ledger.open_records
-        return taken, settled, still_open, self.released_records
+        return accepted, settled, still_open, self.released_records
