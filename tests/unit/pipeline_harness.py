@@ -19,7 +19,7 @@ from consumer.model.observer import Observer
 from consumer.model.translated_batch import DeliveryColumns, Translation, TranslationFailure
 from consumer.pipeline.pipeline import Pipeline
 from consumer.pipeline.settlement import Settlement
-from tests.integration.delivery.dispatcher_harness import FakeShelf
+from tests.integration.delivery.dispatcher_harness import FakeDeadLetterTopic
 from tests.unit.test_record_buffer import FakeMessage
 
 P, Q = Partition("orders", 0), Partition("orders", 1)
@@ -120,7 +120,7 @@ class RecordingObserver(Observer):
 
 class PipelineHarness:
     def __init__(self, records: int, drain_s: float) -> None:
-        self.shelf = FakeShelf()
+        self.shelf = FakeDeadLetterTopic()
         self.translator, self.lanes = FakeTranslator(), FakeLanes()
         self.settling = Settlement(["yotpo"], self.shelf, self.shelf.schema_id, self.shelf.event_type, Observer())
         self.wanted: list[int | str] = []

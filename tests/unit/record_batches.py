@@ -6,7 +6,7 @@ from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Entry, Faul
 from consumer.model.observer import Observer
 from consumer.model.translated_batch import DeliveryColumns, Translation, TranslationFailure
 from consumer.pipeline.settlement import Settlement
-from tests.integration.delivery.dispatcher_harness import FakeShelf
+from tests.integration.delivery.dispatcher_harness import FakeDeadLetterTopic
 from tests.unit.pipeline_harness import P
 from tests.unit.test_record_buffer import FakeMessage
 
@@ -16,16 +16,16 @@ SHAPE = BatchEnvelope(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
 CONTRACT, UNDECODABLE = DeadLetterCause.CONTRACT, DeadLetterCause.UNDECODABLE
 
 
-class Lots:
+class TranslatedBatches:
     """A pipeline's settlement, which receives batches of one partition's records."""
 
     def __init__(self) -> None:
-        self.shelf = shelf = FakeShelf()
+        self.shelf = shelf = FakeDeadLetterTopic()
         self.shelf.at_once = False
         self.settling = Settlement(["yotpo"], shelf, shelf.schema_id, shelf.event_type, Observer(), GUARD)
         self.ledger = PartitionLedger(Partition("orders", 0), 1, 0, 2)
 
-    def lot(self, results: str, entry: Entry | None = ENTRY, waiting: str = "") -> None:
+    def accept(self, results: str, entry: Entry | None = ENTRY, waiting: str = "") -> None:
         """Accept a batch: `.` is translated, `x` fails; those in `waiting` stay untranslated."""
         start = self.ledger.next_offset
         messages = [FakeMessage(P, start + index) for index in range(len(results) + len(waiting))]
@@ -51,8 +51,8 @@ class Lots:
         for failure in faults:
             self.settling.dead_letter_untranslated(failure, self.ledger, start + failure.record)
 
-    def letters(self) -> list[str]:
-        return [letter.delivery_id for letter in self.shelf.letters]
+    def dead_letter_ids(self) -> list[str]:
+        return [letter.delivery_id for letter in self.shelf.dead_letters]
 
     def waiting(self, account: str = "yotpo") -> list[int]:
         return [tripped.waiting for tripped in self.settling.parked_failures.tripped(account)]

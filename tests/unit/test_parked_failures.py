@@ -6,7 +6,7 @@ from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.model import DeadLetterCause, Entry, Partition
 from consumer.model.directives import NONE, AcceptRefusals, Directives, Quarantine
 from tests.unit.pipeline_harness import until
-from tests.unit.record_batches import CONTRACT, UNDECODABLE, Lots
+from tests.unit.record_batches import CONTRACT, UNDECODABLE, TranslatedBatches
 
 OTHER = Entry("shop.Return", "yotpo", "yotpo.event", "event")
 
@@ -20,9 +20,9 @@ def quarantine(*offsets: int, destination: str | None = None) -> Directives:
 
 
 def test_the_first_are_dead_lettered_and_the_flood_is_parked_still_owed() -> None:
-    here = Lots()
-    here.lot("xxxxx")
-    assert here.letters() == ["0", "1"]
+    here = TranslatedBatches()
+    here.accept("xxxxx")
+    assert here.dead_letter_ids() == ["0", "1"]
     assert here.waiting() == [3]
     here.shelf.acknowledge()
     assert here.ledger.committable_offset() == 2
@@ -32,38 +32,38 @@ def test_the_first_are_dead_lettered_and_the_flood_is_parked_still_owed() -> Non
 
 
 def test_good_ones_of_the_same_lot_count_wherever_they_stand_in_it() -> None:
-    here = Lots()
-    here.lot("xxxxxxxx........")  # half: no flood
-    assert len(here.letters()) == 8
-    here.lot(".x.x.x..")
-    assert len(here.letters()) == 11
+    here = TranslatedBatches()
+    here.accept("xxxxxxxx........")  # half: no flood
+    assert len(here.dead_letter_ids()) == 8
+    here.accept(".x.x.x..")
+    assert len(here.dead_letter_ids()) == 11
     assert here.waiting() == []
 
 
 def test_good_ones_of_later_lots_count_while_refusals_are_watched() -> None:
-    here = Lots()
-    here.lot("xx")
-    here.lot("......")
-    here.lot("xxxx")
-    assert len(here.letters()) == 6
+    here = TranslatedBatches()
+    here.accept("xx")
+    here.accept("......")
+    here.accept("xxxx")
+    assert len(here.dead_letter_ids()) == 6
 
 
 def test_another_event_type_is_neither_parked_nor_counted() -> None:
-    here = Lots()
-    here.lot("xxx")
-    here.lot("xx", OTHER)
-    here.lot(".........", OTHER)
-    here.lot("xx")
-    assert here.letters() == ["0", "1", "3", "4"]
+    here = TranslatedBatches()
+    here.accept("xxx")
+    here.accept("xx", OTHER)
+    here.accept(".........", OTHER)
+    here.accept("xx")
+    assert here.dead_letter_ids() == ["0", "1", "3", "4"]
     assert here.waiting() == [3]
 
 
 def test_records_that_do_not_decode_are_counted_by_topic_among_all_its_records() -> None:
-    here = Lots()
-    here.lot("xx....", None)
-    here.lot("xx", None)
-    here.lot("x", None, waiting="..........")  # what waits for its schema is nothing yet
-    assert len(here.letters()) == 4
+    here = TranslatedBatches()
+    here.accept("xx....", None)
+    here.accept("xx", None)
+    here.accept("x", None, waiting="..........")  # what waits for its schema is nothing yet
+    assert len(here.dead_letter_ids()) == 4
     assert here.waiting("") == [1]
     (closed,) = here.settling.parked_failures.tripped("")
     assert (closed.kind, closed.cause, closed.refused, closed.of) == ("orders", UNDECODABLE, 5, 9)
@@ -72,18 +72,18 @@ def test_records_that_do_not_decode_are_counted_by_topic_among_all_its_records()
 
 def test_what_is_parked_is_written_in_order_once_it_is_accepted_and_settled_on_its_acknowledgement() -> None:
     async def run() -> None:
-        here = Lots()
-        here.lot("x" * 1000)
+        here = TranslatedBatches()
+        here.accept("x" * 1000)
         here.settling.parked_failures.accept_refusals(accept(CONTRACT, destination="copilot").accepted)
         assert here.waiting() == [998]
         here.settling.parked_failures.accept_refusals(accept(CONTRACT, destination="yotpo").accepted)
-        here.lot("xx")  # behind those that are parked
-        assert len(here.letters()) < 1000, "so many at once keep the loop"
-        await until(lambda: len(here.letters()) == 1002)
-        assert here.letters() == [str(n) for n in range(1002)]
+        here.accept("xx")  # behind those that are parked
+        assert len(here.dead_letter_ids()) < 1000, "so many at once keep the loop"
+        await until(lambda: len(here.dead_letter_ids()) == 1002)
+        assert here.dead_letter_ids() == [str(n) for n in range(1002)]
         assert here.waiting() == []
-        here.lot("x")
-        assert here.letters()[-1] == "1002"
+        here.accept("x")
+        assert here.dead_letter_ids()[-1] == "1002"
         here.shelf.acknowledge()
         assert here.ledger.committable_offset() == 1003
         assert here.balanced()
@@ -93,38 +93,38 @@ def test_what_is_parked_is_written_in_order_once_it_is_accepted_and_settled_on_i
 
 def test_a_guard_that_closes_again_keeps_what_was_not_written_yet() -> None:
     async def run() -> None:
-        here = Lots()
-        here.lot("x" * 1000)
+        here = TranslatedBatches()
+        here.accept("x" * 1000)
         here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
         here.settling.parked_failures.accept_refusals(())
-        here.lot("xxx")
-        written = len(here.letters())
+        here.accept("xxx")
+        written = len(here.dead_letter_ids())
         assert here.waiting() == [1003 - written]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert len(here.letters()) == written
+        assert len(here.dead_letter_ids()) == written
         here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
-        await until(lambda: len(here.letters()) == 1003)
-        assert here.letters() == [str(n) for n in range(1003)]
+        await until(lambda: len(here.dead_letter_ids()) == 1003)
+        assert here.dead_letter_ids() == [str(n) for n in range(1003)]
 
     asyncio.run(run())
 
 
 def test_what_is_parked_of_a_tenure_that_ended_is_forgotten_and_released() -> None:
     async def run() -> None:
-        here = Lots()
-        here.lot("x" * 10)
+        here = TranslatedBatches()
+        here.accept("x" * 10)
         gone = here.ledger
         here.settling.accounting.close(gone)
         here.ledger = PartitionLedger(Partition("orders", 0), 2, 2, 2)
-        here.lot("xx")
+        here.accept("xx")
         here.settling.drop_revoked()
         assert here.waiting() == [2]
         here.settling.accounting.close(here.ledger)
         here.settling.drop_revoked()
         assert here.waiting() == [0]
         here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
-        assert len(here.letters()) == 2
+        assert len(here.dead_letter_ids()) == 2
         assert here.settling.accounting.accounts["yotpo"].released == 12
 
     asyncio.run(run())
@@ -132,24 +132,24 @@ def test_what_is_parked_of_a_tenure_that_ended_is_forgotten_and_released() -> No
 
 def test_what_is_parked_of_a_tenure_that_ended_while_it_is_written_is_not_written() -> None:
     async def run() -> None:
-        here = Lots()
-        here.lot("x" * 1000)
+        here = TranslatedBatches()
+        here.accept("x" * 1000)
         here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
-        before = len(here.letters())
+        before = len(here.dead_letter_ids())
         here.settling.accounting.close(here.ledger)
         here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
         await until(lambda: not here.settling.parked_failures._parked)
-        assert len(here.letters()) == before
+        assert len(here.dead_letter_ids()) == before
 
     asyncio.run(run())
 
 
 def test_a_quarantine_of_positions_writes_what_is_parked_of_them_as_that_and_leaves_the_rest() -> None:
-    here = Lots()
-    here.lot("xxxxxx")
+    here = TranslatedBatches()
+    here.accept("xxxxxx")
     here.shelf.acknowledge()
     here.settling.parked_failures.apply_directives(quarantine(2, 4))
-    assert [(each.delivery_id, each.fault.cause) for each in here.shelf.letters[2:]] == [
+    assert [(each.delivery_id, each.fault.cause) for each in here.shelf.dead_letters[2:]] == [
         ("2", DeadLetterCause.QUARANTINED),
         ("4", DeadLetterCause.QUARANTINED),
     ]
@@ -161,43 +161,43 @@ def test_a_quarantine_of_positions_writes_what_is_parked_of_them_as_that_and_lea
     here.shelf.acknowledge()
     assert here.waiting() == [0]
     assert here.ledger.committable_offset() == 6
-    here.lot("x")
+    here.accept("x")
     assert here.waiting() == [1], "its guard is still closed"
 
 
 def test_a_quarantine_reaches_records_that_do_not_decode_unless_it_names_a_destination() -> None:
-    here = Lots()
-    here.lot("xxxx", None)
+    here = TranslatedBatches()
+    here.accept("xxxx", None)
     here.settling.parked_failures.apply_directives(quarantine(2, destination="yotpo"))
     assert here.waiting("") == [2]
     here.settling.parked_failures.apply_directives(quarantine(2))
     assert here.waiting("") == [1]
-    assert here.shelf.letters[-1].fault.cause is DeadLetterCause.QUARANTINED
+    assert here.shelf.dead_letters[-1].fault.cause is DeadLetterCause.QUARANTINED
 
 
 def test_what_is_quarantined_already_when_it_is_found_is_neither_counted_nor_parked() -> None:
-    here = Lots()
+    here = TranslatedBatches()
     here.settling.parked_failures.apply_directives(quarantine(0, 1, 4))
-    here.lot("xxxxxx")
-    causes = [(each.delivery_id, each.fault.cause) for each in here.shelf.letters]
+    here.accept("xxxxxx")
+    causes = [(each.delivery_id, each.fault.cause) for each in here.shelf.dead_letters]
     named, own = DeadLetterCause.QUARANTINED, CONTRACT
     assert causes == [("0", named), ("1", named), ("2", own), ("3", own), ("4", named)]
     assert here.waiting() == [1]
     here.settling.parked_failures.apply_directives(NONE)
-    here.lot("x")
+    here.accept("x")
     assert here.waiting() == [2]
 
 
 def test_a_quarantine_by_key_reaches_nothing_that_could_not_be_said() -> None:
-    here = Lots()
-    here.lot("xxxx")
+    here = TranslatedBatches()
+    here.accept("xxxx")
     here.settling.parked_failures.apply_directives(Directives([Quarantine(0, "", "orders", key="k")]))
     assert here.waiting() == [2]
 
 
 def test_a_quarantine_writes_nothing_of_a_tenure_that_ended() -> None:
-    here = Lots()
-    here.lot("xxxx")
+    here = TranslatedBatches()
+    here.accept("xxxx")
     here.settling.accounting.close(here.ledger)
     here.settling.parked_failures.apply_directives(quarantine(2, 3))
-    assert len(here.letters()) == 2
+    assert len(here.dead_letter_ids()) == 2

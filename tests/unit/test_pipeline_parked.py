@@ -9,7 +9,7 @@ from consumer.model import DeadLetterCause, Partition
 from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directives
 from consumer.model.observer import Observer
 from consumer.pipeline.settlement import Settlement
-from tests.integration.delivery.dispatcher_harness import FakeShelf
+from tests.integration.delivery.dispatcher_harness import FakeDeadLetterTopic
 from tests.unit.order_event import SCHEMA, kept
 from tests.unit.pipeline_harness import P, PipelineHarness, house, until
 from tests.unit.translator_harness import NOW_MS, Kept, entry, framed, translator
@@ -32,18 +32,18 @@ def test_parked_records_fill_their_share_of_the_limits_and_good_ones_of_their_to
             here.assign(P)
             await here.give(P, *range(100, 110))
             assert len(here.lanes.here) == 5
-            assert [each.delivery_id for each in here.shelf.letters] == [f"bad-{n}" for n in range(100, 110, 2)]
+            assert [each.delivery_id for each in here.shelf.dead_letters] == [f"bad-{n}" for n in range(100, 110, 2)]
             accepting = asyncio.create_task(here.give(P, *range(1000, 1300)))
             here.translator.bad |= set(range(1000, 1300)) - {1100}
             await until(lambda: here.pipeline.full == {P})
             (closed,) = here.pipeline.tripped_guards("")
             assert closed.kind == "orders"
-            letters = len(here.shelf.letters)
+            letters = len(here.shelf.dead_letters)
             here.check_books()
             assert not accepting.done()
             here.pipeline.apply_directives(accept("orders"))
             await until(lambda: here.deliver() or accepting.done())  # type: ignore[func-returns-value]
-            await until(lambda: len(here.shelf.letters) == 5 + 299)
+            await until(lambda: len(here.shelf.dead_letters) == 5 + 299)
             await until(lambda: here.settling.accounting.accounts[""].dead_lettered == 304)
             assert letters < 60
             assert here.lanes.said[-1].accepted
@@ -93,7 +93,7 @@ def test_with_the_real_translator_a_registry_that_knows_no_id_parks_all_but_the_
     made = translator(entry("{s: status}"), SCHEMA)
     made.learn_unknown(2, NOW_MS)
     lot = [Kept(framed(2, b""), offset, stamp_ms=NOW_MS - 3_600_000) for offset in range(10)]
-    shelf = FakeShelf()
+    shelf = FakeDeadLetterTopic()
     shelf.at_once = False
     settling = Settlement(["teller"], shelf, made.schema_id, made.event_type, Observer(), FloodGuardOptions(refusals=3))
     ledger = PartitionLedger(Partition("shop", 0), 1, 0, 2)
@@ -104,5 +104,5 @@ def test_with_the_real_translator_a_registry_that_knows_no_id_parks_all_but_the_
         settling.dead_letter_untranslated(faulty, places.ledgers[faulty.record], places.slots[faulty.record])
     (closed,) = settling.parked_failures.tripped("")
     assert (closed.kind, closed.cause, closed.waiting) == ("shop", DeadLetterCause.UNKNOWN_SCHEMA, 8)
-    assert [letter.schema_id for letter in shelf.letters] == ["2", "2"]
+    assert [letter.schema_id for letter in shelf.dead_letters] == ["2", "2"]
     assert made.translate([kept(10)]).columns["teller"].bodies, "good records of the topic go on"

@@ -10,7 +10,7 @@ from consumer.model import BatchEnvelope, DeadLetterCause, Endpoint, Entry, Faul
 from consumer.model.observer import Observer
 from consumer.model.translated_batch import TranslationFailure
 from consumer.pipeline.settlement import Settlement
-from tests.integration.delivery.dispatcher_harness import FakeRecord, FakeShelf
+from tests.integration.delivery.dispatcher_harness import FakeDeadLetterTopic, FakeRecord
 
 ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
 SHAPE = BatchEnvelope(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
@@ -31,7 +31,7 @@ class RecordingObserver(Observer):
 
 class SettlementHarness:
     def __init__(self, owed: int = 1) -> None:
-        self.shelf = shelf = FakeShelf()
+        self.shelf = shelf = FakeDeadLetterTopic()
         self.shelf.at_once = False
         self.told = RecordingObserver()
         self.settling = Settlement(["copilot", "yotpo"], shelf, shelf.schema_id, shelf.event_type, self.told)
@@ -89,7 +89,7 @@ def test_a_letter_says_what_was_refused_how_often_and_since_when() -> None:
     house = SettlementHarness()
     house.deliveries[0].attempts, house.deliveries[0].first_failed_ms = 3, 77
     house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
-    (letter,) = house.shelf.letters
+    (letter,) = house.shelf.dead_letters
     assert (letter.delivery_id, letter.fault, letter.entry, letter.event_type) == ("id-0", REFUSED, ENTRY, "shop.Order")
     assert (letter.attempts, letter.first_failed_ms) == (3, 77)
     assert letter.last_failed_ms >= letter.first_failed_ms
@@ -104,7 +104,7 @@ def test_late_outcomes_of_a_released_tenure_move_nothing_and_free_the_key() -> N
     house.settling.delivered("yotpo", house.deliveries)
     house.settling.refused("yotpo", house.deliveries[1], REFUSED, house.ack)
     assert house.acknowledged == 2
-    assert len(house.shelf.letters) == 1
+    assert len(house.shelf.dead_letters) == 1
     account = house.settling.accounting.accounts["yotpo"]
     assert (account.delivered, account.dead_lettered, account.released) == (0, 0, 2)
     assert house.ledger.committable_offset() == 0
@@ -121,7 +121,7 @@ def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
             0, entry, Fault(DeadLetterCause.CONTRACT if entry else DeadLetterCause.UNDECODABLE), "id"
         )
         house.settling.dead_letter_untranslated(faulty, ledger, 0)
-    assert [letter.attempts for letter in house.shelf.letters] == [0, 0]
+    assert [letter.attempts for letter in house.shelf.dead_letters] == [0, 0]
     assert ledger.committable_offset() == 5
     house.shelf.acknowledge()
     assert ledger.committable_offset() == 6

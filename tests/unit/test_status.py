@@ -21,7 +21,7 @@ from consumer.model.status import DeliveryCounts, DestinationStatus, FloodGuardS
 from consumer.pipeline.pipeline import Pipeline
 from consumer.pipeline.settlement import Settlement
 from consumer.pipeline.status import ConsumerStateObserver, StatusReporter
-from tests.integration.delivery.dispatcher_harness import FakeShelf
+from tests.integration.delivery.dispatcher_harness import FakeDeadLetterTopic
 from tests.observability.pages import value, watched
 from tests.observability.sample import Fixed
 from tests.unit.pipeline_harness import FakeLanes, FakeTranslator, P
@@ -64,7 +64,7 @@ class StatusHarness:
     """A shared pipeline: two destinations that are delivered to, and one that is disabled."""
 
     def __init__(self, scan_limit: int = 10_000) -> None:
-        shelf = FakeShelf()
+        shelf = FakeDeadLetterTopic()
         self.settling = Settlement(NAMES, shelf, shelf.schema_id, shelf.event_type, Observer())
         self.pipeline = Pipeline(
             "cdp",

@@ -69,16 +69,16 @@ class FakeSecret:
         return changed
 
 
-class FakeShelf:
+class FakeDeadLetterTopic:
     """A dead-letter topic that acknowledges at once, or when it is told to."""
 
     def __init__(self) -> None:
-        self.letters: list[DeadLetter] = []
+        self.dead_letters: list[DeadLetter] = []
         self.waiting: list[Callable[[], None]] = []
         self.at_once = True
 
     def write(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
-        self.letters.append(letter)
+        self.dead_letters.append(letter)
         if self.at_once:
             asyncio.get_running_loop().call_soon(acked)
         else:
@@ -107,38 +107,44 @@ class DispatcherHarness:
         self.fake = fake
         self.destination: Destination = kind.construct(kind.options(url=fake.url, **destination_options))
         self.name = self.destination.name
-        self.shelf, self.observer = FakeShelf(), RecordingObserver()
-        self.settling = Settlement([self.name], self.shelf, self.shelf.schema_id, self.shelf.event_type, self.observer)
-        self.index = self.settling.index[self.name]
+        self.dead_letter_topic, self.observer = FakeDeadLetterTopic(), RecordingObserver()
+        self.settlement = Settlement(
+            [self.name],
+            self.dead_letter_topic,
+            self.dead_letter_topic.schema_id,
+            self.dead_letter_topic.event_type,
+            self.observer,
+        )
+        self.index = self.settlement.index[self.name]
         self.fenced = False
-        self.ledger = PartitionLedger(PARTITION, 1, 0, len(self.settling.accounting.names))
-        self.past: list[PartitionLedger] = []
+        self.ledger = PartitionLedger(PARTITION, 1, 0, len(self.settlement.accounting.names))
+        self.closed_ledgers: list[PartitionLedger] = []
         self.secrets = {name: FakeSecret(value) for name, value in SECRETS.items()}
         credential = self.destination.credential
-        self.token_wire = self.wire(options.timeout_s)
+        self.token_connection = self.connect(options.timeout_s)
         credentials: Credentials = (
             BasicCredentials(credential, self.secrets)
             if isinstance(credential, Basic)
             else TokenCredentials(credential, self.secrets, self._token_call)
         )
-        self.lanes = Dispatcher(
+        self.dispatcher = Dispatcher(
             self.destination,
             options,
-            connect=lambda: self.wire(options.timeout_s),
+            connect=lambda: self.connect(options.timeout_s),
             credentials=credentials,
-            sink=self.settling.sink_of(self.name),
+            sink=self.settlement.sink_of(self.name),
             may_send=lambda: not self.fenced,
             observer=self.observer,
         )
 
     async def _token_call(self, call: HttpRequest) -> HttpResponse | Fault | Deferred:
-        return await fetch_token(self.token_wire, call, self.lanes.rate_limiter)
+        return await fetch_token(self.token_connection, call, self.dispatcher.rate_limiter)
 
-    def wire(self, timeout_s: float) -> HttpConnection:
+    def connect(self, timeout_s: float) -> HttpConnection:
         return HttpConnection(self.fake.url, {**self.destination.headers, "user-agent": "cdp-consumer/test"}, timeout_s)
 
     def encode(self, text: str, key: int, target: str, at_ms: int) -> Encoded:
-        name, fields = WORDS[target](f"u{key}", text)
+        name, fields = FIELDS[target](f"u{key}", text)
         encoded = self.destination.encoder(target, name)(fields, uuid.uuid4().bytes, at_ms * 1_000_000)
         assert isinstance(encoded, Encoded), encoded
         return encoded
@@ -156,11 +162,11 @@ class DispatcherHarness:
         made = [self.encode(text, key, target, now_ms) for text, key in zip(texts, keys, strict=True)]
         offset = self.ledger.next_offset
         records: Any = [FakeRecord(offset + number) for number in range(len(made))]
-        owed = [[int(index == self.index)] * len(made) for index in range(len(self.settling.accounting.names))]
+        owed = [[int(index == self.index)] * len(made) for index in range(len(self.settlement.accounting.names))]
         first = self.ledger.accept(records, owed, [len(one.body) for one in made])
-        self.settling.accounting.accounts[self.name].owed += len(made)
+        self.settlement.accounting.accounts[self.name].owed += len(made)
         entry = Entry(event_type, self.name, f"{self.name}.{target}", target)
-        self.lanes.enqueue(
+        self.dispatcher.enqueue(
             [
                 Delivery(one.body, key, one.envelope, one.identity, now_ms, entry, self.ledger, first + number)
                 for number, (one, key) in enumerate(zip(made, keys, strict=True))
@@ -168,12 +174,12 @@ class DispatcherHarness:
         )
         return [one.identity for one in made]
 
-    def go(self) -> None:
+    def revoke(self) -> None:
         """Give the partition away, as a rebalance does; a new ledger takes over."""
         self.ledger.may_send = False
-        self.lanes.drop_revoked([self.ledger])
-        self.settling.accounting.close(self.ledger)
-        self.past.append(self.ledger)
+        self.dispatcher.drop_revoked([self.ledger])
+        self.settlement.accounting.close(self.ledger)
+        self.closed_ledgers.append(self.ledger)
         self.ledger = PartitionLedger(PARTITION, self.ledger.epoch + 1, self.ledger.committable_offset(), 2)
 
     async def until(self, predicate: Callable[[], bool], timeout_s: float = 120.0) -> None:
@@ -182,21 +188,21 @@ class DispatcherHarness:
                 await asyncio.sleep(0.002)
 
     async def all_ended(self, timeout_s: float = 120.0) -> None:
-        await self.until(lambda: not self.ledger.open_records and not self.lanes.open_bytes(), timeout_s)
-        account = self.settling.accounting.accounts[self.name]
+        await self.until(lambda: not self.ledger.open_records and not self.dispatcher.open_bytes(), timeout_s)
+        account = self.settlement.accounting.accounts[self.name]
         assert account.mismatch(0) == 0
 
     def causes(self) -> list[DeadLetterCause]:
-        return [DeadLetterCause(letter.fault.cause) for letter in self.shelf.letters]
+        return [DeadLetterCause(letter.fault.cause) for letter in self.dead_letter_topic.dead_letters]
 
-    def calls(self) -> list[Any]:
+    def requests(self) -> list[Any]:
         """What was called but for tokens."""
         return [request for request in self.fake.requests if not request.path.endswith("access_tokens")]
 
 
 SECRETS = {"client_id": "id", "client_secret": "secret", "api_key": "key", "secret": "secret"}
 
-WORDS: dict[str, Callable[[str, str], tuple[str | None, Any]]] = {
+FIELDS: dict[str, Callable[[str, str], tuple[str | None, Any]]] = {
     "custom_event": lambda user, text: ("order_placed", {"user_id": user, "note": text}),
     "consent": lambda user, text: (None, {"user_id": user, "consent_value": text == "yes"}),
     "track": lambda user, text: ("Thing Done", {"userId": user, "properties": {"note": text}}),
@@ -217,7 +223,7 @@ async def dispatcher_harness(
 ) -> AsyncIterator[DispatcherHarness]:
     """Run lanes against a local server that is already there, then take them down; a lane that fell fails the test."""
     made = DispatcherHarness(fake, DestinationOptions(**{**QUICK, **options}), destination or {})
-    running = asyncio.create_task(made.lanes.run())
+    running = asyncio.create_task(made.dispatcher.run())
     try:
         yield made
         assert not running.done(), "a lane fell"
@@ -228,4 +234,4 @@ async def dispatcher_harness(
             await running
         with suppress(asyncio.CancelledError):
             await running
-        await made.token_wire.close()
+        await made.token_connection.close()

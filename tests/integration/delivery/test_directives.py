@@ -28,11 +28,11 @@ def test_what_is_paused_waits_and_goes_on_in_order_when_it_is_lifted() -> None:
         ):
             (before,) = lanes.owe(["before"], [1], "track")
             await lanes.until(lambda: fake.stored_ids() == {before})
-            lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
+            lanes.dispatcher.apply_directives(Directives([Pause(9, "", "customerio")]))
             ids = lanes.owe([str(n) for n in range(6)], [1, 2, 1, 2, 3, 1], "track")
-            await lanes.until(lambda: lanes.lanes.count_waiting(("paused", "")) == 6)
-            assert not lanes.lanes.can_make_progress()
-            lanes.lanes.apply_directives(Directives([Pause(9, "", event_type="shop.Other")]))
+            await lanes.until(lambda: lanes.dispatcher.count_waiting(("paused", "")) == 6)
+            assert not lanes.dispatcher.can_make_progress()
+            lanes.dispatcher.apply_directives(Directives([Pause(9, "", event_type="shop.Other")]))
             await lanes.all_ended()
             arrived = [arrival.id for arrival in fake.received]
             assert sorted(arrived) == sorted([before, *ids])
@@ -49,10 +49,12 @@ def test_a_pause_stops_what_failed_before_it_and_no_other_destination() -> None:
             down = fake.faults.add(Respond(500))
             ids = lanes.owe(["a", "b"], [1, 2], "track")
             await lanes.until(lambda: down.hits >= 3)
-            lanes.lanes.apply_directives(Directives([Pause(9, "", "yotpo"), Pause(9, "", event_type="shop.Order")]))
-            await lanes.until(lambda: lanes.lanes.count_waiting(("paused", "")) == 2)
+            lanes.dispatcher.apply_directives(
+                Directives([Pause(9, "", "yotpo"), Pause(9, "", event_type="shop.Order")])
+            )
+            await lanes.until(lambda: lanes.dispatcher.count_waiting(("paused", "")) == 2)
             fake.faults.remove(down)
-            lanes.lanes.apply_directives(Directives([Pause(9, "", "yotpo")]))
+            lanes.dispatcher.apply_directives(Directives([Pause(9, "", "yotpo")]))
             await lanes.all_ended()
             assert fake.stored_ids() == set(ids)
 
@@ -67,25 +69,25 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
             fake.faults.add(Respond(404))
             ids = lanes.owe(["a"], [1], "track")
             await lanes.until(lambda: bool(lanes.observer.holds) and len(fake.requests) >= 3)
-            lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
+            lanes.dispatcher.apply_directives(Directives([Pause(9, "", "customerio")]))
             await lanes.until(
-                lambda: not lanes.lanes.requests_in_flight and lanes.lanes.count_waiting(("paused", "")) == 1
+                lambda: not lanes.dispatcher.requests_in_flight and lanes.dispatcher.count_waiting(("paused", "")) == 1
             )
             asked = len(fake.requests)
             fake.faults.clear()
             turns = 0
-            ask = lanes.lanes.prober._request_probe
+            ask = lanes.dispatcher.prober._request_probe
 
             def counted(scope: WaitReason, hold: OpenCircuit) -> bool:
                 nonlocal turns
                 turns += 1
                 return ask(scope, hold)
 
-            monkeypatch.setattr(lanes.lanes.prober, "_request_probe", counted)
+            monkeypatch.setattr(lanes.dispatcher.prober, "_request_probe", counted)
             await lanes.until(lambda: turns >= 10 or len(fake.requests) > asked)  # its time came, and it came again
             assert len(fake.requests) == asked
-            assert not lanes.lanes.requests_in_flight
-            lanes.lanes.apply_directives(NONE)
+            assert not lanes.dispatcher.requests_in_flight
+            lanes.dispatcher.apply_directives(NONE)
             await lanes.all_ended()
             assert fake.stored_ids() == set(ids)
 
@@ -95,17 +97,17 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
 def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes_on() -> None:
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1) as lanes:
-            lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
+            lanes.dispatcher.apply_directives(Directives([Pause(9, "", "customerio")]))
             met = fake.faults.add(Respond(500), when=contains("bad one"))
             ids = lanes.owe(["bad one", "behind it", "other"], [1, 1, 2], "track")
-            await lanes.until(lambda: lanes.lanes.count_waiting(("paused", "")) == 3)
-            lanes.lanes.apply_directives(quarantine(lanes, 0))
+            await lanes.until(lambda: lanes.dispatcher.count_waiting(("paused", "")) == 3)
+            lanes.dispatcher.apply_directives(quarantine(lanes, 0))
             await lanes.all_ended()
             assert fake.stored_ids() == {ids[1], ids[2]}
             assert not met.hits
-            (letter,) = lanes.shelf.letters
+            (letter,) = lanes.dead_letter_topic.dead_letters
             assert (letter.delivery_id, letter.fault.cause, letter.attempts) == (ids[0], DeadLetterCause.QUARANTINED, 0)
-            assert lanes.settling.accounting.accounts["customerio"].dead_lettered == 1
+            assert lanes.settlement.accounting.accounts["customerio"].dead_lettered == 1
 
     asyncio.run(run())
 
@@ -115,12 +117,12 @@ def test_a_key_in_quarantine_is_dead_lettered_whole_until_it_is_lifted() -> None
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=2) as lanes:
             partition = lanes.ledger.partition
             key = hash((partition.topic, partition.index, "customer-7"))
-            lanes.lanes.apply_directives(Directives([Quarantine(9, "", partition.topic, key="customer-7")]))
+            lanes.dispatcher.apply_directives(Directives([Quarantine(9, "", partition.topic, key="customer-7")]))
             ids = lanes.owe(["a", "b", "other", "c"], [key, key, 2, key], "track")
             await lanes.all_ended()
             assert fake.stored_ids() == {ids[2]}
-            assert [letter.delivery_id for letter in lanes.shelf.letters] == [ids[0], ids[1], ids[3]]
-            lanes.lanes.apply_directives(NONE)
+            assert [letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters] == [ids[0], ids[1], ids[3]]
+            lanes.dispatcher.apply_directives(NONE)
             (later,) = lanes.owe(["d"], [key], "track")
             await lanes.all_ended()
             assert fake.stored_ids() == {ids[2], later}
@@ -138,7 +140,7 @@ def test_quarantine_ends_the_wait_of_what_waits_by_itself() -> None:
             poison = fake.faults.add(Respond(500), when=contains("POISON"))
             ids = lanes.owe(["POISON", "behind it"], [1, 1], "track")
             await lanes.until(lambda: poison.hits >= 2)
-            lanes.lanes.apply_directives(quarantine(lanes, 0))
+            lanes.dispatcher.apply_directives(quarantine(lanes, 0))
             await lanes.all_ended()
             assert fake.stored_ids() == {ids[1]}
             assert lanes.causes() == [DeadLetterCause.QUARANTINED]
@@ -153,11 +155,11 @@ def test_what_is_on_the_wire_when_a_pause_comes_is_answered_and_settled() -> Non
             fake.faults.add(WaitForGate(gate), when=contains("note"), times=1)
             (first,) = lanes.owe(["a"], [1], "track")
             await lanes.until(lambda: fake.stored_ids() == {first})
-            lanes.lanes.apply_directives(Directives([Pause(9, "", "customerio")]))
+            lanes.dispatcher.apply_directives(Directives([Pause(9, "", "customerio")]))
             lanes.owe(["b"], [1], "track")
             gate.open()
-            await lanes.until(lambda: lanes.ledger.settled == 1 and lanes.lanes.count_waiting(("paused", "")) == 1)
-            lanes.lanes.apply_directives(NONE)
+            await lanes.until(lambda: lanes.ledger.settled == 1 and lanes.dispatcher.count_waiting(("paused", "")) == 1)
+            lanes.dispatcher.apply_directives(NONE)
             await lanes.all_ended()
 
     asyncio.run(run())

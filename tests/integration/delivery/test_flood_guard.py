@@ -63,25 +63,25 @@ def test_a_flood_closes_the_guard_other_types_go_on_and_a_probe_that_is_taken_op
             orders = lanes.owe(["fine"] * 20, list(range(20)), "custom_event")
             # those of keys for which nothing waits arrive at once; the others follow what waits
             free = lanes.owe(["fine"] * 20, list(range(100, 120)), "custom_event")
-            await lanes.until(lambda: bool(lanes.observer.closings) and set(free) <= fake.stored_ids())
-            assert lanes.observer.closings == [(RETURN, REFUSED, 5, 5)]
-            assert len(lanes.shelf.letters) == 4
-            await lanes.until(lambda: lanes.ledger.open_records == lanes.lanes.count_waiting(("guard", RETURN)))
+            await lanes.until(lambda: bool(lanes.observer.guard_trips) and set(free) <= fake.stored_ids())
+            assert lanes.observer.guard_trips == [(RETURN, REFUSED, 5, 5)]
+            assert len(lanes.dead_letter_topic.dead_letters) == 4
+            await lanes.until(lambda: lanes.ledger.open_records == lanes.dispatcher.count_waiting(("guard", RETURN)))
             before = len(fake.requests)
             await fake.wait_until_async(lambda: len(fake.requests) >= before + 4)
             probes = fake.requests[before : before + 4]
             assert all(request.events == 1 for request in probes)
             assert all(b.started - a.started >= 0.08 for a, b in itertools.pairwise(probes))
             assert len({request.ids[0] for request in probes}) == 4, "probes take different keys in turn"
-            assert len(lanes.shelf.letters) == 4, "a refused probe was dead-lettered"
-            (closed,) = lanes.lanes.flood_guard.tripped()
+            assert len(lanes.dead_letter_topic.dead_letters) == 4, "a refused probe was dead-lettered"
+            (closed,) = lanes.dispatcher.flood_guard.tripped()
             assert (closed.kind, closed.cause, closed.refused, closed.of) == (RETURN, REFUSED, 5, 5)
             assert closed.waiting >= 20
             fake.faults.remove(rule)
             await lanes.all_ended()
-            assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
-            assert not lanes.lanes.flood_guard.tripped()
-            lettered = {letter.delivery_id for letter in lanes.shelf.letters}
+            assert lanes.observer.guard_resets == [(RETURN, REFUSED, "probe")]
+            assert not lanes.dispatcher.flood_guard.tripped()
+            lettered = {letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters}
             assert lettered < set(returns)
             assert len(lettered) == 4
             assert fake.stored_ids() == ({*returns} - lettered) | {*orders, *free}
@@ -93,12 +93,12 @@ def test_refusals_that_come_after_it_closed_wait_though_many_calls_were_on_the_w
     async def run() -> None:
         async with refusing_yotpo(lanes=8, probe_s=600.0) as (fake, lanes, _):
             returns = flood(lanes, "event", 64)
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
-            await lanes.until(lambda: lanes.lanes.count_waiting(("guard", RETURN)) == len(returns) - 4)
-            assert len(lanes.shelf.letters) == 4
+            await lanes.until(lambda: bool(lanes.observer.guard_trips) and not lanes.dispatcher.requests_in_flight)
+            await lanes.until(lambda: lanes.dispatcher.count_waiting(("guard", RETURN)) == len(returns) - 4)
+            assert len(lanes.dead_letter_topic.dead_letters) == 4
             assert lanes.causes() == [REFUSED] * 4
             assert len(fake.requests) < 4 + 8 * 2, "it went on calling"
-            assert not lanes.lanes.can_make_progress(time.monotonic() + 3600), "leaving would wait for it"
+            assert not lanes.dispatcher.can_make_progress(time.monotonic() + 3600), "leaving would wait for it"
 
     asyncio.run(run())
 
@@ -112,11 +112,11 @@ def test_a_call_that_is_refused_whole_is_halved_no_further_once_its_type_waits()
             rule = fake.poison("spoilt")
             returns = flood(lanes, "track", 32)
             others = lanes.owe(["fine"] * 8, list(range(100, 108)), "track")
-            await lanes.until(lambda: bool(lanes.observer.closings) and set(others) <= fake.stored_ids())
-            assert len(lanes.shelf.letters) == 4
+            await lanes.until(lambda: bool(lanes.observer.guard_trips) and set(others) <= fake.stored_ids())
+            assert len(lanes.dead_letter_topic.dead_letters) == 4
             fake.faults.remove(rule)
             await lanes.all_ended()
-            assert len(lanes.shelf.letters) == 4
+            assert len(lanes.dead_letter_topic.dead_letters) == 4
             assert len(fake.stored_ids()) == len(returns) - 4 + 8
             assert len(fake.received) == len(fake.stored_ids()), "one arrived twice"
 
@@ -127,11 +127,11 @@ def test_what_waits_keeps_the_order_of_its_key_and_later_ones_of_the_key_wait_be
     async def run() -> None:
         async with refusing_yotpo(lanes=1) as (fake, lanes, rule):
             flood(lanes, "event", 5)
-            await lanes.until(lambda: bool(lanes.observer.closings))
+            await lanes.until(lambda: bool(lanes.observer.guard_trips))
             first = lanes.owe(["a", "b"], [77, 77], "event", event_type=RETURN)
             later = lanes.owe(["c"], [77], "event", event_type=ORDER)
             again = lanes.owe(["d"], [77], "event", event_type=RETURN)
-            await lanes.until(lambda: lanes.lanes.count_waiting(("guard", RETURN)) == 5)
+            await lanes.until(lambda: lanes.dispatcher.count_waiting(("guard", RETURN)) == 5)
             fake.faults.remove(rule)
             await lanes.all_ended()
             mine = [*first, *later, *again]
@@ -144,14 +144,14 @@ def test_a_probe_of_another_entry_of_the_type_is_delivered_and_opens_nothing() -
     async def run() -> None:
         async with refusing_copilot(lanes=1) as (fake, lanes, rule):
             flood(lanes, "custom_event", 9)
-            await lanes.until(lambda: bool(lanes.observer.closings))
+            await lanes.until(lambda: bool(lanes.observer.guard_trips))
             lanes.owe(["yes"] * 6, list(range(100, 106)), "consent", event_type=RETURN)
             await fake.wait_until_async(lambda: sum(arrival.kind == "consent" for arrival in fake.received) == 6)
-            assert not lanes.observer.openings
-            assert len(lanes.shelf.letters) == 4
+            assert not lanes.observer.guard_resets
+            assert len(lanes.dead_letter_topic.dead_letters) == 4
             fake.faults.remove(rule)
             await lanes.all_ended()
-            assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
+            assert lanes.observer.guard_resets == [(RETURN, REFUSED, "probe")]
 
     asyncio.run(run())
 
@@ -160,17 +160,17 @@ def test_a_directive_opens_it_at_once_all_that_waited_is_dead_lettered_and_after
     async def run() -> None:
         async with refusing_copilot(lanes=2, probe_s=600.0) as (_, lanes, _):
             returns = flood(lanes, "custom_event")
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
-            lanes.lanes.apply_directives(accept_all(DeadLetterCause.CONTRACT))
-            assert lanes.lanes.flood_guard.tripped(), "it spoke of another cause"
-            lanes.lanes.apply_directives(accept_all())
+            await lanes.until(lambda: bool(lanes.observer.guard_trips) and not lanes.dispatcher.requests_in_flight)
+            lanes.dispatcher.apply_directives(accept_all(DeadLetterCause.CONTRACT))
+            assert lanes.dispatcher.flood_guard.tripped(), "it spoke of another cause"
+            lanes.dispatcher.apply_directives(accept_all())
             await lanes.all_ended()
-            assert lanes.observer.openings == [(RETURN, REFUSED, "directive")]
-            assert {letter.delivery_id for letter in lanes.shelf.letters} == set(returns)
-            lanes.lanes.apply_directives(NONE)
+            assert lanes.observer.guard_resets == [(RETURN, REFUSED, "directive")]
+            assert {letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters} == set(returns)
+            lanes.dispatcher.apply_directives(NONE)
             flood(lanes, "custom_event")
-            await lanes.until(lambda: len(lanes.observer.closings) == 2 and not lanes.lanes.requests_in_flight)
-            assert len(lanes.shelf.letters) == len(returns) + 4
+            await lanes.until(lambda: len(lanes.observer.guard_trips) == 2 and not lanes.dispatcher.requests_in_flight)
+            assert len(lanes.dead_letter_topic.dead_letters) == len(returns) + 4
 
     asyncio.run(run())
 
@@ -184,7 +184,7 @@ def test_events_that_are_too_old_are_dead_lettered_however_many_there_are() -> N
             lanes.owe(["old"] * 30, list(range(30)), "custom_event", long_ago, RETURN)
             await lanes.all_ended()
             assert lanes.causes() == [DeadLetterCause.OUT_OF_WINDOW] * 30
-            assert not lanes.observer.closings
+            assert not lanes.observer.guard_trips
 
     asyncio.run(run())
 
@@ -193,17 +193,17 @@ def test_a_partition_that_goes_leaves_the_guard_closed_and_the_next_tenures_firs
     async def run() -> None:
         async with refusing_copilot(lanes=2) as (fake, lanes, rule):
             flood(lanes, "custom_event")
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
+            await lanes.until(lambda: bool(lanes.observer.guard_trips) and not lanes.dispatcher.requests_in_flight)
             await lanes.until(lambda: lanes.ledger.open_records == 26)
-            lanes.go()
-            (closed,) = lanes.lanes.flood_guard.tripped()
+            lanes.revoke()
+            (closed,) = lanes.dispatcher.flood_guard.tripped()
             assert closed.waiting == 0
             fake.faults.remove(rule)
             later = flood(lanes, "custom_event", 10)
             await lanes.all_ended()
             assert set(later) <= fake.stored_ids()
-            assert len(lanes.shelf.letters) == 4
-            assert lanes.settling.accounting.accounts["copilot"].released == 26
+            assert len(lanes.dead_letter_topic.dead_letters) == 4
+            assert lanes.settlement.accounting.accounts["copilot"].released == 26
 
     asyncio.run(run())
 
@@ -212,7 +212,7 @@ def test_an_endpoint_that_is_held_while_the_guard_is_closed_is_probed_first_and_
     async def run() -> None:
         async with refusing_copilot(lanes=2) as (fake, lanes, rule):
             returns = flood(lanes, "custom_event")
-            await lanes.until(lambda: bool(lanes.observer.closings))
+            await lanes.until(lambda: bool(lanes.observer.guard_trips))
             fake.faults.remove(rule)
             gone = fake.faults.add(Respond(404), when=endpoint("/v2/collect"))
             behind_it = fake.faults.add(MarkInvalid(which=bad))
@@ -220,14 +220,14 @@ def test_an_endpoint_that_is_held_while_the_guard_is_closed_is_probed_first_and_
             await lanes.until(lambda: bool(lanes.observer.holds))
             before = len(fake.requests)
             await fake.wait_until_async(lambda: len(fake.requests) >= before + 4)
-            assert len(lanes.shelf.letters) == 4
+            assert len(lanes.dead_letter_topic.dead_letters) == 4
             fake.faults.remove(gone)
             await fake.wait_until_async(lambda: set(orders) <= fake.stored_ids())
-            assert not lanes.observer.openings
+            assert not lanes.observer.guard_resets
             fake.faults.remove(behind_it)
             await lanes.all_ended()
             assert len(fake.stored_ids()) == len(returns) - 4 + 5
-            assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
+            assert lanes.observer.guard_resets == [(RETURN, REFUSED, "probe")]
 
     asyncio.run(run())
 
@@ -238,20 +238,20 @@ def test_a_key_with_a_letter_a_closed_guard_and_a_held_endpoint_ends_once_all_is
             gone = fake.faults.add(Respond(404), when=lambda request: "consent" in request.path)
             lanes.owe(["yes"], [900], "consent")
             await lanes.until(lambda: bool(lanes.observer.holds))
-            lanes.go()  # the hold stays, with nothing behind it
-            lanes.shelf.at_once = False
+            lanes.revoke()  # the hold stays, with nothing behind it
+            lanes.dead_letter_topic.at_once = False
             # The fourth is dead-lettered, and the fifth, of the same key, closes the guard.
             events = lanes.owe(["spoilt"] * 5, [1, 2, 3, 7, 7], "custom_event", event_type=RETURN)
             lanes.owe(["yes"], [7], "consent")
-            await lanes.until(lambda: bool(lanes.observer.closings))
-            assert len(lanes.shelf.letters) == 4
-            lanes.shelf.at_once = True
-            lanes.shelf.acknowledge()
+            await lanes.until(lambda: bool(lanes.observer.guard_trips))
+            assert len(lanes.dead_letter_topic.dead_letters) == 4
+            lanes.dead_letter_topic.at_once = True
+            lanes.dead_letter_topic.acknowledge()
             fake.faults.remove(gone)
             fake.faults.remove(rule)
             await lanes.all_ended()
             assert fake.stored_ids() == {events[4], "u7=true"}
-            assert not lanes.lanes.circuit_breakers
-            assert not lanes.lanes.flood_guard.tripped()
+            assert not lanes.dispatcher.circuit_breakers
+            assert not lanes.dispatcher.flood_guard.tripped()
 
     asyncio.run(run())

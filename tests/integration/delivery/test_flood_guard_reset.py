@@ -23,8 +23,8 @@ def test_new_keys_that_begin_with_what_is_fine_and_come_faster_than_probes_keep_
     async def run() -> None:
         async with refusing_copilot(lanes=2) as (fake, lanes, _):
             flood(lanes, "custom_event", 9)
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
-            lanes.go()  # what closed it is gone: every key now begins with what proves nothing
+            await lanes.until(lambda: bool(lanes.observer.guard_trips) and not lanes.dispatcher.requests_in_flight)
+            lanes.revoke()  # what closed it is gone: every key now begins with what proves nothing
             fake.faults.clear()
             customers, word = count(1000), "spoilt"
 
@@ -38,16 +38,16 @@ def test_new_keys_that_begin_with_what_is_fine_and_come_faster_than_probes_keep_
             rule = fake.faults.add(MarkInvalid(which=bad))
             lanes.owe(["spoilt"], [999], "custom_event", event_type=RETURN)
             await fake.wait_until_async(lambda: len(fake.requests) >= 20)
-            assert not lanes.observer.openings
+            assert not lanes.observer.guard_resets
             fake.faults.remove(rule)
             word, before = "fine", len(fake.requests)
             # All that waits is refused no more, so that the first probe of it opens the guard.
-            await fake.wait_until_async(lambda: bool(lanes.observer.openings) or len(fake.requests) > before + 60)
-            assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
-            assert len(lanes.shelf.letters) == 4
+            await fake.wait_until_async(lambda: bool(lanes.observer.guard_resets) or len(fake.requests) > before + 60)
+            assert lanes.observer.guard_resets == [(RETURN, REFUSED, "probe")]
+            assert len(lanes.dead_letter_topic.dead_letters) == 4
             fake.faults.clear()
             await lanes.all_ended()
-            assert len(lanes.shelf.letters) == 4
+            assert len(lanes.dead_letter_topic.dead_letters) == 4
 
     asyncio.run(run())
 
@@ -56,14 +56,14 @@ def test_what_stands_before_the_only_one_that_can_prove_something_goes_first_and
     async def run() -> None:
         async with refusing_copilot(lanes=1) as (fake, lanes, rule):
             flood(lanes, "custom_event", 5)
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
-            lanes.go()
+            await lanes.until(lambda: bool(lanes.observer.guard_trips) and not lanes.dispatcher.requests_in_flight)
+            lanes.revoke()
             fake.faults.remove(rule)
             lanes.owe(["yes", "no", "yes"], [7, 7, 7], "consent", event_type=RETURN)
             lanes.owe(["fine", "fine"], [7, 7], "custom_event", event_type=RETURN)
             await lanes.all_ended()
             assert [arrival.kind for arrival in fake.received] == ["consent"] * 3 + ["custom_event"] * 2
-            assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
+            assert lanes.observer.guard_resets == [(RETURN, REFUSED, "probe")]
 
     asyncio.run(run())
 
@@ -72,7 +72,7 @@ def test_between_two_probes_what_can_prove_nothing_goes_on_one_by_one_until_one_
     async def run() -> None:
         async with refusing_copilot(lanes=2, probe_s=600.0) as (fake, lanes, _):
             flood(lanes, "custom_event", 9)
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
+            await lanes.until(lambda: bool(lanes.observer.guard_trips) and not lanes.dispatcher.requests_in_flight)
             before = len(fake.requests)
             lanes.owe(["yes"] * 12, range(100, 112), "consent", event_type=RETURN)
             await fake.wait_until_async(lambda: len(fake.requests) >= before + 12)
@@ -80,12 +80,12 @@ def test_between_two_probes_what_can_prove_nothing_goes_on_one_by_one_until_one_
             assert sum(arrival.kind == "consent" for arrival in fake.received) == 12
             down = fake.faults.add(Respond(500), when=is_consent)
             lanes.owe(["yes"] * 12, range(200, 212), "consent", event_type=RETURN)
-            await lanes.until(lambda: down.hits >= 1 and not lanes.lanes.requests_in_flight)
-            ((_, hold),) = lanes.lanes.flood_guard.circuit_breakers
+            await lanes.until(lambda: down.hits >= 1 and not lanes.dispatcher.requests_in_flight)
+            ((_, hold),) = lanes.dispatcher.flood_guard.circuit_breakers
             assert hold.is_passthrough
             assert hold.next_passthrough - hold.since > 300, "one that failed is followed as slowly as a probe"
-            assert not lanes.observer.openings
-            assert len(lanes.shelf.letters) == 4
+            assert not lanes.observer.guard_resets
+            assert len(lanes.dead_letter_topic.dead_letters) == 4
 
     asyncio.run(run())
 
@@ -94,14 +94,14 @@ def test_one_lane_with_a_single_key_takes_no_turn_from_the_keys_of_another() -> 
     async def run() -> None:
         async with refusing_copilot(lanes=2, probe_s=0.02) as (fake, lanes, _):
             flood(lanes, "custom_event", 9)
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
-            lanes.go()
+            await lanes.until(lambda: bool(lanes.observer.guard_trips) and not lanes.dispatcher.requests_in_flight)
+            lanes.revoke()
             lanes.owe(["spoilt"], [0], "custom_event", event_type=RETURN)
             lanes.owe(["spoilt", "spoilt"], [1, 3], "custom_event", event_type=RETURN)
             (fine,) = lanes.owe(["fine"], [5], "custom_event", event_type=RETURN)
             await lanes.all_ended()
             assert fake.stored_ids() == {fine}
-            assert lanes.observer.openings == [(RETURN, REFUSED, "probe")]
+            assert lanes.observer.guard_resets == [(RETURN, REFUSED, "probe")]
 
     asyncio.run(run())
 
@@ -112,12 +112,12 @@ def test_under_a_rate_other_types_have_their_turns_between_those_of_what_waits_a
             FakeCopilot(client_id="id", client_secret="secret") as fake,
             dispatcher_harness(fake, lanes=1, probe_s=0.1, flood_guard=GUARD, rate_per_s=20) as lanes,
         ):
-            lanes.lanes.rate_limiter.set_share(1.0, time.monotonic() - 1.0)
+            lanes.dispatcher.rate_limiter.set_share(1.0, time.monotonic() - 1.0)
             rule = fake.faults.add(MarkInvalid(which=bad))
             flood(lanes, "custom_event", 9)
-            await lanes.until(lambda: bool(lanes.observer.closings))
+            await lanes.until(lambda: bool(lanes.observer.guard_trips))
             lanes.owe(["yes"] * 30, range(100, 130), "consent", event_type=RETURN)
-            await lanes.until(lambda: lanes.lanes.count_waiting(("guard", RETURN)) > 20)
+            await lanes.until(lambda: lanes.dispatcher.count_waiting(("guard", RETURN)) > 20)
             (order,) = lanes.owe(["fine"], [999], "custom_event", event_type=ORDER)
             await fake.wait_until_async(lambda: order in fake.stored_ids())
             assert sum(arrival.kind == "consent" for arrival in fake.received) < 30
@@ -133,13 +133,13 @@ def test_a_letter_for_a_cause_that_is_let_through_takes_a_key_its_turn_only_wher
     async def run() -> None:
         async with refusing_copilot(lanes=1, probe_s=600.0) as (_, lanes, _):
             flood(lanes, "custom_event", 9)
-            await lanes.until(lambda: bool(lanes.observer.closings) and not lanes.lanes.requests_in_flight)
-            ((_, hold),) = lanes.lanes.flood_guard.circuit_breakers
+            await lanes.until(lambda: bool(lanes.observer.guard_trips) and not lanes.dispatcher.requests_in_flight)
+            ((_, hold),) = lanes.dispatcher.flood_guard.circuit_breakers
             hold.probed_keys["a lane"] |= {1, 2}
             for key, target in ((1, "consent"), (2, "custom_event")):
                 each = delivery(key, SHAPES[0], "", b"x", FakeLedger())
                 each.entry = Entry(RETURN, "copilot", f"copilot.{target}", target)
-                assert not lanes.lanes.flood_guard.record_refusal(each, DeadLetterCause.OUT_OF_WINDOW)
+                assert not lanes.dispatcher.flood_guard.record_refusal(each, DeadLetterCause.OUT_OF_WINDOW)
             assert hold.probed_keys["a lane"] == {2}
 
     asyncio.run(run())

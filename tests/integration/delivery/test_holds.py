@@ -23,7 +23,7 @@ def test_refused_credentials_hold_with_one_prober_and_resume_at_once_when_the_se
         ):
             fake.accept(api_key="new")
             ids = lanes.owe([str(n) for n in range(40)], [n % 8 for n in range(40)], "track")
-            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.requests_in_flight)
+            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.dispatcher.requests_in_flight)
             storm = len(fake.requests)
             assert storm <= 8
             assert all(request.status == 401 for request in fake.requests)
@@ -31,13 +31,13 @@ def test_refused_credentials_hold_with_one_prober_and_resume_at_once_when_the_se
             probes = fake.requests[storm:]
             assert all(b.started - a.started >= 0.25 for a, b in itertools.pairwise(probes))
             assert all(request.events == 1 for request in probes)
-            assert lanes.lanes.credentials_valid is False
+            assert lanes.dispatcher.credentials_valid is False
             lanes.secrets["api_key"].on_disk = "new"
             await lanes.all_ended()
             assert fake.stored_ids() == set(ids)
-            assert not lanes.shelf.letters
+            assert not lanes.dead_letter_topic.dead_letters
             assert len(lanes.observer.holds) == 1
-            assert lanes.observer.resumes == ["batch"]
+            assert lanes.observer.hold_ends == ["batch"]
             assert lanes.observer.validity[-1] is True
 
     asyncio.run(run())
@@ -50,7 +50,7 @@ def test_a_changed_secret_is_tried_long_before_the_next_probe(monkeypatch: pytes
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=2, probe_s=600.0) as lanes:
             fake.accept(api_key="new")
             ids = lanes.owe(["a", "b"], [0, 1], "track")
-            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.requests_in_flight)
+            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.dispatcher.requests_in_flight)
             lanes.secrets["api_key"].on_disk = "new"
             await lanes.all_ended()
             assert fake.stored_ids() == set(ids)
@@ -77,8 +77,8 @@ def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_t
             assert fake.stored_ids() == set(ids)
             assert [fault.cause for _, fault in lanes.observer.holds] == [TransientCause.GONE]
             assert [request.status for request in fake.requests].count(401) == 1
-            assert lanes.lanes.credentials.problem() is SecretProblem.REJECTED
-            assert not lanes.shelf.letters
+            assert lanes.dispatcher.credentials.problem() is SecretProblem.REJECTED
+            assert not lanes.dead_letter_topic.dead_letters
 
     asyncio.run(run())
 
@@ -99,7 +99,7 @@ def test_a_hold_ends_by_itself_when_their_side_is_mended_and_its_probes_take_dif
             fake.faults.remove(outage)
             await lanes.all_ended()
             assert fake.stored_ids() == set(ids)
-            assert not lanes.shelf.letters
+            assert not lanes.dead_letter_topic.dead_letters
 
     asyncio.run(run())
 
@@ -138,12 +138,12 @@ def test_two_endpoints_held_in_one_lane_are_both_probed_until_both_are_mended() 
             outage = fake.outage(410)
             lanes.owe(["yes"], [1], "consent")
             lanes.owe(["x"], [2], "custom_event")
-            await lanes.until(lambda: len(list(lanes.lanes.circuit_breakers)) == 2)
+            await lanes.until(lambda: len(list(lanes.dispatcher.circuit_breakers)) == 2)
             before = len(fake.requests)
             await fake.wait_until_async(lambda: len({request.path for request in fake.requests[before:]}) == 2)
             fake.faults.remove(outage)
             await lanes.all_ended()
-            assert sorted(lanes.observer.resumes) == ["collect", "consent"]
+            assert sorted(lanes.observer.hold_ends) == ["collect", "consent"]
 
     asyncio.run(run())
 
@@ -182,9 +182,9 @@ def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one
             await lanes.until(lambda: bool(lanes.observer.holds))
             real = time.time
             monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + 40 * 86_400)
-            lanes.lanes.time_window._ahead_s = real() + 40 * 86_400 - time.monotonic()
+            lanes.dispatcher.time_window._ahead_s = real() + 40 * 86_400 - time.monotonic()
             await lanes.until(lambda: lanes.causes() == ["out_of_window"])
-            assert [letter.delivery_id for letter in lanes.shelf.letters] == old
+            assert [letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters] == old
             monkeypatch.undo()
             fake.faults.remove(outage)
             fresh = lanes.owe(["fresh"], [2], "custom_event")
@@ -203,8 +203,8 @@ def test_a_held_partition_that_goes_leaves_no_key_blocked_for_the_next_ledger() 
             path = "/v2/api/report/user_copilot_analysis_consent_changed"
             fake.faults.add(Respond(404), when=endpoint(path))
             lanes.owe(["yes"], [1], "consent")
-            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.lanes.requests_in_flight)
-            lanes.go()
+            await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.dispatcher.requests_in_flight)
+            lanes.revoke()
             later = lanes.owe(["later"], [1], "custom_event")
             await lanes.all_ended()
             assert fake.stored_ids() == set(later)
@@ -219,15 +219,15 @@ def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> No
             dispatcher_harness(fake, lanes=2, probe_s=600, destination={"events": 1}) as lanes,
         ):
             # as if a call of another lane succeeded whenever this one is on the wire
-            lanes.lanes.circuit_breakers._last_success[lanes.destination.endpoints[0]] = time.monotonic() + 600
-            for lane in lanes.lanes.lanes:
+            lanes.dispatcher.circuit_breakers._last_success[lanes.destination.endpoints[0]] = time.monotonic() + 600
+            for lane in lanes.dispatcher.lanes:
                 lane._outcomes._context = replace(lane._outcomes._context, random=lambda: 0.999)
             fake.faults.add(Respond(403), times=4)
             lanes.owe(["suspect"], [0], "track")
             await lanes.all_ended()
-            assert not lanes.shelf.letters
+            assert not lanes.dead_letter_topic.dead_letters
             assert not lanes.observer.holds
-            waits = [wait_s for _, wait_s in lanes.observer.waits]
+            waits = [wait_s for _, wait_s in lanes.observer.retries]
             assert waits == pytest.approx([0.01, 0.02, 0.04, 0.05], rel=0.01)
 
     asyncio.run(run())

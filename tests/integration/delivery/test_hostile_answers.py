@@ -176,6 +176,6 @@ def test_what_was_answered_with_a_lie_is_sent_again_with_the_same_ids_and_become
                 assert all(each.encode() in calls[0] for each in ids)
                 assert fake.stored_ids() == set(ids)
                 assert [arrival.id for arrival in fake.received] == ids, "each once, in order"
-                assert not lanes.shelf.letters
+                assert not lanes.dead_letter_topic.dead_letters
 
     asyncio.run(run())

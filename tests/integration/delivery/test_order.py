@@ -51,7 +51,7 @@ def test_every_key_keeps_its_order_through_errors_resets_lost_answers_and_timeou
             await lanes.all_ended()
             assert fake.stored_ids() == set(ids)
             assert all(rule.hits for rule in rules)
-            assert not lanes.shelf.letters
+            assert not lanes.dead_letter_topic.dead_letters
             check_order(fake, dict(zip(ids, keys, strict=True)), ids)
 
     asyncio.run(run())
@@ -99,7 +99,7 @@ def test_bad_events_at_any_places_are_found_alone_in_few_calls_and_cost_no_other
             good = [ids[n] for n in range(count) if n not in bad]
             assert sorted(arrival.id for arrival in fake.received) == sorted(good)
             assert fake.stored_ids() == set(good)
-            assert {letter.delivery_id for letter in lanes.shelf.letters} == {ids[n] for n in bad}
+            assert {letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters} == {ids[n] for n in bad}
             assert lanes.causes() == [DeadLetterCause.REFUSED] * len(bad)
             most = len(bad) * (ceil(log2(count)) + 1)
             assert len([1 for request in fake.requests if request.status == 400]) <= most
@@ -115,14 +115,14 @@ def test_a_refused_event_blocks_its_key_until_its_letter_is_acknowledged_and_no_
             FakeCustomerio(api_key="key") as fake,
             dispatcher_harness(fake, lanes=1, destination={"events": 1}) as lanes,
         ):
-            lanes.shelf.at_once = False
+            lanes.dead_letter_topic.at_once = False
             fake.poison("POISON")
             ids = lanes.owe(["POISON", "behind", "other"], [1, 1, 2], "track")
-            await lanes.until(lambda: fake.stored_ids() == {ids[2]} and len(lanes.shelf.waiting) == 1)
+            await lanes.until(lambda: fake.stored_ids() == {ids[2]} and len(lanes.dead_letter_topic.waiting) == 1)
             assert lanes.ledger.committable_offset() == 0
             more = lanes.owe(["other again"], [2], "track")
             await lanes.until(lambda: fake.stored_ids() == {ids[2], more[0]})
-            lanes.shelf.acknowledge()
+            lanes.dead_letter_topic.acknowledge()
             await lanes.all_ended()
             assert fake.stored_ids() == {ids[1], ids[2], more[0]}
 
@@ -135,17 +135,17 @@ def test_a_refused_event_whose_partition_went_holds_its_key_no_longer_than_its_l
             FakeCustomerio(api_key="key") as fake,
             dispatcher_harness(fake, lanes=1, destination={"events": 1}) as lanes,
         ):
-            lanes.shelf.at_once = False
+            lanes.dead_letter_topic.at_once = False
             fake.poison("POISON")
             lanes.owe(["POISON"], [1], "track")
-            await lanes.until(lambda: bool(lanes.shelf.waiting))
-            lanes.go()
+            await lanes.until(lambda: bool(lanes.dead_letter_topic.waiting))
+            lanes.revoke()
             (later,) = lanes.owe(["later"], [1], "track")
-            lanes.shelf.acknowledge()
+            lanes.dead_letter_topic.acknowledge()
             await lanes.all_ended()
             assert fake.stored_ids() == {later}
-            assert lanes.settling.accounting.accounts["customerio"].dead_lettered == 0
-            assert lanes.settling.accounting.accounts["customerio"].released == 1
+            assert lanes.settlement.accounting.accounts["customerio"].dead_lettered == 0
+            assert lanes.settlement.accounting.accounts["customerio"].released == 1
 
     asyncio.run(run())
 
@@ -160,15 +160,15 @@ def test_what_is_withdrawn_during_a_call_is_not_sent_again_and_moves_nothing() -
             lanes.owe(["on the wire", "waiting"], [1, 2], "track")
             await fake.wait_until_async(lambda: fake.in_flight == 1)
             lanes.ledger.may_send = False
-            (answered,) = lanes.lanes.drop_revoked([lanes.ledger])
+            (answered,) = lanes.dispatcher.drop_revoked([lanes.ledger])
             assert not answered.done()
             await asyncio.wait_for(answered, 120)
-            lanes.go()
+            lanes.revoke()
             (later,) = lanes.owe(["later"], [1], "track")
             await lanes.all_ended()
             assert fake.stored_ids() == {later}
             assert len(fake.requests) == 2
-            assert lanes.past[0].committable_offset() == 0
+            assert lanes.closed_ledgers[0].committable_offset() == 0
 
     asyncio.run(run())
 
@@ -180,12 +180,12 @@ def test_a_call_answered_after_its_partition_was_released_settles_nothing() -> N
             fake.faults.add(WaitForGate(gate), times=1)
             (first,) = lanes.owe(["a"], [1], "track")
             await fake.wait_until_async(lambda: fake.stored_ids() == {first})
-            lanes.go()
+            lanes.revoke()
             gate.open()
             (later,) = lanes.owe(["b"], [1], "track")
             await lanes.all_ended()
             assert fake.stored_ids() == {first, later}
-            account = lanes.settling.accounting.accounts["customerio"]
+            account = lanes.settlement.accounting.accounts["customerio"]
             assert (account.owed, account.delivered, account.released) == (2, 1, 1)
 
     asyncio.run(run())

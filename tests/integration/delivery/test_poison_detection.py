@@ -42,7 +42,7 @@ async def find(fake: Fake, lanes: DispatcherHarness, action: Action) -> tuple[st
     ids = lanes.owe([*texts, "behind it"], [*range(EVENTS), EVENTS // 2], "track")
     bad = ids.pop(EVENTS // 2)
     async with traffic(lanes, ids):
-        await lanes.until(lambda: bool(lanes.shelf.letters))
+        await lanes.until(lambda: bool(lanes.dead_letter_topic.dead_letters))
     await lanes.all_ended()
     return bad, ids
 
@@ -76,16 +76,16 @@ def test_an_event_that_is_never_accepted_is_given_up_its_neighbours_arrive_once_
             ) as lanes,
         ):
             bad, ids = await find(fake, lanes, Respond(status, headers))
-            (letter,) = lanes.shelf.letters
+            (letter,) = lanes.dead_letter_topic.dead_letters
             assert (letter.delivery_id, letter.fault.cause) == (bad, DeadLetterCause.NEVER_ACCEPTED)
             assert letter.fault.status == status
             assert letter.attempts > SURE.failures
             # Probes of a hold go one by one: what proves it may have been a probe each time, with nothing to be halved.
-            assert sum(lanes.observer.suspicions) >= 2 or status == 403
-            assert not lanes.lanes.poison_candidates
+            assert sum(lanes.observer.isolations) >= 2 or status == 403
+            assert not lanes.dispatcher.poison_candidates
             ids += await outage(fake, lanes, 500, calls=30)
             ids += await outage(fake, lanes, 403, calls=3)
-            assert len(lanes.shelf.letters) == 1
+            assert len(lanes.dead_letter_topic.dead_letters) == 1
             assert Counter(arrival.id for arrival in fake.received) == Counter(ids)
 
     asyncio.run(run())
@@ -101,17 +101,17 @@ def test_an_event_that_is_never_answered_is_given_up_and_an_outage_gives_up_none
             ) as lanes,
         ):
             bad, ids = await find(fake, lanes, Hang(60))
-            (letter,) = lanes.shelf.letters
+            (letter,) = lanes.dead_letter_topic.dead_letters
             assert (letter.delivery_id, letter.fault.cause) == (bad, DeadLetterCause.NEVER_ACCEPTED)
             assert letter.fault.status is None
             assert TransientCause.TIMED_OUT.value in letter.fault.detail
             ids += await outage(fake, lanes, 500, calls=30)
-            assert len(lanes.shelf.letters) == 1
+            assert len(lanes.dead_letter_topic.dead_letters) == 1
             arrived = Counter(arrival.id for arrival in fake.received)
             assert set(arrived) == set(ids)
             # Where the machine itself is slower than the time allowed, that call alone is made again.
             hung = sum(rule.hits for rule in fake.faults._rules if rule.name == "poison")
-            late = [fault for fault, _ in lanes.observer.waits if fault.cause is TransientCause.TIMED_OUT]
+            late = [fault for fault, _ in lanes.observer.retries if fault.cause is TransientCause.TIMED_OUT]
             assert max(arrived.values()) == 1 or len(late) >= hung
 
     asyncio.run(run())
@@ -133,8 +133,8 @@ def test_what_fails_by_itself_does_not_hold_its_lane() -> None:
             await lanes.until(lambda: poison.hits >= hits + 2)  # the first of them came after the other's answer
             more = lanes.owe(["another"], [3], "track")
             await lanes.until(lambda: fake.stored_ids() == {ids[1], *more})
-            await lanes.until(lambda: lanes.lanes.poison_candidates == 1)
-            assert not lanes.shelf.letters
+            await lanes.until(lambda: lanes.dispatcher.poison_candidates == 1)
+            assert not lanes.dead_letter_topic.dead_letters
             fake.faults.remove(poison)
             await lanes.all_ended()
             assert [arrival.id for arrival in fake.received if arrival.id in {bad, ids[0]}] == [bad, ids[0]]
@@ -153,7 +153,7 @@ def test_a_suspect_that_is_forbidden_holds_nobody_any_more() -> None:
             lanes.owe(["POISON"], [1], "track")
             ids: list[str] = []
             async with traffic(lanes, ids):
-                await lanes.until(lambda: lanes.lanes.poison_candidates == 1)
+                await lanes.until(lambda: lanes.dispatcher.poison_candidates == 1)
                 holds = lanes.observer.holds
                 unheard = poison.hits - len(holds)
                 assert holds
@@ -175,14 +175,14 @@ def test_what_waits_by_itself_when_its_partition_goes_is_not_sent_again() -> Non
         ):
             poison = fake.faults.add(Respond(500), when=contains("POISON"))
             lanes.owe(["POISON", "behind it"], [1, 1], "track")
-            await lanes.until(lambda: poison.hits >= 3 and not lanes.lanes.requests_in_flight)
-            lanes.go()
+            await lanes.until(lambda: poison.hits >= 3 and not lanes.dispatcher.requests_in_flight)
+            lanes.revoke()
             hits = poison.hits
             (later,) = lanes.owe(["later"], [1], "track")
             await lanes.all_ended()
             assert fake.stored_ids() == {later}
             assert poison.hits == hits
-            account = lanes.settling.accounting.accounts["customerio"]
+            account = lanes.settlement.accounting.accounts["customerio"]
             assert (account.owed, account.delivered, account.released) == (3, 1, 2)
 
     asyncio.run(run())

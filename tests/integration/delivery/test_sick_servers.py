@@ -36,12 +36,14 @@ def test_a_lane_whose_connection_leads_to_the_one_sick_server_takes_another_once
                 await asyncio.gather(pipe(reader, back), pipe(there, writer))
 
             async with listening(balance) as url, dispatcher_harness(sound, lanes=1, poison_detection=never) as lanes:
-                lanes.lanes.lanes[0]._wire = wire = HttpConnection(url + sound.prefix, lanes.destination.headers, 60.0)
+                lanes.dispatcher.lanes[0]._wire = wire = HttpConnection(
+                    url + sound.prefix, lanes.destination.headers, 60.0
+                )
                 ids = lanes.owe([f"fine-{n}" for n in range(20)], list(range(20)), "track")
                 await lanes.all_ended()
                 assert [len(sick.requests), len(sick.received)] == [FAILURES, 0]
                 assert Counter(arrival.id for arrival in sound.received) == Counter(ids)
-                assert not lanes.lanes.poison_candidates
+                assert not lanes.dispatcher.poison_candidates
                 await wire.close()
 
     asyncio.run(run())
@@ -63,7 +65,7 @@ def test_a_destination_that_answers_every_fifth_call_only_has_nothing_given_up_h
                 await asyncio.sleep(0.01)
             fake.faults.remove(ill)
             await lanes.all_ended()
-            assert not lanes.shelf.letters
+            assert not lanes.dead_letter_topic.dead_letters
             assert Counter(arrival.id for arrival in fake.received) == Counter(ids)
 
     asyncio.run(run())

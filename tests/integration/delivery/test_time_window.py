@@ -23,7 +23,7 @@ def test_an_event_a_little_ahead_of_the_clock_waits_for_its_time_and_its_key_wit
             await lanes.all_ended()
             assert [arrival.id for arrival in fake.received] == [*other, *early, *behind]
             assert not fake.refused
-            assert not lanes.shelf.letters
+            assert not lanes.dead_letter_topic.dead_letters
 
     asyncio.run(run())
 
@@ -39,9 +39,9 @@ def test_an_event_too_old_is_dead_lettered_before_any_call_once_an_answer_has_to
             old = lanes.owe(["old"], [1], "custom_event", int(time.time() * 1000) - 40 * 86_400_000)
             fine = lanes.owe(["fine"], [1], "custom_event")
             await lanes.all_ended()
-            assert [letter.delivery_id for letter in lanes.shelf.letters] == old
+            assert [letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters] == old
             assert lanes.causes() == ["out_of_window"]
-            assert lanes.shelf.letters[0].attempts == 0
+            assert lanes.dead_letter_topic.dead_letters[0].attempts == 0
             assert [arrival.id for arrival in fake.received] == [*teaches, *fine]
             assert not lanes.observer.holds
 
@@ -64,10 +64,10 @@ def test_while_the_clocks_disagree_nothing_is_refused_for_its_time(monkeypatch: 
             assert lanes.observer.holds[0][0] == "clock"
             await asyncio.sleep(0.5)  # several looks
             assert len(lanes.observer.holds) == 1
-            assert not lanes.shelf.letters
+            assert not lanes.dead_letter_topic.dead_letters
             shift = 0.0
             await lanes.all_ended()
-            assert lanes.observer.resumes == ["clock"]
+            assert lanes.observer.hold_ends == ["clock"]
             assert len(fake.stored_ids()) == 2
 
     asyncio.run(run())
@@ -88,16 +88,16 @@ def test_a_slow_clock_of_ours_refuses_nothing_though_no_answer_has_told_the_time
             ids = [lanes.owe([str(n)], [n], "custom_event", now_ms)[0] for n in range(6)]
             await lanes.until(lambda: len(fake.stored_ids()) == 1)
             assert [name for name, _ in lanes.observer.holds] == ["clock"]
-            assert [endpoint.name for endpoint, _ in lanes.lanes.circuit_breakers] == ["clock"]
+            assert [endpoint.name for endpoint, _ in lanes.dispatcher.circuit_breakers] == ["clock"]
             await asyncio.sleep(
                 0.6
             )  # several looks: what is known now is that the clocks disagree, and no probe tells more
             assert len(fake.received) == 1
-            assert not lanes.shelf.letters
+            assert not lanes.dead_letter_topic.dead_letters
             shift = 0.0
             await lanes.all_ended()
             assert fake.stored_ids() == set(ids)
-            assert lanes.observer.resumes == ["clock"]
+            assert lanes.observer.hold_ends == ["clock"]
 
     asyncio.run(run())
 
@@ -111,10 +111,10 @@ def test_the_first_event_of_all_is_too_old_and_its_own_probe_tells_so() -> None:
             months_ago = int(time.time() * 1000) - 40 * 86_400_000
             old = lanes.owe(["a", "b", "c"], [1, 1, 2], "custom_event", months_ago)
             await lanes.all_ended()
-            assert {letter.delivery_id for letter in lanes.shelf.letters} == set(old)
+            assert {letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters} == set(old)
             assert lanes.causes() == ["out_of_window"] * 3
             assert len(fake.requests) == 1
-            assert lanes.observer.resumes == ["clock"]
+            assert lanes.observer.hold_ends == ["clock"]
 
     asyncio.run(run())
 
@@ -131,7 +131,7 @@ def test_where_no_answer_tells_the_time_the_destination_itself_judges_one_event_
             began = time.monotonic()
             await lanes.all_ended()
             assert time.monotonic() - began < 300, "ten waited for the next probe's time"
-            assert not lanes.shelf.letters
+            assert not lanes.dead_letter_topic.dead_letters
 
     asyncio.run(run())
 
@@ -147,8 +147,10 @@ def test_an_endpoint_held_since_before_the_time_was_known_is_probed_with_what_ma
             outage = fake.outage(404)
             lanes.owe(["a"], [1], "custom_event")
             await lanes.until(lambda: bool(lanes.observer.holds))
-            lanes.lanes.time_window._date_at_s = float("-inf")
-            monkeypatch.setattr(lanes.lanes.time_window, "record_server_date", lambda _: None)  # answers without a time
+            lanes.dispatcher.time_window._date_at_s = float("-inf")
+            monkeypatch.setattr(
+                lanes.dispatcher.time_window, "record_server_date", lambda _: None
+            )  # answers without a time
             lanes.owe(["b"], [2], "custom_event", int(time.time() * 1000) + 600_000)
             lanes.owe(["c"], [1], "custom_event", int(time.time() * 1000) + 600_000)
             before = len(fake.requests)

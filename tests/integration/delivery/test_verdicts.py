@@ -21,11 +21,11 @@ def test_what_an_answer_lists_is_dead_lettered_and_the_rest_of_the_call_is_deliv
             texts = ["BAD" if n in bad else "fine" for n in range(8)]
             ids = lanes.owe(texts, [n % 3 for n in range(8)], "custom_event")
             await lanes.all_ended()
-            assert {letter.delivery_id for letter in lanes.shelf.letters} == {ids[n] for n in bad}
+            assert {letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters} == {ids[n] for n in bad}
             assert lanes.causes() == [DeadLetterCause.REFUSED] * 2
             assert lanes.observer.partial == [(8, 2)]
             assert fake.stored_ids() == {ids[n] for n in range(8) if n not in bad}
-            account = lanes.settling.accounting.accounts["copilot"]
+            account = lanes.settlement.accounting.accounts["copilot"]
             assert (account.delivered, account.dead_lettered) == (6, 2)
 
     asyncio.run(run())
@@ -37,15 +37,15 @@ def test_a_key_with_a_listed_event_waits_for_the_letter_before_its_next_call() -
             FakeCopilot(client_id="id", client_secret="secret") as fake,
             dispatcher_harness(fake, lanes=1) as lanes,
         ):
-            lanes.shelf.at_once = False
+            lanes.dead_letter_topic.at_once = False
             fake.faults.add(MarkInvalid(which=lambda item: b"BAD" in item.raw))
             lanes.owe(["BAD"], [1], "custom_event")
-            await lanes.until(lambda: bool(lanes.shelf.waiting))
+            await lanes.until(lambda: bool(lanes.dead_letter_topic.waiting))
             behind = lanes.owe(["behind"], [1], "custom_event")
             other = lanes.owe(["other"], [2], "custom_event")
             await fake.wait_until_async(lambda: set(other) <= fake.stored_ids())
             assert not set(behind) & fake.stored_ids()
-            lanes.shelf.acknowledge()
+            lanes.dead_letter_topic.acknowledge()
             await lanes.all_ended()
             assert set(behind) <= fake.stored_ids()
 
@@ -60,7 +60,7 @@ def test_an_answer_longer_than_any_contracts_is_no_delivery() -> None:
             await lanes.all_ended()
             assert [fault.cause for _, fault in lanes.observer.holds] == ["unintelligible"]
             assert fake.stored_ids() == set(ids)
-            assert not lanes.shelf.letters
+            assert not lanes.dead_letter_topic.dead_letters
 
     asyncio.run(run())
 

@@ -34,8 +34,8 @@ def test_a_stated_wait_stops_every_lane_and_none_is_sooner_than_asked(headers: d
             await lanes.all_ended()
             told = fake.requests[0].ended
             assert all(request.started - told >= 1.0 for request in fake.requests[1:])
-            assert lanes.observer.waits[0][0].cause is TransientCause.THROTTLED
-            assert lanes.observer.waits[0][1] >= 1.0
+            assert lanes.observer.retries[0][0].cause is TransientCause.THROTTLED
+            assert lanes.observer.retries[0][1] >= 1.0
 
     asyncio.run(run())
 
@@ -50,7 +50,7 @@ def test_a_server_error_without_a_stated_wait_stops_its_own_lane_only() -> None:
             bad = lanes.owe(["BUSY"], [0], "track")
             good = lanes.owe(["fine"] * 10, [1] * 10, "track")
             await fake.wait_until_async(lambda: fake.stored_ids() == set(good))
-            assert not lanes.shelf.letters
+            assert not lanes.dead_letter_topic.dead_letters
             fake.faults.clear()
             await lanes.all_ended()
             assert fake.stored_ids() == {*good, *bad}
@@ -67,7 +67,7 @@ def test_a_rate_spaces_the_calls_of_all_lanes_and_a_share_of_it_spaces_them_wide
             lanes.owe([str(n) for n in range(12)], list(range(12)), "event")
             await asyncio.sleep(0.15)
             assert not fake.requests, "no share of the rate was given yet"
-            pace, starts = lanes.lanes.rate_limiter, list[float]()
+            pace, starts = lanes.dispatcher.rate_limiter, list[float]()
             started = pace.record_start
 
             def noted(now: float) -> None:
@@ -77,12 +77,12 @@ def test_a_rate_spaces_the_calls_of_all_lanes_and_a_share_of_it_spaces_them_wide
             pace.record_start = noted  # type: ignore[method-assign]
             pace.set_share(0.5, time.monotonic())
             await lanes.all_ended()
-            assert len(lanes.calls()) == 12
+            assert len(lanes.requests()) == 12
             assert all(request.status != 429 for request in fake.requests)
             # Half of 20 a second, by the clock of the calls: when a server has read them, the machine decides.
             assert len(starts) >= len(fake.requests)
             assert min(b - a for a, b in itertools.pairwise(starts)) >= 0.1
-            assert {source for source, _ in lanes.observer.throttles} == {"local"}
+            assert {source for source, _ in lanes.observer.delays} == {"local"}
 
     asyncio.run(run())
 
@@ -104,18 +104,18 @@ def test_leaving_ends_the_linger_and_asks_only_for_what_is_not_a_repetition() ->
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1, linger_s=600.0) as lanes:
             lanes.owe(["lingers"], [1], "track")
-            assert lanes.lanes.can_make_progress()
-            lanes.lanes.end_linger()
+            assert lanes.dispatcher.can_make_progress()
+            lanes.dispatcher.end_linger()
             await lanes.all_ended()
-            assert not lanes.lanes.can_make_progress()
+            assert not lanes.dispatcher.can_make_progress()
             fake.outage(503)
             lanes.owe(["fails"], [1], "track")
             await fake.wait_until_async(lambda: any(request.status == 503 for request in fake.requests))
             fake.faults.clear()
             fake.faults.add(Respond(429, {"retry-after": "60"}))
             await fake.wait_until_async(lambda: fake.requests[-1].status == 429)
-            await lanes.until(lambda: not lanes.lanes.requests_in_flight)
-            assert not lanes.lanes.can_make_progress(), "it was told to wait"
+            await lanes.until(lambda: not lanes.dispatcher.requests_in_flight)
+            assert not lanes.dispatcher.can_make_progress(), "it was told to wait"
 
     asyncio.run(run())
 
@@ -126,12 +126,12 @@ def test_letters_nobody_takes_keep_nobody_from_leaving() -> None:
             FakeCustomerio(api_key="key") as fake,
             dispatcher_harness(fake, lanes=1, destination={"events": 1}) as lanes,
         ):
-            lanes.shelf.at_once = False
+            lanes.dead_letter_topic.at_once = False
             fake.poison("POISON")
             lanes.owe(["POISON", "behind"], [1, 1], "track")
-            await lanes.until(lambda: bool(lanes.shelf.waiting) and not lanes.lanes.requests_in_flight)
-            await lanes.until(lambda: not lanes.lanes.can_make_progress())
-            assert lanes.settling.dead_letters_in_flight()
+            await lanes.until(lambda: bool(lanes.dead_letter_topic.waiting) and not lanes.dispatcher.requests_in_flight)
+            await lanes.until(lambda: not lanes.dispatcher.can_make_progress())
+            assert lanes.settlement.dead_letters_in_flight()
 
     asyncio.run(run())
 
