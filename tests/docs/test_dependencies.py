@@ -1,4 +1,4 @@
-"""What the service imports is in its lock: nothing that merely happens to be installed beside it."""
+"""The lock names every distribution that the service imports."""
 
 import ast
 import json
@@ -25,7 +25,7 @@ class OnlyTheLock:
 
 
 for name in [name for name in sys.modules if name.partition(".")[0] not in importable and name != "__main__"]:
-    del sys.modules[name]  # what an installation loads at start
+    del sys.modules[name]  # loaded by the installation at start
 sys.meta_path.insert(0, OnlyTheLock())
 import consumer
 
@@ -34,7 +34,7 @@ for name in names + json.loads(sys.argv[2]):
     if not name.endswith(".__main__"):
         importlib.import_module(name)
 
-# The registry's client is imported late, and some of what it needs only when it is made.
+# The registry client is imported late, and some of its imports run only when it is created.
 from consumer.kafka.schema_registry.client import registry_complaints
 
 url = {"url": "https://registry.invalid"}
@@ -54,17 +54,17 @@ print(len(names))
 
 
 def normal(name: str) -> str:
-    """Return a distribution's name in its one form (PEP 503)."""
+    """Return the normalized name of a distribution (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def locked(lock: str) -> set[str]:
-    """Return the distributions a lock names."""
+    """Return the distributions that a lock names."""
     return {normal(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock, re.MULTILINE)}
 
 
 def importable(distributions: set[str]) -> set[str]:
-    """Return the top-level names that come with these distributions: packages, modules, compiled ones included."""
+    """Return the top-level packages and modules of these distributions, compiled ones included."""
     found = set[str]()
     for name in distributions:
         try:
@@ -76,7 +76,7 @@ def importable(distributions: set[str]) -> set[str]:
 
 
 def imported() -> Iterator[tuple[str, str]]:
-    """Yield each file of the product with each foreign module it imports anywhere, late imports included."""
+    """Yield (file, module) for each foreign import of the product, late imports included."""
     for path in sorted((ROOT / "consumer").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             names: list[str] = []
@@ -90,7 +90,7 @@ def imported() -> Iterator[tuple[str, str]]:
 
 
 def import_all(lock: str) -> "subprocess.CompletedProcess[str]":
-    """Import everything in a process where only what the lock names can be imported."""
+    """Import every module in a process that can import only the distributions of the lock."""
     names = sorted({name for _, name in imported()})
     words = [json.dumps(sorted(importable(locked(lock)))), json.dumps(names)]
     return subprocess.run(
@@ -98,7 +98,7 @@ def import_all(lock: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_every_foreign_import_belongs_to_a_distribution_of_the_lock() -> None:
+def test_every_foreign_import_is_in_the_lock() -> None:
     owners, names = packages_distributions(), locked(LOCK)
     foreign = list(imported())
     assert {"confluent_kafka", "fastavro", "httpx2"} <= {name.partition(".")[0] for _, name in foreign}
@@ -110,13 +110,13 @@ def test_every_foreign_import_belongs_to_a_distribution_of_the_lock() -> None:
     assert strays == []
 
 
-def test_every_module_can_be_imported_where_nothing_but_the_lock_is_installed() -> None:
+def test_every_module_imports_with_only_the_lock_installed() -> None:
     ended = import_all(LOCK)
     assert ended.returncode == 0, ended.stderr
     assert int(ended.stdout) > 100
 
 
-def test_what_only_the_registrys_client_needs_would_be_missed() -> None:
+def test_missing_dependency_of_the_registry_client_is_noticed() -> None:
     for name in ("authlib", "attrs", "cachetools", "certifi", "httpx2"):
         assert name in locked(LOCK)
     ended = import_all(re.sub(r"^certifi==", "#", LOCK, flags=re.MULTILINE))

@@ -1,4 +1,4 @@
-"""The Makefile installs the same packages whatever pip runs it, and whatever was released since the locks were made."""
+"""The Makefile installs the locked packages with any pip, even if newer releases exist."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-# One worker runs them all: each would download the wheels for itself.
+# One worker runs all of them: otherwise each worker downloads the wheels.
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("install")]
 
 ROOT = Path(__file__).parents[2]
@@ -23,14 +23,14 @@ PIPS = {
     "23.2.1": "7ccf472345f20d35bdc9d1841ff5f313260c2c33fe417f48c30ac46cccabf5be",
     "26.3": "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13",
 }
-"""The oldest that works, the one that CPython 3.11.7 and 3.12.1 bring, and the newest when this was written."""
+"""The oldest that works, that of CPython 3.11.7 and 3.12.1, and the newest of 2026-11-21."""
 
 NEWER = {"coverage": "999.0", "flit_core": "3.999"}
-"""Releases that fit every range and no pin; neither works."""
+"""Releases that fit the ranges and not the pins. Neither works."""
 
 
 def run(*command: str | Path, within: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command; its output is part of the result, errors included."""
+    """Run a command. The result has its output, standard error included."""
     return subprocess.run(
         command, env=within, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=550, check=False
     )
@@ -38,7 +38,7 @@ def run(*command: str | Path, within: Mapping[str, str] | None = None) -> subpro
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of wheels: all that the locks name, three releases of pip, and what was released since."""
+    """A folder of wheels: everything in the locks, three releases of pip, and the newer releases."""
     folder = tmp_path_factory.mktemp("wheels")
     files = [ROOT / "deploy" / name for name in LOCKS]
     for version, digest in PIPS.items():
@@ -60,7 +60,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Checkout:
-    """A copy of what the Makefile installs from, with a virtual environment of one pip and no index to ask."""
+    """A copy of the files that the Makefile installs from, with a virtual environment of one pip and no index."""
 
     def __init__(self, folder: Path, wheels: Path, pip: str) -> None:
         for name in ("consumer", "avro", "deploy"):
@@ -84,21 +84,21 @@ class Checkout:
         assert f"pip {pip} " in self.pip("--version").stdout
 
     def pip(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run its pip."""
+        """Run the pip of the virtual environment."""
         return run(self.bin / "python", "-m", "pip", *words, within=self.environment)
 
     def make(self, target: str) -> subprocess.CompletedProcess[str]:
-        """Run make there."""
+        """Run make in the copy."""
         return run("make", "-C", self.folder, target, within=self.environment)
 
     def versions(self) -> dict[str, str]:
-        """Return what is installed, pip aside."""
+        """Return the installed versions by distribution, without pip."""
         lines = self.pip("list", "--format=freeze", "--exclude=pip").stdout.splitlines()
         return dict(line.split("==") for line in lines if "==" in line)
 
 
 @pytest.mark.parametrize("pip", PIPS)
-def test_both_installs_are_what_the_locks_say(pip: str, wheels: Path, tmp_path: Path) -> None:
+def test_both_installs_match_the_locks(pip: str, wheels: Path, tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout", wheels, pip)
     done = checkout.make(".venv/.ready")
     assert done.returncode == 0, done.stdout
@@ -113,7 +113,7 @@ def test_both_installs_are_what_the_locks_say(pip: str, wheels: Path, tmp_path: 
 
 
 def test_a_resolving_pip_fails_once_there_is_a_newer_release(wheels: Path, tmp_path: Path) -> None:
-    """The commands that this Makefile once ran: without them failing, the test above would show nothing."""
+    """These are the Makefile's former commands. If they succeeded, the test above would prove nothing."""
     checkout = Checkout(tmp_path / "checkout", wheels, "23.2.1")
     locked = checkout.pip("install", "--require-hashes", "-r", str(checkout.folder / "deploy" / "requirements-dev.txt"))
     assert locked.returncode != 0
