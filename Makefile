@@ -1,22 +1,25 @@
-# Two commands for a fresh machine: `make demo` and `make test`. They need Python 3.11 or later and nothing else.
+# Two commands for a fresh machine: `make demo` and `make test`. Both need Python 3.11 or later and a package index;
+# for a real Kafka, `make test` also needs Java 17 and Maven, or Docker.
 #
-#   make quick                     lint, types, layers, unit and property tests: the inner loop
+#   make quick                     lint, types, layers, unit and property tests: for every change
 #   make demo DEMO="--for 10"      options for the demo
-#   make test TESTS="-k ledger"    options for pytest; without any, the floor under coverage is kept, too
-#   make test LOADED=1             beside two processes that keep two processors busy
-#   make faults FAULTS="--seed 7"  hundreds of faults at random moments, on an Apache Kafka of its own, and a report
-#   make soak SOAK="--minutes 10"  faults for so long, and whether memory, tasks, threads and sockets stay as they were
+#   make test TESTS="-k ledger"    options for pytest; without any, the coverage floor is checked as well
+#   make test LOADED=1             while two busy loops load two processors
+#   make faults FAULTS="--seed 7"  300 faults at random moments on its own Apache Kafka, and a report
+#   make soak SOAK="--minutes 10"  faults for that time; checks that memory, tasks, threads and sockets do not grow
+#   make bench BENCH="--quick"     the benchmark, beside references in the same run
+#   make lock                      pins the dependencies anew (needs pip-tools)
 
 VENV := .venv
 BIN  := $(VENV)/bin
 PIP  := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# The newest Python that is there and new enough; a name on the PATH may be a shim for one that is not.
+# The newest installed Python. A name on the PATH may be a shim for a version that is not installed, so each is run.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-# No resolver runs: the locks are complete, and resolvers differ. pip before 23.3 resolves `coverage[toml]` apart from the
-# pin `coverage`, and fails once there is a newer release.
+# No resolver runs, because the locks are complete and resolvers differ: pip before 23.3 resolves `coverage[toml]`
+# separately from the pin `coverage`, and fails as soon as a newer release exists.
 INSTALL := $(PIP) install --no-compile --no-deps --require-hashes
 CHECK := $(BIN)/python -m pip --disable-pip-version-check check || { echo "$(VENV) holds packages that do not fit: run make clean" >&2; exit 1; }
 
@@ -26,7 +29,7 @@ demo: $(VENV)/.ready
 	@echo "Starting an embedded Kafka, local servers for the three APIs, and the service: about 3 seconds"
 	@$(BIN)/python -m consumer demo $(DEMO)
 
-# Most tests wait, for sessions and back-offs: several side by side use what the others leave of two processors.
+# Most tests wait for sessions and back-offs, so four processes fit on two processors.
 WORKERS ?= 4
 test: lint
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(if $(filter-out 0,$(LOADED)),--busy-loops 2) $(or $(TESTS),--cov --cov-report=)
@@ -49,14 +52,14 @@ faults: $(VENV)/.ready-for-tests
 soak: $(VENV)/.ready-for-tests
 	@$(BIN)/python -m tests.fault_injection.soak $(SOAK)
 
-# What the service imports, and no more: the demo runs from this folder.
+# The dependencies of the service only. The demo runs from this folder and needs no installed package.
 $(VENV)/.ready: deploy/requirements.txt | $(BIN)/pip
 	@echo "Installing $$(grep -c '==' $<) packages into $(VENV): 10 to 30 seconds, this first time only"
 	@$(INSTALL) -r $<
 	@$(CHECK)
 	@touch $@
 
-# The build backend comes first: an isolated build would fetch its newest release, untested.
+# The pinned build backend is installed first: an isolated build would fetch its newest, untested release.
 $(VENV)/.ready-for-tests: $(VENV)/.ready pyproject.toml deploy/requirements-dev.txt deploy/requirements-build.txt
 	$(INSTALL) -r deploy/requirements-dev.txt -r deploy/requirements-build.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
@@ -71,7 +74,7 @@ $(BIN)/pip:
 	@echo "Creating a virtual environment in $(VENV) with $(PYTHON): about 5 seconds"
 	@$(PYTHON) -m venv $(VENV)
 
-# Pins what is installed, with hashes and without an index's address. Needs pip-tools.
+# Pins all dependencies with hashes, without the address of an index. Needs pip-tools.
 LOCK := pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 lock:
