@@ -50,6 +50,7 @@ class Dispatcher:
         may_send: Callable[[], bool],
         observer: Observer,
         random: Random | None = None,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Make the lanes; `run` starts them."""
         self.name = destination.name
@@ -58,7 +59,9 @@ class Dispatcher:
         self.circuit_breakers: CircuitBreakers[Endpoint] = CircuitBreakers(options.probe_s)
         self.directive_filter = DirectiveFilter(self.name)
         something_held = asyncio.Event()
-        self.time_window = TimeWindow(self.name, self.circuit_breakers, self.release, something_held.set, observer)
+        self.time_window = TimeWindow(
+            self.name, self.circuit_breakers, self.release, something_held.set, observer, wall_clock=wall_clock
+        )
         self.flood_guard = DestinationFloodGuard(
             self.name,
             options.flood_guard,
@@ -86,6 +89,7 @@ class Dispatcher:
             directive_filter=self.directive_filter,
             credentials=credentials,
             observer=observer,
+            secrets_check_s=options.secrets_check_s,
         )
         context = DestinationContext(
             destination=destination,

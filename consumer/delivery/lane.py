@@ -192,8 +192,11 @@ class Lane:
         """Take what probes a hold: of a key that was not tried since all of them were, if there is one."""
         prober, tried = self._prober, hold.probed_keys[self]
         proof = prober.probe_filter(scope, hold)
-        chosen = self._queue.take_probe(scope, prober.can_probe(scope, tried), proof)
-        if chosen is None and (chosen := self._queue.take_probe(scope, prober.can_probe(scope, ()), proof)) is not None:
+        chosen = self._queue.take_probe(scope, prober.probe_predicate(scope, tried), proof)
+        if (
+            chosen is None
+            and (chosen := self._queue.take_probe(scope, prober.probe_predicate(scope, ()), proof)) is not None
+        ):
             tried.clear()
         return chosen
 

@@ -33,6 +33,8 @@ class DestinationOptions:
     backoff: Backoff = _BACKOFF
     probe_s: float = 30.0
     """Between the probes of a hold."""
+    secrets_check_s: float = 2.0
+    """Between two reads of the secret files while an endpoint or an event type is held."""
     rate_per_s: float | None = None
     """Calls per second of all processes together; `None` = no limit of ours."""
     flood_guard: FloodGuardOptions = _GUARD

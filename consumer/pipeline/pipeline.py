@@ -45,6 +45,7 @@ class Pipeline:
         settlement: Settlement,
         request_schema: Callable[[SchemaKey], None],
         observer: Observer,
+        grace_check_s: float = _GRACE_CHECK_S,
     ) -> None:
         """Make an idle pipeline; `lanes` are added before it runs, `want` asks for a schema without waiting."""
         self.name = name
@@ -64,6 +65,7 @@ class Pipeline:
         self._translator = translator
         self._request_schema = request_schema
         self._observer = observer
+        self._grace_check_s = grace_check_s
         self._records_waiting = asyncio.Event()
         self._room_changed = asyncio.Event()
         self._per_chunk = 32
@@ -181,7 +183,7 @@ class Pipeline:
     async def _translate_loop(self) -> None:
         looked = time.monotonic()
         while True:
-            due = looked + _GRACE_CHECK_S if self.record_buffer.waiting_for_schema() else None
+            due = looked + self._grace_check_s if self.record_buffer.waiting_for_schema() else None
             try:
                 async with asyncio.timeout(None if due is None else due - time.monotonic()):
                     await self._records_waiting.wait()

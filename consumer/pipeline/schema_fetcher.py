@@ -1,4 +1,4 @@
-"""Missing schemas, fetched from the registry beside the path: translation never waits for an answer."""
+"""Missing schemas, fetched from the registry in the background: translation never waits for the registry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def no_registry(key: SchemaKey) -> SchemaUnknown:  # noqa: ARG001 - whiche
 
 
 class SchemaFetcher:
-    """Asks for each missing schema once at a time, until the registry has answered."""
+    """Requests each missing schema until the registry has answered, one request at a time per schema."""
 
     def __init__(
         self,
@@ -37,32 +37,35 @@ class SchemaFetcher:
         learn_unknown: Callable[[SchemaKey, int], None],
         on_learned: Callable[[], None],
         observer: Observer,
+        backoff: Backoff = _BACKOFF,
     ) -> None:
-        """Prepare to fetch. Make it in the loop.
+        """Prepare to fetch. Call this in the loop.
 
         Args:
-            fetch: asks the registry for one schema.
+            fetch: requests one schema from the registry.
             learn: receives a schema's key, its text and the schemas it refers to.
             learn_unknown: receives the key of a schema the registry does not have, and the epoch milliseconds.
-            on_learned: called after either; records that wait should be tried again.
-            observer: receives each answer.
+            on_learned: called after either. Records that wait for a schema should be translated again.
+            observer: receives each result.
+            backoff: between two requests for the same schema, at least 0.2 s.
         """
         self.pending: dict[SchemaKey, int] = {}
-        """What is asked for, with the epoch milliseconds since when."""
+        """The schemas being requested, with the epoch milliseconds since when."""
         self.problems: dict[SchemaKey, str] = {}
-        """Why it is not there yet, as last answered: `unreachable` or `refused`."""
+        """The last result for a pending schema: `unreachable` or `refused`."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Ends, with an exception, when asking fell: records would wait for ever, and nobody would say so."""
+        """Fails if a fetch crashed. Otherwise the records would wait forever, without a log line."""
         self._fetch = fetch
         self._learn = learn
         self._learn_unknown = learn_unknown
         self._on_learned = on_learned
         self._observer = observer
+        self._backoff = backoff
         self._tasks: set[asyncio.Task[None]] = set()
         self._random = Random().random  # noqa: S311 - jitter, not a secret
 
     def request(self, key: SchemaKey) -> None:
-        """Ask for a schema, unless it is being asked for already."""
+        """Request a schema, unless a request for it is pending."""
         if key in self.pending:
             return
         self.pending[key] = now_ms()
@@ -76,13 +79,13 @@ class SchemaFetcher:
             self.done.set_exception(error)
 
     async def _fetch_until_answered(self, key: SchemaKey) -> None:
-        """A registry that is down, or refuses us, is asked again: that is never a record's fault."""
+        """Fetch until the registry has answered. A registry that is down or rejects us is no fault of a record."""
         attempt = 0
         while True:
             began = time.monotonic()
-            answer = await self._fetch(key)
+            result = await self._fetch(key)
             seconds = time.monotonic() - began
-            match answer:
+            match result:
                 case SchemaFound(schema_text, references):
                     self._observer.schema_fetched(key, "found", seconds)
                     self._learn(key, schema_text, references)
@@ -98,15 +101,15 @@ class SchemaFetcher:
                     self._observer.schema_fetched(key, "refused", seconds)
                     self.problems[key] = "refused"
                 case _:
-                    assert_never(answer)
+                    assert_never(result)
             attempt += 1
-            await asyncio.sleep(max(0.2, _BACKOFF.next_delay(attempt, None, self._random)))
+            await asyncio.sleep(max(0.2, self._backoff.next_delay(attempt, None, self._random)))
         del self.pending[key]
         self.problems.pop(key, None)
         self._on_learned()
 
     async def close(self) -> None:
-        """Ask no more."""
+        """Cancel all requests."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

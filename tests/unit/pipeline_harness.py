@@ -119,7 +119,7 @@ class RecordingObserver(Observer):
 
 
 class PipelineHarness:
-    def __init__(self, records: int, drain_s: float) -> None:
+    def __init__(self, records: int, drain_s: float, grace_check_s: float = 1.0) -> None:
         self.shelf = FakeDeadLetterTopic()
         self.translator, self.lanes = FakeTranslator(), FakeLanes()
         self.settling = Settlement(["yotpo"], self.shelf, self.shelf.schema_id, self.shelf.event_type, Observer())
@@ -134,6 +134,7 @@ class PipelineHarness:
             settlement=self.settling,
             request_schema=self.wanted.append,
             observer=self.told,
+            grace_check_s=grace_check_s,
         )
         self.pipeline.dispatchers["yotpo"] = self.lanes  # type: ignore[assignment]
         self.number = 0
@@ -166,8 +167,10 @@ class PipelineHarness:
 
 
 @asynccontextmanager
-async def house(records: int = 100, drain_s: float = 600.0, every_s: float = 0.01) -> AsyncIterator[PipelineHarness]:
-    made = PipelineHarness(records, drain_s)
+async def house(
+    records: int = 100, drain_s: float = 600.0, every_s: float = 0.01, grace_check_s: float = 1.0
+) -> AsyncIterator[PipelineHarness]:
+    made = PipelineHarness(records, drain_s, grace_check_s)
     running = asyncio.create_task(made.pipeline.run(made.committed.append, every_s))
     try:
         yield made

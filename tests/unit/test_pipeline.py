@@ -2,10 +2,7 @@
 
 import asyncio
 
-import pytest
-
 from consumer.delivery.record_buffer import DELIVERY_BYTES
-from consumer.pipeline import pipeline as module
 from tests.unit.pipeline_harness import P, Q, house, until
 
 
@@ -119,13 +116,9 @@ def test_a_missing_schema_stops_its_partition_only_and_what_waits_goes_on_in_ord
     asyncio.run(run())
 
 
-def test_waiting_for_a_schema_ends_by_the_clock_though_another_partition_is_never_quiet(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "_GRACE_CHECK_S", 0.1)
-
+def test_waiting_for_a_schema_ends_by_the_clock_though_another_partition_is_never_quiet() -> None:
     async def run() -> None:
-        async with house(records=10_000) as here:
+        async with house(records=10_000, grace_check_s=0.1) as here:
             here.assign(P, Q)
             here.translator.waits = {1}
             await here.give(P, 1)

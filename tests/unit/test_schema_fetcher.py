@@ -20,7 +20,6 @@ from consumer.kafka.schema_registry.client import (
 from consumer.model import Fault
 from consumer.model.observer import Observer
 from consumer.model.translated_batch import SchemaKey
-from consumer.pipeline import schema_fetcher as module
 from consumer.pipeline.schema_fetcher import SchemaFetcher, no_registry
 
 
@@ -65,12 +64,8 @@ def fetcher(
         learn_unknown=translator.learn_unknown,
         on_learned=on_learned,
         observer=Observer(),
+        backoff=Backoff(0.0, 0.0),
     )
-
-
-@pytest.fixture(autouse=True)
-def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BACKOFF", Backoff(0.0, 0.0))
 
 
 def test_why_a_schema_is_not_there_is_known_until_it_is() -> None:

@@ -51,21 +51,27 @@ class Clocks:
 
 
 @pytest.fixture
-def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
-    made = Clocks()
-    monkeypatch.setattr("consumer.delivery.guards.time_window.time", made)
-    return made
+def clocks() -> Clocks:
+    return Clocks()
 
 
 class Watched:
     """A window, what it was told to release and what it said. Made within a loop: it sets timers there."""
 
-    def __init__(self, look_s: float = 60.0) -> None:
+    def __init__(self, clocks: Clocks, probe_s: float = 60.0) -> None:
         self.released: list[WaitReason] = []
         self.observer = RecordingObserver()
-        self.holds: CircuitBreakers[Endpoint] = CircuitBreakers(look_s)
+        self.holds: CircuitBreakers[Endpoint] = CircuitBreakers(probe_s)
         self.began = 0
-        self.window = TimeWindow("copilot", self.holds, self.released.append, self.begin, self.observer)
+        self.window = TimeWindow(
+            "copilot",
+            self.holds,
+            self.released.append,
+            self.begin,
+            self.observer,
+            wall_clock=clocks.time,
+            monotonic=clocks.monotonic,
+        )
 
     def begin(self) -> None:
         self.began += 1
@@ -92,12 +98,12 @@ def in_loop(test: Callable[[], None]) -> None:
 
 
 def test_without_a_window_no_time_is_too_old_or_too_new(clocks: Clocks) -> None:
-    watched = Watched()
+    watched = Watched(clocks)
     assert [watched.reason(at, None) for at in (0, NOW_S, NOW_S * 2)] == [None, None, None]
 
 
 def test_within_the_window_nothing_waits_and_outside_of_it_nothing_can_go(clocks: Clocks) -> None:
-    watched = Watched().agreeing()
+    watched = Watched(clocks).agreeing()
     assert watched.reason(NOW_S) is None
     assert watched.reason(NOW_S - 3600) is None
     past, future = watched.reason(NOW_S - 3601), watched.reason(NOW_S + 61)
@@ -116,7 +122,7 @@ def test_events_of_one_second_ahead_share_one_timer(clocks: Clocks, monkeypatch:
             return real(wait_s, *rest)
 
         monkeypatch.setattr(loop, "call_later", noted)
-        watched = Watched()
+        watched = Watched(clocks)
         first, second = watched.reason(NOW_S + 30), watched.reason(NOW_S + 30.5)
         assert first == second == ("clock", int(NOW_S) + 30)
         assert set_for == [30.0]
@@ -127,7 +133,7 @@ def test_events_of_one_second_ahead_share_one_timer(clocks: Clocks, monkeypatch:
 
 def test_a_closed_window_releases_nothing_any_more(clocks: Clocks) -> None:
     async def run() -> None:
-        left, closed = Watched(), Watched()
+        left, closed = Watched(clocks), Watched(clocks)
         scopes = [each.reason(NOW_S + 0.01) for each in (closed, left)]
         closed.window.close()
         async with asyncio.timeout(120):
@@ -141,7 +147,7 @@ def test_a_closed_window_releases_nothing_any_more(clocks: Clocks) -> None:
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Foo 2026", "Thu, 01 Jan 99999999999 00:00:00 GMT"])
 def test_what_is_no_date_teaches_nothing(clocks: Clocks, date: str | None) -> None:
-    watched = Watched()
+    watched = Watched(clocks)
     watched.window.record_server_date(date)
     assert not watched.window.date_known
     watched.agreeing().window.record_server_date(date)
@@ -151,7 +157,7 @@ def test_what_is_no_date_teaches_nothing(clocks: Clocks, date: str | None) -> No
 
 @pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000"])
 def test_a_date_is_read_in_utc_however_its_zone_is_written(clocks: Clocks, zone: str) -> None:
-    watched = Watched()
+    watched = Watched(clocks)
     watched.window.record_server_date(formatdate(NOW_S + 90).replace("-0000", zone))
     assert watched.window.skew_s == pytest.approx(90)
 
@@ -159,7 +165,7 @@ def test_a_date_is_read_in_utc_however_its_zone_is_written(clocks: Clocks, zone:
 @pytest.mark.parametrize("event_s", [NOW_S + 61, NOW_S - 3601], ids=["ahead", "too old"])
 def test_before_their_clock_is_known_nothing_is_refused_and_a_probe_is_due_soon(clocks: Clocks, event_s: float) -> None:
     def test() -> None:
-        watched = Watched()
+        watched = Watched(clocks)
         assert [watched.reason(event_s), watched.reason(event_s), watched.reason(NOW_S)] == [SKEW, SKEW, None]
         [(held, hold)] = watched.holds
         assert (held, hold.fault.cause, hold.next_probe) == (CLOCK, TransientCause.CLOCK_SKEW, 501.0)
@@ -175,7 +181,7 @@ def test_before_their_clock_is_known_nothing_is_refused_and_a_probe_is_due_soon(
 
 def test_what_was_heard_long_ago_says_nothing_of_today(clocks: Clocks) -> None:
     def test() -> None:
-        watched = Watched().agreeing()
+        watched = Watched(clocks).agreeing()
         for now in (clocks.turned_s + DATE_VALID_S, clocks.turned_s + DATE_VALID_S + 1):
             clocks.wall_s += now - clocks.turned_s
             clocks.turned_s = now
@@ -189,7 +195,7 @@ def test_what_was_heard_long_ago_says_nothing_of_today(clocks: Clocks) -> None:
 
 def test_where_everything_that_waited_is_looked_at_anew_the_hold_begins_anew(clocks: Clocks) -> None:
     def test() -> None:
-        watched = Watched()
+        watched = Watched(clocks)
         watched.window.drop_revoked()
         watched.reason(NOW_S + 600)
         watched.window.drop_revoked()
@@ -203,7 +209,7 @@ def test_where_everything_that_waited_is_looked_at_anew_the_hold_begins_anew(clo
 
 def test_while_the_clocks_disagree_it_holds_and_says_so_once(clocks: Clocks) -> None:
     def test() -> None:
-        watched = Watched()
+        watched = Watched(clocks)
         watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
         assert [watched.reason(NOW_S + 600), watched.reason(NOW_S - 7200)] == [SKEW, SKEW]
         watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
@@ -218,7 +224,7 @@ def test_while_the_clocks_disagree_it_holds_and_says_so_once(clocks: Clocks) -> 
 
 def test_an_answer_that_shows_the_clocks_agree_releases_at_once_what_was_held(clocks: Clocks) -> None:
     def test() -> None:
-        watched = Watched()
+        watched = Watched(clocks)
         watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
         assert watched.reason(NOW_S + 600) == SKEW
         clocks.wall_s += 600
@@ -231,7 +237,7 @@ def test_an_answer_that_shows_the_clocks_agree_releases_at_once_what_was_held(cl
 
 def test_a_clock_put_right_is_seen_at_the_next_look_without_another_answer(clocks: Clocks) -> None:
     async def run() -> None:
-        watched = Watched(look_s=0.01)
+        watched = Watched(clocks, probe_s=0.01)
         watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
         assert watched.reason(NOW_S + 600) == SKEW
         clocks.wall_s += 600

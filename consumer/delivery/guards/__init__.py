@@ -1,1 +1,1 @@
-"""What keeps deliveries back: circuit breakers, flood guard, poison detection, time window, directives."""
+"""The guards of a destination: circuit breakers, flood guard, poison detection, time window, directives."""

@@ -1,7 +1,7 @@
 """Circuit breakers: a hold is an open circuit, to which only probes are sent.
 
-Held are endpoints for which *our* configuration is wrong (4xx such as 401 and 404), and event types for which the flood
-guard is tripped. A 5xx opens no circuit.
+Two kinds of target are held. Endpoints are held when *our* configuration is wrong (4xx such as 401 and 404). Event
+types are held while the flood guard is tripped for them. A 5xx opens no circuit.
 """
 
 from __future__ import annotations
@@ -23,80 +23,96 @@ Target = TypeVar("Target")
 
 
 class OpenCircuit:
-    """One thing held.
+    """The hold on one target.
 
-    It is probed with one delivery at a time, of different keys in turn, so that one bad event cannot keep it shut.
+    One delivery at a time probes it. Probes take the ordering keys in turn, so one bad event cannot keep it open.
     """
 
     def __init__(self, fault: Fault, now: float, probe_s: float) -> None:
-        """Hold from `now` (monotonic seconds), and probe `probe_s` later."""
+        """Start the hold at `now` (monotonic seconds). The first probe is due `probe_s` later."""
         self.fault = fault
         self.since = now
         self.next_probe = now + probe_s
         self.next_passthrough = float("inf")
-        """When one goes that waits with the others and can prove nothing; never, but at the flood guard."""
+        """When the next pass-through delivery is due (monotonic seconds).
+
+        A pass-through delivery waits for the hold, but its response cannot end it. Only the flood guard has these;
+        for an endpoint this stays infinite.
+        """
         self.probing = False
         self.is_passthrough = False
-        """Whether its probe is such a one."""
+        """Whether the delivery sent last, or due now, is a pass-through and not a probe."""
         self.probed_keys: defaultdict[object, set[int]] = defaultdict(set)
-        """Of each lane, the keys that had a turn since all of its keys had one."""
+        """By lane, the ordering keys that have been probed in the present round.
+
+        A round ends when every key of the lane has been probed.
+        """
 
     def probe_due(self, now: float) -> bool:
-        """Tell whether one goes now, a probe before any other."""
+        """Return True if a delivery may be sent now. A due probe goes before a due pass-through."""
         if self.probing or now < min(self.next_probe, self.next_passthrough):
             return False
         self.is_passthrough = now < self.next_probe
         return True
 
     def schedule_probe(self, at: float) -> None:
-        """Let the next delivery go `at` this time (monotonic seconds): of the sort that went last."""
+        """Set when the next delivery of the kind sent last is due, probe or pass-through (monotonic seconds)."""
         if self.is_passthrough:
             self.next_passthrough = at
         else:
             self.next_probe = at
 
     def unmark_probed(self, key: int) -> None:
-        """Give a key its turn back: what was tried of it has ended, and could say nothing of what is held."""
-        for tried in self.probed_keys.values():
-            tried.discard(key)
+        """Let a key be probed again in this round: its delivery has ended, but its response proved nothing."""
+        for probed in self.probed_keys.values():
+            probed.discard(key)
 
 
 class CircuitBreakers(Generic[Target]):
-    """All holds of one kind within one destination."""
+    """All holds of one kind (endpoints, or event types) within one destination."""
 
     def __init__(self, probe_s: float) -> None:
-        """Start with nothing held."""
+        """Start without holds. `probe_s`: seconds between two probes of a hold."""
         self.probe_s = probe_s
         self._holds: dict[Target, OpenCircuit] = {}
         self._last_success: dict[Target, float] = {}
 
     def __bool__(self) -> bool:
-        """Tell whether anything is held."""
+        """Return True if any target is held."""
         return bool(self._holds)
 
     def __contains__(self, target: Target) -> bool:
-        """Tell whether it is held."""
+        """Return True if `target` is held."""
         return target in self._holds
 
     def __iter__(self) -> Iterator[tuple[Target, OpenCircuit]]:
-        """Go through what is held."""
+        """Iterate over the held targets and their holds. Holds may begin or end meanwhile."""
         return iter(tuple(self._holds.items()))
 
     def get(self, target: Target) -> OpenCircuit | None:
-        """Return the hold of it, if it is held."""
+        """Return the hold on `target`, or `None` if it is not held."""
         return self._holds.get(target)
 
     def succeeded_since(self, target: Target, started: float) -> bool:
-        """Tell whether a call there succeeded after `started`: a Blocked answer is not the endpoint's then."""
+        """Return True if a request to `target` succeeded after `started` (monotonic seconds).
+
+        A Blocked response to a request started before that success is then a problem of its batch.
+        """
         return self._last_success.get(target, float("-inf")) > started
 
     def open(
         self, target: Target, fault: Fault, now: float, first_probe_s: float | None = None, *, passthrough: bool = False
     ) -> bool:
-        """Note a Blocked answer; tell whether the hold is new. Those of calls started before the hold change nothing.
+        """Hold `target` because of a Blocked response; return whether the hold is new.
 
-        `first_s`: seconds to the first probe, where it is not as far off as every other. `others`: there are some that
-        can prove nothing.
+        An existing hold stays as it is: Blocked responses to requests that started before it change nothing.
+
+        Args:
+            target: what is held.
+            fault: the reason.
+            now: monotonic seconds.
+            first_probe_s: seconds until the first probe; `None` = the interval of all probes.
+            passthrough: whether deliveries that cannot end the hold pass through between its probes.
         """
         if target in self._holds:
             return False
@@ -106,29 +122,29 @@ class CircuitBreakers(Generic[Target]):
         return True
 
     def record_probe(self, hold: OpenCircuit, now: float, fault: Fault | None = None) -> None:
-        """Note that a probe ended without an answer that ends the hold; `fault`: the Blocked answer it had."""
+        """Record that a probe ended and the hold continues. `fault`: its Blocked response, if it had one."""
         hold.fault = fault or hold.fault
         hold.schedule_probe(now + self.probe_s)
         hold.probing = False
 
     def close(self, target: Target, now: float, *, success: bool) -> OpenCircuit | None:
-        """Note an answer that is not Blocked; return the hold it ends, if there was one."""
+        """Record a response that is not Blocked; return the hold it ends, or `None` without one."""
         if success:
             self._last_success[target] = now
         return self._holds.pop(target, None)
 
     def probe_now(self, now: float) -> None:
-        """Let every hold be probed at once: something on our side has changed."""
+        """Make a probe of every hold due at once, because something on our side has changed."""
         for hold in self._holds.values():
             hold.next_probe = min(hold.next_probe, now)
 
 
 class EndpointHealth:
-    """What the verdicts of one destination say: which endpoints are held, and whether the credentials are valid.
+    """The state of one destination's endpoints and credentials, derived from its verdicts.
 
     Attributes:
-        credentials_valid: by the last verdict that tells; `None` before the first one.
-        credentials_proven: whether they were ever accepted.
+        credentials_valid: whether the last verdict that depends on credentials accepted them; `None` before the first.
+        credentials_proven: whether the credentials were accepted at least once.
     """
 
     def __init__(
@@ -142,10 +158,16 @@ class EndpointHealth:
         wake_lanes: Callable[[], None],
         release: Callable[[WaitReason], None],
     ) -> None:
-        """Begin, keep and end the holds in `circuit_breakers`.
+        """Start with unknown credentials.
 
-        `is_guard_probe` tells a probe of the flood guard from that of an endpoint. `wake_prober` and `wake_lanes` are
-        called when a hold begins; `release`, when one has ended.
+        Args:
+            name: the destination.
+            circuit_breakers: where endpoints are held.
+            observer: receives what happens.
+            is_guard_probe: returns True for a hold of the flood guard, False for a hold on an endpoint.
+            wake_prober: called when a hold begins.
+            wake_lanes: called when a hold begins.
+            release: called with the wait reason when a hold has ended.
         """
         self.credentials_valid: bool | None = None
         self.credentials_proven = False
@@ -160,10 +182,14 @@ class EndpointHealth:
     def record_verdict(
         self, endpoint: Endpoint, verdict: Verdict, *, answered: bool, probe: OpenCircuit | None, poison: bool
     ) -> None:
-        """Let the verdict on one call begin, keep or end a hold.
+        """Begin, keep or end a hold according to the verdict on one request.
 
-        `answered`: the endpoint itself said so, not the door of credentials before it. `probe`: the hold it probed.
-        `own`: a Blocked answer is the batch's own trouble, and says nothing of the endpoint.
+        Args:
+            endpoint: where the request went.
+            verdict: the verdict on it.
+            answered: whether the endpoint itself responded. False: transport or credentials failed.
+            probe: the hold that the request probed, if it was a probe.
+            poison: whether a Blocked response is the batch's own problem, and proves nothing about the endpoint.
         """
         now = time.monotonic()
         if probe is not None:
@@ -180,7 +206,7 @@ class EndpointHealth:
             return
         if not answered:
             return
-        # An overloaded gateway that says "later" has not looked at the credentials.
+        # An overloaded gateway that responds "later" has not checked the credentials.
         if not isinstance(verdict, Deferred) and not self.credentials_valid:
             self._record_credentials(valid=True)
         ended = self._circuit_breakers.close(endpoint, now, success=isinstance(verdict, Delivered | PartiallyRefused))
@@ -191,13 +217,11 @@ class EndpointHealth:
     def _record_probe(
         self, probe: OpenCircuit, endpoint: Endpoint, verdict: Verdict, now: float, *, answered: bool
     ) -> None:
-        mine = probe is self._circuit_breakers.get(endpoint)
-        self._circuit_breakers.record_probe(
-            probe, now, verdict.fault if mine and isinstance(verdict, Blocked) else None
-        )
-        taken = isinstance(verdict, Delivered)
-        if answered and (taken if self._is_guard_probe(probe) else not isinstance(verdict, Blocked | Deferred)):
-            probe.schedule_probe(now)  # it ended the delivery: if it taught nothing, the next one may be asked at once
+        own = probe is self._circuit_breakers.get(endpoint)
+        self._circuit_breakers.record_probe(probe, now, verdict.fault if own and isinstance(verdict, Blocked) else None)
+        delivered = isinstance(verdict, Delivered)
+        if answered and (delivered if self._is_guard_probe(probe) else not isinstance(verdict, Blocked | Deferred)):
+            probe.schedule_probe(now)  # the delivery has ended: if the hold has not, the next probe need not wait
 
     def _record_credentials(self, *, valid: bool) -> None:
         self.credentials_valid = valid

@@ -1,4 +1,4 @@
-"""An operator's pauses and quarantines, applied to one destination's deliveries."""
+"""An operator's pauses and quarantines, applied to the deliveries of one destination."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from consumer.model.directives import Directives, Pause, Quarantine
 
 _PAUSED: WaitReason = ("paused", "")
-"""One for all: whenever anything about pauses changes, all that waits is looked at anew."""
+"""One wait reason for all pauses: when any pause changes, every waiting delivery is checked again."""
 
 QUARANTINED = Fault(DeadLetterCause.QUARANTINED, "by an operator's directive")
-"""What a quarantine makes of whatever it names."""
+"""The fault of every delivery that a quarantine directive covers."""
 
 
 class DirectiveFilter:
-    """The pauses and quarantines of one destination; false while there are none."""
+    """The pauses and quarantines that apply to one destination. False while there are none."""
 
     def __init__(self, destination: str, directives: Directives = NONE) -> None:
-        """Take those that speak of `destination`."""
+        """Keep the pauses and quarantines in `directives` that cover `destination`."""
         self._destination = destination
         self._apply(directives)
 
     def replace(self, directives: Directives) -> bool:
-        """Use these directives instead of the present ones; return whether that changes a pause or a quarantine."""
+        """Replace the directives; return whether that changed a pause or a quarantine of this destination."""
         before = self.pauses, self.quarantines
         self._apply(directives)
         return before != (self.pauses, self.quarantines)
@@ -54,11 +54,11 @@ class DirectiveFilter:
         self._key_hashes: dict[Partition, frozenset[int]] = {}
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to be asked about."""
+        """Return True if any pause or quarantine applies to this destination."""
         return bool(self.pauses or self.quarantines)
 
     def reason(self, delivery: Delivery) -> WaitReason | Fault | None:
-        """Return what a delivery must wait for, why it is never sent, or `None` where nothing was said of it."""
+        """Return why a delivery must wait, why it is never sent, or `None` if no directive covers it."""
         if self.quarantines and self._is_quarantined(delivery):
             return QUARANTINED
         if None in self._paused_types or delivery.entry.event_type in self._paused_types:
@@ -72,7 +72,7 @@ class DirectiveFilter:
         return self.quarantines_offset(ledger, delivery.slot)
 
     def quarantines_offset(self, ledger: PartitionLedger, slot: int) -> bool:
-        """Tell whether the position of a record is quarantined, whatever it owes."""
+        """Return True if a directive quarantines the offset of the record at `slot`, whatever the record owes."""
         topic, index = ledger.partition
         return (
             topic in self._quarantined_topics
@@ -80,16 +80,16 @@ class DirectiveFilter:
         )
 
     def _key_hashes_of(self, partition: Partition) -> frozenset[int]:
-        """Return the ordering keys that are quarantined in a partition, hashed as the translation hashes them.
+        """Return the ordering keys quarantined in a partition, hashed as the translation hashes them.
 
-        An ordering key is text where the mapping names one, else the record's bytes: what the operator wrote is both.
+        An ordering key is text if the mapping names one, else the record's key bytes. The operator's text covers both.
         """
         keys = self._key_hashes.get(partition)
         if keys is None:
             keys = self._key_hashes[partition] = frozenset(
                 hash((partition.topic, partition.index, key))
-                for topic, index, word in self._quarantined_keys
+                for topic, index, text in self._quarantined_keys
                 if topic == partition.topic and index in {None, partition.index}
-                for key in (word, word.encode(errors="surrogatepass"))
+                for key in (text, text.encode(errors="surrogatepass"))
             )
         return keys

@@ -1,14 +1,16 @@
-"""The flood guard: where an implausible share of recent events is refused, the rest waits and is not dead-lettered.
+"""The flood guard: if an implausible share of recent events is refused, the rest waits and is not dead-lettered.
 
-Counted are verdicts on single events, for each kind (an event type; for causes of decoding a topic) and cause. A cause
-is watched from its first refusal on, until none is left in the window: while nothing is refused, nothing is counted.
-The refusal that trips the guard is the first that waits. So letters of one kind and cause that are written within nine
-tenths of the window are never more than `refusals` - 1, or `share` of the verdicts counted, whichever is more: with the
-defaults 49, where everything is refused. Each process counts for itself, and afresh when it starts and when the guard
-was reset.
+The guard counts verdicts on single events by scope. A scope is a kind and a cause. The kind is an event type, or a
+topic for causes of decoding. A cause is watched from its first refusal until its last refusal has left the window.
+While nothing is refused, nothing is counted. Each process counts on its own, and starts again at 0 after a start and
+after a reset.
 
-Non-obvious: a delivery that is refused by name, in a call that took later ones of its key, waits here too. Should it be
-taken after all it arrives after them: those cannot be taken back.
+The refusal that trips the guard is the first that waits. So the dead letters of one scope, written within nine tenths
+of the window, are bounded: at most `refusals` - 1, or `share` of the verdicts counted, whichever is more. With the
+defaults that is 49 if every event is refused.
+
+Non-obvious: a response can refuse one delivery by its id and accept later ones of the same ordering key. The refused
+delivery waits here too. If it is accepted after all, it arrives after them, because those cannot be recalled.
 """
 
 from __future__ import annotations
@@ -33,12 +35,12 @@ if TYPE_CHECKING:
     from consumer.model.observer import Observer
 
 _PARTS = 10
-"""The window slides in steps of this part of it."""
+"""The window slides in steps of one tenth of its length."""
 
 
 @dataclass(frozen=True, slots=True)
 class FloodGuardOptions:
-    """When the guard trips: so many refusals within so many seconds, and more than this share of the verdicts."""
+    """The guard trips at `refusals` within `window_s` seconds, if they are more than `share` of the verdicts."""
 
     refusals: int = 50
     window_s: float = 600.0
@@ -46,15 +48,26 @@ class FloodGuardOptions:
 
 
 class FloodGuard:
-    """What was refused lately, and what is closed because of it."""
+    """The recent refusals of one destination, and the scopes in which the guard is tripped because of them."""
 
     def __init__(
-        self, name: str, options: FloodGuardOptions, waiting: Callable[[str, DeadLetterCause], int], observer: Observer
+        self,
+        name: str,
+        options: FloodGuardOptions,
+        count_waiting: Callable[[str, DeadLetterCause], int],
+        observer: Observer,
     ) -> None:
-        """Start open. `name`: the destination, "" for causes of decoding; `waiting` counts what waits in a scope."""
+        """Start with nothing tripped.
+
+        Args:
+            name: the destination, or "" for causes of decoding.
+            options: the thresholds.
+            count_waiting: returns how many deliveries wait in a scope.
+            observer: receives trips and resets.
+        """
         self.name = name
         self._options = options
-        self._count_waiting = waiting
+        self._count_waiting = count_waiting
         self._observer = observer
         self._watched: dict[str, dict[DeadLetterCause, _Tally]] = {}
         self._tripped: dict[tuple[str, DeadLetterCause], _Trip] = {}
@@ -62,11 +75,14 @@ class FloodGuard:
 
     @property
     def watching(self) -> bool:
-        """Whether any verdict must be told at all."""
+        """Whether any cause is watched. If not, successes need not be recorded."""
         return bool(self._watched)
 
     def watch(self, kind: str, cause: DeadLetterCause, now: float) -> None:
-        """Watch a cause, before the verdicts that came together with its first refusal are told (`now`: monotonic)."""
+        """Watch a cause. Call this before recording the verdicts that came with its first refusal.
+
+        `now`: monotonic seconds, as everywhere here.
+        """
         if self.is_exempt(kind, cause) or (kind, cause) in self._tripped:
             return
         step, watched = self._step(now), self._watched.setdefault(kind, {})
@@ -76,7 +92,7 @@ class FloodGuard:
             watched[cause] = _Tally(step)
 
     def record_success(self, kind: str, count: int, now: float) -> None:
-        """Count verdicts that refused nothing."""
+        """Count `count` verdicts that are no refusals."""
         if watched := self._watched.get(kind):
             step = self._step(now)
             for cause, tally in list(watched.items()):
@@ -85,15 +101,18 @@ class FloodGuard:
                     self._unwatch(kind, cause)
 
     def record_refusal(self, kind: str, cause: DeadLetterCause, now: float, label: str = "") -> bool:
-        """Count a refusal; tell whether it must wait. `label`: that of the mapping's entry, if it is of one."""
+        """Count a refusal; return whether the delivery must wait.
+
+        `label`: the label of the mapping entry; "" if the record was not decoded.
+        """
         if self.is_exempt(kind, cause):
             return False
         if (kind, cause) in self._tripped:
             return True
         self.watch(kind, cause, now)
         step, watched = self._step(now), self._watched[kind]
-        for other, each in watched.items():
-            each.add(step, int(other is cause), 1)
+        for other, other_tally in watched.items():
+            other_tally.add(step, int(other is cause), 1)
         tally = watched[cause]
         tally.labels.add(label)
         if tally.refused < self._options.refusals or tally.refused <= self._options.share * tally.verdicts:
@@ -104,33 +123,36 @@ class FloodGuard:
         return True
 
     def is_exempt(self, kind: str, cause: DeadLetterCause) -> bool:
-        """Tell whether refusals of a cause are written, however many there are."""
+        """Return True if refusals of this scope are dead-lettered however many there are."""
         return cause.exempt_from_flood_guard or any(self._covers(each, kind, cause) for each in self._accepted)
 
     def is_tripped(self, kind: str, cause: DeadLetterCause) -> bool:
-        """Tell whether it is closed for a kind and cause."""
+        """Return True if the guard is tripped for this scope."""
         return (kind, cause) in self._tripped
 
     def refused_labels(self, kind: str) -> frozenset[str]:
-        """Return the entries whose refusals closed it for a kind: that one of theirs is taken is a sign of mending."""
-        return frozenset().union(*(closure.labels for (closed, _), closure in self._tripped.items() if closed == kind))
+        """Return the labels of the mapping entries whose refusals tripped the guard for a kind.
+
+        Only an accepted delivery of one of these entries proves that the cause is fixed.
+        """
+        return frozenset().union(*(trip.labels for (tripped, _), trip in self._tripped.items() if tripped == kind))
 
     def reset(self, kind: str, now: float) -> None:
-        """Open for a kind, since a probe was taken."""
+        """Reset the guard for a kind, because its probe was accepted."""
         self._reset([scope for scope in self._tripped if scope[0] == kind], now, "probe")
 
     def accept(self, accepted: Iterable[AcceptRefusals], now: float) -> Sequence[tuple[str, DeadLetterCause]]:
-        """Let the refusals through that these directives speak of, and no others; return the scopes that opens.
+        """Let through the refusals that these directives cover, and no others; return the scopes this resets.
 
-        Where one has ended, counting starts afresh.
+        When a directive ends, counting starts again at 0.
         """
         self._accepted = tuple(accepted)
-        opened = [scope for scope in self._tripped if self.is_exempt(*scope)]
-        self._reset(opened, now, "directive")
+        exempt = [scope for scope in self._tripped if self.is_exempt(*scope)]
+        self._reset(exempt, now, "directive")
         for kind, cause in [(kind, cause) for kind, causes in self._watched.items() for cause in causes]:
             if self.is_exempt(kind, cause):
                 self._unwatch(kind, cause)
-        return opened
+        return exempt
 
     def tripped(self, now: float, wall_ms: int) -> Sequence[FloodGuardStatus]:
         """Return the scopes in which the guard is tripped.
@@ -151,8 +173,8 @@ class FloodGuard:
 
     def _reset(self, scopes: Iterable[tuple[str, DeadLetterCause]], now: float, by: str) -> None:
         for kind, cause in scopes:
-            closure = self._tripped.pop((kind, cause))
-            self._observer.flood_guard_reset(self.name, kind, cause, now - closure.since, by)
+            trip = self._tripped.pop((kind, cause))
+            self._observer.flood_guard_reset(self.name, kind, cause, now - trip.since, by)
 
     def _covers(self, accepted: AcceptRefusals, kind: str, cause: DeadLetterCause) -> bool:
         if accepted.cause is not cause:
@@ -202,12 +224,12 @@ class _Trip:
 
 
 class _Tally:
-    """The verdicts of one kind since a cause is watched, as far as they lie in the window."""
+    """The verdicts on one kind within the window, counted since one cause of it is watched."""
 
     __slots__ = ("_steps", "labels", "last_refusal_step", "refused", "verdicts")
 
     def __init__(self, step: int) -> None:
-        self.last_refusal_step = step  # that of its last refusal
+        self.last_refusal_step = step
         self.refused = self.verdicts = 0
         self.labels: set[str] = set()
         self._steps: deque[list[int]] = deque()
@@ -226,7 +248,7 @@ class _Tally:
 
 
 class DestinationFloodGuard:
-    """One destination's guard, as its lanes meet it."""
+    """The flood guard of one destination: deliveries of a tripped event type wait in the lanes and are probed."""
 
     def __init__(
         self,
@@ -239,12 +261,19 @@ class DestinationFloodGuard:
         release: Callable[[WaitReason], None],
         wake_prober: Callable[[], None],
     ) -> None:
-        """Hold deliveries back in the lanes, and have each of their event types probed every `probe_s` seconds.
+        """Start with nothing tripped.
 
-        `count_waiting` counts the deliveries that wait for a scope, `release` lets them go; both in all lanes.
+        Args:
+            name: the destination.
+            options: the thresholds.
+            probe_s: seconds between two probes of an event type.
+            observer: receives trips and resets.
+            count_waiting: returns how many deliveries wait for a reason, in all lanes.
+            release: releases these deliveries in all lanes.
+            wake_prober: called when the guard trips.
         """
         self.circuit_breakers: CircuitBreakers[str] = CircuitBreakers(probe_s)
-        """The event types whose deliveries wait, each with its prober."""
+        """The holds on the event types for which the guard is tripped."""
         self._guard = FloodGuard(name, options, lambda kind, _: count_waiting(("guard", kind)), observer)
         self._release = release
         self._wake_prober = wake_prober
@@ -254,21 +283,24 @@ class DestinationFloodGuard:
         return self._guard.tripped(time.monotonic(), now_ms())
 
     def reason(self, delivery: Delivery) -> WaitReason | None:
-        """Return what a delivery must wait for, if the guard is closed for its event type."""
+        """Return why a delivery must wait, or `None` if the guard is not tripped for its event type."""
         event_type = delivery.entry.event_type
         return ("guard", event_type) if event_type in self.circuit_breakers else None
 
     def is_proof(self, kind: str) -> Callable[[Delivery], bool]:
-        """Return what tells whether a delivery that is taken opens the guard for an event type."""
+        """Return a predicate: True for a delivery whose acceptance resets the guard for an event type."""
         labels = self._guard.refused_labels(kind)
         return lambda delivery: delivery.entry.label in labels and delivery.entry.event_type == kind
 
     def is_probe(self, hold: OpenCircuit) -> bool:
-        """Tell whether a probe is one of ours, and not that of a hold."""
-        return any(hold is mine for _, mine in self.circuit_breakers)
+        """Return True if `hold` belongs to the flood guard and not to an endpoint."""
+        return any(hold is own for _, own in self.circuit_breakers)
 
     def record_delivered(self, batch: Sequence[Delivery], started: float) -> None:
-        """Count what was taken; what was sent at `started` (monotonic), after the guard tripped, resets it."""
+        """Count accepted deliveries. One that proves the cause fixed, sent after the guard tripped, resets it.
+
+        `started`: when the request was sent, monotonic seconds.
+        """
         if not self._guard.watching and not self.circuit_breakers:
             return
         now = time.monotonic()
@@ -284,26 +316,26 @@ class DestinationFloodGuard:
                     hold.unmark_probed(delivery.key)
 
     def watch(self, refusals: Iterable[tuple[Delivery, Fault]]) -> None:
-        """Watch what an answer refuses, before what it takes is counted: those verdicts belong together."""
+        """Watch the causes of these refusals. Call this before counting what the same response accepted."""
         now = time.monotonic()
         for delivery, fault in refusals:
             if isinstance(fault.cause, DeadLetterCause) and delivery.entry.event_type not in self.circuit_breakers:
                 self._guard.watch(delivery.entry.event_type, fault.cause, now)
 
     def record_refusal(self, delivery: Delivery, cause: DeadLetterCause) -> bool:
-        """Count a refusal; tell whether it waits instead of being dead-lettered.
+        """Count a refusal; return whether the delivery waits instead of being dead-lettered.
 
-        While the guard is closed for an event type for one cause, its refusals for others wait as well: they are
-        answers to probes, or late ones to calls that had started before. So it is closed for one cause at a time.
+        While the guard is tripped for an event type, refusals with other causes wait as well. These are responses to
+        probes, or late responses to requests sent before the trip. So the guard is tripped for one cause at a time.
         """
         entry = delivery.entry
         kind = entry.event_type
         hold = self.circuit_breakers.get(kind)
         if hold is not None:
-            lets = self._guard.is_exempt(kind, cause)
-            if lets and not self.is_proof(kind)(delivery):
+            exempt = self._guard.is_exempt(kind, cause)
+            if exempt and not self.is_proof(kind)(delivery):
                 hold.unmark_probed(delivery.key)
-            return not lets
+            return not exempt
         now = time.monotonic()
         if not self._guard.record_refusal(kind, cause, now, entry.label):
             return False
@@ -312,7 +344,7 @@ class DestinationFloodGuard:
         return True
 
     def accept(self, accepted: Iterable[AcceptRefusals]) -> None:
-        """Let the refusals through that these directives speak of, and no others."""
+        """Let through the refusals that these directives cover, and no others."""
         for kind, _ in self._guard.accept(accepted, time.monotonic()):
             self._end_hold(kind)
 

@@ -1,8 +1,8 @@
 """Records and deliveries that failed to decode or map: dead-lettered, or parked while the flood guard is tripped.
 
 A parked failure is still owed: the committable offset stays below its record, and the limits of records and bytes bound
-how much is parked. Its event type or topic goes on meanwhile, and so do later events of its own ordering key: where a
-record does not decode, the key is unknown.
+how much is parked. Its event type or topic continues meanwhile. So do later events of its own ordering key, because
+the key of a record that does not decode is unknown.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
     from consumer.model.status import FloodGuardStatus
     from consumer.model.translated_batch import Translation, TranslationFailure
 
-_AT_ONCE = 200
-"""Letters written in one go when a guard resets: tens of thousands at once would keep the loop."""
+_WRITES_PER_STEP = 200
+"""Dead letters written in one step after a reset. Tens of thousands at once would block the loop."""
 
 
 class FailedDelivery(NamedTuple):
-    """A record, or one delivery of it, that could not be said, and its place in the ledger."""
+    """A record that did not decode, or a delivery that did not map, with its slot in the ledger."""
 
     failure: TranslationFailure
     ledger: PartitionLedger
     slot: int
     failed_at_ms: int
-    """When that was found, epoch milliseconds."""
+    """When the translation failed, epoch milliseconds."""
 
 
 class ParkedFailures:
-    """The guards of what could not be said, one for each account, and what is parked at them.
+    """The flood guards of failed translations, one for each account, and the failures parked behind them.
 
-    That of a destination counts event types, and that of the pipeline's own account, "", topics. What was said counts
-    as taken here: whether the destination takes it is another guard's matter.
+    The guard of a destination counts by event type. The guard of the pipeline's own account, "", counts by topic. A
+    delivery that was translated counts as a success here: the destination's own flood guard counts the response to it.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ParkedFailures:
         write: Callable[[FailedDelivery], None],
         observer: Observer,
     ) -> None:
-        """Start with nothing parked; `write` writes a letter."""
+        """Start with nothing parked. `write` writes the dead letter of a failure."""
         self._guards = {
             each: FloodGuard(each, options, partial(self._count_parked, each), observer) for each in accounts
         }
@@ -65,69 +65,69 @@ class ParkedFailures:
         self._write = write
         self._parked: dict[tuple[str, str, DeadLetterCause], deque[FailedDelivery]] = {}
 
-    def count_translated(self, lot: Sequence[Message], translation: Translation) -> None:
-        """Count what of a lot could be said, beside what could not: before that is told by `found`."""
+    def count_translated(self, records: Sequence[Message], translation: Translation) -> None:
+        """Count what was translated of these records. Call this before `add` is called with their failures."""
         now = time.monotonic()
-        for faulty in translation.faults:
-            account, kind = _scope(faulty, lot[faulty.record].topic())
-            self._guards[account].watch(kind, cast("DeadLetterCause", faulty.fault.cause), now)
+        for failure in translation.faults:
+            account, kind = _account_and_kind(failure, records[failure.record].topic())
+            self._guards[account].watch(kind, cast("DeadLetterCause", failure.fault.cause), now)
         for name, column in translation.columns.items():
             if self._guards[name].watching:
                 for event_type, count in column.by_event_type().items():
                     self._guards[name].record_success(event_type, count, now)
         if self._guards[""].watching:
-            apart = {*translation.waiting, *(faulty.record for faulty in translation.faults if faulty.entry is None)}
-            topics = Counter(message.topic() for index, message in enumerate(lot) if index not in apart)
+            not_decoded = {*translation.waiting, *(each.record for each in translation.faults if each.entry is None)}
+            topics = Counter(message.topic() for index, message in enumerate(records) if index not in not_decoded)
             for topic, count in topics.items():
                 self._guards[""].record_success(topic, count, now)
 
-    def add(self, faulty: TranslationFailure, ledger: PartitionLedger, slot: int) -> None:
-        """Write a letter, or park it behind a closed guard, or behind those that are parked for the same already.
+    def add(self, failure: TranslationFailure, ledger: PartitionLedger, slot: int) -> None:
+        """Dead-letter a failure, or park it: while its guard is tripped, or behind failures parked for its scope.
 
-        What is quarantined by its position is written as that, and neither counted nor parked.
+        A failure at a quarantined offset is dead-lettered as quarantined, and is neither counted nor parked.
         """
-        account, kind = _scope(faulty, ledger.partition.topic)
-        cause = cast("DeadLetterCause", faulty.fault.cause)
-        unsaid = FailedDelivery(faulty, ledger, slot, now_ms())
+        account, kind = _account_and_kind(failure, ledger.partition.topic)
+        cause = cast("DeadLetterCause", failure.fault.cause)
+        failed = FailedDelivery(failure, ledger, slot, now_ms())
         scope = (account, kind, cause)
         if self._directive_filters[account].quarantines_offset(ledger, slot):
-            self._write(_quarantined(unsaid))
+            self._write(_quarantined(failed))
         elif self._guards[account].record_refusal(kind, cause, time.monotonic()) or scope in self._parked:
-            self._parked.setdefault(scope, deque()).append(unsaid)
+            self._parked.setdefault(scope, deque()).append(failed)
         else:
-            self._write(unsaid)
+            self._write(failed)
 
     def apply_directives(self, directives: Directives) -> None:
-        """Act on what an operator says from now on: accepted refusals, and quarantined positions.
+        """Apply accepted refusals and quarantined offsets.
 
-        A quarantine by an ordering key finds nothing here: what could not be said has none that is known.
+        A quarantine by ordering key matches nothing here, because the key of a failed translation is unknown.
         """
         self._directive_filters = {account: DirectiveFilter(account, directives) for account in self._guards}
         for scope, parked in list(self._parked.items()):
-            said = self._directive_filters[scope[0]]
-            left: deque[FailedDelivery] = deque()
-            for unsaid in parked:
-                if unsaid.ledger.active and said.quarantines_offset(unsaid.ledger, unsaid.slot):
-                    self._write(_quarantined(unsaid))
+            directive_filter = self._directive_filters[scope[0]]
+            remaining: deque[FailedDelivery] = deque()
+            for failed in parked:
+                if failed.ledger.active and directive_filter.quarantines_offset(failed.ledger, failed.slot):
+                    self._write(_quarantined(failed))
                 else:
-                    left.append(unsaid)
-            if left:
-                self._parked[scope] = left
+                    remaining.append(failed)
+            if remaining:
+                self._parked[scope] = remaining
             else:
                 del self._parked[scope]
         self.accept_refusals(directives.accepted)
 
     def accept_refusals(self, accepted: Sequence[AcceptRefusals]) -> None:
-        """Let the letters go that these directives speak of, in the order in which they were parked."""
+        """Write the parked dead letters covered by these directives, oldest first."""
         for account, guard in self._guards.items():
             for kind, cause in guard.accept(accepted, time.monotonic()):
                 self._write_parked((account, kind, cause))
 
     def drop_revoked(self) -> None:
-        """Forget what is parked of ledgers that have ended: it is the next owner's."""
+        """Drop the failures of ledgers that have ended: the next owner of the partition handles them."""
         for scope, parked in list(self._parked.items()):
-            if left := deque(unsaid for unsaid in parked if unsaid.ledger.active):
-                self._parked[scope] = left
+            if remaining := deque(failed for failed in parked if failed.ledger.active):
+                self._parked[scope] = remaining
             else:
                 del self._parked[scope]
 
@@ -142,20 +142,20 @@ class ParkedFailures:
         account, kind, cause = scope
         parked = self._parked.get(scope)
         if parked is None or self._guards[account].is_tripped(kind, cause):
-            return  # forgotten meanwhile; or closed again, and somebody will open it
-        for unsaid in list(islice(parked, _AT_ONCE)):
+            return  # dropped meanwhile, or tripped again: then the next reset writes the rest
+        for failed in list(islice(parked, _WRITES_PER_STEP)):
             parked.popleft()
-            self._write(unsaid)
+            self._write(failed)
         if parked:
             asyncio.get_running_loop().call_soon(self._write_parked, scope)
         else:
             del self._parked[scope]
 
 
-def _quarantined(unsaid: FailedDelivery) -> FailedDelivery:
-    return unsaid._replace(failure=unsaid.failure._replace(fault=QUARANTINED))
+def _quarantined(failed: FailedDelivery) -> FailedDelivery:
+    return failed._replace(failure=failed.failure._replace(fault=QUARANTINED))
 
 
-def _scope(faulty: TranslationFailure, topic: str) -> tuple[str, str]:
-    """Return the account and the kind that a fault counts for."""
-    return ("", topic) if faulty.entry is None else (faulty.entry.destination, faulty.entry.event_type)
+def _account_and_kind(failure: TranslationFailure, topic: str) -> tuple[str, str]:
+    """Return the account and the kind that a failure counts for."""
+    return ("", topic) if failure.entry is None else (failure.entry.destination, failure.entry.event_type)

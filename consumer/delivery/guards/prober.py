@@ -1,4 +1,7 @@
-"""The prober: while a circuit is open, one lane at a time sends one delivery; changed credentials are tried at once."""
+"""The prober of a destination: one lane at a time sends one delivery while a circuit is open.
+
+Changed credentials are tried at once.
+"""
 
 from __future__ import annotations
 
@@ -22,30 +25,32 @@ if TYPE_CHECKING:
     from consumer.model import Endpoint
     from consumer.model.observer import Observer
 
-_LOOK_S = 0.05
-_SECRETS_EVERY_S = 2.0
-_NOTHING_S = 1.0
-"""Where nothing that waits can go, it is looked at again after this: all of it was gone through."""
+_CHECK_S = 0.05
+_SEARCH_AGAIN_S = 1.0
+"""Wait before the next search if no waiting delivery can be sent.
+
+A search visits every waiting delivery, so it must not run at every check.
+"""
 
 
 class ProbingLane(Protocol):
-    """A lane, as the prober sees it."""
+    """The part of a lane that the prober needs."""
 
     probe: WaitReason | None
-    """What it is asked to probe with its next request."""
+    """What the lane shall probe with its next request."""
 
     def count_waiting(self, scope: WaitReason) -> int:
-        """Count what waits for `scope`."""
+        """Return how many deliveries wait for `scope`."""
 
     def can_probe(self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter) -> bool:
         """Return True if a delivery that waits for `scope` can probe it."""
 
     def wake(self) -> None:
-        """Look again at what may be done."""
+        """Check again what can be sent."""
 
 
 class Prober:
-    """One destination's prober."""
+    """Sends probes for the holds of one destination's endpoints and flood guard."""
 
     def __init__(
         self,
@@ -58,8 +63,12 @@ class Prober:
         directive_filter: DirectiveFilter,
         credentials: Credentials,
         observer: Observer,
+        secrets_check_s: float,
     ) -> None:
-        """Probe what the circuit breakers and the flood guard hold; `something_held` is set when either begins to."""
+        """Probe the holds of `circuit_breakers` and `flood_guard`. `something_held` is set when a hold begins.
+
+        `secrets_check_s`: seconds between two reads of the secret files while anything is held.
+        """
         self._name = name
         self._something_held = something_held
         self._circuit_breakers = circuit_breakers
@@ -68,27 +77,28 @@ class Prober:
         self._directive_filter = directive_filter
         self._credentials = credentials
         self._observer = observer
+        self._secrets_check_s = secrets_check_s
         self._lanes: Sequence[ProbingLane] = ()
         self._next_lane = 0
 
     async def run(self, lanes: Sequence[ProbingLane]) -> None:
-        """Probe through these lanes, for ever."""
+        """Probe through these lanes until cancelled."""
         self._lanes = lanes
-        holds, guarded = self._circuit_breakers, self._flood_guard.circuit_breakers
-        secrets_read = 0.0
+        endpoints, event_types = self._circuit_breakers, self._flood_guard.circuit_breakers
+        secrets_read_at = 0.0
         while True:
-            if not holds and not guarded:
+            if not endpoints and not event_types:
                 self._something_held.clear()
                 await self._something_held.wait()
-            await asyncio.sleep(min(_LOOK_S, holds.probe_s / 4))
-            if time.monotonic() - secrets_read >= _SECRETS_EVERY_S:
+            await asyncio.sleep(min(_CHECK_S, endpoints.probe_s / 4))
+            if time.monotonic() - secrets_read_at >= self._secrets_check_s:
                 if await self._credentials.refresh():
                     self._observer.credential_renewed(self._name, ok=True)
-                    holds.probe_now(time.monotonic())
-                secrets_read = time.monotonic()
+                    endpoints.probe_now(time.monotonic())
+                secrets_read_at = time.monotonic()
             now = time.monotonic()
-            # Probes first: what goes in between at one guard could keep the lanes from the probe of another.
-            for scope, hold in sorted(self._holds(), key=lambda held: now < held[1].next_probe):
+            # Probes first: the pass-through deliveries of one event type could occupy the lanes another needs.
+            for scope, hold in sorted(self._holds(), key=lambda each: now < each[1].next_probe):
                 if hold.probe_due(now) and self._can_end(scope):
                     hold.probing = self._request_probe(scope, hold)
 
@@ -99,32 +109,36 @@ class Prober:
         return endpoints + [(("guard", event_type), hold) for event_type, hold in self._flood_guard.circuit_breakers]
 
     def open_circuit(self, scope: WaitReason) -> OpenCircuit | None:
-        """Return what is held under `scope`, if it still is."""
-        return next((hold for held, hold in self._holds() if held == scope), None)
+        """Return the hold for `scope`, or `None` if it has ended."""
+        return next((hold for held_scope, hold in self._holds() if held_scope == scope), None)
 
-    def can_probe(self, scope: WaitReason, tried: Collection[int]) -> Callable[[Delivery], bool]:
-        """Return what tells whether a delivery may probe what is held under `scope`: not of keys `tried` already."""
+    def probe_predicate(self, scope: WaitReason, probed: Collection[int]) -> Callable[[Delivery], bool]:
+        """Return a predicate: True for a delivery that can probe the hold for `scope`.
+
+        Keys in `probed` are excluded.
+        """
         holds, window = self._circuit_breakers, self._time_window
         kind, held = scope
 
-        def fit(delivery: Delivery) -> bool:
+        def can_probe(delivery: Delivery) -> bool:
             to = delivery.envelope.endpoint
-            # The guard's event types and the clock have no endpoint of their own: they are probed where none is held.
+            # Event types and the clock have no endpoint of their own: their probes go to endpoints that are not held.
             elsewhere = to != held if kind == "endpoint" and scope != SKEW else to in holds
-            if delivery.key in tried or elsewhere:
+            if delivery.key in probed or elsewhere:
                 return False
             reason = window.reason(delivery)
-            # Its time will come by itself, unless nobody knows what time it is: the answer to a probe says that.
+            # A delivery that is early is sent later without a probe. But while the destination's clock is unknown, the
+            # `Date` of a probe's response is needed.
             return not isinstance(reason, tuple) or (reason == SKEW and not window.date_known)
 
-        return fit
+        return can_probe
 
     def probe_filter(self, scope: WaitReason, hold: OpenCircuit) -> ProbeFilter:
-        """Return what a hold is probed for now.
+        """Return which deliveries can be sent for a hold now.
 
-        Any answer tells whether an endpoint is mended; the flood guard waits for one to an entry that was refused.
-        Others of its event type go in between, one at a time, and are no probes: new keys may come faster than they go,
-        each beginning with one that proves nothing.
+        Any response tells whether an endpoint works again. The flood guard needs the response to an entry that was
+        refused. Other deliveries of its event type pass through between the probes, one at a time. Without that, new
+        keys could arrive faster than keys are probed, each beginning with a delivery that proves nothing.
         """
         kind, held = scope
         if kind != "guard":
@@ -139,30 +153,29 @@ class Prober:
                 scope,
             }:
                 return False
-            return not isinstance(
-                self._directive_filter.reason(delivery), tuple
-            )  # what is quarantined ends, and is in nobody's way
+            # A quarantined delivery ends, and is not in the way. A paused one waits.
+            return not isinstance(self._directive_filter.reason(delivery), tuple)
 
         return ProbeFilter(proves, passes)
 
     def _can_end(self, scope: WaitReason) -> bool:
-        """Tell whether a probe may end a hold: that of clocks known to disagree ends when one is put right."""
+        """Return True if a probe can end the hold. Clocks known to disagree need a correction, not a probe."""
         return scope != SKEW or not self._time_window.date_known
 
     def _request_probe(self, scope: WaitReason, hold: OpenCircuit) -> bool:
-        """Have a lane probe what is held; tell whether one will."""
+        """Let one lane probe the hold; return False if no lane can."""
         lanes = self._lanes
         numbers = [(self._next_lane + step) % len(lanes) for step in range(len(lanes))]
         waiting = [number for number in numbers if lanes[number].count_waiting(scope)]
-        # A lane asked already would forget the other scope, and nobody would ask for that one again.
+        # A lane with a probe request keeps it: overwritten, the other hold would stay marked as being probed forever.
         able = [number for number in waiting if lanes[number].probe is None]
-        proof, fits = self.probe_filter(scope, hold), self.can_probe(scope, ())
+        probe_filter, can_probe = self.probe_filter(scope, hold), self.probe_predicate(scope, ())
         for number in able:
-            if lanes[number].can_probe(scope, fits, proof):
+            if lanes[number].can_probe(scope, can_probe, probe_filter):
                 self._next_lane = number + 1
                 lanes[number].probe = scope
                 lanes[number].wake()
                 return True
         if able and able == waiting:
-            hold.schedule_probe(time.monotonic() + min(_NOTHING_S, self._circuit_breakers.probe_s))
+            hold.schedule_probe(time.monotonic() + min(_SEARCH_AGAIN_S, self._circuit_breakers.probe_s))
         return False

@@ -1,9 +1,9 @@
-"""Time windows: whether an event's time lets it go now, must be waited for, or is past hope.
+"""Time windows: whether an event's time lets it be sent now, later, or never.
 
-Non-obvious: their clock is known only from the `Date` of their answers. What was learnt is kept against our monotonic
-clock, so that when our wall clock is put right the skew is gone at once, without another answer. Until a `Date` was
-heard, and again when the last one is long ago, ours may be the one that is wrong: what it puts outside the window is
-held, and one delivery of it is sent, for the sake of the answer.
+Non-obvious: the destination's clock is known only from the `Date` headers of its responses. It is kept relative to our
+monotonic clock. So when our wall clock is corrected, the skew disappears at once, without another response. Before the
+first `Date`, and when the last one is too old, our own clock may be the wrong one. Deliveries that our clock puts
+outside the window are held then, and one of them is sent as a probe, for the `Date` of its response.
 """
 
 from __future__ import annotations
@@ -25,27 +25,33 @@ if TYPE_CHECKING:
     from consumer.model.observer import Observer
 
 MAX_SKEW_S = 60.0
-"""How far ahead of our clock an event may be and still be waited for; also how far their clock may be from ours."""
+"""How far an event may be ahead of our clock and still wait for its time.
+
+Also the largest difference of the two clocks at which an event is refused for its time.
+"""
 
 DATE_VALID_S = 600.0
-"""How long a `Date` tells that the clocks agree: ours may be put wrong meanwhile."""
+"""How long a `Date` is trusted. Our clock may be set wrong later."""
 
 CLOCK = Endpoint(status.CLOCK, "", "")
-"""What is held while the clocks disagree or theirs is not known: no address, but shown and probed like one."""
+"""The target that is held while the clocks disagree, or the destination's is unknown. Not a real endpoint."""
 
 SKEW: WaitReason = ("endpoint", CLOCK)
 
 _FIRST_PROBE_S = 1.0
-"""Calls under way bring a `Date` sooner than this, mostly, and no probe is needed."""
+"""Requests in flight usually bring a `Date` sooner than this, and no probe is needed."""
 
 
 def check_window(event_ms: int, max_age_ms: int | None, now_ms: float) -> float | Fault | None:
-    """Return where an event's time stands in its destination's window, by one clock.
+    """Compare an event's time with its destination's window.
 
-    All times are epoch milliseconds; `max_age_ms` is the window's, `None` = there is none.
+    Args:
+        event_ms: the event's time, epoch milliseconds.
+        max_age_ms: the length of the window in milliseconds; `None` = there is no window.
+        now_ms: the clock to use, epoch milliseconds.
 
     Returns:
-        `None` inside the window; the seconds until it is there, if it is a little ahead; else why it will never be.
+        `None` inside the window; the seconds to wait if the event is at most `MAX_SKEW_S` ahead; else the fault.
     """
     if max_age_ms is None:
         return None
@@ -63,7 +69,11 @@ def check_window(event_ms: int, max_age_ms: int | None, now_ms: float) -> float 
 
 
 class TimeWindow:
-    """One destination's view of time. `active` once any of its deliveries has a window at all."""
+    """The time window of one destination.
+
+    Attributes:
+        active: whether any delivery had a window so far. The owner sets it.
+    """
 
     def __init__(
         self,
@@ -72,10 +82,21 @@ class TimeWindow:
         release: Callable[[WaitReason], None],
         hold_started: Callable[[], None],
         observer: Observer,
+        *,
+        wall_clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Let `release` be told when a wait is over, and `began` when a hold begins.
+        """Start with the destination's clock unknown.
 
-        What is held for the clocks is looked at as often as `holds` are probed.
+        Args:
+            name: the destination.
+            circuit_breakers: where the clock is held. Its probe interval is also the interval at which a known
+                disagreement of the clocks is checked again.
+            release: called with the wait reason when a wait is over.
+            hold_started: called when a hold begins.
+            observer: receives what happens.
+            wall_clock: our wall clock, epoch seconds.
+            monotonic: our monotonic clock, seconds.
         """
         self.active = False
         self._name = name
@@ -83,61 +104,63 @@ class TimeWindow:
         self._release = release
         self._hold_started = hold_started
         self._observer = observer
+        self._wall_clock = wall_clock
+        self._monotonic = monotonic
         self._timers: dict[WaitReason, asyncio.TimerHandle] = {}
         self._ahead_s = self._date_at_s = float("-inf")
 
     @property
     def skew_s(self) -> float:
-        """Seconds their clock is ahead of ours, by the last `Date` there was."""
-        return self._ahead_s + time.monotonic() - time.time()
+        """Seconds that the destination's clock is ahead of ours, by its last `Date`. Infinite before the first."""
+        return self._ahead_s + self._monotonic() - self._wall_clock()
 
     @property
     def date_known(self) -> bool:
-        """Whether their clock is known: a `Date` was heard lately."""
-        return time.monotonic() - self._date_at_s <= DATE_VALID_S
+        """Whether the destination's clock is known: its last `Date` is recent enough."""
+        return self._monotonic() - self._date_at_s <= DATE_VALID_S
 
     @property
     def clocks_agree(self) -> bool:
-        """Whether their clock is known and ours agrees with it: only then can an event be refused for its time."""
+        """Whether the destination's clock is known and ours agrees. Only then can an event be refused for its time."""
         return self.date_known and abs(self.skew_s) <= MAX_SKEW_S
 
     def record_server_date(self, date: str | None) -> None:
-        """Learn their time from the `Date` header of an answer (RFC 9110 §6.6.1); anything else teaches nothing."""
+        """Learn the destination's time from the `Date` header of a response (RFC 9110 §6.6.1). Ignore anything else."""
         if not date:
             return
         try:
-            theirs = parsedate_to_datetime(date)
-            if theirs.tzinfo is None:
-                theirs = theirs.replace(tzinfo=UTC)
-            ahead_s = theirs.timestamp() - time.monotonic()
-        except (TypeError, ValueError, IndexError, OverflowError):  # all of them come out of arbitrary text
+            server_time = parsedate_to_datetime(date)
+            if server_time.tzinfo is None:
+                server_time = server_time.replace(tzinfo=UTC)
+            ahead_s = server_time.timestamp() - self._monotonic()
+        except (TypeError, ValueError, IndexError, OverflowError):  # arbitrary text raises each of them
             return
-        self._ahead_s, self._date_at_s = ahead_s, time.monotonic()
+        self._ahead_s, self._date_at_s = ahead_s, self._monotonic()
         self._end_hold_if_clocks_agree()
 
     def reason(self, delivery: Delivery) -> WaitReason | Fault | None:
-        """Return what a delivery must wait for, why it can never go, or `None` where its time is all right."""
-        stands = check_window(delivery.event_ms, delivery.envelope.max_age_ms, time.time() * 1000)
-        if stands is None:
+        """Return why a delivery must wait, why it can never be sent, or `None` if it can be sent now."""
+        result = check_window(delivery.event_ms, delivery.envelope.max_age_ms, self._wall_clock() * 1000)
+        if result is None:
             return None
-        if isinstance(stands, float):
-            return self._wait_for(("clock", delivery.event_ms // 1000), stands)
+        if isinstance(result, float):
+            return self._wait_for(("clock", delivery.event_ms // 1000), result)
         if self.clocks_agree:
-            return stands
+            return result
         self._hold()
         return self._wait_for(SKEW, self._circuit_breakers.probe_s)
 
     def expired(self, delivery: Delivery) -> Fault | None:
-        """Return why a delivery's time can never be right, as far as that can be told."""
-        stands = check_window(delivery.event_ms, delivery.envelope.max_age_ms, time.time() * 1000)
-        return stands if isinstance(stands, Fault) and self.clocks_agree else None
+        """Return why a delivery can never be sent because of its time, or `None` if that is not certain."""
+        result = check_window(delivery.event_ms, delivery.envelope.max_age_ms, self._wall_clock() * 1000)
+        return result if isinstance(result, Fault) and self.clocks_agree else None
 
     def drop_revoked(self) -> None:
-        """Hold nothing more: all that waited is looked at anew, and may belong to another member by now."""
+        """End the hold. All waiting deliveries are checked again, and some may belong to another member now."""
         self._end_hold()
 
     def close(self) -> None:
-        """Let no timer of ours fire any more."""
+        """Cancel all timers."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -161,21 +184,21 @@ class TimeWindow:
                 else "outside the time window by our clock, and the destination's is not known yet",
             )
             self._circuit_breakers.open(
-                CLOCK, fault, time.monotonic(), min(_FIRST_PROBE_S, self._circuit_breakers.probe_s)
+                CLOCK, fault, self._monotonic(), min(_FIRST_PROBE_S, self._circuit_breakers.probe_s)
             )
             self._observer.hold_started(self._name, CLOCK.name, fault)
             self._hold_started()
         if self.date_known and SKEW not in self._timers and (hold := self._circuit_breakers.get(CLOCK)):
             hold.next_probe = (
-                time.monotonic() + self._circuit_breakers.probe_s
-            )  # nothing is asked: it is when we look again
+                self._monotonic() + self._circuit_breakers.probe_s
+            )  # no probe is sent: this is the next check of the clocks
 
     def _end_hold_if_clocks_agree(self) -> None:
         if self.clocks_agree:
             self._end_hold()
 
     def _end_hold(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if (ended := self._circuit_breakers.close(CLOCK, now, success=False)) is None:
             return
         self._observer.hold_ended(self._name, CLOCK.name, now - ended.since)

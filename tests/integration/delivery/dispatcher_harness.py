@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from consumer.delivery.backoff import Backoff
@@ -102,7 +103,14 @@ class FakeDeadLetterTopic:
 class DispatcherHarness:
     """The lanes of one destination, and what they owe."""
 
-    def __init__(self, fake: Fake, options: DestinationOptions, destination_options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        fake: Fake,
+        options: DestinationOptions,
+        destination_options: Mapping[str, Any],
+        random: Random | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
         kind = KINDS[{FakeCopilot: "copilot", FakeCustomerio: "customerio", FakeYotpo: "yotpo"}[type(fake)]]
         self.fake = fake
         self.destination: Destination = kind.construct(kind.options(url=fake.url, **destination_options))
@@ -135,6 +143,8 @@ class DispatcherHarness:
             sink=self.settlement.sink_of(self.name),
             may_send=lambda: not self.fenced,
             observer=self.observer,
+            random=random,
+            wall_clock=wall_clock,
         )
 
     async def _token_call(self, call: HttpRequest) -> HttpResponse | Fault | Deferred:
@@ -219,10 +229,12 @@ QUICK = {"lanes": 4, "timeout_s": 30.0, "linger_s": 0.0, "backoff": Backoff(0.01
 async def dispatcher_harness(
     fake: Fake,
     destination: Mapping[str, Any] | None = None,
+    random: Random | None = None,
+    wall_clock: Callable[[], float] = time.time,
     **options: Any,  # noqa: ANN401 - fields of several types
 ) -> AsyncIterator[DispatcherHarness]:
     """Run lanes against a local server that is already there, then take them down; a lane that fell fails the test."""
-    made = DispatcherHarness(fake, DestinationOptions(**{**QUICK, **options}), destination or {})
+    made = DispatcherHarness(fake, DestinationOptions(**{**QUICK, **options}), destination or {}, random, wall_clock)
     running = asyncio.create_task(made.dispatcher.run())
     try:
         yield made

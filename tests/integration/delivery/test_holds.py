@@ -3,16 +3,23 @@
 import asyncio
 import itertools
 import time
-from dataclasses import replace
+from email.utils import formatdate
+from random import Random
 
 import pytest
 
-from consumer.delivery.guards import prober
 from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.fault_rules import Respond, endpoint
 from consumer.model import SecretProblem, TransientCause
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
+
+
+class LargestDraw(Random):
+    """Draws nearly the largest number, so that jitter shortens no back-off."""
+
+    def random(self) -> float:
+        return 0.999
 
 
 def test_refused_credentials_hold_with_one_prober_and_resume_at_once_when_the_secret_changes() -> None:
@@ -43,11 +50,12 @@ def test_refused_credentials_hold_with_one_prober_and_resume_at_once_when_the_se
     asyncio.run(run())
 
 
-def test_a_changed_secret_is_tried_long_before_the_next_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prober, "_SECRETS_EVERY_S", 0.1)
-
+def test_a_changed_secret_is_tried_long_before_the_next_probe() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=2, probe_s=600.0) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=2, probe_s=600.0, secrets_check_s=0.1) as lanes,
+        ):
             fake.accept(api_key="new")
             ids = lanes.owe(["a", "b"], [0, 1], "track")
             await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.dispatcher.requests_in_flight)
@@ -58,13 +66,12 @@ def test_a_changed_secret_is_tried_long_before_the_next_probe(monkeypatch: pytes
     asyncio.run(run())
 
 
-def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_the_good_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(prober, "_SECRETS_EVERY_S", 0.05)
-
+def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_the_good_one() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1, probe_s=0.1) as lanes:
+        async with (
+            FakeCustomerio(api_key="key") as fake,
+            dispatcher_harness(fake, lanes=1, probe_s=0.1, secrets_check_s=0.05) as lanes,
+        ):
             ids = lanes.owe(["a"], [0], "track")
             await lanes.all_ended()
             gone = fake.outage(404)
@@ -169,23 +176,25 @@ def test_a_deferred_call_whose_key_is_held_elsewhere_is_sent_again_and_the_hold_
     asyncio.run(run())
 
 
-def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one_probes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one_probes() -> None:
     async def run() -> None:
+        later_s = 0.0
+
+        def clock() -> float:
+            return time.time() + later_s
+
         async with (
-            FakeCopilot(client_id="id", client_secret="secret") as fake,
-            dispatcher_harness(fake, lanes=1, probe_s=0.1) as lanes,
+            FakeCopilot(client_id="id", client_secret="secret", clock=clock) as fake,
+            dispatcher_harness(fake, lanes=1, probe_s=0.1, wall_clock=clock) as lanes,
         ):
             outage = fake.outage(404)
             old = lanes.owe(["old"], [1], "custom_event")
             await lanes.until(lambda: bool(lanes.observer.holds))
-            real = time.time
-            monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + 40 * 86_400)
-            lanes.dispatcher.time_window._ahead_s = real() + 40 * 86_400 - time.monotonic()
+            later_s = 40 * 86_400.0
+            lanes.dispatcher.time_window.record_server_date(formatdate(clock(), usegmt=True))
             await lanes.until(lambda: lanes.causes() == ["out_of_window"])
             assert [letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters] == old
-            monkeypatch.undo()
+            later_s = 0.0
             fake.faults.remove(outage)
             fresh = lanes.owe(["fresh"], [2], "custom_event")
             await lanes.all_ended()
@@ -216,12 +225,11 @@ def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> No
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
-            dispatcher_harness(fake, lanes=2, probe_s=600, destination={"events": 1}) as lanes,
+            dispatcher_harness(fake, lanes=2, probe_s=600, destination={"events": 1}, random=LargestDraw()) as lanes,
         ):
-            # as if a call of another lane succeeded whenever this one is on the wire
-            lanes.dispatcher.circuit_breakers._last_success[lanes.destination.endpoints[0]] = time.monotonic() + 600
-            for lane in lanes.dispatcher.lanes:
-                lane._outcomes._context = replace(lane._outcomes._context, random=lambda: 0.999)
+            # As if a request of another lane succeeded whenever a request of this one is in flight.
+            endpoint_of_batch = lanes.destination.endpoints[0]
+            lanes.dispatcher.circuit_breakers.close(endpoint_of_batch, time.monotonic() + 600, success=True)
             fake.faults.add(Respond(403), times=4)
             lanes.owe(["suspect"], [0], "track")
             await lanes.all_ended()

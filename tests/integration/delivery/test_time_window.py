@@ -48,18 +48,17 @@ def test_an_event_too_old_is_dead_lettered_before_any_call_once_an_answer_has_to
     asyncio.run(run())
 
 
-def test_while_the_clocks_disagree_nothing_is_refused_for_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_the_clocks_disagree_nothing_is_refused_for_its_time() -> None:
     async def run() -> None:
-        real, shift = time.time, 0.0
-        monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + shift)
+        shift = 0.0
         async with (
-            FakeCopilot(client_id="id", client_secret="secret", clock=real) as fake,
-            dispatcher_harness(fake, lanes=1) as lanes,
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            dispatcher_harness(fake, lanes=1, wall_clock=lambda: time.time() + shift) as lanes,
         ):
             lanes.owe(["teaches"], [1], "custom_event")
             await lanes.all_ended()
             shift = -600.0  # our clock goes wrong: everything seems to come from the future
-            lanes.owe(["now"], [2], "custom_event", int(real() * 1000) - 1000)
+            lanes.owe(["now"], [2], "custom_event", int(time.time() * 1000) - 1000)
             await lanes.until(lambda: bool(lanes.observer.holds))
             assert lanes.observer.holds[0][0] == "clock"
             await asyncio.sleep(0.5)  # several looks
@@ -74,17 +73,14 @@ def test_while_the_clocks_disagree_nothing_is_refused_for_its_time(monkeypatch: 
 
 
 @pytest.mark.parametrize("lanes_", [1, 4])
-def test_a_slow_clock_of_ours_refuses_nothing_though_no_answer_has_told_the_time(
-    lanes_: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_clock_of_ours_refuses_nothing_though_no_answer_has_told_the_time(lanes_: int) -> None:
     async def run() -> None:
-        real, shift = time.time, -600.0  # from the start: everything seems to come from the future
-        monkeypatch.setattr("consumer.delivery.guards.time_window.time.time", lambda: real() + shift)
+        shift = -600.0  # from the start: every event appears to be in the future
         async with (
-            FakeCopilot(client_id="id", client_secret="secret", clock=real) as fake,
-            dispatcher_harness(fake, lanes=lanes_) as lanes,
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            dispatcher_harness(fake, lanes=lanes_, wall_clock=lambda: time.time() + shift) as lanes,
         ):
-            now_ms = int(real() * 1000) - 1000
+            now_ms = int(time.time() * 1000) - 1000
             ids = [lanes.owe([str(n)], [n], "custom_event", now_ms)[0] for n in range(6)]
             await lanes.until(lambda: len(fake.stored_ids()) == 1)
             assert [name for name, _ in lanes.observer.holds] == ["clock"]
@@ -136,26 +132,20 @@ def test_where_no_answer_tells_the_time_the_destination_itself_judges_one_event_
     asyncio.run(run())
 
 
-def test_an_endpoint_held_since_before_the_time_was_known_is_probed_with_what_may_be_too_old(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_endpoint_held_since_before_the_time_was_known_is_probed_with_what_may_be_too_old() -> None:
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
             dispatcher_harness(fake, lanes=1, probe_s=0.1) as lanes,
         ):
-            outage = fake.outage(404)
+            without_date = b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+            outage = fake.faults.add(Garbage(without_date))
             lanes.owe(["a"], [1], "custom_event")
             await lanes.until(lambda: bool(lanes.observer.holds))
-            lanes.dispatcher.time_window._date_at_s = float("-inf")
-            monkeypatch.setattr(
-                lanes.dispatcher.time_window, "record_server_date", lambda _: None
-            )  # answers without a time
             lanes.owe(["b"], [2], "custom_event", int(time.time() * 1000) + 600_000)
             lanes.owe(["c"], [1], "custom_event", int(time.time() * 1000) + 600_000)
             before = len(fake.requests)
             await fake.wait_until_async(lambda: len(fake.requests) >= before + 4)
-            monkeypatch.undo()
             fake.faults.remove(outage)
             await lanes.all_ended()
             assert lanes.causes() == ["out_of_window"] * 2
