@@ -12,32 +12,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FailureHistory:
-    """What is known against a delivery. Frozen, so that all of a batch with the same past share one.
+    """The failures of a delivery so far. Frozen, so that all deliveries of a batch with the same history share one.
 
-    A failed call makes one or few, so that their memory is that of calls, not of deliveries.
+    A failed request creates one or few, so the memory grows with requests, not with deliveries.
+    `consumer.delivery.guards.poison_detector` defines which failures count and what *other* requests are.
     """
 
     successes_at_last: int
-    """How many calls to its endpoint had succeeded at its last failure."""
+    """Successful requests to its endpoint as of its last failure."""
     other_failures_at_last: int
-    """How many of the others' calls had failed there by then, its own counted where it was one of the others."""
+    """Failed other requests to its endpoint by then, its own included if that was one of the others."""
     failures: int = 0
     counted_failures: int = 0
-    """How many of the failures were, since it first stood alone or last failed in an outage."""
+    """Failures that count, since it first failed as a batch of one or last failed in an outage."""
     lone_failures: int = 0
-    """How many of its last failures it met by itself."""
+    """How many of its latest failures, without a gap, it had as a batch of one."""
     last_counted: bool = False
-    """Whether the last one was damning."""
+    """Whether the last failure counts."""
     was_split: bool = False
-    """Whether it was in a batch that was halved for it."""
+    """Whether it was in a batch that was split as poison."""
     first_counted_s: float = 0.0
-    """When the first of its damning failures was (monotonic seconds)."""
+    """When the first of the counted failures happened (monotonic seconds)."""
     other_deliveries_at_first: int = 0
-    """How many deliveries the others' calls had brought there by then."""
+    """Deliveries that other requests had delivered to the endpoint by then."""
     other_successes_at_first: int = 0
-    """How many of the others' calls had succeeded by then."""
+    """Successful other requests by then."""
     other_failures_since_first: int = 0
-    """How many of the others' calls have failed since then."""
+    """Failed other requests since then."""
 
 
 class Delivery:
@@ -87,4 +88,4 @@ class Delivery:
         self.attempts = 0
         self.first_failed_ms = 0
         self.failure_history: FailureHistory | None = None
-        """What is known against it; nothing until it has failed."""
+        """`None` until a failure of it may be its own fault."""

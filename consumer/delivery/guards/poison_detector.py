@@ -1,14 +1,18 @@
-"""Suspects: what tells an event that its destination cannot bear from an outage.
+"""Poison detection: distinguishes an event that its destination cannot process from an outage.
 
-Non-obvious: a failure says nothing by itself. It speaks against the deliveries it met (it is *damning*) only if, since
-their failure before it, other calls to the same endpoint succeeded: then the destination is up, and the trouble is
-theirs. In an outage nothing succeeds, so that no failure is damning however long it lasts, and nobody is suspected.
+Non-obvious: a failure alone proves nothing. It *counts* against the deliveries of its batch only if other requests to
+the same endpoint succeeded since their previous failure. Then the destination is up, and the batch is the problem. In
+an outage no request succeeds, so no failure counts however long it lasts, and no delivery becomes a poison candidate.
 
-Nor does a success now and then prove the destination well: one that comes up for seconds, or answers every fifth call,
-fails what is healthy again and again. So a delivery is given up by what it did alone, from its first lone failure on;
-a failure met together with others', none of which got through, sets its past back; and most of the others' calls must
-have succeeded meanwhile. *Others* are those that do not wait by themselves: a suspect's failures are no news of the
-destination, and two suspects would excuse each other for ever.
+Nor does an occasional success prove the destination healthy. A destination that is up for seconds at a time, or
+answers every fifth request, fails healthy deliveries again and again. So a delivery is given up under stricter rules:
+
+* Only its failures as a batch of one count, from the first of these on.
+* If all requests failed since its previous failure, others among them, it is an outage: its history starts again.
+* Most of the other requests must have succeeded meanwhile.
+
+*Other* requests are those of batches that are not isolated. The failures of an isolated batch say nothing about the
+destination, and two poison candidates would excuse each other forever.
 """
 
 from __future__ import annotations
@@ -27,41 +31,43 @@ if TYPE_CHECKING:
     from consumer.model import Endpoint, Verdict
 
 _LATER = (408, 425, 429)
-"""Statuses that say "later" of the call, not of what is in it (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4)."""
+"""Statuses that postpone the request and say nothing about its content.
+
+RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class PoisonDetectionOptions:
-    """How sure one must be."""
+    """The thresholds of poison detection."""
 
     failures: int = 5
-    """Damning failures after which a batch is a suspect; also how often one fails before it waits by itself."""
+    """Counted failures after which a batch is a poison candidate. After as many failures of any kind it is isolated."""
     other_successes: int = 1
-    """Other requests that must have succeeded since the failure before, for a failure to be damning."""
+    """Other requests that must have succeeded since the previous failure, so that a failure counts."""
     give_up_after_s: float = 3600.0
-    """Seconds since its first damning failure after which a lone delivery may be given up."""
+    """Seconds since its first counted failure after which a single delivery may be given up."""
     give_up_successes: int = 100
-    """Deliveries the others' calls must have brought there since then, for a lone one to be given up; and most of
-    these calls must have succeeded."""
+    """Deliveries that other requests must have delivered since then. Most of these requests must have succeeded."""
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What became of one endpoint's calls."""
+    """The results of the requests to one endpoint."""
 
     successes: int = 0
-    """Those that succeeded."""
+    """Requests that succeeded."""
     other_deliveries: int = 0
-    """What the others' calls brought there."""
+    """Deliveries that other requests delivered."""
     other_successes: int = 0
-    """The others' calls that succeeded."""
+    """Other requests that succeeded."""
     other_failures: int = 0
 
 
 def counts_as_failure(verdict: Verdict) -> bool:
-    """Tell whether a verdict may be the fault of what was in the call: a status that says "later" never is.
+    """Return True if the content of the request may have caused the verdict. A status that postpones never does.
 
-    A 5xx that states a wait may be: gateways add one to whatever a crashed worker left unanswered.
+    A 5xx with a stated wait may: gateways add the header to the response for a worker that crashed.
     """
     if isinstance(verdict, Deferred):
         return verdict.fault.status not in _LATER
@@ -74,20 +80,20 @@ class FailureAction(Enum):
     RETRY = "retry"
     """Send it again, first in its lane."""
     ISOLATE = "isolate"
-    """It keeps failing: let it wait for its own back-off, while its lane goes on with other keys."""
+    """It keeps failing. It waits for its own back-off, while its lane continues with other keys."""
     SPLIT = "split"
-    """It is poison while others succeed: split it, to find the event."""
+    """It fails while others succeed. Split it to find the event."""
     GIVE_UP = "give up"
-    """A single delivery is poison, and has failed long enough: dead-letter it."""
+    """A single delivery is poison, and has failed long enough. Dead-letter it."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailureAssessment:
-    """What the detector makes of one failure.
+    """The detector's assessment of one failure.
 
     Attributes:
         action: what to do with the batch.
-        is_poison: whether the batch itself is to blame, not its endpoint.
+        is_poison: whether the batch caused the failure, not its endpoint.
     """
 
     action: FailureAction
@@ -95,15 +101,15 @@ class FailureAssessment:
 
 
 class PoisonDetector:
-    """Tells failures that a batch causes from those of its destination, by endpoint."""
+    """Distinguishes failures caused by a batch from failures of its destination, by endpoint."""
 
     def __init__(self, options: PoisonDetectionOptions) -> None:
-        """Know nothing yet."""
+        """Start without any request recorded."""
         self._options = options
         self._tallies: dict[Endpoint, _Tally] = {}
 
     def record_success(self, batch: Sequence[Delivery]) -> None:
-        """Note that a call succeeded, and took these deliveries."""
+        """Record a request that succeeded for these deliveries."""
         tally = self._tally(batch)
         tally.successes += 1
         if not self._is_isolated(batch):
@@ -111,7 +117,10 @@ class PoisonDetector:
             tally.other_successes += 1
 
     def record_failure(self, batch: Sequence[Delivery], now: float) -> FailureAssessment:
-        """Record a failure that counts against a batch, at `now` (monotonic seconds), and assess it."""
+        """Record a failure of a batch at `now` (monotonic seconds) and assess it.
+
+        Call it only if `counts_as_failure` is true for the verdict.
+        """
         self._record_failure(batch, now)
         poison = self.is_poison(batch)
         if poison and len(batch) > 1:
@@ -123,13 +132,13 @@ class PoisonDetector:
 
     def _record_failure(self, batch: Sequence[Delivery], now: float) -> None:
         tally = self._tally(batch)
-        others_failed = tally.other_failures
+        other_failures_before = tally.other_failures
         tally.other_failures += not self._is_isolated(batch)
         after: dict[FailureHistory | None, FailureHistory] = {}
         for delivery in batch:
             before = delivery.failure_history
             if before not in after:
-                after[before] = self._after_failure(before, tally, others_failed, now, alone=len(batch) == 1)
+                after[before] = self._after_failure(before, tally, other_failures_before, now, alone=len(batch) == 1)
             delivery.failure_history = after[before]
 
     def _tally(self, batch: Sequence[Delivery]) -> _Tally:
@@ -140,59 +149,63 @@ class PoisonDetector:
         return tally
 
     def _is_isolated(self, batch: Sequence[Delivery]) -> bool:
-        evidence = batch[0].failure_history
-        return evidence is not None and (evidence.was_split or evidence.failures >= self._options.failures)
+        history = batch[0].failure_history
+        return history is not None and (history.was_split or history.failures >= self._options.failures)
 
     def _after_failure(
-        self, before: FailureHistory | None, tally: _Tally, others_failed: int, now: float, *, alone: bool
+        self, before: FailureHistory | None, tally: _Tally, other_failures_before: int, now: float, *, alone: bool
     ) -> FailureHistory:
-        """Return what is known after one failure more; `others_failed`: how many of theirs had before it."""
+        """Return the history after one more failure.
+
+        `other_failures_before`: failed other requests to the endpoint before this failure.
+        """
         past = before or FailureHistory(tally.successes, tally.other_failures)
-        lately = before is not None and tally.successes - past.successes_at_last >= self._options.other_successes
-        anew = self._is_outage(past, tally, others_failed) or (alone and not past.lone_failures)
-        damning = lately + (0 if anew else past.counted_failures)
-        first = damning == lately
+        counts = before is not None and tally.successes - past.successes_at_last >= self._options.other_successes
+        restart = self._is_outage(past, tally, other_failures_before) or (alone and not past.lone_failures)
+        counted = counts + (0 if restart else past.counted_failures)
+        first = counted == counts
         return FailureHistory(
             successes_at_last=tally.successes,
             other_failures_at_last=tally.other_failures,
             failures=past.failures + 1,
-            counted_failures=damning,
+            counted_failures=counted,
             lone_failures=past.lone_failures + 1 if alone else 0,
-            last_counted=lately,
+            last_counted=counts,
             was_split=past.was_split,
             first_counted_s=now if first else past.first_counted_s,
             other_deliveries_at_first=tally.other_deliveries if first else past.other_deliveries_at_first,
             other_successes_at_first=tally.other_successes if first else past.other_successes_at_first,
             other_failures_since_first=0
             if first
-            else past.other_failures_since_first + others_failed - past.other_failures_at_last,
+            else past.other_failures_since_first + other_failures_before - past.other_failures_at_last,
         )
 
     @staticmethod
-    def _is_outage(before: FailureHistory, tally: _Tally, others_failed: int) -> bool:
-        """Tell whether a failure is an outage's: since the one before others failed, and no call succeeded.
+    def _is_outage(before: FailureHistory, tally: _Tally, other_failures_before: int) -> bool:
+        """Return True if a failure belongs to an outage: other requests failed since the previous one, none succeeded.
 
-        Where nobody else was there to fail, nothing is known: that neither speaks against it nor for it.
+        Without any other request nothing is known: that is neither evidence for the delivery nor against it.
         """
-        return tally.successes == before.successes_at_last and others_failed > before.other_failures_at_last
+        return tally.successes == before.successes_at_last and other_failures_before > before.other_failures_at_last
 
     def keeps_failing(self, batch: Sequence[Delivery]) -> bool:
-        """Tell whether a batch has failed so often that it waits by itself: others may fare better."""
-        evidence = batch[0].failure_history
-        return evidence is not None and evidence.failures >= self._options.failures
+        """Return True if a batch has failed so often that it is isolated, so that other batches can be sent."""
+        history = batch[0].failure_history
+        return history is not None and history.failures >= self._options.failures
 
     def is_candidate(self, batch: Sequence[Delivery]) -> bool:
-        """Tell whether a batch is a suspect, as its oldest delivery's past shows.
+        """Return True if a batch is a poison candidate, judged by the history of its oldest delivery.
 
-        A half of one stays one: each level of halving costs one damning failure, not as many as proved the whole.
+        Each half of a split candidate stays a candidate. So each level of splitting costs one counted failure, not
+        `failures` of them.
         """
-        evidence = batch[0].failure_history
-        return evidence is not None and (evidence.was_split or evidence.counted_failures >= self._options.failures)
+        history = batch[0].failure_history
+        return history is not None and (history.was_split or history.counted_failures >= self._options.failures)
 
     def is_poison(self, batch: Sequence[Delivery]) -> bool:
-        """Tell whether a batch that has just failed did so by its own fault: a suspect's failure that is damning."""
-        evidence = batch[0].failure_history
-        return evidence is not None and evidence.last_counted and self.is_candidate(batch)
+        """Return True if a batch that has just failed caused it: it is a candidate, and the failure counts."""
+        history = batch[0].failure_history
+        return history is not None and history.last_counted and self.is_candidate(batch)
 
     def _mark_split(self, batch: Sequence[Delivery]) -> None:
         after: dict[FailureHistory, FailureHistory] = {}
@@ -202,17 +215,17 @@ class PoisonDetector:
                 delivery.failure_history = after.setdefault(before, replace(before, was_split=True))
 
     def should_give_up(self, delivery: Delivery, now: float) -> bool:
-        """Tell whether a delivery that has just failed by itself is given up, by its own past alone.
+        """Return True if a delivery that has just failed as a batch of one is given up.
 
-        Where most of the others' calls failed since that past began, the destination is what is ill.
+        If most of the other requests failed since its first counted failure, the destination is the problem.
         """
-        evidence, options = delivery.failure_history, self._options
+        history, options = delivery.failure_history, self._options
         tally = self._tally([delivery])
         return (
-            evidence is not None
-            and evidence.last_counted
-            and evidence.counted_failures >= options.failures
-            and now - evidence.first_counted_s >= options.give_up_after_s
-            and tally.other_deliveries - evidence.other_deliveries_at_first >= options.give_up_successes
-            and tally.other_successes - evidence.other_successes_at_first > evidence.other_failures_since_first
+            history is not None
+            and history.last_counted
+            and history.counted_failures >= options.failures
+            and now - history.first_counted_s >= options.give_up_after_s
+            and tally.other_deliveries - history.other_deliveries_at_first >= options.give_up_successes
+            and tally.other_successes - history.other_successes_at_first > history.other_failures_since_first
         )
