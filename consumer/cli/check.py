@@ -51,13 +51,13 @@ def run(args: argparse.Namespace) -> int:
     if args.schema:
         print(json.dumps(json_schema(), indent=2))
         return ENDED
-    planned = load_run_config(Path(args.config), pipeline=args.pipeline, offline=args.offline)
-    findings = list(planned.findings)
+    loaded = load_run_config(Path(args.config), pipeline=args.pipeline, offline=args.offline)
+    findings = list(loaded.findings)
     needs = None
-    if planned.plan is not None:
-        findings += advice(planned.plan.mapping, planned.plan.settings)
-        findings += directive_findings(planned.plan)
-        needs = needs_of(planned.plan.settings, partitions=args.partitions, largest=args.largest_record)
+    if loaded.config is not None:
+        findings += advice(loaded.config.mapping, loaded.config.settings)
+        findings += directive_findings(loaded.config)
+        needs = needs_of(loaded.config.settings, partitions=args.partitions, largest=args.largest_record)
     if args.format == "json":
         print(json.dumps(_as_json(findings, needs), indent=2))
     else:

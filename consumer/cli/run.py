@@ -16,7 +16,7 @@ from consumer.app import PipelineRunner
 from consumer.app import run as run_app
 from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
 from consumer.cli.process_tuning import collect_seldom, share_one_pool
-from consumer.config.run_config import known_to, load_run_config
+from consumer.config.run_config import directive_targets, load_run_config
 from consumer.directives.watcher import DirectivesWatcher
 from consumer.kafka.properties import librdkafka_version
 from consumer.model.findings import errors
@@ -50,9 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the service until SIGTERM or SIGINT; 0 if every pipeline left in order."""
     share_one_pool(os.environ)
-    planned = load_run_config(Path(args.config), pipeline=args.pipeline)
-    if planned.plan is None:
-        wrong = errors(planned.findings)
+    loaded = load_run_config(Path(args.config), pipeline=args.pipeline)
+    if loaded.config is None:
+        wrong = errors(loaded.findings)
         print("cdp-consumer cannot start:", file=sys.stderr)
         for finding in wrong:
             print(f"  {finding.text()}", file=sys.stderr)
@@ -61,20 +61,20 @@ def run(args: argparse.Namespace) -> int:
     metrics = Metrics(build={"version": __version__, "librdkafka": librdkafka_version()})
     log = Log(log_stream, args.log_level, text=args.log == "text", counted=metrics.log_counted)
     log.capture()
-    for finding in planned.findings:
+    for finding in loaded.findings:
         log.write("warning", "configuration warning", at=finding.where(), about=finding.path, message=finding.message)
     collect_seldom()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            return runner.run(_serve(planned.plan, log, metrics))
+            return runner.run(_serve(loaded.config, log, metrics))
         finally:
             log.close()
 
 
-async def _serve(plan: RunConfig, log: Log, metrics: Metrics) -> int:
-    settings = plan.settings
+async def _serve(config: RunConfig, log: Log, metrics: Metrics) -> int:
+    settings = config.settings
     told = DirectivesObserver(log)
-    steering = _steering(plan, log, told)
+    steering = _steering(config, log, told)
     sources = StatusSources(None if steering is None else told)
     leave = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -91,7 +91,7 @@ async def _serve(plan: RunConfig, log: Log, metrics: Metrics) -> int:
 
     def watchers(pipeline: str, destinations: Mapping[str, Destination]) -> Observer:
         endpoints = {name: [endpoint.name for endpoint in each.endpoints] for name, each in destinations.items()}
-        counting = metrics.observer(pipeline, endpoints, tuple(plan.mapping.events), settings.topics)
+        counting = metrics.observer(pipeline, endpoints, tuple(config.mapping.events), settings.topics)
         return FanOutObserver(counting, LogObserver(log, pipeline))
 
     server = StatusServer((settings.http.host, settings.http.port), metrics, sources)
@@ -109,7 +109,7 @@ async def _serve(plan: RunConfig, log: Log, metrics: Metrics) -> int:
     )
     try:
         fallen = await run_app(
-            plan,
+            config,
             observer_factory=watchers,
             status_sources=sources,
             shutdown=leave,
@@ -124,15 +124,15 @@ async def _serve(plan: RunConfig, log: Log, metrics: Metrics) -> int:
     return FAILED if fallen else ENDED
 
 
-def _steering(plan: RunConfig, log: Log, told: DirectivesObserver) -> DirectivesWatcher | None:
-    path = plan.settings.directives
+def _steering(config: RunConfig, log: Log, told: DirectivesObserver) -> DirectivesWatcher | None:
+    path = config.settings.directives
     if path is None:
         return None
 
     def missing() -> None:
         log.write("warning", "directives file missing", file=str(path), hint="nothing is directed until it is there")
 
-    return DirectivesWatcher(path, known_to(plan), FanOutObserver(told), missing=missing, clock_ms=plan.clock_ms)
+    return DirectivesWatcher(path, directive_targets(config), FanOutObserver(told), missing=missing, clock_ms=config.clock_ms)
 
 
 def describe(error: BaseException) -> str:

@@ -41,9 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what becomes of each event. 0; 2 if the configuration or an event is no such thing; 1 with `--strict`."""
-    planned = load_run_config(Path(args.config), pipeline=args.pipeline, offline=True)
-    print_findings(planned.findings, sys.stderr)
-    if planned.plan is None:
+    loaded = load_run_config(Path(args.config), pipeline=args.pipeline, offline=True)
+    print_findings(loaded.findings, sys.stderr)
+    if loaded.config is None:
         return WRONG
     with contextlib.ExitStack() as stack:
         try:
@@ -54,27 +54,27 @@ def run(args: argparse.Namespace) -> int:
             reason = getattr(error, "strerror", None) or "no such file can be"
             print(f"cdp-consumer translate: {printable(args.events)} cannot be read: {reason.lower()}", file=sys.stderr)
             return WRONG
-        return _translate(planned.plan, stream, args)
+        return _translate(loaded.config, stream, args)
 
 
-def _translate(plan: RunConfig, stream: BinaryIO, args: argparse.Namespace) -> int:
-    reached = {name for pipeline in plan.settings.pipelines for name in pipeline.destinations}
-    settings = {name: each for name, each in plan.settings.destinations.items() if name in reached}
-    destinations = {name: each for name, each in all_destinations(plan.settings).items() if name in reached}
+def _translate(config: RunConfig, stream: BinaryIO, args: argparse.Namespace) -> int:
+    reached = {name for pipeline in config.settings.pipelines for name in pipeline.destinations}
+    settings = {name: each for name, each in config.settings.destinations.items() if name in reached}
+    destinations = {name: each for name, each in all_destinations(config.settings).items() if name in reached}
     translator = Translator(
-        plan.mapping,
+        config.mapping,
         destinations,
-        schemas=plan.schemas,
-        grace_s=plan.settings.schema_grace_s,
-        clock_ms=plan.clock_ms,
+        schemas=config.schemas,
+        grace_s=config.settings.schema_grace_s,
+        clock_ms=config.clock_ms,
         disabled=frozenset(name for name, each in settings.items() if not each.enabled),
     )
     urls = {name: each.options.url for name, each in settings.items()}
-    dry = DryRun(translator, destinations, urls, plan.clock_ms)
-    schemas = SampleSchemas(plan.schemas.by_name, translator.learn)
+    dry = DryRun(translator, destinations, urls, config.clock_ms)
+    schemas = SampleSchemas(config.schemas.by_name, translator.learn)
     wrong: list[Finding] = []
     refused = False
-    for given in _events(stream, args, schemas, plan.clock_ms()):
+    for given in _events(stream, args, schemas, config.clock_ms()):
         if isinstance(given, Finding):
             wrong.append(given)
             print_findings([given], sys.stderr)

@@ -23,10 +23,10 @@ _UNSET = {"url": "https://unset.invalid", "store_id": "unset"}
 _IN_FILE = {"events": "batch.events", "bytes": "batch.bytes"}
 
 
-def enabled_names(node: Node | None, reading: ConfigReadContext) -> dict[str, bool]:
+def enabled_names(node: Node | None, context: ConfigReadContext) -> dict[str, bool]:
     """Return every destination's name and whether it is enabled; what is wrong with it is said by `read`."""
     names = {}
-    silent = ConfigReadContext(reading.file, reading.folder, reading.environ, offline=True)
+    silent = ConfigReadContext(context.file, context.folder, context.environ, offline=True)
     for key, inner in node.entries if isinstance(node, Table) else ():
         switch = inner.get("enabled") if isinstance(inner, Table) else None
         value = _ENABLED.kind.read(switch, "", silent) if switch is not None else True
@@ -34,17 +34,17 @@ def enabled_names(node: Node | None, reading: ConfigReadContext) -> dict[str, bo
     return names
 
 
-def read(node: Node | None, used: dict[str, bool], reading: ConfigReadContext) -> dict[str, DestinationSettings]:
+def read(node: Node | None, used: dict[str, bool], context: ConfigReadContext) -> dict[str, DestinationSettings]:
     """Read all destinations; `used` tells which of them this run delivers to."""
     if node is None:
         return {}
     if not isinstance(node, Table) or not node.entries:
-        reading.error(node, "destinations", "must be a mapping of destinations", "write `copilot:` and its options")
+        context.error(node, "destinations", "must be a mapping of destinations", "write `copilot:` and its options")
         return {}
     found = {}
     for key, inner in node.entries:
-        with reading.part(used=used.get(key.text, False)):
-            settings = _one(key, inner, reading)
+        with context.part(used=used.get(key.text, False)):
+            settings = _one(key, inner, context)
         if settings is not None:
             found[key.text] = settings
     return found
@@ -56,44 +56,44 @@ def with_rate(node: Node | None) -> set[str]:
     return {key.text for key, inner in entries if isinstance(inner, Table) and inner.get("rate") is not None}
 
 
-def _one(key: Scalar, node: Node, reading: ConfigReadContext) -> DestinationSettings | None:
+def _one(key: Scalar, node: Node, context: ConfigReadContext) -> DestinationSettings | None:
     name, path = key.text, below("destinations", key.text)
     checked = scalar_parsers.name(name)
     if isinstance(checked, scalar_parsers.InvalidValue):
-        reading.error(key, path, f"{shown(key)} {checked.message}", checked.hint)
+        context.error(key, path, f"{shown(key)} {checked.message}", checked.hint)
         return None
     if not isinstance(node, Table):
-        reading.error(node, path, "must be a mapping of options", "`url` and the credentials are mandatory")
+        context.error(node, path, "must be a mapping of options", "`url` and the credentials are mandatory")
         return None
-    kind = _kind(key, node, path, reading)
+    kind = _kind(key, node, path, context)
     if kind is None:
         return None
-    read_values = destination_schema.of_kind(kind).read(node, path, reading)
-    options = _options(kind, name, read_values, node, reading)
+    read_values = destination_schema.of_kind(kind).read(node, path, context)
+    options = _options(kind, name, read_values, node, context)
     if options is None:
         return None
-    lanes = _lanes(kind, read_values, node, path, reading)
+    lanes = _lanes(kind, read_values, node, path, context)
     secrets = {secret: read_values[secret] for secret in KINDS[kind].secrets if read_values[secret] is not None}
     return DestinationSettings(name, kind, read_values["enabled"], options, secrets, lanes)
 
 
-def _kind(key: Scalar, node: Table, path: str, reading: ConfigReadContext) -> str | None:
+def _kind(key: Scalar, node: Table, path: str, context: ConfigReadContext) -> str | None:
     said = node.get("kind")
     if said is not None:
-        read_kind = destination_schema.EVERY["kind"].kind.read(said, below(path, "kind"), reading)
+        read_kind = destination_schema.EVERY["kind"].kind.read(said, below(path, "kind"), context)
         return None if read_kind is NOTHING else str(read_kind)
     if key.text in KINDS:
         return key.text
     hint = f"{did_you_mean(key.text, KINDS)}; for a name of your own say `kind: …`"
-    reading.error(key, path, f"{shown(key)} is no kind of destination, and `kind` is missing", hint)
+    context.error(key, path, f"{shown(key)} is no kind of destination, and `kind` is missing", hint)
     return None
 
 
 def _options(
-    kind: str, name: str, read_values: dict[str, Any], node: Table, reading: ConfigReadContext
+    kind: str, name: str, read_values: dict[str, Any], node: Table, context: ConfigReadContext
 ) -> object | None:
     path = below("destinations", name)
-    before = len(reading.findings)
+    before = len(context.findings)
     known = {field.name: field for field in dataclasses.fields(KINDS[kind].options)}
     said = {
         "url": read_values["url"],
@@ -104,14 +104,14 @@ def _options(
         limit = KINDS[kind].limits.get(option)
         place = _place(node, _IN_FILE[option])
         if value is not None and option not in known:
-            reading.error(place, below(path, _IN_FILE[option]), f"{kind} takes one event a call", "remove the line")
+            context.error(place, below(path, _IN_FILE[option]), f"{kind} takes one event a call", "remove the line")
             said[option] = None
         elif value is not None and limit is not None and value > limit:
-            reading.error(place, below(path, _IN_FILE[option]), f"is above the limit of {kind}, {limit}")
+            context.error(place, below(path, _IN_FILE[option]), f"is above the limit of {kind}, {limit}")
     for option, limit in KINDS[kind].limits.items():
         value = said.get(option)
         if option not in _IN_FILE and isinstance(value, int) and value > limit:
-            reading.error(_place(node, option), below(path, option), f"is above the limit of {kind}, {limit}")
+            context.error(_place(node, option), below(path, option), f"is above the limit of {kind}, {limit}")
     given = {option: value for option, value in said.items() if value is not None}
     given = {option: frozenset(value) if isinstance(value, tuple) else value for option, value in given.items()}
     for option, stand_in in _UNSET.items():
@@ -120,27 +120,27 @@ def _options(
     try:
         options: object = KINDS[kind].options(name=name, **given)
     except OptionError as error:
-        if len(reading.findings) == before:
+        if len(context.findings) == before:
             in_file = _IN_FILE.get(error.option, error.option)
-            reading.error(_place(node, in_file), below(path, in_file), error.message, error.hint)
+            context.error(_place(node, in_file), below(path, in_file), error.message, error.hint)
         return None
     return options
 
 
 def _lanes(
-    kind: str, read_values: dict[str, Any], node: Table, path: str, reading: ConfigReadContext
+    kind: str, read_values: dict[str, Any], node: Table, path: str, context: ConfigReadContext
 ) -> DestinationOptions:
     documented, rate = KINDS[kind].rate_per_s, read_values["rate"]
     if rate is not None and documented is not None and rate > documented:
         message = f"is above the rate {kind} documents, {documented:g}/s"
-        reading.warn(node.get("rate"), below(path, "rate"), message, "expect 429 answers, or dropped data")
+        context.warn(node.get("rate"), below(path, "rate"), message, "expect 429 answers, or dropped data")
     address = node.get("url")
     if read_values["url"] is not None and scalar_parsers.is_plain_http(read_values["url"]):
         hint = "use https: anyone on the way can read the credentials and the customers' data"
-        reading.warn(address, below(path, "url"), "is not encrypted", hint)
+        context.warn(address, below(path, "url"), "is not encrypted", hint)
     backoff = read_values["backoff"]
     if backoff["first"] > backoff["cap"]:
-        reading.error(_place(node, "backoff.first"), below(path, "backoff"), "`first` is above `cap`", "swap them")
+        context.error(_place(node, "backoff.first"), below(path, "backoff"), "`first` is above `cap`", "swap them")
     detection = read_values["poison_detection"]
     return DestinationOptions(
         lanes=read_values["lanes"],

@@ -76,15 +76,15 @@ def url() -> ScalarOption:
 class FilePath:
     """A path; a relative one starts at the folder of the configuration."""
 
-    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a Path, or NOTHING
+    def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a Path, or NOTHING
         """Return the path; whether there is anything is for its reader to say."""
-        said = text().read(node, path, reading)
+        said = text().read(node, path, context)
         if said is NOTHING:
             return NOTHING
         if "\0" in said:
-            reading.error(node, path, "is not a path")
+            context.error(node, path, "is not a path")
             return NOTHING
-        return reading.folder / said
+        return context.folder / said
 
     def schema(self) -> JsonSchema:
         """Describe a path."""
@@ -94,38 +94,38 @@ class FilePath:
 class SecretValue:
     """A secret: from the environment, or from a file; a literal one is a warning."""
 
-    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a Secret, or NOTHING
+    def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a Secret, or NOTHING
         """Return the secret; no message ever repeats what stands there."""
         if isinstance(node, Table):
-            return self._file(node, path, reading)
+            return self._file(node, path, context)
         if isinstance(node, Items):
-            reading.error(node, path, "must be a text or `{file: path}`, not a list")
+            context.error(node, path, "must be a text or `{file: path}`, not a list")
             return NOTHING
-        expanded = reading.expand(node, path)
+        expanded = context.expand(node, path)
         if expanded is None:
             return NOTHING
         if not expanded.text.strip():
-            if reading.used and not reading.offline:
+            if context.used and not context.offline:
                 source = f"{expanded.names[0]} is empty" if expanded.names else "is empty"
-                reading.error(node, path, source, "give it the secret's value")
+                context.error(node, path, source, "give it the secret's value")
             return NOTHING
         if expanded.literal:
             hint = "take it from the environment (`${NAME}`) or from a file (`{file: path}`)"
-            reading.warn(node, path, "a secret stands in the file itself", hint)
+            context.warn(node, path, "a secret stands in the file itself", hint)
         return Secret(expanded.text)
 
-    def _file(self, node: Table, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — as above
+    def _file(self, node: Table, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — as above
         named = node.get("file")
         if named is None or len(node.entries) != 1:
-            reading.error(node, path, "is not a secret", "write `${NAME}` or `{file: path}`")
+            context.error(node, path, "is not a secret", "write `${NAME}` or `{file: path}`")
             return NOTHING
-        place = FilePath().read(named, below(path, "file"), reading)
-        if place is NOTHING or not reading.used or reading.offline:
+        place = FilePath().read(named, below(path, "file"), context)
+        if place is NOTHING or not context.used or context.offline:
             return NOTHING
         found = read_secret(place)
         if found is None:
             state = "holds no secret: it must be one line of text" if place.is_file() else "cannot be read"
-            reading.error(named, path, f"the secret's file {state}", f"looked at {place}")
+            context.error(named, path, f"the secret's file {state}", f"looked at {place}")
             return NOTHING
         return SecretFile(place, found)
 
@@ -145,13 +145,13 @@ _FILE: JsonSchema = {
 class Property:
     """One property of a foreign client: passed on as text, exactly as it stands."""
 
-    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a text, or NOTHING
+    def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a text, or NOTHING
         """Return the property's text; a secret one may stand in a file."""
         name = path.removeprefix("kafka.").removeprefix("schemas.registry.")
         if isinstance(node, Table) or is_secret_name(name):
-            secret = SecretValue().read(node, path, reading)
+            secret = SecretValue().read(node, path, context)
             return NOTHING if secret is NOTHING else secret.reveal()
-        return text().read(node, path, reading)
+        return text().read(node, path, context)
 
     def schema(self) -> JsonSchema:
         """Describe a property."""
@@ -161,12 +161,12 @@ class Property:
 class JsonObject:
     """A JSON object, as it stands."""
 
-    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
+    def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
         """Return the object."""
         if not isinstance(node, Table):
-            reading.error(node, path, "must be a mapping")
+            context.error(node, path, "must be a mapping")
             return NOTHING
-        return _json(node, path, reading)
+        return _json(node, path, context)
 
     def schema(self) -> JsonSchema:
         """Describe an object."""
@@ -184,26 +184,26 @@ class _Either:
     def __init__(self, plain: OptionType, other: OptionType, form: type[Table | Items]) -> None:
         self._plain, self._other, self._form = plain, other, form
 
-    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — as its parts
+    def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — as its parts
         kind = self._other if isinstance(node, self._form) else self._plain
-        return kind.read(node, path, reading)
+        return kind.read(node, path, context)
 
     def schema(self) -> JsonSchema:
         return {"anyOf": [self._plain.schema(), self._other.schema()]}
 
 
-def _json(node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — any JSON value, or NOTHING
+def _json(node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — any JSON value, or NOTHING
     """Return a piece of JSON as it stands, with its variables replaced."""
     if isinstance(node, Table):
-        pairs = [(key.text, _json(inner, below(path, key.text), reading)) for key, inner in node.entries]
+        pairs = [(key.text, _json(inner, below(path, key.text), context)) for key, inner in node.entries]
         return {name: value for name, value in pairs if value is not NOTHING}
     if isinstance(node, Items):
-        read = [_json(item, f"{path}[{index}]", reading) for index, item in enumerate(node.items)]
+        read = [_json(item, f"{path}[{index}]", context) for index, item in enumerate(node.items)]
         return [value for value in read if value is not NOTHING]
     if isinstance(node.value, str):
-        expanded = reading.expand(node, path)
+        expanded = context.expand(node, path)
         return NOTHING if expanded is None else expanded.text
     if isinstance(node.value, float):
-        reading.error(node, path, "is a number JSON does not know")
+        context.error(node, path, "is a number JSON does not know")
         return NOTHING
     return float(node.value) if isinstance(node.value, Decimal) else node.value

@@ -1,10 +1,10 @@
-"""All that is known before anything runs: configuration, schemas, mapping; read together, all complaints at once."""
+"""The configuration file, its schemas and its mapping: read together before anything runs, with all findings at once."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from consumer.config.loader import LoadedConfig
@@ -22,7 +22,7 @@ from consumer.translation.mapping.rules import EventMapping
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """What a run is made of."""
+    """Everything that a run needs: settings, mapping, schemas and a clock."""
 
     settings: Settings
     mapping: EventMapping
@@ -32,43 +32,59 @@ class RunConfig:
 
 @dataclass(frozen=True, slots=True)
 class RunConfigResult:
-    """What reading came to: a plan unless there are errors, and every finding, warnings included."""
+    """The result of reading: `config` is `None` if there are errors; `findings` contains the warnings as well."""
 
-    plan: RunConfig | None
+    config: RunConfig | None
     findings: tuple[Finding, ...]
 
 
 def load_run_config(
     path: Path, environ: Mapping[str, str] | None = None, *, pipeline: str | None = None, offline: bool = False
 ) -> RunConfigResult:
-    """Read the configuration at `path` and all it names.
+    """Read the configuration at `path`, and the schemas and the mapping that it names.
 
-    `offline` is for a run that talks to nobody and needs no secret.
+    Args:
+        path: the configuration file.
+        environ: the environment variables; those of the process if `None`.
+        pipeline: the only pipeline that runs; all of them if `None`.
+        offline: True for a run that contacts no other system. It needs no variable and no secret.
     """
     environ = os.environ if environ is None else environ
     loaded = load_settings(path, environ, pipeline=pipeline, offline=offline)
-    settings, lacking = loaded.settings or loaded.understood, _lacks_destinations(loaded)
-    if lacking:  # most often a variable that is not set: without it there is still enough to look at the mapping
-        unsecret = load_settings(path, environ, pipeline=pipeline, offline=True)
-        settings, lacking = unsecret.settings or unsecret.understood, _lacks_destinations(unsecret)
+    settings, incomplete = loaded.settings or loaded.understood, _has_destination_errors(loaded)
+    if incomplete:  # Mostly a variable is not set. The mapping can be checked without it.
+        without_secrets = load_settings(path, environ, pipeline=pipeline, offline=True)
+        settings = without_secrets.settings or without_secrets.understood
+        incomplete = _has_destination_errors(without_secrets)
     if settings is None:
         return RunConfigResult(None, loaded.findings)
     schemas, schema_findings = load_schemas(settings.schema_directory)
     mapping, mapping_findings = load_mapping(settings.mapping, all_destinations(settings))
-    if lacking:  # what was not understood only looks unknown to the mapping
+    if incomplete:  # A destination with an error is not in the settings: the mapping would wrongly call it unknown.
         mapping_findings = [each for each in mapping_findings if not each.path.endswith(".to")]
-    findings = tuple(in_order([*loaded.findings, *schema_findings, *mapping_findings]))
+    named_files = [_at_its_setting(each, path, loaded) for each in (*schema_findings, *mapping_findings)]
+    findings = tuple(in_order([*loaded.findings, *named_files]))
     if mapping is None or loaded.settings is None or errors(findings):
         return RunConfigResult(None, findings)
     return RunConfigResult(RunConfig(loaded.settings, mapping, schemas), findings)
 
 
-def _lacks_destinations(loaded: LoadedConfig) -> bool:
+def _has_destination_errors(loaded: LoadedConfig) -> bool:
     return any(each.path.startswith("destinations") for each in errors(loaded.findings))
 
 
+def _at_its_setting(finding: Finding, config: Path, loaded: LoadedConfig) -> Finding:
+    """Move a finding about a file that does not exist to the setting that names the file: it is misspelt there."""
+    file = Path(finding.file)
+    if file not in loaded.named_files or file.exists():
+        return finding
+    setting, node = loaded.named_files[file]
+    message = f"`{finding.file}` {finding.message}"
+    return replace(finding, file=str(config), line=node.line, column=node.column, path=setting, message=message)
+
+
 def all_destinations(settings: Settings) -> dict[str, Destination]:
-    """Return every destination of the file: the mapping may speak of those that this run does not use."""
+    """Return every destination of the file: the mapping may name destinations that this run does not use."""
     return {name: KINDS[each.kind].construct(each.options) for name, each in settings.destinations.items()}
 
 
@@ -77,6 +93,6 @@ def destinations_of(settings: Settings, pipeline: PipelineSettings) -> dict[str,
     return {name: each for name, each in all_destinations(settings).items() if name in pipeline.destinations}
 
 
-def known_to(plan: RunConfig) -> DirectiveTargets:
-    """Return what directives may speak of."""
-    return DirectiveTargets(tuple(plan.settings.destinations), tuple(plan.mapping.events), plan.settings.topics)
+def directive_targets(config: RunConfig) -> DirectiveTargets:
+    """Return the names that directives may refer to."""
+    return DirectiveTargets(tuple(config.settings.destinations), tuple(config.mapping.events), config.settings.topics)

@@ -26,8 +26,8 @@ VARIABLE: JsonSchema = {"type": "string", "pattern": r"\$\{"}
 class OptionType(Protocol):
     """One kind of value."""
 
-    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — each kind has its own type
-        """Return the value, or `NOTHING`; every complaint goes to `reading`."""
+    def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — each kind has its own type
+        """Return the value, or `NOTHING`; every complaint goes to `context`."""
 
     def schema(self) -> JsonSchema:
         """Describe the value for editors."""
@@ -45,27 +45,27 @@ class ScalarOption:
     quoted: bool = True
     """Whether a complaint may repeat the value: a URL may hold a password."""
 
-    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — whatever `parse` makes
+    def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — whatever `parse` makes
         """Return the word's value."""
         if not isinstance(node, Scalar):
-            reading.error(node, path, f"must be a single value, not {node_kind(node)}")
+            context.error(node, path, f"must be a single value, not {node_kind(node)}")
             return NOTHING
-        expanded = reading.expand(node, path)
+        expanded = context.expand(node, path)
         if expanded is None:
             return NOTHING
         if not expanded.text.strip():
             source = f"{expanded.names[0]} is empty" if expanded.names else "is empty"
-            reading.error(node, path, source, "give it a value, or remove the line")
+            context.error(node, path, source, "give it a value, or remove the line")
             return NOTHING
         value = self.parse(expanded.text)
         if isinstance(value, InvalidValue):
-            reading.error(node, path, f"{shown(node)} {value.message}" if self.quoted else value.message, value.hint)
+            context.error(node, path, f"{shown(node)} {value.message}" if self.quoted else value.message, value.hint)
             return NOTHING
         if self.least is not None and value < self.least:
-            reading.error(node, path, f"must be at least {self.least:g}{self.unit}")
+            context.error(node, path, f"must be at least {self.least:g}{self.unit}")
             return NOTHING
         if self.most is not None and value > self.most:
-            reading.error(node, path, f"must be at most {self.most:g}{self.unit}")
+            context.error(node, path, f"must be at most {self.most:g}{self.unit}")
             return NOTHING
         return value
 
@@ -83,18 +83,18 @@ class ListOption:
     empty: bool = False
     """Whether a list of nothing means anything."""
 
-    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a tuple, or NOTHING
+    def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a tuple, or NOTHING
         """Return the values as a tuple."""
         if isinstance(node, Scalar) and self.alone:
-            value = self.of.read(node, path, reading)
+            value = self.of.read(node, path, context)
             return NOTHING if value is NOTHING else (value,)
         if not isinstance(node, Items):
-            reading.error(node, path, f"must be a list, not {node_kind(node)}", "write `[one, two]`")
+            context.error(node, path, f"must be a list, not {node_kind(node)}", "write `[one, two]`")
             return NOTHING
         if not node.items and not self.empty:
-            reading.error(node, path, "is an empty list", "name at least one")
+            context.error(node, path, "is an empty list", "name at least one")
             return NOTHING
-        read = [self.of.read(item, f"{path}[{index}]", reading) for index, item in enumerate(node.items)]
+        read = [self.of.read(item, f"{path}[{index}]", context) for index, item in enumerate(node.items)]
         return tuple(value for value in read if value is not NOTHING)
 
     def schema(self) -> JsonSchema:
@@ -114,21 +114,21 @@ class MapOption:
     """Checks a name; `InvalidValue` refuses it."""
     empty: bool = False
 
-    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
+    def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
         """Return the values by name."""
         if not isinstance(node, Table):
-            reading.error(node, path, f"must be a mapping, not {node_kind(node)}", "write `name: value` lines under it")
+            context.error(node, path, f"must be a mapping, not {node_kind(node)}", "write `name: value` lines under it")
             return NOTHING
         if not node.entries and not self.empty:
-            reading.error(node, path, "is empty", "name at least one")
+            context.error(node, path, "is empty", "name at least one")
             return NOTHING
         values = {}
         for key, inner in node.entries:
             checked = self.name(key.text)
             if isinstance(checked, InvalidValue):
-                reading.error(key, below(path, key.text), f"{shown(key)} {checked.message}", checked.hint)
+                context.error(key, below(path, key.text), f"{shown(key)} {checked.message}", checked.hint)
                 continue
-            value = self.of.read(inner, below(path, key.text), reading)
+            value = self.of.read(inner, below(path, key.text), context)
             if value is not NOTHING:
                 values[key.text] = value
         return values
@@ -159,26 +159,26 @@ class Section:
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Keys of earlier versions and what they are called now. An old key is an error."""
 
-    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
+    def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
         """Return every key's value, defaults filled in."""
         if not isinstance(node, Table):
             hint = "known keys: " + ", ".join(f"`{name}`" for name in self.options)
-            reading.error(node, path, f"must be a mapping, not {node_kind(node)}", hint)
+            context.error(node, path, f"must be a mapping, not {node_kind(node)}", hint)
             return NOTHING
         for key, _ in node.entries:
             if key.text not in self.options:
                 new = self.renamed.get(key.text)
                 hint = did_you_mean(key.text, self.options) if new is None else f"was renamed to `{new}`"
-                reading.error(key, below(path, key.text), f"unknown key {shown(key)}", hint)
-        return {name: self._one(node, name, option, path, reading) for name, option in self.options.items()}
+                context.error(key, below(path, key.text), f"unknown key {shown(key)}", hint)
+        return {name: self._one(node, name, option, path, context) for name, option in self.options.items()}
 
-    def _one(self, node: Table, name: str, option: Option, path: str, reading: ConfigReadContext) -> object:
+    def _one(self, node: Table, name: str, option: Option, path: str, context: ConfigReadContext) -> object:
         inner = node.get(name)
         value: object = NOTHING
         if inner is not None:
-            value = option.kind.read(inner, below(path, name), reading)
-        elif option.required and reading.used:
-            reading.error(node, below(path, name), "is missing", option.doc)
+            value = option.kind.read(inner, below(path, name), context)
+        elif option.required and context.used:
+            context.error(node, below(path, name), "is missing", option.doc)
         if value is not NOTHING:
             return value
         return option.kind.defaults() if isinstance(option.kind, Section) else option.default
@@ -209,7 +209,7 @@ class Later:
 
     described: OptionType
 
-    def read(self, node: Node, path: str, reading: ConfigReadContext) -> Node:  # noqa: ARG002 — as every kind
+    def read(self, node: Node, path: str, context: ConfigReadContext) -> Node:  # noqa: ARG002 — as every kind
         """Return the part as it stands."""
         return node
 

@@ -84,18 +84,18 @@ def set_up(options: Options, folder: Path, house: ExitStack) -> tuple[Environmen
     house.callback(log.close)
     log.capture()
     setting = write_setting(folder, avro, servers, kafka.bootstrap, registry.url, port)
-    planned = load_run_config(setting.file, setting.environ)
-    if planned.plan is None:
-        said = "\n".join(f"  {finding.text()}" for finding in errors(planned.findings))
+    loaded = load_run_config(setting.file, setting.environ)
+    if loaded.config is None:
+        said = "\n".join(f"  {finding.text()}" for finding in errors(loaded.findings))
         raise DemoError(f"the demo's own configuration is refused:\n{said}")
     till = EventProducer(Shop(options.seed), schemas, options.pace, kafka.bootstrap, LETTER_PARTITIONS)
-    tallies = {pipeline.name: Tally() for pipeline in planned.plan.settings.pipelines}
+    tallies = {pipeline.name: Tally() for pipeline in loaded.config.settings.pipelines}
     about = [
         f"status page    http://127.0.0.1:{port}/   metrics http://127.0.0.1:{port}/metrics",
         f"configuration  {setting.file}   log {folder / 'demo.log'}",
         f"mapping        {avro / 'mapping.yaml'}",
     ]
-    return Environment(planned.plan, servers, setting, till, metrics, log, sources, tallies), about
+    return Environment(loaded.config, servers, setting, till, metrics, log, sources, tallies), about
 
 
 @contextmanager

@@ -169,7 +169,7 @@ def _offset(text: str) -> int | InvalidValue:
 
 @dataclass(frozen=True, slots=True)
 class ParsedDirectives:
-    """What reading came to: directives unless there are errors, those that are over included; and every finding."""
+    """What context came to: directives unless there are errors, those that are over included; and every finding."""
 
     directives: Directives | None
     findings: tuple[Finding, ...]
@@ -212,35 +212,35 @@ def read_directives(text: str, file: str, known: DirectiveTargets) -> ParsedDire
     tree, findings = read_text(text, file)
     open_words = frozenset({*_WORDS, *known.destinations, *known.event_types, *known.topics})
     unread = [_unquoted(each, open_words) for each in findings]  # nobody knows in what they were found
-    reading = ConfigReadContext(file, Path(), {}, findings=unread, variables=False)
-    directives = NONE if tree is None else _all(tree, reading, known, open_words)
+    context = ConfigReadContext(file, Path(), {}, findings=unread, variables=False)
+    directives = NONE if tree is None else _all(tree, context, known, open_words)
     hidden = [*_after_keys(text, open_words), *_odd_names(tree)]
-    found = tuple(_masked(each, hidden) for each in in_order(reading.findings))
+    found = tuple(_masked(each, hidden) for each in in_order(context.findings))
     return ParsedDirectives(None if errors(found) else directives, found)
 
 
-def _all(tree: Node, reading: ConfigReadContext, known: DirectiveTargets, open_words: frozenset[str]) -> Directives:
+def _all(tree: Node, context: ConfigReadContext, known: DirectiveTargets, open_words: frozenset[str]) -> Directives:
     if _is_empty(tree):
         return NONE
     if not isinstance(tree, Table):
-        reading.error(tree, "", "must be a mapping", "begin with `directives:` and a list under it")
+        context.error(tree, "", "must be a mapping", "begin with `directives:` and a list under it")
         return NONE
     for key, _ in tree.entries:
         if key.text != "directives":
-            reading.error(key, key.text, f"unknown key `{key.text}`", "all stands in a list under `directives:`")
+            context.error(key, key.text, f"unknown key `{key.text}`", "all stands in a list under `directives:`")
     listed = tree.get("directives")
     if listed is None or _is_empty(listed):
         return NONE
     if not isinstance(listed, Items):
-        reading.error(listed, "directives", "must be a list", "begin each directive with `- `")
+        context.error(listed, "directives", "must be a list", "begin each directive with `- `")
         return NONE
     table = _directive_section(known)
     read = []
     for index, item in enumerate(listed.items):
-        before = len(reading.findings)
-        read.append(_one(item, f"directives[{index}]", table, reading))
+        before = len(context.findings)
+        read.append(_one(item, f"directives[{index}]", table, context))
         if _may_hold_a_key(item):
-            reading.findings[before:] = [_unquoted(each, open_words) for each in reading.findings[before:]]
+            context.findings[before:] = [_unquoted(each, open_words) for each in context.findings[before:]]
     return Directives(each for each in read if each is not None)
 
 
@@ -250,22 +250,22 @@ def _may_hold_a_key(node: Node) -> bool:
     return "quarantine" in names or not names & _MAKERS.keys()
 
 
-def _one(node: Node, path: str, table: Section, reading: ConfigReadContext) -> Directive | None:
-    before = len(reading.findings)
-    said = table.read(node, path, reading)
+def _one(node: Node, path: str, table: Section, context: ConfigReadContext) -> Directive | None:
+    before = len(context.findings)
+    said = table.read(node, path, context)
     if said is NOTHING or not isinstance(node, Table):
         return None
     given = [key for key, _ in node.entries if key.text in _MAKERS]
     if len(given) != 1:
         names = ", ".join(f"`{name}`" for name in _MAKERS)
         what = "says nothing" if not given else "says more than one thing"
-        reading.error(given[1] if given else node, path, what, f"write one of {names} in each directive")
-    if len(reading.findings) > before:
+        context.error(given[1] if given else node, path, what, f"write one of {names} in each directive")
+    if len(context.findings) > before:
         return None
     (key,) = given
     made = _MAKERS[key.text](said["until"], said["reason"], said[key.text])
     if isinstance(made, InvalidValue):
-        reading.error(key, below(path, key.text), made.message, made.hint)
+        context.error(key, below(path, key.text), made.message, made.hint)
         return None
     return made
 

@@ -48,15 +48,15 @@ def decode(_: argparse.Namespace) -> dict[str, float]:
 
 def translate(args: argparse.Namespace) -> dict[str, float]:
     """T: CPU microseconds an event of `Translator.translate`, by lots, after everything was met once."""
-    planned = load_run_config(Path(args.config)).plan
-    if planned is None:
+    run_config = load_run_config(Path(args.config)).config
+    if run_config is None:
         raise SystemExit("the benchmark's own configuration does not load")
     translator = Translator(
-        planned.mapping,
-        destinations_of(planned.settings, planned.settings.pipelines[0]),
-        schemas=planned.schemas,
-        grace_s=planned.settings.schema_grace_s,
-        clock_ms=planned.clock_ms,
+        run_config.mapping,
+        destinations_of(run_config.settings, run_config.settings.pipelines[0]),
+        schemas=run_config.schemas,
+        grace_s=run_config.settings.schema_grace_s,
+        clock_ms=run_config.clock_ms,
     )
     translator.learn(SCHEMA_ID, json.dumps(SCHEMA), {})
     messages = cast("list[Record]", _consumed(_consumer(args), args.events))

@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from consumer.config import destination_schema, schema
-from consumer.config.run_config import RunConfig, all_destinations, known_to, load_run_config
+from consumer.config.run_config import RunConfig, all_destinations, directive_targets, load_run_config
 from consumer.directives.parser import read_directives
 from consumer.model.findings import Finding
 from consumer.translation.samples.reader import SampleRecord, SampleSchemas, read_lines
@@ -52,9 +52,9 @@ def _plan(folder: Path, text: str) -> RunConfig:
         (folder / name).write_text("user:password")
     (folder / "cdp.yaml").write_text(text.replace(_SECRETS, ""))
     environment = dict.fromkeys(re.findall(r"\$\{(\w+)", text), "https://example.invalid")
-    planned = load_run_config(folder / "cdp.yaml", environment)
-    assert planned.plan is not None, [finding.text() for finding in planned.findings]
-    return planned.plan
+    loaded = load_run_config(folder / "cdp.yaml", environment)
+    assert loaded.config is not None, [finding.text() for finding in loaded.findings]
+    return loaded.config
 
 
 def _completed(part: Mapping[str, Any]) -> str:
@@ -80,7 +80,7 @@ def test_every_yaml_example_is_accepted(document: Path, number: int, tmp_path: P
         plan = _plan(tmp_path, _completed({"mapping": "mapping.yaml"}))
         assert set(plan.mapping.events) == set(example["events"])
     elif keys == {"directives"}:
-        read = read_directives(text, document.name, known_to(_plan(tmp_path, _first(README, "kafka:"))))
+        read = read_directives(text, document.name, directive_targets(_plan(tmp_path, _first(README, "kafka:"))))
         assert read.directives is not None, [finding.text() for finding in read.findings]
     else:
         assert keys <= CONFIGURATION_KEYS, f"no example of a known kind: {sorted(keys)}"
@@ -94,7 +94,7 @@ def test_readme_has_a_whole_configuration(tmp_path: Path) -> None:
 
 
 def test_directives_example_has_every_kind(tmp_path: Path) -> None:
-    known = known_to(_plan(tmp_path, _first(README, "kafka:")))
+    known = directive_targets(_plan(tmp_path, _first(README, "kafka:")))
     read = read_directives(_first(OPERATION, "directives:"), "README.md", known)
     assert read.directives is not None
     assert {each.kind for each in read.directives} == {"pause", "accept_refusals", "quarantine", "accept_gap"}

@@ -30,9 +30,9 @@ destinations:
 def plan(folder: Path, more: str = "") -> RunConfig:
     (folder / "mapping.yaml").write_text(MAPPING)
     (folder / "cdp.yaml").write_text(CONFIG + more)
-    planned = load_run_config(folder / "cdp.yaml", {}, offline=True)
-    assert planned.plan is not None, planned.findings
-    return planned.plan
+    loaded = load_run_config(folder / "cdp.yaml", {}, offline=True)
+    assert loaded.config is not None, loaded.findings
+    return loaded.config
 
 
 def test_without_a_directives_file_in_the_configuration_there_is_nothing_to_find(tmp_path: Path) -> None:

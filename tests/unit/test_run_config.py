@@ -18,7 +18,7 @@ events:
 """
 
 
-def planned(folder: Path, destination: str, mapping: str = MAPPING) -> RunConfigResult:
+def load(folder: Path, destination: str, mapping: str = MAPPING) -> RunConfigResult:
     (folder / "mapping.yaml").write_text(mapping)
     (folder / "cdp.yaml").write_text(
         "kafka: {bootstrap.servers: 'a:1'}\ntopics: [a]\nmapping: mapping.yaml\n"
@@ -32,19 +32,19 @@ def paths(found: RunConfigResult) -> set[str]:
 
 
 def test_a_variable_that_is_not_set_hides_nothing_of_the_mapping(tmp_path: Path) -> None:
-    found = planned(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: "${NOPE}"}')
-    assert found.plan is None
+    found = load(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: "${NOPE}"}')
+    assert found.config is None
     assert paths(found) == {"destinations.customerio.api_key", "events.shop.Seen.deliver[0].to"}
 
 
 def test_a_destination_that_was_not_understood_is_not_called_unknown(tmp_path: Path) -> None:
-    found = planned(tmp_path, "{api_key: x}", MAPPING.replace("trak", "track"))
+    found = load(tmp_path, "{api_key: x}", MAPPING.replace("trak", "track"))
     assert paths(found) == {"destinations.customerio.url"}
 
 
 def test_a_whole_plan_keeps_its_warnings(tmp_path: Path) -> None:
-    found = planned(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: x}', MAPPING.replace("trak", "track"))
-    assert found.plan is not None
+    found = load(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: x}', MAPPING.replace("trak", "track"))
+    assert found.config is not None
     assert [each.severity for each in found.findings] == ["warning"]
 
 
@@ -54,9 +54,9 @@ def test_what_is_no_configuration_is_all_that_is_said(tmp_path: Path) -> None:
 
 
 def test_a_run_config_has_the_destinations_of_its_pipeline_and_the_wall_clock(tmp_path: Path) -> None:
-    found = planned(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: x}', MAPPING.replace("trak", "track"))
-    assert found.plan is not None
-    (pipeline,) = found.plan.settings.pipelines
-    assert set(destinations_of(found.plan.settings, pipeline)) == {"customerio"}
+    found = load(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: x}', MAPPING.replace("trak", "track"))
+    assert found.config is not None
+    (pipeline,) = found.config.settings.pipelines
+    assert set(destinations_of(found.config.settings, pipeline)) == {"customerio"}
     before_ms = int(time.time() * 1000)
-    assert before_ms <= found.plan.clock_ms() <= before_ms + 60_000
+    assert before_ms <= found.config.clock_ms() <= before_ms + 60_000
