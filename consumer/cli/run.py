@@ -132,7 +132,9 @@ def _steering(config: RunConfig, log: Log, told: DirectivesObserver) -> Directiv
     def missing() -> None:
         log.write("warning", "directives file missing", file=str(path), hint="nothing is directed until it is there")
 
-    return DirectivesWatcher(path, directive_targets(config), FanOutObserver(told), missing=missing, clock_ms=config.clock_ms)
+    return DirectivesWatcher(
+        path, directive_targets(config), FanOutObserver(told), missing=missing, clock_ms=config.clock_ms
+    )
 
 
 def describe(error: BaseException) -> str:

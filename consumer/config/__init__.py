@@ -1,1 +1,1 @@
-"""The one YAML file, parsed once into small frozen pieces: every complaint at once, secrets out of sight."""
+"""The configuration file, read once into frozen dataclasses: all findings at once, secrets masked."""

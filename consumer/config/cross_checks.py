@@ -1,4 +1,4 @@
-"""What must hold between the parts of the file: time budgets, the dead-letter topic, Kafka's properties."""
+"""Checks between the parts of the file: Kafka's properties, the dead-letter topic, time budgets."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from consumer.kafka.topics import matches
 from consumer.yaml_document import Node, Scalar, Table, below
 
 _WORTH_HIDING = 3  # characters; a shorter value would be masked within ordinary words
+_UNKNOWN_PROPERTY = "No such configuration property"
 
 
 def check_kafka(settings: Settings, tree: Table, context: ConfigReadContext) -> None:
-    """Refuse what the promises rest on, and a file without brokers."""
+    """Refuse properties that would break a promise, and a configuration without brokers."""
     node = tree.get("kafka")
-    if "bootstrap.servers" not in settings.kafka and not _is_given(node, "bootstrap.servers"):
+    has_brokers = "bootstrap.servers" in settings.kafka or _is_given(node, "bootstrap.servers")
+    if isinstance(node, Table) and node.entries and not has_brokers:
         hint = "write `bootstrap.servers: ${KAFKA_BOOTSTRAP_SERVERS}`"
         context.error(node, "kafka", "`bootstrap.servers` is missing", hint)
-    for said in complaints(settings.kafka):
-        _property_error(said, settings.kafka, node, "kafka", context)
+    for text in complaints(settings.kafka):
+        _property_error(text, settings.kafka, node, "kafka", context)
     if settings.registry is not None and "url" not in settings.registry:
         schemas = tree.get("schemas")
         registry = schemas.get("registry") if isinstance(schemas, Table) else None
@@ -32,35 +34,42 @@ def check_kafka(settings: Settings, tree: Table, context: ConfigReadContext) -> 
             context.error(registry, "schemas.registry", "`url` is missing", "write `url: ${SCHEMA_REGISTRY_URL}`")
     if settings.registry is not None and "url" in settings.registry:
         place = _inside(tree, "schemas", "registry")
-        for said in registry_complaints(settings.registry):
-            _property_error(said, settings.registry, place, "schemas.registry", context)
+        for text in registry_complaints(settings.registry):
+            _property_error(text, settings.registry, place, "schemas.registry", context)
 
 
 def _property_error(
-    said: str, properties: Mapping[str, str], node: Node | None, path: str, context: ConfigReadContext
+    text: str, properties: Mapping[str, str], node: Node | None, path: str, context: ConfigReadContext
 ) -> None:
-    """Put a foreign client's objection at the property it names; the value is never repeated."""
-    named = [each for each in properties if re.search(rf"(?<![\w.]){re.escape(each)}(?![\w.])", said)]
-    name = min(named, key=said.index, default=None)
+    """Add a client library's error at the property that it names. Mask each value that may be secret."""
+    named = [each for each in properties if re.search(rf"(?<![\w.]){re.escape(each)}(?![\w.])", text)]
+    name = min(named, key=text.index, default=None)
     for each, value in properties.items():
+        # A value that comes from the environment or from a file may be anything, so mask that as well.
         if len(value) >= _WORTH_HIDING and (is_secret_name(each) or not _is_literal(node, each)):
-            said = said.replace(value, MASK)  # it came from the environment or a file: it could be anything
-    place = node.get(name) if isinstance(node, Table) and name is not None else node
-    context.error(place, below(path, name) if name is not None else path, said.removeprefix(f"{name}: "))
+            text = text.replace(value, MASK)
+    place, hint = node, ""
+    if isinstance(node, Table) and name is not None:
+        unknown = text.startswith(_UNKNOWN_PROPERTY)
+        place = node.key(name) if unknown else node.get(name)
+        hint = "check the spelling: the names are in librdkafka's CONFIGURATION.md" if unknown else ""
+    message = text.removeprefix(f"{name}: ")
+    context.error(place, below(path, name) if name is not None else path, message, hint)
 
 
 def _is_literal(node: Node | None, name: str) -> bool:
+    """Return whether the property's value is written in the file itself, without a variable."""
     written = node.get(name) if isinstance(node, Table) else None
     return isinstance(written, Scalar) and "${" not in written.text
 
 
 def check_topics(settings: Settings, tree: Table, context: ConfigReadContext) -> None:
-    """Refuse a subscription that would read the dead letters as events, over and over."""
-    caught = [each for each in settings.topics if matches((each,), settings.dead_letters.topic)]
-    if caught:
-        named = ", ".join(f"`{each}`" for each in caught)
-        match = "matches" if len(caught) == 1 else "match"
-        message = f"{named} {match} the dead-letter topic `{settings.dead_letters.topic}`"
+    """Refuse a subscription to the dead-letter topic: it would read dead letters as events, in an endless loop."""
+    matching = [each for each in settings.topics if matches((each,), settings.dead_letters.topic)]
+    if matching:
+        named = ", ".join(f"`{each}`" for each in matching)
+        verb = "matches" if len(matching) == 1 else "match"
+        message = f"{named} {verb} the dead-letter topic `{settings.dead_letters.topic}`"
         hint = "narrow the pattern, or give the dead letters another topic"
         context.error(tree.get("topics"), "topics", message, hint)
 
@@ -68,54 +77,69 @@ def check_topics(settings: Settings, tree: Table, context: ConfigReadContext) ->
 def check_time_budgets(
     settings: Settings, used: Sequence[DestinationSettings], tree: Table, context: ConfigReadContext
 ) -> None:
-    """Hold the time budgets against one another: each must leave room for the one inside it."""
+    """Check that each time budget leaves room for the one inside it."""
     budgets = settings.budgets
     place = _inside(tree, "budgets", "drain")
     for destination in used:
-        if destination.lanes.timeout_s >= budgets.drain_s:
+        timeout_s = destination.lanes.timeout_s
+        if timeout_s >= budgets.drain_s:
             node = _inside(tree, "destinations", destination.name, "timeout")
-            message = f"a call may take {destination.lanes.timeout_s:g}s, the drain only {budgets.drain_s:g}s"
-            hint = "shorten the timeout, or lengthen `budgets.drain`: else a drain gives calls up that would have ended"
+            message = f"the timeout of a request ({timeout_s:g}s) is not below the drain ({budgets.drain_s:g}s)"
+            hint = (
+                "shorten the timeout, or lengthen `budgets.drain`: "
+                "otherwise a drain abandons requests that would have succeeded"
+            )
             context.error(node, f"destinations.{destination.name}.timeout", message, hint)
-    _warn_of_session(settings, used, tree, context)
-    interval, needs = max_poll_interval_s(settings.kafka), revoke_seconds(settings.kafka, budgets.drain_s)
-    if needs[0] >= interval:
-        message = f"{needs[1]} = {needs[0]:g}s is not below max.poll.interval.ms ({interval:g}s)"
-        hint = "shorten the drain, or raise `max.poll.interval.ms`: else the group expels a member that is draining"
+    _check_session(settings, used, tree, context)
+    interval_s = max_poll_interval_s(settings.kafka)
+    needed_s, sum_text = revoke_seconds(settings.kafka, budgets.drain_s)
+    if needed_s >= interval_s:
+        message = f"{sum_text} = {needed_s:g}s is not below max.poll.interval.ms ({interval_s:g}s)"
+        hint = "shorten the drain, or raise `max.poll.interval.ms`: otherwise the group expels a draining member"
         context.error(place, "budgets.drain", message, hint)
-    needs = shutdown_seconds(settings.kafka, budgets.drain_s)
-    if needs[0] >= budgets.termination_grace_s:
-        message = f"{needs[1]} = {needs[0]:g}s is not below the termination grace ({budgets.termination_grace_s:g}s)"
-        hint = "shorten the drain, or raise `budgets.termination_grace` and the platform's: else it is killed midway"
+    needed_s, sum_text = shutdown_seconds(settings.kafka, budgets.drain_s)
+    if needed_s >= budgets.termination_grace_s:
+        message = f"{sum_text} = {needed_s:g}s is not below the termination grace ({budgets.termination_grace_s:g}s)"
+        hint = (
+            "shorten the drain, or raise `budgets.termination_grace` and the platform's grace period: "
+            "otherwise the process is killed during the drain"
+        )
         context.error(place, "budgets.drain", message, hint)
 
 
-def _warn_of_session(
+def _check_session(
     settings: Settings, used: Sequence[DestinationSettings], tree: Table, context: ConfigReadContext
 ) -> None:
-    """Hold calls against the group's session: none starts in its second half unless the group was heard."""
+    """Check request timeouts against the session: after half a session without an accepted commit, no request starts.
+
+    A request that starts just before that must end before the session does.
+    """
     is_new = is_new_protocol(settings.kafka)
     if _is_given(tree.get("budgets"), "session") and not is_new:
-        message = "is for `group.protocol: consumer` only"
-        hint = "a classic group's session is `session.timeout.ms`, under `kafka`"
+        message = "applies only to `group.protocol: consumer`"
+        hint = "for a classic group, set `session.timeout.ms` under `kafka`"
         context.error(_inside(tree, "budgets", "session"), "budgets.session", message, hint)
     session_s = session_timeout_s(settings.kafka, settings.budgets.session_s)
     for destination in used:
-        if destination.lanes.timeout_s > session_s / 2:
+        timeout_s = destination.lanes.timeout_s
+        if timeout_s > session_s / 2:
             node = _inside(tree, "destinations", destination.name, "timeout")
-            call_s = destination.lanes.timeout_s
-            message = f"a call may take {call_s:g}s, longer than half the session of {session_s:g}s"
-            said = "say the brokers' in `budgets.session`" if is_new else "raise `session.timeout.ms`"
-            hint = f"shorten it, or {said}: else a member cut off from its group may still call for what is another's"
+            message = f"the timeout of a request ({timeout_s:g}s) is longer than half the session ({session_s:g}s)"
+            longer = "set the brokers' session in `budgets.session`" if is_new else "raise `session.timeout.ms`"
+            hint = (
+                f"shorten it, or {longer}: otherwise a member that lost its group could still send events of "
+                "partitions owned by another member"
+            )
             context.warn(node, f"destinations.{destination.name}.timeout", message, hint)
 
 
 def _is_given(node: Node | None, name: str) -> bool:
-    """Return whether the key is written at all: what is wrong with its value is said already."""
+    """Return whether the key is written at all. An error in its value is reported elsewhere."""
     return isinstance(node, Table) and node.get(name) is not None
 
 
 def _inside(tree: Table, *names: str) -> Node | None:
+    """Return the deepest node along these names that exists; `None` if not even the first one does."""
     node: Node | None = tree
     for name in names:
         inner = node.get(name) if isinstance(node, Table) else None

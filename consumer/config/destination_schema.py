@@ -1,4 +1,4 @@
-"""What is written about a destination: every key, what it accepts and means, its default."""
+"""The keys of a destination: what each accepts and means, and its default."""
 
 from __future__ import annotations
 
@@ -15,49 +15,51 @@ _LANES = DestinationOptions()
 _POISON_DETECTION = _LANES.poison_detection
 
 EVERY: Mapping[str, Option] = {
-    "kind": Option(
-        field_types.choice(*KINDS), "What kind of destination this is.", shown_default="the destination's name"
-    ),
-    "enabled": Option(field_types.truth(), "Whether anything is delivered to it.", default=True, shown_default="true"),
+    "kind": Option(field_types.choice(*KINDS), "The kind of destination.", shown_default="the destination's name"),
+    "enabled": Option(field_types.truth(), "Whether events are delivered to it.", default=True, shown_default="true"),
     "url": Option(field_types.url(), "Base address of the destination's API.", required=True),
     "batch": Option(
         Section(
             {
                 "events": Option(
-                    field_types.count(1), "Most events in one call.", shown_default="the kind's working limit"
+                    field_types.count(1), "Maximum events in one request.", shown_default="the kind's working limit"
                 ),
                 "bytes": Option(
-                    field_types.size(1000), "Most bytes in one call.", shown_default="the kind's working limit"
+                    field_types.size(1000), "Maximum bytes in one request.", shown_default="the kind's working limit"
                 ),
                 "linger": Option(
                     field_types.duration(0, 60),
-                    "How long a batch that is not full waits for more.",
+                    "How long a batch that is not full waits for more events.",
                     _LANES.linger_s,
                     "200ms",
                 ),
             }
         ),
-        "How events are put together into calls.",
+        "How events are combined into requests.",
     ),
-    "lanes": Option(field_types.count(1, 1024), "Ordered queues, each with one call on the wire.", _LANES.lanes, "4"),
+    "lanes": Option(field_types.count(1, 1024), "Ordered queues, each with one request in flight.", _LANES.lanes, "4"),
     "timeout": Option(
-        field_types.duration(0.05, 600), "Deadline of a whole call, not of its phases.", _LANES.timeout_s, "15s"
+        field_types.duration(0.05, 600), "Deadline of a whole request, not of each phase.", _LANES.timeout_s, "15s"
     ),
     "backoff": Option(
         Section(
             {
                 "first": Option(
-                    field_types.duration(0.01, 600), "The first wait is at most this.", _LANES.backoff.first_s, "500ms"
+                    field_types.duration(0.01, 600), "Upper bound of the first wait.", _LANES.backoff.first_s, "500ms"
                 ),
-                "cap": Option(field_types.duration(0.01, 3600), "No wait is above this.", _LANES.backoff.cap_s, "30s"),
+                "cap": Option(
+                    field_types.duration(0.01, 3600), "Upper bound of every wait.", _LANES.backoff.cap_s, "30s"
+                ),
             }
         ),
-        "Waits between attempts: full jitter, doubling.",
+        "Back-off between attempts: doubles each time, with full jitter.",
     ),
-    "probe": Option(field_types.duration(0.1, 3600), "Between the probes of a hold.", _LANES.probe_s, "30s"),
+    "probe": Option(
+        field_types.duration(0.1, 3600), "Time between the probes of a held endpoint.", _LANES.probe_s, "30s"
+    ),
     "rate": Option(
         field_types.rate(),
-        "Calls per time of all processes together.",
+        "Maximum requests per unit of time, of all processes together.",
         shown_default="the kind's own, if it documents one",
     ),
     "poison_detection": Option(
@@ -65,7 +67,7 @@ EVERY: Mapping[str, Option] = {
             {
                 "failures": Option(
                     field_types.count(1),
-                    "A batch that failed this often while other requests to the endpoint succeeded is halved.",
+                    "A batch that failed this often, while other requests to the endpoint succeeded, is split.",
                     _POISON_DETECTION.failures,
                     "5",
                 ),
@@ -77,7 +79,7 @@ EVERY: Mapping[str, Option] = {
                 ),
                 "give_up_after": Option(
                     field_types.duration(0, _MONTH_S),
-                    "How long after its first such failure a single event is given up (`never_accepted`).",
+                    "Time from its first such failure until a single event is dead-lettered as `never_accepted`.",
                     _POISON_DETECTION.give_up_after_s,
                     "1h",
                 ),
@@ -90,10 +92,10 @@ EVERY: Mapping[str, Option] = {
             },
             renamed={"successes": "other_successes", "after": "give_up_after", "others": "give_up_successes"},
         ),
-        "When an event that is neither accepted nor refused is given up.",
+        "When to dead-letter an event that the destination neither accepts nor refuses.",
     ),
 }
-"""What every destination understands."""
+"""The keys of every destination."""
 
 _RENAMED = {"suspects": "poison_detection"}
 
@@ -103,34 +105,36 @@ OF_KIND: Mapping[str, Mapping[str, Option]] = {
         "consent_path": Option(field_types.text(), "Path below `url` of the consent endpoint.", None, "the API's own"),
     },
     "customerio": {
-        "call_bytes": Option(field_types.size(1000), "Most bytes of one event.", None, "32000"),
+        "call_bytes": Option(field_types.size(1000), "Maximum bytes of one event.", None, "32000"),
         "context": Option(
-            field_types.JsonObject(), "`context` of every event that maps none.", None, "channel: server"
+            field_types.JsonObject(), "`context` of every event whose mapping has none.", None, "channel: server"
         ),
-        "integrations": Option(field_types.JsonObject(), "`integrations` of every event that maps none.", None, "{}"),
+        "integrations": Option(
+            field_types.JsonObject(), "`integrations` of every event whose mapping has none.", None, "{}"
+        ),
         "allow_events": Option(
             ListOption(field_types.text(), alone=True, empty=True),
-            "Reserved event names that act or destroy, and that the mapping may use all the same.",
+            "Reserved event names that change or delete data and that the mapping may nevertheless use.",
             None,
             "none",
         ),
     },
     "yotpo": {
         "store_id": Option(field_types.text(), "The store's id (its app key).", required=True),
-        "source": Option(field_types.text(), "`source` of every event: snake_case.", None, "cdp_consumer"),
+        "source": Option(field_types.text(), "`source` of every event, in snake_case.", None, "cdp_consumer"),
         "keys": Option(
             MapOption(field_types.text(), empty=True),
-            "Other names for keys of the body: any of source, type, occurred_at, id, customer, properties.",
+            "Other names for keys of the body: source, type, occurred_at, id, customer, properties.",
             None,
             "the names themselves",
         ),
-        "wrapper": Option(field_types.text(), "A key the whole body is wrapped in.", None, "none"),
+        "wrapper": Option(field_types.text(), "A key that wraps the whole body.", None, "none"),
     },
 }
-"""What one kind understands beside it, and passes to its options as it is."""
+"""The additional keys of each kind. Their values are passed to its options unchanged."""
 
 
 def of_kind(kind: str) -> Section:
-    """Return the table of one destination of `kind`."""
+    """Return the section of one destination of `kind`."""
     secrets = {name: Option(field_types.SecretValue(), _FROM, required=True) for name in KINDS[kind].secrets}
     return Section({**EVERY, **secrets, **OF_KIND.get(kind, {})}, renamed=_RENAMED)

@@ -1,4 +1,4 @@
-"""The `destinations` of the file: each read by the table of its kind, with the kind's own limits held against it."""
+"""The `destinations` of the file: each is read by the table of its kind and checked against the kind's limits."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from consumer.model.findings import did_you_mean
 from consumer.yaml_document import Node, Scalar, Table, below
 
 _ENABLED = destination_schema.EVERY["enabled"]
-_UNSET = {"url": "https://unset.invalid", "store_id": "unset"}
-"""What stands in for a mandatory option of a destination that this run never calls."""
+_PLACEHOLDERS = {"url": "https://unset.invalid", "store_id": "unset"}
+"""Placeholders for mandatory options of a destination that this run never sends to."""
 _IN_FILE = {"events": "batch.events", "bytes": "batch.bytes"}
 
 
 def enabled_names(node: Node | None, context: ConfigReadContext) -> dict[str, bool]:
-    """Return every destination's name and whether it is enabled; what is wrong with it is said by `read`."""
+    """Return every destination's name and whether it is enabled. `read` reports the errors in it."""
     names = {}
     silent = ConfigReadContext(context.file, context.folder, context.environ, offline=True)
     for key, inner in node.entries if isinstance(node, Table) else ():
@@ -35,7 +35,7 @@ def enabled_names(node: Node | None, context: ConfigReadContext) -> dict[str, bo
 
 
 def read(node: Node | None, used: dict[str, bool], context: ConfigReadContext) -> dict[str, DestinationSettings]:
-    """Read all destinations; `used` tells which of them this run delivers to."""
+    """Read all destinations; `used` says for each whether this run delivers to it."""
     if node is None:
         return {}
     if not isinstance(node, Table) or not node.entries:
@@ -51,7 +51,7 @@ def read(node: Node | None, used: dict[str, bool], context: ConfigReadContext) -
 
 
 def with_rate(node: Node | None) -> set[str]:
-    """Return the destinations whose `rate` stands in the file."""
+    """Return the destinations that set `rate` in the file."""
     entries = node.entries if isinstance(node, Table) else ()
     return {key.text for key, inner in entries if isinstance(inner, Table) and inner.get("rate") is not None}
 
@@ -78,14 +78,14 @@ def _one(key: Scalar, node: Node, context: ConfigReadContext) -> DestinationSett
 
 
 def _kind(key: Scalar, node: Table, path: str, context: ConfigReadContext) -> str | None:
-    said = node.get("kind")
-    if said is not None:
-        read_kind = destination_schema.EVERY["kind"].kind.read(said, below(path, "kind"), context)
+    written = node.get("kind")
+    if written is not None:
+        read_kind = destination_schema.EVERY["kind"].kind.read(written, below(path, "kind"), context)
         return None if read_kind is NOTHING else str(read_kind)
     if key.text in KINDS:
         return key.text
-    hint = f"{did_you_mean(key.text, KINDS)}; for a name of your own say `kind: …`"
-    context.error(key, path, f"{shown(key)} is no kind of destination, and `kind` is missing", hint)
+    hint = f"{did_you_mean(key.text, KINDS)}; for any other name, add `kind: …`"
+    context.error(key, path, f"{shown(key)} is not a kind of destination, and `kind` is missing", hint)
     return None
 
 
@@ -95,30 +95,32 @@ def _options(
     path = below("destinations", name)
     before = len(context.findings)
     known = {field.name: field for field in dataclasses.fields(KINDS[kind].options)}
-    said = {
+    values = {
         "url": read_values["url"],
         **{option: read_values[option] for option in destination_schema.OF_KIND.get(kind, {})},
     }
     for option in ("events", "bytes"):
-        said[option] = value = read_values["batch"][option]
+        values[option] = value = read_values["batch"][option]
         limit = KINDS[kind].limits.get(option)
         place = _place(node, _IN_FILE[option])
         if value is not None and option not in known:
-            context.error(place, below(path, _IN_FILE[option]), f"{kind} takes one event a call", "remove the line")
-            said[option] = None
+            context.error(
+                place, below(path, _IN_FILE[option]), f"{kind} takes one event per request", "remove the line"
+            )
+            values[option] = None
         elif value is not None and limit is not None and value > limit:
-            context.error(place, below(path, _IN_FILE[option]), f"is above the limit of {kind}, {limit}")
+            context.error(place, below(path, _IN_FILE[option]), f"is above the limit of {kind} ({limit})")
     for option, limit in KINDS[kind].limits.items():
-        value = said.get(option)
+        value = values.get(option)
         if option not in _IN_FILE and isinstance(value, int) and value > limit:
-            context.error(_place(node, option), below(path, option), f"is above the limit of {kind}, {limit}")
-    given = {option: value for option, value in said.items() if value is not None}
-    given = {option: frozenset(value) if isinstance(value, tuple) else value for option, value in given.items()}
-    for option, stand_in in _UNSET.items():
-        if option in known and option not in given:
-            given[option] = stand_in
+            context.error(_place(node, option), below(path, option), f"is above the limit of {kind} ({limit})")
+    keywords = {option: value for option, value in values.items() if value is not None}
+    keywords = {option: frozenset(value) if isinstance(value, tuple) else value for option, value in keywords.items()}
+    for option, placeholder in _PLACEHOLDERS.items():
+        if option in known and option not in keywords:
+            keywords[option] = placeholder
     try:
-        options: object = KINDS[kind].options(name=name, **given)
+        options: object = KINDS[kind].options(name=name, **keywords)
     except OptionError as error:
         if len(context.findings) == before:
             in_file = _IN_FILE.get(error.option, error.option)
@@ -132,11 +134,12 @@ def _lanes(
 ) -> DestinationOptions:
     documented, rate = KINDS[kind].rate_per_s, read_values["rate"]
     if rate is not None and documented is not None and rate > documented:
-        message = f"is above the rate {kind} documents, {documented:g}/s"
-        context.warn(node.get("rate"), below(path, "rate"), message, "expect 429 answers, or dropped data")
+        message = f"is above the documented rate of {kind} ({documented:g}/s)"
+        hint = "lower it: otherwise expect 429 responses or dropped data"
+        context.warn(node.get("rate"), below(path, "rate"), message, hint)
     address = node.get("url")
     if read_values["url"] is not None and scalar_parsers.is_plain_http(read_values["url"]):
-        hint = "use https: anyone on the way can read the credentials and the customers' data"
+        hint = "use https: plain HTTP exposes the credentials and the customers' data on the network"
         context.warn(address, below(path, "url"), "is not encrypted", hint)
     backoff = read_values["backoff"]
     if backoff["first"] > backoff["cap"]:
@@ -159,7 +162,7 @@ def _lanes(
 
 
 def _place(node: Node, path: str) -> Node:
-    """Return the deepest part along `path` that is there."""
+    """Return the deepest node along `path` that exists."""
     for name in path.split("."):
         inner = node.get(name) if isinstance(node, Table) else None
         if inner is None:

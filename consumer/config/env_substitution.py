@@ -1,4 +1,4 @@
-"""`${NAME}` and `${NAME:-default}` in a text of the configuration: replaced after parsing, never read as YAML again."""
+"""Replace `${NAME}` and `${NAME:-default}` in the texts of the configuration, after YAML was parsed."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ class Expanded:
     """A text with its variables replaced."""
 
     text: str
-    """As it is meant; a variable that is not set stands as it was written."""
+    """The result. A variable that is not set stays as it was written."""
     names: tuple[str, ...] = ()
-    """Variables it refers to."""
+    """The variables in it."""
     unset: tuple[str, ...] = ()
-    """Those of them that are neither set nor have a default."""
+    """Those variables that are not set and have no default."""
     malformed: bool = False
-    """Whether a `${` is no reference."""
+    """Whether a `${` is not a reference."""
     literal: bool = True
-    """Whether any of the resulting text stands in the file itself: a default, or characters around a variable."""
+    """Whether any of the resulting text comes from the file: a default, or characters around a variable."""
 
 
 def expand(text: str, environ: Mapping[str, str]) -> Expanded:
-    """Replace every reference. As in a shell, a default also stands in for an empty value; `$${` is `${` itself."""
+    """Replace every reference. As in a shell, the default also replaces an empty value. `$${` is a literal `${`."""
     names: list[str] = []
     unset: list[str] = []
     malformed = False

@@ -1,4 +1,4 @@
-"""The kinds of value the file knows by name, each with what it accepts and how editors are told."""
+"""The types of value in the file: what each accepts, and its JSON Schema."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def truth() -> ScalarOption:
 def choice(*words: str) -> ScalarOption:
     """One of a few words."""
 
-    def parse(said: str) -> str | scalar_parsers.InvalidValue:
+    def parse(text: str) -> str | scalar_parsers.InvalidValue:
         named = ", ".join(f"`{word}`" for word in words)
-        return said if said in words else scalar_parsers.InvalidValue("is not understood here", f"write {named}")
+        return text if text in words else scalar_parsers.InvalidValue("is not a known value", f"write {named}")
 
     return ScalarOption(parse, {"enum": list(words)})
 
@@ -45,7 +45,7 @@ def count(least: int, most: int | None = None) -> ScalarOption:
 
 
 def duration(least_s: float, most_s: float) -> ScalarOption:
-    """A duration, as seconds."""
+    """A duration, in seconds."""
     return ScalarOption(scalar_parsers.duration, _pattern(scalar_parsers.DURATION_PATTERN), least_s, most_s, "s")
 
 
@@ -56,12 +56,12 @@ def size(least: int) -> ScalarOption:
 
 
 def rate() -> ScalarOption:
-    """Calls per second."""
+    """A rate, in requests per second."""
     return ScalarOption(scalar_parsers.rate, _pattern(scalar_parsers.RATE_PATTERN), least=1 / 3600)
 
 
 def share() -> ScalarOption:
-    """A share of a whole, from 0 to 1."""
+    """A share, from 0 to 1."""
     described: JsonSchema = {
         "anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _pattern(scalar_parsers.SHARE_PATTERN)]
     }
@@ -74,17 +74,17 @@ def url() -> ScalarOption:
 
 
 class FilePath:
-    """A path; a relative one starts at the folder of the configuration."""
+    """A path. A relative one starts at the folder of the configuration file."""
 
     def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a Path, or NOTHING
-        """Return the path; whether there is anything is for its reader to say."""
-        said = text().read(node, path, context)
-        if said is NOTHING:
+        """Return the path. The file need not exist."""
+        written = text().read(node, path, context)
+        if written is NOTHING:
             return NOTHING
-        if "\0" in said:
+        if "\0" in written:
             context.error(node, path, "is not a path")
             return NOTHING
-        return context.folder / said
+        return context.folder / written
 
     def schema(self) -> JsonSchema:
         """Describe a path."""
@@ -92,10 +92,10 @@ class FilePath:
 
 
 class SecretValue:
-    """A secret: from the environment, or from a file; a literal one is a warning."""
+    """A secret: from the environment, or from a file. A literal one is a warning."""
 
     def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a Secret, or NOTHING
-        """Return the secret; no message ever repeats what stands there."""
+        """Return the secret. No finding ever repeats the value."""
         if isinstance(node, Table):
             return self._file(node, path, context)
         if isinstance(node, Items):
@@ -107,11 +107,11 @@ class SecretValue:
         if not expanded.text.strip():
             if context.used and not context.offline:
                 source = f"{expanded.names[0]} is empty" if expanded.names else "is empty"
-                context.error(node, path, source, "give it the secret's value")
+                context.error(node, path, source, "set it to the secret")
             return NOTHING
         if expanded.literal:
             hint = "take it from the environment (`${NAME}`) or from a file (`{file: path}`)"
-            context.warn(node, path, "a secret stands in the file itself", hint)
+            context.warn(node, path, "the secret is written in the configuration file", hint)
         return Secret(expanded.text)
 
     def _file(self, node: Table, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — as above
@@ -124,8 +124,8 @@ class SecretValue:
             return NOTHING
         found = read_secret(place)
         if found is None:
-            state = "holds no secret: it must be one line of text" if place.is_file() else "cannot be read"
-            context.error(named, path, f"the secret's file {state}", f"looked at {place}")
+            state = "does not contain one line of text" if place.is_file() else "cannot be read"
+            context.error(named, path, f"the secret's file {state}", f"check {place}")
             return NOTHING
         return SecretFile(place, found)
 
@@ -143,10 +143,10 @@ _FILE: JsonSchema = {
 
 
 class Property:
-    """One property of a foreign client: passed on as text, exactly as it stands."""
+    """One property of a client library: passed on as text, unchanged."""
 
     def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a text, or NOTHING
-        """Return the property's text; a secret one may stand in a file."""
+        """Return the property's text; a secret one may come from a file."""
         name = path.removeprefix("kafka.").removeprefix("schemas.registry.")
         if isinstance(node, Table) or is_secret_name(name):
             secret = SecretValue().read(node, path, context)
@@ -159,7 +159,7 @@ class Property:
 
 
 class JsonObject:
-    """A JSON object, as it stands."""
+    """A JSON object, passed on unchanged."""
 
     def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
         """Return the object."""
@@ -174,12 +174,12 @@ class JsonObject:
 
 
 def either(scalar: OptionType, other: OptionType, *, table: bool) -> OptionType:
-    """Return the kind that is `other` where a mapping stands (or a list, if not `table`), and `scalar` elsewhere."""
+    """Return the type that reads a mapping (or a list, if not `table`) as `other`, and anything else as `scalar`."""
     return _Either(scalar, other, Table if table else Items)
 
 
 class _Either:
-    """One of two kinds, chosen by the form of what stands there."""
+    """One of two types, chosen by the kind of the node."""
 
     def __init__(self, plain: OptionType, other: OptionType, form: type[Table | Items]) -> None:
         self._plain, self._other, self._form = plain, other, form
@@ -193,17 +193,17 @@ class _Either:
 
 
 def _json(node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — any JSON value, or NOTHING
-    """Return a piece of JSON as it stands, with its variables replaced."""
+    """Return a JSON value, with its variables replaced."""
     if isinstance(node, Table):
         pairs = [(key.text, _json(inner, below(path, key.text), context)) for key, inner in node.entries]
         return {name: value for name, value in pairs if value is not NOTHING}
     if isinstance(node, Items):
-        read = [_json(item, f"{path}[{index}]", context) for index, item in enumerate(node.items)]
-        return [value for value in read if value is not NOTHING]
+        values = [_json(item, f"{path}[{index}]", context) for index, item in enumerate(node.items)]
+        return [value for value in values if value is not NOTHING]
     if isinstance(node.value, str):
         expanded = context.expand(node, path)
         return NOTHING if expanded is None else expanded.text
     if isinstance(node.value, float):
-        context.error(node, path, "is a number JSON does not know")
+        context.error(node, path, "is not a number in JSON")
         return NOTHING
     return float(node.value) if isinstance(node.value, Decimal) else node.value

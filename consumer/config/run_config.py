@@ -1,4 +1,4 @@
-"""The configuration file, its schemas and its mapping: read together before anything runs, with all findings at once."""
+"""The configuration file, its schemas and its mapping: read together, before a run, with all findings at once."""
 
 from __future__ import annotations
 

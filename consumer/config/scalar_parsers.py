@@ -1,4 +1,4 @@
-"""What one value of the configuration may look like: durations, sizes, rates, addresses, instants, URLs, topics."""
+"""Parsers for single values of the configuration: durations, sizes, rates, addresses, instants, URLs, topics."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ GROUP_PATTERN = r"[a-zA-Z0-9._-]{1,200}"
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_LONGEST = 60  # characters of a value worth reading
+_MAX_LENGTH = 60  # characters; no number, duration or size needs more
 _HIGHEST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidValue:
-    """Why a text is no such value, and what to write instead."""
+    """Why a text is not a value of this type, and what to write instead."""
 
     message: str
     hint: str = ""
@@ -32,7 +32,7 @@ class InvalidValue:
 
 def duration(text: str) -> float | InvalidValue:
     """Read `200ms`, `15s`, `5m`, `1h` or `30d` as seconds."""
-    if len(text) > _LONGEST or re.fullmatch(DURATION_PATTERN, text) is None:
+    if len(text) > _MAX_LENGTH or re.fullmatch(DURATION_PATTERN, text) is None:
         return InvalidValue("is not a duration", "write a number and its unit: `200ms`, `15s`, `5m`, `1h`")
     unit = text.lstrip("0123456789.")
     return float(text.removesuffix(unit)) * _SECONDS[unit]
@@ -40,44 +40,44 @@ def duration(text: str) -> float | InvalidValue:
 
 def size(text: str) -> int | InvalidValue:
     """Read `490000` or `32KiB` as bytes."""
-    if len(text) > _LONGEST or re.fullmatch(SIZE_PATTERN, text) is None:
+    if len(text) > _MAX_LENGTH or re.fullmatch(SIZE_PATTERN, text) is None:
         return InvalidValue("is not a size", "write bytes, or a number and its unit: `490000`, `32KiB`, `64MiB`")
     unit = text.lstrip("0123456789.").strip()
     return int(float(text.removesuffix(unit).strip()) * _BYTES[unit or "B"])
 
 
 def rate(text: str) -> float | InvalidValue:
-    """Read `5/s`, `300/m` or `3000/h` as calls per second."""
-    if len(text) > _LONGEST or re.fullmatch(RATE_PATTERN, text) is None:
-        return InvalidValue("is not a rate", "write calls per time: `5/s`, `300/m`")
+    """Read `5/s`, `300/m` or `3000/h` as requests per second."""
+    if len(text) > _MAX_LENGTH or re.fullmatch(RATE_PATTERN, text) is None:
+        return InvalidValue("is not a rate", "write requests per time: `5/s`, `300/m`")
     number, unit = text.split("/")
     return float(number) / _SECONDS[unit]
 
 
 def share(text: str) -> float | InvalidValue:
-    """Read `0.5`, a share of a whole; `50%` is the same."""
+    """Read `0.5` or `50%` as a share."""
     number = text.removesuffix("%")
-    if len(text) > _LONGEST or re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) is None:
+    if len(text) > _MAX_LENGTH or re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) is None:
         return InvalidValue("is not a share", "write a number from 0 to 1, or `50%`")
     return float(number) / (1 if number == text else 100)
 
 
 def whole(text: str) -> int | InvalidValue:
     """Read a whole number."""
-    if len(text) > _LONGEST or re.fullmatch(r"[-+]?[0-9]+", text) is None:
+    if len(text) > _MAX_LENGTH or re.fullmatch(r"[-+]?[0-9]+", text) is None:
         return InvalidValue("is not a whole number")
     return int(text)
 
 
 def truth(text: str) -> bool | InvalidValue:
-    """Read `true` or `false`: nothing else, since `yes` and `no` are text in YAML 1.2."""
+    """Read `true` or `false`. Nothing else is a Boolean: `yes` and `no` are text in YAML 1.2."""
     if text.lower() not in {"true", "false"}:
         return InvalidValue("is neither true nor false", "write `true` or `false`")
     return text.lower() == "true"
 
 
 def address(text: str) -> tuple[str, int] | InvalidValue:
-    """Read `host:port` or `[::1]:port`; an empty host is every interface, port 0 any free one."""
+    """Read `host:port` or `[::1]:port`. An empty host means every interface; port 0 means any free port."""
     host, colon, port = text.rpartition(":")
     bare = host.startswith("[") and host.endswith("]")
     if not colon or not port.isascii() or not port.isdigit() or (":" in host and not bare):
@@ -99,7 +99,7 @@ def instant(text: str) -> int | InvalidValue:
     try:
         return max(0, round(moment.astimezone(UTC).timestamp() * 1000))
     except (OverflowError, ValueError):
-        return InvalidValue("is an instant outside of any calendar", hint)
+        return InvalidValue("is an instant outside of the calendar", hint)
 
 
 def start(text: str) -> str | int | InvalidValue:
@@ -108,11 +108,11 @@ def start(text: str) -> str | int | InvalidValue:
         return text
     moment = instant(text)
     hint = "write `earliest`, `latest`, or an instant such as `2026-11-01T00:00:00Z`"
-    return InvalidValue("is no place to start", hint) if isinstance(moment, InvalidValue) else moment
+    return InvalidValue("is not a start position", hint) if isinstance(moment, InvalidValue) else moment
 
 
 def url(text: str) -> str | InvalidValue:
-    """Check an `https://` (or `http://`) base address; a slash at its end is dropped."""
+    """Check an `https://` (or `http://`) base address. Drop slashes at its end."""
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
@@ -121,14 +121,14 @@ def url(text: str) -> str | InvalidValue:
     if parts.scheme not in {"http", "https"} or not host or re.search(r"[\s\x00-\x1f\\]", text):
         return InvalidValue("is not a URL", "write `https://host/path`")
     if "@" in parts.netloc:
-        return InvalidValue("carries credentials in the URL", "remove them: credentials have settings of their own")
+        return InvalidValue("contains credentials", "remove them from the URL, and use the settings for credentials")
     if parts.query or parts.fragment or "?" in text or "#" in text:
         return InvalidValue("is a URL with a query or a fragment", "write only `https://host/path`")
     return text.rstrip("/")
 
 
 def is_plain_http(text: str) -> bool:
-    """Return whether a URL would carry secrets unencrypted over a network: `http`, and not to this machine."""
+    """Return whether requests to a URL cross a network unencrypted: `http`, and not to this machine."""
     parts = urlsplit(text)
     host = parts.hostname or ""
     if parts.scheme != "http" or host == "localhost" or host.endswith(".localhost"):
@@ -140,39 +140,41 @@ def is_plain_http(text: str) -> bool:
 
 
 def topic(text: str) -> str | InvalidValue:
-    """Check a topic's name, or a regular expression, which begins with `^`."""
+    """Check a topic's name, or a regular expression that begins with `^`."""
     if text.startswith("^"):
         try:
             re.compile(text)
         except (re.error, RecursionError, OverflowError):
-            return InvalidValue("is not a regular expression", "a topic that begins with `^` is one; `[.]` is a dot")
+            return InvalidValue(
+                "is not a regular expression", "a topic that begins with `^` must be one; write a dot as `[.]`"
+            )
         return text
     if re.fullmatch(TOPIC_PATTERN, text) is None or text in {".", ".."}:
-        return InvalidValue("is not a topic's name", "letters, digits, `.`, `_`, `-`; a pattern begins with `^`")
+        return InvalidValue("is not a topic's name", "use letters, digits, `.`, `_`, `-`; begin a pattern with `^`")
     return text
 
 
 def name(text: str) -> str | InvalidValue:
-    """Check a destination's name: it is a label of metrics and a word of the mapping."""
-    hint = "a small letter, then small letters, digits and `_`, at most 63"
+    """Check a destination's name: it becomes a label value of metrics and part of the mapping's `to`."""
+    hint = "use lower-case letters, digits and `_`, at most 63; begin with a letter"
     return text if re.fullmatch(NAME_PATTERN, text) else InvalidValue("is not a destination's name", hint)
 
 
 def group(text: str) -> str | InvalidValue:
     """Check a consumer group's name."""
-    hint = "letters, digits, `.`, `_`, `-`, at most 200"
+    hint = "use letters, digits, `.`, `_`, `-`, at most 200"
     return text if re.fullmatch(GROUP_PATTERN, text) else InvalidValue("is not a consumer group's name", hint)
 
 
 def named_topic(text: str) -> str | InvalidValue:
-    """Check the name of one topic, where a pattern means nothing."""
+    """Check the name of one topic, where a pattern is not allowed."""
     return InvalidValue("is a pattern", "name one topic") if text.startswith("^") else topic(text)
 
 
 def kafka_property(text: str) -> str | InvalidValue:
-    """Check that a name can be a librdkafka property: callbacks and loggers of the Python client are none."""
+    """Check that a name can be a librdkafka property. Callbacks and loggers of the Python client are not."""
     if re.fullmatch(r"[a-z0-9]+(\.[a-z0-9]+)*", text) is None or text == "logger":
         return InvalidValue(
-            "is no librdkafka property", "names are small letters and dots, such as `bootstrap.servers`"
+            "is not a librdkafka property", "use lower-case letters and dots, such as `bootstrap.servers`"
         )
     return text

@@ -1,4 +1,4 @@
-"""The file's table: every key, what it accepts and means, its default. Validation and JSON Schema both read it."""
+"""The keys of the file: what each accepts and means, and its default. Validation and JSON Schema use the same table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from consumer.config.settings import Budgets, DeadLetterSettings, HttpSettings
 from consumer.delivery.guards.flood_guard import FloodGuardOptions
 
 _DAY_S = 86_400.0
-_ONCE = "A secret among them (`{file: path}`) is read once, at start: a changed one needs a restart."
+_ONCE = "A secret among them (`{file: path}`) is read once, at start: to change it, restart."
 _GUARD = FloodGuardOptions()
 _BUDGETS = Budgets()
 
@@ -18,11 +18,11 @@ PIPELINE = field_types.either(
     Section(
         {
             "destinations": Option(
-                ListOption(field_types.text()), "Destinations that read through this group.", (), required=True
+                ListOption(field_types.text()), "The destinations of this group.", (), required=True
             ),
             "shared_pace": Option(
                 field_types.choice("accepted"),
-                "`accepted`: a destination's rate may slow the others of the group down.",
+                "`accepted`: the rate limit of one destination may slow down the others of the group.",
             ),
         }
     ),
@@ -33,19 +33,20 @@ PIPELINE = field_types.either(
 TOP: Mapping[str, Option] = {
     "kafka": Option(
         MapOption(field_types.Property(), scalar_parsers.kafka_property),
-        f"librdkafka properties, except those the promises rest on; `bootstrap.servers` is mandatory. {_ONCE}",
+        "librdkafka properties, except those that delivery guarantees depend on. `bootstrap.servers` is mandatory. "
+        + _ONCE,
         default={},
         required=True,
     ),
     "topics": Option(
         ListOption(ScalarOption(scalar_parsers.topic, {"type": "string"}), alone=True),
-        "Topics to read: names, or regular expressions, which begin with `^`.",
+        "Topics to read: names, or regular expressions that begin with `^`.",
         default=(),
         required=True,
     ),
     "start": Option(
         ScalarOption(scalar_parsers.start, {"type": "string"}),
-        "Where a group starts: `earliest`, `latest` or an instant.",
+        "Where a group starts: `earliest`, `latest` or an instant with its time zone.",
         "earliest",
         "earliest",
     ),
@@ -54,7 +55,7 @@ TOP: Mapping[str, Option] = {
             {
                 "registry": Option(
                     MapOption(field_types.Property()),
-                    "The schema registry's properties, as confluent-kafka's client names them; `url` is mandatory. "
+                    "The schema registry's properties, with the names of confluent-kafka's client. `url` is mandatory. "
                     + _ONCE,
                     shown_default="none",
                 ),
@@ -66,13 +67,13 @@ TOP: Mapping[str, Option] = {
                 ),
                 "grace": Option(
                     field_types.duration(0, _DAY_S),
-                    "How old a record of an unknown schema must be to be given up.",
+                    "How old a record with an unknown schema must be before it is dead-lettered.",
                     300.0,
                     "5m",
                 ),
             }
         ),
-        "Where writer schemas come from.",
+        "Sources of the writer schemas.",
     ),
     "mapping": Option(
         ListOption(field_types.FilePath(), alone=True),
@@ -99,14 +100,14 @@ TOP: Mapping[str, Option] = {
                 ),
             }
         ),
-        "What was refused for good.",
+        "Dead letters: events that will never be delivered.",
     ),
     "http": Option(
         Section(
             {
                 "address": Option(
                     ScalarOption(scalar_parsers.address, {"type": "string"}),
-                    "Where metrics, probes and the status page are served.",
+                    "Address of metrics, probes and the status page.",
                     (HttpSettings().host, HttpSettings().port),
                     "0.0.0.0:9464",
                 )
@@ -119,63 +120,61 @@ TOP: Mapping[str, Option] = {
             {
                 "refusals": Option(
                     field_types.count(1),
-                    "Refusals of one event type (or topic, if not decoded) for one cause, after which more wait.",
+                    "Refusals of one event type (or topic, if not decoded) for one cause before the guard can trip.",
                     _GUARD.refusals,
                     "50",
                 ),
                 "window": Option(
-                    field_types.duration(1, _DAY_S), "The time they are counted in.", _GUARD.window_s, "10m"
+                    field_types.duration(1, _DAY_S), "The period in which refusals are counted.", _GUARD.window_s, "10m"
                 ),
                 "share": Option(
                     field_types.share(),
-                    "And they must be more than this share of the type's verdicts; at 1 none ever waits.",
+                    "The guard trips only above this share of the type's verdicts; 1 disables it.",
                     _GUARD.share,
                     "0.5",
                 ),
             }
         ),
-        "When refusals are too many to be single bad events: then they wait, and are no dead letters.",
+        "When refusals are too many to be single bad events: then they wait and are not dead-lettered.",
     ),
-    "directives": Option(
-        field_types.FilePath(), "A file of what an operator may say while it runs; re-read every second.", None, "none"
-    ),
+    "directives": Option(field_types.FilePath(), "A file of operator directives; re-read every second.", None, "none"),
     "budgets": Option(
         Section(
             {
                 "drain": Option(
                     field_types.duration(0.1, _DAY_S),
-                    "Time for deliveries on the wire when a partition goes or the service leaves.",
+                    "Time for requests in flight to end when a partition is revoked or the service shuts down.",
                     None,
                     "the smaller of 20s and a third of max.poll.interval.ms",
                 ),
                 "termination_grace": Option(
                     field_types.duration(1, _DAY_S),
-                    "What the platform grants between SIGTERM and SIGKILL.",
+                    "Time that the platform grants between SIGTERM and SIGKILL.",
                     60.0,
                     "60s",
                 ),
                 "session": Option(
                     field_types.duration(1, _DAY_S),
-                    "With `group.protocol: consumer` only: their `group.consumer.session.timeout.ms`. Calls wait when "
-                    "no commit was accepted for half of it.",
+                    "Only with `group.protocol: consumer`: the brokers' `group.consumer.session.timeout.ms`. "
+                    "No request starts after half of it without an accepted commit.",
                     None,
-                    "6s, to be on the safe side; the brokers' own default is 45s",
+                    "6s, a safe value; the brokers' own default is 45s",
                 ),
                 "records": Option(
                     field_types.count(1),
-                    "Most records from the oldest that has not ended to the last taken, in one pipeline.",
+                    "Maximum records of one pipeline, from the oldest unfinished one to the latest accepted one.",
                     _BUDGETS.records,
                     "100000",
                 ),
                 "bytes": Option(
                     field_types.size(1 << 20),
-                    "Most bytes in flight in one pipeline: records, their headers, and the bodies made of them.",
+                    "Maximum bytes in flight in one pipeline: records, their headers, and their request bodies.",
                     _BUDGETS.bytes,
                     "64MiB",
                 ),
             }
         ),
-        "Limits of time and room, checked together at start.",
+        "Limits of time and memory, checked together at start.",
     ),
 }
-"""The file, without `pipelines` and `destinations`, which depend on one another."""
+"""The file without `pipelines` and `destinations`, which depend on each other."""

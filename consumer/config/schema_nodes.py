@@ -1,4 +1,4 @@
-"""What may stand where in the file: each kind reads its part of the tree, and describes it as JSON Schema."""
+"""The kinds of option: each reads its part of the tree, and describes itself as JSON Schema."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, Final, Protocol
 
 from consumer.config.complaints import ConfigReadContext, shown
 from consumer.config.scalar_parsers import InvalidValue
-from consumer.model.findings import did_you_mean
+from consumer.model.findings import did_you_mean, nearest
 from consumer.yaml_document import Items, Node, Scalar, Table, below, node_kind
 
 JsonSchema = dict[str, Any]
 
 
 class _Nothing:
-    """What a part is read as if there is nothing to be had of it: said already, or not needed by this run."""
+    """The result of reading a part that has no value: it has an error, or this run does not need it."""
 
 
 NOTHING: Final = _Nothing()
@@ -27,7 +27,7 @@ class OptionType(Protocol):
     """One kind of value."""
 
     def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — each kind has its own type
-        """Return the value, or `NOTHING`; every complaint goes to `context`."""
+        """Return the value, or `NOTHING`. Every error is added to `context`."""
 
     def schema(self) -> JsonSchema:
         """Describe the value for editors."""
@@ -35,7 +35,7 @@ class OptionType(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ScalarOption:
-    """A scalar that `parse` understands; anything that begins with `${` may come from the environment."""
+    """A scalar that `parse` understands."""
 
     parse: Callable[[str], Any]
     described: JsonSchema
@@ -43,10 +43,12 @@ class ScalarOption:
     most: float | None = None
     unit: str = ""
     quoted: bool = True
-    """Whether a complaint may repeat the value: a URL may hold a password."""
+    """Whether an error may repeat the value: a URL may contain a password."""
+    variables: bool = True
+    """Whether the value may contain `${NAME}`."""
 
     def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — whatever `parse` makes
-        """Return the word's value."""
+        """Return the parsed value."""
         if not isinstance(node, Scalar):
             context.error(node, path, f"must be a single value, not {node_kind(node)}")
             return NOTHING
@@ -62,26 +64,26 @@ class ScalarOption:
             context.error(node, path, f"{shown(node)} {value.message}" if self.quoted else value.message, value.hint)
             return NOTHING
         if self.least is not None and value < self.least:
-            context.error(node, path, f"must be at least {self.least:g}{self.unit}")
+            context.error(node, path, f"must be at least {_number(self.least)}{self.unit}")
             return NOTHING
         if self.most is not None and value > self.most:
-            context.error(node, path, f"must be at most {self.most:g}{self.unit}")
+            context.error(node, path, f"must be at most {_number(self.most)}{self.unit}")
             return NOTHING
         return value
 
     def schema(self) -> JsonSchema:
-        """Describe a word, or a text with variables in it."""
-        return {"anyOf": [self.described, VARIABLE]}
+        """Describe the value; where variables are allowed, also a text with variables in it."""
+        return {"anyOf": [self.described, VARIABLE]} if self.variables else dict(self.described)
 
 
 @dataclass(frozen=True, slots=True)
 class ListOption:
-    """A list; where `alone`, a single value may stand for a list of one."""
+    """A list. With `alone`, a single value means a list of one."""
 
     of: OptionType
     alone: bool = False
     empty: bool = False
-    """Whether a list of nothing means anything."""
+    """Whether an empty list is allowed."""
 
     def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a tuple, or NOTHING
         """Return the values as a tuple."""
@@ -94,8 +96,8 @@ class ListOption:
         if not node.items and not self.empty:
             context.error(node, path, "is an empty list", "name at least one")
             return NOTHING
-        read = [self.of.read(item, f"{path}[{index}]", context) for index, item in enumerate(node.items)]
-        return tuple(value for value in read if value is not NOTHING)
+        values = [self.of.read(item, f"{path}[{index}]", context) for index, item in enumerate(node.items)]
+        return tuple(value for value in values if value is not NOTHING)
 
     def schema(self) -> JsonSchema:
         """Describe a list."""
@@ -107,11 +109,11 @@ class ListOption:
 
 @dataclass(frozen=True, slots=True)
 class MapOption:
-    """A mapping from free names to one kind."""
+    """A mapping with free names and values of one kind."""
 
     of: OptionType
     name: Callable[[str], object] = str
-    """Checks a name; `InvalidValue` refuses it."""
+    """Checks a name; returns an `InvalidValue` to refuse it."""
     empty: bool = False
 
     def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
@@ -144,10 +146,10 @@ class Option:
 
     kind: OptionType
     doc: str
-    """One sentence for the editor and the reference."""
+    """One sentence, for editors and the reference."""
     default: Any = None
     shown_default: str = ""
-    """The default as one would write it in the file; "" = none."""
+    """The default as it would be written in the file; "" if there is none."""
     required: bool = False
 
 
@@ -157,34 +159,51 @@ class Section:
 
     options: Mapping[str, Option] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
-    """Keys of earlier versions and what they are called now. An old key is an error."""
+    """Keys of earlier versions and their present names. An old key is an error."""
 
     def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a dict, or NOTHING
-        """Return every key's value, defaults filled in."""
+        """Return every key's value, with defaults filled in."""
         if not isinstance(node, Table):
             hint = "known keys: " + ", ".join(f"`{name}`" for name in self.options)
             context.error(node, path, f"must be a mapping, not {node_kind(node)}", hint)
             return NOTHING
-        for key, _ in node.entries:
-            if key.text not in self.options:
-                new = self.renamed.get(key.text)
-                hint = did_you_mean(key.text, self.options) if new is None else f"was renamed to `{new}`"
-                context.error(key, below(path, key.text), f"unknown key {shown(key)}", hint)
-        return {name: self._one(node, name, option, path, context) for name, option in self.options.items()}
+        meant = self._report_unknown_keys(node, path, context)
+        return {name: self._value(node, name, path, context, meant) for name in self.options}
 
-    def _one(self, node: Table, name: str, option: Option, path: str, context: ConfigReadContext) -> object:
-        inner = node.get(name)
+    def _report_unknown_keys(self, node: Table, path: str, context: ConfigReadContext) -> set[str]:
+        """Add an error for each unknown key. Return the absent keys that they were probably meant to be."""
+        present = set(node.names())
+        absent = [name for name in self.options if name not in present]
+        meant = set()
+        for key, _ in node.entries:
+            if key.text in self.options:
+                continue
+            new_name = self.renamed.get(key.text)
+            # An absent key first: of two similar keys, the one that is there already was not meant.
+            name = nearest(key.text, absent)
+            if new_name is not None:
+                hint = f"was renamed to `{new_name}`"
+            elif name is not None:
+                hint = f"did you mean `{name}`?"
+                meant.add(name)
+            else:
+                hint = did_you_mean(key.text, self.options)
+            context.error(key, below(path, key.text), f"unknown key {shown(key)}", hint)
+        return meant
+
+    def _value(self, node: Table, name: str, path: str, context: ConfigReadContext, meant: set[str]) -> object:
+        option, inner = self.options[name], node.get(name)
         value: object = NOTHING
         if inner is not None:
             value = option.kind.read(inner, below(path, name), context)
-        elif option.required and context.used:
+        elif option.required and context.used and name not in meant:
             context.error(node, below(path, name), "is missing", option.doc)
         if value is not NOTHING:
             return value
         return option.kind.defaults() if isinstance(option.kind, Section) else option.default
 
     def defaults(self) -> dict[str, Any]:
-        """Return what the section says where nothing is written."""
+        """Return the values of a section that is not in the file."""
         return {
             name: option.kind.defaults() if isinstance(option.kind, Section) else option.default
             for name, option in self.options.items()
@@ -203,14 +222,19 @@ class Section:
         return {**schema, "required": required} if required else schema
 
 
+def _number(value: float) -> str:
+    """Return a bound as digits: `{:g}` alone would print 1048576 as 1.04858e+06."""
+    return str(int(value)) if value == int(value) else f"{value:g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Later:
-    """A part that is read by itself, after the others: here it is only described."""
+    """A part that its own reader reads after the others. This only describes it."""
 
     described: OptionType
 
     def read(self, node: Node, path: str, context: ConfigReadContext) -> Node:  # noqa: ARG002 — as every kind
-        """Return the part as it stands."""
+        """Return the part unread."""
         return node
 
     def schema(self) -> JsonSchema:

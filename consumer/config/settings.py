@@ -1,4 +1,4 @@
-"""What a run is told: the configuration as small frozen pieces, with every default filled in."""
+"""The configuration as frozen dataclasses, with every default filled in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DestinationSettings:
 
 @dataclass(frozen=True, slots=True)
 class PipelineSettings:
-    """One consumer group and the destinations that read through it, disabled ones included."""
+    """One consumer group and its destinations, disabled ones included."""
 
     name: str
     destinations: tuple[str, ...]
@@ -37,36 +37,36 @@ class PipelineSettings:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterSettings:
-    """Where dead letters go."""
+    """The dead-letter topic and its headers."""
 
     topic: str = "cdp-dead-letters"
     connect_headers: bool = False
-    """Whether the header names of Kafka Connect's error reporter are written as well."""
+    """Whether to write the headers of Kafka Connect's error reporter as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """Where metrics, probes and the status page are served."""
+    """Address of metrics, probes and the status page."""
 
-    host: str = "0.0.0.0"  # noqa: S104 — a pod's probes come from outside of it
+    host: str = "0.0.0.0"  # noqa: S104 — the kubelet's probes come from outside the pod
     port: int = 9464
 
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """Limits of time and room; those of records and bytes hold for each pipeline of its own."""
+    """Limits of time and memory. Those of records and bytes apply to each pipeline separately."""
 
     drain_s: float = 20.0
     termination_grace_s: float = 60.0
     session_s: float = KIP848_SESSION_S
-    """The brokers' session of groups of the new protocol; a classic group's is a property of the client."""
+    """Session timeout of the brokers, for groups of the new protocol. A classic group has a client property."""
     records: int = 100_000
     bytes: int = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The whole configuration of one run: what `pipeline` left out is not in it."""
+    """The whole configuration of one run, without the pipelines that do not run."""
 
     file: Path
     kafka: Properties
@@ -79,14 +79,14 @@ class Settings:
     mapping: tuple[Path, ...]
     pipelines: tuple[PipelineSettings, ...]
     destinations: Mapping[str, DestinationSettings]
-    """Every destination of the file, also those this run does not use: the mapping may speak of them."""
+    """Every destination of the file, also those that this run does not use: the mapping may name them."""
     dead_letters: DeadLetterSettings = field(default_factory=DeadLetterSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     directives: Path | None = None
-    """The file of what an operator may say; it need not be there."""
+    """The file of operator directives. It need not exist."""
     flood_guard: FloodGuardOptions = field(default_factory=FloodGuardOptions)
     budgets: Budgets = field(default_factory=Budgets)
 
     def enabled(self, pipeline: PipelineSettings) -> tuple[DestinationSettings, ...]:
-        """Return the destinations a pipeline really delivers to."""
+        """Return the destinations that a pipeline delivers to."""
         return tuple(self.destinations[name] for name in pipeline.destinations if self.destinations[name].enabled)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from consumer.config import schema
 from tests.unit.configured import GOOD, loaded
 
 CUSTOMERIO = """\
@@ -19,6 +20,14 @@ YOTPO = """\
     store_id: s
     secret: ${YOTPO_SECRET}
 """
+
+SHORTER = (
+    "shorten the timeout, or lengthen `budgets.drain`: otherwise a drain abandons requests that would have succeeded"
+)
+KILLED = (
+    "shorten the drain, or raise `budgets.termination_grace` and the platform's grace period: "
+    "otherwise the process is killed during the drain"
+)
 
 TABLE = [
     # (what is appended to the good file, or (old, new)), line, column, path, message, hint
@@ -35,10 +44,10 @@ TABLE = [
     ("    timeout: 15\n", 10, 14, "destinations.copilot.timeout", "`15` is not a duration",
      "write a number and its unit: `200ms`, `15s`, `5m`, `1h`"),
     ("    timeout: 1ms\n", 10, 14, "destinations.copilot.timeout", "must be at least 0.05s", ""),
-    ("    timeout: 20s\n", 10, 14, "destinations.copilot.timeout", "a call may take 20s, the drain only 20s",
-     "shorten the timeout, or lengthen `budgets.drain`: else a drain gives calls up that would have ended"),
+    ("    timeout: 20s\n", 10, 14, "destinations.copilot.timeout",
+     "the timeout of a request (20s) is not below the drain (20s)", SHORTER),
     ("    rate: fast\n", 10, 11, "destinations.copilot.rate", "`fast` is not a rate",
-     "write calls per time: `5/s`, `300/m`"),
+     "write requests per time: `5/s`, `300/m`"),
     ("    batch: 5\n", 10, 12, "destinations.copilot.batch", "must be a mapping, not a single value",
      "known keys: `events`, `bytes`, `linger`"),
     ("pipelines: 5\n", 10, 12, "pipelines", "must be a mapping, not a single value",
@@ -51,30 +60,30 @@ TABLE = [
      "swap them"),
     ("    enabled: yes\n", 10, 14, "destinations.copilot.enabled", "`yes` is neither true nor false",
      "write `true` or `false`"),
-    ("    kind: copilo\n", 10, 11, "destinations.copilot.kind", "`copilo` is not understood here",
+    ("    kind: copilo\n", 10, 11, "destinations.copilot.kind", "`copilo` is not a known value",
      "write `copilot`, `customerio`, `yotpo`"),
     ('  mixpanel: {url: "https://x"}\n', 10, 3, "destinations.mixpanel",
-     "`mixpanel` is no kind of destination, and `kind` is missing",
-     "known here: `copilot`, `customerio`, `yotpo`; for a name of your own say `kind: …`"),
+     "`mixpanel` is not a kind of destination, and `kind` is missing",
+     "known here: `copilot`, `customerio`, `yotpo`; for any other name, add `kind: …`"),
     ('  Copilot: {url: "https://x"}\n', 10, 3, "destinations.Copilot", "`Copilot` is not a destination's name",
-     "a small letter, then small letters, digits and `_`, at most 63"),
+     "use lower-case letters, digits and `_`, at most 63; begin with a letter"),
     ("  yotpo:\n", 10, 3, "destinations.yotpo", "must be a mapping of options",
      "`url` and the credentials are mandatory"),
     (CUSTOMERIO + "    batch: {bytes: 600000}\n", 13, 20, "destinations.customerio.batch.bytes",
-     "is above the limit of customerio, 500000", ""),
+     "is above the limit of customerio (500000)", ""),
     (CUSTOMERIO + "    call_bytes: 40KiB\n", 13, 17, "destinations.customerio.call_bytes",
-     "is above the limit of customerio, 32768", ""),
+     "is above the limit of customerio (32768)", ""),
     (CUSTOMERIO + "    context: web\n", 13, 14, "destinations.customerio.context", "must be a mapping", ""),
-    (YOTPO + "    batch: {events: 2}\n", 14, 21, "destinations.yotpo.batch.events", "yotpo takes one event a call",
+    (YOTPO + "    batch: {events: 2}\n", 14, 21, "destinations.yotpo.batch.events", "yotpo takes one event per request",
      "remove the line"),
     (YOTPO + "    source: Shop\n", 14, 13, "destinations.yotpo.source", "not snake_case",
      "lower-case letters, digits and _, at most 255"),
     (CUSTOMERIO + "    context: {a: .inf}\n", 13, 18, "destinations.customerio.context.a",
-     "is a number JSON does not know", ""),
+     "is not a number in JSON", ""),
     ("schemas: {registry: {timeout: 5}}\n", 10, 21, "schemas.registry", "`url` is missing",
      "write `url: ${SCHEMA_REGISTRY_URL}`"),
     ("schemas: {directory: {}}\n", 10, 22, "schemas.directory", "must be a single value, not a mapping (`{…}`)", ""),
-    ("start: yesterday\n", 10, 8, "start", "`yesterday` is no place to start",
+    ("start: yesterday\n", 10, 8, "start", "`yesterday` is not a start position",
      "write `earliest`, `latest`, or an instant such as `2026-11-01T00:00:00Z`"),
     ("http: {address: 9464}\n", 10, 17, "http.address", "`9464` is not an address",
      "write `host:port`, such as `0.0.0.0:9464` or `[::1]:9464`"),
@@ -84,16 +93,16 @@ TABLE = [
      "narrow the pattern, or give the dead letters another topic"),
     ("budgets: {drain: 55s}\n", 10, 18, "budgets.drain",
      "drain 55s + poll gap 0.5s + 2 commits of 10s + closing 13s = 88.5s is not below the termination grace (60s)",
-     "shorten the drain, or raise `budgets.termination_grace` and the platform's: else it is killed midway"),
+     KILLED),
     ("budgets: {drain: 20s, termination_grace: 53.5s}\n", 10, 18, "budgets.drain",
      "drain 20s + poll gap 0.5s + 2 commits of 10s + closing 13s = 53.5s is not below the termination grace (53.5s)",
-     "shorten the drain, or raise `budgets.termination_grace` and the platform's: else it is killed midway"),
+     KILLED),
     ("budgets: {drain: 290s, termination_grace: 1h}\n", 10, 18, "budgets.drain",
      "drain 290s + poll gap 0.5s + commit 10s = 300.5s is not below max.poll.interval.ms (300s)",
-     "shorten the drain, or raise `max.poll.interval.ms`: else the group expels a member that is draining"),
-    ("budgets: {session: 45s}\n", 10, 20, "budgets.session", "is for `group.protocol: consumer` only",
-     "a classic group's session is `session.timeout.ms`, under `kafka`"),
-    ("budgets: {bytes: 5}\n", 10, 18, "budgets.bytes", "must be at least 1.04858e+06 bytes", ""),
+     "shorten the drain, or raise `max.poll.interval.ms`: otherwise the group expels a draining member"),
+    ("budgets: {session: 45s}\n", 10, 20, "budgets.session", "applies only to `group.protocol: consumer`",
+     "for a classic group, set `session.timeout.ms` under `kafka`"),
+    ("budgets: {bytes: 5}\n", 10, 18, "budgets.bytes", "must be at least 1048576 bytes", ""),
     ("flood_guard: {refusals: 0}\n", 10, 25, "flood_guard.refusals", "must be at least 1", ""),
     ("flood_guard: {share: 150%}\n", 10, 22, "flood_guard.share", "must be at most 1", ""),
     ("flood_guard: {share: most}\n", 10, 22, "flood_guard.share", "`most` is not a share",
@@ -115,28 +124,40 @@ TABLE = [
     ("    poison_detection: {others: 9}\n", 10, 24, "destinations.copilot.poison_detection.others",
      "unknown key `others`", "was renamed to `give_up_successes`"),
     ("schemas: {registry: {}}\n", 10, 21, "schemas.registry", "is empty", "name at least one"),
-    ("pipelines: {a: [copilot], b: [copilot]}\n", 10, 30, "pipelines.b", "`copilot` is in the pipeline `a` too",
-     "a destination belongs to one pipeline: it would get everything twice"),
-    ("pipelines: {a: [copilot, copilot]}\n", 10, 16, "pipelines.a", "`copilot` is twice in it",
-     "a destination belongs to one pipeline: it would get everything twice"),
+    ("pipelines: {a: [copilot], b: [copilot]}\n", 10, 30, "pipelines.b", "`copilot` is also in the pipeline `a`",
+     "list each destination once: otherwise it would receive every event twice"),
+    ("pipelines: {a: [copilot, copilot]}\n", 10, 16, "pipelines.a", "`copilot` is listed twice",
+     "list each destination once: otherwise it would receive every event twice"),
     ("pipelines: {a: [copilot, copilto]}\n", 10, 16, "pipelines.a", "there is no destination `copilto`",
      "did you mean `copilot`?"),
     (CUSTOMERIO + "pipelines: {a: [copilot]}\n", 13, 12, "pipelines",
-     "the enabled destination `customerio` is in none", "name it under a pipeline, or say `enabled: false`"),
+     "the enabled destination `customerio` is in no pipeline", "name it under a pipeline, or set `enabled: false`"),
     ('pipelines: {"a b": [copilot]}\n', 10, 13, "pipelines.a b", "`a b` is not a consumer group's name",
-     "letters, digits, `.`, `_`, `-`, at most 200"),
+     "use letters, digits, `.`, `_`, `-`, at most 200"),
     ("pipelines: {a: {destinations: [copilot], shared_pace: yes}}\n", 10, 55, "pipelines.a.shared_pace",
-     "`yes` is not understood here", "write `accepted`"),
+     "`yes` is not a known value", "write `accepted`"),
     (YOTPO + "pipelines: {a: [copilot, yotpo]}\n", 14, 16, "pipelines.a",
-     "`yotpo` is limited to 5/s and would slow the others down",
-     "give it a pipeline of its own, or write `{destinations: […], shared_pace: accepted}`"),
+     "`yotpo` is limited to 5/s and would slow down the other destinations of the group",
+     "give it its own pipeline, or write `{destinations: […], shared_pace: accepted}`"),
     (("topics: [shop.orders]", "topics: []"), 3, 9, "topics", "is an empty list", "name at least one"),
     (("topics: [shop.orders]", "topics: [a b]"), 3, 10, "topics[0]", "`a b` is not a topic's name",
-     "letters, digits, `.`, `_`, `-`; a pattern begins with `^`"),
+     "use letters, digits, `.`, `_`, `-`; begin a pattern with `^`"),
     (("topics: [shop.orders]", "topics: {a: b}"), 3, 9, "topics", "must be a list, not a mapping (`{…}`)",
      "write `[one, two]`"),
+    # A misspelt mandatory key is one finding, at the key: it is not missing as well.
+    (("topics:", "topcis:"), 3, 1, "topcis", "unknown key `topcis`", "did you mean `topics`?"),
+    (("kafka:\n", "kafak:\n"), 1, 1, "kafak", "unknown key `kafak`", "did you mean `kafka`?"),
+    (("destinations:\n", "destinatons:\n"), 5, 1, "destinatons", "unknown key `destinatons`",
+     "did you mean `destinations`?"),
+    (("    client_id:", "    clientId:"), 8, 5, "destinations.copilot.clientId", "unknown key `clientId`",
+     "did you mean `client_id`?"),
+    (("    url:", "    ulr:"), 7, 5, "destinations.copilot.ulr", "unknown key `ulr`", "did you mean `url`?"),
+    (("kafka:\n  bootstrap.servers: ${KAFKA_BOOTSTRAP_SERVERS}\n", ""), 1, 1, "kafka", "is missing",
+     schema.TOP["kafka"].doc),
+    (CUSTOMERIO + "pipelines: {a: [copilot], b: [custmerio]}\n", 13, 30, "pipelines.b",
+     "there is no destination `custmerio`", "did you mean `customerio`?"),
     (("topics: [shop.orders]\n", ""), 1, 1, "topics", "is missing",
-     "Topics to read: names, or regular expressions, which begin with `^`."),
+     "Topics to read: names, or regular expressions that begin with `^`."),
     (("topics: [shop.orders]", 'topics: ["^cdp-.*"]'), 3, 9, "topics",
      "`^cdp-.*` matches the dead-letter topic `cdp-dead-letters`",
      "narrow the pattern, or give the dead letters another topic"),
@@ -160,24 +181,25 @@ TABLE = [
      "may not be set: dead letters are written outside of transactions", ""),
     (("kafka:\n", "kafka:\n  retries: 0\n"), 2, 12, "kafka.retries",
      "`retries` must be set >= 1 when `enable.idempotence` is true (for the producer of dead letters)", ""),
-    (("kafka:\n", "kafka:\n  fetch.bytes.mim: 1\n"), 2, 20, "kafka.fetch.bytes.mim",
-     'No such configuration property: "fetch.bytes.mim"', ""),
-    (("kafka:\n", "kafka:\n  error_cb: print\n"), 2, 3, "kafka.error_cb", "`error_cb` is no librdkafka property",
-     "names are small letters and dots, such as `bootstrap.servers`"),
+    (("kafka:\n", "kafka:\n  fetch.bytes.mim: 1\n"), 2, 3, "kafka.fetch.bytes.mim",
+     'No such configuration property: "fetch.bytes.mim"',
+     "check the spelling: the names are in librdkafka's CONFIGURATION.md"),
+    (("kafka:\n", "kafka:\n  error_cb: print\n"), 2, 3, "kafka.error_cb", "`error_cb` is not a librdkafka property",
+     "use lower-case letters and dots, such as `bootstrap.servers`"),
     (("kafka:\n", "kafka:\n  a: ${\n"), 2, 6, "kafka.a", "holds a `${` that names no variable",
      "write `${NAME}` or `${NAME:-default}`; `$${` stands for the two characters"),
     (("https://api.acme.bycopilot.com", "api.acme.com"), 7, 10, "destinations.copilot.url", "is not a URL",
      "write `https://host/path`"),
     (("https://api.acme.bycopilot.com", "https://me:canary@x"), 7, 10, "destinations.copilot.url",
-     "carries credentials in the URL", "remove them: credentials have settings of their own"),
+     "contains credentials", "remove them from the URL, and use the settings for credentials"),
     (("    client_id: ${COPILOT_CLIENT_ID}\n", ""), 7, 5, "destinations.copilot.client_id", "is missing",
      "A secret: from the environment (`${NAME}`) or from a file (`{file: path}`)."),
     (("${COPILOT_CLIENT_ID}", "${NOBODY}"), 8, 16, "destinations.copilot.client_id",
      "NOBODY is not set in the environment", "set it, or give a default"),
     (("${COPILOT_CLIENT_ID}", "${NOBODY:-}"), 8, 16, "destinations.copilot.client_id", "NOBODY is empty",
-     "give it the secret's value"),
+     "set it to the secret"),
     (("${COPILOT_CLIENT_ID}", "{file: nowhere}"), 8, 23, "destinations.copilot.client_id",
-     "the secret's file cannot be read", "looked at FOLDER/nowhere"),
+     "the secret's file cannot be read", "check FOLDER/nowhere"),
     (("${COPILOT_CLIENT_ID}", "{path: nowhere}"), 8, 16, "destinations.copilot.client_id", "is not a secret",
      "write `${NAME}` or `{file: path}`"),
     (("${COPILOT_CLIENT_ID}", "[x]"), 8, 16, "destinations.copilot.client_id",
@@ -216,7 +238,6 @@ def test_everything_wrong_is_said_in_one_go_and_in_the_order_of_the_file(tmp_pat
     text = GOOD.replace("topics:", "topic:").replace("https://", "gopher://") + "    lanes: 0\nhtpp: {}\n"
     found = loaded(tmp_path, text, {})
     assert [(each.line, each.message.split(" ")[0]) for each in found.findings] == [
-        (1, "is"),
         (2, "KAFKA_BOOTSTRAP_SERVERS"),
         (3, "unknown"),
         (7, "is"),
@@ -235,4 +256,4 @@ def test_the_registry_clients_objections_stand_at_its_property(tmp_path: Path) -
 
 def test_a_kind_refuses_nothing_of_options_that_were_complained_of_already(tmp_path: Path) -> None:
     found = loaded(tmp_path, GOOD + YOTPO + "    batch: {events: 2}\n    source: Shop\n")
-    assert [(each.line, each.message) for each in found.findings] == [(14, "yotpo takes one event a call")]
+    assert [(each.line, each.message) for each in found.findings] == [(14, "yotpo takes one event per request")]

@@ -12,18 +12,18 @@ from tests.unit.test_config_complaints import CUSTOMERIO, YOTPO
 WARNINGS = [
     (("https://api", "http://api"), 7, 10, "destinations.copilot.url", "is not encrypted"),
     (("${COPILOT_CLIENT_ID}", "hunter2"), 8, 16, "destinations.copilot.client_id",
-     "a secret stands in the file itself"),
+     "the secret is written in the configuration file"),
     (("${COPILOT_CLIENT_ID}", "${NO:-hunter2}"), 8, 16, "destinations.copilot.client_id",
-     "a secret stands in the file itself"),
+     "the secret is written in the configuration file"),
     (("kafka:\n", "kafka:\n  sasl.password: hunter2\n"), 2, 18, "kafka.sasl.password",
-     "a secret stands in the file itself"),
+     "the secret is written in the configuration file"),
     (CUSTOMERIO + "    rate: 1001/s\n", 13, 11, "destinations.customerio.rate",
-     "is above the rate customerio documents, 1000/s"),
+     "is above the documented rate of customerio (1000/s)"),
     (("kafka:\n", "kafka:\n  session.timeout.ms: 9000\n"), 8, 5, "destinations.copilot.timeout",
-     "a call may take 15s, longer than half the session of 9s"),
+     "the timeout of a request (15s) is longer than half the session (9s)"),
     (("kafka:\n", "kafka:\n  group.protocol: consumer\n"), 8, 5, "destinations.copilot.timeout",
-     "a call may take 15s, longer than half the session of 6s"),
-    (YOTPO + "    rate: 6/s\n", 14, 11, "destinations.yotpo.rate", "is above the rate yotpo documents, 5/s"),
+     "the timeout of a request (15s) is longer than half the session (6s)"),
+    (YOTPO + "    rate: 6/s\n", 14, 11, "destinations.yotpo.rate", "is above the documented rate of yotpo (5/s)"),
 ]  # fmt: skip
 
 
