@@ -3,8 +3,8 @@
 A tree has scalars, lists and tables, and each node knows its line and column. Scalars have the meaning that the core
 schema of YAML 1.2 gives them and no other: `yes`, `no`, `on`, `off` and dates are text, fractions are exact decimals.
 
-A key given twice is refused; otherwise the second would silently replace the first. Every error is a `Finding`;
-nothing raises.
+A duplicate key is refused; otherwise the second would silently replace the first. Every error is a `Finding`; nothing
+raises.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ from ruamel.yaml.reader import ReaderError
 from consumer.model.findings import Finding, Severity
 
 Constant: TypeAlias = "bool | int | Decimal | float | str | None"
-"""What a scalar means; a float is only ever an infinity or not-a-number."""
+"""The value of a scalar. A float is always an infinity or not-a-number."""
 
-_LONGEST_NUMBER = 1000  # characters: Python refuses to read longer whole numbers than 4300 digits
+_MAX_NUMBER_LENGTH = 1000  # characters; Python refuses to read whole numbers of more than 4300 digits
 _CONSTANTS = {"": None, "~": None, "null": None, "Null": None, "NULL": None, "true": True, "True": True, "TRUE": True}
 _CONSTANTS |= {"false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FRACTION = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
-_UNBOUNDED = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_INF_OR_NAN = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One value: what it means, and how it stood there."""
+    """One value: its meaning, and its text in the file."""
 
     value: Constant
     text: str
-    """The characters, before the core schema gave them a meaning."""
+    """The characters in the file, before the core schema gives them a meaning."""
     plain: bool
-    """Neither quoted nor a block: YAML itself may have cut it."""
+    """Neither quoted nor a block, so that YAML may have cut it short."""
     line: int
     column: int
     after: str = ""
-    """What follows on the same line, trimmed: a comment, or the rest of a flow mapping."""
+    """The rest of the same line, trimmed: a comment, or the rest of a flow mapping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +77,15 @@ class Table:
     flow: bool = False
 
     def get(self, name: str) -> Node | None:
-        """Return the value under the key written `name`."""
+        """Return the value of the key `name`."""
         return next((node for key, node in self.entries if key.text == name), None)
 
     def key(self, name: str) -> Scalar | None:
-        """Return the key written `name`, for its place."""
+        """Return the key `name`, for its position."""
         return next((key for key, _ in self.entries if key.text == name), None)
 
     def names(self) -> list[str]:
-        """Return the keys as they were written."""
+        """Return the keys as they are written."""
         return [key.text for key, _ in self.entries]
 
 
@@ -93,25 +93,25 @@ Node: TypeAlias = Scalar | Items | Table
 
 
 def meaning(text: str) -> Constant:
-    """Return what a plain scalar of these characters means under the core schema."""
+    """Return the value of a plain scalar of these characters under the core schema."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if len(text) > _LONGEST_NUMBER:
+    if len(text) > _MAX_NUMBER_LENGTH:
         return text
     if _INTEGER.fullmatch(text):
         return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
     if _FRACTION.fullmatch(text):
         return Decimal(text)
-    return float(text.replace(".", "", 1)) if _UNBOUNDED.fullmatch(text) else text
+    return float(text.replace(".", "", 1)) if _INF_OR_NAN.fullmatch(text) else text
 
 
 def was_cut(node: Scalar) -> bool:
-    """Tell whether YAML may have ended a plain value before its author did: at ` #`, or at a comma within braces."""
+    """Return whether YAML may have cut a plain value short: at ` #`, or at a comma within braces."""
     return node.plain and node.after.startswith(("#", ",", "]", "}", "{", "[")) and node.after not in {"}", "]"}
 
 
 def is_empty(node: Node) -> bool:
-    """Tell whether nothing stands there."""
+    """Return whether the node is an empty plain value."""
     return isinstance(node, Scalar) and node.plain and not node.text
 
 
@@ -152,16 +152,16 @@ def below(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-_DEEPEST = 64  # levels; walkers of the tree recurse
-_MOST = 200_000  # nodes with every alias written out: aliases of aliases multiply
-# The scanner has states its authors did not foresee (an escape beyond all characters, `"\UFFFFFFFF"`, overflows): a
-# file of nonsense must still end in a sentence.
-_UNFORESEEN = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_MAX_DEPTH = 64  # levels; functions that walk the tree recurse
+_MAX_NODES = 200_000  # with every alias expanded, because aliases of aliases multiply
+# ruamel.yaml raises these on some invalid input (the escape `"\UFFFFFFFF"` overflows, for example). Any content must
+# end in a finding.
+_PARSER_BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _TEXT_TAG = "tag:yaml.org,2002:str"
 
 
 def read_file(path: Path, shown: str | None = None) -> tuple[Node | None, list[Finding]]:
-    """Read a file of one YAML document; `shown` is its name in findings. The tree is `None` if it cannot be read."""
+    """Read a file of one YAML document. `shown` is its name in findings. The tree is `None` if it cannot be read."""
     name = shown if shown is not None else str(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -173,33 +173,30 @@ def read_file(path: Path, shown: str | None = None) -> tuple[Node | None, list[F
         message = f"is not UTF-8 text (byte {error.start})"
         return None, [Finding("error", name, None, None, "", message, "save it as UTF-8")]
     except ValueError:
-        return None, [Finding("error", name, None, None, "", "is not a path a file can have")]
+        return None, [Finding("error", name, None, None, "", "is not the path of a file")]
     return read_text(text, name)
 
 
 def read_text(text: str, file: str) -> tuple[Node | None, list[Finding]]:
-    """Read one YAML document. An empty one is a `Scalar` of `None`; the tree is `None` after an error of syntax."""
+    """Read one YAML document. An empty one is a `Scalar` of `None`. After a syntax error the tree is `None`."""
     reader = _Reader(text.removeprefix("\ufeff"), file)
     try:
         return reader.read(), reader.findings
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (None, None)
-        said = ", ".join(part for part in (error.context, error.problem) if part)
-        finding = Finding("error", file, line, column, "", f"is not YAML: {said}", _advice(said))
+        finding = _syntax_finding(error, text.splitlines(), file)
     except ReaderError as error:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-        finding = Finding("error", file, line, column, "", "holds a character that YAML does not allow", "remove it")
+        finding = Finding("error", file, line, column, "", "contains a character that YAML does not allow", "remove it")
     except _RefusedError as error:
         finding = error.finding
-    except (YAMLError, *_UNFORESEEN):
+    except (YAMLError, *_PARSER_BUGS):
         finding = Finding("error", file, None, None, "", "is not YAML", "check quotes, brackets and indentation")
     return None, [*reader.findings, finding]
 
 
 class _RefusedError(Exception):
-    """The document breaks a bound; the reader gives up."""
+    """The document exceeds a limit; the reader stops."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.message)
@@ -224,7 +221,7 @@ class _Reader:
         for event in events:
             if isinstance(event, DocumentStartEvent):
                 if root is not None:
-                    self._complain(event, "holds a second document", "keep one document in a file: remove the `---`")
+                    self._error(event, "contains a second document", "keep one document per file: remove the `---`")
                     break
                 root = self._node(next(events), events, 0)
         return root if root is not None else Scalar(None, "", plain=True, line=1, column=1)
@@ -232,8 +229,8 @@ class _Reader:
     def _node(self, event: object, events: Iterator[object], depth: int) -> Node:
         before = self._count
         self._count += 1
-        if depth > _DEEPEST:
-            self._refuse(event, f"is nested more than {_DEEPEST} levels deep", "flatten it")
+        if depth > _MAX_DEPTH:
+            self._refuse(event, f"is nested more than {_MAX_DEPTH} levels deep", "nest it less deeply")
         node: Node
         if isinstance(event, AliasEvent):
             if event.anchor not in self._anchors:
@@ -249,14 +246,16 @@ class _Reader:
             items = []
             while not isinstance(inner := next(events), SequenceEndEvent):
                 items.append(self._node(inner, events, depth + 1))
-            node = Items(tuple(items), *_place(event), flow=bool(event.flow_style))
+            node = Items(tuple(items), *_position(event), flow=bool(event.flow_style))
         elif isinstance(event, MappingStartEvent):
             self._no_tag(event)
             node = self._table(event, events, depth)
-        else:  # pragma: no cover - the parser has no other events; a later one must not pass for a value
+        else:  # pragma: no cover - the parser has no other events; a new one must not be mistaken for a value
             raise TypeError(type(event).__name__)
-        if self._count > _MOST:
-            self._refuse(event, f"holds more than {_MOST} values, aliases written out", "use fewer aliases of aliases")
+        if self._count > _MAX_NODES:
+            self._refuse(
+                event, f"contains more than {_MAX_NODES} values, with aliases expanded", "use fewer aliases of aliases"
+            )
         anchor = getattr(event, "anchor", None)
         if anchor is not None and not isinstance(event, AliasEvent):
             self._anchors[anchor] = (node, self._count - before)
@@ -268,26 +267,26 @@ class _Reader:
             key = self._node(inner, events, depth + 1)
             value = self._node(next(events), events, depth + 1)
             if not isinstance(key, Scalar):
-                hint = "quote it if it holds brackets or braces"
-                self._complain(inner, "a key must be a word, not a list or a mapping", hint)
+                hint = "quote it if it contains brackets or braces"
+                self._error(inner, "a key must be a single value, not a list or a mapping", hint)
             elif key.text in entries:
-                hint = f"it stands on line {entries[key.text][0].line} already: keep one of the two"
-                self._complain(inner, f"the key `{key.text}` is given twice", hint)
+                hint = f"line {entries[key.text][0].line} has it already: keep one of the two"
+                self._error(inner, f"the key `{key.text}` is given twice", hint)
             else:
                 if isinstance(value, Scalar) and value.plain and not value.text:
-                    # The parser puts a value that is not there wherever the next word stands: on a later line, mostly.
+                    # The parser places a missing value at the next token, mostly on a later line.
                     value = replace(value, line=key.line, column=key.column, after="")
                 entries[key.text] = (key, value)
-        return Table(tuple(entries.values()), *_place(start), flow=bool(start.flow_style))
+        return Table(tuple(entries.values()), *_position(start), flow=bool(start.flow_style))
 
     def _scalar(self, event: ScalarEvent) -> Scalar:
-        line, column = _place(event)
+        line, column = _position(event)
         text = str(event.value)
         plain = not event.style
         tag = event.tag
         if tag not in {None, "!", _TEXT_TAG}:
-            self._complain(event, "tags are not understood here", "remove the word that begins with `!`")
-        end = event.end_mark  # of a block scalar it stands on the next key's line
+            self._error(event, "tags are not allowed here", "remove the word that begins with `!`")
+        end = event.end_mark  # of a block scalar it is on the next key's line
         block = event.style in {"|", ">"}
         after = "" if block or end.line >= len(self._lines) else self._lines[end.line][end.column :].strip()
         value = meaning(text) if plain and tag is None else text
@@ -295,26 +294,70 @@ class _Reader:
 
     def _no_tag(self, event: SequenceStartEvent | MappingStartEvent) -> None:
         if event.tag is not None:
-            self._complain(event, "tags are not understood here", "remove the word that begins with `!`")
+            self._error(event, "tags are not allowed here", "remove the word that begins with `!`")
 
     def _finding(self, event: object, message: str, hint: str) -> Finding:
-        return Finding("error", self._file, *_place(event), "", message, hint)
+        return Finding("error", self._file, *_position(event), "", message, hint)
 
-    def _complain(self, event: object, message: str, hint: str) -> None:
+    def _error(self, event: object, message: str, hint: str) -> None:
         self.findings.append(self._finding(event, message, hint))
 
     def _refuse(self, event: object, message: str, hint: str) -> None:
         raise _RefusedError(self._finding(event, message, hint))
 
 
-def _place(event: object) -> tuple[int, int]:
+def _position(event: object) -> tuple[int, int]:
     mark = event.start_mark  # type: ignore[attr-defined]  # every event has one, but their union has no name
     return mark.line + 1, mark.column + 1
 
 
-def _advice(said: str) -> str:
-    if "cannot start any token" in said:
-        return "put the value in quotes"
-    if "mapping values are not allowed" in said:
-        return "put a value that holds `: ` in quotes, and check the indentation"
-    return "check quotes, brackets and indentation"
+_COLON = re.compile(r":(\s|$)")
+_HINTS = (
+    # (part of the parser's message, what to do)
+    ("found character '\\t'", "replace the tab with spaces"),
+    ("cannot start any token", "put the value in quotes"),
+    ("mapping values are not allowed", "put a value that contains `: ` in quotes, and check the indentation"),
+    ("could not find expected ':'", "write a `:` and a space after the key"),
+    ("block collection, expected <block end>, but found '?'", "begin each item of the list with `- `, and align them"),
+    (
+        "block mapping, expected <block end>, but found '-'",
+        "align the items of a list, and indent them below their key",
+    ),
+    ("but found '<block mapping start>'", "give all keys of one mapping the same indentation"),
+    ("but found '<scalar>'", "check the quotes: within single quotes, write a single quote twice"),
+    ("quoted scalar, found unexpected end", "close the quote that opens here"),
+    ("parsing a flow", "close each bracket and brace, and separate values with commas"),
+)
+
+
+def _syntax_finding(error: MarkedYAMLError, lines: list[str], file: str) -> Finding:
+    """Return what the parser reports, at the position of the mistake rather than where the parser noticed it."""
+    problem = ", ".join(part for part in (error.context, error.problem) if part)
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (None, None)
+    hint = next((hint for part, hint in _HINTS if part in problem), "check quotes, brackets and indentation")
+    begins_here = "could not find expected ':'" in problem or "found unexpected end of stream" in problem
+    if begins_here and error.context_mark is not None:
+        line, column = error.context_mark.line + 1, error.context_mark.column + 1
+    elif line is not None and "mapping values are not allowed" in problem:
+        key = _key_without_colon(lines, line)
+        if key is not None:
+            line, column = key
+            hint = "write a `:` and a space after the key"
+    return Finding("error", file, line, column, "", f"is not YAML: {problem}", hint)
+
+
+def _key_without_colon(lines: list[str], line: int) -> tuple[int, int] | None:
+    """Return the position of the line above `line` if it looks like a key whose colon is missing.
+
+    YAML joins such a line with the next one to a single value, and the parser fails at the next line's colon.
+    """
+    above = next((number for number in range(line - 1, 0, -1) if lines[number - 1].strip()), None)
+    if above is None:
+        return None
+    text = lines[above - 1]
+    indent = len(text) - len(text.lstrip())
+    next_indent = len(lines[line - 1]) - len(lines[line - 1].lstrip())
+    if _COLON.search(text) or next_indent > indent or text.lstrip().startswith(("#", "- ")):
+        return None
+    return above, indent + 1

@@ -138,7 +138,6 @@ directives:
     assert [(each.line, each.path) for each in found.findings] == [
         (4, "directives[1].pause.destination"),
         (5, "directives[1].until"),
-        (6, "directives[2].until"),
         (6, "directives[2].accept_gap.partition"),
         (7, "directives[2].unti"),
     ]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from consumer.config.run_config import RunConfigResult, destinations_of, load_run_config
+from consumer.model.findings import errors
 
 MAPPING = """
 version: 1
@@ -46,6 +49,26 @@ def test_a_whole_plan_keeps_its_warnings(tmp_path: Path) -> None:
     found = load(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: x}', MAPPING.replace("trak", "track"))
     assert found.config is not None
     assert [each.severity for each in found.findings] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("written", "line", "column", "path", "file"),
+    [
+        ("mapping: maping.yaml\n", 3, 10, "mapping", "maping.yaml"),
+        ("mapping: [mapping.yaml, maping.yaml]\n", 3, 25, "mapping", "maping.yaml"),
+        ("mapping: mapping.yaml\nschemas: {directory: avr}\n", 4, 22, "schemas.directory", "avr"),
+    ],
+)
+def test_missing_file_is_reported_at_the_setting_that_names_it(
+    tmp_path: Path, written: str, line: int, column: int, path: str, file: str
+) -> None:
+    good = load(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: x}', MAPPING.replace("trak", "track"))
+    assert good.config is not None
+    config = tmp_path / "cdp.yaml"
+    config.write_text(config.read_text().replace("mapping: mapping.yaml\n", written))
+    [error] = errors(load_run_config(config, {}).findings)
+    assert (error.file, error.line, error.column, error.path) == (str(config), line, column, path)
+    assert error.message.startswith(f"`{tmp_path / file}` ")
 
 
 def test_what_is_no_configuration_is_all_that_is_said(tmp_path: Path) -> None:

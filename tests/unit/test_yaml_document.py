@@ -103,14 +103,14 @@ def test_what_yaml_cut_off_is_still_known() -> None:
         ("a: [", 1, 5, "is not YAML"),
         ("a: b: c", 1, 5, "is not YAML: mapping values are not allowed here"),
         ("a: @x", 1, 4, "is not YAML"),
-        ("a: 1\n---\nb: 2\n", 2, 1, "holds a second document"),
-        ("a: !secret x", 1, 4, "tags are not understood here"),
-        ("a: !!int 3", 1, 4, "tags are not understood here"),
-        ("a: !x [1]", 1, 4, "tags are not understood here"),
+        ("a: 1\n---\nb: 2\n", 2, 1, "contains a second document"),
+        ("a: !secret x", 1, 4, "tags are not allowed here"),
+        ("a: !!int 3", 1, 4, "tags are not allowed here"),
+        ("a: !x [1]", 1, 4, "tags are not allowed here"),
         ("a: *nobody", 1, 4, "`*nobody` has no finished anchor before it"),
         ("a: &me [*me]", 1, 9, "`*me` has no finished anchor before it"),
-        ("? [q]\n: z\n", 1, 3, "a key must be a word, not a list or a mapping"),
-        ("a: b\nc: \x00", 2, 4, "holds a character that YAML does not allow"),
+        ("? [q]\n: z\n", 1, 3, "a key must be a single value, not a list or a mapping"),
+        ("a: b\nc: \x00", 2, 4, "contains a character that YAML does not allow"),
         ("[" * 80 + "]" * 80, 1, 66, "is nested more than 64 levels deep"),
     ],
 )
@@ -121,6 +121,30 @@ def test_what_is_wrong_is_said_with_its_place(text: str, line: int, column: int,
     assert (finding.file, finding.line, finding.column) == ("f.yaml", line, column)
     assert finding.message.startswith(message)
     assert finding.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "hint"),
+    [
+        ("a: 1\n\tb: 2\n", 2, 1, "replace the tab with spaces"),
+        ("a: @x", 1, 4, "put the value in quotes"),
+        ("a 1\nb: 2\n", 1, 1, "write a `:` and a space after the key"),
+        ("a: 1\n\nb https://x\nc: 2\n", 3, 1, "write a `:` and a space after the key"),
+        ("a: 1\nb c\nd:\n  e: 1\n", 2, 1, "write a `:` and a space after the key"),
+        ("a: 1\n b: 2\n", 2, 3, "put a value that contains `: ` in quotes, and check the indentation"),
+        ("a: b: c", 1, 5, "put a value that contains `: ` in quotes, and check the indentation"),
+        ("a:\n  - to: b\n  name: c\n", 3, 3, "begin each item of the list with `- `, and align them"),
+        ("a:\n  to: b\n  - to: c\n", 3, 3, "align the items of a list, and indent them below their key"),
+        ("a:\n    b: 1\n  c: 2\n", 3, 3, "give all keys of one mapping the same indentation"),
+        ("a: 'it's'\n", 1, 8, "check the quotes: within single quotes, write a single quote twice"),
+        ('a: "b\nc: d\n', 1, 4, "close the quote that opens here"),
+        ("a: [1, 2\nb: 3\n", 2, 2, "close each bracket and brace, and separate values with commas"),
+        ("a: &\n", 1, 5, "check quotes, brackets and indentation"),
+    ],
+)
+def test_syntax_error_has_position_and_hint_of_the_mistake(text: str, line: int, column: int, hint: str) -> None:
+    _, [finding] = read_text(text, "f.yaml")
+    assert (finding.line, finding.column, finding.hint) == (line, column, hint)
 
 
 @pytest.mark.parametrize("text", ['a: "\\UFFFFFFFF"', 'a: "\\U00110000"', "%YAML 1.3\n---\na: 1"])
@@ -138,7 +162,7 @@ def test_anchors_are_shared_and_a_bomb_of_them_is_refused() -> None:
     lines = ["a0: &a0 [1,1,1,1,1,1,1,1,1,1]"]
     lines += [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     _, findings = read_text("\n".join(lines), "f.yaml")
-    assert "values, aliases written out" in findings[0].message
+    assert "values, with aliases expanded" in findings[0].message
 
 
 def test_a_file_that_is_not_there_or_no_text_is_a_finding(tmp_path: Path) -> None:
