@@ -77,7 +77,7 @@ TABLE = [
     (YOTPO + "    batch: {events: 2}\n", 14, 21, "destinations.yotpo.batch.events", "yotpo takes one event per request",
      "remove the line"),
     (YOTPO + "    source: Shop\n", 14, 13, "destinations.yotpo.source", "not snake_case",
-     "lower-case letters, digits and _, at most 255"),
+     "use lower-case letters, digits and _, at most 255 characters"),
     (CUSTOMERIO + "    context: {a: .inf}\n", 13, 18, "destinations.customerio.context.a",
      "is not a number in JSON", ""),
     ("schemas: {registry: {timeout: 5}}\n", 10, 21, "schemas.registry", "`url` is missing",
