@@ -36,7 +36,7 @@ def _with_requests(evidence: Evidence, change: Callable[[ReceivedRequest], Recei
     )
 
 
-def test_a_world_without_faults_is_without_complaints() -> None:
+def test_run_without_faults_has_no_complaints() -> None:
     shop = shop_of_six()
     assert oracle.complaints(shop.records, right(shop)) == []
 

@@ -116,7 +116,7 @@ def _twice(world: World) -> Iterator[str]:
 
 
 @pytest.mark.timeout(900)
-def test_no_answer_that_lies_loses_an_event_or_keeps_a_member(apache_broker: RealBroker, tmp_path: Path) -> None:
+def test_misleading_responses_lose_no_event(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
         change(world, every={"probe": "200ms"})
         shop, said = Feed(world, 61), Said()

@@ -211,9 +211,7 @@ class Sum:
 
 
 @pytest.mark.timeout(900)
-def test_the_books_of_all_members_add_up_to_what_was_received_across_a_rebalance_and_a_kill(
-    broker: Broker, tmp_path: Path
-) -> None:
+def test_accounting_of_all_members_equals_what_was_received(broker: Broker, tmp_path: Path) -> None:
     with World(broker, tmp_path, _PIPELINES) as world:
         world.configure(timeout_s=1.5, drain_s=3.0)
         shop = Shop(world.topic, world.partitions, world.pipelines, random.Random(31), customers=80)

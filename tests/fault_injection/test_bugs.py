@@ -94,21 +94,19 @@ def _work_off(world: World, bug: str | None, customers: int) -> Found:
         return _found(world, shop, [member], books)
 
 
-def test_without_a_bug_nothing_is_found(embedded_broker: Broker, tmp_path: Path) -> None:
+def test_without_a_bug_nothing_is_reported(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, {**_CUSTOMERIO, **_COPILOT}) as world:
         found = _work_off(world, None, customers=1)
     assert found == Found([], [])
 
 
-def test_invalid_events_that_are_ignored_are_seen_as_letters_that_were_never_written(
-    embedded_broker: Broker, tmp_path: Path
-) -> None:
+def test_ignored_invalid_events_show_as_missing_dead_letters(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, _COPILOT) as world:
         found = _work_off(world, bugs.INVALID_EVENTS_IGNORED, customers=1)
     assert found.says("lost: no letter (refused) of custom_event:order_placed"), found
 
 
-def test_two_calls_of_a_lane_at_once_are_seen_in_the_order(embedded_broker: Broker, tmp_path: Path) -> None:
+def test_two_requests_of_a_lane_at_once_show_in_the_order(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
         shop = _shop(world, customers=1)
         shop.live(400)
@@ -122,20 +120,20 @@ def test_two_calls_of_a_lane_at_once_are_seen_in_the_order(embedded_broker: Brok
     assert found.says("of the same key was over"), found
 
 
-def test_halves_sent_in_the_wrong_order_are_seen_in_the_order(embedded_broker: Broker, tmp_path: Path) -> None:
+def test_swapped_halves_show_in_the_order(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
         found = _work_off(world, bugs.HALVES_SWAPPED, customers=1)
     assert found.says("arrivals do not rise"), found
 
 
-def test_one_settle_less_is_seen_in_the_books_and_in_the_offsets(embedded_broker: Broker, tmp_path: Path) -> None:
+def test_missing_settle_shows_in_accounting_and_offsets(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
         found = _work_off(world, bugs.SETTLE_REMOVED, customers=1)
     assert any("deliveries to customerio do not balance" in one for one in found.by_books), found
     assert found.says("whose log ends at"), found
 
 
-def test_a_commit_before_the_delivery_is_seen_once_the_member_dies(embedded_broker: Broker, tmp_path: Path) -> None:
+def test_commit_before_delivery_shows_after_a_kill(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
         shop = _shop(world, customers=20)
         shop.live(200)
@@ -149,9 +147,7 @@ def test_a_commit_before_the_delivery_is_seen_once_the_member_dies(embedded_brok
     assert found.says("lost: customerio never got"), found
 
 
-def test_a_letter_settled_before_its_ack_is_seen_once_the_member_dies(
-    apache_broker: RealBroker, tmp_path: Path
-) -> None:
+def test_settle_before_dead_letter_ack_shows_after_a_kill(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, _CUSTOMERIO, partitions=1, topics=False) as world:
         world.create_topic()  # and no dead-letter topic: it takes nothing
         shop = _shop(world, customers=20)
@@ -166,7 +162,7 @@ def test_a_letter_settled_before_its_ack_is_seen_once_the_member_dies(
     assert found.says("lost: no letter"), found
 
 
-def test_an_outcome_of_an_earlier_tenure_is_seen_in_the_books(embedded_broker: Broker, tmp_path: Path) -> None:
+def test_outcome_of_an_earlier_epoch_shows_in_the_accounting(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
         world.configure(timeout_s=_LATE_S)
         shop = _shop(world, customers=20)

@@ -53,7 +53,7 @@ def channels(leaks: list[Leak]) -> set[str]:
     return {leak.channel for leak in leaks}
 
 
-def test_a_leak_on_each_page_is_found() -> None:
+def test_leak_on_each_page_is_found() -> None:
     said = Said()
     with served(well(LEAKED)) as server:  # a pipeline's name stands on every page
         said.pages(server)
@@ -68,14 +68,14 @@ def test_a_leak_on_each_page_is_found() -> None:
         (replace(well(), destinations=(DestinationStatus(LEAKED),)), {"/status", "/", "/metrics"}),
     ],
 )
-def test_a_leak_is_found_on_just_the_pages_that_say_it(facts: PipelineStatus, pages: set[str]) -> None:
+def test_leak_is_reported_only_for_the_pages_with_it(facts: PipelineStatus, pages: set[str]) -> None:
     said = Said()
     with served(facts) as server:
         said.pages(server)
     assert channels(said.leaks([LEAKED])) == pages
 
 
-def test_a_leak_in_a_log_or_on_standard_error_is_found(tmp_path: Path) -> None:
+def test_leak_in_log_or_standard_error_is_found(tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text(LEAKED)
     with (tmp_path / "member-1.log").open("w") as stream:
         log = Log(stream)
@@ -91,7 +91,7 @@ def test_a_leak_in_a_log_or_on_standard_error_is_found(tmp_path: Path) -> None:
     assert LEAKED in said.leaks([LEAKED])[0].around
 
 
-def test_a_leak_in_our_headers_of_a_letter_is_found_and_the_originals_bytes_are_meant_to_be_there() -> None:
+def test_leak_in_our_dead_letter_headers_is_found() -> None:
     said = Said()
     theirs = ("x-customer", LEAKED.encode())
     said.letters([Letter(LEAKED.encode(), LEAKED.encode(), [theirs, ("cdp-cause", b"refused"), ("cdp-detail", None)])])
@@ -101,7 +101,7 @@ def test_a_leak_in_our_headers_of_a_letter_is_found_and_the_originals_bytes_are_
     assert channels(said.leaks([LEAKED])) == {"letter cdp-detail", "letter __connect.errors.exception.message"}
 
 
-def test_a_leak_in_what_check_prints_is_found(tmp_path: Path) -> None:
+def test_leak_in_check_output_is_found(tmp_path: Path) -> None:
     config = tmp_path / "cdp.yaml"
     config.write_text(json.dumps({"canary-3b9d": 1}))
     said = Said()
@@ -123,13 +123,13 @@ def test_a_leak_in_what_check_prints_is_found(tmp_path: Path) -> None:
         (base64.b64encode(f"id:pa{LEAKED}".encode()).decode(), "base64 at 2"),
     ],
 )
-def test_a_canary_is_known_in_any_form(text: str, form: str) -> None:
+def test_canary_is_recognised_in_every_encoding(text: str, form: str) -> None:
     said = Said()
     said.add("log", text)
     assert {leak.form for leak in said.leaks([LEAKED])} == {form}
 
 
-def test_a_canary_with_signs_is_known_as_json_and_html_write_it() -> None:
+def test_canary_with_special_characters_is_recognised_escaped() -> None:
     said = Said()
     said.add("log", json.dumps('zoë "canary"'))
     said.add("/", "zo&amp;canary&lt;")
@@ -139,7 +139,7 @@ def test_a_canary_with_signs_is_known_as_json_and_html_write_it() -> None:
     }
 
 
-def test_whatever_was_said_stays_said_and_nothing_is_found_where_nothing_is() -> None:
+def test_leaks_accumulate_and_clean_output_has_none() -> None:
     said = Said()
     said.add("/", f"first {LEAKED}")
     said.add("/", "then nothing")

@@ -136,7 +136,7 @@ def _of_directives(member: Member) -> list[str]:
 
 
 @pytest.mark.timeout(900)
-def test_a_member_in_a_storm_of_faults_says_no_canary(embedded_broker: Broker, tmp_path: Path) -> None:
+def test_member_in_a_storm_leaks_no_canary(embedded_broker: Broker, tmp_path: Path) -> None:
     said, registry = Said(), Registry()
     with World(embedded_broker, tmp_path, ISOLATED, partitions=2) as world, registry.running() as url:
         configure(world, url)
@@ -183,7 +183,7 @@ def test_a_member_in_a_storm_of_faults_says_no_canary(embedded_broker: Broker, t
         )
 
 
-def test_addresses_that_carry_a_secret_are_complained_of_without_repeating_it(tmp_path: Path) -> None:
+def test_url_with_a_secret_is_refused_without_repeating_it(tmp_path: Path) -> None:
     schemas.write(tmp_path)
     secret = {"client_id": USER, "client_secret": CANARY}
     config = {

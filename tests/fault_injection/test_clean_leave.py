@@ -55,9 +55,7 @@ def _leave_midway(world: World, name: str, records: list[Sent], dice: random.Ran
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_member_asked_to_leave_at_any_moment_drains_commits_and_leaves_nothing_to_repeat(
-    broker: Broker, tmp_path: Path
-) -> None:
+def test_shutdown_at_any_moment_leaves_nothing_to_repeat(broker: Broker, tmp_path: Path) -> None:
     # On the embedded cluster each successor waits for a session.
     seeds = _SEEDS if broker.is_real else _SEEDS[:2]
     with World(broker, tmp_path, ISOLATED) as world:

@@ -21,7 +21,7 @@ _HELD: Line = {
 }
 
 
-def test_a_kind_that_never_hit_anything_is_named() -> None:
+def test_fault_without_hits_is_reported() -> None:
     hits = Counter({fault.kind: 1 for fault in FAULTS})
     assert unmet(FAULTS, hits) == []
     hits["hang"] = 0
@@ -29,7 +29,7 @@ def test_a_kind_that_never_hit_anything_is_named() -> None:
     assert unmet([fault for fault in FAULTS if fault.kind != "hang"], hits) == []
 
 
-def test_a_seed_brings_the_same_faults_back_and_the_long_form_has_every_kind() -> None:
+def test_seed_reproduces_faults_and_long_run_has_every_kind() -> None:
     assert [fault.kind for fault in deck(300, Random(5))] == [fault.kind for fault in deck(300, Random(5))]
     assert [fault.kind for fault in deck(300, Random(5))] != [fault.kind for fault in deck(300, Random(6))]
     counted = Counter(fault.kind for fault in deck(300, Random(5)))
@@ -37,7 +37,7 @@ def test_a_seed_brings_the_same_faults_back_and_the_long_form_has_every_kind() -
     assert {fault.kind for fault in each_once(Random(5))} == {fault.kind for fault in FAULTS} >= set(POINTS)
 
 
-def test_what_comes_and_goes_is_not_kept() -> None:
+def test_temporary_objects_are_not_counted_as_leaks() -> None:
     assert [*grown(_HELD, _HELD)] == []
     pools = {"threads": 48, "python_threads": [*_HELD["python_threads"], "asyncio_0", "uvloop_1"]}
     assert [*grown(_HELD, {**_HELD, **pools})] == []
@@ -56,5 +56,5 @@ def test_what_comes_and_goes_is_not_kept() -> None:
         ({"descriptors": {"file": 5}}, "descriptors (file): 4, then 5"),
     ],
 )
-def test_a_task_a_thread_a_socket_or_a_descriptor_that_is_kept_is_seen(more: Line, said: str) -> None:
+def test_leaked_task_thread_socket_and_descriptor_are_seen(more: Line, said: str) -> None:
     assert [*grown(_HELD, {**_HELD, **more})] == [said]

@@ -32,7 +32,7 @@ _PROTOCOLS = {
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("protocol", _PROTOCOLS.values(), ids=list(_PROTOCOLS))
-def test_a_member_that_is_cut_off_stops_calling_before_its_partitions_are_anothers(
+def test_cut_off_member_stops_before_partitions_are_reassigned(
     own_kafka: OwnKafka, tmp_path: Path, protocol: dict[str, str], measured: Callable[[str], None]
 ) -> None:
     with own_kafka.front() as front, World(own_kafka, tmp_path, _ONE, partitions=2) as world:

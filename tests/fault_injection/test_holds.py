@@ -39,7 +39,7 @@ _ROUNDS: tuple[Mapping[str, tuple[Action, str]], ...] = (
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("wrong", _ROUNDS, ids=["404, 302, a page", "a page, 410, 308"])
-def test_what_is_gone_moved_or_unintelligible_holds_and_alarms_and_ends_by_itself(
+def test_404_redirect_and_unintelligible_hold_until_fixed(
     apache_broker: RealBroker, tmp_path: Path, wrong: Mapping[str, tuple[Action, str]]
 ) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
@@ -62,7 +62,7 @@ def test_what_is_gone_moved_or_unintelligible_holds_and_alarms_and_ends_by_itsel
 
 
 @pytest.mark.timeout(900)
-def test_a_hold_of_the_consent_endpoint_leaves_collect_going(apache_broker: RealBroker, tmp_path: Path) -> None:
+def test_hold_of_consent_endpoint_leaves_collect_running(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, {"cdp-copilot": ("copilot",)}) as world:
         change(world, every={"probe": f"{_PROBE_S}s"})
         shop, server = Feed(world, 52), world.copilot

@@ -34,12 +34,12 @@ def _again(evidence: Evidence, one: Owed) -> Evidence:
     )
 
 
-def test_a_world_without_faults_is_without_complaints() -> None:
+def test_run_without_faults_has_no_complaints() -> None:
     shop = shop_of_six()
     assert judge(shop, right(shop), [[_line("assigned", -1.0, _last(shop), 0)]]) == []
 
 
-def test_a_repeat_is_excused_by_a_tenure_that_began_meanwhile_at_or_below_it() -> None:
+def test_repeat_is_allowed_if_a_later_epoch_started_at_or_below() -> None:
     shop = shop_of_six()
     one = _last(shop)
     evidence = _again(right(shop), one)
@@ -55,7 +55,7 @@ def test_a_repeat_is_excused_by_a_tenure_that_began_meanwhile_at_or_below_it() -
         assert all(complaint.startswith("duplicate: ") for complaint in complaints)
 
 
-def test_an_arrival_below_a_commit_is_seen() -> None:
+def test_arrival_below_a_commit_is_reported() -> None:
     shop = shop_of_six()
     one = _last(shop)
     journal = [_line("assigned", -1.0, one, 0), _line("committed", _LATER - 2, one, one.offset + 1)]
@@ -65,7 +65,7 @@ def test_an_arrival_below_a_commit_is_seen() -> None:
     assert any("below commit" in complaint and "took offset" in complaint for complaint in complaints)
 
 
-def test_a_tenure_that_begins_below_a_commit_is_seen() -> None:
+def test_epoch_that_starts_below_a_commit_is_reported() -> None:
     shop = shop_of_six()
     one = _last(shop)
     journal = [_line("committed", _LATER, one, 9), _line("assigned", _LATER + 1, one, 8)]
@@ -75,7 +75,7 @@ def test_a_tenure_that_begins_below_a_commit_is_seen() -> None:
     assert judge(shop, right(shop), [[journal[0], _line("assigned", _LATER + 1, one, 9)]]) == []
 
 
-def test_a_repeat_for_want_of_an_answer_is_counted_apart() -> None:
+def test_repeat_after_a_lost_response_is_counted_separately() -> None:
     shop = shop_of_six()
     one = _last(shop)
     first = _line("assigned", -1.0, one, 0)
@@ -87,7 +87,7 @@ def test_a_repeat_for_want_of_an_answer_is_counted_apart() -> None:
         assert count == 0
 
 
-def test_what_comes_again_after_a_crash_is_held_against_what_the_broker_had() -> None:
+def test_repeats_after_a_crash_are_compared_with_the_commits() -> None:
     shop = shop_of_six()
     one = _last(shop)
     evidence = _again(right(shop), one)

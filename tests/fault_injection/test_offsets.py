@@ -53,9 +53,7 @@ def wait_for_lag(member: Member, group: str, lags: dict[tuple[str, int], float])
 
 
 @pytest.mark.timeout(900)
-def test_partitions_and_topics_that_come_later_are_read_from_their_beginning_though_the_group_began_at_latest(
-    broker: Broker, tmp_path: Path
-) -> None:
+def test_new_partitions_and_topics_are_read_from_the_beginning(broker: Broker, tmp_path: Path) -> None:
     prefix = broker.unique("later")
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
         (group,) = world.pipelines
@@ -97,7 +95,7 @@ def test_partitions_and_topics_that_come_later_are_read_from_their_beginning_tho
 
 
 @pytest.mark.timeout(900)
-def test_compacted_transactional_and_empty_partitions_come_to_a_lag_of_nothing(broker: Broker, tmp_path: Path) -> None:
+def test_compacted_transactional_and_empty_partitions_reach_lag_0(broker: Broker, tmp_path: Path) -> None:
     compacted = broker.create_topic(
         "compacted",
         cleanup_policy="compact",
@@ -173,9 +171,7 @@ def _records(broker: Broker, topic: str, end: int) -> int:
 
 
 @pytest.mark.timeout(900)
-def test_a_member_whose_offset_is_gone_says_so_waits_and_goes_on_where_an_operator_accepts_it(
-    broker: Broker, tmp_path: Path
-) -> None:
+def test_partition_with_expired_offset_waits_for_accept_gap(broker: Broker, tmp_path: Path) -> None:
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
         (group,) = world.pipelines
         directives = world.folder / "directives.yaml"

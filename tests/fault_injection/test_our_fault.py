@@ -27,9 +27,7 @@ _NEW = f"{CANARY}-new"
 
 
 @pytest.mark.timeout(900)
-def test_a_token_that_dies_is_renewed_once_however_many_lanes_meet_it(
-    apache_broker: RealBroker, tmp_path: Path
-) -> None:
+def test_expired_token_is_renewed_once_for_all_lanes(apache_broker: RealBroker, tmp_path: Path) -> None:
     lanes = 8
     with World(apache_broker, tmp_path, {"cdp-yotpo": ("yotpo",)}) as world:
         world.configure(timeout_s=19)
@@ -59,9 +57,7 @@ def test_a_token_that_dies_is_renewed_once_however_many_lanes_meet_it(
 
 
 @pytest.mark.timeout(900)
-def test_refused_credentials_hold_and_alarm_with_one_slow_prober_and_end_by_themselves(
-    apache_broker: RealBroker, tmp_path: Path
-) -> None:
+def test_rejected_credentials_hold_until_accepted_again(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
         change(world, every={"probe": f"{_PROBE_S}s"})
         shop = Feed(world, 42)
@@ -86,9 +82,7 @@ def test_refused_credentials_hold_and_alarm_with_one_slow_prober_and_end_by_them
 
 
 @pytest.mark.timeout(900)
-def test_a_changed_credentials_file_ends_the_hold_at_once_and_a_half_written_one_changes_nothing(
-    apache_broker: RealBroker, tmp_path: Path
-) -> None:
+def test_changed_secret_file_ends_the_hold_at_once(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
         file, seen = tmp_path / "secret", set[str]()
         file.write_text(CANARY, encoding="utf-8")
@@ -139,9 +133,7 @@ def test_a_changed_credentials_file_ends_the_hold_at_once_and_a_half_written_one
 
 
 @pytest.mark.timeout(900)
-def test_a_disk_of_secrets_that_hangs_is_said_and_keeps_neither_deliveries_nor_the_process(
-    apache_broker: RealBroker, tmp_path: Path
-) -> None:
+def test_hanging_secrets_mount_blocks_neither_delivery_nor_exit(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
         file = tmp_path / "secret"
         file.write_text(CANARY, encoding="utf-8")

@@ -53,9 +53,7 @@ _DOWN: Mapping[str, Mapping[str, Callable[[IncomingRequest], Action]]] = {
 
 
 @pytest.mark.timeout(900)
-def test_an_outage_costs_no_partition_no_memory_and_no_other_pipeline_and_is_over_at_once(
-    apache_broker: RealBroker, tmp_path: Path
-) -> None:
+def test_outage_costs_no_partition_memory_or_other_pipeline(apache_broker: RealBroker, tmp_path: Path) -> None:
     with ExitStack() as stack:
         # Side by side, for what they do is wait; mended one after the other, for then they are busy.
         outages = [stack.enter_context(_Outage(apache_broker, tmp_path / how, down)) for how, down in _DOWN.items()]

@@ -37,9 +37,7 @@ _BAD: Mapping[str, Any] = {"tag": POISON["customerio"], "customer": "customer-00
 
 
 @pytest.mark.timeout(900)
-def test_a_registry_that_is_down_at_start_and_midway_makes_records_wait_and_costs_nothing_else(
-    apache_broker: RealBroker, tmp_path: Path
-) -> None:
+def test_registry_outage_only_delays_records(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, _ONE) as world:
         _poll_often(world)
         shop, registry = Feed(world, 71), world.registry
@@ -78,7 +76,7 @@ def test_a_registry_that_is_down_at_start_and_midway_makes_records_wait_and_cost
 
 
 @pytest.mark.timeout(900)
-def test_a_broker_that_restarts_costs_no_partition_no_event_and_no_repeat(own_kafka: OwnKafka, tmp_path: Path) -> None:
+def test_broker_restart_loses_and_repeats_nothing(own_kafka: OwnKafka, tmp_path: Path) -> None:
     with own_kafka.front() as front, World(own_kafka, tmp_path, ISOLATED) as world:
         world.configure(bootstrap=own_kafka.front_bootstrap)
         change(world, kafka={"session.timeout.ms": _SESSION_MS})
@@ -109,9 +107,7 @@ def test_a_broker_that_restarts_costs_no_partition_no_event_and_no_repeat(own_ka
 
 
 @pytest.mark.timeout(900)
-def test_a_dead_letter_topic_that_is_missing_or_takes_no_large_letter_loses_none(
-    apache_broker: RealBroker, tmp_path: Path
-) -> None:
+def test_missing_or_small_dead_letter_topic_loses_nothing(apache_broker: RealBroker, tmp_path: Path) -> None:
     most = 20_000
     with World(apache_broker, tmp_path, _ONE, topics=False) as world:
         world.create_topic()
@@ -145,9 +141,7 @@ def test_a_dead_letter_topic_that_is_missing_or_takes_no_large_letter_loses_none
 
 
 @pytest.mark.timeout(900)
-def test_letters_that_nobody_may_write_wait_and_are_written_once_somebody_may(
-    own_kafka: OwnKafka, tmp_path: Path
-) -> None:
+def test_dead_letters_wait_for_the_write_acl(own_kafka: OwnKafka, tmp_path: Path) -> None:
     with World(own_kafka, tmp_path, _ONE) as world:
         _poll_often(world)
         own_kafka.deny_writing(world.dead_letters)
@@ -173,7 +167,7 @@ def test_letters_that_nobody_may_write_wait_and_are_written_once_somebody_may(
 
 
 @pytest.mark.timeout(900)
-def test_a_dead_letter_topic_that_is_slow_keeps_only_what_became_letters(own_kafka: OwnKafka, tmp_path: Path) -> None:
+def test_slow_dead_letter_topic_delays_only_dead_letters(own_kafka: OwnKafka, tmp_path: Path) -> None:
     with own_kafka.front() as slow, World(own_kafka, tmp_path, _ONE) as world:
         world.configure(bootstrap=own_kafka.front_bootstrap)
         slow.delay_s = _SLOW_S

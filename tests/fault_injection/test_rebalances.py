@@ -107,7 +107,7 @@ def _calls_with_all_lanes(member: Member, group: str) -> bool:
     "protocol",
     [*_PROTOCOLS, pytest.param({"partition.assignment.strategy": "cooperative-sticky", **_STATIC}, id="static")],
 )
-def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order(
+def test_joins_leaves_kills_and_freezes_lose_nothing(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: dict[str, str]
 ) -> None:
     with World(broker, tmp_path, _PIPELINE, partitions=_PARTITIONS) as world:
@@ -174,7 +174,7 @@ def test_members_come_go_die_and_stand_still_and_nothing_is_lost_or_out_of_order
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("protocol", _PROTOCOLS)
-def test_a_member_with_a_name_restarts_politely_and_after_a_kill_and_moves_no_partition_of_another_if_it_need_not(
+def test_static_member_restart_moves_no_other_partition(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: dict[str, str]
 ) -> None:
     classic = "group.protocol" not in protocol
@@ -220,7 +220,7 @@ def test_a_member_with_a_name_restarts_politely_and_after_a_kill_and_moves_no_pa
 
 
 @pytest.mark.timeout(900)
-def test_of_two_processes_with_one_name_one_ends_and_says_why_in_a_sentence(broker: Broker, tmp_path: Path) -> None:
+def test_second_process_with_the_same_instance_id_ends_one(broker: Broker, tmp_path: Path) -> None:
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
         (group,) = world.pipelines
         reconfigure(world, kafka={"group.instance.id": "pod-0"})

@@ -23,21 +23,21 @@ def _samples(grown_mib: Callable[[int], float], seconds: int = _SECONDS) -> list
 
 
 @pytest.mark.parametrize("leak", [1.2 * RESIDENT_MIB_PER_H, 60.0, 600.0])
-def test_a_leak_a_little_over_the_bound_is_seen_through_the_noise(leak: float) -> None:
+def test_leak_just_over_the_bound_is_seen_through_noise(leak: float) -> None:
     found = slope(_samples(lambda at: leak * at / 3600))
     assert found.steady > RESIDENT_MIB_PER_H
     assert abs(found.steady - leak) < 5
 
 
-def test_a_leak_with_every_fault_is_seen() -> None:
+def test_leak_per_fault_is_seen() -> None:
     assert slope(_samples(lambda at: at // 60 * 0.6)).steady > RESIDENT_MIB_PER_H
 
 
-def test_a_leak_that_begins_late_is_seen_in_the_rise() -> None:
+def test_leak_that_starts_late_is_seen_in_the_rise() -> None:
     assert slope(_samples(lambda at: max(0, at - 200) / 40)).rise > RESIDENT_MIB_PER_H
 
 
-def test_a_large_step_is_seen_in_the_rise_and_a_small_one_is_no_leak() -> None:
+def test_large_step_is_seen_and_small_step_is_no_leak() -> None:
     large, small = (slope(_samples(lambda at, mib=mib: mib if at > 150 else 0.0)) for mib in (4.0, 1.0))  # type: ignore[misc]
     assert large.worst == large.rise > RESIDENT_MIB_PER_H
     assert small.worst < RESIDENT_MIB_PER_H
@@ -49,7 +49,7 @@ def test_noise_alone_is_flat() -> None:
     assert found.worst < RESIDENT_MIB_PER_H / 2
 
 
-def test_too_few_samples_are_refused() -> None:
+def test_too_few_samples_raise() -> None:
     for few in (0, 1, 120):
         with pytest.raises(ValueError, match="two minutes"):
             slope(_samples(lambda _: 0.0, seconds=few))

@@ -21,7 +21,7 @@ _WITHIN_S = 1800.0
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_every_fault_strikes_once_and_nothing_is_lost_or_out_of_order_or_wrongly_dead_lettered(
+def test_every_fault_once_loses_and_misorders_nothing(
     own_kafka: OwnKafka, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     of_deck, of_storm = report.seeds(_SEED)

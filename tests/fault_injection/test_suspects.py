@@ -34,9 +34,7 @@ _OUTAGE_CALLS = 12
 
 
 @pytest.mark.timeout(900)
-def test_an_event_that_no_server_bears_becomes_a_letter_alone_and_an_outage_that_looks_the_same_makes_none(
-    apache_broker: RealBroker, tmp_path: Path
-) -> None:
+def test_poison_event_is_dead_lettered_and_outage_is_not(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
         world.configure(timeout_s=_TIMEOUT_S)
         change(
