@@ -24,7 +24,7 @@ import consumer.kafka.poller
 from consumer.cli.main import main
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.http.rate_limiter import RequestGate
-from tests.fault_injection.points import Journal, replace
+from tests.fault_injection.kill_points import Journal, replace
 
 COMMIT = "commit accepted"
 CALL = "call started"

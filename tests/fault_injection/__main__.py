@@ -12,7 +12,7 @@ from random import Random
 from tests.fault_injection import report
 from tests.fault_injection.catalogue import FAULTS, deck
 from tests.fault_injection.storm import Storm, seldom_collected
-from tests.fault_injection.tally import Options
+from tests.fault_injection.storm_counts import Options
 from tests.kafka_clusters.apache import ApacheBroker, ApacheKafkaError
 from tests.kafka_clusters.jars import NoJarsError
 

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from tests.fault_injection.struck import Fault, Struck
+from tests.fault_injection.fault import Fault, Struck
 
 if TYPE_CHECKING:
     from tests.fault_injection.storm import Storm

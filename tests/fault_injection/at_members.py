@@ -7,8 +7,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from consumer.demo.fakes.fault_rules import Respond, chance
-from tests.fault_injection.points import AFTER_ASSIGNMENT, AFTER_DEFERRAL, POINTS
-from tests.fault_injection.struck import Fault, Struck
+from tests.fault_injection.fault import Fault, Struck
+from tests.fault_injection.kill_points import AFTER_ASSIGNMENT, AFTER_DEFERRAL, POINTS
 
 if TYPE_CHECKING:
     from tests.fault_injection.storm import Storm

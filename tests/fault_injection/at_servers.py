@@ -20,7 +20,7 @@ from consumer.demo.fakes.fault_rules import (
     chance,
 )
 from tests.e2e.world import TIMEOUT_S
-from tests.fault_injection.struck import Fault, Struck
+from tests.fault_injection.fault import Fault, Struck
 
 if TYPE_CHECKING:
     from tests.fault_injection.storm import Storm

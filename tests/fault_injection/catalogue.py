@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from random import Random
 
 from tests.fault_injection import at_kafka, at_members, at_servers
-from tests.fault_injection.struck import Fault
+from tests.fault_injection.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (*at_servers.FAULTS, *at_members.FAULTS, *at_kafka.FAULTS)
 

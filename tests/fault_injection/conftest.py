@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault_injection import canaries
+from tests.fault_injection import canary_search
 from tests.fault_injection.own_kafka import OwnKafka
 from tests.kafka_clusters import Broker, RealBroker
 from tests.kafka_clusters.apache import ApacheKafkaError
@@ -39,7 +39,7 @@ def nothing_personal_is_written(request: pytest.FixtureRequest) -> Iterator[None
     folder: Path | None = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
     if folder is not None:
-        said = canaries.Said()
+        said = canary_search.Said()
         for beside in {errors.parent for errors in folder.rglob("*.err")}:  # a broker's own `.log` is its data
             said.files(beside)
-        assert said.leaks(canaries.OF_THE_SHOP) == []
+        assert said.leaks(canary_search.OF_THE_SHOP) == []

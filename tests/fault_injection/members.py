@@ -18,7 +18,7 @@ Line = dict[str, Any]
 
 
 class Composed(Member):
-    """A member composed by `tests.fault_injection.composed`.
+    """A member composed by `tests.fault_injection.composed_member`.
 
     Args:
         world: its world.
@@ -33,7 +33,7 @@ class Composed(Member):
         self._read_to = 0
         self._held: set[tuple[str, int]] = set()
         wrong = ("--bug", bug) if bug else ()
-        program = ("tests.fault_injection.composed", "--journal", str(self._journal), *wrong, "--")
+        program = ("tests.fault_injection.composed_member", "--journal", str(self._journal), *wrong, "--")
         self.started = time.monotonic()
         super().__init__(world.config, world.folder / f"{name}.log", *options, program=program, listens=True)
 

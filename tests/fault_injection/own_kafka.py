@@ -9,7 +9,7 @@ from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperatio
 from confluent_kafka.admin._resource import ResourcePatternType as Pattern
 from confluent_kafka.admin._resource import ResourceType as Resource
 
-from tests.fault_injection.front import Front
+from tests.fault_injection.kafka_proxy import Front
 from tests.kafka_clusters.apache import ApacheBroker
 from tests.kafka_clusters.broker import free_port
 

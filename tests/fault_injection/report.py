@@ -9,9 +9,9 @@ from itertools import pairwise
 from random import Random
 
 from tests.e2e.evidence import Evidence, gather
-from tests.fault_injection.judged import Repeats, judge_and_count, repeats
+from tests.fault_injection.fault import Fault
 from tests.fault_injection.storm import Storm
-from tests.fault_injection.struck import Fault
+from tests.fault_injection.verdict import Repeats, judge_and_count, repeats
 
 
 @dataclass(frozen=True, slots=True)

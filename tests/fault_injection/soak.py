@@ -20,9 +20,9 @@ from random import Random
 from tests.fault_injection import at_kafka, at_servers, report
 from tests.fault_injection.catalogue import deck
 from tests.fault_injection.members import Composed, Line
-from tests.fault_injection.slope import slope
+from tests.fault_injection.memory_slope import slope
 from tests.fault_injection.storm import Storm, seldom_collected
-from tests.fault_injection.tally import Options
+from tests.fault_injection.storm_counts import Options
 from tests.kafka_clusters.apache import ApacheBroker, ApacheKafkaError
 from tests.kafka_clusters.jars import NoJarsError
 

@@ -14,11 +14,11 @@ from typing import Self
 from tests.e2e import kafka_io
 from tests.e2e.shop import INVALID, ISOLATED, POISON, Shop
 from tests.e2e.world import PARTITIONS, World
-from tests.fault_injection.crew import Crew
-from tests.fault_injection.judged import Crash
+from tests.fault_injection.fault import Fault, Struck
+from tests.fault_injection.storm_counts import Options, Tally
+from tests.fault_injection.storm_members import Crew
 from tests.fault_injection.stream import Stream
-from tests.fault_injection.struck import Fault, Struck
-from tests.fault_injection.tally import Options, Tally
+from tests.fault_injection.verdict import Crash
 from tests.kafka_clusters.apache import ApacheBroker
 
 _TICK_S = 0.05

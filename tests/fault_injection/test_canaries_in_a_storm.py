@@ -16,9 +16,9 @@ from tests.e2e import accounting, kafka_io, schemas
 from tests.e2e.member import Member
 from tests.e2e.shop import ISOLATED, LONG_AGO_MS, OLD_MS, Shop
 from tests.e2e.world import CANARY, World
-from tests.fault_injection import canaries
-from tests.fault_injection.babbling_registry import NEVER, REGISTERED, UNUSABLE, Registry
-from tests.fault_injection.canaries import Said
+from tests.fault_injection import canary_search
+from tests.fault_injection.canary_search import Said
+from tests.fault_injection.faulty_registry import NEVER, REGISTERED, UNUSABLE, Registry
 from tests.kafka_clusters import Broker
 
 FIELD, KEY, HEADER = "canary.field-51c2", "canary.key-9d01@example.com", "canary.header-77aa"
@@ -177,7 +177,7 @@ def test_member_in_a_storm_leaks_no_canary(embedded_broker: Broker, tmp_path: Pa
             "repeated_element",
             "too_large",
         }
-        assert said.channels >= {*canaries.PAGES, "log", "check", "letter cdp-cause", "letter cdp-detail"}
+        assert said.channels >= {*canary_search.PAGES, "log", "check", "letter cdp-cause", "letter cdp-detail"}
         assert any(HEADER.encode() in (value or b"") for letter in letters for name, value in letter.headers), (
             "untouched"
         )

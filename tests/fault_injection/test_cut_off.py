@@ -15,10 +15,10 @@ from tests.e2e.evidence import gather
 from tests.e2e.fence_timeline import Record
 from tests.e2e.member import Member
 from tests.e2e.world import World
-from tests.fault_injection.feed import Feed
+from tests.fault_injection.config_changes import reconfigure
 from tests.fault_injection.members import read_journal
+from tests.fault_injection.order_producer import Feed
 from tests.fault_injection.own_kafka import OwnKafka
-from tests.fault_injection.reconfigured import reconfigure
 
 _ONE = {"cdp-customerio": ("customerio",)}
 _SESSION_S = 6.0

@@ -12,10 +12,10 @@ from tests.e2e import oracle
 from tests.e2e.evidence import gather
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import World
-from tests.fault_injection.alarms import see_one_slow_prober, wait_for_holds
-from tests.fault_injection.feed import Feed
+from tests.fault_injection.hold_alarms import see_one_slow_prober, wait_for_holds
+from tests.fault_injection.leak_check import leaks
+from tests.fault_injection.order_producer import Feed
 from tests.fault_injection.settings import change
-from tests.fault_injection.silence import leaks
 from tests.kafka_clusters import RealBroker
 
 _PROBE_S = 1

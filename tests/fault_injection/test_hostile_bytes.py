@@ -18,8 +18,8 @@ from tests.e2e.produced import Headers
 from tests.e2e.schemas import IDS, ORDER
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import World
-from tests.fault_injection.canaries import OF_THE_SHOP, Said
-from tests.fault_injection.feed import Feed
+from tests.fault_injection.canary_search import OF_THE_SHOP, Said
+from tests.fault_injection.order_producer import Feed
 from tests.kafka_clusters import RealBroker
 from tests.unit.avro_bomb import HUGE, LEAST, array, record
 from tests.unit.avro_bomb_cases import row, twice

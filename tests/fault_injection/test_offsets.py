@@ -19,7 +19,7 @@ from tests.e2e.member import Member
 from tests.e2e.produced import Sent
 from tests.e2e.shop import Shop
 from tests.e2e.world import World
-from tests.fault_injection.reconfigured import reconfigure
+from tests.fault_injection.config_changes import reconfigure
 from tests.kafka_clusters import Broker
 
 _PIPELINE = {"cdp-customerio": ("customerio",)}

@@ -20,10 +20,10 @@ from tests.e2e.member import Member
 from tests.e2e.produced import Sent
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import PARTITIONS, World
-from tests.fault_injection.feed import Feed
-from tests.fault_injection.gauges import MIB, Gauges, assignment, rebalances, stated_ceiling_bytes
+from tests.fault_injection.leak_check import leaks
+from tests.fault_injection.measurements import MIB, Gauges, assignment, rebalances, stated_ceiling_bytes
+from tests.fault_injection.order_producer import Feed
 from tests.fault_injection.settings import DRAIN_S, OUTAGE_S, SHORT_POLL_INTERVAL, change
-from tests.fault_injection.silence import leaks
 from tests.kafka_clusters import RealBroker
 
 _CAP_S = 1.0

@@ -15,10 +15,10 @@ from tests.e2e.evidence import gather
 from tests.e2e.member import Member
 from tests.e2e.shop import Shop
 from tests.e2e.world import World
-from tests.fault_injection.gauges import assignment, rebalances
-from tests.fault_injection.judged import judge
+from tests.fault_injection.config_changes import reconfigure
+from tests.fault_injection.measurements import assignment, rebalances
 from tests.fault_injection.members import Composed
-from tests.fault_injection.reconfigured import reconfigure
+from tests.fault_injection.verdict import judge
 from tests.kafka_clusters import Broker
 
 _PIPELINE = {"cdp-customerio": ("customerio",)}

@@ -12,7 +12,7 @@ from tests.fault_injection import report
 from tests.fault_injection.catalogue import FAULTS, each_once
 from tests.fault_injection.own_kafka import OwnKafka
 from tests.fault_injection.storm import Storm
-from tests.fault_injection.tally import Options
+from tests.fault_injection.storm_counts import Options
 
 _SEED = 4
 _OPTIONS = Options(settle=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.fault_injection.judged import Crash
+from tests.fault_injection.verdict import Crash
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from tests.e2e.evidence import gather
 from tests.e2e.member import Member
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import CANARY, World
-from tests.fault_injection.alarms import see_one_slow_prober, wait_for_holds, wait_for_probes, wait_until_quiet
-from tests.fault_injection.feed import Feed
+from tests.fault_injection.hold_alarms import see_one_slow_prober, wait_for_holds, wait_for_probes, wait_until_quiet
+from tests.fault_injection.leak_check import leaks
+from tests.fault_injection.order_producer import Feed
 from tests.fault_injection.settings import change
-from tests.fault_injection.silence import leaks
 from tests.kafka_clusters import RealBroker
 from tests.unit.hung_mount import HungMount
 

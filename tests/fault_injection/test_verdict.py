@@ -7,8 +7,8 @@ from tests.e2e.evidence import Evidence
 from tests.e2e.faultless import arrival, changed, request_of, right, shop_of_six
 from tests.e2e.produced import Owed
 from tests.e2e.shop import Shop
-from tests.fault_injection.judged import Crash, judge, judge_and_count, repeats
 from tests.fault_injection.members import Line
+from tests.fault_injection.verdict import Crash, judge, judge_and_count, repeats
 
 _LATER = 10_000.0
 

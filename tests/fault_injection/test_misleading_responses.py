@@ -29,8 +29,8 @@ from tests.e2e.evidence import gather
 from tests.e2e.member import Member
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import TIMEOUT_S, World
-from tests.fault_injection.canaries import OF_THE_SHOP, Said
-from tests.fault_injection.feed import Feed
+from tests.fault_injection.canary_search import OF_THE_SHOP, Said
+from tests.fault_injection.order_producer import Feed
 from tests.fault_injection.settings import change
 from tests.integration.delivery.hostile import chunked, head, says
 from tests.kafka_clusters import RealBroker

@@ -18,7 +18,7 @@ from tests.e2e.member import Member
 from tests.e2e.schemas import ORDER
 from tests.e2e.shop import LONG_AGO_MS, Shop
 from tests.e2e.world import World
-from tests.fault_injection.reconfigured import reconfigure
+from tests.fault_injection.config_changes import reconfigure
 from tests.kafka_clusters import Broker
 
 _PARTITIONS = 2

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.fault_injection.slope import Sample, slope
+from tests.fault_injection.memory_slope import Sample, slope
 from tests.fault_injection.soak import RESIDENT_MIB_PER_H
 
 _SECONDS = 400

@@ -16,7 +16,7 @@ from tests.e2e.evidence import gather
 from tests.e2e.member import Member
 from tests.e2e.shop import INVALID, POISON, Shop
 from tests.e2e.world import World
-from tests.fault_injection.bookkept import Kept, Whose, books, kept, kept_by_then
+from tests.fault_injection.accounted_member import Kept, Whose, books, kept, kept_by_then
 from tests.kafka_clusters import Broker
 
 _WITHIN_S = 180.0
@@ -34,7 +34,7 @@ class Bookkept(Member):
         self._file = world.folder / f"{name}.kept"
         self.books: Status = {}
         """The last that were looked at."""
-        program = ("tests.fault_injection.bookkept", str(self._file))
+        program = ("tests.fault_injection.accounted_member", str(self._file))
         super().__init__(world.config, world.folder / f"{name}.log", program=program, listens=True)
 
     def kept(self) -> Kept:

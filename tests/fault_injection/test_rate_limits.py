@@ -19,9 +19,9 @@ from tests.e2e.evidence import gather
 from tests.e2e.produced import Sent
 from tests.e2e.shop import ISOLATED, Shop
 from tests.e2e.world import PARTITIONS, World
+from tests.fault_injection.leak_check import leaks
 from tests.fault_injection.members import Composed
 from tests.fault_injection.settings import change
-from tests.fault_injection.silence import leaks
 from tests.kafka_clusters import RealBroker
 
 _LANES = 4

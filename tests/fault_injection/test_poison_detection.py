@@ -14,11 +14,11 @@ from tests.e2e.evidence import gather
 from tests.e2e.produced import Sent
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import PARTITIONS, World
-from tests.fault_injection.feed import Feed
-from tests.fault_injection.judged import judge_and_count
+from tests.fault_injection.leak_check import leaks
 from tests.fault_injection.members import Composed
+from tests.fault_injection.order_producer import Feed
 from tests.fault_injection.settings import change
-from tests.fault_injection.silence import leaks
+from tests.fault_injection.verdict import judge_and_count
 from tests.kafka_clusters import RealBroker
 
 _TIMEOUT_S = 5.0

@@ -1,6 +1,6 @@
 """A main for tests only: `cdp-consumer run`, which also writes down by identity what its books count.
 
-    python -m tests.fault_injection.bookkept FILE run --config cdp.yaml
+    python -m tests.fault_injection.accounted_member FILE run --config cdp.yaml
 
 When it has left it writes down its books as they are then, too: nobody can ask a process that has gone. And for each
 line of its standard input as they are then, all in one step of its loop: what a page says is older, and what is read
@@ -30,7 +30,7 @@ from consumer.model.translated_batch import TranslationFailure
 from consumer.observability.health import Moment
 from consumer.observability.http.status_json import status
 from consumer.pipeline.settlement import Settlement
-from tests.fault_injection.points import Journal
+from tests.fault_injection.kill_points import Journal
 
 _BOOKS = "books"
 Whose = tuple[str, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.e2e.member import Member
 from tests.e2e.world import World
-from tests.fault_injection.canaries import OF_THE_SHOP, Leak, Said
+from tests.fault_injection.canary_search import OF_THE_SHOP, Leak, Said
 
 
 def leaks(world: World, member: Member, *more: str) -> list[Leak]:

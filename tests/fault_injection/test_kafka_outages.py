@@ -17,11 +17,11 @@ from tests.e2e.member import Member
 from tests.e2e.produced import Sent
 from tests.e2e.shop import ISOLATED, POISON
 from tests.e2e.world import PARTITIONS, World
-from tests.fault_injection.feed import Feed
-from tests.fault_injection.gauges import assignment, rebalances
+from tests.fault_injection.leak_check import leaks
+from tests.fault_injection.measurements import assignment, rebalances
+from tests.fault_injection.order_producer import Feed
 from tests.fault_injection.own_kafka import OwnKafka
 from tests.fault_injection.settings import DRAIN_S, SHORT_POLL_INTERVAL, change, stay_out
-from tests.fault_injection.silence import leaks
 from tests.kafka_clusters import RealBroker
 
 _ONE = {"cdp-customerio": ("customerio",)}

@@ -1,6 +1,6 @@
 """A main for tests only: `cdp-consumer run`, composed with a journal, kill points and, if asked for, one bug.
 
-    python -m tests.fault_injection.composed --journal FILE [--bug NAME] -- run --config cdp.yaml
+    python -m tests.fault_injection.composed_member --journal FILE [--bug NAME] -- run --config cdp.yaml
 
 It listens on standard input: `kill POINT` arms a point, `freeze` has the process stop itself, `census` has it count
 what it holds, `memory` has it note its memory.
@@ -30,7 +30,15 @@ from consumer.model.observer import Observer
 from consumer.observability.fan_out_observer import FanOutObserver
 from tests.fault_injection.allocator import in_use_mib, resident_mib
 from tests.fault_injection.bugs import BUGS
-from tests.fault_injection.points import AFTER_LETTER, AFTER_SEND, Journal, JournalObserver, Points, census, replace
+from tests.fault_injection.kill_points import (
+    AFTER_LETTER,
+    AFTER_SEND,
+    Journal,
+    JournalObserver,
+    Points,
+    census,
+    replace,
+)
 
 _BEFORE_ANSWER = "http11.receive_response_headers.started"
 

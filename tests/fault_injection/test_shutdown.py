@@ -14,8 +14,8 @@ from tests.e2e.evidence import gather
 from tests.e2e.produced import Sent
 from tests.e2e.shop import INVALID, ISOLATED, POISON, Shop
 from tests.e2e.world import PARTITIONS, World
-from tests.fault_injection.judged import judge
 from tests.fault_injection.members import Composed
+from tests.fault_injection.verdict import judge
 from tests.kafka_clusters import Broker
 
 _SEEDS = (1, 2, 3)

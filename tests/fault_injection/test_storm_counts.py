@@ -8,8 +8,8 @@ from random import Random
 import pytest
 
 from tests.fault_injection.catalogue import FAULTS, deck, each_once
+from tests.fault_injection.kill_points import POINTS
 from tests.fault_injection.members import Line
-from tests.fault_injection.points import POINTS
 from tests.fault_injection.report import unmet
 from tests.fault_injection.soak import grown
 

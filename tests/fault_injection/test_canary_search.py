@@ -19,7 +19,7 @@ from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
 from consumer.observability.status_sources import StatusSources
 from tests.e2e.kafka_io import Letter
-from tests.fault_injection.canaries import PAGES, Leak, Said
+from tests.fault_injection.canary_search import PAGES, Leak, Said
 from tests.observability.sample import Fixed, well
 
 LEAKED = "canary-3b9d.of@example.com"

@@ -21,8 +21,8 @@ from tests.e2e.evidence import gather
 from tests.e2e.shop import INVALID, POISON, Shop
 from tests.e2e.world import World
 from tests.fault_injection import bugs
-from tests.fault_injection.judged import judge
 from tests.fault_injection.members import Composed
+from tests.fault_injection.verdict import judge
 from tests.kafka_clusters import Broker, RealBroker
 
 _CUSTOMERIO = {"cdp-customerio": ("customerio",)}
