@@ -47,15 +47,15 @@ def compose(journal: Journal, points: Points) -> None:
     """Put the journal and the points around what `run` builds."""
     serve = consumer.app.run
 
-    async def run(plan: RunConfig, *, watchers: ObserverFactory, **more: Any) -> list[BaseException]:  # noqa: ANN401 - `run`'s own
-        def watched(pipeline: str, destinations: Mapping[str, Destination]) -> Observer:
-            return FanOutObserver(watchers(pipeline, destinations), JournalObserver(pipeline, journal, points))
+    async def run(config: RunConfig, *, observer_factory: ObserverFactory, **more: Any) -> list[BaseException]:  # noqa: ANN401 - `run`'s own
+        def observed(pipeline: str, destinations: Mapping[str, Destination]) -> Observer:
+            return FanOutObserver(observer_factory(pipeline, destinations), JournalObserver(pipeline, journal, points))
 
         loop = asyncio.get_running_loop()
         threading.Thread(target=_listen, args=(loop, journal, points), name="listen", daemon=True).start()
-        return await serve(plan, observer_factory=watched, **more)
+        return await serve(config, observer_factory=observed, **more)
 
-    class Shelf(DeadLetterWriter):
+    class Writer(DeadLetterWriter):
         def write(self, dead_letter: DeadLetter, on_acknowledged: Callable[[], None]) -> None:
             def acknowledged() -> None:
                 points.reach(AFTER_LETTER)
@@ -81,7 +81,7 @@ def compose(journal: Journal, points: Points) -> None:
             del request.extensions["trace"]
 
     replace(consumer.cli.run, "run_app", run)
-    replace(consumer.app, "DeadLetterWriter", Shelf)
+    replace(consumer.app, "DeadLetterWriter", Writer)
     httpx2.AsyncHTTPTransport.handle_async_request = traced  # type: ignore[method-assign]
 
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -37,9 +38,16 @@ POINTS = (
 )
 
 
-def replace(module: ModuleType, name: str, new: object) -> None:
-    """Replace what a module calls by this name; a name that it does not have would replace nothing, and silently."""
+def replace(module: ModuleType, name: str, new: Callable[..., object]) -> None:
+    """Replace a function or class that a module imported.
+
+    mypy does not see such an assignment, so the check is made here: the module has the name, and the replacement names
+    no parameter that the original does not have.
+    """
     assert name in vars(module), f"{module.__name__} has no {name}"
+    known = inspect.signature(vars(module)[name]).parameters
+    unknown = [each.name for each in inspect.signature(new).parameters.values() if each.name not in known]
+    assert set(unknown) <= {"more"}, f"{module.__name__}.{name} has no parameter {unknown}"
     vars(module)[name] = new
 
 
