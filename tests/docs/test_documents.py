@@ -6,6 +6,7 @@ import argparse
 import ast
 import importlib
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from consumer.cli.main import COMMANDS, Parser
 from consumer.kafka.dead_letters import headers
 from consumer.model import DeadLetterCause
 from tests.docs import markdown, reference
-from tests.docs.reference import DOCUMENTS, OPERATION, README, ROOT
+from tests.docs.reference import ARCHITECTURE, DOCUMENTS, OPERATION, README, ROOT
 
 LONGEST_LINE = 120
 LONGEST_README = 200
@@ -217,6 +218,20 @@ def test_contents_list_names_every_section(document: Path) -> None:
         for title in sections:
             (anchor,) = markdown.anchors(f"## {title}\n")
             assert f"#{anchor}" in linked, f"the contents do not name {title}"
+
+
+def test_layers_table_equals_the_import_contract() -> None:
+    section = ARCHITECTURE.read_text().split("## Import rules")[1].split("| Library |")[0]
+    rows = [re.findall(r"`(\w+)`", line) for line in section.splitlines() if re.match(r"\| \d", line)]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each["type"] == "layers")
+    assert rows == [re.findall(r"\w+", layer) for layer in layers]
+
+
+def test_glossary_is_short() -> None:
+    section = ARCHITECTURE.read_text().split("## Glossary")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ") and not line.startswith("| Word |")]
+    assert 0 < len(rows) <= 25
 
 
 def test_arguments_of_the_example_deployment_parse() -> None:
