@@ -60,22 +60,22 @@ def run(args: argparse.Namespace) -> int:
 
     from consumer.demo.environment import DemoError, Options  # noqa: PLC0415
     from consumer.demo.event_producer import ProductionRate  # noqa: PLC0415
-    from consumer.demo.fault_schedule import FaultSchedule  # noqa: PLC0415
-    from consumer.demo.runner import play  # noqa: PLC0415
+    from consumer.demo.fault_schedule import FaultOptions  # noqa: PLC0415
+    from consumer.demo.runner import run_demo  # noqa: PLC0415
 
     for_s = args.for_s
     if for_s is None and args.events is None and not args.keep_running:
         for_s = _FOR_S
     options = Options(
         seed=args.seed,
-        pace=ProductionRate(per_s=args.rate, for_s=for_s, events=args.events, poison=args.poison),
-        asked=FaultSchedule(args.outage, args.expire_credentials, args.lie),
+        rate=ProductionRate(per_s=args.rate, for_s=for_s, events=args.events, poison=args.poison),
+        faults=FaultOptions(args.outage, args.expire_credentials, args.lie),
         keep_running=args.keep_running,
         keep=args.keep,
     )
     console = Console(soft_wrap=False, highlight=False, width=None if sys.stdout.isatty() else 110)
     try:
-        return ENDED if play(options, console) else FAILED
+        return ENDED if run_demo(options, console) else FAILED
     except DemoError as error:
         print(f"cdp-consumer demo: {error}", file=sys.stderr)
         return FAILED

@@ -1,1 +1,1 @@
-"""The whole path on one machine: embedded Kafka, strict servers of the three APIs, and a shop that lives."""
+"""The whole path on one machine: embedded Kafka, strict local servers of the three APIs, and a simulated shop."""

@@ -1,4 +1,4 @@
-"""What the brokers hold when all is over, read with plain consumers: dead letters and committed offsets."""
+"""Reads dead letters and committed offsets from the brokers with plain consumers, after the run."""
 
 from __future__ import annotations
 
@@ -8,56 +8,56 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from consumer.demo.oracle import Letter
-from consumer.demo.produced_records import digest_of
-from consumer.model import Partition, partition_of
+from consumer.demo.oracle import DeadLetterKey
+from consumer.demo.produced_records import content_digest_of
+from consumer.model import Partition
 
-_WITHIN_S = 10.0
+_TIMEOUT_S = 10.0
 
 
 class ClusterReadError(Exception):
-    """The brokers did not give what is needed for the books; the text says what."""
+    """The brokers did not return the data for the accounting. The text says which data, and why."""
 
 
 @dataclass(frozen=True, slots=True)
-class FoundLetter:
+class StoredDeadLetter:
     """One record of the dead-letter topic."""
 
     pipeline: str
     destination: str
-    letter: Letter
-    digest: bytes
-    """Of its key and value as they are now."""
+    key: DeadLetterKey
+    content_digest: bytes
+    """Digest of the dead letter's Kafka key and value."""
 
 
-def read_letters(bootstrap: str, topic: str) -> list[FoundLetter]:
-    """Return everything in the dead-letter topic, oldest first in each partition.
+def read_dead_letters(bootstrap: str, topic: str) -> list[StoredDeadLetter]:
+    """Return every record of the dead-letter topic, oldest first in each partition.
 
     Raises:
-        UnreadableError: the brokers do not answer, or a letter lacks a header of its contract.
+        ClusterReadError: the brokers do not respond, or a dead letter lacks a header of its contract.
     """
     consumer = _consumer(bootstrap, "demo-reader")
     try:
-        partitions = consumer.list_topics(topic, timeout=_WITHIN_S).topics[topic].partitions
-        ends = {
-            index: consumer.get_watermark_offsets(TopicPartition(topic, index), _WITHIN_S, cached=False)
+        partitions = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions
+        watermarks = {
+            index: consumer.get_watermark_offsets(TopicPartition(topic, index), _TIMEOUT_S, cached=False)
             for index in partitions
         }
-        left = {index: high for index, (low, high) in ends.items() if high > low}
-        consumer.assign([TopicPartition(topic, index, ends[index][0]) for index in left])
+        unread = {index: high for index, (low, high) in watermarks.items() if high > low}
+        consumer.assign([TopicPartition(topic, index, watermarks[index][0]) for index in unread])
         found = []
-        deadline = time.monotonic() + _WITHIN_S
-        while left:
+        deadline = time.monotonic() + _TIMEOUT_S
+        while unread:
             if time.monotonic() > deadline:
-                raise ClusterReadError(f"{topic} could not be read to its end")
+                raise ClusterReadError(f"{topic}: not read to its end (no record for {_TIMEOUT_S:g} s)")
             for message in consumer.consume(500, 0.1):
                 if message.error() is None:
-                    found.append(_letter(message))
-                    deadline = time.monotonic() + _WITHIN_S
-                    if (message.offset() or 0) + 1 >= left.get(message.partition() or 0, 0):
-                        left.pop(message.partition() or 0, None)
+                    found.append(_dead_letter(message))
+                    deadline = time.monotonic() + _TIMEOUT_S
+                    if (message.offset() or 0) + 1 >= unread.get(message.partition() or 0, 0):
+                        unread.pop(message.partition() or 0, None)
     except KafkaException as error:
-        raise ClusterReadError(f"{topic} could not be read: {error.args[0].str()}") from error
+        raise ClusterReadError(f"{topic}: cannot be read ({error.args[0].str()})") from error
     else:
         return found
     finally:
@@ -65,19 +65,19 @@ def read_letters(bootstrap: str, topic: str) -> list[FoundLetter]:
 
 
 def read_committed(bootstrap: str, group: str, partitions: Iterable[Partition]) -> dict[Partition, int]:
-    """Return the committed offset of each partition of a group; one without a commit is left out.
+    """Return the committed offset of each partition of a group. A partition without a commit is left out.
 
     Raises:
-        UnreadableError: the brokers do not answer.
+        ClusterReadError: the brokers do not respond.
     """
     consumer = _consumer(bootstrap, group)
     try:
-        answers = consumer.committed([TopicPartition(each.topic, each.index) for each in partitions], _WITHIN_S)
+        committed = consumer.committed([TopicPartition(each.topic, each.index) for each in partitions], _TIMEOUT_S)
     except KafkaException as error:
-        raise ClusterReadError(f"the offsets of {group} could not be read: {error.args[0].str()}") from error
+        raise ClusterReadError(f"group {group}: offsets cannot be read ({error.args[0].str()})") from error
     finally:
         consumer.close()
-    return {partition_of(each): each.offset for each in answers if each.offset >= 0}
+    return {Partition(each.topic, each.partition): each.offset for each in committed if each.offset >= 0}
 
 
 def _consumer(bootstrap: str, group: str) -> Consumer:
@@ -93,25 +93,25 @@ def _consumer(bootstrap: str, group: str) -> Consumer:
     )
 
 
-def _letter(message: Message) -> FoundLetter:
-    said = message.headers() or []
+def _dead_letter(message: Message) -> StoredDeadLetter:
+    pairs = message.headers() or []
     headers: Mapping[str, str] = {
         name: (value if isinstance(value, bytes) else b"").decode(errors="replace")
-        for name, value in (said.items() if isinstance(said, dict) else said)
+        for name, value in (pairs.items() if isinstance(pairs, dict) else pairs)
         if name.startswith("cdp-")
     }
     try:
-        place = Partition(headers["cdp-original-topic"], int(headers["cdp-original-partition"]))
-        letter = Letter(
+        key = DeadLetterKey(
             headers.get("cdp-delivery-label", ""),
             headers["cdp-cause"],
-            place,
+            Partition(headers["cdp-original-topic"], int(headers["cdp-original-partition"])),
             int(headers["cdp-original-offset"]),
             headers["cdp-delivery-id"],
         )
         pipeline = headers["cdp-pipeline"]
     except (KeyError, ValueError) as error:
         raise ClusterReadError(
-            f"a dead letter at {message.offset()} lacks a header of its contract: {error}"
+            f"dead letter at offset {message.offset()}: a header of its contract is missing or invalid ({error})"
         ) from error
-    return FoundLetter(pipeline, headers.get("cdp-destination", ""), letter, digest_of(message.key(), message.value()))
+    content = content_digest_of(message.key(), message.value())
+    return StoredDeadLetter(pipeline, headers.get("cdp-destination", ""), key, content)

@@ -1,4 +1,4 @@
-"""The demo's configuration: a file in the format of `run`, its secrets in the environment and in files beside it."""
+"""The demo's configuration: a file for `run`, with secrets in the environment and in files beside it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.yotpo import FakeYotpo
 
-LETTERS = "cdp-dead-letters"
-LETTER_PARTITIONS = 4
+DEAD_LETTER_TOPIC = "cdp-dead-letters"
+DEAD_LETTER_PARTITIONS = 4
 
 _YAML = """\
 # Written by `cdp-consumer demo`, in the format that `cdp-consumer run` reads.
 kafka:
   bootstrap.servers: ${{KAFKA_BOOTSTRAP_SERVERS}}
-  fetch.wait.max.ms: 20                 # the embedded cluster answers a waiting fetch only then
+  fetch.wait.max.ms: 20                 # the embedded cluster completes an empty fetch only after this
   session.timeout.ms: 6000
   heartbeat.interval.ms: 1000
 topics: [{topics}]
@@ -28,9 +28,9 @@ schemas:
   registry:
     url: ${{SCHEMA_REGISTRY_URL}}
   directory: {avro}
-  grace: 30s                            # a record of an unknown schema that is older is given up
+  grace: 30s                            # an older record of an unknown schema is dead-lettered
 mapping: {avro}/mapping.yaml
-pipelines:                              # one group each: no destination waits for another
+pipelines:                              # one consumer group each: a slow destination delays no other
   cdp-copilot: [copilot]
   cdp-customerio: [customerio]
   cdp-yotpo: [yotpo]
@@ -56,7 +56,7 @@ destinations:
     backoff: {{first: 200ms, cap: 2s}}
     probe: 1s
 dead_letters:
-  topic: {letters}
+  topic: {dead_letters}
 http:
   address: 127.0.0.1:{port}
 budgets:
@@ -65,13 +65,13 @@ budgets:
 
 _STORE = "demo-store"
 _CLIENT = "demo-client"
-_YOTPO_SECRET = "demo-secret-of-the-store"  # noqa: S105 - opens a server on loopback, for half a minute
+_YOTPO_SECRET = "demo-secret-of-the-store"  # noqa: S105 - of a server on loopback that lives for half a minute
 _FIRST, _SECOND = "demo-secret-1", "demo-secret-2"
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The three destinations on loopback."""
+    """The local servers of the three destinations."""
 
     copilot: FakeCopilot
     customerio: FakeCustomerio
@@ -83,7 +83,7 @@ class Servers:
 
 
 def make_servers() -> Servers:
-    """Return the servers as the configuration knows them, not yet listening."""
+    """Return the servers with the credentials of the configuration, not yet listening."""
     return Servers(
         FakeCopilot(client_id=_CLIENT, client_secret=_FIRST),
         FakeCustomerio(api_key=_FIRST),
@@ -93,21 +93,21 @@ def make_servers() -> Servers:
 
 @dataclass(frozen=True, slots=True)
 class DemoConfig:
-    """Where the configuration lies, and the environment it is read with."""
+    """The configuration file and the environment variables it is read with."""
 
     file: Path
     environ: dict[str, str]
 
-    def rotate(self) -> None:
-        """Put the second secrets into their files, as a secrets manager does: whole, and at once."""
+    def rotate_secrets(self) -> None:
+        """Replace both secret files atomically, as a secrets manager does."""
         _write(self.file.parent / "secrets" / "copilot", _SECOND)
         _write(self.file.parent / "secrets" / "customerio", _SECOND)
 
 
-def write_setting(folder: Path, avro: Path, servers: Servers, bootstrap: str, registry: str, port: int) -> DemoConfig:
-    """Write the configuration and its secrets into `folder`."""
+def write_config(folder: Path, avro: Path, servers: Servers, bootstrap: str, registry: str, port: int) -> DemoConfig:
+    """Write the configuration and its secret files into `folder`."""
     (folder / "secrets").mkdir()
-    setting = DemoConfig(
+    config = DemoConfig(
         folder / "cdp.yaml",
         {
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
@@ -125,15 +125,15 @@ def write_setting(folder: Path, avro: Path, servers: Servers, bootstrap: str, re
         copilot=servers.copilot.url,
         customerio=servers.customerio.url,
         yotpo=servers.yotpo.url,
-        letters=LETTERS,
+        dead_letters=DEAD_LETTER_TOPIC,
         port=port,
     )
-    setting.file.write_text(text, encoding="utf-8")
-    return setting
+    config.file.write_text(text, encoding="utf-8")
+    return config
 
 
-def expire(servers: Servers) -> None:
-    """Let every credential die at its server: the old secrets are refused, and no token of Yotpo's is good any more."""
+def expire_credentials(servers: Servers) -> None:
+    """Make every server reject its current credentials: the old secrets, and all tokens of Yotpo."""
     servers.copilot.accept(client_id=_CLIENT, client_secret=_SECOND)
     servers.customerio.accept(api_key=_SECOND)
     servers.yotpo.expire_tokens()
@@ -143,4 +143,4 @@ def _write(path: Path, secret: str) -> None:
     new = path.with_suffix(".new")
     new.write_text(secret, encoding="utf-8")
     new.chmod(0o600)
-    os.replace(new, path)  # noqa: PTH105 - the one call that is atomic by contract
+    os.replace(new, path)  # noqa: PTH105 - atomic by contract

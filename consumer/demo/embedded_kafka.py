@@ -1,10 +1,13 @@
-"""Kafka without Kafka: librdkafka's mock cluster in a process of its own, for the demo and for tests.
+"""Embedded Kafka: librdkafka's mock cluster in a child process, for the demo and for tests.
 
-What it is not: about 5 MB a partition are kept and older batches dropped; there is no topic configuration; transactions
-are accepted and isolate nothing; a topic nobody created appears with four partitions; a waiting fetch is answered only
-after the client's `fetch.wait.max.ms`, so set that to 10-50 ms.
+Limits:
 
-Run as a module it is the child: `python -m consumer.demo.embedded_kafka BROKERS`.
+* It keeps about 5 MB a partition and drops older batches.
+* It has no topic configuration. A topic that is used before it is created gets four partitions.
+* Transactions are accepted but isolate nothing.
+* A fetch that finds no record is answered only after the client's `fetch.wait.max.ms`: set that to 10-50 ms.
+
+Run as a module it is the child process: `python -m consumer.demo.embedded_kafka BROKERS`.
 """
 
 import json
@@ -18,11 +21,11 @@ from typing import Any, Self
 
 from consumer.demo import mock_cluster
 
-_LEAVE_WITHIN_S = 5.0
+_EXIT_WITHIN_S = 5.0
 
 
 class ApiKey(IntEnum):
-    """Kinds of request a fault can be aimed at (Kafka protocol guide, "API keys")."""
+    """Kinds of request that can be made to fail (Kafka protocol guide, "API keys")."""
 
     PRODUCE = 0
     FETCH = 1
@@ -39,34 +42,34 @@ class ApiKey(IntEnum):
 
 
 class EmbeddedKafkaError(Exception):
-    """The embedded cluster could not do what was asked; the text is one sentence for a person."""
+    """A command to the embedded cluster failed. The text is one sentence for the user."""
 
 
 class EmbeddedKafka:
-    """A Kafka cluster that lives as long as its `with` block, and dies with this process whatever happens to it.
+    """A Kafka cluster that lives as long as its `with` block. It ends with this process, even if that is killed.
 
     Args:
-        brokers: how many brokers it pretends to have.
+        brokers: the number of simulated brokers.
 
     Raises:
-        EmbeddedKafkaError: on entering, when this platform's confluent-kafka has no mock cluster; later, when a request
-            is refused or the cluster's process is gone.
+        EmbeddedKafkaError: on entering, if this platform's confluent-kafka has no mock cluster; later, if a command
+            is refused or the cluster's process has ended.
     """
 
     def __init__(self, *, brokers: int = 1) -> None:
         self._brokers = brokers
         self._process: subprocess.Popen[str] | None = None
         self._bootstrap = ""
-        self._turn = threading.Lock()  # one question at a time: an answer belongs to the line before it
+        self._lock = threading.Lock()  # one command at a time: each response line belongs to the command before it
 
     @property
     def bootstrap(self) -> str:
-        """The brokers' addresses as `bootstrap.servers` takes them."""
+        """The brokers' addresses, as the value of `bootstrap.servers`."""
         return self._bootstrap
 
     @property
     def pid(self) -> int:
-        """The cluster's process."""
+        """The id of the cluster's process."""
         return self._running().pid
 
     def start(self) -> Self:
@@ -77,9 +80,9 @@ class EmbeddedKafka:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            # The child must find this very package, from whatever folder it is started.
+            # The child must import this package, whatever the working directory is.
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))},
-            # Ctrl-C reaches a whole process group: the brokers would be gone before the last commit of a clean leave.
+            # Ctrl-C reaches a whole process group: the brokers would end before the service's last commit.
             start_new_session=True,
         )
         try:
@@ -90,13 +93,13 @@ class EmbeddedKafka:
         return self
 
     def close(self) -> None:
-        """End the cluster; what it held is gone. Closing twice is harmless."""
+        """End the cluster and discard its data. Closing twice is harmless."""
         process, self._process = self._process, None
         if process is None:
             return
         with process:  # closes the pipes; the child ends at the end of its stdin
             try:
-                process.communicate(timeout=_LEAVE_WITHIN_S)
+                process.communicate(timeout=_EXIT_WITHIN_S)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -107,36 +110,36 @@ class EmbeddedKafka:
         self.close()
 
     def create_topic(self, name: str, partitions: int) -> None:
-        """Create a topic; an existing one is an error."""
-        self._do("create_topic", name, partitions)
+        """Create a topic. An existing one is an error."""
+        self._command("create_topic", name, partitions)
 
     def broker_down(self, broker: int = -1) -> None:
-        """Cut a broker's connections and refuse new ones (-1: all brokers); its data stay."""
-        self._do("broker_down", broker)
+        """Close a broker's connections and refuse new ones (-1: all brokers). Its data stay."""
+        self._command("broker_down", broker)
 
     def broker_up(self, broker: int = -1) -> None:
-        """Let a broker answer again (-1: all brokers)."""
-        self._do("broker_up", broker)
+        """Let a broker accept connections again (-1: all brokers)."""
+        self._command("broker_up", broker)
 
     def set_rtt(self, rtt_ms: int) -> None:
-        """Delay every answer by this many milliseconds; 0 ends the delay."""
-        self._do("set_rtt", rtt_ms)
+        """Delay every response by `rtt_ms` milliseconds. 0 ends the delay."""
+        self._command("set_rtt", rtt_ms)
 
     def push_request_errors(self, api_key: ApiKey, errors: list[int]) -> None:
-        """Answer the next requests of this kind with these Kafka error codes, in turn."""
-        self._do("push_request_errors", int(api_key), errors)
+        """Answer the next requests of this kind with these Kafka error codes, one each."""
+        self._command("push_request_errors", int(api_key), errors)
 
     def clear_request_errors(self, api_key: ApiKey) -> None:
-        """Forget the error codes that still wait for this kind of request."""
-        self._do("clear_request_errors", int(api_key))
+        """Discard the error codes not yet used for this kind of request."""
+        self._command("clear_request_errors", int(api_key))
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
-            raise EmbeddedKafkaError("embedded Kafka is not running")
+            raise EmbeddedKafkaError("embedded Kafka: not running")
         return self._process
 
-    def _do(self, name: str, *args: object) -> None:
-        with self._turn:
+    def _command(self, name: str, *args: object) -> None:
+        with self._lock:
             stdin = self._running().stdin
             if stdin is None:
                 raise AssertionError("the child was started with a pipe for stdin")
@@ -144,24 +147,24 @@ class EmbeddedKafka:
                 stdin.write(json.dumps({"do": name, "args": args}) + "\n")
                 stdin.flush()
             except OSError as error:
-                raise self._gone() from error
+                raise self._process_ended() from error
             self._read()
 
     def _read(self) -> dict[str, Any]:
         stdout = self._running().stdout
         line = "" if stdout is None else stdout.readline()
         if not line:
-            raise self._gone()
-        said: dict[str, Any] = json.loads(line)
-        if "error" in said:
-            raise EmbeddedKafkaError(f"embedded Kafka: {said['error']}")
-        return said
+            raise self._process_ended()
+        response: dict[str, Any] = json.loads(line)
+        if "error" in response:
+            raise EmbeddedKafkaError(f"embedded Kafka: {response['error']}")
+        return response
 
-    def _gone(self) -> EmbeddedKafkaError:
+    def _process_ended(self) -> EmbeddedKafkaError:
         process = self._running()
         return EmbeddedKafkaError(
-            f"embedded Kafka's process {process.pid} is gone (exit code {process.poll()}); "
-            "its own words, if any, stand on standard error above"
+            f"embedded Kafka: process {process.pid} has ended (exit code {process.poll()}). "
+            "Look for its error message on standard error above."
         )
 
 

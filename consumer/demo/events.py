@@ -1,4 +1,4 @@
-"""What happens in the shop: an event on its way to Kafka, and with it what must become of it everywhere."""
+"""An event of the shop on its way to Kafka, with the outcome that each of its deliveries must have."""
 
 from __future__ import annotations
 
@@ -14,59 +14,59 @@ NAMESPACE = "com.acme.shop"
 
 CUSTOMERS, VIEWS, ORDERS, DEVICES = "shop.customers", "shop.views", "shop.orders", "shop.devices"
 TOPICS: Mapping[str, int] = {CUSTOMERS: 4, VIEWS: 6, ORDERS: 4, DEVICES: 4}
-"""Topic → partitions. Devices have no registry client: their topic holds single-object encoding."""
+"""Topic → partitions. Devices have no registry client: their topic has single-object encoding."""
 
 DESTINATIONS = ("copilot", "customerio", "yotpo")
 
 
-class Arrives(Enum):
-    """The good end."""
+class Delivered(Enum):
+    """The outcome of a delivery that succeeds."""
 
     DELIVERED = "delivered"
 
 
-DELIVERED = Arrives.DELIVERED
-End: TypeAlias = Arrives | SkipReason | DeadLetterCause
-"""Delivered, deliberately skipped, or in the dead-letter topic for that cause."""
+DELIVERED = Delivered.DELIVERED
+Outcome: TypeAlias = Delivered | SkipReason | DeadLetterCause
+"""Delivered, deliberately skipped for a reason, or dead-lettered with a cause."""
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
-    """One delivery that is owed, and how it must end. Without a label it is the whole record, once for the pipeline."""
+class OwedDelivery:
+    """One owed delivery and its expected outcome. Without a label it is the whole record, once for each pipeline."""
 
     destination: str
     label: str
-    end: End
+    outcome: Outcome
     element: str | None = None
-    """The own id of the element it speaks of."""
+    """The own id of the delivery's element, in an entry with `each`."""
     repeated_at: int | None = None
-    """Position of an element whose id stood in the record before: it has no identity of its own."""
-    arrives_as: str | None = None
-    """The id it is kept under where the destination's own endpoint knows none (Copilot's consent)."""
+    """Position of an element whose id occurred earlier in the record: it has no identity of its own."""
+    stored_as: str | None = None
+    """The id under which the server stores it, if the endpoint takes no id (Copilot's consent)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShopEvent:
-    """One record to be written."""
+    """One record to be produced."""
 
     topic: str
     key: str
     kind: str
-    """Name of its type without the namespace."""
-    event: Mapping[str, Any] | None
-    """`None` = `raw` is written as it is."""
+    """Name of the event type, without the namespace."""
+    datum: Mapping[str, Any] | None
+    """`None` = `raw` is written unchanged."""
     time_ms: int
-    """When it happened."""
-    owed: tuple[Owed, ...]
+    """Event time, epoch milliseconds."""
+    owed: tuple[OwedDelivery, ...]
     raw: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
-    written_ms: int | None = None
-    """Timestamp of the record; `None` = now."""
-    why: str = ""
-    """What is wrong with it, in two or three words, if it was made wrong on purpose."""
+    timestamp_ms: int | None = None
+    """Timestamp of the record, epoch milliseconds. `None` = now."""
+    defect: str = ""
+    """What is wrong with a bad record, in two or three words."""
 
     @property
     def own_id(self) -> str | None:
-        """The event's own id as text, if its type has one."""
-        said = None if self.event is None else self.event.get("event_id")
-        return str(UUID(bytes=said)) if isinstance(said, bytes) else said
+        """The event's own id as text. `None` if its type has none."""
+        value = None if self.datum is None else self.datum.get("event_id")
+        return str(UUID(bytes=value)) if isinstance(value, bytes) else value

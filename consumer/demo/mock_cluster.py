@@ -1,15 +1,15 @@
-"""The child process behind `EmbeddedKafka`: librdkafka's mock cluster, steered by JSON lines on stdin.
+"""The child process of `EmbeddedKafka`: librdkafka's mock cluster, controlled by JSON lines on stdin.
 
-Protocol, one JSON object a line. The first line out is `{"bootstrap": "127.0.0.1:port,…"}`. Then every line in,
-`{"do": name, "args": […]}`, is answered by one line out: `{"ok": true}` or `{"error": "a sentence"}`. End of stdin ends
-the process: a parent that dies closes the pipe, and so no broker outlives it.
+The protocol has one JSON object a line. The first line out is `{"bootstrap": "127.0.0.1:port,…"}`. Each line in,
+`{"do": name, "args": […]}`, gets one line out: `{"ok": true}` or `{"error": "a sentence"}`. The process ends at the end
+of stdin: a parent that dies closes the pipe, so no broker outlives it.
 
 Non-obvious:
 
-* The mock's control functions are not in the Python API. They are exported by the librdkafka that confluent-kafka's
-  wheel bundles, and are reached by ctypes with the `rd_kafka_t *` that stands right behind a Producer's object header.
-  That rests on CPython's object layout and on an experimental interface of librdkafka (`rdkafka_mock.h`).
-* Numbers are passed with their exact C type: ctypes would otherwise pass an `int` for an `int16_t` or a `size_t`.
+* The mock's control functions are not in the Python API. The librdkafka in confluent-kafka's wheel exports them. ctypes
+  calls them with the `rd_kafka_t *` that lies directly after a Producer's object header. This depends on CPython's
+  object layout and on an experimental interface of librdkafka (`rdkafka_mock.h`).
+* Numbers are passed with their exact C type. Otherwise ctypes would pass an `int` for an `int16_t` or a `size_t`.
 """
 
 import ctypes
@@ -28,62 +28,62 @@ _LIBRARY_PATTERNS = (
 
 
 class UnsupportedError(Exception):
-    """This installation of confluent-kafka has no librdkafka that ctypes can reach."""
+    """The installed confluent-kafka has no librdkafka that ctypes can load."""
 
 
 def bundled_librdkafka() -> Path:
-    """Return the librdkafka which the installed wheel of confluent-kafka carries.
+    """Return the path of the librdkafka in the installed wheel of confluent-kafka.
 
     Raises:
-        UnsupportedError: there is none, as on Windows or when confluent-kafka was built from source.
+        UnsupportedError: there is none: on Windows, or if confluent-kafka was built from source.
     """
     site = Path(confluent_kafka.__file__).parent.parent
     for pattern in _LIBRARY_PATTERNS:
         for found in sorted(site.glob(pattern)):
             return found
     raise UnsupportedError(
-        "embedded Kafka needs the librdkafka that confluent-kafka's wheels for Linux and macOS carry, and on "
-        f"{sys.platform} there is none beside {site / 'confluent_kafka'}: install the wheel "
-        "(pip install --only-binary confluent-kafka confluent-kafka) or use a real Kafka"
+        "embedded Kafka: no librdkafka of a confluent-kafka wheel for Linux or macOS "
+        f"(looked beside {site / 'confluent_kafka'} on {sys.platform}). Install the wheel "
+        "(pip install --only-binary confluent-kafka confluent-kafka) or use a real Kafka."
     )
 
 
 class MockCluster:
-    """One mock cluster, and the faults it can be made to have.
+    """One mock cluster with its fault injection.
 
-    The functions named here are those of librdkafka's `rdkafka_mock.h`.
+    The functions called here are declared in librdkafka's `rdkafka_mock.h`.
     """
 
     def __init__(self, brokers: int) -> None:
         self._lib = ctypes.CDLL(str(bundled_librdkafka()))
         self._producer = confluent_kafka.Producer(
             {
-                "bootstrap.servers": "ignored:1",  # replaced by the mock's own addresses
+                "bootstrap.servers": "ignored:1",  # the mock replaces it by its own addresses
                 "test.mock.num.brokers": brokers,
-                "log_level": 0,  # faults are wanted: their log lines are noise on the parent's terminal
+                "log_level": 0,  # injected faults would fill the parent's terminal with log lines
             }
         )
         self._cluster = self._handle()
-        # Without this every first join of a group waits three seconds.
+        # Otherwise the first join of each group takes three seconds.
         self._lib.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, ctypes.c_int32(0))
 
     def _handle(self) -> ctypes.c_void_p:
-        """Return the cluster's handle: the Producer's first field after its object header is its `rd_kafka_t *`."""
+        """Return the cluster's handle. The Producer's first field after its object header is its `rd_kafka_t *`."""
         pointer = ctypes.cast(id(self._producer) + object.__basicsize__, ctypes.POINTER(ctypes.c_void_p))
-        self._lib.rd_kafka_handle_mock_cluster.restype = ctypes.c_void_p  # the default, int, would cut the pointer
+        self._lib.rd_kafka_handle_mock_cluster.restype = ctypes.c_void_p  # the default, int, would truncate the pointer
         cluster = self._lib.rd_kafka_handle_mock_cluster(ctypes.c_void_p(pointer[0]))
         if not cluster:
-            raise UnsupportedError("librdkafka gave no mock cluster for this producer")
+            raise UnsupportedError("embedded Kafka: librdkafka returned no mock cluster for this producer")
         return ctypes.c_void_p(cluster)
 
     @property
     def bootstrap(self) -> str:
-        """The brokers' addresses as `bootstrap.servers` takes them."""
+        """The brokers' addresses, as the value of `bootstrap.servers`."""
         self._lib.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
         return bytes(self._lib.rd_kafka_mock_cluster_bootstraps(self._cluster)).decode()
 
     def create_topic(self, name: str, partitions: int) -> None:
-        """Create a topic, replicated once."""
+        """Create a topic with one replica."""
         self._expect(
             self._lib.rd_kafka_mock_topic_create(
                 self._cluster, name.encode(), ctypes.c_int(partitions), ctypes.c_int(1)
@@ -92,31 +92,31 @@ class MockCluster:
         )
 
     def broker_down(self, broker: int) -> None:
-        """Close a broker's connections and refuse new ones; -1 for all brokers. What it holds stays."""
+        """Close a broker's connections and refuse new ones (-1: all brokers). Its data stay."""
         self._expect(
             self._lib.rd_kafka_mock_broker_set_down(self._cluster, ctypes.c_int32(broker)), f"broker {broker} down"
         )
 
     def broker_up(self, broker: int) -> None:
-        """Let a broker answer again; -1 for all."""
+        """Let a broker accept connections again (-1: all brokers)."""
         self._expect(
             self._lib.rd_kafka_mock_broker_set_up(self._cluster, ctypes.c_int32(broker)), f"broker {broker} up"
         )
 
     def set_rtt(self, rtt_ms: int) -> None:
-        """Delay every answer of every broker by this many milliseconds."""
+        """Delay every response of every broker by `rtt_ms` milliseconds."""
         self._expect(
             self._lib.rd_kafka_mock_broker_set_rtt(self._cluster, ctypes.c_int32(-1), ctypes.c_int(rtt_ms)), "rtt"
         )
 
     def push_request_errors(self, api_key: int, errors: list[int]) -> None:
-        """Answer the next requests of this kind with these error codes, in turn."""
+        """Answer the next requests of this kind with these error codes, one each."""
         self._lib.rd_kafka_mock_push_request_errors_array(
             self._cluster, ctypes.c_int16(api_key), ctypes.c_size_t(len(errors)), (ctypes.c_int * len(errors))(*errors)
         )
 
     def clear_request_errors(self, api_key: int) -> None:
-        """Forget the errors still waiting for this kind of request."""
+        """Discard the error codes not yet used for this kind of request."""
         self._lib.rd_kafka_mock_clear_request_errors(self._cluster, ctypes.c_int16(api_key))
 
     def _expect(self, code: int, what: str) -> None:
@@ -125,8 +125,8 @@ class MockCluster:
             raise confluent_kafka.KafkaException(confluent_kafka.KafkaError(code, f"{what}: {reason}"))
 
 
-def answer(cluster: MockCluster, line: str) -> dict[str, Any]:
-    """Do what one line of the parent asks, and return the answer to print."""
+def execute(cluster: MockCluster, line: str) -> dict[str, Any]:
+    """Execute one command line of the parent and return the response to print."""
     commands: dict[str, Callable[..., None]] = {
         "create_topic": cluster.create_topic,
         "broker_down": cluster.broker_down,
@@ -135,9 +135,9 @@ def answer(cluster: MockCluster, line: str) -> dict[str, Any]:
         "push_request_errors": cluster.push_request_errors,
         "clear_request_errors": cluster.clear_request_errors,
     }
-    asked = json.loads(line)
+    command = json.loads(line)
     try:
-        commands[asked["do"]](*asked["args"])
+        commands[command["do"]](*command["args"])
     except confluent_kafka.KafkaException as error:
         return {"error": error.args[0].str()}
     return {"ok": True}
@@ -152,4 +152,4 @@ def main() -> None:
         return
     print(json.dumps({"bootstrap": cluster.bootstrap}), flush=True)
     for line in sys.stdin:
-        print(json.dumps(answer(cluster, line)), flush=True)
+        print(json.dumps(execute(cluster, line)), flush=True)

@@ -1,4 +1,4 @@
-"""What was written where: every record of the shop with its place, as the brokers acknowledged it."""
+"""The records of the shop with their coordinates, as acknowledged by the brokers."""
 
 from __future__ import annotations
 
@@ -13,57 +13,57 @@ from consumer.model import Partition
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """One record that the brokers have."""
+class ProducedRecord:
+    """One acknowledged record."""
 
-    happening: ShopEvent
+    event: ShopEvent
     partition: Partition
     offset: int
-    digest: bytes
-    """Of its key and value: what must come back untouched in a dead letter."""
+    content_digest: bytes
+    """Digest of its key and value. A dead letter of the record must have the same."""
 
 
-def digest_of(key: bytes | None, value: bytes | None) -> bytes:
-    """Return a digest of a record's bytes, in which no bytes and empty ones differ."""
+def content_digest_of(key: bytes | None, value: bytes | None) -> bytes:
+    """Return a digest of a record's key and value. `None` and empty bytes differ."""
     return blake2b(repr((key, value)).encode(), digest_size=16).digest()
 
 
 class ProducedRecords:
-    """Written by the shop's thread, read by the display and, when all is over, by the books."""
+    """The list of produced records: written by the producing thread, read by the live view and by the oracle."""
 
     def __init__(self) -> None:
-        """Begin with nothing written."""
+        """Start with no records."""
         self._lock = Lock()
-        self._written: list[Written] = []
+        self._records: list[ProducedRecord] = []
         self._ends: dict[Partition, int] = {}
         self._sizes: Counter[Partition] = Counter()
-        self.made = 0
+        self.produced = 0
         """Records handed to the producer, acknowledged or not."""
-        self.failed: str | None = None
-        """Why a record could not be written; the demo cannot go on then."""
+        self.failure: str | None = None
+        """Why a record could not be written. The demo cannot continue then."""
 
-    def wrote(self, written: Written, size: int) -> None:
-        """Note a record that was acknowledged, and its bytes."""
+    def record_acknowledged(self, record: ProducedRecord, size: int) -> None:
+        """Add an acknowledged record of `size` bytes."""
         with self._lock:
-            self._written.append(written)
-            self._ends[written.partition] = max(self._ends.get(written.partition, 0), written.offset + 1)
-            self._sizes[written.partition] += size
+            self._records.append(record)
+            self._ends[record.partition] = max(self._ends.get(record.partition, 0), record.offset + 1)
+            self._sizes[record.partition] += size
 
-    def ends(self) -> dict[Partition, int]:
-        """Return the offset behind the last record of each partition."""
+    def log_ends(self) -> dict[Partition, int]:
+        """Return the offset after the last record of each partition."""
         with self._lock:
             return dict(self._ends)
 
-    def largest(self) -> int:
-        """Return the bytes of the fullest partition."""
+    def largest_partition_bytes(self) -> int:
+        """Return the bytes of the largest partition."""
         with self._lock:
             return max(self._sizes.values(), default=0)
 
     def __len__(self) -> int:
-        """Count the records that were acknowledged."""
-        return len(self._written)
+        """Return the number of acknowledged records."""
+        return len(self._records)
 
-    def __iter__(self) -> Iterator[Written]:
-        """Go through all records acknowledged so far."""
+    def __iter__(self) -> Iterator[ProducedRecord]:
+        """Iterate over a copy of the records acknowledged so far."""
         with self._lock:
-            return iter(tuple(self._written))
+            return iter(tuple(self._records))

@@ -1,4 +1,4 @@
-"""How everything stands at one moment: what the screen shows, from the service's facts and the shop's notes."""
+"""Snapshots of the demo's progress for the live view, from the service's status and the produced records."""
 
 from __future__ import annotations
 
@@ -7,112 +7,121 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from consumer.demo.observer import Tally
+from consumer.demo.observer import CountingObserver
 from consumer.demo.produced_records import ProducedRecords
 from consumer.model import DeadLetterCause
 from consumer.model.status import DestinationStatus, PipelineStatus
 from consumer.observability.status_sources import StatusSources
 
 _RATE_OVER_S = 3.0
-_SLOW_PER_S = 100.0
-"""A rate up to this is worth telling: calls wait for it."""
+_SHOWN_RATE_PER_S = 100.0
+"""A rate limit up to this is shown as the state, because requests wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One destination."""
+class DestinationProgress:
+    """The progress of one destination."""
 
     name: str
     delivered: int
     rate_per_s: float
-    in_flight: int
-    """Calls on the wire."""
+    requests: int
+    """Requests in flight."""
     open: int
-    """Deliveries owed and not ended."""
+    """Owed deliveries without an outcome yet."""
     lag: int
-    """Records written and not settled."""
-    letters: Counter[DeadLetterCause]
+    """Records produced and not settled."""
+    dead_letters: Counter[DeadLetterCause]
     skipped: int
     state: str
-    """What it waits for, if it does."""
-    held: bool
+    """What it does, or what it waits for."""
+    is_blocked: bool
+    """Whether `state` names a problem that stops deliveries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One moment."""
+    """The progress at one moment."""
 
     seconds: float
-    """Since business began."""
-    made: int
-    """Records the shop has written."""
-    lines: tuple[Line, ...]
+    """Since the start of production."""
+    produced: int
+    """Records produced so far."""
+    destinations: tuple[DestinationProgress, ...]
     phase: str
-    """What is going on, in a few words."""
-    news: tuple[tuple[float, str], ...] = ()
+    """The current phase of the demo, in a few words."""
+    messages: tuple[tuple[float, str], ...] = ()
+    """Messages about faults, each with its time in seconds."""
 
 
 @dataclass(slots=True)
 class ProgressReader:
-    """Looks at everything, and remembers the last seconds for the rates."""
+    """Takes snapshots, and remembers the last seconds for the rates."""
 
     sources: StatusSources
-    tallies: Mapping[str, Tally]
-    notes: ProducedRecords
-    news: list[tuple[float, str]]
-    began: float = field(default_factory=time.monotonic)
-    phase: str = "the shop is open"
-    _past: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
+    observers: Mapping[str, CountingObserver]
+    records: ProducedRecords
+    messages: list[tuple[float, str]]
+    started: float = field(default_factory=time.monotonic)
+    phase: str = "producing events"
+    _history: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
 
-    def look(self) -> Snapshot:
-        """Return how everything stands now."""
+    def read(self) -> Snapshot:
+        """Return a snapshot of now."""
         now = time.monotonic()
-        ends = self.notes.ends()
-        lines: list[Line] = []
-        for facts in self.sources.all():
-            settled = {each.partition: each.committable_offset for each in facts.partitions}
+        ends = self.records.log_ends()
+        destinations: list[DestinationProgress] = []
+        for pipeline in self.sources.all():
+            settled = {each.partition: each.committable_offset for each in pipeline.partitions}
             lag = sum(max(0, end - settled.get(partition, 0)) for partition, end in ends.items())
-            lines.extend(self._line(each, facts, lag, now) for each in facts.destinations)
-        return Snapshot(now - self.began, self.notes.made, tuple(lines), self.phase, tuple(self.news))
+            destinations.extend(self._destination(each, pipeline, lag, now) for each in pipeline.destinations)
+        return Snapshot(
+            now - self.started, self.records.produced, tuple(destinations), self.phase, tuple(self.messages)
+        )
 
-    def _line(self, facts: DestinationStatus, pipeline: PipelineStatus, lag: int, now: float) -> Line:
-        tally = self.tallies[pipeline.name]
-        past = self._past.setdefault(facts.name, deque([(self.began, 0)]))
-        past.append((now, facts.accounting.delivered))
-        while now - past[0][0] > _RATE_OVER_S:
-            past.popleft()
-        seconds = now - past[0][0]
-        rate = (facts.accounting.delivered - past[0][1]) / seconds if seconds > 0 else 0.0
-        state, held = _state(facts, pipeline, tally, now)
-        return Line(
-            name=facts.name,
-            delivered=facts.accounting.delivered,
+    def _destination(
+        self, status: DestinationStatus, pipeline: PipelineStatus, lag: int, now: float
+    ) -> DestinationProgress:
+        observer = self.observers[pipeline.name]
+        history = self._history.setdefault(status.name, deque([(self.started, 0)]))
+        history.append((now, status.accounting.delivered))
+        while now - history[0][0] > _RATE_OVER_S:
+            history.popleft()
+        seconds = now - history[0][0]
+        rate = (status.accounting.delivered - history[0][1]) / seconds if seconds > 0 else 0.0
+        state, is_blocked = _state(status, pipeline, observer, now)
+        return DestinationProgress(
+            name=status.name,
+            delivered=status.accounting.delivered,
             rate_per_s=rate,
-            in_flight=facts.requests,
-            open=facts.accounting.open,
+            requests=status.requests,
+            open=status.accounting.open,
             lag=0 if pipeline.shut_down else lag,
-            letters=tally.causes(),
-            skipped=facts.accounting.skipped,
+            dead_letters=observer.dead_letters_by_cause(),
+            skipped=status.accounting.skipped,
             state=state,
-            held=held,
+            is_blocked=is_blocked,
         )
 
 
-def _state(facts: DestinationStatus, pipeline: PipelineStatus, tally: Tally, now: float) -> tuple[str, bool]:
+def _state(
+    status: DestinationStatus, pipeline: PipelineStatus, observer: CountingObserver, now: float
+) -> tuple[str, bool]:
+    """Return the state to show, and whether it is a problem that stops deliveries."""
     if pipeline.shut_down:
         return "stopped", False
-    if facts.holds:
-        return f"held: {facts.holds[0].cause}", True
+    if status.holds:
+        return f"held: {status.holds[0].cause}", True
     if pipeline.dead_letters.stalled_reason:
         return f"dead letters stalled: {pipeline.dead_letters.stalled_reason}", True
-    if tally.trouble is not None and tally.trouble[0] > now:
-        return f"waiting: {tally.trouble[1]}", True
-    if facts.waiting_until_ms is not None:
-        return "waiting, as it was asked", True
+    if observer.next_retry is not None and observer.next_retry[0] > now:
+        return f"backing off: {observer.next_retry[1]}", True
+    if status.waiting_until_ms is not None:
+        return "rate limited by server", True
     if pipeline.schemas_pending:
         return "waiting for a schema", False
     if not pipeline.partitions:
-        return "joining its group", False
-    if facts.accounting.open and facts.rate is not None and facts.rate <= _SLOW_PER_S:
-        return f"paced: {facts.rate:g} calls/s", False
-    return "delivering" if facts.accounting.open else "idle", False
+        return "joining the group", False
+    if status.accounting.open and status.rate is not None and status.rate <= _SHOWN_RATE_PER_S:
+        return f"rate limit: {status.rate:g}/s", False
+    return "delivering" if status.accounting.open else "idle", False

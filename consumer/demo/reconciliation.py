@@ -1,194 +1,201 @@
-"""The books: what was owed, held against what the servers and the dead-letter topic really hold, by identity.
+"""The reconciliation: owed deliveries compared, id by id, with the servers, the dead-letter topic and the offsets.
 
-Four parties must agree, each from a source of its own: the shop's oracle, the local servers, the brokers, and last the
-service's own counters.
+Four independent sources must agree: the oracle, the local servers, the brokers, and the service's own counters.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from consumer.demo.cluster_reader import FoundLetter
-from consumer.demo.oracle import Expected, Letter
-from consumer.demo.produced_records import Written
+from consumer.demo.cluster_reader import StoredDeadLetter
+from consumer.demo.oracle import DeadLetterKey, ExpectedState
+from consumer.demo.produced_records import ProducedRecord
 from consumer.model import DeadLetterCause, Partition, SkipReason
 from consumer.model.status import DeliveryCounts, RecordCounts
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What the service says of itself."""
+class ServiceCounts:
+    """The service's own counters of one pipeline."""
 
     deliveries: DeliveryCounts
     records: RecordCounts
     skips: Counter[tuple[str, str, SkipReason]]
-    letters: Counter[tuple[str, DeadLetterCause]]
-    whole: DeliveryCounts = field(default_factory=DeliveryCounts)
-    """The books of records that could not be decoded: each is owed one letter, whatever the destination."""
+    """By destination ("" = the whole record), event type and reason."""
+    dead_letters: Counter[tuple[str, DeadLetterCause]]
+    """By destination ("" = the whole record) and cause."""
+    undecodable: DeliveryCounts = field(default_factory=DeliveryCounts)
+    """The accounting of undecodable records: each owes one dead letter, whatever the destination."""
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterContents:
-    """What is really there."""
+class ObservedState:
+    """The state of the server and of the brokers."""
 
-    held: AbstractSet[str]
-    """Ids the server holds."""
-    letters: Sequence[FoundLetter]
-    """Of this pipeline."""
+    stored_ids: AbstractSet[str]
+    """The ids that the server has stored."""
+    dead_letters: Sequence[StoredDeadLetter]
+    """The dead letters of this pipeline."""
     committed: Mapping[Partition, int]
-    thrown_away: int = 0
-    """Events the server answered with a success and dropped."""
-    taken: int = 0
-    """Events it took, repeats included."""
-    answers: Counter[int | None] = field(default_factory=Counter)
-    """What it answered, by status; `None` = nothing."""
+    dropped: int = 0
+    """Events that the server dropped behind a success response."""
+    received: int = 0
+    """Events that the server accepted, repeats included."""
+    statuses: Counter[int | None] = field(default_factory=Counter)
+    """The server's responses by status. `None` = no response."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """One pipeline's page of the books."""
+class Reconciliation:
+    """The result for one pipeline."""
 
     pipeline: str
     destination: str
-    expected: Expected
-    found: ClusterContents
-    said: Said
-    wrong: tuple[str, ...] = field(default=())
-    """What differs, a sentence each."""
+    expected: ExpectedState
+    observed: ObservedState
+    counted: ServiceCounts
+    differences: tuple[str, ...] = field(default=())
+    """One sentence for each difference."""
 
 
-def balance(
-    pipeline: str, destination: str, expected: Expected, found: ClusterContents, said: Said, *, hurried: bool = False
-) -> Page:
-    """Hold one pipeline's parties against one another.
+_MustHaveEnded = Callable[[ProducedRecord], bool]
+
+
+def reconcile(
+    pipeline: str,
+    destination: str,
+    expected: ExpectedState,
+    observed: ObservedState,
+    counted: ServiceCounts,
+    *,
+    drain_skipped: bool = False,
+) -> Reconciliation:
+    """Compare the sources for one pipeline.
 
     Args:
         pipeline: its name.
         destination: its one destination.
-        expected: the oracle's word.
-        found: the servers' and the brokers'.
-        said: the service's.
-        hurried: it was made to leave before all had ended: only what lies below the committed offsets must have ended,
-            and the counters need only add up.
+        expected: from the oracle.
+        observed: from the server and the brokers.
+        counted: from the service.
+        drain_skipped: the drain was cut short. Then only records below the committed offsets must have ended, and the
+            counters must balance but need not reach the expected values.
     """
-    must = _Required(found.committed if hurried else None)
-    wrong = [
-        *_arrivals(destination, expected, found, must),
-        *_letters(expected, found, must),
-        *(() if hurried else _offsets(expected, found)),
-        *_sums(said),
-        *(() if hurried else _counters(expected, said)),
+
+    def must_have_ended(record: ProducedRecord) -> bool:
+        return not drain_skipped or record.offset < observed.committed.get(record.partition, 0)
+
+    differences = [
+        *_deliveries(destination, expected, observed, must_have_ended),
+        *_dead_letters(expected, observed, must_have_ended),
+        *(() if drain_skipped else _offsets(expected, observed)),
+        *_mismatches(counted),
+        *(() if drain_skipped else _counters(expected, counted)),
     ]
-    return Page(pipeline, destination, expected, found, said, tuple(wrong))
+    return Reconciliation(pipeline, destination, expected, observed, counted, tuple(differences))
 
 
-class _Required:
-    """Which records must have ended."""
-
-    def __init__(self, below: Mapping[Partition, int] | None) -> None:
-        self._below = below
-
-    def __call__(self, written: Written) -> bool:
-        return self._below is None or written.offset < self._below.get(written.partition, 0)
-
-
-def _arrivals(destination: str, expected: Expected, found: ClusterContents, must: _Required) -> Iterator[str]:
-    for name, written in expected.arrivals.items():
-        if name not in found.held and must(written):
-            yield f"{destination} does not hold {name}: {expected.labels[name]} of {_described(written)}"
-    for name in sorted(found.held - expected.arrivals.keys()):
-        yield f"{destination} holds {name}, which nobody owed it"
-    if found.thrown_away:
-        yield f"{destination} answered with a success and threw away {found.thrown_away}"
+def _deliveries(
+    destination: str, expected: ExpectedState, observed: ObservedState, must_have_ended: _MustHaveEnded
+) -> Iterator[str]:
+    for stored_id, record in expected.stored.items():
+        if stored_id not in observed.stored_ids and must_have_ended(record):
+            yield f"{destination} has not stored {stored_id}: {expected.labels[stored_id]} of {_described(record)}"
+    for stored_id in sorted(observed.stored_ids - expected.stored.keys()):
+        yield f"{destination} has stored {stored_id}, which was not owed"
+    if observed.dropped:
+        yield f"{destination} responded with success but dropped {observed.dropped} events"
 
 
-def _letters(expected: Expected, found: ClusterContents, must: _Required) -> Iterator[str]:
-    held: dict[Letter, FoundLetter] = {}
-    for one in found.letters:
-        held[one.letter] = one  # letters are at-least-once: the same one twice is one
-    for letter, written in expected.letters.items():
-        there = held.get(letter)
-        if there is None:
-            if must(written):
-                name = f"{letter.cause} {letter.delivery_id}"
-                yield f"no dead letter {name} for {_label(letter)} of {_described(written)}"
-        elif there.digest != written.digest:
-            yield f"the dead letter {letter.delivery_id} does not carry the bytes of {_described(written)}"
-    for letter in held:
-        if letter not in expected.letters:
-            place = f"{letter.partition.topic}[{letter.partition.index}]@{letter.offset}"
-            yield f"a dead letter nobody expected: {letter.cause} {letter.delivery_id} for {_label(letter)} of {place}"
+def _dead_letters(expected: ExpectedState, observed: ObservedState, must_have_ended: _MustHaveEnded) -> Iterator[str]:
+    # Dead letters are at-least-once: one that was written twice counts once.
+    found = {one.key: one for one in observed.dead_letters}
+    for key, record in expected.dead_letters.items():
+        stored = found.get(key)
+        if stored is None:
+            if must_have_ended(record):
+                yield f"missing dead letter: {_named(key)} of {_described(record)}"
+        elif stored.content_digest != record.content_digest:
+            yield f"dead letter {key.delivery_id}: its key or value differs from {_described(record)}"
+    for key in found:
+        if key not in expected.dead_letters:
+            yield f"unexpected dead letter: {_named(key)} of {_coordinates(key.partition, key.offset)}"
 
 
-def _offsets(expected: Expected, found: ClusterContents) -> Iterator[str]:
-    for partition, end in sorted(expected.records.items()):
-        committed = found.committed.get(partition)
+def _offsets(expected: ExpectedState, observed: ObservedState) -> Iterator[str]:
+    for partition, end in sorted(expected.log_ends.items()):
+        committed = observed.committed.get(partition)
         if committed != end:
-            said = "nothing" if committed is None else committed
-            yield f"{partition.topic}[{partition.index}]: committed {said}, the log ends at {end}"
+            offset = "no offset" if committed is None else f"offset {committed}"
+            yield f"{partition.topic}[{partition.index}]: {offset} is committed, but the log ends at {end}"
 
 
-def _sums(said: Said) -> Iterator[str]:
-    if said.deliveries.mismatch:
-        yield f"the service's deliveries do not add up: {said.deliveries}"
-    if said.whole.mismatch:
-        yield f"the service's records that could not be decoded do not add up: {said.whole}"
-    if said.records.mismatch:
-        yield f"the service's records do not add up: {said.records}"
+def _mismatches(counted: ServiceCounts) -> Iterator[str]:
+    if counted.deliveries.mismatch:
+        yield f"the service's accounting of deliveries does not balance: {counted.deliveries}"
+    if counted.undecodable.mismatch:
+        yield f"the service's accounting of undecodable records does not balance: {counted.undecodable}"
+    if counted.records.mismatch:
+        yield f"the service's accounting of records does not balance: {counted.records}"
 
 
-def _counters(expected: Expected, said: Said) -> Iterator[str]:
-    whole = sum(1 for letter in expected.letters if not letter.label)
-    letters = len(expected.letters) - whole
-    wanted = {
-        "owed": (expected.owed, said.deliveries.owed),
-        "delivered": (len(expected.arrivals), said.deliveries.delivered),
-        "skipped": (expected.skipped, said.deliveries.skipped),
-        "dead-lettered": (letters, said.deliveries.dead_lettered),
-        "open": (0, said.deliveries.open),
-        "released": (0, said.deliveries.released),
-        "letters of whole records": (whole, sum(n for (where, _), n in said.letters.items() if not where)),
-        "whole records owed a letter": (whole, said.whole.owed),
-        "whole records dead-lettered": (whole, said.whole.dead_lettered),
-        "records taken": (expected.taken, said.records.accepted),
-        "records settled": (expected.taken, said.records.settled),
+def _counters(expected: ExpectedState, counted: ServiceCounts) -> Iterator[str]:
+    undecodable = sum(1 for key in expected.dead_letters if not key.label)
+    dead_lettered = len(expected.dead_letters) - undecodable
+    counters = {
+        "deliveries owed": (expected.owed, counted.deliveries.owed),
+        "deliveries delivered": (len(expected.stored), counted.deliveries.delivered),
+        "deliveries skipped": (expected.skipped, counted.deliveries.skipped),
+        "deliveries dead-lettered": (dead_lettered, counted.deliveries.dead_lettered),
+        "deliveries open": (0, counted.deliveries.open),
+        "deliveries released": (0, counted.deliveries.released),
+        "dead letters of undecodable records": (
+            undecodable,
+            sum(count for (destination, _), count in counted.dead_letters.items() if not destination),
+        ),
+        "undecodable records owed": (undecodable, counted.undecodable.owed),
+        "undecodable records dead-lettered": (undecodable, counted.undecodable.dead_lettered),
+        "records accepted": (expected.record_count, counted.records.accepted),
+        "records settled": (expected.record_count, counted.records.settled),
     }
-    for name, (right, counted) in wanted.items():
-        if right != counted:
-            yield f"the service counted {counted} {name}, it must be {right}"
-    causes = Counter(letter.cause for letter in expected.letters)
-    told = Counter[str]()
-    for (_, cause), count in said.letters.items():
-        told[str(cause)] += count
-    yield from _different("dead letters", causes, told)
-    yield from _different(
-        "skips", Counter({_skip(*scope): n for scope, n in expected.skips.items()}), _named(said.skips)
-    )
+    for name, (right, actual) in counters.items():
+        if right != actual:
+            yield f"the service counted {actual} {name}, expected {right}"
+    causes = Counter(key.cause for key in expected.dead_letters)
+    counted_causes = Counter[str]()
+    for (_, cause), count in counted.dead_letters.items():
+        counted_causes[str(cause)] += count
+    yield from _different("dead letters", causes, counted_causes)
+    yield from _different("skips", _skips_by_name(expected.skips), _skips_by_name(counted.skips))
 
 
 def _different(what: str, right: Counter[str], counted: Counter[str]) -> Iterator[str]:
     for name in sorted(right.keys() | counted.keys()):
         if right[name] != counted[name]:
-            yield f"the service counted {counted[name]} {what} {name}, it must be {right[name]}"
+            yield f"the service counted {counted[name]} {what} {name}, expected {right[name]}"
 
 
-def _named(skips: Counter[tuple[str, str, SkipReason]]) -> Counter[str]:
-    return Counter({_skip(*scope): count for scope, count in skips.items()})
+def _skips_by_name(skips: Counter[tuple[str, str, SkipReason]]) -> Counter[str]:
+    return Counter({_skip_name(*scope): count for scope, count in skips.items()})
 
 
-def _skip(destination: str, event_type: str, reason: SkipReason) -> str:
-    return f"{reason} of {event_type.rpartition('.')[2] or 'records'}{' whole' if not destination else ''}"
+def _skip_name(destination: str, event_type: str, reason: SkipReason) -> str:
+    whole = "" if destination else " (whole record)"
+    return f"{reason} of {event_type.rpartition('.')[2] or 'records'}{whole}"
 
 
-def _label(letter: Letter) -> str:
-    return letter.label or "the whole record"
+def _named(key: DeadLetterKey) -> str:
+    return f"{key.cause} {key.delivery_id} for {key.label or 'the whole record'}"
 
 
-def _described(written: Written) -> str:
-    happening = written.happening
-    kind = happening.kind or "a record"
-    why = f" ({happening.why})" if happening.why else ""
-    return f"{kind}{why} at {written.partition.topic}[{written.partition.index}]@{written.offset}"
+def _described(record: ProducedRecord) -> str:
+    kind = record.event.kind or "a record"
+    defect = f" ({record.event.defect})" if record.event.defect else ""
+    return f"{kind}{defect} at {_coordinates(record.partition, record.offset)}"
+
+
+def _coordinates(partition: Partition, offset: int) -> str:
+    return f"{partition.topic}[{partition.index}]@{offset}"

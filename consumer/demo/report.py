@@ -1,4 +1,4 @@
-"""The books on paper: a table, and either one word or everything that differs."""
+"""Prints the reconciliation: two tables, then one sentence or every difference."""
 
 from __future__ import annotations
 
@@ -9,82 +9,81 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from consumer.demo.reconciliation import Page
+from consumer.demo.reconciliation import Reconciliation
 from consumer.model.status import DeliveryCounts
 
-_MOST_WRONG = 20
+_MAX_DIFFERENCES = 20
 
 
-def print_books(console: Console, pages: Sequence[Page]) -> None:
-    """Print every page: what the service counts, what is really there, and what differs."""
-    console.print(_counted(pages))
-    console.print(_identified(pages))
-    for page in pages:
-        console.print(_answers(page))
+def print_report(console: Console, results: Sequence[Reconciliation]) -> None:
+    """Print the service's counters, the observed state, and the differences."""
+    console.print(_counts_table(results))
+    console.print(_identity_table(results))
+    for result in results:
+        console.print(_statuses(result))
     console.print()
-    wrong = [f"{page.pipeline}: {one}" for page in pages for one in page.wrong]
-    if not wrong:
-        good = "The books balance, by identity: nothing is lost, nothing is anywhere it was not owed."
+    differences = [f"{result.pipeline}: {one}" for result in results for one in result.differences]
+    if not differences:
+        good = "The accounting balances: every owed delivery was found by its id, and nothing that was not owed."
         console.print(Text(good, "bold green"))
-        if released := sum(page.said.deliveries.released for page in pages):
-            early = f"Made to leave early, it released {released}: not committed, they would be read again."
+        if released := sum(result.counted.deliveries.released for result in results):
+            early = f"The drain was cut short: {released} deliveries were released, uncommitted, to be read again."
             console.print(early, highlight=False)
         return
-    console.print(
-        Text(f"The books do not balance: {len(wrong)} difference{'' if len(wrong) == 1 else 's'}.", "bold red")
-    )
-    for one in wrong[:_MOST_WRONG]:
+    count = f"{len(differences)} difference{'' if len(differences) == 1 else 's'}"
+    console.print(Text(f"The accounting does not balance: {count}.", "bold red"))
+    for one in differences[:_MAX_DIFFERENCES]:
         console.print(Text(f"  {one}", overflow="fold"))
-    if len(wrong) > _MOST_WRONG:
-        console.print(f"  … and {len(wrong) - _MOST_WRONG} more", highlight=False)
+    if len(differences) > _MAX_DIFFERENCES:
+        console.print(f"  … and {len(differences) - _MAX_DIFFERENCES} more", highlight=False)
 
 
-def _counted(pages: Sequence[Page]) -> Table:
+def _counts_table(results: Sequence[Reconciliation]) -> Table:
     names = ("owed", "delivered", "skipped", "dead-lettered", "open", "released")
-    table = _table("what the service says", "pipeline")
+    table = _table("The service's accounting", "pipeline")
     for name, sign in zip(names, "=++++ ", strict=True):
         table.add_column(name, justify="right")
         if sign.strip():
             table.add_column(sign, style="dim", justify="center")
     table.add_column("")
-    for page in pages:
-        table.add_row(page.pipeline, *_cells(page.said.deliveries))
-        if page.said.whole.owed:
-            table.add_row(Text("  not to be decoded", "dim"), *_cells(page.said.whole))
+    for result in results:
+        table.add_row(result.pipeline, *_cells(result.counted.deliveries))
+        if result.counted.undecodable.owed:
+            table.add_row(Text("  undecodable", "dim"), *_cells(result.counted.undecodable))
     return table
 
 
-def _cells(books: DeliveryCounts) -> list[str | Text]:
-    numbers = (books.owed, books.delivered, books.skipped, books.dead_lettered, books.open, books.released)
+def _cells(counts: DeliveryCounts) -> list[str | Text]:
+    numbers = (counts.owed, counts.delivered, counts.skipped, counts.dead_lettered, counts.open, counts.released)
     cells = [cell for number, sign in zip(numbers, "=++++ ", strict=True) for cell in (f"{number}", sign)][:-1]
-    return [*cells, _mark(not books.mismatch)]
+    return [*cells, _mark("balances", good=not counts.mismatch)]
 
 
-def _identified(pages: Sequence[Page]) -> Table:
-    table = _table("what is really there, id by id", "destination")
-    for name in ("held of owed", "letters of owed", "repeats", "partitions committed to the end"):
+def _identity_table(results: Sequence[Reconciliation]) -> Table:
+    table = _table("Found at the destinations and in Kafka, compared id by id", "destination")
+    for name in ("delivered of owed", "dead letters of owed", "repeats", "partitions committed to the end"):
         table.add_column(name, justify="right")
     table.add_column("")
-    for page in pages:
-        expected, found = page.expected, page.found
-        held = len(found.held & expected.arrivals.keys())
-        letters = len({one.letter for one in found.letters} & expected.letters.keys())
-        ends = sum(found.committed.get(partition) == end for partition, end in expected.records.items())
+    for result in results:
+        expected, observed = result.expected, result.observed
+        delivered = len(observed.stored_ids & expected.stored.keys())
+        dead_letters = len({one.key for one in observed.dead_letters} & expected.dead_letters.keys())
+        ends = sum(observed.committed.get(partition) == end for partition, end in expected.log_ends.items())
         table.add_row(
-            page.destination,
-            f"{held} of {len(expected.arrivals)}",
-            f"{letters} of {len(expected.letters)}",
-            f"{found.taken - len(found.held)}",
-            f"{ends} of {len(expected.records)}",
-            _mark(not page.wrong),
+            result.destination,
+            f"{delivered} of {len(expected.stored)}",
+            f"{dead_letters} of {len(expected.dead_letters)}",
+            f"{observed.received - len(observed.stored_ids)}",
+            f"{ends} of {len(expected.log_ends)}",
+            _mark("agrees", good=not result.differences),
         )
     return table
 
 
-def _answers(page: Page) -> Text:
-    counted = sorted(page.found.answers.items(), key=lambda one: one[0] or 0)
-    said = "  ".join(f"{status or 'none'} ×{count}" for status, count in counted)
-    return Text.assemble((f" {page.destination:<11}", "bold"), "  answered  ", (said or "nothing", "dim"))
+def _statuses(result: Reconciliation) -> Text:
+    counts = sorted(result.observed.statuses.items(), key=lambda one: one[0] or 0)
+    text = "  ".join(f"{status or 'no response'} ×{count}" for status, count in counts)
+    return Text.assemble((f" {result.destination:<11}", "bold"), "  responses  ", (text or "none", "dim"))
 
 
 def _table(title: str, first: str) -> Table:
@@ -100,5 +99,5 @@ def _table(title: str, first: str) -> Table:
     return table
 
 
-def _mark(good: bool) -> Text:  # noqa: FBT001 - it is all there is to say
-    return Text("agrees", "green") if good else Text("DIFFERS", "bold red")
+def _mark(text: str, *, good: bool) -> Text:
+    return Text(text, "green") if good else Text("DIFFERS", "bold red")

@@ -1,4 +1,4 @@
-"""The whole demo: the shop, the faults and the screen around the same `app` that `run` uses, and then the books."""
+"""Runs the demo: events, faults and the live view around the same `app` that `run` uses, then the reconciliation."""
 
 from __future__ import annotations
 
@@ -15,141 +15,149 @@ from consumer.app import PipelineRunner
 from consumer.app import run as run_app
 from consumer.demo.cluster_reader import ClusterReadError
 from consumer.demo.embedded_kafka import EmbeddedKafkaError
-from consumer.demo.environment import DemoError, Environment, Options, folder_for, set_up
-from consumer.demo.fault_schedule import Faults
+from consumer.demo.environment import DemoError, Environment, Options, set_up, temporary_folder
+from consumer.demo.fault_schedule import FaultSchedule
 from consumer.demo.live_view import LiveView
 from consumer.demo.progress import ProgressReader
-from consumer.demo.reconciliation import Page
-from consumer.demo.report import print_books
+from consumer.demo.reconciliation import Reconciliation
+from consumer.demo.report import print_report
 from consumer.demo.schemas import SchemasMissingError
-from consumer.demo.verify import close_books
+from consumer.demo.verify import reconcile_pipelines
 from consumer.destinations import Destination
 from consumer.model.observer import Observer
 from consumer.observability.fan_out_observer import FanOutObserver
 from consumer.observability.log.observer import LogObserver
 
-_LOOK_S = 0.1
-_STANDSTILL_S = 30.0
-"""If nothing at all was settled for so long, waiting for the rest makes no sense."""
+_POLL_S = 0.1
+_STALLED_S = 30.0
+"""Seconds without any progress after which the demo no longer waits for the rest."""
 
 
-def play(options: Options, console: Console) -> bool:
-    """Run the demo; tell whether the books agree.
+def run_demo(options: Options, console: Console) -> bool:
+    """Run the demo. Return True if the accounting balances.
 
     Raises:
-        DemoError: something the demo needs is not to be had.
+        DemoError: a part cannot be started, or a pipeline crashed.
     """
-    with ExitStack() as house:
+    with ExitStack() as stack:
         try:
-            folder = house.enter_context(folder_for(keep=options.keep, say=console.out))
-            stage, about = set_up(options, folder, house)
+            folder = stack.enter_context(temporary_folder(keep=options.keep, say=console.out))
+            environment, addresses = set_up(options, folder, stack)
         except (EmbeddedKafkaError, SchemasMissingError, OSError) as error:
             raise DemoError(str(error)) from error
-        for line in about:
+        for line in addresses:
             console.out(line, highlight=False)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            pages = runner.run(_perform(options, stage, console))
-    print_books(console, pages)
-    return not any(page.wrong for page in pages)
+            results = runner.run(_run(options, environment, console))
+    print_report(console, results)
+    return not any(result.differences for result in results)
 
 
-async def _perform(options: Options, stage: Environment, console: Console) -> list[Page]:
+async def _run(options: Options, environment: Environment, console: Console) -> list[Reconciliation]:
     loop = asyncio.get_running_loop()
-    leave, asked_to_end = asyncio.Event(), asyncio.Event()
-    running: list[PipelineRunner] = []
-    hurried = False
+    shutdown, interrupted = asyncio.Event(), asyncio.Event()
+    runners: list[PipelineRunner] = []
+    drain_skipped = False
+    producer = environment.producer
 
-    def interrupted() -> None:
-        nonlocal hurried
-        if asked_to_end.is_set():
-            hurried = True
-            for each in running:
+    def on_signal() -> None:
+        """End production at the first signal, skip the drain at the second."""
+        nonlocal drain_skipped
+        if interrupted.is_set():
+            drain_skipped = True
+            for each in runners:
                 each.pipeline.skip_drain()
-            leave.set()
-        asked_to_end.set()
-        stage.till.close()
+            shutdown.set()
+        interrupted.set()
+        producer.close()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupted)
+        loop.add_signal_handler(number, on_signal)
 
-    pace = options.pace
-    length_s = pace.for_s or (pace.events / pace.per_s if pace.events else 60.0)
-    faults = Faults(stage.servers, stage.setting, options.asked, length_s)
-    faults.prepare()
-    looking = ProgressReader(stage.sources, stage.tallies, stage.till.notes, faults.news)
-    until_s = None if options.keep_running and pace.for_s is None else pace.for_s
+    rate = options.rate
+    length_s = rate.for_s or (rate.events / rate.per_s if rate.events else 60.0)
+    faults = FaultSchedule(environment.servers, environment.config, options.faults, length_s)
+    faults.add_rules()
+    progress = ProgressReader(environment.sources, environment.observers, producer.records, faults.messages)
+    until_s = None if options.keep_running and rate.for_s is None else rate.for_s
     app = asyncio.create_task(
         run_app(
-            stage.plan,
-            observer_factory=lambda name, destinations: _watchers(stage, name, destinations),
-            status_sources=stage.sources,
-            shutdown=leave,
-            on_started=running.extend,
+            environment.run_config,
+            observers=lambda name, destinations: _observers(environment, name, destinations),
+            sources=environment.sources,
+            shutdown=shutdown,
+            on_started=runners.extend,
         )
     )
-    stage.till.start()
-    with LiveView(console, looking, until_s):
-        await _business(stage, faults, app, looking.began)
-        looking.phase = "the shop is closed, delivering the rest"
-        if options.keep_running and not asked_to_end.is_set():
-            looking.phase = f"the shop is closed: {stage.till.why}; Ctrl-C ends"
-            await asyncio.wait(
-                [app, waiting := asyncio.create_task(asked_to_end.wait())], return_when="FIRST_COMPLETED"
-            )
+    producer.start()
+    with LiveView(console, progress, until_s):
+        await _produce_all(environment, faults, app, progress.started)
+        progress.phase = "production is over, delivering the rest"
+        if options.keep_running and not interrupted.is_set():
+            progress.phase = f"production is over: {producer.stop_reason}. Press Ctrl-C to end"
+            waiting = asyncio.create_task(interrupted.wait())
+            await asyncio.wait([app, waiting], return_when="FIRST_COMPLETED")
             waiting.cancel()
-        faults.mend(time.monotonic() - looking.began)
-        await _all_settled(stage, running, app, leave)
-        looking.phase = "leaving: commits and goodbyes"
-        leave.set()
-        fallen = await app
-    if stage.till.notes.failed is not None:
-        raise DemoError(stage.till.notes.failed)
-    if fallen:
-        raise DemoError("; ".join(f"a pipeline crashed: {type(error).__name__}: {error}" for error in fallen))
-    first = min((t.first_delivery_at for t in stage.tallies.values() if t.first_delivery_at is not None), default=None)
-    seconds = time.monotonic() - looking.began
-    console.out(
-        f"\n{len(stage.till.notes)} events in {seconds:.0f} s; "
-        + ("nothing was delivered" if first is None else f"the first delivery after {first - looking.began:.1f} s"),
-        highlight=False,
-    )
+        faults.end_all(time.monotonic() - progress.started)
+        await _wait_until_settled(environment, runners, app, shutdown)
+        progress.phase = "shutting down: last commits"
+        shutdown.set()
+        crashes = await app
+    if producer.records.failure is not None:
+        raise DemoError(producer.records.failure)
+    if crashes:
+        raise DemoError("; ".join(f"a pipeline crashed: {type(error).__name__}: {error}" for error in crashes))
+    console.out(f"\n{_summary(environment, progress.started)}", highlight=False)
     try:
         return await asyncio.to_thread(
-            close_books,
-            running,
-            stage.till.notes,
-            stage.servers,
-            stage.tallies,
-            stage.setting.environ["KAFKA_BOOTSTRAP_SERVERS"],
-            hurried=hurried,
+            reconcile_pipelines,
+            runners,
+            producer.records,
+            environment.servers,
+            environment.observers,
+            environment.config.environ["KAFKA_BOOTSTRAP_SERVERS"],
+            drain_skipped=drain_skipped,
         )
     except ClusterReadError as error:
         raise DemoError(str(error)) from error
 
 
-def _watchers(stage: Environment, name: str, destinations: Mapping[str, Destination]) -> Observer:
+def _summary(environment: Environment, started: float) -> str:
+    produced = f"{len(environment.producer.records)} events in {time.monotonic() - started:.0f} s"
+    deliveries = [each.first_delivery_at for each in environment.observers.values() if each.first_delivery_at]
+    if not deliveries:
+        return f"{produced}, no delivery"
+    return f"{produced}, first delivery after {min(deliveries) - started:.1f} s"
+
+
+def _observers(environment: Environment, name: str, destinations: Mapping[str, Destination]) -> Observer:
     endpoints = {each: [endpoint.name for endpoint in one.endpoints] for each, one in destinations.items()}
-    events, topics = tuple(stage.plan.mapping.events), stage.plan.settings.topics
-    counting = stage.metrics.observer(name, endpoints, events, topics)
-    return FanOutObserver(counting, LogObserver(stage.log, name), stage.tallies[name])
+    events, topics = tuple(environment.run_config.mapping.events), environment.run_config.settings.topics
+    metrics = environment.metrics.observer(name, endpoints, events, topics)
+    return FanOutObserver(metrics, LogObserver(environment.log, name), environment.observers[name])
 
 
-async def _business(stage: Environment, faults: Faults, app: asyncio.Task[list[BaseException]], began: float) -> None:
-    """Wait until the shop has closed, playing the faults meanwhile."""
-    while not stage.till.ended.is_set() and not app.done():
-        faults.turn(time.monotonic() - began)
-        await asyncio.sleep(_LOOK_S)
-
-
-async def _all_settled(
-    stage: Environment, running: list[PipelineRunner], app: asyncio.Task[list[BaseException]], leave: asyncio.Event
+async def _produce_all(
+    environment: Environment, faults: FaultSchedule, app: asyncio.Task[list[BaseException]], started: float
 ) -> None:
-    """Wait until every pipeline has settled all that was written, as long as anything still moves."""
+    """Wait until production is over, and meanwhile start and end the faults."""
+    while not environment.producer.finished.is_set() and not app.done():
+        faults.apply_due(time.monotonic() - started)
+        await asyncio.sleep(_POLL_S)
+
+
+async def _wait_until_settled(
+    environment: Environment,
+    runners: list[PipelineRunner],
+    app: asyncio.Task[list[BaseException]],
+    shutdown: asyncio.Event,
+) -> None:
+    """Wait until every pipeline has settled every produced record, or makes no progress any more."""
     last: list[Mapping[object, object]] = []
     moved = time.monotonic()
-    while not app.done() and not leave.is_set() and time.monotonic() - moved < _STANDSTILL_S:
-        ends = stage.till.notes.ends()
-        committables = [each.pipeline.committable_offsets().offsets for each in running]
+    while not app.done() and not shutdown.is_set() and time.monotonic() - moved < _STALLED_S:
+        ends = environment.producer.records.log_ends()
+        committables = [each.pipeline.committable_offsets().offsets for each in runners]
         if all(
             committable.get(partition, (0, 0))[1] >= end
             for committable in committables
@@ -159,4 +167,4 @@ async def _all_settled(
         now: list[Mapping[object, object]] = [dict(committable) for committable in committables]
         if now != last:
             last, moved = now, time.monotonic()
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_POLL_S)

@@ -1,4 +1,4 @@
-"""The shop's Avro: its schemas as a registry has them, and events as bytes in both of the usual wrappings."""
+"""The shop's Avro schemas with their registry ids, and the encoding of events in both wire formats."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ UNMAPPED = json.dumps(
         "type": "record",
         "namespace": NAMESPACE,
         "name": "StockCounted",
-        "doc": "A shelf was counted. No destination wants to know.",
+        "doc": "A shelf was counted. No destination takes this event.",
         "fields": [{"name": "sku", "type": "string"}, {"name": "count", "type": "int"}],
     }
 )
-"""A type that stands in the registry and in no mapping."""
+"""An event type that is registered but not mapped."""
 
 
 class SchemasMissingError(Exception):
-    """The shop's schemas are not where they were looked for; the text says where that was."""
+    """The shop's schemas were not found. The text names the folders."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One schema as the registry has it; `references` are the subjects whose types it uses."""
+    """One registered schema. `references` are the subjects of the types it uses."""
 
     id: int
     subject: str
@@ -45,15 +45,15 @@ class Registered:
 
 @dataclass(slots=True)
 class Schemas:
-    """The shop's schemas by kind, ready to write with."""
+    """The shop's schemas. Encodes events by kind: the event type's name without the namespace."""
 
     registered: dict[str, Registered] = field(default_factory=dict)
-    """By subject, which is the record's full name."""
+    """By subject, which is the full name of the record type."""
     _parsed: dict[str, Any] = field(default_factory=dict)
     _prefixes: dict[str, bytes] = field(default_factory=dict)
 
     def confluent(self, kind: str, event: Mapping[str, Any]) -> bytes:
-        """Return an event in the registry's wire format: 0, the schema's id, the datum."""
+        """Return an event in Confluent's wire format: 0, the schema's id, the datum."""
         number = self.registered[f"{NAMESPACE}.{kind}"].id
         return b"\0" + number.to_bytes(4, "big") + self._datum(kind, event)
 
@@ -69,24 +69,27 @@ class Schemas:
         schemaless_writer(out, self._parsed[kind], event)
         return out.getvalue()
 
-    def _add(self, text: str, parsed: dict[str, Any], references: tuple[str, ...]) -> None:
+    def add(self, text: str, parsed: dict[str, Any], references: tuple[str, ...]) -> None:
+        """Register a schema under its full name, with the next id."""
         subject = parsed["name"]
         self.registered[subject] = Registered(_FIRST_ID + len(self.registered), subject, text, references)
         self._parsed[subject.removeprefix(f"{NAMESPACE}.")] = parsed
 
 
 def avro_directory() -> Path:
-    """Return the folder of the shop's schemas and mapping: beside the package in a clone, within it once installed.
+    """Return the folder of the shop's schemas and mapping: beside the package in a clone, inside it once installed.
 
     Raises:
-        SchemasMissingError: neither is there.
+        SchemasMissingError: neither folder has them.
     """
-    within = Path(__file__).parent / "avro"
+    inside = Path(__file__).parent / "avro"
     beside = Path(__file__).parents[2] / "avro"
-    for folder in (beside, within):
+    for folder in (beside, inside):
         if (folder / "mapping.yaml").is_file():
             return folder
-    raise SchemasMissingError(f"the shop's schemas and mapping.yaml are neither in {beside} nor in {within}")
+    raise SchemasMissingError(
+        f"demo schemas: mapping.yaml is neither in {beside} nor in {inside}. Reinstall the package."
+    )
 
 
 def read_schemas(folder: Path) -> Schemas:
@@ -95,26 +98,28 @@ def read_schemas(folder: Path) -> Schemas:
     Raises:
         SchemasMissingError: a file uses a type that no file defines.
     """
-    waiting = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.avsc"))}
+    unread = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.avsc"))}
     named: dict[str, Any] = {}
     home: dict[str, str] = {}
     schemas = Schemas()
-    while waiting:
-        before = len(waiting)
-        for name, text in tuple(waiting.items()):
+    while unread:
+        before = len(unread)
+        for name, text in tuple(unread.items()):
             attempt = dict(named)
             try:
                 parsed: Any = parse_schema(json.loads(text), attempt)
             except UnknownType:
                 continue
             used = {home[each] for each in _names_used(parsed) if each in home}
-            schemas._add(text, parsed, tuple(sorted(used)))  # noqa: SLF001 - the one who fills it
+            schemas.add(text, parsed, tuple(sorted(used)))
             home |= {each: parsed["name"] for each in attempt if each not in named}
             named = attempt
-            del waiting[name]
-        if len(waiting) == before:
-            raise SchemasMissingError(f"in {folder} no file defines what these use: {', '.join(waiting)}")
-    schemas._add(UNMAPPED, parse_schema(json.loads(UNMAPPED)), ())  # type: ignore[arg-type]  # noqa: SLF001
+            del unread[name]
+        if len(unread) == before:
+            raise SchemasMissingError(
+                f"demo schemas: no file in {folder} defines a type that these files use: {', '.join(unread)}."
+            )
+    schemas.add(UNMAPPED, parse_schema(json.loads(UNMAPPED)), ())  # type: ignore[arg-type]
     return schemas
 
 

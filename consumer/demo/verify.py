@@ -1,4 +1,4 @@
-"""Closing time: everything that is needed for the books is fetched from where it really is."""
+"""Collects the data for the reconciliation after the run, each from its source."""
 
 from __future__ import annotations
 
@@ -6,51 +6,53 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from consumer.app import PipelineRunner
-from consumer.demo.cluster_reader import read_committed, read_letters
-from consumer.demo.config_file import LETTERS, Servers
-from consumer.demo.observer import Tally
+from consumer.demo.cluster_reader import read_committed, read_dead_letters
+from consumer.demo.config_file import DEAD_LETTER_TOPIC, Servers
+from consumer.demo.observer import CountingObserver
 from consumer.demo.oracle import expect
 from consumer.demo.produced_records import ProducedRecords
-from consumer.demo.reconciliation import ClusterContents, Page, Said, balance
+from consumer.demo.reconciliation import ObservedState, Reconciliation, ServiceCounts, reconcile
 
 
-def close_books(
-    running: Sequence[PipelineRunner],
-    notes: ProducedRecords,
+def reconcile_pipelines(
+    runners: Sequence[PipelineRunner],
+    produced: ProducedRecords,
     servers: Servers,
-    tallies: Mapping[str, Tally],
+    observers: Mapping[str, CountingObserver],
     bootstrap: str,
     *,
-    hurried: bool,
-) -> list[Page]:
-    """Return a page for each pipeline, all of which have left.
+    drain_skipped: bool,
+) -> list[Reconciliation]:
+    """Return the reconciliation of each pipeline. All pipelines must have stopped.
 
     Raises:
-        UnreadableError: the brokers do not give what is needed.
+        ClusterReadError: the brokers do not return the data.
     """
-    letters = read_letters(bootstrap, LETTERS)
-    written = list(notes)
-    pages = []
-    for each in running:
-        facts = each.status_reporter.status()
-        destination = facts.destinations[0]
-        fake = servers.by_name(destination.name)
-        tally = tallies[each.name]
-        found = ClusterContents(
-            held=fake.stored_ids(),
-            letters=[letter for letter in letters if letter.pipeline == each.name],
-            committed=read_committed(bootstrap, each.name, notes.ends()),
-            thrown_away=len(fake.dropped),
-            taken=len(fake.received),
-            answers=Counter(request.status for request in fake.requests),
+    dead_letters = read_dead_letters(bootstrap, DEAD_LETTER_TOPIC)
+    records = list(produced)
+    results = []
+    for runner in runners:
+        status = runner.status_reporter.status()
+        destination = status.destinations[0]
+        server = servers.by_name(destination.name)
+        observer = observers[runner.name]
+        observed = ObservedState(
+            stored_ids=server.stored_ids(),
+            dead_letters=[one for one in dead_letters if one.pipeline == runner.name],
+            committed=read_committed(bootstrap, runner.name, produced.log_ends()),
+            dropped=len(server.dropped),
+            received=len(server.received),
+            statuses=Counter(request.status for request in server.requests),
         )
-        said = Said(
+        counted = ServiceCounts(
             destination.accounting,
-            facts.records,
-            Counter(tally.skips),
-            Counter(tally.letters),
-            facts.other_accounts[""],
+            status.records,
+            Counter(observer.skips),
+            Counter(observer.dead_letters),
+            status.other_accounts[""],
         )
-        expected = expect(destination.name, written)
-        pages.append(balance(each.name, destination.name, expected, found, said, hurried=hurried))
-    return pages
+        expected = expect(destination.name, records)
+        results.append(
+            reconcile(runner.name, destination.name, expected, observed, counted, drain_skipped=drain_skipped)
+        )
+    return results

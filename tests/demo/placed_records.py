@@ -1,15 +1,15 @@
-"""A shop's life without brokers: its records placed as if they had been written."""
+"""Events of a simulated shop as produced records, without brokers, and the state that must result from them."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from consumer.demo.bad_records import BadRecords
-from consumer.demo.cluster_reader import FoundLetter
+from consumer.demo.cluster_reader import StoredDeadLetter
 from consumer.demo.events import TOPICS, ShopEvent
-from consumer.demo.oracle import Expected
-from consumer.demo.produced_records import Written, digest_of
-from consumer.demo.reconciliation import ClusterContents, Said
+from consumer.demo.oracle import ExpectedState
+from consumer.demo.produced_records import ProducedRecord, content_digest_of
+from consumer.demo.reconciliation import ObservedState, ServiceCounts
 from consumer.demo.schemas import avro_directory, read_schemas
 from consumer.demo.shop import Shop
 from consumer.model import DeadLetterCause, Partition
@@ -19,56 +19,59 @@ START_MS = 1_790_000_000_000
 SCHEMAS = read_schemas(avro_directory())
 
 
-def life(seed: int, events: int) -> list[ShopEvent]:
-    """So many events of a shop, a millisecond apart, none of them bad."""
+def good_events(seed: int, count: int) -> list[ShopEvent]:
+    """Events of a shop, one millisecond apart, none of them bad."""
     shop = Shop(seed)
-    return [shop.next(START_MS + number) for number in range(events)]
+    return [shop.next(START_MS + number) for number in range(count)]
 
 
-def life_with_mishaps(seed: int, events: int) -> list[ShopEvent]:
+def mixed_events(seed: int, count: int) -> list[ShopEvent]:
     """The same with every fifth one bad."""
     shop = Shop(seed)
-    mishaps = BadRecords(shop, SCHEMAS)
-    return [(mishaps if shop.is_open and number % 5 == 0 else shop).next(START_MS + number) for number in range(events)]
+    bad = BadRecords(shop, SCHEMAS)
+    return [(bad if shop.is_open and number % 5 == 0 else shop).next(START_MS + number) for number in range(count)]
 
 
-def value_of(happening: ShopEvent) -> bytes | None:
-    """The bytes of a record, in the registry's wire format whatever its topic."""
-    return happening.raw if happening.event is None else SCHEMAS.confluent(happening.kind, happening.event)
+def value_of(event: ShopEvent) -> bytes | None:
+    """The value of a record, in Confluent's wire format whatever its topic."""
+    return event.raw if event.datum is None else SCHEMAS.confluent(event.kind, event.datum)
 
 
-def written(happenings: Sequence[ShopEvent]) -> list[Written]:
-    """Each with a place: partitions by key, offsets without gaps."""
+def as_produced(events: Sequence[ShopEvent]) -> list[ProducedRecord]:
+    """Each event with coordinates: partitions by key, offsets without gaps."""
     ends: Counter[Partition] = Counter()
 
-    def place(happening: ShopEvent) -> Written:
-        partition = Partition(happening.topic, sum(happening.key.encode()) % TOPICS[happening.topic])
+    def place(event: ShopEvent) -> ProducedRecord:
+        partition = Partition(event.topic, sum(event.key.encode()) % TOPICS[event.topic])
         ends[partition] += 1
-        digest = digest_of(happening.key.encode() or None, value_of(happening))
-        return Written(happening, partition, ends[partition] - 1, digest)
+        digest = content_digest_of(event.key.encode() or None, value_of(event))
+        return ProducedRecord(event, partition, ends[partition] - 1, digest)
 
-    return [place(happening) for happening in happenings]
-
-
-def as_it_must_be(pipeline: str, destination: str, expected: Expected) -> tuple[ClusterContents, Said]:
-    """What is found, and what the service says, if nothing at all went wrong."""
-    letters = [FoundLetter(pipeline, destination, letter, one.digest) for letter, one in expected.letters.items()]
-    found = ClusterContents(set(expected.arrivals), letters, dict(expected.records), taken=len(expected.arrivals))
-    shelved = sum(1 for letter in expected.letters if letter.label)
-    books = DeliveryCounts(expected.owed, len(expected.arrivals), expected.skipped, shelved)
-    counted = Counter((destination if each.label else "", DeadLetterCause(each.cause)) for each in expected.letters)
-    records = RecordCounts(expected.taken, expected.taken)
-    undecodable = len(expected.letters) - shelved
-    whole = DeliveryCounts(owed=undecodable, dead_lettered=undecodable)
-    return found, Said(books, records, Counter(expected.skips), counted, whole)
+    return [place(event) for event in events]
 
 
-def without_one(found: ClusterContents) -> tuple[ClusterContents, str]:
-    """The same without one id, and which."""
-    lost = min(found.held)
-    return replace(found, held=found.held - {lost}), lost
+def faultless(pipeline: str, destination: str, expected: ExpectedState) -> tuple[ObservedState, ServiceCounts]:
+    """The observed state and the service's counters of a run without a fault of the service."""
+    dead_letters = [
+        StoredDeadLetter(pipeline, destination, key, record.content_digest)
+        for key, record in expected.dead_letters.items()
+    ]
+    observed = ObservedState(set(expected.stored), dead_letters, dict(expected.log_ends), received=len(expected.stored))
+    dead_lettered = sum(1 for key in expected.dead_letters if key.label)
+    deliveries = DeliveryCounts(expected.owed, len(expected.stored), expected.skipped, dead_lettered)
+    causes = Counter((destination if key.label else "", DeadLetterCause(key.cause)) for key in expected.dead_letters)
+    records = RecordCounts(expected.record_count, expected.record_count)
+    count = len(expected.dead_letters) - dead_lettered
+    undecodable = DeliveryCounts(owed=count, dead_lettered=count)
+    return observed, ServiceCounts(deliveries, records, Counter(expected.skips), causes, undecodable)
 
 
-def kinds(happenings: Sequence[ShopEvent]) -> Iterator[str]:
-    """What is wrong with the bad ones."""
-    return (happening.why for happening in happenings if happening.why)
+def without_one(observed: ObservedState) -> tuple[ObservedState, str]:
+    """The same state without one id, and that id."""
+    lost = min(observed.stored_ids)
+    return replace(observed, stored_ids=observed.stored_ids - {lost}), lost
+
+
+def defects(events: Sequence[ShopEvent]) -> Iterator[str]:
+    """The defects of the bad events."""
+    return (event.defect for event in events if event.defect)

@@ -1,4 +1,4 @@
-"""The whole demo as a person starts it: it ends by itself, and its exit code is the books'."""
+"""The whole demo as a process: it ends by itself, and its exit code is 0 only if the accounting balances."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 
 from tests.processes import ended
 
-BALANCE = "The books balance, by identity"
+BALANCE = "The accounting balances: "
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
@@ -23,7 +23,7 @@ def demo(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*words), capture_output=True, text=True, timeout=600, check=False)
 
 
-def test_a_short_day_ends_by_itself_with_books_that_balance_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_short_run_ends_balanced_and_removes_its_folder(tmp_path: Path) -> None:
     done = subprocess.run(
         command("--events", "600"),
         capture_output=True,
@@ -40,43 +40,43 @@ def test_a_short_day_ends_by_itself_with_books_that_balance_and_leaves_nothing_b
 
 
 @pytest.mark.parametrize(
-    ("words", "sign"),
+    ("words", "printed"),
     [
-        (("--outage", "customerio"), "customerio answers 503 to everything"),
+        (("--outage", "customerio"), "customerio responds 503 to every request"),
         (("--poison", "2%"), "400 ×"),
-        (("--expire-credentials",), "new secrets are in their files"),
+        (("--expire-credentials",), "new secrets are written to the secret files"),
     ],
 )
-def test_with_each_fault_the_books_balance(words: tuple[str, ...], sign: str) -> None:
+def test_accounting_balances_with_each_fault(words: tuple[str, ...], printed: str) -> None:
     done = demo("--events", "900", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert BALANCE in done.stdout
-    assert sign in done.stdout
+    assert printed in done.stdout
 
 
-@pytest.mark.parametrize("liar", ["copilot", "yotpo"])
-def test_a_server_that_loses_an_event_is_caught(liar: str) -> None:
-    done = demo("--events", "300", "--lie", liar)
+@pytest.mark.parametrize("loser", ["copilot", "yotpo"])
+def test_server_that_loses_an_event_is_named(loser: str) -> None:
+    done = demo("--events", "300", "--lie", loser)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "The books do not balance: 1 difference." in done.stdout
-    assert f"cdp-{liar}: {liar} does not hold " in done.stdout
+    assert "The accounting does not balance: 1 difference." in done.stdout
+    assert f"cdp-{loser}: {loser} has not stored " in done.stdout
 
 
-def test_an_interruption_ends_it_early_with_the_books() -> None:
+def test_interrupt_ends_the_run_early_and_balanced() -> None:
     with ended(subprocess.Popen(command("--for", "600s"), stdout=subprocess.PIPE, text=True)) as running:
         assert running.stdout is not None
         while "copilot" not in (line := running.stdout.readline()):
-            assert line, "it ended before it showed anything"
-        began = time.monotonic()
+            assert line, "the demo ended before its first line of progress"
+        sent = time.monotonic()
         running.send_signal(signal.SIGINT)
         rest = running.stdout.read()
         assert running.wait(300) == 0, rest
     assert BALANCE in rest
-    assert time.monotonic() - began < 300
+    assert time.monotonic() - sent < 300
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("words", "error"),
     [
         (("--for", "soon"), "argument --for: `soon` is not a duration"),
         (("--events", "0"), "argument --events: `0` is no whole number above 0"),
@@ -86,8 +86,8 @@ def test_an_interruption_ends_it_early_with_the_books() -> None:
         (("--keep-runing",), "did you mean `--keep-running`?"),
     ],
 )
-def test_a_wrong_option_is_one_readable_block_and_exit_2(words: tuple[str, ...], complaint: str) -> None:
+def test_invalid_option_is_one_readable_block_and_exit_2(words: tuple[str, ...], error: str) -> None:
     done = demo(*words)
     assert (done.returncode, done.stdout) == (2, "")
-    assert complaint in done.stderr
+    assert error in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,10 +1,9 @@
-"""The till writes at its pace, notes every place, and stops before the embedded cluster would forget."""
+"""The producer keeps to its limits, notes all coordinates, and stops before the embedded cluster drops records."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from consumer.demo import event_producer
 from consumer.demo.embedded_kafka import EmbeddedKafka
 from consumer.demo.event_producer import EventProducer, ProductionRate
 from consumer.demo.events import TOPICS
@@ -20,31 +19,30 @@ def kafka() -> Iterator[EmbeddedKafka]:
         yield kafka
 
 
-def ended(kafka: EmbeddedKafka, pace: ProductionRate) -> EventProducer:
-    one = EventProducer(Shop(7), SCHEMAS, pace, kafka.bootstrap, 4)
+def run_to_end(kafka: EmbeddedKafka, rate: ProductionRate, **limits: int) -> EventProducer:
+    one = EventProducer(Shop(7), SCHEMAS, rate, kafka.bootstrap, 4, **limits)
     one.start()
-    assert one.ended.wait(180)
+    assert one.finished.wait(180)
     one.join(60)
-    assert one.notes.failed is None
+    assert one.records.failure is None
     return one
 
 
-def test_it_writes_as_many_as_asked_for_and_notes_each_once(kafka: EmbeddedKafka) -> None:
-    done = ended(kafka, ProductionRate(per_s=5000, for_s=None, events=500, poison=0.0))
-    assert len(done.notes) == done.notes.made == sum(done.notes.ends().values()) == 500
-    assert len({(each.partition, each.offset) for each in done.notes}) == 500
+def test_event_limit_is_exact_and_each_record_is_noted_once(kafka: EmbeddedKafka) -> None:
+    done = run_to_end(kafka, ProductionRate(per_s=5000, for_s=None, events=500, poison=0.0))
+    assert len(done.records) == done.records.produced == sum(done.records.log_ends().values()) == 500
+    assert len({(each.partition, each.offset) for each in done.records}) == 500
 
 
-def test_it_stops_before_a_partition_is_full(kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_producer, "MOST_BYTES", 60_000)
-    done = ended(kafka, ProductionRate(per_s=5000, for_s=30, events=None, poison=0.0))
-    assert done.why == "the embedded cluster keeps no more than this"
-    assert done.notes.largest() < 60_000 + 50_000
+def test_producer_stops_before_a_partition_is_full(kafka: EmbeddedKafka) -> None:
+    rate = ProductionRate(per_s=5000, for_s=30, events=None, poison=0.0)
+    done = run_to_end(kafka, rate, max_partition_bytes=60_000)
+    assert done.stop_reason == "the log of the embedded cluster is full"
+    assert done.records.largest_partition_bytes() < 60_000 + 50_000
 
 
-def test_it_stops_before_the_dead_letters_are_too_many(kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_producer, "MOST_BYTES", 2_000_000)
-    monkeypatch.setattr(event_producer, "_LETTER_OVERHEAD", 100_000)
-    done = ended(kafka, ProductionRate(per_s=5000, for_s=30, events=None, poison=1.0))
-    assert done.why == "the embedded cluster keeps no more than this"
-    assert done.notes.made < 200
+def test_producer_stops_before_the_dead_letter_log_is_full(kafka: EmbeddedKafka) -> None:
+    rate = ProductionRate(per_s=5000, for_s=30, events=None, poison=1.0)
+    done = run_to_end(kafka, rate, max_partition_bytes=2_000_000, dead_letter_overhead=100_000)
+    assert done.stop_reason == "the log of the embedded cluster is full"
+    assert done.records.produced < 200

@@ -1,4 +1,4 @@
-"""The demo's registry gives the service's own client whole schemas, and knows what it does not have."""
+"""The demo's registry serves complete schemas to the service's client, and found 404 for unknown ids."""
 
 import asyncio
 import json
@@ -17,21 +17,21 @@ def registry() -> Iterator[SchemaRegistry]:
         yield registry
 
 
-def test_every_schema_comes_with_all_it_refers_to(registry: SchemaRegistry) -> None:
+def test_schema_comes_with_all_its_references(registry: SchemaRegistry) -> None:
     client = RegistryClient({"url": registry.url}, 5.0)
 
-    async def ask() -> dict[str, SchemaFound]:
-        answers = {name: await client.fetch(each.id) for name, each in SCHEMAS.registered.items()}
-        assert all(isinstance(answer, SchemaFound) for answer in answers.values())
-        return {name: answer for name, answer in answers.items() if isinstance(answer, SchemaFound)}
+    async def fetch_all() -> dict[str, SchemaFound]:
+        results = {name: await client.fetch(each.id) for name, each in SCHEMAS.registered.items()}
+        assert all(isinstance(result, SchemaFound) for result in results.values())
+        return {name: result for name, result in results.items() if isinstance(result, SchemaFound)}
 
-    answers = asyncio.run(ask())
-    assert len(answers) == 8
-    order = answers["com.acme.shop.OrderPlaced"]
+    found = asyncio.run(fetch_all())
+    assert len(found) == 8
+    order = found["com.acme.shop.OrderPlaced"]
     assert set(order.references) == {"com.acme.shop.CustomerSignedUp", "com.acme.shop.ProductViewed"}
     assert json.loads(order.references["com.acme.shop.ProductViewed"])["name"] == "ProductViewed"
 
 
-def test_an_id_nobody_registered_is_unknown_and_not_an_outage(registry: SchemaRegistry) -> None:
+def test_unregistered_id_is_unknown_and_not_an_outage(registry: SchemaRegistry) -> None:
     client = RegistryClient({"url": registry.url}, 5.0)
     assert asyncio.run(client.fetch(999_999_999)) == SchemaUnknown()
