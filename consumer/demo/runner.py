@@ -83,8 +83,8 @@ async def _run(options: Options, environment: Environment, console: Console) -> 
     app = asyncio.create_task(
         run_app(
             environment.run_config,
-            observers=lambda name, destinations: _observers(environment, name, destinations),
-            sources=environment.sources,
+            observer_factory=lambda name, destinations: _observers(environment, name, destinations),
+            status_sources=environment.sources,
             shutdown=shutdown,
             on_started=runners.extend,
         )
