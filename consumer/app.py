@@ -1,4 +1,4 @@
-"""The composition root of `run`: builds the rooms of every pipeline, joins them, and leaves in order."""
+"""The composition root of `run`: builds the parts of every pipeline, connects them, and shuts down in order."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ _REFRESH_STATUS_S = 0.5
 _REGISTRY_TIMEOUT_S = 10.0
 
 ObserverFactory: TypeAlias = Callable[[str, Mapping[str, Destination]], Observer]
-"""(pipeline's name, its destinations) → who is told what happens in it."""
+"""(pipeline's name, its destinations) → the observer of that pipeline."""
 
 
 class PipelineRunner:
-    """One pipeline with its poll thread, its dead letters, and what else serves it alone."""
+    """One pipeline with its own poll thread, dead-letter writer, schema fetcher and lag monitor."""
 
     def __init__(
         self, config: RunConfig, options: PipelineSettings, observer_factory: ObserverFactory, commit_every_s: float
     ) -> None:
-        """Build the rooms and join them; call it in the loop."""
+        """Build the parts and connect them. Call this in the loop."""
         settings = config.settings
         loop = asyncio.get_running_loop()
         destinations = destinations_of(settings, options)
@@ -128,33 +128,35 @@ class PipelineRunner:
         )
 
     def _dispatcher(self, destination: Destination, settings: DestinationSettings, observer: Observer) -> Dispatcher:
-        lanes, url = settings.lanes, settings.options.url
+        options, url = settings.lanes, settings.options.url
         headers = {**destination.headers, "user-agent": f"cdp-consumer/{__version__}"}
 
-        def wire() -> HttpConnection:
-            return HttpConnection(url, headers, lanes.timeout_s)
+        def connect() -> HttpConnection:
+            return HttpConnection(url, headers, options.timeout_s)
 
-        def renewed(ok: bool) -> None:  # noqa: FBT001 - it is the whole news
+        def on_renewed(ok: bool) -> None:  # noqa: FBT001 - the only argument, and the name says it
             observer.credential_renewed(destination.name, ok=ok)
 
-        def doubted(doubt: SecretProblem | None) -> None:
-            observer.secret_problem(destination.name, doubt)
+        def on_secret_problem(problem: SecretProblem | None) -> None:
+            observer.secret_problem(destination.name, problem)
 
-        async def fetch(call: HttpRequest) -> HttpResponse | Fault | Deferred:
-            return await fetch_token(token_wire, call, self.pipeline.dispatchers[destination.name].rate_limiter)
+        async def request_token(request: HttpRequest) -> HttpResponse | Fault | Deferred:
+            return await fetch_token(
+                token_connection, request, self.pipeline.dispatchers[destination.name].rate_limiter
+            )
 
         credential = destination.credential
         credentials: Credentials
         if isinstance(credential, Basic):
-            credentials = BasicCredentials(credential, settings.secrets, renewed, doubted)
+            credentials = BasicCredentials(credential, settings.secrets, on_renewed, on_secret_problem)
         else:
-            token_wire = wire()
-            self._token_connections.append(token_wire)
-            credentials = TokenCredentials(credential, settings.secrets, fetch, renewed, doubted)
+            token_connection = connect()
+            self._token_connections.append(token_connection)
+            credentials = TokenCredentials(credential, settings.secrets, request_token, on_renewed, on_secret_problem)
         return Dispatcher(
             destination,
-            replace(lanes, flood_guard=self._flood_guard),
-            connect=wire,
+            replace(options, flood_guard=self._flood_guard),
+            connect=connect,
             credentials=credentials,
             sink=self.pipeline.settlement.sink_of(destination.name),
             may_send=self._may_send,
@@ -168,37 +170,37 @@ class PipelineRunner:
         return self.poller.may_send()
 
     async def run(self, shutdown: asyncio.Event) -> None:
-        """Run until `leave` is set and everything has ended in order; raises what made the pipeline fall."""
+        """Run until `shutdown` is set and the pipeline has shut down. Raises the error of a part that crashed."""
         self._dead_letters.start()
         self._lag.start()
         self.poller.start()
         path = asyncio.create_task(self.pipeline.run(self.poller.commit, self._commit_every_s), name=self.name)
-        look = asyncio.create_task(self._refresh_status(), name=f"{self.name}-look")
-        asked: asyncio.Future[Any] = asyncio.create_task(shutdown.wait(), name=f"{self.name}-leave")
+        status = asyncio.create_task(self._refresh_status(), name=f"{self.name}-status")
+        requested: asyncio.Future[Any] = asyncio.create_task(shutdown.wait(), name=f"{self.name}-shutdown")
         try:
-            ends: list[asyncio.Future[None]] = [
+            parts: list[asyncio.Future[None]] = [
                 path,
-                look,
+                status,
                 self.poller.done,
                 self._dead_letters.done,
                 self._schema_fetcher.done,
             ]
-            await asyncio.wait([*ends, asked], return_when=asyncio.FIRST_COMPLETED)
-            for ended in ends:
-                if ended.done():
-                    ended.result()
+            await asyncio.wait([*parts, requested], return_when=asyncio.FIRST_COMPLETED)
+            for part in parts:
+                if part.done():
+                    part.result()
             await self.poller.shutdown()
             self.status_reporter.refresh()
         finally:
-            for task in (path, look, asked):
+            for task in (path, status, requested):
                 task.cancel()
-            await asyncio.gather(path, look, asked, return_exceptions=True)
+            await asyncio.gather(path, status, requested, return_exceptions=True)
             await self._schema_fetcher.close()
-            # Nothing commits any more: a letter not acknowledged by now is written again, with its record read again.
+            # No commit follows: after a restart, the record of an unacknowledged dead letter is consumed again.
             await self._dead_letters.close(0)
             self._lag.close()
-            for token_wire in self._token_connections:
-                await token_wire.close()
+            for token_connection in self._token_connections:
+                await token_connection.close()
 
     async def _refresh_status(self) -> None:
         while True:
@@ -216,11 +218,21 @@ async def run(
     directives_watcher: DirectivesWatcher | None = None,
     commit_every_s: float = 1.0,
 ) -> list[BaseException]:
-    """Run every pipeline of the plan until `leave` is set; return what made any fall (nothing = all left in order).
+    """Run all pipelines of the configuration until `shutdown` is set.
 
-    `steering`: what an operator says meanwhile; `None` = there is no file to say it in.
+    If one pipeline crashes, the others shut down in order. The process then ends, and the platform restarts it.
 
-    The first to fall makes the others leave in order: the process then ends, and is started again as a whole.
+    Args:
+        config: the configuration.
+        observer_factory: makes the observer of each pipeline.
+        status_sources: where each pipeline's status is registered.
+        shutdown: set by the caller to request shutdown, or here after a crash.
+        on_started: receives the pipelines before any of them runs.
+        directives_watcher: reads the operator's directives; `None` = no directives file is configured.
+        commit_every_s: seconds between two commits of changed offsets.
+
+    Returns:
+        The errors of what crashed; empty if all pipelines shut down in order.
     """
     pipelines = [
         PipelineRunner(config, options, observer_factory, commit_every_s) for options in config.settings.pipelines
@@ -229,25 +241,24 @@ async def run(
         status_sources.add(each.name, each.status_reporter)
     if on_started is not None:
         on_started(pipelines)
-    fallen: list[BaseException] = []
+    errors: list[BaseException] = []
 
-    async def one(living: Coroutine[Any, Any, None]) -> None:
+    async def supervise(part: Coroutine[Any, Any, None]) -> None:
         try:
-            await living
-        except Exception as error:  # noqa: BLE001 - whatever it was, it is told, and the others leave in order
-            fallen.append(error)
+            await part
+        except Exception as error:  # noqa: BLE001 - every error is returned, and the other pipelines shut down
+            errors.append(error)
             shutdown.set()
 
-    steered = None
+    watching = None
     if directives_watcher is not None:
-        await directives_watcher.start(
-            [each.pipeline.apply_directives for each in pipelines], shutdown
-        )  # before anybody makes a call
-        steered = asyncio.create_task(one(directives_watcher.run()), name="steering")
+        # Before any request: a pause in the file must apply to the first one.
+        await directives_watcher.start([each.pipeline.apply_directives for each in pipelines], shutdown)
+        watching = asyncio.create_task(supervise(directives_watcher.run()), name="directives")
     try:
-        await asyncio.gather(*(one(each.run(shutdown)) for each in pipelines))
+        await asyncio.gather(*(supervise(each.run(shutdown)) for each in pipelines))
     finally:
-        if steered is not None:
-            steered.cancel()
-            await asyncio.gather(steered, return_exceptions=True)
-    return fallen
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+    return errors

@@ -1,1 +1,1 @@
-"""One pipeline at work: from records handed over to offsets that may be committed."""
+"""One running pipeline: from consumed records to committable offsets."""

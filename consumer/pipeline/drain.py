@@ -1,4 +1,4 @@
-"""How revoked partitions are drained: requests in flight are waited for, everything else is released."""
+"""The drain of revoked partitions: wait for requests in flight, release everything else."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from consumer.pipeline.settlement import Settlement
 
 POLL_S = 0.02
-"""Between looks at what is told by nobody."""
+"""Between two checks of a condition that sends no notification."""
 
 
 class PartitionDrain:
-    """The last steps of one pipeline's ledgers."""
+    """Ends the ledgers of one pipeline."""
 
     def __init__(
         self, record_buffer: RecordBuffer, settlement: Settlement, dispatchers: Mapping[str, Dispatcher]
     ) -> None:
-        """Let partitions of `intake` go; `lanes` may still be added to."""
+        """End ledgers of `record_buffer`. Entries may still be added to `dispatchers`."""
         self._record_buffer = record_buffer
         self._settlement = settlement
         self._dispatchers = dispatchers
 
     def active_ledgers(self, partitions: Collection[Partition]) -> list[PartitionLedger]:
-        """Return those in force."""
+        """Return the ledgers of these partitions, as far as they are assigned."""
         return [
             self._record_buffer.ledgers[partition]
             for partition in partitions
@@ -41,15 +41,15 @@ class PartitionDrain:
         ]
 
     def stop_sending(self, ledgers: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
-        """Let no call begin that carries theirs; return a future for each that is on the wire."""
+        """Start no request with their deliveries any more; return a future for each such request in flight."""
         for ledger in ledgers:
             ledger.may_send = False
-        return [answer for lanes in self._dispatchers.values() for answer in lanes.drop_revoked(ledgers)]
+        return [answered for dispatcher in self._dispatchers.values() for answered in dispatcher.drop_revoked(ledgers)]
 
     def release(self, ledgers: Sequence[PartitionLedger]) -> None:
-        """End them, with what they still owe."""
+        """End these ledgers. Everything they still owe is released."""
         for ledger in ledgers:
-            if ledger.active:  # a partition can be lost while it is being drained: it is booked once
+            if ledger.active:  # a partition can be lost during its drain: count it once
                 self._settlement.accounting.close(ledger)
                 self._record_buffer.revoke(ledger)
         self._settlement.drop_revoked()
@@ -57,16 +57,16 @@ class PartitionDrain:
     async def run(self, ledgers: Sequence[PartitionLedger], deadline: float) -> CommittableOffsets:
         """Wait for their requests and dead letters, release the rest, and return their committable offsets.
 
-        `deadline`: monotonic seconds after which nothing is waited for.
+        `deadline`: when to stop waiting, monotonic seconds.
         """
-        if answers := self.stop_sending(ledgers):
-            await asyncio.wait(answers, timeout=max(0.0, deadline - time.monotonic()))
-        while self._settlement.dead_letters_in_flight(ledgers) and time.monotonic() < deadline:  # noqa: ASYNC110 - many things end it
+        if in_flight := self.stop_sending(ledgers):
+            await asyncio.wait(in_flight, timeout=max(0.0, deadline - time.monotonic()))
+        while self._settlement.dead_letters_in_flight(ledgers) and time.monotonic() < deadline:  # noqa: ASYNC110 - several events end it
             await asyncio.sleep(POLL_S)
-        # Nothing commits for a partition that was lost while it was drained.
-        kept = [ledger for ledger in ledgers if ledger.active]
+        # Commit nothing for a partition that was lost during its drain.
+        still_assigned = [ledger for ledger in ledgers if ledger.active]
         committable = CommittableOffsets(
-            {ledger.partition: (ledger.epoch, ledger.committable_offset()) for ledger in kept}
+            {ledger.partition: (ledger.epoch, ledger.committable_offset()) for ledger in still_assigned}
         )
         self.release(ledgers)
         return committable
@@ -74,11 +74,11 @@ class PartitionDrain:
     def can_make_progress(self, deadline: float) -> bool:
         """Return True if a delivery can still end before `deadline`. Shutdown waits for this.
 
-        It waits for back-offs that end in time, too: a delivery that is given up holds the committable offset back,
-        and everything above it, delivered or not, would be delivered again.
+        Shutdown also waits for back-offs that end in time. A delivery released unfinished holds the committable offset
+        back, and everything above it, delivered or not, would be delivered again.
         """
         if not any(ledger.open_records for ledger in self._record_buffer.ledgers.values()):
             return False
         return self._settlement.dead_letters_in_flight() or any(
-            lanes.can_make_progress(deadline) for lanes in self._dispatchers.values()
+            dispatcher.can_make_progress(deadline) for dispatcher in self._dispatchers.values()
         )

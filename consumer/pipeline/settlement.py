@@ -1,4 +1,4 @@
-"""Where deliveries end: delivered, or acknowledged by the dead-letter topic; counted in the accounting exactly once."""
+"""Settlement: each delivery ends delivered or dead-lettered, and is counted in the accounting exactly once."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class DeadLetterSink(Protocol):
     """The dead-letter topic."""
 
     def write(self, dead_letter: DeadLetter, acknowledged: Callable[[], None]) -> None:
-        """Write a letter, and say when the broker has it; tried for ever."""
+        """Write a dead letter, with retries until it succeeds. `acknowledged` is called when the broker has it."""
 
     def stalled_reason(self) -> str | None:
-        """Return why letters cannot be written now."""
+        """Return why no dead letter can be written now, or `None` if they can."""
 
 
 def _no_op() -> None:
@@ -44,7 +44,11 @@ def _no_op() -> None:
 
 
 class Settlement:
-    """One pipeline's settlements. `room` is called after each: something may fit again."""
+    """The settlement of one pipeline's deliveries.
+
+    Attributes:
+        on_settled: called after each settlement, because the buffer may have room again.
+    """
 
     def __init__(
         self,
@@ -55,7 +59,7 @@ class Settlement:
         observer: Observer,
         flood_guard: FloodGuardOptions = _FLOOD_GUARD,
     ) -> None:
-        """Open the books.
+        """Start with an empty accounting.
 
         Args:
             destinations: the names of the pipeline's destinations.
@@ -76,30 +80,30 @@ class Settlement:
         self._pending: dict[PartitionLedger, int] = {}
 
     def sink_of(self, destination: str) -> DestinationSettlement:
-        """Return where one destination's deliveries end."""
+        """Return the settlement of one destination's deliveries."""
         return DestinationSettlement(self, destination)
 
     def dead_letters_in_flight(self, ledgers: Collection[PartitionLedger] | None = None) -> bool:
-        """Tell whether letters (of these ledgers) are on their way to a dead-letter topic that takes letters."""
+        """Return True if dead letters (of these ledgers) are being written, and their topic accepts them."""
         if self._dead_letters.stalled_reason():
             return False
         return bool(self._pending) if ledgers is None else any(ledger in self._pending for ledger in ledgers)
 
     def stalled_reason(self) -> str | None:
-        """Return why letters cannot be written now."""
+        """Return why no dead letter can be written now, or `None` if they can."""
         return self._dead_letters.stalled_reason()
 
     def pending_dead_letters(self) -> int:
-        """Count the letters not yet acknowledged."""
+        """Return the number of dead letters not yet acknowledged."""
         return sum(self._pending.values())
 
     def delivered(self, destination: str, batch: Sequence[Delivery]) -> None:
-        """Settle deliveries that a destination has; a late answer of an earlier ledger moves nothing."""
+        """Settle deliveries that a destination accepted. A late response for an ended ledger changes nothing."""
         index = self.index[destination]
         batch = [delivery for delivery in batch if delivery.ledger.active]
         records: list[Message] = []
-        for ledger, run in groupby(batch, _LEDGER):  # neighbours nearly always share one
-            records += ledger.settle_all(map(_SLOT, run), index)
+        for ledger, group in groupby(batch, _LEDGER):  # neighbours nearly always share a ledger
+            records += ledger.settle_all(map(_SLOT, group), index)
         at_ms = time.time() * 1000
         append_s = [(at_ms - record.timestamp()[1]) / 1000 for record in records]
         event_s = [(at_ms - delivery.event_ms) / 1000 for delivery in batch]
@@ -108,7 +112,7 @@ class Settlement:
         self.on_settled()
 
     def refused(self, destination: str, delivery: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
-        """Dead-letter a delivery; `acknowledged` is called when the dead-letter topic has it."""
+        """Dead-letter a delivery. `acknowledged` is called when the dead-letter topic has it."""
         ledger, entry = delivery.ledger, delivery.entry
         if not ledger.active:
             acknowledged()
@@ -116,7 +120,7 @@ class Settlement:
         self._observer.refused(destination, entry.event_type, fault)
         at_ms = now_ms()
         message = ledger.record(delivery.slot)
-        letter = DeadLetter(
+        dead_letter = DeadLetter(
             message=message,
             fault=fault,
             delivery_id=delivery.identity,
@@ -127,44 +131,44 @@ class Settlement:
             first_failed_ms=delivery.first_failed_ms or at_ms,
             last_failed_ms=at_ms,
         )
-        self._write_dead_letter(letter, ledger, delivery.slot, destination, acknowledged)
+        self._write_dead_letter(dead_letter, ledger, delivery.slot, destination, acknowledged)
 
-    def dead_letter_untranslated(self, faulty: TranslationFailure, ledger: PartitionLedger, slot: int) -> None:
-        """Dead-letter what could not be said at all, or park its letter while the flood guard is closed for it."""
-        account = faulty.entry.destination if faulty.entry else ""
+    def dead_letter_untranslated(self, failure: TranslationFailure, ledger: PartitionLedger, slot: int) -> None:
+        """Dead-letter a failed translation, or park it while the flood guard is tripped for it."""
+        account = failure.entry.destination if failure.entry else ""
         self.accounting.accounts[account].owed += 1
-        event_type = faulty.entry.event_type if faulty.entry else ""
+        event_type = failure.entry.event_type if failure.entry else ""
         self._observer.translation_failed(
-            ledger.partition.topic, account, event_type, DeadLetterCause(faulty.fault.cause), 1
+            ledger.partition.topic, account, event_type, DeadLetterCause(failure.fault.cause), 1
         )
-        self.parked_failures.add(faulty, ledger, slot)
+        self.parked_failures.add(failure, ledger, slot)
 
-    def _dead_letter_failure(self, unsaid: FailedDelivery) -> None:
-        faulty, ledger, slot, found_ms = unsaid
+    def _dead_letter_failure(self, failed: FailedDelivery) -> None:
+        failure, ledger, slot, failed_at_ms = failed
         if not ledger.active:
             return
         message = ledger.record(slot)
-        letter = DeadLetter(
+        dead_letter = DeadLetter(
             message=message,
-            fault=faulty.fault,
-            delivery_id=faulty.identity,
-            entry=faulty.entry,
-            event_type=faulty.entry.event_type if faulty.entry else self._event_type(message),
+            fault=failure.fault,
+            delivery_id=failure.identity,
+            entry=failure.entry,
+            event_type=failure.entry.event_type if failure.entry else self._event_type(message),
             schema_id=self._schema_id(message),
             attempts=0,
-            first_failed_ms=found_ms,
-            last_failed_ms=found_ms,
+            first_failed_ms=failed_at_ms,
+            last_failed_ms=failed_at_ms,
         )
-        self._write_dead_letter(letter, ledger, slot, faulty.entry.destination if faulty.entry else "", _no_op)
+        self._write_dead_letter(dead_letter, ledger, slot, failure.entry.destination if failure.entry else "", _no_op)
 
     def drop_revoked(self) -> None:
-        """Forget the letters parked of ledgers that have ended."""
+        """Drop the parked failures of ledgers that have ended."""
         self.parked_failures.drop_revoked()
 
     def _write_dead_letter(
-        self, letter: DeadLetter, ledger: PartitionLedger, slot: int, account: str, then: Callable[[], None]
+        self, dead_letter: DeadLetter, ledger: PartitionLedger, slot: int, account: str, then: Callable[[], None]
     ) -> None:
-        """Write a letter, and settle what it stands for when the broker has it, never before."""
+        """Write a dead letter. Settle its delivery when the broker has acknowledged it, never before."""
         self._pending[ledger] = self._pending.get(ledger, 0) + 1
 
         def acknowledged() -> None:
@@ -176,21 +180,21 @@ class Settlement:
             then()
             self.on_settled()
 
-        self._dead_letters.write(letter, acknowledged)
+        self._dead_letters.write(dead_letter, acknowledged)
 
 
 class DestinationSettlement:
-    """Where one destination's deliveries end."""
+    """The settlement of one destination's deliveries."""
 
     def __init__(self, settlement: Settlement, destination: str) -> None:
-        """End deliveries to `destination`."""
+        """Settle deliveries to `destination` in `settlement`."""
         self._settlement = settlement
         self._destination = destination
 
     def delivered(self, batch: Sequence[Delivery]) -> None:
-        """Settle what the destination has."""
+        """Settle deliveries that the destination accepted."""
         self._settlement.delivered(self._destination, batch)
 
     def refused(self, delivery: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
-        """Dead-letter what it will never take."""
+        """Dead-letter a delivery that the destination will never accept."""
         self._settlement.refused(self._destination, delivery, fault, acknowledged)

@@ -105,9 +105,9 @@ def keep(journal: Journal) -> None:
         note("owed", self.name, [delivery.identity for delivery in every])
         put(self, every)
 
-    def owing_unsaid(self: Settlement, faulty: TranslationFailure, ledger: PartitionLedger, slot: int) -> None:
-        note("owed", faulty.entry.destination if faulty.entry else "", [faulty.identity])
-        unsaid(self, faulty, ledger, slot)
+    def owing_unsaid(self: Settlement, failure: TranslationFailure, ledger: PartitionLedger, slot: int) -> None:
+        note("owed", failure.entry.destination if failure.entry else "", [failure.identity])
+        unsaid(self, failure, ledger, slot)
 
     def settled(self: Settlement, destination: str, batch: Sequence[Delivery]) -> None:
         live = [delivery.identity for delivery in batch if delivery.ledger.active]
@@ -115,14 +115,19 @@ def keep(journal: Journal) -> None:
         note("delivered", destination, live)
 
     def written(
-        self: Settlement, letter: DeadLetter, ledger: PartitionLedger, slot: int, account: str, then: Callable[[], None]
+        self: Settlement,
+        dead_letter: DeadLetter,
+        ledger: PartitionLedger,
+        slot: int,
+        account: str,
+        then: Callable[[], None],
     ) -> None:
         def acknowledged() -> None:
             if ledger.active:
-                note("lettered", account, [letter.delivery_id])
+                note("lettered", account, [dead_letter.delivery_id])
             then()
 
-        shelve(self, letter, ledger, slot, account, acknowledged)
+        shelve(self, dead_letter, ledger, slot, account, acknowledged)
 
     Dispatcher.enqueue = owing  # type: ignore[method-assign]
     Settlement.dead_letter_untranslated = owing_unsaid  # type: ignore[method-assign]
