@@ -1,1 +1,1 @@
-"""Kafka: the thread that moves records and offsets, the dead-letter topic, the registry and the lag."""
+"""Kafka: the poll thread, offset commits, the dead-letter topic, the schema registry and the lag."""

@@ -1,14 +1,14 @@
-"""Errors after which the client never works again: how they are recognised, and what an operator is told.
+"""Errors after which the Kafka client never works again: how they are recognised and how they are reported.
 
 Non-obvious:
 
-* Among the records a fatal error comes as `_FATAL`, which says of itself that it is not fatal, and the error behind it
-  is in its text only (confluent-kafka 2.16.1). A member that took it for one of many would go on as a ghost: outside
-  the group, with its partitions another member's.
-* A lone broker that starts or stops says for a moment that there is no broker at all, and a cluster that starts as a
-  whole may say so, too. librdkafka 2.16 then lets all of them go, can lose those it was configured with as well, and
-  asks nobody ever after (https://github.com/confluentinc/librdkafka/issues/5301; tried: one restart in thirty). It
-  reports no error; only its statistics show it. While brokers are merely down they stay in its list.
+* A fatal error arrives among the records as `_FATAL`, whose `fatal()` returns False. The error behind it is only in its
+  text (confluent-kafka 2.16.1). A member that treated it as an ordinary error would go on outside the group, while
+  its partitions belong to another member.
+* A lone broker that starts or stops reports, for a moment, that there is no broker at all. So may a cluster that starts
+  as a whole. librdkafka 2.16 then drops all brokers, can lose the configured ones as well, and never asks any again
+  (https://github.com/confluentinc/librdkafka/issues/5301; reproduced: one restart in thirty). It reports no error: only
+  its statistics show it. Brokers that are merely down stay in its list.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Final
 
 from confluent_kafka import KafkaError
 
-_SAME_NAME = (KafkaError(KafkaError.FENCED_INSTANCE_ID), KafkaError(KafkaError.UNRELEASED_INSTANCE_ID))
-"""Two members of one static name: the classic protocol ends the older one, the new one refuses the younger."""
+_SAME_INSTANCE_ID = (KafkaError(KafkaError.FENCED_INSTANCE_ID), KafkaError(KafkaError.UNRELEASED_INSTANCE_ID))
+"""Two members with one `group.instance.id`. The classic protocol fences the older, the new one rejects the younger."""
 
 STOPPING_ERRORS = frozenset(
     {
@@ -31,7 +31,7 @@ STOPPING_ERRORS = frozenset(
         KafkaError.INVALID_MSG,
     }
 )
-"""After these the next record of the partition need not be the next one of the log: it stops, nothing is skipped."""
+"""After these the next record need not be the next one of the log. The partition stops, so that nothing is skipped."""
 
 MISSING_TOPIC_ERRORS = frozenset(
     {
@@ -40,73 +40,73 @@ MISSING_TOPIC_ERRORS = frozenset(
         KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
     }
 )
-"""The topic, or the partition, is not there."""
+"""The topic or the partition does not exist."""
 
 
 class PollError(Exception):
-    """The poll thread cannot go on; the text is one sentence for a person."""
+    """The poll thread cannot continue. The text is for an operator."""
 
 
 def is_fatal(error: KafkaError) -> bool:
-    """Whether the client can do nothing any more."""
+    """Return whether the client has stopped working for good."""
     return error.fatal() or error.code() == KafkaError._FATAL  # noqa: SLF001 - librdkafka's constants begin so
 
 
 def error_name(error: KafkaError) -> str:
-    """Return the client's name for an error, or for the one behind it."""
-    return (_behind(error) or error).name()
+    """Return the client's name for an error, or for the known error behind a `_FATAL`."""
+    return (_same_instance_id(error) or error).name()
 
 
 def describe_fatal(error: KafkaError, group: str, properties: Mapping[str, str]) -> str:
-    """Return what a person is told of a fatal error."""
-    same_name = _behind(error)
-    if same_name is None:
-        return f"group {group}: the Kafka client cannot go on: {error.str()}"
+    """Return the text that an operator reads about a fatal error."""
+    same_instance_id = _same_instance_id(error)
+    if same_instance_id is None:
+        return f"group {group}: the Kafka client failed permanently ({error.str()}). Restart the process."
     return (
-        f"group {group}: there is another member of the name group.instance.id={properties.get('group.instance.id')} "
-        f"({same_name.name()}): give each member a name of its own; after a crash it is free again once the session "
-        "has ended"
+        f"group {group}: group.instance.id={properties.get('group.instance.id')} is used by another member "
+        f"({same_instance_id.name()}). Use a unique id per pod. After a crash the id is free again once the session "
+        "times out."
     )
 
 
-def _behind(error: KafkaError) -> KafkaError | None:
-    for known in _SAME_NAME:
+def _same_instance_id(error: KafkaError) -> KafkaError | None:
+    for known in _SAME_INSTANCE_ID:
         if error.code() == known.code() or (error.code() == KafkaError._FATAL and known.str() in error.str()):  # noqa: SLF001
             return known
     return None
 
 
 STATISTICS_PROPERTY: Final = "statistics.interval.ms"
-"""Ours on every client that is looked at, whatever else it is given: without it nothing is ever seen."""
+"""Set on every watched client, whatever its other properties: without statistics a loss is never detected."""
 
 STATISTICS_INTERVAL_MS = "10000"
-"""How often: the text is not parsed, only searched."""
+"""The interval. Each text is only searched, not parsed."""
 
-_KNOWN = ('"source":"learned"', '"source":"configured"')
-"""Where a real broker is known from; what else is listed, coordinators for instance, only points to one."""
-_LOOKS = 3
-"""It forgets brokers for a moment when it begins anew, and that mends itself."""
+_BROKER_SOURCES = ('"source":"learned"', '"source":"configured"')
+"""The sources of a real broker. Other entries, such as a group coordinator, only point to one."""
+_INTERVALS = 3
+"""A client that reconnects knows no broker for a moment, and recovers by itself."""
 
 
 class BrokerLossDetector:
-    """Looks at one client's statistics.
+    """Searches one client's statistics for its brokers.
 
     Attributes:
-        for_good: whether it has known of no broker three times in a row.
+        brokers_lost: True once three statistics in a row have listed no broker.
     """
 
     def __init__(self) -> None:
         self.brokers_lost = False
-        self._looks = 0
+        self._without_broker = 0
 
     def properties(self) -> dict[str, str | Callable[[str], None]]:
-        """Return what has the client looked at; given to it after all else, so that nothing replaces it."""
+        """Return the properties of a watched client. Apply them last, so that no other property replaces them."""
         return {STATISTICS_PROPERTY: STATISTICS_INTERVAL_MS, "stats_cb": self.read_statistics}
 
     def read_statistics(self, statistics: str) -> None:
-        """Take a client's statistics, as JSON text: its `stats_cb`."""
-        if any(known in statistics for known in _KNOWN):
-            self._looks = 0
+        """Search a client's statistics, which are JSON text; its `stats_cb`."""
+        if any(source in statistics for source in _BROKER_SOURCES):
+            self._without_broker = 0
         else:
-            self._looks += 1
-            self.brokers_lost = self._looks >= _LOOKS
+            self._without_broker += 1
+            self.brokers_lost = self._without_broker >= _INTERVALS

@@ -1,7 +1,7 @@
-"""Taking records: which of what the client returns are records of an epoch in force, and which partitions are paused.
+"""Fetches records: drops those of ended epochs, handles the errors among them, and pauses partitions.
 
-A pause or a resume is told to the client only for the partitions it concerns: a resume of what was not paused would
-cost nothing, but a pause throws away what was fetched ahead, and the next record comes a second after the resume.
+The client is asked to pause or resume only the partitions that change. A superfluous resume would cost nothing, but a
+pause throws away the prefetched records, and the next record comes a second after the resume.
 """
 
 from __future__ import annotations
@@ -20,84 +20,91 @@ from consumer.model.observer import Observer
 
 
 class Fetcher:
-    """Takes records from the consumer, by the lot.
+    """Fetches records from the consumer, in batches.
 
     Args:
-        membership: what is held.
-        commits: told how far was taken.
-        stops: told of partitions whose next offset is not to be had.
-        observer: told what was taken, and what was wrong.
+        membership: knows the assigned partitions.
+        committer: learns the last fetched offsets.
+        stopped_partitions: learns of partitions whose next offset is unavailable.
+        observer: is notified of fetched records and errors.
     """
 
     def __init__(
-        self, membership: GroupMembership, commits: OffsetCommitter, stops: StoppedPartitions, observer: Observer
+        self,
+        membership: GroupMembership,
+        committer: OffsetCommitter,
+        stopped_partitions: StoppedPartitions,
+        observer: Observer,
     ) -> None:
         self._membership = membership
-        self._commits = commits
-        self._stops = stops
+        self._committer = committer
+        self._stopped_partitions = stopped_partitions
         self._observer = observer
         self._early: list[tuple[int, Message]] = []
+        """Records that came while everything was paused, with their epochs."""
 
-    def fetch(self, consumer: Consumer, most: int, within_s: float) -> list[Message]:
-        """Return the records that are there, waiting for the first one."""
-        lot = self._late() if self._early else self._polled(consumer, most, within_s)
-        if lot:
-            self._count(lot)
-        return lot
+    def fetch(self, consumer: Consumer, max_records: int, timeout_s: float) -> list[Message]:
+        """Return the available records; wait for the first one."""
+        batch = self._early_records() if self._early else self._poll(consumer, max_records, timeout_s)
+        if batch:
+            self._report_consumed(batch)
+        return batch
 
     def poll_paused(self, consumer: Consumer) -> None:
-        """Poll while everything is paused: what comes in spite of it is kept for the next lot."""
-        lot = self._polled(consumer, 1, 0)
-        held = self._membership.assigned
-        self._early += [(held[_place(one)], one) for one in lot]
+        """Poll while everything is paused. A record that comes in spite of it is kept for the next `fetch`."""
+        batch = self._poll(consumer, 1, 0)
+        assigned = self._membership.assigned
+        self._early += [(assigned[_partition_of(one)], one) for one in batch]
 
-    def _late(self) -> list[Message]:
-        held = self._membership.assigned
+    def _early_records(self) -> list[Message]:
+        assigned = self._membership.assigned
         early, self._early = self._early, []
-        return [one for epoch, one in early if held.get(_place(one)) == epoch]
+        return [one for epoch, one in early if assigned.get(_partition_of(one)) == epoch]
 
-    def _polled(self, consumer: Consumer, most: int, within_s: float) -> list[Message]:
-        first = consumer.poll(within_s)
+    def _poll(self, consumer: Consumer, max_records: int, timeout_s: float) -> list[Message]:
+        first = consumer.poll(timeout_s)
         if first is None:
             return []
         before = self._membership.assigned
-        self._commits.fetching = True
-        lot = [first, *consumer.consume(most - 1, 0)] if most > 1 else [first]
+        self._committer.fetching = True
+        batch = [first, *consumer.consume(max_records - 1, 0)] if max_records > 1 else [first]
         after = self._membership.assigned
-        if after is not before and first.error() is None and before.get(_place(first)) != after.get(_place(first)):
-            del lot[0]  # its epoch ended in a callback of `consume`; what `consume` itself takes the client sorts out
-        if any(map(Message.error, lot)):
-            lot = self._without_errors(lot)
-        last = _last_offsets(lot)
+        partition = _partition_of(first)
+        if after is not before and first.error() is None and before.get(partition) != after.get(partition):
+            # A callback within `consume` ended its epoch. The client itself filters what `consume` returns.
+            del batch[0]
+        if any(map(Message.error, batch)):
+            batch = self._without_errors(batch)
+        last = _last_offsets(batch)
         if not last.keys() <= after.keys():
-            lot = [one for one in lot if _place(one) in after]
-            last = _last_offsets(lot)
-        self._commits.note_consumed(last)
-        self._commits.fetching = False
-        return lot
+            batch = [one for one in batch if _partition_of(one) in after]
+            last = _last_offsets(batch)
+        self._committer.note_consumed(last)
+        self._committer.fetching = False
+        return batch
 
-    def _without_errors(self, lot: list[Message]) -> list[Message]:
+    def _without_errors(self, batch: list[Message]) -> list[Message]:
         records: list[Message] = []
-        stops = self._stops.snapshot()
-        for message in lot:
+        stops = self._stopped_partitions.snapshot()
+        for message in batch:
             error = message.error()
             if error is not None:
-                self._trouble(message, error, records)
-                stops = self._stops.snapshot()
-            elif _place(message) not in stops:
+                self._handle_error(message, error, records)
+                stops = self._stopped_partitions.snapshot()
+            elif _partition_of(message) not in stops:
                 records.append(message)
         return records
 
-    def _trouble(self, message: Message, error: KafkaError, before: list[Message]) -> None:
-        """Handle an error by its name; none of them may look like an idle topic.
+    def _handle_error(self, message: Message, error: KafkaError, before: list[Message]) -> None:
+        """Handle an error by its code. Each is reported: none may look like an idle topic.
 
         Args:
-            message: the error, in the place of a record.
-            error: what it says.
-            before: the records that came before it in the same lot.
+            message: the message that carries the error instead of a record.
+            error: the error.
+            before: the records that came before it in the same batch.
 
         Raises:
-            KafkaException: the client cannot go on.
+            KafkaException: the client has stopped working for good.
         """
         code = error.code()
         if is_fatal(error):
@@ -109,47 +116,48 @@ class Fetcher:
             self._membership.topics.report_missing()
             self._observer.topic_missing(message.topic() or "")
             return
-        place = _place(message)
-        if code in STOPPING_ERRORS and place in self._membership.assigned:
-            # Without them the stop would be said before records that are delivered, and an operator would accept it.
-            self._commits.note_consumed(_last_offsets([one for one in before if _place(one) == place]))
-            self._stops.add(place, error.name())
-        self._observer.client_error(error.name(), f"{place.topic}[{place.index}]: {error.str()}", fatal=False)
+        partition = _partition_of(message)
+        if code in STOPPING_ERRORS and partition in self._membership.assigned:
+            # First count the records before the error. Otherwise the reported stop would lie before records that are
+            # delivered, and an operator would accept that offset.
+            self._committer.note_consumed(_last_offsets([one for one in before if _partition_of(one) == partition]))
+            self._stopped_partitions.add(partition, error.name())
+        self._observer.client_error(error.name(), f"{partition.topic}[{partition.index}]: {error.str()}", fatal=False)
 
-    def _count(self, lot: list[Message]) -> None:
-        """Report what was taken, by topic."""
-        topics = set(map(Message.topic, lot))
+    def _report_consumed(self, batch: list[Message]) -> None:
+        """Report the fetched records and their bytes, by topic."""
+        topics = set(map(Message.topic, batch))
         for topic in topics:
-            own = lot if len(topics) == 1 else [one for one in lot if one.topic() == topic]
-            # A step of Python for each record is what this thread cannot afford.
+            own = batch if len(topics) == 1 else [one for one in batch if one.topic() == topic]
+            # `map` runs in C: this thread cannot afford a Python statement per record.
             size = sum(map(len, own)) + sum(map(len, filter(None, map(Message.key, own))))
             self._observer.records_consumed(topic or "", len(own), size)
 
 
-def _place(message: Message) -> Partition:
+def _partition_of(message: Message) -> Partition:
     return Partition(message.topic() or "", -1 if (index := message.partition()) is None else index)
 
 
-def _last_offsets(lot: list[Message]) -> dict[Partition, int]:
-    """Return the last offset of each partition in a lot: later records overwrite earlier ones, at C's speed."""
-    places = zip(map(Message.topic, lot), map(Message.partition, lot), strict=True)
-    # A plain pair is equal to a `Partition`, and hashes like one.
-    return cast("dict[Partition, int]", dict(zip(places, map(Message.offset, lot), strict=True)))
+def _last_offsets(batch: list[Message]) -> dict[Partition, int]:
+    """Return the last offset of each partition in a batch. Later records overwrite earlier ones, at C's speed."""
+    partitions = zip(map(Message.topic, batch), map(Message.partition, batch), strict=True)
+    # A plain tuple equals a `Partition` and has the same hash.
+    return cast("dict[Partition, int]", dict(zip(partitions, map(Message.offset, batch), strict=True)))
 
 
 class PartitionPauser:
-    """The pauses of one consumer; called by its thread.
+    """Pauses and resumes the partitions of one consumer. Its thread calls it.
 
     Args:
-        observer: told which partitions are paused for want of room, when that changes.
+        observer: is notified when the partitions paused for lack of room change.
     """
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
-        # By epoch: a partition goes back resumed, so a pause ends with the epoch it was made in.
+        # With epochs: a partition is resumed before it is revoked, so a pause ends with its epoch.
         self._paused: dict[Partition, int] = {}
         self._full: frozenset[Partition] = frozenset()
-        self._held: Mapping[Partition, int] = {}
+        self._assigned: Mapping[Partition, int] = {}
 
     def sync(
         self,
@@ -158,25 +166,25 @@ class PartitionPauser:
         full: frozenset[Partition],
         blocked: Collection[Partition],
     ) -> None:
-        """Pause what is full or barred, and resume the rest.
+        """Pause the full and blocked partitions, and resume the others.
 
         Args:
             consumer: the thread's consumer.
-            assigned: the epochs in force.
-            full: partitions with no room.
-            blocked: partitions that may not be read for other reasons.
+            assigned: the assigned partitions with their epochs.
+            full: partitions without room.
+            blocked: partitions that must not be read for other reasons.
         """
-        wanted = {one: epoch for one, epoch in assigned.items() if one in full or one in blocked}
+        to_pause = {one: epoch for one, epoch in assigned.items() if one in full or one in blocked}
         paused = {one for one, epoch in self._paused.items() if assigned.get(one) == epoch}
-        if pause := wanted.keys() - paused:
+        if pause := to_pause.keys() - paused:
             consumer.pause([TopicPartition(*partition) for partition in pause])
-        # A partition can come paused (its start was not committed yet), and be committed before the first look here:
-        # without a resume of what is new it would stay silent until the next rebalance.
-        came = {one for one, epoch in assigned.items() if self._held.get(one) != epoch}
-        self._held = assigned
-        if resume := (paused | came) - wanted.keys():
+        # A new partition may be assigned paused, because its start is not committed yet, and be committed before the
+        # first call here. Without a resume of every new partition it would stay silent until the next rebalance.
+        new = {one for one, epoch in assigned.items() if self._assigned.get(one) != epoch}
+        self._assigned = assigned
+        if resume := (paused | new) - to_pause.keys():
             consumer.resume([TopicPartition(*partition) for partition in resume])
-        self._paused = wanted
+        self._paused = to_pause
         if (now_full := full & assigned.keys()) != self._full:
             self._full = now_full
             self._observer.partitions_paused(now_full)

@@ -1,4 +1,4 @@
-"""How far behind the group is, asked of the brokers: the client's own figures stand still during a pause."""
+"""The group's lag, measured at the brokers: the client's own figures do not move while a partition is paused."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from consumer.kafka.timeouts import LAG_S
 from consumer.model import Partition, partition_of
 
 _TIMEOUT_S = 5.0
-_LOOK_S = 0.5
+_CHECK_ASSIGNED_S = 0.5
 
 
 class LagMonitor:
-    """Asks at intervals, in a thread of its own, through a plain consumer that never subscribes.
+    """Measures the lag at intervals, in a thread of its own, through a plain consumer that never subscribes.
 
-    Not through an AdminClient: one that asked for offsets while a broker restarted ended the process by an assertion
+    Not through an AdminClient: one that read offsets while a broker restarted ended the process by an assertion
     (confluent-kafka 2.16.1).
 
     Args:
-        properties: the user's librdkafka properties, as they stand.
+        properties: the user's librdkafka properties.
         group: the consumer group.
-        held: the partitions to ask about; called from the thread.
-        every_s: seconds between two rounds.
+        assigned: returns the partitions to measure; called from the thread.
+        interval_s: seconds between two rounds.
+        timeout_s: seconds that one request may take.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class LagMonitor:
         assigned: Callable[[], Iterable[Partition]],
         *,
         interval_s: float = 15.0,
+        timeout_s: float = _TIMEOUT_S,
     ) -> None:
-        # Whatever is wrong with the brokers the poll thread's client says already.
+        # No log of its own: the poll thread's client already reports every problem with the brokers.
         self._properties = {**effective_properties(PollOptions(properties, group, (), "earliest", 0)), "log_level": "0"}
-        self._held = assigned
-        self._every_s = interval_s
+        self._assigned = assigned
+        self._interval_s = interval_s
+        self._timeout_s = timeout_s
         self._snapshot: Mapping[Partition, tuple[int, int]] = MappingProxyType({})
         self._updated_at = 0.0
         self._stop = threading.Event()
@@ -51,72 +54,76 @@ class LagMonitor:
 
     @property
     def updated_at(self) -> float:
-        """When the brokers last answered a round, epoch seconds; 0.0 = never. With nothing held nobody is asked."""
+        """When the brokers last answered a round, in epoch seconds; 0.0 = never.
+
+        Without assigned partitions no broker is asked, and the value stays.
+        """
         return self._updated_at
 
     def start(self) -> None:
-        """Start asking."""
+        """Start the thread."""
         self._thread.start()
 
     def snapshot(self) -> Mapping[Partition, tuple[int, int]]:
-        """Return the log end and the committed offset of each partition held at the last round.
+        """Return the log end and the committed offset of each partition assigned at the last round.
 
-        A partition without a commit, or one whose log end is not known, is not in it.
+        A partition without a commit or with an unknown log end is missing from it.
         """
         return self._snapshot
 
     def close(self) -> None:
-        """Stop asking. The thread ends by itself if a broker keeps it waiting."""
+        """Stop measuring. If a broker keeps the thread waiting, the thread ends later, by itself."""
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(LAG_S)
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._ask_until_stranded()
+            self._measure_until_brokers_lost()
 
-    def _ask_until_stranded(self) -> None:
-        """Ask through one client, until it is to stop or the client has forgotten every broker: another one has not."""
-        stranded = BrokerLossDetector()
+    def _measure_until_brokers_lost(self) -> None:
+        """Measure through one client, until `close` or until that client has lost its brokers for good."""
+        broker_loss = BrokerLossDetector()
         try:
-            consumer = Consumer({**self._properties, **stranded.properties()})
-        except KafkaException:  # a file that it reads may be gone for now: the figures grow old meanwhile, and say so
-            self._stop.wait(self._every_s)
+            consumer = Consumer({**self._properties, **broker_loss.properties()})
+        except KafkaException:
+            # A file that the client reads may be missing for now. Meanwhile `updated_at` shows the age of the figures.
+            self._stop.wait(self._interval_s)
             return
         try:
             while not self._stop.is_set():
-                consumer.poll(0)  # hands out what the client has to say: else it would pile up
-                if stranded.brokers_lost:
+                consumer.poll(0)  # serves the client's callbacks: otherwise its events would pile up
+                if broker_loss.brokers_lost:
                     return
-                held = set(self._held())
-                # Without an answer the old numbers stay, and `updated_at` says how old they are.
+                assigned = set(self._assigned())
+                # Without a response the old figures stay, and `updated_at` shows their age.
                 with contextlib.suppress(KafkaException):
-                    self._snapshot = self._ask(consumer, list(held))
-                self._rest(held)
+                    self._snapshot = self._measure(consumer, list(assigned))
+                self._wait_for_next_round(assigned)
         finally:
             consumer.close()
 
-    def _rest(self, asked: set[Partition]) -> None:
-        """Wait for the next round; it comes early where other partitions are held by then: nothing is known."""
-        due_s = time.monotonic() + self._every_s
-        while time.monotonic() < due_s and not self._stop.wait(min(_LOOK_S, self._every_s)):
-            if set(self._held()) != asked:
+    def _wait_for_next_round(self, measured: set[Partition]) -> None:
+        """Wait for the interval, or until the assignment changes: new partitions have no figures yet."""
+        due_s = time.monotonic() + self._interval_s
+        while time.monotonic() < due_s and not self._stop.wait(min(_CHECK_ASSIGNED_S, self._interval_s)):
+            if set(self._assigned()) != measured:
                 return
 
-    def _ask(self, consumer: Consumer, held: list[Partition]) -> Mapping[Partition, tuple[int, int]]:
-        if not held:
-            return MappingProxyType({})  # and `updated_at` stays as it was: no broker was reached
+    def _measure(self, consumer: Consumer, partitions: list[Partition]) -> Mapping[Partition, tuple[int, int]]:
+        if not partitions:
+            return MappingProxyType({})  # `updated_at` stays: no broker was asked
         found: dict[Partition, tuple[int, int]] = {}
-        answers = consumer.committed([TopicPartition(*partition) for partition in held], _TIMEOUT_S)
-        answered = [answer for answer in answers if answer.error is None]
-        for answer in answered:
+        results = consumer.committed([TopicPartition(*partition) for partition in partitions], self._timeout_s)
+        successes = [result for result in results if result.error is None]
+        for committed in successes:
             if self._stop.is_set():
                 break
-            if answer.offset >= 0:
-                place = TopicPartition(answer.topic, answer.partition)
-                _, log_end = consumer.get_watermark_offsets(place, _TIMEOUT_S, cached=False)
+            if committed.offset >= 0:
+                place = TopicPartition(committed.topic, committed.partition)
+                _, log_end = consumer.get_watermark_offsets(place, self._timeout_s, cached=False)
                 if log_end >= 0:
-                    found[partition_of(answer)] = (log_end, answer.offset)
-        if answered:
+                    found[partition_of(committed)] = (log_end, committed.offset)
+        if successes:
             self._updated_at = time.time()
         return MappingProxyType(found)

@@ -1,6 +1,6 @@
-"""What crosses between the poll thread and the loop: plain data, by the lot, and the thread's way into the loop.
+"""The interface between the poll thread and the event loop: plain data, in batches, and calls from thread to loop.
 
-The thread moves records and offsets and decides nothing; the loop decides everything and never touches the consumer.
+The thread moves records and offsets and decides nothing. The loop decides everything and never touches the consumer.
 """
 
 from __future__ import annotations
@@ -21,44 +21,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Partitions that came: for each its epoch number and the offset its first record will be at or after."""
+    """Newly assigned partitions: the epoch of each, and a lower bound for the offset of its first record."""
 
     epochs: Mapping[Partition, int]
     starts: Mapping[Partition, int]
     total: int
-    """Partitions of all subscribed topics, as far as known: this member's share of a rate is its own ÷ total."""
+    """Partitions of all subscribed topics, as far as known. This member's share of a rate is its own ÷ total."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """Records as they came, in one hand-over; per partition their offsets rise."""
+    """Records of one fetch, in the order in which they came. Within a partition, offsets rise."""
 
     messages: Sequence[Message]
     epochs: Mapping[Partition, int]
-    """The epochs in force when these records were taken: a record of an older one is dropped."""
+    """The assignment epochs at the time of the fetch. A record of an older epoch is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommittableOffsets:
-    """For each partition the epoch and the offset below which nothing is owed: always whole, never a difference."""
+    """For each assigned partition its epoch and its committable offset. Always complete, never a difference."""
 
     offsets: Mapping[Partition, tuple[int, int]]
 
 
 class PipelineHandler(Protocol):
-    """The loop's side of the bridge. Every method runs in the loop; the thread calls them through it, in order."""
+    """The loop's side of the bridge. The thread calls every method through the bridge, and all run in the loop."""
 
     full: frozenset[Partition]
-    """Partitions with no room now, hysteresis included; replaced whole by the loop, read by the thread each turn."""
+    """Partitions without room now, hysteresis included. The loop replaces the set; the thread reads it at each poll."""
 
     accepted_gaps: Sequence[AcceptGap]
-    """Where partitions that stopped may go on; replaced whole by the loop, read by the thread each turn."""
+    """Where stopped partitions may resume. The loop replaces the sequence; the thread reads it at each poll."""
 
     def assigned(self, assignment: Assignment) -> None:
         """Begin epochs."""
 
     def partition_count_changed(self, total: int) -> None:
-        """The subscribed topics have so many partitions now, though none came or went here."""
+        """Note the new partition count of the subscribed topics, for a change without an assignment here."""
 
     async def accept_batch(self, batch: RecordBatch) -> None:
         """Accept a batch of records. Return once at least one partition has room again."""
@@ -66,30 +66,29 @@ class PipelineHandler(Protocol):
     async def drain(self, partitions: Collection[Partition]) -> CommittableOffsets:
         """End the epochs of revoked partitions and return their committable offsets.
 
-        Waits, within the drain budget, for requests on the wire; everything else of theirs is released.
+        Waits, within the drain timeout, for requests in flight. Releases everything else of these partitions.
         """
 
     def lost(self, partitions: Collection[Partition]) -> None:
-        """End epochs that are already another member's: nothing commits for them."""
+        """End epochs of partitions that another member owns already. Nothing commits for them."""
 
     async def shutdown(self) -> CommittableOffsets:
-        """Deliver what fits into the drain budget, release the rest, and return the last committable offsets."""
+        """Deliver what fits into the drain timeout, release the rest, and return the last committable offsets."""
 
     def committable_offsets(self) -> CommittableOffsets:
-        """Return the committable offset of every partition assigned now."""
+        """Return the committable offset of every assigned partition."""
 
 
 T = TypeVar("T")
 
 
 class LoopBridge:
-    """The thread's way into the loop.
+    """Calls from the poll thread into the loop.
 
-    Everything becomes a task of its own, plain calls too: their first steps then run in the order in which the thread
-    asked.
+    Every call becomes a task of its own, plain calls included. So their first steps run in the order of the calls.
 
     Args:
-        loop: the loop to reach.
+        loop: the event loop.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -97,7 +96,7 @@ class LoopBridge:
         self._posted: list[Future[None]] = []
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Begin a coroutine in the loop.
+        """Start a coroutine in the loop.
 
         Raises:
             RuntimeError: the loop is closed.
@@ -105,23 +104,23 @@ class LoopBridge:
         try:
             return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         except RuntimeError:
-            coroutine.close()  # else Python warns of a coroutine that nobody awaited, and hides the real cause
+            coroutine.close()  # otherwise Python warns of a coroutine that was never awaited, which hides the cause
             raise
 
     def post(self, callback: Callable[[], None]) -> None:
-        """Call something in the loop, without waiting; a failure is raised by `check`."""
+        """Call `callback` in the loop, without waiting. `raise_errors` raises its exception."""
         self._posted.append(self.submit(_call(callback)))
 
     def raise_errors(self) -> None:
-        """Raise what a call made by `tell` has raised in the loop: it is a bug, and must not be lost."""
+        """Raise the exception of a finished call made by `post`: it is a bug and must not get lost."""
         while self._posted and self._posted[0].done():
             self._posted.pop(0).result()
 
     def wait(self, future: Future[Any], timeout_s: float) -> bool:
-        """Wait for an answer; return whether it came."""
+        """Wait for a future; return whether it is done."""
         wait_for([future], timeout_s)
         return future.done()
 
 
-async def _call(news: Callable[[], None]) -> None:
-    news()
+async def _call(callback: Callable[[], None]) -> None:
+    callback()

@@ -1,4 +1,4 @@
-"""Which librdkafka properties the consumer and the producer of dead letters run with, and which no user may set."""
+"""The librdkafka properties of the consumer and of the dead-letter producer, and those that a user may not set."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Literal, TypeAlias
 from confluent_kafka import Consumer, KafkaException, Producer, libversion
 
 Start: TypeAlias = Literal["earliest", "latest"] | int
-"""The oldest records, the moment of the group's first assignment, or an instant in epoch milliseconds."""
+"""The oldest records, the time of the group's first assignment, or an instant in epoch milliseconds."""
 
 LIBRDKAFKA_LOG = logging.getLogger("librdkafka")
-"""Where the client's own log lines go, handed out by `poll`; without a logger they are printed on standard error."""
+"""Receives the client's own log lines, during `poll`. Without a logger the client prints them on standard error."""
 
 _MUTE = logging.getLogger("librdkafka.muted")
 _MUTE.addHandler(logging.NullHandler())
@@ -24,21 +24,21 @@ _DEFAULTS: Mapping[str, str] = {
     "client.id": "cdp-consumer",
     "isolation.level": "read_committed",
     "partition.assignment.strategy": "cooperative-sticky",
-    # With the default, a second, fetching stops for a second whenever the local queue was full.
+    # With the default of a second, fetching stops for a second whenever the local queue was full.
     "fetch.queue.backoff.ms": "50",
     # Part of the memory ceiling: the default is 64 MiB for each client.
     "queued.max.messages.kbytes": "16384",
     "max.poll.interval.ms": "300000",
-    # New partitions and new topics of a pattern are found within this time; the default is five minutes.
+    # New partitions, and new topics of a pattern, are found within this time. The default is five minutes.
     "topic.metadata.refresh.interval.ms": "30000",
-    # A synchronous commit takes no timeout of its own: this bounds it. The default is a minute.
+    # Bounds a synchronous commit, which has no timeout of its own. The default is a minute.
     "socket.timeout.ms": "10000",
 }
 
 _SESSION_TIMEOUT_MS = 45_000  # librdkafka's default
 
 KIP848_SESSION_S = 6.0
-"""A group of the new protocol has its session from its brokers, and no client is told: a short one is assumed."""
+"""With the new protocol the brokers set the session timeout, and the client cannot read it. A short one is assumed."""
 
 _FORCED: Mapping[str, str] = {
     "enable.auto.commit": "false",
@@ -48,21 +48,21 @@ _FORCED: Mapping[str, str] = {
     "allow.auto.create.topics": "false",
 }
 
-_REFUSED: Mapping[str, str] = {
+_RESERVED: Mapping[str, str] = {
     "group.id": "the group is the pipeline's name",
     "enable.auto.commit": "offsets are committed only after delivery",
     "enable.auto.offset.store": "offsets are committed only after delivery",
     "auto.offset.reset": "a missing offset is never skipped over: use `start` for where a group begins",
-    "enable.partition.eof": "it is the consumer's own",
+    "enable.partition.eof": "the consumer sets it itself",
     "allow.auto.create.topics": "a missing topic is waited for, not created",
-    "statistics.interval.ms": "a client that has lost every broker is found by its statistics",
+    "statistics.interval.ms": "the statistics show that a client has lost every broker",
     "transactional.id": "dead letters are written outside of transactions",
-    "delivery.report.only.error": "a delivery is settled by the report that its dead letter was written",
-    "default.topic.config": "topic properties stand among the others",
-    "logger": "it is the Python client's, and no librdkafka property",
+    "delivery.report.only.error": "a delivery is settled by the delivery report of its dead letter",
+    "default.topic.config": "topic properties are set like all others",
+    "logger": "it belongs to the Python client and is no librdkafka property",
 }
 
-_REFUSED_BY_THE_NEW_PROTOCOL = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
+_RESERVED_WITH_NEW_PROTOCOL = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
 
 _CONSUMER_ONLY = frozenset(
     {
@@ -87,9 +87,9 @@ _CONSUMER_ONLY = frozenset(
 
 _PRODUCER_DEFAULTS: Mapping[str, str] = {
     "client.id": "cdp-consumer",
-    # A letter that could not be written is said after this long, and written again. The default is five minutes.
+    # A dead letter that cannot be written is reported after this time, and written again. The default is five minutes.
     "message.timeout.ms": "30000",
-    # A topic that is missing is said after this long; the default is half a minute.
+    # A missing topic is reported after this time. The default is half a minute.
     "topic.metadata.propagation.max.ms": "5000",
     "linger.ms": "5",
 }
@@ -97,26 +97,27 @@ _PRODUCER_DEFAULTS: Mapping[str, str] = {
 _PRODUCER_FORCED: Mapping[str, str] = {
     "acks": "all",
     "enable.idempotence": "true",
-    # A letter is as large as its record and some headers: what fits is the topic's to say, not this client's.
+    # A dead letter is as large as its record and some headers. The topic limits it, not this client.
     "message.max.bytes": "1000000000",
 }
 
-_PRODUCER_REPLACED = frozenset({"request.required.acks", "max.in.flight", "max.in.flight.requests.per.connection"})
+_PRODUCER_ALIASES = frozenset({"request.required.acks", "max.in.flight", "max.in.flight.requests.per.connection"})
+"""Other names of forced properties, and properties that idempotence sets."""
 
 
 @dataclass(frozen=True, slots=True)
 class PollOptions:
-    """What one pipeline's poll thread is told.
+    """The options of one pipeline's poll thread.
 
     Attributes:
-        properties: the user's librdkafka properties, as they stand.
+        properties: the user's librdkafka properties, unchanged.
         group: the consumer group.
         topics: names, or regular expressions that begin with `^`.
-        start: where the group starts if it never committed.
-        drain_s: how long calls on the wire may take to end when partitions go.
-        untold_session_s: the brokers' `group.consumer.session.timeout.ms`, in seconds; only the new protocol needs it.
-        commit_every_s: how often the committable offset is committed, in seconds.
-        lot: the most records handed over at once.
+        start: where the group starts if it has no commit.
+        drain_s: the drain timeout: seconds that requests in flight may take to end when partitions are revoked.
+        kip848_session_s: the brokers' `group.consumer.session.timeout.ms`, in seconds. Used with the new protocol only.
+        commit_interval_s: seconds between two commits of committable offsets.
+        max_batch_records: the maximum number of records in one hand-over.
     """
 
     properties: Mapping[str, str]
@@ -130,22 +131,22 @@ class PollOptions:
 
 
 def is_new_protocol(properties: Mapping[str, str]) -> bool:
-    """Whether the group is one of KIP-848 (`group.protocol=consumer`)."""
+    """Return whether the group uses the protocol of KIP-848 (`group.protocol=consumer`)."""
     return str(properties.get("group.protocol", "classic")).lower() == "consumer"
 
 
 def is_incremental(properties: Mapping[str, str]) -> bool:
-    """Whether partitions come and go one by one; eager protocols take all away first."""
+    """Return whether partitions are assigned and revoked one by one. Eager protocols revoke all of them first."""
     strategy = str(properties.get("partition.assignment.strategy", _DEFAULTS["partition.assignment.strategy"]))
     return is_new_protocol(properties) or "cooperative" in strategy
 
 
 def session_timeout_s(properties: Mapping[str, str], kip848_session_s: float) -> float:
-    """Return after how many seconds of silence the group takes this member for dead, at the earliest.
+    """Return the session timeout in seconds: the earliest time at which the group removes a silent member.
 
     Args:
-        properties: the user's; with the new protocol they cannot say it.
-        kip848_session_s: what it is then.
+        properties: the user's properties. With the new protocol they cannot contain it.
+        kip848_session_s: the session timeout with the new protocol.
     """
     if is_new_protocol(properties):
         return kip848_session_s
@@ -153,44 +154,46 @@ def session_timeout_s(properties: Mapping[str, str], kip848_session_s: float) ->
 
 
 def max_poll_interval_s(properties: Mapping[str, str]) -> float:
-    """Return how long the thread may stay away from `poll`, in seconds."""
+    """Return the maximum time between two polls, in seconds."""
     return _milliseconds(properties, "max.poll.interval.ms", int(_DEFAULTS["max.poll.interval.ms"]))
 
 
 def commit_timeout_s(properties: Mapping[str, str]) -> float:
-    """Return how long a synchronous commit may take, in seconds: the client's socket timeout."""
+    """Return the maximum time of a synchronous commit, in seconds: the client's socket timeout."""
     return _milliseconds(properties, "socket.timeout.ms", int(_DEFAULTS["socket.timeout.ms"]))
 
 
 def effective_properties(options: PollOptions) -> dict[str, str]:
-    """Return what the consumer is really given: defaults, then the user's, then what the promises rest on."""
+    """Return the consumer's properties: the defaults, then the user's, then those that the promises depend on."""
     given = {name: str(value) for name, value in options.properties.items()}
     defaults = dict(_DEFAULTS)
     if is_new_protocol(given):
-        for name in _REFUSED_BY_THE_NEW_PROTOCOL:
-            defaults.pop(name, None)  # librdkafka refuses to start with them, even with their default values
+        for name in _RESERVED_WITH_NEW_PROTOCOL:
+            defaults.pop(name, None)  # librdkafka does not start with them, even with their default values
     return {**defaults, **given, **_FORCED, "group.id": options.group}
 
 
 def reserved_complaints(properties: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each property that is not the user's to set."""
-    found = [f"{name}: may not be set: {reason}" for name, reason in _REFUSED.items() if name in properties]
-    # Given as text the client raises for some of these what is no KafkaException.
-    found += [f"{name}: may not be set: hooks of the client are not properties" for name in properties if "_" in name]
+    """Return a message for each property that a user may not set."""
+    found = [f"{name}: may not be set: {reason}" for name, reason in _RESERVED.items() if name in properties]
+    # For some of these the client raises another error than KafkaException if the value is text.
+    found += [
+        f"{name}: may not be set: callbacks of the client are not properties" for name in properties if "_" in name
+    ]
     if is_new_protocol(properties):
         found += [
             f"{name}: may not be set with group.protocol=consumer: the brokers decide it for the group"
-            for name in _REFUSED_BY_THE_NEW_PROTOCOL
+            for name in _RESERVED_WITH_NEW_PROTOCOL
             if name in properties
         ]
     return found
 
 
-def _complaints_of_times(properties: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each time that the budgets and the fence go by and that is not written plainly.
+def _time_complaints(properties: Mapping[str, str]) -> list[str]:
+    """Return a message for each time of the budgets or the fence that is not written in plain digits.
 
-    librdkafka reads `0x10` and `010` as C does, and stops at the first character that is no digit: it would go by
-    another time than we do.
+    librdkafka reads `0x10` and `010` as C does, and stops at the first character that is no digit. It would use another
+    time than we do.
     """
     return [
         f"{name}: is not a plain number of milliseconds: write digits only, without leading zeros"
@@ -200,44 +203,44 @@ def _complaints_of_times(properties: Mapping[str, str]) -> list[str]:
 
 
 def complaints(properties: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each property that cannot be used, librdkafka's own objections included.
+    """Return a message for each unusable property, including librdkafka's own errors.
 
-    Both clients that run with them are made and closed, without any broker to connect to: a few milliseconds.
+    Creates and closes both clients, without any broker to connect to. That takes a few milliseconds.
     """
-    times = _complaints_of_times(properties)
+    times = _time_complaints(properties)
     found = reserved_complaints(properties) + times
-    rest = {name: str(value) for name, value in properties.items() if name not in _REFUSED and "_" not in name}
-    # The client cuts a value at a zero character, and falls over half of a surrogate pair.
+    rest = {name: str(value) for name, value in properties.items() if name not in _RESERVED and "_" not in name}
+    # The client cuts a value at a zero character, and raises for half of a surrogate pair.
     for name in [name for name, value in rest.items() if re.search(r"[\x00\ud800-\udfff]", value)]:
         found.append(f"{name}: holds a character that no property can have")
         del rest[name]
-    rest = {name: value for name, value in rest.items() if not any(said.startswith(f"{name}:") for said in times)}
+    rest = {name: value for name, value in rest.items() if not any(one.startswith(f"{name}:") for one in times)}
     if is_new_protocol(rest):
-        rest = {name: value for name, value in rest.items() if name not in _REFUSED_BY_THE_NEW_PROTOCOL}
+        rest = {name: value for name, value in rest.items() if name not in _RESERVED_WITH_NEW_PROTOCOL}
     rest.pop("bootstrap.servers", None)
     rest.pop("metadata.broker.list", None)
-    for trial, whose in ((_consumer_objection, ""), (_letters_objection, " (for the producer of dead letters)")):
-        while (objection := trial(rest)) is not None:
-            if objection not in found:
-                found.append(f"{objection}{whose}")
-            named = [name for name in rest if f'"{name}"' in objection or f"`{name}`" in objection]
+    for client_error, suffix in ((_consumer_error, ""), (_producer_error, " (for the dead-letter producer)")):
+        while (message := client_error(rest)) is not None:
+            if message not in found:
+                found.append(f"{message}{suffix}")
+            named = [name for name in rest if f'"{name}"' in message or f"`{name}`" in message]
             if not named:
-                break  # it names none of theirs: asking again would say the same
+                break  # the error names none of the properties: another attempt would fail alike
             for name in named:
                 del rest[name]
     return found
 
 
-def _consumer_objection(properties: Mapping[str, str]) -> str | None:
-    return _objection(Consumer, effective_properties(PollOptions(properties, "check", (), "earliest", 0)))
+def _consumer_error(properties: Mapping[str, str]) -> str | None:
+    return _client_error(Consumer, effective_properties(PollOptions(properties, "check", (), "earliest", 0)))
 
 
-def _letters_objection(properties: Mapping[str, str]) -> str | None:
-    """Return what the producer of dead letters has against the properties: it rests on more than the consumer."""
-    return _objection(Producer, producer_properties(properties))
+def _producer_error(properties: Mapping[str, str]) -> str | None:
+    """Return the dead-letter producer's error: idempotence adds conditions that the consumer does not have."""
+    return _client_error(Producer, producer_properties(properties))
 
 
-def _objection(client: Callable[..., Consumer | Producer], properties: dict[str, str]) -> str | None:
+def _client_error(client: Callable[..., Consumer | Producer], properties: dict[str, str]) -> str | None:
     try:
         made = client(properties, logger=_MUTE)
     except KafkaException as error:
@@ -248,7 +251,7 @@ def _objection(client: Callable[..., Consumer | Producer], properties: dict[str,
 
 
 def _milliseconds(properties: Mapping[str, str], name: str, default_ms: int) -> float:
-    """Return a property in seconds; what is no number is librdkafka's to complain about."""
+    """Return a property in seconds. For a text that is no number return the default: librdkafka reports it."""
     try:
         return float(properties.get(name, default_ms)) / 1000
     except ValueError:
@@ -261,10 +264,10 @@ def librdkafka_version() -> str:
 
 
 def producer_properties(properties: Mapping[str, str]) -> dict[str, str]:
-    """Return what the producer is really given: defaults, what of the user's concerns it, and what a letter needs."""
+    """Return the producer's properties: the defaults, then the user's that a producer has, then the forced ones."""
     given = {
         name: str(value)
         for name, value in properties.items()
-        if name not in _CONSUMER_ONLY and name not in _PRODUCER_REPLACED and not name.startswith(("fetch.", "queued."))
+        if name not in _CONSUMER_ONLY and name not in _PRODUCER_ALIASES and not name.startswith(("fetch.", "queued."))
     }
     return {**_PRODUCER_DEFAULTS, **given, **_PRODUCER_FORCED}

@@ -1,15 +1,15 @@
-"""Partitions that come and go: what happens inside the client's rebalance callbacks.
+"""Assigned, revoked and lost partitions: the work inside the client's rebalance callbacks.
 
 Non-obvious:
 
-* A pause outlives the assignment: a partition given back paused comes back paused, and its records never come. They go
-  back resumed.
-* The start of a partition without a commit is committed before the partition is assigned, and if that is not accepted
-  the partition stays paused until it is: a group that begins at `latest` and falls before its first commit would begin
-  at a later `latest`.
-* Nothing is committed for partitions that were lost: they are another member's already.
-* No callback may list topics through its own consumer: the call of `poll` around it would end the process by an
-  assertion as soon as it has anything else to tell (confluent-kafka 2.16.1). Commits and offsets do no harm (tried).
+* A pause outlives the assignment: a partition that is unassigned while paused is paused when it is assigned again, and
+  its records never come. So partitions are resumed before they are unassigned.
+* The start offset of a partition without a commit is committed before the partition is assigned. Until that commit is
+  accepted the partition stays paused. Otherwise a group that begins at `latest`, and crashes before its first commit,
+  would begin again at a later `latest`.
+* Nothing is committed for lost partitions: another member owns them already.
+* No callback may list topics through its own consumer. The surrounding `poll` would end the process by an assertion as
+  soon as it has another event to deliver (confluent-kafka 2.16.1). Commits and offset requests are safe (tried).
 """
 
 from __future__ import annotations
@@ -36,27 +36,27 @@ from consumer.model.clock import now_ms
 from consumer.model.observer import Observer
 
 _EPOCHS = itertools.count(1)
-"""Numbers of this process's epochs: one counter for all pipelines, so that none is ever used twice."""
+"""The epoch numbers of this process. One counter for all pipelines, so that no number is used twice."""
 
-_ASK_AGAIN_S = 0.5
+_RETRY_S = 0.5
 
-_HASTY_S = 2.0
-"""How long one question on behalf of one partition may keep all the others from being polled."""
+_QUICK_TIMEOUT_S = 2.0
+"""How long one request for one partition may keep all the others from being polled."""
 
-_COUNT_AGAIN_S = 300.0
-"""Partitions can be added of which this member gets none; with the new protocol no callback tells of that."""
+_REFRESH_TOPICS_S = 300.0
+"""A member may get none of the added partitions. With the new protocol no callback reports them then."""
 
 
 class GroupMembership:
-    """What this member holds, and how it changes. Every method is called by the poll thread; `held` is read by anyone.
+    """The assigned partitions of this member. The poll thread calls every method; any thread may read `assigned`.
 
     Args:
-        options: what the thread was told.
-        road: the loop's side.
-        crossing: the way to it.
-        commits: the thread's commits.
-        fence: says how long a question may take at the most.
-        observer: told what came and what went.
+        options: the poll thread's options.
+        handler: the loop's side of the bridge.
+        bridge: calls the handler in the loop.
+        committer: commits the thread's offsets.
+        fence: its limit bounds the time of one request.
+        observer: is notified of assignments and revocations.
     """
 
     def __init__(
@@ -64,36 +64,36 @@ class GroupMembership:
         options: PollOptions,
         handler: PipelineHandler,
         bridge: LoopBridge,
-        commits: OffsetCommitter,
+        committer: OffsetCommitter,
         fence: Fence,
         observer: Observer,
     ) -> None:
         self._options = options
         self._handler = handler
         self._bridge = bridge
-        self._commits = commits
+        self._committer = committer
         self._observer = observer
         self._incremental = is_incremental(options.properties)
-        self._longest_s = max_poll_interval_s(options.properties)
-        # One question may not take so long that no commit can be sent meanwhile, and calls wait.
-        self.request_timeout_s = min(5.0, self._longest_s / 10, fence.limit_s / 2)
-        self._starter = StartOffsetResolver(options.start, now_ms, self.request_timeout_s)
-        self.quick_resolver = replace(self._starter, timeout_s=min(_HASTY_S, self.request_timeout_s))
+        self._max_poll_interval_s = max_poll_interval_s(options.properties)
+        # No commit can be sent during a request. A longer one would close the fence, and HTTP requests would wait.
+        self.request_timeout_s = min(5.0, self._max_poll_interval_s / 10, fence.limit_s / 2)
+        self._resolver = StartOffsetResolver(options.start, now_ms, self.request_timeout_s)
+        self.quick_resolver = replace(self._resolver, timeout_s=min(_QUICK_TIMEOUT_S, self.request_timeout_s))
         self.topics = TopicWatch(options.topics, observer.topic_missing, observer.topic_found)
         self.assigned: dict[Partition, int] = {}
-        """The epoch of each partition held; replaced whole, so that other threads may read it."""
+        """The epoch of each assigned partition. Replaced as a whole, so that other threads may read it."""
         self._unassigned: set[Partition] = set()
-        """Held, but between two assignments of the client: it refused the second one."""
+        """Partitions of `assigned` that the client has unassigned, and has failed to assign again."""
         self._total = 0
-        self._count_s = 0.0
+        self._refresh_due_s = 0.0
         self.joined = False
         self.closing = False
-        """The consumer is being closed: what is taken away now has been drained already, or never will be."""
+        """Whether the consumer is being closed. Partitions revoked now were drained before, or never will be."""
 
     def refresh(self, consumer: Consumer, now_s: float) -> None:
-        """Look, between two polls, at what no callback tells: topics missing or grown, a membership that came."""
-        if now_s >= self._count_s:
-            self._count_s = now_s + _COUNT_AGAIN_S
+        """Check, between two polls, for changes that no callback reports: topics, partition counts, the membership."""
+        if now_s >= self._refresh_due_s:
+            self._refresh_due_s = now_s + _REFRESH_TOPICS_S
             self.topics.refresh_soon()
         self.topics.refresh_if_due(consumer, now_s, self.request_timeout_s)
         total = max(self.topics.total, len(self.assigned))
@@ -104,57 +104,57 @@ class GroupMembership:
             self._join()
 
     def on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Give new partitions their starts and epochs."""
+        """Assign new partitions: find their start offsets and begin their epochs."""
         if self.closing:
             return
         self._join()
-        came = _names(partitions)
-        if came:
-            starts = self._starts(consumer, came)
-            epochs = {partition: next(_EPOCHS) for partition in came}
-            self._commits.assign(epochs, starts)
-            self._commits.commit_sync(consumer, self._commits.unconfirmed() & came)
+        new = _partitions(partitions)
+        if new:
+            starts = self._resolve_starts(consumer, new)
+            epochs = {partition: next(_EPOCHS) for partition in new}
+            self._committer.assign(epochs, starts)
+            self._committer.commit_sync(consumer, self._committer.unconfirmed() & new)
             self._assign(consumer, starts)
-            if uncommitted := self._commits.unconfirmed() & came:
-                # Now: this very call of `poll` goes on after the callback, and would return their first record.
-                consumer.pause([TopicPartition(*partition) for partition in uncommitted])
+            if unconfirmed := self._committer.unconfirmed() & new:
+                # Pause at once: the surrounding `poll` continues after the callback, and would return a first record.
+                consumer.pause([TopicPartition(*partition) for partition in unconfirmed])
             self.assigned = {**self.assigned, **epochs}
             self._total = max(self.topics.total, len(self.assigned))
-            news = Assignment(epochs, dict(starts.offsets), self._total)
-            self._bridge.post(lambda: self._handler.assigned(news))
+            assignment = Assignment(epochs, dict(starts.offsets), self._total)
+            self._bridge.post(lambda: self._handler.assigned(assignment))
             self._observer.partitions_assigned(starts.offsets)
         else:
-            self._count_s = 0.0  # the group was arranged anew: perhaps for partitions that others got
+            self._refresh_due_s = 0.0  # a rebalance without change here: other members may have got added partitions
             if not self._incremental:
                 consumer.assign([])
 
     def on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Drain partitions that another member waits for, commit what has ended, and give them back."""
+        """Drain revoked partitions, commit their committable offsets, and unassign them."""
         began_s = time.monotonic()
-        going = _names(partitions) & self.assigned.keys()
-        if not self.closing and going:
-            answer = self._bridge.submit(self._handler.drain(going))
-            patience_s = min(self._options.drain_s + timeouts.DRAIN_SLACK_S, self._longest_s / 2)
-            if self._bridge.wait(answer, patience_s):
-                self._commits.advance(answer.result())
-            self._commits.commit_sync(consumer, going)
-        self._give_back(consumer, partitions, going)
-        self._observer.partitions_revoked(going, lost=False, seconds=time.monotonic() - began_s)
+        revoked = _partitions(partitions) & self.assigned.keys()
+        if not self.closing and revoked:
+            drained = self._bridge.submit(self._handler.drain(revoked))
+            timeout_s = min(self._options.drain_s + timeouts.DRAIN_SLACK_S, self._max_poll_interval_s / 2)
+            if self._bridge.wait(drained, timeout_s):
+                self._committer.advance(drained.result())
+            self._committer.commit_sync(consumer, revoked)
+        self._unassign(consumer, partitions, revoked)
+        self._observer.partitions_revoked(revoked, lost=False, seconds=time.monotonic() - began_s)
 
     def on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Let go of partitions that are another member's already."""
+        """Unassign partitions that another member owns already."""
         began_s = time.monotonic()
-        gone = _names(partitions) & self.assigned.keys()
+        lost = _partitions(partitions) & self.assigned.keys()
         if not self.closing:
-            self._bridge.post(lambda: self._handler.lost(gone))
-        self._give_back(consumer, partitions, gone)
-        self._observer.partitions_revoked(gone, lost=True, seconds=time.monotonic() - began_s)
+            self._bridge.post(lambda: self._handler.lost(lost))
+        self._unassign(consumer, partitions, lost)
+        self._observer.partitions_revoked(lost, lost=True, seconds=time.monotonic() - began_s)
 
     def reassign_at(self, consumer: Consumer, partition: Partition, offset: int) -> None:
-        """End an epoch as lost and begin another at an offset that is in the log.
+        """End an epoch as lost and begin another one at an offset of the log.
 
         Raises:
-            KafkaException: the client did not do it; the epoch is the old one, and this may be tried again.
+            KafkaException: the client failed. The old epoch continues, and the call may be repeated.
         """
         epoch = next(_EPOCHS)
         if self._incremental:
@@ -163,21 +163,21 @@ class GroupMembership:
                 self._unassigned.add(partition)
             consumer.incremental_assign([TopicPartition(*partition, offset)])
             self._unassigned.discard(partition)
-        else:  # an eager assignment is always whole: the others go on where they are
+        else:  # an eager assignment replaces all: the other partitions continue at their next offsets
             others = self.assigned.keys() - {partition}
-            places = {one: self._commits.next_offset(one) for one in others} | {partition: offset}
-            consumer.assign([TopicPartition(*one, place) for one, place in places.items()])
-        self._commits.reassign_at(partition, epoch, offset)
+            offsets = {one: self._committer.next_offset(one) for one in others} | {partition: offset}
+            consumer.assign([TopicPartition(*one, at) for one, at in offsets.items()])
+        self._committer.reassign_at(partition, epoch, offset)
         self.assigned = {**self.assigned, partition: epoch}
-        news = Assignment({partition: epoch}, {partition: offset}, self._total)
+        assignment = Assignment({partition: epoch}, {partition: offset}, self._total)
         self._bridge.post(lambda: self._handler.lost([partition]))
-        self._bridge.post(lambda: self._handler.assigned(news))
-        self._commits.commit_sync(consumer, [partition])
-        if partition in self._commits.unconfirmed():
+        self._bridge.post(lambda: self._handler.assigned(assignment))
+        self._committer.commit_sync(consumer, [partition])
+        if partition in self._committer.unconfirmed():
             consumer.pause([TopicPartition(*partition)])
 
     def shutdown(self) -> Future[CommittableOffsets]:
-        """Ask the loop to end everything that can be ended."""
+        """Start the handler's shutdown."""
         return self._bridge.submit(self._handler.shutdown())
 
     def _join(self) -> None:
@@ -187,30 +187,30 @@ class GroupMembership:
                 self._options.group, str(self._options.properties.get("group.protocol", "classic"))
             )
 
-    def _starts(self, consumer: Consumer, partitions: Iterable[Partition]) -> StartOffsets:
-        """Ask where partitions start, again and again for a while: without an answer nothing can be taken."""
-        wanted = list(partitions)
-        deadline_s = time.monotonic() + self._longest_s / 3
-        asker: Consumer | None = None
+    def _resolve_starts(self, consumer: Consumer, partitions: Iterable[Partition]) -> StartOffsets:
+        """Look up start offsets; retry for a while, because nothing can be fetched without them."""
+        requested = list(partitions)
+        deadline_s = time.monotonic() + self._max_poll_interval_s / 3
+        topics_client: Consumer | None = None
         with ExitStack() as stack:
             while True:
                 try:
-                    # Within: a file that it reads may be away for a moment.
-                    asker = asker or stack.enter_context(closing(self._asker()))
-                    self.topics.refresh(asker, self.request_timeout_s)
-                    return self._starter.resolve(consumer, wanted, self.topics.partitions)
+                    # Created inside the retry loop: a file that it reads may be missing for a moment.
+                    topics_client = topics_client or stack.enter_context(closing(self._topics_client()))
+                    self.topics.refresh(topics_client, self.request_timeout_s)
+                    return self._resolver.resolve(consumer, requested, self.topics.partitions)
                 except KafkaException as error:
-                    why = error.args[0]
-                    if why.fatal() or time.monotonic() > deadline_s:
+                    reason = error.args[0]
+                    if reason.fatal() or time.monotonic() > deadline_s:
                         raise PollError(
-                            f"group {self._options.group}: the brokers do not say where {len(wanted)} partitions start "
-                            f"({why.name()}: {why.str()}): check the brokers, and that this client may read the "
-                            "group's offsets and describe its topics"
+                            f"group {self._options.group}: could not look up start offsets for {len(requested)} "
+                            f"partitions ({reason.name()}: {reason.str()}). Check broker connectivity and the ACLs "
+                            "READ on the group, DESCRIBE on the topics."
                         ) from error
-                    self._observer.client_error(why.name(), why.str(), fatal=False)
-                time.sleep(_ASK_AGAIN_S)
+                    self._observer.client_error(reason.name(), reason.str(), fatal=False)
+                time.sleep(_RETRY_S)
 
-    def _asker(self) -> Consumer:
+    def _topics_client(self) -> Consumer:
         return Consumer({**effective_properties(self._options), "log_level": "0"})
 
     def _assign(self, consumer: Consumer, starts: StartOffsets) -> None:
@@ -220,26 +220,26 @@ class GroupMembership:
         else:
             consumer.assign(offsets)
 
-    def _give_back(self, consumer: Consumer, partitions: list[TopicPartition], gone: Iterable[Partition]) -> None:
-        lot = set(gone)
-        self._commits.revoke(lot)
-        self.assigned = {partition: epoch for partition, epoch in self.assigned.items() if partition not in lot}
+    def _unassign(self, consumer: Consumer, partitions: list[TopicPartition], revoked: Iterable[Partition]) -> None:
+        ended = set(revoked)
+        self._committer.revoke(ended)
+        self.assigned = {partition: epoch for partition, epoch in self.assigned.items() if partition not in ended}
         if partitions:
             consumer.resume(partitions)  # a pause outlives the assignment
         if self._incremental:
-            # Of what it has not assigned the client complains, and gives nothing back.
+            # If one of them is not assigned, the client raises and unassigns none.
             consumer.incremental_unassign([one for one in partitions if partition_of(one) not in self._unassigned])
-            self._unassigned -= lot
+            self._unassigned -= ended
         else:
             consumer.unassign()
 
 
 def _generation(consumer: Consumer) -> int:
-    """Return the generation of the group as the client knows it, or the member epoch; -1 if it has none.
+    """Return the group's generation as the client knows it, or the member epoch; -1 if there is none.
 
-    A member of the new protocol that gets no partition hears of no assignment, not even of an empty one (tried). The
-    only trace of its membership is in this text of librdkafka's own: `CGMDv2:`, then the generation as four bytes, the
-    least first.
+    A member of the new protocol without partitions gets no assignment callback, not even an empty one (tried). The only
+    trace of its membership is in librdkafka's metadata text: `CGMDv2:`, then the generation as four bytes, little
+    endian.
     """
     text: object = consumer.consumer_group_metadata()
     if isinstance(text, bytes) and text.startswith(b"CGMDv2:"):
@@ -247,5 +247,5 @@ def _generation(consumer: Consumer) -> int:
     return -1
 
 
-def _names(partitions: Iterable[TopicPartition]) -> set[Partition]:
+def _partitions(partitions: Iterable[TopicPartition]) -> set[Partition]:
     return {partition_of(one) for one in partitions}

@@ -1,14 +1,15 @@
-"""Where a partition starts: at its commit, else at the group's one instant.
+"""The start offset of a partition: its commit, or else the group's start.
 
-A group begins at one instant, and the metadata of each of its commits says which. The text is JSON, a kilobyte or so:
+A group starts at one instant, and the metadata of each of its commits names it. The text is JSON, up to about a
+kilobyte:
 
     {"v": 1, "start": "earliest"}
     {"v": 1, "start": 1793491200000, "topics": "0c1f23aa9be1d004"}
 
-`start` is `earliest` or an instant in epoch milliseconds (`latest` is the moment of the first assignment); `topics` are
-the CRC-32 sums, eight hexadecimal digits each, of the names of the subscribed topics that existed then. A topic that is
-not among them matches newly, and is read from its beginning. `topics` is left out where there are too many to keep in a
-commit: a topic in which the group has committed nothing is then taken for new.
+`start` is `earliest` or an instant in epoch milliseconds; `latest` is stored as the instant of the first assignment.
+`topics` holds the CRC-32 sums, eight hexadecimal digits each, of the names of the subscribed topics at that instant. A
+topic that is not among them is new, and is read from its beginning. `topics` is left out if it would be too long for a
+commit. Then a topic counts as new if the group has no commit in it.
 """
 
 from __future__ import annotations
@@ -26,82 +27,82 @@ from consumer.model import Partition, partition_of
 from consumer.model.directives import ResumeAt
 
 BEGINNING = -2
-"""Asked as a time, a broker answers with the oldest offset (Kafka protocol guide, ListOffsets)."""
+"""As a timestamp in a request: the oldest offset (Kafka protocol guide, ListOffsets)."""
 END = -1
-"""Asked as a time, a broker answers with the offset after the newest record; as an answer it means "no such record"."""
+"""As a timestamp in a request: the offset after the newest record. In a response it means "no such record"."""
 
-_MOST_TOPICS = 200  # brokers take 4096 bytes of metadata by default (offset.metadata.max.bytes)
+_MAX_TOPICS = 200  # brokers accept 4096 bytes of metadata by default (offset.metadata.max.bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class GroupStart:
-    """How a group began: its instant, and the topics it had then (`None`: not recorded)."""
+    """The start of a group: its instant, and the topics that existed then (`None`: not recorded)."""
 
     start: Literal["earliest"] | int
     topics: frozenset[str] | None = None
 
 
-def encode_metadata(origin: GroupStart) -> str:
+def encode_metadata(group_start: GroupStart) -> str:
     """Return the metadata of a commit."""
-    said: dict[str, object] = {"v": 1, "start": origin.start}
-    if origin.topics is not None and origin.start != "earliest":
-        said["topics"] = "".join(sorted(origin.topics))
-    return json.dumps(said)
+    content: dict[str, object] = {"v": 1, "start": group_start.start}
+    if group_start.topics is not None and group_start.start != "earliest":
+        content["topics"] = "".join(sorted(group_start.topics))
+    return json.dumps(content)
 
 
 def decode_metadata(text: str | None) -> GroupStart | None:
-    """Return what a commit's metadata says; `None` if it is not ours."""
+    """Return the group start in a commit's metadata, or `None` if the metadata is not ours."""
     try:
-        said = json.loads(text or "")
+        content = json.loads(text or "")
     except ValueError:
         return None
-    if not isinstance(said, dict) or said.get("v") != 1:
+    if not isinstance(content, dict) or content.get("v") != 1:
         return None
-    start, sums = said.get("start"), said.get("topics")
+    start, hashes = content.get("start"), content.get("topics")
     if start == "earliest":
         return GroupStart("earliest")
     if not isinstance(start, int) or isinstance(start, bool):
         return None
-    return GroupStart(start, _split(sums) if isinstance(sums, str) else None)
+    return GroupStart(start, _split(hashes) if isinstance(hashes, str) else None)
 
 
-def merge_group_starts(origins: Iterable[GroupStart]) -> GroupStart | None:
-    """Return the one origin of a group: members of a first assignment began within moments of each other."""
-    found = tuple(origins)
-    instants = [origin.start for origin in found if isinstance(origin.start, int)]
+def merge_group_starts(group_starts: Iterable[GroupStart]) -> GroupStart | None:
+    """Return the earliest start. Members of a first assignment begin within moments of each other."""
+    found = tuple(group_starts)
+    instants = [one.start for one in found if isinstance(one.start, int)]
     if not found:
         return None
     if len(instants) < len(found):
         return GroupStart("earliest")
-    recorded = [origin.topics for origin in found]
+    recorded = [one.topics for one in found]
     topics = frozenset().union(*(names for names in recorded if names is not None)) if None not in recorded else None
     return GroupStart(min(instants), topics)
 
 
 def new_group_start(start: Start, topics: Iterable[str], now_ms: int) -> GroupStart:
-    """Return the origin of a group that begins now."""
+    """Return the start of a group that begins now."""
     if start == "earliest":
         return GroupStart("earliest")
-    names = frozenset(topic_hash(topic) for topic in topics)
-    return GroupStart(now_ms if start == "latest" else start, names if len(names) <= _MOST_TOPICS else None)
+    hashes = frozenset(topic_hash(topic) for topic in topics)
+    return GroupStart(now_ms if start == "latest" else start, hashes if len(hashes) <= _MAX_TOPICS else None)
 
 
 def topic_hash(topic: str) -> str:
-    """Return a topic's mark in the metadata."""
+    """Return the hash that stands for a topic in the metadata."""
     return f"{zlib.crc32(topic.encode()):08x}"
 
 
-def start_timestamp(topic: str, origin: GroupStart, topics_with_commits: Iterable[str]) -> int:
-    """Return the time at which a partition without a commit starts in a group that has begun, or `BEGINNING`."""
-    if origin.start == "earliest":
+def start_timestamp(topic: str, group_start: GroupStart, topics_with_commits: Iterable[str]) -> int:
+    """Return the start timestamp, or `BEGINNING`, of a partition without a commit in a group that has commits."""
+    if group_start.start == "earliest":
         return BEGINNING
-    known = topic in topics_with_commits if origin.topics is None else topic_hash(topic) in origin.topics
-    return origin.start if known else BEGINNING
+    existed = topic in topics_with_commits if group_start.topics is None else topic_hash(topic) in group_start.topics
+    return group_start.start if existed else BEGINNING
 
 
 @dataclass(frozen=True, slots=True)
 class StartOffsets:
-    """Where partitions start; those offsets the broker has already, with our metadata; and the group's origin."""
+    """Start offsets, those of them that are committed with our metadata already, and the group's start."""
 
     offsets: Mapping[Partition, int]
     confirmed: Mapping[Partition, int] = field(default_factory=dict)
@@ -110,7 +111,7 @@ class StartOffsets:
 
 @dataclass(frozen=True, slots=True)
 class OffsetOutOfRange:
-    """An offset is not in its log, which begins at one and ends before another."""
+    """An offset is outside its log, which holds the offsets from `log_start` to before `log_end`."""
 
     log_start: int
     log_end: int
@@ -118,12 +119,12 @@ class OffsetOutOfRange:
 
 @dataclass(frozen=True, slots=True)
 class StartOffsetResolver:
-    """Asks the brokers where partitions start.
+    """Looks up start offsets at the brokers.
 
     Attributes:
-        start: where the group begins if it never committed.
-        clock_ms: the time, epoch milliseconds.
-        timeout_s: how long one question may take, in seconds.
+        start: where a group without commits starts.
+        clock_ms: returns the time in epoch milliseconds.
+        timeout_s: seconds that one request may take.
     """
 
     start: Start
@@ -131,79 +132,86 @@ class StartOffsetResolver:
     timeout_s: float
 
     def resolve(self, consumer: Consumer, partitions: Iterable[Partition], topics: Mapping[str, int]) -> StartOffsets:
-        """Return where these partitions start; `topics` are the subscribed ones with their numbers of partitions.
+        """Return the start offsets of partitions.
+
+        Args:
+            consumer: the client for the requests.
+            partitions: the partitions.
+            topics: the subscribed topics with their partition counts.
 
         Raises:
-            KafkaException: the brokers could not be asked, or refused to answer.
+            KafkaException: the brokers did not respond, or returned an error.
         """
-        wanted = list(partitions)
-        commits = self._committed(consumer, wanted)
-        if all(partition in commits for partition in wanted):
-            found = commits  # the usual restart: one question
+        requested = list(partitions)
+        commits = self._committed(consumer, requested)
+        if all(partition in commits for partition in requested):
+            found = commits  # the usual restart: one request
         else:
             every = [Partition(topic, index) for topic, count in topics.items() for index in range(count)]
             found = {**self._committed(consumer, [one for one in every if one not in commits]), **commits}
-        origin = merge_group_starts(origin for _, origin in found.values() if origin is not None)
-        if origin is None:
-            # Commits that say nothing of an instant are somebody's own doing: what has none is then read from its
-            # beginning.
-            origin = GroupStart("earliest") if found else new_group_start(self.start, topics, self.clock_ms())
-        offsets = {partition: commits[partition][0] for partition in wanted if partition in commits}
-        times = {
-            partition: self._time(partition.topic, origin, found) for partition in wanted if partition not in commits
+        group_start = merge_group_starts(one for _, one in found.values() if one is not None)
+        if group_start is None:
+            # Commits without our metadata were made by other tools: partitions without a commit then start at their
+            # beginning, so that nothing is skipped.
+            group_start = GroupStart("earliest") if found else new_group_start(self.start, topics, self.clock_ms())
+        offsets = {partition: commits[partition][0] for partition in requested if partition in commits}
+        timestamps = {
+            partition: self._timestamp(partition.topic, group_start, found)
+            for partition in requested
+            if partition not in commits
         }
-        offsets |= self._offsets_at(consumer, times)
-        confirmed = {one: commits[one][0] for one in wanted if one in commits and commits[one][1] is not None}
-        return StartOffsets(offsets, confirmed, origin)
+        offsets |= self._offsets_at(consumer, timestamps)
+        confirmed = {one: commits[one][0] for one in requested if one in commits and commits[one][1] is not None}
+        return StartOffsets(offsets, confirmed, group_start)
 
     def offset_at(self, consumer: Consumer, partition: Partition, resume_at: ResumeAt) -> int | OffsetOutOfRange:
-        """Return the offset that an operator means by `earliest`, by `latest`, or by its number, if the log has it.
+        """Return the offset of an operator's `earliest`, `latest` or number, if the log holds it.
 
         Raises:
-            KafkaException: the brokers could not be asked, or refused to answer.
+            KafkaException: the brokers did not respond, or returned an error.
         """
         if isinstance(resume_at, int):
-            ends = consumer.get_watermark_offsets(TopicPartition(*partition), self.timeout_s, cached=False)
-            return resume_at if ends[0] <= resume_at <= ends[1] else OffsetOutOfRange(*ends)
+            log = consumer.get_watermark_offsets(TopicPartition(*partition), self.timeout_s, cached=False)
+            return resume_at if log[0] <= resume_at <= log[1] else OffsetOutOfRange(*log)
         return self._offsets_at(consumer, {partition: BEGINNING if resume_at == "earliest" else END})[partition]
 
-    def _time(self, topic: str, origin: GroupStart, found: Mapping[Partition, object]) -> int:
+    def _timestamp(self, topic: str, group_start: GroupStart, found: Mapping[Partition, object]) -> int:
         if not found and self.start == "latest":
-            return END  # exactly now, whatever the producers' clocks say
+            return END  # exactly now, whatever the producers' clocks are
         if not found and isinstance(self.start, int):
             return self.start
-        return start_timestamp(topic, origin, {partition.topic for partition in found})
+        return start_timestamp(topic, group_start, {partition.topic for partition in found})
 
     def _committed(
         self, consumer: Consumer, partitions: list[Partition]
     ) -> dict[Partition, tuple[int, GroupStart | None]]:
         if not partitions:
             return {}
-        answers = consumer.committed([TopicPartition(*partition) for partition in partitions], self.timeout_s)
-        _raise_errors(answers)
+        results = consumer.committed([TopicPartition(*partition) for partition in partitions], self.timeout_s)
+        _raise_errors(results)
         return {
-            partition_of(answer): (answer.offset, decode_metadata(answer.metadata))
-            for answer in answers
-            if answer.offset >= 0
+            partition_of(result): (result.offset, decode_metadata(result.metadata))
+            for result in results
+            if result.offset >= 0
         }
 
-    def _offsets_at(self, consumer: Consumer, times: Mapping[Partition, int]) -> dict[Partition, int]:
-        if not times:  # an empty question is an error to librdkafka
+    def _offsets_at(self, consumer: Consumer, timestamps: Mapping[Partition, int]) -> dict[Partition, int]:
+        if not timestamps:  # librdkafka treats an empty request as an error
             return {}
-        answers = consumer.offsets_for_times(
-            [TopicPartition(*partition, time) for partition, time in times.items()], self.timeout_s
+        results = consumer.offsets_for_times(
+            [TopicPartition(*partition, timestamp) for partition, timestamp in timestamps.items()], self.timeout_s
         )
-        _raise_errors(answers)
-        found = {partition_of(answer): answer.offset for answer in answers}
-        later = {partition: END for partition, offset in found.items() if offset < 0 and times[partition] != END}
+        _raise_errors(results)
+        found = {partition_of(result): result.offset for result in results}
+        later = {partition: END for partition, offset in found.items() if offset < 0 and timestamps[partition] != END}
         return found | self._offsets_at(consumer, later)
 
 
-def _raise_errors(answers: Iterable[TopicPartition]) -> None:
-    for answer in answers:
-        if answer.error is not None:
-            raise KafkaException(answer.error)
+def _raise_errors(results: Iterable[TopicPartition]) -> None:
+    for result in results:
+        if result.error is not None:
+            raise KafkaException(result.error)
 
 
-def _split(sums: str) -> frozenset[str]:
-    return frozenset(sums[at : at + 8] for at in range(0, len(sums), 8))
+def _split(hashes: str) -> frozenset[str]:
+    return frozenset(hashes[at : at + 8] for at in range(0, len(hashes), 8))

@@ -1,4 +1,4 @@
-"""Which topics a subscription means, and which of them are not there."""
+"""The topics of a subscription: which exist, with how many partitions, and which are missing."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from confluent_kafka import Consumer, KafkaException, Producer
 
 
 def matches(topics: Iterable[str], name: str) -> bool:
-    """Whether a subscription, of names and of regular expressions beginning with `^`, takes in this topic."""
+    """Return whether a subscription, of names and of regular expressions beginning with `^`, includes a topic."""
     return any(_pattern(topic).match(name) if topic.startswith("^") else topic == name for topic in topics)
 
 
 def matching(topics: Iterable[str], existing: Mapping[str, int]) -> dict[str, int]:
-    """Return the existing topics of a subscription with their numbers of partitions."""
-    wanted = tuple(topics)
-    return {name: partitions for name, partitions in existing.items() if matches(wanted, name)}
+    """Return the existing topics of a subscription with their partition counts."""
+    subscribed = tuple(topics)
+    return {name: partitions for name, partitions in existing.items() if matches(subscribed, name)}
 
 
 def missing(topics: Iterable[str], existing: Iterable[str]) -> list[str]:
-    """Return what of a subscription is not there: names without a topic, patterns that match none."""
+    """Return the names of a subscription without a topic, and its patterns that match none."""
     names = tuple(existing)
     return [topic for topic in topics if not any(matches((topic,), name) for name in names)]
 
@@ -31,20 +31,20 @@ def _pattern(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error:
-        return _NOTHING  # librdkafka has its own dialect and its own complaint
+        return _NO_MATCH  # librdkafka has its own dialect, and reports its own errors
 
 
-_NOTHING = re.compile(r"(?!)")
+_NO_MATCH = re.compile(r"(?!)")
 
 
 class TopicWatch:
-    """What is known of the subscribed topics; asks again while one of them is missing.
+    """The subscribed topics. They are listed again while one of them is missing.
 
     Args:
         topics: the subscription.
-        missed: told each topic (or pattern) that is not there, whenever it was looked for in vain.
-        found: told each of those once it is there.
-        every_s: the least time between two looks, in seconds.
+        on_missing: called with each missing topic or pattern, after every listing.
+        on_found: called with each of those once it exists.
+        interval_s: the minimum time between two listings, in seconds.
     """
 
     def __init__(
@@ -55,53 +55,54 @@ class TopicWatch:
         interval_s: float = 30.0,
     ) -> None:
         self._topics = topics
-        self._missed = on_missing
-        self._found = on_found
-        self._every_s = interval_s
+        self._on_missing = on_missing
+        self._on_found = on_found
+        self._interval_s = interval_s
         self._absent: set[str] = set()
-        self._next_s: float | None = 0.0
+        self._due_s: float | None = 0.0
         self.partitions: dict[str, int] = {}
-        """The subscribed topics that exist, with their numbers of partitions, as last seen."""
+        """The existing subscribed topics with their partition counts, as of the last listing."""
 
     @property
     def total(self) -> int:
-        """Partitions of all subscribed topics, as far as known."""
+        """The partitions of all subscribed topics, as far as known."""
         return sum(self.partitions.values())
 
     def report_missing(self) -> None:
-        """Look at the next turn: the client says that a topic is not there."""
-        if self._next_s is None:
-            self._next_s = 0.0
+        """Note that the client reported a missing topic: list at the next call, unless a listing is scheduled."""
+        if self._due_s is None:
+            self._due_s = 0.0
 
     def refresh_soon(self) -> None:
-        """Look at the next turn, however short ago the last look was."""
-        self._next_s = 0.0
+        """List at the next call, however recent the last listing is."""
+        self._due_s = 0.0
 
     def refresh_if_due(self, client: Consumer | Producer, now_s: float, timeout_s: float) -> None:
-        """Look, if something is missing and it is time."""
-        if self._next_s is None or now_s < self._next_s:
+        """List the topics if a listing is due."""
+        if self._due_s is None or now_s < self._due_s:
             return
-        self._next_s = now_s + self._every_s  # also if the brokers do not answer: a thread that only asks does not poll
+        # Also after a failure: a thread that lists topics at every call does not poll.
+        self._due_s = now_s + self._interval_s
         with contextlib.suppress(KafkaException):  # reported through the client's error callback
             self.refresh(client, timeout_s)
 
     def refresh(self, client: Consumer | Producer, timeout_s: float) -> None:
-        """Ask which topics exist.
+        """List the topics.
 
         Raises:
-            KafkaException: the brokers did not answer in time.
+            KafkaException: the brokers did not respond in time.
         """
-        # All topics, never one by name: asking for a name makes some clusters create it.
+        # All topics, never one by name: a request for one name makes some clusters create it.
         found = client.list_topics(timeout=timeout_s).topics
         existing = {name: len(topic.partitions) for name, topic in found.items() if topic.error is None}
         self.partitions = matching(self._topics, existing)
         absent = missing(self._topics, existing)
         for topic in absent:
-            self._missed(topic)
+            self._on_missing(topic)
         for topic in self._absent.difference(absent):
-            self._found(topic)
+            self._on_found(topic)
         self._absent = set(absent)
         if not absent:
-            self._next_s = None
-        elif self._next_s is None:
-            self._next_s = time.monotonic() + self._every_s
+            self._due_s = None
+        elif self._due_s is None:
+            self._due_s = time.monotonic() + self._interval_s

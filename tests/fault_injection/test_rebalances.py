@@ -231,7 +231,7 @@ def test_second_process_with_the_same_instance_id_ends_one(broker: Broker, tmp_p
                 assert older.wait() == 1
                 (fell,) = older.lines("pipeline crashed")
                 assert fell["error"].startswith(
-                    f"group {group}: there is another member of the name group.instance.id=pod-0 (FENCED_INSTANCE_ID): "
+                    f"group {group}: group.instance.id=pod-0 is used by another member (FENCED_INSTANCE_ID). "
                 )
                 assert older.errors.read_text() == "", "a sentence, and no traceback"
                 assert younger.leave() == 0

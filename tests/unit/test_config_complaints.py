@@ -180,7 +180,7 @@ TABLE = [
     (("kafka:\n", "kafka:\n  transactional.id: x\n"), 2, 21, "kafka.transactional.id",
      "may not be set: dead letters are written outside of transactions", ""),
     (("kafka:\n", "kafka:\n  retries: 0\n"), 2, 12, "kafka.retries",
-     "`retries` must be set >= 1 when `enable.idempotence` is true (for the producer of dead letters)", ""),
+     "`retries` must be set >= 1 when `enable.idempotence` is true (for the dead-letter producer)", ""),
     (("kafka:\n", "kafka:\n  fetch.bytes.mim: 1\n"), 2, 3, "kafka.fetch.bytes.mim",
      'No such configuration property: "fetch.bytes.mim"',
      "check the spelling: the names are in librdkafka's CONFIGURATION.md"),

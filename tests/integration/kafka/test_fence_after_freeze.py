@@ -71,7 +71,7 @@ async def _stand_still(one: Member) -> None:
     """Have it look as if the process had stood still for longer than half the session of six seconds."""
     while not one.heard.fences:
         one.poller._fence._accepted_sent_s -= 4
-        one.poller._commit_scheduler._open_s -= 4
+        one.poller._commit_scheduler._last_open_s -= 4
         await asyncio.sleep(0.02)  # an answer that was under way counts: then once more
 
 

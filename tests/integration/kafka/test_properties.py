@@ -94,7 +94,7 @@ def test_an_objection_that_names_no_property_is_told_once(monkeypatch: pytest.Mo
         asked.append(client)
         return "out of everything"
 
-    monkeypatch.setattr("consumer.kafka.properties._objection", objecting)
+    monkeypatch.setattr("consumer.kafka.properties._client_error", objecting)
     assert complaints(USABLE) == ["out of everything"]
     assert asked == [Consumer, Producer], "each would say the same for ever"
 
@@ -107,7 +107,7 @@ def test_what_only_the_producer_of_dead_letters_cannot_run_with_is_told_before_i
     Consumer(effective({**USABLE, name: value}), logger=logging.getLogger("unheard")).close()  # it has no objection
     (said,) = complaints({**USABLE, name: value})
     assert f"`{name}`" in said
-    assert said.endswith(" (for the producer of dead letters)")
+    assert said.endswith(" (for the dead-letter producer)")
 
 
 def test_letters_are_not_written_in_transactions_and_their_reports_are_not_to_be_had_less() -> None:

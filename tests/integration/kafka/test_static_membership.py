@@ -65,7 +65,7 @@ def test_two_members_of_one_name_end_with_one_and_a_sentence_that_says_so(
         younger.poller.start()
         # The classic protocol takes the second for the first one's restart; the new one keeps to the first.
         ends, stays = (younger, older) if new_protocol else (older, younger)
-        with pytest.raises(PollError, match=r"another member of the name group\.instance\.id=twin") as raised:
+        with pytest.raises(PollError, match=r"group\.instance\.id=twin is used by another member") as raised:
             await asyncio.wait_for(ends.poller.done, WITHIN_S)
         assert group in str(raised.value)
         code = "UNRELEASED_INSTANCE_ID" if new_protocol else "FENCED_INSTANCE_ID"
@@ -86,13 +86,15 @@ def test_a_fatal_error_that_denies_it_is_known_by_its_code_and_the_one_behind_it
     assert is_fatal(hidden)
     assert error_name(hidden) == "FENCED_INSTANCE_ID"
     assert describe_fatal(hidden, "cdp-yotpo", {"group.instance.id": "pod-0"}).startswith(
-        "group cdp-yotpo: there is another member of the name group.instance.id=pod-0 (FENCED_INSTANCE_ID): "
+        "group cdp-yotpo: group.instance.id=pod-0 is used by another member (FENCED_INSTANCE_ID). "
     )
 
 
 def test_other_fatal_errors_are_told_in_the_clients_words() -> None:
     other = KafkaError(KafkaError._FATAL, "out of luck")
     assert (is_fatal(other), error_name(other)) == (True, "_FATAL")
-    assert describe_fatal(other, "cdp-yotpo", {}) == "group cdp-yotpo: the Kafka client cannot go on: out of luck"
+    assert describe_fatal(other, "cdp-yotpo", {}) == (
+        "group cdp-yotpo: the Kafka client failed permanently (out of luck). Restart the process."
+    )
     transient = KafkaError(KafkaError._TRANSPORT)
     assert (is_fatal(transient), error_name(transient)) == (False, "_TRANSPORT")
