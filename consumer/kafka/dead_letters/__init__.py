@@ -1,1 +1,1 @@
-"""The dead-letter topic: what is written there, and the thread that writes it."""
+"""The dead-letter topic: the writer and its thread, the producer, and the headers."""

@@ -1,4 +1,4 @@
-"""What a dead letter says about itself: the headers of the dead-letter contract, version 1."""
+"""The headers of a dead letter: the dead-letter contract, version 1."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def headers_of(
     own_headers_only: bool = False,
     connect_headers: bool = False,
 ) -> Headers:
-    """Return a letter's headers: the original's, in order and untouched, then ours.
+    """Return a dead letter's headers: the original's, in order and unchanged, then ours.
 
-    Headers of the original that begin with `cdp-` are replaced; `cdp-redrives` is carried over. All of ours are UTF-8
-    text. `cdp-original-timestamp` is epoch milliseconds, as Kafka has it; the times of the failures are RFC 3339.
+    Headers of the original that begin with `cdp-` are replaced; the count in `cdp-redrives` is kept. All of ours are
+    UTF-8 text. `cdp-original-timestamp` is epoch milliseconds, as in Kafka. The times of the failures are RFC 3339.
 
     Args:
         dead_letter: the delivery, or the undecodable record.
-        pipeline: whose letter it is.
+        pipeline: the name of its pipeline.
         mapping_version: SHA-256 of the mapping.
-        value_omitted: the value would not fit the topic: the letter has the original's coordinates only.
-        own_headers_only: leave out the original's headers, too: without its value the letter still would not fit.
-        connect_headers: also write the names of Kafka Connect's dead-letter queue (KIP-298).
+        value_omitted: whether the value does not fit the topic. The original's coordinates locate it.
+        own_headers_only: whether the original's headers are left out as well, because they do not fit either.
+        connect_headers: whether to write the names of Kafka Connect's dead-letter queue (KIP-298) as well.
     """
     message = dead_letter.message
     original = message.headers() or []
@@ -51,8 +51,8 @@ def headers_of(
     return kept + [(name, text.encode()) for name, text in texts.items()]
 
 
-def _contract(letter: DeadLetter, pipeline: str, mapping_version: str, redrives: str) -> dict[str, str]:
-    message, fault, entry = letter.message, letter.fault, letter.entry
+def _contract(dead_letter: DeadLetter, pipeline: str, mapping_version: str, redrives: str) -> dict[str, str]:
+    message, fault, entry = dead_letter.message, dead_letter.fault, dead_letter.entry
     texts = {"cdp-dlq-version": VERSION, "cdp-pipeline": pipeline}
     if entry is not None:
         texts |= {"cdp-destination": entry.destination, "cdp-delivery-label": entry.label}
@@ -62,17 +62,17 @@ def _contract(letter: DeadLetter, pipeline: str, mapping_version: str, redrives:
     if fault.status is not None:
         texts["cdp-http-status"] = str(fault.status)
     texts |= {
-        "cdp-attempts": str(letter.attempts),
-        "cdp-first-failed-at": _rfc3339(letter.first_failed_ms),
-        "cdp-last-failed-at": _rfc3339(letter.last_failed_ms),
+        "cdp-attempts": str(dead_letter.attempts),
+        "cdp-first-failed-at": _rfc3339(dead_letter.first_failed_ms),
+        "cdp-last-failed-at": _rfc3339(dead_letter.last_failed_ms),
     }
-    if letter.event_type is not None:
-        texts["cdp-event-type"] = letter.event_type
-    if letter.schema_id is not None:
-        texts["cdp-schema-id"] = letter.schema_id
+    if dead_letter.event_type is not None:
+        texts["cdp-event-type"] = dead_letter.event_type
+    if dead_letter.schema_id is not None:
+        texts["cdp-schema-id"] = dead_letter.schema_id
     return texts | {
         "cdp-mapping-version": mapping_version,
-        "cdp-delivery-id": letter.delivery_id,
+        "cdp-delivery-id": dead_letter.delivery_id,
         "cdp-original-topic": message.topic(),
         "cdp-original-partition": str(message.partition()),
         "cdp-original-offset": str(message.offset()),
@@ -81,9 +81,9 @@ def _contract(letter: DeadLetter, pipeline: str, mapping_version: str, redrives:
     }
 
 
-def _connect(letter: DeadLetter, pipeline: str) -> dict[str, str]:
-    """Return Kafka Connect's names, with our words for what has no stage or class here."""
-    message, fault = letter.message, letter.fault
+def _connect(dead_letter: DeadLetter, pipeline: str) -> dict[str, str]:
+    """Return Kafka Connect's headers: the stage is the nearest of Connect's, and the cause stands in for the class."""
+    message, fault = dead_letter.message, dead_letter.fault
     texts = {
         "topic": message.topic(),
         "partition": str(message.partition()),
@@ -100,7 +100,7 @@ def _connect(letter: DeadLetter, pipeline: str) -> dict[str, str]:
 
 
 def _redrives(original: Headers) -> str:
-    """Return how often the record was redriven: what it says of itself, if that is a number."""
+    """Return the number of redrives from the record's own header, `0` if it is no number."""
     for name, value in reversed(original):
         if name == REDRIVES and value is not None and value.isdigit():
             return value.decode()

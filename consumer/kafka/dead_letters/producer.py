@@ -1,10 +1,10 @@
-"""Writing letters: in order, until the broker has them, each as whole as its topic takes it.
+"""Produces dead letters: in order, until the broker has them, with as much of each record as the topic accepts.
 
 Non-obvious:
 
-* A topic limits the size of a batch, not of a record. A letter that came back as too large is first written alone, then
-  without its value, and at last with our own headers only.
-* `produce` raises at once, with no report to follow, when the client knows the topic to be missing.
+* A topic limits the size of a batch, not of a record. A dead letter that is rejected as too large is first written in a
+  batch of its own, then without its value, and at last with our own headers only.
+* If the client knows the topic to be missing, `produce` raises at once, and no delivery report follows.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from consumer.model import DeadLetter
 from consumer.model.observer import Observer
 
 REPORTS_S = 0.05
-_AT_ONCE = 1000
-_QUESTION_S = 5.0
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 5.0
+_MAX_PER_CALL = 1000
+_METADATA_TIMEOUT_S = 5.0
+_FIRST_BACKOFF_S = 0.5
+_MAX_BACKOFF_S = 5.0
 
 _TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 
 
 class PayloadMode(IntEnum):
-    """How a letter is written: each form is tried once the one before was too large."""
+    """How much of a record its dead letter contains. Each mode is tried after the one before was too large."""
 
     BATCHED = 0
     ALONE = 1
@@ -45,7 +45,7 @@ class PayloadMode(IntEnum):
 
 @dataclass(slots=True)
 class PendingDeadLetter:
-    """A letter on its way, whom to tell, and the form it is written in."""
+    """A dead letter that is not acknowledged yet, with its number in the order of writing."""
 
     number: int
     dead_letter: DeadLetter
@@ -54,13 +54,15 @@ class PendingDeadLetter:
 
 
 class DeadLetterProducer:
-    """The letters of one thread and its producer.
+    """The pending dead letters of one thread, and its producer.
 
     Args:
-        properties: the producer's.
+        properties: the producer's properties.
         topic: the dead-letter topic.
-        headers: a letter's headers in the form it is written in.
-        observer: told what failed.
+        headers: returns a dead letter's headers in a mode.
+        observer: is notified of failures.
+        metadata_timeout_s: seconds that listing the topics may take.
+        max_backoff_s: the longest back-off after failures, in seconds.
     """
 
     def __init__(
@@ -69,148 +71,158 @@ class DeadLetterProducer:
         topic: str,
         headers: Callable[[DeadLetter, PayloadMode], Headers],
         observer: Observer,
+        *,
+        metadata_timeout_s: float = _METADATA_TIMEOUT_S,
+        max_backoff_s: float = _MAX_BACKOFF_S,
     ) -> None:
         self._properties = dict(properties)
         self._topic = topic
         self._headers = headers
         self._observer = observer
-        self._pile: deque[PendingDeadLetter] = deque()
-        self._out: dict[int, PendingDeadLetter] = {}
-        self._back: list[PendingDeadLetter] = []
-        self._done: list[PendingDeadLetter] = []
-        self._pause_s = _FIRST_PAUSE_S
+        self._metadata_timeout_s = metadata_timeout_s
+        self._max_backoff_s = max_backoff_s
+        self._queue: deque[PendingDeadLetter] = deque()
+        self._in_flight: dict[int, PendingDeadLetter] = {}
+        self._returned: list[PendingDeadLetter] = []
+        self._acknowledged: list[PendingDeadLetter] = []
+        self._backoff_s = _FIRST_BACKOFF_S
         self._not_before_s = 0.0
         self._fatal = False
-        self._leaving = False
+        self._closing = False
         self.failing: tuple[str, float] | None = None
-        """The code of the last failure, and since when (monotonic) no letter was acknowledged; read by anyone."""
+        """The code of the last failure, and the monotonic time since which no dead letter was acknowledged.
+
+        Any thread may read it."""
         self._topic_watch = TopicWatch((topic,), observer.topic_missing, self._topic_found)
         self._producer = self._new()
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is to be written or reported."""
-        return not self._pile and not self._out
+        """Whether no dead letter is queued or in flight."""
+        return not self._queue and not self._in_flight
 
     @property
     def wait_s(self) -> float:
-        """Seconds to wait before anything can be done."""
-        return 0.0 if self._out or not self._pile else max(0.0, self._not_before_s - time.monotonic())
+        """Seconds until `serve` can do anything."""
+        return 0.0 if self._in_flight or not self._queue else max(0.0, self._not_before_s - time.monotonic())
 
     def add(self, pending: PendingDeadLetter) -> None:
-        """Take a letter."""
-        self._pile.append(pending)
+        """Queue a dead letter."""
+        self._queue.append(pending)
 
     def serve(self) -> list[PendingDeadLetter]:
-        """Write what can be written, and return the letters that the broker has acknowledged since."""
-        if self._fatal and not self._out and not self._is_made_anew():
-            return self._sorted()
-        # Before any letter needs the topic, and again while it is missing: the client itself would learn of a topic
-        # created meanwhile only after minutes.
-        self._topic_watch.refresh_if_due(self._producer, time.monotonic(), _QUESTION_S)
+        """Write queued dead letters and serve delivery reports; return the newly acknowledged dead letters."""
+        if self._fatal and not self._in_flight and not self._replace_producer():
+            return self._requeue_returned()
+        # Before the first dead letter, and again while the topic is missing. By itself the client would notice a
+        # created topic only after minutes.
+        self._topic_watch.refresh_if_due(self._producer, time.monotonic(), self._metadata_timeout_s)
         if not self._fatal and time.monotonic() >= self._not_before_s:
             self._write()
-        self._producer.poll(REPORTS_S if self._out else 0)
+        self._producer.poll(REPORTS_S if self._in_flight else 0)
         self._fatal = self._fatal or self._broker_loss.brokers_lost
         if self._fatal:
-            self._producer.purge(blocking=False)  # every letter still with it comes back
-        return self._sorted()
+            self._producer.purge(blocking=False)  # the reports return every dead letter in flight
+        return self._requeue_returned()
 
     def close(self) -> list[PendingDeadLetter]:
-        """Take back what is not acknowledged, and return the letters that were."""
-        self._leaving = True
+        """Cancel the dead letters in flight, and return those acknowledged since the last call."""
+        self._closing = True
         self._producer.purge(blocking=False)
         self._producer.poll(0)
-        return self._sorted()
+        return self._requeue_returned()
 
-    def _is_made_anew(self) -> bool:
-        """Make another producer: after a fatal error, or without any broker, one writes nothing any more."""
+    def _replace_producer(self) -> bool:
+        """Create another producer. After a fatal error, or without any broker, the old one never writes again."""
         try:
             self._producer = self._new()
         except KafkaException as error:
-            self._failed(error.args[0])  # a file that it reads may be away for a moment: letters wait, and nothing ends
+            # A file that it reads may be missing for a moment. The dead letters wait, and the thread goes on.
+            self._note_failure(error.args[0])
             return False
         self._fatal = False
         return True
 
     def _new(self) -> Producer:
         self._broker_loss = BrokerLossDetector()
-        callbacks = {"error_cb": self._error, **self._broker_loss.properties()}
+        callbacks = {"error_cb": self._on_error, **self._broker_loss.properties()}
         return Producer({**self._properties, **callbacks}, logger=LIBRDKAFKA_LOG)
 
     def _write(self) -> None:
-        """Give letters to the producer in order; one that goes alone waits for those before it, and others for it."""
+        """Produce in order. One that is written alone waits for all before it, and all after it wait for it."""
         written = 0
-        # One that goes alone is only ever out by itself, so one look tells: looking at all that are out before each
-        # letter took minutes for a large pile. Nor is a large pile written in one go: reports must be served between.
-        while self._pile and written < _AT_ONCE and not self._one_is_out_alone():
-            sheet = self._pile[0]
-            if sheet.mode is not PayloadMode.BATCHED and self._out:
+        # One that is written alone is the only one in flight, so a look at one is enough: a look at all in flight for
+        # each dead letter took minutes for a long queue. The maximum per call lets reports be served in between.
+        while self._queue and written < _MAX_PER_CALL and not self._one_is_alone_in_flight():
+            pending = self._queue[0]
+            if pending.mode is not PayloadMode.BATCHED and self._in_flight:
                 return
-            message = sheet.dead_letter.message
+            message = pending.dead_letter.message
             try:
                 self._producer.produce(
                     self._topic,
-                    value=message.value() if sheet.mode < PayloadMode.WITHOUT_VALUE else None,
-                    key=message.key() if sheet.mode < PayloadMode.COORDINATES_ONLY else None,
-                    headers=cast("list[tuple[str, str | bytes | None]]", self._headers(sheet.dead_letter, sheet.mode)),
-                    on_delivery=self._reporter(sheet),
+                    value=message.value() if pending.mode < PayloadMode.WITHOUT_VALUE else None,
+                    key=message.key() if pending.mode < PayloadMode.COORDINATES_ONLY else None,
+                    headers=cast(
+                        "list[tuple[str, str | bytes | None]]", self._headers(pending.dead_letter, pending.mode)
+                    ),
+                    on_delivery=self._reporter(pending),
                 )
             except BufferError:
-                return  # full: reports make room
+                return  # the client's queue is full: delivery reports make room
             except KafkaException as error:
-                self._failed(error.args[0], sheet)
+                self._note_failure(error.args[0], pending)
                 return
-            self._pile.popleft()
-            self._out[sheet.number] = sheet
+            self._queue.popleft()
+            self._in_flight[pending.number] = pending
             written += 1
 
-    def _one_is_out_alone(self) -> bool:
-        return len(self._out) == 1 and next(iter(self._out.values())).mode is not PayloadMode.BATCHED
+    def _one_is_alone_in_flight(self) -> bool:
+        return len(self._in_flight) == 1 and next(iter(self._in_flight.values())).mode is not PayloadMode.BATCHED
 
-    def _reporter(self, sheet: PendingDeadLetter) -> Callable[[KafkaError | None, Message], None]:
+    def _reporter(self, pending: PendingDeadLetter) -> Callable[[KafkaError | None, Message], None]:
         def report(error: KafkaError | None, _: Message) -> None:
-            del self._out[sheet.number]
+            del self._in_flight[pending.number]
             if error is None:
-                self._done.append(sheet)
+                self._acknowledged.append(pending)
             else:
-                self._back.append(sheet)
-                self._failed(error, sheet)
+                self._returned.append(pending)
+                self._note_failure(error, pending)
 
         return report
 
-    def _failed(self, error: KafkaError, sheet: PendingDeadLetter | None = None) -> None:
-        if self._leaving:
-            return  # taken back, not refused
-        if sheet is not None and error.code() in _TOO_LARGE and sheet.mode is not PayloadMode.COORDINATES_ONLY:
-            sheet.mode = PayloadMode(sheet.mode + 1)
+    def _note_failure(self, error: KafkaError, pending: PendingDeadLetter | None = None) -> None:
+        if self._closing:
+            return  # cancelled by `close`, not rejected
+        if pending is not None and error.code() in _TOO_LARGE and pending.mode is not PayloadMode.COORDINATES_ONLY:
+            pending.mode = PayloadMode(pending.mode + 1)
         else:
-            self._not_before_s = time.monotonic() + self._pause_s
-            self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+            self._not_before_s = time.monotonic() + self._backoff_s
+            self._backoff_s = min(self._backoff_s * 2, self._max_backoff_s)
         if error.code() in MISSING_TOPIC_ERRORS:
             self._topic_watch.refresh_soon()
         self.failing = (error.name(), time.monotonic() if self.failing is None else self.failing[1])
         self._observer.dead_letter_failed(error.name())
 
     def _topic_found(self, topic: str) -> None:
-        self._not_before_s = 0.0  # what was put off for want of the topic need not wait any longer
+        self._not_before_s = 0.0  # ends the back-off of dead letters that failed because the topic was missing
         self._observer.topic_found(topic)
 
-    def _sorted(self) -> list[PendingDeadLetter]:
-        """Put what came back before what has not been written yet, in the old order; return what is done."""
-        if self._back:
-            # A producer gives letters back in several portions: a later one may belong behind an earlier one.
-            last = max(sheet.number for sheet in self._back)
-            while self._pile and self._pile[0].number < last:
-                self._back.append(self._pile.popleft())
-            self._pile.extendleft(sorted(self._back, key=lambda sheet: -sheet.number))
-            self._back = []
-        done, self._done = self._done, []
-        if done:
-            self.failing, self._pause_s, self._not_before_s = None, _FIRST_PAUSE_S, 0.0
-        return done
+    def _requeue_returned(self) -> list[PendingDeadLetter]:
+        """Put returned dead letters back in front of the queue, in their old order; return the acknowledged ones."""
+        if self._returned:
+            # A producer returns dead letters in several portions. A later portion may belong behind an earlier one.
+            last = max(pending.number for pending in self._returned)
+            while self._queue and self._queue[0].number < last:
+                self._returned.append(self._queue.popleft())
+            self._queue.extendleft(sorted(self._returned, key=lambda pending: -pending.number))
+            self._returned = []
+        acknowledged, self._acknowledged = self._acknowledged, []
+        if acknowledged:
+            self.failing, self._backoff_s, self._not_before_s = None, _FIRST_BACKOFF_S, 0.0
+        return acknowledged
 
-    def _error(self, error: KafkaError) -> None:
+    def _on_error(self, error: KafkaError) -> None:
         self._fatal = self._fatal or error.fatal()
-        # Never fatal to the process: another producer is made, and what was not acknowledged is written again.
+        # Never fatal to the process: another producer is created, and writes the unacknowledged dead letters again.
         self._observer.client_error(error.name(), error.str(), fatal=False)

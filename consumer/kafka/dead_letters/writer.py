@@ -1,7 +1,7 @@
-"""The dead-letter topic: letters are written until the broker acknowledges them, and only then said to be.
+"""Writes dead letters until the broker acknowledges them, and reports each acknowledgement to the loop.
 
-Its thread is its own. The poll thread must not serve its acknowledgements: during a drain it would wait for letters
-that wait for it.
+It has a thread of its own. The poll thread must not serve delivery reports: during a drain it would wait for dead
+letters that wait for it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from consumer.kafka.properties import producer_properties
 from consumer.kafka.timeouts import DEAD_LETTERS_S
 from consumer.model import DeadLetter, DeadLetterCause
 from consumer.model.observer import Observer
+from consumer.threads import LoopThread
 
 _IDLE_S = 0.5
 
@@ -28,18 +29,17 @@ class DeadLetterWriter:
     """Writes the dead letters of one pipeline.
 
     Args:
-        properties: the user's librdkafka properties, as they stand.
+        properties: the user's librdkafka properties, unchanged.
         topic: the dead-letter topic.
         pipeline: the pipeline's name, for the headers.
         mapping_version: the mapping's version, for the headers.
-        loop: where acknowledgements are told.
-        observer: told, in the loop, what was acknowledged; and from the thread what failed.
+        loop: the event loop in which acknowledgements are reported.
+        observer: is notified of acknowledgements in the loop, and of failures in the thread.
         connect_headers: whether Kafka Connect's header names are written as well.
 
     Attributes:
-        done: ends when the thread has ended: with a result after `close`, with an exception when it fell. Whoever owns
-        it must
-            then end the process: letters would wait for ever.
+        done: a future of the loop, done when the thread has ended. It has a result after `close`, and an exception if
+            the thread failed. Its owner must then end the process: dead letters would wait forever.
     """
 
     def __init__(
@@ -53,47 +53,46 @@ class DeadLetterWriter:
         *,
         connect_headers: bool = False,
     ) -> None:
-        self.done: asyncio.Future[None] = loop.create_future()
         self._properties = producer_properties(properties)
         self._topic = topic
         self._pipeline = pipeline
         self._mapping_version = mapping_version
         self._connect_headers = connect_headers
-        self._loop = loop
         self._observer = observer
         self._inbox: SimpleQueue[PendingDeadLetter | None] = SimpleQueue()
-        self._shelved = 0
+        self._accepted = 0
         self._acknowledged = 0
         self._all_acknowledged = asyncio.Event()
         self._all_acknowledged.set()
-        self._writing: DeadLetterProducer | None = None
+        self._producer: DeadLetterProducer | None = None
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"dead-letters-{pipeline}", daemon=True)
+        self._thread = LoopThread(self._run, loop, f"dead-letters-{pipeline}")
+        self.done: asyncio.Future[None] = self._thread.done
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
     def write(self, dead_letter: DeadLetter, on_acknowledged: Callable[[], None]) -> None:
-        """Have a letter written; `acked` is called in the loop once the broker has it. Call it in the loop."""
-        self._shelved += 1
+        """Have a dead letter written. Call it in the loop, which calls `on_acknowledged` once the broker has it."""
+        self._accepted += 1
         self._all_acknowledged.clear()
-        self._inbox.put(PendingDeadLetter(self._shelved, dead_letter, on_acknowledged))
+        self._inbox.put(PendingDeadLetter(self._accepted, dead_letter, on_acknowledged))
 
     def stalled_reason(self) -> str | None:
-        """Return why letters are not being written now, in a sentence; `None` if they are, or if there are none."""
-        waiting = self._shelved - self._acknowledged
-        failing = self._writing.failing if self._writing is not None else None
+        """Return why no dead letter can be written now; `None` if they are written, or if none waits."""
+        waiting = self._accepted - self._acknowledged
+        failing = self._producer.failing if self._producer is not None else None
         if failing is None or not waiting:
             return None
         code, since_s = failing
         for_s = time.monotonic() - since_s
-        return f"the dead-letter topic {self._topic} has taken no letter for {for_s:.0f} s ({code}); {waiting} wait"
+        return f"topic {self._topic} has acknowledged no write for {for_s:.0f} s ({code}); {waiting} dead letters wait"
 
     async def close(self, timeout_s: float) -> int:
-        """Write what can be written in so many seconds; return how many letters are left unacknowledged."""
-        if self._thread.ident is None:
-            return self._shelved
+        """Write as many dead letters as the timeout allows; return how many are not acknowledged."""
+        if not self._thread.started:
+            return self._accepted
         emptied = asyncio.create_task(self._all_acknowledged.wait())
         either: list[asyncio.Future[Any]] = [emptied, self.done]
         await asyncio.wait(either, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
@@ -101,74 +100,54 @@ class DeadLetterWriter:
         self._stop.set()
         self._inbox.put(None)  # wakes the thread
         await asyncio.wait([self.done], timeout=DEAD_LETTERS_S)
-        return self._shelved - self._acknowledged
+        return self._accepted - self._acknowledged
 
     # ── The thread ──
 
     def _run(self) -> None:
-        failure: BaseException | None = None
-        try:
-            self._writing = writing = DeadLetterProducer(self._properties, self._topic, self._headers, self._observer)
-            while not self._stop.is_set():
-                self._take(writing)
-                self._stop.wait(min(writing.wait_s, _IDLE_S))
-                self._tell(writing.serve())
-            self._tell(writing.close())
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the process, by way of `done`
-            failure = error
-        self._hop(self._end, failure)
+        self._producer = producer = DeadLetterProducer(self._properties, self._topic, self._headers, self._observer)
+        while not self._stop.is_set():
+            self._take_from_inbox(producer)
+            self._stop.wait(min(producer.wait_s, _IDLE_S))
+            self._report(producer.serve())
+        self._report(producer.close())
 
-    def _take(self, writing: DeadLetterProducer) -> None:
+    def _take_from_inbox(self, producer: DeadLetterProducer) -> None:
         try:
-            # With nothing to do the thread sleeps until a letter comes, looking after the client now and then.
-            sheet = self._inbox.get(timeout=_IDLE_S if writing.is_idle else 0)
+            # An idle thread waits for the next dead letter. The timeout lets it serve the client now and then.
+            pending = self._inbox.get(timeout=_IDLE_S if producer.is_idle else 0)
             while True:
-                if sheet is not None:
-                    writing.add(sheet)
-                sheet = self._inbox.get_nowait()
+                if pending is not None:
+                    producer.add(pending)
+                pending = self._inbox.get_nowait()
         except Empty:
             return
 
-    def _headers(self, letter: DeadLetter, form: PayloadMode) -> list[tuple[str, bytes | None]]:
+    def _headers(self, dead_letter: DeadLetter, mode: PayloadMode) -> list[tuple[str, bytes | None]]:
         return headers_of(
-            letter,
+            dead_letter,
             self._pipeline,
             self._mapping_version,
-            value_omitted=form >= PayloadMode.WITHOUT_VALUE,
-            own_headers_only=form is PayloadMode.COORDINATES_ONLY,
+            value_omitted=mode >= PayloadMode.WITHOUT_VALUE,
+            own_headers_only=mode is PayloadMode.COORDINATES_ONLY,
             connect_headers=self._connect_headers,
         )
 
-    def _tell(self, done: list[PendingDeadLetter]) -> None:
-        if done:
-            self._hop(self._acknowledge, done)
-
-    def _hop(self, what: Callable[..., None], *told: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(what, *told)
-        except RuntimeError:
-            self._stop.set()  # the loop is closed: nobody is left to tell
+    def _report(self, acknowledged: list[PendingDeadLetter]) -> None:
+        if acknowledged and not self._thread.call_in_loop(self._on_acknowledged, acknowledged):
+            self._stop.set()  # the loop is closed: no acknowledgement has any effect any more
 
     # ── The loop ──
 
-    def _acknowledge(self, sheets: list[PendingDeadLetter]) -> None:
-        self._acknowledged += len(sheets)
-        if self._acknowledged == self._shelved:
+    def _on_acknowledged(self, acknowledged: list[PendingDeadLetter]) -> None:
+        self._acknowledged += len(acknowledged)
+        if self._acknowledged == self._accepted:
             self._all_acknowledged.set()
         counts: Counter[tuple[str, DeadLetterCause]] = Counter()
-        for sheet in sheets:
-            entry = sheet.dead_letter.entry
-            counts[
-                "" if entry is None else entry.destination, cast("DeadLetterCause", sheet.dead_letter.fault.cause)
-            ] += 1
-            sheet.on_acknowledged()
+        for pending in acknowledged:
+            dead_letter = pending.dead_letter
+            destination = "" if dead_letter.entry is None else dead_letter.entry.destination
+            counts[destination, cast("DeadLetterCause", dead_letter.fault.cause)] += 1
+            pending.on_acknowledged()
         for (destination, cause), count in counts.items():
             self._observer.dead_lettered(destination, cause, count)
-
-    def _end(self, failure: BaseException | None) -> None:
-        if self.done.done():
-            return
-        if failure is None:
-            self.done.set_result(None)
-        else:
-            self.done.set_exception(failure)

@@ -1,1 +1,1 @@
-"""The schema registry: one client, and the limits of what it accepts as an answer."""
+"""The schema registry: its client, and the limits of a response."""

@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from consumer.kafka.client_health import BrokerLossDetector, PollError
+from consumer.kafka.dead_letters.producer import DeadLetterProducer
 from consumer.kafka.lag import LagMonitor
 from consumer.model import Partition
 from tests.integration.kafka.recording_handler import WITHIN_S, Member, member, options, produce
@@ -111,9 +113,12 @@ def test_lag_is_asked_through_another_client_once_the_first_knows_nobody(
     produce(embedded_broker, topic, 10)
     commit(embedded_broker, group, TopicPartition(topic, 0, 4))
     monkeypatch.setattr("consumer.kafka.lag.Consumer", clients)
-    monkeypatch.setattr("consumer.kafka.lag._TIMEOUT_S", 1.0)
     lag = LagMonitor(
-        {**embedded_broker.client(), "statistics.interval.ms": "0"}, group, lambda: [only], interval_s=0.05
+        {**embedded_broker.client(), "statistics.interval.ms": "0"},
+        group,
+        lambda: [only],
+        interval_s=0.05,
+        timeout_s=1.0,
     )
     lag.start()
     try:
@@ -131,8 +136,8 @@ def test_letters_given_to_a_producer_that_knows_nobody_are_written_by_the_next_e
 ) -> None:
     clients = FirstKnowsNobody(Producer)
     monkeypatch.setattr("consumer.kafka.dead_letters.producer.Producer", clients)
-    monkeypatch.setattr("consumer.kafka.dead_letters.producer._QUESTION_S", 0.5)
-    monkeypatch.setattr("consumer.kafka.dead_letters.producer._LONGEST_PAUSE_S", 0.5)
+    impatient = partial(DeadLetterProducer, metadata_timeout_s=0.5, max_backoff_s=0.5)
+    monkeypatch.setattr("consumer.kafka.dead_letters.writer.DeadLetterProducer", impatient)
     topic = embedded_broker.create_topic("letters")
 
     async def run() -> None:

@@ -88,7 +88,7 @@ def test_a_fatal_error_of_the_client_ends_the_thread(embedded_broker: EmbeddedBr
         one = Member(options(broker, (topic,), group))
         one.poller.start()
         await one.until(lambda: one.road.assignments)
-        one.poller._error(KafkaError(KafkaError.FENCED_INSTANCE_ID, fatal=True))
+        one.poller._on_error(KafkaError(KafkaError.FENCED_INSTANCE_ID, fatal=True))
         with pytest.raises(PollError) as raised:
             await asyncio.wait_for(one.poller.done, WITHIN_S)
         assert group in str(raised.value)

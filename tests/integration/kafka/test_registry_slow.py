@@ -46,7 +46,7 @@ def test_many_references_each_answered_well_but_slowly_are_all_had_in_the_end() 
                 await writer.drain()
 
         async with listening(handle) as url, asked(url, PATIENT_S) as registry:
-            registry._limits.response_s = MANY * 0.1 - 0.5  # all of them together take longer, each by itself does not
+            registry.limits.response_s = MANY * 0.1 - 0.5  # all of them together take longer, each by itself does not
             async with asyncio.timeout(60):
                 return await found(registry, 1)
 
@@ -74,10 +74,10 @@ def test_a_question_that_is_given_up_takes_nothing_from_the_others_under_way() -
                 await writer.drain()
 
         async with listening(handle) as url, asked(url, PATIENT_S) as registry:
-            registry._limits.response_s = 2.0
+            registry.limits.response_s = 2.0
             bad = asyncio.create_task(registry.fetch(1))
             await trickles.wait()
-            registry._limits.response_s = 60.0
+            registry.limits.response_s = 60.0
             good = asyncio.create_task(registry.fetch(2))
             await waits.wait()
             first = await bad
@@ -121,7 +121,7 @@ def test_the_last_address_is_reached_whatever_those_before_it_do(name: str) -> N
             asked(",".join([*[first] * addresses, last]), HASTY_S, **more) as registry,
             asyncio.timeout(120),
         ):
-            registry._limits.response_s = 3 * HASTY_S
+            registry.limits.response_s = 3 * HASTY_S
             return await found(registry, 1)
 
     assert asyncio.run(run()) == SchemaFound('"int"')

@@ -115,7 +115,7 @@ def test_what_trickles_past_its_time_is_left_by_its_own_thread_which_touches_no_
             assert await found(registry, 2) == SchemaFound(
                 '"int"'
             )  # so that a connection is there, and its number known
-            registry._limits.response_s = 2.0
+            registry.limits.response_s = 2.0
             (caller,) = secure.callers
             number = descriptor_bound_to(caller)
             first = await registry.fetch(1)
@@ -142,7 +142,7 @@ def test_what_never_ends_over_tls_is_unreachable_and_leaves_no_thread_behind(sec
             secure.serving(SLOW[name]) as url,
             asked(url, ENDLESS_S, **{"ssl.ca.location": secure.authorities}) as registry,
         ):
-            registry._limits.response_s = 0.5
+            registry.limits.response_s = 0.5
             answer = await registry.fetch(1)
             await asyncio.to_thread(assert_no_thread_is_left)
             return answer
@@ -158,7 +158,7 @@ def test_a_handshake_that_never_ends_is_unreachable_and_leaves_no_thread_behind(
             listening(BEFORE_TLS[name]) as url,
             asked(url.replace("http", "https"), ENDLESS_S, **more) as registry,
         ):
-            registry._limits.response_s = 0.5
+            registry.limits.response_s = 0.5
             answer = await registry.fetch(1)
             await asyncio.to_thread(assert_no_thread_is_left)
             return answer
@@ -182,7 +182,7 @@ def test_a_proxy_that_never_ends_its_answer_is_bounded_too(monkeypatch: pytest.M
                 monkeypatch.setenv("http_proxy", proxy)
             more = {"proxy": proxy} if by == "the property" else {}
             async with asked("http://registry.invalid", ENDLESS_S, **more) as registry:
-                registry._limits.response_s = 0.5
+                registry.limits.response_s = 0.5
                 answer = await registry.fetch(1)
                 await asyncio.to_thread(assert_no_thread_is_left)
                 return answer
@@ -201,10 +201,10 @@ def test_what_no_bound_reaches_costs_a_question_its_answer_and_no_place(monkeypa
     async def run() -> LookupResult:
         monkeypatch.setattr("consumer.kafka.schema_registry.client._fetch", stuck)
         async with asked("http://127.0.0.1:1", ENDLESS_S) as registry:
-            registry._limits.response_s, registry._grace_s = 0.05, 0.05
+            registry.limits.response_s, registry.limits.grace_s = 0.05, 0.05
             answer = await registry.fetch(1)
             resolved.set()
             await asyncio.to_thread(assert_no_thread_is_left)
             return answer
 
-    assert asyncio.run(run()) == RegistryUnreachable("no whole answer within 0.05 s")
+    assert asyncio.run(run()) == RegistryUnreachable("no complete response within 0.05 s")

@@ -124,10 +124,10 @@ def test_a_token_that_never_comes_leaves_no_thread_behind_and_is_had_once_it_doe
     async def run() -> tuple[LookupResult, LookupResult]:
         world.endpoint = SLOW[name]
         async with world.asked(HASTY_S) as registry:
-            registry._limits.response_s = 0.3
+            registry.limits.response_s = 0.3
             first = await registry.fetch(1)
             await asyncio.to_thread(assert_no_thread_is_left)
-            world.endpoint, registry._limits.response_s = None, PATIENT_S
+            world.endpoint, registry.limits.response_s = None, PATIENT_S
             return first, await found(registry, 1)
 
     first, second = asyncio.run(run())
@@ -147,12 +147,12 @@ def test_a_token_that_trickles_over_tls_leaves_no_thread_behind(
             secure.serving(SLOW["a body that trickles"], "/token") as issuer,
             asked(url, ENDLESS_S, **oauth(issuer)) as registry,
         ):
-            registry._limits.response_s = 0.5
+            registry.limits.response_s = 0.5
             answer = await registry.fetch(1)
             await asyncio.to_thread(assert_no_thread_is_left)
             return answer
 
-    assert asyncio.run(run()) == RegistryUnreachable("the token endpoint gave no token")
+    assert asyncio.run(run()) == RegistryUnreachable("the token endpoint returned no token")
     assert secure.callers
 
 
@@ -169,14 +169,14 @@ def test_a_token_without_an_end_takes_bounded_memory(world: World, first: bytes)
 @pytest.mark.parametrize("body", [b'{"error":"invalid_client","error_description":"secret"}', b"{}", b"<html>secret"])
 def test_an_endpoint_that_refuses_our_credentials_is_told_as_that(world: World, status: str, body: bytes) -> None:
     world.endpoint = says(body, status.encode())
-    assert world.ask_once() == RegistryUnauthorized(f"the token endpoint answered HTTP {status[:3]}")
+    assert world.ask_once() == RegistryUnauthorized(f"the token endpoint responded with HTTP {status[:3]}")
     assert world.authorizations == []
 
 
 @pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "429 Too Many Requests", "503 Service Unavailable"])
 def test_an_endpoint_that_merely_gives_no_token_is_unreachable(world: World, status: str) -> None:
     world.endpoint = says(b"<html>secret", status.encode())
-    assert world.ask_once() == RegistryUnreachable("the token endpoint gave no token")
+    assert world.ask_once() == RegistryUnreachable("the token endpoint returned no token")
 
 
 def test_an_endpoint_that_refused_and_is_gone_now_is_unreachable(world: World) -> None:
@@ -217,7 +217,7 @@ def test_a_token_that_is_refused_and_cannot_be_had_anew_is_the_endpoints_trouble
         return False
 
     world.takes = refuse
-    assert world.ask_once() == RegistryUnauthorized("the token endpoint answered HTTP 400")
+    assert world.ask_once() == RegistryUnauthorized("the token endpoint responded with HTTP 400")
     assert world.authorizations == ["Bearer t1"]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from consumer.kafka import timeouts
 from consumer.kafka.poller import Poller
 from consumer.kafka.properties import PollOptions
+from consumer.threads import LoopThread
 from tests.integration.kafka.recording_handler import RecordingHandler, RecordingObserver
 
 SECONDS = st.integers(1, 3000).map(lambda tenths: tenths / 10)
@@ -51,7 +52,11 @@ def test_a_poll_thread_that_does_not_end_is_left_behind_after_what_it_was_grante
         options = PollOptions({}, "group", ("orders",), "earliest", 20)
         poller = Poller(options, RecordingHandler(), asyncio.get_running_loop(), RecordingObserver())
         stuck = threading.Event()
-        poller._thread = threading.Thread(target=stuck.wait, daemon=True)
+
+        def stuck_run() -> None:
+            stuck.wait()
+
+        poller._thread = LoopThread(stuck_run, asyncio.get_running_loop(), "stuck")
         poller.start()
         with pytest.raises(TimeoutError, match=re.escape("the poll thread has not ended within 0.2 s")):
             await poller.shutdown()
