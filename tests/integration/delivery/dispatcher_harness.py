@@ -1,4 +1,4 @@
-"""One destination's lanes with everything real around them but Kafka: ledger, books, settlement, sockets."""
+"""One destination's dispatcher with a real ledger, accounting, settlement and sockets; only Kafka is missing."""
 
 import asyncio
 import time
@@ -51,7 +51,7 @@ class FakeRecord:
 
 
 class FakeSecret:
-    """A secret that a test changes as somebody would change its file."""
+    """A secret that a test changes by setting `on_disk`, as an operator changes the file."""
 
     def __init__(self, value: str) -> None:
         self.value = self.on_disk = value
@@ -71,37 +71,37 @@ class FakeSecret:
 
 
 class FakeDeadLetterTopic:
-    """A dead-letter topic that acknowledges at once, or when it is told to."""
+    """A dead-letter topic that acknowledges at once, or when a test calls `acknowledge`."""
 
     def __init__(self) -> None:
         self.dead_letters: list[DeadLetter] = []
         self.waiting: list[Callable[[], None]] = []
         self.at_once = True
 
-    def write(self, letter: DeadLetter, acked: Callable[[], None]) -> None:
-        self.dead_letters.append(letter)
+    def write(self, dead_letter: DeadLetter, acknowledged: Callable[[], None]) -> None:
+        self.dead_letters.append(dead_letter)
         if self.at_once:
-            asyncio.get_running_loop().call_soon(acked)
+            asyncio.get_running_loop().call_soon(acknowledged)
         else:
-            self.waiting.append(acked)
+            self.waiting.append(acknowledged)
 
     def acknowledge(self) -> None:
         waiting, self.waiting = self.waiting, []
-        for acked in waiting:
-            acked()
+        for acknowledged in waiting:
+            acknowledged()
 
     def stalled_reason(self) -> str | None:
         return None
 
-    def schema_id(self, message: Message) -> str | None:  # noqa: ARG002 - the same of every one
+    def schema_id(self, message: Message) -> str | None:  # noqa: ARG002 - the same for all
         return None
 
-    def event_type(self, message: Message) -> str | None:  # noqa: ARG002 - the same of every one
+    def event_type(self, message: Message) -> str | None:  # noqa: ARG002 - the same for all
         return None
 
 
 class DispatcherHarness:
-    """The lanes of one destination, and what they owe."""
+    """The dispatcher of one destination, and the deliveries it owes."""
 
     def __init__(
         self,
@@ -110,9 +110,13 @@ class DispatcherHarness:
         destination_options: Mapping[str, Any],
         random: Random | None = None,
         wall_clock: Callable[[], float] = time.time,
+        *,
+        url: str | None = None,
     ) -> None:
+        """Send to `url`, a server in front of `fake`, or directly to `fake`."""
         kind = KINDS[{FakeCopilot: "copilot", FakeCustomerio: "customerio", FakeYotpo: "yotpo"}[type(fake)]]
         self.fake = fake
+        self.url = url or fake.url
         self.destination: Destination = kind.construct(kind.options(url=fake.url, **destination_options))
         self.name = self.destination.name
         self.dead_letter_topic, self.observer = FakeDeadLetterTopic(), RecordingObserver()
@@ -133,7 +137,7 @@ class DispatcherHarness:
         credentials: Credentials = (
             BasicCredentials(credential, self.secrets)
             if isinstance(credential, Basic)
-            else TokenCredentials(credential, self.secrets, self._token_call)
+            else TokenCredentials(credential, self.secrets, self._fetch_token)
         )
         self.dispatcher = Dispatcher(
             self.destination,
@@ -147,11 +151,11 @@ class DispatcherHarness:
             wall_clock=wall_clock,
         )
 
-    async def _token_call(self, call: HttpRequest) -> HttpResponse | Fault | Deferred:
-        return await fetch_token(self.token_connection, call, self.dispatcher.rate_limiter)
+    async def _fetch_token(self, request: HttpRequest) -> HttpResponse | Fault | Deferred:
+        return await fetch_token(self.token_connection, request, self.dispatcher.rate_limiter)
 
     def connect(self, timeout_s: float) -> HttpConnection:
-        return HttpConnection(self.fake.url, {**self.destination.headers, "user-agent": "cdp-consumer/test"}, timeout_s)
+        return HttpConnection(self.url, {**self.destination.headers, "user-agent": "cdp-consumer/test"}, timeout_s)
 
     def encode(self, text: str, key: int, target: str, at_ms: int) -> Encoded:
         name, fields = FIELDS[target](f"u{key}", text)
@@ -167,25 +171,25 @@ class DispatcherHarness:
         at_ms: int | None = None,
         event_type: str = "shop.Order",
     ) -> list[str]:
-        """Take one record a text, each owing one delivery, and queue them; return their identities."""
+        """Accept one record per text, each owing one delivery, and enqueue them. Return their identities."""
         now_ms = int(time.time() * 1000) - 1000 if at_ms is None else at_ms
-        made = [self.encode(text, key, target, now_ms) for text, key in zip(texts, keys, strict=True)]
+        encoded = [self.encode(text, key, target, now_ms) for text, key in zip(texts, keys, strict=True)]
         offset = self.ledger.next_offset
-        records: Any = [FakeRecord(offset + number) for number in range(len(made))]
-        owed = [[int(index == self.index)] * len(made) for index in range(len(self.settlement.accounting.names))]
-        first = self.ledger.accept(records, owed, [len(one.body) for one in made])
-        self.settlement.accounting.accounts[self.name].owed += len(made)
+        records: Any = [FakeRecord(offset + number) for number in range(len(encoded))]
+        owed = [[int(index == self.index)] * len(encoded) for index in range(len(self.settlement.accounting.names))]
+        first = self.ledger.accept(records, owed, [len(one.body) for one in encoded])
+        self.settlement.accounting.accounts[self.name].owed += len(encoded)
         entry = Entry(event_type, self.name, f"{self.name}.{target}", target)
         self.dispatcher.enqueue(
             [
                 Delivery(one.body, key, one.envelope, one.identity, now_ms, entry, self.ledger, first + number)
-                for number, (one, key) in enumerate(zip(made, keys, strict=True))
+                for number, (one, key) in enumerate(zip(encoded, keys, strict=True))
             ]
         )
-        return [one.identity for one in made]
+        return [one.identity for one in encoded]
 
     def revoke(self) -> None:
-        """Give the partition away, as a rebalance does; a new ledger takes over."""
+        """Revoke the partition and assign it again, as a rebalance does: a new ledger replaces the old one."""
         self.ledger.may_send = False
         self.dispatcher.drop_revoked([self.ledger])
         self.settlement.accounting.close(self.ledger)
@@ -194,7 +198,7 @@ class DispatcherHarness:
 
     async def until(self, predicate: Callable[[], bool], timeout_s: float = 120.0) -> None:
         async with asyncio.timeout(timeout_s):
-            while not predicate():  # noqa: ASYNC110 - what is looked at is told by nobody
+            while not predicate():  # noqa: ASYNC110 - nothing signals the change
                 await asyncio.sleep(0.002)
 
     async def all_ended(self, timeout_s: float = 120.0) -> None:
@@ -206,7 +210,7 @@ class DispatcherHarness:
         return [DeadLetterCause(letter.fault.cause) for letter in self.dead_letter_topic.dead_letters]
 
     def requests(self) -> list[Any]:
-        """What was called but for tokens."""
+        """Return the requests received, without those for tokens."""
         return [request for request in self.fake.requests if not request.path.endswith("access_tokens")]
 
 
@@ -231,19 +235,22 @@ async def dispatcher_harness(
     destination: Mapping[str, Any] | None = None,
     random: Random | None = None,
     wall_clock: Callable[[], float] = time.time,
+    url: str | None = None,
     **options: Any,  # noqa: ANN401 - fields of several types
 ) -> AsyncIterator[DispatcherHarness]:
-    """Run lanes against a local server that is already there, then take them down; a lane that fell fails the test."""
-    made = DispatcherHarness(fake, DestinationOptions(**{**QUICK, **options}), destination or {}, random, wall_clock)
-    running = asyncio.create_task(made.dispatcher.run())
+    """Run a dispatcher against a local server that is already there, then stop it. A crashed lane fails the test."""
+    harness = DispatcherHarness(
+        fake, DestinationOptions(**{**QUICK, **options}), destination or {}, random, wall_clock, url=url
+    )
+    running = asyncio.create_task(harness.dispatcher.run())
     try:
-        yield made
-        assert not running.done(), "a lane fell"
+        yield harness
+        assert not running.done(), "a lane crashed"
     finally:
-        fallen = running.done() and not running.cancelled() and running.exception() is not None
+        crashed = running.done() and not running.cancelled() and running.exception() is not None
         running.cancel()
-        if fallen:
+        if crashed:
             await running
         with suppress(asyncio.CancelledError):
             await running
-        await made.token_connection.close()
+        await harness.token_connection.close()

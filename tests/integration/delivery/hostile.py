@@ -1,4 +1,4 @@
-"""Answers that lie, as data: what a server does once it has read a call, and what has to become of the call."""
+"""Hostile responses as data: a server's behaviour after it has read a request, and the expected outcome."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Hostile:
     """One row.
 
     Args:
-        name: what the server does.
-        serve: how, after it has read a call whole; bytes are written as they are. Then it closes.
-        outcome: what becomes of a batch, at every destination.
-        but: destination → what becomes of it there, where that differs.
+        name: a description of the response.
+        serve: writes the response, after the whole request was read; bytes are written as they are. Then it closes.
+        outcome: the outcome of a batch, at every destination.
+        but: destination → the outcome there, if it differs.
     """
 
     name: str
@@ -37,11 +37,11 @@ class Hostile:
 
     @property
     def timeout_s(self) -> float:
-        """How long the call may take: soon over where that is the point, and never too short for a slow machine."""
+        """The request's timeout: short in the tests of the timeout, otherwise long enough for a slow machine."""
         return 0.5 if self.outcome == TIMED_OUT else 30.0
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Do it; a client that leaves ends it."""
+        """Write the response until the client closes the connection."""
         with contextlib.suppress(ConnectionError):
             if isinstance(self.serve, bytes):
                 writer.write(self.serve)
@@ -51,7 +51,7 @@ class Hostile:
 
 
 def says(body: bytes, status: bytes = b"200 OK", *headers: bytes) -> bytes:
-    """Return a well-formed answer."""
+    """Return a well-formed response."""
     lines = (b"HTTP/1.1 " + status, b"content-type: application/json", b"content-length: %d" % len(body), *headers)
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
@@ -62,30 +62,30 @@ def head(*lines: bytes) -> bytes:
 
 
 def chunked(body: bytes, *headers: bytes) -> bytes:
-    """Return a 200 that announces chunks and goes on with these bytes."""
+    """Return a 200 with chunked encoding, followed by these bytes."""
     return head(b"transfer-encoding: chunked", *headers) + body
 
 
-def endless(first: bytes, piece: bytes, rest_s: float = 0.0) -> Serve:
-    """Write `first`, then `piece` again and again: as fast as they are taken, or with a rest after each."""
+def endless(first: bytes, piece: bytes, pause_s: float = 0.0) -> Serve:
+    """Write `first`, then `piece` repeatedly: as fast as the client reads, or with a pause after each."""
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
         while True:
             writer.write(piece)
             await writer.drain()
-            await asyncio.sleep(rest_s)
+            await asyncio.sleep(pause_s)
 
     return serve
 
 
 def trickling(first: bytes, piece: bytes) -> Serve:
-    """Write `first`, then `piece` now and then, for ever: no phase is slow, only the whole."""
-    return endless(first, piece, rest_s=0.02)
+    """Write `first`, then `piece` now and then, forever: no phase is slow, only the whole."""
+    return endless(first, piece, pause_s=0.02)
 
 
 def mute(first: bytes) -> Serve:
-    """Write `first`, then nothing more until the client leaves."""
+    """Write `first`, then nothing more until the client closes the connection."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
@@ -103,16 +103,16 @@ _GOOD = b'{"success":true}'
 _WAIT = b"503 Service Unavailable"
 
 ANSWERS = (
-    # ── what stands in the body ──
+    # ── bodies ──
     Hostile("200 with HTML", says(b"<html><body>Please log in</body></html>"), UNINTELLIGIBLE),
     Hostile("200 with truncated JSON", says(b'{"success":tr'), UNINTELLIGIBLE),
     Hostile("200 with invalid JSON", says(b"{'success': True}"), UNINTELLIGIBLE),
     Hostile("200 with JSON of another kind", says(b"[]"), UNINTELLIGIBLE, {"yotpo": DELIVERED}),
     Hostile("200 with half a character", says(b'{"a":"\xc3"}'), UNINTELLIGIBLE),
     Hostile("200 with JSON of a hundred thousand levels", says(b"[" * 100_000), UNINTELLIGIBLE),
-    Hostile("200 with nothing where a body was due", says(b""), UNINTELLIGIBLE, {"yotpo": DELIVERED}),
-    Hostile("204 where a body was due", b"HTTP/1.1 204 No Content\r\n\r\n", UNINTELLIGIBLE, {"yotpo": DELIVERED}),
-    Hostile("206, a part of an answer", says(_GOOD, b"206 Partial Content"), UNINTELLIGIBLE),
+    Hostile("200 without the required body", says(b""), UNINTELLIGIBLE, {"yotpo": DELIVERED}),
+    Hostile("204 where a body is required", b"HTTP/1.1 204 No Content\r\n\r\n", UNINTELLIGIBLE, {"yotpo": DELIVERED}),
+    Hostile("206, a part of a response", says(_GOOD, b"206 Partial Content"), UNINTELLIGIBLE),
     Hostile(
         "an entry that names no event of the batch",
         says(b'{"invalid_events":[{"event_id":"nobody","index":0,"error":"no"}]}'),
@@ -128,15 +128,17 @@ ANSWERS = (
     Hostile("100 MB of body", endless(head(b"content-length: 100000000"), b"x" * 65_536), UNINTELLIGIBLE),
     Hostile("a body without an end", endless(head(), b"x" * 65_536), UNINTELLIGIBLE),
     Hostile("chunks without an end", endless(chunked(b""), b"2\r\nab\r\n" * 10_000), UNINTELLIGIBLE),
-    # ── compression that nobody asked for ──
+    # ── compression that was not requested ──
     Hostile("a gzip bomb", says(_BOMB, b"200 OK", b"content-encoding: gzip"), UNINTELLIGIBLE),
     Hostile("good JSON, compressed", says(gzip.compress(_GOOD), b"200 OK", b"content-encoding: gzip"), UNINTELLIGIBLE),
-    Hostile("good JSON that calls itself deflated", says(_GOOD, b"200 OK", b"content-encoding: deflate"), DELIVERED),
-    # ── redirects, and statuses there are not ──
+    Hostile("good JSON declared as deflate", says(_GOOD, b"200 OK", b"content-encoding: deflate"), DELIVERED),
+    # ── redirects, and statuses that do not exist ──
     Hostile("a redirect", says(b"", b"307 Temporary Redirect", b"location: http://127.0.0.1:1/"), UNEXPECTED),
     Hostile("a redirect to itself", says(b"", b"302 Found", b"location: /"), UNEXPECTED),
     Hostile("304 with a body", b"HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\nhello", UNEXPECTED),
-    Hostile("101 to a protocol nobody asked for", b"HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\nabc", UNREACHABLE),
+    Hostile(
+        "101 to a protocol that was not requested", b"HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\nabc", UNREACHABLE
+    ),
     Hostile("status 600", says(_GOOD, b"600 Beyond"), UNEXPECTED),
     Hostile("status 999999", b"HTTP/1.1 999999 OK\r\n\r\n", UNREACHABLE),
     Hostile("status -200", b"HTTP/1.1 -200 OK\r\n\r\n", UNREACHABLE),
@@ -155,16 +157,16 @@ ANSWERS = (
     Hostile("a chunk's extension without an end", endless(chunked(b"2;x="), b"y" * 10_000), UNREACHABLE),
     Hostile("trailers without an end", endless(chunked(b"2\r\n{}\r\n0\r\n"), b"x: y\r\n" * 1000), UNREACHABLE),
     Hostile("a transfer encoding that is not chunks", head(b"transfer-encoding: gzip") + _GOOD, UNREACHABLE),
-    # ── heads ──
+    # ── headers ──
     Hostile("headers without an end", endless(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n" * 1000), UNREACHABLE),
     Hostile("a header line without an end", endless(b"HTTP/1.1 200 OK\r\nx: ", b"y" * 10_000), UNREACHABLE),
     Hostile("a reason without an end", endless(b"HTTP/1.1 200 ", b"y" * 10_000), UNREACHABLE),
     Hostile("twelve thousand headers", head(*(b"%x:" % n for n in range(12_000))) + _GOOD, DELIVERED),
     Hostile("100 Continue without an end", endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000), TIMED_OUT),
     Hostile("empty lines without an end", endless(b"", b"\r\n" * 1000), UNREACHABLE),
-    Hostile("bytes in a header that are no UTF-8", says(_GOOD, b"200 OK", b"x: \xff\xfe\xc3"), DELIVERED),
+    Hostile("a header value that is not UTF-8", says(_GOOD, b"200 OK", b"x: \xff\xfe\xc3"), DELIVERED),
     Hostile("a NUL in a header", says(_GOOD, b"200 OK", b"x: a\x00b"), UNREACHABLE),
-    Hostile("a header's name of no ASCII", says(_GOOD, b"200 OK", b"\xff\xfe: a"), UNREACHABLE),
+    Hostile("a header name that is not ASCII", says(_GOOD, b"200 OK", b"\xff\xfe: a"), UNREACHABLE),
     Hostile("HTTP/0.9", _GOOD, UNREACHABLE),
     Hostile("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", UNREACHABLE),
     # ── time ──
@@ -173,9 +175,9 @@ ANSWERS = (
     Hostile("chunks that trickle", trickling(chunked(b""), b"1\r\n \r\n"), TIMED_OUT),
     Hostile("nothing at all", mute(b""), TIMED_OUT),
     Hostile("a head and no body", mute(head(b"content-length: 16")), TIMED_OUT),
-    Hostile("a close without an answer", b"", UNREACHABLE),
-    Hostile("a reset without an answer", _reset, UNREACHABLE),
-    # ── waits and dates that cannot be meant ──
+    Hostile("a close without a response", b"", UNREACHABLE),
+    Hostile("a reset without a response", _reset, UNREACHABLE),
+    # ── impossible waits and dates ──
     Hostile("a wait of less than nothing", says(b"", _WAIT, b"retry-after: -1"), LATER),
     Hostile("a wait of 1e308", says(b"", _WAIT, b"retry-after: 1e308"), LATER),
     Hostile("a wait that is not a number", says(b"", _WAIT, b"retry-after: NaN"), LATER),
@@ -184,11 +186,10 @@ ANSWERS = (
     Hostile("a date of garbage", says(_GOOD, b"200 OK", b"date: Thu, 99 Foo 0000 77:88:99 XYZ"), DELIVERED),
     Hostile("a date of thousands of digits", says(_GOOD, b"200 OK", b"date: " + b"9" * 50_000), DELIVERED),
 )
-"""Every answer that lies, with its outcome: nothing of it loses an event, blocks for ever or exhausts memory.
+"""Every hostile response with its outcome: none of them loses an event, blocks forever or exhausts memory.
 
-A *deferred* batch is sent again after the back-off, *batchrefused* splits it, and *blocked* holds the endpoint until an
-answer
-is a good one. *Delivered* are those whose answer, as far as it goes, is what the contract says.
+A *deferred* batch is sent again after the back-off, *batchrefused* splits it, and *blocked* holds the endpoint until a
+good response comes. *Delivered*: the response, as far as it goes, is what the contract says.
 """
 
 OBEYED = (
@@ -196,4 +197,4 @@ OBEYED = (
     Hostile("a wait until the year 9999", says(b"", _WAIT, b"retry-after: Fri, 31 Dec 9999 23:59:59 GMT"), LATER),
     Hostile("a wait of many digits", says(b"", _WAIT, b"retry-after: " + b"9" * 50_000), LATER),
 )
-"""Waits that are obeyed, for a day at the most."""
+"""Waits that are obeyed, for a day at most."""

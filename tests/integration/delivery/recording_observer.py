@@ -1,13 +1,13 @@
-"""What the lanes of a road told their listener, kept by kind."""
+"""An observer that records what a dispatcher reports, by kind."""
 
-# ruff: noqa: ARG002 - a listener hears more than it keeps
+# ruff: noqa: ARG002 - the observer receives more than it records
 
 from consumer.model import DeadLetterCause, Fault
 from consumer.model.observer import Observer
 
 
 class RecordingObserver(Observer):
-    """Keeps what was said."""
+    """Records each report."""
 
     def __init__(self) -> None:
         self.holds: list[tuple[str, Fault]] = []

@@ -10,7 +10,7 @@ import pytest
 from consumer.delivery.http.client import HttpConnection
 from consumer.model import Endpoint, Fault, HttpRequest, HttpResponse, TransientCause
 from tests.integration.delivery.hostile import says
-from tests.integration.delivery.test_hostile_answers import listening, read_call
+from tests.integration.delivery.test_hostile_answers import listening, read_request
 
 BATCH = Endpoint("batch", "POST", "/batch")
 SMALL = HttpRequest(BATCH, b"{}")
@@ -27,7 +27,7 @@ async def calls(answers: Sequence[bytes], timeout_s: float = 30.0) -> tuple[list
         nonlocal connections
         connections += 1
         while waiting:
-            await read_call(reader)
+            await read_request(reader)
             writer.write(waiting.pop(0))
             await writer.drain()
         await reader.read()
@@ -81,7 +81,7 @@ def test_no_compressed_answer_is_asked_for() -> None:
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal asked
-        asked = await read_call(reader)
+        asked = await read_request(reader)
         writer.write(GOOD)
         await reader.read()
 
@@ -103,7 +103,7 @@ def test_a_connection_closed_between_calls_is_replaced_before_the_next_one_start
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
-        await read_call(reader)
+        await read_request(reader)
         writer.write(GOOD)
         writer.close()
         await writer.wait_closed()
@@ -127,9 +127,9 @@ def test_a_connection_that_closes_on_a_call_defers_it_because_it_may_have_been_t
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal seen
-        await read_call(reader)
+        await read_request(reader)
         writer.write(GOOD)
-        await read_call(reader)
+        await read_request(reader)
         seen += 1
 
     async def run() -> list[HttpResponse | Fault]:

@@ -1,4 +1,4 @@
-"""Answers that lie, over real sockets: each has its stated outcome, in bounded time and memory, and loses nothing."""
+"""Hostile responses over real sockets: each has its listed outcome, in bounded time and memory, and loses no event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from consumer.destinations.kinds import KINDS
 from consumer.destinations.status_verdicts import LONGEST_WAIT_S
 from consumer.destinations.yotpo import YotpoOptions
 from consumer.model import BatchEnvelope, Blocked, Deferred, Endpoint, Fault, HttpRequest, HttpResponse, Verdict
-from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
+from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 from tests.integration.delivery.hostile import ANSWERS, DELIVERED, OBEYED, Hostile
 
 URL = "http://127.0.0.1:1"
@@ -28,16 +28,16 @@ DESTINATIONS: dict[str, Destination] = {
     "customerio": KINDS["customerio"].construct(CustomerioOptions(url=URL)),
     "yotpo": KINDS["yotpo"].construct(YotpoOptions(url=URL, store_id="store")),
 }
-CALL = HttpRequest(Endpoint("batch", "POST", "/batch"), b'{"events":[]}')
+REQUEST = HttpRequest(Endpoint("batch", "POST", "/batch"), b'{"events":[]}')
 IDS = ("id-0", "id-1")
-MOST_BYTES = 12_000_000
-"""What one answer may cost at its worst: the limit of a body, twice (gathered, then handed on), and read buffers."""
+MAX_BYTES = 12_000_000
+"""Peak memory of one response: the limit of a body twice (collected, then passed on), and read buffers."""
 
 by_name = pytest.mark.parametrize("row", ANSWERS, ids=lambda row: row.name)
 
 
-async def read_call(reader: asyncio.StreamReader) -> bytes:
-    """Read one call whole and return it."""
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    """Read one whole request and return it."""
     first = await reader.readuntil(b"\r\n\r\n")
     length = next(line for line in first.lower().split(b"\r\n") if line.startswith(b"content-length:"))
     return first + await reader.readexactly(int(length.split(b":")[1]))
@@ -48,7 +48,7 @@ Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def listening(handle: Handle, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """Serve each connection with `handle`, over TLS if told how; give the address, and end every one at the end."""
+    """Serve each connection with `handle`, over TLS if `tls` is given. Yield the address; close all at the end."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,49 +72,49 @@ async def listening(handle: Handle, tls: ssl.SSLContext | None = None) -> AsyncI
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def answered(row: Hostile) -> HttpResponse | Fault:
-    """Make one call to a server that answers as the row says."""
+async def response_of(row: Hostile) -> HttpResponse | Fault:
+    """Send one request to a server that responds as the row says."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_call(reader)
+        await read_request(reader)
         await row(reader, writer)
 
     async with listening(handle) as url:
-        wire = HttpConnection(url, {}, row.timeout_s)
+        connection = HttpConnection(url, {}, row.timeout_s)
         try:
             async with asyncio.timeout(40):
-                return await wire.exchange(CALL, {})
+                return await connection.exchange(REQUEST, {})
         finally:
-            await wire.close()
+            await connection.close()
 
 
 def outcome(result: HttpResponse | Fault, destination: Destination) -> str:
-    """Say in the table's words what becomes of a batch of two."""
+    """Return the outcome of a batch of two, in the table's words."""
     if isinstance(result, Fault):
         return f"deferred: {result.cause}"
-    shape = BatchEnvelope(destination.endpoints[0], b"", b"", 100, 500_000)
-    verdict: Verdict = destination.judge(shape, IDS, result)
+    envelope = BatchEnvelope(destination.endpoints[0], b"", b"", 100, 500_000)
+    verdict: Verdict = destination.judge(envelope, IDS, result)
     if isinstance(verdict, Deferred | Blocked):
         return f"{type(verdict).__name__.lower()}: {verdict.fault.cause}"
     return type(verdict).__name__.lower()
 
 
 @by_name
-def test_every_answer_that_lies_has_its_outcome_in_bounded_memory(row: Hostile) -> None:
+def test_hostile_response_has_its_outcome_in_bounded_memory(row: Hostile) -> None:
     tracemalloc.start()
     try:
-        result = asyncio.run(answered(row))
+        result = asyncio.run(response_of(row))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    said = {name: outcome(result, destination) for name, destination in DESTINATIONS.items()}
-    assert said == {name: row.but.get(name, row.outcome) for name in DESTINATIONS}
-    assert peak < MOST_BYTES
+    outcomes = {name: outcome(result, destination) for name, destination in DESTINATIONS.items()}
+    assert outcomes == {name: row.but.get(name, row.outcome) for name in DESTINATIONS}
+    assert peak < MAX_BYTES
 
 
 @pytest.mark.parametrize("row", OBEYED, ids=lambda row: row.name)
-def test_a_wait_beyond_all_measure_is_a_day(row: Hostile) -> None:
-    result = asyncio.run(answered(row))
+def test_excessive_wait_is_limited_to_a_day(row: Hostile) -> None:
+    result = asyncio.run(response_of(row))
     assert isinstance(result, HttpResponse)
     for destination in DESTINATIONS.values():
         verdict = destination.judge(BatchEnvelope(destination.endpoints[0], b"", b"", 100, 500_000), IDS, result)
@@ -122,24 +122,14 @@ def test_a_wait_beyond_all_measure_is_a_day(row: Hostile) -> None:
         assert (verdict.wait_s, verdict.whole_destination) == (LONGEST_WAIT_S, True)
 
 
-class Behind(DispatcherHarness):
-    """Lanes that call a server in front of the fake."""
-
-    url = ""
-
-    def wire(self, timeout_s: float) -> HttpConnection:
-        """Call the one in front."""
-        return HttpConnection(self.url, dict(self.destination.headers), timeout_s)
-
-
 @asynccontextmanager
-async def liar_before(fake: FakeCopilot, row: Hostile, calls: list[bytes]) -> AsyncIterator[str]:
-    """Answer the first call as the row says, unseen by the fake, and pass every later connection on to it."""
+async def hostile_proxy(fake: FakeCopilot, row: Hostile, requests: list[bytes]) -> AsyncIterator[str]:
+    """Respond to the first request as the row says, and forward every later connection to the fake."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not calls:
-            calls.append(b"")
-            calls[0] = await read_call(reader)
+        if not requests:
+            requests.append(b"")
+            requests[0] = await read_request(reader)
             await row(reader, writer)
             return
         to_reader, to_writer = await asyncio.open_connection("127.0.0.1", fake.port)
@@ -162,20 +152,19 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 @pytest.mark.parametrize(
     "row", [row for row in ANSWERS if row.but.get("copilot", row.outcome) != DELIVERED], ids=lambda row: row.name
 )
-def test_what_was_answered_with_a_lie_is_sent_again_with_the_same_ids_and_becomes_no_letter(
-    row: Hostile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batch_is_sent_again_with_same_ids_after_hostile_response(row: Hostile) -> None:
     async def run() -> None:
-        calls: list[bytes] = []
-        async with FakeCopilot(client_id="id", client_secret="secret") as fake, liar_before(fake, row, calls) as url:
-            monkeypatch.setattr(Behind, "url", url)
-            monkeypatch.setattr("tests.integration.delivery.dispatcher_harness.DispatcherHarness", Behind)
-            async with dispatcher_harness(fake, lanes=1, timeout_s=row.timeout_s, probe_s=0.05) as lanes:
-                ids = lanes.owe(["a", "b", "c"], [1, 2, 1], "custom_event")
-                await lanes.all_ended()
-                assert all(each.encode() in calls[0] for each in ids)
-                assert fake.stored_ids() == set(ids)
-                assert [arrival.id for arrival in fake.received] == ids, "each once, in order"
-                assert not lanes.dead_letter_topic.dead_letters
+        requests: list[bytes] = []
+        async with (
+            FakeCopilot(client_id="id", client_secret="secret") as fake,
+            hostile_proxy(fake, row, requests) as url,
+            dispatcher_harness(fake, url=url, lanes=1, timeout_s=row.timeout_s, probe_s=0.05) as harness,
+        ):
+            ids = harness.owe(["a", "b", "c"], [1, 2, 1], "custom_event")
+            await harness.all_ended()
+            assert all(each.encode() in requests[0] for each in ids)
+            assert fake.stored_ids() == set(ids)
+            assert [arrival.id for arrival in fake.received] == ids, "each once, in order"
+            assert not harness.dead_letter_topic.dead_letters
 
     asyncio.run(run())

@@ -1,4 +1,4 @@
-"""A destination that is ill, wholly or in one of its servers: whoever meets that is healthy, and arrives in the end."""
+"""A destination with failing servers: healthy events are never given up, and arrive in the end."""
 
 import asyncio
 import random
@@ -7,7 +7,6 @@ from itertools import cycle
 
 from consumer.delivery.backoff import Backoff
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
-from consumer.delivery.http.client import HttpConnection
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.fault_rules import Respond, chance
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
@@ -17,55 +16,61 @@ FAILURES = 3
 
 
 async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while part := await reader.read(65536):
-        writer.write(part)
+    while data := await reader.read(65536):
+        writer.write(data)
         await writer.drain()
     writer.close()
 
 
-def test_a_lane_whose_connection_leads_to_the_one_sick_server_takes_another_once_a_batch_keeps_failing() -> None:
+def test_lane_reconnects_once_a_batch_keeps_failing() -> None:
+    """A load balancer may have tied its connection to the one broken server."""
+
     async def run() -> None:
         never = PoisonDetectionOptions(failures=FAILURES, give_up_after_s=3600)
-        async with FakeCustomerio(api_key="key") as sick, FakeCustomerio(api_key="key") as sound:
-            sick.faults.add(Respond(500), name="sick")
-            servers = cycle([sick, sound])
+        async with FakeCustomerio(api_key="key") as broken, FakeCustomerio(api_key="key") as healthy:
+            broken.faults.add(Respond(500), name="broken")
+            servers = cycle([broken, healthy])
 
             async def balance(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                """Lead each connection to a server in turn, as a balancer of connections does."""
-                there, back = await asyncio.open_connection("127.0.0.1", next(servers).port)
-                await asyncio.gather(pipe(reader, back), pipe(there, writer))
+                """Forward each connection to the next server in turn, as a load balancer does."""
+                reader_there, writer_there = await asyncio.open_connection("127.0.0.1", next(servers).port)
+                try:
+                    await asyncio.gather(pipe(reader, writer_there), pipe(reader_there, writer))
+                finally:
+                    writer_there.close()
 
-            async with listening(balance) as url, dispatcher_harness(sound, lanes=1, poison_detection=never) as lanes:
-                lanes.dispatcher.lanes[0]._wire = wire = HttpConnection(
-                    url + sound.prefix, lanes.destination.headers, 60.0
-                )
-                ids = lanes.owe([f"fine-{n}" for n in range(20)], list(range(20)), "track")
-                await lanes.all_ended()
-                assert [len(sick.requests), len(sick.received)] == [FAILURES, 0]
-                assert Counter(arrival.id for arrival in sound.received) == Counter(ids)
-                assert not lanes.dispatcher.poison_candidates
-                await wire.close()
+            async with (
+                listening(balance) as url,
+                dispatcher_harness(
+                    healthy, url=url + healthy.prefix, lanes=1, poison_detection=never, timeout_s=60.0
+                ) as harness,
+            ):
+                ids = harness.owe([f"fine-{n}" for n in range(20)], list(range(20)), "track")
+                await harness.all_ended()
+                assert [len(broken.requests), len(broken.received)] == [FAILURES, 0]
+                assert Counter(arrival.id for arrival in healthy.received) == Counter(ids)
+                assert not harness.dispatcher.poison_candidates
 
     asyncio.run(run())
 
 
-def test_a_destination_that_answers_every_fifth_call_only_has_nothing_given_up_however_long_it_is_so() -> None:
+def test_destination_with_one_success_in_five_gives_up_nothing() -> None:
     async def run() -> None:
         soon = PoisonDetectionOptions(give_up_after_s=0.2)
         quick = Backoff(0.001, 0.005)
         async with (
             FakeCustomerio(api_key="key") as fake,
-            dispatcher_harness(fake, {"events": 1}, poison_detection=soon, backoff=quick, timeout_s=60.0) as lanes,
+            dispatcher_harness(fake, {"events": 1}, poison_detection=soon, backoff=quick, timeout_s=60.0) as harness,
         ):
-            ill = fake.faults.add(Respond(500), when=chance(0.8, random.Random(1)), name="ill")
+            failing = fake.faults.add(Respond(500), when=chance(0.8, random.Random(1)), name="failing")
             ids: list[str] = []
-            while ill.hits < 2000:
-                missing = 200 - lanes.ledger.open_records
-                ids += lanes.owe(["fine"] * missing, list(range(len(ids), len(ids) + missing)), "track")
+            while failing.hits < 2000:
+                missing = 200 - harness.ledger.open_records
+                ids += harness.owe(["fine"] * missing, list(range(len(ids), len(ids) + missing)), "track")
                 await asyncio.sleep(0.01)
-            fake.faults.remove(ill)
-            await lanes.all_ended()
-            assert not lanes.dead_letter_topic.dead_letters
+            fake.faults.remove(failing)
+            await harness.all_ended()
+            assert not harness.dead_letter_topic.dead_letters
             assert Counter(arrival.id for arrival in fake.received) == Counter(ids)
 
     asyncio.run(run())
