@@ -8,7 +8,7 @@ from consumer.config.settings import Settings
 from consumer.destinations.customerio.journeys_limits import warnings
 from consumer.model.findings import Finding
 from consumer.model.values import Fields
-from consumer.translation.mapping.rules import Constant, EventMapping, Object
+from consumer.translation.mapping.rules import ConstantField, EventMapping, ObjectField
 
 
 def advice(mapping: EventMapping, settings: Settings) -> list[Finding]:
@@ -28,9 +28,9 @@ def advice_on(kind: str, target: str, body: bytes) -> list[str]:
     return warnings(target, None, json.loads(body)) if kind == "customerio" else []
 
 
-def _told(made: Object) -> Fields:
+def _told(made: ObjectField) -> Fields:
     """Return the fields of every event as far as the mapping tells: the names, and the values that are constant."""
     return {
-        name: _told(each) if isinstance(each, Object) else each.value if isinstance(each, Constant) else None
+        name: _told(each) if isinstance(each, ObjectField) else each.value if isinstance(each, ConstantField) else None
         for name, each in made.fields.items()
     }

@@ -65,11 +65,14 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     return by_folded[close[0]] if close else None
 
 
-def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """Return the hint for an unknown name: the nearest one, else all of them (if they are few), else ""."""
+def did_you_mean(word: str, names: Iterable[str], *, at_most: int | None = 15) -> str:
+    """Return the hint for an unknown name: the nearest known one, else all of them, else "".
+
+    More than `at_most` names are not listed; `None` lists any number.
+    """
     known = sorted(names)
     name = nearest(word, known)
     if name is not None:
         return f"did you mean `{name}`?"
-    few = 15
-    return "known here: " + ", ".join(f"`{each}`" for each in known) if 0 < len(known) <= few else ""
+    listed = known if at_most is None or len(known) <= at_most else []
+    return "known here: " + ", ".join(f"`{each}`" for each in listed) if listed else ""

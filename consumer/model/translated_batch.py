@@ -70,5 +70,5 @@ class Translation:
 class Translates(Protocol):
     """The one door of translation."""
 
-    def translate(self, lot: Sequence[Message]) -> Translation:
+    def translate(self, records: Sequence[Message]) -> Translation:
         """Turn a lot into deliveries, skips and faults; never waits."""

@@ -1,1 +1,1 @@
-"""Records to deliveries: decoding, the mapping file, expressions. No decoded event leaves this package."""
+"""Records to deliveries: Avro decoding, the mapping, expressions. Decoded events do not leave this package."""

@@ -1,4 +1,4 @@
-"""What is known of each schema key: a plan for its records, why they cannot be read, or since when it is unknown."""
+"""The schemas by key: usable, unusable, or unknown since a point in time."""
 
 from __future__ import annotations
 
@@ -13,91 +13,100 @@ from consumer.translation.avro.wire_format import is_fingerprint
 from consumer.translation.event_translator import EventTranslator
 
 RETRY_MS = 30_000
-"""How long the registry's word that a schema is unknown is believed before it is asked again."""
+"""How long a registry's response that a schema does not exist counts, before the schema is requested again."""
 
-_MOST_UNKNOWN = 10_000  # keys; bytes that only look like the wire format name millions
-_UNKNOWN = "the registry knows no schema of this id"
-_NOT_IN_DIRECTORY = "no file of the schema directory has this fingerprint"
+_MAX_UNKNOWN = 10_000  # keys; random bytes that look like the wire format can name millions
+_NOT_IN_REGISTRY = "the registry has no schema with this id"
+_NOT_IN_DIRECTORY = "no file in the schema directory has this fingerprint"
 
 
 @dataclass(frozen=True, slots=True)
 class EventSchema:
-    """How records of one schema are translated."""
+    """A schema that records were written with, and the translators of its events."""
 
     writer: WriterSchema
     branches: tuple[tuple[Branch, EventTranslator | None], ...]
-    """Each branch with the plan of its event type; `None` if nothing of this pipeline speaks of it."""
+    """Each branch with the translator of its event type; `None` if the pipeline has no entry for it."""
 
 
 @dataclass(slots=True)
 class _Unknown:
     first_ms: int
-    """When it was first found to be unknown."""
+    """When the schema was first found to be unknown, epoch milliseconds."""
     retry_ms: int
-    """When its fetch is due again."""
+    """When the schema is requested again, epoch milliseconds."""
 
 
 class SchemaCache:
-    """Schemas by key, learned from the registry or found in the directory."""
+    """Schemas by key, from the registry or from the schema directory."""
 
     def __init__(
         self,
         directory: SchemaDirectory,
-        plans: Mapping[str, EventTranslator],
-        asked_about: Collection[str],
+        translators: Mapping[str, EventTranslator],
+        named_records: Collection[str],
         grace_s: float,
         clock_ms: Callable[[], int],
     ) -> None:
-        """`plans` are by event type; `asked_about` are the records that must know their own name."""
+        """Start without any schema.
+
+        Args:
+            directory: the schemas found by fingerprint.
+            translators: by event type.
+            named_records: full names of the records that are decoded with their name.
+            grace_s: how long after a record's timestamp its unknown schema may still appear.
+            clock_ms: the wall clock, epoch milliseconds.
+        """
         self._directory = directory
-        self._plans = plans
-        self._asked_about = asked_about
+        self._translators = translators
+        self._named_records = named_records
         self._grace_ms = int(grace_s * 1000)
         self._clock_ms = clock_ms
-        self._keys: dict[SchemaKey, EventSchema | Fault] = {}
+        self._known: dict[SchemaKey, EventSchema | Fault] = {}
         self._unknown: dict[SchemaKey, _Unknown] = {}
 
     def get(self, key: SchemaKey) -> EventSchema | Fault | None:
-        """Return what records of this key get; `None` if nothing is known of it."""
-        found = self._keys.get(key)
+        """Return the schema, or the fault that all its records have; `None` if it is not known yet."""
+        found = self._known.get(key)
         if found is None and isinstance(key, str) and key in self._directory.by_fingerprint:
             schema = self._directory.by_fingerprint[key]
             self.learn(key, schema.text, schema.references)
-            found = self._keys[key]
+            found = self._known[key]
         return found
 
     def __len__(self) -> int:
-        """Count the schemas kept, those that cannot be used included."""
-        return len(self._keys)
+        """Count the schemas kept, unusable ones included."""
+        return len(self._known)
 
     def learn(self, key: SchemaKey, text: str, references: Mapping[str, str]) -> Fault | None:
-        """Take in a schema; a fault says that no record written with it can be read."""
+        """Keep a schema. Return a fault if no record written with it can be decoded."""
         self._unknown.pop(key, None)
-        writer = read_schema(text, references, self._asked_about)
+        writer = read_schema(text, references, self._named_records)
         if isinstance(writer, Fault):
-            self._keys[key] = writer
+            self._known[key] = writer
             return writer
         branches = tuple(
-            (branch, self._plans.get(branch.name) if branch.is_record else None) for branch in writer.branches
+            (branch, self._translators.get(branch.name) if branch.is_record else None) for branch in writer.branches
         )
-        self._keys[key] = EventSchema(writer, branches)
+        self._known[key] = EventSchema(writer, branches)
         return None
 
     def learn_unknown(self, key: SchemaKey, at_ms: int) -> None:
-        """Take in the registry's word that there is no such schema."""
-        if key in self._keys:
+        """Keep that the registry had no such schema at this time, epoch milliseconds."""
+        if key in self._known:
             return
-        if len(self._unknown) >= _MOST_UNKNOWN and key not in self._unknown:
+        if len(self._unknown) >= _MAX_UNKNOWN and key not in self._unknown:
             del self._unknown[next(iter(self._unknown))]
         known = self._unknown.get(key)
         first_ms = at_ms if known is None else min(at_ms, known.first_ms)
         self._unknown[key] = _Unknown(first_ms, at_ms + RETRY_MS)
 
-    def resolve_unknown(self, key: SchemaKey, stamp_ms: int, missing: set[SchemaKey]) -> Fault | None:
-        """Decide on a record whose schema is not known: a fault, or `None`: it waits (and its key may join `missing`).
+    def resolve_unknown(self, key: SchemaKey, timestamp_ms: int, missing: set[SchemaKey]) -> Fault | None:
+        """Return the fault of a record whose schema is not known, or `None` if it waits.
 
-        An unknown id is judged by the record's own timestamp plus the grace time: a producer may run ahead of the
-        registry's replication, but not for long. A timestamp in the future counts from when the key was first unknown.
+        A key that must be requested is added to `missing`. A record waits until its own timestamp plus the grace time,
+        because a producer may run ahead of the registry's replication. A timestamp in the future counts from when the
+        key was first unknown.
         """
         now_ms = self._clock_ms()
         unknown = self._unknown.get(key)
@@ -108,6 +117,6 @@ class SchemaCache:
         elif unknown is None or now_ms >= unknown.retry_ms:
             missing.add(key)
             return None
-        if min(stamp_ms, unknown.first_ms) + self._grace_ms > now_ms:
+        if min(timestamp_ms, unknown.first_ms) + self._grace_ms > now_ms:
             return None
-        return Fault(DeadLetterCause.UNKNOWN_SCHEMA, _NOT_IN_DIRECTORY if is_fingerprint(key) else _UNKNOWN)
+        return Fault(DeadLetterCause.UNKNOWN_SCHEMA, _NOT_IN_DIRECTORY if is_fingerprint(key) else _NOT_IN_REGISTRY)

@@ -128,8 +128,8 @@ def test_headers_key_and_time_of_an_event_are_used(tmp_path: Path) -> None:
     [
         ("nope", "stdin:1: error: is not a line of JSON (column 1)"),
         ("[]", "stdin:1: error: must be an object: {type, value, key, headers, timestamp}"),
-        ('{"typ": "x"}', "stdin:1: error: typ: is not part of an event; did you mean `type`?"),
-        ('{"value": {}}', "stdin:1: error: type: must be the event's full name"),
+        ('{"typ": "x"}', "stdin:1: error: typ: is not a key of an event; did you mean `type`?"),
+        ('{"value": {}}', "stdin:1: error: type: must be the full name of the event type"),
         ('{"type": "com.acme.shop.OrderPlacd", "value": {}}', "did you mean `com.acme.shop.OrderPlaced`?"),
         ('{"type": "x", "key": 1}', "stdin:1: error: key: must be text or null"),
         ('{"type": "x", "headers": {"a": 1}}', "stdin:1: error: headers: each must have a name, and text or null"),

@@ -20,15 +20,15 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 def test_both_implementations_of_the_formula_agree(
     event_type: str, destination: str, label: str, own_id: str, element: str | None
 ) -> None:
-    entry = delivery_id.of_entry(event_type, destination, label)
+    entry = delivery_id.entry_hash(event_type, destination, label)
     elements = () if element is None else (element,)
     mine = oracle.delivery_digest(event_type, destination, label, oracle.own_id_parts(own_id), *elements)
-    assert mine == delivery_id.finish(entry, delivery_id.own(own_id), element)
+    assert mine == delivery_id.digest(entry, delivery_id.own_id(own_id), element)
 
 
 @given(texts, st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1))
 def test_record_without_an_own_id_is_identified_by_coordinates(topic: str, partition: int, offset: int) -> None:
-    theirs = delivery_id.at(delivery_id.place(topic, partition), offset)
+    theirs = delivery_id.position(delivery_id.partition_prefix(topic, partition), offset)
     assert oracle.coordinates_parts(topic, partition, offset) == theirs
 
 

@@ -71,7 +71,7 @@ def _came_to(run: Any, value: Value) -> tuple[str, object]:  # noqa: ANN401 - ei
     try:
         found = run(value, Scope(NOTHING, value))
     except UnmappableError as error:
-        return "unmappable", error.said
+        return "unmappable", error.reason
     return type(found).__name__, found
 
 
@@ -81,7 +81,7 @@ def test_both_ways_of_running_an_expression_agree(text: str, value: Value) -> No
     assert not isinstance(expression, Problem)
     ast = ExactParser().parse(text).parsed
     interpreter = Interpreter()
-    assert _came_to(expression.run, value) == _came_to(lambda v, scope: interpreter.run(ast, v, scope), value)
+    assert _came_to(expression.evaluate, value) == _came_to(lambda v, scope: interpreter.evaluate(ast, v, scope), value)
 
 
 @pytest.mark.parametrize("text", ["(" * 60 + "a" + ")" * 60, "!" * 60 + "a", "a" + " || a" * 90, "a" + ".a" * 300])

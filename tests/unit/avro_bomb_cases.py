@@ -44,7 +44,7 @@ BOMBS = (
     ),
     Bomb("three hundred types in a row", row(300, "int"), _TOO_DEEP, b"\x02"),
     Bomb("ten thousand types in a row", row(10_000, "int"), "more than 200000 named types"),
-    Bomb("a union of a hundred thousand unions", "[" + ",".join(["[]"] * 100_000) + "]", "what the schema says"),
+    Bomb("a union of a hundred thousand unions", "[" + ",".join(["[]"] * 100_000) + "]", "not a valid Avro schema"),
     Bomb(
         "a row of types that is reached step by step",
         [f"R{n}" for n in range(49, 900, 50)],
@@ -55,13 +55,13 @@ BOMBS = (
     Bomb(
         "ten thousand references in a row",
         '"R9999"',
-        "too many to bring into order",
+        "too many references to put into order",
         references={f"r{n}": each for n, each in enumerate(row(10_000, "int"))},
     ),
     Bomb(
         "a thousand references in the worst order",
         '"R999"',
-        "too many to bring into order",
+        "too many references to put into order",
         references={f"r{n}": row(1000, "int")[n] for n in (*range(1, 1000, 2), *range(998, -1, -2))},
     ),
     Bomb(
@@ -79,7 +79,7 @@ BOMBS = (
         ],
         "more than 200000 named types",
     ),
-    Bomb("references in a circle", '"A"', "is not there", b"", {"a": record("A", b="B"), "b": record("B", a="A")}),
+    Bomb("references in a circle", '"A"', "is not defined", b"", {"a": record("A", b="B"), "b": record("B", a="A")}),
     Bomb("names that collide", '"A"', "same name", b"\x02", {"a": record("A", a="int"), "b": record("A", a="string")}),
     Bomb("a name given again", record("A", a="int"), "same name", b"\x02", {"a": record("A", a="string")}),
     Bomb(
@@ -138,7 +138,7 @@ BOMBS = (
     Bomb("a map with a key of a negative length", {"type": "map", "values": "int"}, _EARLY, b"\x02\x01\x02\x00"),
     Bomb("fixed of 2^62 bytes", {"type": "fixed", "name": "F", "size": 1 << 62}, _EARLY, b"abc"),
     Bomb("fixed of a negative size", {"type": "fixed", "name": "F", "size": -5}, _EARLY, b"abc"),
-    Bomb("fixed of a size in words", {"type": "fixed", "name": "F", "size": "many"}, "what the schema says", b"abc"),
+    Bomb("fixed of a size in words", {"type": "fixed", "name": "F", "size": "many"}, "does not fit the schema", b"abc"),
     Bomb("a symbol before the first", {"type": "enum", "name": "E", "symbols": ["A", "B"]}, "symbol", b"\x01"),
     Bomb("a number of five thousand bytes", array("long"), _EARLY, b"\xff" * 5000),
 )

@@ -16,7 +16,7 @@ def test_a_chain_of_records_that_would_end_the_process_is_undecodable() -> None:
     chain = schema_of(record("Chain", next=["null", "Chain"])).branches[0]
     result = decode(chain, b"\x02" * 200_000 + b"\x00", 0)
     assert result == Fault(
-        DeadLetterCause.UNDECODABLE, "the value does not decode: it is nested more than 200 levels deep"
+        DeadLetterCause.UNDECODABLE, "the value cannot be decoded: it is nested more than 200 levels deep"
     )
 
 
@@ -41,7 +41,7 @@ def test_an_array_of_nulls_within_reason_is_read() -> None:
 def test_references_that_miss_a_type_are_a_fault() -> None:
     result = read_schema('"shop.A"', {"a": json.dumps(record("shop.A", b="shop.B"))})
     assert isinstance(result, Fault)
-    assert "a type that is not there" in result.detail
+    assert "a type that is not defined" in result.detail
 
 
 def test_the_guard_reads_every_type_and_lets_good_data_pass() -> None:
@@ -74,7 +74,7 @@ def test_the_guard_reads_every_type_and_lets_good_data_pass() -> None:
     value = {**leaf, "i": {**leaf, "i": None}}
     datum = written(schema, value)
     branch = schema_of(schema).branches[0]
-    assert branch.guard is not None
+    assert branch.checker is not None
     assert decode(branch, datum, 0) == value
     for end in range(len(datum)):
         assert isinstance(decode(branch, datum[:end], 0), Fault)
@@ -93,7 +93,7 @@ def test_a_branch_that_the_union_does_not_have_is_undecodable() -> None:
 def test_a_branch_or_symbol_that_is_not_there_is_undecodable_under_guard_too() -> None:
     schema = record("G", e={"type": "enum", "name": "E", "symbols": ["A"]}, me=["null", "G"])
     branch = schema_of(schema).branches[0]
-    assert branch.guard is not None
+    assert branch.checker is not None
     assert decode(branch, b"\x00\x00", 0) == {"e": "A", "me": None}
     for damaged in (b"\x02\x00", b"\x00\x04", b"\x01\x00", b"\x00\x01"):
         result = decode(branch, damaged, 0)
@@ -103,8 +103,8 @@ def test_a_branch_or_symbol_that_is_not_there_is_undecodable_under_guard_too() -
 
 def test_a_type_spoken_of_twice_needs_no_guard_and_one_that_holds_itself_does() -> None:
     place = record("Place", city="string")
-    assert schema_of(record("R", a=place, b="Place", c="Place")).branches[0].guard is None
-    assert schema_of(record("R", a=place, b="Place", c=["null", "R"])).branches[0].guard is not None
+    assert schema_of(record("R", a=place, b="Place", c="Place")).branches[0].checker is None
+    assert schema_of(record("R", a=place, b="Place", c=["null", "R"])).branches[0].checker is not None
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_damaged_bytes_are_undecodable_and_the_fault_says_how(damage: Callable[[
     ("text", "said"),
     [
         ("{", "not JSON"),
-        ('"shop.Missing"', "a type that is not there"),
-        ("5", "it is not what the schema says"),
+        ('"shop.Missing"', "a type that is not defined"),
+        ("5", "it is not a valid Avro schema"),
         ('{"type": "record", "name": "R"}', "KeyError"),
         ("[" * 5000 + "]" * 5000, "too deeply"),
     ],
@@ -149,7 +149,7 @@ def test_a_schema_that_cannot_be_used_is_a_fault(text: str, said: str) -> None:
 def test_a_schema_of_a_size_no_machine_has_makes_its_records_undecodable(size: int) -> None:
     schema = schema_of({"type": "fixed", "name": "F", "size": size})
     result = decode(schema.branches[0], b"abc", 0)
-    assert result == Fault(DeadLetterCause.UNDECODABLE, "the value does not decode: a length in it is impossible")
+    assert result == Fault(DeadLetterCause.UNDECODABLE, "the value cannot be decoded: a length in it is impossible")
 
 
 def test_a_default_that_does_not_fit_its_type_does_not_matter_to_what_was_written() -> None:

@@ -14,39 +14,39 @@ BEGUN = ("com.acme.shop.OrderPlaced", "customerio", "track:Order Completed")
 
 def test_golden_vector_of_an_event_with_an_id_of_its_own() -> None:
     assert (
-        delivery_id.finish(delivery_id.of_entry(*BEGUN), delivery_id.own("e-1")).hex()
+        delivery_id.digest(delivery_id.entry_hash(*BEGUN), delivery_id.own_id("e-1")).hex()
         == "44b84de741c0b11e97b35750b40893b9"
     )
 
 
 def test_golden_vector_of_an_event_known_by_its_place() -> None:
-    who = delivery_id.at(delivery_id.place("shop.orders", 3), 41)
-    assert delivery_id.finish(delivery_id.of_entry(*BEGUN), who).hex() == "d154e376c4d641bc238a8e47d27cd159"
+    who = delivery_id.position(delivery_id.partition_prefix("shop.orders", 3), 41)
+    assert delivery_id.digest(delivery_id.entry_hash(*BEGUN), who).hex() == "d154e376c4d641bc238a8e47d27cd159"
 
 
 def test_golden_vector_of_an_element() -> None:
     assert (
-        delivery_id.finish(delivery_id.of_entry(*BEGUN), delivery_id.own("e-1"), "line-2").hex()
+        delivery_id.digest(delivery_id.entry_hash(*BEGUN), delivery_id.own_id("e-1"), "line-2").hex()
         == "f3eb9dc4e01761efba06336f564433ac"
     )
 
 
 def test_golden_vector_of_a_record_that_could_not_be_decoded() -> None:
-    who = delivery_id.at(delivery_id.place("shop.orders", 3), 41)
-    assert delivery_id.finish(delivery_id.of_entry("", "", ""), who).hex() == "b880da2510a3359af8d3fb6d67c60654"
+    who = delivery_id.position(delivery_id.partition_prefix("shop.orders", 3), 41)
+    assert delivery_id.digest(delivery_id.entry_hash("", "", ""), who).hex() == "b880da2510a3359af8d3fb6d67c60654"
 
 
 def test_no_two_ways_of_cutting_the_same_text_into_parts_are_one() -> None:
-    begun = delivery_id.of_entry("a", "b", "c")
+    begun = delivery_id.entry_hash("a", "b", "c")
     digests = {
-        delivery_id.finish(delivery_id.of_entry("ab", "", "c"), delivery_id.own("x")),
-        delivery_id.finish(begun, delivery_id.own("x")),
-        delivery_id.finish(begun, delivery_id.own("x"), ""),
-        delivery_id.finish(begun, delivery_id.own("x"), "y"),
-        delivery_id.finish(begun, delivery_id.own("xy")),
-        delivery_id.finish(begun, delivery_id.at(delivery_id.place("x", 0), 0)),
-        delivery_id.finish(begun, delivery_id.at(delivery_id.place("x", 0), 1)),
-        delivery_id.finish(begun, delivery_id.at(delivery_id.place("x", 1), 0)),
+        delivery_id.digest(delivery_id.entry_hash("ab", "", "c"), delivery_id.own_id("x")),
+        delivery_id.digest(begun, delivery_id.own_id("x")),
+        delivery_id.digest(begun, delivery_id.own_id("x"), ""),
+        delivery_id.digest(begun, delivery_id.own_id("x"), "y"),
+        delivery_id.digest(begun, delivery_id.own_id("xy")),
+        delivery_id.digest(begun, delivery_id.position(delivery_id.partition_prefix("x", 0), 0)),
+        delivery_id.digest(begun, delivery_id.position(delivery_id.partition_prefix("x", 0), 1)),
+        delivery_id.digest(begun, delivery_id.position(delivery_id.partition_prefix("x", 1), 0)),
     }
     assert len(digests) == 8
 
@@ -72,4 +72,4 @@ def test_no_two_ways_of_cutting_the_same_text_into_parts_are_one() -> None:
     ],
 )
 def test_an_id_is_text_or_becomes_it_in_one_way_only(value: Value, text: str | None) -> None:
-    assert delivery_id.as_text(value) == text
+    assert delivery_id.id_text(value) == text

@@ -6,31 +6,31 @@ import pytest
 
 from consumer.translation.expressions.expression import Expression, compile_expression
 from consumer.translation.expressions.static_checks import Problem
-from consumer.translation.expressions.timestamps import instant_of
+from consumer.translation.expressions.timestamps import parse_instant
 
 PROBLEMS = [
     ("", 0, "is empty"),
     ("a.b..c", 4, "is not JMESPath at `.c`"),
-    ("a ==", 4, "is not a whole expression"),
+    ("a ==", 4, "is incomplete JMESPath"),
     ("'abc", 0, "a quote or backtick is not closed"),
-    ("a # b", 2, "a character has no meaning there"),
+    ("a # b", 2, "unexpected character `#`"),
     ("a b", 2, "is not JMESPath at `b`"),
     ("`foo`", 0, "a literal in backticks is not JSON"),
     ("a == `NaN`", 5, "a literal in backticks is not JSON"),
     ("`1e4000`", 0, "a number that is too large"),
-    ("a || nope(x)", 5, "calls nope(), which is no function here"),
+    ("a || nope(x)", 5, "calls the unknown function nope()"),
     ("cents()", 0, "calls cents() with 0, but it takes 1 argument"),
     ("if(a)", 0, "it takes 2 or 3 arguments"),
     ("concat()", 0, "it takes 1 or more arguments"),
     ("event(a)", 0, "it takes 0 arguments"),
-    ("sort_by(a, b)", 0, "argument 2 is an expression with `&`"),
-    ("length(&a)", 0, "argument 1 is a value: no `&`"),
-    ("meta('topics')", 0, "calls meta('topics')"),
-    ("is(a, b)", 0, "is() with a name that is not a text"),
-    ("header(a)", 0, "header() with a name that is not a text"),
+    ("sort_by(a, b)", 0, "argument 2 must be an expression with `&`"),
+    ("length(&a)", 0, "argument 1 must be a value, without `&`"),
+    ("meta('topics')", 0, "calls meta() with the unknown name 'topics'"),
+    ("is(a, b)", 0, "is() with a name that is not literal text"),
+    ("header(a)", 0, "header() with a name that is not literal text"),
     ("a[::0]", 1, "a step of zero"),
     ("a" * 10_001, 0, "longer than"),
-    ("!" * 5_000 + "a", 0, "is not a JMESPath expression"),
+    ("!" * 5_000 + "a", 0, "is nested too deeply"),
     ('`[{"a": [1e4000]}]`', 0, "too large"),
 ]
 
@@ -40,7 +40,7 @@ def test_an_expression_that_cannot_be_compiled_says_where_and_why(text: str, at:
     problem = compile_expression(text)
     assert isinstance(problem, Problem)
     assert said in problem.message
-    assert problem.at == at
+    assert problem.position == at
 
 
 def test_an_unknown_function_is_told_its_nearest_name() -> None:
@@ -52,7 +52,7 @@ def test_an_unknown_function_is_told_its_nearest_name() -> None:
 def test_an_expression_knows_which_records_it_asks_about() -> None:
     expression = compile_expression("is(a, 'shop.A') || b[?is(@, 'shop.B')]")
     assert isinstance(expression, Expression)
-    assert expression.asks_about == {"shop.A", "shop.B"}
+    assert expression.tested_types == {"shop.A", "shop.B"}
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_an_expression_knows_which_records_it_asks_about() -> None:
     ],
 )
 def test_a_time_is_read_exactly_or_not_at_all(text: str, nanos: int | None) -> None:
-    assert instant_of(text) == nanos
+    assert parse_instant(text) == nanos
 
 
 def test_epoch_milliseconds_far_from_any_calendar_are_no_time() -> None:
-    assert instant_of(253_402_300_800_000) is None
-    assert instant_of(-62_135_596_800_001) is None
+    assert parse_instant(253_402_300_800_000) is None
+    assert parse_instant(-62_135_596_800_001) is None

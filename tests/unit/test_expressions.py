@@ -38,7 +38,7 @@ def compiled(text: str) -> Expression:
 
 
 def value_of(text: str, event: Value = EVENT, message: Kept | None = None) -> Value:
-    return compiled(text).run(event, Scope(message or Kept(b""), event))
+    return compiled(text).evaluate(event, Scope(message or Kept(b""), event))
 
 
 CASES: list[tuple[str, Value]] = [
@@ -189,9 +189,9 @@ UNMAPPABLE = [
     ("sum([status])", "sum() takes array-number, not array of string"),
     ("max([status, zero])", "not array of number and string"),
     ("sort_by(items, &none)", "sort_by() takes number or string or time, not null"),
-    ("sort([nan, zero])", "sort() has no value for this"),
+    ("sort([nan, zero])", "sort() has no result for its arguments"),
     ("ceil(nan)", "not finite"),
-    ("to_string(raw)", "bytes have no JSON"),
+    ("to_string(raw)", "bytes cannot be written as JSON"),
     ("join('-', [zero])", "join() takes array-string, not array of number"),
 ]
 
@@ -200,8 +200,8 @@ UNMAPPABLE = [
 def test_an_expression_without_a_value_says_which_function_and_no_value(text: str, said: str) -> None:
     with pytest.raises(UnmappableError) as caught:
         value_of(text)
-    assert said in caught.value.said
-    assert "PAID" not in caught.value.said
+    assert said in caught.value.reason
+    assert "PAID" not in caught.value.reason
 
 
 def test_bytes_that_are_no_text_are_no_header_and_no_key() -> None:

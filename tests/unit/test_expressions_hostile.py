@@ -8,7 +8,7 @@ import pytest
 
 from consumer.model.values import Instant, Value
 from consumer.translation.expressions.expression import Expression, compile_expression
-from consumer.translation.expressions.record_scope import Scope, UnmappableError, kind_of
+from consumer.translation.expressions.record_scope import Scope, UnmappableError, type_name
 from tests.unit.translator_harness import Kept
 
 
@@ -22,7 +22,7 @@ def nested(levels: int) -> Value:
 def value_of(text: str, event: Value) -> Value:
     made = compile_expression(text)
     assert isinstance(made, Expression)
-    return made.run(event, Scope(Kept(b""), event))
+    return made.evaluate(event, Scope(Kept(b""), event))
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ def value_of(text: str, event: Value) -> Value:
         ("to_string(@)", 1 << 100_000, "a number has too many digits"),
         ("to_string(@)", Decimal("1e999999"), "a number is not finite, or has too many digits"),
         ("sum(@)", [Decimal("0.5"), Decimal("1e999999")], "a number has too many digits"),
-        ("to_string(@)", nested(100_000), "it is nested too deeply"),
+        ("to_string(@)", nested(100_000), "the value is nested too deeply"),
     ],
     ids=["a whole number", "a fraction", "a sum", "a list"],
 )
 def test_what_is_too_large_to_say_is_unmappable(text: str, event: Value, said: str) -> None:
     with pytest.raises(UnmappableError) as caught:
         value_of(text, event)
-    assert said in caught.value.said
+    assert said in caught.value.reason
 
 
 @pytest.mark.parametrize("text", ["1e999999999", "1e-999999999", "9" * 2000])
@@ -72,4 +72,4 @@ def test_a_path_ends_in_what_stands_there_and_through_what_is_no_object_in_null(
     ],
 )
 def test_every_value_has_a_name_for_its_kind(value: object, name: str) -> None:
-    assert kind_of(value) == name
+    assert type_name(value) == name

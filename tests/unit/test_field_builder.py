@@ -7,8 +7,8 @@ import pytest
 from consumer.model.values import Value
 from consumer.translation.expressions.expression import Expression, compile_expression
 from consumer.translation.expressions.record_scope import Scope
-from consumer.translation.field_builder import cleaned, compile_field, explain_failure
-from consumer.translation.mapping.rules import Constant, Each, Object
+from consumer.translation.field_builder import compile_field, explain_failure, without_nulls
+from consumer.translation.mapping.rules import ConstantField, EachField, ObjectField
 from tests.unit.translator_harness import Kept
 
 
@@ -18,12 +18,12 @@ def expression(text: str) -> Expression:
     return made
 
 
-def made(making: Each | Object, event: Value) -> Value:
+def made(making: EachField | ObjectField, event: Value) -> Value:
     return compile_field(making)(event, Scope(Kept(b""), event))
 
 
 def test_a_list_that_is_not_there_is_left_out_and_an_empty_one_is_said() -> None:
-    products = Object({"products": Each(expression("items"), Object({"n": expression("n")}))})
+    products = ObjectField({"products": EachField(expression("items"), ObjectField({"n": expression("n")}))})
     assert made(products, {"items": None}) is None
     assert made(products, {"items": []}) == {"products": []}
 
@@ -39,17 +39,17 @@ def test_a_list_that_is_not_there_is_left_out_and_an_empty_one_is_said() -> None
     ],
 )
 def test_null_and_absent_are_the_same_at_every_depth(value: dict[str, Value] | list[Value], expected: Value) -> None:
-    assert cleaned(value) == expected
+    assert without_nulls(value) == expected
 
 
 def test_blame_finds_the_field_within_objects_and_is_general_where_none_is_to_blame() -> None:
-    wrong = Object(
+    wrong = ObjectField(
         {
-            "first": Object({"fine": Constant(1)}),
-            "outer": Object({"fine": expression("a"), "inner": expression("cents(a)")}),
+            "first": ObjectField({"fine": ConstantField(1)}),
+            "outer": ObjectField({"fine": expression("a"), "inner": expression("cents(a)")}),
         }
     )
     event: Value = {"a": "x"}
     scope = Scope(Kept(b""), event)
     assert explain_failure(wrong, event, scope).startswith("fields.outer.inner: cents() takes")
-    assert explain_failure(Object({"fine": expression("a")}), event, scope) == "fields"
+    assert explain_failure(ObjectField({"fine": expression("a")}), event, scope) == "fields"

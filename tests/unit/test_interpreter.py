@@ -13,7 +13,7 @@ from tests.unit.translator_harness import Kept
 
 
 def interpreted(text: str, event: Value = EVENT) -> Value:
-    return Interpreter().run(ExactParser().parse(text).parsed, event, Scope(Kept(b""), event))
+    return Interpreter().evaluate(ExactParser().parse(text).parsed, event, Scope(Kept(b""), event))
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES, ids=[text for text, _ in CASES])
@@ -27,7 +27,7 @@ def test_the_interpreter_gives_every_value_that_nested_functions_give(text: str,
 def test_the_interpreter_refuses_what_nested_functions_refuse(text: str, said: str) -> None:
     with pytest.raises(UnmappableError) as caught:
         interpreted(text)
-    assert said in caught.value.said
+    assert said in caught.value.reason
 
 
 @pytest.mark.parametrize("text", ["a[0]", "a[1]", "a[-1]", "a[-2]", "a[0].b", "b[0]", "c[0]"])

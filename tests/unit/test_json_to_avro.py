@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.translation.samples.json_to_avro import JsonToAvro, Unfit, parse_json
+from consumer.translation.samples.json_to_avro import InvalidEvent, JsonToAvro, parse_json
 
 
-def written(schema: Any, value: Any, references: dict[str, Any] | None = None) -> bytes | Unfit:  # noqa: ANN401 - JSON
+def written(schema: Any, value: Any, references: dict[str, Any] | None = None) -> bytes | InvalidEvent:  # noqa: ANN401 - JSON
     texts = {name: json.dumps(each) for name, each in (references or {}).items()}
     return JsonToAvro(json.dumps(schema), texts).write(parse_json(json.dumps(value)))
 
@@ -143,40 +143,40 @@ def test_left_out_fields_have_their_defaults_or_null() -> None:
         ("double", True, "must be a number"),
         ("float", 10**50, "is too large for a float"),
         ("null", 0, "must be null"),
-        ("bytes", "€", "holds a character that is no byte (above U+00FF)"),
+        ("bytes", "€", "has a character above U+00FF, which is not a byte"),
         ({"type": "fixed", "name": "F", "size": 2}, "abc", "must be exactly 2 bytes"),
         (ENUM, "Z", "must be one of X, Y"),
         ({"type": "array", "items": "int"}, {}, "must be a list"),
         ({"type": "array", "items": "int"}, [1, "x"], "[1]: must be a whole number of 32 bits"),
         ({"type": "map", "values": "int"}, {"a": "x"}, "a: must be a whole number of 32 bits"),
         (POINT, {}, "x: is missing"),
-        (POINT, {"x": 1, "xx": 2}, "xx: is no field of it; did you mean `x`?"),
+        (POINT, {"x": 1, "xx": 2}, "xx: is not a field of the record; did you mean `x`?"),
         (POINT, [], "must be an object"),
-        (["int", "string"], None, "may not be null"),
+        (["int", "string"], None, "must not be null"),
         (["null", "int"], "x", "must be a whole number of 32 bits"),
         (["null"], 1, "must be null"),
-        ("a.Nobody", 1, "its schema refers to `a.Nobody`, which is not there"),
+        ("a.Missing", 1, "its schema refers to `a.Missing`, which is not defined"),
         (logical("bytes", "decimal", precision=3, scale=1), 1.25, "has more than 1 digits after the point"),
         (logical("bytes", "decimal", precision=3, scale=1), 1000, "has more than 3 digits"),
-        (logical("bytes", "decimal", precision=3, scale=1), True, "must be a number, as such or as text"),
+        (logical("bytes", "decimal", precision=3, scale=1), True, "must be a number, or a number as text"),
         (logical("bytes", "decimal", precision=3, scale=1), 10**1001, "has more than 1000 digits"),
         (logical("fixed", "decimal", name="D", size=1, precision=9), 999, "does not fit into 1 bytes"),
         (logical("fixed", "decimal", name="D", size=4, precision=9), "x", "must be a number, or exactly 4 bytes"),
         (logical("long", "timestamp-millis"), "2026-11-01", "must be a number or an ISO 8601 time"),
         (logical("long", "timestamp-millis"), "2026-11-01T00:00:00", "must be a time with a zone"),
-        (logical("long", "timestamp-millis"), "2026-13-01T00:00:00Z", "is no time of any calendar"),
-        (logical("long", "timestamp-millis"), "2026-11-01T00:00:00.0001Z", "is finer than its schema can say"),
+        (logical("long", "timestamp-millis"), "2026-13-01T00:00:00Z", "is not a valid time"),
+        (logical("long", "timestamp-millis"), "2026-11-01T00:00:00.0001Z", "has more digits than its schema allows"),
         (logical("long", "local-timestamp-micros"), "2026-11-01T00:00:00Z", "must be a time without a zone"),
         (logical("int", "date"), "November", "must be a number of days or a date such as 2026-11-01"),
         (logical("int", "time-millis"), "25:00", "must be a number or a time of day such as 12:30:00"),
         (logical("fixed", "uuid", name="U", size=16), "no", "must be a UUID"),
-        (logical("fixed", "duration", name="D", size=12), "P9999999999D", "is longer than a duration can be"),
+        (logical("fixed", "duration", name="D", size=12), "P9999999999D", "is too long for a duration"),
         (logical("fixed", "duration", name="D", size=12), "P1DT", "must be exactly 12 bytes"),
     ],
 )
 def test_what_fits_no_schema_is_said_with_its_place(schema: Any, value: Any, complaint: str) -> None:  # noqa: ANN401 - JSON
     unfit = written(schema, value)
-    assert isinstance(unfit, Unfit)
+    assert isinstance(unfit, InvalidEvent)
     assert unfit.text() == complaint
 
 
@@ -185,7 +185,7 @@ def test_a_value_that_never_ends_is_refused() -> None:
     for _ in range(100):
         value = {"id": 1, "parent": value}
     unfit = written(ORDER, value, {"b.Place": PLACE})
-    assert isinstance(unfit, Unfit)
+    assert isinstance(unfit, InvalidEvent)
     assert unfit.message == "is nested too deeply"
 
 
@@ -208,7 +208,7 @@ SCHEMAS = st.sampled_from(
 
 @given(SCHEMAS, JSON_VALUES)
 def test_any_json_is_bytes_or_a_complaint(schema: Any, value: Any) -> None:  # noqa: ANN401 - JSON
-    assert isinstance(written(schema, value, {"b.Place": PLACE}), bytes | Unfit)
+    assert isinstance(written(schema, value, {"b.Place": PLACE}), bytes | InvalidEvent)
 
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", "[Infinity]", "{'a': 1}"])

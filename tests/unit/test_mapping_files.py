@@ -23,7 +23,7 @@ def tree(text: str) -> Node:
 def test_a_file_that_cannot_be_read_hides_nothing_that_is_wrong_in_the_next(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BAD)
     files = [tmp_path / "none.yaml", tmp_path / "bad.yaml"]
-    mapping, findings = load_mapping(files, {"teller": Teller()}, shown=["none.yaml", "bad.yaml"])
+    mapping, findings = load_mapping(files, {"teller": Teller()}, shown_names=["none.yaml", "bad.yaml"])
     assert mapping is None
     said = "\n".join(finding.text() for finding in findings)
     assert "none.yaml: error: cannot be read: no such file or directory" in said
@@ -41,10 +41,10 @@ def test_an_event_that_stands_in_two_files_is_refused(tmp_path: Path) -> None:
     for name in ("one.yaml", "two.yaml"):
         (tmp_path / name).write_text(GOOD)
     files = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
-    mapping, findings = load_mapping(files, {"teller": Teller()}, shown=["one.yaml", "two.yaml"])
+    mapping, findings = load_mapping(files, {"teller": Teller()}, shown_names=["one.yaml", "two.yaml"])
     assert mapping is None
     assert [finding.text() for finding in findings] == [
-        "two.yaml:3:3: error: events.shop.E: stands in one.yaml already\n    keep one of the two"
+        "two.yaml:3:3: error: events.shop.E: is mapped in one.yaml already\n    keep one of the two"
     ]
 
 

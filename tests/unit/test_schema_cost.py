@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.translation.avro.schema_cost import HEAVY, SchemaCost
+from consumer.translation.avro.schema_cost import MAX_EMPTY_VALUES, SchemaCost
 from tests.unit.avro_bomb import Json, array, record
 
 
@@ -15,29 +15,29 @@ def fields(count: int, kind: Json) -> Json:
 
 def guarded(schema: Json) -> bool:
     """Tell whether data of this schema are walked."""
-    return SchemaCost({"R": schema} if isinstance(schema, dict) and schema["type"] == "record" else {}).needs_guard(
+    return SchemaCost({"R": schema} if isinstance(schema, dict) and schema["type"] == "record" else {}).needs_check(
         schema
     )
 
 
 FREE = {
-    "many unions": fields(10 * HEAVY, ["null", "string"]),
-    "many unions whose null comes last": fields(10 * HEAVY, ["string", "null"]),
-    "items with many unions": array(fields(10 * HEAVY, ["null", "int"])),
-    "values with many unions": {"type": "map", "values": fields(10 * HEAVY, ["null", "int"])},
-    "many unions of an empty record": fields(10 * HEAVY, ["null", record("Empty")]),
+    "many unions": fields(10 * MAX_EMPTY_VALUES, ["null", "string"]),
+    "many unions whose null comes last": fields(10 * MAX_EMPTY_VALUES, ["string", "null"]),
+    "items with many unions": array(fields(10 * MAX_EMPTY_VALUES, ["null", "int"])),
+    "values with many unions": {"type": "map", "values": fields(10 * MAX_EMPTY_VALUES, ["null", "int"])},
+    "many unions of an empty record": fields(10 * MAX_EMPTY_VALUES, ["null", record("Empty")]),
     "items that are unions": array(["null", "int"]),
     "a union of nothing": [],
-    "not many nulls": fields(HEAVY - 1, "null"),
+    "not many nulls": fields(MAX_EMPTY_VALUES - 1, "null"),
 }
 
 HURTS = {
-    "many nulls": fields(HEAVY + 1, "null"),
-    "items with many nulls": array(fields(HEAVY + 1, "null")),
+    "many nulls": fields(MAX_EMPTY_VALUES + 1, "null"),
+    "items with many nulls": array(fields(MAX_EMPTY_VALUES + 1, "null")),
     "items that are nulls": array("null"),
-    "items that are unions of many nulls": array(["null", fields(HEAVY + 1, "null")]),
-    "a union of many nulls": ["null", fields(HEAVY + 1, "null")],
-    "many unions of more than one null": fields(HEAVY, ["null", record("Two", a="null", b="null")]),
+    "items that are unions of many nulls": array(["null", fields(MAX_EMPTY_VALUES + 1, "null")]),
+    "a union of many nulls": ["null", fields(MAX_EMPTY_VALUES + 1, "null")],
+    "many unions of more than one null": fields(MAX_EMPTY_VALUES, ["null", record("Two", a="null", b="null")]),
     "a record within itself": fields(1, ["null", "R"]),
 }
 

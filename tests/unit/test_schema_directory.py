@@ -72,9 +72,9 @@ def test_the_records_of_a_top_level_union_are_found_by_name(tmp_path: Path) -> N
 def test_no_directory_is_no_error_and_a_wrong_one_is(tmp_path: Path) -> None:
     assert load_schemas(None)[1] == []
     assert load_schemas(tmp_path)[1] == []
-    _, findings = load_schemas(tmp_path / "missing", shown="missing")
+    _, findings = load_schemas(tmp_path / "missing", shown_name="missing")
     assert [finding.text() for finding in findings] == [
-        "missing: error: is not a directory\n    schemas.directory names the folder of *.avsc files"
+        "missing: error: is not a directory\n    set `schemas.directory` to the folder with the *.avsc files"
     ]
 
 
@@ -89,14 +89,14 @@ def test_each_bad_file_is_said_and_the_good_ones_are_there(tmp_path: Path) -> No
         twice=record("shop.Good", a="string"),
     )
     (tmp_path / "latin.avsc").write_bytes(b'{"doc": "\xff"}')
-    schemas, findings = load_schemas(tmp_path, shown="avro")
+    schemas, findings = load_schemas(tmp_path, shown_name="avro")
     said = {finding.file: finding.message for finding in findings}
     assert said["avro/bad.avsc"].startswith("is not JSON")
     assert said["avro/fieldless.avsc"] == "is not an Avro schema"
     assert said["avro/latin.avsc"] == "cannot be read as UTF-8 text"
     assert said["avro/lost.avsc"] == "refers to shop.Goood, which no file here defines"
     assert said["avro/nameless.avsc"].startswith("is not an Avro schema")
-    assert said["avro/twice.avsc"] == "defines shop.Good again"
+    assert said["avro/twice.avsc"] == "defines shop.Good again, after avro/good.avsc"
     assert set(schemas.by_name) == {"shop.Good"}
     places = {finding.file: (finding.line, finding.column) for finding in findings}
     assert places["avro/bad.avsc"] == (2, 3)

@@ -31,4 +31,4 @@ def test_one_field_of_a_group_is_enough(fields: str) -> None:
 
 @pytest.mark.parametrize("fields", ["{}", "{who: {name: a}}"])
 def test_group_without_any_field_is_an_error(fields: str) -> None:
-    assert complaints(fields) == ["must map `who.mail` or `who.phone`: `say` needs one of them"]
+    assert complaints(fields) == ["`who.mail` or `who.phone` is missing; `say` needs one of them"]

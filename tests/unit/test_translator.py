@@ -14,7 +14,7 @@ def test_a_record_becomes_one_row_of_its_column() -> None:
     made = translator(entry("{s: status}", event="id: id\ntime: at\nkey: status"), SCHEMA)
     out = made.translate([kept(7)])
     column = out.columns["teller"]
-    who = delivery_id.finish(delivery_id.of_entry("shop.E", "teller", "say"), delivery_id.own("e-1"))
+    who = delivery_id.digest(delivery_id.entry_hash("shop.E", "teller", "say"), delivery_id.own_id("e-1"))
     assert said(out) == [{"s": "PAID"}]
     assert column.identities == [f"1000-{who.hex()}"]
     assert column.times_ms == [1000]
@@ -30,8 +30,8 @@ def test_a_record_becomes_one_row_of_its_column() -> None:
 def test_without_id_time_and_key_the_place_the_timestamp_and_the_records_key_stand_in() -> None:
     made = translator(entry("{s: status}"), SCHEMA)
     column = made.translate([kept(7)]).columns["teller"]
-    who = delivery_id.at(delivery_id.place("shop", 0), 7)
-    digest = delivery_id.finish(delivery_id.of_entry("shop.E", "teller", "say"), who)
+    who = delivery_id.position(delivery_id.partition_prefix("shop", 0), 7)
+    digest = delivery_id.digest(delivery_id.entry_hash("shop.E", "teller", "say"), who)
     assert column.identities == [f"{NOW_MS}-{digest.hex()}"]
     assert column.times_ms == [NOW_MS]
     assert column.keys == [hash(("shop", 0, b"k"))]
@@ -91,11 +91,11 @@ def test_each_element_becomes_a_delivery_with_the_event_in_reach() -> None:
     out = translator(entry("{sku: sku, status: event().status}", beside=beside, event="id: id"), SCHEMA).translate(
         [kept()]
     )
-    begun = delivery_id.of_entry("shop.E", "teller", "say")
+    begun = delivery_id.entry_hash("shop.E", "teller", "say")
     assert said(out) == [{"sku": "a", "status": "PAID"}, {"sku": "b", "status": "PAID"}]
     assert out.columns["teller"].records == [0, 0]
     assert out.columns["teller"].identities == [
-        f"{NOW_MS}-{delivery_id.finish(begun, delivery_id.own('e-1'), sku).hex()}" for sku in ("a", "b")
+        f"{NOW_MS}-{delivery_id.digest(begun, delivery_id.own_id('e-1'), sku).hex()}" for sku in ("a", "b")
     ]
 
 

@@ -20,24 +20,24 @@ from tests.unit.translator_harness import NOW_MS, Kept, Teller, entry, framed, t
     ("fields", "beside", "event", "detail"),
     [
         ("{a: {b: cents(status)}}", "", "", "say: fields.a.b: cents() takes null or number, not string"),
-        ("{a: {each: status, fields: {b: c}}}", "", "", "say: fields.a: each takes an array, not string"),
+        ("{a: {each: status, fields: {b: c}}}", "", "", "say: fields.a: each: must be an array, not string"),
         (
             "{a: {each: items, fields: {b: cents(sku)}}}",
             "",
             "",
             "say: fields.a: cents() takes null or number, not string",
         ),
-        ("{a: status}", "when: status", "", "say: when: it must be boolean, not string"),
-        ("{a: status}", "when: nothing", "", "say: when: it must be boolean, not null"),
+        ("{a: status}", "when: status", "", "say: when: must be a boolean, not string"),
+        ("{a: status}", "when: nothing", "", "say: when: must be a boolean, not null"),
         ("{a: status}", "consent: cents(status)", "", "say: consent: cents() takes null or number, not string"),
-        ("{a: status}", "each: status\nid: sku", "", "say: each: it takes an array, not string"),
+        ("{a: status}", "each: status\nid: sku", "", "say: each: must be an array, not string"),
         ("{a: status}", "each: cents(status)\nid: sku", "", "say: each: cents() takes null or number, not string"),
         ("{a: [cents(status)]}", "", "", "say: fields.a: cents() takes null or number, not string"),
         ("{a: {value: 1}, b: cents(status)}", "", "", "say: fields.b: cents() takes null or number, not string"),
         ("{a: {b: status}, c: cents(status)}", "", "", "say: fields.c: cents() takes null or number, not string"),
-        ("{a: status}", "", "id: nothing", "say: id: it is null, which names no event"),
-        ("{a: status}", "", "id: items", "say: id: it is array, which names no event"),
-        ("{a: status}", "", "id: id\nkey: more", "say: key: it is object, which orders nothing"),
+        ("{a: status}", "", "id: nothing", "say: id: must be text, a number or a time, not null"),
+        ("{a: status}", "", "id: items", "say: id: must be text, a number or a time, not array"),
+        ("{a: status}", "", "id: id\nkey: more", "say: key: must be text, a number or a time, not object"),
         (
             "{a: status}",
             "",
@@ -78,21 +78,21 @@ def test_what_cannot_be_said_has_the_id_that_the_destination_would_have_had(
     fields: str, beside: str, event: str, time_ms: int
 ) -> None:
     out = translator(entry(fields, beside=beside, event=event), SCHEMA).translate([kept(7)])
-    digest = delivery_id.finish(delivery_id.of_entry("shop.E", "teller", "say"), delivery_id.own("e-1"))
+    digest = delivery_id.digest(delivery_id.entry_hash("shop.E", "teller", "say"), delivery_id.own_id("e-1"))
     assert [each.identity for each in out.faults] == [f"{time_ms}-{digest.hex()}"]
 
 
 def test_an_event_whose_own_id_cannot_be_had_is_known_by_its_place_and_its_own_time() -> None:
     out = translator(entry("{a: status}", event="id: nothing\ntime: at"), SCHEMA).translate([kept(7)])
-    who = delivery_id.at(delivery_id.place("shop", 0), 7)
-    digest = delivery_id.finish(delivery_id.of_entry("shop.E", "teller", "say"), who)
+    who = delivery_id.position(delivery_id.partition_prefix("shop", 0), 7)
+    digest = delivery_id.digest(delivery_id.entry_hash("shop.E", "teller", "say"), who)
     assert [each.identity for each in out.faults] == [f"1000-{digest.hex()}"]
 
 
 def test_an_undecodable_record_has_an_identity_of_its_place_alone() -> None:
     out = translator(entry("{s: status}"), SCHEMA).translate([Kept(framed(1, b"\xff"), 41, ("shop.orders", 3))])
-    who = delivery_id.at(delivery_id.place("shop.orders", 3), 41)
-    assert out.faults[0].identity == delivery_id.finish(delivery_id.of_entry("", "", ""), who).hex()
+    who = delivery_id.position(delivery_id.partition_prefix("shop.orders", 3), 41)
+    assert out.faults[0].identity == delivery_id.digest(delivery_id.entry_hash("", "", ""), who).hex()
     assert out.faults[0].entry is None
     assert out.faults[0].fault.cause is DeadLetterCause.UNDECODABLE
 
@@ -184,7 +184,7 @@ def test_a_fingerprint_that_is_not_there_waits_and_is_never_asked_for() -> None:
     clock[0] += 60_000
     out = made.translate([message])
     assert not out.missing
-    assert one_fault(out).detail == "no file of the schema directory has this fingerprint"
+    assert one_fault(out).detail == "no file in the schema directory has this fingerprint"
 
 
 def test_single_object_encoding_is_read_with_the_directory(tmp_path: Path) -> None:

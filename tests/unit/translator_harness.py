@@ -136,7 +136,7 @@ def load_text(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, shown)
         file.write_text(text, encoding="utf-8")
-        return load_mapping([file], destinations, shown=[shown])
+        return load_mapping([file], destinations, shown_names=[shown])
 
 
 def mapping(text: str, *names: str) -> EventMapping:

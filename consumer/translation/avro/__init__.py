@@ -1,1 +1,1 @@
-"""Avro: schemas, and the bytes they describe as plain values."""
+"""Avro schemas, and the decoding of bytes into plain values."""

@@ -1,9 +1,9 @@
-"""A strict walk over a datum's bytes before fastavro may see them, for the few schemas that can hurt the process.
+"""A check of a datum's bytes before fastavro reads them, for the few schemas whose data can crash the process.
 
-fastavro's compiled reader recurses on the C stack: five thousand nested records in five thousand bytes end the process
+fastavro's compiled reader recurses on the C stack. Five thousand nested records in five thousand bytes end the process
 with a segmentation fault, not with an exception (tried, fastavro 1.13.1). An array of items without bytes (nulls, empty
-records) may claim 2^60 of them in nine bytes, and records that hold each other twice, forty deep, down to an empty one
-are 2^40 records in no bytes at all. Data of schemas that can do any of it are walked first.
+records) can claim 2^60 items in nine bytes. Records that contain the next record twice, forty levels down to an empty
+one, are 2^40 records in no bytes at all. Data of a schema that allows any of this are checked first.
 """
 
 from __future__ import annotations
@@ -12,50 +12,50 @@ from collections.abc import Mapping
 
 from consumer.translation.avro.logical_types import Json
 
-DEEPEST = 200
+MAX_DEPTH = 200
 """Levels of records, arrays, maps and unions within one datum (orjson gives up at 254)."""
 
-SPARE_EMPTY = 1_000
-"""Nulls and records that take no bytes (the null of a union takes one) within one datum, beyond one for each of its
-bytes: so that a few bytes cannot cost more than a few bytes do."""
+MAX_EXTRA_EMPTY = 1_000
+"""Values without bytes that one datum may contain, in addition to one for each of its bytes. Such values are nulls
+and empty records; the null of a union takes a byte. The limit keeps the cost of a datum in proportion to its size."""
 
-_LONGEST_VARINT = 70  # bits
-_MORE = 0x80  # set in each byte of a varint but the last
+_MAX_VARINT_BITS = 70
+_CONTINUED = 0x80  # set in each byte of a varint but the last
 _SIZES = {"boolean": 1, "float": 4, "double": 8}
 
 
 class UnsafeDatumError(ValueError):
-    """Bytes that the schema cannot have written, or that are deeper than anybody means. Never holds a value."""
+    """Bytes that do not fit the schema, or are nested too deeply. The message never contains a value."""
 
 
 class DatumChecker:
-    """Walks data of one schema; `names` are its named types by full name."""
+    """Checks data of one schema; `names` are its named types by full name."""
 
     def __init__(self, schema: Json, names: Mapping[str, Json]) -> None:
-        """Keep what the walk needs."""
+        """Keep the schema and its types."""
         self._schema = schema
         self._names = names
         self._data = b""
-        self._at = 0
-        self._spare = 0
+        self._position = 0
+        self._empty_left = 0
 
     def check(self, data: bytes, start: int) -> None:
-        """Walk the datum that begins at `start`.
+        """Check the datum that begins at `start`.
 
         Raises:
-            HostileError: it is cut short, too deep, or claims what its bytes cannot hold.
+            UnsafeDatumError: it ends too early, is nested too deeply, or claims more values than its bytes allow.
         """
         self._data = data
-        self._at = start
-        self._spare = SPARE_EMPTY + len(data) - start
+        self._position = start
+        self._empty_left = MAX_EXTRA_EMPTY + len(data) - start
         try:
             self._walk(self._schema, 0)
         finally:
             self._data = b""
 
-    def _walk(self, schema: Json, depth: int) -> None:  # noqa: C901, PLR0912 - one row for each kind of schema
-        if depth > DEEPEST:
-            raise UnsafeDatumError(f"it is nested more than {DEEPEST} levels deep")
+    def _walk(self, schema: Json, depth: int) -> None:  # noqa: C901, PLR0912 - one branch for each kind of schema
+        if depth > MAX_DEPTH:
+            raise UnsafeDatumError(f"it is nested more than {MAX_DEPTH} levels deep")
         if isinstance(schema, list):
             chosen = schema[self._index(len(schema))]
             if chosen != "null":
@@ -63,7 +63,7 @@ class DatumChecker:
             return
         kind = schema["type"] if isinstance(schema, dict) else schema
         if kind == "null":
-            self._nothing()
+            self._count_empty()
             return
         if kind in _SIZES:
             self._skip(_SIZES[kind])
@@ -72,11 +72,11 @@ class DatumChecker:
         elif kind in {"bytes", "string"}:
             self._skip(self._long())
         elif kind in {"record", "error"}:
-            before = self._at
+            before = self._position
             for field in schema["fields"]:
                 self._walk(field["type"], depth + 1)
-            if self._at == before:
-                self._nothing()
+            if self._position == before:
+                self._count_empty()
         elif kind == "array":
             self._blocks(schema["items"], depth, keyed=False)
         elif kind == "map":
@@ -86,7 +86,7 @@ class DatumChecker:
         elif kind == "fixed":
             self._skip(schema["size"])
             if schema["size"] == 0:
-                self._nothing()
+                self._count_empty()
         else:
             self._walk(self._names[kind], depth)
 
@@ -100,40 +100,40 @@ class DatumChecker:
                     self._skip(self._long())
                 self._walk(inner, depth + 1)
 
-    def _nothing(self) -> None:
-        self._spare -= 1
-        if self._spare < 0:
-            raise UnsafeDatumError("it holds far more values that take no bytes than it has bytes")
+    def _count_empty(self) -> None:
+        self._empty_left -= 1
+        if self._empty_left < 0:
+            raise UnsafeDatumError("it has far more values that take no bytes than it has bytes")
 
     def _index(self, count: int) -> int:
         index = self._long()
         if not 0 <= index < count:
-            raise UnsafeDatumError("it names a branch or symbol that the schema does not have")
+            raise UnsafeDatumError("it selects a branch or symbol that the schema does not have")
         return index
 
     def _skip(self, size: int) -> None:
-        self._at += size
-        if size < 0 or self._at > len(self._data):
+        self._position += size
+        if size < 0 or self._position > len(self._data):
             raise UnsafeDatumError("it ends too early")
 
     def _long(self) -> int:
-        number, self._at = read_long(self._data, self._at)
+        number, self._position = read_long(self._data, self._position)
         return number
 
 
-def read_long(data: bytes, at: int) -> tuple[int, int]:
-    """Read one zigzag varint; return it and where the next thing begins.
+def read_long(data: bytes, position: int) -> tuple[int, int]:
+    """Read one zigzag varint. Return it and the position after it.
 
     Raises:
-        HostileError: the data end within it, or it is longer than 64 bits.
+        UnsafeDatumError: the data end within it, or it is longer than 64 bits.
     """
     bits = shift = 0
     end = len(data)
-    while at < end and shift < _LONGEST_VARINT:
-        byte = data[at]
-        at += 1
+    while position < end and shift < _MAX_VARINT_BITS:
+        byte = data[position]
+        position += 1
         bits |= (byte & 0x7F) << shift
-        if byte < _MORE:
-            return (bits >> 1) ^ -(bits & 1), at
+        if byte < _CONTINUED:
+            return (bits >> 1) ^ -(bits & 1), position
         shift += 7
-    raise UnsafeDatumError("it ends too early" if at >= end else "a number is longer than 64 bits")
+    raise UnsafeDatumError("it ends too early" if position >= end else "a number is longer than 64 bits")

@@ -1,8 +1,8 @@
-"""Avro's logical types as the values of `consumer.model.values`, read in the decoder's own pass over the bytes.
+"""Avro's logical types, decoded to `consumer.model.values` in fastavro's own pass over the bytes.
 
-fastavro looks a reader up by `<type>-<logicalType>` for every value that has a logical type, and lets users add names
-of their own. Schemas are rewritten to private names (`cdp.…`), so that fastavro does for everybody else what it always
-did. A logical type that the Avro specification calls invalid is dropped: the value keeps its underlying type.
+For each value with a logical type, fastavro looks up a reader by `<type>-<logicalType>`, and users can register readers
+of their own. Schemas are rewritten to private names (`cdp.…`), so that fastavro's behaviour is unchanged for other code
+in the process. An invalid logical type is ignored, as the Avro specification demands: the value keeps its base type.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from consumer.model.values import Instant, Value
 from consumer.translation.avro.named_record import AvroRecord
 
 Json: TypeAlias = Any
-"""A schema's JSON, which may hold anything."""
+"""A schema's JSON, of any type."""
 
 _EPOCH_DAY = 719_163
 _DAY_MS = 86_400_000
 _FIRST_S = -62_135_596_800  # 0001-01-01T00:00:00Z
-_LAST_S = 253_402_300_800  # 10000-01-01T00:00:00Z: outside, no calendar of ours can say it
-_LONGEST_DECIMAL = 512  # bytes, about 1230 digits: longer ones cost quadratic time to print
-_MOST_DIGITS = 1_233
+_END_S = 253_402_300_800  # 10000-01-01T00:00:00Z; Python's datetime ends before it
+_MAX_DECIMAL_BYTES = 512  # about 1230 digits; printing longer ones takes quadratic time
+_MAX_DIGITS = 1_233
 _UUID_SIZE = 16
 _DURATION_SIZE = 12
 
-# A context of the default 28 digits would silently round longer decimals.
-_EXACT = Context(prec=2 * _MOST_DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN)
+# Python's default context of 28 digits would silently round longer decimals.
+_EXACT = Context(prec=2 * _MAX_DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 class OutOfRangeError(ValueError):
-    """A value that its logical type does not allow. The message never holds the value."""
+    """A value that its logical type does not allow. The message never contains the value."""
 
 
 def _instant(scale: int) -> Callable[..., Instant]:
-    least, end = _FIRST_S * (1_000_000_000 // scale), _LAST_S * (1_000_000_000 // scale)
+    least, end = _FIRST_S * (1_000_000_000 // scale), _END_S * (1_000_000_000 // scale)
 
     def read(data: int, _writer: Json = None, _reader: Json = None) -> Instant:
         if least <= data < end:
@@ -75,8 +75,8 @@ def _date(data: int, _writer: Json = None, _reader: Json = None) -> Value:
 
 
 def _decimal(data: bytes, writer: Json, _reader: Json = None) -> Value:
-    if len(data) > _LONGEST_DECIMAL:
-        raise OutOfRangeError(f"a decimal is longer than {_LONGEST_DECIMAL} bytes")
+    if len(data) > _MAX_DECIMAL_BYTES:
+        raise OutOfRangeError(f"a decimal is longer than {_MAX_DECIMAL_BYTES} bytes")
     return _EXACT.scaleb(int.from_bytes(data, "big", signed=True), writer["cdp.exponent"])
 
 
@@ -86,7 +86,7 @@ def _uuid(data: bytes, _writer: Json = None, _reader: Json = None) -> Value:
 
 
 def _duration(data: bytes, _writer: Json = None, _reader: Json = None) -> Value:
-    months, days, ms = (int.from_bytes(data[at : at + 4], "little") for at in (0, 4, 8))
+    months, days, ms = (int.from_bytes(data[start : start + 4], "little") for start in (0, 4, 8))
     seconds, ms = divmod(ms, 1000)
     text = f"{months}M" if months else ""
     text += f"{days}D" if days else ""
@@ -118,39 +118,40 @@ _READERS: dict[tuple[str, str], Callable[..., Value]] = {
 LOGICAL_READERS.update({f"{kind}-cdp.{name}": read for (kind, name), read in _READERS.items()})
 
 NAMED_RECORD = "cdp.record"
-"""The private logical type of a record that must know its name."""
+"""The private logical type of a record that is decoded with its name."""
 
 
-def adapted(node: Json) -> Json:
-    """Return a schema's JSON with logical types under private names, and without what decoding does not need.
+def adapt_schema(node: Json) -> Json:
+    """Return a schema's JSON with logical types under private names, reduced to what decoding needs.
 
-    Defaults go, too: they say nothing about bytes that were written, and a sloppy one must not make a topic unreadable.
+    Defaults are removed as well: written bytes do not depend on them, and an invalid default must not make a topic
+    undecodable.
     """
     if isinstance(node, list):
-        return [adapted(each) for each in node]
+        return [adapt_schema(each) for each in node]
     if not isinstance(node, dict):
         return node
     kind = node["type"]
     if isinstance(kind, dict | list):
-        return adapted(kind)
+        return adapt_schema(kind)
     if kind not in AVRO_TYPES:
-        return kind  # {"type": "shop.Money"}: a name in braces, which fastavro does not look up
+        return kind  # {"type": "shop.Money"}: fastavro does not look up a name in braces
     kept = {name: node[name] for name in ("type", "name", "namespace", "size", "symbols") if name in node}
     if kind in {"record", "error"}:
-        kept["fields"] = [{"name": field["name"], "type": adapted(field["type"])} for field in node["fields"]]
+        kept["fields"] = [{"name": field["name"], "type": adapt_schema(field["type"])} for field in node["fields"]]
     elif kind == "array":
-        kept["items"] = adapted(node["items"])
+        kept["items"] = adapt_schema(node["items"])
     elif kind == "map":
-        kept["values"] = adapted(node["values"])
+        kept["values"] = adapt_schema(node["values"])
     logical = node.get("logicalType")
-    if isinstance(logical, str) and (kind, logical) in _READERS and _valid(kind, logical, node):
+    if isinstance(logical, str) and (kind, logical) in _READERS and _is_valid(kind, logical, node):
         kept["logicalType"] = f"cdp.{logical}"
         if logical == "decimal":
             kept["cdp.exponent"] = -node.get("scale", 0)
     return kept
 
 
-def _valid(kind: str, logical: str, node: dict[str, Json]) -> bool:
+def _is_valid(kind: str, logical: str, node: dict[str, Json]) -> bool:
     size = node.get("size")
     if logical == "uuid":
         return size == _UUID_SIZE
@@ -159,8 +160,8 @@ def _valid(kind: str, logical: str, node: dict[str, Json]) -> bool:
     if logical != "decimal":
         return True
     precision, scale = node.get("precision"), node.get("scale", 0)
-    if type(precision) is not int or type(scale) is not int or not 0 <= scale <= precision <= _MOST_DIGITS:
+    if type(precision) is not int or type(scale) is not int or not 0 <= scale <= precision <= _MAX_DIGITS:
         return False
     if kind == "bytes":
         return precision > 0
-    return type(size) is int and 0 < size <= _LONGEST_DECIMAL and 0 < precision < len(str(2 ** (8 * size - 1) - 1))
+    return type(size) is int and 0 < size <= _MAX_DECIMAL_BYTES and 0 < precision < len(str(2 ** (8 * size - 1) - 1))

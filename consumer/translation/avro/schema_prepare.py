@@ -1,7 +1,8 @@
-"""A parsed schema made ready for fastavro's reader and the guard, each named type once, however often it is spoken of.
+"""Prepares a parsed schema for fastavro's reader and the datum check. Each named type is copied once and shared.
 
-A schema of a megabyte can speak of one wide type ten thousand times, or let ten thousand branches share ten thousand
-types: copied for each, that would fill the memory. Types are shared, and what remains of such a product is counted.
+A schema of a megabyte can refer to one large type ten thousand times, or have ten thousand branches that share ten
+thousand types. A copy for each reference would exhaust the memory. The names that the branches need are counted and
+limited.
 """
 
 from __future__ import annotations
@@ -12,64 +13,64 @@ from typing import NoReturn
 from consumer.translation.avro.datum_check import UnsafeDatumError
 from consumer.translation.avro.logical_types import NAMED_RECORD, Json
 
-MOST_NAMES = 200_000
-"""Names that all branches of a schema may need together: 500 event types of 400 named types each."""
+MAX_NAMES = 200_000
+"""Named types that all branches of a schema may need in sum: 500 event types with 400 named types each."""
 
 
 class Symbols(dict[int, str]):
-    """An enum's symbols by number: of a list fastavro takes number -1 for the last one."""
+    """An enum's symbols by number. With a list, fastavro would read number -1 as the last symbol."""
 
     def __missing__(self, number: int) -> NoReturn:
-        """Say that there is no such symbol, as a list does."""
+        """Raise what a list raises: there is no such symbol."""
         raise IndexError(number)
 
 
 class SchemaPreparation:
-    """Finishes the branches of one schema; `types` are the named types met so far, by full name."""
+    """Prepares the branches of one schema; `types` are the named types found so far, by full name."""
 
-    def __init__(self, names: Mapping[str, Json], named: Collection[str]) -> None:
-        """Keep fastavro's parsed `names`, and which records (`named`) must know what they are called."""
+    def __init__(self, names: Mapping[str, Json], named_records: Collection[str]) -> None:
+        """Keep fastavro's parsed `names`, and the full names of the records that are decoded with their name."""
         self.types: dict[str, Json] = {}
         self._names = names
-        self._named = named
+        self._named_records = named_records
         self._uses: dict[str, dict[str, None]] = {}
-        self._asked = 0
+        self._names_needed = 0
 
     def branch(self, parsed: Json) -> tuple[Json, dict[str, Json]]:
-        """Return a copy without fastavro's own marks and with ours, and the named types that its data need.
+        """Return a copy with our marks instead of fastavro's, and the named types that its data need.
 
         Raises:
-            HostileError: all branches together need more than `MOST_NAMES`.
+            UnsafeDatumError: all branches together need more than `MAX_NAMES` types.
         """
         uses: dict[str, None] = {}
-        schema = self._finished(parsed, uses)
+        schema = self._prepare(parsed, uses)
         needed: dict[str, Json] = {}
         waiting = list(uses)
         while waiting:
             name = waiting.pop()
             if name in needed:
                 continue
-            self._asked += 1
-            if self._asked > MOST_NAMES:
-                raise UnsafeDatumError(f"its branches need more than {MOST_NAMES} named types")
+            self._names_needed += 1
+            if self._names_needed > MAX_NAMES:
+                raise UnsafeDatumError(f"its branches need more than {MAX_NAMES} named types")
             needed[name] = self.types[name]
             waiting.extend(self._uses[name])
         return schema, needed
 
-    def _finished(self, node: Json, uses: dict[str, None]) -> Json:
+    def _prepare(self, node: Json, uses: dict[str, None]) -> Json:
         if isinstance(node, list):
-            return [self._finished(each, uses) for each in node]
+            return [self._prepare(each, uses) for each in node]
         if isinstance(node, str):
             if node in self._names:
                 uses[node] = None
                 if node not in self.types:
-                    self._finished(self._names[node], {})
+                    self._prepare(self._names[node], {})
             return node
         name = node.get("name")
         if name is None:
             return self._copy(node, {}, uses)
         if name not in self.types:
-            copy = self.types[name] = {}  # a type that contains itself comes back here before it is finished
+            copy = self.types[name] = {}  # set first, because a type that contains itself gets here again
             self._copy(node, copy, self._uses.setdefault(name, {}))
         uses.update(self._uses[name])
         return self.types[name]
@@ -79,13 +80,13 @@ class SchemaPreparation:
         kind = copy["type"]
         if kind in {"record", "error"}:
             copy["type"] = "record"
-            copy["fields"] = [{**each, "type": self._finished(each["type"], uses)} for each in copy["fields"]]
-            if copy["name"] in self._named:
+            copy["fields"] = [{**each, "type": self._prepare(each["type"], uses)} for each in copy["fields"]]
+            if copy["name"] in self._named_records:
                 copy["logicalType"] = NAMED_RECORD
         elif kind == "array":
-            copy["items"] = self._finished(copy["items"], uses)
+            copy["items"] = self._prepare(copy["items"], uses)
         elif kind == "map":
-            copy["values"] = self._finished(copy["values"], uses)
+            copy["values"] = self._prepare(copy["values"], uses)
         elif kind == "enum":
             copy["symbols"] = Symbols(enumerate(copy["symbols"]))
         return copy

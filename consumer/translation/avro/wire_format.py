@@ -1,4 +1,4 @@
-"""Which schema a record was written with, read from its headers or its first bytes."""
+"""The key of a record's schema, read from its headers or its first bytes."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ _SINGLE_OBJECT_SIZE = 10
 _FINGERPRINT_DIGITS = 16
 
 _EMPTY = Fault(DeadLetterCause.UNDECODABLE, "the value is empty")
-_HEADER_MALFORMED = Fault(DeadLetterCause.UNDECODABLE, f"the header {_HEADER} holds neither a schema id nor a GUID")
+_HEADER_MALFORMED = Fault(DeadLetterCause.UNDECODABLE, f"the header {_HEADER} is neither a schema id nor a GUID")
 _HEADERS_UNREADABLE = Fault(
-    DeadLetterCause.UNDECODABLE, "a header's name is not UTF-8; the letter has none of the headers"
+    DeadLetterCause.UNDECODABLE, "the name of a header is not UTF-8; the dead letter has no headers of the record"
 )
 _NO_MAGIC = Fault(
-    DeadLetterCause.UNDECODABLE, "the value begins neither with a schema id nor as single-object encoding"
+    DeadLetterCause.UNDECODABLE, "the value begins neither with a schema id nor with the single-object marker"
 )
 
 
 def writer_schema_key(message: Message, value: bytes) -> tuple[SchemaKey, int] | Fault:
     """Return the key of the writer's schema and where the datum begins in `value`.
 
-    A schema id in the header wins over the bytes: then nothing stands before the datum (Confluent's
-    `HeaderSchemaIdSerializer`: 0x00 and a 4-byte id, or 0x01 and a 16-byte GUID). Otherwise the value begins with
-    Confluent's prefix (0x00, 4-byte id, big-endian) or with Avro's single-object marker (C3 01, 8-byte CRC-64-AVRO
-    fingerprint, little-endian).
+    A schema id in a header has priority; then the value is the datum alone. Confluent's `HeaderSchemaIdSerializer`
+    writes 0x00 and a 4-byte id, or 0x01 and a 16-byte GUID. Otherwise the value begins with Confluent's prefix (0x00,
+    4-byte id, big-endian) or with Avro's single-object marker (C3 01, 8-byte CRC-64-AVRO fingerprint, little-endian).
     """
     if not value:
         return _EMPTY
@@ -52,7 +51,7 @@ def writer_schema_key(message: Message, value: bytes) -> tuple[SchemaKey, int] |
 
 
 def is_fingerprint(key: SchemaKey) -> bool:
-    """Tell whether the key can only be known from the directory, never from a registry."""
+    """Return True if only the schema directory can have the key, never a registry."""
     return isinstance(key, str) and len(key) == _FINGERPRINT_DIGITS
 
 

@@ -1,4 +1,4 @@
-"""Equality and order of normalised values: exact, total, and never an exception."""
+"""Exact equality and order of normalised values. Defined for every pair of values; nothing raises."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Any, TypeGuard
 
 from consumer.model.values import Instant
 
-_ORDER: dict[str, Callable[[Any, Any], bool]] = {
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
     "gt": operator.gt,
     "lte": operator.le,
     "gte": operator.ge,
 }
 
-EXACT = Context(prec=4_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
-"""Room for every decimal that Avro or a mapping can hold: Python's default context rounds at 28 digits."""
+EXACT_CONTEXT = Context(prec=4_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+"""Exact for every decimal that Avro or a mapping can hold. Python's default context rounds at 28 digits."""
 
 
 def is_number(value: object) -> TypeGuard[int | Decimal | float]:
-    """Tell whether a value is a number: a boolean is not one, and neither is an instant."""
+    """Return True for a number; booleans and instants are not numbers."""
     kind = type(value)
     return kind is int or kind is Decimal or kind is float
 
 
 def exact(value: float | Decimal) -> int | Decimal:
-    """Return a number exactly; a binary float is what its shortest text says."""
+    """Return a number as an exact one; a binary float becomes the decimal of its shortest text."""
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
 def equal(left: object, right: object) -> bool:
-    """Tell whether two values are the same; values of different kinds never are."""
+    """Return True if two values are equal; values of different types never are."""
     if is_number(left):
         return is_number(right) and exact(left) == exact(right)
     if isinstance(left, list):
@@ -48,11 +48,11 @@ def equal(left: object, right: object) -> bool:
             and left.keys() == right.keys()
             and all(equal(inner, right[name]) for name, inner in left.items())
         )
-    return _family(left) is _family(right) and left == right
+    return _comparable_type(left) is _comparable_type(right) and left == right
 
 
-def ordered(name: str, left: object, right: object) -> bool | None:
-    """Compare by `lt`, `gt`, `lte` or `gte`: numbers, texts or instants, each with its own kind; else null."""
+def compare(name: str, left: object, right: object) -> bool | None:
+    """Compare by `lt`, `gt`, `lte` or `gte`. Two numbers, two texts or two instants have an order; else null."""
     if is_number(left) and is_number(right):
         left, right = exact(left), exact(right)
         if math.isnan(left) or math.isnan(right):
@@ -61,8 +61,8 @@ def ordered(name: str, left: object, right: object) -> bool | None:
         isinstance(left, Instant) and isinstance(right, Instant)
     ):
         return None
-    return _ORDER[name](left, right)
+    return _OPERATORS[name](left, right)
 
 
-def _family(value: object) -> type:
+def _comparable_type(value: object) -> type:
     return Instant if isinstance(value, Instant) else type(value)

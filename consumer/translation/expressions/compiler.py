@@ -1,8 +1,8 @@
-"""The commonest expressions as nested functions: paths, indexes, defaults, choices, comparisons.
+"""The most frequent expressions as nested functions: paths, indexes, defaults, `if`, comparisons.
 
-They mean exactly what the interpreter makes of them (a test holds every kind against it); they only skip its looking up
-of each node by name, which costs more than most expressions themselves. Whatever else stands in an expression is left
-to the interpreter, part by part.
+Each has exactly the interpreter's result (a test compares every node type). It only saves the interpreter's lookup of
+each node by its name, which costs more than most expressions themselves. Nodes of other types stay with the
+interpreter, also within a compiled expression.
 """
 
 from __future__ import annotations
@@ -11,50 +11,50 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from consumer.model.values import Value
-from consumer.translation.expressions.comparison import equal, ordered
+from consumer.translation.expressions.comparison import compare, equal
 from consumer.translation.expressions.interpreter import Interpreter
 from consumer.translation.expressions.parser import Ast
-from consumer.translation.expressions.record_scope import Scope, UnmappableError, kind_of
+from consumer.translation.expressions.record_scope import Scope, UnmappableError, type_name
 
-Run: TypeAlias = Callable[[Value, Scope], Value]
-"""(the value the expression is about, the record at hand) → its value. Raises `UnmappableError`, nothing else."""
+Evaluator: TypeAlias = Callable[[Value, Scope], Value]
+"""(input value, current record) → result. Raises `UnmappableError`, nothing else."""
 
 _TWO = 2
-_DEEPEST = 40
-"""Levels of functions within functions; deeper expressions are the interpreter's, which knows when to stop."""
+_MAX_DEPTH = 40
+"""Levels of nested functions. The interpreter takes deeper expressions: it handles a `RecursionError`."""
 
 
-def runner(ast: Ast) -> Run:
-    """Return the function of a checked expression."""
-    return _of(ast, 0)
+def compile_ast(ast: Ast) -> Evaluator:
+    """Return the function that evaluates a checked expression."""
+    return _compile(ast, 0)
 
 
-def _of(ast: Ast, depth: int) -> Run:
-    make = _KINDS.get(ast["type"])
-    made = make(ast, depth + 1) if make is not None and depth < _DEEPEST else None
-    return _interpreted(ast) if made is None else made
+def _compile(ast: Ast, depth: int) -> Evaluator:
+    make = _COMPILERS.get(ast["type"])
+    made = make(ast, depth + 1) if make is not None and depth < _MAX_DEPTH else None
+    return _interpret(ast) if made is None else made
 
 
-def _interpreted(ast: Ast) -> Run:
+def _interpret(ast: Ast) -> Evaluator:
     interpreter = Interpreter()
-    return lambda value, scope: interpreter.run(ast, value, scope)
+    return lambda value, scope: interpreter.evaluate(ast, value, scope)
 
 
-def _field(ast: Ast, _depth: int) -> Run:
+def _field(ast: Ast, _depth: int) -> Evaluator:
     name = ast["value"]
     return lambda value, _scope: value.get(name) if isinstance(value, dict) else None
 
 
-def _current(_ast: Ast, _depth: int) -> Run:
+def _current(_ast: Ast, _depth: int) -> Evaluator:
     return lambda value, _scope: value
 
 
-def _literal(ast: Ast, _depth: int) -> Run:
+def _literal(ast: Ast, _depth: int) -> Evaluator:
     constant = ast["value"]
     return lambda _value, _scope: constant
 
 
-def _index(ast: Ast, _depth: int) -> Run:
+def _index(ast: Ast, _depth: int) -> Evaluator:
     at = ast["value"]
 
     def run(value: Value, _scope: Scope) -> Value:
@@ -68,13 +68,13 @@ def _index(ast: Ast, _depth: int) -> Run:
     return run
 
 
-def _chain(ast: Ast, depth: int) -> Run:
-    """Return the function of a path: each part is about what the one before it came to."""
+def _chain(ast: Ast, depth: int) -> Evaluator:
+    """Return the function of a path: the result of each part is the input of the next."""
     children = ast["children"]
     if all(child["type"] == "field" for child in children):
         names = [child["value"] for child in children]
         return _path_of_two(*names) if len(names) == _TWO else _path(names)
-    first, *rest = [_of(child, depth) for child in children]
+    first, *rest = [_compile(child, depth) for child in children]
 
     def run(value: Value, scope: Scope) -> Value:
         value = first(value, scope)
@@ -85,7 +85,7 @@ def _chain(ast: Ast, depth: int) -> Run:
     return run
 
 
-def _path_of_two(first: str, second: str) -> Run:
+def _path_of_two(first: str, second: str) -> Evaluator:
     def run(value: Value, _scope: Scope) -> Value:
         if not isinstance(value, dict):
             return None
@@ -95,7 +95,7 @@ def _path_of_two(first: str, second: str) -> Run:
     return run
 
 
-def _path(names: list[str]) -> Run:
+def _path(names: list[str]) -> Evaluator:
     def run(value: Value, _scope: Scope) -> Value:
         for name in names:
             if not isinstance(value, dict):
@@ -106,8 +106,8 @@ def _path(names: list[str]) -> Run:
     return run
 
 
-def _or(ast: Ast, depth: int) -> Run:
-    left, right = (_of(child, depth) for child in ast["children"])
+def _or(ast: Ast, depth: int) -> Evaluator:
+    left, right = (_compile(child, depth) for child in ast["children"])
 
     def run(value: Value, scope: Scope) -> Value:
         found = left(value, scope)
@@ -116,8 +116,8 @@ def _or(ast: Ast, depth: int) -> Run:
     return run
 
 
-def _and(ast: Ast, depth: int) -> Run:
-    left, right = (_of(child, depth) for child in ast["children"])
+def _and(ast: Ast, depth: int) -> Evaluator:
+    left, right = (_compile(child, depth) for child in ast["children"])
 
     def run(value: Value, scope: Scope) -> Value:
         found = left(value, scope)
@@ -126,26 +126,26 @@ def _and(ast: Ast, depth: int) -> Run:
     return run
 
 
-def _not(ast: Ast, depth: int) -> Run:
-    inner = _of(ast["children"][0], depth)
+def _not(ast: Ast, depth: int) -> Evaluator:
+    inner = _compile(ast["children"][0], depth)
     return lambda value, scope: _is_false(inner(value, scope))
 
 
-def _comparison(ast: Ast, depth: int) -> Run:
-    left, right = (_of(child, depth) for child in ast["children"])
+def _comparison(ast: Ast, depth: int) -> Evaluator:
+    left, right = (_compile(child, depth) for child in ast["children"])
     operator = ast["value"]
     if operator == "eq":
         return lambda value, scope: equal(left(value, scope), right(value, scope))
     if operator == "ne":
         return lambda value, scope: not equal(left(value, scope), right(value, scope))
-    return lambda value, scope: ordered(operator, left(value, scope), right(value, scope))
+    return lambda value, scope: compare(operator, left(value, scope), right(value, scope))
 
 
-def _function(ast: Ast, depth: int) -> Run | None:
-    """Return the function of an `if`, of which only one branch is evaluated; the others are the interpreter's."""
+def _function(ast: Ast, depth: int) -> Evaluator | None:
+    """Return the function of an `if`, which evaluates only one branch; `None` for every other function."""
     if ast["value"] != "if":
         return None
-    condition, then, *rest = [_of(child, depth) for child in ast["children"]]
+    condition, then, *rest = [_compile(child, depth) for child in ast["children"]]
     otherwise = rest[0] if rest else None
 
     def run(value: Value, scope: Scope) -> Value:
@@ -154,17 +154,17 @@ def _function(ast: Ast, depth: int) -> Run | None:
             return then(value, scope)
         if chosen is False or chosen is None:
             return None if otherwise is None else otherwise(value, scope)
-        raise UnmappableError(f"if() takes a boolean condition, not {kind_of(chosen)}")
+        raise UnmappableError(f"if() takes a boolean condition, not {type_name(chosen)}")
 
     return run
 
 
 def _is_false(value: Value) -> bool:
-    """Tell whether JMESPath takes a value for false: null, `false`, and what is empty; never a number."""
+    """Return True if JMESPath treats a value as false: null, `false`, an empty text, list or object; never a number."""
     return value is None or value is False or (isinstance(value, str | list | dict) and not value)
 
 
-_KINDS: dict[str, Callable[[Ast, int], Run | None]] = {
+_COMPILERS: dict[str, Callable[[Ast, int], Evaluator | None]] = {
     "field": _field,
     "current": _current,
     "literal": _literal,

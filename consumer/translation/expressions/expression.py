@@ -1,4 +1,4 @@
-"""An expression's text becomes something that can be called for each event, or a problem with its place."""
+"""Compilation: an expression's text becomes a function of an event, or a problem with its position."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from jmespath.exceptions import JMESPathError
 
-from consumer.translation.expressions.compiler import Run, runner
+from consumer.translation.expressions.compiler import Evaluator, compile_ast
 from consumer.translation.expressions.parser import Ast, ExactParser
-from consumer.translation.expressions.static_checks import Problem, checked, says_where
+from consumer.translation.expressions.static_checks import Problem, check_ast, syntax_problem
 
-_LONGEST = 10_000  # characters; the parser recurses
+_MAX_CHARS = 10_000  # characters; the parser recurses
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,25 +18,27 @@ class Expression:
     """One compiled expression."""
 
     text: str
-    run: Run
-    asks_about: frozenset[str]
-    """Full names of the records that an `is()` in it asks about."""
+    evaluate: Evaluator
+    tested_types: frozenset[str]
+    """Full names of the record types that an `is()` in it tests for."""
 
 
 def compile_expression(text: str) -> Expression | Problem:
-    """Compile a JMESPath expression. Syntax, function names and numbers of arguments are checked here, once."""
+    """Compile a JMESPath expression; check its syntax, function names and numbers of arguments."""
     if not text.strip():
         return Problem("is empty", 0, "write an expression")
-    if len(text) > _LONGEST:
-        return Problem(f"is longer than {_LONGEST} characters", 0, "")
+    if len(text) > _MAX_CHARS:
+        return Problem(f"is longer than {_MAX_CHARS} characters", 0, "split it into shorter expressions")
     try:
         ast: Ast = ExactParser().parse(text).parsed
     except JMESPathError as error:
-        return says_where(error, text)
-    except (RecursionError, ValueError, LookupError, TypeError):
-        return Problem("is not a JMESPath expression", 0, "")
+        return syntax_problem(error, text)
+    except RecursionError:
+        return Problem("is nested too deeply", 0, "split it into simpler expressions")
+    except (ValueError, LookupError, TypeError):
+        return Problem("is not valid JMESPath", 0, "check the expression with jmespath.org")
     names: set[str] = set()
-    result = checked(ast, text, names)
+    result = check_ast(ast, text, names)
     if isinstance(result, Problem):
         return result
-    return Expression(text, runner(result), frozenset(names))
+    return Expression(text, compile_ast(result), frozenset(names))

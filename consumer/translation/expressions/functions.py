@@ -1,4 +1,4 @@
-"""The functions that fill JMESPath's gaps: `if concat cents time is header meta event`."""
+"""The functions that JMESPath lacks: `if`, `concat`, `cents`, `time`, `is`, `header`, `meta`, `event`."""
 
 from __future__ import annotations
 
@@ -6,27 +6,31 @@ from decimal import Decimal
 
 from consumer.model.values import Instant, Value
 from consumer.translation.avro.named_record import AvroRecord
-from consumer.translation.expressions.comparison import EXACT, exact, is_number
-from consumer.translation.expressions.jmespath_functions import StandardFunctions, plain, takes, text_of
-from consumer.translation.expressions.record_scope import Scope, UnmappableError, kind_of
-from consumer.translation.expressions.timestamps import instant_of
+from consumer.translation.expressions.comparison import EXACT_CONTEXT, exact, is_number
+from consumer.translation.expressions.jmespath_functions import (
+    MAX_EXPONENT,
+    StandardFunctions,
+    number_text,
+    signature,
+    to_text,
+)
+from consumer.translation.expressions.record_scope import Scope, UnmappableError, type_name
+from consumer.translation.expressions.timestamps import parse_instant
 
-META = ("topic", "partition", "offset", "timestamp", "key")
-"""What `meta()` can tell of a record."""
-
-_MOST_EXPONENT = 3_000
+META_NAMES = ("topic", "partition", "offset", "timestamp", "key")
+"""The names that `meta()` accepts."""
 
 
 class Functions(StandardFunctions):
-    """Every function an expression may call. `scope` is the record at hand, set before each evaluation."""
+    """All functions an expression may call. `scope` is the current record, set before each evaluation."""
 
     scope: Scope
 
-    @takes({"types": []}, {"types": []}, {"types": [], "optional": True})
+    @signature({"types": []}, {"types": []}, {"types": [], "optional": True})
     def _func_if(self, *_arguments: Value) -> Value:
-        raise UnmappableError("if() is evaluated by the interpreter")  # pragma: no cover - it must be lazy
+        raise UnmappableError("if() is evaluated by the interpreter")  # pragma: no cover - `if` is lazy
 
-    @takes({"types": [], "variadic": True})
+    @signature({"types": [], "variadic": True})
     def _func_concat(self, *arguments: Value) -> str | None:
         """Join texts, exact numbers, times and booleans; null if any of them is null."""
         parts = []
@@ -34,49 +38,49 @@ class Functions(StandardFunctions):
             if argument is None:
                 return None
             if isinstance(argument, str | Instant | bool):
-                parts.append(text_of(argument))
+                parts.append(to_text(argument))
             elif is_number(argument):
-                parts.append(plain(argument))
+                parts.append(number_text(argument))
             else:
-                raise UnmappableError(f"concat() joins texts, not {kind_of(argument)}")
+                raise UnmappableError(f"concat() joins texts, not {type_name(argument)}")
         return "".join(parts)
 
-    @takes({"types": ["number", "null"]})
+    @signature({"types": ["number", "null"]})
     def _func_cents(self, arg: float | Decimal | None) -> int | None:
-        """Multiply an exact amount by 100, which must be whole."""
+        """Return an exact amount times 100. The product must be a whole number."""
         if arg is None:
             return None
         amount = exact(arg)
         if isinstance(amount, int):
             return amount * 100
-        if not amount.is_finite() or abs(amount.adjusted()) > _MOST_EXPONENT:
+        if not amount.is_finite() or abs(amount.adjusted()) > MAX_EXPONENT:
             raise UnmappableError("cents() needs a finite amount")
-        cents = EXACT.scaleb(amount, 2)
-        if cents != EXACT.to_integral_value(cents):
+        cents = EXACT_CONTEXT.scaleb(amount, 2)
+        if cents != EXACT_CONTEXT.to_integral_value(cents):
             raise UnmappableError("cents() needs an amount with at most two decimals")
         return int(cents)
 
-    @takes({"types": ["string", "number", "time", "null"]})
+    @signature({"types": ["string", "number", "time", "null"]})
     def _func_time(self, arg: Value) -> Instant | None:
-        """Read ISO 8601 text with an offset, or whole epoch milliseconds."""
-        return time_in(arg)
+        """Return the instant of an ISO 8601 text with an offset, or of whole epoch milliseconds."""
+        return to_instant(arg)
 
-    @takes({"types": []}, {"types": ["string"]})
+    @signature({"types": []}, {"types": ["string"]})
     def _func_is(self, arg: Value, full_name: str) -> bool:
-        """Tell whether a value is a record of this type."""
+        """Return True if a value is a record of this type."""
         return isinstance(arg, AvroRecord) and arg.full_name == full_name
 
-    @takes({"types": ["string"]})
+    @signature({"types": ["string"]})
     def _func_header(self, name: str) -> str | None:
-        """Return the last header of this name as text."""
-        for each, content in reversed(self.scope.message.headers() or ()):
-            if each == name:
-                return None if content is None else utf8(content, "header()")
+        """Return the last header of this name as text; null if there is none."""
+        for header, content in reversed(self.scope.message.headers() or ()):
+            if header == name:
+                return None if content is None else decode_utf8(content, "header()")
         return None
 
-    @takes({"types": ["string"]})
+    @signature({"types": ["string"]})
     def _func_meta(self, name: str) -> Value:
-        """Return what Kafka knows of the record."""
+        """Return the record's topic, partition, offset, timestamp or key."""
         message = self.scope.message
         if name == "topic":
             return message.topic()
@@ -85,35 +89,35 @@ class Functions(StandardFunctions):
         if name == "offset":
             return message.offset()
         if name == "timestamp":
-            return instant_of(message.timestamp()[1])
+            return parse_instant(message.timestamp()[1])
         key = message.key()
-        return None if key is None else utf8(key, "meta('key')")
+        return None if key is None else decode_utf8(key, "meta('key')")
 
-    @takes()
+    @signature()
     def _func_event(self) -> Value:
-        """Return the whole event, from within an `each` too."""
+        """Return the whole event, also from within an `each`."""
         return self.scope.event
 
 
-def time_in(value: Value) -> Instant | None:
-    """Return the instant that a value is or says; null stays null.
+def to_instant(value: Value) -> Instant | None:
+    """Return a value as an instant; null stays null.
 
     Raises:
-        UnmappableError: it says none.
+        UnmappableError: the value is not a timestamp.
     """
     if value is None or isinstance(value, Instant):
         return value
-    moment = instant_of(value) if type(value) is str or type(value) is int else None
+    moment = parse_instant(value) if type(value) is str or type(value) is int else None
     if moment is None:
         raise UnmappableError("time() needs ISO 8601 with an offset, or whole epoch milliseconds")
     return moment
 
 
-def utf8(content: bytes, what: str) -> str:
-    """Return bytes as text.
+def decode_utf8(content: bytes, what: str) -> str:
+    """Return bytes as text; `what` names them in the error.
 
     Raises:
-        UnmappableError: they are not UTF-8.
+        UnmappableError: the bytes are not UTF-8.
     """
     try:
         return content.decode()

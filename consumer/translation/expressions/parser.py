@@ -1,4 +1,4 @@
-"""The published parser, reading literals exactly: a decimal in backticks never passes through a binary float."""
+"""The published parser with exact literals: a decimal in backticks never becomes a binary float."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from jmespath.lexer import Lexer
 from jmespath.parser import ParsedResult, Parser
 
 Ast: TypeAlias = dict[str, Any]
-"""A node of the syntax tree, as the library has it."""
+"""A node of the syntax tree, in the library's form."""
 
-LITERAL = "a literal in backticks is not JSON"
+BAD_LITERAL = "a literal in backticks is not JSON"
 
 
 class _ExactLexer(Lexer):  # type: ignore[misc]  # published without types
-    """Tokens whose literals hold `Decimal`; what is not JSON is an error, not text with a warning."""
+    """Reads decimals in literals as `Decimal`. A literal that is not JSON is an error; the library only warns."""
 
     def _consume_literal(self) -> dict[str, Any]:
         start = self._position
         lexeme = self._consume_until("`").replace("\\`", "`")
         try:
-            value = json.loads(lexeme, parse_float=Decimal, parse_constant=_no_constant)
+            value = json.loads(lexeme, parse_float=Decimal, parse_constant=_refuse_constant)
         except ValueError:
-            raise LexerError(lexer_position=start, lexer_value=lexeme, message=LITERAL) from None
+            raise LexerError(lexer_position=start, lexer_value=lexeme, message=BAD_LITERAL) from None
         return {"type": "literal", "value": value, "start": start, "end": self._position - start}
 
 
 class ExactParser(Parser):  # type: ignore[misc]  # published without types
-    """The library's parser over those tokens, with a cache of its own: the library's holds trees with floats."""
+    """The library's parser over those tokens. Its own cache, because the library's cache holds trees with floats."""
 
-    _CACHE: dict[str, ParsedResult] = {}  # noqa: RUF012 - the library's own way
+    _CACHE: dict[str, ParsedResult] = {}  # noqa: RUF012 - declared as the library declares it
 
     def _parse(self, expression: str) -> ParsedResult:
         self.tokenizer = _ExactLexer().tokenize(expression)
@@ -45,5 +45,5 @@ class ExactParser(Parser):  # type: ignore[misc]  # published without types
         return ParsedResult(expression, parsed)
 
 
-def _no_constant(_name: str) -> NoReturn:
+def _refuse_constant(_name: str) -> NoReturn:
     raise ValueError("NaN and Infinity are not JSON")

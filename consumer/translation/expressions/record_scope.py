@@ -1,4 +1,4 @@
-"""What an expression may see besides its own value, and how it says that it has none."""
+"""The record that an expression is evaluated for, and the error of an expression without a result."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from consumer.model.values import Instant, Value
 
 
 class Scope:
-    """The record at hand: one object, refilled for each record of a lot."""
+    """The current record and its decoded event: what `meta()`, `header()` and `event()` read."""
 
     __slots__ = ("event", "message")
 
     def __init__(self, message: Message, event: Value) -> None:
-        """Begin with one record."""
+        """Keep one record."""
         self.message = message
         self.event = event
 
 
 class UnmappableError(Exception):
-    """An expression has no value for this event. `said` names functions and types, never a value."""
+    """An expression has no result for this event. `reason` names functions and types, never a value."""
 
-    def __init__(self, said: str) -> None:
-        super().__init__(said)
-        self.said = said
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
-def kind_of(value: object) -> str:
-    """Return what people call the type of a value."""
+def type_name(value: object) -> str:
+    """Return the name of a value's type as JMESPath has it; in addition `time` and `bytes`."""
     match value:
         case None:
             return "null"

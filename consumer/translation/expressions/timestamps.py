@@ -1,4 +1,4 @@
-"""Times as people and schemas write them, read exactly."""
+"""Timestamps as texts and as epoch milliseconds, read exactly."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _ISO = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_MS = -62_135_596_800_000
-_LAST_MS = 253_402_300_800_000
+_END_MS = 253_402_300_800_000
 
 
-def instant_of(value: str | int) -> Instant | None:
+def parse_instant(value: str | int) -> Instant | None:
     """Read ISO 8601 text with an offset or `Z`, or whole epoch milliseconds.
 
-    `None`: it is neither, or outside the years 1 to 9999. Text without an offset names no instant.
+    Return `None` for anything else, and outside the years 1 to 9999. A text without an offset is not an instant.
     """
     if isinstance(value, int):
-        return Instant(value * 1_000_000) if _FIRST_MS <= value < _LAST_MS else None
+        return Instant(value * 1_000_000) if _FIRST_MS <= value < _END_MS else None
     match = _ISO.fullmatch(value)
     if match is None:
         return None
@@ -36,6 +36,6 @@ def instant_of(value: str | int) -> Instant | None:
         return None
     passed = moment - _EPOCH
     whole = passed.days * 86_400 + passed.seconds
-    if not _FIRST_MS <= whole * 1000 < _LAST_MS:
+    if not _FIRST_MS <= whole * 1000 < _END_MS:
         return None
     return Instant(whole * 1_000_000_000 + int((fraction or "").ljust(9, "0")))

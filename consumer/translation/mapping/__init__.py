@@ -1,1 +1,1 @@
-"""The mapping file: which events become which deliveries, as data, with everything wrong in it found at load."""
+"""The mapping: which events become which deliveries, read from YAML files and checked at load."""

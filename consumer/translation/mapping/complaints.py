@@ -1,4 +1,4 @@
-"""Reading single values of the mapping: texts and expressions, with what YAML itself did to them."""
+"""Single values of the mapping file: names and expressions, and what YAML made of them."""
 
 from __future__ import annotations
 
@@ -10,74 +10,76 @@ from consumer.translation.expressions.expression import Expression, compile_expr
 from consumer.translation.expressions.static_checks import Problem
 from consumer.yaml_document import Node, ReadContext, Scalar, Table, below, is_empty, node_kind, was_cut
 
-_QUOTE = "quote the whole expression"
+_QUOTE_HINT = "quote the whole expression"
 
 
 @dataclass(slots=True)
 class MappingReadContext(ReadContext):
-    """One file being read: collects findings, all of them."""
+    """Reads one mapping file and collects all its findings."""
 
-    def unknown_keys(self, table: Table, known: Iterable[str], path: str) -> None:
-        """Complain of each key that means nothing here."""
+    def check_keys(self, table: Table, known: Iterable[str], path: str) -> None:
+        """Add an error for each key that is not in `known`."""
         names = tuple(known)
         for key, _ in table.entries:
             if key.text not in names:
-                self.error(key, below(path, key.text), "is unknown here", did_you_mean(key.text, names))
+                self.error(key, below(path, key.text), f"unknown key `{key.text}`", did_you_mean(key.text, names))
 
-    def table(self, node: Node, path: str, what: str) -> Table | None:
-        """Return a mapping, or complain that `what` should stand there."""
+    def table(self, node: Node, path: str, expected: str) -> Table | None:
+        """Return the node if it is a mapping; else add an error that names what is `expected` here."""
         if isinstance(node, Table):
             return node
-        self.error(node, path, f"must be {what}", "indent its keys below it" if is_empty(node) else "")
+        hint = "indent its keys below it" if is_empty(node) else ""
+        self.error(node, path, f"must be {expected}, not {node_kind(node)}", hint)
         return None
 
-    def word(self, node: Node | None, path: str) -> str | None:
-        """Return a text that is taken as it stands: a name, a label. Numbers and booleans must be quoted."""
+    def text(self, node: Node | None, path: str) -> str | None:
+        """Return a literal text such as a name or a label, or add an error. Numbers and booleans must be quoted."""
         if node is None:
             return None
         if not isinstance(node, Scalar):
-            self.error(node, path, f"must be a text, not {node_kind(node)}", "quote it if it is one")
+            self.error(node, path, f"must be text, not {node_kind(node)}", "quote it if it is text")
             return None
         if not isinstance(node.value, str):
-            self.error(node, path, *_not_text(node, "a text"))
+            self.error(node, path, *_not_text_problem(node, "text"))
             return None
         if not node.value.strip():
-            self.error(node, path, "is blank")
+            self.error(node, path, "must not be blank", "write a name, or remove the key")
             return None
         return node.value
 
     def expression(self, node: Node | None, path: str) -> Expression | None:
-        """Return a compiled expression; `None` if there is none, or after a complaint."""
+        """Return a compiled expression; `None` if the node is `None`, or after an error."""
         if node is None:
             return None
         if not isinstance(node, Scalar):
-            self.error(node, path, f"must be an expression, but YAML reads {node_kind(node)} here", _QUOTE)
+            self.error(node, path, f"must be an expression, but YAML reads {node_kind(node)} here", _QUOTE_HINT)
             return None
         if not isinstance(node.value, str):
-            self.error(node, path, *_not_text(node, "an expression"))
+            self.error(node, path, *_not_text_problem(node, "an expression"))
             return None
         result = compile_expression(node.value)
         if isinstance(result, Problem):
-            self._bad_expression(node, path, result)
+            self._expression_error(node, path, result)
             return None
         return result
 
-    def _bad_expression(self, node: Scalar, path: str, problem: Problem) -> None:
+    def _expression_error(self, node: Scalar, path: str, problem: Problem) -> None:
         if was_cut(node):
-            cut = "a comment" if node.after.startswith("#") else "the end of the value"
-            message = f"{problem.message}: YAML took `{node.after.partition(' ')[0][:1]}` for {cut}"
-            self.error(node, path, message, _QUOTE, shift=problem.at)
+            role = "the start of a comment" if node.after.startswith("#") else "the end of the value"
+            message = f"{problem.message}; YAML reads `{node.after[:1]}` as {role}"
+            self.error(node, path, message, _QUOTE_HINT, shift=problem.position)
             return
         on_one_line = "\n" not in node.text
-        shift = problem.at + (0 if node.plain else 1) if on_one_line else 0
+        shift = problem.position + (0 if node.plain else 1) if on_one_line else 0
         self.error(node, path, problem.message, problem.hint, shift=shift)
 
 
-def _not_text(node: Scalar, wanted: str) -> tuple[str, str]:
-    """Return what is wrong with a scalar that is no text, and what to do."""
+def _not_text_problem(node: Scalar, expected: str) -> tuple[str, str]:
+    """Return the message and the hint for a scalar that YAML does not read as text."""
     if is_empty(node):
-        return f"is empty; {wanted} must stand here", ""
+        return f"must be {expected}, but is empty", "write a value, or remove the key"
     kind = "null" if node.value is None else "a boolean" if isinstance(node.value, bool) else "a number"
-    if wanted == "a text":
-        return f"must be a text, but YAML reads {kind} here", f'quote it: "{node.text}"'
-    return f"must be an expression, but YAML reads {kind} here", f"as a JMESPath literal: '`{node.text}`', quoted"
+    message = f"must be {expected}, but YAML reads {kind} here"
+    if expected == "text":
+        return message, f'quote it: "{node.text}"'
+    return message, f"write it as a JMESPath literal in quotes: '`{node.text}`'"

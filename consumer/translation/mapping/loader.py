@@ -1,4 +1,4 @@
-"""The mapping's files: read, checked and taken together, all complaints at once."""
+"""The mapping's files, read, checked and merged. All findings are reported at once."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from pathlib import Path
 from consumer.destinations import Destination
 from consumer.model.findings import Finding, errors, in_order
 from consumer.translation.mapping.complaints import MappingReadContext
-from consumer.translation.mapping.entry_parser import label_in, read_entry
+from consumer.translation.mapping.entry_parser import label_of, read_entry
 from consumer.translation.mapping.rules import EntryRule, EventMapping, EventRule
 from consumer.translation.mapping.version import version_of
-from consumer.yaml_document import Items, Node, Scalar, read_file
+from consumer.yaml_document import Items, Node, Scalar, node_kind, read_file
 
-_TOP = ("version", "events")
-_EVENT = ("id", "time", "key", "deliver")
+_FILE_KEYS = ("version", "events")
+_EVENT_KEYS = ("id", "time", "key", "deliver")
 _VERSION = 1
 
 
 def load_mapping(
-    files: Sequence[Path], destinations: Mapping[str, Destination], *, shown: Sequence[str] | None = None
+    files: Sequence[Path], destinations: Mapping[str, Destination], *, shown_names: Sequence[str] | None = None
 ) -> tuple[EventMapping | None, list[Finding]]:
     """Read a mapping of one or several files.
 
     Args:
-        files: YAML documents; an event type stands in one of them.
-        destinations: all destinations of the configuration by name, disabled ones included: `to` may name any of them.
-        shown: the files' names in findings.
+        files: YAML documents; each event type is in exactly one of them.
+        destinations: all configured destinations by name, disabled ones included: `to` may name any of them.
+        shown_names: the files' names in findings; default: their paths.
 
     Returns:
-        The mapping, `None` if anything is wrong, and everything that is.
+        The mapping, or `None` if there are errors; and all findings.
     """
-    names = shown if shown is not None else [str(path) for path in files]
+    names = shown_names if shown_names is not None else [str(path) for path in files]
     documents = []
     findings: list[Finding] = []
     for path, name in zip(files, names, strict=True):
@@ -40,97 +40,101 @@ def load_mapping(
         findings += found
         if node is not None:
             documents.append((name, node))
-    return _mapping(documents, destinations, findings)
+    return _merge_documents(documents, destinations, findings)
 
 
-def _mapping(
+def _merge_documents(
     documents: Sequence[tuple[str, Node]], destinations: Mapping[str, Destination], findings: list[Finding]
 ) -> tuple[EventMapping | None, list[Finding]]:
     events: dict[str, EventRule] = {}
-    homes: dict[str, str] = {}
+    file_of_event: dict[str, str] = {}
     for file, node in documents:
-        reading = MappingReadContext(file)
-        _document(reading, node, destinations, events, homes)
-        findings = [*findings, *reading.findings]
+        context = MappingReadContext(file)
+        _read_document(context, node, destinations, events, file_of_event)
+        findings = [*findings, *context.findings]
     findings = in_order(findings)
     if errors(findings):
         return None, findings
     return EventMapping(version_of(node for _, node in documents), events), findings
 
 
-def _document(
-    reading: MappingReadContext,
+def _read_document(
+    context: MappingReadContext,
     node: Node,
     destinations: Mapping[str, Destination],
     events: dict[str, EventRule],
-    homes: dict[str, str],
+    file_of_event: dict[str, str],
 ) -> None:
-    table = reading.table(node, "", "a mapping with `version` and `events`")
+    table = context.table(node, "", "a mapping with `version` and `events`")
     if table is None:
         return
-    reading.unknown_keys(table, _TOP, "")
+    context.check_keys(table, _FILE_KEYS, "")
     version = table.get("version")
     if version is None:
-        reading.error(table, "", "misses `version`", f"version: {_VERSION}")
+        context.error(table, "", "`version` is missing", f"write `version: {_VERSION}`")
     elif not isinstance(version, Scalar) or version.value != _VERSION or isinstance(version.value, bool):
-        reading.error(version, "version", f"must be {_VERSION}")
+        context.error(version, "version", f"must be {_VERSION}", f"write `version: {_VERSION}`")
     events_node = table.get("events")
     if events_node is None:
-        reading.error(table, "", "misses `events`", "events: the full names of Avro records, each with `deliver`")
+        hint = "add `events:` with the full names of Avro records, each with `deliver`"
+        context.error(table, "", "`events` is missing", hint)
         return
-    found = reading.table(events_node, "events", "a mapping of Avro record names")
+    found = context.table(events_node, "events", "a mapping of Avro record names")
     for key, inner in found.entries if found is not None else ():
-        if key.text in homes:
-            reading.error(key, f"events.{key.text}", f"stands in {homes[key.text]} already", "keep one of the two")
+        path = f"events.{key.text}"
+        if key.text in file_of_event:
+            context.error(key, path, f"is mapped in {file_of_event[key.text]} already", "keep one of the two")
             continue
-        homes[key.text] = reading.file
-        rule = _event(reading, key.text, inner, destinations)
+        file_of_event[key.text] = context.file
+        rule = _read_event(context, key.text, inner, destinations)
         if rule is not None:
             events[key.text] = rule
 
 
-def _event(
-    reading: MappingReadContext, event_type: str, node: Node, destinations: Mapping[str, Destination]
+def _read_event(
+    context: MappingReadContext, event_type: str, node: Node, destinations: Mapping[str, Destination]
 ) -> EventRule | None:
     path = f"events.{event_type}"
-    table = reading.table(node, path, "a mapping with `deliver`")
+    table = context.table(node, path, "a mapping with `deliver`")
     if table is None:
         return None
-    reading.unknown_keys(table, _EVENT, path)
+    context.check_keys(table, _EVENT_KEYS, path)
     rule = EventRule(
         event_type,
-        id=reading.expression(table.get("id"), f"{path}.id"),
-        time=reading.expression(table.get("time"), f"{path}.time"),
-        key=reading.expression(table.get("key"), f"{path}.key"),
+        id=context.expression(table.get("id"), f"{path}.id"),
+        time=context.expression(table.get("time"), f"{path}.time"),
+        key=context.expression(table.get("key"), f"{path}.key"),
         entries=(),
     )
     deliver = table.get("deliver")
     if deliver is None:
-        reading.error(table, path, "misses `deliver`", "deliver: a list of entries, each with `to`")
+        context.error(table, path, "`deliver` is missing", "add `deliver:` with a list of entries, each with `to`")
         return None
     if not isinstance(deliver, Items) or not deliver.items:
-        reading.error(deliver, f"{path}.deliver", "must be a list of entries", "begin each with `- to: …`")
+        kind = "an empty list" if isinstance(deliver, Items) else node_kind(deliver)
+        hint = "begin each entry with `- to: destination.target`"
+        context.error(deliver, f"{path}.deliver", f"must be a list of entries, not {kind}", hint)
         return None
     entries: list[EntryRule] = []
     for index, each in enumerate(deliver.items):
-        entry = read_entry(reading, each, event_type, destinations, f"{path}.deliver[{index}]")
+        entry = read_entry(context, each, event_type, destinations, f"{path}.deliver[{index}]")
         if entry is not None:
             entries.append(entry)
-    _labels(reading, deliver, path)
+    _check_labels(context, deliver, path)
     return replace(rule, entries=tuple(entries))
 
 
-def _labels(reading: MappingReadContext, deliver: Items, path: str) -> None:
-    """Complain of labels given twice: a label is part of a delivery's identity."""
-    seen: dict[str, int] = {}
+def _check_labels(context: MappingReadContext, deliver: Items, path: str) -> None:
+    """Add an error for each duplicate label: a label is part of the identity of its deliveries."""
+    line_of_label: dict[str, int] = {}
     for index, each in enumerate(deliver.items):
-        found = label_in(each)
+        found = label_of(each)
         if found is None:
             continue
-        label, place = found
-        if label in seen:
+        label, node = found
+        if label in line_of_label:
             hint = "give one of them a `label:` of its own; never change a label that is in use"
-            message = f"has the label `{label}` like the entry on line {seen[label]}"
-            reading.error(place, f"{path}.deliver[{index}]", message, hint)
+            message = f"has the label `{label}` like the entry on line {line_of_label[label]}"
+            context.error(node, f"{path}.deliver[{index}]", message, hint)
         else:
-            seen[label] = each.line
+            line_of_label[label] = each.line

@@ -1,4 +1,4 @@
-"""What a mapping says, once it has been read."""
+"""The mapping as data, after it was read and checked."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from consumer.translation.expressions.expression import Expression
 
 
 @dataclass(frozen=True, slots=True)
-class Constant:
-    """`{value: …}`, or a bare number or boolean. A null stays: it was written on purpose."""
+class ConstantField:
+    """`{value: …}`, or a number or boolean without quotes. A constant null is sent; other nulls are left out."""
 
     value: Value
 
 
 @dataclass(frozen=True, slots=True)
-class EachRule:
-    """A YAML list: one making for each element."""
+class ListField:
+    """A YAML list: one source for each element."""
 
     items: tuple[FieldSource, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Each:
-    """`{each: …, fields: …}`: one object for each element of a list of the event."""
+class EachField:
+    """`{each: …, fields: …}`: one value for each element of a list of the event."""
 
-    of: Expression
+    items: Expression
     fields: FieldSource
 
 
 @dataclass(frozen=True, slots=True)
-class Object:
+class ObjectField:
     """Fields by name, in the order of the file."""
 
     fields: Mapping[str, FieldSource]
     mandatory: bool = False
-    """The target insists on it: left without fields it is `{}`, not omitted."""
+    """Whether the target requires it: then it is sent as `{}` if it has no fields, otherwise it is left out."""
 
 
-FieldSource: TypeAlias = "Expression | Constant | EachRule | Each | Object"
-"""How one field comes about."""
+FieldSource: TypeAlias = "Expression | ConstantField | ListField | EachField | ObjectField"
+"""Where the value of one field comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class EntryRule:
     consent: Expression | None
     each: Expression | None
     id: Expression | None
-    """The element's own id, beside `each`."""
-    fields: Object
+    """The id of an element of `each`."""
+    fields: ObjectField
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class EventMapping:
     """The whole mapping, from one file or several."""
 
     version: str
-    """SHA-256, as hex digits, of the content (see `canonical`)."""
+    """SHA-256 of the content in hex digits (see `mapping.version`)."""
     events: Mapping[str, EventRule] = field(default_factory=dict)
     """By full name of the Avro record."""
 
@@ -85,16 +85,16 @@ class EventMapping:
         return [rule.entry for event in self.events.values() for rule in event.entries]
 
 
-def expressions_in(making: FieldSource) -> list[Expression]:
-    """Return every expression within a making, in the order of the file."""
-    match making:
+def expressions_in(source: FieldSource) -> list[Expression]:
+    """Return every expression within a field's source, in the order of the file."""
+    match source:
         case Expression():
-            return [making]
-        case Each():
-            return [making.of, *expressions_in(making.fields)]
-        case EachRule():
-            return [found for each in making.items for found in expressions_in(each)]
-        case Object():
-            return [found for each in making.fields.values() for found in expressions_in(each)]
-        case Constant():  # pragma: no branch - mypy proves the match total
+            return [source]
+        case EachField():
+            return [source.items, *expressions_in(source.fields)]
+        case ListField():
+            return [found for each in source.items for found in expressions_in(each)]
+        case ObjectField():
+            return [found for each in source.fields.values() for found in expressions_in(each)]
+        case ConstantField():  # pragma: no branch - mypy proves the match total
             return []

@@ -1,4 +1,4 @@
-"""An entry's fields against what its target may say: unknown fields, missing ones, consents."""
+"""An entry's fields checked against its target: unknown fields, missing fields, consent."""
 
 from __future__ import annotations
 
@@ -7,59 +7,66 @@ from collections.abc import Mapping
 from consumer.destinations import FieldRule, Target
 from consumer.model.findings import did_you_mean
 from consumer.translation.mapping.complaints import MappingReadContext
-from consumer.translation.mapping.rules import FieldSource, Object
+from consumer.translation.mapping.rules import FieldSource, ObjectField
 from consumer.yaml_document import Node, Table
 
 
-def fitted(reading: MappingReadContext, fields: Object, table: Table, target: Target, path: str) -> Object:
-    """Complain of what the target does not take or misses; return the fields, knowing which objects are mandatory."""
-    result = _object(reading, fields, table, FieldRule(fields=target.fields, free=target.free), path)
+def check_target(
+    context: MappingReadContext, fields: ObjectField, table: Table, target: Target, path: str
+) -> ObjectField:
+    """Add an error for each unknown or missing field; return the fields with the mandatory objects marked."""
+    result = _check_object(context, fields, table, FieldRule(fields=target.fields, free=target.free), path)
     for group in target.one_of:
         if not any(_is_mapped(table, name) for name in group):
             names = " or ".join(f"`{name}`" for name in group)
-            reading.error(table, path, f"must map {names}: `{target.name}` needs one of them")
+            context.error(table, path, f"{names} is missing; `{target.name}` needs one of them", "map one of them")
     return result
 
 
-def states_consent(fields: Object, target: Target) -> bool:
-    """Tell whether an entry states a consent itself: one that gated it would keep every withdrawal from being said."""
-    return target.carries_consent or _states(fields, target.fields)
+def sets_consent(fields: ObjectField, target: Target) -> bool:
+    """Return True if an entry sets consent itself. A `consent` gate on such an entry would hold back withdrawals."""
+    return target.carries_consent or _any_sets_consent(fields, target.fields)
 
 
-def _states(fields: Object, rules: Mapping[str, FieldRule]) -> bool:
-    for name, made in fields.fields.items():
+def _any_sets_consent(fields: ObjectField, rules: Mapping[str, FieldRule]) -> bool:
+    for name, source in fields.fields.items():
         rule = rules.get(name)
         if rule is None:
             continue
-        if rule.carries_consent or (isinstance(made, Object) and rule.fields and _states(made, rule.fields)):
+        if rule.carries_consent:
+            return True
+        if isinstance(source, ObjectField) and rule.fields and _any_sets_consent(source, rule.fields):
             return True
     return False
 
 
-def _object(reading: MappingReadContext, made: Object, table: Table, rule: FieldRule, path: str) -> Object:
+def _check_object(
+    context: MappingReadContext, source: ObjectField, table: Table, rule: FieldRule, path: str
+) -> ObjectField:
     rules = rule.fields
     if rules is None:
-        return Object(made.fields, rule.mandatory)
+        return ObjectField(source.fields, rule.mandatory)
     for key, _ in table.entries:
         if key.text not in rules and not rule.free:
-            message = "is no field of this target" if path.endswith("fields") else "is no field here"
-            reading.error(key, f"{path}.{key.text}", message, did_you_mean(key.text, rules))
+            where = "this target" if path.endswith("fields") else "this object"
+            message = f"{where} has no field `{key.text}`"
+            context.error(key, f"{path}.{key.text}", message, did_you_mean(key.text, rules))
     for name, inner in rules.items():
         if inner.mandatory and table.get(name) is None:
-            reading.error(table, path, f"misses `{name}`, which is mandatory here")
+            context.error(table, path, f"mandatory field `{name}` is missing", f"map `{name}`")
     fields: dict[str, FieldSource] = {}
-    for name, making in made.fields.items():
+    for name, field in source.fields.items():
         node: Node | None = table.get(name)
         known = rules.get(name)
-        if known is not None and isinstance(making, Object) and isinstance(node, Table):
-            fields[name] = _object(reading, making, node, known, f"{path}.{name}")
+        if known is not None and isinstance(field, ObjectField) and isinstance(node, Table):
+            fields[name] = _check_object(context, field, node, known, f"{path}.{name}")
         else:
-            fields[name] = making
-    return Object(fields, rule.mandatory)
+            fields[name] = field
+    return ObjectField(fields, rule.mandatory)
 
 
 def _is_mapped(table: Table, dotted: str) -> bool:
-    """Tell whether a field is mapped; below an expression nothing can be known, so it counts."""
+    """Return True if a field is mapped, or lies within an expression: its fields are unknown here."""
     first, _, rest = dotted.partition(".")
     node = table.get(first)
     if not rest or node is None:

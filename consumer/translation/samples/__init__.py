@@ -1,1 +1,1 @@
-"""Sample events from a file, for `translate` only: JSON lines or an Avro container, as records."""
+"""Sample events from a file, as records: JSON lines or an Avro container. Only the command `translate` uses them."""

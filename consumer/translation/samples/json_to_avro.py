@@ -1,8 +1,8 @@
-"""Events written by hand: plain JSON, or Avro's own JSON, to the bytes a producer would have written.
+"""Events in plain JSON or in Avro's own JSON, encoded to the bytes a producer would have written.
 
-Plain JSON needs no `{"string": …}` around the branch of a union, knows times as ISO 8601 text, decimals as numbers or
-text, and may leave out fields that have a default or may be null. What is ambiguous reads as the branch of the value's
-own JSON type. Bytes are text with a character (up to U+00FF) for each.
+Plain JSON needs no `{"string": …}` around a union's branch. Times are ISO 8601 text, decimals are numbers or text, and
+fields that have a default or may be null may be left out. If several branches fit, the one of the value's own JSON type
+is used. Bytes are text with one character (up to U+00FF) for each byte.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Any, TypeAlias
 from consumer.model.findings import did_you_mean
 from consumer.translation.samples.avro_primitives import (
     PRIMITIVES,
-    UnfitError,
-    content_of,
-    primitive,
-    text_bytes,
-    typed,
-    write_long,
+    InvalidValueError,
+    encode_long,
+    encode_primitive,
+    encode_text,
+    require_type,
+    to_bytes,
 )
-from consumer.translation.samples.json_logical_types import LOGICAL, decimal_bytes
+from consumer.translation.samples.json_logical_types import LOGICAL, encode_decimal
 
 Json: TypeAlias = Any
 
-_DEEPEST = 64
-_OWN_TYPE: Mapping[type, tuple[str, ...]] = {
+_MAX_DEPTH = 64
+_BRANCHES_OF: Mapping[type, tuple[str, ...]] = {
     bool: ("boolean",),
     int: ("int", "long", "decimal", "double", "float"),
     Decimal: ("decimal", "double", "float"),
@@ -39,14 +39,14 @@ _OWN_TYPE: Mapping[type, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Unfit:
-    """Why a value is no such event: where in it, and what is wrong. The value itself is not repeated."""
+class InvalidEvent:
+    """Why a value is not an event of a schema: the path within it, and what is wrong. The value is not repeated."""
 
     path: str
     message: str
 
     def text(self) -> str:
-        """Return both as one sentence."""
+        """Return both as one line."""
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
@@ -54,32 +54,32 @@ def parse_json(text: str) -> Json:
     """Parse JSON with exact numbers.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: the text is not JSON.
     """
-    return json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
 
 
-def _no_constant(name: str) -> Json:
-    raise ValueError(f"{name} is no JSON number")
+def _refuse_constant(name: str) -> Json:
+    raise ValueError(f"{name} is not a JSON number")
 
 
 class JsonToAvro:
-    """Writes values of one schema."""
+    """Encodes values of one schema."""
 
     def __init__(self, text: str, references: Mapping[str, str]) -> None:
-        """Take the schema's JSON, and that of every schema it refers to, as `Translator.learn` does."""
+        """Keep the JSON of the schema and of every schema it refers to, as given to `Translator.learn`."""
         self._names: dict[str, tuple[Json, str]] = {}
         for each in references.values():
             self._collect(json.loads(each), "")
         self._schema = json.loads(text)
         self._collect(self._schema, "")
 
-    def write(self, value: Json) -> bytes | Unfit:
-        """Return the value's Avro bytes, or why it is none of this schema."""
+    def write(self, value: Json) -> bytes | InvalidEvent:
+        """Return the value's Avro bytes, or why it does not fit the schema."""
         try:
             return self._write(value, self._schema, "", "", 0)
-        except UnfitError as error:
-            return Unfit(error.path, error.message)
+        except InvalidValueError as error:
+            return InvalidEvent(error.path, error.message)
 
     def _collect(self, schema: Json, namespace: str) -> None:
         if isinstance(schema, list):
@@ -98,14 +98,14 @@ class JsonToAvro:
                 self._collect(schema.get(inner), namespace)
 
     def _write(self, value: Json, schema: Json, namespace: str, path: str, depth: int) -> bytes:
-        if depth > _DEEPEST:
-            raise UnfitError(path, "is nested too deeply")
+        if depth > _MAX_DEPTH:
+            raise InvalidValueError(path, "is nested too deeply")
         if isinstance(schema, str):
             if schema in PRIMITIVES:
-                return primitive(value, schema, path)
+                return encode_primitive(value, schema, path)
             found = self._find(schema, namespace)
             if found is None:
-                raise UnfitError(path, f"its schema refers to `{schema}`, which is not there")
+                raise InvalidValueError(path, f"its schema refers to `{schema}`, which is not defined")
             return self._write(value, *found, path, depth + 1)
         if isinstance(schema, list):
             return self._union(value, schema, namespace, path, depth)
@@ -113,7 +113,7 @@ class JsonToAvro:
         if not isinstance(kind, str):
             return self._write(value, kind, namespace, path, depth + 1)
         if logical == "decimal" and kind in {"bytes", "fixed"}:
-            return decimal_bytes(value, schema, path)
+            return encode_decimal(value, schema, path)
         if (kind, logical) in LOGICAL:
             value = LOGICAL[kind, logical](value, path)
         return self._inside(value, schema, namespace, path, depth)
@@ -123,18 +123,18 @@ class JsonToAvro:
             case "record" | "error":
                 return self._record(value, schema, _full_name(schema, namespace).rpartition(".")[0], path, depth)
             case "array":
-                return self._blocks(typed(value, list, path, "a list"), schema["items"], namespace, path, depth)
+                return self._blocks(require_type(value, list, path, "a list"), schema["items"], namespace, path, depth)
             case "map":
-                pairs = typed(value, dict, path, "an object")
+                pairs = require_type(value, dict, path, "an object")
                 return self._blocks(pairs, schema["values"], namespace, path, depth)
             case "enum":
                 if not isinstance(value, str) or value not in schema["symbols"]:
-                    raise UnfitError(path, f"must be one of {', '.join(schema['symbols'])}")
-                return write_long(schema["symbols"].index(value))
+                    raise InvalidValueError(path, f"must be one of {', '.join(schema['symbols'])}")
+                return encode_long(schema["symbols"].index(value))
             case "fixed":
-                content = content_of(value, path)
+                content = to_bytes(value, path)
                 if len(content) != schema["size"]:
-                    raise UnfitError(path, f"must be exactly {schema['size']} bytes")
+                    raise InvalidValueError(path, f"must be exactly {schema['size']} bytes")
                 return content
             case other:
                 return self._write(value, other, namespace, path, depth + 1)
@@ -144,11 +144,13 @@ class JsonToAvro:
         return self._names.get(within) or self._names.get(name)
 
     def _record(self, value: Json, schema: Json, namespace: str, path: str, depth: int) -> bytes:
-        fields = typed(value, dict, path, "an object")
+        fields = require_type(value, dict, path, "an object")
         known = [field["name"] for field in schema["fields"]]
         for name in fields:
             if name not in known:
-                raise UnfitError(_below(path, name), f"is no field of it; {did_you_mean(name, known)}".rstrip("; "))
+                raise InvalidValueError(
+                    _below(path, name), f"is not a field of the record; {did_you_mean(name, known)}".rstrip("; ")
+                )
         written = []
         for field in schema["fields"]:
             name, inner = field["name"], _below(path, field["name"])
@@ -159,24 +161,24 @@ class JsonToAvro:
             elif field["type"] == "null" or (isinstance(field["type"], list) and "null" in field["type"]):
                 written.append(self._write(None, field["type"], namespace, inner, depth + 1))
             else:
-                raise UnfitError(inner, "is missing")
+                raise InvalidValueError(inner, "is missing")
         return b"".join(written)
 
     def _default(self, field: Json, namespace: str, path: str, depth: int) -> bytes:
-        """Write a field's default: of a union it is a value of the first branch, without its name."""
+        """Encode a field's default. For a union it is a value of the first branch, without the branch's name."""
         kind = field["type"]
         default = parse_json(json.dumps(field["default"]))
         if isinstance(kind, list) and default is not None:
-            return write_long(0) + self._write(default, kind[0], namespace, path, depth)
+            return encode_long(0) + self._write(default, kind[0], namespace, path, depth)
         return self._write(default, kind, namespace, path, depth)
 
     def _blocks(self, values: Json, inner: Json, namespace: str, path: str, depth: int) -> bytes:
         if not values:
             return b"\0"
-        written = [write_long(len(values))]
+        written = [encode_long(len(values))]
         if isinstance(values, dict):
             for name, value in values.items():
-                written.append(text_bytes(name))
+                written.append(encode_text(name))
                 written.append(self._write(value, inner, namespace, _below(path, name), depth + 1))
         else:
             for index, value in enumerate(values):
@@ -190,10 +192,10 @@ class JsonToAvro:
             [(name, inner)] = value.items()
             index = names.index(name)
             try:
-                return write_long(index) + self._write(inner, branches[index], namespace, path, depth + 1)
-            except UnfitError as error:
+                return encode_long(index) + self._write(inner, branches[index], namespace, path, depth + 1)
+            except InvalidValueError as error:
                 failures.append(error)
-        own = next((kinds for type_, kinds in _OWN_TYPE.items() if type(value) is type_), ())
+        own = next((kinds for type_, kinds in _BRANCHES_OF.items() if type(value) is type_), ())
 
         def rank(index: int) -> int:
             kind = self._kind(branches[index], namespace)
@@ -203,12 +205,12 @@ class JsonToAvro:
             if (names[index] == "null") != (value is None):
                 continue
             try:
-                return write_long(index) + self._write(value, branches[index], namespace, path, depth + 1)
-            except UnfitError as error:
+                return encode_long(index) + self._write(value, branches[index], namespace, path, depth + 1)
+            except InvalidValueError as error:
                 failures.append(error)
         if failures:
             raise max(failures, key=lambda error: len(error.path))
-        raise UnfitError(path, "may not be null" if value is None else f"must be {' or '.join(names)}")
+        raise InvalidValueError(path, "must not be null" if value is None else f"must be {' or '.join(names)}")
 
     def _name(self, branch: Json, namespace: str) -> str:
         if isinstance(branch, str):

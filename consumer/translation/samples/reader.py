@@ -1,4 +1,4 @@
-"""Events a person gives, as records: JSON lines `{type, value, key, headers, timestamp}`, or an Avro container file."""
+"""Sample events as records: from JSON lines `{type, value, key, headers, timestamp}` or an Avro container file."""
 
 from __future__ import annotations
 
@@ -12,156 +12,157 @@ from fastavro import block_reader, parse_schema, schemaless_reader
 
 from consumer.model.findings import Finding, did_you_mean
 from consumer.translation.avro.schema_directory import Schema
-from consumer.translation.samples.avro_primitives import UnfitError
+from consumer.translation.samples.avro_primitives import InvalidValueError
 from consumer.translation.samples.json_logical_types import LOGICAL
-from consumer.translation.samples.json_to_avro import JsonToAvro, Unfit, parse_json
+from consumer.translation.samples.json_to_avro import InvalidEvent, JsonToAvro, parse_json
 
 _KEYS = ("type", "value", "key", "headers", "timestamp")
 _CREATE_TIME = 1
-_FRAME = b"\0"
+_MAGIC_BYTE = b"\0"
 
 Learn = Callable[[int, str, Mapping[str, str]], object]
-"""(schema id, its text, what it refers to): the translator is told of each schema before a record of it."""
+"""Called with (schema id, text, references) before the first record of each schema."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRecord:
-    """A record that came from no broker; it has every method of a message."""
+    """A record that does not come from Kafka, with every method of a message."""
 
     where: str
-    """File and line, or file and number of the record."""
-    place: tuple[str, int, int]
-    frame: bytes | None
-    named: bytes | None = None
-    at_ms: int = 0
-    described: list[tuple[str, bytes | None]] = field(default_factory=list)
+    """File and line, or file and the record's number."""
+    position: tuple[str, int, int]
+    """Topic, partition, offset."""
+    value_bytes: bytes | None
+    key_bytes: bytes | None = None
+    timestamp_ms: int = 0
+    header_list: list[tuple[str, bytes | None]] = field(default_factory=list)
 
     def topic(self) -> str:
-        """Return the topic it is said to come from."""
-        return self.place[0]
+        """Return the topic given for it."""
+        return self.position[0]
 
     def partition(self) -> int:
-        """Return the partition it is said to come from."""
-        return self.place[1]
+        """Return the partition given for it."""
+        return self.position[1]
 
     def offset(self) -> int:
-        """Return its number within its file."""
-        return self.place[2]
+        """Return its index within its file."""
+        return self.position[2]
 
     def key(self) -> bytes | None:
         """Return the key's bytes."""
-        return self.named
+        return self.key_bytes
 
     def value(self) -> bytes | None:
         """Return the value's bytes, in the Confluent wire format."""
-        return self.frame
+        return self.value_bytes
 
     def headers(self) -> list[tuple[str, bytes | None]] | None:
         """Return the headers in order."""
-        return self.described
+        return self.header_list
 
     def timestamp(self) -> tuple[int, int]:
-        """Return its time as a producer would have stamped it."""
-        return _CREATE_TIME, self.at_ms
+        """Return its timestamp, of the type that producers set."""
+        return _CREATE_TIME, self.timestamp_ms
 
 
 class SampleSchemas:
-    """Numbers the schemas of given events, as a registry would, and tells a translator of them."""
+    """Gives ids to the schemas of sample events, as a registry would, and passes them to a translator."""
 
     def __init__(self, by_name: Mapping[str, Schema], learn: Learn) -> None:
-        """Know schemas by the full names of their events."""
+        """Keep the schemas by full name of their events."""
         self._by_name = by_name
         self._learn = learn
-        self._writers: dict[str, tuple[int, JsonToAvro]] = {}
-        self._count = 0
+        self._encoders: dict[str, tuple[int, JsonToAvro]] = {}
+        self._last_id = 0
 
-    def number(self, text: str, references: Mapping[str, str]) -> int:
-        """Tell the translator of one more schema, and return its id."""
-        self._count += 1
-        self._learn(self._count, text, references)
-        return self._count
+    def register(self, text: str, references: Mapping[str, str]) -> int:
+        """Pass one more schema to the translator, and return its id."""
+        self._last_id += 1
+        self._learn(self._last_id, text, references)
+        return self._last_id
 
-    def frame(self, name: str, value: Any) -> bytes | Unfit:  # noqa: ANN401 - a JSON value
-        """Return an event's value as a producer would have written it."""
-        if name not in self._writers:
+    def encode(self, name: str, value: Any) -> bytes | InvalidEvent:  # noqa: ANN401 - a JSON value
+        """Return an event's value in the bytes a producer would have written."""
+        if name not in self._encoders:
             schema = self._by_name.get(name)
             if schema is None:
                 hint = did_you_mean(name, self._by_name)
-                return Unfit("type", f"no schema of that name in `schemas.directory`; {hint}".rstrip("; "))
-            number = self.number(schema.text, schema.references)
-            self._writers[name] = number, JsonToAvro(schema.text, schema.references)
-        number, writer = self._writers[name]
-        written = writer.write(value)
-        if isinstance(written, Unfit):
-            return Unfit(f"value.{written.path}".rstrip("."), written.message)
-        return _FRAME + number.to_bytes(4, "big") + written
+                return InvalidEvent("type", f"has no schema in `schemas.directory`; {hint}".rstrip("; "))
+            schema_id = self.register(schema.text, schema.references)
+            self._encoders[name] = schema_id, JsonToAvro(schema.text, schema.references)
+        schema_id, encoder = self._encoders[name]
+        written = encoder.write(value)
+        if isinstance(written, InvalidEvent):
+            return InvalidEvent(f"value.{written.path}".rstrip("."), written.message)
+        return _MAGIC_BYTE + schema_id.to_bytes(4, "big") + written
 
 
 def read_lines(
     lines: BinaryIO, file: str, topic: str, schemas: SampleSchemas, now_ms: int
 ) -> Iterator[SampleRecord | Finding]:
-    """Read one event a line; empty lines are passed over. What is no event is a finding, and the rest goes on."""
+    """Read one event from each line that is not empty. A line that is not an event becomes a finding."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         record = _record(line, (topic, 0, number - 1), f"{file}:{number}", schemas, now_ms)
-        yield record if isinstance(record, SampleRecord) else _complaint(file, number, record)
+        yield record if isinstance(record, SampleRecord) else _finding(file, number, record)
 
 
 def _record(
-    line: bytes, place: tuple[str, int, int], where: str, schemas: SampleSchemas, now_ms: int
-) -> SampleRecord | Unfit:
+    line: bytes, position: tuple[str, int, int], where: str, schemas: SampleSchemas, now_ms: int
+) -> SampleRecord | InvalidEvent:
     try:
         event = parse_json(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         column = f" (column {error.colno})" if hasattr(error, "colno") else ""
-        return Unfit("", f"is not a line of JSON{column}")
+        return InvalidEvent("", f"is not a line of JSON{column}")
     if not isinstance(event, dict):
-        return Unfit("", "must be an object: {type, value, key, headers, timestamp}")
+        return InvalidEvent("", "must be an object: {type, value, key, headers, timestamp}")
     for name in event:
         if name not in _KEYS:
-            return Unfit(name, f"is not part of an event; {did_you_mean(name, _KEYS)}".rstrip("; "))
-    kind, value, key = event.get("type"), event.get("value"), event.get("key")
-    if not isinstance(kind, str):
-        return Unfit("type", "must be the event's full name")
+            return InvalidEvent(name, f"is not a key of an event; {did_you_mean(name, _KEYS)}".rstrip("; "))
+    name, value, key = event.get("type"), event.get("value"), event.get("key")
+    if not isinstance(name, str):
+        return InvalidEvent("type", "must be the full name of the event type")
     if key is not None and not isinstance(key, str):
-        return Unfit("key", "must be text or null")
+        return InvalidEvent("key", "must be text or null")
     headers = _headers(event.get("headers"))
-    at_ms = _timestamp(event.get("timestamp"), now_ms)
-    if isinstance(headers, Unfit):
+    timestamp_ms = _timestamp(event.get("timestamp"), now_ms)
+    if isinstance(headers, InvalidEvent):
         return headers
-    if isinstance(at_ms, Unfit):
-        return at_ms
-    frame = schemas.frame(kind, value) if value is not None else None
-    if isinstance(frame, Unfit):
-        return frame
-    return SampleRecord(where, place, frame, _bytes(key), at_ms, headers)
+    if isinstance(timestamp_ms, InvalidEvent):
+        return timestamp_ms
+    encoded = schemas.encode(name, value) if value is not None else None
+    if isinstance(encoded, InvalidEvent):
+        return encoded
+    return SampleRecord(where, position, encoded, _bytes(key), timestamp_ms, headers)
 
 
-def _headers(said: Any) -> list[tuple[str, bytes | None]] | Unfit:  # noqa: ANN401 - a JSON value
-    pairs = list(said.items()) if isinstance(said, dict) else (said or [])
+def _headers(given: Any) -> list[tuple[str, bytes | None]] | InvalidEvent:  # noqa: ANN401 - a JSON value
+    pairs = list(given.items()) if isinstance(given, dict) else (given or [])
     if not isinstance(pairs, list):
-        return Unfit("headers", "must be an object, or a list of [name, text]")
+        return InvalidEvent("headers", "must be an object, or a list of [name, text]")
     headers = []
     for pair in pairs:
         match pair:
             case [str(name), str() | None as text] | (str(name), str() | None as text):
                 headers.append((name, _bytes(text)))
             case _:
-                return Unfit("headers", "each must have a name, and text or null")
+                return InvalidEvent("headers", "each must have a name, and text or null")
     return headers
 
 
-def _timestamp(said: Any, now_ms: int) -> int | Unfit:  # noqa: ANN401 - a JSON value
+def _timestamp(given: Any, now_ms: int) -> int | InvalidEvent:  # noqa: ANN401 - a JSON value
     try:
-        at_ms = LOGICAL["long", "timestamp-millis"](said, "timestamp")
-    except UnfitError as error:
-        return Unfit(error.path, error.message)
-    if at_ms is None:
+        timestamp_ms = LOGICAL["long", "timestamp-millis"](given, "timestamp")
+    except InvalidValueError as error:
+        return InvalidEvent(error.path, error.message)
+    if timestamp_ms is None:
         return now_ms
-    if type(at_ms) is not int or not 0 <= at_ms < 1 << 62:
-        return Unfit("timestamp", "must be epoch milliseconds or an ISO 8601 time")
-    return at_ms
+    if type(timestamp_ms) is not int or not 0 <= timestamp_ms < 1 << 62:
+        return InvalidEvent("timestamp", "must be epoch milliseconds or an ISO 8601 time")
+    return timestamp_ms
 
 
 def _bytes(text: str | None) -> bytes | None:
@@ -171,36 +172,41 @@ def _bytes(text: str | None) -> bytes | None:
 def read_container(
     stream: BinaryIO, file: str, topic: str, schemas: SampleSchemas, now_ms: int
 ) -> Iterator[SampleRecord | Finding]:
-    """Read an Avro container file: its records keep the very bytes they have there, and its own writer schema."""
+    """Read an Avro container file. Its records keep their bytes, and the file's own writer schema."""
     count = 0
     try:
-        # fastavro notes where each block begins, which a pipe cannot tell
+        # fastavro asks for the position of each block, which a pipe does not have
         blocks = block_reader(stream if stream.seekable() else BytesIO(stream.read()))
         text = str(blocks.metadata["avro.schema"])
-        number, bare = schemas.number(text, {}), parse_schema(_bare(json.loads(text)))
+        schema_id = schemas.register(text, {})
+        plain = parse_schema(_without_logical_types(json.loads(text)))
         for block in blocks:
-            content: BytesIO = block.bytes_  # type: ignore[attr-defined]  # the published types leave it out
+            content: BytesIO = block.bytes_  # type: ignore[attr-defined]  # missing in the published types
             for _ in range(block.num_records):
                 start = content.tell()
-                schemaless_reader(content, bare, None)
-                raw = content.getvalue()[start : content.tell()]
-                frame = _FRAME + number.to_bytes(4, "big") + raw
+                schemaless_reader(content, plain, None)
+                datum = content.getvalue()[start : content.tell()]
+                value = _MAGIC_BYTE + schema_id.to_bytes(4, "big") + datum
                 count += 1
-                yield SampleRecord(f"{file}:record {count}", (topic, 0, count - 1), frame, None, now_ms)
-    except Exception as error:  # noqa: BLE001 - a damaged file leads fastavro into exceptions of every kind
+                yield SampleRecord(f"{file}:record {count}", (topic, 0, count - 1), value, None, now_ms)
+    except Exception as error:  # noqa: BLE001 - a damaged file makes fastavro raise any exception
         after = f" after record {count}" if count else ""
-        hint = "is it an Avro container file, whole, and of a codec that is installed?"
+        hint = "check that it is a complete Avro container file, and that its codec is installed"
         yield Finding("error", file, None, None, "", f"cannot be read{after} ({type(error).__name__})", hint)
 
 
-def _bare(schema: Any) -> Any:  # noqa: ANN401 - a schema's JSON
-    """Return the schema without logical types: where a record ends does not depend on what its values mean."""
+def _without_logical_types(schema: Any) -> Any:  # noqa: ANN401 - a schema's JSON
+    """Return the schema without logical types: the end of a record does not depend on them."""
     if isinstance(schema, list):
-        return [_bare(each) for each in schema]
+        return [_without_logical_types(each) for each in schema]
     if isinstance(schema, dict):
-        return {name: _bare(each) for name, each in schema.items() if name not in {"logicalType", "default"}}
+        return {
+            name: _without_logical_types(each)
+            for name, each in schema.items()
+            if name not in {"logicalType", "default"}
+        }
     return schema
 
 
-def _complaint(file: str, line: int, unfit: Unfit) -> Finding:
-    return Finding("error", file, line, None, unfit.path, unfit.message)
+def _finding(file: str, line: int, problem: InvalidEvent) -> Finding:
+    return Finding("error", file, line, None, problem.path, problem.message)
