@@ -17,7 +17,7 @@ from consumer.destinations import Basic, Destination
 from consumer.kafka.dead_letters.writer import DeadLetterWriter
 from consumer.kafka.lag import LagMonitor
 from consumer.kafka.poller import Poller
-from consumer.kafka.properties import PollOptions, max_poll_interval_s
+from consumer.kafka.properties import PollOptions
 from consumer.kafka.schema_registry.client import RegistryClient
 from consumer.model import Deferred, Fault, HttpRequest, HttpResponse, SecretProblem
 from consumer.model.observer import Observer
@@ -117,14 +117,12 @@ class PipelineRunner:
         self.status_reporter = StatusReporter(
             self.pipeline,
             self.consumer_state,
-            protocol=settings.kafka.get("group.protocol", "classic"),
+            properties=settings.kafka,
             dead_letter_topic=settings.dead_letters.topic,
-            max_poll_interval_s=max_poll_interval_s(settings.kafka),
             limits=limits,
-            lag=lambda: (self._lag.snapshot(), self._lag.updated_at),
-            schemas_pending=lambda: self._schema_fetcher.pending,
-            schema_problems=lambda: self._schema_fetcher.problems,
-            schemas_known=lambda: translator.schemas_known,
+            lag=self._lag.status,
+            schema_fetches=self._schema_fetcher.status,
+            schemas_known=translator.schemas_known,
         )
 
     def _dispatcher(self, destination: Destination, settings: DestinationSettings, observer: Observer) -> Dispatcher:
@@ -238,7 +236,7 @@ async def run(
         PipelineRunner(config, options, observer_factory, commit_every_s) for options in config.settings.pipelines
     ]
     for each in pipelines:
-        status_sources.add(each.name, each.status_reporter)
+        status_sources.add(each.name, each.status_reporter.status)
     if on_started is not None:
         on_started(pipelines)
     errors: list[BaseException] = []

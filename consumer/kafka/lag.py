@@ -14,6 +14,7 @@ from consumer.kafka.client_health import BrokerLossDetector
 from consumer.kafka.properties import PollOptions, effective_properties
 from consumer.kafka.timeouts import LAG_S
 from consumer.model import Partition, partition_of
+from consumer.model.status import LagStatus
 
 _TIMEOUT_S = 5.0
 _CHECK_ASSIGNED_S = 0.5
@@ -70,6 +71,10 @@ class LagMonitor:
         A partition without a commit or with an unknown log end is missing from it.
         """
         return self._snapshot
+
+    def status(self) -> LagStatus:
+        """Return the last snapshot and its age, for the pipeline's status."""
+        return LagStatus(self._snapshot, int(self._updated_at * 1000) if self._updated_at else None)
 
     def close(self) -> None:
         """Stop measuring. If a broker keeps the thread waiting, the thread ends later, by itself."""

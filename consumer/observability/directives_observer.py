@@ -1,4 +1,4 @@
-"""What an operator has said, as this process heard it: written to the log, and kept for whoever looks."""
+"""The directives file as this process has read it: written to the log, and kept for /status and the status page."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ if TYPE_CHECKING:
 
 
 class DirectivesObserver(Observer):
-    """The observer of the directives file. One a process; it belongs to no pipeline.
+    """The observer of the directives file. There is one per process; it belongs to no pipeline.
 
-    Of a directive its scope is written and shown (never an ordering key); its reason is shown, not written.
+    A directive's scope is logged and shown, never an ordering key. Its reason is shown, not logged.
     """
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._directives = NONE
         self.file_read = False
-        """Whether a directives file was ever read or refused."""
+        """Whether a directives file was ever read or rejected."""
         self.findings: tuple[str, ...] = ()
-        """Why the file, as it is now, was refused, each in a sentence; empty = it was not."""
-        self.unread = False
-        """Whether everything is held because no file was read since the start, though one is there."""
+        """Why the current file is rejected, one sentence each; empty = it is not."""
+        self.unreadable = False
+        """Whether everything is paused: the file is there, but could not be read since the start."""
 
     def in_force(self, now_ms: int) -> Directives:
-        """Return what is in force at this instant (epoch milliseconds), whoever has yet to notice an end."""
+        """Return the directives active at this instant (epoch milliseconds)."""
         return self._directives.in_force(now_ms)
 
     def directives_read(self, directives: Directives) -> None:
-        """Keep what the file says now, and write each directive that is in force."""
-        self.file_read, self.unread, self.findings, self._directives = True, False, (), directives
-        in_force = self.in_force(now_ms())
-        self._log.write("info", "directives read", count=len(directives), active=len(in_force))
-        for directive in in_force:
+        """Keep the directives of the file, and log each active one."""
+        self.file_read, self.unreadable, self.findings, self._directives = True, False, (), directives
+        active = self.in_force(now_ms())
+        self._log.write("info", "directives read", count=len(directives), active=len(active))
+        for directive in active:
             self._log.write("info", "directive active", **describe(directive))
 
     def directives_rejected(self, findings: Sequence[Finding]) -> None:
-        """Keep why the file was refused, and write it."""
-        self._refused(findings, "the file is refused whole and what was read before stays in force: mend it")
+        """Keep and log why the file is rejected."""
+        self._rejected(findings, "Fix the file: it is rejected as a whole, and the directives read before stay active.")
 
     def directives_unreadable(self, directives: Directives, findings: Sequence[Finding]) -> None:
-        """Keep what holds everything, and why; and write it."""
-        self.unread, self._directives = True, directives
-        self._refused(findings, "nothing is sent before the file is mended or removed: a pause may stand in it")
+        """Keep the pauses that hold everything, and keep and log why."""
+        self.unreadable, self._directives = True, directives
+        self._rejected(findings, "Fix or remove the file: nothing is sent until then, because it may contain a pause.")
 
-    def _refused(self, findings: Sequence[Finding], hint: str) -> None:
+    def _rejected(self, findings: Sequence[Finding], hint: str) -> None:
         self.file_read, self.findings = True, tuple(_sentence(finding) for finding in findings)
         self._log.write(
             "error",
@@ -72,23 +72,22 @@ class DirectivesObserver(Observer):
             )
 
     def directive_ended(self, directive: Directive) -> None:
-        """Write that a directive reached its end."""
+        """Log that a directive reached its end."""
         self._log.write("info", "directive ended", **describe(directive))
 
     def directive_active_again(self, directive: Directive) -> None:
-        """Write that a directive that had ended is in force again."""
-        self._log.write(
-            "warning", "directive active again", **describe(directive), hint="see whether the clock is right"
-        )
+        """Log that a directive that had ended is active again."""
+        hint = "Check the clock of this machine: it was ahead, or is now behind."
+        self._log.write("warning", "directive active again", **describe(directive), hint=hint)
 
 
 def describe(directive: Directive) -> dict[str, str]:
-    """Return what a directive says, as it may be shown to anybody, without the operator's reason."""
+    """Return a directive's kind, public scope and end, without the operator's reason."""
     return {"directive": directive.kind, **directive.scope(), "until": until(directive)}
 
 
 def reason(directive: Directive) -> str:
-    """Return why, in the operator's words, without what looks like somebody's address."""
+    """Return the operator's reason, with e-mail addresses and the like masked."""
     return masked(directive.reason)
 
 
@@ -97,14 +96,14 @@ def _sentence(finding: Finding) -> str:
     return f"{where}: {masked(finding.message)}" if where else masked(finding.message)
 
 
-def about(directive: Directive) -> str:
-    """Return what a directive speaks of, as it may be shown to anybody."""
+def scope_text(directive: Directive) -> str:
+    """Return a directive's public scope as text."""
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in directive.scope().items())
 
 
 def until(directive: Directive) -> str:
-    """Return a directive's end, as RFC 3339 says it."""
+    """Return a directive's end in RFC 3339."""
     try:
         return timestamp(directive.until_ms / 1000)
     except (OverflowError, ValueError, OSError):
-        return "for ever"  # beyond the year 9999
+        return "forever"  # beyond the year 9999

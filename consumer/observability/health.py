@@ -1,7 +1,7 @@
-"""What each probe asks: liveness what a restart cures, readiness what paces a rollout, and nothing else.
+"""The probes: liveness fails on what a restart fixes, readiness on what must stop a rollout, and nothing else.
 
-A hold, an outage, lag or a rejected key *later on* makes nothing unready: all members would turn at once, no traffic
-would be spared, and the disruption budget would then keep nodes from being drained.
+A hold, an outage, lag or credentials rejected *later on* make no member unready. All members would become unready at
+once, no traffic would be spared, and the disruption budget would then prevent nodes from being drained.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from consumer.model.status import PipelineStatus
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Now, on both clocks."""
+    """One instant on both clocks."""
 
     wall_ms: int
     monotonic_s: float
@@ -28,19 +28,19 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class HealthThresholds:
-    """How long something may stand still before a probe says so, in seconds."""
+    """How long each condition may last before a check fails, in seconds."""
 
     poll_s: float | None = None
-    """Between turns of the poll thread; `None` = a minute, or half of max.poll.interval if that is longer."""
+    """Between ticks of the poll thread; `None` = a minute, or half of max.poll.interval if that is longer."""
     loop_s: float = 60.0
-    """Between turns of the loop while it holds work."""
+    """Between ticks of the loop while records are open."""
     out_of_group_s: float = 300.0
-    """Out of the group without having left."""
+    """Out of the group without having left it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One answer: `reason` says what was seen, `age_s` how old it is (`None` where it has no age)."""
+    """The result of one check. `age_s` is the age of what `reason` reports, `None` where it has none."""
 
     name: str
     pipeline: str
@@ -52,76 +52,76 @@ class Check:
 Probe = Callable[[Sequence[PipelineStatus], Moment, HealthThresholds], list[Check]]
 
 
-def live(all_facts: Sequence[PipelineStatus], moment: Moment, limits: HealthThresholds) -> list[Check]:
-    """Return what a restart would cure: a poll thread or loop that stands still, a client that is dead."""
-    return [check for facts in all_facts for check in _live(facts, moment, limits)]
+def live(pipelines: Sequence[PipelineStatus], moment: Moment, limits: HealthThresholds) -> list[Check]:
+    """Check what a restart would fix: a poll thread or loop that hangs, a client after a fatal error."""
+    return [check for status in pipelines for check in _live(status, moment, limits)]
 
 
-def ready(all_facts: Sequence[PipelineStatus], moment: Moment, limits: HealthThresholds) -> list[Check]:
-    """Return what a rollout must wait for: joined, in the group, staying, keys not rejected from the start."""
-    return _some(check for facts in all_facts for check in _ready(facts, moment, limits))
+def ready(pipelines: Sequence[PipelineStatus], moment: Moment, limits: HealthThresholds) -> list[Check]:
+    """Check what a rollout must wait for: joined, in the group, not shutting down, credentials not rejected."""
+    return _or_not_started(check for status in pipelines for check in _ready(status, moment, limits))
 
 
-def startup(all_facts: Sequence[PipelineStatus], moment: Moment, limits: HealthThresholds) -> list[Check]:  # noqa: ARG001  a probe
-    """Return whether both worlds have turned once. Brokers and registry may be down: a restart would not raise them."""
-    return _some(check for facts in all_facts for check in _startup(facts, moment))
+def startup(pipelines: Sequence[PipelineStatus], moment: Moment, limits: HealthThresholds) -> list[Check]:  # noqa: ARG001  a probe
+    """Check that poll thread and loop have ticked once. A restart would not help if brokers or registry are down."""
+    return _or_not_started(check for status in pipelines for check in _startup(status, moment))
 
 
-def _some(checks: Iterable[Check]) -> list[Check]:
+def _or_not_started(checks: Iterable[Check]) -> list[Check]:
     return list(checks) or [Check("pipeline_started", "", ok=False, reason="no pipeline has started yet")]
 
 
-def _live(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> Iterable[Check]:
-    poll_s = limits.poll_s if limits.poll_s is not None else max(60.0, facts.max_poll_interval_s / 2)
-    yield _ticking("poll_ticking", facts, facts.poll_ticked_at_s, moment, poll_s)
-    if facts.records.open > 0:
-        yield _ticking("loop_ticking", facts, facts.loop_ticked_at_s, moment, limits.loop_s)
+def _live(status: PipelineStatus, moment: Moment, limits: HealthThresholds) -> Iterable[Check]:
+    poll_s = limits.poll_s if limits.poll_s is not None else max(60.0, status.max_poll_interval_s / 2)
+    yield _ticking("poll_ticking", status, status.poll_ticked_at_s, moment, poll_s)
+    if status.records.open > 0:
+        yield _ticking("loop_ticking", status, status.loop_ticked_at_s, moment, limits.loop_s)
     else:
         yield Check(
-            "loop_ticking", facts.name, ok=True, reason="nothing is open", age_s=_age(facts.loop_ticked_at_s, moment)
+            "loop_ticking", status.name, ok=True, reason="no open records", age_s=_age(status.loop_ticked_at_s, moment)
         )
-    if facts.fatal is None:
-        yield Check("client_alive", facts.name, ok=True, reason="no fatal error")
+    if status.fatal is None:
+        yield Check("client_alive", status.name, ok=True, reason="no fatal error")
     else:
-        yield Check("client_alive", facts.name, ok=False, reason=f"the Kafka client is dead after {facts.fatal}")
+        yield Check("client_alive", status.name, ok=False, reason=f"fatal error of the Kafka client: {status.fatal}")
 
 
-def _ticking(name: str, facts: PipelineStatus, at_s: float | None, moment: Moment, limit_s: float) -> Check:
+def _ticking(name: str, status: PipelineStatus, at_s: float | None, moment: Moment, limit_s: float) -> Check:
     age = _age(at_s, moment)
-    if facts.shut_down:
-        return Check(name, facts.name, ok=True, reason="the pipeline is shut down", age_s=age)
+    if status.shut_down:
+        return Check(name, status.name, ok=True, reason="the pipeline is shut down", age_s=age)
     if age is None:
-        return Check(name, facts.name, ok=True, reason="has not begun")
+        return Check(name, status.name, ok=True, reason="no tick yet")
     if age > limit_s:
-        return Check(name, facts.name, ok=False, reason=f"no tick for more than {limit_s:g} s", age_s=age)
-    return Check(name, facts.name, ok=True, reason="ticking", age_s=age)
+        return Check(name, status.name, ok=False, reason=f"no tick for more than {limit_s:g} s", age_s=age)
+    return Check(name, status.name, ok=True, reason="ticking", age_s=age)
 
 
-def _ready(facts: PipelineStatus, moment: Moment, limits: HealthThresholds) -> Iterable[Check]:
-    joined = "joined the group" if facts.joined else "has not joined its group yet"
-    yield Check("joined", facts.name, ok=facts.joined, reason=joined)
-    out_s = None if facts.lost_since_ms is None else max(0.0, (moment.wall_ms - facts.lost_since_ms) / 1000)
+def _ready(status: PipelineStatus, moment: Moment, limits: HealthThresholds) -> Iterable[Check]:
+    joined = "joined the group" if status.joined else "has not joined the group yet"
+    yield Check("joined", status.name, ok=status.joined, reason=joined)
+    out_s = None if status.lost_since_ms is None else max(0.0, (moment.wall_ms - status.lost_since_ms) / 1000)
     if out_s is None:
-        yield Check("in_group", facts.name, ok=True, reason="not put out of the group")
+        yield Check("in_group", status.name, ok=True, reason="not removed from the group")
     else:
         over = out_s > limits.out_of_group_s
-        reason = f"out of the group, allowed for {limits.out_of_group_s:g} s"
-        yield Check("in_group", facts.name, ok=not over, reason=reason, age_s=out_s)
-    rejected = [d.name for d in facts.destinations if d.credentials_valid is False and not d.credentials_proven]
+        reason = f"removed from the group and not back; fails after {limits.out_of_group_s:g} s"
+        yield Check("in_group", status.name, ok=not over, reason=reason, age_s=out_s)
+    rejected = [d.name for d in status.destinations if d.credentials_valid is False and not d.credentials_proven]
     if rejected:
-        reason = f"credentials not accepted since the start: {', '.join(rejected)}"
-        yield Check("credentials_accepted", facts.name, ok=False, reason=reason)
+        reason = f"credentials rejected, and never accepted since the start: {', '.join(rejected)}"
+        yield Check("credentials_accepted", status.name, ok=False, reason=reason)
     else:
-        yield Check("credentials_accepted", facts.name, ok=True, reason="not rejected from the start")
-    going = facts.shutting_down or facts.shut_down
-    yield Check("staying", facts.name, ok=not going, reason="shutting down" if going else "not shutting down")
+        yield Check("credentials_accepted", status.name, ok=True, reason="accepted since the start, or not checked yet")
+    leaving = status.shutting_down or status.shut_down
+    yield Check("staying", status.name, ok=not leaving, reason="shutting down" if leaving else "not shutting down")
 
 
-def _startup(facts: PipelineStatus, moment: Moment) -> Iterable[Check]:
-    for name, at_s in (("poll_started", facts.poll_ticked_at_s), ("loop_started", facts.loop_ticked_at_s)):
-        begun = at_s is not None
-        reason = "has ticked" if begun else "has not ticked yet"
-        yield Check(name, facts.name, ok=begun, reason=reason, age_s=_age(at_s, moment))
+def _startup(status: PipelineStatus, moment: Moment) -> Iterable[Check]:
+    for name, at_s in (("poll_started", status.poll_ticked_at_s), ("loop_started", status.loop_ticked_at_s)):
+        started = at_s is not None
+        reason = "has ticked" if started else "has not ticked yet"
+        yield Check(name, status.name, ok=started, reason=reason, age_s=_age(at_s, moment))
 
 
 def _age(at_s: float | None, moment: Moment) -> float | None:

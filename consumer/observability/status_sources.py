@@ -1,47 +1,51 @@
-"""Who can be asked: the pipelines of this process, each under its name, and who heard what an operator said."""
+"""The pipelines of this process whose status can be asked, and the observer of the directives file."""
 
 from __future__ import annotations
 
 from threading import Lock
+from typing import NamedTuple
 
-from consumer.model.status import PipelineStatus, StatusProvider
+from consumer.model.status import PipelineStatus, StatusSource
 from consumer.observability.directives_observer import DirectivesObserver
 
 
-class StatusSources:
-    """The pipelines that run. Added and removed by the composition root, asked from any thread.
+class CollectedStatus(NamedTuple):
+    """The status of every pipeline, as of one request."""
 
-    `told`: who heard what an operator said in the directives file; `None` = there is no such file.
+    pipelines: list[PipelineStatus]
+    not_answering: list[str]
+    """Names of the pipelines whose status could not be had: a bug."""
+
+
+class StatusSources:
+    """The pipelines that run. The composition root adds them; any thread may ask.
+
+    Args:
+        directives: the observer of the directives file; `None` = there is no such file.
     """
 
     def __init__(self, directives: DirectivesObserver | None = None) -> None:
         self.directives = directives
-        self._sources: dict[str, StatusProvider] = {}
+        self._sources: dict[str, StatusSource] = {}
         self._lock = Lock()
 
-    def add(self, name: str, source: StatusProvider) -> None:
-        """Have a pipeline seen from now on; a second one of the same name takes the first one's place."""
+    def add(self, name: str, source: StatusSource) -> None:
+        """Include a pipeline from now on. A second one of the same name replaces the first."""
         with self._lock:
             self._sources[name] = source
 
-    def remove(self, name: str) -> None:
-        """Have a pipeline seen no more."""
-        with self._lock:
-            self._sources.pop(name, None)
-
-    def collect(self) -> tuple[list[PipelineStatus], list[str]]:
-        """Return the facts of all who answered, and the names of those who could not: a bug blinds nobody else."""
+    def collect(self) -> CollectedStatus:
+        """Ask every pipeline. One that raises does not hide the others."""
         with self._lock:
             sources = list(self._sources.items())
-        answers: list[PipelineStatus] = []
-        silent: list[str] = []
+        collected = CollectedStatus([], [])
         for name, source in sources:
             try:
-                answers.append(source.status())
-            except Exception:  # noqa: BLE001  whatever it is, the page must still say what the others are doing
-                silent.append(name)
-        return answers, silent
+                collected.pipelines.append(source())
+            except Exception:  # noqa: BLE001  the page must show the other pipelines whatever the bug
+                collected.not_answering.append(name)
+        return collected
 
     def all(self) -> list[PipelineStatus]:
-        """Return the facts of all who answered."""
-        return self.collect()[0]
+        """Return the status of every pipeline that answers."""
+        return self.collect().pipelines

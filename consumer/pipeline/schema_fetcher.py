@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 from consumer.delivery.backoff import Backoff
 from consumer.kafka.schema_registry.client import RegistryUnauthorized, RegistryUnreachable, SchemaFound, SchemaUnknown
 from consumer.model.clock import now_ms
+from consumer.model.status import SchemaFetchStatus
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -107,6 +108,10 @@ class SchemaFetcher:
         del self.pending[key]
         self.problems.pop(key, None)
         self._on_learned()
+
+    def status(self) -> SchemaFetchStatus:
+        """Return copies of what is pending and why, for the pipeline's status."""
+        return SchemaFetchStatus(dict(self.pending), dict(self.problems))
 
     async def close(self) -> None:
         """Cancel all requests."""

@@ -1,4 +1,4 @@
-"""What a pipeline is right now, put together from its parts for whoever asks.
+"""The status of one pipeline, collected from its parts.
 
 `ConsumerStateObserver` keeps what only the poll thread knows.
 """
@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from consumer.kafka.properties import max_poll_interval_s
 from consumer.model.clock import now_ms
 from consumer.model.observer import Observer
 from consumer.model.status import (
@@ -16,9 +17,10 @@ from consumer.model.status import (
     DeliveryCounts,
     DestinationStatus,
     HoldStatus,
+    LagStatus,
     PartitionStatus,
     PipelineStatus,
-    RecordCounts,
+    SchemaFetchStatus,
     StoppedPartitionStatus,
 )
 
@@ -27,157 +29,171 @@ if TYPE_CHECKING:
 
     from consumer.delivery.dispatcher import Dispatcher
     from consumer.delivery.ledger.partition_ledger import PartitionLedger
+    from consumer.delivery.record_buffer import BufferLimits
     from consumer.model import Partition
-    from consumer.model.translated_batch import SchemaKey
     from consumer.pipeline.pipeline import Pipeline
 
 
 _MISSING_FOR_S = 65.0
+"""A topic counts as missing for this long after the last report. Reports repeat every half minute while it is."""
 
 
 class ConsumerStateObserver(Observer):
-    """Keeps what was said last."""
+    """The state of the consumer group member, from the poll thread's reports."""
 
     def __init__(self) -> None:
-        """Start with nothing heard."""
-        self.joined_group = False
-        self.fenced_now = False
+        self.has_joined = False
+        self.fenced = False
         self.fatal: str | None = None
         self.lost_since_ms: int | None = None
         self.poll_ticked_at_s: float | None = None
-        self.paused_now: frozenset[Partition] = frozenset()
-        self.missing: dict[str, float] = {}
-        self.stops: dict[Partition, StoppedPartitionStatus] = {}
+        self.paused: frozenset[Partition] = frozenset()
+        self.missing_topics: dict[str, float] = {}
+        """With the monotonic instant of the last report."""
+        self.stopped: dict[Partition, StoppedPartitionStatus] = {}
 
     def group_joined(self, group: str, protocol: str) -> None:  # noqa: ARG002
-        """Note that the member is in its group."""
-        self.joined_group, self.lost_since_ms = True, None
+        """Record that the member is in its group."""
+        self.has_joined, self.lost_since_ms = True, None
 
     def partitions_assigned(self, partitions: Mapping[Partition, int]) -> None:
-        """Note that the member is (again) in its group, and which topics are there."""
-        self.joined_group, self.lost_since_ms = True, None
+        """Record that the member is in its group (again). Assigned partitions are not missing, nor stopped."""
+        self.has_joined, self.lost_since_ms = True, None
         for partition in partitions:
-            self.missing.pop(partition.topic, None)
-            self.stops.pop(partition, None)
+            self.missing_topics.pop(partition.topic, None)
+            self.stopped.pop(partition, None)
 
     def partitions_revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:  # noqa: ARG002
-        """Note that the group went on without this member."""
+        """Record since when the member is out of its group, if the partitions were lost."""
         if lost:
             self.lost_since_ms = now_ms()
 
     def partitions_paused(self, partitions: Collection[Partition]) -> None:
-        """Note what is paused."""
-        self.paused_now = frozenset(partitions)
+        """Record the paused partitions."""
+        self.paused = frozenset(partitions)
 
     def poll_ticked(self, interval_s: float) -> None:  # noqa: ARG002
-        """Note that the poll thread turned."""
+        """Record the poll thread's tick."""
         self.poll_ticked_at_s = time.monotonic()
 
     def client_error(self, code: str, text: str, *, fatal: bool) -> None:  # noqa: ARG002
-        """Note a fatal error."""
+        """Record a fatal error."""
         if fatal:
             self.fatal = code
 
     def topic_missing(self, topic: str) -> None:
-        """Note a topic that is not there; said again every half a minute while it is missing."""
-        self.missing[topic] = time.monotonic()
+        """Record that a topic is missing."""
+        self.missing_topics[topic] = time.monotonic()
 
     def topic_found(self, topic: str) -> None:
-        """Note that it is there now."""
-        self.missing.pop(topic, None)
+        """Record that a topic exists now."""
+        self.missing_topics.pop(topic, None)
 
     def partition_stopped(self, partition: Partition, offset: int, code: str) -> None:
-        """Note a partition that goes no further: until it goes on elsewhere, or is assigned again."""
-        self.stops[partition] = StoppedPartitionStatus(code, offset, now_ms())
+        """Record a stopped partition, until its gap is accepted or it is assigned again."""
+        self.stopped[partition] = StoppedPartitionStatus(code, offset, now_ms())
 
     def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:  # noqa: ARG002
-        """Note that it goes on."""
-        self.stops.pop(partition, None)
+        """Record that a stopped partition continues."""
+        self.stopped.pop(partition, None)
 
     def fence_closed(self) -> None:
-        """Note the fence."""
-        self.fenced_now = True
+        """Record that the fence is active."""
+        self.fenced = True
 
     def fence_released(self) -> None:
-        """Note its end."""
-        self.fenced_now = False
+        """Record that the fence is released."""
+        self.fenced = False
 
 
 class StatusReporter:
-    """One pipeline's facts: seen in the loop, where nothing moves meanwhile; told to whoever asks, from any thread."""
+    """One pipeline's status: collected in the loop, where nothing changes meanwhile; read from any thread.
+
+    Args:
+        pipeline: the pipeline.
+        consumer_state: the state of its consumer group member.
+        properties: the Kafka client's properties.
+        dead_letter_topic: where its dead letters are written.
+        limits: how much the pipeline may have open.
+        lag: returns the offsets that the brokers reported.
+        schema_fetches: returns the schemas that are being fetched.
+        schemas_known: returns the number of schemas in the cache.
+    """
 
     def __init__(
         self,
         pipeline: Pipeline,
-        heard: ConsumerStateObserver,
+        consumer_state: ConsumerStateObserver,
         *,
-        protocol: str,
+        properties: Mapping[str, str],
         dead_letter_topic: str,
-        max_poll_interval_s: float,
-        limits: tuple[int, int],
-        lag: Callable[[], tuple[Mapping[Partition, tuple[int, int]], float]],
-        schemas_pending: Callable[[], Mapping[SchemaKey, int]],
-        schema_problems: Callable[[], Mapping[SchemaKey, str]],
+        limits: BufferLimits,
+        lag: Callable[[], LagStatus],
+        schema_fetches: Callable[[], SchemaFetchStatus],
         schemas_known: Callable[[], int],
     ) -> None:
-        """Look into `pipeline` and what was `heard` of its poll thread."""
         self._pipeline = pipeline
-        self._heard = heard
-        self._protocol = protocol
+        self._consumer = consumer_state
+        self._protocol = properties.get("group.protocol", "classic")
         self._dead_letter_topic = dead_letter_topic
-        self._max_poll_interval_s = max_poll_interval_s
+        self._max_poll_interval_s = max_poll_interval_s(properties)
         self._limits = limits
         self._lag = lag
-        self._schema_waits = schemas_pending
-        self._schema_troubles = schema_problems
+        self._schema_fetches = schema_fetches
         self._schemas_known = schemas_known
         self._last = self.refresh()
 
     def status(self) -> PipelineStatus:
-        """Return what was seen last, with the poll thread's own clock."""
-        heard = self._heard
-        return replace(self._last, poll_ticked_at_s=heard.poll_ticked_at_s, fatal=heard.fatal, fenced=heard.fenced_now)
+        """Return the status as of the last refresh; the poll thread's own state is current."""
+        state = self._consumer
+        return replace(self._last, poll_ticked_at_s=state.poll_ticked_at_s, fatal=state.fatal, fenced=state.fenced)
 
     def refresh(self) -> PipelineStatus:
-        """See how everything stands; in the loop only."""
-        pipeline, heard = self._pipeline, self._heard
+        """Collect the status anew. Call it in the loop only."""
+        pipeline, state = self._pipeline, self._consumer
         ledgers = tuple(pipeline.record_buffer.ledgers.values())
-        lag, lag_updated = self._lag()
-        settling = pipeline.settlement
-        taken, settled, still_open, released = pipeline.accounting.record_counts(ledgers)
+        lag, schemas = self._lag(), self._schema_fetches()
+        settlement = pipeline.settlement
         now = time.monotonic()
         self._last = PipelineStatus(
             name=pipeline.name,
             group=pipeline.name,
             protocol=self._protocol,
-            joined=heard.joined_group or pipeline.joined,
+            joined=state.has_joined or pipeline.joined,
             shutting_down=pipeline.shutting_down,
             shut_down=pipeline.shut_down,
-            fenced=heard.fenced_now,
-            lost_since_ms=heard.lost_since_ms,
-            fatal=heard.fatal,
-            partitions=tuple(self._partition(ledger, lag) for ledger in ledgers),
-            destinations=tuple(self._destination(lanes, ledgers) for lanes in pipeline.dispatchers.values()),
+            fenced=state.fenced,
+            lost_since_ms=state.lost_since_ms,
+            fatal=state.fatal,
+            partitions=tuple(self._partition(ledger, lag.offsets) for ledger in ledgers),
+            destinations=tuple(self._destination(each, ledgers) for each in pipeline.dispatchers.values()),
             other_accounts={
-                name: self._books(name, ledgers)
+                name: self._deliveries(name, ledgers)
                 for name in pipeline.accounting.names
                 if name not in pipeline.dispatchers
             },
-            records=RecordCounts(taken, settled, still_open, released),
+            records=pipeline.accounting.record_counts(ledgers),
             dead_letters=DeadLetterStatus(
-                self._dead_letter_topic, settling.stalled_reason(), settling.pending_dead_letters()
+                self._dead_letter_topic, settlement.stalled_reason(), settlement.pending_dead_letters()
             ),
-            poll_ticked_at_s=heard.poll_ticked_at_s,
+            poll_ticked_at_s=state.poll_ticked_at_s,
             loop_ticked_at_s=now,
-            lag_updated_ms=int(lag_updated * 1000) if lag_updated else None,
+            lag_updated_ms=lag.updated_ms,
             max_poll_interval_s=self._max_poll_interval_s,
-            max_records=self._limits[0],
-            max_bytes=self._limits[1],
+            max_records=self._limits.records,
+            max_bytes=self._limits.size,
             guards=tuple(pipeline.tripped_guards("")),
-            stopped={one: stop for one, stop in tuple(heard.stops.items()) if one in pipeline.record_buffer.ledgers},
-            missing_topics=tuple(sorted(t for t, at in tuple(heard.missing.items()) if now - at < _MISSING_FOR_S)),
-            schemas_pending=dict(self._schema_waits()),
-            schema_problems=dict(self._schema_troubles()),
+            # Copied first: the poll thread changes both while they are iterated.
+            stopped={
+                partition: stop
+                for partition, stop in tuple(state.stopped.items())
+                if partition in pipeline.record_buffer.ledgers
+            },
+            missing_topics=tuple(
+                sorted(topic for topic, at in tuple(state.missing_topics.items()) if now - at < _MISSING_FOR_S)
+            ),
+            schemas_pending=schemas.pending,
+            schema_problems=schemas.problems,
             schemas_known=self._schemas_known(),
         )
         return self._last
@@ -195,37 +211,31 @@ class StatusReporter:
             retained_records=ledger.retained,
             open_bytes=ledger.open_bytes,
             head_ms=None if head is None else head.timestamp()[1],
-            paused=partition in self._heard.paused_now,
+            paused=partition in self._consumer.paused,
             full=partition in self._pipeline.full,
             log_end=log_end,
             committed=committed,
         )
 
-    def _books(self, name: str, ledgers: Sequence[PartitionLedger]) -> DeliveryCounts:
-        account, index = self._pipeline.accounting.accounts[name], self._pipeline.settlement.index[name]
-        return DeliveryCounts(
-            owed=account.owed,
-            delivered=account.delivered,
-            skipped=account.skipped,
-            dead_lettered=account.dead_lettered,
-            open=sum(ledger.open_deliveries(index) for ledger in ledgers),
-            released=account.released,
-        )
+    def _deliveries(self, account: str, ledgers: Sequence[PartitionLedger]) -> DeliveryCounts:
+        index = self._pipeline.settlement.index[account]
+        still_open = sum(ledger.open_deliveries(index) for ledger in ledgers)
+        return self._pipeline.accounting.accounts[account].counts(still_open)
 
-    def _destination(self, lanes: Dispatcher, ledgers: Sequence[PartitionLedger]) -> DestinationStatus:
-        pipeline, name = self._pipeline, lanes.name
-        books, index = self._books(name, ledgers), pipeline.settlement.index[name]
+    def _destination(self, dispatcher: Dispatcher, ledgers: Sequence[PartitionLedger]) -> DestinationStatus:
+        pipeline, name = self._pipeline, dispatcher.name
+        accounting, index = self._deliveries(name, ledgers), pipeline.settlement.index[name]
         now, wall_ms = time.monotonic(), now_ms()
         heads = [head.timestamp()[1] for ledger in ledgers if (head := ledger.oldest_open_for(index))]
-        told = lanes.rate_limiter.paused_until
-        rate = lanes.rate_limiter.rate_per_s
+        paused_until = dispatcher.rate_limiter.paused_until
+        rate = dispatcher.rate_limiter.rate_per_s
         return DestinationStatus(
             name=name,
-            accounting=books,
-            lanes=len(lanes.lanes),
-            requests=lanes.requests_in_flight,
-            open_events=books.open,
-            open_bytes=lanes.open_bytes(),
+            accounting=accounting,
+            lanes=len(dispatcher.lanes),
+            requests=dispatcher.requests_in_flight,
+            open_events=accounting.open,
+            open_bytes=dispatcher.open_bytes(),
             oldest_open_ms=min(heads, default=None),
             holds=tuple(
                 HoldStatus(
@@ -234,14 +244,14 @@ class StatusReporter:
                     since_ms=wall_ms - int((now - hold.since) * 1000),
                     next_probe_ms=None if hold.probing else wall_ms + int((hold.next_probe - now) * 1000),
                 )
-                for endpoint, hold in lanes.circuit_breakers
+                for endpoint, hold in dispatcher.circuit_breakers
             ),
-            waiting_until_ms=wall_ms + int((told - now) * 1000) if told > now else None,
-            rate=None if rate is None else rate * lanes.rate_limiter.share_at(now),
-            credentials_valid=lanes.credentials_valid,
-            credentials_proven=lanes.credentials_proven,
-            secret_problem=lanes.credentials.problem(),
+            waiting_until_ms=wall_ms + int((paused_until - now) * 1000) if paused_until > now else None,
+            rate=None if rate is None else rate * dispatcher.rate_limiter.share_at(now),
+            credentials_valid=dispatcher.credentials_valid,
+            credentials_proven=dispatcher.credentials_proven,
+            secret_problem=dispatcher.credentials.problem(),
             guards=tuple(pipeline.tripped_guards(name)),
-            poison_candidates=lanes.poison_candidates,
-            paused=lanes.directive_filter.pauses,
+            poison_candidates=dispatcher.poison_candidates,
+            paused=dispatcher.directive_filter.pauses,
         )

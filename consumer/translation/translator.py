@@ -72,7 +72,6 @@ class Translator:
         """
         return self._schemas.learn(key, schema_text, references)
 
-    @property
     def schemas_known(self) -> int:
         """Number of schemas kept."""
         return len(self._schemas)

@@ -21,7 +21,8 @@ from consumer.destinations.customerio.semantic_events import ACTING, DOCUMENTED
 from consumer.destinations.kinds import KINDS
 from consumer.destinations.yotpo_contract import TARGET
 from consumer.observability.metrics.declarations import SCRAPED_COUNTERS, SCRAPED_GAUGES, Counters
-from consumer.observability.metrics.histogram import Histogram
+from consumer.observability.metrics.histogram import Distribution
+from consumer.observability.metrics.labels import LabelledSeries
 from consumer.translation.expressions.functions import Functions
 
 ROOT = Path(__file__).parents[2]
@@ -100,15 +101,17 @@ class _RecordedCounters(Counters):
         self.found: dict[str, tuple[str, tuple[str, ...], str]] = {}
         super().__init__(registry)
 
-    def _counter(self, name: str, labels: Sequence[str], text: str) -> Counter:
+    def _counter(self, name: str, labels: Sequence[str], text: str) -> LabelledSeries[Counter]:
         self.found[name] = ("counter", tuple(labels), text)
         return super()._counter(name, labels, text)
 
-    def _gauge(self, name: str, labels: Sequence[str], text: str) -> Gauge:
+    def _gauge(self, name: str, labels: Sequence[str], text: str) -> LabelledSeries[Gauge]:
         self.found[name] = ("gauge", tuple(labels), text)
         return super()._gauge(name, labels, text)
 
-    def _histogram(self, name: str, labels: Sequence[str], bounds: Sequence[float], text: str) -> Histogram:
+    def _histogram(
+        self, name: str, labels: Sequence[str], bounds: Sequence[float], text: str
+    ) -> LabelledSeries[Distribution]:
         self.found[name] = ("histogram", tuple(labels), text)
         return super()._histogram(name, labels, bounds, text)
 

@@ -28,7 +28,8 @@ from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.model import DeadLetter
 from consumer.model.translated_batch import TranslationFailure
 from consumer.observability.health import Moment
-from consumer.observability.http.status_json import status
+from consumer.observability.http.status_json import status_document
+from consumer.observability.status_sources import CollectedStatus
 from consumer.pipeline.settlement import Settlement
 from tests.fault_injection.kill_points import Journal
 
@@ -141,7 +142,10 @@ def keep_books(journal: Journal) -> None:
     live = PipelineRunner.run
 
     def write(running: PipelineRunner) -> None:
-        (said,) = cast("list[object]", status([running.status_reporter.status()], [], Moment.now())["pipelines"])
+        (said,) = cast(
+            "list[object]",
+            status_document(CollectedStatus([running.status_reporter.status()], []), Moment.now())["pipelines"],
+        )
         journal.write(_BOOKS, pipeline=running.name, status=said)
 
     def write_all() -> None:

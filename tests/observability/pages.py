@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from consumer.model.observer import Observer
-from consumer.model.status import StatusProvider
+from consumer.model.status import StatusSource
 from consumer.observability.metrics.registry import Metrics
 from consumer.observability.status_sources import StatusSources
 
@@ -26,7 +26,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(name, labels)
 
 
-def watched(*sources: StatusProvider) -> Metrics:
+def watched(*sources: StatusSource) -> Metrics:
     """Metrics that ask these sources, under the names a, b and c."""
     metrics, _ = made()
     asked = StatusSources()

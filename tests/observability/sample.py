@@ -18,19 +18,19 @@ from consumer.model.status import (
 
 
 class Fixed:
-    """A source that answers the same again and again."""
+    """A status source that returns the same status every time."""
 
-    def __init__(self, facts: PipelineStatus) -> None:
-        self.answer = facts
+    def __init__(self, status: PipelineStatus) -> None:
+        self.answer = status
 
-    def status(self) -> PipelineStatus:
+    def __call__(self) -> PipelineStatus:
         return self.answer
 
 
 class Broken:
-    """A source with a bug."""
+    """A status source with a bug."""
 
-    def status(self) -> PipelineStatus:
+    def __call__(self) -> PipelineStatus:
         raise RuntimeError("canary@example.com")
 
 

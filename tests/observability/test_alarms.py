@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from html import escape
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -26,12 +27,12 @@ from consumer.model.status import (
 )
 from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.health import Moment
-from consumer.observability.http.status_json import status
+from consumer.observability.http.status_json import status_document
 from consumer.observability.http.status_page import page
 from consumer.observability.log.observer import LogObserver
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
-from consumer.observability.status_sources import StatusSources
+from consumer.observability.status_sources import CollectedStatus, StatusSources
 from tests.observability.pages import DESTINATIONS, EVENTS, value
 from tests.observability.sample import Fixed, well
 from tests.observability.written import Written
@@ -74,7 +75,7 @@ ALARMS = {
         "cdp_destination_held",
         {**TO, "endpoint": "collect"},
         "endpoint held",
-        "copilot collect is held, for 10 min now (unauthorized)",
+        "copilot: endpoint collect has been held for 10 min (unauthorized). Fix the credentials",
     ),
     "an endpoint that is gone": Alarm(
         held(TransientCause.GONE),
@@ -82,7 +83,7 @@ ALARMS = {
         "cdp_destination_held",
         {**TO, "endpoint": "collect"},
         "endpoint held",
-        "copilot collect is held, for 10 min now (gone)",
+        "copilot: endpoint collect has been held for 10 min (gone). Check the destination's url",
     ),
     "secrets on a disk that hangs": Alarm(
         doubted(SecretProblem.UNREADABLE),
@@ -90,7 +91,7 @@ ALARMS = {
         "cdp_destination_secret_stale",
         {**TO, "reason": "unreadable"},
         "secret file not in use",
-        "copilot: the disk with its secrets does not answer; requests use the secret that was read before",
+        "copilot: the secret file cannot be read; requests use the secret read before. Check the mount",
     ),
     "secrets that are refused while the ones before are taken": Alarm(
         doubted(SecretProblem.REJECTED),
@@ -98,7 +99,7 @@ ALARMS = {
         "cdp_destination_secret_stale",
         {**TO, "reason": "rejected"},
         "secret file not in use",
-        "copilot: the secret in its files is rejected; requests use the last accepted secret",
+        "copilot: the content of the secret file is rejected; requests use the last accepted secret. Check",
     ),
     "a clock that is wrong": Alarm(
         held(TransientCause.CLOCK_SKEW, CLOCK),
@@ -106,15 +107,17 @@ ALARMS = {
         "cdp_destination_held",
         {**TO, "endpoint": "clock"},
         "endpoint held",
-        "copilot clock is held, for 10 min now (clock_skew)",
+        "copilot: endpoint clock has been held for 10 min (clock_skew). Check the time",
     ),
     "a dead-letter topic that is stuck": Alarm(
-        lambda facts: replace(facts, dead_letters=DeadLetterStatus("letters", stalled_reason="has taken none for 9 s")),
+        lambda facts: replace(
+            facts, dead_letters=DeadLetterStatus("letters", stalled_reason="none acknowledged for 9 s")
+        ),
         lambda rooms: rooms.dead_letter_failed("TOPIC_AUTHORIZATION_FAILED"),
         "cdp_dead_letters_stalled",
         {},
         "dead letter write failed",
-        "dead letters cannot be written (has taken none for 9 s); commits wait for them",
+        "dead letters cannot be written (none acknowledged for 9 s). Commits wait for them",
     ),
     "a registry that refuses us": Alarm(
         lambda facts: replace(facts, schemas_pending={7: SINCE_MS}, schema_problems={7: "refused"}),
@@ -122,7 +125,7 @@ ALARMS = {
         "cdp_schema_registry_unavailable",
         {"reason": "refused"},
         "schema fetch failed",
-        "records wait for schema 7, for 10 min now: the registry refuses our credentials",
+        "records have been waiting for schema 7 for 10 min: the schema registry rejects our credentials. Fix",
     ),
     "a partition that stopped": Alarm(
         lambda facts: replace(facts, stopped={P: StoppedPartitionStatus("_AUTO_OFFSET_RESET", 70, SINCE_MS)}),
@@ -130,7 +133,7 @@ ALARMS = {
         "cdp_kafka_partitions_stopped",
         {"topic": "shop.orders"},
         "partition stopped",
-        "shop.orders/0 stopped before offset 70, for 10 min now (_AUTO_OFFSET_RESET)",
+        "partition shop.orders/0 has been stopped before offset 70 for 10 min (_AUTO_OFFSET_RESET). Accept",
     ),
     "a flood of refusals": Alarm(
         guarded,
@@ -138,7 +141,7 @@ ALARMS = {
         "cdp_flood_guard_tripped",
         {**TO, "event": "shop.OrderPlaced", "cause": "refused"},
         "flood guard tripped",
-        "copilot, shop.OrderPlaced: 51 of 60 refused (refused), so 9 wait",
+        "copilot, shop.OrderPlaced: flood guard tripped 10 min ago, 51 of 60 failed (refused); 9 deliveries wait",
     ),
     "a fence": Alarm(
         lambda facts: replace(facts, fenced=True),
@@ -146,7 +149,7 @@ ALARMS = {
         "cdp_kafka_fenced",
         {},
         "fenced",
-        "no commit was accepted for half a session: calls wait for one",
+        "requests are paused: no commit was accepted for half the session timeout. Check the brokers",
     ),
 }
 
@@ -165,9 +168,9 @@ def test_an_alarm_is_a_series_an_error_in_the_log_and_a_sentence_in_status_and_p
     assert value(metrics, alarm.series, pipeline="cdp", **alarm.labels) == 1
     assert (line["level"], line["event"]) == ("error", alarm.line)
     assert line["hint"], "what to do is said with it"
-    (sentence,) = json.loads(json.dumps(status([facts], [], moment)))["problems"]
+    (sentence,) = json.loads(json.dumps(status_document(CollectedStatus([facts], []), moment)))["problems"]
     assert sentence.startswith(f"cdp: {alarm.sentence}")
-    assert f"<li>cdp: {alarm.sentence}" in page([facts], [], [], moment)
+    assert f"<li>cdp: {escape(alarm.sentence)}" in page(CollectedStatus([facts], []), [], moment)
 
 
 @pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
@@ -177,17 +180,17 @@ def test_without_anything_wrong_the_same_series_says_nothing_and_nobody_else_doe
     sources.add("cdp", Fixed(well("cdp")))
     metrics.watch(sources)
     assert not value(metrics, alarm.series, pipeline="cdp", **alarm.labels)
-    assert status([well("cdp")], [], Moment.now())["problems"] == []
+    assert status_document(CollectedStatus([well("cdp")], []), Moment.now())["problems"] == []
 
 
 def test_a_directives_file_that_is_refused_and_a_pipeline_that_does_not_answer_are_said_likewise() -> None:
     told = DirectivesObserver(Log(io.StringIO()))
     told.directives_rejected([Finding("error", "directives.yaml", 1, 1, "", "is no mapping")])
-    assert status([], ["cdp"], Moment.now(), told)["problems"] == [
-        "cdp: does not answer; please report",
-        "the directives file is refused, what it said before stays in force: directives.yaml:1:1: is no mapping",
+    assert status_document(CollectedStatus([], ["cdp"]), Moment.now(), told)["problems"] == [
+        "cdp: its status cannot be read. This is a bug; please report it.",
+        "the directives file is rejected; the directives read before stay active: directives.yaml:1:1: is no mapping",
     ]
     told.directives_unreadable(NONE, [Finding("error", "directives.yaml", None, None, "", "no mapping")])
-    assert status([], [], Moment.now(), told)["problems"] == [
-        "the directives file is refused, nothing is sent before it is mended or removed: directives.yaml: no mapping",
+    assert status_document(CollectedStatus([], []), Moment.now(), told)["problems"] == [
+        "the directives file is rejected; nothing is sent until it is fixed or removed: directives.yaml: no mapping",
     ]

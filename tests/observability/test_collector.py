@@ -82,9 +82,6 @@ def test_those_who_answered_can_be_had_alone() -> None:
     sources.add("broken", Broken())
     sources.add("well", Fixed(well()))
     assert [facts.name for facts in sources.all()] == ["cdp-copilot"]
-    sources.remove("well")
-    sources.remove("nobody")
-    assert sources.all() == []
 
 
 def test_two_sources_that_claim_one_name_do_not_spoil_the_page() -> None:

@@ -103,9 +103,9 @@ VERBS: list[
      ("cdp_destination_credentials_valid", TO, 1)),
     ("credentials_checked", {"destination": "copilot", "valid": False}, ("error", "credentials rejected"),
      ("cdp_destination_credentials_valid", TO, 0)),
-    ("secret_problem", {"destination": "copilot", "doubt": SecretProblem.UNREADABLE},
+    ("secret_problem", {"destination": "copilot", "problem": SecretProblem.UNREADABLE},
      ("error", "secret file not in use"), None),
-    ("secret_problem", {"destination": "copilot", "doubt": None}, ("info", "secret file in use again"), None),
+    ("secret_problem", {"destination": "copilot", "problem": None}, ("info", "secret file in use again"), None),
     ("flood_guard_tripped", {**TO, "kind": "shop.OrderPlaced", "cause": DeadLetterCause.REFUSED,
        "refused": 51, "of": 90},
      ("error", "flood guard tripped"), ("cdp_flood_guard_trips_total", {**TO, "cause": "refused"}, 1)),
@@ -204,7 +204,7 @@ def test_letters_that_are_written_again_are_news_once() -> None:
         "dead letters are written again",
         "dead letters written",
     ]
-    assert "create it" in str(written.lines[0]["hint"])
+    assert "Create the dead-letter topic" in str(written.lines[0]["hint"])
 
 
 def test_a_debug_verb_costs_a_quiet_log_nothing() -> None:

@@ -39,7 +39,7 @@ def test_what_is_no_number_is_left_out_and_what_is_negative_counts_as_nothing() 
 
 def test_a_series_with_labels_too_many_or_too_few_is_a_bug() -> None:
     histogram = Histogram("h_seconds", "Help.", ("pipeline",), BOUNDS, CollectorRegistry())
-    with pytest.raises(ValueError, match="h_seconds has the labels"):
+    with pytest.raises(ValueError, match="h_seconds: wrong number of label values"):
         histogram.labels("a", "b")
 
 

@@ -17,11 +17,11 @@ from consumer.model.findings import Finding
 from consumer.model.status import DestinationStatus, FloodGuardStatus, PipelineStatus, StoppedPartitionStatus
 from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.health import Moment
-from consumer.observability.http.status_json import status
+from consumer.observability.http.status_json import status_document
 from consumer.observability.http.status_page import page
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
-from consumer.observability.status_sources import StatusSources
+from consumer.observability.status_sources import CollectedStatus, StatusSources
 from tests.observability.pages import EVENTS, value, watched
 from tests.observability.sample import Fixed, ill, well
 
@@ -41,7 +41,7 @@ def later() -> int:
 
 
 def shown(facts: PipelineStatus, heard: DirectivesObserver | None = None) -> str:
-    return page([facts], [], [], NOW, heard)
+    return page(CollectedStatus([facts], []), [], NOW, heard)
 
 
 def destination(facts: DestinationStatus) -> PipelineStatus:
@@ -113,7 +113,7 @@ def test_without_a_directives_file_there_is_nothing_to_be_valid() -> None:
 
 
 def said(facts: PipelineStatus, heard: DirectivesObserver | None = None) -> Any:  # noqa: ANN401  read like the JSON it becomes
-    return json.loads(json.dumps(status([facts], [], NOW, heard)))
+    return json.loads(json.dumps(status_document(CollectedStatus([facts], []), NOW, heard)))
 
 
 def test_the_status_holds_what_is_kept_back_and_why() -> None:
@@ -160,13 +160,13 @@ def test_the_page_says_what_an_operator_said_and_that_the_file_is_refused() -> N
     assert "No problems" in text, "somebody meant it"
     heard.directives_rejected([Finding("error", "directives.yaml", 3, 5, "directives[0]", "no such destination")])
     text = shown(well(), heard)
-    assert "1 to look at" in text
-    assert "what it said before stays in force: directives.yaml:3:5: directives[0]: no such destination" in text
+    assert "1 problem<" in text
+    assert "the directives read before stay active: directives.yaml:3:5: directives[0]: no such destination" in text
 
 
 def test_without_anything_in_force_the_page_has_no_such_section() -> None:
-    assert "Said by an operator" not in shown(well(), told())
-    assert "Said by an operator" not in shown(well())
+    assert "Active directives" not in shown(well(), told())
+    assert "Active directives" not in shown(well())
 
 
 @pytest.mark.parametrize(
@@ -187,19 +187,20 @@ def test_what_keeps_deliveries_back_is_a_destinations_state(facts: DestinationSt
 def test_a_closed_guard_is_to_be_looked_at_with_what_waits_behind_it() -> None:
     guards = (FloodGuardStatus("shop.OrderPlaced", DeadLetterCause.REFUSED, NOW.wall_ms - 60_000, 51, 90, 312),)
     text = shown(destination(DestinationStatus("copilot", guards=guards)))
-    assert "1 to look at" in text
+    assert "1 problem<" in text
     assert (
-        "cdp-copilot: copilot, shop.OrderPlaced: 51 of 90 refused (refused), "
-        "so 312 wait and are not dead-lettered, for 60 s now</li>"
+        "cdp-copilot: copilot, shop.OrderPlaced: flood guard tripped 60 s ago, 51 of 90 failed (refused); "
+        "312 deliveries wait."
     ) in text
-    assert '<td class="bad">guarded: shop.OrderPlaced (refused)</td>' in text
+    assert '<td class="bad">flood guard: shop.OrderPlaced (refused)</td>' in text
     over_records = replace(well(), guards=(replace(guards[0], kind="shop.orders", cause=DeadLetterCause.UNDECODABLE),))
-    assert "cdp-copilot: shop.orders: 51 of 90 refused (undecodable)" in shown(over_records)
+    text = "cdp-copilot: topic shop.orders: flood guard tripped 60 s ago, 51 of 90 failed (undecodable)"
+    assert text in shown(over_records)
 
 
 def test_a_stopped_partition_comes_first_and_says_before_which_offset() -> None:
     stopped = {Partition("shop.orders", 1): StoppedPartitionStatus("_AUTO_OFFSET_RESET", 70, NOW.wall_ms - 120_000)}
     text = shown(replace(well(), stopped=stopped))
-    assert "shop.orders/1 stopped before offset 70, for 2 min now (_AUTO_OFFSET_RESET)" in text
+    assert "partition shop.orders/1 has been stopped before offset 70 for 2 min (_AUTO_OFFSET_RESET)" in text
     assert '<td class="bad">stopped, paused</td>' in text
     assert text.index("<td>shop.orders/1</td>") < text.index("<td>shop.orders/0</td>"), "though that has more lag"

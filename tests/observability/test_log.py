@@ -200,7 +200,9 @@ def test_what_is_below_the_level_is_not_written() -> None:
 
 
 def test_an_unknown_level_is_refused() -> None:
-    with pytest.raises(ValueError, match="log level 'loud' is none of debug, info, warning, error"):
+    with pytest.raises(
+        ValueError, match="log level: unknown value 'loud'; expected one of debug, info, warning, error"
+    ):
         Log(io.StringIO(), "loud")
 
 

@@ -9,8 +9,9 @@ import pytest
 from consumer.model import Partition
 from consumer.model.status import DeliveryCounts, DestinationStatus, PartitionStatus, PipelineStatus, RecordCounts
 from consumer.observability.health import Moment
-from consumer.observability.http.status_json import lag, status
+from consumer.observability.http.status_json import lag, status_document
 from consumer.observability.http.status_page import page
+from consumer.observability.status_sources import CollectedStatus
 from tests.observability.sample import well
 
 NOW = Moment(1_795_168_800_000, 5_000.0)
@@ -18,7 +19,7 @@ SECOND_MS, DAY_MS = 1000, 86_400_000
 
 
 def shown(facts: PipelineStatus) -> str:
-    return page([facts], [], [], NOW)
+    return page(CollectedStatus([facts], []), [], NOW)
 
 
 def test_books_that_do_not_balance_are_said_first_and_by_how_much() -> None:
@@ -27,9 +28,9 @@ def test_books_that_do_not_balance_are_said_first_and_by_how_much() -> None:
         replace(to, accounting=DeliveryCounts(owed=8, delivered=5)),
     ))  # fmt: skip
     text = shown(off)
-    assert "2 to look at" in text
-    assert "cdp-copilot: accounting mismatch of 7 for records; please report" in text
-    assert "cdp-copilot: accounting mismatch of 3 for copilot; please report" in text
+    assert "2 problems" in text
+    assert "cdp-copilot: accounting mismatch of 7 for records. This is a bug; please report it." in text
+    assert "cdp-copilot: accounting mismatch of 3 for copilot. This is a bug; please report it." in text
 
 
 @pytest.mark.parametrize(
@@ -86,10 +87,10 @@ def test_books_of_what_no_lane_serves_are_shown_and_said_when_they_are_off() -> 
     others = {"yotpo": DeliveryCounts(owed=4, skipped=4), "": DeliveryCounts(owed=3, dead_lettered=1)}
     seen = replace(well(), other_accounts=others)
     assert "<td>yotpo</td><td>disabled</td><td>4</td>" in shown(seen)
-    assert "<td>none</td><td>could not be decoded</td><td>3</td>" in shown(seen)
-    assert "1 to look at" in shown(seen)
-    assert "cdp-copilot: accounting mismatch of 2 for none; please report" in shown(seen)
-    pipelines: object = status([seen], [], NOW)["pipelines"]
+    assert "<td>none</td><td>not decodable</td><td>3</td>" in shown(seen)
+    assert "1 problem<" in shown(seen)
+    assert "cdp-copilot: accounting mismatch of 2 for none. This is a bug; please report it." in shown(seen)
+    pipelines: object = status_document(CollectedStatus([seen], []), NOW)["pipelines"]
     assert isinstance(pipelines, list)
     assert [(name, each["mismatch"]) for name, each in pipelines[0]["other_accounts"].items()] == [
         ("yotpo", 0),
@@ -100,15 +101,15 @@ def test_books_of_what_no_lane_serves_are_shown_and_said_when_they_are_off() -> 
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
-        ({}, "for 60 s now"),
-        ({7: "refused"}, "for 60 s now: the registry refuses our credentials"),
-        ({7: "unreachable"}, "for 60 s now: the registry gives no usable answer"),
+        ({}, "."),
+        ({7: "refused"}, ": the schema registry rejects our credentials. Fix them."),
+        ({7: "unreachable"}, ": the schema registry gives no usable response. Check that it can be reached."),
     ],
 )
 def test_why_a_schema_is_waited_for_is_said(trouble: dict[int | str, str], said: str) -> None:
     waiting = replace(well(), schemas_pending={7: NOW.wall_ms - 60 * SECOND_MS}, schema_problems=trouble)
-    assert f"records wait for schema 7, {said}</li>" in shown(waiting)
-    pipelines: object = status([waiting], [], NOW)["pipelines"]
+    assert f"records have been waiting for schema 7 for 60 s{said}</li>" in shown(waiting)
+    pipelines: object = status_document(CollectedStatus([waiting], []), NOW)["pipelines"]
     assert isinstance(pipelines, list)
     assert pipelines[0]["schemas_pending"][0]["problem"] == trouble.get(7)
 
@@ -150,6 +151,6 @@ def test_a_records_timestamp_can_be_any_number_and_the_status_still_comes(
     head_ms: int | None, text: str | None
 ) -> None:
     odd = PartitionStatus(Partition("t", 0), 1, 0, 0, head_ms=head_ms)
-    said: object = status([replace(well(), partitions=(odd,))], [], NOW)["pipelines"]
+    said: object = status_document(CollectedStatus([replace(well(), partitions=(odd,))], []), NOW)["pipelines"]
     assert isinstance(said, list)
     assert said[0]["partitions"][0]["head"] == text

@@ -81,10 +81,10 @@ def test_a_file_refused_at_the_start_is_written_with_what_it_holds_until_one_is_
     assert written.lines[0]["active"] == 1
     assert "nothing is sent" in str(written.lines[0]["hint"])
     assert told.in_force(now_ms()) == hold
-    assert (told.file_read, told.unread, told.findings) == (True, True, ("directives.yaml:3:5: directives[0]: no",))
-    assert until(hold[0]) == "for ever"
+    assert (told.file_read, told.unreadable, told.findings) == (True, True, ("directives.yaml:3:5: directives[0]: no",))
+    assert until(hold[0]) == "forever"
     told.directives_read(Directives(()))
-    assert (told.unread, told.findings, told.in_force(now_ms())) == (False, (), ())
+    assert (told.unreadable, told.findings, told.in_force(now_ms())) == (False, (), ())
 
 
 @pytest.mark.parametrize(
@@ -117,4 +117,4 @@ def test_a_directive_that_is_back_is_written_as_a_warning_that_doubts_the_clock(
 
 
 def test_an_end_beyond_all_calendars_is_said_too() -> None:
-    assert describe(Pause(1 << 62, "", "yotpo"))["until"] == "for ever"
+    assert describe(Pause(1 << 62, "", "yotpo"))["until"] == "forever"

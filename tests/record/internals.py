@@ -26,8 +26,9 @@ from consumer.model.directives import AcceptGap, AcceptRefusals, Directives, Pau
 from consumer.model.findings import Finding
 from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.health import Moment
-from consumer.observability.http.status_json import status as status_document
+from consumer.observability.http.status_json import status_document
 from consumer.observability.log.observer import LogObserver
+from consumer.observability.status_sources import CollectedStatus
 from tests.observability.pages import made, watched
 from tests.observability.sample import Fixed, ill, well
 from tests.observability.test_each_verb import VERBS
@@ -101,7 +102,7 @@ def sample_status() -> dict[str, Any]:
     """Return the status of one healthy pipeline and one with everything wrong, one not answering, and directives."""
     told = DirectivesObserver(Written().log)
     told.directives_unreadable(_DIRECTIVES, _FINDINGS)
-    return status_document([well(), _ill()], ["cdp-yotpo"], Moment.now(), told)
+    return status_document(CollectedStatus([well(), _ill()], ["cdp-yotpo"]), Moment.now(), told)
 
 
 def sample_metrics() -> str:

@@ -63,6 +63,6 @@ class TranslatedBatches:
             self.ledger.open_deliveries(index) if self.ledger.active else 0 for index in range(len(accounting.names))
         ]
         return all(
-            account.mismatch(open_count) == 0
+            account.counts(open_count).mismatch == 0
             for account, open_count in zip(accounting.accounts.values(), open_now, strict=True)
         )

@@ -13,4 +13,4 @@ def test_skips_are_owed_and_skipped_only_for_a_named_destination() -> None:
     )
     assert (accounting.accounts["copilot"].owed, accounting.accounts["copilot"].skipped) == (3, 3)
     assert accounting.accounts[""].owed == 0
-    assert accounting.accounts["copilot"].mismatch(0) == 0
+    assert accounting.accounts["copilot"].counts(0).mismatch == 0

@@ -52,7 +52,7 @@ class SettlementHarness:
     def balanced(self) -> bool:
         accounts = self.settling.accounting.accounts.values()
         still_open = [self.ledger.open_deliveries(index) if self.ledger.active else 0 for index in range(len(accounts))]
-        return all(a.mismatch(left) == 0 for a, left in zip(accounts, still_open, strict=True))
+        return all(a.counts(left).mismatch == 0 for a, left in zip(accounts, still_open, strict=True))
 
 
 def test_what_was_delivered_is_settled_and_booked_and_makes_room() -> None:

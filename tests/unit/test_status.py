@@ -17,7 +17,14 @@ from consumer.delivery.record_buffer import BufferLimits
 from consumer.model import DeadLetterCause, Fault, Message, Partition, TransientCause
 from consumer.model.directives import Directives, Pause
 from consumer.model.observer import Observer
-from consumer.model.status import DeliveryCounts, DestinationStatus, FloodGuardStatus, PipelineStatus
+from consumer.model.status import (
+    DeliveryCounts,
+    DestinationStatus,
+    FloodGuardStatus,
+    LagStatus,
+    PipelineStatus,
+    SchemaFetchStatus,
+)
 from consumer.pipeline.pipeline import Pipeline
 from consumer.pipeline.settlement import Settlement
 from consumer.pipeline.status import ConsumerStateObserver, StatusReporter
@@ -93,13 +100,11 @@ class StatusHarness:
         return StatusReporter(
             self.pipeline,
             heard or ConsumerStateObserver(),
-            protocol="classic",
+            properties={},
             dead_letter_topic="letters",
-            max_poll_interval_s=300.0,
             limits=BufferLimits(100, 10_000),
-            lag=lambda: ({}, 0.0),
-            schemas_pending=lambda: {7: 1},
-            schema_problems=lambda: {7: "refused"},
+            lag=LagStatus,
+            schema_fetches=lambda: SchemaFetchStatus({7: 1}, {7: "refused"}),
             schemas_known=lambda: 0,
         ).refresh()
 

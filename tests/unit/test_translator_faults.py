@@ -180,7 +180,7 @@ def test_a_fingerprint_that_is_not_there_waits_and_is_never_asked_for() -> None:
     made = translator(entry("{s: status}"), clock=clock)
     message = Kept(b"\xc3\x01" + bytes(8))
     out = made.translate([message])
-    assert (out.waiting, out.missing, made.schemas_known) == ([0], set(), 0)
+    assert (out.waiting, out.missing, made.schemas_known()) == ([0], set(), 0)
     clock[0] += 60_000
     out = made.translate([message])
     assert not out.missing
@@ -196,7 +196,7 @@ def test_single_object_encoding_is_read_with_the_directory(tmp_path: Path) -> No
     message = Kept(b"\xc3\x01" + int(key, 16).to_bytes(8, "little") + written(SCHEMA, EVENT))
     assert said(made.translate([message])) == [{"s": "PAID"}]
     assert made.schema_id(message) == key
-    assert made.schemas_known == 1
+    assert made.schemas_known() == 1
     assert made.event_type(message) == "shop.E"
 
 

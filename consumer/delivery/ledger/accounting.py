@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from consumer.model.status import DeliveryCounts, RecordCounts
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -22,9 +24,16 @@ class Account:
     dead_lettered: int = 0
     released: int = 0
 
-    def mismatch(self, still_open: int) -> int:
-        """Return how many owed deliveries are neither ended nor open; 0 when the accounting balances."""
-        return self.owed - self.delivered - self.skipped - self.dead_lettered - self.released - still_open
+    def counts(self, still_open: int) -> DeliveryCounts:
+        """Return the account together with the deliveries still open, which only the ledger can count."""
+        return DeliveryCounts(
+            owed=self.owed,
+            delivered=self.delivered,
+            skipped=self.skipped,
+            dead_lettered=self.dead_lettered,
+            open=still_open,
+            released=self.released,
+        )
 
 
 class Accounting:
@@ -64,11 +73,11 @@ class Accounting:
         """Return the deliveries released so far."""
         return sum(account.released for account in self.accounts.values())
 
-    def record_counts(self, ledgers: Iterable[PartitionLedger]) -> tuple[int, int, int, int]:
-        """Return (accepted, settled, open, released) records, counted over `ledgers` and all closed ones."""
+    def record_counts(self, ledgers: Iterable[PartitionLedger]) -> RecordCounts:
+        """Return the counts of records, over `ledgers` and all closed ones."""
         accepted, settled, still_open = self._closed_accepted, self._closed_settled, 0
         for ledger in ledgers:
             accepted += ledger.accepted
             settled += ledger.settled
             still_open += ledger.open_records
-        return accepted, settled, still_open, self.released_records
+        return RecordCounts(accepted, settled, still_open, self.released_records)

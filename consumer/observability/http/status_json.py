@@ -1,4 +1,4 @@
-"""The facts as JSON: everything an operator may want to see at one instant, with units in the names."""
+"""The status as JSON: all that an operator may want to see at one instant, with units in the names."""
 
 from __future__ import annotations
 
@@ -11,35 +11,36 @@ from consumer.observability.health import Check, Moment
 from consumer.observability.http.problems import problems
 from consumer.observability.log.format import timestamp
 from consumer.observability.metrics.labels import NONE
+from consumer.observability.status_sources import CollectedStatus
 
 
-def status(
-    answers: Sequence[PipelineStatus], silent: Sequence[str], moment: Moment, told: DirectivesObserver | None = None
+def status_document(
+    collected: CollectedStatus, moment: Moment, directives: DirectivesObserver | None = None
 ) -> dict[str, object]:
-    """Return what /status says."""
+    """Return the content of /status, without the probes."""
     return {
         "at": timestamp(moment.wall_ms / 1000),
-        "pipelines": [_pipeline(facts, moment) for facts in answers],
-        "not_answering": list(silent),
-        "problems": problems(answers, silent, moment, told),
-        "directives": None if told is None else _directives(told, moment),
+        "pipelines": [_pipeline(each, moment) for each in collected.pipelines],
+        "not_answering": collected.not_answering,
+        "problems": problems(collected, moment, directives),
+        "directives": None if directives is None else _directives(directives, moment),
     }
 
 
-def _directives(told: DirectivesObserver, moment: Moment) -> dict[str, object]:
+def _directives(directives: DirectivesObserver, moment: Moment) -> dict[str, object]:
     return {
-        "active": [_directive(each) for each in told.in_force(moment.wall_ms)],
-        "rejected": list(told.findings),
+        "active": [_directive(each) for each in directives.in_force(moment.wall_ms)],
+        "rejected": list(directives.findings),
     }
 
 
 def _directive(directive: Directive) -> dict[str, str]:
-    """Its scope, end and reason; of an ordering key only that there is one."""
+    """Return a directive's scope, end and reason. An ordering key appears only as `set`."""
     return {**describe(directive), "reason": reason(directive)}
 
 
-def verdict(checks: Sequence[Check]) -> dict[str, object]:
-    """Return what a probe says with `?verbose`."""
+def probe_document(checks: Sequence[Check]) -> dict[str, object]:
+    """Return a probe's response to `?verbose`."""
     return {"ok": all(check.ok for check in checks), "checks": [_check(check) for check in checks]}
 
 
@@ -48,34 +49,34 @@ def _check(check: Check) -> dict[str, object]:
     return {"name": check.name, "pipeline": check.pipeline, "ok": check.ok, "reason": check.reason, "age_s": age}
 
 
-def _pipeline(facts: PipelineStatus, moment: Moment) -> dict[str, object]:
-    books = facts.records
+def _pipeline(status: PipelineStatus, moment: Moment) -> dict[str, object]:
+    records = status.records
     return {
-        "name": facts.name,
-        "group": facts.group,
-        "protocol": facts.protocol,
-        "joined": facts.joined,
-        "shutting_down": facts.shutting_down,
-        "shut_down": facts.shut_down,
-        "fenced": facts.fenced,
-        "out_of_group_since": _instant(facts.lost_since_ms),
-        "fatal": facts.fatal,
-        "poll_ticked_s_ago": _ago(facts.poll_ticked_at_s, moment),
-        "loop_ticked_s_ago": _ago(facts.loop_ticked_at_s, moment),
-        "lag_updated": _instant(facts.lag_updated_ms),
+        "name": status.name,
+        "group": status.group,
+        "protocol": status.protocol,
+        "joined": status.joined,
+        "shutting_down": status.shutting_down,
+        "shut_down": status.shut_down,
+        "fenced": status.fenced,
+        "out_of_group_since": _instant(status.lost_since_ms),
+        "fatal": status.fatal,
+        "poll_ticked_s_ago": _ago(status.poll_ticked_at_s, moment),
+        "loop_ticked_s_ago": _ago(status.loop_ticked_at_s, moment),
+        "lag_updated": _instant(status.lag_updated_ms),
         "limits": {
-            "records": facts.max_records,
-            "bytes": facts.max_bytes,
-            "poll_interval_s": facts.max_poll_interval_s,
+            "records": status.max_records,
+            "bytes": status.max_bytes,
+            "poll_interval_s": status.max_poll_interval_s,
         },
         "records": {
-            "accepted": books.accepted,
-            "settled": books.settled,
-            "open": books.open,
-            "released": books.released,
-            "mismatch": books.mismatch,
+            "accepted": records.accepted,
+            "settled": records.settled,
+            "open": records.open,
+            "released": records.released,
+            "mismatch": records.mismatch,
         },
-        "missing_topics": list(facts.missing_topics),
+        "missing_topics": list(status.missing_topics),
         "stopped": [
             {
                 "topic": partition.topic,
@@ -84,51 +85,51 @@ def _pipeline(facts: PipelineStatus, moment: Moment) -> dict[str, object]:
                 "code": stop.code,
                 "since": _instant(stop.since_ms),
             }
-            for partition, stop in sorted(facts.stopped.items())
+            for partition, stop in sorted(status.stopped.items())
         ],
-        "guards": [{"topic": guard.kind, **_guard(guard)} for guard in facts.guards],
-        "schemas_known": facts.schemas_known,
+        "guards": [{"topic": guard.kind, **_guard(guard)} for guard in status.guards],
+        "schemas_known": status.schemas_known,
         "schemas_pending": [
-            {"schema": str(key), "since": _instant(ms), "problem": facts.schema_problems.get(key)}
-            for key, ms in facts.schemas_pending.items()
+            {"schema": str(key), "since": _instant(ms), "problem": status.schema_problems.get(key)}
+            for key, ms in status.schemas_pending.items()
         ],
         "dead_letters": {
-            "topic": facts.dead_letters.topic,
-            "stalled_reason": facts.dead_letters.stalled_reason,
-            "in_flight": facts.dead_letters.in_flight,
+            "topic": status.dead_letters.topic,
+            "stalled_reason": status.dead_letters.stalled_reason,
+            "in_flight": status.dead_letters.in_flight,
         },
-        "destinations": [_destination(each) for each in facts.destinations],
-        "other_accounts": {name or NONE: _books(books) for name, books in facts.other_accounts.items()},
-        "partitions": [_partition(each) for each in facts.partitions],
+        "destinations": [_destination(each) for each in status.destinations],
+        "other_accounts": {name or NONE: _accounting(counts) for name, counts in status.other_accounts.items()},
+        "partitions": [_partition(each) for each in status.partitions],
     }
 
 
-def _books(books: DeliveryCounts) -> dict[str, int]:
+def _accounting(counts: DeliveryCounts) -> dict[str, int]:
     return {
-        "owed": books.owed,
-        "delivered": books.delivered,
-        "skipped": books.skipped,
-        "dead_lettered": books.dead_lettered,
-        "open": books.open,
-        "released": books.released,
-        "mismatch": books.mismatch,
+        "owed": counts.owed,
+        "delivered": counts.delivered,
+        "skipped": counts.skipped,
+        "dead_lettered": counts.dead_lettered,
+        "open": counts.open,
+        "released": counts.released,
+        "mismatch": counts.mismatch,
     }
 
 
-def _destination(facts: DestinationStatus) -> dict[str, object]:
+def _destination(status: DestinationStatus) -> dict[str, object]:
     return {
-        "name": facts.name,
-        "lanes": facts.lanes,
-        "requests": facts.requests,
-        "open_events": facts.open_events,
-        "open_bytes": facts.open_bytes,
-        "oldest_open": _instant(facts.oldest_open_ms),
-        "waiting_until": _instant(facts.waiting_until_ms),
-        "rate_per_s": facts.rate,
-        "credentials_valid": facts.credentials_valid,
-        "credentials_proven": facts.credentials_proven,
-        "secret_problem": None if facts.secret_problem is None else facts.secret_problem.value,
-        "accounting": _books(facts.accounting),
+        "name": status.name,
+        "lanes": status.lanes,
+        "requests": status.requests,
+        "open_events": status.open_events,
+        "open_bytes": status.open_bytes,
+        "oldest_open": _instant(status.oldest_open_ms),
+        "waiting_until": _instant(status.waiting_until_ms),
+        "rate_per_s": status.rate,
+        "credentials_valid": status.credentials_valid,
+        "credentials_proven": status.credentials_proven,
+        "secret_problem": None if status.secret_problem is None else status.secret_problem.value,
+        "accounting": _accounting(status.accounting),
         "holds": [
             {
                 "endpoint": hold.endpoint,
@@ -136,11 +137,11 @@ def _destination(facts: DestinationStatus) -> dict[str, object]:
                 "since": _instant(hold.since_ms),
                 "next_probe": _instant(hold.next_probe_ms),
             }
-            for hold in facts.holds
+            for hold in status.holds
         ],
-        "guards": [{"event_type": guard.kind, **_guard(guard)} for guard in facts.guards],
-        "poison_candidates": facts.poison_candidates,
-        "paused": [_directive(pause) for pause in facts.paused],
+        "guards": [{"event_type": guard.kind, **_guard(guard)} for guard in status.guards],
+        "poison_candidates": status.poison_candidates,
+        "paused": [_directive(pause) for pause in status.paused],
     }
 
 
@@ -154,30 +155,30 @@ def _guard(guard: FloodGuardStatus) -> dict[str, object]:
     }
 
 
-def _partition(facts: PartitionStatus) -> dict[str, object]:
+def _partition(status: PartitionStatus) -> dict[str, object]:
     return {
-        "topic": facts.partition.topic,
-        "partition": facts.partition.index,
-        "epoch": facts.epoch,
-        "committable_offset": facts.committable_offset,
-        "accepted_to": facts.accepted_to,
-        "open_records": facts.open_records,
-        "retained_records": facts.retained_records,
-        "open_bytes": facts.open_bytes,
-        "head": _instant(facts.head_ms),
-        "paused": facts.paused,
-        "full": facts.full,
-        "log_end": facts.log_end,
-        "committed": facts.committed,
-        "lag": lag(facts),
+        "topic": status.partition.topic,
+        "partition": status.partition.index,
+        "epoch": status.epoch,
+        "committable_offset": status.committable_offset,
+        "accepted_to": status.accepted_to,
+        "open_records": status.open_records,
+        "retained_records": status.retained_records,
+        "open_bytes": status.open_bytes,
+        "head": _instant(status.head_ms),
+        "paused": status.paused,
+        "full": status.full,
+        "log_end": status.log_end,
+        "committed": status.committed,
+        "lag": lag(status),
     }
 
 
-def lag(facts: PartitionStatus) -> int | None:
-    """Return log end less committed offset, `None` where either is not known."""
-    if facts.log_end is None or facts.committed is None or min(facts.log_end, facts.committed) < 0:
+def lag(status: PartitionStatus) -> int | None:
+    """Return log end minus committed offset, `None` if either is not known."""
+    if status.log_end is None or status.committed is None or min(status.log_end, status.committed) < 0:
         return None
-    return max(0, facts.log_end - facts.committed)
+    return max(0, status.log_end - status.committed)
 
 
 def _instant(ms: int | None) -> str | None:
@@ -186,7 +187,7 @@ def _instant(ms: int | None) -> str | None:
     try:
         return timestamp(ms / 1000)
     except (OverflowError, ValueError, OSError):
-        return None  # a record's timestamp can be any 64 bits
+        return None  # a record's timestamp can be any 64-bit number
 
 
 def _ago(at_s: float | None, moment: Moment) -> float | None:

@@ -1,4 +1,4 @@
-"""The page a person reads at three in the morning: what is wrong first, then the numbers, nothing fetched."""
+"""The status page, as one HTML document that fetches nothing: problems first, then the numbers."""
 
 from __future__ import annotations
 
@@ -8,56 +8,58 @@ from typing import Final
 
 from consumer.model.directives import Directive
 from consumer.model.status import DeliveryCounts, DestinationStatus, PartitionStatus, PipelineStatus
-from consumer.observability.directives_observer import DirectivesObserver, about, reason, until
+from consumer.observability.directives_observer import DirectivesObserver, reason, scope_text, until
 from consumer.observability.health import Check, Moment
 from consumer.observability.http.problems import age, duration, problems
 from consumer.observability.http.status_json import lag
 from consumer.observability.log.format import timestamp
 from consumer.observability.metrics.labels import NONE
+from consumer.observability.status_sources import CollectedStatus
 
 _PARTITIONS_LIMIT = 200
-_BAD = ("held: ", "guarded: ", "stopped")
-"""How a cell begins that must catch the eye."""
+_BAD = ("held: ", "flood guard: ", "stopped")
+"""Cells that start with one of these are highlighted."""
 
 
 def page(
-    answers: Sequence[PipelineStatus],
-    silent: Sequence[str],
+    collected: CollectedStatus,
     checks: Sequence[Check],
     moment: Moment,
-    told: DirectivesObserver | None = None,
+    directives: DirectivesObserver | None = None,
 ) -> str:
-    """Return the page."""
-    wrong = problems(answers, silent, moment, told)
-    wrong += [f"{check.pipeline} {check.name}: {check.reason}".strip() for check in checks if not check.ok]
-    state = "bad" if wrong else "good"
-    headline = f"{len(wrong)} to look at" if wrong else "No problems"
-    said = "".join(f"<li>{escape(trouble)}</li>" for trouble in wrong)
+    """Return the page. Failed checks are listed with the problems."""
+    texts = problems(collected, moment, directives)
+    texts += [f"{check.pipeline} {check.name}: {check.reason}".strip() for check in checks if not check.ok]
+    state = "bad" if texts else "good"
+    headline = f"{len(texts)} problem{'s' if len(texts) > 1 else ''}" if texts else "No problems"
+    listed = "".join(f"<li>{escape(text)}</li>" for text in texts)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><meta http-equiv="refresh" content="5">'
         f"<title>{escape(headline)} · cdp-consumer</title><style>{_STYLE}</style></head><body>"
         f'<header><h1>cdp-consumer</h1><p class="{state}">{escape(headline)}</p>'
-        f"<p class=quiet>{timestamp(moment.wall_ms / 1000)}, every 5 s</p></header>"
-        f"{f'<ul class=problems>{said}</ul>' if wrong else ''}"
-        f"{'' if told is None else _said(told, moment)}"
-        f"<main>{''.join(_pipeline(facts, moment) for facts in answers)}</main>"
+        f"<p class=quiet>{timestamp(moment.wall_ms / 1000)}, refreshes every 5 s</p></header>"
+        f"{f'<ul class=problems>{listed}</ul>' if texts else ''}"
+        f"{'' if directives is None else _directives(directives, moment)}"
+        f"<main>{''.join(_pipeline(each, moment) for each in collected.pipelines)}</main>"
         f"<footer>{_links()}</footer></body></html>\n"
     )
 
 
-_DIRECTIVE = ("directive", "about", "until", "reason")
+_DIRECTIVE = ("directive", "scope", "until", "reason")
 
 
-def _said(told: DirectivesObserver, moment: Moment) -> str:
-    """Return what an operator said, or nothing if nothing of it is in force."""
-    in_force = told.in_force(moment.wall_ms)
-    rows = ((each.kind, about(each), f"{until(each)} ({_left(each, moment)})", reason(each)) for each in in_force)
-    return f"<section>{_table('Said by an operator', _DIRECTIVE, rows, 'words')}</section>" if in_force else ""
+def _directives(directives: DirectivesObserver, moment: Moment) -> str:
+    """Return the section of the active directives, or "" if there are none."""
+    active = directives.in_force(moment.wall_ms)
+    rows = (
+        (each.kind, scope_text(each), f"{until(each)} ({_time_left(each, moment)})", reason(each)) for each in active
+    )
+    return f"<section>{_table('Active directives', _DIRECTIVE, rows, 'words')}</section>" if active else ""
 
 
-def _left(directive: Directive, moment: Moment) -> str:
+def _time_left(directive: Directive, moment: Moment) -> str:
     return f"{duration((directive.until_ms - moment.wall_ms) / 1000)} left"
 
 
@@ -66,39 +68,40 @@ def _links() -> str:
     return " · ".join(f'<a href="{path}">{path}</a>' for path in paths)
 
 
-def _pipeline(facts: PipelineStatus, moment: Moment) -> str:
-    lags = [known for each in facts.partitions if (known := lag(each)) is not None]
-    books = facts.records
+def _pipeline(status: PipelineStatus, moment: Moment) -> str:
+    lags = [known for each in status.partitions if (known := lag(each)) is not None]
+    records = status.records
     tiles = (
-        ("state", _state(facts)),
+        ("state", _state(status)),
         ("lag", _number(sum(lags)) if lags else "not known yet"),
-        ("partitions", f"{len(facts.partitions)}, {sum(each.paused for each in facts.partitions)} paused"),
-        ("records open", _number(books.open)),
+        ("partitions", f"{len(status.partitions)}, {sum(each.paused for each in status.partitions)} paused"),
+        ("records open", _number(records.open)),
         (
             "records retained",
-            f"{_number(sum(each.retained_records for each in facts.partitions))} of {_number(facts.max_records)}",
+            f"{_number(sum(each.retained_records for each in status.partitions))} of {_number(status.max_records)}",
         ),
-        ("bytes open", f"{_size(sum(each.open_bytes for each in facts.partitions))} of {_size(facts.max_bytes)}"),
-        ("records settled", f"{_number(books.settled)} of {_number(books.accepted)}"),
-        ("letters in flight", _number(facts.dead_letters.in_flight)),
+        ("bytes open", f"{_size(sum(each.open_bytes for each in status.partitions))} of {_size(status.max_bytes)}"),
+        ("records settled", f"{_number(records.settled)} of {_number(records.accepted)}"),
+        ("dead letters in flight", _number(status.dead_letters.in_flight)),
     )
+    group = f"group {escape(status.group)}, {escape(status.protocol)}"
     listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles)
     return (
-        f"<section><h2>{escape(facts.name)} <small>group {escape(facts.group)}, {escape(facts.protocol)}</small></h2>"
+        f"<section><h2>{escape(status.name)} <small>{group}</small></h2>"
         f"<dl>{listed}</dl>"
-        f"{_table('Destinations', _DESTINATION, _destinations(facts, moment), 'states')}"
-        f"{_partitions(facts, moment)}</section>"
+        f"{_table('Destinations', _DESTINATION, _destinations(status, moment), 'states')}"
+        f"{_partitions(status, moment)}</section>"
     )
 
 
-def _state(facts: PipelineStatus) -> str:
-    if facts.shut_down:
+def _state(status: PipelineStatus) -> str:
+    if status.shut_down:
         return "stopped"
-    if facts.shutting_down:
+    if status.shutting_down:
         return "shutting down"
-    if facts.fenced:
+    if status.fenced:
         return "fenced"
-    return "in its group" if facts.joined and facts.lost_since_ms is None else "joining"
+    return "in its group" if status.joined and status.lost_since_ms is None else "joining"
 
 
 _DESTINATION = (
@@ -116,44 +119,45 @@ _DESTINATION = (
 )
 
 
-def _destinations(facts: PipelineStatus, moment: Moment) -> Iterable[Sequence[str]]:
-    for to in facts.destinations:
-        calls = f"{to.requests} of {to.lanes}"
-        yield (to.name, _destination_state(to, moment), *_books(to.accounting), calls, age(to.oldest_open_ms, moment))
-    for name, books in facts.other_accounts.items():
-        yield (name or NONE, "disabled" if name else "could not be decoded", *_books(books), "–", "–")
+def _destinations(status: PipelineStatus, moment: Moment) -> Iterable[Sequence[str]]:
+    for each in status.destinations:
+        requests = f"{each.requests} of {each.lanes}"
+        oldest = age(each.oldest_open_ms, moment)
+        yield (each.name, _destination_state(each, moment), *_accounting(each.accounting), requests, oldest)
+    for name, counts in status.other_accounts.items():
+        yield (name or NONE, "disabled" if name else "not decodable", *_accounting(counts), "–", "–")
 
 
-def _books(books: DeliveryCounts) -> Iterable[str]:
-    counts = (books.owed, books.delivered, books.skipped, books.dead_lettered, books.released, books.open)
-    return (_number(count) for count in (*counts, books.mismatch))
+def _accounting(counts: DeliveryCounts) -> Iterable[str]:
+    ended = (counts.delivered, counts.skipped, counts.dead_lettered, counts.released)
+    return (_number(count) for count in (counts.owed, *ended, counts.open, counts.mismatch))
 
 
-def _destination_state(facts: DestinationStatus, moment: Moment) -> str:
-    """Return what keeps its deliveries back, all of it, else what it is doing."""
-    held = ", ".join(f"{hold.endpoint} ({hold.cause.value})" for hold in facts.holds)
-    guarded = ", ".join(f"{guard.kind} ({guard.cause.value})" for guard in facts.guards)
-    paused = ", ".join(sorted({pause.event_type or "all" for pause in facts.paused}))
-    back = {"held": held, "guarded": guarded, "paused": paused}
-    said = [f"{word}: {what}" for word, what in back.items() if what] or [_doing(facts, moment)]
-    return "; ".join(
-        [*said, f"{_number(facts.poison_candidates)} poison candidates"] if facts.poison_candidates else said
-    )
+def _destination_state(status: DestinationStatus, moment: Moment) -> str:
+    """Return everything that withholds deliveries; if nothing does, the current activity."""
+    held = ", ".join(f"{hold.endpoint} ({hold.cause.value})" for hold in status.holds)
+    guarded = ", ".join(f"{guard.kind} ({guard.cause.value})" for guard in status.guards)
+    paused = ", ".join(sorted({pause.event_type or "all" for pause in status.paused}))
+    withheld = {"held": held, "flood guard": guarded, "paused": paused}
+    states = [f"{name}: {scope}" for name, scope in withheld.items() if scope] or [_activity(status, moment)]
+    if status.poison_candidates:
+        states.append(f"{_number(status.poison_candidates)} poison candidates")
+    return "; ".join(states)
 
 
-def _doing(facts: DestinationStatus, moment: Moment) -> str:
-    if facts.waiting_until_ms is not None and facts.waiting_until_ms > moment.wall_ms:
-        return f"rate limited by server for {duration((facts.waiting_until_ms - moment.wall_ms) / 1000)}"
-    return "delivering" if facts.open_events or facts.requests else "idle"
+def _activity(status: DestinationStatus, moment: Moment) -> str:
+    if status.waiting_until_ms is not None and status.waiting_until_ms > moment.wall_ms:
+        return f"rate limited by server for {duration((status.waiting_until_ms - moment.wall_ms) / 1000)}"
+    return "delivering" if status.open_events or status.requests else "idle"
 
 
 _PARTITION = ("partition", "committed", "committable offset", "accepted to", "log end", "lag", "open", "head age", "")
 
 
-def _partitions(facts: PipelineStatus, moment: Moment) -> str:
-    stopped = facts.stopped
+def _partitions(status: PipelineStatus, moment: Moment) -> str:
+    stopped = status.stopped
     worst_first = sorted(
-        facts.partitions, key=lambda each: (each.partition not in stopped, -(lag(each) or 0), each.partition)
+        status.partitions, key=lambda each: (each.partition not in stopped, -(lag(each) or 0), each.partition)
     )
     title = "Partitions"
     if len(worst_first) > _PARTITIONS_LIMIT:
@@ -163,18 +167,18 @@ def _partitions(facts: PipelineStatus, moment: Moment) -> str:
     return _table(title, _PARTITION, rows)
 
 
-def _partition(facts: PartitionStatus, moment: Moment, *, stopped: bool) -> tuple[str, ...]:
-    marks = [word for word, said in (("stopped", stopped), ("paused", facts.paused), ("full", facts.full)) if said]
+def _partition(status: PartitionStatus, moment: Moment, *, stopped: bool) -> tuple[str, ...]:
+    marks = [mark for mark, on in (("stopped", stopped), ("paused", status.paused), ("full", status.full)) if on]
     numbers = (
-        facts.committed,
-        facts.committable_offset,
-        facts.accepted_to,
-        facts.log_end,
-        lag(facts),
-        facts.open_records,
+        status.committed,
+        status.committable_offset,
+        status.accepted_to,
+        status.log_end,
+        lag(status),
+        status.open_records,
     )
-    name = f"{facts.partition.topic}/{facts.partition.index}"
-    return (name, *(_number(number) for number in numbers), age(facts.head_ms, moment), ", ".join(marks))
+    name = f"{status.partition.topic}/{status.partition.index}"
+    return (name, *(_number(number) for number in numbers), age(status.head_ms, moment), ", ".join(marks))
 
 
 def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "numbers") -> str:

@@ -1,1 +1,1 @@
-"""The log: one line an event."""
+"""The log: one line per event."""

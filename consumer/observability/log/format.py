@@ -1,4 +1,4 @@
-"""What a log line looks like, and what of a text may stand in it."""
+"""The format of a log line, and the masking of text before it is logged or shown."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ Value = TypeVar("Value")
 
 
 def masked(text: str) -> str:
-    """Return the text fit for a line: short, printable, without what looks like an address, a credential or a query.
+    """Return the text short, printable, and without anything like an e-mail address, a credential or a query string.
 
-    A second look, not the first: whoever made the text had to keep such things out of it.
+    This is the second line of defence: the author of a text must not put such things into it.
     """
     if len(text) > TEXT_LIMIT * 2:
-        text = text[: TEXT_LIMIT * 2].rsplit(None, 1)[0]  # half an address would not be known for one
+        text = text[: TEXT_LIMIT * 2].rsplit(None, 1)[0]  # half an e-mail address would not match
     text = _UNPRINTABLE.sub(" ", text)
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
 
 
 def shown(value: Value) -> Value | str | list[str] | dict[str, object] | None:
-    """Return a field's value as it may be written."""
+    """Return a field's value, masked and in a form that JSON can hold."""
     if isinstance(value, float) and not math.isfinite(value):
-        return None  # JSON has no word for it
+        return None  # JSON has no NaN and no infinity
     if isinstance(value, dict):
         return {masked(str(name)): each for name, each in value.items()}
     if isinstance(value, str):
@@ -54,22 +54,22 @@ def shown(value: Value) -> Value | str | list[str] | dict[str, object] | None:
 
 
 def broker_in(text: str) -> str | None:
-    """Return the `host:port` a Kafka client's message speaks of: all that is taken from it."""
+    """Return the `host:port` in a Kafka client's message: the only part of it that is logged."""
     found = _BROKER.search(text)
     return found.group(1) if found else None
 
 
 def as_json(wall_s: float, level: str, event: str, fields: Mapping[str, object]) -> str:
-    """Return one JSON object; absent fields are left out, so that a field's presence means something."""
+    """Return one JSON object. Fields with the value `None` are left out."""
     line: dict[str, object] = {"ts": timestamp(wall_s), "level": level, "event": event}
     line.update((name, value) for name, value in fields.items() if value is not None)
     return json.dumps(line, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def as_text(wall_s: float, level: str, event: str, fields: Mapping[str, object]) -> str:
-    """Return one line for a person."""
-    said = " ".join(f"{name}={_plain(value)}" for name, value in fields.items() if value is not None)
-    return f"{timestamp(wall_s)[11:23]} {level:<7} {event}  {said}".rstrip()
+    """Return one readable line."""
+    shown_fields = " ".join(f"{name}={_plain(value)}" for name, value in fields.items() if value is not None)
+    return f"{timestamp(wall_s)[11:23]} {level:<7} {event}  {shown_fields}".rstrip()
 
 
 def timestamp(wall_s: float) -> str:

@@ -1,4 +1,4 @@
-"""What to do about it: one sentence for each trouble that a log line names."""
+"""What to do about a problem: one imperative sentence for each, shown in the log, in /status and on the status page."""
 
 from __future__ import annotations
 
@@ -8,69 +8,73 @@ from typing import Final
 from consumer.model import DeadLetterCause, SecretProblem, TransientCause
 
 KAFKA: Final[Mapping[str, str]] = {
-    "_ALL_BROKERS_DOWN": "no broker can be reached: is the address right, is the network open?",
-    "_AUTHENTICATION": "the brokers do not take our credentials, or speak another mechanism",
-    "_AUTO_OFFSET_RESET": "an offset is out of range: the partition waits until somebody accepts the gap",
-    "_FATAL": "the client is dead; the process ends",
-    "_MAX_POLL_EXCEEDED": "the poll thread was away too long and the group went on without us",
-    "_RESOLVE": "a broker's name cannot be resolved",
-    "_SSL": "TLS with a broker failed: certificate, authority or name",
-    "_TRANSPORT": "a connection to a broker failed; the client tries again by itself",
-    "CLUSTER_AUTHORIZATION_FAILED": "our principal lacks a right on the cluster",
-    "GROUP_AUTHORIZATION_FAILED": "our principal may not read with this group",
-    "OFFSET_OUT_OF_RANGE": "an offset is not in the log; where a directive accepts a gap, let `to` name one that is",
-    "SASL_AUTHENTICATION_FAILED": "the brokers do not take our credentials",
-    "TOPIC_AUTHORIZATION_FAILED": "our principal may not use this topic",
-    "UNKNOWN_TOPIC_OR_PART": "a topic is missing",
+    "_ALL_BROKERS_DOWN": "Check bootstrap.servers and the network: no broker can be reached.",
+    "_AUTHENTICATION": "Check the Kafka credentials and sasl.mechanism: the brokers reject them.",
+    "_AUTO_OFFSET_RESET": "Accept the gap with a directive: an offset is out of range, and its partition waits.",
+    "_FATAL": "Check the errors logged before this one: the client cannot continue, and the process ends.",
+    "_MAX_POLL_EXCEEDED": "Check the CPU limit: the poll thread was late, and the group reassigned its partitions.",
+    "_RESOLVE": "Check the broker's host name and DNS: the name cannot be resolved.",
+    "_SSL": "Check the TLS settings: the broker's certificate, its authority or its host name does not match.",
+    "_TRANSPORT": "Check the broker and the network if this repeats; the client reconnects by itself.",
+    "CLUSTER_AUTHORIZATION_FAILED": "Grant our principal the missing right on the cluster.",
+    "GROUP_AUTHORIZATION_FAILED": "Grant our principal READ on this consumer group.",
+    "OFFSET_OUT_OF_RANGE": "Set `to` of the accept_gap directive to an offset that is in the log.",
+    "SASL_AUTHENTICATION_FAILED": "Check the Kafka credentials: the brokers reject them.",
+    "TOPIC_AUTHORIZATION_FAILED": "Grant our principal the missing right on this topic.",
+    "UNKNOWN_TOPIC_OR_PART": "Create the topic, or correct its name: it does not exist.",
 }
 """By librdkafka's constant."""
 
 STOPPED: Final = (
-    "what should come next is not in the log any more: find out why, then accept the gap by a directive, "
-    "or set the group's offset while it is stopped"
+    "Find out why this offset is gone from the log, then accept the gap with a directive "
+    "(or set the group's offset while it is stopped)."
 )
 
 FENCED: Final = (
-    "no commit was accepted for half a session, so the partitions may be another member's: calls wait for one; "
-    "a frozen process, brokers that were away and a group that waits for one of its members mend by themselves"
+    "Check the brokers if this lasts: no commit was accepted for half the session timeout. "
+    "Requests resume by themselves after a freeze, a broker outage or a rebalance."
 )
 
 REGISTRY: Final[Mapping[str, str]] = {
-    "refused": "the schema registry rejects our credentials: mend the secret; records of this schema wait meanwhile",
-    "unreachable": "the schema registry gives no usable answer; records of this schema wait, and it is asked again",
+    "refused": "Fix the schema registry's credentials: it rejects them, and records with this schema wait.",
+    "unreachable": "Check the schema registry: it gives no usable response, and records with this schema wait.",
 }
-"""By what came of the question."""
+"""By the result of the fetch."""
 
 HELD: Final[Mapping[str, str]] = {
-    TransientCause.UNAUTHORIZED: "the credentials are rejected: mend the secret; a changed file is tried at once",
-    TransientCause.GONE: "the address is not there: is the url right, has the interface moved?",
-    TransientCause.UNEXPECTED: "unexpected response; check for a proxy in front of the API, or a changed API",
-    TransientCause.UNINTELLIGIBLE: "2xx response with an unexpected body; check for a proxy in front of the API",
-    TransientCause.CLOCK_SKEW: "the destination's clock and ours disagree: is the time on this machine right?",
+    TransientCause.UNAUTHORIZED: "Fix the credentials: they are rejected. A changed secret file is tried at once.",
+    TransientCause.GONE: "Check the destination's url: the API does not exist at this address, or has moved.",
+    TransientCause.UNEXPECTED: "Check for a proxy in front of the API, or a changed API: the response is unexpected.",
+    TransientCause.UNINTELLIGIBLE: "Check for a proxy in front of the API: a 2xx response has an unexpected body.",
+    TransientCause.CLOCK_SKEW: "Check the time on this machine: the destination's clock differs, or is not known.",
 }
 
 SECRETS: Final[Mapping[SecretProblem, str]] = {
-    SecretProblem.UNREADABLE: "the disk of the secret file does not answer; check its mount. The last secret is in use",
-    SecretProblem.REJECTED: "the secret in its file is rejected, the last accepted secret still works; check the file",
+    SecretProblem.UNREADABLE: "Check the mount of the secret file: its disk does not respond.",
+    SecretProblem.REJECTED: "Check the secret file: the destination rejects its content.",
 }
 
-LETTERS: Final[Mapping[str, str]] = {
-    "UNKNOWN_TOPIC_OR_PART": "the dead-letter topic is missing: create it; commits wait for it",
-    "TOPIC_AUTHORIZATION_FAILED": "our principal may not write to the dead-letter topic; commits wait for it",
-    "MSG_SIZE_TOO_LARGE": "too large for its topic: it goes without its value, or raise the topic's max.message.bytes",
-    "_MSG_TIMED_OUT": "the brokers did not acknowledge the letter in time; commits wait for it",
-    "NOT_ENOUGH_REPLICAS": "the dead-letter topic has too few replicas in sync; commits wait for it",
+DEAD_LETTERS: Final[Mapping[str, str]] = {
+    "UNKNOWN_TOPIC_OR_PART": "Create the dead-letter topic: it does not exist, and commits wait for it.",
+    "TOPIC_AUTHORIZATION_FAILED": "Grant our principal WRITE on the dead-letter topic: commits wait for it.",
+    "MSG_SIZE_TOO_LARGE": "Raise max.message.bytes of the dead-letter topic: dead letters are written without value.",
+    "_MSG_TIMED_OUT": "Check the brokers: they did not acknowledge the dead letter in time, and commits wait for it.",
+    "NOT_ENOUGH_REPLICAS": "Check the dead-letter topic's replicas: too few are in sync, and commits wait.",
 }
 """By librdkafka's constant."""
 
-_REGISTRY = "is this the right registry? If these records are what they seem, accept the refusals by a directive"
-_MAPPING = "does the mapping still fit the events? Mend and roll it out, or accept the refusals by a directive"
+_REGISTRY = (
+    "Check that this is the right schema registry; "
+    "if the records really are undecodable, accept the refusals with a directive."
+)
+_MAPPING = "Fix the mapping and roll it out, or accept the refusals with a directive."
 _DESTINATION = (
-    "has the destination changed what it takes? One is tried now and then; or accept the refusals by a directive"
+    "Check whether the destination has changed what it accepts (probes continue), "
+    "or accept the refusals with a directive."
 )
 
 
-def guarded(cause: DeadLetterCause) -> str:
+def flood_guard_hint(cause: DeadLetterCause) -> str:
     """Return what to do about a flood guard that tripped for this cause."""
     match cause:
         case DeadLetterCause.UNDECODABLE | DeadLetterCause.UNKNOWN_SCHEMA:

@@ -1,5 +1,5 @@
-"""One pipeline's observer that writes the log: changes always, repetitions seldom, deliveries only when refused."""
-# ruff: noqa: ARG002, D102  what a verb means, and what comes with it, stands with the contract in consumer.model.observer
+"""The observer that logs one pipeline: every change, repeated events in summaries, deliveries only when refused."""
+# ruff: noqa: ARG002, D102  methods and arguments are documented in consumer.model.observer
 
 from __future__ import annotations
 
@@ -10,22 +10,31 @@ from consumer.model import DeadLetterCause, Fault, Partition, SecretProblem
 from consumer.model.observer import Observer
 from consumer.model.translated_batch import SchemaKey
 from consumer.observability.log.format import broker_in
-from consumer.observability.log.hints import FENCED, HELD, KAFKA, LETTERS, REGISTRY, SECRETS, STOPPED, guarded
+from consumer.observability.log.hints import (
+    DEAD_LETTERS,
+    FENCED,
+    HELD,
+    KAFKA,
+    REGISTRY,
+    SECRETS,
+    STOPPED,
+    flood_guard_hint,
+)
 
 if TYPE_CHECKING:
     from consumer.observability.log.writer import Log
 
 
 class LogObserver(Observer):
-    """Writes what happens to one pipeline: to its records, to its deliveries, and its end."""
+    """Logs one pipeline: its records, its deliveries and its shutdown."""
 
     def __init__(self, log: Log, pipeline: str) -> None:
         self._log = log
         self._pipeline = pipeline
-        self._taken: dict[str, bool] = {}
-        """By destination, whether its credentials were taken when last heard of."""
-        self._unwritten = False
-        """A letter could not be written, and none was written since."""
+        self._credentials_valid: dict[str, bool] = {}
+        """By destination, the result logged last: only a change is logged."""
+        self._dead_letters_fail = False
+        """Whether the last attempt to write a dead letter failed."""
 
     # ── Kafka ──
 
@@ -37,8 +46,8 @@ class LogObserver(Observer):
 
     def partitions_revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
         level, event = ("warning", "partitions lost") if lost else ("info", "partitions revoked")
-        listed = _by_topic(partitions)
-        self._log.write(level, event, pipeline=self._pipeline, partitions=listed, seconds=round(seconds, 3))
+        by_topic = _by_topic(partitions)
+        self._log.write(level, event, pipeline=self._pipeline, partitions=by_topic, seconds=round(seconds, 3))
 
     def partitions_paused(self, partitions: Collection[Partition]) -> None:
         self._log.repeat(
@@ -66,7 +75,7 @@ class LogObserver(Observer):
         )
 
     def client_error(self, code: str, text: str, *, fatal: bool) -> None:
-        """Write code, broker and our own hint; the client's words stay out: they can name users."""
+        """Log code, broker and our own hint. The client's text is left out, because it can contain user names."""
         self._log.repeat(
             "error" if fatal else "warning",
             "kafka client error",
@@ -79,7 +88,7 @@ class LogObserver(Observer):
         )
 
     def poll_ticked(self, interval_s: float) -> None:
-        self._log.summaries()  # so that the last summary does not wait for another line
+        self._log.summaries()  # a due summary must not wait for the next line
 
     def topic_missing(self, topic: str) -> None:
         self._log.repeat("warning", "topic missing", (self._pipeline, topic), pipeline=self._pipeline, topic=topic)
@@ -176,8 +185,8 @@ class LogObserver(Observer):
 
     def batch_isolated(self, destination: str, events: int) -> None:
         kind = (self._pipeline, destination)
-        told = {"pipeline": self._pipeline, "destination": destination}
-        self._log.repeat("warning", "batch isolated", kind, **told, events=events)
+        scope = {"pipeline": self._pipeline, "destination": destination}
+        self._log.repeat("warning", "batch isolated", kind, **scope, events=events)
 
     def hold_started(self, destination: str, endpoint: str, fault: Fault) -> None:
         self._log.write(
@@ -204,27 +213,26 @@ class LogObserver(Observer):
 
     def request_delayed(self, destination: str, source: str, seconds: float) -> None:
         kind = (self._pipeline, destination, source)
-        told = {"pipeline": self._pipeline, "destination": destination, "source": source}
-        self._log.repeat("debug", "request delayed", kind, **told, seconds=round(seconds, 3))
+        scope = {"pipeline": self._pipeline, "destination": destination, "source": source}
+        self._log.repeat("debug", "request delayed", kind, **scope, seconds=round(seconds, 3))
 
     def credential_renewed(self, destination: str, *, ok: bool) -> None:
         level, event = ("info", "credential renewed") if ok else ("warning", "credential renewal failed")
         self._log.repeat(level, event, (self._pipeline, destination), pipeline=self._pipeline, destination=destination)
 
     def credentials_checked(self, destination: str, *, valid: bool) -> None:
-        before = self._taken.get(destination)
-        self._taken[destination] = valid
-        if before is valid:
+        if self._credentials_valid.get(destination) is valid:
             return
+        self._credentials_valid[destination] = valid
         level, event = ("info", "credentials accepted") if valid else ("error", "credentials rejected")
         self._log.write(level, event, pipeline=self._pipeline, destination=destination)
 
-    def secret_problem(self, destination: str, doubt: SecretProblem | None) -> None:
-        about = {"pipeline": self._pipeline, "destination": destination}
-        if doubt is None:
-            self._log.write("info", "secret file in use again", **about)
+    def secret_problem(self, destination: str, problem: SecretProblem | None) -> None:
+        scope = {"pipeline": self._pipeline, "destination": destination}
+        if problem is None:
+            self._log.write("info", "secret file in use again", **scope)
         else:
-            self._log.write("error", "secret file not in use", **about, reason=doubt.value, hint=SECRETS[doubt])
+            self._log.write("error", "secret file not in use", **scope, reason=problem.value, hint=SECRETS[problem])
 
     # ── Flood guard ──
 
@@ -235,7 +243,7 @@ class LogObserver(Observer):
             **self._scope(destination, kind, cause),
             refused=refused,
             of=of,
-            hint=guarded(cause),
+            hint=flood_guard_hint(cause),
         )
 
     def flood_guard_reset(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
@@ -243,14 +251,14 @@ class LogObserver(Observer):
         self._log.write("info", "flood guard reset", **scope, seconds=round(seconds, 1), by=by)
 
     def _scope(self, destination: str, kind: str, cause: DeadLetterCause) -> dict[str, str]:
-        about = {"destination": destination, "event_type": kind} if destination else {"topic": kind}
-        return {"pipeline": self._pipeline, **about, "cause": cause.value}
+        scope = {"destination": destination, "event_type": kind} if destination else {"topic": kind}
+        return {"pipeline": self._pipeline, **scope, "cause": cause.value}
 
     # ── Dead letters ──
 
     def dead_lettered(self, destination: str, cause: DeadLetterCause, count: int) -> None:
-        if self._unwritten:
-            self._unwritten = False
+        if self._dead_letters_fail:
+            self._dead_letters_fail = False
             self._log.write("info", "dead letters are written again", pipeline=self._pipeline)
         self._log.repeat(
             "warning",
@@ -263,18 +271,16 @@ class LogObserver(Observer):
         )
 
     def dead_letter_failed(self, code: str) -> None:
-        self._unwritten = True
-        kind, hint = (self._pipeline, code), LETTERS.get(code)
+        self._dead_letters_fail = True
+        kind, hint = (self._pipeline, code), DEAD_LETTERS.get(code)
         self._log.repeat("error", "dead letter write failed", kind, pipeline=self._pipeline, code=code, hint=hint)
 
-    # ── The end ──
+    # ── Shutdown ──
 
     def shutdown_started(self) -> None:
-        """Write that the pipeline starts to shut down."""
         self._log.write("info", "shutdown started", pipeline=self._pipeline)
 
     def shutdown_finished(self, released: int) -> None:
-        """Write that the pipeline stopped."""
         self._log.write("info", "pipeline stopped", pipeline=self._pipeline, released=released)
 
     def _fault(self, level: str, event: str, destination: str, fault: Fault, **fields: str | float) -> None:
@@ -292,7 +298,7 @@ class LogObserver(Observer):
 
 
 def _by_topic(partitions: Iterable[Partition]) -> dict[str, list[int]]:
-    listed: dict[str, list[int]] = {}
+    by_topic: dict[str, list[int]] = {}
     for topic, index in sorted(partitions):
-        listed.setdefault(topic, []).append(index)
-    return listed
+        by_topic.setdefault(topic, []).append(index)
+    return by_topic

@@ -1,1 +1,1 @@
-"""The metrics: what is counted, and what is read at scrape time."""
+"""The metrics: those counted as things happen, and those read at scrape time."""

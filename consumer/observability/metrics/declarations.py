@@ -1,4 +1,7 @@
-"""Every metric: its name, its labels and its help. Those counted as things happen, and those read at scrape time."""
+"""Every metric: name, labels, help. Some are counted as things happen, the others are read at scrape time.
+
+A help text says what is measured and in which unit; a second sentence says what a bad value means.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from consumer.observability.metrics import histogram
-from consumer.observability.metrics.histogram import Histogram
+from consumer.observability.metrics.histogram import Distribution, Histogram
+from consumer.observability.metrics.labels import LabelledSeries
 
 _PIPELINE = ("pipeline",)
-_TO = ("pipeline", "destination")
+_DESTINATION = ("pipeline", "destination")
 _TOPIC = ("pipeline", "topic")
 _PARTITION = ("pipeline", "topic", "partition")
 
@@ -20,71 +24,71 @@ Declared = Mapping[str, tuple[tuple[str, ...], str]]
 
 SCRAPED_COUNTERS: Final[Declared] = {
     "cdp_records_accepted_total": (_PIPELINE, "Records accepted for processing. Accepted = settled + open + released."),
-    "cdp_records_settled_total": (_PIPELINE, "Records of which nothing is owed any more."),
+    "cdp_records_settled_total": (_PIPELINE, "Records with no delivery owed any more."),
     "cdp_records_released_total": (
         _PIPELINE,
-        "Records given up unfinished because their partition went; they come again.",
+        "Records given up unfinished because their partition was revoked. They are read again by its next owner.",
     ),
     "cdp_deliveries_owed_total": (
-        _TO,
-        "Owed = delivered + skipped + dead-lettered + open + released; destination `none`: records never decoded.",
+        _DESTINATION,
+        "Owed = delivered + skipped + dead-lettered + open + released. Destination `none`: undecodable records.",
     ),
     "cdp_deliveries_total": (
-        (*_TO, "outcome"),
-        "Deliveries that ended: delivered, dead_lettered, or released (given up with the partition; they come again).",
+        (*_DESTINATION, "outcome"),
+        "Deliveries that ended, by outcome. `released`: given up because the partition was revoked; read again later.",
     ),
     "cdp_deliveries_skipped_total": (
-        _TO,
-        "Deliveries deliberately not made, as the accounting counts them. cdp_events_skipped_total has the reasons.",
+        _DESTINATION,
+        "Deliveries deliberately not made, from the accounting. cdp_events_skipped_total has the reasons.",
     ),
 }
 
-# Left out on purpose: the depth of the fetch queue and the brokers that are up. librdkafka tells them only in its
-# statistics, kilobytes of JSON for each broker and partition, parsed on the poll thread.
+# Left out on purpose: the length of the fetch queue and the number of brokers that are up. librdkafka reports them
+# only in its statistics, kilobytes of JSON for each broker and partition, which the poll thread would have to parse.
 SCRAPED_GAUGES: Final[Declared] = {
     "cdp_kafka_consumer_lag": (
         _PARTITION,
-        "Last stable offset minus committed offset, asked of the brokers; absent until both are known.",
+        "Records between the committed offset and the last stable offset. Absent until both are known.",
     ),
     "cdp_kafka_log_end_offset": (_PARTITION, "Last stable offset when the brokers were last asked."),
     "cdp_kafka_committed_offset": (
         _PARTITION,
-        "Committed offset when the brokers were last asked. Still while there is lag: stuck.",
+        "Committed offset when the brokers were last asked. If it is flat while lag grows, the partition is stuck.",
     ),
     "cdp_kafka_head_age_seconds": (
         _PARTITION,
-        "Age of the oldest record accepted and not settled, by its Kafka timestamp; 0 when there is none.",
+        "Seconds since the Kafka timestamp of the oldest record that is not settled; 0 if there is none.",
     ),
     "cdp_kafka_lag_updated_timestamp_seconds": (
         _PIPELINE,
-        "When the brokers were last asked for offsets; old means that the lag shown is not today's.",
+        "Unix time of the last offsets from the brokers. If it is old, the lag shown is out of date.",
     ),
     "cdp_kafka_assigned_partitions": (_TOPIC, "Partitions assigned to this process."),
     "cdp_kafka_paused_partitions": (
         (*_TOPIC, "reason"),
-        "Partitions paused, `backpressure`: for want of room, because what they owe is in flight, or held.",
+        "Partitions paused by `backpressure`: their limits are used up by deliveries in flight or held.",
     ),
     "cdp_kafka_consumer_info": ((*_PIPELINE, "group", "protocol"), "Always 1: the consumer group and its protocol."),
     "cdp_kafka_fenced": (
         _PIPELINE,
-        "1 while no call starts because no commit was accepted for half a session; the next accepted one ends it.",
+        "1 while no request starts, because no commit was accepted for half the session timeout. Check the brokers.",
     ),
     "cdp_kafka_missing_topics": (
         _PIPELINE,
-        "Topics that are not there and are waited for; the status page names them.",
+        "Topics that do not exist and are waited for, the dead-letter topic included. The status page names them.",
     ),
     "cdp_kafka_partitions_stopped": (
         _TOPIC,
-        "Partitions that wait before a gap until an operator accepts it; the status page says where. Nobody else will.",
+        "Partitions stopped before an offset gap. They wait until an operator accepts it; see the status page.",
     ),
-    "cdp_max_poll_interval_seconds": (_PIPELINE, "The limit in force between polls, so that alerts need no constant."),
+    "cdp_max_poll_interval_seconds": (_PIPELINE, "The limit between two polls in seconds, for use in alerts."),
     "cdp_loop_last_tick_timestamp_seconds": (
         (*_PIPELINE, "loop"),
-        "When the poll thread (`poll`) and the loop (`deliver`) last ticked. Liveness fails when either is too old.",
+        "Unix time of the last tick of the poll thread (`poll`) and the loop (`deliver`). Liveness fails if it is old.",
     ),
     "cdp_schema_cache_entries": (
         _PIPELINE,
-        "Schemas kept, one for each id that records named. Rising without end: a producer registers at every start?",
+        "Schemas in the cache. If it grows without end, check for a producer that registers a schema at every start.",
     ),
     "cdp_schemas_pending": (
         _PIPELINE,
@@ -101,330 +105,311 @@ SCRAPED_GAUGES: Final[Declared] = {
     ),
     "cdp_records_open_bytes": (
         _PIPELINE,
-        "Bytes of the records accepted and not settled, and of what is made of them.",
+        "Bytes of the records that are not settled, and of the deliveries made from them.",
     ),
-    "cdp_records_limit": (
-        _PIPELINE,
-        "Limit of cdp_records_retained. Partitions are paused when it is reached.",
-    ),
+    "cdp_records_limit": (_PIPELINE, "Limit of cdp_records_retained. Partitions are paused when it is reached."),
     "cdp_records_limit_bytes": (
         _PIPELINE,
-        "The most bytes that may be open (cdp_records_open_bytes); at the limit, partitions are paused.",
+        "Limit of cdp_records_open_bytes. Partitions are paused when it is reached.",
     ),
     "cdp_accounting_records_mismatch": (
         _PIPELINE,
         "Records that the accounting cannot explain. Any value other than 0 is a bug; please report it.",
     ),
-    "cdp_deliveries_open": (_TO, "Deliveries owed and not ended, counted from the ledger."),
+    "cdp_deliveries_open": (_DESTINATION, "Deliveries owed and not ended, counted from the ledger."),
     "cdp_accounting_mismatch": (
-        _TO,
+        _DESTINATION,
         "Deliveries that the accounting cannot explain. Any value other than 0 is a bug; please report it.",
     ),
-    "cdp_lanes": (_TO, "Lanes, each with one call in flight at most."),
-    "cdp_requests_in_flight": (_TO, "Calls on the wire."),
-    "cdp_events_in_flight": (_TO, "Deliveries in lanes or on the wire."),
-    "cdp_bytes_in_flight": (_TO, "Body bytes of the deliveries in lanes or on the wire."),
+    "cdp_lanes": (_DESTINATION, "Lanes. Each has at most one request in flight."),
+    "cdp_requests_in_flight": (_DESTINATION, "Requests in flight. If it equals cdp_lanes, the destination is slow."),
+    "cdp_events_in_flight": (_DESTINATION, "Deliveries waiting in lanes or in flight."),
+    "cdp_bytes_in_flight": (_DESTINATION, "Body bytes of the deliveries waiting in lanes or in flight."),
     "cdp_oldest_unacked_age_seconds": (
-        _TO,
-        "Age of the oldest delivery that has not ended: names who is slow, as cdp_kafka_head_age_seconds names where.",
+        _DESTINATION,
+        "Seconds since the Kafka timestamp of the oldest delivery not ended. The highest shows the slow destination.",
     ),
-    "cdp_destination_wait_seconds": (_TO, "Seconds still to wait because the destination asked for patience."),
+    "cdp_destination_wait_seconds": (_DESTINATION, "Seconds until requests may start again, as the server asked."),
     "cdp_rate_limit_permits": (
-        _TO,
-        "Calls a second this process may make now: its share of the configured rate; absent = none.",
+        _DESTINATION,
+        "Requests per second allowed now: this process's share of the configured rate. Absent without a rate.",
     ),
     "cdp_destination_held": (
-        (*_TO, "endpoint"),
-        "1 while the endpoint is held: something of ours is wrong, the log says what. `clock`: the time is in doubt.",
+        (*_DESTINATION, "endpoint"),
+        "1 while only probes are sent to the endpoint: a configuration error, see the log. `clock`: check the time.",
     ),
     "cdp_destination_secret_stale": (
-        (*_TO, "reason"),
+        (*_DESTINATION, "reason"),
         "1 while requests use an older secret than its file: the file is `unreadable`, or its content was `rejected`.",
     ),
     "cdp_flood_guard_tripped": (
-        (*_TO, "event", "cause"),
-        "1 while an implausible share of an event type is refused and the rest waits. Absent otherwise.",
+        (*_DESTINATION, "event", "cause"),
+        "1 while too large a share of an event type is refused and the rest waits. Absent otherwise.",
     ),
     "cdp_decode_guard_tripped": (
         (*_TOPIC, "cause"),
-        "1 while an implausible share of a topic cannot be decoded and the rest waits. Absent otherwise.",
+        "1 while too large a share of a topic cannot be decoded and the rest waits. Absent otherwise.",
     ),
     "cdp_deliveries_parked": (
-        _TO,
-        "Deliveries and dead letters that wait behind a tripped flood guard. `none`: records that cannot be decoded.",
+        _DESTINATION,
+        "Deliveries and dead letters waiting behind a tripped flood guard. Destination `none`: undecodable records.",
     ),
     "cdp_poison_candidates": (
-        _TO,
-        "Deliveries suspected of failing their requests, now sent alone. They end delivered or dead-lettered.",
+        _DESTINATION,
+        "Deliveries that keep failing while others succeed, now sent alone. They end delivered or dead-lettered.",
     ),
     "cdp_destination_paused": (
-        _TO,
-        "1 while a directive keeps deliveries back here, all or those of an event type; the status page says which.",
+        _DESTINATION,
+        "1 while a directive pauses all deliveries or those of an event type. The status page shows which.",
     ),
-    "cdp_dead_letters_in_flight": (_PIPELINE, "Letters handed to the Kafka client and not yet acknowledged."),
+    "cdp_dead_letters_in_flight": (_PIPELINE, "Dead letters written and not yet acknowledged."),
     "cdp_dead_letters_stalled": (
         _PIPELINE,
         "1 while dead letters cannot be written. Commits wait for them; check the dead-letter topic now.",
     ),
-    "cdp_directives": (
-        ("kind",),
-        "Directives in force: what an operator said, with its end; the status page has them.",
-    ),
+    "cdp_directives": (("kind",), "Active operator directives. The status page lists them."),
     "cdp_directives_file_valid": (
         (),
-        "0 while the directives file as it is now is refused, and what it said before is in force; the log says why.",
+        "0 while the directives file is rejected and the directives read before stay active. See the log.",
     ),
     "cdp_health_check": (
         (*_PIPELINE, "check"),
-        "1 if the probes' check is content; `/readyz?verbose` and `/livez?verbose` give the reason.",
+        "1 if the check of the probes passes. `/readyz?verbose` and `/livez?verbose` give the reason if it does not.",
     ),
 }
 
 
 class Counters:
-    """Every counter, gauge and histogram that observers feed. What is read at scrape time is the collector's."""
+    """Every counter, gauge and histogram that observers update. `StatusCollector` has those read at scrape time."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        self._declare_records()
+        self._declare_kafka()
+        self._declare_translation()
+        self._declare_requests()
         self._declare_deliveries()
         self.log_lines = self._counter("cdp_log_messages_total", ("level",), "Log lines written.")
         self.log_suppressed = self._counter(
             "cdp_log_messages_suppressed_total",
             ("level",),
-            "Log lines held back because the same thing was just said; a summary line tells how many.",
+            "Log lines held back because the same line was just written. A summary line has their number.",
         )
 
-    def _declare_records(self) -> None:
-        """Declare what is counted of Kafka, and of translation."""
-        # ── Kafka ──
+    def _declare_kafka(self) -> None:
         self.records = self._counter(
             "cdp_kafka_messages_consumed_total",
-            (*_PIPELINE, "topic"),
-            "Records taken from Kafka. Flat while there is lag: look at room, holds and the fence.",
+            _TOPIC,
+            "Records fetched from Kafka. If flat while lag grows, check paused partitions, holds and cdp_kafka_fenced.",
         )
         self.record_bytes = self._counter(
-            "cdp_kafka_consumed_bytes_total",
-            (*_PIPELINE, "topic"),
-            "Bytes of keys and values taken from Kafka.",
+            "cdp_kafka_consumed_bytes_total", _TOPIC, "Bytes of the keys and values fetched from Kafka."
         )
         self.rebalances = self._counter(
             "cdp_kafka_rebalances_total",
             (*_PIPELINE, "event"),
-            "Rebalance callbacks. `lost` means that another member already had the partitions: expect duplicates.",
+            "Rebalance callbacks. `lost`: another member had the partitions already; expect duplicates.",
         )
         self.rebalance_s = self._histogram(
             "cdp_kafka_rebalance_duration_seconds",
             (*_PIPELINE, "event"),
             histogram.CALLBACK_S,
-            "Seconds spent giving partitions back, draining included. Near the drain budget: a destination is slow.",
+            "Seconds spent in revoke callbacks, drain included. Near the drain budget: a destination is slow.",
         )
         self.commits = self._counter(
             "cdp_kafka_commits_total",
             (*_PIPELINE, "result"),
-            "Offset commits. A failure is put off, not lost; with failures only, a restart repeats everything since.",
+            "Offset commits. Failures are retried; if all fail, a restart repeats every delivery since the last one.",
         )
         self.commit_s = self._histogram(
             "cdp_kafka_commit_duration_seconds",
             _PIPELINE,
             histogram.COMMIT_S,
-            "Seconds from asking for a commit to the broker's answer.",
+            "Seconds from sending a commit to the broker's response.",
         )
         self.last_commit = self._gauge(
             "cdp_kafka_last_commit_timestamp_seconds",
             _PIPELINE,
-            "When the broker last accepted a commit; absent before the first. Old while records flow: stuck.",
+            "Unix time of the last accepted commit; absent before the first. If old while records flow, it is stuck.",
         )
         self.client_errors = self._counter(
             "cdp_kafka_client_errors_total",
             (*_PIPELINE, "code", "fatal"),
-            "Errors the Kafka client reported, by librdkafka's constant. After a fatal one the process ends.",
+            "Errors that the Kafka client reported, by librdkafka's constant. A fatal one ends the process.",
         )
         self.poll_s = self._histogram(
             "cdp_poll_interval_seconds",
             _PIPELINE,
             histogram.POLL_S,
-            "Seconds between turns of the poll thread. At cdp_max_poll_interval_seconds the group goes on without us.",
+            "Seconds between ticks of the poll thread. Above cdp_max_poll_interval_seconds the member is removed.",
         )
         self.fences = self._counter(
             "cdp_kafka_fences_total",
             _PIPELINE,
-            "Times no commit was accepted for half a session and calls had to wait: cut off, or a frozen process?",
+            "Times requests were paused: no commit accepted for half the session timeout. Check brokers and CPU limit.",
         )
         self.stops = self._counter(
             "cdp_kafka_partition_stops_total",
             (*_PIPELINE, "code"),
-            "Partitions that stopped because what should come next cannot be had; they wait until somebody accepts it.",
+            "Partitions stopped because the next offset cannot be read. They wait until an operator accepts the gap.",
         )
         self.gaps = self._counter(
             "cdp_kafka_offset_gaps_total",
-            (*_PIPELINE, "topic"),
-            "Gaps an operator accepted: what lay in them is lost to us, the log says from where to where.",
+            _TOPIC,
+            "Offset gaps that an operator accepted. Their records are lost; the log has the offsets.",
         )
 
-        # ── Translation ──
+    def _declare_translation(self) -> None:
         self.decoded = self._counter(
-            "cdp_events_decoded_total",
-            (*_PIPELINE, "event"),
-            "Records decoded, by configured event type.",
+            "cdp_events_decoded_total", (*_PIPELINE, "event"), "Records decoded, by configured event type."
         )
         self.decode_failures = self._counter(
             "cdp_decode_failures_total",
-            (*_PIPELINE, "topic", "cause"),
-            "Records that could not be decoded and went to the dead-letter topic. Many at once: wrong registry?",
+            (*_TOPIC, "cause"),
+            "Records that could not be decoded and became dead letters. Many at once: check the schema registry's URL.",
         )
         self.translated = self._counter(
             "cdp_events_translated_total",
-            (*_TO, "event"),
-            "Deliveries made of records, by configured event type.",
+            (*_DESTINATION, "event"),
+            "Deliveries made from records, by configured event type.",
         )
         self.translation_failures = self._counter(
             "cdp_translation_failures_total",
-            (*_TO, "event", "cause"),
-            "Deliveries that failed the mapping or the contract before any call, and went to the dead-letter topic.",
+            (*_DESTINATION, "event", "cause"),
+            "Deliveries that failed the mapping or the contract before any request, and became dead letters.",
         )
         self.skipped = self._counter(
             "cdp_events_skipped_total",
-            (*_TO, "reason"),
-            "Deliveries deliberately not made, outside the objective; destination `none` for whole records.",
+            (*_DESTINATION, "reason"),
+            "Deliveries deliberately not made, outside the service level objective. Destination `none`: whole records.",
         )
         self.registry_requests = self._counter(
             "cdp_schema_registry_requests_total",
             (*_PIPELINE, "operation", "result"),
-            "Questions to the schema registry. `refused` is our credentials, `unreachable` makes partitions wait.",
+            "Requests to the schema registry. `refused`: credentials rejected. `unreachable`: partitions wait.",
         )
         self.registry_s = self._histogram(
             "cdp_schema_registry_request_duration_seconds",
             (*_PIPELINE, "operation"),
             histogram.REQUEST_S,
-            "Seconds the schema registry took to answer.",
+            "Seconds until the schema registry responded.",
         )
 
-    def _declare_deliveries(self) -> None:
-        """Declare what is counted of calls, and of dead letters."""
-        # ── Calls ──
-        self.retries = self._counter(
-            "cdp_delivery_retries_total",
-            (*_TO, "cause"),
-            "Batches that must be sent again, by what was wrong. None of these is lost.",
-        )
-        self.partial_failures = self._counter(
-            "cdp_partial_failures_total",
-            _TO,
-            "Answers that took a batch but for some of its events, which they name; those became dead letters.",
-        )
-        self.splits = self._counter(
-            "cdp_batches_split_total",
-            _TO,
-            "Batches halved because something in them is bad and the answer did not say what.",
-        )
-        self.isolated = self._counter(
-            "cdp_batches_isolated_total",
-            _TO,
-            "Batches halved because they keep failing while others succeed. An event in them makes the request fail.",
-        )
-        self.refused = self._counter(
-            "cdp_deliveries_refused_total",
-            (*_TO, "event"),
-            "Deliveries refused for good, by configured event type: the dead letters of that type tell why.",
-        )
-        self.event_s = self._histogram(
-            "cdp_event_time_latency_seconds",
-            _TO,
-            histogram.LATENCY_S,
-            "Seconds from the event's own time to the destination's yes: the business's view, late events included.",
-        )
-        self.append_s = self._histogram(
-            "cdp_append_latency_seconds",
-            _TO,
-            histogram.LATENCY_S,
-            "Seconds from the record's timestamp (message.timestamp.type says whose) to the destination's yes.",
-        )
-        self.call_s = self._histogram(
+    def _declare_requests(self) -> None:
+        self.request_s = self._histogram(
             "cdp_http_request_duration_seconds",
-            (*_TO, "endpoint", "status_class"),
+            (*_DESTINATION, "endpoint", "status_class"),
             histogram.REQUEST_S,
-            "Seconds a call took; `error` is a call without an answer.",
+            "Seconds a request took. `error`: no response.",
         )
         self.responses = self._counter(
             "cdp_http_responses_total",
-            (*_TO, "endpoint", "code"),
-            "Calls by exact status; a status without a name counts by its class, `none` is no answer.",
+            (*_DESTINATION, "endpoint", "code"),
+            "Requests by exact status. Unknown statuses count by class; `none`: no response.",
         )
-        self.call_events = self._histogram(
+        self.request_events = self._histogram(
             "cdp_request_events",
-            _TO,
+            _DESTINATION,
             histogram.EVENTS,
-            "Deliveries in a call. Always 1 where batches are possible: the linger is too short or the shapes differ.",
+            "Deliveries in a request. If always 1 where batches are possible: linger is too short or envelopes differ.",
         )
-        self.call_bytes = self._histogram(
-            "cdp_request_size_bytes",
-            _TO,
-            histogram.SIZE_BYTES,
-            "Bytes of a call's body.",
+        self.request_bytes = self._histogram(
+            "cdp_request_size_bytes", _DESTINATION, histogram.SIZE_BYTES, "Bytes of a request's body."
         )
         self.waited_s = self._counter(
             "cdp_rate_limit_wait_seconds_total",
-            (*_TO, "source"),
+            (*_DESTINATION, "source"),
             "Seconds requests waited: `local` for the configured rate, `server` because the destination asked for it.",
         )
         self.holds = self._counter(
             "cdp_destination_holds_total",
-            (*_TO, "cause"),
-            "Holds begun, by what is wrong. It is ours to mend; nothing goes to the dead-letter topic meanwhile.",
+            (*_DESTINATION, "cause"),
+            "Holds started, by cause. Fix the configuration; nothing is dead-lettered meanwhile.",
         )
         self.held_s = self._counter(
-            "cdp_destination_hold_seconds_total",
-            _TO,
-            "Seconds of holds that have ended.",
+            "cdp_destination_hold_seconds_total", _DESTINATION, "Seconds of the holds that have ended."
         )
         self.credentials_valid = self._gauge(
             "cdp_destination_credentials_valid",
-            _TO,
-            "1 if the last decisive answer took the credentials, 0 if it rejected them; absent before the first.",
+            _DESTINATION,
+            "1 if the credentials were accepted when last checked, 0 if rejected; absent before the first response.",
         )
         self.auth_failures = self._counter(
             "cdp_destination_auth_failures_total",
-            _TO,
-            "Answers 401 and 403. A few around a token's end are usual; a steady stream is a wrong key.",
+            _DESTINATION,
+            "Responses 401 and 403. A few when a token expires are usual; a steady rate means wrong credentials.",
         )
         self.renewals = self._counter(
             "cdp_credential_renewals_total",
-            (*_TO, "result"),
-            "Credentials renewed or read again. Failures: is the secret mounted, does the token service answer?",
+            (*_DESTINATION, "result"),
+            "Credentials renewed or read again. After failures, check the secret's mount and the token endpoint.",
         )
 
+    def _declare_deliveries(self) -> None:
+        self.retries = self._counter(
+            "cdp_delivery_retries_total",
+            (*_DESTINATION, "cause"),
+            "Batches to be sent again, by cause. None of them is lost.",
+        )
+        self.partial_failures = self._counter(
+            "cdp_partial_failures_total",
+            _DESTINATION,
+            "Responses that accepted a batch except for some events, which became dead letters.",
+        )
+        self.splits = self._counter(
+            "cdp_batches_split_total",
+            _DESTINATION,
+            "Batches split in half because one of their events was refused and the response did not say which.",
+        )
+        self.isolated = self._counter(
+            "cdp_batches_isolated_total",
+            _DESTINATION,
+            "Batches split in half because they keep failing while others succeed. One of their events is the cause.",
+        )
+        self.refused = self._counter(
+            "cdp_deliveries_refused_total",
+            (*_DESTINATION, "event"),
+            "Deliveries refused, by configured event type. The dead letters of that type have the reason.",
+        )
+        self.event_s = self._histogram(
+            "cdp_event_time_latency_seconds",
+            _DESTINATION,
+            histogram.LATENCY_S,
+            "Seconds from the event timestamp to the destination's success response, late events included.",
+        )
+        self.append_s = self._histogram(
+            "cdp_append_latency_seconds",
+            _DESTINATION,
+            histogram.LATENCY_S,
+            "Seconds from the record timestamp to the destination's success response. See message.timestamp.type.",
+        )
         self.trips = self._counter(
             "cdp_flood_guard_trips_total",
-            (*_TO, "cause"),
+            (*_DESTINATION, "cause"),
             "Times the flood guard tripped for an event type (`none`: a topic) because too large a share was refused.",
         )
         self.tripped_s = self._counter(
             "cdp_flood_guard_tripped_seconds_total",
-            _TO,
-            "Seconds the flood guard was tripped, counted when it resets. Destination `none`: records not decoded.",
+            _DESTINATION,
+            "Seconds the flood guard was tripped, counted when it resets. Destination `none`: undecodable records.",
         )
-
-        # ── Dead letters ──
         self.dead_letters = self._counter(
             "cdp_dead_letters_total",
-            (*_TO, "cause"),
-            "Letters the dead-letter topic acknowledged; destination `none` for records that could not be decoded.",
+            (*_DESTINATION, "cause"),
+            "Dead letters acknowledged by their topic. Destination `none`: records that could not be decoded.",
         )
         self.dead_letter_failures = self._counter(
             "cdp_dead_letter_write_failures_total",
             _PIPELINE,
-            "Letters that could not be written. They are tried again, and block commits until they are: act now.",
+            "Failed writes of dead letters. They are retried and block commits; check the dead-letter topic now.",
         )
 
-    def _counter(self, name: str, labels: Sequence[str], text: str) -> Counter:
-        """Declare what only ever rises."""
-        return Counter(name, text, labels, registry=self._registry)
+    def _counter(self, name: str, labels: Sequence[str], text: str) -> LabelledSeries[Counter]:
+        return LabelledSeries(Counter(name, text, labels, registry=self._registry))
 
-    def _gauge(self, name: str, labels: Sequence[str], text: str) -> Gauge:
-        """Declare what rises and falls."""
-        return Gauge(name, text, labels, registry=self._registry)
+    def _gauge(self, name: str, labels: Sequence[str], text: str) -> LabelledSeries[Gauge]:
+        return LabelledSeries(Gauge(name, text, labels, registry=self._registry))
 
-    def _histogram(self, name: str, labels: Sequence[str], bounds: Sequence[float], text: str) -> Histogram:
-        """Declare what is counted by its size, between bounds."""
-        return Histogram(name, text, labels, bounds, self._registry)
+    def _histogram(
+        self, name: str, labels: Sequence[str], bounds: Sequence[float], text: str
+    ) -> LabelledSeries[Distribution]:
+        return LabelledSeries(Histogram(name, text, labels, bounds, self._registry))

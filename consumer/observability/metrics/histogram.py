@@ -1,4 +1,4 @@
-"""Histograms that take a whole list at once: one observation at a time costs more than the event's budget."""
+"""Histograms that observe a whole list at once: one observation at a time costs more than an event's budget."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 LATENCY_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
-"""Objectives stand on bounds: one minute and five must be among them."""
+"""Service level objectives need a bucket bound: one minute and five minutes must be among them."""
 REQUEST_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30)
 CALLBACK_S = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
 COMMIT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -20,13 +20,12 @@ POLL_S = (0.01, 0.1, 0.5, 1, 5, 15, 30, 60, 150, 300)
 EVENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 SIZE_BYTES = (1_000, 4_000, 16_000, 32_000, 64_000, 128_000, 256_000, 490_000, 1_000_000)
 
-
 _FEW = 4
-"""Up to so many values, one by one is cheaper than sorting them and looking for every bound."""
+"""Up to this many values, observing one by one is cheaper than sorting them and searching every bound."""
 
 
 class Distribution:
-    """The buckets of one series. Safe to touch from several threads."""
+    """The buckets of one series. Safe to use from several threads."""
 
     __slots__ = ("_bounds", "_counts", "_lock", "_sum")
 
@@ -47,10 +46,10 @@ class Distribution:
             self._sum += value
 
     def add_all(self, values: Sequence[float]) -> None:
-        """Count all of a list under one lock.
+        """Count all values of a list under one lock.
 
-        A clock that runs ahead makes a negative age: it counts as 0, because a falling sum would look like a restart.
-        What is not a finite number is left out, because one of it would spoil the sum for good.
+        A negative value (an age by a clock that is ahead) counts as 0: a falling sum would look like a restart.
+        NaN and infinity are left out: one of them would make the sum useless until the process ends.
         """
         if len(values) <= _FEW:
             for value in values:
@@ -87,7 +86,7 @@ def _text(bound: float) -> str:
 
 
 class Histogram(Collector):
-    """A family of distributions, on the page as a classic histogram."""
+    """A family of distributions, exported as a classic histogram."""
 
     def __init__(
         self, name: str, text: str, labels: Sequence[str], bounds: Sequence[float], registry: CollectorRegistry
@@ -101,14 +100,16 @@ class Histogram(Collector):
         registry.register(self)
 
     def labels(self, *values: str) -> Distribution:
-        """Return the series with these label values; a new one starts empty, and is on the page from then on."""
+        """Return the series with these label values. A new one starts empty and is exported from then on."""
         if len(values) != len(self._labels):
-            raise ValueError(f"{self._name} has the labels {self._labels}")
+            raise ValueError(
+                f"{self._name}: wrong number of label values ({len(values)}); its labels are {self._labels}"
+            )
         with self._lock:
             return self._children.setdefault(values, Distribution(self._bounds))
 
     def describe(self) -> Iterator[HistogramMetricFamily]:
-        """Name the family, so that the registry can refuse a second one."""
+        """Name the family, so that the registry can reject a second one of the same name."""
         yield HistogramMetricFamily(self._name, self._text, labels=self._labels)
 
     def collect(self) -> Iterator[HistogramMetricFamily]:

@@ -1,5 +1,5 @@
-"""One pipeline's observer that counts: by lot and by call, on series made beforehand."""
-# ruff: noqa: ARG002, D102  what a verb means, and what comes with it, stands with the contract in consumer.model.observer
+"""The observer that counts one pipeline, by batch and by request, on series created beforehand."""
+# ruff: noqa: ARG002, D102  methods and arguments are documented in consumer.model.observer
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from consumer.observability.metrics.labels import (
     NONE,
     OTHER,
     LabelAllowlist,
-    LabelledSeries,
-    addressee,
     codes,
+    destination_label,
     preinitialize,
     status_class,
     status_code,
@@ -25,7 +24,7 @@ from consumer.observability.metrics.labels import (
 
 _RESULTS = ("found", "unknown", "unreachable", "refused")
 _OPERATIONS = ("by_id", "by_guid")
-_UNSAID = (
+_TRANSLATION_CAUSES = (
     DeadLetterCause.UNMAPPABLE,
     DeadLetterCause.CONTRACT,
     DeadLetterCause.TOO_LARGE,
@@ -33,14 +32,22 @@ _UNSAID = (
 )
 _CLASSES = ("2xx", "4xx", "429", "5xx", "error")
 _SOURCES = ("local", "server")
-_ENDS = ("success", "failure")
+_OUTCOMES = ("success", "failure")
 _DECODE_CAUSES = [cause for cause in DeadLetterCause if cause.is_decoding]
 _GUARDED_CAUSES = [each for each in DeadLetterCause if not (each.is_decoding or each.exempt_from_flood_guard)]
 """Causes that can trip a destination's flood guard."""
 
 
 class MetricsObserver(Observer):
-    """Counts one pipeline: the records on their way in, and the deliveries on their way out."""
+    """Counts one pipeline: its records, and its deliveries.
+
+    Args:
+        counters: the metric families of the process.
+        pipeline: the pipeline's name.
+        destinations: by destination name, the names of its endpoints.
+        event_types: full names of the configured event types; any other is counted as `other`.
+        subscribed: subscribed topics and `^expressions`.
+    """
 
     def __init__(
         self,
@@ -50,227 +57,191 @@ class MetricsObserver(Observer):
         event_types: Sequence[str],
         subscribed: Sequence[str],
     ) -> None:
-        known = tuple(topic for topic in subscribed if not topic.startswith("^"))
-        self._topic = topics(known)
+        self._counters = counters
+        self._pipeline = pipeline
+        self._topic = topics(subscribed)
         self._event = LabelAllowlist(event_types)
-        self._code = codes()
-        self._stop = codes()
+        self._error_code = codes()
+        self._stop_code = codes()
         self._result = LabelAllowlist(_RESULTS)
         self._destination = LabelAllowlist(destinations)
         self._source = LabelAllowlist(_SOURCES)
         self._endpoints = {name: LabelAllowlist(endpoints) for name, endpoints in destinations.items()}
-        self._begin_records(counters, pipeline, known, (*event_types, OTHER))
-        self._begin_deliveries(counters, pipeline, (*event_types, OTHER))
+        self._preinitialize_records((*event_types, OTHER))
+        self._preinitialize_deliveries((*event_types, OTHER))
 
-    def _begin_records(self, f: Counters, pipeline: str, known: Sequence[str], events: Sequence[str]) -> None:
-        """Make every known series now: `rate()` misses the first failure of a series that begins with it."""
-        self._records = LabelledSeries(f.records, pipeline)
-        self._record_bytes = LabelledSeries(f.record_bytes, pipeline)
-        self._rebalances = LabelledSeries(f.rebalances, pipeline)
-        self._rebalance_s = LabelledSeries(f.rebalance_s, pipeline)
-        self._commits = LabelledSeries(f.commits, pipeline)
-        self._commit_s = f.commit_s.labels(pipeline)
-        self._last_commit = LabelledSeries(f.last_commit, pipeline)
-        self._client_errors = LabelledSeries(f.client_errors, pipeline)
-        self._poll_s = f.poll_s.labels(pipeline)
-        self._fences = f.fences.labels(pipeline)
-        self._stops = LabelledSeries(f.stops, pipeline)
-        self._gaps = LabelledSeries(f.gaps, pipeline)
-        self._decoded = LabelledSeries(f.decoded, pipeline)
-        self._decode_failures = LabelledSeries(f.decode_failures, pipeline)
-        self._translated = LabelledSeries(f.translated, pipeline)
-        self._translation_failures = LabelledSeries(f.translation_failures, pipeline)
-        self._skipped = LabelledSeries(f.skipped, pipeline)
-        self._registry_requests = LabelledSeries(f.registry_requests, pipeline)
-        self._registry_s = LabelledSeries(f.registry_s, pipeline)
-        preinitialize((self._records, self._record_bytes, self._gaps), known)
-        preinitialize((self._decode_failures,), known, _DECODE_CAUSES)
-        preinitialize((self._rebalances,), ("assign", "revoke", "lost"))
-        preinitialize((self._rebalance_s,), ("revoke", "lost"))
-        preinitialize((self._commits,), ("success", "failure"))
-        preinitialize((self._stops,), ("_AUTO_OFFSET_RESET",))
-        preinitialize((self._registry_requests,), _OPERATIONS, _RESULTS)
-        preinitialize((self._registry_s,), _OPERATIONS)
-        preinitialize((self._decoded,), events)
-        preinitialize((self._skipped,), (*self._destination.known, NONE), SkipReason)
-        preinitialize((self._translation_failures,), self._destination.known, events, _UNSAID)
-        preinitialize((self._translated,), self._destination.known, events)
+    def _preinitialize_records(self, events: Sequence[str]) -> None:
+        c, pipeline, topics, names = self._counters, (self._pipeline,), self._topic.known, self._destination.known
+        preinitialize((c.commit_s, c.poll_s, c.fences), pipeline)
+        preinitialize((c.records, c.record_bytes, c.gaps), pipeline, topics)
+        preinitialize((c.decode_failures,), pipeline, topics, _DECODE_CAUSES)
+        preinitialize((c.rebalances,), pipeline, ("assign", "revoke", "lost"))
+        preinitialize((c.rebalance_s,), pipeline, ("revoke", "lost"))
+        preinitialize((c.commits,), pipeline, _OUTCOMES)
+        preinitialize((c.stops,), pipeline, ("_AUTO_OFFSET_RESET",))
+        preinitialize((c.registry_requests,), pipeline, _OPERATIONS, _RESULTS)
+        preinitialize((c.registry_s,), pipeline, _OPERATIONS)
+        preinitialize((c.decoded,), pipeline, events)
+        preinitialize((c.skipped,), pipeline, (*names, NONE), SkipReason)
+        preinitialize((c.translation_failures,), pipeline, names, events, _TRANSLATION_CAUSES)
+        preinitialize((c.translated,), pipeline, names, events)
 
-    def _begin_deliveries(self, f: Counters, pipeline: str, events: Sequence[str]) -> None:
-        """Make every known series now: `rate()` misses the first failure of a series that begins with it."""
-        self._retries = LabelledSeries(f.retries, pipeline)
-        self._partial_failures = LabelledSeries(f.partial_failures, pipeline)
-        self._splits = LabelledSeries(f.splits, pipeline)
-        self._isolated = LabelledSeries(f.isolated, pipeline)
-        self._refused = LabelledSeries(f.refused, pipeline)
-        self._event_s = LabelledSeries(f.event_s, pipeline)
-        self._append_s = LabelledSeries(f.append_s, pipeline)
-        self._call_s = LabelledSeries(f.call_s, pipeline)
-        self._responses = LabelledSeries(f.responses, pipeline)
-        self._call_events = LabelledSeries(f.call_events, pipeline)
-        self._call_bytes = LabelledSeries(f.call_bytes, pipeline)
-        self._waited_s = LabelledSeries(f.waited_s, pipeline)
-        self._holds = LabelledSeries(f.holds, pipeline)
-        self._held_s = LabelledSeries(f.held_s, pipeline)
-        self._credentials_valid = LabelledSeries(f.credentials_valid, pipeline)
-        self._auth_failures = LabelledSeries(f.auth_failures, pipeline)
-        self._renewals = LabelledSeries(f.renewals, pipeline)
-        self._trips = LabelledSeries(f.trips, pipeline)
-        self._tripped_s = LabelledSeries(f.tripped_s, pipeline)
-        self._dead_letters = LabelledSeries(f.dead_letters, pipeline)
-        self._dead_letter_failures = f.dead_letter_failures.labels(pipeline)
-        names = self._destination.known
-        preinitialize((self._dead_letters, self._trips), (NONE,), _DECODE_CAUSES)
-        preinitialize((self._dead_letters,), names, DeadLetterCause)
-        preinitialize((self._trips,), names, _GUARDED_CAUSES)
-        preinitialize((self._tripped_s,), (*names, NONE))
-        preinitialize((self._splits, self._isolated, self._partial_failures, self._held_s, self._auth_failures), names)
-        preinitialize((self._event_s, self._append_s, self._call_events, self._call_bytes), names)
-        preinitialize((self._retries,), names, TransientCause)
-        preinitialize((self._holds,), names, (*TransientCause, OTHER))
-        preinitialize((self._waited_s,), names, _SOURCES)
-        preinitialize((self._renewals,), names, _ENDS)
-        preinitialize((self._refused,), names, events)
+    def _preinitialize_deliveries(self, events: Sequence[str]) -> None:
+        c, pipeline, names = self._counters, (self._pipeline,), self._destination.known
+        preinitialize((c.dead_letter_failures,), pipeline)
+        preinitialize((c.dead_letters, c.trips), pipeline, (NONE,), _DECODE_CAUSES)
+        preinitialize((c.dead_letters,), pipeline, names, DeadLetterCause)
+        preinitialize((c.trips,), pipeline, names, _GUARDED_CAUSES)
+        preinitialize((c.tripped_s,), pipeline, (*names, NONE))
+        preinitialize((c.splits, c.isolated, c.partial_failures, c.held_s, c.auth_failures), pipeline, names)
+        preinitialize((c.event_s, c.append_s, c.request_events, c.request_bytes), pipeline, names)
+        preinitialize((c.retries,), pipeline, names, TransientCause)
+        preinitialize((c.holds,), pipeline, names, (*TransientCause, OTHER))
+        preinitialize((c.waited_s,), pipeline, names, _SOURCES)
+        preinitialize((c.renewals,), pipeline, names, _OUTCOMES)
+        preinitialize((c.refused,), pipeline, names, events)
         for name, endpoints in self._endpoints.items():
-            preinitialize((self._call_s,), (name,), endpoints.known, _CLASSES)
+            preinitialize((c.request_s,), pipeline, (name,), endpoints.known, _CLASSES)
 
     # ── Kafka ──
 
     def partitions_assigned(self, partitions: Mapping[Partition, int]) -> None:
-        self._rebalances("assign").inc()
+        self._counters.rebalances(self._pipeline, "assign").inc()
 
     def partitions_revoked(self, partitions: Collection[Partition], *, lost: bool, seconds: float) -> None:
         event = "lost" if lost else "revoke"
-        self._rebalances(event).inc()
-        self._rebalance_s(event).add(seconds)
+        self._counters.rebalances(self._pipeline, event).inc()
+        self._counters.rebalance_s(self._pipeline, event).add(seconds)
 
     def records_consumed(self, topic: str, records: int, size: int) -> None:
         label = self._topic(topic)
-        self._records(label).inc(records)
-        self._record_bytes(label).inc(size)
+        self._counters.records(self._pipeline, label).inc(records)
+        self._counters.record_bytes(self._pipeline, label).inc(size)
 
     def committed(self, offsets: Mapping[Partition, int], seconds: float) -> None:
-        self._commits("success").inc()
-        self._commit_s.add(seconds)
-        self._last_commit().set(time.time())
+        self._counters.commits(self._pipeline, "success").inc()
+        self._counters.commit_s(self._pipeline).add(seconds)
+        self._counters.last_commit(self._pipeline).set(time.time())
 
     def commit_failed(self, code: str, seconds: float) -> None:
-        self._commits("failure").inc()
-        self._commit_s.add(seconds)
+        self._counters.commits(self._pipeline, "failure").inc()
+        self._counters.commit_s(self._pipeline).add(seconds)
 
     def client_error(self, code: str, text: str, *, fatal: bool) -> None:
-        self._client_errors(self._code(code), "true" if fatal else "false").inc()
+        self._counters.client_errors(self._pipeline, self._error_code(code), "true" if fatal else "false").inc()
 
     def poll_ticked(self, interval_s: float) -> None:
-        self._poll_s.add(interval_s)
+        self._counters.poll_s(self._pipeline).add(interval_s)
 
     def fence_closed(self) -> None:
-        self._fences.inc()
+        self._counters.fences(self._pipeline).inc()
 
     def partition_stopped(self, partition: Partition, offset: int, code: str) -> None:
-        self._stops(self._stop(code)).inc()
+        self._counters.stops(self._pipeline, self._stop_code(code)).inc()
 
     def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:
-        self._gaps(self._topic(partition.topic)).inc()
+        self._counters.gaps(self._pipeline, self._topic(partition.topic)).inc()
 
     # ── Translation ──
 
     def events_decoded(self, events: Mapping[str, int]) -> None:
         for event, count in events.items():
-            self._decoded(self._event(event)).inc(count)
+            self._counters.decoded(self._pipeline, self._event(event)).inc(count)
 
     def events_translated(self, destination: str, events: Mapping[str, int]) -> None:
         label = self._destination(destination)
         for event, count in events.items():
-            self._translated(label, self._event(event)).inc(count)
+            self._counters.translated(self._pipeline, label, self._event(event)).inc(count)
 
     def events_skipped(self, counts: Mapping[tuple[str, str, SkipReason], int]) -> None:
         for (destination, _, reason), count in counts.items():
-            self._skipped(addressee(self._destination, destination), reason).inc(count)
+            self._counters.skipped(self._pipeline, destination_label(self._destination, destination), reason).inc(count)
 
     def translation_failed(
         self, topic: str, destination: str, event_type: str, cause: DeadLetterCause, count: int
     ) -> None:
         if destination:
-            self._translation_failures(self._destination(destination), self._event(event_type), cause).inc(count)
+            self._counters.translation_failures(
+                self._pipeline, self._destination(destination), self._event(event_type), cause
+            ).inc(count)
         else:
-            self._decode_failures(self._topic(topic), cause).inc(count)
+            self._counters.decode_failures(self._pipeline, self._topic(topic), cause).inc(count)
 
     def schema_fetched(self, key: SchemaKey, result: str, seconds: float) -> None:
         operation = "by_id" if isinstance(key, int) else "by_guid"
-        self._registry_requests(operation, self._result(result)).inc()
-        self._registry_s(operation).add(seconds)
+        self._counters.registry_requests(self._pipeline, operation, self._result(result)).inc()
+        self._counters.registry_s(self._pipeline, operation).add(seconds)
 
-    # ── Calls ──
+    # ── Requests ──
 
     def request_finished(
         self, destination: str, endpoint: str, status: int | None, events: int, size: int, seconds: float
     ) -> None:
         label = self._destination(destination)
-        lid = self._endpoints.get(destination)
-        address = lid(endpoint) if lid is not None else OTHER
-        self._call_s(label, address, status_class(status)).add(seconds)
-        self._responses(label, address, status_code(status)).inc()
-        self._call_events(label).add(events)
-        self._call_bytes(label).add(size)
+        endpoints = self._endpoints.get(destination)
+        endpoint_label = endpoints(endpoint) if endpoints is not None else OTHER
+        self._counters.request_s(self._pipeline, label, endpoint_label, status_class(status)).add(seconds)
+        self._counters.responses(self._pipeline, label, endpoint_label, status_code(status)).inc()
+        self._counters.request_events(self._pipeline, label).add(events)
+        self._counters.request_bytes(self._pipeline, label).add(size)
         if status in {401, 403}:
-            self._auth_failures(label).inc()
+            self._counters.auth_failures(self._pipeline, label).inc()
 
     def delivered(self, destination: str, append_s: Sequence[float], event_s: Sequence[float]) -> None:
         label = self._destination(destination)
-        self._append_s(label).add_all(append_s)
-        self._event_s(label).add_all(event_s)
+        self._counters.append_s(self._pipeline, label).add_all(append_s)
+        self._counters.event_s(self._pipeline, label).add_all(event_s)
 
     def refused(self, destination: str, event_type: str, fault: Fault) -> None:
-        self._refused(self._destination(destination), self._event(event_type)).inc()
+        self._counters.refused(self._pipeline, self._destination(destination), self._event(event_type)).inc()
 
     def partial_failure(self, destination: str, events: int, refused: int) -> None:
-        self._partial_failures(self._destination(destination)).inc()
+        self._counters.partial_failures(self._pipeline, self._destination(destination)).inc()
 
     def retry_scheduled(self, destination: str, fault: Fault, events: int, wait_s: float) -> None:
-        self._retries(self._destination(destination), _trouble(fault)).inc()
+        self._counters.retries(self._pipeline, self._destination(destination), _transient_cause(fault)).inc()
 
     def batch_split(self, destination: str, events: int) -> None:
-        self._splits(self._destination(destination)).inc()
+        self._counters.splits(self._pipeline, self._destination(destination)).inc()
 
     def batch_isolated(self, destination: str, events: int) -> None:
-        self._isolated(self._destination(destination)).inc()
+        self._counters.isolated(self._pipeline, self._destination(destination)).inc()
 
     def hold_started(self, destination: str, endpoint: str, fault: Fault) -> None:
-        self._holds(self._destination(destination), _trouble(fault)).inc()
+        self._counters.holds(self._pipeline, self._destination(destination), _transient_cause(fault)).inc()
 
     def hold_ended(self, destination: str, endpoint: str, seconds: float) -> None:
         if seconds > 0:
-            self._held_s(self._destination(destination)).inc(seconds)
+            self._counters.held_s(self._pipeline, self._destination(destination)).inc(seconds)
 
     def request_delayed(self, destination: str, source: str, seconds: float) -> None:
         if seconds > 0:
-            self._waited_s(self._destination(destination), self._source(source)).inc(seconds)
+            self._counters.waited_s(self._pipeline, self._destination(destination), self._source(source)).inc(seconds)
 
     def credential_renewed(self, destination: str, *, ok: bool) -> None:
-        self._renewals(self._destination(destination), "success" if ok else "failure").inc()
+        self._counters.renewals(self._pipeline, self._destination(destination), "success" if ok else "failure").inc()
 
     def credentials_checked(self, destination: str, *, valid: bool) -> None:
-        self._credentials_valid(self._destination(destination)).set(valid)
+        self._counters.credentials_valid(self._pipeline, self._destination(destination)).set(valid)
 
     # ── Flood guard ──
 
     def flood_guard_tripped(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
-        self._trips(addressee(self._destination, destination), cause).inc()
+        self._counters.trips(self._pipeline, destination_label(self._destination, destination), cause).inc()
 
     def flood_guard_reset(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
         if seconds > 0:
-            self._tripped_s(addressee(self._destination, destination)).inc(seconds)
+            self._counters.tripped_s(self._pipeline, destination_label(self._destination, destination)).inc(seconds)
 
     # ── Dead letters ──
 
     def dead_lettered(self, destination: str, cause: DeadLetterCause, count: int) -> None:
-        self._dead_letters(addressee(self._destination, destination), cause).inc(count)
+        self._counters.dead_letters(self._pipeline, destination_label(self._destination, destination), cause).inc(count)
 
     def dead_letter_failed(self, code: str) -> None:
-        self._dead_letter_failures.inc()
+        self._counters.dead_letter_failures(self._pipeline).inc()
 
 
-def _trouble(fault: Fault) -> str:
-    """Keep the two closed lists apart: a cause of dead letters is no reason to wait (a flood guard's hold has one)."""
+def _transient_cause(fault: Fault) -> str:
+    """Return the cause as a label: `other` for a dead-letter cause, which a flood guard's hold can have."""
     return fault.cause if isinstance(fault.cause, TransientCause) else OTHER

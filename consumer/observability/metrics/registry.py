@@ -1,4 +1,4 @@
-"""The metrics of one process: declared once, fed by observers, read at /metrics."""
+"""The metrics of one process: declared once, updated by observers, exported at /metrics."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ _LEVELS = ("debug", "info", "warning", "error")
 
 
 class Metrics:
-    """Declares everything; `build` may say version, revision and librdkafka's version (python is known)."""
+    """All metric families of the process. `build` may have `version`, `revision` and `librdkafka` (its version)."""
 
     def __init__(self, registry: CollectorRegistry | None = None, build: Mapping[str, str] | None = None) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # else OpenMetrics doubles every counter
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # `_created` would double the number of counter series
         self.registry = registry if registry is not None else CollectorRegistry()
         self._counters = Counters(self.registry)
         self._known: dict[str, KnownLabels] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        said = build or {}
-        Info("cdp_build", "What runs here: tell it with every question.", registry=self.registry).info(
+        build = build or {}
+        Info("cdp_build", "Build information. Include it in bug reports.", registry=self.registry).info(
             {
-                "version": said.get("version", ""),
-                "revision": said.get("revision", ""),
-                "librdkafka": said.get("librdkafka", ""),
+                "version": build.get("version", ""),
+                "revision": build.get("revision", ""),
+                "librdkafka": build.get("librdkafka", ""),
                 "python": platform.python_version(),
             }
         )
         for level in _LEVELS:
-            self._counters.log_lines.labels(level)
-            self._counters.log_suppressed.labels(level)
+            self._counters.log_lines(level)
+            self._counters.log_suppressed(level)
 
     def observer(
         self,
@@ -56,32 +56,32 @@ class Metrics:
         event_types: Sequence[str],
         topics: Sequence[str],
     ) -> Observer:
-        """Return the observer that counts one pipeline; every known series exists at once, at 0.
+        """Return the observer that counts one pipeline. Every known series exists from the start, at 0.
 
         Args:
             pipeline: the pipeline's name.
             destinations: by destination name, the names of its endpoints.
             event_types: full names of the configured event types; all others are counted as `other`.
-            topics: subscribed topics; those written as `^expression` get their series when they come.
+            topics: subscribed topics; topics that match an `^expression` get their series when they appear.
         """
         endpoints = {name: tuple(each) for name, each in destinations.items()}
         self._known[pipeline] = KnownLabels(endpoints, frozenset(event_types))
         return MetricsObserver(self._counters, pipeline, destinations, event_types, topics)
 
     def watch(self, sources: StatusSources, limits: HealthThresholds | None = None) -> None:
-        """Read the facts of these pipelines at each scrape, and mirror the probes' checks."""
+        """Export the status of these pipelines and the probes' checks at each scrape."""
         self.registry.register(StatusCollector(sources, self._known, limits or HealthThresholds()))
 
     def log_counted(self, level: str, lines: int, suppressed: int) -> None:
         """Count log lines written and held back (for `Log(counted=…)`)."""
         known = level if level in _LEVELS else "error"
-        self._counters.log_lines.labels(known).inc(lines)
-        self._counters.log_suppressed.labels(known).inc(suppressed)
+        self._counters.log_lines(known).inc(lines)
+        self._counters.log_suppressed(known).inc(suppressed)
 
     def page(self, accept: str | None = None) -> tuple[bytes, str]:
-        """Return the page and its content type, OpenMetrics if `accept` (the request's header) asks for it."""
+        """Return all metrics and their content type: OpenMetrics if `accept` (the request's header) asks for it."""
         try:
             encoder, content_type = choose_encoder(accept or "")
-        except Exception:  # noqa: BLE001  the library trips over malformed versions in the header; plain text suits anyone
+        except Exception:  # noqa: BLE001  the library raises on a malformed version in the header; every client can read plain text
             encoder, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
         return encoder(self.registry), content_type

@@ -204,7 +204,7 @@ class DispatcherHarness:
     async def all_ended(self, timeout_s: float = 120.0) -> None:
         await self.until(lambda: not self.ledger.open_records and not self.dispatcher.open_bytes(), timeout_s)
         account = self.settlement.accounting.accounts[self.name]
-        assert account.mismatch(0) == 0
+        assert account.counts(0).mismatch == 0
 
     def causes(self) -> list[DeadLetterCause]:
         return [DeadLetterCause(letter.fault.cause) for letter in self.dead_letter_topic.dead_letters]

@@ -111,4 +111,4 @@ def test_a_topic_that_is_there_again_is_not_shown_as_missing_any_longer() -> Non
     heard.topic_found(TOPIC)
     heard.topic_found("never said")
     heard.partitions_assigned({Partition("shop.orders", 0): 0})
-    assert set(heard.missing) == {"shop.customers"}
+    assert set(heard.missing_topics) == {"shop.customers"}
