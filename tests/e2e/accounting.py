@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.e2e.produced import Sent
+from tests.e2e.produced import ProducedRecord
 
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 Metrics = Mapping[Sample, float]
 Status = Mapping[str, Mapping[str, Any]]
 
 
-def unbalanced(status: Status) -> list[str]:
+def mismatches(status: Status) -> list[str]:
     """Return every line of one member's books that does not add up."""
     found = []
     for name, pipeline in status.items():
@@ -28,16 +28,16 @@ def unbalanced(status: Status) -> list[str]:
     return found
 
 
-def disagreements(records: Sequence[Sent], status: Status, metrics: Metrics) -> list[str]:
+def differences(records: Sequence[ProducedRecord], status: Status, metrics: Metrics) -> list[str]:
     """Return where the books of the one member that did all the work differ from what the oracle knows."""
     return [
-        *unbalanced(status),
+        *mismatches(status),
         *(complaint for name, pipeline in status.items() for complaint in _pipeline(records, name, pipeline)),
         *(complaint for name, pipeline in status.items() for complaint in _metrics(records, name, pipeline, metrics)),
     ]
 
 
-def _pipeline(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -> Iterator[str]:
+def _pipeline(records: Sequence[ProducedRecord], name: str, pipeline: Mapping[str, Any]) -> Iterator[str]:
     wanted = {"accepted": len(records), "settled": len(records), "open": 0, "released": 0, "mismatch": 0}
     if pipeline["records"] != wanted:
         yield f"{name}: records are {pipeline['records']}, not {wanted}"
@@ -64,7 +64,9 @@ def _pipeline(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -
             yield f"{name}: the books of {to} are {destination['accounting']}, not {books}"
 
 
-def _metrics(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any], metrics: Metrics) -> Iterator[str]:
+def _metrics(
+    records: Sequence[ProducedRecord], name: str, pipeline: Mapping[str, Any], metrics: Metrics
+) -> Iterator[str]:
     wanted = _wanted(records, name, pipeline)
     for sample, count in wanted.items():
         if metrics.get(sample) != count:
@@ -75,7 +77,7 @@ def _metrics(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any], me
             yield f"/metrics: {sample[0]}{dict(sample[1])} is {metrics[sample]}, and nothing of it was owed"
 
 
-def _wanted(records: Sequence[Sent], name: str, pipeline: Mapping[str, Any]) -> Counter[Sample]:
+def _wanted(records: Sequence[ProducedRecord], name: str, pipeline: Mapping[str, Any]) -> Counter[Sample]:
     """Return what `/metrics` must say: the oracle's counts, and those of `/status`, which were checked already."""
     wanted: Counter[Sample] = Counter()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tests.e2e.kafka_io import Letter
-from tests.e2e.produced import Headers, Owed, Sent
+from tests.e2e.kafka_io import DeadLetter
+from tests.e2e.produced import Headers, OwedDelivery, ProducedRecord
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-_ALWAYS = frozenset(
+_REQUIRED = frozenset(
     {
         "cdp-dlq-version",
         "cdp-pipeline",
@@ -28,20 +28,20 @@ _ALWAYS = frozenset(
         "cdp-redrives",
     }
 )
-_SOMETIMES = frozenset(
+_OPTIONAL = frozenset(
     {"cdp-destination", "cdp-delivery-label", "cdp-detail", "cdp-http-status", "cdp-event-type", "cdp-schema-id"}
 )
 
 
-def complaints(letter: Letter, owed: Owed, sent: Sent, topic: str) -> Iterator[str]:
+def violations(letter: DeadLetter, owed: OwedDelivery, sent: ProducedRecord, topic: str) -> Iterator[str]:
     """Say everything that is wrong with the letter of what a record owed."""
     where = f"the letter of partition {owed.partition}, offset {owed.offset}"
     if letter.key != sent.key or letter.value != sent.value:
         yield f"{where}: its key or value is not the record's"
-    if foreign(letter.headers) != foreign(sent.headers):
+    if own_headers(letter.headers) != own_headers(sent.headers):
         yield f"{where}: the record's own headers are not as they were"
     ours = [name for name, _ in letter.headers if name.startswith("cdp-")]
-    if len(set(ours)) < len(ours) or not _may_stand(set(ours)):
+    if len(set(ours)) < len(ours) or not _is_complete(set(ours)):
         yield f"{where}: a header is missing, double, or none of the contract's: {sorted(ours)}"
         return
     expected: dict[str, str | None] = {
@@ -61,28 +61,28 @@ def complaints(letter: Letter, owed: Owed, sent: Sent, topic: str) -> Iterator[s
         "cdp-redrives": "0",
     }
     for name, value in expected.items():
-        if letter.text(name) != value:
-            yield f"{where}: {name} is {letter.text(name)!r}, not {value!r}"
+        if letter.header(name) != value:
+            yield f"{where}: {name} is {letter.header(name)!r}, not {value!r}"
     yield from _history(letter, owed, where)
-    if not _SHA256.fullmatch(letter.text("cdp-mapping-version") or ""):
+    if not _SHA256.fullmatch(letter.header("cdp-mapping-version") or ""):
         yield f"{where}: cdp-mapping-version is no SHA-256"
-    if sent.key and sent.key.decode() in (letter.text("cdp-detail") or ""):
+    if sent.key and sent.key.decode() in (letter.header("cdp-detail") or ""):
         yield f"{where}: cdp-detail tells who it is about"
 
 
-def _history(letter: Letter, owed: Owed, where: str) -> Iterator[str]:
-    first, last = letter.text("cdp-first-failed-at") or "", letter.text("cdp-last-failed-at") or ""
+def _history(letter: DeadLetter, owed: OwedDelivery, where: str) -> Iterator[str]:
+    first, last = letter.header("cdp-first-failed-at") or "", letter.header("cdp-last-failed-at") or ""
     if not (_INSTANT.fullmatch(first) and _INSTANT.fullmatch(last) and first <= last):
         yield f"{where}: its times are not RFC 3339, or the last is before the first"
-    attempts = letter.text("cdp-attempts") or ""
+    attempts = letter.header("cdp-attempts") or ""
     if not attempts.isdigit() or (owed.status is not None and int(attempts) == 0):
         yield f"{where}: cdp-attempts is {attempts!r}"
 
 
-def _may_stand(ours: set[str]) -> bool:
-    return ours >= _ALWAYS and ours <= _ALWAYS | _SOMETIMES
+def _is_complete(ours: set[str]) -> bool:
+    return ours >= _REQUIRED and ours <= _REQUIRED | _OPTIONAL
 
 
-def foreign(headers: Headers) -> Headers:
+def own_headers(headers: Headers) -> Headers:
     """Return the headers that are not ours, in order."""
     return [header for header in headers if not header[0].startswith("cdp-")]

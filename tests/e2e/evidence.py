@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
 from tests.e2e import kafka_io
-from tests.e2e.kafka_io import Letter
+from tests.e2e.kafka_io import DeadLetter
 from tests.e2e.world import TIMEOUT_S, World
 
 
@@ -30,14 +30,14 @@ class Evidence:
     topic: str
     arrivals: Mapping[str, Sequence[Arrival]]
     requests: Mapping[str, Sequence[ReceivedRequest]]
-    letters: Sequence[Letter]
+    dead_letters: Sequence[DeadLetter]
     log_ends: Mapping[int, int]
     committed: Mapping[str, Mapping[int, int]]
     timeout_s: float = TIMEOUT_S
-    cut: tuple[float, ...] = field(default=())
+    killed_at: tuple[float, ...] = field(default=())
 
 
-def gather(world: World, *, timeout_s: float = TIMEOUT_S, cut: tuple[float, ...] = ()) -> Evidence:
+def gather(world: World, *, timeout_s: float = TIMEOUT_S, killed_at: tuple[float, ...] = ()) -> Evidence:
     """Ask everyone, once all members are gone and no server holds an answer back any more."""
     for server in world.servers.values():
         _wait_until_idle(server)
@@ -45,13 +45,13 @@ def gather(world: World, *, timeout_s: float = TIMEOUT_S, cut: tuple[float, ...]
         topic=world.topic,
         arrivals={name: server.received for name, server in world.servers.items()},
         requests={name: server.requests for name, server in world.servers.items()},
-        letters=kafka_io.read_letters(world.broker, world.dead_letters),
+        dead_letters=kafka_io.read_dead_letters(world.broker, world.dead_letters),
         log_ends=kafka_io.log_ends(world.broker, world.topic, world.partitions),
         committed={
             name: kafka_io.committed(world.broker, name, world.topic, world.partitions) for name in world.pipelines
         },
         timeout_s=timeout_s,
-        cut=cut,
+        killed_at=killed_at,
     )
 
 

@@ -46,11 +46,11 @@ class FaultPlan:
             rules.append(server.faults.add(WaitForGate(self._gate), when=lambda _: self._holding, name="held answer"))
             self._rules[name] = rules + _passing(server, name, dice, each, every)
 
-    def hold(self) -> None:
+    def hold_responses(self) -> None:
         """Answer no call from now on, but for those about poisoned events."""
         self._holding = True
 
-    def let_go(self) -> None:
+    def release_responses(self) -> None:
         """Answer what was held, and hold nothing any more."""
         self._holding = False
         self._gate.open()
@@ -60,7 +60,7 @@ class FaultPlan:
         return {name: Counter({rule.name: rule.hits for rule in rules}) for name, rules in self._rules.items()}
 
 
-class _Turns:
+class RequestCycle:
     """Whose turn it is: every so many calls the next fault of a shuffled row."""
 
     def __init__(self, row: list[str], every: int) -> None:
@@ -93,6 +93,6 @@ def _passing(server: Fake, name: str, dice: random.Random, each: int, every: int
     )
     row = [fault for _, fault, times in plan for _ in range(times)]
     dice.shuffle(row)
-    turns = _Turns(row, every)
+    turns = RequestCycle(row, every)
     server.faults.add(Reset(), when=turns.count)
     return [server.faults.add(action, when=turns.of(fault), name=fault) for action, fault, _ in plan]

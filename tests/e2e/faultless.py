@@ -8,32 +8,32 @@ from collections.abc import Iterable
 
 from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
 from tests.e2e.evidence import Evidence
-from tests.e2e.kafka_io import Letter
-from tests.e2e.produced import Owed, Sent
+from tests.e2e.kafka_io import DeadLetter
+from tests.e2e.produced import OwedDelivery, ProducedRecord
 from tests.e2e.shop import ISOLATED, Shop
 
 _NAMES = ("customerio", "copilot", "yotpo")
 
 
-def shop_of_six() -> Shop:
+def small_shop() -> Shop:
     shop = Shop("events", 4, ISOLATED, random.Random(5), customers=6, now_ms=1_790_000_000_000)
-    shop.live(60)
-    shop.trouble()
+    shop.ordinary(60)
+    shop.one_of_each_defect()
     return shop
 
 
 def request_of(
-    number: int, owed: Iterable[Owed], started: float, ended: float, status: int | None = 200
+    number: int, owed: Iterable[OwedDelivery], started: float, ended: float, status: int | None = 200
 ) -> ReceivedRequest:
-    ids = tuple(one.kept_as for one in owed)
+    ids = tuple(one.stored_id for one in owed)
     return ReceivedRequest(number, "POST", "/", status, started, ended, len(ids), 100, ids, None)
 
 
-def arrival(one: Owed, request: int, at: float) -> Arrival:
-    return Arrival(one.kept_as, "", None, None, {}, at, request, b"{" + one.mark + b"}")
+def arrival(one: OwedDelivery, request: int, at: float) -> Arrival:
+    return Arrival(one.stored_id, "", None, None, {}, at, request, b"{" + one.marker + b"}")
 
 
-def letter_of(one: Owed, sent: Sent) -> Letter:
+def dead_letter_of(one: OwedDelivery, sent: ProducedRecord) -> DeadLetter:
     said = {
         "cdp-dlq-version": "1",
         "cdp-pipeline": one.pipeline,
@@ -55,12 +55,12 @@ def letter_of(one: Owed, sent: Sent) -> Letter:
         "cdp-redrives": "0",
     }
     own = [header for header in sent.headers if not header[0].startswith("cdp-")]
-    return Letter(
+    return DeadLetter(
         sent.key, sent.value, own + [(name, text.encode()) for name, text in said.items() if text is not None]
     )
 
 
-def right(shop: Shop) -> Evidence:
+def faultless_evidence(shop: Shop) -> Evidence:
     """Return the evidence of a world without faults: one call for each delivery, one after another."""
     arrivals: dict[str, list[Arrival]] = {name: [] for name in _NAMES}
     requests: dict[str, list[ReceivedRequest]] = {name: [] for name in _NAMES}
@@ -74,7 +74,7 @@ def right(shop: Shop) -> Evidence:
     ends = dict.fromkeys(range(4), 0)
     for record in shop.records:
         ends[record.partition] = record.offset + 1
-    letters = [letter_of(one, record) for record in shop.records for one in record.owed if one.cause]
+    letters = [dead_letter_of(one, record) for record in shop.records for one in record.owed if one.cause]
     return Evidence("events", arrivals, requests, letters, ends, {name: dict(ends) for name in ISOLATED})
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from consumer.demo.fakes.recorder import ReceivedRequest
-from tests.e2e.timed_member import CALL, COMMIT
+from tests.e2e.timed_member import COMMIT_ACCEPTED, REQUEST_STARTED
 from tests.fault_injection.members import Line
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
+class TimedCommit:
     """A commit that was accepted: when the member sent it, and when it heard so (monotonic seconds)."""
 
     sent: float
@@ -20,7 +20,7 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class TimedRequest:
     """One call in both processes' words, by the one clock they share (monotonic seconds).
 
     Attributes:
@@ -36,7 +36,7 @@ class Call:
     received: float
 
 
-class Record:
+class FenceTimeline:
     """What a member of `tests.e2e.timed_member` wrote down and what the server received, in one.
 
     Args:
@@ -46,29 +46,29 @@ class Record:
     """
 
     def __init__(self, journal: Sequence[Line], requests: Sequence[ReceivedRequest], limit_s: float) -> None:
-        self.commits = [Commit(line["sent"], line["at"]) for line in journal if line["event"] == COMMIT]
+        self.commits = [TimedCommit(line["sent"], line["at"]) for line in journal if line["event"] == COMMIT_ACCEPTED]
         self._limit_s = limit_s
         received: dict[tuple[str, ...], list[float]] = defaultdict(list)
         for request in sorted(requests, key=lambda one: one.started, reverse=True):
             received[request.ids].append(request.started)
-        self.calls = [
-            Call(line["asked"], line["answered"], line["at"], received[tuple(line["ids"])].pop())
+        self.requests = [
+            TimedRequest(line["asked"], line["answered"], line["at"], received[tuple(line["ids"])].pop())
             for line in journal
-            if line["event"] == CALL
+            if line["event"] == REQUEST_STARTED
         ]
 
-    def proof(self, by: float) -> Commit:
+    def heartbeat(self, by: float) -> TimedCommit:
         """Return, of the commits that had been accepted by then, the one that was sent last."""
         return max((one for one in self.commits if one.accepted <= by), key=lambda one: one.sent)
 
-    def oldest_s(self) -> float:
+    def max_heartbeat_age_s(self) -> float:
         """Return the longest time from the sending of a proof to the writing of a call that relied on it."""
-        return max(one.written - self.proof(one.allowed).sent for one in self.calls)
+        return max(one.written - self.heartbeat(one.allowed).sent for one in self.requests)
 
-    def outside(self) -> Iterator[str]:
+    def violations(self) -> Iterator[str]:
         """Return every call that started without proof: its last commit was sent too long ago, or not accepted yet."""
-        for call in self.calls:
+        for call in self.requests:
             if not call.asked <= call.allowed <= call.written <= call.received:
                 yield f"a call's times do not follow each other: {call}"
-            if (age_s := call.asked - self.proof(call.allowed).sent) > self._limit_s:
+            if (age_s := call.asked - self.heartbeat(call.allowed).sent) > self._limit_s:
                 yield f"a call started {age_s:.3f} s after its last proof was sent: {call}"

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from tests.e2e.produced import Headers, Sent
+from tests.e2e.produced import Headers, ProducedRecord
 from tests.kafka_clusters import Broker
 
 _WITHIN_S = 120.0
@@ -18,28 +18,28 @@ _WITHIN_S = 120.0
 _PRODUCERS: WeakKeyDictionary[Broker, Producer] = WeakKeyDictionary()
 """One for each broker, for a new one waits half a second before it asks for the number that makes it idempotent."""
 
-_Answer = TypeVar("_Answer")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """One record of the dead-letter topic."""
 
     key: bytes | None
     value: bytes | None
     headers: Headers
 
-    def text(self, name: str) -> str | None:
+    def header(self, name: str) -> str | None:
         """Return the one header of this name as text; a name that stands twice counts as none."""
         found = [value for header, value in self.headers if header == name]
         return found[0].decode() if len(found) == 1 and found[0] is not None else None
 
 
-def produce(broker: Broker, topic: str, records: Iterable[Sent]) -> None:
+def produce(broker: Broker, topic: str, records: Iterable[ProducedRecord]) -> None:
     """Produce records; each must get the offset it was made with."""
     wrong: list[str] = []
 
-    def done(sent: Sent) -> Callable[[KafkaError | None, Message], None]:
+    def done(sent: ProducedRecord) -> Callable[[KafkaError | None, Message], None]:
         def report(error: KafkaError | None, message: Message) -> None:
             if error is not None or message.offset() != sent.offset:
                 wrong.append(f"{sent.kind} went to {message.offset()}, not {sent.offset}: {error}")
@@ -78,7 +78,7 @@ def _properties(broker: Broker) -> dict[str, Any]:
 def log_ends(broker: Broker, topic: str, partitions: int) -> dict[int, int]:
     """Return where each partition's log ends."""
     with _reader(broker) as consumer:
-        return _in_the_end(
+        return _retried(
             lambda: {
                 index: consumer.get_watermark_offsets(TopicPartition(topic, index), timeout=_WITHIN_S)[1]
                 for index in range(partitions)
@@ -90,14 +90,14 @@ def committed(broker: Broker, group: str, topic: str, partitions: int) -> dict[i
     """Return what a group has committed; a partition without a commit stands at -1."""
     with _reader(broker, group) as consumer:
         asked = [TopicPartition(topic, index) for index in range(partitions)]
-        answers = _in_the_end(lambda: consumer.committed(asked, timeout=_WITHIN_S))
+        answers = _retried(lambda: consumer.committed(asked, timeout=_WITHIN_S))
     assert all(answer.error is None for answer in answers), answers
     return {answer.partition: max(-1, answer.offset) for answer in answers}
 
 
-def read_letters(broker: Broker, topic: str) -> list[Letter]:
+def read_dead_letters(broker: Broker, topic: str) -> list[DeadLetter]:
     """Return everything the dead-letter topic holds now."""
-    letters: list[Letter] = []
+    letters: list[DeadLetter] = []
     with _reader(broker) as consumer:
         partition = TopicPartition(topic, 0, 0)
         end = consumer.get_watermark_offsets(partition, timeout=_WITHIN_S)[1]
@@ -107,11 +107,11 @@ def read_letters(broker: Broker, topic: str) -> list[Letter]:
             assert time.monotonic() < deadline, "the dead-letter topic could not be read to its end"
             for message in consumer.consume(500, 0.2):
                 assert message.error() is None, message.error()
-                letters.append(Letter(message.key(), message.value(), _pairs(message)))
+                letters.append(DeadLetter(message.key(), message.value(), _pairs(message)))
     return letters
 
 
-def _in_the_end(ask: Callable[[], _Answer]) -> _Answer:
+def _retried(ask: Callable[[], _Result]) -> _Result:
     """Return the answer, asked for again while there is none: a broker that has just come up knows no coordinator."""
     deadline = time.monotonic() + _WITHIN_S
     while True:

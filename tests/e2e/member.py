@@ -64,7 +64,7 @@ class Member:
         if self.process.stdin is not None:
             self.process.stdin.close()
         if error is not None:
-            print(f"--- the last of {self.log.name}:\n{self.last_words()}")
+            print(f"--- the last of {self.log.name}:\n{self.log_tail()}")
 
     # ── what it says ──
 
@@ -74,7 +74,7 @@ class Member:
         found = [json.loads(line) for line in whole]
         return [line for line in found if event is None or line["event"] == event]
 
-    def last_words(self, count: int = 25) -> str:
+    def log_tail(self, count: int = 25) -> str:
         """Return the end of what it wrote."""
         said = self.log.read_text(errors="replace").splitlines()[-count:]
         return "\n".join((*said, self.errors.read_text(errors="replace")[-3000:]))
@@ -94,8 +94,8 @@ class Member:
         """Wait for something to be true while the process lives."""
         deadline = time.monotonic() + within_s
         while not true():
-            assert self.process.poll() is None, f"the member ended with {self.process.returncode}\n{self.last_words()}"
-            assert time.monotonic() < deadline, f"{otherwise} within {within_s:g} s\n{self.last_words()}"
+            assert self.process.poll() is None, f"the member ended with {self.process.returncode}\n{self.log_tail()}"
+            assert time.monotonic() < deadline, f"{otherwise} within {within_s:g} s\n{self.log_tail()}"
             time.sleep(_LOOK_S)
 
     @property
@@ -139,7 +139,7 @@ class Member:
 
     # ── how it ends ──
 
-    def ask_to_leave(self) -> None:
+    def terminate(self) -> None:
         """Send SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
 
@@ -156,11 +156,11 @@ class Member:
         try:
             return self.process.wait(within_s)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still there after {within_s:g} s\n{self.last_words()}") from None
+            raise AssertionError(f"still there after {within_s:g} s\n{self.log_tail()}") from None
 
-    def leave(self, within_s: float = _WITHIN_S) -> int:
+    def stop(self, within_s: float = _WITHIN_S) -> int:
         """Ask it to leave, wait for its end and return its code."""
-        self.ask_to_leave()
+        self.terminate()
         return self.wait(within_s)
 
     def kill(self) -> None:

@@ -11,13 +11,15 @@ from collections.abc import Iterator, Sequence
 from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
 from tests.e2e import dead_letters, order
 from tests.e2e.evidence import Evidence
-from tests.e2e.produced import Owed, Sent
+from tests.e2e.produced import OwedDelivery, ProducedRecord
 
-LATE = frozenset({"late", "held answer", "trickle"})
+LATE_RESPONSES = frozenset({"late", "held answer", "trickle"})
 """Names of fault rules that process a call and answer it when the sender has left."""
 
 
-def complaints(records: Sequence[Sent], evidence: Evidence, *, may_repeat: frozenset[str] = frozenset()) -> list[str]:
+def violations(
+    records: Sequence[ProducedRecord], evidence: Evidence, *, may_repeat: frozenset[str] = frozenset()
+) -> list[str]:
     """Return everything that is wrong.
 
     Args:
@@ -43,11 +45,11 @@ def repeated(evidence: Evidence) -> dict[str, set[str]]:
     return found
 
 
-def _servers(records: Sequence[Sent], evidence: Evidence, may_repeat: frozenset[str]) -> Iterator[str]:
+def _servers(records: Sequence[ProducedRecord], evidence: Evidence, may_repeat: frozenset[str]) -> Iterator[str]:
     owed = [one for record in records for one in record.owed if one.destination is not None]
     for destination, arrivals in evidence.arrivals.items():
-        due = {one.kept_as: one for one in owed if one.destination == destination and one.cause is None}
-        barred = {one.kept_as for one in owed if one.destination == destination and one.cause is not None}
+        due = {one.stored_id: one for one in owed if one.destination == destination and one.cause is None}
+        barred = {one.stored_id for one in owed if one.destination == destination and one.cause is not None}
         by_id: dict[str, list[Arrival]] = defaultdict(list)
         for arrival in arrivals:
             by_id[arrival.id].append(arrival)
@@ -59,46 +61,46 @@ def _servers(records: Sequence[Sent], evidence: Evidence, may_repeat: frozenset[
         for name in sorted(by_id.keys() - due.keys() - barred):
             yield f"{destination} took {name}, which nobody owed it"
         for name in due.keys() & by_id.keys():
-            if any(due[name].mark not in arrival.raw for arrival in by_id[name]):
+            if any(due[name].marker not in arrival.raw for arrival in by_id[name]):
                 yield f"{destination} took {name} with another event's body"
         answered = {request.number: request for request in evidence.requests[destination]}
         for name, found in by_id.items():
-            if name not in may_repeat and any(not _lost(answered.get(one.request)) for one in found[:-1]):
+            if name not in may_repeat and any(not _response_lost(answered.get(one.request)) for one in found[:-1]):
                 yield f"duplicate: {destination} took {name} again although it had answered"
 
 
-def _lost(request: ReceivedRequest | None) -> bool:
+def _response_lost(request: ReceivedRequest | None) -> bool:
     """Tell whether the sender can not have had the answer to a call that was processed."""
-    return request is not None and (request.status is None or request.fault in LATE)
+    return request is not None and (request.status is None or request.fault in LATE_RESPONSES)
 
 
-def _dead_letters(records: Sequence[Sent], evidence: Evidence, may_repeat: frozenset[str]) -> Iterator[str]:
-    due: dict[tuple[str, str], tuple[Owed, Sent]] = {
+def _dead_letters(records: Sequence[ProducedRecord], evidence: Evidence, may_repeat: frozenset[str]) -> Iterator[str]:
+    due: dict[tuple[str, str], tuple[OwedDelivery, ProducedRecord]] = {
         (one.pipeline, one.delivery_id): (one, record) for record in records for one in record.owed if one.cause
     }
     seen: set[tuple[str, str]] = set()
-    for letter in evidence.letters:
-        name = (letter.text("cdp-pipeline") or "", letter.text("cdp-delivery-id") or "")
+    for letter in evidence.dead_letters:
+        name = (letter.header("cdp-pipeline") or "", letter.header("cdp-delivery-id") or "")
         if name not in due:
-            where = f"{letter.text('cdp-original-partition')}, offset {letter.text('cdp-original-offset')}"
-            yield f"a letter that nobody owed: {letter.text('cdp-cause')} of partition {where}"
+            where = f"{letter.header('cdp-original-partition')}, offset {letter.header('cdp-original-offset')}"
+            yield f"a letter that nobody owed: {letter.header('cdp-cause')} of partition {where}"
             continue
         if name in seen and name[1] not in may_repeat:
             yield f"duplicate: letter {name[1]} of {name[0]} was written twice"
         seen.add(name)
-        yield from dead_letters.complaints(letter, *due[name], evidence.topic)
+        yield from dead_letters.violations(letter, *due[name], evidence.topic)
     for name in due.keys() - seen:
         one = due[name][0]
         yield f"lost: no letter ({one.cause}) of {one.label} of partition {one.partition}, offset {one.offset}"
 
 
-def _order(records: Sequence[Sent], evidence: Evidence) -> Iterator[str]:
+def _order(records: Sequence[ProducedRecord], evidence: Evidence) -> Iterator[str]:
     owed = [one for record in records for one in record.owed]
     for destination, arrivals in evidence.arrivals.items():
         mine = [one for one in owed if one.destination == destination]
         requests = evidence.requests[destination]
-        timeout_s, cut = evidence.timeout_s, evidence.cut
-        for complaint in order.complaints(mine, arrivals, requests, timeout_s=timeout_s, cut=cut):
+        timeout_s, cut = evidence.timeout_s, evidence.killed_at
+        for complaint in order.violations(mine, arrivals, requests, timeout_s=timeout_s, killed_at=cut):
             yield f"{destination}: {complaint}"
 
 

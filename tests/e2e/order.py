@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from consumer.demo.fakes.recorder import Arrival, ReceivedRequest
-from tests.e2e.produced import Owed
+from tests.e2e.produced import OwedDelivery
 
 Key = tuple[int, str]
 
 
-def complaints(
-    owed: Iterable[Owed],
+def violations(
+    owed: Iterable[OwedDelivery],
     arrivals: Sequence[Arrival],
     requests: Sequence[ReceivedRequest],
     *,
     timeout_s: float,
-    cut: Sequence[float] = (),
+    killed_at: Sequence[float] = (),
 ) -> Iterator[str]:
     """Say everything that breaks the order at one destination.
 
@@ -28,11 +28,11 @@ def complaints(
         requests: its server's log.
         timeout_s: after this a sender gives a call up, whatever the server still does. What lasted more than half of
             it counts for that half only.
-        cut: when senders were killed: their exchanges were over then.
+        killed_at: when senders were killed: their exchanges were over then.
     """
-    known = {one.kept_as: one for one in owed if one.kept_as}
-    yield from _overlaps(known, requests, timeout_s, cut)
-    sequences: dict[Key, list[Owed]] = defaultdict(list)
+    known = {one.stored_id: one for one in owed if one.stored_id}
+    yield from _overlaps(known, requests, timeout_s, killed_at)
+    sequences: dict[Key, list[OwedDelivery]] = defaultdict(list)
     for arrival in arrivals:
         if one := known.get(arrival.id):
             sequences[one.partition, one.key].append(one)
@@ -41,7 +41,7 @@ def complaints(
 
 
 def _overlaps(
-    known: Mapping[str, Owed], requests: Sequence[ReceivedRequest], timeout_s: float, cut: Sequence[float]
+    known: Mapping[str, OwedDelivery], requests: Sequence[ReceivedRequest], timeout_s: float, cut: Sequence[float]
 ) -> Iterator[str]:
     """Find calls of one key that were on the wire together."""
     last: dict[Key, tuple[float, ReceivedRequest]] = {}
@@ -62,11 +62,11 @@ def _overlaps(
                 last[key] = (over, request)
 
 
-def _sequence(arrived: Sequence[Owed]) -> Iterator[str]:
+def _sequence(arrived: Sequence[OwedDelivery]) -> Iterator[str]:
     """Hold what arrived of one key against the order in which it had to."""
-    right = sorted({one.place for one in arrived})
+    right = sorted({one.order for one in arrived})
     number = {place: index for index, place in enumerate(right)}
-    seen = [number[one.place] for one in arrived]
+    seen = [number[one.order] for one in arrived]
     who = f"partition {arrived[0].partition}, offset {arrived[0].offset} and after"
     firsts = list(dict.fromkeys(seen))
     if firsts != sorted(firsts):

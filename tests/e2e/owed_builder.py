@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from consumer.demo.oracle import delivery_digest, format_id
-from tests.e2e.produced import Owed, Sent
+from tests.e2e.produced import OwedDelivery, ProducedRecord
 
 
-class Making:
+class OwedBuilder:
     """What one record owes, entry by entry."""
 
     def __init__(
         self,
         pipelines: Mapping[str, tuple[str, ...]],
-        record: Sent,
+        record: ProducedRecord,
         event_type: str,
         key: str,
         who: bytes,
@@ -25,7 +25,7 @@ class Making:
         self._pipelines, self._record, self._event_type, self._key = pipelines, record, event_type, key
         self._who, self._at_ms, self._schema_id, self._mark = who, at_ms, schema_id, mark
 
-    def one(
+    def deliver(
         self,
         destination: str,
         label: str,
@@ -44,7 +44,7 @@ class Making:
         ours = format_id(destination, digest, self._at_ms)
         mine = [owed for owed in self._record.owed if owed.destination == destination]
         self._record.owed.append(
-            Owed(
+            OwedDelivery(
                 pipeline,
                 destination,
                 label,
@@ -71,7 +71,7 @@ class Making:
     def _pipeline_of(self, destination: str) -> str | None:
         return next((name for name, members in self._pipelines.items() if destination in members), None)
 
-    def uninterested(self, *destinations: str) -> None:
+    def unmapped(self, *destinations: str) -> None:
         """Note that no entry speaks of the event to these: a pipeline with nobody else skips the record undecoded."""
         for pipeline, members in self._pipelines.items():
             if set(members) <= set(destinations):

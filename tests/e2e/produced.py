@@ -9,7 +9,7 @@ Headers = list[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class OwedDelivery:
     """One delivery that a record owes, or one letter it must become.
 
     Attributes:
@@ -33,25 +33,25 @@ class Owed:
     destination: str | None
     label: str | None
     delivery_id: str
-    kept_as: str
+    stored_id: str
     key: str
     partition: int
     offset: int
-    turn: int
-    mark: bytes = b""
+    position: int
+    marker: bytes = b""
     cause: str | None = None
     status: int | None = None
     event_type: str | None = None
     schema_id: str | None = None
 
     @property
-    def place(self) -> tuple[int, int]:
+    def order(self) -> tuple[int, int]:
         """Where it stands in its key's order."""
-        return (self.offset, self.turn)
+        return (self.offset, self.position)
 
 
 @dataclass(slots=True)
-class Sent:
+class ProducedRecord:
     """One record as it was produced, and what it owes.
 
     Attributes:
@@ -66,5 +66,5 @@ class Sent:
     value: bytes | None
     headers: Headers
     timestamp_ms: int
-    owed: list[Owed] = field(default_factory=list)
+    owed: list[OwedDelivery] = field(default_factory=list)
     skips: Counter[tuple[str, str, str]] = field(default_factory=Counter)

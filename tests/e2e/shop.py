@@ -13,8 +13,8 @@ from decimal import Decimal
 from consumer.demo.fakes.copilot import consent_id
 from consumer.demo.oracle import coordinates_parts, delivery_digest, own_id_parts
 from tests.e2e import schemas
-from tests.e2e.owed_builder import Making
-from tests.e2e.produced import Headers, Owed, Sent
+from tests.e2e.owed_builder import OwedBuilder
+from tests.e2e.produced import Headers, OwedDelivery, ProducedRecord
 from tests.e2e.schemas import BEAT, CONSENT, IDS, MERGE, ORDER, PAGE, PROFILE
 
 POISON = {name: f"poison-{name}" for name in ("customerio", "copilot", "yotpo")}
@@ -55,7 +55,7 @@ class Shop:
     ) -> None:
         self.topic = topic
         self.partitions = partitions
-        self.records: list[Sent] = []
+        self.records: list[ProducedRecord] = []
         self._pipelines = pipelines
         self._of = {destination: name for name, members in pipelines.items() for destination in members}
         self._dice = dice
@@ -64,7 +64,7 @@ class Shop:
         self._next = [0] * partitions
 
     @property
-    def owed(self) -> list[Owed]:
+    def owed(self) -> list[OwedDelivery]:
         """Everything owed."""
         return [owed for record in self.records for owed in record.owed]
 
@@ -73,13 +73,13 @@ class Shop:
         """How many records there are of each kind."""
         return Counter(record.kind for record in self.records)
 
-    def live(self, count: int) -> None:
+    def ordinary(self, count: int) -> None:
         """Make ordinary business of `count` records."""
         kinds = (self.order, self.profile, self.consent, self.merge, self.page, self.heartbeat, self.tombstone)
         for make in self._dice.choices(kinds, (50, 20, 8, 2, 14, 4, 2), k=count):
             make()
 
-    def trouble(self) -> None:
+    def one_of_each_defect(self) -> None:
         """Make one record of every bad kind."""
         self.undecodable(b"", None)
         self.undecodable(b"\x07 neither frame", None)
@@ -125,13 +125,15 @@ class Shop:
             "lines": [{"line_id": line, "quantity": 1} for line in lines],
         }
         record = self._record(kind, who, schemas.confluent(ORDER, event))
-        makes = Making(self._pipelines, record, ORDER, who, own_id_parts(own), at_ms, str(IDS[ORDER]), own)
+        makes = OwedBuilder(self._pipelines, record, ORDER, who, own_id_parts(own), at_ms, str(IDS[ORDER]), own)
         large = "too_large" if note and len(note) >= len(OVERSIZE) else None
-        makes.one("customerio", "track:Order Completed", *((large, None) if large else _poisoned("customerio", tag)))
+        makes.deliver(
+            "customerio", "track:Order Completed", *((large, None) if large else _poisoned("customerio", tag))
+        )
         seen: set[str] = set()
         for position, line in enumerate(lines):
             repeated = ("#", str(position)) if line in seen else None
-            makes.one(
+            makes.deliver(
                 "customerio",
                 "track:Line Bought",
                 "repeated_element" if repeated else None,
@@ -145,9 +147,9 @@ class Shop:
             bad = ("contract", None)
         else:
             bad = ("refused", 200) if tag == INVALID else _poisoned("copilot", tag)
-        makes.one("copilot", "custom_event:order_placed", *bad)
+        makes.deliver("copilot", "custom_event:order_placed", *bad)
         if to_yotpo:
-            makes.one("yotpo", "event:order_placed", *_poisoned("yotpo", tag))
+            makes.deliver("yotpo", "event:order_placed", *_poisoned("yotpo", tag))
         else:
             makes.skip("yotpo", "filtered")
 
@@ -158,13 +160,13 @@ class Shop:
         event = {"event_id": own, "occurred_at": at_ms, "customer": who, "tag": None, "marketing_ok": agreed}
         header: Headers = [("__value_schema_id", b"\0" + IDS[PROFILE].to_bytes(4, "big"))]
         record = self._record("profile", who, schemas.datum(PROFILE, event), header)
-        makes = Making(self._pipelines, record, PROFILE, who, own_id_parts(own), at_ms, str(IDS[PROFILE]), own)
+        makes = OwedBuilder(self._pipelines, record, PROFILE, who, own_id_parts(own), at_ms, str(IDS[PROFILE]), own)
         if agreed:
-            makes.one("customerio", "identify")
+            makes.deliver("customerio", "identify")
         else:
             makes.skip("customerio", "no_consent")
-        makes.one("copilot", "user_updated")
-        makes.uninterested("yotpo")
+        makes.deliver("copilot", "user_updated")
+        makes.unmapped("yotpo")
 
     def consent(self) -> None:
         """A consent given or withdrawn: the endpoint that takes it knows no ids, so each is about somebody else."""
@@ -173,10 +175,10 @@ class Shop:
         subject = f"subject-{own}"
         event = {"event_id": own, "occurred_at": at_ms, "customer": who, "subject": subject, "granted": granted}
         record = self._record("consent", who, schemas.confluent(CONSENT, event))
-        makes = Making(self._pipelines, record, CONSENT, who, own_id_parts(own), at_ms, str(IDS[CONSENT]), own)
-        makes.one("copilot", "consent", kept_as=consent_id(subject, granted))
-        makes.one("customerio", "unsubscribed")
-        makes.uninterested("yotpo")
+        makes = OwedBuilder(self._pipelines, record, CONSENT, who, own_id_parts(own), at_ms, str(IDS[CONSENT]), own)
+        makes.deliver("copilot", "consent", kept_as=consent_id(subject, granted))
+        makes.deliver("customerio", "unsubscribed")
+        makes.unmapped("yotpo")
 
     def merge(self) -> None:
         """Two accounts that were one, in single-object encoding: a call that no batch can carry."""
@@ -185,18 +187,18 @@ class Shop:
         event = {"event_id": own, "occurred_at": at_ms, "customer": who}
         record = self._record("merge", who, schemas.single_object(MERGE, event))
         who_id = own_id_parts(own)
-        makes = Making(self._pipelines, record, MERGE, who, who_id, at_ms, schemas.fingerprint(MERGE), own)
-        makes.one("customerio", "alias")
-        makes.uninterested("copilot", "yotpo")
+        makes = OwedBuilder(self._pipelines, record, MERGE, who, who_id, at_ms, schemas.fingerprint(MERGE), own)
+        makes.deliver("customerio", "alias")
+        makes.unmapped("copilot", "yotpo")
 
     def page(self) -> None:
         """A page seen by somebody unknown: no id, no time and no key of its own."""
         who, ref = self._customer(), self._uuid()
         record = self._record("page", who, schemas.confluent(PAGE, {"cookie": who, "ref": ref}))
         place = coordinates_parts(self.topic, record.partition, record.offset)
-        makes = Making(self._pipelines, record, PAGE, who, place, record.timestamp_ms, str(IDS[PAGE]), ref)
-        makes.one("customerio", "page:Shop")
-        makes.uninterested("copilot", "yotpo")
+        makes = OwedBuilder(self._pipelines, record, PAGE, who, place, record.timestamp_ms, str(IDS[PAGE]), ref)
+        makes.deliver("customerio", "page:Shop")
+        makes.unmapped("copilot", "yotpo")
 
     def heartbeat(self) -> None:
         """An event that no mapping speaks of."""
@@ -228,23 +230,25 @@ class Shop:
 
     def _record(
         self, kind: str, key: str, value: bytes | None, headers: Headers | None = None, age_ms: int = 0
-    ) -> Sent:
+    ) -> ProducedRecord:
         partition = zlib.crc32(key.encode()) % self.partitions
         offset = self._next[partition]
         self._next[partition] += 1
-        record = Sent(kind, partition, offset, key.encode(), value, headers or [], self._now_ms - age_ms)
+        record = ProducedRecord(kind, partition, offset, key.encode(), value, headers or [], self._now_ms - age_ms)
         self.records.append(record)
         return record
 
-    def _all_skip(self, record: Sent, reason: str) -> None:
+    def _all_skip(self, record: ProducedRecord, reason: str) -> None:
         for pipeline in self._pipelines:
             record.skips[pipeline, "none", reason] += 1
 
-    def _letters(self, record: Sent, cause: str, event_type: str | None, schema_id: str | None) -> None:
+    def _letters(self, record: ProducedRecord, cause: str, event_type: str | None, schema_id: str | None) -> None:
         place = coordinates_parts(self.topic, record.partition, record.offset)
         name = delivery_digest("", "", "", place).hex()
         at, last = (record.partition, record.offset, 0), (event_type, schema_id)
-        record.owed += [Owed(one, None, None, name, "", "", *at, b"", cause, None, *last) for one in self._pipelines]
+        record.owed += [
+            OwedDelivery(one, None, None, name, "", "", *at, b"", cause, None, *last) for one in self._pipelines
+        ]
 
 
 def _poisoned(destination: str, tag: str | None) -> tuple[str | None, int | None]:

@@ -22,8 +22,8 @@ _PIPELINE = {"cdp-customerio": ("customerio",)}
 
 def _shop(world: World) -> Shop:
     shop = Shop(world.topic, world.partitions, world.pipelines, random.Random(1), customers=5)
-    shop.live(50)
-    shop.trouble()
+    shop.ordinary(50)
+    shop.one_of_each_defect()
     world.customerio.poison("poison-customerio")
     return shop
 
@@ -56,8 +56,8 @@ def test_a_missing_topic_is_said_at_start_and_waited_for(broker: Broker, tmp_pat
                 180,
                 "the records did not flow",
             )
-            assert member.leave() == 0
-        assert oracle.complaints(shop.records, gather(world)) == []
+            assert member.stop() == 0
+        assert oracle.violations(shop.records, gather(world)) == []
 
 
 def test_a_broker_out_of_reach_is_said_and_waited_for_until_asked_to_leave(
@@ -71,7 +71,7 @@ def test_a_broker_out_of_reach_is_said_and_waited_for_until_asked_to_leave(
             assert member.process.poll() is None
             assert member.page("/livez")[0] == 200
             assert member.page("/readyz")[0] == 503
-            assert member.leave() == 0
+            assert member.stop() == 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from consumer.demo.fakes.fault_rules import Gate, WaitForGate
 from tests.e2e import kafka_io, oracle
 from tests.e2e.evidence import gather
-from tests.e2e.fence_timeline import Record
+from tests.e2e.fence_timeline import FenceTimeline
 from tests.e2e.member import Member
 from tests.e2e.shop import Shop
 from tests.e2e.world import World
@@ -38,9 +38,9 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
         (group,) = world.pipelines
         shop = Shop(world.topic, 2, world.pipelines, random.Random(5), customers=40)
-        shop.live(1200)
+        shop.ordinary(1200)
         early, late = shop.records[:200], shop.records[200:]
-        due = {one.kept_as for one in shop.owed if one.destination == "customerio"}
+        due = {one.stored_id for one in shop.owed if one.destination == "customerio"}
         server, gate = world.customerio, Gate()
         world.configure(timeout_s=_TIMEOUT_S)
         reconfigure(world, kafka={"session.timeout.ms": f"{_SESSION_S * 1000:.0f}"})
@@ -72,25 +72,26 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(
                 "not everything was committed",
             )
             fences = member.metrics()["cdp_kafka_fences_total", (("pipeline", group),)]
-            assert member.leave() == 0
-        may_repeat = frozenset(one.kept_as for one in shop.owed if one.offset >= committed[one.partition])
-        assert oracle.complaints(shop.records, gather(world, timeout_s=_TIMEOUT_S), may_repeat=may_repeat) == []
-        record = Record(read_journal(journal), server.requests, _LIMIT_S)
-        assert len(record.calls) == len(server.requests)
+            assert member.stop() == 0
+        may_repeat = frozenset(one.stored_id for one in shop.owed if one.offset >= committed[one.partition])
+        assert oracle.violations(shop.records, gather(world, timeout_s=_TIMEOUT_S), may_repeat=may_repeat) == []
+        record = FenceTimeline(read_journal(journal), server.requests, _LIMIT_S)
+        assert len(record.requests) == len(server.requests)
         proof = min((one for one in record.commits if one.sent > thawed), key=lambda one: one.accepted)
-        first = min(one.received for one in record.calls if one.received > thawed)
+        first = min(one.received for one in record.requests if one.received > thawed)
         measured(
             f"frozen on {broker.name}: a commit was sent {proof.sent - thawed:.3f} s after it and accepted "
             f"{proof.accepted - thawed:.3f} s after it, the first request came {first - proof.accepted:.3f} s later; "
-            f"of {len(record.calls)} requests none was written later than {record.oldest_s():.3f} s after its proof"
+            f"of {len(record.requests)} requests none was written later than "
+            f"{record.max_heartbeat_age_s():.3f} s after its commit"
         )
-        assert record.oldest_s() < _SESSION_S
+        assert record.max_heartbeat_age_s() < _SESSION_S
         assert [line["event"] for line in member.lines() if line["event"].startswith("fence")] == [
             "fenced",
             "fence released",
         ]
         assert fences == 1
-        assert list(record.outside()) == []
+        assert list(record.violations()) == []
         assert thawed < proof.sent <= proof.accepted < first
 
 

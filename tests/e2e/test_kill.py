@@ -28,14 +28,14 @@ def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
         (group,) = world.pipelines
         shop = Shop(world.topic, 2, world.pipelines, random.Random(3), customers=20)
-        shop.live(1500)
-        shop.trouble()
+        shop.ordinary(1500)
+        shop.one_of_each_defect()
         # Mid-way, so that offsets below it are committed already and deliveries above it, of other keys, are not.
-        due = {one.kept_as: one for one in shop.owed if one.destination == "customerio" and not one.cause}
+        due = {one.stored_id: one for one in shop.owed if one.destination == "customerio" and not one.cause}
         held = list(due.values())[len(due) // 2]
         gate = Gate()
         rule = world.customerio.faults.add(
-            WaitForGate(gate) if taken else Hang(60), when=contains(held.kept_as), times=1, name="held answer"
+            WaitForGate(gate) if taken else Hang(60), when=contains(held.stored_id), times=1, name="held answer"
         )
         server = world.customerio
         world.configure(timeout_s=_TIMEOUT_S)
@@ -55,7 +55,7 @@ def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
         committed = kafka_io.committed(broker, group, world.topic, 2)
         before = {one.id for one in server.received}
         above = [one for one in shop.owed if one.offset >= committed[one.partition]]
-        bound = frozenset(one.kept_as for one in above) & before
+        bound = frozenset(one.stored_id for one in above) & before
         letters_again = frozenset(one.delivery_id for one in above if one.cause)
         gate.open()
         with world.member() as restarted:
@@ -65,13 +65,13 @@ def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
                 180,
                 "not everything was committed",
             )
-            assert restarted.leave() == 0
-        evidence = gather(world, timeout_s=_TIMEOUT_S, cut=(cut,))
+            assert restarted.stop() == 0
+        evidence = gather(world, timeout_s=_TIMEOUT_S, killed_at=(cut,))
         twice = oracle.repeated(evidence)["customerio"]
         print(f"\nkilled on {broker.name}: {len(before)} taken before, {len(twice)} of them again,", end=" ")
         print(f"at most {len(bound)}: taken at or above the committed offsets")
 
-        assert oracle.complaints(shop.records, evidence, may_repeat=bound | letters_again) == []
+        assert oracle.violations(shop.records, evidence, may_repeat=bound | letters_again) == []
         assert twice <= bound
-        assert (held.kept_as in twice) is taken, "the held call was not what the test thinks"
+        assert (held.stored_id in twice) is taken, "the held call was not what the test thinks"
         assert min(committed.values()) > 0, "nothing was committed before the kill: the bound would bind nothing"

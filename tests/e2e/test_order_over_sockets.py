@@ -13,7 +13,7 @@ from tests.contract import suite, yotpo
 from tests.contract.case import Case
 from tests.contract.test_contract import real
 from tests.e2e import order
-from tests.e2e.produced import Owed
+from tests.e2e.produced import OwedDelivery
 
 _CASE = Case(name="one key", events=tuple(yotpo.ordinary(1, f"text {number}") for number in range(6)))
 
@@ -33,9 +33,10 @@ async def _complaints(*, broken: bool) -> list[str]:
             await asyncio.gather(*tasks, return_exceptions=True)
             await close()
         owed = [
-            Owed("p", "yotpo", "event", one.identity, one.stored_id, "1", 0, place, 0) for place, one in enumerate(said)
+            OwedDelivery("p", "yotpo", "event", one.identity, one.stored_id, "1", 0, place, 0)
+            for place, one in enumerate(said)
         ]
-        return list(order.complaints(owed, server.received, server.requests, timeout_s=1.0))
+        return list(order.violations(owed, server.received, server.requests, timeout_s=1.0))
 
 
 def _twice(lanes: Dispatcher) -> list[Coroutine[None, None, None]]:

@@ -46,8 +46,8 @@ def _records(world: World, dice: random.Random, count: int, bad: int) -> Shop:
     each = count // bad
     while len(shop.records) < count:
         before = len(shop.records)
-        shop.trouble()
-        shop.live(min(each - (len(shop.records) - before), count - len(shop.records)))
+        shop.one_of_each_defect()
+        shop.ordinary(min(each - (len(shop.records) - before), count - len(shop.records)))
     return shop
 
 
@@ -55,7 +55,7 @@ def _all_ended(world: World, shop: Shop, records: int | None = None) -> Callable
     """Return what tells whether every server holds all it is owed (of the first records): worked out once."""
     owed = [one for record in shop.records[:records] for one in record.owed]
     due = {
-        name: {one.kept_as for one in owed if one.destination == name and one.cause is None} for name in world.servers
+        name: {one.stored_id for one in owed if one.destination == name and one.cause is None} for name in world.servers
     }
     return lambda: all(due[name] <= server.stored_ids() for name, server in world.servers.items())
 
@@ -81,14 +81,14 @@ def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothi
             kafka_io.produce(broker, world.topic, shop.records[:third])
             stays.wait_until(_all_ended(world, shop, third), 180, "not even the first third arrived")
             # From here no call is answered until the member has been asked: what it holds then can not have ended.
-            plan.hold()
+            plan.hold_responses()
             kafka_io.produce(broker, world.topic, shop.records[third : 2 * third])
             leaves.wait_until(lambda: _open(leaves) > shop.kinds.total() // 20, 180, "nothing is under way")
             open_at_leave = _open(leaves)
-            leaves.ask_to_leave()
+            leaves.terminate()
             leaves.wait_for_line("shutdown started")
             books_of_leaver = leaves.status()  # it is still there: it waits for answers
-            plan.let_go()
+            plan.release_responses()
             books_of_leaver = leaves.last_status(books_of_leaver)
             kafka_io.produce(broker, world.topic, shop.records[2 * third :])
             assert leaves.wait() == 0
@@ -99,7 +99,7 @@ def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothi
                 lambda: all(not pipeline["records"]["open"] for pipeline in stays.status().values()), 180, "still open"
             )
             books_of_stayer = stays.status()
-            assert stays.leave() == 0
+            assert stays.stop() == 0
         evidence = gather(world)
         hits = plan.hits()
         said = stays.log.read_text() + leaves.log.read_text() + stays.errors.read_text() + leaves.errors.read_text()
@@ -108,9 +108,9 @@ def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothi
         print(f"open when asked to leave: {open_at_leave}; released: {released}")
         print(f"arrived twice: { {name: len(found) for name, found in oracle.repeated(evidence).items()} }")
 
-        assert oracle.complaints(shop.records, evidence) == []
-        assert accounting.unbalanced(books_of_leaver) == []
-        assert accounting.unbalanced(books_of_stayer) == []
+        assert oracle.violations(shop.records, evidence) == []
+        assert accounting.mismatches(books_of_leaver) == []
+        assert accounting.mismatches(books_of_stayer) == []
         assert not [word for word in ("customer-0", "subject-", "poison-", CANARY) if word in said], (
             "personal or secret"
         )
@@ -135,8 +135,8 @@ def test_a_shared_pipeline_reads_once_and_its_books_agree_with_the_oracle(broker
             member.wait_until(
                 lambda: all(not pipeline["records"]["open"] for pipeline in member.status().values()), 180, "still open"
             )
-            disagreements = accounting.disagreements(shop.records, member.status(), member.metrics())
-            assert member.leave() == 0
-        assert oracle.complaints(shop.records, gather(world)) == []
+            disagreements = accounting.differences(shop.records, member.status(), member.metrics())
+            assert member.stop() == 0
+        assert oracle.violations(shop.records, gather(world)) == []
         assert disagreements == []
         assert {fault: name for name, counted in plan.hits().items() for fault in _FAULTS if not counted[fault]} == {}

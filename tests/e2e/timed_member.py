@@ -26,19 +26,19 @@ from consumer.delivery.delivery import Delivery
 from consumer.delivery.http.rate_limiter import RequestGate
 from tests.fault_injection.kill_points import Journal, replace
 
-COMMIT = "commit accepted"
-CALL = "call started"
+COMMIT_ACCEPTED = "commit accepted"
+REQUEST_STARTED = "call started"
 
 _FAR_S = 0.5
 """Brokers seem to be so far away: a call that does not wait for their word is then seen to begin before it."""
 
 
-def clock_commits(journal: Journal) -> None:
+def journal_commits(journal: Journal) -> None:
     """Write down each accepted commit, where the product meets the client."""
 
     def accepted(sent: float, answers: Collection[TopicPartition]) -> None:
         if any(answer.error is None for answer in answers):
-            journal.write(COMMIT, sent=sent)
+            journal.write(COMMIT_ACCEPTED, sent=sent)
 
     class Consumer(confluent_kafka.Consumer):
         def __init__(self, properties: dict[str, Any], **more: Any) -> None:  # noqa: ANN401 - the client's own
@@ -69,7 +69,7 @@ def clock_commits(journal: Journal) -> None:
     replace(consumer.kafka.poller, "Consumer", Consumer)
 
 
-def clock_calls(journal: Journal) -> None:
+def journal_requests(journal: Journal) -> None:
     """Write down each call where it leaves for the wire, and when the fence was asked for it."""
     allowed: dict[object, tuple[float, float]] = {}
     """Task → just before and just after the fence was asked for its call."""
@@ -89,7 +89,7 @@ def clock_calls(journal: Journal) -> None:
         asked, answered = allowed.pop(asyncio.current_task())
         body = json.loads(await request.aread())
         ids = [one["messageId"] for one in body.get("batch", [body])]
-        journal.write(CALL, asked=asked, answered=answered, ids=ids)
+        journal.write(REQUEST_STARTED, asked=asked, answered=answered, ids=ids)
         return await transport(self, request)
 
     RequestGate.may_start = noting(RequestGate.may_start)  # type: ignore[method-assign]
@@ -98,6 +98,6 @@ def clock_calls(journal: Journal) -> None:
 
 if __name__ == "__main__":
     own = Journal(Path(sys.argv[1]))
-    clock_commits(own)
-    clock_calls(own)
+    journal_commits(own)
+    journal_requests(own)
     sys.exit(main(sys.argv[2:]))

@@ -29,7 +29,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from tests.e2e.kafka_io import Letter
+from tests.e2e.kafka_io import DeadLetter
 from tests.e2e.world import CANARY
 
 OF_THE_SHOP = (CANARY, "customer-0", "subject-", "poison-")
@@ -82,7 +82,7 @@ class Said:
         for path in (*folder.glob("*.log"), *folder.glob("*.err")):
             self.add("log" if path.suffix == ".log" else "stderr", path.read_bytes())
 
-    def letters(self, letters: Iterable[Letter]) -> None:
+    def letters(self, letters: Iterable[DeadLetter]) -> None:
         """Add what our own headers say; key, value and the other headers are the original's, and untouched."""
         for letter in letters:
             for name, value in letter.headers:

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from tests.e2e import kafka_io
-from tests.e2e.produced import Sent
+from tests.e2e.produced import ProducedRecord
 from tests.e2e.shop import Shop
 from tests.e2e.world import World
 
@@ -27,13 +27,13 @@ class Feed(Shop):
         self._world = world
         self._produced = 0
 
-    def orders(self, count: int, **like: Any) -> list[Sent]:  # noqa: ANN401 - each of its own type
+    def orders(self, count: int, **like: Any) -> list[ProducedRecord]:  # noqa: ANN401 - each of its own type
         """Make orders that every destination is owed, produce them, and return them; `like` is what `order` takes."""
         for _ in range(count):
             self.order(**{"vip": True, **like})
         return self.produce()
 
-    def produce(self) -> list[Sent]:
+    def produce(self) -> list[ProducedRecord]:
         """Produce what was made and is not produced yet, and return it."""
         made = self.records[self._produced :]
         self._produced = len(self.records)
@@ -46,8 +46,8 @@ class Feed(Shop):
         due: dict[str, set[str]] = {name: set() for name in held}
         for record in self.records[: self._produced]:
             for one in record.owed:
-                if one.cause is None and one.destination in due and one.kept_as not in held[one.destination]:
-                    due[one.destination].add(one.kept_as)
+                if one.cause is None and one.destination in due and one.stored_id not in held[one.destination]:
+                    due[one.destination].add(one.stored_id)
         return {name: names for name, names in due.items() if names}
 
     def wait_until_delivered(self, *names: str, within_s: float = _WITHIN_S) -> None:

@@ -83,7 +83,7 @@ class Report:
 
 def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Report:
     """Judge a storm that has blown out; every one of `faults` had to hit something, by its kind."""
-    evidence = gather(storm.world, cut=tuple(crash.at for crash in storm.tally.crashes))
+    evidence = gather(storm.world, killed_at=tuple(crash.at for crash in storm.tally.crashes))
     wrong, unheard = judge_and_count(storm.shop, evidence, storm.crew.journals)
     crashes, beyond = repeats(storm.tally.crashes, storm.shop, evidence)
     tally = storm.tally

@@ -166,7 +166,7 @@ class Storm:
         self._say("no more faults: everything has to arrive")
         self._stream.finish()
         due = {
-            name: {one.kept_as for one in self.shop.owed if one.destination == name and one.cause is None}
+            name: {one.stored_id for one in self.shop.owed if one.destination == name and one.cause is None}
             for name in self.world.servers
         }
         self._wait_for(
@@ -235,7 +235,7 @@ class Storm:
         while not true():
             self._turn()
             if time.monotonic() > deadline:
-                said = "\n".join(member.last_words(8) for member in self.crew.living)
+                said = "\n".join(member.log_tail(8) for member in self.crew.living)
                 raise AssertionError(f"{otherwise} within {within_s:g} s\n{said}")
             time.sleep(_TICK_S * 4)
 

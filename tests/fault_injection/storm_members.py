@@ -77,13 +77,13 @@ class Crew:
             if member in whose:
                 whose.remove(member)
         member.port  # noqa: B018 - before it is there, nobody in the process listens to signals
-        member.ask_to_leave()
+        member.terminate()
         self._leaving.append(member)
 
     def see_all_off(self) -> None:
         """Ask everyone to leave, once their books have been seen to balance."""
         for member in self.living:
-            for wrong in accounting.unbalanced(member.status()):
+            for wrong in accounting.mismatches(member.status()):
                 self._complain(f"{member.name}: {wrong}")
         for member in self.living:
             self.see_off(member)
@@ -105,7 +105,7 @@ class Crew:
         self.peak_mib = max([self.peak_mib, *(member.memory_mib()[1] for member in self.living)])
 
     def _ended(self, member: Composed, how: str) -> None:
-        self._complain(f"{member.name} ended {how} with {member.process.returncode}\n{member.last_words(5)}")
+        self._complain(f"{member.name} ended {how} with {member.process.returncode}\n{member.log_tail(5)}")
 
     def settled(self) -> bool:
         """Tell whether the living hold every partition of every pipeline."""

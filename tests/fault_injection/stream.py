@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from tests.e2e.produced import Sent
+from tests.e2e.produced import ProducedRecord
 from tests.e2e.shop import Shop
 from tests.kafka_clusters import Broker
 
@@ -56,11 +56,11 @@ class Stream:
 
     def live(self, count: int) -> None:
         """Produce ordinary business now."""
-        self._send(lambda: self._shop.live(count))
+        self._send(lambda: self._shop.ordinary(count))
 
     def trouble(self) -> None:
         """Produce one record of every bad kind now."""
-        self._send(self._shop.trouble)
+        self._send(self._shop.one_of_each_defect)
 
     def _send(self, make: Callable[[], None]) -> None:
         before = len(self._shop.records)
@@ -76,7 +76,7 @@ class Stream:
                 on_delivery=self._reporter(sent),
             )
 
-    def _reporter(self, sent: Sent) -> Callable[[KafkaError | None, Message], None]:
+    def _reporter(self, sent: ProducedRecord) -> Callable[[KafkaError | None, Message], None]:
         def report(error: KafkaError | None, message: Message) -> None:
             if error is not None or message.offset() != sent.offset:
                 self._wrong.append(f"{sent.kind} went to {message.offset()}, not {sent.offset}: {error}")

@@ -61,7 +61,7 @@ class Bookkept(Member):
 
     def leave_its_books(self) -> None:
         """Have it leave, and look at the books with which it left."""
-        assert self.leave() == 0
+        assert self.stop() == 0
         self.books = books(self._file)
 
     def taken(self) -> int:
@@ -81,7 +81,7 @@ class Bookkept(Member):
         return self._disagreements(kept_by_then(self._file)[1])
 
     def _disagreements(self, own: Kept) -> list[str]:
-        found = accounting.unbalanced(self.books)
+        found = accounting.mismatches(self.books)
         for pipeline in self.books.values():
             for destination in pipeline["destinations"]:
                 to, said = destination["name"], destination["accounting"]
@@ -167,7 +167,7 @@ def _last(world: World, shop: Shop) -> Bookkept:
 
 def _received(world: World, shop: Shop) -> set[Whose]:
     """Return what the servers have taken so far, by the identities of deliveries."""
-    called = {(one.destination, one.kept_as): one.delivery_id for one in shop.owed if one.destination is not None}
+    called = {(one.destination, one.stored_id): one.delivery_id for one in shop.owed if one.destination is not None}
     return {(to, called[to, one.id]) for to in _OF for one in world.servers[to].received}
 
 
@@ -178,8 +178,8 @@ def _unknown(world: World, shop: Shop, *members: Bookkept) -> set[Whose]:
 
 def _read(world: World) -> set[Whose]:
     """Return the letters there are so far, by the identities of deliveries."""
-    letters = kafka_io.read_letters(world.broker, world.dead_letters)
-    return {(letter.text("cdp-destination") or "", letter.text("cdp-delivery-id") or "") for letter in letters}
+    letters = kafka_io.read_dead_letters(world.broker, world.dead_letters)
+    return {(letter.header("cdp-destination") or "", letter.header("cdp-delivery-id") or "") for letter in letters}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +216,8 @@ def test_accounting_of_all_members_equals_what_was_received(broker: Broker, tmp_
         world.configure(timeout_s=1.5, drain_s=3.0)
         shop = Shop(world.topic, world.partitions, world.pipelines, random.Random(31), customers=80)
         for _ in range(3):
-            shop.live(250)
-            shop.trouble()
+            shop.ordinary(250)
+            shop.one_of_each_defect()
         times = Times(world)
         killed, leaver = _first_two(world, shop, times)
         by_two, received_by_then, read_by_then = Sum.of((killed, leaver)), _received(world, shop), _read(world)
@@ -237,8 +237,8 @@ def test_accounting_of_all_members_equals_what_was_received(broker: Broker, tmp_
     assert by_two.covers(received_by_then, read_by_then)
     assert by_all.covers(received, read)
     assert by_all.delivered | by_all.lettered == by_all.owed, "all has ended, with somebody"
-    everything = frozenset(name for one in shop.owed for name in (one.kept_as, one.delivery_id))
-    assert oracle.complaints(shop.records, evidence, may_repeat=everything) == []
+    everything = frozenset(name for one in shop.owed for name in (one.stored_id, one.delivery_id))
+    assert oracle.violations(shop.records, evidence, may_repeat=everything) == []
     # A proof that never met what it is about proves nothing.
     assert released
     assert all(released)

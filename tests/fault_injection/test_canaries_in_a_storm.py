@@ -84,7 +84,7 @@ def configure(world: World, registry: str) -> None:
 def records(world: World) -> Shop:
     """Make records that are good, and some of every kind that are not, about one person and many."""
     shop = Shop(world.topic, world.partitions, world.pipelines, random.Random(12), customers=8)
-    shop.live(30)
+    shop.ordinary(30)
     for vip in (False, True):
         shop.order(customer=KEY, tag=FIELD, vip=vip)
         shop.order(customer=KEY, tag=f"{FIELD} refuse-me", vip=vip)
@@ -98,7 +98,7 @@ def records(world: World) -> Shop:
     shop.undecodable(FIELD.encode(), None)
     shop.undecodable(b"\0" + UNUSABLE.to_bytes(4, "big") + FIELD.encode(), None)
     shop.undecodable(b"\0" + NEVER.to_bytes(4, "big") + FIELD.encode(), None)
-    shop.live(30)
+    shop.ordinary(30)
     for record in shop.records:
         record.headers += [("trace", HEADER.encode()), ("cdp-detail", HEADER.encode()), (HEADER, b"1")]
         record.timestamp_ms -= LONG_AGO_MS  # one is of a schema that nobody knows: old enough to be sure
@@ -155,12 +155,12 @@ def test_member_in_a_storm_leaks_no_canary(embedded_broker: Broker, tmp_path: Pa
                 return all(each["accepted"] == len(shop.records) and not each["open"] for each in books)
 
             member.wait_until(over, 180, "not everything has ended")
-            unbalanced = accounting.unbalanced(member.status())
-            assert member.leave() == 0
-        letters = kafka_io.read_letters(embedded_broker, world.dead_letters)
+            unbalanced = accounting.mismatches(member.status())
+            assert member.stop() == 0
+        letters = kafka_io.read_dead_letters(embedded_broker, world.dead_letters)
         said.letters(letters)
         said.files(tmp_path)
-        causes = Counter(letter.text("cdp-cause") for letter in letters)
+        causes = Counter(letter.header("cdp-cause") for letter in letters)
         print(f"\n{len(letters)} letters: {dict(causes)}; the registry answered {dict(registry.answers)}")
         print(f"channels: {sorted(said.channels)}")
 

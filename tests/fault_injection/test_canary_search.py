@@ -18,7 +18,7 @@ from consumer.observability.http.server import StatusServer
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
 from consumer.observability.status_sources import StatusSources
-from tests.e2e.kafka_io import Letter
+from tests.e2e.kafka_io import DeadLetter
 from tests.fault_injection.canary_search import PAGES, Leak, Said
 from tests.observability.sample import Fixed, well
 
@@ -94,10 +94,12 @@ def test_leak_in_log_or_standard_error_is_found(tmp_path: Path) -> None:
 def test_leak_in_our_dead_letter_headers_is_found() -> None:
     said = Said()
     theirs = ("x-customer", LEAKED.encode())
-    said.letters([Letter(LEAKED.encode(), LEAKED.encode(), [theirs, ("cdp-cause", b"refused"), ("cdp-detail", None)])])
+    said.letters(
+        [DeadLetter(LEAKED.encode(), LEAKED.encode(), [theirs, ("cdp-cause", b"refused"), ("cdp-detail", None)])]
+    )
     assert said.leaks([LEAKED]) == []
-    said.letters([Letter(None, None, [("cdp-detail", f"no such user: {LEAKED}".encode())])])
-    said.letters([Letter(None, None, [("__connect.errors.exception.message", LEAKED.encode())])])
+    said.letters([DeadLetter(None, None, [("cdp-detail", f"no such user: {LEAKED}".encode())])])
+    said.letters([DeadLetter(None, None, [("__connect.errors.exception.message", LEAKED.encode())])])
     assert channels(said.leaks([LEAKED])) == {"letter cdp-detail", "letter __connect.errors.exception.message"}
 
 

@@ -52,8 +52,8 @@ def test_expired_token_is_renewed_once_for_all_lanes(apache_broker: RealBroker, 
                 assert len([one for one in server.requests if one.path.endswith("access_tokens")]) == 1 + expiry
             assert not member.lines("endpoint held")
             assert leaks(world, member) == []
-            assert member.leave() == 0
-        assert oracle.complaints(shop.records, gather(world)) == []
+            assert member.stop() == 0
+        assert oracle.violations(shop.records, gather(world)) == []
 
 
 @pytest.mark.timeout(900)
@@ -77,8 +77,8 @@ def test_rejected_credentials_hold_until_accepted_again(apache_broker: RealBroke
             member.wait_until(lambda: set(_valid(member).values()) == {1}, 180, "the alarm stays")
             assert {line["destination"] for line in member.lines("hold ended")} == set(world.servers)
             assert leaks(world, member, _NEW) == []
-            assert member.leave() == 0
-        assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
+            assert member.stop() == 0
+        assert oracle.violations(shop.records, gather(world)) == [], "a letter would be among the complaints"
 
 
 @pytest.mark.timeout(900)
@@ -128,8 +128,8 @@ def test_changed_secret_file_ends_the_hold_at_once(apache_broker: RealBroker, tm
             shop.wait_until_delivered()
             assert leaks(world, member, _NEW) == []
             print(f"\neverything had arrived {time.monotonic() - began:.1f} s after the file was changed")
-            assert member.leave() == 0
-        assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
+            assert member.stop() == 0
+        assert oracle.violations(shop.records, gather(world)) == [], "a letter would be among the complaints"
 
 
 @pytest.mark.timeout(900)
@@ -168,8 +168,8 @@ def test_hanging_secrets_mount_blocks_neither_delivery_nor_exit(apache_broker: R
                 )
                 assert "the disk with its secrets does not answer" in member.page("/status")[1]
                 assert leaks(world, member) == []
-                assert member.leave(within_s=60) == 0
-        assert oracle.complaints(shop.records, gather(world)) == []
+                assert member.stop(within_s=60) == 0
+        assert oracle.violations(shop.records, gather(world)) == []
 
 
 def _delivers(call: IncomingRequest) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from consumer.demo.fakes.fault_rules import Delay
 from tests.e2e import oracle
 from tests.e2e.evidence import gather
-from tests.e2e.fence_timeline import Record
+from tests.e2e.fence_timeline import FenceTimeline
 from tests.e2e.member import Member
 from tests.e2e.world import World
 from tests.fault_injection.config_changes import reconfigure
@@ -57,22 +57,23 @@ def test_cut_off_member_stops_before_partitions_are_reassigned(
                 front.clear()
                 cut.wait_for_line("partitions lost")
                 cut.wait_for_line("fence released")
-                assert cut.leave() == 0
-                assert heir.leave() == 0
-        record = Record(read_journal(journal), world.customerio.requests, _SESSION_S / 2)
-        before = [one for one in record.calls if one.asked < taken]
+                assert cut.stop() == 0
+                assert heir.stop() == 0
+        record = FenceTimeline(read_journal(journal), world.customerio.requests, _SESSION_S / 2)
+        before = [one for one in record.requests if one.asked < taken]
         last = max(one.asked for one in before)
         measured(
             f"requests went on {last - jammed:.2f} s; {taken - jammed:.2f} s after it another had the partitions; "
-            f"of {len(record.calls)} requests none was written later than {record.oldest_s():.3f} s after its proof"
+            f"of {len(record.requests)} requests none was written later than "
+            f"{record.max_heartbeat_age_s():.3f} s after its commit"
         )
         assert all(one.written < taken for one in before), "what was allowed in time leaves in time"
-        assert record.oldest_s() < _SESSION_S
+        assert record.max_heartbeat_age_s() < _SESSION_S
         assert any(jammed < one.asked for one in before), "it had something to call for"
-        assert list(record.outside()) == []
+        assert list(record.violations()) == []
         assert last <= jammed + _SESSION_S / 2
-        ids = frozenset(one.kept_as for one in shop.owed)
-        assert oracle.complaints(shop.records, gather(world), may_repeat=ids) == []
+        ids = frozenset(one.stored_id for one in shop.owed)
+        assert oracle.violations(shop.records, gather(world), may_repeat=ids) == []
 
 
 def _moment(member: Member, event: str) -> float:

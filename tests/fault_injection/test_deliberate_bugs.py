@@ -62,7 +62,7 @@ def _open(member: Composed) -> int:
 
 def _has_all(world: World, shop: Shop) -> Callable[[], bool]:
     due = {
-        name: {one.kept_as for one in shop.owed if one.destination == name and one.cause is None}
+        name: {one.stored_id for one in shop.owed if one.destination == name and one.cause is None}
         for name in world.servers
     }
     return lambda: all(due[name] <= server.stored_ids() for name, server in world.servers.items())
@@ -82,15 +82,15 @@ def _found(world: World, shop: Shop, members: list[Composed], books: list[str]) 
 def _work_off(world: World, bug: str | None, customers: int) -> Found:
     """Let one member with the bug take everything, and ask for its books at the end."""
     shop = _shop(world, customers)
-    shop.live(120)
-    shop.trouble()
-    shop.live(120)
+    shop.ordinary(120)
+    shop.one_of_each_defect()
+    shop.ordinary(120)
     kafka_io.produce(world.broker, world.topic, shop.records)
     with Composed(world, "broken", bug=bug) as member:
         member.wait_until(_has_all(world, shop), 180, "not everything arrived")
         member.wait_until(lambda: _open(member) <= (bug == bugs.SETTLE_REMOVED), 180, "something stayed open")
-        books = accounting.unbalanced(member.status())
-        assert member.leave() == 0
+        books = accounting.mismatches(member.status())
+        assert member.stop() == 0
         return _found(world, shop, [member], books)
 
 
@@ -109,7 +109,7 @@ def test_ignored_invalid_events_show_as_missing_dead_letters(embedded_broker: Br
 def test_two_requests_of_a_lane_at_once_show_in_the_order(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
         shop = _shop(world, customers=1)
-        shop.live(400)
+        shop.ordinary(400)
         world.customerio.faults.add(Delay(0.1))
         kafka_io.produce(world.broker, world.topic, shop.records)
         with Composed(world, "broken", bug=bugs.TWO_CALLS_OF_A_LANE) as member:
@@ -136,7 +136,7 @@ def test_missing_settle_shows_in_accounting_and_offsets(embedded_broker: Broker,
 def test_commit_before_delivery_shows_after_a_kill(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
         shop = _shop(world, customers=20)
-        shop.live(200)
+        shop.ordinary(200)
         hang = world.customerio.faults.add(Hang(60))
         kafka_io.produce(world.broker, world.topic, shop.records)
         with Composed(world, "broken", bug=bugs.COMMIT_BEFORE_DELIVERY) as killed:
@@ -151,8 +151,8 @@ def test_settle_before_dead_letter_ack_shows_after_a_kill(apache_broker: RealBro
     with World(apache_broker, tmp_path, _CUSTOMERIO, partitions=1, topics=False) as world:
         world.create_topic()  # and no dead-letter topic: it takes nothing
         shop = _shop(world, customers=20)
-        shop.trouble()
-        shop.live(20)
+        shop.one_of_each_defect()
+        shop.ordinary(20)
         kafka_io.produce(world.broker, world.topic, shop.records)
         with Composed(world, "broken", bug=bugs.SETTLED_BEFORE_ACK) as killed:
             killed.wait_until(_all_committed(world), 180, "the bug does nothing")
@@ -166,7 +166,7 @@ def test_outcome_of_an_earlier_epoch_shows_in_the_accounting(embedded_broker: Br
     with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
         world.configure(timeout_s=_LATE_S)
         shop = _shop(world, customers=20)
-        shop.live(40)
+        shop.ordinary(40)
         gate = Gate()
         held = world.customerio.faults.add(WaitForGate(gate))
         kafka_io.produce(world.broker, world.topic, shop.records)
@@ -182,7 +182,7 @@ def test_outcome_of_an_earlier_epoch_shows_in_the_accounting(embedded_broker: Br
             def late() -> bool:
                 """Tell whether all calls of the lost ledger have ended, and keep the books of that very instant."""
                 (said,) = status = tuple(member.status().values())
-                books[:] = accounting.unbalanced({one["name"]: one for one in status})
+                books[:] = accounting.mismatches({one["name"]: one for one in status})
                 return bool(said["records"]["released"]) and not any(one["requests"] for one in said["destinations"])
 
             member.wait_until(late, 180, "the late answer never came")
@@ -194,5 +194,5 @@ def _next_member(world: World, shop: Shop, killed: Composed) -> Found:
     with Composed(world, "sound") as member:
         member.wait_until(lambda: bool(member.journal("assigned")), 180, "it got no partition")
         member.wait_until(_all_committed(world), 180, "not everything was committed")
-        assert member.leave() == 0
+        assert member.stop() == 0
         return _found(world, shop, [killed, member], [])

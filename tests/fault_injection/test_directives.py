@@ -18,7 +18,7 @@ from consumer.demo.fakes.fault_rules import Hang, contains
 from tests.e2e import accounting, kafka_io, oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member
-from tests.e2e.produced import Sent
+from tests.e2e.produced import ProducedRecord
 from tests.e2e.shop import Shop
 from tests.e2e.world import World
 from tests.kafka_clusters import Broker
@@ -43,9 +43,9 @@ def write(path: Path, *said: str, until: str = _FAR) -> None:
     whole.replace(path)
 
 
-def due(records: Iterable[Sent], destination: str) -> set[str]:
+def due(records: Iterable[ProducedRecord], destination: str) -> set[str]:
     """Return the ids that must arrive."""
-    return {one.kept_as for each in records for one in each.owed if one.destination == destination and not one.cause}
+    return {one.stored_id for each in records for one in each.owed if one.destination == destination and not one.cause}
 
 
 def said_of_directives(member: Member) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def test_pause_stops_a_destination_until_removed_or_ended(broker: Broker, tmp_pa
     with World(broker, tmp_path, pipelines, partitions=_PARTITIONS) as world:
         path = directed(world)
         shop = Shop(world.topic, _PARTITIONS, world.pipelines, random.Random(11), customers=20)
-        shop.live(300)
+        shop.ordinary(300)
         early, paused, ending = shop.records[:100], shop.records[100:200], shop.records[200:]
         with world.member() as member:
             member.wait_for_partitions(_PARTITIONS)
@@ -125,10 +125,10 @@ def test_pause_stops_a_destination_until_removed_or_ended(broker: Broker, tmp_pa
             assert first > over - 0.1
 
             wait_for_commits(world, member)
-            assert accounting.unbalanced(member.status()) == []
-            assert member.leave() == 0
+            assert accounting.mismatches(member.status()) == []
+            assert member.stop() == 0
             assert _CANARY not in member.log.read_text() + member.errors.read_text()
-        assert oracle.complaints(shop.records, gather(world)) == []
+        assert oracle.violations(shop.records, gather(world)) == []
 
 
 @pytest.mark.timeout(900)
@@ -137,10 +137,10 @@ def test_quarantine_of_an_offset_and_of_a_key(broker: Broker, tmp_path: Path) ->
     with World(broker, tmp_path, pipelines, partitions=_PARTITIONS) as world:
         path = directed(world)
         shop = Shop(world.topic, _PARTITIONS, world.pipelines, random.Random(12), customers=20)
-        shop.live(60)
+        shop.ordinary(60)
         shop.order(kind="hangs", vip=False, lines=("one",))
         hangs = shop.records[-1]
-        shop.live(60)
+        shop.ordinary(60)
         whose = next(one.key for record in shop.records for one in record.owed if one.destination == "copilot")
         for record in shop.records:
             record.owed = [
@@ -155,7 +155,7 @@ def test_quarantine_of_an_offset_and_of_a_key(broker: Broker, tmp_path: Path) ->
             f"quarantine: {{position: {world.topic}/{hangs.partition}/{hangs.offset}, destination: customerio}}"
         )
         first = next(one for one in hangs.owed if one.destination == "customerio")
-        rule = world.customerio.faults.add(Hang(60), when=contains(first.kept_as), name="hangs")
+        rule = world.customerio.faults.add(Hang(60), when=contains(first.stored_id), name="hangs")
         write(path, by_key)
         with world.member() as member:
             member.wait_for_partitions(_PARTITIONS)
@@ -174,11 +174,11 @@ def test_quarantine_of_an_offset_and_of_a_key(broker: Broker, tmp_path: Path) ->
                 ("quarantine", None, f"{world.topic}/{hangs.partition}/{hangs.offset}"),
             ]
             seen = [member.page(page)[1] for page in ("/status", "/metrics", "/")]
-            assert accounting.unbalanced(member.status()) == []
-            assert member.leave() == 0
+            assert accounting.mismatches(member.status()) == []
+            assert member.stop() == 0
             for said in (*seen, member.log.read_text(), member.errors.read_text()):
                 assert whose not in said
-        assert oracle.complaints(shop.records, gather(world)) == []
+        assert oracle.violations(shop.records, gather(world)) == []
 
 
 @pytest.mark.timeout(900)
@@ -186,7 +186,7 @@ def test_start_with_invalid_directives_file_sends_nothing(broker: Broker, tmp_pa
     with World(broker, tmp_path, {"cdp-customerio": ("customerio",)}, partitions=_PARTITIONS) as world:
         path = directed(world)
         shop = Shop(world.topic, _PARTITIONS, world.pipelines, random.Random(13), customers=5)
-        shop.live(20)
+        shop.ordinary(20)
         write(path, "pause: {destination: customerio}", "pause: {destination: customerol}")
         with world.member() as member:
             member.wait_for_partitions(_PARTITIONS)
@@ -206,8 +206,8 @@ def test_start_with_invalid_directives_file_sends_nothing(broker: Broker, tmp_pa
             assert not world.customerio.received
             write(path)
             wait_for_commits(world, member)
-            assert member.leave() == 0
-        assert oracle.complaints(shop.records, gather(world)) == []
+            assert member.stop() == 0
+        assert oracle.violations(shop.records, gather(world)) == []
 
 
 @pytest.mark.timeout(900)
@@ -219,6 +219,6 @@ def test_shutdown_works_while_the_directives_file_hangs(broker: Broker, tmp_path
         try:
             with world.member() as member:
                 member.wait_for_line("starting")
-                assert member.leave() == 0
+                assert member.stop() == 0
         finally:
             os.close(writer)

@@ -57,23 +57,23 @@ def test_wrong_registry_costs_few_dead_letters(broker: Broker, tmp_path: Path) -
                 member.wait_until(lambda: _waiting(member, group) == 120 - _LETTERS, 180, "not all the rest is parked")
                 shown = member.status()[group]["guards"]  # as just seen to be there
                 assert [(each["topic"], each["cause"]) for each in shown] == [(world.topic, "unknown_schema")]
-                assert accounting.unbalanced(member.status()) == []
+                assert accounting.mismatches(member.status()) == []
                 assert not world.customerio.requests
                 began = time.monotonic()
-                assert member.leave() == 0
+                assert member.stop() == 0
                 assert time.monotonic() - began < 150, "leaving waited for what is parked"
-        letters = kafka_io.read_letters(broker, world.dead_letters)
-        assert [letter.text("cdp-cause") for letter in letters] == ["unknown_schema"] * _LETTERS
+        letters = kafka_io.read_dead_letters(broker, world.dead_letters)
+        assert [letter.header("cdp-cause") for letter in letters] == ["unknown_schema"] * _LETTERS
         gone = {(int(_said(each, "partition")), int(_said(each, "offset"))) for each in letters}
-        due = {one.kept_as for one in shop.owed if (one.partition, one.offset) not in gone}
+        due = {one.stored_id for one in shop.owed if (one.partition, one.offset) not in gone}
         assert len(due) == 120 - _LETTERS
         world.config.write_text(right)
         with world.member() as mended:
             mended.wait_until(lambda: due <= world.customerio.stored_ids(), 180, "not everything arrived")
             _wait_for_commits(world, mended, group)
-            assert mended.leave() == 0
+            assert mended.stop() == 0
         # Letters not below what was committed may have been delivered as well: nothing is missing all the same.
-        assert world.customerio.stored_ids() <= {one.kept_as for one in shop.owed}
+        assert world.customerio.stored_ids() <= {one.stored_id for one in shop.owed}
         assert _letters(world) == _LETTERS
 
 
@@ -110,7 +110,7 @@ def test_refused_event_type_costs_few_dead_letters_until_accepted(broker: Broker
             world.customerio.wait_until(lambda: len(world.customerio.requests) >= asked + 3, 180)
             member.wait_until(lambda: _letters(world) >= _LETTERS, 180, "the first are not dead-lettered")
             assert _letters(world) == _LETTERS
-            assert accounting.unbalanced(member.status()) == []
+            assert accounting.mismatches(member.status()) == []
 
             directives.write_text(
                 "directives:\n  - {accept_refusals: {destination: customerio, event_type: "
@@ -119,9 +119,9 @@ def test_refused_event_type_costs_few_dead_letters_until_accepted(broker: Broker
             assert member.wait_for_line("flood guard reset")["by"] == "directive"
             _wait_for_commits(world, member, group)
             member.wait_until(lambda: _guards(member, group) == [], 180, "the guard is still shown")
-            assert accounting.unbalanced(member.status()) == []
-            assert member.leave() == 0
-        assert oracle.complaints(shop.records, gather(world)) == []
+            assert accounting.mismatches(member.status()) == []
+            assert member.stop() == 0
+        assert oracle.violations(shop.records, gather(world)) == []
         assert _letters(world) == 60
 
 
@@ -136,15 +136,15 @@ def _guards(member: Member, group: str) -> list[dict[str, Any]]:
 
 
 def _letters(world: World) -> int:
-    return len(kafka_io.read_letters(world.broker, world.dead_letters))
+    return len(kafka_io.read_dead_letters(world.broker, world.dead_letters))
 
 
 def _waiting(member: Member, group: str) -> int:
     return sum(each["waiting"] for each in member.status()[group]["guards"])
 
 
-def _said(letter: kafka_io.Letter, name: str) -> str:
-    said = letter.text(f"cdp-original-{name}")
+def _said(letter: kafka_io.DeadLetter, name: str) -> str:
+    said = letter.header(f"cdp-original-{name}")
     assert said is not None
     return said
 

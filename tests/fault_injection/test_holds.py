@@ -57,8 +57,8 @@ def test_404_redirect_and_unintelligible_hold_until_fixed(
             shop.wait_until_delivered()
             assert {line["destination"] for line in member.lines("hold ended")} == set(world.servers)
             assert leaks(world, member, _MOVED, _PAGE) == []
-            assert member.leave() == 0
-        assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
+            assert member.stop() == 0
+        assert oracle.violations(shop.records, gather(world)) == [], "a letter would be among the complaints"
 
 
 @pytest.mark.timeout(900)
@@ -75,12 +75,12 @@ def test_hold_of_consent_endpoint_leaves_collect_running(apache_broker: RealBrok
             # Whoever has a consent waiting waits too, in order: it is everybody else who goes on.
             for number in range(300):
                 shop.order(customer=f"visitor-{number:03}")
-            visits = {one.kept_as for record in shop.produce() for one in record.owed}
+            visits = {one.stored_id for record in shop.produce() for one in record.owed}
             server.wait_until(lambda: visits <= server.stored_ids(), 180)
             (pipeline,) = member.status().values()
             assert [hold["endpoint"] for hold in pipeline["destinations"][0]["holds"]] == ["consent"]
             server.faults.remove(gone)
             shop.wait_until_delivered()
             assert leaks(world, member) == []
-            assert member.leave() == 0
-        assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
+            assert member.stop() == 0
+        assert oracle.violations(shop.records, gather(world)) == [], "a letter would be among the complaints"

@@ -127,7 +127,7 @@ def test_hostile_records_are_dead_lettered_unchanged(apache_broker: RealBroker, 
         hostile = _Hostile(shop, random.Random(72))
         for turn in range(_BAD):
             hostile.make(turn)
-            shop.live(_GOOD_FOR_EACH)
+            shop.ordinary(_GOOD_FOR_EACH)
             if turn % 50 == 0:
                 shop.order()
                 shop.records[-1].headers.extend(_CROWD)
@@ -136,13 +136,13 @@ def test_hostile_records_are_dead_lettered_unchanged(apache_broker: RealBroker, 
             shop.produce()
             shop.wait_until_delivered(within_s=120)
             member.wait_until(lambda: _settled(member, len(shop.records)), 180, "records are still open")
-            disagreements = accounting.disagreements(shop.records, member.status(), member.metrics())
+            disagreements = accounting.differences(shop.records, member.status(), member.metrics())
             said.pages(member)
-            assert member.leave() == 0
+            assert member.stop() == 0
         said.files(world.folder)
         evidence = gather(world, timeout_s=_TIMEOUT_S)
-        print(f"\n{len(shop.records)} records: {dict(shop.kinds)}; letters: {len(evidence.letters)}")
-        assert oracle.complaints(shop.records, evidence) == []
+        print(f"\n{len(shop.records)} records: {dict(shop.kinds)}; letters: {len(evidence.dead_letters)}")
+        assert oracle.violations(shop.records, evidence) == []
         assert disagreements == []
         assert "log" in said.channels
         assert said.leaks(OF_THE_SHOP) == []

@@ -12,9 +12,9 @@ import pytest
 
 from tests.e2e import kafka_io, oracle
 from tests.e2e.evidence import gather
-from tests.e2e.kafka_io import Letter
+from tests.e2e.kafka_io import DeadLetter
 from tests.e2e.member import Member
-from tests.e2e.produced import Sent
+from tests.e2e.produced import ProducedRecord
 from tests.e2e.shop import ISOLATED, POISON
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.leak_check import leaks
@@ -62,7 +62,7 @@ def test_registry_outage_only_delays_records(apache_broker: RealBroker, tmp_path
             _wait_until_held(world, others)
             member.wait_until(lambda: _schema_trouble(member) == {"unreachable"}, 180, "nobody says why records wait")
             stay_out(down)
-            assert page.owed[0].kept_as not in world.customerio.stored_ids()
+            assert page.owed[0].stored_id not in world.customerio.stored_ids()
             registry.down = False
             mended = time.monotonic()
             shop.wait_until_delivered(within_s=_AGAIN_S + _BUSY_S)
@@ -70,9 +70,9 @@ def test_registry_outage_only_delays_records(apache_broker: RealBroker, tmp_path
             member.wait_until(lambda: not _schema_trouble(member), 180, "it is said still")
             assert (assignment(member), rebalances(member)) == (held, counted)
             assert leaks(world, member) == []
-            assert member.leave() == 0
+            assert member.stop() == 0
         assert registry.unavailable_responses >= 2
-        assert oracle.complaints(shop.records, gather(world)) == [], "a letter would be among the complaints"
+        assert oracle.violations(shop.records, gather(world)) == [], "a letter would be among the complaints"
 
 
 @pytest.mark.timeout(900)
@@ -102,8 +102,8 @@ def test_broker_restart_loses_and_repeats_nothing(own_kafka: OwnKafka, tmp_path:
             member.wait_until(lambda: _all_settled(member), 180, "still open")
             assert (assignment(member), rebalances(member)) == (held, counted)
             assert leaks(world, member) == []
-            assert member.leave() == 0
-        assert oracle.complaints(shop.records, gather(world)) == []
+            assert member.stop() == 0
+        assert oracle.violations(shop.records, gather(world)) == []
 
 
 @pytest.mark.timeout(900)
@@ -131,13 +131,13 @@ def test_missing_or_small_dead_letter_topic_loses_nothing(apache_broker: RealBro
             print(f"\nthe topic came: all {len(good)} behind the letters settled {time.monotonic() - came:.1f} s later")
             assert (assignment(member), rebalances(member)) == (held, counted)
             assert leaks(world, member) == []
-            assert member.leave() == 0
+            assert member.stop() == 0
         evidence = gather(world)
-        (small,) = [one for one in evidence.letters if one.text("cdp-value-omitted") is not None]
-        assert (small.value, small.text("cdp-value-omitted")) == (None, "true")
+        (small,) = [one for one in evidence.dead_letters if one.header("cdp-value-omitted") is not None]
+        assert (small.value, small.header("cdp-value-omitted")) == (None, "true")
         # But for its value it is a letter like any other.
-        whole = [_with_value(one, large) if one is small else one for one in evidence.letters]
-        assert oracle.complaints(shop.records, dataclasses.replace(evidence, letters=whole)) == []
+        whole = [_with_value(one, large) if one is small else one for one in evidence.dead_letters]
+        assert oracle.violations(shop.records, dataclasses.replace(evidence, dead_letters=whole)) == []
 
 
 @pytest.mark.timeout(900)
@@ -156,14 +156,14 @@ def test_dead_letters_wait_for_the_write_acl(own_kafka: OwnKafka, tmp_path: Path
             assert member.wait_for_line("dead letter write failed")["code"] == "TOPIC_AUTHORIZATION_FAILED"
             _wait_until_held(world, good)
             stay_out(denied)
-            assert kafka_io.read_letters(own_kafka, world.dead_letters) == []
+            assert kafka_io.read_dead_letters(own_kafka, world.dead_letters) == []
             own_kafka.allow_writing(world.dead_letters)
             member.wait_until(lambda: not _stalled(member), _AGAIN_S + _BUSY_S, "the alarm stays")
             member.wait_until(lambda: _all_settled(member), 180, "still open")
             assert (assignment(member), rebalances(member)) == (held, counted)
             assert leaks(world, member) == []
-            assert member.leave() == 0
-        assert oracle.complaints(shop.records, gather(world)) == []
+            assert member.stop() == 0
+        assert oracle.violations(shop.records, gather(world)) == []
 
 
 @pytest.mark.timeout(900)
@@ -178,14 +178,14 @@ def test_slow_dead_letter_topic_delays_only_dead_letters(own_kafka: OwnKafka, tm
             held, counted = assignment(member), rebalances(member)
             bad = shop.orders(3, **_BAD)
             _wait_until_held(world, shop.orders(300))
-            written = len(kafka_io.read_letters(own_kafka, world.dead_letters))
+            written = len(kafka_io.read_dead_letters(own_kafka, world.dead_letters))
             member.wait_until(lambda: _all_settled(member), 180, "still open")
             print(f"\na letter took {_SLOW_S:g} s: when all else was delivered {written} of {len(bad)} were written")
             assert (assignment(member), rebalances(member)) == (held, counted)
             assert leaks(world, member) == []
-            assert member.leave() == 0
+            assert member.stop() == 0
         assert slow.delayed > 0
-        assert oracle.complaints(shop.records, gather(world)) == []
+        assert oracle.violations(shop.records, gather(world)) == []
 
 
 def _poll_often(world: World) -> None:
@@ -193,12 +193,12 @@ def _poll_often(world: World) -> None:
     change(world, kafka=SHORT_POLL_INTERVAL, budgets={"drain": f"{DRAIN_S:g}s"}, every={"timeout": "2s"})
 
 
-def _wait_until_held(world: World, records: Iterable[Sent]) -> None:
-    due = {one.kept_as for record in records for one in record.owed if one.destination == "customerio"}
+def _wait_until_held(world: World, records: Iterable[ProducedRecord]) -> None:
+    due = {one.stored_id for record in records for one in record.owed if one.destination == "customerio"}
     world.customerio.wait_until(lambda: due <= world.customerio.stored_ids(), 180)
 
 
-def _with_value(letter: Letter, sent: Sent) -> Letter:
+def _with_value(letter: DeadLetter, sent: ProducedRecord) -> DeadLetter:
     kept = [header for header in letter.headers if header[0] != "cdp-value-omitted"]
     return dataclasses.replace(letter, value=sent.value, headers=kept)
 

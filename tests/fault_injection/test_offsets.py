@@ -16,7 +16,7 @@ from confluent_kafka.cimpl import NewPartitions  # the admin module has it, but 
 
 from tests.e2e import kafka_io
 from tests.e2e.member import Member
-from tests.e2e.produced import Sent
+from tests.e2e.produced import ProducedRecord
 from tests.e2e.shop import Shop
 from tests.e2e.world import World
 from tests.fault_injection.config_changes import reconfigure
@@ -26,9 +26,9 @@ _PIPELINE = {"cdp-customerio": ("customerio",)}
 _WITHIN_S = 180.0
 
 
-def due(records: Iterable[Sent]) -> set[str]:
+def due(records: Iterable[ProducedRecord]) -> set[str]:
     """Return the ids that must arrive."""
-    return {one.kept_as for record in records for one in record.owed}
+    return {one.stored_id for record in records for one in record.owed}
 
 
 def arrived_once(world: World) -> set[str]:
@@ -59,12 +59,12 @@ def test_new_partitions_and_topics_are_read_from_the_beginning(broker: Broker, t
         (group,) = world.pipelines
         reconfigure(world, start="latest", topics=[world.topic, f"^{prefix}[.].*"])
         shop = Shop(world.topic, 2, world.pipelines, random.Random(1))
-        shop.live(60)
+        shop.ordinary(60)
         before = list(shop.records)
         kafka_io.produce(broker, world.topic, before)
         with world.member() as member:
             member.wait_for_partitions(2)
-            shop.live(60)
+            shop.ordinary(60)
             kafka_io.produce(broker, world.topic, shop.records[len(before) :])
             # Records are there before anybody can have seen the partitions, and before the topic's first assignment.
             admin = AdminClient(broker.client())
@@ -73,11 +73,11 @@ def test_new_partitions_and_topics_are_read_from_the_beginning(broker: Broker, t
             broker._await_visible(world.topic, 4)
             wider = Shop(world.topic, 4, world.pipelines, random.Random(2))
             wider._next = [*shop._next, 0, 0]
-            wider.live(60)
+            wider.ordinary(60)
             kafka_io.produce(broker, world.topic, wider.records)
             later = broker.create_topic(f"{prefix}.shop", 2, exact=True)
             newly = Shop(later, 2, world.pipelines, random.Random(3))
-            newly.live(60)
+            newly.ordinary(60)
             kafka_io.produce(broker, later, newly.records)
             wanted = due(shop.records) - due(before) | due(wider.records) | due(newly.records)
             member.wait_until(lambda: wanted <= world.customerio.stored_ids(), _WITHIN_S, "not everything arrived")
@@ -89,7 +89,7 @@ def test_new_partitions_and_topics_are_read_from_the_beginning(broker: Broker, t
                     _WITHIN_S,
                     f"{topic} was not committed",
                 )
-            assert member.leave() == 0
+            assert member.stop() == 0
         assert {record.partition for record in wider.records} == {0, 1, 2, 3}
         assert arrived_once(world) == wanted
 
@@ -122,7 +122,7 @@ def test_compacted_transactional_and_empty_partitions_reach_lag_0(broker: Broker
             }
             assert taken[transactional] == 3
             assert 0 < taken[compacted] < last + 1, "nothing was compacted away: the test met no gap"
-            assert member.leave() == 0
+            assert member.stop() == 0
 
 
 def _transactions(broker: Broker, topic: str) -> None:
@@ -178,7 +178,7 @@ def test_partition_with_expired_offset_waits_for_accept_gap(broker: Broker, tmp_
         directives.write_text("directives: []\n")
         reconfigure(world, directives="directives.yaml")
         shop = Shop(world.topic, 2, world.pipelines, random.Random(4))
-        shop.live(120)
+        shop.ordinary(120)
         kafka_io.produce(broker, world.topic, shop.records)
         client = Consumer(broker.client(group_id=group))
         client.commit(
@@ -216,5 +216,5 @@ def test_partition_with_expired_offset_waits_for_accept_gap(broker: Broker, tmp_
                 "the rest was not committed",
             )
             member.wait_until(lambda: not member.status()[group]["stopped"], _WITHIN_S, "it still says that it stopped")
-            assert member.leave() == 0
+            assert member.stop() == 0
         assert arrived_once(world) == other | rest

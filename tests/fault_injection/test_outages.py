@@ -17,7 +17,7 @@ from consumer.demo.fakes.recorder import ReceivedRequest
 from tests.e2e import oracle
 from tests.e2e.evidence import gather
 from tests.e2e.member import Member
-from tests.e2e.produced import Sent
+from tests.e2e.produced import ProducedRecord
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.leak_check import leaks
@@ -86,7 +86,7 @@ class _Outage:
         self._world = World(broker, folder, ISOLATED)
         self._shop = Feed(self._world, 61)
         self._rules: dict[str, Rule] = {}
-        self._meanwhile: list[tuple[float, Sent]] = []
+        self._meanwhile: list[tuple[float, ProducedRecord]] = []
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -158,11 +158,11 @@ class _Outage:
         print(f"({still_s:.2f} s of standstills)")
         assert slowest_s <= _SOON_S + still_s
         assert leaks(self._world, self._member) == []
-        assert self._member.leave() == 0
+        assert self._member.stop() == 0
         # Calls that were given up may have been processed: what is asked here is that nothing is lost or out of order.
-        ids = frozenset(one.kept_as for one in self._shop.owed)
+        ids = frozenset(one.stored_id for one in self._shop.owed)
         evidence = gather(self._world, timeout_s=_TIMEOUT_S)
-        assert oracle.complaints(self._shop.records, evidence, may_repeat=ids) == []
+        assert oracle.violations(self._shop.records, evidence, may_repeat=ids) == []
 
     def _group(self) -> tuple[set[tuple[str, int, int]], float]:
         return assignment(self._member), rebalances(self._member)
@@ -176,20 +176,20 @@ def _full(member: Member) -> int:
     return sum(any(one["full"] for one in pipeline["partitions"]) for pipeline in member.status().values())
 
 
-def _arrivals(server: Fake, made: Sequence[tuple[float, Sent]]) -> list[tuple[float, float]]:
+def _arrivals(server: Fake, made: Sequence[tuple[float, ProducedRecord]]) -> list[tuple[float, float]]:
     """Return when each of Yotpo's events was produced, and when it arrived."""
     arrived = {arrival.id: arrival.at for arrival in reversed(server.received)}
     return [
-        (produced, arrived[one.kept_as]) for produced, sent in made for one in sent.owed if one.destination == "yotpo"
+        (produced, arrived[one.stored_id]) for produced, sent in made for one in sent.owed if one.destination == "yotpo"
     ]
 
 
-def _full_speed_s(server: Fake, records: Sequence[Sent], mended: float) -> float:
+def _full_speed_s(server: Fake, records: Sequence[ProducedRecord], mended: float) -> float:
     """Return how long after a moment the last lane started its first call to the mended server.
 
     Which lane an event took is told by the company it kept: the keys of a call are all of one lane.
     """
-    keys = {one.kept_as: one.key for record in records for one in record.owed}
+    keys = {one.stored_id: one.key for record in records for one in record.owed}
     lanes: list[set[str]] = []
     for request in server.requests:
         mine = {keys[name] for name in request.ids}

@@ -11,7 +11,7 @@ import pytest
 
 from consumer.demo.fakes.fault_rules import Action, Hang, IncomingRequest, Respond, Rule, contains
 from tests.e2e.evidence import gather
-from tests.e2e.produced import Sent
+from tests.e2e.produced import ProducedRecord
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.leak_check import leaks
@@ -65,7 +65,7 @@ def test_poison_event_is_dead_lettered_and_outage_is_not(apache_broker: RealBrok
             print(f"calls with it: {tried}; in the outage: { {name: rule.hits for name, rule in outages.items()} }")
             member.wait_until(lambda: not any(_suspects(member)), 180, "a suspect is left")
             assert leaks(world, member) == []
-            assert member.leave() == 0
+            assert member.stop() == 0
         evidence = gather(world, timeout_s=_HANGS_FOR_S)
         # All letters there are, and no other; all arrivals, and each once.
         complaints, unheard = judge_and_count(shop, evidence, [member.journal()])
@@ -74,13 +74,13 @@ def test_poison_event_is_dead_lettered_and_outage_is_not(apache_broker: RealBrok
         hung = tried["copilot"] + outages["copilot"].hits
         assert not unheard or len(late) >= hung, "only calls that the machine kept waiting may have been made again"
         for name in ("customerio", "copilot"):
-            (id_,) = (one.kept_as for one in unbearable.owed if one.destination == name)
+            (id_,) = (one.stored_id for one in unbearable.owed if one.destination == name)
             together = [len(request.ids) for request in evidence.requests[name] if id_ in request.ids]
             assert together[0] > 1, "it had no neighbours"
             assert together[-1] == 1
 
 
-def _must_be_given_up(record: Sent) -> None:
+def _must_be_given_up(record: ProducedRecord) -> None:
     """Note of what a record owes that it must become letters, with the last status there was."""
     for index, one in enumerate(record.owed):
         action = _BAD[str(one.destination)]

@@ -16,7 +16,7 @@ from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.fault_rules import Gate, IncomingRequest, Respond, WaitForGate
 from tests.e2e import kafka_io, oracle
 from tests.e2e.evidence import gather
-from tests.e2e.produced import Sent
+from tests.e2e.produced import ProducedRecord
 from tests.e2e.shop import ISOLATED, Shop
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.leak_check import leaks
@@ -77,14 +77,14 @@ def test_no_request_starts_before_the_requested_wait_ends(apache_broker: RealBro
             gate.open()
             member.wait_until(lambda: _all_held(world, due), 180, "not everything arrived")
             assert leaks(world, member) == []
-            assert member.leave() == 0
+            assert member.stop() == 0
         for name, server in world.servers.items():
             (told,) = [one for one in server.requests if one.fault == "asks"]
             earliest = told.ended + _WAIT_S if name not in until else until[name] - wall_less_monotonic
             later = sorted(one.started for one in server.requests if one.started > told.ended)
             print(f"\n{name}: asked at 0, for {earliest - told.ended:.2f} s, next at {later[0] - told.ended:.2f} s")
             assert later[0] >= earliest - (0.001 if name in until else 0), name  # two clocks are read one after another
-        assert oracle.complaints(shop.records, gather(world, timeout_s=15)) == []
+        assert oracle.violations(shop.records, gather(world, timeout_s=15)) == []
 
 
 @pytest.mark.timeout(900)
@@ -94,7 +94,7 @@ def test_rate_holds_in_every_second_for_two_members(apache_broker: RealBroker, t
         shop = Shop(world.topic, PARTITIONS, world.pipelines, random.Random(32), customers=200)
         for _ in range(110):
             shop.order(vip=True)
-        due, server = {one.kept_as for one in shop.owed}, world.yotpo
+        due, server = {one.stored_id for one in shop.owed}, world.yotpo
         kafka_io.produce(apache_broker, world.topic, shop.records)
         with world.member() as first:
             server.wait_until(lambda: len(server.requests) >= 2 * _RATE, 180)
@@ -105,22 +105,22 @@ def test_rate_holds_in_every_second_for_two_members(apache_broker: RealBroker, t
                 server.wait_until(lambda: len(server.requests) >= both + _RATE, 180)
                 server.expire_tokens()  # the calls for new ones count, too
                 server.wait_until(lambda: _tokens(server) > 2, 180)
-                assert first.leave() == 0
+                assert first.stop() == 0
                 second.wait_for_partitions(PARTITIONS)
                 second.wait_until(lambda: due <= server.stored_ids(), 180, "not everything arrived")
                 assert leaks(world, second) == []
-                assert second.leave() == 0
+                assert second.stop() == 0
         evidence = gather(world)
         most = _most_within(server, _A_SECOND)
         print(f"\nat {_RATE} a second: {len(server.requests)} requests, {_tokens(server)} of them for tokens;", end=" ")
         print(f"the busiest second saw {most}")
         assert most <= _RATE
         # A rebalance releases what was not below the committable offset, answered or not.
-        assert oracle.complaints(shop.records, evidence, may_repeat=frozenset(due)) == []
+        assert oracle.violations(shop.records, evidence, may_repeat=frozenset(due)) == []
 
 
-def _due(records: Iterable[Sent], destination: str) -> set[str]:
-    return {one.kept_as for record in records for one in record.owed if one.destination == destination}
+def _due(records: Iterable[ProducedRecord], destination: str) -> set[str]:
+    return {one.stored_id for record in records for one in record.owed if one.destination == destination}
 
 
 def _all_held(world: World, due: Mapping[str, set[str]]) -> bool:

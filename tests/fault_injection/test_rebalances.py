@@ -59,10 +59,10 @@ class Group:
         """Have so many more things happen in the shop."""
         self._before = len(self.server.stored_ids())
         made = len(self.shop.records)
-        self.shop.live(count)
+        self.shop.ordinary(count)
         new = self.shop.records[made:]
         kafka_io.produce(self.world.broker, self.world.topic, new)
-        self._due |= {one.kept_as for record in new for one in record.owed}
+        self._due |= {one.stored_id for record in new for one in record.owed}
 
     def some_arrive(self, member: Member) -> None:
         """Wait until deliveries of what was produced last run."""
@@ -153,18 +153,20 @@ def test_joins_leaves_kills_and_freezes_lose_nothing(
                 group.server.faults.add(_SLOW)
                 group.produce(300)
                 group.some_arrive(stays)
-                assert stays.leave() == 0
+                assert stays.stop() == 0
                 group.everything_ends(frozen)
-                books = accounting.unbalanced(frozen.status())
+                books = accounting.mismatches(frozen.status())
                 lost = frozen.lines("partitions lost")
-                assert frozen.leave() == 0
+                assert frozen.stop() == 0
         # All was delivered and committed while it stood still: whatever it calls before its new ledgers is a ghost's.
         assert [one.number for one in group.server.requests if thawed < one.started < heard] == [], "a ghost called"
-        evidence = gather(world, timeout_s=_TIMEOUT_S, cut=(cut,))
+        evidence = gather(world, timeout_s=_TIMEOUT_S, killed_at=(cut,))
         assert judge(group.shop, evidence, [member.journal() for member in (frozen, killed, stays)]) == []
         again = oracle.repeated(evidence)["customerio"]
         on_the_wire = {
-            one.kept_as for one in group.shop.owed if one.partition in theirs and one.offset >= committed[one.partition]
+            one.stored_id
+            for one in group.shop.owed
+            if one.partition in theirs and one.offset >= committed[one.partition]
         }
         print(f"\n{len(again)} came again; {len(again & on_the_wire)} of them after the kill and the standstill")
         assert again & on_the_wire, "no call was on the wire when its member went"
@@ -190,7 +192,7 @@ def test_static_member_restart_moves_no_other_partition(
             mine = group.partitions_of(first)
             group.produce(300)
             group.some_arrive(first)
-            assert first.leave() == 0
+            assert first.stop() == 0
             with group.member("second", "first") as second:
                 second.wait_for_partitions(3)
                 assert group.partitions_of(second) == mine or not classic
@@ -210,9 +212,9 @@ def test_static_member_restart_moves_no_other_partition(
                 if classic:
                     assert (assignment(stays), rebalances(stays)) == held, "partitions moved that need not"
                     assert group.partitions_of(third) == mine
-                assert third.leave() == 0
-            assert stays.leave() == 0
-        evidence = gather(world, timeout_s=_TIMEOUT_S, cut=(cut,))
+                assert third.stop() == 0
+            assert stays.stop() == 0
+        evidence = gather(world, timeout_s=_TIMEOUT_S, killed_at=(cut,))
         assert judge(group.shop, evidence, [one.journal() for one in (stays, first, second, third)]) == []
         again = oracle.repeated(evidence)["customerio"]
         print(f"\n{len(again)} came again after the kill")
@@ -234,4 +236,4 @@ def test_second_process_with_the_same_instance_id_ends_one(broker: Broker, tmp_p
                     f"group {group}: group.instance.id=pod-0 is used by another member (FENCED_INSTANCE_ID). "
                 )
                 assert older.errors.read_text() == "", "a sentence, and no traceback"
-                assert younger.leave() == 0
+                assert younger.stop() == 0

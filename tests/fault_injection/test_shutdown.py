@@ -11,7 +11,7 @@ from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.fault_rules import Gate, LoseResponse, Respond, Rule, WaitForGate, chance
 from tests.e2e import accounting, kafka_io, oracle
 from tests.e2e.evidence import gather
-from tests.e2e.produced import Sent
+from tests.e2e.produced import ProducedRecord
 from tests.e2e.shop import INVALID, ISOLATED, POISON, Shop
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.members import Composed
@@ -23,14 +23,14 @@ _TIMEOUT_S = 15.0
 """No call is given up because a slow machine took its time to ask a member to leave."""
 
 
-def _hold_after(server: Fake, records: list[Sent], gate: Gate, dice: random.Random) -> Rule:
+def _hold_after(server: Fake, records: list[ProducedRecord], gate: Gate, dice: random.Random) -> Rule:
     """Answer calls up to a random moment, before half of what the server is due, and none after it."""
     due = sum(one.destination == server.name and one.cause is None for record in records for one in record.owed)
     most = len(server.stored_ids()) + dice.randrange(due // 2)
     return server.faults.add(WaitForGate(gate), when=lambda _: len(server.stored_ids()) > most, name="held")
 
 
-def _leave_midway(world: World, name: str, records: list[Sent], dice: random.Random) -> tuple[Composed, int]:
+def _leave_midway(world: World, name: str, records: list[ProducedRecord], dice: random.Random) -> tuple[Composed, int]:
     """Start a member, ask it to leave at a random moment, and return it with what it had open then."""
     gate = Gate()
     rules = [(server, _hold_after(server, records, gate, dice)) for server in world.servers.values()]
@@ -41,14 +41,14 @@ def _leave_midway(world: World, name: str, records: list[Sent], dice: random.Ran
             lambda: all(each["records"]["open"] for each in member.status().values()), 180, "none is open"
         )
         before = member.status()
-        member.ask_to_leave()
+        member.terminate()
         member.wait_for_line("shutdown started")
         gate.open()
         status = member.last_status(before)
         assert member.wait() == 0
     for server, rule in rules:
         server.faults.remove(rule)
-    assert accounting.unbalanced(status) == []
+    assert accounting.mismatches(status) == []
     assert sum(line["released"] for line in member.lines("pipeline stopped")) == 0, "the drain had time for everything"
     return member, sum(each["records"]["open"] for each in before.values())
 
@@ -67,9 +67,9 @@ def test_shutdown_at_any_moment_leaves_nothing_to_repeat(broker: Broker, tmp_pat
         members: list[Composed] = []
         for seed in seeds:
             before = len(shop.records)
-            shop.live(150)
-            shop.trouble()
-            shop.live(150)
+            shop.ordinary(150)
+            shop.one_of_each_defect()
+            shop.ordinary(150)
             failing = [
                 (server, server.faults.add(action, when=chance(0.1, random.Random(seed)), times=3))
                 for server in world.servers.values()
@@ -84,10 +84,10 @@ def test_shutdown_at_any_moment_leaves_nothing_to_repeat(broker: Broker, tmp_pat
             members.append(member)
             member.wait_for_partitions(PARTITIONS)
             member.wait_until(lambda: all(_caught_up(world, group) for group in world.pipelines), 180, "a lag is left")
-            assert member.leave() == 0
+            assert member.stop() == 0
         evidence = gather(world)
         # No repeat is excused by the ledgers that followed one another: only answers that were lost excuse any.
-        assert oracle.complaints(shop.records, evidence) == []
+        assert oracle.violations(shop.records, evidence) == []
         assert judge(shop, evidence, [member.journal() for member in members]) == []
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from consumer.demo.fakes.recorder import Arrival
 from tests.e2e.evidence import Evidence
-from tests.e2e.faultless import arrival, changed, request_of, right, shop_of_six
-from tests.e2e.produced import Owed
+from tests.e2e.faultless import arrival, changed, faultless_evidence, request_of, small_shop
+from tests.e2e.produced import OwedDelivery
 from tests.e2e.shop import Shop
 from tests.fault_injection.members import Line
 from tests.fault_injection.verdict import Crash, judge, judge_and_count, repeats
@@ -13,16 +13,16 @@ from tests.fault_injection.verdict import Crash, judge, judge_and_count, repeats
 _LATER = 10_000.0
 
 
-def _line(event: str, at: float, one: Owed, offset: int) -> Line:
+def _line(event: str, at: float, one: OwedDelivery, offset: int) -> Line:
     return {"at": at, "event": event, "pipeline": one.pipeline, "partitions": [[one.partition, offset]]}
 
 
-def _last(shop: Shop) -> Owed:
+def _last(shop: Shop) -> OwedDelivery:
     """Return the last delivery to Customer.io: whatever comes again of it is a suffix, and in order."""
     return [one for one in shop.owed if one.destination == "customerio" and one.cause is None][-1]
 
 
-def _again(evidence: Evidence, one: Owed) -> Evidence:
+def _again(evidence: Evidence, one: OwedDelivery) -> Evidence:
     """Let a delivery arrive once more, much later, in a call of its own."""
     number = 99_999
     more: list[Arrival] = [*evidence.arrivals["customerio"], arrival(one, number, _LATER + 0.4)]
@@ -35,14 +35,14 @@ def _again(evidence: Evidence, one: Owed) -> Evidence:
 
 
 def test_run_without_faults_has_no_complaints() -> None:
-    shop = shop_of_six()
-    assert judge(shop, right(shop), [[_line("assigned", -1.0, _last(shop), 0)]]) == []
+    shop = small_shop()
+    assert judge(shop, faultless_evidence(shop), [[_line("assigned", -1.0, _last(shop), 0)]]) == []
 
 
 def test_repeat_is_allowed_if_a_later_epoch_started_at_or_below() -> None:
-    shop = shop_of_six()
+    shop = small_shop()
     one = _last(shop)
-    evidence = _again(right(shop), one)
+    evidence = _again(faultless_evidence(shop), one)
     first = _line("assigned", -1.0, one, 0)
     assert judge(shop, evidence, [[first, _line("assigned", _LATER - 1, one, one.offset)]]) == []
     for second in (
@@ -56,41 +56,45 @@ def test_repeat_is_allowed_if_a_later_epoch_started_at_or_below() -> None:
 
 
 def test_arrival_below_a_commit_is_reported() -> None:
-    shop = shop_of_six()
+    shop = small_shop()
     one = _last(shop)
     journal = [_line("assigned", -1.0, one, 0), _line("committed", _LATER - 2, one, one.offset + 1)]
-    assert judge(shop, right(shop), [journal]) == []
+    assert judge(shop, faultless_evidence(shop), [journal]) == []
     again = [_line("assigned", _LATER - 1, one, one.offset)]
-    complaints = judge(shop, _again(right(shop), one), [journal, again])
+    complaints = judge(shop, _again(faultless_evidence(shop), one), [journal, again])
     assert any("below commit" in complaint and "took offset" in complaint for complaint in complaints)
 
 
 def test_epoch_that_starts_below_a_commit_is_reported() -> None:
-    shop = shop_of_six()
+    shop = small_shop()
     one = _last(shop)
     journal = [_line("committed", _LATER, one, 9), _line("assigned", _LATER + 1, one, 8)]
     assert [
-        complaint for complaint in judge(shop, right(shop), [journal]) if "began at 8, below commit 9" in complaint
+        complaint
+        for complaint in judge(shop, faultless_evidence(shop), [journal])
+        if "began at 8, below commit 9" in complaint
     ] != []
-    assert judge(shop, right(shop), [[journal[0], _line("assigned", _LATER + 1, one, 9)]]) == []
+    assert judge(shop, faultless_evidence(shop), [[journal[0], _line("assigned", _LATER + 1, one, 9)]]) == []
 
 
 def test_repeat_after_a_lost_response_is_counted_separately() -> None:
-    shop = shop_of_six()
+    shop = small_shop()
     one = _last(shop)
     first = _line("assigned", -1.0, one, 0)
     unheard: Line = {"at": _LATER - 1, "event": "deferred", "destination": "customerio", "cause": "timed_out"}
-    assert judge_and_count(shop, _again(right(shop), one), [[first, unheard]]) == ([], 1)
+    assert judge_and_count(shop, _again(faultless_evidence(shop), one), [[first, unheard]]) == ([], 1)
     for otherwise in ({"cause": "server_error"}, {"destination": "copilot"}, {"at": _LATER + 1}):
-        complaints, count = judge_and_count(shop, _again(right(shop), one), [[first, {**unheard, **otherwise}]])
+        complaints, count = judge_and_count(
+            shop, _again(faultless_evidence(shop), one), [[first, {**unheard, **otherwise}]]
+        )
         assert len(complaints) == 1
         assert count == 0
 
 
 def test_repeats_after_a_crash_are_compared_with_the_commits() -> None:
-    shop = shop_of_six()
+    shop = small_shop()
     one = _last(shop)
-    evidence = _again(right(shop), one)
+    evidence = _again(faultless_evidence(shop), one)
     places = {(each.pipeline, each.partition): 10**6 for each in shop.owed}
     at_its_offset = {**places, (one.pipeline, one.partition): one.offset}
     (counted,), complaints = repeats([Crash("a kill", _LATER - 1, at_its_offset)], shop, evidence)
@@ -98,6 +102,6 @@ def test_repeats_after_a_crash_are_compared_with_the_commits() -> None:
     assert counted.bound >= 1
     _, complaints = repeats([Crash("a kill", _LATER - 1, places)], shop, evidence)
     assert complaints == ["after the crash 'a kill' 1 came again that were committed"]
-    (counted,), complaints = repeats([Crash("a kill", _LATER - 1, places)], shop, right(shop))
+    (counted,), complaints = repeats([Crash("a kill", _LATER - 1, places)], shop, faultless_evidence(shop))
     assert (counted.again, counted.bound, complaints) == (0, 0, [])
-    assert repeats([], shop, right(shop)) == ([], [])
+    assert repeats([], shop, faultless_evidence(shop)) == ([], [])

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from tests.e2e import oracle
 from tests.e2e.evidence import Evidence
-from tests.e2e.oracle import LATE
-from tests.e2e.produced import Owed
+from tests.e2e.oracle import LATE_RESPONSES
+from tests.e2e.produced import OwedDelivery
 from tests.e2e.shop import Shop
 from tests.fault_injection.members import Line, Told, told
 
@@ -68,7 +68,7 @@ def judge_and_count(shop: Shop, evidence: Evidence, journals: list[list[Line]]) 
     """Return everything that is wrong, and how many repeats only the word of a sender excuses."""
     excused = _Excused(shop, evidence, journals)
     wrong = [
-        *oracle.complaints(shop.records, evidence, may_repeat=excused.ids()),
+        *oracle.violations(shop.records, evidence, may_repeat=excused.ids()),
         *excused.complaints(),
         *_below_commits(shop, evidence, journals),
         *_starts_below_commits(journals),
@@ -94,7 +94,7 @@ class _Excused:
 
     def ids(self) -> frozenset[str]:
         """Return every id there is but letters' that no second epoch could see: `complaints` judges one by one."""
-        found = {one.kept_as for one in self._owed if one.cause is None}
+        found = {one.stored_id for one in self._owed if one.cause is None}
         for one in self._owed:
             starts = self._starts[one.pipeline, one.partition]
             if any(start.offset <= one.offset for start in starts[1:]):
@@ -104,7 +104,7 @@ class _Excused:
     def complaints(self) -> Iterator[str]:
         """Judge each repeat: its answer was lost, or an epoch began between the two that had to take it again."""
         for destination, arrivals in self._evidence.arrivals.items():
-            known = {one.kept_as: one for one in self._owed if one.destination == destination}
+            known = {one.stored_id: one for one in self._owed if one.destination == destination}
             answered = {request.number: request for request in self._evidence.requests[destination]}
             last: dict[str, tuple[float, int]] = {}
             for arrival in arrivals:
@@ -113,7 +113,7 @@ class _Excused:
                 if before is None or one is None:
                     continue
                 request = answered.get(before[1])
-                lost = request is not None and (request.status is None or request.fault in LATE)
+                lost = request is not None and (request.status is None or request.fault in LATE_RESPONSES)
                 if lost or self._taken_again(one, before[0], arrival.at):
                     continue
                 if any(before[0] < at < arrival.at for at in self._without_answer[destination]):
@@ -124,7 +124,7 @@ class _Excused:
                         f"began at or below partition {one.partition}, offset {one.offset} meanwhile"
                     )
 
-    def _taken_again(self, one: Owed, after: float, before: float) -> bool:
+    def _taken_again(self, one: OwedDelivery, after: float, before: float) -> bool:
         starts = self._starts[one.pipeline, one.partition]
         return any(start.offset <= one.offset and after - _CLOCKS_S < start.at < before for start in starts)
 
@@ -135,7 +135,7 @@ def _below_commits(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -
     for commit in sorted(told(journals, "committed"), key=lambda one: one.at):
         commits[commit.pipeline, commit.partition].append(commit)
     for destination, arrivals in evidence.arrivals.items():
-        known = {one.kept_as: one for one in shop.owed if one.destination == destination}
+        known = {one.stored_id: one for one in shop.owed if one.destination == destination}
         reached: dict[Place, tuple[int, int]] = {}
         for arrival in arrivals:
             one = known.get(arrival.id)
@@ -165,7 +165,7 @@ def _starts_below_commits(journals: list[list[Line]]) -> Iterator[str]:
 
 def repeats(crashes: Sequence[Crash], shop: Shop, evidence: Evidence) -> tuple[list[Repeats], list[str]]:
     """Count what came again after each crash; complain of what was committed when it came again."""
-    known = {(one.destination, one.kept_as): one for one in shop.owed}
+    known = {(one.destination, one.stored_id): one for one in shop.owed}
     counted: list[Repeats] = []
     complaints: list[str] = []
     nexts = [one.at for one in crashes[1:]] + [float("inf")] * bool(crashes)
@@ -184,5 +184,5 @@ def repeats(crashes: Sequence[Crash], shop: Shop, evidence: Evidence) -> tuple[l
     return counted, complaints
 
 
-def _is_above(one: Owed, crash: Crash) -> bool:
+def _is_above(one: OwedDelivery, crash: Crash) -> bool:
     return one.offset >= crash.committed.get((one.pipeline, one.partition), 0)
