@@ -78,19 +78,20 @@ def closings_seen_from_outside(
 
 @settings(max_examples=examples(300), deadline=None)
 @given(VERDICTS, st.integers(1, 8), st.sampled_from([0.0, 0.3, 0.5, 0.9]), st.integers(0, 30))
-def test_it_closes_above_its_thresholds_only_and_what_is_written_stays_within_the_stated_bound(
+def test_guard_trips_above_thresholds_and_bounds_dead_letters(
     verdicts: list[tuple[float, str, DeadLetterCause | None, int]], refusals: int, share: float, open_every: int
 ) -> None:
+    """The guard trips only above its thresholds, and dead letters stay within the stated bound."""
     closings_seen_from_outside(verdicts, refusals, share, open_every)
 
 
-def test_it_does_close_and_once_more_after_it_was_opened() -> None:
+def test_guard_trips_again_after_reset() -> None:
     assert closings_seen_from_outside([(1.0, "A", DeadLetterCause.REFUSED, 6)] * 8, 8, 0.5, 1) == 2
 
 
 @settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=400), st.integers(1, 60))
-def test_a_stream_of_which_no_more_than_half_is_refused_never_closes_it(order: list[bool], refusals: int) -> None:
+def test_at_most_half_refused_never_trips(order: list[bool], refusals: int) -> None:
     guard = FloodGuard("d", FloodGuardOptions(refusals, WINDOW_S, 0.5), lambda _kind, _cause: 0, Observer())
     guard.watch("A", DeadLetterCause.REFUSED, 0.0)
     balance = 0
@@ -108,9 +109,8 @@ def test_a_stream_of_which_no_more_than_half_is_refused_never_closes_it(order: l
     st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=30),
     st.lists(st.lists(st.booleans(), max_size=4), min_size=1, max_size=5),
 )
-def test_one_that_proves_goes_after_as_many_as_stand_before_the_nearest_however_many_keys_are_new(
-    old: list[tuple[int, bool]], arriving: list[list[bool]]
-) -> None:
+def test_new_keys_do_not_delay_nearest_proof(old: list[tuple[int, bool]], arriving: list[list[bool]]) -> None:
+    """A proof is sent after the deliveries ahead of the nearest one, however many keys are new."""
     queue, owed, proving, numbers = KeyedQueue(), dict[int, list[int]](), set[int](), itertools.count()
 
     def put(key: int, *, proves: bool) -> None:

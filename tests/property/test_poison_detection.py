@@ -124,9 +124,10 @@ class LaneAlone:
 
 @settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 4), st.integers(1, 12), st.data())
-def test_so_many_bad_ones_cost_no_more_failed_calls_than_their_number_times_the_depth_once_they_are_suspects(
+def test_poison_search_is_logarithmic_in_failed_requests(
     count: int, failures: int, keys: int, data: st.DataObject
 ) -> None:
+    """Each bad delivery costs at most a number of failed requests proportional to the split depth."""
     lane = LaneAlone(PoisonDetectionOptions(failures=failures, give_up_after_s=0.0, give_up_successes=0), count)
     lane.passing()
     lane.call(lambda _: Delivered())
@@ -159,7 +160,7 @@ def test_so_many_bad_ones_cost_no_more_failed_calls_than_their_number_times_the_
 
 @settings(deadline=None)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 4), st.integers(1, 12), st.data())
-def test_while_nothing_succeeds_nobody_is_suspected_and_nothing_is_given_up(
+def test_outage_makes_no_candidate_and_gives_nothing_up(
     count: int, most: int, failures: int, keys: int, data: st.DataObject
 ) -> None:
     lane = LaneAlone(PoisonDetectionOptions(failures=failures, give_up_after_s=0.0, give_up_successes=0), most)
@@ -235,11 +236,12 @@ def given_up_as_it_takes(options: PoisonDetectionOptions, weather: list[bool], b
     st.lists(st.booleans(), min_size=1, max_size=12).filter(any),
     st.sets(st.integers(0, 11), max_size=3),
 )
-def test_none_is_given_up_without_the_failures_and_the_others_that_it_takes(
+def test_give_up_needs_all_failures_and_successes(
     options: PoisonDetectionOptions, weather: list[bool], bad: set[int]
 ) -> None:
+    """No delivery is given up without the failures and the successes of others that the options ask for."""
     given_up_as_it_takes(options, weather, bad)
 
 
-def test_who_is_never_accepted_is_given_up_and_nobody_else() -> None:
+def test_only_never_accepted_deliveries_are_given_up() -> None:
     assert given_up_as_it_takes(PoisonDetectionOptions(2, 1, 0.0, 3), [True, True, False], {3, 7}) == 2

@@ -7,7 +7,7 @@ COLLECT, CONSENT = Endpoint("collect", "POST", "/a"), Endpoint("consent", "POST"
 GONE, DENIED = Fault(TransientCause.GONE), Fault(TransientCause.UNAUTHORIZED)
 
 
-def test_a_barred_answer_holds_its_endpoint_and_no_other() -> None:
+def test_blocked_response_holds_only_its_endpoint() -> None:
     holds = CircuitBreakers[Endpoint](30.0)
     assert not holds
     assert holds.open(CONSENT, GONE, 100.0)
@@ -18,7 +18,8 @@ def test_a_barred_answer_holds_its_endpoint_and_no_other() -> None:
     assert (hold.since, hold.next_probe, hold.probing) == (100.0, 130.0, False)
 
 
-def test_late_barred_answers_neither_put_off_the_probe_nor_free_the_prober() -> None:
+def test_blocked_response_during_hold_changes_nothing() -> None:
+    """Late Blocked responses neither postpone the probe nor allow a second one."""
     holds = CircuitBreakers[Endpoint](30.0)
     holds.open(COLLECT, GONE, 100.0)
     hold = holds.get(COLLECT)
@@ -28,7 +29,7 @@ def test_late_barred_answers_neither_put_off_the_probe_nor_free_the_prober() -> 
     assert (hold.next_probe, hold.probing, hold.fault) == (130.0, True, GONE)
 
 
-def test_a_probe_that_ends_nothing_is_followed_by_the_next_one_interval_later() -> None:
+def test_failed_probe_schedules_next_after_interval() -> None:
     holds = CircuitBreakers[Endpoint](30.0)
     holds.open(COLLECT, GONE, 100.0)
     hold = holds.get(COLLECT)
@@ -41,7 +42,7 @@ def test_a_probe_that_ends_nothing_is_followed_by_the_next_one_interval_later() 
     assert (hold.next_probe, hold.probing, hold.fault) == (210.0, False, DENIED)
 
 
-def test_any_answer_that_is_not_barred_ends_the_hold_once() -> None:
+def test_response_that_is_not_blocked_ends_hold_once() -> None:
     holds = CircuitBreakers[Endpoint](30.0)
     holds.open(COLLECT, GONE, 100.0)
     ended = holds.close(COLLECT, 110.0, success=False)
@@ -51,7 +52,8 @@ def test_any_answer_that_is_not_barred_ends_the_hold_once() -> None:
     assert not holds
 
 
-def test_only_a_success_since_the_call_started_makes_a_barred_answer_the_calls_own() -> None:
+def test_success_counts_only_if_after_request_start() -> None:
+    """Only a success after the request started makes its Blocked response a problem of the batch."""
     holds = CircuitBreakers[Endpoint](30.0)
     holds.close(COLLECT, 110.0, success=True)
     holds.close(COLLECT, 120.0, success=False)
@@ -60,7 +62,7 @@ def test_only_a_success_since_the_call_started_makes_a_barred_answer_the_calls_o
     assert not holds.succeeded_since(CONSENT, 0.0)
 
 
-def test_a_change_on_our_side_brings_every_probe_forward_and_puts_none_off() -> None:
+def test_probe_now_advances_probes_and_postpones_none() -> None:
     holds = CircuitBreakers[Endpoint](30.0)
     holds.open(COLLECT, GONE, 100.0)
     holds.open(CONSENT, GONE, 120.0)

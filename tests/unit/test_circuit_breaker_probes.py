@@ -6,7 +6,7 @@ from consumer.model import DeadLetterCause, Fault, TransientCause
 GONE = Fault(TransientCause.GONE)
 
 
-def test_a_hold_is_probed_when_its_time_has_come_and_by_one_at_a_time() -> None:
+def test_one_probe_at_a_time_is_due_after_interval() -> None:
     hold = OpenCircuit(GONE, 0.0, 30.0)
     assert not hold.probe_due(29.0)
     assert hold.probe_due(30.0)
@@ -14,7 +14,7 @@ def test_a_hold_is_probed_when_its_time_has_come_and_by_one_at_a_time() -> None:
     assert not hold.probe_due(31.0)
 
 
-def test_an_endpoint_has_probes_only() -> None:
+def test_endpoint_hold_has_no_passthrough() -> None:
     holds: CircuitBreakers[str] = CircuitBreakers(30.0)
     assert holds.open("collect", GONE, 0.0)
     hold = holds.get("collect")
@@ -24,7 +24,7 @@ def test_an_endpoint_has_probes_only() -> None:
     assert not hold.probe_due(59.0)
 
 
-def test_what_can_prove_nothing_goes_at_once_and_takes_no_probe_its_time() -> None:
+def test_passthrough_is_due_at_once_and_delays_no_probe() -> None:
     holds: CircuitBreakers[str] = CircuitBreakers(30.0)
     assert holds.open("shop.Return", Fault(DeadLetterCause.REFUSED), 0.0, passthrough=True)
     hold = holds.get("shop.Return")
@@ -40,7 +40,7 @@ def test_what_can_prove_nothing_goes_at_once_and_takes_no_probe_its_time() -> No
     assert (hold.probe_due(32.0), hold.is_passthrough) == (True, True)
 
 
-def test_a_key_keeps_its_turn_in_whichever_lane_it_was_tried() -> None:
+def test_unmarked_key_can_be_probed_again_in_every_lane() -> None:
     hold = OpenCircuit(GONE, 0.0, 30.0)
     hold.unmark_probed(1)
     hold.probed_keys["a lane"] |= {1, 3}

@@ -50,7 +50,7 @@ def quarantined(directed: DirectiveFilter, delivery: Delivery) -> bool:
     return isinstance(reason, Fault) and reason.cause is DeadLetterCause.QUARANTINED
 
 
-def test_nothing_said_is_nothing_to_ask_about() -> None:
+def test_filter_is_false_without_directives_for_destination() -> None:
     assert not DirectiveFilter("copilot")
     assert not said(Pause(9, "", "yotpo"), AcceptRefusals(9, "", DeadLetterCause.REFUSED))
     assert not said(Quarantine(9, "", "orders", key="k", destination="yotpo"))
@@ -69,7 +69,7 @@ def test_nothing_said_is_nothing_to_ask_about() -> None:
         (Pause(9, "", destination="yotpo", event_type="shop.Order"), False),
     ],
 )
-def test_what_is_paused_waits(pause: Pause, *, waits: bool) -> None:
+def test_paused_delivery_waits(pause: Pause, *, waits: bool) -> None:
     assert (said(pause).reason(one()) == ("paused", "")) is waits
 
 
@@ -89,14 +89,14 @@ def test_what_is_paused_waits(pause: Pause, *, waits: bool) -> None:
         (Quarantine(9, "", "orders", 1, 103, destination="copilot"), True),
     ],
 )
-def test_a_position_or_a_key_in_quarantine_is_never_sent(quarantine: Quarantine, *, hit: bool) -> None:
+def test_quarantined_offset_or_key_is_never_sent(quarantine: Quarantine, *, hit: bool) -> None:
     assert quarantined(said(quarantine), one(slot=3)) is hit
 
 
 @pytest.mark.parametrize(
     "key", ["müller", "müller".encode(), "plain", b"plain"], ids=["text", "its bytes", "ASCII", "ASCII bytes"]
 )
-def test_a_key_is_meant_as_text_and_as_the_bytes_of_a_record(key: str | bytes) -> None:
+def test_quarantined_key_matches_text_and_record_bytes(key: str | bytes) -> None:
     word = key if isinstance(key, str) else key.decode()
     directed = said(Quarantine(9, "", "orders", key=word))
     assert quarantined(directed, one(key=key))
@@ -104,7 +104,7 @@ def test_a_key_is_meant_as_text_and_as_the_bytes_of_a_record(key: str | bytes) -
     assert not quarantined(directed, one(key=word + "x"))
 
 
-def test_quarantine_comes_before_a_pause() -> None:
+def test_quarantine_takes_precedence_over_pause() -> None:
     directed = said(Pause(9, "", "copilot"), Quarantine(9, "", "orders", key="k"))
     assert quarantined(directed, one())
     assert directed.reason(one(key="other")) == ("paused", "")

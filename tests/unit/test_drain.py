@@ -5,7 +5,7 @@ import asyncio
 from tests.unit.pipeline_harness import P, Q, house
 
 
-def test_a_drain_waits_for_calls_on_the_wire_and_releases_the_rest() -> None:
+def test_drain_waits_for_requests_in_flight_and_releases_rest() -> None:
     async def run() -> None:
         async with house() as here:
             here.assign(P, Q)
@@ -27,7 +27,7 @@ def test_a_drain_waits_for_calls_on_the_wire_and_releases_the_rest() -> None:
     asyncio.run(run())
 
 
-def test_a_drain_ends_with_its_budget_though_a_call_is_never_answered() -> None:
+def test_drain_ends_at_deadline_without_a_response() -> None:
     async def run() -> None:
         async with house(drain_s=0.1) as here:
             here.assign(P)
@@ -42,7 +42,9 @@ def test_a_drain_ends_with_its_budget_though_a_call_is_never_answered() -> None:
     asyncio.run(run())
 
 
-def test_a_partition_lost_while_it_is_drained_is_released_once_and_its_successor_lives() -> None:
+def test_partition_lost_during_drain_is_released_once() -> None:
+    """Its next assignment is not touched by the end of the old drain."""
+
     async def run() -> None:
         async with house() as here:
             here.assign(P)
@@ -63,7 +65,7 @@ def test_a_partition_lost_while_it_is_drained_is_released_once_and_its_successor
     asyncio.run(run())
 
 
-def test_a_partition_assigned_while_it_is_still_drained_starts_a_tenure_of_its_own() -> None:
+def test_partition_assigned_during_drain_gets_new_ledger() -> None:
     async def run() -> None:
         async with house() as here:
             here.assign(P)
@@ -81,7 +83,7 @@ def test_a_partition_assigned_while_it_is_still_drained_starts_a_tenure_of_its_o
     asyncio.run(run())
 
 
-def test_the_share_of_the_rate_follows_the_partitions_held_and_shrinks_at_once() -> None:
+def test_rate_share_follows_assignment_and_shrinks_at_once() -> None:
     async def run() -> None:
         async with house() as here:
             here.assign(P, Q, total=4)
@@ -95,7 +97,7 @@ def test_the_share_of_the_rate_follows_the_partitions_held_and_shrinks_at_once()
     asyncio.run(run())
 
 
-def test_the_share_of_the_rate_shrinks_when_the_topics_grow_elsewhere() -> None:
+def test_rate_share_shrinks_when_partition_count_grows() -> None:
     async def run() -> None:
         async with house() as here:
             here.assign(P, Q, total=4)
@@ -106,7 +108,7 @@ def test_the_share_of_the_rate_shrinks_when_the_topics_grow_elsewhere() -> None:
     asyncio.run(run())
 
 
-def test_leaving_delivers_what_goes_releases_what_does_not_and_takes_nothing_more() -> None:
+def test_shutdown_delivers_releases_rest_and_accepts_no_more() -> None:
     async def run() -> None:
         async with house() as here:
             here.assign(P)
@@ -125,7 +127,7 @@ def test_leaving_delivers_what_goes_releases_what_does_not_and_takes_nothing_mor
     asyncio.run(run())
 
 
-def test_who_is_asked_to_leave_twice_waits_for_nothing_but_the_wire() -> None:
+def test_second_shutdown_request_skips_drain() -> None:
     async def run() -> None:
         async with house() as here:
             here.assign(P)

@@ -44,7 +44,7 @@ def accept(cause: DeadLetterCause = REFUSED, **scope: str) -> AcceptRefusals:
     return AcceptRefusals(until_ms=0, reason="", cause=cause, **scope)
 
 
-def test_the_refusal_that_closes_it_is_the_first_that_waits_and_all_after_it_do() -> None:
+def test_refusal_that_trips_guard_is_first_to_wait() -> None:
     guard, told = made()
     assert refuse(guard, 7, 3.0) == [False, False, False, False, True, True, True]
     assert guard.is_tripped(ORDER, REFUSED)
@@ -52,7 +52,7 @@ def test_the_refusal_that_closes_it_is_the_first_that_waits_and_all_after_it_do(
     assert told.said == [("closed", "copilot", ORDER, REFUSED, 5, 5)]
 
 
-def test_neither_another_event_type_nor_another_cause_is_closed_with_it() -> None:
+def test_trip_affects_only_its_event_type_and_cause() -> None:
     guard, _ = made()
     refuse(guard, 5, 0.0)
     assert not guard.is_tripped(RETURN, REFUSED)
@@ -60,7 +60,7 @@ def test_neither_another_event_type_nor_another_cause_is_closed_with_it() -> Non
     assert refuse(guard, 4, 0.0, ORDER, CONTRACT) == [False] * 4
 
 
-def test_half_refused_is_not_a_flood_and_one_more_is() -> None:
+def test_guard_trips_above_half_and_not_at_half() -> None:
     guard, _ = made()
     guard.watch(ORDER, REFUSED, 0.0)
     guard.record_success(ORDER, 6, 0.0)
@@ -68,7 +68,7 @@ def test_half_refused_is_not_a_flood_and_one_more_is() -> None:
     assert refuse(guard, 1, 0.0) == [True]
 
 
-def test_refusals_of_another_cause_count_as_verdicts_that_this_cause_did_not_give() -> None:
+def test_refusals_with_other_cause_count_as_verdicts() -> None:
     guard, _ = made()
     for _ in range(4):
         assert not guard.record_refusal(ORDER, REFUSED, 0.0)
@@ -78,14 +78,14 @@ def test_refusals_of_another_cause_count_as_verdicts_that_this_cause_did_not_giv
     ]  # 5 of 9: the first came before the other cause's, which is counted from there
 
 
-def test_nothing_is_counted_while_nothing_is_refused() -> None:
+def test_no_refusals_means_nothing_counted() -> None:
     guard, _ = made()
     assert not is_watching(guard)
     guard.record_success(ORDER, 1_000, 0.0)
     assert refuse(guard, 5, 0.0)[-1], "what was fine before the first refusal was counted"
 
 
-def test_what_came_with_the_first_refusal_is_counted_with_it() -> None:
+def test_successes_with_first_refusal_are_counted() -> None:
     guard, _ = made()
     guard.watch(ORDER, REFUSED, 0.0)
     assert is_watching(guard)
@@ -94,19 +94,19 @@ def test_what_came_with_the_first_refusal_is_counted_with_it() -> None:
     assert refuse(guard, 500, 0.0) == [False] * 500
 
 
-def test_refusals_that_are_spread_over_more_than_the_window_close_nothing() -> None:
+def test_refusals_spread_beyond_window_do_not_trip() -> None:
     guard, _ = made()
     for number in range(100):
         assert not guard.record_refusal(ORDER, REFUSED, number * 30.0)
 
 
-def test_refusals_within_the_window_close_it_though_they_come_in_different_parts_of_it() -> None:
+def test_refusals_in_different_steps_of_window_trip() -> None:
     guard, told = made()
     assert [guard.record_refusal(ORDER, REFUSED, number * 20.0) for number in range(5)] == [False] * 4 + [True]
     assert told.said == [("closed", "copilot", ORDER, REFUSED, 5, 5)]
 
 
-def test_a_cause_is_watched_no_longer_once_the_window_has_passed_its_last_refusal() -> None:
+def test_cause_is_unwatched_after_window_without_refusal() -> None:
     guard, _ = made()
     refuse(guard, 4, 0.0)
     guard.record_success(ORDER, 1, 99.0)
@@ -116,7 +116,7 @@ def test_a_cause_is_watched_no_longer_once_the_window_has_passed_its_last_refusa
     assert refuse(guard, 5, 102.0) == [False] * 4 + [True]
 
 
-def test_one_cause_passes_while_another_of_the_same_type_is_still_watched() -> None:
+def test_one_cause_expires_while_another_is_watched() -> None:
     guard, _ = made()
     refuse(guard, 1, 0.0)
     refuse(guard, 1, 90.0, cause=CONTRACT)
@@ -126,20 +126,20 @@ def test_one_cause_passes_while_another_of_the_same_type_is_still_watched() -> N
     assert not is_watching(guard)
 
 
-def test_a_refusal_long_after_the_last_begins_anew() -> None:
+def test_refusal_after_expired_window_restarts_count() -> None:
     guard, _ = made()
     refuse(guard, 4, 0.0)
     assert refuse(guard, 5, 500.0) == [False] * 4 + [True]
 
 
-def test_events_that_are_too_old_or_quarantined_are_no_flood_however_many() -> None:
+def test_out_of_window_and_quarantined_never_trip() -> None:
     guard, _ = made()
     for cause in (DeadLetterCause.OUT_OF_WINDOW, DeadLetterCause.QUARANTINED):
         assert refuse(guard, 100, 0.0, cause=cause) == [False] * 100
     assert not is_watching(guard)
 
 
-def test_a_probe_opens_it_for_every_cause_of_its_type_and_counting_starts_afresh() -> None:
+def test_probe_resets_every_cause_of_type_and_count_restarts() -> None:
     guard, told = made(share=0.0)
     refuse(guard, 5, 0.0)
     refuse(guard, 5, 1.0, cause=CONTRACT)
@@ -154,7 +154,7 @@ def test_a_probe_opens_it_for_every_cause_of_its_type_and_counting_starts_afresh
     assert refuse(guard, 5, 12.0) == [False] * 4 + [True]
 
 
-def test_only_an_entry_whose_refusals_were_counted_is_a_sign_of_mending() -> None:
+def test_only_counted_entries_prove_the_cause_fixed() -> None:
     guard, _ = made()
     for _ in range(5):
         guard.record_refusal(ORDER, REFUSED, 0.0, "copilot.custom_event")
@@ -162,7 +162,8 @@ def test_only_an_entry_whose_refusals_were_counted_is_a_sign_of_mending() -> Non
     assert guard.refused_labels(RETURN) == frozenset()
 
 
-def test_a_directive_opens_what_it_speaks_of_lets_all_through_and_afterwards_counting_starts_afresh() -> None:
+def test_directive_resets_its_scope_and_count_restarts_after() -> None:
+    """While the directive is active, every refusal of its scope is dead-lettered."""
     guard, told = made()
     refuse(guard, 5, 0.0)
     refuse(guard, 5, 0.0, RETURN)
@@ -174,7 +175,7 @@ def test_a_directive_opens_what_it_speaks_of_lets_all_through_and_afterwards_cou
     assert refuse(guard, 5, 21.0) == [False] * 4 + [True]
 
 
-def test_what_was_counted_before_a_directive_is_forgotten_when_it_ends() -> None:
+def test_count_before_directive_is_dropped() -> None:
     guard, _ = made()
     refuse(guard, 4, 0.0)
     refuse(guard, 4, 0.0, cause=CONTRACT)
@@ -185,7 +186,7 @@ def test_what_was_counted_before_a_directive_is_forgotten_when_it_ends() -> None
     assert is_watching(guard)
 
 
-def test_a_directive_speaks_of_its_own_destination_type_and_cause_only() -> None:
+def test_directive_covers_only_its_destination_type_and_cause() -> None:
     for scope in (
         accept(destination="yotpo"),
         accept(event_type=RETURN),
@@ -198,7 +199,7 @@ def test_a_directive_speaks_of_its_own_destination_type_and_cause_only() -> None
         assert guard.is_tripped(ORDER, REFUSED)
 
 
-def test_a_directive_for_a_cause_of_decoding_names_the_topic() -> None:
+def test_directive_for_decode_cause_covers_its_topic() -> None:
     guard, _ = made(name="")
     cause = DeadLetterCause.UNKNOWN_SCHEMA
     for topic in ("orders", "returns"):
@@ -207,7 +208,7 @@ def test_a_directive_for_a_cause_of_decoding_names_the_topic() -> None:
     assert guard.accept([accept(cause)], 1.0) == [("returns", cause)]
 
 
-def test_what_two_guards_are_closed_for_is_told_once() -> None:
+def test_scope_tripped_in_two_guards_is_merged() -> None:
     asked = FloodGuardStatus(ORDER, DeadLetterCause.TOO_LARGE, 5_000, 50, 60, 7)
     unsaid = FloodGuardStatus(ORDER, DeadLetterCause.TOO_LARGE, 3_000, 51, 51, 2)
     other = FloodGuardStatus(RETURN, DeadLetterCause.TOO_LARGE, 4_000, 50, 50, 1)

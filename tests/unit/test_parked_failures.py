@@ -19,7 +19,7 @@ def quarantine(*offsets: int, destination: str | None = None) -> Directives:
     return Directives([Quarantine(0, "", "orders", 0, offset, destination=destination) for offset in offsets])
 
 
-def test_the_first_are_dead_lettered_and_the_flood_is_parked_still_owed() -> None:
+def test_failures_after_trip_are_parked_and_still_owed() -> None:
     here = TranslatedBatches()
     here.accept("xxxxx")
     assert here.dead_letter_ids() == ["0", "1"]
@@ -31,7 +31,7 @@ def test_the_first_are_dead_lettered_and_the_flood_is_parked_still_owed() -> Non
     assert here.balanced()
 
 
-def test_good_ones_of_the_same_lot_count_wherever_they_stand_in_it() -> None:
+def test_successes_of_same_batch_count_wherever_they_stand() -> None:
     here = TranslatedBatches()
     here.accept("xxxxxxxx........")  # half: no flood
     assert len(here.dead_letter_ids()) == 8
@@ -40,7 +40,7 @@ def test_good_ones_of_the_same_lot_count_wherever_they_stand_in_it() -> None:
     assert here.waiting() == []
 
 
-def test_good_ones_of_later_lots_count_while_refusals_are_watched() -> None:
+def test_successes_of_later_batches_count_while_watched() -> None:
     here = TranslatedBatches()
     here.accept("xx")
     here.accept("......")
@@ -48,7 +48,7 @@ def test_good_ones_of_later_lots_count_while_refusals_are_watched() -> None:
     assert len(here.dead_letter_ids()) == 6
 
 
-def test_another_event_type_is_neither_parked_nor_counted() -> None:
+def test_other_event_type_is_neither_parked_nor_counted() -> None:
     here = TranslatedBatches()
     here.accept("xxx")
     here.accept("xx", OTHER)
@@ -58,7 +58,8 @@ def test_another_event_type_is_neither_parked_nor_counted() -> None:
     assert here.waiting() == [3]
 
 
-def test_records_that_do_not_decode_are_counted_by_topic_among_all_its_records() -> None:
+def test_undecodable_records_are_counted_by_topic() -> None:
+    """Undecodable records are counted as a share of all records of their topic."""
     here = TranslatedBatches()
     here.accept("xx....", None)
     here.accept("xx", None)
@@ -70,7 +71,9 @@ def test_records_that_do_not_decode_are_counted_by_topic_among_all_its_records()
     assert here.waiting() == []
 
 
-def test_what_is_parked_is_written_in_order_once_it_is_accepted_and_settled_on_its_acknowledgement() -> None:
+def test_accepted_failures_are_written_in_order_and_settled() -> None:
+    """Parked failures are written in order after a directive, and settled on acknowledgement."""
+
     async def run() -> None:
         here = TranslatedBatches()
         here.accept("x" * 1000)
@@ -91,7 +94,7 @@ def test_what_is_parked_is_written_in_order_once_it_is_accepted_and_settled_on_i
     asyncio.run(run())
 
 
-def test_a_guard_that_closes_again_keeps_what_was_not_written_yet() -> None:
+def test_second_trip_keeps_failures_not_yet_written() -> None:
     async def run() -> None:
         here = TranslatedBatches()
         here.accept("x" * 1000)
@@ -110,7 +113,7 @@ def test_a_guard_that_closes_again_keeps_what_was_not_written_yet() -> None:
     asyncio.run(run())
 
 
-def test_what_is_parked_of_a_tenure_that_ended_is_forgotten_and_released() -> None:
+def test_parked_failures_of_ended_ledger_are_released() -> None:
     async def run() -> None:
         here = TranslatedBatches()
         here.accept("x" * 10)
@@ -130,7 +133,7 @@ def test_what_is_parked_of_a_tenure_that_ended_is_forgotten_and_released() -> No
     asyncio.run(run())
 
 
-def test_what_is_parked_of_a_tenure_that_ended_while_it_is_written_is_not_written() -> None:
+def test_ledger_ended_during_writing_stops_its_dead_letters() -> None:
     async def run() -> None:
         here = TranslatedBatches()
         here.accept("x" * 1000)
@@ -144,7 +147,8 @@ def test_what_is_parked_of_a_tenure_that_ended_while_it_is_written_is_not_writte
     asyncio.run(run())
 
 
-def test_a_quarantine_of_positions_writes_what_is_parked_of_them_as_that_and_leaves_the_rest() -> None:
+def test_quarantined_offset_is_written_and_rest_stays_parked() -> None:
+    """Parked failures at quarantined offsets are written as quarantined; the others stay parked."""
     here = TranslatedBatches()
     here.accept("xxxxxx")
     here.shelf.acknowledge()
@@ -165,7 +169,7 @@ def test_a_quarantine_of_positions_writes_what_is_parked_of_them_as_that_and_lea
     assert here.waiting() == [1], "its guard is still closed"
 
 
-def test_a_quarantine_reaches_records_that_do_not_decode_unless_it_names_a_destination() -> None:
+def test_quarantine_with_destination_skips_undecodable_records() -> None:
     here = TranslatedBatches()
     here.accept("xxxx", None)
     here.settling.parked_failures.apply_directives(quarantine(2, destination="yotpo"))
@@ -175,7 +179,7 @@ def test_a_quarantine_reaches_records_that_do_not_decode_unless_it_names_a_desti
     assert here.shelf.dead_letters[-1].fault.cause is DeadLetterCause.QUARANTINED
 
 
-def test_what_is_quarantined_already_when_it_is_found_is_neither_counted_nor_parked() -> None:
+def test_failure_already_quarantined_is_not_counted_or_parked() -> None:
     here = TranslatedBatches()
     here.settling.parked_failures.apply_directives(quarantine(0, 1, 4))
     here.accept("xxxxxx")
@@ -188,14 +192,14 @@ def test_what_is_quarantined_already_when_it_is_found_is_neither_counted_nor_par
     assert here.waiting() == [2]
 
 
-def test_a_quarantine_by_key_reaches_nothing_that_could_not_be_said() -> None:
+def test_quarantine_by_key_matches_no_failed_translation() -> None:
     here = TranslatedBatches()
     here.accept("xxxx")
     here.settling.parked_failures.apply_directives(Directives([Quarantine(0, "", "orders", key="k")]))
     assert here.waiting() == [2]
 
 
-def test_a_quarantine_writes_nothing_of_a_tenure_that_ended() -> None:
+def test_quarantine_writes_nothing_of_ended_ledger() -> None:
     here = TranslatedBatches()
     here.accept("xxxx")
     here.settling.accounting.close(here.ledger)

@@ -6,7 +6,7 @@ from consumer.delivery.record_buffer import DELIVERY_BYTES
 from tests.unit.pipeline_harness import P, Q, house, until
 
 
-def test_the_frontier_is_committed_as_it_moves_and_only_then() -> None:
+def test_committable_offset_is_committed_when_it_changes() -> None:
     async def run() -> None:
         async with house() as here:
             here.assign(P)
@@ -23,7 +23,7 @@ def test_the_frontier_is_committed_as_it_moves_and_only_then() -> None:
     asyncio.run(run())
 
 
-def test_skipped_records_are_booked_and_pass_and_bad_ones_wait_for_their_letter() -> None:
+def test_skipped_records_settle_and_bad_ones_wait_for_dead_letter() -> None:
     async def run() -> None:
         async with house() as here:
             here.assign(P)
@@ -40,7 +40,7 @@ def test_skipped_records_are_booked_and_pass_and_bad_ones_wait_for_their_letter(
     asyncio.run(run())
 
 
-def test_the_deliveries_made_of_records_are_told_by_event_type() -> None:
+def test_translated_deliveries_are_reported_by_event_type() -> None:
     async def run() -> None:
         async with house() as here:
             here.assign(P)
@@ -51,7 +51,7 @@ def test_the_deliveries_made_of_records_are_told_by_event_type() -> None:
     asyncio.run(run())
 
 
-def test_a_full_pipeline_accepts_no_more_until_there_is_room_and_forgets_nothing() -> None:
+def test_full_pipeline_waits_for_room_and_drops_nothing() -> None:
     async def run() -> None:
         async with house(records=4) as here:
             here.assign(P)
@@ -71,7 +71,7 @@ def test_a_full_pipeline_accepts_no_more_until_there_is_room_and_forgets_nothing
     asyncio.run(run())
 
 
-def test_many_small_deliveries_of_one_record_fill_the_limit_of_bytes() -> None:
+def test_many_small_deliveries_of_one_record_fill_byte_limit() -> None:
     async def run() -> None:
         async with house() as here:
             here.assign(P)
@@ -85,7 +85,7 @@ def test_many_small_deliveries_of_one_record_fill_the_limit_of_bytes() -> None:
     asyncio.run(run())
 
 
-def test_one_full_partition_among_others_keeps_nobody_waiting() -> None:
+def test_one_full_partition_does_not_block_others() -> None:
     async def run() -> None:
         async with house(records=4) as here:
             here.assign(P, Q)
@@ -97,7 +97,9 @@ def test_one_full_partition_among_others_keeps_nobody_waiting() -> None:
     asyncio.run(run())
 
 
-def test_a_missing_schema_stops_its_partition_only_and_what_waits_goes_on_in_order() -> None:
+def test_missing_schema_stops_only_its_partition() -> None:
+    """Records that waited for the schema continue in order."""
+
     async def run() -> None:
         async with house() as here:
             here.assign(P, Q)
@@ -116,7 +118,7 @@ def test_a_missing_schema_stops_its_partition_only_and_what_waits_goes_on_in_ord
     asyncio.run(run())
 
 
-def test_waiting_for_a_schema_ends_by_the_clock_though_another_partition_is_never_quiet() -> None:
+def test_schema_grace_ends_while_other_partition_is_busy() -> None:
     async def run() -> None:
         async with house(records=10_000, grace_check_s=0.1) as here:
             here.assign(P, Q)

@@ -25,7 +25,9 @@ async def flooded(here: PipelineHarness, count: int = 200) -> None:
     await here.give(P, *range(count))
 
 
-def test_parked_records_fill_their_share_of_the_limits_and_good_ones_of_their_topic_go_on() -> None:
+def test_parked_records_count_against_limits_and_others_continue() -> None:
+    """Parked records fill their share of the limits; good records of their topic continue."""
+
     async def run() -> None:
         async with house(records=100) as here:
             here.translator.bad = set(range(0, 1000, 2)) | set(range(80))
@@ -51,7 +53,7 @@ def test_parked_records_fill_their_share_of_the_limits_and_good_ones_of_their_to
     asyncio.run(run())
 
 
-def test_a_parked_record_weighs_what_its_letter_takes_in_memory() -> None:
+def test_parked_record_weighs_as_much_as_its_dead_letter() -> None:
     async def run() -> None:
         async with house() as here:
             await flooded(here, 90)
@@ -62,7 +64,7 @@ def test_a_parked_record_weighs_what_its_letter_takes_in_memory() -> None:
     asyncio.run(run())
 
 
-def test_leaving_does_not_wait_for_what_is_parked_and_gives_it_up() -> None:
+def test_shutdown_releases_parked_records_without_waiting() -> None:
     async def run() -> None:
         async with house() as here:
             await flooded(here, 90)
@@ -75,7 +77,7 @@ def test_leaving_does_not_wait_for_what_is_parked_and_gives_it_up() -> None:
     asyncio.run(run())
 
 
-def test_directives_reach_the_lanes_the_guards_and_the_poll_thread() -> None:
+def test_directives_reach_lanes_guards_and_poll_thread() -> None:
     async def run() -> None:
         async with house() as here:
             gap = AcceptGap(until_ms=0, reason="", topic="orders", partition=1, stopped_at=7, to="latest")
@@ -89,7 +91,8 @@ def test_directives_reach_the_lanes_the_guards_and_the_poll_thread() -> None:
     asyncio.run(run())
 
 
-def test_with_the_real_translator_a_registry_that_knows_no_id_parks_all_but_the_first() -> None:
+def test_registry_without_schemas_parks_all_but_first_failures() -> None:
+    """With the real translator and a registry that knows no id."""
     made = translator(entry("{s: status}"), SCHEMA)
     made.learn_unknown(2, NOW_MS)
     lot = [Kept(framed(2, b""), offset, stamp_ms=NOW_MS - 3_600_000) for offset in range(10)]

@@ -82,7 +82,8 @@ def past(story: str, options: PoisonDetectionOptions | None = None) -> tuple[Poi
         (BatchRefused(Fault(TransientCause.BATCH_REFUSED)), False),
     ],
 )
-def test_a_failure_speaks_against_what_was_sent_unless_it_says_later(verdict: Verdict, *, against: bool) -> None:
+def test_failure_counts_against_content_unless_postponed(verdict: Verdict, *, against: bool) -> None:
+    """Statuses that postpone the request (408, 425, 429) say nothing about its content."""
     assert counts_as_failure(verdict) is against
 
 
@@ -115,13 +116,13 @@ def test_a_failure_speaks_against_what_was_sent_unless_it_says_later(verdict: Ve
         ("fsfsbsf", 4, 1),
     ],
 )
-def test_a_failure_is_damning_if_others_succeeded_since_the_one_before(story: str, failures: int, damning: int) -> None:
+def test_failure_counts_if_others_succeeded_since_previous(story: str, failures: int, damning: int) -> None:
     _, mine = past(story)
     assert mine.failure_history is not None
     assert (mine.failure_history.failures, mine.failure_history.counted_failures) == (failures, damning)
 
 
-def test_as_many_successes_are_needed_as_the_options_say() -> None:
+def test_other_successes_option_sets_successes_needed() -> None:
     _, mine = past("fsfssf", PoisonDetectionOptions(other_successes=2))
     assert mine.failure_history is not None
     assert mine.failure_history.counted_failures == 1
@@ -139,9 +140,10 @@ def test_as_many_successes_are_needed_as_the_options_say() -> None:
         ("fffff", True, False, False),
     ],
 )
-def test_a_batch_is_guilty_by_enough_damning_failures_of_its_oldest_the_last_one_among_them(
+def test_batch_is_poison_after_enough_counted_failures(
     story: str, *, failing: bool, suspect: bool, guilty: bool
 ) -> None:
+    """The history of the oldest delivery decides, and its last failure must count."""
     suspicion, mine = past(story, PoisonDetectionOptions(failures=2))
     batch = [mine, one(1)]
     assert suspicion.keeps_failing(batch) is failing
@@ -173,14 +175,14 @@ def test_a_batch_is_guilty_by_enough_damning_failures_of_its_oldest_the_last_one
         ("ftfssstf", 100.0, True),  # though it, too, shows that the destination is up
     ],
 )
-def test_a_lone_one_is_given_up_after_the_time_and_the_others_that_it_takes(
-    story: str, now: float, *, hopeless: bool
-) -> None:
+def test_single_delivery_is_given_up_after_time_and_successes(story: str, now: float, *, hopeless: bool) -> None:
+    """A single delivery is given up after the configured time, failures and successes of others."""
     suspicion, mine = past(story, PoisonDetectionOptions(failures=2, give_up_after_s=10.0, give_up_successes=3))
     assert suspicion.should_give_up(mine, now) is hopeless
 
 
-def test_a_half_of_a_suspect_is_guilty_at_its_next_damning_failure_but_given_up_by_its_own_past_only() -> None:
+def test_half_is_poison_at_next_counted_failure() -> None:
+    """A half of a split batch is poison at its next counted failure, but only its own history gives it up."""
     suspicion = PoisonDetector(PoisonDetectionOptions(failures=2, give_up_after_s=0.0, give_up_successes=1))
     old, young, unheard = one(0), one(1), one(2)
     others = [one(n) for n in range(10, 15)]
@@ -200,7 +202,8 @@ def test_a_half_of_a_suspect_is_guilty_at_its_next_damning_failure_but_given_up_
     assert suspicion.should_give_up(young, 2.0)
 
 
-def test_what_failed_together_shares_its_evidence_and_what_did_not_keeps_its_own() -> None:
+def test_deliveries_with_same_history_share_one_object() -> None:
+    """Deliveries that failed together share one history, others keep their own."""
     suspicion, batch = PoisonDetector(PoisonDetectionOptions()), [one(n) for n in range(4)]
     suspicion._record_failure(batch[:2], 0.0)
     suspicion.record_success([one(9)])
@@ -217,7 +220,7 @@ def test_what_failed_together_shares_its_evidence_and_what_did_not_keeps_its_own
     ]
 
 
-def test_how_often_it_failed_alone_is_counted_from_when_it_last_stood_alone() -> None:
+def test_lone_failures_count_without_gap() -> None:
     told = {story: past(story)[1].failure_history for story in ("b", "f", "bff", "ffbf", "ffxf")}
     assert {story: known and known.lone_failures for story, known in told.items()} == {
         "b": 0,
@@ -228,7 +231,8 @@ def test_how_often_it_failed_alone_is_counted_from_when_it_last_stood_alone() ->
     }
 
 
-def test_what_is_halved_stays_a_suspect_through_an_outage_that_sets_its_past_back() -> None:
+def test_split_batch_stays_candidate_after_outage() -> None:
+    """An outage resets the counted failures, but halves of a split batch stay candidates."""
     suspicion, mine = past("bsb", PoisonDetectionOptions(failures=1))
     suspicion._mark_split([mine, one(1)])
     suspicion._record_failure([one(2)], 5.0)
@@ -241,7 +245,8 @@ def test_what_is_halved_stays_a_suspect_through_an_outage_that_sets_its_past_bac
 # ── Waiting apart ──
 
 
-def test_what_waits_by_itself_is_tried_when_its_time_has_come_and_others_had_their_turn() -> None:
+def test_isolated_batch_is_due_after_back_off_and_a_success() -> None:
+    """An isolated batch is tried when it is due and a queued batch had its turn."""
     apart = IsolatedBatches()
     assert apart.next_due_s == float("inf")
     assert apart.take_due(100.0, others=False) is None
@@ -257,7 +262,7 @@ def test_what_waits_by_itself_is_tried_when_its_time_has_come_and_others_had_the
     assert apart.next_due_s == float("inf")
 
 
-def test_what_waits_for_nobody_any_more_is_forgotten() -> None:
+def test_prune_drops_isolated_batches_without_deliveries() -> None:
     apart = IsolatedBatches()
     for number in range(3):
         apart.add(("apart", number), 10.0 - number, 1)
@@ -265,7 +270,7 @@ def test_what_waits_for_nobody_any_more_is_forgotten() -> None:
     assert (apart.next_due_s, apart.candidates) == (9.0, 2)
 
 
-def test_assessment_retries_isolates_splits_and_gives_up() -> None:
+def test_assessments_go_from_retry_to_give_up() -> None:
     """A batch that fails while others succeed is retried, isolated, split, and its poison given up in the end."""
     detector = PoisonDetector(PoisonDetectionOptions(failures=2, give_up_after_s=5.0, give_up_successes=1))
     batch, others = [one(0), one(1)], [one(n) for n in range(10, 15)]
@@ -282,7 +287,7 @@ def test_assessment_retries_isolates_splits_and_gives_up() -> None:
     assert fail(batch[:1], 99.0) == FailureAssessment(FailureAction.GIVE_UP, is_poison=True)
 
 
-def test_assessment_of_an_outage_only_isolates() -> None:
+def test_outage_isolates_and_never_splits() -> None:
     """Nothing succeeds elsewhere: however often a delivery fails, it is not poison."""
     detector, mine = (
         PoisonDetector(PoisonDetectionOptions(failures=2, give_up_after_s=0.0, give_up_successes=1)),

@@ -26,36 +26,38 @@ def probed(queue: KeyedQueue, proof: ProbeFilter, *, but: tuple[int, ...] = ()) 
     return None if chosen is None else chosen.slot
 
 
-def test_the_oldest_that_can_prove_something_goes_before_all_that_cannot() -> None:
+def test_oldest_proof_at_head_of_key_is_probed_first() -> None:
     queue, proof, _ = waiting((1, FINE), (1, REFUSED), (2, REFUSED), (3, REFUSED))
     assert probed(queue, proof) == 2
 
 
-def test_what_stands_before_one_that_can_goes_where_none_that_can_is_the_oldest_of_its_key() -> None:
+def test_delivery_ahead_of_proof_goes_if_no_head_is_proof() -> None:
     queue, proof, _ = waiting((1, FINE), (2, FINE), (2, REFUSED))
     assert probed(queue, proof) == 1
     assert slots(queue, lambda _: GUARD) == []
     assert probed(queue, proof) == 2
 
 
-def test_it_is_of_the_key_in_which_the_fewest_stand_before_one_that_can() -> None:
+def test_key_with_fewest_deliveries_ahead_of_proof_is_chosen() -> None:
     rows = [(1, FINE), (1, FINE), (1, REFUSED), (2, FINE), (2, REFUSED), (3, FINE), (3, FINE), (3, REFUSED)]
     queue, proof, _ = waiting(*rows)
     assert probed(queue, proof) == 3
 
 
-def test_nothing_goes_before_one_that_waits_behind_something_that_cannot_go() -> None:
+def test_key_blocked_ahead_of_proof_is_not_chosen() -> None:
+    """A delivery that cannot be sent stands before the proof, so its key is left out."""
     queue, proof, _ = waiting((1, FINE), (1, ELSEWHERE), (1, REFUSED), (2, FINE), (2, FINE), (2, REFUSED))
     assert probed(queue, proof) == 3
 
 
-def test_nor_where_all_that_can_had_their_turn_or_nothing_can() -> None:
+def test_no_probe_without_unprobed_key_that_has_proof() -> None:
     queue, proof, _ = waiting((1, FINE), (1, REFUSED), (2, FINE))
     assert probed(queue, proof, but=(1,)) is None
     assert queue.find_probe(HELD, lambda _: True, proof) is None
 
 
-def test_a_key_whose_letter_is_not_acknowledged_and_a_tenure_that_went_probe_nothing() -> None:
+def test_pending_dead_letter_and_revoked_ledger_are_not_probed() -> None:
+    """Neither a key with a pending dead letter nor a revoked ledger is probed."""
     queue, proof, made = waiting((1, REFUSED), (2, REFUSED), (3, FINE), (3, REFUSED))
     queue.block_key(1)
     gone = FakeLedger(may_send=False)

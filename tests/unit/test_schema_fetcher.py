@@ -68,7 +68,7 @@ def fetcher(
     )
 
 
-def test_why_a_schema_is_not_there_is_known_until_it_is() -> None:
+def test_problem_of_missing_schema_is_shown_until_found() -> None:
     async def run() -> None:
         registry, translator, learned = (
             FakeRegistry(RegistryUnreachable("x"), RegistryUnauthorized("x"), SchemaFound("{}")),
@@ -95,7 +95,9 @@ def test_why_a_schema_is_not_there_is_known_until_it_is() -> None:
     asyncio.run(run())
 
 
-def test_an_asking_that_falls_ends_the_pipeline_and_lets_no_record_wait_in_silence() -> None:
+def test_crashed_fetch_fails_done_future() -> None:
+    """Otherwise records would wait forever without a log line."""
+
     async def run() -> None:
         registry, translator = FakeRegistry(SchemaFound("{}"), SchemaFound("{}")), FakeTranslator()
         translator.falls = True
@@ -111,7 +113,7 @@ def test_an_asking_that_falls_ends_the_pipeline_and_lets_no_record_wait_in_silen
     asyncio.run(run())
 
 
-def test_without_a_registry_a_schema_is_unknown_at_once() -> None:
+def test_no_registry_reports_schema_unknown_at_once() -> None:
     async def run() -> None:
         translator, learned = FakeTranslator(), asyncio.Event()
         learning = fetcher(no_registry, translator, learned.set)
@@ -125,7 +127,7 @@ def test_without_a_registry_a_schema_is_unknown_at_once() -> None:
     asyncio.run(run())
 
 
-def test_who_stops_asking_is_not_taken_for_fallen() -> None:
+def test_close_is_not_reported_as_crash() -> None:
     async def run() -> None:
         registry = FakeRegistry(SchemaUnknown())
         learning = fetcher(registry.fetch, FakeTranslator())

@@ -55,7 +55,7 @@ class SettlementHarness:
         return all(a.counts(left).mismatch == 0 for a, left in zip(accounts, still_open, strict=True))
 
 
-def test_what_was_delivered_is_settled_and_booked_and_makes_room() -> None:
+def test_delivered_is_settled_counted_and_reported() -> None:
     house = SettlementHarness()
     house.settling.sink_of("yotpo").delivered(house.deliveries)
     assert house.ledger.committable_offset() == 2
@@ -64,14 +64,14 @@ def test_what_was_delivered_is_settled_and_booked_and_makes_room() -> None:
     assert house.rooms == 1
 
 
-def test_nothing_is_settled_twice() -> None:
+def test_second_settlement_raises() -> None:
     house = SettlementHarness()
     house.settling.delivered("yotpo", house.deliveries)
     with pytest.raises(LedgerError):
         house.settling.delivered("yotpo", house.deliveries)
 
 
-def test_a_refused_delivery_is_settled_when_its_letter_is_acknowledged_and_never_before() -> None:
+def test_refused_delivery_is_settled_on_acknowledgement_only() -> None:
     house = SettlementHarness()
     house.settling.sink_of("yotpo").refused(house.deliveries[0], REFUSED, house.ack)
     assert (house.ledger.committable_offset(), house.acknowledged, house.settling.pending_dead_letters()) == (0, 0, 1)
@@ -85,7 +85,7 @@ def test_a_refused_delivery_is_settled_when_its_letter_is_acknowledged_and_never
     assert house.balanced()
 
 
-def test_a_letter_says_what_was_refused_how_often_and_since_when() -> None:
+def test_dead_letter_has_cause_attempts_and_times() -> None:
     house = SettlementHarness()
     house.deliveries[0].attempts, house.deliveries[0].first_failed_ms = 3, 77
     house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
@@ -96,7 +96,7 @@ def test_a_letter_says_what_was_refused_how_often_and_since_when() -> None:
     assert letter.message is house.ledger.record(0)
 
 
-def test_late_outcomes_of_a_released_tenure_move_nothing_and_free_the_key() -> None:
+def test_late_outcome_of_ended_ledger_only_frees_key() -> None:
     house = SettlementHarness()
     house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
     house.settling.accounting.close(house.ledger)
@@ -111,7 +111,7 @@ def test_late_outcomes_of_a_released_tenure_move_nothing_and_free_the_key() -> N
     assert house.balanced()
 
 
-def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
+def test_failed_translation_is_owed_until_dead_letter_is_written() -> None:
     house = SettlementHarness(owed=0)
     ledger = PartitionLedger(Partition("orders", 1), 1, 0, 3)
     record = FakeRecord(5)
@@ -133,7 +133,7 @@ def test_what_could_not_be_said_is_owed_and_ends_with_its_letter() -> None:
     assert [(accounts[n].owed, accounts[n].dead_lettered) for n in ("copilot", "yotpo", "")] == [(0, 0), (1, 1), (1, 1)]
 
 
-def test_letters_to_a_topic_that_takes_none_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stalled_dead_letters_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     house = SettlementHarness()
     house.settling.refused("yotpo", house.deliveries[0], REFUSED, house.ack)
     assert house.settling.dead_letters_in_flight()

@@ -97,12 +97,13 @@ def in_loop(test: Callable[[], None]) -> None:
     asyncio.run(run())
 
 
-def test_without_a_window_no_time_is_too_old_or_too_new(clocks: Clocks) -> None:
+def test_no_window_accepts_every_event_time(clocks: Clocks) -> None:
     watched = Watched(clocks)
     assert [watched.reason(at, None) for at in (0, NOW_S, NOW_S * 2)] == [None, None, None]
 
 
-def test_within_the_window_nothing_waits_and_outside_of_it_nothing_can_go(clocks: Clocks) -> None:
+def test_event_outside_window_is_refused(clocks: Clocks) -> None:
+    """Within the window nothing waits; outside of it the event is refused."""
     watched = Watched(clocks).agreeing()
     assert watched.reason(NOW_S) is None
     assert watched.reason(NOW_S - 3600) is None
@@ -111,7 +112,7 @@ def test_within_the_window_nothing_waits_and_outside_of_it_nothing_can_go(clocks
     assert future == Fault(DeadLetterCause.OUT_OF_WINDOW, "the event's time lies in the future")
 
 
-def test_events_of_one_second_ahead_share_one_timer(clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_ahead_in_same_second_share_one_timer(clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> None:
     def test() -> None:
         set_for: list[float] = []
         loop = asyncio.get_running_loop()
@@ -131,7 +132,7 @@ def test_events_of_one_second_ahead_share_one_timer(clocks: Clocks, monkeypatch:
     in_loop(test)
 
 
-def test_a_closed_window_releases_nothing_any_more(clocks: Clocks) -> None:
+def test_closed_window_releases_nothing(clocks: Clocks) -> None:
     async def run() -> None:
         left, closed = Watched(clocks), Watched(clocks)
         scopes = [each.reason(NOW_S + 0.01) for each in (closed, left)]
@@ -146,7 +147,7 @@ def test_a_closed_window_releases_nothing_any_more(clocks: Clocks) -> None:
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Foo 2026", "Thu, 01 Jan 99999999999 00:00:00 GMT"])
-def test_what_is_no_date_teaches_nothing(clocks: Clocks, date: str | None) -> None:
+def test_invalid_date_is_ignored(clocks: Clocks, date: str | None) -> None:
     watched = Watched(clocks)
     watched.window.record_server_date(date)
     assert not watched.window.date_known
@@ -156,14 +157,16 @@ def test_what_is_no_date_teaches_nothing(clocks: Clocks, date: str | None) -> No
 
 
 @pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000"])
-def test_a_date_is_read_in_utc_however_its_zone_is_written(clocks: Clocks, zone: str) -> None:
+def test_date_is_read_as_utc_in_each_zone_notation(clocks: Clocks, zone: str) -> None:
     watched = Watched(clocks)
     watched.window.record_server_date(formatdate(NOW_S + 90).replace("-0000", zone))
     assert watched.window.skew_s == pytest.approx(90)
 
 
 @pytest.mark.parametrize("event_s", [NOW_S + 61, NOW_S - 3601], ids=["ahead", "too old"])
-def test_before_their_clock_is_known_nothing_is_refused_and_a_probe_is_due_soon(clocks: Clocks, event_s: float) -> None:
+def test_unknown_server_clock_holds_and_probes_soon(clocks: Clocks, event_s: float) -> None:
+    """Before the destination's clock is known, nothing is refused and a probe is due soon."""
+
     def test() -> None:
         watched = Watched(clocks)
         assert [watched.reason(event_s), watched.reason(event_s), watched.reason(NOW_S)] == [SKEW, SKEW, None]
@@ -179,7 +182,7 @@ def test_before_their_clock_is_known_nothing_is_refused_and_a_probe_is_due_soon(
     in_loop(test)
 
 
-def test_what_was_heard_long_ago_says_nothing_of_today(clocks: Clocks) -> None:
+def test_old_date_is_not_trusted(clocks: Clocks) -> None:
     def test() -> None:
         watched = Watched(clocks).agreeing()
         for now in (clocks.turned_s + DATE_VALID_S, clocks.turned_s + DATE_VALID_S + 1):
@@ -193,7 +196,7 @@ def test_what_was_heard_long_ago_says_nothing_of_today(clocks: Clocks) -> None:
     in_loop(test)
 
 
-def test_where_everything_that_waited_is_looked_at_anew_the_hold_begins_anew(clocks: Clocks) -> None:
+def test_drop_revoked_ends_hold_and_next_check_starts_it_anew(clocks: Clocks) -> None:
     def test() -> None:
         watched = Watched(clocks)
         watched.window.drop_revoked()
@@ -207,7 +210,9 @@ def test_where_everything_that_waited_is_looked_at_anew_the_hold_begins_anew(clo
     in_loop(test)
 
 
-def test_while_the_clocks_disagree_it_holds_and_says_so_once(clocks: Clocks) -> None:
+def test_disagreeing_clocks_start_one_hold(clocks: Clocks) -> None:
+    """The hold is reported once, and no probe is sent while the disagreement is known."""
+
     def test() -> None:
         watched = Watched(clocks)
         watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
@@ -222,7 +227,7 @@ def test_while_the_clocks_disagree_it_holds_and_says_so_once(clocks: Clocks) -> 
     in_loop(test)
 
 
-def test_an_answer_that_shows_the_clocks_agree_releases_at_once_what_was_held(clocks: Clocks) -> None:
+def test_date_that_agrees_releases_held_deliveries_at_once(clocks: Clocks) -> None:
     def test() -> None:
         watched = Watched(clocks)
         watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
@@ -235,7 +240,7 @@ def test_an_answer_that_shows_the_clocks_agree_releases_at_once_what_was_held(cl
     in_loop(test)
 
 
-def test_a_clock_put_right_is_seen_at_the_next_look_without_another_answer(clocks: Clocks) -> None:
+def test_corrected_clock_ends_hold_without_a_response(clocks: Clocks) -> None:
     async def run() -> None:
         watched = Watched(clocks, probe_s=0.01)
         watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))

@@ -20,7 +20,7 @@ def quarantine(lanes: DispatcherHarness, slot: int) -> Directives:
     return Directives([Quarantine(9, "", partition.topic, partition.index, lanes.ledger.record(slot).offset())])
 
 
-def test_what_is_paused_waits_and_goes_on_in_order_when_it_is_lifted() -> None:
+def test_paused_deliveries_continue_in_order_after_pause() -> None:
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
@@ -43,7 +43,7 @@ def test_what_is_paused_waits_and_goes_on_in_order_when_it_is_lifted() -> None:
     asyncio.run(run())
 
 
-def test_a_pause_stops_what_failed_before_it_and_no_other_destination() -> None:
+def test_pause_stops_retries_of_its_destination_only() -> None:
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1) as lanes:
             down = fake.faults.add(Respond(500))
@@ -61,7 +61,7 @@ def test_a_pause_stops_what_failed_before_it_and_no_other_destination() -> None:
     asyncio.run(run())
 
 
-def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
+def test_paused_delivery_does_not_probe_held_endpoint(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def run() -> None:
@@ -94,7 +94,9 @@ def test_a_pause_is_kept_while_an_endpoint_is_held_and_nothing_probes_it(
     asyncio.run(run())
 
 
-def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes_on() -> None:
+def test_quarantined_offset_is_dead_lettered_without_request() -> None:
+    """Its key continues."""
+
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1) as lanes:
             lanes.dispatcher.apply_directives(Directives([Pause(9, "", "customerio")]))
@@ -112,7 +114,7 @@ def test_a_position_in_quarantine_is_dead_lettered_with_no_call_and_its_key_goes
     asyncio.run(run())
 
 
-def test_a_key_in_quarantine_is_dead_lettered_whole_until_it_is_lifted() -> None:
+def test_quarantined_key_is_dead_lettered_until_lifted() -> None:
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=2) as lanes:
             partition = lanes.ledger.partition
@@ -130,7 +132,7 @@ def test_a_key_in_quarantine_is_dead_lettered_whole_until_it_is_lifted() -> None
     asyncio.run(run())
 
 
-def test_quarantine_ends_the_wait_of_what_waits_by_itself() -> None:
+def test_quarantine_ends_wait_of_isolated_delivery() -> None:
     async def run() -> None:
         never = PoisonDetectionOptions(failures=1, give_up_after_s=3600)
         async with (
@@ -148,7 +150,7 @@ def test_quarantine_ends_the_wait_of_what_waits_by_itself() -> None:
     asyncio.run(run())
 
 
-def test_what_is_on_the_wire_when_a_pause_comes_is_answered_and_settled() -> None:
+def test_request_in_flight_at_pause_is_settled() -> None:
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1) as lanes:
             gate = Gate()

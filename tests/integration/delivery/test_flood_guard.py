@@ -56,7 +56,9 @@ def accept_all(cause: DeadLetterCause = REFUSED) -> Directives:
     return Directives([AcceptRefusals(until_ms=0, reason="", cause=cause, destination=None, event_type=RETURN)])
 
 
-def test_a_flood_closes_the_guard_other_types_go_on_and_a_probe_that_is_taken_opens_it() -> None:
+def test_flood_trips_guard_until_probe_is_accepted() -> None:
+    """Other event types continue meanwhile."""
+
     async def run() -> None:
         async with refusing_copilot(lanes=2) as (fake, lanes, rule):
             returns = flood(lanes, "custom_event")
@@ -89,7 +91,9 @@ def test_a_flood_closes_the_guard_other_types_go_on_and_a_probe_that_is_taken_op
     asyncio.run(run())
 
 
-def test_refusals_that_come_after_it_closed_wait_though_many_calls_were_on_the_wire() -> None:
+def test_late_refusals_wait_after_trip() -> None:
+    """Refusals of requests that were in flight at the trip wait too."""
+
     async def run() -> None:
         async with refusing_yotpo(lanes=8, probe_s=600.0) as (fake, lanes, _):
             returns = flood(lanes, "event", 64)
@@ -103,7 +107,7 @@ def test_refusals_that_come_after_it_closed_wait_though_many_calls_were_on_the_w
     asyncio.run(run())
 
 
-def test_a_call_that_is_refused_whole_is_halved_no_further_once_its_type_waits() -> None:
+def test_refused_batch_is_not_split_after_trip() -> None:
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
@@ -123,7 +127,9 @@ def test_a_call_that_is_refused_whole_is_halved_no_further_once_its_type_waits()
     asyncio.run(run())
 
 
-def test_what_waits_keeps_the_order_of_its_key_and_later_ones_of_the_key_wait_behind_it() -> None:
+def test_waiting_deliveries_keep_order_of_their_key() -> None:
+    """Later deliveries of the key wait behind them."""
+
     async def run() -> None:
         async with refusing_yotpo(lanes=1) as (fake, lanes, rule):
             flood(lanes, "event", 5)
@@ -140,7 +146,7 @@ def test_what_waits_keeps_the_order_of_its_key_and_later_ones_of_the_key_wait_be
     asyncio.run(run())
 
 
-def test_a_probe_of_another_entry_of_the_type_is_delivered_and_opens_nothing() -> None:
+def test_accepted_delivery_of_other_entry_does_not_reset() -> None:
     async def run() -> None:
         async with refusing_copilot(lanes=1) as (fake, lanes, rule):
             flood(lanes, "custom_event", 9)
@@ -156,7 +162,9 @@ def test_a_probe_of_another_entry_of_the_type_is_delivered_and_opens_nothing() -
     asyncio.run(run())
 
 
-def test_a_directive_opens_it_at_once_all_that_waited_is_dead_lettered_and_afterwards_counting_starts_afresh() -> None:
+def test_directive_resets_guard_and_counting_restarts() -> None:
+    """A directive resets the guard at once, and everything that waited is dead-lettered."""
+
     async def run() -> None:
         async with refusing_copilot(lanes=2, probe_s=600.0) as (_, lanes, _):
             returns = flood(lanes, "custom_event")
@@ -175,7 +183,7 @@ def test_a_directive_opens_it_at_once_all_that_waited_is_dead_lettered_and_after
     asyncio.run(run())
 
 
-def test_events_that_are_too_old_are_dead_lettered_however_many_there_are() -> None:
+def test_out_of_window_events_never_trip_guard() -> None:
     async def run() -> None:
         async with refusing_copilot(lanes=1) as (_, lanes, _):
             lanes.owe(["fine"], [1], "custom_event")
@@ -189,7 +197,7 @@ def test_events_that_are_too_old_are_dead_lettered_however_many_there_are() -> N
     asyncio.run(run())
 
 
-def test_a_partition_that_goes_leaves_the_guard_closed_and_the_next_tenures_first_probe_opens_it() -> None:
+def test_revocation_keeps_guard_tripped_until_next_probe() -> None:
     async def run() -> None:
         async with refusing_copilot(lanes=2) as (fake, lanes, rule):
             flood(lanes, "custom_event")
@@ -208,7 +216,9 @@ def test_a_partition_that_goes_leaves_the_guard_closed_and_the_next_tenures_firs
     asyncio.run(run())
 
 
-def test_an_endpoint_that_is_held_while_the_guard_is_closed_is_probed_first_and_both_end() -> None:
+def test_endpoint_held_during_trip_is_probed_first() -> None:
+    """Both the hold and the trip end."""
+
     async def run() -> None:
         async with refusing_copilot(lanes=2) as (fake, lanes, rule):
             returns = flood(lanes, "custom_event")
@@ -232,7 +242,9 @@ def test_an_endpoint_that_is_held_while_the_guard_is_closed_is_probed_first_and_
     asyncio.run(run())
 
 
-def test_a_key_with_a_letter_a_closed_guard_and_a_held_endpoint_ends_once_all_is_mended() -> None:
+def test_key_behind_dead_letter_guard_and_hold_ends() -> None:
+    """A key waits for a dead letter, a tripped guard and a held endpoint; it ends once all three do."""
+
     async def run() -> None:
         async with refusing_copilot(lanes=1) as (fake, lanes, rule):
             gone = fake.faults.add(Respond(404), when=lambda request: "consent" in request.path)

@@ -19,7 +19,9 @@ def is_consent(incoming: IncomingRequest) -> bool:
 
 
 @pytest.mark.parametrize("fine_before", [1, 3])
-def test_new_keys_that_begin_with_what_is_fine_and_come_faster_than_probes_keep_no_guard_shut(fine_before: int) -> None:
+def test_new_keys_faster_than_probes_do_not_prevent_reset(fine_before: int) -> None:
+    """New keys arrive faster than probes, each beginning with deliveries that prove nothing."""
+
     async def run() -> None:
         async with refusing_copilot(lanes=2) as (fake, lanes, _):
             flood(lanes, "custom_event", 9)
@@ -52,7 +54,7 @@ def test_new_keys_that_begin_with_what_is_fine_and_come_faster_than_probes_keep_
     asyncio.run(run())
 
 
-def test_what_stands_before_the_only_one_that_can_prove_something_goes_first_and_in_order() -> None:
+def test_deliveries_ahead_of_only_proof_go_first_in_order() -> None:
     async def run() -> None:
         async with refusing_copilot(lanes=1) as (fake, lanes, rule):
             flood(lanes, "custom_event", 5)
@@ -68,7 +70,7 @@ def test_what_stands_before_the_only_one_that_can_prove_something_goes_first_and
     asyncio.run(run())
 
 
-def test_between_two_probes_what_can_prove_nothing_goes_on_one_by_one_until_one_of_it_fails() -> None:
+def test_passthrough_goes_one_by_one_until_one_fails() -> None:
     async def run() -> None:
         async with refusing_copilot(lanes=2, probe_s=600.0) as (fake, lanes, _):
             flood(lanes, "custom_event", 9)
@@ -90,7 +92,7 @@ def test_between_two_probes_what_can_prove_nothing_goes_on_one_by_one_until_one_
     asyncio.run(run())
 
 
-def test_one_lane_with_a_single_key_takes_no_turn_from_the_keys_of_another() -> None:
+def test_lane_with_single_key_takes_no_probe_from_other_lane() -> None:
     async def run() -> None:
         async with refusing_copilot(lanes=2, probe_s=0.02) as (fake, lanes, _):
             flood(lanes, "custom_event", 9)
@@ -106,7 +108,9 @@ def test_one_lane_with_a_single_key_takes_no_turn_from_the_keys_of_another() -> 
     asyncio.run(run())
 
 
-def test_under_a_rate_other_types_have_their_turns_between_those_of_what_waits_at_the_guard() -> None:
+def test_other_event_types_are_sent_under_rate_limit() -> None:
+    """Under a rate limit, other event types go between the deliveries that wait for the guard."""
+
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
@@ -127,9 +131,9 @@ def test_under_a_rate_other_types_have_their_turns_between_those_of_what_waits_a
     asyncio.run(run())
 
 
-def test_a_letter_for_a_cause_that_is_let_through_takes_a_key_its_turn_only_where_it_could_have_proved_something() -> (
-    None
-):
+def test_exempt_refusal_marks_key_only_if_it_was_proof() -> None:
+    """An exempt refusal leaves its key marked as probed only if the delivery could have proved something."""
+
     async def run() -> None:
         async with refusing_copilot(lanes=1, probe_s=600.0) as (_, lanes, _):
             flood(lanes, "custom_event", 9)

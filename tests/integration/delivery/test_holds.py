@@ -22,7 +22,9 @@ class LargestDraw(Random):
         return 0.999
 
 
-def test_refused_credentials_hold_with_one_prober_and_resume_at_once_when_the_secret_changes() -> None:
+def test_rejected_credentials_hold_until_secret_changes() -> None:
+    """Rejected credentials hold the endpoint with one prober; a changed secret ends the hold at once."""
+
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
@@ -50,7 +52,7 @@ def test_refused_credentials_hold_with_one_prober_and_resume_at_once_when_the_se
     asyncio.run(run())
 
 
-def test_a_changed_secret_is_tried_long_before_the_next_probe() -> None:
+def test_changed_secret_is_tried_before_next_probe() -> None:
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
@@ -66,7 +68,9 @@ def test_a_changed_secret_is_tried_long_before_the_next_probe() -> None:
     asyncio.run(run())
 
 
-def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_the_good_one() -> None:
+def test_half_written_secret_never_replaces_good_one() -> None:
+    """A half-written secret read during a hold costs one request."""
+
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
@@ -90,7 +94,7 @@ def test_half_of_a_secret_read_during_a_hold_costs_one_call_and_never_replaces_t
     asyncio.run(run())
 
 
-def test_a_hold_ends_by_itself_when_their_side_is_mended_and_its_probes_take_different_keys() -> None:
+def test_hold_ends_when_endpoint_works_and_probes_vary_keys() -> None:
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
@@ -111,7 +115,7 @@ def test_a_hold_ends_by_itself_when_their_side_is_mended_and_its_probes_take_dif
     asyncio.run(run())
 
 
-def test_a_consent_endpoint_that_is_gone_holds_consents_while_collect_flows() -> None:
+def test_gone_consent_endpoint_does_not_hold_collect() -> None:
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
@@ -136,7 +140,7 @@ def test_a_consent_endpoint_that_is_gone_holds_consents_while_collect_flows() ->
     asyncio.run(run())
 
 
-def test_two_endpoints_held_in_one_lane_are_both_probed_until_both_are_mended() -> None:
+def test_two_held_endpoints_in_one_lane_are_both_probed() -> None:
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
@@ -155,7 +159,9 @@ def test_two_endpoints_held_in_one_lane_are_both_probed_until_both_are_mended() 
     asyncio.run(run())
 
 
-def test_a_deferred_call_whose_key_is_held_elsewhere_is_sent_again_and_the_hold_is_still_probed() -> None:
+def test_deferred_request_with_key_held_elsewhere_is_retried() -> None:
+    """A key that waits for a held endpoint does not block the retry, and the hold is still probed."""
+
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
@@ -176,7 +182,9 @@ def test_a_deferred_call_whose_key_is_held_elsewhere_is_sent_again_and_the_hold_
     asyncio.run(run())
 
 
-def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one_probes() -> None:
+def test_delivery_too_old_behind_hold_is_refused_at_probe() -> None:
+    """A younger delivery probes instead."""
+
     async def run() -> None:
         later_s = 0.0
 
@@ -203,7 +211,7 @@ def test_what_grew_too_old_behind_a_hold_is_refused_at_a_probe_and_a_younger_one
     asyncio.run(run())
 
 
-def test_a_held_partition_that_goes_leaves_no_key_blocked_for_the_next_ledger() -> None:
+def test_revoked_held_partition_leaves_no_key_blocked() -> None:
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
@@ -221,7 +229,9 @@ def test_a_held_partition_that_goes_leaves_no_key_blocked_for_the_next_ledger() 
     asyncio.run(run())
 
 
-def test_a_barred_answer_while_others_succeed_holds_nobody_and_backs_off() -> None:
+def test_blocked_response_while_others_succeed_backs_off() -> None:
+    """Other requests succeed, so no hold starts."""
+
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,

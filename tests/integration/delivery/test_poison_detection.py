@@ -65,9 +65,9 @@ async def outage(fake: Fake, lanes: DispatcherHarness, status: int, calls: int) 
 @pytest.mark.parametrize(
     ("status", "headers"), [(500, {}), (403, {}), (503, {"Retry-After": "0"})], ids=["500", "403", "503 and a wait"]
 )
-def test_an_event_that_is_never_accepted_is_given_up_its_neighbours_arrive_once_and_an_outage_gives_up_none(
-    status: int, headers: dict[str, str], count: int
-) -> None:
+def test_never_accepted_event_is_given_up(status: int, headers: dict[str, str], count: int) -> None:
+    """Its neighbours arrive once, and an outage gives nothing up."""
+
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
@@ -92,7 +92,9 @@ def test_an_event_that_is_never_accepted_is_given_up_its_neighbours_arrive_once_
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_an_event_that_is_never_answered_is_given_up_and_an_outage_gives_up_none(count: int) -> None:
+def test_event_without_response_is_given_up(count: int) -> None:
+    """An outage gives nothing up."""
+
     async def run() -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
@@ -117,7 +119,7 @@ def test_an_event_that_is_never_answered_is_given_up_and_an_outage_gives_up_none
     asyncio.run(run())
 
 
-def test_what_fails_by_itself_does_not_hold_its_lane() -> None:
+def test_isolated_delivery_does_not_block_its_lane() -> None:
     async def run() -> None:
         never = PoisonDetectionOptions(failures=2, give_up_after_s=3600)
         async with (
@@ -142,7 +144,7 @@ def test_what_fails_by_itself_does_not_hold_its_lane() -> None:
     asyncio.run(run())
 
 
-def test_a_suspect_that_is_forbidden_holds_nobody_any_more() -> None:
+def test_forbidden_poison_candidate_starts_no_more_holds() -> None:
     async def run() -> None:
         never = PoisonDetectionOptions(failures=2, give_up_after_s=3600)
         async with (
@@ -166,7 +168,7 @@ def test_a_suspect_that_is_forbidden_holds_nobody_any_more() -> None:
     asyncio.run(run())
 
 
-def test_what_waits_by_itself_when_its_partition_goes_is_not_sent_again() -> None:
+def test_isolated_delivery_of_revoked_partition_is_not_sent() -> None:
     async def run() -> None:
         never = PoisonDetectionOptions(failures=1, give_up_after_s=3600)
         async with (

@@ -10,7 +10,7 @@ from consumer.demo.fakes.fault_rules import Garbage
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 
 
-def test_an_event_a_little_ahead_of_the_clock_waits_for_its_time_and_its_key_with_it() -> None:
+def test_event_slightly_ahead_waits_and_blocks_its_key() -> None:
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
@@ -28,7 +28,9 @@ def test_an_event_a_little_ahead_of_the_clock_waits_for_its_time_and_its_key_wit
     asyncio.run(run())
 
 
-def test_an_event_too_old_is_dead_lettered_before_any_call_once_an_answer_has_told_the_time() -> None:
+def test_too_old_event_is_dead_lettered_without_request() -> None:
+    """After one response has shown the destination's time."""
+
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
@@ -48,7 +50,7 @@ def test_an_event_too_old_is_dead_lettered_before_any_call_once_an_answer_has_to
     asyncio.run(run())
 
 
-def test_while_the_clocks_disagree_nothing_is_refused_for_its_time() -> None:
+def test_disagreeing_clocks_refuse_nothing() -> None:
     async def run() -> None:
         shift = 0.0
         async with (
@@ -73,7 +75,7 @@ def test_while_the_clocks_disagree_nothing_is_refused_for_its_time() -> None:
 
 
 @pytest.mark.parametrize("lanes_", [1, 4])
-def test_a_slow_clock_of_ours_refuses_nothing_though_no_answer_has_told_the_time(lanes_: int) -> None:
+def test_slow_local_clock_refuses_nothing_before_first_date(lanes_: int) -> None:
     async def run() -> None:
         shift = -600.0  # from the start: every event appears to be in the future
         async with (
@@ -98,7 +100,7 @@ def test_a_slow_clock_of_ours_refuses_nothing_though_no_answer_has_told_the_time
     asyncio.run(run())
 
 
-def test_the_first_event_of_all_is_too_old_and_its_own_probe_tells_so() -> None:
+def test_too_old_first_event_is_refused_after_its_own_probe() -> None:
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
@@ -115,7 +117,9 @@ def test_the_first_event_of_all_is_too_old_and_its_own_probe_tells_so() -> None:
     asyncio.run(run())
 
 
-def test_where_no_answer_tells_the_time_the_destination_itself_judges_one_event_after_another() -> None:
+def test_responses_without_date_let_destination_decide() -> None:
+    """Without a `Date`, events are sent one after another and the destination decides."""
+
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
@@ -132,7 +136,9 @@ def test_where_no_answer_tells_the_time_the_destination_itself_judges_one_event_
     asyncio.run(run())
 
 
-def test_an_endpoint_held_since_before_the_time_was_known_is_probed_with_what_may_be_too_old() -> None:
+def test_held_endpoint_is_probed_while_clock_is_unknown() -> None:
+    """Deliveries that may be out of the window probe an endpoint held before the first `Date`."""
+
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
@@ -153,7 +159,7 @@ def test_an_endpoint_held_since_before_the_time_was_known_is_probed_with_what_ma
     asyncio.run(run())
 
 
-def test_an_answer_whose_date_is_no_date_teaches_nothing_and_ends_nothing() -> None:
+def test_response_with_invalid_date_changes_nothing() -> None:
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
