@@ -1,8 +1,9 @@
-"""A lane's deliveries in order, what of them may go now, and the batches that wait apart after failures.
+"""A lane's deliveries in order, and the batches that wait in isolation after failures.
 
-Non-obvious: what may not go is set *aside* under the scope it waits for, and its key is blocked with it, so that later
-deliveries of the key follow it aside. All that is aside of one key is under one scope, the one its oldest waits for,
-and aside always comes before the queue when a scope is released: that keeps the order of every key without numbering.
+Non-obvious: a delivery that may not be sent yet moves to the deliveries that wait for its reason, and its key is blocked
+with that reason, so that later deliveries of the key follow it there. All waiting deliveries of one key have one reason,
+that of the oldest. When a reason ends, its deliveries go before the queue. That keeps the order of every key without
+sequence numbers.
 """
 
 from __future__ import annotations
@@ -20,46 +21,47 @@ if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
 
 WaitReason: TypeAlias = tuple[str, object]
-"""What deliveries wait for: ("endpoint", a held one), ("letter", key of one being dead-lettered), ("clock", when),
-("apart", number: a batch that keeps failing, and waits by itself), ("paused", what)."""
+"""Why deliveries wait: ("endpoint", held endpoint), ("guard", event type of a tripped flood guard), ("dead_letter", key
+that waits for an acknowledgement), ("clock", second of the event), ("isolated", number of a batch that keeps
+failing), ("paused", "")."""
 
 Waits: TypeAlias = "Callable[[Delivery], WaitReason | Fault | None]"
-"""What a delivery must wait for, why it can never go, or `None` where it may go now."""
+"""Returns why a delivery must wait, why it can never be sent, or `None` if it may be sent now."""
 
-_Wait: TypeAlias = "tuple[float, int, WaitReason, int]"
+_IsolatedBatch: TypeAlias = "tuple[float, int, WaitReason, int]"
 
-_THEIR_OWN = ("letter", "apart")
-"""Kinds of scope that end at a time of their own, whatever else changes."""
+_SELF_ENDING = ("dead_letter", "isolated")
+"""Kinds of reasons that end by themselves, whatever else changes."""
 
-_NOWHERE: WaitReason = ("", None)
+_NO_REASON: WaitReason = ("", None)
 
 _NEVER = float("inf")
 
 
 class ProbeFilter(NamedTuple):
-    """What a probe is for: not every delivery that waits for a scope can show that it has ended."""
+    """Which waiting deliveries can probe: not each of them can show that the reason has ended."""
 
     proves: Callable[[Delivery], bool]
-    """Whether a delivery can."""
+    """Returns True if the delivery can show it."""
     passes: Callable[[Delivery], bool]
-    """Whether one that stands behind the oldest of its key could go once that is gone, as far as can be foreseen."""
+    """Returns True if a delivery behind the oldest of its key could be sent after that one, as far as is known."""
 
 
 ANY = ProbeFilter(lambda _: True, lambda _: True)
 
 
 class KeyedQueue:
-    """The queue of one lane: per key strictly first in, first out."""
+    """The queue of one lane: strictly first in, first out per key."""
 
     def __init__(self) -> None:
         """Start empty."""
         self._queue: deque[Delivery] = deque()
-        self._aside: dict[WaitReason, deque[Delivery]] = {}
+        self._waiting: dict[WaitReason, deque[Delivery]] = {}
         self._blocked: dict[int, WaitReason] = {}
-        self._letters: dict[int, int] = {}
+        self._dead_letters: dict[int, int] = {}
 
     def __len__(self) -> int:
-        """Return how many are queued, those aside not counted."""
+        """Return the number of queued deliveries, without the waiting ones."""
         return len(self._queue)
 
     def first(self) -> Delivery:
@@ -67,217 +69,225 @@ class KeyedQueue:
         return self._queue[0]
 
     def append(self, deliveries: Iterable[Delivery]) -> None:
-        """Queue deliveries, in order."""
+        """Append deliveries in order."""
         self._queue.extend(deliveries)
 
     def requeue(self, batch: Sequence[Delivery]) -> int:
-        """Put a batch that has not ended back to where it came from, those of ledgers that send no more left out.
+        """Put an unfinished batch back to its place. Drop deliveries of ledgers that may not send.
 
-        Return the bytes of the bodies left out.
+        Return the bytes of the dropped bodies.
         """
         return self._put_back(batch, None)
 
-    def isolate(self, batch: Sequence[Delivery], scope: WaitReason) -> int:
-        """Put a batch that has not ended aside under a scope of its own, so that other keys can go on without it.
+    def isolate(self, batch: Sequence[Delivery], reason: WaitReason) -> int:
+        """Let an unfinished batch wait for a reason of its own, so that other keys are sent without it.
 
-        What comes after it in its keys follows it. Those whose key waits for a letter wait for that. Return the bytes
-        of the bodies left out.
+        Later deliveries of its keys follow it. A delivery whose key waits for a dead letter waits for that instead.
+        Return the bytes of the dropped bodies.
         """
-        return self._put_back(batch, scope)
+        return self._put_back(batch, reason)
 
-    def _put_back(self, batch: Sequence[Delivery], apart: WaitReason | None) -> int:
-        left_out = bytes_of(delivery for delivery in batch if not delivery.ledger.may_send)
+    def _put_back(self, batch: Sequence[Delivery], isolated: WaitReason | None) -> int:
+        dropped = bytes_of(delivery for delivery in batch if not delivery.ledger.may_send)
         batch = [delivery for delivery in batch if delivery.ledger.may_send]
-        keys = {delivery.key for delivery in batch if delivery.key not in self._letters}
+        keys = {delivery.key for delivery in batch if delivery.key not in self._dead_letters}
         if self._blocked:
-            # Later ones of a key may have been set aside when the batch was formed. They wait for a scope of their own,
-            # which says nothing about this one: all of the key is looked at anew.
+            # Later deliveries of a key may have begun to wait when the batch was formed. Their reason says nothing about
+            # this delivery, so the whole key is checked again.
             self._unblock(keys)
-        if apart is not None:
-            self._blocked.update(dict.fromkeys(keys, apart))
+        if isolated is not None:
+            self._blocked.update(dict.fromkeys(keys, isolated))
         for delivery in reversed(batch):
-            scope = self._blocked.get(delivery.key)
-            (self._queue if scope is None else self._aside.setdefault(scope, deque())).appendleft(delivery)
-        return left_out
+            reason = self._blocked.get(delivery.key)
+            (self._queue if reason is None else self._waiting.setdefault(reason, deque())).appendleft(delivery)
+        return dropped
 
     def take_batch(self, waits: Waits | None, refuse: Callable[[Delivery, Fault], None]) -> list[Delivery]:
-        """Take the next batch. `waits` is asked about each delivery, unless there is nothing it could say.
+        """Take the next batch. Call `refuse` for a delivery that can never be sent.
 
-        The common case, with nothing blocked and nothing to ask, pays nothing for it.
+        `waits` is called for each delivery; `None` if no delivery has a reason to wait. That is the common case, and it
+        costs nothing while no key is blocked.
         """
         if waits is None and not self._blocked:
             return next_batch(self._queue, None)
 
         def admit(delivery: Delivery) -> bool:
-            scope = self._blocked.get(delivery.key)
-            if scope is None:
+            blocked_by = self._blocked.get(delivery.key)
+            if blocked_by is None:
                 reason = None if waits is None else waits(delivery)
                 if reason is None:
                     return True
                 if isinstance(reason, Fault):
                     refuse(delivery, reason)
                     return False
-                scope = self._blocked[delivery.key] = reason
-            self._aside.setdefault(scope, deque()).append(delivery)
+                blocked_by = self._blocked[delivery.key] = reason
+            self._waiting.setdefault(blocked_by, deque()).append(delivery)
             return False
 
         return next_batch(self._queue, admit)
 
     def take_probe(
-        self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter = ANY
+        self, reason: WaitReason, fit: Callable[[Delivery], bool], probe_filter: ProbeFilter = ANY
     ) -> Delivery | None:
-        """Take a delivery aside under `scope` that is the oldest of its key and `fit`, to be sent by itself.
+        """Take one delivery that waits for `reason`, is the oldest of its key and is `fit`, to be sent by itself.
 
-        The first that can prove something. Where none can that is the oldest of its key: that of the key in which the
-        fewest stand before one that can, since these must go before it. The rest of the key goes back to the queue, to
-        be looked at anew when that call has ended.
+        The first such delivery that can prove something is taken. If none can, the oldest is taken of the key that has
+        the fewest deliveries before one that can, since these must be sent first. The rest of the key goes back to the
+        queue and is checked again after the request.
         """
-        chosen = self.find_probe(scope, fit, proof)
+        chosen = self.find_probe(reason, fit, probe_filter)
         if chosen is not None:
             self._unblock({chosen.key})
             self._queue.remove(chosen)
         return chosen
 
     def find_probe(
-        self, scope: WaitReason, fit: Callable[[Delivery], bool], proof: ProbeFilter = ANY
+        self, reason: WaitReason, fit: Callable[[Delivery], bool], probe_filter: ProbeFilter = ANY
     ) -> Delivery | None:
-        """Return what `take_probe` would take."""
+        """Return the delivery that `take_probe` would take."""
         chosen, fewest = None, _NEVER
-        heads: dict[int, Delivery] = {}
-        before: dict[int, float] = dict.fromkeys(self._letters, _NEVER)  # of each key, how many cannot prove anything
-        for delivery in self._aside.get(scope, ()):
+        oldest: dict[int, Delivery] = {}
+        # Of each key, how many deliveries that cannot prove anything come first.
+        before: dict[int, float] = dict.fromkeys(self._dead_letters, _NEVER)
+        for delivery in self._waiting.get(reason, ()):
             if not delivery.ledger.may_send:
                 continue
             key = delivery.key
             count = before.get(key, 0)
             if not count:
-                heads[key] = delivery
+                oldest[key] = delivery
             if count >= fewest:
                 continue
             before[key] = _NEVER
-            if count and not proof.passes(delivery):
+            if count and not probe_filter.passes(delivery):
                 continue
-            if not proof.proves(delivery):
+            if not probe_filter.proves(delivery):
                 before[key] = count + 1
-            elif fit(heads[key]):
-                chosen, fewest = heads[key], count
+            elif fit(oldest[key]):
+                chosen, fewest = oldest[key], count
                 if not count:
                     break
         return chosen
 
-    def count_waiting(self, scope: WaitReason) -> int:
-        """Count what is aside under `scope`."""
-        return len(self._aside.get(scope, ()))
+    def count_waiting(self, reason: WaitReason) -> int:
+        """Return the number of deliveries that wait for `reason`."""
+        return len(self._waiting.get(reason, ()))
 
-    def release(self, scope: WaitReason) -> None:
-        """Put back what waited for `scope`, before everything queued."""
-        for key in [key for key, blocked in self._blocked.items() if blocked == scope]:
+    def release(self, reason: WaitReason) -> None:
+        """Put the deliveries that waited for `reason` back, before all queued ones."""
+        for key in [key for key, blocked_by in self._blocked.items() if blocked_by == reason]:
             self._unmark(key)
-        self._queue.extendleft(reversed(self._aside.pop(scope, ())))
+        self._queue.extendleft(reversed(self._waiting.pop(reason, ())))
 
-    def recheck(self, touched: Callable[[Delivery], bool]) -> None:
-        """Put back all that waits for something that may have changed, and what is apart and `touched` by it."""
-        for scope, waiting in list(self._aside.items()):
-            if scope[0] not in _THEIR_OWN or (scope[0] == "apart" and any(map(touched, waiting))):
-                self.release(scope)
+    def recheck(self, affected: Callable[[Delivery], bool]) -> None:
+        """Put back the deliveries whose reason may have changed.
+
+        Isolated batches keep waiting, unless a delivery of theirs is `affected`.
+        """
+        for reason, waiting in list(self._waiting.items()):
+            if reason[0] not in _SELF_ENDING or (reason[0] == "isolated" and any(map(affected, waiting))):
+                self.release(reason)
 
     def block_key(self, key: int) -> None:
-        """Let nothing of `key` go until as many letters as are written for it were acknowledged."""
-        self._letters[key] = self._letters.get(key, 0) + 1
-        # What is aside already stays under the scope it waits for, and is looked at anew after the last letter.
-        self._blocked.setdefault(key, ("letter", key))
+        """Block `key` until all dead letters that are being written for it are acknowledged."""
+        self._dead_letters[key] = self._dead_letters.get(key, 0) + 1
+        # Waiting deliveries keep their reason. They are checked again after the last acknowledgement.
+        self._blocked.setdefault(key, ("dead_letter", key))
 
     def record_acknowledgement(self, key: int) -> None:
-        """Note that one letter of `key` was acknowledged."""
-        self._letters[key] -= 1
-        if not self._letters[key]:
-            del self._letters[key]
-            # One put back meanwhile stands before what was aside under a scope that speaks of a later one: whoever ends
-            # that scope, or probes it, would never reach this one. All of the key is looked at anew.
-            if self._blocked.get(key, _NOWHERE)[0] != "apart":
+        """Record that one dead letter of `key` was acknowledged."""
+        self._dead_letters[key] -= 1
+        if not self._dead_letters[key]:
+            del self._dead_letters[key]
+            # A delivery put back meanwhile is before the one that gave the key its reason. Neither the end of that
+            # reason nor its probe would reach it, so the whole key is checked again.
+            if self._blocked.get(key, _NO_REASON)[0] != "isolated":
                 self._unblock({key})
 
     def drop_revoked(self) -> int:
-        """Forget deliveries whose ledger sends no more, and look anew at what was behind them.
+        """Drop deliveries of ledgers that may not send, and check the deliveries behind them again.
 
-        Return the bytes of the bodies forgotten.
+        Return the bytes of the dropped bodies.
         """
-        forgotten = sum(
+        dropped = sum(
             bytes_of(delivery for delivery in waiting if not delivery.ledger.may_send)
-            for waiting in (self._queue, *self._aside.values())
+            for waiting in (self._queue, *self._waiting.values())
         )
-        # A key may have been blocked by one that is forgotten now: what came after it need not wait for the same, and
-        # nobody would release it.
+        # The dropped delivery may have given its key the reason. The later ones need not wait for the same, and nothing
+        # would release them.
         self.recheck(lambda _: False)
-        self._queue = _sending(self._queue)
-        self._aside = {scope: some for scope, waiting in self._aside.items() if (some := _sending(waiting))}
-        waiting = {delivery.key for some in self._aside.values() for delivery in some}
-        for key in [key for key in self._blocked if key not in waiting]:
+        self._queue = _sendable(self._queue)
+        self._waiting = {
+            reason: sendable for reason, waiting in self._waiting.items() if (sendable := _sendable(waiting))
+        }
+        keys = {delivery.key for waiting in self._waiting.values() for delivery in waiting}
+        for key in [key for key in self._blocked if key not in keys]:
             self._unmark(key)
-        return forgotten
+        return dropped
 
     def _unmark(self, key: int) -> None:
-        """Block a key no more, but for the letters that are still to be acknowledged."""
-        if key in self._letters:
-            self._blocked[key] = ("letter", key)
+        """End a key's reason. While dead letters of it are not acknowledged, it stays blocked for them."""
+        if key in self._dead_letters:
+            self._blocked[key] = ("dead_letter", key)
         else:
             del self._blocked[key]
 
     def _unblock(self, keys: set[int]) -> None:
-        """Put back what is aside of these keys, before everything queued."""
-        scopes = {self._blocked.pop(key) for key in keys if key in self._blocked}
-        for scope in scopes:
-            waiting = self._aside.pop(scope, deque())
+        """Put the waiting deliveries of these keys back, before all queued ones."""
+        reasons = {self._blocked.pop(key) for key in keys if key in self._blocked}
+        for reason in reasons:
+            waiting = self._waiting.pop(reason, deque())
             self._queue.extendleft(reversed([delivery for delivery in waiting if delivery.key in keys]))
             if rest := deque(delivery for delivery in waiting if delivery.key not in keys):
-                self._aside[scope] = rest
+                self._waiting[reason] = rest
 
 
-def _sending(deliveries: Iterable[Delivery]) -> deque[Delivery]:
+def _sendable(deliveries: Iterable[Delivery]) -> deque[Delivery]:
     return deque(delivery for delivery in deliveries if delivery.ledger.may_send)
 
 
 class IsolatedBatches:
-    """One lane's batches apart, by when each may be tried again."""
+    """One lane's isolated batches, ordered by the time of their next attempt."""
 
     def __init__(self) -> None:
-        """Start with none."""
-        self._waits: list[_Wait] = []
+        """Start empty."""
+        self._batches: list[_IsolatedBatch] = []
         self._count = 0
-        self._others_turn = False
+        self._others_first = False
 
     @property
     def next_due_s(self) -> float:
-        """When the next one may be tried (monotonic seconds); infinite without any."""
-        return self._waits[0][0] if self._waits else float("inf")
+        """When the next batch may be tried (monotonic seconds); infinite if there is none."""
+        return self._batches[0][0] if self._batches else float("inf")
 
     @property
     def candidates(self) -> int:
-        """How many deliveries were suspects when they were set apart."""
-        return sum(suspects for _, _, _, suspects in self._waits)
+        """How many deliveries were poison candidates when they were isolated."""
+        return sum(candidates for _, _, _, candidates in self._batches)
 
-    def add(self, scope: WaitReason, due_s: float, suspects: int) -> None:
-        """Let what is aside under `scope` wait until `due_s`; so many deliveries of it are suspects."""
-        self._count += 1  # two may be due at the same time, and scopes have no order
-        heappush(self._waits, (due_s, self._count, scope, suspects))
-        self._others_turn = True
+    def add(self, reason: WaitReason, due_s: float, candidates: int) -> None:
+        """Let the batch that waits for `reason` wait until `due_s`; `candidates` of its deliveries are candidates."""
+        self._count += 1  # two batches may be due at the same time, and reasons have no order
+        heappush(self._batches, (due_s, self._count, reason, candidates))
+        self._others_first = True
 
     def take_due(self, now: float, *, others: bool) -> WaitReason | None:
-        """Return the scope to be tried now, which waits no more, or `None`: none is due, or it is the others' turn.
+        """Remove the batch to try now and return its reason; `None` if no batch is due or others go first.
 
-        `others`: whether anything else is queued. It goes first until one of its calls went well: without that nothing
-        would prove a suspect, and with many of them due again and again nothing else would ever go.
+        `others`: True if other deliveries are queued. They go first until one of their requests succeeds. Without a
+        success elsewhere nothing would prove a candidate, and many batches that are due again and again would keep all
+        other deliveries from being sent.
         """
-        if self.next_due_s > now or (others and self._others_turn):
+        if self.next_due_s > now or (others and self._others_first):
             return None
-        self._others_turn = True
-        return heappop(self._waits)[2]
+        self._others_first = True
+        return heappop(self._batches)[2]
 
     def record_success(self) -> None:
-        """Note that a call of the lane did not fail."""
-        self._others_turn = False
+        """Record that a request of the lane did not fail."""
+        self._others_first = False
 
-    def prune(self, wanted: Callable[[WaitReason], int]) -> None:
-        """Forget those under which nothing waits any more."""
-        self._waits = [wait for wait in self._waits if wanted(wait[2])]
-        heapify(self._waits)
+    def prune(self, count_waiting: Callable[[WaitReason], int]) -> None:
+        """Remove the batches that have no waiting delivery any more."""
+        self._batches = [batch for batch in self._batches if count_waiting(batch[2])]
+        heapify(self._batches)

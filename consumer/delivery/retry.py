@@ -141,7 +141,7 @@ class OutcomeHandler:
     def _apart(self, batch: Sequence[Delivery], due_s: float) -> None:
         """Let a batch wait by itself, its lane going on with other keys."""
         suspects = len(batch) if self._context.poison_detector.is_candidate(batch) else 0
-        scope: WaitReason = ("apart", self._context.next_fragment())
+        scope: WaitReason = ("isolated", self._context.next_fragment())
         self.open_bytes -= self._queue.isolate(batch, scope)
         if self._queue.count_waiting(scope):
             self.isolated.add(scope, due_s, suspects)

@@ -68,7 +68,7 @@ class QueueSeen(RuleBasedStateMachine):
     # ── What is always so ──
 
     def aside(self) -> list[Delivery]:
-        return [each for waiting in self.queue._aside.values() for each in waiting]
+        return [each for waiting in self.queue._waiting.values() for each in waiting]
 
     @invariant()
     def nothing_is_lost_or_doubled(self) -> None:
@@ -79,16 +79,16 @@ class QueueSeen(RuleBasedStateMachine):
     @invariant()
     def whatever_waits_somebody_will_release(self) -> None:
         lettered = {each.key for each in self.letters}
-        for scope, waiting in self.queue._aside.items():
+        for scope, waiting in self.queue._waiting.items():
             kind, what = scope
             heads = {each.key: each for each in reversed(waiting)}
             for key, head in heads.items():
                 assert self.queue._blocked[key] == scope
-                if kind == "letter":
+                if kind == "dead_letter":
                     assert key == what
                     assert key in lettered
                 elif key not in lettered:
-                    if kind == "apart":
+                    if kind == "isolated":
                         assert what in self.apart
                     elif kind == "endpoint":
                         assert head.envelope.endpoint == what
@@ -99,4 +99,4 @@ class QueueSeen(RuleBasedStateMachine):
                     else:
                         assert head.slot in self.early
         for key, scope in self.queue._blocked.items():
-            assert any(each.key == key for each in self.queue._aside.get(scope, ())) or key in lettered
+            assert any(each.key == key for each in self.queue._waiting.get(scope, ())) or key in lettered

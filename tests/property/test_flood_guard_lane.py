@@ -211,14 +211,14 @@ class Floods(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_or_doubled(self) -> None:
-        aside = [each for waiting in self.queue._aside.values() for each in waiting]
+        aside = [each for waiting in self.queue._waiting.values() for each in waiting]
         letters = [each for each, _ in self.letters]
         here = [each for each in [*self.queue._queue, *aside, *self.wire, *letters] if each.ledger.may_send]
         assert Counter(map(id, here)) == Counter(id(each) for some in self.owed.values() for each in some)
 
     @invariant()
     def what_waits_is_of_a_type_that_is_closed(self) -> None:
-        for (scope, kind), waiting in self.queue._aside.items():
+        for (scope, kind), waiting in self.queue._waiting.items():
             if scope == "guard" and waiting:
                 assert kind in self.closed_now
         assert {kind for kind, _ in self.guarding.circuit_breakers} == self.closed_now

@@ -60,7 +60,7 @@ class QueueMachine(QueueSeen):
     @precondition(lambda self: not self.wire and self.guarded)
     @rule(kind=st.integers(0, 1))
     def probe_a_guard(self, kind: int) -> None:
-        waiting = list(self.queue._aside.get(("guard", kind), ()))
+        waiting = list(self.queue._waiting.get(("guard", kind), ()))
         one = self.queue.take_probe(("guard", kind), lambda each: each.slot in self.guarded)
         if one is not None:
             self.wire = [one]
@@ -100,8 +100,8 @@ class QueueMachine(QueueSeen):
             self.members.setdefault(each.fragment, set()).add(each.slot)
         gone = sum(len(each.body) for each in self.wire if not each.ledger.may_send)
         number = next(self.pieces)
-        assert self.queue.isolate(self.wire, ("apart", number)) == gone
-        if self.queue.count_waiting(("apart", number)):
+        assert self.queue.isolate(self.wire, ("isolated", number)) == gone
+        if self.queue.count_waiting(("isolated", number)):
             self.apart[number] = {each.slot for each in self.wire}
         self.wire = []
 
@@ -110,19 +110,19 @@ class QueueMachine(QueueSeen):
     def its_own_wait_is_over(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(sorted(self.apart)))
         del self.apart[number]
-        self.queue.release(("apart", number))
+        self.queue.release(("isolated", number))
 
     @rule(slot=st.integers(0, 30))
     def something_is_said_of_one(self, slot: int) -> None:
         self.queue.recheck(lambda each: each.slot == slot)
         self.forget_what_is_empty()
-        assert {kind for kind, _ in self.queue._aside} <= {"letter", "apart"}
-        kept = [each for scope, waiting in self.queue._aside.items() if scope[0] == "apart" for each in waiting]
+        assert {kind for kind, _ in self.queue._waiting} <= {"dead_letter", "isolated"}
+        kept = [each for scope, waiting in self.queue._waiting.items() if scope[0] == "isolated" for each in waiting]
         assert slot not in {each.slot for each in kept}
 
     def forget_what_is_empty(self) -> None:
         self.apart = {
-            number: some for number, some in self.apart.items() if self.queue.count_waiting(("apart", number))
+            number: some for number, some in self.apart.items() if self.queue.count_waiting(("isolated", number))
         }
 
     @precondition(lambda self: self.wire)
@@ -212,7 +212,7 @@ class QueueMachine(QueueSeen):
             self.held.discard(endpoint)
             self.queue.release(("endpoint", endpoint))
         for number in self.apart:
-            self.queue.release(("apart", number))
+            self.queue.release(("isolated", number))
         for each in list(self.letters):
             self.acknowledge(each)
         while self.queue:
@@ -220,7 +220,7 @@ class QueueMachine(QueueSeen):
             self.delivered()
         assert not any(self.owed.values())
         assert not self.queue._blocked
-        assert not any(self.queue._aside.values())
+        assert not any(self.queue._waiting.values())
 
 
 TestTheQueue = QueueMachine.TestCase

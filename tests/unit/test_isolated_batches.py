@@ -4,7 +4,7 @@ from consumer.delivery.keyed_queue import KeyedQueue, WaitReason
 from tests.property.test_batch import FakeLedger
 from tests.unit.test_keyed_queue import HELD, consents_are_held, never, one, slots
 
-ONE, OTHER = ("apart", 1), ("apart", 2)
+ONE, OTHER = ("isolated", 1), ("isolated", 2)
 
 
 def apart(queue: KeyedQueue, scope: WaitReason) -> list[int]:
@@ -98,7 +98,7 @@ def test_what_may_have_changed_is_looked_at_anew_and_what_is_apart_only_where_it
         queue.count_waiting(ONE),
         queue.count_waiting(OTHER),
         queue.count_waiting(HELD),
-        queue.count_waiting(("letter", 4)),
+        queue.count_waiting(("dead_letter", 4)),
     ) == (1, 0, 0, 1)
     assert slots(queue) == [2]
     assert slots(queue) == [1]

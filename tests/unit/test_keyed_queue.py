@@ -225,7 +225,7 @@ def test_the_oldest_of_a_key_waits_for_a_reason_of_its_own_once_its_keys_letters
 
 
 def test_a_letter_acknowledged_leaves_apart_what_failed_by_itself() -> None:
-    queue, apart = KeyedQueue(), ("apart", 1)
+    queue, apart = KeyedQueue(), ("isolated", 1)
     queue.append([one(1, 0), one(1, 1)])
     batch = queue.take_batch(None, never)
     queue.isolate(batch, apart)

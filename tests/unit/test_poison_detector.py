@@ -250,22 +250,22 @@ def test_isolated_batch_is_due_after_back_off_and_a_success() -> None:
     apart = IsolatedBatches()
     assert apart.next_due_s == float("inf")
     assert apart.take_due(100.0, others=False) is None
-    apart.add(("apart", 1), 10.0, 4)
-    apart.add(("apart", 2), 10.0, 0)
+    apart.add(("isolated", 1), 10.0, 4)
+    apart.add(("isolated", 2), 10.0, 0)
     assert (apart.next_due_s, apart.candidates) == (10.0, 4)
     assert apart.take_due(9.9, others=False) is None
     assert apart.take_due(10.0, others=True) is None
     apart.record_success()
-    assert apart.take_due(10.0, others=True) == ("apart", 1)
+    assert apart.take_due(10.0, others=True) == ("isolated", 1)
     assert apart.take_due(10.0, others=True) is None
-    assert apart.take_due(10.0, others=False) == ("apart", 2)
+    assert apart.take_due(10.0, others=False) == ("isolated", 2)
     assert apart.next_due_s == float("inf")
 
 
 def test_prune_drops_isolated_batches_without_deliveries() -> None:
     apart = IsolatedBatches()
     for number in range(3):
-        apart.add(("apart", number), 10.0 - number, 1)
+        apart.add(("isolated", number), 10.0 - number, 1)
     apart.prune(lambda scope: scope[1] != 2)
     assert (apart.next_due_s, apart.candidates) == (9.0, 2)
 
