@@ -44,7 +44,7 @@ class FailureHistory:
 class Delivery:
     """One delivery on its way through a lane.
 
-    Mutable and slotted on purpose: it is made once an event, and a frozen noun costs twice as much.
+    Mutable and slotted on purpose: one is made per event, and a frozen dataclass costs twice as much.
     """
 
     __slots__ = (
@@ -63,7 +63,7 @@ class Delivery:
         "slot",
     )
 
-    def __init__(  # noqa: PLR0917 - one argument a column of the lot, given by position from a zip
+    def __init__(  # noqa: PLR0917 - one argument per column of the batch, passed by position from a zip
         self,
         body: bytes,
         key: int,
@@ -74,7 +74,7 @@ class Delivery:
         ledger: PartitionLedger,
         slot: int,
     ) -> None:
-        """Make one from a row of a lot's columns and its place in the ledger."""
+        """Build one from a row of translated columns and its slot in the ledger."""
         self.body = body
         self.key = key
         self.envelope = envelope
@@ -84,7 +84,7 @@ class Delivery:
         self.ledger = ledger
         self.slot = slot
         self.fragment = 0
-        """Which half of a split batch it belongs to; 0 = none. Different pieces never share a call again."""
+        """The fragment of a split batch that it belongs to; 0 = none. Two fragments never share a request again."""
         self.attempts = 0
         self.first_failed_ms = 0
         self.failure_history: FailureHistory | None = None

@@ -1,6 +1,6 @@
-"""What the parts of one destination share: its options, its guards, its rate and its credentials.
+"""The parts of one destination that its lanes share: options, guards, rate limit and credentials.
 
-Nothing here knows a lane. The dispatcher builds the context and owns the lanes; lanes and outcomes are given it.
+The context knows no lane. The dispatcher builds it, owns the lanes, and passes it to lanes and outcome handlers.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DestinationContext:
-    """What all lanes of one destination share within one pipeline."""
+    """The parts that all lanes of one destination share within one pipeline."""
 
     destination: Destination
     options: DestinationOptions
     observer: Observer
     sink: SettlementSink
-    """Where deliveries end."""
+    """Receives ended deliveries."""
     credentials: Credentials
     rate_limiter: RateLimiter
     request_gate: RequestGate
@@ -45,9 +45,9 @@ class DestinationContext:
     time_window: TimeWindow
     directive_filter: DirectiveFilter
     next_fragment: Callable[[], int]
-    """Returns a number that no fragment of a split batch has had."""
+    """Returns a new number for a fragment of a split batch."""
     random: Callable[[], float]
-    """Returns 0 ≤ x < 1, for the jitter of back-offs."""
+    """Returns 0 ≤ x < 1, the back-off's jitter."""
 
     @property
     def name(self) -> str:
@@ -55,7 +55,7 @@ class DestinationContext:
         return self.destination.name
 
     def admission(self) -> Waits | None:
-        """Return the function that says whether a delivery may be sent, or `None` if nothing can hold one back."""
+        """Return the function that finds why a delivery must wait, or `None` if no delivery has a reason to."""
         if self.circuit_breakers or self.flood_guard.circuit_breakers or self.directive_filter:
             return self._reason_to_wait
         return self.time_window.reason if self.time_window.active else None

@@ -1,4 +1,4 @@
-"""One destination's dispatcher: its lanes, and what they share (rate limit, circuit breakers, credentials, guards)."""
+"""One destination's dispatcher: its lanes, and their shared rate limit, circuit breakers, credentials and guards."""
 
 from __future__ import annotations
 
@@ -52,7 +52,19 @@ class Dispatcher:
         random: Random | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """Make the lanes; `run` starts them."""
+        """Build the lanes; `run` starts them.
+
+        Args:
+            destination: encodes deliveries and judges responses.
+            options: the destination's options.
+            connect: opens a connection; called once per lane.
+            credentials: authenticate the requests.
+            sink: receives ended deliveries.
+            may_send: returns False while the fence is closed.
+            observer: receives what happens.
+            random: source of the back-off's jitter.
+            wall_clock: returns epoch seconds.
+        """
         self.name = destination.name
         self.credentials = credentials
         self.rate_limiter = RateLimiter(options.rate_per_s)
@@ -108,29 +120,29 @@ class Dispatcher:
             next_fragment=count(1).__next__,
             random=(random or Random()).random,  # noqa: S311 - jitter, not a secret
         )
-        self._wires = [connect() for _ in range(options.lanes)]
+        self._connections = [connect() for _ in range(options.lanes)]
         if options.rate_per_s is not None:
-            for each in self._wires:
-                each.rate_limiter = self.rate_limiter
-        self.lanes = [Lane(context, self.prober, each) for each in self._wires]
+            for connection in self._connections:
+                connection.rate_limiter = self.rate_limiter
+        self.lanes = [Lane(context, self.prober, connection) for connection in self._connections]
 
-    # ── In and out ──
+    # ── Deliveries ──
 
     def enqueue(self, deliveries: Iterable[Delivery]) -> None:
-        """Queue deliveries, in order, each in the lane its key chooses."""
+        """Enqueue deliveries in order, each in the lane of its key."""
         lanes = len(self.lanes)
         by_lane: dict[int, list[Delivery]] = defaultdict(list)
-        shape = None
+        envelope = None
         for delivery in deliveries:
             by_lane[delivery.key % lanes].append(delivery)
-            if delivery.envelope is not shape:
-                shape = delivery.envelope
-                self.time_window.active = self.time_window.active or shape.max_age_ms is not None
-        for number, some in by_lane.items():
-            self.lanes[number].enqueue(some, bytes_of(some))
+            if delivery.envelope is not envelope:
+                envelope = delivery.envelope
+                self.time_window.active = self.time_window.active or envelope.max_age_ms is not None
+        for index, of_lane in by_lane.items():
+            self.lanes[index].enqueue(of_lane, bytes_of(of_lane))
 
     def drop_revoked(self, ledgers: Collection[PartitionLedger]) -> list[asyncio.Future[None]]:
-        """Forget what waits of ledgers that send no more; return a future for each call that carries some of theirs."""
+        """Drop deliveries of ledgers that may not send. Return a future per request in flight that carries theirs."""
         for lane in self.lanes:
             lane.drop_revoked()
         self.time_window.drop_revoked()
@@ -141,21 +153,21 @@ class Dispatcher:
         ]
 
     def open_bytes(self) -> int:
-        """Return the bytes of the bodies that are queued, aside or on the wire."""
+        """Return the bytes of the bodies that are queued, waiting or in flight."""
         return sum(lane.open_bytes for lane in self.lanes)
 
-    def count_waiting(self, scope: WaitReason) -> int:
-        """Count what waits for `scope`."""
-        return sum(lane.count_waiting(scope) for lane in self.lanes)
+    def count_waiting(self, reason: WaitReason) -> int:
+        """Return how many deliveries wait for `reason`."""
+        return sum(lane.count_waiting(reason) for lane in self.lanes)
 
     @property
     def requests_in_flight(self) -> int:
-        """How many calls are on the wire."""
+        """The number of requests in flight."""
         return sum(bool(lane.in_flight) for lane in self.lanes)
 
     @property
     def credentials_valid(self) -> bool | None:
-        """Whether the credentials were accepted last; `None` before that is known."""
+        """Whether the credentials were accepted last; `None` until that is known."""
         return self._health.credentials_valid
 
     @property
@@ -165,44 +177,44 @@ class Dispatcher:
 
     @property
     def poison_candidates(self) -> int:
-        """How many deliveries are suspects now."""
+        """The number of poison candidates."""
         return sum(lane.poison_candidates() for lane in self.lanes)
 
     def can_make_progress(self, until: float | None = None) -> bool:
-        """Tell whether any lane still gets somewhere by `until` (monotonic seconds; default: at once)."""
+        """Return True if a delivery can still finish before `until` (monotonic seconds; default: now)."""
         by = time.monotonic() if until is None else until
         return any(lane.in_flight for lane in self.lanes) or (
             self.rate_limiter.paused_until <= by and any(lane.can_make_progress(by) for lane in self.lanes)
         )
 
     def end_linger(self) -> None:
-        """Linger no more: the pipeline is leaving."""
+        """Stop lingering: the pipeline shuts down."""
         for lane in self.lanes:
             lane.end_linger()
 
     async def run(self) -> None:
-        """Run every lane and the prober, until cancelled or one of them falls."""
+        """Run all lanes and the prober until cancelled or one of them fails."""
         try:
-            async with asyncio.TaskGroup() as house:
-                for number, lane in enumerate(self.lanes):
-                    house.create_task(lane.run(), name=f"{self.name}-lane-{number}")
-                house.create_task(self.prober.run(self.lanes), name=f"{self.name}-prober")
+            async with asyncio.TaskGroup() as tasks:
+                for index, lane in enumerate(self.lanes):
+                    tasks.create_task(lane.run(), name=f"{self.name}-lane-{index}")
+                tasks.create_task(self.prober.run(self.lanes), name=f"{self.name}-prober")
         finally:
             self.time_window.close()
-            for wire in self._wires:
-                await wire.close()
+            for connection in self._connections:
+                await connection.close()
 
     def apply_directives(self, directives: Directives) -> None:
-        """Act on what an operator says from now on."""
+        """Apply the operator's directives instead of the previous ones."""
         self.flood_guard.accept(directives.accepted)
         if self.directive_filter.replace(directives):
             for lane in self.lanes:
                 lane.recheck(self.directive_filter.reason)
 
-    def release(self, scope: WaitReason) -> None:
-        """Let go what waited for `scope`."""
+    def release(self, reason: WaitReason) -> None:
+        """Requeue the deliveries that waited for `reason`."""
         for lane in self.lanes:
-            lane.release(scope)
+            lane.release(reason)
 
     def _wake_lanes(self) -> None:
         for lane in self.lanes:

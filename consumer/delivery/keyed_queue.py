@@ -1,9 +1,9 @@
 """A lane's deliveries in order, and the batches that wait in isolation after failures.
 
-Non-obvious: a delivery that may not be sent yet moves to the deliveries that wait for its reason, and its key is blocked
-with that reason, so that later deliveries of the key follow it there. All waiting deliveries of one key have one reason,
-that of the oldest. When a reason ends, its deliveries go before the queue. That keeps the order of every key without
-sequence numbers.
+Non-obvious: a delivery that may not be sent yet moves to the deliveries that wait for its reason. Its key is blocked
+with that reason, so that later deliveries of the key follow it there. All waiting deliveries of one key have one
+reason, that of the oldest. When a reason ends, its deliveries go before the queue. That keeps the order of every key
+without sequence numbers.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class KeyedQueue:
         batch = [delivery for delivery in batch if delivery.ledger.may_send]
         keys = {delivery.key for delivery in batch if delivery.key not in self._dead_letters}
         if self._blocked:
-            # Later deliveries of a key may have begun to wait when the batch was formed. Their reason says nothing about
+            # Later deliveries of a key may have begun to wait when the batch was formed. Their reason need not hold for
             # this delivery, so the whole key is checked again.
             self._unblock(keys)
         if isolated is not None:

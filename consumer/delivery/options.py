@@ -1,4 +1,4 @@
-"""How one destination is called: the options of its lanes, and where deliveries end."""
+"""The options of one destination's dispatcher, and the interface that receives ended deliveries."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ _POISON_DETECTION = PoisonDetectionOptions()
 
 @dataclass(frozen=True, slots=True)
 class DestinationOptions:
-    """How one destination is called. All times in seconds."""
+    """Options of one destination. All times in seconds."""
 
     lanes: int = 4
-    """Ordered queues, each with one call on the wire."""
+    """Ordered queues, each with one request in flight."""
     timeout_s: float = 15.0
-    """A whole call: connecting, sending and reading together."""
+    """For a whole request: connecting, sending and reading together."""
     linger_s: float = 0.2
-    """How long a batch that is not full waits for more."""
+    """How long a batch that is not full waits for more deliveries."""
     backoff: Backoff = _BACKOFF
     probe_s: float = 30.0
-    """Between the probes of a hold."""
+    """Between two probes of a hold."""
     secrets_check_s: float = 2.0
     """Between two reads of the secret files while an endpoint or an event type is held."""
     rate_per_s: float | None = None
-    """Calls per second of all processes together; `None` = no limit of ours."""
+    """Requests per second of all processes together; `None` = no rate limit of ours."""
     flood_guard: FloodGuardOptions = _GUARD
     poison_detection: PoisonDetectionOptions = _POISON_DETECTION
 
 
 class SettlementSink(Protocol):
-    """Where deliveries end."""
+    """Receives deliveries that have ended."""
 
     def delivered(self, batch: Sequence[Delivery]) -> None:
-        """The destination has them."""
+        """Settle deliveries that the destination accepted."""
 
     def refused(self, delivery: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
-        """The destination will never take it: dead-letter it, and say when the dead-letter topic has it."""
+        """Dead-letter a refused delivery. Call `acknowledged` once the dead-letter topic has acknowledged it."""

@@ -181,7 +181,7 @@ class Floods(RuleBasedStateMachine):
             verdict = PartiallyRefused(bad)
         else:
             verdict = Refused(REFUSED) if len(batch) == 1 else BatchRefused(REFUSED)
-        self.outcomes.handle_verdict(batch, verdict, self.started, called=True)
+        self.outcomes.handle_verdict(batch, verdict, self.started, reached_endpoint=True)
 
     @precondition(lambda self: self.letters)
     @rule(data=st.data())

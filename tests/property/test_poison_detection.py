@@ -94,7 +94,7 @@ class LaneAlone:
         if batch:
             self.calls += 1
             verdict, before = answer(batch), time.monotonic()
-            self.outcomes.handle_verdict(batch, verdict, LONG_AGO, called=True)
+            self.outcomes.handle_verdict(batch, verdict, LONG_AGO, reached_endpoint=True)
             if isinstance(verdict, Deferred):
                 until = self.pace.paused_until if verdict.whole_destination else self.outcomes.not_before
                 assert until > before, "a failed call must be waited after"

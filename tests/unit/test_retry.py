@@ -40,7 +40,7 @@ class Case:
             self.queue.release(scope)
         batch = self.queue.take_batch(None, self.outcomes.dead_letter)
         assert self.owed[0] in batch
-        return self.outcomes.handle_verdict(batch, verdict, started, called=called)
+        return self.outcomes.handle_verdict(batch, verdict, started, reached_endpoint=called)
 
     @property
     def oldest(self) -> Delivery:
@@ -111,7 +111,7 @@ def test_the_letter_says_how_often_it_failed_by_itself_and_a_wait_its_last_answe
     began = time.monotonic()
     assert case.end(DOWN_FOR)
     assert case.lane.dead == [case.oldest]
-    assert case.lane.details == ["it failed 3 times by itself, others were taken meanwhile: server_error"]
+    assert case.lane.details == ["failed 3 times by itself while other requests succeeded: server_error"]
     assert case.lane.pace.paused_until >= began + 20
 
 
