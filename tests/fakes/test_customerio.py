@@ -228,7 +228,7 @@ def test_the_forms_that_the_reference_allows_are_taken(customerio: FakeCustomeri
 
 def test_an_unknown_key_of_a_batch_is_warned_of(customerio: FakeCustomerio) -> None:
     batch(customerio, [call()], {"sentAt": "2026-09-21T14:13:20Z", "writeKey": "x"})
-    assert [remark.reason for remark in customerio.warnings] == ["writeKey means nothing in a batch"]
+    assert [remark.reason for remark in customerio.warnings] == ["writeKey has no meaning in a batch"]
 
 
 def test_a_compressed_body_is_measured_and_read_unpacked(customerio: FakeCustomerio) -> None:

@@ -1,4 +1,4 @@
-"""What the three servers have in common: a port, books, a fault plan, and the order in which these act."""
+"""The base of the three servers: the port, the recorder, the fault rules, and the order in which they act."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _CLIENT_ERRORS = range(400, 500)
 
 
 class Fake(Recorder, ABC):
-    """One destination as a server on loopback that keeps its contract to the letter, until told to misbehave.
+    """One destination as a server on loopback. It keeps strictly to its contract unless a fault rule acts.
 
     Args:
         name: the destination's name.
-        clock: epoch seconds, for what the contract says about time and for the answers' `Date`.
+        clock: epoch seconds, for the contract's rules about time and for the header `Date`.
         port: 0 for any free one.
-        can_mark: whether its answers can list invalid events.
+        can_mark: whether its responses can list invalid events.
     """
 
     prefix = ""
-    """Path that belongs to the address in the configuration."""
+    """Path prefix of the address in the configuration."""
 
     def __init__(
         self, name: str, *, clock: Callable[[], float] = time.time, port: int = 0, can_mark: bool = False
@@ -56,24 +56,24 @@ class Fake(Recorder, ABC):
         self._server = Server(self, port)
         self._count = 0
 
-    # ── its port ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the port ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def port(self) -> int:
-        """The port it listens on, or will come back on; 0 before the first start."""
+        """The port it listens on, also while stopped. 0 before the first start."""
         return self._server.port
 
     @property
     def url(self) -> str:
-        """What the configuration says under `url` for this destination."""
+        """The value of `url` for this destination in the configuration."""
         return f"http://127.0.0.1:{self.port}{self.prefix}"
 
     async def start(self) -> None:
-        """Listen; after a stop, on the same port."""
+        """Listen. After a stop, listen on the same port."""
         await self._server.start()
 
     async def stop(self) -> None:
-        """Refuse connections and cut the open ones; the books stay."""
+        """Refuse connections and close the open ones. The recorded data stay."""
         await self._server.stop()
 
     async def __aenter__(self) -> Self:
@@ -83,60 +83,60 @@ class Fake(Recorder, ABC):
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    # ── ready-made misbehaviour ───────────────────────────────────────────────────────────────────────────────────
+    # ── ready-made faults ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def outage(self, status: int = 503) -> Rule:
-        """Answer everything with this status until the returned rule is removed."""
+        """Respond to every request with this status until the returned rule is removed."""
         return self.faults.add(Respond(status), name="outage")
 
     def poison(self, marker: str, status: int = 400) -> Rule:
-        """Refuse every request whose body contains `marker` (plain ASCII) without saying who is guilty."""
-        sought = marker.encode()
+        """Refuse every request whose body contains `marker` (plain ASCII) without naming the event."""
+        poison = marker.encode()
 
-        def guilty(item: Item) -> bool:
-            return sought in item.raw
+        def is_poison(item: Item) -> bool:
+            return poison in item.raw
 
-        return self.faults.add_rule(Rule(Respond(status), contains(marker), None, "poison", guilty))
+        return self.faults.add_rule(Rule(Respond(status), contains(marker), None, "poison", is_poison))
 
-    # ── what a vendor adds ────────────────────────────────────────────────────────────────────────────────────────
+    # ── implemented by each vendor's server ───────────────────────────────────────────────────────────────────────────
 
     @abstractmethod
     def read(self, incoming: IncomingRequest) -> list[Item]:
-        """Find the events of a request and set its `document`.
+        """Return the events of a request, and set its `document`.
 
         Raises:
-            UnreadableError: the body is not what any contract calls a body.
+            RequestParseError: the body is not one JSON object.
         """
 
     @abstractmethod
     def process(self, incoming: IncomingRequest) -> FakeResponse:
-        """Hold one request against the contract: take, refuse or drop its events, and answer."""
+        """Apply the contract to one request: store, refuse or drop its events, and return the response."""
 
     @abstractmethod
     def error(self, status: int, message: str) -> FakeResponse:
-        """Return an error in the vendor's own form."""
+        """Return an error response in the vendor's format."""
 
     def refuse_whole(self, incoming: IncomingRequest, reason: str) -> None:
-        """Write down a request that was refused without a look at its single events."""
+        """Record a request that was refused before its events were checked."""
         self.refuse(_whole(incoming), reason, incoming.number)
 
     def drop_whole(self, incoming: IncomingRequest, reason: str) -> None:
-        """Write down every event of a request that was thrown away behind a 2xx, or the request if none can be read."""
+        """Record each event of a request that was dropped behind a 2xx, or the request if no event is readable."""
         for item in incoming.items or (_whole(incoming),):
             self.drop(item, reason, incoming.number)
 
-    # ── one request ───────────────────────────────────────────────────────────────────────────────────────────────
+    # ── handling one request ──────────────────────────────────────────────────────────────────────────────────────────
 
     def now_s(self) -> float:
-        """Return what its clock says, epoch seconds."""
+        """Return the time of its clock, epoch seconds."""
         return self.clock()
 
     def request_started(self) -> None:
-        """Count a request that has begun to arrive."""
+        """Count a request whose head has arrived."""
         self.in_flight += 1
 
     async def handle(self, incoming: IncomingRequest) -> SocketAction:
-        """Number and read the request, then let the fault plan act, or the contract."""
+        """Number and read the request, then apply the first matching fault rule, or else the contract."""
         self._count += 1
         incoming.number = self._count
         try:
@@ -155,7 +155,7 @@ class Fake(Recorder, ABC):
         return await self._act(incoming, action)
 
     def request_ended(self, incoming: IncomingRequest | None, status: int | None) -> None:
-        """Write the request down; what never arrived whole is no request."""
+        """Record the request. One that never arrived complete is not recorded."""
         self.in_flight -= 1
         if incoming is None:
             self.notify()
@@ -180,21 +180,21 @@ class Fake(Recorder, ABC):
     async def _act(self, incoming: IncomingRequest, action: Action) -> SocketAction:
         match action:
             case Respond(status, headers, body):
-                shown = self.error(status, "a fault was asked for")
-                return FakeResponse(status, {**shown.headers, **headers}, shown.body if body is None else body)
+                error = self.error(status, "injected fault")
+                return FakeResponse(status, {**error.headers, **headers}, error.body if body is None else body)
             case Reset() | Hang() | Garbage():
                 return action
             case LoseResponse():
                 self.process(incoming)
                 return Reset()
             case Delay(seconds, processed_first):
-                early = self.process(incoming) if processed_first else None
+                response = self.process(incoming) if processed_first else None
                 await asyncio.sleep(seconds)
-                return early or self.process(incoming)
+                return response or self.process(incoming)
             case WaitForGate(gate, processed_first):
-                early = self.process(incoming) if processed_first else None
+                response = self.process(incoming) if processed_first else None
                 await gate.wait()
-                return early or self.process(incoming)
+                return response or self.process(incoming)
             case Trickle(seconds):
                 return replace(self.process(incoming), trickle_s=seconds)
             case MarkInvalid():
@@ -209,6 +209,6 @@ def _whole(incoming: IncomingRequest) -> Item:
 
 
 def json_response(status: int, document: object, headers: Mapping[str, str] | None = None) -> FakeResponse:
-    """Return an answer with a JSON body."""
+    """Return a response with a JSON body."""
     body = json.dumps(document, separators=(",", ":")).encode()
     return FakeResponse(status, {"content-type": "application/json", **(headers or {})}, body)

@@ -1,4 +1,4 @@
-"""Copilot.cx as a server: collect with its verdict on every event, and the consent endpoint."""
+"""Copilot.cx as a local server: the collect endpoint with a verdict for each event, and the consent endpoint."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CONSENT = "/v2/api/report/user_copilot_analysis_consent_changed"
 _UNAUTHORIZED = 401
 
 
-def consent_id(user_id: str, value: bool) -> str:  # noqa: FBT001 - the value is the point
-    """Return the id under which a consent change is kept: the endpoint itself has none."""
+def consent_id(user_id: str, value: bool) -> str:  # noqa: FBT001 - a consent is a Boolean
+    """Return the id under which a consent change is stored. The endpoint itself takes no id."""
     return f"{user_id}={'true' if value else 'false'}"
 
 
@@ -34,11 +34,11 @@ class FakeCopilot(Fake):
     """Copilot's collect and consent endpoints.
 
     Args:
-        client_id: user of Basic authentication.
+        client_id: user of the Basic authentication.
         client_secret: its password.
-        max_events: more events than these in one request are answered 413 (the vendor states no number).
-        max_bytes: a longer body is answered 413 (the vendor states no number).
-        clock: epoch seconds; an event's time must lie in the 30 days before.
+        max_events: a request with more events gets 413 (the vendor states no number).
+        max_bytes: a longer body gets 413 (the vendor states no number).
+        clock: epoch seconds. An event's timestamp must lie in the 30 days before.
         port: 0 for any free one.
     """
 
@@ -58,11 +58,11 @@ class FakeCopilot(Fake):
         self._max_bytes = max_bytes
 
     def accept(self, *, client_id: str, client_secret: str) -> None:
-        """Accept these credentials from now on, and no longer the old ones."""
+        """Replace the accepted credentials."""
         self._credentials = (client_id, client_secret)
 
     def read(self, incoming: IncomingRequest) -> list[Item]:
-        """Find the events of a collect request, or the one change of a consent request."""
+        """Return the events of a collect request, or the one change of a consent request."""
         incoming.document, raws = read_object(incoming.body, "events")
         if incoming.path == CONSENT:
             return [_consent(incoming.document, incoming.body)]
@@ -72,13 +72,13 @@ class FakeCopilot(Fake):
         return [_event(event, raw) for event, raw in zip(events, raws, strict=True) if isinstance(event, dict)]
 
     def process(self, incoming: IncomingRequest) -> FakeResponse:
-        """Judge one request as the reference says."""
+        """Apply the collect and consent reference to one request."""
         if parse_basic_auth(incoming.headers.get("authorization")) != self._credentials:
             return self.error(_UNAUTHORIZED, "the credentials are not accepted")
-        wrong = self._malformed(incoming)
-        if wrong is not None:
-            self.refuse_whole(incoming, wrong)
-            return self.error(400, wrong)
+        violation = self._malformed(incoming)
+        if violation is not None:
+            self.refuse_whole(incoming, violation)
+            return self.error(400, violation)
         if len(incoming.body) > self._max_bytes:
             return self.error(413, "the body is too large")
         if incoming.path == CONSENT:
@@ -89,7 +89,7 @@ class FakeCopilot(Fake):
         return self._collect(incoming)
 
     def error(self, status: int, message: str) -> FakeResponse:
-        """Return `reason` and `error_message`, the body of every status but 200."""
+        """Return an error response with `reason` and `error_message`, as every status but 200 has them."""
         reason = "AUTH.UNAUTHORIZED" if status == _UNAUTHORIZED else "COMMON.REQUEST_VALIDATION"
         return json_response(status, {"reason": reason, "error_message": message})
 
@@ -118,7 +118,7 @@ class FakeCopilot(Fake):
         good: list[Item] = []
         invalid: list[Document] = []
         for index, item in enumerate(incoming.items):
-            # The answer names events by their id: of two with the same one it could not say which was taken.
+            # The response names events by id: with two of the same id it could not tell which one was stored.
             wrong = (
                 "event_id stands twice in this request"
                 if counts[item.id] > 1
@@ -134,7 +134,7 @@ class FakeCopilot(Fake):
             else:
                 good.append(item)
         self.store(good, incoming.number)
-        # Both forms of "all is well" have been seen, so both are given.
+        # The vendor returns success with and without an empty list, so this server does both.
         return json_response(200, {"invalid_events": invalid} if invalid or incoming.number % 2 == 0 else {})
 
 

@@ -1,4 +1,4 @@
-"""What Copilot's collect accepts of one event (docs.copilot.cx: collect API reference, API releases from 2.1.4)."""
+"""Copilot's rules for one event of collect (docs.copilot.cx: collect API reference, API releases from 2.1.4)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PATTERNED = frozenset(
 
 
 def is_patterned(value: object) -> bool:
-    """Whether a string has only the characters the release notes allow: no space, slash or letter beyond ASCII."""
+    """Whether a string has only the allowed characters of the release notes: no space, slash or non-ASCII letter."""
     return isinstance(value, str) and _ALLOWED.fullmatch(value) is not None
 
 
@@ -56,7 +56,7 @@ def _is_custom_value(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _EventType:
-    """Fields of one event type: those that must be there, those that may, and whether any other name may."""
+    """Payload fields of one event type. `open` allows other names, with scalar values."""
 
     required: Mapping[str, ValueCheck]
     optional: Mapping[str, ValueCheck]
@@ -100,14 +100,14 @@ TYPES: Mapping[str, _EventType] = {
     "preexisting_thing_created": _EventType(_THING, _MODEL | {"original_creation_date": is_integer}),
     "preexisting_user_thing_associated": _EventType(_USER | _THING, {"original_association_date": is_integer}),
 }
-"""Every event type that collect knows."""
+"""Every event type of collect."""
 
 
 def find_violation(event: Document, now_ms: int) -> str | None:
-    """Return what is wrong with one event, in one sentence, or `None`."""
-    stranger = next(iter(event.keys() - _ENVELOPE), None)
-    if stranger is not None:
-        return f"{stranger} does not belong to an event"
+    """Return the first violation of one event as a sentence, or `None`."""
+    unknown = next(iter(event.keys() - _ENVELOPE), None)
+    if unknown is not None:
+        return f"{unknown} does not belong to an event"
     if len(event["event_id"]) > MAX_ID_LENGTH or not is_patterned(event["event_id"]):
         return "event_id has characters that are not allowed, or more than 50"
     kind = event.get("type")
@@ -118,11 +118,11 @@ def find_violation(event: Document, now_ms: int) -> str | None:
 
 
 def is_ignored(event: Document) -> bool:
-    """Whether a valid event concerns nobody, which the reference says is ignored without a word."""
+    """Whether a valid event has neither user nor thing. The reference says that it is ignored silently."""
     return event["type"] == "custom_event" and not event["payload"].keys() & {"user_id", "thing_id"}
 
 
-def _time(stamp: Any, now_ms: int) -> str | None:  # noqa: ANN401 - whatever JSON holds
+def _time(stamp: Any, now_ms: int) -> str | None:  # noqa: ANN401 - any JSON value
     if not is_integer(stamp):
         return "timestamp is not an integer of milliseconds"
     if stamp > now_ms:
@@ -130,7 +130,7 @@ def _time(stamp: Any, now_ms: int) -> str | None:  # noqa: ANN401 - whatever JSO
     return "timestamp is older than 30 days" if stamp < now_ms - WINDOW_MS else None
 
 
-def _payload(known: _EventType, payload: Any) -> str | None:  # noqa: ANN401 - whatever JSON holds
+def _payload(known: _EventType, payload: Any) -> str | None:  # noqa: ANN401 - any JSON value
     if not isinstance(payload, dict):
         return "payload is not an object"
     if len(payload) > MAX_PROPERTIES:
@@ -139,19 +139,19 @@ def _payload(known: _EventType, payload: Any) -> str | None:  # noqa: ANN401 - w
     if missing is not None:
         return f"payload.{missing} is missing"
     for name, value in payload.items():
-        question = known.required.get(name) or known.optional.get(name)
-        if question is None and not known.open:
+        check = known.required.get(name) or known.optional.get(name)
+        if check is None and not known.open:
             return f"payload.{name} is not a property of this type"
-        wrong = _property(name, value, question or _is_scalar)
+        wrong = _property(name, value, check or _is_scalar)
         if wrong is not None:
             return wrong
     return None
 
 
-def _property(name: str, value: Any, question: ValueCheck) -> str | None:  # noqa: ANN401 - whatever JSON holds
+def _property(name: str, value: Any, check: ValueCheck) -> str | None:  # noqa: ANN401 - any JSON value
     if not name or not is_patterned(name):
         return "a property's name is empty or has characters that are not allowed"
-    if not question(value):
+    if not check(value):
         return f"payload.{name} is of the wrong type"
     if name in _PATTERNED and not is_patterned(value):
         return f"payload.{name} has characters that are not allowed"

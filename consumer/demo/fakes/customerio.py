@@ -1,4 +1,4 @@
-"""Customer.io's Data Pipelines API as a server: six calls, a batch, and the many ways in which 200 means nothing."""
+"""Customer.io's Data Pipelines API as a local server: six calls, the batch, and every 200 that is not a delivery."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _MAX_UNPACKED_BYTES = 16 << 20
 class FakeCustomerio(Fake):
     """Customer.io's Data Pipelines API.
 
-    Without `X-Strict-Mode: 1` everything is answered 200, a wrong key included, and what is wrong is dropped. With it
-    what is wrong is answered 400 or 401 and nothing of the request is kept. Over the size limits it is 200 and dropped
-    in either mode.
+    Without `X-Strict-Mode: 1` every request gets 200, even one with a wrong key, and invalid calls are dropped. With it
+    an invalid request gets 400 or 401, and none of its calls is stored. Calls over the size limits get 200 and are
+    dropped in both modes.
 
     Args:
-        api_key: user of Basic authentication; the password is blank.
+        api_key: user of the Basic authentication. The password is empty.
         max_call_bytes: limit of one call, alone or in a batch, in bytes as sent.
         max_batch_bytes: limit of a batch's body, in bytes before compression.
-        clock: epoch seconds, for the answers' `Date`.
+        clock: epoch seconds, for the header `Date`.
         port: 0 for any free one.
     """
 
@@ -66,11 +66,11 @@ class FakeCustomerio(Fake):
         self._max_batch_bytes = max_batch_bytes
 
     def accept(self, *, api_key: str) -> None:
-        """Accept this key from now on, and no longer the old one."""
+        """Replace the accepted key."""
         self._api_key = api_key
 
     def read(self, incoming: IncomingRequest) -> list[Item]:
-        """Find the one call, or the calls of a batch; a compressed body is unpacked in place."""
+        """Return the one call, or the calls of a batch. A compressed body is decompressed in place."""
         if incoming.headers.get("content-encoding", "identity") == "gzip":
             incoming.body = _unpack(incoming.body)
         kind = _kind(incoming.path)
@@ -83,7 +83,7 @@ class FakeCustomerio(Fake):
         return [_call(call, "", raw) for call, raw in zip(calls, raws, strict=True) if isinstance(call, dict)]
 
     def process(self, incoming: IncomingRequest) -> FakeResponse:
-        """Judge one request as the reference says, strictly or permissively."""
+        """Apply the reference to one request, in strict or permissive mode."""
         kind = _kind(incoming.path)
         if incoming.method != "POST" or (kind != "batch" and kind not in KINDS):
             return self.error(404, "there is no such endpoint")
@@ -95,21 +95,21 @@ class FakeCustomerio(Fake):
         if self._is_too_large(incoming, kind):
             return self._drop_all(incoming, "over the size limit")
         wrong = list(self._request_violations(incoming, kind))
-        blamed = [] if wrong else self._rejected_items(incoming, kind)
-        if not wrong and not blamed:
+        rejected = [] if wrong else self._rejected_items(incoming, kind)
+        if not wrong and not rejected:
             self._record_warnings(incoming, kind)
             self.store(incoming.items, incoming.number)
             return json_response(200, {})
         if not strict:
-            return self._drop_rejected(incoming, blamed, wrong)
+            return self._drop_rejected(incoming, rejected, wrong)
         if wrong:
             self.refuse_whole(incoming, "; ".join(wrong))
-        for item, reason in blamed:
+        for item, reason in rejected:
             self.refuse(item, reason, incoming.number)
-        return json_response(400, {"meta": {"errors": [*wrong, *(reason for _, reason in blamed)]}})
+        return json_response(400, {"meta": {"errors": [*wrong, *(reason for _, reason in rejected)]}})
 
     def error(self, status: int, message: str) -> FakeResponse:
-        """Return `meta.errors`, the body of a refusal."""
+        """Return an error response with `meta.errors`."""
         return json_response(status, {"meta": {"errors": [message]}})
 
     def _drop_all(self, incoming: IncomingRequest, reason: str) -> FakeResponse:
@@ -117,13 +117,13 @@ class FakeCustomerio(Fake):
         return json_response(200, {})
 
     def _drop_rejected(
-        self, incoming: IncomingRequest, blamed: list[tuple[Item, str]], wrong: list[str]
+        self, incoming: IncomingRequest, rejected: list[tuple[Item, str]], wrong: list[str]
     ) -> FakeResponse:
         if wrong:
             return self._drop_all(incoming, "; ".join(wrong))
-        for item, reason in blamed:
+        for item, reason in rejected:
             self.drop(item, reason, incoming.number)
-        bad = {id(item) for item, _ in blamed}
+        bad = {id(item) for item, _ in rejected}
         self.store((item for item in incoming.items if id(item) not in bad), incoming.number)
         return json_response(200, {})
 
@@ -135,7 +135,7 @@ class FakeCustomerio(Fake):
         )
 
     def _request_violations(self, incoming: IncomingRequest, kind: str) -> Iterator[str]:
-        """Say what is wrong with the request before any single call is looked at."""
+        """Yield the violations of the request as a whole, before its single calls are checked."""
         document = incoming.document
         if not is_json_content_type(incoming.headers.get("content-type", "")):
             yield "the content type is not application/json"
@@ -144,29 +144,29 @@ class FakeCustomerio(Fake):
         elif kind == "batch":
             calls = document.get("batch")
             if not isinstance(calls, list) or not calls:
-                yield "batch is not an array with something in it"
+                yield "batch is not a non-empty array"
             elif len(calls) != len(incoming.items):
-                yield "something in the batch is not an object"
+                yield "an element of the batch is not an object"
             if not is_context(document.get("context", {})) or not is_boolean_map(document.get("integrations", {})):
-                yield "context or integrations is not what it has to be"
+                yield "context or integrations has an invalid value"
             if "sentAt" in document and not is_timestamp(document["sentAt"]):
-                yield "sentAt is not an ISO 8601 moment"
+                yield "sentAt is not an ISO 8601 timestamp"
 
     def _rejected_items(self, incoming: IncomingRequest, kind: str) -> list[tuple[Item, str]]:
-        """Return the calls that are wrong, each with what is wrong with it."""
+        """Return the invalid calls, each with its violations."""
         shared = (incoming.document or {}).get("context") if kind == "batch" else None
         counts = Counter(item.id for item in incoming.items)
-        blamed: list[tuple[Item, str]] = []
+        rejected: list[tuple[Item, str]] = []
         for item in incoming.items:
             if kind == "batch" and item.kind not in BATCHABLE:
-                blamed.append((item, "type is missing, or not one that a batch may hold"))
+                rejected.append((item, "type is missing, or not one that a batch may hold"))
                 continue
             wrong = list(chain(violations(item.document, item.kind), _semantic(item, shared)))
             if item.id and counts[item.id] > 1:
                 wrong.append("messageId stands twice in this batch")
             if wrong:
-                blamed.append((item, "; ".join(wrong)))
-        return blamed
+                rejected.append((item, "; ".join(wrong)))
+        return rejected
 
     def _record_warnings(self, incoming: IncomingRequest, kind: str) -> None:
         for item in incoming.items:
@@ -176,11 +176,11 @@ class FakeCustomerio(Fake):
         if kind != "batch":
             return
         for name in document.keys() - _BATCH_KEYS:
-            self.warn(None, f"{name} means nothing in a batch", incoming.number)
+            self.warn(None, f"{name} has no meaning in a batch", incoming.number)
         for name in ("context", "integrations"):
             shared = document.get(name)
-            said = [item.document.get(name, shared) for item in incoming.items]
-            if any(one != (said[0] if shared is None else shared) for one in said):
+            values = [item.document.get(name, shared) for item in incoming.items]
+            if any(value != (values[0] if shared is None else shared) for value in values):
                 self.warn(None, f"{name} differs within a batch: one value wins for all", incoming.number)
 
 
@@ -217,7 +217,7 @@ def _unpack(body: bytes) -> bytes:
     try:
         unpacked = unpacker.decompress(body, _MAX_UNPACKED_BYTES)
     except zlib.error as error:
-        raise RequestParseError("the body is not what its Content-Encoding says") from error
+        raise RequestParseError("the body is not gzip, as its Content-Encoding says") from error
     if not unpacker.eof:
-        raise RequestParseError("the compressed body is cut off, or far too long")
+        raise RequestParseError("the compressed body is truncated or too long")
     return unpacked

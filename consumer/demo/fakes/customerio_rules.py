@@ -1,4 +1,4 @@
-"""What Customer.io's Data Pipelines API accepts of one call (its API reference, its OpenAPI file)."""
+"""The rules of Customer.io's Data Pipelines API for one call (its API reference, its OpenAPI file)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SERVER_ONLY = frozenset({"receivedAt", "version"})
 
 
 def is_type_id(value: object) -> bool:
-    """Whether this is a whole number in a string, as the ids of object types are."""
+    """Whether this is an integer in a string, as the ids of object types are."""
     return isinstance(value, str) and _WHOLE.fullmatch(value) is not None
 
 
@@ -45,7 +45,7 @@ _CONTEXT: Mapping[str, ValueCheck] = {
 
 
 def is_context(value: object) -> bool:
-    """Whether this is an object whose well-known members are what they have to be."""
+    """Whether this is an object whose documented members have valid values."""
     return isinstance(value, dict) and all(_CONTEXT[name](held) for name, held in value.items() if name in _CONTEXT)
 
 
@@ -84,7 +84,7 @@ _MAX_TRAITS = 300
 
 
 def violations(call: Document, kind: str) -> Iterator[str]:
-    """Say everything that is wrong with one call of this kind."""
+    """Yield every violation of one call of this kind."""
     known = {**_COMMON, **_OF_KIND[kind]}
     if "messageId" not in call:
         yield "messageId is missing"
@@ -97,12 +97,12 @@ def violations(call: Document, kind: str) -> Iterator[str]:
         if name in _SERVER_ONLY:
             yield f"{name} is set by the server only"
         elif name in known and not known[name](value):
-            yield f"{name} is not what it has to be"
+            yield f"{name} has an invalid value"
     if not _has_person(call, kind):
-        yield "neither userId nor anonymousId is there"
+        yield "neither userId nor anonymousId is present"
     traits = call.get("traits")
     if kind == "group" and isinstance(traits, dict) and not is_type_id(traits.get("object_type_id", "1")):
-        yield "traits.object_type_id is not a whole number in a string"
+        yield "traits.object_type_id is not an integer in a string"
 
 
 def _has_person(call: Document, kind: str) -> bool:
@@ -115,11 +115,11 @@ def _has_person(call: Document, kind: str) -> bool:
 
 
 def warnings(call: Document, kind: str) -> Iterator[str]:
-    """Say what is legal in one call and yet worth less than it looks."""
+    """Yield warnings: members of a valid call that have less effect than they seem to have."""
     if "timestamp" not in call:
         yield "no timestamp: filed under the time of receipt"
     for name in call.keys() - _COMMON.keys() - _OF_KIND[kind].keys():
-        yield f"{name} means nothing in a {kind} call"
+        yield f"{name} has no meaning in a {kind} call"
     if kind == "track":
         if len(call["event"].strip().encode()) > _MAX_NAME_BYTES:
             yield "Journeys takes event names of at most 100 bytes"
@@ -127,7 +127,7 @@ def warnings(call: Document, kind: str) -> Iterator[str]:
             yield "anonymousId is ignored beside a userId"
         properties = call.get("properties", {})
         if call["event"].strip() in {"Relationship Deleted", "Object Deleted"} and "objectTypeId" not in properties:
-            yield "objectTypeId is defaulted: nothing happens to objects of another type"
+            yield "objectTypeId is defaulted: objects of another type are not affected"
     if kind == "identify":
         yield from _trait_warnings(call.get("traits", {}))
 

@@ -1,4 +1,4 @@
-"""What the track calls need whose event names act on a Customer.io workspace (API reference, "Journeys" events)."""
+"""Rules for track calls with a reserved event name, which act on the workspace (API reference, "Journeys" events)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PHONES = ("ios", "android", "web")
 
 
 def semantic_violations(call: Document, shared_context: object) -> Iterator[str]:
-    """Say what a track call lacks whose name is reserved; a name that is not, a misspelt one included, lacks nothing.
+    """Yield what a track call with a reserved name lacks. Any other name needs nothing, even a misspelt reserved one.
 
     Args:
         call: the track call.
@@ -23,8 +23,8 @@ def semantic_violations(call: Document, shared_context: object) -> Iterator[str]
     name = event.strip() if isinstance(event, str) else ""
     properties = call.get("properties")
     fields: Document = properties if isinstance(properties, dict) else {}
-    for needs in _RESERVED.get(name, ()):
-        for lack in needs(call, fields, shared_context):
+    for check in _RESERVED.get(name, ()):
+        for lack in check(call, fields, shared_context):
             yield f"{name} needs {lack}"
 
 
@@ -51,7 +51,7 @@ def _object(_call: Document, fields: Document, _context: object) -> Iterator[str
     if not is_nonempty(fields.get("objectId")):
         yield "properties.objectId"
     if not is_type_id(fields.get("objectTypeId", "1")):
-        yield "a whole number in a string as properties.objectTypeId"
+        yield "an integer in a string as properties.objectTypeId"
 
 
 def _delivery(_call: Document, fields: Document, _context: object) -> Iterator[str]:
@@ -62,7 +62,7 @@ def _delivery(_call: Document, fields: Document, _context: object) -> Iterator[s
 
 
 def _content(_call: Document, fields: Document, _context: object) -> Iterator[str]:
-    # The vendor's own schema and its list of required members call it by different names.
+    # The vendor's schema and its list of required members use different names for it.
     if fields.get("actionType", fields.get("activityType")) not in _ACTIONS:
         yield "one of the two action types"
     for name in ("contentId", "templateId"):

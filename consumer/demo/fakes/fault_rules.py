@@ -1,4 +1,4 @@
-"""What can be made to go wrong, and when: rules over requests, and the actions they take."""
+"""Fault injection: rules that match requests, and the actions they take."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from consumer.demo.fakes.recorder import Item
 
 @dataclass(slots=True)
 class IncomingRequest:
-    """One request that has arrived whole; header names are lower-case, `path` is as it stood in the request line."""
+    """One complete request. Header names are lower-case, `path` is the unchanged request target."""
 
     method: str
     path: str
@@ -23,23 +23,23 @@ class IncomingRequest:
     body: bytes
     started: float
     client_left: float | None = None
-    """When its sender left without an answer."""
+    """When its client closed the connection before the response (monotonic seconds)."""
     number: int = 0
     document: Document | None = None
     items: list[Item] = field(default_factory=list)
-    """The events in it as far as they can be read; an unreadable body has none."""
+    """Its readable events. An unreadable body has none."""
     problem: str = ""
-    """Why the body cannot be read."""
+    """Why the body is unreadable."""
     fault: str | None = None
     mark_invalid: MarkInvalid | None = None
 
 
-# ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
 class Respond:
-    """Answer this instead of processing; a body of `None` is an error in the vendor's own form."""
+    """Respond with this instead of processing. A body of `None` is an error in the vendor's format."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -53,19 +53,19 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class LoseResponse:
-    """Process, then reset the connection: it happened and nobody was told."""
+    """Process, then reset the connection without a response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """Neither process nor answer for so many seconds (or until the client leaves), then reset."""
+    """Neither process nor respond for `seconds` or until the client closes, then reset."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Answer so many seconds late; processed before the wait, or after it."""
+    """Respond after `seconds`. The request is processed before the wait, or after it."""
 
     seconds: float
     processed_first: bool = True
@@ -73,7 +73,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class WaitForGate:
-    """Answer when the gate has been opened; processed before the wait, or after it."""
+    """Respond when the gate is open. The request is processed before the wait, or after it."""
 
     gate: Gate
     processed_first: bool = True
@@ -81,14 +81,14 @@ class WaitForGate:
 
 @dataclass(frozen=True, slots=True)
 class Trickle:
-    """Process, and let the bytes of the answer drip out over so many seconds."""
+    """Process, and spread the bytes of the response over `seconds`."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """Do not process; write these bytes as they are and close."""
+    """Do not process. Write these bytes unchanged and close the connection."""
 
     data: bytes
 
@@ -97,7 +97,7 @@ class Garbage:
 class MarkInvalid:
     """Process, but list these events among `invalid_events` (Copilot only)."""
 
-    error: str = "marked invalid by the fault plan"
+    error: str = "marked invalid by a fault rule"
     which: Callable[[Item], bool] = lambda _: True
 
 
@@ -107,7 +107,7 @@ Predicate: TypeAlias = "Callable[[IncomingRequest], bool]"
 
 
 class Gate:
-    """Something to wait for that any thread can open, once."""
+    """A gate to wait for. Any thread can open it, once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -115,7 +115,7 @@ class Gate:
         self._waiting: list[asyncio.Future[None]] = []
 
     def open(self) -> None:
-        """Let everyone through, now and later."""
+        """Release every present and future waiter."""
         with self._lock:
             self._is_open = True
             waiting, self._waiting = self._waiting, []
@@ -124,7 +124,7 @@ class Gate:
                 future.get_loop().call_soon_threadsafe(_pass, future)
 
     async def wait(self) -> None:
-        """Wait until it is open."""
+        """Wait until the gate is open."""
         with self._lock:
             if self._is_open:
                 return
@@ -138,24 +138,24 @@ def _pass(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-# ── rules ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── rules ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(slots=True, eq=False)
 class Rule:
-    """An action, the requests it is for, and how often it has acted (`hits`) and may act (`times`)."""
+    """An action and the requests it applies to. It has acted `hits` times, and acts at most `times` times."""
 
     action: Action | Chooser
     when: Predicate
     times: int | None = None
     name: str = ""
     refuses: Callable[[Item], bool] | None = None
-    """The events to be written down as refused when this rule answers with a 4xx."""
+    """Selects the events to record as refused if this rule responds with a 4xx."""
     hits: int = 0
 
 
 class FaultRules:
-    """The plan of one server: the first rule that fits a request and is not used up acts."""
+    """The rules of one server. The first rule that matches a request and is not used up acts."""
 
     def __init__(self, *, can_mark: bool) -> None:
         self._can_mark = can_mark
@@ -164,17 +164,17 @@ class FaultRules:
     def add(
         self, action: Action | Chooser, *, when: Predicate | None = None, times: int | None = None, name: str = ""
     ) -> Rule:
-        """Add a rule behind the others.
+        """Append a rule.
 
         Raises:
-            ValueError: `MarkInvalid` for a vendor whose answers have no list of invalid events.
+            ValueError: `MarkInvalid` for a vendor whose responses list no invalid events.
         """
         return self.add_rule(Rule(action, when or always, times, name or type(action).__name__))
 
     def add_rule(self, rule: Rule) -> Rule:
-        """Add a rule made elsewhere; see `add`."""
+        """Append a complete rule; see `add`."""
         if isinstance(rule.action, MarkInvalid) and not self._can_mark:
-            raise ValueError("only Copilot lists invalid events in its answers; use Answer here")
+            raise ValueError("only Copilot lists invalid events in its responses; use Respond here")
         self._rules = (*self._rules, rule)
         return rule
 
@@ -184,15 +184,15 @@ class FaultRules:
         return self._rules
 
     def remove(self, rule: Rule) -> None:
-        """Take a rule out; one that is not in does no harm."""
+        """Remove a rule. A rule that is not present is ignored."""
         self._rules = tuple(kept for kept in self._rules if kept is not rule)
 
     def clear(self) -> None:
-        """Take all rules out."""
+        """Remove all rules."""
         self._rules = ()
 
     def choose(self, incoming: IncomingRequest) -> tuple[Rule, Action] | None:
-        """Return the rule that acts on this request with its action, counted, or `None`."""
+        """Return the rule that acts on this request and its action, and count it. `None` = no rule."""
         for rule in self._rules:
             if (rule.times is not None and rule.hits >= rule.times) or not rule.when(incoming):
                 continue
@@ -203,45 +203,45 @@ class FaultRules:
         return None
 
 
-# ── predicates ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── predicates ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def always(_: IncomingRequest) -> bool:
-    """Fit every request."""
+    """Match every request."""
     return True
 
 
 def nth(number: int) -> Predicate:
-    """Fit the request with this number; the first one is 1."""
+    """Match the request with this number. The first one is 1."""
     return lambda incoming: incoming.number == number
 
 
 def every(number: int) -> Predicate:
-    """Fit each request whose number is a multiple of this."""
+    """Match each request whose number is a multiple of `number`."""
     return lambda incoming: incoming.number % number == 0
 
 
 def endpoint(path: str) -> Predicate:
-    """Fit requests whose path ends like this."""
+    """Match requests whose path ends with `path`."""
     return lambda incoming: incoming.path.endswith(path)
 
 
 def contains(text: str) -> Predicate:
-    """Fit requests whose body contains this text (as it stands in the JSON)."""
-    sought = text.encode()
-    return lambda incoming: sought in incoming.body
+    """Match requests whose body contains `text`, as spelled in the JSON."""
+    encoded = text.encode()
+    return lambda incoming: encoded in incoming.body
 
 
 def carries(name: str) -> Predicate:
-    """Fit requests that carry the event with this id."""
+    """Match requests that carry the event with the id `name`."""
     return lambda incoming: any(item.id == name for item in incoming.items)
 
 
 def chance(probability: float, rng: random.Random) -> Predicate:
-    """Fit this share of the requests, by dice of one's own."""
+    """Match a share `probability` of the requests, drawn from `rng`."""
     return lambda _: rng.random() < probability
 
 
 def all_of(*predicates: Predicate) -> Predicate:
-    """Fit what all of these fit, asked in order."""
+    """Match requests that all of these match. They are called in order, up to the first that does not match."""
     return lambda incoming: all(predicate(incoming) for predicate in predicates)

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server whose misbehaviour can be chosen down to the socket."""
+"""A small HTTP/1.1 server with fault injection down to the socket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NO_CONTENT = 204
 
 @dataclass(frozen=True, slots=True)
 class FakeResponse:
-    """An answer; `over_s` lets its bytes drip out over so many seconds."""
+    """A response. `trickle_s` spreads its bytes over that many seconds."""
 
     status: int
     headers: Mapping[str, str]
@@ -33,27 +33,30 @@ class FakeResponse:
 
 
 SocketAction: TypeAlias = FakeResponse | Reset | Hang | Garbage
-"""What may be done at the socket in place of an answer, or the answer."""
+"""A response, or an action at the socket instead of one."""
 
 
 class Application(Protocol):
-    """What a server serves."""
+    """The interface of the application that a server calls."""
 
     def now_s(self) -> float:
-        """Return epoch seconds, for the answers' `Date`."""
+        """Return epoch seconds, for the header `Date`."""
 
     def request_started(self) -> None:
-        """Hear that a request has begun to arrive."""
+        """Note that the head of a request has arrived."""
 
     async def handle(self, incoming: IncomingRequest) -> SocketAction:
-        """Process one request and say what is to be sent."""
+        """Process one request and return the response or socket action."""
 
     def request_ended(self, incoming: IncomingRequest | None, status: int | None) -> None:
-        """Hear, just before the answer's last bytes leave, that a request ends; `None`: it never arrived whole."""
+        """Note the end of a request, just before the last bytes of its response are sent.
+
+        `incoming` is `None` if the request never arrived complete.
+        """
 
 
 class Server:
-    """One listening port on loopback, 0 for any free one; after a stop it comes back on the same port."""
+    """One listening port on loopback, 0 for any free one. After a stop it listens on the same port again."""
 
     def __init__(self, application: Application, port: int) -> None:
         self._application = application
@@ -62,22 +65,22 @@ class Server:
         self.port = port
 
     async def start(self) -> None:
-        """Begin to listen; again is harmless."""
+        """Listen. A second call does nothing."""
         if self._server is None:
             loop = asyncio.get_running_loop()
             self._server = await loop.create_server(self._protocol, "127.0.0.1", self.port, backlog=512)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Refuse new connections and cut the open ones; again is harmless."""
+        """Refuse new connections and close the open ones. A second call does nothing."""
         if self._server is None:
             return
         server, self._server = self._server, None
         server.close()
-        open_ones = tuple(self._connections)
-        for connection in open_ones:
+        connections = tuple(self._connections)
+        for connection in connections:
             connection.cancel()
-        await asyncio.gather(*open_ones, return_exceptions=True)
+        await asyncio.gather(*connections, return_exceptions=True)
         await server.wait_closed()
 
     def _protocol(self) -> asyncio.StreamReaderProtocol:
@@ -85,16 +88,16 @@ class Server:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._server is None:
-            writer.transport.abort()  # accepted before the stop, seen after it
+            writer.transport.abort()  # accepted before the stop, scheduled after it
             return
-        # The stream library reports a cancelled callback as an error: the connection gets a task of its own.
+        # asyncio's streams report a cancelled callback as an error, so each connection gets a task of its own.
         connection = asyncio.create_task(_Connection(self._application, reader, writer).serve())
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
 
 
 class _Reader(asyncio.StreamReader):
-    """Notes when the other side left, whether or not anybody reads just then."""
+    """Notes when the client closed the connection, even while nothing reads from it."""
 
     client_left: float | None = None
 
@@ -112,7 +115,7 @@ class _Reader(asyncio.StreamReader):
 
 
 class _Connection:
-    """One client's connection: request after request until one side leaves."""
+    """One client's connection: serves requests until one side closes it."""
 
     def __init__(self, application: Application, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._application = application
@@ -122,7 +125,7 @@ class _Connection:
         self._open = False
 
     async def serve(self) -> None:
-        """Serve until someone leaves."""
+        """Serve until one side closes the connection."""
         try:
             while await self._serve_request():
                 self._http.start_next_cycle()
@@ -131,7 +134,7 @@ class _Connection:
         except ConnectionError:
             self._writer.transport.abort()
         except asyncio.CancelledError:
-            # A close would wait for a client that does not read; whoever stops the server would wait with it.
+            # A plain close waits for a client that does not read, and `stop` would wait with it.
             self._writer.transport.abort()
             raise
         finally:
@@ -161,24 +164,24 @@ class _Connection:
     async def _event(self) -> object:
         while (event := self._http.next_event()) is h11.NEED_DATA:
             if self._http.they_are_waiting_for_100_continue:
-                go_on = self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
-                self._writer.write(go_on or b"")
+                proceed = self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
+                self._writer.write(proceed or b"")
             self._http.receive_data(await self._reader.read(_READ_BYTES))
         return event
 
     async def _read_request(self, head: h11.Request, started: float) -> IncomingRequest:
-        parts: list[bytes] = []
+        chunks: list[bytes] = []
         size = 0
         while isinstance(event := await self._event(), h11.Data):
-            parts.append(bytes(event.data))
-            size += len(parts[-1])
+            chunks.append(bytes(event.data))
+            size += len(chunks[-1])
             if size > _MAX_BODY_BYTES:
                 raise h11.RemoteProtocolError("the body is longer than any contract allows")
         if not isinstance(event, h11.EndOfMessage):
-            raise ConnectionResetError("the client left in the middle of its request")
+            raise ConnectionResetError("the client closed the connection within its request")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
         return IncomingRequest(
-            head.method.decode("ascii"), head.target.decode("latin-1"), headers, b"".join(parts), started
+            head.method.decode("ascii"), head.target.decode("latin-1"), headers, b"".join(chunks), started
         )
 
     async def _send(self, incoming: IncomingRequest, sending: SocketAction) -> bool:
@@ -199,24 +202,24 @@ class _Connection:
                 self._reset()
         return False
 
-    async def _send_response(self, incoming: IncomingRequest, reply: FakeResponse) -> None:
-        empty = incoming.method == "HEAD" or reply.status == _NO_CONTENT
-        headers = {"date": formatdate(self._application.now_s(), usegmt=True), **_lower(reply.headers)}
-        body = b"" if empty else reply.body
-        if reply.status != _NO_CONTENT:
+    async def _send_response(self, incoming: IncomingRequest, response: FakeResponse) -> None:
+        empty = incoming.method == "HEAD" or response.status == _NO_CONTENT
+        headers = {"date": formatdate(self._application.now_s(), usegmt=True), **_lower(response.headers)}
+        body = b"" if empty else response.body
+        if response.status != _NO_CONTENT:
             headers["content-length"] = str(len(body))
-        data = self._http.send(h11.Response(status_code=reply.status, headers=list(headers.items()))) or b""
+        data = self._http.send(h11.Response(status_code=response.status, headers=list(headers.items()))) or b""
         if body:
             data += self._http.send(h11.Data(data=body)) or b""
         data += self._http.send(h11.EndOfMessage()) or b""
-        if reply.trickle_s:
+        if response.trickle_s:
             piece = -(-len(data) // _PIECES)
             while len(data) > piece:
                 self._writer.write(data[:piece])
                 await self._writer.drain()
                 data = data[piece:]
-                await asyncio.sleep(reply.trickle_s / _PIECES)
-        self._end(incoming, reply.status)
+                await asyncio.sleep(response.trickle_s / _PIECES)
+        self._end(incoming, response.status)
         self._writer.write(data)
         await self._writer.drain()
 
@@ -229,7 +232,7 @@ class _Connection:
     def _reset(self) -> None:
         sock: socket.socket | None = self._writer.get_extra_info("socket")
         if sock is not None:
-            # Without a zero linger the close is a polite FIN, which a client may take for an end rather than a reset.
+            # Without a zero linger the socket closes with a FIN, which a client can take for a normal end.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 

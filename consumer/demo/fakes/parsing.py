@@ -1,4 +1,4 @@
-"""Reading what arrives as the vendors' documents spell it: strict JSON, moments, ULIDs, Basic credentials."""
+"""Strict parsing by the vendors' documents: JSON, timestamps, ULIDs, Basic credentials."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _LONG_DAYS = {1: 31, 2: 29, 3: 31, 4: 30, 5: 31, 6: 30, 7: 31, 8: 31, 9: 30, 10:
 
 
 class RequestParseError(ValueError):
-    """A body that is not the one JSON object it ought to be; the text says why."""
+    """The body is not one JSON object. The text says why."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Document:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise RequestParseError("a key stands twice in one object")
+        raise RequestParseError("a key occurs twice in one object")
     return found
 
 
@@ -40,20 +40,20 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_consta
 
 
 def read_object(body: bytes, array: str | None = None) -> tuple[Document, list[bytes]]:
-    """Read one JSON object, and the exact bytes of each element of its member `array`.
+    """Return one JSON object, and the exact bytes of each element of its member `array`.
 
     Args:
         body: the whole body, UTF-8.
-        array: the member whose elements are wanted as they were written; absent or no array = none.
+        array: the member whose elements are returned as bytes. None are returned if it is absent or no array.
 
     Raises:
-        UnreadableError: not UTF-8, not JSON, not an object, something after it, a repeated key, half a surrogate pair.
+        RequestParseError: not UTF-8, not JSON, not an object, data after it, a repeated key, an unpaired surrogate.
     """
     try:
         text = body.decode()
         document, elements = _members(text, array)
         if "\\ud" in text or "\\uD" in text:
-            # Half a pair is a text that cannot be written in UTF-8: whoever stores it fails later and elsewhere.
+            # An unpaired surrogate cannot be encoded in UTF-8: storing it would fail later and elsewhere.
             json.dumps(document, ensure_ascii=False).encode()
     except RequestParseError:
         raise
@@ -83,7 +83,7 @@ def _members(text: str, array: str | None) -> tuple[Document, list[bytes]]:
         found.append((key, value))
         at, more = _comma_or(text, at, "}")
     if _skip(text, at) != len(text):
-        raise RequestParseError("something stands behind the JSON object")
+        raise RequestParseError("there is data after the JSON object")
     return _unique(found), elements
 
 
@@ -123,7 +123,7 @@ def _comma_or(text: str, at: int, end: str) -> tuple[int, bool]:
 
 
 def is_timestamp(value: object) -> bool:
-    """Whether this is an ISO 8601 moment with a time zone, of a day that exists."""
+    """Whether this is an ISO 8601 timestamp with a time zone, on a date that exists."""
     found = _ISO.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return False
@@ -138,12 +138,12 @@ def is_ulid(value: object) -> bool:
 
 
 def is_nonempty(value: object) -> bool:
-    """Whether this is a string with something in it."""
+    """Whether this is a non-empty string."""
     return isinstance(value, str) and value != ""
 
 
 def is_integer(value: object) -> bool:
-    """Whether this is a JSON integer of at most 64 bits; true and false are none, though Python thinks so."""
+    """Whether this is a JSON integer of at most 64 bits. Booleans are not, although Python counts them as `int`."""
     return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
 
 
@@ -158,12 +158,12 @@ def is_object(value: object) -> bool:
 
 
 def is_string(value: object) -> bool:
-    """Whether this is a JSON string, the empty one included."""
+    """Whether this is a JSON string. It may be empty."""
     return isinstance(value, str)
 
 
 ValueCheck: TypeAlias = Callable[[object], bool]
-"""What may be asked of a value."""
+"""A check of one JSON value."""
 
 
 def is_json_content_type(content_type: str) -> bool:
@@ -173,7 +173,7 @@ def is_json_content_type(content_type: str) -> bool:
 
 
 def parse_basic_auth(header: str | None) -> tuple[str, str] | None:
-    """Return user and password of an `Authorization: Basic` header, or `None` if it is nothing of the kind."""
+    """Return user and password of an `Authorization: Basic` header, or `None` if it is not valid."""
     scheme, _, coded = (header or "").partition(" ")
     if scheme.lower() != "basic":
         return None

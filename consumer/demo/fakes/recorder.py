@@ -1,4 +1,4 @@
-"""What a server saw, took, refused and threw away: the truth that oracles compare with."""
+"""Records what a server received, stored, refused and dropped. Oracles compare with these records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RECHECK_S = 0.05
 
 @dataclass(slots=True)
 class Item:
-    """One event of a request, read leniently: what it seems to be, whether or not it is valid."""
+    """One event of a request, parsed leniently: it need not be valid."""
 
     id: str | None
     kind: str
@@ -27,7 +27,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One event that was taken. `at` is monotonic seconds, `request` the number of the request that brought it."""
+    """One accepted event. `at` is in monotonic seconds, `request` is the number of the request that carried it."""
 
     id: str
     kind: str
@@ -37,12 +37,12 @@ class Arrival:
     at: float
     request: int
     raw: bytes
-    """The event's bytes as they were on the wire, for numbers that a float cannot hold."""
+    """The event's bytes as received, for numbers that a float cannot represent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One event, or one whole unreadable request (`id` is `None`), that was not taken, and why."""
+    """One event that was not accepted, or one unreadable request (`id` is `None`), with the reason."""
 
     id: str | None
     kind: str
@@ -55,7 +55,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class ContractWarning:
-    """Something legal that is worth less than its sender thinks."""
+    """Part of a valid request that has less effect than it seems to have."""
 
     id: str | None
     reason: str
@@ -64,10 +64,10 @@ class ContractWarning:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
-    """One ended request.
+    """One finished request.
 
-    `ended` (monotonic seconds) is taken just before the last bytes of the answer leave, so a sender that waits for its
-    answer always starts its next request later than that. `status` is `None` where there was no answer.
+    `ended` (monotonic seconds) is read just before the last bytes of the response are sent. So a client that waits for
+    its response always starts its next request later than that. `status` is `None` if there was no response.
     """
 
     number: int
@@ -84,11 +84,14 @@ class ReceivedRequest:
     fault: str | None
     """Name of the rule that acted, if one did."""
     client_left: float | None = None
-    """When its sender left before it ended (monotonic seconds): seen before anything that the sender did afterwards."""
+    """When the client closed the connection before the end (monotonic seconds).
+
+    It is read before anything that the client did afterwards.
+    """
 
 
 class Recorder:
-    """The log of one server: written by its loop, read from anywhere; every list that is given out is a copy."""
+    """The records of one server: written by its loop, read from any thread. Every returned list is a copy."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -99,7 +102,7 @@ class Recorder:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything seen so far."""
+        """Discard all records. The fault rules stay."""
         with self._condition:
             self._received: list[Arrival] = []
             self._stored: dict[str, Arrival] = {}
@@ -109,46 +112,46 @@ class Recorder:
             self._warnings: list[ContractWarning] = []
             self._requests: list[ReceivedRequest] = []
 
-    # ── written by the server ─────────────────────────────────────────────────────────────────────────────────────
+    # ── written by the server ─────────────────────────────────────────────────────────────────────────────────────────
 
     def store(self, items: Iterable[Item], request: int) -> None:
-        """Keep these events; the same id again replaces the document and stays in the log twice."""
+        """Store these events. A repeated id replaces the document, and both arrivals stay recorded."""
         at = time.monotonic()
-        taken = [
+        accepted = [
             Arrival(item.id or "", item.kind, item.name, item.person, item.document, at, request, item.raw)
             for item in items
         ]
         with self._condition:
-            while self._to_lose and taken:
+            while self._to_lose and accepted:
                 self._to_lose -= 1
-                self._lost.append(taken.pop(0))
-            self._received.extend(taken)
-            self._stored.update({arrival.id: arrival for arrival in taken})
+                self._lost.append(accepted.pop(0))
+            self._received.extend(accepted)
+            self._stored.update({arrival.id: arrival for arrival in accepted})
 
     def refuse(self, item: Item, reason: str, request: int) -> None:
-        """Write down an event that was refused aloud."""
+        """Record an event that was refused with an error response."""
         self._refused.append(_rejection(item, reason, request))
 
     def drop(self, item: Item, reason: str, request: int) -> None:
-        """Write down an event that was thrown away behind a 2xx."""
+        """Record an event that was dropped behind a 2xx."""
         self._dropped.append(_rejection(item, reason, request))
 
     def warn(self, item: Item | None, reason: str, request: int) -> None:
-        """Write down something legal but doubtful."""
+        """Record a warning."""
         self._warnings.append(ContractWarning(item.id if item else None, reason, request))
 
     def record_request(self, request: ReceivedRequest) -> None:
-        """Write down an ended request."""
+        """Record a finished request."""
         self._requests.append(request)
         self.notify()
 
     def lose_next_event(self) -> None:
-        """Lose the next event that is taken, silently."""
+        """Lose the next accepted event and respond as if it were stored."""
         with self._condition:
             self._to_lose += 1
 
     def notify(self) -> None:
-        """Wake everyone who waits for something to happen."""
+        """Wake every waiter, because the records have changed."""
         with self._condition:
             self._version += 1
             self._condition.notify_all()
@@ -156,51 +159,51 @@ class Recorder:
         for future in waiting:
             future.get_loop().call_soon_threadsafe(_wake, future)
 
-    # ── read by anyone ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── read from any thread ──────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def received(self) -> list[Arrival]:
-        """Everything taken, repeats included, in order of processing."""
+        """All accepted events, repeats included, in order of processing."""
         with self._condition:
             return list(self._received)
 
     @property
     def refused(self) -> list[Rejection]:
-        """Events refused aloud."""
+        """Events refused with an error response."""
         return list(self._refused)
 
     @property
     def dropped(self) -> list[Rejection]:
-        """Events thrown away behind a 2xx, as the contract says."""
+        """Events dropped behind a 2xx, as the contract says."""
         return list(self._dropped)
 
     @property
     def lost(self) -> list[Arrival]:
-        """Events this server lied about."""
+        """Events that `lose_next_event` lost."""
         return list(self._lost)
 
     @property
     def warnings(self) -> list[ContractWarning]:
-        """What was legal but doubtful."""
+        """Warnings about valid requests."""
         return list(self._warnings)
 
     @property
     def requests(self) -> list[ReceivedRequest]:
-        """Ended requests, in order of their ends."""
+        """Finished requests, in order of their ends."""
         return list(self._requests)
 
     def stored_ids(self) -> set[str]:
-        """Return the ids it really holds."""
+        """Return the ids of the stored events."""
         with self._condition:
             return set(self._stored)
 
     def documents(self) -> dict[str, Document]:
-        """Return the final document of each id."""
+        """Return the last stored document of each id."""
         with self._condition:
             return {name: arrival.document for name, arrival in self._stored.items()}
 
     def wait_until(self, predicate: Callable[[], bool], timeout_s: float = 120.0) -> None:
-        """Block until `predicate()` is true: asked at every change here, and now and then for changes elsewhere.
+        """Block until `predicate()` is true. It is called at every change here, and regularly for changes elsewhere.
 
         Raises:
             TimeoutError: it was not true within `timeout_s` seconds.
@@ -212,13 +215,13 @@ class Recorder:
                 return
             left = deadline - time.monotonic()
             if left <= 0:
-                raise TimeoutError(f"what was awaited did not happen within {timeout_s:g} s")
+                raise TimeoutError(f"the condition was not met within {timeout_s:g} s")
             with self._condition:
                 if version == self._version:
                     self._condition.wait(min(left, _RECHECK_S))
 
     async def wait_until_async(self, predicate: Callable[[], bool], timeout_s: float = 120.0) -> None:
-        """Do what `wait_until` does, without blocking the loop.
+        """Wait like `wait_until`, without blocking the loop.
 
         Raises:
             TimeoutError: it was not true within `timeout_s` seconds.
@@ -233,7 +236,7 @@ class Recorder:
                         return
                     await asyncio.wait((change,), timeout=_RECHECK_S)
                 finally:
-                    # A future left behind would be woken on a loop that is closed by then, and break the server.
+                    # A future left in the set would be woken on a closed loop, and the server would crash.
                     with self._condition:
                         self._waiting.discard(change)
 

@@ -1,4 +1,4 @@
-"""Servers in a thread of their own, for callers that have no loop or do not want to share it."""
+"""Runs servers in a thread of their own, for callers without an event loop."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Self
 
 from consumer.demo.fakes.base import Fake
 
-_WITHIN_S = 60.0
+_TIMEOUT_S = 60.0
 
 
 class ThreadRunner:
-    """Servers that live in one daemon thread while the `with` block, or the time from `open` to `close`, lasts."""
+    """Runs servers in one daemon thread, within a `with` block or from `open` to `close`."""
 
     def __init__(self, *fakes: Fake) -> None:
         self._fakes = fakes
@@ -21,10 +21,10 @@ class ThreadRunner:
         self._thread = threading.Thread(target=self._run, name="fakes", daemon=True)
 
     def open(self) -> Self:
-        """Start the thread and every server; afterwards their ports are known.
+        """Start the thread and every server. Afterwards their ports are known.
 
         Raises:
-            OSError: a port that was asked for is taken.
+            OSError: a given port is in use.
         """
         self._thread.start()
         try:
@@ -36,13 +36,13 @@ class ThreadRunner:
         return self
 
     def close(self) -> None:
-        """Stop every server, end the thread."""
+        """Stop every server and end the thread. A second call does nothing."""
         if not self.is_running:
             return
         for fake in self._fakes:
             self.stop(fake)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_WITHIN_S)
+        self._thread.join(_TIMEOUT_S)
 
     @property
     def is_running(self) -> bool:
@@ -50,11 +50,11 @@ class ThreadRunner:
         return self._thread.is_alive()
 
     def start(self, fake: Fake) -> None:
-        """Let one server listen, after a stop on its old port."""
+        """Start one server, after a stop on its old port."""
         self._wait_for(fake.start())
 
     def stop(self, fake: Fake) -> None:
-        """Let one server refuse connections and cut the open ones; its books stay."""
+        """Stop one server: refuse connections and close the open ones. Its records stay."""
         self._wait_for(fake.stop())
 
     def __enter__(self) -> Self:
@@ -71,5 +71,5 @@ class ThreadRunner:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
-    def _wait_for(self, doing: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(doing, self._loop).result(_WITHIN_S)
+    def _wait_for(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_TIMEOUT_S)

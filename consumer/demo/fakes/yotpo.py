@@ -1,4 +1,4 @@
-"""Yotpo's Core API as a server: tokens that die, five requests a second, and events that overwrite their namesakes."""
+"""Yotpo's Core API as a local server: expiring tokens, five requests a second, and ids that overwrite each other."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class FakeYotpo(Fake):
 
     Args:
         store_id: the store's app key, as it is before percent-encoding.
-        secret: what a token is given for.
+        secret: the secret that is exchanged for a token.
         keys: names of the event's members.
-        rate: requests a second, over any sliding second, before 429; `None` = no limit.
-        token_life_s: seconds after which a token is dead.
+        rate: requests a second, in any sliding second, before 429. `None` = no limit.
+        token_life_s: seconds until a token expires.
         monotonic: the clock of the rate and of the tokens' lives, seconds.
         port: 0 for any free one.
     """
@@ -57,22 +57,22 @@ class FakeYotpo(Fake):
         self._dead_status = 401
 
     def accept(self, *, secret: str) -> None:
-        """Give tokens for this secret from now on; tokens that are out stay good."""
+        """Replace the accepted secret. Issued tokens stay valid."""
         self._secret = secret
 
     def expire_tokens(self, status: int = 401) -> None:
-        """Let every token that is out be dead; it is answered this status (the vendor's module also knows 403)."""
+        """Expire every issued token. A request with one gets this status (the vendor's module also knows 403)."""
         self._dead_status = status
         self._tokens = {}
 
     def read(self, incoming: IncomingRequest) -> list[Item]:
-        """Find the one event of a request; a call for a token has none."""
+        """Return the one event of a request. A token request has none."""
         incoming.document, _ = read_object(incoming.body)
         event = self._keys.event_in(incoming.document) if incoming.path.endswith("/customer_events") else None
         return [] if event is None else [self._item(event, incoming)]
 
     def process(self, incoming: IncomingRequest) -> FakeResponse:
-        """Judge one request as the reference says."""
+        """Apply the reference to one request."""
         endpoint = self._endpoint(incoming)
         if endpoint is None:
             return self.error(404, "there is no such endpoint or store")
@@ -80,11 +80,11 @@ class FakeYotpo(Fake):
         limits = self._rate.headers(wait_s) if self._rate else {}
         if wait_s:
             return json_response(429, {"errors": [{"message": "too many requests"}]}, limits)
-        reply = self._issue_token(incoming) if endpoint == "access_tokens" else self._accept_event(incoming)
-        return FakeResponse(reply.status, {**reply.headers, **limits}, reply.body)
+        response = self._issue_token(incoming) if endpoint == "access_tokens" else self._accept_event(incoming)
+        return FakeResponse(response.status, {**response.headers, **limits}, response.body)
 
     def error(self, status: int, message: str) -> FakeResponse:
-        """Return `errors`, the body of a refusal."""
+        """Return an error response with `errors`."""
         return json_response(status, {"errors": [{"message": message}]})
 
     def _endpoint(self, incoming: IncomingRequest) -> str | None:
@@ -119,7 +119,7 @@ class FakeYotpo(Fake):
         if self._keys.source not in item.document:
             self.warn(item, "no source: some of the vendor's pages require it", incoming.number)
         self.store(incoming.items, incoming.number)
-        # The vendor's module counts all three as success, so all three are given.
+        # The vendor's module counts all three as success, so the server returns each in turn.
         match incoming.number % 3:
             case 0:
                 return FakeResponse(204, {}, b"")
@@ -152,7 +152,7 @@ class FakeYotpo(Fake):
 
 
 class SlidingWindowRate:
-    """So many requests within any sliding second; what is turned away does not count."""
+    """Limits the requests in any sliding second. A rejected request does not count."""
 
     def __init__(self, rate: float) -> None:
         self._limit = max(1, int(rate))
@@ -160,7 +160,7 @@ class SlidingWindowRate:
         self._granted: deque[float] = deque()
 
     def acquire(self, now_s: float) -> float:
-        """Take one place and return 0, or return the seconds until there is one."""
+        """Count a request and return 0, or return the seconds until one is allowed."""
         while self._granted and self._granted[0] <= now_s - self._span_s:
             self._granted.popleft()
         if len(self._granted) >= self._limit:
@@ -169,7 +169,7 @@ class SlidingWindowRate:
         return 0.0
 
     def headers(self, wait_s: float) -> dict[str, str]:
-        """Return what is left and the whole seconds to wait, as the vendor's conventions name them."""
+        """Return the vendor's rate-limit headers: the remaining requests, and the seconds to wait, rounded up."""
         return {
             "ratelimit-remaining": str(self._limit - len(self._granted)),
             "ratelimit-reset": str(math.ceil(wait_s)),

@@ -1,4 +1,4 @@
-"""What Yotpo's Core API accepts as a custom customer event (its reference, and its page on custom properties)."""
+"""The rules of Yotpo's Core API for a custom customer event (its reference, and its page on custom properties)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CUSTOMER = frozenset({"external_id", "phone_number", "email", "custom_propertie
 
 @dataclass(frozen=True, slots=True)
 class YotpoKeys:
-    """Names of the body's members, which the public reference does not print; `wrapper` = one key around them all."""
+    """Names of the body's members. The public reference does not print them. `wrapper` = one key around them all."""
 
     source: str = "source"
     type: str = "type"
@@ -37,7 +37,7 @@ class YotpoKeys:
 
 
 def violations(event: Document, keys: YotpoKeys) -> Iterator[str]:
-    """Say everything that is wrong with one event."""
+    """Yield every violation of one event."""
     known = {keys.source, keys.type, keys.time, keys.id, keys.customer, keys.properties}
     for name in sorted(event.keys() - known):
         yield f"{name} is not known"
@@ -46,7 +46,7 @@ def violations(event: Document, keys: YotpoKeys) -> Iterator[str]:
     if keys.source in event and not _is_snake(event[keys.source]):
         yield f"{keys.source} must be snake_case of 1 to 255 characters"
     if not is_timestamp(event.get(keys.time)):
-        yield f"{keys.time} must be an ISO 8601 moment"
+        yield f"{keys.time} must be an ISO 8601 timestamp"
     if not is_nonempty(event.get(keys.id)) or len(event[keys.id]) > _MAX_CHARS:
         yield f"{keys.id} must be a string of 1 to 255 characters"
     customer = event.get(keys.customer)
@@ -72,21 +72,21 @@ def _customer(customer: Document, at: str) -> Iterator[str]:
     if is_string(phone) and _PHONE.fullmatch(str(phone)) is None:
         yield f"{at}.phone_number must be E.164"
     if is_string(email) and _EMAIL.fullmatch(str(email)) is None:
-        yield f"{at}.email is no address"
+        yield f"{at}.email is not an address"
     if "external_id" not in customer and ("phone_number" in customer) == ("email" in customer):
         yield f"{at} needs external_id, or exactly one of phone_number and email"
     if "custom_properties" in customer:
         yield from _metadata(customer["custom_properties"], f"{at}.custom_properties")
 
 
-def _metadata(held: object, at: str) -> Iterator[str]:
-    if not isinstance(held, dict):
+def _metadata(value: object, at: str) -> Iterator[str]:
+    if not isinstance(value, dict):
         yield f"{at} must be an object"
         return
-    for name, value in held.items():
+    for name, item in value.items():
         if _PROPERTY.fullmatch(name) is None:
             yield f"{at} has a name that is not 1 to 32 of a-z, 0-9 and _"
-        elif not isinstance(value, str | bool | int | float):
+        elif not isinstance(item, str | bool | int | float):
             yield f"{at}.{name} must be a string, number or Boolean; null, lists and objects are not supported"
-        elif isinstance(value, str) and len(value) > _MAX_CHARS:
+        elif isinstance(item, str) and len(item) > _MAX_CHARS:
             yield f"{at}.{name} is longer than 255 characters"
