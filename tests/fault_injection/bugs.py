@@ -10,6 +10,7 @@ from typing import Any
 from consumer.delivery import batch as batches
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.dispatcher import Dispatcher
+from consumer.delivery.http.client import HttpConnection
 from consumer.delivery.lane import Lane
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.destinations.copilot import Copilot
@@ -48,15 +49,15 @@ def _earlier_epoch_accepted() -> None:
 def _two_calls_of_a_lane() -> None:
     build = Dispatcher.__init__
 
-    def with_twins(self: Dispatcher, *args: Any, **more: Any) -> None:  # noqa: ANN401 - whatever the lanes take
-        build(self, *args, **more)
+    def with_twins(self: Dispatcher, *args: Any, connect: Callable[[], HttpConnection], **more: Any) -> None:  # noqa: ANN401 - the dispatcher's own
+        build(self, *args, connect=connect, **more)
         run = self.run
 
         async def both() -> None:
             async with asyncio.TaskGroup() as house:
                 house.create_task(run())
                 for one in self.lanes:
-                    twin = Lane(one._context, self.prober, more["wire"]())
+                    twin = Lane(one._context, self.prober, connect())
                     twin._queue, twin._wake = one._queue, one._wake
                     house.create_task(twin.run())
 
@@ -83,9 +84,11 @@ def _halves_swapped() -> None:
         middle = (len(batch) + 1) // 2
         batch[:] = batch[middle:] + batch[:middle]
 
-    for name, module in [*sys.modules.items()]:
-        if name.startswith("consumer.delivery.") and vars(module).get("split") is halve:
-            vars(module)["split"] = swapped  # whoever imported it by name
+    importers = [module for name, module in sys.modules.items() if name.startswith("consumer.delivery.")]
+    importers = [module for module in importers if vars(module).get("split") is halve]
+    assert importers, "no module of consumer.delivery imports split()"
+    for module in importers:
+        vars(module)["split"] = swapped
 
 
 def _settle_removed() -> None:
