@@ -5,7 +5,7 @@ A *scenario* of your own is a test file here. What there is for it:
 * `tests.e2e.world.World` has the broker's topics, the three strict servers (`world.servers`, rules in
   `server.faults`), a registry (`world.registry`), and starts members (`world.member()`).
 * `tests.e2e.shop.Shop` makes records and knows what each owes; `tests.e2e.kafka_io.produce` produces them.
-* `members.Composed` is a member with a journal (assignments, commits, deferrals by monotonic time), kill points
+* `members.JournaledMember` is a member with a journal (assignments, commits, deferrals by monotonic time), kill points
   (`points.POINTS`) and deliberate bugs (`bugs.BUGS`); in the product there is nothing of these.
 * `judged.judge(shop, evidence, journals)` says everything that is wrong, `tests.e2e.accounting.unbalanced` what is
   wrong with a member's books.

@@ -12,7 +12,7 @@ from random import Random
 from tests.fault_injection import report
 from tests.fault_injection.catalogue import FAULTS, deck
 from tests.fault_injection.storm import Storm, seldom_collected
-from tests.fault_injection.storm_counts import Options
+from tests.fault_injection.storm_counts import StormOptions
 from tests.kafka_clusters.apache import ApacheBroker, ApacheKafkaError
 from tests.kafka_clusters.jars import NoJarsError
 
@@ -42,11 +42,13 @@ def main() -> int:
             of_deck, of_storm = report.seeds(args.seed)
             faults = deck(args.faults, of_deck, args.only)
             began = time.monotonic()
-            with Storm(broker, folder / "world", of_storm, Options(), lambda said: print(said, flush=True)) as storm:
-                storm.form()
+            with Storm(
+                broker, folder / "world", of_storm, StormOptions(), lambda said: print(said, flush=True)
+            ) as storm:
+                storm.start()
                 storm.strike(faults, args.minutes * 60)
-                storm.calm()
-                storm.part()
+                storm.wait_for_the_rest()
+                storm.shut_down()
                 found = report.run(storm, faults, args.seed, time.monotonic() - began)
         finally:
             broker.close()

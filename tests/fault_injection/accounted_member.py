@@ -39,7 +39,7 @@ Whose = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Kept:
+class RecordedIds:
     """What one process wrote down: each counted as often as it happened."""
 
     owed: Counter[Whose] = field(default_factory=Counter)
@@ -60,25 +60,25 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().rpartition(b"\n")[0].splitlines()]
 
 
-def books(path: Path) -> dict[str, dict[str, Any]]:
+def final_accounting(path: Path) -> dict[str, dict[str, Any]]:
     """Read the books with which a process left: what `/status` would have said, by pipeline."""
     return {line["pipeline"]: line["status"] for line in _lines(path) if line["event"] == _BOOKS}
 
 
-def kept(path: Path) -> Kept:
+def recorded_ids(path: Path) -> RecordedIds:
     """Read what a process wrote down."""
     return _kept(_lines(path))
 
 
-def kept_by_then(path: Path) -> tuple[int, Kept]:
+def recorded_ids_at_last_mark(path: Path) -> tuple[int, RecordedIds]:
     """Read how often a process wrote its books down, and what it had written down when it last did."""
     lines = _lines(path)
     marks = [number for number, line in enumerate(lines) if line["event"] == _BOOKS]
     return len(marks), _kept(lines[: marks[-1]] if marks else [])
 
 
-def _kept(lines: Iterable[dict[str, Any]]) -> Kept:
-    found = Kept()
+def _kept(lines: Iterable[dict[str, Any]]) -> RecordedIds:
+    found = RecordedIds()
     for line in lines:
         if line["event"] == _BOOKS:
             continue
@@ -87,7 +87,7 @@ def _kept(lines: Iterable[dict[str, Any]]) -> Kept:
     return found
 
 
-def keep(journal: Journal) -> None:
+def record_ids(journal: Journal) -> None:
     """Write down what is owed, delivered and acknowledged, where the product enters it in its books."""
 
     def note(event: str, destination: str, identities: Sequence[str]) -> None:
@@ -136,7 +136,7 @@ def keep(journal: Journal) -> None:
     Settlement._write_dead_letter = written  # type: ignore[method-assign]
 
 
-def keep_books(journal: Journal) -> None:
+def record_accounting(journal: Journal) -> None:
     """Write the books of every pipeline down whenever a line is read, and each one's when it has left."""
     living: list[PipelineRunner] = []
     live = PipelineRunner.run
@@ -170,6 +170,6 @@ def keep_books(journal: Journal) -> None:
 
 if __name__ == "__main__":
     own = Journal(Path(sys.argv[1]))
-    keep(own)
-    keep_books(own)
+    record_ids(own)
+    record_accounting(own)
     sys.exit(main(sys.argv[2:]))

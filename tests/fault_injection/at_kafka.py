@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from tests.fault_injection.fault import Fault, Struck
+from tests.fault_injection.fault import ActiveFault, Fault
 
 if TYPE_CHECKING:
     from tests.fault_injection.storm import Storm
@@ -22,30 +22,30 @@ _OLDEST = "message.timestamp.before.max.ms"
 _ANY_AGE = str(2**63 - 1)
 
 
-def _stopped(storm: Storm, _: str, __: Random) -> Struck:
+def _stopped(storm: Storm, _: str, __: Random) -> ActiveFault:
     storm.broker.stop()
-    return Struck(lambda: 1, storm.broker.start)
+    return ActiveFault(lambda: 1, storm.broker.start)
 
 
-def _killed(storm: Storm, _: str, __: Random) -> Struck:
+def _killed(storm: Storm, _: str, __: Random) -> ActiveFault:
     storm.broker.kill()
-    return Struck(lambda: 1, storm.broker.start)
+    return ActiveFault(lambda: 1, storm.broker.start)
 
 
-def _paused(storm: Storm, _: str, __: Random) -> Struck:
+def _paused(storm: Storm, _: str, __: Random) -> ActiveFault:
     pid = storm.broker.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
-    return Struck(lambda: 1, lambda: os.kill(pid, signal.SIGCONT))
+    return ActiveFault(lambda: 1, lambda: os.kill(pid, signal.SIGCONT))
 
 
-def _letters_refused(storm: Storm, _: str, __: Random) -> Struck:
+def _letters_refused(storm: Storm, _: str, __: Random) -> ActiveFault:
     """A topic that takes no record older than now takes none: the refusal is one that no client repeats by itself."""
     topic = storm.world.dead_letters
-    before = storm.letters_refused()
+    before = storm.dead_letters_refused()
     _alter(storm, topic, "0")
-    storm.trouble()
-    return Struck(lambda: storm.letters_refused() - before, lambda: _alter(storm, topic, _ANY_AGE))
+    storm.produce_bad_records()
+    return ActiveFault(lambda: storm.dead_letters_refused() - before, lambda: _alter(storm, topic, _ANY_AGE))
 
 
 def _alter(storm: Storm, topic: str, value: str) -> None:
@@ -56,17 +56,17 @@ def _alter(storm: Storm, topic: str, value: str) -> None:
         answer.result(_WITHIN_S)
 
 
-def _registry_down(storm: Storm, _: str, __: Random) -> Struck:
+def _registry_down(storm: Storm, _: str, __: Random) -> ActiveFault:
     """Who runs has every schema already: one that starts asks."""
     registry = storm.world.registry
     before, registry.down = registry.unavailable_responses, True
-    storm.crew.see_off(storm.crew.one())
-    storm.crew.spawn()
+    storm.members.shut_down(storm.members.one())
+    storm.members.start_one()
 
     def over() -> None:
         registry.down = False
 
-    return Struck(lambda: registry.unavailable_responses - before, over)
+    return ActiveFault(lambda: registry.unavailable_responses - before, over)
 
 
 FAULTS = (

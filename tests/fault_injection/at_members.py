@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from consumer.demo.fakes.fault_rules import Respond, chance
-from tests.fault_injection.fault import Fault, Struck
+from tests.fault_injection.fault import ActiveFault, Fault
 from tests.fault_injection.kill_points import AFTER_ASSIGNMENT, AFTER_DEFERRAL, POINTS
 
 if TYPE_CHECKING:
@@ -17,34 +17,34 @@ MEMBERS = ("members",)
 _SESSION_S = 6.0
 
 
-def _leaves(storm: Storm, _: str, __: Random) -> Struck:
-    member = storm.crew.one()
-    storm.crew.see_off(member)
-    storm.crew.spawn()
-    return Struck(lambda: int(member.process.poll() is not None))
+def _leaves(storm: Storm, _: str, __: Random) -> ActiveFault:
+    member = storm.members.one()
+    storm.members.shut_down(member)
+    storm.members.start_one()
+    return ActiveFault(lambda: int(member.process.poll() is not None))
 
 
-def _killed(storm: Storm, _: str, __: Random) -> Struck:
-    member = storm.crew.lose_sight_of(storm.crew.one())
+def _killed(storm: Storm, _: str, __: Random) -> ActiveFault:
+    member = storm.members.forget(storm.members.one())
     member.kill()
     storm.note_crash("SIGKILL")
-    storm.crew.spawn()
-    return Struck(lambda: 1)
+    storm.members.start_one()
+    return ActiveFault(lambda: 1)
 
 
 def _dies_at(point: str) -> Fault:
-    def strike(storm: Storm, _: str, dice: Random) -> Struck:
+    def strike(storm: Storm, _: str, dice: Random) -> ActiveFault:
         if point == AFTER_ASSIGNMENT:
-            member = storm.crew.lose_sight_of(storm.crew.spawn())  # it dies as soon as it has anything
+            member = storm.members.forget(storm.members.start_one())  # it dies as soon as it has anything
         else:
-            member = storm.crew.lose_sight_of(storm.crew.one())
+            member = storm.members.forget(storm.members.one())
         rules = []
         if point == AFTER_DEFERRAL:
             for server in storm.world.servers.values():
                 rule = server.faults.add(Respond(500), when=chance(0.3, Random(dice.random())), name="to be deferred")
                 rules.append((server, rule))
-        storm.trouble()  # something to be halved, and to become a letter
-        member.tell(f"kill {point}")
+        storm.produce_bad_records()  # something to be halved, and to become a letter
+        member.send_command(f"kill {point}")
 
         def over() -> None:
             for server, rule in rules:
@@ -52,30 +52,30 @@ def _dies_at(point: str) -> Fault:
             if member.process.poll() is None:
                 member.kill()
             storm.note_crash(point)
-            if len(storm.crew.members) < storm.wanted:
-                storm.crew.spawn()
+            if len(storm.members.members) < storm.wanted:
+                storm.members.start_one()
 
         # Reaped by `poll`, and only then is its last line sure to be in the journal.
-        return Struck(lambda: int(member.process.poll() is not None and bool(member.journal("died"))), over)
+        return ActiveFault(lambda: int(member.process.poll() is not None and bool(member.journal("died"))), over)
 
     return Fault(point, MEMBERS, (0.0, 0.5), strike)
 
 
-def _frozen(storm: Storm, _: str, __: Random) -> Struck:
-    member = storm.crew.one()
+def _frozen(storm: Storm, _: str, __: Random) -> ActiveFault:
+    member = storm.members.one()
     before = len(member.journal("frozen"))
-    member.tell("freeze")
-    return Struck(
+    member.send_command("freeze")
+    return ActiveFault(
         lambda: len(member.journal("frozen")) - before,
         lambda: member.process.send_signal(signal.SIGCONT),
         lasts_from_hit=True,  # the member freezes between two requests, which can be long after the word
     )
 
 
-def _joins(storm: Storm, _: str, __: Random) -> Struck:
-    member = storm.crew.spawn()
+def _joins(storm: Storm, _: str, __: Random) -> ActiveFault:
+    member = storm.members.start_one()
     # Perhaps to no partition, where there are as many members already. Who leaves again may be an old one.
-    return Struck(lambda: len(member.lines("joined group")), lambda: storm.crew.see_off(storm.crew.one()))
+    return ActiveFault(lambda: len(member.lines("joined group")), lambda: storm.members.shut_down(storm.members.one()))
 
 
 FAULTS = (

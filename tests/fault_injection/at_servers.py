@@ -20,7 +20,7 @@ from consumer.demo.fakes.fault_rules import (
     chance,
 )
 from tests.e2e.world import TIMEOUT_S
-from tests.fault_injection.fault import Fault, Struck
+from tests.fault_injection.fault import ActiveFault, Fault
 
 if TYPE_CHECKING:
     from tests.fault_injection.storm import Storm
@@ -59,21 +59,21 @@ _ACTIONS: Mapping[str, _Make] = {
 
 
 def _answering(kind: str, make: _Make) -> Fault:
-    def strike(storm: Storm, place: str, dice: Random) -> Struck:
+    def strike(storm: Storm, place: str, dice: Random) -> ActiveFault:
         server = storm.world.servers[place]
         # Some of the calls, or all of them: an outage is another matter than a server that now and then fails.
         when: Predicate = always if dice.random() < 0.5 else chance(0.4, Random(dice.random()))
         rule = server.faults.add(make(place, dice), when=when, name=kind)
-        return Struck(lambda: rule.hits, lambda: server.faults.remove(rule))
+        return ActiveFault(lambda: rule.hits, lambda: server.faults.remove(rule))
 
     return Fault(kind, SERVERS, (0.5, 3.0), strike, weight=2)
 
 
-def _refuse_connections(storm: Storm, place: str, _: Random) -> Struck:
+def _refuse_connections(storm: Storm, place: str, _: Random) -> ActiveFault:
     server = storm.world.servers[place]
     before = storm.deferrals(place, "unreachable")
     storm.world.server_thread.stop(server)
-    return Struck(
+    return ActiveFault(
         lambda: storm.deferrals(place, "unreachable") - before, lambda: storm.world.server_thread.start(server)
     )
 

@@ -56,7 +56,7 @@ class Serves(Protocol):
         """Return the status and the text of a page."""
 
 
-class Said:
+class SearchedOutput:
     """Everything that was said, by channel."""
 
     def __init__(self) -> None:

@@ -35,7 +35,7 @@ from tests.fault_injection.kill_points import (
     AFTER_SEND,
     Journal,
     JournalObserver,
-    Points,
+    KillPoints,
     census,
     replace,
 )
@@ -43,7 +43,7 @@ from tests.fault_injection.kill_points import (
 _BEFORE_ANSWER = "http11.receive_response_headers.started"
 
 
-def compose(journal: Journal, points: Points) -> None:
+def compose(journal: Journal, points: KillPoints) -> None:
     """Put the journal and the points around what `run` builds."""
     serve = consumer.app.run
 
@@ -85,7 +85,7 @@ def compose(journal: Journal, points: Points) -> None:
     httpx2.AsyncHTTPTransport.handle_async_request = traced  # type: ignore[method-assign]
 
 
-def _listen(loop: asyncio.AbstractEventLoop, journal: Journal, points: Points) -> None:
+def _listen(loop: asyncio.AbstractEventLoop, journal: Journal, points: KillPoints) -> None:
     for line in sys.stdin:
         word, _, rest = line.strip().partition(" ")
         if word == "kill":
@@ -105,7 +105,7 @@ def _run(argv: list[str]) -> int:
     parser.add_argument("command", nargs="+")
     args = parser.parse_args(argv)
     journal = Journal(args.journal)
-    compose(journal, Points(journal))
+    compose(journal, KillPoints(journal))
     if args.bug:
         BUGS[args.bug]()
     return main(args.command)

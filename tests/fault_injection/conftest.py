@@ -39,7 +39,7 @@ def nothing_personal_is_written(request: pytest.FixtureRequest) -> Iterator[None
     folder: Path | None = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
     if folder is not None:
-        said = canary_search.Said()
+        said = canary_search.SearchedOutput()
         for beside in {errors.parent for errors in folder.rglob("*.err")}:  # a broker's own `.log` is its data
             said.files(beside)
         assert said.leaks(canary_search.OF_THE_SHOP) == []

@@ -16,7 +16,7 @@ def _nothing() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Struck:
+class ActiveFault:
     """A fault in force.
 
     Attributes:
@@ -26,7 +26,7 @@ class Struck:
     """
 
     hits: Callable[[], int]
-    over: Callable[[], None] = _nothing
+    end: Callable[[], None] = _nothing
     lasts_from_hit: bool = False
 
 
@@ -46,6 +46,6 @@ class Fault:
     kind: str
     places: tuple[str, ...]
     lasts_s: tuple[float, float]
-    strike: Callable[[Storm, str, Random], Struck]
+    strike: Callable[[Storm, str, Random], ActiveFault]
     also: tuple[str, ...] = ()
     weight: int = 1

@@ -13,7 +13,7 @@ _PRODUCE = 0
 _HEAD = struct.Struct(">ih")
 
 
-class Front:
+class KafkaProxy:
     """Stands before a broker's port for as long as the `with` block lasts.
 
     Every request begins with its length and its key, so that the slow ones can be told; answers pass as they come.

@@ -63,7 +63,7 @@ class Journal:
         os.write(self._file, line.encode() + b"\n")
 
 
-class Points:
+class KillPoints:
     """The point that is armed, if one is: whoever reaches it dies there, with no goodbye."""
 
     def __init__(self, journal: Journal) -> None:
@@ -95,7 +95,7 @@ class Points:
 class JournalObserver(Observer):
     """Writes the journal of one pipeline and reaches the points that an observer can see."""
 
-    def __init__(self, pipeline: str, journal: Journal, points: Points) -> None:
+    def __init__(self, pipeline: str, journal: Journal, points: KillPoints) -> None:
         self._pipeline = pipeline
         self._journal = journal
         self._points = points

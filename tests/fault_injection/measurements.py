@@ -21,7 +21,7 @@ _TICK_S = 0.02
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-class Gauges:
+class Measurements:
     """Watches a member from a thread of its own for as long as the `with` block lasts.
 
     A thread that asks to be woken every so often and is woken later was kept waiting by the machine, and so were the

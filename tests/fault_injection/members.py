@@ -17,7 +17,7 @@ from tests.e2e.world import World
 Line = dict[str, Any]
 
 
-class Composed(Member):
+class JournaledMember(Member):
     """A member composed by `tests.fault_injection.composed_member`.
 
     Args:
@@ -31,13 +31,13 @@ class Composed(Member):
         self._journal = world.folder / f"{name}.journal"
         self._lines: list[Line] = []
         self._read_to = 0
-        self._held: set[tuple[str, int]] = set()
+        self._assigned: set[tuple[str, int]] = set()
         wrong = ("--bug", bug) if bug else ()
         program = ("tests.fault_injection.composed_member", "--journal", str(self._journal), *wrong, "--")
         self.started = time.monotonic()
         super().__init__(world.config, world.folder / f"{name}.log", *options, program=program, listens=True)
 
-    def tell(self, line: str) -> None:
+    def send_command(self, line: str) -> None:
         """Write a line to its standard input: `kill POINT`, `census` or `memory`."""
         stdin = self.process.stdin
         assert stdin is not None
@@ -52,24 +52,24 @@ class Composed(Member):
             self._read_to += len(whole) + len(newline)
             new = [json.loads(line) for line in whole.splitlines()]
             self._lines += new
-            self._follow(new)
+            self._track_assignment(new)
         return [line for line in self._lines if event is None or line["event"] == event]
 
-    def _follow(self, lines: list[Line]) -> None:
+    def _track_assignment(self, lines: list[Line]) -> None:
         for line in lines:
             if line["event"] in {"assigned", "revoked", "lost"}:
                 places = {(line["pipeline"], one[0]) for one in line["partitions"]}
-                self._held = self._held | places if line["event"] == "assigned" else self._held - places
+                self._assigned = self._assigned | places if line["event"] == "assigned" else self._assigned - places
 
-    def held(self) -> set[tuple[str, int]]:
+    def assigned_partitions(self) -> set[tuple[str, int]]:
         """Return what it holds by its journal, as (pipeline, partition)."""
         self.journal("")
-        return self._held
+        return self._assigned
 
     def census(self, within_s: float = 180.0) -> Line:
         """Return what it holds now: tasks, threads, descriptors."""
         before = len(self.journal("census"))
-        self.tell("census")
+        self.send_command("census")
         self.wait_until(lambda: len(self.journal("census")) > before, within_s, "no census")
         return self.journal("census")[-1]
 
@@ -91,7 +91,7 @@ def read_journal(path: Path) -> list[Line]:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PartitionOffset:
     """Something a member noted about one partition: it was assigned from an offset, or committed one."""
 
     at: float
@@ -100,10 +100,10 @@ class Told:
     offset: int
 
 
-def told(journals: list[list[Line]], event: str) -> Iterator[Told]:
+def partition_offsets(journals: list[list[Line]], event: str) -> Iterator[PartitionOffset]:
     """Return what all journals say of one event, `assigned` or `committed`."""
     for journal in journals:
         for line in journal:
             if line["event"] == event:
                 for partition, offset in line["partitions"]:
-                    yield Told(line["at"], line["pipeline"], partition, offset)
+                    yield PartitionOffset(line["at"], line["pipeline"], partition, offset)

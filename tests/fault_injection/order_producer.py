@@ -13,7 +13,7 @@ from tests.e2e.world import World
 _WITHIN_S = 180.0
 
 
-class Feed(Shop):
+class OrderProducer(Shop):
     """The only producer of a world's topic.
 
     Args:

@@ -9,7 +9,7 @@ from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperatio
 from confluent_kafka.admin._resource import ResourcePatternType as Pattern
 from confluent_kafka.admin._resource import ResourceType as Resource
 
-from tests.fault_injection.kafka_proxy import Front
+from tests.fault_injection.kafka_proxy import KafkaProxy
 from tests.kafka_clusters.apache import ApacheBroker
 from tests.kafka_clusters.broker import free_port
 
@@ -34,9 +34,9 @@ class OwnKafka(ApacheBroker):
         self.front_bootstrap = f"127.0.0.1:{self._front}"
         super().__init__(folder, front=(self._behind, self._front), more=_AUTHORIZER)
 
-    def front(self) -> Front:
+    def front(self) -> KafkaProxy:
         """Return what stands before the second listener while its `with` block lasts."""
-        return Front(self._front, self._behind)
+        return KafkaProxy(self._front, self._behind)
 
     def deny_writing(self, topic: str) -> None:
         """Let nobody write to a topic any more; everything else stays allowed."""

@@ -83,10 +83,10 @@ class Report:
 
 def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Report:
     """Judge a storm that has blown out; every one of `faults` had to hit something, by its kind."""
-    evidence = gather(storm.world, killed_at=tuple(crash.at for crash in storm.tally.crashes))
-    wrong, unheard = judge_and_count(storm.shop, evidence, storm.crew.journals)
-    crashes, beyond = repeats(storm.tally.crashes, storm.shop, evidence)
-    tally = storm.tally
+    evidence = gather(storm.world, killed_at=tuple(crash.at for crash in storm.counts.crashes))
+    wrong, unheard = judge_and_count(storm.shop, evidence, storm.members.journals)
+    crashes, beyond = repeats(storm.counts.crashes, storm.shop, evidence)
+    tally = storm.counts
     return Report(
         seed=seed,
         broker=storm.broker.origin,
@@ -98,24 +98,24 @@ def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Rep
             kind: Count(tally.struck[kind], tally.hits[kind], tally.missed[kind], tally.extended[kind])
             for kind in tally.struck
         },
-        lost=_those(wrong, "lost: "),
-        order_violations=_those(wrong, "order: "),
-        wrongly_dead_lettered=_those(wrong, "a letter that nobody owed"),
+        lost=_count(wrong, "lost: "),
+        order_violations=_count(wrong, "order: "),
+        wrongly_dead_lettered=_count(wrong, "a letter that nobody owed"),
         repeated=sum(_repeated(evidence, name) for name in evidence.arrivals),
         unheard=unheard,
         crashes=crashes,
         longest_pause_s={name: _longest_pause(evidence, name) for name in evidence.arrivals},
-        peak_memory_mib=storm.crew.peak_mib,
-        complaints=[*tally.complaints, *wrong, *beyond, *unmet(faults, tally.hits)],
+        peak_memory_mib=storm.members.peak_mib,
+        complaints=[*tally.complaints, *wrong, *beyond, *faults_without_hits(faults, tally.hits)],
     )
 
 
-def unmet(faults: Sequence[Fault], hits: Mapping[str, int]) -> list[str]:
+def faults_without_hits(faults: Sequence[Fault], hits: Mapping[str, int]) -> list[str]:
     """Complain of every kind among these that never hit anything: it has proved nothing."""
     return [f"{kind} never hit anything" for kind in sorted({fault.kind for fault in faults}) if not hits.get(kind)]
 
 
-def _those(complaints: Sequence[str], kind: str) -> int:
+def _count(complaints: Sequence[str], kind: str) -> int:
     return sum(kind in one for one in complaints)
 
 

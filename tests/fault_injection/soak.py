@@ -19,10 +19,10 @@ from random import Random
 
 from tests.fault_injection import at_kafka, at_servers, report
 from tests.fault_injection.catalogue import deck
-from tests.fault_injection.members import Composed, Line
+from tests.fault_injection.members import JournaledMember, Line
 from tests.fault_injection.memory_slope import slope
 from tests.fault_injection.storm import Storm, seldom_collected
-from tests.fault_injection.storm_counts import Options
+from tests.fault_injection.storm_counts import StormOptions
 from tests.kafka_clusters.apache import ApacheBroker, ApacheKafkaError
 from tests.kafka_clusters.jars import NoJarsError
 
@@ -66,7 +66,7 @@ class Soak(Storm):
     """A storm that measures its anchors."""
 
     def __init__(self, broker: ApacheBroker, folder: Path, dice: Random) -> None:
-        options = Options(members=2, anchors=2, rate_per_s=_RATE_PER_S, trouble_every=300)
+        options = StormOptions(members=2, anchors=2, rate_per_s=_RATE_PER_S, trouble_every=300)
         super().__init__(broker, folder, dice, options, lambda said: print(said, flush=True))
         self._sampled = 0.0
 
@@ -75,15 +75,15 @@ class Soak(Storm):
         now = time.monotonic()
         if now - self._sampled >= 1.0:
             self._sampled = now
-            for member in self.crew.anchors:
+            for member in self.members.anchors:
                 with contextlib.suppress(BrokenPipeError):  # it has ended: that is a complaint already
-                    member.tell("memory")
+                    member.send_command("memory")
 
     def count(self) -> dict[str, Line]:
         """Let everything come to rest, and have every anchor count what it holds."""
-        self.calm()
+        self.wait_for_the_rest()
         time.sleep(_QUIET_S)  # nothing tells when a connection's other end has gone
-        return {member.name: member.census() for member in self.crew.anchors}
+        return {member.name: member.census() for member in self.members.anchors}
 
     def count_again(self, before: Mapping[str, Line]) -> dict[str, Line]:
         """Count once more, and for a while again: a client that is being closed is there for a moment."""
@@ -114,15 +114,15 @@ def _run(soak: Soak, minutes: float, seed: int) -> list[str]:
     """Blow so long, print what was measured, and return what is wrong."""
     began, dice = time.monotonic(), report.seeds(seed)[0]
     ends = began + minutes * 60
-    soak.form()
+    soak.start()
     soak.strike(dice.sample(_FIRST, len(_FIRST)), minutes * 60 / 2)
     soak.strike(deck(_MORE_THAN_ENOUGH, dice), began + _WARM_S - time.monotonic(), all_of_them=False)
     before = soak.count()
-    anchors, measured_from = [*soak.crew.anchors], time.monotonic()
+    anchors, measured_from = [*soak.members.anchors], time.monotonic()
     soak.strike(deck(_MORE_THAN_ENOUGH, dice), ends - measured_from, all_of_them=False)
     measured_to = time.monotonic()
     after = soak.count_again(before)
-    soak.part()
+    soak.shut_down()
     found = report.run(soak, (), seed, time.monotonic() - began)
     print(found.text())
     wrong = [*found.complaints]
@@ -138,7 +138,7 @@ def _run(soak: Soak, minutes: float, seed: int) -> list[str]:
     return wrong
 
 
-def _judged(member: Composed, noted: list[Line]) -> Iterator[str]:
+def _judged(member: JournaledMember, noted: list[Line]) -> Iterator[str]:
     """Print how a member's memory went, and say what is wrong with it."""
     for what, field, bound in (
         ("resident", "resident_mib", RESIDENT_MIB_PER_H),

@@ -14,10 +14,10 @@ from typing import Self
 from tests.e2e import kafka_io
 from tests.e2e.shop import INVALID, ISOLATED, POISON, Shop
 from tests.e2e.world import PARTITIONS, World
-from tests.fault_injection.fault import Fault, Struck
-from tests.fault_injection.storm_counts import Options, Tally
-from tests.fault_injection.storm_members import Crew
-from tests.fault_injection.stream import Stream
+from tests.fault_injection.fault import ActiveFault, Fault
+from tests.fault_injection.storm_counts import StormCounts, StormOptions
+from tests.fault_injection.storm_members import StormMembers
+from tests.fault_injection.stream import RecordStream
 from tests.fault_injection.verdict import Crash
 from tests.kafka_clusters.apache import ApacheBroker
 
@@ -38,7 +38,7 @@ _ARRIVED_WITHIN_S = 900.0
 class _InForce:
     fault: Fault
     place: str
-    struck: Struck
+    struck: ActiveFault
     began: float
     at_least: float
     extended: bool = False
@@ -61,18 +61,18 @@ class Storm:
     """
 
     def __init__(
-        self, broker: ApacheBroker, folder: Path, dice: Random, options: Options, say: Callable[[str], None]
+        self, broker: ApacheBroker, folder: Path, dice: Random, options: StormOptions, say: Callable[[str], None]
     ) -> None:
         self.broker = broker
         self.wanted = options.members
-        self.tally = Tally()
+        self.counts = StormCounts()
         self.world = World(broker, folder, ISOLATED)
         self.shop = Shop(self.world.topic, PARTITIONS, self.world.pipelines, Random(dice.random()))
-        self.crew = Crew(self.world, dice, self.tally.complaints.append)
+        self.members = StormMembers(self.world, dice, self.counts.complaints.append)
         self._dice = dice
         self._options = options
         self._say = say
-        self._stream = Stream(broker, self.shop, options.rate_per_s, options.trouble_every)
+        self._stream = RecordStream(broker, self.shop, options.rate_per_s, options.trouble_every)
         self._in_force: list[_InForce] = []
         self._stack = contextlib.ExitStack()
         self._rest_until: float | None = None
@@ -88,9 +88,9 @@ class Storm:
     def __exit__(self, *_: object) -> None:
         # All of it happens, whatever fails; and what fails is told.
         with self._stack:
-            self._stack.callback(self.crew.end)
+            self._stack.callback(self.members.end)
             for each in self._in_force:
-                self._stack.callback(each.struck.over)
+                self._stack.callback(each.struck.end)
 
     # ── What faults use ──
 
@@ -103,34 +103,34 @@ class Storm:
                 self.broker, pipeline, self.world.topic, self.world.partitions
             ).items()
         }
-        self.tally.crashes.append(Crash(what, time.monotonic(), committed))
+        self.counts.crashes.append(Crash(what, time.monotonic(), committed))
 
-    def trouble(self) -> None:
+    def produce_bad_records(self) -> None:
         """Produce one record of every bad kind, twice."""
-        self._stream.trouble()
-        self._stream.trouble()
+        self._stream.produce_bad_records()
+        self._stream.produce_bad_records()
 
     def deferrals(self, destination: str, cause: str) -> int:
         """Count the calls that members put off so far for this cause."""
         return sum(
             (line["destination"], line["cause"]) == (destination, cause)
-            for member in self.crew.all
+            for member in self.members.all
             for line in member.journal("deferred")
         )
 
-    def letters_refused(self) -> int:
+    def dead_letters_refused(self) -> int:
         """Count the letters that members could not write so far."""
-        return sum(len(member.journal("letter failed")) for member in self.crew.all)
+        return sum(len(member.journal("letter failed")) for member in self.members.all)
 
     # ── Its life ──
 
-    def form(self) -> None:
+    def start(self) -> None:
         """Start the members, and wait until they hold everything between them."""
         for _ in range(self._options.anchors):
-            self.crew.anchor()
+            self.members.anchor()
         for _ in range(self.wanted):
-            self.crew.spawn()
-        self._wait_for(self.crew.settled, _SETTLED_WITHIN_S, "the group did not form")
+            self.members.start_one()
+        self._wait_for(self.members.settled, _SETTLED_WITHIN_S, "the group did not form")
 
     def strike(self, faults: Sequence[Fault], within_s: float, *, all_of_them: bool = True) -> None:
         """Let these faults strike, some at once, none two at one place.
@@ -146,7 +146,7 @@ class Storm:
             now = time.monotonic()
             if waiting and now - began > within_s:
                 if all_of_them:
-                    self.tally.complaints.append(f"{len(waiting)} faults had no time left to strike")
+                    self.counts.complaints.append(f"{len(waiting)} faults had no time left to strike")
                 waiting = []
             self._turn()
             if waiting and len(self._in_force) < _AT_ONCE:
@@ -155,13 +155,13 @@ class Storm:
             if now - began >= next_word:
                 next_word += 15.0
                 self._say(
-                    f"{now - began:4.0f} s: {self.tally.struck.total()} faults, {len(self.shop.records)} records, "
-                    f"{len(self.crew.living)} members; "
+                    f"{now - began:4.0f} s: {self.counts.struck.total()} faults, {len(self.shop.records)} records, "
+                    f"{len(self.members.living)} members; "
                     f"now {', '.join(each.fault.kind for each in self._in_force) or 'nothing'}"
                 )
             time.sleep(_TICK_S)
 
-    def calm(self) -> None:
+    def wait_for_the_rest(self) -> None:
         """Produce no more, and wait until everything has arrived and nothing is open."""
         self._say("no more faults: everything has to arrive")
         self._stream.finish()
@@ -174,19 +174,19 @@ class Storm:
             _ARRIVED_WITHIN_S,
             "not everything arrived",
         )
-        self._wait_for(self.crew.settled, _SETTLED_WITHIN_S, "the group did not come to rest")
-        self._wait_for(lambda: not any(self.crew.open()), _ARRIVED_WITHIN_S, "something stayed open")
+        self._wait_for(self.members.settled, _SETTLED_WITHIN_S, "the group did not come to rest")
+        self._wait_for(lambda: not any(self.members.open()), _ARRIVED_WITHIN_S, "something stayed open")
 
-    def part(self) -> None:
+    def shut_down(self) -> None:
         """Let all members leave, their books balanced."""
-        self.crew.see_all_off()
-        self._wait_for(self.crew.has_left, _SETTLED_WITHIN_S, "a member that was asked to leave did not end")
+        self.members.shut_down_all()
+        self._wait_for(self.members.all_ended, _SETTLED_WITHIN_S, "a member that was asked to leave did not end")
 
     # ── Turn by turn ──
 
     def _turn(self) -> None:
-        self._stream.turn()
-        self.crew.look()
+        self._stream.produce_due()
+        self.members.refresh()
         self.sample()
 
     def sample(self) -> None:
@@ -195,7 +195,7 @@ class Storm:
     def _begin(self, waiting: list[Fault]) -> None:
         locked = {place for each in self._in_force for place in each.locks}
         if self._rest_until is not None:
-            if self.crew.settled() or time.monotonic() > self._rest_until:
+            if self.members.settled() or time.monotonic() > self._rest_until:
                 self._rest_until = None
             else:
                 locked.add("members")
@@ -206,7 +206,7 @@ class Storm:
             waiting.remove(fault)
             place, at_least = self._dice.choice(free), self._dice.uniform(*fault.lasts_s)
             struck = fault.strike(self, place, self._dice)
-            self.tally.struck[fault.kind] += 1
+            self.counts.struck[fault.kind] += 1
             self._in_force.append(_InForce(fault, place, struck, time.monotonic(), at_least))
             return
 
@@ -222,11 +222,11 @@ class Storm:
                 if not each.struck.lasts_from_hit:
                     each.at_least = now - each.began + _AGAIN_S  # it is looked at again soon
                 continue
-            each.struck.over()
-            self.tally.extended[each.fault.kind] += each.extended
+            each.struck.end()
+            self.counts.extended[each.fault.kind] += each.extended
             self._in_force.remove(each)
-            self.tally.hits[each.fault.kind] += hits
-            self.tally.missed[each.fault.kind] += not hits
+            self.counts.hits[each.fault.kind] += hits
+            self.counts.missed[each.fault.kind] += not hits
             if "members" in each.locks and self._dice.randrange(10) < self._options.settle:
                 self._rest_until = time.monotonic() + _REST_S
 
@@ -235,7 +235,7 @@ class Storm:
         while not true():
             self._turn()
             if time.monotonic() > deadline:
-                said = "\n".join(member.log_tail(8) for member in self.crew.living)
+                said = "\n".join(member.log_tail(8) for member in self.members.living)
                 raise AssertionError(f"{otherwise} within {within_s:g} s\n{said}")
             time.sleep(_TICK_S * 4)
 

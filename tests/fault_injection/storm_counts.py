@@ -9,7 +9,7 @@ from tests.fault_injection.verdict import Crash
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class StormOptions:
     """How a storm blows.
 
     Attributes:
@@ -28,7 +28,7 @@ class Options:
 
 
 @dataclass(slots=True)
-class Tally:
+class StormCounts:
     """What was struck, how often it hit, how often it lasted longer until it did, and what went wrong on the way."""
 
     struck: Counter[str] = field(default_factory=Counter)

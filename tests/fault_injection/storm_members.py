@@ -7,10 +7,10 @@ from random import Random
 
 from tests.e2e import accounting
 from tests.e2e.world import World
-from tests.fault_injection.members import Composed, Line
+from tests.fault_injection.members import JournaledMember, Line
 
 
-class Crew:
+class StormMembers:
     """Every member there is or was.
 
     Args:
@@ -25,22 +25,22 @@ class Crew:
     """
 
     def __init__(self, world: World, dice: Random, complain: Callable[[str], None]) -> None:
-        self.anchors: list[Composed] = []
-        self.members: list[Composed] = []
+        self.anchors: list[JournaledMember] = []
+        self.members: list[JournaledMember] = []
         self.peak_mib = 0.0
-        self._all: list[Composed] = []
-        self._leaving: list[Composed] = []
+        self._all: list[JournaledMember] = []
+        self._leaving: list[JournaledMember] = []
         self._world = world
         self._dice = dice
         self._complain = complain
 
     @property
-    def living(self) -> list[Composed]:
+    def living(self) -> list[JournaledMember]:
         """Who is at work."""
         return [*self.anchors, *self.members]
 
     @property
-    def all(self) -> list[Composed]:
+    def all(self) -> list[JournaledMember]:
         """Everyone there ever was."""
         return [*self._all]
 
@@ -49,29 +49,29 @@ class Crew:
         """What all of them wrote down."""
         return [member.journal() for member in self._all]
 
-    def one(self) -> Composed:
+    def one(self) -> JournaledMember:
         """Choose a member for a fault to meet."""
         return self._dice.choice(self.members)
 
-    def spawn(self) -> Composed:
+    def start_one(self) -> JournaledMember:
         """Start a member."""
-        member = Composed(self._world, f"member-{len(self._all) + 1}")
+        member = JournaledMember(self._world, f"member-{len(self._all) + 1}")
         self._all.append(member)
         self.members.append(member)
         return member
 
     def anchor(self) -> None:
         """Start a member that no fault may touch."""
-        member = self.spawn()
+        member = self.start_one()
         self.members.remove(member)
         self.anchors.append(member)
 
-    def lose_sight_of(self, member: Composed) -> Composed:
+    def forget(self, member: JournaledMember) -> JournaledMember:
         """Let a member end: from now on that is nothing to complain of."""
         self.members.remove(member)
         return member
 
-    def see_off(self, member: Composed) -> None:
+    def shut_down(self, member: JournaledMember) -> None:
         """Ask a member to leave, without waiting: it has to end by itself, with 0."""
         for whose in (self.members, self.anchors):
             if member in whose:
@@ -80,19 +80,19 @@ class Crew:
         member.terminate()
         self._leaving.append(member)
 
-    def see_all_off(self) -> None:
+    def shut_down_all(self) -> None:
         """Ask everyone to leave, once their books have been seen to balance."""
         for member in self.living:
             for wrong in accounting.mismatches(member.status()):
                 self._complain(f"{member.name}: {wrong}")
         for member in self.living:
-            self.see_off(member)
+            self.shut_down(member)
 
-    def has_left(self) -> bool:
+    def all_ended(self) -> bool:
         """Tell whether nobody is still leaving."""
         return not self._leaving
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Look after everyone: who ended, how, and how much memory they have."""
         for member in [one for one in self._leaving if one.process.poll() is not None]:
             self._leaving.remove(member)
@@ -101,17 +101,17 @@ class Crew:
         for member in [one for one in self.living if one.process.poll() is not None]:
             self._ended(member, "by itself")
             (self.members if member in self.members else self.anchors).remove(member)
-            self.spawn()
+            self.start_one()
         self.peak_mib = max([self.peak_mib, *(member.memory_mib()[1] for member in self.living)])
 
-    def _ended(self, member: Composed, how: str) -> None:
+    def _ended(self, member: JournaledMember, how: str) -> None:
         self._complain(f"{member.name} ended {how} with {member.process.returncode}\n{member.log_tail(5)}")
 
     def settled(self) -> bool:
         """Tell whether the living hold every partition of every pipeline."""
         held: set[tuple[str, int]] = set()
         for member in self.living:
-            held |= member.held()
+            held |= member.assigned_partitions()
         return len(held) == len(self._world.pipelines) * self._world.partitions
 
     def open(self) -> Iterator[int]:

@@ -14,7 +14,7 @@ from tests.kafka_clusters import Broker
 _FLUSH_WITHIN_S = 180.0
 
 
-class Stream:
+class RecordStream:
     """Produces what the shop makes.
 
     Args:
@@ -37,7 +37,7 @@ class Stream:
         patient = broker.client(enable_idempotence=True, linger_ms=5, message_timeout_ms=120_000)
         self._producer = Producer({**patient, "log_level": 0})  # that the broker is away is known
 
-    def turn(self) -> None:
+    def produce_due(self) -> None:
         """Produce what is due by now; nothing any more once it was finished."""
         if self._finished:
             return
@@ -51,14 +51,14 @@ class Stream:
             self.live(count)
         if self._since_trouble >= self._trouble_every:
             self._since_trouble = 0
-            self.trouble()
+            self.produce_bad_records()
         self._producer.poll(0)
 
     def live(self, count: int) -> None:
         """Produce ordinary business now."""
         self._send(lambda: self._shop.ordinary(count))
 
-    def trouble(self) -> None:
+    def produce_bad_records(self) -> None:
         """Produce one record of every bad kind now."""
         self._send(self._shop.one_of_each_defect)
 

@@ -16,7 +16,13 @@ from tests.e2e.evidence import gather
 from tests.e2e.member import Member
 from tests.e2e.shop import INVALID, POISON, Shop
 from tests.e2e.world import World
-from tests.fault_injection.accounted_member import Kept, Whose, books, kept, kept_by_then
+from tests.fault_injection.accounted_member import (
+    RecordedIds,
+    Whose,
+    final_accounting,
+    recorded_ids,
+    recorded_ids_at_last_mark,
+)
 from tests.kafka_clusters import Broker
 
 _WITHIN_S = 180.0
@@ -27,7 +33,7 @@ _GAUGES = {"cdp_accounting_mismatch", "cdp_accounting_records_mismatch"}
 Status = dict[str, dict[str, Any]]
 
 
-class Bookkept(Member):
+class AccountedMember(Member):
     """A member that also writes its books down by identity."""
 
     def __init__(self, world: World, name: str) -> None:
@@ -37,9 +43,9 @@ class Bookkept(Member):
         program = ("tests.fault_injection.accounted_member", str(self._file))
         super().__init__(world.config, world.folder / f"{name}.log", program=program, listens=True)
 
-    def kept(self) -> Kept:
+    def kept(self) -> RecordedIds:
         """Return what it has written down so far."""
-        return kept(self._file) if self._file.exists() else Kept()
+        return recorded_ids(self._file) if self._file.exists() else RecordedIds()
 
     def look(self) -> Status:
         """Look at its books."""
@@ -48,21 +54,23 @@ class Bookkept(Member):
 
     def write_its_books(self) -> None:
         """Have it write its books down in one step with all that it has written down until then, and look at these."""
-        stdin, before = self.process.stdin, kept_by_then(self._file)[0]
+        stdin, before = self.process.stdin, recorded_ids_at_last_mark(self._file)[0]
         assert stdin is not None
         stdin.write(b"books\n")
         stdin.flush()
         pipelines = len(self.status())
         self.wait_until(
-            lambda: kept_by_then(self._file)[0] == before + pipelines, _WITHIN_S, "its books are not written"
+            lambda: recorded_ids_at_last_mark(self._file)[0] == before + pipelines,
+            _WITHIN_S,
+            "its books are not written",
         )
-        self.books = books(self._file)
+        self.books = final_accounting(self._file)
         assert len(self.books) == len(_PIPELINES), "books of every pipeline are written"
 
     def leave_its_books(self) -> None:
         """Have it leave, and look at the books with which it left."""
         assert self.stop() == 0
-        self.books = books(self._file)
+        self.books = final_accounting(self._file)
 
     def taken(self) -> int:
         """Return how many records all its pipelines have taken."""
@@ -78,9 +86,9 @@ class Bookkept(Member):
 
     def disagreements_then(self) -> list[str]:
         """Return where the books that it wrote down last differ from what it had written down by then."""
-        return self._disagreements(kept_by_then(self._file)[1])
+        return self._disagreements(recorded_ids_at_last_mark(self._file)[1])
 
-    def _disagreements(self, own: Kept) -> list[str]:
+    def _disagreements(self, own: RecordedIds) -> list[str]:
         found = accounting.mismatches(self.books)
         for pipeline in self.books.values():
             for destination in pipeline["destinations"]:
@@ -115,10 +123,10 @@ class Times:
         self._gate.open()
 
 
-def _first_two(world: World, shop: Shop, times: Times) -> tuple[Bookkept, Bookkept]:
+def _first_two(world: World, shop: Shop, times: Times) -> tuple[AccountedMember, AccountedMember]:
     """Let one member take the work, a second one join it and leave with much unfinished, and the first one die."""
     third = len(shop.records) // 3
-    with Bookkept(world, "killed") as killed:
+    with AccountedMember(world, "killed") as killed:
         killed.wait_for_partitions(world.partitions)
         kafka_io.produce(world.broker, world.topic, shop.records[:third])
         killed.wait_until(
@@ -126,7 +134,7 @@ def _first_two(world: World, shop: Shop, times: Times) -> tuple[Bookkept, Bookke
             _WITHIN_S,
             "the first third has not ended",
         )
-        with Bookkept(world, "leaver") as leaver:
+        with AccountedMember(world, "leaver") as leaver:
             leaver.wait_for_partitions(world.partitions // 2)
             killed.wait_for_partitions(world.partitions // 2)
             times.holding = True
@@ -149,11 +157,11 @@ def _first_two(world: World, shop: Shop, times: Times) -> tuple[Bookkept, Bookke
     return killed, leaver
 
 
-def _last(world: World, shop: Shop) -> Bookkept:
+def _last(world: World, shop: Shop) -> AccountedMember:
     """Let one member end what the others left, and all the rest."""
     kafka_io.produce(world.broker, world.topic, shop.records[2 * (len(shop.records) // 3) :])
     ends = kafka_io.log_ends(world.broker, world.topic, world.partitions)
-    with Bookkept(world, "last") as last:
+    with AccountedMember(world, "last") as last:
         for group in world.pipelines:
             last.wait_until(
                 lambda of=group: kafka_io.committed(world.broker, of, world.topic, world.partitions) == ends,  # type: ignore[misc]
@@ -171,7 +179,7 @@ def _received(world: World, shop: Shop) -> set[Whose]:
     return {(to, called[to, one.id]) for to in _OF for one in world.servers[to].received}
 
 
-def _unknown(world: World, shop: Shop, *members: Bookkept) -> set[Whose]:
+def _unknown(world: World, shop: Shop, *members: AccountedMember) -> set[Whose]:
     """Return what the servers have taken so far and none of these members knows of."""
     return _received(world, shop) - Sum.of(members).delivered
 
@@ -192,7 +200,7 @@ class Sum:
     unfinished: set[Whose]
 
     @classmethod
-    def of(cls, members: Iterable[Bookkept]) -> Self:
+    def of(cls, members: Iterable[AccountedMember]) -> Self:
         """Add them up."""
         every = [member.kept() for member in members]
         return cls(

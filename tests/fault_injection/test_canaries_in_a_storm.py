@@ -17,7 +17,7 @@ from tests.e2e.member import Member
 from tests.e2e.shop import ISOLATED, LONG_AGO_MS, OLD_MS, Shop
 from tests.e2e.world import CANARY, World
 from tests.fault_injection import canary_search
-from tests.fault_injection.canary_search import Said
+from tests.fault_injection.canary_search import SearchedOutput
 from tests.fault_injection.faulty_registry import NEVER, REGISTERED, UNUSABLE, Registry
 from tests.kafka_clusters import Broker
 
@@ -116,7 +116,7 @@ BAD_DIRECTIVES = (
 )
 
 
-def direct(member: Member, world: World, said: Said) -> None:
+def direct(member: Member, world: World, said: SearchedOutput) -> None:
     """Say something right, and then everything wrong, each heard before the next."""
     heard = ("directives read", *["directives file rejected"] * len(BAD_DIRECTIVES))
     for number, text in enumerate((GOOD_DIRECTIVES, *BAD_DIRECTIVES), start=1):
@@ -137,7 +137,7 @@ def _of_directives(member: Member) -> list[str]:
 
 @pytest.mark.timeout(900)
 def test_member_in_a_storm_leaks_no_canary(embedded_broker: Broker, tmp_path: Path) -> None:
-    said, registry = Said(), Registry()
+    said, registry = SearchedOutput(), Registry()
     with World(embedded_broker, tmp_path, ISOLATED, partitions=2) as world, registry.running() as url:
         configure(world, url)
         rules = {name: brew(server) for name, server in world.servers.items()}
@@ -201,7 +201,7 @@ def test_url_with_a_secret_is_refused_without_repeating_it(tmp_path: Path) -> No
     }
     path = tmp_path / "cdp.yaml"
     path.write_text(json.dumps(config))
-    said = Said()
+    said = SearchedOutput()
     assert said.check(path) == 2
     assert said.channels == {"check"}
     assert said.leaks(ALL) == []

@@ -19,7 +19,7 @@ from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
 from consumer.observability.status_sources import StatusSources
 from tests.e2e.kafka_io import DeadLetter
-from tests.fault_injection.canary_search import PAGES, Leak, Said
+from tests.fault_injection.canary_search import PAGES, Leak, SearchedOutput
 from tests.observability.sample import Fixed, well
 
 LEAKED = "canary-3b9d.of@example.com"
@@ -54,7 +54,7 @@ def channels(leaks: list[Leak]) -> set[str]:
 
 
 def test_leak_on_each_page_is_found() -> None:
-    said = Said()
+    said = SearchedOutput()
     with served(well(LEAKED)) as server:  # a pipeline's name stands on every page
         said.pages(server)
     assert said.channels == set(PAGES)
@@ -69,7 +69,7 @@ def test_leak_on_each_page_is_found() -> None:
     ],
 )
 def test_leak_is_reported_only_for_the_pages_with_it(facts: PipelineStatus, pages: set[str]) -> None:
-    said = Said()
+    said = SearchedOutput()
     with served(facts) as server:
         said.pages(server)
     assert channels(said.leaks([LEAKED])) == pages
@@ -81,7 +81,7 @@ def test_leak_in_log_or_standard_error_is_found(tmp_path: Path) -> None:
         log = Log(stream)
         log.write("info", "starting")
         (tmp_path / "member-1.err").write_text("")
-        said = Said()
+        said = SearchedOutput()
         said.files(tmp_path)
         assert said.leaks([LEAKED]) == []
         log.write("info", "pipeline stopped", group=LEAKED.replace("@", "/"))
@@ -92,7 +92,7 @@ def test_leak_in_log_or_standard_error_is_found(tmp_path: Path) -> None:
 
 
 def test_leak_in_our_dead_letter_headers_is_found() -> None:
-    said = Said()
+    said = SearchedOutput()
     theirs = ("x-customer", LEAKED.encode())
     said.letters(
         [DeadLetter(LEAKED.encode(), LEAKED.encode(), [theirs, ("cdp-cause", b"refused"), ("cdp-detail", None)])]
@@ -106,7 +106,7 @@ def test_leak_in_our_dead_letter_headers_is_found() -> None:
 def test_leak_in_check_output_is_found(tmp_path: Path) -> None:
     config = tmp_path / "cdp.yaml"
     config.write_text(json.dumps({"canary-3b9d": 1}))
-    said = Said()
+    said = SearchedOutput()
     assert said.check(config) == 2
     assert channels(said.leaks(["canary-3b9d"])) == {"check"}, "an unknown setting is named: that is what leaks here"
 
@@ -126,13 +126,13 @@ def test_leak_in_check_output_is_found(tmp_path: Path) -> None:
     ],
 )
 def test_canary_is_recognised_in_every_encoding(text: str, form: str) -> None:
-    said = Said()
+    said = SearchedOutput()
     said.add("log", text)
     assert {leak.form for leak in said.leaks([LEAKED])} == {form}
 
 
 def test_canary_with_special_characters_is_recognised_escaped() -> None:
-    said = Said()
+    said = SearchedOutput()
     said.add("log", json.dumps('zoë "canary"'))
     said.add("/", "zo&amp;canary&lt;")
     assert {(leak.channel, leak.form) for leak in said.leaks(['zoë "canary"', "zo&canary<"])} == {
@@ -142,7 +142,7 @@ def test_canary_with_special_characters_is_recognised_escaped() -> None:
 
 
 def test_leaks_accumulate_and_clean_output_has_none() -> None:
-    said = Said()
+    said = SearchedOutput()
     said.add("/", f"first {LEAKED}")
     said.add("/", "then nothing")
     said.add("stderr", b"")

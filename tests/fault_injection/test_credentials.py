@@ -15,7 +15,7 @@ from tests.e2e.shop import ISOLATED
 from tests.e2e.world import CANARY, World
 from tests.fault_injection.hold_alarms import see_one_slow_prober, wait_for_holds, wait_for_probes, wait_until_quiet
 from tests.fault_injection.leak_check import leaks
-from tests.fault_injection.order_producer import Feed
+from tests.fault_injection.order_producer import OrderProducer
 from tests.fault_injection.settings import change
 from tests.kafka_clusters import RealBroker
 from tests.unit.hung_mount import HungMount
@@ -33,7 +33,7 @@ def test_expired_token_is_renewed_once_for_all_lanes(apache_broker: RealBroker, 
         world.configure(timeout_s=19)
         change(world, every={"lanes": lanes})
         (pipeline,), server = world.pipelines, world.yotpo
-        shop = Feed(world, 41)
+        shop = OrderProducer(world, 41)
         with world.member() as member:
             shop.orders(50)
             shop.wait_until_delivered()
@@ -60,7 +60,7 @@ def test_expired_token_is_renewed_once_for_all_lanes(apache_broker: RealBroker, 
 def test_rejected_credentials_hold_until_accepted_again(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
         change(world, every={"probe": f"{_PROBE_S}s"})
-        shop = Feed(world, 42)
+        shop = OrderProducer(world, 42)
         with world.member() as member:
             shop.orders(50)
             shop.wait_until_delivered()
@@ -104,7 +104,7 @@ def test_changed_secret_file_ends_the_hold_at_once(apache_broker: RealBroker, tm
 
         for server in world.servers.values():
             server.faults.add(Respond(500), when=note)
-        shop = Feed(world, 43)
+        shop = OrderProducer(world, 43)
         with world.member() as member:
             shop.orders(50)
             shop.wait_until_delivered()
@@ -147,7 +147,7 @@ def test_hanging_secrets_mount_blocks_neither_delivery_nor_exit(apache_broker: R
                 "yotpo": {"secret": {"file": str(file)}},
             },
         )
-        shop = Feed(world, 44)
+        shop = OrderProducer(world, 44)
         with world.member() as member:
             shop.orders(50)
             shop.wait_until_delivered()

@@ -17,7 +17,7 @@ from tests.e2e.member import Member
 from tests.e2e.world import World
 from tests.fault_injection.config_changes import reconfigure
 from tests.fault_injection.members import read_journal
-from tests.fault_injection.order_producer import Feed
+from tests.fault_injection.order_producer import OrderProducer
 from tests.fault_injection.own_kafka import OwnKafka
 
 _ONE = {"cdp-customerio": ("customerio",)}
@@ -38,7 +38,7 @@ def test_cut_off_member_stops_before_partitions_are_reassigned(
     with own_kafka.front() as front, World(own_kafka, tmp_path, _ONE, partitions=2) as world:
         world.configure(bootstrap=own_kafka.front_bootstrap)
         reconfigure(world, kafka=protocol, batch=1)
-        shop = Feed(world, 81)
+        shop = OrderProducer(world, 81)
         journal = tmp_path / "cut.journal"
         with Member(world.config, tmp_path / "cut.log", program=("tests.e2e.timed_member", str(journal))) as cut:
             cut.wait_for_partitions(2)

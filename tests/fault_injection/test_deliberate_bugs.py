@@ -21,7 +21,7 @@ from tests.e2e.evidence import gather
 from tests.e2e.shop import INVALID, POISON, Shop
 from tests.e2e.world import World
 from tests.fault_injection import bugs
-from tests.fault_injection.members import Composed
+from tests.fault_injection.members import JournaledMember
 from tests.fault_injection.verdict import judge
 from tests.kafka_clusters import Broker, RealBroker
 
@@ -56,7 +56,7 @@ def _shop(world: World, customers: int) -> Shop:
     return Shop(world.topic, world.partitions, world.pipelines, random.Random(8), customers=customers)
 
 
-def _open(member: Composed) -> int:
+def _open(member: JournaledMember) -> int:
     return sum(pipeline["records"]["open"] for pipeline in member.status().values())
 
 
@@ -74,7 +74,7 @@ def _all_committed(world: World) -> Callable[[], bool]:
     return lambda: kafka_io.committed(world.broker, group, world.topic, world.partitions) == ends
 
 
-def _found(world: World, shop: Shop, members: list[Composed], books: list[str]) -> Found:
+def _found(world: World, shop: Shop, members: list[JournaledMember], books: list[str]) -> Found:
     evidence = gather(world)
     return Found(judge(shop, evidence, [member.journal() for member in members]), books)
 
@@ -86,7 +86,7 @@ def _work_off(world: World, bug: str | None, customers: int) -> Found:
     shop.one_of_each_defect()
     shop.ordinary(120)
     kafka_io.produce(world.broker, world.topic, shop.records)
-    with Composed(world, "broken", bug=bug) as member:
+    with JournaledMember(world, "broken", bug=bug) as member:
         member.wait_until(_has_all(world, shop), 180, "not everything arrived")
         member.wait_until(lambda: _open(member) <= (bug == bugs.SETTLE_REMOVED), 180, "something stayed open")
         books = accounting.mismatches(member.status())
@@ -112,7 +112,7 @@ def test_two_requests_of_a_lane_at_once_show_in_the_order(embedded_broker: Broke
         shop.ordinary(400)
         world.customerio.faults.add(Delay(0.1))
         kafka_io.produce(world.broker, world.topic, shop.records)
-        with Composed(world, "broken", bug=bugs.TWO_CALLS_OF_A_LANE) as member:
+        with JournaledMember(world, "broken", bug=bugs.TWO_CALLS_OF_A_LANE) as member:
             # Not until everything has arrived: a lane with two tasks may well come to nothing.
             member.wait_until(lambda: len(world.customerio.requests) >= 6, 180, "too few calls")
             member.kill()
@@ -139,7 +139,7 @@ def test_commit_before_delivery_shows_after_a_kill(embedded_broker: Broker, tmp_
         shop.ordinary(200)
         hang = world.customerio.faults.add(Hang(60))
         kafka_io.produce(world.broker, world.topic, shop.records)
-        with Composed(world, "broken", bug=bugs.COMMIT_BEFORE_DELIVERY) as killed:
+        with JournaledMember(world, "broken", bug=bugs.COMMIT_BEFORE_DELIVERY) as killed:
             killed.wait_until(_all_committed(world), 180, "the bug does nothing")
             killed.kill()
         world.customerio.faults.remove(hang)
@@ -154,7 +154,7 @@ def test_settle_before_dead_letter_ack_shows_after_a_kill(apache_broker: RealBro
         shop.one_of_each_defect()
         shop.ordinary(20)
         kafka_io.produce(world.broker, world.topic, shop.records)
-        with Composed(world, "broken", bug=bugs.SETTLED_BEFORE_ACK) as killed:
+        with JournaledMember(world, "broken", bug=bugs.SETTLED_BEFORE_ACK) as killed:
             killed.wait_until(_all_committed(world), 180, "the bug does nothing")
             killed.kill()
         world.create_dead_letters()
@@ -170,7 +170,7 @@ def test_outcome_of_an_earlier_epoch_shows_in_the_accounting(embedded_broker: Br
         gate = Gate()
         held = world.customerio.faults.add(WaitForGate(gate))
         kafka_io.produce(world.broker, world.topic, shop.records)
-        with Composed(world, "broken", bug=bugs.EARLIER_EPOCH_ACCEPTED) as member:
+        with JournaledMember(world, "broken", bug=bugs.EARLIER_EPOCH_ACCEPTED) as member:
             member.wait_until(lambda: held.hits > 0, 180, "no call")
             member.process.send_signal(signal.SIGSTOP)
             time.sleep(1.5 * embedded_broker.session_ms / 1000)  # it is the event itself: the partition is lost
@@ -189,9 +189,9 @@ def test_outcome_of_an_earlier_epoch_shows_in_the_accounting(embedded_broker: Br
     assert any("deliveries to customerio do not balance" in one for one in books), books
 
 
-def _next_member(world: World, shop: Shop, killed: Composed) -> Found:
+def _next_member(world: World, shop: Shop, killed: JournaledMember) -> Found:
     """Let a sound member come after the dead one and end what is left."""
-    with Composed(world, "sound") as member:
+    with JournaledMember(world, "sound") as member:
         member.wait_until(lambda: bool(member.journal("assigned")), 180, "it got no partition")
         member.wait_until(_all_committed(world), 180, "not everything was committed")
         assert member.stop() == 0

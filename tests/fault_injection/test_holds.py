@@ -14,7 +14,7 @@ from tests.e2e.shop import ISOLATED
 from tests.e2e.world import World
 from tests.fault_injection.hold_alarms import see_one_slow_prober, wait_for_holds
 from tests.fault_injection.leak_check import leaks
-from tests.fault_injection.order_producer import Feed
+from tests.fault_injection.order_producer import OrderProducer
 from tests.fault_injection.settings import change
 from tests.kafka_clusters import RealBroker
 
@@ -44,7 +44,7 @@ def test_404_redirect_and_unintelligible_hold_until_fixed(
 ) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
         change(world, every={"probe": f"{_PROBE_S}s"})
-        shop = Feed(world, 51)
+        shop = OrderProducer(world, 51)
         with world.member() as member:
             shop.orders(50)
             shop.wait_until_delivered()
@@ -65,7 +65,7 @@ def test_404_redirect_and_unintelligible_hold_until_fixed(
 def test_hold_of_consent_endpoint_leaves_collect_running(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, {"cdp-copilot": ("copilot",)}) as world:
         change(world, every={"probe": f"{_PROBE_S}s"})
-        shop, server = Feed(world, 52), world.copilot
+        shop, server = OrderProducer(world, 52), world.copilot
         gone = server.faults.add(Respond(404), when=endpoint(_CONSENT))
         with world.member() as member:
             for _ in range(40):

@@ -18,8 +18,8 @@ from tests.e2e.produced import Headers
 from tests.e2e.schemas import IDS, ORDER
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import World
-from tests.fault_injection.canary_search import OF_THE_SHOP, Said
-from tests.fault_injection.order_producer import Feed
+from tests.fault_injection.canary_search import OF_THE_SHOP, SearchedOutput
+from tests.fault_injection.order_producer import OrderProducer
 from tests.kafka_clusters import RealBroker
 from tests.unit.avro_bomb import HUGE, LEAST, array, record
 from tests.unit.avro_bomb_cases import row, twice
@@ -64,7 +64,7 @@ _DATA: tuple[tuple[int, bytes, str | None], ...] = (
 class _Hostile:
     """Makes records that cannot be decoded, by dice."""
 
-    def __init__(self, shop: Feed, dice: random.Random) -> None:
+    def __init__(self, shop: OrderProducer, dice: random.Random) -> None:
         self._shop = shop
         self._dice = dice
 
@@ -123,7 +123,7 @@ def test_hostile_records_are_dead_lettered_unchanged(apache_broker: RealBroker, 
     world.registry = SchemaRegistry(schemas.registered({**texts, **_BOMBS}))
     with world:
         world.configure(timeout_s=_TIMEOUT_S)
-        shop, said = Feed(world, 71), Said()
+        shop, said = OrderProducer(world, 71), SearchedOutput()
         hostile = _Hostile(shop, random.Random(72))
         for turn in range(_BAD):
             hostile.make(turn)

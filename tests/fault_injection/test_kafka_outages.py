@@ -19,7 +19,7 @@ from tests.e2e.shop import ISOLATED, POISON
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.leak_check import leaks
 from tests.fault_injection.measurements import assignment, rebalances
-from tests.fault_injection.order_producer import Feed
+from tests.fault_injection.order_producer import OrderProducer
 from tests.fault_injection.own_kafka import OwnKafka
 from tests.fault_injection.settings import DRAIN_S, SHORT_POLL_INTERVAL, change, stay_out
 from tests.kafka_clusters import RealBroker
@@ -40,7 +40,7 @@ _BAD: Mapping[str, Any] = {"tag": POISON["customerio"], "customer": "customer-00
 def test_registry_outage_only_delays_records(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, _ONE) as world:
         _poll_often(world)
-        shop, registry = Feed(world, 71), world.registry
+        shop, registry = OrderProducer(world, 71), world.registry
         registry.down, down = True, time.monotonic()
         with world.member() as member:
             member.wait_for_partitions(PARTITIONS)
@@ -80,7 +80,7 @@ def test_broker_restart_loses_and_repeats_nothing(own_kafka: OwnKafka, tmp_path:
     with own_kafka.front() as front, World(own_kafka, tmp_path, ISOLATED) as world:
         world.configure(bootstrap=own_kafka.front_bootstrap)
         change(world, kafka={"session.timeout.ms": _SESSION_MS})
-        shop = Feed(world, 72)
+        shop = OrderProducer(world, 72)
         with world.member() as member:
             member.wait_for_partitions(PARTITIONS)
             shop.orders(200)
@@ -113,7 +113,7 @@ def test_missing_or_small_dead_letter_topic_loses_nothing(apache_broker: RealBro
         world.create_topic()
         _poll_often(world)
         world.customerio.poison(POISON["customerio"])
-        shop = Feed(world, 73)
+        shop = OrderProducer(world, 73)
         with world.member() as member:
             member.wait_for_line("topic missing", topic=world.dead_letters)
             member.wait_for_partitions(PARTITIONS)
@@ -146,7 +146,7 @@ def test_dead_letters_wait_for_the_write_acl(own_kafka: OwnKafka, tmp_path: Path
         _poll_often(world)
         own_kafka.deny_writing(world.dead_letters)
         world.customerio.poison(POISON["customerio"])
-        shop = Feed(world, 74)
+        shop = OrderProducer(world, 74)
         with world.member() as member:
             member.wait_for_partitions(PARTITIONS)
             held, counted, denied = assignment(member), rebalances(member), time.monotonic()
@@ -172,7 +172,7 @@ def test_slow_dead_letter_topic_delays_only_dead_letters(own_kafka: OwnKafka, tm
         world.configure(bootstrap=own_kafka.front_bootstrap)
         slow.delay_s = _SLOW_S
         world.customerio.poison(POISON["customerio"])
-        shop = Feed(world, 75)
+        shop = OrderProducer(world, 75)
         with world.member() as member:
             member.wait_for_partitions(PARTITIONS)
             held, counted = assignment(member), rebalances(member)

@@ -29,8 +29,8 @@ from tests.e2e.evidence import gather
 from tests.e2e.member import Member
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import TIMEOUT_S, World
-from tests.fault_injection.canary_search import OF_THE_SHOP, Said
-from tests.fault_injection.order_producer import Feed
+from tests.fault_injection.canary_search import OF_THE_SHOP, SearchedOutput
+from tests.fault_injection.order_producer import OrderProducer
 from tests.fault_injection.settings import change
 from tests.integration.delivery.hostile import chunked, head, says
 from tests.kafka_clusters import RealBroker
@@ -41,7 +41,7 @@ _MOST_MORE_BYTES = 80_000_000
 
 
 @dataclass(frozen=True)
-class Lie:
+class MisleadingResponse:
     """What a server does once.
 
     Args:
@@ -73,23 +73,23 @@ def _listed(*picked: int | None) -> Callable[[IncomingRequest], Action]:
 
 _BATCHES = ("copilot", "customerio")
 _LIES = (
-    Lie("200 with HTML", Respond(200, {"content-type": "text/html"}, f"<html>{_PAGE}</html>".encode())),
-    Lie("200 with truncated JSON", Garbage(says(b'{"success":tr'))),
-    Lie("200 with invalid JSON", Respond(200, {}, b"{'success': True}")),
-    Lie("less body than announced", Garbage(head(b"content-length: 100") + b'{"success":')),
-    Lie("an entry of nobody", _listed(None), ("copilot",), _several),
-    Lie("an entry of nobody among others", _listed(0, None), ("copilot",), _several),
-    Lie("an entry twice", _listed(0, 0), ("copilot",), _several),
-    Lie("204 where a body was due", Respond(204), ("customerio",)),
-    Lie("a redirect", Respond(307, {"location": f"http://127.0.0.1:9/{_PAGE}"}, b"")),
-    Lie("100 MB of body", Garbage(head(b"content-length: 100000000") + b" " * 100_000_000), _BATCHES),
-    Lie("headers that do not end", Garbage(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200_000)),
-    Lie("chunks of nonsense", Garbage(chunked(b"ZZ\r\n{}\r\n0\r\n\r\n"))),
-    Lie("two lengths that differ", Garbage(head(b"content-length: 2", b"content-length: 16") + b"{}")),
-    Lie("no HTTP", Garbage(b'{"success":true}')),
-    Lie("an absurd wait", Respond(503, {"retry-after": "-1e308"})),
-    Lie("accepted, then reset", LoseResponse()),
-    Lie("late", Trickle(TIMEOUT_S * 2)),
+    MisleadingResponse("200 with HTML", Respond(200, {"content-type": "text/html"}, f"<html>{_PAGE}</html>".encode())),
+    MisleadingResponse("200 with truncated JSON", Garbage(says(b'{"success":tr'))),
+    MisleadingResponse("200 with invalid JSON", Respond(200, {}, b"{'success': True}")),
+    MisleadingResponse("less body than announced", Garbage(head(b"content-length: 100") + b'{"success":')),
+    MisleadingResponse("an entry of nobody", _listed(None), ("copilot",), _several),
+    MisleadingResponse("an entry of nobody among others", _listed(0, None), ("copilot",), _several),
+    MisleadingResponse("an entry twice", _listed(0, 0), ("copilot",), _several),
+    MisleadingResponse("204 where a body was due", Respond(204), ("customerio",)),
+    MisleadingResponse("a redirect", Respond(307, {"location": f"http://127.0.0.1:9/{_PAGE}"}, b"")),
+    MisleadingResponse("100 MB of body", Garbage(head(b"content-length: 100000000") + b" " * 100_000_000), _BATCHES),
+    MisleadingResponse("headers that do not end", Garbage(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200_000)),
+    MisleadingResponse("chunks of nonsense", Garbage(chunked(b"ZZ\r\n{}\r\n0\r\n\r\n"))),
+    MisleadingResponse("two lengths that differ", Garbage(head(b"content-length: 2", b"content-length: 16") + b"{}")),
+    MisleadingResponse("no HTTP", Garbage(b'{"success":true}')),
+    MisleadingResponse("an absurd wait", Respond(503, {"retry-after": "-1e308"})),
+    MisleadingResponse("accepted, then reset", LoseResponse()),
+    MisleadingResponse("late", Trickle(TIMEOUT_S * 2)),
 )
 
 
@@ -119,7 +119,7 @@ def _twice(world: World) -> Iterator[str]:
 def test_misleading_responses_lose_no_event(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
         change(world, every={"probe": "200ms"})
-        shop, said = Feed(world, 61), Said()
+        shop, said = OrderProducer(world, 61), SearchedOutput()
         with world.member() as member:
             member.wait_for_partitions(world.partitions)
             shop.orders(100)

@@ -21,8 +21,8 @@ from tests.e2e.produced import ProducedRecord
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.leak_check import leaks
-from tests.fault_injection.measurements import MIB, Gauges, assignment, rebalances, stated_ceiling_bytes
-from tests.fault_injection.order_producer import Feed
+from tests.fault_injection.measurements import MIB, Measurements, assignment, rebalances, stated_ceiling_bytes
+from tests.fault_injection.order_producer import OrderProducer
 from tests.fault_injection.settings import DRAIN_S, OUTAGE_S, SHORT_POLL_INTERVAL, change
 from tests.kafka_clusters import RealBroker
 
@@ -56,7 +56,7 @@ _DOWN: Mapping[str, Mapping[str, Callable[[IncomingRequest], Action]]] = {
 def test_outage_costs_no_partition_memory_or_other_pipeline(apache_broker: RealBroker, tmp_path: Path) -> None:
     with ExitStack() as stack:
         # Side by side, for what they do is wait; mended one after the other, for then they are busy.
-        outages = [stack.enter_context(_Outage(apache_broker, tmp_path / how, down)) for how, down in _DOWN.items()]
+        outages = [stack.enter_context(Outage(apache_broker, tmp_path / how, down)) for how, down in _DOWN.items()]
         for one in outages:
             one.begin()
         while any(time.monotonic() < one.began + OUTAGE_S for one in outages):
@@ -68,7 +68,7 @@ def test_outage_costs_no_partition_memory_or_other_pipeline(apache_broker: RealB
             one.judge()
 
 
-class _Outage:
+class Outage:
     """Two destinations of three that are down, and a member that has all three; a context.
 
     Args:
@@ -84,7 +84,7 @@ class _Outage:
         self.began = self._full = self._mended = 0.0
         self._down = down
         self._world = World(broker, folder, ISOLATED)
-        self._shop = Feed(self._world, 61)
+        self._shop = OrderProducer(self._world, 61)
         self._rules: dict[str, Rule] = {}
         self._meanwhile: list[tuple[float, ProducedRecord]] = []
         self._stack = ExitStack()
@@ -102,7 +102,7 @@ class _Outage:
             )
             self._ceiling = stated_ceiling_bytes(world, partitions=PARTITIONS, largest="64KiB")
             self._member = stack.enter_context(world.member())
-            self._gauges = stack.enter_context(Gauges(self._member))
+            self._gauges = stack.enter_context(Measurements(self._member))
             self._stack = stack.pop_all()
         return self
 

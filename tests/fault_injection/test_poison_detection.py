@@ -15,8 +15,8 @@ from tests.e2e.produced import ProducedRecord
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.leak_check import leaks
-from tests.fault_injection.members import Composed
-from tests.fault_injection.order_producer import Feed
+from tests.fault_injection.members import JournaledMember
+from tests.fault_injection.order_producer import OrderProducer
 from tests.fault_injection.settings import change
 from tests.fault_injection.verdict import judge_and_count
 from tests.kafka_clusters import RealBroker
@@ -42,13 +42,13 @@ def test_poison_event_is_dead_lettered_and_outage_is_not(apache_broker: RealBrok
             every={"poison_detection": _SURE, "probe": "200ms", "backoff": {"first": "50ms", "cap": "300ms"}},
             destinations={"copilot": {"timeout": f"{_HANGS_FOR_S:g}s", **_BATCH}, "customerio": _BATCH},
         )
-        shop = Feed(world, 81)
+        shop = OrderProducer(world, 81)
         shop.orders(100)
         (unbearable,) = shop.orders(1, tag=_TAG, lines=())
         shop.orders(100)
         _must_be_given_up(unbearable)
         rules = {name: world.servers[name].faults.add(action, when=contains(_TAG)) for name, action in _BAD.items()}
-        with Composed(world, "member") as member:
+        with JournaledMember(world, "member") as member:
             member.wait_for_partitions(PARTITIONS)
             began = time.monotonic()
             _trade_until(shop, member, lambda: _given_up(member) == dict.fromkeys(_BAD, 1.0), "an event is kept")
@@ -88,7 +88,7 @@ def _must_be_given_up(record: ProducedRecord) -> None:
         record.owed[index] = dataclasses.replace(one, cause="never_accepted", status=status)
 
 
-def _trade_until(shop: Feed, member: Composed, true: Callable[[], bool], otherwise: str) -> None:
+def _trade_until(shop: OrderProducer, member: JournaledMember, true: Callable[[], bool], otherwise: str) -> None:
     """Let orders come until something is true: what others get through is what an event is judged by."""
 
     def traded() -> bool:
@@ -99,7 +99,7 @@ def _trade_until(shop: Feed, member: Composed, true: Callable[[], bool], otherwi
     member.wait_until(traded, 180, otherwise)
 
 
-def _given_up(member: Composed) -> dict[str, float]:
+def _given_up(member: JournaledMember) -> dict[str, float]:
     """Return how many letters there are, by destination; they must be of this cause."""
     letters = {
         (dict(labels)["destination"], dict(labels)["cause"]): value
@@ -120,5 +120,5 @@ def _delivers(call: IncomingRequest) -> bool:
     return not call.path.endswith("access_tokens")
 
 
-def _suspects(member: Composed) -> list[int]:
+def _suspects(member: JournaledMember) -> list[int]:
     return [one["poison_candidates"] for pipeline in member.status().values() for one in pipeline["destinations"]]

@@ -20,7 +20,7 @@ from tests.e2e.produced import ProducedRecord
 from tests.e2e.shop import ISOLATED, Shop
 from tests.e2e.world import PARTITIONS, World
 from tests.fault_injection.leak_check import leaks
-from tests.fault_injection.members import Composed
+from tests.fault_injection.members import JournaledMember
 from tests.fault_injection.settings import change
 from tests.kafka_clusters import RealBroker
 
@@ -61,7 +61,7 @@ def test_no_request_starts_before_the_requested_wait_ends(apache_broker: RealBro
             "yotpo": by_its_rate,
         }
         kafka_io.produce(apache_broker, world.topic, shop.records[:early])
-        with Composed(world, "member") as member:
+        with JournaledMember(world, "member") as member:
             member.wait_until(lambda: _all_held(world, first), 180, "the first did not arrive")
             rules = []
             for name, server in world.servers.items():
@@ -136,7 +136,7 @@ def _tokens(server: Fake) -> int:
     return len([request for request in server.requests if request.path.endswith("access_tokens")])
 
 
-def _put_off(member: Composed) -> set[str]:
+def _put_off(member: JournaledMember) -> set[str]:
     """Return the destinations of which a call was put off."""
     return {line["destination"] for line in member.journal("deferred")}
 

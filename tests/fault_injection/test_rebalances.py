@@ -17,7 +17,7 @@ from tests.e2e.shop import Shop
 from tests.e2e.world import World
 from tests.fault_injection.config_changes import reconfigure
 from tests.fault_injection.measurements import assignment, rebalances
-from tests.fault_injection.members import Composed
+from tests.fault_injection.members import JournaledMember
 from tests.fault_injection.verdict import judge
 from tests.kafka_clusters import Broker
 
@@ -50,10 +50,10 @@ class Group:
         self._before = 0
         self._monkeypatch = monkeypatch
 
-    def member(self, name: str, instance: str | None = None) -> Composed:
+    def member(self, name: str, instance: str | None = None) -> JournaledMember:
         """Start a member; where members have names of their own, with this one or that of an `instance` before it."""
         self._monkeypatch.setenv("CDP_TEST_MEMBER", instance or name)
-        return Composed(self.world, name)
+        return JournaledMember(self.world, name)
 
     def produce(self, count: int) -> None:
         """Have so many more things happen in the shop."""
@@ -92,7 +92,7 @@ class Group:
         return {one["partition"] for member in members for one in member.status()[self.name]["partitions"]}
 
 
-def _assigned_since(member: Composed, at: float) -> bool:
+def _assigned_since(member: JournaledMember, at: float) -> bool:
     return any(line["at"] > at for line in member.journal("assigned"))
 
 

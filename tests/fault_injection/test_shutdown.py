@@ -14,7 +14,7 @@ from tests.e2e.evidence import gather
 from tests.e2e.produced import ProducedRecord
 from tests.e2e.shop import INVALID, ISOLATED, POISON, Shop
 from tests.e2e.world import PARTITIONS, World
-from tests.fault_injection.members import Composed
+from tests.fault_injection.members import JournaledMember
 from tests.fault_injection.verdict import judge
 from tests.kafka_clusters import Broker
 
@@ -30,12 +30,14 @@ def _hold_after(server: Fake, records: list[ProducedRecord], gate: Gate, dice: r
     return server.faults.add(WaitForGate(gate), when=lambda _: len(server.stored_ids()) > most, name="held")
 
 
-def _leave_midway(world: World, name: str, records: list[ProducedRecord], dice: random.Random) -> tuple[Composed, int]:
+def _leave_midway(
+    world: World, name: str, records: list[ProducedRecord], dice: random.Random
+) -> tuple[JournaledMember, int]:
     """Start a member, ask it to leave at a random moment, and return it with what it had open then."""
     gate = Gate()
     rules = [(server, _hold_after(server, records, gate, dice)) for server in world.servers.values()]
     kafka_io.produce(world.broker, world.topic, records)
-    with Composed(world, name) as member:
+    with JournaledMember(world, name) as member:
         member.wait_until(lambda: all(rule.hits for _, rule in rules), 180, "no call was held")
         member.wait_until(
             lambda: all(each["records"]["open"] for each in member.status().values()), 180, "none is open"
@@ -64,7 +66,7 @@ def test_shutdown_at_any_moment_leaves_nothing_to_repeat(broker: Broker, tmp_pat
         for name, server in world.servers.items():
             server.poison(POISON[name])
         world.mark_invalid(INVALID)  # after the poison: a call with both in it must not be taken
-        members: list[Composed] = []
+        members: list[JournaledMember] = []
         for seed in seeds:
             before = len(shop.records)
             shop.ordinary(150)
@@ -80,7 +82,7 @@ def test_shutdown_at_any_moment_leaves_nothing_to_repeat(broker: Broker, tmp_pat
             print(f"\nleft with {still_open} records open when it was asked", end="")
             for server, rule in failing:
                 server.faults.remove(rule)
-        with Composed(world, "last") as member:
+        with JournaledMember(world, "last") as member:
             members.append(member)
             member.wait_for_partitions(PARTITIONS)
             member.wait_until(lambda: all(_caught_up(world, group) for group in world.pipelines), 180, "a lag is left")

@@ -12,10 +12,10 @@ from tests.fault_injection import report
 from tests.fault_injection.catalogue import FAULTS, each_once
 from tests.fault_injection.own_kafka import OwnKafka
 from tests.fault_injection.storm import Storm
-from tests.fault_injection.storm_counts import Options
+from tests.fault_injection.storm_counts import StormOptions
 
 _SEED = 4
-_OPTIONS = Options(settle=1)
+_OPTIONS = StormOptions(settle=1)
 _WITHIN_S = 1800.0
 
 
@@ -30,10 +30,10 @@ def test_every_fault_once_loses_and_misorders_nothing(
     folder = tmp_path / "world"
     folder.mkdir()
     with Storm(own_kafka, folder, of_storm, _OPTIONS, print) as storm:
-        storm.form()
+        storm.start()
         storm.strike(faults, _WITHIN_S)
-        storm.calm()
-        storm.part()
+        storm.wait_for_the_rest()
+        storm.shut_down()
         found = report.run(storm, faults, _SEED, time.monotonic() - began)
     measured(found.text())
     assert found.complaints == []

@@ -10,7 +10,7 @@ import pytest
 from tests.fault_injection.catalogue import FAULTS, deck, each_once
 from tests.fault_injection.kill_points import POINTS
 from tests.fault_injection.members import Line
-from tests.fault_injection.report import unmet
+from tests.fault_injection.report import faults_without_hits
 from tests.fault_injection.soak import grown
 
 _HELD: Line = {
@@ -23,10 +23,10 @@ _HELD: Line = {
 
 def test_fault_without_hits_is_reported() -> None:
     hits = Counter({fault.kind: 1 for fault in FAULTS})
-    assert unmet(FAULTS, hits) == []
+    assert faults_without_hits(FAULTS, hits) == []
     hits["hang"] = 0
-    assert unmet(FAULTS, hits) == ["hang never hit anything"]
-    assert unmet([fault for fault in FAULTS if fault.kind != "hang"], hits) == []
+    assert faults_without_hits(FAULTS, hits) == ["hang never hit anything"]
+    assert faults_without_hits([fault for fault in FAULTS if fault.kind != "hang"], hits) == []
 
 
 def test_seed_reproduces_faults_and_long_run_has_every_kind() -> None:

@@ -18,7 +18,7 @@ from tests.e2e.evidence import Evidence
 from tests.e2e.oracle import LATE_RESPONSES
 from tests.e2e.produced import OwedDelivery
 from tests.e2e.shop import Shop
-from tests.fault_injection.members import Line, Told, told
+from tests.fault_injection.members import Line, PartitionOffset, partition_offsets
 
 Place = tuple[str, int]
 """A pipeline and a partition."""
@@ -66,7 +66,7 @@ def judge(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> list[st
 
 def judge_and_count(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> tuple[list[str], int]:
     """Return everything that is wrong, and how many repeats only the word of a sender excuses."""
-    excused = _Excused(shop, evidence, journals)
+    excused = _AllowedRepeats(shop, evidence, journals)
     wrong = [
         *oracle.violations(shop.records, evidence, may_repeat=excused.ids()),
         *excused.complaints(),
@@ -76,7 +76,7 @@ def judge_and_count(shop: Shop, evidence: Evidence, journals: list[list[Line]]) 
     return wrong, excused.unheard
 
 
-class _Excused:
+class _AllowedRepeats:
     """What may have come again, and why."""
 
     def __init__(self, shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> None:
@@ -88,8 +88,8 @@ class _Excused:
             for line in journal:
                 if line["event"] == "deferred" and line["cause"] in _NO_ANSWER:
                     self._without_answer[line["destination"]].append(line["at"])
-        self._starts: dict[Place, list[Told]] = defaultdict(list)
-        for start in sorted(told(journals, "assigned"), key=lambda one: one.at):
+        self._starts: dict[Place, list[PartitionOffset]] = defaultdict(list)
+        for start in sorted(partition_offsets(journals, "assigned"), key=lambda one: one.at):
             self._starts[start.pipeline, start.partition].append(start)
 
     def ids(self) -> frozenset[str]:
@@ -131,8 +131,8 @@ class _Excused:
 
 def _below_commits(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> Iterator[str]:
     """Find arrivals of what had been committed: it was over, for everyone and for ever."""
-    commits: dict[Place, list[Told]] = defaultdict(list)
-    for commit in sorted(told(journals, "committed"), key=lambda one: one.at):
+    commits: dict[Place, list[PartitionOffset]] = defaultdict(list)
+    for commit in sorted(partition_offsets(journals, "committed"), key=lambda one: one.at):
         commits[commit.pipeline, commit.partition].append(commit)
     for destination, arrivals in evidence.arrivals.items():
         known = {one.stored_id: one for one in shop.owed if one.destination == destination}
@@ -154,10 +154,10 @@ def _below_commits(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -
 
 def _starts_below_commits(journals: list[list[Line]]) -> Iterator[str]:
     """Find epochs that began below what the broker had accepted: they took again what was over."""
-    commits: dict[Place, list[Told]] = defaultdict(list)
-    for commit in told(journals, "committed"):
+    commits: dict[Place, list[PartitionOffset]] = defaultdict(list)
+    for commit in partition_offsets(journals, "committed"):
         commits[commit.pipeline, commit.partition].append(commit)
-    for start in told(journals, "assigned"):
+    for start in partition_offsets(journals, "assigned"):
         before = [one.offset for one in commits[start.pipeline, start.partition] if one.at < start.at - _CLOCKS_S]
         if before and start.offset < max(before):
             yield f"{start.pipeline}: partition {start.partition} began at {start.offset}, below commit {max(before)}"
