@@ -12,7 +12,7 @@ from tests.kafka_clusters.broker import free_port
 _ASK = "from tests.kafka_clusters.broker import free_port; print(*[free_port() for _ in range(200)])"
 
 
-def test_no_port_is_given_twice_by_processes_that_live_at_the_same_time() -> None:
+def test_concurrent_processes_get_different_ports() -> None:
     mine = [free_port() for _ in range(200)]
     done = subprocess.run(
         [sys.executable, "-c", _ASK], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
@@ -21,7 +21,7 @@ def test_no_port_is_given_twice_by_processes_that_live_at_the_same_time() -> Non
     assert len({*mine, *theirs}) == 400
 
 
-def test_a_port_that_somebody_listens_on_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_in_use_is_not_returned(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setattr("tests.kafka_clusters.broker._PORTS", (port,))

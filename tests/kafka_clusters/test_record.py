@@ -14,7 +14,7 @@ def both() -> Record:
     return record
 
 
-def test_a_test_skipped_on_both_brokers_fails_the_session() -> None:
+def test_test_skipped_on_both_brokers_fails_the_session() -> None:
     record = both()
     record.skipped("test_x[embedded]", "needs a real broker: transactions")
     record.skipped("test_x[apache]", "no Apache Kafka: no java")
@@ -23,14 +23,14 @@ def test_a_test_skipped_on_both_brokers_fails_the_session() -> None:
     assert not record.complaints(require_real=False, embedded_only=True)
 
 
-def test_a_test_that_ran_on_one_of_them_is_content() -> None:
+def test_test_that_ran_on_one_broker_passes() -> None:
     record = both()
     record.skipped("test_x[embedded]", "needs a real broker: transactions")
     record.ran("test_x[apache]")
     assert record.complaints(require_real=True, embedded_only=False) == []
 
 
-def test_a_test_that_skips_itself_while_it_runs_did_not_run() -> None:
+def test_test_that_skips_itself_did_not_run() -> None:
     record = both()
     record.ran("test_x[embedded]")
     record.skipped("test_x[embedded]", "Skipped: later")
@@ -39,14 +39,14 @@ def test_a_test_that_skips_itself_while_it_runs_did_not_run() -> None:
     assert record.skips() == {"later": ["test_x[embedded]", "test_x[apache]"]}
 
 
-def test_a_half_that_was_not_asked_for_is_not_missed() -> None:
+def test_unselected_broker_is_not_missed() -> None:
     record = Record()
     record.expect("test_x[embedded]", SAME, "embedded")
     record.skipped("test_x[embedded]", "needs a real broker: transactions")
     assert record.ran_nowhere() == []
 
 
-def test_where_a_real_kafka_is_required_a_session_without_one_fails() -> None:
+def test_required_real_kafka_fails_a_session_without_one() -> None:
     record = both()
     record.reasons = ("Docker does not answer", "no java")
     record.ran("test_x[embedded]")
@@ -56,7 +56,7 @@ def test_where_a_real_kafka_is_required_a_session_without_one_fails() -> None:
     assert record.complaints(require_real=False, embedded_only=False) == []
 
 
-def test_tests_are_counted_once_for_each_broker_they_ran_on() -> None:
+def test_tests_are_counted_once_per_broker() -> None:
     record = both()
     record.ran("test_x[embedded]")
     record.ran("test_x[apache]")
@@ -64,7 +64,7 @@ def test_tests_are_counted_once_for_each_broker_they_ran_on() -> None:
     assert record.counts() == {"embedded": 1, "apache": 1}
 
 
-def test_what_workers_send_adds_up_to_one_record() -> None:
+def test_worker_records_are_merged() -> None:
     """Every worker expects all tests and runs some of them; what one skipped another may have run."""
     first, second, whole = both(), both(), Record()
     first.ran("test_x[embedded]")
@@ -78,7 +78,7 @@ def test_what_workers_send_adds_up_to_one_record() -> None:
     assert whole.ran_nowhere() == []
 
 
-def test_a_test_skipped_by_all_workers_still_fails_the_session() -> None:
+def test_test_skipped_by_all_workers_fails_the_session() -> None:
     first, second, whole = both(), both(), Record()
     first.skipped("test_x[embedded]", "needs a real broker: transactions")
     second.skipped("test_x[apache]", "no Apache Kafka: no java")

@@ -24,7 +24,7 @@ class Client:
         self.said.append(("resume", sorted(one.partition for one in partitions)))
 
 
-def test_a_partition_that_came_paused_is_resumed_once_nothing_bars_it() -> None:
+def test_partition_assigned_paused_is_resumed_once_unblocked() -> None:
     client, pauses = Client(), PartitionPauser(Observer())
     consumer = cast("Any", client)
     pauses.sync(consumer, {P: 1}, frozenset(), {P})

@@ -23,19 +23,19 @@ WITHIN_S = 180.0
 class RecordingHandler:
     """A road that records everything; `settles` makes it settle what it takes."""
 
-    def __init__(self, *, settles: bool = True) -> None:
+    def __init__(self, *, settle_on_receipt: bool = True) -> None:
         self.full: frozenset[Partition] = frozenset()
         self.accepted_gaps: Sequence[AcceptGap] = ()
-        self.taken: list[tuple[Partition, int]] = []
+        self.received: list[tuple[Partition, int]] = []
         self.values: list[bytes | None] = []
-        self.lots: list[RecordBatch] = []
+        self.batches: list[RecordBatch] = []
         self.assignments: list[Assignment] = []
         self.totals: list[int] = []
         self.events: list[str] = []
-        self.gone: list[Partition] = []
+        self.drained: list[Partition] = []
         self.room = asyncio.Event()
         self.room.set()
-        self.settles = settles
+        self.settle_on_receipt = settle_on_receipt
         self.next: dict[Partition, tuple[int, int]] = {}
         self.commit: Callable[[CommittableOffsets], None] = lambda _: None
 
@@ -48,15 +48,15 @@ class RecordingHandler:
     def partition_count_changed(self, total: int) -> None:
         self.totals.append(total)
 
-    async def accept_batch(self, lot: RecordBatch) -> None:
-        self.lots.append(lot)
+    async def accept_batch(self, batch: RecordBatch) -> None:
+        self.batches.append(batch)
         self.events.append("accept")
-        for message in lot.messages:
+        for message in batch.messages:
             partition = Partition(message.topic(), message.partition())
-            self.taken.append((partition, message.offset()))
+            self.received.append((partition, message.offset()))
             self.values.append(message.value())
-            if self.settles:
-                self.next[partition] = (lot.epochs[partition], message.offset() + 1)
+            if self.settle_on_receipt:
+                self.next[partition] = (batch.epochs[partition], message.offset() + 1)
         self.commit(self.committable_offsets())
         await self.room.wait()
 
@@ -64,7 +64,7 @@ class RecordingHandler:
         self.events.append("drain")
         committable = self.committable_offsets()
         for partition in partitions:
-            self.gone.append(partition)
+            self.drained.append(partition)
             self.next.pop(partition, None)
         return committable
 
@@ -91,29 +91,29 @@ class RecordingObserver(Observer):
 
     def __init__(self) -> None:
         self.committed_offsets: list[dict[Partition, int]] = []
-        self.refusals: list[str] = []
+        self.failed_commits: list[str] = []
         self.errors: list[tuple[str, bool]] = []
         self.missing: list[str] = []
         self.found: list[str] = []
         self.pauses: list[frozenset[Partition]] = []
         self.revocations: list[tuple[frozenset[Partition], bool]] = []
-        self.joins: list[str] = []
+        self.joined_protocols: list[str] = []
         self.records = 0
         self.bytes = 0
-        self.fences: list[str] = []
+        self.fence_changes: list[str] = []
         self.stops: list[tuple[Partition, int, str]] = []
-        self.gaps: list[tuple[Partition, int, int]] = []
-        self.shelf_codes: list[str] = []
-        self.shelf: list[tuple[str, str, int]] = []
+        self.gaps_accepted: list[tuple[Partition, int, int]] = []
+        self.dead_letter_failures: list[str] = []
+        self.dead_letters: list[tuple[str, str, int]] = []
 
     def group_joined(self, group: str, protocol: str) -> None:
-        self.joins.append(protocol)
+        self.joined_protocols.append(protocol)
 
     def committed(self, offsets: Mapping[Partition, int], seconds: float) -> None:
         self.committed_offsets.append(dict(offsets))
 
     def commit_failed(self, code: str, seconds: float) -> None:
-        self.refusals.append(code)
+        self.failed_commits.append(code)
 
     def client_error(self, code: str, text: str, *, fatal: bool) -> None:
         self.errors.append((code, fatal))
@@ -138,37 +138,37 @@ class RecordingObserver(Observer):
         self.stops.append((partition, offset, code))
 
     def gap_accepted(self, partition: Partition, lost_from: int, goes_on_at: int) -> None:
-        self.gaps.append((partition, lost_from, goes_on_at))
+        self.gaps_accepted.append((partition, lost_from, goes_on_at))
 
     def fence_closed(self) -> None:
-        self.fences.append("fenced")
+        self.fence_changes.append("fenced")
 
     def fence_released(self) -> None:
-        self.fences.append("unfenced")
+        self.fence_changes.append("unfenced")
 
     def dead_letter_failed(self, code: str) -> None:
-        self.shelf_codes.append(code)
+        self.dead_letter_failures.append(code)
 
     def dead_lettered(self, destination: str, cause: DeadLetterCause, count: int) -> None:
-        self.shelf.append((destination, str(cause), count))
+        self.dead_letters.append((destination, str(cause), count))
 
 
 class Member:
     """One poller with its road and its observer."""
 
-    def __init__(self, options: PollOptions, *, settles: bool = True) -> None:
-        self.road = RecordingHandler(settles=settles)
-        self.heard = RecordingObserver()
-        self.poller = Poller(options, self.road, asyncio.get_running_loop(), self.heard)
-        self.road.commit = self.poller.commit
+    def __init__(self, options: PollOptions, *, settle_on_receipt: bool = True) -> None:
+        self.handler = RecordingHandler(settle_on_receipt=settle_on_receipt)
+        self.observer = RecordingObserver()
+        self.poller = Poller(options, self.handler, asyncio.get_running_loop(), self.observer)
+        self.handler.commit = self.poller.commit
 
-    async def until(self, what: Callable[[], object], why: str = "") -> None:
+    async def until(self, condition: Callable[[], object], description: str = "") -> None:
         """Wait until something is so; the thread may fall meanwhile, and then its exception is raised."""
         async with asyncio.timeout(WITHIN_S):
-            while not what():
+            while not condition():
                 if self.poller.done.done():
                     self.poller.done.result()
-                    raise AssertionError(f"the thread ended before {why or 'what was waited for'}")
+                    raise AssertionError(f"the thread ended before {description or 'what was waited for'}")
                 await asyncio.sleep(0.02)
 
 
@@ -186,14 +186,14 @@ def options(broker: Broker, topics: tuple[str, ...], group: str, **more: Any) ->
 
 
 @asynccontextmanager
-async def member(given: PollOptions, *, settles: bool = True) -> AsyncIterator[Member]:
+async def member(given: PollOptions, *, settle_on_receipt: bool = True) -> AsyncIterator[Member]:
     """Run a member, and leave at the end."""
-    one = Member(given, settles=settles)
+    one = Member(given, settle_on_receipt=settle_on_receipt)
     one.poller.start()
     try:
         yield one
     finally:
-        one.road.room.set()
+        one.handler.room.set()
         await one.poller.shutdown()
         if one.poller.done.done() and not one.poller.done.cancelled():
             one.poller.done.exception()

@@ -15,48 +15,48 @@ from tests.integration.kafka.recording_handler import member, options, produce
 from tests.kafka_clusters import Broker
 
 
-class Wary(Consumer):
+class RecordingConsumer(Consumer):
     """A consumer that knows when it is inside one of its callbacks, and what it was asked there."""
 
     inside = 0
-    called_back = 0
-    misused: tuple[str, ...] = ()
+    callbacks = 0
+    forbidden_calls: tuple[str, ...] = ()
 
     def subscribe(self, topics: list[str], **callbacks: Callable[..., None]) -> None:  # type: ignore[override]
         def wrapped(callback: Callable[..., None]) -> Callable[..., None]:
             def call(*args: object) -> None:
-                Wary.inside += 1
-                Wary.called_back += 1
+                RecordingConsumer.inside += 1
+                RecordingConsumer.callbacks += 1
                 try:
                     callback(*args)
                 finally:
-                    Wary.inside -= 1
+                    RecordingConsumer.inside -= 1
 
             return call
 
         super().subscribe(topics, **{name: wrapped(one) for name, one in callbacks.items()})
 
     def list_topics(self, *args: Any, **more: Any) -> Any:  # noqa: ANN401 - as the client has it
-        if Wary.inside:
-            Wary.misused += ("list_topics",)
+        if RecordingConsumer.inside:
+            RecordingConsumer.forbidden_calls += ("list_topics",)
         return super().list_topics(*args, **more)
 
 
-def test_no_callback_lists_topics_through_its_own_consumer(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(poller, "Consumer", Wary)
+def test_callbacks_never_list_topics_through_their_consumer(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poller, "Consumer", RecordingConsumer)
     topic, group = broker.create_topic("orders", 2), broker.unique("group")
     produce(broker, topic, 10)
 
     async def run() -> None:
         async with member(options(broker, (topic,), group)) as one:
-            await one.until(lambda: len(one.road.taken) == 10)
+            await one.until(lambda: len(one.handler.received) == 10)
 
     asyncio.run(run())
-    assert Wary.called_back > 0
-    assert Wary.misused == ()
+    assert RecordingConsumer.callbacks > 0
+    assert RecordingConsumer.forbidden_calls == ()
 
 
-def test_the_client_still_falls_where_a_callback_lists_topics(embedded_broker: Broker) -> None:
+def test_client_still_aborts_when_a_callback_lists_topics(embedded_broker: Broker) -> None:
     """Once it does not, the second client that asks for topics can go."""
     topic, group = embedded_broker.create_topic("orders"), embedded_broker.unique("group")
     program = f"""

@@ -12,45 +12,46 @@ from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from consumer.model import Partition
 from tests.integration.kafka.recording_handler import RecordingObserver
-from tests.integration.kafka.test_committer import Obedient, P, Q, answers
+from tests.integration.kafka.test_committer import FakeConsumer, P, Q, responses
 
 
-def test_what_has_not_moved_is_sent_again_when_the_fence_asks_and_its_answer_counts_from_when_it_was_sent() -> None:
+def test_heartbeat_commit_is_timed_from_send() -> None:
+    """A heartbeat commits an unmoved offset, and its response counts from the time of sending."""
     now = [100.0]
     fence = Fence(3.0, lambda: now[0])
-    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), fence)
-    consumer = cast("Consumer", obedient)
-    commits.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
-    commits.commit_async(consumer)
-    assert obedient.commits == []
-    commits.commit_async(consumer, heartbeat=True)
+    client, committer = FakeConsumer(), OffsetCommitter(RecordingObserver(), fence)
+    consumer = cast("Consumer", client)
+    committer.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
+    committer.commit_async(consumer)
+    assert client.commits == []
+    committer.commit_async(consumer, heartbeat=True)
     now[0] += 2.0
-    commits.on_commit(None, answers({P: 7}))
-    assert obedient.commits == [{P: 7}]
+    committer.on_commit(None, responses({P: 7}))
+    assert client.commits == [{P: 7}]
     assert fence.may_send()
     now[0] += 1.1
     assert not fence.may_send(), "the answer is as old as its question"
 
 
-def test_an_answer_about_an_earlier_tenure_shows_nothing_of_this_one() -> None:
+def test_response_of_an_older_epoch_proves_nothing() -> None:
     fence = Fence(3.0, lambda: 100.0)
-    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), fence)
-    commits.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
-    commits.commit_async(cast("Consumer", obedient), heartbeat=True)
-    commits.revoke([P])
-    commits.assign({P: 2}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
-    commits.on_commit(None, answers({P: 7}))
+    client, committer = FakeConsumer(), OffsetCommitter(RecordingObserver(), fence)
+    committer.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
+    committer.commit_async(cast("Consumer", client), heartbeat=True)
+    committer.revoke([P])
+    committer.assign({P: 2}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
+    committer.on_commit(None, responses({P: 7}))
     assert not fence.may_send()
 
 
-def test_who_was_accepted_last_proves_it_again_beside_whoever_waited_longest() -> None:
-    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), Fence(3.0, lambda: 100.0))
+def test_heartbeat_takes_last_accepted_and_longest_waiting_partition() -> None:
+    client, committer = FakeConsumer(), OffsetCommitter(RecordingObserver(), Fence(3.0, lambda: 100.0))
     many = {Partition("shop.orders", index): 7 for index in range(5)}
-    commits.assign(dict.fromkeys(many, 1), StartOffsets(many, many, GroupStart("earliest")))
+    committer.assign(dict.fromkeys(many, 1), StartOffsets(many, many, GroupStart("earliest")))
     for _ in range(6):
-        commits.commit_async(cast("Consumer", obedient), heartbeat=True)
-        commits.on_commit(None, answers({P: 7}) if P in obedient.commits[-1] else [refused(one) for one in many])
-    assert [sorted(one.index for one in sent) for sent in obedient.commits] == [
+        committer.commit_async(cast("Consumer", client), heartbeat=True)
+        committer.on_commit(None, responses({P: 7}) if P in client.commits[-1] else [rejected(one) for one in many])
+    assert [sorted(one.index for one in sent) for sent in client.commits] == [
         [0],
         [0, 1],
         [0, 2],
@@ -60,20 +61,20 @@ def test_who_was_accepted_last_proves_it_again_beside_whoever_waited_longest() -
     ]
 
 
-def test_a_partition_whose_commits_are_refused_for_good_keeps_nobody_from_proof() -> None:
+def test_permanently_rejected_partition_does_not_prevent_a_proof() -> None:
     fence = Fence(3.0, lambda: 100.0)
-    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), fence)
-    commits.assign({P: 1, Q: 2}, StartOffsets({P: 7, Q: 8}, {P: 7, Q: 8}, GroupStart("earliest")))
-    commits.note_consumed({P: 9})
-    commits.advance(CommittableOffsets({P: (1, 10)}))
+    client, committer = FakeConsumer(), OffsetCommitter(RecordingObserver(), fence)
+    committer.assign({P: 1, Q: 2}, StartOffsets({P: 7, Q: 8}, {P: 7, Q: 8}, GroupStart("earliest")))
+    committer.note_consumed({P: 9})
+    committer.advance(CommittableOffsets({P: (1, 10)}))
     for _ in range(3):
-        commits.commit_async(cast("Consumer", obedient), heartbeat=True)
-        assert obedient.commits[-1] == {P: 10, Q: 8}
-        commits.on_commit(None, [refused(P), *answers({Q: 8})])
+        committer.commit_async(cast("Consumer", client), heartbeat=True)
+        assert client.commits[-1] == {P: 10, Q: 8}
+        committer.on_commit(None, [rejected(P), *responses({Q: 8})])
         assert fence.may_send()
 
 
-def refused(partition: Partition) -> TopicPartition:
+def rejected(partition: Partition) -> TopicPartition:
     """Return the answer about a partition that may not be committed for."""
     error = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
     return cast(
@@ -81,58 +82,58 @@ def refused(partition: Partition) -> TopicPartition:
     )
 
 
-def test_what_is_more_than_brokers_take_at_once_goes_in_portions_whoever_waited_longest_first() -> None:
-    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), Fence(3.0, lambda: 100.0))
-    consumer = cast("Consumer", obedient)
+def test_large_commit_is_split_longest_waiting_first() -> None:
+    client, committer = FakeConsumer(), OffsetCommitter(RecordingObserver(), Fence(3.0, lambda: 100.0))
+    consumer = cast("Consumer", client)
     many = [Partition("shop.orders", index) for index in range(2000)]
-    commits.assign(
+    committer.assign(
         dict.fromkeys(many, 1), StartOffsets(dict.fromkeys(many, 0), dict.fromkeys(many, 0), GroupStart("earliest"))
     )
     for offset in (1, 2, 3):
-        commits.note_consumed(dict.fromkeys(many, offset))
-        commits.advance(CommittableOffsets(dict.fromkeys(many, (1, offset))))
-        commits.commit_async(consumer)
-        commits.on_commit(None, answers(obedient.commits[-1]))
-    first, second, third = obedient.commits
+        committer.note_consumed(dict.fromkeys(many, offset))
+        committer.advance(CommittableOffsets(dict.fromkeys(many, (1, offset))))
+        committer.commit_async(consumer)
+        committer.on_commit(None, responses(client.commits[-1]))
+    first, second, third = client.commits
     assert first.keys().isdisjoint(second.keys())
     assert first.keys() | second.keys() | third.keys() == set(many)
-    assert commits.commit_sync(consumer, many)
-    assert {one: offset for sent in obedient.commits for one, offset in sent.items()} == dict.fromkeys(many, 3)
-    assert max(map(len, obedient.commits)) < 1000
+    assert committer.commit_sync(consumer, many)
+    assert {one: offset for sent in client.commits for one, offset in sent.items()} == dict.fromkeys(many, 3)
+    assert max(map(len, client.commits)) < 1000
 
 
 @pytest.mark.parametrize(
     "code", [KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID, KafkaError.FENCED_MEMBER_EPOCH]
 )
-def test_who_is_told_that_it_is_no_member_calls_no_more(code: int) -> None:
+def test_unknown_member_error_closes_fence(code: int) -> None:
     fence = Fence(3.0, lambda: 100.0)
-    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), fence)
-    commits.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
-    commits.commit_async(cast("Consumer", obedient), heartbeat=True)
-    commits.on_commit(None, answers({P: 7}))
+    client, committer = FakeConsumer(), OffsetCommitter(RecordingObserver(), fence)
+    committer.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
+    committer.commit_async(cast("Consumer", client), heartbeat=True)
+    committer.on_commit(None, responses({P: 7}))
     assert fence.may_send()
-    commits.commit_async(cast("Consumer", obedient), heartbeat=True)
-    commits.on_commit(KafkaError(code), [])
+    committer.commit_async(cast("Consumer", client), heartbeat=True)
+    committer.on_commit(KafkaError(code), [])
     assert not fence.may_send()
 
 
-def test_a_commit_that_is_not_now_proves_nothing_either_way() -> None:
+def test_rebalance_in_progress_error_leaves_fence_open() -> None:
     fence = Fence(3.0, lambda: 100.0)
-    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), fence)
-    commits.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
-    commits.commit_async(cast("Consumer", obedient), heartbeat=True)
-    commits.on_commit(None, answers({P: 7}))
-    commits.commit_async(cast("Consumer", obedient), heartbeat=True)
-    commits.on_commit(KafkaError(KafkaError.REBALANCE_IN_PROGRESS), [])
+    client, committer = FakeConsumer(), OffsetCommitter(RecordingObserver(), fence)
+    committer.assign({P: 1}, StartOffsets({P: 7}, {P: 7}, GroupStart("earliest")))
+    committer.commit_async(cast("Consumer", client), heartbeat=True)
+    committer.on_commit(None, responses({P: 7}))
+    committer.commit_async(cast("Consumer", client), heartbeat=True)
+    committer.on_commit(KafkaError(KafkaError.REBALANCE_IN_PROGRESS), [])
     assert fence.may_send()
 
 
-def test_something_is_owed_until_all_that_was_taken_has_ended() -> None:
-    commits = OffsetCommitter(RecordingObserver(), Fence(3.0, lambda: 100.0))
-    commits.assign({P: 1, Q: 2}, StartOffsets({P: 7, Q: 8}, {P: 7, Q: 8}, GroupStart("earliest")))
-    assert not commits.has_pending()
-    commits.note_consumed({Q: 10})
-    commits.advance(CommittableOffsets({P: (1, 7), Q: (2, 10)}))
-    assert commits.has_pending()
-    commits.advance(CommittableOffsets({P: (1, 7), Q: (2, 11)}))
-    assert not commits.has_pending()
+def test_has_pending_until_all_fetched_records_have_ended() -> None:
+    committer = OffsetCommitter(RecordingObserver(), Fence(3.0, lambda: 100.0))
+    committer.assign({P: 1, Q: 2}, StartOffsets({P: 7, Q: 8}, {P: 7, Q: 8}, GroupStart("earliest")))
+    assert not committer.has_pending()
+    committer.note_consumed({Q: 10})
+    committer.advance(CommittableOffsets({P: (1, 7), Q: (2, 10)}))
+    assert committer.has_pending()
+    committer.advance(CommittableOffsets({P: (1, 7), Q: (2, 11)}))
+    assert not committer.has_pending()

@@ -9,85 +9,85 @@ from consumer.kafka.fence import Fence
 from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.kafka.start_offsets import GroupStart, StartOffsets
 from tests.integration.kafka.recording_handler import RecordingObserver
-from tests.integration.kafka.test_committer import Obedient, P, Q, answers, begun
+from tests.integration.kafka.test_committer import FakeConsumer, P, Q, committer_at, responses
 
 
-def test_while_an_answer_is_outstanding_nothing_more_is_sent() -> None:
-    obedient, consumer, commits = begun()
-    commits.commit_async(consumer)
-    commits.note_consumed({P: 14})
-    commits.advance(CommittableOffsets({P: (1, 15)}))
-    commits.commit_async(consumer)
-    assert obedient.commits == [{P: 10}]
-    commits.on_commit(None, answers({P: 10}))
-    commits.commit_async(consumer)
-    assert obedient.commits == [{P: 10}, {P: 15}]
+def test_nothing_is_sent_while_a_commit_is_in_flight() -> None:
+    client, consumer, committer = committer_at()
+    committer.commit_async(consumer)
+    committer.note_consumed({P: 14})
+    committer.advance(CommittableOffsets({P: (1, 15)}))
+    committer.commit_async(consumer)
+    assert client.commits == [{P: 10}]
+    committer.on_commit(None, responses({P: 10}))
+    committer.commit_async(consumer)
+    assert client.commits == [{P: 10}, {P: 15}]
 
 
-def test_one_partition_refused_among_others_is_sent_again_alone() -> None:
-    obedient, consumer, commits = begun()
-    commits.assign({Q: 2}, StartOffsets({Q: 3}, {}, GroupStart("earliest")))
-    assert commits.unconfirmed() == {Q}
-    commits.commit_async(consumer)
-    refused_one = TopicPartition(*Q, 3)
-    answer: Any = type("Answer", (), {"topic": Q.topic, "partition": 1, "offset": 3, "error": None})()
-    answer.error = KafkaError(KafkaError.UNKNOWN_MEMBER_ID)
-    commits.on_commit(None, [*answers({P: 10}), answer])
-    assert commits.unconfirmed() == {Q}
-    commits.commit_async(consumer)
-    assert obedient.commits == [{P: 10, Q: 3}, {Q: 3}]
-    commits.on_commit(None, [refused_one])
-    assert commits.unconfirmed() == set()
+def test_rejected_partition_is_committed_again_alone() -> None:
+    client, consumer, committer = committer_at()
+    committer.assign({Q: 2}, StartOffsets({Q: 3}, {}, GroupStart("earliest")))
+    assert committer.unconfirmed() == {Q}
+    committer.commit_async(consumer)
+    accepted = TopicPartition(*Q, 3)
+    rejected: Any = type("Answer", (), {"topic": Q.topic, "partition": 1, "offset": 3, "error": None})()
+    rejected.error = KafkaError(KafkaError.UNKNOWN_MEMBER_ID)
+    committer.on_commit(None, [*responses({P: 10}), rejected])
+    assert committer.unconfirmed() == {Q}
+    committer.commit_async(consumer)
+    assert client.commits == [{P: 10, Q: 3}, {Q: 3}]
+    committer.on_commit(None, [accepted])
+    assert committer.unconfirmed() == set()
 
 
-def test_a_commit_the_client_would_not_even_send_is_put_off() -> None:
-    obedient, consumer, commits = begun()
-    obedient.refusal = KafkaError(KafkaError._NO_OFFSET)
-    commits.commit_async(consumer)
-    obedient.refusal = None
-    commits.commit_async(consumer)
-    assert obedient.commits == [{P: 10}], "no answer is waited for that will never come"
+def test_commit_that_client_does_not_send_is_repeated() -> None:
+    client, consumer, committer = committer_at()
+    client.error = KafkaError(KafkaError._NO_OFFSET)
+    committer.commit_async(consumer)
+    client.error = None
+    committer.commit_async(consumer)
+    assert client.commits == [{P: 10}], "no answer is waited for that will never come"
 
 
-def test_an_answer_nobody_waits_for_confirms_nothing() -> None:
-    obedient, consumer, commits = begun()
-    commits.on_commit(None, answers({P: 10}))
-    assert commits.commit_sync(consumer, [P])
-    assert obedient.commits == [{P: 10}]
+def test_unexpected_response_confirms_nothing() -> None:
+    client, consumer, committer = committer_at()
+    committer.on_commit(None, responses({P: 10}))
+    assert committer.commit_sync(consumer, [P])
+    assert client.commits == [{P: 10}]
 
 
-def test_an_answer_that_comes_after_its_partitions_went_is_told_to_nobody() -> None:
-    heard, obedient = RecordingObserver(), Obedient()
-    commits = OffsetCommitter(heard, Fence(10.0))
-    commits.assign({P: 1}, StartOffsets({P: 0}, {P: 0}, GroupStart("earliest")))
-    commits.advance(CommittableOffsets({P: (1, 10)}))
-    commits.commit_async(cast("Consumer", obedient))
-    commits.revoke([P])
-    commits.on_commit(None, answers({P: 10}))
-    assert heard.committed_offsets == []
-    assert heard.refusals == []
+def test_response_after_revocation_is_not_reported() -> None:
+    observer, client = RecordingObserver(), FakeConsumer()
+    committer = OffsetCommitter(observer, Fence(10.0))
+    committer.assign({P: 1}, StartOffsets({P: 0}, {P: 0}, GroupStart("earliest")))
+    committer.advance(CommittableOffsets({P: (1, 10)}))
+    committer.commit_async(cast("Consumer", client))
+    committer.revoke([P])
+    committer.on_commit(None, responses({P: 10}))
+    assert observer.committed_offsets == []
+    assert observer.failed_commits == []
 
 
-def test_an_answer_to_an_earlier_tenure_confirms_nothing_of_the_next() -> None:
-    obedient, consumer, commits = begun()
-    commits.commit_async(consumer)
-    commits.reassign_at(P, 2, 3)
-    commits.on_commit(None, answers({P: 10}))
-    assert commits.unconfirmed() == {P}
-    commits.commit_async(consumer)
-    assert obedient.commits == [{P: 10}, {P: 3}]
+def test_response_of_an_older_epoch_confirms_nothing() -> None:
+    client, consumer, committer = committer_at()
+    committer.commit_async(consumer)
+    committer.reassign_at(P, 2, 3)
+    committer.on_commit(None, responses({P: 10}))
+    assert committer.unconfirmed() == {P}
+    committer.commit_async(consumer)
+    assert client.commits == [{P: 10}, {P: 3}]
 
 
-def test_a_whole_answer_that_is_an_error_is_put_off() -> None:
-    obedient, consumer, commits = begun()
-    commits.commit_async(consumer)
-    commits.on_commit(KafkaError(KafkaError.COORDINATOR_NOT_AVAILABLE), [])
-    commits.commit_async(consumer)
-    assert obedient.commits == [{P: 10}, {P: 10}]
+def test_failed_commit_is_repeated() -> None:
+    client, consumer, committer = committer_at()
+    committer.commit_async(consumer)
+    committer.on_commit(KafkaError(KafkaError.COORDINATOR_NOT_AVAILABLE), [])
+    committer.commit_async(consumer)
+    assert client.commits == [{P: 10}, {P: 10}]
 
 
-def test_what_has_not_moved_is_not_sent() -> None:
-    obedient, consumer, commits = begun()
-    assert commits.commit_sync(consumer, [P])
-    commits.commit_async(consumer)
-    assert obedient.commits == [{P: 10}]
+def test_unmoved_offset_is_not_committed() -> None:
+    client, consumer, committer = committer_at()
+    assert committer.commit_sync(consumer, [P])
+    committer.commit_async(consumer)
+    assert client.commits == [{P: 10}]

@@ -22,13 +22,13 @@ P = Partition("shop.orders", 0)
 Q = Partition("shop.orders", 1)
 
 
-class Obedient:
+class FakeConsumer:
     """A consumer that answers what the test says."""
 
     def __init__(self) -> None:
         self.positions: dict[Partition, int] = {}
         self.commits: list[dict[Partition, int]] = []
-        self.refusal: KafkaError | None = None
+        self.error: KafkaError | None = None
         self.first: Message | None = None
         self.rest: Callable[[], list[Message]] = list
 
@@ -39,8 +39,8 @@ class Obedient:
         ]
 
     def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition]:
-        if self.refusal is not None:
-            raise KafkaException(self.refusal)
+        if self.error is not None:
+            raise KafkaException(self.error)
         self.commits.append({Partition(one.topic, one.partition): one.offset for one in offsets})
         return offsets
 
@@ -52,182 +52,182 @@ class Obedient:
         return self.rest()
 
 
-class Held:
+class FakeMembership:
     """The part of a membership that taking looks at."""
 
-    def __init__(self, held: dict[Partition, int]) -> None:
-        self.assigned = held
+    def __init__(self, membership: dict[Partition, int]) -> None:
+        self.assigned = membership
 
 
-def taking_of(held: Held, commits: OffsetCommitter, heard: RecordingObserver) -> Fetcher:
-    membership = cast("GroupMembership", held)
-    return Fetcher(membership, commits, StoppedPartitions(membership, commits, RecordingHandler(), heard), heard)
+def fetcher_of(fake: FakeMembership, committer: OffsetCommitter, observer: RecordingObserver) -> Fetcher:
+    membership = cast("GroupMembership", fake)
+    stopped = StoppedPartitions(membership, committer, RecordingHandler(), observer)
+    return Fetcher(membership, committer, stopped, observer)
 
 
-def begun(*, following: int = 10) -> tuple[Obedient, Consumer, OffsetCommitter]:
+def committer_at(*, next_offset: int = 10) -> tuple[FakeConsumer, Consumer, OffsetCommitter]:
     """Return commits with P begun at 0 under epoch 1, and its records below `following` taken and settled."""
-    obedient, commits = Obedient(), OffsetCommitter(RecordingObserver(), Fence(10.0))
-    commits.assign({P: 1}, StartOffsets({P: 0}, {P: 0}, GroupStart("earliest")))
-    commits.note_consumed({P: following - 1})
-    commits.advance(CommittableOffsets({P: (1, following)}))
-    return obedient, cast("Consumer", obedient), commits
+    client, committer = FakeConsumer(), OffsetCommitter(RecordingObserver(), Fence(10.0))
+    committer.assign({P: 1}, StartOffsets({P: 0}, {P: 0}, GroupStart("earliest")))
+    committer.note_consumed({P: next_offset - 1})
+    committer.advance(CommittableOffsets({P: (1, next_offset)}))
+    return client, cast("Consumer", client), committer
 
 
 def record(partition: Partition, offset: int, error: KafkaError | None = None) -> Message:
     return Message(topic=partition.topic, partition=partition.index, offset=offset, value=b"v", error=error)
 
 
-def answers(offsets: dict[Partition, int]) -> list[TopicPartition]:
+def responses(offsets: dict[Partition, int]) -> list[TopicPartition]:
     return [TopicPartition(*partition, offset) for partition, offset in offsets.items()]
 
 
-def test_a_frontier_of_an_older_tenure_moves_nothing() -> None:
-    obedient, consumer, commits = begun()
-    commits.revoke([P])
-    commits.assign({P: 2}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
-    commits.note_consumed({P: 19})
-    commits.advance(CommittableOffsets({P: (1, 20)}))
-    assert commits.commit_sync(consumer, [P])
-    assert obedient.commits == []
+def test_committable_offset_of_an_older_epoch_is_ignored() -> None:
+    client, consumer, committer = committer_at()
+    committer.revoke([P])
+    committer.assign({P: 2}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
+    committer.note_consumed({P: 19})
+    committer.advance(CommittableOffsets({P: (1, 20)}))
+    assert committer.commit_sync(consumer, [P])
+    assert client.commits == []
 
 
-def test_nothing_is_committed_below_what_was_confirmed_and_nothing_twice() -> None:
-    obedient, consumer, commits = begun()
-    assert commits.commit_sync(consumer, [P])
-    commits.advance(CommittableOffsets({P: (1, 4)}))
-    assert commits.commit_sync(consumer, [P])
-    assert obedient.commits == [{P: 10}]
+def test_no_offset_is_committed_twice_or_below_a_confirmed_one() -> None:
+    client, consumer, committer = committer_at()
+    assert committer.commit_sync(consumer, [P])
+    committer.advance(CommittableOffsets({P: (1, 4)}))
+    assert committer.commit_sync(consumer, [P])
+    assert client.commits == [{P: 10}]
 
 
-def test_a_position_beyond_the_last_record_is_committed_only_when_nothing_is_owed() -> None:
-    obedient, consumer, commits = begun()
-    obedient.positions[P] = 12
-    commits.note_consumed({P: 10})  # one more record, and it is owed
-    assert commits.commit_sync(consumer, [P])
-    commits.advance(CommittableOffsets({P: (1, 11)}))
-    assert commits.commit_sync(consumer, [P])
-    assert obedient.commits == [{P: 10}, {P: 12}]
+def test_position_is_committed_only_when_nothing_is_owed() -> None:
+    client, consumer, committer = committer_at()
+    client.positions[P] = 12
+    committer.note_consumed({P: 10})  # one more record, and it is owed
+    assert committer.commit_sync(consumer, [P])
+    committer.advance(CommittableOffsets({P: (1, 11)}))
+    assert committer.commit_sync(consumer, [P])
+    assert client.commits == [{P: 10}, {P: 12}]
 
 
-def test_a_record_in_hand_is_never_committed_by_a_callback_within_consume() -> None:
-    obedient, consumer, commits = begun()
-    held = Held({P: 1})
-    taking = taking_of(held, commits, RecordingObserver())
-    obedient.positions[P] = (
-        12  # the client counts records 10 and 11 as taken: one was polled, one lies in consume's hand
-    )
-    obedient.first = record(P, 10)
+def test_callback_within_consume_does_not_commit_fetched_records() -> None:
+    client, consumer, committer = committer_at()
+    membership = FakeMembership({P: 1})
+    fetcher = fetcher_of(membership, committer, RecordingObserver())
+    client.positions[P] = 12  # the client counts records 10 and 11 as taken: one was polled, one lies in consume's hand
+    client.first = record(P, 10)
 
     def revoked_meanwhile() -> list[Message]:
-        assert commits.commit_sync(consumer, [P])
-        commits.revoke([P])
-        held.assigned = {}
+        assert committer.commit_sync(consumer, [P])
+        committer.revoke([P])
+        membership.assigned = {}
         return [record(P, 11)]
 
-    obedient.rest = revoked_meanwhile
-    assert taking.fetch(consumer, 500, 0.1) == []
-    assert obedient.commits == [{P: 10}]
+    client.rest = revoked_meanwhile
+    assert fetcher.fetch(consumer, 500, 0.1) == []
+    assert client.commits == [{P: 10}]
 
 
-def test_a_record_of_a_tenure_that_ended_while_more_were_taken_is_dropped() -> None:
-    obedient, consumer, commits = begun()
-    held = Held({P: 1})
-    taking = taking_of(held, commits, RecordingObserver())
-    obedient.first = record(P, 10)
+def test_record_is_dropped_if_its_epoch_ends_within_consume() -> None:
+    client, consumer, committer = committer_at()
+    membership = FakeMembership({P: 1})
+    fetcher = fetcher_of(membership, committer, RecordingObserver())
+    client.first = record(P, 10)
 
     def assigned_anew() -> list[Message]:
-        commits.revoke([P])
-        commits.assign({P: 2}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
-        held.assigned = {P: 2}
+        committer.revoke([P])
+        committer.assign({P: 2}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
+        membership.assigned = {P: 2}
         return [record(P, 10), record(P, 11)]
 
-    obedient.rest = assigned_anew
-    assert [one.offset() for one in taking.fetch(consumer, 500, 0.1)] == [10, 11]
+    client.rest = assigned_anew
+    assert [one.offset() for one in fetcher.fetch(consumer, 500, 0.1)] == [10, 11]
 
 
-def test_records_after_a_stop_are_let_fall_and_their_position_never_counts() -> None:
-    obedient, consumer, commits = begun()
-    heard = RecordingObserver()
-    taking = taking_of(Held({P: 1}), commits, heard)
-    obedient.first = record(P, 10, KafkaError(KafkaError._BAD_COMPRESSION))
-    obedient.rest = lambda: [record(P, 11)]
-    obedient.positions[P] = 12
-    assert taking.fetch(consumer, 500, 0.1) == []
-    assert heard.stops == [(P, 10, "_BAD_COMPRESSION")]
-    assert heard.errors == [("_BAD_COMPRESSION", False)]
-    assert commits.commit_sync(consumer, [P])
-    assert obedient.commits == [{P: 10}]
+def test_records_after_a_stop_are_dropped_and_not_committed() -> None:
+    client, consumer, committer = committer_at()
+    observer = RecordingObserver()
+    fetcher = fetcher_of(FakeMembership({P: 1}), committer, observer)
+    client.first = record(P, 10, KafkaError(KafkaError._BAD_COMPRESSION))
+    client.rest = lambda: [record(P, 11)]
+    client.positions[P] = 12
+    assert fetcher.fetch(consumer, 500, 0.1) == []
+    assert observer.stops == [(P, 10, "_BAD_COMPRESSION")]
+    assert observer.errors == [("_BAD_COMPRESSION", False)]
+    assert committer.commit_sync(consumer, [P])
+    assert client.commits == [{P: 10}]
 
 
-def test_a_position_from_before_a_gap_is_never_committed() -> None:
-    obedient, consumer, commits = begun()
-    assert commits.commit_sync(consumer, [P])
-    commits.reassign_at(P, 2, 3)
-    assert commits.unconfirmed() == {P}
-    obedient.positions[P] = 10  # the client may still tell where it was
-    assert commits.commit_sync(consumer, [P])
-    commits.note_consumed({P: 3})
-    commits.advance(CommittableOffsets({P: (2, 4)}))
-    obedient.positions[P] = 5
-    assert commits.commit_sync(consumer, [P])
-    assert obedient.commits == [{P: 10}, {P: 3}, {P: 5}]
+def test_position_from_before_a_gap_is_never_committed() -> None:
+    client, consumer, committer = committer_at()
+    assert committer.commit_sync(consumer, [P])
+    committer.reassign_at(P, 2, 3)
+    assert committer.unconfirmed() == {P}
+    client.positions[P] = 10  # the client may still tell where it was
+    assert committer.commit_sync(consumer, [P])
+    committer.note_consumed({P: 3})
+    committer.advance(CommittableOffsets({P: (2, 4)}))
+    client.positions[P] = 5
+    assert committer.commit_sync(consumer, [P])
+    assert client.commits == [{P: 10}, {P: 3}, {P: 5}]
 
 
-def test_a_fatal_error_among_the_records_is_raised() -> None:
-    obedient, consumer, commits = begun()
-    taking = taking_of(Held({P: 1}), commits, RecordingObserver())
-    obedient.first = record(P, 10, KafkaError(KafkaError._FATAL, fatal=True))
+def test_fatal_error_among_records_is_raised() -> None:
+    client, consumer, committer = committer_at()
+    fetcher = fetcher_of(FakeMembership({P: 1}), committer, RecordingObserver())
+    client.first = record(P, 10, KafkaError(KafkaError._FATAL, fatal=True))
     with pytest.raises(KafkaException):
-        taking.fetch(consumer, 500, 0.1)
+        fetcher.fetch(consumer, 500, 0.1)
 
 
-def test_what_comes_early_waits_for_its_turn_unless_its_tenure_ends() -> None:
-    obedient, consumer, commits = begun()
-    held = Held({P: 1, Q: 2})
-    commits.assign({Q: 2}, StartOffsets({Q: 0}, {Q: 0}, GroupStart("earliest")))
-    taking = taking_of(held, commits, RecordingObserver())
+def test_record_fetched_while_paused_is_kept_until_its_epoch_ends() -> None:
+    client, consumer, committer = committer_at()
+    membership = FakeMembership({P: 1, Q: 2})
+    committer.assign({Q: 2}, StartOffsets({Q: 0}, {Q: 0}, GroupStart("earliest")))
+    fetcher = fetcher_of(membership, committer, RecordingObserver())
     for one in (record(P, 10), record(Q, 0)):
-        obedient.first = one
-        taking.poll_paused(consumer)
-    commits.revoke([P])
-    held.assigned = {P: 3, Q: 2}
-    commits.assign({P: 3}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
-    assert [(one.partition(), one.offset()) for one in taking.fetch(consumer, 500, 0.1)] == [(1, 0)]
+        client.first = one
+        fetcher.poll_paused(consumer)
+    committer.revoke([P])
+    membership.assigned = {P: 3, Q: 2}
+    committer.assign({P: 3}, StartOffsets({P: 10}, {P: 10}, GroupStart("earliest")))
+    assert [(one.partition(), one.offset()) for one in fetcher.fetch(consumer, 500, 0.1)] == [(1, 0)]
 
 
-def test_a_refused_commit_is_put_off_and_the_next_one_says_it_all() -> None:
-    obedient, consumer, commits = begun()
-    obedient.refusal = KafkaError(KafkaError.REBALANCE_IN_PROGRESS)
-    assert not commits.commit_sync(consumer, [P])
-    obedient.refusal = None
-    assert commits.commit_sync(consumer, [P])
-    assert obedient.commits == [{P: 10}]
+def test_next_commit_repeats_a_failed_one() -> None:
+    client, consumer, committer = committer_at()
+    client.error = KafkaError(KafkaError.REBALANCE_IN_PROGRESS)
+    assert not committer.commit_sync(consumer, [P])
+    client.error = None
+    assert committer.commit_sync(consumer, [P])
+    assert client.commits == [{P: 10}]
 
 
-def test_a_commit_that_was_refused_for_good_is_raised() -> None:
-    obedient, consumer, commits = begun()
-    obedient.refusal = KafkaError(KafkaError.FENCED_INSTANCE_ID, fatal=True)
+def test_fatal_commit_error_is_raised() -> None:
+    client, consumer, committer = committer_at()
+    client.error = KafkaError(KafkaError.FENCED_INSTANCE_ID, fatal=True)
     with pytest.raises(KafkaException):
-        commits.commit_sync(consumer, [P])
+        committer.commit_sync(consumer, [P])
 
 
-def test_a_stop_is_said_behind_the_records_that_came_in_the_same_lot() -> None:
-    obedient, consumer, commits = begun()
-    heard = RecordingObserver()
-    stops = StoppedPartitions(cast("GroupMembership", Held({P: 1, Q: 2})), commits, RecordingHandler(), heard)
-    commits.assign({Q: 2}, StartOffsets({Q: 0}, {Q: 0}, GroupStart("earliest")))
-    taking = Fetcher(cast("GroupMembership", Held({P: 1, Q: 2})), commits, stops, heard)
-    obedient.first = record(P, 10)
-    obedient.rest = lambda: [
+def test_stop_is_reported_after_the_records_of_its_batch() -> None:
+    client, consumer, committer = committer_at()
+    observer = RecordingObserver()
+    membership = cast("GroupMembership", FakeMembership({P: 1, Q: 2}))
+    stops = StoppedPartitions(membership, committer, RecordingHandler(), observer)
+    committer.assign({Q: 2}, StartOffsets({Q: 0}, {Q: 0}, GroupStart("earliest")))
+    fetcher = Fetcher(membership, committer, stops, observer)
+    client.first = record(P, 10)
+    client.rest = lambda: [
         record(Q, 3),
         record(P, 11),
         record(P, 12, KafkaError(KafkaError._AUTO_OFFSET_RESET)),
         record(Q, 4),
     ]
-    assert [one.offset() for one in taking.fetch(consumer, 500, 0.1)] == [10, 3, 11, 4]
-    assert heard.stops == [(P, 12, "_AUTO_OFFSET_RESET")]
+    assert [one.offset() for one in fetcher.fetch(consumer, 500, 0.1)] == [10, 3, 11, 4]
+    assert observer.stops == [(P, 12, "_AUTO_OFFSET_RESET")]
     assert stops.snapshot() == {P: Stop(1, 12, "_AUTO_OFFSET_RESET")}
-    assert not commits.is_settled(P)
-    commits.advance(CommittableOffsets({P: (1, 12)}))
-    assert commits.is_settled(P)
-    assert commits.next_offset(Q) == 5
+    assert not committer.is_settled(P)
+    committer.advance(CommittableOffsets({P: (1, 12)}))
+    assert committer.is_settled(P)
+    assert committer.next_offset(Q) == 5

@@ -18,7 +18,7 @@ _PARTITIONS = 4
 _OLD = 50
 
 
-class Writing:
+class WritingThread:
     """A thread that writes to every partition in turn until it is told to end."""
 
     def __init__(self, broker: Broker, topic: str) -> None:
@@ -45,18 +45,20 @@ class Writing:
 
 @pytest.mark.needs_real_broker("a second member's join takes the embedded cluster a session")
 @pytest.mark.parametrize("protocol", HAND_OVER)
-def test_members_that_begin_at_once_replay_nothing_and_miss_nothing(broker: Broker, protocol: dict[str, str]) -> None:
+def test_concurrent_members_replay_nothing_and_miss_nothing(broker: Broker, protocol: dict[str, str]) -> None:
     topic, group = broker.create_topic("orders", _PARTITIONS), broker.unique("group")
-    for partition in range(_PARTITIONS):
-        produce(broker, topic, _OLD, partition=partition)
+    for index in range(_PARTITIONS):
+        produce(broker, topic, _OLD, partition=index)
     given = options(broker, (topic,), group, start="latest", properties=protocol)
 
     async def run() -> tuple[Member, Member]:
-        with Writing(broker, topic) as writing:
+        with WritingThread(broker, topic) as writing:
             async with member(given) as one, member(given) as other:
                 await one.until(lambda: len(one.poller.assigned()) == len(other.poller.assigned()) == _PARTITIONS // 2)
-                taken = len(one.road.taken), len(other.road.taken)
-                await one.until(lambda: len(one.road.taken) > taken[0] and len(other.road.taken) > taken[1])
+                before = len(one.handler.received), len(other.handler.received)
+                await one.until(
+                    lambda: len(one.handler.received) > before[0] and len(other.handler.received) > before[1]
+                )
                 await asyncio.to_thread(writing.__exit__)
                 ends = {Partition(topic, index): end for index, end in log_ends(broker, topic, _PARTITIONS).items()}
                 await one.until(lambda: _reached(one, other) == ends)
@@ -64,22 +66,22 @@ def test_members_that_begin_at_once_replay_nothing_and_miss_nothing(broker: Brok
 
     one, other = asyncio.run(run())
     offsets: dict[Partition, list[int]] = defaultdict(list)
-    for place, offset in one.road.taken + other.road.taken:
-        offsets[place].append(offset)
-    began: dict[Partition, int] = {}
-    for assignment in one.road.assignments + other.road.assignments:
-        for place, start in assignment.starts.items():
-            began[place] = min(start, began.get(place, start))
-    assert began.keys() == offsets.keys()
-    for place, found in offsets.items():
-        assert began[place] >= _OLD, "what was there before the group is not replayed"
-        assert sorted(set(found)) == list(range(began[place], max(found) + 1)), "nothing is missed"
+    for partition, offset in one.handler.received + other.handler.received:
+        offsets[partition].append(offset)
+    starts: dict[Partition, int] = {}
+    for assignment in one.handler.assignments + other.handler.assignments:
+        for partition, start in assignment.starts.items():
+            starts[partition] = min(start, starts.get(partition, start))
+    assert starts.keys() == offsets.keys()
+    for partition, found in offsets.items():
+        assert starts[partition] >= _OLD, "what was there before the group is not replayed"
+        assert sorted(set(found)) == list(range(starts[partition], max(found) + 1)), "nothing is missed"
 
 
 def _reached(*members: Member) -> dict[Partition, int]:
     """Return how far each partition was taken, by whoever."""
     found: dict[Partition, int] = {}
     for one in members:
-        for partition, offset in one.road.taken:
+        for partition, offset in one.handler.received:
             found[partition] = max(found.get(partition, 0), offset + 1)
     return found

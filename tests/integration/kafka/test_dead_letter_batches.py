@@ -12,27 +12,27 @@ from confluent_kafka import KafkaError, Message
 from consumer.kafka.dead_letters import producer
 from consumer.kafka.dead_letters.producer import DeadLetterProducer, PayloadMode, PendingDeadLetter
 from tests.integration.kafka.recording_handler import RecordingObserver
-from tests.integration.kafka.test_dead_letters import letter
+from tests.integration.kafka.test_dead_letters import dead_letter
 
 Report = Callable[[KafkaError | None, Message], None]
 
 
-class Press:
+class FakeProducer:
     """A producer that reports every letter at the poll after it was given; of some it says that they are too large."""
 
     def __init__(self, too_large: frozenset[int] = frozenset()) -> None:
-        self.given: list[int] = []
-        self.portions: list[int] = []
+        self.produced: list[int] = []
+        self.batch_sizes: list[int] = []
         self._too_large = too_large
         self._reports: list[tuple[int, Report]] = []
 
     def produce(self, _: str, *, headers: list[tuple[str, bytes]], on_delivery: Report, **__: object) -> None:
-        number, form = (int(value) for _, value in headers)
-        self.given.append(number)
-        self._reports.append((number if form == PayloadMode.BATCHED else -1, on_delivery))
+        number, mode = (int(value) for _, value in headers)
+        self.produced.append(number)
+        self._reports.append((number if mode == PayloadMode.BATCHED else -1, on_delivery))
 
     def poll(self, _: float) -> None:
-        self.portions.append(len(self._reports))
+        self.batch_sizes.append(len(self._reports))
         reports, self._reports = self._reports, []
         for number, report in reports:
             error = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE) if number in self._too_large else None
@@ -42,35 +42,35 @@ class Press:
         return type("Found", (), {"topics": {"letters": type("Topic", (), {"error": None, "partitions": {0: 0}})}})
 
 
-def written(monkeypatch: pytest.MonkeyPatch, press: Press, count: int) -> list[int]:
+def written(monkeypatch: pytest.MonkeyPatch, fake: FakeProducer, count: int) -> list[int]:
     """Have so many letters written; return their numbers in the order in which they were acknowledged."""
-    monkeypatch.setattr(producer, "Producer", lambda *_, **__: press)
-    writing = DeadLetterProducer(
+    monkeypatch.setattr(producer, "Producer", lambda *_, **__: fake)
+    pending_producer = DeadLetterProducer(
         {},
         "letters",
-        lambda one, form: [("number", b"%d" % one.message.offset()), ("form", b"%d" % form)],
+        lambda one, mode: [("number", b"%d" % one.message.offset()), ("form", b"%d" % mode)],
         RecordingObserver(),
     )
     for number in range(count):
-        writing.add(PendingDeadLetter(number, letter(number=number), lambda: None))
-    done: list[int] = []
-    while not writing.is_idle:
-        done += [sheet.number for sheet in writing.serve()]
-    return done
+        pending_producer.add(PendingDeadLetter(number, dead_letter(number=number), lambda: None))
+    acknowledged: list[int] = []
+    while not pending_producer.is_idle:
+        acknowledged += [pending.number for pending in pending_producer.serve()]
+    return acknowledged
 
 
-def test_reports_are_served_at_least_once_in_a_thousand_letters(monkeypatch: pytest.MonkeyPatch) -> None:
-    press = Press()
-    assert written(monkeypatch, press, 2500) == list(range(2500))
-    assert [portion for portion in press.portions if portion] == [1000, 1000, 500]
-    assert press.given == list(range(2500))
+def test_reports_are_served_after_every_thousand_dead_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeProducer()
+    assert written(monkeypatch, fake, 2500) == list(range(2500))
+    assert [size for size in fake.batch_sizes if size] == [1000, 1000, 500]
+    assert fake.produced == list(range(2500))
 
 
-def test_a_letter_that_goes_alone_keeps_its_place_in_a_large_pile(monkeypatch: pytest.MonkeyPatch) -> None:
-    press = Press(frozenset({300, 999, 1000, 1700}))
-    done = written(monkeypatch, press, 2500)
-    assert sorted(done) == list(range(2500))
+def test_dead_letter_written_alone_keeps_its_place_in_a_long_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeProducer(frozenset({300, 999, 1000, 1700}))
+    acknowledged = written(monkeypatch, fake, 2500)
+    assert sorted(acknowledged) == list(range(2500))
     # Each of them was given twice: among the others, and then when nothing else was under way.
-    assert {number for number, times in Counter(press.given).items() if times == 2} == {300, 999, 1000, 1700}
-    assert max(press.portions) <= 1000
-    assert press.portions.count(1) >= 4
+    assert {number for number, times in Counter(fake.produced).items() if times == 2} == {300, 999, 1000, 1700}
+    assert max(fake.batch_sizes) <= 1000
+    assert fake.batch_sizes.count(1) >= 4

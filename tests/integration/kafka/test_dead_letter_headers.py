@@ -37,7 +37,7 @@ class Original:
         return (1, 1_793_000_000_123)
 
 
-def letter(headers: list[tuple[str, bytes | None]] | None = None) -> DeadLetter:
+def dead_letter(headers: list[tuple[str, bytes | None]] | None = None) -> DeadLetter:
     return DeadLetter(
         message=Original(headers),
         fault=Fault(DeadLetterCause.REFUSED, "Name ist zu läng", 400),
@@ -51,8 +51,8 @@ def letter(headers: list[tuple[str, bytes | None]] | None = None) -> DeadLetter:
     )
 
 
-def test_a_letter_says_all_of_the_contract_in_its_order() -> None:
-    assert headers_of(letter(), "cdp-copilot", "f00d") == [
+def test_headers_follow_the_contract_in_order() -> None:
+    assert headers_of(dead_letter(), "cdp-copilot", "f00d") == [
         ("cdp-dlq-version", b"1"),
         ("cdp-pipeline", b"cdp-copilot"),
         ("cdp-destination", b"copilot"),
@@ -75,9 +75,9 @@ def test_a_letter_says_all_of_the_contract_in_its_order() -> None:
     ]
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_unknown_values_have_no_headers() -> None:
     undecodable = replace(
-        letter(), fault=Fault(DeadLetterCause.UNDECODABLE), entry=None, event_type=None, schema_id=None
+        dead_letter(), fault=Fault(DeadLetterCause.UNDECODABLE), entry=None, event_type=None, schema_id=None
     )
     names = {name for name, _ in headers_of(undecodable, "cdp-copilot", "f00d")}
     absent = {
@@ -92,7 +92,7 @@ def test_what_is_not_known_is_left_out() -> None:
     assert "cdp-delivery-id" in names
 
 
-def test_headers_of_the_original_stay_and_older_ones_of_ours_are_replaced() -> None:
+def test_original_headers_stay_and_old_own_headers_are_replaced() -> None:
     original: list[tuple[str, bytes | None]] = [
         ("trace", b"1"),
         ("cdp-cause", b"throttled"),
@@ -101,26 +101,26 @@ def test_headers_of_the_original_stay_and_older_ones_of_ours_are_replaced() -> N
         ("cdp-anything", b"x"),
         ("empty", None),
     ]
-    found = headers_of(letter(original), "cdp-copilot", "f00d")
+    found = headers_of(dead_letter(original), "cdp-copilot", "f00d")
     assert found[:3] == [("trace", b"1"), ("trace", b"\xff"), ("empty", None)]
     assert ("cdp-redrives", b"3") in found
     assert not {"cdp-anything"} & {name for name, _ in found}
     assert original[1] == ("cdp-cause", b"throttled")
 
 
-def test_redrives_that_are_no_number_count_as_none() -> None:
-    assert ("cdp-redrives", b"0") in headers_of(letter([("cdp-redrives", b"many")]), "p", "f00d")
+def test_redrives_header_without_a_number_counts_as_zero() -> None:
+    assert ("cdp-redrives", b"0") in headers_of(dead_letter([("cdp-redrives", b"many")]), "p", "f00d")
 
 
-def test_a_letter_that_does_not_fit_says_that_its_value_is_missing() -> None:
-    assert ("cdp-value-omitted", b"true") in headers_of(letter(), "p", "f00d", value_omitted=True)
-    bare = headers_of(letter([("trace", b"1")]), "p", "f00d", value_omitted=True, own_headers_only=True)
+def test_omitted_value_has_a_header() -> None:
+    assert ("cdp-value-omitted", b"true") in headers_of(dead_letter(), "p", "f00d", value_omitted=True)
+    bare = headers_of(dead_letter([("trace", b"1")]), "p", "f00d", value_omitted=True, own_headers_only=True)
     assert "trace" not in dict(bare)
 
 
-def test_the_names_of_kafka_connect_are_written_when_configured() -> None:
+def test_kafka_connect_headers_are_written_when_configured() -> None:
     old: list[tuple[str, bytes | None]] = [("__connect.errors.topic", b"old"), ("trace", b"1")]
-    found = headers_of(letter(old), "cdp-copilot", "f00d", connect_headers=True)
+    found = headers_of(dead_letter(old), "cdp-copilot", "f00d", connect_headers=True)
     assert [header for header in found if header[0].startswith("__connect")] == [
         ("__connect.errors.topic", b"shop.orders"),
         ("__connect.errors.partition", b"3"),
@@ -130,19 +130,19 @@ def test_the_names_of_kafka_connect_are_written_when_configured() -> None:
         ("__connect.errors.exception.class.name", b"refused"),
         ("__connect.errors.exception.message", "Name ist zu läng".encode()),
     ]
-    assert headers_of(letter(old), "cdp-copilot", "f00d")[:2] == old
+    assert headers_of(dead_letter(old), "cdp-copilot", "f00d")[:2] == old
 
 
 @given(st.lists(st.tuples(st.text(), st.none() | st.binary())))
-def test_no_header_of_the_original_is_lost_moved_or_changed(original: list[tuple[str, bytes | None]]) -> None:
+def test_no_original_header_is_lost_moved_or_changed(original: list[tuple[str, bytes | None]]) -> None:
     others = [header for header in original if not header[0].startswith("cdp-")]
-    found = headers_of(letter(original), "cdp-copilot", "f00d")
+    found = headers_of(dead_letter(original), "cdp-copilot", "f00d")
     assert found[: len(others)] == others
     assert all(name.startswith("cdp-") for name, _ in found[len(others) :])
 
 
-def test_what_is_not_known_is_left_out_and_not_written_empty() -> None:
-    bare = replace(letter(), fault=Fault(DeadLetterCause.UNDECODABLE), entry=None, event_type=None, schema_id=None)
+def test_unknown_values_have_no_empty_headers() -> None:
+    bare = replace(dead_letter(), fault=Fault(DeadLetterCause.UNDECODABLE), entry=None, event_type=None, schema_id=None)
     names = dict(headers_of(bare, "cdp-copilot", "f00d", connect_headers=True))
     absent = ("detail", "http-status", "destination", "delivery-label", "event-type", "schema-id")
     assert not names.keys() & {f"cdp-{name}" for name in absent}

@@ -11,7 +11,7 @@ from consumer.kafka.dead_letters.producer import DeadLetterProducer, PendingDead
 from consumer.model import Partition
 from consumer.pipeline.status import ConsumerStateObserver
 from tests.integration.kafka.recording_handler import RecordingObserver
-from tests.integration.kafka.test_dead_letters import letter
+from tests.integration.kafka.test_dead_letters import dead_letter
 
 TOPIC = "cdp-dead-letters"
 
@@ -20,9 +20,9 @@ class Cluster:
     """A producer's view of brokers that can be silent, or lack the topic; letters are acknowledged at once."""
 
     def __init__(self) -> None:
-        self.silent = False
-        self.there = False
-        self.looks = 0
+        self.unresponsive = False
+        self.topic_exists = False
+        self.listings = 0
         self.reports: list[Callable[[], None]] = []
 
     def __call__(self, *_: object, **__: object) -> "Cluster":
@@ -30,13 +30,15 @@ class Cluster:
 
     def list_topics(self, *, timeout: float) -> Any:  # noqa: ANN401 - the library's own signature
         assert timeout > 0
-        self.looks += 1
-        if self.silent:
+        self.listings += 1
+        if self.unresponsive:
             raise KafkaException(KafkaError(KafkaError._TRANSPORT))
-        return SimpleNamespace(topics={TOPIC: SimpleNamespace(partitions={0: None}, error=None)} if self.there else {})
+        return SimpleNamespace(
+            topics={TOPIC: SimpleNamespace(partitions={0: None}, error=None)} if self.topic_exists else {}
+        )
 
     def produce(self, _: str, *, on_delivery: Callable[[None, None], None], **__: object) -> None:
-        if not self.there:
+        if not self.topic_exists:
             raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
         self.reports.append(lambda: on_delivery(None, None))
 
@@ -45,70 +47,71 @@ class Cluster:
             self.reports.pop()()
 
 
-class World:
+class TopicHarness:
     """Writing with a clock of its own."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 1000.0
         self.cluster = Cluster()
-        self.heard = RecordingObserver()
+        self.observer = RecordingObserver()
         monkeypatch.setattr("consumer.kafka.dead_letters.producer.Producer", self.cluster)
         monkeypatch.setattr("consumer.kafka.dead_letters.producer.time", SimpleNamespace(monotonic=lambda: self.now_s))
-        self.writing = DeadLetterProducer({}, TOPIC, lambda *_: [], self.heard)
+        self.producer = DeadLetterProducer({}, TOPIC, lambda *_: [], self.observer)
 
-    def turn(self, after_s: float = 0.0) -> int:
+    def serve(self, after_s: float = 0.0) -> int:
         self.now_s += after_s
-        return len(self.writing.serve())
+        return len(self.producer.serve())
 
 
-def test_a_missing_topic_is_said_at_start_and_every_half_minute_without_any_letter(
+def test_missing_topic_is_reported_at_start_and_every_30_s(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = World(monkeypatch)
+    """No dead letter is needed for that."""
+    harness = TopicHarness(monkeypatch)
     for after_s in (0.0, 1.0, 28.0, 2.0, 1.0, 30.0):
-        world.turn(after_s)
-    assert world.heard.missing == [TOPIC] * 3
-    world.cluster.there = True
-    world.turn(31.0)
-    world.turn(31.0)
-    assert (len(world.heard.missing), world.heard.found, world.cluster.looks) == (3, [TOPIC], 4)
+        harness.serve(after_s)
+    assert harness.observer.missing == [TOPIC] * 3
+    harness.cluster.topic_exists = True
+    harness.serve(31.0)
+    harness.serve(31.0)
+    assert (len(harness.observer.missing), harness.observer.found, harness.cluster.listings) == (3, [TOPIC], 4)
 
 
-def test_brokers_that_answer_late_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(monkeypatch)
-    world.cluster.silent = True
-    world.turn()
-    world.turn(1.0)
-    assert (world.cluster.looks, world.heard.missing) == (1, [])
-    world.cluster.silent = False
-    world.turn(30.0)
-    assert world.heard.missing == [TOPIC]
+def test_topic_is_looked_up_again_after_no_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    harness = TopicHarness(monkeypatch)
+    harness.cluster.unresponsive = True
+    harness.serve()
+    harness.serve(1.0)
+    assert (harness.cluster.listings, harness.observer.missing) == (1, [])
+    harness.cluster.unresponsive = False
+    harness.serve(30.0)
+    assert harness.observer.missing == [TOPIC]
 
 
-def test_a_letter_that_finds_no_topic_has_it_looked_for_at_once_and_goes_as_soon_as_it_is_there(
+def test_unknown_topic_error_looks_it_up_and_found_topic_ends_back_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = World(monkeypatch)
-    world.cluster.there = True
-    world.turn()
-    world.cluster.there = False  # deleted since
-    world.writing.add(PendingDeadLetter(1, letter(), lambda: None))
-    assert world.turn(1.0) == 0
-    assert world.turn(0.1) == 0
-    assert (world.heard.missing, world.heard.shelf_codes) == ([TOPIC], ["_UNKNOWN_TOPIC"])
+    harness = TopicHarness(monkeypatch)
+    harness.cluster.topic_exists = True
+    harness.serve()
+    harness.cluster.topic_exists = False  # deleted since
+    harness.producer.add(PendingDeadLetter(1, dead_letter(), lambda: None))
+    assert harness.serve(1.0) == 0
+    assert harness.serve(0.1) == 0
+    assert (harness.observer.missing, harness.observer.dead_letter_failures) == ([TOPIC], ["_UNKNOWN_TOPIC"])
     for _ in range(6):  # its waits grow
-        world.turn(20.0)
-    world.cluster.there = True
-    world.writing._topic_watch.refresh_soon()
-    assert world.turn(0.1) == 1
-    assert world.heard.found == [TOPIC]
+        harness.serve(20.0)
+    harness.cluster.topic_exists = True
+    harness.producer._topic_watch.refresh_soon()
+    assert harness.serve(0.1) == 1
+    assert harness.observer.found == [TOPIC]
 
 
-def test_a_topic_that_is_there_again_is_not_shown_as_missing_any_longer() -> None:
-    heard = ConsumerStateObserver()
+def test_found_topic_is_no_longer_missing_in_status() -> None:
+    observer = ConsumerStateObserver()
     for topic in (TOPIC, "shop.orders", "shop.customers"):
-        heard.topic_missing(topic)
-    heard.topic_found(TOPIC)
-    heard.topic_found("never said")
-    heard.partitions_assigned({Partition("shop.orders", 0): 0})
-    assert set(heard.missing_topics) == {"shop.customers"}
+        observer.topic_missing(topic)
+    observer.topic_found(TOPIC)
+    observer.topic_found("never said")
+    observer.partitions_assigned({Partition("shop.orders", 0): 0})
+    assert set(observer.missing_topics) == {"shop.customers"}

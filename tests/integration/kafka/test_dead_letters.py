@@ -41,7 +41,7 @@ class Original:
         return (1, 1_793_000_000_123)
 
 
-def letter(value: bytes | None = b"\x00\xffvalue", number: int = 0) -> DeadLetter:
+def dead_letter(value: bytes | None = b"\x00\xffvalue", number: int = 0) -> DeadLetter:
     return DeadLetter(
         message=Original(value, offset=number),
         fault=Fault(DeadLetterCause.REFUSED, "name is too long", 400),
@@ -79,33 +79,33 @@ class WriterHarness:
     """Dead letters with what was acknowledged of them."""
 
     def __init__(self, broker: Broker, topic: str) -> None:
-        self.heard = RecordingObserver()
-        self.acked: list[int] = []
+        self.observer = RecordingObserver()
+        self.acknowledged: list[int] = []
         loop = asyncio.get_running_loop()
-        self.letters = DeadLetterWriter(broker.client(), topic, "cdp-copilot", "f00d", loop, self.heard)
+        self.writer = DeadLetterWriter(broker.client(), topic, "cdp-copilot", "f00d", loop, self.observer)
 
-    def shelve(self, one: DeadLetter) -> None:
-        self.letters.write(one, lambda: self.acked.append(one.message.offset()))
+    def write(self, one: DeadLetter) -> None:
+        self.writer.write(one, lambda: self.acknowledged.append(one.message.offset()))
 
-    async def until(self, what: Callable[[], object]) -> None:
+    async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(WITHIN_S):
-            while not what():
-                if self.letters.done.done():
-                    self.letters.done.result()
+            while not condition():
+                if self.writer.done.done():
+                    self.writer.done.result()
                 await asyncio.sleep(0.02)
 
 
-def test_a_letter_keeps_the_record_and_says_what_happened(broker: Broker) -> None:
+def test_dead_letter_keeps_the_record_and_adds_headers(broker: Broker) -> None:
     topic = broker.create_topic("letters")
 
     async def run() -> None:
-        desk = WriterHarness(broker, topic)
-        desk.letters.start()
-        desk.shelve(letter())
-        await desk.until(lambda: desk.acked == [0])
-        assert desk.heard.shelf == [("copilot", "refused", 1)]
-        assert desk.letters.stalled_reason() is None
-        assert await desk.letters.close(5) == 0
+        harness = WriterHarness(broker, topic)
+        harness.writer.start()
+        harness.write(dead_letter())
+        await harness.until(lambda: harness.acknowledged == [0])
+        assert harness.observer.dead_letters == [("copilot", "refused", 1)]
+        assert harness.writer.stalled_reason() is None
+        assert await harness.writer.close(5) == 0
 
     asyncio.run(run())
     (one,) = written(broker, topic, 1)
@@ -117,17 +117,17 @@ def test_a_letter_keeps_the_record_and_says_what_happened(broker: Broker) -> Non
     assert [name for name, _ in headers].count("cdp-cause") == 1
 
 
-def test_letters_are_written_in_order_and_each_is_acknowledged_once(broker: Broker) -> None:
+def test_dead_letters_are_in_order_and_acknowledged_once(broker: Broker) -> None:
     topic = broker.create_topic("letters")
 
     async def run() -> None:
-        desk = WriterHarness(broker, topic)
-        desk.letters.start()
+        harness = WriterHarness(broker, topic)
+        harness.writer.start()
         for number in range(500):
-            desk.shelve(letter(number=number))
-        await desk.until(lambda: len(desk.acked) == 500)
-        assert desk.acked == list(range(500))
-        assert await desk.letters.close(5) == 0
+            harness.write(dead_letter(number=number))
+        await harness.until(lambda: len(harness.acknowledged) == 500)
+        assert harness.acknowledged == list(range(500))
+        assert await harness.writer.close(5) == 0
 
     asyncio.run(run())
     ids = [dict(headers_in(one))["cdp-delivery-id"] for one in written(broker, topic, 500)]
@@ -135,43 +135,43 @@ def test_letters_are_written_in_order_and_each_is_acknowledged_once(broker: Brok
 
 
 @pytest.mark.needs_real_broker("the embedded cluster makes up a topic that is missing")
-def test_a_missing_topic_is_said_and_waited_for(broker: Broker) -> None:
+def test_missing_dead_letter_topic_is_reported_and_awaited(broker: Broker) -> None:
     topic = broker.unique("letters-later")
 
     async def run() -> None:
-        desk = WriterHarness(broker, topic)
-        desk.letters.start()
-        await desk.until(lambda: desk.heard.missing == [topic])
-        desk.shelve(letter(number=1))
-        desk.shelve(letter(number=2))
-        await desk.until(lambda: desk.heard.shelf_codes)
-        said = desk.letters.stalled_reason()
-        assert said is not None
-        assert topic in said
-        assert desk.acked == []
+        harness = WriterHarness(broker, topic)
+        harness.writer.start()
+        await harness.until(lambda: harness.observer.missing == [topic])
+        harness.write(dead_letter(number=1))
+        harness.write(dead_letter(number=2))
+        await harness.until(lambda: harness.observer.dead_letter_failures)
+        reason = harness.writer.stalled_reason()
+        assert reason is not None
+        assert topic in reason
+        assert harness.acknowledged == []
         await asyncio.to_thread(broker.create_topic, topic, exact=True)
-        await desk.until(lambda: desk.acked == [1, 2])
-        assert desk.heard.found == [topic]
-        assert desk.letters.stalled_reason() is None
-        assert await desk.letters.close(5) == 0
+        await harness.until(lambda: harness.acknowledged == [1, 2])
+        assert harness.observer.found == [topic]
+        assert harness.writer.stalled_reason() is None
+        assert await harness.writer.close(5) == 0
 
     asyncio.run(run())
     assert len(written(broker, topic, 2)) == 2
 
 
 @pytest.mark.needs_real_broker("the embedded cluster has no topic configuration")
-def test_only_the_letter_that_does_not_fit_loses_its_value(broker: Broker) -> None:
+def test_only_a_too_large_dead_letter_loses_its_value(broker: Broker) -> None:
     topic = broker.create_topic("letters", max_message_bytes="20000")
 
     async def run() -> None:
-        desk = WriterHarness(broker, topic)
-        desk.letters.start()
+        harness = WriterHarness(broker, topic)
+        harness.writer.start()
         for number in range(40):  # together they are larger than the topic's limit, and so is their batch
-            desk.shelve(letter(b"x" * 1000, number))
-        desk.shelve(letter(b"x" * 50_000, 40))
-        desk.shelve(letter(b"small", 41))
-        await desk.until(lambda: len(desk.acked) == 42)
-        assert await desk.letters.close(5) == 0
+            harness.write(dead_letter(b"x" * 1000, number))
+        harness.write(dead_letter(b"x" * 50_000, 40))
+        harness.write(dead_letter(b"small", 41))
+        await harness.until(lambda: len(harness.acknowledged) == 42)
+        assert await harness.writer.close(5) == 0
 
     asyncio.run(run())
     found = {dict(headers_in(one))["cdp-delivery-id"]: one for one in written(broker, topic, 42)}
@@ -183,36 +183,36 @@ def test_only_the_letter_that_does_not_fit_loses_its_value(broker: Broker) -> No
     assert {len(found[b"id-%d" % number].value() or b"") for number in range(40)} == {1000}
 
 
-def test_letters_of_a_broker_that_is_down_are_written_when_it_is_back(broker: Broker) -> None:
+def test_dead_letters_wait_for_a_broker_that_is_down(broker: Broker) -> None:
     topic = broker.create_topic("letters")
 
     async def run() -> None:
-        desk = WriterHarness(broker, topic)
-        desk.letters.start()
-        desk.shelve(letter(number=1))
-        await desk.until(lambda: desk.acked == [1])
+        harness = WriterHarness(broker, topic)
+        harness.writer.start()
+        harness.write(dead_letter(number=1))
+        await harness.until(lambda: harness.acknowledged == [1])
         await asyncio.to_thread(broker.stop)
         try:
-            desk.shelve(letter(number=2))
-            await desk.until(lambda: any(code != "" for code, _ in desk.heard.errors))
-            assert desk.acked == [1]
+            harness.write(dead_letter(number=2))
+            await harness.until(lambda: any(code != "" for code, _ in harness.observer.errors))
+            assert harness.acknowledged == [1]
         finally:
             await asyncio.to_thread(broker.start)
-        await desk.until(lambda: desk.acked == [1, 2])
-        assert await desk.letters.close(5) == 0
+        await harness.until(lambda: harness.acknowledged == [1, 2])
+        assert await harness.writer.close(5) == 0
 
     asyncio.run(run())
 
 
 @pytest.mark.needs_real_broker("the embedded cluster makes up a topic that is missing")
-def test_what_was_not_acknowledged_at_the_end_is_counted_and_never_said_to_be_written(broker: Broker) -> None:
+def test_unacknowledged_dead_letters_are_counted_at_close(broker: Broker) -> None:
     async def run() -> None:
-        desk = WriterHarness(broker, broker.unique("letters-never"))
-        desk.letters.start()
-        desk.shelve(letter(number=1))
-        await desk.until(lambda: desk.heard.shelf_codes)
-        assert await desk.letters.close(0.1) == 1
-        assert desk.acked == []
-        assert desk.letters.done.result() is None
+        harness = WriterHarness(broker, broker.unique("letters-never"))
+        harness.writer.start()
+        harness.write(dead_letter(number=1))
+        await harness.until(lambda: harness.observer.dead_letter_failures)
+        assert await harness.writer.close(0.1) == 1
+        assert harness.acknowledged == []
+        assert harness.writer.done.result() is None
 
     asyncio.run(run())

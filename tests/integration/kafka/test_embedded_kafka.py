@@ -41,19 +41,19 @@ def alive(pid: int) -> bool:
     return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
-def test_a_topic_has_as_many_partitions_as_asked_for(kafka: EmbeddedKafka) -> None:
+def test_topic_has_the_requested_partitions(kafka: EmbeddedKafka) -> None:
     kafka.create_topic("shop.orders", 7)
     topics = Producer({"bootstrap.servers": kafka.bootstrap}).list_topics(timeout=_WITHIN_S).topics
     assert {name: len(topic.partitions) for name, topic in topics.items()} == {"shop.orders": 7}
 
 
-def test_a_topic_that_exists_is_refused_in_one_sentence(kafka: EmbeddedKafka) -> None:
+def test_existing_topic_is_an_error(kafka: EmbeddedKafka) -> None:
     kafka.create_topic("shop.orders", 1)
     with pytest.raises(EmbeddedKafkaError, match=r"create topic shop\.orders: Broker: Topic already exists"):
         kafka.create_topic("shop.orders", 1)
 
 
-def test_a_cluster_that_is_down_does_not_answer_until_it_is_up(kafka: EmbeddedKafka) -> None:
+def test_cluster_responds_only_while_it_is_up(kafka: EmbeddedKafka) -> None:
     client = Producer({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
     kafka.broker_down()
     with pytest.raises(KafkaException):
@@ -62,7 +62,7 @@ def test_a_cluster_that_is_down_does_not_answer_until_it_is_up(kafka: EmbeddedKa
     assert client.list_topics(timeout=_WITHIN_S).brokers
 
 
-def test_pushed_errors_answer_the_next_requests_and_no_more(kafka: EmbeddedKafka) -> None:
+def test_pushed_errors_apply_to_the_next_requests_only(kafka: EmbeddedKafka) -> None:
     kafka.create_topic("t", 1)
     consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "g", "enable.auto.commit": False})
     kafka.push_request_errors(ApiKey.OFFSET_COMMIT, [_REBALANCE_IN_PROGRESS])
@@ -77,7 +77,7 @@ def test_pushed_errors_answer_the_next_requests_and_no_more(kafka: EmbeddedKafka
     consumer.close()
 
 
-def test_a_round_trip_takes_as_long_as_it_was_told_to(kafka: EmbeddedKafka) -> None:
+def test_round_trip_takes_the_set_time(kafka: EmbeddedKafka) -> None:
     client = Producer({"bootstrap.servers": kafka.bootstrap})
     client.list_topics(timeout=_WITHIN_S)
     kafka.set_rtt(400)
@@ -87,7 +87,7 @@ def test_a_round_trip_takes_as_long_as_it_was_told_to(kafka: EmbeddedKafka) -> N
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_no_cluster_outlives_its_parent(how: signal.Signals) -> None:
+def test_cluster_ends_with_its_parent(how: signal.Signals) -> None:
     with ended(
         subprocess.Popen([sys.executable, "-c", _PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     ) as parent:
@@ -102,14 +102,14 @@ def test_no_cluster_outlives_its_parent(how: signal.Signals) -> None:
         time.sleep(0.02)
 
 
-def test_a_cluster_whose_process_is_gone_says_so() -> None:
+def test_ended_cluster_process_is_an_error() -> None:
     with EmbeddedKafka() as kafka:
         os.kill(kafka.pid, signal.SIGKILL)
         with pytest.raises(EmbeddedKafkaError, match="has ended"):
             kafka.create_topic("t", 1)
 
 
-def test_a_cluster_that_was_not_started_says_so() -> None:
+def test_cluster_that_is_not_started_is_an_error() -> None:
     kafka = EmbeddedKafka()
     with pytest.raises(EmbeddedKafkaError, match="not running"):
         kafka.create_topic("t", 1)

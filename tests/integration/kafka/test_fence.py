@@ -13,7 +13,7 @@ class Clock:
         return self.now
 
 
-def test_no_call_starts_before_a_commit_was_accepted() -> None:
+def test_no_request_before_a_commit_is_accepted() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
     assert not fence.may_send()
@@ -23,7 +23,7 @@ def test_no_call_starts_before_a_commit_was_accepted() -> None:
     assert not fence.heartbeat_due()
 
 
-def test_calls_start_while_commits_are_accepted_in_time() -> None:
+def test_requests_allowed_while_commits_are_in_time() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
     for _ in range(10):
@@ -32,7 +32,7 @@ def test_calls_start_while_commits_are_accepted_in_time() -> None:
         assert fence.may_send()
 
 
-def test_no_call_starts_once_commits_are_late() -> None:
+def test_no_request_after_limit_without_commit() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
     fence.commit_accepted(clock.now)
@@ -42,7 +42,7 @@ def test_no_call_starts_once_commits_are_late() -> None:
     assert fence.may_send()
 
 
-def test_another_commit_is_due_long_before_the_last_one_is_good_no_more() -> None:
+def test_heartbeat_is_due_after_a_third_of_the_limit() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
     fence.commit_accepted(clock.now)
@@ -53,7 +53,7 @@ def test_another_commit_is_due_long_before_the_last_one_is_good_no_more() -> Non
     assert fence.may_send()
 
 
-def test_an_answer_that_lay_unread_is_as_old_as_its_question() -> None:
+def test_late_response_counts_from_its_send_time() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
     sent_s = clock.now
@@ -62,7 +62,7 @@ def test_an_answer_that_lay_unread_is_as_old_as_its_question() -> None:
     assert not fence.may_send()
 
 
-def test_an_old_answer_takes_nothing_back() -> None:
+def test_older_response_does_not_shorten_the_limit() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
     fence.commit_accepted(clock.now)
@@ -70,7 +70,7 @@ def test_an_old_answer_takes_nothing_back() -> None:
     assert fence.may_send()
 
 
-def test_an_ended_thread_lets_nothing_start() -> None:
+def test_closed_fence_allows_no_request() -> None:
     clock = Clock()
     fence = Fence(3.0, clock)
     fence.commit_accepted(clock.now)
@@ -78,7 +78,7 @@ def test_an_ended_thread_lets_nothing_start() -> None:
     assert not fence.may_send()
 
 
-def test_the_clock_goes_on_by_itself() -> None:
+def test_clock_advances() -> None:
     before = now_s()
     deadline = time.monotonic() + 30
     while now_s() == before:

@@ -14,31 +14,31 @@ from tests.kafka_clusters import Broker, EmbeddedBroker
 NOT_NOW = [KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID]
 
 
-def test_after_a_standstill_calls_wait_for_an_accepted_commit(broker: Broker) -> None:
-    _stands_still(broker, {})
+def test_requests_after_a_freeze_wait_for_an_accepted_commit(broker: Broker) -> None:
+    _check_freeze(broker, {})
 
 
 @pytest.mark.needs_real_broker("the embedded cluster's group of the new protocol is partial")
 @pytest.mark.parametrize("protocol", HAND_OVER)
-def test_a_standstill_is_noticed_on_every_protocol(broker: Broker, protocol: dict[str, str]) -> None:
-    _stands_still(broker, protocol)
+def test_freeze_is_noticed_on_every_protocol(broker: Broker, protocol: dict[str, str]) -> None:
+    _check_freeze(broker, protocol)
 
 
-def test_who_owes_shows_again_and_again_that_it_is_a_member_and_who_owes_nothing_writes_nothing(broker: Broker) -> None:
+def test_heartbeat_commits_are_sent_only_while_anything_is_owed(broker: Broker) -> None:
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 10)
 
     async def run() -> None:
-        async with member(options(broker, (topic,), group), settles=False) as one:
-            await one.until(lambda: len(one.road.taken) == 10)
-            await one.until(lambda: len(one.heard.committed_offsets) >= 4)
-            assert all(offsets == {Partition(topic, 0): 0} for offsets in one.heard.committed_offsets)
+        async with member(options(broker, (topic,), group), settle_on_receipt=False) as one:
+            await one.until(lambda: len(one.handler.received) == 10)
+            await one.until(lambda: len(one.observer.committed_offsets) >= 4)
+            assert all(offsets == {Partition(topic, 0): 0} for offsets in one.observer.committed_offsets)
             await one.until(one.poller.may_send)
-            one.road.settle(Partition(topic, 0), 10)
-            await one.until(lambda: one.heard.committed_offsets[-1] == {Partition(topic, 0): 10})
-            commits = len(one.heard.committed_offsets)
+            one.handler.settle(Partition(topic, 0), 10)
+            await one.until(lambda: one.observer.committed_offsets[-1] == {Partition(topic, 0): 10})
+            commits = len(one.observer.committed_offsets)
             await _pass(1.5 * broker.session_ms / 2000)
-            assert len(one.heard.committed_offsets) == commits
+            assert len(one.observer.committed_offsets) == commits
             assert not one.poller.may_send()
             produce(broker, topic, 1, first=10)
             await one.until(one.poller.may_send)
@@ -50,47 +50,47 @@ async def _pass(seconds: float) -> None:
     await asyncio.sleep(seconds)  # it is time itself that must pass
 
 
-def _stands_still(broker: Broker, protocol: dict[str, str]) -> None:
+def _check_freeze(broker: Broker, protocol: dict[str, str]) -> None:
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 10)
 
     async def run() -> None:
-        async with member(options(broker, (topic,), group, properties=protocol), settles=False) as one:
-            await one.until(lambda: len(one.road.taken) == 10)
+        async with member(options(broker, (topic,), group, properties=protocol), settle_on_receipt=False) as one:
+            await one.until(lambda: len(one.handler.received) == 10)
             await one.until(one.poller.may_send)
-            await _stand_still(one)
-            commits = len(one.heard.committed_offsets)
-            await one.until(lambda: one.heard.fences[:2] == ["fenced", "unfenced"])
-            assert one.heard.committed_offsets[commits - 1 :]
+            await _freeze(one)
+            commits = len(one.observer.committed_offsets)
+            await one.until(lambda: one.observer.fence_changes[:2] == ["fenced", "unfenced"])
+            assert one.observer.committed_offsets[commits - 1 :]
             await one.until(one.poller.may_send)
 
     asyncio.run(run())
 
 
-async def _stand_still(one: Member) -> None:
+async def _freeze(one: Member) -> None:
     """Have it look as if the process had stood still for longer than half the session of six seconds."""
-    while not one.heard.fences:
+    while not one.observer.fence_changes:
         one.poller._fence._accepted_sent_s -= 4
         one.poller._commit_scheduler._last_open_s -= 4
         await asyncio.sleep(0.02)  # an answer that was under way counts: then once more
 
 
-def test_a_standstill_that_cost_the_commit_keeps_calls_waiting(embedded_broker: EmbeddedBroker) -> None:
+def test_requests_wait_while_commits_fail_after_a_freeze(embedded_broker: EmbeddedBroker) -> None:
     broker = embedded_broker
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 10)
 
     async def run() -> None:
-        async with member(options(broker, (topic,), group), settles=False) as one:
-            await one.until(lambda: len(one.road.taken) == 10)
+        async with member(options(broker, (topic,), group), settle_on_receipt=False) as one:
+            await one.until(lambda: len(one.handler.received) == 10)
             await one.until(one.poller.may_send)
             broker.kafka.push_request_errors(ApiKey.OFFSET_COMMIT, NOT_NOW)
             try:
-                await _stand_still(one)
-                await one.until(lambda: one.heard.refusals)
-                await one.until(lambda: "unfenced" in one.heard.fences)
+                await _freeze(one)
+                await one.until(lambda: one.observer.failed_commits)
+                await one.until(lambda: "unfenced" in one.observer.fence_changes)
             finally:
                 broker.kafka.clear_request_errors(ApiKey.OFFSET_COMMIT)
-            assert one.heard.fences[:2] == ["fenced", "unfenced"]
+            assert one.observer.fence_changes[:2] == ["fenced", "unfenced"]
 
     asyncio.run(run())

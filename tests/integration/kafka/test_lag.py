@@ -14,26 +14,26 @@ from tests.integration.kafka.recording_handler import WITHIN_S, produce
 from tests.kafka_clusters import Broker, EmbeddedBroker
 
 
-def until(what: Callable[[], object]) -> None:
+def until(condition: Callable[[], object]) -> None:
     deadline_s = time.monotonic() + WITHIN_S
-    while not what():
+    while not condition():
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
 
 
-def commit(broker: Broker, group: str, place: TopicPartition) -> None:
+def commit(broker: Broker, group: str, offset: TopicPartition) -> None:
     client = Consumer({**broker.client(), "group.id": group})
-    client.commit(offsets=[place], asynchronous=False)
+    client.commit(offsets=[offset], asynchronous=False)
     client.close()
 
 
-def test_the_log_end_and_the_commit_are_asked_of_the_brokers(broker: Broker) -> None:
+def test_log_end_and_commit_come_from_the_brokers(broker: Broker) -> None:
     topic, group = broker.create_topic("orders", 2), broker.unique("group")
     first, second = Partition(topic, 0), Partition(topic, 1)
     produce(broker, topic, 10)
     commit(broker, group, TopicPartition(topic, 0, 4))
-    held = [first, second]
-    lag = LagMonitor(broker.client(), group, lambda: tuple(held), interval_s=0.05)
+    assigned = [first, second]
+    lag = LagMonitor(broker.client(), group, lambda: tuple(assigned), interval_s=0.05)
     assert lag.updated_at == 0.0
     lag.start()
     try:
@@ -42,7 +42,7 @@ def test_the_log_end_and_the_commit_are_asked_of_the_brokers(broker: Broker) -> 
         produce(broker, topic, 5)
         commit(broker, group, TopicPartition(topic, 1, 0))
         until(lambda: lag.snapshot() == {first: (15, 4), second: (0, 0)})
-        held.remove(first)
+        assigned.remove(first)
         until(lambda: lag.snapshot() == {second: (0, 0)})
     finally:
         lag.close()
@@ -54,7 +54,7 @@ class Client:
     def __init__(self) -> None:
         self.rounds = 0
         self.error: KafkaError | None = None
-        self.silent = False
+        self.unresponsive = False
 
     def __call__(self, _: object) -> "Client":
         return self
@@ -62,10 +62,12 @@ class Client:
     def poll(self, _: float) -> None:
         self.rounds += 1
 
-    def committed(self, places: list[TopicPartition], _: float) -> list[object]:
-        if self.silent:
+    def committed(self, partitions: list[TopicPartition], _: float) -> list[object]:
+        if self.unresponsive:
             raise KafkaException(KafkaError(KafkaError._TRANSPORT))
-        return [SimpleNamespace(topic=one.topic, partition=one.partition, offset=4, error=self.error) for one in places]
+        return [
+            SimpleNamespace(topic=one.topic, partition=one.partition, offset=4, error=self.error) for one in partitions
+        ]
 
     def get_watermark_offsets(self, *_: object, cached: bool) -> tuple[int, int]:
         assert not cached
@@ -75,10 +77,10 @@ class Client:
         pass
 
 
-def test_only_an_answer_makes_the_figures_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    client, held = Client(), list[Partition]()
+def test_only_a_response_changes_updated_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, assigned = Client(), list[Partition]()
     monkeypatch.setattr("consumer.kafka.lag.Consumer", client)
-    lag = LagMonitor({}, "group", lambda: tuple(held), interval_s=0.01)
+    lag = LagMonitor({}, "group", lambda: tuple(assigned), interval_s=0.01)
 
     def some_rounds() -> None:
         seen = client.rounds
@@ -88,17 +90,17 @@ def test_only_an_answer_makes_the_figures_new(monkeypatch: pytest.MonkeyPatch) -
     try:
         some_rounds()
         assert lag.updated_at == 0.0, "nothing is held: nobody was asked"
-        client.silent = True
-        held.append(Partition("orders", 0))
+        client.unresponsive = True
+        assigned.append(Partition("orders", 0))
         some_rounds()
         assert lag.updated_at == 0.0
-        client.silent, client.error = False, KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)
+        client.unresponsive, client.error = False, KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)
         some_rounds()
         assert (lag.updated_at, lag.snapshot()) == (0.0, {})
         client.error = None
         until(lambda: lag.snapshot() == {Partition("orders", 0): (10, 4)})
         assert lag.updated_at > 0
-        held.clear()
+        assigned.clear()
         until(lambda: lag.snapshot() == {})
         before = lag.updated_at
         some_rounds()
@@ -107,7 +109,7 @@ def test_only_an_answer_makes_the_figures_new(monkeypatch: pytest.MonkeyPatch) -
         lag.close()
 
 
-def test_brokers_that_do_not_answer_leave_the_old_numbers_and_their_age(broker: Broker) -> None:
+def test_unresponsive_brokers_leave_old_figures_and_their_age(broker: Broker) -> None:
     topic, group = broker.create_topic("orders"), broker.unique("group")
     only = Partition(topic, 0)
     produce(broker, topic, 10)
@@ -128,7 +130,7 @@ def test_brokers_that_do_not_answer_leave_the_old_numbers_and_their_age(broker: 
         lag.close()
 
 
-def test_a_client_that_cannot_be_made_is_made_once_the_file_it_reads_is_back(
+def test_client_is_created_once_its_missing_file_is_back(
     embedded_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     failures = list[KafkaException]()
@@ -156,7 +158,7 @@ def test_a_client_that_cannot_be_made_is_made_once_the_file_it_reads_is_back(
     assert len(failures) == 3
 
 
-def test_asking_stops_at_once_while_no_client_can_be_made(tmp_path: Path) -> None:
+def test_close_is_prompt_while_no_client_can_be_created(tmp_path: Path) -> None:
     properties = {"bootstrap.servers": "127.0.0.1:1", "security.protocol": "ssl"}
     lag = LagMonitor({**properties, "ssl.ca.location": str(tmp_path / "ca.pem")}, "group", list, interval_s=3600)
     lag.start()

@@ -14,21 +14,21 @@ from tests.integration.kafka.recording_handler import WITHIN_S, Member, committe
 from tests.kafka_clusters import Broker, EmbeddedBroker
 
 
-def test_a_refused_commit_is_said_and_put_off(embedded_broker: EmbeddedBroker) -> None:
+def test_failed_commit_is_reported_and_repeated(embedded_broker: EmbeddedBroker) -> None:
     broker = embedded_broker
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 10)
     only = Partition(topic, 0)
 
     async def run() -> None:
-        async with member(options(broker, (topic,), group), settles=False) as one:
-            await one.until(lambda: len(one.road.taken) == 10)
+        async with member(options(broker, (topic,), group), settle_on_receipt=False) as one:
+            await one.until(lambda: len(one.handler.received) == 10)
             broker.kafka.push_request_errors(ApiKey.OFFSET_COMMIT, [KafkaError.REBALANCE_IN_PROGRESS] * 2)
             try:
-                one.road.settle(only, 4)
-                await one.until(lambda: one.heard.refusals)
-                one.road.settle(only, 6)
-                await one.until(lambda: one.heard.committed_offsets[-1] == {only: 6})
+                one.handler.settle(only, 4)
+                await one.until(lambda: one.observer.failed_commits)
+                one.handler.settle(only, 6)
+                await one.until(lambda: one.observer.committed_offsets[-1] == {only: 6})
             finally:
                 broker.kafka.clear_request_errors(ApiKey.OFFSET_COMMIT)
 
@@ -44,20 +44,20 @@ def test_nothing_is_fetched_before_the_start_is_committed(embedded_broker: Embed
         broker.kafka.push_request_errors(ApiKey.OFFSET_COMMIT, [KafkaError.GROUP_AUTHORIZATION_FAILED] * 1000)
         try:
             async with member(options(broker, (topic,), group, start="latest")) as one:
-                await one.until(lambda: one.road.assignments)
+                await one.until(lambda: one.handler.assignments)
                 produce(broker, topic, 10)
-                await one.until(lambda: len(one.heard.refusals) >= 5)
-                assert one.road.taken == []
+                await one.until(lambda: len(one.observer.failed_commits) >= 5)
+                assert one.handler.received == []
                 broker.kafka.clear_request_errors(ApiKey.OFFSET_COMMIT)
-                await one.until(lambda: len(one.road.taken) == 10)
-                assert one.heard.committed_offsets[0] == {Partition(topic, 0): 0}
+                await one.until(lambda: len(one.handler.received) == 10)
+                assert one.observer.committed_offsets[0] == {Partition(topic, 0): 0}
         finally:
             broker.kafka.clear_request_errors(ApiKey.OFFSET_COMMIT)
 
     asyncio.run(run())
 
 
-def test_brokers_that_never_say_where_to_start_end_the_thread_in_one_sentence(embedded_broker: EmbeddedBroker) -> None:
+def test_unresolvable_start_offsets_end_the_thread(embedded_broker: EmbeddedBroker) -> None:
     broker = embedded_broker
     topic, group = broker.create_topic("orders"), broker.unique("group")
     given = options(broker, (topic,), group, properties={"max.poll.interval.ms": 6000})
@@ -71,7 +71,7 @@ def test_brokers_that_never_say_where_to_start_end_the_thread_in_one_sentence(em
                 await asyncio.wait_for(one.poller.done, WITHIN_S)
             assert "GROUP_AUTHORIZATION_FAILED" in str(raised.value)
             assert group in str(raised.value)
-            assert ("GROUP_AUTHORIZATION_FAILED", False) in one.heard.errors
+            assert ("GROUP_AUTHORIZATION_FAILED", False) in one.observer.errors
             assert not one.poller.may_send()
             await one.poller.shutdown()
         finally:
@@ -80,21 +80,21 @@ def test_brokers_that_never_say_where_to_start_end_the_thread_in_one_sentence(em
     asyncio.run(run())
 
 
-def test_a_fatal_error_of_the_client_ends_the_thread(embedded_broker: EmbeddedBroker) -> None:
+def test_fatal_client_error_ends_the_thread(embedded_broker: EmbeddedBroker) -> None:
     broker = embedded_broker
     topic, group = broker.create_topic("orders"), broker.unique("group")
 
     async def run() -> None:
         one = Member(options(broker, (topic,), group))
         one.poller.start()
-        await one.until(lambda: one.road.assignments)
+        await one.until(lambda: one.handler.assignments)
         one.poller._on_error(KafkaError(KafkaError.FENCED_INSTANCE_ID, fatal=True))
         with pytest.raises(PollError) as raised:
             await asyncio.wait_for(one.poller.done, WITHIN_S)
         assert group in str(raised.value)
-        assert ("FENCED_INSTANCE_ID", True) in one.heard.errors
+        assert ("FENCED_INSTANCE_ID", True) in one.observer.errors
         assert not one.poller.may_send()
-        assert "drain" not in one.road.events
+        assert "drain" not in one.handler.events
 
     asyncio.run(run())
 
@@ -104,7 +104,7 @@ class BrokenError(Exception):
 
 
 @pytest.mark.parametrize("where", ["accept_batch", "assigned"])
-def test_a_bug_in_the_loop_ends_the_thread_with_its_own_exception(embedded_broker: EmbeddedBroker, where: str) -> None:
+def test_exception_in_the_loop_ends_the_thread(embedded_broker: EmbeddedBroker, where: str) -> None:
     broker = embedded_broker
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 10)
@@ -117,7 +117,7 @@ def test_a_bug_in_the_loop_ends_the_thread_with_its_own_exception(embedded_broke
 
     async def run() -> None:
         one = Member(options(broker, (topic,), group))
-        setattr(one.road, where, accept if where == "accept_batch" else assigned)
+        setattr(one.handler, where, accept if where == "accept_batch" else assigned)
         one.poller.start()
         with pytest.raises(BrokenError):
             await asyncio.wait_for(one.poller.done, WITHIN_S)
@@ -125,22 +125,22 @@ def test_a_bug_in_the_loop_ends_the_thread_with_its_own_exception(embedded_broke
     asyncio.run(run())
 
 
-def test_leaving_is_bounded_even_if_the_loop_never_finishes(broker: Broker) -> None:
+def test_shutdown_is_bounded_if_the_loop_never_finishes(broker: Broker) -> None:
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 10)
     only = Partition(topic, 0)
 
-    async def never() -> CommittableOffsets:
+    async def hang() -> CommittableOffsets:
         await asyncio.Event().wait()
         raise AssertionError
 
     async def run() -> None:
-        one = Member(options(broker, (topic,), group, drain_s=0.5), settles=False)
+        one = Member(options(broker, (topic,), group, drain_s=0.5), settle_on_receipt=False)
         one.poller.start()
-        await one.until(lambda: len(one.road.taken) == 10)
-        one.road.room.clear()
-        one.road.shutdown = never  # type: ignore[method-assign]
-        one.road.settle(only, 3)
+        await one.until(lambda: len(one.handler.received) == 10)
+        one.handler.room.clear()
+        one.handler.shutdown = hang  # type: ignore[method-assign]
+        one.handler.settle(only, 3)
         async with asyncio.timeout(WITHIN_S):
             await one.poller.shutdown()
         assert one.poller.done.result() is None
@@ -150,59 +150,59 @@ def test_leaving_is_bounded_even_if_the_loop_never_finishes(broker: Broker) -> N
 
 
 @pytest.mark.needs_real_broker("the embedded cluster refuses every commit while its group rebalances")
-def test_a_drain_that_takes_too_long_is_not_waited_for(broker: Broker) -> None:
+def test_drain_timeout_ends_the_revocation(broker: Broker) -> None:
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 10)
     only = Partition(topic, 0)
 
-    async def never(partitions: Collection[Partition]) -> CommittableOffsets:
+    async def hang(partitions: Collection[Partition]) -> CommittableOffsets:
         await asyncio.Event().wait()
         raise AssertionError
 
     async def run() -> None:
         given = options(broker, (topic,), group, drain_s=0.2, properties={"partition.assignment.strategy": "range"})
-        old = Member(given, settles=False)
+        old = Member(given, settle_on_receipt=False)
         old.poller.start()
-        await old.until(lambda: len(old.road.taken) == 10)
-        old.road.settle(only, 3)
-        old.road.drain = never  # type: ignore[method-assign]
+        await old.until(lambda: len(old.handler.received) == 10)
+        old.handler.settle(only, 3)
+        old.handler.drain = hang  # type: ignore[method-assign]
         async with member(given) as new:  # an eager protocol takes everything away before it gives anything
-            await old.until(lambda: old.heard.revocations)
-            assert old.heard.revocations[0] == (frozenset({only}), False)
+            await old.until(lambda: old.observer.revocations)
+            assert old.observer.revocations[0] == (frozenset({only}), False)
             await old.poller.shutdown()
-            await new.until(lambda: new.road.taken)
-            assert new.road.taken[0] == (only, 3)
+            await new.until(lambda: new.handler.received)
+            assert new.handler.received[0] == (only, 3)
 
     asyncio.run(run())
 
 
-def test_reading_goes_on_where_it_was_after_the_broker_was_away(broker: Broker) -> None:
+def test_fetching_continues_after_a_broker_restart(broker: Broker) -> None:
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 100)
 
     async def run() -> None:
         async with member(options(broker, (topic,), group)) as one:
-            await one.until(lambda: len(one.road.taken) == 100)
+            await one.until(lambda: len(one.handler.received) == 100)
             await asyncio.to_thread(broker.restart)
             await asyncio.to_thread(produce, broker, topic, 100, first=100)
-            await one.until(lambda: (Partition(topic, 0), 199) in one.road.taken)
-            assert [offset for _, offset in one.road.taken[:100]] == list(range(100))
-            await one.until(lambda: one.heard.committed_offsets[-1] == {Partition(topic, 0): 200})
+            await one.until(lambda: (Partition(topic, 0), 199) in one.handler.received)
+            assert [offset for _, offset in one.handler.received[:100]] == list(range(100))
+            await one.until(lambda: one.observer.committed_offsets[-1] == {Partition(topic, 0): 200})
 
     asyncio.run(run())
 
 
 @pytest.mark.needs_real_broker("the embedded cluster's group of the new protocol is partial")
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
-def test_a_member_without_partitions_has_joined_all_the_same(broker: Broker, protocol: str) -> None:
+def test_member_without_partitions_has_joined(broker: Broker, protocol: str) -> None:
     topic, group = broker.create_topic("orders"), broker.unique("group")
     given = options(broker, (topic,), group, properties={"group.protocol": protocol})
 
     async def run() -> None:
         async with member(given) as busy, member(given) as spare:
-            await busy.until(lambda: busy.heard.joins)
-            await spare.until(lambda: spare.heard.joins)
-            assert busy.heard.joins == spare.heard.joins == [protocol]
+            await busy.until(lambda: busy.observer.joined_protocols)
+            await spare.until(lambda: spare.observer.joined_protocols)
+            assert busy.observer.joined_protocols == spare.observer.joined_protocols == [protocol]
             assert len(busy.poller.assigned()) + len(spare.poller.assigned()) <= 1
 
     asyncio.run(run())

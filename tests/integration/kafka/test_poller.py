@@ -17,27 +17,27 @@ PROTOCOLS = [
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_records_come_in_order_and_a_restart_resumes_exactly(broker: Broker, protocol: dict[str, str]) -> None:
+def test_records_come_in_order_and_restart_resumes_at_commit(broker: Broker, protocol: dict[str, str]) -> None:
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 1200)
     only = Partition(topic, 0)
 
     async def first() -> None:
-        async with member(options(broker, (topic,), group, properties=protocol), settles=False) as one:
-            await one.until(lambda: len(one.road.taken) == 1200)
-            assert one.road.taken == [(only, offset) for offset in range(1200)]
-            assert [int(value or b"") for value in one.road.values] == list(range(1200))
-            assert max(len(lot.messages) for lot in one.road.lots) <= 500
-            assert one.heard.records == 1200
-            assert one.heard.bytes == sum(len(str(number)) + 1 for number in range(1200))
-            one.road.settle(only, 700)
-            await one.until(lambda: {only: 700} in one.heard.committed_offsets)
-        assert one.road.events[-1] == "finish"
+        async with member(options(broker, (topic,), group, properties=protocol), settle_on_receipt=False) as one:
+            await one.until(lambda: len(one.handler.received) == 1200)
+            assert one.handler.received == [(only, offset) for offset in range(1200)]
+            assert [int(value or b"") for value in one.handler.values] == list(range(1200))
+            assert max(len(batch.messages) for batch in one.handler.batches) <= 500
+            assert one.observer.records == 1200
+            assert one.observer.bytes == sum(len(str(number)) + 1 for number in range(1200))
+            one.handler.settle(only, 700)
+            await one.until(lambda: {only: 700} in one.observer.committed_offsets)
+        assert one.handler.events[-1] == "finish"
 
     async def second() -> None:
         async with member(options(broker, (topic,), group, properties=protocol)) as one:
-            await one.until(lambda: len(one.road.taken) == 500)
-            assert one.road.taken[0] == (only, 700)
+            await one.until(lambda: len(one.handler.received) == 500)
+            assert one.handler.received[0] == (only, 700)
 
     asyncio.run(first())
     assert committed(broker, group, topic)[0][0] == 700
@@ -45,14 +45,14 @@ def test_records_come_in_order_and_a_restart_resumes_exactly(broker: Broker, pro
     assert committed(broker, group, topic)[0][0] == 1200
 
 
-def test_the_start_is_committed_with_its_instant_before_anything_is_settled(broker: Broker) -> None:
+def test_start_is_committed_before_anything_is_settled(broker: Broker) -> None:
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 10)
 
     async def run() -> None:
-        async with member(options(broker, (topic,), group), settles=False) as one:
-            await one.until(lambda: one.road.taken)
-            assert one.heard.committed_offsets[0] == {Partition(topic, 0): 0}
+        async with member(options(broker, (topic,), group), settle_on_receipt=False) as one:
+            await one.until(lambda: one.handler.received)
+            assert one.observer.committed_offsets[0] == {Partition(topic, 0): 0}
 
     asyncio.run(run())
     offset, metadata = committed(broker, group, topic)[0]
@@ -60,18 +60,18 @@ def test_the_start_is_committed_with_its_instant_before_anything_is_settled(brok
     assert json.loads(metadata or "") == {"v": 1, "start": "earliest"}
 
 
-def test_a_group_that_starts_at_latest_keeps_its_instant(broker: Broker) -> None:
+def test_start_at_latest_keeps_its_instant(broker: Broker) -> None:
     topic, group = broker.create_topic("orders", 2), broker.unique("group")
     produce(broker, topic, 10)
     given = options(broker, (topic,), group, start="latest")
 
     async def run(count: int) -> list[tuple[Partition, int]]:
         async with member(given) as one:
-            await one.until(lambda: one.road.assignments)
-            await one.until(lambda: len(one.heard.committed_offsets) > 0 or count == 0)
+            await one.until(lambda: one.handler.assignments)
+            await one.until(lambda: len(one.observer.committed_offsets) > 0 or count == 0)
             produce(broker, topic, count, first=100)
-            await one.until(lambda: len(one.road.taken) >= count)
-            return list(one.road.taken)
+            await one.until(lambda: len(one.handler.received) >= count)
+            return list(one.handler.received)
 
     assert asyncio.run(run(3)) == [(Partition(topic, 0), offset) for offset in (10, 11, 12)]
     found = committed(broker, group, topic, 2)
@@ -82,7 +82,7 @@ def test_a_group_that_starts_at_latest_keeps_its_instant(broker: Broker) -> None
 
 
 @pytest.mark.needs_real_broker("the embedded cluster knows no offsets for times")
-def test_a_group_that_starts_at_an_instant_takes_the_first_record_at_or_after_it(broker: Broker) -> None:
+def test_start_at_instant_begins_at_first_record_from_then(broker: Broker) -> None:
     topic, group = broker.create_topic("orders"), broker.unique("group")
     writer = Producer(broker.client())
     for number in range(10):
@@ -91,13 +91,13 @@ def test_a_group_that_starts_at_an_instant_takes_the_first_record_at_or_after_it
 
     async def run() -> None:
         async with member(options(broker, (topic,), group, start=1_700_000_004_500)) as one:
-            await one.until(lambda: len(one.road.taken) == 5)
-            assert one.road.taken[0] == (Partition(topic, 0), 5)
+            await one.until(lambda: len(one.handler.received) == 5)
+            assert one.handler.received[0] == (Partition(topic, 0), 5)
 
     asyncio.run(run())
 
 
-def test_a_topic_that_matches_newly_is_read_from_its_beginning(broker: Broker) -> None:
+def test_newly_matching_topic_is_read_from_its_beginning(broker: Broker) -> None:
     group, prefix = broker.unique("group"), broker.unique("shop")
     first = broker.create_topic(f"{prefix}.a")
     produce(broker, first, 5)
@@ -105,10 +105,10 @@ def test_a_topic_that_matches_newly_is_read_from_its_beginning(broker: Broker) -
     async def run(wanted: str | None) -> list[str]:
         given = options(broker, (f"^{prefix}[.].*",), group, start="latest")
         async with member(given) as one:
-            await one.until(lambda: one.road.assignments)
+            await one.until(lambda: one.handler.assignments)
             if wanted is not None:
-                await one.until(lambda: len(one.road.taken) == 4)
-            return [partition.topic for partition, _ in one.road.taken]
+                await one.until(lambda: len(one.handler.received) == 4)
+            return [partition.topic for partition, _ in one.handler.received]
 
     assert asyncio.run(run(None)) == []
     second = broker.create_topic(f"{prefix}.b")
@@ -122,21 +122,21 @@ def test_one_full_partition_is_paused_alone_and_resumed(broker: Broker) -> None:
 
     async def run() -> None:
         async with member(options(broker, (topic,), group)) as one:
-            one.road.full = frozenset({stuck})
-            await one.until(lambda: one.heard.pauses and one.heard.pauses[-1] == {stuck})
+            one.handler.full = frozenset({stuck})
+            await one.until(lambda: one.observer.pauses and one.observer.pauses[-1] == {stuck})
             produce(broker, topic, 20, partition=0)
             produce(broker, topic, 20, partition=1)
-            await one.until(lambda: len(one.road.taken) == 20)
-            assert {partition for partition, _ in one.road.taken} == {free}
-            one.road.full = frozenset()
-            await one.until(lambda: len(one.road.taken) == 40)
-            assert one.heard.pauses[-1] == frozenset()
+            await one.until(lambda: len(one.handler.received) == 20)
+            assert {partition for partition, _ in one.handler.received} == {free}
+            one.handler.full = frozenset()
+            await one.until(lambda: len(one.handler.received) == 40)
+            assert one.observer.pauses[-1] == frozenset()
 
     asyncio.run(run())
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_back_pressure_longer_than_the_poll_interval_keeps_membership(broker: Broker, protocol: dict[str, str]) -> None:
+def test_back_pressure_past_max_poll_interval_keeps_membership(broker: Broker, protocol: dict[str, str]) -> None:
     topic, group = broker.create_topic("orders", 2), broker.unique("group")
     for partition in (0, 1):
         produce(broker, topic, 700, partition=partition)
@@ -145,20 +145,20 @@ def test_back_pressure_longer_than_the_poll_interval_keeps_membership(broker: Br
     )
 
     async def run() -> None:
-        async with member(given, settles=False) as one:  # who owes nothing need not be able to call
-            one.road.room.clear()  # before the loop runs: the first lot must find no room after it
-            await one.until(lambda: one.heard.pauses and len(one.heard.pauses[-1]) == 2)
-            taken = len(one.road.taken)
-            assert 0 < taken <= 100
+        async with member(given, settle_on_receipt=False) as one:  # who owes nothing need not be able to call
+            one.handler.room.clear()  # before the loop runs: the first lot must find no room after it
+            await one.until(lambda: one.observer.pauses and len(one.observer.pauses[-1]) == 2)
+            received = len(one.handler.received)
+            assert 0 < received <= 100
             await asyncio.sleep(8)  # longer than the poll interval and the session: the point of the test
-            assert len(one.road.taken) == taken
+            assert len(one.handler.received) == received
             await one.until(one.poller.may_send)
-            one.road.room.set()
-            await one.until(lambda: len(one.road.taken) == 1400)
-            assert one.heard.revocations == []
+            one.handler.room.set()
+            await one.until(lambda: len(one.handler.received) == 1400)
+            assert one.observer.revocations == []
             for partition in (0, 1):
-                came = [offset for place, offset in one.road.taken if place.index == partition]
-                assert came == list(range(700))
+                offsets = [offset for place, offset in one.handler.received if place.index == partition]
+                assert offsets == list(range(700))
 
     asyncio.run(run())
 
@@ -173,7 +173,7 @@ HAND_OVER = [
     "a second member's join takes the embedded cluster a session, and its KIP-848 is partial"
 )
 @pytest.mark.parametrize("protocol", HAND_OVER)
-def test_two_members_hand_over_what_was_committed_and_take_it_back(broker: Broker, protocol: dict[str, str]) -> None:
+def test_two_members_hand_partitions_over_and_back(broker: Broker, protocol: dict[str, str]) -> None:
     topic, group = broker.create_topic("orders", 4), broker.unique("group")
     for partition in range(4):
         produce(broker, topic, 50, partition=partition)
@@ -181,34 +181,34 @@ def test_two_members_hand_over_what_was_committed_and_take_it_back(broker: Broke
 
     async def run() -> None:
         async with member(given) as old:
-            await old.until(lambda: len(old.road.taken) == 200)
+            await old.until(lambda: len(old.handler.received) == 200)
             # Full partitions are given back paused, unless somebody sees to it.
-            old.road.full = frozenset(Partition(topic, index) for index in range(4))
-            await old.until(lambda: old.heard.pauses and len(old.heard.pauses[-1]) == 4)
+            old.handler.full = frozenset(Partition(topic, index) for index in range(4))
+            await old.until(lambda: old.observer.pauses and len(old.observer.pauses[-1]) == 4)
             async with member(given) as new:
                 await new.until(lambda: len(new.poller.assigned()) == 2 and len(old.poller.assigned()) == 2)
-                old.road.full = frozenset()
+                old.handler.full = frozenset()
                 moved = frozenset(new.poller.assigned())
-                assert moved <= frozenset(old.road.gone)
+                assert moved <= frozenset(old.handler.drained)
                 for partition in range(4):
                     produce(broker, topic, 50, partition=partition, first=50)
-                await new.until(lambda: len(new.road.taken) == 100)
-                await old.until(lambda: len(old.road.taken) == 300)
-                assert min(offset for _, offset in new.road.taken) == 50
+                await new.until(lambda: len(new.handler.received) == 100)
+                await old.until(lambda: len(old.handler.received) == 300)
+                assert min(offset for _, offset in new.handler.received) == 50
             await old.until(lambda: len(old.poller.assigned()) == 4)
             for partition in range(4):
                 produce(broker, topic, 10, partition=partition, first=100)
-            await old.until(lambda: len(old.road.taken) == 340)
-            epochs = [epoch for one in old.road.assignments for epoch in one.epochs.values()]
+            await old.until(lambda: len(old.handler.received) == 340)
+            epochs = [epoch for one in old.handler.assignments for epoch in one.epochs.values()]
             assert len(epochs) == len(set(epochs))
-            everything = sorted(old.road.taken + new.road.taken)
+            everything = sorted(old.handler.received + new.handler.received)
             assert everything == [(Partition(topic, index), offset) for index in range(4) for offset in range(110)]
 
     asyncio.run(run())
 
 
 @pytest.mark.needs_real_broker("the embedded cluster keeps no transactions apart")
-def test_markers_of_transactions_at_the_end_of_the_log_are_committed(broker: Broker) -> None:
+def test_transaction_markers_at_the_log_end_are_committed(broker: Broker) -> None:
     topic, group = broker.create_topic("orders"), broker.unique("group")
     writer = Producer(broker.client(transactional_id=broker.unique("tx")))
     writer.init_transactions(WITHIN_S)
@@ -220,28 +220,28 @@ def test_markers_of_transactions_at_the_end_of_the_log_are_committed(broker: Bro
     only = Partition(topic, 0)  # record, marker, aborted record, marker, record, marker
 
     async def run() -> None:
-        async with member(options(broker, (topic,), group), settles=False) as one:
-            await one.until(lambda: len(one.road.taken) == 2)
-            assert one.road.taken == [(only, 0), (only, 4)]
-            one.road.settle(only, 4)  # something is owed: no marker may be passed
-            await one.until(lambda: {only: 4} in one.heard.committed_offsets)
-            one.road.settle(only, 5)
-            await one.until(lambda: {only: 6} in one.heard.committed_offsets)
+        async with member(options(broker, (topic,), group), settle_on_receipt=False) as one:
+            await one.until(lambda: len(one.handler.received) == 2)
+            assert one.handler.received == [(only, 0), (only, 4)]
+            one.handler.settle(only, 4)  # something is owed: no marker may be passed
+            await one.until(lambda: {only: 4} in one.observer.committed_offsets)
+            one.handler.settle(only, 5)
+            await one.until(lambda: {only: 6} in one.observer.committed_offsets)
 
     asyncio.run(run())
     assert committed(broker, group, topic)[0][0] == 6
 
 
 @pytest.mark.needs_real_broker("the embedded cluster makes up a topic that is missing")
-def test_a_missing_topic_is_said_waited_for_and_then_read(broker: Broker) -> None:
+def test_missing_topic_is_reported_awaited_and_then_read(broker: Broker) -> None:
     topic, group = broker.unique("orders-later"), broker.unique("group")
     given = options(broker, (topic,), group, properties={"topic.metadata.refresh.interval.ms": 500})
 
     async def run() -> None:
         async with member(given) as one:
-            await one.until(lambda: topic in one.heard.missing)
+            await one.until(lambda: topic in one.observer.missing)
             await asyncio.to_thread(broker.create_topic, topic, exact=True)
             produce(broker, topic, 5)
-            await one.until(lambda: len(one.road.taken) == 5)
+            await one.until(lambda: len(one.handler.received) == 5)
 
     asyncio.run(run())

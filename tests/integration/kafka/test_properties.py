@@ -26,7 +26,7 @@ def effective(properties: dict[str, str]) -> dict[str, str]:
     return effective_properties(PollOptions(properties, "cdp-copilot", ("orders",), "earliest", 20))
 
 
-def test_the_promises_rest_on_properties_that_a_user_cannot_change() -> None:
+def test_forced_properties_override_the_user() -> None:
     found = effective({**USABLE, "enable.auto.commit": "true", "auto.offset.reset": "latest", "group.id": "mine"})
     assert found["enable.auto.commit"] == "false"
     assert found["enable.auto.offset.store"] == "false"
@@ -34,12 +34,12 @@ def test_the_promises_rest_on_properties_that_a_user_cannot_change() -> None:
     assert found["group.id"] == "cdp-copilot"
 
 
-def test_defaults_give_way_to_the_user() -> None:
+def test_user_overrides_defaults() -> None:
     assert effective(USABLE)["isolation.level"] == "read_committed"
     assert effective({**USABLE, "isolation.level": "read_uncommitted"})["isolation.level"] == "read_uncommitted"
 
 
-def test_a_group_of_the_new_protocol_gets_nothing_that_librdkafka_would_refuse() -> None:
+def test_new_protocol_omits_properties_that_librdkafka_rejects() -> None:
     properties = {**USABLE, "group.protocol": "consumer"}
     assert "partition.assignment.strategy" not in effective(properties)
     assert complaints(properties) == []
@@ -54,7 +54,7 @@ def test_a_group_of_the_new_protocol_gets_nothing_that_librdkafka_would_refuse()
         ({"group.protocol": "consumer"}, True),
     ],
 )
-def test_partitions_come_one_by_one_unless_the_protocol_is_eager(properties: dict[str, str], incremental: bool) -> None:
+def test_assignment_is_incremental_unless_eager(properties: dict[str, str], incremental: bool) -> None:
     assert is_incremental(properties) is incremental
 
 
@@ -62,57 +62,57 @@ def test_partitions_come_one_by_one_unless_the_protocol_is_eager(properties: dic
     "name",
     ["group.id", "enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset", "statistics.interval.ms"],
 )
-def test_each_refused_property_gets_its_sentence(name: str) -> None:
-    (said,) = reserved_complaints({**USABLE, name: "x"})
-    assert said.startswith(f"{name}: may not be set: ")
+def test_each_reserved_property_has_a_complaint(name: str) -> None:
+    (message,) = reserved_complaints({**USABLE, name: "x"})
+    assert message.startswith(f"{name}: may not be set: ")
 
 
-def test_the_new_protocol_refuses_three_more() -> None:
+def test_new_protocol_reserves_three_more_properties() -> None:
     extra = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500", "partition.assignment.strategy": "range"}
     assert reserved_complaints(extra) == []
     assert len(reserved_complaints({**extra, "group.protocol": "consumer"})) == 3
     assert len(complaints({**extra, "group.protocol": "consumer"})) == 3
 
 
-def test_librdkafkas_own_objections_are_all_told_at_once() -> None:
+def test_librdkafka_errors_are_reported_all_at_once() -> None:
     found = complaints({**USABLE, "no.such.thing": "1", "fetch.wait.max.ms": "soon", "group.id": "x"})
     assert len(found) == 3
     assert found[0].startswith("group.id")
-    assert any("no.such.thing" in said for said in found)
-    assert any("fetch.wait.max.ms" in said for said in found)
+    assert any("no.such.thing" in message for message in found)
+    assert any("fetch.wait.max.ms" in message for message in found)
 
 
-def test_contradictions_between_properties_are_told_once() -> None:
-    (said,) = complaints({**USABLE, "session.timeout.ms": "60000", "max.poll.interval.ms": "30000"})
-    assert "max.poll.interval.ms" in said
+def test_contradictory_properties_are_reported_once() -> None:
+    (message,) = complaints({**USABLE, "session.timeout.ms": "60000", "max.poll.interval.ms": "30000"})
+    assert "max.poll.interval.ms" in message
 
 
-def test_an_objection_that_names_no_property_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = list[object]()
+def test_error_without_a_property_name_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = list[object]()
 
-    def objecting(client: object, _: dict[str, str]) -> str:
-        asked.append(client)
+    def failing(client: object, _: dict[str, str]) -> str:
+        clients.append(client)
         return "out of everything"
 
-    monkeypatch.setattr("consumer.kafka.properties._client_error", objecting)
+    monkeypatch.setattr("consumer.kafka.properties._client_error", failing)
     assert complaints(USABLE) == ["out of everything"]
-    assert asked == [Consumer, Producer], "each would say the same for ever"
+    assert clients == [Consumer, Producer], "each would say the same for ever"
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("retries", "0"), ("message.timeout.ms", "1"), ("queuing.strategy", "lifo"), ("linger.ms", "40000")],
 )
-def test_what_only_the_producer_of_dead_letters_cannot_run_with_is_told_before_it_falls(name: str, value: str) -> None:
+def test_errors_of_the_dead_letter_producer_are_reported(name: str, value: str) -> None:
     Consumer(effective({**USABLE, name: value}), logger=logging.getLogger("unheard")).close()  # it has no objection
-    (said,) = complaints({**USABLE, name: value})
-    assert f"`{name}`" in said
-    assert said.endswith(" (for the dead-letter producer)")
+    (message,) = complaints({**USABLE, name: value})
+    assert f"`{name}`" in message
+    assert message.endswith(" (for the dead-letter producer)")
 
 
-def test_letters_are_not_written_in_transactions_and_their_reports_are_not_to_be_had_less() -> None:
+def test_transactions_and_error_only_reports_are_reserved() -> None:
     found = complaints({**USABLE, "transactional.id": "x", "delivery.report.only.error": "true"})
-    assert [said.partition(": may not be set: ")[0] for said in found] == [
+    assert [message.partition(": may not be set: ")[0] for message in found] == [
         "transactional.id",
         "delivery.report.only.error",
     ]
@@ -122,44 +122,44 @@ def test_letters_are_not_written_in_transactions_and_their_reports_are_not_to_be
     "name",
     ["stats_cb", "error_cb", "throttle_cb", "oauth_cb", "on_commit", "on_delivery", "logger", "default.topic.config"],
 )
-def test_what_the_python_client_takes_for_an_object_of_its_own_is_a_complaint_and_no_exception(name: str) -> None:
-    (said,) = complaints({**USABLE, name: "print"})
-    assert said.startswith(f"{name}: may not be set: ")
+def test_callback_properties_are_a_complaint_and_no_exception(name: str) -> None:
+    (message,) = complaints({**USABLE, name: "print"})
+    assert message.startswith(f"{name}: may not be set: ")
 
 
 @pytest.mark.parametrize("value", ["a\0b", "a\ud800"])
-def test_a_value_that_the_client_would_cut_or_fall_over_is_a_complaint(value: str) -> None:
+def test_value_with_an_impossible_character_is_a_complaint(value: str) -> None:
     assert complaints({**USABLE, "client.id": value}) == ["client.id: holds a character that no property can have"]
 
 
-def test_what_both_clients_say_is_told_once() -> None:
-    (said,) = complaints({**USABLE, "security.protocol": "ssl", "ssl.key.pem": "no key"})
-    assert "PEM" in said
+def test_error_of_both_clients_is_reported_once() -> None:
+    (message,) = complaints({**USABLE, "security.protocol": "ssl", "ssl.key.pem": "no key"})
+    assert "PEM" in message
 
 
-def test_the_client_says_its_version() -> None:
+def test_librdkafka_version_is_a_number() -> None:
     assert librdkafka_version().split(".")[0].isdigit()
 
 
-def test_good_properties_are_not_complained_of() -> None:
+def test_good_properties_have_no_complaint() -> None:
     assert complaints(USABLE) == []
 
 
-def test_times_come_from_the_properties_or_from_the_defaults() -> None:
+def test_times_come_from_properties_or_defaults() -> None:
     assert (session_timeout_s({}, 9), max_poll_interval_s({}), commit_timeout_s({})) == (45, 300, 10)
     assert session_timeout_s({"session.timeout.ms": "6000"}, 9) == 6
     assert session_timeout_s({"group.protocol": "consumer"}, 9) == 9, "the brokers have it, and tell nobody"
     assert max_poll_interval_s({"max.poll.interval.ms": "soon"}) == 300
 
 
-def test_a_letter_is_acknowledged_by_all_whatever_the_user_says() -> None:
+def test_producer_always_uses_acks_all() -> None:
     found = producer_properties({**USABLE, "acks": "0", "group.id": "x", "fetch.min.bytes": "1", "sasl.username": "u"})
     assert (found["acks"], found["enable.idempotence"]) == ("all", "true")
     assert found["sasl.username"] == "u"
     assert not {"group.id", "fetch.min.bytes"} & found.keys()
 
 
-def test_a_subscription_is_of_names_and_patterns() -> None:
+def test_subscription_matches_names_and_patterns() -> None:
     topics = ("shop.orders", "^shop[.]customers[.].*", "^[broken")
     assert matches(topics, "shop.orders")
     assert matches(topics, "shop.customers.eu")

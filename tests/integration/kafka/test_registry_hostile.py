@@ -26,14 +26,14 @@ from tests.integration.delivery.test_hostile_answers import listening
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 GOOD = says(b'{"schema":"\\"int\\""}')
-PATIENT_S = 20.0
-HASTY_S = 0.2
-MOST_BYTES = 60_000_000
+LONG_S = 20.0
+SHORT_S = 0.2
+MAX_BYTES = 60_000_000
 """An answer at its limit, a few times: read, decoded, and its JSON made into values."""
 
 
 @asynccontextmanager
-async def asked(url: str, timeout_s: float, **more: object) -> AsyncIterator[RegistryClient]:
+async def registry_at(url: str, timeout_s: float, **more: object) -> AsyncIterator[RegistryClient]:
     """Ask at this address; at the end close what is connected, which a service leaves to its end."""
     registry = RegistryClient({"url": url, "retries.wait.ms": 1, "retries.max.wait.ms": 1, **more}, timeout_s)
     try:
@@ -46,13 +46,13 @@ async def asked(url: str, timeout_s: float, **more: object) -> AsyncIterator[Reg
         registry._client.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
 
-async def ask(serve: bytes | Serve, timeout_s: float) -> tuple[LookupResult, LookupResult]:
+async def fetch_bad_then_good(serve: bytes | Serve, timeout_s: float) -> tuple[LookupResult, LookupResult]:
     """Ask for schema 1, which is answered like this, then for schema 2, which is answered well."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            asked = await reader.readuntil(b"\r\n\r\n")
-            if b"/schemas/ids/2" in asked:
+            registry_at = await reader.readuntil(b"\r\n\r\n")
+            if b"/schemas/ids/2" in registry_at:
                 writer.write(GOOD)
             elif isinstance(serve, bytes):
                 writer.write(serve)
@@ -60,23 +60,23 @@ async def ask(serve: bytes | Serve, timeout_s: float) -> tuple[LookupResult, Loo
                 await serve(reader, writer)
             await writer.drain()
 
-    async with listening(handle) as url, asked(url, timeout_s) as registry:
-        return await registry.fetch(1), await found(registry, 2)
+    async with listening(handle) as url, registry_at(url, timeout_s) as registry:
+        return await registry.fetch(1), await fetch_until_reachable(registry, 2)
 
 
-async def found(registry: RegistryClient, number: int) -> LookupResult:
+async def fetch_until_reachable(registry: RegistryClient, number: int) -> LookupResult:
     """Ask until there is an answer: a hasty question may be too hasty for a slow machine."""
-    while isinstance(answer := await registry.fetch(number), RegistryUnreachable):
+    while isinstance(json_response := await registry.fetch(number), RegistryUnreachable):
         pass
-    return answer
+    return json_response
 
 
-def answer(document: object) -> bytes:
+def json_response(document: object) -> bytes:
     """Return a well-formed answer."""
     return says(json.dumps(document).encode())
 
 
-def refers(name: object, subject: object) -> dict[str, object]:
+def reference(name: object, subject: object) -> dict[str, object]:
     """Return a reference."""
     return {"name": name, "subject": subject, "version": 1}
 
@@ -88,18 +88,18 @@ HOSTILE: dict[str, bytes | Serve] = {
     "a redirect": says(b"", b"302 Found", b"location: http://127.0.0.1:1/secret"),
     "truncated JSON": says(b'{"schema":"secret'),
     "a hundred thousand levels": says(b"[" * 100_000),
-    "a list": answer([1]),
-    "a number": answer(5),
-    "a schema that is a number": answer({"schema": 5}),
-    "a schema that is an object": answer({"schema": {"type": "secret"}}),
-    "a schema that is empty": answer({"schema": ""}),
-    "a schema that is null": answer({"schema": None}),
-    "references that are text": answer({"schema": '"A"', "references": "secret"}),
-    "references that are numbers": answer({"schema": '"A"', "references": [1, 2]}),
-    "references in a circle": answer(
-        {"subject": "a", "version": 1, "id": 1, "schema": '"A"', "references": [refers("a", "a")]}
+    "a list": json_response([1]),
+    "a number": json_response(5),
+    "a schema that is a number": json_response({"schema": 5}),
+    "a schema that is an object": json_response({"schema": {"type": "secret"}}),
+    "a schema that is empty": json_response({"schema": ""}),
+    "a schema that is null": json_response({"schema": None}),
+    "references that are text": json_response({"schema": '"A"', "references": "secret"}),
+    "references that are numbers": json_response({"schema": '"A"', "references": [1, 2]}),
+    "references in a circle": json_response(
+        {"subject": "a", "version": 1, "id": 1, "schema": '"A"', "references": [reference("a", "a")]}
     ),
-    "a reference of no text": answer({"schema": '"A"', "references": [refers(["a"], "a")]}),
+    "a reference of no text": json_response({"schema": '"A"', "references": [reference(["a"], "a")]}),
     "100 MB": endless(head(b"content-length: 100000000"), b" " * 65_536),
     "no end": endless(head(), b" " * 65_536),
     "chunks without an end": endless(chunked(b""), b"2\r\n  \r\n" * 10_000),
@@ -117,31 +117,32 @@ SLOW = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_an_answer_that_is_none_is_unreachable_in_bounded_memory_and_quotes_nothing(name: str) -> None:
+def test_hostile_response_is_unreachable_in_bounded_memory(name: str) -> None:
+    """Nothing of it is quoted."""
     tracemalloc.start()
     try:
-        first, second = asyncio.run(ask(HOSTILE[name], PATIENT_S))
+        first, second = asyncio.run(fetch_bad_then_good(HOSTILE[name], LONG_S))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert isinstance(first, RegistryUnreachable), first
     assert "secret" not in first.detail
     assert second == SchemaFound('"int"')
-    assert peak < MOST_BYTES
+    assert peak < MAX_BYTES
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_an_answer_that_never_ends_is_unreachable_and_leaves_no_thread_behind(name: str) -> None:
+def test_endless_response_is_unreachable_and_leaves_no_thread(name: str) -> None:
     async def run() -> None:
-        first, second = await ask(SLOW[name], HASTY_S)
+        first, second = await fetch_bad_then_good(SLOW[name], SHORT_S)
         assert isinstance(first, RegistryUnreachable), first
         assert second == SchemaFound('"int"')
 
     asyncio.run(run())
-    assert_no_thread_is_left()
+    assert_no_thread_left()
 
 
-def assert_no_thread_is_left() -> None:
+def assert_no_thread_left() -> None:
     """Wait for what ends by itself."""
     for thread in threading.enumerate():
         if thread.name.startswith("schema"):
@@ -149,37 +150,39 @@ def assert_no_thread_is_left() -> None:
             assert not thread.is_alive()
 
 
-def test_eight_questions_that_are_never_answered_keep_no_place_for_ever() -> None:
+def test_eight_unanswered_lookups_free_their_slots() -> None:
     async def run() -> list[LookupResult]:
         trickle = SLOW["a head that trickles"]
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            asked = await reader.readuntil(b"\r\n\r\n")
-            if b"/schemas/ids/99" in asked:
+            registry_at = await reader.readuntil(b"\r\n\r\n")
+            if b"/schemas/ids/99" in registry_at:
                 writer.write(GOOD)
                 await writer.drain()
             else:
                 await trickle(reader, writer)
 
-        async with listening(handle) as url, asked(url, HASTY_S) as registry:
-            return await asyncio.gather(*(registry.fetch(number) for number in range(8)), found(registry, 99))
+        async with listening(handle) as url, registry_at(url, SHORT_S) as registry:
+            return await asyncio.gather(
+                *(registry.fetch(number) for number in range(8)), fetch_until_reachable(registry, 99)
+            )
 
     *bad, good = asyncio.run(run())
     assert all(isinstance(each, RegistryUnreachable) for each in bad)
     assert good == SchemaFound('"int"')
 
 
-def test_a_schema_of_ten_megabytes_is_not_taken_and_one_that_cannot_be_read_is_a_fault() -> None:
-    large, _ = asyncio.run(ask(answer({"schema": '"' + "x" * 10_000_000 + '"'}), PATIENT_S))
+def test_ten_megabytes_are_unreachable_and_two_are_a_fault() -> None:
+    large, _ = asyncio.run(fetch_bad_then_good(json_response({"schema": '"' + "x" * 10_000_000 + '"'}), LONG_S))
     assert isinstance(large, RegistryUnreachable)
-    less, _ = asyncio.run(ask(answer({"schema": '"' + "x" * 2_000_000 + '"'}), PATIENT_S))
+    less, _ = asyncio.run(fetch_bad_then_good(json_response({"schema": '"' + "x" * 2_000_000 + '"'}), LONG_S))
     assert isinstance(less, SchemaFound)
     fault = read_schema(less.schema_text, less.references)
     assert isinstance(fault, Fault)
     assert "longer than" in fault.detail
 
 
-def test_an_unknown_schema_is_still_unknown_among_lies() -> None:
+def test_unknown_schema_stays_unknown_in_a_hostile_registry() -> None:
     said = json.dumps({"error_code": 40403, "message": "x" * 1_000_000}).encode()
-    first, _ = asyncio.run(ask(says(said, b"404 Not Found"), PATIENT_S))
+    first, _ = asyncio.run(fetch_bad_then_good(says(said, b"404 Not Found"), LONG_S))
     assert first == SchemaUnknown()

@@ -12,15 +12,15 @@ from tests.integration.delivery.hostile import endless, head, trickling
 from tests.integration.delivery.test_hostile_answers import listening
 from tests.integration.kafka.test_registry_hostile import (
     GOOD,
-    HASTY_S,
-    PATIENT_S,
+    LONG_S,
+    SHORT_S,
     SLOW,
     Serve,
-    answer,
-    asked,
-    assert_no_thread_is_left,
-    found,
-    refers,
+    assert_no_thread_left,
+    fetch_until_reachable,
+    json_response,
+    reference,
+    registry_at,
 )
 
 MANY = 30
@@ -29,43 +29,43 @@ TRICKLE = trickling(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n")
 
 def version(number: int) -> bytes:
     """Return what is answered of a schema that others refer to."""
-    return answer({"subject": f"s{number}", "version": 1, "id": 100 + number, "schema": '"int"'})
+    return json_response({"subject": f"s{number}", "version": 1, "id": 100 + number, "schema": '"int"'})
 
 
-def test_many_references_each_answered_well_but_slowly_are_all_had_in_the_end() -> None:
+def test_many_slow_references_are_all_fetched() -> None:
     async def run() -> LookupResult:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while True:
-                asked = await reader.readuntil(b"\r\n\r\n")
+                registry_at = await reader.readuntil(b"\r\n\r\n")
                 await asyncio.sleep(0.1)
-                if b"/schemas/ids/1 " in asked:
-                    references = [refers(f"n{number}", f"s{number}") for number in range(MANY)]
-                    writer.write(answer({"schema": '"int"', "references": references}))
+                if b"/schemas/ids/1 " in registry_at:
+                    references = [reference(f"n{number}", f"s{number}") for number in range(MANY)]
+                    writer.write(json_response({"schema": '"int"', "references": references}))
                 else:
-                    writer.write(version(int(asked.split(b"/subjects/s")[1].split(b"/")[0])))
+                    writer.write(version(int(registry_at.split(b"/subjects/s")[1].split(b"/")[0])))
                 await writer.drain()
 
-        async with listening(handle) as url, asked(url, PATIENT_S) as registry:
+        async with listening(handle) as url, registry_at(url, LONG_S) as registry:
             registry.limits.response_s = MANY * 0.1 - 0.5  # all of them together take longer, each by itself does not
             async with asyncio.timeout(60):
-                return await found(registry, 1)
+                return await fetch_until_reachable(registry, 1)
 
     assert asyncio.run(run()) == SchemaFound('"int"', {f"n{number}": '"int"' for number in range(MANY)})
 
 
-def test_a_question_that_is_given_up_takes_nothing_from_the_others_under_way() -> None:
+def test_abandoned_lookup_does_not_affect_others_in_flight() -> None:
     async def run() -> tuple[LookupResult, LookupResult, LookupResult]:
         trickles, waits, given_up = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while True:
-                asked = await reader.readuntil(b"\r\n\r\n")
-                if b"/schemas/ids/1 " in asked:
+                registry_at = await reader.readuntil(b"\r\n\r\n")
+                if b"/schemas/ids/1 " in registry_at:
                     trickles.set()
                     await TRICKLE(reader, writer)
-                elif b"/schemas/ids/2 " in asked:
-                    writer.write(answer({"schema": '"int"', "references": [refers("n7", "s7")]}))
-                elif b"/schemas/ids/3 " in asked:
+                elif b"/schemas/ids/2 " in registry_at:
+                    writer.write(json_response({"schema": '"int"', "references": [reference("n7", "s7")]}))
+                elif b"/schemas/ids/3 " in registry_at:
                     writer.write(GOOD)
                 else:
                     waits.set()
@@ -73,7 +73,7 @@ def test_a_question_that_is_given_up_takes_nothing_from_the_others_under_way() -
                     writer.write(version(7))
                 await writer.drain()
 
-        async with listening(handle) as url, asked(url, PATIENT_S) as registry:
+        async with listening(handle) as url, registry_at(url, LONG_S) as registry:
             registry.limits.response_s = 2.0
             bad = asyncio.create_task(registry.fetch(1))
             await trickles.wait()
@@ -89,7 +89,7 @@ def test_a_question_that_is_given_up_takes_nothing_from_the_others_under_way() -
     assert isinstance(first, RegistryUnreachable)
     assert second == SchemaFound('"int"', {"n7": '"int"'})
     assert third == SchemaFound('"int"')
-    assert_no_thread_is_left()
+    assert_no_thread_left()
 
 
 ILL: dict[str, tuple[Serve, int, Mapping[str, object]]] = {
@@ -101,7 +101,7 @@ ILL: dict[str, tuple[Serve, int, Mapping[str, object]]] = {
 
 
 @pytest.mark.parametrize("name", ILL)
-def test_the_last_address_is_reached_whatever_those_before_it_do(name: str) -> None:
+def test_last_address_is_reached_whatever_the_others_do(name: str) -> None:
     serve, addresses, more = ILL[name]
 
     async def ill(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,16 +118,16 @@ def test_the_last_address_is_reached_whatever_those_before_it_do(name: str) -> N
         async with (
             listening(ill) as first,
             listening(well) as last,
-            asked(",".join([*[first] * addresses, last]), HASTY_S, **more) as registry,
+            registry_at(",".join([*[first] * addresses, last]), SHORT_S, **more) as registry,
             asyncio.timeout(120),
         ):
-            registry.limits.response_s = 3 * HASTY_S
-            return await found(registry, 1)
+            registry.limits.response_s = 3 * SHORT_S
+            return await fetch_until_reachable(registry, 1)
 
     assert asyncio.run(run()) == SchemaFound('"int"')
 
 
-def test_schemas_for_which_the_registry_hangs_keep_no_place_from_one_that_was_never_asked_for() -> None:
+def test_retried_lookups_leave_slots_for_new_schemas() -> None:
     async def run() -> tuple[LookupResult, list[LookupResult]]:
         asked_again, at_last = asyncio.Event(), asyncio.Event()
         asked_for = list[bytes]()
@@ -139,14 +139,14 @@ def test_schemas_for_which_the_registry_hangs_keep_no_place_from_one_that_was_ne
                 if path.endswith(b"/99") or at_last.is_set():
                     writer.write(GOOD)
                 elif asked_for.count(path) == 1:
-                    writer.write(answer({}))
+                    writer.write(json_response({}))
                 else:
                     asked_again.set()
                     await at_last.wait()
                     writer.write(GOOD)
                 await writer.drain()
 
-        async with listening(handle) as url, asked(url, 100.0) as registry:
+        async with listening(handle) as url, registry_at(url, 100.0) as registry:
             missed = await asyncio.gather(*(registry.fetch(number) for number in range(12)))
             assert all(isinstance(each, RegistryUnreachable) for each in missed)
             again = [asyncio.create_task(registry.fetch(number)) for number in range(12)]

@@ -18,7 +18,14 @@ import trustme
 from consumer.kafka.schema_registry.client import LookupResult, RegistryUnreachable, SchemaFound
 from tests.integration.delivery.hostile import trickling
 from tests.integration.delivery.test_hostile_answers import listening
-from tests.integration.kafka.test_registry_hostile import GOOD, SLOW, Serve, asked, assert_no_thread_is_left, found
+from tests.integration.kafka.test_registry_hostile import (
+    GOOD,
+    SLOW,
+    Serve,
+    assert_no_thread_left,
+    fetch_until_reachable,
+    registry_at,
+)
 
 TRICKLE = SLOW["a head that trickles"]
 BEFORE_TLS: dict[str, Serve] = {
@@ -50,8 +57,8 @@ class Secure:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.callers.append(writer.get_extra_info("peername")[1])
             while True:
-                asked = await reader.readuntil(b"\r\n\r\n")
-                if f"{path} ".encode() in asked:
+                registry_at = await reader.readuntil(b"\r\n\r\n")
+                if f"{path} ".encode() in registry_at:
                     await serve(reader, writer)
                 writer.write(GOOD)
                 await writer.drain()
@@ -104,15 +111,15 @@ def waiting(end: socket.socket) -> bytes:
         return b""
 
 
-def test_what_trickles_past_its_time_is_left_by_its_own_thread_which_touches_no_strangers_socket(
+def test_late_trickle_ends_in_its_thread_and_spares_other_sockets(
     secure: Secure,
 ) -> None:
     async def run() -> tuple[LookupResult, LookupResult, list[bytes]]:
         async with (
             secure.serving(TRICKLE) as url,
-            asked(url, 5.0, **{"ssl.ca.location": secure.authorities}) as registry,
+            registry_at(url, 5.0, **{"ssl.ca.location": secure.authorities}) as registry,
         ):
-            assert await found(registry, 2) == SchemaFound(
+            assert await fetch_until_reachable(registry, 2) == SchemaFound(
                 '"int"'
             )  # so that a connection is there, and its number known
             registry.limits.response_s = 2.0
@@ -122,12 +129,12 @@ def test_what_trickles_past_its_time_is_left_by_its_own_thread_which_touches_no_
             async with asyncio.timeout(60):
                 await closed(number)
             pairs = strangers(number)
-            await asyncio.to_thread(assert_no_thread_is_left)
+            await asyncio.to_thread(assert_no_thread_left)
             read = [waiting(end) for pair in pairs for end in pair]
             for pair in pairs:
                 for end in pair:
                     end.close()
-            return first, await found(registry, 2), read
+            return first, await fetch_until_reachable(registry, 2), read
 
     first, second, read = asyncio.run(run())
     assert isinstance(first, RegistryUnreachable)
@@ -136,38 +143,38 @@ def test_what_trickles_past_its_time_is_left_by_its_own_thread_which_touches_no_
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_what_never_ends_over_tls_is_unreachable_and_leaves_no_thread_behind(secure: Secure, name: str) -> None:
+def test_endless_tls_response_is_unreachable_and_leaves_no_thread(secure: Secure, name: str) -> None:
     async def run() -> LookupResult:
         async with (
             secure.serving(SLOW[name]) as url,
-            asked(url, ENDLESS_S, **{"ssl.ca.location": secure.authorities}) as registry,
+            registry_at(url, ENDLESS_S, **{"ssl.ca.location": secure.authorities}) as registry,
         ):
             registry.limits.response_s = 0.5
-            answer = await registry.fetch(1)
-            await asyncio.to_thread(assert_no_thread_is_left)
-            return answer
+            json_response = await registry.fetch(1)
+            await asyncio.to_thread(assert_no_thread_left)
+            return json_response
 
     assert isinstance(asyncio.run(run()), RegistryUnreachable)
 
 
 @pytest.mark.parametrize("name", BEFORE_TLS)
-def test_a_handshake_that_never_ends_is_unreachable_and_leaves_no_thread_behind(secure: Secure, name: str) -> None:
+def test_endless_handshake_is_unreachable_and_leaves_no_thread(secure: Secure, name: str) -> None:
     async def run() -> LookupResult:
         more = {"ssl.ca.location": secure.authorities}
         async with (
             listening(BEFORE_TLS[name]) as url,
-            asked(url.replace("http", "https"), ENDLESS_S, **more) as registry,
+            registry_at(url.replace("http", "https"), ENDLESS_S, **more) as registry,
         ):
             registry.limits.response_s = 0.5
-            answer = await registry.fetch(1)
-            await asyncio.to_thread(assert_no_thread_is_left)
-            return answer
+            json_response = await registry.fetch(1)
+            await asyncio.to_thread(assert_no_thread_left)
+            return json_response
 
     assert isinstance(asyncio.run(run()), RegistryUnreachable)
 
 
 @pytest.mark.parametrize("by", ["the property", "the environment"])
-def test_a_proxy_that_never_ends_its_answer_is_bounded_too(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+def test_endless_proxy_response_is_bounded(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
     calls = list[bytes]()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -181,17 +188,17 @@ def test_a_proxy_that_never_ends_its_answer_is_bounded_too(monkeypatch: pytest.M
                     monkeypatch.delenv(name, raising=False)
                 monkeypatch.setenv("http_proxy", proxy)
             more = {"proxy": proxy} if by == "the property" else {}
-            async with asked("http://registry.invalid", ENDLESS_S, **more) as registry:
+            async with registry_at("http://registry.invalid", ENDLESS_S, **more) as registry:
                 registry.limits.response_s = 0.5
-                answer = await registry.fetch(1)
-                await asyncio.to_thread(assert_no_thread_is_left)
-                return answer
+                json_response = await registry.fetch(1)
+                await asyncio.to_thread(assert_no_thread_left)
+                return json_response
 
     assert isinstance(asyncio.run(run()), RegistryUnreachable)
     assert len(calls) == 1
 
 
-def test_what_no_bound_reaches_costs_a_question_its_answer_and_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lookup_past_all_limits_is_given_up_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     resolved = threading.Event()
 
     def stuck(*_: object) -> LookupResult:
@@ -200,11 +207,11 @@ def test_what_no_bound_reaches_costs_a_question_its_answer_and_no_place(monkeypa
 
     async def run() -> LookupResult:
         monkeypatch.setattr("consumer.kafka.schema_registry.client._fetch", stuck)
-        async with asked("http://127.0.0.1:1", ENDLESS_S) as registry:
+        async with registry_at("http://127.0.0.1:1", ENDLESS_S) as registry:
             registry.limits.response_s, registry.limits.grace_s = 0.05, 0.05
-            answer = await registry.fetch(1)
+            json_response = await registry.fetch(1)
             resolved.set()
-            await asyncio.to_thread(assert_no_thread_is_left)
-            return answer
+            await asyncio.to_thread(assert_no_thread_left)
+            return json_response
 
     assert asyncio.run(run()) == RegistryUnreachable("no complete response within 0.05 s")

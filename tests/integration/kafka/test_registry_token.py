@@ -25,15 +25,15 @@ from tests.integration.delivery.hostile import endless, head, says
 from tests.integration.delivery.test_hostile_answers import listening
 from tests.integration.kafka.test_registry_hostile import (
     GOOD,
-    HASTY_S,
-    MOST_BYTES,
-    PATIENT_S,
+    LONG_S,
+    MAX_BYTES,
+    SHORT_S,
     SLOW,
     Serve,
-    answer,
-    asked,
-    assert_no_thread_is_left,
-    found,
+    assert_no_thread_left,
+    fetch_until_reachable,
+    json_response,
+    registry_at,
 )
 from tests.integration.kafka.test_registry_tls import ENDLESS_S, Secure
 
@@ -68,7 +68,7 @@ class World:
         await reader.readuntil(b"\r\n\r\n")
         self.tokens += 1
         if self.endpoint is None:
-            writer.write(answer({"access_token": f"t{self.tokens}", "token_type": "bearer", "expires_in": 3600}))
+            writer.write(json_response({"access_token": f"t{self.tokens}", "token_type": "bearer", "expires_in": 3600}))
         elif isinstance(self.endpoint, bytes):
             writer.write(self.endpoint)
         else:
@@ -76,17 +76,17 @@ class World:
         await writer.drain()
 
     @asynccontextmanager
-    async def asked(self, timeout_s: float) -> AsyncIterator[RegistryClient]:
+    async def registry_at(self, timeout_s: float) -> AsyncIterator[RegistryClient]:
         async with (
             listening(self.registry) as url,
             listening(self.issuer) as issuer,
-            asked(url, timeout_s, **oauth(issuer)) as registry,
+            registry_at(url, timeout_s, **oauth(issuer)) as registry,
         ):
             yield registry
 
     def ask_once(self) -> LookupResult:
         async def run() -> LookupResult:
-            async with self.asked(PATIENT_S) as registry:
+            async with self.registry_at(LONG_S) as registry:
                 return await registry.fetch(1)
 
         return asyncio.run(run())
@@ -120,22 +120,22 @@ def traced() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_a_token_that_never_comes_leaves_no_thread_behind_and_is_had_once_it_does(world: World, name: str) -> None:
+def test_endless_token_response_leaves_no_thread_and_is_retried(world: World, name: str) -> None:
     async def run() -> tuple[LookupResult, LookupResult]:
         world.endpoint = SLOW[name]
-        async with world.asked(HASTY_S) as registry:
+        async with world.registry_at(SHORT_S) as registry:
             registry.limits.response_s = 0.3
             first = await registry.fetch(1)
-            await asyncio.to_thread(assert_no_thread_is_left)
-            world.endpoint, registry.limits.response_s = None, PATIENT_S
-            return first, await found(registry, 1)
+            await asyncio.to_thread(assert_no_thread_left)
+            world.endpoint, registry.limits.response_s = None, LONG_S
+            return first, await fetch_until_reachable(registry, 1)
 
     first, second = asyncio.run(run())
     assert isinstance(first, RegistryUnreachable)
     assert second == SchemaFound('"int"')
 
 
-def test_a_token_that_trickles_over_tls_leaves_no_thread_behind(
+def test_token_trickling_over_tls_leaves_no_thread(
     world: World, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secure = Secure(tmp_path_factory.mktemp("authority"))
@@ -145,12 +145,12 @@ def test_a_token_that_trickles_over_tls_leaves_no_thread_behind(
         async with (
             listening(world.registry) as url,
             secure.serving(SLOW["a body that trickles"], "/token") as issuer,
-            asked(url, ENDLESS_S, **oauth(issuer)) as registry,
+            registry_at(url, ENDLESS_S, **oauth(issuer)) as registry,
         ):
             registry.limits.response_s = 0.5
-            answer = await registry.fetch(1)
-            await asyncio.to_thread(assert_no_thread_is_left)
-            return answer
+            json_response = await registry.fetch(1)
+            await asyncio.to_thread(assert_no_thread_left)
+            return json_response
 
     assert asyncio.run(run()) == RegistryUnreachable("the token endpoint returned no token")
     assert secure.callers
@@ -158,31 +158,31 @@ def test_a_token_that_trickles_over_tls_leaves_no_thread_behind(
 
 @pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("first", [head(), b"HTTP/1.1 401 Unauthorized\r\n\r\n"])
-def test_a_token_without_an_end_takes_bounded_memory(world: World, first: bytes) -> None:
+def test_endless_token_takes_bounded_memory(world: World, first: bytes) -> None:
     world.endpoint = endless(first, b" " * 65_536)
     assert not isinstance(world.ask_once(), SchemaFound)
     assert world.tokens == 2
-    assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
+    assert tracemalloc.get_traced_memory()[1] < MAX_BYTES
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "401 Unauthorized", "403 Forbidden"])
 @pytest.mark.parametrize("body", [b'{"error":"invalid_client","error_description":"secret"}', b"{}", b"<html>secret"])
-def test_an_endpoint_that_refuses_our_credentials_is_told_as_that(world: World, status: str, body: bytes) -> None:
+def test_rejected_client_credentials_are_unauthorized(world: World, status: str, body: bytes) -> None:
     world.endpoint = says(body, status.encode())
     assert world.ask_once() == RegistryUnauthorized(f"the token endpoint responded with HTTP {status[:3]}")
     assert world.authorizations == []
 
 
 @pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "429 Too Many Requests", "503 Service Unavailable"])
-def test_an_endpoint_that_merely_gives_no_token_is_unreachable(world: World, status: str) -> None:
+def test_endpoint_without_a_token_is_unreachable(world: World, status: str) -> None:
     world.endpoint = says(b"<html>secret", status.encode())
     assert world.ask_once() == RegistryUnreachable("the token endpoint returned no token")
 
 
-def test_an_endpoint_that_refused_and_is_gone_now_is_unreachable(world: World) -> None:
+def test_endpoint_gone_after_a_rejection_is_unreachable(world: World) -> None:
     async def run() -> tuple[LookupResult, LookupResult]:
         world.endpoint = says(b"{}", b"401 Unauthorized")
-        async with world.asked(PATIENT_S) as registry:
+        async with world.registry_at(LONG_S) as registry:
             first = await registry.fetch(1)
             world.endpoint = b""  # it closes without an answer
             return first, await registry.fetch(1)
@@ -192,9 +192,9 @@ def test_an_endpoint_that_refused_and_is_gone_now_is_unreachable(world: World) -
     assert isinstance(second, RegistryUnreachable)
 
 
-def test_a_token_that_the_registry_takes_no_more_is_fetched_anew_before_its_time(world: World) -> None:
+def test_rejected_token_is_renewed_before_it_expires(world: World) -> None:
     async def run() -> tuple[LookupResult, LookupResult]:
-        async with world.asked(PATIENT_S) as registry:
+        async with world.registry_at(LONG_S) as registry:
             first = await registry.fetch(1)
             world.takes = lambda said: said != "Bearer t1"
             return first, await registry.fetch(2)
@@ -204,14 +204,14 @@ def test_a_token_that_the_registry_takes_no_more_is_fetched_anew_before_its_time
     assert world.tokens == 2
 
 
-def test_a_registry_that_refuses_every_token_is_asked_with_one_more_and_no_further(world: World) -> None:
+def test_registry_rejecting_every_token_gets_one_renewed_token(world: World) -> None:
     world.takes = lambda _: False
     assert world.ask_once() == RegistryUnauthorized("HTTP 401, code 401")
     assert world.authorizations == ["Bearer t1", "Bearer t2"]
     assert world.tokens == 2
 
 
-def test_a_token_that_is_refused_and_cannot_be_had_anew_is_the_endpoints_trouble(world: World) -> None:
+def test_failed_renewal_is_reported_for_the_token_endpoint(world: World) -> None:
     def refuse(_: str) -> bool:
         world.endpoint = says(b"{}", b"400 Bad Request")
         return False
@@ -221,7 +221,7 @@ def test_a_token_that_is_refused_and_cannot_be_had_anew_is_the_endpoints_trouble
     assert world.authorizations == ["Bearer t1"]
 
 
-def test_a_token_that_stands_in_the_configuration_is_asked_with_once(world: World) -> None:
+def test_static_token_is_tried_once(world: World) -> None:
     world.takes = lambda _: False
     fixed = {
         "bearer.auth.credentials.source": "STATIC_TOKEN",
@@ -230,7 +230,7 @@ def test_a_token_that_stands_in_the_configuration_is_asked_with_once(world: Worl
     }
 
     async def run() -> LookupResult:
-        async with listening(world.registry) as url, asked(url, PATIENT_S, **fixed) as registry:
+        async with listening(world.registry) as url, registry_at(url, LONG_S, **fixed) as registry:
             return await registry.fetch(1)
 
     assert asyncio.run(run()) == RegistryUnauthorized("HTTP 401, code 401")
@@ -252,7 +252,7 @@ def token_of(provider: object, clock: Callable[[], float]) -> RegistryToken:
     return RegistryToken(SimpleNamespace(_rest_client=SimpleNamespace(bearer_field_provider=provider)), clock)
 
 
-def test_a_token_that_another_question_has_fetched_meanwhile_is_not_fetched_again() -> None:
+def test_token_renewed_by_another_lookup_is_not_renewed_again() -> None:
     provider = Provider()
     token = token_of(provider, lambda: 0.0)
     assert token.renew("Bearer t1")
@@ -260,7 +260,7 @@ def test_a_token_that_another_question_has_fetched_meanwhile_is_not_fetched_agai
     assert provider.token == "t2"
 
 
-def test_a_dead_token_that_many_questions_meet_at_once_is_fetched_anew_once() -> None:
+def test_concurrent_lookups_renew_a_rejected_token_once() -> None:
     provider = Provider()
     fetch = provider.generate_access_token
 
@@ -275,7 +275,7 @@ def test_a_dead_token_that_many_questions_meet_at_once_is_fetched_anew_once() ->
     assert provider.token == "t2"
 
 
-def test_new_tokens_that_are_refused_as_well_are_fetched_now_and_then_only() -> None:
+def test_renewals_keep_their_minimum_interval() -> None:
     now = [0.0]
     provider = Provider()
     token = token_of(provider, lambda: now[0])
@@ -288,7 +288,7 @@ def test_new_tokens_that_are_refused_as_well_are_fetched_now_and_then_only() -> 
     assert provider.token == "t3"
 
 
-def test_a_token_that_could_not_be_fetched_is_fetched_by_the_next_question() -> None:
+def test_failed_renewal_is_repeated_by_the_next_lookup() -> None:
     provider = Provider()
     provider.gives = []
     token = token_of(provider, lambda: 0.0)
@@ -298,6 +298,6 @@ def test_a_token_that_could_not_be_fetched_is_fetched_by_the_next_question() -> 
     assert token.renew("Bearer t1")
 
 
-def test_what_is_no_token_of_an_endpoint_is_not_fetched_anew() -> None:
+def test_other_authorization_is_not_renewed() -> None:
     assert not token_of(Provider(), lambda: 0.0).renew("Basic eA==")
     assert not token_of(None, lambda: 0.0).renew("Bearer fixed")

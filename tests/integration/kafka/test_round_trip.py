@@ -10,7 +10,7 @@ _WITHIN_S = 120.0
 
 def produce(broker: Broker, topic: str, values: list[bytes]) -> None:
     """Write each value to the partition of its place in the list, modulo two, and wait for every ack."""
-    refused: list[object] = []
+    failures: list[object] = []
     producer = Producer(broker.client())
     for place, value in enumerate(values):
         producer.produce(
@@ -19,62 +19,62 @@ def produce(broker: Broker, topic: str, values: list[bytes]) -> None:
             key=b"k%d" % place,
             partition=place % 2,
             headers=[("n", b"%d" % place)],
-            on_delivery=lambda error, _: refused.append(error) if error else None,
+            on_delivery=lambda error, _: failures.append(error) if error else None,
         )
     assert producer.flush(_WITHIN_S) == 0
-    assert refused == []
+    assert failures == []
 
 
-def take(consumer: Consumer, count: int) -> list[Message]:
+def read(consumer: Consumer, count: int) -> list[Message]:
     """Poll until so many records are there; each wait has an end."""
-    taken: list[Message] = []
-    while len(taken) < count:
+    records: list[Message] = []
+    while len(records) < count:
         message = consumer.poll(_WITHIN_S)
-        assert message is not None, f"only {len(taken)} of {count} records came"
+        assert message is not None, f"only {len(records)} of {count} records came"
         assert message.error() is None
-        taken.append(message)
-    return taken
+        records.append(message)
+    return records
 
 
 def member(broker: Broker, group: str) -> Consumer:
     return Consumer(broker.client(group_id=group, auto_offset_reset="earliest", enable_auto_commit=False))
 
 
-def test_what_is_produced_is_consumed_with_key_value_headers_and_offsets(broker: Broker) -> None:
+def test_produced_records_are_consumed_unchanged(broker: Broker) -> None:
     topic = broker.create_topic("round-trip", partitions=2)
     produce(broker, topic, [b"a", b"b", b"c", b"d"])
 
     consumer = member(broker, broker.unique("round-trip"))
     consumer.subscribe([topic])
-    taken = take(consumer, 4)
+    records = read(consumer, 4)
     consumer.close()
 
-    seen = {(m.partition(), m.offset(), m.key(), m.value(), str(m.headers())) for m in taken}
+    seen = {(m.partition(), m.offset(), m.key(), m.value(), str(m.headers())) for m in records}
     assert seen == {
         (place % 2, place // 2, b"k%d" % place, value, f"[('n', b'{place}')]")
         for place, value in enumerate([b"a", b"b", b"c", b"d"])
     }
 
 
-def test_the_next_member_of_a_group_starts_where_the_last_one_committed(broker: Broker) -> None:
+def test_next_member_starts_at_the_commit(broker: Broker) -> None:
     topic = broker.create_topic("hand-over", partitions=2)
     group = broker.unique("hand-over")
     produce(broker, topic, [b"0", b"1", b"2", b"3"])
 
     first = member(broker, group)
     first.subscribe([topic])
-    take(first, 4)
+    read(first, 4)
     first.commit(offsets=[TopicPartition(topic, 0, 1), TopicPartition(topic, 1, 2)], asynchronous=False)
     first.close()
 
     second = member(broker, group)
     second.subscribe([topic])
-    (left,) = take(second, 1)
+    (rest,) = read(second, 1)
     second.close()
-    assert (left.partition(), left.offset(), left.value()) == (0, 1, b"2")
+    assert (rest.partition(), rest.offset(), rest.value()) == (0, 1, b"2")
 
 
-def test_the_commits_metadata_come_back(broker: Broker) -> None:
+def test_commit_metadata_round_trip(broker: Broker) -> None:
     topic = broker.create_topic("metadata", partitions=1)
     consumer = member(broker, broker.unique("metadata"))
     consumer.commit(offsets=[TopicPartition(topic, 0, 7, metadata="start=earliest")], asynchronous=False)
@@ -83,7 +83,7 @@ def test_the_commits_metadata_come_back(broker: Broker) -> None:
     assert (committed.offset, committed.metadata) == (7, "start=earliest")
 
 
-def test_a_restarted_broker_still_has_what_it_held(broker: Broker) -> None:
+def test_restarted_broker_keeps_its_records(broker: Broker) -> None:
     topic = broker.create_topic("restart", partitions=2)
     produce(broker, topic, [b"before", b"before too"])
 
@@ -92,12 +92,12 @@ def test_a_restarted_broker_still_has_what_it_held(broker: Broker) -> None:
     produce(broker, topic, [b"after"])
     consumer = member(broker, broker.unique("restart"))
     consumer.assign([TopicPartition(topic, 0, 0)])
-    values = [m.value() for m in take(consumer, 2)]
+    values = [m.value() for m in read(consumer, 2)]
     consumer.close()
     assert values == [b"before", b"after"]
 
 
-def test_a_stopped_broker_does_not_answer(broker: Broker) -> None:
+def test_stopped_broker_does_not_respond(broker: Broker) -> None:
     broker.stop()
     try:
         with pytest.raises(KafkaException):
@@ -108,7 +108,7 @@ def test_a_stopped_broker_does_not_answer(broker: Broker) -> None:
 
 
 @pytest.mark.needs_real_broker("the mock accepts transactions and isolates nothing")
-def test_a_reader_of_committed_records_never_sees_an_aborted_one(broker: Broker) -> None:
+def test_read_committed_skips_aborted_records(broker: Broker) -> None:
     topic = broker.create_topic("transactions", partitions=1)
     writer = Producer(broker.client(transactional_id=broker.unique("writer")))
     writer.init_transactions(_WITHIN_S)
@@ -123,23 +123,23 @@ def test_a_reader_of_committed_records_never_sees_an_aborted_one(broker: Broker)
 
     reader = Consumer(broker.client(group_id=broker.unique("reader"), isolation_level="read_committed"))
     reader.assign([TopicPartition(topic, 0, 0)])
-    (only,) = take(reader, 1)
+    (only,) = read(reader, 1)
     reader.close()
     assert only.value() == b"kept"
 
 
 @pytest.mark.needs_real_broker("the mock has no topic settings")
-def test_a_topic_has_the_settings_it_was_created_with(broker: Broker) -> None:
+def test_topic_has_its_settings(broker: Broker) -> None:
     topic = broker.create_topic("small", partitions=1, max_message_bytes="1000")
-    refused: list[str] = []
+    failures: list[str] = []
     producer = Producer(broker.client())
     producer.produce(
-        topic, b"x" * 2000, on_delivery=lambda error, _: refused.append(error.name() if error else "accepted")
+        topic, b"x" * 2000, on_delivery=lambda error, _: failures.append(error.name() if error else "accepted")
     )
     producer.flush(_WITHIN_S)
-    assert refused == ["MSG_SIZE_TOO_LARGE"]
+    assert failures == ["MSG_SIZE_TOO_LARGE"]
 
 
-def test_settings_for_a_topic_of_the_embedded_cluster_are_refused_aloud(embedded_broker: Broker) -> None:
+def test_embedded_cluster_rejects_topic_settings(embedded_broker: Broker) -> None:
     with pytest.raises(ValueError, match="needs_real_broker"):
         embedded_broker.create_topic("small", 1, cleanup_policy="compact")

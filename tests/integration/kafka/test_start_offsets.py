@@ -29,30 +29,30 @@ NOW_MS = 1_793_000_000_000
 A0, A1, B0 = Partition("a", 0), Partition("a", 1), Partition("b", 0)
 LOG = {A0: (5, 50), A1: (0, 20), B0: (3, 30)}
 
-origins = st.builds(
+group_starts = st.builds(
     GroupStart,
     st.integers(min_value=0, max_value=2**53),
     st.none() | st.frozensets(st.text("0123456789abcdef", min_size=8, max_size=8)),
 )
 
 
-class Archive:
+class FakeConsumer:
     """A consumer that knows commits, and whose logs have their records one second apart up to now."""
 
     def __init__(self, commits: dict[Partition, tuple[int, str | None]]) -> None:
         self.commits = commits
-        self.questions = 0
+        self.requests = 0
         self.error: KafkaError | None = None
 
     def committed(self, partitions: list[TopicPartition], _: float) -> list[TopicPartition]:
-        self.questions += 1
+        self.requests += 1
         if self.error is not None:
             raise KafkaException(self.error)
         found = []
         for one in partitions:
             offset, metadata = self.commits.get(Partition(one.topic, one.partition), (-1001, None))
-            said = "" if metadata is None else metadata
-            found.append(TopicPartition(one.topic, one.partition, offset, said))
+            text = "" if metadata is None else metadata
+            found.append(TopicPartition(one.topic, one.partition, offset, text))
         return found
 
     def offsets_for_times(self, partitions: list[TopicPartition], _: float) -> list[TopicPartition]:
@@ -62,44 +62,44 @@ class Archive:
         assert not cached, "what was fetched last says nothing of the log's ends now"
         return LOG[Partition(one.topic, one.partition)]
 
-    def _at(self, asked: TopicPartition) -> int:
-        first, end = LOG[Partition(asked.topic, asked.partition)]
-        if asked.offset == BEGINNING:
+    def _at(self, request: TopicPartition) -> int:
+        first, end = LOG[Partition(request.topic, request.partition)]
+        if request.offset == BEGINNING:
             return first
-        if asked.offset == -1:
+        if request.offset == -1:
             return end
-        wanted = end - (NOW_MS - asked.offset) // 1000
+        wanted = end - (NOW_MS - request.offset) // 1000
         return -1 if wanted >= end else max(first, wanted)
 
 
-def starts(
+def resolve(
     start: Start, commits: dict[Partition, tuple[int, str | None]], *wanted: Partition
-) -> tuple[dict[Partition, int], GroupStart, Archive]:
-    archive = Archive(commits)
-    starter = StartOffsetResolver(start, lambda: NOW_MS, 1.0)
-    found = starter.resolve(cast("Consumer", archive), wanted, {"a": 2, "b": 1})
-    return dict(found.offsets), found.group_start, archive
+) -> tuple[dict[Partition, int], GroupStart, FakeConsumer]:
+    client = FakeConsumer(commits)
+    resolver = StartOffsetResolver(start, lambda: NOW_MS, 1.0)
+    found = resolver.resolve(cast("Consumer", client), wanted, {"a": 2, "b": 1})
+    return dict(found.offsets), found.group_start, client
 
 
-@given(origins)
-def test_what_a_commit_says_is_read_back(origin: GroupStart) -> None:
-    assert decode_metadata(encode_metadata(origin)) == origin
+@given(group_starts)
+def test_metadata_round_trip(group_start: GroupStart) -> None:
+    assert decode_metadata(encode_metadata(group_start)) == group_start
 
 
 @pytest.mark.parametrize(
     "text",
     [None, "", "not json", "[]", "{}", '{"v": 2, "start": 1}', '{"v": 1}', '{"v": 1, "start": true}', '"v"'],
 )
-def test_metadata_of_somebody_else_says_nothing(text: str | None) -> None:
+def test_foreign_metadata_is_ignored(text: str | None) -> None:
     assert decode_metadata(text) is None
 
 
-def test_the_metadata_of_many_topics_still_fits_a_commit() -> None:
+def test_metadata_of_many_topics_fits_a_commit() -> None:
     assert len(encode_metadata(new_group_start("latest", [f"topic-{n}" for n in range(200)], NOW_MS))) < 2000
     assert new_group_start("latest", [f"topic-{n}" for n in range(201)], NOW_MS).topics is None
 
 
-def test_members_that_began_moments_apart_agree_on_the_earlier_instant() -> None:
+def test_merged_group_start_is_the_earliest() -> None:
     assert merge_group_starts([GroupStart(20, frozenset("a")), GroupStart(10, frozenset("b"))]) == GroupStart(
         10, frozenset("ab")
     )
@@ -108,81 +108,81 @@ def test_members_that_began_moments_apart_agree_on_the_earlier_instant() -> None
     assert merge_group_starts([]) is None
 
 
-def test_a_first_assignment_starts_as_configured() -> None:
-    assert starts("earliest", {}, A0, B0)[0] == {A0: 5, B0: 3}
-    assert starts("latest", {}, A0, B0)[0] == {A0: 50, B0: 30}
-    assert starts(NOW_MS - 4000, {}, A0, B0)[0] == {A0: 46, B0: 26}
-    assert starts(NOW_MS + 9000, {}, A0)[0] == {A0: 50}  # an instant still to come: whatever comes next
+def test_first_assignment_starts_as_configured() -> None:
+    assert resolve("earliest", {}, A0, B0)[0] == {A0: 5, B0: 3}
+    assert resolve("latest", {}, A0, B0)[0] == {A0: 50, B0: 30}
+    assert resolve(NOW_MS - 4000, {}, A0, B0)[0] == {A0: 46, B0: 26}
+    assert resolve(NOW_MS + 9000, {}, A0)[0] == {A0: 50}  # an instant still to come: whatever comes next
 
 
-def test_a_commit_goes_before_everything_and_one_question_is_enough() -> None:
-    offsets, origin, archive = starts("latest", {A0: (17, encode_metadata(GroupStart(7)))}, A0)
-    assert (offsets, origin, archive.questions) == ({A0: 17}, GroupStart(7), 1)
+def test_commits_take_precedence_and_need_one_request() -> None:
+    offsets, group_start, client = resolve("latest", {A0: (17, encode_metadata(GroupStart(7)))}, A0)
+    assert (offsets, group_start, client.requests) == ({A0: 17}, GroupStart(7), 1)
 
 
-def test_a_partition_without_a_commit_starts_at_the_groups_instant() -> None:
+def test_partition_without_commit_starts_at_group_start() -> None:
     began = encode_metadata(GroupStart(NOW_MS - 6000, frozenset({topic_hash("a"), topic_hash("b")})))
-    offsets, origin, _ = starts("latest", {A0: (48, began)}, A1, B0)
+    offsets, group_start, _ = resolve("latest", {A0: (48, began)}, A1, B0)
     assert offsets == {A1: 14, B0: 24}
-    assert origin.start == NOW_MS - 6000
+    assert group_start.start == NOW_MS - 6000
 
 
-def test_a_topic_that_was_not_there_at_the_instant_is_read_from_its_beginning() -> None:
+def test_topic_created_after_group_start_is_read_from_beginning() -> None:
     began = encode_metadata(GroupStart(NOW_MS - 6000, frozenset({topic_hash("a")})))
-    assert starts("latest", {A0: (48, began)}, A1, B0)[0] == {A1: 14, B0: 3}
+    assert resolve("latest", {A0: (48, began)}, A1, B0)[0] == {A1: 14, B0: 3}
     # Also when another member has committed in it meanwhile.
     assert start_timestamp("b", GroupStart(1, frozenset({topic_hash("a")})), {"a", "b"}) == BEGINNING
 
 
-def test_without_a_record_of_the_topics_one_without_commits_is_new() -> None:
+def test_topic_without_commits_is_new_if_topics_are_not_recorded() -> None:
     assert start_timestamp("b", GroupStart(5), {"a"}) == BEGINNING
     assert start_timestamp("a", GroupStart(5), {"a"}) == 5
 
 
-def test_commits_that_name_no_instant_make_nothing_be_skipped() -> None:
-    offsets, origin, _ = starts("latest", {A0: (48, None)}, A0, A1, B0)
+def test_commits_without_our_metadata_skip_nothing() -> None:
+    offsets, group_start, _ = resolve("latest", {A0: (48, None)}, A0, A1, B0)
     assert offsets == {A0: 48, A1: 0, B0: 3}
-    assert origin == GroupStart("earliest")
+    assert group_start == GroupStart("earliest")
 
 
 def test_only_commits_with_our_metadata_are_confirmed() -> None:
-    archive = Archive({A0: (48, "tool"), A1: (9, json.dumps({"v": 1, "start": "earliest"}))})
-    found = StartOffsetResolver("earliest", lambda: NOW_MS, 1.0).resolve(cast("Consumer", archive), [A0, A1], {"a": 2})
+    client = FakeConsumer({A0: (48, "tool"), A1: (9, json.dumps({"v": 1, "start": "earliest"}))})
+    found = StartOffsetResolver("earliest", lambda: NOW_MS, 1.0).resolve(cast("Consumer", client), [A0, A1], {"a": 2})
     assert found.confirmed == {A1: 9}
 
 
-def test_an_operator_means_the_logs_own_ends_or_an_offset_that_is_in_it() -> None:
-    starter, log = StartOffsetResolver("latest", lambda: NOW_MS, 1.0), cast("Consumer", Archive({}))
-    goals: tuple[ResumeAt, ...] = ("earliest", "latest", 5, 17, 50)
-    assert [starter.offset_at(log, A0, goal) for goal in goals] == [5, 50, 5, 17, 50]
-    assert [starter.offset_at(log, A0, goal) for goal in (4, 51, 2**63)] == [OffsetOutOfRange(5, 50)] * 3
+def test_offset_at_accepts_log_ends_and_offsets_between() -> None:
+    resolver, log = StartOffsetResolver("latest", lambda: NOW_MS, 1.0), cast("Consumer", FakeConsumer({}))
+    requests: tuple[ResumeAt, ...] = ("earliest", "latest", 5, 17, 50)
+    assert [resolver.offset_at(log, A0, request) for request in requests] == [5, 50, 5, 17, 50]
+    assert [resolver.offset_at(log, A0, request) for request in (4, 51, 2**63)] == [OffsetOutOfRange(5, 50)] * 3
 
 
-def test_brokers_that_do_not_answer_are_an_error_not_a_start() -> None:
-    archive = Archive({})
-    archive.error = KafkaError(KafkaError._TRANSPORT)
+def test_unresponsive_brokers_raise() -> None:
+    client = FakeConsumer({})
+    client.error = KafkaError(KafkaError._TRANSPORT)
     with pytest.raises(KafkaException):
-        StartOffsetResolver("latest", lambda: NOW_MS, 1.0).resolve(cast("Consumer", archive), [A0], {"a": 2})
+        StartOffsetResolver("latest", lambda: NOW_MS, 1.0).resolve(cast("Consumer", client), [A0], {"a": 2})
 
 
-def test_one_partition_that_is_refused_an_answer_stops_the_start_of_all() -> None:
-    class Refusing(Archive):
+def test_error_of_one_partition_raises_for_all() -> None:
+    class Rejecting(FakeConsumer):
         def committed(self, partitions: list[TopicPartition], _: float) -> list[TopicPartition]:
-            refused: Any = SimpleNamespace(error=KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
-            return [*super().committed(partitions[1:], _), refused]
+            rejected: Any = SimpleNamespace(error=KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+            return [*super().committed(partitions[1:], _), rejected]
 
     with pytest.raises(KafkaException):
-        StartOffsetResolver("latest", lambda: NOW_MS, 1.0).resolve(cast("Consumer", Refusing({})), [A0, A1], {"a": 2})
+        StartOffsetResolver("latest", lambda: NOW_MS, 1.0).resolve(cast("Consumer", Rejecting({})), [A0, A1], {"a": 2})
 
 
-def test_where_all_have_commits_or_none_are_there_no_empty_question_is_asked() -> None:
-    class Strict(Archive):
+def test_no_empty_request_is_sent() -> None:
+    class Strict(FakeConsumer):
         def committed(self, partitions: list[TopicPartition], _: float) -> list[TopicPartition]:
             assert partitions, "librdkafka takes an empty question for an error"
             return super().committed(partitions, _)
 
-    starter = StartOffsetResolver("latest", lambda: NOW_MS, 1.0)
-    found = starter.resolve(cast("Consumer", Strict({})), [], {"a": 2})
+    resolver = StartOffsetResolver("latest", lambda: NOW_MS, 1.0)
+    found = resolver.resolve(cast("Consumer", Strict({})), [], {"a": 2})
     assert found.offsets == {}
     known = Strict({A0: (17, None), A1: (3, None)})
-    assert starter.resolve(cast("Consumer", known), [A0, A1, B0], {"a": 2}).offsets[A0] == 17
+    assert resolver.resolve(cast("Consumer", known), [A0, A1, B0], {"a": 2}).offsets[A0] == 17

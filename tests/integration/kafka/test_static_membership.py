@@ -21,9 +21,7 @@ def named(broker: Broker, topic: str, group: str, name: str, protocol: dict[str,
 
 @pytest.mark.needs_real_broker(THE_BROKERS_PART)
 @pytest.mark.parametrize("protocol", HAND_OVER)
-def test_a_named_member_that_restarts_within_its_session_finds_its_partitions_and_moves_nobody_elses(
-    broker: Broker, protocol: dict[str, str]
-) -> None:
+def test_static_member_restart_keeps_every_assignment(broker: Broker, protocol: dict[str, str]) -> None:
     topic, group = broker.create_topic("orders", 2), broker.unique("group")
     both = {Partition(topic, 0), Partition(topic, 1)}
 
@@ -34,16 +32,16 @@ def test_a_named_member_that_restarts_within_its_session_finds_its_partitions_an
                 mine = set(before.poller.assigned())
                 for index in (0, 1):
                     produce(broker, topic, 20, partition=index)
-                await before.until(lambda: len(before.road.taken) == 20)
-            revocations, epochs = len(stays.heard.revocations), dict(stays.poller.assigned())
+                await before.until(lambda: len(before.handler.received) == 20)
+            revocations, epochs = len(stays.observer.revocations), dict(stays.poller.assigned())
             for index in (0, 1):
                 produce(broker, topic, 20, partition=index, first=20)
-            await stays.until(lambda: len(stays.road.taken) == 40)
+            await stays.until(lambda: len(stays.handler.received) == 40)
             async with member(named(broker, topic, group, "restarts", protocol)) as after:
-                await after.until(lambda: len(after.road.taken) == 20)
+                await after.until(lambda: len(after.handler.received) == 20)
                 assert set(after.poller.assigned()) == mine == both - set(stays.poller.assigned())
-                assert [offset for _, offset in after.road.taken] == list(range(20, 40))
-                assert len(stays.heard.revocations) == revocations
+                assert [offset for _, offset in after.handler.received] == list(range(20, 40))
+                assert len(stays.observer.revocations) == revocations
                 assert stays.poller.assigned() == epochs
 
     asyncio.run(run())
@@ -51,9 +49,7 @@ def test_a_named_member_that_restarts_within_its_session_finds_its_partitions_an
 
 @pytest.mark.needs_real_broker(THE_BROKERS_PART)
 @pytest.mark.parametrize("protocol", HAND_OVER)
-def test_two_members_of_one_name_end_with_one_and_a_sentence_that_says_so(
-    broker: Broker, protocol: dict[str, str]
-) -> None:
+def test_duplicate_instance_id_ends_one_member_with_a_message(broker: Broker, protocol: dict[str, str]) -> None:
     topic, group = broker.create_topic("orders", 2), broker.unique("group")
     given = named(broker, topic, group, "twin", protocol)
     new_protocol = "group.protocol" in protocol
@@ -69,17 +65,18 @@ def test_two_members_of_one_name_end_with_one_and_a_sentence_that_says_so(
             await asyncio.wait_for(ends.poller.done, WITHIN_S)
         assert group in str(raised.value)
         code = "UNRELEASED_INSTANCE_ID" if new_protocol else "FENCED_INSTANCE_ID"
-        assert (code, True) in ends.heard.errors
+        assert (code, True) in ends.observer.errors
         assert not ends.poller.may_send()
         await stays.until(lambda: len(stays.poller.assigned()) == 2)
         produce(broker, topic, 5)
-        await stays.until(lambda: len(stays.road.taken) == 5)
+        await stays.until(lambda: len(stays.handler.received) == 5)
         await stays.poller.shutdown()
 
     asyncio.run(run())
 
 
-def test_a_fatal_error_that_denies_it_is_known_by_its_code_and_the_one_behind_it_by_its_text() -> None:
+def test_fatal_code_counts_and_its_text_names_the_error_behind() -> None:
+    """The error is fatal by its code, although `fatal()` returns False."""
     behind = KafkaError(KafkaError.FENCED_INSTANCE_ID)
     hidden = KafkaError(KafkaError._FATAL, f"Fatal error: {behind.str()}: Fatal consumer error")
     assert not hidden.fatal(), "once it says so itself, its code need not be looked at"
@@ -90,7 +87,7 @@ def test_a_fatal_error_that_denies_it_is_known_by_its_code_and_the_one_behind_it
     )
 
 
-def test_other_fatal_errors_are_told_in_the_clients_words() -> None:
+def test_other_fatal_errors_quote_the_client() -> None:
     other = KafkaError(KafkaError._FATAL, "out of luck")
     assert (is_fatal(other), error_name(other)) == (True, "_FATAL")
     assert describe_fatal(other, "cdp-yotpo", {}) == (

@@ -17,24 +17,24 @@ from tests.integration.kafka.recording_handler import RecordingHandler, Recordin
 SECONDS = st.integers(1, 3000).map(lambda tenths: tenths / 10)
 
 
-def added(words: str) -> float:
+def sum_of(text: str) -> float:
     """Work out a sum that is written for people: `drain 20s + 2 commits of 10s`."""
-    parts = [re.fullmatch(r"(?:([0-9]+) )?[a-z ]+ ([0-9.]+)s", part) for part in words.split(" + ")]
+    parts = [re.fullmatch(r"(?:([0-9]+) )?[a-z ]+ ([0-9.]+)s", part) for part in text.split(" + ")]
     return sum(int(part[1] or 1) * float(part[2]) for part in parts if part is not None)
 
 
 @given(SECONDS, st.integers(10, 300_000))
-def test_what_is_printed_is_the_sum_that_its_words_say(drain_s: float, socket_ms: int) -> None:
+def test_printed_sum_equals_the_seconds(drain_s: float, socket_ms: int) -> None:
     properties = {"socket.timeout.ms": str(socket_ms)}
-    for seconds, words in (
+    for seconds, text in (
         timeouts.shutdown_seconds(properties, drain_s),
         timeouts.revoke_seconds(properties, drain_s),
     ):
-        assert added(words) == pytest.approx(seconds, rel=1e-4)
+        assert sum_of(text) == pytest.approx(seconds, rel=1e-4)
 
 
 @given(SECONDS, st.integers(10, 300_000))
-def test_leaving_covers_everyone_who_is_waited_for_one_after_the_other(drain_s: float, socket_ms: int) -> None:
+def test_shutdown_is_the_sum_of_its_steps(drain_s: float, socket_ms: int) -> None:
     properties = {"socket.timeout.ms": str(socket_ms)}
     seconds, _ = timeouts.shutdown_seconds(properties, drain_s)
     assert seconds == pytest.approx(
@@ -43,7 +43,7 @@ def test_leaving_covers_everyone_who_is_waited_for_one_after_the_other(drain_s: 
     assert seconds > timeouts.revoke_seconds(properties, drain_s)[0] == pytest.approx(drain_s + 0.5 + socket_ms / 1000)
 
 
-def test_a_poll_thread_that_does_not_end_is_left_behind_after_what_it_was_granted(
+def test_shutdown_gives_up_on_a_poll_thread_after_its_timeout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(timeouts, "poll_thread_seconds", lambda _, drain_s: drain_s / 100)

@@ -10,17 +10,17 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from consumer.kafka.topics import TopicWatch
 
 
-class Cluster:
+class FakeClient:
     """A consumer that knows topics by their numbers of partitions; `None` is a topic that cannot be described."""
 
     def __init__(self, **topics: int | None) -> None:
         self.topics = topics
-        self.looks = 0
-        self.silent = False
+        self.listings = 0
+        self.unresponsive = False
 
     def list_topics(self, *, timeout: float) -> Any:  # noqa: ANN401, ARG002 - the library's own signature
-        self.looks += 1
-        if self.silent:
+        self.listings += 1
+        if self.unresponsive:
             raise KafkaException(KafkaError(KafkaError._TRANSPORT))
         error = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
         return SimpleNamespace(
@@ -33,84 +33,84 @@ class Cluster:
         )
 
 
-class Watched:
-    def __init__(self, cluster: Cluster, *topics: str) -> None:
-        self.cluster = cluster
-        self.missed: list[str] = []
+class WatchHarness:
+    def __init__(self, cluster: FakeClient, *topics: str) -> None:
+        self.client = cluster
+        self.missing: list[str] = []
         self.found: list[str] = []
-        self.watch = TopicWatch(topics, self.missed.append, self.found.append, interval_s=30.0)
+        self.watch = TopicWatch(topics, self.missing.append, self.found.append, interval_s=30.0)
 
-    def turn(self, now_s: float) -> None:
-        self.watch.refresh_if_due(cast("Consumer", self.cluster), now_s, 1.0)
+    def refresh_if_due(self, now_s: float) -> None:
+        self.watch.refresh_if_due(cast("Consumer", self.client), now_s, 1.0)
 
 
-def test_while_a_topic_is_missing_it_is_looked_for_when_it_is_time_and_said_each_time() -> None:
-    watched = Watched(Cluster(orders=4, other=9, broken=None), "orders", "late", "^broken")
+def test_missing_topic_is_listed_at_intervals_and_reported_each_time() -> None:
+    harness = WatchHarness(FakeClient(orders=4, other=9, broken=None), "orders", "late", "^broken")
     for now_s in (1.0, 2.0, 30.0, 31.5):
-        watched.turn(now_s)
-    assert watched.cluster.looks == 2
-    assert watched.missed == ["late", "^broken"] * 2
-    assert watched.watch.partitions == {"orders": 4}
-    assert watched.watch.total == 4
+        harness.refresh_if_due(now_s)
+    assert harness.client.listings == 2
+    assert harness.missing == ["late", "^broken"] * 2
+    assert harness.watch.partitions == {"orders": 4}
+    assert harness.watch.total == 4
 
 
-def test_once_all_are_there_nobody_is_asked_until_one_is_suspected_gone() -> None:
-    watched = Watched(Cluster(orders=4, late=2), "orders", "late")
-    watched.turn(1.0)
-    watched.turn(100.0)
-    assert (watched.cluster.looks, watched.watch.total, watched.missed) == (1, 6, [])
-    del watched.cluster.topics["late"]
-    watched.watch.report_missing()
-    watched.turn(101.0)
-    assert (watched.cluster.looks, watched.watch.total, watched.missed) == (2, 4, ["late"])
+def test_complete_topics_are_listed_again_only_after_a_report() -> None:
+    harness = WatchHarness(FakeClient(orders=4, late=2), "orders", "late")
+    harness.refresh_if_due(1.0)
+    harness.refresh_if_due(100.0)
+    assert (harness.client.listings, harness.watch.total, harness.missing) == (1, 6, [])
+    del harness.client.topics["late"]
+    harness.watch.report_missing()
+    harness.refresh_if_due(101.0)
+    assert (harness.client.listings, harness.watch.total, harness.missing) == (2, 4, ["late"])
 
 
-def test_a_topic_that_was_missing_is_said_once_when_it_is_there() -> None:
-    watched = Watched(Cluster(orders=4), "orders", "late", "^cust.*")
-    watched.turn(1.0)
-    watched.cluster.topics.update({"late": 1})
-    watched.turn(32.0)
-    assert (watched.missed, watched.found) == (["late", "^cust.*", "^cust.*"], ["late"])
-    watched.cluster.topics.update({"customers": 1})
-    watched.turn(63.0)
-    watched.turn(94.0)
-    assert (watched.cluster.looks, watched.found) == (3, ["late", "^cust.*"])
+def test_found_topic_is_reported_once() -> None:
+    harness = WatchHarness(FakeClient(orders=4), "orders", "late", "^cust.*")
+    harness.refresh_if_due(1.0)
+    harness.client.topics.update({"late": 1})
+    harness.refresh_if_due(32.0)
+    assert (harness.missing, harness.found) == (["late", "^cust.*", "^cust.*"], ["late"])
+    harness.client.topics.update({"customers": 1})
+    harness.refresh_if_due(63.0)
+    harness.refresh_if_due(94.0)
+    assert (harness.client.listings, harness.found) == (3, ["late", "^cust.*"])
 
 
-def test_a_topic_that_a_look_out_of_turn_finds_gone_is_looked_for_until_it_is_back() -> None:
-    watched = Watched(Cluster(orders=4), "orders")
-    watched.turn(1.0)
-    del watched.cluster.topics["orders"]
-    watched.watch.refresh(cast("Consumer", watched.cluster), 1.0)
-    watched.turn(time.monotonic() + 31.0)
-    assert watched.missed == ["orders", "orders"]
+def test_topic_missing_in_an_extra_listing_is_listed_again() -> None:
+    harness = WatchHarness(FakeClient(orders=4), "orders")
+    harness.refresh_if_due(1.0)
+    del harness.client.topics["orders"]
+    harness.watch.refresh(cast("Consumer", harness.client), 1.0)
+    harness.refresh_if_due(time.monotonic() + 31.0)
+    assert harness.missing == ["orders", "orders"]
 
 
-def test_a_look_can_be_hurried() -> None:
-    watched = Watched(Cluster(), "orders")
-    watched.turn(1.0)
-    watched.watch.refresh_soon()
-    watched.turn(2.0)
-    assert watched.cluster.looks == 2
+def test_refresh_soon_lists_at_the_next_call() -> None:
+    harness = WatchHarness(FakeClient(), "orders")
+    harness.refresh_if_due(1.0)
+    harness.watch.refresh_soon()
+    harness.refresh_if_due(2.0)
+    assert harness.client.listings == 2
 
 
-def test_a_suspicion_does_not_hurry_a_look_that_is_due_anyway() -> None:
-    watched = Watched(Cluster(), "orders")
-    watched.turn(1.0)
-    watched.watch.report_missing()
-    watched.turn(2.0)
-    assert watched.cluster.looks == 1
+def test_report_does_not_hasten_a_scheduled_listing() -> None:
+    harness = WatchHarness(FakeClient(), "orders")
+    harness.refresh_if_due(1.0)
+    harness.watch.report_missing()
+    harness.refresh_if_due(2.0)
+    assert harness.client.listings == 1
 
 
-def test_brokers_that_do_not_answer_are_asked_again_in_a_while_and_not_at_every_turn() -> None:
-    watched = Watched(Cluster(orders=4), "orders")
-    watched.cluster.silent = True
+def test_unresponsive_brokers_are_asked_at_intervals() -> None:
+    harness = WatchHarness(FakeClient(orders=4), "orders")
+    harness.client.unresponsive = True
     for now_s in (1.0, 2.0, 3.0):
-        watched.turn(now_s)
-    assert watched.cluster.looks == 1
-    watched.cluster.silent = False
-    watched.turn(32.0)
-    assert watched.watch.total == 4
-    watched.cluster.silent = True
+        harness.refresh_if_due(now_s)
+    assert harness.client.listings == 1
+    harness.client.unresponsive = False
+    harness.refresh_if_due(32.0)
+    assert harness.watch.total == 4
+    harness.client.unresponsive = True
     with pytest.raises(KafkaException):
-        watched.watch.refresh(cast("Consumer", watched.cluster), 1.0)
+        harness.watch.refresh(cast("Consumer", harness.client), 1.0)
