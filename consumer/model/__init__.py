@@ -1,12 +1,12 @@
 """The nouns that move between packages, in the order a record meets them.
 
-Glossary (one idea, one word, everywhere): a *record* is read from a topic, partition and offset. A *ledger* is one
-assignment of one partition to this process; its number is the *assignment epoch*. A record holds one *event*; each
-*entry* of the mapping that names the event's type makes *deliveries* of it, which are owed. Deliveries with the same
-*batch envelope* travel as a *batch* in one *request*. The *response* is judged into a *verdict*, which gives each
-delivery its *outcome*. An ended delivery is *settled*; a refused one is written as a *dead letter* first. The
-*committable offset* is the offset below which nothing is owed. A delivery given up unfinished, because its partition
-was revoked, is *released*.
+Glossary (one word for one idea, everywhere): a *record* is read from a topic, partition and offset. A *ledger* tracks
+one assignment of one partition to this process; the number of that assignment is its *assignment epoch*. A record holds
+one *event*. Each *entry* of the mapping for the event's type makes *deliveries* from it, which are *owed* from then on.
+Deliveries with the same *envelope* can travel as a *batch* in one *request*. The *response* gives a *verdict*, which
+gives each delivery its *outcome*. A delivery that has ended is *settled*; a refused one is written as a *dead letter*
+first. Nothing is owed below the *committable offset*. A delivery given up unfinished is *released*: its partition was
+revoked, or a drain timed out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Partition(NamedTuple):
     """One partition of one topic."""
 
     topic: str
-    index: int  # type: ignore[assignment]  # hides tuple.index on purpose: nobody searches a partition
+    index: int  # type: ignore[assignment]  # hides tuple.index on purpose: a partition is never searched
 
 
 class HasPartition(Protocol):
@@ -44,11 +44,11 @@ def partition_of(place: HasPartition) -> Partition:
 
 
 UNREADABLE_HEADERS = "cdp-headers-unreadable"
-"""The mark of a record whose headers could not be read; like all `cdp-*` names it never reaches a dead letter."""
+"""Marks a record whose headers could not be read. Like all `cdp-*` names it is not copied to a dead letter."""
 
 
 class Message(Protocol):
-    """What is used of a Kafka client's message: it *is* the kept record, its bytes never altered."""
+    """The part of the Kafka client's message class that is used. The message itself is kept; its bytes never change."""
 
     def topic(self) -> str:
         """Return the topic's name."""
@@ -73,7 +73,7 @@ class Message(Protocol):
 
 
 class DeadLetterCause(StrEnum):
-    """Why a delivery went to the dead-letter topic: a closed list, part of the dead-letter contract (version 1)."""
+    """Why a delivery became a dead letter: a closed list, part of the dead-letter contract (version 1)."""
 
     UNDECODABLE = "undecodable"
     UNKNOWN_SCHEMA = "unknown_schema"
@@ -88,17 +88,17 @@ class DeadLetterCause(StrEnum):
 
     @property
     def is_decoding(self) -> bool:
-        """Whether the record could not be read, so that no event, destination or label is known."""
+        """True if the record could not be decoded: its event, destination and label are unknown."""
         return self in {DeadLetterCause.UNDECODABLE, DeadLetterCause.UNKNOWN_SCHEMA}
 
     @property
     def exempt_from_flood_guard(self) -> bool:
-        """Whether many of it are plausible: old events after an outage, and what an operator quarantined."""
+        """True if many at once are plausible: old events after an outage, records that an operator quarantined."""
         return self in {DeadLetterCause.OUT_OF_WINDOW, DeadLetterCause.QUARANTINED}
 
 
 class TransientCause(StrEnum):
-    """Why a call must be made again, or cannot be made now: a closed list, never a reason for a dead letter."""
+    """Why a request must be retried, or cannot be sent now: a closed list. Never the cause of a dead letter."""
 
     THROTTLED = "throttled"
     SERVER_ERROR = "server_error"
@@ -113,16 +113,16 @@ class TransientCause(StrEnum):
 
 
 class SecretProblem(StrEnum):
-    """Why requests do not use the secrets as they are in their files, or may not be."""
+    """Why requests do not use the secrets in their files, or may not."""
 
     UNREADABLE = "unreadable"
-    """Their disk does not answer; requests use the secret that was read before."""
+    """The disk does not respond; requests use the secret read before."""
     REJECTED = "rejected"
-    """The secret there was rejected; requests use the last accepted secret."""
+    """The content of the file was rejected; requests use the last accepted secret."""
 
 
 class SkipReason(StrEnum):
-    """Why a delivery was deliberately not made: counted, never silent, outside the objective."""
+    """Why a delivery was deliberately not made. Skips are counted, outside the service level objective."""
 
     FILTERED = "filtered"
     NO_CONSENT = "no_consent"
@@ -133,19 +133,19 @@ class SkipReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong: `cause` for machines, `detail` for people (scrubbed of values and secrets; never a label)."""
+    """A failure: `cause` for machines, `detail` for people. The detail is scrubbed and never becomes a label."""
 
     cause: DeadLetterCause | TransientCause
     detail: str = ""
     status: int | None = None
 
 
-# ── The mapping's side ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Mapping ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the mapping: what it is called, where it goes, and the event it speaks of."""
+    """One entry of the mapping: its label, its destination and target, and the type of event it applies to."""
 
     event_type: str
     destination: str
@@ -154,7 +154,7 @@ class Entry:
 
 
 class Endpoint(NamedTuple):
-    """One address of a destination. A hold belongs to it: while it is held the other endpoints go on."""
+    """One address of a destination. A hold applies to one endpoint; the others continue."""
 
     name: str
     method: str
@@ -162,9 +162,9 @@ class Endpoint(NamedTuple):
 
 
 class BatchEnvelope(NamedTuple):
-    """What deliveries must have in common to share a call, and the limits of that call.
+    """What deliveries must have in common to share a request, and the limits of that request.
 
-    The body of a call is exactly `prefix + b",".join(bodies) + suffix`, so its size is known before.
+    The body of a request is exactly `prefix + b",".join(bodies) + suffix`, so its size is known in advance.
     """
 
     endpoint: Endpoint
@@ -173,15 +173,15 @@ class BatchEnvelope(NamedTuple):
     max_events: int
     max_bytes: int
     max_age_ms: int | None = None
-    """Events older than this, or ahead of the clock, are outside the destination's window; `None` = no window."""
+    """Events older than this, or ahead of the clock, are outside the destination's time window; `None` = no window."""
 
 
-# ── The delivery's side ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Delivery ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP exchange to be made: the body is final, credentials are added at the door."""
+    """One HTTP request. The body is final; the HTTP client adds the credentials."""
 
     endpoint: Endpoint
     body: bytes
@@ -189,38 +189,38 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What the destination answered. Header names are lower-case; the body is cut at a limit far above any contract."""
+    """The destination's response. Header names are lower-case. The body is cut at a limit far above any contract."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     truncated: bool = False
     received_ms: int = 0
-    """When it came, by our clock, epoch milliseconds; 0 = not known."""
+    """When it arrived by our clock, in epoch milliseconds; 0 = not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """It has every delivery of the call."""
+    """Every delivery of the request was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartiallyRefused:
-    """It has every delivery of the call but these (by index in the batch), which it will never take."""
+    """Every delivery of the request was accepted except these (by index in the batch), which are refused."""
 
     refused: Mapping[int, Fault]
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It will never take this one delivery (a call of one)."""
+    """The only delivery of the request will never be accepted."""
 
     fault: Fault
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Later. `wait_s`: the least time it asked for; `whole_destination`: all lanes wait, not this one only."""
+    """A temporary failure. `wait_s`: the shortest wait the server asked for; `whole_destination`: all lanes wait."""
 
     fault: Fault
     wait_s: float | None = None
@@ -229,14 +229,14 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """We are wrong: hold the endpoint, dead-letter nothing, probe slowly."""
+    """A configuration error: hold the endpoint, dead-letter nothing, probe slowly."""
 
     fault: Fault
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRefused:
-    """Something in here is bad and the answer does not say what: halve."""
+    """Something in the batch was refused and the response does not say what: split the batch."""
 
     fault: Fault
 
@@ -246,7 +246,7 @@ Verdict: TypeAlias = Delivered | PartiallyRefused | Refused | Deferred | Blocked
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One delivery (or undecodable record) on its way to the dead-letter topic, with its original record untouched."""
+    """One delivery, or one undecodable record, to be written to the dead-letter topic with its original record."""
 
     message: Message
     fault: Fault

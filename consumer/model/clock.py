@@ -1,4 +1,4 @@
-"""The wall clock in the unit that records, events and headers carry."""
+"""The wall clock, in the unit that records, events and headers use."""
 
 import time
 

@@ -1,7 +1,7 @@
-"""What an operator may say while the service runs: four kinds of sentence, each with its end.
+"""Operator directives: four kinds of instruction for the running service, each with an end.
 
-They are read from a file (`consumer.directives.parser`) and acted on by whoever is spoken of. An ordering key is
-personal data: it is compared, and never printed, logged or shown.
+`consumer.directives.parser` reads them from a file; the pipelines act on them. An ordering key is personal data: it is
+compared, and never printed, logged or shown.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ from typing import ClassVar, Literal, TypeAlias
 from consumer.model import DeadLetterCause
 
 ResumeAt: TypeAlias = "Literal['earliest', 'latest'] | int"
-"""Where a partition goes on after a gap: its first record, behind its last one, or an offset."""
+"""Where a partition continues after a gap: at its first record, after its last one, or at an offset."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing goes to a destination, or nothing of an event type does; with both, only that type to that destination.
+    """Deliveries to a destination, or of an event type, wait. With both, only that type to that destination.
 
-    At least one of the two is said.
+    At least one of the two is set.
     """
 
     kind: ClassVar[str] = "pause"
 
     until_ms: int
-    """Its end, epoch milliseconds."""
+    """Its end, in epoch milliseconds."""
     reason: str = field(repr=False)
-    """Why, in the operator's words; "" = unsaid."""
+    """The operator's reason; "" = none given."""
     destination: str | None = None
     event_type: str | None = None
 
     def scope(self) -> Mapping[str, str]:
-        """Return what it speaks of, as it may be shown to anybody."""
-        return _said(destination=self.destination, event_type=self.event_type)
+        """Return its scope in public form."""
+        return _shown(destination=self.destination, event_type=self.event_type)
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptRefusals:
-    """Refusals of one cause are meant: the flood guard lets them through to the dead-letter topic.
+    """Refusals of one cause are expected: the flood guard lets them pass to the dead-letter topic.
 
-    Without a destination, or an event type, those of all. A cause of decoding has a `topic` instead of both.
+    Without a destination or event type it applies to all. A cause of decoding has a `topic` instead of both.
     """
 
     kind: ClassVar[str] = "accept_refusals"
@@ -54,15 +54,17 @@ class AcceptRefusals:
     topic: str | None = None
 
     def scope(self) -> Mapping[str, str]:
-        """Return what it speaks of, as it may be shown to anybody."""
-        return _said(destination=self.destination, event_type=self.event_type, topic=self.topic, cause=self.cause.value)
+        """Return its scope in public form."""
+        return _shown(
+            destination=self.destination, event_type=self.event_type, topic=self.topic, cause=self.cause.value
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """What stands at one position, or has one ordering key, goes to the dead-letter topic with no call made for it.
+    """The record at one offset, or the records with one ordering key, become dead letters without any request.
 
-    Either `partition` and `offset` are said, or `key`. Without a destination, what is owed to all.
+    Either `partition` and `offset` are set, or `key`. Without a destination it applies to the deliveries to all.
     """
 
     kind: ClassVar[str] = "quarantine"
@@ -73,22 +75,22 @@ class Quarantine:
     partition: int | None = None
     offset: int | None = None
     key: str | None = field(default=None, repr=False)
-    """Personal data: for comparing, and for nothing else."""
+    """Personal data: used for comparison only."""
     destination: str | None = None
 
     def scope(self) -> Mapping[str, str]:
-        """Return what it speaks of, as it may be shown to anybody: of a key only that there is one."""
+        """Return its scope in public form. A key appears only as `set`."""
         if self.key is not None:
-            return _said(topic=self.topic, key="set", destination=self.destination)
-        return _said(position=f"{self.topic}/{self.partition}/{self.offset}", destination=self.destination)
+            return _shown(topic=self.topic, key="set", destination=self.destination)
+        return _shown(position=f"{self.topic}/{self.partition}/{self.offset}", destination=self.destination)
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptGap:
-    """A partition whose next offset is gone may go on elsewhere: what lies between is lost, and somebody said so.
+    """A partition whose next offset is gone may continue elsewhere. The records between are lost; the operator agreed.
 
-    It speaks of the one stop before `stopped_at`. A later gap of the same partition would otherwise be passed over
-    silently, after a restart or on another member, for as long as the directive stands in its file.
+    It applies only to the stop before `stopped_at`. Otherwise a later gap of the same partition would be skipped
+    silently, after a restart or on another member, for as long as the directive is in its file.
     """
 
     kind: ClassVar[str] = "accept_gap"
@@ -98,11 +100,11 @@ class AcceptGap:
     topic: str
     partition: int
     stopped_at: int
-    """The offset that it stopped before, as the status, the log and the page tell it; `from` in the file."""
+    """The offset that it stopped before, as shown by status, log and page; `from` in the file."""
     to: ResumeAt
 
     def scope(self) -> Mapping[str, str]:
-        """Return what it speaks of, as it may be shown to anybody."""
+        """Return its scope in public form."""
         return {"partition": f"{self.topic}/{self.partition}", "from": str(self.stopped_at), "to": str(self.to)}
 
 
@@ -110,32 +112,32 @@ Directive: TypeAlias = "Pause | AcceptRefusals | Quarantine | AcceptGap"
 
 
 class Directives(tuple[Directive, ...]):
-    """Directives together, in the order of their file. Equal ones say the same, whoever read them when."""
+    """Directives in the order of their file. They compare by content."""
 
     __slots__ = ()
 
     def in_force(self, now_ms: int) -> Directives:
-        """Return those that are not over."""
+        """Return those that have not ended."""
         return Directives(each for each in self if each.until_ms > now_ms)
 
     @property
     def pauses(self) -> tuple[Pause, ...]:
-        """What is paused."""
+        """The pauses."""
         return tuple(each for each in self if isinstance(each, Pause))
 
     @property
     def accepted(self) -> tuple[AcceptRefusals, ...]:
-        """Which refusals are meant."""
+        """The expected refusals."""
         return tuple(each for each in self if isinstance(each, AcceptRefusals))
 
     @property
     def quarantines(self) -> tuple[Quarantine, ...]:
-        """What is dead-lettered unsent."""
+        """The quarantined records."""
         return tuple(each for each in self if isinstance(each, Quarantine))
 
     @property
     def gaps(self) -> tuple[AcceptGap, ...]:
-        """Which gaps are accepted."""
+        """The accepted gaps."""
         return tuple(each for each in self if isinstance(each, AcceptGap))
 
 
@@ -144,13 +146,13 @@ NONE = Directives(())
 
 @dataclass(frozen=True, slots=True)
 class DirectiveTargets:
-    """What directives may speak of."""
+    """The names that directives may refer to."""
 
     destinations: Collection[str]
     event_types: Collection[str]
     topics: Sequence[str]
-    """Names, or regular expressions, as they are subscribed to."""
+    """Names, or regular expressions, as subscribed."""
 
 
-def _said(**scope: str | None) -> Mapping[str, str]:
+def _shown(**scope: str | None) -> Mapping[str, str]:
     return {name: value for name, value in scope.items() if value is not None}

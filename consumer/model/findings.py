@@ -1,4 +1,4 @@
-"""What a person's files got wrong: each complaint with its place, what it means and what to do."""
+"""Problems found in a user's files, each with its place, its meaning and what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Severity: TypeAlias = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found wrong. Neither `message` nor `hint` ever holds a secret, or a value that could be one."""
+    """One problem. Neither `message` nor `hint` ever contains a secret, or a value that could be one."""
 
     severity: Severity
     file: str
@@ -21,22 +21,22 @@ class Finding:
     column: int | None
     """1-based, in characters."""
     path: str
-    """Where in the file's own terms: `destinations.copilot.url`; "" = the file itself."""
+    """The place within the document: `destinations.copilot.url`; "" = the file itself."""
     message: str
     hint: str = ""
-    """What to do about it: a sentence, or ""."""
+    """What to do: one imperative sentence, or ""."""
 
     def where(self) -> str:
-        """Return `file:line:column`, as far as known: editors and terminals make a link of it."""
+        """Return `file:line:column`, as far as known. Editors and terminals turn it into a link."""
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part not in {None, ""})
 
     def text(self) -> str:
-        """Return one readable line, and the hint on a second one."""
+        """Return one readable line, and the hint on a second line."""
         head = ": ".join(part for part in (self.where(), self.severity, self.path, self.message) if part)
         return f"{head}\n    {self.hint}" if self.hint else head
 
     def as_json(self) -> dict[str, str | int | None]:
-        """Return the finding as a JSON object: every field, always."""
+        """Return the finding as a JSON object with every field."""
         return {
             "severity": self.severity,
             "file": self.file,
@@ -49,17 +49,17 @@ class Finding:
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:
-    """Return those findings that nothing may start with."""
+    """Return the findings that prevent a start."""
     return [finding for finding in findings if finding.severity == "error"]
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings as a reader of the files meets them: by file, line, column; repeats left out."""
+    """Return the findings by file, line and column, without repeats."""
     return sorted(dict.fromkeys(findings), key=lambda each: (each.file, each.line or 0, each.column or 0))
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
-    """Return the name that `word` was most likely meant to be, or `None` if none is close."""
+    """Return the name most similar to `word`, or `None` if none is similar."""
     by_folded = {name.casefold(): name for name in names}
     close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
     return by_folded[close[0]] if close else None

@@ -1,4 +1,4 @@
-"""What became of one lot of records: its deliveries in parallel columns, what was skipped, and what cannot be said."""
+"""The result of translating one batch of records: deliveries in parallel columns, skips and failures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EVENT_TYPE = attrgetter("event_type")
 
 
 class DeliveryColumns:
-    """The deliveries of one lot to one destination, as parallel lists: a noun for each would cost too much."""
+    """The deliveries of one batch to one destination, as parallel lists. An object for each would cost too much CPU."""
 
     __slots__ = ("bodies", "entries", "envelopes", "identities", "keys", "records", "times_ms")
 
@@ -22,15 +22,15 @@ class DeliveryColumns:
         """Start empty."""
         self.bodies: list[bytes] = []
         self.keys: list[int] = []
-        """Hash of (topic, partition, ordering key): orders deliveries, and chooses the lane."""
+        """Hash of (topic, partition, ordering key). It orders deliveries and chooses the lane."""
         self.envelopes: list[BatchEnvelope] = []
         self.identities: list[str] = []
-        """The delivery's id as the destination receives it."""
+        """The delivery's id, as the destination receives it."""
         self.times_ms: list[int] = []
         """The event's time, epoch milliseconds."""
         self.entries: list[Entry] = []
         self.records: list[int] = []
-        """Index of the record within the lot; rises, and repeats where an `each` makes several deliveries."""
+        """Index of the record in the batch. It never falls, and repeats if an `each` makes several deliveries."""
 
     def by_event_type(self) -> Mapping[str, int]:
         """Count the deliveries of each event type."""
@@ -38,22 +38,22 @@ class DeliveryColumns:
 
 
 SchemaKey: TypeAlias = int | str
-"""A registry's numeric id, or a text: a registry's GUID, or the hex fingerprint of single-object encoding."""
+"""The registry's numeric id, or text: the registry's GUID, or the hex fingerprint of single-object encoding."""
 
 
 class TranslationFailure(NamedTuple):
-    """A record, or one delivery of it, that cannot be said: it goes to the dead-letter topic without any call."""
+    """A record, or one delivery of it, that cannot be translated. It becomes a dead letter without any request."""
 
     record: int
     entry: Entry | None
-    """`None`: the whole record, once for the pipeline (it could not be decoded)."""
+    """`None` = the whole record, once per pipeline: it could not be decoded."""
     fault: Fault
     identity: str
 
 
 @dataclass(slots=True)
 class Translation:
-    """What became of one lot."""
+    """The result of translating one batch of records."""
 
     columns: dict[str, DeliveryColumns]
     """By destination name."""
@@ -61,14 +61,14 @@ class Translation:
     """Deliveries (and whole records) deliberately not made, by (destination or "", event type or "", reason)."""
     faults: list[TranslationFailure] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
-    """Records left untranslated, in order: their schema is missing, or that of an earlier one of the partition."""
+    """Records not translated yet, in order: their schema, or an earlier one's in the partition, is missing."""
     missing: set[SchemaKey] = field(default_factory=set)
     decoded: dict[str, int] = field(default_factory=dict)
     """Records decoded, by event type."""
 
 
 class Translates(Protocol):
-    """The one door of translation."""
+    """Translation, as the pipeline calls it."""
 
     def translate(self, records: Sequence[Message]) -> Translation:
-        """Turn a lot into deliveries, skips and faults; never waits."""
+        """Translate records to deliveries, skips and failures. Never waits."""

@@ -1,4 +1,4 @@
-"""The types a value can have: spoken by schemas, expressions and contracts alike."""
+"""The types of values, shared by schemas, expressions and contracts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NANOS = 1_000_000_000
 
 
 class Instant(int):
-    """A moment: nanoseconds since 1970-01-01T00:00:00Z, as an exact integer, so that instants compare with instants."""
+    """An instant: nanoseconds since 1970-01-01T00:00:00Z as an exact integer. Instants compare with instants only."""
 
     __slots__ = ()
 
@@ -32,7 +32,7 @@ class Instant(int):
 
 
 Value: TypeAlias = "bool | int | Decimal | float | str | bytes | Instant | list[Value] | dict[str, Value] | None"
-"""What an expression may see and a mapping may make: UUIDs, enums, dates and times of day are text by then."""
+"""A value that an expression reads or a mapping makes. UUIDs, enums, dates and times of day are text here."""
 
 Fields: TypeAlias = dict[str, Value]
-"""What a mapping's `fields` made of an event, nulls already left out at every depth."""
+"""The result of a mapping's `fields`, without nulls at any depth."""
