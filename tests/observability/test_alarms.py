@@ -155,7 +155,8 @@ ALARMS = {
 
 
 @pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
-def test_an_alarm_is_a_series_an_error_in_the_log_and_a_sentence_in_status_and_page(alarm: Alarm) -> None:
+def test_alarm_shows_in_metrics_log_status_and_page(alarm: Alarm) -> None:
+    """An alarm is a series, an error in the log with a hint, and a sentence in /status and on the page."""
     metrics, sources, written = Metrics(CollectorRegistry()), StatusSources(), Written()
     metrics.observer("cdp", DESTINATIONS, EVENTS, ("shop.orders",))
     facts = alarm.facts(well("cdp"))
@@ -174,7 +175,7 @@ def test_an_alarm_is_a_series_an_error_in_the_log_and_a_sentence_in_status_and_p
 
 
 @pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
-def test_without_anything_wrong_the_same_series_says_nothing_and_nobody_else_does(alarm: Alarm) -> None:
+def test_healthy_pipeline_raises_no_alarm(alarm: Alarm) -> None:
     metrics, sources = Metrics(CollectorRegistry()), StatusSources()
     metrics.observer("cdp", DESTINATIONS, EVENTS, ("shop.orders",))
     sources.add("cdp", Fixed(well("cdp")))
@@ -183,7 +184,7 @@ def test_without_anything_wrong_the_same_series_says_nothing_and_nobody_else_doe
     assert status_document(CollectedStatus([well("cdp")], []), Moment.now())["problems"] == []
 
 
-def test_a_directives_file_that_is_refused_and_a_pipeline_that_does_not_answer_are_said_likewise() -> None:
+def test_rejected_directives_and_failing_pipeline_are_problems() -> None:
     told = DirectivesObserver(Log(io.StringIO()))
     told.directives_rejected([Finding("error", "directives.yaml", 1, 1, "", "is no mapping")])
     assert status_document(CollectedStatus([], ["cdp"]), Moment.now(), told)["problems"] == [

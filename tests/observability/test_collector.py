@@ -10,7 +10,7 @@ from tests.observability.pages import EVENTS, families, value, watched
 from tests.observability.sample import Broken, Fixed, ill, well
 
 
-def test_facts_are_on_the_page_as_they_are_at_the_scrape() -> None:
+def test_status_is_exported_as_of_the_scrape() -> None:
     source = Fixed(well())
     metrics = watched(source)
     where = {"pipeline": "cdp-copilot", "topic": "shop.orders", "partition": "0"}
@@ -29,7 +29,7 @@ def test_facts_are_on_the_page_as_they_are_at_the_scrape() -> None:
     assert value(metrics, "cdp_kafka_consumer_lag", **where) is None, "a partition that went leaves no stale series"
 
 
-def test_an_offset_nobody_knows_is_not_exported() -> None:
+def test_unknown_offset_is_not_exported() -> None:
     unknown = (
         PartitionStatus(Partition("t", 0), 1, 0, 0, log_end=-1001, committed=5),
         PartitionStatus(Partition("t", 1), 1, 0, 0, log_end=5, committed=None),
@@ -41,12 +41,12 @@ def test_an_offset_nobody_knows_is_not_exported() -> None:
     assert value(metrics, "cdp_kafka_log_end_offset", pipeline="p", topic="t", partition="1") == 5
 
 
-def test_books_that_do_not_balance_show_by_how_much() -> None:
+def test_accounting_mismatch_is_exported() -> None:
     metrics = watched(Fixed(ill()))
     assert value(metrics, "cdp_accounting_mismatch", pipeline="cdp-customerio", destination="customerio") == 1
 
 
-def test_the_books_of_what_no_lane_serves_are_exported_too() -> None:
+def test_accounts_without_lanes_are_exported() -> None:
     metrics = watched(Fixed(ill()))
     where = {"pipeline": "cdp-customerio"}
     assert value(metrics, "cdp_deliveries_skipped_total", **where, destination="yotpo") == 40
@@ -56,7 +56,7 @@ def test_the_books_of_what_no_lane_serves_are_exported_too() -> None:
     assert value(metrics, "cdp_accounting_mismatch", **where, destination="yotpo") == 0
 
 
-def test_a_held_endpoint_shows_beside_those_that_are_not() -> None:
+def test_held_is_1_for_held_endpoints_and_0_for_others() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.observer("cdp-customerio", {"customerio": ("batch", "identify")}, EVENTS, ())
     sources = StatusSources()
@@ -69,7 +69,7 @@ def test_a_held_endpoint_shows_beside_those_that_are_not() -> None:
     assert value(metrics, "cdp_destination_held", **to, endpoint="other") is None
 
 
-def test_a_pipeline_that_cannot_answer_blinds_nobody_else() -> None:
+def test_failing_status_source_does_not_hide_other_pipelines() -> None:
     metrics = watched(Broken(), Fixed(well()))
     assert value(metrics, "cdp_health_check", pipeline="a", check="answering") == 0
     assert value(metrics, "cdp_health_check", pipeline="cdp-copilot", check="answering") == 1
@@ -77,14 +77,14 @@ def test_a_pipeline_that_cannot_answer_blinds_nobody_else() -> None:
     assert "canary" not in metrics.page()[0].decode()
 
 
-def test_those_who_answered_can_be_had_alone() -> None:
+def test_all_returns_only_pipelines_that_answer() -> None:
     sources = StatusSources()
     sources.add("broken", Broken())
     sources.add("well", Fixed(well()))
     assert [facts.name for facts in sources.all()] == ["cdp-copilot"]
 
 
-def test_two_sources_that_claim_one_name_do_not_spoil_the_page() -> None:
+def test_two_sources_with_one_name_do_not_break_the_scrape() -> None:
     metrics = watched(Fixed(well()), Fixed(well()))
     assert "cdp_records_open" in {family.name for family in families(metrics)}
     assert value(metrics, "cdp_records_open", pipeline="cdp-copilot") == 10

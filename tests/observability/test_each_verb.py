@@ -131,7 +131,7 @@ VERBS: list[
 IDS = [f"{number}-{verb}" for number, (verb, *_) in enumerate(VERBS)]
 
 
-def test_no_verb_is_left_out() -> None:
+def test_every_method_has_a_case() -> None:
     of_the_process = {
         "directives_read",
         "directives_rejected",
@@ -143,7 +143,7 @@ def test_no_verb_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(("verb", "told", "line", "sample"), VERBS, ids=IDS)
-def test_a_verb_writes_its_one_line_at_its_level_or_none(
+def test_method_writes_at_most_one_line_at_its_level(
     verb: str, told: dict[str, object], line: tuple[str, str] | None, sample: object
 ) -> None:
     written = Written("debug")
@@ -152,7 +152,7 @@ def test_a_verb_writes_its_one_line_at_its_level_or_none(
 
 
 @pytest.mark.parametrize(("verb", "told", "line", "sample"), VERBS, ids=IDS)
-def test_a_verb_moves_its_series_by_what_it_was_told(
+def test_method_increases_its_series_by_its_argument(
     verb: str, told: dict[str, object], line: object, sample: tuple[str, dict[str, str], float] | None
 ) -> None:
     metrics, observer = made()
@@ -166,7 +166,8 @@ def test_a_verb_moves_its_series_by_what_it_was_told(
     assert metrics.registry.get_sample_value(name, {"pipeline": "cdp", **labels}) == pytest.approx(value)
 
 
-def test_a_guard_over_decoding_names_the_topic_and_one_over_deliveries_the_event_type() -> None:
+def test_flood_guard_line_names_topic_or_event_type() -> None:
+    """A guard over decoding names the topic, one over deliveries the event type."""
     written = Written()
     story = LogObserver(written.log, "cdp")
     story.flood_guard_tripped("", "shop.orders", DeadLetterCause.UNDECODABLE, 51, 60)
@@ -187,13 +188,13 @@ def test_a_guard_over_decoding_names_the_topic_and_one_over_deliveries_the_event
     "trouble",
     [TransientCause.UNAUTHORIZED, TransientCause.GONE, TransientCause.UNEXPECTED, TransientCause.UNINTELLIGIBLE],
 )
-def test_what_to_do_about_a_hold_is_said_with_it(trouble: TransientCause) -> None:
+def test_hold_line_has_a_hint(trouble: TransientCause) -> None:
     written = Written()
     LogObserver(written.log, "cdp").hold_started("copilot", "collect", Fault(trouble))
     assert written.lines[0]["hint"]
 
 
-def test_letters_that_are_written_again_are_news_once() -> None:
+def test_dead_letters_written_again_is_logged_once() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
     story.dead_letter_failed("UNKNOWN_TOPIC_OR_PART")
@@ -207,7 +208,7 @@ def test_letters_that_are_written_again_are_news_once() -> None:
     assert "Create the dead-letter topic" in str(written.lines[0]["hint"])
 
 
-def test_a_debug_verb_costs_a_quiet_log_nothing() -> None:
+def test_debug_lines_are_not_written_at_info() -> None:
     written = Written("info")
     story = LogObserver(written.log, "cdp")
     story.partitions_paused([P])

@@ -25,25 +25,25 @@ def one_by_one(values: list[float]) -> Distribution:
     [[], [1.0], [7.0, 1.0, 3.0], [0.5, 1.0, 1.5, 2.0, 5.0, 7.0], [-1.0, -2.0, 1.0, 2.0, 9.0], ODD, ODD[:4]],
     ids=["none", "one", "few", "many", "ahead of the clock", "odd", "on the bounds"],
 )
-def test_a_list_counts_as_its_values_would_one_by_one(values: list[float]) -> None:
+def test_list_counts_like_single_values(values: list[float]) -> None:
     made = Distribution(BOUNDS)
     made.add_all(values)
     assert made.read() == one_by_one(values).read()
 
 
-def test_what_is_no_number_is_left_out_and_what_is_negative_counts_as_nothing() -> None:
+def test_non_finite_values_are_ignored_and_negative_ones_count_as_0() -> None:
     buckets, total = one_by_one(ODD).read()
     assert total == 16.5
     assert dict(buckets) == {"1.0": 3, "2.0": 5, "5.0": 6, "+Inf": 7}
 
 
-def test_a_series_with_labels_too_many_or_too_few_is_a_bug() -> None:
+def test_wrong_number_of_labels_raises() -> None:
     histogram = Histogram("h_seconds", "Help.", ("pipeline",), BOUNDS, CollectorRegistry())
     with pytest.raises(ValueError, match="h_seconds: wrong number of label values"):
         histogram.labels("a", "b")
 
 
-def test_a_name_is_taken_once() -> None:
+def test_duplicate_histogram_name_raises() -> None:
     registry = CollectorRegistry()
     Histogram("h_seconds", "Help.", (), BOUNDS, registry)
     with pytest.raises(ValueError, match="Duplicated timeseries"):

@@ -69,23 +69,23 @@ def served(server: Served) -> Served:
 PROBES = ("/livez", "/readyz", "/startupz")
 
 
-def test_probes_of_a_pipeline_that_works_say_ok(served: Served) -> None:
+def test_probes_of_healthy_pipeline_return_ok(served: Served) -> None:
     served.sources.add("cdp-copilot", Fixed(well()))
     for path in PROBES:
         assert served.ask(path)[:2] == (200, "ok\n")
 
 
-def test_before_the_first_pipeline_only_liveness_says_ok(served: Served) -> None:
+def test_only_liveness_passes_before_the_first_pipeline(served: Served) -> None:
     assert [served.ask(path)[0] for path in PROBES] == [200, 503, 503]
     assert "no pipeline has started yet" in served.ask("/readyz")[1]
 
 
-def test_a_pipeline_held_fenced_and_behind_is_alive_and_ready(served: Served) -> None:
+def test_held_fenced_lagging_pipeline_is_live_and_ready(served: Served) -> None:
     served.sources.add("cdp-customerio", Fixed(ill()))
     assert [served.ask(path)[0] for path in PROBES] == [200, 200, 200]
 
 
-def test_a_dead_poll_thread_fails_liveness_and_says_why(served: Served) -> None:
+def test_stuck_poll_thread_fails_liveness_with_reason(served: Served) -> None:
     served.sources.add("cdp", Fixed(replace(well("cdp"), poll_ticked_at_s=-10_000.0)))
     code, body, _ = served.ask("/livez")
     assert code == 503
@@ -101,20 +101,20 @@ def test_a_dead_poll_thread_fails_liveness_and_says_why(served: Served) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
 @pytest.mark.parametrize("path", ["/", "/metrics", "/livez", "/status"])
-def test_nothing_but_get_and_head_is_taken(served: Served, method: str, path: str) -> None:
+def test_other_methods_return_405(served: Served, method: str, path: str) -> None:
     code, _, headers = served.ask(path, method)
     assert (code, headers["Allow"]) == (405, "GET, HEAD")
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/status", "/readyz?verbose"])
-def test_head_gives_the_headers_alone(served: Served, path: str) -> None:
+def test_head_returns_headers_without_body(served: Served, path: str) -> None:
     served.sources.add("cdp-copilot", Fixed(well()))
     code, body, headers = served.ask(path, "HEAD")
     assert (code, body) == (200, "")
     assert int(headers["Content-Length"]) > 100
 
 
-def test_metrics_are_served_in_the_form_that_was_asked_for(served: Served) -> None:
+def test_metrics_follow_the_accept_header(served: Served) -> None:
     served.sources.add("cdp-copilot", Fixed(well()))
     plain = served.ask("/metrics")
     assert plain[2]["Content-Type"].startswith("text/plain")
@@ -124,7 +124,7 @@ def test_metrics_are_served_in_the_form_that_was_asked_for(served: Served) -> No
     assert any(family.name == "cdp_health_check" for family in parse_openmetrics(body))  # type: ignore[no-untyped-call]
 
 
-def test_the_status_holds_every_fact(served: Served) -> None:
+def test_status_has_pipelines_and_those_not_answering(served: Served) -> None:
     served.sources.add("cdp-customerio", Fixed(ill()))
     served.sources.add("broken", Broken())
     code, body, _ = served.ask("/status")
@@ -170,7 +170,7 @@ def read(html: str) -> Page:
     return page
 
 
-def test_the_page_says_what_is_wrong_first_and_fetches_nothing(served: Served) -> None:
+def test_page_lists_problems_first_and_fetches_nothing(served: Served) -> None:
     served.sources.add("cdp-copilot", Fixed(well()))
     served.sources.add("cdp-customerio", Fixed(ill()))
     code, body, headers = served.ask("/")
@@ -186,7 +186,7 @@ def test_the_page_says_what_is_wrong_first_and_fetches_nothing(served: Served) -
     assert "shop.customers.<b>eu</b>/0" in page.text, "names are shown as text"
 
 
-def test_the_page_of_a_pipeline_that_works_says_so(served: Served) -> None:
+def test_page_of_healthy_pipeline_shows_no_problems(served: Served) -> None:
     served.sources.add("cdp-copilot", Fixed(well()))
     page = read(served.ask("/")[1])
     assert "No problems" in page.text
@@ -194,7 +194,7 @@ def test_the_page_of_a_pipeline_that_works_says_so(served: Served) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/livez/", "/../etc/passwd", "/%00", "/metrics/x"])
-def test_an_unknown_path_is_not_found(served: Served, path: str) -> None:
+def test_unknown_path_returns_404(served: Served, path: str) -> None:
     code, body, _ = served.ask(path)
     assert code == 404
     assert "/status" in body
@@ -203,13 +203,13 @@ def test_an_unknown_path_is_not_found(served: Served, path: str) -> None:
 @pytest.mark.parametrize(
     "garbage", [b"\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x00\xff" * 20, b"GET / HTTP/9.9\r\n\r\n"]
 )
-def test_garbage_leaves_the_server_standing(served: Served, garbage: bytes) -> None:
+def test_malformed_request_does_not_stop_the_server(served: Served, garbage: bytes) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=120) as connection:
         connection.sendall(garbage)
     assert served.ask("/livez")[0] == 200
 
 
-def test_connections_that_say_nothing_do_not_silence_the_probes(served: Served) -> None:
+def test_idle_connections_do_not_block_probes(served: Served) -> None:
     silent = [socket.create_connection(("127.0.0.1", served.port), timeout=120) for _ in range(20)]
     try:
         assert served.ask("/livez")[0] == 200
@@ -231,13 +231,13 @@ def test_idle_connections_are_closed_and_free_slots_for_probes() -> None:
         served.server.close()
 
 
-def test_an_answer_tells_nothing_of_what_runs_below(served: Served) -> None:
+def test_server_header_reveals_no_versions(served: Served) -> None:
     _, _, headers = served.ask("/livez")
     assert headers["Server"].strip() == "cdp-consumer"
     assert headers["Cache-Control"] == "no-store"
 
 
-def test_an_address_that_is_taken_is_an_error_at_once(served: Served) -> None:
+def test_address_in_use_raises_on_start(served: Served) -> None:
     second = StatusServer(("127.0.0.1", served.port), served.metrics, served.sources)
     with pytest.raises(OSError, match="in use"):
         second.start()
@@ -245,12 +245,12 @@ def test_an_address_that_is_taken_is_an_error_at_once(served: Served) -> None:
 
 
 @pytest.mark.parametrize("address", ["9464", "localhost", "localhost:http", "localhost:99999", ""])
-def test_an_address_without_a_port_is_refused(address: str) -> None:
+def test_address_without_valid_port_raises(address: str) -> None:
     with pytest.raises(ValueError, match=r"e\.g\. 0\.0\.0\.0:9464"):
         StatusServer(address, Metrics(CollectorRegistry()), StatusSources())
 
 
-def test_closing_twice_does_nothing() -> None:
+def test_second_close_does_nothing() -> None:
     served = Served()
     served.server.close()
     served.server.close()

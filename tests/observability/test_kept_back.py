@@ -48,7 +48,8 @@ def destination(facts: DestinationStatus) -> PipelineStatus:
     return replace(well(), destinations=(facts,))
 
 
-def test_a_closed_guard_is_a_series_for_its_event_type_and_cause_and_none_while_it_is_open() -> None:
+def test_tripped_guard_is_a_series_by_event_type_and_cause() -> None:
+    """A guard that is not tripped has no series."""
     metrics = Metrics(CollectorRegistry())
     metrics.observer("cdp-customerio", {"customerio": ("batch",)}, EVENTS, ())
     sources, source = StatusSources(), Fixed(ill())
@@ -67,7 +68,7 @@ def test_a_closed_guard_is_a_series_for_its_event_type_and_cause_and_none_while_
     assert value(metrics, "cdp_decode_guard_tripped", **where) is None
 
 
-def test_suspects_pauses_and_stopped_partitions_are_gauges() -> None:
+def test_poison_candidates_pauses_and_stops_are_gauges() -> None:
     metrics = watched(Fixed(ill()), Fixed(well()))
     fine = {"pipeline": "cdp-copilot", "destination": "copilot"}
     assert (value(metrics, "cdp_poison_candidates", **TO), value(metrics, "cdp_poison_candidates", **fine)) == (2, 0)
@@ -81,7 +82,7 @@ def test_suspects_pauses_and_stopped_partitions_are_gauges() -> None:
     ("troubles", "unreachable", "refused"),
     [({}, 0, 0), ({7: "refused"}, 0, 1), ({7: "unreachable"}, 1, 0), ({7: "unreachable", 8: "refused"}, 1, 1)],
 )
-def test_a_registry_that_refuses_or_is_away_is_an_alarm(
+def test_registry_problems_set_the_unavailable_gauge(
     troubles: dict[int | str, str], unreachable: int, refused: int
 ) -> None:
     metrics = watched(Fixed(replace(well(), schema_problems=troubles)))
@@ -96,7 +97,7 @@ def directives_page(heard: DirectivesObserver | None) -> Metrics:
     return metrics
 
 
-def test_directives_are_counted_by_kind_while_they_are_in_force() -> None:
+def test_active_directives_are_counted_by_kind() -> None:
     heard = told(Pause(later(), "", "copilot"), Pause(1, "", "yotpo"), AcceptGap(later(), "", "t", 1, 2, 5))
     metrics = directives_page(heard)
     kinds = ("pause", "accept_refusals", "quarantine", "accept_gap")
@@ -107,7 +108,7 @@ def test_directives_are_counted_by_kind_while_they_are_in_force() -> None:
     assert value(metrics, "cdp_directives", kind="pause") == 1, "the old one stays in force"
 
 
-def test_without_a_directives_file_there_is_nothing_to_be_valid() -> None:
+def test_file_valid_is_absent_without_a_directives_file() -> None:
     assert value(directives_page(None), "cdp_directives_file_valid") is None
     assert value(directives_page(DirectivesObserver(Log(io.StringIO()))), "cdp_directives_file_valid") is None
 
@@ -116,7 +117,7 @@ def said(facts: PipelineStatus, heard: DirectivesObserver | None = None) -> Any:
     return json.loads(json.dumps(status_document(CollectedStatus([facts], []), NOW, heard)))
 
 
-def test_the_status_holds_what_is_kept_back_and_why() -> None:
+def test_status_shows_withheld_deliveries_and_reasons() -> None:
     (pipeline,) = said(ill())["pipelines"]
     (to,) = pipeline["destinations"]
     assert [(each["event_type"], each["cause"], each["waiting"]) for each in to["guards"]] == [
@@ -131,7 +132,7 @@ def test_the_status_holds_what_is_kept_back_and_why() -> None:
     assert (stopped["partition"], stopped["offset"], stopped["code"]) == (3, 3_400, "_AUTO_OFFSET_RESET")
 
 
-def test_the_status_holds_what_an_operator_said_and_never_a_key() -> None:
+def test_status_shows_directives_without_ordering_keys() -> None:
     heard = told(
         Quarantine(NOW.wall_ms + HOUR_MS, "asked by canary@example.com", "shop.orders", key="canary-key"),
         AcceptRefusals(
@@ -151,7 +152,7 @@ def test_the_status_holds_what_an_operator_said_and_never_a_key() -> None:
     assert said(well())["directives"] is None
 
 
-def test_the_page_says_what_an_operator_said_and_that_the_file_is_refused() -> None:
+def test_page_shows_directives_and_the_rejected_file() -> None:
     heard = told(Pause(NOW.wall_ms + HOUR_MS, "<i>their</i> maintenance", "copilot", "shop.OrderPlaced"))
     text = shown(well(), heard)
     assert "<td>pause</td><td>destination copilot, event type shop.OrderPlaced</td>" in text
@@ -164,7 +165,7 @@ def test_the_page_says_what_an_operator_said_and_that_the_file_is_refused() -> N
     assert "the directives read before stay active: directives.yaml:3:5: directives[0]: no such destination" in text
 
 
-def test_without_anything_in_force_the_page_has_no_such_section() -> None:
+def test_page_has_no_directives_section_without_active_ones() -> None:
     assert "Active directives" not in shown(well(), told())
     assert "Active directives" not in shown(well())
 
@@ -180,11 +181,11 @@ def test_without_anything_in_force_the_page_has_no_such_section() -> None:
         ),
     ],
 )
-def test_what_keeps_deliveries_back_is_a_destinations_state(facts: DestinationStatus, state: str) -> None:
+def test_destination_state_names_what_withholds_deliveries(facts: DestinationStatus, state: str) -> None:
     assert f"<td>{state}</td>" in shown(destination(facts))
 
 
-def test_a_closed_guard_is_to_be_looked_at_with_what_waits_behind_it() -> None:
+def test_tripped_guard_is_a_problem_with_the_number_waiting() -> None:
     guards = (FloodGuardStatus("shop.OrderPlaced", DeadLetterCause.REFUSED, NOW.wall_ms - 60_000, 51, 90, 312),)
     text = shown(destination(DestinationStatus("copilot", guards=guards)))
     assert "1 problem<" in text
@@ -198,7 +199,7 @@ def test_a_closed_guard_is_to_be_looked_at_with_what_waits_behind_it() -> None:
     assert text in shown(over_records)
 
 
-def test_a_stopped_partition_comes_first_and_says_before_which_offset() -> None:
+def test_stopped_partition_is_listed_first_with_its_offset() -> None:
     stopped = {Partition("shop.orders", 1): StoppedPartitionStatus("_AUTO_OFFSET_RESET", 70, NOW.wall_ms - 120_000)}
     text = shown(replace(well(), stopped=stopped))
     assert "partition shop.orders/1 has been stopped before offset 70 for 2 min (_AUTO_OFFSET_RESET)" in text

@@ -18,7 +18,7 @@ from tests.observability.written import Written
 REFUSED = Fault(DeadLetterCause.REFUSED, "field total: must be an integer", 400)
 
 
-def test_a_refused_delivery_is_one_object_on_one_line() -> None:
+def test_refused_delivery_is_one_json_line() -> None:
     written = Written()
     LogObserver(written.log, "cdp-copilot").refused("copilot", "shop.OrderPlaced", REFUSED)
     assert written.lines == [
@@ -36,7 +36,8 @@ def test_a_refused_delivery_is_one_object_on_one_line() -> None:
     ]
 
 
-def test_the_same_thing_is_said_at_once_and_then_summed_up_every_ten_seconds() -> None:
+def test_repeated_line_is_written_once_then_summarized() -> None:
+    """The first is written at once, the rest is summarized every ten seconds."""
     written = Written()
     story = LogObserver(written.log, "cdp")
     for _ in range(1_000):
@@ -55,7 +56,7 @@ def test_the_same_thing_is_said_at_once_and_then_summed_up_every_ten_seconds() -
     assert [line.get("suppressed") for line in written.lines] == [None, 999, None], "after quiet it is news again"
 
 
-def test_each_kind_is_summed_up_when_its_own_ten_seconds_are_over() -> None:
+def test_each_kind_has_its_own_ten_seconds() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
     for destination in ("copilot", "copilot", "yotpo", "yotpo"):
@@ -71,7 +72,7 @@ def test_each_kind_is_summed_up_when_its_own_ten_seconds_are_over() -> None:
     assert (written.lines[-1]["destination"], written.lines[-1]["suppressed"]) == ("yotpo", 1)
 
 
-def test_more_kinds_than_can_be_kept_share_one_summary() -> None:
+def test_kinds_above_the_limit_share_one_summary() -> None:
     written = Written()
     for n in range(2_003):
         written.log.repeat("info", "library message", (str(n),), n=n)
@@ -80,7 +81,7 @@ def test_more_kinds_than_can_be_kept_share_one_summary() -> None:
     assert [line.get("suppressed") for line in written.lines[2_001:]] == [2]
 
 
-def test_another_cause_or_destination_is_another_thing() -> None:
+def test_cause_and_destination_are_part_of_the_kind() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
     story.refused("copilot", "t", REFUSED)
@@ -90,7 +91,7 @@ def test_another_cause_or_destination_is_another_thing() -> None:
     assert len(written.lines) == 4
 
 
-def test_what_was_held_back_is_said_at_the_end() -> None:
+def test_close_writes_the_last_summaries() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
     for _ in range(3):
@@ -101,7 +102,7 @@ def test_what_was_held_back_is_said_at_the_end() -> None:
     assert sum(held for _, _, held in written.counts) == 2
 
 
-def test_whoever_invents_kinds_without_end_does_not_fill_the_memory_nor_the_log() -> None:
+def test_unlimited_kinds_fill_neither_memory_nor_log() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
     for n in range(5_000):
@@ -109,7 +110,7 @@ def test_whoever_invents_kinds_without_end_does_not_fill_the_memory_nor_the_log(
     assert len(written.lines) == 2_001
 
 
-def test_changes_are_always_said() -> None:
+def test_changes_are_never_summarized() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
     story.group_joined("cdp", "classic")
@@ -138,7 +139,7 @@ def test_changes_are_always_said() -> None:
     assert written.lines[1]["partitions"] == {"a": [0], "b": [0, 1]}
 
 
-def test_credentials_are_news_only_when_they_change() -> None:
+def test_credentials_are_logged_only_on_change() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
     for valid in (True, True, False, False, True):
@@ -150,7 +151,7 @@ def test_credentials_are_news_only_when_they_change() -> None:
     ]
 
 
-def test_calls_are_told_only_when_debugging() -> None:
+def test_requests_are_logged_only_at_debug() -> None:
     for level, expected in (("info", 0), ("debug", 1)):
         written = Written(level)
         story = LogObserver(written.log, "cdp")
@@ -158,14 +159,14 @@ def test_calls_are_told_only_when_debugging() -> None:
         assert len(written.lines) == expected
 
 
-def test_readable_lines_are_one_line_each() -> None:
+def test_text_format_is_one_line_per_event() -> None:
     written = Written(text=True)
     LogObserver(written.log, "cdp").refused("copilot", "t", Fault(DeadLetterCause.REFUSED, "first\nsecond"))
     assert written.stream.getvalue().count("\n") == 1
     assert "delivery refused" in written.stream.getvalue()
 
 
-def test_a_stream_that_is_gone_costs_the_line_and_nothing_else() -> None:
+def test_closed_stream_loses_only_the_line() -> None:
     written = Written()
     written.stream.close()
     LogObserver(written.log, "cdp").shutdown_finished(0)
@@ -174,7 +175,7 @@ def test_a_stream_that_is_gone_costs_the_line_and_nothing_else() -> None:
 
 @settings(max_examples=examples(60), deadline=None)
 @given(st.data(), st.sampled_from(["debug", "info", "error"]))
-def test_whatever_is_told_in_whatever_order_every_line_is_an_object(data: DataObject, level: str) -> None:
+def test_any_calls_in_any_order_write_json_objects(data: DataObject, level: str) -> None:
     written = Written(level)
     told = tell_anything(LogObserver(written.log, "cdp"), data)
     written.log.close()
@@ -183,7 +184,7 @@ def test_whatever_is_told_in_whatever_order_every_line_is_an_object(data: DataOb
     assert all({"ts", "level", "event", "pipeline"} <= line.keys() for line in lines)
 
 
-def test_a_fatal_error_is_said_even_right_after_the_same_code() -> None:
+def test_fatal_error_is_logged_right_after_the_same_code() -> None:
     written = Written()
     story = LogObserver(written.log, "cdp")
     story.client_error("_FATAL", "", fatal=False)
@@ -191,7 +192,7 @@ def test_a_fatal_error_is_said_even_right_after_the_same_code() -> None:
     assert [line["level"] for line in written.lines] == ["warning", "error"]
 
 
-def test_what_is_below_the_level_is_not_written() -> None:
+def test_lines_below_the_level_are_not_written() -> None:
     written = Written("warning")
     story = LogObserver(written.log, "cdp")
     story.shutdown_finished(0)
@@ -199,14 +200,14 @@ def test_what_is_below_the_level_is_not_written() -> None:
     assert written.lines == []
 
 
-def test_an_unknown_level_is_refused() -> None:
+def test_unknown_level_raises() -> None:
     with pytest.raises(
         ValueError, match="log level: unknown value 'loud'; expected one of debug, info, warning, error"
     ):
         Log(io.StringIO(), "loud")
 
 
-def test_one_watcher_that_fails_stops_neither_the_others_nor_the_room() -> None:
+def test_raising_observer_stops_neither_others_nor_the_caller() -> None:
     written = Written()
 
     class Failing(LogObserver):

@@ -12,7 +12,7 @@ from tests.observability.written import Written
 CANARY = "canary@example.com"
 
 
-def test_no_verb_lets_a_canary_through() -> None:
+def test_no_method_logs_a_canary() -> None:
     written = Written("debug")
     story = LogObserver(written.log, "cdp")
     for cause in (*DeadLetterCause, *TransientCause):
@@ -28,7 +28,7 @@ def test_no_verb_lets_a_canary_through() -> None:
     assert "credentials" in str(written.lines[-1]["hint"])
 
 
-def test_no_detail_is_longer_than_two_hundred_letters() -> None:
+def test_detail_is_at_most_200_characters() -> None:
     written = Written()
     LogObserver(written.log, "cdp").refused("copilot", "t", Fault(DeadLetterCause.REFUSED, "word " * 500))
     assert 150 < len(str(written.lines[0]["detail"])) <= 200
@@ -45,7 +45,7 @@ def captured() -> Iterator[Written]:
     root.setLevel(level)
 
 
-def test_libraries_are_heard_without_their_words(captured: Written) -> None:
+def test_library_messages_are_logged_without_their_text(captured: Written) -> None:
     logger = logging.getLogger("httpx2.client")
     try:
         int(CANARY)

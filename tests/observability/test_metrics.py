@@ -24,13 +24,13 @@ def series(metrics: Metrics) -> int:
     return sum(len(family.samples) for family in families(metrics))
 
 
-def test_every_verb_of_the_observer_is_tried_here() -> None:
+def test_calls_cover_every_method_of_the_observer() -> None:
     assert set(CALLS) == {name for group in Observer.__mro__[:-1] for name in vars(group) if not name.startswith("_")}
 
 
 @settings(max_examples=examples(60), deadline=None)
 @given(st.data())
-def test_whatever_is_told_in_whatever_order_nothing_raises_and_the_page_parses(data: DataObject) -> None:
+def test_any_calls_in_any_order_leave_a_page_that_parses(data: DataObject) -> None:
     metrics, observer = made()
     tell_anything(observer, data)
     families(metrics)
@@ -64,7 +64,7 @@ def hostile(observer: Observer, word: str, status: int) -> None:
     observer.gap_accepted(Partition(word, 1), 1, 2)
 
 
-def test_hostile_traffic_does_not_grow_the_page_without_end() -> None:
+def test_hostile_label_values_do_not_grow_the_page_forever() -> None:
     metrics, observer = made()
     before = series(metrics)
     for n in range(1_000):
@@ -76,7 +76,7 @@ def test_hostile_traffic_does_not_grow_the_page_without_end() -> None:
     assert before < after < 5_000, "the scrape's sample limit"
 
 
-def test_only_topics_and_codes_may_come_late_and_everything_else_falls_under_other() -> None:
+def test_unknown_values_become_other_except_topics_and_codes() -> None:
     metrics, observer = made()
     hostile(observer, "someone@example.com", 418)
     page = metrics.page()[0].decode()
@@ -89,7 +89,7 @@ def test_only_topics_and_codes_may_come_late_and_everything_else_falls_under_oth
     assert all('topic="someone@example.com"' in line for line in lines)
 
 
-def test_known_series_are_there_at_nought_before_anything_happened() -> None:
+def test_known_series_exist_at_0_from_the_start() -> None:
     metrics, _ = made()
     to = {"pipeline": "cdp", "destination": "copilot"}
     assert value(metrics, "cdp_kafka_messages_consumed_total", pipeline="cdp", topic="shop.orders") == 0
@@ -110,7 +110,7 @@ def test_known_series_are_there_at_nought_before_anything_happened() -> None:
         assert value(metrics, name, **to, endpoint="consent", status_class=kind) == 0
 
 
-def test_what_was_told_is_what_is_counted() -> None:
+def test_reported_numbers_are_counted() -> None:
     metrics, observer = made()
     to = {"pipeline": "cdp", "destination": "customerio"}
     observer.records_consumed("shop.orders", 7, 900)
@@ -141,7 +141,7 @@ def _ours(metrics: Metrics) -> Iterator[Metric]:
     return (family for family in metrics.registry.collect() if family.name.startswith("cdp_"))
 
 
-def test_every_metric_has_a_sentence_and_a_name_by_the_rules() -> None:
+def test_every_metric_has_help_and_a_valid_name() -> None:
     metrics = watched(Fixed(well()), Fixed(ill()))
     names = []
     for family in _ours(metrics):
@@ -166,7 +166,7 @@ def test_every_metric_has_a_sentence_and_a_name_by_the_rules() -> None:
     assert len(names) == len(set(names))
 
 
-def test_a_scrape_says_which_build_runs_and_has_no_created_series() -> None:
+def test_scrape_has_build_info_and_no_created_series() -> None:
     metrics = Metrics(CollectorRegistry(), {"version": "0.1.0", "librdkafka": "2.16.1"})
     metrics.observer("cdp", DESTINATIONS, EVENTS, ())
     page = metrics.page(OPENMETRICS)[0].decode()
@@ -179,13 +179,14 @@ def test_a_scrape_says_which_build_runs_and_has_no_created_series() -> None:
 @pytest.mark.parametrize(
     "accept", [None, "", "*/*", "application/openmetrics-text; version=x", ";;=,,", "text/plain;version=9.9.9"]
 )
-def test_any_accept_header_gets_a_page(accept: str | None) -> None:
+def test_any_accept_header_gets_metrics(accept: str | None) -> None:
     body, content_type = made()[0].page(accept)
     assert body.count(b"# HELP cdp_") > 30
     assert "text" in content_type
 
 
-def test_log_lines_are_counted_by_level_and_an_unknown_level_as_an_error() -> None:
+def test_log_lines_are_counted_by_level() -> None:
+    """An unknown level counts as `error`."""
     metrics, _ = made()
     metrics.log_counted("warning", 2, 5)
     metrics.log_counted("loud", 1, 0)
@@ -194,7 +195,7 @@ def test_log_lines_are_counted_by_level_and_an_unknown_level_as_an_error() -> No
     assert value(metrics, "cdp_log_messages_total", level="error") == 1
 
 
-def test_counting_a_delivered_lot_stays_cheap() -> None:
+def test_counting_a_delivered_batch_stays_cheap() -> None:
     metrics, observer = made()
     lot = [0.1 * n for n in range(200)]
     started = time.perf_counter()

@@ -22,7 +22,7 @@ def shown(facts: PipelineStatus) -> str:
     return page(CollectedStatus([facts], []), [], NOW)
 
 
-def test_books_that_do_not_balance_are_said_first_and_by_how_much() -> None:
+def test_accounting_mismatch_is_a_problem() -> None:
     [to] = well().destinations
     off = replace(well(), records=RecordCounts(accepted=9, settled=2), destinations=(
         replace(to, accounting=DeliveryCounts(owed=8, delivered=5)),
@@ -45,7 +45,7 @@ def test_books_that_do_not_balance_are_said_first_and_by_how_much() -> None:
     ],
     ids=["stopped", "shutting down", "fenced", "in its group", "never joined", "put out of it"],
 )
-def test_a_pipelines_state_is_shown(facts: PipelineStatus, word: str) -> None:
+def test_pipeline_state(facts: PipelineStatus, word: str) -> None:
     assert f"<dt>state</dt><dd>{word}</dd>" in shown(facts)
 
 
@@ -63,7 +63,7 @@ def test_a_pipelines_state_is_shown(facts: PipelineStatus, word: str) -> None:
     ],
     ids=["rate limited", "waited long enough", "calling", "holding work", "idle"],
 )
-def test_a_destinations_state_is_said(facts: DestinationStatus, word: str) -> None:
+def test_destination_state(facts: DestinationStatus, word: str) -> None:
     assert f"<td>{word}</td>" in shown(replace(well(), destinations=(facts,)))
 
 
@@ -78,12 +78,12 @@ def test_a_destinations_state_is_said(facts: DestinationStatus, word: str) -> No
         (400 * DAY_MS, "400 d"),
     ],
 )
-def test_an_age_is_said_in_a_unit_that_suits_it(age_ms: int, text: str) -> None:
+def test_age_is_shown_in_a_fitting_unit(age_ms: int, text: str) -> None:
     to = DestinationStatus("copilot", oldest_open_ms=NOW.wall_ms - age_ms)
     assert f"<td>{text}</td>" in shown(replace(well(), destinations=(to,)))
 
 
-def test_books_of_what_no_lane_serves_are_shown_and_said_when_they_are_off() -> None:
+def test_accounts_without_lanes_are_shown_and_checked() -> None:
     others = {"yotpo": DeliveryCounts(owed=4, skipped=4), "": DeliveryCounts(owed=3, dead_lettered=1)}
     seen = replace(well(), other_accounts=others)
     assert "<td>yotpo</td><td>disabled</td><td>4</td>" in shown(seen)
@@ -106,7 +106,7 @@ def test_books_of_what_no_lane_serves_are_shown_and_said_when_they_are_off() -> 
         ({7: "unreachable"}, ": the schema registry gives no usable response. Check that it can be reached."),
     ],
 )
-def test_why_a_schema_is_waited_for_is_said(trouble: dict[int | str, str], said: str) -> None:
+def test_pending_schema_is_a_problem_with_its_reason(trouble: dict[int | str, str], said: str) -> None:
     waiting = replace(well(), schemas_pending={7: NOW.wall_ms - 60 * SECOND_MS}, schema_problems=trouble)
     assert f"records have been waiting for schema 7 for 60 s{said}</li>" in shown(waiting)
     pipelines: object = status_document(CollectedStatus([waiting], []), NOW)["pipelines"]
@@ -114,11 +114,11 @@ def test_why_a_schema_is_waited_for_is_said(trouble: dict[int | str, str], said:
     assert pipelines[0]["schemas_pending"][0]["problem"] == trouble.get(7)
 
 
-def test_the_limit_of_records_is_shown_beside_what_it_counts() -> None:
+def test_record_limit_is_shown_with_retained_records() -> None:
     assert "<dt>records retained</dt><dd>12 of 50\u202f000</dd>" in shown(well())
 
 
-def test_of_very_many_partitions_those_with_most_lag_are_listed() -> None:
+def test_only_the_200_partitions_with_most_lag_are_listed() -> None:
     many = tuple(PartitionStatus(Partition("t", n), 1, 0, 0, log_end=n, committed=0) for n in range(250))
     text = shown(replace(well(), partitions=many))
     assert "Partitions, the 200 with most lag of 250" in text
@@ -127,7 +127,7 @@ def test_of_very_many_partitions_those_with_most_lag_are_listed() -> None:
     assert "<td>t/49</td>" not in text
 
 
-def test_without_anything_to_list_the_tables_say_none() -> None:
+def test_empty_tables_show_none() -> None:
     text = shown(PipelineStatus("p", "g", "classic"))
     assert text.count("class=quiet>none</td>") == 2
     assert "<dt>lag</dt><dd>not known yet</dd>" in text
@@ -137,7 +137,7 @@ def test_without_anything_to_list_the_tables_say_none() -> None:
     ("log_end", "committed", "expected"),
     [(10, 4, 6), (4, 10, 0), (None, 4, None), (10, None, None), (10, -1001, None), (-1001, 4, None)],
 )
-def test_lag_is_known_only_where_both_offsets_are(
+def test_lag_is_none_unless_both_offsets_are_known(
     log_end: int | None, committed: int | None, expected: int | None
 ) -> None:
     assert lag(PartitionStatus(Partition("t", 0), 1, 0, 0, log_end=log_end, committed=committed)) == expected
@@ -147,9 +147,7 @@ def test_lag_is_known_only_where_both_offsets_are(
     ("head_ms", "text"),
     [(None, None), (0, "1970-01-01T00:00:00.000Z"), (1 << 62, None), (-(1 << 62), None)],
 )
-def test_a_records_timestamp_can_be_any_number_and_the_status_still_comes(
-    head_ms: int | None, text: str | None
-) -> None:
+def test_any_record_timestamp_leaves_status_readable(head_ms: int | None, text: str | None) -> None:
     odd = PartitionStatus(Partition("t", 0), 1, 0, 0, head_ms=head_ms)
     said: object = status_document(CollectedStatus([replace(well(), partitions=(odd,))], []), NOW)["pipelines"]
     assert isinstance(said, list)

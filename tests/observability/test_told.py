@@ -19,7 +19,8 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def test_each_directive_in_force_is_written_with_its_scope_and_end_and_without_its_reason() -> None:
+def test_active_directives_are_logged_without_their_reason() -> None:
+    """Each is logged with its scope and end."""
     written = Written()
     told = DirectivesObserver(written.log)
     later = now_ms() + HOUR_MS
@@ -36,14 +37,15 @@ def test_each_directive_in_force_is_written_with_its_scope_and_end_and_without_i
     assert [each.destination for each in told.in_force(now_ms()).pauses] == ["copilot"]
 
 
-def test_a_directive_that_is_over_is_not_in_force_even_before_anybody_says_so() -> None:
+def test_ended_directive_is_inactive_before_its_end_is_reported() -> None:
     told = DirectivesObserver(Written().log)
     told.directives_read(Directives((Pause(5_000, "", destination="copilot"),)))
     assert len(told.in_force(4_999)) == 1
     assert len(told.in_force(5_000)) == 0
 
 
-def test_a_refused_file_is_written_with_all_its_findings_and_the_old_one_stays_in_force() -> None:
+def test_rejected_file_is_logged_and_old_directives_stay_active() -> None:
+    """All findings are logged."""
     written = Written()
     told = DirectivesObserver(written.log)
     assert not told.file_read
@@ -69,7 +71,7 @@ def test_a_refused_file_is_written_with_all_its_findings_and_the_old_one_stays_i
     assert not told.findings
 
 
-def test_a_file_refused_at_the_start_is_written_with_what_it_holds_until_one_is_read() -> None:
+def test_file_rejected_at_start_pauses_everything_until_read() -> None:
     written = Written()
     told = DirectivesObserver(written.log)
     hold = Directives((Pause(253_402_300_800_000, "", destination="copilot"),))
@@ -97,7 +99,7 @@ def test_a_file_refused_at_the_start_is_written_with_what_it_holds_until_one_is_
         (AcceptGap(0, "", "t", 3, 70, "latest"), {"partition": "t/3", "from": "70", "to": "latest"}),
     ],
 )
-def test_the_end_of_a_directive_is_written_with_its_scope(directive: Directive, scope: dict[str, str]) -> None:
+def test_directive_end_is_logged_with_scope(directive: Directive, scope: dict[str, str]) -> None:
     written = Written()
     DirectivesObserver(written.log).directive_ended(directive)
     (line,) = written.lines
@@ -107,7 +109,7 @@ def test_the_end_of_a_directive_is_written_with_its_scope(directive: Directive, 
     assert "canary" not in written.stream.getvalue()
 
 
-def test_a_directive_that_is_back_is_written_as_a_warning_that_doubts_the_clock() -> None:
+def test_directive_active_again_is_a_warning_about_the_clock() -> None:
     written = Written()
     DirectivesObserver(written.log).directive_active_again(Pause(0, "canary words", "yotpo"))
     (line,) = written.lines
@@ -116,5 +118,5 @@ def test_a_directive_that_is_back_is_written_as_a_warning_that_doubts_the_clock(
     assert "canary" not in written.stream.getvalue()
 
 
-def test_an_end_beyond_all_calendars_is_said_too() -> None:
+def test_end_after_the_year_9999_is_forever() -> None:
     assert describe(Pause(1 << 62, "", "yotpo"))["until"] == "forever"

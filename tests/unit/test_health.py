@@ -29,7 +29,7 @@ def all_failing(facts: PipelineStatus) -> set[str]:
     return set().union(*(failing(probe([facts], NOW, LIMITS)) for probe in (live, ready, startup)))
 
 
-def test_a_pipeline_that_works_passes_every_check() -> None:
+def test_healthy_pipeline_passes_every_check() -> None:
     assert all_failing(GOOD) == set()
 
 
@@ -52,7 +52,7 @@ def test_a_pipeline_that_works_passes_every_check() -> None:
         ({"destinations": (DestinationStatus("yotpo", credentials_valid=False),)}, {"credentials_accepted"}),
     ],
 )
-def test_each_thing_wrong_fails_its_own_check_alone(change: dict[str, object], expected: set[str]) -> None:
+def test_each_problem_fails_only_its_own_check(change: dict[str, object], expected: set[str]) -> None:
     assert all_failing(replace(GOOD, **change)) == expected  # type: ignore[arg-type]
 
 
@@ -68,28 +68,28 @@ def test_each_thing_wrong_fails_its_own_check_alone(change: dict[str, object], e
         {"fenced": True},
     ],
 )
-def test_a_hold_an_outage_or_a_wait_makes_nothing_dead_or_unready(change: dict[str, object]) -> None:
+def test_hold_outage_or_wait_fails_no_check(change: dict[str, object]) -> None:
     assert all_failing(replace(GOOD, **change)) == set()  # type: ignore[arg-type]
 
 
-def test_a_longer_poll_interval_makes_liveness_more_patient() -> None:
+def test_longer_poll_interval_raises_the_liveness_threshold() -> None:
     slow = replace(GOOD, poll_ticked_at_s=9_000.0, max_poll_interval_s=3_600.0)
     assert failing(live([slow], NOW, LIMITS)) == set()
     assert failing(live([slow], NOW, HealthThresholds(poll_s=60.0))) == {"poll_ticking"}
 
 
-def test_before_the_first_pipeline_the_process_is_alive_but_neither_started_nor_ready() -> None:
+def test_process_without_pipelines_is_live_but_not_started_or_ready() -> None:
     assert live([], NOW, LIMITS) == []
     assert failing(ready([], NOW, LIMITS)) == {"pipeline_started"}
     assert failing(startup([], NOW, LIMITS)) == {"pipeline_started"}
 
 
-def test_one_pipeline_unready_is_named() -> None:
+def test_unready_pipeline_is_named() -> None:
     checks = ready([GOOD, replace(GOOD, name="second", joined=False)], NOW, LIMITS)
     assert [(check.pipeline, check.name) for check in checks if not check.ok] == [("second", "joined")]
 
 
-def test_a_clock_set_back_gives_no_negative_age() -> None:
+def test_clock_set_back_gives_no_negative_age() -> None:
     odd = replace(GOOD, poll_ticked_at_s=10_050.0, lost_since_ms=1_000_900_000)
     ages = [check.age_s for probe in (live, ready, startup) for check in probe([odd], NOW, LIMITS)]
     assert min(age for age in ages if age is not None) == 0

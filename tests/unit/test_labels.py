@@ -7,27 +7,27 @@ from hypothesis import strategies as st
 from consumer.observability.metrics.labels import OTHER, LabelAllowlist, codes, status_class, status_code, topics
 
 
-def test_a_lid_lets_in_what_it_knows_and_nothing_else() -> None:
+def test_allowlist_allows_only_known_values() -> None:
     lid = LabelAllowlist(("a", "b"))
     assert [lid("a"), lid("b"), lid("c"), lid("")] == ["a", "b", OTHER, OTHER]
 
 
 @given(st.lists(st.text(max_size=12), max_size=400))
-def test_codes_look_like_constants_and_have_a_lid(invented: list[str]) -> None:
+def test_codes_look_like_constants_and_are_limited(invented: list[str]) -> None:
     lid = codes()
     let_in = {lid(value) for value in invented}
     assert len(let_in) <= 65
     assert all(value == OTHER or value.replace("_", "").isalnum() for value in let_in)
 
 
-def test_the_sixty_fifth_code_is_other() -> None:
+def test_65th_code_becomes_other() -> None:
     lid = codes()
     assert [lid(f"CODE_{n}") for n in range(64)] == [f"CODE_{n}" for n in range(64)]
     assert lid("CODE_64") == OTHER
     assert lid("CODE_3") == "CODE_3"
 
 
-def test_topics_of_an_expression_come_later_but_not_endlessly() -> None:
+def test_topics_of_an_expression_are_added_up_to_a_limit() -> None:
     lid = topics(["shop.orders", "^shop[.].*"])
     assert lid.known == ("shop.orders",)
     assert lid("shop.customers") == "shop.customers"
@@ -51,12 +51,12 @@ def test_topics_of_an_expression_come_later_but_not_endlessly() -> None:
         (-1, OTHER, OTHER),
     ],
 )
-def test_a_status_has_a_class_and_a_code_from_a_closed_list(status: int | None, kind: str, code: str) -> None:
+def test_status_class_and_code(status: int | None, kind: str, code: str) -> None:
     assert (status_class(status), status_code(status)) == (kind, code)
 
 
 @given(st.lists(st.integers(), min_size=1))
-def test_no_server_can_invent_codes_without_end(statuses: list[int]) -> None:
+def test_status_codes_are_a_closed_list(statuses: list[int]) -> None:
     assert {status_code(status) for status in (*statuses, *range(2_000))} <= {
         *(str(n) for n in range(200, 521)),
         "1xx",

@@ -112,7 +112,7 @@ class StatusHarness:
         return {each.name: each for each in self.look().destinations}
 
 
-def test_the_oldest_open_is_told_for_each_destination_by_what_it_is_owed_itself() -> None:
+def test_oldest_open_is_counted_per_destination() -> None:
     house = StatusHarness()
     house.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
     assert {name: each.oldest_open_ms for name, each in house.destinations().items()} == {"copilot": 0, "yotpo": 2000}
@@ -120,20 +120,21 @@ def test_the_oldest_open_is_told_for_each_destination_by_what_it_is_owed_itself(
     assert house.destinations()["yotpo"].oldest_open_ms is None
 
 
-def test_behind_very_many_the_partitions_oldest_stands_for_a_destinations() -> None:
+def test_oldest_open_falls_back_to_the_partitions_oldest() -> None:
+    """Behind very many settled records, the partition's oldest record is used for the destination's."""
     house = StatusHarness(scan_limit=2)
     house.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
     assert house.destinations()["yotpo"].oldest_open_ms == 0
 
 
-def test_open_bytes_are_those_in_a_destinations_own_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_bytes_are_those_of_the_destinations_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     house = StatusHarness()
     house.open((1, 1, 0, 0))
     monkeypatch.setattr(house.lanes[1], "open_bytes", lambda: 400)
     assert [each.open_bytes for each in house.look().destinations] == [0, 400]
 
 
-def test_disabled_destinations_and_records_nobody_can_decode_have_books_too() -> None:
+def test_disabled_destinations_and_undecodable_records_have_accounts() -> None:
     house = StatusHarness()
     house.open((1, 0, 0, 0), (0, 0, 0, 1))
     disabled = house.settling.accounting.accounts["customerio"]
@@ -146,7 +147,7 @@ def test_disabled_destinations_and_records_nobody_can_decode_have_books_too() ->
     assert not any(books.mismatch for books in looked.other_accounts.values())
 
 
-def test_a_hold_for_the_clocks_and_why_a_schema_is_waited_for_are_told() -> None:
+def test_clock_hold_and_schema_problem_are_in_the_status() -> None:
     house = StatusHarness()
     house.lanes[0].circuit_breakers.append((CLOCK, OpenCircuit(Fault(TransientCause.CLOCK_SKEW), 0.0, 30.0)))
     looked = house.look()
@@ -155,7 +156,7 @@ def test_a_hold_for_the_clocks_and_why_a_schema_is_waited_for_are_told() -> None
     assert (looked.schemas_pending, looked.schema_problems) == ({7: 1}, {7: "refused"})
 
 
-def test_what_is_kept_back_is_told_with_why() -> None:
+def test_withheld_deliveries_are_in_the_status_with_reasons() -> None:
     house = StatusHarness()
     pause = Pause(1, "", "copilot")
     since_ms = int(time.time() * 1000) - 60_000
@@ -171,7 +172,7 @@ def test_what_is_kept_back_is_told_with_why() -> None:
     assert (fine.guards, fine.poison_candidates, fine.paused) == ((), 0, ())
 
 
-def test_a_partition_is_stopped_until_its_gap_is_accepted_or_it_is_assigned_anew() -> None:
+def test_partition_is_stopped_until_gap_accepted_or_reassigned() -> None:
     house, heard = StatusHarness(), ConsumerStateObserver()
     assert house.look(heard).stopped == {}
     heard.partition_stopped(P, 70, "_AUTO_OFFSET_RESET")
@@ -205,7 +206,7 @@ class Forgetful:
 
 
 @pytest.mark.parametrize("forgets", [False, True])
-def test_one_settle_less_and_the_difference_is_exported(forgets: bool) -> None:
+def test_missed_settle_is_exported_as_mismatch(forgets: bool) -> None:
     house = StatusHarness()
     house.open((1, 0, 0, 0), (1, 0, 0, 0))
     ledger = house.ledger
