@@ -20,7 +20,7 @@ from consumer.observability.metrics.registry import Metrics
 from consumer.observability.status_sources import StatusSources
 from tests.e2e.kafka_io import DeadLetter
 from tests.fault_injection.canary_search import PAGES, Leak, SearchedOutput
-from tests.observability.sample import Fixed, well
+from tests.observability.sample_status import FixedStatus, healthy
 
 LEAKED = "canary-3b9d.of@example.com"
 
@@ -39,7 +39,7 @@ class Page:
 @contextmanager
 def served(facts: PipelineStatus) -> Iterator[Page]:
     sources = StatusSources()
-    sources.add(facts.name, Fixed(facts))
+    sources.add(facts.name, FixedStatus(facts))
     metrics = Metrics(CollectorRegistry())
     metrics.watch(sources)
     server = StatusServer("127.0.0.1:0", metrics, sources)
@@ -55,7 +55,7 @@ def channels(leaks: list[Leak]) -> set[str]:
 
 def test_leak_on_each_page_is_found() -> None:
     said = SearchedOutput()
-    with served(well(LEAKED)) as server:  # a pipeline's name stands on every page
+    with served(healthy(LEAKED)) as server:  # a pipeline's name stands on every page
         said.pages(server)
     assert said.channels == set(PAGES)
     assert channels(said.leaks([LEAKED])) == set(PAGES)
@@ -64,8 +64,11 @@ def test_leak_on_each_page_is_found() -> None:
 @pytest.mark.parametrize(
     ("facts", "pages"),
     [
-        (replace(well(), dead_letters=DeadLetterStatus("letters", stalled_reason=f"said {LEAKED}")), {"/status", "/"}),
-        (replace(well(), destinations=(DestinationStatus(LEAKED),)), {"/status", "/", "/metrics"}),
+        (
+            replace(healthy(), dead_letters=DeadLetterStatus("letters", stalled_reason=f"said {LEAKED}")),
+            {"/status", "/"},
+        ),
+        (replace(healthy(), destinations=(DestinationStatus(LEAKED),)), {"/status", "/", "/metrics"}),
     ],
 )
 def test_leak_is_reported_only_for_the_pages_with_it(facts: PipelineStatus, pages: set[str]) -> None:

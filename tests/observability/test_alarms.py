@@ -1,4 +1,4 @@
-"""Whatever stops deliveries, and is somebody's to mend, is said four ways: series, log line, status and page."""
+"""Whatever stops deliveries shows in four places: metrics, log, /status and the status page."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from consumer.observability.log.observer import LogObserver
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
 from consumer.observability.status_sources import CollectedStatus, StatusSources
-from tests.observability.pages import DESTINATIONS, EVENTS, value
-from tests.observability.sample import Fixed, well
-from tests.observability.written import Written
+from tests.observability.metrics_harness import DESTINATIONS, EVENTS, value
+from tests.observability.recorded_log import RecordedLog
+from tests.observability.sample_status import FixedStatus, healthy
 
 P = Partition("shop.orders", 0)
 SINCE_MS = int(time.time() * 1000) - 600_000
@@ -44,108 +44,108 @@ TO = {"destination": "copilot"}
 
 @dataclass(frozen=True)
 class Alarm:
-    """What is wrong, how rooms tell it, and how it must show."""
+    """A problem, how it is reported, and how it must show."""
 
     facts: Callable[[PipelineStatus], PipelineStatus]
-    tells: Callable[[Observer], None]
+    report: Callable[[Observer], None]
     series: str
     labels: dict[str, str]
     line: str
     sentence: str
 
 
-def held(cause: TransientCause, endpoint: str = "collect") -> Callable[[PipelineStatus], PipelineStatus]:
+def with_hold(cause: TransientCause, endpoint: str = "collect") -> Callable[[PipelineStatus], PipelineStatus]:
     holds = (HoldStatus(endpoint, cause, SINCE_MS),)
     return lambda facts: replace(facts, destinations=(DestinationStatus("copilot", holds=holds),))
 
 
-def doubted(doubt: SecretProblem) -> Callable[[PipelineStatus], PipelineStatus]:
-    return lambda facts: replace(facts, destinations=(DestinationStatus("copilot", secret_problem=doubt),))
+def with_secret_problem(problem: SecretProblem) -> Callable[[PipelineStatus], PipelineStatus]:
+    return lambda facts: replace(facts, destinations=(DestinationStatus("copilot", secret_problem=problem),))
 
 
-def guarded(facts: PipelineStatus) -> PipelineStatus:
+def with_tripped_guard(facts: PipelineStatus) -> PipelineStatus:
     guards = (FloodGuardStatus("shop.OrderPlaced", DeadLetterCause.REFUSED, SINCE_MS, 51, 60, 9),)
     return replace(facts, destinations=(DestinationStatus("copilot", guards=guards),))
 
 
 ALARMS = {
     "rejected credentials": Alarm(
-        held(TransientCause.UNAUTHORIZED),
-        lambda rooms: rooms.hold_started("copilot", "collect", Fault(TransientCause.UNAUTHORIZED, "", 401)),
+        with_hold(TransientCause.UNAUTHORIZED),
+        lambda observer: observer.hold_started("copilot", "collect", Fault(TransientCause.UNAUTHORIZED, "", 401)),
         "cdp_destination_held",
         {**TO, "endpoint": "collect"},
         "endpoint held",
         "copilot: endpoint collect has been held for 10 min (unauthorized). Fix the credentials",
     ),
-    "an endpoint that is gone": Alarm(
-        held(TransientCause.GONE),
-        lambda rooms: rooms.hold_started("copilot", "collect", Fault(TransientCause.GONE, "", 404)),
+    "endpoint gone": Alarm(
+        with_hold(TransientCause.GONE),
+        lambda observer: observer.hold_started("copilot", "collect", Fault(TransientCause.GONE, "", 404)),
         "cdp_destination_held",
         {**TO, "endpoint": "collect"},
         "endpoint held",
         "copilot: endpoint collect has been held for 10 min (gone). Check the destination's url",
     ),
-    "secrets on a disk that hangs": Alarm(
-        doubted(SecretProblem.UNREADABLE),
-        lambda rooms: rooms.secret_problem("copilot", SecretProblem.UNREADABLE),
+    "secret file on a disk that hangs": Alarm(
+        with_secret_problem(SecretProblem.UNREADABLE),
+        lambda observer: observer.secret_problem("copilot", SecretProblem.UNREADABLE),
         "cdp_destination_secret_stale",
         {**TO, "reason": "unreadable"},
         "secret file not in use",
         "copilot: the secret file cannot be read; requests use the secret read before. Check the mount",
     ),
-    "secrets that are refused while the ones before are taken": Alarm(
-        doubted(SecretProblem.REJECTED),
-        lambda rooms: rooms.secret_problem("copilot", SecretProblem.REJECTED),
+    "secret file rejected while the last secret works": Alarm(
+        with_secret_problem(SecretProblem.REJECTED),
+        lambda observer: observer.secret_problem("copilot", SecretProblem.REJECTED),
         "cdp_destination_secret_stale",
         {**TO, "reason": "rejected"},
         "secret file not in use",
         "copilot: the content of the secret file is rejected; requests use the last accepted secret. Check",
     ),
-    "a clock that is wrong": Alarm(
-        held(TransientCause.CLOCK_SKEW, CLOCK),
-        lambda rooms: rooms.hold_started("copilot", CLOCK, Fault(TransientCause.CLOCK_SKEW)),
+    "clock skew": Alarm(
+        with_hold(TransientCause.CLOCK_SKEW, CLOCK),
+        lambda observer: observer.hold_started("copilot", CLOCK, Fault(TransientCause.CLOCK_SKEW)),
         "cdp_destination_held",
         {**TO, "endpoint": "clock"},
         "endpoint held",
         "copilot: endpoint clock has been held for 10 min (clock_skew). Check the time",
     ),
-    "a dead-letter topic that is stuck": Alarm(
+    "stalled dead letters": Alarm(
         lambda facts: replace(
             facts, dead_letters=DeadLetterStatus("letters", stalled_reason="none acknowledged for 9 s")
         ),
-        lambda rooms: rooms.dead_letter_failed("TOPIC_AUTHORIZATION_FAILED"),
+        lambda observer: observer.dead_letter_failed("TOPIC_AUTHORIZATION_FAILED"),
         "cdp_dead_letters_stalled",
         {},
         "dead letter write failed",
         "dead letters cannot be written (none acknowledged for 9 s). Commits wait for them",
     ),
-    "a registry that refuses us": Alarm(
+    "schema registry rejects credentials": Alarm(
         lambda facts: replace(facts, schemas_pending={7: SINCE_MS}, schema_problems={7: "refused"}),
-        lambda rooms: rooms.schema_fetched(7, "refused", 0.1),
+        lambda observer: observer.schema_fetched(7, "refused", 0.1),
         "cdp_schema_registry_unavailable",
         {"reason": "refused"},
         "schema fetch failed",
         "records have been waiting for schema 7 for 10 min: the schema registry rejects our credentials. Fix",
     ),
-    "a partition that stopped": Alarm(
+    "stopped partition": Alarm(
         lambda facts: replace(facts, stopped={P: StoppedPartitionStatus("_AUTO_OFFSET_RESET", 70, SINCE_MS)}),
-        lambda rooms: rooms.partition_stopped(P, 70, "_AUTO_OFFSET_RESET"),
+        lambda observer: observer.partition_stopped(P, 70, "_AUTO_OFFSET_RESET"),
         "cdp_kafka_partitions_stopped",
         {"topic": "shop.orders"},
         "partition stopped",
         "partition shop.orders/0 has been stopped before offset 70 for 10 min (_AUTO_OFFSET_RESET). Accept",
     ),
-    "a flood of refusals": Alarm(
-        guarded,
-        lambda rooms: rooms.flood_guard_tripped("copilot", "shop.OrderPlaced", DeadLetterCause.REFUSED, 51, 60),
+    "tripped flood guard": Alarm(
+        with_tripped_guard,
+        lambda observer: observer.flood_guard_tripped("copilot", "shop.OrderPlaced", DeadLetterCause.REFUSED, 51, 60),
         "cdp_flood_guard_tripped",
         {**TO, "event": "shop.OrderPlaced", "cause": "refused"},
         "flood guard tripped",
         "copilot, shop.OrderPlaced: flood guard tripped 10 min ago, 51 of 60 failed (refused); 9 deliveries wait",
     ),
-    "a fence": Alarm(
+    "fence": Alarm(
         lambda facts: replace(facts, fenced=True),
-        lambda rooms: rooms.fence_closed(),
+        lambda observer: observer.fence_closed(),
         "cdp_kafka_fenced",
         {},
         "fenced",
@@ -157,18 +157,18 @@ ALARMS = {
 @pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
 def test_alarm_shows_in_metrics_log_status_and_page(alarm: Alarm) -> None:
     """An alarm is a series, an error in the log with a hint, and a sentence in /status and on the page."""
-    metrics, sources, written = Metrics(CollectorRegistry()), StatusSources(), Written()
+    metrics, sources, recorded = Metrics(CollectorRegistry()), StatusSources(), RecordedLog()
     metrics.observer("cdp", DESTINATIONS, EVENTS, ("shop.orders",))
-    facts = alarm.facts(well("cdp"))
-    sources.add("cdp", Fixed(facts))
+    facts = alarm.facts(healthy("cdp"))
+    sources.add("cdp", FixedStatus(facts))
     metrics.watch(sources)
-    alarm.tells(LogObserver(written.log, "cdp"))
-    (line,) = written.lines
+    alarm.report(LogObserver(recorded.log, "cdp"))
+    (line,) = recorded.lines
     moment = Moment(SINCE_MS + 600_000, time.monotonic())
 
     assert value(metrics, alarm.series, pipeline="cdp", **alarm.labels) == 1
     assert (line["level"], line["event"]) == ("error", alarm.line)
-    assert line["hint"], "what to do is said with it"
+    assert line["hint"], "it says what to do"
     (sentence,) = json.loads(json.dumps(status_document(CollectedStatus([facts], []), moment)))["problems"]
     assert sentence.startswith(f"cdp: {alarm.sentence}")
     assert f"<li>cdp: {escape(alarm.sentence)}" in page(CollectedStatus([facts], []), [], moment)
@@ -178,20 +178,20 @@ def test_alarm_shows_in_metrics_log_status_and_page(alarm: Alarm) -> None:
 def test_healthy_pipeline_raises_no_alarm(alarm: Alarm) -> None:
     metrics, sources = Metrics(CollectorRegistry()), StatusSources()
     metrics.observer("cdp", DESTINATIONS, EVENTS, ("shop.orders",))
-    sources.add("cdp", Fixed(well("cdp")))
+    sources.add("cdp", FixedStatus(healthy("cdp")))
     metrics.watch(sources)
     assert not value(metrics, alarm.series, pipeline="cdp", **alarm.labels)
-    assert status_document(CollectedStatus([well("cdp")], []), Moment.now())["problems"] == []
+    assert status_document(CollectedStatus([healthy("cdp")], []), Moment.now())["problems"] == []
 
 
 def test_rejected_directives_and_failing_pipeline_are_problems() -> None:
-    told = DirectivesObserver(Log(io.StringIO()))
-    told.directives_rejected([Finding("error", "directives.yaml", 1, 1, "", "is no mapping")])
-    assert status_document(CollectedStatus([], ["cdp"]), Moment.now(), told)["problems"] == [
+    directives = DirectivesObserver(Log(io.StringIO()))
+    directives.directives_rejected([Finding("error", "directives.yaml", 1, 1, "", "is no mapping")])
+    assert status_document(CollectedStatus([], ["cdp"]), Moment.now(), directives)["problems"] == [
         "cdp: its status cannot be read. This is a bug; please report it.",
         "the directives file is rejected; the directives read before stay active: directives.yaml:1:1: is no mapping",
     ]
-    told.directives_unreadable(NONE, [Finding("error", "directives.yaml", None, None, "", "no mapping")])
-    assert status_document(CollectedStatus([], []), Moment.now(), told)["problems"] == [
+    directives.directives_unreadable(NONE, [Finding("error", "directives.yaml", None, None, "", "no mapping")])
+    assert status_document(CollectedStatus([], []), Moment.now(), directives)["problems"] == [
         "the directives file is rejected; nothing is sent until it is fixed or removed: directives.yaml: no mapping",
     ]

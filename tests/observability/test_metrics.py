@@ -1,4 +1,4 @@
-"""The page of metrics: what is on it before anything happened, and what no traffic can do to it."""
+"""The metrics page: what it has from the start, and what no traffic can do to it."""
 
 import string
 import time
@@ -15,9 +15,17 @@ from consumer.model import DeadLetterCause, Fault, Partition, SkipReason, Transi
 from consumer.model.observer import Observer
 from consumer.observability.metrics.registry import Metrics
 from tests.examples import examples
-from tests.observability.pages import DESTINATIONS, EVENTS, OPENMETRICS, families, made, value, watched
-from tests.observability.sample import Fixed, ill, well
-from tests.observability.verbs import CALLS, tell_anything
+from tests.observability.metrics_harness import (
+    DESTINATIONS,
+    EVENTS,
+    OPENMETRICS,
+    families,
+    metrics_of,
+    new_metrics,
+    value,
+)
+from tests.observability.observer_calls import CALLS, call_anything
+from tests.observability.sample_status import FixedStatus, healthy, unhealthy
 
 
 def series(metrics: Metrics) -> int:
@@ -31,8 +39,8 @@ def test_calls_cover_every_method_of_the_observer() -> None:
 @settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_any_calls_in_any_order_leave_a_page_that_parses(data: DataObject) -> None:
-    metrics, observer = made()
-    tell_anything(observer, data)
+    metrics, observer = new_metrics()
+    call_anything(observer, data)
     families(metrics)
     list(parse_text(metrics.page()[0].decode()))
 
@@ -65,19 +73,19 @@ def hostile(observer: Observer, word: str, status: int) -> None:
 
 
 def test_hostile_label_values_do_not_grow_the_page_forever() -> None:
-    metrics, observer = made()
+    metrics, observer = new_metrics()
     before = series(metrics)
     for n in range(1_000):
         hostile(observer, f"ev{n}l", n)
     after = series(metrics)
     for n in range(1_000, 3_000):
         hostile(observer, f"ev{n}l", n)
-    assert series(metrics) == after, "it had all it can have"
+    assert series(metrics) == after, "no more series can be added"
     assert before < after < 5_000, "the scrape's sample limit"
 
 
 def test_unknown_values_become_other_except_topics_and_codes() -> None:
-    metrics, observer = made()
+    metrics, observer = new_metrics()
     hostile(observer, "someone@example.com", 418)
     page = metrics.page()[0].decode()
     lines = [line for line in page.splitlines() if "someone" in line]
@@ -90,7 +98,7 @@ def test_unknown_values_become_other_except_topics_and_codes() -> None:
 
 
 def test_known_series_exist_at_0_from_the_start() -> None:
-    metrics, _ = made()
+    metrics, _ = new_metrics()
     to = {"pipeline": "cdp", "destination": "copilot"}
     assert value(metrics, "cdp_kafka_messages_consumed_total", pipeline="cdp", topic="shop.orders") == 0
     assert value(metrics, "cdp_kafka_commits_total", pipeline="cdp", result="failure") == 0
@@ -98,8 +106,8 @@ def test_known_series_exist_at_0_from_the_start() -> None:
     assert value(metrics, "cdp_events_skipped_total", pipeline="cdp", destination="none", reason="tombstone") == 0
     for cause in DeadLetterCause:
         assert value(metrics, "cdp_dead_letters_total", **to, cause=cause) == 0
-    for trouble in TransientCause:
-        assert value(metrics, "cdp_delivery_retries_total", **to, cause=trouble) == 0
+    for transient in TransientCause:
+        assert value(metrics, "cdp_delivery_retries_total", **to, cause=transient) == 0
     for event in (*EVENTS, "other"):
         assert value(metrics, "cdp_deliveries_refused_total", **to, event=event) == 0
         assert value(metrics, "cdp_events_decoded_total", pipeline="cdp", event=event) == 0
@@ -111,7 +119,7 @@ def test_known_series_exist_at_0_from_the_start() -> None:
 
 
 def test_reported_numbers_are_counted() -> None:
-    metrics, observer = made()
+    metrics, observer = new_metrics()
     to = {"pipeline": "cdp", "destination": "customerio"}
     observer.records_consumed("shop.orders", 7, 900)
     observer.delivered("customerio", [0.2, 61.0], [0.3, 0.4])
@@ -142,7 +150,7 @@ def _ours(metrics: Metrics) -> Iterator[Metric]:
 
 
 def test_every_metric_has_help_and_a_valid_name() -> None:
-    metrics = watched(Fixed(well()), Fixed(ill()))
+    metrics = metrics_of(FixedStatus(healthy()), FixedStatus(unhealthy()))
     names = []
     for family in _ours(metrics):
         names.append(family.name)
@@ -180,14 +188,14 @@ def test_scrape_has_build_info_and_no_created_series() -> None:
     "accept", [None, "", "*/*", "application/openmetrics-text; version=x", ";;=,,", "text/plain;version=9.9.9"]
 )
 def test_any_accept_header_gets_metrics(accept: str | None) -> None:
-    body, content_type = made()[0].page(accept)
+    body, content_type = new_metrics()[0].page(accept)
     assert body.count(b"# HELP cdp_") > 30
     assert "text" in content_type
 
 
 def test_log_lines_are_counted_by_level() -> None:
     """An unknown level counts as `error`."""
-    metrics, _ = made()
+    metrics, _ = new_metrics()
     metrics.log_counted("warning", 2, 5)
     metrics.log_counted("loud", 1, 0)
     assert value(metrics, "cdp_log_messages_total", level="warning") == 2
@@ -196,11 +204,11 @@ def test_log_lines_are_counted_by_level() -> None:
 
 
 def test_counting_a_delivered_batch_stays_cheap() -> None:
-    metrics, observer = made()
-    lot = [0.1 * n for n in range(200)]
+    metrics, observer = new_metrics()
+    batch = [0.1 * n for n in range(200)]
     started = time.perf_counter()
     for _ in range(200):
-        observer.delivered("copilot", lot, lot)
+        observer.delivered("copilot", batch, batch)
     per_event_us = (time.perf_counter() - started) / 40_000 * 1e6
     print(f"\ndelivered: {per_event_us:.3f} µs an event, both latencies")
     assert value(metrics, "cdp_append_latency_seconds_count", pipeline="cdp", destination="copilot") == 40_000

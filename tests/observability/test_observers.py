@@ -12,7 +12,7 @@ import pytest
 import consumer
 from consumer.model.observer import Observer
 from consumer.observability.fan_out_observer import FanOutObserver
-from tests.observability.verbs import CALLS
+from tests.observability.observer_calls import CALLS
 
 
 def observers() -> list[type[Observer]]:

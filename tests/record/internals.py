@@ -29,10 +29,10 @@ from consumer.observability.health import Moment
 from consumer.observability.http.status_json import status_document
 from consumer.observability.log.observer import LogObserver
 from consumer.observability.status_sources import CollectedStatus
-from tests.observability.pages import made, watched
-from tests.observability.sample import Fixed, ill, well
-from tests.observability.test_each_verb import VERBS
-from tests.observability.written import Written
+from tests.observability.metrics_harness import metrics_of, new_metrics
+from tests.observability.recorded_log import RecordedLog
+from tests.observability.sample_status import FixedStatus, healthy, unhealthy
+from tests.observability.test_observer_methods import CASES
 
 __all__ = [
     "EmbeddedKafka",
@@ -82,39 +82,39 @@ def closed_lists() -> dict[str, list[str]]:
 
 def occurrences() -> Iterator[tuple[list[dict[str, object]], str]]:
     """Yield, for each thing that an observer hears of, the log lines it writes and the metrics page it leaves."""
-    for method, arguments, *_ in VERBS:
-        written = Written("debug")
-        getattr(LogObserver(written.log, "cdp"), method)(**arguments)
-        metrics, observer = made()
+    for method, arguments, *_ in CASES:
+        recorded = RecordedLog("debug")
+        getattr(LogObserver(recorded.log, "cdp"), method)(**arguments)
+        metrics, observer = new_metrics()
         getattr(observer, method)(**arguments)
-        yield written.lines, metrics.page()[0].decode()
-    written = Written("debug")
-    told = DirectivesObserver(written.log)
-    told.directives_read(_DIRECTIVES)
-    told.directives_rejected(_FINDINGS)
-    told.directives_unreadable(_DIRECTIVES, _FINDINGS)
-    told.directive_ended(_DIRECTIVES[0])
-    told.directive_active_again(_DIRECTIVES[0])
-    yield written.lines, ""
+        yield recorded.lines, metrics.page()[0].decode()
+    recorded = RecordedLog("debug")
+    directives = DirectivesObserver(recorded.log)
+    directives.directives_read(_DIRECTIVES)
+    directives.directives_rejected(_FINDINGS)
+    directives.directives_unreadable(_DIRECTIVES, _FINDINGS)
+    directives.directive_ended(_DIRECTIVES[0])
+    directives.directive_active_again(_DIRECTIVES[0])
+    yield recorded.lines, ""
 
 
 def sample_status() -> dict[str, Any]:
     """Return the status of one healthy pipeline and one with everything wrong, one not answering, and directives."""
-    told = DirectivesObserver(Written().log)
-    told.directives_unreadable(_DIRECTIVES, _FINDINGS)
-    return status_document(CollectedStatus([well(), _ill()], ["cdp-yotpo"]), Moment.now(), told)
+    directives = DirectivesObserver(RecordedLog().log)
+    directives.directives_unreadable(_DIRECTIVES, _FINDINGS)
+    return status_document(CollectedStatus([healthy(), _unhealthy()], ["cdp-yotpo"]), Moment.now(), directives)
 
 
 def sample_metrics() -> str:
     """Return the metrics page of the same two pipelines."""
-    return watched(Fixed(well()), Fixed(_ill())).page()[0].decode()
+    return metrics_of(FixedStatus(healthy()), FixedStatus(_unhealthy())).page()[0].decode()
 
 
-def _ill() -> Any:  # noqa: ANN401 - its type is the product's and may be renamed
-    facts = ill()
+def _unhealthy() -> Any:  # noqa: ANN401 - its type is the product's and may be renamed
+    status = unhealthy()
     return dataclasses.replace(
-        facts,
+        status,
         destinations=tuple(
-            dataclasses.replace(each, secret_problem=SecretProblem.UNREADABLE) for each in facts.destinations
+            dataclasses.replace(each, secret_problem=SecretProblem.UNREADABLE) for each in status.destinations
         ),
     )

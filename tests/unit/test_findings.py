@@ -1,4 +1,4 @@
-"""Findings read well, for people and for machines."""
+"""Findings as text and as JSON."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def test_finding_text_is_place_severity_path_message_hint() -> None:
 
 
 def test_finding_as_json_has_every_field() -> None:
-    said = json.loads(json.dumps(Finding("warning", "f", None, None, "", "m").as_json()))
-    assert said == {
+    document = json.loads(json.dumps(Finding("warning", "f", None, None, "", "m").as_json()))
+    assert document == {
         "severity": "warning",
         "file": "f",
         "line": None,

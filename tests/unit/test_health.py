@@ -1,4 +1,4 @@
-"""What makes a pipeline dead, unready or not started, and what never does."""
+"""The checks of the probes: what fails them, and what never does."""
 
 from dataclasses import replace
 
@@ -25,8 +25,8 @@ def failing(checks: list[Check]) -> set[str]:
     return {check.name for check in checks if not check.ok}
 
 
-def all_failing(facts: PipelineStatus) -> set[str]:
-    return set().union(*(failing(probe([facts], NOW, LIMITS)) for probe in (live, ready, startup)))
+def all_failing(status: PipelineStatus) -> set[str]:
+    return set().union(*(failing(probe([status], NOW, LIMITS)) for probe in (live, ready, startup)))
 
 
 def test_healthy_pipeline_passes_every_check() -> None:
@@ -90,6 +90,6 @@ def test_unready_pipeline_is_named() -> None:
 
 
 def test_clock_set_back_gives_no_negative_age() -> None:
-    odd = replace(GOOD, poll_ticked_at_s=10_050.0, lost_since_ms=1_000_900_000)
-    ages = [check.age_s for probe in (live, ready, startup) for check in probe([odd], NOW, LIMITS)]
+    status = replace(GOOD, poll_ticked_at_s=10_050.0, lost_since_ms=1_000_900_000)
+    ages = [check.age_s for probe in (live, ready, startup) for check in probe([status], NOW, LIMITS)]
     assert min(age for age in ages if age is not None) == 0

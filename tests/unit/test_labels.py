@@ -1,4 +1,4 @@
-"""Which label values are let in."""
+"""Limits on label values."""
 
 import pytest
 from hypothesis import given
@@ -8,30 +8,30 @@ from consumer.observability.metrics.labels import OTHER, LabelAllowlist, codes, 
 
 
 def test_allowlist_allows_only_known_values() -> None:
-    lid = LabelAllowlist(("a", "b"))
-    assert [lid("a"), lid("b"), lid("c"), lid("")] == ["a", "b", OTHER, OTHER]
+    allowlist = LabelAllowlist(("a", "b"))
+    assert [allowlist("a"), allowlist("b"), allowlist("c"), allowlist("")] == ["a", "b", OTHER, OTHER]
 
 
 @given(st.lists(st.text(max_size=12), max_size=400))
 def test_codes_look_like_constants_and_are_limited(invented: list[str]) -> None:
-    lid = codes()
-    let_in = {lid(value) for value in invented}
-    assert len(let_in) <= 65
-    assert all(value == OTHER or value.replace("_", "").isalnum() for value in let_in)
+    allowlist = codes()
+    allowed = {allowlist(value) for value in invented}
+    assert len(allowed) <= 65
+    assert all(value == OTHER or value.replace("_", "").isalnum() for value in allowed)
 
 
 def test_65th_code_becomes_other() -> None:
-    lid = codes()
-    assert [lid(f"CODE_{n}") for n in range(64)] == [f"CODE_{n}" for n in range(64)]
-    assert lid("CODE_64") == OTHER
-    assert lid("CODE_3") == "CODE_3"
+    allowlist = codes()
+    assert [allowlist(f"CODE_{n}") for n in range(64)] == [f"CODE_{n}" for n in range(64)]
+    assert allowlist("CODE_64") == OTHER
+    assert allowlist("CODE_3") == "CODE_3"
 
 
 def test_topics_of_an_expression_are_added_up_to_a_limit() -> None:
-    lid = topics(["shop.orders", "^shop[.].*"])
-    assert lid.known == ("shop.orders",)
-    assert lid("shop.customers") == "shop.customers"
-    assert len({lid(f"t{n}") for n in range(1_000)}) == 256
+    allowlist = topics(["shop.orders", "^shop[.].*"])
+    assert allowlist.known == ("shop.orders",)
+    assert allowlist("shop.customers") == "shop.customers"
+    assert len({allowlist(f"t{n}") for n in range(1_000)}) == 256
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What of a text may stand in a line."""
+"""The format of a log line, and the masking of text."""
 
 import json
 
@@ -75,7 +75,7 @@ def test_long_list_is_cut_with_the_number_left_out() -> None:
         ("Failed to resolve 'kafka:9092': Name or service not known", "kafka:9092"),
         ("10.0.0.7:9092/1: timed out", "10.0.0.7:9092"),
         ("Authentication failed for user anna:12345@x", None),
-        ("no broker is spoken of", None),
+        ("no broker is named", None),
         ("//user:12345@host", None),
     ],
 )

@@ -1,4 +1,4 @@
-"""What is kept back, and what an operator said about it: on the page of metrics, in the status, for a person."""
+"""Withheld deliveries and the directives about them: in the metrics, in /status and on the status page."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from consumer.observability.http.status_page import page
 from consumer.observability.log.writer import Log
 from consumer.observability.metrics.registry import Metrics
 from consumer.observability.status_sources import CollectedStatus, StatusSources
-from tests.observability.pages import EVENTS, value, watched
-from tests.observability.sample import Fixed, ill, well
+from tests.observability.metrics_harness import EVENTS, metrics_of, value
+from tests.observability.sample_status import FixedStatus, healthy, unhealthy
 
 HOUR_MS = 3_600_000
 NOW = Moment(1_795_168_800_000, 5_000.0)
 TO = {"pipeline": "cdp-customerio", "destination": "customerio"}
 
 
-def told(*directives: Directive) -> DirectivesObserver:
-    heard = DirectivesObserver(Log(io.StringIO()))
-    heard.directives_read(Directives(directives))
-    return heard
+def observer_of(*directives: Directive) -> DirectivesObserver:
+    observer = DirectivesObserver(Log(io.StringIO()))
+    observer.directives_read(Directives(directives))
+    return observer
 
 
 def later() -> int:
     return int(time.time() * 1000) + HOUR_MS
 
 
-def shown(facts: PipelineStatus, heard: DirectivesObserver | None = None) -> str:
-    return page(CollectedStatus([facts], []), [], NOW, heard)
+def shown(status: PipelineStatus, directives: DirectivesObserver | None = None) -> str:
+    return page(CollectedStatus([status], []), [], NOW, directives)
 
 
-def destination(facts: DestinationStatus) -> PipelineStatus:
-    return replace(well(), destinations=(facts,))
+def destination(status: DestinationStatus) -> PipelineStatus:
+    return replace(healthy(), destinations=(status,))
 
 
 def test_tripped_guard_is_a_series_by_event_type_and_cause() -> None:
     """A guard that is not tripped has no series."""
     metrics = Metrics(CollectorRegistry())
     metrics.observer("cdp-customerio", {"customerio": ("batch",)}, EVENTS, ())
-    sources, source = StatusSources(), Fixed(ill())
+    sources, source = StatusSources(), FixedStatus(unhealthy())
     sources.add("cdp-customerio", source)
     metrics.watch(sources)
     name = "cdp_flood_guard_tripped"
@@ -63,13 +63,13 @@ def test_tripped_guard_is_a_series_by_event_type_and_cause() -> None:
     assert value(metrics, "cdp_decode_guard_tripped", **where) == 1
     assert value(metrics, "cdp_deliveries_parked", **TO) == 320
     assert value(metrics, "cdp_deliveries_parked", pipeline="cdp-customerio", destination="none") == 7
-    source.answer = well("cdp-customerio")
+    source.answer = healthy("cdp-customerio")
     assert value(metrics, name, **TO, event="shop.OrderPlaced", cause="refused") is None
     assert value(metrics, "cdp_decode_guard_tripped", **where) is None
 
 
 def test_poison_candidates_pauses_and_stops_are_gauges() -> None:
-    metrics = watched(Fixed(ill()), Fixed(well()))
+    metrics = metrics_of(FixedStatus(unhealthy()), FixedStatus(healthy()))
     fine = {"pipeline": "cdp-copilot", "destination": "copilot"}
     assert (value(metrics, "cdp_poison_candidates", **TO), value(metrics, "cdp_poison_candidates", **fine)) == (2, 0)
     assert (value(metrics, "cdp_destination_paused", **TO), value(metrics, "cdp_destination_paused", **fine)) == (1, 0)
@@ -79,31 +79,31 @@ def test_poison_candidates_pauses_and_stops_are_gauges() -> None:
 
 
 @pytest.mark.parametrize(
-    ("troubles", "unreachable", "refused"),
+    ("problems", "unreachable", "refused"),
     [({}, 0, 0), ({7: "refused"}, 0, 1), ({7: "unreachable"}, 1, 0), ({7: "unreachable", 8: "refused"}, 1, 1)],
 )
 def test_registry_problems_set_the_unavailable_gauge(
-    troubles: dict[int | str, str], unreachable: int, refused: int
+    problems: dict[int | str, str], unreachable: int, refused: int
 ) -> None:
-    metrics = watched(Fixed(replace(well(), schema_problems=troubles)))
+    metrics = metrics_of(FixedStatus(replace(healthy(), schema_problems=problems)))
     name, where = "cdp_schema_registry_unavailable", {"pipeline": "cdp-copilot"}
     assert value(metrics, name, **where, reason="unreachable") == unreachable
     assert value(metrics, name, **where, reason="refused") == refused
 
 
-def directives_page(heard: DirectivesObserver | None) -> Metrics:
+def directives_page(directives: DirectivesObserver | None) -> Metrics:
     metrics = Metrics(CollectorRegistry())
-    metrics.watch(StatusSources(heard))
+    metrics.watch(StatusSources(directives))
     return metrics
 
 
 def test_active_directives_are_counted_by_kind() -> None:
-    heard = told(Pause(later(), "", "copilot"), Pause(1, "", "yotpo"), AcceptGap(later(), "", "t", 1, 2, 5))
-    metrics = directives_page(heard)
+    directives = observer_of(Pause(later(), "", "copilot"), Pause(1, "", "yotpo"), AcceptGap(later(), "", "t", 1, 2, 5))
+    metrics = directives_page(directives)
     kinds = ("pause", "accept_refusals", "quarantine", "accept_gap")
     assert [value(metrics, "cdp_directives", kind=kind) for kind in kinds] == [1, 0, 0, 1]
     assert value(metrics, "cdp_directives_file_valid") == 1
-    heard.directives_rejected([Finding("error", "directives.yaml", 1, 1, "", "no")])
+    directives.directives_rejected([Finding("error", "directives.yaml", 1, 1, "", "no")])
     assert value(metrics, "cdp_directives_file_valid") == 0
     assert value(metrics, "cdp_directives", kind="pause") == 1, "the old one stays in force"
 
@@ -113,12 +113,12 @@ def test_file_valid_is_absent_without_a_directives_file() -> None:
     assert value(directives_page(DirectivesObserver(Log(io.StringIO()))), "cdp_directives_file_valid") is None
 
 
-def said(facts: PipelineStatus, heard: DirectivesObserver | None = None) -> Any:  # noqa: ANN401  read like the JSON it becomes
-    return json.loads(json.dumps(status_document(CollectedStatus([facts], []), NOW, heard)))
+def document(status: PipelineStatus, directives: DirectivesObserver | None = None) -> Any:  # noqa: ANN401  read like the JSON it becomes
+    return json.loads(json.dumps(status_document(CollectedStatus([status], []), NOW, directives)))
 
 
 def test_status_shows_withheld_deliveries_and_reasons() -> None:
-    (pipeline,) = said(ill())["pipelines"]
+    (pipeline,) = document(unhealthy())["pipelines"]
     (to,) = pipeline["destinations"]
     assert [(each["event_type"], each["cause"], each["waiting"]) for each in to["guards"]] == [
         ("shop.OrderPlaced", "refused", 312),
@@ -133,45 +133,47 @@ def test_status_shows_withheld_deliveries_and_reasons() -> None:
 
 
 def test_status_shows_directives_without_ordering_keys() -> None:
-    heard = told(
+    directives = observer_of(
         Quarantine(NOW.wall_ms + HOUR_MS, "asked by canary@example.com", "shop.orders", key="canary-key"),
         AcceptRefusals(
             NOW.wall_ms + HOUR_MS, "the vendor moved", DeadLetterCause.REFUSED, "copilot", "shop.OrderPlaced"
         ),
         Pause(1, "over", "copilot"),
     )
-    heard.directives_rejected([Finding("error", "directives.yaml", 3, 5, "directives[0]", "said canary@example.com")])
-    text = json.dumps(said(well(), heard)) + shown(well(), heard)
+    directives.directives_rejected(
+        [Finding("error", "directives.yaml", 3, 5, "directives[0]", "said canary@example.com")]
+    )
+    text = json.dumps(document(healthy(), directives)) + shown(healthy(), directives)
     assert "canary" not in text
-    spoken = said(well(), heard)["directives"]
-    assert [(each["directive"], each.get("key"), each["reason"]) for each in spoken["active"]] == [
+    shown_directives = document(healthy(), directives)["directives"]
+    assert [(each["directive"], each.get("key"), each["reason"]) for each in shown_directives["active"]] == [
         ("quarantine", "set", "asked by …@…"),
         ("accept_refusals", None, "the vendor moved"),
     ]
-    assert spoken["rejected"] == ["directives.yaml:3:5: directives[0]: said …@…"]
-    assert said(well())["directives"] is None
+    assert shown_directives["rejected"] == ["directives.yaml:3:5: directives[0]: said …@…"]
+    assert document(healthy())["directives"] is None
 
 
 def test_page_shows_directives_and_the_rejected_file() -> None:
-    heard = told(Pause(NOW.wall_ms + HOUR_MS, "<i>their</i> maintenance", "copilot", "shop.OrderPlaced"))
-    text = shown(well(), heard)
+    directives = observer_of(Pause(NOW.wall_ms + HOUR_MS, "<i>their</i> maintenance", "copilot", "shop.OrderPlaced"))
+    text = shown(healthy(), directives)
     assert "<td>pause</td><td>destination copilot, event type shop.OrderPlaced</td>" in text
     assert "60 min left" in text
     assert "&lt;i&gt;their&lt;/i&gt; maintenance" in text
-    assert "No problems" in text, "somebody meant it"
-    heard.directives_rejected([Finding("error", "directives.yaml", 3, 5, "directives[0]", "no such destination")])
-    text = shown(well(), heard)
+    assert "No problems" in text, "a pause is intended"
+    directives.directives_rejected([Finding("error", "directives.yaml", 3, 5, "directives[0]", "no such destination")])
+    text = shown(healthy(), directives)
     assert "1 problem<" in text
     assert "the directives read before stay active: directives.yaml:3:5: directives[0]: no such destination" in text
 
 
 def test_page_has_no_directives_section_without_active_ones() -> None:
-    assert "Active directives" not in shown(well(), told())
-    assert "Active directives" not in shown(well())
+    assert "Active directives" not in shown(healthy(), observer_of())
+    assert "Active directives" not in shown(healthy())
 
 
 @pytest.mark.parametrize(
-    ("facts", "state"),
+    ("status", "state"),
     [
         (DestinationStatus("copilot", poison_candidates=3), "idle; 3 poison candidates"),
         (DestinationStatus("copilot", paused=(Pause(1, "", "copilot"),)), "paused: all"),
@@ -181,8 +183,8 @@ def test_page_has_no_directives_section_without_active_ones() -> None:
         ),
     ],
 )
-def test_destination_state_names_what_withholds_deliveries(facts: DestinationStatus, state: str) -> None:
-    assert f"<td>{state}</td>" in shown(destination(facts))
+def test_destination_state_names_what_withholds_deliveries(status: DestinationStatus, state: str) -> None:
+    assert f"<td>{state}</td>" in shown(destination(status))
 
 
 def test_tripped_guard_is_a_problem_with_the_number_waiting() -> None:
@@ -194,14 +196,16 @@ def test_tripped_guard_is_a_problem_with_the_number_waiting() -> None:
         "312 deliveries wait."
     ) in text
     assert '<td class="bad">flood guard: shop.OrderPlaced (refused)</td>' in text
-    over_records = replace(well(), guards=(replace(guards[0], kind="shop.orders", cause=DeadLetterCause.UNDECODABLE),))
+    over_records = replace(
+        healthy(), guards=(replace(guards[0], kind="shop.orders", cause=DeadLetterCause.UNDECODABLE),)
+    )
     text = "cdp-copilot: topic shop.orders: flood guard tripped 60 s ago, 51 of 90 failed (undecodable)"
     assert text in shown(over_records)
 
 
 def test_stopped_partition_is_listed_first_with_its_offset() -> None:
     stopped = {Partition("shop.orders", 1): StoppedPartitionStatus("_AUTO_OFFSET_RESET", 70, NOW.wall_ms - 120_000)}
-    text = shown(replace(well(), stopped=stopped))
+    text = shown(replace(healthy(), stopped=stopped))
     assert "partition shop.orders/1 has been stopped before offset 70 for 2 min (_AUTO_OFFSET_RESET)" in text
     assert '<td class="bad">stopped, paused</td>' in text
     assert text.index("<td>shop.orders/1</td>") < text.index("<td>shop.orders/0</td>"), "though that has more lag"

@@ -1,4 +1,4 @@
-"""Counting a list at once gives exactly what counting one by one gives."""
+"""Counting a list at once gives the same result as counting one by one."""
 
 import math
 
@@ -22,15 +22,15 @@ def on_the_page(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
 
 
 @given(st.lists(st.lists(SECONDS, max_size=40), max_size=5))
-def test_list_gives_the_same_buckets_as_the_library(lots: list[list[float]]) -> None:
+def test_list_gives_the_same_buckets_as_the_library(batches: list[list[float]]) -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
     fast = Histogram("cdp_x_seconds", "X.", ("destination",), LATENCY_S, ours).labels("copilot")
     slow = prometheus_client.Histogram(
         "cdp_x_seconds", "X.", ("destination",), buckets=LATENCY_S, registry=theirs
     ).labels("copilot")
-    for lot in lots:
-        fast.add_all(lot)
-        for value in lot:
+    for batch in batches:
+        fast.add_all(batch)
+        for value in batch:
             slow.observe(value)
     fast_page, slow_page = on_the_page(ours), on_the_page(theirs)
     assert fast_page.keys() == slow_page.keys()

@@ -1,4 +1,4 @@
-"""The one port, over real sockets."""
+"""The HTTP port, over real sockets."""
 
 import http.client
 import json
@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from consumer.observability.http.server import IDLE_TIMEOUT_S, StatusServer
 from consumer.observability.metrics.registry import Metrics
 from consumer.observability.status_sources import CollectedStatus, StatusSources
-from tests.observability.sample import Broken, Fixed, ill, well
+from tests.observability.sample_status import FailingStatus, FixedStatus, healthy, unhealthy
 
 
 class ReplaceableSources(StatusSources):
@@ -42,7 +42,7 @@ class Served:
     def sources(self) -> StatusSources:
         return self.replaceable.current
 
-    def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str, http.client.HTTPMessage]:
+    def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str, http.client.HTTPMessage]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request(method, path, headers=headers)
@@ -70,73 +70,73 @@ PROBES = ("/livez", "/readyz", "/startupz")
 
 
 def test_probes_of_healthy_pipeline_return_ok(served: Served) -> None:
-    served.sources.add("cdp-copilot", Fixed(well()))
+    served.sources.add("cdp-copilot", FixedStatus(healthy()))
     for path in PROBES:
-        assert served.ask(path)[:2] == (200, "ok\n")
+        assert served.get(path)[:2] == (200, "ok\n")
 
 
 def test_only_liveness_passes_before_the_first_pipeline(served: Served) -> None:
-    assert [served.ask(path)[0] for path in PROBES] == [200, 503, 503]
-    assert "no pipeline has started yet" in served.ask("/readyz")[1]
+    assert [served.get(path)[0] for path in PROBES] == [200, 503, 503]
+    assert "no pipeline has started yet" in served.get("/readyz")[1]
 
 
 def test_held_fenced_lagging_pipeline_is_live_and_ready(served: Served) -> None:
-    served.sources.add("cdp-customerio", Fixed(ill()))
-    assert [served.ask(path)[0] for path in PROBES] == [200, 200, 200]
+    served.sources.add("cdp-customerio", FixedStatus(unhealthy()))
+    assert [served.get(path)[0] for path in PROBES] == [200, 200, 200]
 
 
 def test_stuck_poll_thread_fails_liveness_with_reason(served: Served) -> None:
-    served.sources.add("cdp", Fixed(replace(well("cdp"), poll_ticked_at_s=-10_000.0)))
-    code, body, _ = served.ask("/livez")
+    served.sources.add("cdp", FixedStatus(replace(healthy("cdp"), poll_ticked_at_s=-10_000.0)))
+    code, body, _ = served.get("/livez")
     assert code == 503
     assert body == "cdp poll_ticking: no tick for more than 150 s\n"
-    code, body, headers = served.ask("/livez?verbose")
+    code, body, headers = served.get("/livez?verbose")
     assert code == 503
     assert headers["Content-Type"].startswith("application/json")
-    said = json.loads(body)
-    assert said["ok"] is False
-    assert [check["name"] for check in said["checks"]] == ["poll_ticking", "loop_ticking", "client_alive"]
-    assert said["checks"][0]["age_s"] > 150
+    document = json.loads(body)
+    assert document["ok"] is False
+    assert [check["name"] for check in document["checks"]] == ["poll_ticking", "loop_ticking", "client_alive"]
+    assert document["checks"][0]["age_s"] > 150
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
 @pytest.mark.parametrize("path", ["/", "/metrics", "/livez", "/status"])
 def test_other_methods_return_405(served: Served, method: str, path: str) -> None:
-    code, _, headers = served.ask(path, method)
+    code, _, headers = served.get(path, method)
     assert (code, headers["Allow"]) == (405, "GET, HEAD")
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/status", "/readyz?verbose"])
 def test_head_returns_headers_without_body(served: Served, path: str) -> None:
-    served.sources.add("cdp-copilot", Fixed(well()))
-    code, body, headers = served.ask(path, "HEAD")
+    served.sources.add("cdp-copilot", FixedStatus(healthy()))
+    code, body, headers = served.get(path, "HEAD")
     assert (code, body) == (200, "")
     assert int(headers["Content-Length"]) > 100
 
 
 def test_metrics_follow_the_accept_header(served: Served) -> None:
-    served.sources.add("cdp-copilot", Fixed(well()))
-    plain = served.ask("/metrics")
+    served.sources.add("cdp-copilot", FixedStatus(healthy()))
+    plain = served.get("/metrics")
     assert plain[2]["Content-Type"].startswith("text/plain")
-    code, body, headers = served.ask("/metrics", Accept="application/openmetrics-text; version=1.0.0")
+    code, body, headers = served.get("/metrics", Accept="application/openmetrics-text; version=1.0.0")
     assert code == 200
     assert headers["Content-Type"].startswith("application/openmetrics-text")
     assert any(family.name == "cdp_health_check" for family in parse_openmetrics(body))  # type: ignore[no-untyped-call]
 
 
 def test_status_has_pipelines_and_those_not_answering(served: Served) -> None:
-    served.sources.add("cdp-customerio", Fixed(ill()))
-    served.sources.add("broken", Broken())
-    code, body, _ = served.ask("/status")
-    said = json.loads(body)
+    served.sources.add("cdp-customerio", FixedStatus(unhealthy()))
+    served.sources.add("broken", FailingStatus())
+    code, body, _ = served.get("/status")
+    document = json.loads(body)
     assert code == 200
-    assert said["not_answering"] == ["broken"]
-    (pipeline,) = said["pipelines"]
+    assert document["not_answering"] == ["broken"]
+    (pipeline,) = document["pipelines"]
     assert pipeline["destinations"][0]["holds"][0]["cause"] == "unauthorized"
     assert pipeline["destinations"][0]["accounting"]["mismatch"] == 1
     assert pipeline["partitions"][0]["lag"] == 24_000
     assert pipeline["schemas_pending"][0]["schema"] == "1234"
-    assert said["probes"]["/readyz"]["ok"] is True
+    assert document["probes"]["/readyz"]["ok"] is True
     assert "canary" not in body
 
 
@@ -171,9 +171,9 @@ def read(html: str) -> Page:
 
 
 def test_page_lists_problems_first_and_fetches_nothing(served: Served) -> None:
-    served.sources.add("cdp-copilot", Fixed(well()))
-    served.sources.add("cdp-customerio", Fixed(ill()))
-    code, body, headers = served.ask("/")
+    served.sources.add("cdp-copilot", FixedStatus(healthy()))
+    served.sources.add("cdp-customerio", FixedStatus(unhealthy()))
+    code, body, headers = served.get("/")
     page = read(body)
     text = "\n".join(page.text)
     assert code == 200
@@ -187,15 +187,15 @@ def test_page_lists_problems_first_and_fetches_nothing(served: Served) -> None:
 
 
 def test_page_of_healthy_pipeline_shows_no_problems(served: Served) -> None:
-    served.sources.add("cdp-copilot", Fixed(well()))
-    page = read(served.ask("/")[1])
+    served.sources.add("cdp-copilot", FixedStatus(healthy()))
+    page = read(served.get("/")[1])
     assert "No problems" in page.text
     assert "in its group" in page.text
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/livez/", "/../etc/passwd", "/%00", "/metrics/x"])
 def test_unknown_path_returns_404(served: Served, path: str) -> None:
-    code, body, _ = served.ask(path)
+    code, body, _ = served.get(path)
     assert code == 404
     assert "/status" in body
 
@@ -206,33 +206,33 @@ def test_unknown_path_returns_404(served: Served, path: str) -> None:
 def test_malformed_request_does_not_stop_the_server(served: Served, garbage: bytes) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=120) as connection:
         connection.sendall(garbage)
-    assert served.ask("/livez")[0] == 200
+    assert served.get("/livez")[0] == 200
 
 
 def test_idle_connections_do_not_block_probes(served: Served) -> None:
-    silent = [socket.create_connection(("127.0.0.1", served.port), timeout=120) for _ in range(20)]
+    idle = [socket.create_connection(("127.0.0.1", served.port), timeout=120) for _ in range(20)]
     try:
-        assert served.ask("/livez")[0] == 200
+        assert served.get("/livez")[0] == 200
     finally:
-        for connection in silent:
+        for connection in idle:
             connection.close()
 
 
 def test_idle_connections_are_closed_and_free_slots_for_probes() -> None:
     assert IDLE_TIMEOUT_S == 5.0, "as long as a liveness probe waits"
     served = Served(idle_timeout_s=0.2)
-    silent = [socket.create_connection(("127.0.0.1", served.port), timeout=120) for _ in range(40)]
+    idle = [socket.create_connection(("127.0.0.1", served.port), timeout=120) for _ in range(40)]
     try:
-        assert served.ask("/livez")[0] == 200
-        assert silent[0].recv(1) == b"", "the server closed it"
+        assert served.get("/livez")[0] == 200
+        assert idle[0].recv(1) == b"", "the server closed it"
     finally:
-        for connection in silent:
+        for connection in idle:
             connection.close()
         served.server.close()
 
 
 def test_server_header_reveals_no_versions(served: Served) -> None:
-    _, _, headers = served.ask("/livez")
+    _, _, headers = served.get("/livez")
     assert headers["Server"].strip() == "cdp-consumer"
     assert headers["Cache-Control"] == "no-store"
 
@@ -255,4 +255,4 @@ def test_second_close_does_nothing() -> None:
     served.server.close()
     served.server.close()
     with pytest.raises(OSError):
-        served.ask("/livez")
+        served.get("/livez")

@@ -1,4 +1,4 @@
-"""Each verb of the observer by itself: the line it writes and the series it moves."""
+"""Each method of the observer by itself: the line it writes and the series it changes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import pytest
 
 from consumer.model import DeadLetterCause, Fault, Partition, SecretProblem, SkipReason, TransientCause
 from consumer.observability.log.observer import LogObserver
-from tests.observability.pages import made
-from tests.observability.verbs import CALLS
-from tests.observability.written import Written
+from tests.observability.metrics_harness import new_metrics
+from tests.observability.observer_calls import CALLS
+from tests.observability.recorded_log import RecordedLog
 
 BUSY = Fault(TransientCause.SERVER_ERROR, "said 503", 503)
 P = Partition("shop.orders", 0)
 TO = {"destination": "copilot"}
 
-# verb, what it is told, (level, line) or None, (sample, its labels, how far it moves) or None
-VERBS: list[
+# method, its arguments, (level, line) or None, (sample, its labels, its increase) or None
+CASES: list[
     tuple[str, dict[str, object], tuple[str, str] | None, tuple[str, dict[str, str], float] | None]
 ] = [
     ("group_joined", {"group": "cdp", "protocol": "classic"}, ("info", "joined group"), None),
@@ -69,7 +69,7 @@ VERBS: list[
      ("cdp_schema_registry_requests_total", {"operation": "by_guid", "result": "found"}, 1)),
     ("request_finished", {"destination": "copilot", "endpoint": "collect", "status": 403, "events": 9, "size": 80,
                 "seconds": 0.2}, ("debug", "request finished"), ("cdp_destination_auth_failures_total", TO, 1)),
-    ("request_finished", {"destination": "nobody", "endpoint": "collect", "status": 200, "events": 9, "size": 80,
+    ("request_finished", {"destination": "unknown", "endpoint": "collect", "status": 200, "events": 9, "size": 80,
                 "seconds": 0.2}, ("debug", "request finished"),
      ("cdp_request_events_sum", {"destination": "other"}, 9)),
     ("delivered", {"destination": "copilot", "append_s": [0.5], "event_s": [0.75]}, None,
@@ -120,7 +120,7 @@ VERBS: list[
       "cause": DeadLetterCause.REFUSED, "seconds": -9.0, "by": "directive"},
      ("info", "flood guard reset"), ("cdp_flood_guard_tripped_seconds_total", TO, 0)),
     ("dead_lettered", {"destination": "",
-      "cause": DeadLetterCause.UNDECODABLE, "count": 3}, ("warning", "dead letters written"),
+      "cause": DeadLetterCause.UNDECODABLE, "count": 3}, ("warning", "dead letters recorded"),
      ("cdp_dead_letters_total", {"destination": "none", "cause": "undecodable"}, 3)),
     ("dead_letter_failed", {"code": "_TIMED_OUT"}, ("error", "dead letter write failed"),
      ("cdp_dead_letter_write_failures_total", {}, 1)),
@@ -128,36 +128,36 @@ VERBS: list[
     ("shutdown_finished", {"released": 4}, ("info", "pipeline stopped"), None),
 ]  # fmt: skip
 
-IDS = [f"{number}-{verb}" for number, (verb, *_) in enumerate(VERBS)]
+IDS = [f"{number}-{method}" for number, (method, *_) in enumerate(CASES)]
 
 
 def test_every_method_has_a_case() -> None:
-    of_the_process = {
+    per_process = {
         "directives_read",
         "directives_rejected",
         "directives_unreadable",
         "directive_ended",
         "directive_active_again",
-    }  # tests.observability.test_told
-    assert {verb for verb, *_ in VERBS} == set(CALLS) - of_the_process
+    }  # tests.observability.test_directives_observer
+    assert {method for method, *_ in CASES} == set(CALLS) - per_process
 
 
-@pytest.mark.parametrize(("verb", "told", "line", "sample"), VERBS, ids=IDS)
+@pytest.mark.parametrize(("method", "arguments", "line", "sample"), CASES, ids=IDS)
 def test_method_writes_at_most_one_line_at_its_level(
-    verb: str, told: dict[str, object], line: tuple[str, str] | None, sample: object
+    method: str, arguments: dict[str, object], line: tuple[str, str] | None, sample: object
 ) -> None:
-    written = Written("debug")
-    getattr(LogObserver(written.log, "cdp"), verb)(**told)
-    assert [(each["level"], each["event"]) for each in written.lines] == ([] if line is None else [line])
+    recorded = RecordedLog("debug")
+    getattr(LogObserver(recorded.log, "cdp"), method)(**arguments)
+    assert [(each["level"], each["event"]) for each in recorded.lines] == ([] if line is None else [line])
 
 
-@pytest.mark.parametrize(("verb", "told", "line", "sample"), VERBS, ids=IDS)
+@pytest.mark.parametrize(("method", "arguments", "line", "sample"), CASES, ids=IDS)
 def test_method_increases_its_series_by_its_argument(
-    verb: str, told: dict[str, object], line: object, sample: tuple[str, dict[str, str], float] | None
+    method: str, arguments: dict[str, object], line: object, sample: tuple[str, dict[str, str], float] | None
 ) -> None:
-    metrics, observer = made()
+    metrics, observer = new_metrics()
     before = metrics.page()[0]
-    getattr(observer, verb)(**told)
+    getattr(observer, method)(**arguments)
     if sample is None:
         counted = [each for each in metrics.page()[0].splitlines() if each.startswith(b"cdp_")]
         assert counted == [each for each in before.splitlines() if each.startswith(b"cdp_")]
@@ -168,12 +168,12 @@ def test_method_increases_its_series_by_its_argument(
 
 def test_flood_guard_line_names_topic_or_event_type() -> None:
     """A guard over decoding names the topic, one over deliveries the event type."""
-    written = Written()
-    story = LogObserver(written.log, "cdp")
-    story.flood_guard_tripped("", "shop.orders", DeadLetterCause.UNDECODABLE, 51, 60)
-    story.flood_guard_tripped("copilot", "shop.OrderPlaced", DeadLetterCause.CONTRACT, 51, 60)
-    story.flood_guard_tripped("copilot", "shop.OrderPlaced", DeadLetterCause.NEVER_ACCEPTED, 51, 60)
-    records, before, after = written.lines
+    recorded = RecordedLog()
+    observer = LogObserver(recorded.log, "cdp")
+    observer.flood_guard_tripped("", "shop.orders", DeadLetterCause.UNDECODABLE, 51, 60)
+    observer.flood_guard_tripped("copilot", "shop.OrderPlaced", DeadLetterCause.CONTRACT, 51, 60)
+    observer.flood_guard_tripped("copilot", "shop.OrderPlaced", DeadLetterCause.NEVER_ACCEPTED, 51, 60)
+    records, before, after = recorded.lines
     assert (records["topic"], records["refused"], records["of"]) == ("shop.orders", 51, 60)
     assert "event_type" not in records
     assert (before["destination"], before["event_type"]) == ("copilot", "shop.OrderPlaced")
@@ -185,32 +185,32 @@ def test_flood_guard_line_names_topic_or_event_type() -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "cause",
     [TransientCause.UNAUTHORIZED, TransientCause.GONE, TransientCause.UNEXPECTED, TransientCause.UNINTELLIGIBLE],
 )
-def test_hold_line_has_a_hint(trouble: TransientCause) -> None:
-    written = Written()
-    LogObserver(written.log, "cdp").hold_started("copilot", "collect", Fault(trouble))
-    assert written.lines[0]["hint"]
+def test_hold_line_has_a_hint(cause: TransientCause) -> None:
+    recorded = RecordedLog()
+    LogObserver(recorded.log, "cdp").hold_started("copilot", "collect", Fault(cause))
+    assert recorded.lines[0]["hint"]
 
 
 def test_dead_letters_written_again_is_logged_once() -> None:
-    written = Written()
-    story = LogObserver(written.log, "cdp")
-    story.dead_letter_failed("UNKNOWN_TOPIC_OR_PART")
-    story.dead_lettered("copilot", DeadLetterCause.REFUSED, 1)
-    story.dead_lettered("copilot", DeadLetterCause.REFUSED, 1)
-    assert [line["event"] for line in written.lines] == [
+    recorded = RecordedLog()
+    observer = LogObserver(recorded.log, "cdp")
+    observer.dead_letter_failed("UNKNOWN_TOPIC_OR_PART")
+    observer.dead_lettered("copilot", DeadLetterCause.REFUSED, 1)
+    observer.dead_lettered("copilot", DeadLetterCause.REFUSED, 1)
+    assert [line["event"] for line in recorded.lines] == [
         "dead letter write failed",
         "dead letters are written again",
-        "dead letters written",
+        "dead letters recorded",
     ]
-    assert "Create the dead-letter topic" in str(written.lines[0]["hint"])
+    assert "Create the dead-letter topic" in str(recorded.lines[0]["hint"])
 
 
 def test_debug_lines_are_not_written_at_info() -> None:
-    written = Written("info")
-    story = LogObserver(written.log, "cdp")
-    story.partitions_paused([P])
-    story.request_delayed("copilot", "server", 1.0)
-    assert written.lines == []
+    recorded = RecordedLog("info")
+    observer = LogObserver(recorded.log, "cdp")
+    observer.partitions_paused([P])
+    observer.request_delayed("copilot", "server", 1.0)
+    assert recorded.lines == []

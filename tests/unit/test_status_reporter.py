@@ -1,4 +1,4 @@
-"""What is told of a pipeline: for each destination what it is owed itself, and the books of everybody."""
+"""The status of a pipeline: each destination with its own deliveries, and every account."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from consumer.pipeline.pipeline import Pipeline
 from consumer.pipeline.settlement import Settlement
 from consumer.pipeline.status import ConsumerStateObserver, StatusReporter
 from tests.integration.delivery.dispatcher_harness import FakeDeadLetterTopic
-from tests.observability.pages import value, watched
-from tests.observability.sample import Fixed
+from tests.observability.metrics_harness import metrics_of, value
+from tests.observability.sample_status import FixedStatus
 from tests.unit.pipeline_harness import FakeLanes, FakeTranslator, P
 from tests.unit.test_record_buffer import FakeMessage
 
@@ -45,7 +45,7 @@ class Dated(FakeMessage):
 
 
 class Guarding:
-    """A flood guard as it stands."""
+    """A flood guard with given scopes."""
 
     def __init__(self) -> None:
         self.scopes: list[FloodGuardStatus] = []
@@ -55,7 +55,7 @@ class Guarding:
 
 
 class KeptBack(FakeLanes):
-    """Lanes that keep deliveries back."""
+    """A dispatcher that withholds deliveries."""
 
     directive_filter: Any
     flood_guard: Any
@@ -72,13 +72,13 @@ class StatusHarness:
 
     def __init__(self, scan_limit: int = 10_000) -> None:
         shelf = FakeDeadLetterTopic()
-        self.settling = Settlement(NAMES, shelf, shelf.schema_id, shelf.event_type, Observer())
+        self.settlement = Settlement(NAMES, shelf, shelf.schema_id, shelf.event_type, Observer())
         self.pipeline = Pipeline(
             "cdp",
             limits=BufferLimits(100, 10_000),
             drain_s=1.0,
             translator=FakeTranslator(),
-            settlement=self.settling,
+            settlement=self.settlement,
             request_schema=lambda _: None,
             observer=Observer(),
         )
@@ -90,18 +90,18 @@ class StatusHarness:
         self.pipeline.record_buffer.assign(self.ledger)
 
     def open(self, *owed: Sequence[int]) -> None:
-        """Take a record for each row of what it owes: copilot, yotpo, customerio, and whole."""
+        """Accept one record per row of deliveries owed: to copilot, yotpo, customerio, and for the whole record."""
         records: list[Any] = [Dated(P, self.ledger.next_offset + number) for number in range(len(owed))]
         self.ledger.accept(records, [list(column) for column in zip(*owed, strict=True)], [1] * len(owed))
-        for name, column in zip(self.settling.accounting.names, zip(*owed, strict=True), strict=True):
-            self.settling.accounting.accounts[name].owed += sum(column)
+        for name, column in zip(self.settlement.accounting.names, zip(*owed, strict=True), strict=True):
+            self.settlement.accounting.accounts[name].owed += sum(column)
 
-    def look(self, heard: ConsumerStateObserver | None = None) -> PipelineStatus:
+    def refresh(self, consumer_state: ConsumerStateObserver | None = None) -> PipelineStatus:
         return StatusReporter(
             self.pipeline,
-            heard or ConsumerStateObserver(),
+            consumer_state or ConsumerStateObserver(),
             properties={},
-            dead_letter_topic="letters",
+            dead_letter_topic="dead-letters",
             limits=BufferLimits(100, 10_000),
             lag=LagStatus,
             schema_fetches=lambda: SchemaFetchStatus({7: 1}, {7: "refused"}),
@@ -109,86 +109,88 @@ class StatusHarness:
         ).refresh()
 
     def destinations(self) -> dict[str, DestinationStatus]:
-        return {each.name: each for each in self.look().destinations}
+        return {each.name: each for each in self.refresh().destinations}
 
 
 def test_oldest_open_is_counted_per_destination() -> None:
-    house = StatusHarness()
-    house.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
-    assert {name: each.oldest_open_ms for name, each in house.destinations().items()} == {"copilot": 0, "yotpo": 2000}
-    house.ledger.settle(2, 1)
-    assert house.destinations()["yotpo"].oldest_open_ms is None
+    harness = StatusHarness()
+    harness.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
+    assert {name: each.oldest_open_ms for name, each in harness.destinations().items()} == {"copilot": 0, "yotpo": 2000}
+    harness.ledger.settle(2, 1)
+    assert harness.destinations()["yotpo"].oldest_open_ms is None
 
 
 def test_oldest_open_falls_back_to_the_partitions_oldest() -> None:
     """Behind very many settled records, the partition's oldest record is used for the destination's."""
-    house = StatusHarness(scan_limit=2)
-    house.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
-    assert house.destinations()["yotpo"].oldest_open_ms == 0
+    harness = StatusHarness(scan_limit=2)
+    harness.open((1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
+    assert harness.destinations()["yotpo"].oldest_open_ms == 0
 
 
 def test_open_bytes_are_those_of_the_destinations_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
-    house = StatusHarness()
-    house.open((1, 1, 0, 0))
-    monkeypatch.setattr(house.lanes[1], "open_bytes", lambda: 400)
-    assert [each.open_bytes for each in house.look().destinations] == [0, 400]
+    harness = StatusHarness()
+    harness.open((1, 1, 0, 0))
+    monkeypatch.setattr(harness.lanes[1], "open_bytes", lambda: 400)
+    assert [each.open_bytes for each in harness.refresh().destinations] == [0, 400]
 
 
 def test_disabled_destinations_and_undecodable_records_have_accounts() -> None:
-    house = StatusHarness()
-    house.open((1, 0, 0, 0), (0, 0, 0, 1))
-    disabled = house.settling.accounting.accounts["customerio"]
+    harness = StatusHarness()
+    harness.open((1, 0, 0, 0), (0, 0, 0, 1))
+    disabled = harness.settlement.accounting.accounts["customerio"]
     disabled.owed, disabled.skipped = 5, 5
-    looked = house.look()
-    assert looked.other_accounts == {
+    status = harness.refresh()
+    assert status.other_accounts == {
         "customerio": DeliveryCounts(owed=5, skipped=5),
         "": DeliveryCounts(owed=1, open=1),
     }
-    assert not any(books.mismatch for books in looked.other_accounts.values())
+    assert not any(counts.mismatch for counts in status.other_accounts.values())
 
 
 def test_clock_hold_and_schema_problem_are_in_the_status() -> None:
-    house = StatusHarness()
-    house.lanes[0].circuit_breakers.append((CLOCK, OpenCircuit(Fault(TransientCause.CLOCK_SKEW), 0.0, 30.0)))
-    looked = house.look()
-    [hold] = looked.destinations[0].holds
+    harness = StatusHarness()
+    harness.lanes[0].circuit_breakers.append((CLOCK, OpenCircuit(Fault(TransientCause.CLOCK_SKEW), 0.0, 30.0)))
+    status = harness.refresh()
+    [hold] = status.destinations[0].holds
     assert (hold.endpoint, hold.cause) == ("clock", TransientCause.CLOCK_SKEW)
-    assert (looked.schemas_pending, looked.schema_problems) == ({7: 1}, {7: "refused"})
+    assert (status.schemas_pending, status.schema_problems) == ({7: 1}, {7: "refused"})
 
 
 def test_withheld_deliveries_are_in_the_status_with_reasons() -> None:
-    house = StatusHarness()
+    harness = StatusHarness()
     pause = Pause(1, "", "copilot")
     since_ms = int(time.time() * 1000) - 60_000
-    house.lanes[0].flood_guard.scopes = [FloodGuardStatus("shop.Order", DeadLetterCause.REFUSED, since_ms, 51, 90, 12)]
-    house.lanes[0].poison_candidates = 2
-    house.lanes[0].directive_filter = DirectiveFilter("copilot", Directives((pause, Pause(1, "", "yotpo"))))
-    facts = house.destinations()["copilot"]
-    (guard,) = facts.guards
+    harness.lanes[0].flood_guard.scopes = [
+        FloodGuardStatus("shop.Order", DeadLetterCause.REFUSED, since_ms, 51, 90, 12)
+    ]
+    harness.lanes[0].poison_candidates = 2
+    harness.lanes[0].directive_filter = DirectiveFilter("copilot", Directives((pause, Pause(1, "", "yotpo"))))
+    status = harness.destinations()["copilot"]
+    (guard,) = status.guards
     assert guard == FloodGuardStatus("shop.Order", DeadLetterCause.REFUSED, since_ms, 51, 90, 12)
-    assert (facts.poison_candidates, facts.paused) == (2, (pause,))
-    assert house.look().guards == ()
-    fine = house.destinations()["yotpo"]
+    assert (status.poison_candidates, status.paused) == (2, (pause,))
+    assert harness.refresh().guards == ()
+    fine = harness.destinations()["yotpo"]
     assert (fine.guards, fine.poison_candidates, fine.paused) == ((), 0, ())
 
 
 def test_partition_is_stopped_until_gap_accepted_or_reassigned() -> None:
-    house, heard = StatusHarness(), ConsumerStateObserver()
-    assert house.look(heard).stopped == {}
-    heard.partition_stopped(P, 70, "_AUTO_OFFSET_RESET")
-    heard.partition_stopped(Partition("gone", 3), 1, "_AUTO_OFFSET_RESET")
-    (stop,) = house.look(heard).stopped.values()
+    harness, consumer_state = StatusHarness(), ConsumerStateObserver()
+    assert harness.refresh(consumer_state).stopped == {}
+    consumer_state.partition_stopped(P, 70, "_AUTO_OFFSET_RESET")
+    consumer_state.partition_stopped(Partition("gone", 3), 1, "_AUTO_OFFSET_RESET")
+    (stop,) = harness.refresh(consumer_state).stopped.values()
     assert (stop.code, stop.offset) == ("_AUTO_OFFSET_RESET", 70)
-    assert set(house.look(heard).stopped) == {P}, "that of another member is not ours to show"
-    heard.gap_accepted(P, 70, 90)
-    assert house.look(heard).stopped == {}
-    heard.partition_stopped(P, 95, "_AUTO_OFFSET_RESET")
-    heard.partitions_assigned({P: 95})
-    assert house.look(heard).stopped == {}
+    assert set(harness.refresh(consumer_state).stopped) == {P}, "another member's partition is not shown"
+    consumer_state.gap_accepted(P, 70, 90)
+    assert harness.refresh(consumer_state).stopped == {}
+    consumer_state.partition_stopped(P, 95, "_AUTO_OFFSET_RESET")
+    consumer_state.partitions_assigned({P: 95})
+    assert harness.refresh(consumer_state).stopped == {}
 
 
-class Forgetful:
-    """A ledger that settles all but the first, and says that all are."""
+class MissingOneSettle:
+    """A ledger that settles all but the first, and reports that all are settled."""
 
     active = True
 
@@ -196,7 +198,7 @@ class Forgetful:
         self.ledger = ledger
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Forgetful) and other.ledger is self.ledger
+        return isinstance(other, MissingOneSettle) and other.ledger is self.ledger
 
     __hash__ = object.__hash__
 
@@ -205,16 +207,16 @@ class Forgetful:
         return [self.ledger.record(first), *self.ledger.settle_all(rest, destination)]
 
 
-@pytest.mark.parametrize("forgets", [False, True])
-def test_missed_settle_is_exported_as_mismatch(forgets: bool) -> None:
-    house = StatusHarness()
-    house.open((1, 0, 0, 0), (1, 0, 0, 0))
-    ledger = house.ledger
+@pytest.mark.parametrize("missed", [False, True])
+def test_missed_settle_is_exported_as_mismatch(missed: bool) -> None:
+    harness = StatusHarness()
+    harness.open((1, 0, 0, 0), (1, 0, 0, 0))
+    ledger = harness.ledger
     batch: Any = [
-        SimpleNamespace(ledger=Forgetful(ledger) if forgets else ledger, slot=slot, event_ms=0) for slot in (0, 1)
+        SimpleNamespace(ledger=MissingOneSettle(ledger) if missed else ledger, slot=slot, event_ms=0) for slot in (0, 1)
     ]
-    house.settling.delivered("copilot", batch)
-    looked = house.look()
-    assert looked.destinations[0].accounting == DeliveryCounts(owed=2, delivered=2, open=int(forgets))
-    exported = value(watched(Fixed(looked)), "cdp_accounting_mismatch", pipeline="cdp", destination="copilot")
-    assert exported == (-1 if forgets else 0)
+    harness.settlement.delivered("copilot", batch)
+    status = harness.refresh()
+    assert status.destinations[0].accounting == DeliveryCounts(owed=2, delivered=2, open=int(missed))
+    exported = value(metrics_of(FixedStatus(status)), "cdp_accounting_mismatch", pipeline="cdp", destination="copilot")
+    assert exported == (-1 if missed else 0)

@@ -1,4 +1,4 @@
-"""Metrics made for tests, and what is on their page."""
+"""Metrics for tests, and readers of their page."""
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -13,7 +13,7 @@ DESTINATIONS = {"copilot": ("collect", "consent"), "customerio": ("batch",)}
 EVENTS = ("shop.OrderPlaced", "shop.CustomerSignedUp")
 
 
-def made() -> tuple[Metrics, Observer]:
+def new_metrics() -> tuple[Metrics, Observer]:
     metrics = Metrics(CollectorRegistry())
     return metrics, metrics.observer("cdp", DESTINATIONS, EVENTS, ("shop.orders", "^shop[.]c.*"))
 
@@ -26,11 +26,11 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(name, labels)
 
 
-def watched(*sources: StatusSource) -> Metrics:
-    """Metrics that ask these sources, under the names a, b and c."""
-    metrics, _ = made()
-    asked = StatusSources()
+def metrics_of(*sources: StatusSource) -> Metrics:
+    """Return metrics that read these status sources, under the names a, b and c."""
+    metrics, _ = new_metrics()
+    status_sources = StatusSources()
     for name, source in zip("abc", sources, strict=False):
-        asked.add(name, source)
-    metrics.watch(asked)
+        status_sources.add(name, source)
+    metrics.watch(status_sources)
     return metrics

@@ -1,4 +1,4 @@
-"""A log that writes into memory, on a clock that is set by hand."""
+"""A log that writes to memory, with a clock set by the test."""
 
 import io
 import json
@@ -14,7 +14,7 @@ class Clock:
         return self.now_s
 
 
-class Written:
+class RecordedLog:
     """A log, its clock and what it wrote."""
 
     def __init__(self, level: str = "info", *, text: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Facts to look at: one pipeline well, one with everything wrong that can be."""
+"""Sample statuses: one healthy pipeline, and one with every possible problem."""
 
 import time
 
@@ -17,7 +17,7 @@ from consumer.model.status import (
 )
 
 
-class Fixed:
+class FixedStatus:
     """A status source that returns the same status every time."""
 
     def __init__(self, status: PipelineStatus) -> None:
@@ -27,14 +27,14 @@ class Fixed:
         return self.answer
 
 
-class Broken:
+class FailingStatus:
     """A status source with a bug."""
 
     def __call__(self) -> PipelineStatus:
         raise RuntimeError("canary@example.com")
 
 
-def well(name: str = "cdp-copilot") -> PipelineStatus:
+def healthy(name: str = "cdp-copilot") -> PipelineStatus:
     now_ms = time.time_ns() // 1_000_000
     now_s = time.monotonic()
     return PipelineStatus(
@@ -82,7 +82,7 @@ def well(name: str = "cdp-copilot") -> PipelineStatus:
     )
 
 
-def ill(name: str = "cdp-customerio") -> PipelineStatus:
+def unhealthy(name: str = "cdp-customerio") -> PipelineStatus:
     now_ms = time.time_ns() // 1_000_000
     now_s = time.monotonic()
     return PipelineStatus(

@@ -1,4 +1,4 @@
-"""What an operator said: written, kept, and never an ordering key among it."""
+"""Directives are logged and kept, never with an ordering key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from consumer.model import DeadLetterCause
 from consumer.model.directives import AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
 from consumer.model.findings import Finding
 from consumer.observability.directives_observer import DirectivesObserver, describe, until
-from tests.observability.written import Written
+from tests.observability.recorded_log import RecordedLog
 
 HOUR_MS = 3_600_000
 
@@ -21,72 +21,76 @@ def now_ms() -> int:
 
 def test_active_directives_are_logged_without_their_reason() -> None:
     """Each is logged with its scope and end."""
-    written = Written()
-    told = DirectivesObserver(written.log)
+    recorded = RecordedLog()
+    observer = DirectivesObserver(recorded.log)
     later = now_ms() + HOUR_MS
-    told.directives_read(
+    observer.directives_read(
         Directives((Pause(later, "canary words", destination="copilot"), Pause(1, "over", event_type="shop.Left")))
     )
-    assert [(line["event"], line.get("count"), line.get("active")) for line in written.lines] == [
+    assert [(line["event"], line.get("count"), line.get("active")) for line in recorded.lines] == [
         ("directives read", 2, 1),
         ("directive active", None, None),
     ]
-    assert written.lines[1]["directive"] == "pause"
-    assert written.lines[1]["destination"] == "copilot"
-    assert "canary" not in written.stream.getvalue()
-    assert [each.destination for each in told.in_force(now_ms()).pauses] == ["copilot"]
+    assert recorded.lines[1]["directive"] == "pause"
+    assert recorded.lines[1]["destination"] == "copilot"
+    assert "canary" not in recorded.stream.getvalue()
+    assert [each.destination for each in observer.in_force(now_ms()).pauses] == ["copilot"]
 
 
 def test_ended_directive_is_inactive_before_its_end_is_reported() -> None:
-    told = DirectivesObserver(Written().log)
-    told.directives_read(Directives((Pause(5_000, "", destination="copilot"),)))
-    assert len(told.in_force(4_999)) == 1
-    assert len(told.in_force(5_000)) == 0
+    observer = DirectivesObserver(RecordedLog().log)
+    observer.directives_read(Directives((Pause(5_000, "", destination="copilot"),)))
+    assert len(observer.in_force(4_999)) == 1
+    assert len(observer.in_force(5_000)) == 0
 
 
 def test_rejected_file_is_logged_and_old_directives_stay_active() -> None:
     """All findings are logged."""
-    written = Written()
-    told = DirectivesObserver(written.log)
-    assert not told.file_read
-    told.directives_read(Directives((Pause(now_ms() + HOUR_MS, "", destination="copilot"),)))
+    recorded = RecordedLog()
+    observer = DirectivesObserver(recorded.log)
+    assert not observer.file_read
+    observer.directives_read(Directives((Pause(now_ms() + HOUR_MS, "", destination="copilot"),)))
     findings = [
         Finding("error", "directives.yaml", 3, 5, "directives[0].pause", "no destination is called `copilt`", "hint"),
         Finding("error", "directives.yaml", None, None, "", "it does not end"),
     ]
-    told.directives_rejected(findings)
-    assert [(line["level"], line["event"]) for line in written.lines[-3:]] == [
+    observer.directives_rejected(findings)
+    assert [(line["level"], line["event"]) for line in recorded.lines[-3:]] == [
         ("error", "directives file rejected"),
         ("error", "directives file invalid"),
         ("error", "directives file invalid"),
     ]
-    assert (written.lines[-3]["count"], written.lines[-3]["active"]) == (2, 1)
-    assert written.lines[-2]["at"] == "directives.yaml:3:5"
-    assert told.findings == (
+    assert (recorded.lines[-3]["count"], recorded.lines[-3]["active"]) == (2, 1)
+    assert recorded.lines[-2]["at"] == "directives.yaml:3:5"
+    assert observer.findings == (
         "directives.yaml:3:5: directives[0].pause: no destination is called `copilt`",
         "directives.yaml: it does not end",
     )
-    assert len(told.in_force(now_ms())) == 1
-    told.directives_read(Directives(()))
-    assert not told.findings
+    assert len(observer.in_force(now_ms())) == 1
+    observer.directives_read(Directives(()))
+    assert not observer.findings
 
 
 def test_file_rejected_at_start_pauses_everything_until_read() -> None:
-    written = Written()
-    told = DirectivesObserver(written.log)
+    recorded = RecordedLog()
+    observer = DirectivesObserver(recorded.log)
     hold = Directives((Pause(253_402_300_800_000, "", destination="copilot"),))
-    told.directives_unreadable(hold, [Finding("error", "directives.yaml", 3, 5, "directives[0]", "no")])
-    assert [(line["level"], line["event"]) for line in written.lines] == [
+    observer.directives_unreadable(hold, [Finding("error", "directives.yaml", 3, 5, "directives[0]", "no")])
+    assert [(line["level"], line["event"]) for line in recorded.lines] == [
         ("error", "directives file rejected"),
         ("error", "directives file invalid"),
     ]
-    assert written.lines[0]["active"] == 1
-    assert "nothing is sent" in str(written.lines[0]["hint"])
-    assert told.in_force(now_ms()) == hold
-    assert (told.file_read, told.unreadable, told.findings) == (True, True, ("directives.yaml:3:5: directives[0]: no",))
+    assert recorded.lines[0]["active"] == 1
+    assert "nothing is sent" in str(recorded.lines[0]["hint"])
+    assert observer.in_force(now_ms()) == hold
+    assert (observer.file_read, observer.unreadable, observer.findings) == (
+        True,
+        True,
+        ("directives.yaml:3:5: directives[0]: no",),
+    )
     assert until(hold[0]) == "forever"
-    told.directives_read(Directives(()))
-    assert (told.unreadable, told.findings, told.in_force(now_ms())) == (False, (), ())
+    observer.directives_read(Directives(()))
+    assert (observer.unreadable, observer.findings, observer.in_force(now_ms())) == (False, (), ())
 
 
 @pytest.mark.parametrize(
@@ -100,22 +104,22 @@ def test_file_rejected_at_start_pauses_everything_until_read() -> None:
     ],
 )
 def test_directive_end_is_logged_with_scope(directive: Directive, scope: dict[str, str]) -> None:
-    written = Written()
-    DirectivesObserver(written.log).directive_ended(directive)
-    (line,) = written.lines
+    recorded = RecordedLog()
+    DirectivesObserver(recorded.log).directive_ended(directive)
+    (line,) = recorded.lines
     assert line["event"] == "directive ended"
     assert scope.items() <= line.items()
     assert line["until"] == "1970-01-01T00:00:00.000Z"
-    assert "canary" not in written.stream.getvalue()
+    assert "canary" not in recorded.stream.getvalue()
 
 
 def test_directive_active_again_is_a_warning_about_the_clock() -> None:
-    written = Written()
-    DirectivesObserver(written.log).directive_active_again(Pause(0, "canary words", "yotpo"))
-    (line,) = written.lines
+    recorded = RecordedLog()
+    DirectivesObserver(recorded.log).directive_active_again(Pause(0, "canary words", "yotpo"))
+    (line,) = recorded.lines
     assert (line["level"], line["event"], line["destination"]) == ("warning", "directive active again", "yotpo")
     assert "clock" in str(line["hint"])
-    assert "canary" not in written.stream.getvalue()
+    assert "canary" not in recorded.stream.getvalue()
 
 
 def test_end_after_the_year_9999_is_forever() -> None:

@@ -1,4 +1,4 @@
-"""What a person is told of each state a pipeline can be in."""
+"""The status page and /status in each state of a pipeline."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from consumer.observability.health import Moment
 from consumer.observability.http.status_json import lag, status_document
 from consumer.observability.http.status_page import page
 from consumer.observability.status_sources import CollectedStatus
-from tests.observability.sample import well
+from tests.observability.sample_status import healthy
 
 NOW = Moment(1_795_168_800_000, 5_000.0)
 SECOND_MS, DAY_MS = 1000, 86_400_000
 
 
-def shown(facts: PipelineStatus) -> str:
-    return page(CollectedStatus([facts], []), [], NOW)
+def shown(status: PipelineStatus) -> str:
+    return page(CollectedStatus([status], []), [], NOW)
 
 
 def test_accounting_mismatch_is_a_problem() -> None:
-    [to] = well().destinations
-    off = replace(well(), records=RecordCounts(accepted=9, settled=2), destinations=(
+    [to] = healthy().destinations
+    off = replace(healthy(), records=RecordCounts(accepted=9, settled=2), destinations=(
         replace(to, accounting=DeliveryCounts(owed=8, delivered=5)),
     ))  # fmt: skip
     text = shown(off)
@@ -34,23 +34,23 @@ def test_accounting_mismatch_is_a_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "word"),
+    ("status", "word"),
     [
-        (replace(well(), shut_down=True, shutting_down=True), "stopped"),
-        (replace(well(), shutting_down=True), "shutting down"),
-        (replace(well(), fenced=True), "fenced"),
-        (well(), "in its group"),
-        (replace(well(), joined=False), "joining"),
-        (replace(well(), lost_since_ms=NOW.wall_ms), "joining"),
+        (replace(healthy(), shut_down=True, shutting_down=True), "stopped"),
+        (replace(healthy(), shutting_down=True), "shutting down"),
+        (replace(healthy(), fenced=True), "fenced"),
+        (healthy(), "in its group"),
+        (replace(healthy(), joined=False), "joining"),
+        (replace(healthy(), lost_since_ms=NOW.wall_ms), "joining"),
     ],
     ids=["stopped", "shutting down", "fenced", "in its group", "never joined", "put out of it"],
 )
-def test_pipeline_state(facts: PipelineStatus, word: str) -> None:
-    assert f"<dt>state</dt><dd>{word}</dd>" in shown(facts)
+def test_pipeline_state(status: PipelineStatus, word: str) -> None:
+    assert f"<dt>state</dt><dd>{word}</dd>" in shown(status)
 
 
 @pytest.mark.parametrize(
-    ("facts", "word"),
+    ("status", "word"),
     [
         (
             DestinationStatus("copilot", waiting_until_ms=NOW.wall_ms + 90 * SECOND_MS, requests=1),
@@ -63,8 +63,8 @@ def test_pipeline_state(facts: PipelineStatus, word: str) -> None:
     ],
     ids=["rate limited", "waited long enough", "calling", "holding work", "idle"],
 )
-def test_destination_state(facts: DestinationStatus, word: str) -> None:
-    assert f"<td>{word}</td>" in shown(replace(well(), destinations=(facts,)))
+def test_destination_state(status: DestinationStatus, word: str) -> None:
+    assert f"<td>{word}</td>" in shown(replace(healthy(), destinations=(status,)))
 
 
 @pytest.mark.parametrize(
@@ -80,12 +80,12 @@ def test_destination_state(facts: DestinationStatus, word: str) -> None:
 )
 def test_age_is_shown_in_a_fitting_unit(age_ms: int, text: str) -> None:
     to = DestinationStatus("copilot", oldest_open_ms=NOW.wall_ms - age_ms)
-    assert f"<td>{text}</td>" in shown(replace(well(), destinations=(to,)))
+    assert f"<td>{text}</td>" in shown(replace(healthy(), destinations=(to,)))
 
 
 def test_accounts_without_lanes_are_shown_and_checked() -> None:
     others = {"yotpo": DeliveryCounts(owed=4, skipped=4), "": DeliveryCounts(owed=3, dead_lettered=1)}
-    seen = replace(well(), other_accounts=others)
+    seen = replace(healthy(), other_accounts=others)
     assert "<td>yotpo</td><td>disabled</td><td>4</td>" in shown(seen)
     assert "<td>none</td><td>not decodable</td><td>3</td>" in shown(seen)
     assert "1 problem<" in shown(seen)
@@ -99,28 +99,28 @@ def test_accounts_without_lanes_are_shown_and_checked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "said"),
+    ("problems", "text"),
     [
         ({}, "."),
         ({7: "refused"}, ": the schema registry rejects our credentials. Fix them."),
         ({7: "unreachable"}, ": the schema registry gives no usable response. Check that it can be reached."),
     ],
 )
-def test_pending_schema_is_a_problem_with_its_reason(trouble: dict[int | str, str], said: str) -> None:
-    waiting = replace(well(), schemas_pending={7: NOW.wall_ms - 60 * SECOND_MS}, schema_problems=trouble)
-    assert f"records have been waiting for schema 7 for 60 s{said}</li>" in shown(waiting)
+def test_pending_schema_is_a_problem_with_its_reason(problems: dict[int | str, str], text: str) -> None:
+    waiting = replace(healthy(), schemas_pending={7: NOW.wall_ms - 60 * SECOND_MS}, schema_problems=problems)
+    assert f"records have been waiting for schema 7 for 60 s{text}</li>" in shown(waiting)
     pipelines: object = status_document(CollectedStatus([waiting], []), NOW)["pipelines"]
     assert isinstance(pipelines, list)
-    assert pipelines[0]["schemas_pending"][0]["problem"] == trouble.get(7)
+    assert pipelines[0]["schemas_pending"][0]["problem"] == problems.get(7)
 
 
 def test_record_limit_is_shown_with_retained_records() -> None:
-    assert "<dt>records retained</dt><dd>12 of 50\u202f000</dd>" in shown(well())
+    assert "<dt>records retained</dt><dd>12 of 50\u202f000</dd>" in shown(healthy())
 
 
 def test_only_the_200_partitions_with_most_lag_are_listed() -> None:
     many = tuple(PartitionStatus(Partition("t", n), 1, 0, 0, log_end=n, committed=0) for n in range(250))
-    text = shown(replace(well(), partitions=many))
+    text = shown(replace(healthy(), partitions=many))
     assert "Partitions, the 200 with most lag of 250" in text
     assert "<td>t/249</td>" in text
     assert "<td>t/50</td>" in text
@@ -149,6 +149,6 @@ def test_lag_is_none_unless_both_offsets_are_known(
 )
 def test_any_record_timestamp_leaves_status_readable(head_ms: int | None, text: str | None) -> None:
     odd = PartitionStatus(Partition("t", 0), 1, 0, 0, head_ms=head_ms)
-    said: object = status_document(CollectedStatus([replace(well(), partitions=(odd,))], []), NOW)["pipelines"]
-    assert isinstance(said, list)
-    assert said[0]["partitions"][0]["head"] == text
+    document: object = status_document(CollectedStatus([replace(healthy(), partitions=(odd,))], []), NOW)["pipelines"]
+    assert isinstance(document, list)
+    assert document[0]["partitions"][0]["head"] == text
