@@ -69,7 +69,7 @@ CASES: list[
      ("cdp_schema_registry_requests_total", {"operation": "by_guid", "result": "found"}, 1)),
     ("request_finished", {"destination": "copilot", "endpoint": "collect", "status": 403, "events": 9, "size": 80,
                 "seconds": 0.2}, ("debug", "request finished"), ("cdp_destination_auth_failures_total", TO, 1)),
-    ("request_finished", {"destination": "unknown", "endpoint": "collect", "status": 200, "events": 9, "size": 80,
+    ("request_finished", {"destination": "nobody", "endpoint": "collect", "status": 200, "events": 9, "size": 80,
                 "seconds": 0.2}, ("debug", "request finished"),
      ("cdp_request_events_sum", {"destination": "other"}, 9)),
     ("delivered", {"destination": "copilot", "append_s": [0.5], "event_s": [0.75]}, None,
@@ -120,7 +120,7 @@ CASES: list[
       "cause": DeadLetterCause.REFUSED, "seconds": -9.0, "by": "directive"},
      ("info", "flood guard reset"), ("cdp_flood_guard_tripped_seconds_total", TO, 0)),
     ("dead_lettered", {"destination": "",
-      "cause": DeadLetterCause.UNDECODABLE, "count": 3}, ("warning", "dead letters recorded"),
+      "cause": DeadLetterCause.UNDECODABLE, "count": 3}, ("warning", "dead letters written"),
      ("cdp_dead_letters_total", {"destination": "none", "cause": "undecodable"}, 3)),
     ("dead_letter_failed", {"code": "_TIMED_OUT"}, ("error", "dead letter write failed"),
      ("cdp_dead_letter_write_failures_total", {}, 1)),
@@ -203,7 +203,7 @@ def test_dead_letters_written_again_is_logged_once() -> None:
     assert [line["event"] for line in recorded.lines] == [
         "dead letter write failed",
         "dead letters are written again",
-        "dead letters recorded",
+        "dead letters written",
     ]
     assert "Create the dead-letter topic" in str(recorded.lines[0]["hint"])
 
