@@ -234,7 +234,7 @@ class Pipeline:
         self._per_chunk = max(1, min(256, int(_MAX_TRANSLATE_S / per_record_s) if per_record_s else 256))
         slots = record_in_ledger(chunks, translation, self.settlement.index)
         self.record_buffer.record_growth(sum(sum(chunk.sizes) for chunk in chunks), slots.weight)
-        for ledger, messages in slots.not_entered:
+        for ledger, messages in slots.not_accepted:
             self.record_buffer.put_back(ledger, messages)
         for name, column in translation.columns.items():
             self.accounting.accounts[name].owed += len(column.bodies)
