@@ -63,7 +63,7 @@ def check_batch(batch: Sequence[Delivery]) -> None:
 
 @settings(deadline=None)
 @given(deliveries())
-def test_batches_keep_every_limit_every_order_and_everything(all_of_them: list[Delivery]) -> None:
+def test_batches_keep_limits_and_order_and_lose_no_delivery(all_of_them: list[Delivery]) -> None:
     queue = deque(all_of_them)
     sent: list[Delivery] = []
     while queue:
@@ -81,7 +81,7 @@ def test_batches_keep_every_limit_every_order_and_everything(all_of_them: list[D
 
 @settings(deadline=None)
 @given(deliveries())
-def test_a_batch_starts_with_the_oldest_and_what_stays_keeps_its_order(all_of_them: list[Delivery]) -> None:
+def test_batch_starts_with_the_oldest_and_the_queue_keeps_its_order(all_of_them: list[Delivery]) -> None:
     queue = deque(all_of_them)
     batch = next_batch(queue, None)
     live = [each for each in all_of_them if each.ledger.may_send]
@@ -89,7 +89,7 @@ def test_a_batch_starts_with_the_oldest_and_what_stays_keeps_its_order(all_of_th
     assert [each.slot for each in queue] == sorted(each.slot for each in queue)
 
 
-def test_what_a_partition_that_went_has_left_is_in_no_batch() -> None:
+def test_deliveries_of_a_revoked_partition_are_in_no_batch() -> None:
     live, gone = FakeLedger(), FakeLedger(may_send=False)
     made = [delivery(1, SHAPES[0], str(slot), b"1", gone if slot == 1 else live, slot) for slot in range(3)]
     queue = deque(made)
@@ -97,7 +97,7 @@ def test_what_a_partition_that_went_has_left_is_in_no_batch() -> None:
     assert not queue
 
 
-def test_a_body_that_fills_the_limit_exactly_goes_and_one_byte_more_does_not() -> None:
+def test_body_may_fill_the_limit_exactly() -> None:
     shape, ledger = BatchEnvelope(COLLECT, b"[", b"]", 10, 11), FakeLedger()
     fits = [delivery(1, shape, "a", b"1234", ledger), delivery(2, shape, "b", b"1234", ledger)]
     queue = deque(fits)
@@ -108,7 +108,7 @@ def test_a_body_that_fills_the_limit_exactly_goes_and_one_byte_more_does_not() -
     assert len(queue) == 1
 
 
-def test_a_delivery_behind_one_of_its_key_that_was_passed_over_is_not_even_asked_about() -> None:
+def test_delivery_behind_a_passed_over_one_is_not_checked() -> None:
     ledger = FakeLedger()
     first = delivery(1, SHAPES[0], "a", b"1", ledger)
     passed = delivery(2, SHAPES[1], "b", b"1", ledger)
@@ -127,7 +127,7 @@ def test_a_delivery_behind_one_of_its_key_that_was_passed_over_is_not_even_asked
 
 @settings(deadline=None)
 @given(st.integers(1, 40), st.data())
-def test_halving_finds_exactly_the_poison_in_few_refused_calls(count: int, data: st.DataObject) -> None:
+def test_splitting_finds_exactly_the_poison_in_few_refused_requests(count: int, data: st.DataObject) -> None:
     poison = data.draw(st.sets(st.integers(0, count - 1)))
     ledger, pieces = FakeLedger(), itertools.count(1)
     shape = BatchEnvelope(COLLECT, b"[", b"]", count, 10_000)

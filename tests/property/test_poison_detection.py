@@ -57,11 +57,12 @@ class LaneAlone:
         self.details: list[str] = []
         self.pace = RateLimiter(None)
         self.suspicions = self.calls = 0
+        self.poison_detector = PoisonDetector(options)
         context: Any = SimpleNamespace(
             name="copilot",
             options=DestinationOptions(backoff=Backoff(0.5, 30.0), poison_detection=options),
             rate_limiter=self.pace,
-            poison_detector=PoisonDetector(options),
+            poison_detector=self.poison_detector,
             circuit_breakers=CircuitBreakers[Endpoint](30.0),
             flood_guard=SimpleNamespace(record_refusal=lambda *_: False, record_delivered=lambda *_: None),
             time_window=SimpleNamespace(expired=lambda _: None),

@@ -1,4 +1,4 @@
-"""What becomes of a batch that failed: whose trouble it is, and where it waits."""
+"""The outcome of a failed batch: whether it is the problem itself, and where it waits."""
 
 import time
 
@@ -16,97 +16,97 @@ BUSY = Deferred(Fault(TransientCause.THROTTLED, "", 429), 0.5, whole_destination
 DOWN_FOR = Deferred(Fault(TransientCause.SERVER_ERROR, "", 503), 20.0, whole_destination=True)
 TWICE = PoisonDetectionOptions(failures=2)
 JUST_NOW = float("inf")
-"""When a call started, so that none succeeded since."""
+"""The start of a request since which no other succeeded."""
 
 
 class Case:
-    """A lane with one batch, that is a suspect after two damning failures and is given up after an hour."""
+    """A lane with one batch, which is a candidate after two counted failures and is given up after an hour."""
 
-    def __init__(self, story: str = "", count: int = 2, options: PoisonDetectionOptions = TWICE) -> None:
-        """Live through `story`: `f` it failed, `s` another call succeeded. The batch is of `count`."""
+    def __init__(self, history: str = "", count: int = 2, options: PoisonDetectionOptions = TWICE) -> None:
+        """Replay `history`: `f` = the batch of `count` failed, `s` = another request succeeded."""
         self.lane = LaneAlone(options, count)
         self.owed = self.lane.owe(count, count)
-        self.passer = delivery(9, self.lane.shape, "9", b"{}", self.lane.ledger, 9)
+        self.other = delivery(9, self.lane.shape, "9", b"{}", self.lane.ledger, 9)
         self.outcomes, self.queue = self.lane.outcomes, self.lane.queue
-        for happened in story:
-            if happened == "s":
-                self.outcomes._context.poison_detector.record_success([self.passer])
+        for event in history:
+            if event == "s":
+                self.lane.poison_detector.record_success([self.other])
             else:
                 self.end(DOWN)
 
-    def end(self, verdict: Verdict, started: float = LONG_AGO, *, called: bool = True) -> bool:
-        """Let a call that carries the batch, or its first half, end like this."""
+    def end(self, verdict: Verdict, started: float = LONG_AGO, *, reached_endpoint: bool = True) -> bool:
+        """Let a request that carries the batch, or its first half, end with `verdict`."""
         if scope := self.outcomes.isolated.take_due(FAR_OFF, others=False):
             self.queue.release(scope)
         batch = self.queue.take_batch(None, self.outcomes.dead_letter)
         assert self.owed[0] in batch
-        return self.outcomes.handle_verdict(batch, verdict, started, reached_endpoint=called)
+        return self.outcomes.handle_verdict(batch, verdict, started, reached_endpoint=reached_endpoint)
 
     @property
     def oldest(self) -> Delivery:
         return self.owed[0]
 
-    def apart(self) -> float:
-        """Return in how many seconds what is apart may go; infinite where nothing is."""
+    def due_in(self) -> float:
+        """Return the seconds until the isolated batch is due; infinite if there is none."""
         return self.outcomes.isolated.next_due_s - time.monotonic()
 
 
-def test_what_failed_seldom_goes_first_again_and_may_still_grow() -> None:
+def test_batch_with_few_failures_is_first_again_and_may_grow() -> None:
     case = Case("f")
-    assert case.apart() == float("inf")
+    assert case.due_in() == float("inf")
     assert case.queue.first() is case.oldest
     assert not case.oldest.fragment
 
 
-def test_what_keeps_failing_waits_by_itself_no_longer_than_its_back_off_and_grows_no_more() -> None:
+def test_batch_that_keeps_failing_is_isolated_for_its_back_off() -> None:
     case = Case("ff")
-    assert case.apart() <= 30.0
+    assert case.due_in() <= 30.0
     assert not case.queue
     assert not case.outcomes.isolated.candidates
     assert case.owed[0].fragment == case.owed[1].fragment > 0
 
 
-def test_a_suspect_is_halved_and_its_halves_may_go_as_soon_as_others_had_their_turn() -> None:
+def test_poison_candidate_is_split_and_its_halves_are_due_at_once() -> None:
     case = Case("fsfsf")
     assert case.lane.suspicions == 1
-    assert case.apart() <= 0
+    assert case.due_in() <= 0
     assert case.outcomes.isolated.candidates == 2
     assert case.owed[0].fragment != case.owed[1].fragment
 
 
-def test_a_suspect_by_itself_waits_three_times_as_long_as_its_call_took() -> None:
+def test_candidate_waits_three_times_as_long_as_its_request_took() -> None:
     case = Case("fsfsf")
     started = time.monotonic() - 100
     case.end(DOWN, started)
     assert case.outcomes.isolated.next_due_s >= started + 400
 
 
-def test_what_is_no_suspect_waits_its_back_off_however_long_its_call_took() -> None:
+def test_other_batch_waits_only_its_back_off_after_a_long_request() -> None:
     case = Case("ff")
     case.end(DOWN, time.monotonic() - 100)
-    assert case.apart() <= 30.0
+    assert case.due_in() <= 30.0
 
 
-def test_a_server_error_that_states_a_wait_stops_everyone_so_long_and_speaks_against_its_batch_all_the_same() -> None:
+def test_5xx_with_retry_after_pauses_destination_and_counts_failure() -> None:
     case = Case("fs")
-    began, lanes_own = time.monotonic(), case.outcomes.not_before
+    began, own_back_off = time.monotonic(), case.outcomes.not_before
     case.end(DOWN_FOR)
     assert case.lane.pace.paused_until >= began + 20
-    assert case.outcomes.not_before == lanes_own
+    assert case.outcomes.not_before == own_back_off
     assert case.oldest.failure_history is not None
     assert case.oldest.failure_history.counted_failures == 1
     assert case.outcomes.isolated.next_due_s >= began + 20
     assert not case.queue
 
 
-def test_a_suspect_that_makes_everyone_wait_goes_again_after_three_times_as_long() -> None:
+def test_candidate_with_retry_after_waits_three_times_as_long() -> None:
     case = Case("fsfsf")
     began = time.monotonic()
     case.end(DOWN_FOR, began)
     assert case.outcomes.isolated.next_due_s >= began + 60
 
 
-def test_the_letter_says_how_often_it_failed_by_itself_and_a_wait_its_last_answer_states_is_kept() -> None:
+def test_give_up_reports_the_failures_and_keeps_the_last_retry_after() -> None:
     case = Case("fsfs", 1, PoisonDetectionOptions(failures=2, give_up_after_s=0.0, give_up_successes=1))
     began = time.monotonic()
     assert case.end(DOWN_FOR)
@@ -116,23 +116,24 @@ def test_the_letter_says_how_often_it_failed_by_itself_and_a_wait_its_last_answe
 
 
 @pytest.mark.parametrize(
-    ("story", "started", "own"),
+    ("history", "started", "is_poison"),
     [
         ("", JUST_NOW, False),
         ("f", JUST_NOW, False),
-        ("fsf", JUST_NOW, False),  # one failure short of a suspect, before this one
+        ("fsf", JUST_NOW, False),  # before this failure one short of a candidate
         ("fsfs", JUST_NOW, True),
         ("fsfsfs", JUST_NOW, True),
-        ("fsfsf", JUST_NOW, False),  # a suspect, but nothing succeeded since its last failure
+        ("fsfsf", JUST_NOW, False),  # a candidate, but no success since its last failure
     ],
 )
-def test_a_barred_answer_is_the_trouble_of_a_suspect_where_others_succeeded_since_its_last_failure(
-    story: str, started: float, *, own: bool
+def test_blocked_verdict_is_a_candidates_own_if_others_succeeded(
+    history: str, started: float, *, is_poison: bool
 ) -> None:
-    assert Case(story).end(DENIED, started) is own
+    """If other requests succeeded since its last failure, the batch is the problem."""
+    assert Case(history).end(DENIED, started) is is_poison
 
 
-def test_a_barred_answer_is_no_endpoints_if_a_call_succeeded_there_since_its_own_began() -> None:
+def test_blocked_verdict_is_the_batchs_own_after_a_success_since_start() -> None:
     case = Case()
     case.lane.delivered([])
     assert case.end(DENIED, LONG_AGO)
@@ -140,11 +141,9 @@ def test_a_barred_answer_is_no_endpoints_if_a_call_succeeded_there_since_its_own
     assert case.outcomes.not_before > 0
 
 
-@pytest.mark.parametrize(("verdict", "called"), [(BUSY, True), (DOWN, False), (DENIED, False)])
-def test_who_is_told_to_wait_or_not_let_through_the_door_of_credentials_has_nothing_against_it(
-    verdict: Verdict, *, called: bool
-) -> None:
+@pytest.mark.parametrize(("verdict", "reached_endpoint"), [(BUSY, True), (DOWN, False), (DENIED, False)])
+def test_429_or_missing_credentials_start_no_failure_history(verdict: Verdict, *, reached_endpoint: bool) -> None:
     case = Case()
-    assert not case.end(verdict, JUST_NOW, called=called)
+    assert not case.end(verdict, JUST_NOW, reached_endpoint=reached_endpoint)
     assert case.oldest.failure_history is None
     assert case.oldest.attempts == 1

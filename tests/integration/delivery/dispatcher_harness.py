@@ -131,6 +131,7 @@ class DispatcherHarness:
         self.fenced = False
         self.ledger = PartitionLedger(PARTITION, 1, 0, len(self.settlement.accounting.names))
         self.closed_ledgers: list[PartitionLedger] = []
+        self.deliveries: list[Delivery] = []
         self.secrets = {name: FakeSecret(value) for name, value in SECRETS.items()}
         credential = self.destination.credential
         self.token_connection = self.connect(options.timeout_s)
@@ -180,12 +181,12 @@ class DispatcherHarness:
         first = self.ledger.accept(records, owed, [len(one.body) for one in encoded])
         self.settlement.accounting.accounts[self.name].owed += len(encoded)
         entry = Entry(event_type, self.name, f"{self.name}.{target}", target)
-        self.dispatcher.enqueue(
-            [
-                Delivery(one.body, key, one.envelope, one.identity, now_ms, entry, self.ledger, first + number)
-                for number, (one, key) in enumerate(zip(encoded, keys, strict=True))
-            ]
-        )
+        deliveries = [
+            Delivery(one.body, key, one.envelope, one.identity, now_ms, entry, self.ledger, first + number)
+            for number, (one, key) in enumerate(zip(encoded, keys, strict=True))
+        ]
+        self.deliveries += deliveries
+        self.dispatcher.enqueue(deliveries)
         return [one.identity for one in encoded]
 
     def revoke(self) -> None:

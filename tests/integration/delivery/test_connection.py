@@ -1,4 +1,4 @@
-"""The connection between calls: kept while it only carries answers, and never the reason for a wrong one."""
+"""The connection between requests: kept while it only carries responses, and never the cause of a wrong one."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.integration.delivery.test_hostile_answers import listening, read_requ
 
 BATCH = Endpoint("batch", "POST", "/batch")
 SMALL = HttpRequest(BATCH, b"{}")
-LARGE = HttpRequest(BATCH, b"x" * 8_000_000)  # more than the sockets between hold
+LARGE = HttpRequest(BATCH, b"x" * 8_000_000)  # more than the socket buffers hold
 GOOD = says(b"{}")
 
 
-async def calls(answers: Sequence[bytes], timeout_s: float = 30.0) -> tuple[list[HttpResponse | Fault], int]:
-    """Make a call for each answer, by a server that keeps its connections; also return how many it saw."""
+async def exchange(responses: Sequence[bytes], timeout_s: float = 30.0) -> tuple[list[HttpResponse | Fault], int]:
+    """Send one request per response to a server that keeps connections. Also return how many connections it saw."""
     connections = 0
-    waiting = list(answers)
+    waiting = list(responses)
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
@@ -33,26 +33,26 @@ async def calls(answers: Sequence[bytes], timeout_s: float = 30.0) -> tuple[list
         await reader.read()
 
     async with listening(handle) as url:
-        wire = HttpConnection(url, {}, timeout_s)
+        connection = HttpConnection(url, {}, timeout_s)
         try:
-            return [await wire.exchange(SMALL, {}) for _ in answers], connections
+            return [await connection.exchange(SMALL, {}) for _ in responses], connections
         finally:
-            await wire.close()
+            await connection.close()
 
 
-def bodies(replies: list[HttpResponse | Fault]) -> list[tuple[int, bytes]]:
-    """Return what was answered."""
-    return [(reply.status, reply.body) for reply in replies if isinstance(reply, HttpResponse)]
+def bodies(received: list[HttpResponse | Fault]) -> list[tuple[int, bytes]]:
+    """Return status and body of each response."""
+    return [(response.status, response.body) for response in received if isinstance(response, HttpResponse)]
 
 
-def test_a_connection_that_only_carried_answers_is_used_again() -> None:
-    replies, connections = asyncio.run(calls([GOOD, says(b"[1]"), b"HTTP/1.1 204 No Content\r\n\r\n", GOOD]))
-    assert bodies(replies) == [(200, b"{}"), (200, b"[1]"), (204, b""), (200, b"{}")]
+def test_connection_with_clean_responses_is_used_again() -> None:
+    received, connections = asyncio.run(exchange([GOOD, says(b"[1]"), b"HTTP/1.1 204 No Content\r\n\r\n", GOOD]))
+    assert bodies(received) == [(200, b"{}"), (200, b"[1]"), (204, b""), (200, b"{}")]
     assert connections == 1
 
 
 @pytest.mark.parametrize(
-    ("answer", "read"),
+    ("data", "read"),
     [
         (GOOD + says(b'{"stray":1}'), (200, b"{}")),
         (GOOD + b'{"stray":1}', (200, b"{}")),
@@ -60,43 +60,41 @@ def test_a_connection_that_only_carried_answers_is_used_again() -> None:
         (b"HTTP/1.1 304 Not Modified\r\n\r\n" + says(b"[]"), (304, b"")),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n" + says(b"[]"), (200, b"")),
     ],
-    ids=["a second answer", "more than announced", "204 with a body", "304 with an answer", "chunks and an answer"],
+    ids=["a second response", "more than announced", "204 with a body", "304 with a response", "chunks and a response"],
 )
-def test_what_stands_beyond_an_answer_is_never_the_answer_to_the_next_call(
-    answer: bytes, read: tuple[int, bytes]
-) -> None:
-    replies, connections = asyncio.run(calls([answer, says(b'{"second":2}')]))
-    assert bodies(replies) == [read, (200, b'{"second":2}')]
+def test_bytes_after_a_response_are_never_the_next_response(data: bytes, read: tuple[int, bytes]) -> None:
+    received, connections = asyncio.run(exchange([data, says(b'{"second":2}')]))
+    assert bodies(received) == [read, (200, b'{"second":2}')]
     assert connections == 2
 
 
-def test_an_answer_that_was_cut_takes_its_connection_with_it() -> None:
-    replies, connections = asyncio.run(calls([says(b" " * 3_000_000), GOOD]))
-    assert [isinstance(reply, HttpResponse) and reply.truncated for reply in replies] == [True, False]
+def test_truncated_response_closes_its_connection() -> None:
+    received, connections = asyncio.run(exchange([says(b" " * 3_000_000), GOOD]))
+    assert [isinstance(response, HttpResponse) and response.truncated for response in received] == [True, False]
     assert connections == 2
 
 
-def test_no_compressed_answer_is_asked_for() -> None:
-    asked = b""
+def test_request_accepts_no_compression() -> None:
+    request = b""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        asked = await read_request(reader)
+        nonlocal request
+        request = await read_request(reader)
         writer.write(GOOD)
         await reader.read()
 
     async def run() -> None:
         async with listening(handle) as url:
-            wire = HttpConnection(url, {}, 30.0)
-            await wire.exchange(SMALL, {})
-            await wire.close()
+            connection = HttpConnection(url, {}, 30.0)
+            await connection.exchange(SMALL, {})
+            await connection.close()
 
     asyncio.run(run())
-    assert asked.lower().count(b"accept-encoding:") == 1
-    assert b"accept-encoding: identity\r\n" in asked.lower()
+    assert request.lower().count(b"accept-encoding:") == 1
+    assert b"accept-encoding: identity\r\n" in request.lower()
 
 
-def test_a_connection_closed_between_calls_is_replaced_before_the_next_one_starts() -> None:
+def test_connection_closed_between_requests_is_replaced() -> None:
     connections = 0
     closed = asyncio.Event()
 
@@ -111,18 +109,19 @@ def test_a_connection_closed_between_calls_is_replaced_before_the_next_one_start
 
     async def run() -> list[HttpResponse | Fault]:
         async with listening(handle) as url:
-            wire = HttpConnection(url, {}, 30.0)
-            first = await wire.exchange(SMALL, {})
+            connection = HttpConnection(url, {}, 30.0)
+            first = await connection.exchange(SMALL, {})
             await closed.wait()
-            second = await wire.exchange(SMALL, {})
-            await wire.close()
+            second = await connection.exchange(SMALL, {})
+            await connection.close()
             return [first, second]
 
     assert bodies(asyncio.run(run())) == [(200, b"{}"), (200, b"{}")]
     assert connections == 2
 
 
-def test_a_connection_that_closes_on_a_call_defers_it_because_it_may_have_been_taken() -> None:
+def test_connection_closed_during_a_request_is_a_fault_without_resend() -> None:
+    """The server may have accepted the request."""
     seen = 0
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -134,19 +133,19 @@ def test_a_connection_that_closes_on_a_call_defers_it_because_it_may_have_been_t
 
     async def run() -> list[HttpResponse | Fault]:
         async with listening(handle) as url:
-            wire = HttpConnection(url, {}, 30.0)
-            replies = [await wire.exchange(SMALL, {}) for _ in range(2)]
-            await wire.close()
-            return replies
+            connection = HttpConnection(url, {}, 30.0)
+            received = [await connection.exchange(SMALL, {}) for _ in range(2)]
+            await connection.close()
+            return received
 
     first, second = asyncio.run(run())
     assert bodies([first]) == [(200, b"{}")]
     assert isinstance(second, Fault)
     assert second.cause is TransientCause.UNREACHABLE
-    assert seen == 1, "nothing is sent again behind the back of whoever called"
+    assert seen == 1, "the client does not send the request again by itself"
 
 
-def test_an_answer_given_before_the_body_was_read_counts() -> None:
+def test_response_before_the_body_was_read_counts() -> None:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(says(b"", b"413 Content Too Large"))
@@ -154,18 +153,18 @@ def test_an_answer_given_before_the_body_was_read_counts() -> None:
 
     async def run() -> HttpResponse | Fault:
         async with listening(handle) as url:
-            wire = HttpConnection(url, {}, 30.0)
+            connection = HttpConnection(url, {}, 30.0)
             try:
-                return await wire.exchange(LARGE, {})
+                return await connection.exchange(LARGE, {})
             finally:
-                await wire.close()
+                await connection.close()
 
-    reply = asyncio.run(run())
-    assert isinstance(reply, HttpResponse)
-    assert reply.status == 413
+    response = asyncio.run(run())
+    assert isinstance(response, HttpResponse)
+    assert response.status == 413
 
 
-def test_a_server_that_answers_and_never_takes_the_body_holds_nobody_beyond_the_deadline() -> None:
+def test_server_that_never_reads_the_body_times_out() -> None:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(GOOD)
@@ -173,13 +172,13 @@ def test_a_server_that_answers_and_never_takes_the_body_holds_nobody_beyond_the_
 
     async def run() -> HttpResponse | Fault:
         async with listening(handle) as url:
-            wire = HttpConnection(url, {}, 0.5)
+            connection = HttpConnection(url, {}, 0.5)
             try:
                 async with asyncio.timeout(120):
-                    return await wire.exchange(LARGE, {})
+                    return await connection.exchange(LARGE, {})
             finally:
-                await wire.close()
+                await connection.close()
 
-    reply = asyncio.run(run())
-    assert isinstance(reply, Fault)
-    assert reply.cause is TransientCause.TIMED_OUT
+    response = asyncio.run(run())
+    assert isinstance(response, Fault)
+    assert response.cause is TransientCause.TIMED_OUT

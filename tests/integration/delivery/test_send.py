@@ -1,4 +1,4 @@
-"""One exchange: bounded in time as a whole and in bytes, and no foreign exception gets out."""
+"""One exchange: bounded in time and bytes, without exceptions of httpx2."""
 
 import asyncio
 import inspect
@@ -11,16 +11,16 @@ import pytest
 from consumer.delivery.http.client import HttpConnection
 from consumer.model import Endpoint, Fault, HttpRequest, HttpResponse, TransientCause
 
-CALL = HttpRequest(Endpoint("batch", "POST", "/batch"), b"{}")
+REQUEST = HttpRequest(Endpoint("batch", "POST", "/batch"), b"{}")
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def with_server(
-    serve: Serve, timeout_s: float = 30.0, signature: Mapping[str, str] | None = None
+    serve: Serve, timeout_s: float = 30.0, auth_headers: Mapping[str, str] | None = None
 ) -> HttpResponse | Fault:
-    """Make one call to a server that does exactly what `serve` says once it has the request."""
+    """Send one request to a server that runs `serve` once it has read it."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.readuntil(b"{}")
             await serve(reader, writer)
@@ -29,14 +29,14 @@ async def with_server(
         finally:
             writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    wire = HttpConnection(f"http://127.0.0.1:{port}", {"content-type": "application/json"}, timeout_s)
+    connection = HttpConnection(f"http://127.0.0.1:{port}", {"content-type": "application/json"}, timeout_s)
     try:
         async with asyncio.timeout(120):
-            return await wire.exchange(CALL, signature or {})
+            return await connection.exchange(REQUEST, auth_headers or {})
     finally:
-        await wire.close()
+        await connection.close()
         server.close()
 
 
@@ -53,21 +53,21 @@ def ok(body: bytes, *more: bytes) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-def test_an_answer_is_read_whole_with_its_header_names_in_lower_case() -> None:
-    reply = asyncio.run(with_server(writes(ok(b'{"a":1}', b"Retry-After: 3"))))
-    assert isinstance(reply, HttpResponse)
-    assert (reply.status, reply.body, reply.truncated) == (200, b'{"a":1}', False)
-    assert reply.headers["retry-after"] == "3"
+def test_response_is_read_whole_with_lower_case_header_names() -> None:
+    response = asyncio.run(with_server(writes(ok(b'{"a":1}', b"Retry-After: 3"))))
+    assert isinstance(response, HttpResponse)
+    assert (response.status, response.body, response.truncated) == (200, b'{"a":1}', False)
+    assert response.headers["retry-after"] == "3"
 
 
-def test_an_answer_says_when_it_came() -> None:
+def test_response_has_its_arrival_time() -> None:
     before_ms = int(time.time() * 1000)
-    reply = asyncio.run(with_server(writes(ok(b"{}"))))
-    assert isinstance(reply, HttpResponse)
-    assert before_ms <= reply.received_ms <= time.time() * 1000
+    response = asyncio.run(with_server(writes(ok(b"{}"))))
+    assert isinstance(response, HttpResponse)
+    assert before_ms <= response.received_ms <= time.time() * 1000
 
 
-def test_the_deadline_is_for_the_whole_exchange_however_steadily_it_trickles() -> None:
+def test_trickling_response_times_out_as_a_whole() -> None:
     async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
         for _piece in range(100_000):
@@ -76,19 +76,19 @@ def test_the_deadline_is_for_the_whole_exchange_however_steadily_it_trickles() -
             await asyncio.sleep(0.02)
 
     began = time.monotonic()
-    reply = asyncio.run(with_server(trickle, timeout_s=0.4))
-    assert isinstance(reply, Fault)
-    assert reply.cause is TransientCause.TIMED_OUT
+    response = asyncio.run(with_server(trickle, timeout_s=0.4))
+    assert isinstance(response, Fault)
+    assert response.cause is TransientCause.TIMED_OUT
     assert 0.35 <= time.monotonic() - began < 60
 
 
-def test_a_server_that_says_nothing_is_timed_out() -> None:
+def test_silent_server_times_out() -> None:
     async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    reply = asyncio.run(with_server(hang, timeout_s=0.2))
-    assert isinstance(reply, Fault)
-    assert reply.cause is TransientCause.TIMED_OUT
+    response = asyncio.run(with_server(hang, timeout_s=0.2))
+    assert isinstance(response, Fault)
+    assert response.cause is TransientCause.TIMED_OUT
 
 
 @pytest.mark.parametrize(
@@ -104,40 +104,40 @@ def test_a_server_that_says_nothing_is_timed_out() -> None:
     ],
     ids=["nothing", "garbage", "truncated", "bad chunk", "bad length", "bad status", "endless header"],
 )
-def test_what_is_no_answer_is_unreachable_and_names_no_address(data: bytes) -> None:
-    reply = asyncio.run(with_server(writes(data)))
-    assert isinstance(reply, Fault)
-    assert reply.cause is TransientCause.UNREACHABLE
-    assert "127.0.0.1" not in reply.detail
+def test_invalid_response_is_unreachable_without_an_address(data: bytes) -> None:
+    response = asyncio.run(with_server(writes(data)))
+    assert isinstance(response, Fault)
+    assert response.cause is TransientCause.UNREACHABLE
+    assert "127.0.0.1" not in response.detail
 
 
-def test_a_reset_is_unreachable() -> None:
+def test_connection_reset_is_unreachable() -> None:
     async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.abort()
 
-    reply = asyncio.run(with_server(reset))
-    assert isinstance(reply, Fault)
-    assert reply.cause is TransientCause.UNREACHABLE
+    response = asyncio.run(with_server(reset))
+    assert isinstance(response, Fault)
+    assert response.cause is TransientCause.UNREACHABLE
 
 
-def test_nobody_listening_is_unreachable() -> None:
+def test_refused_connection_is_unreachable() -> None:
     async def run() -> HttpResponse | Fault:
         server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         server.close()
         await server.wait_closed()
-        wire = HttpConnection(f"http://127.0.0.1:{port}", {}, 1.0)
+        connection = HttpConnection(f"http://127.0.0.1:{port}", {}, 1.0)
         try:
-            return await wire.exchange(CALL, {})
+            return await connection.exchange(REQUEST, {})
         finally:
-            await wire.close()
+            await connection.close()
 
-    reply = asyncio.run(run())
-    assert isinstance(reply, Fault)
-    assert reply.cause is TransientCause.UNREACHABLE
+    response = asyncio.run(run())
+    assert isinstance(response, Fault)
+    assert response.cause is TransientCause.UNREACHABLE
 
 
-def test_a_body_of_a_hundred_megabytes_is_cut_long_before_its_end() -> None:
+def test_body_of_a_hundred_megabytes_is_truncated_early() -> None:
     sent = 0
 
     async def pour(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -148,73 +148,73 @@ def test_a_body_of_a_hundred_megabytes_is_cut_long_before_its_end() -> None:
             await writer.drain()
             sent += 100_000
 
-    reply = asyncio.run(with_server(pour, timeout_s=10))
-    assert isinstance(reply, HttpResponse)
-    assert reply.truncated
-    assert 1024 * 1024 < len(reply.body) < 2 * 1024 * 1024
+    response = asyncio.run(with_server(pour, timeout_s=10))
+    assert isinstance(response, HttpResponse)
+    assert response.truncated
+    assert 1024 * 1024 < len(response.body) < 2 * 1024 * 1024
     assert sent < 50_000_000
 
 
-def test_a_compressed_answer_is_not_unfolded() -> None:
-    reply = asyncio.run(with_server(writes(ok(b"\x1f\x8b bomb", b"content-encoding: gzip"))))
-    assert isinstance(reply, HttpResponse)
-    assert reply.body == b"\x1f\x8b bomb"
+def test_compressed_response_is_not_decompressed() -> None:
+    response = asyncio.run(with_server(writes(ok(b"\x1f\x8b bomb", b"content-encoding: gzip"))))
+    assert isinstance(response, HttpResponse)
+    assert response.body == b"\x1f\x8b bomb"
 
 
 @pytest.mark.parametrize(
     "location", [b"/elsewhere", b"http://127.0.0.1:1/other", b"http://[", b"\xff\xfe", b"mailto:x", b""]
 )
-def test_a_redirect_is_an_answer_and_is_not_followed_wherever_it_points(location: bytes) -> None:
+def test_redirect_is_returned_and_not_followed(location: bytes) -> None:
     data = b"HTTP/1.1 307 Temporary Redirect\r\ncontent-length: 0\r\nlocation: " + location + b"\r\n\r\n"
-    reply = asyncio.run(with_server(writes(data)))
-    assert isinstance(reply, HttpResponse)
-    assert reply.status == 307
+    response = asyncio.run(with_server(writes(data)))
+    assert isinstance(response, HttpResponse)
+    assert response.status == 307
 
 
 @pytest.mark.parametrize("value", ["line\nbreak", "\u20ac", "nul\x00"])
-def test_a_signature_that_is_no_header_is_a_trouble_and_no_crash(value: str) -> None:
-    reply = asyncio.run(with_server(writes(ok(b"{}")), signature={"authorization": value}))
-    assert isinstance(reply, Fault)
-    assert value not in reply.detail
+def test_invalid_auth_header_is_a_fault(value: str) -> None:
+    response = asyncio.run(with_server(writes(ok(b"{}")), auth_headers={"authorization": value}))
+    assert isinstance(response, Fault)
+    assert value not in response.detail
 
 
-# ── Foreign exceptions ──
+# ── Exceptions of httpx2 ──
 
-NOT_OF_A_CALL = {
+NOT_OF_A_REQUEST = {
     "CookieConflict",  # raised by asking a jar for a cookie by name
     "SSEError",  # raised while reading server-sent events
 }
 
 
-def foreign() -> list[type[Exception]]:
-    """Every exception class httpx2 shows, but those that no call can raise."""
-    classes = [thing for _, thing in inspect.getmembers(httpx2, inspect.isclass) if issubclass(thing, Exception)]
-    return [each for each in classes if each.__name__ not in NOT_OF_A_CALL]
+def exception_classes() -> list[type[Exception]]:
+    """Return every public exception class of httpx2, except those that no request can raise."""
+    classes = [member for _, member in inspect.getmembers(httpx2, inspect.isclass) if issubclass(member, Exception)]
+    return [each for each in classes if each.__name__ not in NOT_OF_A_REQUEST]
 
 
-def an_instance(kind: type[Exception]) -> Exception:
-    """Make one whatever its arguments are called: only its class matters."""
-    made = kind.__new__(kind)
-    Exception.__init__(made, "https://user:secret@host/path")
-    return made
+def instance_of(kind: type[Exception]) -> Exception:
+    """Build one without its arguments: only its class matters."""
+    error = kind.__new__(kind)
+    Exception.__init__(error, "https://user:secret@host/path")
+    return error
 
 
-@pytest.mark.parametrize("kind", foreign(), ids=lambda kind: kind.__name__)
-def test_every_exception_of_httpx2_becomes_a_trouble(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", exception_classes(), ids=lambda kind: kind.__name__)
+def test_every_httpx2_exception_becomes_a_fault(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> HttpResponse | Fault:
-        wire = HttpConnection("http://127.0.0.1:1", {}, 1.0)
+        connection = HttpConnection("http://127.0.0.1:1", {}, 1.0)
 
         async def fall(*_: object, **__: object) -> httpx2.Response:
-            raise an_instance(kind)
+            raise instance_of(kind)
 
         monkeypatch.setattr(httpx2.AsyncHTTPTransport, "handle_async_request", fall)
         try:
-            return await wire.exchange(CALL, {})
+            return await connection.exchange(REQUEST, {})
         finally:
-            await wire.close()
+            await connection.close()
 
-    reply = asyncio.run(run())
-    assert isinstance(reply, Fault)
-    assert reply.cause in {TransientCause.TIMED_OUT, TransientCause.UNREACHABLE}
-    assert "secret" not in reply.detail
-    assert reply.status is None
+    response = asyncio.run(run())
+    assert isinstance(response, Fault)
+    assert response.cause in {TransientCause.TIMED_OUT, TransientCause.UNREACHABLE}
+    assert "secret" not in response.detail
+    assert response.status is None

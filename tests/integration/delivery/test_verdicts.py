@@ -1,4 +1,4 @@
-"""Answers that name what they refuse, and times that are past hope."""
+"""Responses that refuse events by name, and events outside the time window."""
 
 import asyncio
 import time
@@ -10,72 +10,72 @@ from consumer.model import DeadLetterCause
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 
 
-def test_what_an_answer_lists_is_dead_lettered_and_the_rest_of_the_call_is_delivered() -> None:
+def test_listed_events_are_dead_lettered_and_the_rest_delivered() -> None:
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
-            dispatcher_harness(fake, lanes=1) as lanes,
+            dispatcher_harness(fake, lanes=1) as harness,
         ):
             bad = {2, 5}
             fake.faults.add(MarkInvalid(which=lambda item: b"BAD" in item.raw))
             texts = ["BAD" if n in bad else "fine" for n in range(8)]
-            ids = lanes.owe(texts, [n % 3 for n in range(8)], "custom_event")
-            await lanes.all_ended()
-            assert {letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters} == {ids[n] for n in bad}
-            assert lanes.causes() == [DeadLetterCause.REFUSED] * 2
-            assert lanes.observer.partial == [(8, 2)]
+            ids = harness.owe(texts, [n % 3 for n in range(8)], "custom_event")
+            await harness.all_ended()
+            assert {letter.delivery_id for letter in harness.dead_letter_topic.dead_letters} == {ids[n] for n in bad}
+            assert harness.causes() == [DeadLetterCause.REFUSED] * 2
+            assert harness.observer.partial == [(8, 2)]
             assert fake.stored_ids() == {ids[n] for n in range(8) if n not in bad}
-            account = lanes.settlement.accounting.accounts["copilot"]
+            account = harness.settlement.accounting.accounts["copilot"]
             assert (account.delivered, account.dead_lettered) == (6, 2)
 
     asyncio.run(run())
 
 
-def test_a_key_with_a_listed_event_waits_for_the_letter_before_its_next_call() -> None:
+def test_key_of_a_listed_event_waits_for_its_dead_letter() -> None:
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
-            dispatcher_harness(fake, lanes=1) as lanes,
+            dispatcher_harness(fake, lanes=1) as harness,
         ):
-            lanes.dead_letter_topic.at_once = False
+            harness.dead_letter_topic.at_once = False
             fake.faults.add(MarkInvalid(which=lambda item: b"BAD" in item.raw))
-            lanes.owe(["BAD"], [1], "custom_event")
-            await lanes.until(lambda: bool(lanes.dead_letter_topic.waiting))
-            behind = lanes.owe(["behind"], [1], "custom_event")
-            other = lanes.owe(["other"], [2], "custom_event")
+            harness.owe(["BAD"], [1], "custom_event")
+            await harness.until(lambda: bool(harness.dead_letter_topic.waiting))
+            behind = harness.owe(["behind"], [1], "custom_event")
+            other = harness.owe(["other"], [2], "custom_event")
             await fake.wait_until_async(lambda: set(other) <= fake.stored_ids())
             assert not set(behind) & fake.stored_ids()
-            lanes.dead_letter_topic.acknowledge()
-            await lanes.all_ended()
+            harness.dead_letter_topic.acknowledge()
+            await harness.all_ended()
             assert set(behind) <= fake.stored_ids()
 
     asyncio.run(run())
 
 
-def test_an_answer_longer_than_any_contracts_is_no_delivery() -> None:
+def test_response_longer_than_the_contract_is_no_success() -> None:
     async def run() -> None:
-        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1, probe_s=0.05) as lanes:
+        async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1, probe_s=0.05) as harness:
             fake.faults.add(Respond(200, {}, b'{"success":true}' + b" " * 5_000_000), times=1)
-            ids = lanes.owe(["x"], [1], "track")
-            await lanes.all_ended()
-            assert [fault.cause for _, fault in lanes.observer.holds] == ["unintelligible"]
+            ids = harness.owe(["x"], [1], "track")
+            await harness.all_ended()
+            assert [fault.cause for _, fault in harness.observer.holds] == ["unintelligible"]
             assert fake.stored_ids() == set(ids)
-            assert not lanes.dead_letter_topic.dead_letters
+            assert not harness.dead_letter_topic.dead_letters
 
     asyncio.run(run())
 
 
-def test_an_event_far_ahead_of_a_clock_that_agrees_with_theirs_is_dead_lettered() -> None:
+def test_event_far_ahead_of_agreeing_clocks_is_dead_lettered() -> None:
     async def run() -> None:
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
-            dispatcher_harness(fake, lanes=1) as lanes,
+            dispatcher_harness(fake, lanes=1) as harness,
         ):
-            lanes.owe(["fine"], [1], "custom_event")
-            await lanes.all_ended()
-            lanes.owe(["far"], [1], "custom_event", int(time.time() * 1000) + 3_600_000)
-            await lanes.all_ended()
-            assert lanes.causes() == [DeadLetterCause.OUT_OF_WINDOW]
-            assert not lanes.observer.holds
+            harness.owe(["fine"], [1], "custom_event")
+            await harness.all_ended()
+            harness.owe(["far"], [1], "custom_event", int(time.time() * 1000) + 3_600_000)
+            await harness.all_ended()
+            assert harness.causes() == [DeadLetterCause.OUT_OF_WINDOW]
+            assert not harness.observer.holds
 
     asyncio.run(run())
