@@ -21,8 +21,8 @@ from tests.e2e.world import World
 from tests.fault_injection.canary_search import OF_THE_SHOP, SearchedOutput
 from tests.fault_injection.order_producer import OrderProducer
 from tests.kafka_clusters import RealBroker
-from tests.unit.avro_bomb import HUGE, LEAST, array, record
-from tests.unit.avro_bomb_cases import row, twice
+from tests.unit.avro_bomb import HUGE, LOWEST, array, record
+from tests.unit.avro_bomb_cases import chain, doubling
 
 _BAD = 300
 _GOOD_FOR_EACH = 2
@@ -32,10 +32,10 @@ _GOOD_FOR_EACH = 2
 _CHAIN, _EMPTIES, _NULLS, _LARGE, _DEEP, _NO_SCHEMA, _COLLIDES = range(901, 908)
 _BOMBS: dict[int, object] = {
     _CHAIN: record(ORDER, event_id=["null", "string"], next=["null", ORDER]),
-    _EMPTIES: [*twice(40, record("bomb.R0"), "bomb."), record(ORDER, event_id="bomb.R39")],
+    _EMPTIES: [*doubling(40, record("bomb.R0"), "bomb."), record(ORDER, event_id="bomb.R39")],
     _NULLS: record(ORDER, event_id=["null", "string"], lines=array("null")),
     _LARGE: {**record(ORDER, event_id="string"), "doc": "x" * 2_000_000},
-    _DEEP: row(2_000, "int"),
+    _DEEP: chain(2_000, "int"),
     _NO_SCHEMA: ["no", {"schema": ["at all"]}],
     _COLLIDES: record(ORDER, a=record("shop.A", x="int"), b=record("shop.A", x="string")),
 }
@@ -53,7 +53,7 @@ _DATA: tuple[tuple[int, bytes, str | None], ...] = (
     (_CHAIN, b"\x00" + b"\x02\x00" * 50_000 + b"\x00", ORDER),
     (_EMPTIES, b"\x50", ORDER),
     (_NULLS, b"\x00" + HUGE, ORDER),
-    (_NULLS, b"\x00" + LEAST + b"\x00", ORDER),
+    (_NULLS, b"\x00" + LOWEST + b"\x00", ORDER),
     (_LARGE, b"\x02a", None),
     (_DEEP, b"\x02", None),
     (_NO_SCHEMA, b"\x02", None),
@@ -87,7 +87,7 @@ class _Hostile:
         self._order(self._good() + self._dice.randbytes(self._dice.randrange(1, 200)))
 
     def _length(self) -> None:
-        self._order(self._dice.choice((HUGE, LEAST, b"\x01", b"\xff" * 50)) + self._good())
+        self._order(self._dice.choice((HUGE, LOWEST, b"\x01", b"\xff" * 50)) + self._good())
 
     def _noise(self) -> None:
         first = self._dice.choice([byte for byte in range(256) if byte not in {0x00, 0xC3}])

@@ -67,7 +67,7 @@ VALUES: st.SearchStrategy[Value] = st.recursive(
 NOTHING = cast("Message", None)
 
 
-def _came_to(run: Any, value: Value) -> tuple[str, object]:  # noqa: ANN401 - either way of running it
+def _outcome(run: Any, value: Value) -> tuple[str, object]:  # noqa: ANN401 - either way of running it
     try:
         found = run(value, Scope(NOTHING, value))
     except UnmappableError as error:
@@ -81,7 +81,7 @@ def test_both_ways_of_running_an_expression_agree(text: str, value: Value) -> No
     assert not isinstance(expression, Problem)
     ast = ExactParser().parse(text).parsed
     interpreter = Interpreter()
-    assert _came_to(expression.evaluate, value) == _came_to(lambda v, scope: interpreter.evaluate(ast, v, scope), value)
+    assert _outcome(expression.evaluate, value) == _outcome(lambda v, scope: interpreter.evaluate(ast, v, scope), value)
 
 
 @pytest.mark.parametrize("text", ["(" * 60 + "a" + ")" * 60, "!" * 60 + "a", "a" + " || a" * 90, "a" + ".a" * 300])

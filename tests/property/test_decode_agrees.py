@@ -47,7 +47,7 @@ _LEAVES: list[tuple[Json, st.SearchStrategy[Json]]] = [
 
 
 @st.composite
-def typed(draw: st.DrawFn, depth: int = 3, name: str = "N") -> tuple[Json, st.SearchStrategy[Json]]:
+def schemas_and_values(draw: st.DrawFn, depth: int = 3, name: str = "N") -> tuple[Json, st.SearchStrategy[Json]]:
     """Return a schema whose names are all different, and its values."""
     kind = draw(st.sampled_from(["leaf"] * 4 + ["record", "array", "map", "optional", "enum", "fixed", "several"]))
     if depth == 0 or kind == "leaf":
@@ -56,14 +56,16 @@ def typed(draw: st.DrawFn, depth: int = 3, name: str = "N") -> tuple[Json, st.Se
         return {"type": "enum", "name": name, "symbols": ["A", "B", "C"]}, st.sampled_from("ABC")
     if kind == "fixed":
         return {"type": "fixed", "name": name, "size": 5}, st.binary(min_size=5, max_size=5)
-    inner, values = draw(typed(depth=depth - 1, name=name + "i"))
+    inner, values = draw(schemas_and_values(depth=depth - 1, name=name + "i"))
     if kind == "array":
         return {"type": "array", "items": inner}, st.lists(values, max_size=3)
     if kind == "map":
         return {"type": "map", "values": inner}, st.dictionaries(st.text(), values, max_size=3)
     if kind == "optional" and inner != "null" and not isinstance(inner, list):
         return ["null", inner], st.one_of(st.none(), values)
-    fields = [(f"f{n}", *draw(typed(depth=depth - 1, name=f"{name}{n}"))) for n in range(draw(st.integers(0, 3)))]
+    fields = [
+        (f"f{n}", *draw(schemas_and_values(depth=depth - 1, name=f"{name}{n}"))) for n in range(draw(st.integers(0, 3)))
+    ]
     schema = {"type": "record", "name": name, "fields": [{"name": field, "type": each} for field, each, _ in fields]}
     records = st.fixed_dictionaries({field: each for field, _, each in fields})
     if kind != "several":
@@ -74,17 +76,17 @@ def typed(draw: st.DrawFn, depth: int = 3, name: str = "N") -> tuple[Json, st.Se
     return [schema, other], st.one_of(mine, theirs)
 
 
-def normalised(value: Json, schema: Json) -> Json:
+def normalized(value: Json, schema: Json) -> Json:
     """Return what fastavro's reader gave as `consumer.model.values` has it, written again without its help."""
     if isinstance(schema, list):
-        return None if value is None else normalised(value, _branch_of(value, schema))
+        return None if value is None else normalized(value, _branch_of(value, schema))
     kind, means = (schema["type"], schema.get("logicalType")) if isinstance(schema, dict) else (schema, None)
     if kind == "record":
-        return {each["name"]: normalised(value[each["name"]], each["type"]) for each in schema["fields"]}
+        return {each["name"]: normalized(value[each["name"]], each["type"]) for each in schema["fields"]}
     if kind == "array":
-        return [normalised(each, schema["items"]) for each in value]
+        return [normalized(each, schema["items"]) for each in value]
     if kind == "map":
-        return {name: normalised(each, schema["values"]) for name, each in value.items()}
+        return {name: normalized(each, schema["values"]) for name, each in value.items()}
     return Instant(value) if means == "timestamp-nanos" else _plain(value)
 
 
@@ -128,7 +130,7 @@ def comparable(value: Json) -> Json:
 @settings(max_examples=examples(300), deadline=None)
 @given(st.data())
 def test_what_is_decoded_is_what_fastavro_reads_but_normal(data: st.DataObject) -> None:
-    schema, values = data.draw(typed())
+    schema, values = data.draw(schemas_and_values())
     value = data.draw(values)
     parsed = parse_schema(schema)
     stream = io.BytesIO()
@@ -141,13 +143,13 @@ def test_what_is_decoded_is_what_fastavro_reads_but_normal(data: st.DataObject) 
     result = decode(ours.branches[found[0]], datum, found[1])
     theirs = schemaless_reader(io.BytesIO(datum), parsed, None)
     assert not isinstance(result, Fault), result
-    assert comparable(result) == comparable(normalised(theirs, schema))
+    assert comparable(result) == comparable(normalized(theirs, schema))
 
 
 @settings(max_examples=examples(500), deadline=None)
 @given(st.data(), st.binary(max_size=200))
 def test_bytes_of_any_kind_are_decoded_or_a_fault(data: st.DataObject, junk: bytes) -> None:
-    schema, _ = data.draw(typed())
+    schema, _ = data.draw(schemas_and_values())
     ours = read_schema(json.dumps(schema), {})
     assert isinstance(ours, WriterSchema)
     found = ours.branch(junk, 0)

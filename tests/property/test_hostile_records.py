@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from consumer.model import UNREADABLE_HEADERS, DeadLetterCause, Fault
 from consumer.translation.avro.wire_format import writer_schema_key
 from tests.examples import examples
-from tests.unit.translator_harness import NOW_MS, Json, Kept, framed, record, translator, written
+from tests.unit.translator_harness import NOW_MS, FakeMessage, Json, encode, record, translator, with_schema_id
 
 SCHEMA: Json = record(
     "shop.Tree",
@@ -28,8 +28,8 @@ version: 1
 events:
   shop.Tree:
     deliver:
-      - {to: teller.say, label: whole, fields: {name: name, kind: kind, rings: rings, price: price, all: branches}}
-      - {to: teller.say, label: gated, when: kind == 'OAK', fields: {first: "branches[0].name", trace: header('trace')}}
+      - {to: vendor.add, label: whole, fields: {name: name, kind: kind, rings: rings, price: price, all: branches}}
+      - {to: vendor.add, label: gated, when: kind == 'OAK', fields: {first: "branches[0].name", trace: header('trace')}}
 """
 LEAF = {"name": "x", "kind": "ELM", "rings": [], "notes": {}, "grown": 0, "price": Decimal(1), "branches": []}
 NAMES = st.sampled_from(["__value_schema_id", "trace", "cdp-cause", "", UNREADABLE_HEADERS]) | st.text(max_size=20)
@@ -47,7 +47,7 @@ def datum(draw: st.DrawFn) -> bytes:
     leaf = {**LEAF, "name": draw(st.text(max_size=5)), "rings": draw(st.lists(st.integers(-9, 9), max_size=4))}
     leaf["kind"] = draw(st.sampled_from(["ELM", "OAK"]))
     tree = {**leaf, "branches": [leaf] * draw(st.integers(0, 2)), "notes": {"a": None, "b": b"\xff"}}
-    good = written(SCHEMA, tree)
+    good = encode(SCHEMA, tree)
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(good)))
         good = good[:at] + draw(st.binary(max_size=12)) + good[at + draw(st.integers(0, 3)) :]
@@ -55,20 +55,22 @@ def datum(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
-def kept(draw: st.DrawFn) -> Kept:
+def messages(draw: st.DrawFn) -> FakeMessage:
     """Return a record: a damaged event of the schema, or bytes of any kind."""
-    value = draw(st.one_of(datum().map(lambda one: framed(1, one)), st.none() | st.binary(max_size=60)))
+    value = draw(st.one_of(datum().map(lambda one: with_schema_id(1, one)), st.none() | st.binary(max_size=60)))
     key = draw(st.none() | st.binary(max_size=10))
     stamp_ms = draw(st.sampled_from([-1, 0, NOW_MS, 2**62]))
-    return Kept(value, draw(st.integers(0, 2**62)), ("shop", 0), key, draw(HEADERS), stamp_ms)
+    return FakeMessage(value, draw(st.integers(0, 2**62)), ("shop", 0), key, draw(HEADERS), stamp_ms)
 
 
 @settings(max_examples=examples(200), deadline=None)
-@given(st.lists(kept(), max_size=6))
-@example([Kept(framed(1, written(SCHEMA, {**LEAF, "kind": "OAK"})), named=[("trace", b"\xff")])])  # one entry alone
-def test_a_record_of_any_bytes_ends_exactly_once(lot: list[Kept]) -> None:
+@given(st.lists(messages(), max_size=6))
+@example(
+    [FakeMessage(with_schema_id(1, encode(SCHEMA, {**LEAF, "kind": "OAK"})), header_list=[("trace", b"\xff")])]
+)  # one entry alone
+def test_a_record_of_any_bytes_ends_exactly_once(lot: list[FakeMessage]) -> None:
     out = translator(MAPPING, SCHEMA).translate(lot)
-    ended = [out.columns["teller"].records.count(index) for index in range(len(lot))]
+    ended = [out.columns["vendor"].records.count(index) for index in range(len(lot))]
     whole = [int(index in out.waiting) for index in range(len(lot))]
     for fault in out.faults:
         if fault.entry is None:
@@ -84,8 +86,8 @@ def test_a_record_of_any_bytes_ends_exactly_once(lot: list[Kept]) -> None:
 
 
 @settings(max_examples=examples(200), deadline=None)
-@given(kept(), st.binary(min_size=12, max_size=20))
-def test_what_is_said_of_a_record_holds_nothing_of_it(message: Kept, secret: bytes) -> None:
+@given(messages(), st.binary(min_size=12, max_size=20))
+def test_what_is_said_of_a_record_holds_nothing_of_it(message: FakeMessage, secret: bytes) -> None:
     value = None if message.content is None else message.content + secret
     out = translator(MAPPING, SCHEMA).translate([replace(message, content=value)])
     for found in out.faults:
@@ -95,26 +97,27 @@ def test_what_is_said_of_a_record_holds_nothing_of_it(message: Kept, secret: byt
 def test_ten_thousand_headers_and_a_huge_one_cost_nothing_but_their_reading() -> None:
     crowd: list[tuple[str, bytes | None]] = [(f"h{number}", b"x") for number in range(10_000)]
     crowd.append(("huge", b"\xff" * 5_000_000))
-    made, good = translator(MAPPING, SCHEMA), written(SCHEMA, LEAF)
+    made, good = translator(MAPPING, SCHEMA), encode(SCHEMA, LEAF)
     out = made.translate(
         [
-            Kept(framed(1, good), 1, named=crowd),
-            Kept(good, 2, named=[("__value_schema_id", b"\x00\x00\x00\x00\x01"), *crowd]),
-            Kept(framed(1, good), 3, named=[*crowd, (UNREADABLE_HEADERS, None)]),
+            FakeMessage(with_schema_id(1, good), 1, header_list=crowd),
+            FakeMessage(good, 2, header_list=[("__value_schema_id", b"\x00\x00\x00\x00\x01"), *crowd]),
+            FakeMessage(with_schema_id(1, good), 3, header_list=[*crowd, (UNREADABLE_HEADERS, None)]),
         ]
     )
-    assert out.columns["teller"].records == [0, 1]
+    assert out.columns["vendor"].records == [0, 1]
     assert [(found.record, found.fault.cause) for found in out.faults] == [(2, DeadLetterCause.UNDECODABLE)]
 
 
 def test_the_last_schema_id_in_the_headers_counts_and_one_that_is_none_is_no_reason_to_guess() -> None:
     number = b"\x00\x00\x00\x00\x07"
-    both = Kept(
-        b"\x00\x00\x00\x00\x01", named=[("__value_schema_id", b"\x00\x00\x00\x00\x01"), ("__value_schema_id", number)]
+    both = FakeMessage(
+        b"\x00\x00\x00\x00\x01",
+        header_list=[("__value_schema_id", b"\x00\x00\x00\x00\x01"), ("__value_schema_id", number)],
     )
     assert writer_schema_key(both, both.content or b"") == (7, 0)
     for content in (b"", b"\x00", b"\x02" + bytes(4), b"\x00" * 6, b"\xff" * 17, b"\x01" + bytes(15)):
         found = writer_schema_key(
-            Kept(b"\x00\x00\x00\x00\x01", named=[("__value_schema_id", content)]), b"\x00\x00\x00\x00\x01"
+            FakeMessage(b"\x00\x00\x00\x00\x01", header_list=[("__value_schema_id", content)]), b"\x00\x00\x00\x00\x01"
         )
         assert isinstance(found, Fault)

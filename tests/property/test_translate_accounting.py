@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from consumer.model import SkipReason
 from tests.examples import examples
-from tests.unit.translator_harness import NOW_MS, Json, Kept, Teller, framed, record, translator, written
+from tests.unit.translator_harness import (
+    NOW_MS,
+    FakeDestination,
+    FakeMessage,
+    Json,
+    encode,
+    record,
+    translator,
+    with_schema_id,
+)
 
 SCHEMA = [
     record("shop.E", id=["null", "string"], ok=["null", "boolean", "string"], n="int"),
@@ -21,18 +30,18 @@ events:
   shop.E:
     id: id
     deliver:
-      - {to: teller.say, label: plain, fields: {n: n}}
-      - {to: teller.say, label: gated, when: ok, fields: {n: n}}
-      - {to: teller.say, label: consented, consent: ok, fields: {n: n}}
-      - {to: teller.say, label: counted, fields: {n: cents(ok)}}
-      - {to: teller.say, label: unwanted, fields: {forbidden: id}}
-      - {to: off.say, label: off, fields: {n: n}}
+      - {to: vendor.add, label: plain, fields: {n: n}}
+      - {to: vendor.add, label: gated, when: ok, fields: {n: n}}
+      - {to: vendor.add, label: consented, consent: ok, fields: {n: n}}
+      - {to: vendor.add, label: counted, fields: {n: cents(ok)}}
+      - {to: vendor.add, label: unwanted, fields: {forbidden: id}}
+      - {to: off.add, label: off, fields: {n: n}}
 """
 LABELS = ("plain", "gated", "consented", "counted", "unwanted", "off")
 
 
 @st.composite
-def kept(draw: st.DrawFn) -> Kept:
+def messages(draw: st.DrawFn) -> FakeMessage:
     """Return a record of any kind: good, foreign, damaged, empty, unknown."""
     event: dict[str, Json] = {
         "id": draw(st.none() | st.text(max_size=3)),
@@ -41,19 +50,19 @@ def kept(draw: st.DrawFn) -> Kept:
     }
     datum = draw(
         st.sampled_from(
-            [written(SCHEMA, ("shop.E", event))] * 5 + [written(SCHEMA, ("shop.Other", {"a": 1})), b"\x00", b""]
+            [encode(SCHEMA, ("shop.E", event))] * 5 + [encode(SCHEMA, ("shop.Other", {"a": 1})), b"\x00", b""]
         )
     )
     key = draw(st.sampled_from([1, 1, 1, 1, 7, 8]))
-    value = draw(st.sampled_from([framed(key, datum)] * 6 + [None, b"", b"{}"]))
+    value = draw(st.sampled_from([with_schema_id(key, datum)] * 6 + [None, b"", b"{}"]))
     stamp = NOW_MS - draw(st.sampled_from([0, 120_000]))
-    return Kept(value, draw(st.integers(0, 10**6)), ("shop", draw(st.integers(0, 2))), stamp_ms=stamp)
+    return FakeMessage(value, draw(st.integers(0, 10**6)), ("shop", draw(st.integers(0, 2))), timestamp_ms=stamp)
 
 
 @settings(max_examples=examples(300), deadline=None)
-@given(st.lists(kept(), max_size=12))
-def test_each_record_and_entry_ends_exactly_once(lot: list[Kept]) -> None:
-    destinations = {"teller": Teller(), "off": Teller("off")}
+@given(st.lists(messages(), max_size=12))
+def test_each_record_and_entry_ends_exactly_once(lot: list[FakeMessage]) -> None:
+    destinations = {"vendor": FakeDestination(), "off": FakeDestination("off")}
     made = translator(MAPPING, SCHEMA, destinations=destinations, disabled=["off"])
     made.learn_unknown(8, NOW_MS)
     out = made.translate(lot)
@@ -82,15 +91,15 @@ def test_each_record_and_entry_ends_exactly_once(lot: list[Kept]) -> None:
 
     assert out.waiting == sorted(out.waiting)
     for index, message in enumerate(lot):
-        earlier = any(lot[each].of == message.of for each in out.waiting if each < index)
+        earlier = any(lot[each].topic_partition == message.topic_partition for each in out.waiting if each < index)
         assert not earlier or index in out.waiting
     assert out.missing <= {7}
 
 
 @settings(max_examples=examples(100), deadline=None)
-@given(st.lists(kept(), max_size=8))
-def test_translating_again_says_the_same(lot: list[Kept]) -> None:
-    destinations = {"teller": Teller(), "off": Teller("off")}
+@given(st.lists(messages(), max_size=8))
+def test_translating_again_says_the_same(lot: list[FakeMessage]) -> None:
+    destinations = {"vendor": FakeDestination(), "off": FakeDestination("off")}
     first, second = (translator(MAPPING, SCHEMA, destinations=destinations).translate(lot) for _ in range(2))
     for name, column in first.columns.items():
         assert column.identities == second.columns[name].identities

@@ -12,13 +12,13 @@ from consumer.model import Fault
 from consumer.translation.avro.decoder import decode, read_schema
 
 Json = Any
-FINE = "fine"
+DECODED = "fine"
 """It is read: what it holds is not told."""
 
 HUGE = b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f"
 """2^62 - 1, as Avro writes it."""
 
-LEAST = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+LOWEST = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
 """-2^63."""
 
 
@@ -36,7 +36,7 @@ class Bomb:
 
     name: str
     schema: Json
-    said: str
+    expected: str
     datum: bytes = b""
     references: Mapping[str, Json] = field(default_factory=dict)
 
@@ -47,7 +47,7 @@ class Bomb:
         if isinstance(read, Fault):
             return read.detail
         datum = decode(read.branches[-1], self.datum, 0)
-        return datum.detail if isinstance(datum, Fault) else FINE
+        return datum.detail if isinstance(datum, Fault) else DECODED
 
 
 def record(name: str, /, **fields: Json) -> Json:
@@ -60,58 +60,60 @@ def array(items: Json) -> Json:
     return {"type": "array", "items": items}
 
 
-def _schema(dice: random.Random, names: list[str], depth: int) -> Json:
+def _schema(random_: random.Random, names: list[str], depth: int) -> Json:
     """Return a schema that may hold itself, nothing, or far too much."""
-    kind = dice.choice(("leaf", "leaf", "record", "array", "map", "union", "enum", "fixed", "name"))
+    kind = random_.choice(("leaf", "leaf", "record", "array", "map", "union", "enum", "fixed", "name"))
     if kind == "name" and names:
-        return dice.choice(names)
+        return random_.choice(names)
     if depth == 0 or kind in {"leaf", "name"}:
-        return dice.choice(("null", "boolean", "int", "long", "float", "double", "bytes", "string"))
+        return random_.choice(("null", "boolean", "int", "long", "float", "double", "bytes", "string"))
     name = f"N{len(names)}"
     if kind == "record":
         names.append(name)
-        fields = [{"name": f"f{n}", "type": _schema(dice, names, depth - 1)} for n in range(dice.randrange(4))]
+        fields = [{"name": f"f{n}", "type": _schema(random_, names, depth - 1)} for n in range(random_.randrange(4))]
         return {"type": "record", "name": name, "fields": fields}
     if kind == "array":
-        return array(_schema(dice, names, depth - 1))
+        return array(_schema(random_, names, depth - 1))
     if kind == "map":
-        return {"type": "map", "values": _schema(dice, names, depth - 1)}
+        return {"type": "map", "values": _schema(random_, names, depth - 1)}
     if kind == "union":
-        branches = {json.dumps(each): each for each in (_schema(dice, names, 0) for _ in range(3))}
+        branches = {json.dumps(each): each for each in (_schema(random_, names, 0) for _ in range(3))}
         return list(branches.values())
     names.append(name)
     if kind == "enum":
         return {"type": "enum", "name": name, "symbols": ["A", "B"]}
-    return {"type": "fixed", "name": name, "size": dice.randrange(4)}
+    return {"type": "fixed", "name": name, "size": random_.randrange(4)}
 
 
-def _datum(dice: random.Random, schema: Json, types: dict[str, Json], depth: int = 12) -> bytes:
+def _datum(random_: random.Random, schema: Json, types: dict[str, Json], depth: int = 12) -> bytes:
     """Return bytes that are nearly of this schema: in one place of ten something else stands."""
-    if depth == 0 or dice.random() < 0.1:
-        return dice.choice((b"", b"\x00", b"\x01", b"\x03", b"\xff", HUGE, LEAST, dice.randbytes(3), b"\x02" * 3000))
+    if depth == 0 or random_.random() < 0.1:
+        return random_.choice(
+            (b"", b"\x00", b"\x01", b"\x03", b"\xff", HUGE, LOWEST, random_.randbytes(3), b"\x02" * 3000)
+        )
     inner = depth - 1
     if isinstance(schema, list):
-        chosen = dice.randrange(len(schema))
-        return bytes([2 * chosen]) + _datum(dice, schema[chosen], types, inner)
+        chosen = random_.randrange(len(schema))
+        return bytes([2 * chosen]) + _datum(random_, schema[chosen], types, inner)
     if isinstance(schema, str):
         plain = {"null": b"", "boolean": b"\x01", "float": b"abcd", "double": b"abcdefgh", "string": b"\x02a"}
-        return _datum(dice, types[schema], types, inner) if schema in types else plain.get(schema, b"\x02")
+        return _datum(random_, types[schema], types, inner) if schema in types else plain.get(schema, b"\x02")
     match schema["type"]:
         case "record":
             types[schema["name"]] = schema
-            return b"".join(_datum(dice, each["type"], types, inner) for each in schema["fields"])
+            return b"".join(_datum(random_, each["type"], types, inner) for each in schema["fields"])
         case "array":
-            items = [_datum(dice, schema["items"], types, inner) for _ in range(dice.randrange(3))]
+            items = [_datum(random_, schema["items"], types, inner) for _ in range(random_.randrange(3))]
             return b"".join(b"\x02" + each for each in items) + b"\x00"
         case "map":
-            values = [_datum(dice, schema["values"], types, inner) for _ in range(dice.randrange(3))]
+            values = [_datum(random_, schema["values"], types, inner) for _ in range(random_.randrange(3))]
             return b"".join(b"\x01\x02\x02k" + each for each in values) + b"\x00"
         case "fixed":
             types[schema["name"]] = schema
-            return dice.randbytes(schema["size"])
+            return random_.randbytes(schema["size"])
         case _:
             types[schema["name"]] = schema
-            return dice.choice((b"\x00", b"\x02", b"\x04"))
+            return random_.choice((b"\x00", b"\x02", b"\x04"))
 
 
 def noise(seed: int, count: int) -> Iterator[Bomb]:

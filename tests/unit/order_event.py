@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from consumer.model import Fault
 from consumer.model.translated_batch import Translation
-from tests.unit.translator_harness import Json, Kept, framed, record, written
+from tests.unit.translator_harness import FakeMessage, Json, encode, record, with_schema_id
 
 SCHEMA = record(
     "shop.E",
@@ -30,15 +30,15 @@ EVENT: dict[str, Json] = {
 }
 
 
-def kept(offset: int = 0, key: int = 1, **changes: Json) -> Kept:
-    return Kept(framed(key, written(SCHEMA, {**EVENT, **changes})), offset)
+def order_message(offset: int = 0, key: int = 1, **changes: Json) -> FakeMessage:
+    return FakeMessage(with_schema_id(key, encode(SCHEMA, {**EVENT, **changes})), offset)
 
 
-def said(out: Translation) -> list[Json]:
-    return [json.loads(body)["fields"] for body in out.columns["teller"].bodies]
+def sent_fields(out: Translation) -> list[Json]:
+    return [json.loads(body)["fields"] for body in out.columns["vendor"].bodies]
 
 
 def one_fault(out: Translation) -> Fault:
     assert len(out.faults) == 1
-    assert not out.columns["teller"].bodies
+    assert not out.columns["vendor"].bodies
     return out.faults[0].fault

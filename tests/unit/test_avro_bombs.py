@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.avro_bomb import FINE, Bomb
+from tests.unit.avro_bomb import DECODED, Bomb
 from tests.unit.avro_bomb_cases import BOMBS
 
 SEED = 20
@@ -21,7 +21,7 @@ MOST_BYTES = 300 * 1024 * 1024
 
 
 @cache
-def told() -> dict[str, dict[str, Any]]:
+def results() -> dict[str, dict[str, Any]]:
     """Run all bombs in a process of their own; return what it told of each before it ended."""
     ended = subprocess.run(
         [sys.executable, "-m", "tests.unit.avro_bomb_cases", str(SEED), str(NOISE)],
@@ -37,18 +37,18 @@ def told() -> dict[str, dict[str, Any]]:
 
 
 def test_all_of_them_are_read_to_the_end() -> None:
-    assert told()["the end"] == {"code": 0, "errors": ""}
-    assert told()["noise"]["peak"] < MOST_BYTES
+    assert results()["the end"] == {"code": 0, "errors": ""}
+    assert results()["noise"]["peak"] < MOST_BYTES
 
 
 @pytest.mark.parametrize("bomb", BOMBS, ids=lambda bomb: bomb.name)
 def test_a_bomb_ends_as_stated(bomb: Bomb) -> None:
-    assert bomb.said in told()[bomb.name]["outcome"]
-    assert (bomb.said == FINE) == (told()[bomb.name]["outcome"] == FINE)
+    assert bomb.expected in results()[bomb.name]["outcome"]
+    assert (bomb.expected == DECODED) == (results()[bomb.name]["outcome"] == DECODED)
 
 
 def test_noise_is_mostly_undecodable_and_some_of_it_means_something() -> None:
-    outcome = told()["noise"]["outcome"]
+    outcome = results()["noise"]["outcome"]
     assert outcome["fine"] + outcome["faults"] == NOISE
     assert outcome["fine"] > 100
     assert outcome["faults"] > 100
@@ -75,4 +75,4 @@ QUICK = (
 
 @pytest.mark.parametrize("bomb", [bomb for bomb in BOMBS if bomb.name in QUICK], ids=lambda bomb: bomb.name)
 def test_a_bomb_that_is_small_ends_as_stated_in_this_process_too(bomb: Bomb) -> None:
-    assert bomb.said in bomb.outcome()
+    assert bomb.expected in bomb.outcome()

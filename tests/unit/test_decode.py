@@ -10,7 +10,7 @@ from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Instant
 from consumer.translation.avro.decoder import decode
 from consumer.translation.avro.named_record import AvroRecord
-from tests.unit.translator_harness import Json, record, schema_of, written
+from tests.unit.translator_harness import Json, encode, record, writer_schema
 
 
 def logical(kind: str, means: str, /, **more: Json) -> dict[str, Json]:
@@ -60,8 +60,8 @@ def test_every_type_becomes_its_normal_value(schema: Json, under: Json, value: J
     plain = under if under is not None else schema
     if isinstance(plain, str) and plain.startswith("F") and plain[1:].isdigit():
         plain = {"type": "fixed", "name": "F", "size": int(plain[1:])}
-    datum = written(record("R", v=plain), {"v": value})
-    result = decode(schema_of(record("R", v=schema)).branches[0], datum, 0)
+    datum = encode(record("R", v=plain), {"v": value})
+    result = decode(writer_schema(record("R", v=schema)).branches[0], datum, 0)
     assert isinstance(result, dict)
     assert result == {"v": expected}
     assert type(result["v"]) is type(expected)
@@ -80,7 +80,7 @@ def test_every_type_becomes_its_normal_value(schema: Json, under: Json, value: J
     ids=["no precision", "scale over precision", "nothing said", "decimal text", "long date", "unheard of"],
 )
 def test_a_logical_type_that_is_invalid_is_ignored(schema: Json, under: str, value: Json) -> None:
-    assert decode(schema_of(schema).branches[0], written(under, value), 0) == value
+    assert decode(writer_schema(schema).branches[0], encode(under, value), 0) == value
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,14 @@ def test_a_logical_type_that_is_invalid_is_ignored(schema: Json, under: str, val
     ids=["ms", "local us", "date", "time ms", "time us", "decimal"],
 )
 def test_a_value_outside_its_logical_type_is_undecodable(schema: Json, under: str, value: Json) -> None:
-    result = decode(schema_of(schema).branches[0], written(under, value), 0)
+    result = decode(writer_schema(schema).branches[0], encode(under, value), 0)
     assert isinstance(result, Fault)
     assert result.cause is DeadLetterCause.UNDECODABLE
 
 
 @pytest.mark.parametrize("count", [-(2**63), 2**63 - 1])
 def test_every_count_of_nanoseconds_is_an_instant_that_can_be_said(count: int) -> None:
-    instant = decode(schema_of(logical("long", "timestamp-nanos")).branches[0], written("long", count), 0)
+    instant = decode(writer_schema(logical("long", "timestamp-nanos")).branches[0], encode("long", count), 0)
     assert isinstance(instant, Instant)
     assert instant.iso().endswith("Z")
 
@@ -111,7 +111,7 @@ def test_every_count_of_nanoseconds_is_an_instant_that_can_be_said(count: int) -
 def test_a_record_that_contains_itself_is_read_to_its_end() -> None:
     node = record("Node", name="string", children={"type": "array", "items": "Node"})
     tree = {"name": "a", "children": [{"name": "b", "children": []}, {"name": "c", "children": []}]}
-    assert decode(schema_of(node).branches[0], written(node, tree), 0) == tree
+    assert decode(writer_schema(node).branches[0], encode(node, tree), 0) == tree
 
 
 def test_types_of_other_schemas_are_found_in_whatever_order_they_are_given() -> None:
@@ -121,13 +121,13 @@ def test_types_of_other_schemas_are_found_in_whatever_order_they_are_given() -> 
     whole = {**outer, "fields": [{"name": "inner", "type": {**inner, "fields": [{"name": "leaf", "type": leaf}]}}]}
     value = {"inner": {"leaf": "X"}}
     for references in ({"i": inner, "l": leaf}, {"l": leaf, "i": inner}):
-        assert decode(schema_of(outer, references).branches[0], written(whole, value), 0) == value
+        assert decode(writer_schema(outer, references).branches[0], encode(whole, value), 0) == value
 
 
 def test_a_type_within_a_type_is_that_type_and_keeps_its_meaning() -> None:
     wrapped = record("R", at={"type": logical("long", "timestamp-millis")}, either={"type": ["null", "string"]})
-    datum = written(record("R", at="long", either=["null", "string"]), {"at": 1000, "either": "x"})
-    assert decode(schema_of(wrapped).branches[0], datum, 0) == {"at": Instant(1_000_000_000), "either": "x"}
+    datum = encode(record("R", at="long", either=["null", "string"]), {"at": 1000, "either": "x"})
+    assert decode(writer_schema(wrapped).branches[0], datum, 0) == {"at": Instant(1_000_000_000), "either": "x"}
 
 
 def test_a_type_may_be_named_within_braces() -> None:
@@ -135,29 +135,29 @@ def test_a_type_may_be_named_within_braces() -> None:
     tree = record("Tree", a=leaf, b={"type": "Leaf"}, c=["null", {"type": "Tree"}])
     value = {"a": "X", "b": "X", "c": {"a": "X", "b": "X", "c": None}}
     assert (
-        decode(schema_of(tree).branches[0], written(record("Tree", a=leaf, b="Leaf", c=["null", "Tree"]), value), 0)
+        decode(writer_schema(tree).branches[0], encode(record("Tree", a=leaf, b="Leaf", c=["null", "Tree"]), value), 0)
         == value
     )
 
 
 def test_a_type_given_under_two_names_is_one_type() -> None:
     inner = record("shop.Inner", a="int")
-    branch = schema_of(record("R", v="shop.Inner"), {"any": inner, "shop.Inner": inner}).branches[0]
+    branch = writer_schema(record("R", v="shop.Inner"), {"any": inner, "shop.Inner": inner}).branches[0]
     assert decode(branch, b"\x02", 0) == {"v": {"a": 1}}
 
 
 def test_a_schema_that_only_names_a_referenced_type_is_that_type() -> None:
     inner = record("shop.Inner", a="int")
-    branch = schema_of("shop.Inner", {"i": inner}).branches[0]
+    branch = writer_schema("shop.Inner", {"i": inner}).branches[0]
     assert (branch.name, branch.is_record) == ("shop.Inner", True)
-    assert decode(branch, written(inner, {"a": 1}), 0) == {"a": 1}
+    assert decode(branch, encode(inner, {"a": 1}), 0) == {"a": 1}
 
 
 def test_a_top_level_union_tells_its_branch_before_decoding() -> None:
     union = ["null", record("shop.A", a="int"), record("shop.B", b="string"), "string"]
-    schema = schema_of(union)
+    schema = writer_schema(union)
     assert [branch.name for branch in schema.branches] == ["null", "shop.A", "shop.B", "string"]
-    value = written(union, ("shop.B", {"b": "x"}))
+    value = encode(union, ("shop.B", {"b": "x"}))
     found = schema.branch(value, 0)
     assert not isinstance(found, Fault)
     assert decode(schema.branches[found[0]], value, found[1]) == {"b": "x"}
@@ -165,8 +165,8 @@ def test_a_top_level_union_tells_its_branch_before_decoding() -> None:
 
 def test_a_record_knows_its_name_only_where_somebody_asks() -> None:
     union = record("R", v=[record("shop.A", a="int"), record("shop.B", a="int")])
-    branch = schema_of(union, named=("shop.B",)).branches[0]
-    plain, named = (decode(branch, written(union, {"v": (name, {"a": 1})}), 0) for name in ("shop.A", "shop.B"))
+    branch = writer_schema(union, named=("shop.B",)).branches[0]
+    plain, named = (decode(branch, encode(union, {"v": (name, {"a": 1})}), 0) for name in ("shop.A", "shop.B"))
     assert plain == named == {"v": {"a": 1}}
     assert isinstance(plain, dict)
     assert isinstance(named, dict)

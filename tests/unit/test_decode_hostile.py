@@ -9,11 +9,11 @@ import pytest
 
 from consumer.model import DeadLetterCause, Fault
 from consumer.translation.avro.decoder import decode, read_schema
-from tests.unit.translator_harness import Json, record, schema_of, written
+from tests.unit.translator_harness import Json, encode, record, writer_schema
 
 
 def test_a_chain_of_records_that_would_end_the_process_is_undecodable() -> None:
-    chain = schema_of(record("Chain", next=["null", "Chain"])).branches[0]
+    chain = writer_schema(record("Chain", next=["null", "Chain"])).branches[0]
     result = decode(chain, b"\x02" * 200_000 + b"\x00", 0)
     assert result == Fault(
         DeadLetterCause.UNDECODABLE, "the value cannot be decoded: it is nested more than 200 levels deep"
@@ -21,13 +21,13 @@ def test_a_chain_of_records_that_would_end_the_process_is_undecodable() -> None:
 
 
 def test_a_record_that_can_have_no_end_is_undecodable() -> None:
-    endless = schema_of(record("Endless", next="Endless")).branches[0]
+    endless = writer_schema(record("Endless", next="Endless")).branches[0]
     assert isinstance(decode(endless, b"", 0), Fault)
 
 
 @pytest.mark.parametrize("items", ["null", record("Empty"), {"type": "fixed", "name": "Zero", "size": 0}])
 def test_an_array_that_claims_endless_items_without_bytes_is_undecodable(items: Json) -> None:
-    hostile = schema_of({"type": "array", "items": items}).branches[0]
+    hostile = writer_schema({"type": "array", "items": items}).branches[0]
     result = decode(hostile, b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f", 0)
     assert isinstance(result, Fault)
     assert "values that take no bytes" in result.detail
@@ -35,7 +35,7 @@ def test_an_array_that_claims_endless_items_without_bytes_is_undecodable(items: 
 
 def test_an_array_of_nulls_within_reason_is_read() -> None:
     schema = {"type": "array", "items": "null"}
-    assert decode(schema_of(schema).branches[0], written(schema, [None] * 3), 0) == [None] * 3
+    assert decode(writer_schema(schema).branches[0], encode(schema, [None] * 3), 0) == [None] * 3
 
 
 def test_references_that_miss_a_type_are_a_fault() -> None:
@@ -72,27 +72,27 @@ def test_the_guard_reads_every_type_and_lets_good_data_pass() -> None:
         "k": 1.5,
     }
     value = {**leaf, "i": {**leaf, "i": None}}
-    datum = written(schema, value)
-    branch = schema_of(schema).branches[0]
+    datum = encode(schema, value)
+    branch = writer_schema(schema).branches[0]
     assert branch.checker is not None
     assert decode(branch, datum, 0) == value
     for end in range(len(datum)):
         assert isinstance(decode(branch, datum[:end], 0), Fault)
     blocks = b"\x01\x02\x04"  # two bytes' worth of one item, as writers that know sizes put it
-    assert decode(schema_of({"type": "array", "items": "int"}).branches[0], blocks + b"\x00", 0) == [2]
-    guarded = schema_of(record("G", n={"type": "array", "items": "int"}, me=["null", "G"])).branches[0]
+    assert decode(writer_schema({"type": "array", "items": "int"}).branches[0], blocks + b"\x00", 0) == [2]
+    guarded = writer_schema(record("G", n={"type": "array", "items": "int"}, me=["null", "G"])).branches[0]
     assert decode(guarded, blocks + b"\x00\x00", 0) == {"n": [2], "me": None}
 
 
 def test_a_branch_that_the_union_does_not_have_is_undecodable() -> None:
-    schema = schema_of(["null", record("shop.A", a="int")])
+    schema = writer_schema(["null", record("shop.A", a="int")])
     for value in (b"\x04", b"\x01", b"", b"\xff" * 20):
         assert isinstance(schema.branch(value, 0), Fault)
 
 
 def test_a_branch_or_symbol_that_is_not_there_is_undecodable_under_guard_too() -> None:
     schema = record("G", e={"type": "enum", "name": "E", "symbols": ["A"]}, me=["null", "G"])
-    branch = schema_of(schema).branches[0]
+    branch = writer_schema(schema).branches[0]
     assert branch.checker is not None
     assert decode(branch, b"\x00\x00", 0) == {"e": "A", "me": None}
     for damaged in (b"\x02\x00", b"\x00\x04", b"\x01\x00", b"\x00\x01"):
@@ -103,8 +103,8 @@ def test_a_branch_or_symbol_that_is_not_there_is_undecodable_under_guard_too() -
 
 def test_a_type_spoken_of_twice_needs_no_guard_and_one_that_holds_itself_does() -> None:
     place = record("Place", city="string")
-    assert schema_of(record("R", a=place, b="Place", c="Place")).branches[0].checker is None
-    assert schema_of(record("R", a=place, b="Place", c=["null", "R"])).branches[0].checker is not None
+    assert writer_schema(record("R", a=place, b="Place", c="Place")).branches[0].checker is None
+    assert writer_schema(record("R", a=place, b="Place", c=["null", "R"])).branches[0].checker is not None
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_type_spoken_of_twice_needs_no_guard_and_one_that_holds_itself_does() 
 )
 def test_damaged_bytes_are_undecodable_and_the_fault_says_how(damage: Callable[[bytes], bytes], said: str) -> None:
     schema = record("R", s="string", e={"type": "enum", "name": "E", "symbols": ["A"]})
-    result = decode(schema_of(schema).branches[0], damage(written(schema, {"s": "secret", "e": "A"})), 0)
+    result = decode(writer_schema(schema).branches[0], damage(encode(schema, {"s": "secret", "e": "A"})), 0)
     assert isinstance(result, Fault)
     assert result.cause is DeadLetterCause.UNDECODABLE
     assert said in result.detail
@@ -147,11 +147,11 @@ def test_a_schema_that_cannot_be_used_is_a_fault(text: str, said: str) -> None:
 
 @pytest.mark.parametrize("size", [1 << 63, 1 << 70])
 def test_a_schema_of_a_size_no_machine_has_makes_its_records_undecodable(size: int) -> None:
-    schema = schema_of({"type": "fixed", "name": "F", "size": size})
+    schema = writer_schema({"type": "fixed", "name": "F", "size": size})
     result = decode(schema.branches[0], b"abc", 0)
     assert result == Fault(DeadLetterCause.UNDECODABLE, "the value cannot be decoded: a length in it is impossible")
 
 
 def test_a_default_that_does_not_fit_its_type_does_not_matter_to_what_was_written() -> None:
     schema = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int", "default": "sloppy"}]}
-    assert decode(schema_of(schema).branches[0], b"\x02", 0) == {"a": 1}
+    assert decode(writer_schema(schema).branches[0], b"\x02", 0) == {"a": 1}

@@ -13,20 +13,28 @@ from consumer.check.journeys_warnings import advice
 from consumer.config.secrets import MASK
 from consumer.destinations import AccessToken, Encoded, Encoder
 from tests.unit.configured import GOOD, settings_of
-from tests.unit.order_event import SCHEMA, kept
-from tests.unit.translator_harness import ENDPOINT, NOW_MS, Kept, Teller, entry, mapping, translator
+from tests.unit.order_event import SCHEMA, order_message
+from tests.unit.translator_harness import (
+    ENDPOINT,
+    NOW_MS,
+    FakeDestination,
+    FakeMessage,
+    load_valid,
+    mapping_with,
+    translator,
+)
 
 HOUR_MS = 3_600_000
 
-THREE = entry("{n: n}", beside="each: items\nid: sku")
-URL = "https://say.example"
+THREE = mapping_with("{n: n}", entry_lines="each: items\nid: sku")
+URL = "https://add.example"
 CUSTOMERIO = "  customerio:\n    url: https://cdp.customer.io/v1\n    api_key: ${CUSTOMERIO_KEY}\n"
 
 
-def dry(text: str, teller: Teller | None = None) -> DryRun:
-    told = teller if teller is not None else Teller()
-    made = translator(text, SCHEMA, destinations={"teller": told})
-    return DryRun(made, {"teller": told}, {"teller": URL}, lambda: NOW_MS)
+def dry(text: str, vendor: FakeDestination | None = None) -> DryRun:
+    told = vendor if vendor is not None else FakeDestination()
+    made = translator(text, SCHEMA, destinations={"vendor": told})
+    return DryRun(made, {"vendor": told}, {"vendor": URL}, lambda: NOW_MS)
 
 
 def items(count: int) -> Sequence[dict[str, object]]:
@@ -34,30 +42,30 @@ def items(count: int) -> Sequence[dict[str, object]]:
 
 
 def test_deliveries_share_a_request_as_far_as_the_destination_takes_them() -> None:
-    outcome = dry(THREE).one(kept(items=items(23)))
+    outcome = dry(THREE).one(order_message(items=items(23)))
     assert [len(each.identities) for each in outcome.requests] == [10, 10, 3]
     said = [each["fields"]["n"] for request in outcome.requests for each in json.loads(request.body)]
     assert said == list(range(23))
     assert {(each.destination, each.method, each.url) for each in outcome.requests} == {
-        ("teller", "POST", f"{URL}/say")
+        ("vendor", "POST", f"{URL}/add")
     }
-    assert outcome.requests[-1].labels == ("say",) * 3
+    assert outcome.requests[-1].labels == ("add",) * 3
 
 
 def test_credentials_are_masked_whichever_header_they_stand_in() -> None:
-    by_token = Teller()
+    by_token = FakeDestination()
     by_token.credential = AccessToken("x-token", ENDPOINT, "secret", 60, str.encode, lambda _: "token")
-    for teller, headers in ((Teller(), {"authorization": f"Basic {MASK}"}), (by_token, {"x-token": MASK})):
-        [request] = dry(entry("{s: status}"), teller).one(kept()).requests
+    for vendor, headers in ((FakeDestination(), {"authorization": f"Basic {MASK}"}), (by_token, {"x-token": MASK})):
+        [request] = dry(mapping_with("{s: status}"), vendor).one(order_message()).requests
         assert request.headers == headers
 
 
 def test_what_is_skipped_or_refused_makes_no_request() -> None:
-    assert dry(THREE).one(Kept(None)) == Outcome((), (("", "tombstone", 1),), ())
-    undecodable = dry(THREE).one(Kept(b""))
+    assert dry(THREE).one(FakeMessage(None)) == Outcome((), (("", "tombstone", 1),), ())
+    undecodable = dry(THREE).one(FakeMessage(b""))
     assert undecodable == Outcome((), (), (Refusal("", "", "undecodable", "the value is empty"),))
-    [refusal] = dry(entry("{s: cents(status)}")).one(kept()).refusals
-    assert (refusal.destination, refusal.label, refusal.cause) == ("teller", "say", "unmappable")
+    [refusal] = dry(mapping_with("{s: cents(status)}")).one(order_message()).refusals
+    assert (refusal.destination, refusal.label, refusal.cause) == ("vendor", "add", "unmappable")
 
 
 @pytest.mark.parametrize(
@@ -72,25 +80,27 @@ def test_what_is_skipped_or_refused_makes_no_request() -> None:
 def test_an_event_outside_its_destinations_window_becomes_a_letter_and_no_request(
     age_ms: int, detail: str | None
 ) -> None:
-    outcome = dry(entry("{s: status}", event="time: at"), Teller(max_age_ms=HOUR_MS)).one(kept(at=NOW_MS - age_ms))
-    expected = () if detail is None else (Refusal("teller", "say", "out_of_window", detail),)
+    outcome = dry(mapping_with("{s: status}", event_lines="time: at"), FakeDestination(max_age_ms=HOUR_MS)).one(
+        order_message(at=NOW_MS - age_ms)
+    )
+    expected = () if detail is None else (Refusal("vendor", "add", "out_of_window", detail),)
     assert (len(outcome.requests), outcome.refusals) == (detail is None, expected)
 
 
-class Plain(Teller):
+class Plain(FakeDestination):
     """A destination of Customer.io's kind that says the fields as they are."""
 
     kind = "customerio"
 
     def encoder(self, target: str, name: str | None) -> Encoder:  # noqa: ARG002 - one for all
-        return lambda fields, digest, _: Encoded(json.dumps(fields).encode(), self.shape, digest.hex())
+        return lambda fields, digest, _: Encoded(json.dumps(fields).encode(), self.envelope, digest.hex())
 
 
 def test_what_its_readers_would_drop_of_a_delivery_is_told_beside_its_request_and_by_its_kind_only() -> None:
-    long = kept(status="x" * 1001)
+    long = order_message(status="x" * 1001)
     said = "traits: an attribute is longer than the 1000 bytes that Journeys accepts"
-    for teller, warnings in ((Plain(), (("teller", "say", said),)), (Teller(), ())):
-        outcome = dry(entry("{traits: {a: status}}"), teller).one(long)
+    for vendor, warnings in ((Plain(), (("vendor", "add", said),)), (FakeDestination(), ())):
+        outcome = dry(mapping_with("{traits: {a: status}}"), vendor).one(long)
         assert (len(outcome.requests), outcome.warnings) == (1, warnings)
 
 
@@ -100,13 +110,13 @@ def test_a_name_its_readers_would_drop_is_advised_against_and_no_other(tmp_path:
     long = "x" * 151
     text = (
         "version: 1\nevents:\n  shop.E:\n    deliver:\n"
-        f"      - {{to: customerio.say, label: trait, fields: {{traits: {{{long}: status}}}}}}\n"
-        f"      - {{to: customerio.say, label: value, fields: {{traits: {{a: {{value: {'x' * 1001}}}, b: status}}}}}}\n"
-        f"      - {{to: customerio.say, label: unknown, fields: {{traits: more}}}}\n"
-        f"      - {{to: copilot.say, name: {'x' * 101}}}\n"
-        f"      - {{to: customerio.say, name: {'x' * 101}, label: long}}\n"
-        f"      - {{to: customerio.say, name: {'x' * 100}, label: fits}}\n"
+        f"      - {{to: customerio.add, label: trait, fields: {{traits: {{{long}: status}}}}}}\n"
+        f"      - {{to: customerio.add, label: value, fields: {{traits: {{a: {{value: {'x' * 1001}}}, b: status}}}}}}\n"
+        f"      - {{to: customerio.add, label: unknown, fields: {{traits: more}}}}\n"
+        f"      - {{to: copilot.add, name: {'x' * 101}}}\n"
+        f"      - {{to: customerio.add, name: {'x' * 101}, label: long}}\n"
+        f"      - {{to: customerio.add, name: {'x' * 100}, label: fits}}\n"
     )
-    found = advice(mapping(text, "copilot", "customerio"), settings)
+    found = advice(load_valid(text, "copilot", "customerio"), settings)
     assert [finding.path for finding in found] == [f"events.shop.E.{label}" for label in ("trait", "value", "long")]
     assert {(finding.severity, finding.hint) for finding in found} == {("warning", "shorten it")}

@@ -10,7 +10,7 @@ from consumer.model.values import Instant, Value
 from consumer.translation.avro.named_record import AvroRecord
 from consumer.translation.expressions.expression import Expression, compile_expression
 from consumer.translation.expressions.record_scope import Scope, UnmappableError
-from tests.unit.translator_harness import Kept
+from tests.unit.translator_harness import FakeMessage
 
 EVENT: Value = {
     "status": "PAID",
@@ -37,8 +37,8 @@ def compiled(text: str) -> Expression:
     return result
 
 
-def value_of(text: str, event: Value = EVENT, message: Kept | None = None) -> Value:
-    return compiled(text).evaluate(event, Scope(message or Kept(b""), event))
+def value_of(text: str, event: Value = EVENT, message: FakeMessage | None = None) -> Value:
+    return compiled(text).evaluate(event, Scope(message or FakeMessage(b""), event))
 
 
 CASES: list[tuple[str, Value]] = [
@@ -168,11 +168,11 @@ def test_an_expression_has_the_value_that_jmespath_gives_it_but_exactly(text: st
 
 
 def test_a_record_is_seen_through_meta_and_header() -> None:
-    message = Kept(b"", 41, ("shop.orders", 3), b"k1", [("h", b"old"), ("h", b"new"), ("null", None)], 1000)
+    message = FakeMessage(b"", 41, ("shop.orders", 3), b"k1", [("h", b"old"), ("h", b"new"), ("null", None)], 1000)
     said = "[meta('topic'), meta('partition'), meta('offset'), meta('timestamp'), meta('key'), header('h')]"
     assert value_of(said, EVENT, message) == ["shop.orders", 3, 41, Instant(1_000_000_000), "k1", "new"]
     assert value_of("[header('null'), header('absent')]", EVENT, message) == [None, None]
-    assert value_of("meta('key')", EVENT, Kept(b"", by=None)) is None
+    assert value_of("meta('key')", EVENT, FakeMessage(b"", key_bytes=None)) is None
 
 
 UNMAPPABLE = [
@@ -205,7 +205,7 @@ def test_an_expression_without_a_value_says_which_function_and_no_value(text: st
 
 
 def test_bytes_that_are_no_text_are_no_header_and_no_key() -> None:
-    message = Kept(b"", by=b"\xff", named=[("h", b"\xff")])
+    message = FakeMessage(b"", key_bytes=b"\xff", header_list=[("h", b"\xff")])
     for text in ("header('h')", "meta('key')"):
         with pytest.raises(UnmappableError, match="not UTF-8"):
             value_of(text, EVENT, message)

@@ -9,7 +9,7 @@ import pytest
 from consumer.model.values import Instant, Value
 from consumer.translation.expressions.expression import Expression, compile_expression
 from consumer.translation.expressions.record_scope import Scope, UnmappableError, type_name
-from tests.unit.translator_harness import Kept
+from tests.unit.translator_harness import FakeMessage
 
 
 def nested(levels: int) -> Value:
@@ -22,7 +22,7 @@ def nested(levels: int) -> Value:
 def value_of(text: str, event: Value) -> Value:
     made = compile_expression(text)
     assert isinstance(made, Expression)
-    return made.evaluate(event, Scope(Kept(b""), event))
+    return made.evaluate(event, Scope(FakeMessage(b""), event))
 
 
 @pytest.mark.parametrize(

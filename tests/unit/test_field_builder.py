@@ -9,7 +9,7 @@ from consumer.translation.expressions.expression import Expression, compile_expr
 from consumer.translation.expressions.record_scope import Scope
 from consumer.translation.field_builder import compile_field, explain_failure, without_nulls
 from consumer.translation.mapping.rules import ConstantField, EachField, ObjectField
-from tests.unit.translator_harness import Kept
+from tests.unit.translator_harness import FakeMessage
 
 
 def expression(text: str) -> Expression:
@@ -19,7 +19,7 @@ def expression(text: str) -> Expression:
 
 
 def made(making: EachField | ObjectField, event: Value) -> Value:
-    return compile_field(making)(event, Scope(Kept(b""), event))
+    return compile_field(making)(event, Scope(FakeMessage(b""), event))
 
 
 def test_a_list_that_is_not_there_is_left_out_and_an_empty_one_is_said() -> None:
@@ -50,6 +50,6 @@ def test_blame_finds_the_field_within_objects_and_is_general_where_none_is_to_bl
         }
     )
     event: Value = {"a": "x"}
-    scope = Scope(Kept(b""), event)
+    scope = Scope(FakeMessage(b""), event)
     assert explain_failure(wrong, event, scope).startswith("fields.outer.inner: cents() takes")
     assert explain_failure(ObjectField({"fine": expression("a")}), event, scope) == "fields"

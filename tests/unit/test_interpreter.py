@@ -9,11 +9,11 @@ from consumer.translation.expressions.interpreter import Interpreter
 from consumer.translation.expressions.parser import ExactParser
 from consumer.translation.expressions.record_scope import Scope, UnmappableError
 from tests.unit.test_expressions import CASES, EVENT, UNMAPPABLE, value_of
-from tests.unit.translator_harness import Kept
+from tests.unit.translator_harness import FakeMessage
 
 
 def interpreted(text: str, event: Value = EVENT) -> Value:
-    return Interpreter().evaluate(ExactParser().parse(text).parsed, event, Scope(Kept(b""), event))
+    return Interpreter().evaluate(ExactParser().parse(text).parsed, event, Scope(FakeMessage(b""), event))
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES, ids=[text for text, _ in CASES])

@@ -7,10 +7,10 @@ from pathlib import Path
 from consumer.translation.mapping.loader import load_mapping
 from consumer.translation.mapping.version import version_of
 from consumer.yaml_document import Node, read_text
-from tests.unit.translator_harness import Teller
+from tests.unit.translator_harness import FakeDestination
 
-GOOD = "version: 1\nevents:\n  shop.E:\n    deliver: [{to: teller.say}]\n"
-BAD = "version: 1\nevents:\n  shop.F:\n    deliver: [{to: teller.sya}]\n"
+GOOD = "version: 1\nevents:\n  shop.E:\n    deliver: [{to: vendor.add}]\n"
+BAD = "version: 1\nevents:\n  shop.F:\n    deliver: [{to: vendor.dda}]\n"
 
 
 def tree(text: str) -> Node:
@@ -23,7 +23,7 @@ def tree(text: str) -> Node:
 def test_a_file_that_cannot_be_read_hides_nothing_that_is_wrong_in_the_next(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BAD)
     files = [tmp_path / "none.yaml", tmp_path / "bad.yaml"]
-    mapping, findings = load_mapping(files, {"teller": Teller()}, shown_names=["none.yaml", "bad.yaml"])
+    mapping, findings = load_mapping(files, {"vendor": FakeDestination()}, shown_names=["none.yaml", "bad.yaml"])
     assert mapping is None
     said = "\n".join(finding.text() for finding in findings)
     assert "none.yaml: error: cannot be read: no such file or directory" in said
@@ -32,7 +32,7 @@ def test_a_file_that_cannot_be_read_hides_nothing_that_is_wrong_in_the_next(tmp_
 
 def test_a_mapping_without_one_of_its_files_is_no_mapping(tmp_path: Path) -> None:
     (tmp_path / "good.yaml").write_text(GOOD)
-    mapping, findings = load_mapping([tmp_path / "good.yaml", tmp_path / "none.yaml"], {"teller": Teller()})
+    mapping, findings = load_mapping([tmp_path / "good.yaml", tmp_path / "none.yaml"], {"vendor": FakeDestination()})
     assert mapping is None, "its deliveries would be skipped, and their offsets committed"
     assert len(findings) == 1
 
@@ -41,7 +41,7 @@ def test_an_event_that_stands_in_two_files_is_refused(tmp_path: Path) -> None:
     for name in ("one.yaml", "two.yaml"):
         (tmp_path / name).write_text(GOOD)
     files = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
-    mapping, findings = load_mapping(files, {"teller": Teller()}, shown_names=["one.yaml", "two.yaml"])
+    mapping, findings = load_mapping(files, {"vendor": FakeDestination()}, shown_names=["one.yaml", "two.yaml"])
     assert mapping is None
     assert [finding.text() for finding in findings] == [
         "two.yaml:3:3: error: events.shop.E: is mapped in one.yaml already\n    keep one of the two"
@@ -51,7 +51,7 @@ def test_an_event_that_stands_in_two_files_is_refused(tmp_path: Path) -> None:
 def test_events_of_several_files_are_taken_together(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text(GOOD)
     (tmp_path / "two.yaml").write_text(GOOD.replace("shop.E", "shop.F"))
-    mapping, findings = load_mapping([tmp_path / "one.yaml", tmp_path / "two.yaml"], {"teller": Teller()})
+    mapping, findings = load_mapping([tmp_path / "one.yaml", tmp_path / "two.yaml"], {"vendor": FakeDestination()})
     assert not findings
     assert mapping is not None
     assert [entry.event_type for entry in mapping.entries()] == ["shop.E", "shop.F"]

@@ -6,16 +6,16 @@ import pytest
 
 from consumer.model.findings import Finding
 from consumer.translation.mapping.rules import EventMapping
-from tests.unit.translator_harness import Teller, load_text
+from tests.unit.translator_harness import FakeDestination, load_text
 
 HEAD = "version: 1\nevents:\n  shop.E:\n"
 DELIVER = HEAD + "    deliver:\n"
-SAY = DELIVER + "      - to: teller.say\n"
-FIELDS = SAY + "        fields:\n"
+ADD = DELIVER + "      - to: vendor.add\n"
+FIELDS = ADD + "        fields:\n"
 
 
 def load(text: str) -> tuple[EventMapping | None, list[Finding]]:
-    return load_text(text, {"teller": Teller(), "other": Teller("other")})
+    return load_text(text, {"vendor": FakeDestination(), "other": FakeDestination("other")})
 
 
 # (name, yaml, line, column, what the message says, what the hint says)
@@ -34,12 +34,12 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ("a key twice", "version: 1\nversion: 1\nevents: {}", 2, 1, "is given twice", "line 1"),
     # an event
     ("an event without entries", HEAD + "    id: a", 4, 5, "`deliver` is missing", "add `deliver:`"),
-    ("an event that is a list", HEAD + "    - to: teller.say", 4, 5, "must be a mapping with `deliver`", ""),
-    ("deliver as a mapping", DELIVER + "      to: teller.say", 5, 7, "must be a list of entries", "- to"),
+    ("an event that is a list", HEAD + "    - to: vendor.add", 4, 5, "must be a mapping with `deliver`", ""),
+    ("deliver as a mapping", DELIVER + "      to: vendor.add", 5, 7, "must be a list of entries", "- to"),
     ("deliver without any", HEAD + "    deliver: []", 4, 14, "must be a list of entries", ""),
     (
         "a misspelt event key",
-        HEAD + "    tiem: a\n    deliver: [{to: teller.say}]",
+        HEAD + "    tiem: a\n    deliver: [{to: vendor.add}]",
         4,
         5,
         "unknown key `tiem`",
@@ -47,7 +47,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ),
     (
         "an id that is a number",
-        HEAD + "    id: 5\n    deliver: [{to: teller.say}]",
+        HEAD + "    id: 5\n    deliver: [{to: vendor.add}]",
         4,
         9,
         "YAML reads a number",
@@ -57,37 +57,37 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ("no destination", DELIVER + "      - name: x", 5, 9, "`to` is missing", "destination.target"),
     (
         "an unknown destination",
-        DELIVER + "      - to: tellr.say",
+        DELIVER + "      - to: vendr.add",
         5,
         13,
-        "`tellr` is not configured",
-        "`teller`",
+        "`vendr` is not configured",
+        "`vendor`",
     ),
-    ("an unknown target", DELIVER + "      - to: teller.sya", 5, 20, "teller has no target `sya`", "`say`"),
-    ("no target", DELIVER + "      - to: teller", 5, 13, "`teller` names no target", ""),
+    ("an unknown target", DELIVER + "      - to: vendor.dda", 5, 20, "vendor has no target `dda`", "`add`"),
+    ("no target", DELIVER + "      - to: vendor", 5, 13, "`vendor` names no target", ""),
     ("a destination that is a number", DELIVER + "      - to: 5", 5, 13, "YAML reads a number", 'quote it: "5"'),
-    ("a misspelt key", SAY + "        wen: a", 6, 9, "unknown key `wen`", "`when`"),
-    ("an entry that is a text", DELIVER + "      - teller.say", 5, 9, "must be a mapping that begins with `to", ""),
+    ("a misspelt key", ADD + "        wen: a", 6, 9, "unknown key `wen`", "`when`"),
+    ("an entry that is a text", DELIVER + "      - vendor.add", 5, 9, "must be a mapping that begins with `to", ""),
     # names and labels
-    ("a missing name", DELIVER + "      - to: teller.call", 5, 9, "`name` is missing; teller.call needs one", ""),
+    ("a missing name", DELIVER + "      - to: vendor.call", 5, 9, "`name` is missing; vendor.call needs one", ""),
     (
         "a name too many",
-        DELIVER + "      - {to: teller.consent, name: x, fields: {user: a}}",
+        DELIVER + "      - {to: vendor.consent, name: x, fields: {user: a}}",
         5,
         30,
         "takes no name",
         "",
     ),
-    ("a name that is a number", SAY + "        name: 123", 6, 15, "YAML reads a number", 'quote it: "123"'),
-    ("a name that is a boolean", SAY + "        name: true", 6, 15, "YAML reads a boolean", 'quote it: "true"'),
-    ("a name that is empty", SAY + "        name:", 6, 9, "is empty", ""),
-    ("a name that is blank", SAY + '        name: " "', 6, 15, "must not be blank", "write a name"),
-    ("a name that is a list", SAY + "        name: [a]", 6, 15, "must be text, not a list", "quote it"),
-    ("a name refused", SAY + "        name: misspelt", 6, 15, "this name is misspelt", "spell it well"),
-    ("a label twice", SAY + "      - to: other.say", 6, 13, "has the label `say` like the entry on line 5", "label:"),
+    ("a name that is a number", ADD + "        name: 123", 6, 15, "YAML reads a number", 'quote it: "123"'),
+    ("a name that is a boolean", ADD + "        name: true", 6, 15, "YAML reads a boolean", 'quote it: "true"'),
+    ("a name that is empty", ADD + "        name:", 6, 9, "is empty", ""),
+    ("a name that is blank", ADD + '        name: " "', 6, 15, "must not be blank", "write a name"),
+    ("a name that is a list", ADD + "        name: [a]", 6, 15, "must be text, not a list", "quote it"),
+    ("a name refused", ADD + "        name: misspelt", 6, 15, "this name is misspelt", "spell it well"),
+    ("a label twice", ADD + "      - to: other.add", 6, 13, "has the label `add` like the entry on line 5", "label:"),
     (
         "a label of its own twice",
-        DELIVER + "      - {to: teller.say, label: a}\n      - {to: teller.say, name: x, label: a}",
+        DELIVER + "      - {to: vendor.add, label: a}\n      - {to: vendor.add, name: x, label: a}",
         6,
         42,
         "has the label `a`",
@@ -96,7 +96,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     # what the target wants
     (
         "an unknown field",
-        DELIVER + "      - to: teller.strict\n        fields: {usr: a, user: a, extra: {city: a}, mail: a}",
+        DELIVER + "      - to: vendor.strict\n        fields: {usr: a, user: a, extra: {city: a}, mail: a}",
         6,
         18,
         "this target has no field `usr`",
@@ -104,7 +104,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ),
     (
         "an unknown inner field",
-        DELIVER + "      - to: teller.strict\n        fields: {user: a, extra: {ctiy: a}, mail: a}",
+        DELIVER + "      - to: vendor.strict\n        fields: {user: a, extra: {ctiy: a}, mail: a}",
         6,
         35,
         "this object has no field `ctiy`",
@@ -112,16 +112,16 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ),
     (
         "a missing field",
-        DELIVER + "      - to: teller.strict\n        fields: {extra: {city: a}, mail: a}",
+        DELIVER + "      - to: vendor.strict\n        fields: {extra: {city: a}, mail: a}",
         6,
         17,
         "mandatory field `user` is missing",
         "",
     ),
-    ("no fields at all", DELIVER + "      - to: teller.consent", 5, 9, "mandatory field `user` is missing", ""),
+    ("no fields at all", DELIVER + "      - to: vendor.consent", 5, 9, "mandatory field `user` is missing", ""),
     (
         "one of two",
-        DELIVER + "      - to: teller.strict\n        fields: {user: a, extra: {city: a}}",
+        DELIVER + "      - to: vendor.strict\n        fields: {user: a, extra: {city: a}}",
         6,
         17,
         "`mail` or `phone` is missing",
@@ -129,7 +129,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ),
     (
         "a gated consent",
-        DELIVER + "      - to: teller.consent\n        consent: ok\n        fields: {user: a}",
+        DELIVER + "      - to: vendor.consent\n        consent: ok\n        fields: {user: a}",
         6,
         9,
         "must not gate a call that sets consent",
@@ -137,7 +137,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ),
     (
         "a gated field of consent",
-        DELIVER + "      - to: teller.strict\n        consent: ok\n"
+        DELIVER + "      - to: vendor.strict\n        consent: ok\n"
         "        fields: {user: a, extra: {city: a}, mail: a, opted_out: b}",
         6,
         9,
@@ -145,8 +145,8 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
         "remove `consent`",
     ),
     # elements
-    ("each without id", SAY + "        each: items", 6, 9, "`id` is missing; each element needs its own", ""),
-    ("id without each", SAY + "        id: a", 6, 9, "is only valid together with `each`", ""),
+    ("each without id", ADD + "        each: items", 6, 9, "`id` is missing; each element needs its own", ""),
+    ("id without each", ADD + "        id: a", 6, 9, "is only valid together with `each`", ""),
     ("each without fields", FIELDS + "          a: {each: b}", 7, 14, "has `each` but no `fields`", ""),
     # expressions, and what YAML made of them
     ("a syntax error", FIELDS + "          a: b..c", 7, 16, "is not JMESPath at `.c`", ""),
@@ -154,7 +154,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ("an unknown function", FIELDS + "          a: cent(b)", 7, 14, "calls the unknown function cent()", "`cents`"),
     (
         "cut at a comment",
-        SAY + "        when: s == 'a #b'",
+        ADD + "        when: s == 'a #b'",
         6,
         20,
         "YAML reads `#` as the start of a comment",
@@ -162,16 +162,16 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ),
     (
         "cut at a comma",
-        SAY + "        fields: {a: concat(b, c)}",
+        ADD + "        fields: {a: concat(b, c)}",
         6,
         29,
         "YAML reads `,` as the end of the value",
         "quote the whole",
     ),
-    ("an expression that is a mapping", SAY + "        when: {a: b}", 6, 15, "YAML reads a mapping (`{…}`)", "quote"),
-    ("an expression that is a list", SAY + "        when: [a]", 6, 15, "YAML reads a list", "quote"),
-    ("an expression that is a boolean", SAY + "        when: true", 6, 15, "YAML reads a boolean", "'`true`'"),
-    ("an expression that is empty", SAY + "        when:", 6, 9, "must be an expression, but is empty", ""),
+    ("an expression that is a mapping", ADD + "        when: {a: b}", 6, 15, "YAML reads a mapping (`{…}`)", "quote"),
+    ("an expression that is a list", ADD + "        when: [a]", 6, 15, "YAML reads a list", "quote"),
+    ("an expression that is a boolean", ADD + "        when: true", 6, 15, "YAML reads a boolean", "'`true`'"),
+    ("an expression that is empty", ADD + "        when:", 6, 9, "must be an expression, but is empty", ""),
     ("a function as a key", FIELDS + "          cents(total): ", 7, 11, "is empty", "remove the field"),
     ("a field that is null", FIELDS + "          a: null", 7, 14, "is null", "{value: null}"),
     ("a field that is no number", FIELDS + "          a: .nan", 7, 14, "must be a finite number", ""),
@@ -187,7 +187,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ("a constant that is empty", FIELDS + "          a: {value: }", 7, 15, "is empty", ""),
     ("an empty object", FIELDS + "          a: {}", 7, 14, "is an empty mapping", ""),
     ("a merge key", FIELDS + "          <<: {a: b}", 7, 11, "is a merge key", "write the fields out"),
-    ("fields as a list", SAY + "        fields: [a]", 6, 17, "must be a mapping of fields to expressions", ""),
+    ("fields as a list", ADD + "        fields: [a]", 6, 17, "must be a mapping of fields to expressions", ""),
 ]
 
 
@@ -207,7 +207,7 @@ def test_a_complaint_says_what_is_wrong_where_and_what_to_do(
 
 
 def test_everything_wrong_is_said_at_once_and_in_order() -> None:
-    text = FIELDS + "          a: b..c\n          d: nope(x)\n        whn: e\n      - {to: teler.call, name: x}\n"
+    text = FIELDS + "          a: b..c\n          d: nope(x)\n        whn: e\n      - {to: vendr.call, name: x}\n"
     _, findings = load(text)
     assert [finding.line for finding in findings] == [7, 8, 9, 10]
     assert [finding.path for finding in findings] == [
@@ -231,7 +231,7 @@ def test_everything_wrong_is_said_at_once_and_in_order() -> None:
     ],
 )
 def test_what_is_allowed_loads_without_findings(fields: str) -> None:
-    mapping, findings = load(SAY + f"        fields: {fields}")
+    mapping, findings = load(ADD + f"        fields: {fields}")
     assert not findings
     assert mapping is not None
 
@@ -245,7 +245,7 @@ def version(text: str) -> str:
 
 def test_the_version_is_of_the_content_and_not_of_its_layout() -> None:
     plain = version(FIELDS + "          a: b\n          c: 1.10\n")
-    laid_out = 'events: {shop.E: {deliver: [{fields: {c: 1.10, "a": "b"}, to: teller.say}]}}  # same\nversion: 1'
+    laid_out = 'events: {shop.E: {deliver: [{fields: {c: 1.10, "a": "b"}, to: vendor.add}]}}  # same\nversion: 1'
     assert version(laid_out) == plain
     assert len(plain) == 64
 
@@ -256,8 +256,8 @@ def test_the_version_changes_with_the_content(fields: str) -> None:
 
 
 def test_a_label_is_the_target_with_its_name_unless_it_is_given() -> None:
-    text = SAY + "      - {to: teller.call, name: Order Completed}\n      - {to: teller.say, label: mine}\n"
+    text = ADD + "      - {to: vendor.call, name: Order Completed}\n      - {to: vendor.add, label: mine}\n"
     mapping, findings = load(text)
     assert not findings
     assert mapping is not None
-    assert [entry.label for entry in mapping.entries()] == ["say", "call:Order Completed", "mine"]
+    assert [entry.label for entry in mapping.entries()] == ["add", "call:Order Completed", "mine"]

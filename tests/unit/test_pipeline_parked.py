@@ -10,9 +10,9 @@ from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directive
 from consumer.model.observer import Observer
 from consumer.pipeline.settlement import Settlement
 from tests.integration.delivery.dispatcher_harness import FakeDeadLetterTopic
-from tests.unit.order_event import SCHEMA, kept
+from tests.unit.order_event import SCHEMA, order_message
 from tests.unit.pipeline_harness import P, PipelineHarness, house, until
-from tests.unit.translator_harness import NOW_MS, Kept, entry, framed, translator
+from tests.unit.translator_harness import NOW_MS, FakeMessage, mapping_with, translator, with_schema_id
 
 
 def accept(topic: str) -> Directives:
@@ -93,12 +93,12 @@ def test_directives_reach_lanes_guards_and_poll_thread() -> None:
 
 def test_registry_without_schemas_parks_all_but_first_failures() -> None:
     """With the real translator and a registry that knows no id."""
-    made = translator(entry("{s: status}"), SCHEMA)
+    made = translator(mapping_with("{s: status}"), SCHEMA)
     made.learn_unknown(2, NOW_MS)
-    lot = [Kept(framed(2, b""), offset, stamp_ms=NOW_MS - 3_600_000) for offset in range(10)]
+    lot = [FakeMessage(with_schema_id(2, b""), offset, timestamp_ms=NOW_MS - 3_600_000) for offset in range(10)]
     shelf = FakeDeadLetterTopic()
     shelf.at_once = False
-    settling = Settlement(["teller"], shelf, made.schema_id, made.event_type, Observer(), FloodGuardOptions(refusals=3))
+    settling = Settlement(["vendor"], shelf, made.schema_id, made.event_type, Observer(), FloodGuardOptions(refusals=3))
     ledger = PartitionLedger(Partition("shop", 0), 1, 0, 2)
     translation = made.translate(lot)
     places = record_in_ledger([Chunk(ledger, lot, [1] * 10)], translation, settling.index)
@@ -108,4 +108,4 @@ def test_registry_without_schemas_parks_all_but_first_failures() -> None:
     (closed,) = settling.parked_failures.tripped("")
     assert (closed.kind, closed.cause, closed.waiting) == ("shop", DeadLetterCause.UNKNOWN_SCHEMA, 8)
     assert [letter.schema_id for letter in shelf.dead_letters] == ["2", "2"]
-    assert made.translate([kept(10)]).columns["teller"].bodies, "good records of the topic go on"
+    assert made.translate([order_message(10)]).columns["vendor"].bodies, "good records of the topic go on"

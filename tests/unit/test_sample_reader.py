@@ -13,20 +13,20 @@ import pytest
 from consumer.model.findings import Finding
 from consumer.translation.avro.schema_directory import Schema
 from consumer.translation.samples.reader import SampleRecord, SampleSchemas, read_container, read_lines
-from tests.unit.translator_harness import NOW_MS, Json, framed, record, written
+from tests.unit.translator_harness import NOW_MS, Json, encode, record, with_schema_id
 
 POINT = record("shop.Point", x="int")
 NAMED = record("shop.Named", name="string", at={"type": "long", "logicalType": "timestamp-millis"})
 BOTH = [POINT, NAMED]
 
 
-class Learning:
+class ReaderHarness:
     """What the translator was told, by schema id."""
 
     def __init__(self) -> None:
-        self.learnt: list[tuple[int, Json, Mapping[str, str]]] = []
+        self.learned: list[tuple[int, Json, Mapping[str, str]]] = []
         known = {each["name"]: Schema(each["name"], json.dumps(each), {}, "f.avsc") for each in BOTH}
-        self.schemas = SampleSchemas(known, lambda *told: self.learnt.append((told[0], json.loads(told[1]), told[2])))
+        self.schemas = SampleSchemas(known, lambda *told: self.learned.append((told[0], json.loads(told[1]), told[2])))
 
     def lines(self, *events: object) -> list[SampleRecord | Finding]:
         text = "\n".join(each if isinstance(each, str) else json.dumps(each) for each in events)
@@ -54,32 +54,35 @@ def only(found: list[SampleRecord | Finding]) -> SampleRecord:
 
 
 def test_a_line_is_a_record_with_everything_a_message_has() -> None:
-    learning = Learning()
+    learning = ReaderHarness()
     event = {"type": "shop.Point", "value": {"x": 3}, "key": "k", "headers": {"a": "b", "c": None}}
     given = only(learning.lines({**event, "timestamp": "1970-01-01T00:00:02Z"}))
-    assert given.value() == framed(1, written(POINT, {"x": 3}))
+    assert given.value() == with_schema_id(1, encode(POINT, {"x": 3}))
     assert (given.topic(), given.partition(), given.offset(), given.where) == ("topic", 0, 0, "f:1")
     assert (given.key(), given.timestamp()) == (b"k", (1, 2000))
     assert given.headers() == [("a", b"b"), ("c", None)]
-    assert learning.learnt == [(1, POINT, {})]
+    assert learning.learned == [(1, POINT, {})]
 
 
 def test_what_is_left_out_is_null_empty_or_now() -> None:
-    given = only(Learning().lines({"type": "shop.Point"}))
+    given = only(ReaderHarness().lines({"type": "shop.Point"}))
     assert (given.value(), given.key(), given.headers(), given.timestamp()) == (None, None, [], (1, NOW_MS))
 
 
 def test_a_header_may_come_twice_in_a_list() -> None:
-    given = only(Learning().lines({"type": "shop.Point", "headers": [["a", "1"], ["a", None]]}))
+    given = only(ReaderHarness().lines({"type": "shop.Point", "headers": [["a", "1"], ["a", None]]}))
     assert given.headers() == [("a", b"1"), ("a", None)]
 
 
 def test_each_type_is_learnt_once_and_lines_keep_their_numbers() -> None:
-    learning = Learning()
+    learning = ReaderHarness()
     point = {"type": "shop.Point", "value": {"x": 1}}
     found = learning.lines(point, "", point, {"type": "shop.Named", "value": {"name": "n", "at": 0}})
     assert [each.where for each in found if isinstance(each, SampleRecord)] == ["f:1", "f:3", "f:4"]
-    assert [(number, schema["name"]) for number, schema, _ in learning.learnt] == [(1, "shop.Point"), (2, "shop.Named")]
+    assert [(number, schema["name"]) for number, schema, _ in learning.learned] == [
+        (1, "shop.Point"),
+        (2, "shop.Named"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,7 @@ def test_each_type_is_learnt_once_and_lines_keep_their_numbers() -> None:
     ],
 )  # fmt: skip
 def test_a_line_that_is_no_event_is_said_and_the_next_is_read(line: object, path: str, message: str) -> None:
-    complaint, good = Learning().lines(line, {"type": "shop.Point"})
+    complaint, good = ReaderHarness().lines(line, {"type": "shop.Point"})
     assert isinstance(complaint, Finding)
     assert (complaint.file, complaint.line, complaint.path) == ("f", 1, path)
     assert complaint.message.startswith(message)
@@ -119,28 +122,28 @@ def contained(schema: Json, *values: Any, codec: str = "null") -> bytes:  # noqa
 @pytest.mark.parametrize("pipe", [False, True], ids=["a file", "a pipe"])
 @pytest.mark.parametrize("codec", ["null", "deflate"])
 def test_a_containers_records_keep_their_very_bytes(codec: str, *, pipe: bool) -> None:
-    learning = Learning()
+    learning = ReaderHarness()
     values = [{"name": "a", "at": 1}, {"name": "b", "at": 2}]
     found = learning.container(contained(NAMED, *values, codec=codec), pipe=pipe)
     records = [each for each in found if isinstance(each, SampleRecord)]
-    assert [each.value() for each in records] == [framed(1, written(NAMED, value)) for value in values]
+    assert [each.value() for each in records] == [with_schema_id(1, encode(NAMED, value)) for value in values]
     assert [(each.where, each.offset()) for each in records] == [("f:record 1", 0), ("f:record 2", 1)]
     assert len(found) == 2
-    assert len(learning.learnt) == 1
+    assert len(learning.learned) == 1
 
 
 def test_a_container_of_several_types_is_read_with_its_union() -> None:
-    found = Learning().container(contained(BOTH, {"x": 1}, {"name": "n", "at": 5}))
-    expected = [framed(1, written(BOTH, value)) for value in ({"x": 1}, {"name": "n", "at": 5})]
+    found = ReaderHarness().container(contained(BOTH, {"x": 1}, {"name": "n", "at": 5}))
+    expected = [with_schema_id(1, encode(BOTH, value)) for value in ({"x": 1}, {"name": "n", "at": 5})]
     assert [each.value() for each in found if isinstance(each, SampleRecord)] == expected
 
 
 def test_a_damaged_container_gives_what_came_before_the_damage() -> None:
     whole = contained(POINT, {"x": 1}, {"x": 2})
-    first, complaint = Learning().container(whole[:-3])
+    first, complaint = ReaderHarness().container(whole[:-3])
     assert isinstance(first, SampleRecord)
     assert isinstance(complaint, Finding)
     assert complaint.message.startswith("cannot be read after record 1 (")
-    [complaint] = Learning().container(b"Obj\x01")
+    [complaint] = ReaderHarness().container(b"Obj\x01")
     assert isinstance(complaint, Finding)
     assert complaint.message.startswith("cannot be read (")

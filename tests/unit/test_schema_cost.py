@@ -13,14 +13,14 @@ def fields(count: int, kind: Json) -> Json:
     return record("R", **{f"f{number}": kind for number in range(count)})
 
 
-def guarded(schema: Json) -> bool:
+def is_checked(schema: Json) -> bool:
     """Tell whether data of this schema are walked."""
     return SchemaCost({"R": schema} if isinstance(schema, dict) and schema["type"] == "record" else {}).needs_check(
         schema
     )
 
 
-FREE = {
+SAFE = {
     "many unions": fields(10 * MAX_EMPTY_VALUES, ["null", "string"]),
     "many unions whose null comes last": fields(10 * MAX_EMPTY_VALUES, ["string", "null"]),
     "items with many unions": array(fields(10 * MAX_EMPTY_VALUES, ["null", "int"])),
@@ -31,7 +31,7 @@ FREE = {
     "not many nulls": fields(MAX_EMPTY_VALUES - 1, "null"),
 }
 
-HURTS = {
+UNSAFE = {
     "many nulls": fields(MAX_EMPTY_VALUES + 1, "null"),
     "items with many nulls": array(fields(MAX_EMPTY_VALUES + 1, "null")),
     "items that are nulls": array("null"),
@@ -42,11 +42,11 @@ HURTS = {
 }
 
 
-@pytest.mark.parametrize("name", FREE)
+@pytest.mark.parametrize("name", SAFE)
 def test_a_null_that_a_branchs_number_announces_has_its_byte_and_needs_no_guard(name: str) -> None:
-    assert not guarded(FREE[name])
+    assert not is_checked(SAFE[name])
 
 
-@pytest.mark.parametrize("name", HURTS)
+@pytest.mark.parametrize("name", UNSAFE)
 def test_values_without_a_byte_of_their_own_are_guarded_behind_a_branchs_number_too(name: str) -> None:
-    assert guarded(HURTS[name])
+    assert is_checked(UNSAFE[name])

@@ -19,21 +19,21 @@ FINGERPRINTS = [  # as Java's SchemaNormalization has them, as unsigned numbers
 ]
 
 
-def put(directory: Path, **files: Json) -> None:
+def write_schemas(directory: Path, **files: Json) -> None:
     for name, schema in files.items():
         (directory / f"{name}.avsc").write_text(schema if isinstance(schema, str) else json.dumps(schema))
 
 
 @pytest.mark.parametrize(("text", "expected"), FINGERPRINTS)
 def test_a_fingerprint_is_avros_own(text: str, expected: str, tmp_path: Path) -> None:
-    put(tmp_path, it=text)
+    write_schemas(tmp_path, it=text)
     schemas, findings = load_schemas(tmp_path)
     assert not findings
     assert list(schemas.by_fingerprint) == [expected]
 
 
 def test_files_may_refer_to_each_other_in_any_order(tmp_path: Path) -> None:
-    put(
+    write_schemas(
         tmp_path,
         a=record("shop.A", b="shop.B", c="shop.C"),
         b=record("shop.B", c="shop.C"),
@@ -53,14 +53,14 @@ def test_a_fingerprint_is_of_the_whole_schema_wherever_its_types_stand(tmp_path:
     apart, together = tmp_path / "apart", tmp_path / "together"
     apart.mkdir()
     together.mkdir()
-    put(apart, a=record("shop.A", one="shop.Leaf", two="shop.Leaf"), leaf=leaf)
-    put(together, a=record("shop.A", one=leaf, two="shop.Leaf"))
+    write_schemas(apart, a=record("shop.A", one="shop.Leaf", two="shop.Leaf"), leaf=leaf)
+    write_schemas(together, a=record("shop.A", one=leaf, two="shop.Leaf"))
     (whole,) = load_schemas(together)[0].by_fingerprint
     assert whole in load_schemas(apart)[0].by_fingerprint
 
 
 def test_the_records_of_a_top_level_union_are_found_by_name(tmp_path: Path) -> None:
-    put(tmp_path, u=[record("shop.A", x="int"), record("shop.B", x="shop.A")])
+    write_schemas(tmp_path, u=[record("shop.A", x="int"), record("shop.B", x="shop.A")])
     schemas, findings = load_schemas(tmp_path)
     assert not findings
     schema = schemas.by_name["shop.B"]
@@ -79,7 +79,7 @@ def test_no_directory_is_no_error_and_a_wrong_one_is(tmp_path: Path) -> None:
 
 
 def test_each_bad_file_is_said_and_the_good_ones_are_there(tmp_path: Path) -> None:
-    put(
+    write_schemas(
         tmp_path,
         bad='{"type": "record",\n  oops}',
         fieldless='{"type": "record", "name": "X"}',

@@ -19,7 +19,7 @@ from consumer.model.translated_batch import Translation
 from consumer.translation.avro.schema_directory import load_schemas
 from consumer.translation.mapping.loader import load_mapping
 from consumer.translation.translator import Translator
-from tests.unit.translator_harness import NOW_MS, Json, Kept, framed
+from tests.unit.translator_harness import NOW_MS, FakeMessage, Json, with_schema_id
 
 AVRO = Path(__file__).parents[2] / "avro"
 DESTINATIONS: dict[str, Destination] = {
@@ -95,7 +95,7 @@ def translated(name: str, **changes: Json) -> Translation:
     made = Translator(mapping, DESTINATIONS, schemas=schemas, grace_s=60, clock_ms=lambda: NOW_MS)
     schema = schemas.by_name[f"com.acme.shop.{name}"]
     assert made.learn(1, schema.text, schema.references) is None
-    return made.translate([Kept(framed(1, encoded(name, {**EVENTS[name], **changes})))])
+    return made.translate([FakeMessage(with_schema_id(1, encoded(name, {**EVENTS[name], **changes})))])
 
 
 def encoded(name: str, value: Json) -> bytes:

@@ -7,20 +7,20 @@ from collections.abc import Mapping
 import pytest
 
 from consumer.destinations import FieldRule, Target
-from tests.unit.translator_harness import Teller, load_text
+from tests.unit.translator_harness import FakeDestination, load_text
 
 WHO = FieldRule(fields={"mail": FieldRule(), "phone": FieldRule(), "name": FieldRule()})
 
 
-class Insisting(Teller):
+class Insisting(FakeDestination):
     """A destination that must be told somebody's address or number."""
 
-    targets: Mapping[str, Target] = {"say": Target("say", fields={"who": WHO}, one_of=(("who.mail", "who.phone"),))}
+    targets: Mapping[str, Target] = {"add": Target("add", fields={"who": WHO}, one_of=(("who.mail", "who.phone"),))}
 
 
 def complaints(fields: str) -> list[str]:
-    text = f"version: 1\nevents:\n  shop.E:\n    deliver:\n      - to: teller.say\n        fields: {fields}\n"
-    _, findings = load_text(text, {"teller": Insisting()})
+    text = f"version: 1\nevents:\n  shop.E:\n    deliver:\n      - to: vendor.add\n        fields: {fields}\n"
+    _, findings = load_text(text, {"vendor": Insisting()})
     return [finding.message for finding in findings]
 
 
@@ -31,4 +31,4 @@ def test_one_field_of_a_group_is_enough(fields: str) -> None:
 
 @pytest.mark.parametrize("fields", ["{}", "{who: {name: a}}"])
 def test_group_without_any_field_is_an_error(fields: str) -> None:
-    assert complaints(fields) == ["`who.mail` or `who.phone` is missing; `say` needs one of them"]
+    assert complaints(fields) == ["`who.mail` or `who.phone` is missing; `add` needs one of them"]

@@ -8,14 +8,14 @@ import pytest
 
 from consumer.model import DeadLetterCause, Fault
 from consumer.translation.avro.wire_format import is_fingerprint, writer_schema_key
-from tests.unit.translator_harness import Kept
+from tests.unit.translator_harness import FakeMessage
 
 GUID = uuid.UUID("0b7c0b0e-9c7e-4a5e-8a3f-2c2d4f8e1a11")
 HEADER = "__value_schema_id"
 
 
 def read(value: bytes, headers: list[tuple[str, bytes | None]] | None = None) -> object:
-    return writer_schema_key(Kept(value, named=headers), value)
+    return writer_schema_key(FakeMessage(value, header_list=headers), value)
 
 
 def test_a_prefix_names_an_id() -> None:

@@ -26,19 +26,19 @@ Json: TypeAlias = Any
 """A schema, or a value of one."""
 
 NOW_MS = 1_790_000_000_000
-ENDPOINT = Endpoint("say", "POST", "/say")
-SHAPE = BatchEnvelope(ENDPOINT, b"[", b"]", 10, 10_000)
+ENDPOINT = Endpoint("add", "POST", "/add")
+ENVELOPE = BatchEnvelope(ENDPOINT, b"[", b"]", 10, 10_000)
 
 
-class Teller:
+class FakeDestination:
     """A destination that takes anything but a field called `forbidden`."""
 
-    kind = "teller"
+    kind = "vendor"
     endpoints: Sequence[Endpoint] = (ENDPOINT,)
     headers: Mapping[str, str] = {}
     credential: Basic | AccessToken = Basic("user", None)
     targets: Mapping[str, Target] = {
-        "say": Target("say", name_optional=True, free=True),
+        "add": Target("add", name_optional=True, free=True),
         "call": Target("call", named=True, free=True),
         "consent": Target("consent", fields={"user": FieldRule(mandatory=True)}, free=True, carries_consent=True),
         "strict": Target(
@@ -54,9 +54,9 @@ class Teller:
         ),
     }
 
-    def __init__(self, name: str = "teller", max_age_ms: int | None = None) -> None:
+    def __init__(self, name: str = "vendor", max_age_ms: int | None = None) -> None:
         self.name = name
-        self.shape = SHAPE._replace(max_age_ms=max_age_ms)
+        self.envelope = ENVELOPE._replace(max_age_ms=max_age_ms)
 
     def encoder(self, target: str, name: str | None) -> Encoder:
         if name == "misspelt":
@@ -67,7 +67,7 @@ class Teller:
                 return Fault(DeadLetterCause.CONTRACT, "forbidden: is no field here")
             body = {"target": target, "name": name, "at": time_ns, "fields": fields}
             return Encoded(
-                json.dumps(body, default=str).encode(), self.shape, self.identity(identity, time_ns // 1_000_000)
+                json.dumps(body, default=str).encode(), self.envelope, self.identity(identity, time_ns // 1_000_000)
             )
 
         return encode
@@ -75,51 +75,51 @@ class Teller:
     def identity(self, digest: bytes, time_ms: int, /) -> str:
         return f"{time_ms}-{digest.hex()}"
 
-    def judge(self, shape: BatchEnvelope, identities: Sequence[str], reply: HttpResponse) -> Verdict:  # noqa: ARG002 - all are well
+    def judge(self, envelope: BatchEnvelope, identities: Sequence[str], response: HttpResponse) -> Verdict:  # noqa: ARG002 - all are well
         return Delivered()
 
 
 @dataclass
-class Kept:
+class FakeMessage:
     """A message as the client hands it over."""
 
     content: bytes | None
-    at: int = 0
-    of: tuple[str, int] = ("shop", 0)
-    by: bytes | None = b"k"
-    named: list[tuple[str, bytes | None]] | None = None
-    stamp_ms: int = NOW_MS
+    record_offset: int = 0
+    topic_partition: tuple[str, int] = ("shop", 0)
+    key_bytes: bytes | None = b"k"
+    header_list: list[tuple[str, bytes | None]] | None = None
+    timestamp_ms: int = NOW_MS
 
     def topic(self) -> str:
-        return self.of[0]
+        return self.topic_partition[0]
 
     def partition(self) -> int:
-        return self.of[1]
+        return self.topic_partition[1]
 
     def offset(self) -> int:
-        return self.at
+        return self.record_offset
 
     def key(self) -> bytes | None:
-        return self.by
+        return self.key_bytes
 
     def value(self) -> bytes | None:
         return self.content
 
     def headers(self) -> list[tuple[str, bytes | None]] | None:
-        return self.named
+        return self.header_list
 
     def timestamp(self) -> tuple[int, int]:
-        return 1, self.stamp_ms
+        return 1, self.timestamp_ms
 
 
-def written(schema: Json, value: Json) -> bytes:
+def encode(schema: Json, value: Json) -> bytes:
     """Return a datum as a producer writes it, without any prefix."""
     stream = io.BytesIO()
     schemaless_writer(stream, parse_schema(schema), value)
     return stream.getvalue()
 
 
-def framed(key: int, datum: bytes) -> bytes:
+def with_schema_id(key: int, datum: bytes) -> bytes:
     """Return a datum in Confluent's wire format."""
     return b"\x00" + key.to_bytes(4, "big") + datum
 
@@ -139,36 +139,36 @@ def load_text(
         return load_mapping([file], destinations, shown_names=[shown])
 
 
-def mapping(text: str, *names: str) -> EventMapping:
+def load_valid(text: str, *names: str) -> EventMapping:
     """Load a mapping that has nothing wrong."""
-    loaded, findings = load_text(text, {name: Teller(name) for name in names or ("teller",)})
+    loaded, findings = load_text(text, {name: FakeDestination(name) for name in names or ("vendor",)})
     assert not findings, [finding.text() for finding in findings]
     assert loaded is not None
     return loaded
 
 
 def translator(text: str, schema: Json | None = None, *, clock: list[int] | None = None, **more: Json) -> Translator:
-    """Return a translator to `teller` that knows `schema` as id 1."""
+    """Return a translator to `vendor` that knows `schema` as id 1."""
     now = clock if clock is not None else [NOW_MS]
-    more.setdefault("destinations", {"teller": Teller()})
+    more.setdefault("destinations", {"vendor": FakeDestination()})
     more.setdefault("schemas", SchemaDirectory())
     destinations = more.pop("destinations")
-    made = Translator(mapping(text, *destinations), destinations, grace_s=60, clock_ms=lambda: now[0], **more)
+    made = Translator(load_valid(text, *destinations), destinations, grace_s=60, clock_ms=lambda: now[0], **more)
     if schema is not None:
         assert made.learn(1, json.dumps(schema), {}) is None
     return made
 
 
-def entry(fields: str, *, beside: str = "", event: str = "", name: str = "shop.E") -> str:
-    """Return a mapping of one event to `teller.say`."""
+def mapping_with(fields: str, *, entry_lines: str = "", event_lines: str = "", name: str = "shop.E") -> str:
+    """Return a mapping of one event to `vendor.add`."""
     lines = [f"version: 1\nevents:\n  {name}:\n"]
-    lines += [f"    {line}\n" for line in event.splitlines() if line]
-    lines.append("    deliver:\n      - to: teller.say\n")
-    lines += [f"        {line}\n" for line in beside.splitlines() if line]
+    lines += [f"    {line}\n" for line in event_lines.splitlines() if line]
+    lines.append("    deliver:\n      - to: vendor.add\n")
+    lines += [f"        {line}\n" for line in entry_lines.splitlines() if line]
     return "".join([*lines, f"        fields: {fields}\n"])
 
 
-def schema_of(schema: Json, references: dict[str, Json] | None = None, named: tuple[str, ...] = ()) -> WriterSchema:
+def writer_schema(schema: Json, references: dict[str, Json] | None = None, named: tuple[str, ...] = ()) -> WriterSchema:
     texts = {name: json.dumps(each) for name, each in (references or {}).items()}
     result = read_schema(json.dumps(schema), texts, named)
     assert isinstance(result, WriterSchema), result
