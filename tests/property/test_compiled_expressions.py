@@ -1,4 +1,4 @@
-"""An expression that runs as nested functions means what the interpreter makes of it, whatever it is about."""
+"""Compiled expressions give the same result as the interpreter, for any expression and any value."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LITERALS = st.sampled_from(["'x'", "''", "`1`", "`1.5`", "`0`", "`true`", "`fals
 
 
 def _joined(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Every kind that has a function of its own, and some that have none, in one another."""
+    """Return nested expressions of all node types that are compiled, and of some that are not."""
     return st.one_of(
         st.tuples(parts, NAMES).map(lambda two: f"({two[0]}).{two[1]}"),
         st.tuples(parts, st.integers(-2, 2)).map(lambda two: f"({two[0]})[{two[1]}]"),
@@ -67,16 +67,16 @@ VALUES: st.SearchStrategy[Value] = st.recursive(
 NOTHING = cast("Message", None)
 
 
-def _outcome(run: Any, value: Value) -> tuple[str, object]:  # noqa: ANN401 - either way of running it
+def _outcome(evaluate: Any, value: Value) -> tuple[str, object]:  # noqa: ANN401 - either evaluator
     try:
-        found = run(value, Scope(NOTHING, value))
+        found = evaluate(value, Scope(NOTHING, value))
     except UnmappableError as error:
         return "unmappable", error.reason
     return type(found).__name__, found
 
 
 @given(EXPRESSIONS, VALUES)
-def test_both_ways_of_running_an_expression_agree(text: str, value: Value) -> None:
+def test_compiled_expression_gives_interpreter_result(text: str, value: Value) -> None:
     expression = compile_expression(text)
     assert not isinstance(expression, Problem)
     ast = ExactParser().parse(text).parsed
@@ -85,5 +85,5 @@ def test_both_ways_of_running_an_expression_agree(text: str, value: Value) -> No
 
 
 @pytest.mark.parametrize("text", ["(" * 60 + "a" + ")" * 60, "!" * 60 + "a", "a" + " || a" * 90, "a" + ".a" * 300])
-def test_deep_expressions_agree_too(text: str) -> None:
-    test_both_ways_of_running_an_expression_agree.hypothesis.inner_test(text, {"a": {"a": False}})  # type: ignore[attr-defined]
+def test_deep_expression_gives_interpreter_result(text: str) -> None:
+    test_compiled_expression_gives_interpreter_result.hypothesis.inner_test(text, {"a": {"a": False}})  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Decoding agrees with fastavro's own reader for every schema, and bytes of any kind never raise."""
+"""Decoding agrees with fastavro's reader for every schema. Bytes and schemas of any kind never raise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.unit.translator_harness import Json
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONG = st.integers(-(2**63), 2**63 - 1)
 
-# Each leaf: a schema without a name, and values as fastavro's writer takes them.
+# Each leaf: a schema without a name, and values as fastavro's writer accepts them.
 _LEAVES: list[tuple[Json, st.SearchStrategy[Json]]] = [
     ("null", st.none()),
     ("boolean", st.booleans()),
@@ -48,7 +48,7 @@ _LEAVES: list[tuple[Json, st.SearchStrategy[Json]]] = [
 
 @st.composite
 def schemas_and_values(draw: st.DrawFn, depth: int = 3, name: str = "N") -> tuple[Json, st.SearchStrategy[Json]]:
-    """Return a schema whose names are all different, and its values."""
+    """Return a schema with distinct names, and a strategy for its values."""
     kind = draw(st.sampled_from(["leaf"] * 4 + ["record", "array", "map", "optional", "enum", "fixed", "several"]))
     if depth == 0 or kind == "leaf":
         return draw(st.sampled_from(_LEAVES))
@@ -77,7 +77,7 @@ def schemas_and_values(draw: st.DrawFn, depth: int = 3, name: str = "N") -> tupl
 
 
 def normalized(value: Json, schema: Json) -> Json:
-    """Return what fastavro's reader gave as `consumer.model.values` has it, written again without its help."""
+    """Return the result of fastavro's reader in the types of `consumer.model.values`, independently of the product."""
     if isinstance(schema, list):
         return None if value is None else normalized(value, _branch_of(value, schema))
     kind, means = (schema["type"], schema.get("logicalType")) if isinstance(schema, dict) else (schema, None)
@@ -117,7 +117,7 @@ def _moment(value: datetime) -> Instant:
 
 
 def comparable(value: Json) -> Json:
-    """Return a decoded value with its types spelt out, so that 1 is not true, and not-a-number is itself."""
+    """Return a decoded value with its types, so that 1 differs from true and not-a-number equals itself."""
     if isinstance(value, dict):
         return {name: comparable(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -129,7 +129,8 @@ def comparable(value: Json) -> Json:
 
 @settings(max_examples=examples(300), deadline=None)
 @given(st.data())
-def test_what_is_decoded_is_what_fastavro_reads_but_normal(data: st.DataObject) -> None:
+def test_decoded_datum_equals_fastavros_reading(data: st.DataObject) -> None:
+    """The values are those of fastavro, in the types of `consumer.model.values`."""
     schema, values = data.draw(schemas_and_values())
     value = data.draw(values)
     parsed = parse_schema(schema)
@@ -148,7 +149,7 @@ def test_what_is_decoded_is_what_fastavro_reads_but_normal(data: st.DataObject) 
 
 @settings(max_examples=examples(500), deadline=None)
 @given(st.data(), st.binary(max_size=200))
-def test_bytes_of_any_kind_are_decoded_or_a_fault(data: st.DataObject, junk: bytes) -> None:
+def test_any_bytes_are_decoded_or_a_fault(data: st.DataObject, junk: bytes) -> None:
     schema, _ = data.draw(schemas_and_values())
     ours = read_schema(json.dumps(schema), {})
     assert isinstance(ours, WriterSchema)
@@ -161,7 +162,7 @@ def test_bytes_of_any_kind_are_decoded_or_a_fault(data: st.DataObject, junk: byt
 
 @settings(max_examples=examples(300), deadline=None)
 @given(st.binary(max_size=400))
-def test_bytes_of_any_kind_against_a_schema_that_contains_itself_are_decoded_or_a_fault(junk: bytes) -> None:
+def test_any_bytes_of_recursive_schema_are_decoded_or_a_fault(junk: bytes) -> None:
     schema = {
         "type": "record",
         "name": "Node",
@@ -197,5 +198,5 @@ _JSON = st.recursive(
 
 @settings(max_examples=examples(300), deadline=None)
 @given(_JSON)
-def test_a_schema_of_any_kind_is_read_or_a_fault(schema: Json) -> None:
+def test_any_json_as_schema_is_read_or_a_fault(schema: Json) -> None:
     assert isinstance(read_schema(json.dumps(schema), {}), WriterSchema | Fault)

@@ -1,4 +1,4 @@
-"""Records of any bytes under any headers: each ends exactly once, nothing raises, and nothing of them is told."""
+"""Records of any bytes with any headers: each has exactly one outcome, nothing raises, and no content leaks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from consumer.model import UNREADABLE_HEADERS, DeadLetterCause, Fault
 from consumer.translation.avro.wire_format import writer_schema_key
 from tests.examples import examples
-from tests.unit.translator_harness import NOW_MS, FakeMessage, Json, encode, record, translator, with_schema_id
+from tests.unit.translator_harness import NOW_MS, FakeMessage, Json, encode, new_translator, record, with_schema_id
 
 SCHEMA: Json = record(
     "shop.Tree",
@@ -43,7 +43,7 @@ HEADERS = st.none() | st.lists(st.tuples(NAMES, CONTENTS), max_size=5)
 
 @st.composite
 def datum(draw: st.DrawFn) -> bytes:
-    """Return a good event with some of its bytes replaced, cut out or put in between."""
+    """Return a valid event with some bytes replaced, removed or inserted."""
     leaf = {**LEAF, "name": draw(st.text(max_size=5)), "rings": draw(st.lists(st.integers(-9, 9), max_size=4))}
     leaf["kind"] = draw(st.sampled_from(["ELM", "OAK"]))
     tree = {**leaf, "branches": [leaf] * draw(st.integers(0, 2)), "notes": {"a": None, "b": b"\xff"}}
@@ -56,7 +56,7 @@ def datum(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def messages(draw: st.DrawFn) -> FakeMessage:
-    """Return a record: a damaged event of the schema, or bytes of any kind."""
+    """Return a record: a damaged event of the schema, or any bytes."""
     value = draw(st.one_of(datum().map(lambda one: with_schema_id(1, one)), st.none() | st.binary(max_size=60)))
     key = draw(st.none() | st.binary(max_size=10))
     stamp_ms = draw(st.sampled_from([-1, 0, NOW_MS, 2**62]))
@@ -67,38 +67,39 @@ def messages(draw: st.DrawFn) -> FakeMessage:
 @given(st.lists(messages(), max_size=6))
 @example(
     [FakeMessage(with_schema_id(1, encode(SCHEMA, {**LEAF, "kind": "OAK"})), header_list=[("trace", b"\xff")])]
-)  # one entry alone
-def test_a_record_of_any_bytes_ends_exactly_once(lot: list[FakeMessage]) -> None:
-    out = translator(MAPPING, SCHEMA).translate(lot)
-    ended = [out.columns["vendor"].records.count(index) for index in range(len(lot))]
-    whole = [int(index in out.waiting) for index in range(len(lot))]
+)  # only one entry fails
+def test_record_of_any_bytes_has_one_outcome(batch: list[FakeMessage]) -> None:
+    out = new_translator(MAPPING, SCHEMA).translate(batch)
+    outcomes = [out.columns["vendor"].records.count(index) for index in range(len(batch))]
+    whole = [int(index in out.waiting) for index in range(len(batch))]
     for fault in out.faults:
         if fault.entry is None:
             whole[fault.record] += 1
         else:
-            ended[fault.record] += 1
+            outcomes[fault.record] += 1
     gated = sum(count for (name, _, _), count in out.skipped.items() if name)
     alone = sum(count for (name, _, _), count in out.skipped.items() if not name)
-    assert sum(ended) + gated == 2 * sum(out.decoded.values())
-    assert sum(whole) + alone + sum(out.decoded.values()) == len(lot)
+    assert sum(outcomes) + gated == 2 * sum(out.decoded.values())
+    assert sum(whole) + alone + sum(out.decoded.values()) == len(batch)
     assert all(count <= 1 for count in whole)
-    assert not any(count and index in out.waiting for index, count in enumerate(ended))
+    assert not any(count and index in out.waiting for index, count in enumerate(outcomes))
 
 
 @settings(max_examples=examples(200), deadline=None)
 @given(messages(), st.binary(min_size=12, max_size=20))
-def test_what_is_said_of_a_record_holds_nothing_of_it(message: FakeMessage, secret: bytes) -> None:
+def test_fault_detail_has_no_content_of_the_record(message: FakeMessage, secret: bytes) -> None:
     value = None if message.content is None else message.content + secret
-    out = translator(MAPPING, SCHEMA).translate([replace(message, content=value)])
+    out = new_translator(MAPPING, SCHEMA).translate([replace(message, content=value)])
     for found in out.faults:
         assert repr(secret)[2:-1] not in found.fault.detail
 
 
-def test_ten_thousand_headers_and_a_huge_one_cost_nothing_but_their_reading() -> None:
+def test_many_and_large_headers_are_translated_as_usual() -> None:
+    """Ten thousand headers and one of five megabytes change nothing."""
     crowd: list[tuple[str, bytes | None]] = [(f"h{number}", b"x") for number in range(10_000)]
     crowd.append(("huge", b"\xff" * 5_000_000))
-    made, good = translator(MAPPING, SCHEMA), encode(SCHEMA, LEAF)
-    out = made.translate(
+    translator, good = new_translator(MAPPING, SCHEMA), encode(SCHEMA, LEAF)
+    out = translator.translate(
         [
             FakeMessage(with_schema_id(1, good), 1, header_list=crowd),
             FakeMessage(good, 2, header_list=[("__value_schema_id", b"\x00\x00\x00\x00\x01"), *crowd]),
@@ -109,7 +110,8 @@ def test_ten_thousand_headers_and_a_huge_one_cost_nothing_but_their_reading() ->
     assert [(found.record, found.fault.cause) for found in out.faults] == [(2, DeadLetterCause.UNDECODABLE)]
 
 
-def test_the_last_schema_id_in_the_headers_counts_and_one_that_is_none_is_no_reason_to_guess() -> None:
+def test_last_schema_id_header_counts_and_malformed_is_a_fault() -> None:
+    """A malformed schema id in a header is a fault; the value's first bytes are not used instead."""
     number = b"\x00\x00\x00\x00\x07"
     both = FakeMessage(
         b"\x00\x00\x00\x00\x01",

@@ -1,4 +1,4 @@
-"""Whatever a lot holds, each record and entry ends as exactly one of: row, skip, fault, waiting."""
+"""For any batch, each record and each entry has exactly one outcome: delivery, skip, fault or waiting."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.unit.translator_harness import (
     FakeMessage,
     Json,
     encode,
+    new_translator,
     record,
-    translator,
     with_schema_id,
 )
 
@@ -42,7 +42,7 @@ LABELS = ("plain", "gated", "consented", "counted", "unwanted", "off")
 
 @st.composite
 def messages(draw: st.DrawFn) -> FakeMessage:
-    """Return a record of any kind: good, foreign, damaged, empty, unknown."""
+    """Return a record: valid, of another event type, damaged, empty, or of an unknown schema."""
     event: dict[str, Json] = {
         "id": draw(st.none() | st.text(max_size=3)),
         "ok": draw(st.none() | st.booleans() | st.just("text")),
@@ -61,46 +61,46 @@ def messages(draw: st.DrawFn) -> FakeMessage:
 
 @settings(max_examples=examples(300), deadline=None)
 @given(st.lists(messages(), max_size=12))
-def test_each_record_and_entry_ends_exactly_once(lot: list[FakeMessage]) -> None:
+def test_each_record_and_entry_has_one_outcome(batch: list[FakeMessage]) -> None:
     destinations = {"vendor": FakeDestination(), "off": FakeDestination("off")}
-    made = translator(MAPPING, SCHEMA, destinations=destinations, disabled=["off"])
-    made.learn_unknown(8, NOW_MS)
-    out = made.translate(lot)
+    translator = new_translator(MAPPING, SCHEMA, destinations=destinations, disabled=["off"])
+    translator.learn_unknown(8, NOW_MS)
+    out = translator.translate(batch)
 
-    ended: Counter[tuple[int, str]] = Counter()
+    outcomes: Counter[tuple[int, str]] = Counter()
     whole: Counter[int] = Counter(out.waiting)
     for column in out.columns.values():
         lengths = {len(getattr(column, name)) for name in column.__slots__}
         assert len(lengths) == 1
         assert column.records == sorted(column.records)
-        ended.update((index, entry.label) for index, entry in zip(column.records, column.entries, strict=True))
+        outcomes.update((index, entry.label) for index, entry in zip(column.records, column.entries, strict=True))
     for fault in out.faults:
         if fault.entry is None:
             whole[fault.record] += 1
         else:
-            ended[fault.record, fault.entry.label] += 1
-    assert all(count == 1 for count in [*ended.values(), *whole.values()])
-    assert not {index for index, _ in ended} & set(whole)
+            outcomes[fault.record, fault.entry.label] += 1
+    assert all(count == 1 for count in [*outcomes.values(), *whole.values()])
+    assert not {index for index, _ in outcomes} & set(whole)
 
     decoded = sum(out.decoded.values())
     skipped_whole = sum(count for (name, _, _), count in out.skipped.items() if not name)
-    assert len(lot) == decoded + skipped_whole + sum(whole.values())
+    assert len(batch) == decoded + skipped_whole + sum(whole.values())
     skipped = sum(count for (name, _, _), count in out.skipped.items() if name)
-    assert decoded * len(LABELS) == sum(ended.values()) + skipped
+    assert decoded * len(LABELS) == sum(outcomes.values()) + skipped
     assert out.skipped.get(("off", "shop.E", SkipReason.DISABLED), 0) == decoded
 
     assert out.waiting == sorted(out.waiting)
-    for index, message in enumerate(lot):
-        earlier = any(lot[each].topic_partition == message.topic_partition for each in out.waiting if each < index)
+    for index, message in enumerate(batch):
+        earlier = any(batch[each].topic_partition == message.topic_partition for each in out.waiting if each < index)
         assert not earlier or index in out.waiting
     assert out.missing <= {7}
 
 
 @settings(max_examples=examples(100), deadline=None)
 @given(st.lists(messages(), max_size=8))
-def test_translating_again_says_the_same(lot: list[FakeMessage]) -> None:
+def test_translating_again_gives_the_same_deliveries(batch: list[FakeMessage]) -> None:
     destinations = {"vendor": FakeDestination(), "off": FakeDestination("off")}
-    first, second = (translator(MAPPING, SCHEMA, destinations=destinations).translate(lot) for _ in range(2))
+    first, second = (new_translator(MAPPING, SCHEMA, destinations=destinations).translate(batch) for _ in range(2))
     for name, column in first.columns.items():
         assert column.identities == second.columns[name].identities
         assert column.bodies == second.columns[name].bodies

@@ -1,4 +1,4 @@
-"""One schema and one datum that mean harm, and noise that nearly means something."""
+"""An Avro bomb: a schema with a datum that costs far more than its bytes. And random schemas with nearly valid data."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from consumer.translation.avro.decoder import decode, read_schema
 
 Json = Any
 DECODED = "fine"
-"""It is read: what it holds is not told."""
+"""The outcome of a datum that is decoded."""
 
 HUGE = b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f"
-"""2^62 - 1, as Avro writes it."""
+"""2^62 - 1 as an Avro long."""
 
 LOWEST = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
-"""-2^63."""
+"""-2^63 as an Avro long."""
 
 
 @dataclass(frozen=True)
 class Bomb:
-    """One schema, one datum of its last branch (or of the only one), and what is said of them.
+    """One schema, one datum of its last or only branch, and the expected outcome.
 
     Args:
-        name: what it is.
-        schema: JSON-able, or its text.
-        said: part of what the fault says; `FINE` = it is read.
+        name: what the case is.
+        schema: the schema's JSON, or its text.
+        expected: part of the fault's detail; `DECODED` = the datum is decoded.
         datum: the bytes.
-        references: as a registry gives them.
+        references: name → schema, as a registry returns them.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Bomb:
     references: Mapping[str, Json] = field(default_factory=dict)
 
     def outcome(self) -> str:
-        """Read the schema, then the datum; return what the fault says, or `FINE`."""
+        """Read the schema, then decode the datum. Return the fault's detail, or `DECODED`."""
         texts = {name: json.dumps(each) for name, each in self.references.items()}
         read = read_schema(self.schema if isinstance(self.schema, str) else json.dumps(self.schema), texts)
         if isinstance(read, Fault):
@@ -61,7 +61,7 @@ def array(items: Json) -> Json:
 
 
 def _schema(random_: random.Random, names: list[str], depth: int) -> Json:
-    """Return a schema that may hold itself, nothing, or far too much."""
+    """Return a random schema. It may be recursive, empty or very large."""
     kind = random_.choice(("leaf", "leaf", "record", "array", "map", "union", "enum", "fixed", "name"))
     if kind == "name" and names:
         return random_.choice(names)
@@ -86,7 +86,7 @@ def _schema(random_: random.Random, names: list[str], depth: int) -> Json:
 
 
 def _datum(random_: random.Random, schema: Json, types: dict[str, Json], depth: int = 12) -> bytes:
-    """Return bytes that are nearly of this schema: in one place of ten something else stands."""
+    """Return bytes that nearly fit this schema: one value in ten is replaced."""
     if depth == 0 or random_.random() < 0.1:
         return random_.choice(
             (b"", b"\x00", b"\x01", b"\x03", b"\xff", HUGE, LOWEST, random_.randbytes(3), b"\x02" * 3000)
@@ -117,7 +117,7 @@ def _datum(random_: random.Random, schema: Json, types: dict[str, Json], depth: 
 
 
 def noise(seed: int, count: int) -> Iterator[Bomb]:
-    """Make schemas by dice, and for each bytes that are nearly of it."""
+    """Yield random schemas, each with bytes that nearly fit it."""
     dice = random.Random(seed)
     for _ in range(count):
         schema = _schema(dice, [], 5)

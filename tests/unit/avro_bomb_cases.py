@@ -1,7 +1,7 @@
-"""Schemas and bytes that would fill the memory, never end or end the process, run where that hurts nobody else.
+"""Avro bombs: schemas and bytes that could exhaust memory, never end or crash the process.
 
 `python -m tests.unit.avro_bomb_cases` reads them one after the other with little memory and little time. It prints a
-line of JSON for each as soon as it has ended: after a crash the last line tells which one was next.
+line of JSON after each: after a crash, the last line shows which one was next.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ CPU_S = 120
 
 
 def chain(count: int, last: Json) -> list[Json]:
-    """Return records that each hold the one before."""
+    """Return records that each contain the one before."""
     return [record(f"R{n}", a=f"R{n - 1}" if n else last) for n in range(count)]
 
 
 def doubling(count: int, last: Json, space: str = "") -> list[Json]:
-    """Return records that each hold the one before twice; their names stand in a namespace, `space`."""
+    """Return records that each contain the one before twice. `space` is the prefix of their names."""
     return [record(f"{space}R{n}", a=f"{space}R{n - 1}", b=f"{space}R{n - 1}") if n else last for n in range(count)]
 
 
@@ -42,18 +42,18 @@ BOMBS = (
     Bomb(
         "four hundred nested arrays", '{"type":"array","items":' * 400 + '"int"' + "}" * 400, _TOO_DEEP, b"\x02" * 401
     ),
-    Bomb("three hundred types in a row", chain(300, "int"), _TOO_DEEP, b"\x02"),
-    Bomb("ten thousand types in a row", chain(10_000, "int"), "more than 200000 named types"),
+    Bomb("a chain of three hundred types", chain(300, "int"), _TOO_DEEP, b"\x02"),
+    Bomb("a chain of ten thousand types", chain(10_000, "int"), "more than 200000 named types"),
     Bomb("a union of a hundred thousand unions", "[" + ",".join(["[]"] * 100_000) + "]", "not a valid Avro schema"),
     Bomb(
-        "a row of types that is reached step by step",
+        "a chain of types that is reached step by step",
         [f"R{n}" for n in range(49, 900, 50)],
         _TOO_DEEP,
         b"\x02",
         {f"r{n}": each for n, each in enumerate(chain(900, "int"))},
     ),
     Bomb(
-        "ten thousand references in a row",
+        "a chain of ten thousand references",
         '"R9999"',
         "too many references to put into order",
         references={f"r{n}": each for n, each in enumerate(chain(10_000, "int"))},
@@ -90,14 +90,14 @@ BOMBS = (
         {"a": record("A", a="int"), "b": record("A", a="int")},
     ),
     Bomb(
-        "a type that stands within another, met after it was spoken of",
+        "a type defined within another, after its first use",
         record("T", a="Inner", b="Outer"),
         DECODED,
         b"\x02\x04",
         {"o": record("Outer", i=record("Inner", x="int"))},
     ),
     Bomb("a name within its own", record("A", a=record("A", b="int")), "SchemaParseException"),
-    Bomb("a record that calls itself int", record("int", a="int"), DECODED, b"\x02"),
+    Bomb("a record named int", record("int", a="int"), DECODED, b"\x02"),
     # ── data without bytes ──
     Bomb("2^40 empty records in no bytes", doubling(40, record("R0")), _TOO_EMPTY),
     Bomb("2^40 nulls in no bytes", doubling(40, record("R0", a="null")), _TOO_EMPTY),
@@ -118,14 +118,12 @@ BOMBS = (
     ),
     Bomb("2^40 records of 2^62 nulls each", doubling(40, record("R0", a=array("null"))), _TOO_EMPTY, HUGE),
     Bomb("2^62 nulls", array("null"), _TOO_EMPTY, HUGE),
-    Bomb("2^63 nulls, counted below nothing", array("null"), _TOO_EMPTY, LOWEST + b"\x00"),
+    Bomb("2^63 nulls, as a negative count", array("null"), _TOO_EMPTY, LOWEST + b"\x00"),
     # ── records within themselves ──
+    Bomb("a hundred thousand nested records", record("C", c=["null", "C"]), _TOO_DEEP, b"\x02" * 100_000 + b"\x00"),
+    Bomb("nested arrays of records", record("C", c=array("C")), _TOO_DEEP, b"\x02" * 100_000 + b"\x00" * 100_001),
     Bomb(
-        "a hundred thousand records in each other", record("C", c=["null", "C"]), _TOO_DEEP, b"\x02" * 100_000 + b"\x00"
-    ),
-    Bomb("arrays in each other", record("C", c=array("C")), _TOO_DEEP, b"\x02" * 100_000 + b"\x00" * 100_001),
-    Bomb(
-        "maps in each other",
+        "nested maps of records",
         record("C", c={"type": "map", "values": "C"}),
         _TOO_DEEP,
         b"\x02\x00" * 100_000 + b"\x00" * 100_001,
@@ -142,27 +140,32 @@ BOMBS = (
     Bomb("a map with a key of a negative length", {"type": "map", "values": "int"}, _EARLY, b"\x02\x01\x02\x00"),
     Bomb("fixed of 2^62 bytes", {"type": "fixed", "name": "F", "size": 1 << 62}, _EARLY, b"abc"),
     Bomb("fixed of a negative size", {"type": "fixed", "name": "F", "size": -5}, _EARLY, b"abc"),
-    Bomb("fixed of a size in words", {"type": "fixed", "name": "F", "size": "many"}, "does not fit the schema", b"abc"),
+    Bomb(
+        "fixed of a size that is text",
+        {"type": "fixed", "name": "F", "size": "many"},
+        "does not fit the schema",
+        b"abc",
+    ),
     Bomb("a symbol before the first", {"type": "enum", "name": "E", "symbols": ["A", "B"]}, "symbol", b"\x01"),
     Bomb("a number of five thousand bytes", array("long"), _EARLY, b"\xff" * 5000),
 )
 
 
 def main() -> None:
-    """Read all of them; then noise, from the seed and as often as the command line says."""
+    """Run all cases, then random ones: their seed and number are the arguments of the command line."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     for bomb in BOMBS:
         print(json.dumps({"name": bomb.name, "outcome": bomb.outcome()}), flush=True)
     outcomes = [bomb.outcome() for bomb in noise(int(sys.argv[1]), int(sys.argv[2]))]
-    counted = {"fine": outcomes.count(DECODED), "faults": len(outcomes) - outcomes.count(DECODED)}
+    counted = {"decoded": outcomes.count(DECODED), "faults": len(outcomes) - outcomes.count(DECODED)}
     print(json.dumps({"name": "noise", "outcome": counted, "peak": _peak_bytes()}), flush=True)
 
 
 def _peak_bytes() -> int:
-    """Return the most that this process held at any time; `ru_maxrss` begins with what its parent held."""
-    said = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(said["VmHWM"].split()[0]) * 1024
+    """Return this process's peak memory. `ru_maxrss` would begin with its parent's."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) * 1024
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An event, its schema and its records, for tests of the translator."""
+"""An order event with its schema and its messages, for tests of the translator."""
 
 from __future__ import annotations
 

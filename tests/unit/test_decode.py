@@ -1,4 +1,4 @@
-"""Bytes to normalised values: every Avro type, and every way in which bytes can be wrong."""
+"""Decoding to normalised values: every Avro type, references, unions, names of records."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from consumer.translation.avro.named_record import AvroRecord
 from tests.unit.translator_harness import Json, encode, record, writer_schema
 
 
-def logical(kind: str, means: str, /, **more: Json) -> dict[str, Json]:
-    return {"type": kind, "logicalType": means, **more}
+def logical(kind: str, logical_type: str, /, **more: Json) -> dict[str, Json]:
+    return {"type": kind, "logicalType": logical_type, **more}
 
 
 UUID16 = bytes.fromhex("0b7c0b0e9c7e4a5e8a3f2c2d4f8e1a11")
 MS = 1_790_000_000_123
 
-# (schema, what is written under the underlying type, what is read)
+# (schema, base type it is written with, value written, value decoded)
 TYPES: list[tuple[Json, Json, Json, Json]] = [
     ("null", "null", None, None),
     ("boolean", "boolean", True, True),
@@ -55,9 +55,9 @@ TYPES: list[tuple[Json, Json, Json, Json]] = [
 ]
 
 
-@pytest.mark.parametrize(("schema", "under", "value", "expected"), TYPES, ids=[str(n) for n in range(len(TYPES))])
-def test_every_type_becomes_its_normal_value(schema: Json, under: Json, value: Json, expected: Json) -> None:
-    plain = under if under is not None else schema
+@pytest.mark.parametrize(("schema", "base", "value", "expected"), TYPES, ids=[str(n) for n in range(len(TYPES))])
+def test_avro_type_becomes_normalised_value(schema: Json, base: Json, value: Json, expected: Json) -> None:
+    plain = base if base is not None else schema
     if isinstance(plain, str) and plain.startswith("F") and plain[1:].isdigit():
         plain = {"type": "fixed", "name": "F", "size": int(plain[1:])}
     datum = encode(record("R", v=plain), {"v": value})
@@ -68,23 +68,23 @@ def test_every_type_becomes_its_normal_value(schema: Json, under: Json, value: J
 
 
 @pytest.mark.parametrize(
-    ("schema", "under", "value"),
+    ("schema", "base", "value"),
     [
         (logical("bytes", "decimal", precision=0, scale=0), "bytes", b"\x01"),
         (logical("bytes", "decimal", precision=2, scale=3), "bytes", b"\x01"),
         (logical("bytes", "decimal"), "bytes", b"\x01"),
         (logical("string", "decimal", precision=2), "string", "x"),
         (logical("long", "date"), "long", 5),
-        (logical("int", "unheard-of"), "int", 5),
+        (logical("int", "unknown"), "int", 5),
     ],
-    ids=["no precision", "scale over precision", "nothing said", "decimal text", "long date", "unheard of"],
+    ids=["no precision", "scale over precision", "no parameters", "decimal text", "long date", "unknown"],
 )
-def test_a_logical_type_that_is_invalid_is_ignored(schema: Json, under: str, value: Json) -> None:
-    assert decode(writer_schema(schema).branches[0], encode(under, value), 0) == value
+def test_invalid_logical_type_is_ignored(schema: Json, base: str, value: Json) -> None:
+    assert decode(writer_schema(schema).branches[0], encode(base, value), 0) == value
 
 
 @pytest.mark.parametrize(
-    ("schema", "under", "value"),
+    ("schema", "base", "value"),
     [
         (logical("long", "timestamp-millis"), "long", 2**63 - 1),
         (logical("long", "local-timestamp-micros"), "long", 2**62),
@@ -95,26 +95,26 @@ def test_a_logical_type_that_is_invalid_is_ignored(schema: Json, under: str, val
     ],
     ids=["ms", "local us", "date", "time ms", "time us", "decimal"],
 )
-def test_a_value_outside_its_logical_type_is_undecodable(schema: Json, under: str, value: Json) -> None:
-    result = decode(writer_schema(schema).branches[0], encode(under, value), 0)
+def test_value_outside_its_logical_type_is_undecodable(schema: Json, base: str, value: Json) -> None:
+    result = decode(writer_schema(schema).branches[0], encode(base, value), 0)
     assert isinstance(result, Fault)
     assert result.cause is DeadLetterCause.UNDECODABLE
 
 
 @pytest.mark.parametrize("count", [-(2**63), 2**63 - 1])
-def test_every_count_of_nanoseconds_is_an_instant_that_can_be_said(count: int) -> None:
+def test_any_nanosecond_timestamp_has_iso_text(count: int) -> None:
     instant = decode(writer_schema(logical("long", "timestamp-nanos")).branches[0], encode("long", count), 0)
     assert isinstance(instant, Instant)
     assert instant.iso().endswith("Z")
 
 
-def test_a_record_that_contains_itself_is_read_to_its_end() -> None:
+def test_recursive_record_is_decoded() -> None:
     node = record("Node", name="string", children={"type": "array", "items": "Node"})
     tree = {"name": "a", "children": [{"name": "b", "children": []}, {"name": "c", "children": []}]}
     assert decode(writer_schema(node).branches[0], encode(node, tree), 0) == tree
 
 
-def test_types_of_other_schemas_are_found_in_whatever_order_they_are_given() -> None:
+def test_references_are_found_in_any_order() -> None:
     outer = record("shop.Outer", inner="shop.Inner")
     inner = record("shop.Inner", leaf="shop.Leaf")
     leaf = {"type": "enum", "name": "shop.Leaf", "symbols": ["X"]}
@@ -124,13 +124,13 @@ def test_types_of_other_schemas_are_found_in_whatever_order_they_are_given() -> 
         assert decode(writer_schema(outer, references).branches[0], encode(whole, value), 0) == value
 
 
-def test_a_type_within_a_type_is_that_type_and_keeps_its_meaning() -> None:
+def test_type_wrapped_in_type_keeps_its_logical_type() -> None:
     wrapped = record("R", at={"type": logical("long", "timestamp-millis")}, either={"type": ["null", "string"]})
     datum = encode(record("R", at="long", either=["null", "string"]), {"at": 1000, "either": "x"})
     assert decode(writer_schema(wrapped).branches[0], datum, 0) == {"at": Instant(1_000_000_000), "either": "x"}
 
 
-def test_a_type_may_be_named_within_braces() -> None:
+def test_named_type_in_braces_is_resolved() -> None:
     leaf = {"type": "enum", "name": "Leaf", "symbols": ["X"]}
     tree = record("Tree", a=leaf, b={"type": "Leaf"}, c=["null", {"type": "Tree"}])
     value = {"a": "X", "b": "X", "c": {"a": "X", "b": "X", "c": None}}
@@ -140,20 +140,20 @@ def test_a_type_may_be_named_within_braces() -> None:
     )
 
 
-def test_a_type_given_under_two_names_is_one_type() -> None:
+def test_same_type_under_two_references_is_accepted() -> None:
     inner = record("shop.Inner", a="int")
     branch = writer_schema(record("R", v="shop.Inner"), {"any": inner, "shop.Inner": inner}).branches[0]
     assert decode(branch, b"\x02", 0) == {"v": {"a": 1}}
 
 
-def test_a_schema_that_only_names_a_referenced_type_is_that_type() -> None:
+def test_schema_that_is_only_a_name_is_the_referenced_type() -> None:
     inner = record("shop.Inner", a="int")
     branch = writer_schema("shop.Inner", {"i": inner}).branches[0]
     assert (branch.name, branch.is_record) == ("shop.Inner", True)
     assert decode(branch, encode(inner, {"a": 1}), 0) == {"a": 1}
 
 
-def test_a_top_level_union_tells_its_branch_before_decoding() -> None:
+def test_top_level_union_names_branch_without_decoding() -> None:
     union = ["null", record("shop.A", a="int"), record("shop.B", b="string"), "string"]
     schema = writer_schema(union)
     assert [branch.name for branch in schema.branches] == ["null", "shop.A", "shop.B", "string"]
@@ -163,7 +163,7 @@ def test_a_top_level_union_tells_its_branch_before_decoding() -> None:
     assert decode(schema.branches[found[0]], value, found[1]) == {"b": "x"}
 
 
-def test_a_record_knows_its_name_only_where_somebody_asks() -> None:
+def test_record_has_its_name_only_if_requested() -> None:
     union = record("R", v=[record("shop.A", a="int"), record("shop.B", a="int")])
     branch = writer_schema(union, named=("shop.B",)).branches[0]
     plain, named = (decode(branch, encode(union, {"v": (name, {"a": 1})}), 0) for name in ("shop.A", "shop.B"))

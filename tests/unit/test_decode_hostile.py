@@ -1,4 +1,4 @@
-"""Bytes and schemas that would hurt: endless, too deep, damaged, without sense."""
+"""Decoding of unsafe input: endless, too deep, damaged or invalid bytes and schemas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from consumer.translation.avro.decoder import decode, read_schema
 from tests.unit.translator_harness import Json, encode, record, writer_schema
 
 
-def test_a_chain_of_records_that_would_end_the_process_is_undecodable() -> None:
+def test_deeply_nested_record_is_undecodable() -> None:
+    """The reader of fastavro would end the process with a segmentation fault."""
     chain = writer_schema(record("Chain", next=["null", "Chain"])).branches[0]
     result = decode(chain, b"\x02" * 200_000 + b"\x00", 0)
     assert result == Fault(
@@ -20,31 +21,32 @@ def test_a_chain_of_records_that_would_end_the_process_is_undecodable() -> None:
     )
 
 
-def test_a_record_that_can_have_no_end_is_undecodable() -> None:
+def test_record_that_contains_only_itself_is_undecodable() -> None:
     endless = writer_schema(record("Endless", next="Endless")).branches[0]
     assert isinstance(decode(endless, b"", 0), Fault)
 
 
 @pytest.mark.parametrize("items", ["null", record("Empty"), {"type": "fixed", "name": "Zero", "size": 0}])
-def test_an_array_that_claims_endless_items_without_bytes_is_undecodable(items: Json) -> None:
-    hostile = writer_schema({"type": "array", "items": items}).branches[0]
-    result = decode(hostile, b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f", 0)
+def test_endless_array_of_items_without_bytes_is_undecodable(items: Json) -> None:
+    unsafe = writer_schema({"type": "array", "items": items}).branches[0]
+    result = decode(unsafe, b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f", 0)
     assert isinstance(result, Fault)
     assert "values that take no bytes" in result.detail
 
 
-def test_an_array_of_nulls_within_reason_is_read() -> None:
+def test_short_array_of_nulls_is_decoded() -> None:
     schema = {"type": "array", "items": "null"}
     assert decode(writer_schema(schema).branches[0], encode(schema, [None] * 3), 0) == [None] * 3
 
 
-def test_references_that_miss_a_type_are_a_fault() -> None:
+def test_undefined_type_in_reference_is_a_fault() -> None:
     result = read_schema('"shop.A"', {"a": json.dumps(record("shop.A", b="shop.B"))})
     assert isinstance(result, Fault)
     assert "a type that is not defined" in result.detail
 
 
-def test_the_guard_reads_every_type_and_lets_good_data_pass() -> None:
+def test_datum_check_accepts_valid_data_of_every_type() -> None:
+    """It also refuses every truncated copy of them."""
     schema = record(
         "All",
         a="boolean",
@@ -78,19 +80,19 @@ def test_the_guard_reads_every_type_and_lets_good_data_pass() -> None:
     assert decode(branch, datum, 0) == value
     for end in range(len(datum)):
         assert isinstance(decode(branch, datum[:end], 0), Fault)
-    blocks = b"\x01\x02\x04"  # two bytes' worth of one item, as writers that know sizes put it
+    blocks = b"\x01\x02\x04"  # one item in two bytes, with a negative count and its size
     assert decode(writer_schema({"type": "array", "items": "int"}).branches[0], blocks + b"\x00", 0) == [2]
-    guarded = writer_schema(record("G", n={"type": "array", "items": "int"}, me=["null", "G"])).branches[0]
-    assert decode(guarded, blocks + b"\x00\x00", 0) == {"n": [2], "me": None}
+    checked = writer_schema(record("G", n={"type": "array", "items": "int"}, me=["null", "G"])).branches[0]
+    assert decode(checked, blocks + b"\x00\x00", 0) == {"n": [2], "me": None}
 
 
-def test_a_branch_that_the_union_does_not_have_is_undecodable() -> None:
+def test_branch_number_outside_the_union_is_undecodable() -> None:
     schema = writer_schema(["null", record("shop.A", a="int")])
     for value in (b"\x04", b"\x01", b"", b"\xff" * 20):
         assert isinstance(schema.branch(value, 0), Fault)
 
 
-def test_a_branch_or_symbol_that_is_not_there_is_undecodable_under_guard_too() -> None:
+def test_checked_datum_with_unknown_branch_or_symbol_is_undecodable() -> None:
     schema = record("G", e={"type": "enum", "name": "E", "symbols": ["A"]}, me=["null", "G"])
     branch = writer_schema(schema).branches[0]
     assert branch.checker is not None
@@ -101,14 +103,15 @@ def test_a_branch_or_symbol_that_is_not_there_is_undecodable_under_guard_too() -
         assert "a branch or symbol that the schema does not have" in result.detail
 
 
-def test_a_type_spoken_of_twice_needs_no_guard_and_one_that_holds_itself_does() -> None:
+def test_only_recursive_type_has_a_checker() -> None:
+    """A type that is only used several times has none."""
     place = record("Place", city="string")
     assert writer_schema(record("R", a=place, b="Place", c="Place")).branches[0].checker is None
     assert writer_schema(record("R", a=place, b="Place", c=["null", "R"])).branches[0].checker is not None
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "reason"),
     [
         (lambda datum: datum[:-1], "ends too early"),
         (lambda datum: datum + b"\x00", "left over"),
@@ -119,17 +122,17 @@ def test_a_type_spoken_of_twice_needs_no_guard_and_one_that_holds_itself_does() 
     ],
     ids=["cut", "longer", "empty", "not text", "huge length", "no such symbol"],
 )
-def test_damaged_bytes_are_undecodable_and_the_fault_says_how(damage: Callable[[bytes], bytes], said: str) -> None:
+def test_damaged_bytes_are_undecodable_with_the_reason(damage: Callable[[bytes], bytes], reason: str) -> None:
     schema = record("R", s="string", e={"type": "enum", "name": "E", "symbols": ["A"]})
     result = decode(writer_schema(schema).branches[0], damage(encode(schema, {"s": "secret", "e": "A"})), 0)
     assert isinstance(result, Fault)
     assert result.cause is DeadLetterCause.UNDECODABLE
-    assert said in result.detail
+    assert reason in result.detail
     assert "secret" not in result.detail
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
         ("{", "not JSON"),
         ('"shop.Missing"', "a type that is not defined"),
@@ -139,19 +142,19 @@ def test_damaged_bytes_are_undecodable_and_the_fault_says_how(damage: Callable[[
     ],
     ids=["cut", "missing", "number", "no fields", "deep"],
 )
-def test_a_schema_that_cannot_be_used_is_a_fault(text: str, said: str) -> None:
+def test_unusable_schema_is_a_fault(text: str, reason: str) -> None:
     result = read_schema(text, {})
     assert isinstance(result, Fault)
-    assert said in result.detail
+    assert reason in result.detail
 
 
 @pytest.mark.parametrize("size", [1 << 63, 1 << 70])
-def test_a_schema_of_a_size_no_machine_has_makes_its_records_undecodable(size: int) -> None:
+def test_fixed_of_impossible_size_is_undecodable(size: int) -> None:
     schema = writer_schema({"type": "fixed", "name": "F", "size": size})
     result = decode(schema.branches[0], b"abc", 0)
     assert result == Fault(DeadLetterCause.UNDECODABLE, "the value cannot be decoded: a length in it is impossible")
 
 
-def test_a_default_that_does_not_fit_its_type_does_not_matter_to_what_was_written() -> None:
+def test_invalid_default_does_not_prevent_decoding() -> None:
     schema = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int", "default": "sloppy"}]}
     assert decode(writer_schema(schema).branches[0], b"\x02", 0) == {"a": 1}

@@ -1,4 +1,4 @@
-"""A delivery's identity: golden vectors, because a change of one bit makes duplicates of everything."""
+"""A delivery's identity, as golden vectors: a change of one bit would duplicate every delivery."""
 
 from __future__ import annotations
 
@@ -9,44 +9,45 @@ import pytest
 from consumer.model.values import Instant, Value
 from consumer.translation import delivery_id
 
-BEGUN = ("com.acme.shop.OrderPlaced", "customerio", "track:Order Completed")
+ENTRY = ("com.acme.shop.OrderPlaced", "customerio", "track:Order Completed")
 
 
-def test_golden_vector_of_an_event_with_an_id_of_its_own() -> None:
+def test_golden_vector_of_event_with_own_id() -> None:
     assert (
-        delivery_id.digest(delivery_id.entry_hash(*BEGUN), delivery_id.own_id("e-1")).hex()
+        delivery_id.digest(delivery_id.entry_hash(*ENTRY), delivery_id.own_id("e-1")).hex()
         == "44b84de741c0b11e97b35750b40893b9"
     )
 
 
-def test_golden_vector_of_an_event_known_by_its_place() -> None:
-    who = delivery_id.position(delivery_id.partition_prefix("shop.orders", 3), 41)
-    assert delivery_id.digest(delivery_id.entry_hash(*BEGUN), who).hex() == "d154e376c4d641bc238a8e47d27cd159"
+def test_golden_vector_of_event_without_own_id() -> None:
+    """Its topic, partition and offset identify it."""
+    event = delivery_id.position(delivery_id.partition_prefix("shop.orders", 3), 41)
+    assert delivery_id.digest(delivery_id.entry_hash(*ENTRY), event).hex() == "d154e376c4d641bc238a8e47d27cd159"
 
 
-def test_golden_vector_of_an_element() -> None:
+def test_golden_vector_of_element() -> None:
     assert (
-        delivery_id.digest(delivery_id.entry_hash(*BEGUN), delivery_id.own_id("e-1"), "line-2").hex()
+        delivery_id.digest(delivery_id.entry_hash(*ENTRY), delivery_id.own_id("e-1"), "line-2").hex()
         == "f3eb9dc4e01761efba06336f564433ac"
     )
 
 
-def test_golden_vector_of_a_record_that_could_not_be_decoded() -> None:
-    who = delivery_id.position(delivery_id.partition_prefix("shop.orders", 3), 41)
-    assert delivery_id.digest(delivery_id.entry_hash("", "", ""), who).hex() == "b880da2510a3359af8d3fb6d67c60654"
+def test_golden_vector_of_undecodable_record() -> None:
+    event = delivery_id.position(delivery_id.partition_prefix("shop.orders", 3), 41)
+    assert delivery_id.digest(delivery_id.entry_hash("", "", ""), event).hex() == "b880da2510a3359af8d3fb6d67c60654"
 
 
-def test_no_two_ways_of_cutting_the_same_text_into_parts_are_one() -> None:
-    begun = delivery_id.entry_hash("a", "b", "c")
+def test_different_parts_of_the_same_text_have_different_digests() -> None:
+    entry = delivery_id.entry_hash("a", "b", "c")
     digests = {
         delivery_id.digest(delivery_id.entry_hash("ab", "", "c"), delivery_id.own_id("x")),
-        delivery_id.digest(begun, delivery_id.own_id("x")),
-        delivery_id.digest(begun, delivery_id.own_id("x"), ""),
-        delivery_id.digest(begun, delivery_id.own_id("x"), "y"),
-        delivery_id.digest(begun, delivery_id.own_id("xy")),
-        delivery_id.digest(begun, delivery_id.position(delivery_id.partition_prefix("x", 0), 0)),
-        delivery_id.digest(begun, delivery_id.position(delivery_id.partition_prefix("x", 0), 1)),
-        delivery_id.digest(begun, delivery_id.position(delivery_id.partition_prefix("x", 1), 0)),
+        delivery_id.digest(entry, delivery_id.own_id("x")),
+        delivery_id.digest(entry, delivery_id.own_id("x"), ""),
+        delivery_id.digest(entry, delivery_id.own_id("x"), "y"),
+        delivery_id.digest(entry, delivery_id.own_id("xy")),
+        delivery_id.digest(entry, delivery_id.position(delivery_id.partition_prefix("x", 0), 0)),
+        delivery_id.digest(entry, delivery_id.position(delivery_id.partition_prefix("x", 0), 1)),
+        delivery_id.digest(entry, delivery_id.position(delivery_id.partition_prefix("x", 1), 0)),
     }
     assert len(digests) == 8
 
@@ -71,5 +72,6 @@ def test_no_two_ways_of_cutting_the_same_text_into_parts_are_one() -> None:
         (Decimal("1E+100000"), None),
     ],
 )
-def test_an_id_is_text_or_becomes_it_in_one_way_only(value: Value, text: str | None) -> None:
+def test_id_has_one_text_form(value: Value, text: str | None) -> None:
+    """Equal numbers have equal texts; other types have none."""
     assert delivery_id.id_text(value) == text

@@ -21,7 +21,7 @@ from tests.unit.translator_harness import (
     FakeMessage,
     load_valid,
     mapping_with,
-    translator,
+    new_translator,
 )
 
 HOUR_MS = 3_600_000
@@ -33,7 +33,7 @@ CUSTOMERIO = "  customerio:\n    url: https://cdp.customer.io/v1\n    api_key: $
 
 def dry(text: str, vendor: FakeDestination | None = None) -> DryRun:
     told = vendor if vendor is not None else FakeDestination()
-    made = translator(text, SCHEMA, destinations={"vendor": told})
+    made = new_translator(text, SCHEMA, destinations={"vendor": told})
     return DryRun(made, {"vendor": told}, {"vendor": URL}, lambda: NOW_MS)
 
 

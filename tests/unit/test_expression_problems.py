@@ -1,4 +1,4 @@
-"""What is said of an expression that cannot be compiled, and how times are read."""
+"""Problems of expressions that cannot be compiled, with position and hint; and the parsing of timestamps."""
 
 from __future__ import annotations
 
@@ -35,21 +35,56 @@ PROBLEMS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "at", "said"), PROBLEMS, ids=[text[:20] or "empty" for text, _, _ in PROBLEMS])
-def test_an_expression_that_cannot_be_compiled_says_where_and_why(text: str, at: int, said: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "position", "message"), PROBLEMS, ids=[text[:20] or "empty" for text, _, _ in PROBLEMS]
+)
+def test_invalid_expression_has_message_and_position(text: str, position: int, message: str) -> None:
     problem = compile_expression(text)
     assert isinstance(problem, Problem)
-    assert said in problem.message
-    assert problem.position == at
+    assert message in problem.message
+    assert problem.position == position
 
 
-def test_an_unknown_function_is_told_its_nearest_name() -> None:
+def test_misspelt_function_has_nearest_name_as_hint() -> None:
     problem = compile_expression("cent(total)")
     assert isinstance(problem, Problem)
     assert "`cents`" in problem.hint
 
 
-def test_an_expression_knows_which_records_it_asks_about() -> None:
+def test_unknown_function_without_a_near_name_lists_all() -> None:
+    problem = compile_expression("upper(name)")
+    assert isinstance(problem, Problem)
+    assert problem.message == "calls the unknown function upper()"
+    assert problem.hint.startswith("known here: `abs`, `avg`, ")
+    for name in ("`cents`", "`concat`", "`if`", "`to_string`"):
+        assert name in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("a = b", "is not JMESPath: unexpected character `=`", "did you mean `==`?"),
+        ("a =", "is not JMESPath: unexpected character `=`", "did you mean `==`?"),
+        ("a > 100", "is not JMESPath at `100`", "write a number in backticks: `100`"),
+        ("a[?b > -1.5]", "is not JMESPath at `-1.5]`", "write a number in backticks: `-1.5`"),
+        ("a and b", "is not JMESPath at `and b`", "did you mean `&&`?"),
+        ("a or b", "is not JMESPath at `or b`", "did you mean `||`?"),
+        ("a & b", "is not JMESPath at `& b`", "did you mean `&&`?"),
+        ("user-id", "is not JMESPath: unexpected character `-`", '"double quotes"'),
+        ("a + b", "is not JMESPath: unexpected character `+`", "JMESPath has no arithmetic"),
+        ("a # b", "is not JMESPath: unexpected character `#`", "'single quotes'"),
+        ("a ==", "is incomplete JMESPath", "finish the expression"),
+        ("a == 'b", "a quote or backtick is not closed", "close it"),
+    ],
+)
+def test_frequent_mistake_has_a_hint(text: str, message: str, hint: str) -> None:
+    problem = compile_expression(text)
+    assert isinstance(problem, Problem)
+    assert message in problem.message
+    assert hint in problem.hint
+
+
+def test_expression_lists_the_record_types_it_tests_for() -> None:
     expression = compile_expression("is(a, 'shop.A') || b[?is(@, 'shop.B')]")
     assert isinstance(expression, Expression)
     assert expression.tested_types == {"shop.A", "shop.B"}
@@ -71,10 +106,10 @@ def test_an_expression_knows_which_records_it_asks_about() -> None:
         ("١٩٧٠-01-01T00:00:00Z", None),
     ],
 )
-def test_a_time_is_read_exactly_or_not_at_all(text: str, nanos: int | None) -> None:
+def test_timestamp_text_is_parsed_exactly_or_refused(text: str, nanos: int | None) -> None:
     assert parse_instant(text) == nanos
 
 
-def test_epoch_milliseconds_far_from_any_calendar_are_no_time() -> None:
+def test_epoch_milliseconds_outside_the_calendar_are_refused() -> None:
     assert parse_instant(253_402_300_800_000) is None
     assert parse_instant(-62_135_596_800_001) is None

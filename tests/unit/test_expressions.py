@@ -1,4 +1,4 @@
-"""JMESPath over exact numbers and times, and what is said of an expression that has no value."""
+"""JMESPath with exact numbers and times, and the reasons of expressions without a result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVENT: Value = {
     "nan": float("nan"),
     "at": Instant(1_000_000_000),
     "raw": b"\x00",
-    "who": AvroRecord({"id": "c"}, "shop.Known"),
+    "customer": AvroRecord({"id": "c"}, "shop.Known"),
     "items": [
         {"n": "a", "p": Decimal("1.50"), "at": Instant(2)},
         {"n": "b", "p": 2, "at": Instant(1)},
@@ -43,11 +43,11 @@ def value_of(text: str, event: Value = EVENT, message: FakeMessage | None = None
 
 CASES: list[tuple[str, Value]] = [
     ("status", "PAID"),
-    ("who.id", "c"),
-    ("who.id.deeper.still", None),
+    ("customer.id", "c"),
+    ("customer.id.deeper.still", None),
     ("status.length", None),
     ("@", EVENT),
-    ("who.id.x", None),
+    ("customer.id.x", None),
     ("none.id.x", None),
     ("@.status", "PAID"),
     ('"status"', "PAID"),
@@ -132,11 +132,11 @@ CASES: list[tuple[str, Value]] = [
     ("type(at)", "time"),
     ("type(total)", "number"),
     ("type(raw)", "bytes"),
-    ("keys(who)", ["id"]),
+    ("keys(customer)", ["id"]),
     ("reverse(status)", "DIAP"),
     ("starts_with(status, 'P')", True),
-    ("merge(who, {a: zero})", {"id": "c", "a": 0}),
-    # our own
+    ("merge(customer, {a: zero})", {"id": "c", "a": 0}),
+    # our own functions
     ("if(status == 'PAID', 'yes', 'no')", "yes"),
     ("if(none, 'yes', 'no')", "no"),
     ("if(status == 'OPEN', 'yes')", None),
@@ -153,24 +153,24 @@ CASES: list[tuple[str, Value]] = [
     ("time(`1000`)", Instant(1_000_000_000)),
     ("time(at)", Instant(1_000_000_000)),
     ("time(none)", None),
-    ("is(who, 'shop.Known')", True),
-    ("is(who, 'shop.Other')", False),
+    ("is(customer, 'shop.Known')", True),
+    ("is(customer, 'shop.Other')", False),
     ("is(items, 'shop.Known')", False),
     ("items[0] | event().status", "PAID"),
 ]
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES, ids=[text for text, _ in CASES])
-def test_an_expression_has_the_value_that_jmespath_gives_it_but_exactly(text: str, expected: Value) -> None:
+def test_expression_has_exact_jmespath_result(text: str, expected: Value) -> None:
     found = value_of(text)
     assert found == expected
     assert type(found) is type(expected)
 
 
-def test_a_record_is_seen_through_meta_and_header() -> None:
+def test_meta_and_header_read_the_record() -> None:
     message = FakeMessage(b"", 41, ("shop.orders", 3), b"k1", [("h", b"old"), ("h", b"new"), ("null", None)], 1000)
-    said = "[meta('topic'), meta('partition'), meta('offset'), meta('timestamp'), meta('key'), header('h')]"
-    assert value_of(said, EVENT, message) == ["shop.orders", 3, 41, Instant(1_000_000_000), "k1", "new"]
+    text = "[meta('topic'), meta('partition'), meta('offset'), meta('timestamp'), meta('key'), header('h')]"
+    assert value_of(text, EVENT, message) == ["shop.orders", 3, 41, Instant(1_000_000_000), "k1", "new"]
     assert value_of("[header('null'), header('absent')]", EVENT, message) == [None, None]
     assert value_of("meta('key')", EVENT, FakeMessage(b"", key_bytes=None)) is None
 
@@ -196,20 +196,21 @@ UNMAPPABLE = [
 ]
 
 
-@pytest.mark.parametrize(("text", "said"), UNMAPPABLE, ids=[text for text, _ in UNMAPPABLE])
-def test_an_expression_without_a_value_says_which_function_and_no_value(text: str, said: str) -> None:
+@pytest.mark.parametrize(("text", "reason"), UNMAPPABLE, ids=[text for text, _ in UNMAPPABLE])
+def test_unmappable_reason_names_function_but_no_value(text: str, reason: str) -> None:
     with pytest.raises(UnmappableError) as caught:
         value_of(text)
-    assert said in caught.value.reason
+    assert reason in caught.value.reason
     assert "PAID" not in caught.value.reason
 
 
-def test_bytes_that_are_no_text_are_no_header_and_no_key() -> None:
+def test_header_or_key_that_is_not_utf8_is_unmappable() -> None:
     message = FakeMessage(b"", key_bytes=b"\xff", header_list=[("h", b"\xff")])
     for text in ("header('h')", "meta('key')"):
         with pytest.raises(UnmappableError, match="not UTF-8"):
             value_of(text, EVENT, message)
 
 
-def test_one_expression_does_not_change_what_another_of_the_same_text_means() -> None:
+def test_cached_literal_keeps_its_exact_value() -> None:
+    """The library caches syntax trees by text."""
     assert value_of("`1.5`") == value_of("`1.5`") == Decimal("1.5")

@@ -1,4 +1,4 @@
-"""Values that would cost a process its memory or its stack make an expression unmappable, or null."""
+"""Values that would exhaust memory or stack make an expression unmappable or null."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def nested(levels: int) -> Value:
 
 
 def value_of(text: str, event: Value) -> Value:
-    made = compile_expression(text)
-    assert isinstance(made, Expression)
-    return made.evaluate(event, Scope(FakeMessage(b""), event))
+    compiled = compile_expression(text)
+    assert isinstance(compiled, Expression)
+    return compiled.evaluate(event, Scope(FakeMessage(b""), event))
 
 
 @pytest.mark.parametrize(
-    ("text", "event", "said"),
+    ("text", "event", "reason"),
     [
         ("to_string(@)", 1 << 100_000, "a number has too many digits"),
         ("to_string(@)", Decimal("1e999999"), "a number is not finite, or has too many digits"),
@@ -35,20 +35,20 @@ def value_of(text: str, event: Value) -> Value:
     ],
     ids=["a whole number", "a fraction", "a sum", "a list"],
 )
-def test_what_is_too_large_to_say_is_unmappable(text: str, event: Value, said: str) -> None:
+def test_too_large_value_is_unmappable(text: str, event: Value, reason: str) -> None:
     with pytest.raises(UnmappableError) as caught:
         value_of(text, event)
-    assert said in caught.value.reason
+    assert reason in caught.value.reason
 
 
 @pytest.mark.parametrize("text", ["1e999999999", "1e-999999999", "9" * 2000])
-def test_a_text_that_holds_a_number_of_too_many_digits_holds_none(text: str) -> None:
+def test_text_with_too_many_digits_is_not_a_number(text: str) -> None:
     assert value_of(f"to_number('{text}')", None) is None
 
 
 @pytest.mark.parametrize("text", ["a", "a.b", "a.b.c"])
 @pytest.mark.parametrize("event", [None, "text", 5, [1], {"a": "text"}, {"a": {"b": 5}}, {"a": {"b": {"c": 1}}}])
-def test_a_path_ends_in_what_stands_there_and_through_what_is_no_object_in_null(text: str, event: Value) -> None:
+def test_path_through_a_non_object_is_null(text: str, event: Value) -> None:
     expected = event
     for name in text.split("."):
         expected = expected.get(name) if isinstance(expected, dict) else None
@@ -71,5 +71,5 @@ def test_a_path_ends_in_what_stands_there_and_through_what_is_no_object_in_null(
         (len, "expression"),
     ],
 )
-def test_every_value_has_a_name_for_its_kind(value: object, name: str) -> None:
+def test_every_value_has_a_type_name(value: object, name: str) -> None:
     assert type_name(value) == name

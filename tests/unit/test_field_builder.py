@@ -1,4 +1,4 @@
-"""A delivery's fields out of an event: nothing to say says nothing, and a fault names its field."""
+"""A delivery's fields: nulls are left out, and a failure names its field."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tests.unit.translator_harness import FakeMessage
 
 
 def expression(text: str) -> Expression:
-    made = compile_expression(text)
-    assert isinstance(made, Expression)
-    return made
+    compiled = compile_expression(text)
+    assert isinstance(compiled, Expression)
+    return compiled
 
 
-def made(making: EachField | ObjectField, event: Value) -> Value:
-    return compile_field(making)(event, Scope(FakeMessage(b""), event))
+def built(source: EachField | ObjectField, event: Value) -> Value:
+    return compile_field(source)(event, Scope(FakeMessage(b""), event))
 
 
-def test_a_list_that_is_not_there_is_left_out_and_an_empty_one_is_said() -> None:
+def test_null_list_is_left_out_and_empty_list_is_sent() -> None:
     products = ObjectField({"products": EachField(expression("items"), ObjectField({"n": expression("n")}))})
-    assert made(products, {"items": None}) is None
-    assert made(products, {"items": []}) == {"products": []}
+    assert built(products, {"items": None}) is None
+    assert built(products, {"items": []}) == {"products": []}
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,12 @@ def test_a_list_that_is_not_there_is_left_out_and_an_empty_one_is_said() -> None
         ([[None], None, "x"], [[], "x"]),
     ],
 )
-def test_null_and_absent_are_the_same_at_every_depth(value: dict[str, Value] | list[Value], expected: Value) -> None:
+def test_nulls_are_removed_at_every_depth(value: dict[str, Value] | list[Value], expected: Value) -> None:
     assert without_nulls(value) == expected
 
 
-def test_blame_finds_the_field_within_objects_and_is_general_where_none_is_to_blame() -> None:
+def test_failure_names_the_inner_field_that_raises() -> None:
+    """If no field raises again, only `fields` is named."""
     wrong = ObjectField(
         {
             "first": ObjectField({"fine": ConstantField(1)}),

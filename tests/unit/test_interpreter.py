@@ -1,4 +1,4 @@
-"""The interpreter by itself: where it runs what nested functions mostly run, it comes to the same."""
+"""The interpreter by itself gives the same results as compiled expressions."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def interpreted(text: str, event: Value = EVENT) -> Value:
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES, ids=[text for text, _ in CASES])
-def test_the_interpreter_gives_every_value_that_nested_functions_give(text: str, expected: Value) -> None:
+def test_interpreter_gives_the_compiled_result(text: str, expected: Value) -> None:
     found = interpreted(text)
     assert found == expected
     assert type(found) is type(expected)
 
 
-@pytest.mark.parametrize(("text", "said"), UNMAPPABLE, ids=[text for text, _ in UNMAPPABLE])
-def test_the_interpreter_refuses_what_nested_functions_refuse(text: str, said: str) -> None:
+@pytest.mark.parametrize(("text", "reason"), UNMAPPABLE, ids=[text for text, _ in UNMAPPABLE])
+def test_interpreter_gives_the_compiled_reason(text: str, reason: str) -> None:
     with pytest.raises(UnmappableError) as caught:
         interpreted(text)
-    assert said in caught.value.reason
+    assert reason in caught.value.reason
 
 
 @pytest.mark.parametrize("text", ["a[0]", "a[1]", "a[-1]", "a[-2]", "a[0].b", "b[0]", "c[0]"])
-def test_an_index_beyond_a_list_or_into_what_is_none_is_null_either_way(text: str) -> None:
+def test_index_outside_a_list_is_null_in_both(text: str) -> None:
     event: Value = {"a": [{"b": 1}], "b": "text"}
     assert value_of(text, event) == interpreted(text, event)
     assert (value_of(text, event) is None) == (text in {"a[1]", "a[-2]", "b[0]", "c[0]"})

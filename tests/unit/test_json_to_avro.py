@@ -1,4 +1,4 @@
-"""Events written by hand become the bytes a producer would have written."""
+"""JSON events are encoded to the bytes a producer would have written."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from consumer.translation.samples.json_to_avro import InvalidEvent, JsonToAvro, parse_json
 
 
-def written(schema: Any, value: Any, references: dict[str, Any] | None = None) -> bytes | InvalidEvent:  # noqa: ANN401 - JSON
+def encoded(schema: Any, value: Any, references: dict[str, Any] | None = None) -> bytes | InvalidEvent:  # noqa: ANN401 - JSON
     texts = {name: json.dumps(each) for name, each in (references or {}).items()}
     return JsonToAvro(json.dumps(schema), texts).write(parse_json(json.dumps(value)))
 
 
 def read_back(schema: Any, value: Any, references: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
-    content = written(schema, value, references)
+    content = encoded(schema, value, references)
     assert isinstance(content, bytes), content
     names: dict[str, Any] = {}
     for each in (references or {}).values():
@@ -46,7 +46,7 @@ NAMED = {"type": "record", "name": "a.Named", "fields": [{"name": "name", "type"
 
 
 @pytest.mark.parametrize(
-    ("schema", "value", "means"),
+    ("schema", "value", "expected"),
     [
         ("null", None, None),
         ("boolean", True, True),
@@ -82,7 +82,7 @@ NAMED = {"type": "record", "name": "a.Named", "fields": [{"name": "name", "type"
          bytes([14, 0, 0, 0, 3, 0, 0, 0, 148, 17, 0, 0])),
         (logical("fixed", "uuid", name="U", size=16), "00000000-0000-0000-0000-000000000001", bytes(15) + b"\1"),
         (logical("fixed", "uuid", name="U", size=16), "\u0000" * 15 + "\u00ff", bytes(15) + b"\xff"),
-        (logical("string", "unheard-of"), "x", "x"),
+        (logical("string", "unknown"), "x", "x"),
         (["null", "string"], None, None),
         (["null", "string"], "x", "x"),
         (["null", "string"], {"string": "x"}, "x"),
@@ -98,12 +98,12 @@ NAMED = {"type": "record", "name": "a.Named", "fields": [{"name": "name", "type"
         (logical("int", "time-millis"), 1000, time(0, 0, 1)),
     ],
 )  # fmt: skip
-def test_a_value_reads_back_as_it_was_meant(schema: Any, value: Any, means: Any) -> None:  # noqa: ANN401 - JSON
-    assert read_back(schema, value) == means
+def test_encoded_value_reads_back(schema: Any, value: Any, expected: Any) -> None:  # noqa: ANN401 - JSON
+    assert read_back(schema, value) == expected
 
 
-def test_a_type_wrapped_in_a_type_is_that_type() -> None:
-    assert written({"type": {"type": "string"}}, "x") == written("string", "x") == b"\x02x"
+def test_type_wrapped_in_type_is_that_type() -> None:
+    assert encoded({"type": {"type": "string"}}, "x") == encoded("string", "x") == b"\x02x"
 
 
 ORDER = {
@@ -123,7 +123,7 @@ ORDER = {
 PLACE = {"type": "record", "name": "b.Place", "fields": [{"name": "city", "type": "string"}]}
 
 
-def test_left_out_fields_have_their_defaults_or_null() -> None:
+def test_missing_fields_have_their_defaults_or_null() -> None:
     value = {"id": 1, "parent": {"id": 0, "note": "n"}, "where": {"city": "Rome"}}
     empty: dict[str, Any] = {"note": None, "kind": "X", "tags": [], "first": "none", "parent": None, "where": None}
     assert read_back(ORDER, value, {"b.Place": PLACE}) == {
@@ -132,7 +132,7 @@ def test_left_out_fields_have_their_defaults_or_null() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "value", "complaint"),
+    ("schema", "value", "problem"),
     [
         ("int", 2**31, "must be a whole number of 32 bits"),
         ("int", True, "must be a whole number of 32 bits"),
@@ -174,19 +174,19 @@ def test_left_out_fields_have_their_defaults_or_null() -> None:
         (logical("fixed", "duration", name="D", size=12), "P1DT", "must be exactly 12 bytes"),
     ],
 )
-def test_what_fits_no_schema_is_said_with_its_place(schema: Any, value: Any, complaint: str) -> None:  # noqa: ANN401 - JSON
-    unfit = written(schema, value)
-    assert isinstance(unfit, InvalidEvent)
-    assert unfit.text() == complaint
+def test_value_that_does_not_fit_has_path_and_reason(schema: Any, value: Any, problem: str) -> None:  # noqa: ANN401 - JSON
+    invalid = encoded(schema, value)
+    assert isinstance(invalid, InvalidEvent)
+    assert invalid.text() == problem
 
 
-def test_a_value_that_never_ends_is_refused() -> None:
+def test_deeply_nested_value_is_refused() -> None:
     value: dict[str, Any] = {"id": 1}
     for _ in range(100):
         value = {"id": 1, "parent": value}
-    unfit = written(ORDER, value, {"b.Place": PLACE})
-    assert isinstance(unfit, InvalidEvent)
-    assert unfit.message == "is nested too deeply"
+    invalid = encoded(ORDER, value, {"b.Place": PLACE})
+    assert isinstance(invalid, InvalidEvent)
+    assert invalid.message == "is nested too deeply"
 
 
 JSON_VALUES = st.recursive(
@@ -207,11 +207,11 @@ SCHEMAS = st.sampled_from(
 
 
 @given(SCHEMAS, JSON_VALUES)
-def test_any_json_is_bytes_or_a_complaint(schema: Any, value: Any) -> None:  # noqa: ANN401 - JSON
-    assert isinstance(written(schema, value, {"b.Place": PLACE}), bytes | InvalidEvent)
+def test_any_json_is_encoded_or_refused(schema: Any, value: Any) -> None:  # noqa: ANN401 - JSON
+    assert isinstance(encoded(schema, value, {"b.Place": PLACE}), bytes | InvalidEvent)
 
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", "[Infinity]", "{'a': 1}"])
-def test_what_is_no_json_is_refused(text: str) -> None:
+def test_text_that_is_not_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         parse_json(text)

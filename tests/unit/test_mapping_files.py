@@ -1,4 +1,4 @@
-"""Several mapping files make one mapping: what is wrong in any of them, and the version of them all."""
+"""A mapping of several files: findings of all of them, and one version."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def tree(text: str) -> Node:
     return node
 
 
-def test_a_file_that_cannot_be_read_hides_nothing_that_is_wrong_in_the_next(tmp_path: Path) -> None:
+def test_unreadable_file_does_not_hide_findings_of_the_next(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BAD)
     files = [tmp_path / "none.yaml", tmp_path / "bad.yaml"]
     mapping, findings = load_mapping(files, {"vendor": FakeDestination()}, shown_names=["none.yaml", "bad.yaml"])
     assert mapping is None
-    said = "\n".join(finding.text() for finding in findings)
-    assert "none.yaml: error: cannot be read: no such file or directory" in said
-    assert "bad.yaml:4:27: error:" in said
+    texts = "\n".join(finding.text() for finding in findings)
+    assert "none.yaml: error: cannot be read: no such file or directory" in texts
+    assert "bad.yaml:4:27: error:" in texts
 
 
-def test_a_mapping_without_one_of_its_files_is_no_mapping(tmp_path: Path) -> None:
+def test_missing_file_makes_the_mapping_unusable(tmp_path: Path) -> None:
     (tmp_path / "good.yaml").write_text(GOOD)
     mapping, findings = load_mapping([tmp_path / "good.yaml", tmp_path / "none.yaml"], {"vendor": FakeDestination()})
     assert mapping is None, "its deliveries would be skipped, and their offsets committed"
     assert len(findings) == 1
 
 
-def test_an_event_that_stands_in_two_files_is_refused(tmp_path: Path) -> None:
+def test_event_type_in_two_files_is_an_error(tmp_path: Path) -> None:
     for name in ("one.yaml", "two.yaml"):
         (tmp_path / name).write_text(GOOD)
     files = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
@@ -48,7 +48,7 @@ def test_an_event_that_stands_in_two_files_is_refused(tmp_path: Path) -> None:
     ]
 
 
-def test_events_of_several_files_are_taken_together(tmp_path: Path) -> None:
+def test_events_of_several_files_are_merged(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text(GOOD)
     (tmp_path / "two.yaml").write_text(GOOD.replace("shop.E", "shop.F"))
     mapping, findings = load_mapping([tmp_path / "one.yaml", tmp_path / "two.yaml"], {"vendor": FakeDestination()})
@@ -57,7 +57,7 @@ def test_events_of_several_files_are_taken_together(tmp_path: Path) -> None:
     assert [entry.event_type for entry in mapping.entries()] == ["shop.E", "shop.F"]
 
 
-def test_what_holds_no_events_adds_nothing_to_the_version() -> None:
+def test_document_without_events_does_not_change_the_version() -> None:
     alone = version_of([tree(GOOD)])
     assert version_of([tree(GOOD), tree("events: {}"), tree("version: 1"), tree("[]")]) == alone
     assert version_of([tree(GOOD), tree(BAD)]) != alone

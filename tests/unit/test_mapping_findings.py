@@ -1,4 +1,4 @@
-"""What can be wrong with a mapping file: each complaint with its place, all of them at once."""
+"""Every finding of a mapping file, with its position and hint; all of them are reported at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def load(text: str) -> tuple[EventMapping | None, list[Finding]]:
     return load_text(text, {"vendor": FakeDestination(), "other": FakeDestination("other")})
 
 
-# (name, yaml, line, column, what the message says, what the hint says)
+# (name, yaml, line, column, part of the message, part of the hint)
 CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     # the file
     ("not yaml", "a: [", 1, 5, "is not YAML", ""),
@@ -53,7 +53,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
         "YAML reads a number",
         "'`5`'",
     ),
-    # where it goes
+    # destination and target
     ("no destination", DELIVER + "      - name: x", 5, 9, "`to` is missing", "destination.target"),
     (
         "an unknown destination",
@@ -64,6 +64,14 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
         "`vendor`",
     ),
     ("an unknown target", DELIVER + "      - to: vendor.dda", 5, 20, "vendor has no target `dda`", "`add`"),
+    (
+        "an unknown target without a near name",
+        DELIVER + "      - to: vendor.xyz",
+        5,
+        20,
+        "no target `xyz`",
+        "`consent`",
+    ),
     ("no target", DELIVER + "      - to: vendor", 5, 13, "`vendor` names no target", ""),
     ("a destination that is a number", DELIVER + "      - to: 5", 5, 13, "YAML reads a number", 'quote it: "5"'),
     ("a misspelt key", ADD + "        wen: a", 6, 9, "unknown key `wen`", "`when`"),
@@ -71,7 +79,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     # names and labels
     ("a missing name", DELIVER + "      - to: vendor.call", 5, 9, "`name` is missing; vendor.call needs one", ""),
     (
-        "a name too many",
+        "a name where none is allowed",
         DELIVER + "      - {to: vendor.consent, name: x, fields: {user: a}}",
         5,
         30,
@@ -83,7 +91,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ("a name that is empty", ADD + "        name:", 6, 9, "is empty", ""),
     ("a name that is blank", ADD + '        name: " "', 6, 15, "must not be blank", "write a name"),
     ("a name that is a list", ADD + "        name: [a]", 6, 15, "must be text, not a list", "quote it"),
-    ("a name refused", ADD + "        name: misspelt", 6, 15, "this name is misspelt", "spell it well"),
+    ("a name refused", ADD + "        name: misspelt", 6, 15, "this name is misspelt", "correct the name"),
     ("a label twice", ADD + "      - to: other.add", 6, 13, "has the label `add` like the entry on line 5", "label:"),
     (
         "a label of its own twice",
@@ -93,7 +101,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
         "has the label `a`",
         "",
     ),
-    # what the target wants
+    # fields of the target
     (
         "an unknown field",
         DELIVER + "      - to: vendor.strict\n        fields: {usr: a, user: a, extra: {city: a}, mail: a}",
@@ -148,7 +156,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ("each without id", ADD + "        each: items", 6, 9, "`id` is missing; each element needs its own", ""),
     ("id without each", ADD + "        id: a", 6, 9, "is only valid together with `each`", ""),
     ("each without fields", FIELDS + "          a: {each: b}", 7, 14, "has `each` but no `fields`", ""),
-    # expressions, and what YAML made of them
+    # expressions, and what YAML reads instead
     ("a syntax error", FIELDS + "          a: b..c", 7, 16, "is not JMESPath at `.c`", ""),
     ("a syntax error in quotes", FIELDS + '          a: "b..c"', 7, 17, "is not JMESPath at `.c`", ""),
     ("an unknown function", FIELDS + "          a: cent(b)", 7, 14, "calls the unknown function cent()", "`cents`"),
@@ -177,7 +185,7 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
     ("a field that is no number", FIELDS + "          a: .nan", 7, 14, "must be a finite number", ""),
     ("a constant that is no number", FIELDS + "          a: {value: [.inf]}", 7, 23, "must be a finite number", ""),
     (
-        "a constant with company",
+        "a constant with other keys",
         FIELDS + "          a: {value: 1, x: b}",
         7,
         22,
@@ -192,21 +200,19 @@ CATALOGUE: list[tuple[str, str, int, int, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "column", "said", "hint"), [each[1:] for each in CATALOGUE], ids=[each[0] for each in CATALOGUE]
+    ("text", "line", "column", "message", "hint"), [each[1:] for each in CATALOGUE], ids=[each[0] for each in CATALOGUE]
 )
-def test_a_complaint_says_what_is_wrong_where_and_what_to_do(
-    text: str, line: int, column: int, said: str, hint: str
-) -> None:
+def test_finding_has_message_position_and_hint(text: str, line: int, column: int, message: str, hint: str) -> None:
     mapping, findings = load(text)
     assert mapping is None
     assert len(findings) == 1, [finding.text() for finding in findings]
-    assert said in findings[0].message
+    assert message in findings[0].message
     assert hint in findings[0].hint
     assert (findings[0].line, findings[0].column) == (line, column)
     assert findings[0].severity == "error"
 
 
-def test_everything_wrong_is_said_at_once_and_in_order() -> None:
+def test_all_findings_are_reported_in_file_order() -> None:
     text = FIELDS + "          a: b..c\n          d: nope(x)\n        whn: e\n      - {to: vendr.call, name: x}\n"
     _, findings = load(text)
     assert [finding.line for finding in findings] == [7, 8, 9, 10]
@@ -230,7 +236,7 @@ def test_everything_wrong_is_said_at_once_and_in_order() -> None:
         "{a: &x b, c: *x}",
     ],
 )
-def test_what_is_allowed_loads_without_findings(fields: str) -> None:
+def test_valid_fields_have_no_findings(fields: str) -> None:
     mapping, findings = load(ADD + f"        fields: {fields}")
     assert not findings
     assert mapping is not None
@@ -243,7 +249,7 @@ def version(text: str) -> str:
     return mapping.version
 
 
-def test_the_version_is_of_the_content_and_not_of_its_layout() -> None:
+def test_layout_does_not_change_the_version() -> None:
     plain = version(FIELDS + "          a: b\n          c: 1.10\n")
     laid_out = 'events: {shop.E: {deliver: [{fields: {c: 1.10, "a": "b"}, to: vendor.add}]}}  # same\nversion: 1'
     assert version(laid_out) == plain
@@ -251,11 +257,11 @@ def test_the_version_is_of_the_content_and_not_of_its_layout() -> None:
 
 
 @pytest.mark.parametrize("fields", ["a: d", "a: b\n          c: 1.1", "z: b\n          c: 1.10"])
-def test_the_version_changes_with_the_content(fields: str) -> None:
+def test_content_changes_the_version(fields: str) -> None:
     assert version(FIELDS + f"          {fields}\n") != version(FIELDS + "          a: b\n          c: 1.10\n")
 
 
-def test_a_label_is_the_target_with_its_name_unless_it_is_given() -> None:
+def test_default_label_is_target_and_name() -> None:
     text = ADD + "      - {to: vendor.call, name: Order Completed}\n      - {to: vendor.add, label: mine}\n"
     mapping, findings = load(text)
     assert not findings

@@ -12,7 +12,7 @@ from consumer.pipeline.settlement import Settlement
 from tests.integration.delivery.dispatcher_harness import FakeDeadLetterTopic
 from tests.unit.order_event import SCHEMA, order_message
 from tests.unit.pipeline_harness import P, PipelineHarness, house, until
-from tests.unit.translator_harness import NOW_MS, FakeMessage, mapping_with, translator, with_schema_id
+from tests.unit.translator_harness import NOW_MS, FakeMessage, mapping_with, new_translator, with_schema_id
 
 
 def accept(topic: str) -> Directives:
@@ -93,7 +93,7 @@ def test_directives_reach_lanes_guards_and_poll_thread() -> None:
 
 def test_registry_without_schemas_parks_all_but_first_failures() -> None:
     """With the real translator and a registry that knows no id."""
-    made = translator(mapping_with("{s: status}"), SCHEMA)
+    made = new_translator(mapping_with("{s: status}"), SCHEMA)
     made.learn_unknown(2, NOW_MS)
     lot = [FakeMessage(with_schema_id(2, b""), offset, timestamp_ms=NOW_MS - 3_600_000) for offset in range(10)]
     shelf = FakeDeadLetterTopic()

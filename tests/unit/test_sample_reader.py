@@ -1,4 +1,4 @@
-"""Events a person gives become records as a producer writes them; what is none is said, and the rest goes on."""
+"""Sample events become records as a producer writes them. Invalid ones become findings, and reading continues."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ BOTH = [POINT, NAMED]
 
 
 class ReaderHarness:
-    """What the translator was told, by schema id."""
+    """Reads samples, and records the schemas passed to the translator by id."""
 
     def __init__(self) -> None:
         self.learned: list[tuple[int, Json, Mapping[str, str]]] = []
         known = {each["name"]: Schema(each["name"], json.dumps(each), {}, "f.avsc") for each in BOTH}
-        self.schemas = SampleSchemas(known, lambda *told: self.learned.append((told[0], json.loads(told[1]), told[2])))
+        self.schemas = SampleSchemas(known, lambda id_, text, more: self.learned.append((id_, json.loads(text), more)))
 
     def lines(self, *events: object) -> list[SampleRecord | Finding]:
         text = "\n".join(each if isinstance(each, str) else json.dumps(each) for each in events)
@@ -38,7 +38,7 @@ class ReaderHarness:
 
 
 class Pipe(io.BytesIO):
-    """A stream that cannot go back, as standard input mostly is."""
+    """A stream that cannot seek, such as standard input."""
 
     def seekable(self) -> bool:
         return False
@@ -48,38 +48,38 @@ class Pipe(io.BytesIO):
 
 
 def only(found: list[SampleRecord | Finding]) -> SampleRecord:
-    [given] = found
-    assert isinstance(given, SampleRecord), given.text()
-    return given
+    [record] = found
+    assert isinstance(record, SampleRecord), record.text()
+    return record
 
 
-def test_a_line_is_a_record_with_everything_a_message_has() -> None:
-    learning = ReaderHarness()
+def test_line_becomes_a_complete_record() -> None:
+    reader = ReaderHarness()
     event = {"type": "shop.Point", "value": {"x": 3}, "key": "k", "headers": {"a": "b", "c": None}}
-    given = only(learning.lines({**event, "timestamp": "1970-01-01T00:00:02Z"}))
-    assert given.value() == with_schema_id(1, encode(POINT, {"x": 3}))
-    assert (given.topic(), given.partition(), given.offset(), given.where) == ("topic", 0, 0, "f:1")
-    assert (given.key(), given.timestamp()) == (b"k", (1, 2000))
-    assert given.headers() == [("a", b"b"), ("c", None)]
-    assert learning.learned == [(1, POINT, {})]
+    sample = only(reader.lines({**event, "timestamp": "1970-01-01T00:00:02Z"}))
+    assert sample.value() == with_schema_id(1, encode(POINT, {"x": 3}))
+    assert (sample.topic(), sample.partition(), sample.offset(), sample.where) == ("topic", 0, 0, "f:1")
+    assert (sample.key(), sample.timestamp()) == (b"k", (1, 2000))
+    assert sample.headers() == [("a", b"b"), ("c", None)]
+    assert reader.learned == [(1, POINT, {})]
 
 
-def test_what_is_left_out_is_null_empty_or_now() -> None:
-    given = only(ReaderHarness().lines({"type": "shop.Point"}))
-    assert (given.value(), given.key(), given.headers(), given.timestamp()) == (None, None, [], (1, NOW_MS))
+def test_missing_parts_of_a_line_have_defaults() -> None:
+    sample = only(ReaderHarness().lines({"type": "shop.Point"}))
+    assert (sample.value(), sample.key(), sample.headers(), sample.timestamp()) == (None, None, [], (1, NOW_MS))
 
 
-def test_a_header_may_come_twice_in_a_list() -> None:
-    given = only(ReaderHarness().lines({"type": "shop.Point", "headers": [["a", "1"], ["a", None]]}))
-    assert given.headers() == [("a", b"1"), ("a", None)]
+def test_header_list_may_repeat_a_name() -> None:
+    sample = only(ReaderHarness().lines({"type": "shop.Point", "headers": [["a", "1"], ["a", None]]}))
+    assert sample.headers() == [("a", b"1"), ("a", None)]
 
 
-def test_each_type_is_learnt_once_and_lines_keep_their_numbers() -> None:
-    learning = ReaderHarness()
+def test_each_schema_is_learned_once_and_line_numbers_count_blanks() -> None:
+    reader = ReaderHarness()
     point = {"type": "shop.Point", "value": {"x": 1}}
-    found = learning.lines(point, "", point, {"type": "shop.Named", "value": {"name": "n", "at": 0}})
+    found = reader.lines(point, "", point, {"type": "shop.Named", "value": {"name": "n", "at": 0}})
     assert [each.where for each in found if isinstance(each, SampleRecord)] == ["f:1", "f:3", "f:4"]
-    assert [(number, schema["name"]) for number, schema, _ in learning.learned] == [
+    assert [(number, schema["name"]) for number, schema, _ in reader.learned] == [
         (1, "shop.Point"),
         (2, "shop.Named"),
     ]
@@ -104,11 +104,11 @@ def test_each_type_is_learnt_once_and_lines_keep_their_numbers() -> None:
         ({"type": "shop.Point", "value": 5}, "value", "must be an object"),
     ],
 )  # fmt: skip
-def test_a_line_that_is_no_event_is_said_and_the_next_is_read(line: object, path: str, message: str) -> None:
-    complaint, good = ReaderHarness().lines(line, {"type": "shop.Point"})
-    assert isinstance(complaint, Finding)
-    assert (complaint.file, complaint.line, complaint.path) == ("f", 1, path)
-    assert complaint.message.startswith(message)
+def test_invalid_line_is_a_finding_and_the_next_is_read(line: object, path: str, message: str) -> None:
+    finding, good = ReaderHarness().lines(line, {"type": "shop.Point"})
+    assert isinstance(finding, Finding)
+    assert (finding.file, finding.line, finding.path) == ("f", 1, path)
+    assert finding.message.startswith(message)
     assert isinstance(good, SampleRecord)
     assert good.offset() == 1
 
@@ -121,29 +121,29 @@ def contained(schema: Json, *values: Any, codec: str = "null") -> bytes:  # noqa
 
 @pytest.mark.parametrize("pipe", [False, True], ids=["a file", "a pipe"])
 @pytest.mark.parametrize("codec", ["null", "deflate"])
-def test_a_containers_records_keep_their_very_bytes(codec: str, *, pipe: bool) -> None:
-    learning = ReaderHarness()
+def test_container_records_keep_their_bytes(codec: str, *, pipe: bool) -> None:
+    reader = ReaderHarness()
     values = [{"name": "a", "at": 1}, {"name": "b", "at": 2}]
-    found = learning.container(contained(NAMED, *values, codec=codec), pipe=pipe)
+    found = reader.container(contained(NAMED, *values, codec=codec), pipe=pipe)
     records = [each for each in found if isinstance(each, SampleRecord)]
     assert [each.value() for each in records] == [with_schema_id(1, encode(NAMED, value)) for value in values]
     assert [(each.where, each.offset()) for each in records] == [("f:record 1", 0), ("f:record 2", 1)]
     assert len(found) == 2
-    assert len(learning.learned) == 1
+    assert len(reader.learned) == 1
 
 
-def test_a_container_of_several_types_is_read_with_its_union() -> None:
+def test_container_with_a_union_is_read() -> None:
     found = ReaderHarness().container(contained(BOTH, {"x": 1}, {"name": "n", "at": 5}))
     expected = [with_schema_id(1, encode(BOTH, value)) for value in ({"x": 1}, {"name": "n", "at": 5})]
     assert [each.value() for each in found if isinstance(each, SampleRecord)] == expected
 
 
-def test_a_damaged_container_gives_what_came_before_the_damage() -> None:
+def test_damaged_container_gives_the_records_before_the_damage() -> None:
     whole = contained(POINT, {"x": 1}, {"x": 2})
-    first, complaint = ReaderHarness().container(whole[:-3])
+    first, finding = ReaderHarness().container(whole[:-3])
     assert isinstance(first, SampleRecord)
-    assert isinstance(complaint, Finding)
-    assert complaint.message.startswith("cannot be read after record 1 (")
-    [complaint] = ReaderHarness().container(b"Obj\x01")
-    assert isinstance(complaint, Finding)
-    assert complaint.message.startswith("cannot be read (")
+    assert isinstance(finding, Finding)
+    assert finding.message.startswith("cannot be read after record 1 (")
+    [finding] = ReaderHarness().container(b"Obj\x01")
+    assert isinstance(finding, Finding)
+    assert finding.message.startswith("cannot be read (")

@@ -1,4 +1,4 @@
-"""Which schemas' data are walked before they are read, and which cannot hurt: the walk costs more than the reading."""
+"""Which schemas' data are checked before decoding. The check costs more than the decoding, so few should be."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tests.unit.avro_bomb import Json, array, record
 
 
 def fields(count: int, kind: Json) -> Json:
-    """Return a record of so many fields of one type."""
+    """Return a record with `count` fields of one type."""
     return record("R", **{f"f{number}": kind for number in range(count)})
 
 
 def is_checked(schema: Json) -> bool:
-    """Tell whether data of this schema are walked."""
+    """Return True if data of this schema are checked."""
     return SchemaCost({"R": schema} if isinstance(schema, dict) and schema["type"] == "record" else {}).needs_check(
         schema
     )
@@ -28,7 +28,7 @@ SAFE = {
     "many unions of an empty record": fields(10 * MAX_EMPTY_VALUES, ["null", record("Empty")]),
     "items that are unions": array(["null", "int"]),
     "a union of nothing": [],
-    "not many nulls": fields(MAX_EMPTY_VALUES - 1, "null"),
+    "few nulls": fields(MAX_EMPTY_VALUES - 1, "null"),
 }
 
 UNSAFE = {
@@ -43,10 +43,12 @@ UNSAFE = {
 
 
 @pytest.mark.parametrize("name", SAFE)
-def test_a_null_that_a_branchs_number_announces_has_its_byte_and_needs_no_guard(name: str) -> None:
+def test_safe_schema_needs_no_check(name: str) -> None:
+    """The null of a union takes the byte of its branch's number."""
     assert not is_checked(SAFE[name])
 
 
 @pytest.mark.parametrize("name", UNSAFE)
-def test_values_without_a_byte_of_their_own_are_guarded_behind_a_branchs_number_too(name: str) -> None:
+def test_schema_with_many_values_without_bytes_needs_a_check(name: str) -> None:
+    """Also behind a branch's number, which takes only one byte."""
     assert is_checked(UNSAFE[name])

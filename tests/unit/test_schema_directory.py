@@ -1,4 +1,4 @@
-"""A directory of schemas: in any order, by fingerprint and by name, and what is said of files that are wrong."""
+"""The schema directory: files in any order, by fingerprint and by name, and findings of invalid files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from consumer.translation.avro.decoder import read_schema
 from consumer.translation.avro.schema_directory import load_schemas
 from tests.unit.translator_harness import Json, record
 
-FINGERPRINTS = [  # as Java's SchemaNormalization has them, as unsigned numbers
+FINGERPRINTS = [  # of Java's SchemaNormalization, as unsigned numbers
     ('"int"', "7275d51a3f395c8f"),
     ('"string"', "8f014872634503c7"),
     ('"boolean"', "9f42fc78a4d4f764"),
@@ -25,14 +25,14 @@ def write_schemas(directory: Path, **files: Json) -> None:
 
 
 @pytest.mark.parametrize(("text", "expected"), FINGERPRINTS)
-def test_a_fingerprint_is_avros_own(text: str, expected: str, tmp_path: Path) -> None:
+def test_fingerprint_equals_javas(text: str, expected: str, tmp_path: Path) -> None:
     write_schemas(tmp_path, it=text)
     schemas, findings = load_schemas(tmp_path)
     assert not findings
     assert list(schemas.by_fingerprint) == [expected]
 
 
-def test_files_may_refer_to_each_other_in_any_order(tmp_path: Path) -> None:
+def test_files_refer_to_each_other_in_any_order(tmp_path: Path) -> None:
     write_schemas(
         tmp_path,
         a=record("shop.A", b="shop.B", c="shop.C"),
@@ -48,7 +48,7 @@ def test_files_may_refer_to_each_other_in_any_order(tmp_path: Path) -> None:
     assert schemas.by_name["shop.A"].file.endswith("/a.avsc")
 
 
-def test_a_fingerprint_is_of_the_whole_schema_wherever_its_types_stand(tmp_path: Path) -> None:
+def test_fingerprint_does_not_depend_on_where_types_are_defined(tmp_path: Path) -> None:
     leaf = {"type": "enum", "name": "shop.Leaf", "symbols": ["X"]}
     apart, together = tmp_path / "apart", tmp_path / "together"
     apart.mkdir()
@@ -59,7 +59,7 @@ def test_a_fingerprint_is_of_the_whole_schema_wherever_its_types_stand(tmp_path:
     assert whole in load_schemas(apart)[0].by_fingerprint
 
 
-def test_the_records_of_a_top_level_union_are_found_by_name(tmp_path: Path) -> None:
+def test_records_of_top_level_union_are_found_by_name(tmp_path: Path) -> None:
     write_schemas(tmp_path, u=[record("shop.A", x="int"), record("shop.B", x="shop.A")])
     schemas, findings = load_schemas(tmp_path)
     assert not findings
@@ -69,7 +69,7 @@ def test_the_records_of_a_top_level_union_are_found_by_name(tmp_path: Path) -> N
     assert result.branches[0].name == "shop.B"
 
 
-def test_no_directory_is_no_error_and_a_wrong_one_is(tmp_path: Path) -> None:
+def test_only_a_configured_directory_must_exist(tmp_path: Path) -> None:
     assert load_schemas(None)[1] == []
     assert load_schemas(tmp_path)[1] == []
     _, findings = load_schemas(tmp_path / "missing", shown_name="missing")
@@ -78,7 +78,7 @@ def test_no_directory_is_no_error_and_a_wrong_one_is(tmp_path: Path) -> None:
     ]
 
 
-def test_each_bad_file_is_said_and_the_good_ones_are_there(tmp_path: Path) -> None:
+def test_each_invalid_file_is_a_finding_and_valid_ones_are_loaded(tmp_path: Path) -> None:
     write_schemas(
         tmp_path,
         bad='{"type": "record",\n  oops}',
@@ -90,13 +90,13 @@ def test_each_bad_file_is_said_and_the_good_ones_are_there(tmp_path: Path) -> No
     )
     (tmp_path / "latin.avsc").write_bytes(b'{"doc": "\xff"}')
     schemas, findings = load_schemas(tmp_path, shown_name="avro")
-    said = {finding.file: finding.message for finding in findings}
-    assert said["avro/bad.avsc"].startswith("is not JSON")
-    assert said["avro/fieldless.avsc"] == "is not an Avro schema"
-    assert said["avro/latin.avsc"] == "cannot be read as UTF-8 text"
-    assert said["avro/lost.avsc"] == "refers to shop.Goood, which no file here defines"
-    assert said["avro/nameless.avsc"].startswith("is not an Avro schema")
-    assert said["avro/twice.avsc"] == "defines shop.Good again, after avro/good.avsc"
+    messages = {finding.file: finding.message for finding in findings}
+    assert messages["avro/bad.avsc"].startswith("is not JSON")
+    assert messages["avro/fieldless.avsc"] == "is not an Avro schema"
+    assert messages["avro/latin.avsc"] == "cannot be read as UTF-8 text"
+    assert messages["avro/lost.avsc"] == "refers to shop.Goood, which no file here defines"
+    assert messages["avro/nameless.avsc"].startswith("is not an Avro schema")
+    assert messages["avro/twice.avsc"] == "defines shop.Good again, after avro/good.avsc"
     assert set(schemas.by_name) == {"shop.Good"}
     places = {finding.file: (finding.line, finding.column) for finding in findings}
     assert places["avro/bad.avsc"] == (2, 3)

@@ -1,4 +1,4 @@
-"""Which schema a record was written with."""
+"""The key of a record's schema."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ def read(value: bytes, headers: list[tuple[str, bytes | None]] | None = None) ->
     return writer_schema_key(FakeMessage(value, header_list=headers), value)
 
 
-def test_a_prefix_names_an_id() -> None:
+def test_prefix_names_an_id() -> None:
     assert read(b"\x00\x00\x00\x01\x02rest") == (258, 5)
 
 
-def test_a_header_names_a_guid_and_the_value_is_all_datum() -> None:
+def test_header_with_guid_makes_the_whole_value_the_datum() -> None:
     assert read(b"\x00\x00\x00\x00\x07", [(HEADER, b"\x01" + GUID.bytes)]) == (str(GUID), 0)
 
 
-def test_a_header_may_name_an_id() -> None:
+def test_header_may_name_an_id() -> None:
     assert read(b"x", [("other", b"1"), (HEADER, b"\x00\x00\x00\x00\x09")]) == (9, 0)
 
 
-def test_headers_that_name_no_schema_leave_it_to_the_bytes() -> None:
+def test_headers_without_schema_leave_it_to_the_bytes() -> None:
     assert read(b"\x00\x00\x00\x01\x02rest", [("other", b"1"), (HEADER, None)]) == (258, 5)
 
 
-def test_of_several_headers_the_last_counts_and_one_of_the_key_does_not() -> None:
+def test_last_schema_header_counts_and_the_keys_does_not() -> None:
     headers: list[tuple[str, bytes | None]] = [
         (HEADER, b"\x00\x00\x00\x00\x08"),
         (HEADER, b"\x00\x00\x00\x00\x09"),
@@ -52,16 +52,16 @@ def test_single_object_encoding_names_a_fingerprint() -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"\x00\x00\x00\x01", b"\x01\x00\x00\x00\x01", b"\xc3\x01short", b"{}"])
-def test_anything_else_is_undecodable_at_once(value: bytes) -> None:
+def test_other_first_bytes_are_undecodable(value: bytes) -> None:
     fault = read(value)
     assert isinstance(fault, Fault)
     assert fault.cause is DeadLetterCause.UNDECODABLE
 
 
 @pytest.mark.parametrize("content", [b"", b"\x02abcd", b"\x00abc", b"\x01" + b"x" * 15])
-def test_a_header_that_names_nothing_is_undecodable(content: bytes) -> None:
+def test_malformed_schema_header_is_undecodable(content: bytes) -> None:
     assert isinstance(read(b"\x00\x00\x00\x00\x07", [(HEADER, content)]), Fault)
 
 
-def test_an_empty_value_is_undecodable_whatever_its_header_says() -> None:
+def test_empty_value_is_undecodable_despite_its_header() -> None:
     assert isinstance(read(b"", [(HEADER, b"\x00\x00\x00\x00\x09")]), Fault)

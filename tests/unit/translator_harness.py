@@ -1,4 +1,4 @@
-"""What tests of translation need: a small destination, messages, and bytes as producers write them."""
+"""Harness for tests of translation: a fake destination, fake messages, and bytes as producers write them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENVELOPE = BatchEnvelope(ENDPOINT, b"[", b"]", 10, 10_000)
 
 
 class FakeDestination:
-    """A destination that takes anything but a field called `forbidden`."""
+    """A destination that accepts every field but one called `forbidden`."""
 
     kind = "vendor"
     endpoints: Sequence[Endpoint] = (ENDPOINT,)
@@ -60,11 +60,11 @@ class FakeDestination:
 
     def encoder(self, target: str, name: str | None) -> Encoder:
         if name == "misspelt":
-            raise EntryError("this name is misspelt", "spell it well")
+            raise EntryError("this name is misspelt", "correct the name")
 
         def encode(fields: Fields, identity: bytes, time_ns: int) -> Encoded | Fault:
             if "forbidden" in fields:
-                return Fault(DeadLetterCause.CONTRACT, "forbidden: is no field here")
+                return Fault(DeadLetterCause.CONTRACT, "forbidden: is not a field of this target")
             body = {"target": target, "name": name, "at": time_ns, "fields": fields}
             return Encoded(
                 json.dumps(body, default=str).encode(), self.envelope, self.identity(identity, time_ns // 1_000_000)
@@ -75,13 +75,13 @@ class FakeDestination:
     def identity(self, digest: bytes, time_ms: int, /) -> str:
         return f"{time_ms}-{digest.hex()}"
 
-    def judge(self, envelope: BatchEnvelope, identities: Sequence[str], response: HttpResponse) -> Verdict:  # noqa: ARG002 - all are well
+    def judge(self, envelope: BatchEnvelope, identities: Sequence[str], response: HttpResponse) -> Verdict:  # noqa: ARG002 - every response is a success
         return Delivered()
 
 
 @dataclass
 class FakeMessage:
-    """A message as the client hands it over."""
+    """A message with the methods of the Kafka client's."""
 
     content: bytes | None
     record_offset: int = 0
@@ -113,7 +113,7 @@ class FakeMessage:
 
 
 def encode(schema: Json, value: Json) -> bytes:
-    """Return a datum as a producer writes it, without any prefix."""
+    """Return a value's Avro bytes, without any prefix."""
     stream = io.BytesIO()
     schemaless_writer(stream, parse_schema(schema), value)
     return stream.getvalue()
@@ -140,15 +140,17 @@ def load_text(
 
 
 def load_valid(text: str, *names: str) -> EventMapping:
-    """Load a mapping that has nothing wrong."""
+    """Load a mapping without findings."""
     loaded, findings = load_text(text, {name: FakeDestination(name) for name in names or ("vendor",)})
     assert not findings, [finding.text() for finding in findings]
     assert loaded is not None
     return loaded
 
 
-def translator(text: str, schema: Json | None = None, *, clock: list[int] | None = None, **more: Json) -> Translator:
-    """Return a translator to `vendor` that knows `schema` as id 1."""
+def new_translator(
+    text: str, schema: Json | None = None, *, clock: list[int] | None = None, **more: Json
+) -> Translator:
+    """Return a translator to `vendor` that has `schema` as id 1."""
     now = clock if clock is not None else [NOW_MS]
     more.setdefault("destinations", {"vendor": FakeDestination()})
     more.setdefault("schemas", SchemaDirectory())
