@@ -166,7 +166,7 @@ def test_hanging_secrets_mount_blocks_neither_delivery_nor_exit(apache_broker: R
                     180,
                     "no metric says so",
                 )
-                assert "the disk with its secrets does not answer" in member.page("/status")[1]
+                assert "the secret file cannot be read" in member.page("/status")[1]
                 assert leaks(world, member) == []
                 assert member.stop(within_s=60) == 0
         assert oracle.violations(shop.records, gather(world)) == []
