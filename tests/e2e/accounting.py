@@ -1,4 +1,4 @@
-"""The service's own books, on `/status` and `/metrics`, held against what the oracle knows."""
+"""Compares the service's accounting, on `/status` and `/metrics`, with the oracle."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ Status = Mapping[str, Mapping[str, Any]]
 
 
 def mismatches(status: Status) -> list[str]:
-    """Return every line of one member's books that does not add up."""
+    """Return every part of one member's accounting that does not balance."""
     found = []
     for name, pipeline in status.items():
         records = pipeline["records"]
         if records["accepted"] != records["settled"] + records["open"] + records["released"] or records["mismatch"]:
             found.append(f"{name}: records do not balance: {records}")
         for destination in pipeline["destinations"]:
-            books = destination["accounting"]
-            ended = books["delivered"] + books["skipped"] + books["dead_lettered"] + books["open"] + books["released"]
-            if books["owed"] != ended or books["mismatch"]:
-                found.append(f"{name}: deliveries to {destination['name']} do not balance: {books}")
+            counts = destination["accounting"]
+            ended = (
+                counts["delivered"] + counts["skipped"] + counts["dead_lettered"] + counts["open"] + counts["released"]
+            )
+            if counts["owed"] != ended or counts["mismatch"]:
+                found.append(f"{name}: deliveries to {destination['name']} do not balance: {counts}")
     return found
 
 
 def differences(records: Sequence[ProducedRecord], status: Status, metrics: Metrics) -> list[str]:
-    """Return where the books of the one member that did all the work differ from what the oracle knows."""
+    """Return the differences between the oracle and the accounting of a member that handled every record."""
     return [
         *mismatches(status),
-        *(complaint for name, pipeline in status.items() for complaint in _pipeline(records, name, pipeline)),
-        *(complaint for name, pipeline in status.items() for complaint in _metrics(records, name, pipeline, metrics)),
+        *(one for name, pipeline in status.items() for one in _pipeline(records, name, pipeline)),
+        *(one for name, pipeline in status.items() for one in _metrics(records, name, pipeline, metrics)),
     ]
 
 
@@ -47,21 +49,21 @@ def _pipeline(records: Sequence[ProducedRecord], name: str, pipeline: Mapping[st
         skipped = sum(
             count
             for record in records
-            for (whose, whom, _), count in record.skips.items()
-            if (whose, whom) == (name, to)
+            for (owner, destination_name, _), count in record.skips.items()
+            if (owner, destination_name) == (name, to)
         )
-        lettered = sum(one.cause is not None for one in owed)
-        books = {
+        dead_lettered = sum(one.cause is not None for one in owed)
+        counts = {
             "owed": len(owed) + skipped,
-            "delivered": len(owed) - lettered,
+            "delivered": len(owed) - dead_lettered,
             "skipped": skipped,
-            "dead_lettered": lettered,
+            "dead_lettered": dead_lettered,
             "open": 0,
             "released": 0,
             "mismatch": 0,
         }
-        if destination["accounting"] != books:
-            yield f"{name}: the books of {to} are {destination['accounting']}, not {books}"
+        if destination["accounting"] != counts:
+            yield f"{name}: the accounting of {to} is {destination['accounting']}, not {counts}"
 
 
 def _metrics(
@@ -74,11 +76,11 @@ def _metrics(
     for sample in metrics:
         known = sample[0] in {"cdp_dead_letters_total", "cdp_events_skipped_total"}
         if known and ("pipeline", name) in sample[1] and metrics[sample] and sample not in wanted:
-            yield f"/metrics: {sample[0]}{dict(sample[1])} is {metrics[sample]}, and nothing of it was owed"
+            yield f"/metrics: {sample[0]}{dict(sample[1])} is {metrics[sample]}, but none was owed"
 
 
 def _wanted(records: Sequence[ProducedRecord], name: str, pipeline: Mapping[str, Any]) -> Counter[Sample]:
-    """Return what `/metrics` must say: the oracle's counts, and those of `/status`, which were checked already."""
+    """Return the samples that `/metrics` must have, from the oracle and from `/status`, which is compared before."""
     wanted: Counter[Sample] = Counter()
 
     def want(metric: str, count: int, **labels: str) -> None:
@@ -88,16 +90,16 @@ def _wanted(records: Sequence[ProducedRecord], name: str, pipeline: Mapping[str,
     want("cdp_records_settled_total", pipeline["records"]["settled"])
     want("cdp_accounting_records_mismatch", 0)
     for record in records:
-        for (whose, whom, reason), count in record.skips.items():
-            if whose == name:
-                want("cdp_events_skipped_total", count, destination=whom, reason=reason)
+        for (owner, to, reason), count in record.skips.items():
+            if owner == name:
+                want("cdp_events_skipped_total", count, destination=to, reason=reason)
         for one in record.owed:
             if one.pipeline == name and one.cause is not None:
                 want("cdp_dead_letters_total", 1, destination=one.destination or "none", cause=one.cause)
     for destination in pipeline["destinations"]:
-        to, books = destination["name"], destination["accounting"]
-        want("cdp_deliveries_owed_total", books["owed"], destination=to)
-        want("cdp_deliveries_total", books["delivered"], destination=to, outcome="delivered")
-        want("cdp_deliveries_total", books["dead_lettered"], destination=to, outcome="dead_lettered")
+        to, counts = destination["name"], destination["accounting"]
+        want("cdp_deliveries_owed_total", counts["owed"], destination=to)
+        want("cdp_deliveries_total", counts["delivered"], destination=to, outcome="delivered")
+        want("cdp_deliveries_total", counts["dead_lettered"], destination=to, outcome="dead_lettered")
         want("cdp_accounting_mismatch", 0, destination=to)
     return wanted

@@ -1,4 +1,4 @@
-"""Dead letters held against their contract, version 1: every header, and the original's own bytes untouched."""
+"""Checks dead letters against their contract, version 1: every header, and the unchanged bytes of the original."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _OPTIONAL = frozenset(
 
 
 def violations(letter: DeadLetter, owed: OwedDelivery, sent: ProducedRecord, topic: str) -> Iterator[str]:
-    """Say everything that is wrong with the letter of what a record owed."""
-    where = f"the letter of partition {owed.partition}, offset {owed.offset}"
+    """Yield every violation in the dead letter of one owed delivery."""
+    where = f"dead letter of partition {owed.partition}, offset {owed.offset}"
     if letter.key != sent.key or letter.value != sent.value:
-        yield f"{where}: its key or value is not the record's"
+        yield f"{where}: its key or value differs from the record's"
     if own_headers(letter.headers) != own_headers(sent.headers):
-        yield f"{where}: the record's own headers are not as they were"
+        yield f"{where}: the record's own headers have changed"
     ours = [name for name, _ in letter.headers if name.startswith("cdp-")]
     if len(set(ours)) < len(ours) or not _is_complete(set(ours)):
-        yield f"{where}: a header is missing, double, or none of the contract's: {sorted(ours)}"
+        yield f"{where}: a header is missing, repeated, or not in the contract: {sorted(ours)}"
         return
     expected: dict[str, str | None] = {
         "cdp-dlq-version": "1",
@@ -65,15 +65,15 @@ def violations(letter: DeadLetter, owed: OwedDelivery, sent: ProducedRecord, top
             yield f"{where}: {name} is {letter.header(name)!r}, not {value!r}"
     yield from _history(letter, owed, where)
     if not _SHA256.fullmatch(letter.header("cdp-mapping-version") or ""):
-        yield f"{where}: cdp-mapping-version is no SHA-256"
+        yield f"{where}: cdp-mapping-version is not a SHA-256"
     if sent.key and sent.key.decode() in (letter.header("cdp-detail") or ""):
-        yield f"{where}: cdp-detail tells who it is about"
+        yield f"{where}: cdp-detail contains the record's key"
 
 
 def _history(letter: DeadLetter, owed: OwedDelivery, where: str) -> Iterator[str]:
     first, last = letter.header("cdp-first-failed-at") or "", letter.header("cdp-last-failed-at") or ""
     if not (_INSTANT.fullmatch(first) and _INSTANT.fullmatch(last) and first <= last):
-        yield f"{where}: its times are not RFC 3339, or the last is before the first"
+        yield f"{where}: its times are not RFC 3339, or the last failure is before the first"
     attempts = letter.header("cdp-attempts") or ""
     if not attempts.isdigit() or (owed.status is not None and int(attempts) == 0):
         yield f"{where}: cdp-attempts is {attempts!r}"
@@ -84,5 +84,5 @@ def _is_complete(ours: set[str]) -> bool:
 
 
 def own_headers(headers: Headers) -> Headers:
-    """Return the headers that are not ours, in order."""
+    """Return the headers of the record itself, in order."""
     return [header for header in headers if not header[0].startswith("cdp-")]

@@ -1,4 +1,4 @@
-"""What really happened, as servers, the dead-letter topic and the broker tell it: the oracle's other half."""
+"""The evidence that the oracle judges: from the servers, the dead-letter topic and the broker."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tests.e2e.world import TIMEOUT_S, World
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything an oracle judges.
+    """Everything that the oracle judges.
 
     Attributes:
         topic: the events' topic.
-        arrivals: by destination, everything its server took, repeats included, in the order it took them.
-        requests: by destination, its server's log of ended requests.
-        letters: the dead-letter topic.
+        arrivals: by destination, every event its server accepted, repeats included, in order.
+        requests: by destination, the finished requests of its server.
+        dead_letters: the records of the dead-letter topic.
         log_ends: by partition.
         committed: by pipeline, by partition.
-        timeout_s: when members give a call up.
-        cut: monotonic seconds at which a member was killed, and all its calls with it.
+        timeout_s: the members' request timeout.
+        killed_at: monotonic seconds at which a member was killed, which ended all its requests.
     """
 
     topic: str
@@ -38,7 +38,7 @@ class Evidence:
 
 
 def gather(world: World, *, timeout_s: float = TIMEOUT_S, killed_at: tuple[float, ...] = ()) -> Evidence:
-    """Ask everyone, once all members are gone and no server holds an answer back any more."""
+    """Collect the evidence. All members must have ended, and no server may hold back a response."""
     for server in world.servers.values():
         _wait_until_idle(server)
     return Evidence(
@@ -56,5 +56,5 @@ def gather(world: World, *, timeout_s: float = TIMEOUT_S, killed_at: tuple[float
 
 
 def _wait_until_idle(server: Fake) -> None:
-    """Wait for the last answers: a call is in the log when it has ended, not before."""
+    """Wait for the last responses: a request is recorded only when it is finished."""
     server.wait_until(lambda: server.in_flight == 0, 180)

@@ -1,4 +1,4 @@
-"""What the servers do wrong in the scenario, by seeded dice, each wrong named so that it can be counted."""
+"""The servers' faults in the scenario, in a seeded random order, each with a name for its count."""
 
 from __future__ import annotations
 
@@ -26,42 +26,44 @@ class FaultPlan:
     """The rules of all three servers.
 
     Args:
-        world: whose servers.
-        dice: in which order they act.
-        each: how often the commoner faults strike each server.
-        every: the calls from one fault to the next.
+        world: has the servers.
+        rng: shuffles the faults.
+        each: how often each of the frequent faults occurs at each server.
+        every: the number of requests from one fault to the next.
     """
 
-    def __init__(self, world: World, dice: random.Random, *, each: int, every: int) -> None:
+    def __init__(self, world: World, rng: random.Random, *, each: int, every: int) -> None:
         self._rules: dict[str, list[Rule]] = {}
-        self._holding = False
+        self._is_holding = False
         self._gate = Gate()
         for name in {member for members in world.pipelines.values() for member in members}:
             server = world.servers[name]
-            # First what is about certain events: a fault that takes a call whole would let a poisoned one pass.
+            # Rules for certain events come first: a fault for whole requests would let a poisoned event pass.
             rules = [server.poison(POISON[name])]
             if name == "copilot":
                 rules.append(world.mark_invalid(INVALID))
-            # A sender may give a held call up: it was processed then, and what is in it may come again.
-            rules.append(server.faults.add(WaitForGate(self._gate), when=lambda _: self._holding, name="held answer"))
-            self._rules[name] = rules + _passing(server, name, dice, each, every)
+            # The client may time out on a held response. The request was processed, so its events may arrive again.
+            rules.append(
+                server.faults.add(WaitForGate(self._gate), when=lambda _: self._is_holding, name="held answer")
+            )
+            self._rules[name] = rules + _passing(server, name, rng, each, every)
 
     def hold_responses(self) -> None:
-        """Answer no call from now on, but for those about poisoned events."""
-        self._holding = True
+        """Hold back every response from now on, except to poisoned events."""
+        self._is_holding = True
 
     def release_responses(self) -> None:
-        """Answer what was held, and hold nothing any more."""
-        self._holding = False
+        """Send the held responses, and hold back no more."""
+        self._is_holding = False
         self._gate.open()
 
     def hits(self) -> dict[str, Counter[str]]:
-        """How often each fault struck, by server."""
+        """Return how often each fault occurred, by server."""
         return {name: Counter({rule.name: rule.hits for rule in rules}) for name, rules in self._rules.items()}
 
 
 class RequestCycle:
-    """Whose turn it is: every so many calls the next fault of a shuffled row."""
+    """Chooses the next fault of a shuffled list at every `every`-th request."""
 
     def __init__(self, row: list[str], every: int) -> None:
         self._row = row
@@ -70,29 +72,29 @@ class RequestCycle:
         self._now: str | None = None
 
     def count(self, _: IncomingRequest) -> bool:
-        """Count a call that no other rule has taken; never take it."""
+        """Count a request that no earlier rule has matched. Never match it."""
         self._calls += 1
         self._now = self._row.pop() if self._row and self._calls % self._every == 0 else None
         return False
 
     def of(self, fault: str) -> Predicate:
-        """Fit the calls that are this fault's."""
+        """Match the requests chosen for this fault."""
         return lambda _: self._now == fault
 
 
-def _passing(server: Fake, name: str, dice: random.Random, each: int, every: int) -> list[Rule]:
-    told = {"ratelimit-reset": "1"} if name == "yotpo" else {"retry-after": "1"}
+def _passing(server: Fake, name: str, rng: random.Random, each: int, every: int) -> list[Rule]:
+    wait_headers = {"ratelimit-reset": "1"} if name == "yotpo" else {"retry-after": "1"}
     plan = (
         (Respond(500), "500", each),
         (Respond(503, {"retry-after": "1"}), "503", 1),
-        (Respond(429, told), "429", 2),
+        (Respond(429, wait_headers), "429", 2),
         (Hang(60), "hang", max(2, each // 3)),
         (Delay(TIMEOUT_S * 1.6), "late", max(2, each // 3)),
         (LoseResponse(), "lost answer", each),
         (Reset(), "reset", each),
     )
     row = [fault for _, fault, times in plan for _ in range(times)]
-    dice.shuffle(row)
-    turns = RequestCycle(row, every)
-    server.faults.add(Reset(), when=turns.count)
-    return [server.faults.add(action, when=turns.of(fault), name=fault) for action, fault, _ in plan]
+    rng.shuffle(row)
+    cycle = RequestCycle(row, every)
+    server.faults.add(Reset(), when=cycle.count)
+    return [server.faults.add(action, when=cycle.of(fault), name=fault) for action, fault, _ in plan]

@@ -1,4 +1,4 @@
-"""A world in which everything went right, made by hand: what the oracle's own tests then spoil in one place."""
+"""Hand-made evidence of a faultless run. The oracle's own tests change it in one place each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def arrival(one: OwedDelivery, request: int, at: float) -> Arrival:
 
 
 def dead_letter_of(one: OwedDelivery, sent: ProducedRecord) -> DeadLetter:
-    said = {
+    headers = {
         "cdp-dlq-version": "1",
         "cdp-pipeline": one.pipeline,
         "cdp-destination": one.destination,
@@ -56,12 +56,12 @@ def dead_letter_of(one: OwedDelivery, sent: ProducedRecord) -> DeadLetter:
     }
     own = [header for header in sent.headers if not header[0].startswith("cdp-")]
     return DeadLetter(
-        sent.key, sent.value, own + [(name, text.encode()) for name, text in said.items() if text is not None]
+        sent.key, sent.value, own + [(name, text.encode()) for name, text in headers.items() if text is not None]
     )
 
 
 def faultless_evidence(shop: Shop) -> Evidence:
-    """Return the evidence of a world without faults: one call for each delivery, one after another."""
+    """Return the evidence of a faultless run: one request for each delivery, one after another."""
     arrivals: dict[str, list[Arrival]] = {name: [] for name in _NAMES}
     requests: dict[str, list[ReceivedRequest]] = {name: [] for name in _NAMES}
     now = 0.0

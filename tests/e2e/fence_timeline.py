@@ -1,4 +1,4 @@
-"""Promise 4 held against one record: the calls and the commits of a member, and what a server received of them."""
+"""Checks promise 4 (fenced) on one timeline: a member's requests and commits, and the server's received requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fault_injection.members import Line
 
 @dataclass(frozen=True, slots=True)
 class TimedCommit:
-    """A commit that was accepted: when the member sent it, and when it heard so (monotonic seconds)."""
+    """An accepted commit: when the member sent it, and when it got the response (monotonic seconds)."""
 
     sent: float
     accepted: float
@@ -21,13 +21,13 @@ class TimedCommit:
 
 @dataclass(frozen=True, slots=True)
 class TimedRequest:
-    """One call in both processes' words, by the one clock they share (monotonic seconds).
+    """One request, as both processes recorded it with their common clock (monotonic seconds).
 
     Attributes:
-        asked: just before the member asked whether it may start.
+        asked: just before the member asked the fence.
         allowed: just after.
         written: when the member began to write it.
-        received: when the server had its first bytes.
+        received: when the server got its head.
     """
 
     asked: float
@@ -37,12 +37,12 @@ class TimedRequest:
 
 
 class FenceTimeline:
-    """What a member of `tests.e2e.timed_member` wrote down and what the server received, in one.
+    """The journal of a `tests.e2e.timed_member` and the server's requests on one timeline.
 
     Args:
-        journal: the member's.
-        requests: the server's; those of another member that came later may be among them.
-        limit_s: half of the session, in seconds.
+        journal: of the member.
+        requests: of the server. Later requests of another member may be among them.
+        limit_s: half of the session timeout, in seconds.
     """
 
     def __init__(self, journal: Sequence[Line], requests: Sequence[ReceivedRequest], limit_s: float) -> None:
@@ -58,17 +58,17 @@ class FenceTimeline:
         ]
 
     def heartbeat(self, by: float) -> TimedCommit:
-        """Return, of the commits that had been accepted by then, the one that was sent last."""
+        """Return the commit that was sent last of those accepted by this time."""
         return max((one for one in self.commits if one.accepted <= by), key=lambda one: one.sent)
 
     def max_heartbeat_age_s(self) -> float:
-        """Return the longest time from the sending of a proof to the writing of a call that relied on it."""
+        """Return the longest time from sending a commit to writing a request that relied on it."""
         return max(one.written - self.heartbeat(one.allowed).sent for one in self.requests)
 
     def violations(self) -> Iterator[str]:
-        """Return every call that started without proof: its last commit was sent too long ago, or not accepted yet."""
-        for call in self.requests:
-            if not call.asked <= call.allowed <= call.written <= call.received:
-                yield f"a call's times do not follow each other: {call}"
-            if (age_s := call.asked - self.heartbeat(call.allowed).sent) > self._limit_s:
-                yield f"a call started {age_s:.3f} s after its last proof was sent: {call}"
+        """Yield every request that started although its last accepted commit was sent too long ago."""
+        for request in self.requests:
+            if not request.asked <= request.allowed <= request.written <= request.received:
+                yield f"the times of a request are not in order: {request}"
+            if (age_s := request.asked - self.heartbeat(request.allowed).sent) > self._limit_s:
+                yield f"a request started {age_s:.3f} s after its last accepted commit was sent: {request}"

@@ -1,4 +1,4 @@
-"""Kafka as an outsider sees it: producing the shop's records, reading a topic to its end, asking for offsets."""
+"""Kafka clients of the tests: produce the shop's records, read a topic to its end, look up offsets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.kafka_clusters import Broker
 _WITHIN_S = 120.0
 
 _PRODUCERS: WeakKeyDictionary[Broker, Producer] = WeakKeyDictionary()
-"""One for each broker, for a new one waits half a second before it asks for the number that makes it idempotent."""
+"""One for each broker: a new one waits half a second before it requests its idempotent producer id."""
 
 _Result = TypeVar("_Result")
 
@@ -30,13 +30,13 @@ class DeadLetter:
     headers: Headers
 
     def header(self, name: str) -> str | None:
-        """Return the one header of this name as text; a name that stands twice counts as none."""
+        """Return the one header of this name as text; `None` if it is missing or repeated."""
         found = [value for header, value in self.headers if header == name]
         return found[0].decode() if len(found) == 1 and found[0] is not None else None
 
 
 def produce(broker: Broker, topic: str, records: Iterable[ProducedRecord]) -> None:
-    """Produce records; each must get the offset it was made with."""
+    """Produce records. Each must get the offset it was made with."""
     wrong: list[str] = []
 
     def done(sent: ProducedRecord) -> Callable[[KafkaError | None, Message], None]:
@@ -46,9 +46,9 @@ def produce(broker: Broker, topic: str, records: Iterable[ProducedRecord]) -> No
 
         return report
 
-    # Only one with which all went well is used again.
+    # A producer is reused only if everything was acknowledged.
     producer = _PRODUCERS.pop(broker, None) or Producer(_properties(broker))
-    producer.list_topics(topic, _WITHIN_S)  # else it would not know of partitions that came since it last looked
+    producer.list_topics(topic, _WITHIN_S)  # else it would not know partitions created since its last metadata refresh
     for sent in records:
         while True:
             try:
@@ -71,12 +71,12 @@ def produce(broker: Broker, topic: str, records: Iterable[ProducedRecord]) -> No
 
 
 def _properties(broker: Broker) -> dict[str, Any]:
-    # Between two calls its broker may be gone for a while, or for good: that is known.
+    # Between two uses the broker may be down, temporarily or for good: its log lines are noise.
     return {**broker.client(enable_idempotence=True, linger_ms=5), "log_level": 0}
 
 
 def log_ends(broker: Broker, topic: str, partitions: int) -> dict[int, int]:
-    """Return where each partition's log ends."""
+    """Return the end offset of each partition's log."""
     with _reader(broker) as consumer:
         return _retried(
             lambda: {
@@ -87,7 +87,7 @@ def log_ends(broker: Broker, topic: str, partitions: int) -> dict[int, int]:
 
 
 def committed(broker: Broker, group: str, topic: str, partitions: int) -> dict[int, int]:
-    """Return what a group has committed; a partition without a commit stands at -1."""
+    """Return the committed offsets of a group; -1 for a partition without a commit."""
     with _reader(broker, group) as consumer:
         asked = [TopicPartition(topic, index) for index in range(partitions)]
         answers = _retried(lambda: consumer.committed(asked, timeout=_WITHIN_S))
@@ -96,7 +96,7 @@ def committed(broker: Broker, group: str, topic: str, partitions: int) -> dict[i
 
 
 def read_dead_letters(broker: Broker, topic: str) -> list[DeadLetter]:
-    """Return everything the dead-letter topic holds now."""
+    """Return all records that the dead-letter topic has now."""
     letters: list[DeadLetter] = []
     with _reader(broker) as consumer:
         partition = TopicPartition(topic, 0, 0)
@@ -112,7 +112,7 @@ def read_dead_letters(broker: Broker, topic: str) -> list[DeadLetter]:
 
 
 def _retried(ask: Callable[[], _Result]) -> _Result:
-    """Return the answer, asked for again while there is none: a broker that has just come up knows no coordinator."""
+    """Return the result of `ask`, retried after an error: a broker that has just started knows no coordinator."""
     deadline = time.monotonic() + _WITHIN_S
     while True:
         try:
@@ -129,5 +129,5 @@ def _pairs(message: Message) -> Headers:
     return [(name, value.encode() if isinstance(value, str) else value) for name, value in headers]
 
 
-def _reader(broker: Broker, group: str = "nobody") -> Consumer:
+def _reader(broker: Broker, group: str = "reader") -> Consumer:
     return Consumer(broker.client(group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"))

@@ -1,4 +1,4 @@
-"""What one record of the test shop owes, entry by entry of the mapping."""
+"""Builds the owed deliveries of one record of the test shop, entry by entry of the mapping."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from tests.e2e.produced import OwedDelivery, ProducedRecord
 
 
 class OwedBuilder:
-    """What one record owes, entry by entry."""
+    """Adds owed deliveries and skips to one record.
+
+    Args:
+        pipelines: pipeline → its destinations.
+        record: the record to add to.
+        event_type: full name of the record's schema.
+        key: the ordering key.
+        event_parts: the parts of the identity formula that identify the event.
+        at_ms: event time, epoch milliseconds.
+        schema_id: as a dead letter must name it.
+        marker: text that each delivery's body must contain.
+    """
 
     def __init__(
         self,
@@ -17,13 +28,13 @@ class OwedBuilder:
         record: ProducedRecord,
         event_type: str,
         key: str,
-        who: bytes,
+        event_parts: bytes,
         at_ms: int,
         schema_id: str,
-        mark: str,
+        marker: str,
     ) -> None:
         self._pipelines, self._record, self._event_type, self._key = pipelines, record, event_type, key
-        self._who, self._at_ms, self._schema_id, self._mark = who, at_ms, schema_id, mark
+        self._event_parts, self._at_ms, self._schema_id, self._marker = event_parts, at_ms, schema_id, marker
 
     def deliver(
         self,
@@ -33,28 +44,28 @@ class OwedBuilder:
         status: int | None = None,
         *,
         element: tuple[str, ...] = (),
-        mark: str | None = None,
-        kept_as: str | None = None,
+        marker: str | None = None,
+        stored_id: str | None = None,
     ) -> None:
-        """Owe one delivery."""
+        """Add an owed delivery, or a dead letter if it has a cause."""
         pipeline = self._pipeline_of(destination)
         if pipeline is None:
             return
-        digest = delivery_digest(self._event_type, destination, label, self._who, *element)
-        ours = format_id(destination, digest, self._at_ms)
-        mine = [owed for owed in self._record.owed if owed.destination == destination]
+        digest = delivery_digest(self._event_type, destination, label, self._event_parts, *element)
+        delivery_id = format_id(destination, digest, self._at_ms)
+        earlier = [owed for owed in self._record.owed if owed.destination == destination]
         self._record.owed.append(
             OwedDelivery(
                 pipeline,
                 destination,
                 label,
-                ours,
-                kept_as or ours,
+                delivery_id,
+                stored_id or delivery_id,
                 self._key,
                 self._record.partition,
                 self._record.offset,
-                len(mine),
-                (mark or (self._mark if kept_as is None else kept_as.partition("=")[0])).encode(),
+                len(earlier),
+                (marker or (self._marker if stored_id is None else stored_id.partition("=")[0])).encode(),
                 cause,
                 status,
                 self._event_type,
@@ -63,7 +74,7 @@ class OwedBuilder:
         )
 
     def skip(self, destination: str, reason: str) -> None:
-        """Deliberately not deliver one."""
+        """Add a deliberately skipped delivery."""
         pipeline = self._pipeline_of(destination)
         if pipeline is not None:
             self._record.skips[pipeline, destination, reason] += 1
@@ -72,7 +83,7 @@ class OwedBuilder:
         return next((name for name, members in self._pipelines.items() if destination in members), None)
 
     def unmapped(self, *destinations: str) -> None:
-        """Note that no entry speaks of the event to these: a pipeline with nobody else skips the record undecoded."""
+        """Note that these destinations have no entry. A pipeline with no other destination skips the whole record."""
         for pipeline, members in self._pipelines.items():
             if set(members) <= set(destinations):
                 self._record.skips[pipeline, "none", "no_mapping"] += 1

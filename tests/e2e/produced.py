@@ -1,4 +1,4 @@
-"""What an oracle knows: every record that was produced, and how each thing it owes must end."""
+"""The oracle's data: every produced record, and the outcome of each delivery that it owes."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ Headers = list[tuple[str, bytes | None]]
 
 @dataclass(frozen=True, slots=True)
 class OwedDelivery:
-    """One delivery that a record owes, or one letter it must become.
+    """One delivery that a record owes, or one dead letter it must become.
 
     Attributes:
-        pipeline: whose it is.
-        destination: where it goes; none for a record that cannot be decoded.
-        label: its entry in the mapping; none likewise.
-        delivery_id: its identity as letters name it.
-        kept_as: the id under which its server keeps it, and names it in its log of requests.
-        key: what orders it.
+        pipeline: its pipeline.
+        destination: its destination; `None` for an undecodable record.
+        label: its mapping entry; `None` likewise.
+        delivery_id: its id, as dead letters name it.
+        stored_id: the id under which its server stores it, and names it in the recorded requests.
+        key: its ordering key.
         partition: its record's.
         offset: its record's.
-        turn: its place among what its record owes to the destination.
-        mark: bytes that its body on the wire must hold, for the id alone could stand on another event's body.
-        cause: why it must end as a letter; none: it must be delivered.
-        status: what the server will have answered about it, where it was asked.
-        event_type: as its letter must name it.
+        position: its position among the deliveries that its record owes to the destination.
+        marker: bytes that its request body must contain, because the id alone could be on another event's body.
+        cause: the cause of its dead letter; `None`: it must be delivered.
+        status: the server's response status for it, if a request was made.
+        event_type: as its dead letter must name it.
         schema_id: likewise.
     """
 
@@ -46,17 +46,17 @@ class OwedDelivery:
 
     @property
     def order(self) -> tuple[int, int]:
-        """Where it stands in its key's order."""
+        """Its position in the order of its key."""
         return (self.offset, self.position)
 
 
 @dataclass(slots=True)
 class ProducedRecord:
-    """One record as it was produced, and what it owes.
+    """One produced record and its owed deliveries.
 
     Attributes:
-        kind: what sort of record it is, for the count of kinds.
-        skips: deliberately not delivered, by (pipeline, destination or "none", reason).
+        kind: the kind of record, for the count of kinds.
+        skips: the skipped deliveries, by (pipeline, destination or "none", reason).
     """
 
     kind: str

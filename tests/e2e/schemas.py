@@ -1,4 +1,4 @@
-"""The events of the test shop: their Avro schemas, the frames around their bytes, and their mapping."""
+"""The events of the test shop: Avro schemas, wire formats, and the mapping."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ events:
     deliver:
       - to: customerio.alias
         fields: {{previousId: event_id, userId: customer}}
-  # Neither id, nor time, nor key: the record's place, timestamp and key stand in.
+  # No id, time or key: the record's coordinates, timestamp and key are used instead.
   {PAGE}:
     deliver:
       - to: customerio.page
@@ -115,14 +115,14 @@ events:
 
 
 def datum(name: str, event: dict[str, Any]) -> bytes:
-    """Return an event's bytes with no frame around them."""
+    """Return an event as a bare Avro datum."""
     out = io.BytesIO()
     fastavro.schemaless_writer(out, _PARSED[name], event)
     return out.getvalue()
 
 
 def confluent(name: str, event: dict[str, Any]) -> bytes:
-    """Return an event behind Confluent's prefix."""
+    """Return an event in Confluent's wire format."""
     return b"\0" + IDS[name].to_bytes(4, "big") + datum(name, event)
 
 
@@ -147,7 +147,7 @@ def registered(schemas: Mapping[int, object]) -> dict[str, Registered]:
 
 
 def write(folder: Path) -> None:
-    """Write the mapping, and the one schema that no registry knows."""
+    """Write the mapping, and the one schema that is not in the registry."""
     (folder / "mapping.yaml").write_text(MAPPING, encoding="utf-8")
     (folder / "avro").mkdir()
     (folder / "avro" / "AccountMerged.avsc").write_text(json.dumps(SCHEMAS[MERGE]), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the service says and does when it starts where something is missing or wrong."""
+"""Starts of the service in an environment in which something is missing or wrong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _shop(world: World) -> Shop:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("missing", ["topic", "dead-letter topic"])
-def test_a_missing_topic_is_said_at_start_and_waited_for(broker: Broker, tmp_path: Path, missing: str) -> None:
+def test_missing_topic_is_reported_at_start_and_waited_for(broker: Broker, tmp_path: Path, missing: str) -> None:
     with World(broker, tmp_path, _PIPELINE, topics=False) as world:
         later: Callable[[], None]
         if missing == "topic":
@@ -44,7 +44,7 @@ def test_a_missing_topic_is_said_at_start_and_waited_for(broker: Broker, tmp_pat
             member.wait_until(
                 lambda: any(name in pipeline["missing_topics"] for pipeline in member.status().values()),
                 10,
-                "the status page does not say so",
+                "the topic is missing from `missing_topics`",
             )
             later()
             shop = _shop(world)
@@ -54,20 +54,18 @@ def test_a_missing_topic_is_said_at_start_and_waited_for(broker: Broker, tmp_pat
                     pipeline["records"]["settled"] == len(shop.records) for pipeline in member.status().values()
                 ),
                 180,
-                "the records did not flow",
+                "the records were not settled",
             )
             assert member.stop() == 0
         assert oracle.violations(shop.records, gather(world)) == []
 
 
-def test_a_broker_out_of_reach_is_said_and_waited_for_until_asked_to_leave(
-    embedded_broker: Broker, tmp_path: Path
-) -> None:
+def test_unreachable_broker_is_reported_and_waited_for_until_sigterm(embedded_broker: Broker, tmp_path: Path) -> None:
     with World(embedded_broker, tmp_path, _PIPELINE) as world:
         world.configure(bootstrap=f"127.0.0.1:{free_port()}")
         with world.member() as member:
-            said = member.wait_for_line("kafka client error")
-            assert said["hint"]
+            line = member.wait_for_line("kafka client error")
+            assert line["hint"]
             assert member.process.poll() is None
             assert member.page("/livez")[0] == 200
             assert member.page("/readyz")[0] == 503
@@ -75,7 +73,7 @@ def test_a_broker_out_of_reach_is_said_and_waited_for_until_asked_to_leave(
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("change", "named"),
     [
         (lambda text: text.replace('"topics"', '"topcis"'), ("topcis", "topics")),
         (lambda text: text.replace('"mapping.yaml"', '"nowhere.yaml"'), ("nowhere.yaml",)),
@@ -84,25 +82,23 @@ def test_a_broker_out_of_reach_is_said_and_waited_for_until_asked_to_leave(
         (lambda text: text[: len(text) // 2], ("cdp.yaml",)),
         (lambda text: text.replace('"kafka": {', '"kafka": {"enable.auto.commit": "true",'), ("enable.auto.commit",)),
     ],
-    ids=["unknown key", "no mapping", "variable not set", "no duration", "half a file", "a promise's property"],
+    ids=["unknown key", "no mapping", "variable not set", "no duration", "truncated file", "reserved property"],
 )
-def test_a_wrong_configuration_ends_at_once_with_one_readable_block(
-    embedded_broker: Broker, tmp_path: Path, spoil: Callable[[str], str], said: tuple[str, ...]
+def test_invalid_configuration_exits_2_with_one_readable_block(
+    embedded_broker: Broker, tmp_path: Path, change: Callable[[str], str], named: tuple[str, ...]
 ) -> None:
     with World(embedded_broker, tmp_path, _PIPELINE) as world:
-        world.config.write_text(spoil(world.config.read_text()))
+        world.config.write_text(change(world.config.read_text()))
         with world.member() as member:
             assert member.wait() == 2
             block = member.errors.read_text()
-            assert all(word in block for word in said), block
+            assert all(word in block for word in named), block
             assert "Traceback" not in block
             assert member.log.read_text() == ""
             assert block.startswith("cdp-consumer cannot start:\n")
 
 
-def test_all_that_is_wrong_with_a_mapping_is_said_at_once_with_its_place(
-    embedded_broker: Broker, tmp_path: Path
-) -> None:
+def test_all_mapping_errors_are_reported_at_once_with_their_place(embedded_broker: Broker, tmp_path: Path) -> None:
     with World(embedded_broker, tmp_path, _PIPELINE) as world:
         mapping = tmp_path / "mapping.yaml"
         mapping.write_text(
@@ -119,7 +115,7 @@ def test_all_that_is_wrong_with_a_mapping_is_said_at_once_with_its_place(
             assert "Traceback" not in block
 
 
-def test_an_address_that_is_taken_is_merely_a_failure(embedded_broker: Broker, tmp_path: Path) -> None:
+def test_http_address_in_use_exits_1(embedded_broker: Broker, tmp_path: Path) -> None:
     with World(embedded_broker, tmp_path, _PIPELINE) as world, world.member() as first:
         world.config.write_text(world.config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{first.port}"))
         with world.member() as second:

@@ -1,4 +1,4 @@
-"""A process that stood still for a while: it makes no call until the broker has told it that it may still act."""
+"""A frozen process sends no request before the broker has accepted a commit again."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from tests.kafka_clusters import Broker
 
 _PIPELINE = {"cdp-customerio": ("customerio",)}
 _SESSION_S = 9.0
-"""The brokers' own tests have shorter ones: on a busy machine a commit could take half of one, and the fence fall."""
+"""Longer than in the Kafka tests: on a busy machine a commit can take half of a short session and fence the member."""
 _LIMIT_S = _SESSION_S / 2
 _TIMEOUT_S = 19.0
-"""Longer than the standstill: the calls made before it are answered meanwhile, and every lane is free at its end."""
+"""Longer than the freeze: requests sent before it are answered meanwhile, and every lane is free at its end."""
 _FROZEN = 2 / 3
-"""Of a session: more than half of it, so that the fence must fall; less than all of it, so that no partition goes."""
+"""Part of the session: more than half, so that the member is fenced; less than all, so that no partition is revoked."""
 
 
 @pytest.mark.timeout(900)
-def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(
+def test_frozen_member_sends_nothing_before_a_commit_is_accepted(
     broker: Broker, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
@@ -54,17 +54,17 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(
             rule = server.faults.add(WaitForGate(gate))
             kafka_io.produce(broker, world.topic, late)
             lanes = _lanes(member, group)
-            # The server has a call of every lane, and keeps it: nothing is left in the member that it could yet write.
+            # The server holds a request of every lane, so the member has no request left that it could still send.
             member.wait_until(lambda: rule.hits == server.in_flight == lanes, 180, "a lane is idle")
             committed = kafka_io.committed(broker, group, world.topic, 2)
             member.process.send_signal(signal.SIGSTOP)
             thaw_at = time.monotonic() + _FROZEN * _SESSION_S
             server.faults.remove(rule)
             gate.open()
-            time.sleep(max(0.0, thaw_at - time.monotonic()))  # it is the event itself
+            time.sleep(max(0.0, thaw_at - time.monotonic()))  # the freeze itself
             thawed = time.monotonic()
             member.process.send_signal(signal.SIGCONT)
-            member.wait_until(lambda: bool(member.lines("fence released")), 180, "the fence stayed")
+            member.wait_until(lambda: bool(member.lines("fence released")), 180, "the fence was not released")
             member.wait_until(lambda: due <= server.stored_ids(), 180, "not everything arrived")
             member.wait_until(
                 lambda: kafka_io.committed(broker, group, world.topic, 2) == kafka_io.log_ends(broker, world.topic, 2),
@@ -75,24 +75,24 @@ def test_a_member_that_was_frozen_starts_no_call_before_a_commit_was_accepted(
             assert member.stop() == 0
         may_repeat = frozenset(one.stored_id for one in shop.owed if one.offset >= committed[one.partition])
         assert oracle.violations(shop.records, gather(world, timeout_s=_TIMEOUT_S), may_repeat=may_repeat) == []
-        record = FenceTimeline(read_journal(journal), server.requests, _LIMIT_S)
-        assert len(record.requests) == len(server.requests)
-        proof = min((one for one in record.commits if one.sent > thawed), key=lambda one: one.accepted)
-        first = min(one.received for one in record.requests if one.received > thawed)
+        timeline = FenceTimeline(read_journal(journal), server.requests, _LIMIT_S)
+        assert len(timeline.requests) == len(server.requests)
+        commit = min((one for one in timeline.commits if one.sent > thawed), key=lambda one: one.accepted)
+        first = min(one.received for one in timeline.requests if one.received > thawed)
         measured(
-            f"frozen on {broker.name}: a commit was sent {proof.sent - thawed:.3f} s after it and accepted "
-            f"{proof.accepted - thawed:.3f} s after it, the first request came {first - proof.accepted:.3f} s later; "
-            f"of {len(record.requests)} requests none was written later than "
-            f"{record.max_heartbeat_age_s():.3f} s after its commit"
+            f"frozen on {broker.name}: a commit was sent {commit.sent - thawed:.3f} s after it and accepted "
+            f"{commit.accepted - thawed:.3f} s after it, the first request came {first - commit.accepted:.3f} s later; "
+            f"of {len(timeline.requests)} requests none was written later than "
+            f"{timeline.max_heartbeat_age_s():.3f} s after its commit"
         )
-        assert record.max_heartbeat_age_s() < _SESSION_S
+        assert timeline.max_heartbeat_age_s() < _SESSION_S
         assert [line["event"] for line in member.lines() if line["event"].startswith("fence")] == [
             "fenced",
             "fence released",
         ]
         assert fences == 1
-        assert list(record.violations()) == []
-        assert thawed < proof.sent <= proof.accepted < first
+        assert list(timeline.violations()) == []
+        assert thawed < commit.sent <= commit.accepted < first
 
 
 def _lanes(member: Member, pipeline: str) -> int:

@@ -1,4 +1,4 @@
-"""kill -9 between a call and its answer: nothing is lost, and what is repeated is no more than was not committed."""
+"""SIGKILL between a request and its response: nothing is lost, and only uncommitted deliveries are repeated."""
 
 from __future__ import annotations
 
@@ -17,25 +17,23 @@ from tests.kafka_clusters import Broker
 
 _PIPELINE = {"cdp-customerio": ("customerio",)}
 _TIMEOUT_S = 15.0
-"""Long enough for a slow machine to kill the member before it gives the call up."""
+"""Long enough for a slow machine to kill the member before the request times out."""
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("taken", [True, False], ids=["after it was taken", "before it was taken"])
-def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
-    broker: Broker, tmp_path: Path, taken: bool
-) -> None:
+@pytest.mark.parametrize("stored", [True, False], ids=["after the event is stored", "before the event is stored"])
+def test_member_killed_while_waiting_for_a_response_loses_nothing(broker: Broker, tmp_path: Path, stored: bool) -> None:
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
         (group,) = world.pipelines
         shop = Shop(world.topic, 2, world.pipelines, random.Random(3), customers=20)
         shop.ordinary(1500)
         shop.one_of_each_defect()
-        # Mid-way, so that offsets below it are committed already and deliveries above it, of other keys, are not.
+        # In the middle, so that lower offsets are committed already and deliveries above, of other keys, are not.
         due = {one.stored_id: one for one in shop.owed if one.destination == "customerio" and not one.cause}
         held = list(due.values())[len(due) // 2]
         gate = Gate()
         rule = world.customerio.faults.add(
-            WaitForGate(gate) if taken else Hang(60), when=contains(held.stored_id), times=1, name="held answer"
+            WaitForGate(gate) if stored else Hang(60), when=contains(held.stored_id), times=1, name="held answer"
         )
         server = world.customerio
         world.configure(timeout_s=_TIMEOUT_S)
@@ -51,12 +49,12 @@ def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
             server.wait_until(lambda: rule.hits == 1, 180)
             killed.kill()
             cut = time.monotonic()
-        # What the broker has now is where the next member begins: what was taken above it comes again, and no more.
+        # The next member starts at the committed offsets: it repeats what was stored above them, and no more.
         committed = kafka_io.committed(broker, group, world.topic, 2)
         before = {one.id for one in server.received}
         above = [one for one in shop.owed if one.offset >= committed[one.partition]]
         bound = frozenset(one.stored_id for one in above) & before
-        letters_again = frozenset(one.delivery_id for one in above if one.cause)
+        dead_letters_again = frozenset(one.delivery_id for one in above if one.cause)
         gate.open()
         with world.member() as restarted:
             restarted.wait_until(lambda: due.keys() <= server.stored_ids(), 180, "not everything arrived")
@@ -68,10 +66,10 @@ def test_a_member_killed_while_it_waits_for_an_answer_loses_nothing(
             assert restarted.stop() == 0
         evidence = gather(world, timeout_s=_TIMEOUT_S, killed_at=(cut,))
         twice = oracle.repeated(evidence)["customerio"]
-        print(f"\nkilled on {broker.name}: {len(before)} taken before, {len(twice)} of them again,", end=" ")
-        print(f"at most {len(bound)}: taken at or above the committed offsets")
+        print(f"\nkilled on {broker.name}: {len(before)} stored before, {len(twice)} of them again,", end=" ")
+        print(f"at most {len(bound)}: stored at or above the committed offsets")
 
-        assert oracle.violations(shop.records, evidence, may_repeat=bound | letters_again) == []
+        assert oracle.violations(shop.records, evidence, may_repeat=bound | dead_letters_again) == []
         assert twice <= bound
-        assert (held.stored_id in twice) is taken, "the held call was not what the test thinks"
-        assert min(committed.values()) > 0, "nothing was committed before the kill: the bound would bind nothing"
+        assert (held.stored_id in twice) is stored, "the held request was not the intended one"
+        assert min(committed.values()) > 0, "nothing was committed before the kill, so the bound proves nothing"

@@ -1,4 +1,4 @@
-"""The oracle sees what it is for: each of these worlds is right but for one thing, and that thing is named."""
+"""The oracle finds each violation: the evidence is faultless except for one change, which it must name."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def _with_requests(evidence: Evidence, change: Callable[[ReceivedRequest], Recei
     )
 
 
-def test_run_without_faults_has_no_complaints() -> None:
+def test_run_without_faults_has_no_violations() -> None:
     shop = small_shop()
     assert oracle.violations(shop.records, faultless_evidence(shop)) == []
 
 
-def test_two_calls_of_one_key_on_the_wire_at_once_are_seen() -> None:
+def test_overlapping_requests_of_one_key_are_found() -> None:
     shop = small_shop()
     first, second = _two_of_a_key(shop)
     evidence = faultless_evidence(shop)
@@ -50,11 +50,11 @@ def test_two_calls_of_one_key_on_the_wire_at_once_are_seen() -> None:
     def together(request: ReceivedRequest) -> ReceivedRequest:
         return dataclasses.replace(request, started=begun + 0.25) if second.stored_id in request.ids else request
 
-    complaints = oracle.violations(shop.records, _with_requests(evidence, together))
-    assert [one for one in complaints if "before call" in one] == complaints != []
+    violations = oracle.violations(shop.records, _with_requests(evidence, together))
+    assert [one for one in violations if "before request" in one] == violations != []
 
 
-def test_a_call_that_was_given_up_is_over_even_if_its_server_still_holds_it() -> None:
+def test_timed_out_request_is_over_though_the_server_still_has_it() -> None:
     shop = small_shop()
     first, second = _two_of_a_key(shop)
     evidence = faultless_evidence(shop)
@@ -76,18 +76,18 @@ def test_a_call_that_was_given_up_is_over_even_if_its_server_still_holds_it() ->
 
     for after, right_order in ((gap - 0.1, True), (gap + 0.1, False)):
         gone = _with_requests(evidence, left(after))
-        complaints = oracle.violations(shop.records, changed(gone, timeout_s=gap + 9))
-        assert (complaints == []) is right_order, "as soon as its sender has left it is over"
+        violations = oracle.violations(shop.records, changed(gone, timeout_s=gap + 9))
+        assert (violations == []) is right_order, "a request is over as soon as its client has closed"
 
 
-def test_a_lost_event_is_seen() -> None:
+def test_lost_event_is_found() -> None:
     shop = small_shop()
-    complaints = oracle.violations(shop.records, _with_arrivals(faultless_evidence(shop), lambda arrived: arrived[1:]))
-    assert [one for one in complaints if one.startswith("lost: customerio never got")] == complaints
-    assert len(complaints) == 1
+    violations = oracle.violations(shop.records, _with_arrivals(faultless_evidence(shop), lambda arrived: arrived[1:]))
+    assert [one for one in violations if one.startswith("lost: customerio never got")] == violations
+    assert len(violations) == 1
 
 
-def test_a_repeat_of_what_was_answered_is_seen_and_one_of_a_lost_answer_is_not() -> None:
+def test_repeat_is_found_unless_the_response_was_lost() -> None:
     shop = small_shop()
     evidence = faultless_evidence(shop)
     last = evidence.arrivals["customerio"][-1]
@@ -103,7 +103,7 @@ def test_a_repeat_of_what_was_answered_is_seen_and_one_of_a_lost_answer_is_not()
     assert oracle.violations(shop.records, _with_requests(doubled, unanswered)) == []
 
 
-def test_arrivals_out_of_order_are_seen() -> None:
+def test_arrivals_out_of_order_are_found() -> None:
     shop = small_shop()
     names = {one.stored_id: index for index, one in enumerate(_two_of_a_key(shop))}
 
@@ -112,11 +112,11 @@ def test_arrivals_out_of_order_are_seen() -> None:
         arrived[first], arrived[second] = arrived[second], arrived[first]
         return arrived
 
-    complaints = oracle.violations(shop.records, _with_arrivals(faultless_evidence(shop), swap))
-    assert any("first arrivals do not rise" in one for one in complaints)
+    violations = oracle.violations(shop.records, _with_arrivals(faultless_evidence(shop), swap))
+    assert any("first arrivals do not rise" in one for one in violations)
 
 
-def test_an_old_event_that_arrives_last_is_seen_although_first_arrivals_rise() -> None:
+def test_late_repeat_of_an_old_event_is_found() -> None:
     shop = small_shop()
     first, _ = _two_of_a_key(shop)
     evidence = faultless_evidence(shop)
@@ -129,37 +129,37 @@ def test_an_old_event_that_arrives_last_is_seen_although_first_arrivals_rise() -
     assert any("final arrivals do not rise" in one for one in oracle.violations(shop.records, doubled))
 
 
-def test_what_nobody_owed_is_seen() -> None:
+def test_event_that_was_not_owed_is_found() -> None:
     shop = small_shop()
     stranger = dataclasses.replace(faultless_evidence(shop).arrivals["customerio"][0], id="stranger")
-    complaints = oracle.violations(
+    violations = oracle.violations(
         shop.records, _with_arrivals(faultless_evidence(shop), lambda arrived: [*arrived, stranger])
     )
-    assert complaints == ["customerio took stranger, which nobody owed it"]
+    assert violations == ["customerio stored stranger, which was not owed"]
 
 
-def test_an_id_that_carries_another_events_body_is_seen() -> None:
+def test_id_with_another_events_body_is_found() -> None:
     shop = small_shop()
 
     def mixed(arrived: list[Arrival]) -> list[Arrival]:
         return [dataclasses.replace(arrived[0], raw=b"{}"), *arrived[1:]]
 
-    complaints = oracle.violations(shop.records, _with_arrivals(faultless_evidence(shop), mixed))
-    assert ["with another event's body" in one for one in complaints] == [True]
+    violations = oracle.violations(shop.records, _with_arrivals(faultless_evidence(shop), mixed))
+    assert ["with another event's body" in one for one in violations] == [True]
 
 
-def test_a_poisoned_event_that_was_taken_is_seen() -> None:
+def test_stored_poison_event_is_found() -> None:
     shop = small_shop()
     evidence = faultless_evidence(shop)
     poisoned = next(one for one in shop.owed if one.destination == "customerio" and one.status == 400)
-    taken = _with_arrivals(evidence, lambda arrived: [*arrived, arrival(poisoned, 1, 1.0)])
-    assert any("had to become a letter" in one for one in oracle.violations(shop.records, taken))
+    stored = _with_arrivals(evidence, lambda arrived: [*arrived, arrival(poisoned, 1, 1.0)])
+    assert any("had to become a dead letter" in one for one in oracle.violations(shop.records, stored))
 
 
-def test_an_offset_short_of_the_logs_end_is_seen() -> None:
+def test_committed_offset_below_the_log_end_is_found() -> None:
     shop = small_shop()
     evidence = faultless_evidence(shop)
     short = {name: {**offsets, 2: offsets[2] - 1} for name, offsets in evidence.committed.items()}
-    complaints = oracle.violations(shop.records, changed(evidence, committed=short))
-    assert len(complaints) == len(ISOLATED)
-    assert all("whose log ends at" in one for one in complaints)
+    violations = oracle.violations(shop.records, changed(evidence, committed=short))
+    assert len(violations) == len(ISOLATED)
+    assert all("whose log ends at" in one for one in violations)

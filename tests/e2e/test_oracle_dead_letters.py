@@ -1,4 +1,4 @@
-"""The oracle sees every way in which a dead letter can be wrong."""
+"""The oracle finds every defect of a dead letter."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.e2e.produced import Headers
     ],
 )
 @pytest.mark.parametrize("how", ["wrong", "missing", "twice"])
-def test_a_header_that_is_not_right_is_seen(header: str, how: str) -> None:
+def test_invalid_header_of_a_dead_letter_is_found(header: str, how: str) -> None:
     shop = small_shop()
     evidence = faultless_evidence(shop)
     place, letter = next(
@@ -46,12 +46,12 @@ def test_a_header_that_is_not_right_is_seen(header: str, how: str) -> None:
     was = dict(letter.headers)[header]
     ways: dict[str, Headers] = {"wrong": [(header, b"-1")], "missing": [], "twice": [(header, was), (header, was)]}
     others = [one for one in letter.headers if one[0] != header]
-    spoilt = [*evidence.dead_letters]
-    spoilt[place] = dataclasses.replace(letter, headers=[*others, *ways[how]])
-    assert oracle.violations(shop.records, changed(evidence, dead_letters=spoilt)) != []
+    changed_letters = [*evidence.dead_letters]
+    changed_letters[place] = dataclasses.replace(letter, headers=[*others, *ways[how]])
+    assert oracle.violations(shop.records, changed(evidence, dead_letters=changed_letters)) != []
 
 
-def test_a_letter_whose_bytes_were_touched_is_seen() -> None:
+def test_dead_letter_with_changed_bytes_is_found() -> None:
     shop = small_shop()
     evidence = faultless_evidence(shop)
     letter = evidence.dead_letters[0]
@@ -60,20 +60,22 @@ def test_a_letter_whose_bytes_were_touched_is_seen() -> None:
         dataclasses.replace(letter, key=None),
         dataclasses.replace(letter, headers=[("trace", b"other"), *letter.headers]),
     ):
-        spoilt = [touched, *evidence.dead_letters[1:]]
-        assert oracle.violations(shop.records, changed(evidence, dead_letters=spoilt)) != []
+        changed_letters = [touched, *evidence.dead_letters[1:]]
+        assert oracle.violations(shop.records, changed(evidence, dead_letters=changed_letters)) != []
 
 
-def test_letters_missing_double_and_unowed_are_seen() -> None:
+def test_missing_repeated_and_unexpected_dead_letters_are_found() -> None:
     shop = small_shop()
     evidence = faultless_evidence(shop)
     first = evidence.dead_letters[0]
     stranger = dataclasses.replace(
         first, headers=[("cdp-delivery-id", b"x"), *(one for one in first.headers if one[0] != "cdp-delivery-id")]
     )
-    for letters, said in (
-        (evidence.dead_letters[1:], "lost: no letter"),
-        ([*evidence.dead_letters, first], "duplicate: letter"),
-        ([*evidence.dead_letters, stranger], "a letter that nobody owed"),
+    for dead_letters, message in (
+        (evidence.dead_letters[1:], "lost: no dead letter"),
+        ([*evidence.dead_letters, first], "duplicate: dead letter"),
+        ([*evidence.dead_letters, stranger], "unexpected dead letter"),
     ):
-        assert any(said in one for one in oracle.violations(shop.records, changed(evidence, dead_letters=letters)))
+        assert any(
+            message in one for one in oracle.violations(shop.records, changed(evidence, dead_letters=dead_letters))
+        )

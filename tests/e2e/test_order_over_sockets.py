@@ -1,4 +1,4 @@
-"""A sender that is really broken, over real sockets: two calls of one lane are in flight at once, and seen."""
+"""A broken dispatcher over real sockets: the oracle finds two requests of one lane in flight at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.e2e.produced import OwedDelivery
 _CASE = Case(name="one key", events=tuple(yotpo.ordinary(1, f"text {number}") for number in range(6)))
 
 
-async def _complaints(*, broken: bool) -> list[str]:
+async def _violations(*, broken: bool) -> list[str]:
     server = yotpo.server()
     server.faults.add(Delay(0.05), when=endpoint("/customer_events"))
     async with server:
@@ -40,12 +40,12 @@ async def _complaints(*, broken: bool) -> list[str]:
 
 
 def _twice(lanes: Dispatcher) -> list[Coroutine[None, None, None]]:
-    """Let each lane be run by a second task: nothing in the product can do that by itself."""
+    """Run each lane by a second task, which the product never does."""
     return [lane.run() for lane in lanes.lanes]
 
 
-@pytest.mark.parametrize("broken", [True, False], ids=["two calls at once", "one after another"])
-def test_two_calls_of_one_lane_in_flight_at_once_are_seen(broken: bool) -> None:
-    complaints = asyncio.run(_complaints(broken=broken))
-    assert any("of the same key was over" in one for one in complaints) is broken
-    assert bool(complaints) is broken, complaints
+@pytest.mark.parametrize("broken", [True, False], ids=["two requests at once", "one after another"])
+def test_two_requests_of_one_lane_at_once_are_found(broken: bool) -> None:
+    violations = asyncio.run(_violations(broken=broken))
+    assert any("of the same key was over" in one for one in violations) is broken
+    assert bool(violations) is broken, violations

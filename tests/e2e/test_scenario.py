@@ -1,4 +1,4 @@
-"""End to end: the real service in processes of its own, a real Kafka, strict servers that misbehave, and an oracle."""
+"""End to end: the real service as processes, a real Kafka, strict servers with faults, and an oracle."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _FAULTS = {"poison", "500", "503", "429", "hang", "late", "lost answer", "reset"
 _STATUSES = {"copilot": {200, 204, 400, 429, 500}, "customerio": {200, 400, 429, 500}, "yotpo": {200, 201, 204, 400}}
 
 
-def _records(world: World, dice: random.Random, count: int, bad: int) -> Shop:
-    """Make `count` records, the bad ones sprinkled in `bad` places."""
-    shop = Shop(world.topic, PARTITIONS, world.pipelines, dice)
+def _records(world: World, rng: random.Random, count: int, bad: int) -> Shop:
+    """Make `count` records, with one of each defect at `bad` places."""
+    shop = Shop(world.topic, PARTITIONS, world.pipelines, rng)
     each = count // bad
     while len(shop.records) < count:
         before = len(shop.records)
@@ -52,7 +52,7 @@ def _records(world: World, dice: random.Random, count: int, bad: int) -> Shop:
 
 
 def _all_ended(world: World, shop: Shop, records: int | None = None) -> Callable[[], bool]:
-    """Return what tells whether every server holds all it is owed (of the first records): worked out once."""
+    """Return a check that every server has stored everything owed to it by the first `records` records."""
     owed = [one for record in shop.records[:records] for one in record.owed]
     due = {
         name: {one.stored_id for one in owed if one.destination == name and one.cause is None} for name in world.servers
@@ -61,15 +61,13 @@ def _all_ended(world: World, shop: Shop, records: int | None = None) -> Callable
 
 
 def _open(member: Member) -> int:
-    """Return how many records are open at one member."""
+    """Return the number of open records at one member."""
     return sum(pipeline["records"]["open"] for pipeline in member.status().values())
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.slow
-def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothing(
-    broker: Broker, tmp_path: Path
-) -> None:
+def test_clean_shutdown_of_one_of_two_members_loses_and_repeats_nothing(broker: Broker, tmp_path: Path) -> None:
     count = 20_000 if broker.is_real else 4_000
     with World(broker, tmp_path, ISOLATED) as world:
         shop = _records(world, random.Random(20), count, bad=12)
@@ -80,16 +78,16 @@ def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothi
             third = len(shop.records) // 3
             kafka_io.produce(broker, world.topic, shop.records[:third])
             stays.wait_until(_all_ended(world, shop, third), 180, "not even the first third arrived")
-            # From here no call is answered until the member has been asked: what it holds then can not have ended.
+            # From here no request is answered before SIGTERM, so the member's open deliveries cannot end before.
             plan.hold_responses()
             kafka_io.produce(broker, world.topic, shop.records[third : 2 * third])
-            leaves.wait_until(lambda: _open(leaves) > shop.kinds.total() // 20, 180, "nothing is under way")
-            open_at_leave = _open(leaves)
+            leaves.wait_until(lambda: _open(leaves) > shop.kinds.total() // 20, 180, "too few records are open")
+            open_at_sigterm = _open(leaves)
             leaves.terminate()
             leaves.wait_for_line("shutdown started")
-            books_of_leaver = leaves.status()  # it is still there: it waits for answers
+            leaver_status = leaves.status()  # it still runs: it waits for responses
             plan.release_responses()
-            books_of_leaver = leaves.last_status(books_of_leaver)
+            leaver_status = leaves.last_status(leaver_status)
             kafka_io.produce(broker, world.topic, shop.records[2 * third :])
             assert leaves.wait() == 0
             released = {line["pipeline"]: line["released"] for line in leaves.lines("pipeline stopped")}
@@ -98,23 +96,23 @@ def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothi
             stays.wait_until(
                 lambda: all(not pipeline["records"]["open"] for pipeline in stays.status().values()), 180, "still open"
             )
-            books_of_stayer = stays.status()
+            stayer_status = stays.status()
             assert stays.stop() == 0
         evidence = gather(world)
         hits = plan.hits()
-        said = stays.log.read_text() + leaves.log.read_text() + stays.errors.read_text() + leaves.errors.read_text()
+        output = stays.log.read_text() + leaves.log.read_text() + stays.errors.read_text() + leaves.errors.read_text()
         print(f"\n{count} records on {broker.name}: {dict(shop.kinds)}")
         print(f"faults: { {name: dict(counted) for name, counted in hits.items()} }")
-        print(f"open when asked to leave: {open_at_leave}; released: {released}")
+        print(f"open at SIGTERM: {open_at_sigterm}; released: {released}")
         print(f"arrived twice: { {name: len(found) for name, found in oracle.repeated(evidence).items()} }")
 
         assert oracle.violations(shop.records, evidence) == []
-        assert accounting.mismatches(books_of_leaver) == []
-        assert accounting.mismatches(books_of_stayer) == []
-        assert not [word for word in ("customer-0", "subject-", "poison-", CANARY) if word in said], (
-            "personal or secret"
+        assert accounting.mismatches(leaver_status) == []
+        assert accounting.mismatches(stayer_status) == []
+        assert not [word for word in ("customer-0", "subject-", "poison-", CANARY) if word in output], (
+            "personal or secret data in the output"
         )
-        # A proof that never met what it is about proves nothing.
+        # The run proves something only if every kind, fault and status occurred.
         assert len({(one.partition, one.key) for one in shop.owed}) >= 50
         assert {kind for kind in _KINDS if not shop.kinds[kind]} == set()
         assert {fault: name for name, counted in hits.items() for fault in _FAULTS if not counted[fault]} == {}
@@ -125,7 +123,7 @@ def test_two_members_and_one_leaving_in_the_middle_lose_nothing_and_repeat_nothi
 
 
 @pytest.mark.timeout(900)
-def test_a_shared_pipeline_reads_once_and_its_books_agree_with_the_oracle(broker: Broker, tmp_path: Path) -> None:
+def test_accounting_of_a_shared_pipeline_agrees_with_the_oracle(broker: Broker, tmp_path: Path) -> None:
     with World(broker, tmp_path, {"cdp": ("customerio", "copilot", "yotpo")}) as world:
         shop = _records(world, random.Random(7), 1_500, bad=4)
         plan = FaultPlan(world, random.Random(11), each=1, every=3)
@@ -135,8 +133,8 @@ def test_a_shared_pipeline_reads_once_and_its_books_agree_with_the_oracle(broker
             member.wait_until(
                 lambda: all(not pipeline["records"]["open"] for pipeline in member.status().values()), 180, "still open"
             )
-            disagreements = accounting.differences(shop.records, member.status(), member.metrics())
+            differences = accounting.differences(shop.records, member.status(), member.metrics())
             assert member.stop() == 0
         assert oracle.violations(shop.records, gather(world)) == []
-        assert disagreements == []
+        assert differences == []
         assert {fault: name for name, counted in plan.hits().items() for fault in _FAULTS if not counted[fault]} == {}

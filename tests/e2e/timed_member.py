@@ -1,9 +1,9 @@
-"""A main for tests only: `cdp-consumer run`, which also writes down when its commits were accepted and its calls began.
+"""A test entry point: `cdp-consumer run` that also journals when commits were accepted and requests started.
 
     python -m tests.e2e.timed_member FILE run --config cdp.yaml
 
-The monotonic clock is one for all processes of a machine: what is written here can be laid beside what a server in
-another process says it received. Nothing is missed, as it is by those who ask a page again and again.
+All processes of a machine share the monotonic clock, so the journal can be compared with a server's log in another
+process. Nothing is missed, as it would be by polling the status page.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ COMMIT_ACCEPTED = "commit accepted"
 REQUEST_STARTED = "call started"
 
 _FAR_S = 0.5
-"""Brokers seem to be so far away: a call that does not wait for their word is then seen to begin before it."""
+"""Simulated delay of each commit in flight. A request that does not wait for the broker's response starts before it."""
 
 
 def journal_commits(journal: Journal) -> None:
-    """Write down each accepted commit, where the product meets the client."""
+    """Journal each accepted commit, at the interface between the product and the Kafka client."""
 
-    def accepted(sent: float, answers: Collection[TopicPartition]) -> None:
-        if any(answer.error is None for answer in answers):
+    def accepted(sent: float, results: Collection[TopicPartition]) -> None:
+        if any(result.error is None for result in results):
             journal.write(COMMIT_ACCEPTED, sent=sent)
 
     class Consumer(confluent_kafka.Consumer):
-        def __init__(self, properties: dict[str, Any], **more: Any) -> None:  # noqa: ANN401 - the client's own
-            tell = properties["on_commit"]
+        def __init__(self, properties: dict[str, Any], **more: Any) -> None:  # noqa: ANN401 - as the client has it
+            report = properties["on_commit"]
             self._sent = 0.0
-            """When the commit that has no answer yet was sent: there is one at most."""
+            """When the commit in flight was sent. There is at most one."""
 
-            def answered(error: object, answers: Collection[TopicPartition]) -> None:
+            def committed(error: object, results: Collection[TopicPartition]) -> None:
                 if error is None:
-                    accepted(self._sent, answers)
-                tell(error, answers)
+                    accepted(self._sent, results)
+                report(error, results)
 
-            super().__init__({**properties, "on_commit": answered}, **more)
+            super().__init__({**properties, "on_commit": committed}, **more)
 
         def commit(  # type: ignore[override] # as the product calls it
             self, *, offsets: list[TopicPartition], asynchronous: bool
@@ -62,26 +62,26 @@ def journal_commits(journal: Journal) -> None:
                 time.sleep(_FAR_S)
                 super().commit(offsets=offsets, asynchronous=True)
                 return None
-            answers = super().commit(offsets=offsets, asynchronous=False)
-            accepted(sent, answers)
-            return answers
+            results = super().commit(offsets=offsets, asynchronous=False)
+            accepted(sent, results)
+            return results
 
     replace(consumer.kafka.poller, "Consumer", Consumer)
 
 
 def journal_requests(journal: Journal) -> None:
-    """Write down each call where it leaves for the wire, and when the fence was asked for it."""
+    """Journal each request where it is sent, and when the fence was asked for it."""
     allowed: dict[object, tuple[float, float]] = {}
-    """Task → just before and just after the fence was asked for its call."""
+    """Task → the times just before and just after the fence was asked for its request."""
 
-    def noting(may: Callable[..., Any]) -> Callable[..., Any]:
-        async def noted(self: RequestGate, batch: Sequence[Delivery], *more: float) -> bool:
+    def timed_gate(may_start: Callable[..., Any]) -> Callable[..., Any]:
+        async def may_start_timed(self: RequestGate, batch: Sequence[Delivery], *more: float) -> bool:
             before = time.monotonic()
-            can: bool = await may(self, batch, *more)
+            allowed_now: bool = await may_start(self, batch, *more)
             allowed[asyncio.current_task()] = before, time.monotonic()
-            return can
+            return allowed_now
 
-        return noted
+        return may_start_timed
 
     transport = httpx2.AsyncHTTPTransport.handle_async_request
 
@@ -92,7 +92,7 @@ def journal_requests(journal: Journal) -> None:
         journal.write(REQUEST_STARTED, asked=asked, answered=answered, ids=ids)
         return await transport(self, request)
 
-    RequestGate.may_start = noting(RequestGate.may_start)  # type: ignore[method-assign]
+    RequestGate.may_start = timed_gate(RequestGate.may_start)  # type: ignore[method-assign]
     httpx2.AsyncHTTPTransport.handle_async_request = timed  # type: ignore[method-assign]
 
 

@@ -1,4 +1,4 @@
-"""Everything around the service: three strict servers, a registry, topics, and the files that name them."""
+"""The environment of the service under test: three strict servers, a registry, topics, and the configuration files."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from tests.e2e.member import Member
 from tests.kafka_clusters import Broker
 
 TIMEOUT_S = 3.0
-"""How long the members under test wait for an answer: no server here is slower than that unless it is meant."""
+"""The members' request timeout. Only a server with an injected fault is slower."""
 
 PARTITIONS = 4
 
 CANARY = "canary-7f3e"
-"""Every secret there is: it must be found nowhere that people read."""
+"""The value of every secret. It must not appear in any output."""
 
 
 class World:
-    """What a member meets, for as long as the `with` block lasts.
+    """The environment of the members, while the `with` block lasts.
 
     Args:
-        broker: whose Kafka.
-        folder: where the files go.
-        pipelines: pipeline → destinations, by plain names; the groups get names that nobody else has.
-        partitions: of the events' topic.
-        topics: whether the two topics are created now.
+        broker: the Kafka cluster.
+        folder: the folder for the configuration and the logs.
+        pipelines: pipeline → destinations. A unique suffix is added to the pipelines' names.
+        partitions: partitions of the events' topic.
+        topics: whether to create the two topics now.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class World:
         self._started = 0
 
     def mark_invalid(self, tag: str) -> Rule:
-        """Let Copilot list every event with this tag among its `invalid_events`."""
+        """Make Copilot list every event with this tag in `invalid_events`."""
         mark = MarkInvalid("not a property of this type", lambda item: tag.encode() in item.raw)
         return self.copilot.faults.add(mark, when=contains(tag), name="200 with invalid")
 
     def create_topic(self) -> None:
-        """Create the topic the events go to."""
+        """Create the topic of the events."""
         self.broker.create_topic(self.topic, self.partitions, exact=True)
 
     def create_dead_letters(self) -> None:
@@ -104,19 +104,19 @@ class World:
         """Write the configuration file."""
         kafka = {**self.broker.client(group_id="-"), "bootstrap.servers": bootstrap or self.broker.bootstrap}
         del kafka["group.id"]
-        kafka["topic.metadata.refresh.interval.ms"] = 1000  # a topic that is made while a member waits is seen soon
+        kafka["topic.metadata.refresh.interval.ms"] = 1000  # so that a topic created while a member waits is found soon
         common = {"timeout": f"{timeout_s:g}s", "backoff": {"first": "100ms", "cap": "1s"}, "probe": "1s", "lanes": 4}
         batch = {"batch": {"events": 50, "linger": "50ms"}}
         destinations = {
             "copilot": {"url": self.copilot.url, "client_id": "id", "client_secret": CANARY, **common, **batch},
             "customerio": {"url": self.customerio.url, "api_key": CANARY, **common, **batch},
-            # Its documented rate is a few calls a second: that is another test's matter.
+            # The documented rate is a few requests a second. Other tests cover it.
             "yotpo": {"url": self.yotpo.url, "store_id": "store", "secret": CANARY, "rate": "1000/s", **common},
         }
         used = {destination for members in self.pipelines.values() for destination in members}
         for name, options in destinations.items():
             options["enabled"] = name in used
-        said = {
+        document = {
             "kafka": kafka,
             "topics": [self.topic],
             "start": "earliest",
@@ -131,8 +131,8 @@ class World:
             "http": {"address": "127.0.0.1:0"},
             "budgets": {"drain": f"{drain_s:g}s"},
         }
-        # JSON is YAML, and needs no library to write.
-        self.config.write_text(json.dumps(said, indent=1), encoding="utf-8")
+        # JSON is valid YAML and needs no library.
+        self.config.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
     def member(self, *options: str) -> Member:
         """Start a member."""

@@ -100,7 +100,7 @@ def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Rep
         },
         lost=_count(wrong, "lost: "),
         order_violations=_count(wrong, "order: "),
-        wrongly_dead_lettered=_count(wrong, "a letter that nobody owed"),
+        wrongly_dead_lettered=_count(wrong, "unexpected dead letter"),
         repeated=sum(_repeated(evidence, name) for name in evidence.arrivals),
         unheard=unheard,
         crashes=crashes,

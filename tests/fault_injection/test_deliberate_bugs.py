@@ -103,7 +103,7 @@ def test_without_a_bug_nothing_is_reported(embedded_broker: Broker, tmp_path: Pa
 def test_ignored_invalid_events_show_as_missing_dead_letters(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, _COPILOT) as world:
         found = _work_off(world, bugs.INVALID_EVENTS_IGNORED, customers=1)
-    assert found.says("lost: no letter (refused) of custom_event:order_placed"), found
+    assert found.says("lost: no dead letter (refused) of custom_event:order_placed"), found
 
 
 def test_two_requests_of_a_lane_at_once_show_in_the_order(embedded_broker: Broker, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_settle_before_dead_letter_ack_shows_after_a_kill(apache_broker: RealBro
             killed.kill()
         world.create_dead_letters()
         found = _next_member(world, shop, killed)
-    assert found.says("lost: no letter"), found
+    assert found.says("lost: no dead letter"), found
 
 
 def test_outcome_of_an_earlier_epoch_shows_in_the_accounting(embedded_broker: Broker, tmp_path: Path) -> None:
