@@ -12,7 +12,7 @@ from consumer.config.settings import DestinationSettings
 from consumer.delivery.backoff import Backoff
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.delivery.options import DestinationOptions
-from consumer.destinations import OptionError
+from consumer.destinations import Destination, OptionError
 from consumer.destinations.kinds import KINDS
 from consumer.model.findings import did_you_mean
 from consumer.yaml_document import Node, Scalar, Table, below
@@ -54,6 +54,13 @@ def with_rate(node: Node | None) -> set[str]:
     """Return the destinations that set `rate` in the file."""
     entries = node.entries if isinstance(node, Table) else ()
     return {key.text for key, inner in entries if isinstance(inner, Table) and inner.get("rate") is not None}
+
+
+def placeholder(kind: str) -> Destination:
+    """Return a destination of this kind that no configuration names: its targets are those of every other."""
+    known = {field.name for field in dataclasses.fields(KINDS[kind].options)}
+    options = {name: value for name, value in _PLACEHOLDERS.items() if name in known}
+    return KINDS[kind].construct(KINDS[kind].options(name=kind, **options))
 
 
 def _one(key: Scalar, node: Node, context: ConfigReadContext) -> DestinationSettings | None:

@@ -8,13 +8,12 @@ from consumer.destinations import Destination, EntryError, Target
 from consumer.model import Entry
 from consumer.model.findings import did_you_mean
 from consumer.translation.expressions.expression import Expression
+from consumer.translation.mapping import keys
 from consumer.translation.mapping.complaints import MappingReadContext
 from consumer.translation.mapping.field_parser import read_object
 from consumer.translation.mapping.rules import EntryRule, ObjectField
 from consumer.translation.mapping.target_check import check_target, sets_consent
 from consumer.yaml_document import Node, Scalar, Table, is_empty
-
-_KEYS = ("to", "name", "label", "when", "consent", "each", "id", "fields")
 
 
 def read_entry(
@@ -25,7 +24,7 @@ def read_entry(
     if table is None:
         return None
     before = len(context.findings)
-    context.check_keys(table, _KEYS, path)
+    context.check_keys(table, keys.ENTRY, path)
     name = context.text(table.get("name"), f"{path}.name")
     found = _destination_and_target(context, table, destinations, path)
     when = context.expression(table.get("when"), f"{path}.when")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from consumer.destinations import Destination
 from consumer.model.findings import Finding, errors, in_order
+from consumer.translation.mapping import keys
 from consumer.translation.mapping.complaints import MappingReadContext
 from consumer.translation.mapping.entry_parser import label_of, read_entry
 from consumer.translation.mapping.rules import EntryRule, EventMapping, EventRule
@@ -16,7 +17,6 @@ from consumer.yaml_document import Items, Node, Scalar, node_kind, read_file
 
 _FILE_KEYS = ("version", "events")
 _EVENT_KEYS = ("id", "time", "key", "deliver")
-_VERSION = 1
 
 
 def load_mapping(
@@ -71,9 +71,9 @@ def _read_document(
     context.check_keys(table, _FILE_KEYS, "")
     version = table.get("version")
     if version is None:
-        context.error(table, "", "`version` is missing", f"write `version: {_VERSION}`")
-    elif not isinstance(version, Scalar) or version.value != _VERSION or isinstance(version.value, bool):
-        context.error(version, "version", f"must be {_VERSION}", f"write `version: {_VERSION}`")
+        context.error(table, "", "`version` is missing", f"write `version: {keys.VERSION}`")
+    elif not isinstance(version, Scalar) or version.value != keys.VERSION or isinstance(version.value, bool):
+        context.error(version, "version", f"must be {keys.VERSION}", f"write `version: {keys.VERSION}`")
     events_node = table.get("events")
     if events_node is None:
         hint = "add `events:` with the full names of Avro records, each with `deliver`"
