@@ -8,17 +8,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from consumer.check import mapping_schema
 from consumer.check.directives_check import directive_findings
 from consumer.check.journeys_warnings import advice
 from consumer.check.resource_budget import BASE_BYTES, LARGEST_RECORD_BYTES, Needs, needs_of, shown_bytes
 from consumer.cli.exit_codes import ENDED, WRONG, add_config
 from consumer.cli.output import Ink, print_findings, summary
-from consumer.config.loader import json_schema
+from consumer.config import loader
 from consumer.config.run_config import load_run_config
 from consumer.config.scalar_parsers import InvalidValue, size
+from consumer.directives import parser as directives_parser
 from consumer.model.findings import Finding, errors
 
 _PARTITIONS = 12
+_SCHEMAS = {
+    "config": loader.json_schema,
+    "mapping": mapping_schema.json_schema,
+    "directives": directives_parser.json_schema,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,13 +50,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="the largest record of the topics, for the memory ceiling (default: 1MiB)",
     )
-    parser.add_argument("--schema", action="store_true", help="print the configuration's JSON Schema, for editors")
+    parser.add_argument(
+        "--schema",
+        nargs="?",
+        choices=tuple(_SCHEMAS),
+        const="config",
+        help="print the JSON Schema of a kind of file, for editors, and exit (default: config)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print every finding and what a run may need; 0 if there is no error, else 2."""
-    if args.schema:
-        print(json.dumps(json_schema(), indent=2))
+    if args.schema is not None:
+        print(json.dumps(_SCHEMAS[args.schema](), indent=2))
         return ENDED
     loaded = load_run_config(Path(args.config), pipeline=args.pipeline, offline=args.offline)
     findings = list(loaded.findings)

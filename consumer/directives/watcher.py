@@ -1,4 +1,4 @@
-"""The directives file while the service runs: looked at every second, acted on when what is in force has changed."""
+"""Watch the directives file while the service runs, and apply the active directives whenever they change."""
 
 from __future__ import annotations
 
@@ -8,191 +8,198 @@ from pathlib import Path
 from typing import TypeAlias
 
 from consumer.config.stable_file import FILE_UNANSWERED, FILE_UNCHANGED, FILE_UNSTABLE, StableFile
-from consumer.directives.parser import Content, content_of, read_content
+from consumer.directives.parser import Content, ParsedDirectives, content_of, read_content
 from consumer.model.directives import NONE, Directives, DirectiveTargets, Pause
 from consumer.model.findings import Finding
 from consumer.model.observer import Observer
 
-Acts: TypeAlias = Callable[[Directives], None]
-"""Told what is in force, whole, whenever that has changed; in the loop."""
+ApplyDirectives: TypeAlias = Callable[[Directives], None]
+"""Called in the event loop with all active directives, whenever they have changed."""
 
-_STEADY_S = 0.1
-_TRIES = 10
-_WITHIN_S = 10.0
+_SETTLE_S = 0.1
+_FIRST_READ_ATTEMPTS = 10
+_TIMEOUT_S = 10.0
 _NEVER_MS = 253_402_300_800_000  # the year 10000: only another file ends it
 
 
 class DirectivesWatcher:
-    """Keeps what is in force as the file says it.
+    """Keeps the active directives equal to the file and the clock.
 
-    What the file said is kept as it was read, and what is in force is found anew from it and the clock at each look: a
-    clock that jumps ahead and is put right takes nothing away for good.
+    The parsed file is kept, and each check computes the active directives from it and the clock. So a clock that jumps
+    ahead and is corrected ends no directive for good.
 
-    A file that is refused is refused whole: what was read before stays in force, until its own ends. Where nothing was
-    read before, at a start, everything is paused until the file is mended or gone: a pause may stand in it, and a
-    restart must not lift that. The same while it cannot be told at a start whether anything stands there, because its
-    disk does not answer. A file that is not there directs nothing.
+    A file with an error is rejected as a whole: the previous directives stay active until they expire. At a start there
+    are no previous directives. Then everything is paused until the file is corrected or removed: it may contain a
+    pause, which a restart must not lift. The same applies while the disk does not answer at a start. A file that does
+    not exist contains no directives.
 
     Args:
         path: the file.
-        known: what it may speak of.
-        observer: told what was read, refused or has ended. It must not raise.
-        missing: called when there is no file, once until there was one.
+        targets: the names that directives may refer to.
+        observer: is notified of directives that were read, rejected or have ended. It must not raise.
+        missing: called when there is no file; again only after there was one.
         clock_ms: the wall clock, epoch milliseconds.
-        every_s: between two looks.
-        steady_s: between the two looks at a changed file: half of one that is being written must not pass for it.
-        within_s: how long a start waits for the file, and a look for its disk before that is said.
-        sleep: waits for so many seconds, between the two looks at a changed file.
+        every_s: seconds between two checks.
+        settle_s: seconds between the two reads of a changed file, so that a half-written file is not accepted.
+        timeout_s: seconds that a start waits for the file, and that each read may take before it is reported.
+        sleep: waits for so many seconds, between the two reads of a changed file.
+        read: reads the file, in a thread of its own.
+        parse: parses the content, in a thread of its own.
     """
 
     def __init__(
         self,
         path: Path,
-        known: DirectiveTargets,
+        targets: DirectiveTargets,
         observer: Observer,
         *,
         missing: Callable[[], None],
         clock_ms: Callable[[], int],
         every_s: float = 1.0,
-        steady_s: float = _STEADY_S,
-        within_s: float = _WITHIN_S,
+        settle_s: float = _SETTLE_S,
+        timeout_s: float = _TIMEOUT_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        read: Callable[[Path], Content] = content_of,
+        parse: Callable[[Content, Path, DirectiveTargets], ParsedDirectives] = read_content,
     ) -> None:
         self.in_force = NONE
+        """The active directives."""
+        self.file: StableFile[Content] = StableFile(lambda: read(path), timeout_s, settle_s, sleep)
         self._path = path
-        self._known = known
+        self._targets = targets
         self._observer = observer
         self._missing = missing
         self._clock_ms = clock_ms
         self._every_s = every_s
-        self._within_s = within_s
-        self._file = StableFile(lambda: content_of(path), within_s, steady_s, sleep)
-        self._unanswered = False  # and that was said
-        self._act: Sequence[Acts] = ()
-        self._read: Content | _Unread = _UNREAD
-        self._said = NONE  # what was read last, or holds everything: those that are over included
-        self._ever = False  # whether it was read since the start, or not there
+        self._timeout_s = timeout_s
+        self._parse = parse
+        self._timeout_reported = False
+        self._apply: Sequence[ApplyDirectives] = ()
+        self._content: Content | _Unread = _UNREAD
+        self._parsed = NONE  # the directives of the last good file, expired ones included; or a pause of everything
+        self._was_read = False  # since the start; a missing file counts as read
 
-    async def start(self, act: Sequence[Acts], leave: asyncio.Event) -> None:
-        """Read the file for the first time: nobody may have made a call before.
+    async def start(self, apply: Sequence[ApplyDirectives], shutdown: asyncio.Event) -> None:
+        """Read the file for the first time. Await this before the first request: the file may pause it.
 
-        It returns when the file was read, or has not been for too long, or `leave` is set; in the last two cases
-        everything is paused until a later look has read it.
+        It returns when the file was read, when that took too long, or when `shutdown` is set. In the last two cases
+        everything is paused until a later check has read the file.
         """
-        self._act = act
-        first = asyncio.create_task(self._first(), name="directives-first")
-        asked = asyncio.create_task(leave.wait(), name="directives-leave")
+        self._apply = apply
+        first = asyncio.create_task(self._read_first(), name="directives-first")
+        stopped = asyncio.create_task(shutdown.wait(), name="directives-shutdown")
         try:
-            # A disk that hangs must keep neither the service from starting nor a platform from ending it.
-            await asyncio.wait([first, asked], timeout=self._within_s, return_when=asyncio.FIRST_COMPLETED)
+            # A disk that hangs must not block the start of the service, nor its shutdown.
+            await asyncio.wait([first, stopped], timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if first.done():
                 first.result()
-            elif leave.is_set():
-                self._say(self._everything())
+            elif shutdown.is_set():
+                self._replace(self._pause_everything())
             else:
-                self._not_read()
+                self._report_timeout()
         finally:
             first.cancel()
-            asked.cancel()
+            stopped.cancel()
 
     async def run(self) -> None:
-        """Keep ends, and look at the file, until cancelled."""
+        """Apply expirations and changes of the file, until cancelled."""
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._keep_ends(), name="directives-ends")
-            both.create_task(self._keep_reading(), name="directives-file")
+            both.create_task(self._expire_regularly(), name="directives-ends")
+            both.create_task(self._read_regularly(), name="directives-file")
 
     async def refresh(self) -> None:
-        """End what is over, and read the file if it has changed."""
-        self._see()
-        await self._look()
+        """Apply expirations, and read the file if it has changed."""
+        self._apply_clock()
+        await self._read_if_changed()
 
-    async def _keep_ends(self) -> None:
-        # Never behind the look at the file: its disk may hang, and an end is promised all the same.
+    async def _expire_regularly(self) -> None:
+        # In a task of its own: the disk may hang, and a directive must end on time nevertheless.
         while True:
-            await asyncio.sleep(self._wait_s())
-            self._see()
+            await asyncio.sleep(self.seconds_to_next_check())
+            self._apply_clock()
 
-    async def _keep_reading(self) -> None:
+    async def _read_regularly(self) -> None:
         while True:
             await asyncio.sleep(self._every_s)
-            await self._look()
+            await self._read_if_changed()
 
-    async def _first(self) -> None:
-        for _ in range(_TRIES):
-            if await self._look():
+    async def _read_first(self) -> None:
+        for _ in range(_FIRST_READ_ATTEMPTS):
+            if await self._read_if_changed():
                 return
-        self._refused([self._finding("never stands still", "write it once, and leave it")])
+        self._reject([self._error("keeps changing", "replace it in one step: write another file, then rename it")])
 
-    async def _look(self) -> bool:
-        """Read the file if it has changed; return whether it stood still."""
-        content = await self._file.read_new(self._read)
+    async def _read_if_changed(self) -> bool:
+        """Read the file if it has changed. Return False if it is being written: read it again."""
+        content = await self.file.read_new(self._content)
         if content is FILE_UNANSWERED:
-            self._not_read()
+            self._report_timeout()
             return True
         if content is FILE_UNCHANGED:
             return True
         if content is FILE_UNSTABLE:
             return False
-        # A long file takes a while to parse: calls and probes do not wait for it.
-        read = await asyncio.to_thread(read_content, content, self._path, self._known)
-        self._unanswered = False
-        self._read = content  # not before: a first look that was given up would pass for one that was acted on
-        if read.directives is None:
-            self._refused(read.findings)
+        # In a thread, because parsing a long file would delay requests and probes.
+        parsed = await asyncio.to_thread(self._parse, content, self._path, self._targets)
+        self._timeout_reported = False
+        # Set it only now: a first read may be cancelled while it parses, and the next one must not skip the content.
+        self._content = content
+        if parsed.directives is None:
+            self._reject(parsed.findings)
             return True
-        self._ever = True
+        self._was_read = True
         if content is None:
             self._missing()
-        self._observer.directives_read(read.directives)
-        self._say(read.directives)
+        self._observer.directives_read(parsed.directives)
+        self._replace(parsed.directives)
         return True
 
-    def _not_read(self) -> None:
-        """Say that the disk does not answer, once; what stands there is read anew as soon as it does."""
-        if not self._unanswered:
-            self._unanswered = True
-            self._read = _UNREAD
-            self._refused([self._finding("is not read yet", "see whether its disk answers")])
+    def _report_timeout(self) -> None:
+        """Report once that the disk does not answer. The file is read again as soon as it does."""
+        if not self._timeout_reported:
+            self._timeout_reported = True
+            self._content = _UNREAD
+            self._reject([self._error("could not be read in time", "check the disk or the mount that contains it")])
 
-    def _refused(self, findings: Sequence[Finding]) -> None:
-        if self._ever:
+    def _reject(self, findings: Sequence[Finding]) -> None:
+        if self._was_read:
             self._observer.directives_rejected(findings)
             return
-        hold = self._everything()
-        self._observer.directives_unreadable(hold, findings)
-        self._say(hold)
+        pauses = self._pause_everything()
+        self._observer.directives_unreadable(pauses, findings)
+        self._replace(pauses)
 
-    def _everything(self) -> Directives:
-        why = "the directives file could not be read at the start"
-        return Directives(Pause(_NEVER_MS, why, destination) for destination in self._known.destinations)
+    def _pause_everything(self) -> Directives:
+        reason = "the directives file could not be read at the start"
+        return Directives(Pause(_NEVER_MS, reason, destination) for destination in self._targets.destinations)
 
-    def _finding(self, message: str, advice: str) -> Finding:
-        return Finding("error", str(self._path), None, None, "", message, advice)
+    def _error(self, message: str, hint: str) -> Finding:
+        return Finding("error", str(self._path), None, None, "", message, hint)
 
-    def _say(self, directives: Directives) -> None:
-        self._said = directives
-        self._direct(directives.in_force(self._clock_ms()))
+    def _replace(self, directives: Directives) -> None:
+        self._parsed = directives
+        self._activate(directives.in_force(self._clock_ms()))
 
-    def _see(self) -> None:
-        """Find what is in force now; tell what has ended, and what is back since the clock was put right."""
-        before, now = self.in_force, self._said.in_force(self._clock_ms())
+    def _apply_clock(self) -> None:
+        """Report and apply what has expired, and what is active again because the clock was corrected."""
+        before, now = self.in_force, self._parsed.in_force(self._clock_ms())
         for directive in before:
             if directive not in now:
                 self._observer.directive_ended(directive)
         for directive in now:
             if directive not in before:
                 self._observer.directive_active_again(directive)
-        self._direct(now)
+        self._activate(now)
 
-    def _direct(self, directives: Directives) -> None:
+    def _activate(self, directives: Directives) -> None:
         if directives == self.in_force:
             return
         self.in_force = directives
-        for act in self._act:
-            act(directives)
+        for apply in self._apply:
+            apply(directives)
 
-    def _wait_s(self) -> float:
-        """Return the seconds to the next look: an end is kept to the moment, as far as the clock goes on evenly."""
+    def seconds_to_next_check(self) -> float:
+        """Return the seconds to the next check: less than the interval if a directive expires sooner."""
         ends_ms = min((directive.until_ms for directive in self.in_force), default=None)
         if ends_ms is None:
             return self._every_s
@@ -200,7 +207,7 @@ class DirectivesWatcher:
 
 
 class _Unread:
-    """What nothing that can be read is equal to."""
+    """A value that equals no content."""
 
 
 _UNREAD = _Unread()

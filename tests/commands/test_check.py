@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.commands.shell import cdp
 from tests.commands.shop import CONFIG, ENVIRON, configured
 
@@ -137,10 +139,19 @@ def test_offline_and_one_pipeline_ask_for_less(tmp_path: Path) -> None:
     assert "there is no pipeline `cdp-customeroi`\n    did you mean `cdp-customerio`?" in ended.out
 
 
-def test_the_json_schema_is_printed_without_any_configuration(tmp_path: Path) -> None:
-    ended = cdp("check", "--schema", cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        ([], "cdp-consumer configuration"),
+        (["config"], "cdp-consumer configuration"),
+        (["mapping"], "cdp-consumer mapping"),
+        (["directives"], "cdp-consumer directives"),
+    ],
+)
+def test_json_schema_is_printed_without_any_configuration(tmp_path: Path, words: list[str], title: str) -> None:
+    ended = cdp("check", "--schema", *words, cwd=tmp_path)
     assert ended.code == 0
-    assert json.loads(ended.out)["title"] == "cdp-consumer configuration"
+    assert json.loads(ended.out)["title"] == title
 
 
 def test_a_files_content_cannot_steer_the_terminal(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
         (["check", "stray"], "`stray` is not understood"),
         (["check", "--config"], "argument --config: expected one argument"),
         (["check", "--format", "xml"], "argument --format: invalid choice: 'xml' (choose from"),
+        (["check", "--schema", "maping"], "argument --schema: invalid choice: 'maping' (choose from"),
         (["check", "--partitions", "0"], "argument --partitions: `0` is not a number of partitions"),
         (["check", "--largest-record", "1MB"], "argument --largest-record: `1MB` is not a size"),
         (["translate", "--event", "x"], "`--event` is not understood (did you mean `--events`?)"),

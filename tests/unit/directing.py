@@ -1,4 +1,4 @@
-"""Directives read from a text, against a configuration that knows a few names."""
+"""Directives parsed from a text, against a configuration with a few names."""
 
 from __future__ import annotations
 

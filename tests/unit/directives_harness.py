@@ -1,4 +1,4 @@
-"""A steering whose file, clock and listeners a test holds in its hands."""
+"""A `DirectivesWatcher` whose file, clock and callbacks the test controls."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from consumer.directives.parser import Content, ParsedDirectives, content_of, read_content
 from consumer.directives.watcher import DirectivesWatcher
 from consumer.model.directives import Directive, Directives, DirectiveTargets, Pause
 from consumer.model.findings import Finding
@@ -27,65 +28,74 @@ BOTH = "directives:\n" + pause("copilot", NOON) + pause("customerio", EVENING)
 
 
 class RecordingObserver(Observer):
-    """Keeps what it is told, in order."""
+    """Records the notifications, in order."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.events: list[str] = []
 
     def directives_read(self, directives: Directives) -> None:
-        self.said.append(f"read {len(directives)}")
+        self.events.append(f"read {len(directives)}")
 
     def directives_rejected(self, findings: Sequence[Finding]) -> None:
-        self.said.append(f"refused: {findings[0].message}")
+        self.events.append(f"rejected: {findings[0].message}")
 
     def directives_unreadable(self, directives: Directives, findings: Sequence[Finding]) -> None:
-        self.said.append(f"unread, {len(directives)} hold: {findings[0].message}")
+        self.events.append(f"unreadable, {len(directives)} pauses: {findings[0].message}")
 
     def directive_ended(self, directive: Directive) -> None:
-        self.said.append(f"ended: {directive.kind} {dict(directive.scope())}")
+        self.events.append(f"ended: {directive.kind} {dict(directive.scope())}")
 
     def directive_active_again(self, directive: Directive) -> None:
-        self.said.append(f"back: {directive.kind} {dict(directive.scope())}")
+        self.events.append(f"active again: {directive.kind} {dict(directive.scope())}")
 
     def missing(self) -> None:
-        self.said.append("missing")
+        self.events.append("missing")
 
 
-class Steered:
-    """A steering whose clock, file and listeners a test holds in its hands."""
+class WatcherHarness:
+    """A `DirectivesWatcher` whose file, clock and callbacks the test controls."""
 
     def __init__(
-        self, folder: Path, *, every_s: float = 1.0, within_s: float = 60.0, also: Observer | None = None
+        self,
+        folder: Path,
+        *,
+        every_s: float = 1.0,
+        timeout_s: float = 60.0,
+        also: Observer | None = None,
+        read: Callable[[Path], Content] = content_of,
+        parse: Callable[[Content, Path, DirectiveTargets], ParsedDirectives] = read_content,
     ) -> None:
         self.path = folder / "directives.yaml"
-        self.story = RecordingObserver()
+        self.observer = RecordingObserver()
         self.now_ms = NOON_MS - 1000
-        self.acted: list[Directives] = []
-        self.leave = asyncio.Event()
+        self.applied: list[Directives] = []
+        self.shutdown, self.changed = asyncio.Event(), asyncio.Event()
         self.between_reads: Callable[[float], Awaitable[None]] = asyncio.sleep
-        self.steering = DirectivesWatcher(
+        self.watcher = DirectivesWatcher(
             self.path,
             KNOWN,
-            self.story if also is None else FanOutObserver(self.story, also),
-            missing=self.story.missing,
+            self.observer if also is None else FanOutObserver(self.observer, also),
+            missing=self.observer.missing,
             clock_ms=lambda: self.now_ms,
             every_s=every_s,
-            steady_s=0.0,
-            within_s=within_s,
+            settle_s=0.0,
+            timeout_s=timeout_s,
             sleep=self._sleep,
+            read=read,
+            parse=parse,
         )
 
     async def _sleep(self, seconds: float) -> None:
         await self.between_reads(seconds)
 
-    async def begin(self, text: str) -> None:
+    async def start(self, text: str) -> None:
         self.path.write_text(text)
-        await self.steering.start([self.acted.append], self.leave)
+        await self.watcher.start([self.applied.append, lambda _: self.changed.set()], self.shutdown)
 
     async def write(self, text: str) -> None:
         self.path.write_text(text)
-        await self.steering.refresh()
+        await self.watcher.refresh()
 
-    def everything_waits(self) -> bool:
-        pauses = self.steering.in_force.pauses
+    def everything_is_paused(self) -> bool:
+        pauses = self.watcher.in_force.pauses
         return {(each.destination, each.event_type) for each in pauses} == {(name, None) for name in KNOWN.destinations}

@@ -1,4 +1,4 @@
-"""`check` reads what an operator says at the moment, and a file that is not there is no error."""
+"""`check` reads the directives file; a missing file is only a warning."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def plan(folder: Path, more: str = "") -> RunConfig:
     return loaded.config
 
 
-def test_without_a_directives_file_in_the_configuration_there_is_nothing_to_find(tmp_path: Path) -> None:
+def test_no_directives_setting_has_no_findings(tmp_path: Path) -> None:
     assert directive_findings(plan(tmp_path)) == []
 
 
-def test_a_file_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
+def test_missing_file_is_a_warning(tmp_path: Path) -> None:
     (said,) = directive_findings(plan(tmp_path, "directives: d.yaml\n"))
     assert (said.severity, said.file, said.message) == (
         "warning",
@@ -52,10 +52,10 @@ def test_a_file_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
     ("said", "found"),
     [
         ("pause: {event_type: shop.Seen}", []),
-        ("pause: {event_type: shop.Sen}", ["`shop.Sen` is no event type of the mapping"]),
-        ("accept_gap: {partition: order/1, from: 5, to: latest}", ["is of a topic that is not read"]),
+        ("pause: {event_type: shop.Sen}", ["`shop.Sen` is not an event type of the mapping"]),
+        ("accept_gap: {partition: order/1, from: 5, to: latest}", ["is in a topic that is not subscribed"]),
     ],
 )
-def test_a_file_is_held_against_the_configuration_and_the_mapping(tmp_path: Path, said: str, found: list[str]) -> None:
+def test_names_are_checked_against_configuration_and_mapping(tmp_path: Path, said: str, found: list[str]) -> None:
     (tmp_path / "d.yaml").write_text(f"directives:\n  - {said}\n    until: 2026-11-01T00:00:00Z\n")
     assert [each.message for each in directive_findings(plan(tmp_path, "directives: d.yaml\n"))] == found

@@ -1,4 +1,4 @@
-"""What an operator may say is read as documented, shown without its key, and ends."""
+"""Directives are parsed as documented, shown without their ordering key, and expire."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ LOST = "the brokers lost a disk"
         ),
     ],
 )
-def test_each_directive_is_read_as_documented(said: str, meant: Directive) -> None:
+def test_each_directive_is_parsed_as_documented(said: str, meant: Directive) -> None:
     assert directive(said) == meant
     assert directive(f"reason: they asked\n    {said}").reason == "they asked"
 
 
-def test_directives_keep_the_order_of_the_file_and_those_that_are_over_are_no_error() -> None:
+def test_directives_keep_file_order_and_may_be_expired() -> None:
     found = read(f"""\
 directives:
   - pause: {{destination: copilot}}
@@ -77,11 +77,11 @@ directives:
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "directives:\n", "directives: []\n", "{}\n", "\ufeff"])
-def test_an_empty_file_directs_nothing(text: str) -> None:
+def test_empty_file_has_no_directives(text: str) -> None:
     assert read(text) == ParsedDirectives(NONE, ())
 
 
-def test_a_key_is_in_nothing_that_a_directive_shows_of_itself() -> None:
+def test_directive_never_shows_its_key() -> None:
     said = directive(f"reason: {CANARY} complained\n    quarantine: {{topic: shop.orders, key: {CANARY}}}")
     assert isinstance(said, Quarantine)
     assert said.key == CANARY
@@ -108,11 +108,11 @@ def test_a_key_is_in_nothing_that_a_directive_shows_of_itself() -> None:
         ),
     ],
 )
-def test_what_a_directive_speaks_of_can_be_shown(said: str, scope: dict[str, str]) -> None:
+def test_scope_of_a_directive_can_be_shown(said: str, scope: dict[str, str]) -> None:
     assert directive(said).scope() == scope
 
 
-def test_each_kind_is_found_among_the_others() -> None:
+def test_directives_are_selected_by_kind() -> None:
     pause, accepted = Pause(1, "", "copilot"), AcceptRefusals(2, "", DeadLetterCause.CONTRACT, "copilot")
     quarantine, gap = Quarantine(3, "", "t", 1, 2), AcceptGap(4, "", "t", 1, 9, "earliest")
     all_of_them = Directives((gap, pause, quarantine, accepted))
@@ -126,13 +126,13 @@ def test_each_kind_is_found_among_the_others() -> None:
 # ── The file ──
 
 
-def test_no_file_directs_nothing_and_is_no_error(tmp_path: Path) -> None:
+def test_missing_file_has_no_directives_and_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
     assert content_of(path) is None
     assert read_content(None, path, KNOWN) == ParsedDirectives(NONE, ())
 
 
-def test_a_file_that_cannot_be_had_is_refused_with_the_reason(tmp_path: Path) -> None:
+def test_unreadable_file_is_rejected_with_the_reason(tmp_path: Path) -> None:
     found = read_content(content_of(tmp_path), tmp_path, KNOWN)
     assert found.directives is None
     assert [each.text() for each in found.findings] == [
@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_had_is_refused_with_the_reason(tmp_path: Path) ->
         (b"# " + b"x" * (1 << 20), "is larger than 1048576 bytes"),
     ],
 )
-def test_a_file_that_is_no_such_text_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+def test_file_that_is_no_text_or_too_large_is_rejected(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "d.yaml"
     path.write_bytes(content)
     found = read_content(content_of(path), path, KNOWN)
@@ -155,7 +155,7 @@ def test_a_file_that_is_no_such_text_is_refused(tmp_path: Path, content: bytes, 
     assert [each.message for each in found.findings] == [message]
 
 
-def test_a_good_file_is_read(tmp_path: Path) -> None:
+def test_good_file_is_parsed(tmp_path: Path) -> None:
     path = tmp_path / "d.yaml"
     path.write_text(f"directives:\n  - pause: {{destination: copilot}}\n    until: {END}\n")
     assert read_content(content_of(path), path, KNOWN) == ParsedDirectives(
@@ -176,7 +176,7 @@ directives:
 @given(
     at=st.integers(0, len(GOOD)), junk=st.one_of(st.text(max_size=4), st.sampled_from(list("{}[]:#'\"&*!|>\n\t-?,")))
 )
-def test_the_file_with_anything_in_it_is_directives_or_complaints(at: int, junk: str) -> None:
+def test_any_content_gives_directives_or_findings(at: int, junk: str) -> None:
     found = read(GOOD[:at] + junk + GOOD[at:])
     assert (found.directives is None) == bool(found.findings)
     for finding in found.findings:
@@ -186,7 +186,7 @@ def test_the_file_with_anything_in_it_is_directives_or_complaints(at: int, junk:
 
 @settings(deadline=None)
 @given(at=st.integers(0, len(GOOD)))
-def test_the_beginning_of_the_file_is_refused_or_says_no_more_than_the_whole(at: int) -> None:
+def test_truncated_file_is_rejected_or_a_subset(at: int) -> None:
     found, whole = read(GOOD[:at]), read(GOOD).directives
     assert whole is not None
     assert found.directives is None or set(found.directives) <= set(whole)

@@ -1,4 +1,4 @@
-"""What the directives file says is in force while the service runs, and ends by itself; a bad file changes nothing."""
+"""Directives of the file are active while the service runs, and expire; a bad file changes nothing."""
 
 from __future__ import annotations
 
@@ -12,184 +12,191 @@ import pytest
 from consumer.model.directives import NONE, Directives
 from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.log.writer import Log
-from tests.unit.directives_harness import BOTH, COPILOT, CUSTOMERIO, EVENING_MS, NOON, NOON_MS, Steered, pause
+from tests.unit.directives_harness import BOTH, COPILOT, CUSTOMERIO, EVENING_MS, NOON, NOON_MS, WatcherHarness, pause
 from tests.unit.hung_mount import HungMount
 
 
 @pytest.fixture
-def steered(tmp_path: Path) -> Steered:
-    return Steered(tmp_path)
+def harness(tmp_path: Path) -> WatcherHarness:
+    return WatcherHarness(tmp_path)
 
 
 def run(scenario: Coroutine[None, None, None]) -> None:
     asyncio.run(scenario)
 
 
-def test_what_the_file_says_at_the_start_is_in_force_before_anything_else(steered: Steered) -> None:
+def test_directives_of_the_file_are_active_after_start(harness: WatcherHarness) -> None:
     async def scenario() -> None:
-        await steered.begin(BOTH)
-        assert steered.acted == [Directives((COPILOT, CUSTOMERIO))]
-        assert steered.story.said == ["read 2"]
+        await harness.start(BOTH)
+        assert harness.applied == [Directives((COPILOT, CUSTOMERIO))]
+        assert harness.observer.events == ["read 2"]
 
     run(scenario())
 
 
-def test_a_changed_file_is_acted_on_once_and_whole(steered: Steered) -> None:
+def test_changed_file_is_applied_once(harness: WatcherHarness) -> None:
     async def scenario() -> None:
-        await steered.begin(BOTH)
-        await steered.steering.refresh()
-        await steered.write("directives:\n" + pause("copilot", NOON))
-        await steered.steering.refresh()
-        assert steered.acted[1:] == [Directives((COPILOT,))]
-        assert steered.story.said == ["read 2", "read 1"]
+        await harness.start(BOTH)
+        await harness.watcher.refresh()
+        await harness.write("directives:\n" + pause("copilot", NOON))
+        await harness.watcher.refresh()
+        assert harness.applied[1:] == [Directives((COPILOT,))]
+        assert harness.observer.events == ["read 2", "read 1"]
 
     run(scenario())
 
 
-def test_a_change_that_means_the_same_is_read_and_nobody_acts(steered: Steered) -> None:
+def test_change_of_a_comment_is_read_but_not_applied(harness: WatcherHarness) -> None:
     async def scenario() -> None:
-        await steered.begin(BOTH)
-        await steered.write(f"# looked at again\n{BOTH}")
-        assert len(steered.acted) == 1
-        assert steered.story.said == ["read 2", "read 2"]
+        await harness.start(BOTH)
+        await harness.write(f"# a comment\n{BOTH}")
+        assert len(harness.applied) == 1
+        assert harness.observer.events == ["read 2", "read 2"]
 
     run(scenario())
 
 
-def test_a_swapped_link_counts_by_its_content(tmp_path: Path, steered: Steered) -> None:
+def test_swapped_symlink_is_read_by_content(tmp_path: Path, harness: WatcherHarness) -> None:
     async def scenario() -> None:
         (tmp_path / "one").write_text(BOTH)
         (tmp_path / "two").write_text("directives:\n" + pause("copilot", NOON))
-        steered.path.symlink_to(tmp_path / "one")
-        await steered.steering.start([steered.acted.append], steered.leave)
-        steered.path.unlink()
-        steered.path.symlink_to(tmp_path / "two")
-        await steered.steering.refresh()
-        assert steered.acted == [Directives((COPILOT, CUSTOMERIO)), Directives((COPILOT,))]
+        harness.path.symlink_to(tmp_path / "one")
+        await harness.watcher.start([harness.applied.append], harness.shutdown)
+        harness.path.unlink()
+        harness.path.symlink_to(tmp_path / "two")
+        await harness.watcher.refresh()
+        assert harness.applied == [Directives((COPILOT, CUSTOMERIO)), Directives((COPILOT,))]
 
     run(scenario())
 
 
 BAD = BOTH.replace("customerio", "customerol")
-REFUSED = "refused: `customerol` is no destination"
+REJECTED = "rejected: `customerol` is not a destination"
 
 
-def test_a_bad_file_is_refused_whole_once_and_the_old_one_stays(steered: Steered) -> None:
+def test_bad_file_is_rejected_once_and_old_directives_stay(harness: WatcherHarness) -> None:
     async def scenario() -> None:
-        await steered.begin(BOTH)
-        await steered.write(BAD)
-        await steered.steering.refresh()
-        assert steered.steering.in_force == Directives((COPILOT, CUSTOMERIO))
-        assert len(steered.acted) == 1
-        assert steered.story.said == ["read 2", REFUSED]
-        await steered.write(BOTH)
-        assert len(steered.acted) == 1
-        assert steered.story.said == ["read 2", REFUSED, "read 2"]
+        await harness.start(BOTH)
+        await harness.write(BAD)
+        await harness.watcher.refresh()
+        assert harness.watcher.in_force == Directives((COPILOT, CUSTOMERIO))
+        assert len(harness.applied) == 1
+        assert harness.observer.events == ["read 2", REJECTED]
+        await harness.write(BOTH)
+        assert len(harness.applied) == 1
+        assert harness.observer.events == ["read 2", REJECTED, "read 2"]
 
     run(scenario())
 
 
-def test_what_the_old_file_said_ends_in_time_though_a_bad_one_stands_there(steered: Steered) -> None:
+def test_old_directives_expire_while_the_file_is_bad(harness: WatcherHarness) -> None:
     async def scenario() -> None:
-        await steered.begin(BOTH)
-        await steered.write(BAD)
-        steered.now_ms = NOON_MS
-        await steered.steering.refresh()
-        assert steered.steering.in_force == Directives((CUSTOMERIO,))
-        assert steered.story.said[2:] == ["ended: pause {'destination': 'copilot'}"]
+        await harness.start(BOTH)
+        await harness.write(BAD)
+        harness.now_ms = NOON_MS
+        await harness.watcher.refresh()
+        assert harness.watcher.in_force == Directives((CUSTOMERIO,))
+        assert harness.observer.events[2:] == ["ended: pause {'destination': 'copilot'}"]
 
     run(scenario())
 
 
-HANGS = "refused: is not read yet"
-UNREAD = "unread, 2 hold: `customerol` is no destination"
+HANGS = "rejected: could not be read in time"
+UNREADABLE = "unreadable, 2 pauses: `customerol` is not a destination"
 
 
-def test_a_bad_file_at_the_start_holds_everything_until_it_is_mended(steered: Steered) -> None:
+def test_bad_file_at_start_pauses_everything_until_corrected(harness: WatcherHarness) -> None:
     async def scenario() -> None:
-        await steered.begin(BAD)
-        assert steered.everything_waits()
-        assert steered.acted == [steered.steering.in_force]
-        await steered.write(BAD.replace("customerol", "nobody"))
-        assert steered.everything_waits()
-        await steered.write(BOTH)
-        assert steered.acted[1:] == [Directives((COPILOT, CUSTOMERIO))]
-        await steered.write(BAD)
-        assert steered.steering.in_force == Directives((COPILOT, CUSTOMERIO))
-        assert steered.story.said == [UNREAD, "unread, 2 hold: `nobody` is no destination", "read 2", REFUSED]
+        await harness.start(BAD)
+        assert harness.everything_is_paused()
+        assert harness.applied == [harness.watcher.in_force]
+        await harness.write(BAD.replace("customerol", "unknown"))
+        assert harness.everything_is_paused()
+        await harness.write(BOTH)
+        assert harness.applied[1:] == [Directives((COPILOT, CUSTOMERIO))]
+        await harness.write(BAD)
+        assert harness.watcher.in_force == Directives((COPILOT, CUSTOMERIO))
+        assert harness.observer.events == [
+            UNREADABLE,
+            "unreadable, 2 pauses: `unknown` is not a destination",
+            "read 2",
+            REJECTED,
+        ]
 
     run(scenario())
 
 
-def test_what_a_bad_file_at_the_start_holds_goes_on_when_the_file_is_removed_and_never_by_itself(
-    steered: Steered,
+def test_pause_of_a_bad_file_at_start_ends_with_its_removal_only(
+    harness: WatcherHarness,
 ) -> None:
+    """The pause never expires by itself; without the file, deliveries continue."""
+
     async def scenario() -> None:
-        await steered.begin(BAD)
-        steered.now_ms = EVENING_MS + 100 * 365 * 86_400_000
-        await steered.steering.refresh()
-        assert steered.everything_waits()
-        steered.path.unlink()
-        await steered.steering.refresh()
-        assert steered.acted[1:] == [NONE]
-        await steered.write(BAD)
-        assert steered.acted[2:] == []
-        assert steered.story.said == [UNREAD, "missing", "read 0", REFUSED]
+        await harness.start(BAD)
+        harness.now_ms = EVENING_MS + 100 * 365 * 86_400_000
+        await harness.watcher.refresh()
+        assert harness.everything_is_paused()
+        harness.path.unlink()
+        await harness.watcher.refresh()
+        assert harness.applied[1:] == [NONE]
+        await harness.write(BAD)
+        assert harness.applied[2:] == []
+        assert harness.observer.events == [UNREADABLE, "missing", "read 0", REJECTED]
 
     run(scenario())
 
 
-def test_a_file_that_cannot_be_read_is_refused_and_the_old_one_stays(steered: Steered) -> None:
+def test_unreadable_file_is_rejected_and_old_directives_stay(harness: WatcherHarness) -> None:
     async def scenario() -> None:
-        await steered.begin(BOTH)
-        steered.path.unlink()
-        steered.path.mkdir()
-        await steered.steering.refresh()
-        await steered.steering.refresh()
-        assert steered.steering.in_force == Directives((COPILOT, CUSTOMERIO))
-        assert steered.story.said == ["read 2", "refused: cannot be read: is a directory"]
+        await harness.start(BOTH)
+        harness.path.unlink()
+        harness.path.mkdir()
+        await harness.watcher.refresh()
+        await harness.watcher.refresh()
+        assert harness.watcher.in_force == Directives((COPILOT, CUSTOMERIO))
+        assert harness.observer.events == ["read 2", "rejected: cannot be read: is a directory"]
 
     run(scenario())
 
 
-def test_a_file_that_goes_takes_its_directives_with_it_and_is_said_to_be_missing_once(steered: Steered) -> None:
+def test_removed_file_ends_its_directives_and_is_reported_once(harness: WatcherHarness) -> None:
     async def scenario() -> None:
-        await steered.begin(BOTH)
-        steered.path.unlink()
-        await steered.steering.refresh()
-        await steered.steering.refresh()
-        assert steered.acted[1:] == [NONE]
-        await steered.write(BOTH)
-        assert steered.acted[2:] == [Directives((COPILOT, CUSTOMERIO))]
-        assert steered.story.said == ["read 2", "missing", "read 0", "read 2"]
+        await harness.start(BOTH)
+        harness.path.unlink()
+        await harness.watcher.refresh()
+        await harness.watcher.refresh()
+        assert harness.applied[1:] == [NONE]
+        await harness.write(BOTH)
+        assert harness.applied[2:] == [Directives((COPILOT, CUSTOMERIO))]
+        assert harness.observer.events == ["read 2", "missing", "read 0", "read 2"]
 
     run(scenario())
 
 
-def test_no_file_at_the_start_is_said_once_and_nobody_acts(steered: Steered) -> None:
+def test_missing_file_at_start_is_reported_once(harness: WatcherHarness) -> None:
     async def scenario() -> None:
-        await steered.steering.start([steered.acted.append], steered.leave)
-        await steered.steering.refresh()
-        assert steered.acted == []
-        assert steered.story.said == ["missing", "read 0"]
+        await harness.watcher.start([harness.applied.append], harness.shutdown)
+        await harness.watcher.refresh()
+        assert harness.applied == []
+        assert harness.observer.events == ["missing", "read 0"]
 
     run(scenario())
 
 
-def test_each_directive_ends_by_itself(steered: Steered) -> None:
+def test_each_directive_expires_by_itself(harness: WatcherHarness) -> None:
     async def scenario() -> None:
-        await steered.begin(BOTH)
-        steered.now_ms = NOON_MS - 1
-        await steered.steering.refresh()
-        assert len(steered.acted) == 1
-        steered.now_ms = NOON_MS
-        await steered.steering.refresh()
-        await steered.steering.refresh()
-        assert steered.acted[1:] == [Directives((CUSTOMERIO,))]
-        steered.now_ms = EVENING_MS
-        await steered.steering.refresh()
-        assert steered.acted[2:] == [NONE]
-        assert steered.story.said == [
+        await harness.start(BOTH)
+        harness.now_ms = NOON_MS - 1
+        await harness.watcher.refresh()
+        assert len(harness.applied) == 1
+        harness.now_ms = NOON_MS
+        await harness.watcher.refresh()
+        await harness.watcher.refresh()
+        assert harness.applied[1:] == [Directives((CUSTOMERIO,))]
+        harness.now_ms = EVENING_MS
+        await harness.watcher.refresh()
+        assert harness.applied[2:] == [NONE]
+        assert harness.observer.events == [
             "read 2",
             "ended: pause {'destination': 'copilot'}",
             "ended: pause {'destination': 'customerio'}",
@@ -198,54 +205,52 @@ def test_each_directive_ends_by_itself(steered: Steered) -> None:
     run(scenario())
 
 
-def test_a_clock_that_was_ahead_and_is_put_right_gives_back_what_it_ended(tmp_path: Path) -> None:
+def test_corrected_clock_reactivates_expired_directives(tmp_path: Path) -> None:
     shown = DirectivesObserver(Log(io.StringIO()))
-    steered = Steered(tmp_path, also=shown)
+    harness = WatcherHarness(tmp_path, also=shown)
 
     async def scenario() -> None:
-        await steered.begin(BOTH)
-        right_ms = steered.now_ms
+        await harness.start(BOTH)
+        right_ms = harness.now_ms
         for now_ms, in_force in ((NOON_MS, (CUSTOMERIO,)), (EVENING_MS, ()), (right_ms, (COPILOT, CUSTOMERIO))):
-            steered.now_ms = now_ms
-            await steered.steering.refresh()
-            assert steered.steering.in_force == in_force
-            assert shown.in_force(now_ms) == in_force, "what is shown is what is acted on"
-        assert steered.acted == [(COPILOT, CUSTOMERIO), (CUSTOMERIO,), (), (COPILOT, CUSTOMERIO)]
-        assert steered.story.said[-2:] == [
-            "back: pause {'destination': 'copilot'}",
-            "back: pause {'destination': 'customerio'}",
+            harness.now_ms = now_ms
+            await harness.watcher.refresh()
+            assert harness.watcher.in_force == in_force
+            assert shown.in_force(now_ms) == in_force, "the observer shows what is applied"
+        assert harness.applied == [(COPILOT, CUSTOMERIO), (CUSTOMERIO,), (), (COPILOT, CUSTOMERIO)]
+        assert harness.observer.events[-2:] == [
+            "active again: pause {'destination': 'copilot'}",
+            "active again: pause {'destination': 'customerio'}",
         ]
 
     run(scenario())
 
 
-def test_what_is_over_when_it_is_read_never_comes_into_force(steered: Steered) -> None:
+def test_directive_expired_when_read_is_never_active(harness: WatcherHarness) -> None:
     async def scenario() -> None:
-        steered.now_ms = NOON_MS
-        await steered.begin(BOTH)
-        assert steered.acted == [Directives((CUSTOMERIO,))]
-        assert steered.story.said == ["read 2"]
+        harness.now_ms = NOON_MS
+        await harness.start(BOTH)
+        assert harness.applied == [Directives((CUSTOMERIO,))]
+        assert harness.observer.events == ["read 2"]
 
     run(scenario())
 
 
-def test_while_it_runs_it_looks_again_and_again(tmp_path: Path) -> None:
-    steered = Steered(tmp_path, every_s=0.01)
+def test_run_applies_changes_and_expirations(tmp_path: Path) -> None:
+    harness = WatcherHarness(tmp_path, every_s=0.01)
 
     async def scenario() -> None:
-        changed = asyncio.Event()
-        steered.path.write_text("directives:\n" + pause("copilot", NOON))
-        await steered.steering.start([steered.acted.append, lambda _: changed.set()], steered.leave)
-        changed.clear()
-        running = asyncio.create_task(steered.steering.run())
+        await harness.start("directives:\n" + pause("copilot", NOON))
+        harness.changed.clear()
+        running = asyncio.create_task(harness.watcher.run())
         (tmp_path / "next").write_text(BOTH)
-        (tmp_path / "next").replace(steered.path)
-        await asyncio.wait_for(changed.wait(), 120)
-        changed.clear()
-        steered.now_ms = NOON_MS
-        await asyncio.wait_for(changed.wait(), 120)
+        (tmp_path / "next").replace(harness.path)
+        await asyncio.wait_for(harness.changed.wait(), 120)
+        harness.changed.clear()
+        harness.now_ms = NOON_MS
+        await asyncio.wait_for(harness.changed.wait(), 120)
         running.cancel()
-        assert steered.acted == [
+        assert harness.applied == [
             Directives((COPILOT,)),
             Directives((COPILOT, CUSTOMERIO)),
             Directives((CUSTOMERIO,)),
@@ -254,71 +259,68 @@ def test_while_it_runs_it_looks_again_and_again(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_an_end_is_kept_to_the_moment_while_the_files_disk_hangs(tmp_path: Path) -> None:
-    steered = Steered(tmp_path, every_s=0.01)
+def test_directive_expires_on_time_while_the_disk_hangs(tmp_path: Path) -> None:
+    harness = WatcherHarness(tmp_path, every_s=0.01)
 
     async def scenario() -> None:
-        await steered.begin(BOTH)
-        ended = asyncio.Event()
-        steered.steering._act = [steered.acted.append, lambda _: ended.set()]
-        with HungMount(steered.path) as mount:
-            running = asyncio.create_task(steered.steering.run())
+        await harness.start(BOTH)
+        harness.changed.clear()
+        with HungMount(harness.path) as mount:
+            running = asyncio.create_task(harness.watcher.run())
             await mount.asked()
-            steered.now_ms = NOON_MS
-            await asyncio.wait_for(ended.wait(), 120)
+            harness.now_ms = NOON_MS
+            await asyncio.wait_for(harness.changed.wait(), 120)
             running.cancel()
-        assert steered.acted[1:] == [Directives((CUSTOMERIO,))]
-        assert steered.story.said == ["read 2", "ended: pause {'destination': 'copilot'}"]
+        assert harness.applied[1:] == [Directives((CUSTOMERIO,))]
+        assert harness.observer.events == ["read 2", "ended: pause {'destination': 'copilot'}"]
 
     run(scenario())
 
 
-def test_a_disk_that_hangs_while_it_runs_is_said_once_and_the_file_is_read_anew_when_it_answers(
+def test_hanging_disk_is_reported_once_and_file_is_read_afterwards(
     tmp_path: Path,
 ) -> None:
-    steered = Steered(tmp_path, within_s=30)
+    harness = WatcherHarness(tmp_path, timeout_s=30)
 
     async def scenario() -> None:
-        await steered.begin(BOTH)
-        steered.steering._file.timeout_s = 0.05
-        with HungMount(steered.path) as mount:
-            await steered.steering.refresh()
-            await steered.steering.refresh()
-            assert steered.story.said == ["read 2", HANGS]
-            assert len(steered.acted) == 1, "what was read before stays in force"
+        await harness.start(BOTH)
+        harness.watcher.file.timeout_s = 0.05
+        with HungMount(harness.path) as mount:
+            await harness.watcher.refresh()
+            await harness.watcher.refresh()
+            assert harness.observer.events == ["read 2", HANGS]
+            assert len(harness.applied) == 1, "the previous directives stay active"
             mount.answer()
-        steered.steering._file.timeout_s = 30
-        await steered.steering.refresh()
-        await steered.steering.refresh()
-        assert steered.story.said == ["read 2", HANGS, "read 2"]
-        with HungMount(steered.path):
-            steered.steering._file.timeout_s = 0.05
-            await steered.steering.refresh()
-        assert steered.story.said == ["read 2", HANGS, "read 2", HANGS]
-        assert len(steered.acted) == 1
+        harness.watcher.file.timeout_s = 30
+        await harness.watcher.refresh()
+        await harness.watcher.refresh()
+        assert harness.observer.events == ["read 2", HANGS, "read 2"]
+        with HungMount(harness.path):
+            harness.watcher.file.timeout_s = 0.05
+            await harness.watcher.refresh()
+        assert harness.observer.events == ["read 2", HANGS, "read 2", HANGS]
+        assert len(harness.applied) == 1
 
     run(scenario())
 
 
-def test_what_falls_while_it_runs_is_told_to_whoever_waits_for_it(
-    steered: Steered, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exception_of_an_observer_ends_run(harness: WatcherHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
-        await steered.begin(BOTH)
-        monkeypatch.setattr(steered.story, "directive_ended", None)
-        steered.now_ms = NOON_MS
+        await harness.start(BOTH)
+        monkeypatch.setattr(harness.observer, "directive_ended", None)
+        harness.now_ms = NOON_MS
         with pytest.RaisesGroup(TypeError):
-            await asyncio.wait_for(steered.steering.run(), 120)
+            await asyncio.wait_for(harness.watcher.run(), 120)
 
     run(scenario())
 
 
 @pytest.mark.parametrize(("now_ms", "wait_s"), [(NOON_MS - 5000, 1.0), (NOON_MS - 250, 0.25), (NOON_MS + 5000, 0.0)])
-def test_an_end_that_is_near_is_not_slept_over(steered: Steered, now_ms: int, wait_s: float) -> None:
+def test_next_check_is_no_later_than_the_next_expiration(harness: WatcherHarness, now_ms: int, wait_s: float) -> None:
     async def scenario() -> None:
-        assert steered.steering._wait_s() == 1.0
-        await steered.begin(BOTH)
-        steered.now_ms = now_ms
-        assert steered.steering._wait_s() == wait_s
+        assert harness.watcher.seconds_to_next_check() == 1.0
+        await harness.start(BOTH)
+        harness.now_ms = now_ms
+        assert harness.watcher.seconds_to_next_check() == wait_s
 
     run(scenario())

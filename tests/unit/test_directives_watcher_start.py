@@ -1,4 +1,4 @@
-"""A start waits for the directives file, and neither for ever nor when it is asked to leave."""
+"""A start waits for the directives file, but not forever, and not during a shutdown."""
 
 from __future__ import annotations
 
@@ -10,78 +10,73 @@ from typing import Any
 
 import pytest
 
-from consumer.directives.parser import content_of, read_content
+from consumer.directives.parser import Content, content_of, read_content
 from consumer.model.directives import Directives
-from tests.unit.directives_harness import BOTH, COPILOT, CUSTOMERIO, Steered
+from tests.unit.directives_harness import BOTH, COPILOT, CUSTOMERIO, WatcherHarness
 
 
-class Hung:
-    """Something that is asked in a thread, and answers no sooner than it may."""
+class Blocked:
+    """A function that blocks its thread until `release` is set."""
 
-    def __init__(self, does: Callable[..., Any]) -> None:
-        self.asked, self.may = threading.Event(), threading.Event()
-        self._does = does
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.called, self.release = threading.Event(), threading.Event()
+        self._function = function
 
-    def __call__(self, *asked: object) -> object:
-        self.asked.set()
-        self.may.wait()
-        return self._does(*asked)
-
-
-UNTOLD = "unread, 2 hold: is not read yet"
+    def __call__(self, *arguments: object) -> Any:  # noqa: ANN401 - whatever the function returns
+        self.called.set()
+        self.release.wait()
+        return self._function(*arguments)
 
 
-@pytest.mark.parametrize(("name", "does"), [("content_of", content_of), ("read_content", read_content)])
-def test_a_file_not_read_in_time_at_the_start_holds_everything_until_it_is(
-    name: str, does: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+TIMED_OUT = "unreadable, 2 pauses: could not be read in time"
+
+
+@pytest.mark.parametrize(("option", "function"), [("read", content_of), ("parse", read_content)])
+def test_slow_read_at_start_pauses_everything_until_it_ends(
+    option: str, function: Callable[..., Any], tmp_path: Path
 ) -> None:
-    steered = Steered(tmp_path, every_s=0.01, within_s=0.05)
-    hung = Hung(does)
-    monkeypatch.setattr(f"consumer.directives.watcher.{name}", hung)
+    blocked = Blocked(function)
+    options: dict[str, Any] = {option: blocked}
+    harness = WatcherHarness(tmp_path, every_s=0.01, timeout_s=0.05, **options)
 
     async def scenario() -> None:
         try:
-            await asyncio.wait_for(steered.begin(BOTH), 120)
-            assert steered.everything_waits()
-            assert steered.acted == [steered.steering.in_force]
-            assert steered.story.said == [UNTOLD]
+            await asyncio.wait_for(harness.start(BOTH), 120)
+            assert harness.everything_is_paused()
+            assert harness.applied == [harness.watcher.in_force]
+            assert harness.observer.events == [TIMED_OUT]
         finally:
-            hung.may.set()
-        while len(steered.acted) < 2:
-            await steered.steering.refresh()
+            blocked.release.set()
+        while len(harness.applied) < 2:
+            await harness.watcher.refresh()
             await asyncio.sleep(0.005)
-        assert steered.acted[1:] == [Directives((COPILOT, CUSTOMERIO))]
-        assert steered.story.said == [UNTOLD, "read 2"]
+        assert harness.applied[1:] == [Directives((COPILOT, CUSTOMERIO))]
+        assert harness.observer.events == [TIMED_OUT, "read 2"]
 
     asyncio.run(scenario())
 
 
-def test_whoever_is_asked_to_leave_before_the_file_was_read_waits_for_no_disk_and_acts_on_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steered, hung = Steered(tmp_path), Hung(content_of)
-    monkeypatch.setattr("consumer.directives.watcher.content_of", hung)
+def test_shutdown_during_start_does_not_wait_for_the_disk(tmp_path: Path) -> None:
+    blocked = Blocked(content_of)
+    harness = WatcherHarness(tmp_path, read=blocked)
 
     async def scenario() -> None:
-        beginning = asyncio.create_task(steered.begin(BOTH))
-        assert await asyncio.to_thread(hung.asked.wait, 30)
-        assert not beginning.done()
-        steered.leave.set()
-        await asyncio.wait_for(beginning, 120)
-        assert steered.everything_waits()
-        assert steered.story.said == []
+        starting = asyncio.create_task(harness.start(BOTH))
+        assert await asyncio.to_thread(blocked.called.wait, 30)
+        assert not starting.done()
+        harness.shutdown.set()
+        await asyncio.wait_for(starting, 120)
+        assert harness.everything_is_paused()
+        assert harness.observer.events == []
 
     asyncio.run(scenario())  # the loop closes while the disk still hangs
-    hung.may.set()
+    blocked.release.set()
 
 
-def test_what_falls_while_the_file_is_read_is_told_to_whoever_waits_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fall(_: Path) -> None:
+def test_exception_while_reading_is_raised_by_start(tmp_path: Path) -> None:
+    def fail(_: Path) -> Content:
         raise ValueError("a bug")
 
-    steered = Steered(tmp_path)
-    monkeypatch.setattr("consumer.directives.watcher.content_of", fall)
+    harness = WatcherHarness(tmp_path, read=fail)
     with pytest.raises(ValueError, match="a bug"):
-        asyncio.run(steered.begin(BOTH))
+        asyncio.run(harness.start(BOTH))

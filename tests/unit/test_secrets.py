@@ -54,7 +54,7 @@ def test_a_changed_file_gives_its_new_secret_once(tmp_path: Path) -> None:
     assert refreshed(secret) is False
 
 
-def test_a_swapped_link_counts_by_its_content(tmp_path: Path) -> None:
+def test_swapped_symlink_is_read_by_content(tmp_path: Path) -> None:
     (tmp_path / "one").write_text("old")
     (tmp_path / "two").write_text("new")
     link = tmp_path / "key"
