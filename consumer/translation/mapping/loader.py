@@ -15,9 +15,6 @@ from consumer.translation.mapping.rules import EntryRule, EventMapping, EventRul
 from consumer.translation.mapping.version import version_of
 from consumer.yaml_document import Items, Node, Scalar, node_kind, read_file
 
-_FILE_KEYS = ("version", "events")
-_EVENT_KEYS = ("id", "time", "key", "deliver")
-
 
 def load_mapping(
     files: Sequence[Path], destinations: Mapping[str, Destination], *, shown_names: Sequence[str] | None = None
@@ -68,7 +65,7 @@ def _read_document(
     table = context.table(node, "", "a mapping with `version` and `events`")
     if table is None:
         return
-    context.check_keys(table, _FILE_KEYS, "")
+    context.check_keys(table, keys.FILE, "")
     version = table.get("version")
     if version is None:
         context.error(table, "", "`version` is missing", f"write `version: {keys.VERSION}`")
@@ -98,7 +95,7 @@ def _read_event(
     table = context.table(node, path, "a mapping with `deliver`")
     if table is None:
         return None
-    context.check_keys(table, _EVENT_KEYS, path)
+    context.check_keys(table, keys.EVENT, path)
     rule = EventRule(
         event_type,
         id=context.expression(table.get("id"), f"{path}.id"),
