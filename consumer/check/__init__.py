@@ -1,1 +1,1 @@
-"""What would go wrong, found before anything starts: configuration, mapping, schemas, budgets of time and memory."""
+"""Checks before a start: configuration, mapping, schemas, directives, budgets of time and memory."""

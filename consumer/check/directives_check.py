@@ -1,4 +1,4 @@
-"""What an operator says at the moment, as far as it can be read: a bad file never keeps a service from starting."""
+"""Check of the present directives file. A bad file is an error here, but it never prevents a start of the service."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from consumer.model.findings import Finding
 
 
 def directive_findings(config: RunConfig) -> list[Finding]:
-    """Return what is wrong with the directives file; that it is not there is a warning."""
+    """Return the errors of the directives file; a missing file is a warning."""
     path = config.settings.directives
     if path is None:
         return []
     content = content_of(path)
     if content is None:
-        hint = "make it when there is something to say; a running service sees it within a second or two"
-        return [Finding("warning", str(path), None, None, "", "is not there: nothing is directed", hint)]
+        hint = "create it when a directive is needed; a running service reads it within two seconds"
+        return [Finding("warning", str(path), None, None, "", "does not exist: no directive is active", hint)]
     return list(read_content(content, path, directive_targets(config)).findings)

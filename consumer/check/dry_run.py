@@ -1,4 +1,4 @@
-"""What would become of one event: the exact requests, credentials masked, and why anything is not said."""
+"""The exact requests that one event would become, with credentials masked; and its skips, dead letters, warnings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat, starmap
 
-from consumer.check.journeys_warnings import advice_on
+from consumer.check.journeys_warnings import journeys_warnings
 from consumer.config.secrets import MASK
 from consumer.delivery.batch import body_of, next_batch
 from consumer.delivery.delivery import Delivery
@@ -23,11 +23,11 @@ _PLACE = Partition("translate", 0)
 
 @dataclass(frozen=True, slots=True)
 class PlannedRequest:
-    """One HTTP request as it would be made, but for the credentials."""
+    """One HTTP request as it would be sent, except for the credentials."""
 
     destination: str
     labels: tuple[str, ...]
-    """Label of each delivery in it, in order."""
+    """The label of each delivery in it, in order."""
     identities: tuple[str, ...]
     method: str
     url: str
@@ -36,8 +36,8 @@ class PlannedRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """What would go to the dead-letter topic without any call."""
+class PlannedDeadLetter:
+    """A delivery, or a record, that would go to the dead-letter topic without any request."""
 
     destination: str
     label: str
@@ -47,18 +47,18 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one event comes to."""
+    """The result of one event."""
 
     requests: tuple[PlannedRequest, ...]
     skips: tuple[tuple[str, str, int], ...]
-    """(destination or "", reason, how many)."""
-    refusals: tuple[Refusal, ...]
+    """(destination or "", reason, count)."""
+    dead_letters: tuple[PlannedDeadLetter, ...]
     warnings: tuple[tuple[str, str, str], ...] = ()
-    """(destination, label, what its readers might drop although it takes it)."""
+    """(destination, label, what Journeys may drop although the destination accepts it)."""
 
 
 class DryRun:
-    """Runs events through the translator and the batches of a service that is never started."""
+    """Translates events and forms batches as the service does, without starting it."""
 
     def __init__(
         self,
@@ -67,35 +67,35 @@ class DryRun:
         urls: Mapping[str, str],
         clock_ms: Callable[[], int],
     ) -> None:
-        """Speak to the destinations named in `urls`, by base address; `clock_ms` is what time windows are held to."""
+        """Use the destinations in `urls`, which has their base addresses. `clock_ms` decides about time windows."""
         self._translator = translator
         self._destinations = destinations
         self._urls = urls
         self._clock_ms = clock_ms
 
-    def one(self, record: Message) -> Outcome:
-        """Return what one record comes to. Its schema must have been learnt."""
+    def translate(self, record: Message) -> Outcome:
+        """Return the result of one record. The translator must know its schema."""
         translation = self._translator.translate([record])
-        refusals = _refusals(translation)
+        dead_letters = _dead_letters(translation)
         requests: list[PlannedRequest] = []
         warnings: list[tuple[str, str, str]] = []
         for name, column in translation.columns.items():
             deliveries, late = self._in_time(column)
             warnings += self._warnings(name, deliveries)
             requests += self._requests(name, deliveries)
-            refusals += late
-        return Outcome(tuple(requests), _skips(translation), tuple(refusals), tuple(warnings))
+            dead_letters += late
+        return Outcome(tuple(requests), _skips(translation), tuple(dead_letters), tuple(warnings))
 
-    def _in_time(self, column: DeliveryColumns) -> tuple[deque[Delivery], list[Refusal]]:
-        """Return the deliveries a service would send now, or in a moment, and those whose time is past hope."""
+    def _in_time(self, column: DeliveryColumns) -> tuple[deque[Delivery], list[PlannedDeadLetter]]:
+        """Return the deliveries that a service would send now or soon, and those that are outside of their window."""
         epoch, now_ms = PartitionLedger(_PLACE, 1, 0, len(self._destinations)), self._clock_ms()
         columns = (column.bodies, column.keys, column.envelopes, column.identities, column.times_ms, column.entries)
         deliveries: deque[Delivery] = deque()
-        late: list[Refusal] = []
+        late: list[PlannedDeadLetter] = []
         for delivery in starmap(Delivery, zip(*columns, repeat(epoch), repeat(0), strict=False)):
             stands = check_window(delivery.event_ms, delivery.envelope.max_age_ms, now_ms)
             if isinstance(stands, Fault):
-                late.append(_refusal(delivery.entry, stands))
+                late.append(_dead_letter(delivery.entry, stands))
             else:
                 deliveries.append(delivery)
         return deliveries, late
@@ -103,8 +103,8 @@ class DryRun:
     def _warnings(self, name: str, deliveries: Iterable[Delivery]) -> Iterator[tuple[str, str, str]]:
         kind = self._destinations[name].kind
         for delivery in deliveries:
-            for said in advice_on(kind, delivery.entry.target, delivery.body):
-                yield name, delivery.entry.label, said
+            for text in journeys_warnings(kind, delivery.entry.target, delivery.body):
+                yield name, delivery.entry.label, text
 
     def _requests(self, name: str, deliveries: deque[Delivery]) -> Iterator[PlannedRequest]:
         while deliveries:
@@ -130,10 +130,10 @@ def _skips(translation: Translation) -> tuple[tuple[str, str, int], ...]:
     return tuple((destination, reason.value, count) for (destination, _, reason), count in translation.skipped.items())
 
 
-def _refusals(translation: Translation) -> list[Refusal]:
-    return [_refusal(faulty.entry, faulty.fault) for faulty in translation.faults]
+def _dead_letters(translation: Translation) -> list[PlannedDeadLetter]:
+    return [_dead_letter(faulty.entry, faulty.fault) for faulty in translation.faults]
 
 
-def _refusal(entry: Entry | None, fault: Fault) -> Refusal:
+def _dead_letter(entry: Entry | None, fault: Fault) -> PlannedDeadLetter:
     destination, label = ("", "") if entry is None else (entry.destination, entry.label)
-    return Refusal(destination, label, fault.cause.value, fault.detail)
+    return PlannedDeadLetter(destination, label, fault.cause.value, fault.detail)

@@ -1,4 +1,4 @@
-"""What a destination would take and its readers might still drop: said as warnings, since nobody can know."""
+"""Warnings about data that Customer.io accepts but that Journeys behind it may drop without an error."""
 
 from __future__ import annotations
 
@@ -11,26 +11,30 @@ from consumer.model.values import Fields
 from consumer.translation.mapping.rules import ConstantField, EventMapping, ObjectField
 
 
-def advice(mapping: EventMapping, settings: Settings) -> list[Finding]:
-    """Return a warning for each name, of an event or an attribute, that Customer.io's Journeys would not take."""
+def journeys_findings(mapping: EventMapping, settings: Settings) -> list[Finding]:
+    """Return a warning for each event name or attribute of the mapping that exceeds a limit of Journeys."""
     file = ", ".join(str(path) for path in settings.mapping)
     return [
-        Finding("warning", file, None, None, f"events.{name}.{rule.entry.label}", said, "shorten it")
+        Finding("warning", file, None, None, f"events.{name}.{rule.entry.label}", text, "shorten it")
         for name, event in mapping.events.items()
         for rule in event.entries
         if settings.destinations[rule.entry.destination].kind == "customerio"
-        for said in warnings(rule.entry.target, rule.name, _told(rule.fields))
+        for text in warnings(rule.entry.target, rule.name, _constant_fields(rule.fields))
     ]
 
 
-def advice_on(kind: str, target: str, body: bytes) -> list[str]:
-    """Return what the readers of one delivery might drop of it, by its body; `kind` is its destination's."""
+def journeys_warnings(kind: str, target: str, body: bytes) -> list[str]:
+    """Return a warning for each part of a delivery that exceeds a limit of Journeys. `kind` is its destination's."""
     return warnings(target, None, json.loads(body)) if kind == "customerio" else []
 
 
-def _told(made: ObjectField) -> Fields:
-    """Return the fields of every event as far as the mapping tells: the names, and the values that are constant."""
+def _constant_fields(made: ObjectField) -> Fields:
+    """Return the fields that every event has: their names, and the values that are constant; `None` for others."""
     return {
-        name: _told(each) if isinstance(each, ObjectField) else each.value if isinstance(each, ConstantField) else None
+        name: _constant_fields(each)
+        if isinstance(each, ObjectField)
+        else each.value
+        if isinstance(each, ConstantField)
+        else None
         for name, each in made.fields.items()
     }

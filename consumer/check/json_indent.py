@@ -1,4 +1,4 @@
-"""JSON for a person to read, with every character of it kept: numbers stay as exact as they were written."""
+"""Indent JSON for people without changing a value: numbers keep every digit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
 
 
 def indented(text: str, width: int = 2) -> str:
-    """Return JSON text with a line for each value; empty objects and lists stay on one line."""
+    """Return JSON text with one value per line. Empty objects and lists stay on one line."""
     written: list[str] = []
     depth = 0
     before = ""

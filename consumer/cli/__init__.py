@@ -1,1 +1,1 @@
-"""The command line: one file a command. Each parses, calls and prints, and decides nothing."""
+"""The command line: one module per command. Each parses its options, calls the product and prints the result."""

@@ -1,4 +1,10 @@
-"""Find what is wrong with the configuration and the mapping, and what a run may need, before anything starts."""
+"""Check the configuration, the mapping, the schemas and the directives, and contact no other system.
+
+Prints every error and warning with its position and what to do. If there is no error, prints the maximum memory and the
+maximum times of a run as well. Expressions of the mapping are checked for syntax, not against the schemas.
+
+Exit code: 0 if there is no error, else 2.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +16,9 @@ from pathlib import Path
 
 from consumer.check import mapping_schema
 from consumer.check.directives_check import directive_findings
-from consumer.check.journeys_warnings import advice
+from consumer.check.journeys_warnings import journeys_findings
 from consumer.check.resource_budget import BASE_BYTES, LARGEST_RECORD_BYTES, Needs, needs_of, shown_bytes
-from consumer.cli.exit_codes import ENDED, WRONG, add_config
+from consumer.cli.exit_codes import INVALID, SUCCESS, add_config
 from consumer.cli.output import Ink, print_findings, summary
 from consumer.config import loader
 from consumer.config.run_config import load_run_config
@@ -29,53 +35,55 @@ _SCHEMAS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+    """Add the command's options."""
     add_config(parser)
-    parser.add_argument("--pipeline", metavar="NAME", help="examine what this pipeline of the file uses")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.add_argument("--pipeline", metavar="NAME", help="check only what this pipeline uses")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
     parser.add_argument(
-        "--offline", action="store_true", help="ask for no environment variable and no secret, as on a laptop or in CI"
+        "--offline",
+        action="store_true",
+        help="accept unset environment variables and missing secrets, as on a laptop or in CI",
     )
     parser.add_argument(
         "--partitions",
         type=_partitions,
         default=_PARTITIONS,
         metavar="N",
-        help=f"the most partitions one process holds, for the memory ceiling (default: {_PARTITIONS})",
+        help=f"most partitions that one process is assigned, for the maximum memory (default: {_PARTITIONS})",
     )
     parser.add_argument(
         "--largest-record",
         type=_size,
         default=LARGEST_RECORD_BYTES,
         metavar="SIZE",
-        help="the largest record of the topics, for the memory ceiling (default: 1MiB)",
+        help="size of the largest record, for the maximum memory (default: 1MiB)",
     )
     parser.add_argument(
         "--schema",
         nargs="?",
         choices=tuple(_SCHEMAS),
         const="config",
-        help="print the JSON Schema of a kind of file, for editors, and exit (default: config)",
+        help="print the JSON Schema of a kind of file, for editors, and exit; without a kind: config",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print every finding and what a run may need; 0 if there is no error, else 2."""
+    """Print every finding, and the needs of a run; return 0 if there is no error, else 2."""
     if args.schema is not None:
         print(json.dumps(_SCHEMAS[args.schema](), indent=2))
-        return ENDED
+        return SUCCESS
     loaded = load_run_config(Path(args.config), pipeline=args.pipeline, offline=args.offline)
     findings = list(loaded.findings)
     needs = None
     if loaded.config is not None:
-        findings += advice(loaded.config.mapping, loaded.config.settings)
+        findings += journeys_findings(loaded.config.mapping, loaded.config.settings)
         findings += directive_findings(loaded.config)
         needs = needs_of(loaded.config.settings, partitions=args.partitions, largest=args.largest_record)
     if args.format == "json":
         print(json.dumps(_as_json(findings, needs), indent=2))
     else:
         _print(findings, needs)
-    return WRONG if errors(findings) else ENDED
+    return INVALID if errors(findings) else SUCCESS
 
 
 def _print(findings: Sequence[Finding], needs: Needs | None) -> None:
@@ -84,26 +92,26 @@ def _print(findings: Sequence[Finding], needs: Needs | None) -> None:
     if findings:
         print()
     if needs is not None:
-        print(ink.bold("memory, at the most"))
+        print(ink.bold("maximum memory"))
         for pipeline, ceiling in needs.ceilings.items():
             for what, size_ in ceiling.parts:
                 print(f"  {pipeline:24} {what:40} {shown_bytes(size_):>9}")
         print(f"  {'process':24} {'interpreter, libraries, idle clients':40} {shown_bytes(BASE_BYTES):>9}")
-        together = f"{'together':40} {shown_bytes(needs.memory_bytes):>9}"
-        print(f"  {'':24} {ink.bold(together)}")
+        total = f"{'total':40} {shown_bytes(needs.memory_bytes):>9}"
+        print(f"  {'':24} {ink.bold(total)}")
         times = needs.times
-        print(ink.bold("time, at the most"))
-        print(f"  to give partitions back: {times.giving_back} = {times.giving_back_s:g}s")
-        print(f"  {'':24} below max.poll.interval.ms, {times.max_poll_interval_s:g}s")
-        print(f"  to leave:                {times.leaving} = {times.leaving_s:g}s")
-        print(f"  {'':24} below the termination grace, {times.termination_grace_s:g}s")
+        print(ink.bold("maximum times"))
+        print(f"  {'to revoke partitions':24} {times.revoke_sum} = {times.revoke_s:g}s")
+        print(f"  {'':24} must be below max.poll.interval.ms, {times.max_poll_interval_s:g}s")
+        print(f"  {'to shut down':24} {times.shutdown_sum} = {times.shutdown_s:g}s")
+        print(f"  {'':24} must be below the termination grace, {times.termination_grace_s:g}s")
         print()
     print(ink.red(summary(findings)) if errors(findings) else summary(findings))
 
 
 def _as_json(findings: Sequence[Finding], needs: Needs | None) -> dict[str, object]:
     wrong = len(errors(findings))
-    said: dict[str, object] = {
+    document: dict[str, object] = {
         "findings": [finding.as_json() for finding in findings],
         "errors": wrong,
         "warnings": len(findings) - wrong,
@@ -111,7 +119,7 @@ def _as_json(findings: Sequence[Finding], needs: Needs | None) -> dict[str, obje
         "times": None,
     }
     if needs is not None:
-        said["memory"] = {
+        document["memory"] = {
             "total_bytes": needs.memory_bytes,
             "process_bytes": BASE_BYTES,
             "pipelines": {
@@ -119,13 +127,13 @@ def _as_json(findings: Sequence[Finding], needs: Needs | None) -> dict[str, obje
                 for pipeline, ceiling in needs.ceilings.items()
             },
         }
-        said["times"] = {
-            "giving_back_s": needs.times.giving_back_s,
-            "leaving_s": needs.times.leaving_s,
+        document["times"] = {
+            "giving_back_s": needs.times.revoke_s,
+            "leaving_s": needs.times.shutdown_s,
             "max_poll_interval_s": needs.times.max_poll_interval_s,
             "termination_grace_s": needs.times.termination_grace_s,
         }
-    return said
+    return document
 
 
 def _partitions(text: str) -> int:

@@ -1,18 +1,18 @@
-"""The exit codes of all commands, and the option they share."""
+"""The exit codes of all commands, and the option that most of them share."""
 
 import argparse
 from typing import Final
 
-ENDED: Final = 0
-"""Ended as asked."""
+SUCCESS: Final = 0
+"""The command did what it was asked to do."""
 
-FAILED: Final = 1
-"""Anything else, an interruption included."""
+FAILURE: Final = 1
+"""Any other failure, including an interruption."""
 
-WRONG: Final = 2
-"""Wrong usage, configuration or mapping."""
+INVALID: Final = 2
+"""Invalid usage, configuration or mapping."""
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """Declare where a command's configuration stands."""
-    parser.add_argument("--config", default="cdp.yaml", metavar="FILE", help="the configuration (default: cdp.yaml)")
+    """Add the option that names the configuration file."""
+    parser.add_argument("--config", default="cdp.yaml", metavar="FILE", help="configuration file (default: cdp.yaml)")

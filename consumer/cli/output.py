@@ -1,4 +1,4 @@
-"""How commands print what they found: readable on a terminal, plain elsewhere."""
+"""Output of the commands: with colours on a terminal, plain elsewhere."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ _RED, _YELLOW, _DIM, _BOLD, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[1m
 
 
 class Ink:
-    """Colours, if the stream is a terminal and nobody asked for none (`NO_COLOR`)."""
+    """Colours, if the stream is a terminal and `NO_COLOR` is not set."""
 
     def __init__(self, stream: IO[str]) -> None:
-        """Look at the stream and the environment."""
+        """Decide by the stream and the environment."""
         self._on = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def bold(self, text: str) -> str:
-        """Return the text, standing out."""
+        """Return the text in bold."""
         return self._in(_BOLD, text)
 
     def dim(self, text: str) -> str:
-        """Return the text, standing back."""
+        """Return the text dimmed."""
         return self._in(_DIM, text)
 
     def red(self, text: str) -> str:
-        """Return the text as an error."""
+        """Return the text in the colour of errors."""
         return self._in(_RED, text)
 
     def yellow(self, text: str) -> str:
-        """Return the text as a warning."""
+        """Return the text in the colour of warnings."""
         return self._in(_YELLOW, text)
 
     def _in(self, colour: str, text: str) -> str:
@@ -39,26 +39,26 @@ class Ink:
 
 
 def print_findings(findings: Iterable[Finding], stream: IO[str]) -> None:
-    """Print each finding: its place, what is wrong, and what to do on a line of its own."""
+    """Print each finding: its position, what is wrong, and on the next line what to do."""
     ink = Ink(stream)
     for finding in findings:
         severity = ink.red("error") if finding.severity == "error" else ink.yellow("warning")
         place = ink.bold(printable(finding.where()))
-        said = (place, severity, printable(finding.path), printable(finding.message))
-        print(": ".join(part for part in said if part), file=stream)
+        parts = (place, severity, printable(finding.path), printable(finding.message))
+        print(": ".join(part for part in parts if part), file=stream)
         if finding.hint:
             print(f"    {ink.dim(printable(finding.hint))}", file=stream)
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """Return `2 errors, 1 warning`."""
-    wrong = len(errors(findings))
-    said = [_counted(wrong, "error"), _counted(len(findings) - wrong, "warning")]
-    return ", ".join(each for each in said if each) or "nothing wrong"
+    """Return a line such as `2 errors, 1 warning`."""
+    error_count = len(errors(findings))
+    counts = [_counted(error_count, "error"), _counted(len(findings) - error_count, "warning")]
+    return ", ".join(each for each in counts if each) or "no problems found"
 
 
 def printable(text: str) -> str:
-    """Return the text without control characters: a file's content must not steer the terminal."""
+    """Return the text without control characters: the content of a file must not control the terminal."""
     return "".join(each if each.isprintable() else "\ufffd" for each in text)
 
 

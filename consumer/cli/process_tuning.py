@@ -1,9 +1,9 @@
 """Process-wide settings of a run: the C library's allocator, and Python's garbage collector.
 
-glibc gives threads pools of their own, up to eight for each core, and what is freed in one serves no other. A Kafka
-client has a thread for each broker and starts new ones when a broker comes back: each may leave a prefetch's worth of
-free pages in another pool, and the process grows with the number of absences and with the cores of the node, though
-nothing is in use. One pool is as large as the most that was ever in use at one time, and stays so.
+glibc gives threads their own allocation arenas, up to eight for each core. Memory that is freed in one arena is not
+available in another. A Kafka client has a thread for each broker, and starts new ones when a broker returns. Each may
+leave the free pages of a whole prefetch in another arena. So the process would grow with the number of broker outages
+and with the cores of the node, although nothing is in use. A single arena grows to the peak usage and stays there.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ import gc
 from collections.abc import Mapping
 
 _M_ARENA_MAX = -8
-"""glibc's malloc.h."""
+"""The constant of glibc's malloc.h."""
 
-_POOLS = 1
-_NEW_OBJECTS = 50_000
+_ARENAS = 1
+_NEW_OBJECTS_PER_COLLECTION = 50_000
 
 
-def share_one_pool(environment: Mapping[str, str]) -> bool:
-    """Have all threads take memory from one pool. Call it before there is a second thread: what it has, it keeps.
+def share_one_arena(environment: Mapping[str, str]) -> bool:
+    """Let all threads allocate from one arena. Call this before a second thread exists: it would keep its own arena.
 
     Args:
-        environment: of the process. Where it says a number of pools itself (`MALLOC_ARENA_MAX`, or
-            `glibc.malloc.arena_max` in `GLIBC_TUNABLES`), that stays.
+        environment: of the process. A number of arenas set there (`MALLOC_ARENA_MAX`, or `glibc.malloc.arena_max` in
+            `GLIBC_TUNABLES`) is kept.
 
     Returns:
-        Whether it was done; `False` as well where the C library is not glibc, and has no such pools.
+        Whether the limit was set. `False` also where the C library is not glibc, which has no such arenas.
     """
     if "MALLOC_ARENA_MAX" in environment or "glibc.malloc.arena_max" in environment.get("GLIBC_TUNABLES", ""):
         return False
     library = ctypes.CDLL(None)
     if not hasattr(library, "gnu_get_libc_version"):
         return False
-    return bool(library.mallopt(_M_ARENA_MAX, _POOLS))
+    return bool(library.mallopt(_M_ARENA_MAX, _ARENAS))
 
 
-def collect_seldom() -> None:
-    """Have Python look for cycles seldom, and never among what was there before the first record.
+def collect_rarely() -> None:
+    """Run Python's cycle collector rarely, and never over the objects that exist before the first record.
 
-    Records in flight make no cycles, but there are many: looking through them all again and again costs more than
-    sending them. What does make cycles (exceptions, mostly) is still found, some tens of megabytes later at the most.
+    Records in flight form no cycles, but they are many: scanning them all repeatedly costs more than sending them.
+    Objects that do form cycles (mostly exceptions) are still collected, at most some tens of megabytes later.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS, 20, 50)
+    gc.set_threshold(_NEW_OBJECTS_PER_COLLECTION, 20, 50)

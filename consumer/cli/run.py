@@ -1,4 +1,8 @@
-"""`cdp-consumer run`: the service."""
+"""Run the service until SIGTERM or SIGINT.
+
+The first signal starts the shutdown: requests in flight end, offsets are committed. The second signal skips the drain;
+undelivered records are read again after the next start. Exit code: 0 if every pipeline ended in order.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,8 @@ import uvloop
 from consumer import __version__
 from consumer.app import PipelineRunner
 from consumer.app import run as run_app
-from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
-from consumer.cli.process_tuning import collect_seldom, share_one_pool
+from consumer.cli.exit_codes import FAILURE, INVALID, SUCCESS, add_config
+from consumer.cli.process_tuning import collect_rarely, share_one_arena
 from consumer.config.run_config import directive_targets, load_run_config
 from consumer.directives.watcher import DirectivesWatcher
 from consumer.kafka.properties import librdkafka_version
@@ -38,32 +42,34 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+    """Add the command's options."""
     add_config(parser)
-    parser.add_argument("--pipeline", metavar="NAME", help="run this pipeline of the file only")
-    parser.add_argument("--log", choices=("json", "text"), default="json", help="how lines are written (default: json)")
+    parser.add_argument("--pipeline", metavar="NAME", help="run only this pipeline of the file")
+    parser.add_argument("--log", choices=("json", "text"), default="json", help="format of the log (default: json)")
     parser.add_argument(
-        "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="default: info"
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="lowest level that is logged (default: info)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the service until SIGTERM or SIGINT; 0 if every pipeline left in order."""
-    share_one_pool(os.environ)
+    """Run the service until SIGTERM or SIGINT; return 0 if every pipeline ended in order."""
+    share_one_arena(os.environ)
     loaded = load_run_config(Path(args.config), pipeline=args.pipeline)
     if loaded.config is None:
-        wrong = errors(loaded.findings)
         print("cdp-consumer cannot start:", file=sys.stderr)
-        for finding in wrong:
+        for finding in errors(loaded.findings):
             print(f"  {finding.text()}", file=sys.stderr)
-        return WRONG
+        return INVALID
     log_stream = sys.stdout
     metrics = Metrics(build={"version": __version__, "librdkafka": librdkafka_version()})
     log = Log(log_stream, args.log_level, text=args.log == "text", counted=metrics.log_counted)
     log.capture()
     for finding in loaded.findings:
         log.write("warning", "configuration warning", at=finding.where(), about=finding.path, message=finding.message)
-    collect_seldom()
+    collect_rarely()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             return runner.run(_serve(loaded.config, log, metrics))
@@ -73,26 +79,26 @@ def run(args: argparse.Namespace) -> int:
 
 async def _serve(config: RunConfig, log: Log, metrics: Metrics) -> int:
     settings = config.settings
-    told = DirectivesObserver(log)
-    steering = _steering(config, log, told)
-    sources = StatusSources(None if steering is None else told)
-    leave = asyncio.Event()
+    directives_observer = DirectivesObserver(log)
+    directives_watcher = _directives_watcher(config, log, directives_observer)
+    sources = StatusSources(None if directives_watcher is None else directives_observer)
+    shutdown = asyncio.Event()
     loop = asyncio.get_running_loop()
     running: list[PipelineRunner] = []
 
-    def asked_to_leave() -> None:
-        if leave.is_set():
+    def request_shutdown() -> None:
+        if shutdown.is_set():
             for each in running:
                 each.pipeline.skip_drain()  # the second signal: undelivered records are released and read again later
-        leave.set()
+        shutdown.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked_to_leave)
+        loop.add_signal_handler(number, request_shutdown)
 
-    def watchers(pipeline: str, destinations: Mapping[str, Destination]) -> Observer:
+    def observer_of(pipeline: str, destinations: Mapping[str, Destination]) -> Observer:
         endpoints = {name: [endpoint.name for endpoint in each.endpoints] for name, each in destinations.items()}
-        counting = metrics.observer(pipeline, endpoints, tuple(config.mapping.events), settings.topics)
-        return FanOutObserver(counting, LogObserver(log, pipeline))
+        metrics_observer = metrics.observer(pipeline, endpoints, tuple(config.mapping.events), settings.topics)
+        return FanOutObserver(metrics_observer, LogObserver(log, pipeline))
 
     server = StatusServer((settings.http.host, settings.http.port), metrics, sources)
     metrics.watch(sources)
@@ -101,50 +107,59 @@ async def _serve(config: RunConfig, log: Log, metrics: Metrics) -> int:
     except OSError as error:
         address = f"{settings.http.host}:{settings.http.port}"
         print(
-            f"cdp-consumer cannot start:\n  http.address: {address} cannot be used: {error.strerror}", file=sys.stderr
+            f"cdp-consumer cannot start:\n  http.address: cannot listen on {address}: {error.strerror}", file=sys.stderr
         )
-        return FAILED
+        return FAILURE
     log.write(
         "info", "starting", version=__version__, port=port, pipelines=", ".join(p.name for p in settings.pipelines)
     )
     try:
-        fallen = await run_app(
+        crashes = await run_app(
             config,
-            observer_factory=watchers,
+            observer_factory=observer_of,
             status_sources=sources,
-            shutdown=leave,
+            shutdown=shutdown,
             on_started=running.extend,
-            directives_watcher=steering,
+            directives_watcher=directives_watcher,
         )
     finally:
         server.close()
-    for each in fallen:
+    for each in crashes:
         log.write("error", "pipeline crashed", error=describe(each))
-    log.write("info", "process exiting", code=FAILED if fallen else ENDED)
-    return FAILED if fallen else ENDED
+    code = FAILURE if crashes else SUCCESS
+    log.write("info", "process exiting", code=code)
+    return code
 
 
-def _steering(config: RunConfig, log: Log, told: DirectivesObserver) -> DirectivesWatcher | None:
+def _directives_watcher(config: RunConfig, log: Log, observer: DirectivesObserver) -> DirectivesWatcher | None:
     path = config.settings.directives
     if path is None:
         return None
 
     def missing() -> None:
-        log.write("warning", "directives file missing", file=str(path), hint="nothing is directed until it is there")
+        log.write(
+            "warning",
+            "directives file missing",
+            file=str(path),
+            hint="Create the file to give directives; until then there are none.",
+        )
 
     return DirectivesWatcher(
-        path, directive_targets(config), FanOutObserver(told), missing=missing, clock_ms=config.clock_ms
+        path, directive_targets(config), FanOutObserver(observer), missing=missing, clock_ms=config.clock_ms
     )
 
 
 def describe(error: BaseException) -> str:
-    """Return what may be said of an error: our own words, else its class and where it arose; no foreign text."""
+    """Return a text that is safe to log: our own message, or the class of a foreign error and where it was raised.
+
+    The message of a foreign error may contain personal data.
+    """
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(describe(each) for each in error.exceptions)
     if type(error).__module__.startswith("consumer."):
         return str(error)
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = "" if place is None else f" at {Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}"
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = "" if frame is None else f" at {Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"
     return f"{type(error).__name__}{where}"

@@ -1,7 +1,10 @@
-"""Events to the exact requests they would become; nothing is sent.
+"""Print the exact requests that events would become, with credentials masked. Send nothing.
 
-Events are lines of JSON, `{"type": …, "value": …, "key": …, "headers": …, "timestamp": …}`, with the value in plain or
-Avro JSON and its schema in `schemas.directory`; or an Avro container file (`.avro`), which carries its own schema.
+Events are lines of JSON, `{"type": …, "value": …, "key": …, "headers": …, "timestamp": …}`. `type` is the full name of
+the Avro record, whose schema must be in `schemas.directory`; `value` is plain or Avro JSON; the others are optional. Or
+they are an Avro container file (`.avro`), which contains its own schema.
+
+Exit code: 0; 2 if the configuration or an event is invalid; with `--strict` 1 if an event becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import BinaryIO
 
 from consumer.check.dry_run import DryRun, Outcome, PlannedRequest
 from consumer.check.json_indent import indented
-from consumer.cli.exit_codes import ENDED, FAILED, WRONG, add_config
+from consumer.cli.exit_codes import FAILURE, INVALID, SUCCESS, add_config
 from consumer.cli.output import Ink, print_findings, printable
 from consumer.config.run_config import RunConfig, all_destinations, load_run_config
 from consumer.model.findings import Finding
@@ -27,33 +30,40 @@ _CONTAINER = b"Obj\x01"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+    """Add the command's options."""
     add_config(parser)
-    parser.add_argument("--pipeline", metavar="NAME", help="only the destinations of this pipeline")
+    parser.add_argument("--pipeline", metavar="NAME", help="print only requests to the destinations of this pipeline")
     parser.add_argument(
-        "--events", default="-", metavar="FILE", help="JSON lines or an Avro container (default: stdin)"
+        "--events", default="-", metavar="FILE", help="file of JSON lines, or Avro container file (default: stdin)"
     )
-    parser.add_argument("--topic", default="translate", metavar="T", help="the topic they are said to come from")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="json: one line for each event")
-    parser.add_argument("--raw", action="store_true", help="bodies as they are, not indented")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 if any event could not be said")
+    parser.add_argument(
+        "--topic", default="translate", metavar="T", help="topic name of the events (default: translate)"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="output format; json: one line per event (default: text)",
+    )
+    parser.add_argument("--raw", action="store_true", help="do not indent request bodies")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if an event becomes a dead letter")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what becomes of each event. 0; 2 if the configuration or an event is no such thing; 1 with `--strict`."""
+    """Print the requests of each event, and return the exit code."""
     loaded = load_run_config(Path(args.config), pipeline=args.pipeline, offline=True)
     print_findings(loaded.findings, sys.stderr)
     if loaded.config is None:
-        return WRONG
+        return INVALID
     with contextlib.ExitStack() as stack:
         try:
             if args.events == "-" and sys.stdin.isatty():
-                print("cdp-consumer translate: reading events from the terminal, one a line", file=sys.stderr)
+                print("cdp-consumer translate: reading events from the terminal, one per line", file=sys.stderr)
             stream = sys.stdin.buffer if args.events == "-" else stack.enter_context(Path(args.events).open("rb"))
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "no such file can be"
+            reason = getattr(error, "strerror", None) or "not the path of a file"
             print(f"cdp-consumer translate: {printable(args.events)} cannot be read: {reason.lower()}", file=sys.stderr)
-            return WRONG
+            return INVALID
         return _translate(loaded.config, stream, args)
 
 
@@ -70,25 +80,24 @@ def _translate(config: RunConfig, stream: BinaryIO, args: argparse.Namespace) ->
         disabled=frozenset(name for name, each in settings.items() if not each.enabled),
     )
     urls = {name: each.options.url for name, each in settings.items()}
-    dry = DryRun(translator, destinations, urls, config.clock_ms)
+    dry_run = DryRun(translator, destinations, urls, config.clock_ms)
     schemas = SampleSchemas(config.schemas.by_name, translator.learn)
-    wrong: list[Finding] = []
-    refused = False
-    for given in _events(stream, args, schemas, config.clock_ms()):
-        if isinstance(given, Finding):
-            wrong.append(given)
-            print_findings([given], sys.stderr)
+    has_errors = has_dead_letters = False
+    for sample in _events(stream, args, schemas, config.clock_ms()):
+        if isinstance(sample, Finding):
+            has_errors = True
+            print_findings([sample], sys.stderr)
             continue
-        outcome = dry.one(given)
-        refused = refused or bool(outcome.refusals)
-        kind = translator.event_type(given)
+        outcome = dry_run.translate(sample)
+        has_dead_letters = has_dead_letters or bool(outcome.dead_letters)
+        event_type = translator.event_type(sample)
         if args.format == "json":
-            print(json.dumps(_as_json(given, kind, outcome), ensure_ascii=False))
+            print(json.dumps(_as_json(sample, event_type, outcome), ensure_ascii=False))
         else:
-            _print(given, kind, outcome, raw=args.raw)
-    if wrong:
-        return WRONG
-    return FAILED if refused and args.strict else ENDED
+            _print(sample, event_type, outcome, raw=args.raw)
+    if has_errors:
+        return INVALID
+    return FAILURE if has_dead_letters and args.strict else SUCCESS
 
 
 def _events(
@@ -100,9 +109,9 @@ def _events(
     return read(stream, shown, args.topic, schemas, now_ms)
 
 
-def _print(given: SampleRecord, kind: str | None, outcome: Outcome, *, raw: bool) -> None:
+def _print(sample: SampleRecord, event_type: str | None, outcome: Outcome, *, raw: bool) -> None:
     ink = Ink(sys.stdout)
-    print(ink.bold(f"{printable(given.where)}  {kind or ''}".rstrip()))
+    print(ink.bold(f"{printable(sample.where)}  {event_type or ''}".rstrip()))
     for request in outcome.requests:
         print(f"  {request.destination} · {', '.join(printable(label) for label in request.labels)}")
         print(f"    {request.method} {request.url}")
@@ -113,11 +122,11 @@ def _print(given: SampleRecord, kind: str | None, outcome: Outcome, *, raw: bool
     for destination, reason, count in outcome.skips:
         times = f" ×{count}" if count > 1 else ""
         print(f"  {ink.dim(f'skipped{times}: ' + (f'{destination}, ' if destination else '') + reason)}")
-    for each in outcome.refusals:
+    for each in outcome.dead_letters:
         place = f"{each.destination} · {printable(each.label)}: " if each.destination else ""
         print(f"  {ink.red('dead letter')}: {place}{each.cause}: {printable(each.detail)}")
-    for destination, label, said in outcome.warnings:
-        print(f"  {ink.yellow('warning')}: {destination} · {printable(label)}: {said}")
+    for destination, label, text in outcome.warnings:
+        print(f"  {ink.yellow('warning')}: {destination} · {printable(label)}: {text}")
     print()
 
 
@@ -126,10 +135,10 @@ def _body(request: PlannedRequest, *, raw: bool) -> str:
     return text if raw else indented(text)
 
 
-def _as_json(given: SampleRecord, kind: str | None, outcome: Outcome) -> dict[str, object]:
+def _as_json(sample: SampleRecord, event_type: str | None, outcome: Outcome) -> dict[str, object]:
     return {
-        "event": given.where,
-        "type": kind,
+        "event": sample.where,
+        "type": event_type,
         "requests": [
             {
                 "destination": request.destination,
@@ -148,10 +157,10 @@ def _as_json(given: SampleRecord, kind: str | None, outcome: Outcome) -> dict[st
         ],
         "dead_letters": [
             {"destination": each.destination, "label": each.label, "cause": each.cause, "detail": each.detail}
-            for each in outcome.refusals
+            for each in outcome.dead_letters
         ],
         "warnings": [
-            {"destination": destination, "label": label, "detail": said}
-            for destination, label, said in outcome.warnings
+            {"destination": destination, "label": label, "detail": text}
+            for destination, label, text in outcome.warnings
         ],
     }

@@ -1,4 +1,4 @@
-"""Looks at a file whose disk may not answer: in a thread that nobody has to wait for, and for so long only."""
+"""Read a file whose disk may not answer: in a daemon thread, and with a timeout."""
 
 from __future__ import annotations
 
@@ -15,47 +15,46 @@ Found = TypeVar("Found")
 
 
 class Unanswered(enum.Enum):
-    """What a look comes to while the disk does not answer: what stands there is not known now."""
+    """The result of a read while the disk does not answer: the content is unknown."""
 
     UNANSWERED = "unanswered"
 
 
 UNANSWERED: Final = Unanswered.UNANSWERED
-NotKnown: TypeAlias = Literal[Unanswered.UNANSWERED]
+NotRead: TypeAlias = Literal[Unanswered.UNANSWERED]
 
 
 class BoundedRead(Generic[Found]):
-    """Looks at one file, whenever it is asked to.
+    """Reads one file at each call.
 
-    The loop's own threads are all waited for when it closes, so that one of them in a disk that hangs would keep the
-    process for ever: here each look has a thread of its own, which ends with the process. There is one at most; who
-    asks meanwhile shares its answer. An answer that comes when nobody waits any more is not kept, it may be old by the
-    time somebody asks again.
+    When an event loop closes, it waits for all of its own threads. One that hangs in a disk would block the process
+    forever. So each read has its own daemon thread, which ends with the process. At most one read is in progress;
+    concurrent callers share its result. A result after the timeout is discarded: it may be outdated at the next call.
 
     Args:
         read: reads the file, and may block.
-        timeout_s: seconds that a look takes at most. While it is still under way after that, nobody waits for it.
+        timeout_s: maximum seconds of a read. While a read takes longer, calls return `UNANSWERED` at once.
     """
 
     def __init__(self, read: Callable[[], Found], timeout_s: float) -> None:
         self._read = read
         self.timeout_s = timeout_s
-        self._under_way: concurrent.futures.Future[Found] | None = None
-        self._until = 0.0
+        self._in_progress: concurrent.futures.Future[Found] | None = None
+        self._deadline = 0.0
 
     def hangs(self) -> bool:
-        """Tell whether a look is under way that was given up."""
-        return self._under_way is not None and not self._under_way.done() and time.monotonic() >= self._until
+        """Return whether a read has timed out and is still in progress."""
+        return self._in_progress is not None and not self._in_progress.done() and time.monotonic() >= self._deadline
 
-    async def __call__(self) -> Found | NotKnown:
-        """Return what `read` returns, or raise what it raises; `UNANSWERED` if it is not known in time."""
+    async def __call__(self) -> Found | NotRead:
+        """Return what `read` returns, or raise what it raises; `UNANSWERED` after the timeout."""
         if self.hangs():
             return UNANSWERED
-        if self._under_way is None or self._under_way.done():
-            self._under_way = run_in_daemon_thread(self._read, "disk")
-            self._until = time.monotonic() + self.timeout_s
+        if self._in_progress is None or self._in_progress.done():
+            self._in_progress = run_in_daemon_thread(self._read, "disk")
+            self._deadline = time.monotonic() + self.timeout_s
         try:
-            async with asyncio.timeout(max(0.0, self._until - time.monotonic())):
-                return await asyncio.wrap_future(self._under_way)
+            async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())):
+                return await asyncio.wrap_future(self._in_progress)
         except TimeoutError:
             return UNANSWERED

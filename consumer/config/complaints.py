@@ -1,4 +1,4 @@
-"""One pass over the file: its variables replaced, and its complaints collected, each with its place."""
+"""The context in which the configuration is read: replaces variables, and collects findings with their positions."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from pathlib import Path
 from consumer.config.env_substitution import Expanded, expand
 from consumer.yaml_document import ReadContext, Scalar
 
-_SHOWN = 40  # characters of a value worth repeating
+_MAX_SHOWN = 40  # characters of a value that a finding repeats
 
 
 @dataclass(slots=True)
 class ConfigReadContext(ReadContext):
-    """What reading a file needs and what it finds out."""
+    """A configuration file that is being read."""
 
     folder: Path
-    """Relative paths start here."""
+    """The base of relative paths."""
     environ: Mapping[str, str]
     offline: bool = False
-    """Whether this run talks to nobody: then no variable and no secret need be there, and defaults stand in."""
+    """Whether this run contacts no other system. Then unset variables and missing secrets are replaced by defaults."""
     variables: bool = True
-    """Whether `${NAME}` means a variable in this file."""
+    """Whether `${NAME}` is a variable in this file."""
     used: bool = True
-    """Whether this run uses the part being read: an unset variable elsewhere is nobody's loss."""
+    """Whether this run uses the part that is being read. An unset variable elsewhere is no error."""
 
     @contextmanager
     def part(self, *, used: bool) -> Iterator[None]:
-        """Read one part that this run uses, or does not."""
+        """Read one part of the file; `used` says whether this run uses it."""
         before, self.used = self.used, self.used and used
         yield
         self.used = before
 
     def expand(self, node: Scalar, path: str) -> Expanded | None:
-        """Return the scalar's text with its variables replaced; `None` if that cannot be done, which is said."""
+        """Return the scalar's text with its variables replaced; `None` if that fails. Errors are added."""
         if not self.variables:
             return Expanded(node.text)
         expanded = expand(node.text, self.environ)
         if expanded.malformed:
-            hint = "write `${NAME}` or `${NAME:-default}`; `$${` stands for the two characters"
-            self.error(node, path, "holds a `${` that names no variable", hint)
+            hint = "write `${NAME}` or `${NAME:-default}`, or `$${` for a literal `${`"
+            self.error(node, path, "contains a `${` without a variable name", hint)
             return None
         if expanded.unset:
             if self.used and not self.offline:
@@ -53,6 +53,6 @@ class ConfigReadContext(ReadContext):
 
 
 def shown(node: Scalar) -> str:
-    """Return the value for a message: as it stands in the file, never with its variables replaced."""
+    """Return the value for a finding: as it is written in the file, never with its variables replaced."""
     text = " ".join(node.text.split())
-    return f"`{text}`" if len(text) <= _SHOWN else f"`{text[:_SHOWN]}…`"
+    return f"`{text}`" if len(text) <= _MAX_SHOWN else f"`{text[:_MAX_SHOWN]}…`"

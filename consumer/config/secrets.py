@@ -1,4 +1,4 @@
-"""Secrets: masked wherever they are printed, and re-read from their files when these change."""
+"""Secrets: masked wherever they are printed, and re-read when their file changes."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from consumer.config.stable_file import FileState, StableFile
 
 MASK = "********"
 
-_STEADY_S = 0.05
+_SETTLE_S = 0.05
 _TIMEOUT_S = 1.0
-_MOST_BYTES = 64 * 1024
+_MAX_BYTES = 64 * 1024
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Secret:
-    """A secret that stands for itself. Printed, formatted or pickled by mistake it is asterisks."""
+    """A secret. Printed, formatted or pickled by mistake, it is asterisks."""
 
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
-        """Keep `value` out of sight."""
+        """Store `value`."""
         self._value = value
 
     def reveal(self) -> str:
-        """Return the secret itself: for the wire, and for nothing else."""
+        """Return the secret itself. Use it in requests only."""
         return self._value
 
     def hangs(self) -> bool:
-        """Tell whether where it comes from does not answer. Here it always has."""
+        """Return whether its source does not respond. This secret has none: always False."""
         return False
 
     async def refresh(self) -> bool:
-        """Look whether there is a newer value, and return whether one was taken. Here there never is."""
+        """Read the source again; return whether the value changed. This secret has no source: always False."""
         return False
 
     def __repr__(self) -> str:
@@ -49,7 +49,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self.reveal() == other.reveal()
 
-    __hash__ = None  # type: ignore[assignment]  # a secret that changes is no key
+    __hash__ = None  # type: ignore[assignment]  # a mutable value must not be a key
 
     def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
         return Secret, (MASK,)
@@ -58,15 +58,15 @@ class Secret:
 class SecretFile(Secret):
     """A secret in a file, re-read when its content changes, so that keys rotate without a restart.
 
-    The content decides, not the file's number or date: a mounted Kubernetes Secret is swapped by a symbolic link. Two
-    looks spare most halves of a secret that is being written their try; none can be told from a whole one by looking,
-    and whoever signs with a new value keeps the one before until a call was taken with the new one.
+    Only the content counts, not the inode or the date: Kubernetes replaces a mounted Secret through a symbolic link. Two
+    equal reads exclude most half-written secrets, but not all. So the credentials keep the previous value until the
+    destination has accepted a request with the new one.
 
     Args:
         path: the file.
-        value: what was read from it.
-        pause: waits so many seconds, between two looks.
-        timeout_s: how long a look waits for the disk.
+        value: its present content.
+        pause: waits for so many seconds, between the two reads.
+        timeout_s: seconds that one read waits for the disk.
     """
 
     __slots__ = ("file", "path")
@@ -80,17 +80,16 @@ class SecretFile(Secret):
     ) -> None:
         super().__init__(value)
         self.path = path
-        self.file = StableFile(lambda: read_secret(path), timeout_s, _STEADY_S, pause)
+        self.file = StableFile(lambda: read_secret(path), timeout_s, _SETTLE_S, pause)
 
     def hangs(self) -> bool:
-        """Tell whether the file's disk does not answer: nobody waits for it any more, and the value stays."""
+        """Return whether the disk does not answer. The value stays, and no caller waits for the disk."""
         return self.file.hangs()
 
     async def refresh(self) -> bool:
-        """Re-read the file, and return whether its content is a new secret. It takes two seconds at the very most.
+        """Read the file again, and return whether it contains a new secret. This takes at most two seconds.
 
-        A file that is gone, empty, not text, still being written or on a disk that does not answer leaves the value
-        that was good before.
+        The value stays if the file is missing, empty, not text or being written, or if its disk does not answer.
         """
         found = await self.file.read_new(None, self._value)
         if found is None or isinstance(found, FileState):
@@ -100,14 +99,14 @@ class SecretFile(Secret):
 
 
 def read_secret(path: Path) -> str | None:
-    """Return the one line a secret's file holds, or `None` if it holds none (yet)."""
+    """Return the single line of a secret's file, or `None` if it does not contain one (yet)."""
     try:
         with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+            content = file.read(_MAX_BYTES + 1)
         text = content.decode("utf-8").strip()
     except (OSError, ValueError):
         return None
-    if not text or len(content) > _MOST_BYTES or _UNPRINTABLE.search(text):
+    if not text or len(content) > _MAX_BYTES or _UNPRINTABLE.search(text):
         return None
     return text
 
@@ -120,10 +119,10 @@ _USER_IN_URL = re.compile(r"(?<=://)[^/@\s,]+(?=@)")
 
 
 class Properties(dict[str, str]):
-    """A foreign client's properties, whose secret ones are masked wherever they are printed."""
+    """The properties of a client library. The secret ones are masked wherever they are printed."""
 
     def masked(self) -> dict[str, str]:
-        """Return the properties as they may be shown."""
+        """Return the properties with the secret ones masked."""
         return {name: MASK if is_secret_name(name) else _USER_IN_URL.sub(MASK, value) for name, value in self.items()}
 
     def __repr__(self) -> str:
@@ -133,6 +132,6 @@ class Properties(dict[str, str]):
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether the property of that name holds a secret, as Kafka clients name theirs."""
+    """Return whether a property of this name contains a secret, by the naming of Kafka clients."""
     folded = name.lower()
     return _SECRET_NAME.search(folded) is not None and _NOT_SECRET.search(folded) is None

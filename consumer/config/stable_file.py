@@ -1,4 +1,4 @@
-"""Reads a file that another process may be writing: changed content counts once two reads agree."""
+"""Read a file that another process may be writing: changed content is accepted once two reads agree."""
 
 from __future__ import annotations
 

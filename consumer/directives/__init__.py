@@ -1,1 +1,1 @@
-"""What an operator may say while the service runs: a file of directives, re-read every second."""
+"""Operator directives: a file that is re-read every second while the service runs."""

@@ -14,9 +14,9 @@ from tests.commands.shop import CONFIG, ENVIRON, configured
 def test_a_good_configuration_is_told_its_needs(tmp_path: Path) -> None:
     ended = cdp("check", cwd=configured(tmp_path), environ=ENVIRON)
     assert ended.code == 0
-    assert ended.out.endswith("\nnothing wrong\n")
+    assert ended.out.endswith("\nno problems found\n")
     assert "one more record in each of 12 partitions" in ended.out
-    assert "to give partitions back: drain 20s + poll gap 0.5s + commit 10s = 30.5s" in ended.out
+    assert "to revoke partitions     drain 20s + poll gap 0.5s + commit 10s = 30.5s" in ended.out
     assert "drain 20s + poll gap 0.5s + 2 commits of 10s + closing 13s = 53.5s" in ended.out
     assert "canary" not in ended.said
 
@@ -45,8 +45,8 @@ def test_findings_and_needs_as_json(tmp_path: Path) -> None:
             "line": None,
             "column": None,
             "path": "",
-            "message": "is not there: nothing is directed",
-            "hint": "make it when there is something to say; a running service sees it within a second or two",
+            "message": "does not exist: no directive is active",
+            "hint": "create it when a directive is needed; a running service reads it within two seconds",
         }
     ]
     pipelines = said["memory"]["pipelines"]
@@ -73,7 +73,8 @@ directives:
     ended = cdp("check", cwd=configured(tmp_path, CONFIG + "directives: d.yaml\n"), environ=ENVIRON)
     assert ended.code == 2
     for said in (
-        "d.yaml:2:26: error: directives[0].pause.destination: `copilto` is no destination\n    did you mean `copilot`?",
+        "d.yaml:2:26: error: directives[0].pause.destination: `copilto` is not a destination\n",
+        "    did you mean `copilot`?\n",
         "d.yaml:3:12: error: directives[0].until: `2026-11-01T00:00:00` is an instant without a time zone",
         "d.yaml:4:38: error: directives[1].quarantine.********: unknown key `********`",
     ):
@@ -88,7 +89,7 @@ def test_a_good_directives_file_says_nothing(tmp_path: Path) -> None:
     )
     ended = cdp("check", cwd=configured(tmp_path, CONFIG + "directives: d.yaml\n"), environ=ENVIRON)
     assert ended.code == 0
-    assert ended.out.endswith("\nnothing wrong\n")
+    assert ended.out.endswith("\nno problems found\n")
 
 
 def test_wrong_as_json_has_no_needs_and_exit_code_2(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from consumer.check.resource_budget import (
     KIB,
     MIB,
     Ceiling,
-    Room,
+    DestinationLoad,
     ceiling,
     fetch_queue_bytes,
     needs_of,
@@ -23,11 +23,11 @@ from tests.unit.configured import GOOD, settings_of
 from tests.unit.test_config_pipelines import SHARED
 
 
-def total(kafka: dict[str, str] | None = None, rooms: int = 1, **changes: int) -> int:
+def total(kafka: dict[str, str] | None = None, destinations: int = 1, **changes: int) -> int:
     given = {"records": 1000, "size": 10 * MIB, "partitions": 4, "largest": MIB, **changes}
     lanes = given.pop("lanes", 4)
     batch = given.pop("batch", 500_000)
-    found: Ceiling = ceiling(kafka or {}, [Room(lanes, batch)] * rooms, **given)
+    found: Ceiling = ceiling(kafka or {}, [DestinationLoad(lanes, batch)] * destinations, **given)
     assert found.total == sum(size for _, size in found.parts)
     assert all(size > 0 for _, size in found.parts)
     return found.total
@@ -41,7 +41,7 @@ def test_each_part_of_the_ceiling_counts() -> None:
     assert total(kafka={"queued.max.messages.kbytes": "16385"}) - least == 2 * KIB
     assert total(records=1001) - least == KIB
     assert total(size=11 * MIB) - least == int(2.25 * MIB)
-    assert total(rooms=2) > least
+    assert total(destinations=2) > least
     assert total(lanes=5) > least
 
 
@@ -62,13 +62,13 @@ def test_the_process_needs_its_base_once_and_every_pipeline_its_own(tmp_path: Pa
 
 def test_the_times_are_those_the_configuration_is_held_against(tmp_path: Path) -> None:
     times = needs_of(settings_of(tmp_path, GOOD), partitions=4).times
-    assert times.giving_back == "drain 20s + poll gap 0.5s + commit 10s"
-    assert (times.giving_back_s, times.max_poll_interval_s) == (30.5, 300.0)
-    assert times.leaving == "drain 20s + poll gap 0.5s + 2 commits of 10s + closing 13s"
-    assert (times.leaving_s, times.termination_grace_s) == (53.5, 60.0)
+    assert times.revoke_sum == "drain 20s + poll gap 0.5s + commit 10s"
+    assert (times.revoke_s, times.max_poll_interval_s) == (30.5, 300.0)
+    assert times.shutdown_sum == "drain 20s + poll gap 0.5s + 2 commits of 10s + closing 13s"
+    assert (times.shutdown_s, times.termination_grace_s) == (53.5, 60.0)
     settings = settings_of(tmp_path, GOOD)
     longer = replace(settings, budgets=replace(settings.budgets, drain_s=25.0))
-    assert needs_of(longer, partitions=4).times.leaving_s == 58.5
+    assert needs_of(longer, partitions=4).times.shutdown_s == 58.5
 
 
 def test_sizes_are_shown_for_people() -> None:

@@ -44,7 +44,7 @@ def test_missing_file_is_a_warning(tmp_path: Path) -> None:
     assert (said.severity, said.file, said.message) == (
         "warning",
         str(tmp_path / "d.yaml"),
-        "is not there: nothing is directed",
+        "does not exist: no directive is active",
     )
 
 

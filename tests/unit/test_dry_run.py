@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.check.dry_run import DryRun, Outcome, Refusal
-from consumer.check.journeys_warnings import advice
+from consumer.check.dry_run import DryRun, Outcome, PlannedDeadLetter
+from consumer.check.journeys_warnings import journeys_findings
 from consumer.config.secrets import MASK
 from consumer.destinations import AccessToken, Encoded, Encoder
 from tests.unit.configured import GOOD, settings_of
@@ -42,7 +42,7 @@ def items(count: int) -> Sequence[dict[str, object]]:
 
 
 def test_deliveries_share_a_request_as_far_as_the_destination_takes_them() -> None:
-    outcome = dry(THREE).one(order_message(items=items(23)))
+    outcome = dry(THREE).translate(order_message(items=items(23)))
     assert [len(each.identities) for each in outcome.requests] == [10, 10, 3]
     said = [each["fields"]["n"] for request in outcome.requests for each in json.loads(request.body)]
     assert said == list(range(23))
@@ -56,15 +56,15 @@ def test_credentials_are_masked_whichever_header_they_stand_in() -> None:
     by_token = FakeDestination()
     by_token.credential = AccessToken("x-token", ENDPOINT, "secret", 60, str.encode, lambda _: "token")
     for vendor, headers in ((FakeDestination(), {"authorization": f"Basic {MASK}"}), (by_token, {"x-token": MASK})):
-        [request] = dry(mapping_with("{s: status}"), vendor).one(order_message()).requests
+        [request] = dry(mapping_with("{s: status}"), vendor).translate(order_message()).requests
         assert request.headers == headers
 
 
 def test_what_is_skipped_or_refused_makes_no_request() -> None:
-    assert dry(THREE).one(FakeMessage(None)) == Outcome((), (("", "tombstone", 1),), ())
-    undecodable = dry(THREE).one(FakeMessage(b""))
-    assert undecodable == Outcome((), (), (Refusal("", "", "undecodable", "the value is empty"),))
-    [refusal] = dry(mapping_with("{s: cents(status)}")).one(order_message()).refusals
+    assert dry(THREE).translate(FakeMessage(None)) == Outcome((), (("", "tombstone", 1),), ())
+    undecodable = dry(THREE).translate(FakeMessage(b""))
+    assert undecodable == Outcome((), (), (PlannedDeadLetter("", "", "undecodable", "the value is empty"),))
+    [refusal] = dry(mapping_with("{s: cents(status)}")).translate(order_message()).dead_letters
     assert (refusal.destination, refusal.label, refusal.cause) == ("vendor", "add", "unmappable")
 
 
@@ -80,11 +80,11 @@ def test_what_is_skipped_or_refused_makes_no_request() -> None:
 def test_an_event_outside_its_destinations_window_becomes_a_letter_and_no_request(
     age_ms: int, detail: str | None
 ) -> None:
-    outcome = dry(mapping_with("{s: status}", event_lines="time: at"), FakeDestination(max_age_ms=HOUR_MS)).one(
+    outcome = dry(mapping_with("{s: status}", event_lines="time: at"), FakeDestination(max_age_ms=HOUR_MS)).translate(
         order_message(at=NOW_MS - age_ms)
     )
-    expected = () if detail is None else (Refusal("vendor", "add", "out_of_window", detail),)
-    assert (len(outcome.requests), outcome.refusals) == (detail is None, expected)
+    expected = () if detail is None else (PlannedDeadLetter("vendor", "add", "out_of_window", detail),)
+    assert (len(outcome.requests), outcome.dead_letters) == (detail is None, expected)
 
 
 class Plain(FakeDestination):
@@ -100,7 +100,7 @@ def test_what_its_readers_would_drop_of_a_delivery_is_told_beside_its_request_an
     long = order_message(status="x" * 1001)
     said = "traits: an attribute is longer than the 1000 bytes that Journeys accepts"
     for vendor, warnings in ((Plain(), (("vendor", "add", said),)), (FakeDestination(), ())):
-        outcome = dry(mapping_with("{traits: {a: status}}"), vendor).one(long)
+        outcome = dry(mapping_with("{traits: {a: status}}"), vendor).translate(long)
         assert (len(outcome.requests), outcome.warnings) == (1, warnings)
 
 

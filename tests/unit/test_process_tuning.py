@@ -13,14 +13,14 @@ from typing import NoReturn
 import pytest
 
 import consumer.cli.run
-from consumer.cli.process_tuning import share_one_pool
+from consumer.cli.process_tuning import share_one_arena
 
 _THREADS = """
 import ctypes, os, sys, threading
-from consumer.cli.process_tuning import share_one_pool
+from consumer.cli.process_tuning import share_one_arena
 from tests.fault_injection.allocator import in_use_mib
 
-done = share_one_pool(os.environ)
+done = share_one_arena(os.environ)
 library = ctypes.CDLL(None)
 library.malloc.restype = ctypes.c_void_p
 together = threading.Barrier(6)
@@ -72,7 +72,7 @@ def test_what_the_environment_says_of_pools_stays(said: dict[str, str]) -> None:
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
-    assert not share_one_pool({})
+    assert not share_one_arena({})
 
 
 def test_a_run_asks_before_it_does_anything_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_run_asks_before_it_does_anything_else(monkeypatch: pytest.MonkeyPatch
         order.append("plan")
         raise InterruptedError
 
-    monkeypatch.setattr(consumer.cli.run, "share_one_pool", lambda _: order.append("one pool"))
+    monkeypatch.setattr(consumer.cli.run, "share_one_arena", lambda _: order.append("one pool"))
     monkeypatch.setattr(consumer.cli.run, "load_run_config", plan)
     with pytest.raises(InterruptedError):
         consumer.cli.run.run(argparse.Namespace(config=tmp_path / "none.yaml", pipeline=None))
