@@ -58,7 +58,7 @@ class Secret:
 class SecretFile(Secret):
     """A secret in a file, re-read when its content changes, so that keys rotate without a restart.
 
-    Only the content counts, not the inode or the date: Kubernetes replaces a mounted Secret through a symbolic link. Two
+    Only the content counts, not the inode or the date: Kubernetes replaces a mounted Secret by a symbolic link. Two
     equal reads exclude most half-written secrets, but not all. So the credentials keep the previous value until the
     destination has accepted a request with the new one.
 

@@ -117,6 +117,6 @@ def test_a_name_its_readers_would_drop_is_advised_against_and_no_other(tmp_path:
         f"      - {{to: customerio.add, name: {'x' * 101}, label: long}}\n"
         f"      - {{to: customerio.add, name: {'x' * 100}, label: fits}}\n"
     )
-    found = advice(load_valid(text, "copilot", "customerio"), settings)
+    found = journeys_findings(load_valid(text, "copilot", "customerio"), settings)
     assert [finding.path for finding in found] == [f"events.shop.E.{label}" for label in ("trait", "value", "long")]
     assert {(finding.severity, finding.hint) for finding in found} == {("warning", "shorten it")}
