@@ -118,7 +118,7 @@ def _datum(random_: random.Random, schema: Json, types: dict[str, Json], depth: 
 
 def noise(seed: int, count: int) -> Iterator[Bomb]:
     """Yield random schemas, each with bytes that nearly fit it."""
-    dice = random.Random(seed)
+    random_ = random.Random(seed)
     for _ in range(count):
-        schema = _schema(dice, [], 5)
-        yield Bomb("noise", schema, "", _datum(dice, schema, {}))
+        schema = _schema(random_, [], 5)
+        yield Bomb("noise", schema, "", _datum(random_, schema, {}))

@@ -155,10 +155,10 @@ def new_translator(
     more.setdefault("destinations", {"vendor": FakeDestination()})
     more.setdefault("schemas", SchemaDirectory())
     destinations = more.pop("destinations")
-    made = Translator(load_valid(text, *destinations), destinations, grace_s=60, clock_ms=lambda: now[0], **more)
+    translator = Translator(load_valid(text, *destinations), destinations, grace_s=60, clock_ms=lambda: now[0], **more)
     if schema is not None:
-        assert made.learn(1, json.dumps(schema), {}) is None
-    return made
+        assert translator.learn(1, json.dumps(schema), {}) is None
+    return translator
 
 
 def mapping_with(fields: str, *, entry_lines: str = "", event_lines: str = "", name: str = "shop.E") -> str:

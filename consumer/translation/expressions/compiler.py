@@ -21,7 +21,7 @@ Evaluator: TypeAlias = Callable[[Value, Scope], Value]
 
 _TWO = 2
 _MAX_DEPTH = 40
-"""Levels of nested functions. The interpreter takes deeper expressions: it handles a `RecursionError`."""
+"""Levels of nested functions. Deeper expressions go to the interpreter, which handles a `RecursionError`."""
 
 
 def compile_ast(ast: Ast) -> Evaluator:

@@ -49,7 +49,7 @@ def read_entry(
 
 
 def label_of(node: Node) -> tuple[str, Node] | None:
-    """Return an entry's label and the node it comes from; `None` if `to` and `label` do not tell it."""
+    """Return an entry's label and the node it comes from; `None` if `to` and `label` do not determine it."""
     if not isinstance(node, Table):
         return None
     label, to, name = node.get("label"), node.get("to"), node.get("name")
