@@ -38,7 +38,8 @@ def _long_names() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                if len(node.name) > LONGEST:
-                    found.setdefault(str(path.relative_to(ROOT)), []).append(node.name)
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.startswith("test_"):
+                continue
+            if len(node.name) > LONGEST:
+                found.setdefault(str(path.relative_to(ROOT)), []).append(node.name)
     return found
