@@ -23,7 +23,7 @@ class _Cost(NamedTuple):
     """The most that one datum can cost. Items of arrays and maps count as data of their own, except for their depth."""
 
     empty: bool
-    """Whether it can take no bytes."""
+    """Whether it takes no bytes."""
     values: float
     """Number of values within it that take no bytes."""
     depth: float
@@ -47,7 +47,7 @@ class SchemaCost:
     def needs_check(self, schema: Json) -> bool:
         """Return True if data can be endless, or far larger than their bytes.
 
-        This is so if a type contains itself or a long chain of others, if array items can take no bytes, or if many
+        This is so if a type contains itself or a long chain of others, if array items take no bytes, or if many
         values without bytes come with one byte.
         """
         cost = self._cost(schema)
