@@ -1,1 +1,1 @@
-"""Delivery: what is owed, in which order it is sent, when it is retried, and how a request is made."""
+"""Delivery: the deliveries owed, their order, their requests and retries."""

@@ -32,7 +32,7 @@ from tests.e2e.world import TIMEOUT_S, World
 from tests.fault_injection.canary_search import OF_THE_SHOP, SearchedOutput
 from tests.fault_injection.order_producer import OrderProducer
 from tests.fault_injection.settings import change
-from tests.integration.delivery.hostile import chunked, head, says
+from tests.integration.delivery.hostile import chunked, head, respond
 from tests.kafka_clusters import RealBroker
 
 _PAGE = "page-canary-41d7"
@@ -74,7 +74,7 @@ def _listed(*picked: int | None) -> Callable[[IncomingRequest], Action]:
 _BATCHES = ("copilot", "customerio")
 _LIES = (
     MisleadingResponse("200 with HTML", Respond(200, {"content-type": "text/html"}, f"<html>{_PAGE}</html>".encode())),
-    MisleadingResponse("200 with truncated JSON", Garbage(says(b'{"success":tr'))),
+    MisleadingResponse("200 with truncated JSON", Garbage(respond(b'{"success":tr'))),
     MisleadingResponse("200 with invalid JSON", Respond(200, {}, b"{'success': True}")),
     MisleadingResponse("less body than announced", Garbage(head(b"content-length: 100") + b'{"success":')),
     MisleadingResponse("an entry of nobody", _listed(None), ("copilot",), _several),

@@ -10,7 +10,7 @@ from consumer.delivery.keyed_queue import KeyedQueue, ProbeFilter, WaitReason
 from consumer.model import DeadLetterCause
 from consumer.model.observer import Observer
 from tests.examples import examples
-from tests.property.test_batch import SHAPES, FakeLedger, delivery
+from tests.property.test_batch import ENVELOPES, FakeLedger, delivery
 
 WINDOW_S = 100.0
 WAITING: WaitReason = ("guard", "A")
@@ -117,7 +117,7 @@ def test_new_keys_do_not_delay_nearest_proof(old: list[tuple[int, bool]], arrivi
         number, ledger = next(numbers), FakeLedger()
         proving.update([number] if proves else [])
         owed.setdefault(key, []).append(number)
-        queue.append([delivery(key, SHAPES[0], str(number), b"x", ledger, number)])
+        queue.append([delivery(key, ENVELOPES[0], str(number), b"x", ledger, number)])
 
     def all_waits() -> None:
         assert queue.take_batch(lambda _: WAITING, lambda *_: None) == []

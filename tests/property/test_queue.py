@@ -1,4 +1,4 @@
-"""A lane's queue as a state machine: order of every key, nothing lost, and nothing that nobody would release."""
+"""A lane's queue as a state machine: keys keep their order, and no delivery is lost or waits forever."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -7,14 +7,14 @@ from hypothesis.stateful import initialize, precondition, rule
 from consumer.delivery.batch import set_fragment, split
 from consumer.model import DeadLetterCause, Endpoint, Fault
 from tests.examples import examples
-from tests.property.queue_seen import KEYS, QueueSeen
-from tests.property.test_batch import CONSENT, SHAPES, FakeLedger, delivery, largest
+from tests.property.queue_model import KEYS, QueueModel
+from tests.property.test_batch import CONSENT, ENVELOPES, FakeLedger, delivery, max_body_bytes
 
 
-class QueueMachine(QueueSeen):
-    """One lane: one call at a time, and all that deliveries wait for in it.
+class QueueMachine(QueueModel):
+    """One lane with one request at a time, and all reasons for which its deliveries wait.
 
-    Endpoints that are held, times that have not come, letters, guards, failures of their own; and partitions that go.
+    Held endpoints, times not yet reached, dead letters, guards, isolated batches, and revoked partitions.
     """
 
     @initialize(at_once=st.booleans())
@@ -22,149 +22,149 @@ class QueueMachine(QueueSeen):
         self.acknowledges_at_once = at_once
 
     @rule(data=st.data(), count=st.integers(1, 6))
-    def put(self, data: st.DataObject, count: int) -> None:
+    def enqueue(self, data: st.DataObject, count: int) -> None:
         some = []
         for _ in range(count):
             key, slot = data.draw(st.integers(0, KEYS - 1)), next(self.serials)
-            shape = data.draw(st.sampled_from(SHAPES))
-            body = b"b" * data.draw(st.integers(1, largest(shape)))
+            envelope = data.draw(st.sampled_from(ENVELOPES))
+            body = b"b" * data.draw(st.integers(1, max_body_bytes(envelope)))
             identity = f"id-{slot if data.draw(st.integers(0, 4)) else slot // 2}"
-            some.append(delivery(key, shape, identity, body, self.ledgers[key % 2], slot))
+            some.append(delivery(key, envelope, identity, body, self.ledgers[key % 2], slot))
             self.owed[key].append(some[-1])
-            fate = data.draw(st.integers(0, 9))
-            if fate < 2:
-                self.early.add(slot)
-            elif fate == 2:
-                self.hopeless.add(slot)
+            case = data.draw(st.integers(0, 9))
+            if case < 2:
+                self.not_due.add(slot)
+            elif case == 2:
+                self.expired.add(slot)
         self.queue.append(some)
 
-    @precondition(lambda self: not self.wire)
+    @precondition(lambda self: not self.in_flight)
     @rule()
     def take(self) -> None:
-        asks = self.held or self.early or self.hopeless or self.guarded
-        self.wire = self.queue.take_batch(self.waits if asks else None, self.refuse)
-        if self.wire:
-            self.look_at(self.wire)
-            assert all(self.waits(each) is None for each in self.wire)
+        any_reason = self.held or self.not_due or self.expired or self.guarded
+        self.in_flight = self.queue.take_batch(self.waits if any_reason else None, self.refuse)
+        if self.in_flight:
+            self.check(self.in_flight)
+            assert all(self.waits(each) is None for each in self.in_flight)
 
-    @precondition(lambda self: not self.wire and self.held)
+    @precondition(lambda self: not self.in_flight and self.held)
     @rule(data=st.data())
     def probe(self, data: st.DataObject) -> None:
         endpoint = data.draw(st.sampled_from(sorted(self.held)))
         one = self.queue.take_probe(("endpoint", endpoint), lambda each: each.envelope.endpoint == endpoint)
         if one is not None:
-            self.wire = [one]
-            self.look_at(self.wire)
+            self.in_flight = [one]
+            self.check(self.in_flight)
             assert one.envelope.endpoint == endpoint
 
-    @precondition(lambda self: not self.wire and self.guarded)
+    @precondition(lambda self: not self.in_flight and self.guarded)
     @rule(kind=st.integers(0, 1))
     def probe_a_guard(self, kind: int) -> None:
         waiting = list(self.queue._waiting.get(("guard", kind), ()))
         one = self.queue.take_probe(("guard", kind), lambda each: each.slot in self.guarded)
         if one is not None:
-            self.wire = [one]
-            self.look_at(self.wire)
+            self.in_flight = [one]
+            self.check(self.in_flight)
         else:
-            assert {each.key for each in waiting} <= {each.key for each in self.letters}
+            assert {each.key for each in waiting} <= {each.key for each in self.dead_letters}
 
-    @precondition(lambda self: self.wire)
+    @precondition(lambda self: self.in_flight)
     @rule()
     def delivered(self) -> None:
-        for each in self.wire:
+        for each in self.in_flight:
             if each.ledger.may_send:
                 self.owed[each.key].remove(each)
-        self.wire = []
+        self.in_flight = []
 
-    @precondition(lambda self: self.wire)
+    @precondition(lambda self: self.in_flight)
     @rule()
     def deferred(self) -> None:
-        gone = sum(len(each.body) for each in self.wire if not each.ledger.may_send)
-        assert self.queue.requeue(self.wire) == gone
-        self.wire = []
+        dropped = sum(len(each.body) for each in self.in_flight if not each.ledger.may_send)
+        assert self.queue.requeue(self.in_flight) == dropped
+        self.in_flight = []
 
-    @precondition(lambda self: len(self.wire) > 1)
+    @precondition(lambda self: len(self.in_flight) > 1)
     @rule()
-    def halved(self) -> None:
-        split(self.wire, lambda: next(self.pieces))
-        for each in self.wire:
+    def split_in_halves(self) -> None:
+        split(self.in_flight, lambda: next(self.fragments))
+        for each in self.in_flight:
             self.members.setdefault(each.fragment, set()).add(each.slot)
         self.deferred()
 
-    @precondition(lambda self: self.wire)
+    @precondition(lambda self: self.in_flight)
     @rule(again=st.booleans())
-    def failed_by_itself(self, *, again: bool) -> None:
-        if not self.wire[0].fragment or again:
-            set_fragment(self.wire, next(self.pieces))
-        for each in self.wire:
+    def isolated_after_failure(self, *, again: bool) -> None:
+        if not self.in_flight[0].fragment or again:
+            set_fragment(self.in_flight, next(self.fragments))
+        for each in self.in_flight:
             self.members.setdefault(each.fragment, set()).add(each.slot)
-        gone = sum(len(each.body) for each in self.wire if not each.ledger.may_send)
-        number = next(self.pieces)
-        assert self.queue.isolate(self.wire, ("isolated", number)) == gone
+        dropped = sum(len(each.body) for each in self.in_flight if not each.ledger.may_send)
+        number = next(self.fragments)
+        assert self.queue.isolate(self.in_flight, ("isolated", number)) == dropped
         if self.queue.count_waiting(("isolated", number)):
-            self.apart[number] = {each.slot for each in self.wire}
-        self.wire = []
+            self.isolated[number] = {each.slot for each in self.in_flight}
+        self.in_flight = []
 
-    @precondition(lambda self: self.apart)
+    @precondition(lambda self: self.isolated)
     @rule(data=st.data())
-    def its_own_wait_is_over(self, data: st.DataObject) -> None:
-        number = data.draw(st.sampled_from(sorted(self.apart)))
-        del self.apart[number]
+    def isolation_is_over(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(self.isolated)))
+        del self.isolated[number]
         self.queue.release(("isolated", number))
 
     @rule(slot=st.integers(0, 30))
-    def something_is_said_of_one(self, slot: int) -> None:
+    def recheck_one(self, slot: int) -> None:
         self.queue.recheck(lambda each: each.slot == slot)
-        self.forget_what_is_empty()
+        self.forget_empty_batches()
         assert {kind for kind, _ in self.queue._waiting} <= {"dead_letter", "isolated"}
-        kept = [each for scope, waiting in self.queue._waiting.items() if scope[0] == "isolated" for each in waiting]
+        kept = [each for reason, waiting in self.queue._waiting.items() if reason[0] == "isolated" for each in waiting]
         assert slot not in {each.slot for each in kept}
 
-    def forget_what_is_empty(self) -> None:
-        self.apart = {
-            number: some for number, some in self.apart.items() if self.queue.count_waiting(("isolated", number))
+    def forget_empty_batches(self) -> None:
+        self.isolated = {
+            number: some for number, some in self.isolated.items() if self.queue.count_waiting(("isolated", number))
         }
 
-    @precondition(lambda self: self.wire)
+    @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
     def some_refused(self, data: st.DataObject) -> None:
-        bad = data.draw(st.sets(st.sampled_from(range(len(self.wire))), min_size=1))
-        self.end(bad, data.draw(st.sets(st.sampled_from(sorted(bad)))))
+        refused = data.draw(st.sets(st.sampled_from(range(len(self.in_flight))), min_size=1))
+        self.end(refused, data.draw(st.sets(st.sampled_from(sorted(refused)))))
 
-    def end(self, bad: set[int], guarded: set[int]) -> None:
-        batch, self.wire = self.wire, []
+    def end(self, refused: set[int], guarded: set[int]) -> None:
+        batch, self.in_flight = self.in_flight, []
         for index, each in enumerate(batch):
-            if index not in bad and each.ledger.may_send:
+            if index not in refused and each.ledger.may_send:
                 self.owed[each.key].remove(each)
-        for index in sorted(bad - guarded):
+        for index in sorted(refused - guarded):
             self.refuse(batch[index], Fault(DeadLetterCause.REFUSED))
         waiting = [batch[index] for index in sorted(guarded)]
         self.guarded |= {each.slot for each in waiting}
         self.queue.requeue(waiting)
 
-    @precondition(lambda self: not self.wire)
+    @precondition(lambda self: not self.in_flight)
     @rule(key=st.integers(0, KEYS - 1))
     def first_refused_then_guarded_then_held(self, key: int) -> None:
-        """One key may wait for a letter, a guard and an endpoint at once: in a step, since chance hardly gets there."""
+        """Let a key wait for a dead letter, a guard and an endpoint at once. Random steps hardly ever get there."""
         self.held.add(CONSENT)
-        collect, _, consent = SHAPES
-        some = [delivery(key, shape, "", b"b", self.ledgers[key % 2]) for shape in (collect, collect, consent)]
+        collect, _, consent = ENVELOPES
+        some = [delivery(key, envelope, "", b"b", self.ledgers[key % 2]) for envelope in (collect, collect, consent)]
         for each in some:
             each.slot = next(self.serials)
             each.identity = f"id-{each.slot}"
         self.owed[key] += some
         self.queue.append(some)
         self.take()
-        mine = [index for index, each in enumerate(self.wire) if each.key == key]
-        if len(mine) > 1:
-            self.end(set(mine), set(mine[1:]))
+        of_key = [index for index, each in enumerate(self.in_flight) if each.key == key]
+        if len(of_key) > 1:
+            self.end(set(of_key), set(of_key[1:]))
 
-    @precondition(lambda self: self.letters)
+    @precondition(lambda self: self.dead_letters)
     @rule(data=st.data())
-    def letter_acknowledged(self, data: st.DataObject) -> None:
-        self.acknowledge(data.draw(st.sampled_from(self.letters)))
+    def dead_letter_acknowledged(self, data: st.DataObject) -> None:
+        self.acknowledge(data.draw(st.sampled_from(self.dead_letters)))
 
-    @rule(endpoint=st.sampled_from([CONSENT, SHAPES[0].endpoint]))
+    @rule(endpoint=st.sampled_from([CONSENT, ENVELOPES[0].endpoint]))
     def hold(self, endpoint: Endpoint) -> None:
         self.held.add(endpoint)
 
@@ -175,34 +175,34 @@ class QueueMachine(QueueSeen):
         self.held.discard(endpoint)
         self.queue.release(("endpoint", endpoint))
 
-    @precondition(lambda self: self.early)
+    @precondition(lambda self: self.not_due)
     @rule(second=st.integers(0, 2))
-    def time_came(self, second: int) -> None:
-        self.early = {slot for slot in self.early if slot % 3 != second}
+    def time_reached(self, second: int) -> None:
+        self.not_due = {slot for slot in self.not_due if slot % 3 != second}
         self.queue.release(("clock", second))
 
     @precondition(lambda self: self.guarded)
     @rule(kind=st.integers(0, 1))
-    def guard_opens(self, kind: int) -> None:
+    def guard_is_reset(self, kind: int) -> None:
         self.guarded = {slot for slot in self.guarded if slot % 2 != kind}
         self.queue.release(("guard", kind))
 
     @rule(partition=st.integers(0, 1))
-    def partition_goes(self, partition: int) -> None:
+    def partition_is_revoked(self, partition: int) -> None:
         self.ledgers[partition].may_send = False
-        going = [each for each in [*self.queue._queue, *self.aside()] if not each.ledger.may_send]
-        assert self.queue.drop_revoked() == sum(len(each.body) for each in going)
-        self.forget_what_is_empty()
+        revoked = [each for each in [*self.queue._queue, *self.waiting()] if not each.ledger.may_send]
+        assert self.queue.drop_revoked() == sum(len(each.body) for each in revoked)
+        self.forget_empty_batches()
         self.ledgers[partition] = FakeLedger()
         for key in range(partition, KEYS, 2):
             self.owed[key] = []
 
     def teardown(self) -> None:
-        """Mend everything: all that is still owed must then go, in order."""
-        if self.wire:
+        """End all reasons: every delivery still owed must then be sent, in order."""
+        if self.in_flight:
             self.deferred()
-        self.early.clear()
-        self.hopeless.clear()
+        self.not_due.clear()
+        self.expired.clear()
         self.guarded.clear()
         for kind in range(2):
             self.queue.release(("guard", kind))
@@ -211,9 +211,9 @@ class QueueMachine(QueueSeen):
         for endpoint in list(self.held):
             self.held.discard(endpoint)
             self.queue.release(("endpoint", endpoint))
-        for number in self.apart:
+        for number in self.isolated:
             self.queue.release(("isolated", number))
-        for each in list(self.letters):
+        for each in list(self.dead_letters):
             self.acknowledge(each)
         while self.queue:
             self.take()

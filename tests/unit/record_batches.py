@@ -12,7 +12,7 @@ from tests.unit.test_record_buffer import FakeMessage
 
 GUARD = FloodGuardOptions(refusals=3)
 ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
-SHAPE = BatchEnvelope(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
+ENVELOPE = BatchEnvelope(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
 CONTRACT, UNDECODABLE = DeadLetterCause.CONTRACT, DeadLetterCause.UNDECODABLE
 
 
@@ -52,7 +52,7 @@ class TranslatedBatches:
             self.settling.dead_letter_untranslated(failure, self.ledger, start + failure.record)
 
     def dead_letter_ids(self) -> list[str]:
-        return [letter.delivery_id for letter in self.shelf.dead_letters]
+        return [dead_letter.delivery_id for dead_letter in self.shelf.dead_letters]
 
     def waiting(self, account: str = "yotpo") -> list[int]:
         return [tripped.waiting for tripped in self.settling.parked_failures.tripped(account)]

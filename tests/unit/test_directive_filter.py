@@ -8,7 +8,7 @@ from consumer.delivery.delivery import Delivery
 from consumer.delivery.guards.directive_filter import DirectiveFilter
 from consumer.model import DeadLetterCause, Entry, Fault, Partition
 from consumer.model.directives import AcceptRefusals, Directive, Directives, Pause, Quarantine
-from tests.property.test_batch import SHAPES
+from tests.property.test_batch import ENVELOPES
 
 ORDERS = Partition("orders", 1)
 
@@ -38,7 +38,7 @@ def one(
     """Return a delivery whose ordering key is hashed as the translation does it."""
     hashed = hash((partition.topic, partition.index, key))
     entry = Entry(event_type, "copilot", "copilot.custom_event", "custom_event")
-    return Delivery(b"{}", hashed, SHAPES[0], "id", 0, entry, FakeLedger(partition), slot)  # type: ignore[arg-type]
+    return Delivery(b"{}", hashed, ENVELOPES[0], "id", 0, entry, FakeLedger(partition), slot)  # type: ignore[arg-type]
 
 
 def said(*directives: Directive) -> DirectiveFilter:

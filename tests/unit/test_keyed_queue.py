@@ -3,9 +3,9 @@
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.keyed_queue import KeyedQueue, WaitReason, Waits
 from consumer.model import DeadLetterCause, Fault
-from tests.property.test_batch import CONSENT, SHAPES, FakeLedger, delivery
+from tests.property.test_batch import CONSENT, ENVELOPES, FakeLedger, delivery
 
-COLLECT_ENVELOPE, OTHER_ENVELOPE, CONSENT_ENVELOPE = SHAPES
+COLLECT_ENVELOPE, OTHER_ENVELOPE, CONSENT_ENVELOPE = ENVELOPES
 LEDGER = FakeLedger()
 HELD: WaitReason = ("endpoint", CONSENT)
 CLOCK: WaitReason = ("clock", 7)

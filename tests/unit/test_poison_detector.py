@@ -23,14 +23,14 @@ from consumer.model import (
     TransientCause,
     Verdict,
 )
-from tests.property.test_batch import SHAPES, FakeLedger, delivery
+from tests.property.test_batch import ENVELOPES, FakeLedger, delivery
 
 LEDGER = FakeLedger()
 DOWN = Fault(TransientCause.SERVER_ERROR, "", 500)
 
 
 def one(slot: int = 0, *, consent: bool = False) -> Delivery:
-    return delivery(slot, SHAPES[2] if consent else SHAPES[0], str(slot), b"x", LEDGER, slot)
+    return delivery(slot, ENVELOPES[2] if consent else ENVELOPES[0], str(slot), b"x", LEDGER, slot)
 
 
 def past(story: str, options: PoisonDetectionOptions | None = None) -> tuple[PoisonDetector, Delivery]:

@@ -1,1 +1,1 @@
-"""How a request is made: the client, its credentials, and the rate."""
+"""HTTP requests: client, credentials and rate limit."""

@@ -71,7 +71,7 @@ class FakeSecret:
 
 
 class FakeDeadLetterTopic:
-    """A dead-letter topic that acknowledges at once, or when a test calls `acknowledge`."""
+    """A dead-dead_letter topic that acknowledges at once, or when a test calls `acknowledge`."""
 
     def __init__(self) -> None:
         self.dead_letters: list[DeadLetter] = []
@@ -208,7 +208,7 @@ class DispatcherHarness:
         assert account.counts(0).mismatch == 0
 
     def causes(self) -> list[DeadLetterCause]:
-        return [DeadLetterCause(letter.fault.cause) for letter in self.dead_letter_topic.dead_letters]
+        return [DeadLetterCause(dead_letter.fault.cause) for dead_letter in self.dead_letter_topic.dead_letters]
 
     def requests(self) -> list[Any]:
         """Return the requests received, without those for tokens."""

@@ -50,7 +50,7 @@ class Hostile:
                 await self.serve(reader, writer)
 
 
-def says(body: bytes, status: bytes = b"200 OK", *headers: bytes) -> bytes:
+def respond(body: bytes, status: bytes = b"200 OK", *headers: bytes) -> bytes:
     """Return a well-formed response."""
     lines = (b"HTTP/1.1 " + status, b"content-type: application/json", b"content-length: %d" % len(body), *headers)
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
@@ -66,22 +66,22 @@ def chunked(body: bytes, *headers: bytes) -> bytes:
     return head(b"transfer-encoding: chunked", *headers) + body
 
 
-def endless(first: bytes, piece: bytes, pause_s: float = 0.0) -> Serve:
-    """Write `first`, then `piece` repeatedly: as fast as the client reads, or with a pause after each."""
+def endless(first: bytes, data: bytes, pause_s: float = 0.0) -> Serve:
+    """Write `first`, then `data` repeatedly: as fast as the client reads, or with a pause after each."""
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
         while True:
-            writer.write(piece)
+            writer.write(data)
             await writer.drain()
             await asyncio.sleep(pause_s)
 
     return serve
 
 
-def trickling(first: bytes, piece: bytes) -> Serve:
-    """Write `first`, then `piece` now and then, forever: no phase is slow, only the whole."""
-    return endless(first, piece, pause_s=0.02)
+def trickling(first: bytes, data: bytes) -> Serve:
+    """Write `first`, then `data` now and then, forever: no phase is slow, only the whole."""
+    return endless(first, data, pause_s=0.02)
 
 
 def mute(first: bytes) -> Serve:
@@ -102,26 +102,26 @@ _BOMB = gzip.compress(b" " * 50_000_000)  # 49 kB
 _GOOD = b'{"success":true}'
 _WAIT = b"503 Service Unavailable"
 
-ANSWERS = (
+RESPONSES = (
     # ── bodies ──
-    Hostile("200 with HTML", says(b"<html><body>Please log in</body></html>"), UNINTELLIGIBLE),
-    Hostile("200 with truncated JSON", says(b'{"success":tr'), UNINTELLIGIBLE),
-    Hostile("200 with invalid JSON", says(b"{'success': True}"), UNINTELLIGIBLE),
-    Hostile("200 with JSON of another kind", says(b"[]"), UNINTELLIGIBLE, {"yotpo": DELIVERED}),
-    Hostile("200 with half a character", says(b'{"a":"\xc3"}'), UNINTELLIGIBLE),
-    Hostile("200 with JSON of a hundred thousand levels", says(b"[" * 100_000), UNINTELLIGIBLE),
-    Hostile("200 without the required body", says(b""), UNINTELLIGIBLE, {"yotpo": DELIVERED}),
+    Hostile("200 with HTML", respond(b"<html><body>Please log in</body></html>"), UNINTELLIGIBLE),
+    Hostile("200 with truncated JSON", respond(b'{"success":tr'), UNINTELLIGIBLE),
+    Hostile("200 with invalid JSON", respond(b"{'success': True}"), UNINTELLIGIBLE),
+    Hostile("200 with JSON of another kind", respond(b"[]"), UNINTELLIGIBLE, {"yotpo": DELIVERED}),
+    Hostile("200 with half a character", respond(b'{"a":"\xc3"}'), UNINTELLIGIBLE),
+    Hostile("200 with JSON of a hundred thousand levels", respond(b"[" * 100_000), UNINTELLIGIBLE),
+    Hostile("200 without the required body", respond(b""), UNINTELLIGIBLE, {"yotpo": DELIVERED}),
     Hostile("204 where a body is required", b"HTTP/1.1 204 No Content\r\n\r\n", UNINTELLIGIBLE, {"yotpo": DELIVERED}),
-    Hostile("206, a part of a response", says(_GOOD, b"206 Partial Content"), UNINTELLIGIBLE),
+    Hostile("206, a part of a response", respond(_GOOD, b"206 Partial Content"), UNINTELLIGIBLE),
     Hostile(
         "an entry that names no event of the batch",
-        says(b'{"invalid_events":[{"event_id":"nobody","index":0,"error":"no"}]}'),
+        respond(b'{"invalid_events":[{"event_id":"nobody","index":0,"error":"no"}]}'),
         DELIVERED,
         {"copilot": BATCH_REFUSED},
     ),
     Hostile(
         "an entry that names an event twice",
-        says(b'{"invalid_events":[{"event_id":"id-0"},{"event_id":"id-0"}]}'),
+        respond(b'{"invalid_events":[{"event_id":"id-0"},{"event_id":"id-0"}]}'),
         DELIVERED,
         {"copilot": BATCH_REFUSED},
     ),
@@ -129,17 +129,19 @@ ANSWERS = (
     Hostile("a body without an end", endless(head(), b"x" * 65_536), UNINTELLIGIBLE),
     Hostile("chunks without an end", endless(chunked(b""), b"2\r\nab\r\n" * 10_000), UNINTELLIGIBLE),
     # ── compression that was not requested ──
-    Hostile("a gzip bomb", says(_BOMB, b"200 OK", b"content-encoding: gzip"), UNINTELLIGIBLE),
-    Hostile("good JSON, compressed", says(gzip.compress(_GOOD), b"200 OK", b"content-encoding: gzip"), UNINTELLIGIBLE),
-    Hostile("good JSON declared as deflate", says(_GOOD, b"200 OK", b"content-encoding: deflate"), DELIVERED),
+    Hostile("a gzip bomb", respond(_BOMB, b"200 OK", b"content-encoding: gzip"), UNINTELLIGIBLE),
+    Hostile(
+        "good JSON, compressed", respond(gzip.compress(_GOOD), b"200 OK", b"content-encoding: gzip"), UNINTELLIGIBLE
+    ),
+    Hostile("good JSON declared as deflate", respond(_GOOD, b"200 OK", b"content-encoding: deflate"), DELIVERED),
     # ── redirects, and statuses that do not exist ──
-    Hostile("a redirect", says(b"", b"307 Temporary Redirect", b"location: http://127.0.0.1:1/"), UNEXPECTED),
-    Hostile("a redirect to itself", says(b"", b"302 Found", b"location: /"), UNEXPECTED),
+    Hostile("a redirect", respond(b"", b"307 Temporary Redirect", b"location: http://127.0.0.1:1/"), UNEXPECTED),
+    Hostile("a redirect to itself", respond(b"", b"302 Found", b"location: /"), UNEXPECTED),
     Hostile("304 with a body", b"HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\nhello", UNEXPECTED),
     Hostile(
         "101 to a protocol that was not requested", b"HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\nabc", UNREACHABLE
     ),
-    Hostile("status 600", says(_GOOD, b"600 Beyond"), UNEXPECTED),
+    Hostile("status 600", respond(_GOOD, b"600 Beyond"), UNEXPECTED),
     Hostile("status 999999", b"HTTP/1.1 999999 OK\r\n\r\n", UNREACHABLE),
     Hostile("status -200", b"HTTP/1.1 -200 OK\r\n\r\n", UNREACHABLE),
     # ── lengths ──
@@ -164,9 +166,9 @@ ANSWERS = (
     Hostile("twelve thousand headers", head(*(b"%x:" % n for n in range(12_000))) + _GOOD, DELIVERED),
     Hostile("100 Continue without an end", endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000), TIMED_OUT),
     Hostile("empty lines without an end", endless(b"", b"\r\n" * 1000), UNREACHABLE),
-    Hostile("a header value that is not UTF-8", says(_GOOD, b"200 OK", b"x: \xff\xfe\xc3"), DELIVERED),
-    Hostile("a NUL in a header", says(_GOOD, b"200 OK", b"x: a\x00b"), UNREACHABLE),
-    Hostile("a header name that is not ASCII", says(_GOOD, b"200 OK", b"\xff\xfe: a"), UNREACHABLE),
+    Hostile("a header value that is not UTF-8", respond(_GOOD, b"200 OK", b"x: \xff\xfe\xc3"), DELIVERED),
+    Hostile("a NUL in a header", respond(_GOOD, b"200 OK", b"x: a\x00b"), UNREACHABLE),
+    Hostile("a header name that is not ASCII", respond(_GOOD, b"200 OK", b"\xff\xfe: a"), UNREACHABLE),
     Hostile("HTTP/0.9", _GOOD, UNREACHABLE),
     Hostile("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", UNREACHABLE),
     # ── time ──
@@ -178,23 +180,23 @@ ANSWERS = (
     Hostile("a close without a response", b"", UNREACHABLE),
     Hostile("a reset without a response", _reset, UNREACHABLE),
     # ── impossible waits and dates ──
-    Hostile("a wait of less than nothing", says(b"", _WAIT, b"retry-after: -1"), LATER),
-    Hostile("a wait of 1e308", says(b"", _WAIT, b"retry-after: 1e308"), LATER),
-    Hostile("a wait that is not a number", says(b"", _WAIT, b"retry-after: NaN"), LATER),
-    Hostile("a wait that is not even text", says(b"", _WAIT, b"retry-after: \xff\xff"), LATER),
-    Hostile("a wait until the year 99999", says(b"", _WAIT, b"retry-after: Fri, 31 Dec 99999 23:59:59 GMT"), LATER),
-    Hostile("a date of garbage", says(_GOOD, b"200 OK", b"date: Thu, 99 Foo 0000 77:88:99 XYZ"), DELIVERED),
-    Hostile("a date of thousands of digits", says(_GOOD, b"200 OK", b"date: " + b"9" * 50_000), DELIVERED),
+    Hostile("a wait of less than nothing", respond(b"", _WAIT, b"retry-after: -1"), LATER),
+    Hostile("a wait of 1e308", respond(b"", _WAIT, b"retry-after: 1e308"), LATER),
+    Hostile("a wait that is not a number", respond(b"", _WAIT, b"retry-after: NaN"), LATER),
+    Hostile("a wait that is not even text", respond(b"", _WAIT, b"retry-after: \xff\xff"), LATER),
+    Hostile("a wait until the year 99999", respond(b"", _WAIT, b"retry-after: Fri, 31 Dec 99999 23:59:59 GMT"), LATER),
+    Hostile("a date of garbage", respond(_GOOD, b"200 OK", b"date: Thu, 99 Foo 0000 77:88:99 XYZ"), DELIVERED),
+    Hostile("a date of thousands of digits", respond(_GOOD, b"200 OK", b"date: " + b"9" * 50_000), DELIVERED),
 )
 """Every hostile response with its outcome: none of them loses an event, blocks forever or exhausts memory.
 
 A *deferred* batch is sent again after the back-off, *batchrefused* splits it, and *blocked* holds the endpoint until a
-good response comes. *Delivered*: the response, as far as it goes, is what the contract says.
+good response comes. *Delivered*: the response, as far as it goes, is what the contract respond.
 """
 
 OBEYED = (
-    Hostile("a wait of a year", says(b"", _WAIT, b"retry-after: 31536000"), LATER),
-    Hostile("a wait until the year 9999", says(b"", _WAIT, b"retry-after: Fri, 31 Dec 9999 23:59:59 GMT"), LATER),
-    Hostile("a wait of many digits", says(b"", _WAIT, b"retry-after: " + b"9" * 50_000), LATER),
+    Hostile("a wait of a year", respond(b"", _WAIT, b"retry-after: 31536000"), LATER),
+    Hostile("a wait until the year 9999", respond(b"", _WAIT, b"retry-after: Fri, 31 Dec 9999 23:59:59 GMT"), LATER),
+    Hostile("a wait of many digits", respond(b"", _WAIT, b"retry-after: " + b"9" * 50_000), LATER),
 )
 """Waits that are obeyed, for a day at most."""

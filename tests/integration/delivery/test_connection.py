@@ -9,13 +9,13 @@ import pytest
 
 from consumer.delivery.http.client import HttpConnection
 from consumer.model import Endpoint, Fault, HttpRequest, HttpResponse, TransientCause
-from tests.integration.delivery.hostile import says
-from tests.integration.delivery.test_hostile_answers import listening, read_request
+from tests.integration.delivery.hostile import respond
+from tests.integration.delivery.test_hostile_responses import listening, read_request
 
 BATCH = Endpoint("batch", "POST", "/batch")
 SMALL = HttpRequest(BATCH, b"{}")
 LARGE = HttpRequest(BATCH, b"x" * 8_000_000)  # more than the socket buffers hold
-GOOD = says(b"{}")
+GOOD = respond(b"{}")
 
 
 async def exchange(responses: Sequence[bytes], timeout_s: float = 30.0) -> tuple[list[HttpResponse | Fault], int]:
@@ -46,7 +46,7 @@ def bodies(received: list[HttpResponse | Fault]) -> list[tuple[int, bytes]]:
 
 
 def test_connection_with_clean_responses_is_used_again() -> None:
-    received, connections = asyncio.run(exchange([GOOD, says(b"[1]"), b"HTTP/1.1 204 No Content\r\n\r\n", GOOD]))
+    received, connections = asyncio.run(exchange([GOOD, respond(b"[1]"), b"HTTP/1.1 204 No Content\r\n\r\n", GOOD]))
     assert bodies(received) == [(200, b"{}"), (200, b"[1]"), (204, b""), (200, b"{}")]
     assert connections == 1
 
@@ -54,22 +54,22 @@ def test_connection_with_clean_responses_is_used_again() -> None:
 @pytest.mark.parametrize(
     ("data", "read"),
     [
-        (GOOD + says(b'{"stray":1}'), (200, b"{}")),
+        (GOOD + respond(b'{"stray":1}'), (200, b"{}")),
         (GOOD + b'{"stray":1}', (200, b"{}")),
         (b"HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\n{}", (204, b"")),
-        (b"HTTP/1.1 304 Not Modified\r\n\r\n" + says(b"[]"), (304, b"")),
-        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n" + says(b"[]"), (200, b"")),
+        (b"HTTP/1.1 304 Not Modified\r\n\r\n" + respond(b"[]"), (304, b"")),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n" + respond(b"[]"), (200, b"")),
     ],
     ids=["a second response", "more than announced", "204 with a body", "304 with a response", "chunks and a response"],
 )
 def test_bytes_after_a_response_are_never_the_next_response(data: bytes, read: tuple[int, bytes]) -> None:
-    received, connections = asyncio.run(exchange([data, says(b'{"second":2}')]))
+    received, connections = asyncio.run(exchange([data, respond(b'{"second":2}')]))
     assert bodies(received) == [read, (200, b'{"second":2}')]
     assert connections == 2
 
 
 def test_truncated_response_closes_its_connection() -> None:
-    received, connections = asyncio.run(exchange([says(b" " * 3_000_000), GOOD]))
+    received, connections = asyncio.run(exchange([respond(b" " * 3_000_000), GOOD]))
     assert [isinstance(response, HttpResponse) and response.truncated for response in received] == [True, False]
     assert connections == 2
 
@@ -148,7 +148,7 @@ def test_connection_closed_during_a_request_is_a_fault_without_resend() -> None:
 def test_response_before_the_body_was_read_counts() -> None:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(says(b"", b"413 Content Too Large"))
+        writer.write(respond(b"", b"413 Content Too Large"))
         await reader.readexactly(len(LARGE.body))
 
     async def run() -> HttpResponse | Fault:

@@ -11,7 +11,7 @@ from consumer.demo.fakes.fault_rules import IncomingRequest, MarkInvalid, Respon
 from consumer.model import DeadLetterCause, Entry
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
 from tests.integration.delivery.test_flood_guard import GUARD, ORDER, REFUSED, RETURN, bad, flood, refusing_copilot
-from tests.property.test_batch import SHAPES, FakeLedger, delivery
+from tests.property.test_batch import ENVELOPES, FakeLedger, delivery
 
 
 def is_consent(incoming: IncomingRequest) -> bool:
@@ -141,7 +141,7 @@ def test_exempt_refusal_marks_key_only_if_it_was_proof() -> None:
             ((_, hold),) = lanes.dispatcher.flood_guard.circuit_breakers
             hold.probed_keys["a lane"] |= {1, 2}
             for key, target in ((1, "consent"), (2, "custom_event")):
-                each = delivery(key, SHAPES[0], "", b"x", FakeLedger())
+                each = delivery(key, ENVELOPES[0], "", b"x", FakeLedger())
                 each.entry = Entry(RETURN, "copilot", f"copilot.{target}", target)
                 assert not lanes.dispatcher.flood_guard.record_refusal(each, DeadLetterCause.OUT_OF_WINDOW)
             assert hold.probed_keys["a lane"] == {2}

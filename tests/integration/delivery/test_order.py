@@ -99,7 +99,7 @@ def test_bad_events_are_found_in_few_requests_and_cost_no_other(count: int, bad:
             good = [ids[n] for n in range(count) if n not in bad]
             assert sorted(arrival.id for arrival in fake.received) == sorted(good)
             assert fake.stored_ids() == set(good)
-            assert {letter.delivery_id for letter in harness.dead_letter_topic.dead_letters} == {ids[n] for n in bad}
+            assert {each.delivery_id for each in harness.dead_letter_topic.dead_letters} == {ids[n] for n in bad}
             assert harness.causes() == [DeadLetterCause.REFUSED] * len(bad)
             limit = len(bad) * (ceil(log2(count)) + 1)
             assert len([1 for request in fake.requests if request.status == 400]) <= limit

@@ -21,7 +21,7 @@ def test_listed_events_are_dead_lettered_and_the_rest_delivered() -> None:
             texts = ["BAD" if n in bad else "fine" for n in range(8)]
             ids = harness.owe(texts, [n % 3 for n in range(8)], "custom_event")
             await harness.all_ended()
-            assert {letter.delivery_id for letter in harness.dead_letter_topic.dead_letters} == {ids[n] for n in bad}
+            assert {each.delivery_id for each in harness.dead_letter_topic.dead_letters} == {ids[n] for n in bad}
             assert harness.causes() == [DeadLetterCause.REFUSED] * 2
             assert harness.observer.partial == [(8, 2)]
             assert fake.stored_ids() == {ids[n] for n in range(8) if n not in bad}

@@ -21,11 +21,11 @@ from consumer.kafka.schema_registry.client import (
 )
 from consumer.model import Fault
 from consumer.translation.avro.decoder import read_schema
-from tests.integration.delivery.hostile import chunked, endless, head, mute, says, trickling
-from tests.integration.delivery.test_hostile_answers import listening
+from tests.integration.delivery.hostile import chunked, endless, head, mute, respond, trickling
+from tests.integration.delivery.test_hostile_responses import listening
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-GOOD = says(b'{"schema":"\\"int\\""}')
+GOOD = respond(b'{"schema":"\\"int\\""}')
 LONG_S = 20.0
 SHORT_S = 0.2
 MAX_BYTES = 60_000_000
@@ -73,7 +73,7 @@ async def fetch_until_reachable(registry: RegistryClient, number: int) -> Lookup
 
 def json_response(document: object) -> bytes:
     """Return a well-formed answer."""
-    return says(json.dumps(document).encode())
+    return respond(json.dumps(document).encode())
 
 
 def reference(name: object, subject: object) -> dict[str, object]:
@@ -82,12 +82,12 @@ def reference(name: object, subject: object) -> dict[str, object]:
 
 
 HOSTILE: dict[str, bytes | Serve] = {
-    "HTML": says(b"<html>secret</html>"),
-    "nothing": says(b""),
+    "HTML": respond(b"<html>secret</html>"),
+    "nothing": respond(b""),
     "204": b"HTTP/1.1 204 No Content\r\n\r\n",
-    "a redirect": says(b"", b"302 Found", b"location: http://127.0.0.1:1/secret"),
-    "truncated JSON": says(b'{"schema":"secret'),
-    "a hundred thousand levels": says(b"[" * 100_000),
+    "a redirect": respond(b"", b"302 Found", b"location: http://127.0.0.1:1/secret"),
+    "truncated JSON": respond(b'{"schema":"secret'),
+    "a hundred thousand levels": respond(b"[" * 100_000),
     "a list": json_response([1]),
     "a number": json_response(5),
     "a schema that is a number": json_response({"schema": 5}),
@@ -104,7 +104,7 @@ HOSTILE: dict[str, bytes | Serve] = {
     "no end": endless(head(), b" " * 65_536),
     "chunks without an end": endless(chunked(b""), b"2\r\n  \r\n" * 10_000),
     "headers without an end": endless(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n" * 1000),
-    "a gzip bomb": says(gzip.compress(b" " * 50_000_000), b"200 OK", b"content-encoding: gzip"),
+    "a gzip bomb": respond(gzip.compress(b" " * 50_000_000), b"200 OK", b"content-encoding: gzip"),
     "a failure without an end": endless(b"HTTP/1.1 404 Not Found\r\n\r\n", b" " * 65_536),
 }
 
@@ -184,5 +184,5 @@ def test_ten_megabytes_are_unreachable_and_two_are_a_fault() -> None:
 
 def test_unknown_schema_stays_unknown_in_a_hostile_registry() -> None:
     said = json.dumps({"error_code": 40403, "message": "x" * 1_000_000}).encode()
-    first, _ = asyncio.run(fetch_bad_then_good(says(said, b"404 Not Found"), LONG_S))
+    first, _ = asyncio.run(fetch_bad_then_good(respond(said, b"404 Not Found"), LONG_S))
     assert first == SchemaUnknown()

@@ -9,7 +9,7 @@ import pytest
 
 from consumer.kafka.schema_registry.client import LookupResult, RegistryUnreachable, SchemaFound
 from tests.integration.delivery.hostile import endless, head, trickling
-from tests.integration.delivery.test_hostile_answers import listening
+from tests.integration.delivery.test_hostile_responses import listening
 from tests.integration.kafka.test_registry_hostile import (
     GOOD,
     LONG_S,

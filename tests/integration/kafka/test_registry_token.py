@@ -21,8 +21,8 @@ from consumer.kafka.schema_registry.client import (
     RegistryUnreachable,
     SchemaFound,
 )
-from tests.integration.delivery.hostile import endless, head, says
-from tests.integration.delivery.test_hostile_answers import listening
+from tests.integration.delivery.hostile import endless, head, respond
+from tests.integration.delivery.test_hostile_responses import listening
 from tests.integration.kafka.test_registry_hostile import (
     GOOD,
     LONG_S,
@@ -37,7 +37,7 @@ from tests.integration.kafka.test_registry_hostile import (
 )
 from tests.integration.kafka.test_registry_tls import ENDLESS_S, Secure
 
-REFUSED = says(b'{"error_code":401,"message":"secret"}', b"401 Unauthorized")
+REFUSED = respond(b'{"error_code":401,"message":"secret"}', b"401 Unauthorized")
 
 
 class World:
@@ -168,20 +168,20 @@ def test_endless_token_takes_bounded_memory(world: World, first: bytes) -> None:
 @pytest.mark.parametrize("status", ["400 Bad Request", "401 Unauthorized", "403 Forbidden"])
 @pytest.mark.parametrize("body", [b'{"error":"invalid_client","error_description":"secret"}', b"{}", b"<html>secret"])
 def test_rejected_client_credentials_are_unauthorized(world: World, status: str, body: bytes) -> None:
-    world.endpoint = says(body, status.encode())
+    world.endpoint = respond(body, status.encode())
     assert world.ask_once() == RegistryUnauthorized(f"the token endpoint responded with HTTP {status[:3]}")
     assert world.authorizations == []
 
 
 @pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "429 Too Many Requests", "503 Service Unavailable"])
 def test_endpoint_without_a_token_is_unreachable(world: World, status: str) -> None:
-    world.endpoint = says(b"<html>secret", status.encode())
+    world.endpoint = respond(b"<html>secret", status.encode())
     assert world.ask_once() == RegistryUnreachable("the token endpoint returned no token")
 
 
 def test_endpoint_gone_after_a_rejection_is_unreachable(world: World) -> None:
     async def run() -> tuple[LookupResult, LookupResult]:
-        world.endpoint = says(b"{}", b"401 Unauthorized")
+        world.endpoint = respond(b"{}", b"401 Unauthorized")
         async with world.registry_at(LONG_S) as registry:
             first = await registry.fetch(1)
             world.endpoint = b""  # it closes without an answer
@@ -213,7 +213,7 @@ def test_registry_rejecting_every_token_gets_one_renewed_token(world: World) -> 
 
 def test_failed_renewal_is_reported_for_the_token_endpoint(world: World) -> None:
     def refuse(_: str) -> bool:
-        world.endpoint = says(b"{}", b"400 Bad Request")
+        world.endpoint = respond(b"{}", b"400 Bad Request")
         return False
 
     world.takes = refuse

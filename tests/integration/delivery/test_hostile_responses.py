@@ -20,7 +20,7 @@ from consumer.destinations.status_verdicts import LONGEST_WAIT_S
 from consumer.destinations.yotpo import YotpoOptions
 from consumer.model import BatchEnvelope, Blocked, Deferred, Endpoint, Fault, HttpRequest, HttpResponse, Verdict
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
-from tests.integration.delivery.hostile import ANSWERS, DELIVERED, OBEYED, Hostile
+from tests.integration.delivery.hostile import DELIVERED, OBEYED, RESPONSES, Hostile
 
 URL = "http://127.0.0.1:1"
 DESTINATIONS: dict[str, Destination] = {
@@ -33,7 +33,7 @@ IDS = ("id-0", "id-1")
 MAX_BYTES = 12_000_000
 """Peak memory of one response: the limit of a body twice (collected, then passed on), and read buffers."""
 
-by_name = pytest.mark.parametrize("row", ANSWERS, ids=lambda row: row.name)
+by_name = pytest.mark.parametrize("row", RESPONSES, ids=lambda row: row.name)
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:
@@ -73,7 +73,7 @@ async def listening(handle: Handle, tls: ssl.SSLContext | None = None) -> AsyncI
 
 
 async def response_of(row: Hostile) -> HttpResponse | Fault:
-    """Send one request to a server that responds as the row says."""
+    """Send one request to a server that responds as the row respond."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
@@ -124,7 +124,7 @@ def test_excessive_wait_is_limited_to_a_day(row: Hostile) -> None:
 
 @asynccontextmanager
 async def hostile_proxy(fake: FakeCopilot, row: Hostile, requests: list[bytes]) -> AsyncIterator[str]:
-    """Respond to the first request as the row says, and forward every later connection to the fake."""
+    """Respond to the first request as the row respond, and forward every later connection to the fake."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not requests:
@@ -150,7 +150,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in ANSWERS if row.but.get("copilot", row.outcome) != DELIVERED], ids=lambda row: row.name
+    "row", [row for row in RESPONSES if row.but.get("copilot", row.outcome) != DELIVERED], ids=lambda row: row.name
 )
 def test_batch_is_sent_again_with_same_ids_after_hostile_response(row: Hostile) -> None:
     async def run() -> None:

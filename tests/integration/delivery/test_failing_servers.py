@@ -10,7 +10,7 @@ from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.fault_rules import Respond, chance
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
-from tests.integration.delivery.test_hostile_answers import listening
+from tests.integration.delivery.test_hostile_responses import listening
 
 FAILURES = 3
 
