@@ -1,4 +1,4 @@
-"""Suspects as a lane meets them: found in few refused calls where others succeed, and never where nothing does."""
+"""Poison detection in a lane: found in few failed requests while others succeed, never found in an outage."""
 
 import itertools
 import time
@@ -31,11 +31,11 @@ from consumer.model import (
 )
 from tests.property.test_batch import COLLECT, FakeLedger, delivery
 
-LONG_AGO = 0.0
-"""When calls started, so that others succeeded since: a barred answer then holds nobody."""
+LONG_AGO_S = 0.0
+"""Start of every request, so that others succeeded since: a Blocked response then starts no hold."""
 
-FAR_OFF = 1e12
-"""When all that is apart is due, however long ago its calls started."""
+FAR_FUTURE_S = 1e12
+"""A time at which every isolated batch is due."""
 
 FAILURES: tuple[Verdict, ...] = (
     Deferred(Fault(TransientCause.SERVER_ERROR, "", 500)),
@@ -45,23 +45,23 @@ FAILURES: tuple[Verdict, ...] = (
 )
 
 
-class LaneAlone:
-    """A lane's queue and outcomes with all that is around them in memory; a back-off apart is over at once."""
+class LaneHarness:
+    """A lane's queue and outcome handler in memory. Isolated batches are due at once."""
 
     def __init__(self, options: PoisonDetectionOptions, most: int) -> None:
-        self.shape = BatchEnvelope(COLLECT, b"[", b"]", most, 100_000)
-        self.queue, self.ledger, pieces = KeyedQueue(), FakeLedger(), itertools.count(1)
+        self.envelope = BatchEnvelope(COLLECT, b"[", b"]", most, 100_000)
+        self.queue, self.ledger, fragments = KeyedQueue(), FakeLedger(), itertools.count(1)
         self.slots = itertools.count()
         self.arrived: list[Delivery] = []
-        self.dead: list[Delivery] = []
+        self.dead_lettered: list[Delivery] = []
         self.details: list[str] = []
-        self.pace = RateLimiter(None)
-        self.suspicions = self.calls = 0
+        self.rate_limiter = RateLimiter(None)
+        self.isolations = self.requests = 0
         self.poison_detector = PoisonDetector(options)
         context: Any = SimpleNamespace(
             name="copilot",
             options=DestinationOptions(backoff=Backoff(0.5, 30.0), poison_detection=options),
-            rate_limiter=self.pace,
+            rate_limiter=self.rate_limiter,
             poison_detector=self.poison_detector,
             circuit_breakers=CircuitBreakers[Endpoint](30.0),
             flood_guard=SimpleNamespace(record_refusal=lambda *_: False, record_delivered=lambda *_: None),
@@ -69,52 +69,52 @@ class LaneAlone:
             sink=self,
             observer=self,
             random=lambda: 0.5,
-            next_fragment=lambda: next(pieces),
+            next_fragment=lambda: next(fragments),
         )
-        self.holds = context.circuit_breakers
+        self.circuit_breakers = context.circuit_breakers
         self.outcomes = OutcomeHandler(context, self.queue, lambda: None)
 
     def owe(self, count: int, keys: int) -> list[Delivery]:
         slots = list(itertools.islice(self.slots, count))
-        some = [delivery(slot % keys, self.shape, str(slot), b"{}", self.ledger, slot) for slot in slots]
+        some = [delivery(slot % keys, self.envelope, str(slot), b"{}", self.ledger, slot) for slot in slots]
         self.queue.append(some)
         self.outcomes.open_bytes += 2 * count
         return some
 
-    def passing(self) -> None:
-        """Owe one to a customer of its own."""
+    def owe_new_key(self) -> None:
+        """Owe one delivery with a new key."""
         slot = next(self.slots)
-        self.queue.append([delivery(-slot, self.shape, str(slot), b"{}", self.ledger, slot)])
+        self.queue.append([delivery(-slot, self.envelope, str(slot), b"{}", self.ledger, slot)])
         self.outcomes.open_bytes += 2
 
-    def call(self, answer: Callable[[Sequence[Delivery]], Verdict]) -> list[Delivery]:
-        """Make the lane's next call, if there is one to be made."""
-        if scope := self.outcomes.isolated.take_due(FAR_OFF, others=bool(self.queue)):
+    def send_next(self, respond: Callable[[Sequence[Delivery]], Verdict]) -> list[Delivery]:
+        """Send the lane's next batch, if there is one."""
+        if scope := self.outcomes.isolated.take_due(FAR_FUTURE_S, others=bool(self.queue)):
             self.queue.release(scope)
         batch = self.queue.take_batch(None, self.outcomes.dead_letter)
         if batch:
-            self.calls += 1
-            verdict, before = answer(batch), time.monotonic()
-            self.outcomes.handle_verdict(batch, verdict, LONG_AGO, reached_endpoint=True)
+            self.requests += 1
+            verdict, before = respond(batch), time.monotonic()
+            self.outcomes.handle_verdict(batch, verdict, LONG_AGO_S, reached_endpoint=True)
             if isinstance(verdict, Deferred):
-                until = self.pace.paused_until if verdict.whole_destination else self.outcomes.not_before
-                assert until > before, "a failed call must be waited after"
+                until = self.rate_limiter.paused_until if verdict.whole_destination else self.outcomes.not_before
+                assert until > before, "a failed request must be followed by a back-off"
         return batch
 
-    # ── Where deliveries end, and who hears of it ──
+    # ── Settlement sink and observer ──
 
     def delivered(self, batch: Sequence[Delivery], *_: object) -> None:
         self.arrived += batch
-        self.holds.close(COLLECT, time.monotonic(), success=True)
+        self.circuit_breakers.close(COLLECT, time.monotonic(), success=True)
 
     def refused(self, each: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
         assert fault.cause is DeadLetterCause.NEVER_ACCEPTED
-        self.dead.append(each)
+        self.dead_lettered.append(each)
         self.details.append(fault.detail)
         acknowledged()
 
     def batch_isolated(self, *_: object) -> None:
-        self.suspicions += 1
+        self.isolations += 1
 
     def batch_split(self, *_: object) -> None:
         pass
@@ -129,33 +129,33 @@ def test_poison_search_is_logarithmic_in_failed_requests(
     count: int, failures: int, keys: int, data: st.DataObject
 ) -> None:
     """Each bad delivery costs at most a number of failed requests proportional to the split depth."""
-    lane = LaneAlone(PoisonDetectionOptions(failures=failures, give_up_after_s=0.0, give_up_successes=0), count)
-    lane.passing()
-    lane.call(lambda _: Delivered())
+    lane = LaneHarness(PoisonDetectionOptions(failures=failures, give_up_after_s=0.0, give_up_successes=0), count)
+    lane.owe_new_key()
+    lane.send_next(lambda _: Delivered())
     owed = lane.owe(count, keys)
     bad = data.draw(st.sets(st.sampled_from(owed), min_size=1, max_size=4))
     failed = 0
 
-    def answer(batch: Sequence[Delivery]) -> Verdict:
+    def respond(batch: Sequence[Delivery]) -> Verdict:
         nonlocal failed
         if not bad & set(batch):
             return Delivered()
         failed += 1
         return data.draw(st.sampled_from(FAILURES))
 
-    while len(lane.dead) < len(bad) or set(owed) - set(lane.arrived) - bad:
-        lane.passing()
-        lane.call(answer)
-        assert lane.calls < 2000, "it is not found"
-    assert set(lane.dead) == bad
-    assert len(lane.dead) == len(bad)
-    mine = [each for each in lane.arrived if each in owed]
-    assert len(mine) == count - len(bad)
+    while len(lane.dead_lettered) < len(bad) or set(owed) - set(lane.arrived) - bad:
+        lane.owe_new_key()
+        lane.send_next(respond)
+        assert lane.requests < 2000, "the poison is not found"
+    assert set(lane.dead_lettered) == bad
+    assert len(lane.dead_lettered) == len(bad)
+    arrived = [each for each in lane.arrived if each in owed]
+    assert len(arrived) == count - len(bad)
     for key in range(keys):
-        slots = [each.slot for each in mine if each.key == key]
+        slots = [each.slot for each in arrived if each.key == key]
         assert slots == sorted(slots)
-    # What proves a suspect: it waits by itself after so many failures, and so many more are damning. What gives one up:
-    # as many that it met alone; each half that was taken meanwhile may let it try once more before any others were.
+    # A candidate needs `failures` failures until it is isolated, and `failures` counted ones after that. A give-up
+    # needs `failures` as a batch of one. Each half that succeeded may allow one more try before any others succeed.
     assert failed <= 2 * failures - 1 + len(bad) * (2 * (ceil(log2(count)) + 1) + failures)
 
 
@@ -164,71 +164,71 @@ def test_poison_search_is_logarithmic_in_failed_requests(
 def test_outage_makes_no_candidate_and_gives_nothing_up(
     count: int, most: int, failures: int, keys: int, data: st.DataObject
 ) -> None:
-    lane = LaneAlone(PoisonDetectionOptions(failures=failures, give_up_after_s=0.0, give_up_successes=0), most)
+    lane = LaneHarness(PoisonDetectionOptions(failures=failures, give_up_after_s=0.0, give_up_successes=0), most)
     for _ in range(data.draw(st.integers(0, 3))):
         lane.owe(1, keys)
-        lane.call(lambda _: Delivered())
+        lane.send_next(lambda _: Delivered())
     before = len(lane.arrived)
     owed = lane.owe(count, keys)
     failures_drawn = itertools.cycle(data.draw(st.lists(st.sampled_from(FAILURES), min_size=1, max_size=5)))
     for _ in range(150):
-        lane.call(lambda _: next(failures_drawn))
-    assert not lane.suspicions
-    assert not lane.dead
+        lane.send_next(lambda _: next(failures_drawn))
+    assert not lane.isolations
+    assert not lane.dead_lettered
     while lane.outcomes.open_bytes:
-        lane.call(lambda _: Delivered())
-        assert lane.calls < 2000, "something waits for ever"
-    mine = lane.arrived[before:]
-    assert {each.slot for each in mine} == {each.slot for each in owed}
-    assert len(mine) == len(owed)
+        lane.send_next(lambda _: Delivered())
+        assert lane.requests < 2000, "a delivery waits forever"
+    arrived = lane.arrived[before:]
+    assert {each.slot for each in arrived} == {each.slot for each in owed}
+    assert len(arrived) == len(owed)
 
 
-def given_up_as_it_takes(options: PoisonDetectionOptions, weather: list[bool], bad: set[int]) -> int:
-    """Hold each that is given up against the failures and the others before it; return how many are."""
-    lane = LaneAlone(options, 4)
+def check_give_ups(options: PoisonDetectionOptions, is_up: list[bool], bad: set[int]) -> int:
+    """Check each give-up against the failures and the other requests before it; return how many there were."""
+    lane = LaneHarness(options, 4)
     lane.owe(12, 5)
-    taken: list[int] = []  # by each successful call, how many deliveries it took that are others
-    past: dict[int, list[tuple[int, int, bool]]] = {}  # by slot: at each failure, calls before it; and was it alone?
-    others: list[bool] = []  # whether each call succeeded that carried neither a suspect nor what kept failing
+    delivered: list[int] = []  # by successful request, its deliveries if it is an other request, else 0
+    past: dict[int, list[tuple[int, int, bool]]] = {}  # by slot and failure: requests before it, and batch of one?
+    others: list[bool] = []  # whether each other request succeeded
 
-    def by_itself(batch: Sequence[Delivery]) -> bool:
+    def is_isolated(batch: Sequence[Delivery]) -> bool:
         before = past.get(batch[0].slot, [])
-        return len(before) >= options.failures or batch[0].slot in halved
+        return len(before) >= options.failures or batch[0].slot in was_split
 
-    def answer(batch: Sequence[Delivery]) -> Verdict:
-        up = weather[lane.calls % len(weather)]
-        good = up and not any(each.slot in bad for each in batch)
-        reckoned = not by_itself(batch)
-        if good:
-            taken.append(len(batch) * reckoned)
-        for each in batch if not good else ():
-            past.setdefault(each.slot, []).append((len(taken), len(others), len(batch) == 1))
-        if reckoned:
-            others.append(good)
-        return Delivered() if good else FAILURES[0]
+    def respond(batch: Sequence[Delivery]) -> Verdict:
+        up = is_up[lane.requests % len(is_up)]
+        succeeds = up and not any(each.slot in bad for each in batch)
+        is_other = not is_isolated(batch)
+        if succeeds:
+            delivered.append(len(batch) * is_other)
+        for each in batch if not succeeds else ():
+            past.setdefault(each.slot, []).append((len(delivered), len(others), len(batch) == 1))
+        if is_other:
+            others.append(succeeds)
+        return Delivered() if succeeds else FAILURES[0]
 
-    halved: set[int] = set()
+    was_split: set[int] = set()
     for _ in range(120):
-        lane.passing()
-        dead, suspicions = len(lane.dead), lane.suspicions
-        batch = lane.call(answer)
-        if lane.suspicions > suspicions:
-            halved.update(each.slot for each in batch)
-        for each in lane.dead[dead:]:
+        lane.owe_new_key()
+        dead, isolations = len(lane.dead_lettered), lane.isolations
+        batch = lane.send_next(respond)
+        if lane.isolations > isolations:
+            was_split.update(each.slot for each in batch)
+        for each in lane.dead_lettered[dead:]:
             assert batch == [each]
             at = past[each.slot]
             alone = list(itertools.takewhile(lambda one: one[2], reversed(at)))[::-1]
             pairs = list(itertools.pairwise(at))[-len(alone) :]
-            damning = [now for before, now in pairs if now[0] - before[0] >= options.other_successes]
-            first = damning[-options.failures]  # there were so many, or this falls
-            assert damning[-1] == at[-1]
+            counted = [now for before, now in pairs if now[0] - before[0] >= options.other_successes]
+            first = counted[-options.failures]  # raises if there were fewer
+            assert counted[-1] == at[-1]
             outages = [now for before, now in pairs if now[0] == before[0] and False in others[before[1] : now[1]]]
             assert not any(now > first for now in outages)
-            since = next(now for now in damning if not any(outage > now for outage in outages))
-            assert sum(taken[since[0] :]) >= options.give_up_successes
-            met = others[since[1] :]
-            assert met.count(True) > met.count(False)
-    return len(lane.dead)
+            since = next(now for now in counted if not any(outage > now for outage in outages))
+            assert sum(delivered[since[0] :]) >= options.give_up_successes
+            meanwhile = others[since[1] :]
+            assert meanwhile.count(True) > meanwhile.count(False)
+    return len(lane.dead_lettered)
 
 
 @settings(deadline=None)
@@ -238,11 +238,11 @@ def given_up_as_it_takes(options: PoisonDetectionOptions, weather: list[bool], b
     st.sets(st.integers(0, 11), max_size=3),
 )
 def test_give_up_needs_all_failures_and_successes(
-    options: PoisonDetectionOptions, weather: list[bool], bad: set[int]
+    options: PoisonDetectionOptions, is_up: list[bool], bad: set[int]
 ) -> None:
     """No delivery is given up without the failures and the successes of others that the options ask for."""
-    given_up_as_it_takes(options, weather, bad)
+    check_give_ups(options, is_up, bad)
 
 
 def test_only_never_accepted_deliveries_are_given_up() -> None:
-    assert given_up_as_it_takes(PoisonDetectionOptions(2, 1, 0.0, 3), [True, True, False], {3, 7}) == 2
+    assert check_give_ups(PoisonDetectionOptions(2, 1, 0.0, 3), [True, True, False], {3, 7}) == 2

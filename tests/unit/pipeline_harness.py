@@ -1,4 +1,4 @@
-"""One pipeline whose translator and lanes a test holds in its hands."""
+"""One pipeline whose translator and dispatcher are controlled by the test."""
 
 import asyncio
 from collections import Counter
@@ -24,57 +24,59 @@ from tests.unit.test_record_buffer import FakeMessage
 
 P, Q = Partition("orders", 0), Partition("orders", 1)
 ENTRY = Entry("shop.Order", "yotpo", "yotpo.event", "event")
-SHAPE = BatchEnvelope(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
+ENVELOPE = BatchEnvelope(Endpoint("e", "POST", "/"), b"", b"", 1, 100)
 MISSING = 42
 
 
 class FakeTranslator:
-    """One delivery a record, but for offsets that are skipped, bad, or wait for a schema."""
+    """Makes one delivery of each record, unless its offset is filtered, undecodable, or waits for a schema."""
 
     def __init__(self) -> None:
-        self.skip: set[int] = set()
-        self.bad: set[int] = set()
-        self.waits: set[int] = set()
-        self.turns = 0
-        self.each = 1
+        self.filtered: set[int] = set()
+        self.undecodable: set[int] = set()
+        self.unknown_schema: set[int] = set()
+        self.translations = 0
+        self.deliveries_per_record = 1
 
-    def translate(self, lot: Sequence[Message]) -> Translation:
-        self.turns += 1
-        made = Translation({"yotpo": (column := DeliveryColumns())})
-        stuck: set[int] = set()
-        for index, message in enumerate(lot):
+    def translate(self, records: Sequence[Message]) -> Translation:
+        self.translations += 1
+        translation = Translation({"yotpo": (column := DeliveryColumns())})
+        stopped: set[int] = set()
+        for index, message in enumerate(records):
             offset = message.offset()
-            if message.partition() in stuck or offset in self.waits:
-                stuck.add(message.partition())
-                made.waiting.append(index)
-                made.missing.add(MISSING)
-            elif offset in self.bad:
-                made.faults.append(TranslationFailure(index, None, Fault(DeadLetterCause.UNDECODABLE), f"bad-{offset}"))
-            elif offset in self.skip:
+            if message.partition() in stopped or offset in self.unknown_schema:
+                stopped.add(message.partition())
+                translation.waiting.append(index)
+                translation.missing.add(MISSING)
+            elif offset in self.undecodable:
+                translation.faults.append(
+                    TranslationFailure(index, None, Fault(DeadLetterCause.UNDECODABLE), f"bad-{offset}")
+                )
+            elif offset in self.filtered:
                 key = ("yotpo", "shop.Order", SkipReason.FILTERED)
-                made.skipped[key] = made.skipped.get(key, 0) + 1
+                translation.skipped[key] = translation.skipped.get(key, 0) + 1
             else:
-                column.bodies += [b"body"] * self.each
-                column.keys += [offset] * self.each
-                column.envelopes += [SHAPE] * self.each
-                column.identities += [str(offset)] * self.each
-                column.times_ms += [0] * self.each
-                column.entries += [ENTRY] * self.each
-                column.records += [index] * self.each
-        return made
+                column.bodies += [b"body"] * self.deliveries_per_record
+                column.keys += [offset] * self.deliveries_per_record
+                column.envelopes += [ENVELOPE] * self.deliveries_per_record
+                column.identities += [str(offset)] * self.deliveries_per_record
+                column.times_ms += [0] * self.deliveries_per_record
+                column.entries += [ENTRY] * self.deliveries_per_record
+                column.records += [index] * self.deliveries_per_record
+        return translation
 
 
-class FakeLanes:
-    """Keeps what is put; the test delivers it."""
+class FakeDispatcher:
+    """Keeps the queued deliveries. The test settles them."""
 
     def __init__(self) -> None:
         self.name = "yotpo"
         self.rate_limiter = RateLimiter(5.0)
-        self.here: list[Delivery] = []
+        self.queued: list[Delivery] = []
         self.in_flight: list[Delivery] = []
-        self.answer: asyncio.Future[None] | None = None
-        self.hurried = False
-        self.goes = True
+        self.answered: asyncio.Future[None] | None = None
+        self.linger_ended = False
+        self.progresses = True
         self.requests_in_flight = 0
         self.lanes: list[None] = []
         self.circuit_breakers: list[tuple[Endpoint, OpenCircuit]] = []
@@ -83,98 +85,107 @@ class FakeLanes:
         self.credentials = SimpleNamespace(problem=lambda: None)
         self.poison_candidates = 0
         self.flood_guard = SimpleNamespace(tripped=tuple)
-        self.said: list[Directives] = []
+        self.directives: list[Directives] = []
 
     def apply_directives(self, directives: Directives) -> None:
-        self.said.append(directives)
+        self.directives.append(directives)
 
     def enqueue(self, deliveries: list[Delivery]) -> None:
-        self.here += deliveries
+        self.queued += deliveries
 
     def drop_revoked(self, ledgers: Sequence[PartitionLedger]) -> list[asyncio.Future[None]]:
-        self.here = [each for each in self.here if each.ledger.may_send]
-        return [self.answer] if self.answer and any(each.ledger in ledgers for each in self.in_flight) else []
+        self.queued = [each for each in self.queued if each.ledger.may_send]
+        return [self.answered] if self.answered and any(each.ledger in ledgers for each in self.in_flight) else []
 
     def open_bytes(self) -> int:
-        return sum(len(each.body) for each in self.here)
+        return sum(len(each.body) for each in self.queued)
 
     def can_make_progress(self, until: float | None = None) -> bool:  # noqa: ARG002
-        return self.goes and bool(self.here or self.in_flight)
+        return self.progresses and bool(self.queued or self.in_flight)
 
     def end_linger(self) -> None:
-        self.hurried = True
+        self.linger_ended = True
 
     async def run(self) -> None:
         await asyncio.Event().wait()
 
 
 class RecordingObserver(Observer):
-    """Keeps how many deliveries were made of records, by event type."""
+    """Keeps how many deliveries were translated, by event type."""
 
     def __init__(self) -> None:
-        self.made: Counter[tuple[str, str]] = Counter()
+        self.translated: Counter[tuple[str, str]] = Counter()
 
     def events_translated(self, destination: str, events: Mapping[str, int]) -> None:
-        self.made += Counter({(destination, event): count for event, count in events.items()})
+        self.translated += Counter({(destination, event): count for event, count in events.items()})
 
 
 class PipelineHarness:
     def __init__(self, records: int, drain_s: float, grace_check_s: float = 1.0) -> None:
-        self.shelf = FakeDeadLetterTopic()
-        self.translator, self.lanes = FakeTranslator(), FakeLanes()
-        self.settling = Settlement(["yotpo"], self.shelf, self.shelf.schema_id, self.shelf.event_type, Observer())
-        self.wanted: list[int | str] = []
-        self.told = RecordingObserver()
+        self.dead_letter_topic = FakeDeadLetterTopic()
+        self.translator, self.dispatcher = FakeTranslator(), FakeDispatcher()
+        self.settlement = Settlement(
+            ["yotpo"],
+            self.dead_letter_topic,
+            self.dead_letter_topic.schema_id,
+            self.dead_letter_topic.event_type,
+            Observer(),
+        )
+        self.requested_schemas: list[int | str] = []
+        self.observer = RecordingObserver()
         self.committed: list[CommittableOffsets] = []
         self.pipeline = Pipeline(
             "cdp-yotpo",
             limits=BufferLimits(records, 1_000_000),
             drain_s=drain_s,
             translator=self.translator,
-            settlement=self.settling,
-            request_schema=self.wanted.append,
-            observer=self.told,
+            settlement=self.settlement,
+            request_schema=self.requested_schemas.append,
+            observer=self.observer,
             grace_check_s=grace_check_s,
         )
-        self.pipeline.dispatchers["yotpo"] = self.lanes  # type: ignore[assignment]
-        self.number = 0
-        self.ledgers: dict[Partition, int] = {}
+        self.pipeline.dispatchers["yotpo"] = self.dispatcher  # type: ignore[assignment]
+        self.last_epoch = 0
+        self.epochs: dict[Partition, int] = {}
 
     def assign(self, *partitions: Partition, start: int = 0, total: int = 4) -> None:
         news = {}
         for partition in partitions:
-            self.number += 1
-            news[partition] = self.ledgers[partition] = self.number
+            self.last_epoch += 1
+            news[partition] = self.epochs[partition] = self.last_epoch
         self.pipeline.assigned(Assignment(news, dict.fromkeys(partitions, start), total))
 
-    async def give(self, partition: Partition, *offsets: int) -> None:
-        lot: list[Any] = [FakeMessage(partition, offset) for offset in offsets]
-        await asyncio.wait_for(self.pipeline.accept_batch(RecordBatch(lot, dict(self.ledgers))), 120)
+    async def consume(self, partition: Partition, *offsets: int) -> None:
+        records: list[Any] = [FakeMessage(partition, offset) for offset in offsets]
+        await asyncio.wait_for(self.pipeline.accept_batch(RecordBatch(records, dict(self.epochs))), 120)
 
     def deliver(self, count: int | None = None) -> None:
-        some, self.lanes.here = self.lanes.here[:count], self.lanes.here[len(self.lanes.here[:count]) :]
-        self.settling.delivered("yotpo", some)
+        batch, self.dispatcher.queued = (
+            self.dispatcher.queued[:count],
+            self.dispatcher.queued[len(self.dispatcher.queued[:count]) :],
+        )
+        self.settlement.delivered("yotpo", batch)
 
     def committable(self, partition: Partition) -> int:
         return self.pipeline.committable_offsets().offsets[partition][1]
 
-    def check_books(self) -> None:
+    def check_accounting(self) -> None:
         ledgers = tuple(self.pipeline.record_buffer.ledgers.values())
-        for index, account in enumerate(self.settling.accounting.accounts.values()):
+        for index, account in enumerate(self.settlement.accounting.accounts.values()):
             assert account.counts(sum(ledger.open_deliveries(index) for ledger in ledgers)).mismatch == 0
-        assert self.settling.accounting.record_counts(ledgers).mismatch == 0
+        assert self.settlement.accounting.record_counts(ledgers).mismatch == 0
 
 
 @asynccontextmanager
-async def house(
+async def pipeline_harness(
     records: int = 100, drain_s: float = 600.0, every_s: float = 0.01, grace_check_s: float = 1.0
 ) -> AsyncIterator[PipelineHarness]:
-    made = PipelineHarness(records, drain_s, grace_check_s)
-    running = asyncio.create_task(made.pipeline.run(made.committed.append, every_s))
+    harness = PipelineHarness(records, drain_s, grace_check_s)
+    running = asyncio.create_task(harness.pipeline.run(harness.committed.append, every_s))
     try:
-        yield made
+        yield harness
         assert not running.done()
-        made.check_books()
+        harness.check_accounting()
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):
@@ -183,5 +194,5 @@ async def house(
 
 async def until(predicate: Any) -> None:  # noqa: ANN401
     async with asyncio.timeout(120):
-        while not predicate():  # noqa: ASYNC110 - what is looked at is told by nobody
+        while not predicate():  # noqa: ASYNC110 - the predicate sends no notification
             await asyncio.sleep(0.002)

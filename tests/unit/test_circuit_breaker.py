@@ -1,4 +1,4 @@
-"""Holds: when they begin and end, and when they are probed."""
+"""Circuit breakers: when a hold begins and ends, and when its probes are due."""
 
 from consumer.delivery.guards.circuit_breaker import CircuitBreakers
 from consumer.model import Endpoint, Fault, TransientCause

@@ -1,4 +1,4 @@
-"""When a hold is probed, what goes in between, and whose turn it is."""
+"""The schedule of an open circuit: probes, pass-through deliveries, and the rotation of keys."""
 
 from consumer.delivery.guards.circuit_breaker import CircuitBreakers, OpenCircuit
 from consumer.model import DeadLetterCause, Fault, TransientCause
@@ -33,7 +33,7 @@ def test_passthrough_is_due_at_once_and_delays_no_probe() -> None:
     hold.schedule_probe(1.0)
     assert not hold.probe_due(0.5)
     assert hold.probe_due(1.0)
-    holds.record_probe(hold, 2.0)  # it failed
+    holds.record_probe(hold, 2.0)  # the pass-through failed
     assert not hold.probe_due(29.9)
     assert (hold.probe_due(30.0), hold.is_passthrough) == (True, False), "a probe that is due goes first"
     holds.record_probe(hold, 30.0)

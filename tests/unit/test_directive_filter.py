@@ -1,4 +1,4 @@
-"""What an operator lets wait, or keeps from being sent, as one destination's deliveries meet it."""
+"""Pauses and quarantines, as the deliveries of one destination meet them."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class AtOffset:
 
 @dataclass(eq=False)
 class FakeLedger:
-    """Its records stand at a hundred and their slot."""
+    """A ledger whose record at slot n has offset 100 + n."""
 
     partition: Partition = ORDERS
     may_send: bool = True
@@ -32,29 +32,29 @@ class FakeLedger:
         return AtOffset(100 + slot)
 
 
-def one(
+def delivery_of(
     *, key: str | bytes = "k", event_type: str = "shop.Order", slot: int = 0, partition: Partition = ORDERS
 ) -> Delivery:
-    """Return a delivery whose ordering key is hashed as the translation does it."""
+    """Return a delivery whose ordering key is hashed as the translation hashes it."""
     hashed = hash((partition.topic, partition.index, key))
     entry = Entry(event_type, "copilot", "copilot.custom_event", "custom_event")
     return Delivery(b"{}", hashed, ENVELOPES[0], "id", 0, entry, FakeLedger(partition), slot)  # type: ignore[arg-type]
 
 
-def said(*directives: Directive) -> DirectiveFilter:
+def filter_of(*directives: Directive) -> DirectiveFilter:
     return DirectiveFilter("copilot", Directives(directives))
 
 
-def quarantined(directed: DirectiveFilter, delivery: Delivery) -> bool:
-    reason = directed.reason(delivery)
+def is_quarantined(directive_filter: DirectiveFilter, delivery: Delivery) -> bool:
+    reason = directive_filter.reason(delivery)
     return isinstance(reason, Fault) and reason.cause is DeadLetterCause.QUARANTINED
 
 
 def test_filter_is_false_without_directives_for_destination() -> None:
     assert not DirectiveFilter("copilot")
-    assert not said(Pause(9, "", "yotpo"), AcceptRefusals(9, "", DeadLetterCause.REFUSED))
-    assert not said(Quarantine(9, "", "orders", key="k", destination="yotpo"))
-    assert said(Pause(9, "", "copilot"))
+    assert not filter_of(Pause(9, "", "yotpo"), AcceptRefusals(9, "", DeadLetterCause.REFUSED))
+    assert not filter_of(Quarantine(9, "", "orders", key="k", destination="yotpo"))
+    assert filter_of(Pause(9, "", "copilot"))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_filter_is_false_without_directives_for_destination() -> None:
     ],
 )
 def test_paused_delivery_waits(pause: Pause, *, waits: bool) -> None:
-    assert (said(pause).reason(one()) == ("paused", "")) is waits
+    assert (filter_of(pause).reason(delivery_of()) == ("paused", "")) is waits
 
 
 @pytest.mark.parametrize(
@@ -90,21 +90,21 @@ def test_paused_delivery_waits(pause: Pause, *, waits: bool) -> None:
     ],
 )
 def test_quarantined_offset_or_key_is_never_sent(quarantine: Quarantine, *, hit: bool) -> None:
-    assert quarantined(said(quarantine), one(slot=3)) is hit
+    assert is_quarantined(filter_of(quarantine), delivery_of(slot=3)) is hit
 
 
 @pytest.mark.parametrize(
     "key", ["müller", "müller".encode(), "plain", b"plain"], ids=["text", "its bytes", "ASCII", "ASCII bytes"]
 )
 def test_quarantined_key_matches_text_and_record_bytes(key: str | bytes) -> None:
-    word = key if isinstance(key, str) else key.decode()
-    directed = said(Quarantine(9, "", "orders", key=word))
-    assert quarantined(directed, one(key=key))
-    assert quarantined(directed, one(key=key, partition=Partition("orders", 7)))
-    assert not quarantined(directed, one(key=word + "x"))
+    text = key if isinstance(key, str) else key.decode()
+    directive_filter = filter_of(Quarantine(9, "", "orders", key=text))
+    assert is_quarantined(directive_filter, delivery_of(key=key))
+    assert is_quarantined(directive_filter, delivery_of(key=key, partition=Partition("orders", 7)))
+    assert not is_quarantined(directive_filter, delivery_of(key=text + "x"))
 
 
 def test_quarantine_takes_precedence_over_pause() -> None:
-    directed = said(Pause(9, "", "copilot"), Quarantine(9, "", "orders", key="k"))
-    assert quarantined(directed, one())
-    assert directed.reason(one(key="other")) == ("paused", "")
+    directive_filter = filter_of(Pause(9, "", "copilot"), Quarantine(9, "", "orders", key="k"))
+    assert is_quarantined(directive_filter, delivery_of())
+    assert directive_filter.reason(delivery_of(key="other")) == ("paused", "")

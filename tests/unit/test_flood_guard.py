@@ -1,4 +1,4 @@
-"""The flood guard by itself, on a clock that is set by hand: when it closes, what opens it, what it never counts."""
+"""The flood guard on a fake clock: when it trips, what resets it, and what it never counts."""
 
 from consumer.delivery.guards.flood_guard import FloodGuard, FloodGuardOptions, merge_tripped
 from consumer.model import DeadLetterCause
@@ -11,23 +11,23 @@ REFUSED, CONTRACT = DeadLetterCause.REFUSED, DeadLetterCause.CONTRACT
 
 
 class RecordingObserver(Observer):
-    """Keeps what closed and opened."""
+    """Keeps trips and resets."""
 
     def __init__(self) -> None:
-        self.said: list[tuple[object, ...]] = []
+        self.events: list[tuple[object, ...]] = []
 
     def flood_guard_tripped(self, destination: str, kind: str, cause: DeadLetterCause, refused: int, of: int) -> None:
-        self.said.append(("closed", destination, kind, cause, refused, of))
+        self.events.append(("tripped", destination, kind, cause, refused, of))
 
     def flood_guard_reset(self, destination: str, kind: str, cause: DeadLetterCause, seconds: float, by: str) -> None:
-        self.said.append(("opened", destination, kind, cause, seconds, by))
+        self.events.append(("reset", destination, kind, cause, seconds, by))
 
 
-def made(
+def guard_and_observer(
     refusals: int = 5, window_s: float = 100.0, share: float = 0.5, name: str = "copilot"
 ) -> tuple[FloodGuard, RecordingObserver]:
-    told = RecordingObserver()
-    return FloodGuard(name, FloodGuardOptions(refusals, window_s, share), lambda _kind, _cause: 7, told), told
+    observer = RecordingObserver()
+    return FloodGuard(name, FloodGuardOptions(refusals, window_s, share), lambda _kind, _cause: 7, observer), observer
 
 
 def refuse(
@@ -45,15 +45,15 @@ def accept(cause: DeadLetterCause = REFUSED, **scope: str) -> AcceptRefusals:
 
 
 def test_refusal_that_trips_guard_is_first_to_wait() -> None:
-    guard, told = made()
+    guard, observer = guard_and_observer()
     assert refuse(guard, 7, 3.0) == [False, False, False, False, True, True, True]
     assert guard.is_tripped(ORDER, REFUSED)
     assert guard.tripped(63.0, 1_000_000) == [FloodGuardStatus(ORDER, REFUSED, 940_000, 5, 5, 7)]
-    assert told.said == [("closed", "copilot", ORDER, REFUSED, 5, 5)]
+    assert observer.events == [("tripped", "copilot", ORDER, REFUSED, 5, 5)]
 
 
 def test_trip_affects_only_its_event_type_and_cause() -> None:
-    guard, _ = made()
+    guard, _ = guard_and_observer()
     refuse(guard, 5, 0.0)
     assert not guard.is_tripped(RETURN, REFUSED)
     assert refuse(guard, 4, 0.0, RETURN) == [False] * 4
@@ -61,7 +61,7 @@ def test_trip_affects_only_its_event_type_and_cause() -> None:
 
 
 def test_guard_trips_above_half_and_not_at_half() -> None:
-    guard, _ = made()
+    guard, _ = guard_and_observer()
     guard.watch(ORDER, REFUSED, 0.0)
     guard.record_success(ORDER, 6, 0.0)
     assert refuse(guard, 6, 0.0) == [False] * 6
@@ -69,24 +69,23 @@ def test_guard_trips_above_half_and_not_at_half() -> None:
 
 
 def test_refusals_with_other_cause_count_as_verdicts() -> None:
-    guard, _ = made()
+    guard, _ = guard_and_observer()
     for _ in range(4):
         assert not guard.record_refusal(ORDER, REFUSED, 0.0)
         assert not guard.record_refusal(ORDER, CONTRACT, 0.0)
-    assert refuse(guard, 1, 0.0) == [
-        True
-    ]  # 5 of 9: the first came before the other cause's, which is counted from there
+    # 5 of 9: verdicts on another cause are counted from that cause's first refusal on.
+    assert refuse(guard, 1, 0.0) == [True]
 
 
 def test_no_refusals_means_nothing_counted() -> None:
-    guard, _ = made()
+    guard, _ = guard_and_observer()
     assert not is_watching(guard)
     guard.record_success(ORDER, 1_000, 0.0)
-    assert refuse(guard, 5, 0.0)[-1], "what was fine before the first refusal was counted"
+    assert refuse(guard, 5, 0.0)[-1], "successes before the first refusal were counted"
 
 
 def test_successes_with_first_refusal_are_counted() -> None:
-    guard, _ = made()
+    guard, _ = guard_and_observer()
     guard.watch(ORDER, REFUSED, 0.0)
     assert is_watching(guard)
     guard.record_success(ORDER, 1_000, 0.0)
@@ -95,19 +94,19 @@ def test_successes_with_first_refusal_are_counted() -> None:
 
 
 def test_refusals_spread_beyond_window_do_not_trip() -> None:
-    guard, _ = made()
+    guard, _ = guard_and_observer()
     for number in range(100):
         assert not guard.record_refusal(ORDER, REFUSED, number * 30.0)
 
 
 def test_refusals_in_different_steps_of_window_trip() -> None:
-    guard, told = made()
+    guard, observer = guard_and_observer()
     assert [guard.record_refusal(ORDER, REFUSED, number * 20.0) for number in range(5)] == [False] * 4 + [True]
-    assert told.said == [("closed", "copilot", ORDER, REFUSED, 5, 5)]
+    assert observer.events == [("tripped", "copilot", ORDER, REFUSED, 5, 5)]
 
 
 def test_cause_is_unwatched_after_window_without_refusal() -> None:
-    guard, _ = made()
+    guard, _ = guard_and_observer()
     refuse(guard, 4, 0.0)
     guard.record_success(ORDER, 1, 99.0)
     assert is_watching(guard)
@@ -117,7 +116,7 @@ def test_cause_is_unwatched_after_window_without_refusal() -> None:
 
 
 def test_one_cause_expires_while_another_is_watched() -> None:
-    guard, _ = made()
+    guard, _ = guard_and_observer()
     refuse(guard, 1, 0.0)
     refuse(guard, 1, 90.0, cause=CONTRACT)
     guard.record_success(ORDER, 1, 101.0)
@@ -127,35 +126,35 @@ def test_one_cause_expires_while_another_is_watched() -> None:
 
 
 def test_refusal_after_expired_window_restarts_count() -> None:
-    guard, _ = made()
+    guard, _ = guard_and_observer()
     refuse(guard, 4, 0.0)
     assert refuse(guard, 5, 500.0) == [False] * 4 + [True]
 
 
 def test_out_of_window_and_quarantined_never_trip() -> None:
-    guard, _ = made()
+    guard, _ = guard_and_observer()
     for cause in (DeadLetterCause.OUT_OF_WINDOW, DeadLetterCause.QUARANTINED):
         assert refuse(guard, 100, 0.0, cause=cause) == [False] * 100
     assert not is_watching(guard)
 
 
 def test_probe_resets_every_cause_of_type_and_count_restarts() -> None:
-    guard, told = made(share=0.0)
+    guard, observer = guard_and_observer(share=0.0)
     refuse(guard, 5, 0.0)
     refuse(guard, 5, 1.0, cause=CONTRACT)
     refuse(guard, 5, 1.0, RETURN)
     guard.reset(ORDER, 11.0)
     assert not guard.is_tripped(ORDER, REFUSED)
     assert guard.is_tripped(RETURN, REFUSED)
-    assert told.said[3:] == [
-        ("opened", "copilot", ORDER, REFUSED, 11.0, "probe"),
-        ("opened", "copilot", ORDER, CONTRACT, 10.0, "probe"),
+    assert observer.events[3:] == [
+        ("reset", "copilot", ORDER, REFUSED, 11.0, "probe"),
+        ("reset", "copilot", ORDER, CONTRACT, 10.0, "probe"),
     ]
     assert refuse(guard, 5, 12.0) == [False] * 4 + [True]
 
 
 def test_only_counted_entries_prove_the_cause_fixed() -> None:
-    guard, _ = made()
+    guard, _ = guard_and_observer()
     for _ in range(5):
         guard.record_refusal(ORDER, REFUSED, 0.0, "copilot.custom_event")
     assert guard.refused_labels(ORDER) == {"copilot.custom_event"}
@@ -164,11 +163,11 @@ def test_only_counted_entries_prove_the_cause_fixed() -> None:
 
 def test_directive_resets_its_scope_and_count_restarts_after() -> None:
     """While the directive is active, every refusal of its scope is dead-lettered."""
-    guard, told = made()
+    guard, observer = guard_and_observer()
     refuse(guard, 5, 0.0)
     refuse(guard, 5, 0.0, RETURN)
     assert guard.accept([accept(destination="copilot", event_type=ORDER)], 10.0) == [(ORDER, REFUSED)]
-    assert told.said[-1] == ("opened", "copilot", ORDER, REFUSED, 10.0, "directive")
+    assert observer.events[-1] == ("reset", "copilot", ORDER, REFUSED, 10.0, "directive")
     assert refuse(guard, 100, 11.0) == [False] * 100
     assert guard.is_tripped(RETURN, REFUSED)
     assert guard.accept([], 20.0) == []
@@ -176,7 +175,7 @@ def test_directive_resets_its_scope_and_count_restarts_after() -> None:
 
 
 def test_count_before_directive_is_dropped() -> None:
-    guard, _ = made()
+    guard, _ = guard_and_observer()
     refuse(guard, 4, 0.0)
     refuse(guard, 4, 0.0, cause=CONTRACT)
     guard.accept([accept()], 1.0)
@@ -193,14 +192,14 @@ def test_directive_covers_only_its_destination_type_and_cause() -> None:
         accept(CONTRACT),
         accept(topic=ORDER),
     ):
-        guard, _ = made()
+        guard, _ = guard_and_observer()
         refuse(guard, 5, 0.0)
         assert guard.accept([scope], 1.0) == []
         assert guard.is_tripped(ORDER, REFUSED)
 
 
 def test_directive_for_decode_cause_covers_its_topic() -> None:
-    guard, _ = made(name="")
+    guard, _ = guard_and_observer(name="")
     cause = DeadLetterCause.UNKNOWN_SCHEMA
     for topic in ("orders", "returns"):
         refuse(guard, 5, 0.0, topic, cause)
@@ -209,10 +208,10 @@ def test_directive_for_decode_cause_covers_its_topic() -> None:
 
 
 def test_scope_tripped_in_two_guards_is_merged() -> None:
-    asked = FloodGuardStatus(ORDER, DeadLetterCause.TOO_LARGE, 5_000, 50, 60, 7)
-    unsaid = FloodGuardStatus(ORDER, DeadLetterCause.TOO_LARGE, 3_000, 51, 51, 2)
+    requested = FloodGuardStatus(ORDER, DeadLetterCause.TOO_LARGE, 5_000, 50, 60, 7)
+    untranslated = FloodGuardStatus(ORDER, DeadLetterCause.TOO_LARGE, 3_000, 51, 51, 2)
     other = FloodGuardStatus(RETURN, DeadLetterCause.TOO_LARGE, 4_000, 50, 50, 1)
-    assert merge_tripped([asked, other, unsaid]) == (
+    assert merge_tripped([requested, other, untranslated]) == (
         FloodGuardStatus(ORDER, DeadLetterCause.TOO_LARGE, 3_000, 101, 111, 9),
         other,
     )

@@ -1,4 +1,4 @@
-"""What could not be said: dead-lettered one by one, parked once it is a flood, and written when somebody accepts it."""
+"""Failed translations: dead-lettered one by one, parked while the guard is tripped, written after a directive."""
 
 import asyncio
 
@@ -20,188 +20,188 @@ def quarantine(*offsets: int, destination: str | None = None) -> Directives:
 
 
 def test_failures_after_trip_are_parked_and_still_owed() -> None:
-    here = TranslatedBatches()
-    here.accept("xxxxx")
-    assert here.dead_letter_ids() == ["0", "1"]
-    assert here.waiting() == [3]
-    here.shelf.acknowledge()
-    assert here.ledger.committable_offset() == 2
-    assert here.ledger.open_records == 3
-    assert not here.settling.dead_letters_in_flight(), "leaving would wait for what is parked"
-    assert here.balanced()
+    harness = TranslatedBatches()
+    harness.accept("xxxxx")
+    assert harness.dead_letter_ids() == ["0", "1"]
+    assert harness.waiting() == [3]
+    harness.shelf.acknowledge()
+    assert harness.ledger.committable_offset() == 2
+    assert harness.ledger.open_records == 3
+    assert not harness.settling.dead_letters_in_flight(), "shutdown would wait for parked failures"
+    assert harness.balanced()
 
 
 def test_successes_of_same_batch_count_wherever_they_stand() -> None:
-    here = TranslatedBatches()
-    here.accept("xxxxxxxx........")  # half: no flood
-    assert len(here.dead_letter_ids()) == 8
-    here.accept(".x.x.x..")
-    assert len(here.dead_letter_ids()) == 11
-    assert here.waiting() == []
+    harness = TranslatedBatches()
+    harness.accept("xxxxxxxx........")  # half refused: the guard does not trip
+    assert len(harness.dead_letter_ids()) == 8
+    harness.accept(".x.x.x..")
+    assert len(harness.dead_letter_ids()) == 11
+    assert harness.waiting() == []
 
 
 def test_successes_of_later_batches_count_while_watched() -> None:
-    here = TranslatedBatches()
-    here.accept("xx")
-    here.accept("......")
-    here.accept("xxxx")
-    assert len(here.dead_letter_ids()) == 6
+    harness = TranslatedBatches()
+    harness.accept("xx")
+    harness.accept("......")
+    harness.accept("xxxx")
+    assert len(harness.dead_letter_ids()) == 6
 
 
 def test_other_event_type_is_neither_parked_nor_counted() -> None:
-    here = TranslatedBatches()
-    here.accept("xxx")
-    here.accept("xx", OTHER)
-    here.accept(".........", OTHER)
-    here.accept("xx")
-    assert here.dead_letter_ids() == ["0", "1", "3", "4"]
-    assert here.waiting() == [3]
+    harness = TranslatedBatches()
+    harness.accept("xxx")
+    harness.accept("xx", OTHER)
+    harness.accept(".........", OTHER)
+    harness.accept("xx")
+    assert harness.dead_letter_ids() == ["0", "1", "3", "4"]
+    assert harness.waiting() == [3]
 
 
 def test_undecodable_records_are_counted_by_topic() -> None:
     """Undecodable records are counted as a share of all records of their topic."""
-    here = TranslatedBatches()
-    here.accept("xx....", None)
-    here.accept("xx", None)
-    here.accept("x", None, waiting="..........")  # what waits for its schema is nothing yet
-    assert len(here.dead_letter_ids()) == 4
-    assert here.waiting("") == [1]
-    (closed,) = here.settling.parked_failures.tripped("")
-    assert (closed.kind, closed.cause, closed.refused, closed.of) == ("orders", UNDECODABLE, 5, 9)
-    assert here.waiting() == []
+    harness = TranslatedBatches()
+    harness.accept("xx....", None)
+    harness.accept("xx", None)
+    harness.accept("x", None, waiting="..........")  # a record that waits for its schema is not counted yet
+    assert len(harness.dead_letter_ids()) == 4
+    assert harness.waiting("") == [1]
+    (tripped,) = harness.settling.parked_failures.tripped("")
+    assert (tripped.kind, tripped.cause, tripped.refused, tripped.of) == ("orders", UNDECODABLE, 5, 9)
+    assert harness.waiting() == []
 
 
 def test_accepted_failures_are_written_in_order_and_settled() -> None:
     """Parked failures are written in order after a directive, and settled on acknowledgement."""
 
     async def run() -> None:
-        here = TranslatedBatches()
-        here.accept("x" * 1000)
-        here.settling.parked_failures.accept_refusals(accept(CONTRACT, destination="copilot").accepted)
-        assert here.waiting() == [998]
-        here.settling.parked_failures.accept_refusals(accept(CONTRACT, destination="yotpo").accepted)
-        here.accept("xx")  # behind those that are parked
-        assert len(here.dead_letter_ids()) < 1000, "so many at once keep the loop"
-        await until(lambda: len(here.dead_letter_ids()) == 1002)
-        assert here.dead_letter_ids() == [str(n) for n in range(1002)]
-        assert here.waiting() == []
-        here.accept("x")
-        assert here.dead_letter_ids()[-1] == "1002"
-        here.shelf.acknowledge()
-        assert here.ledger.committable_offset() == 1003
-        assert here.balanced()
+        harness = TranslatedBatches()
+        harness.accept("x" * 1000)
+        harness.settling.parked_failures.accept_refusals(accept(CONTRACT, destination="copilot").accepted)
+        assert harness.waiting() == [998]
+        harness.settling.parked_failures.accept_refusals(accept(CONTRACT, destination="yotpo").accepted)
+        harness.accept("xx")  # behind the parked ones
+        assert len(harness.dead_letter_ids()) < 1000, "so many at once would block the loop"
+        await until(lambda: len(harness.dead_letter_ids()) == 1002)
+        assert harness.dead_letter_ids() == [str(n) for n in range(1002)]
+        assert harness.waiting() == []
+        harness.accept("x")
+        assert harness.dead_letter_ids()[-1] == "1002"
+        harness.shelf.acknowledge()
+        assert harness.ledger.committable_offset() == 1003
+        assert harness.balanced()
 
     asyncio.run(run())
 
 
 def test_second_trip_keeps_failures_not_yet_written() -> None:
     async def run() -> None:
-        here = TranslatedBatches()
-        here.accept("x" * 1000)
-        here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
-        here.settling.parked_failures.accept_refusals(())
-        here.accept("xxx")
-        written = len(here.dead_letter_ids())
-        assert here.waiting() == [1003 - written]
+        harness = TranslatedBatches()
+        harness.accept("x" * 1000)
+        harness.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
+        harness.settling.parked_failures.accept_refusals(())
+        harness.accept("xxx")
+        written = len(harness.dead_letter_ids())
+        assert harness.waiting() == [1003 - written]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert len(here.dead_letter_ids()) == written
-        here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
-        await until(lambda: len(here.dead_letter_ids()) == 1003)
-        assert here.dead_letter_ids() == [str(n) for n in range(1003)]
+        assert len(harness.dead_letter_ids()) == written
+        harness.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
+        await until(lambda: len(harness.dead_letter_ids()) == 1003)
+        assert harness.dead_letter_ids() == [str(n) for n in range(1003)]
 
     asyncio.run(run())
 
 
 def test_parked_failures_of_ended_ledger_are_released() -> None:
     async def run() -> None:
-        here = TranslatedBatches()
-        here.accept("x" * 10)
-        gone = here.ledger
-        here.settling.accounting.close(gone)
-        here.ledger = PartitionLedger(Partition("orders", 0), 2, 2, 2)
-        here.accept("xx")
-        here.settling.drop_revoked()
-        assert here.waiting() == [2]
-        here.settling.accounting.close(here.ledger)
-        here.settling.drop_revoked()
-        assert here.waiting() == [0]
-        here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
-        assert len(here.dead_letter_ids()) == 2
-        assert here.settling.accounting.accounts["yotpo"].released == 12
+        harness = TranslatedBatches()
+        harness.accept("x" * 10)
+        harness.settling.accounting.close(harness.ledger)
+        harness.ledger = PartitionLedger(Partition("orders", 0), 2, 2, 2)
+        harness.accept("xx")
+        harness.settling.drop_revoked()
+        assert harness.waiting() == [2]
+        harness.settling.accounting.close(harness.ledger)
+        harness.settling.drop_revoked()
+        assert harness.waiting() == [0]
+        harness.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
+        assert len(harness.dead_letter_ids()) == 2
+        assert harness.settling.accounting.accounts["yotpo"].released == 12
 
     asyncio.run(run())
 
 
 def test_ledger_ended_during_writing_stops_its_dead_letters() -> None:
     async def run() -> None:
-        here = TranslatedBatches()
-        here.accept("x" * 1000)
-        here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
-        before = len(here.dead_letter_ids())
-        here.settling.accounting.close(here.ledger)
-        here.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
-        await until(lambda: not here.settling.parked_failures._parked)
-        assert len(here.dead_letter_ids()) == before
+        harness = TranslatedBatches()
+        harness.accept("x" * 1000)
+        harness.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
+        before = len(harness.dead_letter_ids())
+        harness.settling.accounting.close(harness.ledger)
+        harness.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
+        # Private: once the guard is reset, nothing else shows that all parked failures were visited.
+        await until(lambda: not harness.settling.parked_failures._parked)
+        assert len(harness.dead_letter_ids()) == before
 
     asyncio.run(run())
 
 
 def test_quarantined_offset_is_written_and_rest_stays_parked() -> None:
     """Parked failures at quarantined offsets are written as quarantined; the others stay parked."""
-    here = TranslatedBatches()
-    here.accept("xxxxxx")
-    here.shelf.acknowledge()
-    here.settling.parked_failures.apply_directives(quarantine(2, 4))
-    assert [(each.delivery_id, each.fault.cause) for each in here.shelf.dead_letters[2:]] == [
+    harness = TranslatedBatches()
+    harness.accept("xxxxxx")
+    harness.shelf.acknowledge()
+    harness.settling.parked_failures.apply_directives(quarantine(2, 4))
+    assert [(each.delivery_id, each.fault.cause) for each in harness.shelf.dead_letters[2:]] == [
         ("2", DeadLetterCause.QUARANTINED),
         ("4", DeadLetterCause.QUARANTINED),
     ]
-    assert here.waiting() == [2]
-    here.shelf.acknowledge()
-    assert here.ledger.committable_offset() == 3
-    assert here.balanced()
-    here.settling.parked_failures.apply_directives(quarantine(3, 5))
-    here.shelf.acknowledge()
-    assert here.waiting() == [0]
-    assert here.ledger.committable_offset() == 6
-    here.accept("x")
-    assert here.waiting() == [1], "its guard is still closed"
+    assert harness.waiting() == [2]
+    harness.shelf.acknowledge()
+    assert harness.ledger.committable_offset() == 3
+    assert harness.balanced()
+    harness.settling.parked_failures.apply_directives(quarantine(3, 5))
+    harness.shelf.acknowledge()
+    assert harness.waiting() == [0]
+    assert harness.ledger.committable_offset() == 6
+    harness.accept("x")
+    assert harness.waiting() == [1], "its guard is still tripped"
 
 
 def test_quarantine_with_destination_skips_undecodable_records() -> None:
-    here = TranslatedBatches()
-    here.accept("xxxx", None)
-    here.settling.parked_failures.apply_directives(quarantine(2, destination="yotpo"))
-    assert here.waiting("") == [2]
-    here.settling.parked_failures.apply_directives(quarantine(2))
-    assert here.waiting("") == [1]
-    assert here.shelf.dead_letters[-1].fault.cause is DeadLetterCause.QUARANTINED
+    harness = TranslatedBatches()
+    harness.accept("xxxx", None)
+    harness.settling.parked_failures.apply_directives(quarantine(2, destination="yotpo"))
+    assert harness.waiting("") == [2]
+    harness.settling.parked_failures.apply_directives(quarantine(2))
+    assert harness.waiting("") == [1]
+    assert harness.shelf.dead_letters[-1].fault.cause is DeadLetterCause.QUARANTINED
 
 
 def test_failure_already_quarantined_is_not_counted_or_parked() -> None:
-    here = TranslatedBatches()
-    here.settling.parked_failures.apply_directives(quarantine(0, 1, 4))
-    here.accept("xxxxxx")
-    causes = [(each.delivery_id, each.fault.cause) for each in here.shelf.dead_letters]
-    named, own = DeadLetterCause.QUARANTINED, CONTRACT
-    assert causes == [("0", named), ("1", named), ("2", own), ("3", own), ("4", named)]
-    assert here.waiting() == [1]
-    here.settling.parked_failures.apply_directives(NONE)
-    here.accept("x")
-    assert here.waiting() == [2]
+    harness = TranslatedBatches()
+    harness.settling.parked_failures.apply_directives(quarantine(0, 1, 4))
+    harness.accept("xxxxxx")
+    causes = [(each.delivery_id, each.fault.cause) for each in harness.shelf.dead_letters]
+    quarantined, own = DeadLetterCause.QUARANTINED, CONTRACT
+    assert causes == [("0", quarantined), ("1", quarantined), ("2", own), ("3", own), ("4", quarantined)]
+    assert harness.waiting() == [1]
+    harness.settling.parked_failures.apply_directives(NONE)
+    harness.accept("x")
+    assert harness.waiting() == [2]
 
 
 def test_quarantine_by_key_matches_no_failed_translation() -> None:
-    here = TranslatedBatches()
-    here.accept("xxxx")
-    here.settling.parked_failures.apply_directives(Directives([Quarantine(0, "", "orders", key="k")]))
-    assert here.waiting() == [2]
+    harness = TranslatedBatches()
+    harness.accept("xxxx")
+    harness.settling.parked_failures.apply_directives(Directives([Quarantine(0, "", "orders", key="k")]))
+    assert harness.waiting() == [2]
 
 
 def test_quarantine_writes_nothing_of_ended_ledger() -> None:
-    here = TranslatedBatches()
-    here.accept("xxxx")
-    here.settling.accounting.close(here.ledger)
-    here.settling.parked_failures.apply_directives(quarantine(2, 3))
-    assert len(here.dead_letter_ids()) == 2
+    harness = TranslatedBatches()
+    harness.accept("xxxx")
+    harness.settling.accounting.close(harness.ledger)
+    harness.settling.parked_failures.apply_directives(quarantine(2, 3))
+    assert len(harness.dead_letter_ids()) == 2

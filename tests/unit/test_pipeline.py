@@ -1,85 +1,89 @@
-"""The path of one pipeline: room, schemas that are missing, and the committable offset that is committed."""
+"""The path of one pipeline: back-pressure, missing schemas, and commits."""
 
 import asyncio
 
 from consumer.delivery.record_buffer import DELIVERY_BYTES
-from tests.unit.pipeline_harness import P, Q, house, until
+from tests.unit.pipeline_harness import P, Q, pipeline_harness, until
 
 
 def test_committable_offset_is_committed_when_it_changes() -> None:
     async def run() -> None:
-        async with house() as here:
-            here.assign(P)
-            await here.give(P, 0, 1, 5)
-            assert here.committable(P) == 0
-            here.deliver(2)
-            await until(lambda: here.committed and here.committed[-1].offsets[P] == (1, 5))
-            here.deliver()
-            await until(lambda: here.committed[-1].offsets[P] == (1, 6))
-            commits = len(here.committed)
+        async with pipeline_harness() as harness:
+            harness.assign(P)
+            await harness.consume(P, 0, 1, 5)
+            assert harness.committable(P) == 0
+            harness.deliver(2)
+            await until(lambda: harness.committed and harness.committed[-1].offsets[P] == (1, 5))
+            harness.deliver()
+            await until(lambda: harness.committed[-1].offsets[P] == (1, 6))
+            commits = len(harness.committed)
             await asyncio.sleep(0.05)
-            assert len(here.committed) == commits
+            assert len(harness.committed) == commits
 
     asyncio.run(run())
 
 
 def test_skipped_records_settle_and_bad_ones_wait_for_dead_letter() -> None:
     async def run() -> None:
-        async with house() as here:
-            here.assign(P)
-            here.shelf.at_once = False
-            here.translator.skip, here.translator.bad = {0, 2}, {1}
-            await here.give(P, 0, 1, 2)
-            assert here.committable(P) == 1
-            assert here.settling.accounting.accounts["yotpo"].skipped == 2
-            here.check_books()
-            here.shelf.acknowledge()
-            assert here.committable(P) == 3
-            assert here.settling.accounting.accounts[""].dead_lettered == 1
+        async with pipeline_harness() as harness:
+            harness.assign(P)
+            harness.dead_letter_topic.at_once = False
+            harness.translator.filtered, harness.translator.undecodable = {0, 2}, {1}
+            await harness.consume(P, 0, 1, 2)
+            assert harness.committable(P) == 1
+            assert harness.settlement.accounting.accounts["yotpo"].skipped == 2
+            harness.check_accounting()
+            harness.dead_letter_topic.acknowledge()
+            assert harness.committable(P) == 3
+            assert harness.settlement.accounting.accounts[""].dead_lettered == 1
 
     asyncio.run(run())
 
 
 def test_translated_deliveries_are_reported_by_event_type() -> None:
     async def run() -> None:
-        async with house() as here:
-            here.assign(P)
-            here.translator.skip, here.translator.bad, here.translator.each = {0}, {1}, 3
-            await here.give(P, 0, 1, 2, 3)
-            assert here.told.made == {("yotpo", "shop.Order"): 6}
+        async with pipeline_harness() as harness:
+            harness.assign(P)
+            harness.translator.filtered, harness.translator.undecodable, harness.translator.deliveries_per_record = (
+                {0},
+                {1},
+                3,
+            )
+            await harness.consume(P, 0, 1, 2, 3)
+            assert harness.observer.translated == {("yotpo", "shop.Order"): 6}
 
     asyncio.run(run())
 
 
 def test_full_pipeline_waits_for_room_and_drops_nothing() -> None:
     async def run() -> None:
-        async with house(records=4) as here:
-            here.assign(P)
-            accepting = asyncio.create_task(here.give(P, *range(10)))
-            await until(lambda: len(here.lanes.here) == 4)
+        async with pipeline_harness(records=4) as harness:
+            harness.assign(P)
+            accepting = asyncio.create_task(harness.consume(P, *range(10)))
+            await until(lambda: len(harness.dispatcher.queued) == 4)
             await asyncio.sleep(0.02)
             assert not accepting.done()
-            assert here.pipeline.full == {P}
+            assert harness.pipeline.full == {P}
             seen = []
-            while not accepting.done() or here.lanes.here:
-                seen += [each.slot for each in here.lanes.here]
-                here.deliver()
+            while not accepting.done() or harness.dispatcher.queued:
+                seen += [each.slot for each in harness.dispatcher.queued]
+                harness.deliver()
                 await asyncio.sleep(0.005)
             assert seen == list(range(10))
-            assert here.pipeline.full == frozenset()
+            assert harness.pipeline.full == frozenset()
 
     asyncio.run(run())
 
 
 def test_many_small_deliveries_of_one_record_fill_byte_limit() -> None:
     async def run() -> None:
-        async with house() as here:
-            here.assign(P)
-            here.translator.each = 100
-            await here.give(P, 0)
-            ledger = here.pipeline.record_buffer.ledgers[P]
+        async with pipeline_harness() as harness:
+            harness.assign(P)
+            harness.translator.deliveries_per_record = 100
+            await harness.consume(P, 0)
+            ledger = harness.pipeline.record_buffer.ledgers[P]
             assert ledger.open_bytes == 10 + 100 * (len(b"body") + DELIVERY_BYTES)
-            here.deliver()
+            harness.deliver()
             assert ledger.open_bytes == 0
 
     asyncio.run(run())
@@ -87,12 +91,12 @@ def test_many_small_deliveries_of_one_record_fill_byte_limit() -> None:
 
 def test_one_full_partition_does_not_block_others() -> None:
     async def run() -> None:
-        async with house(records=4) as here:
-            here.assign(P, Q)
-            await here.give(P, *range(10))
-            assert here.pipeline.full == {P}
-            await here.give(Q, 0)
-            assert {each.ledger.partition for each in here.lanes.here} == {P, Q}
+        async with pipeline_harness(records=4) as harness:
+            harness.assign(P, Q)
+            await harness.consume(P, *range(10))
+            assert harness.pipeline.full == {P}
+            await harness.consume(Q, 0)
+            assert {each.ledger.partition for each in harness.dispatcher.queued} == {P, Q}
 
     asyncio.run(run())
 
@@ -101,34 +105,34 @@ def test_missing_schema_stops_only_its_partition() -> None:
     """Records that waited for the schema continue in order."""
 
     async def run() -> None:
-        async with house() as here:
-            here.assign(P, Q)
-            here.translator.waits = {1}
-            await here.give(P, 0, 1, 2)
-            await here.give(Q, 7)
-            assert here.wanted
-            assert [each.identity for each in here.lanes.here] == ["0", "7"]
-            assert here.pipeline.full == {P}
-            here.translator.waits = set()
-            here.pipeline.schemas_changed()
-            await until(lambda: len(here.lanes.here) == 4)
-            assert [each.identity for each in here.lanes.here] == ["0", "7", "1", "2"]
-            assert here.pipeline.full == frozenset()
+        async with pipeline_harness() as harness:
+            harness.assign(P, Q)
+            harness.translator.unknown_schema = {1}
+            await harness.consume(P, 0, 1, 2)
+            await harness.consume(Q, 7)
+            assert harness.requested_schemas
+            assert [each.identity for each in harness.dispatcher.queued] == ["0", "7"]
+            assert harness.pipeline.full == {P}
+            harness.translator.unknown_schema = set()
+            harness.pipeline.schemas_changed()
+            await until(lambda: len(harness.dispatcher.queued) == 4)
+            assert [each.identity for each in harness.dispatcher.queued] == ["0", "7", "1", "2"]
+            assert harness.pipeline.full == frozenset()
 
     asyncio.run(run())
 
 
 def test_schema_grace_ends_while_other_partition_is_busy() -> None:
     async def run() -> None:
-        async with house(records=10_000, grace_check_s=0.1) as here:
-            here.assign(P, Q)
-            here.translator.waits = {1}
-            await here.give(P, 1)
-            here.translator.waits = set()  # its grace is over: nobody tells, the translator judges it anew
+        async with pipeline_harness(records=10_000, grace_check_s=0.1) as harness:
+            harness.assign(P, Q)
+            harness.translator.unknown_schema = {1}
+            await harness.consume(P, 1)
+            harness.translator.unknown_schema = set()  # its grace time is over, and no event reports that
             offset = 10
             async with asyncio.timeout(120):
-                while not any(each.ledger.partition == P for each in here.lanes.here):
-                    await here.give(Q, offset)
+                while not any(each.ledger.partition == P for each in harness.dispatcher.queued):
+                    await harness.consume(Q, offset)
                     offset += 1
                     await asyncio.sleep(0.01)
 

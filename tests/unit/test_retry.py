@@ -8,7 +8,7 @@ from consumer.delivery.delivery import Delivery
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.model import Blocked, Deferred, Fault, TransientCause, Verdict
 from tests.property.test_batch import delivery
-from tests.property.test_poison_detection import FAR_OFF, LONG_AGO, LaneAlone
+from tests.property.test_poison_detection import FAR_FUTURE_S, LONG_AGO_S, LaneHarness
 
 DOWN = Deferred(Fault(TransientCause.SERVER_ERROR, "", 500))
 DENIED = Blocked(Fault(TransientCause.UNAUTHORIZED, "", 403))
@@ -24,9 +24,9 @@ class Case:
 
     def __init__(self, history: str = "", count: int = 2, options: PoisonDetectionOptions = TWICE) -> None:
         """Replay `history`: `f` = the batch of `count` failed, `s` = another request succeeded."""
-        self.lane = LaneAlone(options, count)
+        self.lane = LaneHarness(options, count)
         self.owed = self.lane.owe(count, count)
-        self.other = delivery(9, self.lane.shape, "9", b"{}", self.lane.ledger, 9)
+        self.other = delivery(9, self.lane.envelope, "9", b"{}", self.lane.ledger, 9)
         self.outcomes, self.queue = self.lane.outcomes, self.lane.queue
         for event in history:
             if event == "s":
@@ -34,9 +34,9 @@ class Case:
             else:
                 self.end(DOWN)
 
-    def end(self, verdict: Verdict, started: float = LONG_AGO, *, reached_endpoint: bool = True) -> bool:
+    def end(self, verdict: Verdict, started: float = LONG_AGO_S, *, reached_endpoint: bool = True) -> bool:
         """Let a request that carries the batch, or its first half, end with `verdict`."""
-        if scope := self.outcomes.isolated.take_due(FAR_OFF, others=False):
+        if scope := self.outcomes.isolated.take_due(FAR_FUTURE_S, others=False):
             self.queue.release(scope)
         batch = self.queue.take_batch(None, self.outcomes.dead_letter)
         assert self.owed[0] in batch
@@ -68,7 +68,7 @@ def test_batch_that_keeps_failing_is_isolated_for_its_back_off() -> None:
 
 def test_poison_candidate_is_split_and_its_halves_are_due_at_once() -> None:
     case = Case("fsfsf")
-    assert case.lane.suspicions == 1
+    assert case.lane.isolations == 1
     assert case.due_in() <= 0
     assert case.outcomes.isolated.candidates == 2
     assert case.owed[0].fragment != case.owed[1].fragment
@@ -91,7 +91,7 @@ def test_5xx_with_retry_after_pauses_destination_and_counts_failure() -> None:
     case = Case("fs")
     began, own_back_off = time.monotonic(), case.outcomes.not_before
     case.end(DOWN_FOR)
-    assert case.lane.pace.paused_until >= began + 20
+    assert case.lane.rate_limiter.paused_until >= began + 20
     assert case.outcomes.not_before == own_back_off
     assert case.oldest.failure_history is not None
     assert case.oldest.failure_history.counted_failures == 1
@@ -110,9 +110,9 @@ def test_give_up_reports_the_failures_and_keeps_the_last_retry_after() -> None:
     case = Case("fsfs", 1, PoisonDetectionOptions(failures=2, give_up_after_s=0.0, give_up_successes=1))
     began = time.monotonic()
     assert case.end(DOWN_FOR)
-    assert case.lane.dead == [case.oldest]
+    assert case.lane.dead_lettered == [case.oldest]
     assert case.lane.details == ["failed 3 times by itself while other requests succeeded: server_error"]
-    assert case.lane.pace.paused_until >= began + 20
+    assert case.lane.rate_limiter.paused_until >= began + 20
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_blocked_verdict_is_a_candidates_own_if_others_succeeded(
 def test_blocked_verdict_is_the_batchs_own_after_a_success_since_start() -> None:
     case = Case()
     case.lane.delivered([])
-    assert case.end(DENIED, LONG_AGO)
+    assert case.end(DENIED, LONG_AGO_S)
     assert case.queue.first() is case.oldest
     assert case.outcomes.not_before > 0
 

@@ -1,6 +1,6 @@
-"""Schemas that records wait for: asked for until they are known; nobody waits for an answer that never comes."""
+"""Missing schemas: requested until the registry has answered. A crash of the fetcher is reported."""
 
-# ruff: noqa: ARG002 - a translator is told more than this one keeps
+# ruff: noqa: ARG002 - the translator ignores some arguments
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from consumer.pipeline.schema_fetcher import SchemaFetcher, no_registry
 
 
 class FakeRegistry:
-    """Answers as it is told, one after another; then never."""
+    """Returns the given results, one for each permit."""
 
     def __init__(self, *answers: LookupResult) -> None:
-        self.answers: Iterator[LookupResult] = iter(answers)
-        self.asked = asyncio.Semaphore(0)
-        self.goes = asyncio.Semaphore(0)
+        self.results: Iterator[LookupResult] = iter(answers)
+        self.requests = asyncio.Semaphore(0)
+        self.may_answer = asyncio.Semaphore(0)
 
     async def fetch(self, key: SchemaKey) -> LookupResult:
-        self.asked.release()
-        await self.goes.acquire()
-        return next(self.answers)
+        self.requests.release()
+        await self.may_answer.acquire()
+        return next(self.results)
 
 
 class FakeTranslator:
     def __init__(self) -> None:
-        self.learnt: list[SchemaKey] = []
+        self.learned: list[SchemaKey] = []
         self.unknown: list[SchemaKey] = []
-        self.falls = False
+        self.crashes = False
 
     def learn(self, key: SchemaKey, schema_text: str, references: Mapping[str, str]) -> Fault | None:
-        if self.falls:
+        if self.crashes:
             raise RuntimeError("a bug")
-        self.learnt.append(key)
+        self.learned.append(key)
         return None
 
     def learn_unknown(self, key: SchemaKey, at_ms: int) -> None:
@@ -75,22 +75,22 @@ def test_problem_of_missing_schema_is_shown_until_found() -> None:
             FakeTranslator(),
             asyncio.Event(),
         )
-        learning = fetcher(registry.fetch, translator, learned.set)
-        learning.request(7)
-        learning.request(7)
+        schema_fetcher = fetcher(registry.fetch, translator, learned.set)
+        schema_fetcher.request(7)
+        schema_fetcher.request(7)
         seen = []
         for _ in range(3):
             async with asyncio.timeout(120):
-                await registry.asked.acquire()
-            seen.append(dict(learning.problems))
-            assert list(learning.pending) == [7]
-            registry.goes.release()
+                await registry.requests.acquire()
+            seen.append(dict(schema_fetcher.problems))
+            assert list(schema_fetcher.pending) == [7]
+            registry.may_answer.release()
         async with asyncio.timeout(120):
             await learned.wait()
         assert seen == [{}, {7: "unreachable"}, {7: "refused"}]
-        assert (learning.pending, learning.problems, translator.learnt) == ({}, {}, [7])
-        await learning.close()
-        assert learning.done.cancelled()
+        assert (schema_fetcher.pending, schema_fetcher.problems, translator.learned) == ({}, {}, [7])
+        await schema_fetcher.close()
+        assert schema_fetcher.done.cancelled()
 
     asyncio.run(run())
 
@@ -100,15 +100,15 @@ def test_crashed_fetch_fails_done_future() -> None:
 
     async def run() -> None:
         registry, translator = FakeRegistry(SchemaFound("{}"), SchemaFound("{}")), FakeTranslator()
-        translator.falls = True
-        learning = fetcher(registry.fetch, translator)
+        translator.crashes = True
+        schema_fetcher = fetcher(registry.fetch, translator)
         for key in (7, 8):
-            learning.request(key)
-            registry.goes.release()
+            schema_fetcher.request(key)
+            registry.may_answer.release()
         async with asyncio.timeout(120):
             with pytest.raises(RuntimeError, match="a bug"):
-                await learning.done
-        await learning.close()
+                await schema_fetcher.done
+        await schema_fetcher.close()
 
     asyncio.run(run())
 
@@ -116,13 +116,13 @@ def test_crashed_fetch_fails_done_future() -> None:
 def test_no_registry_reports_schema_unknown_at_once() -> None:
     async def run() -> None:
         translator, learned = FakeTranslator(), asyncio.Event()
-        learning = fetcher(no_registry, translator, learned.set)
-        learning.request("ab")
+        schema_fetcher = fetcher(no_registry, translator, learned.set)
+        schema_fetcher.request("ab")
         async with asyncio.timeout(120):
             await learned.wait()
         assert translator.unknown == ["ab"]
-        await learning.close()
-        assert learning.done.cancelled()
+        await schema_fetcher.close()
+        assert schema_fetcher.done.cancelled()
 
     asyncio.run(run())
 
@@ -130,11 +130,11 @@ def test_no_registry_reports_schema_unknown_at_once() -> None:
 def test_close_is_not_reported_as_crash() -> None:
     async def run() -> None:
         registry = FakeRegistry(SchemaUnknown())
-        learning = fetcher(registry.fetch, FakeTranslator())
-        learning.request(7)
+        schema_fetcher = fetcher(registry.fetch, FakeTranslator())
+        schema_fetcher.request(7)
         async with asyncio.timeout(120):
-            await registry.asked.acquire()
-        await learning.close()
-        assert learning.done.cancelled()
+            await registry.requests.acquire()
+        await schema_fetcher.close()
+        assert schema_fetcher.done.cancelled()
 
     asyncio.run(run())

@@ -31,7 +31,7 @@ from consumer.pipeline.status import ConsumerStateObserver, StatusReporter
 from tests.integration.delivery.dispatcher_harness import FakeDeadLetterTopic
 from tests.observability.metrics_harness import metrics_of, value
 from tests.observability.sample_status import FixedStatus
-from tests.unit.pipeline_harness import FakeLanes, FakeTranslator, P
+from tests.unit.pipeline_harness import FakeDispatcher, FakeTranslator, P
 from tests.unit.test_record_buffer import FakeMessage
 
 NAMES = ("copilot", "yotpo", "customerio")
@@ -54,7 +54,7 @@ class Guarding:
         return self.scopes
 
 
-class KeptBack(FakeLanes):
+class KeptBack(FakeDispatcher):
     """A dispatcher that withholds deliveries."""
 
     directive_filter: Any

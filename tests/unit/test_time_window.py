@@ -1,6 +1,6 @@
-"""Time windows by themselves, on clocks that are set by hand: what waits, what is past hope, whose clock is wrong."""
+"""Time windows on fake clocks: which event waits, which is refused, and which clock is wrong."""
 
-# ruff: noqa: ARG002 - an observer hears more than it keeps
+# ruff: noqa: ARG002 - the observer ignores some arguments
 
 from __future__ import annotations
 
@@ -27,64 +27,64 @@ class RecordingObserver(Observer):
     """Keeps which holds began and ended."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.events: list[str] = []
 
     def hold_started(self, destination: str, endpoint: str, fault: Fault) -> None:
-        self.said.append(f"held {endpoint}: {fault.cause}")
+        self.events.append(f"held {endpoint}: {fault.cause}")
 
     def hold_ended(self, destination: str, endpoint: str, seconds: float) -> None:
-        self.said.append(f"resumed {endpoint}")
+        self.events.append(f"resumed {endpoint}")
 
 
-class Clocks:
-    """The wall clock and the monotonic one; `wall_s` can be put wrong without the other noticing."""
+class FakeClocks:
+    """A wall clock and a monotonic clock. A test may set `wall_s` alone, as a wrong clock does."""
 
     def __init__(self) -> None:
         self.wall_s = NOW_S
-        self.turned_s = 500.0
+        self.monotonic_s = 500.0
 
     def time(self) -> float:
         return self.wall_s
 
     def monotonic(self) -> float:
-        return self.turned_s
+        return self.monotonic_s
 
 
 @pytest.fixture
-def clocks() -> Clocks:
-    return Clocks()
+def clocks() -> FakeClocks:
+    return FakeClocks()
 
 
-class Watched:
-    """A window, what it was told to release and what it said. Made within a loop: it sets timers there."""
+class TimeWindowHarness:
+    """A time window, with what it released and reported. Create it in a loop: it sets timers there."""
 
-    def __init__(self, clocks: Clocks, probe_s: float = 60.0) -> None:
+    def __init__(self, clocks: FakeClocks, probe_s: float = 60.0) -> None:
         self.released: list[WaitReason] = []
         self.observer = RecordingObserver()
-        self.holds: CircuitBreakers[Endpoint] = CircuitBreakers(probe_s)
-        self.began = 0
+        self.circuit_breakers: CircuitBreakers[Endpoint] = CircuitBreakers(probe_s)
+        self.hold_starts = 0
         self.window = TimeWindow(
             "copilot",
-            self.holds,
+            self.circuit_breakers,
             self.released.append,
-            self.begin,
+            self.hold_started,
             self.observer,
             wall_clock=clocks.time,
             monotonic=clocks.monotonic,
         )
 
-    def begin(self) -> None:
-        self.began += 1
+    def hold_started(self) -> None:
+        self.hold_starts += 1
 
-    def agreeing(self) -> Watched:
+    def with_agreeing_clock(self) -> TimeWindowHarness:
         self.window.record_server_date(formatdate(NOW_S, usegmt=True))
         return self
 
     def reason(self, event_s: float, max_age_ms: int | None = HOUR_MS) -> WaitReason | Fault | None:
-        return self.window.reason(dated(event_s, max_age_ms))
+        return self.window.reason(delivery_at(event_s, max_age_ms))
 
 
-def dated(event_s: float, max_age_ms: int | None) -> Delivery:
+def delivery_at(event_s: float, max_age_ms: int | None) -> Delivery:
     made = delivery(1, BatchEnvelope(COLLECT, b"[", b"]", 10, 1000, max_age_ms), "a", b"{}", FakeLedger())
     made.event_ms = int(event_s * 1000)
     return made
@@ -97,44 +97,44 @@ def in_loop(test: Callable[[], None]) -> None:
     asyncio.run(run())
 
 
-def test_no_window_accepts_every_event_time(clocks: Clocks) -> None:
-    watched = Watched(clocks)
-    assert [watched.reason(at, None) for at in (0, NOW_S, NOW_S * 2)] == [None, None, None]
+def test_no_window_accepts_every_event_time(clocks: FakeClocks) -> None:
+    harness = TimeWindowHarness(clocks)
+    assert [harness.reason(at, None) for at in (0, NOW_S, NOW_S * 2)] == [None, None, None]
 
 
-def test_event_outside_window_is_refused(clocks: Clocks) -> None:
+def test_event_outside_window_is_refused(clocks: FakeClocks) -> None:
     """Within the window nothing waits; outside of it the event is refused."""
-    watched = Watched(clocks).agreeing()
-    assert watched.reason(NOW_S) is None
-    assert watched.reason(NOW_S - 3600) is None
-    past, future = watched.reason(NOW_S - 3601), watched.reason(NOW_S + 61)
+    harness = TimeWindowHarness(clocks).with_agreeing_clock()
+    assert harness.reason(NOW_S) is None
+    assert harness.reason(NOW_S - 3600) is None
+    past, future = harness.reason(NOW_S - 3601), harness.reason(NOW_S + 61)
     assert past == Fault(DeadLetterCause.OUT_OF_WINDOW, "the event is older than the destination takes")
     assert future == Fault(DeadLetterCause.OUT_OF_WINDOW, "the event's time lies in the future")
 
 
-def test_events_ahead_in_same_second_share_one_timer(clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_ahead_in_same_second_share_one_timer(clocks: FakeClocks, monkeypatch: pytest.MonkeyPatch) -> None:
     def test() -> None:
         set_for: list[float] = []
         loop = asyncio.get_running_loop()
-        real = loop.call_later
+        call_later = loop.call_later
 
         def noted(wait_s: float, *rest: Any) -> asyncio.TimerHandle:  # noqa: ANN401 - the loop's own signature
             set_for.append(wait_s)
-            return real(wait_s, *rest)
+            return call_later(wait_s, *rest)
 
-        monkeypatch.setattr(loop, "call_later", noted)
-        watched = Watched(clocks)
-        first, second = watched.reason(NOW_S + 30), watched.reason(NOW_S + 30.5)
+        monkeypatch.setattr(loop, "call_later", noted)  # the loop shows its timers in no other way
+        harness = TimeWindowHarness(clocks)
+        first, second = harness.reason(NOW_S + 30), harness.reason(NOW_S + 30.5)
         assert first == second == ("clock", int(NOW_S) + 30)
         assert set_for == [30.0]
-        watched.window.close()
+        harness.window.close()
 
     in_loop(test)
 
 
-def test_closed_window_releases_nothing(clocks: Clocks) -> None:
+def test_closed_window_releases_nothing(clocks: FakeClocks) -> None:
     async def run() -> None:
-        left, closed = Watched(clocks), Watched(clocks)
+        left, closed = TimeWindowHarness(clocks), TimeWindowHarness(clocks)
         scopes = [each.reason(NOW_S + 0.01) for each in (closed, left)]
         closed.window.close()
         async with asyncio.timeout(120):
@@ -147,109 +147,109 @@ def test_closed_window_releases_nothing(clocks: Clocks) -> None:
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Foo 2026", "Thu, 01 Jan 99999999999 00:00:00 GMT"])
-def test_invalid_date_is_ignored(clocks: Clocks, date: str | None) -> None:
-    watched = Watched(clocks)
-    watched.window.record_server_date(date)
-    assert not watched.window.date_known
-    watched.agreeing().window.record_server_date(date)
-    assert watched.window.skew_s == 0
-    assert isinstance(watched.reason(NOW_S + 600), Fault), "nothing says that our clock is wrong"
+def test_invalid_date_is_ignored(clocks: FakeClocks, date: str | None) -> None:
+    harness = TimeWindowHarness(clocks)
+    harness.window.record_server_date(date)
+    assert not harness.window.date_known
+    harness.with_agreeing_clock().window.record_server_date(date)
+    assert harness.window.skew_s == 0
+    assert isinstance(harness.reason(NOW_S + 600), Fault), "nothing shows that our clock is wrong"
 
 
 @pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000"])
-def test_date_is_read_as_utc_in_each_zone_notation(clocks: Clocks, zone: str) -> None:
-    watched = Watched(clocks)
-    watched.window.record_server_date(formatdate(NOW_S + 90).replace("-0000", zone))
-    assert watched.window.skew_s == pytest.approx(90)
+def test_date_is_read_as_utc_in_each_zone_notation(clocks: FakeClocks, zone: str) -> None:
+    harness = TimeWindowHarness(clocks)
+    harness.window.record_server_date(formatdate(NOW_S + 90).replace("-0000", zone))
+    assert harness.window.skew_s == pytest.approx(90)
 
 
 @pytest.mark.parametrize("event_s", [NOW_S + 61, NOW_S - 3601], ids=["ahead", "too old"])
-def test_unknown_server_clock_holds_and_probes_soon(clocks: Clocks, event_s: float) -> None:
+def test_unknown_server_clock_holds_and_probes_soon(clocks: FakeClocks, event_s: float) -> None:
     """Before the destination's clock is known, nothing is refused and a probe is due soon."""
 
     def test() -> None:
-        watched = Watched(clocks)
-        assert [watched.reason(event_s), watched.reason(event_s), watched.reason(NOW_S)] == [SKEW, SKEW, None]
-        [(held, hold)] = watched.holds
+        harness = TimeWindowHarness(clocks)
+        assert [harness.reason(event_s), harness.reason(event_s), harness.reason(NOW_S)] == [SKEW, SKEW, None]
+        [(held, hold)] = harness.circuit_breakers
         assert (held, hold.fault.cause, hold.next_probe) == (CLOCK, TransientCause.CLOCK_SKEW, 501.0)
-        assert (watched.began, watched.observer.said) == (1, ["held clock: clock_skew"])
-        assert watched.window.expired(dated(event_s, HOUR_MS)) is None
-        watched.agreeing()
-        assert (list(watched.holds), watched.released) == ([], [SKEW])
-        assert watched.reason(event_s) == watched.window.expired(dated(event_s, HOUR_MS)) != None  # noqa: E711
-        watched.window.close()
+        assert (harness.hold_starts, harness.observer.events) == (1, ["held clock: clock_skew"])
+        assert harness.window.expired(delivery_at(event_s, HOUR_MS)) is None
+        harness.with_agreeing_clock()
+        assert (list(harness.circuit_breakers), harness.released) == ([], [SKEW])
+        assert harness.reason(event_s) == harness.window.expired(delivery_at(event_s, HOUR_MS)) != None  # noqa: E711
+        harness.window.close()
 
     in_loop(test)
 
 
-def test_old_date_is_not_trusted(clocks: Clocks) -> None:
+def test_old_date_is_not_trusted(clocks: FakeClocks) -> None:
     def test() -> None:
-        watched = Watched(clocks).agreeing()
-        for now in (clocks.turned_s + DATE_VALID_S, clocks.turned_s + DATE_VALID_S + 1):
-            clocks.wall_s += now - clocks.turned_s
-            clocks.turned_s = now
-            old = watched.reason(clocks.wall_s - 7200)
-            assert isinstance(old, Fault) if watched.window.date_known else old == SKEW
-        assert not watched.window.date_known
-        watched.window.close()
+        harness = TimeWindowHarness(clocks).with_agreeing_clock()
+        for now in (clocks.monotonic_s + DATE_VALID_S, clocks.monotonic_s + DATE_VALID_S + 1):
+            clocks.wall_s += now - clocks.monotonic_s
+            clocks.monotonic_s = now
+            old = harness.reason(clocks.wall_s - 7200)
+            assert isinstance(old, Fault) if harness.window.date_known else old == SKEW
+        assert not harness.window.date_known
+        harness.window.close()
 
     in_loop(test)
 
 
-def test_drop_revoked_ends_hold_and_next_check_starts_it_anew(clocks: Clocks) -> None:
+def test_drop_revoked_ends_hold_and_next_check_starts_it_anew(clocks: FakeClocks) -> None:
     def test() -> None:
-        watched = Watched(clocks)
-        watched.window.drop_revoked()
-        watched.reason(NOW_S + 600)
-        watched.window.drop_revoked()
-        assert (list(watched.holds), watched.released) == ([], [SKEW])
-        watched.reason(NOW_S + 600)
-        assert watched.observer.said == ["held clock: clock_skew", "resumed clock", "held clock: clock_skew"]
-        watched.window.close()
+        harness = TimeWindowHarness(clocks)
+        harness.window.drop_revoked()
+        harness.reason(NOW_S + 600)
+        harness.window.drop_revoked()
+        assert (list(harness.circuit_breakers), harness.released) == ([], [SKEW])
+        harness.reason(NOW_S + 600)
+        assert harness.observer.events == ["held clock: clock_skew", "resumed clock", "held clock: clock_skew"]
+        harness.window.close()
 
     in_loop(test)
 
 
-def test_disagreeing_clocks_start_one_hold(clocks: Clocks) -> None:
+def test_disagreeing_clocks_start_one_hold(clocks: FakeClocks) -> None:
     """The hold is reported once, and no probe is sent while the disagreement is known."""
 
     def test() -> None:
-        watched = Watched(clocks)
-        watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
-        assert [watched.reason(NOW_S + 600), watched.reason(NOW_S - 7200)] == [SKEW, SKEW]
-        watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
-        assert watched.observer.said == ["held clock: clock_skew"]
-        assert watched.released == []
-        [(_, hold)] = watched.holds
-        assert hold.next_probe == 560.0, "nothing is asked: the clock is looked at again"
-        watched.window.close()
+        harness = TimeWindowHarness(clocks)
+        harness.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
+        assert [harness.reason(NOW_S + 600), harness.reason(NOW_S - 7200)] == [SKEW, SKEW]
+        harness.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
+        assert harness.observer.events == ["held clock: clock_skew"]
+        assert harness.released == []
+        [(_, hold)] = harness.circuit_breakers
+        assert hold.next_probe == 560.0, "no probe is sent: the clock is checked again"
+        harness.window.close()
 
     in_loop(test)
 
 
-def test_date_that_agrees_releases_held_deliveries_at_once(clocks: Clocks) -> None:
+def test_date_that_agrees_releases_held_deliveries_at_once(clocks: FakeClocks) -> None:
     def test() -> None:
-        watched = Watched(clocks)
-        watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
-        assert watched.reason(NOW_S + 600) == SKEW
+        harness = TimeWindowHarness(clocks)
+        harness.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
+        assert harness.reason(NOW_S + 600) == SKEW
         clocks.wall_s += 600
-        watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
-        assert watched.observer.said == ["held clock: clock_skew", "resumed clock"]
-        assert watched.released == [SKEW]
+        harness.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
+        assert harness.observer.events == ["held clock: clock_skew", "resumed clock"]
+        assert harness.released == [SKEW]
 
     in_loop(test)
 
 
-def test_corrected_clock_ends_hold_without_a_response(clocks: Clocks) -> None:
+def test_corrected_clock_ends_hold_without_a_response(clocks: FakeClocks) -> None:
     async def run() -> None:
-        watched = Watched(clocks, probe_s=0.01)
-        watched.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
-        assert watched.reason(NOW_S + 600) == SKEW
+        harness = TimeWindowHarness(clocks, probe_s=0.01)
+        harness.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
+        assert harness.reason(NOW_S + 600) == SKEW
         clocks.wall_s += 600
         async with asyncio.timeout(120):
-            while not watched.released:  # noqa: ASYNC110 - a timer tells nobody
+            while not harness.released:  # noqa: ASYNC110 - a timer sends no notification
                 await asyncio.sleep(0.005)
-        assert watched.released == [SKEW], "once, though the hold ended too"
-        assert watched.observer.said == ["held clock: clock_skew", "resumed clock"]
+        assert harness.released == [SKEW], "once, although the hold ended too"
+        assert harness.observer.events == ["held clock: clock_skew", "resumed clock"]
 
     asyncio.run(run())
