@@ -1,4 +1,4 @@
-"""Clients that speak to the local servers, and well-formed events for them to carry."""
+"""HTTP clients of the local servers, and valid events to send."""
 
 import json
 import uuid
@@ -13,7 +13,7 @@ from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.yotpo import FakeYotpo
 
 NOW_S = 1_790_000_000.0
-"""What the servers' clocks say in these tests: 2026-09-21T14:13:20Z."""
+"""The time of the servers' clocks in these tests: 2026-09-21T14:13:20Z."""
 NOW_MS = 1_790_000_000_000
 
 Document = dict[str, Any]
@@ -39,9 +39,9 @@ def collect(fake: FakeCopilot, *events: object, auth: tuple[str, str] = ("id", "
         return http.post("/v2/collect", json={"events": events})
 
 
-def errors(reply: httpx2.Response) -> dict[str, str]:
-    """What a collect answer says of each event it lists."""
-    return {entry["event_id"]: entry["error"] for entry in reply.json().get("invalid_events", [])}
+def errors(response: httpx2.Response) -> dict[str, str]:
+    """The errors of a collect response, by event id."""
+    return {entry["event_id"]: entry["error"] for entry in response.json().get("invalid_events", [])}
 
 
 # ── Customer.io ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -55,7 +55,7 @@ def ulid() -> str:
 
 
 def call(kind: str = "track", **changed: object) -> Document:
-    """A valid Customer.io call that stands in a batch."""
+    """A valid Customer.io call for a batch."""
     own: Mapping[str, Document] = {
         "track": {"event": "Order Completed", "properties": {"total": 20.5}},
         "identify": {"traits": {"email": "a@b.example"}},
@@ -88,7 +88,7 @@ def batch(
 # ── Yotpo ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def happening(**changed: object) -> Document:
+def yotpo_event(**changed: object) -> Document:
     """A valid Yotpo event."""
     made = {
         "source": "shop",
@@ -103,9 +103,9 @@ def happening(**changed: object) -> Document:
 
 def token(fake: FakeYotpo) -> str:
     with client(fake) as http:
-        reply = http.post("/stores/store/access_tokens", json={"secret": "secret"})
-    assert reply.status_code == 200
-    return str(reply.json()["access_token"])
+        response = http.post("/stores/store/access_tokens", json={"secret": "secret"})
+    assert response.status_code == 200
+    return str(response.json()["access_token"])
 
 
 def patch(fake: FakeYotpo, document: object, key: str) -> httpx2.Response:

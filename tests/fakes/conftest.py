@@ -1,4 +1,4 @@
-"""The three servers, each test with its own, in a thread."""
+"""Fixtures: the three servers, new ones for each test, in a thread."""
 
 from collections.abc import Iterator
 

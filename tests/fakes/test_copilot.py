@@ -1,4 +1,4 @@
-"""Copilot's server keeps to the collect reference, event by event, and to the consent endpoint."""
+"""Copilot's server follows the references of collect, event by event, and of the consent endpoint."""
 
 import pytest
 
@@ -11,14 +11,14 @@ CONSENT = "/v2/api/report/user_copilot_analysis_consent_changed"
 DAY_MS = 24 * 3600 * 1000
 
 
-def test_events_that_share_an_id_within_a_batch_are_all_invalid(copilot: FakeCopilot) -> None:
+def test_events_with_the_same_id_in_a_batch_are_all_invalid(copilot: FakeCopilot) -> None:
     one, other = event(event_id="same"), event()
-    reply = collect(copilot, one, other, one)
-    assert [entry["index"] for entry in reply.json()["invalid_events"]] == [0, 2]
+    response = collect(copilot, one, other, one)
+    assert [entry["index"] for entry in response.json()["invalid_events"]] == [0, 2]
     assert copilot.stored_ids() == {other["event_id"]}
 
 
-def test_the_same_id_in_two_requests_is_kept_once_and_logged_twice(copilot: FakeCopilot) -> None:
+def test_same_id_in_two_requests_is_stored_once_and_recorded_twice(copilot: FakeCopilot) -> None:
     one = event()
     collect(copilot, one)
     collect(copilot, one)
@@ -26,15 +26,15 @@ def test_the_same_id_in_two_requests_is_kept_once_and_logged_twice(copilot: Fake
     assert copilot.stored_ids() == {one["event_id"]}
 
 
-def test_a_custom_event_of_nobody_is_answered_200_unlisted_and_gone(copilot: FakeCopilot) -> None:
-    nobody = event(payload={"subtype": "s"})
-    reply = collect(copilot, nobody)
-    assert (reply.status_code, errors(reply)) == (200, {})
+def test_custom_event_without_user_or_thing_is_200_and_dropped(copilot: FakeCopilot) -> None:
+    ignored = event(payload={"subtype": "s"})
+    response = collect(copilot, ignored)
+    assert (response.status_code, errors(response)) == (200, {})
     assert copilot.stored_ids() == set()
-    assert [(one.id, one.kind) for one in copilot.dropped] == [(nobody["event_id"], "custom_event")]
+    assert [(one.id, one.kind) for one in copilot.dropped] == [(ignored["event_id"], "custom_event")]
 
 
-def test_an_arrival_says_who_what_and_the_exact_bytes(copilot: FakeCopilot) -> None:
+def test_arrival_has_person_kind_name_and_the_exact_bytes(copilot: FakeCopilot) -> None:
     sent = event(payload={"subtype": "paid", "user_id": "u7"})
     body = b'{ "events" : [ ' + as_json(sent) + b" ] }"
     with client(copilot, ("id", "secret")) as http:
@@ -50,16 +50,16 @@ def test_an_arrival_says_who_what_and_the_exact_bytes(copilot: FakeCopilot) -> N
 
 @pytest.mark.parametrize("auth", [("id", "wrong"), ("wrong", "secret"), ("id", "")])
 def test_wrong_credentials_are_401_with_the_documented_reason(copilot: FakeCopilot, auth: tuple[str, str]) -> None:
-    reply = collect(copilot, event(), auth=auth)
-    assert (reply.status_code, reply.json()["reason"]) == (401, "AUTH.UNAUTHORIZED")
-    assert reply.json().keys() == {"reason", "error_message"}
+    response = collect(copilot, event(), auth=auth)
+    assert (response.status_code, response.json()["reason"]) == (401, "AUTH.UNAUTHORIZED")
+    assert response.json().keys() == {"reason", "error_message"}
     assert (copilot.stored_ids(), copilot.refused) == (set(), [])
 
 
-def test_bearer_no_longer_works_and_rotated_credentials_do_at_once(copilot: FakeCopilot) -> None:
+def test_bearer_is_401_and_rotated_credentials_work_at_once(copilot: FakeCopilot) -> None:
     with client(copilot) as http:
-        reply = http.post("/v2/collect", json={"events": [event()]}, headers={"authorization": "Bearer abc"})
-    assert reply.status_code == 401
+        response = http.post("/v2/collect", json={"events": [event()]}, headers={"authorization": "Bearer abc"})
+    assert response.status_code == 401
     copilot.accept(client_id="id", client_secret="new")
     assert collect(copilot, event()).status_code == 401
     assert collect(copilot, event(), auth=("id", "new")).status_code == 200
@@ -87,29 +87,29 @@ def test_bearer_no_longer_works_and_rotated_credentials_do_at_once(copilot: Fake
         ("/v2/api/collect/user_copilot_analysis_consent_changed", b'{"user_id":"u","consent_value":true}', {}),
     ],
 )
-def test_a_malformed_request_is_400_as_a_whole(
+def test_malformed_request_is_400_as_a_whole(
     copilot: FakeCopilot, path: str, body: bytes, headers: dict[str, str]
 ) -> None:
     with client(copilot, ("id", "secret")) as http:
-        reply = http.post(path, content=body, headers={**JSON, **headers})
-    assert (reply.status_code, reply.json()["reason"]) == (400, "COMMON.REQUEST_VALIDATION")
+        response = http.post(path, content=body, headers={**JSON, **headers})
+    assert (response.status_code, response.json()["reason"]) == (400, "COMMON.REQUEST_VALIDATION")
     assert copilot.stored_ids() == set()
     assert [one.id for one in copilot.refused] == [None]
 
 
-def test_an_event_that_is_invalid_anyway_keeps_its_own_reason_when_marked(copilot: FakeCopilot) -> None:
+def test_invalid_event_keeps_its_own_reason_when_marked(copilot: FakeCopilot) -> None:
     copilot.faults.add(MarkInvalid("not today"))
-    reply = collect(copilot, bad := event(extra=1), event())
-    assert "extra" in errors(reply)[bad["event_id"]]
-    assert len(errors(reply)) == 2
+    response = collect(copilot, bad := event(extra=1), event())
+    assert "extra" in errors(response)[bad["event_id"]]
+    assert len(errors(response)) == 2
 
 
-def test_only_post_is_an_endpoint(copilot: FakeCopilot) -> None:
+def test_other_methods_than_post_are_400(copilot: FakeCopilot) -> None:
     with client(copilot, ("id", "secret")) as http:
         assert http.put("/v2/collect", json={"events": [event()]}).status_code == 400
 
 
-def test_too_many_events_or_bytes_are_413_and_nothing_is_kept() -> None:
+def test_too_many_events_or_bytes_are_413_and_nothing_is_stored() -> None:
     one = event()
     size = len(b'{"events":[') + len(as_json(one).replace(b" ", b"")) + len(b"]}")
     few = FakeCopilot(client_id="id", client_secret="secret", max_events=2, clock=lambda: NOW_S)
@@ -123,11 +123,11 @@ def test_too_many_events_or_bytes_are_413_and_nothing_is_kept() -> None:
         assert small.stored_ids() == {one["event_id"]}
 
 
-def test_both_documented_forms_of_success_are_given(copilot: FakeCopilot) -> None:
+def test_both_documented_forms_of_success_occur(copilot: FakeCopilot) -> None:
     assert [collect(copilot, event()).json() for _ in range(3)] == [{}, {"invalid_events": []}, {}]
 
 
-def test_a_fault_can_have_chosen_events_listed(copilot: FakeCopilot) -> None:
+def test_fault_rule_lists_chosen_events_as_invalid(copilot: FakeCopilot) -> None:
     rule = copilot.faults.add(MarkInvalid("not today", which=lambda item: item.name == "bad"), times=1)
     good, bad = event(), event(payload={"subtype": "bad", "user_id": "u1"})
     assert errors(collect(copilot, good, bad)) == {bad["event_id"]: "not today"}
@@ -141,7 +141,7 @@ def consent(fake: FakeCopilot, document: object, auth: tuple[str, str] = ("id", 
         return http.post(CONSENT, json=document).status_code
 
 
-def test_consent_is_kept_by_user_and_value_and_both_success_statuses_are_given(copilot: FakeCopilot) -> None:
+def test_consent_is_stored_by_user_and_value_with_200_or_204(copilot: FakeCopilot) -> None:
     assert consent(copilot, {"user_id": "u1", "consent_value": True}) == 200
     assert consent(copilot, {"user_id": "u1", "consent_value": False}) == 204
     assert copilot.stored_ids() == {"u1=true", "u1=false"} == {consent_id("u1", True), consent_id("u1", False)}
@@ -162,11 +162,11 @@ def test_consent_is_kept_by_user_and_value_and_both_success_statuses_are_given(c
         {"user_id": "u1", "consent_value": True, "more": 1},
     ],
 )
-def test_a_consent_change_is_exactly_a_user_and_a_boolean(copilot: FakeCopilot, document: Document) -> None:
+def test_consent_is_400_unless_exactly_a_user_and_a_boolean(copilot: FakeCopilot, document: Document) -> None:
     assert consent(copilot, document) == 400
     assert copilot.stored_ids() == set()
     assert len(copilot.refused) == 1
 
 
-def test_consent_wants_credentials_too(copilot: FakeCopilot) -> None:
+def test_consent_with_wrong_credentials_is_401(copilot: FakeCopilot) -> None:
     assert consent(copilot, {"user_id": "u1", "consent_value": True}, auth=("id", "no")) == 401

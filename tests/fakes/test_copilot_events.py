@@ -1,4 +1,4 @@
-"""Copilot's server judges every event type as the collect reference does."""
+"""Copilot's server applies the collect reference to every event type."""
 
 import pytest
 
@@ -95,20 +95,20 @@ def test_every_documented_type_is_known_and_no_other() -> None:
     assert len(TYPES) == 20
 
 
-def test_every_type_is_taken_with_all_of_its_fields_and_with_the_mandatory_ones_alone(copilot: FakeCopilot) -> None:
+def test_every_type_is_accepted_with_all_and_with_mandatory_fields(copilot: FakeCopilot) -> None:
     full = [event(kind, payload=payload) for kind, payload in _FULL.items()]
     bare = [
         event(kind, payload={name: payload[name] for name in _MANDATORY[kind] | ({"user_id"} & payload.keys())})
         for kind, payload in _FULL.items()
     ]
-    reply = collect(copilot, *full, *bare)
-    assert (reply.status_code, errors(reply)) == (200, {})
+    response = collect(copilot, *full, *bare)
+    assert (response.status_code, errors(response)) == (200, {})
     assert copilot.stored_ids() == {one["event_id"] for one in (*full, *bare)}
     assert [arrival.document for arrival in copilot.received] == [*full, *bare]
 
 
 @pytest.mark.parametrize("kind", sorted(TYPES))
-def test_each_mandatory_field_is_missed_and_each_strange_one_refused(copilot: FakeCopilot, kind: str) -> None:
+def test_missing_mandatory_and_unknown_fields_are_refused(copilot: FakeCopilot, kind: str) -> None:
     whole = _FULL[kind]
     missing = [
         event(kind, payload={name: value for name, value in whole.items() if name != left}) for left in _MANDATORY[kind]
@@ -116,8 +116,8 @@ def test_each_mandatory_field_is_missed_and_each_strange_one_refused(copilot: Fa
     strange = event(kind, payload={**whole, "stranger": 1})
     null = [event(kind, payload={**whole, name: None}) for name in whole]
     nested = [event(kind, payload={**whole, name: [1]}) for name in whole]
-    reply = collect(copilot, *missing, strange, *null, *nested)
-    found = errors(reply)
+    response = collect(copilot, *missing, strange, *null, *nested)
+    found = errors(response)
     closed = kind not in {"custom_event", "thing_interaction"}
     refused = {one["event_id"] for one in (*missing, *null, *nested)} | ({strange["event_id"]} if closed else set())
     assert found.keys() == refused
@@ -169,33 +169,33 @@ def _custom(**fields: object) -> Document:
         (event("preexisting_sync_started", payload={"note": 1}), "note"),
     ],
 )
-def test_one_bad_event_is_listed_with_its_reason_and_the_others_are_taken(
+def test_bad_event_is_listed_with_its_reason_and_others_are_stored(
     copilot: FakeCopilot, bad: Document, why: str
 ) -> None:
     before, after = event(), event()
-    reply = collect(copilot, before, bad, after)
-    assert reply.status_code == 200
-    (entry,) = reply.json()["invalid_events"]
+    response = collect(copilot, before, bad, after)
+    assert response.status_code == 200
+    (entry,) = response.json()["invalid_events"]
     assert entry.keys() == {"event_id", "index", "error"}
     assert (entry["event_id"], entry["index"]) == (bad["event_id"], 1)
     assert why in entry["error"]
     assert copilot.stored_ids() == {before["event_id"], after["event_id"]}
 
 
-def test_the_window_is_inclusive_at_both_ends_and_follows_the_clock(copilot: FakeCopilot) -> None:
+def test_time_window_includes_both_ends_and_follows_the_clock(copilot: FakeCopilot) -> None:
     edges = [event(timestamp=NOW_MS), event(timestamp=NOW_MS - 30 * DAY_MS)]
     assert errors(collect(copilot, *edges)) == {}
     copilot.clock = lambda: NOW_S + 1
-    reply = collect(copilot, event(timestamp=NOW_MS + 1000), old := event(timestamp=NOW_MS - 30 * DAY_MS))
-    assert errors(reply).keys() == {old["event_id"]}
-    assert reply.headers["date"] == "Mon, 21 Sep 2026 14:13:21 GMT"
+    response = collect(copilot, event(timestamp=NOW_MS + 1000), old := event(timestamp=NOW_MS - 30 * DAY_MS))
+    assert errors(response).keys() == {old["event_id"]}
+    assert response.headers["date"] == "Mon, 21 Sep 2026 14:13:21 GMT"
 
 
-def test_an_id_of_fifty_characters_is_allowed(copilot: FakeCopilot) -> None:
+def test_id_of_50_characters_is_accepted(copilot: FakeCopilot) -> None:
     assert errors(collect(copilot, event(event_id="x" * 50))) == {}
 
 
-def test_twenty_properties_are_allowed(copilot: FakeCopilot) -> None:
+def test_20_properties_are_accepted(copilot: FakeCopilot) -> None:
     assert errors(collect(copilot, _custom(**{f"p{n}": n for n in range(18)}))) == {}
 
 
@@ -218,8 +218,6 @@ def test_twenty_properties_are_allowed(copilot: FakeCopilot) -> None:
         (200, False),
     ],
 )
-def test_an_offset_is_hours_and_minutes_within_the_worlds_range(
-    copilot: FakeCopilot, offset: object, is_one: bool
-) -> None:
-    reply = collect(copilot, event("user_updated", payload={"user_id": "u1", "utc_offset": offset}))
-    assert (errors(reply) == {}) is is_one
+def test_utc_offset_must_be_hours_and_minutes_in_range(copilot: FakeCopilot, offset: object, is_one: bool) -> None:
+    response = collect(copilot, event("user_updated", payload={"user_id": "u1", "utc_offset": offset}))
+    assert (errors(response) == {}) is is_one

@@ -1,4 +1,4 @@
-"""Customer.io's server refuses aloud in strict mode, drops in silence otherwise, and over size always."""
+"""Customer.io's server refuses in strict mode, drops silently in permissive mode, and drops oversized calls in both."""
 
 import gzip
 
@@ -11,9 +11,7 @@ from tests.fakes.clients import Document, as_json, batch, call, client, send, ul
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_each_call_is_taken_at_its_own_endpoint_with_and_without_its_type(
-    customerio: FakeCustomerio, kind: str
-) -> None:
+def test_call_is_accepted_at_its_endpoint_with_and_without_type(customerio: FakeCustomerio, kind: str) -> None:
     typed, bare = call(kind), without(call(kind), "type")
     assert send(customerio, f"/{kind}", typed).json() == {}
     assert send(customerio, f"/{kind}", bare).status_code == 200
@@ -21,14 +19,14 @@ def test_each_call_is_taken_at_its_own_endpoint_with_and_without_its_type(
     assert [arrival.kind for arrival in customerio.received] == [kind, kind]
 
 
-def test_a_batch_takes_every_kind_but_alias(customerio: FakeCustomerio) -> None:
+def test_batch_accepts_every_kind_but_alias(customerio: FakeCustomerio) -> None:
     calls = [call(kind) for kind in sorted(BATCHABLE)]
     assert batch(customerio, calls).status_code == 200
     assert customerio.stored_ids() == {one["messageId"] for one in calls}
     assert batch(customerio, [call("alias")]).status_code == 400
 
 
-def test_an_arrival_says_who_what_and_the_exact_bytes(customerio: FakeCustomerio) -> None:
+def test_arrival_has_person_kind_name_and_the_exact_bytes(customerio: FakeCustomerio) -> None:
     raw = b'{"type":"track","messageId":"%s","event":" Paid ","anonymousId":"a","properties":{"total":0.10}}'
     raw %= ulid().encode()
     with client(customerio, ("key", "")) as http:
@@ -80,24 +78,20 @@ _BAD: list[tuple[Document, str]] = [
 
 
 @pytest.mark.parametrize(("bad", "why"), _BAD)
-def test_in_strict_mode_one_bad_call_refuses_its_whole_batch(
-    customerio: FakeCustomerio, bad: Document, why: str
-) -> None:
-    reply = batch(customerio, [call(), bad, call()])
-    assert reply.status_code == 400
-    assert reply.json().keys() == {"meta"}
-    assert why in " ".join(reply.json()["meta"]["errors"])
+def test_bad_call_refuses_its_whole_batch_in_strict_mode(customerio: FakeCustomerio, bad: Document, why: str) -> None:
+    response = batch(customerio, [call(), bad, call()])
+    assert response.status_code == 400
+    assert response.json().keys() == {"meta"}
+    assert why in " ".join(response.json()["meta"]["errors"])
     assert customerio.stored_ids() == set()
     assert [rejection.document for rejection in customerio.refused] == [bad]
 
 
 @pytest.mark.parametrize(("bad", "why"), _BAD)
-def test_in_permissive_mode_it_is_dropped_behind_a_200_and_the_others_are_taken(
-    customerio: FakeCustomerio, bad: Document, why: str
-) -> None:
+def test_bad_call_is_200_and_dropped_in_permissive_mode(customerio: FakeCustomerio, bad: Document, why: str) -> None:
     good = call()
-    reply = batch(customerio, [good, bad], strict=False)
-    assert (reply.status_code, reply.json()) == (200, {})
+    response = batch(customerio, [good, bad], strict=False)
+    assert (response.status_code, response.json()) == (200, {})
     assert customerio.stored_ids() == {good["messageId"]}
     ((dropped),) = customerio.dropped
     assert dropped.document == bad
@@ -105,13 +99,13 @@ def test_in_permissive_mode_it_is_dropped_behind_a_200_and_the_others_are_taken(
 
 
 @pytest.mark.parametrize("header", ["0", "true", ""])
-def test_only_1_is_strict(customerio: FakeCustomerio, header: str) -> None:
+def test_other_values_than_1_are_not_strict(customerio: FakeCustomerio, header: str) -> None:
     with client(customerio, ("key", "")) as http:
-        reply = http.post("/track", json={}, headers={"x-strict-mode": header})
-    assert (reply.status_code, len(customerio.dropped)) == (200, 1)
+        response = http.post("/track", json={}, headers={"x-strict-mode": header})
+    assert (response.status_code, len(customerio.dropped)) == (200, 1)
 
 
-def test_a_wrong_key_is_401_in_strict_mode_and_200_and_nothing_kept_otherwise(customerio: FakeCustomerio) -> None:
+def test_wrong_key_is_401_in_strict_mode_and_dropped_otherwise(customerio: FakeCustomerio) -> None:
     assert send(customerio, "/track", call(), key="wrong").status_code == 401
     assert send(customerio, "/track", call(), key="wrong", strict=False).status_code == 200
     assert customerio.stored_ids() == set()
@@ -124,7 +118,7 @@ def test_a_wrong_key_is_401_in_strict_mode_and_200_and_nothing_kept_otherwise(cu
 
 
 @pytest.mark.parametrize("strict", [True, False])
-def test_over_a_size_limit_it_is_200_and_dropped_strict_or_not(strict: bool) -> None:
+def test_call_over_a_size_limit_is_200_and_dropped_in_both_modes(strict: bool) -> None:
     one = call(messageId=ulid())
     limit = len(as_json(one).replace(b", ", b",").replace(b": ", b":"))
     fake = FakeCustomerio(api_key="key", max_call_bytes=limit, max_batch_bytes=3 * limit)
@@ -139,7 +133,7 @@ def test_over_a_size_limit_it_is_200_and_dropped_strict_or_not(strict: bool) -> 
         assert [len(fake.dropped), {rejection.reason for rejection in fake.dropped}] == [6, {"over the size limit"}]
 
 
-def test_the_limits_are_those_of_the_reference_and_count_bytes_not_characters(customerio: FakeCustomerio) -> None:
+def test_default_limits_are_the_references_in_bytes(customerio: FakeCustomerio) -> None:
     frame = call(properties={"x": ""})
     room = 32_000 - len(as_json(frame).replace(b", ", b",").replace(b": ", b":"))
     exact = {**frame, "properties": {"x": "é" * (room // 2) + "x" * (room % 2)}}
@@ -176,7 +170,7 @@ def test_the_limits_are_those_of_the_reference_and_count_bytes_not_characters(cu
         ),
     ],
 )
-def test_a_batch_that_is_none_is_400_when_strict_and_lost_when_not(customerio: FakeCustomerio, body: bytes) -> None:
+def test_invalid_batch_is_400_in_strict_mode_and_dropped_otherwise(customerio: FakeCustomerio, body: bytes) -> None:
     with client(customerio, ("key", "")) as http:
         assert http.post("/batch", content=body, headers={"x-strict-mode": "1"}).status_code == 400
         assert http.post("/batch", content=body).status_code == 200
@@ -185,16 +179,16 @@ def test_a_batch_that_is_none_is_400_when_strict_and_lost_when_not(customerio: F
     assert len(customerio.dropped) == len(customerio.refused)
 
 
-def test_the_type_must_be_the_endpoints(customerio: FakeCustomerio) -> None:
+def test_type_of_another_endpoint_is_400(customerio: FakeCustomerio) -> None:
     assert send(customerio, "/track", call("track", type="page")).status_code == 400
 
 
-def test_an_alias_is_between_two_known_ids(customerio: FakeCustomerio) -> None:
+def test_alias_without_both_ids_is_400(customerio: FakeCustomerio) -> None:
     assert send(customerio, "/alias", call("alias", userId="", anonymousId="a")).status_code == 400
     assert send(customerio, "/alias", without(call("alias"), "previousId")).status_code == 400
 
 
-def test_a_body_that_does_not_say_json_is_refused(customerio: FakeCustomerio) -> None:
+def test_other_content_type_than_json_is_refused(customerio: FakeCustomerio) -> None:
     with client(customerio, ("key", "")) as http:
         headers = {"x-strict-mode": "1", "content-type": "text/plain"}
         assert http.post("/track", content=as_json(call()), headers=headers).status_code == 400
@@ -221,17 +215,17 @@ def test_other_paths_and_methods_are_404(customerio: FakeCustomerio, path: str) 
         call("track", context={"channel": "server", "device": {"token": "t"}, "campaign": {"name": "c"}}),
     ],
 )
-def test_the_forms_that_the_reference_allows_are_taken(customerio: FakeCustomerio, good: Document) -> None:
+def test_every_form_of_the_reference_is_accepted(customerio: FakeCustomerio, good: Document) -> None:
     assert send(customerio, f"/{good['type']}", good).status_code == 200
     assert customerio.stored_ids() == {good["messageId"]}
 
 
-def test_an_unknown_key_of_a_batch_is_warned_of(customerio: FakeCustomerio) -> None:
+def test_unknown_key_of_a_batch_makes_a_warning(customerio: FakeCustomerio) -> None:
     batch(customerio, [call()], {"sentAt": "2026-09-21T14:13:20Z", "writeKey": "x"})
     assert [remark.reason for remark in customerio.warnings] == ["writeKey has no meaning in a batch"]
 
 
-def test_a_compressed_body_is_measured_and_read_unpacked(customerio: FakeCustomerio) -> None:
+def test_compressed_body_is_measured_after_decompression(customerio: FakeCustomerio) -> None:
     headers = {"x-strict-mode": "1", "content-encoding": "gzip"}
     one, big = call(), call(properties={"x": "y" * 40_000})
     with client(customerio, ("key", "")) as http:

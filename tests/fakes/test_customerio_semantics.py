@@ -1,4 +1,4 @@
-"""Reserved event names need what they act on, and what is legal and doubtful is warned of."""
+"""Reserved event names need certain fields, and calls with less effect than they seem to have make warnings."""
 
 import pytest
 
@@ -14,7 +14,7 @@ _DEVICE: Document = {"context": {"device": {"token": "t", "type": "ios"}}}
 
 
 @pytest.mark.parametrize(
-    ("good", "spoilt"),
+    ("good", "changes"),
     [
         (_track(event="User Deleted"), {"userId": None, "anonymousId": "a"}),
         (_track(event="User Suppressed"), {"userId": None, "anonymousId": "a"}),
@@ -50,11 +50,11 @@ _DEVICE: Document = {"context": {"device": {"token": "t", "type": "ios"}}}
         ),
     ],
 )
-def test_a_reserved_event_needs_what_it_acts_on_and_a_misspelt_one_needs_nothing(
-    customerio: FakeCustomerio, good: Document, spoilt: Document
+def test_reserved_event_needs_its_fields_and_a_misspelt_one_none(
+    customerio: FakeCustomerio, good: Document, changes: Document
 ) -> None:
     assert batch(customerio, [good]).status_code == 200
-    changed = {name: value for name, value in {**good, **spoilt}.items() if value is not None}
+    changed = {name: value for name, value in {**good, **changes}.items() if value is not None}
     bad = {**changed, "messageId": ulid()}
     assert batch(customerio, [bad]).status_code == 400
     misspelt = {**bad, "event": bad["event"].lower()}
@@ -62,14 +62,14 @@ def test_a_reserved_event_needs_what_it_acts_on_and_a_misspelt_one_needs_nothing
     assert customerio.stored_ids() == {good["messageId"], bad["messageId"]}
 
 
-def test_a_devices_token_may_stand_in_the_context_of_the_batch(customerio: FakeCustomerio) -> None:
+def test_device_token_may_be_in_the_context_of_the_batch(customerio: FakeCustomerio) -> None:
     one = _track(event="Device Deleted")
     assert batch(customerio, [one], _DEVICE).status_code == 200
     assert batch(customerio, [{**one, "messageId": ulid()}], {"context": {}}).status_code == 400
 
 
 @pytest.mark.parametrize("name", ["context", "integrations"])
-def test_what_differs_within_a_batch_is_warned_of(customerio: FakeCustomerio, name: str) -> None:
+def test_different_values_within_a_batch_make_a_warning(customerio: FakeCustomerio, name: str) -> None:
     one: Document = {"locale": "de"} if name == "context" else {"All": True}
     other: Document = {"locale": "en"} if name == "context" else {"All": False}
     calls = [call(), call()]
@@ -87,7 +87,7 @@ def test_what_differs_within_a_batch_is_warned_of(customerio: FakeCustomerio, na
     assert all(name in remark.reason for remark in customerio.warnings)
 
 
-def test_what_is_just_within_the_vendors_limits_raises_no_doubt(customerio: FakeCustomerio) -> None:
+def test_values_at_the_vendors_limits_make_no_warning(customerio: FakeCustomerio) -> None:
     calls = [
         call(event="x" * 100),
         call("identify", traits={str(n): n for n in range(300)}),
@@ -100,7 +100,7 @@ def test_what_is_just_within_the_vendors_limits_raises_no_doubt(customerio: Fake
 
 
 @pytest.mark.parametrize(
-    ("doubtful", "why"),
+    ("weak", "why"),
     [
         (without(call(), "timestamp"), "time of receipt"),
         (call(traits={}), "traits"),
@@ -112,11 +112,11 @@ def test_what_is_just_within_the_vendors_limits_raises_no_doubt(customerio: Fake
         (call("identify", traits={"bio": "x" * 1001}), "bio"),
     ],
 )
-def test_what_is_legal_and_doubtful_is_taken_with_a_warning(
-    customerio: FakeCustomerio, doubtful: Document, why: str
+def test_valid_call_with_less_effect_is_stored_with_a_warning(
+    customerio: FakeCustomerio, weak: Document, why: str
 ) -> None:
-    assert send(customerio, f"/{doubtful['type']}", doubtful).status_code == 200
-    assert customerio.stored_ids() == {doubtful["messageId"]}
+    assert send(customerio, f"/{weak['type']}", weak).status_code == 200
+    assert customerio.stored_ids() == {weak["messageId"]}
     ((remark),) = customerio.warnings
-    assert (remark.id, remark.request) == (doubtful["messageId"], 1)
+    assert (remark.id, remark.request) == (weak["messageId"], 1)
     assert why in remark.reason

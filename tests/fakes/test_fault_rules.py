@@ -1,4 +1,4 @@
-"""Rules act on the requests they are for, as often as they may."""
+"""Fault rules act on the requests they match, at most `times` times."""
 
 import random
 import threading
@@ -37,20 +37,20 @@ def _busy(fake: FakeCustomerio, when: Predicate, times: int | None = None) -> No
     fake.faults.add(Respond(503), when=when, times=times)
 
 
-def test_the_nth_and_every_nth_request_are_counted_from_one(customerio: FakeCustomerio) -> None:
+def test_nth_and_every_count_requests_from_one(customerio: FakeCustomerio) -> None:
     _busy(customerio, nth(2))
     _busy(customerio, every(4))
     assert statuses(customerio, 8) == [200, 503, 200, 503, 200, 200, 200, 503]
 
 
-def test_a_rule_acts_no_more_often_than_it_may(customerio: FakeCustomerio) -> None:
+def test_rule_acts_at_most_its_number_of_times(customerio: FakeCustomerio) -> None:
     rule = customerio.faults.add(Respond(503), times=2, name="busy")
     assert statuses(customerio, 4) == [503, 503, 200, 200]
     assert rule.hits == 2
     assert [request.fault for request in customerio.requests] == ["busy", "busy", None, None]
 
 
-def test_the_first_rule_that_fits_acts_and_a_used_up_one_makes_room(customerio: FakeCustomerio) -> None:
+def test_first_matching_rule_acts_until_it_is_used_up(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Respond(500), times=1)
     last = customerio.faults.add(Respond(502))
     assert statuses(customerio, 2) == [500, 502]
@@ -62,7 +62,7 @@ def test_the_first_rule_that_fits_acts_and_a_used_up_one_makes_room(customerio: 
     assert statuses(customerio, 1) == [200]
 
 
-def test_rules_can_look_at_the_path_the_body_and_the_ids(customerio: FakeCustomerio) -> None:
+def test_rules_match_path_body_and_ids(customerio: FakeCustomerio) -> None:
     one, other, third = call(), call(event="Marked"), call("identify")
     _busy(customerio, carries(one["messageId"]))
     _busy(customerio, all_of(contains("Marked"), endpoint("/track")))
@@ -74,15 +74,15 @@ def test_rules_can_look_at_the_path_the_body_and_the_ids(customerio: FakeCustome
     assert batch(customerio, [third]).status_code == 200
 
 
-def test_dice_of_ones_own_make_the_same_faults_again(customerio: FakeCustomerio) -> None:
+def test_same_seed_makes_the_same_faults(customerio: FakeCustomerio) -> None:
     _busy(customerio, chance(0.5, random.Random(7)))
-    dice = random.Random(7)
-    expected = [503 if dice.random() < 0.5 else 200 for _ in range(20)]
+    rng = random.Random(7)
+    expected = [503 if rng.random() < 0.5 else 200 for _ in range(20)]
     assert statuses(customerio, 20) == expected
     assert set(expected) == {200, 503}
 
 
-def test_an_action_can_be_chosen_for_each_request_and_none_counts_for_nothing(customerio: FakeCustomerio) -> None:
+def test_action_chosen_per_request_counts_only_if_it_acts(customerio: FakeCustomerio) -> None:
     def choose(incoming: IncomingRequest) -> Action | None:
         return Respond(500 + incoming.number) if incoming.number % 2 else None
 
@@ -103,32 +103,34 @@ def test_only_copilot_can_mark_events_invalid(
 # ── ready-made ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_outage_ends_when_its_rule_is_removed(customerio: FakeCustomerio) -> None:
+def test_outage_ends_when_its_rule_is_removed(customerio: FakeCustomerio) -> None:
     rule = customerio.outage(500)
     assert statuses(customerio, 2) == [500, 500]
     customerio.faults.remove(rule)
     assert statuses(customerio, 1) == [200]
 
 
-def test_poison_refuses_its_whole_batch_without_saying_who(copilot: FakeCopilot) -> None:
+def test_poison_refuses_its_whole_batch_without_naming_the_event(copilot: FakeCopilot) -> None:
     copilot.poison("POISON")
     good = event()
     bad = event(payload={"subtype": "s", "user_id": "u1", "note": "POISON"})
-    reply = collect(copilot, good, bad)
-    assert reply.status_code == 400
-    assert bad["event_id"] not in reply.text
+    response = collect(copilot, good, bad)
+    assert response.status_code == 400
+    assert bad["event_id"] not in response.text
     assert copilot.stored_ids() == set()
     assert [rejection.id for rejection in copilot.refused] == [bad["event_id"]]
     assert collect(copilot, good).status_code == 200
 
 
-def test_poison_that_breaks_the_server_refuses_nothing(copilot: FakeCopilot) -> None:
+def test_poison_with_a_5xx_records_no_refusal(copilot: FakeCopilot) -> None:
     copilot.poison("POISON", status=500)
     assert collect(copilot, event(payload={"subtype": "POISON", "user_id": "u"})).status_code == 500
     assert copilot.refused == []
 
 
-def test_a_lying_server_loses_one_event_and_says_it_has_it(copilot: FakeCopilot, customerio: FakeCustomerio) -> None:
+def test_losing_server_loses_one_event_and_responds_with_success(
+    copilot: FakeCopilot, customerio: FakeCustomerio
+) -> None:
     fakes: tuple[Fake, ...] = (copilot, customerio)
     for fake in fakes:
         fake.lose_next_event()
@@ -143,19 +145,19 @@ def test_a_lying_server_loses_one_event_and_says_it_has_it(copilot: FakeCopilot,
     assert (customerio.stored_ids(), len(customerio.lost), customerio.dropped) == (set(), 1, [])
 
 
-def test_rules_may_be_added_and_removed_by_one_thread_while_another_sends(customerio: FakeCustomerio) -> None:
+def test_rules_can_change_while_another_thread_sends(customerio: FakeCustomerio) -> None:
     done = threading.Event()
 
-    def meddle() -> None:
+    def change_rules() -> None:
         while not done.is_set():
             customerio.faults.remove(customerio.faults.add(Respond(503)))
 
-    meddler = threading.Thread(target=meddle)
-    meddler.start()
+    changer = threading.Thread(target=change_rules)
+    changer.start()
     try:
         with client(customerio, ("key", "")) as http:
             seen = {http.post("/track", content=as_json(call())).status_code for _ in range(50)}
     finally:
         done.set()
-        meddler.join()
+        changer.join()
     assert seen <= {200, 503}

@@ -1,4 +1,4 @@
-"""Faults happen down to the socket."""
+"""Faults are injected down to the socket."""
 
 import socket
 import time
@@ -31,7 +31,7 @@ def statuses(fake: FakeCustomerio, count: int) -> list[int]:
 # ── at the socket ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_reset_comes_before_processing(customerio: FakeCustomerio) -> None:
+def test_reset_comes_before_processing(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Reset(), times=1)
     with pytest.raises(httpx2.ReadError):
         send(customerio, "/track", call())
@@ -39,7 +39,7 @@ def test_a_reset_comes_before_processing(customerio: FakeCustomerio) -> None:
     assert statuses(customerio, 1) == [200]
 
 
-def test_a_reset_is_a_reset_and_no_polite_end(customerio: FakeCustomerio) -> None:
+def test_reset_sends_rst_and_not_fin(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Reset())
     with socket.create_connection(("127.0.0.1", customerio.port)) as raw:
         raw.sendall(b"POST /v1/track HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
@@ -47,7 +47,7 @@ def test_a_reset_is_a_reset_and_no_polite_end(customerio: FakeCustomerio) -> Non
             raw.recv(1)
 
 
-def test_a_lost_answer_was_processed(customerio: FakeCustomerio) -> None:
+def test_request_with_a_lost_response_is_processed(customerio: FakeCustomerio) -> None:
     customerio.faults.add(LoseResponse(), times=1)
     one = call()
     with pytest.raises(httpx2.ReadError):
@@ -58,7 +58,7 @@ def test_a_lost_answer_was_processed(customerio: FakeCustomerio) -> None:
     assert [request.status for request in customerio.requests] == [None, 200]
 
 
-def test_a_hang_neither_processes_nor_answers_and_ends_when_the_client_leaves(customerio: FakeCustomerio) -> None:
+def test_hang_processes_nothing_and_ends_when_the_client_closes(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Hang(600.0), times=1)
     with client(customerio, ("key", "")) as http, pytest.raises(httpx2.ReadTimeout):
         http.post("/track", json=call(), timeout=httpx2.Timeout(60.0, read=0.05))
@@ -66,7 +66,7 @@ def test_a_hang_neither_processes_nor_answers_and_ends_when_the_client_leaves(cu
     assert (customerio.stored_ids(), customerio.requests[0].status, customerio.in_flight) == (set(), None, 0)
 
 
-def test_a_hang_that_is_over_is_a_reset(customerio: FakeCustomerio) -> None:
+def test_hang_ends_with_a_reset(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Hang(0.05))
     with pytest.raises(httpx2.ReadError):
         send(customerio, "/track", call())
@@ -74,7 +74,7 @@ def test_a_hang_that_is_over_is_a_reset(customerio: FakeCustomerio) -> None:
 
 
 @pytest.mark.parametrize("processed_first", [True, False])
-def test_a_delayed_answer_was_processed_before_or_after_the_wait(
+def test_delayed_request_is_processed_before_or_after_the_wait(
     customerio: FakeCustomerio, processed_first: bool
 ) -> None:
     customerio.faults.add(Delay(0.5, processed_first=processed_first))
@@ -84,7 +84,7 @@ def test_a_delayed_answer_was_processed_before_or_after_the_wait(
     assert (arrival.at - request.started < request.ended - arrival.at) is processed_first
 
 
-def test_a_late_event_is_processed_although_its_sender_has_left(customerio: FakeCustomerio) -> None:
+def test_late_event_is_processed_after_its_client_has_closed(customerio: FakeCustomerio) -> None:
     gate = Gate()
     customerio.faults.add(WaitForGate(gate, processed_first=False))
     one = call()
@@ -95,7 +95,7 @@ def test_a_late_event_is_processed_although_its_sender_has_left(customerio: Fake
     customerio.wait_until(lambda: customerio.stored_ids() == {one["messageId"]})
 
 
-def test_when_a_sender_left_is_known_though_its_call_goes_on(customerio: FakeCustomerio) -> None:
+def test_time_of_the_clients_close_is_recorded(customerio: FakeCustomerio) -> None:
     gate = Gate()
     rule = customerio.faults.add(WaitForGate(gate), times=1)
     with client(customerio, ("key", "")) as http, pytest.raises(httpx2.ReadTimeout):
@@ -110,7 +110,7 @@ def test_when_a_sender_left_is_known_though_its_call_goes_on(customerio: FakeCus
     assert answered.client_left is None
 
 
-def test_a_gate_holds_an_answer_until_it_is_opened_and_stays_open(customerio: FakeCustomerio) -> None:
+def test_gate_holds_a_response_until_opened_and_stays_open(customerio: FakeCustomerio) -> None:
     gate = Gate()
     rule = customerio.faults.add(WaitForGate(gate))
     with ThreadPoolExecutor() as pool:
@@ -123,7 +123,7 @@ def test_a_gate_holds_an_answer_until_it_is_opened_and_stays_open(customerio: Fa
     assert rule.hits == 2
 
 
-def test_a_trickled_answer_is_whole_at_the_end(customerio: FakeCustomerio) -> None:
+def test_trickled_response_is_complete_at_the_end(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Trickle(0.1))
     begun = time.monotonic()
     assert send(customerio, "/track", call()).json() == {}
@@ -133,7 +133,7 @@ def test_a_trickled_answer_is_whole_at_the_end(customerio: FakeCustomerio) -> No
 @pytest.mark.parametrize(
     "data", [b"", b"220 smtp ready\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{}", b"HTTP/1.1 2"]
 )
-def test_garbage_goes_out_as_it_is_and_nothing_is_processed(customerio: FakeCustomerio, data: bytes) -> None:
+def test_garbage_is_sent_unchanged_and_nothing_is_processed(customerio: FakeCustomerio, data: bytes) -> None:
     customerio.faults.add(Garbage(data))
     with pytest.raises(httpx2.RemoteProtocolError):
         send(customerio, "/track", call())
@@ -143,27 +143,27 @@ def test_garbage_goes_out_as_it_is_and_nothing_is_processed(customerio: FakeCust
     assert customerio.stored_ids() == set()
 
 
-def test_an_answer_replaces_processing_with_any_status_headers_and_body(customerio: FakeCustomerio) -> None:
+def test_respond_replaces_processing_by_status_headers_and_body(customerio: FakeCustomerio) -> None:
     customerio.faults.add(Respond(429, {"Retry-After": "7", "Date": "yesterday"}, b"<html>slow down"))
-    reply = send(customerio, "/track", call())
-    assert (reply.status_code, reply.text) == (429, "<html>slow down")
-    assert (reply.headers["retry-after"], reply.headers.get_list("date")) == ("7", ["yesterday"])
+    response = send(customerio, "/track", call())
+    assert (response.status_code, response.text) == (429, "<html>slow down")
+    assert (response.headers["retry-after"], response.headers.get_list("date")) == ("7", ["yesterday"])
     assert customerio.stored_ids() == set()
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 404, 410, 418, 500, 599])
-def test_any_status_can_be_answered_and_the_connection_lives_on(customerio: FakeCustomerio, status: int) -> None:
+def test_any_status_keeps_the_connection_open(customerio: FakeCustomerio, status: int) -> None:
     customerio.faults.add(Respond(status), times=1)
     with client(customerio, ("key", "")) as http:
         assert http.post("/track", json=call()).status_code == status
         assert http.post("/track", json=call()).status_code == 200
 
 
-def test_an_error_speaks_the_vendors_own_form(
+def test_injected_error_has_the_vendors_format(
     copilot: FakeCopilot, customerio: FakeCustomerio, yotpo: FakeYotpo
 ) -> None:
     for fake, key in ((copilot, "reason"), (customerio, "meta"), (yotpo, "errors")):
         fake.outage()
         with client(fake) as http:
-            reply = http.post("/anything", json={})
-        assert (reply.status_code, key in reply.json()) == (503, True)
+            response = http.post("/anything", json={})
+        assert (response.status_code, key in response.json()) == (503, True)

@@ -1,4 +1,4 @@
-"""The servers as servers: connections, ports, threads, and books that can be read while they are written."""
+"""The servers' connections, ports and threads, and records that can be read while they are written."""
 
 import asyncio
 import socket
@@ -35,49 +35,49 @@ def _post(body: bytes, extra: str = "") -> bytes:
 
 
 def test_one_connection_carries_many_requests(customerio: FakeCustomerio) -> None:
-    answers = _raw(customerio, _post(as_json(call())), _post(as_json(call())), _post(b"nonsense"))
-    assert answers.count(b"HTTP/1.1 200") == 2
-    assert answers.count(b"HTTP/1.1 400") == 1
+    responses = _raw(customerio, _post(as_json(call())), _post(as_json(call())), _post(b"nonsense"))
+    assert responses.count(b"HTTP/1.1 200") == 2
+    assert responses.count(b"HTTP/1.1 400") == 1
     assert [request.number for request in customerio.requests] == [1, 2, 3]
 
 
-def test_a_request_may_come_in_pieces_and_in_chunks(customerio: FakeCustomerio) -> None:
+def test_request_may_come_in_pieces_and_in_chunks(customerio: FakeCustomerio) -> None:
     whole = _post(as_json(call()))
     assert _raw(customerio, *(whole[at : at + 1] for at in range(len(whole)))).startswith(b"HTTP/1.1 200")
 
     body = as_json(call())
     with client(customerio, ("key", "")) as http:
-        reply = http.post("/track", content=iter([body[:5], body[5:]]), headers={"x-strict-mode": "1"})
-    assert reply.status_code == 200
+        response = http.post("/track", content=iter([body[:5], body[5:]]), headers={"x-strict-mode": "1"})
+    assert response.status_code == 200
     assert len(customerio.stored_ids()) == 2
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(customerio: FakeCustomerio) -> None:
+def test_expect_100_continue_gets_100(customerio: FakeCustomerio) -> None:
     body = as_json(call())
     head = _post(body, "expect: 100-continue\r\n")[: -len(body)]
     with socket.create_connection(("127.0.0.1", customerio.port), timeout=10) as raw:
         raw.sendall(head)
-        answers = raw.makefile("rb")
-        assert answers.readline() == b"HTTP/1.1 100 \r\n"
+        responses = raw.makefile("rb")
+        assert responses.readline() == b"HTTP/1.1 100 \r\n"
         raw.sendall(body)
-        assert answers.readline() == b"\r\n"
-        assert answers.readline().startswith(b"HTTP/1.1 200")
+        assert responses.readline() == b"\r\n"
+        assert responses.readline().startswith(b"HTTP/1.1 200")
 
 
-def test_close_is_honoured_and_head_has_no_body(customerio: FakeCustomerio) -> None:
-    answers = _raw(customerio, _post(as_json(call()), "connection: close\r\n") + _post(as_json(call())))
-    assert answers.count(b"HTTP/1.1") == 1
+def test_connection_close_is_honoured_and_head_has_no_body(customerio: FakeCustomerio) -> None:
+    responses = _raw(customerio, _post(as_json(call()), "connection: close\r\n") + _post(as_json(call())))
+    assert responses.count(b"HTTP/1.1") == 1
     with client(customerio) as http:
-        reply = http.head("/track")
-    assert (reply.status_code, reply.content) == (404, b"")
+        response = http.head("/track")
+    assert (response.status_code, response.content) == (404, b"")
 
 
-def test_what_is_not_http_is_told_so_and_is_no_request(customerio: FakeCustomerio) -> None:
+def test_bytes_that_are_not_http_get_400_and_are_not_recorded(customerio: FakeCustomerio) -> None:
     assert _raw(customerio, b"hello\r\n\r\n").startswith(b"HTTP/1.1 400")
     assert customerio.requests == []
 
 
-def test_a_request_that_breaks_off_is_no_request(customerio: FakeCustomerio) -> None:
+def test_truncated_request_is_not_recorded(customerio: FakeCustomerio) -> None:
     _raw(customerio, _post(as_json(call()))[:-5])
     customerio.wait_until(lambda: customerio.in_flight == 0)
     assert (customerio.requests, customerio.stored_ids()) == ([], set())
@@ -85,7 +85,7 @@ def test_a_request_that_breaks_off_is_no_request(customerio: FakeCustomerio) -> 
     assert customerio.requests[0].number == 1
 
 
-def test_an_answer_always_ends_before_the_next_request_of_its_sender_starts(customerio: FakeCustomerio) -> None:
+def test_request_ends_before_its_clients_next_request_starts(customerio: FakeCustomerio) -> None:
     with client(customerio, ("key", "")) as http:
         for _ in range(50):
             http.post("/track", json=call())
@@ -94,7 +94,7 @@ def test_an_answer_always_ends_before_the_next_request_of_its_sender_starts(cust
     assert all(before[1] < after[0] for before, after in pairwise(ended))
 
 
-def test_two_requests_in_flight_at_once_are_seen_to_overlap(customerio: FakeCustomerio) -> None:
+def test_two_requests_in_flight_at_once_overlap(customerio: FakeCustomerio) -> None:
     gate = Gate()
     rule = customerio.faults.add(WaitForGate(gate))
     with ThreadPoolExecutor() as pool:
@@ -106,7 +106,7 @@ def test_two_requests_in_flight_at_once_are_seen_to_overlap(customerio: FakeCust
     assert max(first.started, second.started) < min(first.ended, second.ended)
 
 
-def test_a_stopped_server_refuses_and_comes_back_on_its_port_with_its_books() -> None:
+def test_stopped_server_restarts_on_its_port_with_its_records() -> None:
     fake = FakeCustomerio(api_key="key")
     with ThreadRunner(fake) as servers:
         url = fake.url
@@ -122,7 +122,7 @@ def test_a_stopped_server_refuses_and_comes_back_on_its_port_with_its_books() ->
     assert len(fake.stored_ids()) == 2
 
 
-def test_a_stop_cuts_what_is_under_way() -> None:
+def test_stop_closes_open_requests() -> None:
     fake = FakeCustomerio(api_key="key")
     rule = fake.faults.add(Hang(600.0))
     with ThreadRunner(fake) as servers, ThreadPoolExecutor() as pool:
@@ -133,7 +133,7 @@ def test_a_stop_cuts_what_is_under_way() -> None:
         assert [request.status for request in fake.requests] == [None]
 
 
-def test_the_thread_ends_with_the_block_and_closing_again_is_harmless() -> None:
+def test_thread_ends_with_the_block_and_can_be_closed_twice() -> None:
     servers = ThreadRunner(FakeCopilot(client_id="id", client_secret="secret"), FakeCustomerio(api_key="key"))
     with servers:
         assert any(thread.name == "fakes" for thread in threading.enumerate())
@@ -141,7 +141,7 @@ def test_the_thread_ends_with_the_block_and_closing_again_is_harmless() -> None:
     servers.close()
 
 
-def test_a_port_that_is_taken_is_an_error_and_leaves_no_thread() -> None:
+def test_port_in_use_is_an_error_and_leaves_no_thread() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -153,7 +153,7 @@ def test_a_port_that_is_taken_is_an_error_and_leaves_no_thread() -> None:
     assert not servers.is_running
 
 
-def test_the_address_is_what_the_configuration_wants() -> None:
+def test_url_is_the_value_for_the_configuration() -> None:
     copilot, customerio = FakeCopilot(client_id="id", client_secret="secret"), FakeCustomerio(api_key="key")
     yotpo = FakeYotpo(store_id="store", secret="secret")
     with ThreadRunner(copilot, customerio, yotpo):
@@ -163,15 +163,15 @@ def test_the_address_is_what_the_configuration_wants() -> None:
         assert yotpo.url == f"http://127.0.0.1:{yotpo.port}/core/v3"
 
 
-def test_several_servers_share_one_loop_and_can_be_awaited_in_it() -> None:
+def test_servers_share_one_loop_and_can_be_awaited_in_it() -> None:
     async def both() -> tuple[int, int]:
         async with (
             FakeCustomerio(api_key="key") as one,
             FakeCustomerio(api_key="key") as other,
             httpx2.AsyncClient(auth=("key", "")) as http,
         ):
-            replies = [http.post(f"{fake.url}/track", json=call()) for fake in (one, other)]
-            sent = asyncio.gather(*replies)
+            responses = [http.post(f"{fake.url}/track", json=call()) for fake in (one, other)]
+            sent = asyncio.gather(*responses)
             await one.wait_until_async(lambda: len(one.stored_ids()) == 1)
             await sent
             with pytest.raises(TimeoutError):
@@ -181,12 +181,12 @@ def test_several_servers_share_one_loop_and_can_be_awaited_in_it() -> None:
     assert asyncio.run(both()) == (1, 1)
 
 
-def test_waiting_for_what_does_not_happen_ends(customerio: FakeCustomerio) -> None:
+def test_wait_until_raises_after_its_timeout(customerio: FakeCustomerio) -> None:
     with pytest.raises(TimeoutError, match=r"0\.01 s"):
         customerio.wait_until(lambda: False, timeout_s=0.01)
 
 
-def test_lists_that_were_read_do_not_change_and_forgetting_keeps_the_faults(customerio: FakeCustomerio) -> None:
+def test_returned_lists_are_copies_and_clear_keeps_the_rules(customerio: FakeCustomerio) -> None:
     before = customerio.received
     rule = customerio.faults.add(Hang(0.0), times=0)
     send(customerio, "/track", call())
@@ -201,16 +201,16 @@ def test_lists_that_were_read_do_not_change_and_forgetting_keeps_the_faults(cust
     assert rule in customerio.faults.rules
 
 
-def test_readers_never_see_half_a_batch(customerio: FakeCustomerio) -> None:
+def test_readers_never_see_part_of_a_batch(customerio: FakeCustomerio) -> None:
     seen: set[int] = set()
     done = threading.Event()
 
-    def look() -> None:
+    def read() -> None:
         while not done.is_set():
             seen.add(len(customerio.stored_ids()))
             seen.add(len(customerio.received))
 
-    reader = threading.Thread(target=look)
+    reader = threading.Thread(target=read)
     reader.start()
     try:
         for _ in range(20):

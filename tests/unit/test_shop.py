@@ -1,4 +1,4 @@
-"""The shop in `avro/`: it loads without a word, and every event of it can be said to every destination."""
+"""The example mapping in `avro/`: it loads without findings, and every event maps to its deliveries."""
 
 from __future__ import annotations
 
@@ -92,14 +92,14 @@ def translated(name: str, **changes: Json) -> Translation:
     assert mapping is not None
     schemas, findings = load_schemas(AVRO)
     assert [finding.text() for finding in findings] == []
-    made = Translator(mapping, DESTINATIONS, schemas=schemas, grace_s=60, clock_ms=lambda: NOW_MS)
+    translator = Translator(mapping, DESTINATIONS, schemas=schemas, grace_s=60, clock_ms=lambda: NOW_MS)
     schema = schemas.by_name[f"com.acme.shop.{name}"]
-    assert made.learn(1, schema.text, schema.references) is None
-    return made.translate([FakeMessage(with_schema_id(1, encoded(name, {**EVENTS[name], **changes})))])
+    assert translator.learn(1, schema.text, schema.references) is None
+    return translator.translate([FakeMessage(with_schema_id(1, encoded(name, {**EVENTS[name], **changes})))])
 
 
 def encoded(name: str, value: Json) -> bytes:
-    """Write an event with fastavro alone, after the files whose types the others use."""
+    """Encode an event with fastavro alone. The files that define shared types are parsed first."""
     names: dict[str, Json] = {}
     parsed = {
         each: parse_schema(json.loads((AVRO / f"{each}.avsc").read_text()), names)
@@ -120,21 +120,21 @@ def bodies(out: Translation, label: str) -> list[Json]:
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_every_event_is_said_wherever_the_mapping_says_so(name: str) -> None:
+def test_every_event_has_its_deliveries(name: str) -> None:
     out = translated(name)
     assert not out.faults
     labels = [entry.label for column in out.columns.values() for entry in column.entries]
     assert labels == EXPECTED[name]
 
 
-def test_every_schema_of_the_shop_is_mapped() -> None:
+def test_every_schema_is_mapped() -> None:
     mapping, _ = load_mapping([AVRO / "mapping.yaml"], DESTINATIONS)
     assert mapping is not None
     assert set(mapping.events) == {f"com.acme.shop.{path.stem}" for path in AVRO.glob("*.avsc")}
     assert set(mapping.events) == {f"com.acme.shop.{name}" for name in EVENTS}
 
 
-def test_an_order_is_said_exactly() -> None:
+def test_bodies_of_an_order_are_exact() -> None:
     out = translated("OrderPlaced")
     (order,) = bodies(out, "track:Order Completed")
     assert order["properties"] == {
@@ -156,24 +156,24 @@ def test_an_order_is_said_exactly() -> None:
     }
 
 
-def test_without_a_yes_marketing_hears_nothing_of_an_order() -> None:
+def test_order_without_marketing_consent_skips_yotpo() -> None:
     out = translated("OrderPlaced", customer={**CUSTOMER, "marketing_ok": None})
     assert not out.columns["yotpo"].bodies
     assert out.skipped["yotpo", "com.acme.shop.OrderPlaced", SkipReason.NO_CONSENT] == 1
 
 
-def test_an_order_that_is_not_paid_is_no_completed_order() -> None:
+def test_unpaid_order_is_no_completed_order() -> None:
     out = translated("OrderPlaced", status="PENDING")
     assert [entry.label for entry in out.columns["customerio"].entries] == ["track:Gift Bought"]
 
 
-def test_a_visitor_without_a_name_is_not_said_to_copilot() -> None:
+def test_anonymous_view_skips_copilot() -> None:
     out = translated("ProductViewed", visitor=("com.acme.shop.AnonymousVisitor", {"cookie": "k"}))
     assert not out.columns["copilot"].bodies
     assert bodies(out, "track:Product Viewed")[0]["anonymousId"] == "k"
 
 
-def test_a_withdrawn_consent_is_always_said() -> None:
+def test_withdrawn_consent_is_delivered() -> None:
     (consent,) = bodies(translated("ConsentChanged"), "consent")
     assert consent["consent_value"] is False
     (person,) = bodies(translated("ConsentChanged", purpose="MARKETING"), "identify")
