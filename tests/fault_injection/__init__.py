@@ -1,4 +1,4 @@
-"""Faults on purpose: real members on a real broker, everything that can break breaking, and an oracle at the end.
+"""Fault injection: real members on a real broker, faults of every part, and an oracle at the end.
 
 A *scenario* of your own is a test file here. What there is for it:
 

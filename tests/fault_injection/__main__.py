@@ -1,4 +1,4 @@
-"""`make faults`: the long form. Many faults at random moments, from a seed that is printed and brings them back."""
+"""`make faults`: the long run. Many faults at random moments, reproducible from the printed seed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.kafka_clusters.jars import NoJarsError
 
 
 def main() -> int:
-    """Blow, judge, print; 1 if anything was lost, out of order, wrongly dead-lettered, or never hit."""
+    """Run, judge and print; return 1 if anything was lost, out of order or wrongly dead-lettered, or a fault never hit."""
     parser = argparse.ArgumentParser(prog="python -m tests.fault_injection", description=__doc__)
     parser.add_argument("--seed", type=int, default=Random().randrange(10**6), help="default: a new one, printed")
     parser.add_argument("--faults", type=int, default=300, help="how many (default: 300)")

@@ -1,4 +1,4 @@
-"""A main for tests only: `cdp-consumer run`, which also writes down by identity what its books count.
+"""A main for tests only: `cdp-consumer run`, which also records the ids that its accounting counts.
 
     python -m tests.fault_injection.accounted_member FILE run --config cdp.yaml
 
@@ -35,12 +35,12 @@ from tests.fault_injection.kill_points import Journal
 
 _BOOKS = "books"
 Whose = tuple[str, str]
-"""(destination, or "" for what could not be decoded; identity)."""
+"""(destination, or "" for undecodable records; identity)."""
 
 
 @dataclass(slots=True)
 class RecordedIds:
-    """What one process wrote down: each counted as often as it happened."""
+    """The ids that one process recorded, each with its number of occurrences."""
 
     owed: Counter[Whose] = field(default_factory=Counter)
     delivered: Counter[Whose] = field(default_factory=Counter)
@@ -48,11 +48,11 @@ class RecordedIds:
 
     @property
     def unfinished(self) -> Counter[Whose]:
-        """What was owed and has not ended: open, or released."""
+        """Owed deliveries that did not end: open or released."""
         return self.owed - self.delivered - self.lettered
 
     def count(self, what: Counter[Whose], destination: str) -> int:
-        """Return how many there are of one destination."""
+        """Return the number of ids of one destination."""
         return sum(number for (to, _), number in what.items() if to == destination)
 
 
@@ -61,17 +61,17 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def final_accounting(path: Path) -> dict[str, dict[str, Any]]:
-    """Read the books with which a process left: what `/status` would have said, by pipeline."""
+    """Read a process's final accounting: the `/status` of each pipeline."""
     return {line["pipeline"]: line["status"] for line in _lines(path) if line["event"] == _BOOKS}
 
 
 def recorded_ids(path: Path) -> RecordedIds:
-    """Read what a process wrote down."""
+    """Read the ids that a process recorded."""
     return _kept(_lines(path))
 
 
 def recorded_ids_at_last_mark(path: Path) -> tuple[int, RecordedIds]:
-    """Read how often a process wrote its books down, and what it had written down when it last did."""
+    """Read how often a process wrote its accounting, and the ids recorded up to the last time."""
     lines = _lines(path)
     marks = [number for number, line in enumerate(lines) if line["event"] == _BOOKS]
     return len(marks), _kept(lines[: marks[-1]] if marks else [])
@@ -88,7 +88,7 @@ def _kept(lines: Iterable[dict[str, Any]]) -> RecordedIds:
 
 
 def record_ids(journal: Journal) -> None:
-    """Write down what is owed, delivered and acknowledged, where the product enters it in its books."""
+    """Record owed, delivered and acknowledged ids where the product counts them."""
 
     def note(event: str, destination: str, identities: Sequence[str]) -> None:
         if identities:
@@ -137,7 +137,7 @@ def record_ids(journal: Journal) -> None:
 
 
 def record_accounting(journal: Journal) -> None:
-    """Write the books of every pipeline down whenever a line is read, and each one's when it has left."""
+    """Write the accounting of every pipeline on each line of standard input, and of each one when it has stopped."""
     living: list[PipelineRunner] = []
     live = PipelineRunner.run
 

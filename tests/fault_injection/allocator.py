@@ -1,4 +1,4 @@
-"""What a process holds by its own word: resident, and what its allocators have given out and not got back.
+"""A process's memory as it reports it itself: resident, and allocated by its allocators.
 
 Resident rises while that stays = pages kept for later, or full of holes. Both rise = something is kept.
 """
@@ -31,7 +31,7 @@ class _Mallinfo2(ctypes.Structure):
 
 
 _MALLINFO2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
-"""Looked up once: each look makes a class of its own, which stays until cycles are looked for, in hours maybe."""
+"""Created once: each creation makes a new class, which stays until the garbage collector looks for cycles."""
 
 if _MALLINFO2 is not None:
     _MALLINFO2.restype = _Mallinfo2

@@ -1,4 +1,4 @@
-"""Faults of what is around: the broker, the dead-letter topic, the registry."""
+"""Faults of the broker, the dead-letter topic and the schema registry."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _paused(storm: Storm, _: str, __: Random) -> ActiveFault:
 
 
 def _letters_refused(storm: Storm, _: str, __: Random) -> ActiveFault:
-    """A topic that takes no record older than now takes none: the refusal is one that no client repeats by itself."""
+    """Make the topic refuse every record, as too old. The Kafka client does not retry this error by itself."""
     topic = storm.world.dead_letters
     before = storm.dead_letters_refused()
     _alter(storm, topic, "0")
@@ -57,7 +57,7 @@ def _alter(storm: Storm, topic: str, value: str) -> None:
 
 
 def _registry_down(storm: Storm, _: str, __: Random) -> ActiveFault:
-    """Who runs has every schema already: one that starts asks."""
+    """Stop the registry and start a member: running members have every schema already."""
     registry = storm.world.registry
     before, registry.down = registry.unavailable_responses, True
     storm.members.shut_down(storm.members.one())

@@ -1,4 +1,4 @@
-"""Faults of the members: they leave, die anywhere and at named points, stand still, and come."""
+"""Faults of the members: shutdown, kill at any moment and at kill points, freeze, join."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _killed(storm: Storm, _: str, __: Random) -> ActiveFault:
 def _dies_at(point: str) -> Fault:
     def strike(storm: Storm, _: str, dice: Random) -> ActiveFault:
         if point == AFTER_ASSIGNMENT:
-            member = storm.members.forget(storm.members.start_one())  # it dies as soon as it has anything
+            member = storm.members.forget(storm.members.start_one())  # it dies at its first assignment
         else:
             member = storm.members.forget(storm.members.one())
         rules = []
@@ -43,7 +43,7 @@ def _dies_at(point: str) -> Fault:
             for server in storm.world.servers.values():
                 rule = server.faults.add(Respond(500), when=chance(0.3, Random(dice.random())), name="to be deferred")
                 rules.append((server, rule))
-        storm.produce_bad_records()  # something to be halved, and to become a letter
+        storm.produce_bad_records()  # a batch to split, and a dead letter
         member.send_command(f"kill {point}")
 
         def over() -> None:
@@ -55,7 +55,7 @@ def _dies_at(point: str) -> Fault:
             if len(storm.members.members) < storm.wanted:
                 storm.members.start_one()
 
-        # Reaped by `poll`, and only then is its last line sure to be in the journal.
+        # `poll` reaps it; only then is its last line surely in the journal.
         return ActiveFault(lambda: int(member.process.poll() is not None and bool(member.journal("died"))), over)
 
     return Fault(point, MEMBERS, (0.0, 0.5), strike)
@@ -68,13 +68,13 @@ def _frozen(storm: Storm, _: str, __: Random) -> ActiveFault:
     return ActiveFault(
         lambda: len(member.journal("frozen")) - before,
         lambda: member.process.send_signal(signal.SIGCONT),
-        lasts_from_hit=True,  # the member freezes between two requests, which can be long after the word
+        lasts_from_hit=True,  # the member freezes between two requests, possibly long after the command
     )
 
 
 def _joins(storm: Storm, _: str, __: Random) -> ActiveFault:
     member = storm.members.start_one()
-    # Perhaps to no partition, where there are as many members already. Who leaves again may be an old one.
+    # It may get no partition if there are enough members. The member that leaves afterwards may be an older one.
     return ActiveFault(lambda: len(member.lines("joined group")), lambda: storm.members.shut_down(storm.members.one()))
 
 

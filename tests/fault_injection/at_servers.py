@@ -1,4 +1,4 @@
-"""Faults of the destinations: what a server answers, or does not, while the fault lasts."""
+"""Faults of the destinations: bad, late and missing responses."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _ACTIONS: Mapping[str, _Make] = {
 def _answering(kind: str, make: _Make) -> Fault:
     def strike(storm: Storm, place: str, dice: Random) -> ActiveFault:
         server = storm.world.servers[place]
-        # Some of the calls, or all of them: an outage is another matter than a server that now and then fails.
+        # Some of the requests, or all: an outage and an occasional failure are different cases.
         when: Predicate = always if dice.random() < 0.5 else chance(0.4, Random(dice.random()))
         rule = server.faults.add(make(place, dice), when=when, name=kind)
         return ActiveFault(lambda: rule.hits, lambda: server.faults.remove(rule))

@@ -1,4 +1,4 @@
-"""Bugs that the product does not have: each can be switched on in a test's own process, to see that it is caught."""
+"""Deliberate bugs. A test switches one on in a process of its own and checks that the suite catches it."""
 
 from __future__ import annotations
 
@@ -113,4 +113,4 @@ BUGS: Mapping[str, Callable[[], None]] = {
     HALVES_SWAPPED: _halves_swapped,
     SETTLE_REMOVED: _settle_removed,
 }
-"""What each bug is called, and what breaks the product so; in a process that ends with the test."""
+"""Bug name → the function that breaks the product in this process."""

@@ -33,7 +33,7 @@ from tests.e2e.kafka_io import DeadLetter
 from tests.e2e.world import CANARY
 
 OF_THE_SHOP = (CANARY, "customer-0", "subject-", "poison-")
-"""What the test shop's events and the world's credentials hold that nobody may read."""
+"""Personal data of the test shop's events and secrets of the configuration. None may appear in any output."""
 
 PAGES = ("/metrics", "/status", "/", "/livez?verbose", "/readyz?verbose", "/startupz?verbose")
 _OURS = ("cdp-", "__connect.errors.")
@@ -41,7 +41,7 @@ _AROUND = 40
 
 
 class Leak(NamedTuple):
-    """A canary that was found: where, which, in what form, and the text around it."""
+    """A canary that was found: channel, canary, encoding, and the text around it."""
 
     channel: str
     canary: str
@@ -50,47 +50,47 @@ class Leak(NamedTuple):
 
 
 class Serves(Protocol):
-    """Whoever has pages."""
+    """A process that serves pages."""
 
     def page(self, path: str) -> tuple[int, str]:
         """Return the status and the text of a page."""
 
 
 class SearchedOutput:
-    """Everything that was said, by channel."""
+    """All output, by channel."""
 
     def __init__(self) -> None:
         self._said: dict[str, set[bytes]] = defaultdict(set)
 
     def add(self, channel: str, text: bytes | str) -> None:
-        """Add what was said on a channel."""
+        """Add output of one channel."""
         self._said[channel].add(text.encode(errors="surrogateescape") if isinstance(text, str) else text)
 
     @property
     def channels(self) -> set[str]:
-        """Where anything was said at all: what was not listened to has no leaks."""
+        """Channels with any output. A channel that was not searched proves nothing."""
         return {channel for channel, texts in self._said.items() if any(texts)}
 
     def pages(self, server: Serves) -> None:
-        """Add what every page says now; a server that leaves meanwhile has said what it has said."""
+        """Add the present text of every page. A server that shuts down meanwhile is skipped."""
         with contextlib.suppress(OSError, HTTPException):
             for path in PAGES:
                 self.add(path, server.page(path)[1])
 
     def files(self, folder: Path) -> None:
-        """Add every log and standard error of members in a folder."""
+        """Add the log and standard error of every member in a folder."""
         for path in (*folder.glob("*.log"), *folder.glob("*.err")):
             self.add("log" if path.suffix == ".log" else "stderr", path.read_bytes())
 
     def letters(self, letters: Iterable[DeadLetter]) -> None:
-        """Add what our own headers say; key, value and the other headers are the original's, and untouched."""
+        """Add our own headers of dead letters. Key, value and other headers are the original's, unchanged."""
         for letter in letters:
             for name, value in letter.headers:
                 if name.startswith(_OURS):
                     self.add(f"letter {name}", value or b"")
 
     def check(self, config: Path) -> int:
-        """Add what `check` prints of a configuration, for people and as JSON; return its code."""
+        """Add the output of `check`, as text and as JSON; return its exit code."""
         codes = set()
         for options in ((), ("--format", "json")):
             ended = subprocess.run(
@@ -107,7 +107,7 @@ class SearchedOutput:
         return code
 
     def leaks(self, canaries: Iterable[str]) -> list[Leak]:
-        """Return every canary that was said anywhere, in any form that can be read back."""
+        """Return every canary in any channel, in any encoding that can be decoded."""
         sought = [(canary, form, word) for canary in canaries for form, word in forms(canary)]
         found = []
         for channel, texts in sorted(self._said.items()):
@@ -122,7 +122,7 @@ class SearchedOutput:
 
 
 def forms(canary: str) -> Iterator[tuple[str, bytes]]:
-    """Return a canary as it may have been written: every form but those that are the plain one."""
+    """Return the encodings of a canary, without those equal to the plain text."""
     plain = canary.encode()
     yield "plain", plain
     for form, word in (
@@ -135,7 +135,7 @@ def forms(canary: str) -> Iterator[tuple[str, bytes]]:
     ):
         if word != plain:
             yield form, word
-    for shift in range(3):  # what it begins with within base64 depends on how many bytes stand before it
+    for shift in range(3):  # its base64 text depends on the number of bytes before it
         whole = base64.b64encode(b"\0" * shift + plain)
         inner = whole[(0, 2, 3)[shift] : len(whole) - 4]
         if len(inner) >= 8:

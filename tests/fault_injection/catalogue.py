@@ -1,4 +1,4 @@
-"""Every kind of fault there is. A new kind is one more entry in one of these files."""
+"""All kinds of fault. Add a new kind to one of these files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FAULTS: tuple[Fault, ...] = (*at_servers.FAULTS, *at_members.FAULTS, *at_kafka.F
 
 
 def deck(count: int, dice: Random, only: Sequence[str] | None = None) -> list[Fault]:
-    """Return `count` faults in random order, every kind (or `only` these) as often as its weight says, or nearly."""
+    """Return `count` faults in random order; each kind (or `only` these) occurs in proportion to its weight."""
     once = [fault for fault in FAULTS for _ in range(fault.weight) if not only or fault.kind in only]
     rounds: list[Fault] = []
     while len(rounds) < count:

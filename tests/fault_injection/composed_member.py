@@ -1,9 +1,9 @@
-"""A main for tests only: `cdp-consumer run`, composed with a journal, kill points and, if asked for, one bug.
+"""A main for tests only: `cdp-consumer run` with a journal, kill points and optionally one deliberate bug.
 
     python -m tests.fault_injection.composed_member --journal FILE [--bug NAME] -- run --config cdp.yaml
 
-It listens on standard input: `kill POINT` arms a point, `freeze` has the process stop itself, `census` has it count
-what it holds, `memory` has it note its memory.
+It reads commands on standard input: `kill POINT` arms a kill point, `freeze` stops the process, `census` writes its
+tasks, threads and descriptors, `memory` writes its memory.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _BEFORE_ANSWER = "http11.receive_response_headers.started"
 
 
 def compose(journal: Journal, points: KillPoints) -> None:
-    """Put the journal and the points around what `run` builds."""
+    """Add the journal and the kill points to the parts that `run` builds."""
     serve = consumer.app.run
 
     async def run(config: RunConfig, *, observer_factory: ObserverFactory, **more: Any) -> list[BaseException]:  # noqa: ANN401 - `run`'s own
@@ -77,7 +77,7 @@ def compose(journal: Journal, points: KillPoints) -> None:
             return await transport(self, request)
         finally:
             points.unsent.discard(request)
-            # It knows the request: every call's, with its body, would stay until cycles are looked for, in hours maybe.
+            # The trace refers to the request. Kept, every request and body would stay until the garbage collector runs.
             del request.extensions["trace"]
 
     replace(consumer.cli.run, "run_app", run)

@@ -1,4 +1,4 @@
-"""A world's configuration file, with this and that said otherwise."""
+"""Change a world's configuration file."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def reconfigure(
     *,
     kafka: Mapping[str, str] | None = None,
     batch: int | None = None,
-    **said: Any,  # noqa: ANN401 - the configuration's values are of every type
+    **changes: Any,  # noqa: ANN401 - the configuration's values are of every type
 ) -> None:
-    """Amend the file that the next members read.
+    """Change the file that members read when they start.
 
     Args:
         world: whose file.
         kafka: properties to add; those that the new protocol leaves to its brokers go with `group.protocol`.
         batch: the most events of one call, for every destination that makes batches.
-        said: top-level keys to replace.
+        changes: top-level keys to replace.
     """
     config = json.loads(world.config.read_text(encoding="utf-8"))
     config["kafka"] |= dict(kafka or {})
@@ -35,4 +35,4 @@ def reconfigure(
         for options in config["destinations"].values():
             if "batch" in options:
                 options["batch"]["events"] = batch
-    world.config.write_text(json.dumps(config | said, indent=1), encoding="utf-8")
+    world.config.write_text(json.dumps(config | changes, indent=1), encoding="utf-8")

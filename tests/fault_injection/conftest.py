@@ -1,4 +1,4 @@
-"""Over the whole fault suite: a real broker, and no member of any scenario writes down whom it serves, or a secret."""
+"""Fixtures of the fault suite: a real broker, and a check that no member writes personal data or secrets."""
 
 import os
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from tests.kafka_clusters.jars import NoJarsError
 
 @pytest.fixture(params=["apache"])
 def broker(apache_broker: Broker) -> Broker:
-    """The real one alone: these scenarios are about what real processes do to each other, and take their time."""
+    """Only a real broker: these scenarios test real processes, and are slow."""
     return apache_broker
 
 
 @pytest.fixture(scope="session")
 def own_kafka(apache_broker: RealBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKafka]:
-    """A broker that no other test minds the loss of: it is stopped, killed, stood in front of."""
+    """A broker of this module alone: tests stop it, kill it and put a proxy before it."""
     try:
         broker = OwnKafka(tmp_path_factory.mktemp("own-kafka"))
     except (NoJarsError, ApacheKafkaError) as reason:
@@ -35,11 +35,11 @@ def own_kafka(apache_broker: RealBroker, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(autouse=True)
 def nothing_personal_is_written(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Search what the members of a scenario wrote for the shop's customers and the world's secrets, at its end."""
+    """After each scenario, search the members' output for personal data and secrets."""
     folder: Path | None = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
     if folder is not None:
         said = canary_search.SearchedOutput()
-        for beside in {errors.parent for errors in folder.rglob("*.err")}:  # a broker's own `.log` is its data
+        for beside in {errors.parent for errors in folder.rglob("*.err")}:  # a broker's `.log` files are its data
             said.files(beside)
         assert said.leaks(canary_search.OF_THE_SHOP) == []

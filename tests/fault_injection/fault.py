@@ -1,4 +1,4 @@
-"""What a fault is, and what a fault that has struck can be asked."""
+"""A kind of fault, and a fault in force."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class ActiveFault:
     """A fault in force.
 
     Attributes:
-        hits: how often it has met anything so far; it lasts until it has, within reason.
-        over: ends it; what it broke is whole again when this returns.
-        lasts_from_hit: its duration counts from its first hit, not from the request for it.
+        hits: returns how often it has had an effect so far. The storm extends a fault without hits, up to a limit.
+        end: ends the fault; everything works again when it returns.
+        lasts_from_hit: its duration counts from its first hit, not from the command.
     """
 
     hits: Callable[[], int]
@@ -36,11 +36,11 @@ class Fault:
 
     Attributes:
         kind: its name in the report.
-        places: where it can strike; one of these is locked while it lasts, so that two faults never share one.
-        lasts_s: at least and at most, in seconds.
-        strike: begins it at a place.
-        also: more places that it locks.
-        weight: how many of it there are to one of the others in the long form.
+        places: where it can strike. It locks one of them, so that two faults never share a place.
+        lasts_s: minimum and maximum duration in seconds.
+        strike: starts it at a place.
+        also: further places that it locks.
+        weight: its frequency in the long run, relative to other kinds.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""A registry that answers badly at first, with a canary in everything it says."""
+"""A schema registry whose first responses are bad and contain a canary."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.e2e import schemas
 
 REGISTERED = "canary.registry-6f13"
 UNUSABLE, NEVER = 501, 99_998
-"""Ids of schemas: one whose text is of no use, one that nobody knows."""
+"""Schema ids: one with an unusable schema, one that is unknown."""
 UNUSABLE_TEXT = json.dumps({"type": "record", "name": REGISTERED, "fields": [{"name": REGISTERED, "type": "no such"}]})
 
 
 class Registry:
-    """A registry that answers badly at first: every question three times, each time otherwise, and then rightly."""
+    """A registry that answers each lookup badly three times, each time differently, and then correctly."""
 
     def __init__(self) -> None:
         self.answers: Counter[int] = Counter()
@@ -54,7 +54,7 @@ class Registry:
 
     @contextmanager
     def running(self) -> Iterator[str]:
-        """Serve, and give the address."""
+        """Serve, and yield the address."""
         thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:

@@ -1,4 +1,4 @@
-"""How a hold shows: on `/metrics`, in the log, on `/status`; and how slowly the server is asked meanwhile."""
+"""Checks of a hold: its metric, its log event, `/status`, and the rate of its probes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _WITHIN_S = 180.0
 
 
 def wait_for_holds(member: Member, holds: Iterable[Held]) -> None:
-    """Wait until each of these destinations is held for its cause, by every way in which that is said."""
+    """Wait until every destination is held for its cause: in the metrics, in the log and on `/status`."""
     for destination, cause in holds:
         member.wait_until(
-            lambda destination=destination, cause=cause: _says_held(member, destination, cause),  # type: ignore[misc]
+            lambda destination=destination, cause=cause: _reports_hold(member, destination, cause),  # type: ignore[misc]
             _WITHIN_S,
             f"{destination} is not held ({cause})",
         )
 
 
-def _says_held(member: Member, destination: str, cause: str) -> bool:
+def _reports_hold(member: Member, destination: str, cause: str) -> bool:
     in_status = [
         hold["endpoint"]
         for pipeline in member.status().values()
@@ -50,7 +50,7 @@ def _says_held(member: Member, destination: str, cause: str) -> bool:
 
 
 def wait_until_quiet(member: Member) -> float:
-    """Wait until no call is on the wire, and return that moment: from now on there are only probes."""
+    """Wait until no request is in flight, and return the time. From then on there are only probes."""
 
     def quiet() -> bool:
         return not any(one["requests"] for pipeline in member.status().values() for one in pipeline["destinations"])
@@ -60,7 +60,7 @@ def wait_until_quiet(member: Member) -> float:
 
 
 def shortest_rests(server: Fake, after: float) -> dict[str, float]:
-    """Return, by path, the shortest time from one request to the next among those that started after a moment."""
+    """Return, by path, the shortest time between two requests that started after a moment."""
     starts = defaultdict(list)
     for request in server.requests:
         if request.started > after:
@@ -72,14 +72,14 @@ def shortest_rests(server: Fake, after: float) -> dict[str, float]:
 
 
 def wait_for_probes(world: World, names: Iterable[str], count: int) -> None:
-    """Wait until each of these servers has had so many more requests."""
+    """Wait until each server has received `count` more requests."""
     for name, before in {name: len(world.servers[name].requests) for name in names}.items():
         server = world.servers[name]
         server.wait_until(lambda server=server, before=before: len(server.requests) >= before + count, _WITHIN_S)  # type: ignore[misc]
 
 
 def see_one_slow_prober(world: World, member: Member, probe_s: float) -> None:
-    """Watch every server be probed three times, and hold the rests between against the interval, in seconds."""
+    """Wait for three probes of every server, and compare the pauses between them with the interval in seconds."""
     quiet = wait_until_quiet(member)
     wait_for_probes(world, world.servers, 3)
     for name, server in world.servers.items():

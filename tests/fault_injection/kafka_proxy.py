@@ -1,4 +1,4 @@
-"""What stands before a broker: it takes its time with what is produced, lets nobody through, or keeps everything."""
+"""A TCP proxy before a broker: it delays produce requests, refuses connections, or blocks all traffic."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class KafkaProxy:
         self._thread.join()
 
     def shut(self) -> None:
-        """End every connection, and every new one at once."""
+        """Close every connection, and every new one at once."""
 
         def end() -> None:
             for task in tuple(self._tasks):
@@ -57,11 +57,11 @@ class KafkaProxy:
         self._loop.call_soon_threadsafe(end)
 
     def open(self) -> None:
-        """Let connections through again."""
+        """Accept connections again."""
         self._shut = False
 
     def jam(self) -> None:
-        """Let nothing through either way, and end no connection: nobody is told, as when a cable is pulled.
+        """Forward nothing in either direction and close no connection, as when a cable is pulled.
 
         It is so when this returns.
         """
@@ -75,7 +75,7 @@ class KafkaProxy:
         assert jammed.wait(60)
 
     def clear(self) -> None:
-        """Let everything through again, what was kept first."""
+        """Forward traffic again, the blocked bytes first."""
         self._loop.call_soon_threadsafe(self._flows.set)
 
     def _run(self) -> None:
@@ -132,4 +132,4 @@ class KafkaProxy:
         except OSError:
             pass
         finally:
-            writer.close()  # the broker has gone: its client must see that
+            writer.close()  # the broker closed the connection: its client must see that

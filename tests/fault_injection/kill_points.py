@@ -1,6 +1,6 @@
-"""Named points at which a member dies, and the journal it keeps: an observer, and what a test composes around rooms."""
+"""Kill points and the journal of a member: an observer, and replacements for parts of the product."""
 
-# ruff: noqa: ARG002 - the verbs are the observer's, and so are their arguments
+# ruff: noqa: ARG002 - the signatures are the observer's
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def replace(module: ModuleType, name: str, new: Callable[..., object]) -> None:
 
 
 class Journal:
-    """Lines of JSON in a file: each is whole and with the operating system before the process can die."""
+    """Lines of JSON in a file. Each line is with the operating system before the process can die."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -68,26 +68,26 @@ class Journal:
 
 
 class KillPoints:
-    """The point that is armed, if one is: whoever reaches it dies there, with no goodbye."""
+    """The armed kill point, if any. The process kills itself when it reaches that point."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self.armed: str | None = None
-        """Written by the thread that listens, read by everyone: one plain assignment."""
+        """Written by the thread that reads commands, read by all threads."""
         self.unsent: set[object] = set()
-        """Calls that have their permission to start and are not written yet."""
+        """Requests that the gate allowed and that are not written yet."""
 
     def reach(self, point: str) -> None:
-        """Die, if this is the armed point."""
+        """Kill the process if this is the armed point."""
         if self.armed == point:
             self._journal.write("died", point=point)
             os.kill(os.getpid(), signal.SIGKILL)
 
     def freeze(self) -> None:
-        """Stand still until somebody sends SIGCONT. Call it in the loop.
+        """Stop the process until SIGCONT. Call it in the loop.
 
-        Not while a call is being written: stopped there, it would go out when its partition has long been another
-        member's, and no sender can know.
+        It waits while a request is being written. Stopped there, the request would leave after its partition was
+        reassigned, which no sender can prevent.
         """
         if self.unsent:
             asyncio.get_running_loop().call_later(0.001, self.freeze)
@@ -97,7 +97,7 @@ class KillPoints:
 
 
 class JournalObserver(Observer):
-    """Writes the journal of one pipeline and reaches the points that an observer can see."""
+    """Writes the journal of one pipeline, and reaches the kill points that an observer sees."""
 
     def __init__(self, pipeline: str, journal: Journal, points: KillPoints) -> None:
         self._pipeline = pipeline
@@ -134,7 +134,7 @@ class JournalObserver(Observer):
 
 
 def census(journal: Journal) -> None:
-    """Write down what the process holds: tasks of this loop, threads, descriptors by kind. Call it in the loop."""
+    """Write the number of tasks of this loop, threads, and descriptors by kind. Call it in the loop."""
     kinds: dict[str, int] = {}
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - the names alone are wanted
         try:

@@ -1,4 +1,4 @@
-"""At the end of a scenario: nothing personal or secret stands on a page or in a log."""
+"""Check at the end of a scenario that no page and no log holds personal data or secrets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.fault_injection.canary_search import OF_THE_SHOP, Leak, SearchedOutpu
 
 
 def leaks(world: World, member: Member, *more: str) -> list[Leak]:
-    """Return what leaked until now, of the world's canaries and `more`: call it before the member leaves."""
+    """Return all leaks so far of the world's canaries and `more`. Call it before the member shuts down."""
     said = SearchedOutput()
     said.pages(member)
     said.files(world.folder)

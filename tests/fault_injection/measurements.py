@@ -1,4 +1,4 @@
-"""What is measured beside a scenario: the member's memory, its assignment, and the machine's own standstills."""
+"""Measurements during a scenario: a member's memory, its assignment, and pauses of the machine."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Measurements:
         self._thread.join()
 
     def peak_bytes(self, after: float, before: float) -> int:
-        """Return the most resident memory between two moments."""
+        """Return the peak resident memory between two times."""
         return max(size for at, size in self._memory if after <= at <= before)
 
     def stood_still_s(self, after: float, before: float) -> float:
-        """Return for how long the machine kept this process and the member waiting between two moments."""
+        """Return how long the machine paused this process and the member between two times."""
         waited = [waited for at, waited in self._waited if after <= at <= before] or [0.0]
         return sum(late for at, late in self._late if after <= at <= before) + waited[-1] - waited[0]
 
@@ -69,14 +69,14 @@ class Measurements:
             try:
                 resident = int(self._statm.read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
             except OSError:
-                return  # it has ended
+                return  # the process has ended
             self._memory.append((now, resident))
             with contextlib.suppress(OSError):  # not every kernel counts it
                 self._waited.append((now, int(self._schedstat.read_text(encoding="ascii").split()[1]) / 1e9))
 
 
 def stated_ceiling_bytes(world: World, *, partitions: int, largest: str) -> int:
-    """Return the most memory that a member needs, as `check` says it of a world's configuration."""
+    """Return the memory ceiling that `check` prints for a world's configuration."""
     command = [sys.executable, "-m", "consumer", "check", "--config", str(world.config), "--format", "json"]
     said = subprocess.run(
         [*command, "--partitions", str(partitions), "--largest-record", largest],
@@ -97,7 +97,7 @@ def rebalances(member: Member) -> float:
 
 
 def assignment(member: Member) -> set[tuple[str, int, int]]:
-    """Return what is assigned: by pipeline, each partition with its epoch."""
+    """Return the assignment: by pipeline, each partition with its epoch."""
     return {
         (name, one["partition"], one["epoch"])
         for name, pipeline in member.status().items()

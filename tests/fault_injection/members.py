@@ -1,4 +1,4 @@
-"""Members that keep a journal and can be told to die at a named point; and what all their journals say together."""
+"""Members that write a journal and obey commands, such as dying at a kill point; and queries over all journals."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class JournaledMember(Member):
     """A member composed by `tests.fault_injection.composed_member`.
 
     Args:
-        world: its world.
-        name: of its log and its journal.
-        bug: switched on in it.
+        world: the world it belongs to.
+        name: name of its log and its journal.
+        bug: name of the deliberate bug to switch on.
     """
 
     def __init__(self, world: World, name: str, *options: str, bug: str | None = None) -> None:
@@ -45,7 +45,7 @@ class JournaledMember(Member):
         stdin.flush()
 
     def journal(self, event: str | None = None) -> list[Line]:
-        """Return its journal, or the lines of one event. Half a line at the end is not read."""
+        """Return its journal, or the lines of one event. An incomplete last line is not read."""
         with contextlib.suppress(FileNotFoundError), self._journal.open("rb") as file:
             file.seek(self._read_to)
             whole, newline, _ = file.read().rpartition(b"\n")
@@ -62,24 +62,24 @@ class JournaledMember(Member):
                 self._assigned = self._assigned | places if line["event"] == "assigned" else self._assigned - places
 
     def assigned_partitions(self) -> set[tuple[str, int]]:
-        """Return what it holds by its journal, as (pipeline, partition)."""
+        """Return its assigned partitions by its journal, as (pipeline, partition)."""
         self.journal("")
         return self._assigned
 
     def census(self, within_s: float = 180.0) -> Line:
-        """Return what it holds now: tasks, threads, descriptors."""
+        """Return its present tasks, threads and descriptors."""
         before = len(self.journal("census"))
         self.send_command("census")
         self.wait_until(lambda: len(self.journal("census")) > before, within_s, "no census")
         return self.journal("census")[-1]
 
     def memory_mib(self) -> tuple[float, float]:
-        """Return its resident memory now and at its peak; zeros once it has ended."""
+        """Return its resident memory now and at its peak, in MiB; zeros after its end."""
         try:
-            said = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii", errors="replace")
+            text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii", errors="replace")
         except OSError:
             return 0.0, 0.0
-        found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", said, re.MULTILINE))
+        found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", text, re.MULTILINE))
         return int(found.get("VmRSS", 0)) / 1024, int(found.get("VmHWM", 0)) / 1024
 
 
@@ -92,7 +92,7 @@ def read_journal(path: Path) -> list[Line]:
 
 @dataclass(frozen=True, slots=True)
 class PartitionOffset:
-    """Something a member noted about one partition: it was assigned from an offset, or committed one."""
+    """A journal entry about one partition: assigned from an offset, or committed up to one."""
 
     at: float
     pipeline: str
@@ -101,7 +101,7 @@ class PartitionOffset:
 
 
 def partition_offsets(journals: list[list[Line]], event: str) -> Iterator[PartitionOffset]:
-    """Return what all journals say of one event, `assigned` or `committed`."""
+    """Return all entries of one event, `assigned` or `committed`, from all journals."""
     for journal in journals:
         for line in journal:
             if line["event"] == event:

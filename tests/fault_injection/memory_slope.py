@@ -1,4 +1,4 @@
-"""Whether memory grows: the slope that most of its samples agree on, and what it rose by from the first to the last.
+"""Does memory grow? The median slope of its samples, and the rise from the first to the last of them.
 
 A leak goes on: it lifts every later sample above every earlier one. A pool that found its size once makes one step, and
 then stays. The median of the slopes between every two windows (Theil and Sen's) sees the first and is not moved by
@@ -14,18 +14,18 @@ from itertools import combinations
 from statistics import median
 
 _WINDOW_S = 10.0
-"""Samples are taken together by windows: neighbours tell the same."""
+"""Samples are grouped by windows: neighbours are not independent."""
 
 _END_S = 60.0
-"""So much at either end is what it rose from, and to: a minute has calls in flight, and none."""
+"""The rise is measured between the first and the last part of this length: long enough for busy and idle moments."""
 
 Sample = tuple[float, float]
-"""Seconds, and MiB."""
+"""Seconds, MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """How memory grew, in MiB an hour.
+    """Growth of memory, in MiB per hour.
 
     Attributes:
         steady: what most pairs of windows agree on.
@@ -37,12 +37,12 @@ class Slope:
 
     @property
     def worst(self) -> float:
-        """The larger of the two: what is judged."""
+        """The larger of the two; it is compared with the bound."""
         return max(self.steady, self.rise)
 
 
 def slope(samples: Sequence[Sample]) -> Slope:
-    """Return how memory grew.
+    """Return the growth of memory.
 
     Args:
         samples: in the order of time.

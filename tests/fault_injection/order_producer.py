@@ -1,4 +1,4 @@
-"""A shop that produces as it goes, and knows when the servers hold everything it is owed."""
+"""Produce orders during a scenario, and wait until the servers have all deliveries."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ class OrderProducer(Shop):
         self._produced = 0
 
     def orders(self, count: int, **like: Any) -> list[ProducedRecord]:  # noqa: ANN401 - each of its own type
-        """Make orders that every destination is owed, produce them, and return them; `like` is what `order` takes."""
+        """Create orders owed to every destination, produce and return them; `like` is passed to `order`."""
         for _ in range(count):
             self.order(**{"vip": True, **like})
         return self.produce()
 
     def produce(self) -> list[ProducedRecord]:
-        """Produce what was made and is not produced yet, and return it."""
+        """Produce the records that were created but not produced yet, and return them."""
         made = self.records[self._produced :]
         self._produced = len(self.records)
         kafka_io.produce(self._world.broker, self._world.topic, made)
         return made
 
     def missing(self, *names: str) -> dict[str, set[str]]:
-        """Return, by server, the ids it must hold and does not; of these servers, or of all."""
+        """Return, by server, the ids that it must have stored and has not; for `servers`, or all."""
         held = {name: self._world.servers[name].stored_ids() for name in names or self._world.servers}
         due: dict[str, set[str]] = {name: set() for name in held}
         for record in self.records[: self._produced]:
@@ -51,7 +51,7 @@ class OrderProducer(Shop):
         return {name: names for name, names in due.items() if names}
 
     def wait_until_delivered(self, *names: str, within_s: float = _WITHIN_S) -> None:
-        """Wait until these servers, or all, hold what they are owed."""
+        """Wait until these servers, or all, have stored everything owed to them."""
         try:
             self._world.copilot.wait_until(lambda: not self.missing(*names), within_s)
         except TimeoutError:

@@ -1,4 +1,4 @@
-"""An Apache Kafka of the scenarios' own: restarted, guarded by an authorizer, slow to take what is produced."""
+"""An Apache Kafka for scenarios that restart it, use ACLs, or slow it down."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ allow.everyone.if.no.acl.found=true
 
 
 class OwnKafka(ApacheBroker):
-    """A broker with an authorizer that lets everybody do what nobody was denied, and a second listener.
+    """A broker with an authorizer that allows everything without a deny rule, and a second listener.
 
     Attributes:
         front_bootstrap: where members reach the second listener, through what `front` puts before it.
@@ -35,23 +35,23 @@ class OwnKafka(ApacheBroker):
         super().__init__(folder, front=(self._behind, self._front), more=_AUTHORIZER)
 
     def front(self) -> KafkaProxy:
-        """Return what stands before the second listener while its `with` block lasts."""
+        """Return a proxy before the second listener."""
         return KafkaProxy(self._front, self._behind)
 
     def deny_writing(self, topic: str) -> None:
-        """Let nobody write to a topic any more; everything else stays allowed."""
+        """Deny writing to a topic; everything else stays allowed."""
         admin = AdminClient(self.client())
         everything = (AclOperation.ALL, AclPermissionType.ALLOW)
         bindings = [
             AclBinding(Resource.TOPIC, topic, Pattern.LITERAL, *_WRITING),
-            # With any rule about a topic the rest of it is denied, unless it is said to be allowed.
+            # A topic with any rule denies everything else, unless a rule allows it.
             AclBinding(Resource.TOPIC, topic, Pattern.LITERAL, "User:ANONYMOUS", "*", *everything),
         ]
         for answer in admin.create_acls(bindings).values():
             answer.result(_WITHIN_S)
 
     def allow_writing(self, topic: str) -> None:
-        """Take the denial back."""
+        """Allow writing again."""
         admin = AdminClient(self.client())
         denied = AclBindingFilter(Resource.TOPIC, topic, Pattern.LITERAL, *_WRITING)
         for answer in admin.delete_acls([denied]).values():

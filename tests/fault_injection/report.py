@@ -1,4 +1,4 @@
-"""What a storm comes to: judged, counted, and written down for people and as JSON."""
+"""The report of a storm: verdict and counts, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.fault_injection.verdict import Repeats, judge_and_count, repeats
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One kind of fault: how often it struck, what it met, how often it met nothing, and lasted longer until it did."""
+    """Counts of one kind of fault: struck, hits, without any hit, and extended until it hit."""
 
     struck: int
     hits: int
@@ -29,10 +29,10 @@ class Report:
     """A storm's report.
 
     Attributes:
-        repeated: arrivals of what had arrived before.
-        unheard: those among them that only the word of a sender excuses, who says that it got no answer in time.
-        longest_pause_s: by destination, the longest time in which it took nothing while records came.
-        complaints: everything that was wrong; empty, or the run has failed.
+        repeated: arrivals of deliveries that had arrived before.
+        unheard: repeats allowed only because the sender noted that it got no response in time.
+        longest_pause_s: by destination, the longest time without an arrival while records came.
+        complaints: every violation; the run passes only if there is none.
     """
 
     seed: int
@@ -57,19 +57,19 @@ class Report:
         return json.dumps(asdict(self), indent=1)
 
     def text(self) -> str:
-        """Return it for people."""
+        """Return it as text."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
         yield f"seed {self.seed}, {self.broker}, {self.seconds:.0f} s"
         yield f"{self.records} records, {self.deliveries} deliveries, {self.letters} dead letters owed"
-        yield f"{sum(one.struck for one in self.faults.values())} faults (struck, hits, met nothing, extended):"
+        yield f"{sum(one.struck for one in self.faults.values())} faults (struck, hits, without a hit, extended):"
         for kind, one in sorted(self.faults.items()):
             yield f"  {kind:34} {one.struck:4} {one.hits:6} {one.missed:4} {one.extended:4}"
         yield f"lost {self.lost}, out of order {self.order_violations}"
-        yield f"wrongly dead-lettered {self.wrongly_dead_lettered}, taken more than once {self.repeated} "
-        yield f"({self.unheard} of these for want of an answer that the server says it gave)"
-        yield f"crashes: {len(self.crashes)}; taken again after each, of what had been taken above the commits:"
+        yield f"wrongly dead-lettered {self.wrongly_dead_lettered}, delivered more than once {self.repeated} "
+        yield f"({self.unheard} of these because a response was lost although the server sent it)"
+        yield f"crashes: {len(self.crashes)}; delivered again after each, of those delivered above the commits:"
         for crash in self.crashes:
             yield f"  {crash.crash:34} {crash.again:5} of {crash.bound}"
         pauses = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.longest_pause_s.items())
@@ -82,7 +82,7 @@ class Report:
 
 
 def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Report:
-    """Judge a storm that has blown out; every one of `faults` had to hit something, by its kind."""
+    """Return the report of a finished storm. Every kind in `faults` must have hit."""
     evidence = gather(storm.world, killed_at=tuple(crash.at for crash in storm.counts.crashes))
     wrong, unheard = judge_and_count(storm.shop, evidence, storm.members.journals)
     crashes, beyond = repeats(storm.counts.crashes, storm.shop, evidence)
@@ -111,7 +111,7 @@ def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Rep
 
 
 def faults_without_hits(faults: Sequence[Fault], hits: Mapping[str, int]) -> list[str]:
-    """Complain of every kind among these that never hit anything: it has proved nothing."""
+    """Return a complaint for every kind without hits: it proved nothing."""
     return [f"{kind} never hit anything" for kind in sorted({fault.kind for fault in faults}) if not hits.get(kind)]
 
 
@@ -129,5 +129,5 @@ def _longest_pause(evidence: Evidence, destination: str) -> float:
 
 
 def seeds(seed: int) -> tuple[Random, Random]:
-    """Return the dice of the deck and those of the storm."""
+    """Return the random generators of the deck and of the storm."""
     return Random(f"deck {seed}"), Random(f"storm {seed}")

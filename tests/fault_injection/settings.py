@@ -1,4 +1,4 @@
-"""Changes of a world's configuration, for the scenarios that need a setting of their own."""
+"""Configuration changes for scenarios with special settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.e2e.world import World
 
 _LONG_S = os.environ.get("CDP_OUTAGE_SECONDS")
 OUTAGE_S = float(_LONG_S or 11)
-"""How long an outage lasts: in the short form a little longer than the poll interval, in the long form as one likes."""
+"""Duration of an outage: slightly longer than the poll interval by default, any duration in the long run."""
 SHORT_POLL_INTERVAL: Mapping[str, Any] = {
     "max.poll.interval.ms": 10_000,
     "socket.timeout.ms": 5000,  # so much of it may go to a commit, and `DRAIN_S` to a drain
@@ -21,9 +21,9 @@ DRAIN_S = 3.0
 
 
 def stay_out(since: float) -> None:
-    """In the long form, let an outage that began at a moment last as long as the others."""
+    """In the long run, wait until an outage that began at `since` has lasted its full duration."""
     if _LONG_S is not None:
-        time.sleep(max(0.0, since + OUTAGE_S - time.monotonic()))  # it is the event itself
+        time.sleep(max(0.0, since + OUTAGE_S - time.monotonic()))  # the duration is what is tested
 
 
 def change(
@@ -34,7 +34,7 @@ def change(
     every: Mapping[str, Any] | None = None,
     destinations: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
-    """Write a world's configuration anew with other settings; call it before a member starts.
+    """Rewrite a world's configuration with other settings; call it before a member starts.
 
     Args:
         world: whose file it is.

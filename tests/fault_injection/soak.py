@@ -1,4 +1,4 @@
-"""`make soak`: faults for ten minutes, and two members that none may touch; do they keep anything that they should not?
+"""`make soak`: ten minutes of faults, and two members that faults do not touch. Do these leak anything?
 
 Once every kind of fault that meets them has met them, and their pools have grown to it, their memory is sampled each
 second: what is resident, and what their allocators say is in use. Before and after, when nothing is open, each counts
@@ -28,7 +28,7 @@ from tests.kafka_clusters.jars import NoJarsError
 
 _MORE_THAN_ENOUGH = 2000
 _RATE_PER_S = 120.0
-"""Each partition's ledger has forgotten ended records before the measuring begins: until it first does, it grows."""
+"""Records per partition before measuring begins. A ledger grows until it first drops ended records."""
 
 _QUIET_S = 5.0
 _TRIES = 6
@@ -42,28 +42,28 @@ and no more of them. Measured from before the first absence of the broker, that 
 """
 
 RESIDENT_MIB_PER_H = 30.0
-"""4 MiB in the eight minutes. A leak of 200 bytes for each record that a member takes here would be twice as much."""
+"""4 MiB in eight minutes. A leak of 200 bytes per record would be twice as much."""
 
 IN_USE_MIB_PER_H = 15.0
-"""What is in use is told exactly, holes left out: it is held to half of that."""
+"""Memory in use is exact and without holes, so its bound is half of that."""
 
 _CONNECTIONS = 15
-"""One a lane and one for tokens: those that rest are there at one time and not at another."""
+"""Idle connections, one per lane and one for tokens, come and go."""
 
 _THREADS = 2
-"""A Kafka client has a thread for each address of a broker; those of the first address come and go."""
+"""A Kafka client has a thread per broker address; those of the bootstrap address come and go."""
 
 _ENDS = 2
-"""Each of these threads is woken through a pipe of its own."""
+"""Each of these threads has a pipe to wake it."""
 
 _POOLS = ("asyncio_", "uvloop_", "ThreadPoolExecutor")
-"""Threads of pools of a fixed size: they come when they are wanted, and stay."""
+"""Threads of pools of fixed size: they start on demand and stay."""
 
 _SPARE = {"socket": _CONNECTIONS, "pipe": _THREADS * _ENDS}
 
 
 class Soak(Storm):
-    """A storm that measures its anchors."""
+    """A storm that measures the members without faults."""
 
     def __init__(self, broker: ApacheBroker, folder: Path, dice: Random) -> None:
         options = StormOptions(members=2, anchors=2, rate_per_s=_RATE_PER_S, trouble_every=300)
@@ -71,22 +71,22 @@ class Soak(Storm):
         self._sampled = 0.0
 
     def sample(self) -> None:
-        """Have the anchors note their memory, once a second."""
+        """Let these members write their memory, once a second."""
         now = time.monotonic()
         if now - self._sampled >= 1.0:
             self._sampled = now
             for member in self.members.anchors:
-                with contextlib.suppress(BrokenPipeError):  # it has ended: that is a complaint already
+                with contextlib.suppress(BrokenPipeError):  # it has ended, which is a complaint already
                     member.send_command("memory")
 
     def count(self) -> dict[str, Line]:
-        """Let everything come to rest, and have every anchor count what it holds."""
+        """Wait until nothing is in flight, then let these members count tasks, threads and descriptors."""
         self.wait_for_the_rest()
-        time.sleep(_QUIET_S)  # nothing tells when a connection's other end has gone
+        time.sleep(_QUIET_S)  # no event reports that the other end closed a connection
         return {member.name: member.census() for member in self.members.anchors}
 
     def count_again(self, before: Mapping[str, Line]) -> dict[str, Line]:
-        """Count once more, and for a while again: a client that is being closed is there for a moment."""
+        """Count again for a while: a client that is closing exists a moment longer."""
         after, tries = self.count(), 1
         while tries < _TRIES and any([*grown(before[name], after[name])] for name in before):
             after, tries = self.count(), tries + 1
@@ -94,7 +94,7 @@ class Soak(Storm):
 
 
 def grown(before: Line, after: Line) -> Iterator[str]:
-    """Say what a member holds more of than it did, beyond what comes and goes."""
+    """Yield what a member has more of than before, beyond the known fluctuation."""
     if after["tasks"] > before["tasks"]:
         yield f"tasks: {before['tasks']}, then {after['tasks']}"
     if _threads(after) > _threads(before) + _THREADS:
@@ -111,7 +111,7 @@ def _threads(line: Line) -> int:
 
 
 def _run(soak: Soak, minutes: float, seed: int) -> list[str]:
-    """Blow so long, print what was measured, and return what is wrong."""
+    """Run for this long, print the measurements, and return the complaints."""
     began, dice = time.monotonic(), report.seeds(seed)[0]
     ends = began + minutes * 60
     soak.start()
@@ -134,19 +134,19 @@ def _run(soak: Soak, minutes: float, seed: int) -> list[str]:
         wrong += [f"{member.name} keeps more {one}" for one in grown(before[member.name], after[member.name])]
         come: Counter[str] = Counter(after[member.name]["names"]) - Counter(before[member.name]["names"])
         if come:
-            print(f"  threads that were not there before: {dict(come)}")
+            print(f"  new threads: {dict(come)}")
     return wrong
 
 
 def _judged(member: JournaledMember, noted: list[Line]) -> Iterator[str]:
-    """Print how a member's memory went, and say what is wrong with it."""
+    """Print a member's memory growth, and yield complaints."""
     for what, field, bound in (
         ("resident", "resident_mib", RESIDENT_MIB_PER_H),
         ("in use", "in_use_mib", IN_USE_MIB_PER_H),
     ):
         samples = [(line["at"], line[field]) for line in noted if line[field] is not None]
         if not samples:
-            print(f"{member.name}: {what}: this C library does not tell (glibc does, from 2.33 on)")
+            print(f"{member.name}: {what}: not reported by this C library (glibc reports it since 2.33)")
             continue
         grew, over_s = slope(samples), samples[-1][0] - samples[0][0]
         print(
@@ -159,13 +159,13 @@ def _judged(member: JournaledMember, noted: list[Line]) -> Iterator[str]:
 
 
 def main() -> int:
-    """Soak, and return 1 if anything grew or went wrong."""
+    """Run the soak; return 1 if anything grew or a check failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.fault_injection.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default: 10; at least 5)")
     parser.add_argument("--seed", type=int, default=Random().randrange(10**6), help="default: a new one, printed")
     args = parser.parse_args()
     if args.minutes < _SHORTEST_MIN:
-        parser.error(f"--minutes: at least {_SHORTEST_MIN:g}: every fault comes once before the measuring begins")
+        parser.error(f"--minutes: at least {_SHORTEST_MIN:g}: every fault runs once before measuring begins")
     seldom_collected()
     print(f"python -m tests.fault_injection.soak --minutes {args.minutes:g} --seed {args.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:

@@ -1,4 +1,4 @@
-"""A storm: members at work on a stream of records while fault after fault strikes, and at the end a verdict."""
+"""A storm: members process a stream of records under a sequence of faults; a verdict follows."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from tests.kafka_clusters.apache import ApacheBroker
 _TICK_S = 0.05
 _AT_ONCE = 3
 _AHEAD = 12
-"""So far down the deck a fault is looked for whose place is free: members have the most, and would all come last."""
+"""How far ahead in the deck to look for a fault whose place is free. Most faults are of members; they would come last."""
 
 _UNTIL_HIT_S = 300.0
-"""A fault that has met nothing lasts longer, up to this: on a busy machine no call may come for a minute."""
+"""A fault without hits is extended up to this. On a busy machine there may be no request for a minute."""
 _AGAIN_S = 0.3
 _REST_S = 30.0
 _SETTLED_WITHIN_S = 600.0
@@ -50,7 +50,7 @@ class _InForce:
 
 
 class Storm:
-    """One world, its members, and the faults in force; a context: what it started is gone at the end.
+    """One world, its members, and the faults in force. A context manager: it ends everything that it started.
 
     Args:
         broker: may be stopped, paused and killed.
@@ -80,22 +80,22 @@ class Storm:
     def __enter__(self) -> Self:
         self._stack.enter_context(self.world)
         for name, server in self.world.servers.items():
-            # Before every fault: one that took a call whole would let a poisoned event pass.
+            # The poison rule comes first: a fault that answers the whole request would let a poison event pass.
             server.poison(POISON[name])
         self.world.mark_invalid(INVALID)
         return self
 
     def __exit__(self, *_: object) -> None:
-        # All of it happens, whatever fails; and what fails is told.
+        # Every step runs, whatever fails, and every failure is reported.
         with self._stack:
             self._stack.callback(self.members.end)
             for each in self._in_force:
                 self._stack.callback(each.struck.end)
 
-    # ── What faults use ──
+    # ── For the faults ──
 
     def note_crash(self, what: str) -> None:
-        """Note what the broker has committed now."""
+        """Record a crash, with the offsets committed now."""
         committed = {
             (pipeline, partition): offset
             for pipeline in self.world.pipelines
@@ -111,7 +111,7 @@ class Storm:
         self._stream.produce_bad_records()
 
     def deferrals(self, destination: str, cause: str) -> int:
-        """Count the calls that members put off so far for this cause."""
+        """Count the retries that members scheduled so far for this cause."""
         return sum(
             (line["destination"], line["cause"]) == (destination, cause)
             for member in self.members.all
@@ -119,13 +119,13 @@ class Storm:
         )
 
     def dead_letters_refused(self) -> int:
-        """Count the letters that members could not write so far."""
+        """Count the dead letters that failed to be written so far."""
         return sum(len(member.journal("letter failed")) for member in self.members.all)
 
-    # ── Its life ──
+    # ── Phases ──
 
     def start(self) -> None:
-        """Start the members, and wait until they hold everything between them."""
+        """Start the members, and wait until every partition is assigned."""
         for _ in range(self._options.anchors):
             self.members.anchor()
         for _ in range(self.wanted):
@@ -133,7 +133,7 @@ class Storm:
         self._wait_for(self.members.settled, _SETTLED_WITHIN_S, "the group did not form")
 
     def strike(self, faults: Sequence[Fault], within_s: float, *, all_of_them: bool = True) -> None:
-        """Let these faults strike, some at once, none two at one place.
+        """Run these faults, several at once, never two at one place.
 
         Args:
             faults: in this order, but for those whose place is taken.
@@ -146,7 +146,7 @@ class Storm:
             now = time.monotonic()
             if waiting and now - began > within_s:
                 if all_of_them:
-                    self.counts.complaints.append(f"{len(waiting)} faults had no time left to strike")
+                    self.counts.complaints.append(f"{len(waiting)} faults did not start in time")
                 waiting = []
             self._turn()
             if waiting and len(self._in_force) < _AT_ONCE:
@@ -162,8 +162,8 @@ class Storm:
             time.sleep(_TICK_S)
 
     def wait_for_the_rest(self) -> None:
-        """Produce no more, and wait until everything has arrived and nothing is open."""
-        self._say("no more faults: everything has to arrive")
+        """Stop producing, and wait until everything has arrived and nothing is open."""
+        self._say("no more faults; waiting for all deliveries")
         self._stream.finish()
         due = {
             name: {one.stored_id for one in self.shop.owed if one.destination == name and one.cause is None}
@@ -174,15 +174,15 @@ class Storm:
             _ARRIVED_WITHIN_S,
             "not everything arrived",
         )
-        self._wait_for(self.members.settled, _SETTLED_WITHIN_S, "the group did not come to rest")
+        self._wait_for(self.members.settled, _SETTLED_WITHIN_S, "the group did not settle")
         self._wait_for(lambda: not any(self.members.open()), _ARRIVED_WITHIN_S, "something stayed open")
 
     def shut_down(self) -> None:
-        """Let all members leave, their books balanced."""
+        """Shut down all members; their accounting must balance."""
         self.members.shut_down_all()
-        self._wait_for(self.members.all_ended, _SETTLED_WITHIN_S, "a member that was asked to leave did not end")
+        self._wait_for(self.members.all_ended, _SETTLED_WITHIN_S, "a member did not shut down")
 
-    # ── Turn by turn ──
+    # ── Steps ──
 
     def _turn(self) -> None:
         self._stream.produce_due()
@@ -190,7 +190,7 @@ class Storm:
         self.sample()
 
     def sample(self) -> None:
-        """Do nothing: a longer storm measures here, once a turn."""
+        """Do nothing. The soak measures here, once per step."""
 
     def _begin(self, waiting: list[Fault]) -> None:
         locked = {place for each in self._in_force for place in each.locks}
@@ -220,7 +220,7 @@ class Storm:
             if not hits and now - each.began < _UNTIL_HIT_S:
                 each.extended = True
                 if not each.struck.lasts_from_hit:
-                    each.at_least = now - each.began + _AGAIN_S  # it is looked at again soon
+                    each.at_least = now - each.began + _AGAIN_S  # checked again soon
                 continue
             each.struck.end()
             self.counts.extended[each.fault.kind] += each.extended
@@ -241,5 +241,5 @@ class Storm:
 
 
 def seldom_collected() -> None:
-    """Look for cycles seldom: the servers share this process, and would answer nobody for as long as it takes."""
+    """Collect garbage seldom: the servers share this process and do not respond during a collection."""
     gc.set_threshold(200_000, 50, 1000)

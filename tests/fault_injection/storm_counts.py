@@ -1,4 +1,4 @@
-"""What a storm is asked for, and what it counts on its way."""
+"""A storm's options and counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.fault_injection.verdict import Crash
 
 @dataclass(frozen=True, slots=True)
 class StormOptions:
-    """How a storm blows.
+    """Options of a storm.
 
     Attributes:
         members: at work at any time, give or take one, that faults may meet.
@@ -29,7 +29,7 @@ class StormOptions:
 
 @dataclass(slots=True)
 class StormCounts:
-    """What was struck, how often it hit, how often it lasted longer until it did, and what went wrong on the way."""
+    """Counts by kind of fault: struck, hits, without a hit, extended; and crashes and complaints."""
 
     struck: Counter[str] = field(default_factory=Counter)
     hits: Counter[str] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""The members of a storm: who is at work, who is leaving, who has ended and whether that was meant."""
+"""The members of a storm: running, shutting down, ended, and whether the end was expected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fault_injection.members import JournaledMember, Line
 
 
 class StormMembers:
-    """Every member there is or was.
+    """All present and past members.
 
     Args:
         world: theirs.
@@ -36,21 +36,21 @@ class StormMembers:
 
     @property
     def living(self) -> list[JournaledMember]:
-        """Who is at work."""
+        """The running members."""
         return [*self.anchors, *self.members]
 
     @property
     def all(self) -> list[JournaledMember]:
-        """Everyone there ever was."""
+        """All members, ended ones included."""
         return [*self._all]
 
     @property
     def journals(self) -> list[list[Line]]:
-        """What all of them wrote down."""
+        """The journals of all members."""
         return [member.journal() for member in self._all]
 
     def one(self) -> JournaledMember:
-        """Choose a member for a fault to meet."""
+        """Choose a member for a fault."""
         return self._dice.choice(self.members)
 
     def start_one(self) -> JournaledMember:
@@ -61,18 +61,18 @@ class StormMembers:
         return member
 
     def anchor(self) -> None:
-        """Start a member that no fault may touch."""
+        """Start a member that faults do not touch."""
         member = self.start_one()
         self.members.remove(member)
         self.anchors.append(member)
 
     def forget(self, member: JournaledMember) -> JournaledMember:
-        """Let a member end: from now on that is nothing to complain of."""
+        """Expect a member to end: from now on its end is no complaint."""
         self.members.remove(member)
         return member
 
     def shut_down(self, member: JournaledMember) -> None:
-        """Ask a member to leave, without waiting: it has to end by itself, with 0."""
+        """Send a member SIGTERM without waiting; it must exit with 0."""
         for whose in (self.members, self.anchors):
             if member in whose:
                 whose.remove(member)
@@ -81,7 +81,7 @@ class StormMembers:
         self._leaving.append(member)
 
     def shut_down_all(self) -> None:
-        """Ask everyone to leave, once their books have been seen to balance."""
+        """Check the accounting of all members, then shut them down."""
         for member in self.living:
             for wrong in accounting.mismatches(member.status()):
                 self._complain(f"{member.name}: {wrong}")
@@ -89,11 +89,11 @@ class StormMembers:
             self.shut_down(member)
 
     def all_ended(self) -> bool:
-        """Tell whether nobody is still leaving."""
+        """Return True if no member is still shutting down."""
         return not self._leaving
 
     def refresh(self) -> None:
-        """Look after everyone: who ended, how, and how much memory they have."""
+        """Check all members: unexpected ends, exit codes and memory."""
         for member in [one for one in self._leaving if one.process.poll() is not None]:
             self._leaving.remove(member)
             if member.process.returncode != 0:
@@ -108,19 +108,19 @@ class StormMembers:
         self._complain(f"{member.name} ended {how} with {member.process.returncode}\n{member.log_tail(5)}")
 
     def settled(self) -> bool:
-        """Tell whether the living hold every partition of every pipeline."""
+        """Return True if the running members have every partition of every pipeline assigned."""
         held: set[tuple[str, int]] = set()
         for member in self.living:
             held |= member.assigned_partitions()
         return len(held) == len(self._world.pipelines) * self._world.partitions
 
     def open(self) -> Iterator[int]:
-        """Return how many records are open, member by member, pipeline by pipeline."""
+        """Return the number of open records, by member and pipeline."""
         for member in self.living:
             for pipeline in member.status().values():
                 yield pipeline["records"]["open"]
 
     def end(self) -> None:
-        """End everyone who is still there."""
+        """Kill every member that still runs."""
         for member in self._all:
             member.__exit__(None, None, None)

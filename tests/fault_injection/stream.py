@@ -1,4 +1,4 @@
-"""The stream of records while faults strike: made by the shop, produced at a steady pace, each at its own offset."""
+"""The records of a storm: created by the shop, produced at a constant rate, each at a known offset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FLUSH_WITHIN_S = 180.0
 
 
 class RecordStream:
-    """Produces what the shop makes.
+    """Produces the shop's records.
 
     Args:
         broker: whose topic; it may be away for a while.
@@ -33,16 +33,16 @@ class RecordStream:
         self._looked = time.monotonic()
         self._wrong: list[str] = []
         self._finished = False
-        # Idempotence keeps offsets as they were made: a record repeated for want of an answer is written once.
+        # Idempotence keeps offsets as they were made: a record repeated after a lost response is written once.
         patient = broker.client(enable_idempotence=True, linger_ms=5, message_timeout_ms=120_000)
-        self._producer = Producer({**patient, "log_level": 0})  # that the broker is away is known
+        self._producer = Producer({**patient, "log_level": 0})  # a broker that is away is expected
 
     def produce_due(self) -> None:
-        """Produce what is due by now; nothing any more once it was finished."""
+        """Produce the records due by now; nothing after `finish`."""
         if self._finished:
             return
         now = time.monotonic()
-        # After a standstill of this very process the stream goes on; it does not make up for lost time.
+        # After a pause of this process the stream continues; it does not catch up.
         self._made += min(1.0, now - self._looked) * self._rate_per_s
         self._looked = now
         count, self._made = int(self._made), self._made % 1
@@ -55,7 +55,7 @@ class RecordStream:
         self._producer.poll(0)
 
     def live(self, count: int) -> None:
-        """Produce ordinary business now."""
+        """Produce ordinary records now."""
         self._send(lambda: self._shop.ordinary(count))
 
     def produce_bad_records(self) -> None:
@@ -79,16 +79,16 @@ class RecordStream:
     def _reporter(self, sent: ProducedRecord) -> Callable[[KafkaError | None, Message], None]:
         def report(error: KafkaError | None, message: Message) -> None:
             if error is not None or message.offset() != sent.offset:
-                self._wrong.append(f"{sent.kind} went to {message.offset()}, not {sent.offset}: {error}")
+                self._wrong.append(f"{sent.kind} got offset {message.offset()}, not {sent.offset}: {error}")
 
         return report
 
     def resume(self) -> None:
-        """Go on after `finish`."""
+        """Continue after `finish`."""
         self._finished, self._looked = False, time.monotonic()
 
     def finish(self) -> None:
-        """Produce no more, and wait until the broker has everything."""
+        """Stop producing, and wait until the broker has acknowledged everything."""
         self._finished = True
         assert self._producer.flush(_FLUSH_WITHIN_S) == 0, "not everything was produced"
         assert not self._wrong, self._wrong[:3]

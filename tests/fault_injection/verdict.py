@@ -1,10 +1,13 @@
-"""The verdict: the oracle of `tests.e2e`, and what only the members' journals allow to be judged exactly.
+"""The verdict on a run: the oracle of `tests.e2e`, and checks that need the members' journals.
 
-A delivery may arrive again although it was answered only if an epoch that began meanwhile started at or below its
-record: that is what "at least once" means after a crash or a rebalance; or if a member noted meanwhile that a call to
-that destination got no answer in time, which on a machine that is busy, or from a member that stood still, can be true
-of an answer that was given (these are counted apart). Nothing else excuses a repeat. And what was committed is over:
-nothing below a commit that the broker accepted ever arrives afterwards.
+A delivery that got a response may arrive again in two cases only:
+
+* An assignment epoch that began meanwhile started at or below its record. That is "at least once" after a crash or a
+  rebalance.
+* A member noted meanwhile that a request to that destination got no response in time. On a busy machine, or from a
+  frozen member, this can happen although the server responded. These repeats are counted separately.
+
+Nothing below a commit that the broker accepted may arrive afterwards.
 """
 
 from __future__ import annotations
@@ -21,22 +24,22 @@ from tests.e2e.shop import Shop
 from tests.fault_injection.members import Line, PartitionOffset, partition_offsets
 
 Place = tuple[str, int]
-"""A pipeline and a partition."""
+"""Pipeline and partition."""
 
 _NO_ANSWER = frozenset({"timed_out", "unreachable"})
 
 _CLOCKS_S = 0.05
-"""A journal's line is written a moment after what it is about."""
+"""A journal line is written shortly after its event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """A member that ended with no goodbye.
+    """A member that was killed.
 
     Attributes:
-        what: how it ended.
+        what: the kind of kill.
         at: monotonic seconds.
-        committed: what the broker had of each pipeline and partition then.
+        committed: the committed offsets at that time, by pipeline and partition.
     """
 
     what: str
@@ -46,12 +49,12 @@ class Crash:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """What came of one crash.
+    """Repeats after one crash.
 
     Attributes:
-        crash: how the member ended.
-        again: deliveries taken before it that came again after it, before the next crash.
-        bound: how many could have: what had been taken at or above the committed offsets.
+        crash: the kind of kill.
+        again: deliveries that arrived before it, and again between it and the next crash.
+        bound: the possible number: deliveries that had arrived at or above the committed offsets.
     """
 
     crash: str
@@ -60,12 +63,12 @@ class Repeats:
 
 
 def judge(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> list[str]:
-    """Return everything that is wrong; see the top of this file."""
+    """Return every violation; the rules are at the top of this file."""
     return judge_and_count(shop, evidence, journals)[0]
 
 
 def judge_and_count(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> tuple[list[str], int]:
-    """Return everything that is wrong, and how many repeats only the word of a sender excuses."""
+    """Return every violation, and the number of repeats allowed only by a sender's note."""
     excused = _AllowedRepeats(shop, evidence, journals)
     wrong = [
         *oracle.violations(shop.records, evidence, may_repeat=excused.ids()),
@@ -77,7 +80,7 @@ def judge_and_count(shop: Shop, evidence: Evidence, journals: list[list[Line]]) 
 
 
 class _AllowedRepeats:
-    """What may have come again, and why."""
+    """Repeats that are allowed, and why."""
 
     def __init__(self, shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> None:
         self.unheard = 0
@@ -93,7 +96,7 @@ class _AllowedRepeats:
             self._starts[start.pipeline, start.partition].append(start)
 
     def ids(self) -> frozenset[str]:
-        """Return every id there is but letters' that no second epoch could see: `complaints` judges one by one."""
+        """Return the ids that may repeat. Dead letters may only if a later epoch could read their record again."""
         found = {one.stored_id for one in self._owed if one.cause is None}
         for one in self._owed:
             starts = self._starts[one.pipeline, one.partition]
@@ -102,7 +105,7 @@ class _AllowedRepeats:
         return frozenset(found)
 
     def complaints(self) -> Iterator[str]:
-        """Judge each repeat: its answer was lost, or an epoch began between the two that had to take it again."""
+        """Check each repeat: its response was lost, or an epoch between the two arrivals covers its record."""
         for destination, arrivals in self._evidence.arrivals.items():
             known = {one.stored_id: one for one in self._owed if one.destination == destination}
             answered = {request.number: request for request in self._evidence.requests[destination]}
@@ -114,23 +117,23 @@ class _AllowedRepeats:
                     continue
                 request = answered.get(before[1])
                 lost = request is not None and (request.status is None or request.fault in LATE_RESPONSES)
-                if lost or self._taken_again(one, before[0], arrival.at):
+                if lost or self._read_again(one, before[0], arrival.at):
                     continue
                 if any(before[0] < at < arrival.at for at in self._without_answer[destination]):
                     self.unheard += 1
                 else:
                     yield (
-                        f"duplicate: {destination} took {arrival.id} again although it had answered, and no epoch "
+                        f"duplicate: {destination} received {arrival.id} again after its response, and no epoch "
                         f"began at or below partition {one.partition}, offset {one.offset} meanwhile"
                     )
 
-    def _taken_again(self, one: OwedDelivery, after: float, before: float) -> bool:
+    def _read_again(self, one: OwedDelivery, after: float, before: float) -> bool:
         starts = self._starts[one.pipeline, one.partition]
         return any(start.offset <= one.offset and after - _CLOCKS_S < start.at < before for start in starts)
 
 
 def _below_commits(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> Iterator[str]:
-    """Find arrivals of what had been committed: it was over, for everyone and for ever."""
+    """Find arrivals of deliveries below an accepted commit."""
     commits: dict[Place, list[PartitionOffset]] = defaultdict(list)
     for commit in sorted(partition_offsets(journals, "committed"), key=lambda one: one.at):
         commits[commit.pipeline, commit.partition].append(commit)
@@ -149,11 +152,11 @@ def _below_commits(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -
                 index += 1
             reached[place] = (index, highest)
             if one.offset < highest:
-                yield f"{destination} took offset {one.offset} of partition {one.partition} below commit {highest}"
+                yield f"{destination} received offset {one.offset} of partition {one.partition} below commit {highest}"
 
 
 def _starts_below_commits(journals: list[list[Line]]) -> Iterator[str]:
-    """Find epochs that began below what the broker had accepted: they took again what was over."""
+    """Find epochs that started below an accepted commit."""
     commits: dict[Place, list[PartitionOffset]] = defaultdict(list)
     for commit in partition_offsets(journals, "committed"):
         commits[commit.pipeline, commit.partition].append(commit)
@@ -164,7 +167,7 @@ def _starts_below_commits(journals: list[list[Line]]) -> Iterator[str]:
 
 
 def repeats(crashes: Sequence[Crash], shop: Shop, evidence: Evidence) -> tuple[list[Repeats], list[str]]:
-    """Count what came again after each crash; complain of what was committed when it came again."""
+    """Count the repeats after each crash; return a complaint for each that was committed before."""
     known = {(one.destination, one.stored_id): one for one in shop.owed}
     counted: list[Repeats] = []
     complaints: list[str] = []
