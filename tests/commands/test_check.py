@@ -11,7 +11,7 @@ from tests.commands.shell import cdp
 from tests.commands.shop import CONFIG, ENVIRON, configured
 
 
-def test_a_good_configuration_is_told_its_needs(tmp_path: Path) -> None:
+def test_good_configuration_prints_its_needs(tmp_path: Path) -> None:
     ended = cdp("check", cwd=configured(tmp_path), environ=ENVIRON)
     assert ended.code == 0
     assert ended.out.endswith("\nno problems found\n")
@@ -21,7 +21,7 @@ def test_a_good_configuration_is_told_its_needs(tmp_path: Path) -> None:
     assert "canary" not in ended.said
 
 
-def test_everything_wrong_is_in_one_block_on_stdout(tmp_path: Path) -> None:
+def test_all_errors_are_in_one_block_on_stdout(tmp_path: Path) -> None:
     text = CONFIG.replace("topics:", "topisc:").replace("https://cdp", "gopher://cdp")
     ended = cdp("check", cwd=configured(tmp_path, text))
     assert ended.code == 2
@@ -62,7 +62,7 @@ def test_findings_and_needs_as_json(tmp_path: Path) -> None:
     }
 
 
-def test_the_directives_files_findings_are_there_too_and_no_key_in_them(tmp_path: Path) -> None:
+def test_findings_of_directives_are_printed_without_keys(tmp_path: Path) -> None:
     (tmp_path / "d.yaml").write_text("""\
 directives:
   - pause: {destination: copilto}
@@ -83,7 +83,7 @@ directives:
     assert "canary" not in ended.said
 
 
-def test_a_good_directives_file_says_nothing(tmp_path: Path) -> None:
+def test_good_directives_file_has_no_findings(tmp_path: Path) -> None:
     (tmp_path / "d.yaml").write_text(
         "directives:\n  - pause: {event_type: com.acme.shop.OrderPlaced}\n    until: 1999-01-01T00:00:00Z\n"
     )
@@ -92,7 +92,7 @@ def test_a_good_directives_file_says_nothing(tmp_path: Path) -> None:
     assert ended.out.endswith("\nno problems found\n")
 
 
-def test_wrong_as_json_has_no_needs_and_exit_code_2(tmp_path: Path) -> None:
+def test_json_of_an_invalid_configuration_has_no_needs(tmp_path: Path) -> None:
     ended = cdp("check", "--format", "json", cwd=tmp_path)
     assert ended.code == 2
     said = json.loads(ended.out)
@@ -101,7 +101,7 @@ def test_wrong_as_json_has_no_needs_and_exit_code_2(tmp_path: Path) -> None:
     assert said["findings"][0]["message"] == "cannot be read: no such file or directory"
 
 
-def test_the_mappings_findings_are_there_too(tmp_path: Path) -> None:
+def test_findings_of_the_mapping_are_printed(tmp_path: Path) -> None:
     (tmp_path / "mapping.yaml").write_text(
         "version: 1\nevents:\n  a.B:\n    deliver:\n      - to: copilot.user_creatd\n"
     )
@@ -112,7 +112,7 @@ def test_the_mappings_findings_are_there_too(tmp_path: Path) -> None:
     assert "user_created" in ended.out
 
 
-def test_a_name_that_journeys_would_not_take_is_a_warning(tmp_path: Path) -> None:
+def test_event_name_too_long_for_journeys_is_a_warning(tmp_path: Path) -> None:
     mapping = f"""\
 version: 1
 events:
@@ -131,7 +131,7 @@ events:
     assert ended.out.endswith("\n1 warning\n")
 
 
-def test_offline_and_one_pipeline_ask_for_less(tmp_path: Path) -> None:
+def test_offline_and_one_pipeline_need_fewer_variables(tmp_path: Path) -> None:
     assert cdp("check", "--offline", cwd=configured(tmp_path)).code == 0
     environ = {"KAFKA": "k", "API_KEY": "x"}
     assert cdp("check", "--pipeline", "cdp-customerio", cwd=tmp_path, environ=environ).code == 0
@@ -155,7 +155,7 @@ def test_json_schema_is_printed_without_any_configuration(tmp_path: Path, words:
     assert json.loads(ended.out)["title"] == title
 
 
-def test_a_files_content_cannot_steer_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_of_a_file_are_not_printed(tmp_path: Path) -> None:
     ended = cdp("check", cwd=configured(tmp_path, '"bad\\e[31mkey": 1\n'))
     assert ended.code == 2
     assert "bad\ufffd[31mkey" in ended.out

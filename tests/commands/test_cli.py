@@ -30,13 +30,13 @@ def test_help_names_every_command_and_imports_none(tmp_path: Path) -> None:
     assert not [name for name in main.COMMANDS if f"'consumer.cli.{name}'" in done.stdout]
 
 
-def test_the_version_is_said(tmp_path: Path) -> None:
+def test_version_is_printed(tmp_path: Path) -> None:
     ended = cdp("--version", cwd=tmp_path)
     assert (ended.code, ended.out) == (0, f"cdp-consumer {__version__}\n")
 
 
 @pytest.mark.parametrize("command", sorted(main.COMMANDS))
-def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
+def test_every_command_has_help(tmp_path: Path, command: str) -> None:
     ended = cdp(command, "--help", cwd=tmp_path)
     assert ended.code == 0
     assert f"usage: cdp-consumer {command}" in ended.out
@@ -60,7 +60,7 @@ def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else "",
 )
-def test_wrong_usage_is_one_block_with_the_name_that_was_meant(tmp_path: Path, words: list[str], said: str) -> None:
+def test_usage_error_is_one_block_with_the_nearest_name(tmp_path: Path, words: list[str], said: str) -> None:
     ended = cdp(*words, cwd=tmp_path)
     assert ended.code == 2
     assert ended.out == ""
@@ -78,7 +78,7 @@ def test_ctrl_c_ends_in_one_line(capsys: pytest.CaptureFixture[str], monkeypatch
     assert capsys.readouterr().err == "cdp-consumer: interrupted\n"
 
 
-def test_a_reader_that_leaves_is_no_error_message(tmp_path: Path) -> None:
+def test_closed_pipe_prints_no_error(tmp_path: Path) -> None:
     command = f"{sys.executable} -m consumer check --schema | head -c 1; exit ${{PIPESTATUS[0]}}"
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, check=False, text=True)  # noqa: S607 - any shell with PIPESTATUS
@@ -86,7 +86,7 @@ def test_a_reader_that_leaves_is_no_error_message(tmp_path: Path) -> None:
     assert done.stdout == "{"
 
 
-def test_a_service_asked_to_leave_before_it_began_ends_as_asked(tmp_path: Path) -> None:
+def test_sigterm_before_the_start_exits_with_success(tmp_path: Path) -> None:
     config = tmp_path / "cdp.yaml"
     os.mkfifo(config)  # it is read no further than we want it to be
     command = [sys.executable, "-m", "consumer", "run", "--config", str(config)]

@@ -31,7 +31,7 @@ def test_an_event_becomes_its_exact_requests(tmp_path: Path) -> None:
     assert "canary" not in ended.said
 
 
-def test_as_json_each_event_is_a_line_with_bodies_as_they_are(tmp_path: Path) -> None:
+def test_json_output_has_one_line_per_event_with_exact_bodies(tmp_path: Path) -> None:
     ended = cdp(
         "translate", "--format", "json", cwd=configured(tmp_path), given=event("OrderPlaced", ORDER), environ=ENVIRON
     )
@@ -57,7 +57,7 @@ def test_the_same_event_has_the_same_identities_every_time(tmp_path: Path) -> No
     assert bodies[0] == bodies[1]
 
 
-def test_what_cannot_be_said_is_shown_with_its_cause_and_counts_only_when_strict(tmp_path: Path) -> None:
+def test_dead_letter_is_printed_and_fails_only_with_strict(tmp_path: Path) -> None:
     given = event("ConsentChanged", {**CONSENT, "customer_id": "no such/ID"})
     ended = cdp("translate", cwd=configured(tmp_path), given=given)
     assert ended.code == 0
@@ -69,7 +69,7 @@ def test_what_cannot_be_said_is_shown_with_its_cause_and_counts_only_when_strict
     assert (letter["destination"], letter["label"], letter["cause"]) == ("copilot", "consent", "contract")
 
 
-def test_an_event_that_a_run_would_find_too_old_is_no_request(tmp_path: Path) -> None:
+def test_event_that_is_too_old_becomes_a_dead_letter(tmp_path: Path) -> None:
     given = event("OrderPlaced", {**ORDER, "occurred_at": "2025-11-20T10:00:00Z"})
     ended = cdp("translate", "--strict", "--pipeline", "cdp-copilot", cwd=configured(tmp_path), given=given)
     assert ended.code == 1
@@ -77,7 +77,7 @@ def test_an_event_that_a_run_would_find_too_old_is_no_request(tmp_path: Path) ->
     assert "dead letter: copilot · custom_event:order_placed: out_of_window: the event is older" in ended.out
 
 
-def test_what_the_readers_behind_a_destination_would_drop_is_a_warning_beside_its_request(tmp_path: Path) -> None:
+def test_data_that_journeys_would_drop_is_a_warning(tmp_path: Path) -> None:
     customer = {"id": "c-1", "email": "ada@example.com", "first_name": "x" * 1001}
     value = {"event_id": CONSENT["event_id"], "occurred_at": ORDER["occurred_at"], "customer": customer}
     given = event("CustomerUpdated", {**value, "tier": "GOLD"})
@@ -90,12 +90,12 @@ def test_what_the_readers_behind_a_destination_would_drop_is_a_warning_beside_it
     assert warned == {"destination": "customerio", "label": "identify", "detail": f"traits: {warning}"}
 
 
-def test_a_tombstone_is_skipped(tmp_path: Path) -> None:
+def test_tombstone_is_skipped(tmp_path: Path) -> None:
     ended = cdp("translate", cwd=configured(tmp_path), given=event("OrderPlaced", None))
     assert ended.out == "stdin:1\n  skipped: tombstone\n\n"
 
 
-def test_one_pipeline_shows_its_own_requests_only(tmp_path: Path) -> None:
+def test_pipeline_option_prints_only_its_requests(tmp_path: Path) -> None:
     ended = cdp(
         "translate",
         "--pipeline",
@@ -108,14 +108,14 @@ def test_one_pipeline_shows_its_own_requests_only(tmp_path: Path) -> None:
     assert [each["destination"] for each in lines(ended.out)[0]["requests"]] == ["copilot"]
 
 
-def test_a_disabled_destination_is_skipped_as_such(tmp_path: Path) -> None:
+def test_disabled_destination_is_skipped(tmp_path: Path) -> None:
     text = CONFIG.replace("yotpo: {", "yotpo: {enabled: false, ") + "pipelines: {cdp: [copilot, customerio, yotpo]}\n"
     ended = cdp("translate", "--format", "json", cwd=configured(tmp_path, text), given=event("OrderPlaced", ORDER))
     [said] = lines(ended.out)
     assert {"destination": "yotpo", "reason": "disabled", "count": 1} in said["skipped"]
 
 
-def test_headers_key_and_time_of_an_event_are_used(tmp_path: Path) -> None:
+def test_headers_key_and_timestamp_are_used(tmp_path: Path) -> None:
     customer = {"id": "c-1", "email": "ada@example.com"}
     value = {"event_id": CONSENT["event_id"], "occurred_at": 1_795_168_800_000, "customer": customer, "channel": "WEB"}
     given = event("CustomerSignedUp", value, headers={"campaign": "autumn"}, key="k", timestamp="2026-11-20T10:00:00Z")
@@ -142,7 +142,7 @@ def test_headers_key_and_time_of_an_event_are_used(tmp_path: Path) -> None:
     ],
     ids=range(13),
 )
-def test_a_line_that_is_no_event_is_said_and_the_rest_goes_on(tmp_path: Path, line: str, complaint: str) -> None:
+def test_invalid_line_is_reported_and_the_rest_is_translated(tmp_path: Path, line: str, complaint: str) -> None:
     ended = cdp("translate", cwd=configured(tmp_path), given=line + "\n" + event("OrderPlaced", None))
     assert ended.code == 2
     assert complaint in ended.err
@@ -158,7 +158,7 @@ def container(codec: str = "null") -> bytes:
 
 
 @pytest.mark.parametrize("codec", ["null", "deflate"])
-def test_a_container_file_is_read_with_its_own_schema(tmp_path: Path, codec: str) -> None:
+def test_container_file_is_read_with_its_own_schema(tmp_path: Path, codec: str) -> None:
     (tmp_path / "events.avro").write_bytes(container(codec))
     text = CONFIG.replace(f"schemas: {{directory: {ROOT}/avro}}\n", "")
     ended = cdp("translate", "--events", "events.avro", "--format", "json", cwd=configured(tmp_path, text))
@@ -169,20 +169,20 @@ def test_a_container_file_is_read_with_its_own_schema(tmp_path: Path, codec: str
     assert [body["consent_value"] for body in bodies] == [False, True]
 
 
-def test_the_same_event_is_the_same_request_from_either_kind_of_file(tmp_path: Path) -> None:
+def test_lines_and_container_give_the_same_request(tmp_path: Path) -> None:
     by_file = cdp("translate", "--format", "json", cwd=configured(tmp_path), given=container())
     by_line = cdp("translate", "--format", "json", cwd=tmp_path, given=event("ConsentChanged", CONSENT))
     assert lines(by_file.out)[0]["requests"] == lines(by_line.out)[0]["requests"]
 
 
 @pytest.mark.parametrize("cut", [10, 200, -5])
-def test_a_damaged_container_is_a_complaint(tmp_path: Path, cut: int) -> None:
+def test_damaged_container_is_an_error(tmp_path: Path, cut: int) -> None:
     ended = cdp("translate", cwd=configured(tmp_path), given=container()[:cut])
     assert ended.code == 2
     assert "stdin: error: cannot be read" in ended.err
 
 
-def test_a_file_that_cannot_be_read_is_wrong_usage(tmp_path: Path) -> None:
+def test_unreadable_file_is_a_usage_error(tmp_path: Path) -> None:
     for name in ("none.jsonl", "."):
         ended = cdp("translate", "--events", name, cwd=configured(tmp_path))
         assert ended.code == 2

@@ -21,7 +21,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_look_finds_what_stands_there_now() -> None:
+def test_read_returns_the_present_content() -> None:
     contents = [b"what stood there"]
 
     async def scenario() -> None:
@@ -34,7 +34,7 @@ def test_a_look_finds_what_stands_there_now() -> None:
     asyncio.run(scenario())
 
 
-def test_all_who_ask_at_once_share_one_thread_and_its_answer(path: Path) -> None:
+def test_concurrent_calls_share_one_thread_and_its_result(path: Path) -> None:
     async def scenario() -> None:
         look = BoundedRead(path.read_bytes, 30)
         with HungMount(path) as mount:
@@ -49,7 +49,7 @@ def test_all_who_ask_at_once_share_one_thread_and_its_answer(path: Path) -> None
     asyncio.run(scenario())
 
 
-def test_a_disk_that_hangs_is_given_up_and_asked_again_when_it_has_answered(path: Path) -> None:
+def test_hanging_read_times_out_and_is_repeated_once_it_ended(path: Path) -> None:
     async def scenario() -> None:
         look = BoundedRead(path.read_bytes, 0.05)
         with HungMount(path) as mount:
@@ -65,7 +65,7 @@ def test_a_disk_that_hangs_is_given_up_and_asked_again_when_it_has_answered(path
     asyncio.run(scenario())
 
 
-def test_who_asks_and_goes_away_disturbs_nobody(path: Path) -> None:
+def test_cancelled_call_does_not_affect_other_calls(path: Path) -> None:
     async def scenario() -> None:
         look = BoundedRead(path.read_bytes, 30)
         with HungMount(path) as mount:
@@ -79,7 +79,7 @@ def test_who_asks_and_goes_away_disturbs_nobody(path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_what_falls_in_the_thread_falls_on_who_asks() -> None:
+def test_exception_in_the_thread_is_raised_by_the_call() -> None:
     def fall() -> None:
         raise ValueError("a bug")
 
@@ -92,7 +92,7 @@ def test_what_falls_in_the_thread_falls_on_who_asks() -> None:
     asyncio.run(scenario())
 
 
-def test_a_process_ends_while_the_disk_hangs(path: Path) -> None:
+def test_process_exits_while_the_disk_hangs(path: Path) -> None:
     before = threading.active_count()
     script = (
         "import asyncio, pathlib\n"

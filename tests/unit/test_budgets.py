@@ -33,7 +33,7 @@ def total(kafka: dict[str, str] | None = None, destinations: int = 1, **changes:
     return found.total
 
 
-def test_each_part_of_the_ceiling_counts() -> None:
+def test_each_input_changes_the_ceiling() -> None:
     least = total()
     assert total(partitions=5) - least == MIB
     assert total(largest=2 * MIB) - least == 4 * MIB
@@ -48,11 +48,11 @@ def test_each_part_of_the_ceiling_counts() -> None:
 @pytest.mark.parametrize(
     ("text", "size"), [("1", KIB), ("16384", 16 * MIB), ("lots", 16 * MIB), ("", 16 * MIB), ("²", 16 * MIB)]
 )
-def test_an_odd_fetch_queue_counts_as_the_default(text: str, size: int) -> None:
+def test_invalid_fetch_queue_counts_as_the_default(text: str, size: int) -> None:
     assert fetch_queue_bytes({"queued.max.messages.kbytes": text}) == size
 
 
-def test_the_process_needs_its_base_once_and_every_pipeline_its_own(tmp_path: Path) -> None:
+def test_base_counts_once_and_each_pipeline_separately(tmp_path: Path) -> None:
     one = needs_of(settings_of(tmp_path, GOOD), partitions=4)
     three = needs_of(settings_of(tmp_path, SHARED), partitions=4)
     assert list(three.ceilings) == ["cdp-copilot", "cdp-customerio", "cdp-yotpo"]
@@ -60,7 +60,7 @@ def test_the_process_needs_its_base_once_and_every_pipeline_its_own(tmp_path: Pa
     assert three.memory_bytes == BASE_BYTES + sum(each.total for each in three.ceilings.values())
 
 
-def test_the_times_are_those_the_configuration_is_held_against(tmp_path: Path) -> None:
+def test_times_equal_those_that_the_configuration_checks(tmp_path: Path) -> None:
     times = needs_of(settings_of(tmp_path, GOOD), partitions=4).times
     assert times.revoke_sum == "drain 20s + poll gap 0.5s + commit 10s"
     assert (times.revoke_s, times.max_poll_interval_s) == (30.5, 300.0)
@@ -71,7 +71,7 @@ def test_the_times_are_those_the_configuration_is_held_against(tmp_path: Path) -
     assert needs_of(longer, partitions=4).times.shutdown_s == 58.5
 
 
-def test_sizes_are_shown_for_people() -> None:
+def test_sizes_are_shown_with_units() -> None:
     assert shown_bytes(64 * MIB) == "64 MiB"
     assert shown_bytes(500_000) == "488 KiB"
 
@@ -91,5 +91,5 @@ def test_sizes_are_shown_for_people() -> None:
         ),
     ],
 )
-def test_json_is_indented_without_changing_a_character_of_its_values(text: str, shown: str) -> None:
+def test_indented_json_keeps_every_character_of_values(text: str, shown: str) -> None:
     assert indented(text) == shown

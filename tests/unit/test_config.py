@@ -59,7 +59,7 @@ budgets:
 """
 
 
-def test_the_documented_example_loads_with_nothing_to_complain_of(tmp_path: Path) -> None:
+def test_documented_example_loads_without_findings(tmp_path: Path) -> None:
     (tmp_path / "customerio").write_text("canary\n")
     environ = {name: value for name, value in ENVIRON.items() if not name.startswith("YOTPO")}
     found = loaded(tmp_path, WHOLE.replace("FOLDER", str(tmp_path)), environ)
@@ -82,7 +82,7 @@ def test_the_documented_example_loads_with_nothing_to_complain_of(tmp_path: Path
     assert settings.directives == tmp_path / "directives.yaml"
 
 
-def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
+def test_defaults_are_as_documented(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, GOOD)
     assert settings.start == "earliest"
     assert settings.registry is None
@@ -112,14 +112,14 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
     assert sorted(copilot.secrets) == ["client_id", "client_secret"]
 
 
-def test_the_drain_defaults_to_a_third_of_a_short_poll_interval(tmp_path: Path) -> None:
+def test_drain_defaults_to_a_third_of_a_short_poll_interval(tmp_path: Path) -> None:
     short = GOOD.replace("kafka:\n", "kafka:\n  max.poll.interval.ms: 45000\n").replace(
         "    url:", "    timeout: 5s\n    url:"
     )
     assert settings_of(tmp_path, short).budgets.drain_s == 15.0
 
 
-def test_every_option_of_every_kind_reaches_its_place(tmp_path: Path) -> None:
+def test_every_option_of_every_kind_is_set(tmp_path: Path) -> None:
     text = """\
 kafka: {bootstrap.servers: b, group.protocol: consumer, enable.ssl.certificate.verification: false, fetch.min.bytes: 1}
 topics: shop.orders
@@ -206,13 +206,13 @@ destinations:
     assert yotpo.lanes.rate_per_s == 5.0
 
 
-def test_offline_asks_for_no_variable_and_no_secret(tmp_path: Path) -> None:
+def test_offline_needs_no_variable_and_no_secret(tmp_path: Path) -> None:
     text = WHOLE.replace("FOLDER", "/nowhere")
     assert loaded(tmp_path, text, {}, offline=True).settings is not None
     assert loaded(tmp_path, text, {}).settings is None
 
 
 @pytest.mark.parametrize("spelling", ["true", "True", '"true"', "${ON}", '"${ON:-false}"'])
-def test_a_switch_may_come_from_the_environment(tmp_path: Path, spelling: str) -> None:
+def test_boolean_may_come_from_the_environment(tmp_path: Path, spelling: str) -> None:
     text = GOOD + f"    enabled: {spelling}\n"
     assert settings_of(tmp_path, text, {**ENVIRON, "ON": "true"}).destinations["copilot"].enabled

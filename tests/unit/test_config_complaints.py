@@ -213,7 +213,7 @@ TABLE = [
 @pytest.mark.parametrize(
     ("change", "line", "column", "path", "message", "hint"), TABLE, ids=[f"{row[3]}: {row[4]}"[:90] for row in TABLE]
 )
-def test_a_complaint_has_its_place_its_words_and_no_other_beside_it(
+def test_mistake_is_one_error_with_position_message_and_hint(
     tmp_path: Path,
     change: str | tuple[str, str],
     line: int | None,
@@ -234,7 +234,7 @@ def test_a_complaint_has_its_place_its_words_and_no_other_beside_it(
     assert {each.file for each in wrong} == {str(tmp_path / "cdp.yaml")}
 
 
-def test_everything_wrong_is_said_in_one_go_and_in_the_order_of_the_file(tmp_path: Path) -> None:
+def test_all_errors_are_reported_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = GOOD.replace("topics:", "topic:").replace("https://", "gopher://") + "    lanes: 0\nhtpp: {}\n"
     found = loaded(tmp_path, text, {})
     assert [(each.line, each.message.split(" ")[0]) for each in found.findings] == [
@@ -248,12 +248,12 @@ def test_everything_wrong_is_said_in_one_go_and_in_the_order_of_the_file(tmp_pat
     ]
 
 
-def test_the_registry_clients_objections_stand_at_its_property(tmp_path: Path) -> None:
+def test_error_of_the_registry_client_is_at_its_property(tmp_path: Path) -> None:
     text = GOOD + "schemas:\n  registry:\n    url: https://r\n    retry.most: 1\n"
     found = loaded(tmp_path, text)
     assert [(each.line, each.path) for each in found.findings] == [(13, "schemas.registry.retry.most")]
 
 
-def test_a_kind_refuses_nothing_of_options_that_were_complained_of_already(tmp_path: Path) -> None:
+def test_option_with_an_error_is_not_checked_by_its_kind(tmp_path: Path) -> None:
     found = loaded(tmp_path, GOOD + YOTPO + "    batch: {events: 2}\n    source: Shop\n")
     assert [(each.line, each.message) for each in found.findings] == [(14, "yotpo takes one event per request")]

@@ -18,7 +18,7 @@ destinations:
 """
 
 
-def test_without_pipelines_each_enabled_destination_has_a_group_of_its_own(tmp_path: Path) -> None:
+def test_without_pipelines_each_enabled_destination_has_a_group(tmp_path: Path) -> None:
     names = [each.name for each in settings_of(tmp_path, SHARED).pipelines]
     assert names == ["cdp-copilot", "cdp-customerio", "cdp-yotpo"]
     without = settings_of(tmp_path, SHARED, {**ENVIRON, "YOTPO_ON": "false"})
@@ -26,12 +26,12 @@ def test_without_pipelines_each_enabled_destination_has_a_group_of_its_own(tmp_p
     assert "yotpo" in without.destinations
 
 
-def test_a_shared_group_reads_for_destinations_without_a_pace(tmp_path: Path) -> None:
+def test_group_may_be_shared_by_destinations_without_a_rate(tmp_path: Path) -> None:
     text = SHARED + "pipelines: {cdp: [copilot, customerio], slow: [yotpo]}\n"
     assert settings_of(tmp_path, text).pipelines[0] == PipelineSettings("cdp", ("copilot", "customerio"))
 
 
-def test_a_disabled_destination_shares_a_group_but_has_none_alone(tmp_path: Path) -> None:
+def test_disabled_destination_may_share_a_group_but_has_none_alone(tmp_path: Path) -> None:
     environ = {**ENVIRON, "YOTPO_ON": "false"}
     shared = settings_of(tmp_path, SHARED + "pipelines: {cdp: [copilot, customerio, yotpo]}\n", environ)
     assert shared.pipelines == (PipelineSettings("cdp", ("copilot", "customerio", "yotpo")),)
@@ -40,7 +40,7 @@ def test_a_disabled_destination_shares_a_group_but_has_none_alone(tmp_path: Path
     assert [each.name for each in alone.pipelines] == ["cdp"]
 
 
-def test_one_pipeline_asks_only_for_what_it_uses(tmp_path: Path) -> None:
+def test_one_pipeline_needs_only_its_own_variables(tmp_path: Path) -> None:
     environ = {"CUSTOMERIO_KEY": "k"}
     found = loaded(tmp_path, SHARED, environ, pipeline="cdp-customerio")
     assert found.settings is not None

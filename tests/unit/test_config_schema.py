@@ -39,7 +39,7 @@ def test_every_key_is_described() -> None:
         walk(destination_schema.of_kind(kind))
 
 
-def test_what_is_read_once_and_what_is_re_read_is_said_where_it_is_described() -> None:
+def test_descriptions_say_what_is_read_once_and_what_again() -> None:
     described = json_schema()["properties"]
     registry = described["schemas"]["properties"]["registry"]
     for properties in (described["kafka"], registry):
@@ -57,7 +57,7 @@ def keys(schema: dict[str, Any], definitions: dict[str, Any]) -> set[str]:
     return found
 
 
-def test_the_schema_knows_every_key_of_the_documented_example() -> None:
+def test_schema_has_every_key_of_the_documented_example() -> None:
     schema = json_schema()
     json.dumps(schema)
     known = keys(schema, schema["$defs"])
@@ -90,7 +90,7 @@ TREES = st.recursive(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(tree=TREES, offline=st.booleans())
-def test_any_tree_is_settings_or_complaints(tmp_path: Path, tree: object, *, offline: bool) -> None:
+def test_any_tree_gives_settings_or_errors(tmp_path: Path, tree: object, *, offline: bool) -> None:
     path = tmp_path / "cdp.yaml"
     path.write_text(json.dumps(tree), encoding="utf-8")
     found = load(path, {"X": "1"}, offline=offline)
@@ -105,7 +105,7 @@ PLACES = [match.start() for match in re.finditer(r"\S", WHOLE)]
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(at=st.sampled_from(PLACES), junk=st.one_of(SCALARS.map(str), st.sampled_from(list("{}[]:#'\"&*!|>\n\t-?,"))))
-def test_the_example_with_anything_in_it_never_raises(tmp_path: Path, at: int, junk: str) -> None:
+def test_example_with_junk_in_it_never_raises(tmp_path: Path, at: int, junk: str) -> None:
     path = tmp_path / "cdp.yaml"
     path.write_bytes((WHOLE[:at] + junk + WHOLE[at:]).encode("utf-8", "surrogatepass"))
     found = load(path, ENVIRON, offline=True)
@@ -113,7 +113,7 @@ def test_the_example_with_anything_in_it_never_raises(tmp_path: Path, at: int, j
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "1e400", "-1", "0x10", "", "9" * 400, "²"])
-def test_odd_poll_intervals_are_complaints(tmp_path: Path, text: str) -> None:
+def test_invalid_poll_intervals_are_errors(tmp_path: Path, text: str) -> None:
     path = tmp_path / "cdp.yaml"
     path.write_text(WHOLE.replace("kafka:", "odd:").replace("odd:", f"kafka:\n  max.poll.interval.ms: '{text}'\n ", 1))
     found = load(path, ENVIRON, offline=True)

@@ -53,7 +53,7 @@ from consumer.config.scalar_parsers import InvalidValue
         (scalar_parsers.kafka_property, "bootstrap.servers", "bootstrap.servers"),
     ],
 )
-def test_a_value_as_documented_is_read(read: Callable[[str], object], text: str, value: object) -> None:
+def test_documented_value_is_parsed(read: Callable[[str], object], text: str, value: object) -> None:
     assert read(text) == value
 
 
@@ -102,7 +102,7 @@ def test_a_value_as_documented_is_read(read: Callable[[str], object], text: str,
         (scalar_parsers.kafka_property, "logger"),
     ],
 )
-def test_anything_else_is_refused_in_words(read: Callable[[str], object], text: str) -> None:
+def test_other_value_is_refused_with_a_message(read: Callable[[str], object], text: str) -> None:
     refused = read(text)
     assert isinstance(refused, InvalidValue)
     assert refused.message
@@ -120,7 +120,7 @@ def test_anything_else_is_refused_in_words(read: Callable[[str], object], text: 
         ("http://[::1]:80", False),
     ],
 )
-def test_plain_http_matters_off_this_machine_only(text: str, *, plain: bool) -> None:
+def test_plain_http_is_reported_for_other_machines_only(text: str, *, plain: bool) -> None:
     assert scalar_parsers.is_plain_http(text) is plain
 
 
@@ -132,7 +132,7 @@ READERS = [
 
 
 @given(st.sampled_from(READERS), st.text(max_size=80))
-def test_no_text_makes_a_reader_raise(read: Callable[[str], object], text: str) -> None:
+def test_no_text_makes_a_parser_raise(read: Callable[[str], object], text: str) -> None:
     read(text)
 
 
@@ -153,7 +153,7 @@ def test_no_text_makes_a_reader_raise(read: Callable[[str], object], text: str) 
         ("$A", "$A", (), True),
     ],
 )
-def test_variables_are_replaced_once_and_known_for_what_they_are(
+def test_variables_are_replaced_and_classified(
     text: str, result: str, unset: tuple[str, ...], *, literal: bool
 ) -> None:
     expanded = expand(text, {"A": "value", "EMPTY": ""})
@@ -162,9 +162,9 @@ def test_variables_are_replaced_once_and_known_for_what_they_are(
 
 
 @pytest.mark.parametrize("text", ["${", "${1A}", "${A", "${A-b}", "${}", "x ${ y"])
-def test_a_dollar_brace_that_names_nothing_is_malformed(text: str) -> None:
+def test_dollar_brace_without_a_name_is_malformed(text: str) -> None:
     assert expand(text, {"A": "value"}).malformed
 
 
-def test_what_a_variable_holds_is_not_looked_through_again() -> None:
+def test_value_of_a_variable_is_not_expanded() -> None:
     assert expand("${A}", {"A": "${B}", "B": "no"}).text == "${B}"

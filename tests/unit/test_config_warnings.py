@@ -28,7 +28,7 @@ WARNINGS = [
 
 
 @pytest.mark.parametrize(("change", "line", "column", "path", "message"), WARNINGS)
-def test_a_warning_stops_nothing(
+def test_warning_does_not_prevent_settings(
     tmp_path: Path, change: str | tuple[str, str], line: int, column: int, path: str, message: str
 ) -> None:
     found = loaded(tmp_path, GOOD + change if isinstance(change, str) else GOOD.replace(*change))

@@ -41,7 +41,7 @@ def items(count: int) -> Sequence[dict[str, object]]:
     return [{"sku": f"s-{n}", "n": n} for n in range(count)]
 
 
-def test_deliveries_share_a_request_as_far_as_the_destination_takes_them() -> None:
+def test_deliveries_share_requests_up_to_the_destinations_limit() -> None:
     outcome = dry(THREE).translate(order_message(items=items(23)))
     assert [len(each.identities) for each in outcome.requests] == [10, 10, 3]
     said = [each["fields"]["n"] for request in outcome.requests for each in json.loads(request.body)]
@@ -52,7 +52,7 @@ def test_deliveries_share_a_request_as_far_as_the_destination_takes_them() -> No
     assert outcome.requests[-1].labels == ("add",) * 3
 
 
-def test_credentials_are_masked_whichever_header_they_stand_in() -> None:
+def test_credentials_are_masked_in_every_header() -> None:
     by_token = FakeDestination()
     by_token.credential = AccessToken("x-token", ENDPOINT, "secret", 60, str.encode, lambda _: "token")
     for vendor, headers in ((FakeDestination(), {"authorization": f"Basic {MASK}"}), (by_token, {"x-token": MASK})):
@@ -60,7 +60,7 @@ def test_credentials_are_masked_whichever_header_they_stand_in() -> None:
         assert request.headers == headers
 
 
-def test_what_is_skipped_or_refused_makes_no_request() -> None:
+def test_skipped_or_refused_event_makes_no_request() -> None:
     assert dry(THREE).translate(FakeMessage(None)) == Outcome((), (("", "tombstone", 1),), ())
     undecodable = dry(THREE).translate(FakeMessage(b""))
     assert undecodable == Outcome((), (), (PlannedDeadLetter("", "", "undecodable", "the value is empty"),))
@@ -77,9 +77,7 @@ def test_what_is_skipped_or_refused_makes_no_request() -> None:
         (-60_001, "the event's time lies in the future"),
     ],
 )
-def test_an_event_outside_its_destinations_window_becomes_a_letter_and_no_request(
-    age_ms: int, detail: str | None
-) -> None:
+def test_event_outside_of_the_window_becomes_a_dead_letter(age_ms: int, detail: str | None) -> None:
     outcome = dry(mapping_with("{s: status}", event_lines="time: at"), FakeDestination(max_age_ms=HOUR_MS)).translate(
         order_message(at=NOW_MS - age_ms)
     )
@@ -96,7 +94,8 @@ class Plain(FakeDestination):
         return lambda fields, digest, _: Encoded(json.dumps(fields).encode(), self.envelope, digest.hex())
 
 
-def test_what_its_readers_would_drop_of_a_delivery_is_told_beside_its_request_and_by_its_kind_only() -> None:
+def test_data_that_journeys_would_drop_is_a_warning_of_its_kind() -> None:
+    """Only destinations of Customer.io's kind have these warnings."""
     long = order_message(status="x" * 1001)
     said = "traits: an attribute is longer than the 1000 bytes that Journeys accepts"
     for vendor, warnings in ((Plain(), (("vendor", "add", said),)), (FakeDestination(), ())):
@@ -104,7 +103,7 @@ def test_what_its_readers_would_drop_of_a_delivery_is_told_beside_its_request_an
         assert (len(outcome.requests), outcome.warnings) == (1, warnings)
 
 
-def test_a_name_its_readers_would_drop_is_advised_against_and_no_other(tmp_path: Path) -> None:
+def test_names_in_the_mapping_too_long_for_journeys_are_warnings(tmp_path: Path) -> None:
     (tmp_path / "mapping.yaml").write_text("")
     settings = settings_of(tmp_path, GOOD + CUSTOMERIO)
     long = "x" * 151

@@ -58,7 +58,7 @@ def _pools_of_six_threads(**said: str) -> tuple[str, int]:
 
 
 @needs_glibc
-def test_all_threads_of_a_run_share_one_pool() -> None:
+def test_all_threads_share_one_arena() -> None:
     assert _pools_of_six_threads() == ("True True", 1)
 
 
@@ -66,16 +66,16 @@ def test_all_threads_of_a_run_share_one_pool() -> None:
 @pytest.mark.parametrize(
     "said", [{"MALLOC_ARENA_MAX": "3"}, {"GLIBC_TUNABLES": "glibc.malloc.arena_max=3"}], ids=["older", "newer"]
 )
-def test_what_the_environment_says_of_pools_stays(said: dict[str, str]) -> None:
+def test_arenas_set_in_the_environment_are_kept(said: dict[str, str]) -> None:
     assert _pools_of_six_threads(**said) == ("False True", 3)
 
 
-def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_c_library_is_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
     assert not share_one_arena({})
 
 
-def test_a_run_asks_before_it_does_anything_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_run_sets_the_arena_before_anything_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     order: list[str] = []
 
     def plan(*_: object, **__: object) -> NoReturn:

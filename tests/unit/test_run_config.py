@@ -34,18 +34,18 @@ def paths(found: RunConfigResult) -> set[str]:
     return {each.path for each in found.findings if each.severity == "error"}
 
 
-def test_a_variable_that_is_not_set_hides_nothing_of_the_mapping(tmp_path: Path) -> None:
+def test_unset_variable_does_not_hide_errors_of_the_mapping(tmp_path: Path) -> None:
     found = load(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: "${NOPE}"}')
     assert found.config is None
     assert paths(found) == {"destinations.customerio.api_key", "events.shop.Seen.deliver[0].to"}
 
 
-def test_a_destination_that_was_not_understood_is_not_called_unknown(tmp_path: Path) -> None:
+def test_destination_with_an_error_is_not_reported_as_unknown(tmp_path: Path) -> None:
     found = load(tmp_path, "{api_key: x}", MAPPING.replace("trak", "track"))
     assert paths(found) == {"destinations.customerio.url"}
 
 
-def test_a_whole_plan_keeps_its_warnings(tmp_path: Path) -> None:
+def test_valid_configuration_keeps_its_warnings(tmp_path: Path) -> None:
     found = load(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: x}', MAPPING.replace("trak", "track"))
     assert found.config is not None
     assert [each.severity for each in found.findings] == ["warning"]
@@ -71,12 +71,12 @@ def test_missing_file_is_reported_at_the_setting_that_names_it(
     assert error.message.startswith(f"`{tmp_path / file}` ")
 
 
-def test_what_is_no_configuration_is_all_that_is_said(tmp_path: Path) -> None:
+def test_file_that_is_no_configuration_is_the_only_finding(tmp_path: Path) -> None:
     (tmp_path / "cdp.yaml").write_text("- a list\n")
     assert [each.path for each in load_run_config(tmp_path / "cdp.yaml", {}).findings] == [""]
 
 
-def test_a_run_config_has_the_destinations_of_its_pipeline_and_the_wall_clock(tmp_path: Path) -> None:
+def test_run_config_has_its_destinations_and_the_wall_clock(tmp_path: Path) -> None:
     found = load(tmp_path, '{url: "https://cdp.customer.io/v1", api_key: x}', MAPPING.replace("trak", "track"))
     assert found.config is not None
     (pipeline,) = found.config.settings.pipelines

@@ -18,7 +18,7 @@ from tests.unit.configured import ENVIRON, GOOD, loaded, settings_of
 from tests.unit.hung_mount import HungMount
 
 
-def test_a_secret_is_asterisks_however_it_is_printed() -> None:
+def test_secret_is_asterisks_however_it_is_printed() -> None:
     secret = Secret("canary")
     for shown in (str(secret), repr(secret), f"{secret}", f"{secret:>20}", "%s".__mod__(secret), str([secret])):
         assert "canary" not in shown
@@ -29,7 +29,7 @@ def refreshed(secret: Secret) -> bool:
     return asyncio.run(secret.refresh())
 
 
-def test_a_secret_copied_by_serialisation_is_only_its_mask() -> None:
+def test_pickled_secret_is_only_its_mask() -> None:
     assert pickle.loads(pickle.dumps(Secret("canary"))).reveal() == MASK  # noqa: S301 - our own bytes
     assert Secret("canary").reveal() == "canary"
     assert Secret("a") == Secret("a")
@@ -43,7 +43,7 @@ async def no_pause(_seconds: float) -> None:
     pass
 
 
-def test_a_changed_file_gives_its_new_secret_once(tmp_path: Path) -> None:
+def test_changed_file_gives_its_new_secret_once(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("old\n")
     secret = SecretFile(path, "old", no_pause)
@@ -67,7 +67,7 @@ def test_swapped_symlink_is_read_by_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n", b"\xff\xfe", b"two\nlines", b"nul\0", b"x" * 70_000])
-def test_what_is_no_secret_never_replaces_a_good_one(tmp_path: Path, content: bytes) -> None:
+def test_invalid_content_never_replaces_a_good_secret(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "key"
     path.write_bytes(content)
     secret = SecretFile(path, "good", no_pause)
@@ -78,7 +78,7 @@ def test_what_is_no_secret_never_replaces_a_good_one(tmp_path: Path, content: by
     assert secret.reveal() == "good"
 
 
-def test_a_file_still_being_written_is_left_for_the_next_time(tmp_path: Path) -> None:
+def test_file_being_written_is_read_the_next_time(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("hal")
 
@@ -92,7 +92,7 @@ def test_a_file_still_being_written_is_left_for_the_next_time(tmp_path: Path) ->
     assert secret.reveal() == "half no more"
 
 
-def test_a_disk_that_hangs_leaves_the_value_and_is_waited_for_once_until_it_answers(tmp_path: Path) -> None:
+def test_hanging_disk_keeps_the_value_and_blocks_one_thread(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("good")
     secret = SecretFile(path, "good", no_pause, timeout_s=0.05)
@@ -116,7 +116,7 @@ def test_a_disk_that_hangs_leaves_the_value_and_is_waited_for_once_until_it_answ
 
 
 @given(st.binary(max_size=200))
-def test_any_content_is_a_secret_of_one_line_or_none(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_any_content_gives_one_line_or_none(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any-key"
     path.write_bytes(content)
     found = read_secret(path)
@@ -147,11 +147,11 @@ def test_any_content_is_a_secret_of_one_line_or_none(tmp_path_factory: pytest.Te
         ("bootstrap.servers", False),
     ],
 )
-def test_a_foreign_property_is_known_for_a_secret_by_its_name(name: str, *, secret: bool) -> None:
+def test_secret_property_is_recognised_by_its_name(name: str, *, secret: bool) -> None:
     assert is_secret_name(name) is secret
 
 
-def test_foreign_properties_are_masked_when_printed() -> None:
+def test_properties_are_masked_when_printed() -> None:
     properties = Properties({"sasl.password": "canary", "url": "https://me:canary@host", "client.id": "x"})
     for shown in (repr(properties), str(properties), f"{properties}"):
         assert "canary" not in shown
@@ -165,7 +165,7 @@ SECRETIVE = (
 )
 
 
-def test_no_secret_of_a_configuration_is_ever_printed(tmp_path: Path) -> None:
+def test_settings_never_print_a_secret(tmp_path: Path) -> None:
     environ = {**ENVIRON, "SASL": "sasl-canary", "USERINFO": "me:user-canary", "COPILOT_CLIENT_ID": "id-canary"}
     settings = settings_of(tmp_path, SECRETIVE, environ)
     assert settings.kafka["sasl.password"] == "sasl-canary"
@@ -173,7 +173,7 @@ def test_no_secret_of_a_configuration_is_ever_printed(tmp_path: Path) -> None:
         assert "canary" not in shown
 
 
-def test_an_empty_secret_matters_only_to_a_run_that_uses_it(tmp_path: Path) -> None:
+def test_empty_secret_is_an_error_only_for_a_run_that_uses_it(tmp_path: Path) -> None:
     text = GOOD.replace("${COPILOT_CLIENT_SECRET}", '""')
     assert [each.message for each in loaded(tmp_path, text).findings] == ["is empty"]
     assert loaded(tmp_path, text, {}, offline=True).settings is not None
@@ -191,7 +191,7 @@ def test_an_empty_secret_matters_only_to_a_run_that_uses_it(tmp_path: Path) -> N
         ("sasl.password: ${SASL}", "security.protocol: ${SASL}"),
     ],
 )
-def test_no_complaint_repeats_a_secret(tmp_path: Path, spoil: tuple[str, str]) -> None:
+def test_no_finding_repeats_a_secret(tmp_path: Path, spoil: tuple[str, str]) -> None:
     environ = {**ENVIRON, "SASL": "sasl-canary", "USERINFO": "me:user-canary", "COPILOT_CLIENT_ID": "id-canary"}
     found = loaded(tmp_path, SECRETIVE.replace(*spoil), environ)
     assert found.settings is None or "a\\0b" in str(spoil)

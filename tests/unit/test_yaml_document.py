@@ -55,7 +55,7 @@ def value_of(text: str) -> object:
         ("9" * 1001, "9" * 1001),
     ],
 )
-def test_the_core_schema_and_nothing_else_gives_scalars_their_meaning(written: str, meant: object) -> None:
+def test_scalars_have_the_values_of_the_core_schema(written: str, meant: object) -> None:
     value = value_of(written)
     assert value == meant
     assert type(value) is type(meant)
@@ -68,7 +68,7 @@ def test_fractions_are_exact() -> None:
     assert value_of(".inf") == float("inf")
 
 
-def test_places_count_from_one_and_in_characters() -> None:
+def test_positions_count_from_one_in_characters() -> None:
     root = table("a: 1\nb:\n  ü: [x, {y: z}]\n")
     b = root.get("b")
     assert isinstance(b, Table)
@@ -83,7 +83,7 @@ def test_places_count_from_one_and_in_characters() -> None:
     assert (key.line, key.column) == (3, 11)
 
 
-def test_what_yaml_cut_off_is_still_known() -> None:
+def test_text_after_a_value_is_kept() -> None:
     root = table(
         "when: status == 'PAID' # and more\nflow: {a: b c, d: e}\nquoted: 'x' # y\nblock: |\n  text\nlast: 1\n"
     )
@@ -114,7 +114,7 @@ def test_what_yaml_cut_off_is_still_known() -> None:
         ("[" * 80 + "]" * 80, 1, 66, "is nested more than 64 levels deep"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(text: str, line: int, column: int, message: str) -> None:
+def test_error_has_its_position(text: str, line: int, column: int, message: str) -> None:
     _, findings = read_text(text, "f.yaml")
     assert len(findings) == 1
     [finding] = findings
@@ -148,7 +148,7 @@ def test_syntax_error_has_position_and_hint_of_the_mistake(text: str, line: int,
 
 
 @pytest.mark.parametrize("text", ['a: "\\UFFFFFFFF"', 'a: "\\U00110000"', "%YAML 1.3\n---\na: 1"])
-def test_where_the_library_trips_the_file_still_ends_in_a_sentence(text: str) -> None:
+def test_exception_of_the_library_becomes_a_finding(text: str) -> None:
     node, findings = read_text(text, "f.yaml")
     assert node is None
     assert [finding.text() for finding in findings] == [
@@ -156,7 +156,7 @@ def test_where_the_library_trips_the_file_still_ends_in_a_sentence(text: str) ->
     ]
 
 
-def test_anchors_are_shared_and_a_bomb_of_them_is_refused() -> None:
+def test_anchors_are_shared_and_alias_bombs_are_refused() -> None:
     root = table("a: &x {b: 1}\nc: *x\n")
     assert root.get("a") is root.get("c")
     lines = ["a0: &a0 [1,1,1,1,1,1,1,1,1,1]"]
@@ -165,7 +165,7 @@ def test_anchors_are_shared_and_a_bomb_of_them_is_refused() -> None:
     assert "values, with aliases expanded" in findings[0].message
 
 
-def test_a_file_that_is_not_there_or_no_text_is_a_finding(tmp_path: Path) -> None:
+def test_missing_file_or_binary_file_is_a_finding(tmp_path: Path) -> None:
     node, findings = read_file(tmp_path / "none.yaml", "none.yaml")
     assert node is None
     assert findings[0].text().startswith("none.yaml: error: cannot be read: no such file or directory")
@@ -177,7 +177,7 @@ def test_a_file_that_is_not_there_or_no_text_is_a_finding(tmp_path: Path) -> Non
     assert read_file(Path("a\0b"))[0] is None
 
 
-def test_a_byte_order_mark_and_an_empty_file_are_no_error(tmp_path: Path) -> None:
+def test_byte_order_mark_and_empty_file_are_no_error(tmp_path: Path) -> None:
     (tmp_path / "bom.yaml").write_bytes(b"\xef\xbb\xbfa: 1")
     node, findings = read_file(tmp_path / "bom.yaml")
     assert isinstance(node, Table)
@@ -202,7 +202,7 @@ def check_places(node: Node, lines: int) -> None:
 
 @given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("{}[],:&*#?|->'\"%@`!\n\t ab1.")), max_size=60))
 @example("a: {b: [c, [d]]}\n? e\n: |\n  f\n")  # a random text is hardly ever a tree
-def test_any_text_is_a_tree_or_findings_and_never_an_exception(text: str) -> None:
+def test_any_text_gives_a_tree_or_findings(text: str) -> None:
     node, findings = read_text(text, "f.yaml")
     if node is None:
         assert any(finding.severity == "error" for finding in findings)
