@@ -1,4 +1,4 @@
-"""The command line as a person meets it: a process, its output and its exit code."""
+"""Run the command line as a user does: a process, its output and its exit code."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedProcess:
     code: int
     out: str
     err: str
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.out + self.err
 
 
-def cdp(*words: str, cwd: Path, given: str | bytes = b"", environ: dict[str, str] | None = None) -> Ended:
-    """Run `cdp-consumer` and assert what holds for every run: no traceback, no colour into a pipe."""
+def cdp(*words: str, cwd: Path, stdin: str | bytes = b"", environ: dict[str, str] | None = None) -> EndedProcess:
+    """Run `cdp-consumer`. Assert that no run prints a traceback, or a colour into a pipe."""
     env = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
         "PYTHONWARNINGS": "error",
         **(environ or {}),
     }
-    content = given if isinstance(given, bytes) else given.encode()
+    content = stdin if isinstance(stdin, bytes) else stdin.encode()
     done = subprocess.run(
         [sys.executable, "-m", "consumer", *words],
         cwd=cwd,
@@ -40,7 +40,7 @@ def cdp(*words: str, cwd: Path, given: str | bytes = b"", environ: dict[str, str
         check=False,
         timeout=300,
     )
-    ended = Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
-    assert "Traceback" not in ended.said, ended.said
-    assert "\x1b" not in ended.said
+    ended = EndedProcess(done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert "Traceback" not in ended.output, ended.output
+    assert "\x1b" not in ended.output
     return ended

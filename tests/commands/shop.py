@@ -1,4 +1,4 @@
-"""A configuration over the shop's own schemas and mapping, for commands."""
+"""A configuration with the demo's schemas and mapping, for commands."""
 
 from __future__ import annotations
 

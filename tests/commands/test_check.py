@@ -1,4 +1,4 @@
-"""`check` says everything that is wrong, and what a run may need."""
+"""`check` prints every finding and the needs of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_good_configuration_prints_its_needs(tmp_path: Path) -> None:
     assert "one more record in each of 12 partitions" in ended.out
     assert "to revoke partitions     drain 20s + poll gap 0.5s + commit 10s = 30.5s" in ended.out
     assert "drain 20s + poll gap 0.5s + 2 commits of 10s + closing 13s = 53.5s" in ended.out
-    assert "canary" not in ended.said
+    assert "canary" not in ended.output
 
 
 def test_all_errors_are_in_one_block_on_stdout(tmp_path: Path) -> None:
@@ -36,9 +36,9 @@ def test_findings_and_needs_as_json(tmp_path: Path) -> None:
     text = CONFIG + "directives: d.yaml\n"
     ended = cdp("check", "--format", "json", "--partitions", "3", cwd=configured(tmp_path, text), environ=ENVIRON)
     assert ended.code == 0
-    said = json.loads(ended.out)
-    assert (said["errors"], said["warnings"]) == (0, 1)
-    assert said["findings"] == [
+    result = json.loads(ended.out)
+    assert (result["errors"], result["warnings"]) == (0, 1)
+    assert result["findings"] == [
         {
             "severity": "warning",
             "file": "d.yaml",
@@ -49,12 +49,12 @@ def test_findings_and_needs_as_json(tmp_path: Path) -> None:
             "hint": "create it when a directive is needed; a running service reads it within two seconds",
         }
     ]
-    pipelines = said["memory"]["pipelines"]
+    pipelines = result["memory"]["pipelines"]
     assert list(pipelines) == ["cdp-copilot", "cdp-customerio", "cdp-yotpo"]
-    total = said["memory"]["process_bytes"] + sum(each["total_bytes"] for each in pipelines.values())
-    assert said["memory"]["total_bytes"] == total
+    total = result["memory"]["process_bytes"] + sum(each["total_bytes"] for each in pipelines.values())
+    assert result["memory"]["total_bytes"] == total
     assert pipelines["cdp-yotpo"]["parts"]["one more record in each of 3 partitions"] == 3 * 1024 * 1024
-    assert said["times"] == {
+    assert result["times"] == {
         "giving_back_s": 30.5,
         "leaving_s": 53.5,
         "max_poll_interval_s": 300.0,
@@ -72,15 +72,15 @@ directives:
 """)
     ended = cdp("check", cwd=configured(tmp_path, CONFIG + "directives: d.yaml\n"), environ=ENVIRON)
     assert ended.code == 2
-    for said in (
+    for line in (
         "d.yaml:2:26: error: directives[0].pause.destination: `copilto` is not a destination\n",
         "    did you mean `copilot`?\n",
         "d.yaml:3:12: error: directives[0].until: `2026-11-01T00:00:00` is an instant without a time zone",
         "d.yaml:4:38: error: directives[1].quarantine.********: unknown key `********`",
     ):
-        assert said in ended.out
+        assert line in ended.out
     assert ended.out.endswith("\n3 errors\n")
-    assert "canary" not in ended.said
+    assert "canary" not in ended.output
 
 
 def test_good_directives_file_has_no_findings(tmp_path: Path) -> None:
@@ -95,10 +95,10 @@ def test_good_directives_file_has_no_findings(tmp_path: Path) -> None:
 def test_json_of_an_invalid_configuration_has_no_needs(tmp_path: Path) -> None:
     ended = cdp("check", "--format", "json", cwd=tmp_path)
     assert ended.code == 2
-    said = json.loads(ended.out)
-    assert said["memory"] is None
-    assert said["errors"] == 1
-    assert said["findings"][0]["message"] == "cannot be read: no such file or directory"
+    result = json.loads(ended.out)
+    assert result["memory"] is None
+    assert result["errors"] == 1
+    assert result["findings"][0]["message"] == "cannot be read: no such file or directory"
 
 
 def test_findings_of_the_mapping_are_printed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Wrong usage is one readable block and exit code 2; nothing a person can cause is a traceback."""
+"""A usage error is one readable block with exit code 2; no mistake of a user ends in a traceback."""
 
 from __future__ import annotations
 
@@ -88,30 +88,30 @@ def test_closed_pipe_prints_no_error(tmp_path: Path) -> None:
 
 def test_sigterm_before_the_start_exits_with_success(tmp_path: Path) -> None:
     config = tmp_path / "cdp.yaml"
-    os.mkfifo(config)  # it is read no further than we want it to be
+    os.mkfifo(config)  # the read of the configuration blocks until the test writes it
     command = [sys.executable, "-m", "consumer", "run", "--config", str(config)]
     with ended(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)) as process:
-        writer = _once_it_is_read(config)  # open to the end: closed, it would be an empty configuration
-        _wait_until_it_waits(process)
+        writer = _open_for_writing(config)  # keep it open: closed, it would be an empty configuration
+        _wait_until_it_reads(process)
         process.send_signal(signal.SIGTERM)
         assert process.communicate()[1] == ""
         assert process.returncode == 0
         os.close(writer)
 
 
-def _wait_until_it_waits(process: subprocess.Popen[str]) -> None:
-    """Wait until a process sleeps in a read of a pipe: a signal just before it would be handled only after the read."""
+def _wait_until_it_reads(process: subprocess.Popen[str]) -> None:
+    """Wait until a process blocks in a read of a pipe. A signal just before that is handled only after the read."""
     deadline = time.monotonic() + 180
     while "pipe" not in Path(f"/proc/{process.pid}/wchan").read_text():
-        assert time.monotonic() < deadline, "it never waited for its configuration"
+        assert time.monotonic() < deadline, "the process did not wait for its configuration"
         time.sleep(0.02)
 
 
-def _once_it_is_read(fifo: Path) -> int:
+def _open_for_writing(fifo: Path) -> int:
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         try:
             return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:  # nobody has it open for reading
+        except OSError:  # the process has not opened it for reading yet
             time.sleep(0.02)
-    raise AssertionError("nobody read the configuration")
+    raise AssertionError("the process did not read the configuration")

@@ -1,4 +1,4 @@
-"""A small good configuration for tests, and ways to spoil it."""
+"""A small valid configuration for tests, and functions that load variants of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ destinations:
     client_id: ${COPILOT_CLIENT_ID}
     client_secret: ${COPILOT_CLIENT_SECRET}
 """
-"""Nine lines: the least a configuration needs."""
+"""The smallest valid configuration: nine lines."""
 
 
 def loaded(
@@ -46,7 +46,7 @@ def loaded(
 
 
 def settings_of(folder: Path, text: str, environ: dict[str, str] | None = None) -> Settings:
-    """Load a text that must be good."""
+    """Load a text that must be valid."""
     found = loaded(folder, text, environ)
     assert found.settings is not None, [finding.text() for finding in found.findings]
     return found.settings

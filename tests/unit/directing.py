@@ -15,13 +15,13 @@ def read(text: str) -> ParsedDirectives:
     return read_directives(text, "d.yaml", KNOWN)
 
 
-def one(said: str) -> ParsedDirectives:
-    """Read a file of one directive; what it says begins on line 2, column 5."""
-    return read(f"directives:\n  - {said}\n    until: {END}\n")
+def one(text: str) -> ParsedDirectives:
+    """Parse a file of one directive, which begins on line 2, column 5."""
+    return read(f"directives:\n  - {text}\n    until: {END}\n")
 
 
-def directive(said: str) -> Directive:
-    found = one(said)
+def directive(text: str) -> Directive:
+    found = one(text)
     assert found.findings == ()
     assert found.directives is not None
     (single,) = found.directives

@@ -1,4 +1,4 @@
-"""A mount that does not answer: whoever opens the file waits, as on a network disk whose server is gone."""
+"""A mount that does not respond: opening the file blocks, as on a network disk whose server is down."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Self
 
 
 class HungMount:
-    """While the block lasts a named pipe without a writer stands in the file's place, so that opening it blocks."""
+    """Replaces the file by a named pipe without a writer for the duration of a `with` block: opening it blocks."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -37,25 +37,25 @@ class HungMount:
         self._kept.unlink()
 
     def waiting(self) -> list[threading.Thread]:
-        """Return the threads of this process that look at a disk and were not there before."""
+        """Return the threads of this process that read a disk and did not exist before."""
         return [each for each in threading.enumerate() if each.name == "disk" and each not in self._before]
 
     async def asked(self) -> None:
-        """Wait until somebody of this process reads."""
-        while not self.waiting():  # noqa: ASYNC110 - whoever blocks in opening a file can tell nobody
+        """Wait until a thread of this process reads the file."""
+        while not self.waiting():  # noqa: ASYNC110 - a thread that blocks in opening a file cannot notify
             await asyncio.sleep(0.005)
 
     def answer(self, content: bytes | None = None) -> None:
-        """Be well again, with other content if some is given; who waits is told the old one, and has ended after."""
+        """Respond again, with new content if it is given. Threads that wait get the old content, and end."""
         self._answered = True
         old = self._kept.read_bytes()
-        mended = self._path.with_name(f"{self._path.name}.mended")
-        mended.write_bytes(old if content is None else content)
-        mended.replace(self._path)
+        restored = self._path.with_name(f"{self._path.name}.restored")
+        restored.write_bytes(old if content is None else content)
+        restored.replace(self._path)
         while self.waiting():
             try:
                 writer = os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK)
-            except OSError:  # it has found the pipe and does not wait there yet, or not any more
+            except OSError:  # the thread does not wait at the pipe yet, or no longer
                 time.sleep(0.005)
                 continue
             os.write(writer, old)

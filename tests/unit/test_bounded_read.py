@@ -1,4 +1,4 @@
-"""A look at a file waits for its disk so long and no longer, in one thread at most, and shares what it finds."""
+"""A read has a timeout, uses at most one thread, and shares its result with concurrent calls."""
 
 from __future__ import annotations
 
@@ -17,77 +17,77 @@ from tests.unit.hung_mount import HungMount
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "file"
-    path.write_bytes(b"what stood there")
+    path.write_bytes(b"old content")
     return path
 
 
 def test_read_returns_the_present_content() -> None:
-    contents = [b"what stood there"]
+    contents = [b"old content"]
 
     async def scenario() -> None:
-        look = BoundedRead(lambda: contents[-1], 30)
-        assert await look() == b"what stood there"
+        read = BoundedRead(lambda: contents[-1], 30)
+        assert await read() == b"old content"
         contents.append(b"another")
-        assert await look() == b"another"
-        assert not look.hangs()
+        assert await read() == b"another"
+        assert not read.hangs()
 
     asyncio.run(scenario())
 
 
 def test_concurrent_calls_share_one_thread_and_its_result(path: Path) -> None:
     async def scenario() -> None:
-        look = BoundedRead(path.read_bytes, 30)
+        read = BoundedRead(path.read_bytes, 30)
         with HungMount(path) as mount:
-            asking = [asyncio.create_task(look()) for _ in range(5)]
+            asking = [asyncio.create_task(read()) for _ in range(5)]
             await mount.asked()
             assert len(mount.waiting()) == 1
-            assert not look.hangs(), "it is not given up yet"
+            assert not read.hangs(), "the timeout is not over yet"
             mount.answer(b"new")
-            assert await asyncio.gather(*asking) == [b"what stood there"] * 5
-        assert await look() == b"new"
+            assert await asyncio.gather(*asking) == [b"old content"] * 5
+        assert await read() == b"new"
 
     asyncio.run(scenario())
 
 
 def test_hanging_read_times_out_and_is_repeated_once_it_ended(path: Path) -> None:
     async def scenario() -> None:
-        look = BoundedRead(path.read_bytes, 0.05)
+        read = BoundedRead(path.read_bytes, 0.05)
         with HungMount(path) as mount:
-            assert await look() is UNANSWERED
-            assert look.hangs()
-            assert [await look() for _ in range(3)] == [UNANSWERED] * 3
+            assert await read() is UNANSWERED
+            assert read.hangs()
+            assert [await read() for _ in range(3)] == [UNANSWERED] * 3
             assert len(mount.waiting()) == 1
             mount.answer(b"new")
-            assert not look.hangs()
-        look.timeout_s = 30
-        assert await look() == b"new", "the answer that came too late is not kept"
+            assert not read.hangs()
+        read.timeout_s = 30
+        assert await read() == b"new", "the result after the timeout is discarded"
 
     asyncio.run(scenario())
 
 
 def test_cancelled_call_does_not_affect_other_calls(path: Path) -> None:
     async def scenario() -> None:
-        look = BoundedRead(path.read_bytes, 30)
+        read = BoundedRead(path.read_bytes, 30)
         with HungMount(path) as mount:
-            gone, stays = asyncio.create_task(look()), asyncio.create_task(look())
+            gone, stays = asyncio.create_task(read()), asyncio.create_task(read())
             await mount.asked()
             gone.cancel()
             mount.answer()
-            assert await stays == b"what stood there"
+            assert await stays == b"old content"
         assert gone.cancelled()
 
     asyncio.run(scenario())
 
 
 def test_exception_in_the_thread_is_raised_by_the_call() -> None:
-    def fall() -> None:
+    def fail() -> None:
         raise ValueError("a bug")
 
     async def scenario() -> None:
-        look = BoundedRead(fall, 30)
+        read = BoundedRead(fail, 30)
         for _ in range(2):
             with pytest.raises(ValueError, match="a bug"):
-                await look()
+                await read()
 
     asyncio.run(scenario())
 
@@ -97,8 +97,8 @@ def test_process_exits_while_the_disk_hangs(path: Path) -> None:
     script = (
         "import asyncio, pathlib\n"
         "from consumer.config.bounded_read import BoundedRead\n"
-        f"look = BoundedRead(pathlib.Path({str(path)!r}).read_bytes, 0.05)\n"
-        "print(asyncio.run(look()))\n"
+        f"read = BoundedRead(pathlib.Path({str(path)!r}).read_bytes, 0.05)\n"
+        "print(asyncio.run(read()))\n"
     )
     with HungMount(path):
         ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=True)

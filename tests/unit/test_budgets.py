@@ -1,4 +1,4 @@
-"""The memory ceiling is a sum of named parts, and each part moves with what it is made of."""
+"""The maximum memory is a sum of named parts; each part depends on its own inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A good configuration becomes settings, every default as documented."""
+"""A valid configuration becomes settings, with defaults as documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything wrong with a configuration is said at once, each with its place and what to do."""
+"""All errors of a configuration are reported at once, each with its position and what to do."""
 
 from __future__ import annotations
 
@@ -227,10 +227,10 @@ def test_mistake_is_one_error_with_position_message_and_hint(
     found = loaded(tmp_path, text)
     assert found.settings is None
     wrong = [finding for finding in found.findings if finding.severity == "error"]
-    said = [
+    reported = [
         (each.line, each.column, each.path, each.message, each.hint.replace(str(tmp_path), "FOLDER")) for each in wrong
     ]
-    assert said == [(line, column, path, message, hint)]
+    assert reported == [(line, column, path, message, hint)]
     assert {each.file for each in wrong} == {str(tmp_path / "cdp.yaml")}
 
 

@@ -1,4 +1,4 @@
-"""A file, destinations or a pipeline that are not there are one complaint, and not one for each thing in them."""
+"""A missing file, missing destinations or a missing pipeline are one error, without consequential errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pipelines a configuration has, and what one of them asks for."""
+"""The pipelines of a configuration, and the variables that one of them needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published JSON Schema and the validation are the same table; and no tree, however wild, makes loading raise."""
+"""The JSON Schema has every key that the validation has; no tree makes loading raise."""
 
 from __future__ import annotations
 

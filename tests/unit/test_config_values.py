@@ -1,4 +1,4 @@
-"""Each value of the configuration is read as documented, or refused with what to write instead."""
+"""Each value is parsed as documented, or refused with what to write instead."""
 
 from __future__ import annotations
 

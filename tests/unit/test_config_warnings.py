@@ -1,4 +1,4 @@
-"""What is doubtful in a configuration is said, and stops nothing."""
+"""A doubtful setting is a warning, and the configuration can be used."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def test_warning_does_not_prevent_settings(
 ) -> None:
     found = loaded(tmp_path, GOOD + change if isinstance(change, str) else GOOD.replace(*change))
     assert found.settings is not None
-    said = [(each.severity, each.line, each.column, each.path, each.message) for each in found.findings]
-    assert said == [("warning", line, column, path, message)]
+    reported = [(each.severity, each.line, each.column, each.path, each.message) for each in found.findings]
+    assert reported == [("warning", line, column, path, message)]
     assert all("hunter2" not in each.text() for each in found.findings)

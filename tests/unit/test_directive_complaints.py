@@ -10,7 +10,7 @@ DELIVERY = "with the cause `contract` applies to a destination or an event type"
 NO_TOPIC = "name a `destination`, an `event_type`, or both, and no `topic`"
 
 TABLE = [
-    # what the one directive says, line, column, path after `directives[0]`, message, hint
+    # the text of the directive, line, column, path after `directives[0]`, message, hint
     ("pause: {destination: copilto}", 2, 26, ".pause.destination", "`copilto` is not a destination",
      "did you mean `copilot`?"),
     ("pause: {event_type: shop.Sen}", 2, 25, ".pause.event_type", "`shop.Sen` is not an event type of the mapping",
@@ -80,12 +80,12 @@ TABLE = [
 
 
 @pytest.mark.parametrize(
-    ("said", "line", "column", "path", "message", "hint"), TABLE, ids=[f"{row[0]}"[:70] for row in TABLE]
+    ("text", "line", "column", "path", "message", "hint"), TABLE, ids=[f"{row[0]}"[:70] for row in TABLE]
 )
 def test_error_has_position_message_and_hint(
-    said: str, line: int, column: int, path: str, message: str, hint: str
+    text: str, line: int, column: int, path: str, message: str, hint: str
 ) -> None:
-    found = one(said) if not said.endswith("-") else read(f"directives:\n  - {said.removesuffix('  -')}")
+    found = one(text) if not text.endswith("-") else read(f"directives:\n  - {text.removesuffix('  -')}")
     assert found.directives is None
     assert [(each.line, each.column, each.path, each.message, each.hint) for each in found.findings] == [
         (line, column, f"directives[0]{path}", message, hint)

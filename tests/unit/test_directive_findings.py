@@ -27,7 +27,7 @@ destinations:
 """
 
 
-def plan(folder: Path, more: str = "") -> RunConfig:
+def run_config(folder: Path, more: str = "") -> RunConfig:
     (folder / "mapping.yaml").write_text(MAPPING)
     (folder / "cdp.yaml").write_text(CONFIG + more)
     loaded = load_run_config(folder / "cdp.yaml", {}, offline=True)
@@ -36,12 +36,12 @@ def plan(folder: Path, more: str = "") -> RunConfig:
 
 
 def test_no_directives_setting_has_no_findings(tmp_path: Path) -> None:
-    assert directive_findings(plan(tmp_path)) == []
+    assert directive_findings(run_config(tmp_path)) == []
 
 
 def test_missing_file_is_a_warning(tmp_path: Path) -> None:
-    (said,) = directive_findings(plan(tmp_path, "directives: d.yaml\n"))
-    assert (said.severity, said.file, said.message) == (
+    (warning,) = directive_findings(run_config(tmp_path, "directives: d.yaml\n"))
+    assert (warning.severity, warning.file, warning.message) == (
         "warning",
         str(tmp_path / "d.yaml"),
         "does not exist: no directive is active",
@@ -49,13 +49,13 @@ def test_missing_file_is_a_warning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("text", "found"),
     [
         ("pause: {event_type: shop.Seen}", []),
         ("pause: {event_type: shop.Sen}", ["`shop.Sen` is not an event type of the mapping"]),
         ("accept_gap: {partition: order/1, from: 5, to: latest}", ["is in a topic that is not subscribed"]),
     ],
 )
-def test_names_are_checked_against_configuration_and_mapping(tmp_path: Path, said: str, found: list[str]) -> None:
-    (tmp_path / "d.yaml").write_text(f"directives:\n  - {said}\n    until: 2026-11-01T00:00:00Z\n")
-    assert [each.message for each in directive_findings(plan(tmp_path, "directives: d.yaml\n"))] == found
+def test_names_are_checked_against_configuration_and_mapping(tmp_path: Path, text: str, found: list[str]) -> None:
+    (tmp_path / "d.yaml").write_text(f"directives:\n  - {text}\n    until: 2026-11-01T00:00:00Z\n")
+    assert [each.message for each in directive_findings(run_config(tmp_path, "directives: d.yaml\n"))] == found

@@ -17,7 +17,7 @@ LOST = "the brokers lost a disk"
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("text", "meant"),
     [
         ("pause: {destination: copilot}", Pause(END_MS, "", "copilot")),
         ("pause: {event_type: shop.Seen}", Pause(END_MS, "", None, "shop.Seen")),
@@ -54,9 +54,9 @@ LOST = "the brokers lost a disk"
         ),
     ],
 )
-def test_each_directive_is_parsed_as_documented(said: str, meant: Directive) -> None:
-    assert directive(said) == meant
-    assert directive(f"reason: they asked\n    {said}").reason == "they asked"
+def test_each_directive_is_parsed_as_documented(text: str, meant: Directive) -> None:
+    assert directive(text) == meant
+    assert directive(f"reason: they asked\n    {text}").reason == "they asked"
 
 
 def test_directives_keep_file_order_and_may_be_expired() -> None:
@@ -82,16 +82,16 @@ def test_empty_file_has_no_directives(text: str) -> None:
 
 
 def test_directive_never_shows_its_key() -> None:
-    said = directive(f"reason: {CANARY} complained\n    quarantine: {{topic: shop.orders, key: {CANARY}}}")
-    assert isinstance(said, Quarantine)
-    assert said.key == CANARY
-    assert CANARY not in repr(said)
-    assert CANARY not in str(Directives((said,)))
-    assert said.scope() == {"topic": "shop.orders", "key": "set"}
+    quarantine = directive(f"reason: {CANARY} complained\n    quarantine: {{topic: shop.orders, key: {CANARY}}}")
+    assert isinstance(quarantine, Quarantine)
+    assert quarantine.key == CANARY
+    assert CANARY not in repr(quarantine)
+    assert CANARY not in str(Directives((quarantine,)))
+    assert quarantine.scope() == {"topic": "shop.orders", "key": "set"}
 
 
 @pytest.mark.parametrize(
-    ("said", "scope"),
+    ("text", "scope"),
     [
         ("pause: {destination: copilot, event_type: shop.Seen}", {"destination": "copilot", "event_type": "shop.Seen"}),
         (
@@ -108,8 +108,8 @@ def test_directive_never_shows_its_key() -> None:
         ),
     ],
 )
-def test_scope_of_a_directive_can_be_shown(said: str, scope: dict[str, str]) -> None:
-    assert directive(said).scope() == scope
+def test_scope_of_a_directive_can_be_shown(text: str, scope: dict[str, str]) -> None:
+    assert directive(text).scope() == scope
 
 
 def test_directives_are_selected_by_kind() -> None:

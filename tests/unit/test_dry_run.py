@@ -1,4 +1,4 @@
-"""A dry run gives the requests of a service that is never started: whole, in order, without credentials."""
+"""A dry run gives the requests of a service without starting it: complete, in order, without credentials."""
 
 from __future__ import annotations
 

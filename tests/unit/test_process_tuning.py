@@ -1,4 +1,4 @@
-"""One pool for all threads: asked for before there is a second one, and only where nobody has said otherwise."""
+"""All threads share one arena, unless the environment sets the number of arenas."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ library = ctypes.CDLL(None)
 library.malloc.restype = ctypes.c_void_p
 together = threading.Barrier(6)
 
-def take():
+def allocate():
     together.wait()
     held.append([library.malloc(5000) for _ in range(100)])
     together.wait()
 
 held = []
-threads = [threading.Thread(target=take) for _ in range(6)]
+threads = [threading.Thread(target=allocate) for _ in range(6)]
 for thread in threads:
     thread.start()
 for thread in threads:
@@ -41,33 +41,31 @@ library.malloc_info(0, ctypes.c_void_p.in_dll(library, "stdout"))
 library.fflush(None)
 """
 
-needs_glibc = pytest.mark.skipif(
-    not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="pools for threads are glibc's"
-)
+needs_glibc = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="only glibc has arenas")
 
 
-def _pools_of_six_threads(**said: str) -> tuple[str, int]:
-    """Return what a process printed whose threads all took memory at one time, and how many pools it then had."""
+def _arenas_of_six_threads(**variables: str) -> tuple[str, int]:
+    """Let all threads of a process allocate at one time. Return what it printed, and the number of its arenas."""
     cleared = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC", "GLIBC"))}
     command = [sys.executable, "-c", _THREADS]
     root = Path(__file__).parents[2]
     printed = subprocess.run(
-        command, cwd=root, env={**cleared, **said}, check=True, capture_output=True, text=True, timeout=300
+        command, cwd=root, env={**cleared, **variables}, check=True, capture_output=True, text=True, timeout=300
     ).stdout
     return printed.partition("\n")[0], printed.count("<heap nr=")
 
 
 @needs_glibc
 def test_all_threads_share_one_arena() -> None:
-    assert _pools_of_six_threads() == ("True True", 1)
+    assert _arenas_of_six_threads() == ("True True", 1)
 
 
 @needs_glibc
 @pytest.mark.parametrize(
-    "said", [{"MALLOC_ARENA_MAX": "3"}, {"GLIBC_TUNABLES": "glibc.malloc.arena_max=3"}], ids=["older", "newer"]
+    "variables", [{"MALLOC_ARENA_MAX": "3"}, {"GLIBC_TUNABLES": "glibc.malloc.arena_max=3"}], ids=["older", "newer"]
 )
-def test_arenas_set_in_the_environment_are_kept(said: dict[str, str]) -> None:
-    assert _pools_of_six_threads(**said) == ("False True", 3)
+def test_arenas_set_in_the_environment_are_kept(variables: dict[str, str]) -> None:
+    assert _arenas_of_six_threads(**variables) == ("False True", 3)
 
 
 def test_other_c_library_is_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,12 +76,12 @@ def test_other_c_library_is_not_changed(monkeypatch: pytest.MonkeyPatch) -> None
 def test_run_sets_the_arena_before_anything_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     order: list[str] = []
 
-    def plan(*_: object, **__: object) -> NoReturn:
-        order.append("plan")
+    def load(*_: object, **__: object) -> NoReturn:
+        order.append("load")
         raise InterruptedError
 
-    monkeypatch.setattr(consumer.cli.run, "share_one_arena", lambda _: order.append("one pool"))
-    monkeypatch.setattr(consumer.cli.run, "load_run_config", plan)
+    monkeypatch.setattr(consumer.cli.run, "share_one_arena", lambda _: order.append("one arena"))
+    monkeypatch.setattr(consumer.cli.run, "load_run_config", load)
     with pytest.raises(InterruptedError):
         consumer.cli.run.run(argparse.Namespace(config=tmp_path / "none.yaml", pipeline=None))
-    assert order == ["one pool", "plan"]
+    assert order == ["one arena", "load"]

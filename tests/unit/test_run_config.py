@@ -1,4 +1,4 @@
-"""Configuration and mapping are read together: whoever writes both sees all complaints of both at once."""
+"""Configuration and mapping are read together, so that the findings of both appear at once."""
 
 from __future__ import annotations
 

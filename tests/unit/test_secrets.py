@@ -1,4 +1,4 @@
-"""Secrets stay out of sight, and change only for a better one."""
+"""Secrets are never printed, and are replaced only by a valid secret."""
 
 from __future__ import annotations
 
@@ -82,14 +82,14 @@ def test_file_being_written_is_read_the_next_time(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("hal")
 
-    async def writer_goes_on(_seconds: float) -> None:
-        path.write_text("half no more")
+    async def write_more(_seconds: float) -> None:
+        path.write_text("complete")
 
-    secret = SecretFile(path, "good", writer_goes_on)
+    secret = SecretFile(path, "good", write_more)
     assert refreshed(secret) is False
     assert secret.reveal() == "good"
     assert refreshed(secret) is True
-    assert secret.reveal() == "half no more"
+    assert secret.reveal() == "complete"
 
 
 def test_hanging_disk_keeps_the_value_and_blocks_one_thread(tmp_path: Path) -> None:
@@ -104,12 +104,12 @@ def test_hanging_disk_keeps_the_value_and_blocks_one_thread(tmp_path: Path) -> N
             assert secret.hangs()
             (reader,) = mount.waiting()
             assert await secret.refresh() is False
-            assert mount.waiting() == [reader], "one thread at most waits for the disk"
+            assert mount.waiting() == [reader], "at most one thread waits for the disk"
             mount.answer(b"new")
         assert not secret.hangs()
-        assert secret.reveal() == "good", "what came when nobody waited is not taken"
+        assert secret.reveal() == "good", "the result after the timeout is discarded"
 
-    asyncio.run(scenario())  # its loop has closed while the disk hung, and waits for nobody
+    asyncio.run(scenario())  # its loop closes while the disk hangs, and does not wait
     patient = SecretFile(path, "good", no_pause, timeout_s=30)
     assert refreshed(patient) is True
     assert patient.reveal() == "new"
@@ -159,7 +159,7 @@ def test_properties_are_masked_when_printed() -> None:
     assert properties.masked() == {"sasl.password": MASK, "url": f"https://{MASK}@host", "client.id": "x"}
 
 
-SECRETIVE = (
+WITH_SECRETS = (
     GOOD.replace("kafka:\n", "kafka:\n  sasl.password: ${SASL}\n  ssl.key.password: literal-canary\n")
     + "schemas: {registry: {url: 'https://r', basic.auth.user.info: '${USERINFO}'}}\n"
 )
@@ -167,7 +167,7 @@ SECRETIVE = (
 
 def test_settings_never_print_a_secret(tmp_path: Path) -> None:
     environ = {**ENVIRON, "SASL": "sasl-canary", "USERINFO": "me:user-canary", "COPILOT_CLIENT_ID": "id-canary"}
-    settings = settings_of(tmp_path, SECRETIVE, environ)
+    settings = settings_of(tmp_path, WITH_SECRETS, environ)
     assert settings.kafka["sasl.password"] == "sasl-canary"
     for shown in (repr(settings), str(settings), f"{settings}", str(asdict(settings))):
         assert "canary" not in shown
@@ -180,7 +180,7 @@ def test_empty_secret_is_an_error_only_for_a_run_that_uses_it(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "change",
     [
         ("url: https", "url: gopher"),
         ("${SASL}", "${NONE}${SASL}"),
@@ -191,10 +191,10 @@ def test_empty_secret_is_an_error_only_for_a_run_that_uses_it(tmp_path: Path) ->
         ("sasl.password: ${SASL}", "security.protocol: ${SASL}"),
     ],
 )
-def test_no_finding_repeats_a_secret(tmp_path: Path, spoil: tuple[str, str]) -> None:
+def test_no_finding_repeats_a_secret(tmp_path: Path, change: tuple[str, str]) -> None:
     environ = {**ENVIRON, "SASL": "sasl-canary", "USERINFO": "me:user-canary", "COPILOT_CLIENT_ID": "id-canary"}
-    found = loaded(tmp_path, SECRETIVE.replace(*spoil), environ)
-    assert found.settings is None or "a\\0b" in str(spoil)
+    found = loaded(tmp_path, WITH_SECRETS.replace(*change), environ)
+    assert found.settings is None or "a\\0b" in str(change)
     said = [each.text() for each in found.findings] + [json.dumps(each.as_json()) for each in found.findings]
     assert said
     for each in said:

@@ -1,4 +1,4 @@
-"""YAML keeps its places, means what the core schema says, and never raises."""
+"""Nodes have their positions and the values of the core schema; no text makes reading raise."""
 
 from __future__ import annotations
 
@@ -188,23 +188,23 @@ def test_byte_order_mark_and_empty_file_are_no_error(tmp_path: Path) -> None:
     assert not findings
 
 
-def check_places(node: Node, lines: int) -> None:
+def check_positions(node: Node, lines: int) -> None:
     assert 1 <= node.line <= lines
     assert node.column >= 1
     if isinstance(node, Items):
         for item in node.items:
-            check_places(item, lines)
+            check_positions(item, lines)
     elif isinstance(node, Table):
         assert len(set(node.names())) == len(node.entries)
         for _, value in node.entries:
-            check_places(value, lines)
+            check_positions(value, lines)
 
 
 @given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("{}[],:&*#?|->'\"%@`!\n\t ab1.")), max_size=60))
-@example("a: {b: [c, [d]]}\n? e\n: |\n  f\n")  # a random text is hardly ever a tree
+@example("a: {b: [c, [d]]}\n? e\n: |\n  f\n")  # random text is rarely a tree
 def test_any_text_gives_a_tree_or_findings(text: str) -> None:
     node, findings = read_text(text, "f.yaml")
     if node is None:
         assert any(finding.severity == "error" for finding in findings)
     else:
-        check_places(node, text.count("\n") + text.count("\r") + text.count("\x85") + len(text) + 1)
+        check_positions(node, text.count("\n") + text.count("\r") + text.count("\x85") + len(text) + 1)
