@@ -107,7 +107,7 @@ ALARMS = {
         "cdp_destination_held",
         {**TO, "endpoint": "clock"},
         "endpoint held",
-        "copilot: endpoint clock has been held for 10 min (clock_skew). Check the time",
+        "copilot: deliveries have been held for 10 min (clock_skew). Check the time",
     ),
     "stalled dead letters": Alarm(
         lambda facts: replace(

@@ -89,7 +89,9 @@ def test_accounts_without_lanes_are_shown_and_checked() -> None:
     assert "<td>yotpo</td><td>disabled</td><td>4</td>" in shown(seen)
     assert "<td>none</td><td>not decodable</td><td>3</td>" in shown(seen)
     assert "1 problem<" in shown(seen)
-    assert "cdp-copilot: accounting mismatch of 2 for none. This is a bug; please report it." in shown(seen)
+    assert "cdp-copilot: accounting mismatch of 2 for undecodable records. This is a bug; please report it." in shown(
+        seen
+    )
     pipelines: object = status_document(CollectedStatus([seen], []), NOW)["pipelines"]
     assert isinstance(pipelines, list)
     assert [(name, each["mismatch"]) for name, each in pipelines[0]["other_accounts"].items()] == [

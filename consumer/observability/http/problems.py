@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from consumer.model import SecretProblem
-from consumer.model.status import FloodGuardStatus, HoldStatus, PipelineStatus
+from consumer.model.status import CLOCK, FloodGuardStatus, HoldStatus, PipelineStatus
 from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.health import Moment
 from consumer.observability.log.hints import HELD, SECRETS, flood_guard_hint
-from consumer.observability.metrics.labels import NONE
 from consumer.observability.status_sources import CollectedStatus
 
 _SCHEMA_PROBLEMS: Final = {
@@ -84,7 +83,8 @@ def _destinations(status: PipelineStatus, moment: Moment) -> Iterable[str]:
 
 
 def _hold(hold: HoldStatus, moment: Moment) -> str:
-    text = f"endpoint {hold.endpoint} has been held for {age(hold.since_ms, moment)} ({hold.cause.value})."
+    held = "deliveries have" if hold.endpoint == CLOCK else f"endpoint {hold.endpoint} has"
+    text = f"{held} been held for {age(hold.since_ms, moment)} ({hold.cause.value})."
     hint = HELD.get(hold.cause)
     return text if hint is None else f"{text} {hint}"
 
@@ -100,9 +100,13 @@ def _accounting(status: PipelineStatus) -> Iterable[str]:
     accounts = {each.name: each.accounting for each in status.destinations} | dict(status.other_accounts)
     for name, counts in accounts.items():
         if counts.mismatch:
-            yield f"accounting mismatch of {counts.mismatch} for {name or NONE}. This is a bug; please report it."
+            yield _mismatch(counts.mismatch, name or "undecodable records")
     if status.records.mismatch:
-        yield f"accounting mismatch of {status.records.mismatch} for records. This is a bug; please report it."
+        yield _mismatch(status.records.mismatch, "records")
+
+
+def _mismatch(count: int, account: str) -> str:
+    return f"accounting mismatch of {count} for {account}. This is a bug; please report it."
 
 
 def age(since_ms: int | None, moment: Moment) -> str:
