@@ -170,7 +170,7 @@ SCRAPED_GAUGES: Final[Declared] = {
     "cdp_directives": (("kind",), "Active operator directives. The status page lists them."),
     "cdp_directives_file_valid": (
         (),
-        "0 while the directives file is rejected and the directives read before stay active. See the log.",
+        "0 while the directives file is rejected. The directives read before stay active; without any, all is paused.",
     ),
     "cdp_health_check": (
         (*_PIPELINE, "check"),
