@@ -14,10 +14,10 @@ class FileState(enum.Enum):
     """Why a read returned no new content."""
 
     UNANSWERED = "unanswered"
-    """The disk did not answer in time."""
+    """The disk did not respond in time."""
     UNCHANGED = "unchanged"
     UNSTABLE = "unstable"
-    """The two reads differed, or the disk did not answer the second one: the file is being written."""
+    """The two reads differed, or the disk did not respond to the second one: the file is being written."""
 
 
 FILE_UNANSWERED: Final = FileState.UNANSWERED

@@ -6,7 +6,7 @@ Non-obvious:
   text (confluent-kafka 2.16.1). A member that treated it as an ordinary error would go on outside the group, while
   its partitions belong to another member.
 * A lone broker that starts or stops reports, for a moment, that there is no broker at all. So may a cluster that starts
-  as a whole. librdkafka 2.16 then drops all brokers, can lose the configured ones as well, and never asks any again
+  as a whole. librdkafka 2.16 then drops all brokers, can lose the configured ones as well, and never contacts any again
   (https://github.com/confluentinc/librdkafka/issues/5301; reproduced: one restart in thirty). It reports no error: only
   its statistics show it. Brokers that are merely down stay in its list.
 """

@@ -12,7 +12,7 @@ Non-obvious:
   would stop at once, and the old offset would be gone.
 * A request to the brokers keeps all the other partitions waiting. After a failed one no other is sent in the same poll,
   and that partition's next one waits for a growing back-off.
-* A partition whose fetching has failed cannot be seeked (`Local: Erroneous state`), so it is assigned anew.
+* `seek` fails for a partition whose fetching has failed (`Local: Erroneous state`), so it is assigned anew.
 """
 
 from __future__ import annotations

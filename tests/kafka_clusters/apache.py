@@ -6,23 +6,23 @@ import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from tests.kafka_clusters.broker import RealBroker, answers, free_port
+from tests.kafka_clusters.broker import RealBroker, free_port, responds
 from tests.kafka_clusters.jars import KAFKA_VERSION, java, libraries
 
 _UP_WITHIN_S = 240.0
 
 
 class ApacheBroker(RealBroker):
-    """A broker process of our own: it can be stopped, killed and started again with what it held.
+    """A broker process of our own. It can be stopped, killed, and started again with its data.
 
     Args:
-        folder: where its configuration, its log and its data go.
-        front: the port of a second listener SLOW, and the one that it advertises, where something stands before it.
-        more: lines of `server.properties` after ours.
+        folder: holds its configuration, its log and its data.
+        front: the port of a second listener SLOW, and the port of a proxy that it advertises.
+        more: additional lines of `server.properties`.
 
     Raises:
-        NoJarsError: there is no Java, or the jars cannot be had.
-        ApacheKafkaError: the process did not come up; the end of its log is in the text.
+        NoJarsError: there is no Java, or the jars are not available.
+        ApacheKafkaError: the process did not start. The text contains the end of its log.
     """
 
     def __init__(self, folder: Path, *, front: tuple[int, int] | None = None, more: str = "") -> None:
@@ -44,12 +44,12 @@ class ApacheBroker(RealBroker):
 
     @property
     def pid(self) -> int | None:
-        """The broker's process, while it runs."""
+        """The broker's process id, while it runs."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
         self._process = self._run("kafka.Kafka", str(self._settings))
-        # A test run that is killed must not leave a broker behind: the leash sees its stdin end and kills it.
+        # A killed test run must not leave a broker behind: then the leash's stdin closes, and it kills the broker.
         self._leash = subprocess.Popen(
             ["/bin/sh", "-c", 'cat >/dev/null; kill -9 "$0"', str(self._process.pid)],
             stdin=subprocess.PIPE,
@@ -57,17 +57,17 @@ class ApacheBroker(RealBroker):
             start_new_session=True,
         )
         deadline = time.monotonic() + _UP_WITHIN_S
-        while not answers(self.bootstrap, within_s=1.0):
+        while not responds(self.bootstrap, within_s=1.0):
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise ApacheKafkaError(f"Apache Kafka did not come up: {self._last_words()}")
+                raise ApacheKafkaError(f"Apache Kafka did not start: {self._log_tail()}")
 
     def stop(self) -> None:
-        # Without a goodbye: a lone broker that takes its leave tells its clients that there is no broker at all, and
-        # some never ask again (https://github.com/confluentinc/librdkafka/issues/5301). What it holds stays either way.
+        # Killed: a lone broker that shuts down in order reports to its clients that there is no broker at all, and some
+        # never reconnect (https://github.com/confluentinc/librdkafka/issues/5301). Its data stays either way.
         self._end()
 
     def kill(self) -> None:
-        """End the broker without a goodbye, as a machine that loses its power."""
+        """Kill the broker, as a power loss would."""
         self._end()
 
     def close(self) -> None:
@@ -80,16 +80,16 @@ class ApacheBroker(RealBroker):
             process.wait()
         leash, self._leash = self._leash, None
         if leash is not None:
-            leash.kill()  # before its stdin is closed: the process id may be somebody else's by now
+            leash.kill()  # before its stdin closes: the process id may belong to another process by now
             leash.communicate()
 
     def _format(self) -> None:
-        # Half of the byte's values are enough: an id that begins with a dash would be taken for an option.
+        # The first bit is cleared: an id that begins with a dash would be read as an option.
         raw = uuid.uuid4().bytes
         cluster_id = urlsafe_b64encode(bytes([raw[0] & 0x7F]) + raw[1:]).decode().rstrip("=")
         tool = self._run("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._settings))
         if tool.wait(_UP_WITHIN_S) != 0:
-            raise ApacheKafkaError(f"Apache Kafka's storage could not be formatted: {self._last_words()}")
+            raise ApacheKafkaError(f"Apache Kafka's storage could not be formatted: {self._log_tail()}")
 
     def _run(self, main: str, *args: str) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
@@ -99,15 +99,15 @@ class ApacheBroker(RealBroker):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is for the tests: the broker goes when they have said goodbye
+                start_new_session=True,  # Ctrl-C stops the tests, which then stop the broker
             )
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
 
 
 class ApacheKafkaError(Exception):
-    """The broker's process did not do what it should; the end of its log is in the text."""
+    """The broker's process failed. The text contains the end of its log."""
 
 
 def _settings(data: Path, port: int, controller: int, front: tuple[int, int] | None) -> str:
@@ -122,7 +122,7 @@ advertised.listeners={first}{advertised}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SLOW:PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs={data}
-# One node holds everything once.
+# One node holds one replica of everything.
 offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
@@ -131,15 +131,15 @@ share.coordinator.state.topic.min.isr=1
 # Fewer files to open at the first commit: the defaults are 50.
 offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=4
-# A topic that is missing must stay missing: the service says so and waits.
+# A missing topic must stay missing: the service reports it and waits.
 auto.create.topics.enable=false
-# Tests do not wait for members that will not come, and may ask for short sessions.
+# Tests do not wait for further members, and may use short sessions.
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 group.consumer.min.session.timeout.ms=1000
 group.consumer.session.timeout.ms=6000
 group.consumer.min.heartbeat.interval.ms=200
 group.consumer.heartbeat.interval.ms=500
-# Compaction is looked at soon, for topics that ask for it.
+# Compacted topics are compacted soon.
 log.cleaner.backoff.ms=500
 """

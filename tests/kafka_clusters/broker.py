@@ -1,4 +1,4 @@
-"""What a test may ask of a broker, whichever one it runs on."""
+"""The interface of a test's broker, embedded or real."""
 
 import fcntl
 import os
@@ -8,6 +8,7 @@ import socket
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,42 +20,42 @@ from confluent_kafka.cimpl import NewTopic
 _VISIBLE_WITHIN_S = 120.0
 
 _PORTS = range(20_000, 30_000)
-"""Below those that a system gives to whoever asks for any: nobody gets a broker's by chance while it is down."""
-_KEPT: list[int] = []
-"""The locks of the ports that were given: the system lets go of them when this process ends, however it does."""
+"""Below the ephemeral ports of the system, so that no other process gets the port of a stopped broker by chance."""
+_LOCKS: list[int] = []
+"""The locks of the returned ports. The system releases them when this process ends, however it ends."""
 
 
 class Broker(ABC):
-    """One Kafka for the whole session; tests keep apart by the names of their topics and groups.
+    """One Kafka for the whole session. Tests are separated by the names of their topics and groups.
 
     Attributes:
         name: "embedded" or "apache", as in the test's id.
-        is_real: whether it is a Kafka that serves production elsewhere.
-        bootstrap: its addresses as `bootstrap.servers` takes them.
-        origin: where it comes from, for the report at the end of the session.
-        session_ms: the group session that `client` asks for.
+        is_real: whether it is an Apache Kafka.
+        bootstrap: its addresses, in the format of `bootstrap.servers`.
+        origin: its origin, for the report at the end of the session.
+        session_ms: the session timeout that `client` sets.
     """
 
     name: str
     is_real: bool
     bootstrap: str
     origin: str
-    session_ms: int = 6000  # the shortest a broker allows by default
+    session_ms: int = 6000  # the minimum that a broker accepts by default
 
     def unique(self, prefix: str) -> str:
-        """Return a name nobody else has, for a group or a transactional id."""
+        """Return a unique name, for a group or a transactional id."""
         return f"{prefix}-{secrets.token_hex(4)}"
 
     def client(self, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - librdkafka's properties are of several types
-        """Return a client's configuration; names are librdkafka's with underscores for dots.
+        """Return a client's configuration. Names are librdkafka's with underscores for dots.
 
-        Giving a `group_id` makes it a consumer's: the properties that only a consumer has are then added, and a short
-        session, which a group of the new protocol (`group_protocol="consumer"`) may not name itself.
+        With a `group_id` it is a consumer's: consumer properties are added, and a short session timeout. A group of the
+        new protocol (`group_protocol="consumer"`) cannot set that itself.
         """
         wanted = {name.replace("_", "."): value for name, value in more.items()}
         settings: dict[str, Any] = {"bootstrap.servers": self.bootstrap, "reconnect.backoff.max.ms": 500}
         if "group.id" in wanted:
-            # The embedded cluster answers an empty fetch only after this long, and so it is what a test waits for.
+            # The embedded cluster responds to an empty fetch only after this time, and tests wait for it.
             settings["fetch.wait.max.ms"] = 20
             if wanted.get("group.protocol") != "consumer":
                 settings["session.timeout.ms"] = self.session_ms
@@ -62,13 +63,13 @@ class Broker(ABC):
         return settings | wanted
 
     def create_topic(self, name: str, partitions: int = 1, *, exact: bool = False, **config: str) -> str:
-        """Create a topic, wait until it is visible, and return the name it really has.
+        """Create a topic, wait until it is visible, and return its actual name.
 
         Args:
-            name: what the name begins with; a suffix makes it unique.
-            partitions: how many.
-            exact: take the name as it stands.
-            config: the topic's settings, with underscores for dots if you like: `cleanup_policy="compact"`.
+            name: the beginning of the name; a suffix makes it unique.
+            partitions: the number of partitions.
+            exact: use the name without a suffix.
+            config: the topic's settings. Underscores may stand for dots: `cleanup_policy="compact"`.
 
         Raises:
             ValueError: settings on the embedded cluster, which has none.
@@ -79,27 +80,27 @@ class Broker(ABC):
         return topic
 
     def restart(self) -> None:
-        """Take the broker down and bring it back on the same port with everything it held."""
+        """Stop the broker and start it again on the same port with its data."""
         self.stop()
         self.start()
 
     @abstractmethod
     def start(self) -> None:
-        """Bring a stopped broker back; returns once it answers."""
+        """Start a stopped broker. Return once it responds."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Take the broker down; what it holds stays."""
+        """Stop the broker. Its data stays."""
 
     @abstractmethod
     def close(self) -> None:
-        """End the broker for good."""
+        """End the broker permanently."""
 
     @abstractmethod
     def _create(self, topic: str, partitions: int, config: dict[str, str]) -> None: ...
 
     def _await_visible(self, topic: str, partitions: int) -> None:
-        """Wait until every partition has a leader: a producer would otherwise be told that the topic is unknown."""
+        """Wait until every partition has a leader. Before that a producer gets `UNKNOWN_TOPIC`."""
         deadline = time.monotonic() + _VISIBLE_WITHIN_S
         client = Producer(self.client())
         while time.monotonic() < deadline:
@@ -111,11 +112,11 @@ class Broker(ABC):
 
 
 class RealBroker(Broker):
-    """An Apache Kafka that somebody else looks after: we may use it, not stop it.
+    """An Apache Kafka that is not ours: tests use it but cannot stop it.
 
     Args:
         bootstrap: its addresses.
-        origin: where it comes from.
+        origin: its origin.
     """
 
     name = "apache"
@@ -139,27 +140,27 @@ class RealBroker(Broker):
         admin.create_topics([NewTopic(topic, partitions, config=config)])[topic].result(timeout=_VISIBLE_WITHIN_S)
 
 
-def answers(bootstrap: str, within_s: float) -> bool:
-    """Whether a Kafka answers at these addresses before the time is over, and has a broker that may serve.
+def responds(bootstrap: str, within_s: float) -> bool:
+    """Return whether a Kafka at these addresses responds in time and knows a broker.
 
-    One that has just started knows of none, itself included.
+    One that has just started knows no broker, not even itself.
     """
-    silent = {"bootstrap.servers": bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 200}
+    quiet = {"bootstrap.servers": bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 200}
     try:
-        return bool(Producer(silent).list_topics(timeout=within_s).brokers)
+        return bool(Producer(quiet).list_topics(timeout=within_s).brokers)
     except KafkaException:
         return False
 
 
-def free_port() -> int:
-    """Return a port that nobody uses, and keep it from all other processes of these tests until this one ends.
+def free_port(ports: Sequence[int] = _PORTS) -> int:
+    """Return an unused port, and reserve it among all test processes until this one ends.
 
     Raises:
         OSError: there is none.
     """
     locks = Path(tempfile.gettempdir()) / f"cdp-consumer-ports-{os.getuid()}"
     locks.mkdir(exist_ok=True)
-    for port in random.sample(_PORTS, len(_PORTS)):
+    for port in random.sample(ports, len(ports)):
         lock = os.open(locks / str(port), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -168,6 +169,6 @@ def free_port() -> int:
         except OSError:
             os.close(lock)
         else:
-            _KEPT.append(lock)
+            _LOCKS.append(lock)
             return port
     raise OSError("no port is free")

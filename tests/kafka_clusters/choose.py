@@ -1,4 +1,4 @@
-"""Which Apache Kafka the tests get, in order: the one they are given, one in a container, one from its jars."""
+"""Chooses the Apache Kafka of the tests, in order: a given one, one in a container, one from its jars."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kafka_clusters.apache import ApacheBroker, ApacheKafkaError
-from tests.kafka_clusters.broker import RealBroker, answers
+from tests.kafka_clusters.broker import RealBroker, responds
 from tests.kafka_clusters.container import ContainerBroker, NoContainerError
 from tests.kafka_clusters.jars import NoJarsError
 
-_GIVEN_ANSWERS_WITHIN_S = 60.0
+_GIVEN_RESPONDS_WITHIN_S = 60.0
 
 _Provider = Callable[[], RealBroker]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was found.
+    """The result of the choice.
 
     Attributes:
         broker: the Apache Kafka, if there is one.
-        reasons: why each provider asked before it could not give one.
+        reasons: why each earlier provider has none.
     """
 
     broker: RealBroker | None
@@ -29,31 +29,32 @@ class Choice:
 
 
 class NotGivenError(Exception):
-    """`KAFKA_BOOTSTRAP_SERVERS` cannot be used; the text says why."""
+    """`KAFKA_BOOTSTRAP_SERVERS` cannot be used. The text contains the reason."""
 
 
-def choose(environment: Mapping[str, str], folder: Path) -> Choice:
-    """Return the first Apache Kafka that can be had.
+def choose(environment: Mapping[str, str], folder: Path, *, timeout_s: float = _GIVEN_RESPONDS_WITHIN_S) -> Choice:
+    """Return the first available Apache Kafka.
 
     Args:
-        environment: where `KAFKA_BOOTSTRAP_SERVERS` and `CDP_EMBEDDED_ONLY` stand.
-        folder: where a broker of our own may keep its files.
+        environment: may contain `KAFKA_BOOTSTRAP_SERVERS` and `CDP_EMBEDDED_ONLY`.
+        folder: for the files of a broker of our own.
+        timeout_s: seconds in which a given Kafka must respond.
 
     Raises:
-        NotGivenError: `KAFKA_BOOTSTRAP_SERVERS` is set and nothing answers there: whoever set it means that one.
+        NotGivenError: `KAFKA_BOOTSTRAP_SERVERS` is set and nothing responds there. No other broker is meant then.
     """
     if environment.get("CDP_EMBEDDED_ONLY"):
         return Choice(None, ("CDP_EMBEDDED_ONLY is set",))
     given = environment.get("KAFKA_BOOTSTRAP_SERVERS")
     if given:
-        if not answers(given, _GIVEN_ANSWERS_WITHIN_S):
-            raise NotGivenError(f"KAFKA_BOOTSTRAP_SERVERS={given}: no Kafka answers there")
+        if not responds(given, timeout_s):
+            raise NotGivenError(f"KAFKA_BOOTSTRAP_SERVERS={given}: no Kafka responds there")
         return Choice(RealBroker(given, f"KAFKA_BOOTSTRAP_SERVERS={given}"), ())
     return first_of((ContainerBroker, lambda: ApacheBroker(folder)))
 
 
 def first_of(providers: tuple[_Provider, ...]) -> Choice:
-    """Return the first broker a provider gives, with the reasons of those asked before."""
+    """Return the first provider's broker, with the reasons of the providers before it."""
     reasons: list[str] = []
     for provide in providers:
         try:
@@ -64,5 +65,5 @@ def first_of(providers: tuple[_Provider, ...]) -> Choice:
 
 
 def choose_here(folder: Path) -> Choice:
-    """Choose by this process's environment."""
+    """Choose with this process's environment."""
     return choose(os.environ, folder)

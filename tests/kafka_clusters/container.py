@@ -1,4 +1,4 @@
-"""Apache Kafka in a container, where Docker answers and can get the images within a bounded wait."""
+"""Apache Kafka in a container, if Docker responds and gets the images in bounded time."""
 
 import gc
 import threading
@@ -7,29 +7,29 @@ import warnings
 import docker
 from docker.errors import DockerException, ImageNotFound
 
-from tests.kafka_clusters.broker import RealBroker, answers, free_port
+from tests.kafka_clusters.broker import RealBroker, free_port, responds
 from tests.kafka_clusters.jars import KAFKA_VERSION
 
 _IMAGE = f"apache/kafka:{KAFKA_VERSION}"
-_DOCKER_ANSWERS_WITHIN_S = 5
+_DOCKER_RESPONDS_WITHIN_S = 5
 _PULL_WITHIN_S = 120.0
 _UP_WITHIN_S = 240.0
 
 
 class NoContainerError(Exception):
-    """Kafka cannot be run in a container here; the text says why."""
+    """Kafka cannot run in a container here. The text contains the reason."""
 
 
 class ContainerBroker(RealBroker):
     """A single node in a container, removed at the end of the session.
 
     Raises:
-        NoContainerError: Docker does not answer, an image cannot be had in time, or the node did not come up.
+        NoContainerError: Docker does not respond, an image does not arrive in time, or the node did not start.
     """
 
     def __init__(self) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecations and open sockets inside the libraries are not ours to mend
+            warnings.simplefilter("ignore")  # deprecations and open sockets inside the libraries cannot be fixed here
             from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - only where Docker may be
             from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - the same
 
@@ -45,11 +45,11 @@ class ContainerBroker(RealBroker):
             except (DockerException, OSError, RuntimeError) as error:
                 raise NoContainerError(f"{_IMAGE} did not start: {type(error).__name__}") from error
         super().__init__(f"{host}:{port}", f"{_IMAGE} by Docker")
-        self._await_answer()
+        self._await_response()
 
     def start(self) -> None:
         self._container.get_wrapped_container().start()
-        self._await_answer()
+        self._await_response()
 
     def stop(self) -> None:
         self._container.get_wrapped_container().stop()
@@ -57,10 +57,10 @@ class ContainerBroker(RealBroker):
     def close(self) -> None:
         self._container.stop()
 
-    def _await_answer(self) -> None:
-        if not answers(self.bootstrap, within_s=_UP_WITHIN_S):
+    def _await_response(self) -> None:
+        if not responds(self.bootstrap, within_s=_UP_WITHIN_S):
             self.close()
-            raise NoContainerError(f"{_IMAGE} did not answer within {_UP_WITHIN_S:g} s")
+            raise NoContainerError(f"{_IMAGE} did not respond within {_UP_WITHIN_S:g} s")
 
 
 def _settings(host: str, port: int) -> dict[str, str]:
@@ -81,17 +81,17 @@ def _settings(host: str, port: int) -> dict[str, str]:
 
 
 def _have_images(*images: str) -> None:
-    """Make sure that every image is on this machine, or say why it is not.
+    """Make sure that every image is on this machine, or raise with the reason.
 
-    The pull runs in a thread that may be left behind: Docker's own waits have no end when a registry cannot be reached.
+    The pull runs in a thread that is abandoned after a timeout: Docker's own waits are unbounded without a registry.
     """
-    patient = _client()
+    client = _client()
     faults: list[str] = []
 
     def pull() -> None:
         for image in images:
             try:
-                _pull(patient, image)
+                _pull(client, image)
             except (DockerException, OSError):
                 faults.append(image)
 
@@ -99,10 +99,10 @@ def _have_images(*images: str) -> None:
     thread.start()
     thread.join(_PULL_WITHIN_S)
     if thread.is_alive():
-        raise NoContainerError(f"Docker answers, but did not get {' and '.join(images)} within {_PULL_WITHIN_S:g} s")
+        raise NoContainerError(f"Docker responds, but did not get {' and '.join(images)} within {_PULL_WITHIN_S:g} s")
     if faults:
-        raise NoContainerError(f"Docker answers, but cannot get {' and '.join(faults)}")
-    patient.close()
+        raise NoContainerError(f"Docker responds, but cannot get {' and '.join(faults)}")
+    client.close()
 
 
 def _pull(client: docker.DockerClient, image: str) -> None:
@@ -113,10 +113,10 @@ def _pull(client: docker.DockerClient, image: str) -> None:
 
 
 def _client() -> docker.DockerClient:
-    """Return a client of a Docker that answers, patient enough for a pull."""
+    """Return a client of a responding Docker, with a timeout long enough for a pull."""
     client = None
     try:
-        client = docker.from_env(timeout=_DOCKER_ANSWERS_WITHIN_S)
+        client = docker.from_env(timeout=_DOCKER_RESPONDS_WITHIN_S)
         client.ping()
         return docker.from_env(timeout=_PULL_WITHIN_S)
     except (DockerException, OSError):
@@ -124,5 +124,5 @@ def _client() -> docker.DockerClient:
     finally:
         if client is not None:
             client.close()
-    gc.collect()  # a client that failed to connect leaves its socket to the collector: a warning in some later test
-    raise NoContainerError("Docker does not answer")
+    gc.collect()  # otherwise the socket of a failed client causes a warning in some later test
+    raise NoContainerError("Docker does not respond")

@@ -5,13 +5,13 @@ from tests.kafka_clusters.broker import Broker
 
 
 class EmbeddedBroker(Broker):
-    """librdkafka's mock cluster; `kafka` offers its faults."""
+    """librdkafka's mock cluster. `kafka` injects faults."""
 
     name = "embedded"
     is_real = False
     origin = "librdkafka's mock cluster"
-    # The mock gives a classic group's partitions to the next member only when the last one's session would have ended,
-    # even after a polite leave: with librdkafka's default session that is 44 s.
+    # The mock assigns a classic group's partitions to the next member only when the last one's session would have
+    # timed out, even after LeaveGroup: with librdkafka's default session timeout that takes 44 s.
     session_ms = 3000
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Getting Apache Kafka's published jars by Maven, once, into the user's cache."""
+"""Downloads Apache Kafka's published jars with Maven, once, into the user's cache."""
 
 import fcntl
 import os
@@ -31,11 +31,11 @@ _POM = f"""\
 
 
 class NoJarsError(Exception):
-    """Apache Kafka cannot be run from its jars here; the text says why and what to install."""
+    """Apache Kafka cannot run from its jars here. The text contains the reason and what to install."""
 
 
 def java() -> str:
-    """Return the path of a Java that can run the broker.
+    """Return the path of a suitable Java.
 
     Raises:
         NoJarsError: there is none, or it is too old.
@@ -43,18 +43,18 @@ def java() -> str:
     found = shutil.which("java")
     if found is None:
         raise NoJarsError(f"no java: install a JRE {_NEEDS_JAVA} or later")
-    said = subprocess.run([found, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
-    version = re.search(r'version "(\d+)', said)
+    output = subprocess.run([found, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
+    version = re.search(r'version "(\d+)', output)
     if version is None or int(version[1]) < _NEEDS_JAVA:
         raise NoJarsError(f"java is {version[1] if version else 'of unknown version'}: Kafka needs {_NEEDS_JAVA}")
     return found
 
 
 def libraries() -> Path:
-    """Return the folder of Kafka's jars, fetched by Maven if it is not there yet.
+    """Return the folder of Kafka's jars. Maven downloads them if they are missing.
 
     Raises:
-        NoJarsError: Maven is missing, or could not get them.
+        NoJarsError: Maven is missing, or the download failed.
     """
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cdp-consumer" / f"kafka-{KAFKA_VERSION}"
     libs = home / "libs"
@@ -64,12 +64,12 @@ def libraries() -> Path:
     if maven is None:
         raise NoJarsError(f"no mvn, and no jars in {libs} yet: install Maven")
     home.mkdir(parents=True, exist_ok=True)
-    # One process at a time: Maven's own repository is not made for several that fetch the same files.
+    # One process at a time: Maven's repository does not support concurrent downloads of the same files.
     with (home / "lock").open("w") as lock, tempfile.TemporaryDirectory(dir=home) as folder:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not libs.is_dir():
             _fetch(maven, Path(folder))
-            # Whole or not at all: a fetch that was cut short must not look like Kafka.
+            # Renamed at the end: an incomplete download must not look like Kafka.
             (Path(folder) / "libs").rename(libs)
     return libs
 

@@ -1,4 +1,4 @@
-"""The books of a session: which test ran on which broker, what was skipped and why, and what ran nowhere."""
+"""The record of a test session: which test ran on which broker, and which was skipped and why."""
 
 import re
 from collections import Counter, defaultdict
@@ -11,7 +11,7 @@ BROKERS = ("embedded", "apache")
 
 
 class Sent(TypedDict):
-    """A record in the plain values that pass between processes."""
+    """A record in plain values, which pass between processes."""
 
     real: str | None
     reasons: list[str]
@@ -22,11 +22,11 @@ class Sent(TypedDict):
 
 @dataclass(slots=True)
 class Record:
-    """What happened to the tests of one session.
+    """The results of one session's tests.
 
     Attributes:
-        real: where the Apache Kafka came from; none if there was none, or no test asked for it.
-        reasons: why the providers asked before could not give one.
+        real: the origin of the Apache Kafka; None if there was none or no test needed it.
+        reasons: why the earlier providers had none.
     """
 
     real: str | None = None
@@ -36,24 +36,24 @@ class Record:
     _skipped: dict[str, str] = field(default_factory=dict)
 
     def expect(self, test: str, key: Key, broker: str) -> None:
-        """A test will run on a broker; tests with equal keys are the same test on another one."""
+        """Note that a test will run on a broker. Tests with equal keys are the same test on different brokers."""
         self._brokers[test] = (key, broker)
 
     def ran(self, test: str) -> None:
-        """A test was called, whatever came of it."""
+        """Note that a test was called, whatever its result."""
         if test in self._brokers:
             key, broker = self._brokers[test]
             self._ran[key].add(broker)
 
     def skipped(self, test: str, reason: str) -> None:
-        """A test was skipped."""
+        """Note that a test was skipped."""
         self._skipped[test] = re.sub(r"^Skipped: ", "", reason)
         if test in self._brokers:
             key, broker = self._brokers[test]
             self._ran[key].discard(broker)
 
     def sent(self) -> Sent:
-        """Return all of it in plain values, as a worker sends it to its controller."""
+        """Return the record in plain values. A worker sends them to its controller."""
         return {
             "real": self.real,
             "reasons": list(self.reasons),
@@ -63,7 +63,7 @@ class Record:
         }
 
     def merge(self, sent: Sent) -> None:
-        """Add what a worker sent: every worker expects all tests and runs some of them."""
+        """Add a worker's record. Every worker expects all tests and runs some of them."""
         self.real = self.real or sent["real"]
         self.reasons = self.reasons or tuple(sent["reasons"])
         for test, key, broker in sent["expected"]:
@@ -73,19 +73,19 @@ class Record:
         self._skipped.update(sent["skipped"])
 
     def counts(self) -> dict[str, int]:
-        """How many tests ran on each broker."""
+        """Return how many tests ran on each broker."""
         ran = Counter(broker for brokers in self._ran.values() for broker in brokers)
         return {broker: ran[broker] for broker in BROKERS}
 
     def skips(self) -> dict[str, list[str]]:
-        """The skipped tests, by reason."""
+        """Return the skipped tests by reason."""
         by_reason: dict[str, list[str]] = defaultdict(list)
         for test, reason in self._skipped.items():
             by_reason[reason].append(test)
         return dict(by_reason)
 
     def ran_nowhere(self) -> list[str]:
-        """Tests that were to run on an Apache Kafka too and were skipped on every broker they were collected for."""
+        """Return the tests for an Apache Kafka that were skipped on every broker."""
         on: dict[Key, dict[str, str]] = defaultdict(dict)
         for test, (key, broker) in self._brokers.items():
             on[key][broker] = test
@@ -96,10 +96,10 @@ class Record:
         ]
 
     def complaints(self, *, require_real: bool, embedded_only: bool) -> list[str]:
-        """Why the session fails although no test did."""
+        """Return why the session fails although no test did."""
         found = []
         if require_real and not self.counts()["apache"]:
-            why = "; ".join(self.reasons) or "no test asked for one"
+            why = "; ".join(self.reasons) or "no test needed one"
             found.append(f"CDP_REQUIRE_REAL_KAFKA is set, and no test ran on an Apache Kafka: {why}")
         nowhere = [] if embedded_only else self.ran_nowhere()
         found += [f"ran on no broker: {test}" for test in nowhere]

@@ -1,4 +1,4 @@
-"""Ports that are chosen before anybody listens on them: two processes that run tests side by side must not meet."""
+"""Reserved ports: test processes that run side by side must not get the same port."""
 
 import socket
 import subprocess
@@ -21,9 +21,8 @@ def test_concurrent_processes_get_different_ports() -> None:
     assert len({*mine, *theirs}) == 400
 
 
-def test_port_in_use_is_not_returned(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        monkeypatch.setattr("tests.kafka_clusters.broker._PORTS", (port,))
+def test_port_in_use_is_not_returned() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         with pytest.raises(OSError, match="no port is free"):
-            free_port()
+            free_port((port,))

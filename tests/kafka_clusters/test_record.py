@@ -1,4 +1,4 @@
-"""A session that proved less than it seems to must say so and fail."""
+"""A session that tested less than it seems to must fail and report it."""
 
 import json
 
@@ -48,11 +48,11 @@ def test_unselected_broker_is_not_missed() -> None:
 
 def test_required_real_kafka_fails_a_session_without_one() -> None:
     record = both()
-    record.reasons = ("Docker does not answer", "no java")
+    record.reasons = ("Docker does not respond", "no java")
     record.ran("test_x[embedded]")
     record.skipped("test_x[apache]", "no Apache Kafka")
     (complaint,) = record.complaints(require_real=True, embedded_only=False)
-    assert "Docker does not answer; no java" in complaint
+    assert "Docker does not respond; no java" in complaint
     assert record.complaints(require_real=False, embedded_only=False) == []
 
 
@@ -65,11 +65,11 @@ def test_tests_are_counted_once_per_broker() -> None:
 
 
 def test_worker_records_are_merged() -> None:
-    """Every worker expects all tests and runs some of them; what one skipped another may have run."""
+    """Every worker expects all tests and runs some of them. One may have run a test that another skipped."""
     first, second, whole = both(), both(), Record()
     first.ran("test_x[embedded]")
     second.skipped("test_x[apache]", "Skipped: no Apache Kafka")
-    second.real, second.reasons = "Apache Kafka from its jars", ("Docker does not answer",)
+    second.real, second.reasons = "Apache Kafka from its jars", ("Docker does not respond",)
     for worker in (first, second):
         whole.merge(json.loads(json.dumps(worker.sent())))
     assert whole.counts() == {"embedded": 1, "apache": 0}

@@ -1,4 +1,4 @@
-"""Pauses: a partition that came paused does not stay so."""
+"""The partition pauser resumes partitions that were assigned paused."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ P, Q = Partition("t", 0), Partition("t", 1)
 
 class Client:
     def __init__(self) -> None:
-        self.said: list[tuple[str, list[int]]] = []
+        self.calls: list[tuple[str, list[int]]] = []
 
     def pause(self, partitions: list[TopicPartition]) -> None:
-        self.said.append(("pause", sorted(one.partition for one in partitions)))
+        self.calls.append(("pause", sorted(one.partition for one in partitions)))
 
     def resume(self, partitions: list[TopicPartition]) -> None:
-        self.said.append(("resume", sorted(one.partition for one in partitions)))
+        self.calls.append(("resume", sorted(one.partition for one in partitions)))
 
 
 def test_partition_assigned_paused_is_resumed_once_unblocked() -> None:
-    client, pauses = Client(), PartitionPauser(Observer())
+    client, pauser = Client(), PartitionPauser(Observer())
     consumer = cast("Any", client)
-    pauses.sync(consumer, {P: 1}, frozenset(), {P})
-    pauses.sync(consumer, {P: 1}, frozenset(), ())
-    assert client.said == [("pause", [0]), ("resume", [0])]
-    client.said.clear()
-    pauses.sync(consumer, {P: 1, Q: 2}, frozenset(), ())
-    assert client.said == [("resume", [1])]
-    client.said.clear()
-    pauses.sync(consumer, {P: 1, Q: 2}, frozenset(), ())
-    assert client.said == []
+    pauser.sync(consumer, {P: 1}, frozenset(), {P})
+    pauser.sync(consumer, {P: 1}, frozenset(), ())
+    assert client.calls == [("pause", [0]), ("resume", [0])]
+    client.calls.clear()
+    pauser.sync(consumer, {P: 1, Q: 2}, frozenset(), ())
+    assert client.calls == [("resume", [1])]
+    client.calls.clear()
+    pauser.sync(consumer, {P: 1, Q: 2}, frozenset(), ())
+    assert client.calls == []

@@ -80,7 +80,7 @@ def test_cancelled_done_stays_cancelled() -> None:
 
 
 def test_loop_thread_outlives_a_closed_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A closed loop takes no more calls: the thread is told so and ends without an error of its own."""
+    """A closed loop accepts no calls: `call_in_loop` returns False, and the thread ends without an error."""
     failures: list[object] = []
     monkeypatch.setattr(threading, "excepthook", failures.append)
     closed, calls = threading.Event(), list[bool]()

@@ -1,6 +1,6 @@
-"""The loop's side of the bridge as a test sees it: it keeps what came, and settles what it is told to."""
+"""A pipeline handler and an observer that record every call, and a poll-thread member built from them."""
 
-# ruff: noqa: ARG002 - an observer hears more than a test wants to know
+# ruff: noqa: ARG002 - an observer's methods have arguments that no test needs
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -21,7 +21,7 @@ WITHIN_S = 180.0
 
 
 class RecordingHandler:
-    """A road that records everything; `settles` makes it settle what it takes."""
+    """A handler that records every call. `settle_on_receipt` makes it settle each record at once."""
 
     def __init__(self, *, settle_on_receipt: bool = True) -> None:
         self.full: frozenset[Partition] = frozenset()
@@ -81,13 +81,13 @@ class RecordingHandler:
         return CommittableOffsets(dict(self.next))
 
     def settle(self, partition: Partition, next_offset: int) -> None:
-        """Say that nothing below this offset is owed."""
+        """Make this the committable offset."""
         self.next[partition] = (self.next[partition][0], next_offset)
         self.commit(self.committable_offsets())
 
 
 class RecordingObserver(Observer):
-    """Keeps what the poll thread tells."""
+    """Records the events of the poll thread."""
 
     def __init__(self) -> None:
         self.committed_offsets: list[dict[Partition, int]] = []
@@ -141,10 +141,10 @@ class RecordingObserver(Observer):
         self.gaps_accepted.append((partition, lost_from, goes_on_at))
 
     def fence_closed(self) -> None:
-        self.fence_changes.append("fenced")
+        self.fence_changes.append("closed")
 
     def fence_released(self) -> None:
-        self.fence_changes.append("unfenced")
+        self.fence_changes.append("released")
 
     def dead_letter_failed(self, code: str) -> None:
         self.dead_letter_failures.append(code)
@@ -154,7 +154,7 @@ class RecordingObserver(Observer):
 
 
 class Member:
-    """One poller with its road and its observer."""
+    """One poller with its handler and its observer."""
 
     def __init__(self, options: PollOptions, *, settle_on_receipt: bool = True) -> None:
         self.handler = RecordingHandler(settle_on_receipt=settle_on_receipt)
@@ -163,17 +163,17 @@ class Member:
         self.handler.commit = self.poller.commit
 
     async def until(self, condition: Callable[[], object], description: str = "") -> None:
-        """Wait until something is so; the thread may fall meanwhile, and then its exception is raised."""
+        """Wait until a condition is true. If the thread fails meanwhile, raise its exception."""
         async with asyncio.timeout(WITHIN_S):
             while not condition():
                 if self.poller.done.done():
                     self.poller.done.result()
-                    raise AssertionError(f"the thread ended before {description or 'what was waited for'}")
+                    raise AssertionError(f"the thread ended before {description or 'the condition was true'}")
                 await asyncio.sleep(0.02)
 
 
 def options(broker: Broker, topics: tuple[str, ...], group: str, **more: Any) -> PollOptions:  # noqa: ANN401 - fields of PollOptions
-    """Return options with a short session and quick commits; properties by `properties={…}`."""
+    """Return options with a short session and frequent commits. `properties` are librdkafka's."""
     properties = broker.client(**more.pop("properties", {}))
     if properties.get("group.protocol") != "consumer":
         properties = broker.client(group_id=group, **properties)
@@ -187,7 +187,7 @@ def options(broker: Broker, topics: tuple[str, ...], group: str, **more: Any) ->
 
 @asynccontextmanager
 async def member(given: PollOptions, *, settle_on_receipt: bool = True) -> AsyncIterator[Member]:
-    """Run a member, and leave at the end."""
+    """Run a member and shut it down at the end."""
     one = Member(given, settle_on_receipt=settle_on_receipt)
     one.poller.start()
     try:
@@ -200,7 +200,7 @@ async def member(given: PollOptions, *, settle_on_receipt: bool = True) -> Async
 
 
 def produce(broker: Broker, topic: str, count: int, *, partition: int = 0, first: int = 0) -> None:
-    """Write records whose values are their numbers."""
+    """Produce records whose values are their numbers."""
     producer = Producer(broker.client())
     for number in range(first, first + count):
         producer.produce(topic, b"%d" % number, key=b"k", partition=partition)
@@ -208,7 +208,7 @@ def produce(broker: Broker, topic: str, count: int, *, partition: int = 0, first
 
 
 def committed(broker: Broker, group: str, topic: str, partitions: int = 1) -> dict[int, tuple[int, str | None]]:
-    """Return what the group has committed: offset and metadata by partition."""
+    """Return the group's commits: offset and metadata by partition."""
     client = Consumer({**broker.client(), "group.id": group})
     try:
         found = client.committed([TopicPartition(topic, index) for index in range(partitions)], WITHIN_S)

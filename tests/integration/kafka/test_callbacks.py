@@ -1,4 +1,4 @@
-"""Inside a rebalance callback its consumer is asked for nothing that could end the process."""
+"""Rebalance callbacks make no call of their own consumer that could abort the process."""
 
 import asyncio
 import subprocess
@@ -16,7 +16,7 @@ from tests.kafka_clusters import Broker
 
 
 class RecordingConsumer(Consumer):
-    """A consumer that knows when it is inside one of its callbacks, and what it was asked there."""
+    """A consumer that records the forbidden calls made inside its callbacks."""
 
     inside = 0
     callbacks = 0
@@ -57,14 +57,14 @@ def test_callbacks_never_list_topics_through_their_consumer(broker: Broker, monk
 
 
 def test_client_still_aborts_when_a_callback_lists_topics(embedded_broker: Broker) -> None:
-    """Once it does not, the second client that asks for topics can go."""
+    """Once it does not abort any more, the second client for topic listings can be removed."""
     topic, group = embedded_broker.create_topic("orders"), embedded_broker.unique("group")
     program = f"""
         import time
         from confluent_kafka import Consumer, TopicPartition
 
         place = [TopicPartition({topic!r}, 0, 0)]
-        told = []
+        committed = []
 
         def assigned(consumer, _):
             consumer.list_topics(timeout=10)
@@ -72,21 +72,21 @@ def test_client_still_aborts_when_a_callback_lists_topics(embedded_broker: Broke
             consumer.commit(offsets=place, asynchronous=True)
             while consumer.committed(place, timeout=60)[0].offset < 0:
                 time.sleep(0.01)
-            time.sleep(1)  # its answer is there before the call of `poll` goes on
+            time.sleep(1)  # the response is there before `poll` continues
 
         consumer = Consumer(
             {{
                 **{embedded_broker.client(group_id=group)!r},
                 "partition.assignment.strategy": "cooperative-sticky",
-                "on_commit": lambda *_: told.append(1),
+                "on_commit": lambda *_: committed.append(1),
             }}
         )
         consumer.subscribe([{topic!r}], on_assign=assigned)
         deadline = time.monotonic() + 120
-        while not told and time.monotonic() < deadline:
+        while not committed and time.monotonic() < deadline:
             consumer.poll(1)
         consumer.close()
-        print("told", len(told))
+        print("committed", len(committed))
     """
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=300, check=False

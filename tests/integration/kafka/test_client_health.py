@@ -1,4 +1,4 @@
-"""A client that has forgotten every broker is told from one whose brokers are down; its member ends, others do anew."""
+"""A client that has lost every broker differs from one whose brokers are down: it is replaced, or its member ends."""
 
 import asyncio
 import json
@@ -20,12 +20,12 @@ from tests.kafka_clusters import EmbeddedBroker
 
 @pytest.fixture
 def frequent_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have clients looked at every tenth of a second."""
+    """Make clients emit statistics every 100 ms."""
     monkeypatch.setattr("consumer.kafka.client_health.STATISTICS_INTERVAL_MS", "100")
 
 
 class FirstWithoutBrokers:
-    """Makes clients, the first without any broker to begin with: what is left of one that has forgotten them all."""
+    """Creates clients. The first has no broker at all, like a client that has lost them."""
 
     def __init__(self, client: Callable[..., object]) -> None:
         self.created = 0
@@ -40,7 +40,7 @@ class FirstWithoutBrokers:
 
 
 def statistics(*sources: str) -> str:
-    """Return statistics as the client writes them, with a broker of each of these sources."""
+    """Return statistics in the client's format, with one broker per source."""
     brokers = {str(number): {"name": "b", "source": source} for number, source in enumerate(sources)}
     return json.dumps({"name": "rdkafka#consumer-1", "brokers": brokers}, separators=(",", ":"))
 
@@ -78,7 +78,7 @@ def test_real_client_statistics_match_the_search(embedded_broker: EmbeddedBroker
 
     async def run() -> None:
         topic = embedded_broker.create_topic("orders")
-        switched_off = {"statistics.interval.ms": "0"}  # refused where properties are read; here it moves nothing
+        switched_off = {"statistics.interval.ms": "0"}  # the configuration rejects it; here it is overridden
         given = options(embedded_broker, (topic,), embedded_broker.unique("group"), properties=switched_off)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("consumer.kafka.poller.BrokerLossDetector", RecordingDetector)
@@ -148,7 +148,7 @@ def test_next_producer_writes_dead_letters_of_one_without_brokers(
             harness.write(dead_letter(number=number))
         harness.writer.start()
         await harness.until(lambda: len(harness.acknowledged) >= 100)
-        assert "_PURGE_QUEUE" in harness.observer.dead_letter_failures, "they were out, and came back"
+        assert "_PURGE_QUEUE" in harness.observer.dead_letter_failures, "they were in flight and were returned"
         assert harness.acknowledged == list(range(100))
         assert await harness.writer.close(5) == 0
 

@@ -1,4 +1,4 @@
-"""An accepted commit shows that who sent it was a member then: what is sent for that alone, and what counts."""
+"""Heartbeat commits: which offsets they contain, and which responses prove the membership."""
 
 from types import SimpleNamespace
 from typing import cast
@@ -30,7 +30,7 @@ def test_heartbeat_commit_is_timed_from_send() -> None:
     assert client.commits == [{P: 7}]
     assert fence.may_send()
     now[0] += 1.1
-    assert not fence.may_send(), "the answer is as old as its question"
+    assert not fence.may_send(), "the response counts from its send time"
 
 
 def test_response_of_an_older_epoch_proves_nothing() -> None:
@@ -75,7 +75,7 @@ def test_permanently_rejected_partition_does_not_prevent_a_proof() -> None:
 
 
 def rejected(partition: Partition) -> TopicPartition:
-    """Return the answer about a partition that may not be committed for."""
+    """Return the response for a partition whose commits are not authorized."""
     error = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
     return cast(
         "TopicPartition", SimpleNamespace(topic=partition.topic, partition=partition.index, offset=-1, error=error)

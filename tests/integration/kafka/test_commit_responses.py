@@ -1,4 +1,4 @@
-"""Commits sent without waiting: one at a time, and what becomes of each answer."""
+"""Asynchronous commits: one in flight at a time, and the effect of each response."""
 
 from typing import Any, cast
 
@@ -30,7 +30,7 @@ def test_rejected_partition_is_committed_again_alone() -> None:
     assert committer.unconfirmed() == {Q}
     committer.commit_async(consumer)
     accepted = TopicPartition(*Q, 3)
-    rejected: Any = type("Answer", (), {"topic": Q.topic, "partition": 1, "offset": 3, "error": None})()
+    rejected: Any = type("Response", (), {"topic": Q.topic, "partition": 1, "offset": 3, "error": None})()
     rejected.error = KafkaError(KafkaError.UNKNOWN_MEMBER_ID)
     committer.on_commit(None, [*responses({P: 10}), rejected])
     assert committer.unconfirmed() == {Q}
@@ -46,7 +46,7 @@ def test_commit_that_client_does_not_send_is_repeated() -> None:
     committer.commit_async(consumer)
     client.error = None
     committer.commit_async(consumer)
-    assert client.commits == [{P: 10}], "no answer is waited for that will never come"
+    assert client.commits == [{P: 10}], "a commit that was not sent is not in flight"
 
 
 def test_unexpected_response_confirms_nothing() -> None:

@@ -1,6 +1,6 @@
-"""What is committed and what never: the thread's bookkeeping against a consumer that does as it is told."""
+"""Which offsets are committed and which never are, with a fake consumer."""
 
-# ruff: noqa: ARG002 - the doubles have the signatures of what they stand for
+# ruff: noqa: ARG002 - the fakes have the library's signatures
 
 from collections.abc import Callable
 from typing import cast
@@ -23,7 +23,7 @@ Q = Partition("shop.orders", 1)
 
 
 class FakeConsumer:
-    """A consumer that answers what the test says."""
+    """A consumer whose responses the test sets."""
 
     def __init__(self) -> None:
         self.positions: dict[Partition, int] = {}
@@ -53,7 +53,7 @@ class FakeConsumer:
 
 
 class FakeMembership:
-    """The part of a membership that taking looks at."""
+    """The part of a membership that the fetcher uses."""
 
     def __init__(self, membership: dict[Partition, int]) -> None:
         self.assigned = membership
@@ -66,7 +66,7 @@ def fetcher_of(fake: FakeMembership, committer: OffsetCommitter, observer: Recor
 
 
 def committer_at(*, next_offset: int = 10) -> tuple[FakeConsumer, Consumer, OffsetCommitter]:
-    """Return commits with P begun at 0 under epoch 1, and its records below `following` taken and settled."""
+    """Return a committer with P in epoch 1 from offset 0, and its records below `next_offset` settled."""
     client, committer = FakeConsumer(), OffsetCommitter(RecordingObserver(), Fence(10.0))
     committer.assign({P: 1}, StartOffsets({P: 0}, {P: 0}, GroupStart("earliest")))
     committer.note_consumed({P: next_offset - 1})
@@ -103,7 +103,7 @@ def test_no_offset_is_committed_twice_or_below_a_confirmed_one() -> None:
 def test_position_is_committed_only_when_nothing_is_owed() -> None:
     client, consumer, committer = committer_at()
     client.positions[P] = 12
-    committer.note_consumed({P: 10})  # one more record, and it is owed
+    committer.note_consumed({P: 10})  # one more record is owed
     assert committer.commit_sync(consumer, [P])
     committer.advance(CommittableOffsets({P: (1, 11)}))
     assert committer.commit_sync(consumer, [P])
@@ -114,7 +114,7 @@ def test_callback_within_consume_does_not_commit_fetched_records() -> None:
     client, consumer, committer = committer_at()
     membership = FakeMembership({P: 1})
     fetcher = fetcher_of(membership, committer, RecordingObserver())
-    client.positions[P] = 12  # the client counts records 10 and 11 as taken: one was polled, one lies in consume's hand
+    client.positions[P] = 12  # the client counts records 10 and 11 as fetched: one polled, one inside `consume`
     client.first = record(P, 10)
 
     def revoked_meanwhile() -> list[Message]:
@@ -163,7 +163,7 @@ def test_position_from_before_a_gap_is_never_committed() -> None:
     assert committer.commit_sync(consumer, [P])
     committer.reassign_at(P, 2, 3)
     assert committer.unconfirmed() == {P}
-    client.positions[P] = 10  # the client may still tell where it was
+    client.positions[P] = 10  # the client may still return its old position
     assert committer.commit_sync(consumer, [P])
     committer.note_consumed({P: 3})
     committer.advance(CommittableOffsets({P: (2, 4)}))

@@ -1,4 +1,4 @@
-"""A group that begins at `latest` with several members at once, while records are being written."""
+"""A group that starts at `latest` with several members at once, while records are produced."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ _OLD = 50
 
 
 class WritingThread:
-    """A thread that writes to every partition in turn until it is told to end."""
+    """A thread that produces to every partition in turn until it is stopped."""
 
     def __init__(self, broker: Broker, topic: str) -> None:
         self._producer = Producer(broker.client())
@@ -74,12 +74,12 @@ def test_concurrent_members_replay_nothing_and_miss_nothing(broker: Broker, prot
             starts[partition] = min(start, starts.get(partition, start))
     assert starts.keys() == offsets.keys()
     for partition, found in offsets.items():
-        assert starts[partition] >= _OLD, "what was there before the group is not replayed"
+        assert starts[partition] >= _OLD, "records from before the group are not replayed"
         assert sorted(set(found)) == list(range(starts[partition], max(found) + 1)), "nothing is missed"
 
 
 def _reached(*members: Member) -> dict[Partition, int]:
-    """Return how far each partition was taken, by whoever."""
+    """Return the next offset of each partition over all members."""
     found: dict[Partition, int] = {}
     for one in members:
         for partition, offset in one.handler.received:

@@ -1,4 +1,4 @@
-"""A large pile of letters is written in portions: reports are served between them, and the order stays."""
+"""A long queue of dead letters is produced in batches: reports are served in between, and the order stays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Report = Callable[[KafkaError | None, Message], None]
 
 
 class FakeProducer:
-    """A producer that reports every letter at the poll after it was given; of some it says that they are too large."""
+    """A producer that reports every dead letter at the next poll, and some of them as too large."""
 
     def __init__(self, too_large: frozenset[int] = frozenset()) -> None:
         self.produced: list[int] = []
@@ -43,7 +43,7 @@ class FakeProducer:
 
 
 def written(monkeypatch: pytest.MonkeyPatch, fake: FakeProducer, count: int) -> list[int]:
-    """Have so many letters written; return their numbers in the order in which they were acknowledged."""
+    """Write `count` dead letters and return their numbers in the order of acknowledgement."""
     monkeypatch.setattr(producer, "Producer", lambda *_, **__: fake)
     pending_producer = DeadLetterProducer(
         {},
@@ -70,7 +70,7 @@ def test_dead_letter_written_alone_keeps_its_place_in_a_long_queue(monkeypatch: 
     fake = FakeProducer(frozenset({300, 999, 1000, 1700}))
     acknowledged = written(monkeypatch, fake, 2500)
     assert sorted(acknowledged) == list(range(2500))
-    # Each of them was given twice: among the others, and then when nothing else was under way.
+    # Each of them was produced twice: in a batch, and then while nothing else was in flight.
     assert {number for number, times in Counter(fake.produced).items() if times == 2} == {300, 999, 1000, 1700}
     assert max(fake.batch_sizes) <= 1000
     assert fake.batch_sizes.count(1) >= 4

@@ -10,7 +10,7 @@ from consumer.model import DeadLetter, DeadLetterCause, Entry, Fault
 
 
 class Original:
-    """A record with headers of the test's choice."""
+    """A record with the test's headers."""
 
     def __init__(self, headers: list[tuple[str, bytes | None]] | None) -> None:
         self._headers = headers

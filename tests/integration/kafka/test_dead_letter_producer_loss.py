@@ -1,4 +1,4 @@
-"""A producer that is lost with letters out is replaced once it gave them back; each is acknowledged once, in order."""
+"""A lost producer is replaced once it returned its dead letters. Each is acknowledged once, in order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOPIC = "cdp-dead-letters"
 
 
 class FakeProducer:
-    """A producer that reports on three letters in each poll: as written, or after a purge as given back."""
+    """A producer that reports three dead letters at each poll: as written, or as purged after a purge."""
 
     def __init__(self, properties: Mapping[str, Any]) -> None:
         self.properties = properties
@@ -28,7 +28,7 @@ class FakeProducer:
         self.purged = False
 
     def produce(self, _: str, *, headers: list[tuple[str, bytes]], on_delivery: Report, **__: object) -> None:
-        assert not self.purged, "nothing is given to a producer that is lost"
+        assert not self.purged, "a lost producer must not be used"
         self.produced += [int(number) for _, number in headers]
         self.in_flight.append(on_delivery)
 
@@ -36,11 +36,10 @@ class FakeProducer:
         self.on_poll()
         reports, self.in_flight = self.in_flight[:3], self.in_flight[3:]
         for report in reports:
-            # The client's constants begin with an underscore.
             report(KafkaError(KafkaError._PURGE_QUEUE) if self.purged else None, cast("Message", None))
 
     def purge(self, *, blocking: bool) -> None:
-        assert not blocking, "it would wait for reports that only this thread serves"
+        assert not blocking, "a blocking purge waits for reports that only this thread serves"
         self.purged = True
 
     def list_topics(self, *, timeout: float) -> object:  # noqa: ARG002 - the library's own signature
@@ -48,13 +47,13 @@ class FakeProducer:
 
 
 class ProducerHarness:
-    """Writing with its presses and a clock of its own."""
+    """A dead-letter producer with fake producers and a fake clock."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fakes: list[FakeProducer] = []
         self.now_s = 1000.0
         self.failures = 0
-        """How many presses cannot be made, from now on."""
+        """How many of the next producers cannot be created."""
         monkeypatch.setattr("consumer.kafka.dead_letters.producer.Producer", self.create)
         monkeypatch.setattr("consumer.kafka.dead_letters.producer.time", SimpleNamespace(monotonic=lambda: self.now_s))
         self.producer = DeadLetterProducer(
@@ -66,7 +65,7 @@ class ProducerHarness:
         if self.failures:
             self.failures -= 1
             raise KafkaException(KafkaError(KafkaError._INVALID_ARG, "ssl.ca.location failed: No such file"))
-        assert all(not fake.in_flight for fake in self.fakes), "letters would be written past those that are out"
+        assert all(not fake.in_flight for fake in self.fakes), "a second producer would overtake dead letters in flight"
         self.fakes.append(FakeProducer(properties))
         return self.fakes[-1]
 
@@ -81,7 +80,7 @@ def forget_every_broker(fake: FakeProducer) -> None:
 
 
 def fail_for_good(fake: FakeProducer) -> None:
-    # What the client says of a fatal error, in the parts that are looked at.
+    # The used parts of the client's fatal error.
     error = SimpleNamespace(fatal=lambda: True, name=lambda: "_FATAL", str=lambda: "fatal")
     fake.properties["error_cb"](error)
 
@@ -118,7 +117,7 @@ def test_dead_letters_wait_while_no_producer_can_be_created(monkeypatch: pytest.
         harness.serve()
         assert (harness.acknowledged, len(harness.fakes)) == ([0], 1)
         assert harness.producer.failing == ("_INVALID_ARG", 1003.0)
-        assert harness.producer.wait_s > 0, "it would be tried without a rest"
+        assert harness.producer.wait_s > 0, "there is no back-off"
     for _ in range(3):
         harness.serve()
     assert harness.acknowledged == [0, 1]

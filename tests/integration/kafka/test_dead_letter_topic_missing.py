@@ -1,4 +1,4 @@
-"""The dead-letter topic is looked for before any letter needs it, and again for as long as it is missing."""
+"""The dead-letter topic is looked up before any dead letter needs it, and again while it is missing."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ TOPIC = "cdp-dead-letters"
 
 
 class Cluster:
-    """A producer's view of brokers that can be silent, or lack the topic; letters are acknowledged at once."""
+    """A producer whose brokers can be unresponsive or lack the topic. It acknowledges dead letters at once."""
 
     def __init__(self) -> None:
         self.unresponsive = False
@@ -48,7 +48,7 @@ class Cluster:
 
 
 class TopicHarness:
-    """Writing with a clock of its own."""
+    """A dead-letter producer with a fake clock."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 1000.0
@@ -66,7 +66,7 @@ class TopicHarness:
 def test_missing_topic_is_reported_at_start_and_every_30_s(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """No dead letter is needed for that."""
+    """This needs no dead letter."""
     harness = TopicHarness(monkeypatch)
     for after_s in (0.0, 1.0, 28.0, 2.0, 1.0, 30.0):
         harness.serve(after_s)
@@ -99,7 +99,7 @@ def test_unknown_topic_error_looks_it_up_and_found_topic_ends_back_off(
     assert harness.serve(1.0) == 0
     assert harness.serve(0.1) == 0
     assert (harness.observer.missing, harness.observer.dead_letter_failures) == ([TOPIC], ["_UNKNOWN_TOPIC"])
-    for _ in range(6):  # its waits grow
+    for _ in range(6):  # its back-off grows
         harness.serve(20.0)
     harness.cluster.topic_exists = True
     harness.producer._topic_watch.refresh_soon()
@@ -112,6 +112,6 @@ def test_found_topic_is_no_longer_missing_in_status() -> None:
     for topic in (TOPIC, "shop.orders", "shop.customers"):
         observer.topic_missing(topic)
     observer.topic_found(TOPIC)
-    observer.topic_found("never said")
+    observer.topic_found("never missing")
     observer.partitions_assigned({Partition("shop.orders", 0): 0})
     assert set(observer.missing_topics) == {"shop.customers"}

@@ -1,4 +1,4 @@
-"""Letters on both brokers: written until acknowledged, as whole as the topic takes them, with the record untouched."""
+"""Dead letters on both brokers: written until acknowledged, as complete as the topic accepts, records unchanged."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.kafka_clusters import Broker
 
 
 class Original:
-    """A record as it was read."""
+    """A consumed record."""
 
     def __init__(self, value: bytes | None, key: bytes | None = b"\x00k", offset: int = 7) -> None:
         self._value, self._key, self._offset = value, key, offset
@@ -56,14 +56,14 @@ def dead_letter(value: bytes | None = b"\x00\xffvalue", number: int = 0) -> Dead
 
 
 def written(broker: Broker, topic: str, count: int) -> list[Message]:
-    """Read so many records of partition 0."""
+    """Read `count` records of partition 0."""
     reader = Consumer({**broker.client(group_id=broker.unique("reader")), "auto.offset.reset": "earliest"})
     reader.assign([TopicPartition(topic, 0, 0)])
     found: list[Message] = []
     try:
         while len(found) < count:
             message = reader.poll(WITHIN_S)
-            assert message is not None, f"{len(found)} of {count} letters after {WITHIN_S} s"
+            assert message is not None, f"{len(found)} of {count} dead letters after {WITHIN_S} s"
             assert message.error() is None
             found.append(message)
     finally:
@@ -76,7 +76,7 @@ def headers_in(message: Message) -> list[tuple[str, bytes | None]]:
 
 
 class WriterHarness:
-    """Dead letters with what was acknowledged of them."""
+    """A dead-letter writer with the numbers of the acknowledged dead letters."""
 
     def __init__(self, broker: Broker, topic: str) -> None:
         self.observer = RecordingObserver()
@@ -166,7 +166,7 @@ def test_only_a_too_large_dead_letter_loses_its_value(broker: Broker) -> None:
     async def run() -> None:
         harness = WriterHarness(broker, topic)
         harness.writer.start()
-        for number in range(40):  # together they are larger than the topic's limit, and so is their batch
+        for number in range(40):  # their batch is larger than the topic's limit
             harness.write(dead_letter(b"x" * 1000, number))
         harness.write(dead_letter(b"x" * 50_000, 40))
         harness.write(dead_letter(b"small", 41))

@@ -1,4 +1,4 @@
-"""The embedded cluster as the demo uses it: partitions, faults, and an end that comes with its parent's."""
+"""The embedded cluster of the demo: partitions, faults, and an end together with its parent process."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def kafka() -> Iterator[EmbeddedKafka]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process still runs (one that has ended and waits to be collected does not)."""
+    """Return whether a process runs. A zombie does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -98,7 +98,7 @@ def test_cluster_ends_with_its_parent(how: signal.Signals) -> None:
         parent.wait(_WITHIN_S)
     deadline = time.monotonic() + _WITHIN_S
     while alive(child):
-        assert time.monotonic() < deadline, "the cluster's process is still there"
+        assert time.monotonic() < deadline, "the cluster's process still runs"
         time.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""The fence, with a clock of the test's own."""
+"""The fence, with a fake clock."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Whether a process may call is asked of the broker, by commits, on every protocol: it may have stood still."""
+"""After a freeze, requests wait until the broker accepts a commit, on every protocol."""
 
 import asyncio
 
@@ -47,7 +47,7 @@ def test_heartbeat_commits_are_sent_only_while_anything_is_owed(broker: Broker) 
 
 
 async def _pass(seconds: float) -> None:
-    await asyncio.sleep(seconds)  # it is time itself that must pass
+    await asyncio.sleep(seconds)  # real time must pass
 
 
 def _check_freeze(broker: Broker, protocol: dict[str, str]) -> None:
@@ -60,7 +60,7 @@ def _check_freeze(broker: Broker, protocol: dict[str, str]) -> None:
             await one.until(one.poller.may_send)
             await _freeze(one)
             commits = len(one.observer.committed_offsets)
-            await one.until(lambda: one.observer.fence_changes[:2] == ["fenced", "unfenced"])
+            await one.until(lambda: one.observer.fence_changes[:2] == ["closed", "released"])
             assert one.observer.committed_offsets[commits - 1 :]
             await one.until(one.poller.may_send)
 
@@ -68,11 +68,11 @@ def _check_freeze(broker: Broker, protocol: dict[str, str]) -> None:
 
 
 async def _freeze(one: Member) -> None:
-    """Have it look as if the process had stood still for longer than half the session of six seconds."""
+    """Simulate a freeze of the process for more than half the session of six seconds."""
     while not one.observer.fence_changes:
         one.poller._fence._accepted_sent_s -= 4
         one.poller._commit_scheduler._last_open_s -= 4
-        await asyncio.sleep(0.02)  # an answer that was under way counts: then once more
+        await asyncio.sleep(0.02)  # a commit in flight may reopen the fence: then once more
 
 
 def test_requests_wait_while_commits_fail_after_a_freeze(embedded_broker: EmbeddedBroker) -> None:
@@ -88,9 +88,9 @@ def test_requests_wait_while_commits_fail_after_a_freeze(embedded_broker: Embedd
             try:
                 await _freeze(one)
                 await one.until(lambda: one.observer.failed_commits)
-                await one.until(lambda: "unfenced" in one.observer.fence_changes)
+                await one.until(lambda: "released" in one.observer.fence_changes)
             finally:
                 broker.kafka.clear_request_errors(ApiKey.OFFSET_COMMIT)
-            assert one.observer.fence_changes[:2] == ["fenced", "unfenced"]
+            assert one.observer.fence_changes[:2] == ["closed", "released"]
 
     asyncio.run(run())

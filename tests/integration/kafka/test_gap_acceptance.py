@@ -1,4 +1,4 @@
-"""Offsets that are gone, on both brokers: a partition holds where it is, and goes on where an operator says."""
+"""Unavailable offsets, on both brokers: the partition stops, and resumes at the operator's offset."""
 
 import asyncio
 
@@ -15,11 +15,11 @@ from tests.kafka_clusters import Broker
 
 
 def acceptance(partition: Partition, stopped_at: int, to: ResumeAt) -> list[AcceptGap]:
-    return [AcceptGap(2**53, "the topic was made anew", partition.topic, partition.index, stopped_at, to)]
+    return [AcceptGap(2**53, "the topic was created anew", partition.topic, partition.index, stopped_at, to)]
 
 
 def commit_for(broker: Broker, group: str, topic: str, *offsets: int) -> None:
-    """Commit for a group that nobody is in."""
+    """Commit for a group without members."""
     client = Consumer({**broker.client(), "group.id": group})
     places = [TopicPartition(topic, index, offset) for index, offset in enumerate(offsets)]
     client.commit(offsets=places, asynchronous=False)
@@ -27,8 +27,8 @@ def commit_for(broker: Broker, group: str, topic: str, *offsets: int) -> None:
 
 
 def delete_below(broker: Broker, topic: str, offset: int) -> None:
-    """Have the broker delete the records of partition 0 below an offset, as it does when they are too old."""
-    admin = AdminClient(broker.client())  # kept: its answers never come once it is gone
+    """Make the broker delete the records of partition 0 below an offset, as its retention does."""
+    admin = AdminClient(broker.client())  # kept in a variable: without its client the results never come
     for result in admin.delete_records([TopicPartition(topic, 0, offset)]).values():
         result.result(timeout=30)
 
@@ -61,7 +61,7 @@ def test_gap_is_accepted_after_a_long_idle_time(broker: Broker) -> None:
     async def run() -> None:
         async with member(options(broker, (topic,), group)) as one:
             await one.until(lambda: one.observer.stops)
-            await asyncio.sleep(1.2 * broker.session_ms / 2000)  # by now nothing old shows that it is a member
+            await asyncio.sleep(1.2 * broker.session_ms / 2000)  # by now no accepted commit proves the membership
             one.handler.accepted_gaps = acceptance(Partition(topic, 0), 5000, "earliest")
             await one.until(lambda: len(one.handler.received) == 10)
 
@@ -93,7 +93,7 @@ def test_commit_past_log_end_resumes_at_a_lower_offset(
             produce(broker, topic, 5, partition=1)
             await one.until(lambda: (other, 14) in one.handler.received)
             commits = [offsets[stopped] for offsets in one.observer.committed_offsets if stopped in offsets]
-            assert commits[:2] == [5000, first], "the start is committed before anything is taken"
+            assert commits[:2] == [5000, first], "the start is committed before anything is fetched"
 
     asyncio.run(run())
     assert {index: offset for index, (offset, _) in committed(broker, group, topic, 2).items()} == {0: 10, 1: 15}
@@ -114,7 +114,7 @@ def test_deleted_records_stop_partition_until_gap_is_accepted(broker: Broker, pr
             await one.until(lambda: one.observer.stops)
             assert one.observer.stops == [(only, 3, "_AUTO_OFFSET_RESET")]
             assert (one.handler.received, one.observer.gaps_accepted) == ([], [])
-        assert committed(broker, group, topic)[0][0] == 3, "a member that leaves has passed nothing over"
+        assert committed(broker, group, topic)[0][0] == 3, "the shutdown skipped nothing"
         async with member(given) as one:
             one.handler.accepted_gaps = acceptance(only, 3, "earliest")
             await one.until(lambda: len(one.handler.received) == 8)
@@ -127,7 +127,7 @@ def test_deleted_records_stop_partition_until_gap_is_accepted(broker: Broker, pr
 
 @pytest.mark.needs_real_broker("the embedded cluster deletes no records")
 def test_acceptance_is_not_valid_for_the_next_gap(broker: Broker) -> None:
-    """Not even in another member."""
+    """Neither in the same member nor in another one."""
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 20)
     commit_for(broker, group, topic, 3)
@@ -169,7 +169,7 @@ def test_accepted_offset_outside_the_log_is_never_committed(broker: Broker) -> N
             one.handler.accepted_gaps = acceptance(only, 5000, 11)
             await one.until(lambda: ("OFFSET_OUT_OF_RANGE", False) in one.observer.errors)
             assert (one.observer.gaps_accepted, one.handler.received) == ([], [])
-            one.handler.accepted_gaps = acceptance(only, 5000, 10)  # the log's end is a place to go on
+            one.handler.accepted_gaps = acceptance(only, 5000, 10)  # the log's end is a valid offset
             await one.until(lambda: one.observer.gaps_accepted == [(only, 5000, 10)])
             produce(broker, topic, 1)
             await one.until(lambda: one.handler.received == [(only, 10)])
@@ -187,7 +187,7 @@ def test_gap_is_passed_after_earlier_records_have_ended(broker: Broker) -> None:
         async with member(options(broker, (topic,), group), settle_on_receipt=False) as one:
             await one.until(lambda: len(one.handler.received) == 10)
             one.handler.accepted_gaps = acceptance(only, 10, 2)
-            # As if the log ended here: whatever the reason, the tenth record's answer is still due.
+            # A stop for another reason: the tenth record is still owed.
             one.poller._stopped_partitions.add(only, "_BAD_MSG")
             one.handler.settle(only, 9)
             await one.until(lambda: {only: 9} in one.observer.committed_offsets)

@@ -1,4 +1,4 @@
-"""Lag as the brokers tell it, on both of them, whatever is paused."""
+"""The lag from the brokers, on both of them, whatever is paused."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ def test_log_end_and_commit_come_from_the_brokers(broker: Broker) -> None:
     assert lag.updated_at == 0.0
     lag.start()
     try:
-        until(lambda: lag.snapshot() == {first: (10, 4)})  # the second has no commit: nothing is made up for it
+        until(lambda: lag.snapshot() == {first: (10, 4)})  # the second has no commit, so it has no figures
         assert abs(time.time() - lag.updated_at) < WITHIN_S
         produce(broker, topic, 5)
         commit(broker, group, TopicPartition(topic, 1, 0))
@@ -49,7 +49,7 @@ def test_log_end_and_commit_come_from_the_brokers(broker: Broker) -> None:
 
 
 class Client:
-    """A consumer whose brokers answer as they are told; counts the rounds it was looked after in."""
+    """A consumer whose responses the test sets. It counts its polls, one per round."""
 
     def __init__(self) -> None:
         self.rounds = 0
@@ -89,7 +89,7 @@ def test_only_a_response_changes_updated_at(monkeypatch: pytest.MonkeyPatch) -> 
     lag.start()
     try:
         some_rounds()
-        assert lag.updated_at == 0.0, "nothing is held: nobody was asked"
+        assert lag.updated_at == 0.0, "without partitions no broker is asked"
         client.unresponsive = True
         assigned.append(Partition("orders", 0))
         some_rounds()

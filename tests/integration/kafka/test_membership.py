@@ -1,4 +1,4 @@
-"""What a member learns of its group and asks of its topics: what no callback tells, and where partitions start."""
+"""Changes that no callback reports, and the lookup of start offsets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.kafka_clusters import EmbeddedBroker
 
 
 class FakeClient:
-    """A consumer whose cluster has one topic that can grow."""
+    """A consumer whose cluster has one topic. Partitions can be added to it."""
 
     def __init__(self) -> None:
         self.partitions = 4
@@ -41,7 +41,7 @@ class FakeClient:
 
 
 class DirectBridge:
-    """A bridge with the loop right behind it."""
+    """A bridge that calls the handler directly."""
 
     def post(self, callback: Callable[[], None]) -> None:
         callback()
@@ -73,7 +73,7 @@ def test_partition_count_without_an_assignment_is_reported_once() -> None:
         assert (handler.totals, group.listings) == ([4], 1)
         group.partitions = 6
         member.refresh(client, 250.0)
-        assert handler.totals == [4], "it is looked for every five minutes"
+        assert handler.totals == [4], "topics are listed every five minutes"
         member.refresh(client, 302.0)
         member.refresh(client, 303.0)
         assert (handler.totals, group.listings) == ([4, 6], 2)

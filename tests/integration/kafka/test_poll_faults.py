@@ -1,4 +1,4 @@
-"""The poll thread when something is wrong: what it puts off, what it waits for, and what it ends for."""
+"""Faults of the poll thread: which it retries, which it waits for, and which end it."""
 
 import asyncio
 from collections.abc import Collection
@@ -166,7 +166,7 @@ def test_drain_timeout_ends_the_revocation(broker: Broker) -> None:
         await old.until(lambda: len(old.handler.received) == 10)
         old.handler.settle(only, 3)
         old.handler.drain = hang  # type: ignore[method-assign]
-        async with member(given) as new:  # an eager protocol takes everything away before it gives anything
+        async with member(given) as new:  # an eager protocol revokes everything first
             await old.until(lambda: old.observer.revocations)
             assert old.observer.revocations[0] == (frozenset({only}), False)
             await old.poller.shutdown()

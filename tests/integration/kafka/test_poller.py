@@ -118,12 +118,12 @@ def test_newly_matching_topic_is_read_from_its_beginning(broker: Broker) -> None
 
 def test_one_full_partition_is_paused_alone_and_resumed(broker: Broker) -> None:
     topic, group = broker.create_topic("orders", 2), broker.unique("group")
-    stuck, free = Partition(topic, 0), Partition(topic, 1)
+    full, free = Partition(topic, 0), Partition(topic, 1)
 
     async def run() -> None:
         async with member(options(broker, (topic,), group)) as one:
-            one.handler.full = frozenset({stuck})
-            await one.until(lambda: one.observer.pauses and one.observer.pauses[-1] == {stuck})
+            one.handler.full = frozenset({full})
+            await one.until(lambda: one.observer.pauses and one.observer.pauses[-1] == {full})
             produce(broker, topic, 20, partition=0)
             produce(broker, topic, 20, partition=1)
             await one.until(lambda: len(one.handler.received) == 20)
@@ -145,12 +145,12 @@ def test_back_pressure_past_max_poll_interval_keeps_membership(broker: Broker, p
     )
 
     async def run() -> None:
-        async with member(given, settle_on_receipt=False) as one:  # who owes nothing need not be able to call
-            one.handler.room.clear()  # before the loop runs: the first lot must find no room after it
+        async with member(given, settle_on_receipt=False) as one:  # a member that owes nothing needs no open fence
+            one.handler.room.clear()  # before the loop runs, so that there is no room after the first batch
             await one.until(lambda: one.observer.pauses and len(one.observer.pauses[-1]) == 2)
             received = len(one.handler.received)
             assert 0 < received <= 100
-            await asyncio.sleep(8)  # longer than the poll interval and the session: the point of the test
+            await asyncio.sleep(8)  # longer than max.poll.interval.ms and the session timeout
             assert len(one.handler.received) == received
             await one.until(one.poller.may_send)
             one.handler.room.set()
@@ -182,7 +182,7 @@ def test_two_members_hand_partitions_over_and_back(broker: Broker, protocol: dic
     async def run() -> None:
         async with member(given) as old:
             await old.until(lambda: len(old.handler.received) == 200)
-            # Full partitions are given back paused, unless somebody sees to it.
+            # Full partitions are paused, and must be resumed before they are unassigned.
             old.handler.full = frozenset(Partition(topic, index) for index in range(4))
             await old.until(lambda: old.observer.pauses and len(old.observer.pauses[-1]) == 4)
             async with member(given) as new:
@@ -223,7 +223,7 @@ def test_transaction_markers_at_the_log_end_are_committed(broker: Broker) -> Non
         async with member(options(broker, (topic,), group), settle_on_receipt=False) as one:
             await one.until(lambda: len(one.handler.received) == 2)
             assert one.handler.received == [(only, 0), (only, 4)]
-            one.handler.settle(only, 4)  # something is owed: no marker may be passed
+            one.handler.settle(only, 4)  # something is owed, so no marker is committed
             await one.until(lambda: {only: 4} in one.observer.committed_offsets)
             one.handler.settle(only, 5)
             await one.until(lambda: {only: 6} in one.observer.committed_offsets)

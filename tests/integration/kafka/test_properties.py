@@ -1,4 +1,4 @@
-"""Which properties the client runs with, and what a user is told of those that cannot be."""
+"""The effective properties of the clients, and the complaints about unusable ones."""
 
 import logging
 
@@ -96,7 +96,7 @@ def test_error_without_a_property_name_is_reported_once(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("consumer.kafka.properties._client_error", failing)
     assert complaints(USABLE) == ["out of everything"]
-    assert clients == [Consumer, Producer], "each would say the same for ever"
+    assert clients == [Consumer, Producer], "each client is tried once"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_error_without_a_property_name_is_reported_once(monkeypatch: pytest.Monk
     [("retries", "0"), ("message.timeout.ms", "1"), ("queuing.strategy", "lifo"), ("linger.ms", "40000")],
 )
 def test_errors_of_the_dead_letter_producer_are_reported(name: str, value: str) -> None:
-    Consumer(effective({**USABLE, name: value}), logger=logging.getLogger("unheard")).close()  # it has no objection
+    Consumer(effective({**USABLE, name: value}), logger=logging.getLogger("unused")).close()  # the consumer accepts it
     (message,) = complaints({**USABLE, name: value})
     assert f"`{name}`" in message
     assert message.endswith(" (for the dead-letter producer)")
@@ -148,7 +148,7 @@ def test_good_properties_have_no_complaint() -> None:
 def test_times_come_from_properties_or_defaults() -> None:
     assert (session_timeout_s({}, 9), max_poll_interval_s({}), commit_timeout_s({})) == (45, 300, 10)
     assert session_timeout_s({"session.timeout.ms": "6000"}, 9) == 6
-    assert session_timeout_s({"group.protocol": "consumer"}, 9) == 9, "the brokers have it, and tell nobody"
+    assert session_timeout_s({"group.protocol": "consumer"}, 9) == 9, "the client cannot read the brokers' timeout"
     assert max_poll_interval_s({"max.poll.interval.ms": "soon"}) == 300
 
 

@@ -1,4 +1,4 @@
-"""A partition is assigned anew behind a gap: wholly, or not at all and then again, whatever the client makes of it."""
+"""A partition is assigned anew after a gap: completely, or not at all and then again, whatever the client raises."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from consumer.model.directives import AcceptGap
 from tests.integration.kafka.recording_handler import RecordingHandler, RecordingObserver
 
 P, Q = Partition("orders", 0), Partition("orders", 1)
-OLD, OTHER, LATER = 10**9, 10**9 + 1, 10**9 + 2  # far from the epochs that this process gives
+OLD, OTHER, LATER = 10**9, 10**9 + 1, 10**9 + 2  # far from the epoch numbers of this process
 
 
 class Client:
-    """A consumer that keeps its assignment as librdkafka does, and refuses what the test names."""
+    """A consumer that keeps its assignment as librdkafka does, and raises the test's errors."""
 
     def __init__(self) -> None:
         self.assignment = {P: 10, Q: 20}
@@ -78,14 +78,14 @@ def partition_of(one: TopicPartition) -> Partition:
 
 
 class DirectBridge:
-    """A bridge with the loop right behind it."""
+    """A bridge that calls the handler directly."""
 
     def post(self, callback: Callable[[], None]) -> None:
         callback()
 
 
 class StoppedMember:
-    """A member that holds P and Q and has settled them; P stopped before 10, and that gap is accepted."""
+    """A member with P and Q assigned and settled. P stopped before 10, and that gap is accepted."""
 
     def __init__(self, strategy: str = "cooperative-sticky") -> None:
         self.client, self.handler, self.observer = Client(), RecordingHandler(), RecordingObserver()
@@ -167,7 +167,7 @@ def test_partition_unassigned_by_client_can_still_be_lost() -> None:
     one.member.assigned = {P: LATER}
     one.stops.add(P, "_AUTO_OFFSET_RESET")
     one.resume(60.0)
-    assert one.client.assignment == {P: 57}, "it was taken for unassigned, though it had come back"
+    assert one.client.assignment == {P: 57}, "it still counted as unassigned after its new assignment"
 
 
 def test_uncommitted_start_after_gap_stays_paused() -> None:

@@ -1,4 +1,4 @@
-"""The registry's answers, each from a small local server that speaks (or fails to speak) Confluent's API."""
+"""Responses of a registry, from a local server that speaks Confluent's API well or badly."""
 
 import asyncio
 import json
@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
-        """Stay silent."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -179,7 +179,7 @@ def test_closed_port_is_unreachable() -> None:
 
 
 def test_mute_registry_does_not_delay_the_end_of_the_loop() -> None:
-    mute_server = socket.create_server(("127.0.0.1", 0))  # it takes calls, and never answers
+    mute_server = socket.create_server(("127.0.0.1", 0))  # it accepts connections and never responds
     properties = {"url": f"http://127.0.0.1:{mute_server.getsockname()[1]}"}
 
     async def cancel_lookups() -> None:

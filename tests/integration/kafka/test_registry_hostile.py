@@ -1,4 +1,4 @@
-"""A registry that lies: whatever it answers, the question ends in bounded time and memory, and others can be asked."""
+"""A hostile registry: whatever it responds, the lookup ends in bounded time and memory, and the next one works."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ GOOD = respond(b'{"schema":"\\"int\\""}')
 LONG_S = 20.0
 SHORT_S = 0.2
 MAX_BYTES = 60_000_000
-"""An answer at its limit, a few times: read, decoded, and its JSON made into values."""
+"""A response at its limit, a few times over: read, decoded and parsed."""
 
 
 @asynccontextmanager
 async def registry_at(url: str, timeout_s: float, **more: object) -> AsyncIterator[RegistryClient]:
-    """Ask at this address; at the end close what is connected, which a service leaves to its end."""
+    """Return a client for this address, and close its connections at the end. A service closes them when it ends."""
     registry = RegistryClient({"url": url, "retries.wait.ms": 1, "retries.max.wait.ms": 1, **more}, timeout_s)
     try:
         async with asyncio.timeout(240):
@@ -47,12 +47,12 @@ async def registry_at(url: str, timeout_s: float, **more: object) -> AsyncIterat
 
 
 async def fetch_bad_then_good(serve: bytes | Serve, timeout_s: float) -> tuple[LookupResult, LookupResult]:
-    """Ask for schema 1, which is answered like this, then for schema 2, which is answered well."""
+    """Fetch schema 1 with this response, then schema 2 with a good one."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            registry_at = await reader.readuntil(b"\r\n\r\n")
-            if b"/schemas/ids/2" in registry_at:
+            request = await reader.readuntil(b"\r\n\r\n")
+            if b"/schemas/ids/2" in request:
                 writer.write(GOOD)
             elif isinstance(serve, bytes):
                 writer.write(serve)
@@ -65,14 +65,14 @@ async def fetch_bad_then_good(serve: bytes | Serve, timeout_s: float) -> tuple[L
 
 
 async def fetch_until_reachable(registry: RegistryClient, number: int) -> LookupResult:
-    """Ask until there is an answer: a hasty question may be too hasty for a slow machine."""
-    while isinstance(json_response := await registry.fetch(number), RegistryUnreachable):
+    """Fetch until there is a response: a short timeout may be too short for a slow machine."""
+    while isinstance(result := await registry.fetch(number), RegistryUnreachable):
         pass
-    return json_response
+    return result
 
 
 def json_response(document: object) -> bytes:
-    """Return a well-formed answer."""
+    """Return a well-formed response."""
     return respond(json.dumps(document).encode())
 
 
@@ -143,7 +143,7 @@ def test_endless_response_is_unreachable_and_leaves_no_thread(name: str) -> None
 
 
 def assert_no_thread_left() -> None:
-    """Wait for what ends by itself."""
+    """Wait for lookup threads to end by themselves."""
     for thread in threading.enumerate():
         if thread.name.startswith("schema"):
             thread.join(120)
@@ -155,8 +155,8 @@ def test_eight_unanswered_lookups_free_their_slots() -> None:
         trickle = SLOW["a head that trickles"]
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            registry_at = await reader.readuntil(b"\r\n\r\n")
-            if b"/schemas/ids/99" in registry_at:
+            request = await reader.readuntil(b"\r\n\r\n")
+            if b"/schemas/ids/99" in request:
                 writer.write(GOOD)
                 await writer.drain()
             else:

@@ -1,4 +1,4 @@
-"""A registry that is slow and well, and one of which only a part is ill: what is well is had, however long it takes."""
+"""A slow registry, and one that fails in part: the good responses are used, however long they take."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TRICKLE = trickling(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n")
 
 
 def version(number: int) -> bytes:
-    """Return what is answered of a schema that others refer to."""
+    """Return the response for a referenced schema."""
     return json_response({"subject": f"s{number}", "version": 1, "id": 100 + number, "schema": '"int"'})
 
 
@@ -36,17 +36,17 @@ def test_many_slow_references_are_all_fetched() -> None:
     async def run() -> LookupResult:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while True:
-                registry_at = await reader.readuntil(b"\r\n\r\n")
+                request = await reader.readuntil(b"\r\n\r\n")
                 await asyncio.sleep(0.1)
-                if b"/schemas/ids/1 " in registry_at:
+                if b"/schemas/ids/1 " in request:
                     references = [reference(f"n{number}", f"s{number}") for number in range(MANY)]
                     writer.write(json_response({"schema": '"int"', "references": references}))
                 else:
-                    writer.write(version(int(registry_at.split(b"/subjects/s")[1].split(b"/")[0])))
+                    writer.write(version(int(request.split(b"/subjects/s")[1].split(b"/")[0])))
                 await writer.drain()
 
         async with listening(handle) as url, registry_at(url, LONG_S) as registry:
-            registry.limits.response_s = MANY * 0.1 - 0.5  # all of them together take longer, each by itself does not
+            registry.limits.response_s = MANY * 0.1 - 0.5  # longer than each response takes, shorter than all together
             async with asyncio.timeout(60):
                 return await fetch_until_reachable(registry, 1)
 
@@ -59,13 +59,13 @@ def test_abandoned_lookup_does_not_affect_others_in_flight() -> None:
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while True:
-                registry_at = await reader.readuntil(b"\r\n\r\n")
-                if b"/schemas/ids/1 " in registry_at:
+                request = await reader.readuntil(b"\r\n\r\n")
+                if b"/schemas/ids/1 " in request:
                     trickles.set()
                     await TRICKLE(reader, writer)
-                elif b"/schemas/ids/2 " in registry_at:
+                elif b"/schemas/ids/2 " in request:
                     writer.write(json_response({"schema": '"int"', "references": [reference("n7", "s7")]}))
-                elif b"/schemas/ids/3 " in registry_at:
+                elif b"/schemas/ids/3 " in request:
                     writer.write(GOOD)
                 else:
                     waits.set()
@@ -93,8 +93,8 @@ def test_abandoned_lookup_does_not_affect_others_in_flight() -> None:
 
 
 ILL: dict[str, tuple[Serve, int, Mapping[str, object]]] = {
-    "four say nothing": (SLOW["nothing at all"], 4, {}),
-    "one says nothing, as often as it is asked": (SLOW["nothing at all"], 1, {"max.retries": "9"}),
+    "four never respond": (SLOW["nothing at all"], 4, {}),
+    "one never responds to any retry": (SLOW["nothing at all"], 1, {"max.retries": "9"}),
     "two trickle": (SLOW["a body that trickles"], 2, {}),
     "two never end": (endless(head(), b" " * 65_536), 2, {}),
 }
@@ -129,19 +129,19 @@ def test_last_address_is_reached_whatever_the_others_do(name: str) -> None:
 
 def test_retried_lookups_leave_slots_for_new_schemas() -> None:
     async def run() -> tuple[LookupResult, list[LookupResult]]:
-        asked_again, at_last = asyncio.Event(), asyncio.Event()
-        asked_for = list[bytes]()
+        retried, at_last = asyncio.Event(), asyncio.Event()
+        paths = list[bytes]()
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while True:
                 path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].split(b"?")[0]
-                asked_for.append(path)
+                paths.append(path)
                 if path.endswith(b"/99") or at_last.is_set():
                     writer.write(GOOD)
-                elif asked_for.count(path) == 1:
+                elif paths.count(path) == 1:
                     writer.write(json_response({}))
                 else:
-                    asked_again.set()
+                    retried.set()
                     await at_last.wait()
                     writer.write(GOOD)
                 await writer.drain()
@@ -150,7 +150,7 @@ def test_retried_lookups_leave_slots_for_new_schemas() -> None:
             missed = await asyncio.gather(*(registry.fetch(number) for number in range(12)))
             assert all(isinstance(each, RegistryUnreachable) for each in missed)
             again = [asyncio.create_task(registry.fetch(number)) for number in range(12)]
-            await asked_again.wait()
+            await retried.wait()
             other = await registry.fetch(99)
             assert not any(each.done() for each in again)
             at_last.set()

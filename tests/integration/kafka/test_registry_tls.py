@@ -1,4 +1,4 @@
-"""Connections to a registry over TLS, or by a proxy: a thread leaves its own by itself, and touches no other's."""
+"""Connections over TLS or through a proxy: a lookup's thread ends by itself and touches no other connection."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ BEFORE_TLS: dict[str, Serve] = {
     "a handshake that trickles": trickling(b"\x16\x03\x03\x20\x00", b"\x02"),
 }
 ENDLESS_S = 600.0
-"""No part of an answer is waited for so long: only the bound of the whole can end a question."""
+"""No part of a response takes this long, so only the limit of the complete response can end a lookup."""
 
 STRANGERS_BYTES = b"\x17\x03\x03\x00\x40" + b"A" * 64
 
 
 class Secure:
-    """A registry behind TLS, by a certificate of an authority of its own."""
+    """A registry behind TLS, with a certificate from its own authority."""
 
     def __init__(self, folder: Path) -> None:
         authority = trustme.CA()
@@ -48,17 +48,17 @@ class Secure:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(self.context)
         self.callers: list[int] = []
-        """The port of each that was connected."""
+        """The client port of each connection."""
 
     @asynccontextmanager
     async def serving(self, serve: Serve, path: str = "/schemas/ids/1") -> AsyncIterator[str]:
-        """Answer whoever asks for this path like this, and others well; give the address."""
+        """Serve this path like this and all others well; return the address."""
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.callers.append(writer.get_extra_info("peername")[1])
             while True:
-                registry_at = await reader.readuntil(b"\r\n\r\n")
-                if f"{path} ".encode() in registry_at:
+                request = await reader.readuntil(b"\r\n\r\n")
+                if f"{path} ".encode() in request:
                     await serve(reader, writer)
                 writer.write(GOOD)
                 await writer.drain()
@@ -73,7 +73,7 @@ def secure(tmp_path: Path) -> Secure:
 
 
 def descriptor_bound_to(port: int) -> int:
-    """Return the number of this process's connection from a port."""
+    """Return the file descriptor of this process's connection from a port."""
     for entry in Path("/dev/fd").iterdir():
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(entry.name))) as other:
             if other.family == socket.AF_INET and other.getsockname()[1] == port:
@@ -82,7 +82,7 @@ def descriptor_bound_to(port: int) -> int:
 
 
 async def closed(number: int) -> None:
-    """Wait until a number is free."""
+    """Wait until a file descriptor is closed."""
     with contextlib.suppress(OSError):
         while True:
             os.fstat(number)
@@ -90,7 +90,7 @@ async def closed(number: int) -> None:
 
 
 def strangers(number: int) -> list[tuple[socket.socket, socket.socket]]:
-    """Return pairs of sockets, one of which has this number, with something to be read at the first of each pair."""
+    """Return pairs of sockets, one with this file descriptor, with data to read at each end."""
     pairs = []
     for _ in range(100):
         pairs.append(socket.socketpair())
@@ -104,7 +104,7 @@ def strangers(number: int) -> list[tuple[socket.socket, socket.socket]]:
 
 
 def waiting(end: socket.socket) -> bytes:
-    """Return all that can be read at once."""
+    """Return the data that can be read without waiting."""
     try:
         return end.recv(1000)
     except BlockingIOError:
@@ -121,7 +121,7 @@ def test_late_trickle_ends_in_its_thread_and_spares_other_sockets(
         ):
             assert await fetch_until_reachable(registry, 2) == SchemaFound(
                 '"int"'
-            )  # so that a connection is there, and its number known
+            )  # so that there is a connection whose descriptor is known
             registry.limits.response_s = 2.0
             (caller,) = secure.callers
             number = descriptor_bound_to(caller)
@@ -150,9 +150,9 @@ def test_endless_tls_response_is_unreachable_and_leaves_no_thread(secure: Secure
             registry_at(url, ENDLESS_S, **{"ssl.ca.location": secure.authorities}) as registry,
         ):
             registry.limits.response_s = 0.5
-            json_response = await registry.fetch(1)
+            result = await registry.fetch(1)
             await asyncio.to_thread(assert_no_thread_left)
-            return json_response
+            return result
 
     assert isinstance(asyncio.run(run()), RegistryUnreachable)
 
@@ -166,19 +166,19 @@ def test_endless_handshake_is_unreachable_and_leaves_no_thread(secure: Secure, n
             registry_at(url.replace("http", "https"), ENDLESS_S, **more) as registry,
         ):
             registry.limits.response_s = 0.5
-            json_response = await registry.fetch(1)
+            result = await registry.fetch(1)
             await asyncio.to_thread(assert_no_thread_left)
-            return json_response
+            return result
 
     assert isinstance(asyncio.run(run()), RegistryUnreachable)
 
 
 @pytest.mark.parametrize("by", ["the property", "the environment"])
 def test_endless_proxy_response_is_bounded(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
-    calls = list[bytes]()
+    requests = list[bytes]()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        calls.append(await reader.readuntil(b"\r\n\r\n"))
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
         await TRICKLE(reader, writer)
 
     async def run() -> LookupResult:
@@ -190,28 +190,28 @@ def test_endless_proxy_response_is_bounded(monkeypatch: pytest.MonkeyPatch, by: 
             more = {"proxy": proxy} if by == "the property" else {}
             async with registry_at("http://registry.invalid", ENDLESS_S, **more) as registry:
                 registry.limits.response_s = 0.5
-                json_response = await registry.fetch(1)
+                result = await registry.fetch(1)
                 await asyncio.to_thread(assert_no_thread_left)
-                return json_response
+                return result
 
     assert isinstance(asyncio.run(run()), RegistryUnreachable)
-    assert len(calls) == 1
+    assert len(requests) == 1
 
 
 def test_lookup_past_all_limits_is_given_up_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     resolved = threading.Event()
 
-    def stuck(*_: object) -> LookupResult:
+    def hang(*_: object) -> LookupResult:
         resolved.wait()
         return SchemaFound("late")
 
     async def run() -> LookupResult:
-        monkeypatch.setattr("consumer.kafka.schema_registry.client._fetch", stuck)
+        monkeypatch.setattr("consumer.kafka.schema_registry.client._fetch", hang)
         async with registry_at("http://127.0.0.1:1", ENDLESS_S) as registry:
             registry.limits.response_s, registry.limits.grace_s = 0.05, 0.05
-            json_response = await registry.fetch(1)
+            result = await registry.fetch(1)
             resolved.set()
             await asyncio.to_thread(assert_no_thread_left)
-            return json_response
+            return result
 
     assert asyncio.run(run()) == RegistryUnreachable("no complete response within 0.05 s")

@@ -1,4 +1,4 @@
-"""Tokens for a registry: however their endpoint behaves a question ends, and one that is refused is fetched anew."""
+"""Registry tokens: a lookup ends however the token endpoint behaves, and a rejected token is renewed."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ from tests.integration.kafka.test_registry_hostile import (
 )
 from tests.integration.kafka.test_registry_tls import ENDLESS_S, Secure
 
-REFUSED = respond(b'{"error_code":401,"message":"secret"}', b"401 Unauthorized")
+REJECTED = respond(b'{"error_code":401,"message":"secret"}', b"401 Unauthorized")
 
 
 class World:
-    """A registry that takes only some tokens, and an endpoint that gives them out by number.
+    """A registry that accepts only some tokens, and an endpoint that issues numbered ones.
 
     Attributes:
-        takes: whether the registry takes what stands in `Authorization`.
-        endpoint: how the endpoint behaves; `None` = it gives a token.
-        tokens: how many tokens it was asked for.
-        authorizations: what the registry was asked with.
+        accepts: whether the registry accepts an `Authorization` header.
+        endpoint: how the endpoint behaves; `None` = it issues a token.
+        tokens: how many tokens were requested.
+        authorizations: the `Authorization` headers that the registry received.
     """
 
     def __init__(self) -> None:
-        self.takes: Callable[[str], bool] = lambda said: said.startswith("Bearer t")
+        self.accepts: Callable[[str], bool] = lambda header: header.startswith("Bearer t")
         self.endpoint: bytes | Serve | None = None
         self.tokens = 0
         self.authorizations: list[str] = []
@@ -59,9 +59,9 @@ class World:
     async def registry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
-            said = next(line.split(": ", 1)[1] for line in lines if line.lower().startswith("authorization: "))
-            self.authorizations.append(said)
-            writer.write(GOOD if self.takes(said) else REFUSED)
+            header = next(line.split(": ", 1)[1] for line in lines if line.lower().startswith("authorization: "))
+            self.authorizations.append(header)
+            writer.write(GOOD if self.accepts(header) else REJECTED)
             await writer.drain()
 
     async def issuer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -84,7 +84,7 @@ class World:
         ):
             yield registry
 
-    def ask_once(self) -> LookupResult:
+    def fetch_once(self) -> LookupResult:
         async def run() -> LookupResult:
             async with self.registry_at(LONG_S) as registry:
                 return await registry.fetch(1)
@@ -93,7 +93,7 @@ class World:
 
 
 def oauth(issuer: str) -> dict[str, object]:
-    """Return the properties of a client that gets its tokens there."""
+    """Return the properties of a client that fetches its tokens there."""
     return {
         "bearer.auth.credentials.source": "OAUTHBEARER",
         "bearer.auth.issuer.endpoint.url": f"{issuer}/token",
@@ -139,7 +139,7 @@ def test_token_trickling_over_tls_leaves_no_thread(
     world: World, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secure = Secure(tmp_path_factory.mktemp("authority"))
-    monkeypatch.setenv("SSL_CERT_FILE", secure.authorities)  # the client's properties name none for its endpoint
+    monkeypatch.setenv("SSL_CERT_FILE", secure.authorities)  # the client has no such property for its token endpoint
 
     async def run() -> LookupResult:
         async with (
@@ -148,9 +148,9 @@ def test_token_trickling_over_tls_leaves_no_thread(
             registry_at(url, ENDLESS_S, **oauth(issuer)) as registry,
         ):
             registry.limits.response_s = 0.5
-            json_response = await registry.fetch(1)
+            result = await registry.fetch(1)
             await asyncio.to_thread(assert_no_thread_left)
-            return json_response
+            return result
 
     assert asyncio.run(run()) == RegistryUnreachable("the token endpoint returned no token")
     assert secure.callers
@@ -160,7 +160,7 @@ def test_token_trickling_over_tls_leaves_no_thread(
 @pytest.mark.parametrize("first", [head(), b"HTTP/1.1 401 Unauthorized\r\n\r\n"])
 def test_endless_token_takes_bounded_memory(world: World, first: bytes) -> None:
     world.endpoint = endless(first, b" " * 65_536)
-    assert not isinstance(world.ask_once(), SchemaFound)
+    assert not isinstance(world.fetch_once(), SchemaFound)
     assert world.tokens == 2
     assert tracemalloc.get_traced_memory()[1] < MAX_BYTES
 
@@ -169,14 +169,14 @@ def test_endless_token_takes_bounded_memory(world: World, first: bytes) -> None:
 @pytest.mark.parametrize("body", [b'{"error":"invalid_client","error_description":"secret"}', b"{}", b"<html>secret"])
 def test_rejected_client_credentials_are_unauthorized(world: World, status: str, body: bytes) -> None:
     world.endpoint = respond(body, status.encode())
-    assert world.ask_once() == RegistryUnauthorized(f"the token endpoint responded with HTTP {status[:3]}")
+    assert world.fetch_once() == RegistryUnauthorized(f"the token endpoint responded with HTTP {status[:3]}")
     assert world.authorizations == []
 
 
 @pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "429 Too Many Requests", "503 Service Unavailable"])
 def test_endpoint_without_a_token_is_unreachable(world: World, status: str) -> None:
     world.endpoint = respond(b"<html>secret", status.encode())
-    assert world.ask_once() == RegistryUnreachable("the token endpoint returned no token")
+    assert world.fetch_once() == RegistryUnreachable("the token endpoint returned no token")
 
 
 def test_endpoint_gone_after_a_rejection_is_unreachable(world: World) -> None:
@@ -184,7 +184,7 @@ def test_endpoint_gone_after_a_rejection_is_unreachable(world: World) -> None:
         world.endpoint = respond(b"{}", b"401 Unauthorized")
         async with world.registry_at(LONG_S) as registry:
             first = await registry.fetch(1)
-            world.endpoint = b""  # it closes without an answer
+            world.endpoint = b""  # it closes without a response
             return first, await registry.fetch(1)
 
     first, second = asyncio.run(run())
@@ -196,7 +196,7 @@ def test_rejected_token_is_renewed_before_it_expires(world: World) -> None:
     async def run() -> tuple[LookupResult, LookupResult]:
         async with world.registry_at(LONG_S) as registry:
             first = await registry.fetch(1)
-            world.takes = lambda said: said != "Bearer t1"
+            world.accepts = lambda header: header != "Bearer t1"
             return first, await registry.fetch(2)
 
     assert asyncio.run(run()) == (SchemaFound('"int"'), SchemaFound('"int"'))
@@ -205,8 +205,8 @@ def test_rejected_token_is_renewed_before_it_expires(world: World) -> None:
 
 
 def test_registry_rejecting_every_token_gets_one_renewed_token(world: World) -> None:
-    world.takes = lambda _: False
-    assert world.ask_once() == RegistryUnauthorized("HTTP 401, code 401")
+    world.accepts = lambda _: False
+    assert world.fetch_once() == RegistryUnauthorized("HTTP 401, code 401")
     assert world.authorizations == ["Bearer t1", "Bearer t2"]
     assert world.tokens == 2
 
@@ -216,13 +216,13 @@ def test_failed_renewal_is_reported_for_the_token_endpoint(world: World) -> None
         world.endpoint = respond(b"{}", b"400 Bad Request")
         return False
 
-    world.takes = refuse
-    assert world.ask_once() == RegistryUnauthorized("the token endpoint responded with HTTP 400")
+    world.accepts = refuse
+    assert world.fetch_once() == RegistryUnauthorized("the token endpoint responded with HTTP 400")
     assert world.authorizations == ["Bearer t1"]
 
 
 def test_static_token_is_tried_once(world: World) -> None:
-    world.takes = lambda _: False
+    world.accepts = lambda _: False
     fixed = {
         "bearer.auth.credentials.source": "STATIC_TOKEN",
         "bearer.auth.token": "fixed",
@@ -238,7 +238,7 @@ def test_static_token_is_tried_once(world: World) -> None:
 
 
 class Provider:
-    """Gives out tokens, as an endpoint would."""
+    """Issues tokens, as an endpoint would."""
 
     def __init__(self) -> None:
         self.token = "t1"
@@ -265,7 +265,7 @@ def test_concurrent_lookups_renew_a_rejected_token_once() -> None:
     fetch = provider.generate_access_token
 
     def slowly() -> None:
-        time.sleep(0.05)  # the endpoint takes its time, and the others come meanwhile
+        time.sleep(0.05)  # a slow endpoint: the other lookups arrive meanwhile
         fetch()
 
     provider.generate_access_token = slowly  # type: ignore[method-assign]

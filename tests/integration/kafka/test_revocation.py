@@ -1,4 +1,4 @@
-"""What happens inside the callbacks in which partitions go: in which order, and what is never done."""
+"""The order of steps inside the revoke and lost callbacks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STRATEGIES = pytest.mark.parametrize(
 
 
 class Client:
-    """A consumer that writes down what it is asked; commits are refused while there is a refusal."""
+    """A consumer that records its calls. Commits fail while `error` is set."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, object]] = []
@@ -36,7 +36,7 @@ class Client:
         return [TopicPartition(one.topic, one.partition, -1001) for one in partitions]
 
     def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition]:
-        assert not asynchronous, "its answer would come when the partitions are somebody else's"
+        assert not asynchronous, "its response would come after the partitions have a new owner"
         self.calls.append(("commit", {one.partition: one.offset for one in offsets}))
         if self.error is not None:
             raise KafkaException(self.error)
@@ -53,7 +53,7 @@ class Client:
 
 
 class DirectBridge:
-    """A bridge with the loop right behind it."""
+    """A bridge that calls the handler directly."""
 
     def post(self, callback: Callable[[], None]) -> None:
         callback()
@@ -68,7 +68,7 @@ class DirectBridge:
 
 
 class TwoPartitionMember:
-    """A member that holds P and Q, has taken ten records of each, and settled seven of P and four of Q."""
+    """A member with P and Q assigned: ten records fetched of each, seven settled of P and four of Q."""
 
     def __init__(self, strategy: str) -> None:
         self.client, self.handler, self.observer = Client(), RecordingHandler(), RecordingObserver()

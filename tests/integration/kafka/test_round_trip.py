@@ -1,4 +1,4 @@
-"""The fixture's own proof: what every later test takes for granted holds on both brokers."""
+"""The broker fixture itself: the assumptions of all other tests hold on both brokers."""
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
@@ -9,7 +9,7 @@ _WITHIN_S = 120.0
 
 
 def produce(broker: Broker, topic: str, values: list[bytes]) -> None:
-    """Write each value to the partition of its place in the list, modulo two, and wait for every ack."""
+    """Produce each value to the partition of its index modulo two, and wait for every acknowledgement."""
     failures: list[object] = []
     producer = Producer(broker.client())
     for place, value in enumerate(values):
@@ -26,11 +26,11 @@ def produce(broker: Broker, topic: str, values: list[bytes]) -> None:
 
 
 def read(consumer: Consumer, count: int) -> list[Message]:
-    """Poll until so many records are there; each wait has an end."""
+    """Poll until `count` records are there. Each wait is bounded."""
     records: list[Message] = []
     while len(records) < count:
         message = consumer.poll(_WITHIN_S)
-        assert message is not None, f"only {len(records)} of {count} records came"
+        assert message is not None, f"only {len(records)} of {count} records arrived"
         assert message.error() is None
         records.append(message)
     return records

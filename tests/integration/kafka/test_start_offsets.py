@@ -1,4 +1,4 @@
-"""Where partitions start, decided without a broker."""
+"""Start offsets, with a fake consumer."""
 
 import json
 from types import SimpleNamespace
@@ -37,7 +37,7 @@ group_starts = st.builds(
 
 
 class FakeConsumer:
-    """A consumer that knows commits, and whose logs have their records one second apart up to now."""
+    """A consumer with commits, whose logs have one record per second up to now."""
 
     def __init__(self, commits: dict[Partition, tuple[int, str | None]]) -> None:
         self.commits = commits
@@ -59,7 +59,7 @@ class FakeConsumer:
         return [TopicPartition(one.topic, one.partition, self._at(one)) for one in partitions]
 
     def get_watermark_offsets(self, one: TopicPartition, _: float, *, cached: bool) -> tuple[int, int]:
-        assert not cached, "what was fetched last says nothing of the log's ends now"
+        assert not cached, "cached watermarks may be old"
         return LOG[Partition(one.topic, one.partition)]
 
     def _at(self, request: TopicPartition) -> int:
@@ -112,7 +112,7 @@ def test_first_assignment_starts_as_configured() -> None:
     assert resolve("earliest", {}, A0, B0)[0] == {A0: 5, B0: 3}
     assert resolve("latest", {}, A0, B0)[0] == {A0: 50, B0: 30}
     assert resolve(NOW_MS - 4000, {}, A0, B0)[0] == {A0: 46, B0: 26}
-    assert resolve(NOW_MS + 9000, {}, A0)[0] == {A0: 50}  # an instant still to come: whatever comes next
+    assert resolve(NOW_MS + 9000, {}, A0)[0] == {A0: 50}  # an instant in the future: the next record
 
 
 def test_commits_take_precedence_and_need_one_request() -> None:
@@ -130,7 +130,7 @@ def test_partition_without_commit_starts_at_group_start() -> None:
 def test_topic_created_after_group_start_is_read_from_beginning() -> None:
     began = encode_metadata(GroupStart(NOW_MS - 6000, frozenset({topic_hash("a")})))
     assert resolve("latest", {A0: (48, began)}, A1, B0)[0] == {A1: 14, B0: 3}
-    # Also when another member has committed in it meanwhile.
+    # Even if another member has committed in it meanwhile.
     assert start_timestamp("b", GroupStart(1, frozenset({topic_hash("a")})), {"a", "b"}) == BEGINNING
 
 
@@ -178,7 +178,7 @@ def test_error_of_one_partition_raises_for_all() -> None:
 def test_no_empty_request_is_sent() -> None:
     class Strict(FakeConsumer):
         def committed(self, partitions: list[TopicPartition], _: float) -> list[TopicPartition]:
-            assert partitions, "librdkafka takes an empty question for an error"
+            assert partitions, "librdkafka treats an empty request as an error"
             return super().committed(partitions, _)
 
     resolver = StartOffsetResolver("latest", lambda: NOW_MS, 1.0)

@@ -1,4 +1,4 @@
-"""Members with a name of their own (`group.instance.id`): a restart moves no partition, and a name is one member's."""
+"""Static members (`group.instance.id`): a restart moves no partition, and each id belongs to one member."""
 
 import asyncio
 from typing import Any
@@ -12,14 +12,14 @@ from tests.integration.kafka.recording_handler import WITHIN_S, Member, member, 
 from tests.integration.kafka.test_poller import HAND_OVER
 from tests.kafka_clusters import Broker
 
-THE_BROKERS_PART = "the embedded cluster knows no static members"
+NEEDS_STATIC_MEMBERS = "the embedded cluster knows no static members"
 
 
 def named(broker: Broker, topic: str, group: str, name: str, protocol: dict[str, str]) -> Any:  # noqa: ANN401 - PollOptions
     return options(broker, (topic,), group, properties={**protocol, "group.instance.id": name})
 
 
-@pytest.mark.needs_real_broker(THE_BROKERS_PART)
+@pytest.mark.needs_real_broker(NEEDS_STATIC_MEMBERS)
 @pytest.mark.parametrize("protocol", HAND_OVER)
 def test_static_member_restart_keeps_every_assignment(broker: Broker, protocol: dict[str, str]) -> None:
     topic, group = broker.create_topic("orders", 2), broker.unique("group")
@@ -47,7 +47,7 @@ def test_static_member_restart_keeps_every_assignment(broker: Broker, protocol: 
     asyncio.run(run())
 
 
-@pytest.mark.needs_real_broker(THE_BROKERS_PART)
+@pytest.mark.needs_real_broker(NEEDS_STATIC_MEMBERS)
 @pytest.mark.parametrize("protocol", HAND_OVER)
 def test_duplicate_instance_id_ends_one_member_with_a_message(broker: Broker, protocol: dict[str, str]) -> None:
     topic, group = broker.create_topic("orders", 2), broker.unique("group")
@@ -59,7 +59,7 @@ def test_duplicate_instance_id_ends_one_member_with_a_message(broker: Broker, pr
         older.poller.start()
         await older.until(lambda: len(older.poller.assigned()) == 2)
         younger.poller.start()
-        # The classic protocol takes the second for the first one's restart; the new one keeps to the first.
+        # The classic protocol treats the second as a restart of the first. The new one keeps the first.
         ends, stays = (younger, older) if new_protocol else (older, younger)
         with pytest.raises(PollError, match=r"group\.instance\.id=twin is used by another member") as raised:
             await asyncio.wait_for(ends.poller.done, WITHIN_S)
@@ -79,7 +79,7 @@ def test_fatal_code_counts_and_its_text_names_the_error_behind() -> None:
     """The error is fatal by its code, although `fatal()` returns False."""
     behind = KafkaError(KafkaError.FENCED_INSTANCE_ID)
     hidden = KafkaError(KafkaError._FATAL, f"Fatal error: {behind.str()}: Fatal consumer error")
-    assert not hidden.fatal(), "once it says so itself, its code need not be looked at"
+    assert not hidden.fatal(), "if this is True, the check of its code can be removed"
     assert is_fatal(hidden)
     assert error_name(hidden) == "FENCED_INSTANCE_ID"
     assert describe_fatal(hidden, "cdp-yotpo", {"group.instance.id": "pod-0"}).startswith(

@@ -1,4 +1,4 @@
-"""When a partition that stopped may go on, decided without a broker."""
+"""When a stopped partition resumes, with a fake membership."""
 
 from typing import cast
 
@@ -24,7 +24,7 @@ def acceptance(stopped_at: int = 10, to: ResumeAt = "earliest", until_ms: int = 
 
 
 class FakeMembership:
-    """The part of a membership that stops look at: each log has the offsets from 40 to below 100."""
+    """The part of a membership that `StoppedPartitions` uses. Each log has the offsets from 40 to below 100."""
 
     def __init__(self, committer: OffsetCommitter) -> None:
         self.assigned = {P: 1, Q: 2}
@@ -52,7 +52,7 @@ class FakeMembership:
 
 
 class StopHarness:
-    """Stops of a member that has taken ten records of P, with nothing of them owed, and found no eleventh."""
+    """A member that stopped in P after ten records, with nothing owed."""
 
     def __init__(self) -> None:
         self.observer, self.handler = RecordingObserver(), RecordingHandler()
@@ -65,7 +65,7 @@ class StopHarness:
         self.stops.add(P, "_AUTO_OFFSET_RESET")
 
     def restarted(self) -> StoppedPartitions:
-        """Return stops that remember nothing."""
+        """Return new `StoppedPartitions` without a history."""
         return StoppedPartitions(cast("GroupMembership", self.member), self.committer, self.handler, self.observer)
 
     def resume(self, now_s: float = 0.0) -> None:
@@ -120,7 +120,7 @@ def test_acceptance_without_a_stop_does_nothing() -> None:
 
 def test_owed_records_end_before_the_gap_is_passed() -> None:
     one = StopHarness()
-    one.committer.note_consumed({P: 11})  # two more records, and something of them is owed
+    one.committer.note_consumed({P: 11})  # two more records are owed
     one.handler.accepted_gaps = [acceptance()]
     one.resume()
     assert one.observer.gaps_accepted == []
@@ -150,7 +150,7 @@ def test_offset_outside_the_log_is_reported_and_not_applied(to: int) -> None:
     assert one.stops.snapshot() == {P: Stop(1, 10, "_AUTO_OFFSET_RESET")}
     one.handler.accepted_gaps = [acceptance(10, 60)]
     one.resume()
-    assert one.observer.gaps_accepted == [(P, 10, 60)], "a better directive had to wait for the bad one"
+    assert one.observer.gaps_accepted == [(P, 10, 60)], "the corrected directive had to wait"
 
 
 def test_next_gap_is_not_accepted_even_after_a_restart() -> None:
@@ -186,14 +186,14 @@ def test_acceptance_is_not_applied_twice_at_the_same_stop() -> None:
         one.committer.note_consumed({P: 69})
         one.committer.advance(CommittableOffsets({P: (one.member.assigned[P], 70)}))
         one.stops.add(P, "_BAD_MSG")
-    assert one.observer.gaps_accepted == [(P, 70, 50), (P, 70, 60)], "one of the two was used twice"
+    assert one.observer.gaps_accepted == [(P, 70, 50), (P, 70, 60)], "one of the two was applied twice"
 
 
 def test_acceptance_is_applied_again_in_an_epoch_of_the_old_commit() -> None:
     one = StopHarness()
     one.handler.accepted_gaps = [acceptance()]
     one.resume()
-    one.member.begin_epoch(P, 10)  # back from another member, with the old commit
+    one.member.begin_epoch(P, 10)  # assigned again after another member, with the old commit
     one.stops.add(P, "_AUTO_OFFSET_RESET")
     one.resume()
     assert one.observer.gaps_accepted == [(P, 10, 40), (P, 10, 40)]
@@ -226,7 +226,7 @@ def test_unresponsive_broker_does_not_delay_other_partitions() -> None:
     one.handler.accepted_gaps = [acceptance(), acceptance(20, "latest", of=Q)]
     one.member.errors = {P: KafkaError(KafkaError._TIMED_OUT)}
     one.resume(1.0)
-    assert one.member.requests == [P], "two questions in one turn keep the poll thread away for twice as long"
+    assert one.member.requests == [P], "two requests in one call keep the poll thread waiting twice as long"
     one.resume(1.1)
     assert one.observer.gaps_accepted == [(Q, 20, 100)]
     assert one.member.requests == [P, Q]

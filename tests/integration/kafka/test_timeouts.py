@@ -1,4 +1,4 @@
-"""The sum of what leaving may take: printed, held against the grace, and granted to those who leave."""
+"""The shutdown time: the printed sum equals the timeouts that are used."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ SECONDS = st.integers(1, 3000).map(lambda tenths: tenths / 10)
 
 
 def sum_of(text: str) -> float:
-    """Work out a sum that is written for people: `drain 20s + 2 commits of 10s`."""
+    """Evaluate a printed sum: `drain 20s + 2 commits of 10s`."""
     parts = [re.fullmatch(r"(?:([0-9]+) )?[a-z ]+ ([0-9.]+)s", part) for part in text.split(" + ")]
     return sum(int(part[1] or 1) * float(part[2]) for part in parts if part is not None)
 

@@ -1,4 +1,4 @@
-"""Which subscribed topics are there: looked for while one is missing, and never oftener than it is time."""
+"""The subscribed topics are listed at intervals while one of them is missing."""
 
 import time
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from consumer.kafka.topics import TopicWatch
 
 
 class FakeClient:
-    """A consumer that knows topics by their numbers of partitions; `None` is a topic that cannot be described."""
+    """A consumer with topics by partition count. `None` is a topic that cannot be described."""
 
     def __init__(self, **topics: int | None) -> None:
         self.topics = topics
