@@ -18,7 +18,7 @@ from tests.kafka_clusters.jars import NoJarsError
 
 
 def main() -> int:
-    """Run, judge and print; return 1 if anything was lost, out of order or wrongly dead-lettered, or a fault never hit."""
+    """Run, judge and print; return 1 if anything was lost, out of order, wrongly dead-lettered or never hit."""
     parser = argparse.ArgumentParser(prog="python -m tests.fault_injection", description=__doc__)
     parser.add_argument("--seed", type=int, default=Random().randrange(10**6), help="default: a new one, printed")
     parser.add_argument("--faults", type=int, default=300, help="how many (default: 300)")

@@ -24,7 +24,7 @@ from tests.kafka_clusters.apache import ApacheBroker
 _TICK_S = 0.05
 _AT_ONCE = 3
 _AHEAD = 12
-"""How far ahead in the deck to look for a fault whose place is free. Most faults are of members; they would come last."""
+"""How far ahead in the deck to look for a fault whose place is free: most are of members, and would come last."""
 
 _UNTIL_HIT_S = 300.0
 """A fault without hits is extended up to this. On a busy machine there may be no request for a minute."""
