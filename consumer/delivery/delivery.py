@@ -52,7 +52,6 @@ class Delivery:
         "body",
         "entry",
         "envelope",
-        "envelope",
         "event_ms",
         "failure_history",
         "first_failed_ms",

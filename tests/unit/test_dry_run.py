@@ -73,8 +73,8 @@ def test_skipped_or_refused_event_makes_no_request() -> None:
     [
         (HOUR_MS, None),
         (-60_000, None),
-        (HOUR_MS + 1, "the event is older than the destination takes"),
-        (-60_001, "the event's time lies in the future"),
+        (HOUR_MS + 1, "the event is older than the destination accepts"),
+        (-60_001, "the event's time is in the future"),
     ],
 )
 def test_event_outside_of_the_window_becomes_a_dead_letter(age_ms: int, detail: str | None) -> None:

@@ -108,8 +108,8 @@ def test_event_outside_window_is_refused(clocks: FakeClocks) -> None:
     assert harness.reason(NOW_S) is None
     assert harness.reason(NOW_S - 3600) is None
     past, future = harness.reason(NOW_S - 3601), harness.reason(NOW_S + 61)
-    assert past == Fault(DeadLetterCause.OUT_OF_WINDOW, "the event is older than the destination takes")
-    assert future == Fault(DeadLetterCause.OUT_OF_WINDOW, "the event's time lies in the future")
+    assert past == Fault(DeadLetterCause.OUT_OF_WINDOW, "the event is older than the destination accepts")
+    assert future == Fault(DeadLetterCause.OUT_OF_WINDOW, "the event's time is in the future")
 
 
 def test_events_ahead_in_same_second_share_one_timer(clocks: FakeClocks, monkeypatch: pytest.MonkeyPatch) -> None:

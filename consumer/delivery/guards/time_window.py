@@ -59,12 +59,10 @@ def check_window(event_ms: int, max_age_ms: int | None, now_ms: float) -> float 
     if 0 <= age_ms <= max_age_ms:
         return None
     if age_ms > 0:
-        return Fault(DeadLetterCause.OUT_OF_WINDOW, "the event is older than the destination takes")
+        return Fault(DeadLetterCause.OUT_OF_WINDOW, "the event is older than the destination accepts")
     ahead_s = -age_ms / 1000
     return (
-        ahead_s
-        if ahead_s <= MAX_SKEW_S
-        else Fault(DeadLetterCause.OUT_OF_WINDOW, "the event's time lies in the future")
+        ahead_s if ahead_s <= MAX_SKEW_S else Fault(DeadLetterCause.OUT_OF_WINDOW, "the event's time is in the future")
     )
 
 
@@ -179,9 +177,9 @@ class TimeWindow:
         if CLOCK not in self._circuit_breakers:
             fault = Fault(
                 TransientCause.CLOCK_SKEW,
-                "the destination's clock and ours disagree"
+                "the clocks of the destination and of this process disagree"
                 if self.date_known
-                else "outside the time window by our clock, and the destination's is not known yet",
+                else "outside the time window by the clock of this process; the destination's clock is not known yet",
             )
             self._circuit_breakers.open(
                 CLOCK, fault, self._monotonic(), min(_FIRST_PROBE_S, self._circuit_breakers.probe_s)

@@ -1,4 +1,4 @@
-"""Pauses and quarantines over real sockets: what is said holds from then on, for what waits already, too."""
+"""Pauses and quarantines over real sockets. They also apply to deliveries that wait already."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dis
 
 
 def quarantine(lanes: DispatcherHarness, slot: int) -> Directives:
-    """Return the directive that quarantines the record at a slot of the road's only partition."""
+    """Return the directive that quarantines the record at a slot of the only partition."""
     partition = lanes.ledger.partition
     return Directives([Quarantine(9, "", partition.topic, partition.index, lanes.ledger.record(slot).offset())])
 
@@ -36,8 +36,8 @@ def test_paused_deliveries_continue_in_order_after_pause() -> None:
             await lanes.all_ended()
             arrived = [arrival.id for arrival in fake.received]
             assert sorted(arrived) == sorted([before, *ids])
-            for mine in ([0, 2, 5], [1, 3]):
-                places = [arrived.index(ids[n]) for n in mine]
+            for of_key in ([0, 2, 5], [1, 3]):
+                places = [arrived.index(ids[n]) for n in of_key]
                 assert places == sorted(places)
 
     asyncio.run(run())
@@ -73,19 +73,20 @@ def test_paused_delivery_does_not_probe_held_endpoint(
             await lanes.until(
                 lambda: not lanes.dispatcher.requests_in_flight and lanes.dispatcher.count_waiting(("paused", "")) == 1
             )
-            asked = len(fake.requests)
+            before = len(fake.requests)
             fake.faults.clear()
-            turns = 0
-            ask = lanes.dispatcher.prober._request_probe
+            attempts = 0
+            request_probe = lanes.dispatcher.prober._request_probe
 
             def counted(scope: WaitReason, hold: OpenCircuit) -> bool:
-                nonlocal turns
-                turns += 1
-                return ask(scope, hold)
+                nonlocal attempts
+                attempts += 1
+                return request_probe(scope, hold)
 
+            # Private: a probe that is due and not sent leaves no other trace.
             monkeypatch.setattr(lanes.dispatcher.prober, "_request_probe", counted)
-            await lanes.until(lambda: turns >= 10 or len(fake.requests) > asked)  # its time came, and it came again
-            assert len(fake.requests) == asked
+            await lanes.until(lambda: attempts >= 10 or len(fake.requests) > before)  # the probe was due, several times
+            assert len(fake.requests) == before
             assert not lanes.dispatcher.requests_in_flight
             lanes.dispatcher.apply_directives(NONE)
             await lanes.all_ended()
@@ -100,13 +101,13 @@ def test_quarantined_offset_is_dead_lettered_without_request() -> None:
     async def run() -> None:
         async with FakeCustomerio(api_key="key") as fake, dispatcher_harness(fake, lanes=1) as lanes:
             lanes.dispatcher.apply_directives(Directives([Pause(9, "", "customerio")]))
-            met = fake.faults.add(Respond(500), when=contains("bad one"))
+            rule = fake.faults.add(Respond(500), when=contains("bad one"))
             ids = lanes.owe(["bad one", "behind it", "other"], [1, 1, 2], "track")
             await lanes.until(lambda: lanes.dispatcher.count_waiting(("paused", "")) == 3)
             lanes.dispatcher.apply_directives(quarantine(lanes, 0))
             await lanes.all_ended()
             assert fake.stored_ids() == {ids[1], ids[2]}
-            assert not met.hits
+            assert not rule.hits
             (letter,) = lanes.dead_letter_topic.dead_letters
             assert (letter.delivery_id, letter.fault.cause, letter.attempts) == (ids[0], DeadLetterCause.QUARANTINED, 0)
             assert lanes.settlement.accounting.accounts["customerio"].dead_lettered == 1

@@ -1,4 +1,4 @@
-"""The flood guard over real sockets: what waits, what goes on, what little is dead-lettered, and what opens it."""
+"""The flood guard over real sockets: what waits, what continues, how much is dead-lettered, and what resets it."""
 
 import asyncio
 import itertools
@@ -20,36 +20,36 @@ GUARD = FloodGuardOptions(refusals=5)
 REFUSED = DeadLetterCause.REFUSED
 
 
-def bad(item: object) -> bool:
-    return b"spoilt" in item.raw  # type: ignore[attr-defined]
+def is_invalid(item: object) -> bool:
+    return b"invalid" in item.raw  # type: ignore[attr-defined]
 
 
 @asynccontextmanager
 async def refusing_copilot(
     lanes: int, probe_s: float = 0.1
 ) -> AsyncIterator[tuple[FakeCopilot, DispatcherHarness, Rule]]:
-    """Copilot, and the rule by which it refuses what is spoilt."""
+    """A fake Copilot with the rule by which it refuses events that are marked invalid."""
     async with (
         FakeCopilot(client_id="id", client_secret="secret") as fake,
-        dispatcher_harness(fake, lanes=lanes, probe_s=probe_s, flood_guard=GUARD) as way,
+        dispatcher_harness(fake, lanes=lanes, probe_s=probe_s, flood_guard=GUARD) as harness,
     ):
-        yield fake, way, fake.faults.add(MarkInvalid(which=bad), when=endpoint("/v2/collect"))
+        yield fake, harness, fake.faults.add(MarkInvalid(which=is_invalid), when=endpoint("/v2/collect"))
 
 
 @asynccontextmanager
 async def refusing_yotpo(lanes: int, probe_s: float = 0.1) -> AsyncIterator[tuple[FakeYotpo, DispatcherHarness, Rule]]:
-    """Yotpo, and the rule by which it refuses every event."""
+    """A fake Yotpo with the rule by which it refuses every event."""
     async with (
         FakeYotpo(store_id="store", secret="secret", rate=None) as fake,
         dispatcher_harness(
             fake, {"store_id": "store"}, lanes=lanes, probe_s=probe_s, flood_guard=GUARD, rate_per_s=None
-        ) as way,
+        ) as harness,
     ):
-        yield fake, way, fake.faults.add(Respond(400), when=lambda request: "access_tokens" not in request.path)
+        yield fake, harness, fake.faults.add(Respond(400), when=lambda request: "access_tokens" not in request.path)
 
 
 def flood(lanes: DispatcherHarness, target: str, count: int = 30) -> list[str]:
-    return lanes.owe(["spoilt"] * count, range(count), target, event_type=RETURN)
+    return lanes.owe(["invalid"] * count, range(count), target, event_type=RETURN)
 
 
 def accept_all(cause: DeadLetterCause = REFUSED) -> Directives:
@@ -63,7 +63,7 @@ def test_flood_trips_guard_until_probe_is_accepted() -> None:
         async with refusing_copilot(lanes=2) as (fake, lanes, rule):
             returns = flood(lanes, "custom_event")
             orders = lanes.owe(["fine"] * 20, list(range(20)), "custom_event")
-            # those of keys for which nothing waits arrive at once; the others follow what waits
+            # Keys without a waiting delivery continue at once. The others follow their waiting deliveries.
             free = lanes.owe(["fine"] * 20, list(range(100, 120)), "custom_event")
             await lanes.until(lambda: bool(lanes.observer.guard_trips) and set(free) <= fake.stored_ids())
             assert lanes.observer.guard_trips == [(RETURN, REFUSED, 5, 5)]
@@ -76,17 +76,17 @@ def test_flood_trips_guard_until_probe_is_accepted() -> None:
             assert all(b.started - a.started >= 0.08 for a, b in itertools.pairwise(probes))
             assert len({request.ids[0] for request in probes}) == 4, "probes take different keys in turn"
             assert len(lanes.dead_letter_topic.dead_letters) == 4, "a refused probe was dead-lettered"
-            (closed,) = lanes.dispatcher.flood_guard.tripped()
-            assert (closed.kind, closed.cause, closed.refused, closed.of) == (RETURN, REFUSED, 5, 5)
-            assert closed.waiting >= 20
+            (tripped,) = lanes.dispatcher.flood_guard.tripped()
+            assert (tripped.kind, tripped.cause, tripped.refused, tripped.of) == (RETURN, REFUSED, 5, 5)
+            assert tripped.waiting >= 20
             fake.faults.remove(rule)
             await lanes.all_ended()
             assert lanes.observer.guard_resets == [(RETURN, REFUSED, "probe")]
             assert not lanes.dispatcher.flood_guard.tripped()
-            lettered = {letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters}
-            assert lettered < set(returns)
-            assert len(lettered) == 4
-            assert fake.stored_ids() == ({*returns} - lettered) | {*orders, *free}
+            dead_lettered = {letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters}
+            assert dead_lettered < set(returns)
+            assert len(dead_lettered) == 4
+            assert fake.stored_ids() == ({*returns} - dead_lettered) | {*orders, *free}
 
     asyncio.run(run())
 
@@ -101,8 +101,8 @@ def test_late_refusals_wait_after_trip() -> None:
             await lanes.until(lambda: lanes.dispatcher.count_waiting(("guard", RETURN)) == len(returns) - 4)
             assert len(lanes.dead_letter_topic.dead_letters) == 4
             assert lanes.causes() == [REFUSED] * 4
-            assert len(fake.requests) < 4 + 8 * 2, "it went on calling"
-            assert not lanes.dispatcher.can_make_progress(time.monotonic() + 3600), "leaving would wait for it"
+            assert len(fake.requests) < 4 + 8 * 2, "it sent more requests"
+            assert not lanes.dispatcher.can_make_progress(time.monotonic() + 3600), "shutdown would wait for it"
 
     asyncio.run(run())
 
@@ -113,7 +113,7 @@ def test_refused_batch_is_not_split_after_trip() -> None:
             FakeCustomerio(api_key="key") as fake,
             dispatcher_harness(fake, lanes=1, probe_s=0.1, flood_guard=GUARD) as lanes,
         ):
-            rule = fake.poison("spoilt")
+            rule = fake.poison("invalid")
             returns = flood(lanes, "track", 32)
             others = lanes.owe(["fine"] * 8, list(range(100, 108)), "track")
             await lanes.until(lambda: bool(lanes.observer.guard_trips) and set(others) <= fake.stored_ids())
@@ -140,8 +140,8 @@ def test_waiting_deliveries_keep_order_of_their_key() -> None:
             await lanes.until(lambda: lanes.dispatcher.count_waiting(("guard", RETURN)) == 5)
             fake.faults.remove(rule)
             await lanes.all_ended()
-            mine = [*first, *later, *again]
-            assert [arrival.id for arrival in fake.received if arrival.id in mine] == mine
+            of_key = [*first, *later, *again]
+            assert [arrival.id for arrival in fake.received if arrival.id in of_key] == of_key
 
     asyncio.run(run())
 
@@ -170,7 +170,7 @@ def test_directive_resets_guard_and_counting_restarts() -> None:
             returns = flood(lanes, "custom_event")
             await lanes.until(lambda: bool(lanes.observer.guard_trips) and not lanes.dispatcher.requests_in_flight)
             lanes.dispatcher.apply_directives(accept_all(DeadLetterCause.CONTRACT))
-            assert lanes.dispatcher.flood_guard.tripped(), "it spoke of another cause"
+            assert lanes.dispatcher.flood_guard.tripped(), "the directive covers another cause"
             lanes.dispatcher.apply_directives(accept_all())
             await lanes.all_ended()
             assert lanes.observer.guard_resets == [(RETURN, REFUSED, "directive")]
@@ -204,8 +204,8 @@ def test_revocation_keeps_guard_tripped_until_next_probe() -> None:
             await lanes.until(lambda: bool(lanes.observer.guard_trips) and not lanes.dispatcher.requests_in_flight)
             await lanes.until(lambda: lanes.ledger.open_records == 26)
             lanes.revoke()
-            (closed,) = lanes.dispatcher.flood_guard.tripped()
-            assert closed.waiting == 0
+            (tripped,) = lanes.dispatcher.flood_guard.tripped()
+            assert tripped.waiting == 0
             fake.faults.remove(rule)
             later = flood(lanes, "custom_event", 10)
             await lanes.all_ended()
@@ -225,7 +225,7 @@ def test_endpoint_held_during_trip_is_probed_first() -> None:
             await lanes.until(lambda: bool(lanes.observer.guard_trips))
             fake.faults.remove(rule)
             gone = fake.faults.add(Respond(404), when=endpoint("/v2/collect"))
-            behind_it = fake.faults.add(MarkInvalid(which=bad))
+            behind_it = fake.faults.add(MarkInvalid(which=is_invalid))
             orders = lanes.owe(["fine"] * 5, list(range(100, 105)), "custom_event")
             await lanes.until(lambda: bool(lanes.observer.holds))
             before = len(fake.requests)
@@ -250,10 +250,10 @@ def test_key_behind_dead_letter_guard_and_hold_ends() -> None:
             gone = fake.faults.add(Respond(404), when=lambda request: "consent" in request.path)
             lanes.owe(["yes"], [900], "consent")
             await lanes.until(lambda: bool(lanes.observer.holds))
-            lanes.revoke()  # the hold stays, with nothing behind it
+            lanes.revoke()  # the hold stays, without waiting deliveries
             lanes.dead_letter_topic.at_once = False
-            # The fourth is dead-lettered, and the fifth, of the same key, closes the guard.
-            events = lanes.owe(["spoilt"] * 5, [1, 2, 3, 7, 7], "custom_event", event_type=RETURN)
+            # The fourth is dead-lettered. The fifth, of the same key, trips the guard.
+            events = lanes.owe(["invalid"] * 5, [1, 2, 3, 7, 7], "custom_event", event_type=RETURN)
             lanes.owe(["yes"], [7], "consent")
             await lanes.until(lambda: bool(lanes.observer.guard_trips))
             assert len(lanes.dead_letter_topic.dead_letters) == 4

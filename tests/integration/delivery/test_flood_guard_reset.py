@@ -1,4 +1,4 @@
-"""A flood guard opens once its cause is mended, whatever else waits there and however fast more of it comes."""
+"""A flood guard is reset once its cause is fixed, whatever else waits and however fast new deliveries arrive."""
 
 import asyncio
 import time
@@ -10,7 +10,15 @@ from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.fault_rules import IncomingRequest, MarkInvalid, Respond
 from consumer.model import DeadLetterCause, Entry
 from tests.integration.delivery.dispatcher_harness import dispatcher_harness
-from tests.integration.delivery.test_flood_guard import GUARD, ORDER, REFUSED, RETURN, bad, flood, refusing_copilot
+from tests.integration.delivery.test_flood_guard import (
+    GUARD,
+    ORDER,
+    REFUSED,
+    RETURN,
+    flood,
+    is_invalid,
+    refusing_copilot,
+)
 from tests.property.test_batch import ENVELOPES, FakeLedger, delivery
 
 
@@ -18,32 +26,32 @@ def is_consent(incoming: IncomingRequest) -> bool:
     return "consent" in incoming.path
 
 
-@pytest.mark.parametrize("fine_before", [1, 3])
-def test_new_keys_faster_than_probes_do_not_prevent_reset(fine_before: int) -> None:
+@pytest.mark.parametrize("harmless_first", [1, 3])
+def test_new_keys_faster_than_probes_do_not_prevent_reset(harmless_first: int) -> None:
     """New keys arrive faster than probes, each beginning with deliveries that prove nothing."""
 
     async def run() -> None:
         async with refusing_copilot(lanes=2) as (fake, lanes, _):
             flood(lanes, "custom_event", 9)
             await lanes.until(lambda: bool(lanes.observer.guard_trips) and not lanes.dispatcher.requests_in_flight)
-            lanes.revoke()  # what closed it is gone: every key now begins with what proves nothing
+            lanes.revoke()  # without the deliveries that tripped it, every key begins with one that proves nothing
             fake.faults.clear()
-            customers, word = count(1000), "spoilt"
+            keys, text = count(1000), "invalid"
 
-            def five_more(_: IncomingRequest) -> bool:
-                for key in islice(customers, 5):
-                    lanes.owe(["yes"] * fine_before, [key] * fine_before, "consent", event_type=RETURN)
-                    lanes.owe([word] * 2, [key] * 2, "custom_event", event_type=RETURN)
+            def owe_five_keys(_: IncomingRequest) -> bool:
+                for key in islice(keys, 5):
+                    lanes.owe(["yes"] * harmless_first, [key] * harmless_first, "consent", event_type=RETURN)
+                    lanes.owe([text] * 2, [key] * 2, "custom_event", event_type=RETURN)
                 return False
 
-            fake.faults.add(Respond(500), when=five_more)
-            rule = fake.faults.add(MarkInvalid(which=bad))
-            lanes.owe(["spoilt"], [999], "custom_event", event_type=RETURN)
+            fake.faults.add(Respond(500), when=owe_five_keys)
+            rule = fake.faults.add(MarkInvalid(which=is_invalid))
+            lanes.owe(["invalid"], [999], "custom_event", event_type=RETURN)
             await fake.wait_until_async(lambda: len(fake.requests) >= 20)
             assert not lanes.observer.guard_resets
             fake.faults.remove(rule)
-            word, before = "fine", len(fake.requests)
-            # All that waits is refused no more, so that the first probe of it opens the guard.
+            text, before = "fine", len(fake.requests)
+            # No waiting delivery is refused now, so the first probe resets the guard.
             await fake.wait_until_async(lambda: bool(lanes.observer.guard_resets) or len(fake.requests) > before + 60)
             assert lanes.observer.guard_resets == [(RETURN, REFUSED, "probe")]
             assert len(lanes.dead_letter_topic.dead_letters) == 4
@@ -85,7 +93,7 @@ def test_passthrough_goes_one_by_one_until_one_fails() -> None:
             await lanes.until(lambda: down.hits >= 1 and not lanes.dispatcher.requests_in_flight)
             ((_, hold),) = lanes.dispatcher.flood_guard.circuit_breakers
             assert hold.is_passthrough
-            assert hold.next_passthrough - hold.since > 300, "one that failed is followed as slowly as a probe"
+            assert hold.next_passthrough - hold.since > 300, "a failed pass-through delays the next like a probe"
             assert not lanes.observer.guard_resets
             assert len(lanes.dead_letter_topic.dead_letters) == 4
 
@@ -98,8 +106,8 @@ def test_lane_with_single_key_takes_no_probe_from_other_lane() -> None:
             flood(lanes, "custom_event", 9)
             await lanes.until(lambda: bool(lanes.observer.guard_trips) and not lanes.dispatcher.requests_in_flight)
             lanes.revoke()
-            lanes.owe(["spoilt"], [0], "custom_event", event_type=RETURN)
-            lanes.owe(["spoilt", "spoilt"], [1, 3], "custom_event", event_type=RETURN)
+            lanes.owe(["invalid"], [0], "custom_event", event_type=RETURN)
+            lanes.owe(["invalid", "invalid"], [1, 3], "custom_event", event_type=RETURN)
             (fine,) = lanes.owe(["fine"], [5], "custom_event", event_type=RETURN)
             await lanes.all_ended()
             assert fake.stored_ids() == {fine}
@@ -117,7 +125,7 @@ def test_other_event_types_are_sent_under_rate_limit() -> None:
             dispatcher_harness(fake, lanes=1, probe_s=0.1, flood_guard=GUARD, rate_per_s=20) as lanes,
         ):
             lanes.dispatcher.rate_limiter.set_share(1.0, time.monotonic() - 1.0)
-            rule = fake.faults.add(MarkInvalid(which=bad))
+            rule = fake.faults.add(MarkInvalid(which=is_invalid))
             flood(lanes, "custom_event", 9)
             await lanes.until(lambda: bool(lanes.observer.guard_trips))
             lanes.owe(["yes"] * 30, range(100, 130), "consent", event_type=RETURN)

@@ -1,4 +1,4 @@
-"""Holds: one prober, what is not held meanwhile, and how each ends."""
+"""Holds over real sockets: one prober, which endpoints are not held, and how each hold ends."""
 
 import asyncio
 import itertools
@@ -33,11 +33,11 @@ def test_rejected_credentials_hold_until_secret_changes() -> None:
             fake.accept(api_key="new")
             ids = lanes.owe([str(n) for n in range(40)], [n % 8 for n in range(40)], "track")
             await lanes.until(lambda: bool(lanes.observer.holds) and not lanes.dispatcher.requests_in_flight)
-            storm = len(fake.requests)
-            assert storm <= 8
+            before_probes = len(fake.requests)
+            assert before_probes <= 8
             assert all(request.status == 401 for request in fake.requests)
-            await fake.wait_until_async(lambda: len(fake.requests) >= storm + 3)
-            probes = fake.requests[storm:]
+            await fake.wait_until_async(lambda: len(fake.requests) >= before_probes + 3)
+            probes = fake.requests[before_probes:]
             assert all(b.started - a.started >= 0.25 for a, b in itertools.pairwise(probes))
             assert all(request.events == 1 for request in probes)
             assert lanes.dispatcher.credentials_valid is False
@@ -172,7 +172,7 @@ def test_deferred_request_with_key_held_elsewhere_is_retried() -> None:
             lanes.owe(["yes"], [9], "consent")
             await lanes.until(lambda: bool(lanes.observer.holds))
             fake.faults.add(Respond(500), when=endpoint("/v2/collect"), times=2)
-            # one look through the queue takes the first and sets the second aside
+            # One pass over the queue sends the first delivery and sets the second aside.
             first = lanes.owe(["first"], [1], "custom_event")
             lanes.owe(["yes"], [1], "consent")
             await fake.wait_until_async(lambda: set(first) <= fake.stored_ids())
@@ -241,7 +241,7 @@ def test_blocked_response_while_others_succeed_backs_off() -> None:
             endpoint_of_batch = lanes.destination.endpoints[0]
             lanes.dispatcher.circuit_breakers.close(endpoint_of_batch, time.monotonic() + 600, success=True)
             fake.faults.add(Respond(403), times=4)
-            lanes.owe(["suspect"], [0], "track")
+            lanes.owe(["forbidden"], [0], "track")
             await lanes.all_ended()
             assert not lanes.dead_letter_topic.dead_letters
             assert not lanes.observer.holds

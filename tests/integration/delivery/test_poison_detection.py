@@ -1,4 +1,4 @@
-"""One event that its destination cannot bear is found among its neighbours; an outage is never taken for one."""
+"""Poison detection over real sockets: one event is found among its neighbours, and never in an outage."""
 
 import asyncio
 import itertools
@@ -16,27 +16,27 @@ from consumer.model import DeadLetterCause, TransientCause
 from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
 
 EVENTS = 8
-SURE = PoisonDetectionOptions(failures=2, other_successes=1, give_up_after_s=0.2, give_up_successes=10)
+OPTIONS = PoisonDetectionOptions(failures=2, other_successes=1, give_up_after_s=0.2, give_up_successes=10)
 
 
 @asynccontextmanager
 async def traffic(lanes: DispatcherHarness, ids: list[str]) -> AsyncIterator[None]:
-    """Other customers, one after another: what they get through is what an event is a suspect by."""
+    """Send deliveries of new keys all the time. Their successes make the failures of another delivery count."""
 
-    async def come() -> None:
+    async def owe_new_keys() -> None:
         for key in itertools.count(1000):
             ids.extend(lanes.owe([f"passing-{key}"], [key], "track"))
             await asyncio.sleep(0.01)
 
-    coming = asyncio.create_task(come())
+    task = asyncio.create_task(owe_new_keys())
     try:
         yield
     finally:
-        coming.cancel()
+        task.cancel()
 
 
 async def find(fake: Fake, lanes: DispatcherHarness, action: Action) -> tuple[str, list[str]]:
-    """Have one event of eight never answered but by `action`; return it and all others once it was given up."""
+    """Let `action` handle every request with one event of eight; return its id and the others once it is given up."""
     fake.faults.add(action, when=contains("POISON"), name="poison")
     texts = ["POISON" if n == EVENTS // 2 else f"fine-{n}" for n in range(EVENTS)]
     ids = lanes.owe([*texts, "behind it"], [*range(EVENTS), EVENTS // 2], "track")
@@ -48,12 +48,12 @@ async def find(fake: Fake, lanes: DispatcherHarness, action: Action) -> tuple[st
 
 
 async def outage(fake: Fake, lanes: DispatcherHarness, status: int, calls: int) -> list[str]:
-    """Let nothing succeed for longer than it takes to give an event up; then mend everything."""
+    """Let all requests fail for longer than it takes to give an event up. Then end the outage."""
     down = fake.faults.add(Respond(status), name="down")
     began = asyncio.get_running_loop().time()
     ids = lanes.owe([f"down-{n}" for n in range(EVENTS)], list(range(EVENTS)), "track")
     await lanes.until(
-        lambda: down.hits >= calls and asyncio.get_running_loop().time() - began > 3 * SURE.give_up_after_s,
+        lambda: down.hits >= calls and asyncio.get_running_loop().time() - began > 3 * OPTIONS.give_up_after_s,
         60,
     )
     fake.faults.remove(down)
@@ -72,15 +72,15 @@ def test_never_accepted_event_is_given_up(status: int, headers: dict[str, str], 
         async with (
             FakeCustomerio(api_key="key") as fake,
             dispatcher_harness(
-                fake, lanes=count, timeout_s=10.0, poison_detection=SURE, destination={"events": EVENTS}
+                fake, lanes=count, timeout_s=10.0, poison_detection=OPTIONS, destination={"events": EVENTS}
             ) as lanes,
         ):
             bad, ids = await find(fake, lanes, Respond(status, headers))
             (letter,) = lanes.dead_letter_topic.dead_letters
             assert (letter.delivery_id, letter.fault.cause) == (bad, DeadLetterCause.NEVER_ACCEPTED)
             assert letter.fault.status == status
-            assert letter.attempts > SURE.failures
-            # Probes of a hold go one by one: what proves it may have been a probe each time, with nothing to be halved.
+            assert letter.attempts > OPTIONS.failures
+            # Probes go one by one. With 403, every counted failure may be that of a probe, and nothing is split.
             assert sum(lanes.observer.isolations) >= 2 or status == 403
             assert not lanes.dispatcher.poison_candidates
             ids += await outage(fake, lanes, 500, calls=30)
@@ -99,7 +99,7 @@ def test_event_without_response_is_given_up(count: int) -> None:
         async with (
             FakeCustomerio(api_key="key") as fake,
             dispatcher_harness(
-                fake, lanes=count, timeout_s=0.5, poison_detection=SURE, destination={"events": EVENTS}
+                fake, lanes=count, timeout_s=0.5, poison_detection=OPTIONS, destination={"events": EVENTS}
             ) as lanes,
         ):
             bad, ids = await find(fake, lanes, Hang(60))
@@ -111,7 +111,7 @@ def test_event_without_response_is_given_up(count: int) -> None:
             assert len(lanes.dead_letter_topic.dead_letters) == 1
             arrived = Counter(arrival.id for arrival in fake.received)
             assert set(arrived) == set(ids)
-            # Where the machine itself is slower than the time allowed, that call alone is made again.
+            # A machine slower than the timeout repeats other requests, too.
             hung = sum(rule.hits for rule in fake.faults._rules if rule.name == "poison")
             late = [fault for fault, _ in lanes.observer.retries if fault.cause is TransientCause.TIMED_OUT]
             assert max(arrived.values()) == 1 or len(late) >= hung
@@ -132,7 +132,7 @@ def test_isolated_delivery_does_not_block_its_lane() -> None:
             ids = lanes.owe(["behind it", "other"], [1, 2], "track")
             await lanes.until(lambda: fake.stored_ids() == {ids[1]})
             hits = poison.hits
-            await lanes.until(lambda: poison.hits >= hits + 2)  # the first of them came after the other's answer
+            await lanes.until(lambda: poison.hits >= hits + 2)  # the first of them came after the response to the other
             more = lanes.owe(["another"], [3], "track")
             await lanes.until(lambda: fake.stored_ids() == {ids[1], *more})
             await lanes.until(lambda: lanes.dispatcher.poison_candidates == 1)
@@ -157,10 +157,10 @@ def test_forbidden_poison_candidate_starts_no_more_holds() -> None:
             async with traffic(lanes, ids):
                 await lanes.until(lambda: lanes.dispatcher.poison_candidates == 1)
                 holds = lanes.observer.holds
-                unheard = poison.hits - len(holds)
+                not_held = poison.hits - len(holds)
                 assert holds
-                # Now and then it meets nobody between two of its own failures: that says nothing, and holds.
-                await lanes.until(lambda: poison.hits - len(holds) >= unheard + 5)
+                # At times no other request succeeds between two of its failures. Such a failure starts a hold.
+                await lanes.until(lambda: poison.hits - len(holds) >= not_held + 5)
             await lanes.until(lambda: fake.stored_ids() == set(ids))
             fake.faults.remove(poison)
             await lanes.all_ended()

@@ -1,4 +1,4 @@
-"""Events ahead of their time or too old, and clocks that disagree: nothing is refused for a time that nobody knows."""
+"""Time windows over real sockets: early and old events, and clocks that disagree or are unknown."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ def test_too_old_event_is_dead_lettered_without_request() -> None:
             FakeCopilot(client_id="id", client_secret="secret") as fake,
             dispatcher_harness(fake, lanes=1) as lanes,
         ):
-            teaches = lanes.owe(["teaches"], [2], "custom_event")
+            first = lanes.owe(["first"], [2], "custom_event")
             await lanes.all_ended()
             old = lanes.owe(["old"], [1], "custom_event", int(time.time() * 1000) - 40 * 86_400_000)
             fine = lanes.owe(["fine"], [1], "custom_event")
@@ -44,7 +44,7 @@ def test_too_old_event_is_dead_lettered_without_request() -> None:
             assert [letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters] == old
             assert lanes.causes() == ["out_of_window"]
             assert lanes.dead_letter_topic.dead_letters[0].attempts == 0
-            assert [arrival.id for arrival in fake.received] == [*teaches, *fine]
+            assert [arrival.id for arrival in fake.received] == [*first, *fine]
             assert not lanes.observer.holds
 
     asyncio.run(run())
@@ -57,13 +57,13 @@ def test_disagreeing_clocks_refuse_nothing() -> None:
             FakeCopilot(client_id="id", client_secret="secret") as fake,
             dispatcher_harness(fake, lanes=1, wall_clock=lambda: time.time() + shift) as lanes,
         ):
-            lanes.owe(["teaches"], [1], "custom_event")
+            lanes.owe(["first"], [1], "custom_event")
             await lanes.all_ended()
-            shift = -600.0  # our clock goes wrong: everything seems to come from the future
+            shift = -600.0  # our clock is wrong now: every event appears to be in the future
             lanes.owe(["now"], [2], "custom_event", int(time.time() * 1000) - 1000)
             await lanes.until(lambda: bool(lanes.observer.holds))
             assert lanes.observer.holds[0][0] == "clock"
-            await asyncio.sleep(0.5)  # several looks
+            await asyncio.sleep(0.5)  # several checks
             assert len(lanes.observer.holds) == 1
             assert not lanes.dead_letter_topic.dead_letters
             shift = 0.0
@@ -74,22 +74,20 @@ def test_disagreeing_clocks_refuse_nothing() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("lanes_", [1, 4])
-def test_slow_local_clock_refuses_nothing_before_first_date(lanes_: int) -> None:
+@pytest.mark.parametrize("count", [1, 4])
+def test_slow_local_clock_refuses_nothing_before_first_date(count: int) -> None:
     async def run() -> None:
         shift = -600.0  # from the start: every event appears to be in the future
         async with (
             FakeCopilot(client_id="id", client_secret="secret") as fake,
-            dispatcher_harness(fake, lanes=lanes_, wall_clock=lambda: time.time() + shift) as lanes,
+            dispatcher_harness(fake, lanes=count, wall_clock=lambda: time.time() + shift) as lanes,
         ):
             now_ms = int(time.time() * 1000) - 1000
             ids = [lanes.owe([str(n)], [n], "custom_event", now_ms)[0] for n in range(6)]
             await lanes.until(lambda: len(fake.stored_ids()) == 1)
             assert [name for name, _ in lanes.observer.holds] == ["clock"]
             assert [endpoint.name for endpoint, _ in lanes.dispatcher.circuit_breakers] == ["clock"]
-            await asyncio.sleep(
-                0.6
-            )  # several looks: what is known now is that the clocks disagree, and no probe tells more
+            await asyncio.sleep(0.6)  # several checks: the clocks are known to disagree, so no probe is sent
             assert len(fake.received) == 1
             assert not lanes.dead_letter_topic.dead_letters
             shift = 0.0
@@ -130,7 +128,7 @@ def test_responses_without_date_let_destination_decide() -> None:
             lanes.owe([str(n) for n in range(10)], list(range(10)), "custom_event", int(time.time() * 1000) + 600_000)
             began = time.monotonic()
             await lanes.all_ended()
-            assert time.monotonic() - began < 300, "ten waited for the next probe's time"
+            assert time.monotonic() - began < 300, "ten deliveries waited for the next probe"
             assert not lanes.dead_letter_topic.dead_letters
 
     asyncio.run(run())
