@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from consumer.delivery.options import DestinationOptions, SettlementSink
     from consumer.destinations import Destination
     from consumer.model import Endpoint, Fault
-    from consumer.model.observer import Observer
+    from consumer.model.observer import DeliveryEvents
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class DestinationContext:
 
     destination: Destination
     options: DestinationOptions
-    observer: Observer
+    observer: DeliveryEvents
     sink: SettlementSink
     """Receives ended deliveries."""
     credentials: Credentials

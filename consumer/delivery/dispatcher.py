@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from consumer.destinations import Destination
     from consumer.model import Endpoint
     from consumer.model.directives import Directives
-    from consumer.model.observer import Observer
+    from consumer.model.observer import DeliveryEvents
 
 
 class Dispatcher:
@@ -48,7 +48,7 @@ class Dispatcher:
         credentials: Credentials,
         sink: SettlementSink,
         may_send: Callable[[], bool],
-        observer: Observer,
+        observer: DeliveryEvents,
         random: Random | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:

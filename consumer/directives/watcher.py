@@ -11,7 +11,7 @@ from consumer.config.stable_file import FILE_UNANSWERED, FILE_UNCHANGED, FILE_UN
 from consumer.directives.parser import Content, ParsedDirectives, content_of, read_content
 from consumer.model.directives import NONE, Directives, DirectiveTargets, Pause
 from consumer.model.findings import Finding
-from consumer.model.observer import Observer
+from consumer.model.observer import DirectiveEvents
 
 ApplyDirectives: TypeAlias = Callable[[Directives], None]
 """Called in the event loop with all active directives, whenever they have changed."""
@@ -51,7 +51,7 @@ class DirectivesWatcher:
         self,
         path: Path,
         targets: DirectiveTargets,
-        observer: Observer,
+        observer: DirectiveEvents,
         *,
         missing: Callable[[], None],
         clock_ms: Callable[[], int],

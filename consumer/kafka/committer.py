@@ -32,7 +32,7 @@ from consumer.kafka.fence import Fence
 from consumer.kafka.loop_bridge import CommittableOffsets
 from consumer.kafka.start_offsets import StartOffsets, encode_metadata
 from consumer.model import Partition, partition_of
-from consumer.model.observer import Observer
+from consumer.model.observer import KafkaEvents
 
 _REQUEST_BYTES = 512 * 1024
 """Half of the batch size that a broker accepts by default (`message.max.bytes`)."""
@@ -74,7 +74,7 @@ class OffsetCommitter:
         fence: learns when each accepted commit was sent.
     """
 
-    def __init__(self, observer: Observer, fence: Fence) -> None:
+    def __init__(self, observer: KafkaEvents, fence: Fence) -> None:
         self._observer = observer
         self._fence = fence
         self._states: dict[Partition, _PartitionState] = {}
@@ -265,7 +265,7 @@ class CommitScheduler:
         interval_s: seconds between two commits of moved offsets.
     """
 
-    def __init__(self, fence: Fence, committer: OffsetCommitter, observer: Observer, interval_s: float) -> None:
+    def __init__(self, fence: Fence, committer: OffsetCommitter, observer: KafkaEvents, interval_s: float) -> None:
         self._fence = fence
         self._committer = committer
         self._observer = observer

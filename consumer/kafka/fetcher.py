@@ -16,7 +16,7 @@ from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.rebalance import GroupMembership
 from consumer.kafka.stopped_partitions import StoppedPartitions
 from consumer.model import Partition
-from consumer.model.observer import Observer
+from consumer.model.observer import KafkaEvents
 
 
 class Fetcher:
@@ -34,7 +34,7 @@ class Fetcher:
         membership: GroupMembership,
         committer: OffsetCommitter,
         stopped_partitions: StoppedPartitions,
-        observer: Observer,
+        observer: KafkaEvents,
     ) -> None:
         self._membership = membership
         self._committer = committer
@@ -152,7 +152,7 @@ class PartitionPauser:
         observer: is notified when the partitions paused for lack of room change.
     """
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: KafkaEvents) -> None:
         self._observer = observer
         # With epochs: a partition is resumed before it is revoked, so a pause ends with its epoch.
         self._paused: dict[Partition, int] = {}

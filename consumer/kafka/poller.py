@@ -40,7 +40,7 @@ from consumer.kafka.rebalance import GroupMembership
 from consumer.kafka.stopped_partitions import StoppedPartitions
 from consumer.model import Message as Record
 from consumer.model import Partition
-from consumer.model.observer import Observer
+from consumer.model.observer import KafkaEvents
 from consumer.threads import LoopThread
 
 _POLL_S = 0.1
@@ -61,7 +61,7 @@ class Poller:
     """
 
     def __init__(
-        self, options: PollOptions, handler: PipelineHandler, loop: asyncio.AbstractEventLoop, observer: Observer
+        self, options: PollOptions, handler: PipelineHandler, loop: asyncio.AbstractEventLoop, observer: KafkaEvents
     ) -> None:
         self._options = options
         self._handler = handler

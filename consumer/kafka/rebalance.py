@@ -33,7 +33,7 @@ from consumer.kafka.start_offsets import StartOffsetResolver, StartOffsets
 from consumer.kafka.topics import TopicWatch
 from consumer.model import Partition, partition_of
 from consumer.model.clock import now_ms
-from consumer.model.observer import Observer
+from consumer.model.observer import KafkaEvents
 
 _EPOCHS = itertools.count(1)
 """The epoch numbers of this process. One counter for all pipelines, so that no number is used twice."""
@@ -66,7 +66,7 @@ class GroupMembership:
         bridge: LoopBridge,
         committer: OffsetCommitter,
         fence: Fence,
-        observer: Observer,
+        observer: KafkaEvents,
     ) -> None:
         self._options = options
         self._handler = handler

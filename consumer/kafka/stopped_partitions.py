@@ -29,7 +29,7 @@ from consumer.kafka.rebalance import GroupMembership
 from consumer.kafka.start_offsets import OffsetOutOfRange
 from consumer.model import Partition
 from consumer.model.directives import AcceptGap
-from consumer.model.observer import Observer
+from consumer.model.observer import KafkaEvents
 
 _FIRST_BACKOFF_S = 1.0
 _MAX_BACKOFF_S = 60.0
@@ -62,7 +62,7 @@ class StoppedPartitions:
     """
 
     def __init__(
-        self, membership: GroupMembership, committer: OffsetCommitter, handler: PipelineHandler, observer: Observer
+        self, membership: GroupMembership, committer: OffsetCommitter, handler: PipelineHandler, observer: KafkaEvents
     ) -> None:
         self._membership = membership
         self._committer = committer

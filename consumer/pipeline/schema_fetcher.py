@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from consumer.kafka.schema_registry.client import LookupResult
-    from consumer.model.observer import Observer
+    from consumer.model.observer import TranslationEvents
     from consumer.model.translated_batch import SchemaKey
 
 _BACKOFF = Backoff(0.5, 5.0)
@@ -37,7 +37,7 @@ class SchemaFetcher:
         learn: Callable[[SchemaKey, str, Mapping[str, str]], object],
         learn_unknown: Callable[[SchemaKey, int], None],
         on_learned: Callable[[], None],
-        observer: Observer,
+        observer: TranslationEvents,
         backoff: Backoff = _BACKOFF,
     ) -> None:
         """Prepare to fetch. Call this in the loop.

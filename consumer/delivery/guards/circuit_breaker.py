@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from consumer.delivery.keyed_queue import WaitReason
     from consumer.model import Endpoint, Fault, Verdict
-    from consumer.model.observer import Observer
+    from consumer.model.observer import DeliveryEvents
 
 Target = TypeVar("Target")
 
@@ -151,7 +151,7 @@ class EndpointHealth:
         self,
         name: str,
         circuit_breakers: CircuitBreakers[Endpoint],
-        observer: Observer,
+        observer: DeliveryEvents,
         *,
         is_guard_probe: Callable[[OpenCircuit], bool],
         wake_prober: Callable[[], None],

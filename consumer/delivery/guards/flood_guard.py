@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from consumer.delivery.guards.circuit_breaker import OpenCircuit
     from consumer.delivery.keyed_queue import WaitReason
     from consumer.model.directives import AcceptRefusals
-    from consumer.model.observer import Observer
+    from consumer.model.observer import DeliveryEvents
 
 _PARTS = 10
 """The window slides in steps of one tenth of its length."""
@@ -55,7 +55,7 @@ class FloodGuard:
         name: str,
         options: FloodGuardOptions,
         count_waiting: Callable[[str, DeadLetterCause], int],
-        observer: Observer,
+        observer: DeliveryEvents,
     ) -> None:
         """Start with nothing tripped.
 
@@ -255,7 +255,7 @@ class DestinationFloodGuard:
         name: str,
         options: FloodGuardOptions,
         probe_s: float,
-        observer: Observer,
+        observer: DeliveryEvents,
         *,
         count_waiting: Callable[[WaitReason], int],
         release: Callable[[WaitReason], None],

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from consumer.delivery.ledger.partition_ledger import PartitionLedger
     from consumer.model import DeadLetterCause, Message
     from consumer.model.directives import AcceptRefusals, Directives
-    from consumer.model.observer import Observer
+    from consumer.model.observer import DeliveryEvents
     from consumer.model.status import FloodGuardStatus
     from consumer.model.translated_batch import Translation, TranslationFailure
 
@@ -55,7 +55,7 @@ class ParkedFailures:
         accounts: Iterable[str],
         options: FloodGuardOptions,
         write: Callable[[FailedDelivery], None],
-        observer: Observer,
+        observer: DeliveryEvents,
     ) -> None:
         """Start with nothing parked. `write` writes the dead letter of a failure."""
         self._guards = {

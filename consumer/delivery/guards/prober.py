@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from consumer.delivery.http.credentials import Credentials
     from consumer.delivery.keyed_queue import WaitReason
     from consumer.model import Endpoint
-    from consumer.model.observer import Observer
+    from consumer.model.observer import DeliveryEvents
 
 _CHECK_S = 0.05
 _SEARCH_AGAIN_S = 1.0
@@ -62,7 +62,7 @@ class Prober:
         time_window: TimeWindow,
         directive_filter: DirectiveFilter,
         credentials: Credentials,
-        observer: Observer,
+        observer: DeliveryEvents,
         secrets_check_s: float,
     ) -> None:
         """Probe the holds of `circuit_breakers` and `flood_guard`. `something_held` is set when a hold begins.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
     from consumer.delivery.guards.circuit_breaker import CircuitBreakers
     from consumer.delivery.keyed_queue import WaitReason
-    from consumer.model.observer import Observer
+    from consumer.model.observer import DeliveryEvents
 
 MAX_SKEW_S = 60.0
 """How far an event may be ahead of our clock and still wait for its time.
@@ -79,7 +79,7 @@ class TimeWindow:
         circuit_breakers: CircuitBreakers[Endpoint],
         release: Callable[[WaitReason], None],
         hold_started: Callable[[], None],
-        observer: Observer,
+        observer: DeliveryEvents,
         *,
         wall_clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from consumer.delivery.delivery import Delivery
-    from consumer.model.observer import Observer
+    from consumer.model.observer import DeliveryEvents
 
 
 _SLACK = 1.02
@@ -183,7 +183,9 @@ class RateLimiter:
 class RequestGate:
     """Lets the requests of one destination start: rate limit, back-off, fence, and revoked partitions."""
 
-    def __init__(self, name: str, rate_limiter: RateLimiter, may_send: Callable[[], bool], observer: Observer) -> None:
+    def __init__(
+        self, name: str, rate_limiter: RateLimiter, may_send: Callable[[], bool], observer: DeliveryEvents
+    ) -> None:
         """Open as `rate_limiter` allows, and not while `may_send` returns False: that is the fence."""
         self._name = name
         self._rate_limiter = rate_limiter
