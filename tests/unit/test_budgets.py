@@ -19,7 +19,7 @@ from consumer.check.resource_budget import (
     needs_of,
     shown_bytes,
 )
-from tests.unit.configured import GOOD, settings_of
+from tests.unit.config_texts import GOOD, settings_of
 from tests.unit.test_config_pipelines import SHARED
 
 

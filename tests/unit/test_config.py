@@ -14,7 +14,7 @@ from consumer.delivery.options import DestinationOptions
 from consumer.destinations.copilot import CopilotOptions
 from consumer.destinations.customerio.destination import CustomerioOptions
 from consumer.destinations.yotpo import YotpoOptions
-from tests.unit.configured import ENVIRON, GOOD, loaded, settings_of
+from tests.unit.config_texts import ENVIRON, GOOD, loaded, settings_of
 
 WHOLE = """\
 kafka:                                  # any librdkafka property, except those the promises rest on

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from consumer.config.loader import load
-from tests.unit.configured import ENVIRON, GOOD, loaded
-from tests.unit.test_config_complaints import YOTPO
+from tests.unit.config_texts import ENVIRON, GOOD, loaded
+from tests.unit.test_config_errors import YOTPO
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from consumer.config.settings import PipelineSettings
-from tests.unit.configured import ENVIRON, loaded, settings_of
+from tests.unit.config_texts import ENVIRON, loaded, settings_of
 
 SHARED = """\
 kafka: {bootstrap.servers: b}

@@ -16,7 +16,7 @@ from consumer.config import destination_schema, schema
 from consumer.config.loader import json_schema, load
 from consumer.config.schema_nodes import Section
 from consumer.destinations.kinds import KINDS
-from tests.unit.configured import ENVIRON
+from tests.unit.config_texts import ENVIRON
 from tests.unit.test_config import WHOLE
 
 

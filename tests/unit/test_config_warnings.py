@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.configured import GOOD, loaded
-from tests.unit.test_config_complaints import CUSTOMERIO, YOTPO
+from tests.unit.config_texts import GOOD, loaded
+from tests.unit.test_config_errors import CUSTOMERIO, YOTPO
 
 WARNINGS = [
     (("https://api", "http://api"), 7, 10, "destinations.copilot.url", "is not encrypted"),

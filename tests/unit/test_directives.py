@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from consumer.directives.parser import ParsedDirectives, content_of, read_content
 from consumer.model import DeadLetterCause
 from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directive, Directives, Pause, Quarantine
-from tests.unit.directing import CANARY, END, END_MS, KNOWN, directive, read
+from tests.unit.directive_texts import CANARY, END, END_MS, KNOWN, directive, read
 
 LOST = "the brokers lost a disk"
 

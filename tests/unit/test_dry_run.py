@@ -12,7 +12,7 @@ from consumer.check.dry_run import DryRun, Outcome, PlannedDeadLetter
 from consumer.check.journeys_warnings import journeys_findings
 from consumer.config.secrets import MASK
 from consumer.destinations import AccessToken, Encoded, Encoder
-from tests.unit.configured import GOOD, settings_of
+from tests.unit.config_texts import GOOD, settings_of
 from tests.unit.order_event import SCHEMA, order_message
 from tests.unit.translator_harness import (
     ENDPOINT,

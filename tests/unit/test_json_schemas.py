@@ -15,8 +15,8 @@ from consumer.directives import parser
 from consumer.translation.mapping.loader import load_mapping
 from tests.docs import markdown
 from tests.docs.reference import DOCUMENTS, README, ROOT
-from tests.unit.configured import GOOD
-from tests.unit.directing import read
+from tests.unit.config_texts import GOOD
+from tests.unit.directive_texts import read
 from tests.unit.json_schema import errors, from_yaml
 from tests.unit.test_config import WHOLE
 

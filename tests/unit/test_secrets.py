@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.config.secrets import MASK, Properties, Secret, SecretFile, is_secret_name, read_secret
-from tests.unit.configured import ENVIRON, GOOD, loaded, settings_of
+from tests.unit.config_texts import ENVIRON, GOOD, loaded, settings_of
 from tests.unit.hung_mount import HungMount
 
 

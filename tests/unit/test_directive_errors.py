@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.directing import CANARY, END, one, read
+from tests.unit.directive_texts import CANARY, END, one, read
 
 DELIVERY = "with the cause `contract` applies to a destination or an event type"
 NO_TOPIC = "name a `destination`, an `event_type`, or both, and no `topic`"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from consumer.config import schema
-from tests.unit.configured import GOOD, loaded
+from tests.unit.config_texts import GOOD, loaded
 
 CUSTOMERIO = """\
   customerio:
