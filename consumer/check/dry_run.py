@@ -93,9 +93,9 @@ class DryRun:
         deliveries: deque[Delivery] = deque()
         late: list[PlannedDeadLetter] = []
         for delivery in starmap(Delivery, zip(*columns, repeat(epoch), repeat(0), strict=False)):
-            stands = check_window(delivery.event_ms, delivery.envelope.max_age_ms, now_ms)
-            if isinstance(stands, Fault):
-                late.append(_dead_letter(delivery.entry, stands))
+            fault = check_window(delivery.event_ms, delivery.envelope.max_age_ms, now_ms)
+            if isinstance(fault, Fault):
+                late.append(_dead_letter(delivery.entry, fault))
             else:
                 deliveries.append(delivery)
         return deliveries, late

@@ -91,7 +91,7 @@ def ceiling(
             ("bytes in flight", int(size * BYTES_OVERHEAD)),
             ("records in flight", records * RECORD_BYTES),
             (f"one more record in each of {partitions} partitions", largest * partitions),
-            ("calls on the wire", requests),
+            ("requests in flight", requests),
             # The record of a dead letter is copied once more until the dead-letter topic has acknowledged it.
             ("dead letters being written", size * len(destinations)),
         )
