@@ -32,7 +32,7 @@ HEADER_BYTES = 310
 """Memory of a header besides its name and value (measured)."""
 
 DELIVERY_BYTES = 310
-"""Memory of a delivery besides its body (measured): object, identity text, batch in queues and ledger."""
+"""Memory of a delivery besides its body (measured): object, identity text, entries in queues and ledger."""
 
 DEAD_LETTER_BYTES = 512
 """Memory of a failed translation until its dead letter is acknowledged (measured, parked: 470, with a short text)."""
@@ -109,7 +109,11 @@ class RecordBuffer:
     def add(self, messages: Sequence[Message], epochs: Mapping[Partition, int]) -> None:
         """Append records in the order given. Drop those of another epoch than the partition's current ledger."""
         backlog = self._backlog
-        current = {p: backlog[p] for p, t in self.ledgers.items() if t.may_send and epochs.get(p) == t.epoch}
+        current = {
+            partition: backlog[partition]
+            for partition, ledger in self.ledgers.items()
+            if ledger.may_send and epochs.get(partition) == ledger.epoch
+        }
         for message in messages:
             queue = current.get((message.topic(), message.partition()))  # type: ignore[call-overload]  # a tuple equals its named form
             if queue is not None:

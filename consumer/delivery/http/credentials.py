@@ -60,7 +60,7 @@ class Credentials(Protocol):
     async def current(self) -> AuthHeaders | Blocked | Deferred:
         """Return the headers in use, or the reason why there are none."""
 
-    async def renew(self, refused: AuthHeaders) -> AuthHeaders | Blocked | Deferred | None:
+    async def renew(self, rejected: AuthHeaders) -> AuthHeaders | Blocked | Deferred | None:
         """Return headers newer than the rejected ones; `None` if there are no others."""
 
     async def refresh(self) -> bool:
@@ -148,18 +148,18 @@ class BasicCredentials:
             await self.refresh()
         return self._in_use
 
-    async def renew(self, refused: AuthHeaders) -> AuthHeaders | None:
+    async def renew(self, rejected: AuthHeaders) -> AuthHeaders | None:
         """Return newer headers if the files have changed, else the alternative to the rejected ones, if any."""
         reads = self._reads
         async with self._lock:
-            if self._in_use is refused and self._reads == reads:  # else another lane read them during this wait
+            if self._in_use is rejected and self._reads == reads:  # else another lane read them during this wait
                 self._on_renewed(await self._read_again())
-            if self._in_use is refused:
-                self._use_alternative(refused)
-        return None if self._in_use is refused else self._in_use
+            if self._in_use is rejected:
+                self._use_alternative(rejected)
+        return None if self._in_use is rejected else self._in_use
 
-    def _use_alternative(self, refused: AuthHeaders) -> None:
-        other = self._last_accepted if refused is self._from_files else self._from_files
+    def _use_alternative(self, rejected: AuthHeaders) -> None:
+        other = self._last_accepted if rejected is self._from_files else self._from_files
         if other is not None:
             self._in_use, self._fell_back = other, False
             self._problems.report(self.problem())
@@ -247,9 +247,9 @@ class TokenCredentials:
             return self._in_use
         return await self._fetch(self._in_use)
 
-    async def renew(self, refused: AuthHeaders) -> AuthHeaders | Blocked | Deferred:
+    async def renew(self, rejected: AuthHeaders) -> AuthHeaders | Blocked | Deferred:
         """Return a newer token's headers. Of all lanes with the same rejected token only the first sends a request."""
-        return await self._fetch(refused)
+        return await self._fetch(rejected)
 
     async def _fetch(self, old: AuthHeaders | None) -> AuthHeaders | Blocked | Deferred:
         fetches = self._fetches

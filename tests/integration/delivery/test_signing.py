@@ -25,8 +25,8 @@ class NumberedCredentials:
         assert result is not None
         return result
 
-    async def renew(self, refused: AuthHeaders) -> AuthHeaders | Blocked | Deferred | None:
-        self.calls.append(f"renew {refused['authorization']}")
+    async def renew(self, rejected: AuthHeaders) -> AuthHeaders | Blocked | Deferred | None:
+        self.calls.append(f"renew {rejected['authorization']}")
         return self.results.pop(0)
 
     async def refresh(self) -> bool:
