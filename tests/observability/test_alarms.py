@@ -46,7 +46,7 @@ TO = {"destination": "copilot"}
 class Alarm:
     """A problem, how it is reported, and how it must show."""
 
-    facts: Callable[[PipelineStatus], PipelineStatus]
+    applied_to: Callable[[PipelineStatus], PipelineStatus]
     report: Callable[[Observer], None]
     series: str
     labels: dict[str, str]
@@ -56,16 +56,16 @@ class Alarm:
 
 def with_hold(cause: TransientCause, endpoint: str = "collect") -> Callable[[PipelineStatus], PipelineStatus]:
     holds = (HoldStatus(endpoint, cause, SINCE_MS),)
-    return lambda facts: replace(facts, destinations=(DestinationStatus("copilot", holds=holds),))
+    return lambda status: replace(status, destinations=(DestinationStatus("copilot", holds=holds),))
 
 
 def with_secret_problem(problem: SecretProblem) -> Callable[[PipelineStatus], PipelineStatus]:
-    return lambda facts: replace(facts, destinations=(DestinationStatus("copilot", secret_problem=problem),))
+    return lambda status: replace(status, destinations=(DestinationStatus("copilot", secret_problem=problem),))
 
 
-def with_tripped_guard(facts: PipelineStatus) -> PipelineStatus:
+def with_tripped_guard(status: PipelineStatus) -> PipelineStatus:
     guards = (FloodGuardStatus("shop.OrderPlaced", DeadLetterCause.REFUSED, SINCE_MS, 51, 60, 9),)
-    return replace(facts, destinations=(DestinationStatus("copilot", guards=guards),))
+    return replace(status, destinations=(DestinationStatus("copilot", guards=guards),))
 
 
 ALARMS = {
@@ -110,8 +110,8 @@ ALARMS = {
         "copilot: deliveries have been held for 10 min (clock_skew). Check the time",
     ),
     "stalled dead letters": Alarm(
-        lambda facts: replace(
-            facts, dead_letters=DeadLetterStatus("letters", stalled_reason="none acknowledged for 9 s")
+        lambda status: replace(
+            status, dead_letters=DeadLetterStatus("letters", stalled_reason="none acknowledged for 9 s")
         ),
         lambda observer: observer.dead_letter_failed("TOPIC_AUTHORIZATION_FAILED"),
         "cdp_dead_letters_stalled",
@@ -120,7 +120,7 @@ ALARMS = {
         "dead letters cannot be written (none acknowledged for 9 s). Commits wait for them",
     ),
     "schema registry rejects credentials": Alarm(
-        lambda facts: replace(facts, schemas_pending={7: SINCE_MS}, schema_problems={7: "refused"}),
+        lambda status: replace(status, schemas_pending={7: SINCE_MS}, schema_problems={7: "refused"}),
         lambda observer: observer.schema_fetched(7, "refused", 0.1),
         "cdp_schema_registry_unavailable",
         {"reason": "refused"},
@@ -128,7 +128,7 @@ ALARMS = {
         "records have been waiting for schema 7 for 10 min: the schema registry rejects our credentials. Fix",
     ),
     "stopped partition": Alarm(
-        lambda facts: replace(facts, stopped={P: StoppedPartitionStatus("_AUTO_OFFSET_RESET", 70, SINCE_MS)}),
+        lambda status: replace(status, stopped={P: StoppedPartitionStatus("_AUTO_OFFSET_RESET", 70, SINCE_MS)}),
         lambda observer: observer.partition_stopped(P, 70, "_AUTO_OFFSET_RESET"),
         "cdp_kafka_partitions_stopped",
         {"topic": "shop.orders"},
@@ -144,7 +144,7 @@ ALARMS = {
         "copilot, shop.OrderPlaced: flood guard tripped 10 min ago, 51 of 60 failed (refused); 9 deliveries wait",
     ),
     "fence": Alarm(
-        lambda facts: replace(facts, fenced=True),
+        lambda status: replace(status, fenced=True),
         lambda observer: observer.fence_closed(),
         "cdp_kafka_fenced",
         {},
@@ -159,8 +159,8 @@ def test_alarm_shows_in_metrics_log_status_and_page(alarm: Alarm) -> None:
     """An alarm is a series, an error in the log with a hint, and a sentence in /status and on the page."""
     metrics, sources, recorded = Metrics(CollectorRegistry()), StatusSources(), RecordedLog()
     metrics.observer("cdp", DESTINATIONS, EVENTS, ("shop.orders",))
-    facts = alarm.facts(healthy("cdp"))
-    sources.add("cdp", FixedStatus(facts))
+    status = alarm.applied_to(healthy("cdp"))
+    sources.add("cdp", FixedStatus(status))
     metrics.watch(sources)
     alarm.report(LogObserver(recorded.log, "cdp"))
     (line,) = recorded.lines
@@ -169,9 +169,9 @@ def test_alarm_shows_in_metrics_log_status_and_page(alarm: Alarm) -> None:
     assert value(metrics, alarm.series, pipeline="cdp", **alarm.labels) == 1
     assert (line["level"], line["event"]) == ("error", alarm.line)
     assert line["hint"], "it says what to do"
-    (sentence,) = json.loads(json.dumps(status_document(CollectedStatus([facts], []), moment)))["problems"]
+    (sentence,) = json.loads(json.dumps(status_document(CollectedStatus([status], []), moment)))["problems"]
     assert sentence.startswith(f"cdp: {alarm.sentence}")
-    assert f"<li>cdp: {escape(alarm.sentence)}" in page(CollectedStatus([facts], []), [], moment)
+    assert f"<li>cdp: {escape(alarm.sentence)}" in page(CollectedStatus([status], []), [], moment)
 
 
 @pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)

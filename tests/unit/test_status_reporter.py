@@ -44,7 +44,7 @@ class Dated(FakeMessage):
         return 1, self.at * 1000
 
 
-class Guarding:
+class FakeFloodGuard:
     """A flood guard with given scopes."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Guarding:
         return self.scopes
 
 
-class KeptBack(FakeDispatcher):
+class WithholdingDispatcher(FakeDispatcher):
     """A dispatcher that withholds deliveries."""
 
     directive_filter: Any
@@ -64,15 +64,17 @@ class KeptBack(FakeDispatcher):
         super().__init__()
         self.poison_candidates = 0
         self.directive_filter = DirectiveFilter("copilot")
-        self.flood_guard = Guarding()
+        self.flood_guard = FakeFloodGuard()
 
 
 class StatusHarness:
     """A shared pipeline: two destinations that are delivered to, and one that is disabled."""
 
     def __init__(self, scan_limit: int = 10_000) -> None:
-        shelf = FakeDeadLetterTopic()
-        self.settlement = Settlement(NAMES, shelf, shelf.schema_id, shelf.event_type, Observer())
+        dead_letter_topic = FakeDeadLetterTopic()
+        self.settlement = Settlement(
+            NAMES, dead_letter_topic, dead_letter_topic.schema_id, dead_letter_topic.event_type, Observer()
+        )
         self.pipeline = Pipeline(
             "cdp",
             limits=BufferLimits(100, 10_000),
@@ -82,10 +84,10 @@ class StatusHarness:
             request_schema=lambda _: None,
             observer=Observer(),
         )
-        self.lanes = [KeptBack(), KeptBack()]
-        for lanes, name in zip(self.lanes, NAMES, strict=False):
-            lanes.name = name
-            self.pipeline.dispatchers[name] = lanes  # type: ignore[assignment]
+        self.dispatchers = [WithholdingDispatcher(), WithholdingDispatcher()]
+        for dispatcher, name in zip(self.dispatchers, NAMES, strict=False):
+            dispatcher.name = name
+            self.pipeline.dispatchers[name] = dispatcher  # type: ignore[assignment]
         self.ledger = PartitionLedger(P, 1, 0, len(NAMES) + 1, scan_limit=scan_limit)
         self.pipeline.record_buffer.assign(self.ledger)
 
@@ -130,7 +132,7 @@ def test_oldest_open_falls_back_to_the_partitions_oldest() -> None:
 def test_open_bytes_are_those_of_the_destinations_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     harness = StatusHarness()
     harness.open((1, 1, 0, 0))
-    monkeypatch.setattr(harness.lanes[1], "open_bytes", lambda: 400)
+    monkeypatch.setattr(harness.dispatchers[1], "open_bytes", lambda: 400)
     assert [each.open_bytes for each in harness.refresh().destinations] == [0, 400]
 
 
@@ -149,7 +151,7 @@ def test_disabled_destinations_and_undecodable_records_have_accounts() -> None:
 
 def test_clock_hold_and_schema_problem_are_in_the_status() -> None:
     harness = StatusHarness()
-    harness.lanes[0].circuit_breakers.append((CLOCK, OpenCircuit(Fault(TransientCause.CLOCK_SKEW), 0.0, 30.0)))
+    harness.dispatchers[0].circuit_breakers.append((CLOCK, OpenCircuit(Fault(TransientCause.CLOCK_SKEW), 0.0, 30.0)))
     status = harness.refresh()
     [hold] = status.destinations[0].holds
     assert (hold.endpoint, hold.cause) == ("clock", TransientCause.CLOCK_SKEW)
@@ -160,11 +162,11 @@ def test_withheld_deliveries_are_in_the_status_with_reasons() -> None:
     harness = StatusHarness()
     pause = Pause(1, "", "copilot")
     since_ms = int(time.time() * 1000) - 60_000
-    harness.lanes[0].flood_guard.scopes = [
+    harness.dispatchers[0].flood_guard.scopes = [
         FloodGuardStatus("shop.Order", DeadLetterCause.REFUSED, since_ms, 51, 90, 12)
     ]
-    harness.lanes[0].poison_candidates = 2
-    harness.lanes[0].directive_filter = DirectiveFilter("copilot", Directives((pause, Pause(1, "", "yotpo"))))
+    harness.dispatchers[0].poison_candidates = 2
+    harness.dispatchers[0].directive_filter = DirectiveFilter("copilot", Directives((pause, Pause(1, "", "yotpo"))))
     status = harness.destinations()["copilot"]
     (guard,) = status.guards
     assert guard == FloodGuardStatus("shop.Order", DeadLetterCause.REFUSED, since_ms, 51, 90, 12)
