@@ -45,6 +45,44 @@ def test_invalid_expression_has_message_and_position(text: str, position: int, m
     assert problem.position == position
 
 
+BARE = [
+    ("agreed == true", 10),
+    ("false != agreed", 0),
+    ("a[?deleted == null].b", 14),
+    ("if(a, true, `false`)", 6),
+    ("true", 0),
+    ("true.a", 0),
+    ("!false", 1),
+    ("a | null", 4),
+    ("a.[true]", 3),
+    ("a.{x: true}", 6),
+    ("[a, null]", 4),
+    ("map(&true, a)", 5),
+    ("a && (b || true)", 11),
+    ("'true' == true", 10),
+]
+
+
+@pytest.mark.parametrize(("text", "position"), BARE, ids=[text for text, _ in BARE])
+def test_bare_true_false_or_null_is_refused_with_the_cure(text: str, position: int) -> None:
+    """JMESPath reads it as a field's name: `agreed == true` is true for an event without either field."""
+    problem = compile_expression(text)
+    assert isinstance(problem, Problem)
+    word = next(word for word in ("true", "false", "null") if text.startswith(word, position))
+    assert problem == Problem(
+        f"names a field {word}, and not the value {word}",
+        position,
+        f'write the value in backticks: `{word}`; write a field of that name in double quotes: "{word}"',
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["a == `true`", 'a == "true"', "a.true", "*.null", "{true: a}", "a == 'null'", "is_true", "trueish == `1`"]
+)
+def test_literals_quoted_names_and_members_are_no_bare_literals(text: str) -> None:
+    assert isinstance(compile_expression(text), Expression)
+
+
 def test_misspelt_function_has_nearest_name_as_hint() -> None:
     problem = compile_expression("cent(total)")
     assert isinstance(problem, Problem)

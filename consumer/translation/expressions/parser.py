@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, NoReturn, TypeAlias
 
 from jmespath.exceptions import LexerError, ParseError
@@ -12,6 +13,8 @@ from jmespath.parser import ParsedResult, Parser
 
 Ast: TypeAlias = dict[str, Any]
 """A node of the syntax tree, in the library's form."""
+
+_LITERALS = frozenset({"true", "false", "null"})
 
 BAD_LITERAL = "a literal in backticks is not JSON"
 
@@ -43,6 +46,24 @@ class ExactParser(Parser):  # type: ignore[misc]  # published without types
             token = self._lookahead_token(0)
             raise ParseError(token["start"], token["value"], token["type"], "unexpected")
         return ParsedResult(expression, parsed)
+
+
+def bare_literal(text: str) -> tuple[str, int] | None:
+    """Return the first unquoted `true`, `false` or `null` that begins a path, and its position; `None` if none does.
+
+    In JMESPath it names a field: `agreed == true` compares two fields, and is true if both are missing.
+
+    Args:
+        text: an expression that parses.
+    """
+    before = ""
+    tokens = list(_ExactLexer().tokenize(text))
+    for token, after in pairwise(tokens):
+        is_name = before == "dot" or after["type"] in {"colon", "lparen"}  # `a.true`, `{true: a}`, `true(a)`
+        if token["type"] == "unquoted_identifier" and token["value"] in _LITERALS and not is_name:
+            return token["value"], token["start"]
+        before = token["type"]
+    return None
 
 
 def _refuse_constant(_name: str) -> NoReturn:

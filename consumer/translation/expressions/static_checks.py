@@ -57,6 +57,12 @@ def syntax_problem(error: JMESPathError, text: str) -> Problem:
             return Problem(f"is not JMESPath at `{text[position:][:_SHOWN]}`", position, _hint(text, position))
 
 
+def bare_literal_problem(word: str, position: int) -> Problem:
+    """Return the problem of an unquoted `true`, `false` or `null`, which JMESPath reads as the name of a field."""
+    hint = f'write the value in backticks: `{word}`; write a field of that name in double quotes: "{word}"'
+    return Problem(f"names a field {word}, and not the value {word}", position, hint)
+
+
 def _hint(text: str, position: int) -> str:
     """Return what to write instead of the number, character or word at `position`; "" if there is no good guess."""
     rest = text[position:]
