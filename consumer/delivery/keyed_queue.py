@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
 
 WaitReason: TypeAlias = tuple[str, object]
-"""Why deliveries wait: ("endpoint", held endpoint), ("guard", event type of a tripped flood guard), ("dead_letter", key
-that waits for an acknowledgement), ("clock", second of the event), ("isolated", number of a batch that keeps
-failing), ("paused", "")."""
+"""Why deliveries wait, as kind and value.
+
+* `endpoint`: the held endpoint.
+* `guard`: the event type for which the flood guard has tripped.
+* `dead_letter`: the key, whose dead letter is not acknowledged yet.
+* `clock`: the second of the event, which is still ahead of the clock.
+* `isolated`: the number of a batch that keeps failing.
+* `paused`: empty; an operator's directive pauses the delivery.
+"""
 
 Waits: TypeAlias = "Callable[[Delivery], WaitReason | Fault | None]"
 """Returns why a delivery must wait, why it can never be sent, or `None` if it may be sent now."""
@@ -39,10 +45,10 @@ _NEVER = float("inf")
 
 
 class ProbeFilter(NamedTuple):
-    """Which waiting deliveries can probe: not each of them can show that the reason has ended."""
+    """Selects the waiting deliveries that can probe: not each of them can show that the reason has ended."""
 
     proves: Callable[[Delivery], bool]
-    """Returns True if the delivery can show it."""
+    """Returns True if a request with the delivery can show it."""
     passes: Callable[[Delivery], bool]
     """Returns True if a delivery behind the oldest of its key could be sent after that one, as far as is known."""
 
@@ -275,7 +281,7 @@ class IsolatedBatches:
         """Remove the batch to try now and return its reason; `None` if no batch is due or others go first.
 
         `others`: True if other deliveries are queued. They go first until one of their requests succeeds. Without a
-        success elsewhere nothing would prove a candidate, and many batches that are due again and again would keep all
+        success elsewhere nothing would prove a candidate. Many batches that are due again and again would keep all
         other deliveries from being sent.
         """
         if self.next_due_s > now or (others and self._others_first):

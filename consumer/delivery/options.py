@@ -42,7 +42,7 @@ class DestinationOptions:
 
 
 class SettlementSink(Protocol):
-    """Receives deliveries that have ended."""
+    """Receives deliveries that have ended. A Protocol, because `pipeline` implements it and is the layer above."""
 
     def delivered(self, batch: Sequence[Delivery]) -> None:
         """Settle deliveries that the destination accepted."""

@@ -69,8 +69,8 @@ def size_of(message: Message) -> int:
 def _headers(message: Message) -> Sequence[tuple[str, bytes | None]] | None:
     """Return a record's headers. Replace unreadable ones by a mark, for which translation refuses the record.
 
-    This must be the first read. The client raises on a name that is not UTF-8, and leaves a message behind that ends
-    the process when its headers are read again (confluent-kafka 2.16.1).
+    This must be the first read. The client raises on a name that is not UTF-8. Reading the headers of such a message a
+    second time ends the process (confluent-kafka 2.16.1).
     """
     try:
         return message.headers()

@@ -56,9 +56,9 @@ class RateLimiter:
     until now.
 
     Spacing alone keeps the average, but not every window. Two members that may each send 2.5 requests a second can
-    both send a third within one second, and a delayed request arrives beside the next. So whole requests are counted,
-    from their start until one second after the last instant at which they can have arrived. That instant is the
-    response, or one second after the start. A share of 2.5 allows 2 requests in any second, a share below 2 allows 1.
+    both send a third within one second. A request delayed on its way arrives beside the next. So whole requests are
+    counted, from their start until one second after the last instant at which they can have arrived. That instant is
+    the response, or one second after the start. A share of 2.5 allows 2 requests in any second, one below 2 allows 1.
     """
 
     def __init__(self, rate_per_s: float | None, *, recheck_s: float = _RECHECK_S) -> None:
@@ -202,9 +202,9 @@ class RequestGate:
     async def may_start(self, batch: Sequence[Delivery], began: float) -> bool:
         """Return True if a request that `wait_until_open` let through at `began` may still start.
 
-        While its credentials were fetched, a partition may have been revoked, the fence may have closed, or the server
-        may have asked another lane to wait. Other requests may have started as well, at least the token request. The
-        rate counts those, so the request waits for the rate again.
+        Fetching credentials takes time. Meanwhile a partition may have been revoked, the fence may have closed, or the
+        server may have asked another lane to wait. Other requests may have started, at least the token request. The
+        rate counts them, so this request waits for the rate again.
         """
         if self._rate_limiter.rate_per_s is None or self._rate_limiter.last_request == began:
             return self._is_allowed(batch)
