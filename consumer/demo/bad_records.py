@@ -12,7 +12,7 @@ from consumer.demo.shop import Shop
 from consumer.model import DeadLetterCause, SkipReason
 
 POISON_MARKER = "made-to-fail"
-"""Copilot and Customer.io answer 400 to a request that contains this, without naming the event."""
+"""Copilot and Customer.io respond 400 to a request that contains this, without naming the event."""
 
 INVALID_MODEL = "prototype"
 """Copilot lists a device of such a model in `invalid_events`, by a rule that no document mentions."""
@@ -60,7 +60,7 @@ class BadRecords:
         return kind(now_ms)
 
     def poison(self, now_ms: int) -> ShopEvent:
-        """Return an event for which two destinations answer 400 to any request that carries it."""
+        """Return an event for which two destinations respond 400 to any request that carries it."""
         product = {**self._shop.rng.choice(self._shop.products), "sku": f"{POISON_MARKER}-{self._made}"}
         viewed = self._shop.viewed(self._shop.any_customer(), product, now_ms)
         refused = DeadLetterCause.REFUSED

@@ -126,7 +126,7 @@ class EmbeddedKafka:
         self._command("set_rtt", rtt_ms)
 
     def push_request_errors(self, api_key: ApiKey, errors: list[int]) -> None:
-        """Answer the next requests of this kind with these Kafka error codes, one each."""
+        """Fail the next requests of this kind with these Kafka error codes, one each."""
         self._command("push_request_errors", int(api_key), errors)
 
     def clear_request_errors(self, api_key: ApiKey) -> None:

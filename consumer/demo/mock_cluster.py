@@ -110,7 +110,7 @@ class MockCluster:
         )
 
     def push_request_errors(self, api_key: int, errors: list[int]) -> None:
-        """Answer the next requests of this kind with these error codes, one each."""
+        """Fail the next requests of this kind with these error codes, one each."""
         self._lib.rd_kafka_mock_push_request_errors_array(
             self._cluster, ctypes.c_int16(api_key), ctypes.c_size_t(len(errors)), (ctypes.c_int * len(errors))(*errors)
         )

@@ -79,9 +79,9 @@ def test_interrupt_ends_the_run_early_and_balanced() -> None:
     ("words", "error"),
     [
         (("--for", "soon"), "argument --for: `soon` is not a duration"),
-        (("--events", "0"), "argument --events: `0` is no whole number above 0"),
-        (("--rate", "fast"), "argument --rate: `fast` is no rate"),
-        (("--poison", "120%"), "argument --poison: `120%` is no share"),
+        (("--events", "0"), "argument --events: `0` is not a whole number above 0"),
+        (("--rate", "fast"), "argument --rate: `fast` is not a rate"),
+        (("--poison", "120%"), "argument --poison: `120%` is not a share"),
         (("--outage", "kafka"), "argument --outage: invalid choice"),
         (("--keep-runing",), "did you mean `--keep-running`?"),
     ],

@@ -33,16 +33,16 @@ _OPTIONAL = frozenset(
 )
 
 
-def violations(letter: DeadLetter, owed: OwedDelivery, sent: ProducedRecord, topic: str) -> Iterator[str]:
+def violations(dead_letter: DeadLetter, owed: OwedDelivery, sent: ProducedRecord, topic: str) -> Iterator[str]:
     """Yield every violation in the dead letter of one owed delivery."""
     where = f"dead letter of partition {owed.partition}, offset {owed.offset}"
-    if letter.key != sent.key or letter.value != sent.value:
+    if dead_letter.key != sent.key or dead_letter.value != sent.value:
         yield f"{where}: its key or value differs from the record's"
-    if own_headers(letter.headers) != own_headers(sent.headers):
+    if own_headers(dead_letter.headers) != own_headers(sent.headers):
         yield f"{where}: the record's own headers have changed"
-    ours = [name for name, _ in letter.headers if name.startswith("cdp-")]
-    if len(set(ours)) < len(ours) or not _is_complete(set(ours)):
-        yield f"{where}: a header is missing, repeated, or not in the contract: {sorted(ours)}"
+    contract_headers = [name for name, _ in dead_letter.headers if name.startswith("cdp-")]
+    if len(set(contract_headers)) < len(contract_headers) or not _is_complete(set(contract_headers)):
+        yield f"{where}: a header is missing, repeated, or not in the contract: {sorted(contract_headers)}"
         return
     expected: dict[str, str | None] = {
         "cdp-dlq-version": "1",
@@ -61,26 +61,26 @@ def violations(letter: DeadLetter, owed: OwedDelivery, sent: ProducedRecord, top
         "cdp-redrives": "0",
     }
     for name, value in expected.items():
-        if letter.header(name) != value:
-            yield f"{where}: {name} is {letter.header(name)!r}, not {value!r}"
-    yield from _history(letter, owed, where)
-    if not _SHA256.fullmatch(letter.header("cdp-mapping-version") or ""):
+        if dead_letter.header(name) != value:
+            yield f"{where}: {name} is {dead_letter.header(name)!r}, not {value!r}"
+    yield from _history(dead_letter, owed, where)
+    if not _SHA256.fullmatch(dead_letter.header("cdp-mapping-version") or ""):
         yield f"{where}: cdp-mapping-version is not a SHA-256"
-    if sent.key and sent.key.decode() in (letter.header("cdp-detail") or ""):
+    if sent.key and sent.key.decode() in (dead_letter.header("cdp-detail") or ""):
         yield f"{where}: cdp-detail contains the record's key"
 
 
-def _history(letter: DeadLetter, owed: OwedDelivery, where: str) -> Iterator[str]:
-    first, last = letter.header("cdp-first-failed-at") or "", letter.header("cdp-last-failed-at") or ""
+def _history(dead_letter: DeadLetter, owed: OwedDelivery, where: str) -> Iterator[str]:
+    first, last = dead_letter.header("cdp-first-failed-at") or "", dead_letter.header("cdp-last-failed-at") or ""
     if not (_INSTANT.fullmatch(first) and _INSTANT.fullmatch(last) and first <= last):
         yield f"{where}: its times are not RFC 3339, or the last failure is before the first"
-    attempts = letter.header("cdp-attempts") or ""
+    attempts = dead_letter.header("cdp-attempts") or ""
     if not attempts.isdigit() or (owed.status is not None and int(attempts) == 0):
         yield f"{where}: cdp-attempts is {attempts!r}"
 
 
-def _is_complete(ours: set[str]) -> bool:
-    return ours >= _REQUIRED and ours <= _REQUIRED | _OPTIONAL
+def _is_complete(contract_headers: set[str]) -> bool:
+    return contract_headers >= _REQUIRED and contract_headers <= _REQUIRED | _OPTIONAL
 
 
 def own_headers(headers: Headers) -> Headers:

@@ -44,7 +44,7 @@ class FaultPlan:
                 rules.append(world.mark_invalid(INVALID))
             # The client may time out on a held response. The request was processed, so its events may arrive again.
             rules.append(
-                server.faults.add(WaitForGate(self._gate), when=lambda _: self._is_holding, name="held answer")
+                server.faults.add(WaitForGate(self._gate), when=lambda _: self._is_holding, name="held response")
             )
             self._rules[name] = rules + _passing(server, name, rng, each, every)
 
@@ -90,7 +90,7 @@ def _passing(server: Fake, name: str, rng: random.Random, each: int, every: int)
         (Respond(429, wait_headers), "429", 2),
         (Hang(60), "hang", max(2, each // 3)),
         (Delay(TIMEOUT_S * 1.6), "late", max(2, each // 3)),
-        (LoseResponse(), "lost answer", each),
+        (LoseResponse(), "lost response", each),
         (Reset(), "reset", each),
     )
     row = [fault for _, fault, times in plan for _ in range(times)]

@@ -74,8 +74,8 @@ def faultless_evidence(shop: Shop) -> Evidence:
     ends = dict.fromkeys(range(4), 0)
     for record in shop.records:
         ends[record.partition] = record.offset + 1
-    letters = [dead_letter_of(one, record) for record in shop.records for one in record.owed if one.cause]
-    return Evidence("events", arrivals, requests, letters, ends, {name: dict(ends) for name in ISOLATED})
+    dead_letters = [dead_letter_of(one, record) for record in shop.records for one in record.owed if one.cause]
+    return Evidence("events", arrivals, requests, dead_letters, ends, {name: dict(ends) for name in ISOLATED})
 
 
 def changed(evidence: Evidence, **changes: object) -> Evidence:

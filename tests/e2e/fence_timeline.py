@@ -52,7 +52,7 @@ class FenceTimeline:
         for request in sorted(requests, key=lambda one: one.started, reverse=True):
             received[request.ids].append(request.started)
         self.requests = [
-            TimedRequest(line["asked"], line["answered"], line["at"], received[tuple(line["ids"])].pop())
+            TimedRequest(line["asked"], line["allowed"], line["at"], received[tuple(line["ids"])].pop())
             for line in journal
             if line["event"] == REQUEST_STARTED
         ]

@@ -90,14 +90,14 @@ def committed(broker: Broker, group: str, topic: str, partitions: int) -> dict[i
     """Return the committed offsets of a group; -1 for a partition without a commit."""
     with _reader(broker, group) as consumer:
         asked = [TopicPartition(topic, index) for index in range(partitions)]
-        answers = _retried(lambda: consumer.committed(asked, timeout=_WITHIN_S))
-    assert all(answer.error is None for answer in answers), answers
-    return {answer.partition: max(-1, answer.offset) for answer in answers}
+        results = _retried(lambda: consumer.committed(asked, timeout=_WITHIN_S))
+    assert all(each.error is None for each in results), results
+    return {each.partition: max(-1, each.offset) for each in results}
 
 
 def read_dead_letters(broker: Broker, topic: str) -> list[DeadLetter]:
     """Return all records that the dead-letter topic has now."""
-    letters: list[DeadLetter] = []
+    dead_letters: list[DeadLetter] = []
     with _reader(broker) as consumer:
         partition = TopicPartition(topic, 0, 0)
         end = consumer.get_watermark_offsets(partition, timeout=_WITHIN_S)[1]
@@ -107,8 +107,8 @@ def read_dead_letters(broker: Broker, topic: str) -> list[DeadLetter]:
             assert time.monotonic() < deadline, "the dead-letter topic could not be read to its end"
             for message in consumer.consume(500, 0.2):
                 assert message.error() is None, message.error()
-                letters.append(DeadLetter(message.key(), message.value(), _pairs(message)))
-    return letters
+                dead_letters.append(DeadLetter(message.key(), message.value(), _pairs(message)))
+    return dead_letters
 
 
 def _retried(ask: Callable[[], _Result]) -> _Result:

@@ -13,7 +13,7 @@ from tests.e2e import dead_letters, order
 from tests.e2e.evidence import Evidence
 from tests.e2e.produced import OwedDelivery, ProducedRecord
 
-LATE_RESPONSES = frozenset({"late", "held answer", "trickle"})
+LATE_RESPONSES = frozenset({"late", "held response", "trickle"})
 """Names of fault rules that process a request and respond after the client has timed out."""
 
 
@@ -63,9 +63,9 @@ def _servers(records: Sequence[ProducedRecord], evidence: Evidence, may_repeat: 
         for name in due.keys() & by_id.keys():
             if any(due[name].marker not in arrival.raw for arrival in by_id[name]):
                 yield f"{destination} stored {name} with another event's body"
-        answered = {request.number: request for request in evidence.requests[destination]}
+        requests = {request.number: request for request in evidence.requests[destination]}
         for name, found in by_id.items():
-            if name not in may_repeat and any(not _response_lost(answered.get(one.request)) for one in found[:-1]):
+            if name not in may_repeat and any(not _response_lost(requests.get(one.request)) for one in found[:-1]):
                 yield f"duplicate: {destination} stored {name} again although it had responded"
 
 

@@ -33,7 +33,7 @@ def test_member_killed_while_waiting_for_a_response_loses_nothing(broker: Broker
         held = list(due.values())[len(due) // 2]
         gate = Gate()
         rule = world.customerio.faults.add(
-            WaitForGate(gate) if stored else Hang(60), when=contains(held.stored_id), times=1, name="held answer"
+            WaitForGate(gate) if stored else Hang(60), when=contains(held.stored_id), times=1, name="held response"
         )
         server = world.customerio
         world.configure(timeout_s=_TIMEOUT_S)

@@ -23,10 +23,10 @@ async def _violations(*, broken: bool) -> list[str]:
     server.faults.add(Delay(0.05), when=endpoint("/customer_events"))
     async with server:
         ends = suite.RecordingSink()
-        said, lanes, close = suite.queue(_CASE, server, real(server, {}), ends)
-        tasks = [asyncio.create_task(each) for each in (lanes.run(), *(_twice(lanes) if broken else ()))]
+        deliveries, dispatcher, close = suite.queue(_CASE, server, real(server, {}), ends)
+        tasks = [asyncio.create_task(each) for each in (dispatcher.run(), *(_twice(dispatcher) if broken else ()))]
         try:
-            await server.wait_until_async(lambda: len(server.requests) >= (4 if broken else 1 + len(said)))
+            await server.wait_until_async(lambda: len(server.requests) >= (4 if broken else 1 + len(deliveries)))
         finally:
             for task in tasks:
                 task.cancel()
@@ -34,14 +34,14 @@ async def _violations(*, broken: bool) -> list[str]:
             await close()
         owed = [
             OwedDelivery("p", "yotpo", "event", one.identity, one.stored_id, "1", 0, place, 0)
-            for place, one in enumerate(said)
+            for place, one in enumerate(deliveries)
         ]
         return list(order.violations(owed, server.received, server.requests, timeout_s=1.0))
 
 
-def _twice(lanes: Dispatcher) -> list[Coroutine[None, None, None]]:
+def _twice(dispatcher: Dispatcher) -> list[Coroutine[None, None, None]]:
     """Run each lane by a second task, which the product never does."""
-    return [lane.run() for lane in lanes.lanes]
+    return [lane.run() for lane in dispatcher.lanes]
 
 
 @pytest.mark.parametrize("broken", [True, False], ids=["two requests at once", "one after another"])

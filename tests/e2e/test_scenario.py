@@ -36,7 +36,7 @@ _KINDS = {
     "breaks the contract",
     "repeated element",
 }
-_FAULTS = {"poison", "500", "503", "429", "hang", "late", "lost answer", "reset"}
+_FAULTS = {"poison", "500", "503", "429", "hang", "late", "lost response", "reset"}
 _STATUSES = {"copilot": {200, 204, 400, 429, 500}, "customerio": {200, 400, 429, 500}, "yotpo": {200, 201, 204, 400}}
 
 
@@ -72,43 +72,50 @@ def test_clean_shutdown_of_one_of_two_members_loses_and_repeats_nothing(broker: 
     with World(broker, tmp_path, ISOLATED) as world:
         shop = _records(world, random.Random(20), count, bad=12)
         plan = FaultPlan(world, random.Random(3), each=8 if broker.is_real else 3, every=6 if broker.is_real else 4)
-        with world.member() as stays, world.member() as leaves:
-            stays.wait_for_partitions(PARTITIONS // 2)
-            leaves.wait_for_partitions(PARTITIONS // 2)
+        with world.member() as remaining, world.member() as stopping:
+            remaining.wait_for_partitions(PARTITIONS // 2)
+            stopping.wait_for_partitions(PARTITIONS // 2)
             third = len(shop.records) // 3
             kafka_io.produce(broker, world.topic, shop.records[:third])
-            stays.wait_until(_all_ended(world, shop, third), 180, "not even the first third arrived")
-            # From here no request is answered before SIGTERM, so the member's open deliveries cannot end before.
+            remaining.wait_until(_all_ended(world, shop, third), 180, "not even the first third arrived")
+            # From here no request is statuses_seen before SIGTERM, so the member's open deliveries cannot end before.
             plan.hold_responses()
             kafka_io.produce(broker, world.topic, shop.records[third : 2 * third])
-            leaves.wait_until(lambda: _open(leaves) > shop.kinds.total() // 20, 180, "too few records are open")
-            open_at_sigterm = _open(leaves)
-            leaves.terminate()
-            leaves.wait_for_line("shutdown started")
-            leaver_status = leaves.status()  # it still runs: it waits for responses
+            stopping.wait_until(lambda: _open(stopping) > shop.kinds.total() // 20, 180, "too few records are open")
+            open_at_sigterm = _open(stopping)
+            stopping.terminate()
+            stopping.wait_for_line("shutdown started")
+            stopped_status = stopping.status()  # it still runs: it waits for responses
             plan.release_responses()
-            leaver_status = leaves.last_status(leaver_status)
+            stopped_status = stopping.last_status(stopped_status)
             kafka_io.produce(broker, world.topic, shop.records[2 * third :])
-            assert leaves.wait() == 0
-            released = {line["pipeline"]: line["released"] for line in leaves.lines("pipeline stopped")}
-            stays.wait_for_partitions(PARTITIONS)
-            stays.wait_until(_all_ended(world, shop), 180, "not everything arrived")
-            stays.wait_until(
-                lambda: all(not pipeline["records"]["open"] for pipeline in stays.status().values()), 180, "still open"
+            assert stopping.wait() == 0
+            released = {line["pipeline"]: line["released"] for line in stopping.lines("pipeline stopped")}
+            remaining.wait_for_partitions(PARTITIONS)
+            remaining.wait_until(_all_ended(world, shop), 180, "not everything arrived")
+            remaining.wait_until(
+                lambda: all(not pipeline["records"]["open"] for pipeline in remaining.status().values()),
+                180,
+                "still open",
             )
-            stayer_status = stays.status()
-            assert stays.stop() == 0
+            remaining_status = remaining.status()
+            assert remaining.stop() == 0
         evidence = gather(world)
         hits = plan.hits()
-        output = stays.log.read_text() + leaves.log.read_text() + stays.errors.read_text() + leaves.errors.read_text()
+        output = (
+            remaining.log.read_text()
+            + stopping.log.read_text()
+            + remaining.errors.read_text()
+            + stopping.errors.read_text()
+        )
         print(f"\n{count} records on {broker.name}: {dict(shop.kinds)}")
         print(f"faults: { {name: dict(counted) for name, counted in hits.items()} }")
         print(f"open at SIGTERM: {open_at_sigterm}; released: {released}")
         print(f"arrived twice: { {name: len(found) for name, found in oracle.repeated(evidence).items()} }")
 
         assert oracle.violations(shop.records, evidence) == []
-        assert accounting.mismatches(leaver_status) == []
-        assert accounting.mismatches(stayer_status) == []
+        assert accounting.mismatches(stopped_status) == []
+        assert accounting.mismatches(remaining_status) == []
         assert not [word for word in ("customer-0", "subject-", "poison-", CANARY) if word in output], (
             "personal or secret data in the output"
         )
@@ -118,8 +125,8 @@ def test_clean_shutdown_of_one_of_two_members_loses_and_repeats_nothing(broker: 
         assert {fault: name for name, counted in hits.items() for fault in _FAULTS if not counted[fault]} == {}
         assert hits["copilot"]["200 with invalid"] > 0
         for name, statuses in _STATUSES.items():
-            answered = Counter(request.status for request in evidence.requests[name])
-            assert {status for status in statuses if not answered[status]} == set(), name
+            statuses_seen = Counter(request.status for request in evidence.requests[name])
+            assert {status for status in statuses if not statuses_seen[status]} == set(), name
 
 
 @pytest.mark.timeout(900)

@@ -27,7 +27,7 @@ from consumer.delivery.http.rate_limiter import RequestGate
 from tests.fault_injection.kill_points import Journal, replace
 
 COMMIT_ACCEPTED = "commit accepted"
-REQUEST_STARTED = "call started"
+REQUEST_STARTED = "request started"
 
 _FAR_S = 0.5
 """Simulated delay of each commit in flight. A request that does not wait for the broker's response starts before it."""
@@ -86,10 +86,10 @@ def journal_requests(journal: Journal) -> None:
     transport = httpx2.AsyncHTTPTransport.handle_async_request
 
     async def timed(self: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
-        asked, answered = allowed.pop(asyncio.current_task())
+        asked, allowed_at = allowed.pop(asyncio.current_task())
         body = json.loads(await request.aread())
         ids = [one["messageId"] for one in body.get("batch", [body])]
-        journal.write(REQUEST_STARTED, asked=asked, answered=answered, ids=ids)
+        journal.write(REQUEST_STARTED, asked=asked, allowed=allowed_at, ids=ids)
         return await transport(self, request)
 
     RequestGate.may_start = timed_gate(RequestGate.may_start)  # type: ignore[method-assign]

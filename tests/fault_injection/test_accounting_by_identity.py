@@ -114,7 +114,7 @@ class Times:
         self._gate = Gate()
         for name in _OF:
             world.servers[name].poison(POISON[name])
-            world.servers[name].faults.add(WaitForGate(self._gate), when=lambda _: self.holding, name="held answer")
+            world.servers[name].faults.add(WaitForGate(self._gate), when=lambda _: self.holding, name="held response")
         world.mark_invalid(INVALID)
 
     def end(self) -> None:
