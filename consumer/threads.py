@@ -1,8 +1,7 @@
 """Threads beside the loop: one for a blocking call, and one that runs for as long as the loop.
 
-Both kinds are daemon threads. The loop's own executor threads are joined when the loop closes and when the process
-exits, so one of them in a system call that never returns would keep the process alive. A daemon thread ends with the
-process.
+Both kinds are daemon threads, which end with the process. The loop's own executor threads are joined when the loop
+closes and when the process exits. One of them in a system call that never returns would keep the process alive.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ Result = TypeVar("Result")
 def run_in_daemon_thread(function: Callable[[], Result], name: str) -> concurrent.futures.Future[Result]:
     """Start a daemon thread that calls `function`, and return the future of its result or exception.
 
-    The future cannot be cancelled: the thread cannot be stopped, and may always set its result. Await it through
-    `asyncio.wrap_future`, whose own future can be cancelled.
+    The future cannot be cancelled: the thread cannot be stopped, and may always set its result. A task awaits it by
+    `asyncio.wrap_future`, and may cancel that wrapper.
     """
     future: concurrent.futures.Future[Result] = concurrent.futures.Future()
     future.set_running_or_notify_cancel()

@@ -29,7 +29,7 @@ NoNewContent: TypeAlias = Literal[FileState.UNANSWERED, FileState.UNCHANGED, Fil
 class StableFile(BoundedRead[Found]):
     """One file, read twice when its content has changed.
 
-    The second read rejects most half-written files. One that nothing is added to for `settle_s` passes for complete.
+    The second read rejects most half-written files. One that does not change for `settle_s` passes for complete.
 
     Args:
         read: reads the file, and may block.

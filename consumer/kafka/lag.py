@@ -125,8 +125,8 @@ class LagMonitor:
             if self._stop.is_set():
                 break
             if committed.offset >= 0:
-                place = TopicPartition(committed.topic, committed.partition)
-                _, log_end = consumer.get_watermark_offsets(place, self._timeout_s, cached=False)
+                partition = TopicPartition(committed.topic, committed.partition)
+                _, log_end = consumer.get_watermark_offsets(partition, self._timeout_s, cached=False)
                 if log_end >= 0:
                     found[partition_of(committed)] = (log_end, committed.offset)
         if successes:

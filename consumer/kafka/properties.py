@@ -102,7 +102,7 @@ _PRODUCER_FORCED: Mapping[str, str] = {
 }
 
 _PRODUCER_ALIASES = frozenset({"request.required.acks", "max.in.flight", "max.in.flight.requests.per.connection"})
-"""Other names of forced properties, and properties that idempotence sets."""
+"""Dropped: an alias of `acks`, and properties that idempotence limits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class TopicWatch:
 
     Args:
         topics: the subscription.
-        on_missing: called with each missing topic or pattern, after every listing.
+        on_missing: called with each missing topic or pattern, after each listing.
         on_found: called with each of those once it exists.
         interval_s: the minimum time between two listings, in seconds.
     """

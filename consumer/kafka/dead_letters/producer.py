@@ -2,8 +2,8 @@
 
 Non-obvious:
 
-* A topic limits the size of a batch, not of a record. A dead letter that is rejected as too large is first written in a
-  batch of its own, then without its value, and at last with our own headers only.
+* A topic limits the size of a batch, not of a record. A dead letter that is rejected as too large is first written
+  alone, then without its value, and at last with our own headers only.
 * If the client knows the topic to be missing, `produce` raises at once, and no delivery report follows.
 """
 

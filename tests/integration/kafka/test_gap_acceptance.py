@@ -21,8 +21,8 @@ def acceptance(partition: Partition, stopped_at: int, to: ResumeAt) -> list[Acce
 def commit_for(broker: Broker, group: str, topic: str, *offsets: int) -> None:
     """Commit for a group without members."""
     client = Consumer({**broker.client(), "group.id": group})
-    places = [TopicPartition(topic, index, offset) for index, offset in enumerate(offsets)]
-    client.commit(offsets=places, asynchronous=False)
+    offsets_to_commit = [TopicPartition(topic, index, offset) for index, offset in enumerate(offsets)]
+    client.commit(offsets=offsets_to_commit, asynchronous=False)
     client.close()
 
 
@@ -87,8 +87,8 @@ def test_commit_past_log_end_resumes_at_a_lower_offset(
             await one.until(lambda: len(one.handler.received) == 6 + 10 - first)
             assert one.observer.gaps_accepted == [(stopped, 5000, first)]
             assert one.handler.events.count("lost") == 1
-            of_stopped = [offset for place, offset in one.handler.received if place == stopped]
-            of_other = [offset for place, offset in one.handler.received if place == other]
+            of_stopped = [offset for partition, offset in one.handler.received if partition == stopped]
+            of_other = [offset for partition, offset in one.handler.received if partition == other]
             assert (of_stopped, of_other) == (list(range(first, 10)), list(range(4, 10)))
             produce(broker, topic, 5, partition=1)
             await one.until(lambda: (other, 14) in one.handler.received)

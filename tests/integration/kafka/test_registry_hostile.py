@@ -183,6 +183,6 @@ def test_ten_megabytes_are_unreachable_and_two_are_a_fault() -> None:
 
 
 def test_unknown_schema_stays_unknown_in_a_hostile_registry() -> None:
-    said = json.dumps({"error_code": 40403, "message": "x" * 1_000_000}).encode()
-    first, _ = asyncio.run(fetch_bad_then_good(respond(said, b"404 Not Found"), LONG_S))
+    body = json.dumps({"error_code": 40403, "message": "x" * 1_000_000}).encode()
+    first, _ = asyncio.run(fetch_bad_then_good(respond(body, b"404 Not Found"), LONG_S))
     assert first == SchemaUnknown()
