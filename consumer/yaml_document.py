@@ -10,7 +10,7 @@ raises.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -29,7 +29,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from consumer.model.findings import Finding, Severity
+from consumer.model.findings import Finding, Severity, did_you_mean, nearest
 
 Constant: TypeAlias = "bool | int | Decimal | float | str | None"
 """The value of a scalar. A float is always an infinity or not-a-number."""
@@ -141,6 +141,18 @@ class ReadContext:
     def warn(self, node: Node | None, path: str, message: str, hint: str = "") -> None:
         """Add a warning at the node's position."""
         self._add("warning", node, path, message, hint)
+
+    def unknown_key(self, key: Scalar, table: Table, known: Iterable[str], path: str, message: str) -> str | None:
+        """Add an error for an unknown key of a table.
+
+        Return the absent key that it was probably meant to be: do not report that one as missing as well. Absent keys
+        come first, because of two similar keys the one that is there was not meant.
+        """
+        names = tuple(known)
+        meant = nearest(key.text, [name for name in names if table.get(name) is None])
+        hint = did_you_mean(key.text, names) if meant is None else f"did you mean `{meant}`?"
+        self.error(key, path, message, hint)
+        return meant
 
     def _add(self, severity: Severity, node: Node | None, path: str, message: str, hint: str, shift: int = 0) -> None:
         line, column = (node.line, node.column + shift) if node is not None else (None, None)

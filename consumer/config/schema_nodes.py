@@ -8,7 +8,6 @@ from typing import Any, Final, Protocol
 
 from consumer.config.complaints import ConfigReadContext, shown
 from consumer.config.scalar_parsers import InvalidValue
-from consumer.model.findings import did_you_mean, nearest
 from consumer.yaml_document import Items, Node, Scalar, Table, below, node_kind
 
 JsonSchema = dict[str, Any]
@@ -170,28 +169,21 @@ class Section:
         meant = self._report_unknown_keys(node, path, context)
         return {name: self._value(node, name, path, context, meant) for name in self.options}
 
-    def _report_unknown_keys(self, node: Table, path: str, context: ConfigReadContext) -> set[str]:
+    def _report_unknown_keys(self, node: Table, path: str, context: ConfigReadContext) -> set[str | None]:
         """Add an error for each unknown key. Return the absent keys that they were probably meant to be."""
-        present = set(node.names())
-        absent = [name for name in self.options if name not in present]
-        meant = set()
+        meant: set[str | None] = set()
         for key, _ in node.entries:
             if key.text in self.options:
                 continue
+            message, inner_path = f"unknown key {shown(key)}", below(path, key.text)
             new_name = self.renamed.get(key.text)
-            # An absent key first: of two similar keys, the one that is there already was not meant.
-            name = nearest(key.text, absent)
-            if new_name is not None:
-                hint = f"was renamed to `{new_name}`"
-            elif name is not None:
-                hint = f"did you mean `{name}`?"
-                meant.add(name)
+            if new_name is None:
+                meant.add(context.unknown_key(key, node, self.options, inner_path, message))
             else:
-                hint = did_you_mean(key.text, self.options)
-            context.error(key, below(path, key.text), f"unknown key {shown(key)}", hint)
+                context.error(key, inner_path, message, f"was renamed to `{new_name}`")
         return meant
 
-    def _value(self, node: Table, name: str, path: str, context: ConfigReadContext, meant: set[str]) -> object:
+    def _value(self, node: Table, name: str, path: str, context: ConfigReadContext, meant: set[str | None]) -> object:
         option, inner = self.options[name], node.get(name)
         value: object = NOTHING
         if inner is not None:

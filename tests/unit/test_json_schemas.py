@@ -12,6 +12,7 @@ from consumer.config import loader
 from consumer.config.destinations import placeholder
 from consumer.destinations.kinds import KINDS
 from consumer.directives import parser
+from consumer.model.findings import Finding
 from consumer.translation.mapping.loader import load_mapping
 from tests.docs import markdown
 from tests.docs.reference import DOCUMENTS, README, ROOT
@@ -131,9 +132,12 @@ def test_mapping_schema_refuses_what_the_loader_refuses(text: str, tmp_path: Pat
 
 
 def load(text: str, folder: Path) -> bool:
+    return not findings_of(text, folder)
+
+
+def findings_of(text: str, folder: Path) -> list[Finding]:
     (folder / "mapping.yaml").write_text(text)
-    mapping, _ = load_mapping([folder / "mapping.yaml"], {kind: placeholder(kind) for kind in KINDS})
-    return mapping is not None
+    return load_mapping([folder / "mapping.yaml"], {kind: placeholder(kind) for kind in KINDS})[1]
 
 
 def test_mapping_schema_accepts_destinations_with_a_name_of_their_own() -> None:
@@ -201,3 +205,28 @@ def test_directives_schema_accepts_what_the_parser_accepts(text: str) -> None:
 def test_directives_schema_refuses_what_the_parser_refuses(text: str) -> None:
     assert read(text).directives is None
     assert errors(SCHEMAS["directives"], from_yaml(text))
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        ("version:", "verison:"),
+        ("events:", "evens:"),
+        ("deliver:", "delivr:"),
+        ("to:", "tos:"),
+        ("name:", "naem:"),
+        ("fields:", "field:"),
+        ("customer:", "custmer:"),
+        ("email:", "emial:"),
+    ],
+)
+def test_misspelt_key_of_a_mapping_is_one_finding(key: str, written: str, tmp_path: Path) -> None:
+    text = one_event("to: yotpo.event, name: seen, fields: {customer: {email: a}}").replace(key, written)
+    [finding] = findings_of(text, tmp_path)
+    assert finding.hint == f"did you mean `{key.removesuffix(':')}`?"
+    assert errors(SCHEMAS["mapping"], from_yaml(text))
+
+
+def test_misspelt_one_of_two_alternative_fields_is_one_finding(tmp_path: Path) -> None:
+    [finding] = findings_of(one_event(TRACK.replace("userId", "userid")), tmp_path)
+    assert finding.hint == "did you mean `userId`?"

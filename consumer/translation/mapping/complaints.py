@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from consumer.model.findings import did_you_mean
 from consumer.translation.expressions.expression import Expression, compile_expression
 from consumer.translation.expressions.static_checks import Problem
 from consumer.yaml_document import Node, ReadContext, Scalar, Table, below, is_empty, node_kind, was_cut
@@ -17,12 +16,14 @@ _QUOTE_HINT = "quote the whole expression"
 class MappingReadContext(ReadContext):
     """Reads one mapping file and collects all its findings."""
 
-    def check_keys(self, table: Table, known: Iterable[str], path: str) -> None:
-        """Add an error for each key that is not in `known`."""
+    def check_keys(self, table: Table, known: Iterable[str], path: str) -> set[str | None]:
+        """Add an error for each key that is not in `known`. Return the absent keys that they were meant to be."""
         names = tuple(known)
-        for key, _ in table.entries:
-            if key.text not in names:
-                self.error(key, below(path, key.text), f"unknown key `{key.text}`", did_you_mean(key.text, names))
+        return {
+            self.unknown_key(key, table, names, below(path, key.text), f"unknown key `{key.text}`")
+            for key, _ in table.entries
+            if key.text not in names
+        }
 
     def table(self, node: Node, path: str, expected: str) -> Table | None:
         """Return the node if it is a mapping; else add an error that names what is `expected` here."""

@@ -24,9 +24,9 @@ def read_entry(
     if table is None:
         return None
     before = len(context.findings)
-    context.check_keys(table, keys.ENTRY, path)
+    misspelt = context.check_keys(table, keys.ENTRY, path)
     name = context.text(table.get("name"), f"{path}.name")
-    found = _destination_and_target(context, table, destinations, path)
+    found = None if "to" in misspelt else _destination_and_target(context, table, destinations, path)
     when = context.expression(table.get("when"), f"{path}.when")
     consent = context.expression(table.get("consent"), f"{path}.consent")
     each, element_id = _each(context, table, path)
@@ -35,9 +35,11 @@ def read_entry(
     if found is None:
         return None
     destination, target = found
-    _check_name(context, table, destination, target, name, path)
+    if "name" not in misspelt:
+        _check_name(context, table, destination, target, name, path)
     target_of_name = target.by_name.get(name.strip(), target) if name is not None else target
-    fields = check_target(context, fields, fields_table, target_of_name, f"{path}.fields")
+    if "fields" not in misspelt:
+        fields = check_target(context, fields, fields_table, target_of_name, f"{path}.fields")
     if consent is not None and sets_consent(fields, target_of_name):
         message = "must not gate a call that sets consent; a withdrawal would never be sent"
         hint = "remove `consent`, and map other fields in an entry of their own"

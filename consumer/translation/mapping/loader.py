@@ -65,13 +65,16 @@ def _read_document(
     table = context.table(node, "", "a mapping with `version` and `events`")
     if table is None:
         return
-    context.check_keys(table, keys.FILE, "")
+    misspelt = context.check_keys(table, keys.FILE, "")
     version = table.get("version")
     if version is None:
-        context.error(table, "", "`version` is missing", f"write `version: {keys.VERSION}`")
+        if "version" not in misspelt:
+            context.error(table, "", "`version` is missing", f"write `version: {keys.VERSION}`")
     elif not isinstance(version, Scalar) or version.value != keys.VERSION or isinstance(version.value, bool):
         context.error(version, "version", f"must be {keys.VERSION}", f"write `version: {keys.VERSION}`")
     events_node = table.get("events")
+    if events_node is None and "events" in misspelt:
+        return
     if events_node is None:
         hint = "add `events:` with the full names of Avro records, each with `deliver`"
         context.error(table, "", "`events` is missing", hint)
@@ -95,7 +98,7 @@ def _read_event(
     table = context.table(node, path, "a mapping with `deliver`")
     if table is None:
         return None
-    context.check_keys(table, keys.EVENT, path)
+    misspelt = context.check_keys(table, keys.EVENT, path)
     rule = EventRule(
         event_type,
         id=context.expression(table.get("id"), f"{path}.id"),
@@ -104,6 +107,8 @@ def _read_event(
         entries=(),
     )
     deliver = table.get("deliver")
+    if deliver is None and "deliver" in misspelt:
+        return None
     if deliver is None:
         context.error(table, path, "`deliver` is missing", "add `deliver:` with a list of entries, each with `to`")
         return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from consumer.destinations import FieldRule, Target
-from consumer.model.findings import did_you_mean
 from consumer.translation.mapping.complaints import MappingReadContext
 from consumer.translation.mapping.rules import FieldSource, ObjectField
 from consumer.yaml_document import Node, Table
@@ -15,9 +14,10 @@ def check_target(
     context: MappingReadContext, fields: ObjectField, table: Table, target: Target, path: str
 ) -> ObjectField:
     """Add an error for each unknown or missing field; return the fields with the mandatory objects marked."""
-    result = _check_object(context, fields, table, FieldRule(fields=target.fields, free=target.free), path)
+    misspelt: set[str | None] = set()
+    result = _check_object(context, fields, table, FieldRule(fields=target.fields, free=target.free), path, misspelt)
     for group in target.one_of:
-        if not any(_is_mapped(table, name) for name in group):
+        if misspelt.isdisjoint(group) and not any(_is_mapped(table, name) for name in group):
             names = " or ".join(f"`{name}`" for name in group)
             context.error(table, path, f"{names} is missing; `{target.name}` needs one of them", "map one of them")
     return result
@@ -41,8 +41,14 @@ def _any_sets_consent(fields: ObjectField, rules: Mapping[str, FieldRule]) -> bo
 
 
 def _check_object(
-    context: MappingReadContext, source: ObjectField, table: Table, rule: FieldRule, path: str
+    context: MappingReadContext,
+    source: ObjectField,
+    table: Table,
+    rule: FieldRule,
+    path: str,
+    misspelt: set[str | None],
 ) -> ObjectField:
+    """Check an object, and add to `misspelt` the absent fields that its unknown ones were meant to be."""
     rules = rule.fields
     if rules is None:
         return ObjectField(source.fields, rule.mandatory)
@@ -50,16 +56,16 @@ def _check_object(
         if key.text not in rules and not rule.free:
             where = "this target" if path.endswith("fields") else "this object"
             message = f"{where} has no field `{key.text}`"
-            context.error(key, f"{path}.{key.text}", message, did_you_mean(key.text, rules))
+            misspelt.add(context.unknown_key(key, table, rules, f"{path}.{key.text}", message))
     for name, inner in rules.items():
-        if inner.mandatory and table.get(name) is None:
+        if inner.mandatory and table.get(name) is None and name not in misspelt:
             context.error(table, path, f"mandatory field `{name}` is missing", f"map `{name}`")
     fields: dict[str, FieldSource] = {}
     for name, field in source.fields.items():
         node: Node | None = table.get(name)
         known = rules.get(name)
         if known is not None and isinstance(field, ObjectField) and isinstance(node, Table):
-            fields[name] = _check_object(context, field, node, known, f"{path}.{name}")
+            fields[name] = _check_object(context, field, node, known, f"{path}.{name}", set())
         else:
             fields[name] = field
     return ObjectField(fields, rule.mandatory)
