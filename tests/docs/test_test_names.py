@@ -8,29 +8,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LONGEST = 70
 
-NOT_YET = frozenset(
-    {
-        "tests/commands/test_translate.py",
-        "tests/fakes/test_copilot.py",
-        "tests/fakes/test_copilot_events.py",
-        "tests/fakes/test_customerio.py",
-        "tests/fakes/test_customerio_semantics.py",
-        "tests/fakes/test_fault_rules.py",
-        "tests/fakes/test_faults.py",
-        "tests/fakes/test_server.py",
-        "tests/unit/test_bounded_read.py",
-        "tests/unit/test_config_schema.py",
-        "tests/unit/test_dry_run.py",
-        "tests/unit/test_run_config.py",
-        "tests/unit/test_secrets.py",
-    }
-)
-"""Files that still have longer names. This list only shrinks."""
-
 
 def test_no_test_name_is_too_long() -> None:
-    long = _long_names()
-    assert {file: names for file, names in long.items() if file not in NOT_YET} == {}
+    assert _long_names() == {}
 
 
 def _long_names() -> dict[str, list[str]]:
